@@ -1,0 +1,1 @@
+//! Canonical form, RRSIG, DS, NSEC and NSEC3: made and checked.

@@ -1,0 +1,1 @@
+//! The only I/O: workers, sockets and the real World.

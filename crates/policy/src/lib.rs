@@ -1,0 +1,1 @@
+//! One file per policy; each returns a verdict on a query.

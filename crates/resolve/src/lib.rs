@@ -1,0 +1,1 @@
+//! Recursion over a World: RFC 1034 §5.3.3 as an async function.

@@ -1,0 +1,1 @@
+//! Plan, snapshot, query, verdict and the pipeline: the table of contents of the server.

@@ -1,0 +1,1 @@
+//! A deterministic World: virtual clock, links, hosts and the scenario player.

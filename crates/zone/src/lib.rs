@@ -1,0 +1,1 @@
+//! Zone-file scanner, immutable store in canonical order, lookup and answer.
