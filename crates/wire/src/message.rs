@@ -1,0 +1,441 @@
+//! A view of a message that rejects every lie, once: whoever holds a [`Message`] reads it without a further check.
+//!
+//! `Message::parse` walks the whole packet and refuses counts that the body does not bear out, compression pointers that
+//! do not lead strictly backward, rdata that is not of its type or not of its length, and bytes behind the last
+//! record. Nothing is copied and nothing allocated; records are iterated over the packet itself.
+//!
+//! RFCs: 1035 §4 (format, compression), 2181 §8 (TTL), 3597 §4 (where compressed names are allowed), 6891 §6.1.1 (one
+//! OPT, in additional, owned by the root), 8945 §5.1 (TSIG last).
+
+use std::fmt;
+
+use crate::code::{Class, Rcode, RrType};
+use crate::edns::Opt;
+use crate::header::{Flags, HEADER, Header};
+use crate::name::{MAX_LABEL, MAX_NAME, NameBuf};
+use crate::rr;
+
+#[cfg(test)]
+mod tests;
+
+/// Why a packet is not a message. `at` is an offset in octets into the packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageError {
+    /// Fewer than twelve octets: there is not even an id to answer to.
+    NoHeader,
+    /// The packet ends inside the item that starts at `at`, or a count promises more than there is.
+    Truncated {
+        /// Where the item starts.
+        at: usize,
+    },
+    /// Bytes behind the last record.
+    TrailingBytes {
+        /// Where they start.
+        at: usize,
+    },
+    /// A pointer that does not lead strictly backward (a loop, or forward), or a reserved label type.
+    BadPointer {
+        /// Where the pointer is.
+        at: usize,
+    },
+    /// A name of more than 255 octets.
+    NameTooLong {
+        /// Where the name starts.
+        at: usize,
+    },
+    /// Rdata that is not of its type or length.
+    BadRdata {
+        /// Where the rdata starts.
+        at: usize,
+        /// The type that it claims to be.
+        rtype: RrType,
+    },
+    /// A second OPT, one outside the additional section, or one not owned by the root (RFC 6891 §6.1.1).
+    BadOpt {
+        /// Where the record starts.
+        at: usize,
+    },
+    /// A TSIG record that is not the last of the additional section (RFC 8945 §5.1).
+    BadTsig {
+        /// Where the record starts.
+        at: usize,
+    },
+}
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MessageError::NoHeader => write!(f, "shorter than a header (12 octets)"),
+            MessageError::Truncated { at } => write!(f, "the message ends inside the item at offset {at}"),
+            MessageError::TrailingBytes { at } => write!(f, "surplus bytes from offset {at}"),
+            MessageError::BadPointer { at } => {
+                write!(f, "bad label or compression pointer at offset {at}: it must lead backward")
+            }
+            MessageError::NameTooLong { at } => {
+                write!(f, "the name at offset {at} is over {MAX_NAME} octets")
+            }
+            MessageError::BadRdata { at, rtype } => write!(f, "rdata at offset {at} is not a valid {rtype}"),
+            MessageError::BadOpt { at } => write!(f, "misplaced or repeated OPT at offset {at}"),
+            MessageError::BadTsig { at } => write!(f, "TSIG at offset {at} is not the last record"),
+        }
+    }
+}
+
+impl std::error::Error for MessageError {}
+
+/// The sections of a message that hold records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Section {
+    /// What was asked for.
+    Answer = 0,
+    /// Who is responsible, or proof that there is no answer.
+    Authority = 1,
+    /// What the receiver will probably ask next; OPT and TSIG.
+    Additional = 2,
+}
+
+/// A whole valid message.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    bytes: &'a [u8],
+    header: Header,
+    /// Where answer, authority and additional start, and where the last one ends.
+    borders: [usize; 4],
+    /// Where the OPT record starts, and the TSIG record; 0 for none.
+    opt_at: usize,
+    tsig_at: usize,
+}
+
+impl<'a> Message<'a> {
+    /// Check `bytes` as a whole message and return the view on it.
+    pub fn parse(bytes: &'a [u8]) -> Result<Message<'a>, MessageError> {
+        let header = Header::read(bytes).ok_or(MessageError::NoHeader)?;
+        let mut at = HEADER;
+        for _ in 0..header.counts[0] {
+            let start = at;
+            at = skip_name(bytes, at)? + 4;
+            if at > bytes.len() {
+                return Err(MessageError::Truncated { at: start });
+            }
+        }
+        let mut message = Message { bytes, header, borders: [at; 4], opt_at: 0, tsig_at: 0 };
+        for (section, &count) in
+            [Section::Answer, Section::Authority, Section::Additional].iter().zip(&header.counts[1..])
+        {
+            for _ in 0..count {
+                if message.tsig_at != 0 {
+                    return Err(MessageError::BadTsig { at: message.tsig_at });
+                }
+                let record = Record::read(bytes, at)?;
+                match record.rtype {
+                    RrType::OPT => {
+                        if message.opt_at != 0 || *section != Section::Additional || bytes[at] != 0 {
+                            return Err(MessageError::BadOpt { at });
+                        }
+                        message.opt_at = at;
+                    }
+                    RrType::TSIG => {
+                        if *section != Section::Additional {
+                            return Err(MessageError::BadTsig { at });
+                        }
+                        message.tsig_at = at;
+                    }
+                    _ => {}
+                }
+                at = record.end();
+            }
+            message.borders[*section as usize + 1] = at;
+        }
+        if at != bytes.len() {
+            return Err(MessageError::TrailingBytes { at });
+        }
+        Ok(message)
+    }
+
+    /// The octets of the message.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The header.
+    pub fn header(&self) -> Header {
+        self.header
+    }
+
+    /// The identifier.
+    pub fn id(&self) -> u16 {
+        self.header.id
+    }
+
+    /// The flags.
+    pub fn flags(&self) -> Flags {
+        self.header.flags
+    }
+
+    /// The outcome, with the upper bits from OPT if there is one (RFC 6891 §6.1.3).
+    pub fn rcode(&self) -> Rcode {
+        let low = self.header.flags.rcode().0;
+        Rcode(self.opt().map_or(low, |opt| (opt.extended_rcode() as u16) << 4 | low))
+    }
+
+    /// The questions; in practice one or none (RFC 9619).
+    pub fn questions(&self) -> impl Iterator<Item = Question> + use<'a> {
+        let bytes = self.bytes;
+        let mut at = HEADER;
+        (0..self.header.counts[0]).map_while(move |_| {
+            let (name, next) = read_name(bytes, at).ok()?;
+            let question =
+                Question { name, rtype: RrType(word(bytes, next)), class: Class(word(bytes, next + 2)) };
+            at = next + 4;
+            Some(question)
+        })
+    }
+
+    /// The first question.
+    pub fn question(&self) -> Option<Question> {
+        self.questions().next()
+    }
+
+    /// Every record of `section`, OPT and TSIG included.
+    pub fn records(&self, section: Section) -> Records<'a> {
+        let (at, end) = (self.borders[section as usize], self.borders[section as usize + 1]);
+        Records { bytes: self.bytes, at, end }
+    }
+
+    /// The records of the answer section.
+    pub fn answer(&self) -> Records<'a> {
+        self.records(Section::Answer)
+    }
+
+    /// The records of the authority section.
+    pub fn authority(&self) -> Records<'a> {
+        self.records(Section::Authority)
+    }
+
+    /// The records of the additional section without OPT and TSIG.
+    pub fn additional(&self) -> impl Iterator<Item = Record<'a>> + use<'a> {
+        self.records(Section::Additional).filter(|record| !matches!(record.rtype, RrType::OPT | RrType::TSIG))
+    }
+
+    /// The OPT record (RFC 6891 §6.1.2).
+    pub fn opt(&self) -> Option<Opt<'a>> {
+        if self.opt_at == 0 {
+            return None;
+        }
+        let record = Record::read(self.bytes, self.opt_at).ok()?;
+        Some(Opt::from_record(record.class.0, record.ttl, record.rdata_raw()))
+    }
+
+    /// The TSIG record (RFC 8945 §4.2).
+    pub fn tsig(&self) -> Option<Record<'a>> {
+        if self.tsig_at == 0 { None } else { Record::read(self.bytes, self.tsig_at).ok() }
+    }
+}
+
+/// One question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// The name asked for, in the case in which it was asked.
+    pub name: NameBuf,
+    /// The type asked for.
+    pub rtype: RrType,
+    /// The class asked for.
+    pub class: Class,
+}
+
+/// One record inside a message.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    bytes: &'a [u8],
+    owner_at: usize,
+    rdata_at: usize,
+    rdata_len: usize,
+    /// Its type.
+    pub rtype: RrType,
+    /// Its class. For OPT: the UDP payload size.
+    pub class: Class,
+    /// Seconds that it may be cached; values over 2^31 - 1 read as 0 (RFC 2181 §8). For OPT: rcode, version and flags.
+    pub ttl: u32,
+}
+
+impl<'a> Record<'a> {
+    /// Read and check the record at `at`.
+    fn read(bytes: &'a [u8], at: usize) -> Result<Record<'a>, MessageError> {
+        let fixed = skip_name(bytes, at)?;
+        let rdata_at = fixed + 10;
+        if rdata_at > bytes.len() {
+            return Err(MessageError::Truncated { at });
+        }
+        let rdata_len = word(bytes, fixed + 8) as usize;
+        if rdata_at + rdata_len > bytes.len() {
+            return Err(MessageError::Truncated { at });
+        }
+        let rtype = RrType(word(bytes, fixed));
+        let class = Class(word(bytes, fixed + 2));
+        let ttl = (word(bytes, fixed + 4) as u32) << 16 | word(bytes, fixed + 6) as u32;
+        // UPDATE sends records without rdata in classes ANY and NONE (RFC 2136 §2.4).
+        if !(rdata_len == 0 && matches!(class, Class::ANY | Class::NONE)) {
+            rr::check_wire(rtype, bytes, rdata_at, rdata_len)
+                .map_err(|_| MessageError::BadRdata { at: rdata_at, rtype })?;
+        }
+        let ttl = if rtype != RrType::OPT && ttl > i32::MAX as u32 { 0 } else { ttl };
+        Ok(Record { bytes, owner_at: at, rdata_at, rdata_len, rtype, class, ttl })
+    }
+
+    /// The owner name, decompressed.
+    pub fn owner(&self) -> NameBuf {
+        read_name(self.bytes, self.owner_at).expect("checked when the message was parsed").0
+    }
+
+    /// The rdata as it stands in the message, perhaps with compressed names.
+    pub fn rdata_raw(&self) -> &'a [u8] {
+        &self.bytes[self.rdata_at..self.rdata_at + self.rdata_len]
+    }
+
+    /// Append the rdata, uncompressed, to `out`.
+    pub fn rdata(&self, out: &mut Vec<u8>) {
+        if self.rdata_len > 0 {
+            rr::expand(self.rtype, self.bytes, self.rdata_at, self.rdata_len, out)
+                .expect("checked when the message was parsed");
+        }
+    }
+
+    /// Where the record starts in the message.
+    pub fn start(&self) -> usize {
+        self.owner_at
+    }
+
+    /// Where the rdata starts in the message.
+    pub fn rdata_start(&self) -> usize {
+        self.rdata_at
+    }
+
+    /// Where the record ends in the message.
+    pub fn end(&self) -> usize {
+        self.rdata_at + self.rdata_len
+    }
+}
+
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rdata = Vec::new();
+        self.rdata(&mut rdata);
+        let mut text = String::new();
+        rr::to_text(self.rtype, &rdata, &mut text);
+        write!(f, "{} {} {} {} {}", self.owner(), self.ttl, self.class, self.rtype, text)
+    }
+}
+
+/// The records of one section.
+#[derive(Clone)]
+pub struct Records<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    end: usize,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    fn next(&mut self) -> Option<Record<'a>> {
+        if self.at >= self.end {
+            return None;
+        }
+        let record = Record::read(self.bytes, self.at).expect("checked when the message was parsed");
+        self.at = record.end();
+        Some(record)
+    }
+}
+
+/// Whether `reply` may be the answer to `query`: same id, opcode and question to the octet, case included, and QR set
+/// (RFC 5452 §9.1). Whoever receives packets for a query drops all others and goes on waiting; a reply without its
+/// question is one of them, for it would let an attacker who guessed the id end the wait.
+pub fn replies_to(query: &[u8], reply: &[u8]) -> bool {
+    let (Some(asked), Some(got)) = (Header::read(query), Header::read(reply)) else { return false };
+    if got.id != asked.id || !got.flags.qr() || got.flags.opcode() != asked.flags.opcode() {
+        return false;
+    }
+    if asked.counts[0] != 1 || got.counts[0] != 1 {
+        return false;
+    }
+    let Ok(end) = skip_name(query, HEADER) else { return false };
+    query.get(HEADER..end + 4).is_some_and(|question| reply.get(HEADER..end + 4) == Some(question))
+}
+
+/// Two octets at `at` as a number.
+fn word(bytes: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([bytes[at], bytes[at + 1]])
+}
+
+/// One piece of a name in a message.
+enum Piece {
+    /// A label of this length (0 for the root) starts behind its length octet.
+    Label(usize),
+    /// The name goes on there.
+    Pointer(usize),
+}
+
+/// The piece at `at`; a pointer must lead to before `barrier`, the start of the run of labels in which it stands, so that
+/// every jump leads strictly backward and none can loop. The header is no place for a name.
+fn piece(bytes: &[u8], at: usize, barrier: usize) -> Result<Piece, MessageError> {
+    let first = *bytes.get(at).ok_or(MessageError::Truncated { at })? as usize;
+    if first <= MAX_LABEL {
+        return Ok(Piece::Label(first));
+    }
+    if first < 0xc0 {
+        return Err(MessageError::BadPointer { at });
+    }
+    let second = *bytes.get(at + 1).ok_or(MessageError::Truncated { at })? as usize;
+    let target = (first & 0x3f) << 8 | second;
+    if (HEADER..barrier).contains(&target) {
+        Ok(Piece::Pointer(target))
+    } else {
+        Err(MessageError::BadPointer { at })
+    }
+}
+
+/// Check the name at `start`, pointers followed, and return where it ends in the packet.
+pub(crate) fn skip_name(bytes: &[u8], start: usize) -> Result<usize, MessageError> {
+    let (mut at, mut barrier, mut length, mut end) = (start, start, 0, None);
+    loop {
+        match piece(bytes, at, barrier)? {
+            Piece::Label(label) => {
+                length += 1 + label;
+                at += 1 + label;
+                if length > MAX_NAME {
+                    return Err(MessageError::NameTooLong { at: start });
+                }
+                if label == 0 {
+                    return Ok(end.unwrap_or(at));
+                }
+            }
+            Piece::Pointer(target) => {
+                end.get_or_insert(at + 2);
+                (at, barrier) = (target, target);
+            }
+        }
+    }
+}
+
+/// The name at `start`, decompressed, and where it ends in the packet.
+pub fn read_name(bytes: &[u8], start: usize) -> Result<(NameBuf, usize), MessageError> {
+    let (mut at, mut barrier, mut end) = (start, start, None);
+    let mut name = NameBuf::EMPTY;
+    loop {
+        match piece(bytes, at, barrier)? {
+            Piece::Label(label) => {
+                let next = at + 1 + label;
+                let octets = bytes.get(at..next).ok_or(MessageError::Truncated { at })?;
+                name.push(octets).map_err(|_| MessageError::NameTooLong { at: start })?;
+                at = next;
+                if label == 0 {
+                    return Ok((name, end.unwrap_or(at)));
+                }
+            }
+            Piece::Pointer(target) => {
+                end.get_or_insert(at + 2);
+                (at, barrier) = (target, target);
+            }
+        }
+    }
+}

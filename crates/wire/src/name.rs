@@ -1,0 +1,600 @@
+//! Domain names: absolute, in wire form, compared without regard to case, ordered as DNSSEC orders them.
+//!
+//! Three types share one set of methods:
+//!
+//! | type | owns | where it is used |
+//! |---|---|---|
+//! | [`NameRef`] | nothing, two words | everywhere a name is passed or compared |
+//! | [`NameBuf`] | 255 bytes on the stack | names taken out of a message (decompression), no allocation |
+//! | [`Name`] | a boxed slice | names that are kept |
+//!
+//! A value of these types is always a whole valid name: at most 255 octets, labels of at most 63, ending in the root
+//! label (RFC 1035 §2.3.4, §3.1). Case is kept (RFC 4343 §4.1) and ignored by `==`, `Hash` and `Ord`.
+//! `Ord` is the canonical order of RFC 4034 §6.1.
+//!
+//! *Limitations*: bit-string labels (RFC 6891 §5 retired them) are refused. Internationalised names are
+//! presented as A-labels; converting U-labels is the business of the tools.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// The longest name in wire form, root label included (RFC 1035 §2.3.4).
+pub const MAX_NAME: usize = 255;
+/// The longest label (RFC 1035 §2.3.4).
+pub const MAX_LABEL: usize = 63;
+/// The most labels that a name can have, without the root.
+pub const MAX_LABELS: usize = 127;
+
+/// Why bytes or text are not a name. `at` is an offset in octets into what was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameError {
+    /// The input ends inside the name.
+    Truncated,
+    /// There is more input after the name's root label.
+    TrailingBytes {
+        /// Where the surplus starts.
+        at: usize,
+    },
+    /// A label is longer than 63 octets.
+    LabelTooLong {
+        /// Where the label starts.
+        at: usize,
+    },
+    /// The whole is longer than 255 octets in wire form.
+    NameTooLong,
+    /// Two dots in a row, or a dot at the start.
+    EmptyLabel {
+        /// Where the surplus dot is.
+        at: usize,
+    },
+    /// A compression pointer or a reserved label type where only plain labels may stand.
+    LabelType {
+        /// Where the label starts.
+        at: usize,
+    },
+    /// A backslash that is followed neither by a character nor by three digits of at most 255.
+    BadEscape {
+        /// Where the backslash is.
+        at: usize,
+    },
+    /// The name is relative and no origin was given.
+    Relative,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NameError::Truncated => write!(f, "the name ends before its root label"),
+            NameError::TrailingBytes { at } => write!(f, "surplus bytes after the name at offset {at}"),
+            NameError::LabelTooLong { at } => {
+                write!(f, "the label at offset {at} is longer than {MAX_LABEL} octets")
+            }
+            NameError::NameTooLong => write!(f, "the name is longer than {MAX_NAME} octets"),
+            NameError::EmptyLabel { at } => write!(f, "empty label at offset {at}"),
+            NameError::LabelType { at } => write!(f, "label type not allowed at offset {at}"),
+            NameError::BadEscape { at } => {
+                write!(f, "bad escape at offset {at}: expected \\X or \\DDD (000-255)")
+            }
+            NameError::Relative => write!(f, "the name is relative: end it with a dot or give an origin"),
+        }
+    }
+}
+
+impl std::error::Error for NameError {}
+
+/// A borrowed name: absolute, uncompressed, valid.
+#[derive(Clone, Copy)]
+pub struct NameRef<'a> {
+    wire: &'a [u8],
+}
+
+impl<'a> NameRef<'a> {
+    /// The root.
+    pub const ROOT: NameRef<'static> = NameRef { wire: &[0] };
+
+    /// Take `wire` as a name; all of it, no compression.
+    pub fn from_wire(wire: &'a [u8]) -> Result<NameRef<'a>, NameError> {
+        let (name, rest) = NameRef::read(wire)?;
+        if rest.is_empty() { Ok(name) } else { Err(NameError::TrailingBytes { at: name.wire.len() }) }
+    }
+
+    /// Take the name at the start of `bytes` and return what follows it; no compression.
+    pub fn read(bytes: &'a [u8]) -> Result<(NameRef<'a>, &'a [u8]), NameError> {
+        let mut at = 0;
+        loop {
+            let length = *bytes.get(at).ok_or(NameError::Truncated)? as usize;
+            if length > MAX_LABEL {
+                return Err(NameError::LabelType { at });
+            }
+            at += 1 + length;
+            if at > MAX_NAME {
+                return Err(NameError::NameTooLong);
+            }
+            if length == 0 {
+                let (wire, rest) = bytes.split_at(at);
+                return Ok((NameRef { wire }, rest));
+            }
+        }
+    }
+
+    /// The octets of the name, root label included.
+    pub fn wire(self) -> &'a [u8] {
+        self.wire
+    }
+
+    /// The labels from left to right, without the root.
+    pub fn labels(self) -> Labels<'a> {
+        Labels { wire: self.wire }
+    }
+
+    /// How many labels the name has, without the root (for a wildcard, `*` counts; RRSIG does not count it).
+    pub fn label_count(self) -> usize {
+        let mut count = 0;
+        let mut at = 0;
+        while self.wire[at] != 0 {
+            at += 1 + self.wire[at] as usize;
+            count += 1;
+        }
+        count
+    }
+
+    /// The name without its leftmost label, or None for the root.
+    pub fn parent(self) -> Option<NameRef<'a>> {
+        match self.wire[0] {
+            0 => None,
+            length => Some(NameRef { wire: &self.wire[1 + length as usize..] }),
+        }
+    }
+
+    /// The leftmost label, or None for the root.
+    pub fn first_label(self) -> Option<&'a [u8]> {
+        self.labels().next()
+    }
+
+    /// The rightmost `labels` labels (and the root); the whole name when it has fewer.
+    pub fn suffix(self, labels: usize) -> NameRef<'a> {
+        let mut name = self;
+        for _ in labels..self.label_count() {
+            name = NameRef { wire: &name.wire[1 + name.wire[0] as usize..] };
+        }
+        name
+    }
+
+    /// Whether this is the root.
+    pub fn is_root(self) -> bool {
+        self.wire.len() == 1
+    }
+
+    /// Whether the leftmost label is `*` (RFC 4592 §2.1.1).
+    pub fn is_wildcard(self) -> bool {
+        self.wire.starts_with(b"\x01*")
+    }
+
+    /// Whether this name is `ancestor` or lies below it.
+    pub fn is_at_or_below(self, ancestor: NameRef<'_>) -> bool {
+        let Some(cut) = self.wire.len().checked_sub(ancestor.wire.len()) else { return false };
+        // The suffix must start at a label border, else `notexample.` would lie below `example.`.
+        let mut at = 0;
+        while at < cut {
+            at += 1 + self.wire[at] as usize;
+        }
+        at == cut && eq_folded(&self.wire[cut..], ancestor.wire)
+    }
+
+    /// Whether this name lies strictly below `ancestor`.
+    pub fn is_below(self, ancestor: NameRef<'_>) -> bool {
+        self.wire.len() > ancestor.wire.len() && self.is_at_or_below(ancestor)
+    }
+
+    /// How many labels the two names have in common, counted from the root, without the root.
+    pub fn common_labels(self, other: NameRef<'_>) -> usize {
+        let (mut a, mut b) = ([0u8; MAX_LABELS + 1], [0u8; MAX_LABELS + 1]);
+        let (count_a, count_b) = (self.label_offsets(&mut a), other.label_offsets(&mut b));
+        let mut common = 0;
+        while common < count_a.min(count_b) {
+            let left = label_at(self.wire, a[count_a - 1 - common]);
+            let right = label_at(other.wire, b[count_b - 1 - common]);
+            if !left.eq_ignore_ascii_case(right) {
+                break;
+            }
+            common += 1;
+        }
+        common
+    }
+
+    /// A 64-bit hash that does not see case. Fixed for all time and runs: where an attacker chooses the names, use
+    /// [`NameRef::hash64_with`] and a secret seed.
+    pub fn hash64(self) -> u64 {
+        self.hash64_with(0)
+    }
+
+    /// A 64-bit hash that does not see case, keyed by `seed`.
+    pub fn hash64_with(self, seed: u64) -> u64 {
+        let mut hash = seed ^ 0x9e37_79b9_7f4a_7c15 ^ (self.wire.len() as u64);
+        let mut chunks = self.wire.chunks_exact(8);
+        for chunk in &mut chunks {
+            hash = mix(hash ^ fold8(word(chunk)), 0xe703_7ed1_a0b4_28db);
+        }
+        mix(hash ^ fold8(word(chunks.remainder())), 0x8ebc_6af0_9c88_c6e3)
+    }
+
+    /// Whether the two names agree to the octet, case included.
+    pub fn eq_exact(self, other: NameRef<'_>) -> bool {
+        self.wire == other.wire
+    }
+
+    /// A copy that owns its octets.
+    pub fn to_name(self) -> Name {
+        Name { wire: self.wire.into() }
+    }
+
+    /// A copy on the stack.
+    pub fn to_buf(self) -> NameBuf {
+        let mut buf = NameBuf::EMPTY;
+        buf.bytes[..self.wire.len()].copy_from_slice(self.wire);
+        buf.len = self.wire.len() as u8;
+        buf
+    }
+
+    /// A copy on the stack in lower case: the canonical form of RFC 4034 §6.2.
+    pub fn lower(self) -> NameBuf {
+        let mut buf = self.to_buf();
+        // Length octets are at most 63 and so are never taken for letters.
+        buf.bytes[..self.wire.len()].make_ascii_lowercase();
+        buf
+    }
+
+    /// `label` put before this name, or None if the result were too long or `label` is empty or over 63 octets.
+    pub fn with_label(self, label: &[u8]) -> Option<NameBuf> {
+        let len = self.wire.len() + 1 + label.len();
+        if label.is_empty() || label.len() > MAX_LABEL || len > MAX_NAME {
+            return None;
+        }
+        let mut buf = NameBuf::EMPTY;
+        buf.bytes[0] = label.len() as u8;
+        buf.bytes[1..=label.len()].copy_from_slice(label);
+        buf.bytes[1 + label.len()..len].copy_from_slice(self.wire);
+        buf.len = len as u8;
+        Some(buf)
+    }
+
+    /// This name with its suffix `from` replaced by `to`: the substitution of DNAME (RFC 6672 §2.2). None if the name is
+    /// not at or below `from`; `Err(NameTooLong)` if the result does not fit.
+    pub fn with_suffix(self, from: NameRef<'_>, to: NameRef<'_>) -> Option<Result<NameBuf, NameError>> {
+        if !self.is_at_or_below(from) {
+            return None;
+        }
+        let prefix = &self.wire[..self.wire.len() - from.wire.len()];
+        let len = prefix.len() + to.wire.len();
+        if len > MAX_NAME {
+            return Some(Err(NameError::NameTooLong));
+        }
+        let mut buf = NameBuf::EMPTY;
+        buf.bytes[..prefix.len()].copy_from_slice(prefix);
+        buf.bytes[prefix.len()..len].copy_from_slice(to.wire);
+        buf.len = len as u8;
+        Some(Ok(buf))
+    }
+
+    /// The canonical order of RFC 4034 §6.1: label by label from the right, each as octets in lower case.
+    pub fn canonical_cmp(self, other: NameRef<'_>) -> Ordering {
+        let (mut a, mut b) = ([0u8; MAX_LABELS + 1], [0u8; MAX_LABELS + 1]);
+        let (count_a, count_b) = (self.label_offsets(&mut a), other.label_offsets(&mut b));
+        for i in 1..=count_a.min(count_b) {
+            let left = label_at(self.wire, a[count_a - i]);
+            let right = label_at(other.wire, b[count_b - i]);
+            let folded = |l: &'_ u8| l.to_ascii_lowercase();
+            match left.iter().map(folded).cmp(right.iter().map(folded)) {
+                Ordering::Equal => {}
+                unequal => return unequal,
+            }
+        }
+        count_a.cmp(&count_b)
+    }
+
+    /// Write the offset of each label (without the root) to `out`, leftmost first, and return their number.
+    pub fn label_offsets(self, out: &mut [u8; MAX_LABELS + 1]) -> usize {
+        let (mut count, mut at) = (0, 0);
+        while self.wire[at] != 0 {
+            out[count] = at as u8;
+            count += 1;
+            at += 1 + self.wire[at] as usize;
+        }
+        count
+    }
+}
+
+/// The label that starts with its length octet at `at`.
+fn label_at(wire: &[u8], at: u8) -> &[u8] {
+    let at = at as usize;
+    &wire[at + 1..at + 1 + wire[at] as usize]
+}
+
+/// Up to eight octets as a number, missing ones zero.
+fn word(chunk: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes[..chunk.len()].copy_from_slice(chunk);
+    u64::from_le_bytes(bytes)
+}
+
+/// Eight octets at once, A-Z made a-z. Exact for octets of any value.
+const fn fold8(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low = word & (0x7f * ONES);
+    let at_least_a = low + (0x80 - b'A' as u64) * ONES;
+    let above_z = low + (0x7f - b'Z' as u64) * ONES;
+    let upper = !word & (at_least_a ^ above_z) & (0x80 * ONES);
+    word | (upper >> 2)
+}
+
+/// Multiply to 128 bits and fold: one well mixed word from two.
+const fn mix(a: u64, b: u64) -> u64 {
+    let product = (a as u128).wrapping_mul(b as u128);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+/// Whether two octet strings agree when A-Z is taken for a-z.
+fn eq_folded(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let (mut left, mut right) = (a.chunks_exact(8), b.chunks_exact(8));
+    for (l, r) in (&mut left).zip(&mut right) {
+        if fold8(word(l)) != fold8(word(r)) {
+            return false;
+        }
+    }
+    fold8(word(left.remainder())) == fold8(word(right.remainder()))
+}
+
+impl PartialEq for NameRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        eq_folded(self.wire, other.wire)
+    }
+}
+impl Eq for NameRef<'_> {}
+impl Hash for NameRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash64());
+    }
+}
+impl PartialOrd for NameRef<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for NameRef<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.canonical_cmp(*other)
+    }
+}
+
+/// Master-file presentation with the final dot (RFC 1035 §5.1, RFC 4343 §2.1).
+impl fmt::Display for NameRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_root() {
+            return f.write_str(".");
+        }
+        for label in self.labels() {
+            for &octet in label {
+                match octet {
+                    b'.' | b'"' | b'(' | b')' | b';' | b'\\' | b'@' | b'$' => {
+                        write!(f, "\\{}", octet as char)?
+                    }
+                    b'!'..=b'~' => write!(f, "{}", octet as char)?,
+                    _ => write!(f, "\\{octet:03}")?,
+                }
+            }
+            f.write_str(".")?;
+        }
+        Ok(())
+    }
+}
+impl fmt::Debug for NameRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The labels of a name from left to right, without the root.
+#[derive(Clone, Debug)]
+pub struct Labels<'a> {
+    wire: &'a [u8],
+}
+
+impl<'a> Iterator for Labels<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let length = self.wire[0] as usize;
+        if length == 0 {
+            return None;
+        }
+        let (label, rest) = self.wire[1..].split_at(length);
+        self.wire = rest;
+        Some(label)
+    }
+}
+
+/// A name that owns its octets on the heap.
+#[derive(Clone)]
+pub struct Name {
+    wire: Box<[u8]>,
+}
+
+impl Name {
+    /// The root.
+    pub fn root() -> Name {
+        NameRef::ROOT.to_name()
+    }
+
+    /// Borrow it.
+    pub fn as_ref(&self) -> NameRef<'_> {
+        NameRef { wire: &self.wire }
+    }
+
+    /// Take `wire` as a name; all of it, no compression.
+    pub fn from_wire(wire: &[u8]) -> Result<Name, NameError> {
+        NameRef::from_wire(wire).map(NameRef::to_name)
+    }
+
+    /// Read presentation form; a relative name gets `origin` appended, `@` is the origin itself (RFC 1035 §5.1).
+    pub fn parse(text: &[u8], origin: Option<NameRef<'_>>) -> Result<Name, NameError> {
+        NameBuf::parse(text, origin).map(|name| name.as_ref().to_name())
+    }
+}
+
+/// Read an absolute name; the final dot may be missing.
+impl std::str::FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Name, NameError> {
+        Name::parse(text.as_bytes(), Some(NameRef::ROOT))
+    }
+}
+
+/// A name on the stack.
+#[derive(Clone, Copy)]
+pub struct NameBuf {
+    len: u8,
+    bytes: [u8; MAX_NAME],
+}
+
+impl NameBuf {
+    /// No octet yet: not a name, and so it never leaves this crate.
+    pub(crate) const EMPTY: NameBuf = NameBuf { len: 0, bytes: [0; MAX_NAME] };
+    /// The root.
+    pub const ROOT: NameBuf = NameBuf { len: 1, bytes: [0; MAX_NAME] };
+
+    /// Borrow it.
+    pub fn as_ref(&self) -> NameRef<'_> {
+        NameRef { wire: &self.bytes[..self.len as usize] }
+    }
+
+    /// A copy on the heap.
+    pub fn to_name(&self) -> Name {
+        self.as_ref().to_name()
+    }
+
+    /// Append octets while a name is taken apart; the caller ends with the root label.
+    pub(crate) fn push(&mut self, octets: &[u8]) -> Result<(), NameError> {
+        let start = self.len as usize;
+        let end = start + octets.len();
+        if end > MAX_NAME {
+            return Err(NameError::NameTooLong);
+        }
+        self.bytes[start..end].copy_from_slice(octets);
+        self.len = end as u8;
+        Ok(())
+    }
+
+    /// Read presentation form; a relative name gets `origin` appended, `@` is the origin itself (RFC 1035 §5.1).
+    pub fn parse(text: &[u8], origin: Option<NameRef<'_>>) -> Result<NameBuf, NameError> {
+        match text {
+            b"." => return Ok(NameBuf::ROOT),
+            b"@" => return origin.map(NameRef::to_buf).ok_or(NameError::Relative),
+            b"" => return Err(NameError::EmptyLabel { at: 0 }),
+            _ => {}
+        }
+        let mut name = NameBuf::EMPTY;
+        let mut at = 0;
+        loop {
+            // One label: its length octet is filled in when the dot or the end is met.
+            let (start, length_at) = (at, name.len as usize);
+            name.push(&[0])?;
+            let absolute = loop {
+                match text.get(at) {
+                    None => break None,
+                    Some(b'.') => break Some(at + 1 == text.len()),
+                    Some(b'\\') => {
+                        let (octet, used) = escape(&text[at..]).ok_or(NameError::BadEscape { at })?;
+                        name.push(&[octet])?;
+                        at += used;
+                    }
+                    Some(&octet) => {
+                        name.push(&[octet])?;
+                        at += 1;
+                    }
+                }
+            };
+            let length = name.len as usize - length_at - 1;
+            if length == 0 {
+                return Err(NameError::EmptyLabel { at: start });
+            }
+            if length > MAX_LABEL {
+                return Err(NameError::LabelTooLong { at: start });
+            }
+            name.bytes[length_at] = length as u8;
+            match absolute {
+                Some(false) => at += 1,
+                Some(true) => {
+                    name.push(&[0])?;
+                    return Ok(name);
+                }
+                None => {
+                    name.push(origin.ok_or(NameError::Relative)?.wire)?;
+                    return Ok(name);
+                }
+            }
+        }
+    }
+}
+
+/// The octet that an escape at the start of `text` stands for, and the length of the escape (RFC 1035 §5.1).
+pub(crate) fn escape(text: &[u8]) -> Option<(u8, usize)> {
+    match *text {
+        [b'\\', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {
+            let value = (a - b'0') as u16 * 100 + (b - b'0') as u16 * 10 + (c - b'0') as u16;
+            u8::try_from(value).ok().map(|octet| (octet, 4))
+        }
+        [b'\\', b'0'..=b'9', ..] => None,
+        [b'\\', octet, ..] => Some((octet, 2)),
+        _ => None,
+    }
+}
+
+macro_rules! as_name_ref {
+    ($($owner:ty),*) => {$(
+        impl PartialEq for $owner {
+            fn eq(&self, other: &Self) -> bool {
+                self.as_ref() == other.as_ref()
+            }
+        }
+        impl Eq for $owner {}
+        impl PartialEq<NameRef<'_>> for $owner {
+            fn eq(&self, other: &NameRef<'_>) -> bool {
+                self.as_ref() == *other
+            }
+        }
+        impl Hash for $owner {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.as_ref().hash(state);
+            }
+        }
+        impl PartialOrd for $owner {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+        impl Ord for $owner {
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.as_ref().canonical_cmp(other.as_ref())
+            }
+        }
+        impl fmt::Display for $owner {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.as_ref(), f)
+            }
+        }
+        impl fmt::Debug for $owner {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.as_ref(), f)
+            }
+        }
+    )*};
+}
+as_name_ref!(Name, NameBuf);

@@ -1,0 +1,448 @@
+//! A message under construction, bounded by the buffer and limit that it is given.
+//!
+//! ```text
+//! Writer::new(buf, limit, id, flags)
+//!    .question(...)                      once
+//!    .rrset(...) .record(...)            slow path: names compressed while they are written
+//!    .rendered(...)                      fast path: a body made at load or when it was cached; one copy, pointers shifted
+//!    .finish() -> length
+//! ```
+//!
+//! Nothing is half written: what does not fit returns [`Full`] and leaves the message as it was, so that truncation
+//! happens on the borders of RRsets (RFC 2181 §9). The caller decides what a missing RRset means: TC for answer and
+//! authority and for needed glue (RFC 9471), nothing for the rest of the additional section.
+//!
+//! RFCs: 1035 §4.1.4 (compression), 3597 §4 (only the types of RFC 1035 have compressible names), 2181 §9.
+//!
+//! *Limitations*: at most 255 suffixes are remembered for compression and each look-up probes a few of them, so that a
+//! hostile message costs no more than an honest one (ATTACKS B5); a larger message is correct, only a little longer.
+
+use crate::code::{Class, RrType};
+use crate::header::{Flags, HEADER, Header};
+use crate::message::Section;
+use crate::name::{MAX_LABELS, NameRef};
+use crate::rr;
+use crate::rrset::Rrset;
+
+#[cfg(test)]
+mod tests;
+
+/// What was to be written does not fit; the message is as it was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+/// Records that were written ahead of time, to be copied into many messages.
+///
+/// They were compressed in a *layout*: a message whose question is the name `context` at offset 12, directly followed by
+/// the body; `bytes` stood at `base` in it. In another message, `context` is a suffix of the question name, so
+/// everything up to `base` lies `question shift` octets further on, and `bytes` itself may stand anywhere:
+///
+/// ```text
+/// layout    | header | context | type class |.......|bytes     |
+///                                                    ^ base
+/// message   | header | www. context | type class |.......|.....|bytes     |
+///             pointers below base: + (question length - context length)      at or above: + (place - base)
+/// ```
+///
+/// A pointer that shall not move, as the owner of a wildcard expansion (the whole question name, always at 12), is
+/// simply not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rendered<'a> {
+    /// The records.
+    pub bytes: &'a [u8],
+    /// Offsets into `bytes` of the compression pointers that move.
+    pub pointers: &'a [u16],
+    /// Where `bytes` stood in the layout.
+    pub base: u16,
+    /// The length in octets of the name that the layout had as its question.
+    pub context: u8,
+}
+
+/// A place to return to; see [`Writer::rollback`].
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    at: usize,
+    counts: [u16; 4],
+}
+
+/// A message under construction.
+pub struct Writer<'b> {
+    buf: &'b mut [u8],
+    at: usize,
+    limit: usize,
+    reserved: usize,
+    id: u16,
+    flags: Flags,
+    counts: [u16; 4],
+    question_end: usize,
+    suffixes: Suffixes,
+}
+
+impl<'b> Writer<'b> {
+    /// Begin a message in `buf` of at most `limit` octets (and at most `buf.len()`).
+    ///
+    /// # Panics
+    /// If there is no room for a header.
+    pub fn new(buf: &'b mut [u8], limit: usize, id: u16, flags: Flags) -> Writer<'b> {
+        let limit = limit.min(buf.len()).min(u16::MAX as usize);
+        assert!(limit >= HEADER, "no room for a header");
+        Writer {
+            buf,
+            at: HEADER,
+            limit,
+            reserved: 0,
+            id,
+            flags,
+            counts: [0; 4],
+            question_end: HEADER,
+            suffixes: Suffixes::new(),
+        }
+    }
+
+    /// Write a question.
+    pub fn question(&mut self, name: NameRef<'_>, rtype: RrType, class: Class) -> Result<(), Full> {
+        let start = self.at;
+        let wire = name.wire();
+        self.room(wire.len() + 4)?;
+        self.copy(wire);
+        self.copy(&rtype.0.to_be_bytes());
+        self.copy(&class.0.to_be_bytes());
+        self.counts[0] += 1;
+        self.question_end = self.at;
+        self.suffixes.question = (start, name.wire().len());
+        Ok(())
+    }
+
+    /// Write one record, its owner and the names in its rdata compressed where allowed. `rdata` is uncompressed and
+    /// valid for `rtype`.
+    pub fn record(
+        &mut self,
+        section: Section,
+        owner: NameRef<'_>,
+        rtype: RrType,
+        class: Class,
+        ttl: u32,
+        rdata: &[u8],
+    ) -> Result<(), Full> {
+        let mark = self.mark();
+        self.try_record(owner, rtype, class, ttl, rdata).inspect_err(|Full| self.rollback(mark))?;
+        self.counts[section as usize + 1] += 1;
+        Ok(())
+    }
+
+    /// Write a whole RRset, or nothing.
+    pub fn rrset(&mut self, section: Section, rrset: &Rrset) -> Result<(), Full> {
+        let mark = self.mark();
+        for rdata in rrset.rdatas.iter() {
+            self.record(section, rrset.owner.as_ref(), rrset.rtype, rrset.class, rrset.ttl, rdata)
+                .inspect_err(|Full| self.rollback(mark))?;
+        }
+        Ok(())
+    }
+
+    /// Copy `count` records that were rendered ahead, and return where they stand.
+    #[inline]
+    pub fn rendered(&mut self, section: Section, count: u16, body: &Rendered<'_>) -> Result<usize, Full> {
+        let place = self.at;
+        self.room(body.bytes.len())?;
+        let question_shift = (self.question_end as u16).wrapping_sub(HEADER as u16 + body.context as u16 + 4);
+        let body_shift = (place as u16).wrapping_sub(body.base);
+        self.copy(body.bytes);
+        if question_shift != 0 || body_shift != 0 {
+            for &offset in body.pointers {
+                let offset = place + offset as usize;
+                let pointer = u16::from_be_bytes([self.buf[offset], self.buf[offset + 1]]) & 0x3fff;
+                let shift = if pointer < body.base { question_shift } else { body_shift };
+                let moved = pointer.wrapping_add(shift);
+                if moved > 0x3fff {
+                    // Beyond the reach of a pointer: only in a message of over 16 KiB.
+                    self.at = place;
+                    return Err(Full);
+                }
+                self.buf[offset..offset + 2].copy_from_slice(&(moved | 0xc000).to_be_bytes());
+            }
+        }
+        self.counts[section as usize + 1] += count;
+        Ok(place)
+    }
+
+    /// Copy records that hold no compressed name, such as OPT and TSIG, as they are.
+    pub fn raw(&mut self, section: Section, count: u16, bytes: &[u8]) -> Result<usize, Full> {
+        self.rendered(section, count, &Rendered { bytes, pointers: &[], base: 0, context: 0 })
+    }
+
+    /// Keep `octets` free at the end for what must be written last (OPT, TSIG).
+    pub fn reserve(&mut self, octets: usize) -> Result<(), Full> {
+        self.room(octets)?;
+        self.reserved += octets;
+        Ok(())
+    }
+
+    /// Give back what [`Writer::reserve`] kept.
+    pub fn release(&mut self) {
+        self.reserved = 0;
+    }
+
+    /// Remember this place.
+    pub fn mark(&self) -> Mark {
+        Mark { at: self.at, counts: self.counts }
+    }
+
+    /// Forget everything written since `mark`.
+    pub fn rollback(&mut self, mark: Mark) {
+        self.at = mark.at;
+        self.counts = mark.counts;
+    }
+
+    /// Forget everything behind the question.
+    pub fn clear(&mut self) {
+        self.at = self.question_end;
+        self.counts = [self.counts[0], 0, 0, 0];
+    }
+
+    /// The flags as they will be sent.
+    pub fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// Replace the flags.
+    pub fn set_flags(&mut self, flags: Flags) {
+        self.flags = flags;
+    }
+
+    /// QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT so far.
+    pub fn counts(&self) -> [u16; 4] {
+        self.counts
+    }
+
+    /// Octets written so far, header included.
+    pub fn len(&self) -> usize {
+        self.at
+    }
+
+    /// Whether nothing follows the header.
+    pub fn is_empty(&self) -> bool {
+        self.at == HEADER
+    }
+
+    /// Octets that can still be written.
+    pub fn left(&self) -> usize {
+        self.limit - self.reserved - self.at
+    }
+
+    /// Where the question section ends.
+    pub fn question_end(&self) -> usize {
+        self.question_end
+    }
+
+    /// What is written so far; the header is valid only after [`Writer::finish`].
+    pub fn written(&self) -> &[u8] {
+        &self.buf[..self.at]
+    }
+
+    /// Overwrite the TTL field at `at`.
+    pub fn patch_ttl(&mut self, at: usize, ttl: u32) {
+        self.buf[at..at + 4].copy_from_slice(&ttl.to_be_bytes());
+    }
+
+    /// Write the header and return the length of the message.
+    pub fn finish(self) -> usize {
+        let header = Header { id: self.id, flags: self.flags, counts: self.counts };
+        self.buf[..HEADER].copy_from_slice(&header.to_wire());
+        self.at
+    }
+
+    fn try_record(
+        &mut self,
+        owner: NameRef<'_>,
+        rtype: RrType,
+        class: Class,
+        ttl: u32,
+        rdata: &[u8],
+    ) -> Result<(), Full> {
+        self.name(owner, true)?;
+        self.room(10)?;
+        self.copy(&rtype.0.to_be_bytes());
+        self.copy(&class.0.to_be_bytes());
+        self.copy(&ttl.to_be_bytes());
+        let length_at = self.at;
+        self.copy(&[0, 0]);
+        let mut done = 0;
+        for field in rr::names(rtype, rdata) {
+            self.octets(&rdata[done..field.start])?;
+            let name =
+                NameRef::from_wire(&rdata[field.start..field.end]).expect("the rdata is valid for its type");
+            self.name(name, field.compressible)?;
+            done = field.end;
+        }
+        self.octets(&rdata[done..])?;
+        let length = (self.at - length_at - 2) as u16;
+        self.buf[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+        Ok(())
+    }
+
+    /// Write `name`, ending in a pointer to an earlier occurrence of its longest known suffix.
+    fn name(&mut self, name: NameRef<'_>, compress: bool) -> Result<(), Full> {
+        let wire = name.wire();
+        if !compress || name.is_root() {
+            return self.octets(wire);
+        }
+        let start = self.at;
+        let found = self.suffixes.find(name, &self.buf[..start]);
+        let literal = found.map_or(wire.len() - 1, |(cut, _)| cut);
+        self.octets(&wire[..literal])?;
+        match found {
+            Some((_, target)) => self.octets(&(target | 0xc000).to_be_bytes())?,
+            None => self.octets(&[0])?,
+        }
+        self.suffixes.remember(wire, literal, start);
+        Ok(())
+    }
+
+    fn octets(&mut self, octets: &[u8]) -> Result<(), Full> {
+        self.room(octets.len())?;
+        self.copy(octets);
+        Ok(())
+    }
+
+    #[inline]
+    fn room(&self, octets: usize) -> Result<(), Full> {
+        if self.at + octets + self.reserved <= self.limit { Ok(()) } else { Err(Full) }
+    }
+
+    /// Copy what [`Writer::room`] has allowed.
+    #[inline]
+    fn copy(&mut self, octets: &[u8]) {
+        self.buf[self.at..self.at + octets.len()].copy_from_slice(octets);
+        self.at += octets.len();
+    }
+}
+
+/// Where the suffixes of names stand that later names may point to. An entry may be stale after a rollback: each
+/// candidate is therefore compared with the octets themselves before it is used.
+struct Suffixes {
+    /// Offset and length of the question name, until it is indexed when the first name is looked up.
+    question: (usize, usize),
+    /// Hash tag and offset of each known suffix, 0 for a free slot. Absent until the first name is written: messages made
+    /// of rendered bodies never touch it.
+    slots: Option<[(u16, u16); SLOTS]>,
+    used: u16,
+}
+
+const SLOTS: usize = 512;
+/// At most this many entries, so that probing stays short.
+const MOST: u16 = 255;
+/// How many slots a look-up visits.
+const PROBES: usize = 8;
+/// A name that lies deeper than this in pointers is not pointed to again.
+const MOST_JUMPS: usize = 16;
+
+impl Suffixes {
+    fn new() -> Suffixes {
+        Suffixes { question: (0, 0), slots: None, used: 0 }
+    }
+
+    /// The longest suffix of `name` that stands in `written`: how much of the name comes before it, and its offset.
+    fn find(&mut self, name: NameRef<'_>, written: &[u8]) -> Option<(usize, u16)> {
+        if self.question.1 > 1 {
+            let (at, len) = std::mem::take(&mut self.question);
+            let question: [u8; crate::name::MAX_NAME] = {
+                let mut copy = [0; crate::name::MAX_NAME];
+                copy[..len].copy_from_slice(&written[at..at + len]);
+                copy
+            };
+            self.remember(&question[..len], len - 1, at);
+        }
+        let wire = name.wire();
+        let mut hashes = [0u64; MAX_LABELS + 1];
+        let mut offsets = [0u8; MAX_LABELS + 1];
+        let count = suffix_hashes(name, &mut offsets, &mut hashes);
+        (0..count).find_map(|i| {
+            let offset = offsets[i] as usize;
+            self.candidates(hashes[i])
+                .find(|&target| same_name(written, target as usize, &wire[offset..]))
+                .map(|target| (offset, target))
+        })
+    }
+
+    fn candidates(&self, hash: u64) -> impl Iterator<Item = u16> {
+        let tag = (hash >> 48) as u16;
+        (0..PROBES)
+            .map_while(move |probe| Some(self.slots.as_ref()?[(hash as usize + probe) % SLOTS]))
+            .take_while(|slot| slot.1 != 0)
+            .filter(move |slot| slot.0 == tag)
+            .map(|slot| slot.1)
+    }
+
+    /// Index the suffixes of `wire` that start before `literal`, the name having been written at `at`.
+    fn remember(&mut self, wire: &[u8], literal: usize, at: usize) {
+        let name = NameRef::from_wire(wire).expect("a written name is a name");
+        let mut hashes = [0u64; MAX_LABELS + 1];
+        let mut offsets = [0u8; MAX_LABELS + 1];
+        let count = suffix_hashes(name, &mut offsets, &mut hashes);
+        let slots = self.slots.get_or_insert([(0, 0); SLOTS]);
+        for i in 0..count {
+            let target = at + offsets[i] as usize;
+            if offsets[i] as usize >= literal || target > 0x3fff || self.used >= MOST {
+                break;
+            }
+            let hash = hashes[i];
+            let free =
+                (0..PROBES).map(|probe| (hash as usize + probe) % SLOTS).find(|&slot| slots[slot].1 == 0);
+            if let Some(slot) = free {
+                slots[slot] = ((hash >> 48) as u16, target as u16);
+                self.used += 1;
+            }
+        }
+    }
+}
+
+/// The offset and the hash of each suffix of `name`, leftmost first; every octet is hashed once, from the right.
+fn suffix_hashes(
+    name: NameRef<'_>,
+    offsets: &mut [u8; MAX_LABELS + 1],
+    hashes: &mut [u64; MAX_LABELS + 1],
+) -> usize {
+    let count = name.label_offsets(offsets);
+    let wire = name.wire();
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for i in (0..count).rev() {
+        let at = offsets[i] as usize;
+        for octet in &wire[at..at + 1 + wire[at] as usize] {
+            hash = (hash ^ octet.to_ascii_lowercase() as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        hashes[i] = hash ^ hash >> 29;
+    }
+    count
+}
+
+/// Whether the name at `at` in `written` is `wire`, without regard to case. The octets there may be anything.
+fn same_name(written: &[u8], mut at: usize, wire: &[u8]) -> bool {
+    let (mut done, mut jumps) = (0, 0);
+    loop {
+        let Some(&first) = written.get(at) else { return false };
+        if first >= 0xc0 {
+            let Some(&second) = written.get(at + 1) else { return false };
+            let target = (first as usize & 0x3f) << 8 | second as usize;
+            jumps += 1;
+            if target >= at || target < HEADER || jumps > MOST_JUMPS {
+                return false;
+            }
+            at = target;
+            continue;
+        }
+        if first != wire[done] {
+            return false;
+        }
+        if first == 0 {
+            return true;
+        }
+        let length = 1 + first as usize;
+        match written.get(at..at + length) {
+            Some(label) if label.eq_ignore_ascii_case(&wire[done..done + length]) => {}
+            _ => return false,
+        }
+        at += length;
+        done += length;
+    }
+}
