@@ -1,7 +1,9 @@
 use super::*;
 
-fn trace() -> (Rc<RefCell<Vec<String>>>, impl Fn(&Executor, &str) + Clone) {
-    let log: Rc<RefCell<Vec<String>>> = Rc::default();
+type Log = Rc<RefCell<Vec<String>>>;
+
+fn trace() -> (Log, impl Fn(&Executor, &str) + Clone) {
+    let log = Log::default();
     let sink = Rc::clone(&log);
     (log, move |executor: &Executor, what: &str| sink.borrow_mut().push(format!("{} {what}", executor.now())))
 }
