@@ -1,3 +1,1 @@
 //! The only I/O: workers, sockets and the real World.
-
-pub mod mmsg;

@@ -10,6 +10,7 @@
 //! network become a type that cannot be wrong, once, in this crate; nothing behind it checks a length again.
 #![forbid(unsafe_code)]
 
+pub mod base;
 pub mod code;
 pub mod edns;
 pub mod header;
@@ -17,6 +18,8 @@ pub mod message;
 pub mod name;
 pub mod rr;
 pub mod rrset;
+pub mod text;
+pub mod tsig;
 pub mod writer;
 
 pub use code::{Class, Ede, Opcode, OptionCode, Rcode, RrType};

@@ -1,0 +1,289 @@
+//! The rdata of every RR type: wire ↔ text ↔ canonical form, driven by one table.
+//!
+//! ```text
+//!            check, expand, names, canonical          from_text
+//!   wire ───────────────────────────────────► wire ◄─────────── text
+//!      └───────────────── to_text ─────────────────────────────►
+//! ```
+//!
+//! `table.rs` has one line per type, which lists the fields of its rdata; `field.rs` knows each field on the wire,
+//! `present.rs` in text. A field whose text is odd has a file of its own. Whatever has no line is opaque
+//! (RFC 3597 §3), and every type can be written and read in the generic form `\# length hex` (RFC 3597 §5):
+//! [`to_text`] falls back to it for octets that the type's own text cannot express.
+//!
+//! Rdata is uncompressed everywhere but in [`expand`] and [`check_wire`], which take it out of a packet.
+//!
+//! RFCs: 1035 §3.3 and each type's own; 3597 (unknown types, compression), 4034 §6.2 and 6840 §5.1 (canonical form).
+
+mod a6;
+mod apl;
+mod bitmap;
+mod field;
+mod gateway;
+mod hip;
+mod loc;
+mod nsap;
+mod present;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
+mod svcb;
+mod table;
+#[cfg(test)]
+mod tests;
+mod wks;
+
+pub use bitmap::{TypeBitmap, push_bitmap};
+pub use field::{Field, Role};
+pub use svcb::{SvcKey, svc_params};
+pub use table::RrType;
+
+use std::fmt;
+
+use crate::message::read_name;
+use crate::name::NameRef;
+use crate::text::{TextError, Tokens};
+use field::Wire;
+
+/// Check that `rdata`, uncompressed, has the form of its type. Unknown types have no form.
+pub fn check(rtype: RrType, rdata: &[u8]) -> Result<(), RdataError> {
+    check_in(rtype, &Wire { bytes: rdata, end: rdata.len(), packet: false }, 0)
+}
+
+/// Check the rdata at `at..at + len` of the packet `msg`, without copying it. Compressed names are taken in the types
+/// that RFC 3597 §4 lists, and nowhere else.
+#[inline]
+pub fn check_wire(rtype: RrType, msg: &[u8], at: usize, len: usize) -> Result<(), RdataError> {
+    let end = at + len;
+    if end > msg.len() {
+        return Err(RdataError { at: msg.len(), fault: RdataFault::Short });
+    }
+    check_in(rtype, &Wire { bytes: msg, end, packet: true }, at)
+}
+
+#[inline]
+fn check_in(rtype: RrType, wire: &Wire<'_>, start: usize) -> Result<(), RdataError> {
+    let mut at = start;
+    for field in rtype.fields() {
+        at = field.check(wire, at)?;
+    }
+    if at == wire.end { Ok(()) } else { Err(RdataError { at, fault: RdataFault::Long }) }
+}
+
+/// Append the rdata at `at..at + len` of the packet `msg` to `out`, checked and with names uncompressed.
+pub fn expand(rtype: RrType, msg: &[u8], at: usize, len: usize, out: &mut Vec<u8>) -> Result<(), RdataError> {
+    check_wire(rtype, msg, at, len)?;
+    let wire = Wire { bytes: msg, end: at + len, packet: true };
+    let mut copied = at;
+    let mut next = at;
+    for field in rtype.fields() {
+        let start = next;
+        next = field.check(&wire, start)?;
+        if let Field::Name(Role { expand: true, .. }) = field {
+            let (name, _) =
+                read_name(msg, start).map_err(|_| RdataError { at: start, fault: RdataFault::Name })?;
+            out.extend_from_slice(&msg[copied..start]);
+            out.extend_from_slice(name.as_ref().wire());
+            copied = next;
+        }
+    }
+    out.extend_from_slice(&msg[copied..at + len]);
+    Ok(())
+}
+
+/// Append the canonical form of `rdata` (uncompressed, valid) to `out`. RFC 4034 §6.2, RFC 6840 §5.1
+pub fn canonical(rtype: RrType, rdata: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(rdata);
+    for name in names(rtype, rdata).filter(|name| name.lower) {
+        out[start + name.start..start + name.end].make_ascii_lowercase();
+    }
+}
+
+/// A name inside rdata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameField {
+    /// Offset of the name in the uncompressed rdata.
+    pub start: usize,
+    /// Offset behind the name.
+    pub end: usize,
+    /// A writer may compress it (RFC 3597 §4).
+    pub compressible: bool,
+    /// Canonical form is in lower case (RFC 4034 §6.2).
+    pub lower: bool,
+    /// Addresses of this name are wanted in the additional section.
+    pub additional: bool,
+}
+
+/// The names inside `rdata` (uncompressed) that are fields of the table, in order. Gateways, relays and rendezvous
+/// servers, which are neither compressed nor lower-cased nor looked up, are not among them.
+#[inline]
+pub fn names(rtype: RrType, rdata: &[u8]) -> Names<'_> {
+    Names { fields: rtype.fields(), wire: Wire { bytes: rdata, end: rdata.len(), packet: false }, at: 0 }
+}
+
+/// What [`names`] returns.
+#[derive(Clone)]
+pub struct Names<'a> {
+    fields: &'static [Field],
+    wire: Wire<'a>,
+    at: usize,
+}
+
+impl Iterator for Names<'_> {
+    type Item = NameField;
+
+    fn next(&mut self) -> Option<NameField> {
+        while let [field, fields @ ..] = self.fields {
+            self.fields = fields;
+            let start = self.at;
+            self.at = field.check(&self.wire, start).ok()?;
+            match *field {
+                Field::Name(role) => {
+                    return Some(NameField {
+                        start,
+                        end: self.at,
+                        compressible: role.compress,
+                        lower: role.lower,
+                        additional: role.additional,
+                    });
+                }
+                Field::Prefix6 => {
+                    let start = a6::name_start(&self.wire, start);
+                    if start < self.at {
+                        let end = self.at;
+                        return Some(NameField {
+                            start,
+                            end,
+                            compressible: false,
+                            lower: true,
+                            additional: false,
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+/// Read the rest of the record in `tokens` as rdata of `rtype` and append it to `out`, uncompressed. Relative names get
+/// `origin`. The generic form is understood for every type (RFC 3597 §5). On error nothing is appended.
+#[inline]
+pub fn from_text(
+    rtype: RrType,
+    tokens: &mut Tokens<'_>,
+    origin: NameRef<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), TextError> {
+    let start = out.len();
+    let result = present::parse(rtype, tokens, origin, out);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+/// Append `rdata` (uncompressed) in the text form of its type; in generic form where it has none. RFC 3597 §5
+pub fn to_text(rtype: RrType, rdata: &[u8], out: &mut String) {
+    let start = out.len();
+    if present::show(rtype, rdata, out).is_none() {
+        out.truncate(start);
+        present::show_generic(rdata, out);
+    }
+}
+
+/// Append `rdata` in the generic form `\# length hex`. RFC 3597 §5
+pub fn to_generic_text(rdata: &[u8], out: &mut String) {
+    present::show_generic(rdata, out);
+}
+
+/// Why octets are not rdata of their type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RdataError {
+    /// Offset of the offending field, in the rdata or in the packet, whichever was given.
+    pub at: usize,
+    /// What is wrong there.
+    pub fault: RdataFault,
+}
+
+/// What can be wrong with rdata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RdataFault {
+    /// The rdata ends inside a field. RFC 1035 §3.2.1
+    Short,
+    /// The rdata goes on behind its last field. RFC 1035 §3.2.1
+    Long,
+    /// A name is too long, has a bad label, or points astray. RFC 1035 §3.1, §4.1.4
+    Name,
+    /// A compressed name in a type that must not have one. RFC 3597 §4
+    Compressed,
+    /// A field that cannot be empty is.
+    Empty,
+    /// A CAA tag is empty or has other characters than letters and digits. RFC 8659 §4.1
+    Tag,
+    /// A type bit map has windows out of order, an empty one, or trailing zeros. RFC 4034 §4.1.2
+    Bitmap,
+    /// A location out of range. RFC 1876 §2
+    Location,
+    /// An address prefix longer than its family's addresses. RFC 3123 §4
+    Prefix,
+    /// A gateway or relay type that is unknown. RFC 4025 §2.3, RFC 8777 §4.2.3
+    Gateway,
+    /// Service parameters not in strictly increasing order. RFC 9460 §2.2
+    SvcOrder,
+    /// A service parameter's value has not its key's form. RFC 9460 §7
+    SvcValue,
+    /// A key that `mandatory` names is missing, or `no-default-alpn` stands without `alpn`. RFC 9460 §7.1.1, §8
+    SvcMissing,
+    /// An A6 prefix over 128 bits, or padding bits that are set. RFC 2874 §3.1
+    Prefix6,
+    /// An EDNS option ends behind the rdata. RFC 6891 §6.1.2
+    Option,
+}
+
+impl RdataFault {
+    /// The section of an RFC that forbids it.
+    pub fn section(self) -> &'static str {
+        match self {
+            Self::Short | Self::Long | Self::Empty => "RFC 1035 §3.2.1",
+            Self::Name => "RFC 1035 §3.1",
+            Self::Compressed => "RFC 3597 §4",
+            Self::Tag => "RFC 8659 §4.1",
+            Self::Bitmap => "RFC 4034 §4.1.2",
+            Self::Location => "RFC 1876 §2",
+            Self::Prefix => "RFC 3123 §4",
+            Self::Gateway => "RFC 4025 §2.3",
+            Self::SvcOrder => "RFC 9460 §2.2",
+            Self::SvcValue => "RFC 9460 §7",
+            Self::SvcMissing => "RFC 9460 §8",
+            Self::Prefix6 => "RFC 2874 §3.1",
+            Self::Option => "RFC 6891 §6.1.2",
+        }
+    }
+}
+
+impl fmt::Display for RdataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.fault {
+            RdataFault::Short => "record data ends too early",
+            RdataFault::Long => "record data is too long",
+            RdataFault::Name => "bad name in record data",
+            RdataFault::Compressed => "compressed name where none is allowed",
+            RdataFault::Empty => "empty field",
+            RdataFault::Tag => "tag is not made of letters and digits",
+            RdataFault::Bitmap => "bad type bit map",
+            RdataFault::Location => "location out of range",
+            RdataFault::Prefix => "bad address prefix",
+            RdataFault::Gateway => "unknown gateway type",
+            RdataFault::SvcOrder => "service parameters out of order",
+            RdataFault::SvcValue => "bad value of a service parameter",
+            RdataFault::SvcMissing => "a mandatory service parameter is missing",
+            RdataFault::Prefix6 => "bad A6 prefix",
+            RdataFault::Option => "an option ends behind the record data",
+        };
+        write!(f, "{what} at octet {} ({})", self.at, self.fault.section())
+    }
+}
+
+impl std::error::Error for RdataError {}

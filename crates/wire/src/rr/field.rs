@@ -1,0 +1,223 @@
+//! The alphabet of rdata: each field knows how long it is on the wire and what may stand in it.
+
+use super::{RdataError, RdataFault, a6, apl, bitmap, gateway, hip, loc, nsap, svcb, wks};
+use crate::name::{NameError, NameRef};
+
+/// One field of rdata. A type's rdata is a sequence of them (`table.rs`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Eight bits, decimal.
+    U8,
+    /// Sixteen bits, decimal.
+    U16,
+    /// Thirty-two bits, decimal.
+    U32,
+    /// Forty-eight bits, decimal.
+    U48,
+    /// Thirty-two bits of seconds; the text may use units (`1h`).
+    Period,
+    /// Thirty-two bits of seconds since 1970 modulo 2^32, `YYYYMMDDHHmmSS` (RFC 4034 §3.2).
+    Time,
+    /// An RR type, sixteen bits.
+    Type,
+    /// A DNSSEC algorithm, eight bits; the text may use the mnemonic (RFC 4034 appendix A.1).
+    Algorithm,
+    /// A certificate type, sixteen bits (RFC 4398 §2.1).
+    CertType,
+    /// A DSYNC scheme, eight bits (RFC 9859 §2.1).
+    Scheme,
+    /// The error of TSIG and TKEY, sixteen bits (RFC 8945 §3).
+    TsigError,
+    /// An IPv4 address.
+    Ipv4,
+    /// An IPv6 address.
+    Ipv6,
+    /// Sixty-four bits as four groups of hex digits (RFC 6742 §2.1).
+    Node,
+    /// So many octets in hex, joined by hyphens (RFC 7043 §3.2).
+    Eui(u8),
+    /// A domain name.
+    Name(Role),
+    /// A character string (RFC 1035 §3.3).
+    CharString,
+    /// A character string, or nothing at the end of the rdata.
+    OptionalCharString,
+    /// One character string or more to the end of the rdata.
+    CharStrings,
+    /// A CAA property tag: length octet, letters and digits (RFC 8659 §4.1).
+    Tag,
+    /// Octets to the end, written as one quoted string of any length.
+    Text,
+    /// As `Text`, at least one octet.
+    NonEmptyText,
+    /// At least one octet to the end, hex.
+    Hex,
+    /// At least one octet to the end, base64.
+    Base64,
+    /// Octets to the end, base64; none are written as nothing.
+    OptionalBase64,
+    /// Octets to the end, base64; none are written as `-`.
+    DashBase64,
+    /// Sixteen bits of length and so many octets; length and base64 in the text (RFC 8945 §4.2).
+    Sized,
+    /// Length octet and octets, hex; none are written as `-` (RFC 5155 §3.3).
+    Salt,
+    /// Length octet and octets, at least one, base32hex (RFC 5155 §3.3).
+    Hash,
+    /// RR types in window blocks to the end (RFC 4034 §4.1.2).
+    Bitmap,
+    /// RR types 1 to 127 in one bit map to the end (RFC 2535 §5.2).
+    OldBitmap,
+    /// Protocol and a bit map of ports to the end (RFC 1035 §3.4.2).
+    Services,
+    /// A location (RFC 1876 §2).
+    Location,
+    /// Address prefixes to the end (RFC 3123 §4).
+    Prefixes,
+    /// Service parameters to the end (RFC 9460 §2.2).
+    SvcParams,
+    /// Gateway type, algorithm, gateway (RFC 4025 §2.1).
+    Gateway,
+    /// Discovery flag, relay type, relay (RFC 8777 §4.2).
+    Relay,
+    /// Host identity tag, public key, rendezvous servers (RFC 8005 §5).
+    HostIdentity,
+    /// An NSAP address to the end (RFC 1706 §5).
+    Nsap,
+    /// An ATM address to the end.
+    Atma,
+    /// Prefix length, address suffix, prefix name (RFC 2874 §3.1).
+    Prefix6,
+    /// EDNS options to the end (RFC 6891 §6.1.2); text is generic.
+    Options,
+    /// Octets to the end; text is generic (RFC 3597 §5).
+    Opaque,
+    /// No rdata is defined: the type stands in questions only. Octets to the end are let through; text is generic.
+    Meta,
+}
+
+/// What may be done with a name inside rdata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// A writer may compress it (RFC 3597 §4: the types of RFC 1035 only).
+    pub compress: bool,
+    /// A reader takes it compressed (RFC 3597 §4: those, and some between RFC 1035 and RFC 3597).
+    pub expand: bool,
+    /// Canonical form is in lower case (RFC 4034 §6.2, RFC 6840 §5.1).
+    pub lower: bool,
+    /// Addresses of this name are wanted in the additional section.
+    pub additional: bool,
+}
+
+/// Rdata where it lies: `bytes[..end]`, where names may point before the rdata if `packet`.
+#[derive(Clone, Copy)]
+pub(super) struct Wire<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) end: usize,
+    pub(super) packet: bool,
+}
+
+impl<'a> Wire<'a> {
+    pub(super) fn rest(&self, at: usize) -> &'a [u8] {
+        &self.bytes[at..self.end]
+    }
+
+    fn fixed(&self, at: usize, width: usize) -> Result<usize, RdataError> {
+        if self.end - at < width {
+            Err(RdataError { at: self.end, fault: RdataFault::Short })
+        } else {
+            Ok(at + width)
+        }
+    }
+
+    /// The end of a run of octets behind a length octet.
+    pub(super) fn short(&self, at: usize) -> Result<usize, RdataError> {
+        let start = self.fixed(at, 1)?;
+        self.fixed(start, usize::from(self.bytes[at]))
+    }
+
+    /// The end of the uncompressed name at `at`.
+    pub(super) fn plain_name(&self, at: usize) -> Result<usize, RdataError> {
+        match NameRef::read(self.rest(at)) {
+            Ok((name, _)) => Ok(at + name.wire().len()),
+            Err(NameError::Truncated) => Err(RdataError { at: self.end, fault: RdataFault::Short }),
+            Err(NameError::LabelType { .. }) => Err(RdataError { at, fault: RdataFault::Compressed }),
+            Err(_) => Err(RdataError { at, fault: RdataFault::Name }),
+        }
+    }
+
+    fn name(&self, at: usize, role: Role) -> Result<usize, RdataError> {
+        if !(self.packet && role.expand) {
+            return self.plain_name(at);
+        }
+        match crate::message::skip_name(self.bytes, at) {
+            Ok(end) if end <= self.end => Ok(end),
+            Ok(_) => Err(RdataError { at: self.end, fault: RdataFault::Short }),
+            Err(_) => Err(RdataError { at, fault: RdataFault::Name }),
+        }
+    }
+}
+
+impl Field {
+    /// Check the field that begins at `at` and return where it ends. `at` lies within the rdata.
+    #[inline]
+    pub(super) fn check(self, wire: &Wire<'_>, at: usize) -> Result<usize, RdataError> {
+        let end = wire.end;
+        let some = |least: usize| {
+            if end - at < least { Err(RdataError { at, fault: RdataFault::Short }) } else { Ok(end) }
+        };
+        match self {
+            Field::U8 | Field::Algorithm | Field::Scheme => wire.fixed(at, 1),
+            Field::U16 | Field::Type | Field::CertType | Field::TsigError => wire.fixed(at, 2),
+            Field::U32 | Field::Period | Field::Time | Field::Ipv4 => wire.fixed(at, 4),
+            Field::U48 => wire.fixed(at, 6),
+            Field::Node => wire.fixed(at, 8),
+            Field::Ipv6 => wire.fixed(at, 16),
+            Field::Eui(width) => wire.fixed(at, usize::from(width)),
+            Field::Name(role) => wire.name(at, role),
+            Field::CharString | Field::Salt => wire.short(at),
+            Field::OptionalCharString if at == end => Ok(end),
+            Field::OptionalCharString => wire.short(at),
+            Field::CharStrings => {
+                let mut next = wire.short(at)?;
+                while next < end {
+                    next = wire.short(next)?;
+                }
+                Ok(next)
+            }
+            Field::Tag => {
+                let next = wire.short(at)?;
+                let tag = &wire.bytes[at + 1..next];
+                if tag.is_empty() || !tag.iter().all(u8::is_ascii_alphanumeric) {
+                    return Err(RdataError { at, fault: RdataFault::Tag });
+                }
+                Ok(next)
+            }
+            Field::Hash => {
+                let next = wire.short(at)?;
+                if next == at + 1 { Err(RdataError { at, fault: RdataFault::Empty }) } else { Ok(next) }
+            }
+            Field::Sized => {
+                let start = wire.fixed(at, 2)?;
+                wire.fixed(start, usize::from(u16::from_be_bytes([wire.bytes[at], wire.bytes[at + 1]])))
+            }
+            Field::Hex | Field::Base64 | Field::NonEmptyText => some(1),
+            Field::Text | Field::OptionalBase64 | Field::DashBase64 | Field::Opaque | Field::Meta => Ok(end),
+            Field::Bitmap => bitmap::check(wire, at),
+            Field::OldBitmap => bitmap::check_old(wire, at),
+            Field::Services => wks::check(wire, at),
+            Field::Location => loc::check(wire, at),
+            Field::Prefixes => apl::check(wire, at),
+            Field::SvcParams => svcb::check(wire, at),
+            Field::Gateway => gateway::check(wire, at),
+            Field::Relay => gateway::check_relay(wire, at),
+            Field::HostIdentity => hip::check(wire, at),
+            Field::Nsap => some(1),
+            Field::Atma => nsap::check_atma(wire, at),
+            Field::Prefix6 => a6::check(wire, at),
+            Field::Options => crate::edns::check(wire.rest(at))
+                .map(|()| end)
+                .map_err(|error| RdataError { at: at + error.at, fault: RdataFault::Option }),
+        }
+    }
+}
