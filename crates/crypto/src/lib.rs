@@ -1,1 +1,48 @@
-//! Digest, HMAC, sign and verify behind one trait; the only crate that names a crypto library.
+//! Digest, HMAC, sign and verify: the only crate that names a cryptographic library.
+//!
+//! ```text
+//!   DNSKEY rdata ──> PublicKey ── verify(message, signature)
+//!   K*.private   ──> SigningKey (a Signer) ── sign(message)        aws-lc-rs │ ed448 │ small RSA
+//!   bytes        ──> digest, sha1, Hasher, HmacKey                 (which one, the caller never sees)
+//! ```
+//!
+//! Everything above speaks in the forms that DNS puts on the wire: RFC 3110 for RSA, bare `x|y` and `r|s` for
+//! ECDSA (RFC 6605), bare keys for EdDSA (RFC 8080), algorithm numbers of the IANA registry.
+//!
+//! *Limitations.* DSA (3, 6), GOST (12) and RSA/MD5 (1) are neither made nor verified: RFC 8624 §3.1 forbids
+//! them. RSA keys under 2048 bits verify but do not sign. Ed448 comes from a pure Rust crate that is slower
+//! than the rest and is still marked as a pre-release by its makers.
+#![forbid(unsafe_code)]
+
+mod algorithm;
+mod base64;
+mod bind;
+mod der;
+mod digest;
+mod ed448;
+mod hmac;
+mod public;
+mod rsa;
+mod signing;
+#[cfg(test)]
+mod testing;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use bind::{KeyFileError, PrivateKeyFile};
+pub use digest::{Digest, DigestAlg, Hasher, digest, sha1};
+pub use hmac::{HmacAlg, HmacKey, hmac};
+pub use public::{KeyError, PublicKey, VerifyError, verify};
+pub use signing::{GenerateError, SignError, Signer, SigningKey};
+
+/// Tell whether `a` equals `b`, in a time that depends on their lengths alone.
+#[must_use]
+pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+/// Fill `out` from the library's random generator, for keys and salts.
+///
+/// Panics if the operating system yields no randomness: nothing secret can be made then.
+pub fn random_bytes(out: &mut [u8]) {
+    aws_lc_rs::rand::fill(out).expect("the system's random source works; without it no key may be made");
+}
