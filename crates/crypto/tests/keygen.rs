@@ -84,7 +84,7 @@ fn encode(bytes: &[u8]) -> String {
             alphabet[(0..6).fold(0, |value, at| value * 2 + usize::from(six.get(at).copied().unwrap_or(0)))]
         })
         .collect();
-    while out.len() % 4 != 0 {
+    while !out.len().is_multiple_of(4) {
         out.push('=');
     }
     out
