@@ -1,0 +1,217 @@
+"""`make bench`: namewise and the installed peers side by side, as ratios of one run.
+
+Absolute figures drift by a fifth between runs on a shared machine; only ratios taken side by side count, and differences under
+10 % count for nothing. Servers take turns round by round; the runs with the most steal are dropped; medians are printed.
+
+    python -m bench [--row F1]... [--full] [--fresh] [--json FILE]
+
+Rows that were measured are kept in bench/out/results.json, so that a long run can be resumed; --fresh forgets them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from bench import data, measure
+from bench.measure import Run
+from bench.servers import AUTHORITATIVE, CACHES, PEERS_ROOT, Server, Zone
+
+RESULTS = data.OUT / "results.json"
+# The best peers of each row in PERFORMANCE terms: the quick run measures only these, --full all that are installed.
+BEST = {
+    "F1": {"NSD", "Knot"}, "F2": {"NSD", "Knot"}, "F3": {"NSD D13", "Knot", "NSD"}, "F4": {"BIND", "NSD"},
+    "F5": {"Unbound", "dnsdist"}, "F6": {"dnsdist"}, "F8": {"Unbound"}, "F9": {"NSD", "Knot"},
+}  # fmt: skip
+
+
+def kept(runs: list[Run]) -> list[Run]:
+    """Drop the third of the runs with the most steal, if they had any."""
+    calm = sorted(runs, key=lambda run: run.steal)
+    return calm[: max(1, len(calm) - len(calm) // 3)] if calm[-1].steal > 0.02 else calm
+
+
+class Bench:
+    """One benchmark: how many rounds and which peers."""
+
+    def __init__(self, full: bool) -> None:
+        self.full = full
+        self.rounds = 5 if full else 2
+        self.seconds = 5.0 if full else 3.0
+
+    def servers(self, row: str, known: list[Server]) -> list[Server]:
+        chosen = [s for s in known if s.name == "namewise" or self.full or s.name in BEST[row]]
+        for server in chosen:
+            if server.name != "namewise" and not server.installed:
+                print(f"  {row}: {server.name} is not installed, skipped", file=sys.stderr)
+        return [s for s in chosen if s.name == "namewise" or s.installed]
+
+    def rotate(self, row: str, known: list[Server], one: Callable[[Server], Run]) -> dict[str, list[Run]]:
+        """Run each server once a round: A B A B."""
+        runs: dict[str, list[Run]] = {}
+        for number in range(self.rounds):
+            for server in self.servers(row, known):
+                print(f"  {row} round {number + 1}/{self.rounds}: {server.name}", file=sys.stderr, flush=True)
+                try:
+                    run = one(server)
+                    runs.setdefault(server.name, []).append(run)
+                except RuntimeError as error:
+                    print(f"  {row}: {error}", file=sys.stderr)
+        return runs
+
+    # One method a row; each returns the runs by server.
+
+    def f1(self) -> dict[str, list[Run]]:
+        origin, file = data.names_zone()
+        return self.authoritative("F1", Zone(origin, file), data.query(f"host1.{origin}", "A"), data.names_queries())
+
+    def f2(self) -> dict[str, list[Run]]:
+        origin, file = data.delegations_zone()
+        return self.authoritative("F2", Zone(origin, file), data.query(f"www.domain1.{origin}", "A"), data.delegations_queries())
+
+    def f3(self) -> dict[str, list[Run]]:
+        origin, file = data.delegations_zone()
+        return self.loaded("F3", Zone(origin, file), data.query(f"www.domain7.{origin}", "A"))
+
+    f4 = f3
+
+    def f5(self) -> dict[str, list[Run]]:
+        return self.cached("F5", None)
+
+    def f6(self) -> dict[str, list[Run]]:
+        return self.cached("F6", 20_000)
+
+    def f8(self) -> dict[str, list[Run]]:
+        return self.cached("F8", 20_000)
+
+    def f9(self) -> dict[str, list[Run]]:
+        origin, file = data.names_zone()
+        asked = data.names_queries(dnssec=True)
+        runs: dict[str, list[Run]] = {}
+        for nsec3 in (False, True):
+            zone = Zone(origin, data.signed(origin, file, nsec3))
+            some = self.authoritative("F9", zone, data.query(f"host1.{origin}", "A", dnssec=True), asked)
+            runs |= {f"{name} {'NSEC3' if nsec3 else 'NSEC'}": found for name, found in some.items()}
+        return runs
+
+    def authoritative(self, row: str, zone: Zone, probe: bytes, queries: Path) -> dict[str, list[Run]]:
+        def one(server: Server) -> Run:
+            with measure.serving(server, zone, probe) as (pid, port, first):
+                measure.load(server, pid, port, queries, 0.5)
+                run = measure.load(server, pid, port, queries, self.seconds)
+                run.first_answer_s, run.pss_mib = first, measure.pss_mib(pid)
+                return run
+
+        return self.rotate(row, AUTHORITATIVE, one)
+
+    def loaded(self, row: str, zone: Zone, probe: bytes) -> dict[str, list[Run]]:
+        def one(server: Server) -> Run:
+            zone.file.read_bytes()
+            stolen = measure.steal_s()
+            with measure.serving(server, zone, probe, core=None) as (pid, _, first):
+                return Run(
+                    server.name, first_answer_s=first, pss_mib=measure.pss_mib(pid), steal=(measure.steal_s() - stolen) / first
+                )
+
+        return self.rotate(row, AUTHORITATIVE, one)
+
+    def cached(self, row: str, rate: int | None) -> dict[str, list[Run]]:
+        origin, file = data.names_zone()
+        zone, probe, asked = Zone(origin, file), data.query(f"host1.{origin}", "A"), data.cached_queries()
+        back = next((s for s in AUTHORITATIVE if s.name != "namewise" and s.installed), AUTHORITATIVE[0])
+
+        def one(server: Server) -> Run:
+            with (
+                measure.serving(back, zone, probe, core=measure.LOAD_CORE) as (_, upstream, _),
+                measure.serving(server, zone, probe, upstream) as (pid, port, _),
+            ):
+                measure.fill(port, asked)
+                measure.load(server, pid, port, asked, 0.5)
+                run = measure.load(server, pid, port, asked, self.seconds, rate)
+                run.pss_mib = measure.pss_mib(pid)
+                return run
+
+        return self.rotate(row, CACHES, one)
+
+
+# Row: title, the figure (label and how to read it), the target for namewise divided by the best peer, and whether more is better.
+Figure = tuple[str, Callable[[Run], float], float | None, bool]
+ROWS: dict[str, tuple[str, list[Figure]]] = {
+    "F1": ("authoritative UDP, 100k names / 400k RRs", [("CPU us/q", lambda r: r.cpu_us, 0.78, False), ("user us/q", lambda r: r.user_us, 0.35, False), ("q/s", lambda r: r.rate, None, True)]),
+    "F2": ("authoritative UDP, 1M-RR delegation zone", [("CPU us/q", lambda r: r.cpu_us, 0.72, False), ("user us/q", lambda r: r.user_us, 0.35, False), ("q/s", lambda r: r.rate, None, True)]),
+    "F3": ("1M-RR zone file to first right answer", [("seconds", lambda r: r.first_answer_s, 0.85, False)]),
+    "F4": ("memory after that load", [("PSS MiB", lambda r: r.pss_mib, 0.75, False)]),
+    "F5": ("cache hit UDP, 10k names", [("CPU us/q", lambda r: r.cpu_us, 0.80, False), ("user us/q", lambda r: r.user_us, 0.35, False), ("q/s", lambda r: r.rate, None, True)]),
+    "F6": ("hits at 20,000 q/s: latency", [("p99 us", lambda r: r.p99_us, 0.80, False), ("p50 us", lambda r: r.p50_us, None, False), ("p99.9 us", lambda r: r.p999_us, None, False)]),
+    "F8": ("hits at 20,000 q/s: CPU", [("CPU us/q", lambda r: r.cpu_us, 1.00, False), ("user us/q", lambda r: r.user_us, None, False)]),
+    "F9": ("signed 100k-name zone, DO set", [("q/s", lambda r: r.rate, 1.40, True), ("CPU us/q", lambda r: r.cpu_us, None, False)]),
+}  # fmt: skip
+
+
+def table(row: str, runs: dict[str, list[dict[str, object]]], marks: list[str]) -> Iterable[str]:
+    """Yield the lines of one row's table."""
+    title, figures = ROWS[row]
+    measured = {name: kept([Run(**run) for run in some]) for name, some in runs.items()}  # type: ignore[arg-type]
+    yield f"{row}  {title}{'  [' + '; '.join(marks) + ']' if marks else ''}"
+    for variant in sorted({name.partition(" NSEC")[1] + name.partition(" NSEC")[2] for name in measured}):
+        group = {name.removesuffix(variant): some for name, some in measured.items() if name.endswith(variant or name)}
+        if variant:
+            yield f"   {variant.strip()}"
+        for label, figure, target, more in figures:
+            values = {name: [figure(run) for run in some] for name, some in group.items()}
+            medians = {name: statistics.median(some) for name, some in values.items()}
+            peers = {name: value for name, value in medians.items() if name != "namewise"}
+            shown = "  ".join(
+                f"{name} {medians[name]:,.2f} ({min(some):,.2f}-{max(some):,.2f})" for name, some in values.items()
+            )
+            verdict = ""
+            if peers and medians.get("namewise"):
+                best = max(peers, key=lambda n: peers[n]) if more else min(peers, key=lambda n: peers[n])
+                ratio = medians["namewise"] / peers[best] if peers[best] else 0.0
+                verdict = f"  ratio to {best} {ratio:.2f}"
+                if target is not None:
+                    met = ratio >= target if more else ratio <= target
+                    verdict += f" (target {'>=' if more else '<='} {target:.2f}: {'met' if met else 'not met'})"
+            yield f"   {label:10} {shown}{verdict}"
+    lost = {name: sum(run.lost for run in some) for name, some in measured.items() if any(run.lost for run in some)}
+    if lost:
+        yield "   lost       " + "  ".join(f"{name} {count}" for name, count in lost.items())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--row", action="append", choices=list(ROWS), help="only this row (repeatable)")
+    parser.add_argument("--full", action="store_true", help="five rounds, every installed peer")
+    parser.add_argument("--fresh", action="store_true", help="forget rows measured earlier")
+    parser.add_argument("--json", type=Path, default=data.OUT / "bench.json", help="where the figures go")
+    options = parser.parse_args()
+    measure.build_load()
+    data.OUT.mkdir(exist_ok=True)
+    results = {} if options.fresh or not RESULTS.exists() else json.loads(RESULTS.read_text())
+    bench = Bench(options.full)
+    marks = [] if measure.realtime() else ["without SCHED_RR"]
+    wanted = options.row or list(ROWS)
+    for row in wanted:
+        key = f"{row}{'-full' if options.full else ''}"
+        if key not in results or options.row:
+            if row == "F4" and f"F3{key[2:]}" in results:
+                results[key] = results[f"F3{key[2:]}"]
+            elif row == "F8" and f"F6{key[2:]}" in results:
+                # One load answers both questions: F6 and F8 are read from the same runs.
+                results[key] = results[f"F6{key[2:]}"]
+            else:
+                runs = getattr(bench, row.lower())()
+                results[key] = {name: [asdict(run) for run in some] for name, some in runs.items()}
+            RESULTS.write_text(json.dumps(results))
+        extra = ["not judged against D13"] if row == "F3" and not PEERS_ROOT else []
+        print("\n".join(table(row, results[key], marks + extra)), flush=True)
+    options.json.write_text(json.dumps({row: results.get(f"{row}{'-full' if options.full else ''}") for row in wanted}, indent=1))
+    return 0
+
+
+sys.exit(main())

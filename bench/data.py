@@ -1,0 +1,129 @@
+"""The zones and the questions of the benchmark, made from a seed and kept in `bench/out/data`."""
+
+from __future__ import annotations
+
+import random
+import struct
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+OUT = Path(__file__).parent / "out"
+DATA = OUT / "data"
+TYPES = {"A": 1, "NS": 2, "MX": 15, "TXT": 16, "AAAA": 28}
+
+SOA = "@ 3600 IN SOA ns1 hostmaster 1 7200 3600 1209600 300\n@ 3600 IN NS ns1\n@ 3600 IN NS ns2\n"
+GLUE = "ns1 3600 IN A 127.0.0.1\nns2 3600 IN A 127.0.0.2\n"
+
+
+def write(name: str, lines: Iterable[str]) -> Path:
+    """Write the lines to `bench/out/data/NAME` unless it is there already, and return the path."""
+    path = DATA / name
+    if not path.exists():
+        DATA.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        with part.open("w") as file:
+            file.writelines(lines)
+        part.rename(path)
+    return path
+
+
+def names_zone(names: int = 100_000) -> tuple[str, Path]:
+    """A zone of *names* names with four records each (A, AAAA, MX, TXT): origin and file. Row F1."""
+
+    def lines() -> Iterator[str]:
+        yield "$ORIGIN names.bench.\n" + SOA + GLUE
+        for i in range(names):
+            yield (
+                f"host{i} 3600 IN A 10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}\n"
+                f"host{i} 3600 IN AAAA 2001:db8::{i >> 16:x}:{i & 65535:x}\n"
+                f"host{i} 3600 IN MX 10 host{i * 7 % names}\n"
+                f'host{i} 3600 IN TXT "v=spf1 ip4:10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255} -all"\n'
+            )
+
+    return "names.bench.", write(f"names-{names}.zone", lines())
+
+
+def delegations_zone(records: int = 1_000_000) -> tuple[str, Path]:
+    """A delegation zone: a third as many cuts as *records*, each with two NS and one glue address. Rows F2 to F4."""
+
+    def lines() -> Iterator[str]:
+        yield "$ORIGIN tld.bench.\n" + SOA + GLUE
+        for i in range(records // 3):
+            yield (
+                f"domain{i} 86400 IN NS ns.domain{i}\n"
+                f"domain{i} 86400 IN NS ns{i % 1000}.hosting{i % 97}.example.\n"
+                f"ns.domain{i} 86400 IN A 10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}\n"
+            )
+
+    return "tld.bench.", write(f"tld-{records}.zone", lines())
+
+
+def signed(origin: str, zone: Path, nsec3: bool) -> Path:
+    """The zone signed by dnssec-signzone (P-256), with NSEC or NSEC3 (no salt, no extra iterations: RFC 9276). Row F9."""
+    target = zone.with_suffix(".nsec3" if nsec3 else ".nsec")
+    if not target.exists():
+        subprocess.run(
+            ["dnssec-keygen", "-q", "-K", DATA, "-a", "ECDSAP256SHA256", "-f", "KSK", origin],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        subprocess.run(["dnssec-keygen", "-q", "-K", DATA, "-a", "ECDSAP256SHA256", origin], check=True, stdout=subprocess.DEVNULL)
+        part = target.with_suffix(target.suffix + "-part")
+        subprocess.run(
+            ["dnssec-signzone", "-q", "-S", "-K", DATA, "-o", origin, "-O", "full", "-e", "now+31536000", "-f", part]
+            + (["-3", "-", "-H", "0"] if nsec3 else []) + [zone],
+            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=DATA,
+        )  # fmt: skip
+        part.rename(target)
+        for key in DATA.glob(f"K{origin}*"):
+            key.unlink()
+    return target
+
+
+def query(name: str, rtype: str, dnssec: bool = False, edns: bool = True) -> bytes:
+    """One query in wire form: RD set, EDNS with 1232 octets unless *edns* is false, DO if *dnssec*."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split("."))
+    header = struct.pack("!6H", 0, 0x0100, 1, 0, 0, 1 if edns else 0)
+    opt = struct.pack("!BHHIH", 0, 41, 1232, 0x8000 if dnssec else 0, 0) if edns else b""
+    return header + labels + b"\0" + struct.pack("!HH", TYPES[rtype], 1) + opt
+
+
+def queries(name: str, asked: Iterable[bytes]) -> Path:
+    """Write queries, each behind its length, to `bench/out/data/NAME`."""
+    DATA.mkdir(parents=True, exist_ok=True)
+    path = DATA / name
+    path.write_bytes(b"".join(struct.pack("!H", len(q)) + q for q in asked))
+    return path
+
+
+def names_queries(names: int = 100_000, count: int = 200_000, dnssec: bool = False) -> Path:
+    """80 % existing, 20 % missing names of `names_zone`."""
+    rng = random.Random(1)
+
+    def one() -> bytes:
+        i = rng.randrange(names)
+        if rng.random() < 0.2:
+            return query(f"missing{i}.names.bench.", "A", dnssec)
+        return query(f"host{i}.names.bench.", rng.choice(["A", "AAAA", "MX", "TXT"]), dnssec)
+
+    return queries(f"names-{names}{'-do' if dnssec else ''}.queries", (one() for _ in range(count)))
+
+
+def delegations_queries(records: int = 1_000_000, count: int = 500_000) -> Path:
+    """80 % names below cuts, 20 % missing names of `delegations_zone`."""
+    rng = random.Random(2)
+
+    def one() -> bytes:
+        i = rng.randrange(records // 3)
+        if rng.random() < 0.2:
+            return query(f"missing{i}.tld.bench.", "A")
+        return query(f"www.domain{i}.tld.bench.", rng.choice(["A", "AAAA"]))
+
+    return queries(f"tld-{records}.queries", (one() for _ in range(count)))
+
+
+def cached_queries(names: int = 10_000) -> Path:
+    """Each question that the cache rows ask, once: 80 % existing, 20 % missing names."""
+    asked = [query(f"host{i}.names.bench.", "A") for i in range(names * 8 // 10)]
+    asked += [query(f"missing{i}.names.bench.", "A") for i in range(names * 2 // 10)]
+    return queries(f"cached-{names}.queries", asked)

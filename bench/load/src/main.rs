@@ -1,0 +1,326 @@
+//! A batching DNS load generator: queries from a file, many in flight, one system call for up to 64 packets.
+//!
+//! ```text
+//! load --server 127.0.0.1:5300 --queries FILE --seconds 5 [--outstanding 200 | --rate 20000] [--sockets 4] [--seed 1]
+//! ```
+//!
+//! FILE holds queries in wire form, each behind its length (two octets, as over TCP). They are asked in random order. With
+//! `--outstanding` a query follows each answer (closed loop: what is the most that the server can do?); with `--rate`
+//! queries leave on time whatever comes back (open loop: how long does an answer take at that load?).
+//! A query that is not answered within a second is lost. The result is one line of JSON on standard output: queries sent,
+//! answered, lost, per rcode and truncated, seconds, and for latencies the percentiles in microseconds.
+//!
+//! Ids are the numbers of the slots in flight, so that matching an answer is one look-up; the question is
+//! compared as well, so that a server cannot win by answering wrongly.
+
+use std::collections::VecDeque;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+const BATCH: usize = 64;
+const BUFFER: usize = 4096;
+const LOST_AFTER: Duration = Duration::from_secs(1);
+
+struct Options {
+    server: SocketAddr,
+    queries: Vec<Vec<u8>>,
+    seconds: f64,
+    outstanding: usize,
+    rate: Option<f64>,
+    sockets: usize,
+    seed: u64,
+}
+
+fn options() -> Result<Options, String> {
+    let mut args = std::env::args().skip(1);
+    let (mut server, mut file, mut seconds, mut outstanding, mut rate, mut sockets, mut seed) =
+        (None, None, 5.0, 200, None, 4, 1);
+    while let Some(flag) = args.next() {
+        let value = args.next().ok_or_else(|| format!("{flag} needs a value"))?;
+        let number = || value.parse::<f64>().map_err(|_| format!("{flag}: {value} is not a number"));
+        match flag.as_str() {
+            "--server" => server = Some(value.parse().map_err(|_| format!("{value} is not ADDRESS:PORT"))?),
+            "--queries" => file = Some(value),
+            "--seconds" => seconds = number()?,
+            "--outstanding" => outstanding = number()? as usize,
+            "--rate" => rate = Some(number()?),
+            "--sockets" => sockets = number()? as usize,
+            "--seed" => seed = number()? as u64,
+            _ => return Err(format!("unknown option {flag}")),
+        }
+    }
+    let file = file.ok_or("--queries is missing")?;
+    let bytes = std::fs::read(&file).map_err(|error| format!("{file}: {error}"))?;
+    let mut rest = bytes.as_slice();
+    let mut queries = Vec::new();
+    while let Some((length, tail)) = rest.split_first_chunk::<2>() {
+        let (query, tail) = tail
+            .split_at_checked(u16::from_be_bytes(*length) as usize)
+            .ok_or("the file ends inside a query")?;
+        queries.push(query.to_vec());
+        rest = tail;
+    }
+    let server = server.ok_or("--server is missing")?;
+    if queries.is_empty() || outstanding == 0 || outstanding > 60_000 || sockets == 0 {
+        return Err("no queries, or a count out of range".into());
+    }
+    Ok(Options { server, queries, seconds, outstanding, rate, sockets, seed })
+}
+
+/// One query in flight.
+#[derive(Clone, Copy)]
+struct Flight {
+    query: u32,
+    sent: Instant,
+    pending: bool,
+}
+
+#[derive(Default)]
+struct Outcome {
+    sent: u64,
+    answered: u64,
+    lost: u64,
+    stray: u64,
+    truncated: u64,
+    octets: u64,
+    rcodes: [u64; 16],
+    latencies_ns: Vec<u32>,
+}
+
+struct Load {
+    options: Options,
+    sockets: Vec<UdpSocket>,
+    flights: Vec<Flight>,
+    free: Vec<u16>,
+    order: VecDeque<u16>,
+    random: u64,
+    next_socket: usize,
+    result: Outcome,
+    buffers: Vec<[u8; BUFFER]>,
+}
+
+impl Load {
+    fn new(options: Options) -> std::io::Result<Load> {
+        let any = if options.server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
+        let mut sockets = Vec::new();
+        for _ in 0..options.sockets {
+            let socket = UdpSocket::bind(any)?;
+            socket.connect(options.server)?;
+            socket.set_nonblocking(true)?;
+            for option in [libc::SO_RCVBUF, libc::SO_SNDBUF] {
+                let size: libc::c_int = 4 << 20;
+                // SAFETY: the descriptor is open and the pointer and length describe `size`.
+                unsafe {
+                    libc::setsockopt(
+                        socket.as_raw_fd(),
+                        libc::SOL_SOCKET,
+                        option,
+                        (&raw const size).cast(),
+                        4,
+                    );
+                }
+            }
+            sockets.push(socket);
+        }
+        let slots = if options.rate.is_some() { 60_000 } else { options.outstanding };
+        let now = Instant::now();
+        Ok(Load {
+            sockets,
+            flights: vec![Flight { query: 0, sent: now, pending: false }; slots],
+            free: (0..slots as u16).rev().collect(),
+            order: VecDeque::with_capacity(slots),
+            random: options.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            next_socket: 0,
+            result: Outcome::default(),
+            buffers: vec![[0; BUFFER]; BATCH],
+            options,
+        })
+    }
+
+    fn random(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+
+    /// Send up to `count` queries in one call and return how many left.
+    fn send(&mut self, count: usize) -> usize {
+        let count = count.min(BATCH).min(self.free.len());
+        if count == 0 {
+            return 0;
+        }
+        let mut slots = [0u16; BATCH];
+        let mut picks = [0u32; BATCH];
+        for i in 0..count {
+            slots[i] = self.free[self.free.len() - 1 - i];
+            picks[i] = (self.random() % self.options.queries.len() as u64) as u32;
+        }
+        // SAFETY: all-zero is a valid value of these plain C structures.
+        let (mut vectors, mut messages): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) =
+            unsafe { std::mem::zeroed() };
+        for i in 0..count {
+            let query = &mut self.options.queries[picks[i] as usize];
+            let buffer = &mut self.buffers[i];
+            buffer[..query.len()].copy_from_slice(query);
+            buffer[..2].copy_from_slice(&slots[i].to_be_bytes());
+            vectors[i] = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: query.len() };
+            messages[i].msg_hdr.msg_iov = &raw mut vectors[i];
+            messages[i].msg_hdr.msg_iovlen = 1;
+        }
+        self.next_socket = (self.next_socket + 1) % self.sockets.len();
+        let fd = self.sockets[self.next_socket].as_raw_fd();
+        // SAFETY: the first `count` headers point to vectors and buffers that outlive the call.
+        let sent = unsafe { libc::sendmmsg(fd, messages.as_mut_ptr(), count as u32, 0) };
+        let sent = usize::try_from(sent).unwrap_or(0);
+        let now = Instant::now();
+        for i in 0..sent {
+            self.free.pop();
+            self.flights[slots[i] as usize] = Flight { query: picks[i], sent: now, pending: true };
+            self.order.push_back(slots[i]);
+        }
+        self.result.sent += sent as u64;
+        sent
+    }
+
+    /// Take what has arrived on every socket.
+    fn receive(&mut self) -> usize {
+        let mut total = 0;
+        for socket in 0..self.sockets.len() {
+            // SAFETY: all-zero is a valid value of these plain C structures.
+            let (mut vectors, mut messages): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) =
+                unsafe { std::mem::zeroed() };
+            for i in 0..BATCH {
+                vectors[i] = libc::iovec { iov_base: self.buffers[i].as_mut_ptr().cast(), iov_len: BUFFER };
+                messages[i].msg_hdr.msg_iov = &raw mut vectors[i];
+                messages[i].msg_hdr.msg_iovlen = 1;
+            }
+            let fd = self.sockets[socket].as_raw_fd();
+            // SAFETY: every header points to a vector and a buffer that outlive the call.
+            let got = unsafe {
+                libc::recvmmsg(
+                    fd,
+                    messages.as_mut_ptr(),
+                    BATCH as u32,
+                    libc::MSG_DONTWAIT,
+                    std::ptr::null_mut(),
+                )
+            };
+            let got = usize::try_from(got).unwrap_or(0);
+            let now = Instant::now();
+            for (i, message) in messages.iter().enumerate().take(got) {
+                self.answer(i, message.msg_len as usize, now);
+            }
+            total += got;
+        }
+        total
+    }
+
+    fn answer(&mut self, buffer: usize, length: usize, now: Instant) {
+        let reply = &self.buffers[buffer][..length];
+        let slot = if length < 12 { usize::MAX } else { u16::from_be_bytes([reply[0], reply[1]]) as usize };
+        let Some(flight) = self.flights.get_mut(slot).filter(|flight| flight.pending) else {
+            self.result.stray += 1;
+            return;
+        };
+        let query = &self.options.queries[flight.query as usize];
+        let question = question_end(query);
+        if reply[2] & 0x80 == 0 || reply.get(12..question) != query.get(12..question) {
+            self.result.stray += 1;
+            return;
+        }
+        flight.pending = false;
+        self.free.push(slot as u16);
+        self.result.answered += 1;
+        self.result.octets += length as u64;
+        self.result.rcodes[(reply[3] & 15) as usize] += 1;
+        self.result.truncated += u64::from(reply[2] & 2 != 0);
+        let nanoseconds = now.duration_since(flight.sent).as_nanos();
+        self.result.latencies_ns.push(u32::try_from(nanoseconds).unwrap_or(u32::MAX));
+    }
+
+    /// Give up on queries that were sent more than a second ago.
+    fn expire(&mut self, now: Instant) {
+        while let Some(&slot) = self.order.front() {
+            let flight = &mut self.flights[slot as usize];
+            if flight.pending && now.duration_since(flight.sent) < LOST_AFTER {
+                break;
+            }
+            self.order.pop_front();
+            if flight.pending {
+                flight.pending = false;
+                self.result.lost += 1;
+                self.free.push(slot);
+            }
+        }
+    }
+
+    fn run(&mut self) -> f64 {
+        let start = Instant::now();
+        let end = start + Duration::from_secs_f64(self.options.seconds);
+        let mut now = start;
+        while now < end {
+            match self.options.rate {
+                None => while self.free.len() >= 16.min(self.flights.len()) && self.send(BATCH) == BATCH {},
+                Some(rate) => {
+                    let due = (now.duration_since(start).as_secs_f64() * rate) as u64;
+                    self.send(due.saturating_sub(self.result.sent) as usize);
+                }
+            }
+            self.receive();
+            now = Instant::now();
+            self.expire(now);
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        let grace = Instant::now() + Duration::from_millis(300);
+        while self.result.answered + self.result.lost < self.result.sent && Instant::now() < grace {
+            self.receive();
+        }
+        self.result.lost = self.result.sent - self.result.answered;
+        seconds
+    }
+}
+
+/// Where the question section of a query (one question, no compression) ends.
+fn question_end(query: &[u8]) -> usize {
+    let mut at = 12;
+    while query.get(at).is_some_and(|&length| length != 0) {
+        at += 1 + query[at] as usize;
+    }
+    at + 5
+}
+
+fn main() {
+    let mut load = match options().and_then(|options| Load::new(options).map_err(|error| error.to_string())) {
+        Ok(load) => load,
+        Err(error) => {
+            eprintln!("load: {error}");
+            std::process::exit(1);
+        }
+    };
+    let seconds = load.run();
+    let result = &mut load.result;
+    result.latencies_ns.sort_unstable();
+    let percentile = |p: f64| {
+        let index = ((result.latencies_ns.len() as f64 * p) as usize)
+            .min(result.latencies_ns.len().saturating_sub(1));
+        result.latencies_ns.get(index).map_or(0.0, |&ns| f64::from(ns) / 1000.0)
+    };
+    let rcodes: Vec<String> =
+        (0..16).filter(|&i| result.rcodes[i] > 0).map(|i| format!("\"{i}\":{}", result.rcodes[i])).collect();
+    println!(
+        "{{\"sent\":{},\"answered\":{},\"lost\":{},\"stray\":{},\"truncated\":{},\"octets\":{},\"seconds\":{seconds:.4},\
+         \"rcodes\":{{{}}},\"p50_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.1}}}",
+        result.sent,
+        result.answered,
+        result.lost,
+        result.stray,
+        result.truncated,
+        result.octets,
+        rcodes.join(","),
+        percentile(0.50),
+        percentile(0.99),
+        percentile(0.999)
+    );
+}

@@ -1,0 +1,214 @@
+"""Running a server and a load side by side, and what it cost: CPU per query, latency, memory, time to the first answer.
+
+The machine is shared: server and generator run under SCHED_RR where that is allowed, each pinned to a core of its own, and
+the steal time of every run is kept, so that the runs which the hypervisor disturbed most can be dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.servers import Server, Zone
+
+ROOT = Path(__file__).resolve().parent.parent
+LOAD = ROOT / "target/bench/release/load"
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+SERVER_CORE, LOAD_CORE = "0", "1"
+
+
+def realtime() -> list[str]:
+    """Return the prefix that runs a command under SCHED_RR, or nothing where that is not allowed."""
+    allowed = shutil.which("chrt") and subprocess.run(["chrt", "-r", "1", "true"], capture_output=True).returncode == 0
+    return ["chrt", "-r", "1"] if allowed else []
+
+
+def build_load() -> None:
+    """Build the load generator."""
+    subprocess.run(
+        ["cargo", "build", "--quiet", "--release", "--manifest-path", ROOT / "bench/load/Cargo.toml"],
+        check=True, env={**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target/bench")},
+    )  # fmt: skip
+
+
+@dataclass
+class Run:
+    """What one server did under one load. Times in seconds, latencies and CPU per query in microseconds."""
+
+    server: str
+    answered: int = 0
+    lost: int = 0
+    seconds: float = 0.0
+    user_us: float = 0.0
+    system_us: float = 0.0
+    p50_us: float = 0.0
+    p99_us: float = 0.0
+    p999_us: float = 0.0
+    pss_mib: float = 0.0
+    first_answer_s: float = 0.0
+    steal: float = 0.0
+    rcodes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        return self.answered / self.seconds if self.seconds else 0.0
+
+    @property
+    def cpu_us(self) -> float:
+        return self.user_us + self.system_us
+
+
+def free_port() -> int:
+    """Return a port that is free for UDP and TCP on 127.0.0.1."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port: int = tcp.getsockname()[1]
+            try:
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def family(pid: int) -> list[int]:
+    """Return *pid* and its descendants."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, todo = [], [pid]
+    while todo:
+        found.append(todo.pop())
+        todo += children.get(found[-1], [])
+    return found
+
+
+def cpu_s(pid: int) -> tuple[float, float]:
+    """Return the user and system time of *pid* and its descendants."""
+    user = system = 0
+    for member in family(pid):
+        try:
+            fields = Path(f"/proc/{member}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        user, system = user + int(fields[11]), system + int(fields[12])
+    return user * TICK_S, system * TICK_S
+
+
+def pss_mib(pid: int) -> float:
+    """Return the proportional set size of *pid* and its descendants."""
+    total = 0
+    for member in family(pid):
+        try:
+            rollup = Path(f"/proc/{member}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        total += next((int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
+    return total / 1024
+
+
+def steal_s() -> float:
+    """Return the time that the hypervisor has taken from this machine."""
+    return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) * TICK_S
+
+
+def ask(port: int, query: bytes, timeout_s: float = 0.2) -> bytes | None:
+    """Return the answer of the server at *port* to *query*, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(timeout_s)
+        client.connect(("127.0.0.1", port))
+        try:
+            client.send(query)
+            return client.recv(65535)
+        except OSError:
+            return None
+
+
+@contextmanager
+def serving(server: Server, zone: Zone, probe: bytes, upstream: int | None = None, core: str | None = SERVER_CORE) -> Iterator[tuple[int, int, float]]:
+    """Run *server* and yield its pid, its port and the seconds from its start to the first right answer to *probe*.
+
+    Right is NOERROR with an answer or authority section. `core` None lets it use every core.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="namewise-bench-"))
+    port = free_port()
+    command = server.prepare(folder, port, zone) if upstream is None else server.prepare(folder, port, zone, upstream)
+    pinned = ["taskset", "-c", core] if core else []
+    start = time.monotonic()
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen([*realtime(), *pinned, *command], stdout=output, stderr=output, cwd=folder)
+    try:
+        while True:
+            answer = ask(port, probe, 0.05)
+            if answer and answer[3] & 15 == 0 and (answer[6:8] != b"\0\0" or answer[8:10] != b"\0\0"):
+                break
+            if process.poll() is not None or time.monotonic() - start > 120:
+                raise RuntimeError(f"{server.name} did not answer: {(folder / 'output').read_text()[-2000:]}")
+            time.sleep(0.002)
+        yield process.pid, port, time.monotonic() - start
+    finally:
+        members = family(process.pid)
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            for member in members:
+                os.kill(member, signal.SIGKILL)
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def load(server: Server, pid: int, port: int, queries: Path, seconds: float, rate: int | None = None, outstanding: int = 200) -> Run:
+    """Put *queries* to the server and return what it did and what that cost."""
+    pace = ["--rate", str(rate)] if rate else ["--outstanding", str(outstanding)]
+    stolen, (user, system) = steal_s(), cpu_s(pid)
+    done = subprocess.run(
+        [*realtime(), "taskset", "-c", LOAD_CORE, LOAD, "--server", f"127.0.0.1:{port}", "--queries", queries,
+         "--seconds", str(seconds), *pace],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    user_after, system_after = cpu_s(pid)
+    result = json.loads(done.stdout)
+    answered = max(result["answered"], 1)
+    return Run(
+        server=server.name,
+        answered=result["answered"],
+        lost=result["lost"],
+        seconds=result["seconds"],
+        user_us=(user_after - user) / answered * 1e6,
+        system_us=(system_after - system) / answered * 1e6,
+        p50_us=result["p50_us"],
+        p99_us=result["p99_us"],
+        p999_us=result["p999_us"],
+        steal=(steal_s() - stolen) / result["seconds"],
+        rcodes=result["rcodes"],
+    )
+
+
+def fill(port: int, queries: Path) -> None:
+    """Ask each query once, in turn, so that a cache holds the answers; ask again what was lost."""
+    bytes_ = queries.read_bytes()
+    at = 0
+    while at < len(bytes_):
+        length = int.from_bytes(bytes_[at : at + 2], "big")
+        query = bytes_[at + 2 : at + 2 + length]
+        for _ in range(20):
+            if ask(port, query, 1.0):
+                break
+        else:
+            raise RuntimeError("the cache does not answer")
+        at += 2 + length

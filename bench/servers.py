@@ -1,0 +1,281 @@
+"""The servers of the benchmark: how each is configured for one worker, started and found.
+
+Each entry of `AUTHORITATIVE` and `CACHES` writes its configuration into a folder and returns the command line. A server whose program
+is not installed is skipped by name. Peers of Debian 13 run from the folder named by `PEERS_ROOT` (debootstrap trixie), through
+`chroot`; where it is missing, the rows that ask for them say so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+PEERS_ROOT = os.environ.get("PEERS_ROOT")
+
+
+@dataclass(frozen=True)
+class Zone:
+    """An origin (absolute) and its master file."""
+
+    origin: str
+    file: Path
+
+
+@dataclass(frozen=True)
+class Server:
+    """A kind of server: what people call it, its program, and how to write its configuration.
+
+    `prepare(folder, port, zone)` for authoritative servers, where `zone` is what to serve; for caches the same with `zone` as the
+    suffix to ask of the authoritative server at `upstream`.
+    """
+
+    name: str
+    program: str
+    prepare: Callable[..., list[str]]
+    root: str | None = None
+
+    @property
+    def installed(self) -> bool:
+        if self.root is not None:
+            return Path(self.root + self.program).exists()
+        return shutil.which(self.program) is not None
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def namewise(folder: Path, port: int, zone: Zone) -> list[str]:
+    nw = Path(sys.executable).parent / "nw"
+    return [
+        str(nw), "serve", "--listen", f"127.0.0.1:{port}", "--zone", f"{zone.origin}={zone.file}", "--workers", "1",
+        "--state", str(folder), "--control", str(folder / "control.sock"),
+    ]  # fmt: skip
+
+
+def namewise_cache(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    nw = Path(sys.executable).parent / "nw"
+    return [
+        str(nw), "serve", "--listen", f"127.0.0.1:{port}", "--forward", f"{zone.origin}=127.0.0.1:{upstream}",
+        "--workers", "1", "--state", str(folder), "--control", str(folder / "control.sock"),
+    ]  # fmt: skip
+
+
+def _nsd(folder: Path, port: int, zone: Zone) -> Path:
+    return _write(
+        folder / "nsd.conf",
+        f"""server:
+  server-count: 1
+  ip-address: 127.0.0.1@{port}
+  username: ""
+  chroot: ""
+  zonesdir: "{folder}"
+  pidfile: "{folder}/nsd.pid"
+  xfrdfile: "{folder}/xfrd.state"
+  zonelistfile: "{folder}/zone.list"
+  xfrdir: "{folder}"
+  logfile: "{folder}/nsd.log"
+  rrl-ratelimit: 0
+  rrl-whitelist-ratelimit: 0
+remote-control:
+  control-enable: no
+zone:
+  name: "{zone.origin}"
+  zonefile: "{zone.file}"
+""",
+    )
+
+
+def nsd(folder: Path, port: int, zone: Zone) -> list[str]:
+    return ["nsd", "-d", "-c", str(_nsd(folder, port, zone))]
+
+
+def nsd_13(folder: Path, port: int, zone: Zone) -> list[str]:
+    inside = Path(PEERS_ROOT or "/") / "bench"
+    inside.mkdir(exist_ok=True)
+    shutil.copy(zone.file, inside / "zone")
+    _nsd(inside, port, Zone(zone.origin, Path("/bench/zone")))
+    config = inside / "nsd.conf"
+    config.write_text(config.read_text().replace(str(inside), "/bench"))
+    return ["chroot", str(PEERS_ROOT), "/usr/sbin/nsd", "-d", "-c", "/bench/nsd.conf"]
+
+
+def knot(folder: Path, port: int, zone: Zone) -> list[str]:
+    config = _write(
+        folder / "knot.conf",
+        f"""server:
+  rundir: "{folder}"
+  listen: 127.0.0.1@{port}
+  udp-workers: 1
+  tcp-workers: 1
+  background-workers: 2
+log:
+  - target: stderr
+    any: error
+database:
+  storage: "{folder}"
+template:
+  - id: default
+    storage: "{folder}"
+    zonefile-sync: -1
+    zonefile-load: whole
+    journal-content: none
+    semantic-checks: off
+zone:
+  - domain: "{zone.origin}"
+    file: "{zone.file}"
+""",
+    )
+    return ["knotd", "-c", str(config)]
+
+
+def bind(folder: Path, port: int, zone: Zone) -> list[str]:
+    config = _write(
+        folder / "named.conf",
+        f"""options {{
+  directory "{folder}"; pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key";
+  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+  recursion no; dnssec-validation no; notify no; check-integrity no;
+}};
+controls {{ }};
+zone "{zone.origin}" {{ type primary; file "{zone.file}"; check-names ignore; }};
+""",
+    )
+    return ["named", "-n", "1", "-f", "-c", str(config)]
+
+
+def powerdns(folder: Path, port: int, zone: Zone) -> list[str]:
+    zones = _write(folder / "zones.conf", f'zone "{zone.origin.rstrip(".")}" {{ type master; file "{zone.file}"; }};\n')
+    config = _write(
+        folder / "pdns.conf",
+        f"""launch=bind
+bind-config={zones}
+local-address=127.0.0.1
+local-port={port}
+receiver-threads=1
+distributor-threads=1
+socket-dir={folder}
+daemon=no
+guardian=no
+loglevel=0
+""",
+    )
+    return ["pdns_server", f"--config-dir={config.parent}"]
+
+
+def unbound(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    config = _write(
+        folder / "unbound.conf",
+        f"""server:
+  directory: "{folder}"
+  chroot: ""
+  username: ""
+  pidfile: "{folder}/unbound.pid"
+  logfile: "{folder}/unbound.log"
+  use-syslog: no
+  num-threads: 1
+  interface: 127.0.0.1@{port}
+  do-not-query-localhost: no
+  do-ip6: no
+  module-config: "iterator"
+  msg-cache-size: 64m
+  rrset-cache-size: 128m
+stub-zone:
+  name: "{zone.origin}"
+  stub-addr: 127.0.0.1@{upstream}
+remote-control:
+  control-enable: no
+""",
+    )
+    return ["unbound", "-d", "-c", str(config)]
+
+
+def bind_cache(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    config = _write(
+        folder / "named.conf",
+        f"""options {{
+  directory "{folder}"; pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key";
+  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+  recursion yes; dnssec-validation no; empty-zones-enable no;
+}};
+controls {{ }};
+zone "{zone.origin}" {{ type forward; forward only; forwarders {{ 127.0.0.1 port {upstream}; }}; }};
+""",
+    )
+    return ["named", "-n", "1", "-f", "-c", str(config)]
+
+
+def knot_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    config = _write(
+        folder / "kresd.conf",
+        f"""net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})
+trust_anchors.remove('.')
+cache.size = 200 * MB
+policy.add(policy.suffix(policy.STUB('127.0.0.1@{upstream}'), {{todname('{zone.origin}')}}))
+""",
+    )
+    return ["kresd", "-n", "-c", str(config), str(folder)]
+
+
+def powerdns_recursor(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    _write(
+        folder / "recursor.conf",
+        f"""local-address=127.0.0.1
+local-port={port}
+forward-zones={zone.origin.rstrip(".")}=127.0.0.1:{upstream}
+dont-query=
+threads=1
+socket-dir={folder}
+daemon=no
+dnssec=off
+quiet=yes
+loglevel=0
+""",
+    )
+    return ["pdns_recursor", f"--config-dir={folder}"]
+
+
+def dnsdist(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    config = _write(
+        folder / "dnsdist.conf",
+        f"""setLocal('127.0.0.1:{port}')
+newServer({{address='127.0.0.1:{upstream}'}})
+getPool(''):setCache(newPacketCache(100000))
+setSecurityPollSuffix('')
+""",
+    )
+    return ["dnsdist", "--supervised", "--disable-syslog", "-C", str(config)]
+
+
+def dnsmasq(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    return [
+        "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces",
+        "--listen-address=127.0.0.1", f"--port={port}", "--cache-size=20000", f"--pid-file={folder}/pid", "--user=root",
+        f"--server=/{zone.origin.rstrip('.')}/127.0.0.1#{upstream}", "--dns-forward-max=1000",
+    ]  # fmt: skip
+
+
+NAMEWISE = Server("namewise", "python3", namewise)
+NAMEWISE_CACHE = Server("namewise", "python3", namewise_cache)
+AUTHORITATIVE = [
+    NAMEWISE,
+    Server("NSD", "nsd", nsd),
+    Server("Knot", "knotd", knot),
+    Server("BIND", "named", bind),
+    Server("PowerDNS", "pdns_server", powerdns),
+    *([Server("NSD D13", "/usr/sbin/nsd", nsd_13, PEERS_ROOT)] if PEERS_ROOT else []),
+]
+CACHES = [
+    NAMEWISE_CACHE,
+    Server("Unbound", "unbound", unbound),
+    Server("dnsdist", "dnsdist", dnsdist),
+    Server("PowerDNS Recursor", "pdns_recursor", powerdns_recursor),
+    Server("Knot Resolver", "kresd", knot_resolver),
+    Server("BIND", "named", bind_cache),
+    Server("dnsmasq", "dnsmasq", dnsmasq),
+]
