@@ -1,1 +1,9 @@
 //! A deterministic World: virtual clock, links, hosts and the scenario player.
+
+#![forbid(unsafe_code)]
+
+pub mod dice;
+pub mod exec;
+pub mod expr;
+pub mod link;
+pub mod rpl;

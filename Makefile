@@ -1,0 +1,70 @@
+# `make run` shows it, `make test` proves it; each sets up all that it needs. The rest is for who works on it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUST_SOURCES := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml
+TIME ?= 60
+
+.PHONY: help run test check bench fuzz docs fmt clean rust-lint rust-test python-lint python-test docs-test packages
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: .venv/engine ## The private internet, a resolver over it and a zone; prints what to ask; until Ctrl-C
+	@exec $(BIN)/nw lab up $(ARGS)
+
+test: packages check rust-test python-test docs-test ## Everything that the gate runs
+	@scripts/fuzz-smoke
+
+check: rust-lint python-lint ## The fast lane: format, lints, types, import directions, unit tests
+	@cargo test --quiet --workspace --exclude nw-py --lib
+	@$(BIN)/pytest tests/python tests/boundary -m "not slow"
+
+bench: .venv/engine packages ## Side by side with the installed peers (ROW=F1, FULL=1)
+	@$(BIN)/python -m bench $(if $(ROW),--row $(ROW)) $(if $(FULL),--full)
+
+fuzz: ## Each fuzz target for TIME seconds (60)
+	@fuzz/run $(TIME)
+
+docs: .venv/engine ## Generated pages: RFC table, configuration, schemas
+	@$(BIN)/python scripts/generate
+
+fmt: .venv/tools ## Format everything
+	@cargo fmt --all
+	@$(BIN)/ruff format python tests scripts bench
+	@$(BIN)/ruff check --fix --quiet python tests scripts bench
+
+rust-lint:
+	@cargo fmt --all --check
+	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+rust-test:
+	@cargo test --quiet --workspace --exclude nw-py
+
+python-lint: .venv/engine
+	@$(BIN)/ruff check --quiet python tests scripts bench
+	@$(BIN)/ruff format --quiet --check python tests scripts bench
+	@$(BIN)/mypy
+	@$(BIN)/python scripts/imports
+	@$(BIN)/python scripts/generate --check
+
+python-test: .venv/engine
+	@$(BIN)/pytest tests
+
+docs-test: .venv/engine
+	@$(BIN)/python scripts/run-docs
+
+packages:
+	@scripts/debian-packages
+
+.venv/tools: pyproject.toml scripts/setup
+	@scripts/setup tools
+
+.venv/engine: .venv/tools $(RUST_SOURCES)
+	@scripts/setup engine
+
+clean: ## Remove what was built
+	rm -rf target fuzz/target .venv bench/out dist

@@ -1,0 +1,228 @@
+//! Every limit on the work that one question may cause, in one place.
+//!
+//! DNS amplifies: a question of 40 octets can be made to cost thousands of questions to others (NXNSAttack, CAMP),
+//! seconds of waiting, or the cache of everybody else. Each field below stops one such thing; its comment says which,
+//! in what unit, and why the default is what it is. [`Meter`] counts against it: one meter per client question, shared
+//! by all the work done for it, and never reset by an alias, a referral or a sub-lookup.
+
+use std::cell::Cell;
+
+use crate::world::{MILLISECOND, Micros, SECOND};
+
+/// The limits of one resolver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Questions to servers for one client question, everything included; stops NXNSAttack (CVE-2020-8616) and
+    /// compositional amplification. An ordinary cold resolution needs 3 to 12.
+    pub max_upstream_queries: u32,
+    /// Referrals followed for one name before an alias or answer; stops endless downward delegation.
+    pub max_referrals: u32,
+    /// CNAME and DNAME links followed for one question; stops alias loops and long chains (RFC 1034 §5.2.2).
+    pub max_aliases: u32,
+    /// Depth of lookups that other lookups wait for; stops name server dependency chains and cycles (TsuNAME).
+    pub max_depth: u32,
+    /// Name servers kept of one delegation; stops NRDelegation (CVE-2022-3204), where a referral names 1500.
+    pub max_ns_per_cut: u32,
+    /// Addresses kept for one name server; further ones are other interfaces of it at best.
+    pub max_addresses_per_ns: u32,
+    /// Questions to the servers of one cut for one name; stops walks along many dead or lame servers.
+    pub max_queries_per_cut: u32,
+    /// Questions to one server address for one name at one cut, every fallback included; stops servers that answer
+    /// FORMERR, TC and nonsense in turn (CVE-2026-5950).
+    pub max_queries_per_server: u32,
+    /// Lookups of name server addresses for one client question; stops NXNSAttack at the victim zone.
+    pub max_address_lookups: u32,
+    /// Lookups of name server addresses that end without an address, for one client question.
+    pub max_failed_address_lookups: u32,
+    /// Lookups of name server addresses under way at once for one delegation at depth 0; one at a time below.
+    pub parallel_address_lookups: u32,
+    /// Extra questions that QNAME minimisation may ask for one name (RFC 9156 §2.3).
+    pub max_minimise: u32,
+    /// Octets received for one client question; stops floods of large replies.
+    pub max_received_bytes: u32,
+    /// Records in one RRset of a reply; larger ones are refused (CVE-2024-1737).
+    pub max_records_per_rrset: u32,
+    /// Time for one client question, microseconds; stops phantom domains. Clients give up after 5 to 10 s.
+    pub wall_clock: Micros,
+    /// Steps kept for the explanation of one question; further ones are counted, not kept.
+    pub max_steps: u32,
+
+    /// Client questions under way at once in one worker; further ones fail at once.
+    pub max_in_flight: u32,
+    /// Clients that wait for one question under way; further ones fail at once (DNSBomb, same-name floods).
+    pub max_waiters: u32,
+
+    /// Timeout for a server of which nothing is known, microseconds.
+    pub first_timeout: Micros,
+    /// Shortest timeout for a server, however quick it has been, microseconds.
+    pub min_timeout: Micros,
+    /// Longest timeout of one attempt, microseconds.
+    pub max_timeout: Micros,
+    /// Timeout of a question over TCP, connecting included, microseconds; stops tarpits.
+    pub tcp_timeout: Micros,
+
+    /// UDP payload size offered to servers, octets; 1232 avoids fragments, which can be replaced on the way.
+    pub udp_payload: u16,
+
+    /// Memory for all caches, octets.
+    pub cache_bytes: usize,
+    /// Longest time that data is kept, seconds (RFC 8767 §4 recommends days, not weeks).
+    pub max_ttl: u32,
+    /// Shortest time that data is kept, seconds. More than 0 overrides what zone owners say.
+    pub min_ttl: u32,
+    /// Longest time that the absence of data is kept, seconds (RFC 2308 §5: one to three hours work well).
+    pub max_negative_ttl: u32,
+    /// Time that a failure to resolve is kept, seconds (RFC 9520 §3.2: at least 1 s, at most 300 s).
+    pub failure_ttl: u32,
+}
+
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget {
+            max_upstream_queries: 50,
+            max_referrals: 20,
+            max_aliases: 10,
+            max_depth: 7,
+            max_ns_per_cut: 13,
+            max_addresses_per_ns: 6,
+            max_queries_per_cut: 13,
+            max_queries_per_server: 5,
+            max_address_lookups: 10,
+            max_failed_address_lookups: 5,
+            parallel_address_lookups: 3,
+            max_minimise: 10,
+            max_received_bytes: 100_000,
+            max_records_per_rrset: 100,
+            wall_clock: 7 * SECOND,
+            max_steps: 400,
+            max_in_flight: 4096,
+            max_waiters: 1000,
+            first_timeout: 376 * MILLISECOND,
+            min_timeout: 50 * MILLISECOND,
+            max_timeout: 1500 * MILLISECOND,
+            tcp_timeout: 2500 * MILLISECOND,
+            udp_payload: 1232,
+            cache_bytes: 64 << 20,
+            max_ttl: 86_400,
+            min_ttl: 0,
+            max_negative_ttl: 3600,
+            failure_ttl: 5,
+        }
+    }
+}
+
+/// Which limit ended the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// [`Budget::max_upstream_queries`].
+    UpstreamQueries,
+    /// [`Budget::max_referrals`].
+    Referrals,
+    /// [`Budget::max_aliases`].
+    Aliases,
+    /// [`Budget::max_depth`].
+    Depth,
+    /// [`Budget::max_queries_per_cut`].
+    QueriesPerCut,
+    /// [`Budget::max_address_lookups`] or [`Budget::max_failed_address_lookups`].
+    AddressLookups,
+    /// [`Budget::max_received_bytes`].
+    ReceivedBytes,
+    /// [`Budget::wall_clock`].
+    WallClock,
+    /// [`Budget::max_in_flight`].
+    InFlight,
+    /// [`Budget::max_waiters`].
+    Waiters,
+}
+
+impl Limit {
+    /// The name of the field of [`Budget`] that ended the work.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Limit::UpstreamQueries => "max_upstream_queries",
+            Limit::Referrals => "max_referrals",
+            Limit::Aliases => "max_aliases",
+            Limit::Depth => "max_depth",
+            Limit::QueriesPerCut => "max_queries_per_cut",
+            Limit::AddressLookups => "max_address_lookups",
+            Limit::ReceivedBytes => "max_received_bytes",
+            Limit::WallClock => "wall_clock",
+            Limit::InFlight => "max_in_flight",
+            Limit::Waiters => "max_waiters",
+        }
+    }
+}
+
+/// What one client question has used up so far. Nothing resets it.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    queries: Cell<u32>,
+    bytes: Cell<u32>,
+    aliases: Cell<u32>,
+    address_lookups: Cell<u32>,
+    failed_address_lookups: Cell<u32>,
+    deadline: Cell<Micros>,
+}
+
+impl Meter {
+    /// A meter for a question that arrived at *now*.
+    pub(crate) fn new(budget: &Budget, now: Micros) -> Meter {
+        let meter = Meter::default();
+        meter.deadline.set(now.saturating_add(budget.wall_clock));
+        meter
+    }
+
+    /// When the client question is given up.
+    pub(crate) fn deadline(&self) -> Micros {
+        self.deadline.get()
+    }
+
+    /// Questions sent so far.
+    pub(crate) fn queries(&self) -> u32 {
+        self.queries.get()
+    }
+
+    /// Count one question to a server, or say which limit forbids it.
+    pub(crate) fn query(&self, budget: &Budget, now: Micros) -> Result<(), Limit> {
+        if now >= self.deadline.get() {
+            return Err(Limit::WallClock);
+        }
+        if self.bytes.get() >= budget.max_received_bytes {
+            return Err(Limit::ReceivedBytes);
+        }
+        count(&self.queries, budget.max_upstream_queries, Limit::UpstreamQueries)
+    }
+
+    /// Count the octets of a reply.
+    pub(crate) fn received(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get().saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX)));
+    }
+
+    /// Count one link of an alias chain.
+    pub(crate) fn alias(&self, budget: &Budget) -> Result<(), Limit> {
+        count(&self.aliases, budget.max_aliases, Limit::Aliases)
+    }
+
+    /// Count the lookup of one name server's addresses.
+    pub(crate) fn address_lookup(&self, budget: &Budget) -> Result<(), Limit> {
+        if self.failed_address_lookups.get() >= budget.max_failed_address_lookups {
+            return Err(Limit::AddressLookups);
+        }
+        count(&self.address_lookups, budget.max_address_lookups, Limit::AddressLookups)
+    }
+
+    /// Count a lookup of a name server's addresses that found none.
+    pub(crate) fn address_lookup_failed(&self) {
+        self.failed_address_lookups.set(self.failed_address_lookups.get() + 1);
+    }
+}
+
+/// Add one to *used* unless it has reached *most*.
+fn count(used: &Cell<u32>, most: u32, limit: Limit) -> Result<(), Limit> {
+    if used.get() >= most {
+        return Err(limit);
+    }
+    used.set(used.get() + 1);
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! What a resolver is told: where the root is, what to forward, how much it may do.
+
+use std::net::{IpAddr, SocketAddr};
+
+use nw_wire::name::{Name, NameRef};
+
+use crate::budget::Budget;
+
+/// Everything that one resolver is told. Immutable: a change is a new resolver over the same cache.
+#[derive(Clone, Debug)]
+pub struct ResolverConfig {
+    /// The root servers to begin with: name and addresses (RFC 8109 §2). Empty only when `.` is forwarded.
+    pub hints: Vec<(Name, Vec<IpAddr>)>,
+    /// Names whose questions go to fixed servers. The longest matching suffix wins.
+    pub forwards: Vec<Forward>,
+    /// Every limit.
+    pub budget: Budget,
+    /// Where chains of trust begin, for the validator.
+    pub trust_anchors: Vec<TrustAnchor>,
+    /// Show each server no more of the name than it needs (RFC 9156).
+    pub qname_minimisation: bool,
+    /// Set DO on questions to servers, so that signatures can be handed to clients that ask for them (RFC 4035 §3.2.1).
+    pub dnssec_ok: bool,
+    /// Take an NXDOMAIN to mean that nothing exists below the name either (RFC 8020).
+    pub nxdomain_cut: bool,
+    /// Ask servers at IPv4 addresses.
+    pub ipv4: bool,
+    /// Ask servers at IPv6 addresses.
+    pub ipv6: bool,
+    /// Ask servers whose *learned* address is a loopback one. Addresses in `hints` and `forwards` are always asked.
+    pub ask_loopback: bool,
+    /// Answer `localhost`, `invalid`, `onion` and the reverse names of loopback here (RFC 6761, RFC 7686).
+    pub special_use: bool,
+}
+
+impl Default for ResolverConfig {
+    fn default() -> ResolverConfig {
+        ResolverConfig {
+            hints: Vec::new(),
+            forwards: Vec::new(),
+            budget: Budget::default(),
+            trust_anchors: Vec::new(),
+            qname_minimisation: true,
+            dnssec_ok: true,
+            nxdomain_cut: true,
+            ipv4: true,
+            ipv6: true,
+            ask_loopback: false,
+            special_use: true,
+        }
+    }
+}
+
+impl ResolverConfig {
+    /// The forward with the longest suffix at or above *name*, or None.
+    pub fn forward(&self, name: NameRef<'_>) -> Option<&Forward> {
+        self.forwards
+            .iter()
+            .filter(|forward| name.is_at_or_below(forward.suffix.as_ref()))
+            .max_by_key(|forward| forward.suffix.as_ref().label_count())
+    }
+}
+
+/// Fixed servers for a suffix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Names at and below this one go to `servers`.
+    pub suffix: Name,
+    /// Addresses and ports.
+    pub servers: Vec<SocketAddr>,
+    /// What the servers are to us.
+    pub mode: ForwardMode,
+}
+
+/// What the servers of a [`Forward`] are to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardMode {
+    /// Recursive resolvers: asked with RD, they return whole answers.
+    Recursive,
+    /// Servers of the zone `suffix` itself: asked without RD, their referrals are followed.
+    Authoritative,
+}
+
+impl Forward {
+    /// Send questions at and below *suffix* to recursive *servers*.
+    pub fn new(suffix: Name, servers: Vec<SocketAddr>) -> Forward {
+        Forward { suffix, servers, mode: ForwardMode::Recursive }
+    }
+
+    /// Take *servers* to be the servers of the zone *suffix*, whatever its parent says.
+    pub fn authoritative(suffix: Name, servers: Vec<SocketAddr>) -> Forward {
+        Forward { suffix, servers, mode: ForwardMode::Authoritative }
+    }
+}
+
+/// Where a chain of trust begins (RFC 4033 §2). Kept for the validator, read by nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrustAnchor {
+    /// The digest of a key of the zone *owner*.
+    Ds {
+        /// The zone.
+        owner: Name,
+        /// DS rdata, uncompressed.
+        rdata: Vec<u8>,
+    },
+    /// A key of the zone *owner*.
+    Dnskey {
+        /// The zone.
+        owner: Name,
+        /// DNSKEY rdata.
+        rdata: Vec<u8>,
+    },
+}

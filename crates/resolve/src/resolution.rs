@@ -1,0 +1,53 @@
+//! What goes into the resolver and what comes out.
+
+use nw_wire::code::{Class, Ede, Rcode, RrType};
+use nw_wire::name::Name;
+use nw_wire::rrset::Rrset;
+
+use crate::trace::{Step, Validation};
+use crate::world::Micros;
+
+/// A question of a client that asks for recursion.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientQuestion {
+    /// The name, in the client's case.
+    pub name: Name,
+    /// The type.
+    pub rtype: RrType,
+    /// The class; anything but IN is refused.
+    pub class: Class,
+    /// Whether the client wants DNSSEC records (DO, RFC 3225).
+    pub dnssec_ok: bool,
+    /// Whether the client wants data that failed validation, too (CD, RFC 4035 §3.2.2).
+    pub checking_disabled: bool,
+}
+
+impl ClientQuestion {
+    /// A question in class IN, without DO and CD.
+    pub fn new(name: Name, rtype: RrType) -> ClientQuestion {
+        ClientQuestion { name, rtype, class: Class::IN, dnssec_ok: false, checking_disabled: false }
+    }
+}
+
+/// The outcome of a resolution, failures included, with its explanation.
+#[derive(Clone, Debug)]
+pub struct Resolution {
+    /// The response code.
+    pub rcode: Rcode,
+    /// The answer section: the alias chain in its order, then the data; with RRSIG sets when DO was asked.
+    pub answer: Vec<Rrset>,
+    /// The authority section: the SOA of a negative answer, and its proof when DO was asked.
+    pub authority: Vec<Rrset>,
+    /// The additional section; empty so far.
+    pub additional: Vec<Rrset>,
+    /// Extended errors with their text, the most telling first (RFC 8914).
+    pub ede: Vec<(Ede, String)>,
+    /// The explanation; see [`crate::trace`].
+    pub steps: Vec<Step>,
+    /// The time that the resolution took, microseconds.
+    pub took: Micros,
+    /// Questions to servers that it caused.
+    pub queries: u32,
+    /// What is known of its signatures. AD may be set for [`Validation::Secure`] only.
+    pub validation: Validation,
+}

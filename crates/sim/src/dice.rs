@@ -1,0 +1,81 @@
+//! Seeded random numbers: one seed, many independent streams, the same numbers on every machine.
+//!
+//! SplitMix64 (Steele, Lea and Flood 2014). Each use has a stream of its own, so that one more draw in one place moves
+//! nothing elsewhere. Not for secrets: a simulation wants to be predicted.
+
+#[cfg(test)]
+mod tests;
+
+/// One stream of numbers.
+#[derive(Clone, Debug)]
+pub struct Dice {
+    state: u64,
+}
+
+impl Dice {
+    /// The stream that belongs to `seed`.
+    pub fn new(seed: u64) -> Dice {
+        Dice { state: seed }
+    }
+
+    /// The stream of `label` under `seed`, independent of every other label's.
+    pub fn stream(seed: u64, label: &str) -> Dice {
+        let mut hash = Fnv::new();
+        hash.write(&seed.to_le_bytes());
+        hash.write(label.as_bytes());
+        let mut dice = Dice::new(hash.finish());
+        dice.next();
+        dice
+    }
+
+    /// Sixty-four uniform bits.
+    #[expect(clippy::should_implement_trait, reason = "an endless stream has no use for Option")]
+    pub fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.state;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ (word >> 31)
+    }
+
+    /// A uniform number in `0..bound`; 0 when `bound` is 0.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        u64::try_from((u128::from(self.next()) * u128::from(bound)) >> 64)
+            .expect("the high half of a product fits")
+    }
+
+    /// True with probability `chance` (0 = never, 1 = always); draws in either case.
+    pub fn happens(&mut self, chance: f64) -> bool {
+        let draw = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
+        draw < chance
+    }
+}
+
+/// FNV-1a, 64 bits: the fingerprint of an event log. Fixed, so that a hash printed today can be compared tomorrow.
+#[derive(Clone, Debug)]
+pub struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv::new()
+    }
+}
+
+impl Fnv {
+    /// The hash of nothing.
+    pub fn new() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// Take in `bytes`.
+    pub fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    /// The hash of everything taken in so far.
+    pub fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,10 @@
+//! Scenario files in the language `.rpl` (Unbound's testbound, Deckard): reading and playing them.
+//!
+//! ```text
+//! text ──lines──► syntax::Script ──config──► Settings (or "unsupported", key named)
+//!                      │
+//!                      └─entry──► Entry (MATCH, ADJUST, REPLY, sections in wire form) ──play──► Report
+//! ```
+
+pub mod lines;
+pub mod syntax;
