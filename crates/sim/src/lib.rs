@@ -3,7 +3,11 @@
 #![forbid(unsafe_code)]
 
 pub mod dice;
+pub mod entry;
 pub mod exec;
 pub mod expr;
 pub mod link;
+pub mod matching;
+pub mod packet;
+pub mod record;
 pub mod rpl;

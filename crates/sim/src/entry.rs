@@ -1,0 +1,277 @@
+//! Entries of scenario scripts: what they match, what they answer, how the answer is adjusted to the query.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::IpAddr;
+
+use nw_resolve::Via;
+use nw_wire::code::{Opcode, OptionCode, Rcode};
+use nw_wire::edns::push_option;
+use nw_wire::name::Name;
+
+use crate::exec::Micros;
+use crate::matching::{ALL, Difference, Match, difference};
+use crate::packet::{Edns, Packet, options};
+use crate::record::{DEFAULT_TTL, Record, RecordError, parse_question};
+use crate::rpl::syntax::{EntryText, PacketText, Word};
+
+const SECOND: Micros = 1_000_000;
+
+/// An entry in wire form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// What must be equal; empty matches everything.
+    pub matches: Vec<Match>,
+    /// What is changed before the answer is sent.
+    pub adjusts: Vec<Adjust>,
+    /// The message; more of them for a stream answer.
+    pub packets: Vec<Packet>,
+    /// The client (of a QUERY) or server that it speaks of.
+    pub address: Option<IpAddr>,
+    /// Line of `ENTRY_BEGIN`.
+    pub line: usize,
+}
+
+/// One word of ADJUST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adjust {
+    /// `copy_id`: the id, and the question name as asked.
+    CopyId,
+    /// `copy_query`: the whole question.
+    CopyQuery,
+    /// `copy_ednsdata_assume_clientsubnet`: the query's options, its client subnet's scope set to the source length.
+    CopyClientSubnet,
+    /// `increment_ecs_scope`: one more than that.
+    IncrementScope,
+    /// `sleep=N`, `packet_sleep=N`: seconds before it is sent.
+    Sleep(Micros),
+    /// `raw_id`: the id of the query, in a literal message.
+    RawId,
+    /// `do_not_answer`: nothing is sent.
+    DoNotAnswer,
+}
+
+/// Why an entry has no wire form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryError {
+    /// Where.
+    pub line: usize,
+    /// What is wrong there.
+    pub problem: EntryProblem,
+}
+
+/// What is wrong in an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryProblem {
+    /// No word of MATCH.
+    Match(String),
+    /// No word of ADJUST.
+    Adjust(String),
+    /// No word of REPLY.
+    Reply(String),
+    /// A line of a section.
+    Record(RecordError),
+}
+
+impl fmt::Display for EntryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: ", self.line)?;
+        match &self.problem {
+            EntryProblem::Match(word) => write!(f, "MATCH {word}"),
+            EntryProblem::Adjust(word) => write!(f, "ADJUST {word}"),
+            EntryProblem::Reply(word) => write!(f, "REPLY {word}"),
+            EntryProblem::Record(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl Adjust {
+    /// The adjustment that `word` names.
+    pub fn parse(word: &str) -> Option<Adjust> {
+        let lower = word.to_ascii_lowercase();
+        if let Some(seconds) = lower.strip_prefix("sleep=").or_else(|| lower.strip_prefix("packet_sleep=")) {
+            return seconds.parse::<u64>().ok()?.checked_mul(SECOND).map(Adjust::Sleep);
+        }
+        Some(match lower.as_str() {
+            "copy_id" => Adjust::CopyId,
+            "copy_query" => Adjust::CopyQuery,
+            "copy_ednsdata_assume_clientsubnet" => Adjust::CopyClientSubnet,
+            "increment_ecs_scope" => Adjust::IncrementScope,
+            "raw_id" => Adjust::RawId,
+            "do_not_answer" => Adjust::DoNotAnswer,
+            _ => return None,
+        })
+    }
+}
+
+/// Put one word of REPLY into `packet`; false when it is none.
+pub fn apply_reply_word(word: &str, packet: &mut Packet) -> bool {
+    let flags = packet.flags;
+    packet.flags = match word.to_ascii_uppercase().as_str() {
+        "QR" => flags.with_qr(true),
+        "AA" => flags.with_aa(true),
+        "TC" => flags.with_tc(true),
+        "RD" => flags.with_rd(true),
+        "RA" => flags.with_ra(true),
+        "AD" => flags.with_ad(true),
+        "CD" => flags.with_cd(true),
+        "DO" => {
+            packet.edns.get_or_insert_default().dnssec_ok = true;
+            flags
+        }
+        "NOTIMPL" => {
+            packet.rcode = Rcode::NOTIMP;
+            flags
+        }
+        other => {
+            if let Some((opcode, _)) = Opcode::NAMED.iter().find(|(_, name)| *name == other) {
+                flags.with_opcode(*opcode)
+            } else if let Some((rcode, _)) = Rcode::NAMED.iter().find(|(_, name)| *name == other) {
+                packet.rcode = *rcode;
+                flags
+            } else {
+                return false;
+            }
+        }
+    };
+    true
+}
+
+impl Entry {
+    /// Give `text` its wire form. An entry without MATCH matches everything; see [`Entry::or_match_all`].
+    pub fn compile(text: &EntryText) -> Result<Entry, EntryError> {
+        let fail = |word: &Word, problem: fn(String) -> EntryProblem| EntryError {
+            line: word.line,
+            problem: problem(word.text.clone()),
+        };
+        let mut entry = Entry {
+            matches: Vec::new(),
+            adjusts: Vec::new(),
+            packets: Vec::new(),
+            address: text.address,
+            line: text.line,
+        };
+        for word in &text.matches {
+            entry.matches.extend(Match::parse(&word.text).ok_or_else(|| fail(word, EntryProblem::Match))?);
+        }
+        for word in &text.adjusts {
+            entry.adjusts.push(Adjust::parse(&word.text).ok_or_else(|| fail(word, EntryProblem::Adjust))?);
+        }
+        let mut head = Packet::default();
+        for word in &text.reply {
+            if !apply_reply_word(&word.text, &mut head) {
+                return Err(fail(word, EntryProblem::Reply));
+            }
+        }
+        for packet in &text.packets {
+            entry.packets.push(compile_packet(&head, packet)?);
+        }
+        Ok(entry)
+    }
+
+    /// With `MATCH all` where no MATCH is written (CHECK_ANSWER, CHECK_OUT_QUERY).
+    #[must_use]
+    pub fn or_match_all(mut self) -> Entry {
+        if self.matches.is_empty() {
+            self.matches = ALL.to_vec();
+        }
+        self
+    }
+
+    /// The message itself.
+    pub fn packet(&self) -> &Packet {
+        &self.packets[0]
+    }
+
+    /// The first part in which `got` is not what the entry asks for.
+    pub fn difference(&self, got: &Packet, via: Via) -> Option<Difference> {
+        difference(&self.matches, self.packet(), got, via)
+    }
+
+    /// How long the answer is held back.
+    pub fn delay(&self) -> Micros {
+        let sleeps =
+            self.adjusts.iter().map(|adjust| if let Adjust::Sleep(time) = adjust { *time } else { 0 });
+        sleeps.fold(0, Micros::saturating_add)
+    }
+
+    /// The octets of the answer to `query` (wire and parsed); None when the entry does not answer.
+    pub fn answer(&self, wire: &[u8], query: &Packet) -> Option<Vec<Vec<u8>>> {
+        if self.adjusts.contains(&Adjust::DoNotAnswer) {
+            return None;
+        }
+        Some(self.packets.iter().map(|packet| self.adjusted(packet, wire, query)).collect())
+    }
+
+    fn adjusted(&self, packet: &Packet, wire: &[u8], query: &Packet) -> Vec<u8> {
+        let has = |adjust: Adjust| self.adjusts.contains(&adjust);
+        let copy_id = has(Adjust::CopyId) || has(Adjust::RawId);
+        let mut answer = packet.clone();
+        if has(Adjust::CopyQuery) {
+            answer.question.clone_from(&query.question);
+        } else if has(Adjust::CopyId)
+            && let (Some(own), Some(asked)) = (answer.question.first_mut(), query.question.first())
+        {
+            own.name = asked.name;
+        }
+        if has(Adjust::CopyClientSubnet) || has(Adjust::IncrementScope) {
+            let more = u8::from(has(Adjust::IncrementScope));
+            if let Some(edns) = &query.edns {
+                answer.edns.get_or_insert_default().options = with_scope(&edns.options, more);
+            }
+        }
+        let mut octets = answer.to_wire(0);
+        if copy_id && let (Some(id), Some(asked)) = (octets.get_mut(..2), wire.get(..2)) {
+            id.copy_from_slice(asked);
+        }
+        octets
+    }
+}
+
+/// `rdata` with the scope of its client subnet (RFC 7871 §6) set to the source prefix length plus `more`.
+fn with_scope(rdata: &[u8], more: u8) -> Vec<u8> {
+    let mut copy = Vec::with_capacity(rdata.len());
+    for (code, data) in options(rdata) {
+        let mut data = data.to_vec();
+        if code == OptionCode::CLIENT_SUBNET && data.len() >= 4 {
+            data[3] = data[2].saturating_add(more);
+        }
+        push_option(&mut copy, code, &data);
+    }
+    copy
+}
+
+fn compile_packet(head: &Packet, text: &PacketText) -> Result<Packet, EntryError> {
+    let mut packet = head.clone();
+    packet.raw.clone_from(&text.raw);
+    if let Some(octets) = &text.edns_data {
+        packet.edns.get_or_insert_with(Edns::default).options.clone_from(octets);
+    }
+    let mut origin = Name::root();
+    let mut ttl = DEFAULT_TTL;
+    for (at, lines) in text.sections.iter().enumerate() {
+        for line in lines {
+            let wrong =
+                |error: RecordError| EntryError { line: line.line, problem: EntryProblem::Record(error) };
+            let words: Vec<&str> = line.text.split_whitespace().collect();
+            match words.as_slice() {
+                ["$ORIGIN", name, ..] => {
+                    let parsed = Name::parse(name.as_bytes(), Some(origin.as_ref()));
+                    origin = parsed.map_err(|_| wrong(RecordError::Name((*name).to_owned())))?;
+                }
+                ["$TTL", seconds, ..] => {
+                    let parsed = seconds.parse();
+                    ttl = parsed.map_err(|_| wrong(RecordError::Missing("a number after $TTL")))?;
+                }
+                _ if at == 0 => {
+                    packet.question.push(parse_question(&line.text, origin.as_ref()).map_err(wrong)?)
+                }
+                _ => packet.sections[at - 1]
+                    .push(Record::parse(&line.text, origin.as_ref(), ttl).map_err(wrong)?),
+            }
+        }
+    }
+    Ok(packet)
+}
