@@ -1,1 +1,30 @@
-//! Zone-file scanner, immutable store in canonical order, lookup and answer.
+//! Zones: read from master files, kept immutable in canonical order, answered from without a copy too many.
+//!
+//! ```text
+//! master file ─ scan ─► records ─ build ─► Zone ──► answer ─► Writer
+//!                                 ▲         │ edit
+//!                                 └─────────┴──► ZoneEdit ─ commit ─► Zone
+//! Zones: the set of zones that a server answers for, by longest match
+//! ```
+//!
+//! Start with [`scan::load`] and [`Zone::answer`]. A [`Zone`] never changes: an edit makes another.
+//!
+//! RFCs: 1034 §4.3.2, 1035 §5, 1982, 2181, 2308, 3597, 4034, 4035 §3, 4592, 5155 §7, 6672, 8482, 9471.
+//!
+//! *Limitations*: one class per zone, 16 GiB of nodes.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod batch;
+mod build;
+mod denial;
+mod place;
+mod problem;
+pub mod scan;
+mod store;
+mod suffix;
+
+pub use answer::{AnswerKind, Outcome, ZoneQuestion};
+pub use problem::{Finding, Problem, ZoneFileErrors};
+pub use scan::{LoadOptions, load};
+pub use store::{NodeView, Zone};

@@ -1,0 +1,152 @@
+//! What a large zone costs: load time, memory, nanoseconds per answer.
+//!
+//! `cargo run --release -p nw-zone --example zonebench -- [--records 1000000] [--file PATH] [--origin NAME] [--rounds 5]`
+//!
+//! Without `--file` a delegation zone is made: for every three records a delegation with two name servers, one of them
+//! below it with an address.
+#![allow(clippy::print_stdout)]
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use nw_wire::{Flags, Name, RrType, Writer};
+use nw_zone::scan::{Files, Source};
+use nw_zone::{AnswerKind, LoadOptions, Zone, ZoneQuestion};
+
+fn main() {
+    let mut options = std::collections::HashMap::new();
+    let mut arguments = std::env::args().skip(1);
+    while let (Some(key), Some(value)) = (arguments.next(), arguments.next()) {
+        options.insert(key, value);
+    }
+    let number = |key: &str, default: usize| {
+        options.get(key).map_or(default, |value| value.parse().expect("options take numbers"))
+    };
+    let rounds = number("--rounds", 5);
+    let origin: Name =
+        options.get("--origin").map_or("example.", |name| name).parse().expect("--origin takes a name");
+    let made = std::env::temp_dir().join(format!("zonebench-{}.zone", std::process::id()));
+    let path = match options.get("--file") {
+        Some(path) => std::path::PathBuf::from(path),
+        None => {
+            std::fs::write(&made, delegations(number("--records", 1_000_000) / 3)).expect("temporary files can be written");
+            made.clone()
+        }
+    };
+    let load_options = LoadOptions { threads: number("--threads", 0), ..LoadOptions::default() };
+
+    let mut times = Vec::new();
+    let mut zone = None;
+    let idle = memory();
+    for _ in 0..rounds {
+        drop(zone.take());
+        let start = Instant::now();
+        let mut source: Box<dyn Source> = Box::new(Files::new(&path));
+        let loaded = nw_zone::load(&mut *source, origin.as_ref(), &load_options);
+        times.push(start.elapsed().as_secs_f64());
+        match loaded {
+            Ok(loaded) => zone = Some(loaded),
+            Err(errors) => {
+                println!("{errors}");
+                return;
+            }
+        }
+    }
+    let _ = std::fs::remove_file(&made);
+    let zone = zone.expect("at least one round");
+    times.sort_by(f64::total_cmp);
+    println!("records          {}", zone.len());
+    println!("load             {:.3} s median, {:.3} s best", times[times.len() / 2], times[0]);
+    println!("octets/record    {:.1} counted", zone.octets() as f64 / zone.len() as f64);
+    let pss = memory().saturating_sub(idle);
+    println!("octets/record    {:.1} by PSS, {:.1} MiB", pss as f64 / zone.len() as f64, pss as f64 / 1048576.0);
+
+    let owners: Vec<Name> = zone
+        .nodes()
+        .filter(|node| !node.is_occluded() && !node.types().is_empty())
+        .map(|node| node.owner().to_name())
+        .collect();
+    for (label, count) in [("in cache", 256), ("whole zone", 200_000)] {
+        let step = (owners.len() / count).max(1);
+        let some: Vec<&Name> = owners.iter().step_by(step).collect();
+        for dnssec_ok in [false, true] {
+            let existing: Vec<Name> = some.iter().map(|&name| name.clone()).collect();
+            ask(&zone, &format!("{label}, existing"), &existing, dnssec_ok);
+            let below: Vec<Name> = some.iter().filter_map(|name| prefixed(name, b"www")).collect();
+            ask(&zone, &format!("{label}, one label below"), &below, dnssec_ok);
+            let missing: Vec<Name> = (0..some.len())
+                .filter_map(|i| prefixed(&origin, format!("missing-{}", i * 7919 % 1_000_003).as_bytes()))
+                .collect();
+            ask(&zone, &format!("{label}, missing"), &missing, dnssec_ok);
+        }
+    }
+}
+
+fn prefixed(name: &Name, label: &[u8]) -> Option<Name> {
+    name.as_ref().with_label(label).map(|name| name.to_name())
+}
+
+/// Answer questions for the addresses of `names` in random order and print what one costs.
+fn ask(zone: &Zone, what: &str, names: &[Name], dnssec_ok: bool) {
+    let mut buffer = [0u8; 4096];
+    let mut seed = 0x2545_f491_4f6c_dd1du64;
+    let mut order: Vec<u32> = (0..200_000).map(|_| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % names.len() as u64) as u32
+    }).collect();
+    order.truncate(200_000);
+    let mut kinds = std::collections::HashMap::<AnswerKind, u32>::new();
+    let mut best = f64::MAX;
+    let mut blank = f64::MAX;
+    for _ in 0..5 {
+        // The same without the answer: what making the question costs.
+        let start = Instant::now();
+        for &i in &order {
+            let name = names[i as usize].as_ref();
+            let mut writer = Writer::new(&mut buffer, 4096, 0, Flags(0));
+            writer.question(name, RrType::A, zone.class()).expect("a question fits");
+            std::hint::black_box(writer.finish());
+        }
+        blank = blank.min(start.elapsed().as_nanos() as f64 / order.len() as f64);
+        let start = Instant::now();
+        for &i in &order {
+            let name = names[i as usize].as_ref();
+            let mut writer = Writer::new(&mut buffer, 4096, 0, Flags(0));
+            writer.question(name, RrType::A, zone.class()).expect("a question fits");
+            let question = ZoneQuestion { qname: name, qtype: RrType::A, dnssec_ok, transport_udp: true };
+            let outcome = zone.answer(&question, &mut writer);
+            *kinds.entry(outcome.kind).or_default() += 1;
+            std::hint::black_box(writer.finish());
+        }
+        best = best.min(start.elapsed().as_nanos() as f64 / order.len() as f64);
+    }
+    let mut seen = String::new();
+    for (kind, _) in &kinds {
+        write!(seen, " {kind:?}").expect("a string can be written to");
+    }
+    let dnssec = if dnssec_ok { " DO" } else { "" };
+    println!("{:<36}{:>7.0} ns ({seen} )", format!("{what}{dnssec}"), best - blank);
+}
+
+fn delegations(count: usize) -> Vec<u8> {
+    let mut text = String::with_capacity(count * 110);
+    text.push_str("$ORIGIN example.\n$TTL 3600\n@ IN SOA ns1 hostmaster 1 3600 900 604800 300\n@ IN NS ns1\nns1 IN A 192.0.2.1\n");
+    // Every number once, in an order that is not that of the names.
+    let mut at = 0;
+    for _ in 0..count {
+        at = (at + 104_729) % count.max(1);
+        let last = at % 250 + 1;
+        writeln!(text, "d{at} IN NS ns1.d{at}\nd{at} IN NS ns{}.provider.net.\nns1.d{at} IN A 198.51.100.{last}", at % 100)
+            .expect("a string can be written to");
+    }
+    text.into_bytes()
+}
+
+/// The proportional set size of this process in octets; 0 where the system does not tell.
+fn memory() -> usize {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("Pss:")).unwrap_or("");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).unwrap_or(0) * 1024
+}

@@ -1,0 +1,562 @@
+//! The answer to a question, by the algorithm of RFC 1034 §4.3.2 with what has been added to it since.
+//!
+//! ```text
+//! walk down from the apex ─► Cut      referral: NS, DS or proof of none, glue                RFC 1034 §4.2.1, 9471
+//!                         ─► Dname    DNAME, synthesised CNAME, start again at its target    RFC 6672 §3
+//!                         ─► Exact    RRset | CNAME, start again at its target | no data     RFC 2308 §2
+//!                         ─► Missing  wildcard as above | name error                         RFC 4592 §3.3.1
+//! ```
+//!
+//! The sections are written as they are found. What is written was rendered when the zone was built; here it is copied. Nothing
+//! is allocated and nothing locked.
+//!
+//! A chain of aliases ends after [`MOST_ALIASES`] links, where it comes round to a name it has passed, and where it leaves
+//! the zone; what has been found so far is the answer.
+
+use nw_wire::{Ede, Full, NameBuf, NameRef, Rcode, RrType, Section, Writer};
+
+use crate::denial::Proofs;
+use crate::place::{NamePlace, Placed, put, put_beside, put_what_fits, put_with_owner};
+use crate::store::{Entries, Entry, Kind, Node, NodeFlags, Store, Zone};
+use crate::suffix::{LabelStarts, START, extend};
+
+/// Links of a chain of CNAMEs and DNAMEs that are followed inside the zone (ATTACKS D9).
+pub const MOST_ALIASES: usize = 20;
+
+/// A question to one zone, whose apex is the question name or above it.
+#[derive(Debug, Clone, Copy)]
+pub struct ZoneQuestion<'q> {
+    /// The question name, which the writer already has as its question.
+    pub qname: NameRef<'q>,
+    /// The type asked for.
+    pub qtype: RrType,
+    /// Whether signatures and proofs are wanted (RFC 4035 §3.1).
+    pub dnssec_ok: bool,
+    /// Whether the asker may be forged, so that ANY gets one RRset (RFC 8482 §4.1).
+    pub transport_udp: bool,
+}
+
+/// What became of the question; the caller sets the header from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// NOERROR, NXDOMAIN or YXDOMAIN.
+    pub rcode: Rcode,
+    /// Whether the answer is authoritative.
+    pub aa: bool,
+    /// Something needed did not fit.
+    pub truncated: bool,
+    /// What kind of answer it is.
+    pub kind: AnswerKind,
+    /// An extended error that says more (RFC 8914).
+    pub ede: Option<Ede>,
+}
+
+/// The kinds of answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AnswerKind {
+    /// The RRset that was asked for, perhaps behind aliases.
+    Answer,
+    /// A delegation: ask the name servers in the authority section.
+    Referral,
+    /// The name exists, the type does not.
+    NoData,
+    /// The name does not exist.
+    NxDomain,
+    /// Aliases that lead out of the zone, or nowhere.
+    Alias,
+    /// A DNAME made a name that is too long (RFC 6672 §2.2).
+    TooLong,
+}
+
+impl Zone {
+    /// Write the answer, authority and additional sections of the reply to `question`.
+    ///
+    /// `out` must already hold exactly this question, and `question.qname` lie in the zone. Header flags are left to the caller.
+    pub fn answer(&self, question: &ZoneQuestion<'_>, out: &mut Writer<'_>) -> Outcome {
+        debug_assert!(question.qname.is_at_or_below(self.apex()));
+        let mut answering = Answering {
+            store: &self.store,
+            qtype: question.qtype,
+            dnssec_ok: question.dnssec_ok && self.is_signed(),
+            transport_udp: question.transport_udp,
+            out,
+            aliases: 0,
+            proofs: Proofs::default(),
+        };
+        match answering.run(question.qname.wire()) {
+            Ok(outcome) => outcome,
+            Err(Full) => Outcome {
+                rcode: Rcode::NOERROR,
+                aa: answering.aliases > 0 || !answering.delegated(question.qname.wire()),
+                truncated: true,
+                kind: AnswerKind::Answer,
+                ede: None,
+            },
+        }
+    }
+}
+
+/// Where the walk from the apex ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Found<'z> {
+    /// The name itself.
+    Exact(Node<'z>),
+    /// A delegation at the name or above it.
+    Cut(Node<'z>),
+    /// A DNAME above the name.
+    Dname(Node<'z>),
+    /// Nothing; the closest name above that exists, and its hash.
+    Missing(Node<'z>, u64),
+}
+
+impl Store {
+    /// Walk down from the apex towards `wire`, which lies in the zone.
+    #[inline]
+    pub(crate) fn walk_down(&self, wire: &[u8], starts: &LabelStarts) -> Found<'_> {
+        let labels = starts.count();
+        let mut above = self.apex_node();
+        let mut hash = START;
+        for n in self.apex_labels + 1..=labels {
+            if above.flags().has(NodeFlags::DNAME) {
+                return Found::Dname(above);
+            }
+            let below = extend(hash, starts.label(wire, n));
+            let node = self.probe(below, &wire[starts.suffix(n)..]);
+            let Some(node) = node.filter(|node| !node.flags().has(NodeFlags::HASHED)) else {
+                return Found::Missing(above, hash);
+            };
+            if node.flags().has(NodeFlags::CUT) {
+                return Found::Cut(node);
+            }
+            (above, hash) = (node, below);
+        }
+        Found::Exact(above)
+    }
+}
+
+struct Answering<'a, 'z, 'b> {
+    store: &'z Store,
+    qtype: RrType,
+    dnssec_ok: bool,
+    transport_udp: bool,
+    out: &'a mut Writer<'b>,
+    aliases: usize,
+    /// What must be proven in the authority section.
+    proofs: Proofs,
+}
+
+/// What to do after a name has been looked at.
+enum Next {
+    Done(Outcome),
+    /// Start again at this name, which stands there in the message, if that can be pointed to.
+    Alias(NameBuf, Option<NamePlace>),
+}
+
+impl<'z> Answering<'_, 'z, '_> {
+    fn run(&mut self, qname: &[u8]) -> Result<Outcome, Full> {
+        let place = NamePlace::question(qname.len());
+        let mut next = self.name(qname, Some(place), place)?;
+        // Hashes of the names that the chain has passed.
+        let mut passed = [0u64; MOST_ALIASES];
+        loop {
+            let (name, place) = match next {
+                Next::Done(outcome) => return Ok(outcome),
+                Next::Alias(name, place) => (name, place),
+            };
+            let name = name.as_ref();
+            let hash = name.hash64();
+            let looped = name == NameRef::from_wire(qname).expect("the question is a name")
+                || passed[..self.aliases].contains(&hash);
+            if looped || self.aliases == MOST_ALIASES || !name.is_at_or_below(self.store.apex.as_ref()) {
+                self.prove()?;
+                return Ok(self.outcome(AnswerKind::Alias));
+            }
+            passed[self.aliases] = hash;
+            self.aliases += 1;
+            next = self.name(name.wire(), place, NamePlace::question(qname.len()))?;
+        }
+    }
+
+    /// Answer for one name of the chain. It stands at `place`; `question` is where the question stands.
+    #[inline]
+    fn name(&mut self, wire: &[u8], place: Option<NamePlace>, question: NamePlace) -> Result<Next, Full> {
+        let starts = LabelStarts::of(wire);
+        match self.store.walk_down(wire, &starts) {
+            Found::Exact(node) => self.node(&node, wire, place, question),
+            Found::Cut(node) => {
+                if self.qtype == RrType::DS && node.wire().len() == wire.len() {
+                    // DS lives on the parent's side of the cut (RFC 4035 §3.1.4.1).
+                    return self.node(&node, wire, place, question);
+                }
+                self.referral(&node, place, question).map(Next::Done)
+            }
+            Found::Dname(node) => self.dname(&node, wire, place, question),
+            Found::Missing(encloser, hash) => {
+                if encloser.flags().has(NodeFlags::WILDCARD_BELOW)
+                    && let Some(wildcard) = self.wildcard(&encloser, hash)
+                {
+                    if self.dnssec_ok {
+                        self.proofs.expanded(self.store, wire, &starts, &encloser);
+                    }
+                    return self.wildcard_node(&wildcard, &encloser, wire, place, question);
+                }
+                if self.dnssec_ok {
+                    self.proofs.name_error(self.store, wire, &starts, &encloser);
+                }
+                self.negative(question)?;
+                Ok(Next::Done(self.outcome(AnswerKind::NxDomain)))
+            }
+        }
+    }
+
+    /// `*` directly below `encloser`.
+    fn wildcard(&self, encloser: &Node<'z>, hash: u64) -> Option<Node<'z>> {
+        let mut name = [0; 257];
+        let above = encloser.wire();
+        name[..2].copy_from_slice(b"\x01*");
+        name[2..2 + above.len()].copy_from_slice(above);
+        self.store.probe(extend(hash, b"\x01*"), &name[..2 + above.len()])
+    }
+
+    /// A name that exists: its RRset, its alias, or that there is none.
+    #[inline]
+    fn node(
+        &mut self,
+        node: &Node<'z>,
+        wire: &[u8],
+        place: Option<NamePlace>,
+        question: NamePlace,
+    ) -> Result<Next, Full> {
+        if let Some((set, behind)) = node.find(self.qtype) {
+            return self.answer_with(node, set, behind, wire, place, question);
+        }
+        if let Some(next) = self.alias_or_some(node, wire, place, question)? {
+            return Ok(next);
+        }
+        if self.dnssec_ok {
+            self.proofs.no_data(self.store, node, wire, self.qtype);
+        }
+        self.negative(question)?;
+        Ok(Next::Done(self.outcome(AnswerKind::NoData)))
+    }
+
+    /// The same for a name that a wildcard stands for (RFC 4592 §3.3.1, RFC 4035 §3.1.3.3).
+    fn wildcard_node(
+        &mut self,
+        node: &Node<'z>,
+        encloser: &Node<'z>,
+        wire: &[u8],
+        place: Option<NamePlace>,
+        question: NamePlace,
+    ) -> Result<Next, Full> {
+        if let Some((set, behind)) = node.find(self.qtype) {
+            return self.answer_with(node, set, behind, wire, place, question);
+        }
+        // A wildcard is neither a delegation (RFC 4592 §4.2) nor, for the names it stands for, a DNAME (§4.4).
+        if let Some(next) = self.alias_or_some(node, wire, place, question)? {
+            return Ok(next);
+        }
+        if self.dnssec_ok {
+            self.proofs.wildcard_no_data(self.store, node, encloser);
+        }
+        self.negative(question)?;
+        Ok(Next::Done(self.outcome(AnswerKind::NoData)))
+    }
+
+    /// The RRset that was asked for, with its addresses.
+    #[inline]
+    fn answer_with(
+        &mut self,
+        node: &Node<'z>,
+        set: Entry<'z>,
+        behind: Entries<'z>,
+        wire: &[u8],
+        place: Option<NamePlace>,
+        question: NamePlace,
+    ) -> Result<Next, Full> {
+        let (placed, behind) = self.set(node, &set, behind, wire, place, question)?;
+        self.prove()?;
+        self.additional(behind, &placed);
+        Ok(Next::Done(self.outcome(AnswerKind::Answer)))
+    }
+
+    /// What a name without the wanted RRset can still say: its alias, or for ANY and RRSIG some or all that it has.
+    fn alias_or_some(
+        &mut self,
+        node: &Node<'z>,
+        wire: &[u8],
+        place: Option<NamePlace>,
+        question: NamePlace,
+    ) -> Result<Option<Next>, Full> {
+        if matches!(self.qtype, RrType::ANY | RrType::RRSIG) {
+            let mut any = false;
+            let mut entries = node.entries();
+            while let Some(entry) = entries.next() {
+                match entry.kind {
+                    Kind::Set if self.qtype == RrType::ANY => {
+                        self.set(node, &entry, entries, wire, place, question)?;
+                    }
+                    Kind::Signatures if self.qtype == RrType::RRSIG && !entry.negative => {
+                        self.put(&entry, node, wire, place, question)?;
+                    }
+                    Kind::Orphans if self.qtype == RrType::RRSIG => {
+                        self.put(&entry, node, wire, place, question)?;
+                    }
+                    _ => continue,
+                }
+                any = true;
+                // One RRset is answer enough for who may be forged (RFC 8482 §4.1).
+                if self.transport_udp {
+                    break;
+                }
+            }
+            if any {
+                self.prove()?;
+                return Ok(Some(Next::Done(self.outcome(AnswerKind::Answer))));
+            }
+            return Ok(None);
+        }
+        if !node.flags().has(NodeFlags::CNAME) {
+            return Ok(None);
+        }
+        let Some((alias, behind)) = node.find(RrType::CNAME) else { return Ok(None) };
+        let (placed, _) = self.set(node, &alias, behind, wire, place, question)?;
+        // The target stands behind the owner pointer and the fixed part of the record.
+        Ok(Some(self.target(placed.at + 12)))
+    }
+
+    /// The next name of the chain: it was written at `at`, perhaps ending in a pointer.
+    fn target(&self, at: usize) -> Next {
+        let written = self.out.written();
+        let mut name = [0u8; 255];
+        let (mut len, mut from) = (0, at);
+        // Literal octets, and where the rest stands if there is a pointer: once that is not in one piece, nowhere.
+        let (mut literal, mut rest, mut pieces) = (0, 0, 1);
+        loop {
+            let length = written[from] as usize;
+            if length >= 0xc0 {
+                from = (length & 0x3f) << 8 | written[from + 1] as usize;
+                pieces += 1;
+                if pieces == 2 {
+                    (literal, rest) = (len, from);
+                }
+                continue;
+            }
+            name[len..=len + length].copy_from_slice(&written[from..=from + length]);
+            len += length + 1;
+            from += length + 1;
+            if length == 0 {
+                break;
+            }
+        }
+        let place = match pieces {
+            1 => Some(NamePlace::whole(at, len)),
+            2 => NamePlace::joined(at, literal, &NamePlace::whole(rest, len - literal), len),
+            _ => None,
+        };
+        let name = NameRef::from_wire(&name[..len]).expect("a name that was written is a name");
+        Next::Alias(name.to_buf(), place)
+    }
+
+    /// The RRset in `entry` and its signatures into the answer section; both or nothing.
+    #[inline]
+    fn set(
+        &mut self,
+        node: &Node<'z>,
+        entry: &Entry<'z>,
+        mut behind: Entries<'z>,
+        wire: &[u8],
+        place: Option<NamePlace>,
+        question: NamePlace,
+    ) -> Result<(Placed, Entries<'z>), Full> {
+        let mark = self.out.mark();
+        let placed = self.put(entry, node, wire, place, question)?;
+        if let Some(signatures) = behind.next_of(Kind::Signatures)
+            && self.dnssec_ok
+            && let Err(Full) = put_beside(self.out, Section::Answer, &signatures, &placed)
+        {
+            self.out.rollback(mark);
+            return Err(Full);
+        }
+        Ok((placed, behind))
+    }
+
+    #[inline]
+    fn put(
+        &mut self,
+        entry: &Entry<'z>,
+        node: &Node<'z>,
+        wire: &[u8],
+        place: Option<NamePlace>,
+        question: NamePlace,
+    ) -> Result<Placed, Full> {
+        match place {
+            Some(place) => put(self.out, Section::Answer, entry, node.wire(), place),
+            None => {
+                let apex = question.suffix(self.store.apex.as_ref().wire().len());
+                put_with_owner(self.out, Section::Answer, entry, node.wire().len(), wire, apex)
+            }
+        }
+    }
+
+    /// Addresses for the names in the RRset at `placed`: as far as there is room.
+    #[inline]
+    fn additional(&mut self, mut behind: Entries<'z>, placed: &Placed) {
+        if let Some(extra) = behind.next_of(Kind::Extra) {
+            let all = put_what_fits(self.out, Section::Additional, &extra, placed);
+            if all
+                && self.dnssec_ok
+                && let Some(signatures) = behind.next_of(Kind::ExtraSignatures)
+            {
+                put_what_fits(self.out, Section::Additional, &signatures, placed);
+            }
+        }
+    }
+
+    /// A delegation (RFC 1034 §4.2.1, RFC 4035 §3.1.4, RFC 9471).
+    #[inline]
+    fn referral(
+        &mut self,
+        node: &Node<'z>,
+        place: Option<NamePlace>,
+        question: NamePlace,
+    ) -> Result<Outcome, Full> {
+        let (set, mut behind) = node.find(RrType::NS).expect("a cut has NS");
+        let placed = match place {
+            Some(place) => {
+                put(self.out, Section::Authority, &set, node.wire(), place.suffix(node.wire().len()))?
+            }
+            None => {
+                let apex = question.suffix(self.store.apex.as_ref().wire().len());
+                put_with_owner(self.out, Section::Authority, &set, node.wire().len(), node.wire(), apex)?
+            }
+        };
+        behind.next_of(Kind::Signatures);
+        if self.dnssec_ok {
+            if let Some((ds, mut behind)) = node.find(RrType::DS) {
+                put_beside(self.out, Section::Authority, &ds, &placed)?;
+                if let Some(signatures) = behind.next_of(Kind::Signatures) {
+                    put_beside(self.out, Section::Authority, &signatures, &placed)?;
+                }
+            } else {
+                self.proofs.unsigned_delegation(self.store, node);
+            }
+        }
+        self.prove()?;
+        let mut outcome = self.outcome(AnswerKind::Referral);
+        if let Some(glue) = behind.next_of(Kind::Glue) {
+            outcome.truncated = !put_what_fits(self.out, Section::Additional, &glue, &placed);
+        }
+        if !outcome.truncated {
+            self.additional(behind, &placed);
+        }
+        Ok(outcome)
+    }
+
+    /// A DNAME above the name: the record, the CNAME that it means, and the name to go on with (RFC 6672 §3.2).
+    fn dname(
+        &mut self,
+        node: &Node<'z>,
+        wire: &[u8],
+        place: Option<NamePlace>,
+        question: NamePlace,
+    ) -> Result<Next, Full> {
+        let (set, mut behind) = node.find(RrType::DNAME).expect("the flags say that there is a DNAME");
+        let owner_len = node.wire().len();
+        let mark = self.out.mark();
+        let placed = match place {
+            Some(place) => put(self.out, Section::Answer, &set, node.wire(), place.suffix(owner_len))?,
+            None => {
+                let apex = question.suffix(self.store.apex.as_ref().wire().len());
+                put_with_owner(self.out, Section::Answer, &set, owner_len, node.wire(), apex)?
+            }
+        };
+        if self.dnssec_ok
+            && let Some(signatures) = behind.next_of(Kind::Signatures)
+            && let Err(Full) = put_beside(self.out, Section::Answer, &signatures, &placed)
+        {
+            self.out.rollback(mark);
+            return Err(Full);
+        }
+        // DNAME rdata is never compressed (RFC 6672 §2.5): the target stands in the body as it is.
+        let target = NameRef::read(&set.records[12..]).expect("a DNAME holds a name").0;
+        let name = NameRef::from_wire(wire).expect("the names of a chain are names");
+        let Some(Ok(alias)) = name.with_suffix(node.owner(), target) else {
+            self.prove()?;
+            return Ok(Next::Done(self.outcome(AnswerKind::TooLong)));
+        };
+        // The CNAME: its owner points to the name, or is written out.
+        let mut record = [0u8; 255 + 10 + 255];
+        let head = match place {
+            Some(place) => {
+                record[..2].copy_from_slice(&(0xc000 | place.at(0) as u16).to_be_bytes());
+                2
+            }
+            None => {
+                record[..wire.len()].copy_from_slice(wire);
+                wire.len()
+            }
+        };
+        let rdata = alias.as_ref().wire();
+        record[head..head + 2].copy_from_slice(&RrType::CNAME.0.to_be_bytes());
+        record[head + 2..head + 4].copy_from_slice(&self.store.class.0.to_be_bytes());
+        record[head + 4..head + 8].copy_from_slice(&set.ttl().to_be_bytes());
+        record[head + 8..head + 10].copy_from_slice(&(rdata.len() as u16).to_be_bytes());
+        record[head + 10..head + 10 + rdata.len()].copy_from_slice(rdata);
+        let at = match self.out.raw(Section::Answer, 1, &record[..head + 10 + rdata.len()]) {
+            Ok(at) => at + head + 10,
+            Err(Full) => {
+                self.out.rollback(mark);
+                return Err(Full);
+            }
+        };
+        if matches!(self.qtype, RrType::CNAME | RrType::ANY) {
+            self.prove()?;
+            return Ok(Next::Done(self.outcome(AnswerKind::Answer)));
+        }
+        let place = (at + rdata.len() <= 0x3fff).then(|| NamePlace::whole(at, rdata.len()));
+        Ok(Next::Alias(alias, place))
+    }
+
+    /// The SOA of a negative answer (RFC 2308 §3) and the proofs.
+    #[inline]
+    fn negative(&mut self, question: NamePlace) -> Result<(), Full> {
+        let apex = self.store.apex_node();
+        let mut entries = apex.entries();
+        let Some(soa) = entries.find(|entry| entry.kind == Kind::Negative) else { return Ok(()) };
+        let place = question.suffix(apex.wire().len());
+        let placed = put(self.out, Section::Authority, &soa, apex.wire(), place)?;
+        if self.dnssec_ok {
+            if let Some(signatures) = entries.next_of(Kind::Signatures) {
+                put_beside(self.out, Section::Authority, &signatures, &placed)?;
+            }
+            self.prove()?;
+        }
+        Ok(())
+    }
+
+    /// Write the proofs that have been asked for.
+    #[inline]
+    fn prove(&mut self) -> Result<(), Full> {
+        if self.proofs.is_empty() {
+            return Ok(());
+        }
+        std::mem::take(&mut self.proofs).write(self.store, self.out)
+    }
+
+    fn outcome(&self, kind: AnswerKind) -> Outcome {
+        let rcode = match kind {
+            AnswerKind::NxDomain => Rcode::NXDOMAIN,
+            AnswerKind::TooLong => Rcode::YXDOMAIN,
+            _ => Rcode::NOERROR,
+        };
+        let aa = kind != AnswerKind::Referral || self.aliases > 0;
+        Outcome { rcode, aa, truncated: false, kind, ede: None }
+    }
+
+    /// Whether the name lies at or below a delegation, of which not even the NS fit.
+    fn delegated(&self, wire: &[u8]) -> bool {
+        let found = self.store.walk_down(wire, &LabelStarts::of(wire));
+        matches!(found, Found::Cut(node) if !(self.qtype == RrType::DS && node.wire().len() == wire.len()))
+    }
+}

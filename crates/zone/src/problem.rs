@@ -1,0 +1,396 @@
+//! What can be wrong with a zone: where it stands, what it is, what was expected.
+//!
+//! A [`Problem`] is found by the scanner (a line that cannot be read) or by the load check (records that do not make
+//! a zone). All of them are reported, the first `max_errors` in full.
+
+use std::fmt;
+use std::sync::Arc;
+
+use nw_wire::text::TextFault;
+use nw_wire::{Class, Name, NameError, RrType};
+
+/// One mistake and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The file, as the source names it; None for records that came from no file.
+    pub file: Option<Arc<str>>,
+    /// The line, from 1; 0 when the finding concerns the zone as a whole.
+    pub line: u32,
+    /// The column in octets, from 1; 0 when it concerns the whole line.
+    pub column: u32,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}:")?;
+        }
+        if self.line > 0 {
+            write!(f, "{}:", self.line)?;
+        }
+        if self.column > 0 {
+            write!(f, "{}:", self.column)?;
+        }
+        if self.file.is_some() || self.line > 0 {
+            f.write_str(" ")?;
+        }
+        write!(f, "{}", self.problem)?;
+        match self.problem.expected() {
+            Some(expected) => write!(f, "; expected {expected}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is wrong. Each variant says what its maker has to change; [`Problem::is_error`] whether the zone can load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A name that is none (owner, origin or directive).
+    Name(NameError),
+    /// A line that breaks the rules of master files, or rdata that is not of its type.
+    Text {
+        /// The type whose rdata it is, if the line got that far.
+        rtype: Option<RrType>,
+        /// The mistake.
+        fault: TextFault,
+    },
+    /// A TTL above 2^31 - 1 or not a number with units (RFC 2181 §8).
+    Ttl,
+    /// No TTL on the first record and no `$TTL` before it (RFC 2308 §4).
+    NoTtl,
+    /// A record of another class than the zone's.
+    Class {
+        /// The class in the file.
+        found: Class,
+        /// The class of the zone.
+        zone: Class,
+    },
+    /// A word where the type of the record should stand.
+    UnknownType(String),
+    /// A type that exists in questions or messages only (RFC 6895 §3.1).
+    MetaType(RrType),
+    /// The line ends before the record is complete.
+    RecordEnds,
+    /// A record without an owner before any owner was named.
+    NoOwner,
+    /// A `$` word that is no directive.
+    UnknownDirective(String),
+    /// A directive without its argument, or with too many.
+    DirectiveArguments {
+        /// The directive's form.
+        form: &'static str,
+    },
+    /// A `$GENERATE` that cannot be read.
+    Generate {
+        /// What should have stood there.
+        expected: &'static str,
+    },
+    /// A `$GENERATE` of more steps than allowed.
+    GenerateTooLong {
+        /// The most steps.
+        limit: u32,
+    },
+    /// An `$INCLUDE` that the source could not read.
+    Include {
+        /// The path in the directive.
+        path: String,
+        /// Why, in the words of the system.
+        reason: String,
+    },
+    /// Files that include each other.
+    IncludeLoop {
+        /// The path in the directive.
+        path: String,
+    },
+    /// Includes nested deeper than allowed.
+    IncludeDepth {
+        /// The deepest nesting.
+        limit: u32,
+    },
+    /// The file itself could not be read.
+    Unreadable {
+        /// Why, in the words of the system.
+        reason: String,
+    },
+    /// More data than one zone can hold.
+    TooLarge,
+    /// An owner name outside the zone.
+    OutOfZone {
+        /// The owner.
+        owner: Name,
+        /// The zone.
+        apex: Name,
+    },
+    /// No SOA at the apex.
+    NoSoa,
+    /// A second SOA (RFC 1035 §5.2).
+    SecondSoa,
+    /// An SOA below the apex.
+    SoaBelowApex {
+        /// The owner.
+        owner: Name,
+    },
+    /// No NS at the apex (RFC 1035 §5.2).
+    NoNs,
+    /// A CNAME beside other data (RFC 2181 §10.1).
+    CnameAndOther {
+        /// The owner.
+        owner: Name,
+        /// One of the other types.
+        other: RrType,
+    },
+    /// A second CNAME or DNAME at one owner (RFC 2181 §10.1, RFC 6672 §2.4).
+    Single {
+        /// The owner.
+        owner: Name,
+        /// CNAME or DNAME.
+        rtype: RrType,
+    },
+    /// DNAME and a delegation at one owner (RFC 6672 §2.3).
+    DnameAndNs {
+        /// The owner.
+        owner: Name,
+    },
+    /// An RRset that no message can carry: over 65,535 octets.
+    RrsetTooLarge {
+        /// The owner.
+        owner: Name,
+        /// The type.
+        rtype: RrType,
+    },
+    /// Records of one RRset with different TTLs; the lowest is used (RFC 2181 §5.2).
+    TtlMismatch {
+        /// The owner.
+        owner: Name,
+        /// The type.
+        rtype: RrType,
+        /// The TTL that is used.
+        used: u32,
+    },
+    /// The same record twice; kept once (RFC 2181 §5).
+    Duplicate {
+        /// The owner.
+        owner: Name,
+        /// The type.
+        rtype: RrType,
+    },
+    /// Data below a delegation that is no glue, or below a DNAME: never answered.
+    Occluded {
+        /// The owner.
+        owner: Name,
+        /// The delegation or DNAME above it.
+        by: Name,
+    },
+    /// A name server below its own delegation without an address (RFC 1034 §4.2.1).
+    NoGlue {
+        /// The delegation.
+        owner: Name,
+        /// The name server.
+        target: Name,
+    },
+    /// DS without a delegation (RFC 4035 §2.4).
+    DsWithoutNs {
+        /// The owner.
+        owner: Name,
+    },
+}
+
+impl Problem {
+    /// Whether the zone cannot be loaded with it. The others are warnings.
+    pub fn is_error(&self) -> bool {
+        !matches!(
+            self,
+            Problem::TtlMismatch { .. }
+                | Problem::Duplicate { .. }
+                | Problem::Occluded { .. }
+                | Problem::NoGlue { .. }
+                | Problem::DsWithoutNs { .. }
+        )
+    }
+
+    /// A short stable word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Problem::Name(_) => "name",
+            Problem::Text { rtype: Some(_), .. } => "rdata",
+            Problem::Text { rtype: None, .. } => "syntax",
+            Problem::Ttl => "ttl",
+            Problem::NoTtl => "no-ttl",
+            Problem::Class { .. } => "class",
+            Problem::UnknownType(_) => "unknown-type",
+            Problem::MetaType(_) => "meta-type",
+            Problem::RecordEnds => "record-ends",
+            Problem::NoOwner => "no-owner",
+            Problem::UnknownDirective(_) => "unknown-directive",
+            Problem::DirectiveArguments { .. } => "directive-arguments",
+            Problem::Generate { .. } => "generate",
+            Problem::GenerateTooLong { .. } => "generate-too-long",
+            Problem::Include { .. } => "include",
+            Problem::IncludeLoop { .. } => "include-loop",
+            Problem::IncludeDepth { .. } => "include-depth",
+            Problem::Unreadable { .. } => "unreadable",
+            Problem::TooLarge => "too-large",
+            Problem::OutOfZone { .. } => "out-of-zone",
+            Problem::NoSoa => "no-soa",
+            Problem::SecondSoa => "second-soa",
+            Problem::SoaBelowApex { .. } => "soa-below-apex",
+            Problem::NoNs => "no-ns",
+            Problem::CnameAndOther { .. } => "cname-and-other",
+            Problem::Single { .. } => "single",
+            Problem::DnameAndNs { .. } => "dname-and-ns",
+            Problem::RrsetTooLarge { .. } => "rrset-too-large",
+            Problem::TtlMismatch { .. } => "ttl-mismatch",
+            Problem::Duplicate { .. } => "duplicate",
+            Problem::Occluded { .. } => "occluded",
+            Problem::NoGlue { .. } => "no-glue",
+            Problem::DsWithoutNs { .. } => "ds-without-ns",
+        }
+    }
+
+    /// What should have stood there, where that is not plain from the message.
+    pub fn expected(&self) -> Option<String> {
+        Some(match self {
+            Problem::Name(_) => "a domain name of labels of 1 to 63 octets, 255 octets in all".into(),
+            Problem::Text { fault, .. } => match fault {
+                TextFault::Missing(what) | TextFault::Wrong(what) | TextFault::TooLarge(what) => what.phrase().into(),
+                TextFault::UnclosedParen => "a closing parenthesis".into(),
+                TextFault::UnclosedQuote => "a closing quotation mark on the same line".into(),
+                TextFault::Trailing => "the end of the record".into(),
+                _ => return None,
+            },
+            Problem::Ttl => "seconds from 0 to 2147483647, or numbers with the units s, m, h, d, w".into(),
+            Problem::NoTtl => "a TTL on the record, or $TTL before it".into(),
+            Problem::Class { zone, .. } => format!("{zone}"),
+            Problem::UnknownType(_) => "a TTL, a class or a record type".into(),
+            Problem::RecordEnds => "a record type and its data".into(),
+            Problem::NoOwner => "an owner name at the start of the line".into(),
+            Problem::UnknownDirective(_) => "$ORIGIN, $TTL, $INCLUDE or $GENERATE".into(),
+            Problem::DirectiveArguments { form } => (*form).into(),
+            Problem::Generate { expected } => (*expected).into(),
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::Name(error) => write!(f, "{error}"),
+            Problem::Text { rtype, fault } => {
+                if let Some(rtype) = rtype {
+                    write!(f, "bad {rtype} data")?;
+                }
+                match fault {
+                    TextFault::Wrong(_) | TextFault::TooLarge(_) if rtype.is_some() => Ok(()),
+                    TextFault::Missing(_) if rtype.is_some() => f.write_str(": the record ends too early"),
+                    TextFault::Missing(_) => f.write_str("the record ends too early"),
+                    _ if rtype.is_some() => write!(f, ": {fault}"),
+                    _ => write!(f, "{fault}"),
+                }
+            }
+            Problem::Ttl => f.write_str("bad TTL"),
+            Problem::NoTtl => f.write_str("the record has no TTL"),
+            Problem::Class { found, .. } => write!(f, "class {found} in a zone of another class"),
+            Problem::UnknownType(word) => write!(f, "unknown record type `{word}`"),
+            Problem::MetaType(rtype) => write!(f, "{rtype} cannot stand in a zone"),
+            Problem::RecordEnds => f.write_str("the record is incomplete"),
+            Problem::NoOwner => f.write_str("the record has no owner"),
+            Problem::UnknownDirective(word) => write!(f, "unknown directive `{word}`"),
+            Problem::DirectiveArguments { .. } => f.write_str("wrong arguments"),
+            Problem::Generate { .. } => f.write_str("bad $GENERATE"),
+            Problem::GenerateTooLong { limit } => write!(f, "$GENERATE of more than {limit} records"),
+            Problem::Include { path, reason } => write!(f, "cannot include `{path}`: {reason}"),
+            Problem::IncludeLoop { path } => write!(f, "`{path}` includes itself"),
+            Problem::IncludeDepth { limit } => write!(f, "includes are nested deeper than {limit}"),
+            Problem::Unreadable { reason } => write!(f, "cannot be read: {reason}"),
+            Problem::TooLarge => f.write_str("more data than one zone can hold"),
+            Problem::OutOfZone { owner, apex } => write!(f, "{owner} is not in the zone {apex}"),
+            Problem::NoSoa => f.write_str("the zone has no SOA at its apex"),
+            Problem::SecondSoa => f.write_str("a second SOA"),
+            Problem::SoaBelowApex { owner } => write!(f, "SOA at {owner}, which is not the apex"),
+            Problem::NoNs => f.write_str("the zone has no NS at its apex"),
+            Problem::CnameAndOther { owner, other } => write!(f, "{owner} has CNAME and {other}"),
+            Problem::Single { owner, rtype } => write!(f, "{owner} has more than one {rtype}"),
+            Problem::DnameAndNs { owner } => write!(f, "{owner} has DNAME and is delegated"),
+            Problem::RrsetTooLarge { owner, rtype } => write!(f, "{owner} {rtype} is too large for any message"),
+            Problem::TtlMismatch { owner, rtype, used } => {
+                write!(f, "{owner} {rtype} has records with different TTLs; {used} is used for all")
+            }
+            Problem::Duplicate { owner, rtype } => write!(f, "{owner} {rtype} has the same record twice"),
+            Problem::Occluded { owner, by } => write!(f, "{owner} lies below {by} and is never answered"),
+            Problem::NoGlue { owner, target } => write!(f, "{owner} is served by {target}, which has no address here"),
+            Problem::DsWithoutNs { owner } => write!(f, "DS at {owner}, which is not delegated"),
+        }
+    }
+}
+
+/// Why a zone did not load: every error, the first of them in full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneFileErrors {
+    /// The findings in the order of the file; errors and the warnings among them.
+    pub findings: Vec<Finding>,
+    /// How many errors there are, with those that are not listed.
+    pub total: usize,
+}
+
+impl fmt::Display for ZoneFileErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut listed = 0;
+        for finding in self.findings.iter().filter(|finding| finding.problem.is_error()) {
+            writeln!(f, "{finding}")?;
+            listed += 1;
+        }
+        match self.total - listed {
+            0 => write!(f, "{} error(s), zone not loaded", self.total),
+            more => write!(f, "and {more} more: {} errors, zone not loaded", self.total),
+        }
+    }
+}
+
+impl std::error::Error for ZoneFileErrors {}
+
+/// Findings up to a number, and how many there were.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) kept: Vec<Finding>,
+    pub(crate) errors: usize,
+    limit: usize,
+    warnings: usize,
+}
+
+impl Findings {
+    pub(crate) fn new(limit: usize) -> Findings {
+        Findings { limit, ..Findings::default() }
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(crate) fn push(&mut self, finding: Finding) {
+        // Errors and warnings are bounded apart, so that a flood of one does not hide the other.
+        let count = if finding.problem.is_error() { &mut self.errors } else { &mut self.warnings };
+        *count += 1;
+        if *count <= self.limit {
+            self.kept.push(finding);
+        }
+    }
+
+    pub(crate) fn append(&mut self, other: Findings) {
+        let (errors, warnings) = (other.errors, other.warnings);
+        let (before_errors, before_warnings) = (self.errors, self.warnings);
+        for finding in other.kept {
+            self.push(finding);
+        }
+        self.errors = before_errors + errors;
+        self.warnings = before_warnings + warnings;
+    }
+
+    pub(crate) fn in_order(mut self) -> Vec<Finding> {
+        self.kept.sort_by_key(|finding| (finding.file.is_none(), finding.line));
+        self.kept
+    }
+}

@@ -1,0 +1,106 @@
+//! Master files to records: RFC 1035 §5 with all that has been added to it since.
+//!
+//! ```text
+//!                     ┌─ chunk 1 ─ Scanner ─► Batch ─┐
+//! Source ─► file text ┼─ chunk 2 ─ Scanner ─► Batch ─┼─► build ─► Zone
+//!                     └─ chunk n ─ Scanner ─► Batch ─┘
+//! ```
+//!
+//! A large file is cut at lines that begin with an owner name, and its chunks are scanned by all threads at once. What a
+//! chunk inherits from the text before it (`$ORIGIN`, `$TTL`, that no parenthesis is open) is found by a quick look
+//! ahead and *assumed*; when the chunk before it has really been scanned, its true end state is compared with the
+//! assumption, and a chunk that was scanned under a wrong one is scanned again. The result is that of a scan from
+//! top to bottom.
+//!
+//! Every mistake is reported with file, line, column and what was expected; the scan goes on behind it.
+//!
+//! RFCs: 1035 §5 (master files), 2308 §4 (`$TTL`), 2181 §5.2, §8 (TTL), 3597 §5 (unknown types). `$GENERATE` as in BIND.
+//!
+//! *Limitations*: a file with `$INCLUDE` is scanned by one thread. One class per zone.
+
+mod chunk;
+mod generate;
+mod line;
+mod plain;
+mod source;
+
+pub use source::{Files, Source, SourceFile, Text};
+
+use nw_wire::{Class, NameRef};
+
+use crate::build;
+use crate::problem::{Finding, Findings, Problem, ZoneFileErrors};
+use crate::store::Zone;
+
+/// How a zone file is read. Each limit names what it stops.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// The class of the zone.
+    pub class: Class,
+    /// Threads to use; 0 takes one for each core, at most 8.
+    pub threads: usize,
+    /// The deepest nesting of `$INCLUDE`: stops include bombs.
+    pub max_include_depth: u32,
+    /// The most records that one `$GENERATE` may make: stops a line that fills the memory.
+    pub max_generate: u32,
+    /// Errors, and warnings, reported in full; the rest is counted.
+    pub max_findings: usize,
+}
+
+impl Default for LoadOptions {
+    fn default() -> LoadOptions {
+        LoadOptions { class: Class::IN, threads: 0, max_include_depth: 10, max_generate: 65_536, max_findings: 100 }
+    }
+}
+
+impl LoadOptions {
+    /// The number of threads that is meant.
+    pub(crate) fn workers(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()).min(8),
+            n => n,
+        }
+    }
+}
+
+/// A zone that could be loaded, or not, and all that was found.
+#[derive(Debug)]
+pub struct Checked {
+    /// The zone, if there was no error.
+    pub zone: Option<Zone>,
+    /// Errors and warnings in the order of the file, the first of each in full.
+    pub findings: Vec<Finding>,
+    /// How many errors there are, with those that are not listed.
+    pub errors: usize,
+}
+
+/// Read the zone `origin` from `source`.
+///
+/// All errors are returned at once, each with its place; a zone with warnings only loads. RFC 1035 §5.
+pub fn load(source: &mut dyn Source, origin: NameRef<'_>, options: &LoadOptions) -> Result<Zone, ZoneFileErrors> {
+    let checked = check(source, origin, options);
+    match checked.zone {
+        Some(zone) => Ok(zone),
+        None => Err(ZoneFileErrors { findings: checked.findings, total: checked.errors }),
+    }
+}
+
+/// As [`load`], with the warnings.
+pub fn check(source: &mut dyn Source, origin: NameRef<'_>, options: &LoadOptions) -> Checked {
+    let mut findings = Findings::new(options.max_findings);
+    let mut zone = None;
+    match source.main() {
+        Err(reason) => {
+            let (file, problem) = (None, Problem::Unreadable { reason });
+            findings.push(Finding { file, line: 0, column: 0, problem });
+        }
+        Ok(file) => {
+            let batches = chunk::scan(source, file, origin, options, &mut findings);
+            // The load check runs on a file with errors too, so that one run tells everything; what an unread line
+            // may have held is then not complained about.
+            zone = build::zone(batches, origin, options.class, options.workers(), &mut findings);
+        }
+    }
+    let errors = findings.errors;
+    Checked { zone: zone.filter(|_| errors == 0), findings: findings.in_order(), errors }
+}

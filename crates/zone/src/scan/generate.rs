@@ -1,0 +1,163 @@
+//! `$GENERATE`: one line that stands for many records, as BIND has it.
+//!
+//! `$GENERATE start-stop[/step] owner [TTL] [class] type rdata`: in owner and rdata `$` is the number of the step,
+//! `${offset[,width[,base]]}` the number moved and printed in base `d`, `o`, `x`, `X`, or as nibbles `n`, `N`; `\$` and
+//! `$$` are a dollar sign.
+//!
+//! Each step is written out and scanned as a line of its own; its findings stand at the directive, and the first one
+//! ends it.
+
+use std::fmt::Write;
+
+use nw_wire::text::Tokens;
+
+use super::line::{Owner, Scanner, Skip};
+use crate::problem::Problem;
+
+const FORM: &str = "$GENERATE START-STOP[/STEP] OWNER [TTL] [CLASS] TYPE RDATA";
+const PLACEHOLDER: &str = "$ or ${OFFSET[,WIDTH[,BASE]]} with BASE one of d, o, x, X, n, N";
+/// Wider numbers fit no label and no field.
+const MOST_WIDTH: usize = 255;
+
+/// Carry out the directive whose word has just been read.
+pub(super) fn run(scanner: &mut Scanner<'_, '_, '_>, tokens: &mut Tokens<'_>) -> Result<(), Skip> {
+    let start = scanner.at;
+    let range = match tokens.next() {
+        Ok(Some(token)) => token,
+        Ok(None) => return refuse(scanner, tokens.offset(), FORM),
+        Err(error) => return Err(scanner.text_error(None, error)),
+    };
+    let Some((first, last, step)) = read_range(range.bytes) else {
+        return refuse(scanner, range.at, "START-STOP or START-STOP/STEP, numbers up to 2147483647");
+    };
+    let limit = scanner.sink.options.max_generate;
+    if (last - first) / step >= limit {
+        scanner.find(range.at, Problem::GenerateTooLong { limit });
+        return Err(Skip);
+    }
+    // The rest of the logical line is the pattern; it must hold an owner, a type and rdata.
+    let (from, mut words) = (tokens.offset(), 0);
+    loop {
+        match tokens.next() {
+            Ok(Some(_)) => words += 1,
+            Ok(None) => break,
+            Err(error) => return Err(scanner.text_error(None, error)),
+        }
+    }
+    if words < 3 {
+        return refuse(scanner, tokens.offset(), FORM);
+    }
+    let pattern = scanner.text[from..tokens.offset()].trim_ascii_start();
+    let place = match scanner.pinned {
+        Some(place) => place,
+        None => (scanner.line, (range.at - start) as u32 + 1),
+    };
+    let mut text = Vec::new();
+    for value in (first..=last).step_by(step as usize) {
+        text.clear();
+        if write_out(pattern, value, &mut text).is_none() {
+            return refuse(scanner, range.at, PLACEHOLDER);
+        }
+        text.push(b'\n');
+        if text[0] == b'$' {
+            return refuse(scanner, range.at, FORM);
+        }
+        let before = scanner.sink.findings.errors;
+        let mut state = scanner.state.clone();
+        state.owner = Owner::Unset;
+        let mut inner = Scanner::new(&text, scanner.file, state, scanner.sink);
+        inner.pinned = Some(place);
+        inner.run(text.len());
+        let last_ttl = inner.state.last_ttl;
+        scanner.state.last_ttl = last_ttl;
+        if scanner.sink.findings.errors > before || scanner.sink.batch.is_full() {
+            break;
+        }
+    }
+    scanner.reopen();
+    Ok(())
+}
+
+fn refuse(scanner: &mut Scanner<'_, '_, '_>, at: usize, expected: &'static str) -> Result<(), Skip> {
+    scanner.find(at, Problem::Generate { expected });
+    Err(Skip)
+}
+
+fn read_range(text: &[u8]) -> Option<(u32, u32, u32)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (range, step) = text.split_once('/').unwrap_or((text, "1"));
+    let (first, last) = range.split_once('-')?;
+    let number = |text: &str| text.parse::<u32>().ok().filter(|&n| n <= 0x7fff_ffff && !text.starts_with('+'));
+    let (first, last, step) = (number(first)?, number(last)?, number(step)?);
+    (first <= last && step > 0).then_some((first, last, step))
+}
+
+/// Append `pattern` with every placeholder replaced.
+fn write_out(pattern: &[u8], value: u32, out: &mut Vec<u8>) -> Option<()> {
+    let mut at = 0;
+    while let Some(&octet) = pattern.get(at) {
+        at += 1;
+        match octet {
+            b'\\' => {
+                out.push(b'\\');
+                out.extend(pattern.get(at));
+                at += 1;
+            }
+            b'$' => match pattern.get(at) {
+                Some(b'$') => {
+                    out.extend_from_slice(b"\\$");
+                    at += 1;
+                }
+                Some(b'{') => {
+                    let length = pattern[at..].iter().position(|&octet| octet == b'}')?;
+                    modified(std::str::from_utf8(&pattern[at + 1..at + length]).ok()?, value, out)?;
+                    at += length + 1;
+                }
+                _ => out.extend_from_slice(value.to_string().as_bytes()),
+            },
+            _ => out.push(octet),
+        }
+    }
+    Some(())
+}
+
+/// `offset[,width[,base]]`.
+fn modified(text: &str, value: u32, out: &mut Vec<u8>) -> Option<()> {
+    let mut parts = text.split(',').map(str::trim);
+    let offset = parts.next()?.parse::<i64>().ok()?;
+    let width = parts.next().map_or(Some(0), |width| width.parse::<usize>().ok())?;
+    let base = parts.next().unwrap_or("d");
+    let value = u32::try_from(value as i64 + offset).ok()?;
+    if parts.next().is_some() || width > MOST_WIDTH {
+        return None;
+    }
+    let mut text = String::new();
+    match base {
+        "d" => write!(text, "{value:0width$}"),
+        "o" => write!(text, "{value:0width$o}"),
+        "x" => write!(text, "{value:0width$x}"),
+        "X" => write!(text, "{value:0width$X}"),
+        "n" | "N" => {
+            // Nibbles, least significant first, each with a dot between; the width counts the dots too.
+            let mut rest = value;
+            loop {
+                let nibble = char::from_digit(rest & 0xf, 16).expect("a nibble is a hex digit");
+                text.push(if base == "N" { nibble.to_ascii_uppercase() } else { nibble });
+                rest >>= 4;
+                if rest == 0 && text.len() >= width {
+                    break;
+                }
+                text.push('.');
+                if rest == 0 && text.len() >= width {
+                    text.pop();
+                    break;
+                }
+            }
+            Ok(())
+        }
+        _ => return None,
+    }
+    .expect("a string can be written to");
+    out.extend_from_slice(text.as_bytes());
+    Some(())
+}

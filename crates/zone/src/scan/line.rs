@@ -1,0 +1,496 @@
+//! One logical line: a record or a directive, in every form that the RFCs allow, with a finding for every mistake.
+//!
+//! [`Scanner::run`] tries each line on the quick path of `plain.rs` first; what that does not know comes here.
+
+use std::sync::Arc;
+
+use nw_wire::text::{TextError, TextFault, Token, Tokens};
+use nw_wire::{Class, NameBuf, NameRef, RrType, rr};
+
+use super::{LoadOptions, Source, SourceFile, generate};
+use crate::batch::Batch;
+use crate::problem::{Finding, Findings, Problem};
+use crate::suffix::LabelStarts;
+
+/// What a line inherits from the lines before it.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) origin: NameBuf,
+    /// `$TTL` (RFC 2308 §4).
+    pub(super) default_ttl: Option<u32>,
+    /// The last TTL that a record stated (RFC 1035 §5.1).
+    pub(super) last_ttl: Option<u32>,
+    pub(super) owner: Owner,
+}
+
+/// The owner that a line without one has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// None was named yet.
+    Unset,
+    /// The last one was refused; its records are checked and dropped.
+    Refused,
+    /// The group that is open in the batch, as written at this place in the text (0, 0 if by an included file).
+    Open(usize, usize),
+}
+
+/// What is fixed for the whole zone, and what all its files share.
+pub(super) struct Sink<'z> {
+    pub(super) apex: NameRef<'z>,
+    pub(super) apex_labels: usize,
+    pub(super) options: &'z LoadOptions,
+    pub(super) batch: Batch,
+    pub(super) findings: Findings,
+    /// Where includes come from; None in a chunk, which has none.
+    pub(super) source: Option<&'z mut dyn Source>,
+    /// The files that are open, outermost first.
+    pub(super) open: Vec<Arc<str>>,
+}
+
+/// A walk over the lines of one file.
+pub(super) struct Scanner<'t, 's, 'z> {
+    pub(super) text: &'t [u8],
+    /// The next octet, always the first of a line between lines.
+    pub(super) at: usize,
+    /// The line of `at`, from 1.
+    pub(super) line: u32,
+    pub(super) file: u16,
+    pub(super) state: State,
+    /// A record took its TTL from a record before this scanner's text.
+    pub(super) leaned_on_last_ttl: bool,
+    /// A record of this scanner's text stated a TTL.
+    pub(super) stated_ttl: bool,
+    /// Findings stand at this place, whatever the text says: the text was made by a directive.
+    pub(super) pinned: Option<(u32, u32)>,
+    pub(super) sink: &'s mut Sink<'z>,
+}
+
+/// Stop reading this record; the finding has been made.
+pub(super) struct Skip;
+
+impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
+    pub(super) fn new(text: &'t [u8], file: u16, state: State, sink: &'s mut Sink<'z>) -> Scanner<'t, 's, 'z> {
+        Scanner {
+            text,
+            at: 0,
+            line: 1,
+            file,
+            state,
+            leaned_on_last_ttl: false,
+            stated_ttl: false,
+            pinned: None,
+            sink,
+        }
+    }
+
+    /// Scan the lines that begin before `stop`.
+    pub(super) fn run(&mut self, stop: usize) {
+        while self.at < stop {
+            if self.sink.batch.is_full() {
+                self.find(self.at, Problem::TooLarge);
+                return;
+            }
+            match self.text[self.at] {
+                b'\n' => {
+                    self.at += 1;
+                    self.line += 1;
+                }
+                b';' => self.skip_line(),
+                _ => {
+                    if !self.plain() {
+                        self.any();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Go behind the next newline.
+    pub(super) fn skip_line(&mut self) {
+        let rest = &self.text[self.at..];
+        self.at += rest.iter().position(|&octet| octet == b'\n').map_or(rest.len(), |found| found + 1);
+        self.line += 1;
+    }
+
+    /// A line of any form.
+    fn any(&mut self) {
+        let start = self.at;
+        let mut tokens = Tokens::new_at(self.text, start);
+        let result = if self.text[start] == b'$' { self.directive(&mut tokens) } else { self.record(&mut tokens) };
+        // `go on` behind the record: where that is cannot be told from inside an open parenthesis or quote.
+        let unclosed = matches!(result, Err(Skip)) && {
+            let mut again = Tokens::new_at(self.text, start);
+            loop {
+                match again.next() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break false,
+                    Err(TextError { fault: TextFault::UnclosedParen, .. }) => break true,
+                    Err(_) => break false,
+                }
+            }
+        };
+        if unclosed {
+            self.skip_line();
+            // The lines that the parenthesis was meant to hold begin with blanks.
+            while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b')')) {
+                self.skip_line();
+            }
+            return;
+        }
+        let mut tokens = Tokens::new_at(self.text, start);
+        tokens.skip_record();
+        let end = tokens.offset().max(start + 1).min(self.text.len());
+        self.line += self.text[start..end].iter().filter(|&&octet| octet == b'\n').count() as u32;
+        self.at = end;
+    }
+
+    /// `[owner] [TTL] [class] type rdata`, TTL and class in either order (RFC 1035 §5.1).
+    fn record(&mut self, tokens: &mut Tokens<'_>) -> Result<(), Skip> {
+        if tokens.at_blank() {
+            if tokens.peek().map_err(|error| self.text_error(None, error))?.is_none() {
+                return Ok(());
+            }
+            if self.state.owner == Owner::Unset {
+                self.find(self.at, Problem::NoOwner);
+                return Err(Skip);
+            }
+        } else {
+            match tokens.next().map_err(|error| self.text_error(None, error))? {
+                None => return Ok(()),
+                Some(token) => self.owner(token),
+            }
+        }
+        self.behind_owner(tokens)
+    }
+
+    /// The record behind its owner.
+    fn behind_owner(&mut self, tokens: &mut Tokens<'_>) -> Result<(), Skip> {
+        let (mut ttl, mut class) = (None, None);
+        let (rtype, type_at) = loop {
+            let Some(token) = tokens.next().map_err(|error| self.text_error(None, error))? else {
+                self.find(tokens.offset(), Problem::RecordEnds);
+                return Err(Skip);
+            };
+            let word = token.ascii().unwrap_or("");
+            if ttl.is_none() && token.bytes.first().is_some_and(u8::is_ascii_digit) && !token.quoted {
+                match ttl_value(token.bytes) {
+                    Some(value) => ttl = Some(value),
+                    None => {
+                        self.find(token.at, Problem::Ttl);
+                        // The rest can still be read.
+                        ttl = Some(0);
+                    }
+                }
+            } else if let (None, Ok(found)) = (class, word.parse::<Class>()) {
+                class = Some(found);
+                let zone = self.sink.options.class;
+                if found != zone {
+                    self.find(token.at, Problem::Class { found, zone });
+                    return Err(Skip);
+                }
+            } else if let Ok(rtype) = word.parse::<RrType>() {
+                break (rtype, token.at);
+            } else {
+                let word = String::from_utf8_lossy(token.bytes).into_owned();
+                self.find(token.at, Problem::UnknownType(word));
+                return Err(Skip);
+            }
+        };
+        if !is_data_type(rtype) {
+            self.find(type_at, Problem::MetaType(rtype));
+            return Err(Skip);
+        }
+        self.rdata(tokens, ttl, rtype, type_at)
+    }
+
+    fn rdata(
+        &mut self,
+        tokens: &mut Tokens<'_>,
+        ttl: Option<u32>,
+        rtype: RrType,
+        type_at: usize,
+    ) -> Result<(), Skip> {
+        let line = self.place(self.at).0;
+        if self.state.owner == Owner::Refused {
+            // Say what else is wrong; keep nothing.
+            let result = rr::from_text(rtype, tokens, self.state.origin.as_ref(), &mut Vec::new());
+            return result.map_err(|error| self.text_error(Some(rtype), error));
+        }
+        let batch = &mut self.sink.batch;
+        let at = batch.begin_record(rtype, 0, line);
+        let result = rr::from_text(rtype, tokens, self.state.origin.as_ref(), &mut batch.data)
+            .and_then(|()| tokens.end());
+        if let Err(error) = result {
+            batch.drop_record(at);
+            return Err(self.text_error(Some(rtype), error));
+        }
+        let minimum = batch.data.last_chunk::<4>().map_or(0, |octets| u32::from_be_bytes(*octets));
+        let ttl = match self.ttl(ttl) {
+            Some(ttl) => ttl,
+            // RFC 2308 §4 has no default for this record; what its minimum says is what every server takes.
+            None if rtype == RrType::SOA => minimum & 0x7fff_ffff,
+            None => {
+                self.sink.batch.drop_record(at);
+                self.find(type_at, Problem::NoTtl);
+                return Err(Skip);
+            }
+        };
+        if rtype == RrType::SOA && self.state.default_ttl.is_none() && self.state.last_ttl.is_none() {
+            self.state.last_ttl = Some(ttl);
+        }
+        let batch = &mut self.sink.batch;
+        batch.data[at + 2..at + 6].copy_from_slice(&ttl.to_le_bytes());
+        if !batch.end_record(at, rtype) {
+            let fault = TextFault::RdataTooLong;
+            self.find(type_at, Problem::Text { rtype: Some(rtype), fault });
+        }
+        Ok(())
+    }
+
+    /// The TTL of a record that states `stated` or nothing.
+    #[inline]
+    pub(super) fn ttl(&mut self, stated: Option<u32>) -> Option<u32> {
+        if stated.is_some() {
+            self.state.last_ttl = stated;
+            self.stated_ttl = true;
+            return stated;
+        }
+        if self.state.default_ttl.is_some() {
+            return self.state.default_ttl;
+        }
+        self.leaned_on_last_ttl |= !self.stated_ttl;
+        self.state.last_ttl
+    }
+
+    /// Make `token` the owner of what follows; an owner that cannot be is reported once.
+    fn owner(&mut self, token: Token<'_>) {
+        if let Owner::Open(start, end) = self.state.owner
+            && self.pinned.is_none()
+            && start < end
+            && self.text[start..end] == *token.bytes
+        {
+            return;
+        }
+        let mut wire = Vec::new();
+        self.state.owner = Owner::Refused;
+        let parsed = if token.quoted {
+            Err(TextError { at: token.at, fault: TextFault::Wrong(nw_wire::text::Expected::Name) })
+        } else {
+            token.name(self.state.origin.as_ref(), &mut wire)
+        };
+        match parsed {
+            Err(error) => {
+                self.text_error(None, error);
+            }
+            Ok(()) => {
+                let owner = NameRef::from_wire(&wire).expect("a parsed name is a name");
+                if owner.is_at_or_below(self.sink.apex) {
+                    self.sink.batch.open(&wire, self.sink.apex_labels, self.file);
+                    self.state.owner = Owner::Open(token.at, token.at + token.bytes.len());
+                } else {
+                    let (owner, apex) = (owner.to_name(), self.sink.apex.to_name());
+                    self.find(token.at, Problem::OutOfZone { owner, apex });
+                }
+            }
+        }
+    }
+
+    fn directive(&mut self, tokens: &mut Tokens<'_>) -> Result<(), Skip> {
+        let Some(word) = tokens.next().map_err(|error| self.text_error(None, error))? else { return Ok(()) };
+        if word.is(b"$ORIGIN") {
+            let origin = self.argument_name(tokens, "$ORIGIN NAME")?;
+            self.no_more(tokens, "$ORIGIN NAME")?;
+            self.state.origin = origin;
+            // The same word now means another name.
+            if let Owner::Open(..) = self.state.owner {
+                self.state.owner = Owner::Open(0, 0);
+            }
+            Ok(())
+        } else if word.is(b"$TTL") {
+            let token = self.argument(tokens, "$TTL SECONDS")?;
+            let Some(ttl) = ttl_value(token.bytes).filter(|_| !token.quoted) else {
+                self.find(token.at, Problem::Ttl);
+                return Err(Skip);
+            };
+            self.no_more(tokens, "$TTL SECONDS")?;
+            self.state.default_ttl = Some(ttl);
+            Ok(())
+        } else if word.is(b"$INCLUDE") {
+            self.include(tokens)
+        } else if word.is(b"$GENERATE") {
+            generate::run(self, tokens)
+        } else {
+            let problem = Problem::UnknownDirective(String::from_utf8_lossy(word.bytes).into_owned());
+            self.find(word.at, problem);
+            Err(Skip)
+        }
+    }
+
+    /// `$INCLUDE FILE [ORIGIN]`: origin and owner are as before when the file ends (RFC 1035 §5.1); `$TTL` holds on.
+    fn include(&mut self, tokens: &mut Tokens<'_>) -> Result<(), Skip> {
+        const FORM: &str = "$INCLUDE FILE [ORIGIN]";
+        let token = self.argument(tokens, FORM)?;
+        let mut path = Vec::new();
+        token.octets(&mut path).map_err(|error| self.text_error(None, error))?;
+        let path = String::from_utf8_lossy(&path).into_owned();
+        let origin = match tokens.peek() {
+            Ok(Some(_)) => self.argument_name(tokens, FORM)?,
+            _ => self.state.origin,
+        };
+        self.no_more(tokens, FORM)?;
+        let from = self.sink.open.last().cloned().unwrap_or_else(|| "".into());
+        let limit = self.sink.options.max_include_depth;
+        if self.sink.open.len() > limit as usize {
+            self.find(token.at, Problem::IncludeDepth { limit });
+            return Err(Skip);
+        }
+        let read = match &mut self.sink.source {
+            Some(source) => source.include(&path, &from),
+            None => Err("includes are not possible here".into()),
+        };
+        let SourceFile { name, bytes } = match read {
+            Ok(file) => file,
+            Err(reason) => {
+                self.find(token.at, Problem::Include { path, reason });
+                return Err(Skip);
+            }
+        };
+        if self.sink.open.contains(&name) {
+            self.find(token.at, Problem::IncludeLoop { path });
+            return Err(Skip);
+        }
+        let Ok(file) = u16::try_from(self.sink.batch.files.len()) else {
+            self.find(token.at, Problem::TooLarge);
+            return Err(Skip);
+        };
+        self.sink.batch.files.push(name.clone());
+        self.sink.open.push(name);
+        let outer = self.state.clone();
+        let inner = State { origin, owner: Owner::Unset, ..outer.clone() };
+        let mut scanner = Scanner::new(&bytes, file, inner, self.sink);
+        scanner.run(bytes.len());
+        let State { default_ttl, last_ttl, .. } = scanner.state;
+        self.sink.open.pop();
+        self.state = State { default_ttl, last_ttl, ..outer };
+        self.reopen();
+        Ok(())
+    }
+
+    /// Open a group for the owner of before; records of an included file have come between.
+    pub(super) fn reopen(&mut self) {
+        let Owner::Open(start, end) = self.state.owner else { return };
+        self.state.owner = Owner::Open(0, 0);
+        if start < end && self.pinned.is_none() {
+            let mut wire = Vec::new();
+            let mut tokens = Tokens::new_at(self.text, start);
+            if let Ok(Some(token)) = tokens.next()
+                && token.name(self.state.origin.as_ref(), &mut wire).is_ok()
+            {
+                self.sink.batch.open(&wire, self.sink.apex_labels, self.file);
+                self.state.owner = Owner::Open(start, end);
+            }
+        }
+    }
+
+    fn argument<'a>(&mut self, tokens: &mut Tokens<'a>, form: &'static str) -> Result<Token<'a>, Skip> {
+        match tokens.next() {
+            Ok(Some(token)) => Ok(token),
+            Ok(None) => {
+                self.find(tokens.offset(), Problem::DirectiveArguments { form });
+                Err(Skip)
+            }
+            Err(error) => Err(self.text_error(None, error)),
+        }
+    }
+
+    fn argument_name(&mut self, tokens: &mut Tokens<'_>, form: &'static str) -> Result<NameBuf, Skip> {
+        let token = self.argument(tokens, form)?;
+        let mut wire = Vec::new();
+        token
+            .name(self.state.origin.as_ref(), &mut wire)
+            .map_err(|error| self.text_error(None, error))?;
+        Ok(NameRef::from_wire(&wire).expect("a parsed name is a name").to_buf())
+    }
+
+    fn no_more(&mut self, tokens: &mut Tokens<'_>, form: &'static str) -> Result<(), Skip> {
+        match tokens.next() {
+            Ok(None) => Ok(()),
+            Ok(Some(token)) => {
+                self.find(token.at, Problem::DirectiveArguments { form });
+                Err(Skip)
+            }
+            Err(error) => Err(self.text_error(None, error)),
+        }
+    }
+
+    pub(super) fn text_error(&mut self, rtype: Option<RrType>, error: TextError) -> Skip {
+        let rtype = match error.fault {
+            // These are faults of the line, whatever it holds.
+            TextFault::UnclosedParen | TextFault::UnopenedParen | TextFault::UnclosedQuote => None,
+            _ => rtype,
+        };
+        self.find(error.at, Problem::Text { rtype, fault: error.fault });
+        Skip
+    }
+
+    /// Report `problem` at offset `at` of the text.
+    #[cold]
+    pub(super) fn find(&mut self, at: usize, problem: Problem) {
+        let (line, column) = self.place(at);
+        let file = self.sink.batch.files.get(self.file as usize).cloned();
+        self.sink.findings.push(Finding { file, line, column, problem });
+    }
+
+    /// Line and column of offset `at`, which lies in the line at hand.
+    fn place(&self, at: usize) -> (u32, u32) {
+        if let Some(pinned) = self.pinned {
+            return pinned;
+        }
+        let at = at.min(self.text.len());
+        let before = &self.text[self.at.min(at)..at];
+        let newlines = before.iter().filter(|&&octet| octet == b'\n').count() as u32;
+        let column = before.iter().rev().take_while(|&&octet| octet != b'\n').count() as u32 + 1;
+        (self.line + newlines, column)
+    }
+}
+
+/// Whether `apex` holds the name `wire`.
+#[inline]
+pub(super) fn is_in_zone(wire: &[u8], starts: &LabelStarts, apex: NameRef<'_>, apex_labels: usize) -> bool {
+    starts.count() >= apex_labels && wire[starts.suffix(apex_labels)..].eq_ignore_ascii_case(apex.wire())
+}
+
+/// Whether records of `rtype` can stand in a zone: not the types of questions and messages, nor the reserved ones
+/// (RFC 6895 §3.1).
+pub(crate) const fn is_data_type(rtype: RrType) -> bool {
+    !matches!(rtype.0, 0 | 41 | 128..=255 | 0xffff)
+}
+
+/// Seconds, or numbers with units as `1w2d3h4m5s`; at most 2^31 - 1 (RFC 2181 §8).
+pub(super) fn ttl_value(text: &[u8]) -> Option<u32> {
+    let (mut total, mut number, mut digits) = (0u64, 0u64, false);
+    for &octet in text {
+        let unit = match octet {
+            b'0'..=b'9' => {
+                number = number * 10 + (octet - b'0') as u64;
+                if number > 0x7fff_ffff {
+                    return None;
+                }
+                digits = true;
+                continue;
+            }
+            _ if !digits => return None,
+            b's' | b'S' => 1,
+            b'm' | b'M' => 60,
+            b'h' | b'H' => 3600,
+            b'd' | b'D' => 86_400,
+            b'w' | b'W' => 604_800,
+            _ => return None,
+        };
+        total += number * unit;
+        (number, digits) = (0, false);
+    }
+    total += number;
+    // `1h30`: a number without a unit may only stand alone.
+    if text.is_empty() || total > 0x7fff_ffff { None } else { Some(total as u32) }
+}

@@ -1,0 +1,515 @@
+//! The immutable zone: nodes in canonical order, each holding its RRsets as they will be answered, and a hash index.
+//!
+//! ```text
+//! segment  | node | node | node | ...          nodes follow each other in canonical order (RFC 4034 §6.1)
+//! node     | head | owner | directory | bodies
+//! directory| entry: type, kind, records, octets, pointers | entry | ...
+//! body     | pointer offsets | records, compressed as if the owner were the question and they followed it
+//! index    hash of the owner -> place of the node
+//! ```
+//!
+//! A body is copied into the answer in one piece. The pointers in it are then moved by `place.rs` if the owner is not
+//! the question itself. Entries of the kinds [`Kind::Signatures`], [`Kind::Glue`] and [`Kind::Extra`] belong to the
+//! RRset before them, in the order in which an answer needs them.
+//!
+//! *Limitations*: 16 GiB of nodes.
+
+use std::sync::Arc;
+
+use nw_wire::{Class, Name, NameRef, RdataSet, RrType, Rrset, rr};
+
+use crate::denial::Denial;
+use crate::suffix::{LabelStarts, START, extend};
+
+/// Where the question name stands in a message, and in the layout that bodies are rendered for.
+pub(crate) const QUESTION: usize = 12;
+/// The octets before the owner in a node: size, flags, owner length, labels, entries.
+pub(crate) const NODE_HEAD: usize = 10;
+/// The octets of an entry of the directory.
+pub(crate) const ENTRY: usize = 8;
+/// The bits of a place that count four octets each; the rest is the segment.
+const PLACE_BITS: u32 = 28;
+/// The most octets in a segment.
+pub(crate) const MOST_SEGMENT: usize = 4 << PLACE_BITS;
+/// The most segments.
+pub(crate) const MOST_SEGMENTS: usize = 1 << (32 - PLACE_BITS);
+
+/// What a node is, apart from its types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct NodeFlags(pub(crate) u16);
+
+impl NodeFlags {
+    /// NS below the apex: another zone begins here.
+    pub(crate) const CUT: NodeFlags = NodeFlags(1);
+    /// Below a cut or a DNAME: not answered from, except as glue.
+    pub(crate) const OCCLUDED: NodeFlags = NodeFlags(2);
+    /// Has a DNAME.
+    pub(crate) const DNAME: NodeFlags = NodeFlags(4);
+    /// Has a CNAME.
+    pub(crate) const CNAME: NodeFlags = NodeFlags(8);
+    /// `*` exists directly below.
+    pub(crate) const WILDCARD_BELOW: NodeFlags = NodeFlags(16);
+    /// Begins with `*`.
+    pub(crate) const WILDCARD: NodeFlags = NodeFlags(32);
+    /// Holds NSEC3 and its signatures only: not a name of the zone (RFC 5155 §7.2.8).
+    pub(crate) const HASHED: NodeFlags = NodeFlags(64);
+    /// The apex.
+    pub(crate) const APEX: NodeFlags = NodeFlags(128);
+
+    #[inline]
+    pub(crate) const fn has(self, other: NodeFlags) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    #[must_use]
+    pub(crate) const fn with(self, other: NodeFlags) -> NodeFlags {
+        NodeFlags(self.0 | other.0)
+    }
+}
+
+/// What an entry of a node's directory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// An RRset.
+    Set = 0,
+    /// The RRSIGs of the RRset before.
+    Signatures = 1,
+    /// Addresses of name servers below the cut itself: needed to follow the referral (RFC 9471 §3).
+    Glue = 2,
+    /// Addresses of the names in the RRset before, of any other kind.
+    Extra = 3,
+    /// The RRSIGs of the extra addresses.
+    ExtraSignatures = 4,
+    /// The SOA as a negative answer shows it, with the TTL of RFC 2308 §3; then its signatures.
+    Negative = 5,
+    /// RRSIGs that cover nothing at this owner.
+    Orphans = 6,
+    /// Places in the chain of NSEC3 records: not records.
+    Link = 7,
+}
+
+impl Kind {
+    const ALL: [Kind; 8] = [
+        Kind::Set,
+        Kind::Signatures,
+        Kind::Glue,
+        Kind::Extra,
+        Kind::ExtraSignatures,
+        Kind::Negative,
+        Kind::Orphans,
+        Kind::Link,
+    ];
+}
+
+/// Everything about a zone; shared, never changed.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) apex: Name,
+    pub(crate) apex_labels: usize,
+    pub(crate) class: Class,
+    pub(crate) serial: u32,
+    pub(crate) segments: Box<[Box<[u8]>]>,
+    pub(crate) index: Index,
+    /// The most labels of any name in the zone.
+    pub(crate) most_labels: usize,
+    pub(crate) apex_place: u32,
+    pub(crate) records: u64,
+    pub(crate) nodes: u64,
+    pub(crate) denial: Denial,
+}
+
+/// An immutable zone. Cloning it costs a counter; editing it makes another ([`Zone::edit`]).
+#[derive(Debug, Clone)]
+pub struct Zone {
+    pub(crate) store: Arc<Store>,
+}
+
+impl Zone {
+    /// The name of the zone.
+    pub fn apex(&self) -> NameRef<'_> {
+        self.store.apex.as_ref()
+    }
+
+    /// The class of all its records.
+    pub fn class(&self) -> Class {
+        self.store.class
+    }
+
+    /// The serial of its SOA (RFC 1035 §3.3.13).
+    pub fn serial(&self) -> u32 {
+        self.store.serial
+    }
+
+    /// How many records it has.
+    pub fn len(&self) -> u64 {
+        self.store.records
+    }
+
+    /// Whether it has no record; never true of a zone that was loaded.
+    pub fn is_empty(&self) -> bool {
+        self.store.records == 0
+    }
+
+    /// Whether its answers carry proofs: it has NSEC or NSEC3 records and signatures.
+    pub fn is_signed(&self) -> bool {
+        !matches!(self.store.denial, Denial::Unsigned)
+    }
+
+    /// The RRset at `owner`, or None. RRSIGs of all covered types are one RRset with the TTL of the first.
+    pub fn rrset(&self, owner: NameRef<'_>, rtype: RrType) -> Option<Rrset> {
+        if !owner.is_at_or_below(self.apex()) {
+            return None;
+        }
+        let starts = LabelStarts::of(owner.wire());
+        let node = self.store.find(owner.wire(), &starts, starts.count())?;
+        node.rrset(rtype, self.store.class)
+    }
+
+    /// Every owner with its RRsets, in canonical order; empty non-terminals have none.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeView<'_>> {
+        let class = self.store.class;
+        self.store.walk().map(move |node| NodeView { node, class })
+    }
+
+    /// Every RRset in canonical order, RRSIGs of one owner together at the end of the owner's.
+    pub fn rrsets(&self) -> impl Iterator<Item = Rrset> {
+        self.nodes().flat_map(|node| node.rrsets())
+    }
+
+    /// Octets that the zone occupies in memory.
+    pub fn octets(&self) -> usize {
+        let segments: usize = self.store.segments.iter().map(|segment| segment.len()).sum();
+        segments + self.store.index.slots.len() * 8 + self.store.denial.octets() + std::mem::size_of::<Store>()
+    }
+}
+
+/// One owner of a zone.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeView<'z> {
+    node: Node<'z>,
+    class: Class,
+}
+
+impl<'z> NodeView<'z> {
+    /// The owner, as the file wrote it first.
+    pub fn owner(&self) -> NameRef<'z> {
+        self.node.owner()
+    }
+
+    /// The types that exist here.
+    pub fn types(&self) -> Vec<RrType> {
+        let mut types: Vec<RrType> = self
+            .node
+            .entries()
+            .filter_map(|entry| match entry.kind {
+                Kind::Set => Some(entry.rtype),
+                Kind::Signatures if !entry.negative => Some(RrType::RRSIG),
+                Kind::Orphans => Some(RrType::RRSIG),
+                _ => None,
+            })
+            .collect();
+        types.sort();
+        types.dedup();
+        types
+    }
+
+    /// The RRsets that exist here.
+    pub fn rrsets(self) -> impl Iterator<Item = Rrset> + use<'z> {
+        self.types().into_iter().filter_map(move |rtype| self.node.rrset(rtype, self.class))
+    }
+
+    /// The RRset of `rtype`, or None.
+    pub fn rrset(&self, rtype: RrType) -> Option<Rrset> {
+        self.node.rrset(rtype, self.class)
+    }
+
+    /// Whether a delegation begins here (RFC 1034 §4.2).
+    pub fn is_cut(&self) -> bool {
+        self.node.flags().has(NodeFlags::CUT)
+    }
+
+    /// Whether the owner lies below a delegation or a DNAME, so that its records are glue at most.
+    pub fn is_occluded(&self) -> bool {
+        self.node.flags().has(NodeFlags::OCCLUDED)
+    }
+}
+
+impl Store {
+    /// The node at `place`.
+    #[inline]
+    pub(crate) fn node(&self, place: u32) -> Node<'_> {
+        let segment = &self.segments[(place >> PLACE_BITS) as usize];
+        Node { bytes: &segment[((place << (32 - PLACE_BITS)) >> (32 - PLACE_BITS)) as usize * 4..] }
+    }
+
+    /// The node at the apex.
+    #[inline]
+    pub(crate) fn apex_node(&self) -> Node<'_> {
+        self.node(self.apex_place)
+    }
+
+    /// The node of the suffix of `wire` that has `labels` labels; `wire` lies in the zone.
+    pub(crate) fn find(&self, wire: &[u8], starts: &LabelStarts, labels: usize) -> Option<Node<'_>> {
+        let mut hash = START;
+        for n in self.apex_labels + 1..=labels {
+            hash = extend(hash, starts.label(wire, n));
+        }
+        self.probe(hash, &wire[starts.suffix(labels)..])
+    }
+
+    /// The node of the name `wire`, whose hash is known.
+    #[inline]
+    pub(crate) fn probe(&self, hash: u64, wire: &[u8]) -> Option<Node<'_>> {
+        self.index.candidates(hash).map(|place| self.node(place)).find(|node| node.is(wire))
+    }
+
+    /// All nodes in canonical order.
+    pub(crate) fn walk(&self) -> impl Iterator<Item = Node<'_>> {
+        self.segments.iter().flat_map(|segment| {
+            // The first four octets of a segment are unused, so that no node is at place 0.
+            let mut at = 4;
+            std::iter::from_fn(move || {
+                let node = Node { bytes: segment.get(at..).filter(|rest| !rest.is_empty())? };
+                at += node.size();
+                Some(node)
+            })
+        })
+    }
+}
+
+/// The place for a node that stands `offset` octets into `segment`.
+pub(crate) fn place(segment: usize, offset: usize) -> u32 {
+    (segment as u32) << PLACE_BITS | (offset / 4) as u32
+}
+
+/// A name and its RRsets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Node<'z> {
+    /// From the node on; what follows it belongs to others.
+    bytes: &'z [u8],
+}
+
+impl<'z> Node<'z> {
+    #[inline]
+    fn size(&self) -> usize {
+        u32::from_le_bytes([self.bytes[0], self.bytes[1], self.bytes[2], self.bytes[3]]) as usize
+    }
+
+    #[inline]
+    pub(crate) fn flags(&self) -> NodeFlags {
+        NodeFlags(u16::from_le_bytes([self.bytes[4], self.bytes[5]]))
+    }
+
+    #[inline]
+    pub(crate) fn labels(&self) -> usize {
+        self.bytes[7] as usize
+    }
+
+    /// The owner in wire form.
+    #[inline]
+    pub(crate) fn wire(&self) -> &'z [u8] {
+        &self.bytes[NODE_HEAD..NODE_HEAD + self.bytes[6] as usize]
+    }
+
+    pub(crate) fn owner(&self) -> NameRef<'z> {
+        NameRef::from_wire(self.wire()).expect("owners were valid names when the zone was built")
+    }
+
+    /// Whether the owner is `wire`.
+    #[inline]
+    fn is(&self, wire: &[u8]) -> bool {
+        self.wire().eq_ignore_ascii_case(wire)
+    }
+
+    /// The directory with the bodies it leads to.
+    #[inline]
+    pub(crate) fn entries(&self) -> Entries<'z> {
+        let count = u16::from_le_bytes([self.bytes[8], self.bytes[9]]) as usize;
+        let (directory, bodies) = self.bytes[NODE_HEAD + self.bytes[6] as usize..].split_at(count * ENTRY);
+        Entries { directory, bodies, negative: false }
+    }
+
+    /// The RRset of `rtype` and the entries that belong to it.
+    #[inline]
+    pub(crate) fn find(&self, rtype: RrType) -> Option<(Entry<'z>, Entries<'z>)> {
+        let mut entries = self.entries();
+        while let Some(entry) = entries.next() {
+            if entry.rtype == rtype && entry.kind == Kind::Set {
+                return Some((entry, entries));
+            }
+        }
+        None
+    }
+
+    /// Whether there is an RRset of `rtype`.
+    pub(crate) fn has(&self, rtype: RrType) -> bool {
+        self.find(rtype).is_some()
+    }
+
+    /// The RRset of `rtype`, read back.
+    fn rrset(&self, rtype: RrType, class: Class) -> Option<Rrset> {
+        let mut rrset: Option<Rrset> = None;
+        for entry in self.entries() {
+            let wanted = match entry.kind {
+                Kind::Set => rtype == entry.rtype,
+                Kind::Signatures => rtype == RrType::RRSIG && !entry.negative,
+                Kind::Orphans => rtype == RrType::RRSIG,
+                _ => false,
+            };
+            if wanted {
+                let rrset =
+                    rrset.get_or_insert_with(|| Rrset::new(self.owner().to_name(), rtype, class, entry.ttl()));
+                entry.read(self.wire(), rtype, &mut rrset.rdatas);
+            }
+        }
+        rrset
+    }
+}
+
+/// The entries of a node's directory that are still to come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entries<'z> {
+    directory: &'z [u8],
+    bodies: &'z [u8],
+    negative: bool,
+}
+
+impl<'z> Iterator for Entries<'z> {
+    type Item = Entry<'z>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Entry<'z>> {
+        let (entry, directory) = self.directory.split_first_chunk::<ENTRY>()?;
+        let word = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
+        let (kind, octets, pointers) = (word(2), word(4) as usize, word(6) as usize);
+        let (body, bodies) = self.bodies.split_at(2 * pointers + octets);
+        let (pointers, records) = body.split_at(2 * pointers);
+        self.directory = directory;
+        self.bodies = bodies;
+        let kind_of = Kind::ALL[(kind >> 13) as usize];
+        match kind_of {
+            Kind::Negative => self.negative = true,
+            Kind::Signatures => {}
+            _ => self.negative = false,
+        }
+        Some(Entry {
+            rtype: RrType(word(0)),
+            kind: kind_of,
+            count: kind & 0x1fff,
+            pointers,
+            records,
+            negative: self.negative,
+        })
+    }
+}
+
+impl<'z> Entries<'z> {
+    /// The next entry if it is of `kind`; otherwise nothing is taken.
+    #[inline]
+    pub(crate) fn next_of(&mut self, kind: Kind) -> Option<Entry<'z>> {
+        let mut ahead = *self;
+        let entry = ahead.next().filter(|entry| entry.kind == kind)?;
+        *self = ahead;
+        Some(entry)
+    }
+
+    /// Whether the next entry is of `kind`.
+    pub(crate) fn starts_with(&self, kind: Kind) -> bool {
+        let mut ahead = *self;
+        ahead.next().is_some_and(|entry| entry.kind == kind)
+    }
+}
+
+/// Records that are copied together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry<'z> {
+    pub(crate) rtype: RrType,
+    pub(crate) kind: Kind,
+    pub(crate) count: u16,
+    /// The offsets of the compression pointers in the records, two octets each, least significant first.
+    pub(crate) pointers: &'z [u8],
+    pub(crate) records: &'z [u8],
+    /// These are the signatures of the SOA in its negative form.
+    pub(crate) negative: bool,
+}
+
+impl Entry<'_> {
+    /// The TTL of the first record.
+    pub(crate) fn ttl(&self) -> u32 {
+        u32::from_be_bytes([self.records[6], self.records[7], self.records[8], self.records[9]])
+    }
+
+    /// Append the rdata of each record, uncompressed. `owner` is what the body was rendered for.
+    pub(crate) fn read(&self, owner: &[u8], rtype: RrType, out: &mut RdataSet) {
+        // The layout again: a message whose question is the owner.
+        let mut message = vec![0; QUESTION];
+        message.extend_from_slice(owner);
+        message.extend_from_slice(&[0; 4]);
+        let base = message.len();
+        message.extend_from_slice(self.records);
+        let mut at = base;
+        let mut rdata = Vec::new();
+        while at < message.len() {
+            let length = u16::from_be_bytes([message[at + 10], message[at + 11]]) as usize;
+            rdata.clear();
+            rr::expand(rtype, &message, at + 12, length, &mut rdata).expect("bodies hold valid records");
+            out.push(&rdata);
+            at += 12 + length;
+        }
+    }
+}
+
+/// Hash of an owner to the place of its node: open addressing, a tag of 32 bits beside each place.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    pub(crate) slots: Box<[u64]>,
+}
+
+impl Index {
+    /// How many slots `entries` need so that a look-up stays within a cache line or two.
+    pub(crate) fn size_for(entries: usize) -> usize {
+        entries * 5 / 3 + 2
+    }
+
+    /// The slot at which the search for `hash` begins.
+    #[inline]
+    pub(crate) fn first(hash: u64, slots: usize) -> usize {
+        ((hash as u128 * slots as u128) >> 64) as usize
+    }
+
+    /// The slot that says `value` (not 0) for `hash`.
+    #[inline]
+    pub(crate) fn slot(hash: u64, value: u32) -> u64 {
+        // The upper bits chose the slot; the lower ones tell its neighbours apart.
+        hash << 32 | value as u64
+    }
+
+    /// What was stored under `hash`, and now and then something else.
+    #[inline]
+    pub(crate) fn candidates(&self, hash: u64) -> impl Iterator<Item = u32> {
+        let slots = &self.slots;
+        let mut at = Index::first(hash, slots.len());
+        std::iter::from_fn(move || {
+            loop {
+                let slot = slots[at];
+                if slot == 0 {
+                    return None;
+                }
+                at = if at + 1 == slots.len() { 0 } else { at + 1 };
+                if (slot >> 32) as u32 == hash as u32 {
+                    return Some(slot as u32);
+                }
+            }
+        })
+    }
+
+    /// Store `value` (not 0) under `hash`. There must be a free slot.
+    pub(crate) fn insert(slots: &mut [u64], hash: u64, value: u32) {
+        let mut at = Index::first(hash, slots.len());
+        while slots[at] != 0 {
+            at = if at + 1 == slots.len() { 0 } else { at + 1 };
+        }
+        slots[at] = Index::slot(hash, value);
+    }
+}
