@@ -166,6 +166,29 @@ impl<'b> Writer<'b> {
         Ok(place)
     }
 
+    /// Copy `count` records that stand in two parts and let `relocate` move their pointers in the copy; return where
+    /// they stand. [`Full`] from `relocate` (a pointer that does not reach) takes the copy back.
+    #[inline]
+    pub fn placed(
+        &mut self,
+        section: Section,
+        count: u16,
+        head: &[u8],
+        tail: &[u8],
+        relocate: impl FnOnce(&mut [u8]) -> Result<(), Full>,
+    ) -> Result<usize, Full> {
+        let place = self.at;
+        self.room(head.len() + tail.len())?;
+        self.copy(head);
+        self.copy(tail);
+        if let Err(Full) = relocate(&mut self.buf[place..self.at]) {
+            self.at = place;
+            return Err(Full);
+        }
+        self.counts[section as usize + 1] += count;
+        Ok(place)
+    }
+
     /// Copy records that hold no compressed name, such as OPT and TSIG, as they are.
     pub fn raw(&mut self, section: Section, count: u16, bytes: &[u8]) -> Result<usize, Full> {
         self.rendered(section, count, &Rendered { bytes, pointers: &[], base: 0, context: 0 })

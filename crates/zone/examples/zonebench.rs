@@ -29,7 +29,8 @@ fn main() {
     let path = match options.get("--file") {
         Some(path) => std::path::PathBuf::from(path),
         None => {
-            std::fs::write(&made, delegations(number("--records", 1_000_000) / 3)).expect("temporary files can be written");
+            std::fs::write(&made, delegations(number("--records", 1_000_000) / 3))
+                .expect("temporary files can be written");
             made.clone()
         }
     };
@@ -59,7 +60,11 @@ fn main() {
     println!("load             {:.3} s median, {:.3} s best", times[times.len() / 2], times[0]);
     println!("octets/record    {:.1} counted", zone.octets() as f64 / zone.len() as f64);
     let pss = memory().saturating_sub(idle);
-    println!("octets/record    {:.1} by PSS, {:.1} MiB", pss as f64 / zone.len() as f64, pss as f64 / 1048576.0);
+    println!(
+        "octets/record    {:.1} by PSS, {:.1} MiB",
+        pss as f64 / zone.len() as f64,
+        pss as f64 / 1048576.0
+    );
 
     let owners: Vec<Name> = zone
         .nodes()
@@ -90,12 +95,14 @@ fn prefixed(name: &Name, label: &[u8]) -> Option<Name> {
 fn ask(zone: &Zone, what: &str, names: &[Name], dnssec_ok: bool) {
     let mut buffer = [0u8; 4096];
     let mut seed = 0x2545_f491_4f6c_dd1du64;
-    let mut order: Vec<u32> = (0..200_000).map(|_| {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        (seed % names.len() as u64) as u32
-    }).collect();
+    let mut order: Vec<u32> = (0..200_000)
+        .map(|_| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            (seed % names.len() as u64) as u32
+        })
+        .collect();
     order.truncate(200_000);
     let mut kinds = std::collections::HashMap::<AnswerKind, u32>::new();
     let mut best = f64::MAX;
@@ -138,8 +145,12 @@ fn delegations(count: usize) -> Vec<u8> {
     for _ in 0..count {
         at = (at + 104_729) % count.max(1);
         let last = at % 250 + 1;
-        writeln!(text, "d{at} IN NS ns1.d{at}\nd{at} IN NS ns{}.provider.net.\nns1.d{at} IN A 198.51.100.{last}", at % 100)
-            .expect("a string can be written to");
+        writeln!(
+            text,
+            "d{at} IN NS ns1.d{at}\nd{at} IN NS ns{}.provider.net.\nns1.d{at} IN A 198.51.100.{last}",
+            at % 100
+        )
+        .expect("a string can be written to");
     }
     text.into_bytes()
 }

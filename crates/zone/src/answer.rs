@@ -20,6 +20,9 @@ use crate::place::{NamePlace, Placed, put, put_beside, put_what_fits, put_with_o
 use crate::store::{Entries, Entry, Kind, Node, NodeFlags, Store, Zone};
 use crate::suffix::{LabelStarts, START, extend};
 
+#[cfg(test)]
+mod tests;
+
 /// Links of a chain of CNAMEs and DNAMEs that are followed inside the zone (ATTACKS D9).
 pub const MOST_ALIASES: usize = 20;
 

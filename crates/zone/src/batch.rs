@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use nw_wire::{RrType, RdataSet};
+use nw_wire::{RdataSet, RrType};
 
 use crate::suffix::{LabelStarts, sort_key};
 

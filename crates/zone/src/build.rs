@@ -79,8 +79,10 @@ pub(crate) fn zone(
     let octets: usize = batches.iter().map(|batch| batch.data.len()).sum();
     // A node repeats its owner and the addresses of others; eight times is far beyond any honest zone.
     let share = share.min((tree.nodes.len() / (1 + octets.saturating_mul(8) / MOST_SEGMENT)).max(1));
-    let ranges: Vec<_> =
-        (0..tree.nodes.len()).step_by(share).map(|start| start..(start + share).min(tree.nodes.len())).collect();
+    let ranges: Vec<_> = (0..tree.nodes.len())
+        .step_by(share)
+        .map(|start| start..(start + share).min(tree.nodes.len()))
+        .collect();
     if ranges.len() > MOST_SEGMENTS {
         findings.push(Finding { file: None, line: 0, column: 0, problem: Problem::TooLarge });
         return None;

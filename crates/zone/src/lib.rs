@@ -23,8 +23,10 @@ mod problem;
 pub mod scan;
 mod store;
 mod suffix;
+#[cfg(test)]
+mod tests;
 
-pub use answer::{AnswerKind, Outcome, ZoneQuestion};
+pub use answer::{AnswerKind, MOST_ALIASES, Outcome, ZoneQuestion};
 pub use problem::{Finding, Problem, ZoneFileErrors};
 pub use scan::{LoadOptions, load};
 pub use store::{NodeView, Zone};

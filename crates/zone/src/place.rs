@@ -58,7 +58,8 @@ impl NamePlace {
     #[inline]
     pub(crate) fn at(&self, offset: usize) -> usize {
         let offset = offset as u16;
-        (if offset < self.head { self.head_at + offset } else { self.tail_at + (offset - self.head) }) as usize
+        (if offset < self.head { self.head_at + offset } else { self.tail_at + (offset - self.head) })
+            as usize
     }
 }
 
@@ -83,7 +84,11 @@ impl Placed {
         }
         let offset = pointer - QUESTION;
         // The whole owner is the whole name, whatever their lengths: so it is with wildcards (RFC 4592 §3.3.1).
-        if offset == 0 { self.name.at(0) } else { self.name.at(self.name.len as usize + offset - self.owner_len) }
+        if offset == 0 {
+            self.name.at(0)
+        } else {
+            self.name.at(self.name.len as usize + offset - self.owner_len)
+        }
     }
 }
 
@@ -123,7 +128,12 @@ pub(crate) fn put_beside(
 }
 
 /// Put as many of the records of `entry` as there is room for, whole RRsets only, and return whether that was all.
-pub(crate) fn put_what_fits(out: &mut Writer<'_>, section: Section, entry: &Entry<'_>, placed: &Placed) -> bool {
+pub(crate) fn put_what_fits(
+    out: &mut Writer<'_>,
+    section: Section,
+    entry: &Entry<'_>,
+    placed: &Placed,
+) -> bool {
     if put_beside(out, section, entry, placed).is_ok() {
         return true;
     }

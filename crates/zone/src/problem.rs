@@ -255,7 +255,9 @@ impl Problem {
         Some(match self {
             Problem::Name(_) => "a domain name of labels of 1 to 63 octets, 255 octets in all".into(),
             Problem::Text { fault, .. } => match fault {
-                TextFault::Missing(what) | TextFault::Wrong(what) | TextFault::TooLarge(what) => what.phrase().into(),
+                TextFault::Missing(what) | TextFault::Wrong(what) | TextFault::TooLarge(what) => {
+                    what.phrase().into()
+                }
                 TextFault::UnclosedParen => "a closing parenthesis".into(),
                 TextFault::UnclosedQuote => "a closing quotation mark on the same line".into(),
                 TextFault::Trailing => "the end of the record".into(),
@@ -315,13 +317,17 @@ impl fmt::Display for Problem {
             Problem::CnameAndOther { owner, other } => write!(f, "{owner} has CNAME and {other}"),
             Problem::Single { owner, rtype } => write!(f, "{owner} has more than one {rtype}"),
             Problem::DnameAndNs { owner } => write!(f, "{owner} has DNAME and is delegated"),
-            Problem::RrsetTooLarge { owner, rtype } => write!(f, "{owner} {rtype} is too large for any message"),
+            Problem::RrsetTooLarge { owner, rtype } => {
+                write!(f, "{owner} {rtype} is too large for any message")
+            }
             Problem::TtlMismatch { owner, rtype, used } => {
                 write!(f, "{owner} {rtype} has records with different TTLs; {used} is used for all")
             }
             Problem::Duplicate { owner, rtype } => write!(f, "{owner} {rtype} has the same record twice"),
             Problem::Occluded { owner, by } => write!(f, "{owner} lies below {by} and is never answered"),
-            Problem::NoGlue { owner, target } => write!(f, "{owner} is served by {target}, which has no address here"),
+            Problem::NoGlue { owner, target } => {
+                write!(f, "{owner} is served by {target}, which has no address here")
+            }
             Problem::DsWithoutNs { owner } => write!(f, "DS at {owner}, which is not delegated"),
         }
     }

@@ -49,7 +49,13 @@ pub struct LoadOptions {
 
 impl Default for LoadOptions {
     fn default() -> LoadOptions {
-        LoadOptions { class: Class::IN, threads: 0, max_include_depth: 10, max_generate: 65_536, max_findings: 100 }
+        LoadOptions {
+            class: Class::IN,
+            threads: 0,
+            max_include_depth: 10,
+            max_generate: 65_536,
+            max_findings: 100,
+        }
     }
 }
 
@@ -77,7 +83,11 @@ pub struct Checked {
 /// Read the zone `origin` from `source`.
 ///
 /// All errors are returned at once, each with its place; a zone with warnings only loads. RFC 1035 §5.
-pub fn load(source: &mut dyn Source, origin: NameRef<'_>, options: &LoadOptions) -> Result<Zone, ZoneFileErrors> {
+pub fn load(
+    source: &mut dyn Source,
+    origin: NameRef<'_>,
+    options: &LoadOptions,
+) -> Result<Zone, ZoneFileErrors> {
     let checked = check(source, origin, options);
     match checked.zone {
         Some(zone) => Ok(zone),

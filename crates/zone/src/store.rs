@@ -180,7 +180,10 @@ impl Zone {
     /// Octets that the zone occupies in memory.
     pub fn octets(&self) -> usize {
         let segments: usize = self.store.segments.iter().map(|segment| segment.len()).sum();
-        segments + self.store.index.slots.len() * 8 + self.store.denial.octets() + std::mem::size_of::<Store>()
+        segments
+            + self.store.index.slots.len() * 8
+            + self.store.denial.octets()
+            + std::mem::size_of::<Store>()
     }
 }
 
@@ -358,8 +361,8 @@ impl<'z> Node<'z> {
                 _ => false,
             };
             if wanted {
-                let rrset =
-                    rrset.get_or_insert_with(|| Rrset::new(self.owner().to_name(), rtype, class, entry.ttl()));
+                let rrset = rrset
+                    .get_or_insert_with(|| Rrset::new(self.owner().to_name(), rtype, class, entry.ttl()));
                 entry.read(self.wire(), rtype, &mut rrset.rdatas);
             }
         }

@@ -15,7 +15,10 @@ pub(crate) fn extend(hash: u64, label: &[u8]) -> u64 {
     let mut hash = hash ^ 0xa076_1d64_78bd_642f;
     let mut chunks = label.chunks_exact(8);
     for chunk in &mut chunks {
-        hash = mix(hash ^ fold8(u64::from_le_bytes(chunk.try_into().expect("chunks of eight"))), 0xe703_7ed1_a0b4_28db);
+        hash = mix(
+            hash ^ fold8(u64::from_le_bytes(chunk.try_into().expect("chunks of eight"))),
+            0xe703_7ed1_a0b4_28db,
+        );
     }
     let mut last = [0; 8];
     for (slot, &octet) in last.iter_mut().zip(chunks.remainder()) {

@@ -135,8 +135,13 @@ impl<'b> Renderer<'_, 'b> {
         for &at in &self.groups[range] {
             let batch = &self.input.batches[at.batch as usize];
             for record in batch.records(&batch.groups[at.group as usize]) {
-                let record =
-                    Record { rtype: record.rtype, ttl: record.ttl, line: record.line, at, rdata: record.rdata };
+                let record = Record {
+                    rtype: record.rtype,
+                    ttl: record.ttl,
+                    line: record.line,
+                    at,
+                    rdata: record.rdata,
+                };
                 if wanted(effective(&record)) {
                     out.push(record);
                 }
@@ -198,7 +203,13 @@ impl<'b> Renderer<'_, 'b> {
     }
 
     /// Signatures take the TTL of what they cover (RFC 4034 §3), or keep their own.
-    fn signature_set(&mut self, layout: &Layout<'b>, signatures: &[Record<'b>], ttl: Option<u32>, kind: Kind) {
+    fn signature_set(
+        &mut self,
+        layout: &Layout<'b>,
+        signatures: &[Record<'b>],
+        ttl: Option<u32>,
+        kind: Kind,
+    ) {
         if signatures.is_empty() {
             return;
         }
@@ -242,7 +253,11 @@ impl<'b> Renderer<'_, 'b> {
             }
             self.gather(found, |rtype| matches!(rtype, RrType::A | RrType::AAAA), &mut addresses);
             addresses.sort_by(|a, b| {
-                (effective(a), a.rtype == RrType::RRSIG, a.rdata).cmp(&(effective(b), b.rtype == RrType::RRSIG, b.rdata))
+                (effective(a), a.rtype == RrType::RRSIG, a.rdata).cmp(&(
+                    effective(b),
+                    b.rtype == RrType::RRSIG,
+                    b.rdata,
+                ))
             });
             addresses.dedup_by(|b, a| a.rtype == b.rtype && a.rdata == b.rdata);
             for wanted in [RrType::A, RrType::AAAA] {
@@ -262,8 +277,7 @@ impl<'b> Renderer<'_, 'b> {
                 }
             }
         }
-        for (kind, body) in
-            [(Kind::Glue, &glue), (Kind::Extra, &extra), (Kind::ExtraSignatures, &signatures)]
+        for (kind, body) in [(Kind::Glue, &glue), (Kind::Extra, &extra), (Kind::ExtraSignatures, &signatures)]
         {
             if body.count > 0 {
                 self.push(kind, RrType::A, body, layout.wire, &[]);
@@ -280,7 +294,8 @@ impl<'b> Renderer<'_, 'b> {
             self.segment.findings.push(self.input.finding(at.1, at.0, problem));
             return;
         }
-        let words = [rtype.0, (kind as u16) << 13 | body.count, body.octets.len() as u16, body.pointers.len() as u16];
+        let words =
+            [rtype.0, (kind as u16) << 13 | body.count, body.octets.len() as u16, body.pointers.len() as u16];
         for word in words {
             self.directory.extend_from_slice(&word.to_le_bytes());
         }

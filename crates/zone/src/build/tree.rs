@@ -69,9 +69,7 @@ impl Tree {
                     flags = flags.with(NodeFlags::WILDCARD);
                     above.flags = above.flags.with(NodeFlags::WILDCARD_BELOW);
                 }
-                if above.flags.has(NodeFlags(
-                    NodeFlags::CUT.0 | NodeFlags::OCCLUDED.0 | NodeFlags::DNAME.0,
-                )) {
+                if above.flags.has(NodeFlags(NodeFlags::CUT.0 | NodeFlags::OCCLUDED.0 | NodeFlags::DNAME.0)) {
                     flags = flags.with(NodeFlags::OCCLUDED);
                 }
                 let hash = extend(above.hash, label);
@@ -168,7 +166,13 @@ impl Tree {
     }
 
     /// The rules that concern more than one RRset. `unread`: lines were lost, so that absence proves nothing.
-    pub(super) fn check(&self, input: &Input<'_>, groups: &[GroupRef], unread: bool, findings: &mut Findings) {
+    pub(super) fn check(
+        &self,
+        input: &Input<'_>,
+        groups: &[GroupRef],
+        unread: bool,
+        findings: &mut Findings,
+    ) {
         let whole = |problem| Finding { file: None, line: 0, column: 0, problem };
         let apex = &self.nodes[0];
         if !unread {
@@ -185,7 +189,8 @@ impl Tree {
             TypeMask(!(TypeMask::CNAME.0 | TypeMask::NSEC.0 | TypeMask::NSEC3.0 | TypeMask::RRSIG.0));
         for (i, node) in self.nodes.iter().enumerate() {
             let of = |rtype: RrType| self.records(input, groups, node).find(move |record| record.1 == rtype);
-            let owner = || NameRef::from_wire(self.wire(input, groups, node)).expect("owners are names").to_name();
+            let owner =
+                || NameRef::from_wire(self.wire(input, groups, node)).expect("owners are names").to_name();
             if node.flags.has(NodeFlags::OCCLUDED) {
                 self.check_occluded(input, groups, node, findings);
             }
@@ -198,7 +203,8 @@ impl Tree {
                 if i > 0 {
                     let (at, _, line, _) = first.expect("the types say that there is an SOA");
                     findings.push(input.finding(at, line, Problem::SoaBelowApex { owner: owner() }));
-                } else if let Some((at, _, line, _)) = soas.find(|soa| Some(soa.3) != first.map(|soa| soa.3)) {
+                } else if let Some((at, _, line, _)) = soas.find(|soa| Some(soa.3) != first.map(|soa| soa.3))
+                {
                     findings.push(input.finding(at, line, Problem::SecondSoa));
                 }
             }
@@ -236,7 +242,13 @@ impl Tree {
     }
 
     /// Warn of data that no answer will show: all but addresses below a cut, everything below a DNAME.
-    fn check_occluded(&self, input: &Input<'_>, groups: &[GroupRef], node: &TreeNode, findings: &mut Findings) {
+    fn check_occluded(
+        &self,
+        input: &Input<'_>,
+        groups: &[GroupRef],
+        node: &TreeNode,
+        findings: &mut Findings,
+    ) {
         if node.groups == 0 || node.flags.has(NodeFlags::HASHED) {
             return;
         }
@@ -250,7 +262,8 @@ impl Tree {
         }
         let lost = self.records(input, groups, node).find(|record| TypeMask::of(record.1).0 & shown == 0);
         let Some((at, _, line, _)) = lost else { return };
-        let name = |node| NameRef::from_wire(self.wire(input, groups, node)).expect("owners are names").to_name();
+        let name =
+            |node| NameRef::from_wire(self.wire(input, groups, node)).expect("owners are names").to_name();
         findings.push(input.finding(at, line, Problem::Occluded { owner: name(node), by: name(above) }));
     }
 

@@ -98,7 +98,13 @@ struct Scanned {
     leaned_on_last_ttl: bool,
 }
 
-fn scan_chunk(text: &[u8], chunk: &Chunk, apex: NameRef<'_>, options: &LoadOptions, name: &Arc<str>) -> Scanned {
+fn scan_chunk(
+    text: &[u8],
+    chunk: &Chunk,
+    apex: NameRef<'_>,
+    options: &LoadOptions,
+    name: &Arc<str>,
+) -> Scanned {
     let mut sink = sink(apex, options, name, None);
     // Records are about as long as their text, owners and heads included.
     sink.batch.data.reserve((chunk.stop.saturating_sub(chunk.start)) * 5 / 4);
@@ -135,7 +141,9 @@ fn cut(text: &[u8], size: usize, mut state: State) -> Vec<Chunk> {
     while start < text.len() {
         let mut stop = start + size;
         loop {
-            let Some(newline) = text.get(stop..).and_then(|rest| rest.iter().position(|&octet| octet == b'\n')) else {
+            let Some(newline) =
+                text.get(stop..).and_then(|rest| rest.iter().position(|&octet| octet == b'\n'))
+            else {
                 stop = text.len();
                 break;
             };

@@ -87,7 +87,8 @@ fn read_range(text: &[u8]) -> Option<(u32, u32, u32)> {
     let text = std::str::from_utf8(text).ok()?;
     let (range, step) = text.split_once('/').unwrap_or((text, "1"));
     let (first, last) = range.split_once('-')?;
-    let number = |text: &str| text.parse::<u32>().ok().filter(|&n| n <= 0x7fff_ffff && !text.starts_with('+'));
+    let number =
+        |text: &str| text.parse::<u32>().ok().filter(|&n| n <= 0x7fff_ffff && !text.starts_with('+'));
     let (first, last, step) = (number(first)?, number(last)?, number(step)?);
     (first <= last && step > 0).then_some((first, last, step))
 }

@@ -69,7 +69,12 @@ pub(super) struct Scanner<'t, 's, 'z> {
 pub(super) struct Skip;
 
 impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
-    pub(super) fn new(text: &'t [u8], file: u16, state: State, sink: &'s mut Sink<'z>) -> Scanner<'t, 's, 'z> {
+    pub(super) fn new(
+        text: &'t [u8],
+        file: u16,
+        state: State,
+        sink: &'s mut Sink<'z>,
+    ) -> Scanner<'t, 's, 'z> {
         Scanner {
             text,
             at: 0,
@@ -116,7 +121,8 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
     fn any(&mut self) {
         let start = self.at;
         let mut tokens = Tokens::new_at(self.text, start);
-        let result = if self.text[start] == b'$' { self.directive(&mut tokens) } else { self.record(&mut tokens) };
+        let result =
+            if self.text[start] == b'$' { self.directive(&mut tokens) } else { self.record(&mut tokens) };
         // `go on` behind the record: where that is cannot be told from inside an open parenthesis or quote.
         let unclosed = matches!(result, Err(Skip)) && {
             let mut again = Tokens::new_at(self.text, start);
@@ -406,9 +412,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
     fn argument_name(&mut self, tokens: &mut Tokens<'_>, form: &'static str) -> Result<NameBuf, Skip> {
         let token = self.argument(tokens, form)?;
         let mut wire = Vec::new();
-        token
-            .name(self.state.origin.as_ref(), &mut wire)
-            .map_err(|error| self.text_error(None, error))?;
+        token.name(self.state.origin.as_ref(), &mut wire).map_err(|error| self.text_error(None, error))?;
         Ok(NameRef::from_wire(&wire).expect("a parsed name is a name").to_buf())
     }
 

@@ -46,7 +46,9 @@ fn line_end(text: &[u8], mut at: usize) -> Option<usize> {
             Some(b' ' | b'\t' | b'\r') => at += 1,
             Some(b'\n') => return Some(at + 1),
             Some(b';') => {
-                return Some(text[at..].iter().position(|&octet| octet == b'\n').map_or(text.len(), |n| at + n + 1));
+                return Some(
+                    text[at..].iter().position(|&octet| octet == b'\n').map_or(text.len(), |n| at + n + 1),
+                );
             }
             Some(_) => return None,
         }
@@ -94,7 +96,11 @@ impl Scanner<'_, '_, '_> {
                 ttl = Some(ttl_value(token)?);
                 continue;
             }
-            if token.len() == 2 && token.eq_ignore_ascii_case(b"IN") && self.sink.options.class.0 == 1 && !class {
+            if token.len() == 2
+                && token.eq_ignore_ascii_case(b"IN")
+                && self.sink.options.class.0 == 1
+                && !class
+            {
                 class = true;
                 continue;
             }

@@ -1,0 +1,192 @@
+use nw_wire::{Rcode, RrType};
+
+use super::AnswerKind;
+use crate::Zone;
+use crate::tests::{ask, ask_within, zone};
+
+const EXAMPLE: &str = "\
+$TTL 3600
+@ SOA ns1 hostmaster 1 3600 900 604800 300
+@ NS ns1
+@ NS ns.other.net.
+@ MX 10 mail
+ns1 A 192.0.2.1
+ns1 AAAA 2001:db8::1
+mail A 192.0.2.2
+www CNAME mail
+far CNAME www.elsewhere.net.
+loop1 CNAME loop2
+loop2 CNAME loop1
+www.deep.ent TXT \"below two empty names\"
+*.wild TXT \"made\"
+*.wild MX 5 mail
+*.wcname CNAME mail
+x.*.wild A 192.0.2.9
+sub NS ns.sub
+sub NS ns1
+sub NS ns.sibling
+ns.sub A 198.51.100.1
+sibling NS ns.sibling
+ns.sibling A 198.51.100.2
+old DNAME new
+a.new A 192.0.2.3
+out DNAME elsewhere.net.
+";
+
+fn example() -> Zone {
+    zone("example.", EXAMPLE)
+}
+
+fn lines(text: &[&str]) -> Vec<String> {
+    let mut lines: Vec<String> = text.iter().map(|line| (*line).to_owned()).collect();
+    lines.sort();
+    lines
+}
+
+const SOA: &str = "example. 300 SOA ns1.example. hostmaster.example. 1 3600 900 604800 300";
+
+/// RFC 1034 §4.3.2 step 3a.
+#[test]
+fn a_name_that_exists_is_answered_with_its_rrset_and_addresses() {
+    let answer = ask(&example(), "example.", RrType::MX, false);
+    assert_eq!((answer.outcome.rcode, answer.outcome.aa), (Rcode::NOERROR, true));
+    assert_eq!(answer.sections[0], lines(&["example. 3600 MX 10 mail.example."]));
+    assert_eq!(answer.sections[1], lines(&[]));
+    assert_eq!(answer.sections[2], lines(&["mail.example. 3600 A 192.0.2.2"]));
+}
+
+/// RFC 1034 §4.2.1; glue below the cut comes first, other addresses as room allows (RFC 9471).
+#[test]
+fn a_name_below_a_cut_is_referred() {
+    for qname in ["sub.example.", "www.sub.example.", "a.b.c.SUB.example."] {
+        let answer = ask(&example(), qname, RrType::A, false);
+        assert_eq!(answer.outcome.kind, AnswerKind::Referral);
+        assert!(!answer.outcome.aa && !answer.outcome.truncated);
+        assert_eq!(answer.sections[0], lines(&[]));
+        let mut targets: Vec<String> = answer.sections[1]
+            .iter()
+            .filter_map(|line| Some(line.split(' ').nth(3)?.to_lowercase()))
+            .collect();
+        targets.sort();
+        assert_eq!(targets, ["ns.sibling.example.", "ns.sub.example.", "ns1.example."]);
+        assert_eq!(answer.sections[2].len(), 4);
+    }
+}
+
+/// RFC 4035 §3.1.4.1: the parent answers for DS, with authority.
+#[test]
+fn ds_at_a_cut_is_answered_by_the_parent() {
+    let answer = ask(&example(), "sub.example.", RrType::DS, false);
+    assert_eq!((answer.outcome.kind, answer.outcome.aa), (AnswerKind::NoData, true));
+    assert_eq!(answer.sections[1], lines(&[SOA]));
+}
+
+/// RFC 2308 §2.1, §2.2, §3: the SOA's TTL is its minimum when that is lower.
+#[test]
+fn what_does_not_exist_is_denied_with_the_soa() {
+    let zone = example();
+    for (qname, kind, rcode) in [
+        ("nothing.example.", AnswerKind::NxDomain, Rcode::NXDOMAIN),
+        ("a.b.mail.example.", AnswerKind::NxDomain, Rcode::NXDOMAIN),
+        ("mail.example.", AnswerKind::NoData, Rcode::NOERROR),
+        ("ent.example.", AnswerKind::NoData, Rcode::NOERROR),
+        ("deep.ent.example.", AnswerKind::NoData, Rcode::NOERROR),
+        ("x.ent.example.", AnswerKind::NxDomain, Rcode::NXDOMAIN),
+    ] {
+        let answer = ask(&zone, qname, RrType::AAAA, false);
+        assert_eq!((answer.outcome.kind, answer.outcome.rcode), (kind, rcode), "{qname}");
+        assert_eq!(answer.sections, [lines(&[]), lines(&[SOA]), lines(&[])], "{qname}");
+    }
+}
+
+/// RFC 1034 §3.6.2; a chain stops where it leaves the zone or comes round.
+#[test]
+fn aliases_are_followed_inside_the_zone() {
+    let zone = example();
+    let answer = ask(&zone, "www.example.", RrType::A, false);
+    assert_eq!(
+        answer.sections[0],
+        lines(&["www.example. 3600 CNAME mail.example.", "mail.example. 3600 A 192.0.2.2"])
+    );
+    let answer = ask(&zone, "www.example.", RrType::AAAA, false);
+    assert_eq!((answer.outcome.kind, answer.outcome.rcode), (AnswerKind::NoData, Rcode::NOERROR));
+    assert_eq!(answer.sections[1], lines(&[SOA]));
+    let answer = ask(&zone, "far.example.", RrType::A, false);
+    assert_eq!(answer.outcome.kind, AnswerKind::Alias);
+    assert_eq!(answer.sections[0], lines(&["far.example. 3600 CNAME www.elsewhere.net."]));
+    let answer = ask(&zone, "loop1.example.", RrType::A, false);
+    assert_eq!(answer.outcome.kind, AnswerKind::Alias);
+    assert_eq!(
+        answer.sections[0],
+        lines(&["loop1.example. 3600 CNAME loop2.example.", "loop2.example. 3600 CNAME loop1.example."])
+    );
+}
+
+/// RFC 4592 §2.2.1, §3.3.1.
+#[test]
+fn wildcards_answer_for_what_does_not_exist_below_them() {
+    let zone = example();
+    for qname in ["a.wild.example.", "a.b.c.wild.example."] {
+        let answer = ask(&zone, qname, RrType::MX, false);
+        assert_eq!(answer.sections[0], vec![format!("{qname} 3600 MX 5 mail.example.")]);
+        assert_eq!(answer.sections[2], lines(&["mail.example. 3600 A 192.0.2.2"]));
+    }
+    let answer = ask(&zone, "a.wild.example.", RrType::A, false);
+    assert_eq!(answer.outcome.kind, AnswerKind::NoData);
+    // The wildcard itself exists, with a name below it, and covers nothing below.
+    assert_eq!(ask(&zone, "*.wild.example.", RrType::TXT, false).sections[0].len(), 1);
+    assert_eq!(ask(&zone, "y.*.wild.example.", RrType::TXT, false).outcome.kind, AnswerKind::NxDomain);
+    let answer = ask(&zone, "q.wcname.example.", RrType::A, false);
+    assert_eq!(
+        answer.sections[0],
+        lines(&["q.wcname.example. 3600 CNAME mail.example.", "mail.example. 3600 A 192.0.2.2"])
+    );
+}
+
+/// RFC 6672 §2.2, §3.2.
+#[test]
+fn dname_makes_a_cname_for_each_name_below_it() {
+    let zone = example();
+    let answer = ask(&zone, "a.old.example.", RrType::A, false);
+    assert_eq!(
+        answer.sections[0],
+        lines(&[
+            "old.example. 3600 DNAME new.example.",
+            "a.old.example. 3600 CNAME a.new.example.",
+            "a.new.example. 3600 A 192.0.2.3",
+        ])
+    );
+    // The DNAME is no alias for its own owner.
+    assert_eq!(ask(&zone, "old.example.", RrType::A, false).outcome.kind, AnswerKind::NoData);
+    let answer = ask(&zone, "x.out.example.", RrType::A, false);
+    assert_eq!(answer.outcome.kind, AnswerKind::Alias);
+    assert_eq!(answer.sections[0].len(), 2);
+    let label = "l".repeat(60);
+    let long = format!("{label}.{label}.{label}.{}.out.example.", "l".repeat(57));
+    let answer = ask(&zone, &long, RrType::A, false);
+    assert_eq!((answer.outcome.kind, answer.outcome.rcode), (AnswerKind::TooLong, Rcode::YXDOMAIN));
+    assert_eq!(answer.sections[0].len(), 1);
+}
+
+/// RFC 8482 §4.1.
+#[test]
+fn any_gets_one_rrset_over_udp_and_all_over_tcp() {
+    let zone = example();
+    assert_eq!(ask(&zone, "ns1.example.", RrType::ANY, false).sections[0].len(), 1);
+    let answer = ask_within(&zone, "ns1.example.", RrType::ANY, false, false, 65_535);
+    assert_eq!(answer.sections[0].len(), 2);
+}
+
+/// RFC 9471 §3: glue that is needed and does not fit sets TC; RFC 2181 §9: nothing is cut in two.
+#[test]
+fn what_does_not_fit_is_left_out_whole() {
+    let zone = example();
+    let whole = ask(&zone, "www.sub.example.", RrType::A, false).octets;
+    for limit in 40..=whole {
+        let answer = ask_within(&zone, "www.sub.example.", RrType::A, false, true, limit);
+        let has_glue = answer.sections[2].iter().any(|line| line.starts_with("ns.sub"));
+        assert_eq!(answer.outcome.truncated, !has_glue, "{limit}");
+        assert!([0, 3].contains(&answer.sections[1].len()));
+        assert!(!answer.outcome.aa);
+    }
+}
