@@ -1,0 +1,91 @@
+"""The commands `nw` and `namewise`: one table of commands, one file for each, imported when it is called.
+
+A command file has `HELP` (its manual page in short) and `run(args) -> int` (the exit code). Nothing here or
+there imports more than its job needs: `nw --help` and `nw dig` have to start fast.
+
+Exit codes that hold for every command: 0 done, 1 wrong usage or a mistake in the input, 130 stopped by Ctrl-C.
+What else a command may return stands in its `HELP`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+# name, what it is for. The order is the order of `nw --help`.
+COMMANDS: tuple[tuple[str, str], ...] = (
+    ("serve", "run the server: recursive, forwarding, authoritative, from namewise.toml or from flags"),
+    ("ctl", "talk to the running server: status, reload, flush, cache get, stop"),
+    ("explain", "every step a lookup took, with server, time, cache age and reason"),
+    ("why", "what the server did with a recent question, from its flight recorder"),
+    ("trace", "the delegation walk from the root, every server asked, and a verdict"),
+    ("dig", "ask one server one question: grammar, output and exit codes of dig"),
+    ("zone", "check a zone file: every mistake with file, line and column"),
+    ("dnssec", "verify the signatures of a signed zone file"),
+    ("lab", "a private internet on this machine: up, play"),
+    ("config", "check, show (with the origin of each value) and describe the configuration"),
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command that *argv* (default: the process's own arguments) names; return its exit code."""
+    args = sys.argv[1:] if argv is None else list(argv)
+    if not args or args[0] in ("-h", "--help", "help"):
+        if len(args) > 1 and args[0] == "help":
+            return main([args[1], "--help"])
+        sys.stdout.write(_help())
+        return 0
+    if args[0] in ("-V", "--version", "version"):
+        from namewise.engine import VERSION
+
+        sys.stdout.write(f"namewise {VERSION}\n")
+        return 0
+    name = args[0]
+    if name not in {command for command, _ in COMMANDS}:
+        return _unknown(name)
+    try:
+        return _run(name, args[1:])
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`nw … | head`): nothing to say, and no second error at exit.
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _run(name: str, args: list[str]) -> int:
+    module = __import__(f"namewise.cli.{name}", fromlist=("run",))
+    if name != "dig" and any(arg in ("-h", "--help") for arg in args):
+        sys.stdout.write(module.HELP)
+        return 0
+    from namewise.cli.failure import Failure
+
+    try:
+        code: int = module.run(args)
+    except Failure as failure:
+        sys.stdout.flush()
+        sys.stderr.write(failure.text(name))
+        return failure.code
+    sys.stdout.flush()
+    return code
+
+
+def _help() -> str:
+    width = max(len(name) for name, _ in COMMANDS)
+    lines = [f"  {name:<{width}}  {purpose}\n" for name, purpose in COMMANDS]
+    return (
+        "namewise: a name-resolution system that you can see through\n\n"
+        "usage: nw COMMAND [ARGUMENT ...]\n\n"
+        f"{''.join(lines)}\n"
+        "nw COMMAND --help says more; nw --version prints the version.\n"
+    )
+
+
+def _unknown(name: str) -> int:
+    from namewise.config.values import nearest
+
+    guess = nearest(name, [command for command, _ in COMMANDS])
+    hint = f'; did you mean "nw {guess}"?' if guess else "; nw --help lists them"
+    sys.stderr.write(f'nw: no command "{name}"{hint}\n')
+    return 1

@@ -1,0 +1,45 @@
+"""`namewise.toml`: what may be written there, where each value came from, what is wrong with it.
+
+    files, includes ─┐
+    NAMEWISE_…      ─┼─> load.py ─> tree + origin of every value ─> model.py ─> Config (frozen)
+    flags           ─┘                                              └─> schema.py: JSON schema, reference page
+
+Precedence: flag, then environment, then file, then default. pydantic is imported when a configuration is
+read, never by importing this package.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from namewise.config.diff import Change, diff
+    from namewise.config.errors import ConfigError, Problem
+    from namewise.config.load import Loaded, load
+    from namewise.config.model import Config
+    from namewise.config.origin import Origin, Overlay
+
+__all__ = ["Change", "Config", "ConfigError", "Loaded", "Origin", "Overlay", "Problem", "diff", "load"]
+
+_WHERE = {
+    "Change": "diff",
+    "Config": "model",
+    "ConfigError": "errors",
+    "Loaded": "load",
+    "Origin": "origin",
+    "Overlay": "origin",
+    "Problem": "errors",
+    "diff": "diff",
+    "load": "load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _WHERE.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"namewise.config.{module}"), name)
+    globals()[name] = value
+    return value

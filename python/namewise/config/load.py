@@ -1,0 +1,319 @@
+"""Read files, environment and flags into one `Config`, and remember where each value came from.
+
+Layers are laid over each other in a plain tree (dicts, lists, scalars) whose every value has an `Origin`. The
+tree is then validated as a whole, so that all mistakes are reported at once and each with its place.
+
+Rules: a value may be set in one file only (main file or one include); flags win over the environment, which
+wins over files. A relative path in a file is relative to that file; elsewhere to the working directory.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from namewise.config import values
+from namewise.config.environment import overlay_of_environment
+from namewise.config.errors import ConfigError, Problem
+from namewise.config.model import ARRAYS, TABLES, Config, cross_check
+from namewise.config.origin import DEFAULT, Origin, Overlay, Path, dotted
+from namewise.engine import TomlError, parse_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import TypeAlias
+
+    Tree: TypeAlias = dict[str, Any]
+
+PATH_FIELDS = frozenset({
+    ("server", "state"),
+    ("resolver", "hints"),
+    ("resolver", "trust_anchor"),
+    ("zone", "file"),
+    ("key", "secret_file"),
+    ("control", "socket"),
+})
+JOINED = {"zone": "name", "forward": "suffix"}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration, the files it was read from, and the origin of every value that is not a default."""
+
+    config: Config
+    origins: dict[Path, Origin]
+    files: tuple[str, ...]
+
+    def origin(self, path: Path) -> Origin:
+        """Return who set the value at *path*."""
+        return self.origins.get(path, DEFAULT)
+
+    def values(self) -> Iterator[tuple[Path, Any, Origin]]:
+        """Yield every value in the order of the models, with its origin; secrets come as `**********`."""
+        for path, value in _leaves((), self.config.model_dump(mode="json")):
+            yield path, value, self.origin(path)
+
+
+def load(file: str | None, *, environ: Mapping[str, str] | None = None, flags: Overlay | None = None) -> Loaded:
+    """Return the configuration of *file* (None: no file), environment and flags, or raise `ConfigError`."""
+    state = _State()
+    if file is not None:
+        state.read(FilePath(file), included_by=None)
+    environment, problems = overlay_of_environment(os.environ if environ is None else environ)
+    state.problems.extend(problems)
+    for overlay in (environment, flags or Overlay()):
+        state.lay(overlay)
+    if state.problems:
+        raise ConfigError(state.problems)
+    state.resolve_paths()
+    return state.validate()
+
+
+class _State:
+    """The tree while it grows."""
+
+    def __init__(self) -> None:
+        self.tree: Tree = {}
+        self.origins: dict[Path, Origin] = {}
+        self.files: list[str] = []
+        self.problems: list[Problem] = []
+
+    def read(self, file: FilePath, included_by: Origin | None) -> None:
+        """Add *file* and what it includes."""
+        name = str(file)
+        if os.path.realpath(name) in map(os.path.realpath, self.files):
+            return
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            self.problems.append(Problem((), f"cannot read {name}: {reason}", included_by or Origin("file", name)))
+            return
+        self.files.append(name)
+        try:
+            raw, spans = parse_toml(text)
+        except TomlError as error:
+            for fault in error.faults:
+                self.problems.append(Problem((), fault.message, Origin("file", name, fault.line, fault.column)))
+            return
+        tree: Tree = json.loads(raw)
+        origins = {
+            _path(tree, key): Origin("file", name, line, column) for key, (line, column) in json.loads(spans).items()
+        }
+        includes = tree.pop("include", [])
+        self.merge(tree, origins, name)
+        if not isinstance(includes, list) or not all(isinstance(item, str) for item in includes):
+            where = origins.get(("include",), Origin("file", name))
+            self.problems.append(Problem(("include",), "expected an array of file names or globs", where))
+            return
+        for index, pattern in enumerate(includes):
+            where = origins.get(("include", index)) or origins.get(("include",)) or Origin("file", name)
+            base = file.parent
+            found = sorted(glob.glob(str(base / pattern), recursive=True))
+            if not found and not glob.has_magic(pattern):
+                self.problems.append(Problem(("include", index), f"no file {base / pattern}", where))
+            for item in found:
+                self.read(FilePath(item), where)
+            path: Path = ("include", len(self.tree.setdefault("include", [])))
+            self.tree["include"].append(pattern)
+            self.origins[path] = where
+
+    def merge(self, tree: Tree, origins: dict[Path, Origin], file: str) -> None:
+        """Add the *tree* of one file; arrays of tables grow, a value that is there already is a mistake."""
+        for table, content in tree.items():
+            if table in ARRAYS and isinstance(content, list):
+                present = self.tree.setdefault(table, [])
+                offset = len(present)
+                present.extend(content)
+                for path, origin in origins.items():
+                    if len(path) > 1 and path[0] == table and isinstance(path[1], int):
+                        self.origins[(table, path[1] + offset, *path[2:])] = origin
+                self.origins.setdefault((table,), origins.get((table,), Origin("file", file)))
+                continue
+            if isinstance(content, dict) and isinstance(self.tree.get(table), dict):
+                for key, value in content.items():
+                    if key in self.tree[table]:
+                        first = self.origins.get((table, key), DEFAULT)
+                        here = origins.get((table, key), Origin("file", file))
+                        self.problems.append(Problem((table, key), f"already set at {first}", here))
+                        continue
+                    self.tree[table][key] = value
+                    self._adopt(origins, (table, key))
+                continue
+            self.tree[table] = content
+            self._adopt(origins, (table,))
+
+    def _adopt(self, origins: dict[Path, Origin], below: Path) -> None:
+        for path, origin in origins.items():
+            if path[: len(below)] == below:
+                self.origins[path] = origin
+
+    def lay(self, overlay: Overlay) -> None:
+        """Lay *overlay* over the tree."""
+        replaced: set[str] = set()
+        for path, value, origin in overlay.values:
+            table = path[0]
+            if isinstance(table, str) and table in ARRAYS and len(path) == 1:
+                self._lay_item(table, value, origin, replaced)
+                continue
+            node: Any = self.tree
+            for depth, part in enumerate(path[:-1]):
+                if isinstance(part, str):
+                    node = node.setdefault(part, {})
+                    self.origins.setdefault(path[: depth + 1], origin)
+                else:
+                    node = node[part]
+            node[path[-1]] = value
+            self._forget(path)
+            self.origins[path] = origin
+            for below, _ in _leaves(path, value):
+                self.origins[below] = origin
+
+    def _lay_item(self, table: str, item: Tree, origin: Origin, replaced: set[str]) -> None:
+        items: list[Tree] = self.tree.setdefault(table, [])
+        key = JOINED.get(table)
+        if key is None and table not in replaced:
+            items.clear()
+            self._forget((table,))
+            replaced.add(table)
+        index = len(items)
+        if key is not None:
+            for at, present in enumerate(items):
+                if isinstance(present, dict) and _same_name(present.get(key), item.get(key)):
+                    index = at
+        if index < len(items):
+            items[index] = item
+            self._forget((table, index))
+        else:
+            items.append(item)
+        self.origins[(table, index)] = origin
+        for below, _ in _leaves((table, index), item):
+            self.origins[below] = origin
+
+    def _forget(self, below: Path) -> None:
+        for path in [path for path in self.origins if path[: len(below)] == below]:
+            del self.origins[path]
+
+    def resolve_paths(self) -> None:
+        """Make every file name absolute: relative to the file that gave it, else to the working directory."""
+        for path, value in list(_leaves((), self.tree)):
+            names = tuple(part for part in path if isinstance(part, str))
+            if names not in PATH_FIELDS or not isinstance(value, str) or not value:
+                continue
+            origin = self.origins.get(path, DEFAULT)
+            base = os.path.dirname(os.path.abspath(origin.where)) if origin.kind == "file" else os.getcwd()
+            node: Any = self.tree
+            for part in path[:-1]:
+                node = node[part]
+            node[path[-1]] = os.path.normpath(os.path.join(base, os.path.expanduser(value)))
+
+    def validate(self) -> Loaded:
+        """Turn the tree into a `Config`, or raise with every mistake."""
+        try:
+            config = Config.model_validate_json(json.dumps(self.tree), strict=True)
+        except ValidationError as error:
+            raise ConfigError([self._problem(detail) for detail in error.errors(include_url=False)]) from None
+        problems = [Problem(path, message, self._nearest_origin(path)) for path, message in cross_check(config)]
+        if problems:
+            raise ConfigError(problems)
+        return Loaded(config, self.origins, tuple(self.files))
+
+    def _nearest_origin(self, path: Path) -> Origin:
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.origins:
+                return self.origins[path[:end]]
+        return Origin("file", self.files[0]) if self.files else DEFAULT
+
+    def _problem(self, detail: Any) -> Problem:
+        path: Path = tuple(part for part in detail["loc"] if part != "[key]")
+        return Problem(path, _message(detail, path), self._nearest_origin(path))
+
+
+def _path(tree: Tree, key: str) -> Path:
+    """Return the path that the dotted *key* of the TOML reader means in *tree* (`zone.0.name`)."""
+    parts: list[str | int] = []
+    node: Any = tree
+    while key:
+        if key.startswith('"'):
+            decoder = json.JSONDecoder()
+            part, end = decoder.raw_decode(key)
+            key = key[end + 1 :]
+        else:
+            part, _, key = key.partition(".")
+        if isinstance(node, list):
+            parts.append(int(part))
+            node = node[int(part)]
+        else:
+            parts.append(part)
+            node = node.get(part) if isinstance(node, dict) else None
+    return tuple(parts)
+
+
+def _same_name(one: object, other: object) -> bool:
+    return str(one or ".").rstrip(".").lower() == str(other or ".").rstrip(".").lower()
+
+
+def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves((*path, key), item)
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for index, item in enumerate(value):
+            yield from _leaves((*path, index), item)
+    else:
+        yield path, value
+
+
+def _message(detail: Any, path: Path) -> str:
+    """Return what is wrong in the words of this program instead of the validator's."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        word = str(path[-1])
+        known = _known_keys(path[:-1])
+        guess = values.nearest(word, known)
+        what = "unknown table" if len(path) == 1 else "unknown key"
+        listed = f"; known here: {', '.join(sorted(known))}" if known else ""
+        return f'{what} "{word}"; did you mean "{guess}"?' if guess else f'{what} "{word}"{listed}'
+    if kind == "missing":
+        return f'the key "{path[-1]}" is required here'
+    if kind in ("value_error", "assertion_error"):
+        return str(context.get("error", detail["msg"]))
+    if kind == "literal_error":
+        guess = None
+        if isinstance(detail.get("input"), str):
+            guess = values.nearest(detail["input"], str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", "))
+        return f"expected {context['expected']}" + (f'; did you mean "{guess}"?' if guess else "")
+    if kind == "greater_than_equal":
+        return f"must be at least {context['ge']}"
+    if kind == "less_than_equal":
+        return f"must be at most {context['le']}"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"expected a table, as in [{dotted(path)}]"
+    if kind in ("tuple_type", "list_type"):
+        return "expected an array" + (f", as in [[{path[0]}]]" if len(path) == 1 else "")
+    if kind == "too_short":
+        return "needs at least one entry"
+    wanted = {"int_type": "an integer", "bool_type": "true or false", "string_type": "a text in quotes"}.get(kind)
+    return f"expected {wanted}" if wanted else str(detail["msg"]).lower()
+
+
+def _known_keys(path: Path) -> set[str]:
+    """Return the keys that may stand in the table at *path*."""
+    model: type[BaseModel] = Config
+    for part in path:
+        if isinstance(part, int):
+            continue
+        if model is Config and part in TABLES:
+            model = TABLES[part]
+            continue
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return set()
+        model = annotation
+    return set(model.model_fields)

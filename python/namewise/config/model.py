@@ -1,0 +1,388 @@
+"""The settings of `namewise.toml`: one frozen model per table, one field per setting.
+
+A field is the only place where a setting is described: type, unit, default, what it does, how a change takes
+effect (`applies`: "reload" or "restart"). Loader, `nw config show`, the JSON schema and the page
+`docs/configuration/reference.md` are made from these models.
+
+A setting exists here only when the engine does what it says. `[[key]]` is the one exception in kind: keys are
+parsed and checked, and nothing uses them yet; its description says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from namewise.config import values
+
+Duration = Annotated[
+    int,
+    BeforeValidator(values.duration_ms),
+    PlainSerializer(values.duration_text, return_type=str, when_used="json"),
+    WithJsonSchema({
+        "type": ["string", "integer"],
+        "pattern": "^([0-9]+(ms|s|m|h|d))+$",
+        "description": "a duration: \"10s\", \"500ms\", \"1h30m\"; a bare integer counts seconds",
+    }),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(values.size_bytes),
+    PlainSerializer(values.size_text, return_type=str, when_used="json"),
+    WithJsonSchema({
+        "type": ["string", "integer"],
+        "pattern": "^[0-9]+ ?(B|KiB|MiB|GiB|kB|MB|GB)?$",
+        "description": "a size: \"64MiB\"; a bare integer counts bytes",
+    }),
+]
+Address = Annotated[str, AfterValidator(values.address)]
+Prefix = Annotated[str, AfterValidator(values.prefix)]
+
+
+def _absolute_name(text: str) -> str:
+    from namewise.engine import Name
+
+    return str(Name(text))
+
+
+DomainName = Annotated[str, AfterValidator(_absolute_name)]
+
+
+def _server_text(value: object) -> str:
+    return str(values.endpoint(value))
+
+
+def _loopback_text(value: object) -> str:
+    endpoint = values.endpoint(value)
+    if not values.is_loopback(endpoint.address):
+        raise ValueError(f"{endpoint.address} is no loopback address; a route may only lead to 127.0.0.0/8 or ::1")
+    return str(endpoint)
+
+
+Server = Annotated[str, BeforeValidator(_server_text)]
+LoopbackServer = Annotated[str, BeforeValidator(_loopback_text)]
+Path = Annotated[str, Field(min_length=1, json_schema_extra={"format": "path"})]
+
+
+def setting(default: Any, description: str, *, applies: str = "reload", **more: Any) -> Any:
+    """Return a field: *default*, *description*, and how a change of it takes effect."""
+    return Field(default, description=description, json_schema_extra={"x-applies": applies}, **more)
+
+
+def required(description: str, *, applies: str = "reload", **more: Any) -> Any:
+    """Return a field that has to be given."""
+    return Field(description=description, json_schema_extra={"x-applies": applies}, **more)
+
+
+class Table(BaseModel):
+    """What all tables share: they never change, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=False, hide_input_in_errors=True)
+
+
+class ServerTable(Table):
+    """How the server presents itself and how much of the machine it may use."""
+
+    workers: int = setting(
+        0,
+        "Threads that answer questions, each with its own sockets; 0 means one for each processor core.",
+        applies="restart", ge=0, le=256,
+    )
+    identity: str | None = setting(
+        None, "Answer to `id.server. CH TXT` and `hostname.bind. CH TXT` (RFC 4892); not set: REFUSED.", max_length=255
+    )
+    version: str | None = setting(
+        None, "Answer to `version.bind. CH TXT` and `version.server. CH TXT`; not set: REFUSED.", max_length=255
+    )
+    nsid: str | None = setting(
+        None,
+        "Name server identifier that is sent when a client asks for it (RFC 5001); text, or bytes as `0x…`.",
+        max_length=512,
+    )
+    udp_payload: int = setting(
+        1232, "Largest UDP answer in bytes that is sent and announced (RFC 6891, RFC 9715).", ge=512, le=4096
+    )
+    minimal_any: bool = setting(True, "Answer questions of type ANY over UDP with one RRset (RFC 8482).")
+    tcp_idle: Duration = setting(
+        10_000, "How long a TCP connection without a question stays open (RFC 7766 §6.2.3).", ge=100
+    )
+    tcp_connections: int = setting(1000, "TCP connections that may be open at once, in all workers.", ge=1)
+    tcp_pipeline: int = setting(64, "Questions of one TCP connection that may wait for their answers.", ge=1, le=65535)
+    drain: Duration = setting(5_000, "How long running questions may take to finish after SIGTERM.")
+    state: Path | None = setting(
+        None,
+        "Folder for what must outlive a restart; not set: `/var/lib/namewise` as root, else "
+        "`$XDG_STATE_HOME/namewise`.",
+        applies="restart",
+    )
+
+    @field_validator("nsid")
+    @classmethod
+    def _nsid_bytes(cls, text: str | None) -> str | None:
+        if text is not None and text.startswith("0x"):
+            try:
+                bytes.fromhex(text[2:])
+            except ValueError:
+                raise ValueError("after 0x come pairs of hexadecimal digits") from None
+        return text
+
+    def nsid_hex(self) -> str | None:
+        """Return the NSID bytes in hexadecimal, or None."""
+        if self.nsid is None:
+            return None
+        return self.nsid[2:].lower() if self.nsid.startswith("0x") else self.nsid.encode().hex()
+
+
+class Listen(Table):
+    """One address on which questions are taken, over UDP and TCP."""
+
+    address: Address = required("IP address to listen on; `0.0.0.0` and `::` mean all of the machine's.")
+    port: int = setting(53, "Port to listen on.", ge=1, le=65535)
+    transports: tuple[Literal["udp", "tcp"], ...] = setting(
+        ("udp", "tcp"), "Transports that are opened.", min_length=1
+    )
+
+
+class Budget(Table):
+    """What one question may cost at most. A value that is not given keeps the engine's default."""
+
+    max_upstream_queries: int | None = setting(
+        None, "Questions sent to servers for one client question, all detours included.", ge=1, le=1000
+    )
+    max_cname: int | None = setting(None, "Aliases (CNAME, DNAME) followed for one question.", ge=1, le=64)
+    max_depth: int | None = setting(
+        None, "How deep lookups of server addresses may nest inside each other.", ge=1, le=32
+    )
+    wall_clock: Duration | None = setting(None, "Time after which a question is answered SERVFAIL.", ge=100)
+
+
+class Resolver(Table):
+    """Recursion. The table being there turns it on; for whom is said by `[[policy]]` (default: loopback only)."""
+
+    hints: Path | None = setting(
+        None, "File with names and addresses of root servers (`named.root`); not set: the built-in IANA list."
+    )
+    trust_anchor: Path | None = setting(
+        None,
+        "File with DS or DNSKEY records in zone-file form. They are read and handed to the engine, which does not "
+        "validate answers yet.",
+    )
+    cache: Size = setting(64 << 20, "Memory for cached answers.", applies="restart", ge=1 << 20)
+    routes: dict[Prefix, LoopbackServer] | None = setting(
+        None,
+        "Send questions for servers inside a prefix to a loopback address instead; the longest prefix wins, and what "
+        "no prefix covers is dropped. With this set, recursion sends no packet to any other machine.",
+        applies="reload",
+    )
+    budget: Budget = setting(Budget(), "Limits of the work for one question.")
+
+
+class Forward(Table):
+    """Questions at or below a name are sent to other resolvers instead of being resolved from the root."""
+
+    suffix: DomainName = setting(".", "Name at and below which questions are forwarded; the longest suffix wins.")
+    servers: tuple[Server, ...] = required("Resolvers to ask, `ADDRESS` or `ADDRESS:PORT`.", min_length=1)
+
+
+class Zone(Table):
+    """A zone that is served from a zone file."""
+
+    name: DomainName = required("Name of the zone.")
+    file: Path = required("Zone file (RFC 1035 §5); relative to the file that names it.")
+    allow: tuple[str, ...] | None = setting(
+        None, "Who may ask for this zone: prefixes and names of `[[acl]]`; not set: as `[[policy]]` says."
+    )
+
+
+class Key(Table):
+    """A TSIG key (RFC 8945). Keys are read and checked; nothing in this version signs or verifies with them."""
+
+    name: DomainName = required("Name of the key, as both sides write it.")
+    algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1"] = setting(
+        "hmac-sha256", "Algorithm (RFC 8945 §6)."
+    )
+    secret: SecretStr | None = setting(
+        None, "The secret in base64. Prefer `secret_file`, or `NAMEWISE_KEY_<NAME>_SECRET_FILE` in the environment."
+    )
+    secret_file: Path | None = setting(None, "File that holds the secret in base64.")
+
+    @field_validator("secret")
+    @classmethod
+    def _base64(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            try:
+                raw = base64.b64decode(secret.get_secret_value(), validate=True)
+            except (binascii.Error, ValueError):
+                raise ValueError("the secret is no base64 text") from None
+            if not raw:
+                raise ValueError("the secret is empty")
+        return secret
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Key:
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError("give exactly one of secret and secret_file")
+        return self
+
+
+class Acl(Table):
+    """A named list of client addresses, for `[[policy]]` and `[[zone]]`."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] = required(
+        "Name under which the list is used; `any`, `none` and `loopback` are built in."
+    )
+    prefixes: tuple[Prefix, ...] = required("Client addresses, as prefixes.")
+
+    @field_validator("name")
+    @classmethod
+    def _not_built_in(cls, name: str) -> str:
+        if name in BUILT_IN_ACLS:
+            raise ValueError(f"{name!r} is built in and cannot be defined again")
+        return name
+
+
+class AclPolicy(Table):
+    """Who may do what. The first policy, and so far the only one."""
+
+    policy: Literal["acl"] = required("Which policy this is.")
+    on: Literal["query", "recursion"] = required(
+        "`query`: who is answered at all (others get REFUSED); `recursion`: for whom names are resolved."
+    )
+    allow: tuple[str, ...] = required("Prefixes and names of `[[acl]]`; others are refused.")
+
+
+class Log(Table):
+    """What the server writes to standard error, and what the flight recorder keeps."""
+
+    level: Literal["error", "warning", "info", "debug"] = setting("info", "Least important event that is written.")
+    format: Literal["text", "json"] = setting("text", "One line of text, or one JSON object, per event.")
+    recorder: int = setting(
+        1000,
+        "Questions that the flight recorder keeps for `nw why`: those that failed or were slow. 0 turns it off.",
+        ge=0, le=1_000_000,
+    )
+    slow: Duration = setting(1_000, "From which duration on a question counts as slow.")
+
+
+class Control(Table):
+    """The unix socket through which `nw ctl` and `nw why` talk to the server."""
+
+    socket: Path | None = setting(
+        None,
+        "Path of the socket; not set: `/run/namewise/control.sock` as root, else `$XDG_RUNTIME_DIR/namewise/control.sock`.",
+        applies="restart",
+    )
+    users: tuple[str, ...] = setting(
+        (), "Users that may connect, besides root and the user of the server itself.", applies="reload"
+    )
+
+
+BUILT_IN_ACLS: dict[str, tuple[str, ...]] = {
+    "any": ("0.0.0.0/0", "::/0"),
+    "none": (),
+    "loopback": ("127.0.0.0/8", "::1/128"),
+}
+
+
+class Config(Table):
+    """The whole of `namewise.toml`."""
+
+    include: tuple[str, ...] = setting(
+        (), "Further files to read, as globs relative to this file. A setting may be given in one file only."
+    )
+    server: ServerTable = setting(ServerTable(), ServerTable.__doc__ or "")
+    listen: tuple[Listen, ...] = setting(
+        (Listen(address="127.0.0.1"), Listen(address="::1")), Listen.__doc__ or "", min_length=1
+    )
+    resolver: Resolver | None = setting(None, Resolver.__doc__ or "")
+    forward: tuple[Forward, ...] = setting((), Forward.__doc__ or "")
+    zone: tuple[Zone, ...] = setting((), Zone.__doc__ or "")
+    key: tuple[Key, ...] = setting((), Key.__doc__ or "")
+    acl: tuple[Acl, ...] = setting((), Acl.__doc__ or "")
+    policy: tuple[AclPolicy, ...] = setting((), AclPolicy.__doc__ or "")
+    log: Log = setting(Log(), Log.__doc__ or "")
+    control: Control = setting(Control(), Control.__doc__ or "")
+
+    def worker_count(self) -> int:
+        """Return the number of workers, with 0 replaced by the cores this process may use."""
+        return self.server.workers or len(os.sched_getaffinity(0))
+
+    def prefixes(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return *names* (prefixes and ACL names) as prefixes. Checked by `cross_check` before."""
+        lists = BUILT_IN_ACLS | {acl.name: acl.prefixes for acl in self.acl}
+        found: list[str] = []
+        for name in names:
+            found.extend(lists[name] if name in lists else (values.prefix(name),))
+        return tuple(dict.fromkeys(found))
+
+
+TABLES: dict[str, type[Table]] = {
+    "server": ServerTable,
+    "listen": Listen,
+    "resolver": Resolver,
+    "forward": Forward,
+    "zone": Zone,
+    "key": Key,
+    "acl": Acl,
+    "policy": AclPolicy,
+    "log": Log,
+    "control": Control,
+}
+ARRAYS = frozenset({"listen", "forward", "zone", "key", "acl", "policy"})
+
+
+def cross_check(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
+    """Return what is wrong between tables, each with the path of the value to change."""
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    known = set(BUILT_IN_ACLS) | {acl.name for acl in config.acl}
+
+    def members(path: tuple[str | int, ...], names: tuple[str, ...]) -> None:
+        for index, name in enumerate(names):
+            if name in known:
+                continue
+            if name[:1].isalpha() and not any(c in name for c in "./:"):
+                guess = values.nearest(name, known)
+                hint = f"; did you mean {guess!r}?" if guess else ""
+                found.append(((*path, index), f"no [[acl]] is named {name!r}{hint}"))
+                continue
+            try:
+                values.prefix(name)
+            except ValueError as error:
+                found.append(((*path, index), str(error)))
+
+    def once(table: str, key: str, items: list[str], what: str) -> None:
+        seen: dict[str, int] = {}
+        for index, item in enumerate(items):
+            if item.lower() in seen:
+                found.append(((table, index, key), f"{what} {item!r} is given twice"))
+            seen.setdefault(item.lower(), index)
+
+    once("zone", "name", [zone.name for zone in config.zone], "zone")
+    once("acl", "name", [acl.name for acl in config.acl], "acl")
+    once("key", "name", [key.name for key in config.key], "key")
+    once("forward", "suffix", [forward.suffix for forward in config.forward], "forward for")
+    once("policy", "on", [policy.on for policy in config.policy], "an acl policy on")
+    once("listen", "address", [f"{item.address} port {item.port}" for item in config.listen], "listen on")
+    for index, policy in enumerate(config.policy):
+        members(("policy", index, "allow"), policy.allow)
+    for index, zone in enumerate(config.zone):
+        if zone.allow is not None:
+            members(("zone", index, "allow"), zone.allow)
+    if config.resolver is None and config.forward:
+        found.append((("forward", 0), "forwarding is recursion: add a [resolver] table (it may be empty)"))
+    return found
