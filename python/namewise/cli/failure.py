@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from namewise.engine import BadName
+
 
 class Failure(Exception):
     """Ends a command with *message* on standard error and the exit code *code*."""
@@ -18,20 +23,8 @@ class Failure(Exception):
         return f"nw {command}: {self.message}\n{hint}"
 
 
-def bad_name(text: str, message: str, at: int | None) -> Failure:
-    """Return the failure for a domain name that cannot be, with a mark below the offending label.
+def bad_name(error: BadName) -> Failure:
+    """Return the failure for a domain name that cannot be, with a mark below the offending label."""
+    from namewise.tools import mark
 
-    *at* is the offset of what is wrong, or None when the name as a whole is.
-    """
-    start, end = _label_around(text, at)
-    mark = " " * start + "^" * max(end - start, 1)
-    return Failure(f"{message}\n  {text}\n  {mark}")
-
-
-def _label_around(text: str, at: int | None) -> tuple[int, int]:
-    if at is None:
-        return 0, len(text)
-    at = min(at, max(len(text) - 1, 0))
-    start = text.rfind(".", 0, at) + 1
-    end = text.find(".", at)
-    return start, len(text) if end < 0 else end
+    return Failure(f"{error.message}\n{mark.label(error.text, error.at)}")

@@ -26,7 +26,7 @@ from namewise.config.origin import DEFAULT, Origin, Overlay, Path, dotted
 from namewise.engine import TomlError, parse_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import TypeAlias
 
     Tree: TypeAlias = dict[str, Any]
@@ -39,6 +39,7 @@ PATH_FIELDS = frozenset({
     ("key", "secret_file"),
     ("control", "socket"),
 })
+EMPTY = "needs at least one entry"
 JOINED = {"zone": "name", "forward": "suffix"}
 
 
@@ -162,6 +163,11 @@ class _State:
             if isinstance(table, str) and table in ARRAYS and len(path) == 1:
                 self._lay_item(table, value, origin, replaced)
                 continue
+            if table == "key":
+                found = self._key_of_variable(path, origin)
+                if found is None:
+                    continue
+                path = found
             node: Any = self.tree
             for depth, part in enumerate(path[:-1]):
                 if isinstance(part, str):
@@ -196,6 +202,22 @@ class _State:
         for below, _ in _leaves((table, index), item):
             self.origins[below] = origin
 
+    def _key_of_variable(self, path: Path, origin: Origin) -> Path | None:
+        """Return *path* with the variable's word for a key replaced by the number of that `[[key]]`.
+
+        The other of `secret` and `secret_file` is taken away: the variable wins over the file.
+        """
+        word = str(path[1])
+        for index, item in enumerate(self.tree.get("key", [])):
+            name = str(item.get("name", "")).rstrip(".") if isinstance(item, dict) else ""
+            if "".join(c if c.isalnum() else "_" for c in name).upper() == word:
+                other = "secret" if path[2] == "secret_file" else "secret_file"
+                item.pop(other, None)
+                self._forget(("key", index, other))
+                return ("key", index, path[2])
+        self.problems.append(Problem((), f"there is no [[key]] whose name would be {word} here", origin))
+        return None
+
     def _forget(self, below: Path) -> None:
         for path in [path for path in self.origins if path[: len(below)] == below]:
             del self.origins[path]
@@ -218,10 +240,10 @@ class _State:
         try:
             config = Config.model_validate_json(json.dumps(self.tree), strict=True)
         except ValidationError as error:
-            raise ConfigError([self._problem(detail) for detail in error.errors(include_url=False)]) from None
+            raise ConfigError(_in_order(self._problem(detail) for detail in error.errors(include_url=False))) from None
         problems = [Problem(path, message, self._nearest_origin(path)) for path, message in cross_check(config)]
         if problems:
-            raise ConfigError(problems)
+            raise ConfigError(_in_order(problems))
         return Loaded(config, self.origins, tuple(self.files))
 
     def _nearest_origin(self, path: Path) -> Origin:
@@ -253,6 +275,19 @@ def _path(tree: Tree, key: str) -> Path:
             parts.append(part)
             node = node.get(part) if isinstance(node, dict) else None
     return tuple(parts)
+
+
+def _in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Return *problems* as they stand in the files, without the echoes of a mistake further inside."""
+    found = list(problems)
+    inner = [problem.path for problem in found]
+    kept = [
+        problem
+        for problem in found
+        if problem.message != EMPTY
+        or not any(len(path) > len(problem.path) and path[: len(problem.path)] == problem.path for path in inner)
+    ]
+    return sorted(kept, key=lambda problem: (problem.origin.where, problem.origin.line or 0))
 
 
 def _same_name(one: object, other: object) -> bool:
@@ -298,7 +333,7 @@ def _message(detail: Any, path: Path) -> str:
     if kind in ("tuple_type", "list_type"):
         return "expected an array" + (f", as in [[{path[0]}]]" if len(path) == 1 else "")
     if kind == "too_short":
-        return "needs at least one entry"
+        return EMPTY
     wanted = {"int_type": "an integer", "bool_type": "true or false", "string_type": "a text in quotes"}.get(kind)
     return f"expected {wanted}" if wanted else str(detail["msg"]).lower()
 

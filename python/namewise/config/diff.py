@@ -1,0 +1,98 @@
+"""What changed between two configurations, setting by setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from namewise.config.model import Config
+from namewise.config.origin import Path, dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_KEYS = {"zone": "name", "forward": "suffix", "key": "name", "acl": "name", "policy": "on"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One setting that differs. `old` or `new` is None where it was added or taken away."""
+
+    path: str
+    old: str | None
+    new: str | None
+    restart: bool
+    """Whether the change waits for a restart; everything else is in force after a reload."""
+
+    def __str__(self) -> str:
+        late = " (after a restart)" if self.restart else ""
+        if self.old is None:
+            return f"+ {self.path} = {self.new}{late}"
+        if self.new is None:
+            return f"- {self.path} = {self.old}{late}"
+        return f"~ {self.path}: {self.old} -> {self.new}{late}"
+
+
+def diff(old: Config, new: Config) -> list[Change]:
+    """Return every setting in which *old* and *new* differ, in the order of the settings."""
+    before, after = dict(_flat(old)), dict(_flat(new))
+    changes = []
+    for path in dict.fromkeys((*before, *after)):
+        was, now = before.get(path), after.get(path)
+        if was != now:
+            changes.append(Change(path, was, now, _needs_restart(path)))
+    return changes
+
+
+def _flat(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield every setting under a path that stays the same when tables are put in another order."""
+    for table, value in config:
+        if isinstance(value, BaseModel):
+            yield from _table((table,), value)
+        elif isinstance(value, tuple):
+            for index, item in enumerate(value):
+                if not isinstance(item, BaseModel):
+                    yield f"{table}[{index}]", str(item)
+                    continue
+                key = _KEYS.get(table)
+                if key is not None:
+                    label = str(getattr(item, key))
+                else:
+                    label = f"{getattr(item, 'address', index)} {getattr(item, 'port', '')}".strip()
+                yield from _table((f"{table} {label}",), item)
+
+
+def _table(path: Path, table: BaseModel) -> Iterator[tuple[str, str]]:
+    shown = table.model_dump(mode="json")
+    for key, value in table:
+        if isinstance(value, BaseModel):
+            yield from _table((*path, key), value)
+        elif value is not None:
+            label = " ".join(str(part) for part in path)
+            yield f"{label} {dotted((key,))}", _text(shown[key], value)
+
+
+def _text(shown: Any, value: Any) -> str:
+    if hasattr(value, "get_secret_value"):
+        import hashlib
+
+        # Two secrets must compare as different without either being shown.
+        digest = hashlib.sha256(value.get_secret_value().encode()).hexdigest()[:8]
+        return f"(secret, fingerprint {digest})"
+    if isinstance(shown, list):
+        return "[" + ", ".join(str(item) for item in shown) + "]"
+    if isinstance(shown, dict):
+        return "{" + ", ".join(f"{key} = {item}" for key, item in shown.items()) + "}"
+    return str(shown)
+
+
+def _needs_restart(path: str) -> bool:
+    from namewise.config.model import TABLES
+
+    table, _, key = path.partition(" ")
+    model = TABLES.get(table)
+    field = model.model_fields.get(key) if model else None
+    extra = field.json_schema_extra if field else None
+    return isinstance(extra, dict) and extra.get("x-applies") == "restart"

@@ -1,0 +1,58 @@
+"""Where the server keeps its socket and its state, and where its configuration is looked for.
+
+    root              /run/namewise/control.sock   /var/lib/namewise         /etc/namewise/namewise.toml
+    everybody else    $XDG_RUNTIME_DIR/namewise/…  $XDG_STATE_HOME/namewise  $XDG_CONFIG_HOME/namewise/…
+
+Without `$XDG_RUNTIME_DIR` a folder of the user with mode 0700 below the system's temporary folder is taken.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+
+def control_socket() -> str:
+    """Return the default path of the control socket; its folder may not exist yet."""
+    given = os.environ.get("NAMEWISE_CONTROL")
+    if given:
+        return given
+    if os.geteuid() == 0:
+        return "/run/namewise/control.sock"
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    folder = os.path.join(runtime, "namewise") if runtime else _temporary_folder()
+    return os.path.join(folder, "control.sock")
+
+
+def state_folder() -> str:
+    """Return the default folder for state."""
+    if os.geteuid() == 0:
+        return "/var/lib/namewise"
+    return os.path.join(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "namewise")
+
+
+def config_file() -> str | None:
+    """Return the configuration file that is read when none is named, or None when there is none."""
+    given = os.environ.get("NAMEWISE_CONFIG")
+    if given:
+        return given
+    if os.geteuid() == 0:
+        path = "/etc/namewise/namewise.toml"
+    else:
+        base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+        path = os.path.join(base, "namewise", "namewise.toml")
+    return path if os.path.exists(path) else None
+
+
+def private_folder(path: str) -> None:
+    """Make the folder *path* with mode 0700 if it is missing; raise `PermissionError` if another user owns it."""
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), 0):
+        raise PermissionError(f"{path} belongs to another user: refusing to put the control socket there")
+
+
+def _temporary_folder() -> str:
+    import tempfile
+
+    return os.path.join(tempfile.gettempdir(), f"namewise-{os.geteuid()}")

@@ -1,0 +1,1 @@
+"""The tools people question DNS with. They never import the server's side: `nw dig` has to start fast."""

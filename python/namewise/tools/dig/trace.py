@@ -1,0 +1,128 @@
+"""`+trace`: the walk from the root, each server's answer printed, as dig prints it.
+
+The first question (the root's NS set) goes to the named or the system's server. Addresses of the servers below come from
+glue where there is some, else from that first server. The port of `-p` is used throughout, as dig does.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from namewise.engine import Name
+from namewise.tools.dig import layout
+from namewise.tools.dig.exchange import NoReply, ask
+from namewise.tools.dig.grammar import Call, Lookup
+
+if TYPE_CHECKING:
+    from namewise.engine import Message
+    from namewise.tools.dig.exchange import Exchange
+
+MAX_REFERRALS = 20
+"""Referrals followed; a longer walk is a loop."""
+
+
+def walk(lookup: Lookup, call: Call) -> int:
+    """Print the walk for *lookup*; return dig's exit code."""
+    out = sys.stdout.write
+    if lookup.greeting and lookup.show["cmd"]:
+        out(lookup.greeting)
+    root = lookup.copy()
+    root.name, root.rtype, root.rclass = ".", "NS", "IN"
+    root.flags = {**lookup.flags, "rd": True}
+    try:
+        found = ask(root, call, _tell, _silent)
+    except NoReply:
+        out(";; no servers could be reached\n\n")
+        return 9
+    _print(found, lookup, "answer")
+    depth, servers = Name("."), _servers(found.reply, "answer", lookup, call)
+    for _ in range(MAX_REFERRALS):
+        if not servers:
+            return 0
+        step = _ask_any(lookup, call, servers)
+        if step is None:
+            out(";; no servers could be reached\n\n")
+            return 9
+        reply = step.reply
+        referral = _referral(reply, depth)
+        _print(step, lookup, "all")
+        if referral is None:
+            return 0
+        depth, servers = referral, _servers(reply, "authority", lookup, call)
+    return 0
+
+
+def _ask_any(lookup: Lookup, call: Call, servers: list[tuple[str, str]]) -> Exchange | None:
+    """Return the reply of the first of *servers*, (address, name), that replies at all."""
+    for address, name in servers:
+        one = lookup.copy()
+        one.server, one.tries = address, max(lookup.tries - 1, 1)
+        try:
+            step = ask(one, call, _tell, _silent)
+        except NoReply:
+            continue
+        step.server.named = name
+        return step
+    return None
+
+
+def _referral(reply: Message, depth: Name) -> Name | None:
+    """Return the zone that *reply* refers to, below *depth*, or None when it is no referral."""
+    if reply.records("answer") or reply.authoritative:
+        return None
+    for record in reply.records("authority"):
+        if record.type == "NS" and record.owner != depth and record.owner.is_at_or_below(depth):
+            return record.owner
+    return None
+
+
+def _servers(reply: Message, section: str, lookup: Lookup, call: Call) -> list[tuple[str, str]]:
+    names = [record.rdata.names[0] for record in reply.records(section) if record.type == "NS"]
+    glue = [
+        (str(record.rdata), str(record.owner).rstrip("."))
+        for record in reply.records("additional")
+        if record.type in ("A", "AAAA") and record.owner in names
+    ]
+    usable = [(address, name) for address, name in glue if not call.family or (":" in address) == (call.family == 6)]
+    usable.sort(key=lambda entry: ":" in entry[0])
+    return usable or _addresses(names, lookup, call)
+
+
+def _addresses(names: list[Name], lookup: Lookup, call: Call) -> list[tuple[str, str]]:
+    for name in names:
+        one = lookup.copy()
+        one.name, one.rclass, one.dnssec = str(name), "IN", False
+        one.flags = {**lookup.flags, "rd": True}
+        for rtype in {4: ("A",), 6: ("AAAA",)}.get(call.family, ("A", "AAAA")):
+            one.rtype = rtype
+            try:
+                reply = ask(one, call, _tell, _silent).reply
+            except NoReply:
+                continue
+            found = [str(record.rdata) for record in reply.records("answer") if record.type == rtype]
+            if found:
+                return [(address, str(name).rstrip(".")) for address in found]
+    return []
+
+
+def _print(step: Exchange, lookup: Lookup, sections: str) -> None:
+    out = sys.stdout.write
+    if lookup.short:
+        for record in step.reply.records("answer"):
+            out(layout.rdata_text(record, lookup) + "\n")
+        return
+    for section in ("answer", "authority", "additional") if sections == "all" else (sections,):
+        if lookup.show[section]:
+            out("".join(f"{line}\n" for line in layout.record_lines(step.reply, section, lookup)))
+    took = int(step.took_s * 1000)
+    server = f"{step.server}({step.server.named or step.server.address})"
+    out(f";; Received {len(step.reply.wire)} bytes from {server} in {took} ms\n\n")
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def _silent(*_: object) -> None:
+    return None
