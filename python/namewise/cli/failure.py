@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
-    from namewise.engine import BadName
+    from namewise.engine.errors import BadName
 
 
 class Failure(Exception):

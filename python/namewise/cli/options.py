@@ -1,7 +1,8 @@
 """Read the flags of a command: long names, `--flag value` or `--flag=value`, and what is left.
 
 A command lists its flags in one `Options` object and gets a `Parsed`. There are no short forms, no
-abbreviations and no surprises: an unknown flag is an error with the nearest known one. (argparse costs a third
+abbreviations and no surprises: an unknown flag is an error with the nearest known one. (argparse costs a
+third
 of the time that `nw --help` may take, and its errors teach less.)
 """
 
@@ -44,7 +45,11 @@ class Options:
     """What a command accepts: *values* take one value each time, *flags* none; *words* is (least, most)."""
 
     def __init__(
-        self, *, values: tuple[str, ...] = (), flags: tuple[str, ...] = (), words: tuple[int, int | None] = (0, 0)
+        self,
+        *,
+        values: tuple[str, ...] = (),
+        flags: tuple[str, ...] = (),
+        words: tuple[int, int | None] = (0, 0),
     ) -> None:
         self.values = values
         self.flags = flags

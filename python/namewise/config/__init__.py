@@ -2,7 +2,7 @@
 
     files, includes ─┐
     NAMEWISE_…      ─┼─> load.py ─> tree + origin of every value ─> model.py ─> Config (frozen)
-    flags           ─┘                                              └─> schema.py: JSON schema, reference page
+    flags           ─┘                                              └─> pages.py: JSON schema, reference page
 
 Precedence: flag, then environment, then file, then default. pydantic is imported when a configuration is
 read, never by importing this package.

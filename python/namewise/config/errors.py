@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 from namewise.config.origin import Origin, Path, dotted
-from namewise.engine import NamewiseError
+from namewise.engine.errors import NamewiseError
 
 
 @dataclass(frozen=True, slots=True)

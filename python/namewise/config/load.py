@@ -23,7 +23,8 @@ from namewise.config.environment import overlay_of_environment
 from namewise.config.errors import ConfigError, Problem
 from namewise.config.model import ARRAYS, TABLES, Config, cross_check
 from namewise.config.origin import DEFAULT, Origin, Overlay, Path, dotted
-from namewise.engine import TomlError, parse_toml
+from namewise.engine import parse_toml
+from namewise.engine.errors import TomlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,14 +32,16 @@ if TYPE_CHECKING:
 
     Tree: TypeAlias = dict[str, Any]
 
-PATH_FIELDS = frozenset({
-    ("server", "state"),
-    ("resolver", "hints"),
-    ("resolver", "trust_anchor"),
-    ("zone", "file"),
-    ("key", "secret_file"),
-    ("control", "socket"),
-})
+PATH_FIELDS = frozenset(
+    {
+        ("server", "state"),
+        ("resolver", "hints"),
+        ("resolver", "trust_anchor"),
+        ("zone", "file"),
+        ("key", "secret_file"),
+        ("control", "socket"),
+    }
+)
 EMPTY = "needs at least one entry"
 JOINED = {"zone": "name", "forward": "suffix"}
 
@@ -61,7 +64,9 @@ class Loaded:
             yield path, value, self.origin(path)
 
 
-def load(file: str | None, *, environ: Mapping[str, str] | None = None, flags: Overlay | None = None) -> Loaded:
+def load(
+    file: str | None, *, environ: Mapping[str, str] | None = None, flags: Overlay | None = None
+) -> Loaded:
     """Return the configuration of *file* (None: no file), environment and flags, or raise `ConfigError`."""
     state = _State()
     if file is not None:
@@ -94,18 +99,23 @@ class _State:
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            self.problems.append(Problem((), f"cannot read {name}: {reason}", included_by or Origin("file", name)))
+            self.problems.append(
+                Problem((), f"cannot read {name}: {reason}", included_by or Origin("file", name))
+            )
             return
         self.files.append(name)
         try:
             raw, spans = parse_toml(text)
         except TomlError as error:
             for fault in error.faults:
-                self.problems.append(Problem((), fault.message, Origin("file", name, fault.line, fault.column)))
+                self.problems.append(
+                    Problem((), fault.message, Origin("file", name, fault.line, fault.column))
+                )
             return
         tree: Tree = json.loads(raw)
         origins = {
-            _path(tree, key): Origin("file", name, line, column) for key, (line, column) in json.loads(spans).items()
+            _path(tree, key): Origin("file", name, line, column)
+            for key, (line, column) in json.loads(spans).items()
         }
         includes = tree.pop("include", [])
         self.merge(tree, origins, name)
@@ -240,8 +250,12 @@ class _State:
         try:
             config = Config.model_validate_json(json.dumps(self.tree), strict=True)
         except ValidationError as error:
-            raise ConfigError(_in_order(self._problem(detail) for detail in error.errors(include_url=False))) from None
-        problems = [Problem(path, message, self._nearest_origin(path)) for path, message in cross_check(config)]
+            raise ConfigError(
+                _in_order(self._problem(detail) for detail in error.errors(include_url=False))
+            ) from None
+        problems = [
+            Problem(path, message, self._nearest_origin(path)) for path, message in cross_check(config)
+        ]
         if problems:
             raise ConfigError(_in_order(problems))
         return Loaded(config, self.origins, tuple(self.files))
@@ -285,7 +299,9 @@ def _in_order(problems: Iterable[Problem]) -> list[Problem]:
         problem
         for problem in found
         if problem.message != EMPTY
-        or not any(len(path) > len(problem.path) and path[: len(problem.path)] == problem.path for path in inner)
+        or not any(
+            len(path) > len(problem.path) and path[: len(problem.path)] == problem.path for path in inner
+        )
     ]
     return sorted(kept, key=lambda problem: (problem.origin.where, problem.origin.line or 0))
 
@@ -322,7 +338,9 @@ def _message(detail: Any, path: Path) -> str:
     if kind == "literal_error":
         guess = None
         if isinstance(detail.get("input"), str):
-            guess = values.nearest(detail["input"], str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", "))
+            guess = values.nearest(
+                detail["input"], str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+            )
         return f"expected {context['expected']}" + (f'; did you mean "{guess}"?' if guess else "")
     if kind == "greater_than_equal":
         return f"must be at least {context['ge']}"
@@ -334,7 +352,9 @@ def _message(detail: Any, path: Path) -> str:
         return "expected an array" + (f", as in [[{path[0]}]]" if len(path) == 1 else "")
     if kind == "too_short":
         return EMPTY
-    wanted = {"int_type": "an integer", "bool_type": "true or false", "string_type": "a text in quotes"}.get(kind)
+    wanted = {"int_type": "an integer", "bool_type": "true or false", "string_type": "a text in quotes"}.get(
+        kind
+    )
     return f"expected {wanted}" if wanted else str(detail["msg"]).lower()
 
 

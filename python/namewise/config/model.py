@@ -34,21 +34,25 @@ Duration = Annotated[
     int,
     BeforeValidator(values.duration_ms),
     PlainSerializer(values.duration_text, return_type=str, when_used="json"),
-    WithJsonSchema({
-        "type": ["string", "integer"],
-        "pattern": "^([0-9]+(ms|s|m|h|d))+$",
-        "description": "a duration: \"10s\", \"500ms\", \"1h30m\"; a bare integer counts seconds",
-    }),
+    WithJsonSchema(
+        {
+            "type": ["string", "integer"],
+            "pattern": "^([0-9]+(ms|s|m|h|d))+$",
+            "description": 'a duration: "10s", "500ms", "1h30m"; a bare integer counts seconds',
+        }
+    ),
 ]
 Size = Annotated[
     int,
     BeforeValidator(values.size_bytes),
     PlainSerializer(values.size_text, return_type=str, when_used="json"),
-    WithJsonSchema({
-        "type": ["string", "integer"],
-        "pattern": "^[0-9]+ ?(B|KiB|MiB|GiB|kB|MB|GB)?$",
-        "description": "a size: \"64MiB\"; a bare integer counts bytes",
-    }),
+    WithJsonSchema(
+        {
+            "type": ["string", "integer"],
+            "pattern": "^[0-9]+ ?(B|KiB|MiB|GiB|kB|MB|GB)?$",
+            "description": 'a size: "64MiB"; a bare integer counts bytes',
+        }
+    ),
 ]
 Address = Annotated[str, AfterValidator(values.address)]
 Prefix = Annotated[str, AfterValidator(values.prefix)]
@@ -70,7 +74,9 @@ def _server_text(value: object) -> str:
 def _loopback_text(value: object) -> str:
     endpoint = values.endpoint(value)
     if not values.is_loopback(endpoint.address):
-        raise ValueError(f"{endpoint.address} is no loopback address; a route may only lead to 127.0.0.0/8 or ::1")
+        raise ValueError(
+            f"{endpoint.address} is no loopback address; a route may only lead to 127.0.0.0/8 or ::1"
+        )
     return str(endpoint)
 
 
@@ -89,10 +95,17 @@ def required(description: str, *, applies: str = "reload", **more: Any) -> Any:
     return Field(description=description, json_schema_extra={"x-applies": applies}, **more)
 
 
+def limit(default: str, description: str, **more: Any) -> Any:
+    """Return a field of the budget: None keeps *default*, which is the engine's own."""
+    return setting(None, f"{description} Not set: {default}.", **more)
+
+
 class Table(BaseModel):
     """What all tables share: they never change, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=False, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=False, hide_input_in_errors=True
+    )
 
 
 class ServerTable(Table):
@@ -101,28 +114,44 @@ class ServerTable(Table):
     workers: int = setting(
         0,
         "Threads that answer questions, each with its own sockets; 0 means one for each processor core.",
-        applies="restart", ge=0, le=256,
+        applies="restart",
+        ge=0,
+        le=256,
     )
     identity: str | None = setting(
-        None, "Answer to `id.server. CH TXT` and `hostname.bind. CH TXT` (RFC 4892); not set: REFUSED.", max_length=255
+        None,
+        "Answer to `id.server. CH TXT` and `hostname.bind. CH TXT` (RFC 4892); not set: REFUSED.",
+        max_length=255,
     )
     version: str | None = setting(
-        None, "Answer to `version.bind. CH TXT` and `version.server. CH TXT`; not set: REFUSED.", max_length=255
+        None,
+        "Answer to `version.bind. CH TXT` and `version.server. CH TXT`; not set: REFUSED.",
+        max_length=255,
     )
     nsid: str | None = setting(
         None,
         "Name server identifier that is sent when a client asks for it (RFC 5001); text, or bytes as `0x…`.",
-        max_length=512,
+        max_length=128,
     )
     udp_payload: int = setting(
         1232, "Largest UDP answer in bytes that is sent and announced (RFC 6891, RFC 9715).", ge=512, le=4096
     )
     minimal_any: bool = setting(True, "Answer questions of type ANY over UDP with one RRset (RFC 8482).")
     tcp_idle: Duration = setting(
-        10_000, "How long a TCP connection without a question stays open (RFC 7766 §6.2.3).", ge=100
+        10_000,
+        "How long a TCP connection without a question stays open (RFC 7766 §6.2.3).",
+        ge=200,
+        le=600_000,
     )
-    tcp_connections: int = setting(1000, "TCP connections that may be open at once, in all workers.", ge=1)
-    tcp_pipeline: int = setting(64, "Questions of one TCP connection that may wait for their answers.", ge=1, le=65535)
+    tcp_connections: int = setting(
+        1000, "TCP connections that may be open at once in one worker.", ge=0, le=1_000_000
+    )
+    tcp_per_client: int = setting(
+        100, "TCP connections that one address may have open at once in one worker.", ge=1, le=1_000_000
+    )
+    tcp_pipeline: int = setting(
+        64, "Questions of one TCP connection that may wait for their answers.", ge=1, le=65535
+    )
     drain: Duration = setting(5_000, "How long running questions may take to finish after SIGTERM.")
     state: Path | None = setting(
         None,
@@ -161,33 +190,111 @@ class Listen(Table):
 class Budget(Table):
     """What one question may cost at most. A value that is not given keeps the engine's default."""
 
-    max_upstream_queries: int | None = setting(
-        None, "Questions sent to servers for one client question, all detours included.", ge=1, le=1000
+    max_upstream_queries: int | None = limit(
+        "50",
+        "Questions to servers for one client question, everything included; stops NXNSAttack.",
+        ge=1,
+        le=10000,
     )
-    max_cname: int | None = setting(None, "Aliases (CNAME, DNAME) followed for one question.", ge=1, le=64)
-    max_depth: int | None = setting(
-        None, "How deep lookups of server addresses may nest inside each other.", ge=1, le=32
+    max_referrals: int | None = limit("20", "Referrals followed for one name.", ge=1, le=255)
+    max_aliases: int | None = limit("10", "CNAME and DNAME links followed for one question.", ge=0, le=255)
+    max_depth: int | None = limit(
+        "7", "How deep lookups of server addresses may nest inside each other.", ge=0, le=50
     )
-    wall_clock: Duration | None = setting(None, "Time after which a question is answered SERVFAIL.", ge=100)
+    max_ns_per_cut: int | None = limit(
+        "13", "Name servers kept of one delegation; stops NRDelegation.", ge=1, le=1000
+    )
+    max_addresses_per_ns: int | None = limit("6", "Addresses kept for one name server.", ge=1, le=1000)
+    max_queries_per_cut: int | None = limit(
+        "13", "Questions to the servers of one zone cut for one name.", ge=1, le=1000
+    )
+    max_queries_per_server: int | None = limit(
+        "5", "Questions to one server address for one name at one cut, fallbacks included.", ge=1, le=100
+    )
+    max_address_lookups: int | None = limit(
+        "10", "Lookups of name server addresses for one question.", ge=0, le=1000
+    )
+    max_failed_address_lookups: int | None = limit(
+        "5", "Lookups of name server addresses that may fail for one question.", ge=0, le=1000
+    )
+    parallel_address_lookups: int | None = limit(
+        "3", "Lookups of name server addresses under way at once for one delegation.", ge=1, le=100
+    )
+    max_minimise: int | None = limit(
+        "10", "Extra questions that QNAME minimisation may ask for one name (RFC 9156 §2.3).", ge=0, le=127
+    )
+    max_received_bytes: Size | None = limit(
+        "100000B", "Octets received for one question.", ge=512, le=1000000000
+    )
+    max_records_per_rrset: int | None = limit(
+        "100", "Records in one RRset of a reply; larger ones are refused.", ge=1, le=65535
+    )
+    max_steps: int | None = limit("400", "Steps kept for the explanation of one question.", ge=1, le=100000)
+    max_in_flight: int | None = limit(
+        "4096", "Questions under way at once in one worker; further ones fail at once.", ge=1, le=1000000
+    )
+    max_waiters: int | None = limit(
+        "1000", "Clients that wait for one question under way; further ones fail at once.", ge=0, le=1000000
+    )
+    udp_payload: int | None = limit(
+        "1232", "UDP payload size offered to servers (RFC 9715).", ge=512, le=4096
+    )
+    wall_clock: Duration | None = limit(
+        "7s", "Time after which a question is answered SERVFAIL.", ge=1, le=600000
+    )
+    first_timeout: Duration | None = limit(
+        "376ms", "Timeout for a server of which nothing is known.", ge=1, le=60000
+    )
+    min_timeout: Duration | None = limit(
+        "50ms", "Shortest timeout for a server, however quick it has been.", ge=1, le=60000
+    )
+    max_timeout: Duration | None = limit("1500ms", "Longest timeout of one attempt.", ge=1, le=60000)
+    tcp_timeout: Duration | None = limit(
+        "2500ms", "Timeout of a question over TCP, connecting included.", ge=1, le=60000
+    )
+    max_ttl: Duration | None = limit("1d", "Longest time that data is kept.", ge=0, le=2147483647000)
+    min_ttl: Duration | None = limit(
+        "0s",
+        "Shortest time that data is kept; more than 0 overrides what zone owners say.",
+        ge=0,
+        le=86400000,
+    )
+    max_negative_ttl: Duration | None = limit(
+        "1h", "Longest time that the absence of data is kept (RFC 2308 §5).", ge=0, le=2147483647000
+    )
+    failure_ttl: Duration | None = limit(
+        "5s", "Time that a failure to resolve is kept (RFC 9520 §3.2).", ge=1000, le=300000
+    )
 
 
 class Resolver(Table):
-    """Recursion. The table being there turns it on; for whom is said by `[[policy]]` (default: loopback only)."""
+    """Recursion. The table being there turns it on; for whom is said by `[[policy]]` (default: loopback
+    only)."""
 
     hints: Path | None = setting(
         None, "File with names and addresses of root servers (`named.root`); not set: the built-in IANA list."
     )
     trust_anchor: Path | None = setting(
         None,
-        "File with DS or DNSKEY records in zone-file form. They are read and handed to the engine, which does not "
+        "File with DS or DNSKEY records in zone-file form. They are read and handed to the engine, which "
+        "does not "
         "validate answers yet.",
     )
     cache: Size = setting(64 << 20, "Memory for cached answers.", applies="restart", ge=1 << 20)
     routes: dict[Prefix, LoopbackServer] | None = setting(
         None,
-        "Send questions for servers inside a prefix to a loopback address instead; the longest prefix wins, and what "
+        "Send questions for servers inside a prefix to a loopback address instead; the longest prefix "
+        "wins, and what "
         "no prefix covers is dropped. With this set, recursion sends no packet to any other machine.",
         applies="reload",
+    )
+    qname_minimisation: bool = setting(
+        True, "Show a server no more of a name than it needs for its referral (RFC 9156)."
+    )
+    ipv4: bool = setting(True, "Ask servers over IPv4.")
+    ipv6: bool = setting(True, "Ask servers over IPv6.")
+    ask_loopback: bool = setting(
+        False, "Ask servers whose published address is a loopback address. Leave it off outside of tests."
     )
     budget: Budget = setting(Budget(), "Limits of the work for one question.")
 
@@ -195,8 +302,14 @@ class Resolver(Table):
 class Forward(Table):
     """Questions at or below a name are sent to other resolvers instead of being resolved from the root."""
 
-    suffix: DomainName = setting(".", "Name at and below which questions are forwarded; the longest suffix wins.")
-    servers: tuple[Server, ...] = required("Resolvers to ask, `ADDRESS` or `ADDRESS:PORT`.", min_length=1)
+    suffix: DomainName = setting(
+        ".", "Name at and below which questions are forwarded; the longest suffix wins."
+    )
+    servers: tuple[Server, ...] = required("Servers to ask, `ADDRESS` or `ADDRESS:PORT`.", min_length=1)
+    authoritative: bool = setting(
+        False,
+        "The servers are those of the zone itself: they are asked without RD, their referrals are followed.",
+    )
 
 
 class Zone(Table):
@@ -210,14 +323,17 @@ class Zone(Table):
 
 
 class Key(Table):
-    """A TSIG key (RFC 8945). Keys are read and checked; nothing in this version signs or verifies with them."""
+    """A TSIG key (RFC 8945). Keys are read and checked; nothing in this version signs or verifies with
+    them."""
 
     name: DomainName = required("Name of the key, as both sides write it.")
     algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1"] = setting(
         "hmac-sha256", "Algorithm (RFC 8945 §6)."
     )
     secret: SecretStr | None = setting(
-        None, "The secret in base64. Prefer `secret_file`, or `NAMEWISE_KEY_<NAME>_SECRET_FILE` in the environment."
+        None,
+        "The secret in base64. Prefer `secret_file`, or `NAMEWISE_KEY_<NAME>_SECRET_FILE` in the "
+        "environment.",
     )
     secret_file: Path | None = setting(None, "File that holds the secret in base64.")
 
@@ -269,12 +385,16 @@ class AclPolicy(Table):
 class Log(Table):
     """What the server writes to standard error, and what the flight recorder keeps."""
 
-    level: Literal["error", "warning", "info", "debug"] = setting("info", "Least important event that is written.")
+    level: Literal["error", "warning", "info", "debug"] = setting(
+        "info", "Least important event that is written."
+    )
     format: Literal["text", "json"] = setting("text", "One line of text, or one JSON object, per event.")
     recorder: int = setting(
         1000,
-        "Questions that the flight recorder keeps for `nw why`: those that failed or were slow. 0 turns it off.",
-        ge=0, le=1_000_000,
+        "Questions that the flight recorder keeps for `nw why`: those that failed or were slow. 0 turns "
+        "it off.",
+        ge=0,
+        le=1_000_000,
     )
     slow: Duration = setting(1_000, "From which duration on a question counts as slow.")
 
@@ -284,7 +404,8 @@ class Control(Table):
 
     socket: Path | None = setting(
         None,
-        "Path of the socket; not set: `/run/namewise/control.sock` as root, else `$XDG_RUNTIME_DIR/namewise/control.sock`.",
+        "Path of the socket; not set: `/run/namewise/control.sock` as root, else "
+        "`$XDG_RUNTIME_DIR/namewise/control.sock`.",
         applies="restart",
     )
     users: tuple[str, ...] = setting(

@@ -45,7 +45,8 @@ def config_file() -> str | None:
 
 
 def private_folder(path: str) -> None:
-    """Make the folder *path* with mode 0700 if it is missing; raise `PermissionError` if another user owns it."""
+    """Make the folder *path* with mode 0700 if it is missing; raise `PermissionError` if another user owns
+    it."""
     os.makedirs(path, mode=0o700, exist_ok=True)
     found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), 0):

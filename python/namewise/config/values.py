@@ -46,7 +46,7 @@ def duration_ms(value: object) -> int:
         letters = len(tail) - len(tail.lstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
         unit = tail[:letters]
         if digits == 0 or unit not in _DURATION_MS:
-            raise ValueError(f"{value!r} is no duration; write a number and ms, s, m, h or d, as in \"1h30m\"")
+            raise ValueError(f'{value!r} is no duration; write a number and ms, s, m, h or d, as in "1h30m"')
         total += int(rest[:digits]) * _DURATION_MS[unit]
         rest = tail[letters:].lstrip()
     return total
@@ -108,7 +108,8 @@ def port(value: object) -> int:
 
 
 def endpoint(value: object, default_port: int = DNS_PORT) -> Endpoint:
-    """Return *value* (`"192.0.2.1"`, `"192.0.2.1:53"`, `"2001:db8::1"`, `"[2001:db8::1]:53"`) as an endpoint."""
+    """Return *value* (`"192.0.2.1"`, `"192.0.2.1:53"`, `"2001:db8::1"`, `"[2001:db8::1]:53"`) as an
+    endpoint."""
     if isinstance(value, Endpoint):
         return value
     if not isinstance(value, str) or not value.strip():
@@ -129,7 +130,8 @@ def endpoint(value: object, default_port: int = DNS_PORT) -> Endpoint:
 
 
 def prefix(value: object) -> str:
-    """Return *value* (`"10.0.0.0/8"`, `"2001:db8::1"`) as a CIDR prefix; host bits that are set are an error."""
+    """Return *value* (`"10.0.0.0/8"`, `"2001:db8::1"`) as a CIDR prefix; host bits that are set are an
+    error."""
     if not isinstance(value, str):
         raise ValueError('expected a prefix such as "10.0.0.0/8"')
     try:

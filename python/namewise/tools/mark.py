@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 def label(text: str, at: int | None) -> str:
-    """Return *text* and below it `^^^` under the label around offset *at*; under all of it if that is None."""
+    """Return *text* and below it `^^^` under the label around offset *at*; under all of it if that is
+    None."""
     if at is None:
         start, end = 0, len(text)
     else:

@@ -1,6 +1,7 @@
 """One lookup becomes a reply: servers in turn, tries, TCP where UDP was too small, EDNS version negotiation.
 
-As dig does it: a connected UDP socket for each try, five seconds, three tries; a refused port counts as a try. What
+As dig does it: a connected UDP socket for each try, five seconds, three tries; a refused port counts as a
+try. What
 goes wrong is told through `tell` at once, in dig's words, and kept as an `Attempt` for the final account.
 """
 
@@ -9,11 +10,11 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import TYPE_CHECKING
 
-from namewise.engine import EdnsOption, Message, NamewiseError, make_query
+from namewise.engine import EdnsOption, Message, make_query
 from namewise.tools.dig.grammar import Usage
 
+TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -51,7 +52,14 @@ class Exchange:
     """A reply, and how it was got."""
 
     def __init__(
-        self, query: Message, reply: Message, server: Server, transport: str, sent: float, received: float, took_s: float
+        self,
+        query: Message,
+        reply: Message,
+        server: Server,
+        transport: str,
+        sent: float,
+        received: float,
+        took_s: float,
     ) -> None:
         self.query = query
         self.reply = reply
@@ -71,17 +79,20 @@ class NoReply(Exception):
 
 
 def servers_of(lookup: Lookup, call: Call) -> list[Server]:
-    """Return whom to ask: the named server (looked up by the system if it is a name), or those of the system."""
-    if lookup.server is None:
+    """Return whom to ask: the named server (looked up by the system if it is a name), or those of the
+    system."""
+    if not lookup.servers:
         return [Server(address, call.port, address) for address in _system_servers(call.family)]
     wanted = {4: socket.AF_INET, 6: socket.AF_INET6}.get(call.family, socket.AF_UNSPEC)
-    host = lookup.server
-    try:
-        found = socket.getaddrinfo(host, call.port, wanted, socket.SOCK_DGRAM)
-    except socket.gaierror:
-        raise Usage(f"nw dig: couldn't get address for '{host}': not found") from None
-    seen = dict.fromkeys(str(entry[4][0]) for entry in found)
-    return [Server(address, call.port, host) for address in seen]
+    servers: list[Server] = []
+    for host in lookup.servers:
+        try:
+            found = socket.getaddrinfo(host, call.port, wanted, socket.SOCK_DGRAM)
+        except socket.gaierror:
+            raise Usage(f"nw dig: couldn't get address for '{host}': not found") from None
+        seen = dict.fromkeys(str(entry[4][0]) for entry in found)
+        servers += [Server(address, call.port, host) for address in seen]
+    return servers
 
 
 def _system_servers(family: int) -> list[str]:
@@ -118,15 +129,27 @@ def query_of(lookup: Lookup, version: int | None) -> Message:
     edns = {} if version is None else {"dnssec_ok": lookup.dnssec, "version": version, "options": options}
     payload = None if version is None else lookup.bufsize
     query = make_query(
-        Name(lookup.name), lookup.rtype, lookup.rclass, id=lookup.qid, flags=word, opcode=lookup.opcode,
-        udp_payload=payload, **edns,
+        Name(lookup.name),
+        lookup.rtype,
+        lookup.rclass,
+        id=lookup.qid,
+        flags=word,
+        opcode=lookup.opcode,
+        udp_payload=payload,
+        **edns,
     )
     if lookup.padding and version is not None:
         short = -(len(query.wire) + 4) % lookup.padding
         edns["options"] = [*options, EdnsOption(PADDING, bytes(short))]
         query = make_query(
-            Name(lookup.name), lookup.rtype, lookup.rclass, id=query.id, flags=word, opcode=lookup.opcode,
-            udp_payload=payload, **edns,
+            Name(lookup.name),
+            lookup.rtype,
+            lookup.rclass,
+            id=query.id,
+            flags=word,
+            opcode=lookup.opcode,
+            udp_payload=payload,
+            **edns,
         )
     return query
 
@@ -137,7 +160,10 @@ def _flag_word(flags: str, lookup: Lookup) -> int:
 
 
 def ask(
-    lookup: Lookup, call: Call, tell: Callable[[str], None], tell_query: Callable[[Message, Server, str, float], None]
+    lookup: Lookup,
+    call: Call,
+    tell: Callable[[str], None],
+    tell_query: Callable[[Message, Server, str, float], None],
 ) -> Exchange:
     """Return the reply to *lookup*, or raise `NoReply`.
 
@@ -174,7 +200,9 @@ def _ask_one(
         try:
             reply = (_over_tcp if tcp else _over_udp)(query, server, lookup.timeout_s, call, tell)
         except OSError as error:
-            reason = "timed out" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
+            reason = (
+                "timed out" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
+            )
             attempts.append(Attempt(server, "TCP" if tcp else "UDP", reason, time.perf_counter() - started))
             if tcp and not isinstance(error, TimeoutError):
                 name = lookup.name.rstrip(".") or "."
@@ -186,7 +214,7 @@ def _ask_one(
         took = time.perf_counter() - started
         try:
             message = Message.parse(reply)
-        except NamewiseError as error:
+        except ValueError as error:  # WireError, whose module is slow to import
             tell(f";; Got bad packet: {error}")
             attempts.append(Attempt(server, "TCP" if tcp else "UDP", f"bad packet: {error}", took))
             return None
@@ -204,7 +232,9 @@ def _ask_one(
         return Exchange(query, message, server, "TCP" if tcp else "UDP", sent, time.time(), took)
 
 
-def _over_udp(query: Message, server: Server, timeout_s: float, call: Call, tell: Callable[[str], None]) -> bytes:
+def _over_udp(
+    query: Message, server: Server, timeout_s: float, call: Call, tell: Callable[[str], None]
+) -> bytes:
     with socket.socket(server.family, socket.SOCK_DGRAM) as link:
         if call.source is not None:
             link.bind(call.source)
@@ -213,18 +243,26 @@ def _over_udp(query: Message, server: Server, timeout_s: float, call: Call, tell
         return _first(query, timeout_s, link, lambda: link.recv(65535), tell)
 
 
-def _over_tcp(query: Message, server: Server, timeout_s: float, call: Call, tell: Callable[[str], None]) -> bytes:
+def _over_tcp(
+    query: Message, server: Server, timeout_s: float, call: Call, tell: Callable[[str], None]
+) -> bytes:
     with socket.socket(server.family, socket.SOCK_STREAM) as link:
         link.settimeout(timeout_s)
         if call.source is not None:
             link.bind(call.source)
         link.connect((server.address, server.port))
         link.sendall(len(query.wire).to_bytes(2, "big") + query.wire)
-        return _first(query, timeout_s, link, lambda: _read(link, int.from_bytes(_read(link, 2), "big")), tell)
+        return _first(
+            query, timeout_s, link, lambda: _read(link, int.from_bytes(_read(link, 2), "big")), tell
+        )
 
 
 def _first(
-    query: Message, timeout_s: float, link: socket.socket, receive: Callable[[], bytes], tell: Callable[[str], None]
+    query: Message,
+    timeout_s: float,
+    link: socket.socket,
+    receive: Callable[[], bytes],
+    tell: Callable[[str], None],
 ) -> bytes:
     """Return the first message that replies to *query*; others are told and passed over."""
     deadline = time.monotonic() + timeout_s

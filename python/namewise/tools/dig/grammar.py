@@ -1,6 +1,8 @@
-"""The arguments of dig: `@server name type class -flag value +keyword`, in nearly any order, several lookups in one line.
+"""The arguments of dig: `@server name type class -flag value +keyword`, in nearly any order, several
+lookups in one line.
 
-What stands before the first name holds for all lookups, what stands behind a name for that lookup. A bare word is a
+What stands before the first name holds for all lookups, what stands behind a name for that lookup. A bare
+word is a
 type or a class if it can be one and the lookup has a name already; else it starts the next lookup.
 """
 
@@ -39,7 +41,8 @@ Where:  domain    is in the Domain Name System
         d-opt     is of the form +keyword[=value], where keyword is:
 """
 
-# keyword, value wanted ("", "=", "[=]"), may be negated, what it does. The order decides what an abbreviation means.
+# keyword, value wanted ("", "=", "[=]"), may be negated, what it does. The order decides what an
+# abbreviation means.
 KEYWORDS: tuple[tuple[str, str, bool, str], ...] = (
     ("aaflag", "", True, "set the AA flag in the query"),
     ("aaonly", "", True, "set the AA flag in the query"),
@@ -59,7 +62,12 @@ KEYWORDS: tuple[tuple[str, str, bool, str], ...] = (
     ("dnssec", "", True, "ask for DNSSEC records (DO)"),
     ("do", "", True, "the same as +dnssec"),
     ("edns", "[=]", True, "EDNS version (default 0); +noedns leaves EDNS out"),
-    ("ednsnegotiation", "", True, "accepted: a BADVERS answer is asked again with the version that the server names"),
+    (
+        "ednsnegotiation",
+        "",
+        True,
+        "accepted: a BADVERS answer is asked again with the version that the server names",
+    ),
     ("ednsopt", "=", True, "send the EDNS option code[:hex]"),
     ("expire", "", True, "send an EXPIRE option"),
     ("fail", "", True, "accepted: SERVFAIL never makes dig try the next server"),
@@ -96,18 +104,49 @@ KEYWORDS: tuple[tuple[str, str, bool, str], ...] = (
     ("yaml", "", True, "print the messages as YAML"),
     ("zflag", "", True, "set the Z flag in the query"),
 )
-_SHORTER = {"cl": "class", "rec": "recurse", "ttl": "ttlid", "ed": "edns", "ti": "timeout", "tc": "tcp", "s": "short"}
-_KNOWN_ELSEWHERE = (
-    "defname domain dns64prefix header-only https https-get https-post http-plain idnin idnout keepopen mapped ndots "
-    "nssearch onesoa proxy showbadcookie showbadvers showsearch tls tls-ca tls-hostname zoneversion"
-).split()
+_SHORTER = {
+    "ad": "adflag",
+    "cl": "class",
+    "rec": "recurse",
+    "ttl": "ttlid",
+    "ed": "edns",
+    "ti": "timeout",
+    "tc": "tcp",
+    "s": "short",
+}
+_KNOWN_ELSEWHERE = [
+    "defname",
+    "domain",
+    "dns64prefix",
+    "header-only",
+    "https",
+    "https-get",
+    "https-post",
+    "http-plain",
+    "idnin",
+    "idnout",
+    "keepopen",
+    "mapped",
+    "ndots",
+    "nssearch",
+    "onesoa",
+    "proxy",
+    "showbadcookie",
+    "showbadvers",
+    "showsearch",
+    "tls",
+    "tls-ca",
+    "tls-hostname",
+    "zoneversion",
+]
 
 
 class Usage(Exception):
     """A call that dig would refuse: the line to print, the exit code, and whether the usage follows."""
 
-    def __init__(self, message: str, code: int = 1, *, usage: bool = False) -> None:
+    def __init__(self, message: str, code: int = 1, *, usage: bool = False, to_stdout: bool = False) -> None:
         super().__init__(message)
+        self.to_stdout = to_stdout
         self.message = message
         self.code = code
         self.usage = usage
@@ -122,7 +161,7 @@ class Lookup:
         self.rtype_set = False
         self.rclass = "IN"
         self.rclass_set = False
-        self.server: str | None = None
+        self.servers: list[str] = []
         self.greeting: str = ""
         self.flags = {"rd": True, "ad": True}
         self.edns: int | None = 0
@@ -140,7 +179,19 @@ class Lookup:
         self.timeout_s = 5
         self.ignore = False
         self.show = dict.fromkeys(
-            ("additional", "answer", "authority", "cmd", "comments", "question", "stats", "ttlid", "class", "crypto"), True
+            (
+                "additional",
+                "answer",
+                "authority",
+                "cmd",
+                "comments",
+                "question",
+                "stats",
+                "ttlid",
+                "class",
+                "crypto",
+            ),
+            True,
         )
         self.short = self.identify = self.multiline = self.ttlunits = self.qr = self.unknown = False
         self.rrcomments: bool | None = None
@@ -152,7 +203,8 @@ class Lookup:
         """Return a lookup with the same settings."""
         twin = Lookup()
         twin.__dict__.update(self.__dict__)
-        twin.flags, twin.show, twin.options = dict(self.flags), dict(self.show), list(self.options)
+        twin.flags, twin.show = dict(self.flags), dict(self.show)
+        twin.options, twin.servers = list(self.options), list(self.servers)
         return twin
 
 
@@ -175,6 +227,12 @@ def parse(args: list[str], version: str) -> Call:
     _read(call, args, Lookup(), version, in_batch=False)
     if call.batch is not None:
         _read_batch(call, version)
+    # BIND's dig has one switch each for these in the whole program: said anywhere, they hold everywhere.
+    short = any(lookup.short for lookup in call.lookups)
+    form = next((lookup.format for lookup in call.lookups if lookup.format != "text"), "text")
+    cmd = all(lookup.show["cmd"] for lookup in call.lookups)
+    for lookup in call.lookups:
+        lookup.short, lookup.format, lookup.show["cmd"] = short, form, cmd
     return call
 
 
@@ -191,7 +249,9 @@ def _read_batch(call: Call, version: str) -> None:
             with open(call.batch, encoding="utf-8") as file:
                 lines = file.readlines()
     except OSError as error:
-        raise Usage(f"{call.batch}: {error.strerror}\nnw dig: couldn't open specified batch file", 8) from None
+        raise Usage(
+            f"{call.batch}: {error.strerror}\nnw dig: couldn't open specified batch file", 8
+        ) from None
     for line in lines:
         words = shlex.split(line, comments=False)
         if words and words[0][0] not in ";#":
@@ -220,7 +280,7 @@ def _read(call: Call, args: list[str], default: Lookup, version: str, *, in_batc
         word = rest.pop(0)
         if word.startswith("@"):
             servers = 1
-            lookup.server = word[1:]
+            lookup.servers.append(word[1:])
         elif word.startswith("+"):
             keyword(lookup, word[1:])
         elif word.startswith("-") and len(word) > 1:
@@ -258,8 +318,7 @@ def _read(call: Call, args: list[str], default: Lookup, version: str, *, in_batc
             call.lookups.append(default)
             return
         lookup = start(".")
-        if not (lookup.rtype_set and default.rtype_set and default.rtype != "A"):
-            lookup.rtype = "NS"
+        lookup.rtype, lookup.rtype_set = "NS", True
 
 
 def _switch(call: Call, letter: str, version: str) -> None:
@@ -270,7 +329,7 @@ def _switch(call: Call, letter: str, version: str) -> None:
     elif letter == "v":
         raise Usage(f"DiG {version}", 0)
     elif letter == "h":
-        raise Usage(help_text(), 0)
+        raise Usage(help_text(), 0, to_stdout=True)
     elif letter == "i":
         raise Usage("nw dig: -i (IP6.INT) went with RFC 4159; leave it away", 1)
 
@@ -319,7 +378,18 @@ def _apply(lookup: Lookup, name: str, on: bool, value: str | None) -> None:
     text = value or ""
     if name in ("aaflag", "aaonly", "adflag", "cdflag", "raflag", "rdflag", "recurse", "tcflag", "zflag"):
         lookup.flags[{"recurse": "rd", "zflag": "z"}.get(name, name[:2])] = on
-    elif name in ("ttlid", "class", "crypto", "cmd", "additional", "answer", "authority", "comments", "question", "stats"):
+    elif name in (
+        "ttlid",
+        "class",
+        "crypto",
+        "cmd",
+        "additional",
+        "answer",
+        "authority",
+        "comments",
+        "question",
+        "stats",
+    ):
         lookup.show[name] = on
     elif name == "all":
         for section in ("additional", "answer", "authority", "cmd", "comments", "question", "stats"):
@@ -344,7 +414,9 @@ def _apply(lookup: Lookup, name: str, on: bool, value: str | None) -> None:
         lookup.options.append((_option_code(code), _hex(data)))
     elif name in ("expire", "keepalive"):
         code = 9 if name == "expire" else 11
-        lookup.options = [entry for entry in lookup.options if entry[0] != code] + ([(code, b"")] if on else [])
+        lookup.options = [entry for entry in lookup.options if entry[0] != code] + (
+            [(code, b"")] if on else []
+        )
     elif name == "subnet":
         lookup.subnet = subnet_option(text) if on else None
     elif name == "padding":
@@ -390,7 +462,7 @@ def _full(word: str) -> str | None:
     if word in names:
         return word
     for short, name in _SHORTER.items():
-        if word.startswith(short) and name.startswith(word):
+        if word == short or (word.startswith(short) and name.startswith(word) and short != "ad"):
             return name
     return next((name for name in names if word and name.startswith(word)), None) if len(word) > 1 else None
 
@@ -426,7 +498,8 @@ def _set_class(call: Call, lookup: Lookup, word: str) -> bool:
 
 
 def reverse_name(text: str) -> str:
-    """Return the name under which PTR records of the address (or its leading part) *text* stand (RFC 1035 §3.5, 3596 §2.5)."""
+    """Return the name under which PTR records of the address (or its leading part) *text* stand (RFC 1035
+    §3.5, 3596 §2.5)."""
     import socket
 
     if ":" in text:

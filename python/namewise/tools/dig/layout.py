@@ -1,15 +1,15 @@
 """A message as dig prints it.
 
-Columns as in BIND's master-file style: TTL at 24, class at 32, type at 40, data at 48, tabs of eight, at least one
+Columns as in BIND's master-file style: TTL at 24, class at 32, type at 40, data at 48, tabs of eight, at
+least one
 space. Long hex and base64 fields are cut into words of 56 characters; `+split` says otherwise.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from namewise.engine import registry
 
+TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 # From which field on the data of a type is one long hex or base64 text.
 LONG_FIELD = {
-    "DNSKEY": 3, "CDNSKEY": 3, "KEY": 3, "RRSIG": 8, "SIG": 8, "DS": 3, "CDS": 3, "DLV": 3, "TA": 3, "TLSA": 3,
+    "DNSKEY": 3, "CDNSKEY": 3, "KEY": 3, "RRSIG": 8, "SIG": 8, "DS": 3, "CDS": 3, "DLV": 3, "TA": 3, "TLSA":
+    3,
     "SMIMEA": 3, "SSHFP": 2, "CERT": 3, "OPENPGPKEY": 0, "DHCID": 0, "ZONEMD": 3,
 }  # fmt: skip
 _CRYPTO = frozenset({"DNSKEY", "CDNSKEY", "KEY", "RRSIG", "SIG", "DS", "CDS", "DLV"})
+_EMPTY = {3: "NSID", 9: "EXPIRE", 11: "TCP KEEPALIVE", 12: "PAD"}
 _WORD = 56
 _MULTILINE_WORD = 44
 
@@ -46,14 +48,24 @@ def header(message: Message, lookup: Lookup, *, is_reply: bool) -> str:
     queries, answers, authorities, additionals = message.counts
     flags = message.flags
     must_be_zero = "; MBZ: 0x4" if message.flags_value & 0x40 else ""
-    names = ("ZONE", "PREREQ", "UPDATE", "ADDITIONAL") if message.opcode == "UPDATE" else (
-        "QUERY", "ANSWER", "AUTHORITY", "ADDITIONAL")
-    counts = ", ".join(f"{name}: {n}" for name, n in zip(names, (queries, answers, authorities, additionals), strict=True))
+    names = (
+        ("ZONE", "PREREQ", "UPDATE", "ADDITIONAL")
+        if message.opcode == "UPDATE"
+        else ("QUERY", "ANSWER", "AUTHORITY", "ADDITIONAL")
+    )
+    counts = ", ".join(
+        f"{name}: {n}" for name, n in zip(names, (queries, answers, authorities, additionals), strict=True)
+    )
     lines.append(f";; ->>HEADER<<- opcode: {message.opcode}, status: {message.rcode}, id: {message.id}")
     lines.append(f";; flags:{' ' if flags else ''}{flags}{must_be_zero}; {counts}")
     if is_reply and message.recursion_desired and not message.recursion_available:
         lines.append(";; WARNING: recursion requested but not available")
-    if is_reply and lookup.edns is not None and message.edns is None and message.rcode in ("FORMERR", "NOTIMP"):
+    if (
+        is_reply
+        and lookup.edns is not None
+        and message.edns is None
+        and message.rcode in ("FORMERR", "NOTIMP")
+    ):
         wanted = "+nodnssec " if lookup.dnssec else ""
         lines.append("")
         lines.append(f";; WARNING: EDNS query returned status {message.rcode} - retry with '{wanted}+noedns'")
@@ -76,8 +88,8 @@ def option_text(option: EdnsOption, query: Message | None) -> str:
     code, data = option.code, option.data
     if code == 10:
         return f"COOKIE: {data.hex()}{_cookie_verdict(data, query)}"
-    if code == 3 and not data:
-        return "NSID"
+    if not data:
+        return f"{_EMPTY.get(code, f'OPT={code}')}:"
     if code == 8 and len(data) >= 4:
         return f"CLIENT-SUBNET: {_subnet_text(data)}"
     if code == 15 and len(data) >= 2:
@@ -87,17 +99,21 @@ def option_text(option: EdnsOption, query: Message | None) -> str:
         extra = data[2:].decode("utf-8", "replace")
         return f"EDE: {number}{shown}" + (f": ({extra})" if extra else "")
     if code == 11:
-        return f"TCP KEEPALIVE: {int.from_bytes(data, 'big') / 10:.1f} secs" if len(data) == 2 else "TCP KEEPALIVE"
+        return (
+            f"TCP KEEPALIVE: {int.from_bytes(data, 'big') / 10:.1f} secs"
+            if len(data) == 2
+            else "TCP KEEPALIVE"
+        )
     if code == 9:
         if len(data) != 4:
-            return "EXPIRE"
+            return "EXPIRE:"
         seconds = int.from_bytes(data, "big")
         return f"EXPIRE: {seconds} ({in_words(seconds)})"
     if code == 12:
-        return f"PAD: ({len(data)} bytes)"
+        return f"PAD: ({len(data)} bytes)" if any(data) else "PAD:"
     name = "NSID" if code == 3 else f"OPT={code}"
     text = "".join(chr(octet) if 32 <= octet < 127 else "." for octet in data)
-    return f"{name}: {data.hex(' ')} (\"{text}\")" if data else name
+    return f'{name}: {data.hex(" ")} ("{text}")' if data else name
 
 
 def _cookie_verdict(data: bytes, query: Message | None) -> str:

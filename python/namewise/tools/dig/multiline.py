@@ -5,17 +5,17 @@ Other types stay on one line, as they do there unless a field is very long.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from namewise.tools.dig.layout import LONG_FIELD, in_words, key_tag
 
+TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
     from namewise.tools.dig.grammar import Lookup
 
 _INDENT = "\t\t\t\t"
 _WIDTH = 44
 _ALGORITHMS = {
-    1: "RSAMD5", 3: "DSA", 5: "RSASHA1", 6: "NSEC3DSA", 7: "NSEC3RSASHA1", 8: "RSASHA256", 10: "RSASHA512", 12: "ECCGOST",
+    1: "RSAMD5", 3: "DSA", 5: "RSASHA1", 6: "NSEC3DSA", 7: "NSEC3RSASHA1", 8: "RSASHA256", 10: "RSASHA512",
+    12: "ECCGOST",
     13: "ECDSAP256SHA256", 14: "ECDSAP384SHA384", 15: "ED25519", 16: "ED448",
 }  # fmt: skip
 _SOA = ("serial", "refresh", "retry", "expire", "minimum")
@@ -40,7 +40,11 @@ def multiline(kind: str, text: str, lookup: Lookup, rdata: bytes) -> str:
         note = _key_note(fields, rdata) if lookup.rrcomments is not False else ""
         if not lookup.show["crypto"]:
             return f"{' '.join(fields[:first])} [key id = {key_tag(rdata)}]"
-        return f"{' '.join(fields[:first])} (\n" + "".join(f"{_INDENT}{line}\n" for line in lines) + f"{_INDENT}){note}"
+        return (
+            f"{' '.join(fields[:first])} (\n"
+            + "".join(f"{_INDENT}{line}\n" for line in lines)
+            + f"{_INDENT}){note}"
+        )
     if not lookup.show["crypto"] and kind in ("DS", "CDS", "DLV"):
         return f"{' '.join(fields[:first])} [omitted]"
     return f"{' '.join(fields[:first])} (\n" + "\n".join(f"{_INDENT}{line}" for line in lines) + " )"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
 
-from namewise.engine import VERSION, BadName
+from namewise.engine import VERSION
 from namewise.tools.dig import layout
 from namewise.tools.dig.exchange import NoReply, Server, ask
 from namewise.tools.dig.grammar import USAGE, Call, Lookup, Usage, parse
 
+TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
     from namewise.engine import Message
     from namewise.tools.dig.exchange import Exchange
@@ -20,33 +20,35 @@ NO_REPLY = 9
 
 def main(args: list[str]) -> int:
     """Run dig with *args*."""
-    out = sys.stdout.write
     try:
         call = parse(args, f"namewise-{VERSION}")
     except Usage as usage:
         return _refuse(usage)
     if call.warnings:
-        out("".join(f"{line}\n" for line in call.warnings))
+        sys.stderr.write("".join(f"{line}\n" for line in call.warnings))
     code = 0
     for lookup in call.lookups:
         try:
             code = _one(lookup, call) or code
         except Usage as usage:
             return _refuse(usage)
-        except BadName as error:
+        except ValueError as error:
             return _bad_name(error)
     return code
 
 
 def _refuse(usage: Usage) -> int:
-    stream = sys.stdout if usage.code == 0 else sys.stderr
+    stream = sys.stdout if usage.to_stdout else sys.stderr
     stream.write(usage.message + "\n" + (USAGE if usage.usage else ""))
     return usage.code
 
 
-def _bad_name(error: BadName) -> int:
+def _bad_name(error: ValueError) -> int:
+    from namewise.engine.errors import BadName
     from namewise.tools import mark
 
+    if not isinstance(error, BadName):
+        raise error
     sys.stderr.write(f"nw dig: {error.message}\n{mark.label(error.text, error.at)}\n")
     return 1
 
@@ -95,7 +97,8 @@ def _greet(lookup: Lookup) -> None:
 
 def _no_reply(lookup: Lookup, none: NoReply) -> int:
     out = sys.stdout.write
-    if lookup.greeting and lookup.format != "json":
+    over_tcp = bool(none.attempts) and none.attempts[-1].transport == "TCP"
+    if lookup.greeting and lookup.format != "json" and not over_tcp:
         out(lookup.greeting)
     if lookup.format == "yaml":
         from namewise.tools.dig import yaml
@@ -105,8 +108,8 @@ def _no_reply(lookup: Lookup, none: NoReply) -> int:
         import json
 
         out(json.dumps({"error": "no servers could be reached"}) + "\n")
-    elif none.attempts and none.attempts[-1].transport == "UDP" or not none.attempts:
-        out(";; no servers could be reached\n\n")
+    elif not over_tcp:
+        out(";; no servers could be reached\n")
     sys.stdout.flush()
     took = sum(attempt.took_s for attempt in none.attempts)
     tried: dict[str, int] = {}
@@ -130,7 +133,11 @@ def print_reply(found: Exchange, lookup: Lookup, call: Call) -> None:
     if lookup.format == "yaml":
         from namewise.tools.dig import yaml
 
-        out(yaml.message(reply, lookup, found.server, found.transport, found.sent, found.received, found.query))
+        out(
+            yaml.message(
+                reply, lookup, found.server, found.transport, found.sent, found.received, found.query
+            )
+        )
         return
     if lookup.short:
         suffix = ""

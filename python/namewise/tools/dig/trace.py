@@ -1,19 +1,20 @@
 """`+trace`: the walk from the root, each server's answer printed, as dig prints it.
 
-The first question (the root's NS set) goes to the named or the system's server. Addresses of the servers below come from
+The first question (the root's NS set) goes to the named or the system's server. Addresses of the servers
+below come from
 glue where there is some, else from that first server. The port of `-p` is used throughout, as dig does.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from namewise.engine import Name
 from namewise.tools.dig import layout
 from namewise.tools.dig.exchange import NoReply, ask
 from namewise.tools.dig.grammar import Call, Lookup
 
+TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
     from namewise.engine import Message
     from namewise.tools.dig.exchange import Exchange
@@ -33,7 +34,7 @@ def walk(lookup: Lookup, call: Call) -> int:
     try:
         found = ask(root, call, _tell, _silent)
     except NoReply:
-        out(";; no servers could be reached\n\n")
+        out(";; no servers could be reached\n")
         return 9
     _print(found, lookup, "answer")
     depth, servers = Name("."), _servers(found.reply, "answer", lookup, call)
@@ -42,7 +43,7 @@ def walk(lookup: Lookup, call: Call) -> int:
             return 0
         step = _ask_any(lookup, call, servers)
         if step is None:
-            out(";; no servers could be reached\n\n")
+            out(";; no servers could be reached\n")
             return 9
         reply = step.reply
         referral = _referral(reply, depth)
@@ -57,7 +58,7 @@ def _ask_any(lookup: Lookup, call: Call, servers: list[tuple[str, str]]) -> Exch
     """Return the reply of the first of *servers*, (address, name), that replies at all."""
     for address, name in servers:
         one = lookup.copy()
-        one.server, one.tries = address, max(lookup.tries - 1, 1)
+        one.servers, one.tries = [address], max(lookup.tries - 1, 1)
         try:
             step = ask(one, call, _tell, _silent)
         except NoReply:
@@ -84,7 +85,9 @@ def _servers(reply: Message, section: str, lookup: Lookup, call: Call) -> list[t
         for record in reply.records("additional")
         if record.type in ("A", "AAAA") and record.owner in names
     ]
-    usable = [(address, name) for address, name in glue if not call.family or (":" in address) == (call.family == 6)]
+    usable = [
+        (address, name) for address, name in glue if not call.family or (":" in address) == (call.family == 6)
+    ]
     usable.sort(key=lambda entry: ":" in entry[0])
     return usable or _addresses(names, lookup, call)
 

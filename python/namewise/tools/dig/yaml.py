@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from namewise.tools.dig.layout import option_text, rdata_text
 
+TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
     from namewise.engine import Message
     from namewise.tools.dig.exchange import Server
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 def message(
-    message: Message, lookup: Lookup, server: Server, transport: str, sent: float, received: float | None, query: Message | None
+    message: Message,
+    lookup: Lookup,
+    server: Server,
+    transport: str,
+    sent: float,
+    received: float | None,
+    query: Message | None,
 ) -> str:
     """Return one message as a list item; *received* is None for a query."""
     is_query = received is None
@@ -24,7 +30,12 @@ def message(
         both = message.recursion_desired and message.recursion_available
         kind = "RECURSIVE_RESPONSE" if both else "AUTH_RESPONSE"
     any_address = '"::"' if ":" in server.address else '"0.0.0.0"'
-    lines = ["- type: MESSAGE", "  message:", f"    type: {kind}", f"    query_time: !!timestamp {_stamp(sent)}"]
+    lines = [
+        "- type: MESSAGE",
+        "  message:",
+        f"    type: {kind}",
+        f"    query_time: !!timestamp {_stamp(sent)}",
+    ]
     if received is not None:
         lines.append(f"    response_time: !!timestamp {_stamp(received)}")
     lines += [
@@ -62,7 +73,9 @@ def message(
             lines.append(f"      {section.upper()}_SECTION:")
         for record in records:
             data = rdata_text(record, lookup)
-            lines.append(f"        - {_quoted(f'{record.owner} {record.ttl} {record.rclass} {record.type} {data}')}")
+            lines.append(
+                f"        - {_quoted(f'{record.owner} {record.ttl} {record.rclass} {record.type} {data}')}"
+            )
     return "\n".join(lines) + "\n"
 
 

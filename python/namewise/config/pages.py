@@ -1,15 +1,11 @@
 """What is generated from the models: the JSON schema and the reference page.
 
-    python -m namewise.config.schema docs
-
-writes both below `docs`; a test holds the committed files against what this would write.
+`make docs` writes them; the gate holds the committed files against what `pages` returns.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -20,8 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCHEMA_ID = "https://namewise.dev/schema/namewise.toml.schema.json"
-SCHEMA_FILE = "schema/namewise.toml.schema.json"
-REFERENCE_FILE = "configuration/reference.md"
+SCHEMA_FILE = "docs/schema/namewise.toml.schema.json"
+REFERENCE_FILE = "docs/configuration/reference.md"
+
+
+def pages() -> dict[str, str]:
+    """Return the content of every generated file by its path from the root of the project."""
+    return {SCHEMA_FILE: json_schema(), REFERENCE_FILE: reference()}
 
 
 def json_schema() -> str:
@@ -98,15 +99,3 @@ def _kind(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         span = f" {least}–{most}" if most is not None else (f" ≥ {least}" if least is not None else "")
         return f"integer{span}"
     return {"string": "text", "boolean": "boolean"}.get(str(schema.get("type")), str(schema.get("type")))
-
-
-def main(folder: str) -> None:
-    """Write both files below *folder*."""
-    for name, text in ((SCHEMA_FILE, json_schema()), (REFERENCE_FILE, reference())):
-        path = Path(folder) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
