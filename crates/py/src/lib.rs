@@ -1,1 +1,49 @@
 //! The border to Python: thin, no logic.
+//!
+//! ```text
+//!   Python  --- wire, one versioned JSON plan, frozen handles ---> engine
+//!           <-- wire, tagged events, JSON steps, errors as data ---
+//! ```
+//! One file per thing that crosses: `name`, `rdata`, `rrset`, `edns`, `message` (and `build`, `layout`,
+//! `dict`, its ways in and out), `code` (the registries), `toml`. Every call goes through `gate`, every error
+//! through `raise`. Classes are frozen: what Python holds never changes under its feet, so no call needs a
+//! lock to read.
+
+mod build;
+mod code;
+mod dict;
+mod edns;
+mod gate;
+mod layout;
+mod message;
+mod name;
+mod raise;
+mod rdata;
+mod rrset;
+mod toml;
+
+use pyo3::prelude::*;
+
+/// The engine of namewise. Import it through `namewise.engine`.
+#[pymodule(gil_used = false)]
+mod _engine {
+    #[pymodule_export]
+    use crate::build::{make_message, make_query, make_response};
+    #[pymodule_export]
+    use crate::code::{registry, type_name, type_value};
+    #[pymodule_export]
+    use crate::edns::{Edns, EdnsOption};
+    #[pymodule_export]
+    use crate::message::{Message, Question};
+    #[pymodule_export]
+    use crate::name::Name;
+    #[pymodule_export]
+    use crate::rdata::Rdata;
+    #[pymodule_export]
+    use crate::rrset::{RRset, Record};
+    #[pymodule_export]
+    use crate::toml::parse_toml;
+
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+}

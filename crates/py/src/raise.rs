@@ -1,0 +1,122 @@
+//! Errors of the engine as data, and the exception each becomes.
+//!
+//! The exception tree itself is Python (`namewise.engine.errors`): one tree, with docstrings where people
+//! read them. It is imported when the first error is raised, never on the way of a call that succeeds.
+
+use nw_wire::name::NameError;
+use nw_wire::rr::RdataError;
+use nw_wire::text::{self, TextError, TextFault};
+use nw_wire::{MessageError, RrType};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+/// A place in a text and what is wrong there.
+pub(crate) struct TomlFault {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+    pub(crate) message: String,
+}
+
+/// What a call of the engine may fail with.
+pub(crate) enum Raise {
+    /// `BadName(message, text, at, code)`
+    BadName { message: String, text: String, at: Option<usize>, code: &'static str },
+    /// `TextError(message, column, expected, code)`
+    Text { message: String, column: usize, expected: String, code: &'static str },
+    /// `WireError(message, offset, code)`
+    Wire { message: String, offset: Option<usize>, code: &'static str },
+    /// `TomlError(faults)`
+    Toml(Vec<TomlFault>),
+    /// `EnginePanic(message)`: our mistake, never a peer's.
+    Panic(String),
+}
+
+impl Raise {
+    /// A name in wire form that is none.
+    pub(crate) fn wire_name(error: NameError) -> Self {
+        let (code, offset) = crate::name::describe(error);
+        Raise::Wire { message: error.to_string(), offset, code }
+    }
+
+    /// Rdata in wire form that is not of its type.
+    pub(crate) fn wire_rdata(rtype: RrType, error: &RdataError) -> Self {
+        Raise::Wire { message: format!("{rtype} data: {error}"), offset: Some(error.at), code: "BAD_RDATA" }
+    }
+
+    /// Text that does not read as what it should be.
+    pub(crate) fn text(given: &str, error: &TextError) -> Self {
+        let (_, column) = text::position(given.as_bytes(), error.at);
+        let (expected, code) = match &error.fault {
+            TextFault::Missing(what) => (what.phrase(), "MISSING"),
+            TextFault::Wrong(what) => (what.phrase(), "WRONG"),
+            TextFault::TooLarge(what) => (what.phrase(), "TOO_LARGE"),
+            TextFault::Trailing => ("the end of the record", "TRAILING"),
+            _ => ("", "BAD_TEXT"),
+        };
+        Raise::Text {
+            message: format!("column {column}: {error}"),
+            column,
+            expected: expected.to_owned(),
+            code,
+        }
+    }
+
+    /// Text that ends before `expected`.
+    pub(crate) fn missing(given: &str, expected: &str) -> Self {
+        Raise::Text {
+            message: format!("{given:?}: expected {expected}"),
+            column: given.len() + 1,
+            expected: expected.to_owned(),
+            code: "MISSING",
+        }
+    }
+
+    /// Return the exception, made by the class of the same meaning in `namewise.engine.errors`.
+    pub(crate) fn into_err(self, py: Python<'_>) -> PyErr {
+        self.build(py).unwrap_or_else(|missing| {
+            let report = PyRuntimeError::new_err("the engine's exceptions cannot be imported");
+            report.set_cause(py, Some(missing));
+            report
+        })
+    }
+
+    fn build(self, py: Python<'_>) -> PyResult<PyErr> {
+        let errors = py.import(intern!(py, "namewise.engine.errors"))?;
+        let made = match self {
+            Raise::BadName { message, text, at, code } => {
+                errors.call_method1("BadName", (message, text, at, code))
+            }
+            Raise::Text { message, column, expected, code } => {
+                errors.call_method1("TextError", (message, column, expected, code))
+            }
+            Raise::Wire { message, offset, code } => {
+                errors.call_method1("WireError", (message, offset, code))
+            }
+            Raise::Toml(faults) => errors.call_method1("toml_error", (positions(faults),)),
+            Raise::Panic(message) => errors.call_method1("EnginePanic", (message,)),
+        }?;
+        Ok(PyErr::from_value(made))
+    }
+}
+
+/// A packet that is not a message.
+impl From<MessageError> for Raise {
+    fn from(error: MessageError) -> Self {
+        let (code, offset) = match error {
+            MessageError::NoHeader => ("NO_HEADER", None),
+            MessageError::Truncated { at } => ("TRUNCATED", Some(at)),
+            MessageError::TrailingBytes { at } => ("TRAILING_BYTES", Some(at)),
+            MessageError::BadPointer { at } => ("BAD_POINTER", Some(at)),
+            MessageError::NameTooLong { at } => ("NAME_TOO_LONG", Some(at)),
+            MessageError::BadRdata { at, .. } => ("BAD_RDATA", Some(at)),
+            MessageError::BadOpt { at } => ("BAD_OPT", Some(at)),
+            MessageError::BadTsig { at } => ("BAD_TSIG", Some(at)),
+        };
+        Raise::Wire { message: error.to_string(), offset, code }
+    }
+}
+
+fn positions(faults: Vec<TomlFault>) -> Vec<(u32, u32, String)> {
+    faults.into_iter().map(|fault| (fault.line, fault.column, fault.message)).collect()
+}

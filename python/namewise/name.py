@@ -1,0 +1,18 @@
+"""Domain names: absolute, in any case, in the order of DNSSEC.
+
+>>> from namewise.name import Name
+>>> name = Name("www.Example.COM")
+>>> str(name), name == Name("WWW.example.com."), len(name)
+('www.Example.COM.', True, 3)
+>>> name.is_at_or_below("example.com"), str(name.parent)
+(True, 'Example.COM.')
+>>> str(Name("mail", origin=Name("example.com")))
+'mail.example.com.'
+"""
+
+from .engine import Name
+from .engine.errors import BadName
+
+ROOT = Name(".")
+
+__all__ = ["ROOT", "BadName", "Name"]

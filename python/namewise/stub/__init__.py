@@ -1,0 +1,16 @@
+"""The asking side: what to ask whom, and what to make of the replies.
+
+`lookup` decides and does no I/O; `blocking` and `aio` carry its exchanges over sockets. `aio` is imported on
+first use, since asyncio is the slowest thing to import here.
+
+>>> import namewise
+>>> namewise.resolve("localhost.example", server="192.0.2.300")
+Traceback (most recent call last):
+ValueError: '192.0.2.300' is not a server: expected an IP address, with a port or without
+"""
+
+from .answer import Answer
+from .blocking import query, resolve
+from .servers import ServerAddress, Servers, parse_server, system_servers
+
+__all__ = ["Answer", "ServerAddress", "Servers", "parse_server", "query", "resolve", "system_servers"]

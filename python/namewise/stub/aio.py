@@ -1,0 +1,123 @@
+"""The lookup, carried by asyncio: `answer = await namewise.aio.resolve("example.com")`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from .lookup import Failure, Reply, lookup, one_question
+from .servers import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from ..engine import Message, Name
+    from .answer import Answer
+    from .lookup import Exchange
+    from .servers import ServerAddress
+
+T = TypeVar("T")
+
+
+async def resolve(
+    name: str | Name,
+    rtype: str | int = "A",
+    *,
+    rclass: str | int = "IN",
+    server: str | Sequence[str] | None = None,
+    port: int = 53,
+    timeout_s: float | None = None,
+    attempts: int | None = None,
+    tcp: bool | None = None,
+    dnssec_ok: bool = False,
+) -> Answer:
+    """Return the records of `rtype` at the absolute `name`; see `namewise.resolve`."""
+    servers = choose(server, port, timeout_s, attempts, tcp)
+    return await carry(lookup(name, rtype, rclass, servers, dnssec_ok=dnssec_ok))
+
+
+async def query(
+    message: Message,
+    server: str,
+    *,
+    port: int = 53,
+    timeout_s: float = 5.0,
+    tcp: bool = False,
+    retry_truncated: bool = True,
+) -> Message:
+    """Send `message` to one server and return its reply; see `namewise.query`."""
+    return await carry(one_question(message, server, port, timeout_s, tcp, retry_truncated))
+
+
+async def carry(steps: Generator[Exchange, Reply | Failure, T]) -> T:
+    """Carry out the exchanges of `steps` and return what it returns."""
+    try:
+        wanted = next(steps)
+        while True:
+            wanted = steps.send(await exchange(wanted))
+    except StopIteration as done:
+        value: T = done.value
+        return value
+
+
+async def exchange(wanted: Exchange) -> Reply | Failure:
+    """Carry out one exchange."""
+    started = time.monotonic()
+    send = _over_tcp if wanted.transport == "tcp" else _over_udp
+    try:
+        async with asyncio.timeout(wanted.timeout_s):
+            wire = await send(wanted.query, wanted.server)
+    except TimeoutError:
+        return Failure("timeout", time.monotonic() - started)
+    except asyncio.IncompleteReadError as error:
+        reason = f"connection closed after {len(error.partial)} of {error.expected} octets"
+        return Failure(reason, time.monotonic() - started)
+    except OSError as error:
+        return Failure((error.strerror or str(error)).lower(), time.monotonic() - started)
+    return Reply(wire, time.monotonic() - started)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    """Resolves `reply` with the first datagram that replies to `query`; passes over all others."""
+
+    def __init__(self, query: Message) -> None:
+        self.query = query
+        self.reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, _from: object) -> None:
+        if not self.reply.done() and self.query.accepts(data):
+            self.reply.set_result(data)
+
+    def error_received(self, error: Exception) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(error)
+
+
+async def _over_udp(query: Message, server: ServerAddress) -> bytes:
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.create_datagram_endpoint(
+        lambda: _Datagrams(query), remote_addr=(server.host, server.port), family=server.family
+    )
+    try:
+        transport.sendto(query.wire)
+        return await protocol.reply
+    finally:
+        transport.close()
+
+
+async def _over_tcp(query: Message, server: ServerAddress) -> bytes:
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    try:
+        writer.write(len(query.wire).to_bytes(2, "big") + query.wire)
+        await writer.drain()
+        while True:
+            length = int.from_bytes(await reader.readexactly(2), "big")
+            reply = await reader.readexactly(length)
+            if query.accepts(reply):
+                return reply
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()

@@ -1,0 +1,128 @@
+"""The lookup, carried by blocking sockets."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from .lookup import Failure, Reply, lookup, one_question
+from .servers import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from ..engine import Message, Name
+    from .answer import Answer
+    from .lookup import Exchange
+    from .servers import ServerAddress
+
+MAX_MESSAGE = 65535
+T = TypeVar("T")
+
+
+def resolve(
+    name: str | Name,
+    rtype: str | int = "A",
+    *,
+    rclass: str | int = "IN",
+    server: str | Sequence[str] | None = None,
+    port: int = 53,
+    timeout_s: float | None = None,
+    attempts: int | None = None,
+    tcp: bool | None = None,
+    dnssec_ok: bool = False,
+) -> Answer:
+    """Return the records of `rtype` at the absolute `name`, aliases followed as the server followed them.
+
+    server: address or addresses (`192.0.2.1`, `[2001:db8::1]:5300`); without it, what /etc/resolv.conf names.
+    timeout_s: patience for each question to a server; attempts: rounds over all servers; tcp: never ask
+    over UDP. Raises NXDOMAIN, NoAnswer, Timeout or ServersFailed, all of them ResolutionError, each
+    with every attempt.
+    """
+    servers = choose(server, port, timeout_s, attempts, tcp)
+    return carry(lookup(name, rtype, rclass, servers, dnssec_ok=dnssec_ok))
+
+
+def query(
+    message: Message,
+    server: str,
+    *,
+    port: int = 53,
+    timeout_s: float = 5.0,
+    tcp: bool = False,
+    retry_truncated: bool = True,
+) -> Message:
+    """Send `message` to one server and return its reply, whatever it says.
+
+    A truncated reply is asked for again over TCP unless `retry_truncated` is false. Raises Timeout or
+    ServersFailed if there is no reply, WireError if it is malformed.
+    """
+    return carry(one_question(message, server, port, timeout_s, tcp, retry_truncated))
+
+
+def carry(steps: Generator[Exchange, Reply | Failure, T]) -> T:
+    """Carry out the exchanges of `steps` and return what it returns."""
+    try:
+        wanted = next(steps)
+        while True:
+            wanted = steps.send(exchange(wanted))
+    except StopIteration as done:
+        value: T = done.value
+        return value
+
+
+def exchange(wanted: Exchange) -> Reply | Failure:
+    """Carry out one exchange."""
+    started = time.monotonic()
+    deadline = started + wanted.timeout_s
+    try:
+        send = _over_tcp if wanted.transport == "tcp" else _over_udp
+        wire = send(wanted.query, wanted.server, deadline)
+    except TimeoutError:
+        return Failure("timeout", time.monotonic() - started)
+    except OSError as error:
+        return Failure((error.strerror or str(error)).lower(), time.monotonic() - started)
+    return Reply(wire, time.monotonic() - started)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _over_udp(query: Message, server: ServerAddress, deadline: float) -> bytes:
+    with socket.socket(server.family, socket.SOCK_DGRAM) as link:
+        # Connected: the system drops what comes from elsewhere and reports a closed port.
+        link.connect(server)
+        link.send(query.wire)
+        while True:
+            link.settimeout(_left(deadline))
+            datagram = link.recv(MAX_MESSAGE)
+            if query.accepts(datagram):
+                return datagram
+
+
+def _over_tcp(query: Message, server: ServerAddress, deadline: float) -> bytes:
+    with socket.socket(server.family, socket.SOCK_STREAM) as link:
+        link.settimeout(_left(deadline))
+        link.connect(server)
+        link.sendall(len(query.wire).to_bytes(2, "big") + query.wire)
+        while True:
+            length = int.from_bytes(_read(link, 2, deadline), "big")
+            reply = _read(link, length, deadline)
+            if query.accepts(reply):
+                return reply
+
+
+def _read(link: socket.socket, length: int, deadline: float) -> bytes:
+    parts = bytearray()
+    while len(parts) < length:
+        link.settimeout(_left(deadline))
+        part = link.recv(length - len(parts))
+        if not part:
+            raise ConnectionError(f"connection closed after {len(parts)} of {length} octets")
+        parts += part
+    return bytes(parts)

@@ -1,0 +1,144 @@
+"""A lookup without I/O: what to ask next, and what a reply means.
+
+`lookup()` is a generator: it yields an `Exchange`, is sent the `Reply` (or the `Failure`) that came of it,
+and returns the `Answer` or raises. The loops that carry the exchanges are `blocking` and `aio`; a test
+carries them from a list.
+
+    ask a server -> reply usable? -> answer, NXDOMAIN or no data: done
+         ^              | truncated: the same server over TCP
+         |              | FORMERR, NOTIMP or BADVERS to EDNS: the same server without EDNS (RFC 6891 §7)
+         +--------------+ else: the next server, until the attempts are used up
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..engine import Message, make_query
+from ..engine.errors import NXDOMAIN, Attempt, NoAnswer, ServersFailed, Timeout, WireError
+from .answer import Answer
+from .servers import parse_server
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ..engine import Name, Question, RRset
+    from .servers import ServerAddress, Servers
+
+UDP_PAYLOAD = 1232  # octets; fits an IPv6 packet of 1280 without fragments
+MAX_ALIASES = 16  # CNAMEs followed inside one response; a longer chain is a loop or an attack
+
+
+class Exchange(NamedTuple):
+    """One question for one server. The driver must pass over every reply that `query.accepts` refuses."""
+
+    server: ServerAddress
+    transport: str  # 'udp' or 'tcp'
+    query: Message
+    timeout_s: float
+
+
+class Reply(NamedTuple):
+    """The reply to an exchange, and how long it took."""
+
+    wire: bytes
+    took_s: float
+
+
+class Failure(NamedTuple):
+    """Why there is no reply: `timeout`, or the system's words for what happened to the connection."""
+
+    reason: str
+    took_s: float
+
+
+def lookup(
+    name: str | Name,
+    rtype: str | int,
+    rclass: str | int,
+    servers: Servers,
+    *,
+    dnssec_ok: bool = False,
+) -> Generator[Exchange, Reply | Failure, Answer]:
+    """Yield exchanges until one of them decides; return its Answer.
+
+    Raises NXDOMAIN, NoAnswer, Timeout (no server replied at all) or ServersFailed, each with every
+    attempt made.
+    """
+    with_edns = make_query(name, rtype, rclass, udp_payload=UDP_PAYLOAD, dnssec_ok=dnssec_ok)
+    without_edns = make_query(name, rtype, rclass, udp_payload=None)
+    question = with_edns.questions[0]
+    attempts: list[Attempt] = []
+    last: Message | None = None
+    for _round in range(servers.attempts):
+        for server in servers.addresses:
+            transport, message = ("tcp" if servers.tcp else "udp"), with_edns
+            while True:
+                # A new id for each question: what an attacker learns of one is worth nothing for the next.
+                outcome = yield Exchange(server, transport, message.with_new_id(), servers.timeout_s)
+                response, seen = _read(outcome)
+                attempts.append(Attempt(str(server), transport, seen, outcome.took_s))
+                if response is None:
+                    break
+                last = response
+                if response.truncated and transport == "udp":
+                    transport = "tcp"
+                elif message is with_edns and response.rcode in ("FORMERR", "NOTIMP", "BADVERS"):
+                    message = without_edns
+                elif response.rcode == "NXDOMAIN":
+                    raise NXDOMAIN(f"{question.name} does not exist", question, attempts, response)
+                elif response.rcode == "NOERROR":
+                    return _answer(question, response, attempts)
+                else:
+                    break
+    error = Timeout if last is None else ServersFailed
+    raise error(f"no answer for {question.name} {question.type}: {_told(attempts)}", question, attempts, last)
+
+
+def one_question(
+    message: Message, server: str, port: int, timeout_s: float, tcp: bool, retry_truncated: bool
+) -> Generator[Exchange, Reply | Failure, Message]:
+    """Yield `message` for `server`, once more over TCP if the reply is truncated; return the reply."""
+    address = parse_server(server, port)
+    attempts: list[Attempt] = []
+    for transport in ("tcp",) if tcp else ("udp", "tcp"):
+        outcome = yield Exchange(address, transport, message, timeout_s)
+        attempts.append(Attempt(str(address), transport, getattr(outcome, "reason", "reply"), outcome.took_s))
+        if isinstance(outcome, Failure):
+            break
+        response = Message.parse(outcome.wire)
+        if not (response.truncated and transport == "udp" and retry_truncated):
+            return response
+    question = message.questions[0]
+    error = Timeout if attempts[-1].outcome == "timeout" else ServersFailed
+    raise error(f"no reply: {_told(attempts)}", question, attempts)
+
+
+def _read(outcome: Reply | Failure) -> tuple[Message | None, str]:
+    """Return the message, if there is one, and what to note about it."""
+    if isinstance(outcome, Failure):
+        return None, outcome.reason
+    try:
+        response = Message.parse(outcome.wire)
+    except WireError as error:
+        return None, f"malformed reply: {error}"
+    return response, f"{response.rcode}, truncated" if response.truncated else response.rcode
+
+
+def _answer(question: Question, response: Message, attempts: list[Attempt]) -> Answer:
+    name = question.name
+    aliases: list[RRset] = []
+    while len(aliases) <= MAX_ALIASES:
+        here = {rrset.type: rrset for rrset in response.answer if rrset.owner == name}
+        if rrset := here.get(question.type):
+            return Answer(question, rrset, tuple(aliases), response, tuple(attempts))
+        if not (alias := here.get("CNAME")):
+            break
+        aliases.append(alias)
+        name = alias.rdatas[0].names[0]
+    via = f" (an alias of {name})" if aliases else ""
+    raise NoAnswer(f"{question.name}{via} has no {question.type} record", question, attempts, response)
+
+
+def _told(attempts: list[Attempt]) -> str:
+    return "; ".join(f"{attempt.server} over {attempt.transport}: {attempt.outcome}" for attempt in attempts)

@@ -1,0 +1,133 @@
+"""Which servers to ask: what the caller names, or what the system's resolver file names.
+
+The file is read as resolv.conf(5) says: at most three `nameserver` lines, the last `options` win; without
+any server, the one on this host. Search lists, `rotate` and the interplay with other name services belong
+to the view of the whole system.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+RESOLV_CONF = "/etc/resolv.conf"
+DNS_PORT = 53
+MAX_SERVERS = 3  # MAXNS of resolv.h
+
+
+class ServerAddress(NamedTuple):
+    """An address and a port; the text form is `192.0.2.1:53` or `[2001:db8::1]:53`, with a zone where one
+    is needed.
+    """
+
+    host: str
+    port: int
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """The address family, for a socket."""
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Servers(NamedTuple):
+    """Servers in the order in which to ask them, with the patience to have: seconds for each question,
+    rounds over all.
+    """
+
+    addresses: tuple[ServerAddress, ...]
+    timeout_s: float = 5.0
+    attempts: int = 2
+    tcp: bool = False
+
+
+def choose(
+    server: str | Sequence[str] | None,
+    port: int = DNS_PORT,
+    timeout_s: float | None = None,
+    attempts: int | None = None,
+    tcp: bool | None = None,
+) -> Servers:
+    """Return the named servers, or the system's if none is named; what is None stays as it is there."""
+    if server is None:
+        servers = system_servers()
+    else:
+        named = [server] if isinstance(server, str) else server
+        servers = Servers(tuple(parse_server(text, port) for text in named))
+    if not servers.addresses:
+        raise ValueError("no server is named")
+    return servers._replace(
+        timeout_s=servers.timeout_s if timeout_s is None else timeout_s,
+        attempts=servers.attempts if attempts is None else attempts,
+        tcp=servers.tcp if tcp is None else tcp,
+    )
+
+
+def parse_server(text: str, port: int = DNS_PORT) -> ServerAddress:
+    """Return the address in `192.0.2.1`, `192.0.2.1:5300`, `2001:db8::1`, `[2001:db8::1]:5300`, or
+    `ADDRESS#PORT`.
+
+    Raises ValueError for anything else: a server is an address here, since to look up its name would
+    need a server.
+    """
+    host, separator, number = text.rpartition("#")
+    if not separator:
+        if text.startswith("["):
+            host, _, number = text[1:].partition("]")
+            if number and not number.startswith(":"):
+                raise ValueError(f"{text!r} is not a server: expected ':' after ']'")
+            number = number[1:]
+        elif text.count(":") == 1:
+            host, _, number = text.partition(":")
+        else:
+            host, number = text, ""
+    if not _is_address(host):
+        raise ValueError(f"{text!r} is not a server: expected an IP address, with a port or without")
+    if not number:
+        return ServerAddress(host, port)
+    if not number.isdecimal() or not 0 < int(number) < 65536:
+        raise ValueError(f"{text!r} is not a server: the port must be 1 to 65535")
+    return ServerAddress(host, int(number))
+
+
+def system_servers(path: str | Path = RESOLV_CONF) -> Servers:
+    """Return what the system's resolver file says; a line it does not know is passed over, as the system
+    does.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except FileNotFoundError:
+        text = ""
+    addresses: list[ServerAddress] = []
+    timeout_s, attempts, tcp = 5.0, 2, False
+    for line in text.splitlines():
+        match line.split():
+            case ["nameserver", address, *_] if len(addresses) < MAX_SERVERS and _is_address(address):
+                addresses.append(ServerAddress(address, DNS_PORT))
+            case ["options", *options]:
+                for option in options:
+                    key, _, value = option.partition(":")
+                    if key == "timeout" and value.isdecimal():
+                        timeout_s = float(min(max(int(value), 1), 30))
+                    elif key == "attempts" and value.isdecimal():
+                        attempts = min(max(int(value), 1), 5)
+                    elif key == "use-vc":
+                        tcp = True
+    return Servers(tuple(addresses) or (ServerAddress("127.0.0.1", DNS_PORT),), timeout_s, attempts, tcp)
+
+
+def _is_address(text: str) -> bool:
+    host, zoned, zone = text.partition("%")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.inet_pton(family, host)
+    except (OSError, ValueError):
+        return False
+    return bool(zone) if zoned else True
