@@ -1,5 +1,459 @@
-//! RRsets, negative answers and what is known of servers, kept for their TTL within a byte bound.
+//! Answers, absences, failures, delegations and what is known of servers, kept for their TTL within a byte bound.
+//!
+//! ```text
+//!                     hash of the name (keyed)
+//!                    /          |
+//! shard 0 ... shard 15          |            each: one short lock
+//!   answers: Table<Entry>       |            copied into messages by `hit`, read back as RRsets by `get`
+//!   cuts:    Table<Delegation>  |            the resolver's way down, never shown to clients
+//! servers: Table<Server>, Table<Lame>        by address
+//! ```
+//!
+//! One [`Cache`] is shared by all workers. It has no clock: every call says what time it is. Ages are whole seconds since
+//! an entry was stored, TTLs count down by them, and an entry is a miss from the moment at which its life is over
+//! (RFC 1035 §3.2.1, RFC 2181 §8).
+//!
+//! RFCs: 1035 §7.4 (what to keep), 2181 §5.4.1 (credibility), 2308 (negative answers), 9520 (failures).
+//!
+//! *Limitations*: nothing is served after its life (RFC 8767), nothing is synthesised from NSEC (RFC 8198).
 #![forbid(unsafe_code)]
+
+mod delegation;
+mod entry;
+mod servers;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nw_wire::code::{Class, Ede, Rcode, RrType};
+use nw_wire::message::Section;
+use nw_wire::name::{Name, NameRef};
+use nw_wire::rrset::Rrset;
+use nw_wire::writer::Writer;
+
+pub use delegation::{Delegation, NameServer};
+pub use entry::Rank;
+use entry::{Entry, Key, Kind, NAME};
+pub use servers::{EdnsSupport, ServerNote, Servers};
+use table::{Kept, Table};
 
 /// Microseconds of a monotonic clock. Its zero means nothing; only differences do.
 pub type Micros = u64;
+
+/// Shards, a power of two: more than workers, so that two seldom want the same.
+const SHARDS: usize = 16;
+
+/// A question that a cached answer is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct HitQuestion<'q> {
+    /// The name.
+    pub name: NameRef<'q>,
+    /// The type.
+    pub rtype: RrType,
+    /// The class; nothing but IN is ever found.
+    pub class: Class,
+    /// Whether DNSSEC records are wanted (DO).
+    pub dnssec_ok: bool,
+    /// Whether data that failed validation is wanted (CD). Such data is not kept, so it makes no difference yet.
+    pub checking_disabled: bool,
+}
+
+/// A cached answer that was written into a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The response code.
+    pub rcode: Rcode,
+    /// Why it failed the first time, for a cached failure: to be sent after [`Ede::CACHED_ERROR`].
+    pub failure: Option<Ede>,
+    /// Whether the records did not fit; the message is as it was and must be sent with TC.
+    pub truncated: bool,
+    /// Seconds since the answer was stored.
+    pub age_s: u32,
+}
+
+/// What [`Cache::get`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The RRset asked for, then its signatures.
+    Rrset(Vec<Rrset>),
+    /// The CNAME RRset of the name, then its signatures.
+    Alias(Vec<Rrset>),
+    /// The name has no data of the type: SOA and proof for the authority section.
+    NoData(Vec<Rrset>),
+    /// The name does not exist: SOA and proof for the authority section.
+    NxDomain(Vec<Rrset>),
+    /// The question failed a moment ago.
+    Failure(Ede),
+}
+
+/// The result of a look into the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// Something of use.
+    Hit {
+        /// What.
+        found: Found,
+        /// Seconds since it was stored.
+        age_s: u32,
+        /// Seconds that it may still be used.
+        left_s: u32,
+    },
+    /// Something that was of use once.
+    Expired {
+        /// Seconds since it was stored.
+        age_s: u32,
+    },
+    /// Nothing.
+    Miss,
+}
+
+/// How full the cache is and how it has fared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Answers, absences and failures.
+    pub answers: usize,
+    /// Delegations.
+    pub delegations: usize,
+    /// Servers.
+    pub servers: usize,
+    /// Octets in use by all of them.
+    pub octets: usize,
+    /// Answers that had to make room for others.
+    pub evicted: u64,
+}
+
+/// The caches of one server.
+pub struct Cache {
+    seed: u64,
+    shards: Box<[Shard]>,
+    servers: Servers,
+}
+
+/// What lies between two cache lines, so that two workers do not wait for each other's locks.
+#[repr(align(128))]
+struct Shard {
+    answers: Mutex<Table<Entry>>,
+    cuts: Mutex<Table<Arc<Delegation>>>,
+}
+
+/// Take a lock. A panic elsewhere cannot have left a table half changed: no code of ours panics inside.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a name is kept: the shard, and a hash within it.
+#[derive(Clone, Copy)]
+struct Place {
+    shard: usize,
+    hash: u32,
+}
+
+impl Place {
+    fn with(self, rtype: RrType) -> u32 {
+        self.hash ^ (rtype.0 as u32).wrapping_mul(0x9e37_79b1)
+    }
+}
+
+impl Cache {
+    /// A cache of at most *octets*: nine parts of ten for answers and delegations, one for servers.
+    ///
+    /// `seed`: unpredictable, so that nobody can choose names that collide.
+    pub fn new(octets: usize, seed: u64) -> Cache {
+        let shard = octets / SHARDS / 10;
+        Cache {
+            seed,
+            shards: (0..SHARDS)
+                .map(|_| Shard {
+                    answers: Mutex::new(Table::new(shard * 7)),
+                    cuts: Mutex::new(Table::new(shard * 2)),
+                })
+                .collect(),
+            servers: Servers::new(octets / 10, seed),
+        }
+    }
+
+    /// What is known of servers.
+    pub fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    fn place(&self, name: NameRef<'_>) -> Place {
+        let hash = name.hash64_with(self.seed);
+        Place { shard: (hash >> 60) as usize % SHARDS, hash: hash as u32 }
+    }
+
+    /// Write the cached answer to *question* behind the question that *out* holds already, or return None.
+    ///
+    /// One hash, one lock, one copy; nothing is allocated. The records count down their TTLs and take the question's case,
+    /// since their owner names point to it. Header flags and rcode are the caller's business.
+    pub fn hit(&self, question: &HitQuestion<'_>, now: Micros, out: &mut Writer<'_>) -> Option<Hit> {
+        if question.class != Class::IN {
+            return None;
+        }
+        let (name, rtype) = (question.name, question.rtype);
+        let place = self.place(name);
+        let mut answers = lock(&self.shards[place.shard].answers);
+        let usable = |entry: &Entry, key| {
+            let suits = !matches!(entry.kind(), Kind::Chain { dnssec_ok, .. } if dnssec_ok != question.dnssec_ok);
+            suits && entry.is(name, key) && !entry.expired(now)
+        };
+        let at = answers
+            .locate(place.with(rtype), |entry| usable(entry, rtype))
+            .or_else(|| answers.locate(place.with(NAME), |entry| usable(entry, NAME)))?;
+        let entry = answers.warm(at);
+        let age_s = entry.age_s(now);
+        let rcode = match entry.kind() {
+            Kind::NxDomain | Kind::Chain { nxdomain: true, .. } => Rcode::NXDOMAIN,
+            Kind::Failure => return Some(Hit { age_s, ..failed(entry) }),
+            Kind::Chain { nxdomain: false, .. } | Kind::Rrset | Kind::NoData => Rcode::NOERROR,
+        };
+        let body = entry.body(question.dnssec_ok);
+        let hit = Hit { rcode, failure: None, truncated: false, age_s };
+        let Ok(start) = out.raw(Section::Answer, body.answer, body.bytes) else {
+            return Some(Hit { truncated: true, ..hit });
+        };
+        if body.authority != 0 {
+            // The octets are there; what is left is to count them.
+            let counted = out.raw(Section::Authority, body.authority, &[]);
+            debug_assert!(counted.is_ok(), "nothing always fits");
+        }
+        for offset in body.ttl_offsets() {
+            let ttl = body.bytes[offset..].first_chunk().map_or(0, |ttl| u32::from_be_bytes(*ttl));
+            out.patch_ttl(start + offset, ttl.saturating_sub(age_s));
+        }
+        Some(hit)
+    }
+
+    /// What is kept about *name* and *rtype*: data, an alias, an absence or a failure.
+    ///
+    /// DNSSEC records are included. Whole chains are not looked at: the resolver follows aliases itself.
+    pub fn get(&self, name: NameRef<'_>, rtype: RrType, now: Micros) -> Lookup {
+        let place = self.place(name);
+        let mut answers = lock(&self.shards[place.shard].answers);
+        let mut stale = None;
+        for key in [rtype, RrType::CNAME, NAME] {
+            let single = |entry: &Entry| entry.is(name, key) && !matches!(entry.kind(), Kind::Chain { .. });
+            let Some(entry) = answers.find(place.with(key), single) else { continue };
+            let age_s = entry.age_s(now);
+            if entry.expired(now) {
+                stale.get_or_insert(age_s);
+                continue;
+            }
+            let found = match entry.kind() {
+                Kind::Rrset if key == rtype => Found::Rrset(entry.rrsets(now, true)),
+                Kind::Rrset => Found::Alias(entry.rrsets(now, true)),
+                Kind::NoData if key == rtype => Found::NoData(entry.rrsets(now, true)),
+                Kind::NxDomain => Found::NxDomain(entry.rrsets(now, true)),
+                Kind::Failure if key == rtype => Found::Failure(failed(entry).failure.unwrap_or(Ede::OTHER)),
+                // What is known about the alias itself says nothing about the type asked for.
+                Kind::NoData | Kind::Failure | Kind::Chain { .. } => continue,
+            };
+            return Lookup::Hit { found, age_s, left_s: entry.left_s(now) };
+        }
+        stale.map_or(Lookup::Miss, |age_s| Lookup::Expired { age_s })
+    }
+
+    /// Keep *rrset* with its *signatures* for its TTL. Returns false when something more credible is kept already.
+    pub fn put_rrset(&self, rrset: &Rrset, signatures: Option<&Rrset>, rank: Rank, now: Micros) -> bool {
+        let key = Key { name: rrset.owner.as_ref(), rtype: rrset.rtype, kind: Kind::Rrset, rank };
+        if rrset.ttl == 0 || rrset.rdatas.is_empty() || rrset.class != Class::IN || rrset.rtype == NAME {
+            return false;
+        }
+        let signatures: &[&Rrset] = &signatures.into_iter().collect::<Vec<_>>();
+        match Entry::from_rrsets(&key, &[rrset], signatures, rrset.ttl, now) {
+            Some(entry) => self.put(&key, entry, now),
+            None => false,
+        }
+    }
+
+    /// Keep that *name* has no data of *rtype*, or with None that it does not exist (RFC 2308 §5).
+    ///
+    /// `soa`: the zone's SOA with the TTL of the absence. `proof`: signatures and NSEC or NSEC3 records.
+    pub fn put_absence(
+        &self,
+        name: NameRef<'_>,
+        rtype: Option<RrType>,
+        soa: &Rrset,
+        proof: &[Rrset],
+        now: Micros,
+    ) -> bool {
+        let (rtype, kind) = rtype.map_or((NAME, Kind::NxDomain), |rtype| (rtype, Kind::NoData));
+        let key = Key { name, rtype, kind, rank: Rank::Authoritative };
+        if soa.ttl == 0 {
+            return false;
+        }
+        match Entry::from_rrsets(&key, &[soa], &proof.iter().collect::<Vec<_>>(), soa.ttl, now) {
+            Some(entry) => self.put(&key, entry, now),
+            None => false,
+        }
+    }
+
+    /// Keep for *life_s* seconds that looking for *name* and *rtype* failed for the reason *ede* (RFC 9520).
+    pub fn put_failure(&self, name: NameRef<'_>, rtype: RrType, ede: Ede, life_s: u32, now: Micros) -> bool {
+        let key = Key { name, rtype, kind: Kind::Failure, rank: Rank::NonAuthoritative };
+        match Entry::from_octets(&key, &ede.0.to_be_bytes(), life_s, now) {
+            Some(entry) if life_s > 0 => self.put(&key, entry, now),
+            _ => false,
+        }
+    }
+
+    /// Keep the whole answer to a question whose name is an alias, as it stands in a message.
+    ///
+    /// `body`: what follows the question in it; `ttl_offsets`: where in `body` the TTL fields are.
+    pub fn put_chain(&self, question: &HitQuestion<'_>, chain: &Chain<'_>, now: Micros) -> bool {
+        let kind = Kind::Chain { dnssec_ok: question.dnssec_ok, nxdomain: chain.rcode == Rcode::NXDOMAIN };
+        let rtype = question.rtype;
+        let key = Key { name: question.name, rtype, kind, rank: Rank::NonAuthoritative };
+        let suits = chain.life_s > 0 && matches!(chain.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
+        match Entry::from_rendered(&key, chain.counts, chain.ttl_offsets, chain.body, chain.life_s, now) {
+            Some(entry) if suits => self.put(&key, entry, now),
+            _ => false,
+        }
+    }
+
+    /// Put *entry* in the place of everything else about its key.
+    fn put(&self, key: &Key<'_>, entry: Entry, now: Micros) -> bool {
+        let place = self.place(key.name);
+        let hash = place.with(key.rtype);
+        let mut answers = lock(&self.shards[place.shard].answers);
+        let same = |other: &Entry| other.is(key.name, key.rtype);
+        if let Some(other) = answers.peek(hash, |other| same(other) && !matches!(other.kind(), Kind::Chain { .. }))
+            && !other.expired(now)
+        {
+            let weaker = other.kind() == Kind::Rrset && other.rank() > key.rank;
+            let only_failed = key.kind == Kind::Failure && other.kind() != Kind::Failure;
+            if weaker || only_failed {
+                return false;
+            }
+        }
+        // The answers for clients with and without DO may stand side by side; nothing else may.
+        let beside = |other: &Entry| {
+            let (one, two) = (other.kind(), key.kind);
+            matches!((one, two), (Kind::Chain { dnssec_ok: a, .. }, Kind::Chain { dnssec_ok: b, .. }) if a != b)
+        };
+        while answers.remove(hash, |other| same(other) && !beside(other)).is_some() {}
+        if key.kind == Kind::Rrset {
+            // Whoever has data exists.
+            answers.remove(place.with(NAME), |other| other.is(key.name, NAME));
+        }
+        answers.put(hash, entry, now, |_| false)
+    }
+
+    /// The delegation of exactly *zone*, if it is known and still holds.
+    pub fn cut(&self, zone: NameRef<'_>, now: Micros) -> Option<Arc<Delegation>> {
+        let place = self.place(zone);
+        let mut cuts = lock(&self.shards[place.shard].cuts);
+        cuts.find(place.hash, |cut| cut.zone == zone).filter(|cut| !cut.expired(now)).map(|cut| Arc::clone(cut))
+    }
+
+    /// Keep a delegation.
+    pub fn put_cut(&self, cut: Arc<Delegation>, now: Micros) {
+        let place = self.place(cut.zone.as_ref());
+        let zone = cut.zone.clone();
+        lock(&self.shards[place.shard].cuts).put(place.hash, cut, now, |other| other.zone == zone);
+    }
+
+    /// Forget everything about exactly *name*. Returns how many entries there were.
+    pub fn flush_name(&self, name: NameRef<'_>) -> usize {
+        let shard = &self.shards[self.place(name).shard];
+        lock(&shard.answers).remove_all(|entry| entry.name() == name)
+            + lock(&shard.cuts).remove_all(|cut| cut.zone == name)
+    }
+
+    /// Forget everything about names at or below *top*, with the chains that end there. Returns how many entries.
+    pub fn flush_tree(&self, top: NameRef<'_>) -> usize {
+        let mut count = 0;
+        for shard in &self.shards {
+            count += lock(&shard.answers).remove_all(|entry| {
+                entry.name().is_at_or_below(top) || matches!(entry.kind(), Kind::Chain { .. })
+            });
+            count += lock(&shard.cuts).remove_all(|cut| cut.zone.as_ref().is_at_or_below(top));
+        }
+        count
+    }
+
+    /// Forget everything, servers too.
+    pub fn clear(&self) {
+        self.flush_tree(NameRef::ROOT);
+        self.servers.clear();
+    }
+
+    /// Everything kept about *name*, for people: type, state, seconds left, records.
+    pub fn inspect(&self, name: NameRef<'_>, now: Micros) -> Vec<Inspected> {
+        let answers = lock(&self.shards[self.place(name).shard].answers);
+        let about = answers.values().filter(|entry| entry.name() == name && !entry.expired(now));
+        about
+            .map(|entry| Inspected {
+                name: entry.name().to_name(),
+                rtype: Some(entry.rtype()).filter(|&rtype| rtype != NAME),
+                state: match entry.kind() {
+                    Kind::Rrset => "data",
+                    Kind::Chain { .. } => "chain",
+                    Kind::NoData => "nodata",
+                    Kind::NxDomain => "nxdomain",
+                    Kind::Failure => "failure",
+                },
+                age_s: entry.age_s(now),
+                left_s: entry.left_s(now),
+                records: entry.rrsets(now, true),
+            })
+            .collect()
+    }
+
+    /// How full the cache is.
+    pub fn stats(&self) -> CacheStats {
+        let mut stats =
+            CacheStats { servers: self.servers.len(), octets: self.servers.octets(), ..CacheStats::default() };
+        for shard in &self.shards {
+            let answers = lock(&shard.answers);
+            stats.answers += answers.len();
+            stats.octets += answers.octets();
+            stats.evicted += answers.evicted();
+            drop(answers);
+            let cuts = lock(&shard.cuts);
+            stats.delegations += cuts.len();
+            stats.octets += cuts.octets();
+        }
+        stats
+    }
+}
+
+/// A whole answer as it stands in a message, for [`Cache::put_chain`].
+#[derive(Clone, Copy, Debug)]
+pub struct Chain<'c> {
+    /// The response code.
+    pub rcode: Rcode,
+    /// Records in the answer and in the authority section.
+    pub counts: (u16, u16),
+    /// What follows the question.
+    pub body: &'c [u8],
+    /// Where in `body` the TTL fields are.
+    pub ttl_offsets: &'c [usize],
+    /// Seconds that all of it may be used: the smallest TTL.
+    pub life_s: u32,
+}
+
+/// One entry as [`Cache::inspect`] shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// The name in the case in which it is kept.
+    pub name: Name,
+    /// The type; None when the entry is about the name as a whole.
+    pub rtype: Option<RrType>,
+    /// `data`, `chain`, `nodata`, `nxdomain` or `failure`.
+    pub state: &'static str,
+    /// Seconds since it was stored.
+    pub age_s: u32,
+    /// Seconds that it may still be used.
+    pub left_s: u32,
+    /// Its records; empty for a chain or failure.
+    pub records: Vec<Rrset>,
+}
+
+/// What a failure entry says.
+fn failed(entry: &Entry) -> Hit {
+    let ede = entry.octets().first_chunk().map_or(Ede::OTHER, |code| Ede(u16::from_be_bytes(*code)));
+    Hit { rcode: Rcode::SERVFAIL, failure: Some(ede), truncated: false, age_s: 0 }
+}

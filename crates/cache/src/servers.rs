@@ -1,0 +1,258 @@
+//! What is known of servers: how quick they are, whether they are down, what they understand, where they are lame.
+//!
+//! The smoothed round-trip time and the timeout follow RFC 6298 §2: `srtt + 4 rttvar`, doubled by each timeout in a
+//! row. Several timeouts in a row put a server to rest for a growing time, so that questions do not wait for it when
+//! another lives. What is known fades: a time that has not been confirmed for a while counts less and less, so
+//! that a server which was slow once is tried again.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use nw_wire::name::NameRef;
+
+use crate::table::{Kept, Table};
+use crate::{Micros, lock};
+
+/// Timeouts in a row after which a server rests.
+const TIMEOUTS_BEFORE_REST: u8 = 3;
+/// The first rest; it doubles with each further timeout.
+const FIRST_REST: Micros = 2_000_000;
+/// The longest rest.
+const LONGEST_REST: Micros = 120_000_000;
+/// The rest of a server that the network says is not there.
+const UNREACHABLE_REST: Micros = 5_000_000;
+/// How long it is remembered that a server does not understand EDNS.
+const WITHOUT_EDNS: Micros = 900_000_000;
+/// How long it is remembered that a server is lame for a zone.
+const LAME: Micros = 300_000_000;
+/// The time in which an unconfirmed round-trip time loses half its weight.
+const HALF_LIFE: Micros = 180_000_000;
+/// Doublings of the timeout that timeouts in a row can bring.
+const MOST_DOUBLINGS: u8 = 4;
+/// How long a server of which nothing new is heard stays known.
+const FORGOTTEN: Micros = 3_600_000_000;
+
+/// What a server does with EDNS (RFC 6891 §6.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum EdnsSupport {
+    /// Not known yet.
+    #[default]
+    Unknown,
+    /// It has replied with OPT.
+    Yes,
+    /// It has refused OPT, or replied only without.
+    No,
+}
+
+/// What is known of one server, at the moment of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct ServerNote {
+    /// The smoothed round-trip time, faded with time; None when the server has never replied.
+    pub srtt: Option<Micros>,
+    /// How long to wait for it; None when nothing is known.
+    pub timeout: Option<Micros>,
+    /// Timeouts since its last reply.
+    pub timeouts: u8,
+    /// When its rest ends, if it rests.
+    pub rests_until: Option<Micros>,
+    /// Whether it understands EDNS.
+    pub edns: EdnsSupport,
+}
+
+#[derive(Clone, Copy)]
+struct Server {
+    address: SocketAddr,
+    /// 0: never replied.
+    srtt: u32,
+    rttvar: u32,
+    timeouts: u8,
+    edns: EdnsSupport,
+    rests_until: Micros,
+    edns_until: Micros,
+    heard: Micros,
+}
+
+impl Kept for Server {
+    fn octets(&self) -> usize {
+        0
+    }
+
+    fn expired(&self, now: Micros) -> bool {
+        now >= self.heard.saturating_add(FORGOTTEN) && now >= self.rests_until
+    }
+}
+
+/// A server that does not serve a zone delegated to it.
+struct Lame {
+    address: SocketAddr,
+    zone: u64,
+    until: Micros,
+}
+
+impl Kept for Lame {
+    fn octets(&self) -> usize {
+        0
+    }
+
+    fn expired(&self, now: Micros) -> bool {
+        now >= self.until
+    }
+}
+
+/// What is known of all servers. Shared between workers.
+pub struct Servers {
+    seed: u64,
+    known: Mutex<Table<Server>>,
+    lame: Mutex<Table<Lame>>,
+}
+
+impl Servers {
+    pub(crate) fn new(octets: usize, seed: u64) -> Servers {
+        Servers {
+            seed,
+            known: Mutex::new(Table::new(octets / 4 * 3)),
+            lame: Mutex::new(Table::new(octets / 4)),
+        }
+    }
+
+    fn hash(&self, address: SocketAddr) -> u32 {
+        let bits = match address {
+            SocketAddr::V4(v4) => v4.ip().to_bits() as u128,
+            SocketAddr::V6(v6) => v6.ip().to_bits(),
+        };
+        let mut hash = self.seed ^ address.port() as u64;
+        for half in [bits as u64, (bits >> 64) as u64] {
+            let product = ((hash ^ half) as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+            hash = product as u64 ^ (product >> 64) as u64;
+        }
+        (hash >> 32) as u32 ^ hash as u32
+    }
+
+    /// What is known of *address* at *now*.
+    pub fn note(&self, address: SocketAddr, now: Micros) -> ServerNote {
+        let hash = self.hash(address);
+        let mut known = lock(&self.known);
+        let Some(server) = known.find(hash, |server| server.address == address) else {
+            return ServerNote::default();
+        };
+        let edns = match server.edns {
+            EdnsSupport::No if now >= server.edns_until => EdnsSupport::Unknown,
+            edns => edns,
+        };
+        let doublings = server.timeouts.min(MOST_DOUBLINGS);
+        let (srtt, timeout) = if server.srtt == 0 {
+            (None, None)
+        } else {
+            let halves = (now.saturating_sub(server.heard) / HALF_LIFE).min(20) as u32;
+            let base = server.srtt as Micros + 4 * server.rttvar as Micros;
+            (Some(server.srtt as Micros >> halves), Some(base << doublings))
+        };
+        ServerNote {
+            srtt,
+            timeout,
+            timeouts: server.timeouts,
+            rests_until: Some(server.rests_until).filter(|&until| until > now),
+            edns,
+        }
+    }
+
+    /// Change what is known of *address*.
+    fn change(&self, address: SocketAddr, now: Micros, change: impl FnOnce(&mut Server)) {
+        let hash = self.hash(address);
+        let mut known = lock(&self.known);
+        if let Some(server) = known.find(hash, |server| server.address == address) {
+            change(server);
+            return;
+        }
+        let mut server = Server {
+            address,
+            srtt: 0,
+            rttvar: 0,
+            timeouts: 0,
+            edns: EdnsSupport::Unknown,
+            rests_until: 0,
+            edns_until: 0,
+            heard: now,
+        };
+        change(&mut server);
+        known.put(hash, server, now, |server| server.address == address);
+    }
+
+    /// *address* replied after *took*, with OPT or without. RFC 6298 §2.
+    pub fn replied(&self, address: SocketAddr, took: Micros, with_opt: bool, now: Micros) {
+        let took = u32::try_from(took).unwrap_or(u32::MAX).clamp(1, 60_000_000);
+        self.change(address, now, |server| {
+            if server.srtt == 0 {
+                (server.srtt, server.rttvar) = (took, took / 2);
+            } else {
+                server.rttvar = server.rttvar / 4 * 3 + server.srtt.abs_diff(took) / 4;
+                server.srtt = (server.srtt / 8 * 7 + took / 8).max(1);
+            }
+            (server.timeouts, server.rests_until, server.heard) = (0, 0, now);
+            if with_opt {
+                server.edns = EdnsSupport::Yes;
+            }
+        });
+    }
+
+    /// *address* let a question go unanswered.
+    pub fn timed_out(&self, address: SocketAddr, now: Micros) {
+        self.change(address, now, |server| {
+            server.timeouts = server.timeouts.saturating_add(1);
+            if server.timeouts >= TIMEOUTS_BEFORE_REST {
+                let doublings = (server.timeouts - TIMEOUTS_BEFORE_REST).min(8);
+                server.rests_until = now + (FIRST_REST << doublings).min(LONGEST_REST);
+            }
+        });
+    }
+
+    /// The network says that *address* is not there.
+    pub fn unreachable(&self, address: SocketAddr, now: Micros) {
+        self.change(address, now, |server| server.rests_until = now + UNREACHABLE_REST);
+    }
+
+    /// *address* does not understand EDNS.
+    pub fn without_edns(&self, address: SocketAddr, now: Micros) {
+        self.change(address, now, |server| {
+            (server.edns, server.edns_until) = (EdnsSupport::No, now + WITHOUT_EDNS);
+        });
+    }
+
+    /// *address* does not serve *zone*.
+    pub fn lame(&self, address: SocketAddr, zone: NameRef<'_>, now: Micros) {
+        let (hash, zone) = (self.hash(address), zone.hash64_with(self.seed));
+        let note = Lame { address, zone, until: now + LAME };
+        lock(&self.lame).put(hash ^ zone as u32, note, now, |lame| lame.address == address && lame.zone == zone);
+    }
+
+    /// Whether *address* was found not to serve *zone*.
+    pub fn is_lame(&self, address: SocketAddr, zone: NameRef<'_>, now: Micros) -> bool {
+        let mut lame = lock(&self.lame);
+        if lame.len() == 0 {
+            return false;
+        }
+        let (hash, zone) = (self.hash(address), zone.hash64_with(self.seed));
+        lame.find(hash ^ zone as u32, |lame| lame.address == address && lame.zone == zone)
+            .is_some_and(|lame| now < lame.until)
+    }
+
+    /// Forget everything.
+    pub fn clear(&self) {
+        lock(&self.known).remove_all(|_| true);
+        lock(&self.lame).remove_all(|_| true);
+    }
+
+    /// How many servers are known.
+    pub fn len(&self) -> usize {
+        lock(&self.known).len()
+    }
+
+    /// Whether no server is known.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn octets(&self) -> usize {
+        lock(&self.known).octets() + lock(&self.lame).octets()
+    }
+}
