@@ -196,7 +196,8 @@ impl Cache {
         let place = self.place(name);
         let mut answers = lock(&self.shards[place.shard].answers);
         let usable = |entry: &Entry, key| {
-            let suits = !matches!(entry.kind(), Kind::Chain { dnssec_ok, .. } if dnssec_ok != question.dnssec_ok);
+            let suits =
+                !matches!(entry.kind(), Kind::Chain { dnssec_ok, .. } if dnssec_ok != question.dnssec_ok);
             suits && entry.is(name, key) && !entry.expired(now)
         };
         let at = answers
@@ -319,7 +320,8 @@ impl Cache {
         let hash = place.with(key.rtype);
         let mut answers = lock(&self.shards[place.shard].answers);
         let same = |other: &Entry| other.is(key.name, key.rtype);
-        if let Some(other) = answers.peek(hash, |other| same(other) && !matches!(other.kind(), Kind::Chain { .. }))
+        if let Some(other) =
+            answers.peek(hash, |other| same(other) && !matches!(other.kind(), Kind::Chain { .. }))
             && !other.expired(now)
         {
             let weaker = other.kind() == Kind::Rrset && other.rank() > key.rank;
@@ -345,7 +347,9 @@ impl Cache {
     pub fn cut(&self, zone: NameRef<'_>, now: Micros) -> Option<Arc<Delegation>> {
         let place = self.place(zone);
         let mut cuts = lock(&self.shards[place.shard].cuts);
-        cuts.find(place.hash, |cut| cut.zone == zone).filter(|cut| !cut.expired(now)).map(|cut| Arc::clone(cut))
+        cuts.find(place.hash, |cut| cut.zone == zone)
+            .filter(|cut| !cut.expired(now))
+            .map(|cut| Arc::clone(cut))
     }
 
     /// Keep a delegation.
@@ -404,8 +408,11 @@ impl Cache {
 
     /// How full the cache is.
     pub fn stats(&self) -> CacheStats {
-        let mut stats =
-            CacheStats { servers: self.servers.len(), octets: self.servers.octets(), ..CacheStats::default() };
+        let mut stats = CacheStats {
+            servers: self.servers.len(),
+            octets: self.servers.octets(),
+            ..CacheStats::default()
+        };
         for shard in &self.shards {
             let answers = lock(&shard.answers);
             stats.answers += answers.len();

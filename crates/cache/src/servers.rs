@@ -222,7 +222,8 @@ impl Servers {
     pub fn lame(&self, address: SocketAddr, zone: NameRef<'_>, now: Micros) {
         let (hash, zone) = (self.hash(address), zone.hash64_with(self.seed));
         let note = Lame { address, zone, until: now + LAME };
-        lock(&self.lame).put(hash ^ zone as u32, note, now, |lame| lame.address == address && lame.zone == zone);
+        lock(&self.lame)
+            .put(hash ^ zone as u32, note, now, |lame| lame.address == address && lame.zone == zone);
     }
 
     /// Whether *address* was found not to serve *zone*.

@@ -30,6 +30,8 @@ pub struct Budget {
     /// Questions to one server address for one name at one cut, every fallback included; stops servers that answer
     /// FORMERR, TC and nonsense in turn (CVE-2026-5950).
     pub max_queries_per_server: u32,
+    /// Questions that one server address may leave unanswered for one name at one cut.
+    pub max_timeouts_per_server: u32,
     /// Lookups of name server addresses for one client question; stops NXNSAttack at the victim zone.
     pub max_address_lookups: u32,
     /// Lookups of name server addresses that end without an address, for one client question.
@@ -87,6 +89,7 @@ impl Default for Budget {
             max_addresses_per_ns: 6,
             max_queries_per_cut: 13,
             max_queries_per_server: 5,
+            max_timeouts_per_server: 4,
             max_address_lookups: 10,
             max_failed_address_lookups: 5,
             parallel_address_lookups: 3,

@@ -44,6 +44,8 @@ pub struct Resolution {
     pub ede: Vec<(Ede, String)>,
     /// The explanation; see [`crate::trace`].
     pub steps: Vec<Step>,
+    /// When the question arrived, on the world's clock.
+    pub began: Micros,
     /// The time that the resolution took, microseconds.
     pub took: Micros,
     /// Questions to servers that it caused.

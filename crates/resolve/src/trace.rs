@@ -352,6 +352,8 @@ pub enum Reason {
         /// Its response code.
         rcode: Rcode,
     },
+    /// The question is of a class or type that recursion does not answer.
+    NotAnswered,
     /// The alias chain became too long a name (RFC 6672 §2.2).
     NameTooLong,
     /// The step was begun and its result no longer needed.
@@ -394,6 +396,7 @@ impl Reason {
             Reason::NoHints => "no-hints",
             Reason::NotValidated => "not-validated",
             Reason::Resolved { .. } => "resolved",
+            Reason::NotAnswered => "not-answered",
             Reason::NameTooLong => "name-too-long",
             Reason::Abandoned => "abandoned",
         }
@@ -446,6 +449,7 @@ impl fmt::Display for Reason {
             Reason::NoHints => f.write_str("neither root hints nor a forwarder are configured"),
             Reason::NotValidated => f.write_str("signatures were not checked"),
             Reason::Resolved { rcode } => write!(f, "resolved: {rcode}"),
+            Reason::NotAnswered => f.write_str("recursion does not answer questions of this class or type"),
             Reason::NameTooLong => f.write_str("the alias leads to a name that is too long"),
             Reason::Abandoned => f.write_str("no longer needed"),
         }
@@ -561,6 +565,12 @@ impl Draft {
     /// The extended error that the step gives rise to.
     pub fn ede(mut self, ede: Ede) -> Draft {
         self.ede = Some(ede);
+        self
+    }
+
+    /// The extended error that the step gives rise to, unless it has one already.
+    pub(crate) fn or_ede(mut self, ede: Ede) -> Draft {
+        self.ede.get_or_insert(ede);
         self
     }
 

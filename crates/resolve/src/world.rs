@@ -66,7 +66,7 @@ impl ExchangeError {
 }
 
 /// What the resolver needs from the machine it runs on.
-pub trait World {
+pub trait World: 'static {
     /// The time now. It never goes back.
     fn now(&self) -> Micros;
 

@@ -1,0 +1,241 @@
+//! Where to begin: the deepest zone cut known on the way to a name, a forward, or the root (RFC 1034 §5.3.3 step 2).
+//!
+//! On the way up from the name to the cut, the cache is asked once per label for what would settle the question
+//! without asking anybody: a name above that does not exist (RFC 8020), a DNAME (RFC 6672 §2.2).
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use nw_cache::{Delegation, Found, Lookup, Rank};
+use nw_wire::code::RrType;
+use nw_wire::message::Message;
+use nw_wire::name::{Name, NameRef};
+
+use crate::budget::Meter;
+use crate::classify::{Finding, Reply, flatten};
+use crate::config::{Forward, ForwardMode};
+use crate::flight::Boarding;
+use crate::resolve::{Core, Failure, Task};
+use crate::scrub::{Scrubber, Signed, substitute, synthesise, target_of};
+use crate::select::ServerList;
+use crate::special;
+use crate::trace::{Action, Basis, CacheState, Draft, Layer, Reason, Step, Trace};
+use crate::world::{Micros, SECOND, World};
+
+/// The port that name servers listen on.
+pub(crate) const PORT: u16 = 53;
+/// How long unconfirmed hints are used before the next attempt to prime.
+const UNPRIMED: Micros = 30 * SECOND;
+
+/// What is known without asking anybody.
+pub(crate) enum Local {
+    /// The answer, or an alias on the way.
+    Found(Finding),
+    /// Servers to ask.
+    Servers(ServerList),
+    /// Not even the root servers are known yet.
+    Unprimed,
+}
+
+/// What priming yields: the root's delegation and the steps that led to it, which began at the time given.
+pub(crate) type Primed = (Option<Arc<Delegation>>, Arc<[Step]>, Micros);
+
+impl<W: World> Task<'_, W> {
+    /// Step 1 and 2: look for *name* and *rtype* here, else for the servers to ask.
+    pub(crate) fn local(&self, name: &Name, rtype: RrType, trace: &Trace) -> Result<Local, Failure> {
+        let core = self.core;
+        let now = core.world.now();
+        let forward = core.config.forward(name.as_ref());
+        let step = |layer, reason| Draft::new(layer, Action::Lookup, name.clone(), rtype, reason);
+        let named_forward = forward.is_some_and(|forward| !forward.suffix.as_ref().is_root());
+        if core.config.special_use
+            && !named_forward
+            && let Some(finding) = special::answer(name.as_ref(), rtype)
+        {
+            trace.step(now, step(Layer::SpecialUse, Reason::SpecialUse).basis(Basis::Inferred));
+            return Ok(Local::Found(finding));
+        }
+        let lookup = core.cache.get(name.as_ref(), rtype, now);
+        let (mut state, mut age) = (CacheState::Miss, 0);
+        match lookup {
+            Lookup::Hit { found, age_s, left_s } => {
+                let draft = |reason| step(Layer::Cache, reason).cache(CacheState::Hit, age_s, left_s);
+                let (reason, finding) = match found {
+                    Found::Rrset(sets) => (Reason::CachedAnswer, Finding::Data { sets }),
+                    Found::Alias(sets) => {
+                        let target = sets.first().and_then(target_of);
+                        let target = target.expect("an alias is kept with its target").to_name();
+                        (Reason::CachedAlias { target: target.clone() }, Finding::Alias { sets, target })
+                    }
+                    Found::NoData(authority) => (Reason::CachedNoData, absence(false, authority)),
+                    Found::NxDomain(authority) => {
+                        (Reason::CachedNxDomain { denied: name.clone() }, absence(true, authority))
+                    }
+                    Found::Failure(ede) => {
+                        trace.step(now, draft(Reason::CachedFailure).ede(ede));
+                        return Err(Failure::cached(ede));
+                    }
+                };
+                trace.step(now, draft(reason));
+                return Ok(Local::Found(finding));
+            }
+            Lookup::Expired { age_s } => (state, age) = (CacheState::Expired, age_s),
+            Lookup::Miss => {}
+        }
+        if let Some(forward) = forward
+            && forward.mode == ForwardMode::Recursive
+        {
+            trace.step(
+                now,
+                step(Layer::Cache, Reason::NotCached).zone(forward.suffix.clone()).cache(state, age, 0),
+            );
+            return Ok(Local::Servers(ServerList::forward(forward)));
+        }
+        let (found, servers) = self.upward(name, rtype, forward, now)?;
+        if let Some((reason, finding, age_s, left_s)) = found {
+            trace.step(
+                now,
+                step(Layer::Cache, reason).cache(CacheState::Hit, age_s, left_s).basis(Basis::Inferred),
+            );
+            return Ok(Local::Found(finding));
+        }
+        let mut draft = step(Layer::Cache, Reason::NotCached).cache(state, age, 0);
+        if let Some(servers) = &servers {
+            draft = draft.zone(servers.zone.clone());
+        }
+        trace.step(now, draft);
+        Ok(servers.map_or(Local::Unprimed, Local::Servers))
+    }
+
+    /// Walk up from *name* to the deepest cut.
+    #[allow(clippy::type_complexity, reason = "used in one place, three lines above")]
+    fn upward(
+        &self,
+        name: &Name,
+        rtype: RrType,
+        stub: Option<&Forward>,
+        now: Micros,
+    ) -> Result<(Option<(Reason, Finding, u32, u32)>, Option<ServerList>), Failure> {
+        let core = self.core;
+        // DS stands in the parent, so the cut at the name itself is one too deep (RFC 4035 §3.1.4.1).
+        let mut above = if rtype == RrType::DS { name.as_ref().parent() } else { Some(name.as_ref()) };
+        while let Some(at) = above {
+            if at != name.as_ref() {
+                if let Lookup::Hit { found: Found::Rrset(sets), age_s, left_s } =
+                    core.cache.get(at, RrType::DNAME, now)
+                    && let Some(dname) = sets.first()
+                    && let Some(target) = substitute(name.as_ref(), dname).map_err(Failure::unusable)?
+                {
+                    let link = synthesise(name.as_ref(), dname, target.as_ref());
+                    let target = target.to_name();
+                    let reason = Reason::CachedAlias { target: target.clone() };
+                    let sets = sets.into_iter().chain(flatten(vec![link])).collect();
+                    return Ok((Some((reason, Finding::Alias { sets, target }, age_s, left_s)), None));
+                }
+                if core.config.nxdomain_cut
+                    && let Lookup::Hit { found: Found::NxDomain(authority), age_s, left_s } =
+                        core.cache.get(at, RrType::ANY, now)
+                {
+                    let reason = Reason::CachedNxDomain { denied: at.to_name() };
+                    return Ok((Some((reason, absence(true, authority), age_s, left_s)), None));
+                }
+            }
+            if let Some(stub) = stub.filter(|stub| stub.suffix == at) {
+                return Ok((None, Some(ServerList::forward(stub))));
+            }
+            if let Some(cut) = core.cache.cut(at, now) {
+                return Ok((None, Some(ServerList::delegated(&cut, core, now))));
+            }
+            above = at.parent();
+        }
+        Ok((None, None))
+    }
+
+    /// The root servers, found by asking one of them (RFC 8109), or the hints as they are.
+    pub(crate) async fn root(&self, trace: &Trace) -> Result<ServerList, Failure> {
+        let core = self.core;
+        let now = core.world.now();
+        if core.config.hints.is_empty() {
+            return Err(Failure::because(Reason::NoHints));
+        }
+        if now < core.unprimed_until.get() {
+            return Ok(ServerList::hinted(core, Layer::Delegation));
+        }
+        let id = trace.begin(Draft::new(
+            Layer::Priming,
+            Action::Lookup,
+            Name::root(),
+            RrType::NS,
+            Reason::Abandoned,
+        ));
+        let primed = match core.priming.join(&(), u32::MAX, || Core::prime(Rc::clone(core))) {
+            Boarding::First(wait) | Boarding::Later(wait) => wait.await,
+            Boarding::Full => return Err(Failure::because(Reason::NoHints)),
+        };
+        let (root, steps, began) = primed;
+        trace.graft(id, &steps, began);
+        let now = core.world.now();
+        let Some(root) = root else {
+            trace.finish(id, now, Reason::Unprimed);
+            core.unprimed_until.set(now + UNPRIMED);
+            return Ok(ServerList::hinted(core, Layer::Delegation));
+        };
+        trace.finish(id, now, Reason::Primed { servers: root.servers.len() as u32 });
+        Ok(ServerList::delegated(&root, core, now))
+    }
+}
+
+fn absence(nxdomain: bool, authority: Vec<nw_wire::rrset::Rrset>) -> Finding {
+    Finding::Absence { sets: Vec::new(), nxdomain, authority }
+}
+
+impl<W: World> Core<W> {
+    /// Ask the hinted servers for the root's servers, and keep what they say.
+    async fn prime(core: Rc<Core<W>>) -> Primed {
+        let began = core.world.now();
+        let budget = &core.config.budget;
+        let task = Task { core: &core, meter: Meter::new(budget, began) };
+        let trace = Trace::start(began, budget.max_steps);
+        let mut list = ServerList::hinted(&core, Layer::Priming);
+        while let Some(at) = list.pick(&core) {
+            let Ok(replied) = task.ask(&mut list, at, NameRef::ROOT, RrType::NS, &trace).await else { break };
+            let Some(replied) = replied else { continue };
+            let now = core.world.now();
+            let step = |reason| list.asked(at, replied.via, Name::root(), RrType::NS, reason);
+            let Reply::Answer(chain) = &replied.reply else {
+                trace.step(now, step(Reason::Unusable));
+                list.spend(at);
+                continue;
+            };
+            let Signed { rrset: ns, signatures, .. } = &chain.data[0];
+            trace.step(now, step(Reason::Answer { records: ns.rdatas.len() as u32 }));
+            let names = ns.rdatas.iter().filter_map(|rdata| Name::from_wire(rdata).ok()).collect();
+            let message = Message::parse(&replied.bytes).expect("it was parsed when it arrived");
+            let scrubber = Scrubber { message: &message, zone: NameRef::ROOT, budget };
+            let mut servers = scrubber.servers(names);
+            for server in servers.iter_mut().filter(|server| server.addresses.is_empty()) {
+                if let Some((_, addresses)) = core.config.hints.iter().find(|(name, _)| *name == server.name)
+                {
+                    server.addresses.clone_from(addresses);
+                }
+            }
+            core.cache.put_rrset(ns, signatures.as_ref(), Rank::Authoritative, now);
+            let expires = now + ns.ttl as Micros * SECOND;
+            let root = Arc::new(Delegation { zone: Name::root(), servers, stored: now, expires });
+            core.cache.put_cut(Arc::clone(&root), now);
+            return (Some(root), trace.steps().into(), began);
+        }
+        (None, trace.steps().into(), began)
+    }
+
+    /// The address of a name server that was learned, or None if it must not be asked.
+    pub(crate) fn usable(&self, address: IpAddr) -> Option<SocketAddr> {
+        let wanted = if address.is_ipv4() { self.config.ipv4 } else { self.config.ipv6 };
+        let absurd = address.is_unspecified()
+            || address.is_multicast()
+            || matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+        let forbidden = address.to_canonical().is_loopback() && !self.config.ask_loopback;
+        (wanted && !absurd && !forbidden).then(|| SocketAddr::new(address, PORT))
+    }
+}

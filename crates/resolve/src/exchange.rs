@@ -1,0 +1,174 @@
+//! One question to one server, up the ladder: EDNS, without EDNS, TCP.
+//!
+//! ```text
+//! UDP with EDNS ── silence ──────────────────────────> give up for now; later attempts go without EDNS while it is not
+//!      │                                               known whether the server understands it
+//!      ├── FORMERR, NOTIMP, BADVERS ──> UDP without EDNS   (RFC 6891 §6.2.2; remembered per server if it helps)
+//!      ├── TC, or nonsense ───────────> TCP                (RFC 7766 §5, RFC 5452 §9.2)
+//!      └── reply
+//! ```
+//!
+//! Every rung counts against `Budget::max_queries_per_server`, so that a server which answers each question with another
+//! excuse is left behind. The message id is fresh and random for each; the source port is the world's business.
+
+use nw_cache::{EdnsSupport, Rank};
+use nw_wire::code::{Class, Ede, Rcode, RrType};
+use nw_wire::header::{Flags, Header};
+use nw_wire::message::Message;
+use nw_wire::name::NameRef;
+
+use crate::budget::Limit;
+use crate::classify::{Asked, Reply, classify};
+use crate::resolve::{Failure, Task};
+use crate::select::ServerList;
+use crate::trace::{Basis, Reason, Trace};
+use crate::world::{ExchangeError, Micros, Via, World};
+
+/// Questions that an unknown server may leave unanswered before EDNS is suspected.
+const SILENCE_BEFORE_PLAIN: u8 = 2;
+
+/// A reply that makes sense.
+#[derive(Debug)]
+pub(crate) struct Replied {
+    pub(crate) reply: Reply,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) via: Via,
+    /// How far its data can be trusted.
+    pub(crate) rank: Rank,
+}
+
+impl<W: World> Task<'_, W> {
+    /// Ask candidate *at* of *list* for *name* and *rtype*.
+    ///
+    /// None when there is no reply worth reading; why, is a step and noted in *list*. The step about a reply is the
+    /// caller's to record. Fails only when a limit forbids going on at all.
+    pub(crate) async fn ask(
+        &self,
+        list: &mut ServerList,
+        at: usize,
+        name: NameRef<'_>,
+        rtype: RrType,
+        trace: &Trace,
+    ) -> Result<Option<Replied>, Failure> {
+        let core = self.core;
+        let (world, budget, servers) = (&core.world, &core.config.budget, core.cache.servers());
+        let server = list.address(at);
+        let step = |list: &ServerList, via, reason, basis| {
+            let draft = list.asked(at, via, name.to_name(), rtype, reason).basis(basis);
+            trace.step(world.now(), draft);
+        };
+        let note = servers.note(server, world.now());
+        let suspected = note.edns == EdnsSupport::Unknown && note.timeouts >= SILENCE_BEFORE_PLAIN;
+        let mut edns = note.edns != EdnsSupport::No && !suspected;
+        let mut edns_refused = suspected;
+        let mut via = Via::Udp;
+        while list.queries_to(at) < budget.max_queries_per_server {
+            if list.queries >= budget.max_queries_per_cut {
+                return Err(Failure::limit(Limit::QueriesPerCut));
+            }
+            let began = world.now();
+            self.meter.query(budget, began).map_err(Failure::limit)?;
+            list.count(at);
+            let flags = Flags::default().with_rd(list.recursive);
+            let opt = edns.then_some((budget.udp_payload, core.config.dnssec_ok));
+            let query = query(world.random() as u16, flags, name, rtype, opt);
+            let patience = match via {
+                Via::Tcp => budget.tcp_timeout,
+                Via::Udp => {
+                    let timeouts = servers.note(server, began).timeouts.min(4);
+                    let unknown = budget.first_timeout << timeouts;
+                    note.timeout.unwrap_or(unknown).clamp(budget.min_timeout, budget.max_timeout)
+                }
+            };
+            let deadline = (began + patience).min(self.meter.deadline());
+            let arrived = world.exchange(server, via, &query, deadline).await;
+            let now = world.now();
+            let bytes = match arrived {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    self.went_wrong(list, at, error, via, now);
+                    step(list, via, Reason::Network { error }, Basis::Measured);
+                    return Ok(None);
+                }
+            };
+            self.meter.received(bytes.len());
+            let parsed = Message::parse(&bytes);
+            let truncated = parsed.as_ref().is_ok_and(|message| message.flags().tc());
+            if via == Via::Udp && (truncated || parsed.is_err()) {
+                // Nonsense may be a forger's; a connection is harder to forge.
+                let reason = if truncated { Reason::Truncated } else { Reason::Malformed };
+                let with_opt = parsed.is_ok_and(|message| message.opt().is_some());
+                servers.replied(server, now - began, with_opt, now);
+                step(list, via, reason, Basis::Told);
+                via = Via::Tcp;
+                continue;
+            }
+            let Some(message) = parsed.ok().filter(|_| !truncated) else {
+                step(list, via, Reason::Malformed, Basis::Told);
+                list.set_back(at, Ede::INVALID_DATA, "sent a malformed reply");
+                list.spend(at);
+                return Ok(None);
+            };
+            if via == Via::Udp {
+                servers.replied(server, now - began, message.opt().is_some(), now);
+            }
+            let rcode = message.rcode();
+            let complains = matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS);
+            if edns && complains && note.edns != EdnsSupport::Yes {
+                step(list, via, Reason::EdnsRefused, Basis::Told);
+                (edns, edns_refused) = (false, true);
+                continue;
+            }
+            if edns_refused && !complains {
+                servers.without_edns(server, now);
+            }
+            let asked = Asked { name, rtype, zone: list.zone.as_ref(), recursive: list.recursive };
+            let reply = classify(&message, &asked, budget);
+            let rank = if message.flags().aa() { Rank::Authoritative } else { Rank::NonAuthoritative };
+            return Ok(Some(Replied { reply, via, rank, bytes }));
+        }
+        list.set_back(at, Ede::NETWORK_ERROR, "used up its attempts");
+        list.spend(at);
+        Ok(None)
+    }
+
+    /// Note an error of the network.
+    fn went_wrong(&self, list: &mut ServerList, at: usize, error: ExchangeError, via: Via, now: Micros) {
+        let (server, servers) = (list.address(at), self.core.cache.servers());
+        list.set_back(at, Ede::NETWORK_ERROR, error.slug());
+        match error {
+            ExchangeError::Timeout => {
+                list.timed_out(at);
+                servers.timed_out(server, now);
+                if via == Via::Tcp {
+                    list.spend(at);
+                }
+            }
+            ExchangeError::Refused | ExchangeError::Unreachable if via == Via::Udp => {
+                servers.unreachable(server, now);
+                list.spend(at);
+            }
+            // A server that speaks UDP only is still a server.
+            ExchangeError::Refused | ExchangeError::Unreachable | ExchangeError::Closed => list.spend(at),
+            ExchangeError::NoRoute | ExchangeError::Local => list.spend(at),
+        }
+    }
+}
+
+/// A question in wire form; `opt`: payload size and DO.
+fn query(id: u16, flags: Flags, name: NameRef<'_>, rtype: RrType, opt: Option<(u16, bool)>) -> Vec<u8> {
+    let mut query = Vec::with_capacity(12 + name.wire().len() + 4 + 11);
+    let counts = [1, 0, 0, opt.is_some() as u16];
+    query.extend_from_slice(&Header { id, flags, counts }.to_wire());
+    query.extend_from_slice(name.wire());
+    query.extend_from_slice(&rtype.0.to_be_bytes());
+    query.extend_from_slice(&Class::IN.0.to_be_bytes());
+    if let Some((payload, dnssec_ok)) = opt {
+        // Root owner, type OPT, payload size, extended rcode and version 0, flags, no options (RFC 6891 §6.1.2).
+        query.push(0);
+        query.extend_from_slice(&RrType::OPT.0.to_be_bytes());
+        query.extend_from_slice(&payload.to_be_bytes());
+        query.extend_from_slice(&[0, 0, if dnssec_ok { 0x80 } else { 0 }, 0, 0, 0]);
+    }
+    query
+}

@@ -1,0 +1,105 @@
+//! What is kept of a reply, once it has been scrubbed.
+
+use std::sync::Arc;
+
+use nw_cache::{Chain as WholeAnswer, Delegation, Found, HitQuestion, Lookup, Rank};
+use nw_wire::code::{Rcode, RrType};
+use nw_wire::header::Flags;
+use nw_wire::message::{Message, Section};
+use nw_wire::name::NameRef;
+use nw_wire::writer::Writer;
+
+use crate::classify::Absence;
+use crate::resolution::{ClientQuestion, Resolution};
+use crate::resolve::{Core, Task};
+use crate::scrub::{Chain, Referral};
+use crate::select::ServerList;
+use crate::world::{Micros, SECOND, World};
+
+/// The longest answer that is kept as a whole, octets.
+const LONGEST_WHOLE: usize = 4096;
+
+impl<W: World> Task<'_, W> {
+    /// Keep the aliases and the data of an answer. What was synthesised is made again when it is needed.
+    pub(crate) fn keep_chain(&self, chain: &Chain, rank: Rank, now: Micros) {
+        for signed in chain.links.iter().chain(&chain.data).filter(|signed| !signed.synthesised) {
+            self.core.cache.put_rrset(&signed.rrset, signed.signatures.as_ref(), rank, now);
+        }
+    }
+
+    /// Keep an absence, if it came with an SOA to say for how long (RFC 2308 §5).
+    pub(crate) fn keep_absence(&self, absence: &Absence, rtype: RrType, now: Micros) {
+        if let Some(soa) = &absence.soa {
+            let rtype = (!absence.nxdomain).then_some(rtype);
+            self.core.cache.put_absence(absence.name.as_ref(), rtype, soa, &absence.proof, now);
+        }
+    }
+
+    /// Keep a delegation for as long as it and the ones above it last.
+    pub(crate) fn keep_cut(&self, referral: Referral, from: &ServerList, now: Micros) -> Arc<Delegation> {
+        let expires = (now + referral.ttl as Micros * SECOND).min(from.expires);
+        let cut = Delegation { zone: referral.child, servers: referral.servers, stored: now, expires };
+        let cut = Arc::new(cut);
+        if expires > now {
+            self.core.cache.put_cut(Arc::clone(&cut), now);
+        }
+        cut
+    }
+
+    /// Whether the cache knows that there is no zone cut at *name*, or none that would show: it holds data or the absence
+    /// of data for the question that would find out.
+    pub(crate) fn is_no_cut(&self, name: NameRef<'_>, rtype: RrType) -> bool {
+        let known = self.core.cache.get(name, rtype, self.core.world.now());
+        let lies_in_zone =
+            |found: &Found| matches!(found, Found::Rrset(_) | Found::Alias(_) | Found::NoData(_));
+        matches!(known, Lookup::Hit { found, .. } if lies_in_zone(&found))
+    }
+}
+
+impl<W: World> Core<W> {
+    /// Keep the whole of an answer that begins with an alias, so that the next one who asks needs one look only. Other
+    /// answers are one entry already.
+    pub(crate) fn keep_whole(&self, question: &ClientQuestion, resolution: &Resolution) {
+        let aliased = resolution.answer.first().is_some_and(|set| {
+            matches!(set.rtype, RrType::CNAME | RrType::DNAME) && set.rtype != question.rtype
+        });
+        let kept = matches!(resolution.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
+        if !aliased || !kept || question.rtype == RrType::ANY {
+            return;
+        }
+        let mut buf = [0; LONGEST_WHOLE];
+        let mut writer = Writer::new(&mut buf, LONGEST_WHOLE, 0, Flags::default());
+        let name = question.name.as_ref();
+        let mut written = writer.question(name, question.rtype, question.class);
+        for set in &resolution.answer {
+            written = written.and_then(|()| writer.rrset(Section::Answer, set));
+        }
+        for set in &resolution.authority {
+            written = written.and_then(|()| writer.rrset(Section::Authority, set));
+        }
+        if written.is_err() {
+            return;
+        }
+        let (start, [_, answer, authority, _]) = (writer.question_end(), writer.counts());
+        let length = writer.finish();
+        let message = Message::parse(&buf[..length]).expect("what the writer writes is a message");
+        // The TTL stands four octets before RDLENGTH, two octets before the rdata (RFC 1035 §4.1.3).
+        let ttl_offsets: Vec<usize> = message
+            .answer()
+            .chain(message.authority())
+            .map(|record| record.rdata_start() - 6 - start)
+            .collect();
+        let sets = resolution.answer.iter().chain(&resolution.authority);
+        let whole = WholeAnswer {
+            rcode: resolution.rcode,
+            counts: (answer, authority),
+            body: &buf[start..length],
+            ttl_offsets: &ttl_offsets,
+            life_s: sets.map(|set| set.ttl).min().unwrap_or(0),
+        };
+        let (rtype, class) = (question.rtype, question.class);
+        let (dnssec_ok, checking_disabled) = (question.dnssec_ok, question.checking_disabled);
+        let question = HitQuestion { name, rtype, class, dnssec_ok, checking_disabled };
+        self.cache.put_chain(&question, &whole, self.world.now());
+    }
+}

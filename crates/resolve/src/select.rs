@@ -1,0 +1,355 @@
+//! Which server to ask next (RFC 1034 §5.3.3 step 3, RFC 1035 §7.2).
+//!
+//! In this order:
+//! 1. a server not yet tried for this name, neither resting nor known to be lame: the quickest, by a smoothed
+//!    round-trip time that fades; one of which nothing is known counts as quick enough to be tried soon;
+//! 2. further name servers whose addresses must be looked up first;
+//! 3. a server that let a question go unanswered, once more;
+//! 4. one probe of a server that rests or was lame, when there is nothing else.
+
+use std::net::SocketAddr;
+
+use nw_cache::{Delegation, Found, Lookup};
+use nw_wire::code::{Ede, RrType};
+use nw_wire::name::Name;
+use nw_wire::rrset::Rrset;
+
+use crate::config::{Forward, ForwardMode};
+use crate::join::{Boxed, first_some};
+use crate::resolve::{Answer, Core, Failure, Frame, Task};
+use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace};
+use crate::world::{Micros, Via, World};
+
+/// A server of which nothing is known is taken to reply within so many microseconds, chosen at random each time.
+const OPTIMISM: Micros = 60_000;
+/// The standing of a server that rests or was lame: after all others.
+const PROBE: u32 = u32::MAX;
+
+/// The servers that may be asked for names in one zone, and how that has gone for one name.
+#[derive(Debug)]
+pub(crate) struct ServerList {
+    /// The zone, or the suffix that is forwarded.
+    pub(crate) zone: Name,
+    /// Whether the servers recurse for us.
+    pub(crate) recursive: bool,
+    /// The layer that explanations name.
+    pub(crate) layer: Layer,
+    /// When the delegation that they come from ends; nothing learned below it lasts longer.
+    pub(crate) expires: Micros,
+    /// Questions sent to any of them.
+    pub(crate) queries: u32,
+    candidates: Vec<Candidate>,
+    /// Name servers whose addresses are not known.
+    unresolved: Vec<Name>,
+    probed: bool,
+    /// The last thing that went wrong, in words, and its extended error.
+    setback: Option<(Ede, String)>,
+}
+
+/// One address that may be asked.
+#[derive(Debug)]
+struct Candidate {
+    address: SocketAddr,
+    queries: u32,
+    timeouts: u32,
+    /// Not to be asked again for this name.
+    spent: bool,
+}
+
+/// What can be done next.
+enum Next {
+    Ask(usize),
+    LookUp,
+    Nothing,
+}
+
+impl ServerList {
+    fn new(zone: Name, layer: Layer, expires: Micros) -> ServerList {
+        ServerList {
+            zone,
+            recursive: false,
+            layer,
+            expires,
+            queries: 0,
+            candidates: Vec::new(),
+            unresolved: Vec::new(),
+            probed: false,
+            setback: None,
+        }
+    }
+
+    /// The servers of a zone as its parent named them.
+    pub(crate) fn delegated<W: World>(cut: &Delegation, core: &Core<W>, now: Micros) -> ServerList {
+        let mut list = ServerList::new(cut.zone.clone(), Layer::Delegation, cut.expires);
+        for server in &cut.servers {
+            if server.addresses.is_empty() {
+                let known =
+                    [RrType::A, RrType::AAAA].map(|rtype| core.known_addresses(&server.name, rtype, now));
+                if known.iter().all(Vec::is_empty) {
+                    // The address of a server inside its own zone can only come from the parent, who gave none.
+                    if !server.name.as_ref().is_at_or_below(cut.zone.as_ref()) {
+                        list.unresolved.push(server.name.clone());
+                    }
+                }
+                known.into_iter().flatten().for_each(|address| list.add(address));
+            }
+            server
+                .addresses
+                .iter()
+                .filter_map(|&address| core.usable(address))
+                .for_each(|address| list.add(address));
+        }
+        list
+    }
+
+    /// The root servers that the configuration names, whatever their addresses.
+    pub(crate) fn hinted<W: World>(core: &Core<W>, layer: Layer) -> ServerList {
+        let mut list = ServerList::new(Name::root(), layer, Micros::MAX);
+        for &address in core.config.hints.iter().flat_map(|(_, addresses)| addresses) {
+            if if address.is_ipv4() { core.config.ipv4 } else { core.config.ipv6 } {
+                list.add(SocketAddr::new(address, crate::cut::PORT));
+            }
+        }
+        list
+    }
+
+    /// Configured servers.
+    pub(crate) fn forward(forward: &Forward) -> ServerList {
+        let recursive = forward.mode == ForwardMode::Recursive;
+        let layer = if recursive { Layer::Forward } else { Layer::Delegation };
+        let mut list = ServerList::new(forward.suffix.clone(), layer, Micros::MAX);
+        list.recursive = recursive;
+        forward.servers.iter().for_each(|&address| list.add(address));
+        list
+    }
+
+    /// Add an address, unless another name server has it, too (CVE-2026-3592).
+    fn add(&mut self, address: SocketAddr) {
+        if !self.candidates.iter().any(|candidate| candidate.address == address) {
+            self.candidates.push(Candidate { address, queries: 0, timeouts: 0, spent: false });
+        }
+    }
+
+    /// The address of candidate *at*.
+    pub(crate) fn address(&self, at: usize) -> SocketAddr {
+        self.candidates[at].address
+    }
+
+    /// Questions sent to candidate *at* for this name.
+    pub(crate) fn queries_to(&self, at: usize) -> u32 {
+        self.candidates[at].queries
+    }
+
+    /// Count a question to candidate *at*.
+    pub(crate) fn count(&mut self, at: usize) {
+        self.queries += 1;
+        self.candidates[at].queries += 1;
+    }
+
+    /// Candidate *at* helped on: what was counted against it and the others is forgotten.
+    pub(crate) fn helped(&mut self, at: usize) {
+        self.queries = 0;
+        self.candidates[at].queries = 0;
+    }
+
+    /// Candidate *at* let a question go unanswered.
+    pub(crate) fn timed_out(&mut self, at: usize) {
+        self.candidates[at].timeouts += 1;
+    }
+
+    /// Do not ask candidate *at* again for this name.
+    pub(crate) fn spend(&mut self, at: usize) {
+        self.candidates[at].spent = true;
+    }
+
+    /// Remember what went wrong with candidate *at*.
+    pub(crate) fn set_back(&mut self, at: usize, ede: Ede, what: &str) {
+        self.setback = Some((ede, format!("{} {what}", self.candidates[at].address)));
+    }
+
+    /// A step that says what came of asking candidate *at*.
+    pub(crate) fn asked(&self, at: usize, via: Via, name: Name, rtype: RrType, reason: Reason) -> Draft {
+        Draft::new(self.layer, Action::Ask, name, rtype, reason)
+            .zone(self.zone.clone())
+            .server(self.address(at), via)
+            .basis(Basis::Told)
+    }
+
+    /// The failure of all these servers.
+    pub(crate) fn exhausted(&self) -> Failure {
+        let nobody = self.candidates.is_empty() && self.setback.is_none();
+        let reason = if nobody { Reason::NoServers } else { Reason::NoReachableAuthority };
+        let role = if self.recursive { "forwarder for" } else { "delegation" };
+        let mut failure = Failure::because(reason);
+        failure.ede = vec![(Ede::NO_REACHABLE_AUTHORITY, format!("at {role} {}", self.zone))];
+        failure.ede.extend(self.setback.clone().filter(|(ede, _)| *ede != Ede::NO_REACHABLE_AUTHORITY));
+        failure
+    }
+
+    /// A candidate to ask now, if there is one without looking up addresses.
+    pub(crate) fn pick<W: World>(&mut self, core: &Core<W>) -> Option<usize> {
+        match self.next(core, false) {
+            Next::Ask(at) => Some(at),
+            Next::LookUp | Next::Nothing => None,
+        }
+    }
+
+    fn next<W: World>(&mut self, core: &Core<W>, may_look_up: bool) -> Next {
+        let (now, budget, servers) = (core.world.now(), &core.config.budget, core.cache.servers());
+        let mut best: Option<(u32, Micros, usize)> = None;
+        let mut noise = core.world.random();
+        for (at, candidate) in self.candidates.iter().enumerate() {
+            let worn = candidate.queries >= budget.max_queries_per_server
+                || candidate.timeouts >= budget.max_timeouts_per_server;
+            if candidate.spent || worn {
+                continue;
+            }
+            noise = noise.rotate_left(17).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let note = servers.note(candidate.address, now);
+            let doubtful = note.rests_until.is_some()
+                || (!self.recursive && servers.is_lame(candidate.address, self.zone.as_ref(), now));
+            let standing = match (candidate.timeouts, doubtful) {
+                (0, false) => 0,
+                (_, true) if self.probed => continue,
+                (0, true) => PROBE,
+                (timeouts, _) => timeouts,
+            };
+            // A little noise spreads questions over servers that are as good as each other.
+            let quickness = match note.srtt {
+                Some(srtt) => srtt + srtt * (noise >> 40 & 0xff) / 2048,
+                None => (noise >> 20) % OPTIMISM,
+            };
+            let rank = (standing, quickness, at);
+            if best.is_none_or(|best| rank < best) {
+                best = Some(rank);
+            }
+        }
+        match best {
+            Some((0, _, at)) => Next::Ask(at),
+            _ if may_look_up && !self.unresolved.is_empty() => Next::LookUp,
+            Some((standing, _, at)) => {
+                self.probed |= standing == PROBE;
+                Next::Ask(at)
+            }
+            None => Next::Nothing,
+        }
+    }
+}
+
+impl<W: World> Core<W> {
+    /// The addresses of *name* that answers in the cache give.
+    fn known_addresses(&self, name: &Name, rtype: RrType, now: Micros) -> Vec<SocketAddr> {
+        match self.cache.get(name.as_ref(), rtype, now) {
+            Lookup::Hit { found: Found::Rrset(sets), .. } => self.addresses_in(&sets),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The usable addresses in *sets*, at most as many as one name server may have.
+    fn addresses_in(&self, sets: &[Rrset]) -> Vec<SocketAddr> {
+        let rdatas = sets.iter().filter(|set| matches!(set.rtype, RrType::A | RrType::AAAA));
+        let addresses = rdatas.flat_map(|set| set.rdatas.iter()).filter_map(|rdata| {
+            let v4 = <[u8; 4]>::try_from(rdata).map(std::net::IpAddr::from).ok();
+            v4.or_else(|| <[u8; 16]>::try_from(rdata).map(std::net::IpAddr::from).ok())
+        });
+        let usable = addresses.filter_map(|address| self.usable(address));
+        usable.take(self.config.budget.max_addresses_per_ns as usize).collect()
+    }
+}
+
+impl<W: World> Task<'_, W> {
+    /// The next server of *list* to ask, looking up addresses of name servers where necessary.
+    pub(crate) async fn select(
+        &self,
+        list: &mut ServerList,
+        frame: &Frame<'_>,
+        trace: &Trace,
+    ) -> Result<usize, Failure> {
+        loop {
+            match list.next(self.core, true) {
+                Next::Ask(at) => return Ok(at),
+                Next::LookUp => self.find_addresses(list, frame, trace).await?,
+                Next::Nothing => return Err(list.exhausted()),
+            }
+        }
+    }
+
+    /// Look up addresses of some of the name servers that have none yet; the first to be found ends the wait.
+    async fn find_addresses(
+        &self,
+        list: &mut ServerList,
+        frame: &Frame<'_>,
+        trace: &Trace,
+    ) -> Result<(), Failure> {
+        let budget = &self.core.config.budget;
+        let at_once = if frame.depth == 0 { budget.parallel_address_lookups.max(1) } else { 1 };
+        let mut names = Vec::new();
+        let mut refused = None;
+        // Which name servers are looked up is chance, so that a bad first one does not spoil every question.
+        while names.len() < at_once as usize && !list.unresolved.is_empty() {
+            if let Err(limit) = self.meter.address_lookup(budget) {
+                refused = Some(limit);
+                break;
+            }
+            let pick = self.core.world.random() as usize % list.unresolved.len();
+            names.push(list.unresolved.swap_remove(pick));
+        }
+        let Some(first) = names.first() else {
+            list.unresolved.clear();
+            // What is left of the servers with addresses may still be tried.
+            if let Some(limit) = refused.filter(|_| list.candidates.is_empty()) {
+                return Err(Failure::limit(limit));
+            }
+            return Ok(());
+        };
+        let draft = Draft::new(list.layer, Action::Addresses, first.clone(), RrType::A, Reason::Abandoned);
+        let id = trace.begin(draft.zone(list.zone.clone()));
+        let began = self.core.world.now();
+        let lookups = names.iter().map(|name| {
+            let lane = trace.lane(id, began);
+            Box::pin(async move {
+                let found = self.addresses_of(name, frame, &lane).await;
+                if found.is_empty() {
+                    self.meter.address_lookup_failed();
+                }
+                Some(found).filter(|found| !found.is_empty())
+            }) as Boxed<'_, Option<Vec<SocketAddr>>>
+        });
+        let found: Vec<SocketAddr> = first_some(lookups.collect()).await.unwrap_or_default();
+        let reason = match found.len() {
+            0 => Reason::AddressesMissing,
+            _ => Reason::AddressesFound { servers: 1 },
+        };
+        trace.finish(id, self.core.world.now(), reason);
+        found.into_iter().for_each(|address| list.add(address));
+        Ok(())
+    }
+
+    /// The addresses of the name server *name*: IPv4 first, IPv6 when there is none.
+    async fn addresses_of(&self, name: &Name, frame: &Frame<'_>, trace: &Trace) -> Vec<SocketAddr> {
+        let config = &self.core.config;
+        let families = [(RrType::A, config.ipv4), (RrType::AAAA, config.ipv6)];
+        for rtype in families.into_iter().filter(|(_, wanted)| *wanted).map(|(rtype, _)| rtype) {
+            let found = match frame.below(name.as_ref(), rtype, config.budget.max_depth) {
+                Ok(below) => self.lookup(name, rtype, &below, trace).await,
+                Err(failure) => Err(failure),
+            };
+            match found {
+                Ok(Answer { sets, .. }) => {
+                    let addresses = self.core.addresses_in(&sets);
+                    if !addresses.is_empty() {
+                        return addresses;
+                    }
+                }
+                Err(failure) => {
+                    let draft =
+                        Draft::new(Layer::Resolver, Action::Finish, name.clone(), rtype, failure.reason);
+                    trace.step(self.core.world.now(), draft);
+                    // What kept us from the one kind of address keeps us from the other.
+                    return Vec::new();
+                }
+            }
+        }
+        Vec::new()
+    }
+}
