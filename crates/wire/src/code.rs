@@ -156,6 +156,10 @@ codes! {
         ZONEVERSION = 19 "ZONEVERSION",
         MQTYPE_QUERY = 20 "MQTYPE-QUERY",
         MQTYPE_RESPONSE = 21 "MQTYPE-RESPONSE",
+        EDE_LANGUAGE = 22 "EDE-EXTRA-TEXT-LANGUAGE",
+        FILTERING_CONTACT = 23 "FILTERING-CONTACT",
+        FILTERING_ORGANIZATION = 24 "FILTERING-ORGANIZATION",
+        FILTERING_DB = 25 "FILTERING-DB",
         UMBRELLA_IDENT = 20292 "UMBRELLA-IDENT",
         DEVICE_ID = 26946 "DEVICE-ID",
     }
@@ -195,5 +199,7 @@ codes! {
         UNABLE_TO_CONFORM_TO_POLICY = 28 "Unable to conform to policy",
         SYNTHESIZED = 29 "Synthesized",
         INVALID_QUERY_TYPE = 30 "Invalid Query Type",
+        RATE_LIMITED = 31 "Rate Limited",
+        OVER_QUOTA = 32 "Over Quota",
     }
 }

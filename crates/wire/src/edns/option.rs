@@ -3,7 +3,7 @@
 //! Data of a length or form that the option's RFC does not allow are an [`OptionError`]. Several options look different in
 //! a query and in a response (EXPIRE, TCP-KEEPALIVE and ZONEVERSION are empty in a query); both forms are decoded.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::base::push_hex;
@@ -69,6 +69,14 @@ pub enum EdnsOption<'a> {
     MqtypeQuery(&'a [u8]),
     /// Further types that are answered, two octets each. draft-ietf-dnssd-multi-qtypes §3.2
     MqtypeResponse(&'a [u8]),
+    /// Language tag of the text of an extended error, UTF-8. draft-ietf-dnsop-structured-dns-error §5
+    EdeLanguage(&'a [u8]),
+    /// URI to ask about filtering, UTF-8. draft-ietf-dnsop-structured-dns-error §5
+    FilteringContact(&'a [u8]),
+    /// Who filters, UTF-8. draft-ietf-dnsop-structured-dns-error §5
+    FilteringOrganization(&'a [u8]),
+    /// The data base that lists the name, UTF-8. draft-ietf-dnsop-structured-dns-error §5
+    FilteringDb(&'a [u8]),
     /// Identity of an Umbrella client; opaque.
     UmbrellaIdent(&'a [u8]),
     /// Identity of a device; opaque.
@@ -241,6 +249,10 @@ impl<'a> EdnsOption<'a> {
             },
             OptionCode::MQTYPE_QUERY => EdnsOption::MqtypeQuery(u16s()?),
             OptionCode::MQTYPE_RESPONSE => EdnsOption::MqtypeResponse(u16s()?),
+            OptionCode::EDE_LANGUAGE => EdnsOption::EdeLanguage(data),
+            OptionCode::FILTERING_CONTACT => EdnsOption::FilteringContact(data),
+            OptionCode::FILTERING_ORGANIZATION => EdnsOption::FilteringOrganization(data),
+            OptionCode::FILTERING_DB => EdnsOption::FilteringDb(data),
             OptionCode::UMBRELLA_IDENT => EdnsOption::UmbrellaIdent(data),
             OptionCode::DEVICE_ID => EdnsOption::DeviceId(data),
             OptionCode::LLQ
@@ -278,6 +290,10 @@ impl<'a> EdnsOption<'a> {
             EdnsOption::ZoneVersion(_) => OptionCode::ZONEVERSION,
             EdnsOption::MqtypeQuery(_) => OptionCode::MQTYPE_QUERY,
             EdnsOption::MqtypeResponse(_) => OptionCode::MQTYPE_RESPONSE,
+            EdnsOption::EdeLanguage(_) => OptionCode::EDE_LANGUAGE,
+            EdnsOption::FilteringContact(_) => OptionCode::FILTERING_CONTACT,
+            EdnsOption::FilteringOrganization(_) => OptionCode::FILTERING_ORGANIZATION,
+            EdnsOption::FilteringDb(_) => OptionCode::FILTERING_DB,
             EdnsOption::UmbrellaIdent(_) => OptionCode::UMBRELLA_IDENT,
             EdnsOption::DeviceId(_) => OptionCode::DEVICE_ID,
             EdnsOption::Unknown { code, .. } => *code,
@@ -307,6 +323,10 @@ impl<'a> EdnsOption<'a> {
             | EdnsOption::KeyTag(data)
             | EdnsOption::MqtypeQuery(data)
             | EdnsOption::MqtypeResponse(data)
+            | EdnsOption::EdeLanguage(data)
+            | EdnsOption::FilteringContact(data)
+            | EdnsOption::FilteringOrganization(data)
+            | EdnsOption::FilteringDb(data)
             | EdnsOption::UmbrellaIdent(data)
             | EdnsOption::DeviceId(data)
             | EdnsOption::Unknown { data, .. } => out.extend_from_slice(data),
@@ -477,11 +497,15 @@ impl fmt::Display for EdnsOption<'_> {
                     return Ok(());
                 }
                 f.write_str(": (")?;
-                let shown = String::from_utf8_lossy(text);
-                shown.chars().try_for_each(|c| {
-                    if c.is_control() { f.write_str("\u{fffd}") } else { write!(f, "{c}") }
-                })?;
+                printable(f, text)?;
                 f.write_str(")")
+            }
+            EdnsOption::EdeLanguage(text)
+            | EdnsOption::FilteringContact(text)
+            | EdnsOption::FilteringOrganization(text)
+            | EdnsOption::FilteringDb(text) => {
+                f.write_str(" ")?;
+                printable(f, text)
             }
             EdnsOption::ClientTag(tag) | EdnsOption::ServerTag(tag) => write!(f, " {tag}"),
             EdnsOption::ZoneVersion(None) => Ok(()),
@@ -506,4 +530,11 @@ impl fmt::Display for EdnsOption<'_> {
             }
         }
     }
+}
+
+/// Text from the network for a terminal: what is no UTF-8, and every control character, becomes U+FFFD.
+fn printable(f: &mut fmt::Formatter<'_>, text: &[u8]) -> fmt::Result {
+    String::from_utf8_lossy(text)
+        .chars()
+        .try_for_each(|c| f.write_char(if c.is_control() { '\u{fffd}' } else { c }))
 }

@@ -9,7 +9,7 @@
 use super::field::Wire;
 use super::present::{push_type, separate};
 use super::{RdataError, RdataFault, RrType};
-use crate::text::{Expected, TextError, Tokens};
+use crate::text::{Expected, TextError, Tokens, number};
 
 /// A view of valid window blocks: the types that exist at a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +141,9 @@ pub(super) fn parse_old(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<()
     let mut bits = [0u8; 16];
     let mut width = 0;
     while let Some(token) = tokens.next()? {
-        let known = if token.quoted { None } else { RrType::from_word(token.bytes) };
+        // Types without a mnemonic were written as bare numbers (RFC 2535 §5.3).
+        let bare = number(token.bytes).and_then(|value| u16::try_from(value).ok()).map(RrType);
+        let known = if token.quoted { None } else { RrType::from_word(token.bytes).or(bare) };
         match known {
             Some(RrType(number @ 1..=127)) => {
                 bits[usize::from(number / 8)] |= 0x80 >> (number % 8);

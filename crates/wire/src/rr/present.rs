@@ -329,11 +329,14 @@ const ALGORITHMS: Names = &[
     (1, "RSAMD5"),
     (2, "DH"),
     (3, "DSA"),
+    (4, "ECC"),
     (5, "RSASHA1"),
     (6, "DSA-NSEC3-SHA1"),
     (6, "NSEC3DSA"),
+    (6, "DSANSEC3SHA1"),
     (7, "RSASHA1-NSEC3-SHA1"),
     (7, "NSEC3RSASHA1"),
+    (7, "RSASHA1NSEC3SHA1"),
     (8, "RSASHA256"),
     (10, "RSASHA512"),
     (12, "ECC-GOST"),
@@ -343,6 +346,7 @@ const ALGORITHMS: Names = &[
     (15, "ED25519"),
     (16, "ED448"),
     (17, "SM2SM3"),
+    (18, "MLDSA44"),
     (23, "ECC-GOST12"),
     (252, "INDIRECT"),
     (253, "PRIVATEDNS"),
@@ -446,6 +450,10 @@ fn parse_sized(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), TextErr
     let said = tokens.u16()?;
     out.extend_from_slice(&said.to_be_bytes());
     if said == 0 {
+        // dnspython writes no octets as "".
+        if tokens.peek()?.is_some_and(|token| token.quoted && token.bytes.is_empty()) {
+            tokens.next()?;
+        }
         return Ok(());
     }
     let token = tokens.word_of(Expected::Base64)?;

@@ -61,7 +61,54 @@ pub fn rdata(rtype: RrType, entropy: &mut Entropy<'_>) -> Vec<u8> {
     for field in rtype.fields() {
         push_field(*field, entropy, &mut out);
     }
+    reasonable(rtype, entropy, &mut out);
     out
+}
+
+/// Bring fields into the relations that other implementations insist on, where the codec itself does not judge.
+fn reasonable(rtype: RrType, entropy: &mut Entropy<'_>, out: &mut Vec<u8>) {
+    let mut sized = |kind_at: usize, sizes: &[(u8, usize)], out: &mut Vec<u8>| {
+        let (kind, size) = sizes[entropy.below(sizes.len())];
+        out[kind_at] = kind;
+        out.truncate(kind_at + 1);
+        out.extend(entropy.octets(size, size));
+    };
+    match rtype {
+        RrType::DS | RrType::CDS | RrType::TA | RrType::DLV => {
+            sized(3, &[(1, 20), (2, 32), (4, 48), (200, 9)], out)
+        }
+        RrType::SSHFP => sized(1, &[(1, 20), (2, 32), (200, 9)], out),
+        RrType::TLSA | RrType::SMIMEA => sized(2, &[(0, 9), (1, 32), (2, 64), (200, 9)], out),
+        RrType::ZONEMD => {
+            out[4] |= 1;
+            sized(5, &[(1, 48), (2, 64), (200, 12)], out);
+        }
+        // The upper two bits say that there is no key (RFC 2535 §3.1.2).
+        RrType::KEY => {
+            out[0] &= 0x3f;
+            out.push(entropy.octet());
+        }
+        // NSEC exists at its own name.
+        RrType::NSEC if super::names(rtype, out).all(|name| name.end == out.len()) => {
+            push_bitmap(&mut [RrType::NSEC, RrType::RRSIG], out);
+        }
+        RrType::RKEY => out[..2].fill(0),
+        RrType::IPSECKEY => {
+            out[2] |= 1;
+            out.push(entropy.octet());
+        }
+        RrType::X25 => *out = b"\x0c311061700956".to_vec(),
+        RrType::GPOS => *out = b"\x08-32.6882\x08116.8652\x0410.0".to_vec(),
+        RrType::NAPTR => {
+            out.truncate(4);
+            for string in [&b"u"[..], b"E2U+sip", b"!^.*$!sip:info@example.com!"] {
+                out.push(string.len() as u8);
+                out.extend_from_slice(string);
+            }
+            out.extend(name(entropy));
+        }
+        _ => {}
+    }
 }
 
 fn push_string(least: usize, entropy: &mut Entropy<'_>, out: &mut Vec<u8>) {
@@ -95,7 +142,7 @@ fn push_field(field: Field, entropy: &mut Entropy<'_>, out: &mut Vec<u8>) {
         Field::U8 | Field::Algorithm => out.push(entropy.octet()),
         Field::U16 | Field::CertType => out.extend(entropy.octets(2, 2)),
         Field::Type => out.extend_from_slice(&(1 + entropy.below(300) as u16).to_be_bytes()),
-        Field::TsigError => out.extend_from_slice(&(entropy.below(23) as u16).to_be_bytes()),
+        Field::TsigError => out.extend_from_slice(&[0u16, 16, 17, 18, 22][entropy.below(5)].to_be_bytes()),
         Field::U32 | Field::Time | Field::Ipv4 => out.extend(entropy.octets(4, 4)),
         // Peers hold TTLs to 31 bits.
         Field::Period => out.extend_from_slice(&[0, entropy.octet(), entropy.octet(), entropy.octet()]),
@@ -107,7 +154,7 @@ fn push_field(field: Field, entropy: &mut Entropy<'_>, out: &mut Vec<u8>) {
         Field::CharString => push_string(0, entropy, out),
         Field::OptionalCharString => {
             if entropy.octet() & 1 == 1 {
-                push_string(0, entropy, out);
+                push_string(1, entropy, out);
             }
         }
         Field::CharStrings => (0..=entropy.below(4)).for_each(|_| push_string(0, entropy, out)),

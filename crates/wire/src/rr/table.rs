@@ -124,6 +124,10 @@ rr_types! {
     HHIT = 67, "HHIT", [Base64], "RFC 9886 §5.1";
     BRID = 68, "BRID", [Base64], "RFC 9886 §5.2";
     SPF = 99, "SPF", [CharStrings], "RFC 7208 §3.1";
+    UINFO = 100, "UINFO", [Opaque], "IANA: reserved";
+    UID = 101, "UID", [Opaque], "IANA: reserved";
+    GID = 102, "GID", [Opaque], "IANA: reserved";
+    UNSPEC = 103, "UNSPEC", [Opaque], "IANA: reserved";
     NID = 104, "NID", [U16, Node], "RFC 6742 §2.1";
     L32 = 105, "L32", [U16, Ipv4], "RFC 6742 §2.2";
     L64 = 106, "L64", [U16, Node], "RFC 6742 §2.3";
@@ -131,8 +135,8 @@ rr_types! {
     EUI48 = 108, "EUI48", [Eui(6)], "RFC 7043 §3.1";
     EUI64 = 109, "EUI64", [Eui(8)], "RFC 7043 §4.1";
     NXNAME = 128, "NXNAME", [Meta], "RFC 9824 §2.2";
-    TKEY = 249, "TKEY", [LOWER, Time, Time, U16, TsigError, Sized, Sized], "RFC 2930 §2";
-    TSIG = 250, "TSIG", [LOWER, U48, U16, Sized, U16, TsigError, Sized], "RFC 8945 §4.2";
+    TKEY = 249, "TKEY", [NEW, Time, Time, U16, TsigError, Sized, Sized], "RFC 2930 §2";
+    TSIG = 250, "TSIG", [NEW, U48, U16, Sized, U16, TsigError, Sized], "RFC 8945 §4.2";
     IXFR = 251, "IXFR", [Meta], "RFC 1995 §2";
     AXFR = 252, "AXFR", [Meta], "RFC 5936 §2.1";
     MAILB = 253, "MAILB", [Meta], "RFC 1035 §3.2.3";
@@ -145,6 +149,8 @@ rr_types! {
     AMTRELAY = 260, "AMTRELAY", [U8, Relay], "RFC 8777 §4.2";
     RESINFO = 261, "RESINFO", [CharStrings], "RFC 9606 §3";
     WALLET = 262, "WALLET", [CharStrings], "IANA template WALLET/wallet-completed-template (2024-06-24)";
+    CLA = 263, "CLA", [Opaque], "IANA template";
+    IPN = 264, "IPN", [Opaque], "IANA template";
     TA = 32768, "TA", [U16, Algorithm, U8, Hex], "Weiler: Deploying DNSSEC Without a Signed Root (2004)";
     DLV = 32769, "DLV", [U16, Algorithm, U8, Hex], "RFC 4431 §2";
 }

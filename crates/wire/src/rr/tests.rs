@@ -242,11 +242,31 @@ fn table_agrees_with_registry() {
                 assert_eq!(status == "meta", rtype.fields() == [Field::Meta], "{line}");
             }
             "gap" => {
-                assert_eq!(rtype.mnemonic(), None, "{line}");
+                covered += usize::from(rtype.mnemonic().is_some());
+                assert_eq!(rtype.mnemonic().unwrap_or("-"), mnemonic, "{line}");
+                assert_eq!(rtype.fields(), [Field::Opaque], "{line}");
                 assert!(note.len() > 10, "a gap has a reason: {line}");
             }
             other => panic!("status {other}: {line}"),
         }
     }
     assert_eq!(covered, RrType::NAMED.len(), "a type of the table is missing in the registry");
+}
+
+/// The registry of service parameters and the keys of the code agree.
+#[test]
+fn service_parameters_agree_with_registry() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../registry/svcparams.tsv");
+    for line in std::fs::read_to_string(file).unwrap().lines().filter(|line| !line.starts_with('#')) {
+        let [number, name, status, _] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let key = SvcKey(number.parse().unwrap());
+        assert_eq!(key.mnemonic().is_some(), status == "form", "{line}");
+        if status == "form" {
+            assert_eq!(SvcKey::from_name(name.as_bytes()), Some(key), "{line}");
+            assert_eq!(key.to_string(), name);
+        }
+    }
+    assert_eq!(SvcKey(11).mnemonic(), None, "a key of the code is missing in the registry");
+    assert_eq!(SvcKey::from_name(b"key65535"), None);
+    assert_eq!(SvcKey::from_name(b"key007"), None);
 }

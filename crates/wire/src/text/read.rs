@@ -78,10 +78,11 @@ impl<'a> Tokens<'a> {
         time(token.bytes).ok_or_else(|| self.wrong(token, Expected::Time))
     }
 
-    /// An RR type: mnemonic in any case, or `TYPE123`. RFC 3597 §5
+    /// An RR type: mnemonic in any case, `TYPE123` (RFC 3597 §5), or a bare number as BIND writes it in SIG.
     pub fn rtype(&mut self) -> Result<RrType, TextError> {
         let token = self.word_of(Expected::Type)?;
-        rtype(token).ok_or_else(|| self.wrong(token, Expected::Type))
+        let bare = || number(token.bytes).and_then(|value| u16::try_from(value).ok()).map(RrType);
+        RrType::from_word(token.bytes).or_else(bare).ok_or_else(|| self.wrong(token, Expected::Type))
     }
 
     /// A domain name, appended to `out` as wire; relative names get `origin`, `@` is `origin`. RFC 1035 §5.1
@@ -453,8 +454,4 @@ pub(crate) fn time(text: &[u8]) -> Option<u32> {
     let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let day_number = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
     Some((day_number * 86_400 + hour * 3_600 + minute * 60 + second) as u32)
-}
-
-pub(crate) fn rtype(token: Token<'_>) -> Option<RrType> {
-    if token.quoted { None } else { RrType::from_word(token.bytes) }
 }
