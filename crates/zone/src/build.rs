@@ -20,6 +20,7 @@ use crate::batch::{Batch, Group};
 use crate::denial::Denial;
 use crate::problem::{Finding, Findings, Problem};
 use crate::store::{Index, MOST_SEGMENT, MOST_SEGMENTS, NodeFlags, Store, Zone, place};
+pub(crate) use node::canonical_cmp;
 use tree::Tree;
 
 /// Zones with fewer nodes are rendered by one thread.

@@ -18,15 +18,20 @@ mod answer;
 mod batch;
 mod build;
 mod denial;
+mod edit;
 mod place;
 mod problem;
 pub mod scan;
+pub mod serial;
 mod store;
 mod suffix;
 #[cfg(test)]
 mod tests;
+mod zones;
 
 pub use answer::{AnswerKind, MOST_ALIASES, Outcome, ZoneQuestion};
+pub use edit::{Serial, ZoneDiff, ZoneEdit};
 pub use problem::{Finding, Problem, ZoneFileErrors};
 pub use scan::{LoadOptions, load};
 pub use store::{NodeView, Zone};
+pub use zones::Zones;

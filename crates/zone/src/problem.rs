@@ -72,6 +72,13 @@ pub enum Problem {
     UnknownType(String),
     /// A type that exists in questions or messages only (RFC 6895 §3.1).
     MetaType(RrType),
+    /// Rdata in wire form that is not of its type.
+    Form {
+        /// The owner.
+        owner: Name,
+        /// The type.
+        rtype: RrType,
+    },
     /// The line ends before the record is complete.
     RecordEnds,
     /// A record without an owner before any owner was named.
@@ -222,6 +229,7 @@ impl Problem {
             Problem::Class { .. } => "class",
             Problem::UnknownType(_) => "unknown-type",
             Problem::MetaType(_) => "meta-type",
+            Problem::Form { .. } => "form",
             Problem::RecordEnds => "record-ends",
             Problem::NoOwner => "no-owner",
             Problem::UnknownDirective(_) => "unknown-directive",
@@ -298,6 +306,7 @@ impl fmt::Display for Problem {
             Problem::Class { found, .. } => write!(f, "class {found} in a zone of another class"),
             Problem::UnknownType(word) => write!(f, "unknown record type `{word}`"),
             Problem::MetaType(rtype) => write!(f, "{rtype} cannot stand in a zone"),
+            Problem::Form { owner, rtype } => write!(f, "the data of {owner} {rtype} is not of this type"),
             Problem::RecordEnds => f.write_str("the record is incomplete"),
             Problem::NoOwner => f.write_str("the record has no owner"),
             Problem::UnknownDirective(word) => write!(f, "unknown directive `{word}`"),

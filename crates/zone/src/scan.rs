@@ -24,6 +24,7 @@ mod line;
 mod plain;
 mod source;
 
+pub(crate) use line::is_data_type;
 pub use source::{Files, Source, SourceFile, Text};
 
 use nw_wire::{Class, NameRef};

@@ -16,7 +16,7 @@
 
 use std::sync::Arc;
 
-use nw_wire::{Class, Name, NameRef, RdataSet, RrType, Rrset, rr};
+use nw_wire::{Class, Name, NameRef, RrType, Rrset, rr};
 
 use crate::denial::Denial;
 use crate::suffix::{LabelStarts, START, extend};
@@ -172,7 +172,7 @@ impl Zone {
         self.store.walk().map(move |node| NodeView { node, class })
     }
 
-    /// Every RRset in canonical order, RRSIGs of one owner together at the end of the owner's.
+    /// Every RRset in canonical order of the owners; RRSIGs stand apart by the type that they cover, each behind it.
     pub fn rrsets(&self) -> impl Iterator<Item = Rrset> {
         self.nodes().flat_map(|node| node.rrsets())
     }
@@ -202,24 +202,12 @@ impl<'z> NodeView<'z> {
 
     /// The types that exist here.
     pub fn types(&self) -> Vec<RrType> {
-        let mut types: Vec<RrType> = self
-            .node
-            .entries()
-            .filter_map(|entry| match entry.kind {
-                Kind::Set => Some(entry.rtype),
-                Kind::Signatures if !entry.negative => Some(RrType::RRSIG),
-                Kind::Orphans => Some(RrType::RRSIG),
-                _ => None,
-            })
-            .collect();
-        types.sort();
-        types.dedup();
-        types
+        self.node.types()
     }
 
-    /// The RRsets that exist here.
+    /// The RRsets that exist here; RRSIGs apart by the type that they cover.
     pub fn rrsets(self) -> impl Iterator<Item = Rrset> + use<'z> {
-        self.types().into_iter().filter_map(move |rtype| self.node.rrset(rtype, self.class))
+        self.node.rrsets(self.class)
     }
 
     /// The RRset of `rtype`, or None.
@@ -352,20 +340,51 @@ impl<'z> Node<'z> {
 
     /// The RRset of `rtype`, read back.
     fn rrset(&self, rtype: RrType, class: Class) -> Option<Rrset> {
-        let mut rrset: Option<Rrset> = None;
-        for entry in self.entries() {
-            let wanted = match entry.kind {
-                Kind::Set => rtype == entry.rtype,
-                Kind::Signatures => rtype == RrType::RRSIG && !entry.negative,
-                Kind::Orphans => rtype == RrType::RRSIG,
-                _ => false,
-            };
-            if wanted {
-                let rrset = rrset
-                    .get_or_insert_with(|| Rrset::new(self.owner().to_name(), rtype, class, entry.ttl()));
-                entry.read(self.wire(), rtype, &mut rrset.rdatas);
+        let mut rrsets = self.sets().filter(|entry| entry.data_type() == rtype);
+        let mut rrset = self.read(&rrsets.next()?, class);
+        for entry in rrsets {
+            entry.each_rdata(self.wire(), rtype, |rdata| rrset.rdatas.push(rdata));
+        }
+        Some(rrset)
+    }
+
+    /// All RRsets, read back; RRSIGs apart by the type that they cover.
+    pub(crate) fn rrsets(self, class: Class) -> impl Iterator<Item = Rrset> + use<'z> {
+        self.sets().map(move |entry| self.read(&entry, class))
+    }
+
+    /// The types that exist here.
+    pub(crate) fn types(&self) -> Vec<RrType> {
+        let mut types: Vec<RrType> = self.sets().map(|entry| entry.data_type()).collect();
+        types.sort();
+        types.dedup();
+        types
+    }
+
+    /// Whether both nodes have the same records in the same form.
+    pub(crate) fn same_records(&self, other: &Node<'_>) -> bool {
+        let (mut mine, mut theirs) = (self.sets(), other.sets());
+        loop {
+            match (mine.next(), theirs.next()) {
+                (None, None) => return true,
+                (Some(a), Some(b)) if a.kind == b.kind && a.rtype == b.rtype && a.records == b.records => {}
+                _ => return false,
             }
         }
+    }
+
+    /// The entries that are records of this owner, and not prepared for answers only.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = Entry<'z>> + use<'z> {
+        self.entries().filter(|entry| match entry.kind {
+            Kind::Set | Kind::Orphans => true,
+            Kind::Signatures => !entry.negative,
+            _ => false,
+        })
+    }
+
+    fn read(&self, entry: &Entry<'z>, class: Class) -> Rrset {
+        let mut rrset = Rrset::new(self.owner().to_name(), entry.data_type(), class, entry.ttl());
+        entry.each_rdata(self.wire(), rrset.rtype, |rdata| rrset.rdatas.push(rdata));
         rrset
     }
 }
@@ -443,21 +462,28 @@ impl Entry<'_> {
         u32::from_be_bytes([self.records[6], self.records[7], self.records[8], self.records[9]])
     }
 
-    /// Append the rdata of each record, uncompressed. `owner` is what the body was rendered for.
-    pub(crate) fn read(&self, owner: &[u8], rtype: RrType, out: &mut RdataSet) {
+    /// The type of the records.
+    pub(crate) fn data_type(&self) -> RrType {
+        match self.kind {
+            Kind::Signatures | Kind::ExtraSignatures | Kind::Orphans => RrType::RRSIG,
+            _ => self.rtype,
+        }
+    }
+
+    /// Yield the rdata of each record, uncompressed. `owner` is what the body was rendered for.
+    pub(crate) fn each_rdata(&self, owner: &[u8], rtype: RrType, mut yields: impl FnMut(&[u8])) {
         // The layout again: a message whose question is the owner.
         let mut message = vec![0; QUESTION];
         message.extend_from_slice(owner);
         message.extend_from_slice(&[0; 4]);
-        let base = message.len();
+        let mut at = message.len();
         message.extend_from_slice(self.records);
-        let mut at = base;
         let mut rdata = Vec::new();
         while at < message.len() {
             let length = u16::from_be_bytes([message[at + 10], message[at + 11]]) as usize;
             rdata.clear();
             rr::expand(rtype, &message, at + 12, length, &mut rdata).expect("bodies hold valid records");
-            out.push(&rdata);
+            yields(&rdata);
             at += 12 + length;
         }
     }

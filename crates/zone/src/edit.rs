@@ -1,0 +1,462 @@
+//! Changes to a zone: the one door through which every change goes.
+//!
+//! A [`ZoneEdit`] collects changes to one zone and makes another of them when it is committed; the old one stays as it is for
+//! whoever still holds it. [`Zone::diff`] is the inverse: the records that differ between two zones, as IXFR sends them.
+//!
+//! *Limitations*: a commit builds the whole zone again.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use nw_wire::{Class, Name, NameRef, RdataSet, RrType, Rrset};
+
+use crate::batch::Batch;
+use crate::build;
+use crate::problem::{Finding, Findings, Problem, ZoneFileErrors};
+use crate::scan::is_data_type;
+use crate::serial;
+use crate::store::{Kind, Node, Zone};
+use crate::suffix::LabelStarts;
+
+#[cfg(test)]
+mod tests;
+
+/// Findings of an edit that are reported in full.
+const MOST_FINDINGS: usize = 100;
+
+/// An RRset within a zone: owner, type, and for RRSIG the type covered.
+type Key = (Name, RrType, RrType);
+
+/// What a commit does with the SOA's serial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serial {
+    /// One more than before, unless the edit put an SOA that is newer by itself.
+    Next,
+    /// This one.
+    Set(u32),
+    /// What the SOA says.
+    Keep,
+}
+
+/// Changes to a zone that have not been made yet.
+#[derive(Debug, Clone)]
+pub struct ZoneEdit {
+    base: Zone,
+    /// None: deleted.
+    changes: BTreeMap<Key, Option<Rrset>>,
+}
+
+/// The records by which two zones differ (RFC 1995 §2).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ZoneDiff {
+    /// Records of the older zone that the newer one has not.
+    pub removed: Vec<Rrset>,
+    /// Records of the newer zone that the older one had not.
+    pub added: Vec<Rrset>,
+}
+
+impl ZoneDiff {
+    /// Whether the zones are the same.
+    pub fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.added.is_empty()
+    }
+}
+
+impl Zone {
+    /// Begin a change.
+    pub fn edit(&self) -> ZoneEdit {
+        ZoneEdit { base: self.clone(), changes: BTreeMap::new() }
+    }
+
+    /// Make a zone of RRsets in any order, or say everything that is wrong with them.
+    pub fn from_rrsets<'r>(
+        apex: NameRef<'_>,
+        class: Class,
+        rrsets: impl IntoIterator<Item = &'r Rrset>,
+    ) -> Result<Zone, ZoneFileErrors> {
+        let mut collector = Collector::new(apex, class);
+        for rrset in rrsets {
+            collector.rrset(rrset);
+        }
+        collector.finish()
+    }
+
+    /// What turns this zone into `newer`.
+    pub fn diff(&self, newer: &Zone) -> ZoneDiff {
+        let mut diff = ZoneDiff::default();
+        let mut before = self.store.walk().peekable();
+        let mut after = newer.store.walk().peekable();
+        loop {
+            let order = match (before.peek(), after.peek()) {
+                (None, None) => return diff,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(a), Some(b)) => a.owner().cmp(&b.owner()),
+            };
+            let a = if order.is_le() { before.next() } else { None };
+            let b = if order.is_ge() { after.next() } else { None };
+            compare(a.as_ref(), b.as_ref(), self.class(), &mut diff);
+        }
+    }
+
+    /// Write the zone as a master file: the SOA first, then every RRset in canonical order (RFC 1035 §5).
+    pub fn write_text(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        for (i, node) in self.nodes().enumerate() {
+            let soa_first = |rrset: &Rrset| i == 0 && rrset.rtype == RrType::SOA;
+            for rrset in node.rrsets().filter(soa_first) {
+                writeln!(out, "{rrset}")?;
+            }
+            for rrset in node.rrsets().filter(|rrset| !soa_first(rrset)) {
+                writeln!(out, "{rrset}")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// [`Zone::write_text`] as a string.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        self.write_text(&mut text).expect("a string can be written to");
+        text
+    }
+}
+
+/// Add to `diff` what differs between two nodes with one owner, or all of the one that exists.
+fn compare(a: Option<&Node<'_>>, b: Option<&Node<'_>>, class: Class, diff: &mut ZoneDiff) {
+    if let (Some(a), Some(b)) = (a, b)
+        && a.same_records(b)
+    {
+        return;
+    }
+    let sets = |node: Option<&Node<'_>>| -> BTreeMap<(RrType, RrType), Rrset> {
+        node.into_iter().flat_map(|node| node.rrsets(class)).map(|rrset| (kind(&rrset), rrset)).collect()
+    };
+    let (mut before, after) = (sets(a), sets(b));
+    for (key, newer) in after {
+        match before.remove(&key) {
+            None => diff.added.push(newer),
+            // Another TTL makes all of them other records.
+            Some(older) if older.ttl != newer.ttl => {
+                diff.removed.push(older);
+                diff.added.push(newer);
+            }
+            Some(older) => {
+                diff.removed.extend(without(&older, &newer));
+                diff.added.extend(without(&newer, &older));
+            }
+        }
+    }
+    diff.removed.extend(before.into_values());
+}
+
+/// The records of `of` that `other` has not, compared in canonical form, or None if there are none.
+fn without(of: &Rrset, other: &Rrset) -> Option<Rrset> {
+    let has = |rdata: &[u8]| {
+        other.rdatas.iter().any(|theirs| build::canonical_cmp(of.rtype, rdata, theirs) == Ordering::Equal)
+    };
+    let rest: RdataSet = of.rdatas.iter().filter(|rdata| !has(rdata)).collect();
+    (!rest.is_empty()).then(|| Rrset { rdatas: rest, ..of.clone() })
+}
+
+/// The type, and for RRSIG the type covered.
+fn kind(rrset: &Rrset) -> (RrType, RrType) {
+    let covered = match rrset.rtype {
+        RrType::RRSIG => build::covered(rrset.rdatas.first().unwrap_or_default()),
+        _ => RrType(0),
+    };
+    (rrset.rtype, covered)
+}
+
+impl ZoneEdit {
+    /// The zone that is being changed.
+    pub fn base(&self) -> &Zone {
+        &self.base
+    }
+
+    /// The RRset as it would be after the changes so far. RRSIGs are asked for by the type they cover.
+    pub fn rrset(&self, owner: NameRef<'_>, rtype: RrType, covered: RrType) -> Option<Rrset> {
+        match self.changes.get(&(owner.to_name(), rtype, covered)) {
+            Some(change) => change.clone(),
+            None if rtype == RrType::RRSIG => self.base_signatures(owner, covered),
+            None => self.base.rrset(owner, rtype),
+        }
+    }
+
+    /// Put `rrset` in place of what is there; an empty one deletes. Signatures over an RRset that changes are dropped unless
+    /// they are put as well; RRSIGs replace those that cover the same type.
+    pub fn put(&mut self, rrset: Rrset) -> &mut ZoneEdit {
+        if rrset.rtype == RrType::RRSIG {
+            let mut by_type: BTreeMap<RrType, RdataSet> = BTreeMap::new();
+            for rdata in rrset.rdatas.iter() {
+                by_type.entry(build::covered(rdata)).or_default().push(rdata);
+            }
+            for (covered, rdatas) in by_type {
+                let set = Rrset { rdatas, ..rrset.clone() };
+                self.changes.insert((rrset.owner.clone(), RrType::RRSIG, covered), Some(set));
+            }
+            return self;
+        }
+        let key = (rrset.owner.clone(), rrset.rtype, RrType(0));
+        let value = (!rrset.rdatas.is_empty()).then_some(rrset);
+        self.changes.insert(key, value);
+        self
+    }
+
+    /// Delete the RRset of `rtype` at `owner`, and the signatures over it; with RRSIG, all signatures there.
+    pub fn delete(&mut self, owner: NameRef<'_>, rtype: RrType) -> &mut ZoneEdit {
+        if rtype == RrType::RRSIG {
+            for covered in self.covered_at(owner) {
+                self.changes.insert((owner.to_name(), rtype, covered), None);
+            }
+        } else {
+            self.changes.insert((owner.to_name(), rtype, RrType(0)), None);
+        }
+        self
+    }
+
+    /// Delete everything at `owner`.
+    pub fn delete_name(&mut self, owner: NameRef<'_>) -> &mut ZoneEdit {
+        let name = owner.to_name();
+        for (key, change) in self.changes.range_mut((name.clone(), RrType(0), RrType(0))..) {
+            if key.0 != name {
+                break;
+            }
+            *change = None;
+        }
+        let types = self.base_node(owner).map(|node| node.types()).unwrap_or_default();
+        for rtype in types {
+            self.delete(owner, rtype);
+        }
+        self
+    }
+
+    /// Add the records of `rrset` to those that are there; the TTL becomes that of `rrset` (RFC 2136 §3.4.2.2).
+    pub fn add(&mut self, rrset: &Rrset) -> &mut ZoneEdit {
+        for rrset in split(rrset) {
+            let (rtype, covered) = kind(&rrset);
+            let mut whole = rrset.clone();
+            if let Some(present) = self.rrset(rrset.owner.as_ref(), rtype, covered) {
+                for rdata in present.rdatas.iter() {
+                    let known = rrset
+                        .rdatas
+                        .iter()
+                        .any(|new| build::canonical_cmp(rtype, new, rdata) == Ordering::Equal);
+                    if !known {
+                        whole.rdatas.push(rdata);
+                    }
+                }
+            }
+            self.put(whole);
+        }
+        self
+    }
+
+    /// Take the records of `rrset` away; its TTL does not matter, nor whether they are there.
+    pub fn remove(&mut self, rrset: &Rrset) -> &mut ZoneEdit {
+        for rrset in split(rrset) {
+            let (rtype, covered) = kind(&rrset);
+            if let Some(present) = self.rrset(rrset.owner.as_ref(), rtype, covered) {
+                let rest = without(&present, &rrset);
+                self.changes.insert((rrset.owner.clone(), rtype, covered), rest);
+            }
+        }
+        self
+    }
+
+    /// Make the changes that [`Zone::diff`] found.
+    pub fn apply(&mut self, diff: &ZoneDiff) -> &mut ZoneEdit {
+        for rrset in &diff.removed {
+            self.remove(rrset);
+        }
+        for rrset in &diff.added {
+            self.add(rrset);
+        }
+        self
+    }
+
+    /// Make the zone with all changes, or say everything that is wrong with it.
+    pub fn commit(mut self, serial: Serial) -> Result<Zone, ZoneFileErrors> {
+        self.number(serial);
+        let mut collector = Collector::new(self.base.apex(), self.base.class());
+        let mut changes = self.changes.iter().peekable();
+        let class = self.base.class();
+        for node in self.base.store.walk() {
+            let owner = node.owner();
+            // CHANGES at names that the base has not, and then at this one.
+            while let Some((key, change)) = changes.next_if(|change| change.0.0.as_ref() < owner) {
+                collector.change(key, change);
+            }
+            if changes.peek().is_none_or(|change| change.0.0.as_ref() != owner) {
+                collector.node(&node);
+                continue;
+            }
+            let mut replaced = Vec::new();
+            while let Some((key, change)) = changes.next_if(|change| change.0.0.as_ref() == owner) {
+                replaced.push((key.1, key.2));
+                collector.change(key, change);
+            }
+            for rrset in node.rrsets(class) {
+                let (rtype, covered) = kind(&rrset);
+                let stale = rtype == RrType::RRSIG && replaced.contains(&(covered, RrType(0)));
+                if !stale && !replaced.contains(&(rtype, covered)) {
+                    collector.rrset(&rrset);
+                }
+            }
+        }
+        for (key, change) in changes {
+            collector.change(key, change);
+        }
+        collector.finish()
+    }
+
+    /// Give the SOA its serial.
+    fn number(&mut self, serial: Serial) {
+        let apex = self.base.apex().to_name();
+        let Some(mut soa) = self.rrset(apex.as_ref(), RrType::SOA, RrType(0)) else { return };
+        let Some(rdata) = soa.rdatas.first() else { return };
+        let stated = build::soa_serial(rdata);
+        let wanted = match serial {
+            Serial::Keep => return,
+            Serial::Set(wanted) => wanted,
+            Serial::Next if serial::is_newer(stated, self.base.serial()) => return,
+            Serial::Next => serial::next(self.base.serial()),
+        };
+        let mut rdata = rdata.to_vec();
+        if let Some(at) = rdata.len().checked_sub(20) {
+            rdata[at..at + 4].copy_from_slice(&wanted.to_be_bytes());
+        }
+        soa.rdatas = RdataSet::from_iter([rdata.as_slice()]);
+        self.put(soa);
+    }
+
+    fn base_node(&self, owner: NameRef<'_>) -> Option<Node<'_>> {
+        if !owner.is_at_or_below(self.base.apex()) {
+            return None;
+        }
+        let starts = LabelStarts::of(owner.wire());
+        self.base.store.find(owner.wire(), &starts, starts.count())
+    }
+
+    fn base_signatures(&self, owner: NameRef<'_>, covered: RrType) -> Option<Rrset> {
+        // A changed RRset has lost the signatures that the base had for it.
+        if self.changes.contains_key(&(owner.to_name(), covered, RrType(0))) {
+            return None;
+        }
+        let wanted = (RrType::RRSIG, covered);
+        self.base_node(owner)?.rrsets(self.base.class()).find(|rrset| kind(rrset) == wanted)
+    }
+
+    /// The types whose signatures are at `owner`, before or after the changes.
+    fn covered_at(&self, owner: NameRef<'_>) -> Vec<RrType> {
+        let name = owner.to_name();
+        let class = self.base.class();
+        let changed =
+            self.changes.keys().filter(|key| key.0 == name && key.1 == RrType::RRSIG).map(|key| key.2);
+        let present =
+            self.base_node(owner).into_iter().flat_map(|node| node.rrsets(class).collect::<Vec<_>>());
+        let present = present.map(|rrset| kind(&rrset)).filter(|kind| kind.0 == RrType::RRSIG);
+        changed.chain(present.map(|kind| kind.1)).collect()
+    }
+}
+
+/// RRSIGs apart by the type they cover; other RRsets as they are.
+fn split(rrset: &Rrset) -> Vec<Rrset> {
+    if rrset.rtype != RrType::RRSIG {
+        return vec![rrset.clone()];
+    }
+    let mut by_type: BTreeMap<RrType, RdataSet> = BTreeMap::new();
+    for rdata in rrset.rdatas.iter() {
+        by_type.entry(build::covered(rdata)).or_default().push(rdata);
+    }
+    by_type.into_values().map(|rdatas| Rrset { rdatas, ..rrset.clone() }).collect()
+}
+
+/// RRsets on their way into batches.
+struct Collector<'a> {
+    apex: NameRef<'a>,
+    apex_labels: usize,
+    class: Class,
+    batches: Vec<Batch>,
+    findings: Findings,
+    last: Vec<u8>,
+}
+
+impl<'a> Collector<'a> {
+    fn new(apex: NameRef<'a>, class: Class) -> Collector<'a> {
+        Collector {
+            apex,
+            apex_labels: apex.label_count(),
+            class,
+            batches: vec![Batch::default()],
+            findings: Findings::new(MOST_FINDINGS),
+            last: Vec::new(),
+        }
+    }
+
+    fn change(&mut self, _key: &Key, change: &Option<Rrset>) {
+        if let Some(rrset) = change {
+            self.rrset(rrset);
+        }
+    }
+
+    /// The batch, with a group for `owner` open.
+    fn open(&mut self, owner: &[u8]) -> &mut Batch {
+        let full = self.batches.last().is_none_or(Batch::is_full);
+        if full {
+            self.batches.push(Batch::default());
+        }
+        let batch = self.batches.last_mut().expect("one was pushed if there was none");
+        if full || self.last != owner {
+            batch.open(owner, self.apex_labels, 0);
+            self.last.clear();
+            self.last.extend_from_slice(owner);
+        }
+        batch
+    }
+
+    fn rrset(&mut self, rrset: &Rrset) {
+        let problem = if !rrset.owner.as_ref().is_at_or_below(self.apex) {
+            Some(Problem::OutOfZone { owner: rrset.owner.clone(), apex: self.apex.to_name() })
+        } else if rrset.class != self.class {
+            Some(Problem::Class { found: rrset.class, zone: self.class })
+        } else if !is_data_type(rrset.rtype) {
+            Some(Problem::MetaType(rrset.rtype))
+        } else if rrset.rdatas.iter().any(|rdata| nw_wire::rr::check(rrset.rtype, rdata).is_err()) {
+            Some(Problem::Form { owner: rrset.owner.clone(), rtype: rrset.rtype })
+        } else {
+            None
+        };
+        match problem {
+            Some(problem) => self.findings.push(Finding { file: None, line: 0, column: 0, problem }),
+            None => self.open(rrset.owner.as_ref().wire()).push_set(rrset.rtype, rrset.ttl, &rrset.rdatas),
+        }
+    }
+
+    /// All records of a node of another zone, whose records are known to be good.
+    fn node(&mut self, node: &Node<'_>) {
+        for entry in node.entries() {
+            let rtype = match entry.kind {
+                Kind::Set => entry.rtype,
+                Kind::Signatures if !entry.negative => RrType::RRSIG,
+                Kind::Orphans => RrType::RRSIG,
+                _ => continue,
+            };
+            let batch = self.open(node.wire());
+            entry.each_rdata(node.wire(), rtype, |rdata| {
+                let at = batch.begin_record(rtype, entry.ttl(), 0);
+                batch.data.extend_from_slice(rdata);
+                batch.end_record(at, rtype);
+            });
+        }
+    }
+
+    fn finish(mut self) -> Result<Zone, ZoneFileErrors> {
+        let zone = build::zone(self.batches, self.apex, self.class, 1, &mut self.findings);
+        let total = self.findings.errors;
+        match zone {
+            Some(zone) if total == 0 => Ok(zone),
+            _ => Err(ZoneFileErrors { findings: self.findings.in_order(), total }),
+        }
+    }
+}
