@@ -1,1 +1,352 @@
+//! The cache against a model, and what it writes into messages.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use nw_wire::header::Flags;
+use nw_wire::message::Message;
+use proptest::prelude::*;
+
+use super::*;
+
+const SECOND: Micros = 1_000_000;
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn rrset(owner: &str, rtype: RrType, ttl: u32, rdatas: &[&[u8]]) -> Rrset {
+    let mut set = Rrset::new(name(owner), rtype, Class::IN, ttl);
+    rdatas.iter().for_each(|rdata| set.rdatas.push(rdata));
+    set
+}
+
+fn soa(owner: &str, ttl: u32) -> Rrset {
+    let mut rdata = b"\x02ns\x00\x04host\x00".to_vec();
+    rdata.extend([1u32, 7200, 3600, 604_800, 300].iter().flat_map(|number| number.to_be_bytes()));
+    rrset(owner, RrType::SOA, ttl, &[&rdata])
+}
+
+/// The hit for a question as a parsed message's octets.
+fn ask(cache: &Cache, text: &str, rtype: RrType, dnssec_ok: bool, now: Micros) -> Option<(Hit, Vec<u8>)> {
+    let asked = name(text);
+    let mut buf = [0; 4096];
+    let mut writer = Writer::new(&mut buf, 4096, 7, Flags::default().with_qr(true));
+    writer.question(asked.as_ref(), rtype, Class::IN).unwrap();
+    let question =
+        HitQuestion { name: asked.as_ref(), rtype, class: Class::IN, dnssec_ok, checking_disabled: false };
+    let hit = cache.hit(&question, now, &mut writer)?;
+    let length = writer.finish();
+    Message::parse(&buf[..length]).expect("what is hit is a message");
+    Some((hit, buf[..length].to_vec()))
+}
+
+#[test]
+fn a_hit_takes_the_questions_case_and_counts_down() {
+    let cache = Cache::new(1 << 20, 1);
+    cache.put_rrset(
+        &rrset("www.Example.", RrType::A, 300, &[&[1, 2, 3, 4], &[5, 6, 7, 8]]),
+        None,
+        Rank::Authoritative,
+        0,
+    );
+    let (hit, reply) = ask(&cache, "WWW.example.", RrType::A, true, 10 * SECOND + 1).unwrap();
+    assert_eq!((hit.rcode, hit.age_s), (Rcode::NOERROR, 10));
+    let message = Message::parse(&reply).unwrap();
+    let records: Vec<_> = message.answer().collect();
+    assert_eq!(records.len(), 2);
+    assert!(
+        records.iter().all(
+            |record| record.ttl == 290 && record.owner().as_ref().eq_exact(name("WWW.example.").as_ref())
+        )
+    );
+    assert!(ask(&cache, "www.example.", RrType::A, false, 300 * SECOND - 1).is_some());
+    assert!(ask(&cache, "www.example.", RrType::A, false, 300 * SECOND).is_none());
+    assert!(ask(&cache, "www.example.", RrType::AAAA, false, 0).is_none());
+}
+
+#[test]
+fn signatures_are_for_those_who_ask() {
+    let cache = Cache::new(1 << 20, 1);
+    let mut signature = vec![0, 1, 13, 2, 0, 0, 1, 44, 0, 0, 0, 9, 0, 0, 0, 1, 1, 1];
+    signature.extend(name("example.").as_ref().wire());
+    signature.extend([9; 64]);
+    let signatures = rrset("www.example.", RrType::RRSIG, 300, &[&signature]);
+    let data = rrset("www.example.", RrType::A, 300, &[&[1, 2, 3, 4]]);
+    cache.put_rrset(&data, Some(&signatures), Rank::Authoritative, 0);
+    let count = |dnssec_ok| {
+        let (_, reply) = ask(&cache, "www.example.", RrType::A, dnssec_ok, 0).unwrap();
+        Message::parse(&reply).unwrap().answer().count()
+    };
+    assert_eq!((count(false), count(true)), (1, 2));
+    let Lookup::Hit { found: Found::Rrset(sets), .. } =
+        cache.get(name("www.example.").as_ref(), RrType::A, 0)
+    else {
+        panic!("it is kept")
+    };
+    assert_eq!(sets, [data, signatures]);
+}
+
+#[test]
+fn absence_reads_back_as_it_was_put() {
+    let cache = Cache::new(1 << 20, 1);
+    let nsec = rrset("a.other.example.", RrType::NSEC, 60, &[b"\x01b\x07example\x00\x00\x01\x40"]);
+    let soa = soa("example.", 60);
+    cache.put_absence(name("x.y.example.").as_ref(), None, &soa, std::slice::from_ref(&nsec), 0);
+    let (hit, reply) = ask(&cache, "x.y.example.", RrType::MX, false, 5 * SECOND).unwrap();
+    assert_eq!(hit.rcode, Rcode::NXDOMAIN);
+    let message = Message::parse(&reply).unwrap();
+    assert_eq!((message.answer().count(), message.authority().count()), (0, 1));
+    assert_eq!(message.authority().next().unwrap().ttl, 55);
+    let (_, reply) = ask(&cache, "x.y.example.", RrType::MX, true, 0).unwrap();
+    let message = Message::parse(&reply).unwrap();
+    let owners: Vec<String> = message.authority().map(|record| record.owner().to_string()).collect();
+    assert_eq!(owners, ["example.", "a.other.example."]);
+    let Lookup::Hit { found: Found::NxDomain(authority), .. } =
+        cache.get(name("x.y.example.").as_ref(), RrType::A, 0)
+    else {
+        panic!("it is kept")
+    };
+    assert_eq!(authority, [soa, nsec]);
+    // Data for the name ends its absence.
+    cache.put_rrset(&rrset("x.y.example.", RrType::A, 9, &[&[1, 1, 1, 1]]), None, Rank::Authoritative, 0);
+    assert!(ask(&cache, "x.y.example.", RrType::MX, false, 0).is_none());
+}
+
+#[test]
+fn the_more_credible_stays() {
+    let cache = Cache::new(1 << 20, 1);
+    let good = rrset("www.example.", RrType::A, 60, &[&[1, 2, 3, 4]]);
+    let other = rrset("www.example.", RrType::A, 600, &[&[6, 6, 6, 6]]);
+    assert!(cache.put_rrset(&good, None, Rank::Authoritative, 0));
+    assert!(!cache.put_rrset(&other, None, Rank::NonAuthoritative, 0));
+    assert!(!cache.put_failure(name("www.example.").as_ref(), RrType::A, Ede::NETWORK_ERROR, 5, 0));
+    assert!(cache.put_rrset(&other, None, Rank::Authoritative, 0));
+    assert!(cache.put_rrset(&good, None, Rank::NonAuthoritative, 600 * SECOND));
+}
+
+#[test]
+fn failures_are_kept_and_hit() {
+    let cache = Cache::new(1 << 20, 1);
+    cache.put_failure(name("www.example.").as_ref(), RrType::A, Ede::NETWORK_ERROR, 5, 0);
+    let (hit, _) = ask(&cache, "www.example.", RrType::A, false, 0).unwrap();
+    assert_eq!((hit.rcode, hit.failure), (Rcode::SERVFAIL, Some(Ede::NETWORK_ERROR)));
+    assert!(ask(&cache, "www.example.", RrType::A, false, 5 * SECOND).is_none());
+}
+
+#[test]
+fn what_does_not_fit_is_truncated() {
+    let cache = Cache::new(1 << 20, 1);
+    let rdatas: Vec<[u8; 4]> = (0..50).map(|i| [10, 0, 0, i]).collect();
+    let rdatas: Vec<&[u8]> = rdatas.iter().map(|rdata| &rdata[..]).collect();
+    cache.put_rrset(&rrset("www.example.", RrType::A, 60, &rdatas), None, Rank::Authoritative, 0);
+    let asked = name("www.example.");
+    let mut buf = [0; 512];
+    let mut writer = Writer::new(&mut buf, 512, 7, Flags::default());
+    writer.question(asked.as_ref(), RrType::A, Class::IN).unwrap();
+    let question = HitQuestion {
+        name: asked.as_ref(),
+        rtype: RrType::A,
+        class: Class::IN,
+        dnssec_ok: false,
+        checking_disabled: false,
+    };
+    assert!(cache.hit(&question, 0, &mut writer).unwrap().truncated);
+    assert_eq!(writer.counts(), [1, 0, 0, 0]);
+}
+
+/// B7 of the attacks: a stream of names that nobody asks for again leaves what is in use.
+#[test]
+fn a_flood_of_new_names_leaves_what_is_hot() {
+    let cache = Cache::new(2 << 20, 1);
+    let data = |text: String| rrset(&text, RrType::A, 3600, &[&[1, 2, 3, 4]]);
+    for i in 0..2000 {
+        cache.put_rrset(&data(format!("hot{i}.example.")), None, Rank::Authoritative, 0);
+    }
+    let hot = |cache: &Cache| {
+        (0..2000).filter(|i| ask(cache, &format!("hot{i}.example."), RrType::A, false, 0).is_some()).count()
+    };
+    assert_eq!(hot(&cache), 2000);
+    let mut least = 2000;
+    for round in 0..20 {
+        for i in 0..5000 {
+            cache.put_rrset(&data(format!("r{round}-{i}.evil.")), None, Rank::Authoritative, 0);
+        }
+        least = least.min(hot(&cache));
+    }
+    assert!(cache.stats().evicted > 50_000, "{:?}", cache.stats());
+    assert!(least >= 1900, "{least}");
+}
+
+#[test]
+fn flushing_takes_a_name_or_a_tree() {
+    let cache = Cache::new(1 << 20, 1);
+    for text in ["a.example.", "b.a.example.", "c.example.", "a.other."] {
+        cache.put_rrset(&rrset(text, RrType::A, 60, &[&[1, 2, 3, 4]]), None, Rank::Authoritative, 0);
+    }
+    assert_eq!(cache.flush_name(name("a.example.").as_ref()), 1);
+    assert_eq!(cache.flush_tree(name("example.").as_ref()), 2);
+    assert!(ask(&cache, "a.other.", RrType::A, false, 0).is_some());
+    assert_eq!(cache.inspect(name("a.other.").as_ref(), 0)[0].state, "data");
+    cache.clear();
+    assert_eq!(cache.stats().answers, 0);
+}
+
+#[test]
+fn an_answer_for_a_million_costs_little() {
+    let cache = Cache::new(64 << 20, 1);
+    for i in 0..100_000 {
+        cache.put_rrset(
+            &rrset(&format!("host-{i}.example.com."), RrType::A, 60, &[&[1, 2, 3, 4]]),
+            None,
+            Rank::Authoritative,
+            0,
+        );
+    }
+    let stats = cache.stats();
+    assert_eq!(stats.answers, 100_000);
+    assert!(stats.octets / stats.answers <= 140, "{}", stats.octets / stats.answers);
+}
+
+#[test]
+fn servers_are_known_by_their_times() {
+    let servers = Servers::new(1 << 20, 1);
+    let address: SocketAddr = "192.0.2.1:53".parse().unwrap();
+    assert_eq!(servers.note(address, 0), ServerNote::default());
+    servers.replied(address, 20_000, true, 0);
+    let note = servers.note(address, 0);
+    assert_eq!((note.srtt, note.timeout, note.edns), (Some(20_000), Some(60_000), EdnsSupport::Yes));
+    (0..3).for_each(|_| servers.timed_out(address, SECOND));
+    let note = servers.note(address, SECOND);
+    assert_eq!((note.timeouts, note.timeout), (3, Some(480_000)));
+    assert!(note.rests_until.is_some() && servers.note(address, 4 * SECOND).rests_until.is_none());
+    servers.replied(address, 20_000, false, 4 * SECOND);
+    assert_eq!(servers.note(address, 4 * SECOND).timeouts, 0);
+    let zone = name("example.");
+    servers.lame(address, zone.as_ref(), 0);
+    assert!(
+        servers.is_lame(address, zone.as_ref(), SECOND)
+            && !servers.is_lame(address, zone.as_ref(), 301 * SECOND)
+    );
+    assert!(!servers.is_lame(address, name("other.").as_ref(), SECOND));
+}
+
+/// What may be done to a cache.
+#[derive(Clone, Debug)]
+enum Act {
+    Data { name: u8, rtype: u8, ttl: u32, value: u8 },
+    NoData { name: u8, rtype: u8, ttl: u32 },
+    NxDomain { name: u8, ttl: u32 },
+    Failure { name: u8, rtype: u8, life: u32 },
+    Wait { seconds: u32 },
+    Flush { name: u8 },
+    Ask { name: u8, rtype: u8 },
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let (name, rtype, ttl) = (0u8..6, 0u8..3, 1u32..40);
+    prop_oneof![
+        (name.clone(), rtype.clone(), ttl.clone(), any::<u8>())
+            .prop_map(|(name, rtype, ttl, value)| Act::Data { name, rtype, ttl, value }),
+        (name.clone(), rtype.clone(), ttl.clone()).prop_map(|(name, rtype, ttl)| Act::NoData {
+            name,
+            rtype,
+            ttl
+        }),
+        (name.clone(), ttl.clone()).prop_map(|(name, ttl)| Act::NxDomain { name, ttl }),
+        (name.clone(), rtype.clone(), ttl).prop_map(|(name, rtype, life)| Act::Failure { name, rtype, life }),
+        (1u32..20).prop_map(|seconds| Act::Wait { seconds }),
+        name.clone().prop_map(|name| Act::Flush { name }),
+        (name, rtype).prop_map(|(name, rtype)| Act::Ask { name, rtype }),
+    ]
+}
+
+/// What the model holds for a key; the type is None for the name as a whole.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Known {
+    Data(u8),
+    NoData,
+    NxDomain,
+    Failure,
+}
+
+proptest! {
+    /// However it is used, a cache without want of room says what a map with expiry times says.
+    #[test]
+    fn the_cache_is_a_map_with_expiry(acts in proptest::collection::vec(act(), 1..80)) {
+        const TYPES: [RrType; 3] = [RrType::A, RrType::AAAA, RrType::TXT];
+        let cache = Cache::new(4 << 20, 3);
+        let owner = |number: u8| format!("n{number}.example.");
+        let mut model: HashMap<(u8, Option<u8>), (Known, Micros, Micros)> = HashMap::new();
+        let mut now: Micros = 5;
+        for act in acts {
+            let until = |ttl: u32| now + ttl as Micros * SECOND;
+            let alive = |model: &HashMap<_, (Known, Micros, Micros)>, key| {
+                model.get(&key).copied().filter(|(_, _, until)| now < *until)
+            };
+            match act {
+                Act::Data { name, rtype, ttl, value } => {
+                    let rdata: &[u8] = match rtype {
+                        0 => &[1, 2, 3, value],
+                        1 => &[value; 16],
+                        _ => &[1, value],
+                    };
+                    cache.put_rrset(&rrset(&owner(name), TYPES[rtype as usize], ttl, &[rdata]), None, Rank::Authoritative, now);
+                    model.insert((name, Some(rtype)), (Known::Data(value), now, until(ttl)));
+                    model.remove(&(name, None));
+                }
+                Act::NoData { name, rtype, ttl } => {
+                    cache.put_absence(self::name(&owner(name)).as_ref(), Some(TYPES[rtype as usize]), &soa("example.", ttl), &[], now);
+                    model.insert((name, Some(rtype)), (Known::NoData, now, until(ttl)));
+                }
+                Act::NxDomain { name, ttl } => {
+                    cache.put_absence(self::name(&owner(name)).as_ref(), None, &soa("example.", ttl), &[], now);
+                    model.insert((name, None), (Known::NxDomain, now, until(ttl)));
+                }
+                Act::Failure { name, rtype, life } => {
+                    cache.put_failure(self::name(&owner(name)).as_ref(), TYPES[rtype as usize], Ede::OTHER, life, now);
+                    let better = alive(&model, (name, Some(rtype))).is_some_and(|(known, ..)| known != Known::Failure);
+                    if !better {
+                        model.insert((name, Some(rtype)), (Known::Failure, now, until(life)));
+                    }
+                }
+                Act::Wait { seconds } => now += seconds as Micros * SECOND,
+                Act::Flush { name } => {
+                    cache.flush_name(self::name(&owner(name)).as_ref());
+                    model.retain(|(other, _), _| *other != name);
+                }
+                Act::Ask { name, rtype } => {
+                    let expected = alive(&model, (name, Some(rtype))).or_else(|| alive(&model, (name, None)));
+                    let got = ask(&cache, &owner(name), TYPES[rtype as usize], false, now);
+                    prop_assert_eq!(got.is_some(), expected.is_some());
+                    let (Some((hit, reply)), Some((known, stored, until))) = (got, expected) else { continue };
+                    let message = Message::parse(&reply).unwrap();
+                    let left = ((until - stored) / SECOND - (now - stored) / SECOND) as u32;
+                    match known {
+                        Known::Data(value) => {
+                            let record = message.answer().next().unwrap();
+                            prop_assert_eq!((hit.rcode, record.ttl), (Rcode::NOERROR, left));
+                            prop_assert_eq!(record.rdata_raw().last(), Some(&value));
+                        }
+                        Known::NoData | Known::NxDomain => {
+                            let rcode = if known == Known::NoData { Rcode::NOERROR } else { Rcode::NXDOMAIN };
+                            prop_assert_eq!((hit.rcode, message.authority().next().unwrap().ttl), (rcode, left));
+                        }
+                        Known::Failure => prop_assert_eq!(hit.rcode, Rcode::SERVFAIL),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The byte bound holds, whatever is put in.
+    #[test]
+    fn the_bound_holds(sizes in proptest::collection::vec((any::<u16>(), 1usize..200), 1..400)) {
+        let cache = Cache::new(200_000, 3);
+        for (number, size) in sizes {
+            let rdata = [vec![(size % 256) as u8], vec![0; size % 256]].concat();
+            cache.put_rrset(&rrset(&format!("n{number}.example."), RrType::TXT, 60, &[&rdata]), None, Rank::Authoritative, 0);
+            prop_assert!(cache.stats().octets <= 200_000);
+        }
+    }
+}

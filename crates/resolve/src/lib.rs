@@ -25,4 +25,7 @@ pub use nw_cache::{Cache, Hit, HitQuestion};
 pub use resolution::{ClientQuestion, Resolution};
 pub use resolve::Resolver;
 pub use trace::{Reason, Step, Trace, Validation};
+#[cfg(test)]
+mod tests;
+
 pub use world::{ExchangeError, MILLISECOND, Micros, SECOND, Via, World};

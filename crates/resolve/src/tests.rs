@@ -1,0 +1,8 @@
+//! The resolver on a scripted network and a virtual clock.
+
+mod bounds;
+mod explain;
+mod lab;
+mod poison;
+mod recursion;
+mod servers;

@@ -1,0 +1,222 @@
+//! Attacks that make a resolver work for others, and the bounds that hold.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use nw_wire::code::{Rcode, RrType};
+
+use super::lab::*;
+use crate::*;
+
+fn many(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).map(|i| line(i) + "\n").collect()
+}
+
+/// NXNSAttack (CVE-2020-8616): a referral to many servers without addresses in a victim's zone.
+#[test]
+fn a_referral_to_a_victim_costs_the_victim_little() {
+    let lab = Lab::new();
+    root(
+        &lab,
+        "attack.com. 172800 NS ns.attack.com.
+         ns.attack.com. 172800 A 192.0.2.66",
+        "victim.net. 172800 NS ns.victim.net.
+         ns.victim.net. 172800 A 192.0.2.99",
+    );
+    let servers = many(100, |i| format!("sub.attack.com. 300 NS r{i}.victim.net."));
+    lab.host("192.0.2.66", zone("attack.com.", &servers));
+    lab.host("192.0.2.99", zone("victim.net.", ""));
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, "x.sub.attack.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    assert!(lab.asked("192.0.2.99") <= 10, "{}", lab.asked("192.0.2.99"));
+    assert!(lab.total() <= 50, "{}", lab.total());
+    let before = lab.asked("192.0.2.99");
+    ask(&lab, &resolver, "y.sub.attack.com.", RrType::A);
+    assert!(lab.asked("192.0.2.99") - before <= 10);
+}
+
+/// NRDelegation (CVE-2022-3204): a referral to 1500 servers whose delegations do not answer.
+#[test]
+fn a_huge_referral_is_cut_short() {
+    let lab = Lab::new();
+    root(
+        &lab,
+        "attack.com. 172800 NS ns.attack.com.
+         ns.attack.com. 172800 A 192.0.2.66",
+        "dead.net. 172800 NS ns.dead.net.
+         ns.dead.net. 172800 A 192.0.2.98",
+    );
+    let servers = many(1500, |i| format!("sub.attack.com. 300 NS r{i}.z{i}.dead.net."));
+    lab.host("192.0.2.66", zone("attack.com.", &servers));
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, "x.sub.attack.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    assert!(lab.asked("192.0.2.98") <= 15, "{}", lab.asked("192.0.2.98"));
+    let cut =
+        resolver.cache().cut("sub.attack.com.".parse::<nw_wire::name::Name>().unwrap().as_ref(), lab.now());
+    assert!(cut.unwrap().servers.len() <= 13);
+}
+
+/// CAMP: alias chains whose every link fans out over name servers; no restart resets the count.
+#[test]
+fn fan_out_times_chain_is_one_budget() {
+    let lab = Lab::new();
+    let com = many(12, |i| many(6, |j| format!("z{i}.com. 300 NS s{j}.t{i}.net.")));
+    let net = many(12, |i| format!("t{i}.net. 300 NS ns.t{i}.net.\nns.t{i}.net. 300 A 192.0.2.{}", 100 + i));
+    root(&lab, &com, &net);
+    for i in 0..12 {
+        // The servers of the name servers deny most of them; the last leads on.
+        let alias = zone(&format!("z{i}.com."), &format!("a.z{i}.com. 300 CNAME a.z{}.com.", i + 1));
+        let hosts = zone(&format!("t{i}.net."), &format!("s5.t{i}.net. 300 A 192.0.2.{}", 100 + i));
+        lab.host(
+            &format!("192.0.2.{}", 100 + i),
+            Rc::new(
+                move |asked| {
+                    if asked.name.to_string().ends_with("com.") { alias(asked) } else { hosts(asked) }
+                },
+            ),
+        );
+    }
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, "a.z0.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    assert!(found.queries <= 50, "{}", found.queries);
+    assert!(lab.total() <= 51, "{}", lab.total());
+}
+
+/// TsuNAME: two zones whose servers live in each other.
+#[test]
+fn zones_that_need_each_other_end_soon() {
+    let lab = Lab::new();
+    root(&lab, "one.com. 300 NS ns.two.net.", "two.net. 300 NS ns.one.com.");
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, "www.one.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    assert!(slugs(&found).contains(&"cycle"), "{:?}", slugs(&found));
+    assert!(lab.total() <= 8, "{}", lab.total());
+    let before = lab.total();
+    ask(&lab, &resolver, "www.one.com.", RrType::A);
+    ask(&lab, &resolver, "mail.one.com.", RrType::A);
+    ask(&lab, &resolver, "www.two.net.", RrType::A);
+    assert!(lab.total() - before <= 2, "{}", lab.total() - before);
+}
+
+/// CVE-2026-5950: a server with another excuse each time.
+#[test]
+fn a_server_full_of_excuses_is_left() {
+    let lab = Lab::new();
+    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+    let turn = Cell::new(0);
+    lab.host(
+        "192.0.2.1",
+        Rc::new(move |asked| {
+            turn.set(turn.get() + 1);
+            match turn.get() % 4 {
+                0 => Says::Reply(say(asked, "tc", [&[], &[], &[]])),
+                1 => Says::Reply(say(asked, "FORMERR", [&[], &[], &[]])),
+                2 => Says::Silence,
+                _ => Says::Reply(say(asked, "", [&[], &[], &[]])),
+            }
+        }),
+    );
+    let resolver = resolver(&lab);
+    for i in 0..4 {
+        let before = lab.asked("192.0.2.1");
+        let found = ask(&lab, &resolver, &format!("n{i}.example.com."), RrType::A);
+        assert_eq!(found.rcode, Rcode::SERVFAIL);
+        assert!(lab.asked("192.0.2.1") - before <= 5);
+    }
+}
+
+/// CVE-2026-3592: ten names for the same ten addresses.
+#[test]
+fn an_address_with_many_names_is_one_server() {
+    let lab = Lab::new();
+    let com = many(10, |i| {
+        format!("example.com. 300 NS n{i}.example.com.\n")
+            + &many(10, |j| format!("n{i}.example.com. 300 A 192.0.2.{}", (i + j) % 10 + 1))
+    });
+    root(&lab, &com, "");
+    for i in 1..=10 {
+        lab.host(&format!("192.0.2.{i}"), says("SERVFAIL", "", "", ""));
+    }
+    let resolver = resolver(&lab);
+    ask(&lab, &resolver, "www.example.com.", RrType::A);
+    for i in 1..=10 {
+        assert!(lab.asked(&format!("192.0.2.{i}")) <= 1);
+    }
+}
+
+/// A name of 120 labels, existing at the bottom, and its DS.
+#[test]
+fn long_names_cost_no_more_than_ten_extra_questions() {
+    let lab = Lab::new();
+    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+    let name = "a.".repeat(118) + "example.com.";
+    lab.host("192.0.2.1", zone("example.com.", &format!("{name} 300 A 203.0.113.1")));
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, &name, RrType::A);
+    assert_eq!((found.rcode, found.answer.len()), (Rcode::NOERROR, 1));
+    assert!(lab.asked("192.0.2.1") <= 11, "{}", lab.asked("192.0.2.1"));
+    let before = lab.total();
+    ask(&lab, &resolver, &name, RrType::DS);
+    assert!(lab.total() - before <= 11);
+}
+
+/// CVE-2024-1737: RRsets of thousands of records.
+#[test]
+fn an_rrset_of_too_many_records_is_refused() {
+    let lab = Lab::new();
+    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+    let records = many(3000, |i| format!("big.example.com. 300 A 10.0.{}.{}", i / 250, i % 250))
+        + &many(100, |i| format!("full.example.com. 300 A 10.1.0.{i}"));
+    lab.host("192.0.2.1", zone("example.com.", &records));
+    let resolver = resolver(&lab);
+    assert_eq!(ask(&lab, &resolver, "big.example.com.", RrType::A).rcode, Rcode::SERVFAIL);
+    assert_eq!(ask(&lab, &resolver, "full.example.com.", RrType::A).answer[0].rdatas.len(), 100);
+}
+
+/// Endless referrals downward.
+#[test]
+fn a_bottomless_delegation_ends() {
+    let lab = Lab::new();
+    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+    lab.host(
+        "192.0.2.1",
+        Rc::new(|asked| {
+            // One label more each time: cut at what is asked.
+            let ns = format!("{} 300 NS ns.{}", asked.name, asked.name);
+            let glue = format!("ns.{} 300 A 192.0.2.1", asked.name);
+            Says::Reply(say(asked, "", [&[], &lines(&ns), &lines(&glue)]))
+        }),
+    );
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, &("a.".repeat(60) + "example.com."), RrType::A);
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    assert!(found.queries <= 24, "{}", found.queries);
+}
+
+#[test]
+fn more_than_so_many_questions_at_once_fail_at_once() {
+    let lab = Lab::new();
+    let mut config = config();
+    (config.budget.max_in_flight, config.budget.max_waiters) = (2, 3);
+    let resolver = resolver_with(&lab, config);
+    let ask = |name: &str| Box::pin(resolver.resolve(question(name, RrType::A), Trace::start(lab.now(), 50)));
+    let mut held = [ask("a.com."), ask("a.com."), ask("a.com."), ask("b.com.")];
+    let mut one_more = [ask("a.com."), ask("c.com.")];
+    let reasons = lab.run(std::future::poll_fn(|context| {
+        held.iter_mut().for_each(|future| assert!(future.as_mut().poll(context).is_pending()));
+        let mut reasons = Vec::new();
+        for future in &mut one_more {
+            match future.as_mut().poll(context) {
+                std::task::Poll::Ready(found) => reasons.push(found.steps.last().unwrap().text()),
+                std::task::Poll::Pending => panic!("must not wait"),
+            }
+        }
+        std::task::Poll::Ready(reasons)
+    }));
+    assert!(reasons[0].contains("max_waiters"), "{reasons:?}");
+    assert!(reasons[1].contains("max_in_flight"), "{reasons:?}");
+}

@@ -1,0 +1,73 @@
+//! The explanation says what happened, in order, with times that add up.
+
+use nw_wire::code::RrType;
+
+use super::lab::*;
+use crate::*;
+
+#[test]
+fn every_turn_of_a_crooked_path_is_told() {
+    let lab = Lab::new();
+    root(
+        &lab,
+        "example.com. 172800 NS ns1.example.com.
+         example.com. 172800 NS ns2.example.com.
+         ns1.example.com. 172800 A 192.0.2.1
+         ns2.example.com. 172800 A 192.0.2.2",
+        "example.net. 172800 NS ns1.example.net.
+         ns1.example.net. 172800 A 192.0.2.3",
+    );
+    lab.host_at("192.0.2.1", MILLISECOND, says("REFUSED", "", "", ""));
+    lab.host_at(
+        "192.0.2.2",
+        25 * MILLISECOND,
+        zone("example.com.", "www.example.com. 300 CNAME www.example.net."),
+    );
+    let net = zone("example.net.", "www.example.net. 60 A 203.0.113.3");
+    let first = std::cell::Cell::new(true);
+    lab.host(
+        "192.0.2.3",
+        std::rc::Rc::new(move |asked| if first.replace(false) { Says::Silence } else { net(asked) }),
+    );
+    let resolver = resolver(&lab);
+    // The lame server is tried first when it is known to be quick.
+    resolver.cache().servers().replied("192.0.2.1:53".parse().unwrap(), 1000, true, lab.now());
+    let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
+    let texts: Vec<String> = found.steps.iter().map(Step::text).collect();
+    assert_eq!(
+        texts,
+        [
+            "www.example.com. A: not in the cache",
+            ". NS: 1 root server known",
+            "198.41.0.4:53 (for .) asked . NS: answer, 1 record",
+            "198.41.0.4:53 (for .) asked com. A: referral to com., 1 name server, 1 with address",
+            "192.5.6.30:53 (for com.) asked example.com. A: referral to example.com., 2 name servers, 2 with address",
+            "192.0.2.1:53 (for example.com.) asked www.example.com. A: lame: no server of this zone (refused)",
+            "192.0.2.2:53 (for example.com.) asked www.example.com. A: alias for www.example.net.",
+            "www.example.net. A: not in the cache",
+            "198.41.0.4:53 (for .) asked net. A: referral to net., 1 name server, 1 with address",
+            "192.5.6.31:53 (for net.) asked example.net. A: referral to example.net., 1 name server, 1 with address",
+            "192.0.2.3:53 (for example.net.) asked www.example.net. A: timeout: no reply",
+            "192.0.2.3:53 (for example.net.) asked www.example.net. A: answer, 1 record",
+            "www.example.com. A: resolved: NOERROR",
+        ]
+    );
+    // Every step begins where the one before it ended.
+    let mut at = 0;
+    for step in found.steps.iter().filter(|step| !step.parallel) {
+        assert_eq!(step.at, at);
+        at += step.took;
+    }
+    assert_eq!(at, found.took);
+}
+
+#[test]
+fn a_full_explanation_still_ends() {
+    let lab = Lab::new();
+    root(&lab, "", "");
+    let resolver = resolver(&lab);
+    let found =
+        lab.run(resolver.resolve(question("www.example.com.", RrType::A), Trace::start(lab.now(), 2)));
+    assert_eq!(slugs(&found), ["not-cached", "primed", "resolved"]);
+    assert_eq!(found.steps.iter().map(|step| step.took).sum::<Micros>(), found.took);
+}

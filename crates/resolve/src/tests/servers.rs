@@ -1,0 +1,225 @@
+//! Choosing servers, waiting for them, and what becomes of the ones that fail.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use nw_wire::code::{Ede, Rcode, RrType};
+
+use super::lab::*;
+use crate::*;
+
+const TWO: &str = "example.com. 172800 NS ns1.example.com.
+    example.com. 172800 NS ns2.example.com.
+    ns1.example.com. 172800 A 192.0.2.1
+    ns2.example.com. 172800 A 192.0.2.2";
+const ONE: &str = "example.com. 172800 NS ns1.example.com.
+    ns1.example.com. 172800 A 192.0.2.1";
+
+fn example() -> Host {
+    let mut text = String::from("*.example.com. 300 A 203.0.113.1\n");
+    for i in 0..200 {
+        text.push_str(&format!("n{i}.example.com. 5 A 203.0.113.1\n"));
+    }
+    zone("example.com.", &text)
+}
+
+fn world(com: &str) -> Rc<Lab> {
+    let lab = Lab::new();
+    root(&lab, com, "");
+    lab
+}
+
+#[test]
+fn the_quicker_server_is_asked_more_and_the_slower_not_forgotten() {
+    let lab = world(TWO);
+    lab.host_at("192.0.2.1", 20 * MILLISECOND, example());
+    lab.host_at("192.0.2.2", 200 * MILLISECOND, example());
+    let resolver = resolver(&lab);
+    for i in 0..200 {
+        assert_eq!(ask(&lab, &resolver, &format!("n{i}.example.com."), RrType::A).rcode, Rcode::NOERROR);
+        lab.pass(20);
+    }
+    let (quick, slow) = (lab.asked("192.0.2.1"), lab.asked("192.0.2.2"));
+    assert!(quick > 5 * slow && slow >= 2, "{quick} to {slow}");
+}
+
+#[test]
+fn a_silent_server_is_left_for_another_and_rests() {
+    let lab = world(TWO);
+    lab.host("192.0.2.1", silent());
+    lab.host("192.0.2.2", example());
+    let resolver = resolver(&lab);
+    for i in 0..100 {
+        assert_eq!(ask(&lab, &resolver, &format!("n{i}.example.com."), RrType::A).rcode, Rcode::NOERROR);
+    }
+    assert!(lab.asked("192.0.2.1") <= 4, "{}", lab.asked("192.0.2.1"));
+}
+
+#[test]
+fn a_zone_without_a_living_server_fails_in_time_and_is_remembered() {
+    let lab = world(TWO);
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, "n1.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    assert_eq!(found.ede[0], (Ede::NO_REACHABLE_AUTHORITY, "at delegation example.com.".into()));
+    assert_eq!(found.ede[1].0, Ede::NETWORK_ERROR);
+    assert!(found.ede[1].1.ends_with("timeout"), "{}", found.ede[1].1);
+    let before = lab.total();
+    assert!(before <= 3 + 8);
+    // RFC 9520: not tried again at once.
+    let again = ask(&lab, &resolver, "n1.example.com.", RrType::A);
+    assert_eq!((again.rcode, again.ede[0].0, lab.total()), (Rcode::SERVFAIL, Ede::CACHED_ERROR, before));
+    assert_eq!(hit(&lab, &resolver, "n1.example.com.", RrType::A).unwrap().0, Rcode::SERVFAIL);
+    // Another name there costs a probe, not the whole ladder.
+    let other = ask(&lab, &resolver, "n2.example.com.", RrType::A);
+    assert_eq!((other.rcode, lab.total() - before), (Rcode::SERVFAIL, 1));
+    // And when the servers are back, so is the zone.
+    lab.host("192.0.2.1", example());
+    lab.host("192.0.2.2", example());
+    lab.pass(6);
+    let mut tries = 1;
+    while ask(&lab, &resolver, "n1.example.com.", RrType::A).rcode != Rcode::NOERROR {
+        lab.pass(6);
+        tries += 1;
+    }
+    assert!(tries <= 2, "{tries}");
+}
+
+#[test]
+fn a_lost_packet_costs_one_timeout() {
+    let lab = world(ONE);
+    let lost = Cell::new(1);
+    let zone = example();
+    lab.host(
+        "192.0.2.1",
+        Rc::new(move |asked| if lost.replace(0) == 1 { Says::Silence } else { zone(asked) }),
+    );
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, "n1.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::NOERROR);
+    assert_eq!(lab.asked("192.0.2.1"), 2);
+    assert!(slugs(&found).contains(&"timeout"));
+    assert!(found.took < 500 * MILLISECOND);
+}
+
+#[test]
+fn lame_servers_are_named_and_avoided() {
+    let lame = |words, authority| says(words, "", authority, "");
+    let cases = [
+        ("refused", lame("REFUSED", "")),
+        ("self-referral", lame("", "example.com. 300 NS ns1.example.com.")),
+        ("upward-referral", lame("", ". 300 NS a.root-servers.net.")),
+        ("empty", lame("", "")),
+        ("recursive-answer", says("ra", "n1.example.com. 60 A 203.0.113.66", "", "")),
+    ];
+    for (kind, host) in cases {
+        let lab = world(TWO);
+        lab.host_at("192.0.2.1", MILLISECOND, host);
+        lab.host("192.0.2.2", example());
+        let resolver = resolver(&lab);
+        let mut seen = false;
+        for i in 1..20 {
+            let found = ask(&lab, &resolver, &format!("n{i}.example.com."), RrType::A);
+            assert_eq!((found.rcode, found.answer.len()), (Rcode::NOERROR, 1), "{kind}");
+            assert!(found.answer[0].to_string().ends_with("203.0.113.1"));
+            seen |= found.steps.iter().any(|step| step.text().contains(kind));
+        }
+        assert!(seen, "{kind}");
+        assert_eq!(lab.asked("192.0.2.1"), 1, "{kind}");
+    }
+}
+
+#[test]
+fn a_truncated_reply_is_asked_for_again_over_tcp() {
+    let lab = world(ONE);
+    let text: String = (0..100).map(|i| format!("big.example.com. 300 TXT \"text number {i}\"\n")).collect();
+    lab.host("192.0.2.1", zone("example.com.", &text));
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, "big.example.com.", RrType::TXT);
+    assert_eq!(found.answer[0].rdatas.len(), 100);
+    assert!(slugs(&found).ends_with(&["truncated", "answer", "resolved"]));
+    assert_eq!(lab.log.borrow().last().unwrap().via, Via::Tcp);
+}
+
+#[test]
+fn a_server_that_refuses_edns_is_asked_without_and_remembered() {
+    let lab = world(ONE);
+    let zone = example();
+    lab.host(
+        "192.0.2.1",
+        Rc::new(move |asked| {
+            let plain = Asked { edns: false, ..asked.clone() };
+            if asked.edns { Says::Reply(say(&plain, "FORMERR", [&[], &[], &[]])) } else { zone(&plain) }
+        }),
+    );
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, "n1.example.com.", RrType::A);
+    assert!(slugs(&found).ends_with(&["edns-refused", "answer", "resolved"]));
+    let found = ask(&lab, &resolver, "n2.example.com.", RrType::A);
+    assert_eq!(found.queries, 1);
+    lab.pass(1000);
+    let found = ask(&lab, &resolver, "n3.example.com.", RrType::A);
+    assert_eq!(found.queries, 2);
+}
+
+#[test]
+fn a_server_that_drops_edns_is_found_out() {
+    let lab = world(ONE);
+    let zone = example();
+    lab.host("192.0.2.1", Rc::new(move |asked| if asked.edns { Says::Silence } else { zone(asked) }));
+    let resolver = resolver(&lab);
+    assert_eq!(ask(&lab, &resolver, "n1.example.com.", RrType::A).rcode, Rcode::NOERROR);
+    let found = ask(&lab, &resolver, "n2.example.com.", RrType::A);
+    assert_eq!((found.rcode, found.queries), (Rcode::NOERROR, 1));
+}
+
+#[test]
+fn a_server_that_cannot_says_so_in_the_error() {
+    let lab = world(ONE);
+    lab.host("192.0.2.1", says("SERVFAIL", "", "", ""));
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, "n1.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    assert_eq!(
+        found.ede[1],
+        (Ede::NETWORK_ERROR, "192.0.2.1:53 rcode=SERVFAIL for n1.example.com. A".to_string())
+    );
+    assert_eq!(lab.asked("192.0.2.1"), 1);
+}
+
+#[test]
+fn an_unreachable_server_is_not_waited_for() {
+    let lab = world(TWO);
+    lab.host_at("192.0.2.1", MILLISECOND, Rc::new(|_| Says::Error(ExchangeError::Unreachable)));
+    lab.host("192.0.2.2", Rc::new(|_| Says::Error(ExchangeError::Refused)));
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, "n1.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    assert!(found.took < 100 * MILLISECOND);
+    assert!(slugs(&found).contains(&"unreachable") && slugs(&found).contains(&"connection-refused"));
+}
+
+#[test]
+fn silent_root_servers_are_survived() {
+    let lab = world(ONE);
+    lab.host("192.0.2.1", example());
+    let mut config = config();
+    config.hints.push(("b.root-servers.net.".parse().unwrap(), vec!["199.9.14.201".parse().unwrap()]));
+    let resolver = resolver_with(&lab, config);
+    assert_eq!(ask(&lab, &resolver, "n1.example.com.", RrType::A).rcode, Rcode::NOERROR);
+}
+
+#[test]
+fn loopback_and_absurd_addresses_are_not_asked() {
+    let lab = world(
+        "example.com. 172800 NS ns1.example.com.
+         ns1.example.com. 172800 A 127.0.0.1
+         ns1.example.com. 172800 A 0.0.0.0
+         ns1.example.com. 172800 A 255.255.255.255
+         ns1.example.com. 172800 AAAA ::ffff:127.0.0.1",
+    );
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, "n1.example.com.", RrType::A);
+    assert_eq!((found.rcode, found.took), (Rcode::SERVFAIL, 30 * MILLISECOND));
+    assert!(slugs(&found).ends_with(&["no-servers"]));
+}
