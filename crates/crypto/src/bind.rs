@@ -17,9 +17,9 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::algorithm::Algorithm;
-use crate::base64;
 use crate::der::{RsaPrivate, strip_zeros};
 use crate::signing::{Secret, SigningKey};
+use nw_wire::base::{Base64, push_base64};
 
 /// The content of a private key file.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl PrivateKeyFile {
                 let number = value.split_ascii_whitespace().next().unwrap_or_default();
                 algorithm = Some(Algorithm(number.parse().map_err(|_| KeyFileError::Line { line })?));
             } else if let Some(slot) = secrets.slot(name) {
-                *slot = Some(Zeroizing::new(base64::decode(value).ok_or(KeyFileError::Line { line })?));
+                *slot = Some(decode(value).ok_or(KeyFileError::Line { line })?);
             } else {
                 fields.push((name.to_owned(), value.to_owned()));
             }
@@ -104,7 +104,7 @@ impl SigningKey {
         let mut field = |name: &str, bytes: &[u8]| {
             out.push_str(name);
             out.push_str(": ");
-            base64::encode(bytes, &mut out);
+            push_base64(&mut out, bytes);
             out.push('\n');
         };
         match self.secret() {
@@ -172,6 +172,15 @@ impl Secrets {
             q_inv: next()?,
         })))
     }
+}
+
+/// Return the bytes that a whole base64 text stands for.
+fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    // Room for all of it: growing would leave copies of the secret behind.
+    let mut out = Zeroizing::new(Vec::with_capacity(text.len() + 3));
+    let mut decoder = Base64::default();
+    decoder.push(text.as_bytes(), &mut out).ok()?;
+    decoder.complete().then_some(out)
 }
 
 /// Why a private key file was not read.

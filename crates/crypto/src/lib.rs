@@ -15,7 +15,6 @@
 #![forbid(unsafe_code)]
 
 mod algorithm;
-mod base64;
 mod bind;
 mod der;
 mod digest;

@@ -1,1 +1,48 @@
-//! Canonical form, RRSIG, DS, NSEC and NSEC3: made and checked.
+//! DNSSEC as pure functions: what is signed, by whom, and what a missing name proves.
+//!
+//! ```text
+//!   sign     Rrset + ZoneKey ──────────────> RRSIG            rrsig.rs   (canonical form: canonical.rs)
+//!            zone's RRsets + keys ─────────> signed zone      sign.rs    (NSEC or NSEC3 chain: chain.rs)
+//!   serve    Claim + Chain ────────────────> Proof            proof.rs   which records to add to an answer
+//!   check    Rrset + RRSIG + Verifier, now ─> Verified        rrsig.rs
+//!            name, type + Evidence ────────> Denial           denial.rs  (denial/nsec.rs, denial/nsec3.rs)
+//!            DS + DNSKEY ──────────────────> match or fault   ds.rs
+//! ```
+//!
+//! Nothing here reads a clock, draws a random number or does I/O: time is an argument, keys come from outside.
+//! The policy of a validator (which trust anchors, how many attempts, what insecure means to a client) lives in
+//! `resolve/validate`; the state of keys and rollovers lives in Python. Both build on these functions.
+//!
+//! RFCs: 4033, 4034, 4035 (base), 5155 (NSEC3), 6840 (clarifications), 4509, 6605 (DS), 9077 (TTL of NSEC), 9276
+//! (NSEC3 parameters).
+//!
+//! *Limitations.* NSEC3 knows one hash, SHA-1 (no other is registered).
+#![forbid(unsafe_code)]
+
+pub mod canonical;
+pub mod denial;
+pub mod dnskey;
+pub mod ds;
+pub mod nsec;
+pub mod nsec3;
+pub mod proof;
+pub mod rrsig;
+pub mod sign;
+pub mod zonekey;
+
+mod chain;
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod testing;
+
+pub use canonical::Canonical;
+pub use denial::{Denial, Evidence, Expansion, Unproved, Unsigned, deny, expansion, unsigned_delegation};
+pub use dnskey::{Dnskey, Verifier, key_tag};
+pub use ds::{DigestType, Ds, DsFault};
+pub use nsec::Nsec;
+pub use nsec3::{Nsec3, Nsec3Hash, Nsec3Limits, Nsec3Param, nsec3_hash};
+pub use nw_wire::rr::{TypeBitmap, push_bitmap};
+pub use proof::{Chain, Claim, Method, Proof, prove};
+pub use rrsig::{Rrsig, RrsigFault, SignParams, Verified, sign_rrset, verify_rrset};
+pub use sign::{DenialOptions, SignOptions, SignZoneError, SignedRrset, sign_zone};
+pub use zonekey::{ZoneKey, ZoneKeyError};

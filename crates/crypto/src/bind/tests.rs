@@ -31,7 +31,7 @@ fn examples_of_the_rfcs_load() {
             Algorithm(number)
         );
         let key = SigningKey::from_bind_private(&text).expect("an example of an RFC");
-        assert_eq!(key.public_key(), base64::decode(public).expect("base64"));
+        assert_eq!(key.public_key(), decode(public).expect("base64").as_slice());
         assert_eq!(*key.to_bind_private(), text.replace("v1.2", "v1.3"));
     }
 }

@@ -1,0 +1,162 @@
+//! The chain that proves what a zone does not have: NSEC by name, NSEC3 by hash (RFC 4035 §2.3, RFC 5155 §7.1).
+
+use nw_wire::rr::push_bitmap;
+use nw_wire::{Class, NameRef, RrType, Rrset};
+
+use crate::nsec3::{self, Nsec3Hash, Nsec3Param};
+use crate::sign::SignZoneError;
+
+/// What an owner name is in its zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The zone's own data.
+    Authoritative,
+    /// A delegation: only its DS and its place in the chain are the zone's.
+    Cut,
+    /// Below a delegation or a DNAME: glue, or nothing that can be seen.
+    Occluded,
+}
+
+/// Return the kind of each RRset's owner; `rrsets` are in canonical order of owners.
+pub(crate) fn kinds(apex: NameRef<'_>, rrsets: &[Rrset]) -> Vec<Kind> {
+    let mut kinds = Vec::with_capacity(rrsets.len());
+    // What the last cut or DNAME hides. Names below a name follow it directly in canonical order.
+    let mut hidden_below: Option<NameRef<'_>> = None;
+    for (owner, group) in owners(rrsets) {
+        let has = |rtype| group.iter().any(|rrset| rrset.rtype == rtype);
+        let kind = if hidden_below.is_some_and(|top| owner.is_below(top)) {
+            Kind::Occluded
+        } else if owner != apex && has(RrType::NS) {
+            hidden_below = Some(owner);
+            Kind::Cut
+        } else {
+            if has(RrType::DNAME) {
+                hidden_below = Some(owner);
+            }
+            Kind::Authoritative
+        };
+        kinds.extend(group.iter().map(|_| kind));
+    }
+    kinds
+}
+
+/// Return the RRsets by owner.
+fn owners(rrsets: &[Rrset]) -> impl Iterator<Item = (NameRef<'_>, &[Rrset])> {
+    rrsets.chunk_by(|a, b| a.owner == b.owner).map(|group| (group[0].owner.as_ref(), group))
+}
+
+/// Return the owners that are visible, with kind and RRsets.
+fn visible<'a>(
+    rrsets: &'a [Rrset],
+    kinds: &'a [Kind],
+) -> impl Iterator<Item = (NameRef<'a>, Kind, &'a [Rrset])> {
+    let mut at = 0;
+    owners(rrsets).filter_map(move |(owner, group)| {
+        let kind = kinds[at];
+        at += group.len();
+        (kind != Kind::Occluded).then_some((owner, kind, group))
+    })
+}
+
+/// Append the type bitmap of an owner; `more` are the types that signing adds.
+fn push_types(kind: Kind, group: &[Rrset], more: &[RrType], out: &mut Vec<u8>) {
+    let own = group.iter().map(|rrset| rrset.rtype);
+    // At a cut the rest is the child's (RFC 4035 §2.3, RFC 5155 §7.1).
+    let own = own.filter(|rtype| kind != Kind::Cut || matches!(*rtype, RrType::NS | RrType::DS));
+    let mut types: Vec<RrType> = own.chain(more.iter().copied()).collect();
+    push_bitmap(&mut types, out);
+}
+
+/// Return the NSEC records, in canonical order.
+pub(crate) fn nsec(
+    apex: NameRef<'_>,
+    rrsets: &[Rrset],
+    kinds: &[Kind],
+    (class, ttl): (Class, u32),
+) -> Vec<Rrset> {
+    let names: Vec<_> = visible(rrsets, kinds).collect();
+    let nexts = names.iter().skip(1).map(|(owner, ..)| *owner).chain([apex]);
+    names
+        .iter()
+        .zip(nexts)
+        .map(|((owner, kind, group), next)| {
+            let mut rdata = next.wire().to_vec();
+            push_types(*kind, group, &[RrType::NSEC, RrType::RRSIG], &mut rdata);
+            let mut rrset = Rrset::new(owner.to_name(), RrType::NSEC, class, ttl);
+            rrset.rdatas.push(&rdata);
+            rrset
+        })
+        .collect()
+}
+
+/// Return the NSEC3PARAM of the apex. Its TTL is 0, as with BIND and Knot: it is for servers, not for caches.
+pub(crate) fn nsec3param(apex: NameRef<'_>, class: Class, iterations: u16, salt: &[u8]) -> Rrset {
+    let mut rrset = Rrset::new(apex.to_name(), RrType::NSEC3PARAM, class, 0);
+    let mut rdata = Vec::new();
+    Nsec3Param { algorithm: nsec3::SHA1, flags: 0, iterations, salt }.push(&mut rdata);
+    rrset.rdatas.push(&rdata);
+    rrset
+}
+
+/// A name of the NSEC3 chain.
+struct Hashed<'a> {
+    hash: Nsec3Hash,
+    name: NameRef<'a>,
+    /// Kind and RRsets; None for an empty non-terminal.
+    at: Option<(Kind, &'a [Rrset])>,
+}
+
+/// Return the NSEC3 records, in the order of their hashes.
+pub(crate) fn nsec3(
+    apex: NameRef<'_>,
+    rrsets: &[Rrset],
+    kinds: &[Kind],
+    (class, ttl): (Class, u32),
+    (iterations, salt, opt_out): (u16, &[u8], bool),
+) -> Result<Vec<Rrset>, SignZoneError> {
+    let param = Nsec3Param {
+        algorithm: nsec3::SHA1,
+        flags: if opt_out { nsec3::OPT_OUT } else { 0 },
+        iterations,
+        salt,
+    };
+    let mut chain: Vec<Hashed<'_>> = Vec::new();
+    let mut previous = apex;
+    for (name, kind, group) in visible(rrsets, kinds) {
+        if opt_out && kind == Kind::Cut && !group.iter().any(|rrset| rrset.rtype == RrType::DS) {
+            continue;
+        }
+        // Ancestors that no earlier name has shown are empty non-terminals (RFC 5155 §7.1).
+        let shown = previous.common_labels(name);
+        for labels in shown.max(apex.label_count()) + 1..name.label_count() {
+            let name = name.suffix(labels);
+            chain.push(Hashed { hash: param.hash(name), name, at: None });
+        }
+        chain.push(Hashed { hash: param.hash(name), name, at: Some((kind, group)) });
+        previous = name;
+    }
+    chain.sort_unstable_by_key(|entry| entry.hash);
+    if let Some([_, second]) = chain.windows(2).find(|pair| pair[0].hash == pair[1].hash) {
+        return Err(SignZoneError::HashCollision { owner: second.name.to_name() });
+    }
+    let nexts = chain.iter().cycle().skip(1).map(|entry| entry.hash);
+    chain
+        .iter()
+        .zip(nexts)
+        .map(|(entry, next)| {
+            let mut rdata = Vec::with_capacity(64);
+            param.push(&mut rdata);
+            rdata.push(next.len() as u8);
+            rdata.extend_from_slice(&next);
+            if let Some((kind, group)) = entry.at {
+                // Of an unsigned delegation nothing is signed.
+                let signed = kind != Kind::Cut || group.iter().any(|rrset| rrset.rtype == RrType::DS);
+                push_types(kind, group, if signed { &[RrType::RRSIG] } else { &[] }, &mut rdata);
+            }
+            let owner = nsec3::hashed_owner(&entry.hash, apex).ok_or(SignZoneError::NoRoomForHash)?;
+            let mut rrset = Rrset::new(owner.to_name(), RrType::NSEC3, class, ttl);
+            rrset.rdatas.push(&rdata);
+            Ok(rrset)
+        })
+        .collect()
+}

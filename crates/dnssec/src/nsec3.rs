@@ -1,0 +1,163 @@
+//! NSEC3: hashed names, the records that link them, and the bounds of what a validator computes
+//! (RFC 5155, RFC 9276).
+
+use nw_wire::base::{base32hex, push_base32hex};
+use nw_wire::{NameBuf, NameRef};
+
+use nw_crypto::sha1;
+use nw_wire::rr::TypeBitmap;
+
+/// The one hash algorithm of the registry: SHA-1.
+pub const SHA1: u8 = 1;
+/// The flag of a record whose span may hold unsigned delegations (RFC 5155 §3.1.2.1).
+pub const OPT_OUT: u8 = 1;
+
+/// A hashed owner name.
+pub type Nsec3Hash = [u8; 20];
+
+/// Hash `name` (in any case) with `iterations` additional rounds (RFC 5155 §5). Nothing is allocated.
+///
+/// `salt`: at most 255 octets, as its length field allows; more are not looked at.
+#[must_use]
+pub fn nsec3_hash(salt: &[u8], iterations: u16, name: NameRef<'_>) -> Nsec3Hash {
+    let salt = &salt[..salt.len().min(255)];
+    let mut first = [0u8; 510];
+    let wire = name.wire();
+    first[..wire.len()].copy_from_slice(wire);
+    first[..wire.len()].make_ascii_lowercase(); // length octets are at most 63
+    first[wire.len()..wire.len() + salt.len()].copy_from_slice(salt);
+    let mut hash = sha1(&first[..wire.len() + salt.len()]);
+    if iterations > 0 {
+        let mut round = [0u8; 275];
+        round[20..20 + salt.len()].copy_from_slice(salt);
+        for _ in 0..iterations {
+            round[..20].copy_from_slice(&hash);
+            hash = sha1(&round[..20 + salt.len()]);
+        }
+    }
+    hash
+}
+
+/// Return the owner of the NSEC3 record of `hash` in `zone`; None if the zone's name leaves no room.
+#[must_use]
+pub fn hashed_owner(hash: &Nsec3Hash, zone: NameRef<'_>) -> Option<NameBuf> {
+    let mut label = String::with_capacity(32);
+    push_base32hex(&mut label, hash);
+    zone.with_label(label.as_bytes())
+}
+
+/// How names of a zone are hashed: the rdata of NSEC3PARAM, also the start of NSEC3 (RFC 5155 §3.2, §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nsec3Param<'a> {
+    /// The hash algorithm; only [`SHA1`] is known.
+    pub algorithm: u8,
+    /// Flags: of NSEC3 [`OPT_OUT`], of NSEC3PARAM none.
+    pub flags: u8,
+    /// Additional rounds; should be 0 (RFC 9276 §3.1).
+    pub iterations: u16,
+    /// The salt; should be empty (RFC 9276 §3.1).
+    pub salt: &'a [u8],
+}
+
+impl<'a> Nsec3Param<'a> {
+    /// Take the rdata of an NSEC3PARAM apart; None if it is malformed.
+    #[must_use]
+    pub fn parse(rdata: &'a [u8]) -> Option<Self> {
+        Self::read(rdata).filter(|(_, rest)| rest.is_empty()).map(|(param, _)| param)
+    }
+
+    /// Take the fields at the start of `rdata` and return what follows them.
+    fn read(rdata: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (&[algorithm, flags, high, low, length], rest) = rdata.split_first_chunk()?;
+        let (salt, rest) = rest.split_at_checked(usize::from(length))?;
+        Some((Self { algorithm, flags, iterations: u16::from_be_bytes([high, low]), salt }, rest))
+    }
+
+    /// Append the rdata of the NSEC3PARAM, or the first fields of an NSEC3.
+    pub fn push(&self, out: &mut Vec<u8>) {
+        let salt = &self.salt[..self.salt.len().min(255)];
+        out.extend_from_slice(&[self.algorithm, self.flags]);
+        out.extend_from_slice(&self.iterations.to_be_bytes());
+        out.push(salt.len() as u8);
+        out.extend_from_slice(salt);
+    }
+
+    /// Hash `name` as this zone does.
+    #[must_use]
+    pub fn hash(&self, name: NameRef<'_>) -> Nsec3Hash {
+        nsec3_hash(self.salt, self.iterations, name)
+    }
+}
+
+/// A view of an NSEC3 record of the hash algorithm that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nsec3<'a> {
+    /// How the zone hashes, and this record's flags.
+    pub param: Nsec3Param<'a>,
+    /// The hash in the owner name.
+    pub owner: Nsec3Hash,
+    /// The next hash of the zone; the first after the last.
+    pub next: Nsec3Hash,
+    /// The types at the name that was hashed.
+    pub types: TypeBitmap<'a>,
+}
+
+impl<'a> Nsec3<'a> {
+    /// Take the `rdata` of the NSEC3 at `owner` apart. None, as RFC 5155 §8.1 and §8.2 ask to ignore such records,
+    /// if it is malformed, has an unknown algorithm or flag, or is not directly below `zone`.
+    #[must_use]
+    pub fn parse(owner: NameRef<'_>, zone: NameRef<'_>, rdata: &'a [u8]) -> Option<Self> {
+        let (param, rest) = Nsec3Param::read(rdata)?;
+        if param.algorithm != SHA1 || param.flags & !OPT_OUT != 0 {
+            return None;
+        }
+        let (&length, rest) = rest.split_first()?;
+        let (next, blocks) = rest.split_first_chunk::<20>().filter(|_| length == 20)?;
+        if owner.parent() != Some(zone) {
+            return None;
+        }
+        let mut hash = Vec::with_capacity(20);
+        base32hex(owner.first_label()?, &mut hash).ok()?;
+        Some(Self { param, owner: hash.try_into().ok()?, next: *next, types: TypeBitmap::new(blocks).ok()? })
+    }
+
+    /// Tell whether the record's span may hold unsigned delegations that have no record of their own.
+    #[must_use]
+    pub fn is_opt_out(&self) -> bool {
+        self.param.flags & OPT_OUT != 0
+    }
+
+    /// Tell whether no name of the zone has this hash: it stands strictly between owner and next.
+    #[must_use]
+    pub fn covers(&self, hash: &Nsec3Hash) -> bool {
+        if self.owner < self.next {
+            self.owner < *hash && *hash < self.next
+        } else {
+            // The last record of the chain, or its only one.
+            self.owner < *hash || *hash < self.next
+        }
+    }
+}
+
+/// What a validator computes at most for one question (RFC 9276 §3.2; CVE-2023-50868).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nsec3Limits {
+    /// Over so many iterations the zone counts as insecure; nothing is hashed. Default 50.
+    pub insecure_above: u16,
+    /// Over so many iterations the answer counts as bogus; nothing is hashed. Default 65,535: never.
+    pub bogus_above: u16,
+    /// How many records are looked at; more make the proof fail. Default 8.
+    pub records: usize,
+    /// How many blocks SHA-1 may process for one proof, all rounds and names together. Default 6,000: the price of
+    /// 50 iterations over some 110 names.
+    pub blocks: u32,
+}
+
+impl Default for Nsec3Limits {
+    fn default() -> Self {
+        Self { insecure_above: 50, bogus_above: u16::MAX, records: 8, blocks: 6000 }
+    }
+}
+
+#[cfg(test)]
+mod tests;

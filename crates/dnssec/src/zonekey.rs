@@ -1,0 +1,143 @@
+//! The keys with which a zone is signed: a [`Signer`] with its place in the DNSKEY RRset, and its files.
+
+use std::fmt;
+use std::sync::Arc;
+
+use nw_crypto::{KeyFileError, PrivateKeyFile, Signer};
+use nw_wire::text::Tokens;
+use nw_wire::{Class, Name, NameRef, RrType, rr};
+
+use crate::dnskey::{Dnskey, key_tag};
+
+/// A key of a zone that can sign.
+#[derive(Clone)]
+pub struct ZoneKey {
+    owner: Name,
+    rdata: Arc<[u8]>,
+    tag: u16,
+    signer: Arc<dyn Signer>,
+}
+
+impl ZoneKey {
+    /// Put a signer into the zone at `owner`. `flags` are 256 for a key that signs the zone, 257 for one that signs
+    /// the keys; add [`Dnskey::REVOKE`] to revoke it.
+    #[must_use]
+    pub fn new(owner: NameRef<'_>, flags: u16, signer: Arc<dyn Signer>) -> Self {
+        let mut rdata = Vec::with_capacity(4 + signer.public_key().len());
+        rdata.extend_from_slice(&flags.to_be_bytes());
+        rdata.extend_from_slice(&[3, signer.algorithm().0]);
+        rdata.extend_from_slice(signer.public_key());
+        Self { owner: owner.to_name(), tag: key_tag(&rdata), rdata: rdata.into(), signer }
+    }
+
+    /// Load the two files that `dnssec-keygen` writes: `K….key` (one DNSKEY record) and `K….private`.
+    pub fn from_files(key: &str, private: &str) -> Result<Self, ZoneKeyError> {
+        let (owner, rdata) = read_key_file(key).ok_or(ZoneKeyError::KeyFile)?;
+        let file = PrivateKeyFile::parse(private).map_err(ZoneKeyError::PrivateFile)?;
+        let dnskey = Dnskey::parse(&rdata).ok_or(ZoneKeyError::KeyFile)?;
+        let made = Self::new(owner.as_ref(), dnskey.flags(), Arc::new(file.key));
+        if *made.rdata == *rdata { Ok(made) } else { Err(ZoneKeyError::Mismatch) }
+    }
+
+    /// Return the zone's apex.
+    #[must_use]
+    pub fn owner(&self) -> NameRef<'_> {
+        self.owner.as_ref()
+    }
+
+    /// Return the DNSKEY.
+    #[must_use]
+    pub fn dnskey(&self) -> Dnskey<'_> {
+        Dnskey::parse(&self.rdata).expect("a public key has at least one octet")
+    }
+
+    /// Return the key tag.
+    #[must_use]
+    pub fn tag(&self) -> u16 {
+        self.tag
+    }
+
+    /// Return what signs.
+    #[must_use]
+    pub fn signer(&self) -> &dyn Signer {
+        &*self.signer
+    }
+
+    /// Return the name that BIND's tools expect of the files, without `.key` or `.private`:
+    /// `Kexample.com.+013+12345`.
+    #[must_use]
+    pub fn file_stem(&self) -> String {
+        let owner = self.owner.to_string().to_ascii_lowercase().replace('/', "%2F");
+        format!("K{owner}+{:03}+{:05}", self.signer.algorithm().0, self.tag)
+    }
+
+    /// Return the content of the `.key` file.
+    #[must_use]
+    pub fn key_file(&self) -> String {
+        let kind = if self.dnskey().is_sep() { "key" } else { "zone" };
+        let mut text = format!(
+            "; This is a {kind}-signing key, keyid {}, for {}\n{} IN DNSKEY ",
+            self.tag, self.owner, self.owner
+        );
+        rr::to_text(RrType::DNSKEY, &self.rdata, &mut text);
+        text.push('\n');
+        text
+    }
+}
+
+impl fmt::Debug for ZoneKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ZoneKey({})", self.file_stem())
+    }
+}
+
+/// Read `owner [TTL] [class] DNSKEY rdata`; comments may stand before it.
+fn read_key_file(text: &str) -> Option<(Name, Vec<u8>)> {
+    let mut tokens = Tokens::new(text.as_bytes());
+    let first = loop {
+        match tokens.next().ok()? {
+            Some(token) => break token,
+            None if tokens.next_record() => {}
+            None => return None,
+        }
+    };
+    let owner = Name::parse(first.bytes, Some(NameRef::ROOT)).ok()?;
+    loop {
+        let word = std::str::from_utf8(tokens.next().ok()??.bytes).ok()?;
+        if word.eq_ignore_ascii_case("DNSKEY") {
+            break;
+        }
+        if word.parse::<u32>().is_err() && word.parse::<Class>().is_err() {
+            return None;
+        }
+    }
+    let mut rdata = Vec::new();
+    rr::from_text(RrType::DNSKEY, &mut tokens, NameRef::ROOT, &mut rdata).ok()?;
+    Some((owner, rdata))
+}
+
+/// Why a pair of key files was not loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneKeyError {
+    /// The `.key` file does not hold a DNSKEY record.
+    KeyFile,
+    /// The `.private` file was not read.
+    PrivateFile(KeyFileError),
+    /// The two files hold different keys.
+    Mismatch,
+}
+
+impl fmt::Display for ZoneKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyFile => f.write_str("the .key file holds no DNSKEY record"),
+            Self::PrivateFile(error) => error.fmt(f),
+            Self::Mismatch => f.write_str("the .key and the .private file hold different keys"),
+        }
+    }
+}
+
+impl std::error::Error for ZoneKeyError {}
+
+#[cfg(test)]
+mod tests;
