@@ -37,8 +37,8 @@ pub enum Denial {
     NxDomain {
         /// How many labels its closest existing ancestor has.
         encloser: u8,
-        /// The name falls into an opt-out span: it may exist as an unsigned delegation, so that the answer is
-        /// insecure and AD stays clear (RFC 5155 §9.2).
+        /// The name falls into an opt-out span: it may exist as an unsigned delegation or above one, so that the
+        /// answer is insecure, with NXDOMAIN as with NOERROR, and AD stays clear (RFC 5155 §9.2).
         opt_out: bool,
     },
     /// The name exists, if only with names below it, and the type does not; nor does a CNAME.

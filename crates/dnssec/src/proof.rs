@@ -145,9 +145,13 @@ fn nsec<C: Chain>(chain: &C, claim: Claim<'_>, proof: &mut Proof<C::Record>) {
 fn nsec3<C: Chain>(chain: &C, claim: Claim<'_>, proof: &mut Proof<C::Record>) {
     match claim {
         Claim::NxDomain { qname, encloser } => {
-            let encloser = closest_encloser(chain, qname, encloser, proof);
-            if let Some(wildcard) = encloser.with_label(b"*") {
-                proof.add(chain.covering(wildcard.as_ref()));
+            let provable = closest_encloser(chain, qname, encloser, proof);
+            let wildcard = provable.with_label(b"*").map(|wildcard| chain.covering(wildcard.as_ref()));
+            // Above an encloser that opt-out hides a wildcard may exist; the answer is insecure with and without.
+            match wildcard {
+                Some(None) if provable != encloser => {}
+                Some(record) => proof.add(record),
+                None => {}
             }
         }
         Claim::WildcardNoData { qname, encloser } => {

@@ -1,6 +1,8 @@
 //! What unit tests and interop tests share: zones as text, and folders that go away.
 #![allow(dead_code)] // not every test uses all of it
 
+pub(crate) mod signer;
+
 use nw_wire::text::Tokens;
 use nw_wire::{Class, Name, NameRef, RrType, Rrset, rr};
 
