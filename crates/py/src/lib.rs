@@ -5,13 +5,14 @@
 //!           <-- wire, tagged events, JSON steps, errors as data ---
 //! ```
 //! One file per thing that crosses: `name`, `rdata`, `rrset`, `edns`, `message` (and `build`, `layout`,
-//! `dict`, its ways in and out), `code` (the registries), `toml`. Every call goes through `gate`, every error
+//! `dict`, its ways in and out), `code` (the registries), `toml`, `zone` and `edit`. Every call goes through `gate`, every error
 //! through `raise`. Classes are frozen: what Python holds never changes under its feet, so no call needs a
 //! lock to read.
 
 mod build;
 mod code;
 mod dict;
+mod edit;
 mod edns;
 mod gate;
 mod layout;
@@ -21,6 +22,7 @@ mod raise;
 mod rdata;
 mod rrset;
 mod toml;
+mod zone;
 
 use pyo3::prelude::*;
 
@@ -31,6 +33,8 @@ mod _engine {
     use crate::build::{make_message, make_query, make_response};
     #[pymodule_export]
     use crate::code::{registry, type_name, type_value};
+    #[pymodule_export]
+    use crate::edit::ZoneEdit;
     #[pymodule_export]
     use crate::edns::{Edns, EdnsOption};
     #[pymodule_export]
@@ -43,6 +47,8 @@ mod _engine {
     use crate::rrset::{RRset, Record};
     #[pymodule_export]
     use crate::toml::parse_toml;
+    #[pymodule_export]
+    use crate::zone::Zone;
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");

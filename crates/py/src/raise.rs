@@ -18,6 +18,12 @@ pub(crate) struct TomlFault {
     pub(crate) message: String,
 }
 
+/// The errors of a zone file, and how many more there are than are listed.
+pub(crate) struct ZoneFaults {
+    pub(crate) listed: Vec<crate::zone::Fault>,
+    pub(crate) more: usize,
+}
+
 /// What a call of the engine may fail with.
 pub(crate) enum Raise {
     /// `BadName(message, text, at, code)`
@@ -28,6 +34,8 @@ pub(crate) enum Raise {
     Wire { message: String, offset: Option<usize>, code: &'static str },
     /// `TomlError(faults)`
     Toml(Vec<TomlFault>),
+    /// `ZoneFileError(faults, more)`
+    Zone(ZoneFaults),
     /// `EnginePanic(message)`: our mistake, never a peer's.
     Panic(String),
 }
@@ -94,6 +102,7 @@ impl Raise {
                 errors.call_method1("WireError", (message, offset, code))
             }
             Raise::Toml(faults) => errors.call_method1("toml_error", (positions(faults),)),
+            Raise::Zone(faults) => errors.call_method1("zone_file_error", (faults.listed, faults.more)),
             Raise::Panic(message) => errors.call_method1("EnginePanic", (message,)),
         }?;
         Ok(PyErr::from_value(made))

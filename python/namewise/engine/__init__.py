@@ -1,7 +1,7 @@
 """The only importer of `_engine`: what the Rust half offers, under one roof.
 
-Names, messages and records are frozen views over wire bytes; zones and snapshots are handles; everything that can go wrong
-is in `namewise.engine.errors`. `Engine` owns threads that never touch the interpreter and reports through `event_fd()`.
+Names, messages and records are frozen views over wire bytes; zones are handles. Everything that can go wrong is
+in `namewise.engine.errors`.
 """
 
 from namewise._engine import (
@@ -14,6 +14,8 @@ from namewise._engine import (
     Rdata,
     Record,
     RRset,
+    Zone,
+    ZoneEdit,
     make_message,
     make_query,
     make_response,
@@ -33,6 +35,8 @@ __all__ = [
     "RRset",
     "Rdata",
     "Record",
+    "Zone",
+    "ZoneEdit",
     "make_message",
     "make_query",
     "make_response",

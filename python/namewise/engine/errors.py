@@ -96,20 +96,24 @@ class TomlError(NamewiseError, ValueError):
 
 
 class ZoneFault(NamedTuple):
-    """One error of a zone file: where, what, and what would have been right there ('' where nothing can
-    be said).
+    """One thing wrong with a zone: where it stands, what it is, what would have been right ('' if unsaid).
+
+    line and column count from 1; 0 where it concerns the whole zone, or the whole line.
+    severity: `error` (the zone does not load) or `warning`.
     """
 
     file: str
     line: int
     column: int
+    severity: str
     code: str
     message: str
     expected: str
 
     def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
         expected = f" (expected {self.expected})" if self.expected else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.message}{expected}"
+        return f"{place}: {self.message}{expected}" if place else f"{self.message}{expected}"
 
 
 class ZoneFileError(NamewiseError, ValueError):
@@ -203,13 +207,13 @@ class NoAnswer(ResolutionError):
 
 
 class Timeout(ResolutionError, TimeoutError):
-    """No server gave a usable answer in time."""
+    """No server gave any answer in time."""
 
     code = "TIMEOUT"
 
 
 class ServersFailed(ResolutionError):
-    """Every server answered, none with an answer: see `attempts`, and `response` for the last one's EDE."""
+    """No server gave a usable answer: see `attempts`, and `response` if one replied at all."""
 
     code = "SERVERS_FAILED"
 
@@ -222,9 +226,16 @@ def toml_error(faults: Iterable[tuple[int, int, str]]) -> TomlError:
     return TomlError([TomlFault(*fault) for fault in faults])
 
 
-def zone_file_error(faults: Iterable[tuple[str, int, int, str, str, str]], more: int = 0) -> ZoneFileError:
-    """Return the error for `(file, line, column, code, message, expected)` rows."""
-    return ZoneFileError([ZoneFault(*fault) for fault in faults], more)
+def zone_faults(faults: Iterable[tuple[str, int, int, str, str, str, str]]) -> tuple[ZoneFault, ...]:
+    """Return findings for `(file, line, column, severity, code, message, expected)` rows."""
+    return tuple(ZoneFault(*fault) for fault in faults)
+
+
+def zone_file_error(
+    faults: Iterable[tuple[str, int, int, str, str, str, str]], more: int = 0
+) -> ZoneFileError:
+    """Return the error for such rows."""
+    return ZoneFileError(zone_faults(faults), more)
 
 
 def plan_error(faults: Iterable[tuple[str, str]]) -> PlanError:

@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from .lookup import Failure, Reply, lookup, one_question
+from .lookup import TIMEOUT, Failure, Reply, lookup, one_question, reason
 from .servers import choose
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ async def exchange(wanted: Exchange) -> Reply | Failure:
         async with asyncio.timeout(wanted.timeout_s):
             wire = await send(wanted.query, wanted.server)
     except TimeoutError:
-        return Failure("timeout", time.monotonic() - started)
+        return Failure(TIMEOUT, time.monotonic() - started)
     except asyncio.IncompleteReadError as error:
-        reason = f"connection closed after {len(error.partial)} of {error.expected} octets"
-        return Failure(reason, time.monotonic() - started)
+        cut = f"connection closed after {len(error.partial)} of {error.expected} octets"
+        return Failure(cut, time.monotonic() - started)
     except OSError as error:
-        return Failure((error.strerror or str(error)).lower(), time.monotonic() - started)
+        return Failure(reason(error), time.monotonic() - started)
     return Reply(wire, time.monotonic() - started)
 
 

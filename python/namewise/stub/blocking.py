@@ -6,7 +6,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from .lookup import Failure, Reply, lookup, one_question
+from .lookup import TIMEOUT, Failure, Reply, lookup, one_question, reason
 from .servers import choose
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ def exchange(wanted: Exchange) -> Reply | Failure:
         send = _over_tcp if wanted.transport == "tcp" else _over_udp
         wire = send(wanted.query, wanted.server, deadline)
     except TimeoutError:
-        return Failure("timeout", time.monotonic() - started)
+        return Failure(TIMEOUT, time.monotonic() - started)
     except OSError as error:
-        return Failure((error.strerror or str(error)).lower(), time.monotonic() - started)
+        return Failure(reason(error), time.monotonic() - started)
     return Reply(wire, time.monotonic() - started)
 
 

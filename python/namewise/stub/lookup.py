@@ -12,6 +12,7 @@ carries them from a list.
 
 from __future__ import annotations
 
+from os import strerror
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..engine import Message, make_query
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .servers import ServerAddress, Servers
 
 UDP_PAYLOAD = 1232  # octets; fits an IPv6 packet of 1280 without fragments
+TIMEOUT = "timeout"  # what is noted of a server that did not reply in time
 MAX_ALIASES = 16  # CNAMEs followed inside one response; a longer chain is a loop or an attack
 
 
@@ -50,6 +52,11 @@ class Failure(NamedTuple):
 
     reason: str
     took_s: float
+
+
+def reason(error: OSError) -> str:
+    """Return what the system says happened, in its own words and lower case."""
+    return (strerror(error.errno) if error.errno else str(error)).lower()
 
 
 def lookup(
@@ -91,7 +98,8 @@ def lookup(
                     return _answer(question, response, attempts)
                 else:
                     break
-    error = Timeout if last is None else ServersFailed
+    silent = last is None and any(attempt.outcome == TIMEOUT for attempt in attempts)
+    error = Timeout if silent else ServersFailed
     raise error(f"no answer for {question.name} {question.type}: {_told(attempts)}", question, attempts, last)
 
 
@@ -110,7 +118,7 @@ def one_question(
         if not (response.truncated and transport == "udp" and retry_truncated):
             return response
     question = message.questions[0]
-    error = Timeout if attempts[-1].outcome == "timeout" else ServersFailed
+    error = Timeout if attempts[-1].outcome == TIMEOUT else ServersFailed
     raise error(f"no reply: {_told(attempts)}", question, attempts)
 
 

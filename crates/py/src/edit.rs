@@ -1,0 +1,106 @@
+//! `ZoneEdit`: changes to a zone, made once.
+
+use std::sync::Mutex;
+
+use nw_wire::{RrType, Rrset};
+use nw_zone::{Serial, ZoneEdit as Changes};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::code::Code;
+use crate::gate;
+use crate::name::NameArg;
+use crate::raise::Raise;
+use crate::rrset::RRset;
+use crate::zone::{Zone, zone_faults};
+
+/// Changes to a zone, from `Zone.edit()`; used up by `commit`. The zone it began with stays as it is.
+#[pyclass(frozen, module = "namewise.engine")]
+pub(crate) struct ZoneEdit {
+    /// None once committed.
+    changes: Mutex<Option<Changes>>,
+}
+
+impl From<Changes> for ZoneEdit {
+    fn from(changes: Changes) -> Self {
+        Self { changes: Mutex::new(Some(changes)) }
+    }
+}
+
+#[pymethods]
+impl ZoneEdit {
+    /// The RRset as it would be after the changes so far, or None.
+    fn rrset(&self, owner: NameArg, rtype: Code<RrType>) -> PyResult<Option<RRset>> {
+        self.change(|changes| changes.rrset(owner.0.as_ref(), rtype.0, RrType(0)).map(RRset::from))
+    }
+
+    /// Put `rrset` in place of what is there; signatures over it are dropped unless they are put as well.
+    fn put(&self, rrset: &RRset) -> PyResult<()> {
+        self.change(|changes| drop(changes.put(rrset.inner.clone())))
+    }
+
+    /// Add the records of `rrset` to those that are there; the TTL becomes that of `rrset` (RFC 2136 §3.4.2.2).
+    fn add(&self, rrset: &RRset) -> PyResult<()> {
+        self.change(|changes| drop(changes.add(&rrset.inner)))
+    }
+
+    /// Take the records of `rrset` away; its TTL does not matter, nor whether they are there.
+    fn remove(&self, rrset: &RRset) -> PyResult<()> {
+        self.change(|changes| drop(changes.remove(&rrset.inner)))
+    }
+
+    /// Delete the RRset of `rtype` at `owner`, or everything there if `rtype` is None.
+    #[pyo3(signature = (owner, rtype = None))]
+    fn delete(&self, owner: NameArg, rtype: Option<Code<RrType>>) -> PyResult<()> {
+        self.change(|changes| match rtype {
+            Some(rtype) => drop(changes.delete(owner.0.as_ref(), rtype.0)),
+            None => drop(changes.delete_name(owner.0.as_ref())),
+        })
+    }
+
+    /// Make the zone with all changes. serial: `next` (one more, unless the edit put a newer SOA), `keep`, or the number
+    /// to set. Raises `ZoneFileError` with everything that is wrong; the edit is used up either way.
+    #[pyo3(signature = (serial = None))]
+    fn commit(&self, py: Python<'_>, serial: Option<Bound<'_, PyAny>>) -> PyResult<Zone> {
+        let serial = serial.map_or(Ok(Serial::Next), |serial| serial_of(&serial))?;
+        let changes = self.locked(|slot| slot.take())?.ok_or_else(used)?;
+        gate::long(py, move || {
+            changes.commit(serial).map(Zone::from).map_err(|errors| Raise::Zone(zone_faults(&errors, "")))
+        })
+    }
+}
+
+impl ZoneEdit {
+    fn locked<T>(&self, work: impl FnOnce(&mut Option<Changes>) -> T) -> PyResult<T> {
+        // A panic inside a change leaves nothing that may be committed.
+        self.changes.lock().map(|mut slot| work(&mut slot)).map_err(|_| used())
+    }
+
+    fn change<T>(&self, work: impl FnOnce(&mut Changes) -> T) -> PyResult<T> {
+        self.locked(|slot| slot.as_mut().map(work))?.ok_or_else(used)
+    }
+}
+
+fn used() -> PyErr {
+    PyValueError::new_err("this edit was committed: begin another with Zone.edit()")
+}
+
+fn serial_of(given: &Bound<'_, PyAny>) -> PyResult<Serial> {
+    let Ok(word) = given.cast::<PyString>() else { return Ok(Serial::Set(given.extract()?)) };
+    match word.to_cow()?.as_ref() {
+        "next" => Ok(Serial::Next),
+        "keep" => Ok(Serial::Keep),
+        other => Err(PyValueError::new_err(format!("{other:?} is not a serial: 'next', 'keep' or a number"))),
+    }
+}
+
+/// The RRsets of a difference, removed and added.
+pub(crate) type Difference = (Vec<RRset>, Vec<RRset>);
+
+/// What turns `older` into `newer`.
+pub(crate) fn difference(py: Python<'_>, older: &Zone, newer: &Zone) -> PyResult<Difference> {
+    let diff = gate::detached(py, || Ok::<_, Raise>(older.inner.diff(&newer.inner)))?;
+    let sets = |sets: Vec<Rrset>| sets.into_iter().map(RRset::from).collect();
+    Ok((sets(diff.removed), sets(diff.added)))
+}

@@ -1,0 +1,304 @@
+//! `Zone`: a compiled zone as a handle. Its records stay in Rust; what Python asks for is made when it asks.
+
+use std::path::PathBuf;
+
+use nw_wire::edns::{EdnsOption, Opt, ttl_field};
+use nw_wire::header::HEADER;
+use nw_wire::{Class, Question, RrType, Rrset, Section, Writer};
+use nw_zone::scan::{self, Checked, Files, LoadOptions, Source, Text};
+use nw_zone::{Finding, ZoneFileErrors, ZoneQuestion};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+
+use crate::code::Code;
+use crate::edit::{self, Difference, ZoneEdit};
+use crate::edns::UDP_PAYLOAD;
+use crate::gate;
+use crate::message::{Message, reply_flags};
+use crate::name::{Name, NameArg};
+use crate::raise::{Raise, ZoneFaults};
+use crate::rrset::RRset;
+
+/// An immutable zone: `Zone.from_file("example.com", "example.com.zone")`.
+///
+/// Loading reads on all cores, raises `ZoneFileError` with every error of the file, and can be interrupted.
+#[pyclass(frozen, module = "namewise.engine")]
+pub(crate) struct Zone {
+    pub(crate) inner: nw_zone::Zone,
+}
+
+impl From<nw_zone::Zone> for Zone {
+    fn from(inner: nw_zone::Zone) -> Self {
+        Self { inner }
+    }
+}
+
+/// A finding on its way to Python: file, line, column, severity, code, message, what was expected.
+pub(crate) type Fault = (String, u32, u32, &'static str, &'static str, String, String);
+
+#[pymethods]
+impl Zone {
+    /// The zone `name` from master-file text (RFC 1035 §5); `file` is what errors call it. It can include nothing.
+    #[staticmethod]
+    #[pyo3(signature = (name, text, *, file = "<text>", rclass = Code(Class::IN)))]
+    fn from_text(
+        py: Python<'_>,
+        name: NameArg,
+        text: String,
+        file: &str,
+        rclass: Code<Class>,
+    ) -> PyResult<Self> {
+        let (source, file) = (Text::new(file, text), file.to_owned());
+        gate::long(py, move || load(source, &file, &name, rclass.0))
+    }
+
+    /// The zone `name` from a master file and what it includes.
+    #[staticmethod]
+    #[pyo3(signature = (name, path, *, rclass = Code(Class::IN)))]
+    fn from_file(py: Python<'_>, name: NameArg, path: PathBuf, rclass: Code<Class>) -> PyResult<Self> {
+        let file = path.to_string_lossy().into_owned();
+        gate::long(py, move || load(Files::new(path), &file, &name, rclass.0))
+    }
+
+    /// As `from_text`, warnings too, without raising: `(zone or None, findings, number of errors)`.
+    #[staticmethod]
+    #[pyo3(signature = (name, text, *, file = "<text>", rclass = Code(Class::IN)))]
+    fn check_text(
+        py: Python<'_>,
+        name: NameArg,
+        text: String,
+        file: &str,
+        rclass: Code<Class>,
+    ) -> PyResult<(Option<Self>, Py<PyAny>, usize)> {
+        let source = Text::new(file, text);
+        told(py, file, gate::long(py, move || Ok::<_, Raise>(check(source, &name, rclass.0)))?)
+    }
+
+    /// As `from_file`, warnings too, without raising: `(zone or None, findings, number of errors)`.
+    #[staticmethod]
+    #[pyo3(signature = (name, path, *, rclass = Code(Class::IN)))]
+    fn check_file(
+        py: Python<'_>,
+        name: NameArg,
+        path: PathBuf,
+        rclass: Code<Class>,
+    ) -> PyResult<(Option<Self>, Py<PyAny>, usize)> {
+        let file = path.to_string_lossy().into_owned();
+        told(py, &file, gate::long(py, move || Ok::<_, Raise>(check(Files::new(path), &name, rclass.0)))?)
+    }
+
+    /// The name of the zone.
+    #[getter]
+    fn name(&self) -> Name {
+        self.inner.apex().to_name().into()
+    }
+
+    /// The serial of its SOA record.
+    #[getter]
+    fn serial(&self) -> u32 {
+        self.inner.serial()
+    }
+
+    /// The mnemonic of its class.
+    #[getter]
+    fn rclass(&self) -> String {
+        self.inner.class().to_string()
+    }
+
+    /// Whether its answers carry proofs: it has signatures and NSEC or NSEC3 records.
+    #[getter]
+    fn is_signed(&self) -> bool {
+        self.inner.is_signed()
+    }
+
+    /// Octets that it occupies in memory.
+    #[getter]
+    fn octets(&self) -> usize {
+        self.inner.octets()
+    }
+
+    /// The RRset of `rtype` at `owner`, or None. All RRSIGs of an owner are one.
+    fn rrset(&self, owner: NameArg, rtype: Code<RrType>) -> Option<RRset> {
+        self.inner.rrset(owner.0.as_ref(), rtype.0).map(RRset::from)
+    }
+
+    /// At least `limit` RRsets, whole owners, in canonical order, behind the owner `after` or from the start; empty at the end.
+    /// The next page begins after the last owner of this one.
+    #[pyo3(signature = (after = None, limit = 1000))]
+    fn page<'py>(
+        &self,
+        py: Python<'py>,
+        after: Option<NameArg>,
+        limit: usize,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let sets = gate::detached(py, || {
+            let behind = |owner: nw_wire::NameRef<'_>| {
+                after.as_ref().is_none_or(|after| owner.canonical_cmp(after.0.as_ref()).is_gt())
+            };
+            let mut sets = Vec::new();
+            for node in self.inner.nodes().skip_while(|node| !behind(node.owner())) {
+                if sets.len() >= limit.max(1) {
+                    break;
+                }
+                sets.extend(node.rrsets());
+            }
+            Ok::<_, Raise>(sets)
+        })?;
+        PyTuple::new(py, sets.into_iter().map(RRset::from))
+    }
+
+    /// Master-file text: SOA first, then every record in canonical order, one a line, names absolute.
+    fn to_text(&self, py: Python<'_>) -> PyResult<String> {
+        gate::detached(py, || Ok::<_, Raise>(self.inner.to_text()))
+    }
+
+    /// The zone `name` made of RRsets in any order. Raises `ZoneFileError` with everything that is wrong with them.
+    #[staticmethod]
+    #[pyo3(signature = (name, rrsets, *, rclass = Code(Class::IN)))]
+    fn from_rrsets(
+        py: Python<'_>,
+        name: NameArg,
+        rrsets: Vec<PyRef<'_, RRset>>,
+        rclass: Code<Class>,
+    ) -> PyResult<Self> {
+        let sets: Vec<Rrset> = rrsets.iter().map(|rrset| rrset.inner.clone()).collect();
+        gate::long(py, move || {
+            nw_zone::Zone::from_rrsets(name.0.as_ref(), rclass.0, &sets)
+                .map(Self::from)
+                .map_err(|errors| Raise::Zone(zone_faults(&errors, "")))
+        })
+    }
+
+    /// Begin a change.
+    fn edit(&self) -> ZoneEdit {
+        self.inner.edit().into()
+    }
+
+    /// The records that turn this zone into `newer`: RRsets removed, RRsets added (RFC 1995 §2).
+    fn diff(&self, py: Python<'_>, newer: &Zone) -> PyResult<Difference> {
+        edit::difference(py, self, newer)
+    }
+
+    /// What a server would reply to `query` from this zone alone, without I/O: a dry run (RFC 1034 §4.3.2).
+    ///
+    /// transport: `udp` bounds the reply by what the query offers. Raises ValueError if the question is not the zone's.
+    #[pyo3(signature = (query, *, transport = "udp"))]
+    fn answer(&self, py: Python<'_>, query: &Message, transport: &str) -> PyResult<Message> {
+        let asked = query.view(py);
+        let question = asked.question().filter(|question| {
+            question.class == self.inner.class() && question.name.as_ref().is_at_or_below(self.inner.apex())
+        });
+        let question = question.ok_or_else(|| {
+            PyValueError::new_err(format!("not a question for the zone {}", self.inner.apex()))
+        })?;
+        let octets = gate::brief(py, || Ok::<_, Raise>(self.reply(&asked, &question, transport == "udp")))?;
+        Ok(Message::from_valid(pyo3::types::PyBytes::new(py, &octets).unbind()))
+    }
+
+    /// The number of records.
+    fn __len__(&self) -> usize {
+        self.inner.len() as usize
+    }
+
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Zone {} serial {}, {} records>", self.inner.apex(), self.inner.serial(), self.inner.len())
+    }
+}
+
+impl Zone {
+    fn reply(&self, asked: &nw_wire::Message<'_>, question: &Question, udp: bool) -> Vec<u8> {
+        let opt = asked.opt();
+        let limit = match (udp, &opt) {
+            (false, _) => usize::from(u16::MAX),
+            (true, Some(opt)) => usize::from(opt.udp_payload().min(UDP_PAYLOAD)),
+            (true, None) => 512,
+        };
+        let mut buf = vec![0; limit];
+        let mut out = Writer::new(&mut buf, limit, asked.id(), reply_flags(asked.flags()));
+        out.question(question.name.as_ref(), question.rtype, question.class)
+            .expect("a question fits the least message");
+        // The OPT record with room for one extended error.
+        let reserved = opt.as_ref().map_or(0, |_| 11 + 4 + 2);
+        out.reserve(reserved).expect("512 octets hold a question and an OPT record");
+        let dnssec_ok = opt.as_ref().is_some_and(Opt::dnssec_ok);
+        let outcome = self.inner.answer(
+            &ZoneQuestion {
+                qname: question.name.as_ref(),
+                qtype: question.rtype,
+                dnssec_ok,
+                transport_udp: udp,
+            },
+            &mut out,
+        );
+        let flags = out.flags().with_aa(outcome.aa).with_tc(outcome.truncated).with_rcode(outcome.rcode);
+        out.set_flags(flags);
+        out.release();
+        if opt.is_some() {
+            let mut options = Vec::new();
+            if let Some(code) = outcome.ede {
+                EdnsOption::Ede { code, text: b"" }.write(&mut options);
+            }
+            let mut record = vec![0, 0, 41];
+            record.extend_from_slice(&UDP_PAYLOAD.to_be_bytes());
+            record.extend_from_slice(&ttl_field(outcome.rcode, 0, dnssec_ok).to_be_bytes());
+            record.extend_from_slice(&(options.len() as u16).to_be_bytes());
+            record.extend_from_slice(&options);
+            out.raw(Section::Additional, 1, &record).expect("the room was reserved");
+        }
+        let length = out.finish();
+        debug_assert!(length >= HEADER);
+        buf.truncate(length);
+        buf
+    }
+}
+
+fn options(class: Class) -> LoadOptions {
+    LoadOptions { class, ..LoadOptions::default() }
+}
+
+fn load(mut source: impl Source, file: &str, name: &NameArg, class: Class) -> Result<Zone, Raise> {
+    scan::load(&mut source, name.0.as_ref(), &options(class))
+        .map(Zone::from)
+        .map_err(|errors| Raise::Zone(zone_faults(&errors, file)))
+}
+
+/// The errors as rows, and how many are not listed; `file` stands for what concerns the whole zone.
+pub(crate) fn zone_faults(errors: &ZoneFileErrors, file: &str) -> ZoneFaults {
+    let listed: Vec<Fault> = errors
+        .findings
+        .iter()
+        .filter(|finding| finding.problem.is_error())
+        .map(|finding| fault(finding, file))
+        .collect();
+    let more = errors.total - listed.len();
+    ZoneFaults { listed, more }
+}
+
+fn check(mut source: impl Source, name: &NameArg, class: Class) -> Checked {
+    scan::check(&mut source, name.0.as_ref(), &options(class))
+}
+
+fn told(py: Python<'_>, file: &str, checked: Checked) -> PyResult<(Option<Zone>, Py<PyAny>, usize)> {
+    let findings: Vec<Fault> = checked.findings.iter().map(|finding| fault(finding, file)).collect();
+    let faults =
+        py.import("namewise.engine.errors")?.call_method1("zone_faults", (PyList::new(py, findings)?,))?;
+    Ok((checked.zone.map(Zone::from), faults.unbind(), checked.errors))
+}
+
+fn fault(finding: &Finding, file: &str) -> Fault {
+    let problem = &finding.problem;
+    (
+        finding.file.as_deref().unwrap_or(file).to_owned(),
+        finding.line,
+        finding.column,
+        if problem.is_error() { "error" } else { "warning" },
+        problem.code(),
+        problem.to_string(),
+        problem.expected().unwrap_or_default(),
+    )
+}
