@@ -1,0 +1,145 @@
+//! The last stage: OPT, NSID, extended errors and the header.
+//!
+//! Room for OPT and NSID is kept free from the start, so that they are there in a truncated reply as well (RFC 6891 §7).
+//! Extended errors take what is left, the most telling first; their text is cut before the error itself is left out.
+//! A client that does not speak EDNS gets none of it.
+//!
+//! RFCs: 6891 §6.1.3 and §7, 5001 (NSID), 8914 (extended errors), 2181 §9 (truncation on RRset borders, in the writer).
+
+use nw_wire::{Ede, Flags, Header, OptionCode, Rcode, RrType, Section, Writer, edns};
+
+use crate::draft::Draft;
+use crate::plan::{MOST_NSID, ServerPlan};
+use crate::query::Query;
+use crate::verdict::Transport;
+
+/// Owner, type, class, TTL and length of an OPT record.
+const OPT_HEAD: usize = 11;
+/// Octets of an option before its data.
+const OPTION_HEAD: usize = 4;
+/// The most octets of text of one extended error.
+const MOST_TEXT: usize = 120;
+
+/// The largest reply that the client takes and we are willing to send (RFC 6891 §6.2.5).
+#[inline]
+pub(crate) fn limit(query: &Query<'_>, transport: Transport, server: &ServerPlan) -> usize {
+    match (transport, query.edns) {
+        (Transport::Tcp, _) => usize::from(u16::MAX),
+        (Transport::Udp, Some(edns)) => usize::from(edns.udp_payload.min(server.udp_payload)),
+        (Transport::Udp, None) => 512,
+    }
+}
+
+/// Begin the reply to *query* in *room*: its question in the client's case, and what must be said at the end kept free.
+///
+/// `room`: at least 512 octets, which any question with OPT and NSID fits.
+#[inline]
+pub(crate) fn begin<'o>(
+    query: &Query<'_>,
+    transport: Transport,
+    server: &ServerPlan,
+    room: &'o mut [u8],
+) -> Writer<'o> {
+    let mut out = Writer::new(room, limit(query, transport, server), query.id, Flags::default());
+    let kept = opt_octets(query, server);
+    out.question(query.qname, query.qtype, query.qclass)
+        .and_then(|()| out.reserve(kept))
+        .expect("a question of at most 271 octets and 143 of OPT fit in 512");
+    out
+}
+
+/// Write what comes last and the header; the length of the message.
+///
+/// `told`: further extended errors with their text, from the resolver.
+#[inline]
+pub(crate) fn finish(
+    mut draft: Draft<'_>,
+    query: &Query<'_>,
+    server: &ServerPlan,
+    told: &[(Ede, String)],
+) -> usize {
+    draft.out.release();
+    if query.edns.is_some() {
+        write_opt(&mut draft, query, server, told);
+    }
+    draft.out.set_flags(draft.flags(query.flags));
+    draft.out.finish()
+}
+
+/// A reply of a header alone, to what could not be read further.
+pub(crate) fn header_only(header: Header, rcode: Rcode, room: &mut [u8]) -> usize {
+    let flags = Flags::default()
+        .with_qr(true)
+        .with_opcode(header.flags.opcode())
+        .with_rd(header.flags.rd())
+        .with_rcode(rcode);
+    let reply = Header { id: header.id, flags, counts: [0; 4] }.to_wire();
+    room[..reply.len()].copy_from_slice(&reply);
+    reply.len()
+}
+
+#[inline]
+fn opt_octets(query: &Query<'_>, server: &ServerPlan) -> usize {
+    match (query.edns, &server.nsid) {
+        (None, _) => 0,
+        (Some(edns), Some(nsid)) if edns.nsid => OPT_HEAD + OPTION_HEAD + nsid.len(),
+        (Some(_), _) => OPT_HEAD,
+    }
+}
+
+#[inline]
+fn write_opt(draft: &mut Draft<'_>, query: &Query<'_>, server: &ServerPlan, told: &[(Ede, String)]) {
+    let mut head = [0u8; OPT_HEAD];
+    head[1..3].copy_from_slice(&RrType::OPT.0.to_be_bytes());
+    head[3..5].copy_from_slice(&server.udp_payload.to_be_bytes());
+    head[5..9].copy_from_slice(&edns::ttl_field(draft.rcode, 0, query.dnssec_ok()).to_be_bytes());
+    let nsid = server.nsid.as_deref().filter(|_| query.edns.is_some_and(|edns| edns.nsid));
+    if nsid.is_some() || draft.ede[0].is_some() || !told.is_empty() {
+        return write_options(draft, head, nsid, told);
+    }
+    draft.out.raw(Section::Additional, 1, &head).expect("room for it was kept");
+}
+
+#[cold]
+fn write_options(draft: &mut Draft<'_>, head: [u8; OPT_HEAD], nsid: Option<&[u8]>, told: &[(Ede, String)]) {
+    let mut opt = [0u8; OPT_HEAD + OPTION_HEAD + MOST_NSID + 2 * (OPTION_HEAD + 2 + MOST_TEXT)];
+    opt[..OPT_HEAD].copy_from_slice(&head);
+    let mut at = OPT_HEAD;
+    if let Some(nsid) = nsid {
+        at = option(&mut opt, at, OptionCode::NSID, &[nsid]);
+    }
+    at = extended_errors(&mut opt, at, draft.out.left(), draft.ede, told);
+    let length = (at - OPT_HEAD) as u16;
+    opt[9..11].copy_from_slice(&length.to_be_bytes());
+    draft.out.raw(Section::Additional, 1, &opt[..at]).expect("room for it was kept, or looked at");
+}
+
+/// Write as many extended errors as there are, two at most, into what is *left* of the message; where they end.
+fn extended_errors(
+    opt: &mut [u8],
+    mut at: usize,
+    left: usize,
+    own: [Option<Ede>; 2],
+    told: &[(Ede, String)],
+) -> usize {
+    let own = own.into_iter().flatten().map(|ede| (ede, ""));
+    let told = told.iter().map(|(ede, text)| (*ede, text.as_str()));
+    for (ede, text) in own.chain(told).take(2) {
+        let Some(room) = left.checked_sub(at + OPTION_HEAD + 2) else { break };
+        let text = &text.as_bytes()[..text.floor_char_boundary(room.min(MOST_TEXT))];
+        at = option(opt, at, OptionCode::EDE, &[&ede.0.to_be_bytes(), text]);
+    }
+    at
+}
+
+fn option(opt: &mut [u8], at: usize, code: OptionCode, data: &[&[u8]]) -> usize {
+    opt[at..at + 2].copy_from_slice(&code.0.to_be_bytes());
+    let mut end = at + OPTION_HEAD;
+    for part in data {
+        opt[end..end + part.len()].copy_from_slice(part);
+        end += part.len();
+    }
+    let length = (end - at - OPTION_HEAD) as u16;
+    opt[at + 2..at + 4].copy_from_slice(&length.to_be_bytes());
+    end
+}

@@ -1,0 +1,68 @@
+//! What a server says of itself: TXT records of a few names in class CH (RFC 4892, and the names that BIND made known).
+//!
+//! | name | setting |
+//! |---|---|
+//! | `id.server.`, `hostname.bind.` | `server.identity` |
+//! | `version.server.`, `version.bind.` | `server.version` |
+//!
+//! A name whose setting is absent, and every other name in class CH, is refused. Who may ask can be narrowed by
+//! `acls.control_names`.
+
+use nw_policy::Acl;
+use nw_wire::{Class, Name, NameRef, Rcode, RrType, Section};
+
+use crate::draft::{Draft, Kind};
+use crate::plan::Plan;
+use crate::query::Query;
+use crate::verdict::Verdict;
+
+/// One name and what it says.
+#[derive(Clone, Debug)]
+pub(crate) struct Local {
+    name: Name,
+    /// TXT rdata.
+    rdata: Vec<u8>,
+    /// Who may ask; None: whoever may ask anything.
+    pub(crate) acl: Option<Acl>,
+}
+
+/// The names that *plan* gives something to say.
+pub(crate) fn names(plan: &Plan) -> Vec<Local> {
+    let (identity, version) = (&plan.server.identity, &plan.server.version);
+    let names: [(&[u8], _); 4] = [
+        (b"id.server.", identity),
+        (b"hostname.bind.", identity),
+        (b"version.server.", version),
+        (b"version.bind.", version),
+    ];
+    names
+        .into_iter()
+        .filter_map(|(name, text)| {
+            let name = Name::parse(name, None).expect("a literal without escapes");
+            let text = text.as_ref()?.as_bytes();
+            let length = u8::try_from(text.len()).expect("the plan's reader allows 255 octets");
+            let acl = plan
+                .acls
+                .control_names
+                .iter()
+                .find(|(listed, _)| *listed == name)
+                .map(|(_, acl)| acl.clone());
+            Some(Local { name, rdata: [&[length], text].concat(), acl })
+        })
+        .collect()
+}
+
+/// The one of *names* that *qname* is.
+pub(crate) fn find<'l>(names: &'l [Local], qname: NameRef<'_>) -> Option<&'l Local> {
+    names.iter().find(|local| local.name.as_ref() == qname)
+}
+
+/// Write what the name says, or that it says nothing of another type.
+pub(crate) fn answer(local: &Local, query: &Query<'_>, draft: &mut Draft<'_>) -> Verdict {
+    (draft.rcode, draft.aa, draft.ra, draft.kind) = (Rcode::NOERROR, true, false, Kind::Local);
+    if matches!(query.qtype, RrType::TXT | RrType::ANY) {
+        let written = draft.out.record(Section::Answer, query.qname, RrType::TXT, Class::CH, 0, &local.rdata);
+        draft.truncated = written.is_err();
+    }
+    Verdict::Answer
+}

@@ -1,0 +1,309 @@
+use nw_resolve::Validation;
+use nw_wire::{Class, Message, OptionCode, RrType};
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{ask, client, loopback, name, question, snapshot};
+use crate::{DryRun, Transport};
+
+const PLAIN: &str = r#"{"version":1,ZONES}"#;
+const RECURSIVE: &str =
+    r#"{"version":1,ZONES,"resolver":{"forward":[{"suffix":".","servers":["127.0.0.1:1"]}]}}"#;
+
+fn show(reply: &[u8]) -> String {
+    let message = Message::parse(reply).expect("what we send is valid");
+    let flags = message.flags();
+    let bits = [(flags.aa(), "aa"), (flags.tc(), "tc"), (flags.rd(), "rd"), (flags.ra(), "ra")];
+    let bits: Vec<_> = bits.iter().filter(|(on, _)| *on).map(|(_, bit)| *bit).collect();
+    let count = |section| message.records(section).count();
+    let ede = edes(&message).iter().map(|code| format!(" ede{code}")).collect::<String>();
+    format!(
+        "{} {} {}/{}/{}{ede}",
+        message.rcode(),
+        bits.join("+"),
+        count(Section::Answer),
+        count(Section::Authority),
+        count(Section::Additional)
+    )
+}
+
+fn edes(message: &Message<'_>) -> Vec<u16> {
+    let options = message.opt().map(|opt| opt.raw_options().collect::<Vec<_>>()).unwrap_or_default();
+    let data = options.into_iter().filter(|(code, _)| *code == OptionCode::EDE).map(|(_, data)| data);
+    data.map(|data| u16::from_be_bytes([data[0], data[1]])).collect()
+}
+
+#[test]
+fn a_zone_is_answered_from() {
+    let plain = snapshot(PLAIN);
+    for (qname, qtype, shown) in [
+        ("www.example.com.", RrType::A, "NOERROR aa+rd 1/0/0"),
+        ("www.example.com.", RrType::MX, "NOERROR aa+rd 0/1/0"),
+        ("alias.example.com.", RrType::A, "NOERROR aa+rd 2/0/0"),
+        ("away.example.com.", RrType::A, "NOERROR aa+rd 1/0/0"),
+        ("x.wild.example.com.", RrType::TXT, "NOERROR aa+rd 1/0/0"),
+        ("missing.example.com.", RrType::A, "NXDOMAIN aa+rd 0/1/0"),
+        ("a.sub.example.com.", RrType::A, "NOERROR rd 0/1/1"),
+        ("example.net.", RrType::A, "REFUSED rd 0/0/0"),
+        ("big.example.com.", RrType::TXT, "NOERROR aa+tc+rd 0/0/0"),
+    ] {
+        let reply = ask(&plain, &question(qname, qtype, Class::IN, None), client());
+        assert_eq!(show(&reply), shown, "{qname} {qtype}");
+    }
+    let reply = ask(&plain, &question("big.example.com.", RrType::TXT, Class::IN, Some(4096)), client());
+    assert_eq!(show(&reply), "NOERROR aa+rd 1/0/1");
+}
+
+#[test]
+fn the_question_comes_back_as_it_was_asked() {
+    let packet = question("wWw.eXample.COM.", RrType::A, Class::IN, None);
+    let reply = ask(&snapshot(PLAIN), &packet, client());
+    assert_eq!(&reply[12..packet.len()], &packet[12..]);
+    assert_eq!(
+        Message::parse(&reply).expect("valid").answer().next().expect("one").owner().to_string(),
+        "wWw.eXample.COM."
+    );
+}
+
+#[test]
+fn edns_is_answered_with_edns() {
+    let plain = snapshot(r#"{"version":1,ZONES,"server":{"nsid":"6e77","udp_payload":1400}}"#);
+    let reply = ask(&plain, &question("www.example.com.", RrType::A, Class::IN, Some(4096)), client());
+    let message = Message::parse(&reply).expect("valid");
+    let opt = message.opt().expect("an OPT for an OPT");
+    assert_eq!((opt.udp_payload(), opt.version(), opt.dnssec_ok()), (1400, 0, true));
+    let options: Vec<_> = opt.raw_options().collect();
+    assert_eq!(options, [(OptionCode::NSID, &b"nw"[..])]);
+
+    let mut packet = question("www.example.com.", RrType::A, Class::IN, Some(4096));
+    let version = packet.len() - 9;
+    packet[version] = 1;
+    assert_eq!(show(&ask(&plain, &packet, client())), "BADVERS rd 0/0/1");
+}
+
+#[test]
+fn a_reply_is_never_larger_than_client_and_server_want() {
+    for (payload, plan, limit) in
+        [(None, 4096, 512), (Some(600), 4096, 600), (Some(100), 4096, 512), (Some(4096), 560, 560)]
+    {
+        let snapshot = snapshot(&format!(r#"{{"version":1,ZONES,"server":{{"udp_payload":{plan}}}}}"#));
+        let packet = question("big.example.com.", RrType::TXT, Class::IN, payload);
+        let reply = ask(&snapshot, &packet, client());
+        assert!(reply.len() <= limit, "{} octets of {limit}", reply.len());
+        match snapshot.answer(&packet, client(), Transport::Tcp) {
+            DryRun::Reply(reply) => assert!(!Message::parse(&reply).expect("valid").flags().tc()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_says_why() {
+    let recursive = snapshot(RECURSIVE);
+    for (qname, qtype, qclass, shown) in [
+        ("example.net.", RrType::A, Class::IN, "REFUSED rd 0/0/1 ede18"),
+        ("www.example.com.", RrType::A, Class::CH, "REFUSED rd 0/0/1 ede20"),
+        ("www.example.com.", RrType::A, Class::ANY, "REFUSED rd 0/0/1 ede20"),
+        ("version.bind.", RrType::TXT, Class::CH, "REFUSED rd 0/0/1 ede20"),
+        ("example.com.", RrType(252), Class::IN, "NOTIMP rd 0/0/1 ede21"),
+        ("example.com.", RrType(249), Class::IN, "NOTIMP rd 0/0/1 ede21"),
+        ("example.com.", RrType(128), Class::IN, "FORMERR rd 0/0/1 ede30"),
+        ("example.com.", RrType(41), Class::IN, "FORMERR rd 0/0/1 ede21"),
+        ("example.com.", RrType(0), Class::IN, "FORMERR rd 0/0/1 ede21"),
+    ] {
+        let reply = ask(&recursive, &question(qname, qtype, qclass, Some(1232)), client());
+        assert_eq!(show(&reply), shown, "{qname} {qtype} {qclass}");
+    }
+    let plain = snapshot(PLAIN);
+    let reply = ask(&plain, &question("example.net.", RrType::A, Class::IN, Some(1232)), loopback());
+    assert_eq!(show(&reply), "REFUSED rd 0/0/1 ede20", "nobody recurses here");
+}
+
+#[test]
+fn recursion_is_for_those_who_may_and_ask() {
+    let recursive = snapshot(RECURSIVE);
+    let packet = question("www.Example.net.", RrType::A, Class::IN, Some(1232));
+    match recursive.answer(&packet, loopback(), Transport::Udp) {
+        DryRun::Lookup(question) => {
+            assert_eq!((question.name.to_string().as_str(), question.dnssec_ok), ("www.Example.net.", true));
+        }
+        other => panic!("{other:?}"),
+    }
+    let mut unasked = packet.clone();
+    unasked[2] = 0;
+    assert_eq!(
+        show(&ask(&recursive, &unasked, loopback())),
+        "REFUSED ra 0/0/1 ede20",
+        "without RD no look into the cache"
+    );
+    let own = question("www.example.com.", RrType::A, Class::IN, None);
+    assert_eq!(show(&ask(&recursive, &own, loopback())), "NOERROR aa+rd+ra 1/0/0");
+    assert_eq!(show(&ask(&recursive, &own, client())), "NOERROR aa+rd 1/0/0");
+}
+
+#[test]
+fn a_resolver_goes_on_where_its_zones_end() {
+    let recursive = snapshot(RECURSIVE);
+    let room = &mut [0; 4096];
+    let stats = Stats::default();
+    let desk = Desk { snapshot: &recursive, cache: None, now: 0, stats: &stats };
+    let mut later = |qname: &str| {
+        let packet = question(qname, RrType::A, Class::IN, Some(1232));
+        match handle(&desk, &packet, loopback(), Transport::Udp, room) {
+            Handled::Later(pending) => pending,
+            other => panic!("{qname}: {other:?}"),
+        }
+    };
+    let below_cut = later("a.sub.example.com.");
+    assert_eq!(
+        (below_cut.ask.question.name.to_string().as_str(), below_cut.ask.before.len()),
+        ("a.sub.example.com.", 0)
+    );
+    let away = later("away.example.com.");
+    assert_eq!((away.ask.question.name.to_string().as_str(), away.ask.before.len()), ("www.example.net.", 1));
+
+    let mut found = resolution(Rcode::NOERROR);
+    let mut set = Rrset::new(name("www.example.net."), RrType::A, Class::IN, 60);
+    set.rdatas.push(&[192, 0, 2, 7]);
+    found.answer.push(set);
+    let length = complete(&desk, &away, &found, room);
+    let reply = Message::parse(&room[..length]).expect("valid");
+    let owners: Vec<_> = reply.answer().map(|record| record.owner().to_string()).collect();
+    assert_eq!(owners, ["away.example.com.", "www.example.net."]);
+    assert_eq!(show(&room[..length]), "NOERROR rd+ra 2/0/1");
+}
+
+fn resolution(rcode: Rcode) -> Resolution {
+    Resolution {
+        rcode,
+        answer: Vec::new(),
+        authority: Vec::new(),
+        additional: Vec::new(),
+        ede: Vec::new(),
+        steps: Vec::new(),
+        took: 0,
+        began: 0,
+        queries: 0,
+        validation: Validation::Indeterminate,
+    }
+}
+
+#[test]
+fn a_failure_carries_its_reasons_as_far_as_they_fit() {
+    let recursive = snapshot(RECURSIVE);
+    let stats = Stats::default();
+    let desk = Desk { snapshot: &recursive, cache: None, now: 0, stats: &stats };
+    let mut room = [0; 4096];
+    let packet = question("www.example.net.", RrType::A, Class::IN, Some(512));
+    let Handled::Later(pending) = handle(&desk, &packet, loopback(), Transport::Udp, &mut room) else {
+        panic!("it must be looked up")
+    };
+    let mut failed = resolution(Rcode::SERVFAIL);
+    failed.ede = vec![
+        (Ede::NO_REACHABLE_AUTHORITY, "192.0.2.1 timed out".to_owned()),
+        (Ede::NETWORK_ERROR, "ä".repeat(1000)),
+        (Ede::OTHER, "never said".to_owned()),
+    ];
+    let length = complete(&desk, &pending, &failed, &mut room);
+    assert_eq!(show(&room[..length]), "SERVFAIL rd+ra 0/0/1 ede22 ede23");
+    let length = give_up(&desk, &pending, Ede::OTHER, &mut room);
+    assert_eq!(show(&room[..length]), "SERVFAIL rd 0/0/1 ede0");
+    let sums = crate::stats::total([&stats]);
+    assert!(
+        sums.contains(&("rcode.SERVFAIL".to_owned(), 2)) && sums.contains(&("queries.udp4".to_owned(), 1))
+    );
+}
+
+#[test]
+fn the_server_says_of_itself_what_it_is_set_to() {
+    let named = snapshot(
+        r#"{"version":1,ZONES,"server":{"identity":"a1","version":"namewise"},
+            "acls":{"control_names":{"Version.Bind":["127.0.0.1"]}}}"#,
+    );
+    for (qname, from, shown) in [
+        ("id.server.", client(), "NOERROR aa+rd 1/0/0"),
+        ("Hostname.BIND.", client(), "NOERROR aa+rd 1/0/0"),
+        ("version.server.", client(), "NOERROR aa+rd 1/0/0"),
+        ("version.bind.", client(), "REFUSED rd 0/0/0"),
+        ("version.bind.", loopback(), "NOERROR aa+rd 1/0/0"),
+        ("authors.bind.", loopback(), "REFUSED rd 0/0/0"),
+    ] {
+        assert_eq!(
+            show(&ask(&named, &question(qname, RrType::TXT, Class::CH, None), from)),
+            shown,
+            "{qname}"
+        );
+    }
+    let reply = ask(&named, &question("id.server.", RrType::TXT, Class::CH, None), client());
+    assert_eq!(Message::parse(&reply).expect("valid").answer().next().expect("one").rdata_raw(), b"\x02a1");
+    let reply = ask(&named, &question("id.server.", RrType::A, Class::CH, None), client());
+    assert_eq!(show(&reply), "NOERROR aa+rd 0/0/0");
+}
+
+#[test]
+fn access_lists_of_server_and_zone() {
+    let narrow = snapshot(r#"{"version":1,ZONES,"acls":{"query":["127.0.0.0/8"]}}"#);
+    let packet = question("www.example.com.", RrType::A, Class::IN, Some(1232));
+    assert_eq!(show(&ask(&narrow, &packet, client())), "REFUSED rd 0/0/1 ede18");
+    assert_eq!(show(&ask(&narrow, &packet, loopback())), "NOERROR aa+rd 1/0/1");
+    let opened = snapshot(
+        r#"{"version":1,"zones":[{"name":"example.com.","query_acl":["192.0.2.0/24"]}],"acls":{"query":["127.0.0.0/8"]}}"#,
+    );
+    assert_eq!(show(&ask(&opened, &packet, client())), "NOERROR aa+rd 1/0/1");
+    assert_eq!(show(&ask(&opened, &packet, loopback())), "REFUSED rd 0/0/1 ede18");
+    let other = question("example.net.", RrType::A, Class::IN, Some(1232));
+    assert_eq!(show(&ask(&opened, &other, client())), "REFUSED rd 0/0/1 ede18");
+}
+
+#[test]
+fn malformed_packets_and_other_opcodes() {
+    let plain = snapshot(PLAIN);
+    let right = question("www.example.com.", RrType::A, Class::IN, None);
+    let header = |reply: &[u8]| (reply.len(), Header::read(reply).expect("a header"));
+    let mut long = right.clone();
+    long.push(0);
+    let (length, reply) = header(&ask(&plain, &long, client()));
+    assert_eq!((length, reply.id, reply.flags.rcode(), reply.flags.qr()), (12, 0x1234, Rcode::FORMERR, true));
+    for opcode in 1..16u8 {
+        let mut other = right.clone();
+        other[2] = opcode << 3;
+        let (_, reply) = header(&ask(&plain, &other, client()));
+        assert_eq!((reply.flags.rcode(), reply.flags.opcode()), (Rcode::NOTIMP, Opcode(opcode)));
+    }
+    for silent in [&right[..11], &[][..]] {
+        assert_eq!(plain.answer(silent, client(), Transport::Udp), DryRun::Silence);
+    }
+    let mut reply = right.clone();
+    reply[2] |= 0x80;
+    assert_eq!(plain.answer(&reply, client(), Transport::Udp), DryRun::Silence);
+}
+
+proptest! {
+    /// Any octets get silence or a valid reply with their id that is no larger than 4096 octets, and never a panic.
+    #[test]
+    fn any_octets(mut packet in prop::collection::vec(any::<u8>(), 0..100), usual: bool, tcp: bool) {
+        let recursive = snapshot(RECURSIVE);
+        if usual {
+            let mut right = question("www.example.com.", RrType::A, Class::IN, Some(1232));
+            for (i, octet) in packet.iter().enumerate().filter(|(i, _)| i % 9 == 0) {
+                let at = (usize::from(*octet) * 7 + i) % right.len();
+                right[at] ^= octet;
+            }
+            packet = right;
+        }
+        let transport = if tcp { Transport::Tcp } else { Transport::Udp };
+        let stats = Stats::default();
+        let desk = Desk { snapshot: &recursive, cache: None, now: 0, stats: &stats };
+        let mut room = vec![0; 65_535];
+        match handle(&desk, &packet, client(), transport, &mut room) {
+            Handled::Reply(length) => {
+                let reply = Message::parse(&room[..length]).expect("valid");
+                prop_assert!(reply.flags().qr() && reply.bytes()[..2] == packet[..2]);
+                prop_assert!(length <= 1232 || tcp);
+            }
+            Handled::Drop => prop_assert!(packet.len() < 12 || packet[2] & 0x80 != 0),
+            Handled::Later(_) => {}
+        }
+        prop_assert_eq!(stats.panics.value(), 0);
+    }
+}

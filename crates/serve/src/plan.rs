@@ -1,0 +1,462 @@
+//! The plan: everything that a server is told, as one versioned JSON document.
+//!
+//! Python compiles the configuration that people write into a plan; `Snapshot::build` turns the plan and the zones into
+//! what the workers use. The plan is the border between the two, so its form is fixed here, by version, and read
+//! strictly: an unknown key, a wrong type, a value out of range or a missing zone is an error with its path, and all of
+//! them are reported at once.
+//!
+//! ```json
+//! {"version": 1,
+//!  "server":   {"identity": "a1", "nsid": "6131", "udp_payload": 1232, "tcp": {"idle_ms": 10000}},
+//!  "acls":     {"query": ["0.0.0.0/0", "::/0"], "recursion": ["127.0.0.0/8", "::1"], "control_names": {}},
+//!  "resolver": {"hints": [{"name": "a.root-servers.net.", "addresses": ["198.41.0.4"]}]},
+//!  "zones":    [{"name": "example.com.", "query_acl": ["10.0.0.0/8"]}],
+//!  "recorder": {"entries": 1000, "slow_ms": 1000}}
+//! ```
+//!
+//! Every key but `version` may be left out or null and has the default that its field below states; without `resolver`
+//! nothing is resolved, without `zones` nothing is served. Additions keep the version; a change of meaning raises it.
+//!
+//! *Limitations*: one view, one resolver.
+
+mod budget;
+mod read;
+
+use std::net::{IpAddr, SocketAddr};
+
+use nw_policy::{Acl, Prefix};
+use nw_resolve::{Forward, ResolverConfig, TrustAnchor};
+use nw_wire::{Name, RrType};
+use serde_json::Value;
+
+pub use read::PlanError;
+use read::{At, Errors, Object};
+
+/// The version that this engine reads.
+pub const VERSION: u64 = 1;
+/// The most octets of NSID (RFC 5001 leaves it open): a reply of 512 octets must hold it beside any question.
+pub const MOST_NSID: usize = 128;
+
+/// A whole plan, checked.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What the server is and how much it takes on.
+    pub server: ServerPlan,
+    /// Who may ask what.
+    pub acls: AclPlan,
+    /// How questions are resolved, or None where they are not.
+    pub resolver: Option<ResolverPlan>,
+    /// The zones that are served; the data of each is handed to `Snapshot::build` beside the plan.
+    pub zones: Vec<ZonePlan>,
+    /// What the flight recorder keeps.
+    pub recorder: RecorderPlan,
+}
+
+/// What the server is and how much it takes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerPlan {
+    /// Answer to `id.server` and `hostname.bind` in class CH (RFC 4892). None: refused.
+    pub identity: Option<String>,
+    /// Answer to `version.server` and `version.bind` in class CH. None: refused.
+    pub version: Option<String>,
+    /// The NSID option's data (RFC 5001), for clients that ask for it. None: not sent.
+    pub nsid: Option<Vec<u8>>,
+    /// The largest UDP reply and the size offered to clients, octets. 512 to 4096, default 1232: larger ones fragment,
+    /// and fragments can be replaced on their way (RFC 9715 §3.2).
+    pub udp_payload: u16,
+    /// Answer ANY over UDP with one RRset (RFC 8482). Default true: ANY is the favourite of reflection attacks.
+    pub minimal_any: bool,
+    /// Limits of TCP.
+    pub tcp: TcpPlan,
+    /// Worker threads, 1 to 1024, default 1. Each has its own sockets.
+    pub workers: u16,
+}
+
+/// Limits of TCP, each of which stops one way to starve others (RFC 7766 §6.2, RFC 9210 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpPlan {
+    /// Milliseconds without a whole question or an octet taken by the client until a connection is closed. 200 ms to
+    /// 10 minutes, default 10 s; stops idle and slow connections from holding slots. As slots fill up it shrinks:
+    /// halved when half are taken, a tenth when four fifths are.
+    pub idle_ms: u32,
+    /// Connections open at once in one worker, default 1000; further ones are closed when accepted. Stops floods of
+    /// connections from using up descriptors and memory.
+    pub max_connections: u32,
+    /// Connections open at once from one address in one worker, default 100: one client cannot take all slots.
+    pub max_per_client: u32,
+    /// Questions of one connection under way at once, default 64; further ones are not read until one is answered.
+    pub max_pipelined: u32,
+    /// Octets of answers kept for one connection that does not read them, default 256 KiB; above it nothing more is read
+    /// from it, and it is closed when it has taken nothing for `idle_ms`. Stops clients that ask and never read.
+    pub max_unsent: u32,
+}
+
+/// Who may ask what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AclPlan {
+    /// Who is answered at all. Default everybody.
+    pub query: Acl,
+    /// For whom the server recurses. Default loopback.
+    pub recursion: Acl,
+    /// Who may ask for a name in class CH, by lower-case name without final dot; others as `query`.
+    pub control_names: Vec<(Name, Acl)>,
+}
+
+/// How questions are resolved.
+#[derive(Clone, Debug)]
+pub struct ResolverPlan {
+    /// What the resolver is told, `budget` included.
+    pub config: ResolverConfig,
+    /// Where packets to servers really go. None: to the servers.
+    pub routes: Option<Vec<RoutePlan>>,
+}
+
+/// One line of a routing table for a private internet on loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoutePlan {
+    /// Packets to these addresses, any port, ...
+    pub prefix: Prefix,
+    /// ... go to this loopback address and port.
+    pub to: SocketAddr,
+}
+
+/// A zone that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZonePlan {
+    /// Its apex.
+    pub name: Name,
+    /// Who may ask for it. None: as `acls.query`.
+    pub query_acl: Option<Acl>,
+}
+
+/// What the flight recorder keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecorderPlan {
+    /// Questions kept, oldest dropped first; 0 to 1,000,000, default 1000, each some kilobytes.
+    pub entries: u32,
+    /// A question that took at least this long is kept although it was answered, milliseconds, default 1000.
+    pub slow_ms: u32,
+}
+
+impl Default for ServerPlan {
+    fn default() -> ServerPlan {
+        ServerPlan {
+            identity: None,
+            version: None,
+            nsid: None,
+            udp_payload: 1232,
+            minimal_any: true,
+            tcp: TcpPlan::default(),
+            workers: 1,
+        }
+    }
+}
+
+impl Default for TcpPlan {
+    fn default() -> TcpPlan {
+        TcpPlan {
+            idle_ms: 10_000,
+            max_connections: 1000,
+            max_per_client: 100,
+            max_pipelined: 64,
+            max_unsent: 256 << 10,
+        }
+    }
+}
+
+impl Default for AclPlan {
+    fn default() -> AclPlan {
+        AclPlan { query: Acl::any(), recursion: Acl::loopback(), control_names: Vec::new() }
+    }
+}
+
+impl Default for RecorderPlan {
+    fn default() -> RecorderPlan {
+        RecorderPlan { entries: 1000, slow_ms: 1000 }
+    }
+}
+
+impl Plan {
+    /// Read a plan, or say everything that is wrong with it.
+    pub fn parse(json: &[u8]) -> Result<Plan, Vec<PlanError>> {
+        let value: Value = serde_json::from_slice(json).map_err(|error| {
+            let message = format!("not JSON: {error}");
+            vec![PlanError { path: String::new(), message }]
+        })?;
+        let mut errors = Errors::default();
+        match read_plan(&At::root(&value), &mut errors) {
+            Some(plan) if errors.0.is_empty() => Ok(plan),
+            _ => Err(errors.0),
+        }
+    }
+}
+
+fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
+    let mut object = at.object(errors)?;
+    let version = object.required("version", errors).and_then(|at| at.number(0, u64::MAX, errors));
+    if let Some(version) = version.filter(|version| *version != VERSION) {
+        // Another version may mean anything by its keys: complaints about them would only mislead.
+        errors.add("version", format_args!("{version} is not {VERSION}, the version that this engine reads"));
+        return None;
+    }
+    let server = object.key("server").and_then(|at| read_server(&at, errors));
+    let acls = object.key("acls").and_then(|at| read_acls(&at, errors));
+    let resolver = object.key("resolver").and_then(|at| read_resolver(&at, errors));
+    let zones = object.key("zones").map(|at| read_zones(&at, errors));
+    let recorder = object.key("recorder").and_then(|at| read_recorder(&at, errors));
+    object.end(errors);
+    Some(Plan {
+        server: server.unwrap_or_default(),
+        acls: acls.unwrap_or_default(),
+        resolver,
+        zones: zones.unwrap_or_default(),
+        recorder: recorder.unwrap_or_default(),
+    })
+}
+
+fn read_server(at: &At<'_>, errors: &mut Errors) -> Option<ServerPlan> {
+    let mut object = at.object(errors)?;
+    let mut plan = ServerPlan {
+        identity: object.key("identity").and_then(|at| read_character_string(&at, errors)),
+        version: object.key("version").and_then(|at| read_character_string(&at, errors)),
+        nsid: object.key("nsid").and_then(|at| at.parsed(parse_nsid, errors)),
+        ..ServerPlan::default()
+    };
+    set(&mut plan.udp_payload, &mut object, "udp_payload", 512, 4096, errors);
+    if let Some(truth) = object.key("minimal_any").and_then(|at| at.truth(errors)) {
+        plan.minimal_any = truth;
+    }
+    if let Some(tcp) = object.key("tcp").and_then(|at| read_tcp(&at, errors)) {
+        plan.tcp = tcp;
+    }
+    set(&mut plan.workers, &mut object, "workers", 1, 1024, errors);
+    object.end(errors);
+    Some(plan)
+}
+
+fn read_tcp(at: &At<'_>, errors: &mut Errors) -> Option<TcpPlan> {
+    let mut object = at.object(errors)?;
+    let mut plan = TcpPlan::default();
+    set(&mut plan.idle_ms, &mut object, "idle_ms", 200, 600_000, errors);
+    set(&mut plan.max_connections, &mut object, "max_connections", 0, 1_000_000, errors);
+    set(&mut plan.max_per_client, &mut object, "max_per_client", 1, 1_000_000, errors);
+    set(&mut plan.max_pipelined, &mut object, "max_pipelined", 1, 10_000, errors);
+    set(&mut plan.max_unsent, &mut object, "max_unsent", 65_537, 1 << 30, errors);
+    object.end(errors);
+    Some(plan)
+}
+
+fn read_acls(at: &At<'_>, errors: &mut Errors) -> Option<AclPlan> {
+    let mut object = at.object(errors)?;
+    let mut plan = AclPlan::default();
+    if let Some(acl) = object.key("query").map(|at| read_acl(&at, errors)) {
+        plan.query = acl;
+    }
+    if let Some(acl) = object.key("recursion").map(|at| read_acl(&at, errors)) {
+        plan.recursion = acl;
+    }
+    let names = object.key("control_names").map(|at| at.entries(errors)).unwrap_or_default();
+    for (name, at) in names {
+        match Name::parse(name.as_bytes(), Some(nw_wire::NameRef::ROOT)) {
+            Ok(name) => plan.control_names.push((name, read_acl(&at, errors))),
+            Err(error) => errors.add(at.path(), error),
+        }
+    }
+    object.end(errors);
+    Some(plan)
+}
+
+fn read_acl(at: &At<'_>, errors: &mut Errors) -> Acl {
+    Acl::new(
+        at.items(errors).iter().filter_map(|at| at.parsed(str::parse::<Prefix>, errors)).collect::<Vec<_>>(),
+    )
+}
+
+fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
+    let mut object = at.object(errors)?;
+    let mut config = ResolverConfig {
+        hints: read_all(object.key("hints"), read_hint, errors),
+        forwards: read_all(object.key("forward"), read_forward, errors),
+        trust_anchors: read_all(object.key("trust_anchors"), read_anchor, errors),
+        ..ResolverConfig::default()
+    };
+    if let Some(at) = object.key("budget") {
+        budget::read(&at, &mut config.budget, errors);
+    }
+    if let Some(bytes) = object.key("cache_bytes").and_then(|at| at.number(1 << 16, 1 << 46, errors)) {
+        config.budget.cache_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+    for (key, field) in [
+        ("qname_minimisation", &mut config.qname_minimisation),
+        ("ipv4", &mut config.ipv4),
+        ("ipv6", &mut config.ipv6),
+        ("ask_loopback", &mut config.ask_loopback),
+    ] {
+        if let Some(truth) = object.key(key).and_then(|at| at.truth(errors)) {
+            *field = truth;
+        }
+    }
+    let routes = object.key("routes").map(|at| read_all(Some(at), read_route, errors));
+    object.end(errors);
+    if config.hints.is_empty() && config.forwards.is_empty() {
+        errors.add(at.path(), "neither hints nor forward: there is nobody to ask");
+    }
+    Some(ResolverPlan { config, routes })
+}
+
+fn read_hint(at: &At<'_>, errors: &mut Errors) -> Option<(Name, Vec<IpAddr>)> {
+    let mut object = at.object(errors)?;
+    let name = object.required("name", errors).and_then(|at| read_name(&at, errors));
+    let addresses = object.required("addresses", errors).map(|at| {
+        at.items(errors)
+            .iter()
+            .filter_map(|at| {
+                at.parsed(|text| text.parse().map_err(|_| format!("{text:?} is not an IP address")), errors)
+            })
+            .collect()
+    });
+    object.end(errors);
+    Some((name?, addresses?))
+}
+
+fn read_forward(at: &At<'_>, errors: &mut Errors) -> Option<Forward> {
+    let mut object = at.object(errors)?;
+    let suffix = object.required("suffix", errors).and_then(|at| read_name(&at, errors));
+    let servers: Option<Vec<SocketAddr>> = object
+        .required("servers", errors)
+        .map(|at| at.items(errors).iter().filter_map(|at| at.parsed(parse_server, errors)).collect());
+    let authoritative = object.key("authoritative").and_then(|at| at.truth(errors)).unwrap_or(false);
+    object.end(errors);
+    let (suffix, servers) = (suffix?, servers?);
+    if servers.is_empty() {
+        errors.add(at.path(), "no server");
+    }
+    Some(if authoritative { Forward::authoritative(suffix, servers) } else { Forward::new(suffix, servers) })
+}
+
+fn read_route(at: &At<'_>, errors: &mut Errors) -> Option<RoutePlan> {
+    let mut object = at.object(errors)?;
+    let prefix = object.required("prefix", errors).and_then(|at| at.parsed(str::parse::<Prefix>, errors));
+    let to = object.required("to", errors).and_then(|at| at.parsed(parse_loopback, errors));
+    object.end(errors);
+    Some(RoutePlan { prefix: prefix?, to: to? })
+}
+
+fn read_anchor(at: &At<'_>, errors: &mut Errors) -> Option<TrustAnchor> {
+    at.parsed(parse_anchor, errors)
+}
+
+fn read_zones(at: &At<'_>, errors: &mut Errors) -> Vec<ZonePlan> {
+    let mut zones: Vec<ZonePlan> = Vec::new();
+    let mut names = std::collections::HashSet::new();
+    for at in at.items(errors) {
+        let Some(mut object) = at.object(errors) else { continue };
+        let name = object.required("name", errors).and_then(|at| read_name(&at, errors));
+        let query_acl = object.key("query_acl").map(|at| read_acl(&at, errors));
+        object.end(errors);
+        let Some(name) = name else { continue };
+        if !names.insert(name.clone()) {
+            errors.add(format!("{}.name", at.path()), format_args!("{name} is there twice"));
+        }
+        zones.push(ZonePlan { name, query_acl });
+    }
+    zones
+}
+
+fn read_recorder(at: &At<'_>, errors: &mut Errors) -> Option<RecorderPlan> {
+    let mut object = at.object(errors)?;
+    let mut plan = RecorderPlan::default();
+    set(&mut plan.entries, &mut object, "entries", 0, 1_000_000, errors);
+    set(&mut plan.slow_ms, &mut object, "slow_ms", 0, 3_600_000, errors);
+    object.end(errors);
+    Some(plan)
+}
+
+/// Read a number into *field* when *key* is there.
+fn set<T: TryFrom<u64>>(
+    field: &mut T,
+    object: &mut Object<'_>,
+    key: &'static str,
+    least: u64,
+    most: u64,
+    errors: &mut Errors,
+) {
+    let number = object.key(key).and_then(|at| at.number(least, most, errors));
+    if let Some(value) = number.and_then(|number| T::try_from(number).ok()) {
+        *field = value;
+    }
+}
+
+fn read_all<T>(
+    at: Option<At<'_>>,
+    read: impl Fn(&At<'_>, &mut Errors) -> Option<T>,
+    errors: &mut Errors,
+) -> Vec<T> {
+    let items = at.map(|at| at.items(errors)).unwrap_or_default();
+    items.iter().filter_map(|at| read(at, errors)).collect()
+}
+
+fn read_name(at: &At<'_>, errors: &mut Errors) -> Option<Name> {
+    at.parsed(|text| Name::parse(text.as_bytes(), None), errors)
+}
+
+/// A text that fits one character-string (RFC 1035 §3.3).
+fn read_character_string(at: &At<'_>, errors: &mut Errors) -> Option<String> {
+    at.parsed(
+        |text| if text.len() <= 255 { Ok(text.to_owned()) } else { Err("longer than 255 octets") },
+        errors,
+    )
+}
+
+fn parse_nsid(text: &str) -> Result<Vec<u8>, String> {
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|digit| digit.to_digit(16).and_then(|value| u8::try_from(value).ok())).collect();
+    match digits {
+        Some(digits) if digits.len() % 2 == 0 && digits.len() <= 2 * MOST_NSID => {
+            Ok(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+        }
+        Some(digits) if digits.len() % 2 == 0 => Err(format!("longer than {MOST_NSID} octets")),
+        _ => Err("expected pairs of hexadecimal digits".to_owned()),
+    }
+}
+
+/// `9.9.9.9:53`, `[2620:fe::fe]:53`, or an address alone, which means port 53.
+fn parse_server(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)))
+        .map_err(|_| format!("{text:?} is not an address with a port"))
+}
+
+fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
+    let to: SocketAddr = text.parse().map_err(|_| format!("{text:?} is not an address with a port"))?;
+    if to.ip().is_loopback() { Ok(to) } else { Err(format!("{} is not a loopback address", to.ip())) }
+}
+
+/// `. IN DS 20326 8 2 E06D…` or the same with DNSKEY; TTL and class may be left out.
+fn parse_anchor(text: &str) -> Result<TrustAnchor, String> {
+    let mut words = text.split_ascii_whitespace();
+    let owner = words.next().ok_or("empty")?;
+    let owner = Name::parse(owner.as_bytes(), None).map_err(|error| error.to_string())?;
+    let mut word = words.next();
+    while let Some(skip) = word {
+        let is_ttl = !skip.is_empty() && skip.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_ttl && !skip.eq_ignore_ascii_case("IN") {
+            break;
+        }
+        word = words.next();
+    }
+    let rtype: RrType = word.and_then(|word| word.parse().ok()).ok_or("expected DS or DNSKEY")?;
+    let rest = words.collect::<Vec<_>>().join(" ");
+    let mut rdata = Vec::new();
+    let mut tokens = nw_wire::text::Tokens::new(rest.as_bytes());
+    nw_wire::rr::from_text(rtype, &mut tokens, nw_wire::NameRef::ROOT, &mut rdata)
+        .map_err(|error| error.to_string())?;
+    match rtype {
+        RrType::DS => Ok(TrustAnchor::Ds { owner, rdata }),
+        RrType::DNSKEY => Ok(TrustAnchor::Dnskey { owner, rdata }),
+        _ => Err("expected DS or DNSKEY".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! The overrides of [`Budget`] in a plan: the field's own name, times in milliseconds with `_ms` at the end.
+//!
+//! What each limit stops and why its default is what it is stands at the field. Zero is allowed only where it turns
+//! something off and does not stop everything.
+
+use nw_resolve::{Budget, MILLISECOND};
+
+use super::read::{At, Errors};
+
+/// Octets of cache are their own key, `resolver.cache_bytes`.
+pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
+    let Some(mut object) = at.object(errors) else { return };
+    macro_rules! fields {
+        ($($field:ident: $least:literal to $most:literal;)*) => {$(
+            super::set(&mut budget.$field, &mut object, stringify!($field), $least, $most, errors);
+        )*};
+    }
+    macro_rules! times {
+        ($($field:ident $key:literal: $least:literal to $most:literal;)*) => {$(
+            if let Some(ms) = object.key($key).and_then(|at| at.number($least, $most, errors)) {
+                budget.$field = ms * MILLISECOND;
+            }
+        )*};
+    }
+    fields! {
+        max_upstream_queries: 1 to 10_000;
+        max_referrals: 1 to 255;
+        max_aliases: 0 to 255;
+        max_depth: 0 to 50;
+        max_ns_per_cut: 1 to 1000;
+        max_addresses_per_ns: 1 to 1000;
+        max_queries_per_cut: 1 to 1000;
+        max_queries_per_server: 1 to 100;
+        max_address_lookups: 0 to 1000;
+        max_failed_address_lookups: 0 to 1000;
+        parallel_address_lookups: 1 to 100;
+        max_minimise: 0 to 127;
+        max_received_bytes: 512 to 1_000_000_000;
+        max_records_per_rrset: 1 to 65_535;
+        max_steps: 1 to 100_000;
+        max_in_flight: 1 to 1_000_000;
+        max_waiters: 0 to 1_000_000;
+        udp_payload: 512 to 4096;
+        max_ttl: 0 to 2_147_483_647;
+        min_ttl: 0 to 86_400;
+        max_negative_ttl: 0 to 2_147_483_647;
+        failure_ttl: 1 to 300;
+    }
+    times! {
+        wall_clock "wall_clock_ms": 1 to 600_000;
+        first_timeout "first_timeout_ms": 1 to 60_000;
+        min_timeout "min_timeout_ms": 1 to 60_000;
+        max_timeout "max_timeout_ms": 1 to 60_000;
+        tcp_timeout "tcp_timeout_ms": 1 to 60_000;
+    }
+    object.end(errors);
+}

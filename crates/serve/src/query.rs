@@ -1,0 +1,175 @@
+//! A question as a client sent it, every octet accounted for.
+//!
+//! ```text
+//! packet ── fits the usual form? ── yes ─▶ Query                 header, one question, at most one OPT, nothing else
+//!                │ no
+//!                └─ Message::parse, the whole message checked ─▶ Query | Unwelcome
+//! ```
+//!
+//! Nearly every question has the usual form, for which a dedicated reader touches only its 30 to 80 octets; it accepts
+//! nothing that the whole-message reader would reject (a property of the tests). Anything else takes the general way.
+//!
+//! | packet | [`Unwelcome`] | reply |
+//! |---|---|---|
+//! | shorter than a header, or QR=1 | Silence | none: a reply to a reply may loop |
+//! | opcode other than QUERY | Opcode | NOTIMP until that opcode has a file in `opcode/` |
+//! | anything malformed; QDCOUNT other than 1 (RFC 9619); two OPTs (RFC 6891 §6.1.1) | Malformed | FORMERR |
+//!
+//! RFCs: 1035 §4.1, 6891 §6.1, 9619.
+
+use nw_wire::header::HEADER;
+use nw_wire::{Class, Flags, Header, Message, NameRef, Opcode, OptionCode, RrType};
+
+/// A question that can be answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'p> {
+    /// The message as it came.
+    pub packet: &'p [u8],
+    /// Its identifier.
+    pub id: u16,
+    /// Its flags; QR is 0.
+    pub flags: Flags,
+    /// The name, in the client's case.
+    pub qname: NameRef<'p>,
+    /// The type.
+    pub qtype: RrType,
+    /// The class.
+    pub qclass: Class,
+    /// What the client says of itself with EDNS.
+    pub edns: Option<ClientEdns>,
+    /// Whether it carries a transaction signature (TSIG, RFC 8945).
+    pub signed: bool,
+}
+
+/// What a client says of itself in its OPT record (RFC 6891 §6.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientEdns {
+    /// The UDP payload it can take, at least 512.
+    pub udp_payload: u16,
+    /// The EDNS version it speaks.
+    pub version: u8,
+    /// Whether it wants DNSSEC records (DO, RFC 3225).
+    pub dnssec_ok: bool,
+    /// Whether it asks which server this is (NSID, RFC 5001).
+    pub nsid: bool,
+}
+
+/// A packet that cannot be answered as a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwelcome {
+    /// Send nothing.
+    Silence,
+    /// Send FORMERR with this header's id and flags.
+    Malformed(Header),
+    /// Do what the opcode wants: see `opcode/`.
+    Opcode(Header, Opcode),
+}
+
+impl<'p> Query<'p> {
+    /// Read *packet*, or say how it is to be treated.
+    #[inline]
+    pub fn parse(packet: &'p [u8]) -> Result<Query<'p>, Unwelcome> {
+        match Query::usual(packet) {
+            Some(query) => Ok(query),
+            None => Query::general(packet),
+        }
+    }
+
+    /// Whether the client wants DNSSEC records.
+    #[inline]
+    pub fn dnssec_ok(&self) -> bool {
+        self.edns.is_some_and(|edns| edns.dnssec_ok)
+    }
+
+    /// A question in the usual form, or None.
+    #[inline]
+    fn usual(packet: &'p [u8]) -> Option<Query<'p>> {
+        let (head, body) = packet.split_first_chunk::<HEADER>()?;
+        // QR and opcode 0; one question, no answer, no authority, at most one additional record.
+        if head[2] & 0xf8 != 0 || head[4..10] != [0, 1, 0, 0, 0, 0] || head[10] != 0 || head[11] > 1 {
+            return None;
+        }
+        let (qname, rest) = NameRef::read(body).ok()?;
+        let (&[t0, t1, c0, c1], rest) = rest.split_first_chunk::<4>()?;
+        let edns = match (head[11], rest) {
+            (0, []) => None,
+            (1, rest) => Some(usual_opt(rest)?),
+            _ => return None,
+        };
+        Some(Query {
+            packet,
+            id: u16::from_be_bytes([head[0], head[1]]),
+            flags: Flags(u16::from_be_bytes([head[2], head[3]])),
+            qname,
+            qtype: RrType(u16::from_be_bytes([t0, t1])),
+            qclass: Class(u16::from_be_bytes([c0, c1])),
+            edns,
+            signed: false,
+        })
+    }
+
+    #[cold]
+    fn general(packet: &'p [u8]) -> Result<Query<'p>, Unwelcome> {
+        let header = Header::read(packet).ok_or(Unwelcome::Silence)?;
+        if header.flags.qr() {
+            return Err(Unwelcome::Silence);
+        }
+        if header.flags.opcode() != Opcode::QUERY {
+            return Err(Unwelcome::Opcode(header, header.flags.opcode()));
+        }
+        let malformed = Unwelcome::Malformed(header);
+        let message = Message::parse(packet).map_err(|_| malformed)?;
+        if header.counts[0] != 1 {
+            return Err(malformed);
+        }
+        // The first name of a message has nothing before it to point to, and so stands there in full.
+        let (qname, _) = NameRef::read(&packet[HEADER..]).map_err(|_| malformed)?;
+        let question = message.question().ok_or(malformed)?;
+        let edns = message.opt().map(|opt| ClientEdns {
+            udp_payload: opt.udp_payload(),
+            version: opt.version(),
+            dnssec_ok: opt.dnssec_ok(),
+            nsid: opt.raw_options().any(|(code, _)| code == OptionCode::NSID),
+        });
+        Ok(Query {
+            packet,
+            id: header.id,
+            flags: header.flags,
+            qname,
+            qtype: question.rtype,
+            qclass: question.class,
+            edns,
+            signed: message.tsig().is_some(),
+        })
+    }
+}
+
+/// The OPT record that fills *rest* exactly, or None.
+#[inline]
+fn usual_opt(rest: &[u8]) -> Option<ClientEdns> {
+    let (&[owner, t0, t1, p0, p1, _rcode, version, f0, _f1, l0, l1], mut options) =
+        rest.split_first_chunk::<11>()?;
+    let length = usize::from(u16::from_be_bytes([l0, l1]));
+    if owner != 0 || u16::from_be_bytes([t0, t1]) != RrType::OPT.0 || options.len() != length {
+        return None;
+    }
+    let mut nsid = false;
+    while let Some((&[c0, c1, l0, l1], rest)) = options.split_first_chunk::<4>() {
+        let code = u16::from_be_bytes([c0, c1]);
+        // What only means something whole is left to the reader that decodes options.
+        options = rest.get(usize::from(u16::from_be_bytes([l0, l1]))..)?;
+        nsid |= code == OptionCode::NSID.0;
+    }
+    if !options.is_empty() {
+        return None;
+    }
+    Some(ClientEdns {
+        udp_payload: u16::from_be_bytes([p0, p1]).max(512),
+        version,
+        dnssec_ok: f0 & 0x80 != 0,
+        nsid,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! The flight recorder: the last questions that failed or were slow, with every step that was taken for them.
+//!
+//! A question that took the slow path has its steps anyway; those worth asking about later are put into a bounded ring,
+//! the oldest making room. So `nw why NAME` explains a failure of some minutes ago although no log was switched on. The
+//! ring is touched once for each question that is kept, and never by an answer from a zone or the cache.
+//!
+//! **When full**: the oldest record is dropped and [`Recorder::dropped`] counts it.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nw_resolve::{Micros, Resolution, Step};
+use nw_wire::{Ede, Name, NameRef, Rcode, RrType};
+
+use crate::plan::RecorderPlan;
+use crate::verdict::{Pending, Transport};
+
+/// One question, and how it went.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Counts up from 1 for as long as the server runs.
+    pub id: u64,
+    /// Seconds since 1970 when it was answered.
+    pub unix_s: u64,
+    /// Who asked; None for the server's own questions.
+    pub client: Option<(SocketAddr, Transport)>,
+    /// The name, in the client's case.
+    pub name: Name,
+    /// The type.
+    pub rtype: RrType,
+    /// The outcome.
+    pub rcode: Rcode,
+    /// Extended errors, the most telling first.
+    pub ede: Vec<(Ede, String)>,
+    /// What was done.
+    pub steps: Vec<Step>,
+    /// The time that it took, microseconds.
+    pub took: Micros,
+}
+
+/// The ring, shared by all workers.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    ring: Mutex<Ring>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    entries: usize,
+    slow: Micros,
+    last_id: u64,
+    dropped: u64,
+    records: VecDeque<Arc<Record>>,
+}
+
+impl Recorder {
+    /// An empty recorder.
+    pub fn new(plan: RecorderPlan) -> Recorder {
+        let recorder = Recorder::default();
+        recorder.set(plan);
+        recorder
+    }
+
+    /// Keep from now on what *plan* says. Records beyond its number are dropped, the oldest first.
+    pub fn set(&self, plan: RecorderPlan) {
+        let mut ring = self.ring();
+        ring.entries = plan.entries as usize;
+        ring.slow = Micros::from(plan.slow_ms) * nw_resolve::MILLISECOND;
+        ring.shrink();
+    }
+
+    /// Keep the question if it failed or was slow; its id, if it was kept.
+    pub fn note(
+        &self,
+        pending: Option<&Pending>,
+        name: &Name,
+        rtype: RrType,
+        resolution: &Resolution,
+        unix_s: u64,
+    ) -> Option<u64> {
+        let failed = !matches!(resolution.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
+        let mut ring = self.ring();
+        if ring.entries == 0 || !failed && resolution.took < ring.slow {
+            return None;
+        }
+        ring.last_id += 1;
+        let id = ring.last_id;
+        ring.records.push_back(Arc::new(Record {
+            id,
+            unix_s,
+            client: pending.map(|pending| (pending.client, pending.transport)),
+            name: name.clone(),
+            rtype,
+            rcode: resolution.rcode,
+            ede: resolution.ede.clone(),
+            steps: resolution.steps.clone(),
+            took: resolution.took,
+        }));
+        ring.shrink();
+        Some(id)
+    }
+
+    /// The records about *name*, newest first, at most *most*.
+    pub fn by_name(&self, name: NameRef<'_>, most: usize) -> Vec<Arc<Record>> {
+        self.select(|record| record.name.as_ref() == name, most)
+    }
+
+    /// The record with this *id*, if it is still kept.
+    pub fn by_id(&self, id: u64) -> Option<Arc<Record>> {
+        self.select(|record| record.id == id, 1).pop()
+    }
+
+    /// The newest records, at most *most*.
+    pub fn latest(&self, most: usize) -> Vec<Arc<Record>> {
+        self.select(|_| true, most)
+    }
+
+    /// How many records had to make room.
+    pub fn dropped(&self) -> u64 {
+        self.ring().dropped
+    }
+
+    fn select(&self, wanted: impl Fn(&Record) -> bool, most: usize) -> Vec<Arc<Record>> {
+        self.ring().records.iter().rev().filter(|record| wanted(record)).take(most).cloned().collect()
+    }
+
+    /// A panic elsewhere cannot have left the ring half changed: nothing in between panics.
+    fn ring(&self) -> std::sync::MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ring {
+    fn shrink(&mut self) {
+        let over = self.records.len().saturating_sub(self.entries);
+        self.records.drain(..over);
+        self.dropped += over as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Counters of one worker, written by that worker alone and read by whoever asks.
+//!
+//! A counter is a plain number that nobody else writes, so that counting is a load, an add and a store, with neither a
+//! locked instruction nor a cache line that two workers pull at. Readers may see one counter a moment ahead of another.
+//!
+//! The table below is the contract with metrics, the control socket and `nw top`: a name is never reused for something
+//! else.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nw_wire::Rcode;
+
+/// A number that one thread writes.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Count *n* more. Only the thread that owns the counter may call this; a second one would lose counts.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// One less, for counters that say how many there are now.
+    #[inline]
+    pub fn sub(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(n), Ordering::Relaxed);
+    }
+
+    /// The number now.
+    #[inline]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $field:ident = $name:literal;)*) => {
+        /// The counters of one worker.
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        pub struct Stats {
+            $($(#[doc = $doc])+ pub $field: Counter,)*
+            /// Replies by rcode, the last for all above 23.
+            rcodes: [Counter; RCODES],
+        }
+
+        impl Stats {
+            /// Name and meaning of each counter, without the rcodes.
+            pub const NAMES: &'static [(&'static str, &'static str)] = &[$(($name, concat!($($doc),+))),*];
+
+            fn values(&self) -> Vec<(&'static str, u64)> {
+                vec![$(($name, self.$field.value())),*]
+            }
+        }
+    };
+}
+
+const RCODES: usize = 25;
+
+counters! {
+    /// Questions over UDP from IPv4 addresses.
+    queries_udp4 = "queries.udp4";
+    /// Questions over UDP from IPv6 addresses.
+    queries_udp6 = "queries.udp6";
+    /// Questions over TCP from IPv4 addresses.
+    queries_tcp4 = "queries.tcp4";
+    /// Questions over TCP from IPv6 addresses.
+    queries_tcp6 = "queries.tcp6";
+    /// Replies with the RRset that was asked for.
+    kind_answer = "kind.answer";
+    /// Replies that refer to other servers.
+    kind_referral = "kind.referral";
+    /// Replies that say that the type does not exist.
+    kind_nodata = "kind.nodata";
+    /// Replies that say that the name does not exist.
+    kind_nxdomain = "kind.nxdomain";
+    /// Replies that end with an alias.
+    kind_alias = "kind.alias";
+    /// Replies about the server itself, in class CH.
+    kind_local = "kind.local";
+    /// Replies from the cache.
+    kind_cached = "kind.cached";
+    /// Replies that were looked up.
+    kind_resolved = "kind.resolved";
+    /// Replies that refuse.
+    kind_refused = "kind.refused";
+    /// Replies to what is malformed or unknown.
+    kind_error = "kind.error";
+    /// Replies with TC.
+    truncated = "replies.truncated";
+    /// Questions for the resolver that the cache answered at once.
+    cache_hits = "cache.hits";
+    /// Questions for the resolver that had to be looked up.
+    cache_misses = "cache.misses";
+    /// Packets without a reply: shorter than a header, or replies themselves.
+    dropped_silence = "dropped.silence";
+    /// Replies that the kernel did not take.
+    dropped_send = "dropped.send";
+    /// Questions over UDP that were not looked up because too many were under way.
+    dropped_busy = "dropped.busy";
+    /// Panics caught at the packet edge; each was answered SERVFAIL and is a bug.
+    panics = "panics";
+    /// TCP connections accepted.
+    tcp_accepted = "tcp.accepted";
+    /// TCP connections open now.
+    tcp_open = "tcp.open";
+    /// TCP connections closed at once because too many were open.
+    tcp_rejected = "tcp.rejected";
+    /// TCP connections closed because nothing moved on them.
+    tcp_idle = "tcp.idle";
+    /// Questions to servers over UDP.
+    upstream_udp = "upstream.udp";
+    /// Questions to servers over TCP.
+    upstream_tcp = "upstream.tcp";
+    /// Questions to servers without a reply in time.
+    upstream_timeouts = "upstream.timeouts";
+    /// Datagrams that came to an upstream socket and answered nothing that was asked there.
+    upstream_junk = "upstream.junk";
+}
+
+impl Stats {
+    /// Count one reply with *rcode*.
+    #[inline]
+    pub fn rcode(&self, rcode: Rcode) {
+        self.rcodes[usize::from(rcode.0).min(RCODES - 1)].add(1);
+    }
+}
+
+/// The sum of the counters of several workers, by name, in the order of the table; rcodes that occurred come last.
+pub fn total<'s>(workers: impl IntoIterator<Item = &'s Stats>) -> Vec<(String, u64)> {
+    let mut names: Vec<(String, u64)> =
+        Stats::NAMES.iter().map(|(name, _)| ((*name).to_owned(), 0)).collect();
+    let mut rcodes = [0; RCODES];
+    for stats in workers {
+        for (sum, (_, value)) in names.iter_mut().zip(stats.values()) {
+            sum.1 += value;
+        }
+        for (sum, counter) in rcodes.iter_mut().zip(&stats.rcodes) {
+            *sum += counter.value();
+        }
+    }
+    let rcodes = rcodes.into_iter().enumerate().filter(|(_, count)| *count > 0);
+    names.extend(rcodes.map(|(code, count)| match code {
+        0..24 => (format!("rcode.{}", Rcode(code as u16)), count),
+        _ => ("rcode.other".to_owned(), count),
+    }));
+    names
+}
+
+#[cfg(test)]
+mod tests;
