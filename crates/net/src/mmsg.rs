@@ -11,6 +11,10 @@
 //! pointers are written once. A reply goes back with the address structure the kernel wrote for its question, and, on a
 //! wildcard socket, from the address that was asked (IP_PKTINFO, RFC 3542 §6.1): nothing is translated on the way.
 //!
+//! Beside the batches stand the few other calls that the safe libraries do not have: a single datagram from a chosen
+//! address, socket options, dissolving a datagram socket's connection, randomness, and a handle of our own on a
+//! descriptor that was opened elsewhere.
+//!
 //! Why unsafe at all, what it costs to be without, and what guards it: `docs/decisions/0020-batched-datagrams.md`.
 //!
 //! *Limitations.* Linux only. Datagrams longer than [`PACKET_ROOM`] are cut and marked; a UDP question of that length
@@ -327,6 +331,39 @@ pub fn ignore_path_mtu(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
         set(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_OMIT)
     } else {
         set(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT)
+    }
+}
+
+/// Dissolve the connection of a datagram socket: it keeps its port and may be connected to somebody else, from whichever
+/// address then suits.
+pub fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: zero is a valid sockaddr; its family AF_UNSPEC is what asks for the dissolution. The kernel only reads it.
+    unsafe {
+        let mut nobody: libc::sockaddr = MaybeUninit::zeroed().assume_init();
+        nobody.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
+        let len = mem::size_of::<libc::sockaddr>() as libc::socklen_t;
+        if libc::connect(socket.as_raw_fd(), addr_of!(nobody), len) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Fill *octets* from the kernel's random source, which nobody can predict.
+///
+/// # Panics
+/// When there is no such source: nothing may go on with guessable ids and ports.
+pub fn random(octets: &mut [u8]) {
+    let mut done = 0;
+    while done < octets.len() {
+        let rest = &mut octets[done..];
+        // SAFETY: the kernel writes at most `rest.len()` octets into `rest`.
+        let n = unsafe { libc::getrandom(rest.as_mut_ptr().cast(), rest.len(), 0) };
+        match usize::try_from(n) {
+            Ok(n) => done += n,
+            Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => panic!("no random source: {}", io::Error::last_os_error()),
+        }
     }
 }
 

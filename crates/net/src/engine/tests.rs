@@ -1,0 +1,367 @@
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nw_resolve::{ClientQuestion, ExchangeError, Via};
+use nw_serve::Transport;
+use nw_wire::{Message, Rcode, RrType};
+
+use super::*;
+use crate::Outcome;
+use crate::testing::*;
+
+const PLAIN: &str = r#"{"version":1,ZONES}"#;
+
+fn counter(engine: &Engine, name: &str) -> u64 {
+    engine.stats().into_iter().find(|(found, _)| found == name).map_or(0, |(_, value)| value)
+}
+
+#[test]
+fn a_zone_is_served_over_udp_and_tcp_on_both_families() {
+    for bind in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0", "[::]:0"] {
+        let (engine, address) = serve(PLAIN, 2, bind);
+        let local = match address.ip() {
+            ip if !ip.is_unspecified() => address,
+            ip if ip.is_ipv4() => SocketAddr::new([127, 0, 0, 9].into(), address.port()),
+            _ => SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port()),
+        };
+        for i in 0..20 {
+            let reply = ask_udp(local, &question(i, "www.example.com."));
+            assert_eq!(
+                (outcome(&reply), Message::parse(&reply).expect("valid").id()),
+                ((Rcode::NOERROR, 1), i)
+            );
+        }
+        let mut stream = connect(local);
+        send_frame(&mut stream, &question(1, "missing.example.com."));
+        assert_eq!(outcome(&read_frame(&mut stream)), (Rcode::NXDOMAIN, 0));
+        engine.close(Duration::ZERO);
+        assert_eq!(counter(&engine, "queries.udp4") + counter(&engine, "queries.udp6"), 20, "{bind}");
+        assert_eq!(counter(&engine, "queries.tcp4") + counter(&engine, "queries.tcp6"), 1);
+        assert_eq!((counter(&engine, "rcode.NOERROR"), counter(&engine, "rcode.NXDOMAIN")), (20, 1));
+        engine.close(Duration::ZERO);
+        assert_eq!(engine.submit(1, exchange(local, b"", Via::Udp)), Err(SubmitError::Closed));
+    }
+}
+
+#[test]
+fn many_questions_at_once_are_all_answered() {
+    let (_engine, address) = serve(PLAIN, 1, "127.0.0.1:0");
+    let socket = client(address);
+    let mut seen = std::collections::HashSet::new();
+    for round in 0..10u16 {
+        for i in 0..100 {
+            socket.send(&question(round * 100 + i, "www.example.com.")).expect("sent");
+        }
+        for _ in 0..100 {
+            seen.insert(Message::parse(&receive(&socket)).expect("valid").id());
+        }
+    }
+    assert_eq!(seen.len(), 1000);
+}
+
+#[test]
+fn questions_in_a_stream_may_be_many_and_in_pieces() {
+    let (_engine, address) = serve(PLAIN, 1, "127.0.0.1:0");
+    let mut stream = connect(address);
+    let mut octets = Vec::new();
+    for i in 0..500 {
+        let packet = question(i, "www.example.com.");
+        octets.extend_from_slice(&(packet.len() as u16).to_be_bytes());
+        octets.extend_from_slice(&packet);
+    }
+    let (head, tail) = octets.split_at(octets.len() - 5);
+    stream.write_all(&head[..7]).expect("sent");
+    stream.write_all(&head[7..]).expect("sent");
+    for i in 0..499 {
+        assert_eq!(Message::parse(&read_frame(&mut stream)).expect("valid").id(), i);
+    }
+    stream.write_all(tail).expect("sent");
+    assert_eq!(Message::parse(&read_frame(&mut stream)).expect("valid").id(), 499);
+    // A half-closed stream gets what it asked for, then the end.
+    send_frame(&mut stream, &question(7, "www.example.com."));
+    stream.shutdown(std::net::Shutdown::Write).expect("open");
+    assert_eq!(Message::parse(&read_frame(&mut stream)).expect("valid").id(), 7);
+    assert_eq!(stream.read(&mut [0]).expect("the end"), 0);
+}
+
+#[test]
+fn malformed_octets_get_formerr_or_silence() {
+    let (engine, address) = serve(PLAIN, 1, "127.0.0.1:0");
+    let socket = client(address);
+    let right = question(7, "www.example.com.");
+    let mut a_reply = right.clone();
+    a_reply[2] |= 0x80;
+    let mut long = right.clone();
+    long.push(0);
+    let huge = [&right[..], &[0; 3000]].concat();
+    for packet in [&[][..], &right[..11], &a_reply, &long, &huge] {
+        socket.send(packet).expect("sent");
+    }
+    for _ in 0..2 {
+        assert_eq!(outcome(&receive(&socket)), (Rcode::FORMERR, 0));
+    }
+    // The stream with the same goes on.
+    let mut stream = connect(address);
+    for packet in [&[][..], &right[..11], &a_reply, &long, &huge, &right] {
+        send_frame(&mut stream, packet);
+    }
+    for rcode in [Rcode::FORMERR, Rcode::FORMERR, Rcode::NOERROR] {
+        assert_eq!(outcome(&read_frame(&mut stream)).0, rcode);
+    }
+    assert_eq!(counter(&engine, "dropped.silence"), 6);
+}
+
+#[test]
+fn connections_are_bounded_per_client_and_over_all() {
+    for limits in [r#""max_connections":3"#, r#""max_per_client":3"#] {
+        let plan = format!(r#"{{"version":1,ZONES,"server":{{"tcp":{{{limits}}}}}}}"#);
+        let (engine, address) = serve(&plan, 1, "127.0.0.1:0");
+        let mut open: Vec<_> = (0..3).map(|_| connect(address)).collect();
+        for stream in &mut open {
+            send_frame(stream, &question(7, "www.example.com."));
+            assert_eq!(outcome(&read_frame(stream)).1, 1);
+        }
+        let mut one_more = connect(address);
+        assert_eq!(one_more.read(&mut [0]).unwrap_or(0), 0, "closed at once");
+        assert_eq!((counter(&engine, "tcp.open"), counter(&engine, "tcp.rejected")), (3, 1));
+        open.clear();
+        // The places are free as soon as the worker has seen the ends.
+        while counter(&engine, "tcp.open") > 0 {
+            std::thread::yield_now();
+        }
+        let mut again = connect(address);
+        send_frame(&mut again, &question(7, "www.example.com."));
+        assert_eq!(outcome(&read_frame(&mut again)).1, 1);
+    }
+}
+
+#[test]
+fn idle_and_never_reading_connections_are_closed() {
+    let plan = r#"{"version":1,ZONES,"server":{"tcp":{"idle_ms":200,"max_unsent":65537}}}"#;
+    let (engine, address) = serve(plan, 1, "127.0.0.1:0");
+    let mut idle = connect(address);
+    // Octets that are no whole question do not keep it open.
+    idle.write_all(&[0]).expect("sent");
+    assert_eq!(idle.read(&mut [0]).unwrap_or(0), 0, "closed by the server");
+    // A client that asks and never reads: the server stops reading, then closes; it keeps no more than allowed.
+    let mut greedy = connect(address);
+    greedy.set_write_timeout(Some(Duration::from_secs(10))).expect("a socket");
+    let mut frames = Vec::new();
+    for i in 0..2000 {
+        let packet = question(i, "www.example.com.");
+        frames.extend_from_slice(&(packet.len() as u16).to_be_bytes());
+        frames.extend_from_slice(&packet);
+    }
+    while greedy.write_all(&frames).is_ok() {}
+    while counter(&engine, "tcp.open") > 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(counter(&engine, "tcp.idle"), 2);
+}
+
+#[test]
+fn a_new_snapshot_and_new_zones_are_served_at_once() {
+    let (engine, address) = serve(PLAIN, 2, "127.0.0.1:0");
+    assert_eq!(engine.generation(), 1);
+    let last_octet = |address| {
+        let reply = ask_udp(address, &question(1, "www.example.com."));
+        Message::parse(&reply).expect("valid").answer().next().map(|record| record.rdata_raw()[3])
+    };
+    assert_eq!(last_octet(address), Some(80));
+    assert_eq!(engine.swap(vec![zone(&EXAMPLE.replace(".80", ".81"))]), Ok(2));
+    assert_eq!(last_octet(address), Some(81));
+    let (other, sockets) = listeners("127.0.0.1:0", 2);
+    assert_eq!(engine.publish(snapshot(r#"{"version":1}"#), sockets), 3);
+    assert_eq!(outcome(&ask_udp(other, &question(1, "www.example.com."))).0, Rcode::REFUSED);
+    assert!(engine.swap(vec![zone(EXAMPLE)]).is_err(), "it is not served any more");
+    assert_eq!(engine.generation(), 3);
+}
+
+#[test]
+fn two_engines_cannot_have_one_port() {
+    let holder = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let address = holder.local_addr().expect("bound");
+    let error = Listener::open(address, Transport::Udp).expect_err("it is held");
+    assert_eq!((error.address, error.error.raw_os_error()), (Some(address), Some(libc::EADDRINUSE)));
+}
+
+fn exchange(server: SocketAddr, wire: &[u8], via: Via) -> Request {
+    Request::Exchange { server, via, wire: wire.to_vec(), timeout: 5_000_000 }
+}
+
+#[test]
+fn one_question_to_one_server() {
+    let (engine, address) = serve(PLAIN, 1, "127.0.0.1:0");
+    for via in [Via::Udp, Via::Tcp] {
+        engine.submit(9, exchange(address, &question(77, "www.example.com."), via)).expect("taken");
+        match done(&engine) {
+            (9, Outcome::Exchanged { result: Ok(reply), .. }) => {
+                assert_eq!(outcome(&reply), (Rcode::NOERROR, 1))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // A port where nobody listens says so, by ICMP or by a reset.
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
+    for via in [Via::Udp, Via::Tcp] {
+        engine.submit(1, exchange(nobody, &question(77, "www.example.com."), via)).expect("taken");
+        match done(&engine) {
+            (1, Outcome::Exchanged { result: Err(ExchangeError::Refused), .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    engine
+        .submit(2, Request::Resolve { question: ClientQuestion::new(name("x."), RrType::A), steps: true })
+        .expect("taken");
+    assert!(matches!(done(&engine), (2, Outcome::Unable)), "there is no resolver");
+}
+
+#[test]
+fn junk_does_not_end_the_wait() {
+    let server = upstream("127.0.0.1:0", |query, _| {
+        let another = |edit: fn(&mut Vec<u8>)| reply(query, Rcode::NOERROR, edit);
+        vec![
+            Vec::new(),
+            vec![0; 11],
+            another(|r| r[1] ^= 1),
+            another(|r| r[2] &= 0x7f),
+            another(|r| r[13] ^= 0x20),
+            query.to_vec(),
+            reply(query, Rcode::SERVFAIL, |r| r.truncate(12)),
+            reply(query, Rcode::NOERROR, |_| {}),
+        ]
+    });
+    let (engine, _) = serve(PLAIN, 1, "127.0.0.1:0");
+    for via in [Via::Udp, Via::Tcp] {
+        engine.submit(3, exchange(server, &question(5, "www.example.net."), via)).expect("taken");
+        match done(&engine) {
+            (3, Outcome::Exchanged { result: Ok(reply), .. }) => {
+                assert_eq!(outcome(&reply), (Rcode::NOERROR, 1))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(counter(&engine, "upstream.junk"), 14);
+    // Silence ends at the deadline.
+    let silent = upstream("127.0.0.1:0", |_, _| Vec::new());
+    let request =
+        Request::Exchange { server: silent, via: Via::Udp, wire: question(5, "x."), timeout: 30_000 };
+    engine.submit(4, request).expect("taken");
+    assert!(matches!(done(&engine), (4, Outcome::Exchanged { result: Err(ExchangeError::Timeout), .. })));
+}
+
+#[test]
+fn questions_leave_from_many_ports_and_ids_stay_apart() {
+    let ports = Arc::new(Mutex::new(Vec::new()));
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let server = udp.local_addr().expect("bound");
+    let seen = Arc::clone(&ports);
+    std::thread::spawn(move || {
+        let mut room = [0; 512];
+        while let Ok((length, from)) = udp.recv_from(&mut room) {
+            seen.lock().expect("no panic in between").push(from.port());
+            let _ = udp.send_to(&reply(&room[..length], Rcode::NOERROR, |_| {}), from);
+        }
+    });
+    let (engine, _) = serve(PLAIN, 1, "127.0.0.1:0");
+    for i in 0..1000 {
+        engine.submit(i, exchange(server, &question(i as u16, "www.example.net."), Via::Udp)).expect("taken");
+        assert!(matches!(done(&engine), (ticket, Outcome::Exchanged { result: Ok(_), .. }) if ticket == i));
+    }
+    let ports = ports.lock().expect("no panic");
+    let mut uses = std::collections::HashMap::new();
+    for port in &*ports {
+        assert!(*port >= 1024);
+        *uses.entry(*port).or_insert(0u32) += 1;
+    }
+    assert!(uses.len() >= 1000 / crate::upstream::USES as usize, "{} ports", uses.len());
+    // The same port may be drawn a second time, hardly a third.
+    assert!(uses.values().all(|count| *count <= 3 * crate::upstream::USES));
+    let below = uses.keys().filter(|port| **port < 32_768).count();
+    assert!(below * 3 > uses.len() && below * 3 < uses.len() * 2, "ports are drawn from the whole range");
+}
+
+/// A forwarder's plan with a routing table, so that nothing can leave this machine.
+fn routed(forward: &str, routes: &str) -> String {
+    format!(
+        r#"{{"version":1,ZONES,"recorder":{{"entries":10,"slow_ms":60000}},
+            "resolver":{{"forward":[{{"suffix":".","servers":[{forward}]}}],"routes":[{routes}],
+                         "budget":{{"wall_clock_ms":3000,"first_timeout_ms":50,"min_timeout_ms":50}}}}}}"#
+    )
+}
+
+#[test]
+fn a_miss_is_looked_up_and_then_a_hit() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let server = upstream("127.0.0.1:0", move |query, _| {
+        count.fetch_add(1, Ordering::Relaxed);
+        vec![reply(query, Rcode::NOERROR, |_| {})]
+    });
+    let plan = routed(r#""192.0.2.53:53""#, &format!(r#"{{"prefix":"192.0.2.0/24","to":"{server}"}}"#));
+    let (engine, address) = serve(&plan, 1, "127.0.0.1:0");
+    for id in 0..3 {
+        let reply = ask_udp(address, &question(id, "www.Example.net."));
+        assert_eq!((outcome(&reply), Message::parse(&reply).expect("valid").id()), ((Rcode::NOERROR, 1), id));
+    }
+    let mut stream = connect(address);
+    send_frame(&mut stream, &question(8, "www.example.NET."));
+    send_frame(&mut stream, &question(9, "other.example.net."));
+    assert_eq!(outcome(&read_frame(&mut stream)), (Rcode::NOERROR, 1));
+    assert_eq!(outcome(&read_frame(&mut stream)), (Rcode::NOERROR, 1));
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert_eq!((counter(&engine, "cache.hits"), counter(&engine, "cache.misses")), (3, 2));
+    assert_eq!(engine.cache().flush_name(name("www.example.net.").as_ref()), 1);
+    ask_udp(address, &question(1, "www.example.net."));
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    let request = Request::Resolve {
+        question: ClientQuestion::new(name("third.example.net."), RrType::A),
+        steps: true,
+    };
+    engine.submit(5, request).expect("taken");
+    match done(&engine) {
+        (5, Outcome::Resolved { wire, resolution }) => {
+            assert_eq!(outcome(&wire), (Rcode::NOERROR, 1));
+            assert!(!resolution.steps.is_empty());
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn with_routes_nothing_else_is_reached() {
+    let plan = routed(
+        r#""192.0.2.53:53","127.0.0.1:53","[2001:db8::1]:53""#,
+        r#"{"prefix":"198.51.100.0/24","to":"127.0.0.1:1"}"#,
+    );
+    let (engine, address) = serve(&plan, 1, "127.0.0.1:0");
+    assert_eq!(outcome(&ask_udp(address, &question(1, "www.example.net."))).0, Rcode::SERVFAIL);
+    assert_eq!(
+        (counter(&engine, "upstream.udp"), counter(&engine, "upstream.tcp")),
+        (0, 0),
+        "no packet was sent"
+    );
+    engine
+        .submit(1, exchange("8.8.8.8:53".parse().expect("an address"), &question(1, "x."), Via::Udp))
+        .expect("taken");
+    assert!(matches!(done(&engine), (1, Outcome::Exchanged { result: Err(ExchangeError::NoRoute), .. })));
+    // What failed can be explained afterwards.
+    let record = engine.recorder().by_name(name("www.example.NET.").as_ref(), 1).pop().expect("it is kept");
+    assert_eq!(record.rcode, Rcode::SERVFAIL);
+    assert!(record.client.is_some() && !record.steps.is_empty());
+    assert_eq!(engine.recorder().by_id(record.id).expect("the same").name, record.name);
+}
+
+#[test]
+fn closing_lets_lookups_end() {
+    let server = upstream("127.0.0.1:0", |query, _| vec![reply(query, Rcode::NOERROR, |_| {})]);
+    let plan = routed(r#""192.0.2.53:53""#, &format!(r#"{{"prefix":"192.0.2.0/24","to":"{server}"}}"#));
+    let (engine, _) = serve(&plan, 2, "127.0.0.1:0");
+    for i in 0..20 {
+        let question = ClientQuestion::new(name(&format!("n{i}.example.net.")), RrType::A);
+        engine.submit(i, Request::Resolve { question, steps: false }).expect("taken");
+    }
+    engine.close(Duration::from_secs(10));
+    assert_eq!(engine.drain(100).len(), 20);
+}

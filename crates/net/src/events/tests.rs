@@ -1,0 +1,49 @@
+use super::*;
+
+/// Whether the descriptor is readable, as an event loop would see it.
+fn readable(events: &Events) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let pipe = crate::testing::event_pipe(events.fd());
+        let turns = async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! { biased; _ = pipe.readable() => true, () = turns => false }
+    })
+}
+
+#[test]
+fn the_descriptor_is_readable_while_something_waits() {
+    let events = Events::new().expect("a pipe");
+    assert!(!readable(&events));
+    assert!(events.reserve() && events.reserve());
+    events.done(1, Outcome::Unable);
+    events.done(2, Outcome::Unable);
+    assert!(readable(&events));
+    assert!(matches!(events.drain(1)[..], [Event::Done { ticket: 1, .. }]));
+    assert!(readable(&events));
+    assert!(matches!(events.drain(10)[..], [Event::Done { ticket: 2, .. }]));
+    assert!(!readable(&events) && events.drain(10).is_empty());
+    events.fault("x".to_owned());
+    assert!(readable(&events));
+}
+
+#[test]
+fn requests_are_refused_and_faults_dropped_when_it_is_full() {
+    let events = Events::new().expect("a pipe");
+    for _ in 0..MOST {
+        assert!(events.reserve());
+    }
+    assert!(!events.reserve(), "as many as the queue holds");
+    events.done(0, Outcome::Unable);
+    assert!(!events.reserve(), "not drained yet");
+    events.drain(1);
+    assert!(events.reserve());
+    for _ in 0..2 * MOST + 3 {
+        events.fault(String::new());
+    }
+    assert_eq!(events.drain(2 * MOST).len(), 2 * MOST);
+    assert!(matches!(events.drain(10)[..], [Event::Dropped { count: 3 }]));
+}

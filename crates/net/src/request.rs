@@ -1,0 +1,31 @@
+//! What an engine can be asked to do beside serving.
+
+use std::net::SocketAddr;
+
+use nw_resolve::{ClientQuestion, Micros, Via};
+
+/// The caller's number for a request; its outcome carries it.
+pub type Ticket = u64;
+
+/// One request.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Resolve a question with the resolver of the published snapshot.
+    Resolve {
+        /// The question.
+        question: ClientQuestion,
+        /// Whether the steps are wanted.
+        steps: bool,
+    },
+    /// Ask one server one question. The routing table of the published snapshot applies.
+    Exchange {
+        /// The server.
+        server: SocketAddr,
+        /// The transport.
+        via: Via,
+        /// A whole message with one question.
+        wire: Vec<u8>,
+        /// How long to wait for the reply.
+        timeout: Micros,
+    },
+}

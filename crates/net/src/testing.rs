@@ -1,0 +1,187 @@
+//! What the tests of this crate share: engines on loopback, questions, and a server that does as it is told.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nw_serve::{Snapshot, Transport};
+use nw_wire::{Class, Flags, Message, Name, Rcode, RrType, Section, Writer};
+use nw_zone::{LoadOptions, Zone, scan};
+
+use crate::{Engine, Event, Listener, Outcome};
+
+pub(crate) const EXAMPLE: &str = "\
+$TTL 3600
+@ SOA ns1 hostmaster 7 7200 3600 1209600 300
+@ NS ns1
+ns1 A 192.0.2.1
+www A 192.0.2.80
+";
+
+pub(crate) fn name(text: &str) -> Name {
+    text.parse().expect("tests use valid names")
+}
+
+pub(crate) fn zone(text: &str) -> Zone {
+    let options = LoadOptions { threads: 1, ..LoadOptions::default() };
+    scan::load(&mut scan::Text::new("zone", text), name("example.com.").as_ref(), &options)
+        .unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// An engine that serves example.com. by *plan* on UDP and TCP of *bind*, and where.
+pub(crate) fn serve(plan: &str, workers: usize, bind: &str) -> (Engine, SocketAddr) {
+    let engine = Engine::start(workers).expect("threads can be started");
+    let (address, listeners) = listeners(bind, workers);
+    engine.publish(snapshot(plan), listeners);
+    (engine, address)
+}
+
+pub(crate) fn snapshot(plan: &str) -> Arc<Snapshot> {
+    let plan = plan.replace("ZONES", r#""zones":[{"name":"example.com."}]"#);
+    let zones = if plan.contains("example.com.") { vec![zone(EXAMPLE)] } else { Vec::new() };
+    Arc::new(Snapshot::build(plan.as_bytes(), zones).unwrap_or_else(|errors| panic!("{errors:?}")))
+}
+
+/// Sockets for each worker, UDP and TCP on one port.
+pub(crate) fn listeners(bind: &str, workers: usize) -> (SocketAddr, Vec<Listener>) {
+    let any: SocketAddr = bind.parse().expect("an address");
+    loop {
+        let mut all = Listener::open_each(any, Transport::Tcp, workers).expect("loopback has free ports");
+        let address = all[0].address;
+        // The port may be taken for UDP; then another.
+        if let Ok(udp) = Listener::open_each(address, Transport::Udp, workers) {
+            all.extend(udp);
+            return (address, all);
+        }
+    }
+}
+
+pub(crate) fn question(id: u16, qname: &str) -> Vec<u8> {
+    let mut room = vec![0; 512];
+    let mut out = Writer::new(&mut room, 512, id, Flags::default().with_rd(true));
+    out.question(name(qname).as_ref(), RrType::A, Class::IN).expect("a question fits");
+    let length = out.finish();
+    room.truncate(length);
+    room
+}
+
+/// The reply to *query* with one address record, or empty with another rcode.
+pub(crate) fn reply(query: &[u8], rcode: Rcode, edit: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let asked = Message::parse(query).expect("we ask rightly");
+    let question = asked.question().expect("we ask something");
+    let mut room = vec![0; 512];
+    let flags = Flags::default().with_qr(true).with_aa(true).with_ra(true).with_rcode(rcode);
+    let mut out = Writer::new(&mut room, 512, asked.id(), flags);
+    out.question(question.name.as_ref(), question.rtype, question.class).expect("a question fits");
+    if rcode == Rcode::NOERROR && question.rtype == RrType::A {
+        let rdata = &[192, 0, 2, 7];
+        out.record(Section::Answer, question.name.as_ref(), RrType::A, Class::IN, 60, rdata)
+            .expect("a record fits");
+    }
+    let length = out.finish();
+    room.truncate(length);
+    edit(&mut room);
+    room
+}
+
+/// A client socket that gives up when nothing comes for ten seconds, so that a failing test ends.
+pub(crate) fn client(server: SocketAddr) -> UdpSocket {
+    let socket =
+        UdpSocket::bind(if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" }).expect("a free port");
+    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+    socket.connect(server).expect("loopback is reachable");
+    socket
+}
+
+pub(crate) fn ask_udp(server: SocketAddr, packet: &[u8]) -> Vec<u8> {
+    let socket = client(server);
+    socket.send(packet).expect("sent");
+    receive(&socket)
+}
+
+pub(crate) fn receive(socket: &UdpSocket) -> Vec<u8> {
+    let mut room = vec![0; 65_535];
+    let length = socket.recv(&mut room).expect("a reply comes");
+    room.truncate(length);
+    room
+}
+
+pub(crate) fn connect(server: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(server).expect("somebody listens");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+    stream
+}
+
+pub(crate) fn send_frame(stream: &mut TcpStream, packet: &[u8]) {
+    let length = u16::try_from(packet.len()).expect("a message");
+    stream.write_all(&[&length.to_be_bytes(), packet].concat()).expect("sent");
+}
+
+pub(crate) fn read_frame(stream: &mut TcpStream) -> Vec<u8> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).expect("a reply comes");
+    let mut packet = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut packet).expect("a whole reply comes");
+    packet
+}
+
+/// Rcode and number of answers of a reply.
+pub(crate) fn outcome(reply: &[u8]) -> (Rcode, usize) {
+    let message = Message::parse(reply).expect("what we send is valid");
+    (message.rcode(), message.answer().count())
+}
+
+/// Wait for the next outcome of a request.
+pub(crate) fn done(engine: &Engine) -> (u64, Outcome) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let pipe = event_pipe(engine.event_fd());
+        tokio::time::timeout(Duration::from_secs(10), pipe.readable())
+            .await
+            .expect("an event comes")
+            .expect("a pipe");
+    });
+    match engine.drain(1).pop() {
+        Some(Event::Done { ticket, outcome }) => (ticket, outcome),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Another handle on the pipe of events, to wait for.
+pub(crate) fn event_pipe(fd: std::os::fd::RawFd) -> tokio::net::unix::pipe::Receiver {
+    let copy = crate::mmsg::duplicate(fd).expect("open");
+    tokio::net::unix::pipe::Receiver::from_owned_fd(copy).expect("a pipe")
+}
+
+/// A server that lives in a thread and answers UDP and TCP with what *answer* makes of each question.
+pub(crate) fn upstream(
+    bind: &str,
+    answer: impl Fn(&[u8], Transport) -> Vec<Vec<u8>> + Send + Sync + 'static,
+) -> SocketAddr {
+    let udp = UdpSocket::bind(bind).expect("a free port");
+    let address = udp.local_addr().expect("bound");
+    let tcp = TcpListener::bind(address);
+    let answer = Arc::new(answer);
+    let over_udp = Arc::clone(&answer);
+    std::thread::spawn(move || {
+        let mut room = [0; 4096];
+        while let Ok((length, from)) = udp.recv_from(&mut room) {
+            for reply in over_udp(&room[..length], Transport::Udp) {
+                let _ = udp.send_to(&reply, from);
+            }
+        }
+    });
+    if let Ok(tcp) = tcp {
+        std::thread::spawn(move || {
+            for stream in tcp.incoming() {
+                let Ok(mut stream) = stream else { return };
+                let query = read_frame(&mut stream);
+                for reply in answer(&query, Transport::Tcp) {
+                    send_frame(&mut stream, &reply);
+                }
+            }
+        });
+    }
+    address
+}

@@ -1,0 +1,88 @@
+//! Questions in datagrams: a batch in, answers made in place, a batch out.
+//!
+//! ```text
+//! readable ─▶ recvmmsg ─▶ for each: pipeline::handle ─▶ reply into the batch ─▶ sendmmsg
+//!                                       └─ must wait ─▶ a task, whose reply leaves by itself
+//! ```
+//!
+//! A wake-up costs three system calls: the wait, one receive, one send. Nothing waits for a batch to fill. A batch that
+//! was not full emptied the socket, so that the next step is to wait (readiness is edge-triggered: what comes after the
+//! receive wakes again). After some full batches in a row the worker's other tasks get their turn.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use nw_serve::{Handled, Transport, pipeline};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use crate::listen::Listener;
+use crate::mmsg::{self, BATCH, Batch};
+use crate::worker::{Retire, Worker};
+
+/// Full batches in a row until others get their turn: about half a millisecond.
+const TURN: u32 = 4;
+
+/// Serve one socket until it is retired.
+pub(crate) async fn serve(worker: Rc<Worker>, listener: Listener, retire: Rc<Retire>) {
+    let Ok(socket) = UdpSocket::from_std(listener.socket.into()) else {
+        return worker.shared.events.fault(format!("{}/udp: cannot wait for datagrams", listener.address));
+    };
+    let socket = Rc::new(socket);
+    let mut batch = Batch::new();
+    let mut retired = std::pin::pin!(retire.wait());
+    let mut full = 0;
+    loop {
+        tokio::select! {
+            biased;
+            ready = socket.readable() => if ready.is_err() { return },
+            () = &mut retired => return,
+        };
+        let received = receive(&socket, &mut batch);
+        if received > 0 {
+            answer(&worker, &socket, &mut batch, received);
+        }
+        full = if received == BATCH { full + 1 } else { 0 };
+        if full == TURN {
+            full = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Take a batch. One that is not full emptied the socket, which counts as "would block": the next step is to wait.
+fn receive(socket: &UdpSocket, batch: &mut Batch) -> usize {
+    let mut received = 0;
+    // An error is one of a datagram that was sent (ICMP), or there is nothing: neither is about what comes next.
+    let _ = socket.try_io(Interest::READABLE, || {
+        received = batch.receive(socket.as_fd())?;
+        if received < BATCH { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    received
+}
+
+/// Answer every packet of a batch.
+fn answer(worker: &Rc<Worker>, socket: &Rc<UdpSocket>, batch: &mut Batch, received: usize) {
+    let state = worker.state();
+    let desk = state.desk(worker.now(), &worker.stats);
+    for i in 0..received {
+        let (datagram, room) = batch.packet(i);
+        match pipeline::handle(&desk, datagram.bytes, datagram.from, Transport::Udp, room) {
+            Handled::Reply(length) => batch.reply(i, length),
+            Handled::Drop => {}
+            Handled::Later(pending) => {
+                let (peer, socket, worker_then) = (batch.peer(i), Rc::clone(socket), Rc::clone(worker));
+                worker.look_up(pending, move |reply| {
+                    if mmsg::send(socket.as_fd(), reply, &peer).is_err() {
+                        worker_then.stats.dropped_send.add(1);
+                    }
+                });
+            }
+        }
+    }
+    let lost = batch.flush(socket.as_fd()).lost;
+    if lost > 0 {
+        worker.stats.dropped_send.add(lost as u64);
+    }
+}

@@ -1,0 +1,328 @@
+//! A worker: one thread, one single-threaded runtime, its own sockets, its own counters.
+//!
+//! ```text
+//! Engine ── commands ──▶ worker ─┬─ udp::serve     one task for each datagram socket: batches, answered in place
+//!                                ├─ tcp::accept    one task for each listening socket, one for each connection
+//!                                ├─ lookups        one task for each question that must be waited for
+//!                                └─ requests       of the engine: resolve, exchange
+//! ```
+//!
+//! Workers share the current snapshot, the cache, the recorder and the queue of events; nothing else. A worker looks at
+//! one number at the start of each batch to see whether there is another snapshot.
+
+use std::cell::{Cell, Ref, RefCell};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use nw_cache::{Cache, Micros};
+use nw_resolve::{ClientQuestion, Resolution, Resolver, ResolverConfig, Trace, World};
+use nw_serve::{Desk, Handled, Pending, Recorder, Snapshot, Stats, Transport, pipeline};
+use nw_wire::Ede;
+use tokio::sync::{Notify, mpsc};
+
+use crate::events::{Events, Outcome};
+use crate::listen::Listener;
+use crate::request::{Request, Ticket};
+use crate::routes::Routes;
+use crate::world::{Clock, RealWorld};
+use crate::{tcp, udp};
+
+/// What the workers of one engine share.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    /// Of `current`; raised after it was stored.
+    pub(crate) generation: AtomicU64,
+    pub(crate) current: ArcSwap<Published>,
+    pub(crate) recorder: Recorder,
+    pub(crate) events: Events,
+}
+
+/// A snapshot and what goes with it.
+pub(crate) struct Published {
+    pub(crate) generation: u64,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) routes: Option<Arc<Routes>>,
+}
+
+/// What the engine tells a worker.
+pub(crate) enum Command {
+    /// Serve these sockets and close those that were served.
+    Listen(Vec<Listener>),
+    /// Do this, and put what comes of it into the queue of events.
+    Do(Ticket, Request),
+    /// Close the sockets, finish what is under way for at most this long, then end.
+    Stop(Duration),
+}
+
+/// The state of a worker, which its tasks share.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) stats: Arc<Stats>,
+    state: RefCell<State>,
+    /// Where a reply is made that does not go into a batch.
+    pub(crate) room: RefCell<Vec<u8>>,
+    /// Connections open, by client.
+    pub(crate) clients: RefCell<HashMap<IpAddr, u32>>,
+    under_way: Cell<usize>,
+    idle: Notify,
+    /// Told when the sockets in use are to be closed.
+    pub(crate) retire: RefCell<Rc<Retire>>,
+}
+
+/// What follows from the snapshot that the worker uses.
+pub(crate) struct State {
+    published: Arc<Published>,
+    world: Rc<RealWorld>,
+    resolver: Option<Resolver<RealWorld>>,
+    config: Option<Arc<ResolverConfig>>,
+}
+
+/// A generation of sockets, to be closed together.
+#[derive(Default)]
+pub(crate) struct Retire {
+    over: Cell<bool>,
+    wake: Notify,
+}
+
+impl Retire {
+    /// Return when the sockets are to be closed.
+    pub(crate) async fn wait(&self) {
+        while !self.over.get() {
+            self.wake.notified().await;
+        }
+    }
+
+    fn now(&self) {
+        self.over.set(true);
+        self.wake.notify_waiters();
+    }
+}
+
+/// The life of a worker's thread.
+pub(crate) fn run(shared: Arc<Shared>, stats: Arc<Stats>, commands: mpsc::UnboundedReceiver<Command>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime needs an epoll descriptor and an eventfd, which the engine has checked");
+    let worker = Rc::new(Worker::new(shared, stats));
+    tokio::task::LocalSet::new().block_on(&runtime, worker.obey(commands));
+}
+
+impl Worker {
+    fn new(shared: Arc<Shared>, stats: Arc<Stats>) -> Worker {
+        let published = shared.current.load_full();
+        let world = Rc::new(RealWorld::new(shared.clock, Arc::clone(&stats)));
+        let mut state = State { published, world, resolver: None, config: None };
+        state.follow();
+        Worker {
+            shared,
+            stats,
+            state: RefCell::new(state),
+            room: RefCell::new(vec![0; usize::from(u16::MAX)]),
+            clients: RefCell::default(),
+            under_way: Cell::new(0),
+            idle: Notify::new(),
+            retire: RefCell::default(),
+        }
+    }
+
+    async fn obey(self: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
+        while let Some(command) = commands.recv().await {
+            match command {
+                Command::Listen(listeners) => self.listen(listeners),
+                Command::Do(ticket, request) => self.request(ticket, request),
+                Command::Stop(grace) => {
+                    self.listen(Vec::new());
+                    // What is not finished in time is dropped with the runtime.
+                    let _ = tokio::time::timeout(grace, self.finished()).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn listen(self: &Rc<Worker>, listeners: Vec<Listener>) {
+        let fresh = Rc::new(Retire::default());
+        let former = self.retire.replace(Rc::clone(&fresh));
+        for listener in listeners {
+            let (worker, retire) = (Rc::clone(self), Rc::clone(&fresh));
+            match listener.transport {
+                Transport::Udp => drop(tokio::task::spawn_local(udp::serve(worker, listener, retire))),
+                Transport::Tcp => drop(tokio::task::spawn_local(tcp::accept(worker, listener, retire))),
+            }
+        }
+        former.now();
+    }
+
+    async fn finished(&self) {
+        while self.under_way.get() > 0 {
+            self.idle.notified().await;
+        }
+    }
+
+    /// The current state. Cheap: one atomic read, unless there is another snapshot.
+    pub(crate) fn state(&self) -> Ref<'_, State> {
+        if self.shared.generation.load(Ordering::Acquire) != self.state.borrow().published.generation {
+            let mut state = self.state.borrow_mut();
+            state.published = self.shared.current.load_full();
+            state.follow();
+        }
+        self.state.borrow()
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> Micros {
+        self.shared.clock.now()
+    }
+
+    /// Handle one packet that did not come in a batch; the reply is handed to *send* at once or later.
+    pub(crate) fn handle(
+        &self,
+        packet: &[u8],
+        client: std::net::SocketAddr,
+        transport: Transport,
+        reply: impl FnOnce(&[u8]),
+    ) -> Option<Box<Pending>> {
+        let state = self.state();
+        let mut room = self.room.borrow_mut();
+        match pipeline::handle(&state.desk(self.now(), &self.stats), packet, client, transport, &mut room) {
+            Handled::Reply(length) => reply(&room[..length]),
+            Handled::Drop => {}
+            Handled::Later(pending) => return Some(pending),
+        }
+        None
+    }
+
+    /// Look up what *pending* waits for, as a task; then hand the reply to *send*.
+    pub(crate) fn look_up(self: &Rc<Worker>, pending: Box<Pending>, send: impl FnOnce(&[u8]) + 'static) {
+        let worker = Rc::clone(self);
+        let under_way = UnderWay::new(self);
+        tokio::task::spawn_local(async move {
+            let found = worker.resolve(pending.ask.question.clone(), Some(&pending)).await;
+            let state = worker.state();
+            let desk = state.desk(worker.now(), &worker.stats);
+            let mut room = worker.room.borrow_mut();
+            let length = match &found {
+                Some(resolution) => pipeline::complete(&desk, &pending, resolution, &mut room),
+                None => pipeline::give_up(&desk, &pending, Ede::OTHER, &mut room),
+            };
+            send(&room[..length]);
+            drop(under_way);
+        });
+    }
+
+    /// Resolve one question and note it in the flight recorder. None: there is no resolver, or it panicked.
+    async fn resolve(&self, question: ClientQuestion, pending: Option<&Pending>) -> Option<Resolution> {
+        let (resolver, most) = {
+            let state = self.state();
+            (state.resolver.clone()?, state.config.as_ref()?.budget.max_steps)
+        };
+        let (name, rtype) = (question.name.clone(), question.rtype);
+        let trace = Trace::start(self.now(), most);
+        let resolution = match guarded(resolver.resolve(question, trace)).await {
+            Some(resolution) => resolution,
+            None => {
+                self.stats.panics.add(1);
+                return None;
+            }
+        };
+        self.shared.recorder.note(pending, &name, rtype, &resolution, Clock::unix_s());
+        Some(resolution)
+    }
+
+    fn request(self: &Rc<Worker>, ticket: Ticket, request: Request) {
+        let worker = Rc::clone(self);
+        let under_way = UnderWay::new(self);
+        tokio::task::spawn_local(async move {
+            let outcome = match request {
+                Request::Resolve { question, steps } => match worker.resolve(question.clone(), None).await {
+                    Some(mut resolution) => {
+                        let wire = pipeline::message(&question, &resolution);
+                        if !steps {
+                            resolution.steps = Vec::new();
+                        }
+                        Outcome::Resolved { wire, resolution: Box::new(resolution) }
+                    }
+                    None => Outcome::Unable,
+                },
+                Request::Exchange { server, via, wire, timeout } => {
+                    let world = Rc::clone(&worker.state().world);
+                    let began = world.now();
+                    let result = world.exchange(server, via, &wire, began.saturating_add(timeout)).await;
+                    Outcome::Exchanged { result, took: world.now() - began }
+                }
+            };
+            worker.shared.events.done(ticket, outcome);
+            drop(under_way);
+        });
+    }
+}
+
+impl State {
+    /// What a packet is handled with.
+    #[inline]
+    pub(crate) fn desk<'d>(&'d self, now: Micros, stats: &'d Stats) -> Desk<'d> {
+        Desk { snapshot: &self.published.snapshot, cache: Some(&self.published.cache), now, stats }
+    }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.published.snapshot
+    }
+
+    /// Make what follows from the snapshot. The resolver, with what it has under way, stays when its part has not changed.
+    fn follow(&mut self) {
+        let config = self.published.snapshot.resolver();
+        let same = match (&self.config, config) {
+            (Some(ours), Some(theirs)) => Arc::ptr_eq(ours, theirs),
+            (None, None) => true,
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        self.world = Rc::new(self.world.with_routes(self.published.routes.clone()));
+        self.config = config.cloned();
+        self.resolver = config.map(|config| {
+            Resolver::new(Rc::clone(&self.world), Arc::clone(&self.published.cache), Arc::clone(config))
+        });
+    }
+}
+
+/// Counts a task for as long as it lives.
+struct UnderWay(Rc<Worker>);
+
+impl UnderWay {
+    fn new(worker: &Rc<Worker>) -> UnderWay {
+        worker.under_way.set(worker.under_way.get() + 1);
+        UnderWay(Rc::clone(worker))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.set(self.0.under_way.get() - 1);
+        if self.0.under_way.get() == 0 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+/// Run a future to its end, or to its panic: then None.
+async fn guarded<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
+        match polled {
+            Ok(poll) => poll.map(Some),
+            Err(_) => std::task::Poll::Ready(None),
+        }
+    })
+    .await
+}
