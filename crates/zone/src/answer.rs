@@ -13,6 +13,7 @@
 //! A chain of aliases ends after [`MOST_ALIASES`] links, where it comes round to a name it has passed, and where it leaves
 //! the zone; what has been found so far is the answer.
 
+use nw_dnssec::Claim;
 use nw_wire::{Ede, Full, NameBuf, NameRef, Rcode, RrType, Section, Writer};
 
 use crate::denial::Proofs;
@@ -79,23 +80,20 @@ impl Zone {
         debug_assert!(question.qname.is_at_or_below(self.apex()));
         let mut answering = Answering {
             store: &self.store,
+            qname: question.qname.wire(),
             qtype: question.qtype,
             dnssec_ok: question.dnssec_ok && self.is_signed(),
             transport_udp: question.transport_udp,
             out,
             aliases: 0,
             proofs: Proofs::default(),
+            kind: AnswerKind::Answer,
+            truncated: false,
         };
-        match answering.run(question.qname.wire()) {
-            Ok(outcome) => outcome,
-            Err(Full) => Outcome {
-                rcode: Rcode::NOERROR,
-                aa: answering.aliases > 0 || !answering.delegated(question.qname.wire()),
-                truncated: true,
-                kind: AnswerKind::Answer,
-                ede: None,
-            },
-        }
+        let full = answering.run(question.qname.wire()).is_err();
+        let mut outcome = answering.outcome();
+        outcome.truncated |= full;
+        outcome
     }
 }
 
@@ -139,6 +137,7 @@ impl Store {
 
 struct Answering<'a, 'z, 'b> {
     store: &'z Store,
+    qname: &'a [u8],
     qtype: RrType,
     dnssec_ok: bool,
     transport_udp: bool,
@@ -146,33 +145,35 @@ struct Answering<'a, 'z, 'b> {
     aliases: usize,
     /// What must be proven in the authority section.
     proofs: Proofs,
+    /// What the answer is going to be, set before it is written: should it not fit, that is still known.
+    kind: AnswerKind,
+    truncated: bool,
 }
 
 /// What to do after a name has been looked at.
 enum Next {
-    Done(Outcome),
+    Done,
     /// Start again at this name, which stands there in the message, if that can be pointed to.
     Alias(NameBuf, Option<NamePlace>),
 }
 
 impl<'z> Answering<'_, 'z, '_> {
-    fn run(&mut self, qname: &[u8]) -> Result<Outcome, Full> {
+    fn run(&mut self, qname: &[u8]) -> Result<(), Full> {
         let place = NamePlace::question(qname.len());
         let mut next = self.name(qname, Some(place), place)?;
         // Hashes of the names that the chain has passed.
         let mut passed = [0u64; MOST_ALIASES];
         loop {
             let (name, place) = match next {
-                Next::Done(outcome) => return Ok(outcome),
+                Next::Done => return Ok(()),
                 Next::Alias(name, place) => (name, place),
             };
             let name = name.as_ref();
             let hash = name.hash64();
-            let looped = name == NameRef::from_wire(qname).expect("the question is a name")
-                || passed[..self.aliases].contains(&hash);
+            let looped = name == named(qname) || passed[..self.aliases].contains(&hash);
             if looped || self.aliases == MOST_ALIASES || !name.is_at_or_below(self.store.apex.as_ref()) {
-                self.prove()?;
-                return Ok(self.outcome(AnswerKind::Alias));
+                self.kind = AnswerKind::Alias;
+                return self.prove();
             }
             passed[self.aliases] = hash;
             self.aliases += 1;
@@ -191,23 +192,18 @@ impl<'z> Answering<'_, 'z, '_> {
                     // DS lives on the parent's side of the cut (RFC 4035 §3.1.4.1).
                     return self.node(&node, wire, place, question);
                 }
-                self.referral(&node, place, question).map(Next::Done)
+                self.referral(&node, place, question)?;
+                Ok(Next::Done)
             }
             Found::Dname(node) => self.dname(&node, wire, place, question),
             Found::Missing(encloser, hash) => {
                 if encloser.flags().has(NodeFlags::WILDCARD_BELOW)
                     && let Some(wildcard) = self.wildcard(&encloser, hash)
                 {
-                    if self.dnssec_ok {
-                        self.proofs.expanded(self.store, wire, &starts, &encloser);
-                    }
                     return self.wildcard_node(&wildcard, &encloser, wire, place, question);
                 }
-                if self.dnssec_ok {
-                    self.proofs.name_error(self.store, wire, &starts, &encloser);
-                }
-                self.negative(question)?;
-                Ok(Next::Done(self.outcome(AnswerKind::NxDomain)))
+                self.claim(|| Claim::NxDomain { qname: named(wire), encloser: encloser.owner() });
+                self.negative(AnswerKind::NxDomain, question)
             }
         }
     }
@@ -236,11 +232,8 @@ impl<'z> Answering<'_, 'z, '_> {
         if let Some(next) = self.alias_or_some(node, wire, place, question)? {
             return Ok(next);
         }
-        if self.dnssec_ok {
-            self.proofs.no_data(self.store, node, wire, self.qtype);
-        }
-        self.negative(question)?;
-        Ok(Next::Done(self.outcome(AnswerKind::NoData)))
+        self.claim(|| Claim::NoData { qname: named(wire) });
+        self.negative(AnswerKind::NoData, question)
     }
 
     /// The same for a name that a wildcard stands for (RFC 4592 §3.3.1, RFC 4035 §3.1.3.3).
@@ -252,18 +245,19 @@ impl<'z> Answering<'_, 'z, '_> {
         place: Option<NamePlace>,
         question: NamePlace,
     ) -> Result<Next, Full> {
-        if let Some((set, behind)) = node.find(self.qtype) {
+        // A wildcard is neither a delegation (RFC 4592 §4.2) nor, for the names it stands for, a DNAME (§4.4).
+        let set = node.find(self.qtype);
+        if set.is_some() || node.flags().has(NodeFlags::CNAME) || self.qtype == RrType::ANY {
+            self.claim(|| Claim::WildcardAnswer { qname: named(wire), encloser: encloser.owner() });
+        }
+        if let Some((set, behind)) = set {
             return self.answer_with(node, set, behind, wire, place, question);
         }
-        // A wildcard is neither a delegation (RFC 4592 §4.2) nor, for the names it stands for, a DNAME (§4.4).
         if let Some(next) = self.alias_or_some(node, wire, place, question)? {
             return Ok(next);
         }
-        if self.dnssec_ok {
-            self.proofs.wildcard_no_data(self.store, node, encloser);
-        }
-        self.negative(question)?;
-        Ok(Next::Done(self.outcome(AnswerKind::NoData)))
+        self.claim(|| Claim::WildcardNoData { qname: named(wire), encloser: encloser.owner() });
+        self.negative(AnswerKind::NoData, question)
     }
 
     /// The RRset that was asked for, with its addresses.
@@ -277,10 +271,11 @@ impl<'z> Answering<'_, 'z, '_> {
         place: Option<NamePlace>,
         question: NamePlace,
     ) -> Result<Next, Full> {
+        self.kind = AnswerKind::Answer;
         let (placed, behind) = self.set(node, &set, behind, wire, place, question)?;
         self.prove()?;
         self.additional(behind, &placed);
-        Ok(Next::Done(self.outcome(AnswerKind::Answer)))
+        Ok(Next::Done)
     }
 
     /// What a name without the wanted RRset can still say: its alias, or for ANY and RRSIG some or all that it has.
@@ -292,6 +287,7 @@ impl<'z> Answering<'_, 'z, '_> {
         question: NamePlace,
     ) -> Result<Option<Next>, Full> {
         if matches!(self.qtype, RrType::ANY | RrType::RRSIG) {
+            self.kind = AnswerKind::Answer;
             let mut any = false;
             let mut entries = node.entries();
             while let Some(entry) = entries.next() {
@@ -315,7 +311,7 @@ impl<'z> Answering<'_, 'z, '_> {
             }
             if any {
                 self.prove()?;
-                return Ok(Some(Next::Done(self.outcome(AnswerKind::Answer))));
+                return Ok(Some(Next::Done));
             }
             return Ok(None);
         }
@@ -423,7 +419,8 @@ impl<'z> Answering<'_, 'z, '_> {
         node: &Node<'z>,
         place: Option<NamePlace>,
         question: NamePlace,
-    ) -> Result<Outcome, Full> {
+    ) -> Result<(), Full> {
+        self.kind = AnswerKind::Referral;
         let (set, mut behind) = node.find(RrType::NS).expect("a cut has NS");
         let placed = match place {
             Some(place) => {
@@ -442,18 +439,17 @@ impl<'z> Answering<'_, 'z, '_> {
                     put_beside(self.out, Section::Authority, &signatures, &placed)?;
                 }
             } else {
-                self.proofs.unsigned_delegation(self.store, node);
+                self.claim(|| Claim::UnsignedDelegation { cut: node.owner() });
             }
         }
         self.prove()?;
-        let mut outcome = self.outcome(AnswerKind::Referral);
         if let Some(glue) = behind.next_of(Kind::Glue) {
-            outcome.truncated = !put_what_fits(self.out, Section::Additional, &glue, &placed);
+            self.truncated = !put_what_fits(self.out, Section::Additional, &glue, &placed);
         }
-        if !outcome.truncated {
+        if !self.truncated {
             self.additional(behind, &placed);
         }
-        Ok(outcome)
+        Ok(())
     }
 
     /// A DNAME above the name: the record, the CNAME that it means, and the name to go on with (RFC 6672 §3.2).
@@ -466,6 +462,7 @@ impl<'z> Answering<'_, 'z, '_> {
     ) -> Result<Next, Full> {
         let (set, mut behind) = node.find(RrType::DNAME).expect("the flags say that there is a DNAME");
         let owner_len = node.wire().len();
+        self.kind = AnswerKind::Answer;
         let mark = self.out.mark();
         let placed = match place {
             Some(place) => put(self.out, Section::Answer, &set, node.wire(), place.suffix(owner_len))?,
@@ -483,10 +480,11 @@ impl<'z> Answering<'_, 'z, '_> {
         }
         // DNAME rdata is never compressed (RFC 6672 §2.5): the target stands in the body as it is.
         let target = NameRef::read(&set.records[12..]).expect("a DNAME holds a name").0;
-        let name = NameRef::from_wire(wire).expect("the names of a chain are names");
+        let name = named(wire);
         let Some(Ok(alias)) = name.with_suffix(node.owner(), target) else {
+            self.kind = AnswerKind::TooLong;
             self.prove()?;
-            return Ok(Next::Done(self.outcome(AnswerKind::TooLong)));
+            return Ok(Next::Done);
         };
         // The CNAME: its owner points to the name, or is written out.
         let mut record = [0u8; 255 + 10 + 255];
@@ -513,9 +511,9 @@ impl<'z> Answering<'_, 'z, '_> {
                 return Err(Full);
             }
         };
-        if matches!(self.qtype, RrType::CNAME | RrType::ANY) {
+        if self.qtype == RrType::CNAME {
             self.prove()?;
-            return Ok(Next::Done(self.outcome(AnswerKind::Answer)));
+            return Ok(Next::Done);
         }
         let place = (at + rdata.len() <= 0x3fff).then(|| NamePlace::whole(at, rdata.len()));
         Ok(Next::Alias(alias, place))
@@ -523,10 +521,11 @@ impl<'z> Answering<'_, 'z, '_> {
 
     /// The SOA of a negative answer (RFC 2308 §3) and the proofs.
     #[inline]
-    fn negative(&mut self, question: NamePlace) -> Result<(), Full> {
+    fn negative(&mut self, kind: AnswerKind, question: NamePlace) -> Result<Next, Full> {
+        self.kind = kind;
         let apex = self.store.apex_node();
         let mut entries = apex.entries();
-        let Some(soa) = entries.find(|entry| entry.kind == Kind::Negative) else { return Ok(()) };
+        let soa = entries.find(|entry| entry.kind == Kind::Negative).expect("a zone has an SOA");
         let place = question.suffix(apex.wire().len());
         let placed = put(self.out, Section::Authority, &soa, apex.wire(), place)?;
         if self.dnssec_ok {
@@ -535,7 +534,15 @@ impl<'z> Answering<'_, 'z, '_> {
             }
             self.prove()?;
         }
-        Ok(())
+        Ok(Next::Done)
+    }
+
+    /// Ask for the proof of a claim, if the asker wants proofs.
+    #[inline]
+    fn claim<'n>(&mut self, claim: impl FnOnce() -> Claim<'n>) {
+        if self.dnssec_ok {
+            self.proofs.add(self.store, claim());
+        }
     }
 
     /// Write the proofs that have been asked for.
@@ -544,22 +551,21 @@ impl<'z> Answering<'_, 'z, '_> {
         if self.proofs.is_empty() {
             return Ok(());
         }
-        std::mem::take(&mut self.proofs).write(self.store, self.out)
+        self.proofs.write(self.store, self.qname, self.out)
     }
 
-    fn outcome(&self, kind: AnswerKind) -> Outcome {
-        let rcode = match kind {
+    fn outcome(&self) -> Outcome {
+        let rcode = match self.kind {
             AnswerKind::NxDomain => Rcode::NXDOMAIN,
             AnswerKind::TooLong => Rcode::YXDOMAIN,
             _ => Rcode::NOERROR,
         };
-        let aa = kind != AnswerKind::Referral || self.aliases > 0;
-        Outcome { rcode, aa, truncated: false, kind, ede: None }
+        let aa = self.kind != AnswerKind::Referral || self.aliases > 0;
+        Outcome { rcode, aa, truncated: self.truncated, kind: self.kind, ede: None }
     }
+}
 
-    /// Whether the name lies at or below a delegation, of which not even the NS fit.
-    fn delegated(&self, wire: &[u8]) -> bool {
-        let found = self.store.walk_down(wire, &LabelStarts::of(wire));
-        matches!(found, Found::Cut(node) if !(self.qtype == RrType::DS && node.wire().len() == wire.len()))
-    }
+/// The name of which `wire` are the octets.
+fn named(wire: &[u8]) -> NameRef<'_> {
+    NameRef::from_wire(wire).expect("the question and the links of a chain are names")
 }

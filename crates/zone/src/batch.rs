@@ -40,8 +40,6 @@ pub(crate) struct Group {
     pub(crate) file: u16,
     /// The length of the owner.
     pub(crate) name_len: u8,
-    /// How many labels the owner has.
-    pub(crate) labels: u8,
 }
 
 /// A set of those types that matter for the shape of a zone.
@@ -114,7 +112,6 @@ impl Batch {
             types: TypeMask::default(),
             file,
             name_len: len,
-            labels: starts.count() as u8,
         };
         self.data[mark] = len;
         self.groups.push(group);

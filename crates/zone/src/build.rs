@@ -9,6 +9,7 @@
 //! that it will say is rendered (see `node.rs`, `body.rs`).
 
 mod body;
+mod chain;
 mod node;
 mod tree;
 
@@ -17,9 +18,8 @@ use std::sync::Arc;
 use nw_wire::{Class, NameRef, RrType};
 
 use crate::batch::{Batch, Group};
-use crate::denial::Denial;
 use crate::problem::{Finding, Findings, Problem};
-use crate::store::{Index, MOST_SEGMENT, MOST_SEGMENTS, NodeFlags, Store, Zone, place};
+use crate::store::{Index, MOST_SEGMENT, MOST_SEGMENTS, Store, Zone, place};
 pub(crate) use node::canonical_cmp;
 use tree::Tree;
 
@@ -89,14 +89,14 @@ pub(crate) fn zone(
         return None;
     }
     let names = tree.index();
+    let chain = chain::Plan::of(&input, &groups, &tree);
+    let shape = node::Shape { input: &input, groups: &groups, tree: &tree, names: &names, chain: &chain };
     let rendered: Vec<node::Segment> = if ranges.len() == 1 {
-        vec![node::render(&input, &groups, &tree, &names, ranges[0].clone())]
+        vec![node::render(&shape, ranges[0].clone())]
     } else {
         std::thread::scope(|scope| {
-            let threads: Vec<_> = ranges
-                .iter()
-                .map(|range| scope.spawn(|| node::render(&input, &groups, &tree, &names, range.clone())))
-                .collect();
+            let threads: Vec<_> =
+                ranges.iter().map(|range| scope.spawn(|| node::render(&shape, range.clone()))).collect();
             threads.into_iter().map(|thread| thread.join().expect("rendering does not panic")).collect()
         })
     };
@@ -123,22 +123,18 @@ pub(crate) fn zone(
         return None;
     }
 
-    let most_labels = tree.nodes.iter().map(|node| node.labels as usize).max().unwrap_or(0);
     let index = tree.place(names, &places);
-    let mut store = Store {
+    let store = Store {
         apex: apex.to_name(),
         apex_labels: input.apex_labels,
         class,
         serial,
         segments: segments.into_boxed_slice(),
         index,
-        most_labels,
         apex_place: places[0],
         records,
-        nodes: tree.nodes.len() as u64,
-        denial: Denial::Unsigned,
+        denial: chain.finish(&input, &groups, &tree, &places),
     };
-    store.denial = Denial::of(&store, &places, &tree_flags(&tree));
     Some(Zone { store: Arc::new(store) })
 }
 
@@ -197,10 +193,6 @@ fn sorted(input: &Input<'_>, workers: usize) -> Vec<GroupRef> {
     // The standard sort finds the sorted runs and merges them.
     all.sort_by(compare);
     all
-}
-
-fn tree_flags(tree: &Tree) -> Vec<(NodeFlags, crate::batch::TypeMask)> {
-    tree.nodes.iter().map(|node| (node.flags, node.types)).collect()
 }
 
 /// The minimum of an SOA's rdata: its last field (RFC 1035 §3.3.13).

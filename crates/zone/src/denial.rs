@@ -1,10 +1,24 @@
-//! Proofs that something does not exist.
+//! Proofs that something does not exist: the chain of NSEC or NSEC3 records of a signed zone, and what an answer takes
+//! from it.
+//!
+//! Which records prove what is decided by [`nw_dnssec::prove`]; here they are found. The NSEC3 records that match a
+//! name of the zone, and that match or cover the wildcard below it, are looked up when the zone is built and stand in the
+//! name's node ([`Kind::Link`]), so that a question costs one hash: that of the next closer name.
+//!
+//! RFCs: 4034 §4, 4035 §3.1.3, 5155 §7. *Limitations*: one NSEC3 chain, that of the first NSEC3PARAM with hash algorithm 1.
 
-use nw_wire::{Full, RrType, Writer};
+use nw_dnssec::{Chain, Claim, Method, Nsec3Hash, nsec3_hash, prove};
+use nw_wire::{Full, NameRef, RrType, Section, Writer};
 
-use crate::batch::TypeMask;
-use crate::store::{Node, NodeFlags, Store};
-use crate::suffix::LabelStarts;
+use crate::answer::MOST_ALIASES;
+use crate::place::{NamePlace, put, put_beside, put_with_owner};
+use crate::store::{Kind, Node, NodeFlags, Store};
+use crate::suffix::{LabelStarts, sort_key};
+
+/// No record.
+pub(crate) const NO_LINK: u32 = u32::MAX;
+/// Each alias of a chain may be proven by one record, the end of it by three.
+const MOST_RECORDS: usize = MOST_ALIASES + 3;
 
 /// How a zone proves that something does not exist.
 #[derive(Debug, Default)]
@@ -12,30 +26,196 @@ pub(crate) enum Denial {
     /// Not at all.
     #[default]
     Unsigned,
+    /// By NSEC.
+    Nsec(NsecChain),
+    /// By NSEC3.
+    Nsec3(Nsec3Chain),
 }
 
 impl Denial {
-    pub(crate) fn of(_store: &Store, _places: &[u32], _nodes: &[(NodeFlags, TypeMask)]) -> Denial {
-        Denial::Unsigned
-    }
+    /// Octets on the heap.
     pub(crate) fn octets(&self) -> usize {
-        0
+        match self {
+            Denial::Unsigned => 0,
+            Denial::Nsec(chain) => chain.places.len() * 12,
+            Denial::Nsec3(chain) => chain.places.len() * 24,
+        }
     }
 }
 
+/// The owners of NSEC records in canonical order.
+#[derive(Debug)]
+pub(crate) struct NsecChain {
+    /// The start of each owner's sort key: most comparisons end here, without a look at the node.
+    pub(crate) keys: Box<[u64]>,
+    pub(crate) places: Box<[u32]>,
+}
+
+/// The hashes of the NSEC3 records in order.
+#[derive(Debug)]
+pub(crate) struct Nsec3Chain {
+    pub(crate) parameters: HashParameters,
+    pub(crate) hashes: Box<[Nsec3Hash]>,
+    pub(crate) places: Box<[u32]>,
+}
+
+/// How the names of a zone are hashed (RFC 5155 §4).
+#[derive(Debug, Clone)]
+pub(crate) struct HashParameters {
+    pub(crate) salt: Box<[u8]>,
+    pub(crate) iterations: u16,
+}
+
+impl HashParameters {
+    pub(crate) fn hash(&self, name: NameRef<'_>) -> Nsec3Hash {
+        nsec3_hash(&self.salt, self.iterations, name)
+    }
+}
+
+/// The number of the record with `hash`, or that of the one before, whose span it falls into; the chain is a ring. None
+/// for an empty chain.
+pub(crate) fn locate(hashes: &[Nsec3Hash], hash: &Nsec3Hash) -> Option<Result<usize, usize>> {
+    let count = hashes.len();
+    if count == 0 {
+        return None;
+    }
+    // Hashes are spread evenly: begin where this one should be and widen until it is between the bounds.
+    let word = u64::from_be_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]]);
+    let guess = (word as u128 * count as u128 >> 64) as usize;
+    let (mut low, mut high, mut step) = (guess, guess, 16);
+    while low > 0 && hashes[low - 1] >= *hash {
+        low = low.saturating_sub(step);
+        step *= 2;
+    }
+    step = 16;
+    while high < count && hashes[high] < *hash {
+        high = (high + step).min(count);
+        step *= 2;
+    }
+    let at = low + hashes[low..high].partition_point(|other| other < hash);
+    Some(match hashes.get(at) {
+        Some(found) if found == hash => Ok(at),
+        _ => Err(at.checked_sub(1).unwrap_or(count - 1)),
+    })
+}
+
+/// The chain of `store`, whose records are named by the places of their nodes.
+struct View<'s> {
+    store: &'s Store,
+}
+
+impl<'s> View<'s> {
+    fn node(&self, name: NameRef<'_>) -> Option<Node<'s>> {
+        let starts = LabelStarts::of(name.wire());
+        if starts.count() < self.store.apex_labels {
+            return None;
+        }
+        let node = self.store.find(name.wire(), &starts, starts.count())?;
+        (!node.flags().has(NodeFlags::HASHED)).then_some(node)
+    }
+}
+
+impl Chain for View<'_> {
+    type Record = u32;
+
+    fn matching(&self, name: NameRef<'_>) -> Option<u32> {
+        match &self.store.denial {
+            Denial::Unsigned => None,
+            Denial::Nsec(chain) => chain.locate(self.store, name)?.ok().map(|at| chain.places[at]),
+            Denial::Nsec3(chain) => match self.node(name) {
+                Some(node) => chain.places.get(node.links()?.0 as usize).copied(),
+                None => None,
+            },
+        }
+    }
+
+    fn covering(&self, name: NameRef<'_>) -> Option<u32> {
+        match &self.store.denial {
+            Denial::Unsigned => None,
+            Denial::Nsec(chain) => chain.locate(self.store, name)?.err().map(|at| chain.places[at]),
+            Denial::Nsec3(chain) => {
+                if name.is_wildcard()
+                    && let Some(above) = name.parent()
+                    && let Some(links) = self.node(above).and_then(|node| node.links())
+                {
+                    return chain.places.get(links.1 as usize).copied();
+                }
+                let at = locate(&chain.hashes, &chain.parameters.hash(name))?.err()?;
+                Some(chain.places[at])
+            }
+        }
+    }
+}
+
+impl NsecChain {
+    /// The number of the record at `name`, or that of the one before it in the ring.
+    fn locate(&self, store: &Store, name: NameRef<'_>) -> Option<Result<usize, usize>> {
+        let key = (sort_key(name.wire(), &LabelStarts::of(name.wire()), store.apex_labels) >> 64) as u64;
+        let low = self.keys.partition_point(|&other| other < key);
+        let same = self.keys[low..].iter().take_while(|&&other| other == key).count();
+        // Few names share the key, so that only these are looked at; where many do, a search among them.
+        let order = |at: usize| store.node(self.places[at]).owner().cmp(&name);
+        let (mut from, mut to) = (low, low + same);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match order(middle) {
+                std::cmp::Ordering::Less => from = middle + 1,
+                std::cmp::Ordering::Equal => return Some(Ok(middle)),
+                std::cmp::Ordering::Greater => to = middle,
+            }
+        }
+        Some(Err(from.checked_sub(1).or(self.places.len().checked_sub(1))?))
+    }
+}
+
+/// The records that an answer has to bring as proof, none twice.
 #[derive(Debug, Default)]
-pub(crate) struct Proofs;
+pub(crate) struct Proofs {
+    records: [u32; MOST_RECORDS],
+    count: usize,
+}
 
 impl Proofs {
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        true
+        self.count == 0
     }
-    pub(crate) fn expanded(&mut self, _: &Store, _: &[u8], _: &LabelStarts, _: &Node<'_>) {}
-    pub(crate) fn name_error(&mut self, _: &Store, _: &[u8], _: &LabelStarts, _: &Node<'_>) {}
-    pub(crate) fn no_data(&mut self, _: &Store, _: &Node<'_>, _: &[u8], _: RrType) {}
-    pub(crate) fn wildcard_no_data(&mut self, _: &Store, _: &Node<'_>, _: &Node<'_>) {}
-    pub(crate) fn unsigned_delegation(&mut self, _: &Store, _: &Node<'_>) {}
-    pub(crate) fn write(self, _: &Store, _: &mut Writer<'_>) -> Result<(), Full> {
+
+    /// Ask for the proof of `claim`.
+    pub(crate) fn add(&mut self, store: &Store, claim: Claim<'_>) {
+        let method = match store.denial {
+            Denial::Unsigned => return,
+            Denial::Nsec(_) => Method::Nsec,
+            Denial::Nsec3(_) => Method::Nsec3,
+        };
+        for record in prove(method, &View { store }, claim).iter() {
+            if self.count < MOST_RECORDS && !self.records[..self.count].contains(&record) {
+                self.records[self.count] = record;
+                self.count += 1;
+            }
+        }
+    }
+
+    /// Write them into the authority section, each with its signatures, and forget them.
+    pub(crate) fn write(&mut self, store: &Store, qname: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+        let rtype = if matches!(store.denial, Denial::Nsec(_)) { RrType::NSEC } else { RrType::NSEC3 };
+        let question = NamePlace::question(qname.len());
+        let apex_len = store.apex.as_ref().wire().len();
+        for &place in &self.records[..self.count] {
+            let node = store.node(place);
+            let Some((set, mut behind)) = node.find(rtype) else { continue };
+            let owner = node.wire();
+            // The owner of a proof of no data is the question.
+            let placed = if owner.eq_ignore_ascii_case(qname) {
+                put(out, Section::Authority, &set, owner, question)?
+            } else {
+                put_with_owner(out, Section::Authority, &set, owner.len(), owner, question.suffix(apex_len))?
+            };
+            if let Some(signatures) = behind.next_of(Kind::Signatures) {
+                put_beside(out, Section::Authority, &signatures, &placed)?;
+            }
+        }
+        self.count = 0;
         Ok(())
     }
 }

@@ -111,11 +111,8 @@ pub(crate) struct Store {
     pub(crate) serial: u32,
     pub(crate) segments: Box<[Box<[u8]>]>,
     pub(crate) index: Index,
-    /// The most labels of any name in the zone.
-    pub(crate) most_labels: usize,
     pub(crate) apex_place: u32,
     pub(crate) records: u64,
-    pub(crate) nodes: u64,
     pub(crate) denial: Denial,
 }
 
@@ -292,11 +289,6 @@ impl<'z> Node<'z> {
         NodeFlags(u16::from_le_bytes([self.bytes[4], self.bytes[5]]))
     }
 
-    #[inline]
-    pub(crate) fn labels(&self) -> usize {
-        self.bytes[7] as usize
-    }
-
     /// The owner in wire form.
     #[inline]
     pub(crate) fn wire(&self) -> &'z [u8] {
@@ -333,9 +325,11 @@ impl<'z> Node<'z> {
         None
     }
 
-    /// Whether there is an RRset of `rtype`.
-    pub(crate) fn has(&self, rtype: RrType) -> bool {
-        self.find(rtype).is_some()
+    /// The numbers of the NSEC3 record of this name, and of the one that matches or covers the wildcard below it.
+    pub(crate) fn links(&self) -> Option<(u32, u32)> {
+        let link = self.entries().find(|entry| entry.kind == Kind::Link)?;
+        let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| link.records[at + i]));
+        Some((word(0), word(4)))
     }
 
     /// The RRset of `rtype`, read back.
@@ -434,12 +428,6 @@ impl<'z> Entries<'z> {
         let entry = ahead.next().filter(|entry| entry.kind == kind)?;
         *self = ahead;
         Some(entry)
-    }
-
-    /// Whether the next entry is of `kind`.
-    pub(crate) fn starts_with(&self, kind: Kind) -> bool {
-        let mut ahead = *self;
-        ahead.next().is_some_and(|entry| entry.kind == kind)
     }
 }
 

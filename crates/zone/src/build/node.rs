@@ -6,6 +6,7 @@ use std::ops::Range;
 use nw_wire::{NameRef, RrType, rr};
 
 use super::body::{Body, Layout, Target};
+use super::chain::Plan;
 use super::tree::{Tree, TreeNode};
 use super::{GroupRef, Input, covered, soa_minimum, soa_serial};
 use crate::batch::TypeMask;
@@ -39,14 +40,19 @@ pub(super) struct Segment {
     pub(super) findings: Findings,
 }
 
+/// What is known when nodes are rendered.
+#[derive(Clone, Copy)]
+pub(super) struct Shape<'r, 'b> {
+    pub(super) input: &'r Input<'b>,
+    pub(super) groups: &'b [GroupRef],
+    pub(super) tree: &'r Tree,
+    pub(super) names: &'r Index,
+    pub(super) chain: &'r Plan,
+}
+
 /// Render the nodes of `range`.
-pub(super) fn render(
-    input: &Input<'_>,
-    groups: &[GroupRef],
-    tree: &Tree,
-    names: &Index,
-    range: Range<usize>,
-) -> Segment {
+pub(super) fn render(shape: &Shape<'_, '_>, range: Range<usize>) -> Segment {
+    let Shape { input, groups, tree, names, chain } = *shape;
     let octets: usize = input.batches.iter().map(|batch| batch.data.len()).sum();
     let share = (octets as u128 * range.len() as u128 / tree.nodes.len() as u128) as usize;
     let mut renderer = Renderer {
@@ -54,6 +60,7 @@ pub(super) fn render(
         groups,
         tree,
         names,
+        chain,
         segment: Segment {
             octets: Vec::with_capacity(share + share / 2 + 64),
             offsets: Vec::with_capacity(range.len()),
@@ -82,6 +89,7 @@ struct Renderer<'r, 'b> {
     groups: &'b [GroupRef],
     tree: &'r Tree,
     names: &'r Index,
+    chain: &'r Plan,
     segment: Segment,
     body: Body,
     extra: Body,
@@ -123,6 +131,9 @@ impl<'b> Renderer<'_, 'b> {
                 .copied()
                 .collect();
             self.signature_set(&layout, &lone, None, Kind::Orphans);
+        }
+        if !node.flags.has(NodeFlags(NodeFlags::OCCLUDED.0 | NodeFlags::HASHED.0)) {
+            self.links(wire);
         }
         self.segment.records += records.len() as u64;
         self.finish(node, wire);
@@ -284,6 +295,15 @@ impl<'b> Renderer<'_, 'b> {
             }
         }
         self.extra = extra;
+    }
+
+    /// Where this name stands in the chain of NSEC3 records.
+    fn links(&mut self, wire: &[u8]) {
+        let Some((own, wildcard)) = self.chain.links(wire) else { return };
+        let mut body = Body::default();
+        body.octets.extend_from_slice(&own.to_le_bytes());
+        body.octets.extend_from_slice(&wildcard.to_le_bytes());
+        self.push(Kind::Link, RrType(0), &body, wire, &[]);
     }
 
     /// Add an entry to the directory and its body to the bodies.

@@ -268,7 +268,7 @@ impl Tree {
     }
 
     /// The records of `node`: group, type, line, rdata.
-    fn records<'b>(
+    pub(super) fn records<'b>(
         &self,
         input: &Input<'b>,
         groups: &'b [GroupRef],

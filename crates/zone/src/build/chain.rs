@@ -1,0 +1,96 @@
+//! The chain of NSEC or NSEC3 records, found before the nodes are rendered, so that these can refer to it.
+
+use nw_dnssec::{Nsec3, Nsec3Hash, Nsec3Param, nsec3};
+use nw_wire::{NameRef, RrType};
+
+use super::tree::{Tree, TreeNode};
+use super::{GroupRef, Input};
+use crate::batch::TypeMask;
+use crate::denial::{Denial, HashParameters, NO_LINK, Nsec3Chain, NsecChain, locate};
+use crate::store::NodeFlags;
+use crate::suffix::{LabelStarts, sort_key};
+
+/// A chain whose records are named by the numbers of their nodes.
+pub(super) enum Plan {
+    Unsigned,
+    Nsec(Vec<u32>),
+    Nsec3 { parameters: HashParameters, hashes: Vec<Nsec3Hash>, nodes: Vec<u32> },
+}
+
+impl Plan {
+    pub(super) fn of(input: &Input<'_>, groups: &[GroupRef], tree: &Tree) -> Plan {
+        let numbered = || tree.nodes.iter().enumerate();
+        if tree.nodes[0].types.has(TypeMask::NSEC) {
+            let has =
+                |node: &TreeNode| node.types.has(TypeMask::NSEC) && !node.flags.has(NodeFlags::OCCLUDED);
+            return Plan::Nsec(numbered().filter(|(_, node)| has(node)).map(|(i, _)| i as u32).collect());
+        }
+        let apex = tree.records(input, groups, &tree.nodes[0]);
+        let parameters = apex
+            .filter(|record| record.1 == RrType::NSEC3PARAM)
+            .filter_map(|record| Nsec3Param::parse(record.3))
+            .find(|parameters| parameters.algorithm == nsec3::SHA1);
+        let Some(parameters) = parameters else { return Plan::Unsigned };
+        let (mut hashes, mut nodes) = (Vec::new(), Vec::new());
+        for (i, node) in numbered().filter(|(_, node)| node.types.has(TypeMask::NSEC3)) {
+            let owner = NameRef::from_wire(tree.wire(input, groups, node)).expect("owners are valid names");
+            let hash = tree
+                .records(input, groups, node)
+                .filter(|record| record.1 == RrType::NSEC3)
+                .filter_map(|record| Nsec3::parse(owner, input.apex, record.3))
+                .find(|its| {
+                    (its.param.iterations, its.param.salt) == (parameters.iterations, parameters.salt)
+                });
+            if let Some(nsec3) = hash {
+                // Canonical order of the owners is the order of the hashes (RFC 5155 §1.3): they come sorted.
+                hashes.push(nsec3.owner);
+                nodes.push(i as u32);
+            }
+        }
+        if nodes.is_empty() {
+            return Plan::Unsigned;
+        }
+        let parameters = HashParameters { salt: parameters.salt.into(), iterations: parameters.iterations };
+        Plan::Nsec3 { parameters, hashes, nodes }
+    }
+
+    /// The numbers, in the chain, of the record of `wire` and of the one that matches or covers `*.wire`; None if there is no
+    /// such chain.
+    pub(super) fn links(&self, wire: &[u8]) -> Option<(u32, u32)> {
+        let Plan::Nsec3 { parameters, hashes, .. } = self else { return None };
+        let name = NameRef::from_wire(wire).expect("owners are valid names");
+        let own = match locate(hashes, &parameters.hash(name)) {
+            Some(Ok(at)) => at as u32,
+            _ => NO_LINK,
+        };
+        let wildcard = name.with_label(b"*").and_then(|wildcard| {
+            let (Ok(at) | Err(at)) = locate(hashes, &parameters.hash(wildcard.as_ref()))?;
+            Some(at as u32)
+        });
+        Some((own, wildcard.unwrap_or(NO_LINK)))
+    }
+
+    /// The chain with the places of the nodes instead of their numbers.
+    pub(super) fn finish(
+        self,
+        input: &Input<'_>,
+        groups: &[GroupRef],
+        tree: &Tree,
+        places: &[u32],
+    ) -> Denial {
+        let placed = |nodes: Vec<u32>| nodes.into_iter().map(|node| places[node as usize]).collect();
+        match self {
+            Plan::Unsigned => Denial::Unsigned,
+            Plan::Nsec(nodes) => {
+                let key = |&node: &u32| {
+                    let wire = tree.wire(input, groups, &tree.nodes[node as usize]);
+                    (sort_key(wire, &LabelStarts::of(wire), input.apex_labels) >> 64) as u64
+                };
+                Denial::Nsec(NsecChain { keys: nodes.iter().map(key).collect(), places: placed(nodes) })
+            }
+            Plan::Nsec3 { parameters, hashes, nodes } => {
+                Denial::Nsec3(Nsec3Chain { parameters, hashes: hashes.into(), places: placed(nodes) })
+            }
+        }
+    }
+}
