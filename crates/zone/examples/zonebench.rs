@@ -130,7 +130,7 @@ fn ask(zone: &Zone, what: &str, names: &[Name], dnssec_ok: bool) {
         best = best.min(start.elapsed().as_nanos() as f64 / order.len() as f64);
     }
     let mut seen = String::new();
-    for (kind, _) in &kinds {
+    for kind in kinds.keys() {
         write!(seen, " {kind:?}").expect("a string can be written to");
     }
     let dnssec = if dnssec_ok { " DO" } else { "" };

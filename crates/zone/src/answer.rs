@@ -90,7 +90,7 @@ impl Zone {
             kind: AnswerKind::Answer,
             truncated: false,
         };
-        let full = answering.run(question.qname.wire()).is_err();
+        let full = answering.run().is_err();
         let mut outcome = answering.outcome();
         outcome.truncated |= full;
         outcome
@@ -153,31 +153,39 @@ struct Answering<'a, 'z, 'b> {
 /// What to do after a name has been looked at.
 enum Next {
     Done,
-    /// Start again at this name, which stands there in the message, if that can be pointed to.
-    Alias(NameBuf, Option<NamePlace>),
+    /// Start again at the name that stands at this offset of the message.
+    Alias(usize),
 }
 
 impl<'z> Answering<'_, 'z, '_> {
-    fn run(&mut self, qname: &[u8]) -> Result<(), Full> {
-        let place = NamePlace::question(qname.len());
-        let mut next = self.name(qname, Some(place), place)?;
+    #[inline]
+    fn run(&mut self) -> Result<(), Full> {
+        let question = NamePlace::question(self.qname.len());
+        match self.name(self.qname, Some(question), question)? {
+            Next::Done => Ok(()),
+            Next::Alias(at) => self.chain(at, question),
+        }
+    }
+
+    /// Follow the chain of aliases whose first link leads to the name at `at`.
+    fn chain(&mut self, mut at: usize, question: NamePlace) -> Result<(), Full> {
         // Hashes of the names that the chain has passed.
         let mut passed = [0u64; MOST_ALIASES];
         loop {
-            let (name, place) = match next {
-                Next::Done => return Ok(()),
-                Next::Alias(name, place) => (name, place),
-            };
+            let (name, place) = self.target(at);
             let name = name.as_ref();
             let hash = name.hash64();
-            let looped = name == named(qname) || passed[..self.aliases].contains(&hash);
+            let looped = name == named(self.qname) || passed[..self.aliases].contains(&hash);
             if looped || self.aliases == MOST_ALIASES || !name.is_at_or_below(self.store.apex.as_ref()) {
                 self.kind = AnswerKind::Alias;
                 return self.prove();
             }
             passed[self.aliases] = hash;
             self.aliases += 1;
-            next = self.name(name.wire(), place, NamePlace::question(qname.len()))?;
+            match self.name(name.wire(), place, question)? {
+                Next::Done => return Ok(()),
+                Next::Alias(next) => at = next,
+            }
         }
     }
 
@@ -321,11 +329,12 @@ impl<'z> Answering<'_, 'z, '_> {
         let Some((alias, behind)) = node.find(RrType::CNAME) else { return Ok(None) };
         let (placed, _) = self.set(node, &alias, behind, wire, place, question)?;
         // The target stands behind the owner pointer and the fixed part of the record.
-        Ok(Some(self.target(placed.at + 12)))
+        Ok(Some(Next::Alias(placed.at + 12)))
     }
 
-    /// The next name of the chain: it was written at `at`, perhaps ending in a pointer.
-    fn target(&self, at: usize) -> Next {
+    /// The name that was written at `at`, perhaps ending in a pointer, and where its octets are; None if they are in
+    /// more than two places.
+    fn target(&self, at: usize) -> (NameBuf, Option<NamePlace>) {
         let written = self.out.written();
         let mut name = [0u8; 255];
         let (mut len, mut from) = (0, at);
@@ -349,12 +358,12 @@ impl<'z> Answering<'_, 'z, '_> {
             }
         }
         let place = match pieces {
+            _ if at + len > 0x3fff => None,
             1 => Some(NamePlace::whole(at, len)),
             2 => NamePlace::joined(at, literal, &NamePlace::whole(rest, len - literal), len),
             _ => None,
         };
-        let name = NameRef::from_wire(&name[..len]).expect("a name that was written is a name");
-        Next::Alias(name.to_buf(), place)
+        (named(&name[..len]).to_buf(), place)
     }
 
     /// The RRset in `entry` and its signatures into the answer section; both or nothing.
@@ -515,8 +524,7 @@ impl<'z> Answering<'_, 'z, '_> {
             self.prove()?;
             return Ok(Next::Done);
         }
-        let place = (at + rdata.len() <= 0x3fff).then(|| NamePlace::whole(at, rdata.len()));
-        Ok(Next::Alias(alias, place))
+        Ok(Next::Alias(at))
     }
 
     /// The SOA of a negative answer (RFC 2308 §3) and the proofs.

@@ -81,7 +81,7 @@ pub(crate) fn locate(hashes: &[Nsec3Hash], hash: &Nsec3Hash) -> Option<Result<us
     }
     // Hashes are spread evenly: begin where this one should be and widen until it is between the bounds.
     let word = u64::from_be_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]]);
-    let guess = (word as u128 * count as u128 >> 64) as usize;
+    let guess = ((word as u128 * count as u128) >> 64) as usize;
     let (mut low, mut high, mut step) = (guess, guess, 16);
     while low > 0 && hashes[low - 1] >= *hash {
         low = low.saturating_sub(step);
