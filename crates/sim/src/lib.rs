@@ -8,6 +8,8 @@ pub mod exec;
 pub mod expr;
 pub mod link;
 pub mod matching;
+pub mod net;
 pub mod packet;
 pub mod record;
 pub mod rpl;
+pub mod world;

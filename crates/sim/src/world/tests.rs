@@ -1,0 +1,55 @@
+use super::*;
+use crate::exec::Executor;
+use crate::net::{Datagram, Host};
+use crate::record::parse_question;
+use nw_wire::name::NameRef;
+use std::rc::Rc;
+
+/// Sends junk of every kind, then the true reply a second later.
+struct Junk;
+
+impl Host for Junk {
+    fn receive(&self, net: &Net, datagram: Datagram) {
+        let mut reply = datagram.bytes.clone();
+        reply[2] |= 0x80;
+        let mut wrong_id = reply.clone();
+        wrong_id[0] ^= 1;
+        let mut wrong_name = reply.clone();
+        wrong_name[13] ^= 0x20;
+        for junk in [wrong_id, wrong_name, datagram.bytes.clone(), reply[..11].to_vec(), Vec::new()] {
+            net.reply(&datagram, junk);
+        }
+        let elsewhere = SocketAddr::new(datagram.to.ip(), 54);
+        net.send(Datagram { from: elsewhere, to: datagram.from, via: datagram.via, bytes: reply.clone() });
+        let late = net.clone();
+        net.clock().at(net.clock().now() + 1_000_000, move || late.reply(&datagram, reply));
+    }
+}
+
+fn ask(server: &str, deadline: Micros) -> (Result<Vec<u8>, ExchangeError>, Micros) {
+    let net = Net::new(Executor::new(), 1);
+    net.place("192.0.2.1".parse().unwrap(), Rc::new(Junk));
+    let world = SimWorld::new(net.clone(), vec!["10.0.0.1".parse().unwrap()], 1_000);
+    let server = server.parse().unwrap();
+    let query = Packet::query(parse_question("a. A", NameRef::ROOT).unwrap()).to_wire(9);
+    net.clock()
+        .block_on(async move {
+            let reply = world.exchange(server, Via::Udp, &query, deadline).await;
+            assert_eq!(world.asked().len(), usize::from(server.is_ipv4()));
+            (reply, world.now())
+        })
+        .unwrap()
+}
+
+#[test]
+fn junk_never_ends_the_wait() {
+    let (reply, at) = ask("192.0.2.1:53", 3_000_000);
+    assert!(reply.is_ok());
+    assert_eq!(at, 1_000_000);
+    assert_eq!(ask("192.0.2.1:53", 500_000), (Err(ExchangeError::Timeout), 500_000));
+}
+
+#[test]
+fn a_family_without_an_address_has_no_route() {
+    assert_eq!(ask("[2001:db8::1]:53", 1), (Err(ExchangeError::NoRoute), 0));
+}
