@@ -391,6 +391,11 @@ impl Net {
         }
     }
 
+    /// Whether a socket is open at `address`.
+    pub fn is_open(&self, address: SocketAddr) -> bool {
+        self.inner.sockets.borrow().contains_key(&address)
+    }
+
     /// What a connection from `from` to `to` meets, and how long one way takes.
     fn knock(&self, from: SocketAddr, to: SocketAddr) -> (Door, Micros) {
         self.note(Fate::Connect, &Datagram { from, to, via: Via::Tcp, bytes: Vec::new() });

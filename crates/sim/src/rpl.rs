@@ -6,5 +6,7 @@
 //!                      └─entry──► Entry (MATCH, ADJUST, REPLY, sections in wire form) ──play──► Report
 //! ```
 
+pub mod config;
 pub mod lines;
+pub mod play;
 pub mod syntax;

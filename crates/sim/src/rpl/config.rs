@@ -1,0 +1,337 @@
+//! The configuration of an `.rpl` file: what the engine is told, or which key it cannot honour.
+//!
+//! Both dialects. A key that names a feature the engine does not have is reported by name, and so is a value that would
+//! turn such a feature on; a value that leaves it off is honoured by doing nothing.
+//!
+//! *Reading*: without `qname-minimisation` / `query-minimization` a script's servers answer whole questions, so it is off.
+
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, SocketAddr};
+
+use nw_wire::name::Name;
+
+use super::syntax::{Clause, Script, Setting};
+
+/// What a script asks of the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Root servers.
+    pub hints: Vec<IpAddr>,
+    /// Zones whose authoritative servers are given.
+    pub stubs: Vec<(Name, Vec<SocketAddr>)>,
+    /// Names that are asked of other resolvers.
+    pub forwards: Vec<(Name, Vec<SocketAddr>)>,
+    /// Seconds since 1970 at the start.
+    pub unix_s: u64,
+    /// RFC 9156.
+    pub minimise: bool,
+    /// Ask over IPv4.
+    pub ipv4: bool,
+    /// Ask over IPv6.
+    pub ipv6: bool,
+    /// Longest time that data is kept, seconds.
+    pub max_ttl: Option<u32>,
+    /// Shortest time that data is kept, seconds.
+    pub min_ttl: Option<u32>,
+    /// Ask servers on loopback.
+    pub ask_loopback: bool,
+    /// RFC 8020.
+    pub nxdomain_cut: bool,
+    /// NSID, as octets.
+    pub nsid: Option<Vec<u8>>,
+    /// `id.server`.
+    pub identity: Option<String>,
+    /// The file wants authority and additional data beside positive answers, which the engine leaves out.
+    pub full_responses: bool,
+}
+
+/// Seconds since 1970 where a file does not say: 2026-01-01.
+pub const DEFAULT_UNIX: u64 = 1_767_225_600;
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            hints: Vec::new(),
+            stubs: Vec::new(),
+            forwards: Vec::new(),
+            unix_s: DEFAULT_UNIX,
+            minimise: false,
+            ipv4: true,
+            ipv6: true,
+            max_ttl: None,
+            min_ttl: None,
+            ask_loopback: false,
+            nxdomain_cut: true,
+            nsid: None,
+            identity: None,
+            full_responses: false,
+        }
+    }
+}
+
+/// Settings as far as they can be honoured, and the names of those that cannot.
+pub fn read(script: &Script) -> (Settings, Vec<String>) {
+    let mut reading = Reading { settings: Settings::default(), unsupported: Vec::new() };
+    for clause in &script.config {
+        reading.clause(clause);
+    }
+    (reading.settings, reading.unsupported)
+}
+
+/// What became of a setting.
+enum Fit {
+    Honoured,
+    /// No such feature.
+    Key,
+    /// The feature exists, or can only be left off; not with this value.
+    Value,
+}
+
+use Fit::{Honoured, Key, Value};
+
+struct Reading {
+    settings: Settings,
+    unsupported: Vec<String>,
+}
+
+impl Reading {
+    fn note(&mut self, what: String) {
+        if !self.unsupported.contains(&what) {
+            self.unsupported.push(what);
+        }
+    }
+
+    fn judge(&mut self, setting: &Setting, fit: Fit) {
+        match fit {
+            Honoured => {}
+            Key => self.note(setting.key.clone()),
+            Value => self.note(format!("{}: {}", setting.key, setting.value)),
+        }
+    }
+
+    fn clause(&mut self, clause: &Clause) {
+        match clause.kind.as_str() {
+            "server" => {
+                for setting in &clause.settings {
+                    let fit = self.server(setting);
+                    self.judge(setting, fit);
+                }
+            }
+            "stub-zone" => self.upstream(clause, "stub-addr", &["stub-prime", "stub-first"]),
+            "forward-zone" => self.upstream(clause, "forward-addr", &["forward-first"]),
+            other => self.note(other.to_owned()),
+        }
+    }
+
+    /// A zone with given servers; `off` are keys that must be off.
+    fn upstream(&mut self, clause: &Clause, address_key: &str, off: &[&str]) {
+        let mut name = Name::root();
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for setting in &clause.settings {
+            let fit = match setting.key.as_str() {
+                "name" => match Name::parse(setting.value.as_bytes(), Some(Name::root().as_ref())) {
+                    Ok(parsed) => {
+                        name = parsed;
+                        Honoured
+                    }
+                    Err(_) => Value,
+                },
+                key if key == address_key => match server_address(&setting.value) {
+                    Some(address) => {
+                        addresses.push(address);
+                        Honoured
+                    }
+                    None => Value,
+                },
+                key if off.contains(&key) => only(setting, false),
+                _ => Key,
+            };
+            // "stub-prime: yes" of the root is what the engine does anyway.
+            let root_prime = setting.key == "stub-prime" && name.as_ref().is_root();
+            self.judge(setting, if root_prime { Honoured } else { fit });
+        }
+        if clause.kind == "forward-zone" {
+            self.settings.forwards.push((name, addresses));
+        } else if name.as_ref().is_root() {
+            self.settings.hints.extend(addresses.iter().map(SocketAddr::ip));
+        } else {
+            self.settings.stubs.push((name, addresses));
+        }
+    }
+
+    fn server(&mut self, setting: &Setting) -> Fit {
+        let settings = &mut self.settings;
+        match setting.key.as_str() {
+            // Deckard, flat.
+            "stub-addr" => match server_address(&setting.value) {
+                Some(address) => {
+                    settings.hints.push(address.ip());
+                    Honoured
+                }
+                None => Value,
+            },
+            "forward-addr" => match server_address(&setting.value) {
+                Some(address) => {
+                    match settings.forwards.iter_mut().find(|(name, _)| name.as_ref().is_root()) {
+                        Some((_, servers)) => servers.push(address),
+                        None => settings.forwards.push((Name::root(), vec![address])),
+                    }
+                    Honoured
+                }
+                None => Value,
+            },
+            "features" => self.features(&setting.value),
+            "val-override-date" | "val-override-timestamp" => match date(&setting.value) {
+                Some(Some(unix)) => {
+                    settings.unix_s = unix;
+                    Honoured
+                }
+                Some(None) => Honoured,
+                None => Value,
+            },
+            "query-minimization" | "qname-minimisation" => switch(setting, &mut settings.minimise),
+            "do-ip4" => switch(setting, &mut settings.ipv4),
+            "do-ip6" => switch(setting, &mut settings.ipv6),
+            "do-not-query-localhost" => {
+                let mut not = !settings.ask_loopback;
+                let fit = switch(setting, &mut not);
+                settings.ask_loopback = !not;
+                fit
+            }
+            "harden-below-nxdomain" => switch(setting, &mut settings.nxdomain_cut),
+            "minimal-responses" => {
+                let mut minimal = true;
+                let fit = switch(setting, &mut minimal);
+                settings.full_responses = !minimal;
+                fit
+            }
+            "cache-max-ttl" => number(setting, &mut settings.max_ttl),
+            "cache-min-ttl" => number(setting, &mut settings.min_ttl),
+            "identity" => {
+                settings.identity = Some(setting.value.clone());
+                Honoured
+            }
+            "nsid" => match nsid(&setting.value) {
+                Some(octets) => {
+                    settings.nsid = Some(octets);
+                    Honoured
+                }
+                None => Value,
+            },
+            "access-control" => match setting.value.split_whitespace().last() {
+                Some("allow" | "allow_snoop" | "allow_setrd") => Honoured,
+                _ => Value,
+            },
+            // What concerns signatures only says nothing without a trust anchor, and that is reported.
+            "domain-insecure" | "aggressive-nsec" => Honoured,
+            "target-fetch-policy" => Honoured,
+            // The network of a script is whatever addresses it names.
+            "force-ipv6" => Honoured,
+            // Extended errors are always told.
+            "ede" => Honoured,
+            "harden-glue" => only(setting, true),
+            "serve-expired" | "ede-serve-expired" | "prefetch" | "use-caps-for-id" => only(setting, false),
+            "serve-expired-ttl" | "serve-expired-reply-ttl" | "serve-expired-client-timeout" => Honoured,
+            _ => Key,
+        }
+    }
+
+    /// `features: min_ttl=1 max_ttl=2 dns64_prefix=...`
+    fn features(&mut self, value: &str) -> Fit {
+        for feature in value.split([' ', ',', '\t']).filter(|feature| !feature.is_empty()) {
+            let (name, value) = feature.split_once('=').unwrap_or((feature, ""));
+            let place = match name {
+                "min_ttl" => &mut self.settings.min_ttl,
+                "max_ttl" => &mut self.settings.max_ttl,
+                _ => {
+                    self.note(format!("features: {name}"));
+                    continue;
+                }
+            };
+            match value.parse() {
+                Ok(seconds) => *place = Some(seconds),
+                Err(_) => self.note(format!("features: {feature}")),
+            }
+        }
+        Honoured
+    }
+}
+
+fn truth(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "yes" | "on" | "true" | "1" => Some(true),
+        "no" | "off" | "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn switch(setting: &Setting, place: &mut bool) -> Fit {
+    match truth(&setting.value) {
+        Some(value) => {
+            *place = value;
+            Honoured
+        }
+        None => Value,
+    }
+}
+
+/// Honoured only with this value: the engine has no other.
+fn only(setting: &Setting, value: bool) -> Fit {
+    if truth(&setting.value) == Some(value) { Honoured } else { Value }
+}
+
+fn number(setting: &Setting, place: &mut Option<u32>) -> Fit {
+    match setting.value.parse() {
+        Ok(value) => {
+            *place = Some(value);
+            Honoured
+        }
+        Err(_) => Value,
+    }
+}
+
+/// `address[@port][#name]`.
+fn server_address(value: &str) -> Option<SocketAddr> {
+    let value = value.split('#').next()?;
+    let (address, port) = value.split_once('@').unwrap_or((value, "53"));
+    Some(SocketAddr::new(address.trim().parse().ok()?, port.trim().parse().ok()?))
+}
+
+/// Octets of an NSID: hexadecimal, or text behind `ascii_`.
+fn nsid(value: &str) -> Option<Vec<u8>> {
+    match value.strip_prefix("ascii_") {
+        Some(text) => Some(text.as_bytes().to_vec()),
+        None => super::lines::unhex(value).filter(|octets| !octets.is_empty()),
+    }
+}
+
+/// Seconds since 1970 from `YYYYMMDDHHMMSS` or seconds; `Some(None)` for -1, which means the true time.
+fn date(value: &str) -> Option<Option<u64>> {
+    if value == "-1" {
+        return Some(None);
+    }
+    if !value.bytes().all(|byte| byte.is_ascii_digit()) || value.is_empty() {
+        return None;
+    }
+    if value.len() != 14 {
+        return value.parse().ok().map(Some);
+    }
+    let field = |from: usize, to: usize| value[from..to].parse::<u64>().ok();
+    let (year, month, day) = (field(0, 4)?, field(4, 6)?, field(6, 8)?);
+    let (hour, minute, second) = (field(8, 10)?, field(10, 12)?, field(12, 14)?);
+    if year < 1970
+        || !(1..=12).contains(&month)
+        || !(1..=31).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 60
+    {
+        return None;
+    }
+    // Days from the civil calendar, with years that begin in March.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719_468;
+    Some(Some(((days * 24 + hour) * 60 + minute) * 60 + second))
+}

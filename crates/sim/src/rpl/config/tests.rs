@@ -1,0 +1,67 @@
+use super::*;
+
+fn settings(config: &str) -> (Settings, Vec<String>) {
+    read(&Script::parse(&format!("{config}\nCONFIG_END\nSCENARIO_BEGIN x\nSCENARIO_END\n")).unwrap())
+}
+
+fn honoured(config: &str) -> Settings {
+    let (settings, unsupported) = settings(config);
+    assert!(unsupported.is_empty(), "{unsupported:?}");
+    settings
+}
+
+#[test]
+fn unbound_dialect() {
+    let read = honoured(
+        "server:\n target-fetch-policy: \"0 0 0 0 0\"\n qname-minimisation: yes\n do-ip6: no\n cache-max-ttl: 60\n \
+         val-override-date: \"20070916134226\"\n minimal-responses: no\n access-control: 127.0.0.1 allow_snoop\n\
+         stub-zone:\n name: \".\"\n stub-addr: 193.0.14.129 # K\n\
+         stub-zone:\n name: \"example.com\"\n stub-addr: 192.0.2.1@5353\n stub-prime: no\n\
+         forward-zone:\n name: \"example.net.\"\n forward-addr: 192.0.2.9#dns.example\n",
+    );
+    assert_eq!(read.hints, ["193.0.14.129".parse::<IpAddr>().unwrap()]);
+    assert_eq!(read.stubs, [("example.com.".parse().unwrap(), vec!["192.0.2.1:5353".parse().unwrap()])]);
+    assert_eq!(read.forwards, [("example.net.".parse().unwrap(), vec!["192.0.2.9:53".parse().unwrap()])]);
+    assert_eq!(read.unix_s, 1_189_950_146);
+    assert!(read.minimise && !read.ipv6 && read.full_responses);
+    assert_eq!(read.max_ttl, Some(60));
+}
+
+#[test]
+fn flat_dialect() {
+    let read = honoured(
+        "do-ip6: no\nquery-minimization: off\nstub-addr: 193.0.14.129\nval-override-timestamp: 1500000000\n\
+         features: min_ttl=5, max_ttl=50\ndo-not-query-localhost: no\nforward-addr: 192.0.2.1",
+    );
+    assert_eq!((read.hints.len(), read.forwards.len()), (1, 1));
+    assert_eq!((read.min_ttl, read.max_ttl, read.unix_s), (Some(5), Some(50), 1_500_000_000));
+    assert!(read.ask_loopback && !read.minimise);
+}
+
+#[test]
+fn features_that_are_missing_are_named() {
+    let unsupported = |config: &str| settings(config).1;
+    assert_eq!(unsupported("trust-anchor: \". DS 1 8 2 AB\""), ["trust-anchor"]);
+    assert_eq!(
+        unsupported("server:\n serve-expired: yes\n verbosity: 4"),
+        ["serve-expired: yes", "verbosity"]
+    );
+    assert_eq!(unsupported("auth-zone:\n name: a.\nrpz:\n name: b."), ["auth-zone", "rpz"]);
+    assert_eq!(unsupported("features: dns64_prefix=64:ff9b::/96"), ["features: dns64_prefix"]);
+    assert_eq!(unsupported("harden-glue: no"), ["harden-glue: no"]);
+    assert_eq!(unsupported("do-ip6: maybe"), ["do-ip6: maybe"]);
+    assert_eq!(unsupported("stub-zone:\n name: a.\n stub-prime: yes"), ["stub-prime: yes"]);
+    assert_eq!(unsupported("stub-zone:\n name: a.\n stub-host: b."), ["stub-host"]);
+    assert!(unsupported("serve-expired: no\nprefetch: no\nuse-caps-for-id: no\nharden-glue: yes").is_empty());
+    assert!(unsupported("stub-zone:\n name: .\n stub-prime: yes\n stub-addr: 192.0.2.1").is_empty());
+}
+
+#[test]
+fn dates() {
+    assert_eq!(date("19700101000000"), Some(Some(0)));
+    assert_eq!(date("20240229120000"), Some(Some(1_709_208_000)));
+    assert_eq!(date("1709208000"), Some(Some(1_709_208_000)));
+    assert_eq!(date("-1"), Some(None));
+    assert_eq!(date("20241329120000"), None);
+    assert_eq!(date("now"), None);
+}

@@ -1,0 +1,532 @@
+//! Playing an `.rpl` script: its servers on the simulated network, its steps against a real namewise server.
+//!
+//! ```text
+//! client ──STEP QUERY──► namewise ──► Stage: the first entry of the ranges that cover the step, or outstanding
+//!        ◄─CHECK_ANSWER─                └─ STEP REPLY, TIMEOUT, CHECK_OUT_QUERY act on what is outstanding
+//! ```
+//!
+//! *When time passes*: `TIME_PASSES` says how much. Else none passes, except where the script could not go on: an answer that is
+//! checked, or a question to a server that is replied to, is waited for. A query that is checked next is waited for at
+//! the number of its own step, unless the servers of the step that checks it would answer what is outstanding (as they do in
+//! Unbound's player).
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+use nw_resolve::{Forward, ResolverConfig, Via};
+use nw_wire::message::Message;
+use nw_wire::name::Name;
+
+use super::config::{self, Settings};
+use super::syntax::{Action, EntryText, Script, Step};
+use crate::dice::Dice;
+use crate::entry::{Entry, EntryError};
+use crate::exec::{Executor, Micros};
+use crate::expr::{Variables, evaluate};
+use crate::matching::Difference;
+use crate::net::{Arrival, Datagram, Door, Host, Net};
+use crate::packet::Packet;
+use crate::play::Options;
+use crate::record::parse_question;
+use crate::report::{Failure, Outcome, Report, Run};
+use crate::server::{Server, ServerHost, ServerSpec};
+
+/// Where the engine sits; scripts play every other address.
+const ENGINE: [&str; 2] = ["192.0.0.8", "100::8"];
+/// The longest that anything is waited for where the script does not say: the engine gives up long before.
+const PATIENCE: Micros = 120_000_000;
+const SECOND: Micros = 1_000_000;
+
+/// Play `text`.
+pub fn play(text: &str, options: &Options) -> Report {
+    let script = match Script::parse(text) {
+        Ok(script) => script,
+        Err(error) => return unreadable(String::new(), error.to_string()),
+    };
+    let (stage, steps) = match compile(&script) {
+        Ok(compiled) => compiled,
+        Err(error) => return unreadable(script.title, error.to_string()),
+    };
+    let (settings, mut unsupported) = config::read(&script);
+    for step in &script.steps {
+        if let Action::Foreign(kind) = &step.action
+            && !unsupported.contains(kind)
+        {
+            unsupported.push(kind.clone());
+        }
+    }
+    if !unsupported.is_empty() {
+        return Report::new("rpl", script.title, Outcome::Unsupported { reasons: unsupported });
+    }
+    let mut player = Player::new(stage, settings, options);
+    let outcome = player.play(&steps);
+    let mut report = Report::new("rpl", script.title, outcome);
+    report.run = player.run(options);
+    player.net.clear();
+    report
+}
+
+fn unreadable(title: String, problem: String) -> Report {
+    Report::new("rpl", title, Outcome::Unreadable { problem })
+}
+
+/// A step with its entry in wire form.
+struct Move {
+    number: u64,
+    line: usize,
+    action: Action,
+    entry: Option<Entry>,
+}
+
+fn compile(script: &Script) -> Result<(Stage, Vec<Move>), EntryError> {
+    let mut stage = Stage::default();
+    for range in &script.ranges {
+        let entries: Result<Vec<Entry>, EntryError> = range.entries.iter().map(Entry::compile).collect();
+        let addresses = range.addresses.clone();
+        stage.ranges.push(Scene { from: range.from, to: range.to, addresses, entries: entries? });
+    }
+    let checked = |text: &EntryText| Entry::compile(text).map(Entry::or_match_all);
+    let steps: Result<Vec<Move>, EntryError> = script
+        .steps
+        .iter()
+        .map(|Step { number, action, line }| {
+            let entry = match action {
+                Action::Query(text) | Action::Reply(text) => Some(Entry::compile(text)?),
+                Action::CheckAnswer(text) | Action::CheckOutQuery(text) => Some(checked(text)?),
+                _ => None,
+            };
+            Ok(Move { number: *number, line: *line, action: action.clone(), entry })
+        })
+        .collect();
+    Ok((stage, steps?))
+}
+
+/// The scripted servers: every address but the engine's and the clients'.
+#[derive(Default)]
+struct Stage {
+    ranges: Vec<Scene>,
+    step: Cell<u64>,
+    outstanding: RefCell<Vec<Outstanding>>,
+    unanswered: RefCell<Vec<String>>,
+}
+
+struct Scene {
+    from: u64,
+    to: u64,
+    addresses: Vec<IpAddr>,
+    entries: Vec<Entry>,
+}
+
+/// A question that no entry has answered.
+#[derive(Clone)]
+struct Outstanding {
+    datagram: Datagram,
+    packet: Packet,
+}
+
+impl Stage {
+    /// The entry that answers `packet` at `server` in step `step`.
+    fn entry(&self, step: u64, server: IpAddr, packet: &Packet, via: Via) -> Option<&Entry> {
+        self.ranges
+            .iter()
+            .filter(|scene| (scene.from..=scene.to).contains(&step))
+            .filter(|scene| scene.addresses.is_empty() || scene.addresses.contains(&server))
+            .flat_map(|scene| &scene.entries)
+            .find(|entry| entry.difference(packet, via).is_none())
+    }
+
+    fn plays(&self, server: IpAddr) -> bool {
+        self.ranges.iter().any(|scene| scene.addresses.is_empty() || scene.addresses.contains(&server))
+    }
+
+    /// Whether what is outstanding would be answered in step `step`.
+    fn would_answer(&self, step: u64) -> bool {
+        self.outstanding.borrow().iter().any(|waiting| {
+            self.entry(step, waiting.datagram.to.ip(), &waiting.packet, waiting.datagram.via).is_some()
+        })
+    }
+
+    /// Go to step `step`; what its ranges answer of the outstanding is answered.
+    fn enter(&self, net: &Net, step: u64) {
+        self.step.set(step);
+        let waiting = std::mem::take(&mut *self.outstanding.borrow_mut());
+        for one in waiting {
+            match self.entry(step, one.datagram.to.ip(), &one.packet, one.datagram.via) {
+                Some(entry) => send_answer(net, &one.datagram, &one.packet, entry),
+                None => self.outstanding.borrow_mut().push(one),
+            }
+        }
+    }
+
+    /// Drop the questions whose asker has given up.
+    fn forget_abandoned(&self, net: &Net) {
+        self.outstanding.borrow_mut().retain(|waiting| net.is_open(waiting.datagram.from));
+    }
+}
+
+fn send_answer(net: &Net, datagram: &Datagram, packet: &Packet, entry: &Entry) {
+    let Some(messages) = entry.answer(&datagram.bytes, packet) else { return };
+    let (net, datagram) = (net.clone(), datagram.clone());
+    let at = net.clock().now() + entry.delay();
+    net.clone().clock().at(at, move || {
+        for message in messages {
+            net.reply(&datagram, message);
+        }
+    });
+}
+
+/// The stage as a host.
+struct StageHost(Rc<Stage>);
+
+impl Host for StageHost {
+    fn receive(&self, net: &Net, datagram: Datagram) {
+        let stage = &self.0;
+        let Ok(message) = Message::parse(&datagram.bytes) else { return };
+        let packet = Packet::of(&message);
+        let step = stage.step.get();
+        if let Some(entry) = stage.entry(step, datagram.to.ip(), &packet, datagram.via) {
+            send_answer(net, &datagram, &packet, entry);
+            return;
+        }
+        if let Some(question) = packet.question.first() {
+            let line = format!("step {step}: {} {} to {}", question.name, question.rtype, datagram.to);
+            stage.unanswered.borrow_mut().push(line);
+        }
+        stage.outstanding.borrow_mut().push(Outstanding { datagram, packet });
+    }
+
+    fn door(&self, to: SocketAddr) -> Door {
+        if self.0.plays(to.ip()) { Door::Open } else { Door::Silent }
+    }
+}
+
+/// A client's question, and its answer when there is one.
+struct Asked {
+    reply: Rc<RefCell<Option<Vec<u8>>>>,
+    via: Via,
+    /// It was compared with already.
+    checked: Cell<bool>,
+}
+
+struct Player {
+    net: Net,
+    clock: Executor,
+    stage: Rc<Stage>,
+    server: Rc<Server>,
+    settings: Settings,
+    dice: Dice,
+    asked: Vec<Asked>,
+    variables: Variables,
+}
+
+impl Player {
+    fn new(stage: Stage, settings: Settings, options: &Options) -> Player {
+        let clock = Executor::new();
+        let net = Net::new(clock.clone(), options.seed);
+        let addresses: Vec<IpAddr> =
+            ENGINE.iter().map(|address| address.parse().expect("both are literal addresses")).collect();
+        let spec = ServerSpec {
+            addresses: addresses.clone(),
+            resolver: Some(resolver_config(&settings)),
+            nsid: settings.nsid.clone(),
+            identity: settings.identity.clone(),
+            unix_s: settings.unix_s,
+            ..ServerSpec::default()
+        };
+        let server = Server::start(&net, spec);
+        let stage = Rc::new(stage);
+        net.place_everywhere(Rc::new(StageHost(Rc::clone(&stage))));
+        for address in addresses {
+            net.place(address, Rc::new(ServerHost(Rc::clone(&server))));
+        }
+        let dice = Dice::stream(options.seed, "clients");
+        let (asked, variables) = (Vec::new(), Variables::new());
+        Player { net, clock, stage, server, settings, dice, asked, variables }
+    }
+
+    fn run(&self, options: &Options) -> Run {
+        Run {
+            seed: options.seed,
+            virtual_us: self.clock.now(),
+            upstream_queries: self.server.world().asked().len(),
+            fingerprint: self.net.log(|log| format!("{:016x}", log.hash())),
+            unanswered: self.stage.unanswered.borrow().clone(),
+            log: self.net.log(|log| {
+                let events = if options.log { log.events() } else { &[] };
+                events.iter().map(ToString::to_string).collect()
+            }),
+        }
+    }
+
+    fn play(&mut self, steps: &[Move]) -> Outcome {
+        for (at, step) in steps.iter().enumerate() {
+            self.stage.forget_abandoned(&self.net);
+            self.stage.enter(&self.net, step.number);
+            self.clock.run_ready();
+            if let Err(difference) = self.step(step, &steps[at + 1..]) {
+                return self.judge(step, difference);
+            }
+        }
+        Outcome::Pass
+    }
+
+    /// A difference that only shows the lack of what `minimal-responses: no` asks for is no failure of what there is.
+    fn judge(&self, step: &Move, difference: Difference) -> Outcome {
+        let beside = matches!(difference.field, "authority" | "additional") && difference.got == "none";
+        let positive = step.entry.as_ref().is_some_and(|entry| !entry.packet().sections[0].is_empty());
+        if self.settings.full_responses && beside && positive {
+            return Outcome::Unsupported { reasons: vec!["minimal-responses: no".to_owned()] };
+        }
+        Outcome::Fail(Failure::of(step.number, step.line, difference))
+    }
+
+    fn step(&mut self, step: &Move, later: &[Move]) -> Result<(), Difference> {
+        match (&step.action, &step.entry) {
+            (Action::Query(_), Some(entry)) => {
+                self.query(entry);
+                self.wait_for_query(later);
+                Ok(())
+            }
+            (Action::CheckAnswer(_), Some(entry)) => self.check_answer(entry),
+            (Action::Reply(_), Some(entry)) => self.reply(entry),
+            (Action::CheckOutQuery(_), Some(entry)) => self.check_out_query(entry),
+            (Action::Timeout(server), _) => self.timeout(*server),
+            (Action::Elapse(time), _) => {
+                self.clock.run_until(self.clock.now() + time);
+                Ok(())
+            }
+            (Action::ElapseEval(expr), _) => {
+                let seconds = self.evaluate(expr)?;
+                let time = u64::try_from(seconds).unwrap_or(0).saturating_mul(SECOND);
+                self.clock.run_until(self.clock.now().saturating_add(time));
+                Ok(())
+            }
+            (Action::Assign(name, expr), _) => {
+                let value = self.evaluate(expr)?;
+                self.variables.insert(name.clone(), value);
+                Ok(())
+            }
+            (Action::FlushMessage(text) | Action::ExpireMessage(text), _) => self.forget(text),
+            _ => Ok(()),
+        }
+    }
+
+    fn evaluate(&self, expr: &str) -> Result<i64, Difference> {
+        let now = i64::try_from(self.settings.unix_s + self.clock.now() / SECOND).unwrap_or(i64::MAX);
+        evaluate(expr, now, &self.variables).map_err(|error| Difference {
+            field: "expression",
+            expected: "a number".to_owned(),
+            got: error.to_string(),
+        })
+    }
+
+    /// `name type class`: its answer is looked up again the next time.
+    fn forget(&self, text: &str) -> Result<(), Difference> {
+        let question = parse_question(text, Name::root().as_ref()).map_err(|error| Difference {
+            field: "message",
+            expected: "name type class".to_owned(),
+            got: error.to_string(),
+        })?;
+        self.server.flush(question.name.as_ref(), question.rtype);
+        Ok(())
+    }
+
+    // CLIENTS
+
+    fn query(&mut self, entry: &Entry) {
+        let client = entry.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let via = if entry.matches.contains(&crate::matching::Match::Tcp) { Via::Tcp } else { Via::Udp };
+        let id = u16::try_from(self.dice.below(0x10000)).expect("below 2^16");
+        let wire = entry.packet().to_wire(id);
+        let engine: IpAddr =
+            ENGINE[usize::from(client.is_ipv6())].parse().expect("both are literal addresses");
+        let socket = self.net.bind(client, &mut self.dice);
+        let reply: Rc<RefCell<Option<Vec<u8>>>> = Rc::default();
+        let slot = Rc::clone(&reply);
+        self.clock.spawn(async move {
+            socket.send(SocketAddr::new(engine, 53), via, wire);
+            if let Some(Arrival::Message(_, message)) = socket.receive(Micros::MAX).await {
+                *slot.borrow_mut() = Some(message);
+            }
+        });
+        self.asked.push(Asked { reply, via, checked: Cell::new(false) });
+        self.clock.run_ready();
+    }
+
+    fn all_answered(&self) -> bool {
+        self.asked.iter().all(|asked| asked.reply.borrow().is_some())
+    }
+
+    fn answered(&self) -> usize {
+        self.asked.iter().filter(|asked| asked.reply.borrow().is_some()).count()
+    }
+
+    /// After a QUERY: let time pass until its answer, where the script goes on to check it.
+    fn wait_for_query(&self, later: &[Move]) {
+        let next = later.iter().find(|step| !matches!(step.action, Action::Nothing | Action::Assign(..)));
+        let Some(Move { action: Action::CheckAnswer(_), number, .. }) = next else { return };
+        if !self.stage.would_answer(*number) {
+            self.clock.run_while_pending(self.clock.now() + PATIENCE, || self.all_answered());
+        }
+    }
+
+    fn check_answer(&self, entry: &Entry) -> Result<(), Difference> {
+        loop {
+            match self.compare_answers(entry) {
+                Ok(()) => return Ok(()),
+                Err(difference) => {
+                    let before = self.answered();
+                    let limit = self.clock.now() + PATIENCE;
+                    let more = !self.all_answered()
+                        && self.clock.run_while_pending(limit, || self.answered() > before);
+                    if !more {
+                        return Err(difference);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The last answer received; of those that were not checked yet, any that matches.
+    fn compare_answers(&self, entry: &Entry) -> Result<(), Difference> {
+        let mut found: Option<Difference> = None;
+        let fresh =
+            self.asked.iter().rev().filter(|asked| !asked.checked.get() && asked.reply.borrow().is_some());
+        let candidates: Vec<&Asked> = fresh.collect();
+        let last = self.asked.iter().rev().find(|asked| asked.reply.borrow().is_some());
+        let again: Vec<&Asked> = if candidates.is_empty() && self.all_answered() {
+            last.into_iter().collect()
+        } else {
+            candidates
+        };
+        for asked in again {
+            let reply = asked.reply.borrow();
+            let Some(reply) = reply.as_ref() else { continue };
+            let difference = match Message::parse(reply) {
+                Ok(message) => entry.difference(&Packet::of(&message), asked.via),
+                Err(error) => Some(Difference {
+                    field: "message",
+                    expected: "a message".to_owned(),
+                    got: error.to_string(),
+                }),
+            };
+            match difference {
+                None => {
+                    asked.checked.set(true);
+                    return Ok(());
+                }
+                Some(difference) => found = found.or(Some(difference)),
+            }
+        }
+        let expected = "an answer".to_owned();
+        Err(found.unwrap_or(Difference { field: "answer", expected, got: "no reply".to_owned() }))
+    }
+
+    // SERVERS
+
+    /// Let time pass until a question to a server is outstanding for which `wanted` holds; take it out.
+    fn take_outstanding(&self, wanted: impl Fn(&Outstanding) -> bool) -> Option<Outstanding> {
+        let position = || {
+            self.stage.forget_abandoned(&self.net);
+            self.stage.outstanding.borrow().iter().position(&wanted)
+        };
+        let limit = self.clock.now() + PATIENCE;
+        if !self.clock.run_while_pending(limit, || position().is_some()) {
+            return None;
+        }
+        position().map(|at| self.stage.outstanding.borrow_mut().remove(at))
+    }
+
+    fn nothing_outstanding(&self, entry: Option<&Entry>) -> Difference {
+        let asked = entry.and_then(|entry| entry.packet().question.first());
+        let expected = asked.map_or("a question to a server".to_owned(), |question| {
+            format!("{} {} to a server", question.name, question.rtype)
+        });
+        let waiting = self.stage.outstanding.borrow();
+        let others: Vec<String> = waiting
+            .iter()
+            .filter_map(|one| one.packet.question.first().map(|q| format!("{} {}", q.name, q.rtype)))
+            .collect();
+        let got = if others.is_empty() { "none outstanding".to_owned() } else { others.join(", ") };
+        Difference { field: "upstream query", expected, got }
+    }
+
+    fn reply(&self, entry: &Entry) -> Result<(), Difference> {
+        let wanted = |one: &Outstanding| {
+            entry.address.is_none_or(|address| address == one.datagram.to.ip())
+                && entry.difference(&one.packet, one.datagram.via).is_none()
+        };
+        let Some(one) = self.take_outstanding(wanted) else {
+            return Err(self.nothing_outstanding(Some(entry)));
+        };
+        send_answer(&self.net, &one.datagram, &one.packet, entry);
+        self.clock.run_ready();
+        Ok(())
+    }
+
+    /// The question stays unanswered: time passes until its asker gives it up.
+    fn timeout(&self, server: Option<IpAddr>) -> Result<(), Difference> {
+        let wanted = |one: &Outstanding| server.is_none_or(|server| server == one.datagram.to.ip());
+        let Some(one) = self.take_outstanding(wanted) else { return Err(self.nothing_outstanding(None)) };
+        let limit = self.clock.now() + PATIENCE;
+        self.clock.run_while_pending(limit, || !self.net.is_open(one.datagram.from));
+        self.clock.run_ready();
+        Ok(())
+    }
+
+    fn check_out_query(&self, entry: &Entry) -> Result<(), Difference> {
+        let limit = self.clock.now() + PATIENCE;
+        self.clock.run_while_pending(limit, || {
+            self.stage.forget_abandoned(&self.net);
+            !self.stage.outstanding.borrow().is_empty()
+        });
+        let outstanding = self.stage.outstanding.borrow();
+        let of_server =
+            |one: &&Outstanding| entry.address.is_none_or(|address| address == one.datagram.to.ip());
+        let differences: Vec<Option<Difference>> = outstanding
+            .iter()
+            .filter(of_server)
+            .map(|one| entry.difference(&one.packet, one.datagram.via))
+            .collect();
+        if differences.iter().any(Option::is_none) {
+            return Ok(());
+        }
+        match differences.into_iter().flatten().next() {
+            Some(difference) => Err(difference),
+            None => Err(self.nothing_outstanding(Some(entry))),
+        }
+    }
+}
+
+fn resolver_config(settings: &Settings) -> ResolverConfig {
+    let mut config = ResolverConfig {
+        qname_minimisation: settings.minimise,
+        nxdomain_cut: settings.nxdomain_cut,
+        ipv4: settings.ipv4,
+        ipv6: settings.ipv6,
+        ask_loopback: settings.ask_loopback,
+        ..ResolverConfig::default()
+    };
+    if !settings.hints.is_empty() {
+        let name: Name = "hint.root-servers.net.".parse().expect("a literal name");
+        config.hints.push((name, settings.hints.clone()));
+    }
+    for (suffix, servers) in &settings.stubs {
+        config.forwards.push(Forward::authoritative(suffix.clone(), servers.clone()));
+    }
+    for (suffix, servers) in &settings.forwards {
+        config.forwards.push(Forward::new(suffix.clone(), servers.clone()));
+    }
+    if let Some(seconds) = settings.max_ttl {
+        config.budget.max_ttl = seconds;
+        config.budget.max_negative_ttl = config.budget.max_negative_ttl.min(seconds);
+    }
+    if let Some(seconds) = settings.min_ttl {
+        config.budget.min_ttl = seconds;
+    }
+    config
+}

@@ -1,0 +1,316 @@
+//! Hosts that a scenario writes down: an authoritative server with its zones, and rules where it misbehaves.
+//!
+//! Pure: a question goes in, what is sent comes out. The same actors play on the simulated network and, for peers, on sockets.
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use nw_resolve::Via;
+use nw_wire::code::{Opcode, Rcode, RrType};
+use nw_wire::header::Flags;
+use nw_wire::message::Message;
+use nw_wire::name::{Name, NameRef};
+use nw_zone::Zone;
+use nw_zone::scan::{LoadOptions, Text, load};
+
+use super::format::{Junk, RuleTable, Transport};
+use crate::entry::apply_reply_word;
+use crate::exec::Micros;
+use crate::front::{self, Front};
+use crate::net::{Arrival, Datagram, Door, Host, Net};
+use crate::packet::{Edns, Packet};
+use crate::record::{DEFAULT_TTL, Record};
+
+/// The address that false answers give.
+pub const POISON: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 66);
+
+/// What an actor does about a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Emission {
+    /// Send this, so much later, from there.
+    Reply {
+        /// Microseconds from now.
+        after: Micros,
+        /// The address that it says it comes from.
+        from: SocketAddr,
+        /// The message.
+        bytes: Vec<u8>,
+    },
+    /// Say that nobody listens.
+    Refused,
+    /// Close the stream.
+    Closed,
+}
+
+/// A scripted host.
+pub struct Actor {
+    zones: RefCell<Vec<Zone>>,
+    rules: Vec<Rule>,
+}
+
+/// A rule with its words understood.
+struct Rule {
+    table: RuleTable,
+    qname: Option<Name>,
+    subdomain: Option<Name>,
+    qtype: Option<RrType>,
+    rcode: Rcode,
+    flags: Flags,
+    met: Cell<u32>,
+}
+
+/// Read a zone written in a scenario. The error names the line within it.
+pub fn read_zone(apex: &str, text: &str) -> Result<Zone, String> {
+    let origin: Name = apex.parse().map_err(|_| format!("zone {apex:?}: no domain name"))?;
+    let options = LoadOptions { threads: 1, ..LoadOptions::default() };
+    let mut source = Text::new(apex, text.as_bytes());
+    load(&mut source, origin.as_ref(), &options).map_err(|errors| format!("zone {apex}: {errors}"))
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    text.parse().map_err(|_| format!("{text:?} is no domain name"))
+}
+
+impl Rule {
+    fn new(table: &RuleTable) -> Result<Rule, String> {
+        let mut head = Packet { flags: Flags::default().with_qr(true), ..Packet::default() };
+        let default = vec!["AA".to_owned()];
+        for word in table.flags.as_ref().unwrap_or(&default).iter().chain(&table.rcode) {
+            if !apply_reply_word(word, &mut head) {
+                return Err(format!("rule: {word:?} is no flag or rcode"));
+            }
+        }
+        let rule = Rule {
+            qname: table.qname.as_deref().map(name).transpose()?,
+            subdomain: table.subdomain.as_deref().map(name).transpose()?,
+            qtype: match &table.qtype {
+                Some(word) => Some(word.parse().map_err(|_| format!("rule: {word:?} is no type"))?),
+                None => None,
+            },
+            rcode: head.rcode,
+            flags: head.flags,
+            met: Cell::new(0),
+            table: table.clone(),
+        };
+        // Every record is read once, so that a mistake is found before anything is played.
+        rule.sections(Name::root().as_ref())?;
+        Ok(rule)
+    }
+
+    fn fits(&self, query: &Packet, via: Via) -> bool {
+        let Some(question) = query.question.first() else { return false };
+        let name = question.name.as_ref();
+        let fits = self.qname.as_ref().is_none_or(|qname| qname.as_ref() == name)
+            && self.subdomain.as_ref().is_none_or(|top| name.is_at_or_below(top.as_ref()))
+            && self.qtype.is_none_or(|qtype| qtype == question.rtype)
+            && self.table.via.is_none_or(|transport| (transport == Transport::Tcp) == (via == Via::Tcp))
+            && self.table.edns.is_none_or(|edns| edns == query.edns.is_some());
+        if !fits {
+            return false;
+        }
+        let met = self.met.get();
+        self.met.set(met + 1);
+        met >= self.table.skip && self.table.first.is_none_or(|first| met - self.table.skip < first)
+    }
+
+    fn is_written(&self) -> bool {
+        let table = &self.table;
+        table.answer.is_some()
+            || table.authority.is_some()
+            || table.additional.is_some()
+            || table.rcode.is_some()
+    }
+
+    fn sections(&self, qname: NameRef<'_>) -> Result<[Vec<Record>; 3], String> {
+        let read = |lines: &Option<Vec<String>>| -> Result<Vec<Record>, String> {
+            let lines = lines.iter().flatten();
+            lines
+                .map(|line| {
+                    let line = line.replace("{qname}", &qname.to_string());
+                    Record::parse(&line, NameRef::ROOT, DEFAULT_TTL)
+                        .map_err(|error| format!("{line:?}: {error}"))
+                })
+                .collect()
+        };
+        Ok([read(&self.table.answer)?, read(&self.table.authority)?, read(&self.table.additional)?])
+    }
+}
+
+impl Actor {
+    /// A host with these zones and rules, or what is wrong with a rule.
+    pub fn new(zones: Vec<Zone>, rules: &[RuleTable]) -> Result<Actor, String> {
+        let rules = rules.iter().map(Rule::new).collect::<Result<Vec<Rule>, String>>()?;
+        Ok(Actor { zones: RefCell::new(zones), rules })
+    }
+
+    /// Serve these zones in place of those of the same name.
+    pub fn swap(&self, changed: Vec<Zone>) {
+        let mut zones = self.zones.borrow_mut();
+        zones.retain(|zone| changed.iter().all(|new| new.apex() != zone.apex()));
+        zones.extend(changed);
+    }
+
+    /// What a connection meets.
+    pub fn door(&self) -> Door {
+        let closed = |rule: &Rule| {
+            let table = &rule.table;
+            table.refuse
+                && table.via == Some(Transport::Tcp)
+                && table.qname.is_none()
+                && table.subdomain.is_none()
+        };
+        if self.rules.iter().any(closed) { Door::Refused } else { Door::Open }
+    }
+
+    /// What is done about a question.
+    pub fn respond(&self, asked: &Datagram) -> Vec<Emission> {
+        let parsed = Message::parse(&asked.bytes).ok().map(|message| Packet::of(&message));
+        let Some(query) = parsed else { return self.truly(asked, 0) };
+        let Some(rule) = self.rules.iter().find(|rule| rule.fits(&query, asked.via)) else {
+            return self.truly(asked, 0);
+        };
+        let after = rule.table.delay_ms * 1000;
+        let mut emissions: Vec<Emission> = Vec::new();
+        for kind in &rule.table.junk {
+            emissions.extend(junk(*kind, asked, &query, after));
+        }
+        if rule.table.refuse {
+            emissions.push(Emission::Refused);
+        } else if rule.table.close {
+            emissions.push(Emission::Closed);
+        } else if rule.table.truncate {
+            let flags = rule.flags.with_tc(true);
+            emissions.push(reply(asked, after, self.written(rule, &query, flags, false).to_wire(id(asked))));
+        } else if rule.is_written() {
+            let packet = self.written(rule, &query, rule.flags, true);
+            let limit = match asked.via {
+                Via::Udp => query.edns.as_ref().map_or(512, |edns| usize::from(edns.payload)),
+                Via::Tcp => usize::from(u16::MAX),
+            };
+            emissions.push(reply(asked, after, packet.to_wire_within(id(asked), limit)));
+        } else if !rule.table.drop {
+            emissions.extend(self.truly(asked, after).into_iter().map(|emission| match emission {
+                Emission::Reply { after, from, bytes } if rule.table.without_opt => {
+                    Emission::Reply { after, from, bytes: without_opt(bytes) }
+                }
+                other => other,
+            }));
+        }
+        emissions
+    }
+
+    /// The answer from the zones.
+    fn truly(&self, asked: &Datagram, after: Micros) -> Vec<Emission> {
+        match front::handle(&self.zones.borrow(), false, &asked.bytes, asked.via) {
+            Front::Reply(bytes) => vec![reply(asked, after, bytes)],
+            Front::Drop | Front::Ask(_) => Vec::new(),
+        }
+    }
+
+    fn written(&self, rule: &Rule, query: &Packet, flags: Flags, with_sections: bool) -> Packet {
+        let qname = query.question.first().map_or(NameRef::ROOT.to_buf(), |question| question.name);
+        let sections = rule.sections(qname.as_ref()).unwrap_or_default();
+        let edns = if rule.table.without_opt { None } else { query.edns.as_ref().map(|_| Edns::default()) };
+        Packet {
+            flags: flags.with_rd(query.flags.rd()),
+            rcode: rule.rcode,
+            question: query.question.clone(),
+            sections: if with_sections { sections } else { Default::default() },
+            edns,
+            raw: None,
+        }
+    }
+}
+
+fn id(asked: &Datagram) -> u16 {
+    asked.bytes.first_chunk().map_or(0, |id| u16::from_be_bytes(*id))
+}
+
+fn reply(asked: &Datagram, after: Micros, bytes: Vec<u8>) -> Emission {
+    Emission::Reply { after, from: asked.to, bytes }
+}
+
+fn without_opt(bytes: Vec<u8>) -> Vec<u8> {
+    match Message::parse(&bytes) {
+        Ok(message) => Packet { edns: None, ..Packet::of(&message) }.to_wire(message.id()),
+        Err(_) => bytes,
+    }
+}
+
+/// A false answer to `asked`.
+fn junk(kind: Junk, asked: &Datagram, query: &Packet, after: Micros) -> Option<Emission> {
+    let question = *query.question.first()?;
+    let mut packet = Packet {
+        flags: Flags::default().with_qr(true).with_aa(true),
+        question: vec![question],
+        sections: [
+            vec![Record {
+                owner: question.name.to_name(),
+                rtype: RrType::A,
+                class: question.class,
+                ttl: 86_400,
+                rdata: POISON.octets().to_vec(),
+            }],
+            Vec::new(),
+            Vec::new(),
+        ],
+        ..Packet::default()
+    };
+    let (mut id, mut from) = (id(asked), asked.to);
+    match kind {
+        Junk::WrongId => id ^= 0x5555,
+        Junk::WrongQuestion => packet.question[0].name = question.name.as_ref().with_label(b"x")?,
+        Junk::WrongCase => {
+            let other: Vec<u8> = question
+                .name
+                .as_ref()
+                .wire()
+                .iter()
+                .map(|octet| match octet {
+                    octet if octet.is_ascii_alphabetic() => octet ^ 0x20,
+                    octet => *octet,
+                })
+                .collect();
+            packet.question[0].name = NameRef::from_wire(&other).ok()?.to_buf();
+        }
+        Junk::WrongType => packet.question[0].rtype = RrType::TXT,
+        Junk::NoQuestion => packet.question.clear(),
+        Junk::WrongPort => from.set_port(5353),
+        Junk::WrongAddress => from.set_ip(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 99))),
+        Junk::NotAReply => packet.flags = packet.flags.with_qr(false),
+        Junk::WrongOpcode => packet.flags = packet.flags.with_opcode(Opcode::NOTIFY),
+        Junk::Garbage => {}
+    }
+    let mut bytes = packet.to_wire(id);
+    if kind == Junk::Garbage {
+        // The counts promise more than there is.
+        bytes.truncate(bytes.len() - 3);
+    }
+    Some(Emission::Reply { after, from, bytes })
+}
+
+/// An [`Actor`] on the simulated network.
+pub struct ActorHost(pub std::rc::Rc<Actor>);
+
+impl Host for ActorHost {
+    fn receive(&self, net: &Net, datagram: Datagram) {
+        for emission in self.0.respond(&datagram) {
+            match emission {
+                Emission::Reply { after, from, bytes } => {
+                    let (later, to, via) = (net.clone(), datagram.from, datagram.via);
+                    let send = move || later.send(Datagram { from, to, via, bytes });
+                    if after == 0 { send() } else { net.clock().at(net.clock().now() + after, send) }
+                }
+                Emission::Refused => net.turn_away(&datagram, Arrival::Refused),
+                Emission::Closed => net.turn_away(&datagram, Arrival::Closed),
+            }
+        }
+    }
+
+    fn door(&self, _to: SocketAddr) -> Door {
+        self.0.door()
+    }
+}

@@ -1,0 +1,151 @@
+//! `expect`: what was seen against what must be seen, the first difference first.
+
+#[cfg(test)]
+mod tests;
+
+use nw_resolve::{Step, Via};
+use nw_wire::code::{Rcode, RrType};
+use nw_wire::name::NameRef;
+
+use super::format::{Count, ExpectTable};
+use crate::exec::Micros;
+use crate::matching::{Difference, extended_errors, flag_words, listed};
+use crate::packet::Packet;
+use crate::record::{DEFAULT_TTL, Record, as_set, parse_question};
+
+/// What one step showed.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The reply, if there was one.
+    pub reply: Option<Packet>,
+    /// Its length.
+    pub octets: usize,
+    /// Time from question to reply.
+    pub took: Micros,
+    /// Whom the resolver asked meanwhile, by the name of the host, and over what.
+    pub asked: Vec<(String, Via)>,
+    /// Why it did what it did; empty when the cache answered.
+    pub reasons: Vec<String>,
+}
+
+/// The slugs of `steps`.
+pub fn reasons(steps: &[Step]) -> Vec<String> {
+    steps.iter().map(|step| step.reason.slug().to_owned()).collect()
+}
+
+/// What a client sees on the wire. Time and what goes on behind the resolver are [`behind`]'s.
+pub fn reply(expect: &ExpectTable, seen: &Seen) -> Option<Difference> {
+    let Some(reply) = &seen.reply else {
+        return (!expect.silence).then(|| differs("reply", "an answer", "none"));
+    };
+    if expect.silence {
+        return Some(differs("reply", "none", format!("{} with {} octets", reply.rcode, seen.octets)));
+    }
+    if let Some(rcode) = &expect.rcode
+        && rcode.parse::<Rcode>() != Ok(reply.rcode)
+    {
+        return Some(differs("rcode", rcode, reply.rcode));
+    }
+    let words = flag_words(reply.flags);
+    let has = |flag: &String| words.split(' ').any(|word| word.eq_ignore_ascii_case(flag));
+    if let Some(flag) = expect.flags.iter().find(|flag| !has(flag)) {
+        return Some(differs("flags", flag, words));
+    }
+    if let Some(flag) = expect.no_flags.iter().find(|flag| has(flag)) {
+        return Some(differs("flags", format!("no {flag}"), words));
+    }
+    let sections =
+        [("answer", &expect.answer), ("authority", &expect.authority), ("additional", &expect.additional)];
+    for ((field, lines), got) in sections.into_iter().zip(&reply.sections) {
+        let Some(lines) = lines else { continue };
+        let wanted = match records(lines) {
+            Ok(wanted) => wanted,
+            Err(problem) => return Some(differs(field, "records", problem)),
+        };
+        if as_set(&wanted, expect.ttl) != as_set(got, expect.ttl) {
+            return Some(differs(field, listed(&wanted), listed(got)));
+        }
+    }
+    let all: Vec<Record> = reply.sections.iter().flatten().cloned().collect();
+    let present = as_set(&all, expect.ttl);
+    for line in &expect.contains {
+        match Record::parse(line, NameRef::ROOT, DEFAULT_TTL) {
+            Ok(wanted) if as_set(std::slice::from_ref(&wanted), expect.ttl).is_subset(&present) => {}
+            Ok(wanted) => return Some(differs("contains", wanted, listed(&all))),
+            Err(error) => return Some(differs("contains", line, error)),
+        }
+    }
+    for line in &expect.lacks {
+        let found =
+            match (Record::parse(line, NameRef::ROOT, DEFAULT_TTL), parse_question(line, NameRef::ROOT)) {
+                (Ok(unwanted), _) => all.iter().any(|record| record.key() == unwanted.key()),
+                (_, Ok(owner)) => all.iter().any(|record| {
+                    record.owner.as_ref() == owner.name.as_ref()
+                        && (owner.rtype == RrType::ANY || record.rtype == owner.rtype)
+                }),
+                (Err(error), Err(_)) => return Some(differs("lacks", line, error)),
+            };
+        if found {
+            return Some(differs("lacks", format!("no {line}"), listed(&all)));
+        }
+    }
+    let told: Vec<u16> = extended_errors(reply).into_iter().map(|(code, _)| code).collect();
+    if let Some(code) = expect.ede.iter().find(|code| !told.contains(code)) {
+        return Some(differs("ede", code, format!("{told:?}")));
+    }
+    if let Some(opt) = expect.opt
+        && opt != reply.edns.is_some()
+    {
+        return Some(differs("opt", opt, reply.edns.is_some()));
+    }
+    match expect.max_octets {
+        Some(most) if seen.octets > most => Some(differs("max_octets", most, seen.octets)),
+        _ => None,
+    }
+}
+
+/// What only the simulation knows: questions to servers, reasons, time.
+pub fn behind(expect: &ExpectTable, seen: &Seen) -> Option<Difference> {
+    let count = |field: &'static str, wanted: Option<Count>, number: usize| {
+        let wanted = wanted.filter(|wanted| !wanted.holds(number))?;
+        Some(differs(field, wanted, number))
+    };
+    if let Some(difference) = count("upstream", expect.upstream, seen.asked.len()) {
+        return Some(difference);
+    }
+    let tcp = seen.asked.iter().filter(|(_, via)| *via == Via::Tcp).count();
+    if let Some(difference) = count("upstream_tcp", expect.upstream_tcp, tcp) {
+        return Some(difference);
+    }
+    for (host, wanted) in &expect.asked {
+        let number = seen.asked.iter().filter(|(asked, _)| asked == host).count();
+        if !wanted.holds(number) {
+            return Some(differs("asked", format!("{host}: {wanted}"), number));
+        }
+    }
+    let mut rest = seen.reasons.iter();
+    for wanted in &expect.reasons {
+        if !rest.any(|reason| reason == wanted) {
+            return Some(differs("reasons", expect.reasons.join(" "), seen.reasons.join(" ")));
+        }
+    }
+    if let Some(unwanted) = expect.no_reasons.iter().find(|unwanted| seen.reasons.contains(unwanted)) {
+        return Some(differs("reasons", format!("no {unwanted}"), seen.reasons.join(" ")));
+    }
+    let took_ms = seen.took / 1000;
+    if let Some(most) = expect.max_ms.filter(|most| took_ms > *most) {
+        return Some(differs("max_ms", most, took_ms));
+    }
+    expect.min_ms.filter(|least| took_ms < *least).map(|least| differs("min_ms", least, took_ms))
+}
+
+fn records(lines: &[String]) -> Result<Vec<Record>, String> {
+    let read = |line: &String| {
+        Record::parse(line, NameRef::ROOT, DEFAULT_TTL).map_err(|error| format!("{line:?}: {error}"))
+    };
+    lines.iter().map(read).collect()
+}
+
+fn differs(field: &'static str, expected: impl ToString, got: impl ToString) -> Difference {
+    Difference { field, expected: expected.to_string(), got: got.to_string() }
+}

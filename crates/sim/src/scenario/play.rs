@@ -1,0 +1,410 @@
+//! Playing a TOML scenario: its hosts on the simulated network, its clients' questions, its clock.
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use nw_resolve::{Budget, Forward, ResolverConfig, Via};
+use nw_wire::code::RrType;
+use nw_wire::message::Message;
+use nw_wire::name::{Name, NameRef};
+use nw_zone::Zone;
+
+use super::behaviour::{Actor, ActorHost, read_zone};
+use super::expect::{self, Seen};
+use super::format::{ExpectTable, HostTable, ResolverTable, Scenario, StepTable, Transport};
+use crate::dice::Dice;
+use crate::entry::apply_reply_word;
+use crate::exec::{Executor, Micros};
+use crate::matching::Difference;
+use crate::net::{Arrival, Host, Net};
+use crate::packet::{Edns, Packet};
+use crate::play::Options;
+use crate::record::parse_question;
+use crate::report::{Failure, Outcome, Report, Run};
+use crate::rpl::config::DEFAULT_UNIX;
+use crate::rpl::lines::unhex;
+use crate::server::{Server, ServerHost, ServerSpec};
+
+/// Where the resolver under test sits: IPv4, IPv6.
+pub const RESOLVER: [&str; 2] = ["10.53.0.1", "fd00:53::1"];
+/// Where its clients sit.
+pub const CLIENT: &str = "10.53.0.2";
+/// How long a client waits.
+const PATIENCE: Micros = 30_000_000;
+
+/// Play `text`.
+pub fn play(text: &str, options: &Options) -> Report {
+    let unreadable =
+        |title: String, problem: String| Report::new("toml", title, Outcome::Unreadable { problem });
+    let scenario = match Scenario::parse(text) {
+        Ok(scenario) => scenario,
+        Err(problem) => return unreadable(String::new(), problem),
+    };
+    let seed = scenario.seed.unwrap_or(options.seed);
+    let mut stage = match Stage::build(&scenario, seed) {
+        Ok(stage) => stage,
+        Err(problem) => return unreadable(scenario.about, problem),
+    };
+    let lines: Vec<usize> = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| line.trim() == "[[step]]")
+        .map(|(at, _)| at + 1)
+        .collect();
+    let mut outcome = Outcome::Pass;
+    for (at, step) in scenario.step.iter().enumerate() {
+        match stage.step(step) {
+            Ok(None) => {}
+            Ok(Some(difference)) => {
+                let line = lines.get(at).copied().unwrap_or(0);
+                outcome = Outcome::Fail(Failure::of(at as u64 + 1, line, difference));
+                break;
+            }
+            Err(problem) => {
+                stage.net.clear();
+                return unreadable(scenario.about, format!("step {}: {problem}", at + 1));
+            }
+        }
+    }
+    let mut report = Report::new("toml", scenario.about, outcome);
+    report.run = Run {
+        seed,
+        virtual_us: stage.clock.now(),
+        upstream_queries: stage.resolver.as_ref().map_or(0, |server| server.world().asked().len()),
+        fingerprint: stage.net.log(|log| format!("{:016x}", log.hash())),
+        unanswered: Vec::new(),
+        log: stage.net.log(|log| {
+            let events = if options.log { log.events() } else { &[] };
+            events.iter().map(ToString::to_string).collect()
+        }),
+    };
+    stage.net.clear();
+    report
+}
+
+/// A host by what it is.
+enum Player {
+    Actor(Rc<Actor>),
+    Resolver(Rc<Server>),
+}
+
+impl Player {
+    fn host(&self) -> Rc<dyn Host> {
+        match self {
+            Player::Actor(actor) => Rc::new(ActorHost(Rc::clone(actor))),
+            Player::Resolver(server) => Rc::new(ServerHost(Rc::clone(server))),
+        }
+    }
+}
+
+/// When a reply came, and the reply.
+type Heard = Option<(Micros, Vec<u8>)>;
+
+/// The topology, standing.
+struct Stage {
+    net: Net,
+    clock: Executor,
+    dice: Dice,
+    resolver: Option<Rc<Server>>,
+    players: BTreeMap<String, (Player, Vec<IpAddr>)>,
+}
+
+/// The zones that a scenario writes down.
+pub fn read_zones(zones: &BTreeMap<String, String>) -> Result<Vec<Zone>, String> {
+    zones.iter().map(|(apex, text)| read_zone(apex, text)).collect()
+}
+
+/// The root servers of a scenario: names and addresses that its root zone gives, or else the hosts that serve it.
+pub fn root_hints(hosts: &[HostTable]) -> Result<Vec<(Name, Vec<IpAddr>)>, String> {
+    let Some(text) = hosts.iter().find_map(|host| host.zones.get(".")) else { return Ok(Vec::new()) };
+    let zone = read_zone(".", text)?;
+    let mut hints = Vec::new();
+    if let Some(servers) = zone.rrset(NameRef::ROOT, RrType::NS) {
+        for rdata in servers.rdatas.iter() {
+            let name = Name::from_wire(rdata).map_err(|_| "a root server without a name".to_owned())?;
+            let mut addresses: Vec<IpAddr> = Vec::new();
+            for rtype in [RrType::A, RrType::AAAA] {
+                let found = zone.rrset(name.as_ref(), rtype);
+                addresses.extend(found.iter().flat_map(|rrset| rrset.rdatas.iter()).filter_map(address));
+            }
+            hints.push((name, addresses));
+        }
+    }
+    Ok(hints)
+}
+
+fn address(rdata: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(rdata).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(rdata).map(IpAddr::from)).ok()
+}
+
+/// What a `[resolver]` table says.
+fn resolver_config(table: &ResolverTable, hosts: &[HostTable]) -> Result<ResolverConfig, String> {
+    let name = |text: &String| text.parse::<Name>().map_err(|_| format!("{text:?} is no domain name"));
+    let mut config = ResolverConfig {
+        qname_minimisation: table.minimise,
+        ipv6: table.ipv6,
+        hints: root_hints(hosts)?,
+        ..ResolverConfig::default()
+    };
+    if !table.hints.is_empty() {
+        let hints = table.hints.iter().map(|(server, addresses)| Ok((name(server)?, addresses.clone())));
+        config.hints = hints.collect::<Result<_, String>>()?;
+    }
+    for forward in &table.forward {
+        let servers = forward.servers.iter().map(|address| SocketAddr::new(*address, 53)).collect();
+        let suffix = name(&forward.suffix)?;
+        config.forwards.push(match forward.authoritative {
+            true => Forward::authoritative(suffix, servers),
+            false => Forward::new(suffix, servers),
+        });
+    }
+    for (field, value) in &table.budget {
+        set_budget(&mut config.budget, field, *value)?;
+    }
+    Ok(config)
+}
+
+/// Set a field of `Budget` by its name.
+fn set_budget(budget: &mut Budget, field: &str, value: u64) -> Result<(), String> {
+    macro_rules! fields {
+        ($($name:ident),*) => {
+            match field {
+                $(stringify!($name) => {
+                    budget.$name = value.try_into().map_err(|_| format!("budget.{field}: {value} is too large"))?;
+                })*
+                _ => return Err(format!("budget.{field}: no such limit")),
+            }
+        };
+    }
+    fields!(
+        max_upstream_queries,
+        max_referrals,
+        max_aliases,
+        max_depth,
+        max_ns_per_cut,
+        max_addresses_per_ns,
+        max_queries_per_cut,
+        max_queries_per_server,
+        max_address_lookups,
+        max_failed_address_lookups,
+        max_received_bytes,
+        max_records_per_rrset,
+        wall_clock,
+        max_in_flight,
+        max_waiters,
+        first_timeout,
+        min_timeout,
+        max_timeout,
+        tcp_timeout,
+        udp_payload,
+        cache_bytes,
+        max_ttl,
+        min_ttl,
+        max_negative_ttl,
+        failure_ttl
+    );
+    Ok(())
+}
+
+impl Stage {
+    fn build(scenario: &Scenario, seed: u64) -> Result<Stage, String> {
+        let clock = Executor::new();
+        let net = Net::new(clock.clone(), seed);
+        let unix_s = scenario.unix_s.unwrap_or(DEFAULT_UNIX);
+        let mut players = BTreeMap::new();
+        for host in &scenario.host {
+            let player = match &host.resolver {
+                Some(table) => Player::Resolver(Server::start(
+                    &net,
+                    ServerSpec {
+                        addresses: host.addresses.clone(),
+                        zones: read_zones(&host.zones)?,
+                        resolver: Some(resolver_config(table, &scenario.host)?),
+                        unix_s,
+                        ..ServerSpec::default()
+                    },
+                )),
+                None => Player::Actor(Rc::new(Actor::new(read_zones(&host.zones)?, &host.rule)?)),
+            };
+            for address in &host.addresses {
+                if !host.down {
+                    net.place(*address, player.host());
+                }
+                if let Some(link) = &host.link {
+                    net.link(*address, link.link());
+                }
+            }
+            if players.insert(host.name.clone(), (player, host.addresses.clone())).is_some() {
+                return Err(format!("two hosts are called {}", host.name));
+            }
+        }
+        let mut resolver = None;
+        if let Some(table) = &scenario.resolver {
+            let addresses: Vec<IpAddr> =
+                RESOLVER.iter().map(|address| address.parse().expect("both are literal addresses")).collect();
+            let spec = ServerSpec {
+                addresses: addresses.clone(),
+                resolver: Some(resolver_config(table, &scenario.host)?),
+                unix_s,
+                ..ServerSpec::default()
+            };
+            let server = Server::start(&net, spec);
+            for address in addresses {
+                net.place(address, Rc::new(ServerHost(Rc::clone(&server))));
+            }
+            resolver = Some(server);
+        }
+        let dice = Dice::stream(seed, "clients");
+        Ok(Stage { net, clock, dice, resolver, players })
+    }
+
+    fn step(&mut self, step: &StepTable) -> Result<Option<Difference>, String> {
+        if let Some(seconds) = step.advance_s {
+            if !(0.0..=1e12).contains(&seconds) {
+                return Err(format!("advance_s: {seconds} is out of range"));
+            }
+            self.clock.run_until(self.clock.now() + (seconds * 1e6) as Micros);
+        } else if let Some(name) = &step.up {
+            let (player, addresses) = self.player(name)?;
+            for address in addresses {
+                self.net.place(*address, player.host());
+            }
+        } else if let Some(name) = &step.down {
+            for address in &self.player(name)?.1 {
+                self.net.remove(*address);
+            }
+        } else if let Some(swap) = &step.swap {
+            let zones = read_zones(&swap.zones)?;
+            match &self.player(&swap.host)?.0 {
+                Player::Actor(actor) => actor.swap(zones),
+                Player::Resolver(server) => server.swap(zones),
+            }
+        } else if let Some(name) = &step.flush {
+            let name: Name = name.parse().map_err(|_| format!("{name:?} is no domain name"))?;
+            let server = self.resolver.as_ref().ok_or("flush without a resolver")?;
+            server.flush(name.as_ref(), RrType::ANY);
+        } else if let Some(question) = &step.query {
+            return self.query(step, question);
+        } else {
+            return Err("a step needs one of query, advance_s, up, down, swap, flush".to_owned());
+        }
+        Ok(None)
+    }
+
+    fn player(&self, name: &str) -> Result<&(Player, Vec<IpAddr>), String> {
+        self.players.get(name).ok_or_else(|| format!("no host is called {name:?}"))
+    }
+
+    fn query(&mut self, step: &StepTable, question: &str) -> Result<Option<Difference>, String> {
+        let packet = query_packet(step, question)?;
+        let client = step.client.unwrap_or(CLIENT.parse().expect("a literal address"));
+        let server = match &step.to {
+            Some(name) => {
+                let addresses = &self.player(name)?.1;
+                *addresses
+                    .iter()
+                    .find(|address| address.is_ipv4() == client.is_ipv4())
+                    .ok_or("no address of that family")?
+            }
+            None => RESOLVER[usize::from(client.is_ipv6())].parse().expect("a literal address"),
+        };
+        let via = if step.via == Transport::Tcp { Via::Tcp } else { Via::Udp };
+        let before = self.resolver.as_ref().map_or(0, |server| server.world().asked().len());
+        if let Some(server) = &self.resolver {
+            server.forget_explanation();
+        }
+        let began = self.clock.now();
+        let replies: Rc<RefCell<Vec<Heard>>> = Rc::default();
+        let times = step.times.unwrap_or(1) as usize;
+        for _ in 0..times {
+            let id = u16::try_from(self.dice.below(0x10000)).expect("below 2^16");
+            let (socket, wire) = (self.net.bind(client, &mut self.dice), packet.to_wire(id));
+            let (clock, replies) = (self.clock.clone(), Rc::clone(&replies));
+            self.clock.spawn(async move {
+                let deadline = began + PATIENCE;
+                let server = SocketAddr::new(server, 53);
+                socket.send(server, via, wire);
+                let reply = match socket.receive(deadline).await {
+                    Some(Arrival::Message(from, bytes)) if from == server => Some((clock.now(), bytes)),
+                    _ => None,
+                };
+                replies.borrow_mut().push(reply);
+            });
+        }
+        self.clock.run_while_pending(began + PATIENCE + 1, || replies.borrow().len() == times);
+        let Some(wanted) = &step.expect else { return Ok(None) };
+        let replies = replies.borrow();
+        Ok(replies.iter().find_map(|reply| self.judge(wanted, reply.as_ref(), began, before)))
+    }
+
+    fn judge(
+        &self,
+        wanted: &ExpectTable,
+        reply: Option<&(Micros, Vec<u8>)>,
+        began: Micros,
+        before: usize,
+    ) -> Option<Difference> {
+        let mut seen = Seen::default();
+        if let Some((at, bytes)) = reply {
+            seen.octets = bytes.len();
+            seen.took = at - began;
+            match Message::parse(bytes) {
+                Ok(message) => seen.reply = Some(Packet::of(&message)),
+                Err(error) => {
+                    return Some(Difference {
+                        field: "reply",
+                        expected: "a message".to_owned(),
+                        got: error.to_string(),
+                    });
+                }
+            }
+        }
+        if let Some(server) = &self.resolver {
+            seen.asked = server.world().asked()[before..]
+                .iter()
+                .map(|asked| (self.host_at(asked.server.ip()), asked.via))
+                .collect();
+            seen.reasons = expect::reasons(&server.explained());
+        }
+        expect::reply(wanted, &seen).or_else(|| expect::behind(wanted, &seen))
+    }
+
+    fn host_at(&self, address: IpAddr) -> String {
+        let found = self.players.iter().find(|(_, (_, addresses))| addresses.contains(&address));
+        found.map_or_else(|| address.to_string(), |(name, _)| name.clone())
+    }
+}
+
+/// The message that a step sends.
+pub fn query_packet(step: &StepTable, question: &str) -> Result<Packet, String> {
+    let question =
+        parse_question(question, NameRef::ROOT).map_err(|error| format!("{question:?}: {error}"))?;
+    let mut packet = Packet { question: vec![question], ..Packet::default() };
+    let default = vec!["RD".to_owned()];
+    for word in step.flags.as_ref().unwrap_or(&default) {
+        if !apply_reply_word(word, &mut packet) {
+            return Err(format!("{word:?} is no flag"));
+        }
+    }
+    let extended = step.edns
+        || step.dnssec_ok
+        || step.payload.is_some()
+        || step.version.is_some()
+        || step.options.is_some();
+    if extended || packet.edns.is_some() {
+        let edns = packet.edns.get_or_insert_with(Edns::default);
+        edns.dnssec_ok |= step.dnssec_ok;
+        edns.payload = step.payload.unwrap_or(edns.payload);
+        edns.version = step.version.unwrap_or(0);
+        if let Some(digits) = &step.options {
+            edns.options = unhex(digits).ok_or_else(|| format!("{digits:?} is not hexadecimal"))?;
+        }
+    }
+    Ok(packet)
+}
