@@ -77,7 +77,9 @@ impl<W: World> Task<'_, W> {
                 Via::Udp => {
                     let timeouts = servers.note(server, began).timeouts.min(4);
                     let unknown = budget.first_timeout << timeouts;
-                    note.timeout.unwrap_or(unknown).clamp(budget.min_timeout, budget.max_timeout)
+                    // The floor doubles as well: a server that answers in a millisecond may be slow once.
+                    let floor = (budget.min_timeout << timeouts).min(budget.max_timeout);
+                    note.timeout.unwrap_or(unknown).clamp(floor, budget.max_timeout)
                 }
             };
             let deadline = (began + patience).min(self.meter.deadline());
