@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from namewise.config.model import Config
 from namewise.config.origin import Path, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from namewise.config.model import Config
 
 _KEYS = {"zone": "name", "forward": "suffix", "key": "name", "acl": "name", "policy": "on"}
 

@@ -1,15 +1,15 @@
 """`NAMEWISE_…` variables as settings.
 
-| variable | sets |
-|---|---|
-| `NAMEWISE_<TABLE>_<KEY>` | the key of `[server]`, `[resolver]`, `[log]` or `[control]`; lists separated by commas |
-| `NAMEWISE_RESOLVER_BUDGET_<KEY>` | the key of `[resolver.budget]` |
-| `NAMEWISE_RESOLVER=on` | recursion, with defaults |
-| `NAMEWISE_LISTEN` | all of `[[listen]]`: `ADDR[:PORT]`, separated by commas |
-| `NAMEWISE_ZONE` | adds to `[[zone]]`: `NAME=FILE`, separated by commas |
-| `NAMEWISE_FORWARD` | adds to `[[forward]]`: `[SUFFIX=]ADDR[:PORT]`, separated by commas |
-| `NAMEWISE_KEY_<NAME>_SECRET` | the secret of the `[[key]]` of that name (other characters than letters and digits become `_`) |
-| `NAMEWISE_KEY_<NAME>_SECRET_FILE` | a file that holds it |
+    NAMEWISE_<TABLE>_<KEY>             the key of [server], [resolver], [log] or [control]; lists separated
+    by commas
+    NAMEWISE_RESOLVER_BUDGET_<KEY>     the key of [resolver.budget]
+    NAMEWISE_RESOLVER=on               recursion, with defaults
+    NAMEWISE_LISTEN                    all of [[listen]]: ADDR[:PORT], separated by commas
+    NAMEWISE_ZONE                      adds to [[zone]]: NAME=FILE, separated by commas
+    NAMEWISE_FORWARD                   adds to [[forward]]: [SUFFIX=]ADDR[:PORT], separated by commas
+    NAMEWISE_KEY_<NAME>_SECRET         the secret of the [[key]] of that name, written with A-Z, 0-9 and _
+    only
+    NAMEWISE_KEY_<NAME>_SECRET_FILE    a file that holds it
 
 `NAMEWISE_CONFIG` names the file itself and is read by the command line. An unknown variable is a mistake, so
 that a typing error is not silently without effect.
@@ -19,8 +19,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from pydantic import BaseModel
-
 from namewise.config import values
 from namewise.config.errors import Problem
 from namewise.config.model import ARRAYS, TABLES, Budget
@@ -28,6 +26,8 @@ from namewise.config.origin import Origin, Overlay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pydantic import BaseModel
 
 PREFIX = "NAMEWISE_"
 NOT_SETTINGS = frozenset({"NAMEWISE_CONFIG", "NAMEWISE_CONTROL", "NAMEWISE_ROOT_ZONE"})

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from namewise.config.origin import Origin, Path, dotted
 from namewise.engine.errors import NamewiseError
+
+from namewise.config.origin import Origin, Path, dotted
 
 
 @dataclass(frozen=True, slots=True)

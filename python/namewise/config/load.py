@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
+from namewise.engine import parse_toml
+from namewise.engine.errors import TomlError
 from pydantic import BaseModel, ValidationError
 
 from namewise.config import values
@@ -23,8 +25,6 @@ from namewise.config.environment import overlay_of_environment
 from namewise.config.errors import ConfigError, Problem
 from namewise.config.model import ARRAYS, TABLES, Config, cross_check
 from namewise.config.origin import DEFAULT, Origin, Overlay, Path, dotted
-from namewise.engine import parse_toml
-from namewise.engine.errors import TomlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
 from namewise.config.model import ARRAYS, TABLES, Budget, Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pydantic import BaseModel
 
 SCHEMA_ID = "https://namewise.dev/schema/namewise.toml.schema.json"
 SCHEMA_FILE = "docs/schema/namewise.toml.schema.json"

@@ -10,14 +10,16 @@ from __future__ import annotations
 import sys
 
 from namewise.engine import Name
+
 from namewise.tools.dig import layout
 from namewise.tools.dig.exchange import NoReply, ask
-from namewise.tools.dig.grammar import Call, Lookup
 
 TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
     from namewise.engine import Message
+
     from namewise.tools.dig.exchange import Exchange
+    from namewise.tools.dig.grammar import Call, Lookup
 
 MAX_REFERRALS = 20
 """Referrals followed; a longer walk is a loop."""

@@ -1,0 +1,141 @@
+"""`nw config check|show|schema`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from namewise.cli.failure import Failure
+from namewise.cli.options import Options
+
+if TYPE_CHECKING:
+    from namewise.config import Loaded
+
+HELP = """\
+usage: nw config check [FILE] [--json]
+       nw config show [FILE] [--origin] [--json]
+       nw config schema
+
+check    read the configuration with its includes, its zones and the environment; report every mistake with
+its place
+show     print every setting as it is in force; --origin says who set it: file and line, variable, or default
+schema   print the JSON schema of namewise.toml
+
+Without FILE: $NAMEWISE_CONFIG, else /etc/namewise/namewise.toml as root,
+$XDG_CONFIG_HOME/namewise/namewise.toml else.
+
+Exit codes: 0 fine, 1 wrong usage or a zone that cannot be served, 2 mistakes in the configuration.
+
+  $ nw config check namewise.toml
+  $ nw config show namewise.toml --origin
+"""
+
+
+def run(args: list[str]) -> int:
+    """Run the sub-command."""
+    verbs = {"check": _check, "show": _show, "schema": _schema}
+    if not args or args[0] not in verbs:
+        raise Failure("say what to do: check, show or schema", hint="nw config --help says more.")
+    return verbs[args[0]](args[1:])
+
+
+def _file(words: list[str]) -> str:
+    from namewise.config.paths import config_file
+
+    file = words[0] if words else config_file()
+    if file is None:
+        raise Failure(
+            "no configuration file", hint="Name one: nw config check FILE; or set NAMEWISE_CONFIG.", code=2
+        )
+    return file
+
+
+def _load(file: str, *, as_json: bool) -> Loaded | None:
+    """Return the configuration, or print what is wrong with it and return None."""
+    from namewise.config import ConfigError, load
+
+    try:
+        return load(file)
+    except ConfigError as error:
+        _report(error, as_json=as_json)
+        return None
+
+
+def _report(error: Any, *, as_json: bool) -> None:
+    import json
+    import sys
+
+    if as_json:
+        print(
+            json.dumps({"ok": False, "problems": [problem.as_json() for problem in error.problems]}, indent=2)
+        )
+        return
+    for problem in error.problems:
+        print(problem.text())
+    sys.stdout.flush()
+    count = len(error.problems)
+    sys.stderr.write(f"nw config: {count} mistake{'' if count == 1 else 's'}\n")
+
+
+def _check(args: list[str]) -> int:
+    import json
+
+    from namewise.backends.file import FileSource
+    from namewise.compile import read_inputs
+    from namewise.config import ConfigError
+    from namewise.zones.registry import Registry, ZonesError
+
+    parsed = Options(flags=("--json",), words=(0, 1)).read(args)
+    file, as_json = _file(parsed.words), "--json" in parsed
+    loaded = _load(file, as_json=as_json)
+    if loaded is None:
+        return 2
+    try:
+        read_inputs(loaded.config)
+    except ConfigError as error:
+        _report(error, as_json=as_json)
+        return 2
+    try:
+        zones = Registry().refresh(FileSource(zone.name, zone.file) for zone in loaded.config.zone)
+    except ZonesError as error:
+        if as_json:
+            print(json.dumps({"ok": False, "problems": [], "zones": str(error)}, indent=2))
+        else:
+            print(error)
+        return 1
+    if as_json:
+        print(json.dumps({"ok": True, "files": list(loaded.files), "zones": list(zones.entries)}, indent=2))
+    else:
+        count = len(zones.entries)
+        print(f"{', '.join(loaded.files)}: OK, {count} zone{'' if count == 1 else 's'}")
+    return 0
+
+
+def _show(args: list[str]) -> int:
+    import json
+
+    from namewise.config.origin import dotted
+
+    parsed = Options(flags=("--json", "--origin"), words=(0, 1)).read(args)
+    loaded = _load(_file(parsed.words), as_json="--json" in parsed)
+    if loaded is None:
+        return 2
+    rows = [(dotted(path), value, str(origin)) for path, value, origin in loaded.values()]
+    if "--json" in parsed:
+        print(json.dumps([{"path": p, "value": v, "origin": o} for p, v, o in rows], indent=2))
+        return 0
+    lines = [f"{path} = {'(not set)' if value is None else json.dumps(value)}" for path, value, _ in rows]
+    if "--origin" not in parsed:
+        print("\n".join(lines))
+        return 0
+    width = max(map(len, lines))
+    for line, (_, _, origin) in zip(lines, rows, strict=True):
+        print(f"{line:<{width}}  # {origin}")
+    return 0
+
+
+def _schema(args: list[str]) -> int:
+    from namewise.config.pages import json_schema
+
+    Options().read(args)
+    print(json_schema(), end="")
+    return 0

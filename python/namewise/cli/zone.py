@@ -1,0 +1,126 @@
+"""`nw zone check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from namewise.cli.failure import Failure, bad_name
+from namewise.cli.options import Options
+
+if TYPE_CHECKING:
+    from namewise.engine.errors import ZoneFault
+
+    from namewise.cli.options import Parsed
+
+HELP = """\
+usage: nw zone check FILE [--origin NAME] [--json]
+
+Reads a zone file (RFC 1035 §5) with the files that it includes and reports every mistake: file, line,
+column, what is
+wrong, what would have been right.
+
+  --origin NAME   name of the zone; without it, the owner of the SOA record if the file says it, else the
+  file's name
+                  without .zone, .db or db.
+  --json          one JSON object: zone, serial, records, errors, warnings, findings[]
+
+Exit codes: 0 the zone can be served (there may be warnings), 1 it cannot, or wrong usage.
+
+  $ nw zone check db.example.com --origin example.com
+"""
+
+
+def run(args: list[str]) -> int:
+    """Run the sub-command."""
+    if not args or args[0] != "check":
+        raise Failure("say what to do: nw zone check FILE", hint="nw zone --help says more.")
+    parsed = Options(values=("--origin",), flags=("--json",), words=(1, 1)).read(args[1:])
+    return check(parsed)
+
+
+def check(parsed: Parsed) -> int:
+    """Check one zone file and print what was found."""
+    import sys
+
+    from namewise.engine import Name, Zone
+    from namewise.engine.errors import BadName
+
+    path = parsed.words[0]
+    _readable(path)
+    origin = parsed.one("--origin") or guess_origin(path)
+    try:
+        name = Name(origin)
+    except BadName as error:
+        raise bad_name(error) from None
+    zone, findings, errors = Zone.check_file(name, path)
+    if "--json" in parsed:
+        import json
+
+        report = {
+            "file": path,
+            "zone": str(name),
+            "serial": zone.serial if zone else None,
+            "records": len(zone) if zone else None,
+            "errors": errors,
+            "warnings": len(findings) - min(errors, len(findings)),
+            "findings": [finding._asdict() for finding in findings],
+        }
+        print(json.dumps(report, indent=2))
+        return 1 if errors else 0
+    for finding in findings:
+        print(finding)
+        _show_line(finding)
+    shown = sum(1 for finding in findings if finding.severity == "error")
+    if errors > shown:
+        print(f"and {errors - shown} more errors")
+    sys.stdout.flush()
+    if zone is None or errors:
+        count = f"{errors} error{'' if errors == 1 else 's'}"
+        sys.stderr.write(f"nw zone: {path}: {count}: zone {name} cannot be served\n")
+        return 1
+    signed = ", signed" if zone.is_signed else ""
+    print(f"{path}: zone {name} serial {zone.serial}, {len(zone)} records{signed}: OK")
+    return 0
+
+
+def _readable(path: str) -> None:
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}") from None
+
+
+def _show_line(finding: ZoneFault) -> None:
+    """Print the line of the finding with a mark below the spot, if it can still be read."""
+    try:
+        with open(finding.file, encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                if number == finding.line:
+                    text = line.rstrip("\n").replace("\t", " ")
+                    print(f"  {number} | {text}\n  {' ' * len(str(number))} | {' ' * (finding.column - 1)}^")
+                    return
+    except OSError:
+        return
+
+
+def guess_origin(path: str) -> str:
+    """Return the name of the zone in *path*, from its `$ORIGIN` or SOA owner at the top, else from the
+    file's name."""
+    import os
+
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for _, line in zip(range(50), file, strict=False):
+                words = line.split(";", 1)[0].split()
+                if len(words) > 1 and words[0].upper() == "$ORIGIN" and words[1].endswith("."):
+                    return words[1]
+                if len(words) > 2 and "SOA" in (word.upper() for word in words) and words[0].endswith("."):
+                    return words[0]
+    except OSError:
+        pass
+    name = os.path.basename(path)
+    name = name.removeprefix("db.")
+    for end in (".zone", ".db", ".txt"):
+        name = name.removesuffix(end)
+    return name or "."

@@ -1,0 +1,135 @@
+"""The small files that a configuration names: root hints and trust anchors.
+
+Zones are not read here: they come through `namewise.zones`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from namewise.engine import Name, Rdata
+
+from namewise.compile.roots import ROOT_SERVERS
+from namewise.config.errors import ConfigError, Problem
+from namewise.config.origin import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from namewise.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A root server: its name and its addresses."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the named files say: root servers, and trust anchors as `OWNER IN TYPE DATA`."""
+
+    hints: tuple[Hint, ...]
+    anchors: tuple[str, ...] = ()
+
+
+BUILT_IN_HINTS = tuple(Hint(name, addresses) for name, addresses in ROOT_SERVERS)
+
+
+def read_inputs(config: Config) -> Inputs:
+    """Return the inputs of *config*, or raise `ConfigError` with every mistake in the files."""
+    resolver = config.resolver
+    if resolver is None:
+        return Inputs(())
+    problems: list[Problem] = []
+    hints = BUILT_IN_HINTS if resolver.hints is None else _hints(resolver.hints, problems)
+    anchors = () if resolver.trust_anchor is None else _anchors(resolver.trust_anchor, problems)
+    if problems:
+        raise ConfigError(problems)
+    return Inputs(hints, anchors)
+
+
+def _hints(file: str, problems: list[Problem]) -> tuple[Hint, ...]:
+    addresses: dict[str, list[str]] = {}
+    roots: list[str] = []
+    for owner, rtype, data, origin in _records(file, "resolver", "hints", problems):
+        try:
+            if rtype == "NS" and owner == ".":
+                roots.append(str(Name(data)).lower())
+            elif rtype in ("A", "AAAA"):
+                addresses.setdefault(owner.lower(), []).append(str(Rdata(rtype, data)))
+            else:
+                message = f"{owner} {rtype}: root hints are NS records of the root and A and AAAA records"
+                problems.append(Problem(("resolver", "hints"), message, origin))
+        except ValueError as error:
+            problems.append(Problem(("resolver", "hints"), str(error), origin))
+    found = tuple(Hint(name, tuple(addresses[name])) for name in roots if name in addresses)
+    if not found and not problems:
+        message = "no NS record of the root with an address"
+        problems.append(Problem(("resolver", "hints"), message, Origin("file", file)))
+    return found
+
+
+def _anchors(file: str, problems: list[Problem]) -> tuple[str, ...]:
+    found: list[str] = []
+    for owner, rtype, data, origin in _records(file, "resolver", "trust_anchor", problems):
+        if rtype not in ("DS", "DNSKEY"):
+            message = f"{owner} {rtype}: a trust anchor is a DS or DNSKEY record"
+            problems.append(Problem(("resolver", "trust_anchor"), message, origin))
+            continue
+        try:
+            found.append(f"{owner} IN {rtype} {Rdata(rtype, data)}")
+        except ValueError as error:
+            problems.append(Problem(("resolver", "trust_anchor"), str(error), origin))
+    return tuple(found)
+
+
+def _records(
+    file: str, table: str, key: str, problems: list[Problem]
+) -> Iterator[tuple[str, str, str, Origin]]:
+    """Yield owner, type and data of each record of a small zone-form file without directives."""
+    try:
+        text = Path(file).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not ASCII text"
+        problems.append(Problem((table, key), f"cannot read {file}: {reason}", Origin("file", file)))
+        return
+    owner = ""
+    for number, line in _logical_lines(text):
+        words = line.split()
+        if not words:
+            continue
+        origin = Origin("file", file, number, 1)
+        if not line[0].isspace():
+            try:
+                owner = str(Name(words.pop(0)))
+            except ValueError as error:
+                problems.append(Problem((table, key), str(error), origin))
+                return
+        while words and (words[0].isdigit() or words[0].upper() in ("IN", "CH", "HS")):
+            words.pop(0)
+        if not owner or len(words) < 2:
+            message = "expected OWNER [TTL] [CLASS] TYPE DATA"
+            problems.append(Problem((table, key), message, origin))
+            continue
+        yield owner, words[0].upper(), " ".join(words[1:]), origin
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield number and content of each line, comments gone and parentheses joined (RFC 1035 §5.1)."""
+    pending, start, depth = "", 0, 0
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = line.split(";", 1)[0].rstrip()
+        if not pending:
+            start = number
+        depth += bare.count("(") - bare.count(")")
+        pending += (" " if pending else "") + bare.replace("(", " ").replace(")", " ")
+        if depth <= 0:
+            yield start, pending
+            pending, depth = "", 0
+    if pending:
+        yield start, pending

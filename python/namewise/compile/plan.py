@@ -1,0 +1,89 @@
+"""`Config` -> the engine's plan, version 1."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from namewise.config.model import BUILT_IN_ACLS
+
+if TYPE_CHECKING:
+    from namewise.compile.inputs import Inputs
+    from namewise.config import Config
+    from namewise.config.model import Resolver
+
+VERSION = 1
+_IN_MS = frozenset({"wall_clock", "first_timeout", "min_timeout", "max_timeout", "tcp_timeout"})
+_IN_SECONDS = frozenset({"max_ttl", "min_ttl", "max_negative_ttl", "failure_ttl"})
+
+
+def plan_bytes(config: Config, inputs: Inputs) -> bytes:
+    """Return the plan as the JSON text that `Snapshot.build` reads."""
+    return json.dumps(plan(config, inputs), separators=(",", ":")).encode()
+
+
+def plan(config: Config, inputs: Inputs) -> dict[str, Any]:
+    """Return the plan for *config*; *inputs* holds what the files that it names say."""
+    server = config.server
+    acls = {"query": BUILT_IN_ACLS["any"], "recursion": BUILT_IN_ACLS["loopback"]}
+    for policy in config.policy:
+        acls[policy.on] = config.prefixes(policy.allow)
+    return {
+        "version": VERSION,
+        "server": {
+            "identity": server.identity,
+            "version": server.version,
+            "nsid": server.nsid_hex(),
+            "udp_payload": server.udp_payload,
+            "minimal_any": server.minimal_any,
+            "tcp": {
+                "idle_ms": server.tcp_idle,
+                "max_connections": server.tcp_connections,
+                "max_per_client": server.tcp_per_client,
+                "max_pipelined": server.tcp_pipeline,
+            },
+            "workers": config.worker_count(),
+        },
+        "acls": {name: list(prefixes) for name, prefixes in acls.items()},
+        "resolver": None if config.resolver is None else _resolver(config, config.resolver, inputs),
+        "zones": [
+            {
+                "name": zone.name,
+                "query_acl": None if zone.allow is None else list(config.prefixes(zone.allow)),
+            }
+            for zone in config.zone
+        ],
+        "recorder": {"entries": config.log.recorder, "slow_ms": config.log.slow},
+    }
+
+
+def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, Any]:
+    budget: dict[str, int] = {}
+    for name, value in resolver.budget:
+        if value is None:
+            continue
+        if name in _IN_MS:
+            budget[f"{name}_ms"] = value
+        else:
+            budget[name] = value // 1000 if name in _IN_SECONDS else value
+    made: dict[str, Any] = {
+        "hints": [{"name": hint.name, "addresses": list(hint.addresses)} for hint in inputs.hints],
+        "forward": [
+            {
+                "suffix": forward.suffix,
+                "servers": list(forward.servers),
+                **({"authoritative": True} if forward.authoritative else {}),
+            }
+            for forward in config.forward
+        ],
+        "trust_anchors": list(inputs.anchors),
+        "cache_bytes": resolver.cache,
+        "qname_minimisation": resolver.qname_minimisation,
+        "ipv4": resolver.ipv4,
+        "ipv6": resolver.ipv6,
+        "ask_loopback": resolver.ask_loopback,
+        "budget": budget,
+    }
+    if resolver.routes is not None:
+        made["routes"] = [{"prefix": prefix, "to": to} for prefix, to in sorted(resolver.routes.items())]
+    return made

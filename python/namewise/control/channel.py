@@ -1,0 +1,173 @@
+"""The control socket, server side.
+
+A connection may send any number of requests, one JSON object a line, and gets one answer for each, in
+order. Who may
+connect: root, the user of the server, and the users that `[control] users` names; the kernel says who the
+peer is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import pwd
+import socket
+import stat
+import struct
+from typing import TYPE_CHECKING, Any
+
+from namewise.engine.errors import NamewiseError
+
+from namewise.config.paths import private_folder
+from namewise.control.client import ControlError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Verb = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+MAX_REQUEST = 65536
+"""Octets of one request; longer ones end the connection."""
+MAX_CONNECTIONS = 32
+"""Connections open at once; further ones are closed, so that a client gone wild does not starve the
+server."""
+
+
+class Channel:
+    """The listening socket at *path*, which answers by *verbs*."""
+
+    def __init__(self, path: str, verbs: dict[str, Verb]) -> None:
+        self.path = path
+        self.verbs = verbs
+        self.users: frozenset[int] = frozenset()
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    def allow(self, users: tuple[str, ...]) -> None:
+        """Let *users* connect, besides root and the user of the server. Raises `ControlError` for an
+        unknown one."""
+        found = set()
+        for name in users:
+            try:
+                found.add(pwd.getpwnam(name).pw_uid)
+            except KeyError:
+                raise ControlError(f"[control] users: there is no user {name!r}", code="NO_USER") from None
+        self.users = frozenset(found)
+
+    async def open(self) -> None:
+        """Listen. A socket left behind by a dead server is replaced; a live server's is an error."""
+        folder = os.path.dirname(self.path) or "."
+        if not os.path.isdir(folder):
+            private_folder(folder)
+        _clear(self.path)
+        old = os.umask(0o177 if not self.users else 0o111)
+        try:
+            self._server = await asyncio.start_unix_server(self._accept, self.path, limit=MAX_REQUEST)
+        except OSError as error:
+            raise ControlError(
+                f"cannot listen on {self.path}: {error.strerror or error}", code="LISTEN"
+            ) from None
+        finally:
+            os.umask(old)
+
+    async def close(self) -> None:
+        """Stop listening and take the socket away."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in tuple(self._connections):
+            task.cancel()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        self._server = None
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "asyncio runs this in a task"
+        if len(self._connections) >= MAX_CONNECTIONS:
+            writer.close()
+            return
+        self._connections.add(task)
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, ValueError, asyncio.CancelledError):
+            # Gone, a line beyond all bounds, or the server stops: nothing more to say to this client.
+            pass
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        uid = _peer_uid(writer)
+        if uid not in {0, os.geteuid(), *self.users}:
+            writer.write(_line(_failure("DENIED", f"uid {uid} may not control this server", "")))
+            await writer.drain()
+            return
+        while line := await reader.readline():
+            writer.write(_line(await self._answer(line)))
+            await writer.drain()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            verb, args = request["verb"], request.get("args") or {}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return _failure(
+                "BAD_REQUEST", "not a request", 'Send {"verb": "status", "args": {}} and a newline.'
+            )
+        if verb not in self.verbs:
+            known = ", ".join(sorted(self.verbs))
+            return _failure("NO_VERB", f"no verb {verb!r}", f"Known verbs: {known}.")
+        try:
+            return {"ok": True, **await self.verbs[verb](args)}
+        except NamewiseError as error:
+            return _failure(error.code, str(error), getattr(error, "hint", ""))
+        except (KeyError, TypeError, ValueError) as error:
+            return _failure("BAD_ARGUMENT", f"{verb}: {error}", "")
+
+
+def _failure(code: str, message: str, hint: str) -> dict[str, Any]:
+    return {"ok": False, "error": {"code": code, "message": message, "hint": hint}}
+
+
+def _line(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
+
+
+def _peer_uid(writer: asyncio.StreamWriter) -> int:
+    link = writer.get_extra_info("socket")
+    credentials = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _pid, uid, _gid = struct.unpack("3i", credentials)
+    return int(uid)
+
+
+def _clear(path: str) -> None:
+    """Remove a stale socket at *path*; raise `ControlError` when a server answers there or it is no
+    socket."""
+    try:
+        kind = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(kind):
+        raise ControlError(
+            f"{path} is there and is no socket", "Remove it, or name another with --control.", "LISTEN"
+        )
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+        link.settimeout(1.0)
+        try:
+            link.connect(path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            os.unlink(path)
+            return
+        except OSError as error:
+            raise ControlError(f"{path}: {error.strerror or error}", code="LISTEN") from None
+        pid = struct.unpack(
+            "3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        )[0]
+    raise ControlError(
+        f"a server (pid {pid}) is running with the control socket {path}",
+        "`nw ctl stop` ends it; --control PATH gives the new one a socket of its own.",
+        "RUNNING",
+    )
