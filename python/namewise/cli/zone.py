@@ -8,9 +8,8 @@ from namewise.cli.failure import Failure, bad_name
 from namewise.cli.options import Options
 
 if TYPE_CHECKING:
-    from namewise.engine.errors import ZoneFault
-
     from namewise.cli.options import Parsed
+    from namewise.engine.errors import ZoneFault
 
 HELP = """\
 usage: nw zone check FILE [--origin NAME] [--json]

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from namewise.engine import Name, Rdata
-
 from namewise.compile.roots import ROOT_SERVERS
 from namewise.config.errors import ConfigError, Problem
 from namewise.config.origin import Origin
+from namewise.engine import Name, Rdata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

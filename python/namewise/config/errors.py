@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from namewise.engine.errors import NamewiseError
-
 from namewise.config.origin import Origin, Path, dotted
+from namewise.engine.errors import NamewiseError
 
 
 @dataclass(frozen=True, slots=True)

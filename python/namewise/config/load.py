@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from namewise.engine import parse_toml
-from namewise.engine.errors import TomlError
 from pydantic import BaseModel, ValidationError
 
 from namewise.config import values
@@ -25,6 +23,8 @@ from namewise.config.environment import overlay_of_environment
 from namewise.config.errors import ConfigError, Problem
 from namewise.config.model import ARRAYS, TABLES, Config, cross_check
 from namewise.config.origin import DEFAULT, Origin, Overlay, Path, dotted
+from namewise.engine import parse_toml
+from namewise.engine.errors import TomlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -185,6 +185,8 @@ class _State:
                     self.origins.setdefault(path[: depth + 1], origin)
                 else:
                     node = node[part]
+            if value == {} and isinstance(node.get(path[-1]), dict):
+                continue  # a table that has to be there is there already
             node[path[-1]] = value
             self._forget(path)
             self.origins[path] = origin

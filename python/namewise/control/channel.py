@@ -18,10 +18,9 @@ import stat
 import struct
 from typing import TYPE_CHECKING, Any
 
-from namewise.engine.errors import NamewiseError
-
 from namewise.config.paths import private_folder
 from namewise.control.client import ControlError
+from namewise.engine.errors import NamewiseError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

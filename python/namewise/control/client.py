@@ -1,7 +1,7 @@
 """Talk to a running server over its control socket: one JSON object a line, each way.
 
-    -> {"verb": "status", "args": {}}
-    <- {"ok": true, ...}   or   {"ok": false, "error": {"code", "message", "hint"}}
+-> {"verb": "status", "args": {}}
+<- {"ok": true, ...}   or   {"ok": false, "error": {"code", "message", "hint"}}
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ class ControlError(NamewiseError):
         self.hint = hint
 
 
-def call(path: str, verb: str, args: dict[str, Any] | None = None, timeout_s: float = TIMEOUT_S) ->
-dict[str, Any]:
+def call(
+    path: str, verb: str, args: dict[str, Any] | None = None, timeout_s: float = TIMEOUT_S
+) -> dict[str, Any]:
     """Return what the server behind *path* answers to *verb*, or raise `ControlError`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.settimeout(timeout_s)
@@ -39,8 +40,9 @@ dict[str, Any]:
             raise _nobody(path, "the server that made this socket is gone") from None
         except PermissionError:
             raise ControlError(
-                f"{path}: not permitted", "Ask as the user of the server, or let it list you in [control] "
-                f"users.", "DENIED"
+                f"{path}: not permitted",
+                "Ask as the user of the server, or let it list you in [control] users.",
+                "DENIED",
             ) from None
         try:
             link.sendall(json.dumps({"verb": verb, "args": args or {}}).encode() + b"\n")

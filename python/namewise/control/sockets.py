@@ -15,10 +15,9 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from namewise.engine.errors import NamewiseError
-
 from namewise.config.values import Endpoint
 from namewise.control.holder import holders
+from namewise.engine.errors import NamewiseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
     from namewise.engine import Zone
-
     from namewise.zones.source import ZoneSource
 
 
@@ -31,7 +30,9 @@ class ZonesError(NamewiseError):
         self.failures = tuple(failures)
         parts = []
         for source, error in failures:
-            text = str(error) if isinstance(error, ZoneFileError) else f"{source.place}: {error}"
+            text = str(error)
+            if isinstance(error, OSError):
+                text = f"{source.place}: {error.strerror or error}"
             parts.append(f"zone {source.name} is not loaded:\n{_indented(text)}")
         super().__init__("\n".join(parts))
 

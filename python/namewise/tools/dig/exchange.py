@@ -12,7 +12,6 @@ import socket
 import time
 
 from namewise.engine import EdnsOption, Message, make_query
-
 from namewise.tools.dig.grammar import Usage
 
 TYPE_CHECKING = False  # typing costs more time to import than a question takes

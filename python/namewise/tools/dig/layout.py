@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from namewise.engine import EdnsOption, Message, Record
-
     from namewise.tools.dig.grammar import Lookup
 
 # From which field on the data of a type is one long hex or base64 text.

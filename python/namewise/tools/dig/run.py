@@ -6,7 +6,6 @@ import sys
 import time
 
 from namewise.engine import VERSION
-
 from namewise.tools.dig import layout
 from namewise.tools.dig.exchange import NoReply, Server, ask
 from namewise.tools.dig.grammar import USAGE, Call, Lookup, Usage, parse
@@ -14,7 +13,6 @@ from namewise.tools.dig.grammar import USAGE, Call, Lookup, Usage, parse
 TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
     from namewise.engine import Message
-
     from namewise.tools.dig.exchange import Exchange
 
 NO_REPLY = 9
@@ -47,7 +45,6 @@ def _refuse(usage: Usage) -> int:
 
 def _bad_name(error: ValueError) -> int:
     from namewise.engine.errors import BadName
-
     from namewise.tools import mark
 
     if not isinstance(error, BadName):

@@ -10,14 +10,12 @@ from __future__ import annotations
 import sys
 
 from namewise.engine import Name
-
 from namewise.tools.dig import layout
 from namewise.tools.dig.exchange import NoReply, ask
 
 TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
     from namewise.engine import Message
-
     from namewise.tools.dig.exchange import Exchange
     from namewise.tools.dig.grammar import Call, Lookup
 

@@ -9,7 +9,6 @@ from namewise.tools.dig.layout import option_text, rdata_text
 TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
     from namewise.engine import Message
-
     from namewise.tools.dig.exchange import Server
     from namewise.tools.dig.grammar import Lookup
 

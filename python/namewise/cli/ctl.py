@@ -1,0 +1,161 @@
+"""`nw ctl`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from namewise.cli.failure import Failure
+from namewise.cli.options import Options
+
+if TYPE_CHECKING:
+    from namewise.cli.options import Parsed
+
+HELP = """\
+usage: nw ctl status [--json]
+       nw ctl reload
+       nw ctl flush [NAME [TYPE]] [--below]
+       nw ctl cache get NAME [TYPE]
+       nw ctl stop
+
+Talks to the running server over its control socket (--control PATH names another than the default).
+
+status      what is served where, the zones with their serials, counters
+reload      read configuration and zones again; prints what changed; on any mistake nothing changes
+flush       forget everything that is cached, or what is cached of NAME, or with --below of all names at and
+below it
+cache get   what the cache holds of NAME: state, age, time left, data
+stop        finish what is under way, then end
+
+With --json every verb prints the server's answer as one JSON object.
+
+Exit codes: 0 done, 1 wrong usage or refused, 3 the reload was refused, 9 no server.
+
+  $ nw ctl status
+  $ nw ctl cache get www.example.com AAAA
+"""
+
+REFUSED_RELOAD = 3
+NO_SERVER = 9
+_OPTIONS = Options(values=("--control",), flags=("--json", "--below"), words=(1, 4))
+
+
+def run(args: list[str]) -> int:
+    """Run the verb."""
+    parsed = _OPTIONS.read(args)
+    verb, words = parsed.words[0], parsed.words[1:]
+    if verb == "cache":
+        if words[:1] != ["get"] or len(words) < 2:
+            raise Failure("nw ctl cache get NAME [TYPE]")
+        return _print(parsed, "cache", {"name": name(words[1]), "type": rtype(words[2:])}, _cache)
+    if verb == "flush":
+        target = name(words[0]) if words else None
+        wanted = {"name": target, "type": rtype(words[1:]), "below": "--below" in parsed}
+        return _print(parsed, "flush", wanted, _flush)
+    printers = {"status": _status, "reload": _reload, "stop": _stop}
+    if verb not in printers:
+        from namewise.config.values import nearest
+
+        guess = nearest(verb, [*printers, "flush", "cache"])
+        hint = f"Did you mean {guess}?" if guess else "nw ctl --help lists them."
+        raise Failure(f"no verb {verb!r}", hint=hint)
+    if words:
+        raise Failure(f"{verb} takes no argument")
+    return _print(parsed, verb, {}, printers[verb])
+
+
+def ask(path: str | None, verb: str, args: dict[str, Any]) -> dict[str, Any]:
+    """Return what the server behind *path* (None: the default) answers, or raise `Failure` with the right
+    exit code."""
+    from namewise.config.paths import control_socket
+    from namewise.control.client import ControlError, call
+
+    try:
+        return call(path or control_socket(), verb, args)
+    except ControlError as error:
+        code = REFUSED_RELOAD if verb == "reload" else 1
+        if error.code in ("NO_SERVER", "TIMEOUT"):
+            code = NO_SERVER
+        raise Failure(str(error), hint=error.hint, code=code) from None
+
+
+def name(text: str) -> str:
+    """Return *text* as an absolute name, or raise `Failure` with the bad label marked."""
+    from namewise.cli.failure import bad_name
+    from namewise.engine import Name
+    from namewise.engine.errors import BadName
+
+    try:
+        return str(Name(text))
+    except BadName as error:
+        raise bad_name(error) from None
+
+
+def rtype(words: list[str]) -> str | None:
+    """Return the type in *words*, None if there is none, or raise `Failure`."""
+    from namewise.config.values import nearest
+    from namewise.engine import registry, type_name, type_value
+
+    if not words:
+        return None
+    try:
+        return type_name(type_value(words[0]))
+    except ValueError:
+        guess = nearest(words[0], [str(known).lower() for known in registry("types").values()])
+        hint = f"Did you mean {guess.upper()}?" if guess else ""
+        raise Failure(f"{words[0]!r} is no record type", hint=hint) from None
+
+
+def _print(parsed: Parsed, verb: str, args: dict[str, Any], printer: Any) -> int:
+    answer = ask(parsed.one("--control"), verb, args)
+    if "--json" in parsed:
+        import json
+
+        print(json.dumps(answer, indent=2))
+    else:
+        printer(answer)
+    return 0
+
+
+def _status(answer: dict[str, Any]) -> None:
+    up = _seconds(answer["uptime_s"])
+    print(f"running: pid {answer['pid']}, up {up}, generation {answer['generation']}")
+    print(f"workers: {answer['workers']}")
+    print(f"configuration: {', '.join(answer['files']) or 'flags'}")
+    print(f"listening: {', '.join(answer['listen'])}")
+    print(f"recursion: {'on' if answer['recursion'] else 'off'}")
+    for zone in answer["zones"]:
+        print(f"zone {zone['name']} serial {zone['serial']}, {zone['records']} records, from {zone['place']}")
+    for key, value in sorted(answer["stats"].items()):
+        if value:
+            print(f"{key}: {value}")
+
+
+def _seconds(seconds: float) -> str:
+    days, rest = divmod(int(seconds), 86400)
+    return f"{f'{days}d ' if days else ''}{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+
+
+def _reload(answer: dict[str, Any]) -> None:
+    changes = answer["changes"]
+    count = f"{len(changes) or 'no'} change{'' if len(changes) == 1 else 's'}"
+    print(f"reloaded, generation {answer['generation']}: {count}")
+    for change in changes:
+        print(f"  {change}")
+
+
+def _flush(answer: dict[str, Any]) -> None:
+    count = answer["flushed"]
+    print(f"forgotten: {count} entr{'y' if count == 1 else 'ies'}")
+
+
+def _cache(answer: dict[str, Any]) -> None:
+    if not answer["entries"]:
+        print("not in the cache")
+    for entry in answer["entries"]:
+        print(
+            entry if isinstance(entry, str) else "  ".join(f"{key} {value}" for key, value in entry.items())
+        )
+
+
+def _stop(_: dict[str, Any]) -> None:
+    print("stopping")

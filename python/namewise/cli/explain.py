@@ -1,0 +1,120 @@
+"""`nw explain`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from namewise.cli.failure import Failure
+from namewise.cli.options import Options
+
+if TYPE_CHECKING:
+    from namewise.cli.options import Parsed
+
+HELP = """\
+usage: nw explain NAME [TYPE] [--json|--mermaid] [--control PATH]
+       nw explain NAME [TYPE] [--json|--mermaid] [--config FILE] [--hints FILE] [--forward
+       [SUFFIX=]ADDR[:PORT]]
+
+Resolves NAME and shows every step: who was asked what, when, how long it took, what the cache knew and how
+old that
+was, and why the next step followed. The explanation is made by the resolver that does the work.
+
+The running server resolves it, with its cache (--control PATH names its socket). If none runs, or --config,
+--hints or
+--forward is given, a resolver in this process does, with an empty cache.
+
+  --json      the namewise.explain/1 document (docs/schema/explain-1.json)
+  --mermaid   a Mermaid sequence diagram
+
+Exit codes: 0 answered (NXDOMAIN too), 1 wrong usage, 3 the resolution is broken, 9 no server replied.
+
+  $ nw explain www.example.com
+"""
+
+_OWN = ("--config", "--hints", "--forward")
+_OPTIONS = Options(values=("--control", *_OWN), flags=("--json", "--mermaid"), words=(1, 2))
+NO_REPLY = 9
+
+
+def run(args: list[str]) -> int:
+    """Resolve, and print the explanation."""
+    import sys
+
+    from namewise.tools import explain
+
+    parsed = _OPTIONS.read(args)
+    document = resolve(parsed)
+    if "--json" in parsed:
+        import json
+
+        print(json.dumps(document, indent=2))
+    elif "--mermaid" in parsed:
+        print(explain.mermaid(document), end="")
+    else:
+        sys.stdout.write(explain.tree(document, colour=explain.in_colour(sys.stdout)))
+    return _exit_code(document)
+
+
+def _exit_code(document: dict[str, Any]) -> int:
+    from namewise.tools.explain import exit_code
+
+    asked = [step for step in document["steps"] if step["server"]]
+    if document["result"]["rcode"] == "SERVFAIL" and asked and not any(_replied(step) for step in asked):
+        _say_who_was_tried(asked, document["total_us"])
+        return NO_REPLY
+    return exit_code(document)
+
+
+def _replied(step: dict[str, Any]) -> bool:
+    return step["reason"] not in (
+        "timeout",
+        "unreachable",
+        "connection-refused",
+        "no-route",
+        "closed",
+        "local-error",
+    )
+
+
+def _say_who_was_tried(asked: list[dict[str, Any]], total_us: int) -> None:
+    import sys
+
+    from namewise.tools.explain import milliseconds
+
+    sys.stdout.flush()
+    tried = ", ".join(f"{step['server']} ({step['reason']})" for step in asked)
+    sys.stderr.write(f"nw explain: no server replied within {milliseconds(total_us)}; tried {tried}\n")
+
+
+def resolve(parsed: Parsed) -> dict[str, Any]:
+    """Return the explanation, from the running server or from a resolver in this process."""
+    from namewise.cli.ctl import name, rtype
+    from namewise.config.paths import control_socket
+    from namewise.control.client import ControlError, call
+
+    question = {"name": name(parsed.words[0]), "type": rtype(parsed.words[1:]) or "A"}
+    own = any(parsed.one(flag) for flag in _OWN)
+    if not own:
+        path = parsed.one("--control") or control_socket()
+        try:
+            return dict(call(path, "explain", question)["explanation"])
+        except ControlError as error:
+            if error.code not in ("NO_SERVER", "NO_RESOLVER") or parsed.one("--control"):
+                code = NO_REPLY if error.code in ("NO_SERVER", "TIMEOUT") else 1
+                raise Failure(str(error), hint=error.hint, code=code) from None
+    return _alone(parsed, question)
+
+
+def _alone(parsed: Parsed, question: dict[str, str]) -> dict[str, Any]:
+    """Resolve with an engine of our own, by the settings of --config, --hints and --forward."""
+    from namewise.cli.serve import overlay
+    from namewise.config import ConfigError, Origin, load
+    from namewise.lab.alone import explain
+
+    flags = overlay(parsed)
+    flags.set(("resolver",), {}, Origin("flag", "explain"))
+    try:
+        config = load(parsed.one("--config"), flags=flags).config
+        return explain(config, question["name"], question["type"])
+    except ConfigError as error:
+        raise Failure(str(error), code=2) from None

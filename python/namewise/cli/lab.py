@@ -1,0 +1,79 @@
+"""`nw lab up|play`."""
+
+from __future__ import annotations
+
+from namewise.cli.failure import Failure
+from namewise.cli.options import Options
+
+HELP = """\
+usage: nw lab up [--zone NAME=FILE] [--root-zone FILE] [--port N] [--control PATH] [--once]
+       nw lab play FILE ... [--json]
+
+up     the private internet on this machine: root, TLD, registry and hosting servers, a resolver over them,
+a zone from
+       a file. Explains one name, prints what to ask, serves until Ctrl-C. No packet leaves loopback.
+  --zone NAME=FILE   the zone to serve from a file (default: the lab's example.com)
+  --root-zone FILE   a real root zone (default: $NAMEWISE_ROOT_ZONE, ../shared/data/root-*.zone, a shipped
+  list)
+  --port N           the resolver's port (default 5300, or the next that is free)
+  --control PATH     the control socket (default: lab.sock beside the server's)
+  --once             end after the explanation
+
+play   plays scenario files (.toml, .rpl) on virtual time against the engine and reports each: pass, fail
+with the
+       first difference, or unsupported with the reason.
+  --json             one JSON object a file
+
+Exit codes: up: 0 ended by Ctrl-C, 1 wrong usage, 4 cannot listen.
+play: 0 all passed, 1 some failed, 3 none failed and some are unsupported, 2 unreadable file.
+
+  $ nw lab up --once
+"""
+
+CANNOT_LISTEN = 4
+
+
+def run(args: list[str]) -> int:
+    """Run the sub-command."""
+    if args[:1] == ["up"]:
+        return _up(args[1:])
+    if args[:1] == ["play"]:
+        return _play(args[1:])
+    raise Failure("say what to do: up or play", hint="nw lab --help says more.")
+
+
+def _up(args: list[str]) -> int:
+    from namewise.config.environment import zone_item
+    from namewise.control.client import ControlError
+    from namewise.control.sockets import ListenError
+    from namewise.engine.errors import ZoneFileError
+    from namewise.lab.up import Settings, default_control
+    from namewise.lab.up import run as up
+
+    parsed = Options(values=("--zone", "--root-zone", "--port", "--control"), flags=("--once",)).read(args)
+    zone = parsed.one("--zone")
+    try:
+        item = zone_item(zone) if zone else {"name": None, "file": None}
+    except ValueError as error:
+        raise Failure(f"--zone: {error}") from None
+    settings = Settings(
+        zone_name=item["name"],
+        zone_file=item["file"],
+        root_zone=parsed.one("--root-zone"),
+        port=parsed.number("--port", 1),
+        control=parsed.one("--control") or default_control(),
+        once="--once" in parsed,
+    )
+    try:
+        return up(settings)
+    except (ControlError, ListenError) as error:
+        raise Failure(str(error), hint=error.hint, code=CANNOT_LISTEN) from None
+    except ZoneFileError as error:
+        raise Failure(str(error)) from None
+
+
+def _play(args: list[str]) -> int:
+    from namewise.lab.play import main
+
+    parsed = Options(flags=("--json",), words=(1, None)).read(args)
+    return main(parsed.words, as_json="--json" in parsed)

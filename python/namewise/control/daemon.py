@@ -1,0 +1,293 @@
+"""The life of a server: start, serve, reload, drain, stop.
+
+    read config -> plan + zones -> Snapshot.build -> probe -> sockets -> publish        start and every reload
+                                       any error: nothing has changed, the old one serves on
+
+Everything runs in one event loop; what takes long (reading zones, building a snapshot) runs in a thread
+beside it, one
+such thing at a time. SIGHUP and `nw ctl reload` reload, SIGTERM and SIGINT drain and stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from namewise.backends.file import FileSource
+from namewise.compile import plan_bytes, read_inputs
+from namewise.config import diff
+from namewise.config.values import Endpoint
+from namewise.control.channel import Channel
+from namewise.control.client import ControlError
+from namewise.control.requests import Requests
+from namewise.control.sockets import Sockets, descriptors, inherited
+from namewise.engine import Engine, Message, Snapshot, make_query
+from namewise.engine.errors import NamewiseError, PlanError
+from namewise.zones.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from namewise.compile.inputs import Inputs
+    from namewise.config import Config, Loaded
+    from namewise.control.log import Log
+    from namewise.control.notify import Notifier
+    from namewise.control.sockets import Key, Listening
+    from namewise.zones.registry import Refreshed
+
+PROBES = 100
+"""Zones whose SOA a new snapshot is asked for before it is published."""
+
+
+class ProbeError(NamewiseError):
+    """A new snapshot gave a wrong answer about one of its own zones, and was not published."""
+
+    code = "PROBE"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What would be served next."""
+
+    loaded: Loaded
+    inputs: Inputs
+    zones: Refreshed
+    snapshot: Snapshot
+
+
+class Daemon:
+    """One running server. *load* reads the configuration anew each time it is called."""
+
+    def __init__(
+        self,
+        load: Callable[[], Loaded],
+        control_path: str,
+        log: Log,
+        notifier: Notifier,
+        environ: Mapping[str, str],
+    ) -> None:
+        self.load = load
+        self.control_path = control_path
+        self.log = log
+        self.notifier = notifier
+        self.sockets = Sockets(inherited(environ))
+        self.registry = Registry()
+        self.started = time.time()
+        self.generation = 0
+        self.loaded: Loaded
+        self.inputs: Inputs
+        self.engine: Engine
+        self.requests: Requests
+        self._changing = asyncio.Lock()
+        self._stop = asyncio.Event()
+        self._channel: Channel
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.loaded.config
+
+    async def start(self) -> None:
+        """Read, build, open, publish; on any error raise it and leave nothing behind."""
+        candidate = self._candidate()
+        config = candidate.loaded.config
+        self._channel = Channel(self.control_path, self._verbs())
+        self._channel.allow(config.control.users)
+        prepared = self.sockets.prepare(config.listen, config.worker_count())
+        await self._channel.open()
+        self.engine = Engine(config.worker_count())
+        self._publish(candidate, prepared)
+        self.requests = Requests(self.engine, self.log)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self.engine.event_fd(), self.requests.drain)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hangup)
+
+    async def run(self) -> None:
+        """Serve until told to stop, then finish what is under way."""
+        self.log.event("info", "ready", self.ready_line(), generation=self.generation)
+        self.notifier.ready(self.ready_line())
+        await self._stop.wait()
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Take no more questions, finish those under way for as long as `[server] drain` says, close
+        everything."""
+        self.notifier.stopping()
+        self.log.event("info", "stopping", "stopping")
+        await self._channel.close()
+        grace_s = self.config.server.drain / 1000
+        await asyncio.to_thread(self.engine.close, grace_s)
+        self.requests.drain()
+        asyncio.get_running_loop().remove_reader(self.engine.event_fd())
+        self.sockets.close()
+        self.log.event("info", "stopped", "stopped")
+
+    def ready_line(self) -> str:
+        """Return the one line that says what is served where."""
+        addresses = dict.fromkeys(str(Endpoint(address, port)) for address, port, _ in self.sockets.open)
+        count = len(self.registry.entries)
+        jobs = [f"{count} zone{'' if count == 1 else 's'}"] if count else []
+        if self.config.resolver is not None:
+            jobs.append("forwarding" if self.config.forward else "recursion")
+        served = " and ".join(jobs) or "nothing"
+        return f"ready: {served} on {', '.join(addresses)}, control {self.control_path}, pid {os.getpid()}"
+
+    async def reload(self) -> dict[str, Any]:
+        """Put the configuration as it is now in force and return the difference, or raise and change
+        nothing."""
+        async with self._changing:
+            self.notifier.reloading()
+            try:
+                return await self._reload()
+            finally:
+                self.notifier.ready(self.ready_line())
+
+    async def _reload(self) -> dict[str, Any]:
+        try:
+            candidate = await asyncio.to_thread(self._candidate)
+            config = candidate.loaded.config
+            self._channel.allow(config.control.users)
+            prepared = self.sockets.prepare(config.listen, self.config.worker_count())
+        except NamewiseError as error:
+            text = f"reload failed, the former configuration stays in force:\n{error}"
+            self.log.event("error", "reload-failed", text, code=error.code)
+            raise
+        changes = [str(change) for change in diff(self.config, config)]
+        zones = candidate.zones
+        for word, names in (("+", zones.added), ("~", zones.changed), ("-", zones.removed)):
+            changes += [f"{word} zone {name}{_serials(self.registry, zones, name)}" for name in names]
+        self._publish(candidate, prepared)
+        said = "; ".join(changes) or "nothing changed"
+        self.log.event("info", "reload", f"reloaded, generation {self.generation}: {said}", changes=changes)
+        return {"generation": self.generation, "changes": changes}
+
+    def _candidate(self) -> Candidate:
+        """Read and build what the configuration says now. Touches nothing that is being served."""
+        loaded = self.load()
+        config = loaded.config
+        inputs = read_inputs(config)
+        zones = self.registry.refresh(FileSource(zone.name, zone.file) for zone in config.zone)
+        try:
+            snapshot = Snapshot.build(plan_bytes(config, inputs), zones.zones())
+        except PlanError as error:
+            raise _located(error, loaded) from error
+        _probe(snapshot, zones)
+        return Candidate(loaded, inputs, zones, snapshot)
+
+    def _publish(self, candidate: Candidate, prepared: dict[Key, Listening]) -> None:
+        self.generation = self.engine.publish(candidate.snapshot, descriptors(prepared))
+        self.sockets.adopt(prepared)
+        self.registry.adopt(candidate.zones)
+        self.loaded, self.inputs = candidate.loaded, candidate.inputs
+        self.log.set(self.config.log.level, self.config.log.format)
+
+    def _hangup(self) -> None:
+        task = asyncio.ensure_future(self.reload())
+        # The log has it; an exception that nobody fetches would be told a second time.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _verbs(self) -> dict[str, Any]:
+        return {
+            "status": self._status,
+            "reload": lambda _: self.reload(),
+            "stop": self._stop_verb,
+            "flush": self._flush,
+            "cache": self._cache,
+            "why": self._why,
+            "explain": self._explain,
+            "exchange": self._exchange,
+            "resolver": self._resolver,
+        }
+
+    async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "uptime_s": round(time.time() - self.started, 3),
+            "generation": self.generation,
+            "workers": self.config.worker_count(),
+            "files": list(self.loaded.files),
+            "listen": [
+                f"{Endpoint(address, port)}/{transport}" for address, port, transport in self.sockets.open
+            ],
+            "recursion": self.config.resolver is not None,
+            "zones": [
+                {"name": name, "serial": entry.zone.serial, "records": len(entry.zone), "place": entry.place}
+                for name, entry in self.registry.entries.items()
+            ],
+            "stats": dict(self.engine.stats()),
+        }
+
+    async def _stop_verb(self, _: dict[str, Any]) -> dict[str, Any]:
+        self._stop.set()
+        return {"stopping": True}
+
+    async def _flush(self, args: dict[str, Any]) -> dict[str, Any]:
+        self._needs_resolver()
+        name = args.get("name")
+        return {"flushed": self.engine.flush(name, args.get("type"), bool(args.get("below")))}
+
+    async def _cache(self, args: dict[str, Any]) -> dict[str, Any]:
+        self._needs_resolver()
+        return {"entries": self.engine.cached(args["name"], args.get("type"))}
+
+    async def _why(self, args: dict[str, Any]) -> dict[str, Any]:
+        from namewise.observe.recorder import records
+
+        return {"records": records(self.engine, args.get("name"), args.get("id"), int(args.get("most", 10)))}
+
+    async def _explain(self, args: dict[str, Any]) -> dict[str, Any]:
+        self._needs_resolver()
+        document = await self.requests.explain(args["name"], args.get("type", "A"), args.get("class", "IN"))
+        return {"explanation": document}
+
+    async def _exchange(self, args: dict[str, Any]) -> dict[str, Any]:
+        self._needs_resolver()
+        query = Message.parse(bytes.fromhex(args["query"]))
+        return await self.requests.exchange(
+            args["server"], query, bool(args.get("tcp")), float(args["timeout_s"])
+        )
+
+    async def _resolver(self, _: dict[str, Any]) -> dict[str, Any]:
+        self._needs_resolver()
+        routes = self.config.resolver.routes if self.config.resolver is not None else None
+        return {
+            "hints": [{"name": hint.name, "addresses": list(hint.addresses)} for hint in self.inputs.hints],
+            "routed": routes is not None,
+        }
+
+    def _needs_resolver(self) -> None:
+        if self.config.resolver is None:
+            hint = "Add a [resolver] table to the configuration, or start with --recursive."
+            raise ControlError("this server does not resolve names", hint, "NO_RESOLVER")
+
+
+def _probe(snapshot: Snapshot, zones: Refreshed) -> None:
+    """Ask *snapshot* for the SOA of its zones, as a client on this machine would; raise `ProbeError`."""
+    for name in list(zones.entries)[:PROBES]:
+        query = make_query(name, "SOA", flags="", id=0)
+        reply = snapshot.answer(query.wire, "127.0.0.1", "tcp")
+        message = Message.parse(reply) if reply else None
+        refused = message is not None and message.rcode == "REFUSED"  # by an access list that leaves us out
+        if message is None or not (refused or (message.authoritative and message.rcode == "NOERROR")):
+            said = message.rcode if message is not None else "nothing"
+            raise ProbeError(f"the new snapshot answers {said} to {name} SOA")
+
+
+def _serials(registry: Registry, zones: Refreshed, name: str) -> str:
+    old, new = registry.entries.get(name), zones.entries.get(name)
+    if old is None or new is None:
+        return "" if new is None else f" serial {new.zone.serial}"
+    return f" serial {old.zone.serial} -> {new.zone.serial}"
+
+
+def _located(error: PlanError, loaded: Loaded) -> NamewiseError:
+    """Return *error*, which speaks of the plan, with the files that the plan was made from."""
+    where = ", ".join(loaded.files) or "the command line"
+    faults = "\n".join(f"  {fault.path}: {fault.message}" for fault in error.faults)
+    return NamewiseError(f"the configuration from {where} cannot be served:\n{faults}", code="BAD_PLAN")

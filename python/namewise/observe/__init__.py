@@ -1,0 +1,1 @@
+"""What the server saw, in forms that people and programs read."""

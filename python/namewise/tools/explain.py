@@ -1,0 +1,167 @@
+"""Show an explanation (`namewise.explain/1`): as a tree for people, as a Mermaid diagram, as JSON.
+
+Every line of the tree is one step of the resolver, in its own words, with when it began and how long it
+took. A step
+that ran inside the time of another hangs below it and is marked `(meanwhile)`; the others add up to the
+total.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # typing costs more time to import than a question takes
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    Document = dict[str, Any]
+
+BOLD, DIM, RED, GREEN, YELLOW, OFF = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
+BAD_REASONS = frozenset(
+    [
+        "timeout",
+        "unreachable",
+        "refused",
+        "no-route",
+        "closed",
+        "lame",
+        "server-failure",
+        "malformed",
+        "unusable",
+        "addresses-missing",
+        "cycle",
+        "limit-reached",
+        "no-reachable-authority",
+        "no-servers",
+        "no-hints",
+        "cached-failure",
+        "name-too-long",
+    ]
+)
+"""Reasons that a person looks for first."""
+
+
+def in_colour(stream: Any) -> bool:
+    """Say whether *stream* takes colour: a terminal, and NO_COLOR (no-color.org) is not set."""
+    import os
+
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def tree(document: Document, *, colour: bool = False) -> str:
+    """Return *document* as a tree, one line a step."""
+    paint = _Paint(colour)
+    question, result = document["question"], document["result"]
+    good = result["rcode"] in ("NOERROR", "NXDOMAIN")
+    asked = f"{question['name']} {question['class']} {question['type']}"
+    rcode = paint(GREEN if good else RED, result["rcode"])
+    lines = [f"{paint(BOLD, asked)}: {rcode} in {milliseconds(document['total_us'])}, {document['started']}"]
+    children = _children(document["steps"])
+    _branch(lines, children, None, "", paint)
+    for record in result["answer"]:
+        lines.append(f"{record['name']} {record['ttl']} {record['class']} {record['type']} {record['data']}")
+    for ede in result["ede"]:
+        text = f": {ede['text']}" if ede["text"] else ""
+        lines.append(paint(YELLOW, f"EDE {ede['code']} ({ede['name']}){text}"))
+    return "\n".join(lines) + "\n"
+
+
+def mermaid(document: Document) -> str:
+    """Return *document* as a Mermaid sequence diagram: the client, the resolver, and each server that was
+    asked."""
+    question, result = document["question"], document["result"]
+    lines = ["sequenceDiagram", "    participant client", "    participant resolver"]
+    names: dict[str, str] = {}
+    for step in document["steps"]:
+        server = step.get("server")
+        if server and server not in names:
+            names[server] = f"s{len(names) + 1}"
+            zone = f" ({step['zone']})" if step.get("zone") else ""
+            lines.append(f"    participant {names[server]} as {_quiet(server + zone)}")
+    lines.append(f"    client->>resolver: {_quiet(question['name'])} {question['type']}")
+    for step in document["steps"]:
+        server = step.get("server")
+        took = milliseconds(step["took_us"])
+        if server:
+            here = names[server]
+            lines.append(f"    resolver->>{here}: {_quiet(step['name'])} {step['type']}")
+            arrow = "--x" if step["reason"] in BAD_REASONS else "-->>"
+            lines.append(f"    {here}{arrow}resolver: {_quiet(_outcome(step))} ({took})")
+        else:
+            lines.append(f"    Note over resolver: {_quiet(step['text'])} ({took})")
+    count = _count(len(result["answer"]), "record")
+    answer = f"{result['rcode']}, {count}, {milliseconds(document['total_us'])}"
+    lines.append(f"    resolver-->>client: {answer}")
+    return "\n".join(lines) + "\n"
+
+
+def milliseconds(us: int) -> str:
+    """Return *us* microseconds as people read them."""
+    return f"{us / 1000:.1f} ms" if us < 10_000_000 else f"{us / 1_000_000:.1f} s"
+
+
+def exit_code(document: Document) -> int:
+    """Return 0 for an answer or a proven absence, 3 when the resolution is broken."""
+    return 0 if document["result"]["rcode"] in ("NOERROR", "NXDOMAIN") else 3
+
+
+class _Paint:
+    """Puts text in a colour, or leaves it as it is."""
+
+    def __init__(self, colour: bool) -> None:
+        self.colour = colour
+
+    def __call__(self, code: str, text: str) -> str:
+        return f"{code}{text}{OFF}" if self.colour else text
+
+
+def _children(steps: list[dict[str, Any]]) -> dict[int | None, list[dict[str, Any]]]:
+    known = {step["id"] for step in steps}
+    found: dict[int | None, list[dict[str, Any]]] = {}
+    for step in steps:
+        parent = step["parent"] if step["parent"] in known else None
+        found.setdefault(parent, []).append(step)
+    return found
+
+
+def _branch(
+    lines: list[str],
+    children: dict[int | None, list[dict[str, Any]]],
+    parent: int | None,
+    indent: str,
+    paint: _Paint,
+) -> None:
+    steps = children.get(parent, [])
+    for step in steps:
+        last = step is steps[-1]
+        lines.append(f"{indent}{'└─ ' if last else '├─ '}{_line(step, paint)}")
+        _branch(lines, children, step["id"], indent + ("   " if last else "│  "), paint)
+
+
+def _line(step: dict[str, Any], paint: _Paint) -> str:
+    when = paint(DIM, f"+{milliseconds(step['at_us'])}")
+    took = f"{milliseconds(step['took_us'])}{' (meanwhile)' if step['parallel'] else ''}"
+    text = paint(RED, step["text"]) if step["reason"] in BAD_REASONS else step["text"]
+    notes = "".join(f" [{note}]" for note in _notes(step))
+    return f"{when} {step['layer']}: {text}{notes}, {took}"
+
+
+def _notes(step: dict[str, Any]) -> Iterator[str]:
+    if step["validation"] and step["validation"] != "indeterminate":
+        yield str(step["validation"])
+    for ede in step["ede"]:
+        yield f"EDE {ede['code'] if isinstance(ede, dict) else ede}"
+
+
+def _outcome(step: dict[str, Any]) -> str:
+    """Return what came of a question to a server: the step's text without who was asked what."""
+    text: str = step["text"]
+    return text.split(": ", 1)[-1]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _quiet(text: str) -> str:
+    """Return *text* without what Mermaid takes for syntax."""
+    return text.replace(";", ",").replace("#", "").replace('"', "'")

@@ -1,0 +1,251 @@
+"""`namewise.toml`: positions, precedence, includes, suggestions, and what is generated from the models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from namewise.config import ConfigError, Origin, Overlay, diff, load
+from namewise.config import values as readers
+from namewise.config.pages import json_schema, pages
+from namewise.engine import parse_toml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def written(folder: Path, text: str, name: str = "namewise.toml") -> str:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return str(path)
+
+
+def mistakes(folder: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(written(folder, text), environ=environ or {})
+    return [problem.text().split("\n")[0].replace(str(folder) + "/", "") for problem in caught.value.problems]
+
+
+def test_every_mistake_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
+    text = """\
+[server]
+wokers = 2
+udp_payload = 99
+[[listen]]
+address = "127.0.0.1:53"
+[[zone]]
+name = "example.com"
+[[policy]]
+policy = "acl"
+on = "recursions"
+allow = ["ofice"]
+[sever]
+x = 1
+"""
+    assert mistakes(tmp_path, text) == [
+        'namewise.toml:2:1: server.wokers: unknown key "wokers"; did you mean "workers"?',
+        "namewise.toml:3:1: server.udp_payload: must be at least 512",
+        "namewise.toml:5:1: listen[0].address: '127.0.0.1:53' is no IP address; names are not looked up here",
+        'namewise.toml:6:1: zone[0].file: the key "file" is required here',
+        "namewise.toml:10:1: policy[0].on: expected 'query' or 'recursion'; did you mean \"recursion\"?",
+        'namewise.toml:12:2: sever: unknown table "sever"; did you mean "server"?',
+    ]
+
+
+def test_the_line_is_shown_with_a_mark(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, "[log]\n  levle = 'info'\n"), environ={})
+    assert str(caught.value).split("\n")[1:] == ["  2 |   levle = 'info'", "    |   ^"]
+
+
+def test_syntax_errors_have_their_place(tmp_path: Path) -> None:
+    (found,) = mistakes(tmp_path, "[server\n")
+    assert found.startswith("namewise.toml:1:")
+
+
+def test_types_are_strict(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, '[server]\nworkers = "4"\n') == [
+        "namewise.toml:2:1: server.workers: expected an integer"
+    ]
+
+
+def test_tables_are_checked_against_each_other(tmp_path: Path) -> None:
+    text = """\
+[[acl]]
+name = "office"
+prefixes = ["10.0.0.0/8"]
+[[policy]]
+policy = "acl"
+on = "query"
+allow = ["ofice", "10.0.0.1/8"]
+[[zone]]
+name = "a.example"
+file = "a"
+[[zone]]
+name = "A.example."
+file = "b"
+[[forward]]
+servers = ["192.0.2.1"]
+"""
+    assert mistakes(tmp_path, text) == [
+        "namewise.toml:7:10: policy[0].allow[0]: no [[acl]] is named 'ofice'; did you mean 'office'?",
+        "namewise.toml:7:19: policy[0].allow[1]: '10.0.0.1/8' has bits set behind its length; did you "
+        "mean 10.0.0.0/8?",
+        "namewise.toml:12:1: zone[1].name: zone 'A.example.' is given twice",
+        "namewise.toml:14:1: forward[0]: forwarding is recursion: add a [resolver] table (it may be empty)",
+    ]
+
+
+def test_a_route_leads_to_loopback_only(tmp_path: Path) -> None:
+    (found,) = mistakes(tmp_path, '[resolver.routes]\n"198.41.0.0/16" = "8.8.8.8:53"\n')
+    assert found == (
+        'namewise.toml:2:1: resolver.routes."198.41.0.0/16": 8.8.8.8 is no loopback address; '
+        "a route may only lead to 127.0.0.0/8 or ::1"
+    )
+
+
+def test_flag_wins_over_environment_wins_over_file(tmp_path: Path) -> None:
+    file = written(tmp_path, '[server]\nworkers = 1\nidentity = "file"\nversion = "file"\n')
+    flags = Overlay()
+    flags.set(("server", "workers"), 3, Origin("flag", "--workers"))
+    environ = {"NAMEWISE_SERVER_WORKERS": "2", "NAMEWISE_SERVER_IDENTITY": "environment"}
+    loaded = load(file, environ=environ, flags=flags)
+    assert (loaded.config.server.workers, loaded.config.server.identity) == (3, "environment")
+    said = {".".join(map(str, path)): str(origin) for path, _, origin in loaded.values()}
+    assert said["server.workers"] == "--workers"
+    assert said["server.identity"] == "NAMEWISE_SERVER_IDENTITY"
+    assert said["server.version"] == f"{file}:4:1"
+    assert said["server.udp_payload"] == "default"
+
+
+def test_environment_reads_lists_tables_and_refuses_typing_errors() -> None:
+    environ = {
+        "NAMEWISE_LISTEN": "192.0.2.1, [2001:db8::1]:5300",
+        "NAMEWISE_ZONE": "example.com=db.example.com",
+        "NAMEWISE_RESOLVER_BUDGET_WALL_CLOCK": "3s",
+        "NAMEWISE_RESOLVER_IPV6": "false",
+        "NAMEWISE_FORWARD": "corp.example=192.0.2.2:54",
+        "NAMEWISE_CONTROL_USERS": "alice, bob",
+    }
+    config = load(None, environ=environ).config
+    assert [(one.address, one.port) for one in config.listen] == [("192.0.2.1", 53), ("2001:db8::1", 5300)]
+    assert config.zone[0].name == "example.com."
+    assert config.zone[0].file == str(Path.cwd() / "db.example.com")
+    assert config.resolver is not None
+    assert (config.resolver.budget.wall_clock, config.resolver.ipv6) == (3000, False)
+    assert config.forward[0].servers == ("192.0.2.2:54",)
+    assert config.control.users == ("alice", "bob")
+    with pytest.raises(ConfigError, match=r"NAMEWISE_SERVER_WOKERS.*did you mean NAMEWISE_SERVER_WORKERS"):
+        load(None, environ={"NAMEWISE_SERVER_WOKERS": "2"})
+
+
+def test_secrets_come_from_files_and_are_never_shown(tmp_path: Path) -> None:
+    file = written(tmp_path, '[[key]]\nname = "k.example."\nsecret = "YWJj"\n')
+    loaded = load(file, environ={})
+    assert loaded.config.key[0].secret is not None
+    assert "YWJj" not in repr(loaded.config)
+    assert ("key", 0, "secret") in {path for path, value, _ in loaded.values() if value == "**********"}
+    secret = written(tmp_path, "ZGVm\n", "secret")
+    loaded = load(file, environ={"NAMEWISE_KEY_K_EXAMPLE_SECRET_FILE": secret})
+    assert (loaded.config.key[0].secret, loaded.config.key[0].secret_file) == (None, secret)
+    assert mistakes(tmp_path, '[[key]]\nname = "k."\nsecret = "no base64!"\n') == [
+        "namewise.toml:3:1: key[0].secret: the secret is no base64 text"
+    ]
+
+
+def test_includes_add_up_and_paths_are_relative_to_their_file(tmp_path: Path) -> None:
+    file = written(tmp_path, 'include = ["conf.d/*.toml"]\n[[zone]]\nname = "a."\nfile = "a.zone"\n')
+    written(tmp_path, '[[zone]]\nname = "b."\nfile = "b.zone"\n[log]\nlevel = "debug"\n', "conf.d/1.toml")
+    loaded = load(file, environ={})
+    assert [zone.file for zone in loaded.config.zone] == [
+        str(tmp_path / "a.zone"),
+        str(tmp_path / "conf.d/b.zone"),
+    ]
+    assert str(loaded.origin(("zone", 1, "name"))) == f"{tmp_path}/conf.d/1.toml:2:1"
+    assert loaded.files == (file, str(tmp_path / "conf.d/1.toml"))
+
+
+def test_a_setting_may_be_given_in_one_file_only(tmp_path: Path) -> None:
+    written(tmp_path, '[log]\nlevel = "debug"\n', "more.toml")
+    found = mistakes(tmp_path, 'include = ["more.toml", "gone.toml"]\n[log]\nlevel = "info"\n')
+    assert found == [
+        "more.toml:2:1: log.level: already set at namewise.toml:3:1",
+        "namewise.toml:1:25: include[1]: no file gone.toml",
+    ]
+
+
+def test_names_are_absolute_and_checked(tmp_path: Path) -> None:
+    (found,) = mistakes(tmp_path, '[[zone]]\nname = "a..b"\nfile = "x"\n')
+    assert "zone[0].name" in found
+    assert "empty label" in found
+
+
+def test_the_difference_names_settings_not_positions(tmp_path: Path) -> None:
+    old = load(
+        written(tmp_path, '[[zone]]\nname="a."\nfile="/a"\n[[zone]]\nname="b."\nfile="/b"\n'), environ={}
+    )
+    new = load(
+        written(tmp_path, '[server]\nworkers=2\n[[zone]]\nname="b."\nfile="/c"\n[log]\nslow="2s"\n'),
+        environ={},
+    )
+    assert [str(change) for change in diff(old.config, new.config)] == [
+        "~ server workers: 0 -> 2 (after a restart)",
+        "- zone a. name = a.",
+        "- zone a. file = /a",
+        "~ zone b. file: /b -> /c",
+        "~ log slow: 1s -> 2s",
+    ]
+
+
+@pytest.mark.parametrize("ms", [0, 1, 999, 1000, 61_000, 5_400_000, 86_400_000, 90_061_001])
+def test_durations_read_what_they_write(ms: int) -> None:
+    assert readers.duration_ms(readers.duration_text(ms)) == ms
+
+
+@pytest.mark.parametrize("count", [0, 1, 1023, 1 << 10, 64 << 20, 3 << 30])
+def test_sizes_read_what_they_write(count: int) -> None:
+    assert readers.size_bytes(readers.size_text(count)) == count
+
+
+@pytest.mark.parametrize("text", ["", "10", "10x", "s", "-1s", "1.5s"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        readers.duration_ms(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("192.0.2.1", "192.0.2.1:53"),
+        ("192.0.2.1:54", "192.0.2.1:54"),
+        ("2001:DB8::1", "[2001:db8::1]:53"),
+        ("[2001:db8::1]:54", "[2001:db8::1]:54"),
+        ("192.0.2.1#54", "192.0.2.1:54"),
+    ],
+)
+def test_endpoints(text: str, expected: str) -> None:
+    assert str(readers.endpoint(text)) == expected
+
+
+def test_generated_pages_are_fresh() -> None:
+    for path, content in pages().items():
+        assert (ROOT / path).read_text() == content, f"{path} is stale: make docs"
+
+
+def test_the_annotated_example_is_right_by_schema_and_by_models() -> None:
+    file = ROOT / "docs/namewise.toml"
+    tree = json.loads(parse_toml(file.read_text())[0])
+    jsonschema.validate(tree, json.loads(json_schema()))
+    config = load(str(file), environ={}).config
+    assert config.worker_count() == 2
+    assert [zone.name for zone in config.zone] == ["example.com.", "internal.example."]
+
+
+def test_the_schema_refuses_what_the_models_refuse() -> None:
+    schema = json.loads(json_schema())
+    for wrong in ({"sever": {}}, {"server": {"wokers": 1}}, {"zone": [{"name": "a."}]}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
