@@ -157,8 +157,10 @@ struct Job<'k> {
 
 /// Sign everything, on as many threads as asked for.
 fn sign_all(jobs: &mut [Job<'_>], options: &SignOptions) -> Result<(), SignZoneError> {
-    let threads = options.threads.max(1);
-    let share = jobs.len().div_ceil(threads).max(1);
+    if options.threads <= 1 {
+        return jobs.iter_mut().try_for_each(|job| sign_one(job, options)).map_err(SignZoneError::Signer);
+    }
+    let share = jobs.len().div_ceil(options.threads).max(1);
     std::thread::scope(|scope| {
         let workers: Vec<_> = jobs
             .chunks_mut(share)
