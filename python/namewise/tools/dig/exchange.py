@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from namewise.tools.dig.grammar import Call, Lookup
 
 RESOLV_CONF = "/etc/resolv.conf"
-COOKIE, NSID, SUBNET, PADDING = 10, 3, 8, 12
+COOKIE, NSID, SUBNET, EXPIRE, KEEPALIVE, PADDING = 10, 3, 8, 9, 11, 12
 _CLIENT_COOKIE = os.urandom(8)
 
 
@@ -124,6 +124,10 @@ def query_of(lookup: Lookup, version: int | None) -> Message:
             options.append(EdnsOption(SUBNET, lookup.subnet))
         if lookup.cookie is not None:
             options.append(EdnsOption(COOKIE, lookup.cookie or _CLIENT_COOKIE))
+        if lookup.expire:
+            options.append(EdnsOption(EXPIRE, b""))
+        if lookup.keepalive:
+            options.append(EdnsOption(KEEPALIVE, b""))
         options += [EdnsOption(code, data) for code, data in lookup.options]
     word = _flag_word(flags, lookup)
     edns = {} if version is None else {"dnssec_ok": lookup.dnssec, "version": version, "options": options}

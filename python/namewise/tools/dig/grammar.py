@@ -169,7 +169,7 @@ class Lookup:
         self.dnssec = False
         self.cookie: bytes | None = b""
         self.options: list[tuple[int, bytes]] = []
-        self.nsid = False
+        self.nsid = self.expire = self.keepalive = False
         self.subnet: bytes | None = None
         self.padding = 0
         self.opcode = "QUERY"
@@ -268,7 +268,7 @@ def _read(call: Call, args: list[str], default: Lookup, version: str, *, in_batc
     def start(name: str) -> Lookup:
         nonlocal named
         new = default.copy()
-        if not call.lookups and not in_batch:
+        if not call.lookups and not in_batch and new.show["cmd"] and new.format == "text":
             found = f"; ({servers} server{'' if servers == 1 else 's'} found)\n" if servers else ""
             new.greeting = f"\n; <<>> DiG {version} <<>> {line}\n{found};; global options: +cmd\n"
         new.name = name
@@ -413,10 +413,7 @@ def _apply(lookup: Lookup, name: str, on: bool, value: str | None) -> None:
         code, _, data = text.partition(":")
         lookup.options.append((_option_code(code), _hex(data)))
     elif name in ("expire", "keepalive"):
-        code = 9 if name == "expire" else 11
-        lookup.options = [entry for entry in lookup.options if entry[0] != code] + (
-            [(code, b"")] if on else []
-        )
+        setattr(lookup, name, on)
     elif name == "subnet":
         lookup.subnet = subnet_option(text) if on else None
     elif name == "padding":

@@ -22,6 +22,8 @@ LONG_FIELD = {
     3,
     "SMIMEA": 3, "SSHFP": 2, "CERT": 3, "OPENPGPKEY": 0, "DHCID": 0, "ZONEMD": 3,
 }  # fmt: skip
+# Types whose long field is hexadecimal, which BIND writes in capitals.
+_HEX = frozenset({"DS", "CDS", "DLV", "TA", "TLSA", "SMIMEA", "SSHFP", "ZONEMD"})
 _CRYPTO = frozenset({"DNSKEY", "CDNSKEY", "KEY", "RRSIG", "SIG", "DS", "CDS", "DLV"})
 _EMPTY = {3: "NSID", 9: "EXPIRE", 11: "TCP KEEPALIVE", 12: "PAD"}
 _WORD = 56
@@ -179,6 +181,8 @@ def rdata_text(record: Record, lookup: Lookup) -> str:
 
         return multiline(kind, text, lookup, rdata.wire)
     first = LONG_FIELD.get(kind)
+    if kind in ("NSEC3", "NSEC3PARAM"):
+        return _salted(text)
     if text.startswith("\\# "):
         first = 2
     if first is None:
@@ -189,7 +193,16 @@ def rdata_text(record: Record, lookup: Lookup) -> str:
         if kind in ("DNSKEY", "KEY", "CDNSKEY"):
             hidden = f"[key id = {key_tag(rdata.wire)}]"
         return " ".join([*fields[:first], hidden])
-    return " ".join([*fields[:first], _words("".join(fields[first:]), lookup.split)]).rstrip(" ")
+    long = "".join(fields[first:])
+    if kind in _HEX or first == 2:
+        long = long.upper()
+    return " ".join([*fields[:first], _words(long, lookup.split)]).rstrip(" ")
+
+
+def _salted(text: str) -> str:
+    """Return the data of NSEC3 or NSEC3PARAM with salt and hash in capitals, as BIND writes them."""
+    fields = text.split(" ")
+    return " ".join([*(field.upper() for field in fields[:5]), *fields[5:]])
 
 
 def _words(text: str, split: int | None, default: int = _WORD) -> str:

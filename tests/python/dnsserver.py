@@ -1,0 +1,92 @@
+"""A small DNS server for tests: a function from query to reply, on a loopback port of its own, over UDP and
+TCP."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from namewise.engine import Message
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+Answer = Callable[[Message, str], bytes | None]
+"""From a query and its transport (`udp` or `tcp`) to the reply, or None for silence."""
+
+
+class DnsServer:
+    """Serves *answer* until the context ends. Ready when the constructor returns: the sockets are bound
+    then."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, Message]] = []
+        self.udp, self.tcp = _sockets()
+        self.port: int = self.udp.getsockname()[1]
+        self._threads = [
+            threading.Thread(target=run, daemon=True) for run in (self._serve_udp, self._serve_tcp)
+        ]
+
+    def __enter__(self) -> DnsServer:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        for one in (self.udp, self.tcp):
+            # Wakes the thread that waits in recvfrom or accept.
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        for thread in self._threads:
+            thread.join(timeout=5)
+
+    def _reply(self, wire: bytes, transport: str) -> bytes | None:
+        query = Message.parse(wire)
+        self.asked.append((transport, query))
+        return self.answer(query, transport)
+
+    def _serve_udp(self) -> None:
+        while True:
+            try:
+                wire, client = self.udp.recvfrom(65535)
+                if not wire:
+                    return
+                reply = self._reply(wire, "udp")
+                if reply is not None:
+                    self.udp.sendto(reply, client)
+            except OSError:
+                return
+
+    def _serve_tcp(self) -> None:
+        while True:
+            try:
+                link, _ = self.tcp.accept()
+            except OSError:
+                return
+            with link, link.makefile("rwb") as stream:
+                while head := stream.read(2):
+                    reply = self._reply(stream.read(int.from_bytes(head, "big")), "tcp")
+                    if reply is None:
+                        break
+                    stream.write(len(reply).to_bytes(2, "big") + reply)
+                    stream.flush()
+
+
+def _sockets() -> tuple[socket.socket, socket.socket]:
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", 0))
+        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            tcp.bind(udp.getsockname())
+            tcp.listen(8)
+        except OSError:
+            udp.close()
+            tcp.close()
+            continue
+        return udp, tcp
