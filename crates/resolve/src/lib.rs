@@ -6,6 +6,7 @@ mod classify;
 pub mod config;
 mod cut;
 mod exchange;
+pub mod explain;
 mod flight;
 mod join;
 mod keep;
