@@ -10,8 +10,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import pytest
-
-from .rdata_oracles import (
+from rdata_oracles import (
     NOT_IN_RRCHECKER,
     REGISTRY,
     TABLE,

@@ -11,8 +11,7 @@ use nw_wire::writer::Writer;
 
 use crate::classify::Absence;
 use crate::resolution::{ClientQuestion, Resolution};
-use crate::resolve::Task;
-use crate::resolver::Core;
+use crate::resolve::{Core, Task};
 use crate::scrub::{Chain, Referral};
 use crate::select::ServerList;
 use crate::world::{Micros, SECOND, World};

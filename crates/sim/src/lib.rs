@@ -6,7 +6,6 @@ pub mod dice;
 pub mod entry;
 pub mod exec;
 pub mod expr;
-mod front;
 pub mod link;
 pub mod matching;
 pub mod net;

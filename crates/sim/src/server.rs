@@ -1,6 +1,7 @@
 //! A real namewise server as a host of the simulated network: zones, a resolver, or both, through the whole pipeline.
 //!
-//! What has to wait is a task of the virtual clock.
+//! It is what `nw serve` runs, without sockets: `nw_serve::pipeline` answers each packet, and what has to wait is a task of
+//! the virtual clock.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -8,13 +9,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use nw_cache::Cache;
-use nw_resolve::{Resolver, ResolverConfig, Step, Trace, World};
+use nw_resolve::{Resolver, ResolverConfig, Step, Trace, Via, World};
+use nw_serve::plan::{Plan, ResolverPlan};
+use nw_serve::{Desk, Handled, PlanError, Snapshot, Stats, Transport, pipeline};
 use nw_wire::code::RrType;
 use nw_wire::name::NameRef;
 use nw_zone::Zone;
 
 use crate::dice::Dice;
-use crate::front::{self, Front};
 use crate::net::{Datagram, Host, Net};
 use crate::world::SimWorld;
 
@@ -37,40 +39,67 @@ pub struct ServerSpec {
 
 /// A running server.
 pub struct Server {
-    zones: RefCell<Vec<Zone>>,
+    snapshot: RefCell<Arc<Snapshot>>,
     cache: Arc<Cache>,
+    stats: Stats,
     world: Rc<SimWorld>,
     resolver: Option<Resolver<SimWorld>>,
     explained: RefCell<Vec<Step>>,
     max_steps: u32,
 }
 
+/// A snapshot that serves these zones, and the resolver if there is one, to everybody.
+pub fn snapshot(zones: Vec<Zone>, adjust: impl FnOnce(&mut Plan)) -> Result<Snapshot, Vec<PlanError>> {
+    let names: Vec<_> =
+        zones.iter().map(|zone| serde_json::json!({"name": zone.apex().to_string()})).collect();
+    let everybody = ["0.0.0.0/0", "::/0"];
+    let acls = serde_json::json!({"query": everybody, "recursion": everybody});
+    let json = serde_json::json!({"version": 1, "acls": acls, "zones": names});
+    let mut plan = Plan::parse(json.to_string().as_bytes())?;
+    adjust(&mut plan);
+    Snapshot::from_plan(plan, zones)
+}
+
+/// How the pipeline calls a transport.
+pub fn transport(via: Via) -> Transport {
+    match via {
+        Via::Udp => Transport::Udp,
+        Via::Tcp => Transport::Tcp,
+    }
+}
+
 impl Server {
     /// Start a server on `net`; it is not yet at any address.
-    pub fn start(net: &Net, spec: ServerSpec) -> Rc<Server> {
-        let label = spec.addresses.first().map_or_else(String::new, IpAddr::to_string);
+    pub fn start(net: &Net, spec: ServerSpec) -> Result<Rc<Server>, Vec<PlanError>> {
+        let ServerSpec { addresses, zones, resolver, nsid, identity, unix_s } = spec;
+        let snapshot = snapshot(zones, |plan| {
+            plan.server.nsid = nsid;
+            plan.server.identity = identity;
+            plan.resolver = resolver.map(|config| ResolverPlan { config, routes: None });
+        })?;
+        let label = addresses.first().map_or_else(String::new, IpAddr::to_string);
         let seed = Dice::stream(net.seed(), &format!("cache {label}")).next();
-        let world = Rc::new(SimWorld::new(net.clone(), spec.addresses, spec.unix_s));
-        let budget = spec.resolver.as_ref().map(|config| config.budget.clone()).unwrap_or_default();
+        let world = Rc::new(SimWorld::new(net.clone(), addresses, unix_s));
+        let budget = snapshot.resolver().map(|config| config.budget.clone()).unwrap_or_default();
         let cache = Arc::new(Cache::new(budget.cache_bytes, seed));
-        let resolver = spec
-            .resolver
-            .map(|config| Resolver::new(Rc::clone(&world), Arc::clone(&cache), Arc::new(config)));
-        Rc::new(Server {
-            zones: RefCell::new(spec.zones),
+        let config = snapshot.resolver().map(Arc::clone);
+        let resolver = config.map(|config| Resolver::new(Rc::clone(&world), Arc::clone(&cache), config));
+        Ok(Rc::new(Server {
+            snapshot: RefCell::new(Arc::new(snapshot)),
             cache,
+            stats: Stats::default(),
             world,
             resolver,
             explained: RefCell::default(),
             max_steps: budget.max_steps,
-        })
+        }))
     }
 
     /// Serve these zones in place of those of the same name.
-    pub fn swap(&self, changed: Vec<Zone>) {
-        let mut zones = self.zones.borrow_mut();
-        zones.retain(|zone| changed.iter().all(|new| new.apex() != zone.apex()));
-        zones.extend(changed);
+    pub fn swap(&self, zones: Vec<Zone>) -> Result<(), Vec<PlanError>> {
+        let changed = self.snapshot.borrow().with_zones(zones)?;
+        *self.snapshot.borrow_mut() = Arc::new(changed);
+        Ok(())
     }
 
     /// The machine that it runs on.
@@ -99,20 +128,25 @@ impl Server {
     }
 
     async fn answer(self: Rc<Server>, net: Net, datagram: Datagram) {
-        let handled =
-            front::handle(&self.zones.borrow(), self.resolver.is_some(), &datagram.bytes, datagram.via);
-        let reply = match handled {
-            Front::Drop => return,
-            Front::Reply(reply) => reply,
-            Front::Ask(question) => {
+        let mut room = vec![0; usize::from(u16::MAX)];
+        let snapshot = Arc::clone(&self.snapshot.borrow());
+        let desk =
+            Desk { snapshot: &snapshot, cache: Some(&self.cache), now: self.world.now(), stats: &self.stats };
+        let transport = transport(datagram.via);
+        let length = match pipeline::handle(&desk, &datagram.bytes, datagram.from, transport, &mut room) {
+            Handled::Drop => return,
+            Handled::Reply(length) => length,
+            Handled::Later(pending) => {
                 let Some(resolver) = &self.resolver else { return };
                 let trace = Trace::start(self.world.now(), self.max_steps);
-                let resolution = resolver.resolve(question, trace).await;
+                let resolution = resolver.resolve(pending.ask.question.clone(), trace).await;
                 self.explained.replace(resolution.steps.clone());
-                front::complete(&datagram.bytes, datagram.via, &resolution)
+                let desk = Desk { now: self.world.now(), ..desk };
+                pipeline::complete(&desk, &pending, &resolution, &mut room)
             }
         };
-        net.reply(&datagram, reply);
+        room.truncate(length);
+        net.reply(&datagram, room);
     }
 }
 

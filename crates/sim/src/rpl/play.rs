@@ -62,7 +62,10 @@ pub fn play(text: &str, options: &Options) -> Report {
     if !unsupported.is_empty() {
         return Report::new("rpl", script.title, Outcome::Unsupported { reasons: unsupported });
     }
-    let mut player = Player::new(stage, settings, options);
+    let mut player = match Player::new(stage, settings, options) {
+        Ok(player) => player,
+        Err(reasons) => return Report::new("rpl", script.title, Outcome::Unsupported { reasons }),
+    };
     let outcome = player.play(&steps);
     let mut report = Report::new("rpl", script.title, outcome);
     report.run = player.run(options);
@@ -224,7 +227,7 @@ struct Player {
 }
 
 impl Player {
-    fn new(stage: Stage, settings: Settings, options: &Options) -> Player {
+    fn new(stage: Stage, settings: Settings, options: &Options) -> Result<Player, Vec<String>> {
         let clock = Executor::new();
         let net = Net::new(clock.clone(), options.seed);
         let addresses: Vec<IpAddr> =
@@ -237,7 +240,8 @@ impl Player {
             unix_s: settings.unix_s,
             ..ServerSpec::default()
         };
-        let server = Server::start(&net, spec);
+        let server = Server::start(&net, spec)
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<String>>())?;
         let stage = Rc::new(stage);
         net.place_everywhere(Rc::new(StageHost(Rc::clone(&stage))));
         for address in addresses {
@@ -245,7 +249,7 @@ impl Player {
         }
         let dice = Dice::stream(options.seed, "clients");
         let (asked, variables) = (Vec::new(), Variables::new());
-        Player { net, clock, stage, server, settings, dice, asked, variables }
+        Ok(Player { net, clock, stage, server, settings, dice, asked, variables })
     }
 
     fn run(&self, options: &Options) -> Run {

@@ -9,6 +9,8 @@ use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use nw_resolve::Via;
+use nw_serve::Snapshot;
+use nw_serve::snapshot::DryRun;
 use nw_wire::code::{Opcode, Rcode, RrType};
 use nw_wire::header::Flags;
 use nw_wire::message::Message;
@@ -17,12 +19,13 @@ use nw_zone::Zone;
 use nw_zone::scan::{LoadOptions, Text, load};
 
 use super::format::{Junk, RuleTable, Transport};
+use super::play::told;
 use crate::entry::apply_reply_word;
 use crate::exec::Micros;
-use crate::front::{self, Front};
 use crate::net::{Arrival, Datagram, Door, Host, Net};
 use crate::packet::{Edns, Packet};
 use crate::record::{DEFAULT_TTL, Record};
+use crate::server::{snapshot, transport};
 
 /// The address that false answers give.
 pub const POISON: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 66);
@@ -47,7 +50,7 @@ pub enum Emission {
 
 /// A scripted host.
 pub struct Actor {
-    zones: RefCell<Vec<Zone>>,
+    snapshot: RefCell<Snapshot>,
     rules: Vec<Rule>,
 }
 
@@ -143,14 +146,15 @@ impl Actor {
     /// A host with these zones and rules, or what is wrong with a rule.
     pub fn new(zones: Vec<Zone>, rules: &[RuleTable]) -> Result<Actor, String> {
         let rules = rules.iter().map(Rule::new).collect::<Result<Vec<Rule>, String>>()?;
-        Ok(Actor { zones: RefCell::new(zones), rules })
+        let snapshot = snapshot(zones, |_| ()).map_err(told)?;
+        Ok(Actor { snapshot: RefCell::new(snapshot), rules })
     }
 
     /// Serve these zones in place of those of the same name.
-    pub fn swap(&self, changed: Vec<Zone>) {
-        let mut zones = self.zones.borrow_mut();
-        zones.retain(|zone| changed.iter().all(|new| new.apex() != zone.apex()));
-        zones.extend(changed);
+    pub fn swap(&self, changed: Vec<Zone>) -> Result<(), String> {
+        let snapshot = self.snapshot.borrow().with_zones(changed).map_err(told)?;
+        self.snapshot.replace(snapshot);
+        Ok(())
     }
 
     /// What a connection meets.
@@ -204,9 +208,9 @@ impl Actor {
 
     /// The answer from the zones.
     fn truly(&self, asked: &Datagram, after: Micros) -> Vec<Emission> {
-        match front::handle(&self.zones.borrow(), false, &asked.bytes, asked.via) {
-            Front::Reply(bytes) => vec![reply(asked, after, bytes)],
-            Front::Drop | Front::Ask(_) => Vec::new(),
+        match self.snapshot.borrow().answer(&asked.bytes, asked.from, transport(asked.via)) {
+            DryRun::Reply(bytes) => vec![reply(asked, after, bytes)],
+            DryRun::Silence | DryRun::Lookup(_) => Vec::new(),
         }
     }
 

@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use nw_resolve::{Budget, Forward, ResolverConfig, Via};
+use nw_serve::PlanError;
 use nw_wire::code::RrType;
 use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
@@ -138,6 +139,11 @@ pub fn root_hints(hosts: &[HostTable]) -> Result<Vec<(Name, Vec<IpAddr>)>, Strin
     Ok(hints)
 }
 
+/// The errors of a plan as one text.
+pub fn told(errors: Vec<PlanError>) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<String>>().join("; ")
+}
+
 fn address(rdata: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(rdata).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(rdata).map(IpAddr::from)).ok()
@@ -220,16 +226,16 @@ impl Stage {
         let mut players = BTreeMap::new();
         for host in &scenario.host {
             let player = match &host.resolver {
-                Some(table) => Player::Resolver(Server::start(
-                    &net,
-                    ServerSpec {
+                Some(table) => {
+                    let spec = ServerSpec {
                         addresses: host.addresses.clone(),
                         zones: read_zones(&host.zones)?,
                         resolver: Some(resolver_config(table, &scenario.host)?),
                         unix_s,
                         ..ServerSpec::default()
-                    },
-                )),
+                    };
+                    Player::Resolver(Server::start(&net, spec).map_err(told)?)
+                }
                 None => Player::Actor(Rc::new(Actor::new(read_zones(&host.zones)?, &host.rule)?)),
             };
             for address in &host.addresses {
@@ -254,7 +260,7 @@ impl Stage {
                 unix_s,
                 ..ServerSpec::default()
             };
-            let server = Server::start(&net, spec);
+            let server = Server::start(&net, spec).map_err(told)?;
             for address in addresses {
                 net.place(address, Rc::new(ServerHost(Rc::clone(&server))));
             }
@@ -282,8 +288,8 @@ impl Stage {
         } else if let Some(swap) = &step.swap {
             let zones = read_zones(&swap.zones)?;
             match &self.player(&swap.host)?.0 {
-                Player::Actor(actor) => actor.swap(zones),
-                Player::Resolver(server) => server.swap(zones),
+                Player::Actor(actor) => actor.swap(zones)?,
+                Player::Resolver(server) => server.swap(zones).map_err(told)?,
             }
         } else if let Some(name) = &step.flush {
             let name: Name = name.parse().map_err(|_| format!("{name:?} is no domain name"))?;

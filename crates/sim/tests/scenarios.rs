@@ -1,0 +1,87 @@
+//! Every scenario of the project passes, the same way twice, and fast.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nw_sim::play::{Options, Source, play};
+use nw_sim::report::{Outcome, exit_status};
+use nw_sim::scenario::format::Scenario;
+
+/// The files below `tests/scenarios` with this extension, in order.
+fn scenarios(extension: &str) -> Vec<PathBuf> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenarios")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the scenarios are part of the project") {
+            let path = entry.expect("a folder that can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn all_pass() {
+    let files = [scenarios("toml"), scenarios("rpl")].concat();
+    let reports: Vec<_> = files.iter().map(|file| play(Source::Path(file), &Options::default())).collect();
+    let failed: Vec<String> =
+        reports.iter().filter(|report| report.outcome != Outcome::Pass).map(|report| report.line()).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert_eq!(exit_status(&reports), 0);
+}
+
+#[test]
+fn there_are_enough_of_them() {
+    assert!(scenarios("toml").len() >= 50);
+    assert!(scenarios("rpl").len() >= 20);
+}
+
+#[test]
+fn two_runs_of_one_seed_are_one_run() {
+    let mut seeds_matter = false;
+    for file in [scenarios("toml"), scenarios("rpl")].concat() {
+        let run = |seed| play(Source::Path(&file), &Options { seed, log: true });
+        let (first, second) = (run(1), run(1));
+        assert_eq!(first, second, "{}", file.display());
+        seeds_matter |= first.run.fingerprint != run(2).run.fingerprint;
+    }
+    assert!(seeds_matter);
+}
+
+#[test]
+fn files_are_filed_by_the_rfc_they_name() {
+    for file in scenarios("toml") {
+        let text = std::fs::read_to_string(&file).expect("listed a moment ago");
+        let scenario = Scenario::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let folder =
+            file.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+        let Some(number) = folder.strip_prefix("rfc") else { continue };
+        let section = file
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default()
+            .split('-')
+            .next()
+            .unwrap_or_default();
+        let wanted = format!("{number} §{section}");
+        let named = scenario.rfc.iter().any(|rfc| rfc == &wanted || rfc.starts_with(&format!("{wanted} ")));
+        assert!(named, "{} is not filed by any of {:?}", file.display(), scenario.rfc);
+    }
+}
+
+#[test]
+fn thousands_a_minute() {
+    let files = scenarios("toml");
+    let began = Instant::now();
+    for file in &files {
+        play(Source::Path(file), &Options::default());
+    }
+    // A debug build on a busy machine still plays 3,000 in a minute.
+    let each = began.elapsed() / u32::try_from(files.len()).expect("not that many");
+    assert!(each < Duration::from_millis(20), "{each:?} each");
+}
