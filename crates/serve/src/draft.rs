@@ -20,6 +20,8 @@ pub(crate) struct Draft<'o> {
     pub(crate) truncated: bool,
     /// Extended errors, the most telling first.
     pub(crate) ede: [Option<Ede>; 2],
+    /// A whole TSIG record, which comes last.
+    pub(crate) tsig: Option<Vec<u8>>,
     /// What kind of reply it is, for the statistics.
     pub(crate) kind: Kind,
 }
@@ -36,6 +38,7 @@ impl<'o> Draft<'o> {
             ad: false,
             truncated: false,
             ede: [None; 2],
+            tsig: None,
             kind: Kind::Error,
         }
     }

@@ -1,4 +1,4 @@
-//! The last stage: OPT, NSID, extended errors and the header.
+//! The last stage: OPT, NSID, extended errors, TSIG and the header.
 //!
 //! Room for OPT and NSID is kept free from the start, so that they are there in a truncated reply as well (RFC 6891 §7).
 //! Extended errors take what is left, the most telling first; their text is cut before the error itself is left out.
@@ -59,8 +59,14 @@ pub(crate) fn finish(
     told: &[(Ede, String)],
 ) -> usize {
     draft.out.release();
+    let tsig = draft.tsig.take();
     if query.edns.is_some() {
+        draft.out.reserve(tsig.as_ref().map_or(0, Vec::len)).expect("room for it was kept");
         write_opt(&mut draft, query, server, told);
+        draft.out.release();
+    }
+    if let Some(tsig) = tsig {
+        draft.out.raw(Section::Additional, 1, &tsig).expect("room for it was kept");
     }
     draft.out.set_flags(draft.flags(query.flags));
     draft.out.finish()

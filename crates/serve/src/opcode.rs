@@ -5,12 +5,13 @@
 //! | opcode QUERY | `pipeline.rs` |
 //! | any other opcode | NOTIMP (RFC 1035 §4.1.1) |
 //! | EDNS version above 0 | BADVERS with our version (RFC 6891 §6.1.3) |
-//! | signed with TSIG | NOTAUTH: there are no keys (RFC 8945 §5.2.1) |
+//! | signed with TSIG | NOTAUTH with an unsigned TSIG that says BADKEY: there are no keys (RFC 8945 §5.2.1) |
 //! | AXFR, IXFR, MAILA, MAILB, TKEY and other meta types | NOTIMP |
 //! | type OPT, TSIG or 0 | FORMERR: never a question |
 //! | type NXNAME | FORMERR with EDE 30 (RFC 9824 §3.4) |
 
-use nw_wire::{Ede, Opcode, Rcode, RrType};
+use nw_wire::tsig::Tsig;
+use nw_wire::{Class, Ede, Message, Opcode, Rcode, RrType};
 
 use crate::draft::Draft;
 use crate::query::Query;
@@ -35,8 +36,38 @@ pub(crate) fn edns_version(query: &Query<'_>, draft: &mut Draft<'_>) -> Verdict 
 
 /// A signed question needs a key, and there is none.
 #[inline]
-pub(crate) fn tsig(query: &Query<'_>) -> Verdict {
-    if query.signed { Verdict::Refuse(Rcode::NOTAUTH, Ede::NOT_SUPPORTED) } else { Verdict::Continue }
+pub(crate) fn tsig(query: &Query<'_>, draft: &mut Draft<'_>) -> Verdict {
+    if query.signed { bad_key(query, draft) } else { Verdict::Continue }
+}
+
+#[cold]
+fn bad_key(query: &Query<'_>, draft: &mut Draft<'_>) -> Verdict {
+    draft.refuse(Rcode::NOTAUTH, Ede::PROHIBITED);
+    draft.tsig = unknown_key(query.packet);
+    let octets = draft.tsig.as_ref().map_or(0, Vec::len);
+    // A question, an OPT and a TSIG of the longest names do not always fit: then without the TSIG.
+    if draft.out.reserve(octets).is_err() {
+        draft.tsig = None;
+    }
+    Verdict::Answer
+}
+
+/// The TSIG record of the reply: the client's key, algorithm and time, no MAC, BADKEY (RFC 8945 §5.3.2).
+fn unknown_key(packet: &[u8]) -> Option<Vec<u8>> {
+    let message = Message::parse(packet).ok()?;
+    let record = message.tsig()?;
+    let mut rdata = Vec::new();
+    record.rdata(&mut rdata);
+    let asked = Tsig::parse(&rdata).ok()?;
+    let mut reply = Vec::new();
+    Tsig { mac: &[], error: Rcode::BADKEY, other: &[], ..asked }.push(&mut reply);
+    let mut out = record.owner().as_ref().wire().to_vec();
+    out.extend_from_slice(&RrType::TSIG.0.to_be_bytes());
+    out.extend_from_slice(&Class::ANY.0.to_be_bytes());
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&u16::try_from(reply.len()).ok()?.to_be_bytes());
+    out.extend_from_slice(&reply);
+    Some(out)
 }
 
 /// Types that cannot be looked up, by their range in the registry (RFC 6895 §3.1): 128 to 255 are no data.

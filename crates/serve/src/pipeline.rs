@@ -47,7 +47,7 @@ pub struct Desk<'d> {
 fn stages(desk: &Desk<'_>, query: &Query<'_>, from: From, draft: &mut Draft<'_>) -> Result<(), Verdict> {
     opcode::edns_version(query, draft).go()?;
     // Here signatures of transactions are checked (RFC 8945); without keys every signed question is NOTAUTH.
-    opcode::tsig(query).go()?;
+    opcode::tsig(query, draft).go()?;
     admit::client(desk.snapshot, from.client, draft).go()?;
     // Here quotas and cookies admit or slow down; here the view is chosen.
     opcode::question_type(query).go()?;

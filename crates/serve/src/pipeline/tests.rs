@@ -256,6 +256,25 @@ fn access_lists_of_server_and_zone() {
 }
 
 #[test]
+fn a_signed_question_is_told_that_the_key_is_unknown() {
+    let plain = snapshot(PLAIN);
+    for payload in [None, Some(512)] {
+        let mut packet = question("www.example.com.", RrType::A, Class::IN, payload);
+        packet[11] += 1;
+        packet.extend_from_slice(b"\x03key\0\0\xfa\0\xff\0\0\0\0\0\x2d\x0bhmac-sha256\0");
+        packet.extend_from_slice(b"\0\0\x60\0\0\0\x01\x2c\0\x10MACMACMACMACMAC!\x12\x34\0\0\0\0");
+        let reply = ask(&plain, &packet, client());
+        let message = Message::parse(&reply).expect("valid");
+        assert_eq!(message.rcode(), Rcode::NOTAUTH);
+        let record = message.tsig().expect("it says why");
+        assert_eq!((record.owner().to_string().as_str(), record.class, record.ttl), ("key.", Class::ANY, 0));
+        let tsig = nw_wire::tsig::Tsig::parse(record.rdata_raw()).expect("valid");
+        assert_eq!((tsig.error, tsig.time_signed_s, tsig.mac), (Rcode::BADKEY, 0x6000_0000, &[][..]));
+        assert_eq!(message.opt().is_some(), payload.is_some());
+    }
+}
+
+#[test]
 fn malformed_packets_and_other_opcodes() {
     let plain = snapshot(PLAIN);
     let right = question("www.example.com.", RrType::A, Class::IN, None);
