@@ -10,7 +10,8 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import pytest
-from rdata_oracles import (
+
+from .rdata_oracles import (
     NOT_IN_RRCHECKER,
     REGISTRY,
     TABLE,

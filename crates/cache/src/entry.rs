@@ -73,6 +73,8 @@ pub(crate) struct Entry {
     rtype: RrType,
     kind: Kind,
     rank: Rank,
+    /// Octets of the key's name.
+    name_len: u8,
 }
 
 impl Kept for Entry {
@@ -111,7 +113,8 @@ impl Body<'_> {
 impl Entry {
     /// Whether the entry is about *name* and *rtype*.
     pub(crate) fn is(&self, name: NameRef<'_>, rtype: RrType) -> bool {
-        self.rtype == rtype && self.name() == name
+        // Length octets are no letters, so names can be compared as text.
+        self.rtype == rtype && self.name_wire().eq_ignore_ascii_case(name.wire())
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -140,25 +143,20 @@ impl Entry {
         u16::from_be_bytes([self.blob[at], self.blob[at + 1]]) as usize
     }
 
-    /// The length of the key's name.
-    fn name_len(&self) -> usize {
-        let (mut at, blob) = (HEAD, &self.blob);
-        while blob[at] != 0 {
-            at += 1 + blob[at] as usize;
-        }
-        at + 1 - HEAD
+    /// The key's name in wire form.
+    fn name_wire(&self) -> &[u8] {
+        &self.blob[HEAD..HEAD + self.name_len as usize]
     }
 
     /// The key's name.
     pub(crate) fn name(&self) -> NameRef<'_> {
-        let (name, _) = NameRef::read(&self.blob[HEAD..]).expect("written from a name");
-        name
+        NameRef::from_wire(self.name_wire()).expect("written from a name")
     }
 
     /// The records for a client with or without DO.
     pub(crate) fn body(&self, dnssec_ok: bool) -> Body<'_> {
         let (all_answer, all_authority) = (self.word(4), self.word(6));
-        let offsets_at = HEAD + self.name_len();
+        let offsets_at = HEAD + self.name_len as usize;
         let body_at = offsets_at + 2 * (all_answer + all_authority);
         let (answer, authority, end) = if dnssec_ok {
             (all_answer, all_authority, self.blob.len())
@@ -244,6 +242,8 @@ impl Entry {
             rtype: key.rtype,
             kind: key.kind,
             rank: key.rank,
+            // A name has at most 255 octets.
+            name_len: name.len() as u8,
         })
     }
 
@@ -283,7 +283,7 @@ impl Entry {
 
     /// The octets of an entry made by [`Entry::from_octets`].
     pub(crate) fn octets(&self) -> &[u8] {
-        &self.blob[HEAD + self.name_len()..]
+        &self.blob[HEAD + self.name_len as usize..]
     }
 
     /// The name that *owner*, labels and then perhaps a pointer into the key's name, stands for.
@@ -294,7 +294,7 @@ impl Entry {
         }
         let start = (u16::from_be_bytes([*high, *low]) & 0x3fff) as usize - QUESTION;
         let mut wire = labels.to_vec();
-        wire.extend_from_slice(&self.name().wire()[start..]);
+        wire.extend_from_slice(&self.name_wire()[start..]);
         Name::from_wire(&wire).expect("written from a name")
     }
 }

@@ -70,6 +70,8 @@ struct Server {
     rests_until: Micros,
     edns_until: Micros,
     heard: Micros,
+    /// When a timeout was last counted.
+    timed_out: Micros,
 }
 
 impl Kept for Server {
@@ -173,6 +175,7 @@ impl Servers {
             rests_until: 0,
             edns_until: 0,
             heard: now,
+            timed_out: 0,
         };
         change(&mut server);
         known.put(hash, server, now, |server| server.address == address);
@@ -195,9 +198,15 @@ impl Servers {
         });
     }
 
-    /// *address* let a question go unanswered.
-    pub fn timed_out(&self, address: SocketAddr, now: Micros) {
+    /// *address* let a question go unanswered that left at *sent*.
+    ///
+    /// Of several questions under way at once only one counts: together they say no more than each.
+    pub fn timed_out(&self, address: SocketAddr, sent: Micros, now: Micros) {
         self.change(address, now, |server| {
+            if sent < server.timed_out || sent < server.heard && server.srtt != 0 {
+                return;
+            }
+            server.timed_out = now;
             server.timeouts = server.timeouts.saturating_add(1);
             if server.timeouts >= TIMEOUTS_BEFORE_REST {
                 let doublings = (server.timeouts - TIMEOUTS_BEFORE_REST).min(8);

@@ -216,7 +216,8 @@ fn servers_are_known_by_their_times() {
     servers.replied(address, 20_000, true, 0);
     let note = servers.note(address, 0);
     assert_eq!((note.srtt, note.timeout, note.edns), (Some(20_000), Some(60_000), EdnsSupport::Yes));
-    (0..3).for_each(|_| servers.timed_out(address, SECOND));
+    (0..3).for_each(|_| servers.timed_out(address, SECOND, SECOND));
+    (0..3).for_each(|_| servers.timed_out(address, 0, SECOND));
     let note = servers.note(address, SECOND);
     assert_eq!((note.timeouts, note.timeout), (3, Some(480_000)));
     assert!(note.rests_until.is_some() && servers.note(address, 4 * SECOND).rests_until.is_none());

@@ -5,7 +5,9 @@
 //! in what unit, and why the default is what it is. [`Meter`] counts against it: one meter per client question, shared
 //! by all the work done for it, and never reset by an alias, a referral or a sub-lookup.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+
+use nw_wire::name::NameRef;
 
 use crate::world::{MILLISECOND, Micros, SECOND};
 
@@ -25,7 +27,8 @@ pub struct Budget {
     pub max_ns_per_cut: u32,
     /// Addresses kept for one name server; further ones are other interfaces of it at best.
     pub max_addresses_per_ns: u32,
-    /// Questions to the servers of one cut for one name; stops walks along many dead or lame servers.
+    /// Questions to the servers of one cut that bring nothing, for one client question; stops walks along many dead or
+    /// lame servers, and sub-lookups that all end at the same dead zone.
     pub max_queries_per_cut: u32,
     /// Questions to one server address for one name at one cut, every fallback included; stops servers that answer
     /// FORMERR, TC and nonsense in turn (CVE-2026-5950).
@@ -38,6 +41,8 @@ pub struct Budget {
     pub max_failed_address_lookups: u32,
     /// Lookups of name server addresses under way at once for one delegation at depth 0; one at a time below.
     pub parallel_address_lookups: u32,
+    /// Pause before a further lookup of name server addresses is begun beside those under way, microseconds.
+    pub address_lookup_pause: Micros,
     /// Extra questions that QNAME minimisation may ask for one name (RFC 9156 §2.3).
     pub max_minimise: u32,
     /// Octets received for one client question; stops floods of large replies.
@@ -93,6 +98,7 @@ impl Default for Budget {
             max_address_lookups: 10,
             max_failed_address_lookups: 5,
             parallel_address_lookups: 3,
+            address_lookup_pause: 100 * MILLISECOND,
             max_minimise: 10,
             max_received_bytes: 100_000,
             max_records_per_rrset: 100,
@@ -165,6 +171,8 @@ pub(crate) struct Meter {
     aliases: Cell<u32>,
     address_lookups: Cell<u32>,
     failed_address_lookups: Cell<u32>,
+    /// Questions that brought nothing, by the hash of the cut's name.
+    in_vain: RefCell<Vec<(u64, u32)>>,
     deadline: Cell<Micros>,
 }
 
@@ -186,15 +194,33 @@ impl Meter {
         self.queries.get()
     }
 
-    /// Count one question to a server, or say which limit forbids it.
-    pub(crate) fn query(&self, budget: &Budget, now: Micros) -> Result<(), Limit> {
+    /// Count one question to a server of *zone*, in vain until it has helped, or say which limit forbids it.
+    pub(crate) fn query(&self, zone: NameRef<'_>, budget: &Budget, now: Micros) -> Result<(), Limit> {
         if now >= self.deadline.get() {
             return Err(Limit::WallClock);
         }
         if self.bytes.get() >= budget.max_received_bytes {
             return Err(Limit::ReceivedBytes);
         }
+        let mut in_vain = self.in_vain.borrow_mut();
+        let hash = zone.hash64();
+        let at = in_vain.iter().position(|(cut, _)| *cut == hash).unwrap_or_else(|| {
+            in_vain.push((hash, 0));
+            in_vain.len() - 1
+        });
+        if in_vain[at].1 >= budget.max_queries_per_cut {
+            return Err(Limit::QueriesPerCut);
+        }
+        in_vain[at].1 += 1;
         count(&self.queries, budget.max_upstream_queries, Limit::UpstreamQueries)
+    }
+
+    /// A server of *zone* gave a reply of use.
+    pub(crate) fn helped(&self, zone: NameRef<'_>) {
+        let hash = zone.hash64();
+        if let Some((_, count)) = self.in_vain.borrow_mut().iter_mut().find(|(cut, _)| *cut == hash) {
+            *count = count.saturating_sub(1);
+        }
     }
 
     /// Count the octets of a reply.

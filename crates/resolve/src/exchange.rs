@@ -11,15 +11,19 @@
 //! Every rung counts against `Budget::max_queries_per_server`, so that a server which answers each question with another
 //! excuse is left behind. The message id is fresh and random for each; the source port is the world's business.
 
+use std::net::SocketAddr;
+use std::rc::Rc;
+
 use nw_cache::{EdnsSupport, Rank};
 use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::header::{Flags, Header};
 use nw_wire::message::Message;
-use nw_wire::name::NameRef;
+use nw_wire::name::{Name, NameRef};
 
-use crate::budget::Limit;
 use crate::classify::{Asked, Reply, classify};
+use crate::flight::Boarding;
 use crate::resolve::{Failure, Task};
+use crate::resolver::Core;
 use crate::select::ServerList;
 use crate::trace::{Basis, Reason, Trace};
 use crate::world::{ExchangeError, Micros, Via, World};
@@ -31,7 +35,7 @@ const SILENCE_BEFORE_PLAIN: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct Replied {
     pub(crate) reply: Reply,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Rc<[u8]>,
     pub(crate) via: Via,
     /// How far its data can be trusted.
     pub(crate) rank: Rank,
@@ -63,15 +67,9 @@ impl<W: World> Task<'_, W> {
         let mut edns_refused = suspected;
         let mut via = Via::Udp;
         while list.queries_to(at) < budget.max_queries_per_server {
-            if list.queries >= budget.max_queries_per_cut {
-                return Err(Failure::limit(Limit::QueriesPerCut));
-            }
             let began = world.now();
-            self.meter.query(budget, began).map_err(Failure::limit)?;
+            self.meter.query(list.zone.as_ref(), budget, began).map_err(|limit| list.stopped(limit))?;
             list.count(at);
-            let flags = Flags::default().with_rd(list.recursive);
-            let opt = edns.then_some((budget.udp_payload, core.config.dnssec_ok));
-            let query = query(world.random() as u16, flags, name, rtype, opt);
             let patience = match via {
                 Via::Tcp => budget.tcp_timeout,
                 Via::Udp => {
@@ -82,13 +80,15 @@ impl<W: World> Task<'_, W> {
                     note.timeout.unwrap_or(unknown).clamp(floor, budget.max_timeout)
                 }
             };
-            let deadline = (began + patience).min(self.meter.deadline());
-            let arrived = world.exchange(server, via, &query, deadline).await;
+            let key = Sent { server, via, name: name.to_name(), rtype, edns, recursive: list.recursive };
+            let arrived = core.send(key, (began + patience).min(self.meter.deadline())).await;
             let now = world.now();
             let bytes = match arrived {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    self.went_wrong(list, at, error, via, now);
+                    // A wait that our own deadline cut short says nothing about the server.
+                    let patient = now - began >= patience;
+                    self.went_wrong(list, at, error, via, patient.then_some(began));
                     step(list, via, Reason::Network { error }, Basis::Measured);
                     return Ok(None);
                 }
@@ -126,6 +126,9 @@ impl<W: World> Task<'_, W> {
             }
             let asked = Asked { name, rtype, zone: list.zone.as_ref(), recursive: list.recursive };
             let reply = classify(&message, &asked, budget);
+            if !reply.is_setback() {
+                self.meter.helped(list.zone.as_ref());
+            }
             let rank = if message.flags().aa() { Rank::Authoritative } else { Rank::NonAuthoritative };
             return Ok(Some(Replied { reply, via, rank, bytes }));
         }
@@ -134,14 +137,23 @@ impl<W: World> Task<'_, W> {
         Ok(None)
     }
 
-    /// Note an error of the network.
-    fn went_wrong(&self, list: &mut ServerList, at: usize, error: ExchangeError, via: Via, now: Micros) {
-        let (server, servers) = (list.address(at), self.core.cache.servers());
+    /// Note an error of the network. `waited_since`: when the question left, if the wait was as long as it should be.
+    fn went_wrong(
+        &self,
+        list: &mut ServerList,
+        at: usize,
+        error: ExchangeError,
+        via: Via,
+        waited_since: Option<Micros>,
+    ) {
+        let (server, servers, now) = (list.address(at), self.core.cache.servers(), self.core.world.now());
         list.set_back(at, Ede::NETWORK_ERROR, error.slug());
         match error {
             ExchangeError::Timeout => {
                 list.timed_out(at);
-                servers.timed_out(server, now);
+                if let Some(sent) = waited_since {
+                    servers.timed_out(server, sent, now);
+                }
                 if via == Via::Tcp {
                     list.spend(at);
                 }
@@ -153,6 +165,35 @@ impl<W: World> Task<'_, W> {
             // A server that speaks UDP only is still a server.
             ExchangeError::Refused | ExchangeError::Unreachable | ExchangeError::Closed => list.spend(at),
             ExchangeError::NoRoute | ExchangeError::Local => list.spend(at),
+        }
+    }
+}
+
+/// A question that is under way to a server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Sent {
+    server: SocketAddr,
+    via: Via,
+    name: Name,
+    rtype: RrType,
+    edns: bool,
+    recursive: bool,
+}
+
+impl<W: World> Core<W> {
+    /// Send *sent*, unless the same is under way already: then wait for its reply. An attacker who provokes many
+    /// identical questions gets one id and port to guess, not many (RFC 5452 §5).
+    async fn send(&self, sent: Sent, deadline: Micros) -> Result<Rc<[u8]>, ExchangeError> {
+        let work = || {
+            let (world, sent) = (Rc::clone(&self.world), sent.clone());
+            let opt = sent.edns.then_some((self.config.budget.udp_payload, self.config.dnssec_ok));
+            let flags = Flags::default().with_rd(sent.recursive);
+            let query = query(world.random() as u16, flags, sent.name.as_ref(), sent.rtype, opt);
+            async move { world.exchange(sent.server, sent.via, &query, deadline).await.map(Rc::from) }
+        };
+        match self.exchanges.join(&sent, u32::MAX, work) {
+            Boarding::First(wait) | Boarding::Later(wait) => wait.await,
+            Boarding::Full => Err(ExchangeError::Local),
         }
     }
 }

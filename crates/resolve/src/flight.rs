@@ -119,11 +119,20 @@ impl<K: Eq + Hash + Clone + 'static, T: Clone + 'static> Flights<K, T> {
     }
 }
 
+impl<K: Eq + Hash, T> Flight<K, T> {
+    /// Take no more waiters on board.
+    fn leave_map(&self) {
+        let Some(map) = self.map.upgrade() else { return };
+        let mut map = map.borrow_mut();
+        if map.get(&self.key).is_some_and(|flight| std::ptr::eq(flight.as_ptr(), self)) {
+            map.remove(&self.key);
+        }
+    }
+}
+
 impl<K: Eq + Hash, T> Drop for Flight<K, T> {
     fn drop(&mut self) {
-        if let Some(map) = self.map.upgrade() {
-            map.borrow_mut().remove(&self.key);
-        }
+        self.leave_map();
     }
 }
 
@@ -159,7 +168,11 @@ impl<K: Eq + Hash, T: Clone> Future for Wait<K, T> {
                 Poll::Pending
             }
             Poll::Ready(value) => {
-                *flight.state.borrow_mut() = State::Done(value.clone());
+                // Whoever asks from now on asks anew, so that with nobody else on board no copy is needed.
+                flight.leave_map();
+                if flight.waiters.get() > 1 {
+                    *flight.state.borrow_mut() = State::Done(value.clone());
+                }
                 let others = flight.seats.with(std::mem::take);
                 others.into_iter().filter(|(seat, _)| *seat != self.seat).for_each(|(_, waker)| waker.wake());
                 Poll::Ready(value)

@@ -7,24 +7,49 @@ use std::task::Poll;
 /// A future on the heap, for recursion and for lists of unlike futures.
 pub(crate) type Boxed<'f, T> = Pin<Box<dyn Future<Output = T> + 'f>>;
 
-/// Run all *futures* and return the first value that one of them yields, or None when all have ended without one. The
-/// others are abandoned.
-pub(crate) async fn first_some<T>(mut futures: Vec<Boxed<'_, Option<T>>>) -> Option<T> {
+/// Run the futures that *begin* makes, at most *most* at once, and return the first value that one of them yields; None
+/// when *begin* makes no more and all have ended without one. The others are abandoned.
+///
+/// The next one is begun when one has ended in vain, or when *pause* is over.
+pub(crate) async fn first_of<'f, T>(
+    most: usize,
+    mut begin: impl FnMut() -> Option<Boxed<'f, Option<T>>>,
+    mut pause: impl FnMut() -> Boxed<'f, ()>,
+) -> Option<T> {
+    let mut running: Vec<Boxed<'f, Option<T>>> = Vec::new();
+    let mut pausing: Option<Boxed<'f, ()>> = None;
+    let mut all_begun = false;
     poll_fn(move |context| {
-        let mut value = None;
-        futures.retain_mut(|future| match future.as_mut().poll(context) {
-            Poll::Pending => true,
-            Poll::Ready(found) => {
-                if value.is_none() {
-                    value = found;
+        loop {
+            while !all_begun && pausing.is_none() && running.len() < most {
+                match begin() {
+                    Some(future) => {
+                        running.push(future);
+                        pausing = Some(pause());
+                    }
+                    None => all_begun = true,
                 }
-                false
             }
-        });
-        match value {
-            Some(value) => Poll::Ready(Some(value)),
-            None if futures.is_empty() => Poll::Ready(None),
-            None => Poll::Pending,
+            let before = running.len();
+            let mut value = None;
+            running.retain_mut(|future| match future.as_mut().poll(context) {
+                Poll::Pending => true,
+                Poll::Ready(found) => {
+                    value = value.take().or(found);
+                    false
+                }
+            });
+            if value.is_some() {
+                return Poll::Ready(value);
+            }
+            let over = pausing.as_mut().is_some_and(|pause| pause.as_mut().poll(context).is_ready());
+            if over || running.len() < before {
+                pausing = None;
+            }
+            let more = !all_begun && pausing.is_none() && running.len() < most;
+            if !more {
+                return if running.is_empty() && all_begun { Poll::Ready(None) } else { Poll::Pending };
+            }
         }
     })
     .await

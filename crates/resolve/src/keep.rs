@@ -11,7 +11,8 @@ use nw_wire::writer::Writer;
 
 use crate::classify::Absence;
 use crate::resolution::{ClientQuestion, Resolution};
-use crate::resolve::{Core, Task};
+use crate::resolve::Task;
+use crate::resolver::Core;
 use crate::scrub::{Chain, Referral};
 use crate::select::ServerList;
 use crate::world::{Micros, SECOND, World};

@@ -1,4 +1,21 @@
 //! Recursion over a [`World`]: RFC 1034 §5.3.3 as an async function.
+//!
+//! ```text
+//! ClientQuestion ─> Resolver::hit ──(sync, from the cache)──> octets in the reply
+//!        │  miss
+//!        └───────> Resolver::resolve ─> flight ─> search ─┬─> cut        where to begin
+//!                                                        └─> descend ─┬─> minimise  what to show
+//!                                                             ^  ^    ├─> select    whom to ask
+//!                                                             │  │    ├─> exchange  ask: UDP, TCP, EDNS or not
+//!                                                   referral ─┘  │    ├─> scrub     what to believe
+//!                                                   setback ─────┘    ├─> classify  what it means
+//!                                                                     └─> keep      what to remember
+//! Resolution { answer, rcode, ede, steps } <─ validate <──────────────────┘
+//! ```
+//!
+//! The async code uses nothing but std futures, so that the same code runs on virtual time in the simulator and on real
+//! time in `net`. Futures are not `Send`: a resolver lives on one worker; the [`Cache`] is what workers share.
+//! Every limit is a field of [`Budget`], every decision leaves a [`Step`].
 #![forbid(unsafe_code)]
 
 pub mod budget;
@@ -6,15 +23,20 @@ mod classify;
 pub mod config;
 mod cut;
 mod exchange;
+pub mod explain;
 mod flight;
 mod join;
 mod keep;
 mod minimise;
+pub mod reason;
 pub mod resolution;
-pub mod resolve;
+mod resolve;
+mod resolver;
 mod scrub;
 mod select;
 mod special;
+#[cfg(test)]
+mod tests;
 pub mod trace;
 mod validate;
 pub mod world;
@@ -23,9 +45,6 @@ pub use budget::{Budget, Limit};
 pub use config::{Forward, ForwardMode, ResolverConfig, TrustAnchor};
 pub use nw_cache::{Cache, Hit, HitQuestion};
 pub use resolution::{ClientQuestion, Resolution};
-pub use resolve::Resolver;
+pub use resolver::Resolver;
 pub use trace::{Reason, Step, Trace, Validation};
-#[cfg(test)]
-mod tests;
-
 pub use world::{ExchangeError, MILLISECOND, Micros, SECOND, Via, World};

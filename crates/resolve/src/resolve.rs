@@ -18,51 +18,23 @@
 //!
 //! *Limitations*: answers are not validated (see `validate.rs`); nothing is fetched ahead of its expiry.
 
-use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use nw_cache::{Cache, Hit, HitQuestion};
-use nw_wire::code::{Class, Ede, Rcode, RrType};
+use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
-use nw_wire::writer::Writer;
 
 use crate::budget::{Limit, Meter};
 use crate::classify::{Finding, Reply};
-use crate::config::ResolverConfig;
-use crate::cut::{Local, Primed};
+use crate::cut::Local;
 use crate::exchange::Replied;
-use crate::flight::{Boarding, Flights};
 use crate::join::Boxed;
 use crate::minimise::Minimiser;
-use crate::resolution::{ClientQuestion, Resolution};
+use crate::resolver::Core;
 use crate::scrub::Unusable;
 use crate::select::ServerList;
-use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace, Validation};
-use crate::validate;
+use crate::trace::{Reason, Trace};
 use crate::world::{Micros, World};
-
-/// Answers questions by recursion. One per worker thread; the cache behind it is shared.
-pub struct Resolver<W: World> {
-    core: Rc<Core<W>>,
-}
-
-impl<W: World> Clone for Resolver<W> {
-    fn clone(&self) -> Self {
-        Resolver { core: Rc::clone(&self.core) }
-    }
-}
-
-/// What all tasks of a resolver share.
-pub(crate) struct Core<W: World> {
-    pub(crate) world: Rc<W>,
-    pub(crate) cache: Arc<Cache>,
-    pub(crate) config: Arc<ResolverConfig>,
-    pub(crate) priming: Flights<(), Primed>,
-    pub(crate) unprimed_until: Cell<Micros>,
-    flights: Flights<ClientQuestion, Rc<Resolution>>,
-}
 
 /// The work for one client question.
 pub(crate) struct Task<'t, W: World> {
@@ -79,6 +51,11 @@ pub(crate) struct Frame<'f> {
 }
 
 impl<'f> Frame<'f> {
+    /// The frame of the lookup that a client waits for.
+    pub(crate) fn top(name: NameRef<'f>, rtype: RrType) -> Frame<'f> {
+        Frame { name, rtype, above: None, depth: 0 }
+    }
+
     /// The frame of a lookup of *name* that this one waits for, at most *most* deep.
     pub(crate) fn below(&'f self, name: NameRef<'f>, rtype: RrType, most: u32) -> Result<Frame<'f>, Failure> {
         let mut above = Some(self);
@@ -320,161 +297,6 @@ impl<W: World> Task<'_, W> {
                 return (qname, qtype, shortened);
             }
             minimiser.known(qname.as_ref());
-        }
-    }
-}
-
-impl<W: World> Resolver<W> {
-    /// A resolver in *world* that keeps what it learns in *cache*.
-    pub fn new(world: Rc<W>, cache: Arc<Cache>, config: Arc<ResolverConfig>) -> Resolver<W> {
-        let core = Core {
-            world,
-            cache,
-            config,
-            priming: Flights::new(),
-            unprimed_until: Cell::new(0),
-            flights: Flights::new(),
-        };
-        Resolver { core: Rc::new(core) }
-    }
-
-    /// The configuration that it was made with.
-    pub fn config(&self) -> &ResolverConfig {
-        &self.core.config
-    }
-
-    /// The cache that it uses.
-    pub fn cache(&self) -> &Arc<Cache> {
-        &self.core.cache
-    }
-
-    /// How many different client questions are under way.
-    pub fn in_flight(&self) -> usize {
-        self.core.flights.len()
-    }
-
-    /// Write the cached answer to *question* behind the question that *out* holds, if there is one: see [`Cache::hit`].
-    pub fn hit(&self, question: &HitQuestion<'_>, now: Micros, out: &mut Writer<'_>) -> Option<Hit> {
-        self.core.cache.hit(question, now, out)
-    }
-
-    /// Answer *question*, asking servers as necessary. `trace`: [`Trace::start`] at the time the question arrived, perhaps
-    /// with steps of layers above.
-    ///
-    /// Always ends within [`Budget::wall_clock`](crate::Budget::wall_clock), with a failure at the worst. Dropping
-    /// the future drops the work, unless others wait for the same answer.
-    pub async fn resolve(&self, question: ClientQuestion, trace: Trace) -> Resolution {
-        let core = &self.core;
-        let budget = &core.config.budget;
-        if let Some((rcode, ede)) = refusal(&question) {
-            let failure =
-                Failure { rcode, ede: vec![(ede, String::new())], ..Failure::because(Reason::NotAnswered) };
-            return core.conclude(&question, Err(failure), 0, &trace);
-        }
-        let work = || {
-            let (core, question, trace) = (Rc::clone(core), question.clone(), trace.clone());
-            async move { Rc::new(core.work(&question, &trace).await) }
-        };
-        let limit = |limit| core.conclude(&question, Err(Failure::limit(limit)), 0, &trace);
-        let full = core.flights.len() >= budget.max_in_flight as usize && !core.flights.has(&question);
-        if full {
-            return limit(Limit::InFlight);
-        }
-        match core.flights.join(&question, budget.max_waiters, work) {
-            Boarding::Full => limit(Limit::Waiters),
-            Boarding::First(wait) => Resolution::clone(&*wait.await),
-            Boarding::Later(wait) => {
-                let draft = Draft::new(
-                    Layer::Flight,
-                    Action::Join,
-                    question.name.clone(),
-                    question.rtype,
-                    Reason::Joined,
-                );
-                let id = trace.begin(draft);
-                let theirs = wait.await;
-                trace.graft(id, &theirs.steps, theirs.began);
-                let now = core.world.now();
-                trace.finish(id, now, Reason::Joined);
-                let steps = trace.steps();
-                Resolution {
-                    steps,
-                    took: now - trace.started(),
-                    began: trace.started(),
-                    queries: 0,
-                    ..(*theirs).clone()
-                }
-            }
-        }
-    }
-}
-
-/// Why *question* is none that recursion can answer, if so.
-fn refusal(question: &ClientQuestion) -> Option<(Rcode, Ede)> {
-    if question.class != Class::IN {
-        return Some((Rcode::REFUSED, Ede::NOT_SUPPORTED));
-    }
-    // Types that stand for an action rather than for data (RFC 6895 §3.1), ANY excepted.
-    let meta = matches!(question.rtype.0, 0 | 41 | 128..=254);
-    meta.then_some((Rcode::NOTIMP, Ede::INVALID_QUERY_TYPE))
-}
-
-impl<W: World> Core<W> {
-    /// The work for *question*, done once for all who asked it.
-    async fn work(self: &Rc<Self>, question: &ClientQuestion, trace: &Trace) -> Resolution {
-        let task = Task { core: self, meter: Meter::new(&self.config.budget, trace.started()) };
-        let frame = Frame { name: question.name.as_ref(), rtype: question.rtype, above: None, depth: 0 };
-        let found = task.lookup(&question.name, question.rtype, &frame, trace).await;
-        let resolution = self.conclude(question, found, task.meter.queries(), trace);
-        self.keep_whole(question, &resolution);
-        resolution
-    }
-
-    /// Make the resolution that *found* amounts to, and end the explanation.
-    fn conclude(
-        &self,
-        question: &ClientQuestion,
-        found: Result<Answer, Failure>,
-        queries: u32,
-        trace: &Trace,
-    ) -> Resolution {
-        let now = self.world.now();
-        let finish = |reason| {
-            Draft::new(Layer::Resolver, Action::Finish, question.name.clone(), question.rtype, reason)
-                .basis(Basis::Inferred)
-        };
-        let (rcode, mut answer, mut authority, ede, validation) = match found {
-            Ok(Answer { rcode, sets, authority }) => {
-                let validation = validate::judge(&sets, &authority);
-                trace.step(now, finish(Reason::Resolved { rcode }).validation(validation));
-                (rcode, sets, authority, Vec::new(), validation)
-            }
-            Err(Failure { reason, rcode, ede, .. }) => {
-                let draft = finish(reason);
-                trace.step(now, ede.iter().fold(draft, |draft, (ede, _)| draft.or_ede(*ede)));
-                (rcode, Vec::new(), Vec::new(), ede, Validation::Indeterminate)
-            }
-        };
-        if !question.dnssec_ok {
-            // RFC 4035 §3.2.1: only for those who asked for them, by DO or by type.
-            let for_all = |set: &Rrset| {
-                set.rtype == question.rtype
-                    || !matches!(set.rtype, RrType::RRSIG | RrType::NSEC | RrType::NSEC3)
-            };
-            answer.retain(for_all);
-            authority.retain(for_all);
-        }
-        Resolution {
-            rcode,
-            answer,
-            authority,
-            additional: Vec::new(),
-            ede,
-            steps: trace.steps(),
-            began: trace.started(),
-            took: now.saturating_sub(trace.started()),
-            queries,
-            validation,
         }
     }
 }

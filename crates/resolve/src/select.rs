@@ -14,9 +14,11 @@ use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 use nw_wire::rrset::Rrset;
 
+use crate::budget::Limit;
 use crate::config::{Forward, ForwardMode};
-use crate::join::{Boxed, first_some};
-use crate::resolve::{Answer, Core, Failure, Frame, Task};
+use crate::join::{Boxed, first_of};
+use crate::resolve::{Answer, Failure, Frame, Task};
+use crate::resolver::Core;
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace};
 use crate::world::{Micros, Via, World};
 
@@ -36,11 +38,10 @@ pub(crate) struct ServerList {
     pub(crate) layer: Layer,
     /// When the delegation that they come from ends; nothing learned below it lasts longer.
     pub(crate) expires: Micros,
-    /// Questions sent to any of them.
-    pub(crate) queries: u32,
     candidates: Vec<Candidate>,
     /// Name servers whose addresses are not known.
     unresolved: Vec<Name>,
+    /// Whether one that rests or was lame has been asked for want of a better one.
     probed: bool,
     /// The last thing that went wrong, in words, and its extended error.
     setback: Option<(Ede, String)>,
@@ -54,6 +55,8 @@ struct Candidate {
     timeouts: u32,
     /// Not to be asked again for this name.
     spent: bool,
+    /// Asked although it rests or was lame.
+    probed: bool,
 }
 
 /// What can be done next.
@@ -70,7 +73,6 @@ impl ServerList {
             recursive: false,
             layer,
             expires,
-            queries: 0,
             candidates: Vec::new(),
             unresolved: Vec::new(),
             probed: false,
@@ -126,7 +128,7 @@ impl ServerList {
     /// Add an address, unless another name server has it, too (CVE-2026-3592).
     fn add(&mut self, address: SocketAddr) {
         if !self.candidates.iter().any(|candidate| candidate.address == address) {
-            self.candidates.push(Candidate { address, queries: 0, timeouts: 0, spent: false });
+            self.candidates.push(Candidate { address, queries: 0, timeouts: 0, spent: false, probed: false });
         }
     }
 
@@ -142,13 +144,11 @@ impl ServerList {
 
     /// Count a question to candidate *at*.
     pub(crate) fn count(&mut self, at: usize) {
-        self.queries += 1;
         self.candidates[at].queries += 1;
     }
 
-    /// Candidate *at* helped on: what was counted against it and the others is forgotten.
+    /// Candidate *at* helped on: what was counted against it is forgotten.
     pub(crate) fn helped(&mut self, at: usize) {
-        self.queries = 0;
         self.candidates[at].queries = 0;
     }
 
@@ -186,6 +186,16 @@ impl ServerList {
         failure
     }
 
+    /// The failure that *limit* brings about while these servers are being asked.
+    pub(crate) fn stopped(&self, limit: Limit) -> Failure {
+        let failure = Failure::limit(limit);
+        match limit {
+            // Time and attempts ran out because the servers did not answer.
+            Limit::QueriesPerCut | Limit::WallClock => Failure { ede: self.exhausted().ede, ..failure },
+            _ => failure,
+        }
+    }
+
     /// A candidate to ask now, if there is one without looking up addresses.
     pub(crate) fn pick<W: World>(&mut self, core: &Core<W>) -> Option<usize> {
         match self.next(core, false) {
@@ -196,7 +206,7 @@ impl ServerList {
 
     fn next<W: World>(&mut self, core: &Core<W>, may_look_up: bool) -> Next {
         let (now, budget, servers) = (core.world.now(), &core.config.budget, core.cache.servers());
-        let mut best: Option<(u32, Micros, usize)> = None;
+        let mut best: Option<(u32, Micros, usize, bool)> = None;
         let mut noise = core.world.random();
         for (at, candidate) in self.candidates.iter().enumerate() {
             let worn = candidate.queries >= budget.max_queries_per_server
@@ -210,7 +220,8 @@ impl ServerList {
                 || (!self.recursive && servers.is_lame(candidate.address, self.zone.as_ref(), now));
             let standing = match (candidate.timeouts, doubtful) {
                 (0, false) => 0,
-                (_, true) if self.probed => continue,
+                (_, true) if candidate.probed => continue,
+                (0, true) if self.probed => continue,
                 (0, true) => PROBE,
                 (timeouts, _) => timeouts,
             };
@@ -219,15 +230,16 @@ impl ServerList {
                 Some(srtt) => srtt + srtt * (noise >> 40 & 0xff) / 2048,
                 None => (noise >> 20) % OPTIMISM,
             };
-            let rank = (standing, quickness, at);
+            let rank = (standing, quickness, at, doubtful);
             if best.is_none_or(|best| rank < best) {
                 best = Some(rank);
             }
         }
         match best {
-            Some((0, _, at)) => Next::Ask(at),
+            Some((0, _, at, _)) => Next::Ask(at),
             _ if may_look_up && !self.unresolved.is_empty() => Next::LookUp,
-            Some((standing, _, at)) => {
+            Some((standing, _, at, doubtful)) => {
+                self.candidates[at].probed |= doubtful;
                 self.probed |= standing == PROBE;
                 Next::Ask(at)
             }
@@ -274,55 +286,60 @@ impl<W: World> Task<'_, W> {
         }
     }
 
-    /// Look up addresses of some of the name servers that have none yet; the first to be found ends the wait.
+    /// Look up the addresses of name servers that have none yet, until those of one are found.
+    ///
+    /// Which name servers are looked up is chance, so that a bad one does not spoil every question. A second is begun
+    /// beside the first when that one takes long.
     async fn find_addresses(
         &self,
         list: &mut ServerList,
         frame: &Frame<'_>,
         trace: &Trace,
     ) -> Result<(), Failure> {
-        let budget = &self.core.config.budget;
+        let (world, budget) = (&self.core.world, &self.core.config.budget);
+        // Deeper down, nothing runs beside anything: fan-out would multiply.
         let at_once = if frame.depth == 0 { budget.parallel_address_lookups.max(1) } else { 1 };
-        let mut names = Vec::new();
-        let mut refused = None;
-        // Which name servers are looked up is chance, so that a bad first one does not spoil every question.
-        while names.len() < at_once as usize && !list.unresolved.is_empty() {
+        let mut names = std::mem::take(&mut list.unresolved);
+        let pick = world.random() as usize % names.len();
+        names.rotate_left(pick);
+        let draft = Draft::new(list.layer, Action::Addresses, names[0].clone(), RrType::A, Reason::Abandoned);
+        let id = trace.begin(draft.zone(list.zone.clone()));
+        let (mut waiting, mut refused) = (names.iter(), None);
+        let begin = || {
+            let name = waiting.as_slice().first()?;
             if let Err(limit) = self.meter.address_lookup(budget) {
                 refused = Some(limit);
-                break;
+                return None;
             }
-            let pick = self.core.world.random() as usize % list.unresolved.len();
-            names.push(list.unresolved.swap_remove(pick));
-        }
-        let Some(first) = names.first() else {
-            list.unresolved.clear();
-            // What is left of the servers with addresses may still be tried.
-            if let Some(limit) = refused.filter(|_| list.candidates.is_empty()) {
-                return Err(Failure::limit(limit));
-            }
-            return Ok(());
-        };
-        let draft = Draft::new(list.layer, Action::Addresses, first.clone(), RrType::A, Reason::Abandoned);
-        let id = trace.begin(draft.zone(list.zone.clone()));
-        let began = self.core.world.now();
-        let lookups = names.iter().map(|name| {
-            let lane = trace.lane(id, began);
-            Box::pin(async move {
+            waiting.next();
+            let lane = trace.lane(id, world.now());
+            Some(Box::pin(async move {
                 let found = self.addresses_of(name, frame, &lane).await;
                 if found.is_empty() {
                     self.meter.address_lookup_failed();
                 }
                 Some(found).filter(|found| !found.is_empty())
-            }) as Boxed<'_, Option<Vec<SocketAddr>>>
-        });
-        let found: Vec<SocketAddr> = first_some(lookups.collect()).await.unwrap_or_default();
+            }) as Boxed<'_, Option<Vec<SocketAddr>>>)
+        };
+        let pause = || {
+            let until = world.now() + budget.address_lookup_pause;
+            Box::pin(world.sleep_until(until)) as Boxed<'_, ()>
+        };
+        let found = first_of(at_once as usize, begin, pause).await.unwrap_or_default();
         let reason = match found.len() {
             0 => Reason::AddressesMissing,
             _ => Reason::AddressesFound { servers: 1 },
         };
-        trace.finish(id, self.core.world.now(), reason);
+        trace.finish(id, world.now(), reason);
+        if refused.is_none() {
+            list.unresolved = waiting.as_slice().to_vec();
+        }
         found.into_iter().for_each(|address| list.add(address));
-        Ok(())
+        // With no address at all, the limit is why.
+        match refused.filter(|_| list.candidates.is_empty()) {
+            Some(limit) => Err(Failure::limit(limit)),
+            None => Ok(()),
+        }
     }
 
     /// The addresses of the name server *name*: IPv4 first, IPv6 when there is none.

@@ -17,15 +17,15 @@
 //! ```
 
 use std::cell::{Cell, RefCell};
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use nw_wire::code::{Ede, Rcode, RrType};
+use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 
-use crate::budget::Limit;
-use crate::world::{ExchangeError, Micros, Via};
+pub use crate::reason::{LameKind, Reason};
+use crate::world::{Micros, Via};
 
 /// One decision and what it was based on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,247 +215,6 @@ impl Validation {
     }
 }
 
-/// In which way a server is no server of the zone that it was asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LameKind {
-    /// It refers to the zone itself.
-    SelfReferral,
-    /// It refers to a zone above, or aside.
-    UpwardReferral,
-    /// It answers from recursion, without authority.
-    Recursive,
-    /// It refuses or says that it has no authority.
-    Refused,
-    /// An empty reply without authority: neither answer nor referral nor denial.
-    Empty,
-}
-
-impl LameKind {
-    /// The kind's name in explanations.
-    pub fn slug(self) -> &'static str {
-        match self {
-            LameKind::SelfReferral => "self-referral",
-            LameKind::UpwardReferral => "upward-referral",
-            LameKind::Recursive => "recursive-answer",
-            LameKind::Refused => "refused",
-            LameKind::Empty => "empty",
-        }
-    }
-}
-
-/// What happened in a step. [`Reason::slug`] is stable; [`Step::text`] makes the sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reason {
-    /// The name is answered here by definition.
-    SpecialUse,
-    /// The cache holds the RRset.
-    CachedAnswer,
-    /// The cache holds an alias: the search goes on at *target*.
-    CachedAlias {
-        /// Where the alias leads.
-        target: Name,
-    },
-    /// The cache holds that the name has no data of the type.
-    CachedNoData,
-    /// The cache holds that the name does not exist; `denied` is the name denied, at or above the one asked.
-    CachedNxDomain {
-        /// The name whose absence is known.
-        denied: Name,
-    },
-    /// The cache holds that this failed a moment ago (RFC 9520).
-    CachedFailure,
-    /// The cache holds nothing of use; servers of `zone` are the nearest known.
-    NotCached,
-    /// An identical question was under way; this one got its answer.
-    Joined,
-    /// The server returned the records asked for.
-    Answer {
-        /// How many.
-        records: u32,
-    },
-    /// The server returned an alias; the search goes on at *target*.
-    Alias {
-        /// Where the alias leads.
-        target: Name,
-    },
-    /// The server referred us to the servers of *child*.
-    Referral {
-        /// The zone.
-        child: Name,
-        /// How many name servers it has.
-        servers: u32,
-        /// How many of them came with addresses.
-        glued: u32,
-    },
-    /// The name exists, without data of the type.
-    NoData,
-    /// The name does not exist.
-    NxDomain,
-    /// A question for fewer labels found nothing to stop at; one more label is shown (RFC 9156 §2.3).
-    Minimised,
-    /// The server cut its reply short: asked again over TCP.
-    Truncated,
-    /// The server does not understand EDNS: asked again without.
-    EdnsRefused,
-    /// The server is no server of the zone.
-    Lame {
-        /// In which way.
-        kind: LameKind,
-    },
-    /// The server reported a failure of its own.
-    ServerFailure {
-        /// As it said.
-        rcode: Rcode,
-    },
-    /// The reply made no sense.
-    Malformed,
-    /// The reply was well-formed and must not be used: more records than allowed, an alias that does not follow
-    /// from its DNAME.
-    Unusable,
-    /// No reply arrived.
-    Network {
-        /// What arrived instead.
-        error: ExchangeError,
-    },
-    /// The root servers are known.
-    Primed {
-        /// How many.
-        servers: u32,
-    },
-    /// No root server confirmed the hints; they are used as they are.
-    Unprimed,
-    /// Addresses of name servers were found.
-    AddressesFound {
-        /// For how many of the name servers.
-        servers: u32,
-    },
-    /// None of the name servers looked up has a usable address.
-    AddressesMissing,
-    /// This lookup waits for itself: the name server's name can only be found by asking that name server.
-    Cycle,
-    /// A limit was reached.
-    LimitReached {
-        /// Which.
-        limit: Limit,
-    },
-    /// No server of `zone` gave a usable reply.
-    NoReachableAuthority,
-    /// The zone has no server that could be asked.
-    NoServers,
-    /// Nothing is configured to begin with: neither hints nor a forward.
-    NoHints,
-    /// The signatures were not checked.
-    NotValidated,
-    /// The whole answer is ready.
-    Resolved {
-        /// Its response code.
-        rcode: Rcode,
-    },
-    /// The question is of a class or type that recursion does not answer.
-    NotAnswered,
-    /// The alias chain became too long a name (RFC 6672 §2.2).
-    NameTooLong,
-    /// The step was begun and its result no longer needed.
-    Abandoned,
-}
-
-impl Reason {
-    /// The reason's stable name in `namewise.explain/1`.
-    pub fn slug(&self) -> &'static str {
-        match self {
-            Reason::SpecialUse => "special-use",
-            Reason::CachedAnswer => "cached-answer",
-            Reason::CachedAlias { .. } => "cached-alias",
-            Reason::CachedNoData => "cached-nodata",
-            Reason::CachedNxDomain { .. } => "cached-nxdomain",
-            Reason::CachedFailure => "cached-failure",
-            Reason::NotCached => "not-cached",
-            Reason::Joined => "joined",
-            Reason::Answer { .. } => "answer",
-            Reason::Alias { .. } => "alias",
-            Reason::Referral { .. } => "referral",
-            Reason::NoData => "nodata",
-            Reason::NxDomain => "nxdomain",
-            Reason::Minimised => "minimised",
-            Reason::Truncated => "truncated",
-            Reason::EdnsRefused => "edns-refused",
-            Reason::Lame { .. } => "lame",
-            Reason::ServerFailure { .. } => "server-failure",
-            Reason::Malformed => "malformed",
-            Reason::Unusable => "unusable",
-            Reason::Network { error } => error.slug(),
-            Reason::Primed { .. } => "primed",
-            Reason::Unprimed => "unprimed",
-            Reason::AddressesFound { .. } => "addresses-found",
-            Reason::AddressesMissing => "addresses-missing",
-            Reason::Cycle => "cycle",
-            Reason::LimitReached { .. } => "limit-reached",
-            Reason::NoReachableAuthority => "no-reachable-authority",
-            Reason::NoServers => "no-servers",
-            Reason::NoHints => "no-hints",
-            Reason::NotValidated => "not-validated",
-            Reason::Resolved { .. } => "resolved",
-            Reason::NotAnswered => "not-answered",
-            Reason::NameTooLong => "name-too-long",
-            Reason::Abandoned => "abandoned",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::SpecialUse => f.write_str("answered here: the name is reserved"),
-            Reason::CachedAnswer => f.write_str("the cache holds it"),
-            Reason::CachedAlias { target } => write!(f, "the cache holds an alias for {target}"),
-            Reason::CachedNoData => f.write_str("the cache holds that there is no data of this type"),
-            Reason::CachedNxDomain { denied } => write!(f, "the cache holds that {denied} does not exist"),
-            Reason::CachedFailure => f.write_str("it failed a moment ago and is not tried again yet"),
-            Reason::NotCached => f.write_str("not in the cache"),
-            Reason::Joined => f.write_str("joined an identical question that was under way"),
-            Reason::Answer { records } => write!(f, "answer, {}", plural(*records, "record")),
-            Reason::Alias { target } => write!(f, "alias for {target}"),
-            Reason::Referral { child, servers, glued } => {
-                write!(f, "referral to {child}, {}, {glued} with address", plural(*servers, "name server"))
-            }
-            Reason::NoData => f.write_str("the name exists and has no data of this type"),
-            Reason::NxDomain => f.write_str("the name does not exist"),
-            Reason::Minimised => f.write_str("no zone cut here, one more label is shown"),
-            Reason::Truncated => f.write_str("truncated, asked again over TCP"),
-            Reason::EdnsRefused => f.write_str("does not understand EDNS, asked again without"),
-            Reason::Lame { kind } => write!(f, "lame: no server of this zone ({})", kind.slug()),
-            Reason::ServerFailure { rcode } => write!(f, "the server failed: {rcode}"),
-            Reason::Malformed => f.write_str("the reply is malformed"),
-            Reason::Unusable => f.write_str("the reply must not be used"),
-            Reason::Network { error } => match error {
-                ExchangeError::Timeout => f.write_str("timeout: no reply"),
-                ExchangeError::Refused => f.write_str("connection refused"),
-                ExchangeError::Unreachable => f.write_str("host or network unreachable"),
-                ExchangeError::NoRoute => f.write_str("no route to the server"),
-                ExchangeError::Closed => f.write_str("the connection was closed early"),
-                ExchangeError::Local => f.write_str("this machine could not send"),
-            },
-            Reason::Primed { servers } => write!(f, "{} known", plural(*servers, "root server")),
-            Reason::Unprimed => f.write_str("no root server confirmed the hints, they are used as they are"),
-            Reason::AddressesFound { servers } => {
-                write!(f, "addresses of {} found", plural(*servers, "name server"))
-            }
-            Reason::AddressesMissing => f.write_str("no usable address of a name server"),
-            Reason::Cycle => f.write_str("the name server's address depends on itself"),
-            Reason::LimitReached { limit } => write!(f, "given up: limit {} reached", limit.slug()),
-            Reason::NoReachableAuthority => f.write_str("no server of the zone gave a usable reply"),
-            Reason::NoServers => f.write_str("the zone has no server that could be asked"),
-            Reason::NoHints => f.write_str("neither root hints nor a forwarder are configured"),
-            Reason::NotValidated => f.write_str("signatures were not checked"),
-            Reason::Resolved { rcode } => write!(f, "resolved: {rcode}"),
-            Reason::NotAnswered => f.write_str("recursion does not answer questions of this class or type"),
-            Reason::NameTooLong => f.write_str("the alias leads to a name that is too long"),
-            Reason::Abandoned => f.write_str("no longer needed"),
-        }
-    }
-}
-
 impl Step {
     /// One sentence for people: who was asked what, and what came of it.
     pub fn text(&self) -> String {
@@ -474,11 +233,6 @@ impl Step {
         }
         text
     }
-}
-
-/// *count* things, in words.
-fn plural(count: u32, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// One lane of an explanation under way: steps that follow each other without a gap.
@@ -621,6 +375,11 @@ impl Trace {
             record: Rc::clone(&self.record),
             lane: Rc::new(Lane { parent: Some(parent), cursor: Cell::new(now) }),
         }
+    }
+
+    /// All steps, in the order in which they began, taken out: the explanation is over.
+    pub(crate) fn take_steps(&self) -> Vec<Step> {
+        self.record.steps.take()
     }
 
     /// All steps so far, in the order in which they began.

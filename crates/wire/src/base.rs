@@ -8,7 +8,7 @@ mod tests;
 
 /// The value of a hex digit, or None.
 #[inline]
-pub fn hex_digit(byte: u8) -> Option<u8> {
+pub const fn hex_digit(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),
@@ -44,8 +44,20 @@ pub struct Hex(Bits<4>);
 impl Hex {
     /// Decode one word, appending whole octets; the error is the offset of a byte that is no hex digit.
     pub fn push(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
-        for (at, &byte) in text.iter().enumerate() {
-            self.0.push(hex_digit(byte).ok_or(at)?, out);
+        let mut at = 0;
+        if self.0.count == 0 {
+            out.reserve(text.len() / 2);
+            for pair in text.chunks_exact(2) {
+                let (high, low) = (HEX_VALUE[usize::from(pair[0])], HEX_VALUE[usize::from(pair[1])]);
+                if (high | low) & 0xf0 != 0 {
+                    break;
+                }
+                out.push(high << 4 | low);
+                at += 2;
+            }
+        }
+        for (offset, &byte) in text[at..].iter().enumerate() {
+            self.0.push(hex_digit(byte).ok_or(at + offset)?, out);
         }
         Ok(())
     }
@@ -58,6 +70,18 @@ impl Hex {
 
 const NONE: u8 = 0xff;
 const PAD: u8 = 0xfe;
+
+const HEX_VALUE: [u8; 256] = {
+    let mut value = [NONE; 256];
+    let mut at = 0;
+    while at < 256 {
+        if let Some(digit) = hex_digit(at as u8) {
+            value[at] = digit;
+        }
+        at += 1;
+    }
+    value
+};
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BASE64_VALUE: [u8; 256] = {

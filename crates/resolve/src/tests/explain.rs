@@ -71,3 +71,24 @@ fn a_full_explanation_still_ends() {
     assert_eq!(slugs(&found), ["not-cached", "primed", "resolved"]);
     assert_eq!(found.steps.iter().map(|step| step.took).sum::<Micros>(), found.took);
 }
+
+#[test]
+fn the_document_is_as_published() {
+    let lab = Lab::new();
+    root(&lab, "", "");
+    let resolver = resolver(&lab);
+    let asked = question("a\"b.com.", RrType::TXT);
+    let found = lab.run(resolver.resolve(asked.clone(), Trace::start(lab.now(), 400)));
+    let json = explain::document(&asked, 1_785_664_800, &found);
+    assert!(json.starts_with(
+        "{\"schema\":\"namewise.explain/1\",\"question\":{\"name\":\"a\\\\\\\"b.com.\",\"type\":\"TXT\",\"class\":\"IN\"},\
+         \"started\":\"2026-08-02T10:00:00Z\",\"total_us\":30000,\
+         \"result\":{\"rcode\":\"NXDOMAIN\",\"ede\":[],\"answer\":[]},\"steps\":[{\"id\":1,\"parent\":null,\"layer\":\"cache\","
+    ), "{json}");
+    assert!(json.contains(
+        "{\"id\":4,\"parent\":null,\"layer\":\"delegation\",\"action\":\"ask\",\"name\":\"com.\",\"type\":\"A\",\"zone\":\".\",\
+         \"server\":\"198.41.0.4:53\",\"transport\":\"udp\",\"at_us\":10000,\"took_us\":10000,\"parallel\":false,\
+         \"cache\":null,\"validation\":null,\"ede\":[],\"reason\":\"referral\",\
+         \"text\":\"198.41.0.4:53 (for .) asked com. A: referral to com., 1 name server, 1 with address\",\"basis\":\"told\"}"
+    ), "{json}");
+}

@@ -1,0 +1,179 @@
+//! `namewise.explain/1`: the explanation of an answer as JSON.
+//!
+//! ```json
+//! {"schema": "namewise.explain/1",
+//!  "question": {"name": "www.example.com.", "type": "A", "class": "IN"},
+//!  "started": "2026-08-02T10:00:00Z", "total_us": 40000,
+//!  "result": {"rcode": "NOERROR", "ede": [{"code": 22, "purpose": "No Reachable Authority", "text": "..."}],
+//!             "answer": ["www.example.com. 300 IN A 203.0.113.1"]},
+//!  "steps": [{"id": 1, "parent": null, "layer": "cache", "action": "lookup", "name": "www.example.com.", "type": "A",
+//!             "zone": ".", "server": null, "transport": null, "at_us": 0, "took_us": 0, "parallel": false,
+//!             "cache": {"state": "miss", "age_s": 0, "ttl_left_s": 0}, "validation": null, "ede": [],
+//!             "reason": "not-cached", "text": "www.example.com. A: not in the cache", "basis": "measured"}]}
+//! ```
+//!
+//! The steps that are not `parallel` follow each other without a gap, and their `took_us` add up to `total_us`; see
+//! [`crate::trace`]. Fields and reasons may be added; none changes its meaning.
+
+use std::fmt::Write as _;
+
+use nw_wire::code::Ede;
+use nw_wire::rrset::Rrset;
+
+use crate::resolution::{ClientQuestion, Resolution};
+use crate::trace::Step;
+
+/// The whole explanation of the answer to *question*, which arrived at *started_unix_s* (seconds since 1970 UTC).
+pub fn document(question: &ClientQuestion, started_unix_s: u64, resolution: &Resolution) -> String {
+    let mut out = Json(String::with_capacity(512 + 400 * resolution.steps.len()));
+    out.raw("{\"schema\":\"namewise.explain/1\",\"question\":{\"name\":");
+    out.text(&question.name.to_string());
+    out.field("type").text(&question.rtype.to_string());
+    out.field("class").text(&question.class.to_string());
+    out.raw("}").field("started").text(&iso8601(started_unix_s));
+    out.field("total_us").number(resolution.took);
+    out.field("result").raw("{\"rcode\":").text(&resolution.rcode.to_string());
+    out.field("ede").list(&resolution.ede, |out, (ede, text)| out.ede(*ede, Some(text)));
+    let lines: Vec<String> = resolution.answer.iter().flat_map(lines).collect();
+    out.field("answer").list(&lines, |out, line| {
+        out.text(line);
+    });
+    out.raw("}").field("steps").list(&resolution.steps, Json::step);
+    out.raw("}");
+    out.0
+}
+
+/// The steps alone, as a JSON array.
+pub fn steps(steps: &[Step]) -> String {
+    let mut out = Json(String::with_capacity(2 + 400 * steps.len()));
+    out.list(steps, Json::step);
+    out.0
+}
+
+/// One line a record, fields separated by single spaces.
+fn lines(rrset: &Rrset) -> Vec<String> {
+    rrset.to_string().lines().map(|line| line.replace('\t', " ")).collect()
+}
+
+/// JSON being written. Each method returns the writer, to be chained.
+struct Json(String);
+
+impl Json {
+    fn raw(&mut self, text: &str) -> &mut Json {
+        self.0.push_str(text);
+        self
+    }
+
+    /// A further member of an object: comma and name.
+    fn field(&mut self, name: &str) -> &mut Json {
+        self.raw(",\"").raw(name).raw("\":")
+    }
+
+    fn number(&mut self, number: u64) -> &mut Json {
+        self.raw(&number.to_string())
+    }
+
+    /// A string (RFC 8259 §7).
+    fn text(&mut self, text: &str) -> &mut Json {
+        self.0.push('"');
+        for character in text.chars() {
+            match character {
+                '"' => self.0.push_str("\\\""),
+                '\\' => self.0.push_str("\\\\"),
+                control if control < ' ' => {
+                    // Writing to a String cannot fail.
+                    let _ = write!(self.0, "\\u{:04x}", control as u32);
+                }
+                other => self.0.push(other),
+            }
+        }
+        self.raw("\"")
+    }
+
+    fn optional<T: ToString>(&mut self, value: Option<T>) -> &mut Json {
+        match value {
+            Some(value) => self.text(&value.to_string()),
+            None => self.raw("null"),
+        }
+    }
+
+    fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Json, &T)) -> &mut Json {
+        self.raw("[");
+        for (count, item) in items.iter().enumerate() {
+            if count > 0 {
+                self.raw(",");
+            }
+            write(self, item);
+        }
+        self.raw("]")
+    }
+
+    fn ede(&mut self, ede: Ede, text: Option<&str>) {
+        self.raw("{\"code\":").number(ede.0.into()).field("purpose").optional(ede.mnemonic());
+        if let Some(text) = text {
+            self.field("text").text(text);
+        }
+        self.raw("}");
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.raw("{\"id\":").number(step.id.into()).field("parent");
+        match step.parent {
+            Some(parent) => self.number(parent.into()),
+            None => self.raw("null"),
+        };
+        self.field("layer").text(step.layer.slug()).field("action").text(step.action.slug());
+        self.field("name").text(&step.name.to_string()).field("type").text(&step.rtype.to_string());
+        self.field("zone").optional(step.zone.as_ref()).field("server").optional(step.server);
+        self.field("transport").optional(step.transport.map(|via| via.slug()));
+        self.field("at_us").number(step.at).field("took_us").number(step.took);
+        self.field("parallel").raw(if step.parallel { "true" } else { "false" }).field("cache");
+        match step.cache {
+            Some(note) => {
+                self.raw("{\"state\":").text(note.state.slug());
+                self.field("age_s")
+                    .number(note.age_s.into())
+                    .field("ttl_left_s")
+                    .number(note.ttl_left_s.into());
+                self.raw("}")
+            }
+            None => self.raw("null"),
+        };
+        self.field("validation").optional(step.validation.map(|validation| validation.slug()));
+        self.field("ede").list(step.ede.as_slice(), |out, ede| out.ede(*ede, None));
+        self.field("reason").text(step.reason.slug()).field("text").text(&step.text());
+        self.field("basis").text(step.basis.slug()).raw("}");
+    }
+}
+
+/// Seconds since 1970 as a UTC time of day and date (proleptic Gregorian calendar).
+fn iso8601(unix_s: u64) -> String {
+    let (days, second) = (unix_s / 86_400, unix_s % 86_400);
+    // Count in years that begin in March, so that the leap day comes last: eras of 400 years, 146,097 days each.
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let date = day - (153 * month + 2) / 5 + 1;
+    let (month, next_year) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = 400 * era + year + next_year;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::iso8601;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(iso8601(0), "1970-01-01T00:00:00Z");
+        assert_eq!(iso8601(951_782_399), "2000-02-28T23:59:59Z");
+        assert_eq!(iso8601(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(iso8601(951_868_800), "2000-03-01T00:00:00Z");
+        assert_eq!(iso8601(1_785_664_800), "2026-08-02T10:00:00Z");
+        assert_eq!(iso8601(4_107_542_399), "2100-02-28T23:59:59Z");
+        assert_eq!(iso8601(4_107_542_400), "2100-03-01T00:00:00Z");
+    }
+}
