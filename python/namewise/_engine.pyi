@@ -24,9 +24,11 @@ __all__ = [
     "VERSION",
     "Zone",
     "ZoneEdit",
+    "ZoneKeys",
     "make_message",
     "make_query",
     "make_response",
+    "nsec3_hash",
     "parse_toml",
     "registry",
     "type_name",
@@ -335,6 +337,16 @@ class ZoneEdit:
     def delete(self, owner: Name | str, rtype: str | int | None = None) -> None: ...
     def commit(self, serial: Literal["next", "keep"] | int | None = None) -> Zone: ...
 
+@final
+class ZoneKeys:
+    def __new__(cls, dnskeys: RRset) -> ZoneKeys: ...
+    @property
+    def unusable(self) -> list[tuple[int, str]]: ...
+    @property
+    def tags(self) -> tuple[int, ...]: ...
+    def verify(self, rrset: RRset, signatures: RRset, now: int) -> list[tuple[int, int, str | None]]: ...
+
+def nsec3_hash(name: Name | str, salt: bytes, iterations: int) -> bytes: ...
 def make_query(
     name: Name | str,
     rtype: str | int = ...,

@@ -12,6 +12,7 @@
 mod build;
 mod code;
 mod dict;
+mod dnssec;
 mod edit;
 mod edns;
 mod gate;
@@ -33,6 +34,8 @@ mod _engine {
     use crate::build::{make_message, make_query, make_response};
     #[pymodule_export]
     use crate::code::{registry, type_name, type_value};
+    #[pymodule_export]
+    use crate::dnssec::{ZoneKeys, nsec3_hash};
     #[pymodule_export]
     use crate::edit::ZoneEdit;
     #[pymodule_export]

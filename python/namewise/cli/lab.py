@@ -43,6 +43,9 @@ def run(args: list[str]) -> int:
 
 
 def _up(args: list[str]) -> int:
+    parsed = Options(values=("--zone", "--root-zone", "--port", "--control"), flags=("--once",)).read(args)
+    zone, port = parsed.one("--zone"), parsed.number("--port", 1)
+
     from namewise.config.environment import zone_item
     from namewise.control.client import ControlError
     from namewise.control.sockets import ListenError
@@ -50,8 +53,6 @@ def _up(args: list[str]) -> int:
     from namewise.lab.up import Settings, default_control
     from namewise.lab.up import run as up
 
-    parsed = Options(values=("--zone", "--root-zone", "--port", "--control"), flags=("--once",)).read(args)
-    zone = parsed.one("--zone")
     try:
         item = zone_item(zone) if zone else {"name": None, "file": None}
     except ValueError as error:
@@ -60,7 +61,7 @@ def _up(args: list[str]) -> int:
         zone_name=item["name"],
         zone_file=item["file"],
         root_zone=parsed.one("--root-zone"),
-        port=parsed.number("--port", 1),
+        port=port,
         control=parsed.one("--control") or default_control(),
         once="--once" in parsed,
     )

@@ -65,6 +65,8 @@ def run(args: list[str]) -> int:
     import asyncio
     import os
 
+    load = loader(OPTIONS.read(args))
+
     from namewise.config import ConfigError
     from namewise.config.paths import control_socket
     from namewise.control.client import ControlError
@@ -74,7 +76,6 @@ def run(args: list[str]) -> int:
     from namewise.control.sockets import ListenError
     from namewise.engine.errors import NamewiseError
 
-    load = loader(OPTIONS.read(args))
     try:
         config = load().config
         control = config.control.socket or control_socket()

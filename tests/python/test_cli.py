@@ -1,0 +1,132 @@
+"""The command line as a whole: help, mistakes, checkers, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands import nw
+
+from namewise.cli import COMMANDS
+
+ZONES = Path(__file__).resolve().parents[2] / "python/namewise/lab/zones"
+BROKEN = """\
+$ORIGIN example.net.
+$TTL 300
+@ IN SOA ns1 admin 1 2 3 4 5
+@ NS ns1
+ns1 A 192.0.2.300
+ MX ten mail
+"""
+
+
+def test_help_lists_every_command_and_each_explains_itself() -> None:
+    done = nw("--help")
+    assert done.returncode == 0
+    for name, purpose in COMMANDS:
+        assert f"  {name:<7}  {purpose}\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", [name for name, _ in COMMANDS if name != "dig"])
+def test_a_command_has_usage_exit_codes_and_an_example(name: str) -> None:
+    done = nw(name, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: nw {name}")
+    assert "Exit codes: " in done.stdout or "xit codes:" in done.stdout
+    assert f"\n  $ nw {name}" in done.stdout
+
+
+def test_help_imports_nothing_slow() -> None:
+    code = (
+        "import sys; before = set(sys.modules); from namewise.cli import main; main(['--help'])\n"
+        "slow = {'pydantic', 'rich', 'asyncio', 'argparse', 'namewise._engine', 'json', 'ipaddress'}\n"
+        "assert not slow & (set(sys.modules) - before), slow & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["explian"], 'no command "explian"; did you mean "nw explain"?'),
+        (["zone", "check", "x", "--orign", "y"], "Did you mean --origin?"),
+        (["zone"], "say what to do"),
+        (["ctl", "statsu"], "Did you mean status?"),
+        (["ctl", "flush", "a..b"], "  a..b\n    ^"),
+        (["explain", "example.com", "AAAAA"], "Did you mean AAAA?"),
+        (["serve", "--listen", "localhost"], "--listen: 'localhost' is no IP address"),
+        (["serve", "--zone", "example.com"], "a zone is given as NAME=FILE"),
+        (["serve", "--workers", "many"], "--workers wants a number of at least 1"),
+        (["lab", "up", "--port"], "--port wants a value"),
+    ],
+)
+def test_mistakes_are_answered_with_what_would_be_right(args: list[str], said: str) -> None:
+    done = nw(*args)
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    "args", [["ctl", "status"], ["why", "example.com"], ["explain", "example.com"], ["trace", "a"]]
+)
+def test_without_a_server_the_exit_code_is_9(args: list[str], tmp_path: Path) -> None:
+    path = str(tmp_path / "no.sock")
+    done = nw(*args, "--control", path)
+    assert done.returncode == 9
+    assert f"no server listens on {path}: there is no such socket" in done.stderr
+    assert "nw serve" in done.stderr
+
+
+def test_a_good_zone_is_told_so() -> None:
+    done = nw("zone", "check", str(ZONES / "example.com.zone"))
+    assert done.returncode == 0
+    assert done.stdout.endswith("zone example.com. serial 2024010501, 21 records: OK\n")
+
+
+def test_a_broken_zone_has_every_mistake_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "example.net.zone"
+    file.write_text(BROKEN)
+    done = nw("zone", "check", str(file))
+    assert done.returncode == 1
+    assert f"{file}:5:7: bad A data" in done.stdout
+    assert "  5 | ns1 A 192.0.2.300\n    |       ^\n" in done.stdout
+    assert f"{file}:6:5: bad MX data" in done.stdout
+    assert "cannot be served" in done.stderr
+    report = json.loads(nw("zone", "check", str(file), "--json").stdout)
+    assert (report["zone"], report["serial"], report["errors"]) == ("example.net.", None, 2)
+    assert [finding["line"] for finding in report["findings"]] == [5, 6]
+
+
+def test_a_missing_zone_file_is_told_so(tmp_path: Path) -> None:
+    done = nw("zone", "check", str(tmp_path / "gone"))
+    assert (done.returncode, done.stderr) == (1, f"nw zone: {tmp_path}/gone: No such file or directory\n")
+
+
+def test_config_check_tells_configuration_from_zones(tmp_path: Path) -> None:
+    (tmp_path / "example.net.zone").write_text(BROKEN)
+    file = tmp_path / "namewise.toml"
+    file.write_text("[sever]\n")
+    done = nw("config", "check", str(file))
+    assert done.returncode == 2
+    assert f'{file}:1:2: sever: unknown table "sever"; did you mean "server"?' in done.stdout
+    file.write_text('[[zone]]\nname = "example.net"\nfile = "example.net.zone"\n')
+    done = nw("config", "check", str(file))
+    assert done.returncode == 1
+    assert "zone example.net. is not loaded:" in done.stdout
+    file.write_text(f'[[zone]]\nname = "example.com"\nfile = "{ZONES}/example.com.zone"\n')
+    done = nw("config", "check", str(file))
+    assert (done.returncode, done.stdout) == (0, f"{file}: OK, 1 zone\n")
+
+
+def test_config_show_says_who_set_what(tmp_path: Path) -> None:
+    file = tmp_path / "namewise.toml"
+    file.write_text("[server]\nworkers = 3\n")
+    done = nw("config", "show", str(file), "--origin", environ={"NAMEWISE_LOG_LEVEL": "debug"})
+    assert done.returncode == 0
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert f"server.workers = 3 # {file}:2:1" in lines
+    assert 'log.level = "debug" # NAMEWISE_LOG_LEVEL' in lines
+    assert "server.udp_payload = 1232 # default" in lines
