@@ -5,4 +5,5 @@ mod explain;
 mod lab;
 mod poison;
 mod recursion;
+mod scrub;
 mod servers;
