@@ -31,6 +31,7 @@ pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
         max_addresses_per_ns: 1 to 1000;
         max_queries_per_cut: 1 to 1000;
         max_queries_per_server: 1 to 100;
+        max_timeouts_per_server: 1 to 100;
         max_address_lookups: 0 to 1000;
         max_failed_address_lookups: 0 to 1000;
         parallel_address_lookups: 1 to 100;
@@ -52,6 +53,7 @@ pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
         min_timeout "min_timeout_ms": 1 to 60_000;
         max_timeout "max_timeout_ms": 1 to 60_000;
         tcp_timeout "tcp_timeout_ms": 1 to 60_000;
+        address_lookup_pause "address_lookup_pause_ms": 0 to 60_000;
     }
     object.end(errors);
 }
