@@ -9,7 +9,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use nw_wire::{Flags, Name, RrType, Writer};
+use nw_wire::{Flags, Name, NameRef, RrType, Writer};
 use nw_zone::scan::{Files, Source};
 use nw_zone::{AnswerKind, LoadOptions, Zone, ZoneQuestion};
 
@@ -71,18 +71,18 @@ fn main() {
         .filter(|node| !node.is_occluded() && !node.types().is_empty())
         .map(|node| node.owner().to_name())
         .collect();
-    for (label, count) in [("in cache", 256), ("whole zone", 200_000)] {
+    let answers = number("--answers", 200_000);
+    for (label, count) in [("in cache", 256), ("whole zone", 1_000_000)] {
         let step = (owners.len() / count).max(1);
-        let some: Vec<&Name> = owners.iter().step_by(step).collect();
+        let existing: Vec<Name> = owners.iter().step_by(step).cloned().collect();
+        let below: Vec<Name> = existing.iter().filter_map(|name| prefixed(name, b"www")).collect();
+        let missing: Vec<Name> = (0..existing.len())
+            .filter_map(|i| prefixed(&origin, format!("missing-{}", i * 7919 % 1_000_003).as_bytes()))
+            .collect();
         for dnssec_ok in [false, true] {
-            let existing: Vec<Name> = some.iter().map(|&name| name.clone()).collect();
-            ask(&zone, &format!("{label}, existing"), &existing, dnssec_ok);
-            let below: Vec<Name> = some.iter().filter_map(|name| prefixed(name, b"www")).collect();
-            ask(&zone, &format!("{label}, one label below"), &below, dnssec_ok);
-            let missing: Vec<Name> = (0..some.len())
-                .filter_map(|i| prefixed(&origin, format!("missing-{}", i * 7919 % 1_000_003).as_bytes()))
-                .collect();
-            ask(&zone, &format!("{label}, missing"), &missing, dnssec_ok);
+            ask(&zone, &format!("{label}, existing"), &existing, dnssec_ok, answers);
+            ask(&zone, &format!("{label}, one label below"), &below, dnssec_ok, answers);
+            ask(&zone, &format!("{label}, missing"), &missing, dnssec_ok, answers);
         }
     }
 }
@@ -91,66 +91,85 @@ fn prefixed(name: &Name, label: &[u8]) -> Option<Name> {
     name.as_ref().with_label(label).map(|name| name.to_name())
 }
 
-/// Answer questions for the addresses of `names` in random order and print what one costs.
-fn ask(zone: &Zone, what: &str, names: &[Name], dnssec_ok: bool) {
+/// Answer questions for the addresses of `names` in random order and print what one costs in time on the processor.
+fn ask(zone: &Zone, what: &str, names: &[Name], dnssec_ok: bool, answers: usize) {
     let mut buffer = [0u8; 4096];
     let mut seed = 0x2545_f491_4f6c_dd1du64;
-    let mut order: Vec<u32> = (0..200_000)
-        .map(|_| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            (seed % names.len() as u64) as u32
-        })
-        .collect();
-    order.truncate(200_000);
-    let mut kinds = std::collections::HashMap::<AnswerKind, u32>::new();
-    let mut best = f64::MAX;
-    let mut blank = f64::MAX;
-    for _ in 0..5 {
+    // All names behind each other in the order of the questions, so that finding the next question costs nothing.
+    let mut asked = Vec::new();
+    for _ in 0..answers {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        asked.extend_from_slice(names[(seed % names.len() as u64) as usize].as_ref().wire());
+    }
+    let mut kinds = std::collections::HashMap::<AnswerKind, usize>::new();
+    let mut octets = 0;
+    let (mut best, mut blank) = (f64::MAX, f64::MAX);
+    for _ in 0..3 {
         // The same without the answer: what making the question costs.
-        let start = Instant::now();
-        for &i in &order {
-            let name = names[i as usize].as_ref();
+        let start = processor_time();
+        let mut rest = asked.as_slice();
+        while let Ok((name, behind)) = NameRef::read(rest) {
+            rest = behind;
             let mut writer = Writer::new(&mut buffer, 4096, 0, Flags(0));
             writer.question(name, RrType::A, zone.class()).expect("a question fits");
             std::hint::black_box(writer.finish());
         }
-        blank = blank.min(start.elapsed().as_nanos() as f64 / order.len() as f64);
-        let start = Instant::now();
-        for &i in &order {
-            let name = names[i as usize].as_ref();
+        blank = blank.min((processor_time() - start) / answers as f64);
+        let start = processor_time();
+        let mut rest = asked.as_slice();
+        octets = 0;
+        let mut counts = [0usize; 8];
+        while let Ok((name, behind)) = NameRef::read(rest) {
+            rest = behind;
             let mut writer = Writer::new(&mut buffer, 4096, 0, Flags(0));
             writer.question(name, RrType::A, zone.class()).expect("a question fits");
             let question = ZoneQuestion { qname: name, qtype: RrType::A, dnssec_ok, transport_udp: true };
             let outcome = zone.answer(&question, &mut writer);
-            *kinds.entry(outcome.kind).or_default() += 1;
-            std::hint::black_box(writer.finish());
+            counts[outcome.kind as usize] += 1;
+            octets += std::hint::black_box(writer.finish());
         }
-        best = best.min(start.elapsed().as_nanos() as f64 / order.len() as f64);
+        best = best.min((processor_time() - start) / answers as f64);
+        for kind in [AnswerKind::Answer, AnswerKind::Referral, AnswerKind::NoData, AnswerKind::NxDomain] {
+            kinds.insert(kind, counts[kind as usize] * 100 / answers);
+        }
     }
     let mut seen = String::new();
-    for kind in kinds.keys() {
-        write!(seen, " {kind:?}").expect("a string can be written to");
+    for (kind, share) in kinds.iter().filter(|(_, share)| **share > 0) {
+        write!(seen, " {share} % {kind:?}").expect("a string can be written to");
     }
     let dnssec = if dnssec_ok { " DO" } else { "" };
-    println!("{:<36}{:>7.0} ns ({seen} )", format!("{what}{dnssec}"), best - blank);
+    println!(
+        "{:<34}{:>6.0} ns (and {blank:.0} for the question), {:>4} octets,{seen}",
+        format!("{what}{dnssec}"),
+        best - blank,
+        octets / answers
+    );
+}
+
+/// Nanoseconds that this thread has been running, or the time of day where the system does not tell.
+fn processor_time() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    match text.split(' ').next().and_then(|field| field.parse().ok()) {
+        Some(time) => time,
+        None => std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0.0, |time| time.as_nanos() as f64),
+    }
 }
 
 fn delegations(count: usize) -> Vec<u8> {
     let mut text = String::with_capacity(count * 110);
     text.push_str("$ORIGIN example.\n$TTL 3600\n@ IN SOA ns1 hostmaster 1 3600 900 604800 300\n@ IN NS ns1\nns1 IN A 192.0.2.1\n");
-    // Every number once, in an order that is not that of the names.
-    let mut at = 0;
-    for _ in 0..count {
-        at = (at + 104_729) % count.max(1);
-        let last = at % 250 + 1;
+    for i in 0..count {
+        let (a, b, c) = (i >> 16 & 255, i >> 8 & 255, i & 255);
         writeln!(
             text,
-            "d{at} IN NS ns1.d{at}\nd{at} IN NS ns{}.provider.net.\nns1.d{at} IN A 198.51.100.{last}",
-            at % 100
+            "domain{i} 86400 IN NS ns.domain{i}\ndomain{i} 86400 IN NS ns{}.hosting{}.example.",
+            i % 1000,
+            i % 97
         )
         .expect("a string can be written to");
+        writeln!(text, "ns.domain{i} 86400 IN A 10.{a}.{b}.{c}").expect("a string can be written to");
     }
     text.into_bytes()
 }

@@ -13,7 +13,7 @@ use nw_wire::{Full, NameRef, RrType, Section, Writer};
 use crate::answer::MOST_ALIASES;
 use crate::place::{NamePlace, put, put_beside, put_with_owner};
 use crate::store::{Kind, Node, NodeFlags, Store};
-use crate::suffix::{LabelStarts, sort_key};
+use crate::suffix::{LabelStarts, eq_folded, sort_key};
 
 /// No record.
 pub(crate) const NO_LINK: u32 = u32::MAX;
@@ -206,7 +206,7 @@ impl Proofs {
             let Some((set, mut behind)) = node.find(rtype) else { continue };
             let owner = node.wire();
             // The owner of a proof of no data is the question.
-            let placed = if owner.eq_ignore_ascii_case(qname) {
+            let placed = if eq_folded(owner, qname) {
                 put(out, Section::Authority, &set, owner, question)?
             } else {
                 put_with_owner(out, Section::Authority, &set, owner.len(), owner, question.suffix(apex_len))?

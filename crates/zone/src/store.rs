@@ -19,7 +19,7 @@ use std::sync::Arc;
 use nw_wire::{Class, Name, NameRef, RrType, Rrset, rr};
 
 use crate::denial::Denial;
-use crate::suffix::{LabelStarts, START, extend};
+use crate::suffix::{LabelStarts, START, eq_folded, extend};
 
 /// Where the question name stands in a message, and in the layout that bodies are rendered for.
 pub(crate) const QUESTION: usize = 12;
@@ -302,7 +302,7 @@ impl<'z> Node<'z> {
     /// Whether the owner is `wire`.
     #[inline]
     fn is(&self, wire: &[u8]) -> bool {
-        self.wire().eq_ignore_ascii_case(wire)
+        eq_folded(self.wire(), wire)
     }
 
     /// The directory with the bodies it leads to.

@@ -3,6 +3,9 @@
 //! A question walks down from the apex, so its name is hashed label by label from the right; each suffix costs one
 //! label more than the one before. The same hash, taken when the zone is built, leads to the nodes of the index.
 
+#[cfg(test)]
+mod tests;
+
 /// The most labels that a name can have, without the root.
 const MAX_LABELS: usize = 127;
 
@@ -13,18 +16,51 @@ pub(crate) const START: u64 = 0x9e37_79b9_7f4a_7c15;
 #[inline]
 pub(crate) fn extend(hash: u64, label: &[u8]) -> u64 {
     let mut hash = hash ^ 0xa076_1d64_78bd_642f;
-    let mut chunks = label.chunks_exact(8);
-    for chunk in &mut chunks {
-        hash = mix(
-            hash ^ fold8(u64::from_le_bytes(chunk.try_into().expect("chunks of eight"))),
-            0xe703_7ed1_a0b4_28db,
-        );
+    let mut rest = label;
+    while rest.len() > 8 {
+        hash = mix(hash ^ fold8(first8(rest)), 0xe703_7ed1_a0b4_28db);
+        rest = &rest[8..];
     }
-    let mut last = [0; 8];
-    for (slot, &octet) in last.iter_mut().zip(chunks.remainder()) {
-        *slot = octet;
+    mix(hash ^ fold8(up_to8(rest)), 0x8ebc_6af0_9c88_c6e3)
+}
+
+/// Whether two octet strings agree when A-Z is taken for a-z.
+#[inline]
+pub(crate) fn eq_folded(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
     }
-    mix(hash ^ fold8(u64::from_le_bytes(last)), 0x8ebc_6af0_9c88_c6e3)
+    let (mut a, mut b) = (a, b);
+    while a.len() > 8 {
+        if fold8(first8(a)) != fold8(first8(b)) {
+            return false;
+        }
+        (a, b) = (&a[8..], &b[8..]);
+    }
+    fold8(up_to8(a)) == fold8(up_to8(b))
+}
+
+/// The first eight octets as a number.
+#[inline]
+fn first8(octets: &[u8]) -> u64 {
+    u64::from_le_bytes(*octets.first_chunk().expect("there are more than eight octets"))
+}
+
+/// At most eight octets as a number; different octets, or numbers of them, may not be told apart only if one is zero.
+#[inline]
+fn up_to8(octets: &[u8]) -> u64 {
+    // Two reads that overlap instead of a loop.
+    let len = octets.len();
+    if let (Some(head), Some(tail)) = (octets.first_chunk::<4>(), octets.last_chunk::<4>()) {
+        let (head, tail) = (u32::from_le_bytes(*head) as u64, u32::from_le_bytes(*tail) as u64);
+        return tail << (8 * (len - 4)) | head;
+    }
+    match *octets {
+        [] => 0,
+        [a] => a as u64,
+        [a, b] => (b as u64) << 8 | a as u64,
+        [a, b, c, ..] => (c as u64) << 16 | (b as u64) << 8 | a as u64,
+    }
 }
 
 /// Eight octets at once, A-Z made a-z. Exact for octets of any value.

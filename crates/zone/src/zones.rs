@@ -9,7 +9,7 @@ use std::sync::Arc;
 use nw_wire::{NameRef, RrType};
 
 use crate::store::Zone;
-use crate::suffix::{LabelStarts, START, extend};
+use crate::suffix::{LabelStarts, START, eq_folded, extend};
 
 #[cfg(test)]
 mod tests;
@@ -37,7 +37,7 @@ impl Shard {
         let start = self.zones.partition_point(|entry| entry.0 < hash);
         let mut at = start;
         while let Some(entry) = self.zones.get(at).filter(|entry| entry.0 == hash) {
-            if entry.1.apex().wire().eq_ignore_ascii_case(wire) {
+            if eq_folded(entry.1.apex().wire(), wire) {
                 return Ok(at);
             }
             at += 1;

@@ -8,7 +8,7 @@ use super::{GroupRef, Input, empty_index};
 use crate::batch::TypeMask;
 use crate::problem::{Finding, Findings, Problem};
 use crate::store::{Index, NodeFlags};
-use crate::suffix::{LabelStarts, START, extend};
+use crate::suffix::{LabelStarts, START, eq_folded, extend};
 
 /// No node.
 pub(super) const NONE: u32 = u32::MAX;
@@ -151,7 +151,7 @@ impl Tree {
         starts: &LabelStarts,
     ) -> Option<u32> {
         if starts.count() < input.apex_labels
-            || !wire[starts.suffix(input.apex_labels)..].eq_ignore_ascii_case(input.apex.wire())
+            || !eq_folded(&wire[starts.suffix(input.apex_labels)..], input.apex.wire())
         {
             return None;
         }
@@ -162,7 +162,7 @@ impl Tree {
         names
             .candidates(hash)
             .map(|number| number - 1)
-            .find(|&number| self.wire(input, groups, &self.nodes[number as usize]).eq_ignore_ascii_case(wire))
+            .find(|&number| eq_folded(self.wire(input, groups, &self.nodes[number as usize]), wire))
     }
 
     /// The rules that concern more than one RRset. `unread`: lines were lost, so that absence proves nothing.

@@ -10,7 +10,7 @@ use nw_wire::{Class, NameBuf, NameRef, RrType, rr};
 use super::{LoadOptions, Source, SourceFile, generate};
 use crate::batch::Batch;
 use crate::problem::{Finding, Findings, Problem};
-use crate::suffix::LabelStarts;
+use crate::suffix::{LabelStarts, eq_folded};
 
 /// What a line inherits from the lines before it.
 #[derive(Debug, Clone)]
@@ -461,7 +461,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
 /// Whether `apex` holds the name `wire`.
 #[inline]
 pub(super) fn is_in_zone(wire: &[u8], starts: &LabelStarts, apex: NameRef<'_>, apex_labels: usize) -> bool {
-    starts.count() >= apex_labels && wire[starts.suffix(apex_labels)..].eq_ignore_ascii_case(apex.wire())
+    starts.count() >= apex_labels && eq_folded(&wire[starts.suffix(apex_labels)..], apex.wire())
 }
 
 /// Whether records of `rtype` can stand in a zone: not the types of questions and messages, nor the reserved ones
