@@ -14,17 +14,18 @@ mod node;
 mod tree;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nw_wire::{Class, NameRef, RrType};
 
 use crate::batch::{Batch, Group};
 use crate::problem::{Finding, Findings, Problem};
-use crate::store::{Index, MOST_SEGMENT, MOST_SEGMENTS, Store, Zone, place};
+use crate::store::{MOST_SEGMENT, MOST_SEGMENTS, Store, Zone, place};
 pub(crate) use node::canonical_cmp;
-use tree::Tree;
+use tree::{Part, Tree};
 
-/// Zones with fewer nodes are rendered by one thread.
-const LEAST_SHARE: usize = 4096;
+/// Zones with fewer groups of records are built in one part.
+const LEAST_PART: usize = 16_384;
 
 /// Which group of which batch.
 #[derive(Debug, Clone, Copy)]
@@ -71,58 +72,42 @@ pub(crate) fn zone(
     let unread = findings.errors > 0;
     let input =
         Input { batches: &batches, apex, apex_labels: apex.label_count(), class, limit: findings.limit() };
-    let groups = sorted(&input, workers);
-    let tree = Tree::plant(&input, &groups);
-    tree.check(&input, &groups, unread, findings);
 
-    // RENDER: each thread takes a run of nodes and fills a segment of its own.
-    let share = tree.nodes.len().div_ceil(workers.max(1)).max(LEAST_SHARE);
-    let octets: usize = batches.iter().map(|batch| batch.data.len()).sum();
-    // A node repeats its owner and the addresses of others; eight times is far beyond any honest zone.
-    let share = share.min((tree.nodes.len() / (1 + octets.saturating_mul(8) / MOST_SEGMENT)).max(1));
-    let ranges: Vec<_> = (0..tree.nodes.len())
-        .step_by(share)
-        .map(|start| start..(start + share).min(tree.nodes.len()))
-        .collect();
-    if ranges.len() > MOST_SEGMENTS {
+    // SORT and PLANT: each part of the zone by itself.
+    let borders = borders(&input, workers);
+    let parts = in_parallel(workers, borders.len() - 1, |i| {
+        let groups = sorted(&input, borders[i], borders[i + 1]);
+        Part::plant(&input, groups)
+    });
+    if parts.len() > MOST_SEGMENTS {
         findings.push(Finding { file: None, line: 0, column: 0, problem: Problem::TooLarge });
         return None;
     }
-    let names = tree.index();
-    let chain = chain::Plan::of(&input, &groups, &tree);
-    let shape = node::Shape { input: &input, groups: &groups, tree: &tree, names: &names, chain: &chain };
-    let rendered: Vec<node::Segment> = if ranges.len() == 1 {
-        vec![node::render(&shape, ranges[0].clone())]
-    } else {
-        std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                ranges.iter().map(|range| scope.spawn(|| node::render(&shape, range.clone()))).collect();
-            threads.into_iter().map(|thread| thread.join().expect("rendering does not panic")).collect()
-        })
-    };
+    let tree = Tree::join(parts);
+    tree.check(&input, unread, findings);
 
-    let mut places = vec![0u32; tree.nodes.len()];
+    // RENDER: each part fills a segment of its own.
+    let names = tree.index(workers);
+    let chain = chain::Plan::of(&input, &tree);
+    let shape = node::Shape { input: &input, tree: &tree, names: &names, chain: &chain };
+    let rendered = in_parallel(workers, tree.parts.len(), |i| node::render(&shape, i));
+
+    // PLACE: what was numbered gets the place where it came to stand.
+    let mut places = roomy(tree.len());
     let mut segments = Vec::with_capacity(rendered.len());
-    let mut records = 0;
-    let mut serial = 0;
-    for ((i, part), range) in rendered.into_iter().enumerate().zip(&ranges) {
-        for (slot, offset) in places[range.clone()].iter_mut().zip(&part.offsets) {
-            *slot = place(i, *offset as usize * 4);
-        }
-        if i == 0 {
-            serial = part.serial;
-        }
-        records += part.records;
-        if part.octets.len() > MOST_SEGMENT {
+    let (mut records, serial) = (0, rendered[0].serial);
+    for (i, segment) in rendered.into_iter().enumerate() {
+        places.extend(segment.offsets.iter().map(|&offset| place(i, offset as usize * 4)));
+        records += segment.records;
+        if segment.octets.len() > MOST_SEGMENT {
             findings.push(Finding { file: None, line: 0, column: 0, problem: Problem::TooLarge });
         }
-        segments.push(part.octets.into_boxed_slice());
-        findings.append(part.findings);
+        segments.push(segment.octets.into_boxed_slice());
+        findings.append(segment.findings);
     }
     if findings.errors > 0 {
         return None;
     }
-
     let index = tree.place(names, &places);
     let store = Store {
         apex: apex.to_name(),
@@ -133,14 +118,59 @@ pub(crate) fn zone(
         index,
         apex_place: places[0],
         records,
-        denial: chain.finish(&input, &groups, &tree, &places),
+        denial: chain.finish(&input, &tree, &places),
     };
     Some(Zone { store: Arc::new(store) })
 }
 
-/// All groups with records, in canonical order of their owners; groups of one owner in the order of the file.
-fn sorted(input: &Input<'_>, workers: usize) -> Vec<GroupRef> {
-    let compare = |a: &GroupRef, b: &GroupRef| {
+/// Sort keys at which the zone falls apart into parts of about the same size: the first is 0, and part i reaches from
+/// border i to the next. No border has names of one subtree of the apex on both sides.
+fn borders(input: &Input<'_>, workers: usize) -> Vec<Option<u128>> {
+    let groups: usize = input.batches.iter().map(|batch| batch.groups.len()).sum();
+    let octets: usize = input.batches.iter().map(|batch| batch.data.len()).sum();
+    let parts = if workers == 1 { 1 } else { (groups / LEAST_PART).clamp(1, 2 * workers) };
+    // A node repeats its owner and the addresses of others; eight times is far beyond any honest zone.
+    let parts = parts.max(octets.saturating_mul(8) / MOST_SEGMENT).min(MOST_SEGMENTS);
+    let step = (groups / (parts * 64)).max(1);
+    let mut sample: Vec<u128> = input
+        .batches
+        .iter()
+        .flat_map(|batch| batch.groups.iter().map(|group| group.key))
+        .step_by(step)
+        .collect();
+    sample.sort_unstable();
+    let mut borders: Vec<Option<u128>> = (1..parts)
+        .map(|i| {
+            let key = sample[i * sample.len() / parts];
+            // The key of the name directly below the apex: all below it sorts behind.
+            let label = key.to_be_bytes().iter().position(|&octet| octet == 0).unwrap_or(16);
+            Some(key & !u128::MAX.checked_shr(8 * label as u32).unwrap_or(0))
+        })
+        .filter(|border| *border != Some(0))
+        .collect();
+    borders.insert(0, Some(0));
+    borders.dedup();
+    borders.push(None);
+    borders
+}
+
+/// The groups with records whose keys are not below `from` and below `to`, in canonical order of their owners; groups
+/// of one owner in the order of the file.
+fn sorted(input: &Input<'_>, from: Option<u128>, to: Option<u128>) -> Vec<GroupRef> {
+    let total: usize = input.batches.iter().map(|batch| batch.groups.len()).sum();
+    let mut groups = roomy(if to.is_none() && from == Some(0) { total } else { total / 2 });
+    for (number, batch) in input.batches.iter().enumerate() {
+        let within = |key| from.is_none_or(|from| key >= from) && to.is_none_or(|to| key < to);
+        groups.extend(
+            batch
+                .groups
+                .iter()
+                .enumerate()
+                .filter(|(_, group)| within(group.key) && group.types != Default::default())
+                .map(|(i, group)| GroupRef { key: group.key, batch: number as u32, group: i as u32 }),
+        );
+    }
+    groups.sort_by(|a, b| {
         a.key.cmp(&b.key).then_with(|| {
             if crate::suffix::whole(a.key) {
                 return std::cmp::Ordering::Equal;
@@ -148,51 +178,46 @@ fn sorted(input: &Input<'_>, workers: usize) -> Vec<GroupRef> {
             let name = |at: GroupRef| NameRef::from_wire(input.owner(at)).expect("owners are valid names");
             name(*a).cmp(&name(*b))
         })
-    };
-    let collect = |number: usize| {
-        let batch = &input.batches[number];
-        let mut refs: Vec<GroupRef> = batch
-            .groups
-            .iter()
-            .enumerate()
-            .filter(|(_, group)| group.types != Default::default())
-            .map(|(i, group)| GroupRef { key: group.key, batch: number as u32, group: i as u32 })
-            .collect();
-        refs.sort_by(compare);
-        refs
-    };
-    let count = input.batches.len();
-    let runs: Vec<Vec<GroupRef>> = if workers > 1 && count > 1 {
-        let next = std::sync::atomic::AtomicUsize::new(0);
-        let mut runs: Vec<(usize, Vec<GroupRef>)> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..workers)
-                .map(|_| {
-                    scope.spawn(|| {
-                        let mut mine = Vec::new();
-                        loop {
-                            let i = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                            if i >= count {
-                                return mine;
-                            }
-                            mine.push((i, collect(i)));
-                        }
-                    })
-                })
-                .collect();
-            threads.into_iter().flat_map(|thread| thread.join().expect("sorting does not panic")).collect()
-        });
-        runs.sort_by_key(|run| run.0);
-        runs.into_iter().map(|run| run.1).collect()
-    } else {
-        (0..count).map(collect).collect()
-    };
-    let mut all = Vec::with_capacity(runs.iter().map(Vec::len).sum());
-    for run in runs {
-        all.extend_from_slice(&run);
+    });
+    groups
+}
+
+/// Do `work` for each number below `count`, on up to `workers` threads, and return the results in order.
+pub(crate) fn in_parallel<T: Send>(workers: usize, count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    if workers <= 1 || count <= 1 {
+        return (0..count).map(work).collect();
     }
-    // The standard sort finds the sorted runs and merges them.
-    all.sort_by(compare);
-    all
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut mine = Vec::new();
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            if i >= count {
+                return mine;
+            }
+            mine.push((i, work(i)));
+        }
+    };
+    let mut results = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..workers.min(count)).map(|_| scope.spawn(run)).collect();
+        let mut results = run();
+        for other in others {
+            results.extend(other.join().expect("the work does not panic"));
+        }
+        results
+    });
+    results.sort_by_key(|result| result.0);
+    results.into_iter().map(|result| result.1).collect()
+}
+
+/// A vector for `len` elements that will be dropped when the zone is built. Large ones get more room than the largest block
+/// that allocators keep for later (32 MiB in glibc); the surplus is never touched and so never becomes memory, and what
+/// was used goes back to the system.
+pub(crate) fn roomy<T>(len: usize) -> Vec<T> {
+    const SMALL: usize = 128 << 10;
+    const LARGE: usize = 33 << 20;
+    let octets = len * std::mem::size_of::<T>();
+    Vec::with_capacity(if octets < SMALL { len } else { octets.max(LARGE) / std::mem::size_of::<T>() })
 }
 
 /// The minimum of an SOA's rdata: its last field (RFC 1035 §3.3.13).
@@ -208,9 +233,4 @@ pub(crate) fn soa_serial(rdata: &[u8]) -> u32 {
 /// The type that an RRSIG covers (RFC 4034 §3.1.1).
 pub(crate) fn covered(rdata: &[u8]) -> RrType {
     rdata.first_chunk::<2>().map_or(RrType(0), |octets| RrType(u16::from_be_bytes(*octets)))
-}
-
-/// An empty index with room for `entries`.
-pub(crate) fn empty_index(entries: usize) -> Vec<u64> {
-    vec![0; Index::size_for(entries)]
 }

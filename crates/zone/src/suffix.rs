@@ -89,15 +89,15 @@ impl LabelStarts {
     /// Of `wire`, a whole valid name.
     #[inline]
     pub(crate) fn of(wire: &[u8]) -> LabelStarts {
-        let mut found = LabelStarts { starts: [0; MAX_LABELS + 1], count: 0 };
-        let mut at = 0;
+        let mut starts = [0; MAX_LABELS + 1];
+        let (mut at, mut count) = (0, 0);
         while wire[at] != 0 {
-            found.starts[found.count as usize] = at as u8;
-            found.count += 1;
+            starts[count] = at as u8;
+            count += 1;
             at += 1 + wire[at] as usize;
         }
-        found.starts[found.count as usize] = at as u8;
-        found
+        starts[count] = at as u8;
+        LabelStarts { starts, count: count as u8 }
     }
 
     /// How many labels there are, without the root.

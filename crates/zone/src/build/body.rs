@@ -108,6 +108,13 @@ impl<'b> Layout<'b> {
                 RrType::A | RrType::AAAA | RrType::TXT | RrType::RRSIG | RrType::DS | RrType::NSEC => {
                     body.octets.extend_from_slice(record.rdata);
                 }
+                // One name, compressible (RFC 3597 §4): what most records of large zones are.
+                RrType::NS | RrType::CNAME | RrType::PTR => {
+                    let at = self.name(record.rdata, body, &mut known);
+                    if record.rtype == RrType::NS && record.rdata != [0] && at <= REACH {
+                        targets.push(Target { name: record.rdata, at });
+                    }
+                }
                 _ => {
                     let mut done = 0;
                     for field in rr::names(record.rtype, record.rdata) {

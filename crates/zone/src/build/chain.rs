@@ -3,8 +3,8 @@
 use nw_dnssec::{Nsec3, Nsec3Hash, Nsec3Param, nsec3};
 use nw_wire::{NameRef, RrType};
 
+use super::Input;
 use super::tree::{Tree, TreeNode};
-use super::{GroupRef, Input};
 use crate::batch::TypeMask;
 use crate::denial::{Denial, HashParameters, NO_LINK, Nsec3Chain, NsecChain, locate};
 use crate::store::NodeFlags;
@@ -18,24 +18,24 @@ pub(super) enum Plan {
 }
 
 impl Plan {
-    pub(super) fn of(input: &Input<'_>, groups: &[GroupRef], tree: &Tree) -> Plan {
-        let numbered = || tree.nodes.iter().enumerate();
-        if tree.nodes[0].types.has(TypeMask::NSEC) {
+    pub(super) fn of(input: &Input<'_>, tree: &Tree) -> Plan {
+        let (part, apex) = tree.apex();
+        if apex.types.has(TypeMask::NSEC) {
             let has =
                 |node: &TreeNode| node.types.has(TypeMask::NSEC) && !node.flags.has(NodeFlags::OCCLUDED);
-            return Plan::Nsec(numbered().filter(|(_, node)| has(node)).map(|(i, _)| i as u32).collect());
+            return Plan::Nsec(tree.nodes().filter(|node| has(node.2)).map(|node| node.0).collect());
         }
-        let apex = tree.records(input, groups, &tree.nodes[0]);
-        let parameters = apex
+        let parameters = part
+            .records(input, apex)
             .filter(|record| record.1 == RrType::NSEC3PARAM)
             .filter_map(|record| Nsec3Param::parse(record.3))
             .find(|parameters| parameters.algorithm == nsec3::SHA1);
         let Some(parameters) = parameters else { return Plan::Unsigned };
         let (mut hashes, mut nodes) = (Vec::new(), Vec::new());
-        for (i, node) in numbered().filter(|(_, node)| node.types.has(TypeMask::NSEC3)) {
-            let owner = NameRef::from_wire(tree.wire(input, groups, node)).expect("owners are valid names");
-            let hash = tree
-                .records(input, groups, node)
+        for (number, part, node) in tree.nodes().filter(|node| node.2.types.has(TypeMask::NSEC3)) {
+            let owner = NameRef::from_wire(part.wire(input, node)).expect("owners are valid names");
+            let hash = part
+                .records(input, node)
                 .filter(|record| record.1 == RrType::NSEC3)
                 .filter_map(|record| Nsec3::parse(owner, input.apex, record.3))
                 .find(|its| {
@@ -44,7 +44,7 @@ impl Plan {
             if let Some(nsec3) = hash {
                 // Canonical order of the owners is the order of the hashes (RFC 5155 §1.3): they come sorted.
                 hashes.push(nsec3.owner);
-                nodes.push(i as u32);
+                nodes.push(number);
             }
         }
         if nodes.is_empty() {
@@ -71,19 +71,14 @@ impl Plan {
     }
 
     /// The chain with the places of the nodes instead of their numbers.
-    pub(super) fn finish(
-        self,
-        input: &Input<'_>,
-        groups: &[GroupRef],
-        tree: &Tree,
-        places: &[u32],
-    ) -> Denial {
+    pub(super) fn finish(self, input: &Input<'_>, tree: &Tree, places: &[u32]) -> Denial {
         let placed = |nodes: Vec<u32>| nodes.into_iter().map(|node| places[node as usize]).collect();
         match self {
             Plan::Unsigned => Denial::Unsigned,
             Plan::Nsec(nodes) => {
-                let key = |&node: &u32| {
-                    let wire = tree.wire(input, groups, &tree.nodes[node as usize]);
+                let key = |&number: &u32| {
+                    let (part, node) = tree.node(number);
+                    let wire = part.wire(input, node);
                     (sort_key(wire, &LabelStarts::of(wire), input.apex_labels) >> 64) as u64
                 };
                 Denial::Nsec(NsecChain { keys: nodes.iter().map(key).collect(), places: placed(nodes) })

@@ -1,18 +1,17 @@
 //! One node after the other: records to RRsets, RRsets to bodies, bodies to the octets of a node.
 
 use std::cmp::Ordering;
-use std::ops::Range;
 
 use nw_wire::{NameRef, RrType, rr};
 
 use super::body::{Body, Layout, Target};
 use super::chain::Plan;
-use super::tree::{Tree, TreeNode};
-use super::{GroupRef, Input, covered, soa_minimum, soa_serial};
+use super::tree::{Part, Tree, TreeNode};
+use super::{GroupRef, Input, covered, roomy, soa_minimum, soa_serial};
 use crate::batch::TypeMask;
 use crate::problem::{Findings, Problem};
 use crate::store::{Index, Kind, NODE_HEAD, NodeFlags};
-use crate::suffix::LabelStarts;
+use crate::suffix::{LabelStarts, eq_folded};
 
 /// RDLENGTH and the offsets of a body are 16 bits wide.
 const MOST_BODY: usize = 65_000;
@@ -44,40 +43,46 @@ pub(super) struct Segment {
 #[derive(Clone, Copy)]
 pub(super) struct Shape<'r, 'b> {
     pub(super) input: &'r Input<'b>,
-    pub(super) groups: &'b [GroupRef],
     pub(super) tree: &'r Tree,
     pub(super) names: &'r Index,
     pub(super) chain: &'r Plan,
 }
 
-/// Render the nodes of `range`.
-pub(super) fn render(shape: &Shape<'_, '_>, range: Range<usize>) -> Segment {
-    let Shape { input, groups, tree, names, chain } = *shape;
+/// Render the nodes of the part `number`.
+pub(super) fn render(shape: &Shape<'_, '_>, number: usize) -> Segment {
+    let input = shape.input;
+    let part = &shape.tree.parts[number];
     let octets: usize = input.batches.iter().map(|batch| batch.data.len()).sum();
-    let share = (octets as u128 * range.len() as u128 / tree.nodes.len() as u128) as usize;
+    let share = (octets as u128 * part.nodes.len() as u128 / shape.tree.len() as u128) as usize;
     let mut renderer = Renderer {
+        shape: *shape,
         input,
-        groups,
-        tree,
-        names,
-        chain,
+        part,
         segment: Segment {
-            octets: Vec::with_capacity(share + share / 2 + 64),
-            offsets: Vec::with_capacity(range.len()),
+            octets: roomy(share + share / 2 + 64),
+            offsets: roomy(part.nodes.len()),
             records: 0,
             serial: 0,
             findings: Findings::new(input.limit),
         },
         body: Body::default(),
+        glue: Body::default(),
         extra: Body::default(),
         signatures: Body::default(),
+        targets: Vec::new(),
+        addresses: Vec::new(),
         directory: Vec::new(),
         bodies: Vec::new(),
     };
     renderer.segment.octets.extend_from_slice(&[0; 4]);
     let mut records = Vec::new();
-    for node in &tree.nodes[range] {
-        renderer.node(node, &mut records);
+    for (i, node) in part.nodes.iter().enumerate() {
+        if number > 0 && i == 0 {
+            // The apex is in the first part; here it has a number and no place.
+            renderer.segment.offsets.push(0);
+        } else {
+            renderer.node(i, node, &mut records);
+        }
     }
     let mut segment = renderer.segment;
     segment.octets.shrink_to_fit();
@@ -85,26 +90,27 @@ pub(super) fn render(shape: &Shape<'_, '_>, range: Range<usize>) -> Segment {
 }
 
 struct Renderer<'r, 'b> {
+    shape: Shape<'r, 'b>,
     input: &'r Input<'b>,
-    groups: &'b [GroupRef],
-    tree: &'r Tree,
-    names: &'r Index,
-    chain: &'r Plan,
+    part: &'r Part,
     segment: Segment,
     body: Body,
+    glue: Body,
     extra: Body,
     signatures: Body,
+    targets: Vec<Target<'b>>,
+    addresses: Vec<Record<'b>>,
     directory: Vec<u8>,
     bodies: Vec<u8>,
 }
 
-impl<'b> Renderer<'_, 'b> {
-    fn node(&mut self, node: &TreeNode, records: &mut Vec<Record<'b>>) {
-        let wire = self.tree.wire(self.input, self.groups, node);
+impl<'r, 'b> Renderer<'r, 'b> {
+    fn node(&mut self, number: usize, node: &TreeNode, records: &mut Vec<Record<'b>>) {
+        let wire = self.part.wire(self.input, node);
         let layout = Layout::new(wire);
         self.directory.clear();
         self.bodies.clear();
-        self.gather(node, |_| true, records);
+        gather(self.input, self.part, node, |_| true, records);
         self.normalise(records, wire);
         let mut rest = records.as_slice();
         let mut orphans = 0;
@@ -117,7 +123,7 @@ impl<'b> Renderer<'_, 'b> {
             if set.is_empty() {
                 orphans += signatures.len();
             } else {
-                self.set(node, &layout, set, signatures);
+                self.set((number, node), &layout, set, signatures);
             }
             rest = behind;
         }
@@ -137,27 +143,6 @@ impl<'b> Renderer<'_, 'b> {
         }
         self.segment.records += records.len() as u64;
         self.finish(node, wire);
-    }
-
-    /// Collect the records of `node` whose type (the covered one for RRSIG) is wanted.
-    fn gather(&self, node: &TreeNode, wanted: impl Fn(RrType) -> bool, out: &mut Vec<Record<'b>>) {
-        out.clear();
-        let range = node.first_group as usize..(node.first_group + node.groups) as usize;
-        for &at in &self.groups[range] {
-            let batch = &self.input.batches[at.batch as usize];
-            for record in batch.records(&batch.groups[at.group as usize]) {
-                let record = Record {
-                    rtype: record.rtype,
-                    ttl: record.ttl,
-                    line: record.line,
-                    at,
-                    rdata: record.rdata,
-                };
-                if wanted(effective(&record)) {
-                    out.push(record);
-                }
-            }
-        }
     }
 
     /// Order by type and canonical rdata, signatures behind what they cover, and drop repetitions.
@@ -181,17 +166,24 @@ impl<'b> Renderer<'_, 'b> {
     }
 
     /// Render one RRset with all that belongs to it.
-    fn set(&mut self, node: &TreeNode, layout: &Layout<'b>, set: &[Record<'b>], signatures: &[Record<'b>]) {
+    fn set(
+        &mut self,
+        (number, node): (usize, &TreeNode),
+        layout: &Layout<'b>,
+        set: &[Record<'b>],
+        signatures: &[Record<'b>],
+    ) {
         let rtype = set[0].rtype;
         let ttl = self.ttl(set, layout.wire);
         let class = self.input.class;
-        let mut targets = Vec::new();
+        let mut targets = std::mem::take(&mut self.targets);
+        targets.clear();
         let mut body = std::mem::take(&mut self.body);
         layout.render(set, class, ttl, &mut body, &mut targets);
         self.push(Kind::Set, rtype, &body, layout.wire, set);
         self.signature_set(layout, signatures, Some(ttl), Kind::Signatures);
         if !targets.is_empty() {
-            self.additional(node, layout, rtype, &targets);
+            self.additional((number, node), layout, rtype, &targets);
         }
         if rtype == RrType::SOA && node.flags.has(NodeFlags::APEX) {
             self.segment.serial = soa_serial(set[0].rdata);
@@ -201,6 +193,7 @@ impl<'b> Renderer<'_, 'b> {
             self.signature_set(layout, signatures, Some(ttl), Kind::Signatures);
         }
         self.body = body;
+        self.targets = targets;
     }
 
     /// One TTL for the RRset: the lowest (RFC 2181 §5.2).
@@ -232,12 +225,17 @@ impl<'b> Renderer<'_, 'b> {
     }
 
     /// The addresses of the names in an RRset: below the cut itself, and elsewhere in the zone.
-    fn additional(&mut self, node: &TreeNode, layout: &Layout<'b>, rtype: RrType, targets: &[Target<'b>]) {
+    fn additional(
+        &mut self,
+        (number, node): (usize, &TreeNode),
+        layout: &Layout<'b>,
+        rtype: RrType,
+        targets: &[Target<'b>],
+    ) {
         let cut = rtype == RrType::NS && node.flags.has(NodeFlags::CUT);
-        let (mut glue, mut extra, mut signatures) =
-            (Body::default(), std::mem::take(&mut self.extra), Body::default());
-        extra.clear();
-        let mut addresses = Vec::new();
+        for body in [&mut self.glue, &mut self.extra, &mut self.signatures] {
+            body.clear();
+        }
         for (i, target) in targets.iter().enumerate() {
             if targets[..i].iter().any(|other| other.name.eq_ignore_ascii_case(target.name)) {
                 continue;
@@ -247,13 +245,11 @@ impl<'b> Renderer<'_, 'b> {
                 let labels = layout.starts.count();
                 starts.common(target.name, &layout.starts, layout.wire) == labels
             };
-            let found = self.tree.find(self.input, self.groups, self.names, target.name, &starts);
-            let found = found.map(|number| &self.tree.nodes[number as usize]);
-            let found = found.filter(|found| found.types.has(TypeMask::ADDRESS));
-            let Some(found) = found else {
+            let found = self.address_node(number, own, target.name, &starts);
+            let Some((part, found)) = found.filter(|(_, found)| found.types.has(TypeMask::ADDRESS)) else {
                 if own {
                     let problem = Problem::NoGlue { owner: name(layout.wire), target: name(target.name) };
-                    let at = self.groups[node.first_group as usize];
+                    let at = self.part.groups[node.first_group as usize];
                     self.segment.findings.push(self.input.finding(at, 0, problem));
                 }
                 continue;
@@ -262,44 +258,72 @@ impl<'b> Renderer<'_, 'b> {
             if occluded && rtype != RrType::NS {
                 continue;
             }
-            self.gather(found, |rtype| matches!(rtype, RrType::A | RrType::AAAA), &mut addresses);
-            addresses.sort_by(|a, b| {
-                (effective(a), a.rtype == RrType::RRSIG, a.rdata).cmp(&(
-                    effective(b),
-                    b.rtype == RrType::RRSIG,
-                    b.rdata,
-                ))
-            });
-            addresses.dedup_by(|b, a| a.rtype == b.rtype && a.rdata == b.rdata);
-            for wanted in [RrType::A, RrType::AAAA] {
-                let of_type = || addresses.iter().filter(|record| effective(record) == wanted);
-                let ttl = of_type().filter(|record| record.rtype == wanted).map(|record| record.ttl).min();
-                for record in of_type() {
-                    let body = match record.rtype {
-                        RrType::RRSIG if occluded => continue,
-                        RrType::RRSIG => &mut signatures,
-                        _ if own => &mut glue,
-                        _ => &mut extra,
-                    };
-                    if body.octets.len() < MOST_EXTRA {
-                        let ttl = ttl.unwrap_or(record.ttl);
-                        body.plain(target.at, record.rtype, self.input.class, ttl, record.rdata);
-                    }
+            self.addresses_of(part, found, target.at, own, occluded);
+        }
+        for kind in [Kind::Glue, Kind::Extra, Kind::ExtraSignatures] {
+            let body = match kind {
+                Kind::Glue => std::mem::take(&mut self.glue),
+                Kind::Extra => std::mem::take(&mut self.extra),
+                _ => std::mem::take(&mut self.signatures),
+            };
+            if body.count > 0 {
+                self.push(kind, RrType::A, &body, layout.wire, &[]);
+            }
+            match kind {
+                Kind::Glue => self.glue = body,
+                Kind::Extra => self.extra = body,
+                _ => self.signatures = body,
+            }
+        }
+    }
+
+    /// The node of `target`. What lies below the node `number` follows it closely.
+    fn address_node(
+        &self,
+        number: usize,
+        below: bool,
+        target: &[u8],
+        starts: &LabelStarts,
+    ) -> Option<(&'r Part, &'r TreeNode)> {
+        if below {
+            let near = self.part.nodes[number..].iter().take(4);
+            for node in near {
+                if eq_folded(self.part.wire(self.input, node), target) {
+                    return Some((self.part, node));
                 }
             }
         }
-        for (kind, body) in [(Kind::Glue, &glue), (Kind::Extra, &extra), (Kind::ExtraSignatures, &signatures)]
-        {
-            if body.count > 0 {
-                self.push(kind, RrType::A, body, layout.wire, &[]);
+        self.shape.tree.find(self.input, self.shape.names, target, starts)
+    }
+
+    /// Render the addresses of `found`, whose name stands at `owner` of the layout, and their signatures.
+    fn addresses_of(&mut self, part: &Part, found: &TreeNode, owner: usize, own: bool, occluded: bool) {
+        let mut addresses = std::mem::take(&mut self.addresses);
+        gather(self.input, part, found, |rtype| matches!(rtype, RrType::A | RrType::AAAA), &mut addresses);
+        if addresses.len() > 1 {
+            let key = |record: &Record<'b>| (effective(record), record.rtype == RrType::RRSIG, record.rdata);
+            addresses.sort_by(|a, b| key(a).cmp(&key(b)));
+            addresses.dedup_by(|b, a| a.rtype == b.rtype && a.rdata == b.rdata);
+        }
+        for record in &addresses {
+            let of_set = |other: &&Record<'_>| other.rtype == effective(record);
+            let ttl = addresses.iter().filter(of_set).map(|other| other.ttl).min();
+            let body = match record.rtype {
+                RrType::RRSIG if occluded => continue,
+                RrType::RRSIG => &mut self.signatures,
+                _ if own => &mut self.glue,
+                _ => &mut self.extra,
+            };
+            if body.octets.len() < MOST_EXTRA {
+                body.plain(owner, record.rtype, self.input.class, ttl.unwrap_or(record.ttl), record.rdata);
             }
         }
-        self.extra = extra;
+        self.addresses = addresses;
     }
 
     /// Where this name stands in the chain of NSEC3 records.
     fn links(&mut self, wire: &[u8]) {
-        let Some((own, wildcard)) = self.chain.links(wire) else { return };
+        let Some((own, wildcard)) = self.shape.chain.links(wire) else { return };
         let mut body = Body::default();
         body.octets.extend_from_slice(&own.to_le_bytes());
         body.octets.extend_from_slice(&wildcard.to_le_bytes());
@@ -310,7 +334,7 @@ impl<'b> Renderer<'_, 'b> {
     fn push(&mut self, kind: Kind, rtype: RrType, body: &Body, owner: &[u8], records: &[Record<'b>]) {
         if body.octets.len() > MOST_BODY {
             let problem = Problem::RrsetTooLarge { owner: name(owner), rtype };
-            let at = records.first().map_or((0, self.groups[0]), |record| (record.line, record.at));
+            let at = records.first().map_or((0, self.part.groups[0]), |record| (record.line, record.at));
             self.segment.findings.push(self.input.finding(at.1, at.0, problem));
             return;
         }
@@ -344,6 +368,27 @@ impl<'b> Renderer<'_, 'b> {
         octets.extend_from_slice(&self.bodies);
         octets.resize(start + size, 0);
         self.segment.offsets.push((start / 4) as u32);
+    }
+}
+
+/// Collect the records of `node` whose type (the covered one for RRSIG) is wanted.
+fn gather<'b>(
+    input: &Input<'b>,
+    part: &Part,
+    node: &TreeNode,
+    wanted: impl Fn(RrType) -> bool,
+    out: &mut Vec<Record<'b>>,
+) {
+    out.clear();
+    for &at in part.groups_of(node) {
+        let (batch, group) = input.group(at);
+        for record in batch.records(group) {
+            let record =
+                Record { rtype: record.rtype, ttl: record.ttl, line: record.line, at, rdata: record.rdata };
+            if wanted(effective(&record)) {
+                out.push(record);
+            }
+        }
     }
 }
 

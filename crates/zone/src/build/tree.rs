@@ -2,59 +2,68 @@
 
 use std::collections::HashSet;
 
-use nw_wire::{NameRef, RrType};
+use nw_wire::{Name, NameRef, RrType};
 
-use super::{GroupRef, Input, empty_index};
+use super::{GroupRef, Input, in_parallel, roomy};
 use crate::batch::TypeMask;
 use crate::problem::{Finding, Findings, Problem};
 use crate::store::{Index, NodeFlags};
 use crate::suffix::{LabelStarts, START, eq_folded, extend};
 
-/// No node.
-pub(super) const NONE: u32 = u32::MAX;
+/// No group.
+const NONE: u32 = u32::MAX;
 
 /// A name of the zone, empty non-terminals included (RFC 4592 §2.2.2).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TreeNode {
-    /// The groups that hold its records; none for an empty non-terminal.
+    /// The groups of the part that hold its records; none for an empty non-terminal.
     pub(super) first_group: u32,
     pub(super) groups: u32,
-    /// The group whose owner ends in this name, and how much of it comes before; for the apex of an empty input, none.
-    pub(super) named_by: u32,
-    pub(super) skip: u8,
-    pub(super) labels: u8,
+    /// The group whose owner ends in this name; none for an apex without records.
+    named_by: u32,
+    /// The number, in the part, of the node above.
+    parent: u32,
     pub(super) flags: NodeFlags,
     pub(super) types: TypeMask,
-    pub(super) parent: u32,
-    pub(super) hash: u64,
+    /// How much of the group's owner comes before this name.
+    skip: u8,
+    pub(super) labels: u8,
 }
 
-/// All nodes in canonical order; the first is the apex.
-pub(super) struct Tree {
+/// Nodes in canonical order, whole subtrees of the apex. The first node is the apex, which is real in the first part
+/// only.
+pub(super) struct Part {
+    pub(super) groups: Vec<GroupRef>,
     pub(super) nodes: Vec<TreeNode>,
+    hashes: Vec<u64>,
+    /// The number of the first node, all parts counted.
+    base: u32,
 }
 
-impl Tree {
-    pub(super) fn plant(input: &Input<'_>, groups: &[GroupRef]) -> Tree {
+impl Part {
+    /// Find the shape of what `groups`, sorted, hold.
+    pub(super) fn plant(input: &Input<'_>, groups: Vec<GroupRef>) -> Part {
         let apex_labels = input.apex_labels;
-        let mut nodes: Vec<TreeNode> = Vec::with_capacity(groups.len() + 1);
+        let mut nodes: Vec<TreeNode> = roomy(groups.len() + 1);
+        let mut hashes: Vec<u64> = roomy(groups.len() + 1);
         nodes.push(TreeNode {
             first_group: 0,
             groups: 0,
             named_by: NONE,
-            skip: 0,
-            labels: apex_labels as u8,
+            parent: 0,
             flags: NodeFlags::APEX,
             types: TypeMask::default(),
-            parent: NONE,
-            hash: START,
+            skip: 0,
+            labels: apex_labels as u8,
         });
+        hashes.push(START);
         // The nodes on the way from the apex to the name at hand, and that name.
         let mut path: Vec<u32> = vec![0];
         let mut last: (&[u8], LabelStarts) = (input.apex.wire(), LabelStarts::of(input.apex.wire()));
+        let hides = NodeFlags::CUT.with(NodeFlags::OCCLUDED).with(NodeFlags::DNAME);
         for (i, &at) in groups.iter().enumerate() {
-            let wire = input.owner(at);
-            let types = input.group(at).1.types;
+            let (batch, group) = input.group(at);
+            let (wire, types) = (batch.owner(group), group.types);
             let starts = LabelStarts::of(wire);
             let common = starts.common(wire, &last.1, last.0);
             let labels = starts.count();
@@ -69,22 +78,21 @@ impl Tree {
                     flags = flags.with(NodeFlags::WILDCARD);
                     above.flags = above.flags.with(NodeFlags::WILDCARD_BELOW);
                 }
-                if above.flags.has(NodeFlags(NodeFlags::CUT.0 | NodeFlags::OCCLUDED.0 | NodeFlags::DNAME.0)) {
+                if above.flags.has(hides) {
                     flags = flags.with(NodeFlags::OCCLUDED);
                 }
-                let hash = extend(above.hash, label);
                 path.push(nodes.len() as u32);
                 nodes.push(TreeNode {
                     first_group: i as u32,
                     groups: 0,
                     named_by: i as u32,
-                    skip: starts.suffix(n) as u8,
-                    labels: n as u8,
+                    parent,
                     flags,
                     types: TypeMask::default(),
-                    parent,
-                    hash,
+                    skip: starts.suffix(n) as u8,
+                    labels: n as u8,
                 });
+                hashes.push(extend(hashes[parent as usize], label));
             }
             let node = &mut nodes[path[path.len() - 1] as usize];
             if node.groups == 0 {
@@ -104,28 +112,126 @@ impl Tree {
             }
             last = (wire, starts);
         }
+        let beside_nsec3 = TypeMask(!TypeMask::NSEC3.with(TypeMask::RRSIG).0);
         for node in &mut nodes[1..] {
-            let hashed = TypeMask::NSEC3.with(TypeMask::RRSIG).0;
-            if node.types.has(TypeMask::NSEC3) && node.types.0 & !hashed == 0 {
+            if node.types.has(TypeMask::NSEC3) && !node.types.has(beside_nsec3) {
                 node.flags = node.flags.with(NodeFlags::HASHED);
             }
         }
-        Tree { nodes }
+        Part { groups, nodes, hashes, base: 0 }
     }
 
     /// The owner of `node`.
-    pub(super) fn wire<'b>(&self, input: &Input<'b>, groups: &[GroupRef], node: &TreeNode) -> &'b [u8] {
-        match groups.get(node.named_by as usize) {
+    pub(super) fn wire<'b>(&self, input: &Input<'b>, node: &TreeNode) -> &'b [u8] {
+        match self.groups.get(node.named_by as usize) {
             Some(&at) => &input.owner(at)[node.skip as usize..],
             None => input.apex.wire(),
         }
     }
 
+    fn name(&self, input: &Input<'_>, node: &TreeNode) -> Name {
+        NameRef::from_wire(self.wire(input, node)).expect("owners are valid names").to_name()
+    }
+
+    /// The groups that hold the records of `node`.
+    pub(super) fn groups_of(&self, node: &TreeNode) -> &[GroupRef] {
+        &self.groups[node.first_group as usize..(node.first_group + node.groups) as usize]
+    }
+
+    /// The records of `node`: group, type, line, rdata.
+    pub(super) fn records<'b>(
+        &self,
+        input: &Input<'b>,
+        node: &TreeNode,
+    ) -> impl Iterator<Item = (GroupRef, RrType, u32, &'b [u8])> {
+        let batches = input.batches;
+        self.groups_of(node).iter().flat_map(move |&at| {
+            let batch = &batches[at.batch as usize];
+            batch
+                .records(&batch.groups[at.group as usize])
+                .map(move |record| (at, record.rtype, record.line, record.rdata))
+        })
+    }
+}
+
+/// All parts, in canonical order.
+pub(super) struct Tree {
+    pub(super) parts: Vec<Part>,
+}
+
+impl Tree {
+    /// Put parts together.
+    pub(super) fn join(mut parts: Vec<Part>) -> Tree {
+        let mut base = 0;
+        let mut apex_flags = NodeFlags::default();
+        for part in &mut parts {
+            part.base = base;
+            base += part.nodes.len() as u32;
+            apex_flags = apex_flags.with(part.nodes[0].flags);
+        }
+        parts[0].nodes[0].flags = apex_flags;
+        if apex_flags.has(NodeFlags::DNAME) {
+            for node in parts.iter_mut().flat_map(|part| &mut part.nodes[1..]) {
+                node.flags = NodeFlags(node.flags.with(NodeFlags::OCCLUDED).0 & !NodeFlags::CUT.0);
+            }
+        }
+        Tree { parts }
+    }
+
+    /// How many numbers the nodes have.
+    pub(super) fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.nodes.len()).sum()
+    }
+
+    /// The apex, and the part that it is in.
+    pub(super) fn apex(&self) -> (&Part, &TreeNode) {
+        (&self.parts[0], &self.parts[0].nodes[0])
+    }
+
+    /// All nodes in canonical order: number, part, node.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (u32, &Part, &TreeNode)> {
+        self.parts.iter().enumerate().flat_map(|(i, part)| {
+            let numbered = part.nodes.iter().enumerate().skip(usize::from(i > 0));
+            numbered.map(move |(n, node)| (part.base + n as u32, part, node))
+        })
+    }
+
+    /// The node with this number.
+    pub(super) fn node(&self, number: u32) -> (&Part, &TreeNode) {
+        let at = self.parts.partition_point(|part| part.base <= number) - 1;
+        let part = &self.parts[at];
+        (part, &part.nodes[(number - part.base) as usize])
+    }
+
     /// Hash of each name to its number plus one.
-    pub(super) fn index(&self) -> Index {
-        let mut slots = empty_index(self.nodes.len());
-        for (i, node) in self.nodes.iter().enumerate() {
-            Index::insert(&mut slots, node.hash, i as u32 + 1);
+    pub(super) fn index(&self, workers: usize) -> Index {
+        let mut slots = vec![0u64; Index::size_for(self.len())];
+        let total = slots.len();
+        let workers = if total < 65_536 { 1 } else { workers };
+        // Each worker fills a run of the slots; what would spill over its end is inserted behind the others.
+        let share = total.div_ceil(workers);
+        let runs: Vec<_> = slots.chunks_mut(share).map(std::sync::Mutex::new).collect();
+        let spilled = in_parallel(workers, runs.len(), |i| {
+            let mut run = runs[i].lock().expect("one worker has each run");
+            let (from, mut spilled) = (i * share, Vec::new());
+            for (part_number, part) in self.parts.iter().enumerate() {
+                for (n, &hash) in part.hashes.iter().enumerate().skip(usize::from(part_number > 0)) {
+                    let first = Index::first(hash, total);
+                    if first < from || first - from >= run.len() {
+                        continue;
+                    }
+                    let number = part.base + n as u32 + 1;
+                    match run[first - from..].iter_mut().find(|slot| **slot == 0) {
+                        Some(slot) => *slot = Index::slot(hash, number),
+                        None => spilled.push((hash, number)),
+                    }
+                }
+            }
+            spilled
+        });
+        drop(runs);
+        for (hash, number) in spilled.into_iter().flatten() {
+            Index::insert(&mut slots, hash, number);
         }
         Index { slots: slots.into_boxed_slice() }
     }
@@ -145,14 +251,11 @@ impl Tree {
     pub(super) fn find(
         &self,
         input: &Input<'_>,
-        groups: &[GroupRef],
         names: &Index,
         wire: &[u8],
         starts: &LabelStarts,
-    ) -> Option<u32> {
-        if starts.count() < input.apex_labels
-            || !eq_folded(&wire[starts.suffix(input.apex_labels)..], input.apex.wire())
-        {
+    ) -> Option<(&Part, &TreeNode)> {
+        if !is_in(input, wire, starts) {
             return None;
         }
         let mut hash = START;
@@ -161,20 +264,14 @@ impl Tree {
         }
         names
             .candidates(hash)
-            .map(|number| number - 1)
-            .find(|&number| eq_folded(self.wire(input, groups, &self.nodes[number as usize]), wire))
+            .map(|number| self.node(number - 1))
+            .find(|(part, node)| eq_folded(part.wire(input, node), wire))
     }
 
     /// The rules that concern more than one RRset. `unread`: lines were lost, so that absence proves nothing.
-    pub(super) fn check(
-        &self,
-        input: &Input<'_>,
-        groups: &[GroupRef],
-        unread: bool,
-        findings: &mut Findings,
-    ) {
+    pub(super) fn check(&self, input: &Input<'_>, unread: bool, findings: &mut Findings) {
         let whole = |problem| Finding { file: None, line: 0, column: 0, problem };
-        let apex = &self.nodes[0];
+        let apex = self.apex().1;
         if !unread {
             if !apex.types.has(TypeMask::SOA) {
                 findings.push(whole(Problem::NoSoa));
@@ -185,103 +282,82 @@ impl Tree {
         }
         // No finding is possible at most names, and one look at the types says so.
         let shaping = TypeMask::CNAME.with(TypeMask::DNAME).with(TypeMask::SOA).with(TypeMask::DS);
-        let beside_cname =
-            TypeMask(!(TypeMask::CNAME.0 | TypeMask::NSEC.0 | TypeMask::NSEC3.0 | TypeMask::RRSIG.0));
-        for (i, node) in self.nodes.iter().enumerate() {
-            let of = |rtype: RrType| self.records(input, groups, node).find(move |record| record.1 == rtype);
-            let owner =
-                || NameRef::from_wire(self.wire(input, groups, node)).expect("owners are names").to_name();
+        for (_, part, node) in self.nodes() {
             if node.flags.has(NodeFlags::OCCLUDED) {
-                self.check_occluded(input, groups, node, findings);
+                self.check_occluded(input, part, node, findings);
             }
-            if !node.types.has(shaping) {
-                continue;
-            }
-            if node.types.has(TypeMask::SOA) {
-                let mut soas = self.records(input, groups, node).filter(|record| record.1 == RrType::SOA);
-                let first = soas.next();
-                if i > 0 {
-                    let (at, _, line, _) = first.expect("the types say that there is an SOA");
-                    findings.push(input.finding(at, line, Problem::SoaBelowApex { owner: owner() }));
-                } else if let Some((at, _, line, _)) = soas.find(|soa| Some(soa.3) != first.map(|soa| soa.3))
-                {
-                    findings.push(input.finding(at, line, Problem::SecondSoa));
-                }
-            }
-            if node.types.has(TypeMask::CNAME) && node.types.has(beside_cname) {
-                let other = self.records(input, groups, node).find(|record| {
-                    TypeMask::of(record.1).has(beside_cname) && !matches!(record.1.0, KEY | NXT)
-                });
-                if let Some((at, other, line, _)) = other {
-                    findings.push(input.finding(at, line, Problem::CnameAndOther { owner: owner(), other }));
-                }
-            }
-            for rtype in [RrType::CNAME, RrType::DNAME] {
-                if node.types.has(TypeMask::of(rtype)) {
-                    let mut seen = HashSet::new();
-                    let mut records = self.records(input, groups, node).filter(|record| record.1 == rtype);
-                    if let Some((at, _, line, _)) =
-                        records.find(|record| seen.insert(record.3.to_ascii_lowercase()) && seen.len() > 1)
-                    {
-                        findings.push(input.finding(at, line, Problem::Single { owner: owner(), rtype }));
-                    }
-                }
-            }
-            if node.types.has(TypeMask::DNAME) && node.flags.has(NodeFlags::CUT) {
-                let (at, _, line, _) = of(RrType::DNAME).expect("the types say that there is a DNAME");
-                findings.push(input.finding(at, line, Problem::DnameAndNs { owner: owner() }));
-            }
-            if node.types.has(TypeMask::DS)
-                && !node.flags.has(NodeFlags(NodeFlags::CUT.0 | NodeFlags::OCCLUDED.0))
-                && !unread
-            {
-                let (at, _, line, _) = of(RrType::DS).expect("the types say that there is a DS");
-                findings.push(input.finding(at, line, Problem::DsWithoutNs { owner: owner() }));
+            if node.types.has(shaping) {
+                check_types(input, part, node, unread, findings);
             }
         }
     }
 
     /// Warn of data that no answer will show: all but addresses below a cut, everything below a DNAME.
-    fn check_occluded(
-        &self,
-        input: &Input<'_>,
-        groups: &[GroupRef],
-        node: &TreeNode,
-        findings: &mut Findings,
-    ) {
+    fn check_occluded(&self, input: &Input<'_>, part: &Part, node: &TreeNode, findings: &mut Findings) {
         if node.groups == 0 || node.flags.has(NodeFlags::HASHED) {
             return;
         }
-        let mut above = &self.nodes[node.parent as usize];
+        let mut above = &part.nodes[node.parent as usize];
         while above.flags.has(NodeFlags::OCCLUDED) {
-            above = &self.nodes[above.parent as usize];
+            above = &part.nodes[above.parent as usize];
         }
         let shown = if above.flags.has(NodeFlags::CUT) { TypeMask::ADDRESS.0 } else { 0 };
         if node.types.0 & !shown == 0 {
             return;
         }
-        let lost = self.records(input, groups, node).find(|record| TypeMask::of(record.1).0 & shown == 0);
+        let lost = part.records(input, node).find(|record| TypeMask::of(record.1).0 & shown == 0);
         let Some((at, _, line, _)) = lost else { return };
-        let name =
-            |node| NameRef::from_wire(self.wire(input, groups, node)).expect("owners are names").to_name();
-        findings.push(input.finding(at, line, Problem::Occluded { owner: name(node), by: name(above) }));
+        let problem = Problem::Occluded { owner: part.name(input, node), by: part.name(input, above) };
+        findings.push(input.finding(at, line, problem));
     }
+}
 
-    /// The records of `node`: group, type, line, rdata.
-    pub(super) fn records<'b>(
-        &self,
-        input: &Input<'b>,
-        groups: &'b [GroupRef],
-        node: &TreeNode,
-    ) -> impl Iterator<Item = (GroupRef, RrType, u32, &'b [u8])> {
-        let range = node.first_group as usize..(node.first_group + node.groups) as usize;
-        let batches = input.batches;
-        groups[range].iter().flat_map(move |&at| {
-            let batch = &batches[at.batch as usize];
-            batch
-                .records(&batch.groups[at.group as usize])
-                .map(move |record| (at, record.rtype, record.line, record.rdata))
-        })
+/// Whether the name `wire` is at the apex or below it.
+fn is_in(input: &Input<'_>, wire: &[u8], starts: &LabelStarts) -> bool {
+    starts.count() >= input.apex_labels
+        && eq_folded(&wire[starts.suffix(input.apex_labels)..], input.apex.wire())
+}
+
+/// Which types may stand beside each other (RFC 2181 §10.1, RFC 6672 §2.3, §2.4, RFC 1035 §5.2).
+fn check_types(input: &Input<'_>, part: &Part, node: &TreeNode, unread: bool, findings: &mut Findings) {
+    let of = |rtype: RrType| part.records(input, node).filter(move |record| record.1 == rtype);
+    let owner = || part.name(input, node);
+    if node.types.has(TypeMask::SOA) {
+        let first = of(RrType::SOA).next().expect("the types say that there is an SOA");
+        if !node.flags.has(NodeFlags::APEX) {
+            findings.push(input.finding(first.0, first.2, Problem::SoaBelowApex { owner: owner() }));
+        } else if let Some((at, _, line, _)) = of(RrType::SOA).find(|soa| soa.3 != first.3) {
+            findings.push(input.finding(at, line, Problem::SecondSoa));
+        }
+    }
+    let beside_cname =
+        TypeMask(!(TypeMask::CNAME.0 | TypeMask::NSEC.0 | TypeMask::NSEC3.0 | TypeMask::RRSIG.0));
+    if node.types.has(TypeMask::CNAME) && node.types.has(beside_cname) {
+        let other = part
+            .records(input, node)
+            .find(|record| TypeMask::of(record.1).has(beside_cname) && !matches!(record.1.0, KEY | NXT));
+        if let Some((at, other, line, _)) = other {
+            findings.push(input.finding(at, line, Problem::CnameAndOther { owner: owner(), other }));
+        }
+    }
+    for rtype in [RrType::CNAME, RrType::DNAME] {
+        if node.types.has(TypeMask::of(rtype)) {
+            let mut seen = HashSet::new();
+            let second =
+                of(rtype).find(|record| seen.insert(record.3.to_ascii_lowercase()) && seen.len() > 1);
+            if let Some((at, _, line, _)) = second {
+                findings.push(input.finding(at, line, Problem::Single { owner: owner(), rtype }));
+            }
+        }
+    }
+    if node.flags.has(NodeFlags::DNAME) && node.flags.has(NodeFlags::CUT) {
+        let (at, _, line, _) = of(RrType::DNAME).next().expect("the types say that there is a DNAME");
+        findings.push(input.finding(at, line, Problem::DnameAndNs { owner: owner() }));
+    }
+    let delegated = node.flags.has(NodeFlags::CUT.with(NodeFlags::OCCLUDED));
+    if node.types.has(TypeMask::DS) && !delegated && !unread {
+        let (at, _, line, _) = of(RrType::DS).next().expect("the types say that there is a DS");
+        findings.push(input.finding(at, line, Problem::DsWithoutNs { owner: owner() }));
     }
 }
 

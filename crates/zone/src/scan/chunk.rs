@@ -1,7 +1,6 @@
 //! A file cut into chunks that several threads scan at once, with the result of one scan from top to bottom.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use nw_wire::text::Tokens;
 use nw_wire::{NameBuf, NameRef};
@@ -9,6 +8,7 @@ use nw_wire::{NameBuf, NameRef};
 use super::line::{Owner, Scanner, Sink, State, ttl_value};
 use super::{LoadOptions, Source, SourceFile};
 use crate::batch::Batch;
+use crate::build::{in_parallel, roomy};
 use crate::problem::Findings;
 
 /// Smaller chunks are not worth a hand-over.
@@ -36,26 +36,12 @@ pub(super) fn scan(
         return vec![sink.batch];
     }
     let chunks = cut(text, size, state);
-    let next = AtomicUsize::new(0);
-    let done: Vec<Mutex<Option<Scanned>>> = chunks.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..workers.min(chunks.len()) {
-            scope.spawn(|| {
-                loop {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(chunk) = chunks.get(i) else { break };
-                    let scanned = scan_chunk(text, chunk, apex, options, &file.name);
-                    *done[i].lock().expect("nobody panics with the lock held") = Some(scanned);
-                }
-            });
-        }
-    });
+    let done =
+        in_parallel(workers, chunks.len(), |i| scan_chunk(text, &chunks[i], apex, options, &file.name));
     let mut batches = Vec::with_capacity(chunks.len());
     let mut line_base = 0;
     let mut before: Option<(usize, State)> = None;
-    for (chunk, scanned) in chunks.iter().zip(done) {
-        let mut scanned =
-            scanned.into_inner().expect("nobody panics with the lock held").expect("every chunk was scanned");
+    for (chunk, mut scanned) in chunks.iter().zip(done) {
         if let Some((end, state)) = before {
             let held = end == chunk.start
                 && state.origin.as_ref().eq_exact(chunk.state.origin.as_ref())
@@ -107,7 +93,9 @@ fn scan_chunk(
 ) -> Scanned {
     let mut sink = sink(apex, options, name, None);
     // Records are about as long as their text, owners and heads included.
-    sink.batch.data.reserve((chunk.stop.saturating_sub(chunk.start)) * 5 / 4);
+    let octets = chunk.stop.saturating_sub(chunk.start);
+    sink.batch.data = roomy(octets * 3 / 2);
+    sink.batch.groups = roomy(octets / 32);
     let mut scanner = Scanner::new(text, 0, chunk.state.clone(), &mut sink);
     scanner.at = chunk.start;
     scanner.reopen();
