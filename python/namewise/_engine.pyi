@@ -13,6 +13,7 @@ import dns.rrset
 from namewise.engine.errors import ZoneFault
 
 __all__ = [
+    "VERSION",
     "Edns",
     "EdnsOption",
     "Message",
@@ -21,7 +22,6 @@ __all__ = [
     "RRset",
     "Rdata",
     "Record",
-    "VERSION",
     "Zone",
     "ZoneEdit",
     "ZoneKeys",

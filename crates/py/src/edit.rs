@@ -37,25 +37,33 @@ impl ZoneEdit {
 
     /// Put `rrset` in place of what is there; signatures over it are dropped unless they are put as well.
     fn put(&self, rrset: &RRset) -> PyResult<()> {
-        self.change(|changes| drop(changes.put(rrset.inner.clone())))
+        self.change(|changes| {
+            changes.put(rrset.inner.clone());
+        })
     }
 
     /// Add the records of `rrset` to those that are there; the TTL becomes that of `rrset` (RFC 2136 §3.4.2.2).
     fn add(&self, rrset: &RRset) -> PyResult<()> {
-        self.change(|changes| drop(changes.add(&rrset.inner)))
+        self.change(|changes| {
+            changes.add(&rrset.inner);
+        })
     }
 
     /// Take the records of `rrset` away; its TTL does not matter, nor whether they are there.
     fn remove(&self, rrset: &RRset) -> PyResult<()> {
-        self.change(|changes| drop(changes.remove(&rrset.inner)))
+        self.change(|changes| {
+            changes.remove(&rrset.inner);
+        })
     }
 
     /// Delete the RRset of `rtype` at `owner`, or everything there if `rtype` is None.
     #[pyo3(signature = (owner, rtype = None))]
     fn delete(&self, owner: NameArg, rtype: Option<Code<RrType>>) -> PyResult<()> {
-        self.change(|changes| match rtype {
-            Some(rtype) => drop(changes.delete(owner.0.as_ref(), rtype.0)),
-            None => drop(changes.delete_name(owner.0.as_ref())),
+        self.change(|changes| {
+            match rtype {
+                Some(rtype) => changes.delete(owner.0.as_ref(), rtype.0),
+                None => changes.delete_name(owner.0.as_ref()),
+            };
         })
     }
 

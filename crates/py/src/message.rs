@@ -9,7 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyTuple};
 
 use crate::build;
 use crate::dict;
@@ -134,7 +134,8 @@ impl Message {
     /// The message that a `dns.message.Message` stands for.
     #[staticmethod]
     fn from_dnspython(py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let wire = message.call_method0(intern!(py, "to_wire"))?;
+        let limit = [("max_size", u16::MAX)].into_py_dict(py)?;
+        let wire = message.call_method(intern!(py, "to_wire"), (), Some(&limit))?;
         Self::parse(py, wire.cast_into()?)
     }
 
