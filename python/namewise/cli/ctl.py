@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 HELP = """\
 usage: nw ctl status [--json]
        nw ctl reload
-       nw ctl flush [NAME [TYPE]] [--below]
+       nw ctl flush [NAME] [--below]
        nw ctl cache get NAME [TYPE]
        nw ctl stop
 
@@ -48,8 +48,9 @@ def run(args: list[str]) -> int:
             raise Failure("nw ctl cache get NAME [TYPE]")
         return _print(parsed, "cache", {"name": name(words[1]), "type": rtype(words[2:])}, _cache)
     if verb == "flush":
-        target = name(words[0]) if words else None
-        wanted = {"name": target, "type": rtype(words[1:]), "below": "--below" in parsed}
+        if len(words) > 1:
+            raise Failure("flush takes one name at most")
+        wanted = {"name": name(words[0]) if words else None, "below": "--below" in parsed}
         return _print(parsed, "flush", wanted, _flush)
     printers = {"status": _status, "reload": _reload, "stop": _stop}
     if verb not in printers:
@@ -152,9 +153,10 @@ def _cache(answer: dict[str, Any]) -> None:
     if not answer["entries"]:
         print("not in the cache")
     for entry in answer["entries"]:
-        print(
-            entry if isinstance(entry, str) else "  ".join(f"{key} {value}" for key, value in entry.items())
-        )
+        kept = f"age {entry['age_s']} s, {entry['ttl_left_s']} s left"
+        print(f"{entry['name']} {entry['type'] or 'any type'}: {entry['state']}, {kept}")
+        for rrset in entry["records"]:
+            print("\n".join(f"  {line}" for line in rrset.splitlines()).replace("\t", " "))
 
 
 def _stop(_: dict[str, Any]) -> None:

@@ -109,7 +109,7 @@ def _alone(parsed: Parsed, question: dict[str, str]) -> dict[str, Any]:
     """Resolve with an engine of our own, by the settings of --config, --hints and --forward."""
     from namewise.cli.serve import overlay
     from namewise.config import ConfigError, Origin, load
-    from namewise.lab.alone import explain
+    from namewise.tools.alone import explain
 
     flags = overlay(parsed)
     flags.set(("resolver",), {}, Origin("flag", "explain"))

@@ -83,8 +83,6 @@ def _hints(file: str | None) -> Sequence[tuple[str, Sequence[str]]]:
 
 def _through_server(path: str | None, target: Name, kind: str) -> Walk:
     """Walk through a running server; through none if none runs and none is named."""
-    import time
-
     from namewise.compile.roots import ROOT_SERVERS
     from namewise.config.paths import control_socket
     from namewise.control.client import ControlError, call
@@ -101,14 +99,13 @@ def _through_server(path: str | None, target: Name, kind: str) -> Walk:
         raise Failure(str(error), hint=error.hint, code=code) from None
 
     def ask(address: str, query: Message) -> Told:
-        started = time.perf_counter()
         wanted = {"server": address, "query": query.wire.hex(), "timeout_s": trace.TIMEOUT_S}
         for tcp in (False, True):
             told = call(control, "exchange", {**wanted, "tcp": tcp})
             reply = Message.parse(bytes.fromhex(told["reply"])) if told["reply"] else None
             if reply is None or not reply.truncated:
                 break
-        return trace.Told(reply, told["failure"] or "", int((time.perf_counter() - started) * 1e6))
+        return trace.Told(reply, told["failure"] or "", told["took_us"])
 
     hints = [(hint["name"], hint["addresses"]) for hint in resolver["hints"]]
     return trace.walk(target, kind, hints, ask)

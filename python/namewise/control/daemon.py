@@ -229,12 +229,13 @@ class Daemon:
 
     async def _flush(self, args: dict[str, Any]) -> dict[str, Any]:
         self._needs_resolver()
-        name = args.get("name")
-        return {"flushed": self.engine.flush(name, args.get("type"), bool(args.get("below")))}
+        return {"flushed": self.engine.flush(args.get("name"), below=bool(args.get("below")))}
 
     async def _cache(self, args: dict[str, Any]) -> dict[str, Any]:
         self._needs_resolver()
-        return {"entries": self.engine.cached(args["name"], args.get("type"))}
+        entries = self.engine.cached(args["name"])
+        wanted = args.get("type")
+        return {"entries": [entry for entry in entries if wanted is None or entry["type"] in (wanted, None)]}
 
     async def _why(self, args: dict[str, Any]) -> dict[str, Any]:
         from namewise.observe.recorder import records
@@ -270,7 +271,7 @@ class Daemon:
 def _probe(snapshot: Snapshot, zones: Refreshed) -> None:
     """Ask *snapshot* for the SOA of its zones, as a client on this machine would; raise `ProbeError`."""
     for name in list(zones.entries)[:PROBES]:
-        query = make_query(name, "SOA", flags="", id=0)
+        query = make_query(name, "SOA", flags="")
         reply = snapshot.answer(query.wire, "127.0.0.1", "tcp")
         message = Message.parse(reply) if reply else None
         refused = message is not None and message.rcode == "REFUSED"  # by an access list that leaves us out

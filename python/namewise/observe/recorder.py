@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-
-from namewise.observe.explain import SCHEMA, stamp
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from namewise.engine import Engine
+    from namewise.observe.explain import Document
 
 
-def records(engine: Engine, name: str | None, number: int | None, most: int) -> list[dict[str, Any]]:
+def records(engine: Engine, name: str | None, number: int | None, most: int) -> list[Document]:
     """Return at most *most* records, newest first: about *name*, or with the number *number*, or the latest.
 
-    Each is a `namewise.explain/1` document with two more keys: `id`, and `client` (address and transport,
-    or None).
+    Each is a `namewise.explain/1` document with two more keys: `id`, and `client`, who asked. The recorder
+    does not
+    keep the records of the answer.
     """
-    return [document(record) for record in json.loads(engine.recorder(name, number, most))]
-
-
-def document(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the engine's *record* as an explanation. The recorder does not keep the answer's records."""
-    return {
-        "schema": SCHEMA,
-        "id": record["id"],
-        "client": record["client"],
-        "question": record["question"],
-        "started": stamp(record["unix_s"] - record["took_us"] / 1e6),
-        "total_us": record["took_us"],
-        "result": {"rcode": record["rcode"], "ede": record["ede"], "answer": []},
-        "steps": record["steps"],
-    }
+    found = engine.recorded(name, number, most)
+    return [{**json.loads(document), "id": record, "client": client} for record, client, document in found]

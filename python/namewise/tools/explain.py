@@ -57,11 +57,10 @@ def tree(document: Document, *, colour: bool = False) -> str:
     lines = [f"{paint(BOLD, asked)}: {rcode} in {milliseconds(document['total_us'])}, {document['started']}"]
     children = _children(document["steps"])
     _branch(lines, children, None, "", paint)
-    for record in result["answer"]:
-        lines.append(f"{record['name']} {record['ttl']} {record['class']} {record['type']} {record['data']}")
+    lines += result["answer"]
     for ede in result["ede"]:
-        text = f": {ede['text']}" if ede["text"] else ""
-        lines.append(paint(YELLOW, f"EDE {ede['code']} ({ede['name']}){text}"))
+        text = f": {ede['text']}" if ede.get("text") else ""
+        lines.append(paint(YELLOW, f"EDE {ede['code']} ({ede['purpose']}){text}"))
     return "\n".join(lines) + "\n"
 
 
@@ -149,7 +148,7 @@ def _notes(step: dict[str, Any]) -> Iterator[str]:
     if step["validation"] and step["validation"] != "indeterminate":
         yield str(step["validation"])
     for ede in step["ede"]:
-        yield f"EDE {ede['code'] if isinstance(ede, dict) else ede}"
+        yield f"EDE {ede['code']} {ede['purpose'] or ''}".rstrip()
 
 
 def _outcome(step: dict[str, Any]) -> str:

@@ -1,0 +1,202 @@
+"""The control channel, the socket opener, who holds a port, and what systemd is told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from namewise.config.model import Listen
+from namewise.control.channel import Channel
+from namewise.control.client import ControlError, call
+from namewise.control.holder import holders
+from namewise.control.notify import Notifier
+from namewise.control.sockets import ListenError, Sockets, descriptors, inherited
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def echo(args: dict[str, Any]) -> dict[str, Any]:
+    return {"echo": args}
+
+
+async def refuse(_: dict[str, Any]) -> dict[str, Any]:
+    raise ControlError("no", "never", "NEVER")
+
+
+def with_channel(path: str, ask: Any) -> Any:
+    """Return what *ask*, run in a thread, makes of a channel that listens on *path*."""
+
+    async def run() -> Any:
+        channel = Channel(path, {"echo": echo, "refuse": refuse})
+        await channel.open()
+        try:
+            return await asyncio.to_thread(ask)
+        finally:
+            await channel.close()
+
+    return asyncio.run(run())
+
+
+def test_a_verb_is_answered(tmp_path: Path) -> None:
+    path = str(tmp_path / "c.sock")
+    assert with_channel(path, lambda: call(path, "echo", {"a": [1]})) == {"echo": {"a": [1]}}
+    assert not os.path.exists(path)
+
+
+def test_errors_cross_with_code_and_hint(tmp_path: Path) -> None:
+    path = str(tmp_path / "c.sock")
+
+    def ask() -> tuple[str, str, str]:
+        with pytest.raises(ControlError) as caught:
+            call(path, "refuse")
+        return str(caught.value), caught.value.hint, caught.value.code
+
+    assert with_channel(path, ask) == ("no", "never", "NEVER")
+
+
+def test_an_unknown_verb_lists_the_known(tmp_path: Path) -> None:
+    path = str(tmp_path / "c.sock")
+
+    def ask() -> str:
+        with pytest.raises(ControlError) as caught:
+            call(path, "ehco")
+        return caught.value.hint
+
+    assert with_channel(path, ask) == "Known verbs: echo, refuse."
+
+
+@pytest.mark.parametrize("line", [b"no json\n", b"[]\n", b'{"args": {}}\n', b'"text"\n'])
+def test_what_is_no_request_is_answered_and_the_connection_stays(tmp_path: Path, line: bytes) -> None:
+    path = str(tmp_path / "c.sock")
+
+    def ask() -> tuple[bytes, bytes]:
+        with socket.socket(socket.AF_UNIX) as link, link.makefile("rwb") as stream:
+            link.connect(path)
+            stream.write(line + b'{"verb": "echo"}\n')
+            stream.flush()
+            return stream.readline(), stream.readline()
+
+    bad, good = with_channel(path, ask)
+    assert b"BAD_REQUEST" in bad
+    assert good == b'{"ok":true,"echo":{}}\n'
+
+
+def test_a_line_beyond_all_bounds_ends_the_connection_only(tmp_path: Path) -> None:
+    path = str(tmp_path / "c.sock")
+
+    def ask() -> dict[str, Any]:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(path)
+            try:
+                link.sendall(b"x" * 1_000_000)
+                assert link.recv(1) == b""
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+        return call(path, "echo")
+
+    assert with_channel(path, ask) == {"echo": {}}
+
+
+def test_the_socket_is_for_its_owner(tmp_path: Path) -> None:
+    path = str(tmp_path / "c.sock")
+    assert with_channel(path, lambda: os.stat(path).st_mode & 0o777) == 0o600
+
+
+def test_a_stale_socket_is_replaced_and_a_live_one_is_not(tmp_path: Path) -> None:
+    path = str(tmp_path / "c.sock")
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(path)
+    assert with_channel(path, lambda: call(path, "echo")) == {"echo": {}}
+
+    def second() -> tuple[str, str]:
+        with pytest.raises(ControlError) as caught:
+            with_channel(path, lambda: None)
+        return caught.value.code, str(caught.value)
+
+    code, said = with_channel(path, second)
+    assert code == "RUNNING"
+    assert said == f"a server (pid {os.getpid()}) is running with the control socket {path}"
+
+
+def test_a_file_in_the_way_is_not_removed(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    path.write_text("precious")
+    with pytest.raises(ControlError, match="is no socket"):
+        with_channel(str(path), lambda: None)
+    assert path.read_text() == "precious"
+
+
+def test_an_unknown_user_is_an_error() -> None:
+    with pytest.raises(ControlError, match="there is no user 'nobody-of-that-name'"):
+        Channel("/nowhere", {}).allow(("nobody-of-that-name",))
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_each_worker_gets_its_sockets_and_a_reload_keeps_them() -> None:
+    sockets, port = Sockets(), free_port()
+    listen = Listen(address="127.0.0.1", port=port)
+    first = sockets.prepare([listen], 3)
+    sockets.adopt(first)
+    assert len(descriptors(first)) == 6  # UDP and TCP for each worker
+    udp_only = Listen(address="127.0.0.1", port=port, transports=("udp",))
+    second = sockets.prepare([udp_only], 3)
+    assert second[("127.0.0.1", port, "udp")] is first[("127.0.0.1", port, "udp")]
+    sockets.adopt(second)
+    assert first[("127.0.0.1", port, "tcp")].sockets[0].fileno() == -1
+    sockets.close()
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+def test_a_port_in_use_names_its_holder_and_opens_nothing(kind: socket.SocketKind) -> None:
+    with socket.socket(socket.AF_INET, kind) as other:
+        # A server that shares its port must be noticed too.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            other.listen()
+        port = other.getsockname()[1]
+        transport = "tcp" if kind == socket.SOCK_STREAM else "udp"
+        sockets = Sockets()
+        with pytest.raises(ListenError) as caught:
+            sockets.prepare([Listen(address="127.0.0.1", port=port)], 2)
+        assert caught.value.code == "IN_USE"
+        assert f"cannot listen on 127.0.0.1:{port} ({transport}): " in str(caught.value)
+        assert f"(pid {os.getpid()}) holds the port" in str(caught.value)
+        assert [holder.pid for holder in holders(port, transport)] == [os.getpid()]
+        assert sockets.open == {}
+
+
+def test_an_address_of_another_machine_is_told_so() -> None:
+    with pytest.raises(ListenError, match="this machine does not have that address"):
+        Sockets().prepare([Listen(address="192.0.2.1", port=free_port())], 1)
+
+
+def test_descriptors_of_systemd_are_taken_only_by_the_process_they_are_for() -> None:
+    assert inherited({"LISTEN_PID": "1", "LISTEN_FDS": "3"}) == []
+    assert inherited({}) == []
+
+
+def test_systemd_is_told_what_happens(tmp_path: Path) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(path)
+        notifier = Notifier({"NOTIFY_SOCKET": path})
+        notifier.ready("all well")
+        notifier.reloading()
+        notifier.stopping()
+        said = [systemd.recv(1000).decode() for _ in range(3)]
+    assert said[0] == f"READY=1\nSTATUS=all well\nMAINPID={os.getpid()}"
+    assert said[1].startswith("RELOADING=1\nMONOTONIC_USEC=")
+    assert said[2] == "STOPPING=1"
+    Notifier({}).ready("nobody listens")
+    Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("nobody listens")
