@@ -1,0 +1,53 @@
+//! Any packet is refused, or its view is total: every record is read, expanded, shown, and written again as an equal message.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use nw_wire::{Message, NameBuf, Record, RrType, Section, Writer, rr};
+
+type Body = (NameBuf, RrType, u16, u32, Vec<u8>);
+
+fn body(record: &Record<'_>) -> Body {
+    let mut rdata = Vec::new();
+    record.rdata(&mut rdata);
+    if !rdata.is_empty() {
+        rr::check(record.rtype, &rdata).expect("what a message yields is valid");
+    }
+    (record.owner(), record.rtype, record.class.0, record.ttl, rdata)
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(message) = Message::parse(bytes) else { return };
+    let sections = [Section::Answer, Section::Authority, Section::Additional];
+    let mut buffer = vec![0; 65_535];
+    let mut writer = Writer::new(&mut buffer, 65_535, message.id(), message.flags());
+    let mut whole = true;
+    for question in message.questions() {
+        whole &= writer.question(question.name.as_ref(), question.rtype, question.class).is_ok();
+    }
+    for section in sections {
+        for record in message.records(section) {
+            let (owner, rtype, _, ttl, rdata) = body(&record);
+            whole &= writer.record(section, owner.as_ref(), rtype, record.class, ttl, &rdata).is_ok();
+            let mut text = String::new();
+            rr::to_text(rtype, &rdata, &mut text);
+        }
+    }
+    if let Some(opt) = message.opt() {
+        for option in opt.options().flatten() {
+            assert!(!option.to_string().chars().any(char::is_control));
+        }
+    }
+    if let Some(tsig) = message.tsig() {
+        let (.., rdata) = body(&tsig);
+        let _ = nw_wire::tsig::Tsig::parse(&rdata);
+    }
+    let length = writer.finish();
+    if !whole {
+        return;
+    }
+    let again = Message::parse(&buffer[..length]).expect("what the writer makes is a message");
+    assert!(message.questions().eq(again.questions()));
+    for section in sections {
+        assert!(message.records(section).map(|r| body(&r)).eq(again.records(section).map(|r| body(&r))));
+    }
+});
