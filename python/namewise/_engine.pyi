@@ -13,15 +13,22 @@ import dns.rrset
 from namewise.engine.errors import ZoneFault
 
 __all__ = [
-    "VERSION",
+    "Done",
+    "Dropped",
     "Edns",
     "EdnsOption",
+    "Engine",
+    "Exchange",
+    "Fault",
     "Message",
     "Name",
     "Question",
     "RRset",
     "Rdata",
     "Record",
+    "Resolve",
+    "Snapshot",
+    "VERSION",
     "Zone",
     "ZoneEdit",
     "ZoneKeys",
@@ -30,6 +37,7 @@ __all__ = [
     "make_response",
     "nsec3_hash",
     "parse_toml",
+    "play",
     "registry",
     "type_name",
     "type_value",
@@ -347,6 +355,74 @@ class ZoneKeys:
     def verify(self, rrset: RRset, signatures: RRset, now: int) -> list[tuple[int, int, str | None]]: ...
 
 def nsec3_hash(name: Name | str, salt: bytes, iterations: int) -> bytes: ...
+
+@final
+class Snapshot:
+    @staticmethod
+    def build(plan: bytes, zones: Sequence[Zone]) -> Snapshot: ...
+    def answer(self, query: bytes, client: str, transport: Literal["udp", "tcp"]) -> bytes | None: ...
+
+@final
+class Resolve:
+    def __new__(
+        cls,
+        name: Name | str,
+        rtype: str | int = ...,
+        rclass: str | int = ...,
+        *,
+        dnssec_ok: bool = False,
+        checking_disabled: bool = False,
+        steps: bool = True,
+    ) -> Resolve: ...
+
+@final
+class Exchange:
+    def __new__(cls, server: str, wire: bytes, *, tcp: bool = False, timeout_s: float = 2.0) -> Exchange: ...
+
+@final
+class Done:
+    @property
+    def ticket(self) -> int: ...
+    @property
+    def wire(self) -> bytes | None: ...
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def explanation(self) -> str | None: ...
+    @property
+    def took_us(self) -> int: ...
+
+@final
+class Fault:
+    @property
+    def text(self) -> str: ...
+
+@final
+class Dropped:
+    @property
+    def count(self) -> int: ...
+
+@final
+class Engine:
+    def __new__(cls, workers: int = 1) -> Engine: ...
+    def publish(self, snapshot: Snapshot, sockets: Sequence[int]) -> int: ...
+    def swap(self, zones: Sequence[Zone]) -> int: ...
+    @property
+    def generation(self) -> int: ...
+    def submit(self, ticket: int, request: Resolve | Exchange) -> None: ...
+    def event_fd(self) -> int: ...
+    def drain(self, limit: int = 1000) -> list[Done | Fault | Dropped]: ...
+    def stats(self) -> dict[str, int]: ...
+    def flush(self, name: Name | str | None = None, *, below: bool = False) -> int: ...
+    def cached(self, name: Name | str) -> list[dict[str, Any]]: ...
+    def recorded(
+        self, name: Name | str | None = None, id: int | None = None, limit: int = 10
+    ) -> list[tuple[int, str | None, str]]: ...
+    def close(self, grace_s: float = 0.0) -> None: ...
+
+def play(
+    path: str | PathLike[str] | None = None, *, text: str | None = None, seed: int = 0, log: bool = False
+) -> str: ...
 def make_query(
     name: Name | str,
     rtype: str | int = ...,

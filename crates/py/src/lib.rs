@@ -5,7 +5,8 @@
 //!           <-- wire, tagged events, JSON steps, errors as data ---
 //! ```
 //! One file per thing that crosses: `name`, `rdata`, `rrset`, `edns`, `message` (and `build`, `layout`,
-//! `dict`, its ways in and out), `code` (the registries), `toml`, `zone` and `edit`. Every call goes through `gate`, every error
+//! `dict`, its ways in and out), `code` (the registries), `toml`, `zone` and `edit`, `dnssec`,
+//! `snapshot`, `engine` with its `request`s and events, `play`. Every call goes through `gate`, every error
 //! through `raise`. Classes are frozen: what Python holds never changes under its feet, so no call needs a
 //! lock to read.
 
@@ -15,13 +16,17 @@ mod dict;
 mod dnssec;
 mod edit;
 mod edns;
+mod engine;
 mod gate;
 mod layout;
 mod message;
 mod name;
+mod play;
 mod raise;
 mod rdata;
+mod request;
 mod rrset;
+mod snapshot;
 mod toml;
 mod zone;
 
@@ -41,13 +46,21 @@ mod _engine {
     #[pymodule_export]
     use crate::edns::{Edns, EdnsOption};
     #[pymodule_export]
+    use crate::engine::Engine;
+    #[pymodule_export]
     use crate::message::{Message, Question};
     #[pymodule_export]
     use crate::name::Name;
     #[pymodule_export]
+    use crate::play::play;
+    #[pymodule_export]
     use crate::rdata::Rdata;
     #[pymodule_export]
+    use crate::request::{Done, Dropped, Exchange, Fault, Resolve};
+    #[pymodule_export]
     use crate::rrset::{RRset, Record};
+    #[pymodule_export]
+    use crate::snapshot::Snapshot;
     #[pymodule_export]
     use crate::toml::parse_toml;
     #[pymodule_export]

@@ -36,6 +36,12 @@ pub(crate) enum Raise {
     Toml(Vec<TomlFault>),
     /// `ZoneFileError(faults, more)`
     Zone(ZoneFaults),
+    /// `PlanError(faults)`
+    Plan(Vec<(String, String)>),
+    /// `EngineError(message, code="QUEUE_FULL")`
+    Busy(String),
+    /// `EngineClosed(message)`
+    Closed(String),
     /// `EnginePanic(message)`: our mistake, never a peer's.
     Panic(String),
 }
@@ -103,6 +109,9 @@ impl Raise {
             }
             Raise::Toml(faults) => errors.call_method1("toml_error", (positions(faults),)),
             Raise::Zone(faults) => errors.call_method1("zone_file_error", (faults.listed, faults.more)),
+            Raise::Plan(faults) => errors.call_method1("plan_error", (faults,)),
+            Raise::Busy(message) => errors.call_method1("queue_full", (message,)),
+            Raise::Closed(message) => errors.call_method1("EngineClosed", (message,)),
             Raise::Panic(message) => errors.call_method1("EnginePanic", (message,)),
         }?;
         Ok(PyErr::from_value(made))

@@ -1,19 +1,26 @@
 """The only importer of `_engine`: what the Rust half offers, under one roof.
 
-Names, messages and records are frozen views over wire bytes; zones are handles. All that can go wrong is in
-`namewise.engine.errors`.
+Names, messages and records are frozen views over wire bytes; zones are handles. Everything that can go wrong is
+in `namewise.engine.errors`.
 """
 
 from namewise._engine import (
     VERSION,
+    Done,
+    Dropped,
     Edns,
     EdnsOption,
+    Engine,
+    Exchange,
+    Fault,
     Message,
     Name,
     Question,
     Rdata,
     Record,
+    Resolve,
     RRset,
+    Snapshot,
     Zone,
     ZoneEdit,
     ZoneKeys,
@@ -22,6 +29,7 @@ from namewise._engine import (
     make_response,
     nsec3_hash,
     parse_toml,
+    play,
     registry,
     type_name,
     type_value,
@@ -29,14 +37,21 @@ from namewise._engine import (
 
 __all__ = [
     "VERSION",
+    "Done",
+    "Dropped",
     "Edns",
     "EdnsOption",
+    "Engine",
+    "Exchange",
+    "Fault",
     "Message",
     "Name",
     "Question",
     "RRset",
     "Rdata",
     "Record",
+    "Resolve",
+    "Snapshot",
     "Zone",
     "ZoneEdit",
     "ZoneKeys",
@@ -45,6 +60,7 @@ __all__ = [
     "make_response",
     "nsec3_hash",
     "parse_toml",
+    "play",
     "registry",
     "type_name",
     "type_value",

@@ -241,3 +241,8 @@ def zone_file_error(
 def plan_error(faults: Iterable[tuple[str, str]]) -> PlanError:
     """Return the error for `(path, message)` rows."""
     return PlanError([PlanFault(*fault) for fault in faults])
+
+
+def queue_full(message: str) -> EngineError:
+    """Return the error for a request that finds too many under way."""
+    return EngineError(message, code="QUEUE_FULL")

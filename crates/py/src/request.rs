@@ -1,0 +1,152 @@
+//! What an engine is asked to do (`Resolve`, `Exchange`) and what it tells (`Done`, `Fault`, `Dropped`).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use nw_net::{Outcome, Request};
+use nw_resolve::{ClientQuestion, Via, explain};
+use nw_wire::{Class, RrType};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::code::Code;
+use crate::name::NameArg;
+
+/// The longest time that an argument may name: a day. What is longer is a mistake in the unit.
+const MOST_SECONDS: f64 = 86_400.0;
+
+/// Ask the resolver of the published snapshot: `Resolve("example.com", "A")`. steps: whether the explanation tells them.
+#[pyclass(frozen, module = "namewise.engine")]
+pub(crate) struct Resolve {
+    pub(crate) question: ClientQuestion,
+    steps: bool,
+}
+
+#[pymethods]
+impl Resolve {
+    #[new]
+    #[pyo3(signature = (
+        name, rtype = Code(RrType::A), rclass = Code(Class::IN), *, dnssec_ok = false, checking_disabled = false,
+        steps = true,
+    ))]
+    fn new(
+        name: NameArg,
+        rtype: Code<RrType>,
+        rclass: Code<Class>,
+        dnssec_ok: bool,
+        checking_disabled: bool,
+        steps: bool,
+    ) -> Self {
+        let question =
+            ClientQuestion { name: name.0, rtype: rtype.0, class: rclass.0, dnssec_ok, checking_disabled };
+        Self { question, steps }
+    }
+}
+
+impl Resolve {
+    pub(crate) fn request(&self) -> Request {
+        Request::Resolve { question: self.question.clone(), steps: self.steps }
+    }
+}
+
+/// Ask one server one question, over the routes of the published snapshot: `Exchange("192.0.2.1:53", query.wire)`.
+#[pyclass(frozen, module = "namewise.engine")]
+pub(crate) struct Exchange {
+    server: SocketAddr,
+    via: Via,
+    wire: Vec<u8>,
+    timeout: Duration,
+}
+
+#[pymethods]
+impl Exchange {
+    #[new]
+    #[pyo3(signature = (server, wire, *, tcp = false, timeout_s = 2.0))]
+    fn new(server: &str, wire: Vec<u8>, tcp: bool, timeout_s: f64) -> PyResult<Self> {
+        let server = server.parse().map_err(|_| {
+            PyValueError::new_err(format!("{server:?} is not a server: expected ADDRESS:PORT"))
+        })?;
+        let via = if tcp { Via::Tcp } else { Via::Udp };
+        Ok(Self { server, via, wire, timeout: seconds(timeout_s)? })
+    }
+}
+
+impl Exchange {
+    pub(crate) fn request(&self) -> Request {
+        Request::Exchange {
+            server: self.server,
+            via: self.via,
+            wire: self.wire.clone(),
+            timeout: self.timeout.as_micros() as u64,
+        }
+    }
+}
+
+/// A request has come to its end.
+#[pyclass(frozen, get_all, module = "namewise.engine")]
+pub(crate) struct Done {
+    /// The number that came with the request.
+    ticket: u64,
+    /// The reply as a message, or None.
+    wire: Option<Py<PyBytes>>,
+    /// Why there is none, as a slug; a resolution that failed has a reply that says so.
+    error: Option<String>,
+    /// The `namewise.explain/1` document of a resolution as JSON text, or None.
+    explanation: Option<String>,
+    /// Microseconds from the request to its end.
+    took_us: u64,
+}
+
+impl Done {
+    /// What came of the request `ticket`; `asked` is its question and when it was asked, seconds since 1970.
+    pub(crate) fn new(
+        py: Python<'_>,
+        ticket: u64,
+        asked: Option<(ClientQuestion, u64)>,
+        outcome: Outcome,
+    ) -> Self {
+        let (wire, error, explanation, took_us) = match outcome {
+            Outcome::Resolved { wire, resolution } => {
+                let text = asked.map(|(question, at)| explain::document(&question, at, &resolution));
+                (Some(wire), None, text, resolution.took)
+            }
+            Outcome::Exchanged { result: Ok(wire), took } => (Some(wire), None, None, took),
+            Outcome::Exchanged { result: Err(error), took } => (None, Some(error.slug()), None, took),
+            Outcome::Unable => (None, Some("unable"), None, 0),
+        };
+        let wire = wire.map(|octets| PyBytes::new(py, &octets).unbind());
+        Self { ticket, wire, error: error.map(str::to_owned), explanation, took_us }
+    }
+}
+
+#[pymethods]
+impl Done {
+    fn __repr__(&self) -> String {
+        let what = self.error.as_deref().unwrap_or("reply");
+        format!("<Done {} {what} {} us>", self.ticket, self.took_us)
+    }
+}
+
+/// Something of the engine's own failed, for the log.
+#[pyclass(frozen, get_all, module = "namewise.engine")]
+pub(crate) struct Fault {
+    /// What.
+    pub(crate) text: String,
+}
+
+/// So many events found the queue full.
+#[pyclass(frozen, get_all, module = "namewise.engine")]
+pub(crate) struct Dropped {
+    /// How many.
+    pub(crate) count: u64,
+}
+
+/// A time span given in seconds.
+pub(crate) fn seconds(given: f64) -> PyResult<Duration> {
+    if (0.0..=MOST_SECONDS).contains(&given) {
+        Ok(Duration::from_secs_f64(given))
+    } else {
+        Err(PyValueError::new_err(format!("{given} is not a time from 0 to {MOST_SECONDS} seconds")))
+    }
+}
