@@ -157,6 +157,21 @@ impl Actor {
         Ok(())
     }
 
+    /// Whether nobody listens at all: its first rule turns every question away.
+    pub fn is_closed(&self) -> bool {
+        let always = |table: &RuleTable| {
+            table.refuse
+                && table.qname.is_none()
+                && table.subdomain.is_none()
+                && table.qtype.is_none()
+                && table.via.is_none()
+                && table.edns.is_none()
+                && table.first.is_none()
+                && table.skip == 0
+        };
+        self.rules.first().is_some_and(|rule| always(&rule.table))
+    }
+
     /// What a connection meets.
     pub fn door(&self) -> Door {
         let closed = |rule: &Rule| {
@@ -166,7 +181,7 @@ impl Actor {
                 && table.qname.is_none()
                 && table.subdomain.is_none()
         };
-        if self.rules.iter().any(closed) { Door::Refused } else { Door::Open }
+        if self.is_closed() || self.rules.iter().any(closed) { Door::Refused } else { Door::Open }
     }
 
     /// What is done about a question.

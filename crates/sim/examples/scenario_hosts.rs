@@ -1,0 +1,315 @@
+//! Play a TOML scenario's hosts on real sockets, ask another server its questions, and say whether it does what the scenario expects.
+//!
+//! `scenario_hosts SCENARIO.toml [RESOLVER]`. The addresses of the hosts must be local (a network namespace is the place for that),
+//! port 53 free on them. Without RESOLVER the hosts that steps name in `to` are played by somebody else, who listens
+//! at their first addresses. `ready` is printed when all sockets are open; a line on standard input starts the steps; a JSON
+//! object ends the run. Only what a client sees is compared: times and questions to servers are the simulation's.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use nw_resolve::Via;
+use nw_sim::net::{Datagram, Door};
+use nw_sim::packet::Packet;
+use nw_sim::scenario::behaviour::{Actor, Emission};
+use nw_sim::scenario::expect::{self, Seen};
+use nw_sim::scenario::format::{Scenario, StepTable, Transport};
+use nw_sim::scenario::play::{CLIENT, query_packet, read_zones};
+use nw_wire::message::Message;
+
+/// How long a client waits before it asks again, as stub resolvers do.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it asks; peers take their time with silent servers.
+const TRIES: u32 = 4;
+/// The longest real time that a step may let pass.
+const LONGEST_ADVANCE_S: f64 = 10.0;
+
+/// An actor on its sockets.
+struct Stand {
+    name: String,
+    actor: Actor,
+    udp: Vec<UdpSocket>,
+    listeners: Vec<TcpListener>,
+}
+
+/// A stream with what has been read of its next message.
+struct Stream {
+    stand: usize,
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+/// Something to be sent when its time comes.
+struct Later {
+    at: Instant,
+    from: SocketAddr,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+/// What the steps tell the hosts.
+enum Tell {
+    Swap(String, BTreeMap<String, String>),
+    End,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<(), String> {
+    let words: Vec<String> = std::env::args().collect();
+    let file = words.get(1).ok_or("usage: scenario_hosts SCENARIO.toml [RESOLVER]")?;
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let scenario = Scenario::parse(&text)?;
+    let resolver: Option<IpAddr> = match words.get(2) {
+        Some(word) => Some(word.parse().map_err(|_| format!("{word}: not an address"))?),
+        None => None,
+    };
+    // Without a resolver under test, the servers that are asked are the peer's part.
+    let played_by_peer: Vec<&String> = if resolver.is_none() {
+        scenario.step.iter().filter_map(|step| step.to.as_ref()).collect()
+    } else {
+        Vec::new()
+    };
+    let mut stands = Vec::new();
+    for host in scenario.host.iter().filter(|host| !played_by_peer.contains(&&host.name)) {
+        let actor = Actor::new(read_zones(&host.zones)?, &host.rule)?;
+        stands.push(
+            open(host.name.clone(), actor, &host.addresses)
+                .map_err(|error| format!("{}: {error}", host.name))?,
+        );
+    }
+    let (tell, told) = channel();
+    let steps = scenario.clone();
+    let client = std::thread::spawn(move || {
+        let difference = play_steps(&steps, resolver, &tell);
+        // The hosts may have ended with an error already.
+        let _ = tell.send(Tell::End);
+        difference
+    });
+    say("ready");
+    serve(stands, &told).map_err(|error| error.to_string())?;
+    let outcome = client.join().map_err(|_| "the client failed".to_owned())?;
+    say(&match outcome {
+        Ok(None) => serde_json::json!({"agrees": true}).to_string(),
+        Ok(Some((step, difference))) => serde_json::json!({
+            "agrees": false, "step": step, "field": difference.field, "expected": difference.expected, "got": difference.got,
+        })
+        .to_string(),
+        Err(problem) => serde_json::json!({"agrees": null, "problem": problem}).to_string(),
+    });
+    Ok(())
+}
+
+fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    // Whoever reads has gone: then there is nobody to tell.
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}
+
+fn open(name: String, actor: Actor, addresses: &[IpAddr]) -> io::Result<Stand> {
+    let (mut udp, mut listeners) = (Vec::new(), Vec::new());
+    for address in addresses {
+        let at = SocketAddr::new(*address, 53);
+        if !actor.is_closed() {
+            let socket = UdpSocket::bind(at)?;
+            socket.set_nonblocking(true)?;
+            udp.push(socket);
+        }
+        if actor.door() == Door::Open {
+            let listener = TcpListener::bind(at)?;
+            listener.set_nonblocking(true)?;
+            listeners.push(listener);
+        }
+    }
+    Ok(Stand { name, actor, udp, listeners })
+}
+
+/// Answer until the steps are over.
+fn serve(stands: Vec<Stand>, told: &Receiver<Tell>) -> io::Result<()> {
+    let later: RefCell<Vec<Later>> = RefCell::default();
+    let mut streams: Vec<Stream> = Vec::new();
+    let mut room = vec![0; 65535];
+    loop {
+        let mut idle = true;
+        for (at, stand) in stands.iter().enumerate() {
+            for socket in &stand.udp {
+                while let Ok((length, from)) = socket.recv_from(&mut room) {
+                    idle = false;
+                    let asked = Datagram {
+                        from,
+                        to: socket.local_addr()?,
+                        via: Via::Udp,
+                        bytes: room[..length].to_vec(),
+                    };
+                    for emission in stand.actor.respond(&asked) {
+                        if let Emission::Reply { after, from, bytes } = emission {
+                            let at = Instant::now() + Duration::from_micros(after);
+                            later.borrow_mut().push(Later { at, from, to: asked.from, bytes });
+                        }
+                    }
+                }
+            }
+            for listener in &stand.listeners {
+                while let Ok((stream, _)) = listener.accept() {
+                    stream.set_nonblocking(true)?;
+                    streams.push(Stream { stand: at, stream, read: Vec::new() });
+                }
+            }
+        }
+        streams.retain_mut(|stream| answer_stream(&stands, stream, &mut room));
+        let now = Instant::now();
+        // In the order in which they were made: junk goes before the true reply.
+        let due: Vec<Later> = later.borrow_mut().extract_if(.., |later| later.at <= now).collect();
+        for one in due {
+            let from_host = stands
+                .iter()
+                .flat_map(|stand| &stand.udp)
+                .find(|socket| socket.local_addr().ok() == Some(one.from));
+            // A reply that cannot be sent is a lost one.
+            let _ = match from_host {
+                Some(socket) => socket.send_to(&one.bytes, one.to),
+                None => UdpSocket::bind(one.from).and_then(|socket| socket.send_to(&one.bytes, one.to)),
+            };
+        }
+        match told.try_recv() {
+            Ok(Tell::Swap(name, zones)) => {
+                for stand in stands.iter().filter(|stand| stand.name == name) {
+                    let swapped = read_zones(&zones).and_then(|zones| stand.actor.swap(zones));
+                    swapped.map_err(io::Error::other)?;
+                }
+            }
+            Ok(Tell::End) => return Ok(()),
+            Err(_) if idle => std::thread::sleep(Duration::from_millis(1)),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Read what has come and answer whole messages; whether the stream stays open.
+fn answer_stream(stands: &[Stand], stream: &mut Stream, room: &mut [u8]) -> bool {
+    match stream.stream.read(room) {
+        Ok(0) => return false,
+        Ok(length) => stream.read.extend_from_slice(&room[..length]),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+        Err(_) => return false,
+    }
+    while let Some((head, rest)) = stream.read.split_first_chunk::<2>() {
+        let length = usize::from(u16::from_be_bytes(*head));
+        let Some(message) = rest.get(..length) else { break };
+        let (Ok(from), Ok(to)) = (stream.stream.peer_addr(), stream.stream.local_addr()) else {
+            return false;
+        };
+        let asked = Datagram { from, to, via: Via::Tcp, bytes: message.to_vec() };
+        stream.read.drain(..2 + length);
+        for emission in stands[stream.stand].actor.respond(&asked) {
+            let Emission::Reply { after, bytes, .. } = emission else { return false };
+            std::thread::sleep(Duration::from_micros(after));
+            let Ok(length) = u16::try_from(bytes.len()) else { return false };
+            if stream.stream.write_all(&[&length.to_be_bytes()[..], &bytes].concat()).is_err() {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+type Found = Option<(usize, nw_sim::matching::Difference)>;
+
+/// Wait for the word to start, then go through the steps.
+fn play_steps(scenario: &Scenario, resolver: Option<IpAddr>, tell: &Sender<Tell>) -> Result<Found, String> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
+    for (at, step) in scenario.step.iter().enumerate() {
+        if let Some(seconds) = step.advance_s {
+            if seconds > LONGEST_ADVANCE_S {
+                return Err(format!("step {} lets {seconds} s pass", at + 1));
+            }
+            std::thread::sleep(Duration::from_secs_f64(seconds));
+        } else if let Some(swap) = &step.swap {
+            tell.send(Tell::Swap(swap.host.clone(), swap.zones.clone()))
+                .map_err(|error| error.to_string())?;
+            std::thread::sleep(Duration::from_millis(50));
+        } else if let Some(question) = &step.query {
+            let server = match (&step.to, resolver) {
+                (Some(name), _) => {
+                    let host = scenario.host.iter().find(|host| &host.name == name).ok_or("no such host")?;
+                    *host.addresses.first().ok_or("a host without an address")?
+                }
+                (None, Some(resolver)) => resolver,
+                (None, None) => return Err("the scenario wants a resolver".to_owned()),
+            };
+            for _ in 0..step.times.unwrap_or(1) {
+                let seen = ask(step, question, server)?;
+                if let Some(wanted) = &step.expect
+                    && let Some(difference) = expect::reply(wanted, &seen)
+                {
+                    return Ok(Some((at + 1, difference)));
+                }
+            }
+        } else {
+            return Err(format!("step {} is the simulation's", at + 1));
+        }
+    }
+    Ok(None)
+}
+
+fn ask(step: &StepTable, question: &str, server: IpAddr) -> Result<Seen, String> {
+    let mut packet = query_packet(step, question)?;
+    packet.flags = packet.flags.with_qr(false);
+    let began = Instant::now();
+    let id = u16::try_from(began.elapsed().as_nanos() & 0xffff).unwrap_or(1);
+    let wire = packet.to_wire(id);
+    let client = step.client.unwrap_or(CLIENT.parse().map_err(|_| "a literal address")?);
+    let server = SocketAddr::new(server, 53);
+    let replied =
+        if step.via == Transport::Tcp { over_tcp(&wire, server) } else { over_udp(&wire, client, server) };
+    let mut seen =
+        Seen { took: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX), ..Seen::default() };
+    if let Ok(bytes) = replied {
+        let message = Message::parse(&bytes).map_err(|error| format!("the reply is no message: {error}"))?;
+        seen.octets = bytes.len();
+        seen.reply = Some(Packet::of(&message));
+    }
+    Ok(seen)
+}
+
+fn over_udp(wire: &[u8], client: IpAddr, server: SocketAddr) -> io::Result<Vec<u8>> {
+    let socket = UdpSocket::bind(SocketAddr::new(client, 0))?;
+    socket.connect(server)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let mut room = vec![0; 65535];
+    for _ in 0..TRIES {
+        socket.send(wire)?;
+        if let Ok(length) = socket.recv(&mut room) {
+            room.truncate(length);
+            return Ok(room);
+        }
+    }
+    Err(io::ErrorKind::TimedOut.into())
+}
+
+fn over_tcp(wire: &[u8], server: SocketAddr) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let length = u16::try_from(wire.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes()[..], wire].concat())?;
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut message)?;
+    Ok(message)
+}

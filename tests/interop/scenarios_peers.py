@@ -1,0 +1,266 @@
+"""Play each scenario that is `standard` against Unbound and BIND, too, and say who agrees.
+
+    python3 tests/interop/scenarios_peers.py [--peer unbound|named] [--json FILE] [FILE ...]
+
+A scenario's hosts are played at their true addresses and port 53, inside a network namespace whose only interface is
+loopback (root, or unprivileged user namespaces). Resolver scenarios: the peer is the resolver, with the scenario's root
+servers as hints. Authoritative scenarios: named serves the zones. Compared is what a client sees; questions to servers, reasons and
+times are the simulation's. Left out, with the reason: scenarios whose `peers_skip` says why. A difference that a scenario's
+`peers_differ` names for the peer is accepted. Exit status: 0 every scenario has a peer that agrees, or differs as
+accepted; 1 not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCENARIOS = ROOT / "tests" / "scenarios"
+RESOLVER = "10.53.0.1"
+CLIENT = "10.53.0.2"
+# False answers come from here.
+ELSEWHERE = "203.0.113.99"
+INSIDE = "NAMEWISE_SCENARIO_NAMESPACE"
+
+
+# ------------------------------------------------------------------------------------------------------------- the stage
+def enter_namespace() -> None:
+    """Go on in a network namespace of our own, where every address is ours."""
+    if os.environ.get(INSIDE):
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        return
+    unshare = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
+    if subprocess.run([*unshare, "true"], capture_output=True).returncode != 0:
+        print("skipped: network namespaces cannot be made here")
+        sys.exit(0)
+    os.environ[INSIDE] = "1"
+    os.execvp("unshare", [*unshare, sys.executable, *sys.argv])
+
+
+def use_addresses(addresses: set[str]) -> None:
+    """Have exactly these addresses on loopback."""
+    subprocess.run(["ip", "addr", "flush", "dev", "lo", "scope", "global"], check=False, capture_output=True)
+    for address in sorted(addresses):
+        width = "/128" if ":" in address else "/32"
+        # Usable at once, without duplicate address detection.
+        now = ["nodad"] if ":" in address else []
+        subprocess.run(["ip", "addr", "add", address + width, "dev", "lo", *now], check=False, capture_output=True)
+
+
+def build_hosts() -> Path:
+    """The program that plays hosts and asks."""
+    subprocess.run(["cargo", "build", "-q", "-p", "nw-sim", "--example", "scenario_hosts"], cwd=ROOT, check=True)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    return target / "debug" / "examples" / "scenario_hosts"
+
+
+def root_hints(scenario: dict) -> str:
+    """Name servers of the root and their addresses, as a hints file."""
+    hints = (scenario.get("resolver") or {}).get("hints") or {}
+    lines = []
+    for name, addresses in hints.items():
+        lines.append(f". 3600000 NS {name}")
+        lines += [f"{name} 3600000 {'AAAA' if ':' in a else 'A'} {a}" for a in addresses]
+    if not lines:
+        for host in scenario.get("host", []):
+            if "." in host.get("zones", {}):
+                lines.append(". 3600000 NS a.root-servers.net.")
+                lines += [f"a.root-servers.net. 3600000 {'AAAA' if ':' in a else 'A'} {a}" for a in host["addresses"]]
+    return "\n".join(lines) + "\n"
+
+
+# ------------------------------------------------------------------------------------------------------------- the peers
+def start_unbound(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
+    (folder / "hints").write_text(root_hints(scenario))
+    ipv6 = "yes" if scenario["resolver"].get("ipv6") else "no"
+    forwards = "".join(
+        f"{'stub-zone' if f.get('authoritative') else 'forward-zone'}:\n  name: \"{f['suffix']}\"\n"
+        + "".join(f"  {'stub' if f.get('authoritative') else 'forward'}-addr: {a}\n" for a in f["servers"])
+        for f in scenario["resolver"].get("forward", [])
+    )
+    (folder / "unbound.conf").write_text(
+        f"""server:
+  interface: {RESOLVER}
+  access-control: 0.0.0.0/0 allow
+  directory: "{folder}"
+  pidfile: ""
+  chroot: ""
+  username: ""
+  use-syslog: no
+  do-daemonize: no
+  do-ip6: {ipv6}
+  module-config: "iterator"
+  root-hints: "{folder}/hints"
+  qname-minimisation: no
+  do-not-query-localhost: no
+  num-threads: 1
+remote-control:
+  control-enable: no
+{forwards}"""
+    )
+    return subprocess.Popen(["unbound", "-d", "-p", "-c", str(folder / "unbound.conf")],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def start_named(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
+    zones, listen4, listen6, recursion = [], [], [], "no"
+    if "resolver" in scenario:
+        (folder / "hints").write_text(root_hints(scenario))
+        zones.append(f'zone "." {{ type hint; file "{folder}/hints"; }};')
+        for forward in scenario["resolver"].get("forward", []):
+            addresses = "; ".join(forward["servers"])
+            zones.append(f'zone "{forward["suffix"]}" {{ type forward; forward only; forwarders {{ {addresses}; }}; }};')
+        listen4, recursion = [RESOLVER], "yes"
+        if not scenario["resolver"].get("ipv6"):
+            zones.append('server ::/0 { bogus yes; };')
+    else:
+        asked = {step["to"] for step in scenario["step"] if "to" in step}
+        for host in scenario["host"]:
+            if host["name"] not in asked:
+                continue
+            for address in host["addresses"]:
+                (listen6 if ":" in address else listen4).append(address)
+            for at, (apex, text) in enumerate(host.get("zones", {}).items()):
+                file = folder / f"zone{at}"
+                file.write_text(text.lstrip("\n"))
+                zones.append(f'zone "{apex}" {{ type primary; file "{file}"; check-names ignore; }};')
+
+    def group(addresses: list[str]) -> str:
+        return "{ " + "".join(f"{address}; " for address in addresses or ["none"]) + "}"
+
+    (folder / "named.conf").write_text(
+        f"""options {{
+  directory "{folder}";
+  pid-file none;
+  session-keyfile "{folder}/session.key";
+  listen-on {group(listen4)};
+  listen-on-v6 {group(listen6)};
+  recursion {recursion};
+  allow-query {{ any; }};
+  allow-recursion {{ any; }};
+  dnssec-validation no;
+  qname-minimization off;
+  notify no;
+}};
+controls {{ }};
+logging {{ category default {{ null; }}; }};
+""" + "\n".join(zones) + "\n"
+    )
+    return subprocess.Popen(["named", "-g", "-n", "1", "-c", str(folder / "named.conf")],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes]) -> bool:
+    """Whether a server answers at `address` within five seconds."""
+    # A question in class HS is refused by everybody and asked of nobody.
+    query = struct.pack(">6H", 1, 0, 1, 0, 0, 0) + b"\x01x\x00" + struct.pack(">2H", 1, 4)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for _ in range(100):
+        if process.poll() is not None:
+            return False
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.settimeout(0.05)
+            try:
+                probe.sendto(query, (address, 53))
+                probe.recv(512)
+                return True
+            except OSError:
+                time.sleep(0.02)
+    return False
+
+
+# ------------------------------------------------------------------------------------------------------------ the playing
+def play(hosts: Path, file: Path, scenario: dict, peer: str) -> dict:
+    """The verdict of one peer on one scenario."""
+    resolver = "resolver" in scenario
+    addresses = {address for host in scenario.get("host", []) for address in host["addresses"]}
+    use_addresses(addresses | {RESOLVER, CLIENT, ELSEWHERE})
+    arguments = [str(hosts), str(file), *([RESOLVER] if resolver else [])]
+    with tempfile.TemporaryDirectory(prefix="scenario-") as name:
+        actors = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        server: subprocess.Popen[bytes] | None = None
+        try:
+            assert actors.stdin is not None and actors.stdout is not None
+            if actors.stdout.readline().strip() != "ready":
+                return {"agrees": None, "problem": "the hosts did not start"}
+            server = (start_unbound if peer == "unbound" else start_named)(Path(name), scenario)
+            asked = [step["to"] for step in scenario["step"] if "to" in step]
+            first = {host["name"]: host["addresses"][0] for host in scenario.get("host", [])}
+            if not wait_for(RESOLVER if resolver else first[asked[0]], server):
+                return {"agrees": None, "problem": f"{peer} did not start"}
+            answer, _ = actors.communicate("go\n", timeout=180)
+            lines = answer.strip().splitlines()
+            return json.loads(lines[-1]) if lines else {"agrees": None, "problem": "no verdict"}
+        except subprocess.TimeoutExpired:
+            return {"agrees": None, "problem": "took too long"}
+        finally:
+            for process in (actors, server):
+                if process is not None and process.poll() is None:
+                    process.terminate()
+                    process.wait()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peer", action="append", choices=["unbound", "named"])
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("files", nargs="*", type=Path)
+    options = parser.parse_args()
+    peers = [peer for peer in options.peer or ["unbound", "named"] if shutil.which(peer, path="/usr/sbin:/usr/bin")]
+    if not peers:
+        print("skipped: neither unbound nor named is installed")
+        return 0
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    hosts = build_hosts() if not os.environ.get(INSIDE) else Path(os.environ[INSIDE + "_HOSTS"])
+    os.environ[INSIDE + "_HOSTS"] = str(hosts)
+    enter_namespace()
+    counts = {"agree": 0, "differ": 0, "accepted": 0, "left out": 0}
+    rows, alone = [], []
+    for file in sorted(options.files or SCENARIOS.rglob("*.toml")):
+        scenario = tomllib.loads(file.read_text())
+        name = str(file.resolve().relative_to(SCENARIOS)) if file.resolve().is_relative_to(SCENARIOS) else str(file)
+        reason = scenario.get("peers_skip") or (None if scenario["standard"] else "not standard: peers may differ")
+        if reason:
+            counts["left out"] += 1
+            rows.append({"scenario": name, "left_out": reason})
+            print(f"left out  {name}: {reason}")
+            continue
+        good = False
+        for peer in peers:
+            if peer == "unbound" and "resolver" not in scenario:
+                continue  # Unbound is no authoritative server.
+            verdict = play(hosts, file, scenario, peer)
+            accepted = scenario.get("peers_differ", {}).get(peer)
+            word = "agree" if verdict["agrees"] else "accepted" if accepted else "differ"
+            good |= word != "differ"
+            counts[word] += 1
+            rows.append({"scenario": name, "peer": peer, "verdict": word, **verdict})
+            detail = ""
+            if not verdict["agrees"]:
+                said = verdict.get("problem") or (f"step {verdict['step']}, {verdict['field']}: expected "
+                                                  f"{verdict['expected']}, got {verdict['got']}")
+                detail = f": {said}" + (f" ({accepted})" if accepted else "")
+            print(f"{word:9} {name} with {peer}{detail}", flush=True)
+        if not good and ("resolver" in scenario or "named" in peers):
+            alone.append(name)
+    print(", ".join(f"{number} {word}" for word, number in counts.items()))
+    if alone:
+        print("no peer agrees: " + ", ".join(alone))
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    return 1 if alone else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
