@@ -2,11 +2,12 @@
 
     python3 tests/interop/scenarios_peers.py [--peer unbound|named] [--json FILE] [FILE ...]
 
-A scenario's hosts are played at their true addresses and port 53, inside a network namespace whose only interface is
-loopback (root, or unprivileged user namespaces). Resolver scenarios: the peer is the resolver, with the scenario's root
-servers as hints. Authoritative scenarios: named serves the zones. Compared is what a client sees; questions to servers, reasons and
-times are the simulation's. Left out, with the reason: scenarios whose `peers_skip` says why. A difference that a scenario's
-`peers_differ` names for the peer is accepted. Exit status: 0 every scenario has a peer that agrees, or differs as
+A scenario's hosts are played at their true addresses and port 53, inside a network namespace whose only
+interface is loopback (root, or unprivileged user namespaces). Resolver scenarios: the peer is the
+resolver, with the scenario's root servers as hints. Authoritative scenarios: named serves the zones.
+Compared is what a client sees; questions to servers, reasons and times are the simulation's. Left out,
+with the reason: scenarios whose `peers_skip` says why. A difference that a scenario's `peers_differ`
+names for the peer is accepted. Exit status: 0 every scenario has a peer that agrees, or differs as
 accepted; 1 not.
 """
 
@@ -34,7 +35,7 @@ ELSEWHERE = "203.0.113.99"
 INSIDE = "NAMEWISE_SCENARIO_NAMESPACE"
 
 
-# ------------------------------------------------------------------------------------------------------------- the stage
+# --- the stage
 def enter_namespace() -> None:
     """Go on in a network namespace of our own, where every address is ours."""
     if os.environ.get(INSIDE):
@@ -55,14 +56,21 @@ def use_addresses(addresses: set[str]) -> None:
         width = "/128" if ":" in address else "/32"
         # Usable at once, without duplicate address detection.
         now = ["nodad"] if ":" in address else []
-        subprocess.run(["ip", "addr", "add", address + width, "dev", "lo", *now], check=False, capture_output=True)
+        add = ["ip", "addr", "add", address + width, "dev", "lo", *now]
+        subprocess.run(add, check=False, capture_output=True)
 
 
 def build_hosts() -> Path:
     """The program that plays hosts and asks."""
-    subprocess.run(["cargo", "build", "-q", "-p", "nw-sim", "--example", "scenario_hosts"], cwd=ROOT, check=True)
+    build = ["cargo", "build", "-q", "-p", "nw-sim", "--example", "scenario_hosts"]
+    subprocess.run(build, cwd=ROOT, check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     return target / "debug" / "examples" / "scenario_hosts"
+
+
+def address_record(name: str, address: str) -> str:
+    """The A or AAAA record of a name."""
+    return f"{name} 3600000 {'AAAA' if ':' in address else 'A'} {address}"
 
 
 def root_hints(scenario: dict) -> str:
@@ -71,16 +79,21 @@ def root_hints(scenario: dict) -> str:
     lines = []
     for name, addresses in hints.items():
         lines.append(f". 3600000 NS {name}")
-        lines += [f"{name} 3600000 {'AAAA' if ':' in a else 'A'} {a}" for a in addresses]
+        lines += [address_record(name, address) for address in addresses]
     if not lines:
         for host in scenario.get("host", []):
             if "." in host.get("zones", {}):
                 lines.append(". 3600000 NS a.root-servers.net.")
-                lines += [f"a.root-servers.net. 3600000 {'AAAA' if ':' in a else 'A'} {a}" for a in host["addresses"]]
+                lines += [address_record("a.root-servers.net.", address) for address in host["addresses"]]
     return "\n".join(lines) + "\n"
 
 
-# ------------------------------------------------------------------------------------------------------------- the peers
+# --- the peers
+def quietly(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a server without its log."""
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def start_unbound(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
     (folder / "hints").write_text(root_hints(scenario))
     ipv6 = "yes" if scenario["resolver"].get("ipv6") else "no"
@@ -109,8 +122,7 @@ remote-control:
   control-enable: no
 {forwards}"""
     )
-    return subprocess.Popen(["unbound", "-d", "-p", "-c", str(folder / "unbound.conf")],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return quietly(["unbound", "-d", "-p", "-c", str(folder / "unbound.conf")])
 
 
 def start_named(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
@@ -120,7 +132,8 @@ def start_named(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
         zones.append(f'zone "." {{ type hint; file "{folder}/hints"; }};')
         for forward in scenario["resolver"].get("forward", []):
             addresses = "; ".join(forward["servers"])
-            zones.append(f'zone "{forward["suffix"]}" {{ type forward; forward only; forwarders {{ {addresses}; }}; }};')
+            servers = f"forward only; forwarders {{ {addresses}; }};"
+            zones.append(f'zone "{forward["suffix"]}" {{ type forward; {servers} }};')
         listen4, recursion = [RESOLVER], "yes"
         if not scenario["resolver"].get("ipv6"):
             zones.append('server ::/0 { bogus yes; };')
@@ -134,7 +147,8 @@ def start_named(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
             for at, (apex, text) in enumerate(host.get("zones", {}).items()):
                 file = folder / f"zone{at}"
                 file.write_text(text.lstrip("\n"))
-                zones.append(f'zone "{apex}" {{ type primary; file "{file}"; check-names ignore; }};')
+                data = f'type primary; file "{file}"; check-names ignore;'
+                zones.append(f'zone "{apex}" {{ {data} }};')
 
     def group(addresses: list[str]) -> str:
         return "{ " + "".join(f"{address}; " for address in addresses or ["none"]) + "}"
@@ -157,8 +171,7 @@ controls {{ }};
 logging {{ category default {{ null; }}; }};
 """ + "\n".join(zones) + "\n"
     )
-    return subprocess.Popen(["named", "-g", "-n", "1", "-c", str(folder / "named.conf")],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return quietly(["named", "-g", "-n", "1", "-c", str(folder / "named.conf")])
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes]) -> bool:
@@ -180,7 +193,7 @@ def wait_for(address: str, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-# ------------------------------------------------------------------------------------------------------------ the playing
+# --- the playing
 def play(hosts: Path, file: Path, scenario: dict, peer: str) -> dict:
     """The verdict of one peer on one scenario."""
     resolver = "resolver" in scenario
@@ -217,7 +230,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("files", nargs="*", type=Path)
     options = parser.parse_args()
-    peers = [peer for peer in options.peer or ["unbound", "named"] if shutil.which(peer, path="/usr/sbin:/usr/bin")]
+    wanted = options.peer or ["unbound", "named"]
+    peers = [peer for peer in wanted if shutil.which(peer, path="/usr/sbin:/usr/bin")]
     if not peers:
         print("skipped: neither unbound nor named is installed")
         return 0
@@ -229,8 +243,11 @@ def main() -> int:
     rows, alone = [], []
     for file in sorted(options.files or SCENARIOS.rglob("*.toml")):
         scenario = tomllib.loads(file.read_text())
-        name = str(file.resolve().relative_to(SCENARIOS)) if file.resolve().is_relative_to(SCENARIOS) else str(file)
-        reason = scenario.get("peers_skip") or (None if scenario["standard"] else "not standard: peers may differ")
+        ours = file.resolve().is_relative_to(SCENARIOS)
+        name = str(file.resolve().relative_to(SCENARIOS)) if ours else str(file)
+        reason = scenario.get("peers_skip")
+        if not scenario["standard"]:
+            reason = "not standard: peers may differ"
         if reason:
             counts["left out"] += 1
             rows.append({"scenario": name, "left_out": reason})
@@ -248,8 +265,8 @@ def main() -> int:
             rows.append({"scenario": name, "peer": peer, "verdict": word, **verdict})
             detail = ""
             if not verdict["agrees"]:
-                said = verdict.get("problem") or (f"step {verdict['step']}, {verdict['field']}: expected "
-                                                  f"{verdict['expected']}, got {verdict['got']}")
+                where = "step {step}, {field}: expected {expected}, got {got}"
+                said = verdict.get("problem") or where.format(**verdict)
                 detail = f": {said}" + (f" ({accepted})" if accepted else "")
             print(f"{word:9} {name} with {peer}{detail}", flush=True)
         if not good and ("resolver" in scenario or "named" in peers):
