@@ -24,6 +24,9 @@ mod line;
 mod plain;
 mod source;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use line::is_data_type;
 pub use source::{Files, Source, SourceFile, Text};
 

@@ -24,11 +24,23 @@ pub(super) fn scan(
     options: &LoadOptions,
     findings: &mut Findings,
 ) -> Vec<Batch> {
+    let size = (file.bytes.len() / (options.workers() * 4)).clamp(LEAST_CHUNK, MOST_CHUNK);
+    scan_in(source, file, apex, options, size, findings)
+}
+
+/// Scan `file` in chunks of about `size` octets.
+pub(super) fn scan_in(
+    source: &mut dyn Source,
+    file: SourceFile,
+    apex: NameRef<'_>,
+    options: &LoadOptions,
+    size: usize,
+    findings: &mut Findings,
+) -> Vec<Batch> {
     let text = file.bytes.as_slice();
     let workers = options.workers();
     let state = State { origin: apex.to_buf(), default_ttl: None, last_ttl: None, owner: Owner::Unset };
-    let size = (text.len() / (workers * 4)).clamp(LEAST_CHUNK, MOST_CHUNK);
-    if workers == 1 || text.len() < 2 * size || holds_include(text) {
+    if workers == 1 || text.len() / 2 < size || holds_include(text) {
         let mut sink = sink(apex, options, &file.name, Some(source));
         let mut scanner = Scanner::new(text, 0, state, &mut sink);
         scanner.run(text.len());
@@ -136,7 +148,7 @@ fn cut(text: &[u8], size: usize, mut state: State) -> Vec<Chunk> {
                 break;
             };
             stop += newline + 1;
-            if !matches!(text.get(stop), Some(b' ' | b'\t' | b';' | b')' | b'\n' | b'\r')) {
+            if !matches!(text.get(stop), Some(b' ' | b'\t' | b';' | b')' | b'(' | b'$' | b'\n' | b'\r')) {
                 break;
             }
         }

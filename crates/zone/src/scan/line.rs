@@ -161,9 +161,14 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
                 return Err(Skip);
             }
         } else {
-            match tokens.next().map_err(|error| self.text_error(None, error))? {
-                None => return Ok(()),
-                Some(token) => self.owner(token),
+            match tokens.next() {
+                Ok(None) => return Ok(()),
+                Ok(Some(token)) => self.owner(token),
+                Err(error) => {
+                    // There is an owner, and nobody knows which.
+                    self.state.owner = Owner::Refused;
+                    return Err(self.text_error(None, error));
+                }
             }
         }
         self.behind_owner(tokens)
@@ -187,7 +192,9 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
                         ttl = Some(0);
                     }
                 }
-            } else if let (None, Ok(found)) = (class, word.parse::<Class>()) {
+            } else if let (None, Ok(found)) = (class, word.parse::<Class>())
+                && !matches!(found, Class::ANY | Class::NONE)
+            {
                 class = Some(found);
                 let zone = self.sink.options.class;
                 if found != zone {

@@ -1,0 +1,279 @@
+use std::collections::HashMap;
+
+use nw_wire::RrType;
+use proptest::prelude::*;
+
+use super::{Checked, LoadOptions, Source, SourceFile, Text, check};
+use crate::batch::Batch;
+use crate::problem::Findings;
+use crate::tests::{load, name, zone};
+
+const HEAD: &str = "@ 60 IN SOA ns hostmaster 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.1\n";
+
+fn checked(text: &str) -> Checked {
+    check(&mut Text::new("zone", text), name("example.").as_ref(), &LoadOptions::default())
+}
+
+/// The places and codes of all findings in `text`, which follows three good lines.
+fn findings(text: &str) -> Vec<(u32, u32, &'static str)> {
+    let checked = checked(&format!("{HEAD}{text}"));
+    checked
+        .findings
+        .iter()
+        .map(|finding| (finding.line - 3, finding.column, finding.problem.code()))
+        .collect()
+}
+
+/// RFC 1035 §5.1, RFC 2308 §4, RFC 3597 §5.
+#[test]
+fn one_record_can_be_written_in_many_ways() {
+    let expected = zone("example.", &format!("{HEAD}www 3600 IN A 192.0.2.9\n")).to_text();
+    for text in [
+        "www 3600 IN A 192.0.2.9",
+        "www IN 3600 A 192.0.2.9 ; a comment",
+        "www 3600 A 192.0.2.9\n\n  ; a comment\n   \t \n",
+        "www.example. 1h a 192.0.2.9\r\n",
+        "WWW 60m A 192.0.2.9",
+        "$TTL 1h\nwww A 192.0.2.9",
+        "$TTL 30m30m\nwww IN A 192.0.2.9",
+        "$ORIGIN www\n@ 3600 A 192.0.2.9",
+        "$ORIGIN www.example.\n@ 3600 A 192.0.2.9",
+        "www ( 3600 ; seconds\n IN\nA ) 192.0.2.9",
+        "www 3600 A (\n\t192.0.2.9\n)\n",
+        "w\\119w 3600 A 192.0.2.9",
+        "www 3600 TYPE1 \\# 4 c0000209",
+        "www 3600 CLASS1 A \\# 4 c0 00 02 09",
+        "www 3600 A 192.0.2.9\n 3600 A 192.0.2.9",
+        "$GENERATE 9-9 www 3600 IN A 192.0.2.$",
+    ] {
+        let checked = checked(&format!("{HEAD}{text}"));
+        let found = checked
+            .zone
+            .map(|zone| zone.to_text())
+            .unwrap_or_else(|| panic!("{text}: {:?}", checked.findings));
+        assert_eq!(found.to_lowercase(), expected.to_lowercase(), "{text}");
+    }
+}
+
+/// The owner, and without `$TTL` the TTL, is that of the record before (RFC 1035 §5.1).
+#[test]
+fn what_a_line_leaves_out_comes_from_the_line_before() {
+    let zone = zone(
+        "example.",
+        &format!("{HEAD}a 77 A 192.0.2.2\n AAAA ::1\n\nb A 192.0.2.3\n$ORIGIN sub\n TXT x\n"),
+    );
+    let ttl = |owner: &str, rtype| zone.rrset(name(owner).as_ref(), rtype).map(|rrset| rrset.ttl);
+    assert_eq!(ttl("a.example.", RrType::AAAA), Some(77));
+    assert_eq!(ttl("b.example.", RrType::A), Some(77));
+    assert_eq!(ttl("b.example.", RrType::TXT), Some(77));
+}
+
+#[test]
+fn every_mistake_is_reported_where_it_stands() {
+    for (text, expected) in [
+        ("www 60 IN A 192.0.2\n", vec![(1, 13, "rdata")]),
+        ("www 60 IN A\n", vec![(1, 12, "rdata")]),
+        ("www 60 IN A 192.0.2.1 surplus\n", vec![(1, 23, "rdata")]),
+        ("www 60 IN NOSUCH x\n", vec![(1, 11, "unknown-type")]),
+        ("www 60 CH A 192.0.2.1\n", vec![(1, 8, "class")]),
+        ("www 4294967296 IN A 192.0.2.1\n", vec![(1, 5, "ttl")]),
+        ("www 60 IN\n", vec![(1, 10, "record-ends")]),
+        ("www 60 ANY x\n", vec![(1, 8, "meta-type")]),
+        ("www 60 OPT \\# 0\n", vec![(1, 8, "meta-type")]),
+        ("a..b 60 A 192.0.2.1\n", vec![(1, 1, "syntax")]),
+        ("other.net. 60 A 192.0.2.1\n", vec![(1, 1, "out-of-zone")]),
+        ("$ORIGIN\n", vec![(1, 8, "directive-arguments")]),
+        ("$TTL soon\n", vec![(1, 6, "ttl")]),
+        ("$NOSUCH x\n", vec![(1, 1, "unknown-directive")]),
+        ("$INCLUDE x\n", vec![(1, 10, "include")]),
+        ("www 60 TXT \"open\n", vec![(1, 12, "syntax")]),
+        ("www 60 TXT ( a b\n c 60 A 192.0.2.1\nwww 60 A x\n", vec![(1, 12, "syntax"), (3, 10, "rdata")]),
+        ("www 60 A 192.0.2.1 )\n", vec![(1, 20, "syntax")]),
+        ("a 60 MX (\n 10\n mail..x )\nb 60 A x\n", vec![(3, 2, "rdata"), (4, 8, "rdata")]),
+        ("a 60 A x\nb 60 A 192.0.2.1\nc 60 AAAA y\n", vec![(1, 8, "rdata"), (3, 11, "rdata")]),
+        ("$GENERATE 1-3 w$ 60 A 192.0.2.x$\n", vec![(1, 11, "rdata")]),
+        ("$GENERATE 3-1 w$ 60 A 192.0.2.$\n", vec![(1, 11, "generate")]),
+        ("$GENERATE 1-3 w${0,x} 60 A 192.0.2.$\n", vec![(1, 11, "generate")]),
+        ("$GENERATE 0-99999999 w$ 60 A 192.0.2.1\n", vec![(1, 11, "generate-too-long")]),
+    ] {
+        assert_eq!(findings(text), expected, "{text}");
+    }
+    let checked = checked("@ 60 IN SOA ns h 1 2 3 4 5\n  60 NS ns\n www A\n");
+    assert_eq!(
+        checked.findings[0].to_string(),
+        "zone:3:2: unknown record type `www`; expected a TTL, a class or a record type"
+    );
+}
+
+/// RFC 1035 §5.2, RFC 2181 §5, §5.2, §10.1, RFC 6672 §2.3, §2.4.
+#[test]
+fn records_that_make_no_zone_are_reported() {
+    for (text, expected) in [
+        ("@ 60 SOA ns h 9 9 9 9 9\n", vec![(1, "second-soa")]),
+        ("sub 60 SOA ns h 9 9 9 9 9\n", vec![(1, "soa-below-apex")]),
+        ("a 60 CNAME b\na 60 A 192.0.2.1\n", vec![(2, "cname-and-other")]),
+        ("a 60 CNAME b\na 60 CNAME c\n", vec![(2, "single")]),
+        ("a 60 DNAME b\na 60 DNAME c\n", vec![(2, "single")]),
+        ("a 60 DNAME b\na 60 NS c\n", vec![(1, "dname-and-ns")]),
+        ("a 60 A 192.0.2.1\na 61 A 192.0.2.2\n", vec![(2, "ttl-mismatch")]),
+        ("a 60 A 192.0.2.1\na 60 A 192.0.2.1\n", vec![(2, "duplicate")]),
+        ("sub 60 NS ns\nx.sub 60 TXT x\n", vec![(2, "occluded")]),
+        ("old 60 DNAME new\nx.old 60 A 192.0.2.1\n", vec![(2, "occluded")]),
+        ("a 60 DS 1 8 2 00\n", vec![(1, "ds-without-ns")]),
+    ] {
+        let checked = checked(&format!("{HEAD}{text}"));
+        let found: Vec<(u32, &str)> =
+            checked.findings.iter().map(|finding| (finding.line - 3, finding.problem.code())).collect();
+        assert_eq!(found, expected, "{text}");
+        assert_eq!(checked.zone.is_none(), checked.findings[0].problem.is_error(), "{text}");
+    }
+    let codes = |text: &str| -> Vec<&'static str> {
+        checked(text).findings.iter().map(|finding| finding.problem.code()).collect()
+    };
+    assert_eq!(codes(""), ["no-soa", "no-ns"]);
+    assert_eq!(codes(&format!("{HEAD}sub 60 NS ns.sub\n")), ["no-glue"]);
+    // A transfer ends with the SOA that it began with.
+    assert_eq!(codes(&format!("{HEAD}@ 60 IN SOA ns hostmaster 1 2 3 4 5\n")), ["duplicate"]);
+}
+
+#[test]
+fn errors_are_counted_when_they_are_too_many_to_list() {
+    let text = format!("{HEAD}{}", "a 60 A x\n".repeat(1000));
+    let errors = load("example.", &text).expect_err("the file is full of errors");
+    assert_eq!((errors.findings.len(), errors.total), (100, 1000));
+    assert!(errors.to_string().ends_with("and 900 more: 1000 errors, zone not loaded"));
+}
+
+/// BIND's manual, `$GENERATE`.
+#[test]
+fn generate_makes_a_record_for_each_step() {
+    let zone = zone(
+        "example.",
+        &format!(
+            "{HEAD}$GENERATE 1-7/3 host-${{10,4,d}} 60 CNAME $.x\n$GENERATE 254-254 ${{0,2,x}} 60 TXT $$ \\$\n\
+             $GENERATE 18-18 ${{0,7,n}} 60 A 192.0.2.1\n"
+        ),
+    );
+    let text = zone.to_text();
+    for line in [
+        "host-0011.example.\t60\tIN\tCNAME\t1.x.example.",
+        "host-0017.example.\t60\tIN\tCNAME\t7.x.example.",
+        "fe.example.\t60\tIN\tTXT\t\"$\" \"$\"",
+        "2.1.0.0.example.\t60\tIN\tA\t192.0.2.1",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+    assert_eq!(zone.len(), 3 + 3 + 1 + 1);
+}
+
+/// Files in memory.
+struct Folder(HashMap<&'static str, String>);
+
+impl Source for Folder {
+    fn main(&mut self) -> Result<SourceFile, String> {
+        self.include("main", "")
+    }
+
+    fn include(&mut self, path: &str, _from: &str) -> Result<SourceFile, String> {
+        let bytes = self.0.get(path).ok_or("no such file")?.clone().into_bytes();
+        Ok(SourceFile { name: path.into(), bytes })
+    }
+}
+
+/// RFC 1035 §5.1: origin and owner come back behind the included file.
+#[test]
+fn includes_have_their_own_origin() {
+    let files = [
+        ("main", format!("{HEAD}a 60 A 192.0.2.1\n$INCLUDE sub sub\n 60 AAAA ::1\nb 60 A 192.0.2.2\n")),
+        ("sub", "@ 60 TXT x\nc 60 A 192.0.2.3\nd 60 A y\n".to_owned()),
+    ];
+    let checked = check(&mut Folder(files.into()), name("example.").as_ref(), &LoadOptions::default());
+    assert_eq!(checked.findings.len(), 1);
+    assert_eq!(checked.findings[0].to_string(), "sub:3:8: bad A data; expected an IPv4 address");
+    let files = [
+        ("main", format!("{HEAD}a 60 A 192.0.2.1\n$INCLUDE sub sub\n 60 AAAA ::1\nb 60 A 192.0.2.2\n")),
+        ("sub", "@ 60 TXT x\nc 60 A 192.0.2.3\n".to_owned()),
+    ];
+    let checked = check(&mut Folder(files.into()), name("example.").as_ref(), &LoadOptions::default());
+    let zone = checked.zone.expect("the files are good");
+    for (owner, rtype) in
+        [("sub.example.", RrType::TXT), ("c.sub.example.", RrType::A), ("a.example.", RrType::AAAA)]
+    {
+        assert!(zone.rrset(name(owner).as_ref(), rtype).is_some(), "{owner}");
+    }
+}
+
+#[test]
+fn includes_are_bounded() {
+    let looping = [("main", format!("{HEAD}$INCLUDE sub\n")), ("sub", "$INCLUDE main\n".to_owned())];
+    let checked = check(&mut Folder(looping.into()), name("example.").as_ref(), &LoadOptions::default());
+    assert_eq!(checked.findings[0].problem.code(), "include-loop");
+    let chain = [
+        ("main", format!("{HEAD}$INCLUDE 1\n")),
+        ("1", "$INCLUDE 2\n".into()),
+        ("2", "$INCLUDE 3\n".into()),
+        ("3", "".into()),
+    ];
+    let options = LoadOptions { max_include_depth: 2, ..LoadOptions::default() };
+    let checked = check(&mut Folder(chain.into()), name("example.").as_ref(), &options);
+    assert_eq!(checked.findings[0].to_string(), "2:1:10: includes are nested deeper than 2");
+}
+
+/// Scan `text` in chunks of about `size` octets, as records and findings.
+fn scan_chunks(text: &str, size: usize, threads: usize) -> (Vec<String>, Vec<String>, usize) {
+    let options = LoadOptions { threads, ..LoadOptions::default() };
+    let mut findings = Findings::new(options.max_findings);
+    let mut source = Text::new("zone", text);
+    let file = source.main().expect("a text can be read");
+    let batches =
+        super::chunk::scan_in(&mut source, file, name("example.").as_ref(), &options, size, &mut findings);
+    let mut records = Vec::new();
+    for batch in &batches {
+        records.extend(batch.groups.iter().flat_map(|group| lines(batch, group)));
+    }
+    let errors = findings.errors;
+    let shown = findings.in_order().iter().map(ToString::to_string).collect();
+    (records, shown, errors)
+}
+
+fn lines(batch: &Batch, group: &crate::batch::Group) -> Vec<String> {
+    let owner = nw_wire::NameRef::from_wire(batch.owner(group)).expect("owners are names").to_string();
+    batch.records(group).map(|record| format!("{owner} {record:?}")).collect()
+}
+
+fn line() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[ab]{1,2} 60 A 192\\.0\\.2\\.[1-9]\n",
+        3 => "[ab]{1,2} A 192\\.0\\.2\\.[1-9]\n",
+        2 => " TXT \"[a-z ]{0,20}\" ; [a-z(\"]{0,5}\n",
+        2 => "[ab] MX \\(\n10\n; [)$]\n[ab]{1,3}\n\\)\n",
+        1 => "\\$ORIGIN [ab]{1,3}\n",
+        1 => "\\$ORIGIN example\\.\n",
+        1 => "\\$TTL [1-9]{1,3}\n",
+        1 => "[ab] TXT \\(\n\\$TTL 5\n\"x\" \\)\n",
+        1 => "[ab] A x\n",
+        1 => "\n",
+        1 => "[ab]{1,2} TXT \\( open\n",
+        1 => "[ -~]{0,20}\n",
+    ]
+}
+
+proptest! {
+    /// Chunks, and the guesses that they start from, do not show.
+    #[test]
+    fn chunks_make_no_difference(lines in prop::collection::vec(line(), 0..60), size in 1usize..200) {
+        let text: String = lines.concat();
+        prop_assert_eq!(scan_chunks(&text, size, 3), scan_chunks(&text, usize::MAX, 1), "{}", text);
+    }
+
+    /// Hostile input is reported or taken, and nothing else.
+    #[test]
+    fn any_octets_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        check(&mut Text::new("zone", bytes), name("example.").as_ref(), &LoadOptions::default());
+    }
+
+    #[test]
+    fn almost_zones_are_read_without_panic(text in "([ab@*.\\\\]{1,4}|\\$(TTL|ORIGIN|GENERATE 1-3)|[ \t\n()\";]|60|IN|NS|CNAME|SOA|TXT|NSEC3|[0-9]{1,3}){0,60}") {
+        check(&mut Text::new("zone", text), name("example.").as_ref(), &LoadOptions::default());
+    }
+}
