@@ -22,6 +22,8 @@ use crate::store::{Entries, Entry, Kind, Node, NodeFlags, Store, Zone};
 use crate::suffix::{LabelStarts, START, extend};
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 /// Links of a chain of CNAMEs and DNAMEs that are followed inside the zone (ATTACKS D9).
