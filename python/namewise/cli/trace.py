@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NO_SERVER = 9
 
 HELP = """\
-usage: nw trace NAME [TYPE] [--json] [--control PATH | --direct] [--hints FILE]
+usage: nw trace NAME [TYPE] [--every] [--json] [--control PATH | --direct] [--hints FILE]
 
 Walks the delegations from the root to NAME. At every zone all name servers are asked and compared: silent
 ones, lame
@@ -27,6 +27,7 @@ ones, and servers that differ are named; the last line is a verdict.
                    is running)
   --direct         ask from this process, by the built-in root hints
   --hints FILE     other root hints (implies --direct)
+  --every          a line for every server, also where many say the same
   --json           one JSON object
 
 Exit codes: 0 answered and all is well (NXDOMAIN too), 1 wrong usage, 3 broken or servers differ, 9 no reply.
@@ -44,7 +45,7 @@ def run(args: list[str]) -> int:
     from namewise.tools import trace
     from namewise.tools.explain import in_colour
 
-    options = Options(values=("--control", "--hints"), flags=("--json", "--direct"), words=(1, 2))
+    options = Options(values=("--control", "--hints"), flags=("--json", "--direct", "--every"), words=(1, 2))
     parsed = options.read(args)
     target, kind = Name(name(parsed.words[0])), rtype(parsed.words[1:]) or "A"
     file = parsed.one("--hints")
@@ -57,7 +58,7 @@ def run(args: list[str]) -> int:
 
         print(json.dumps(trace.as_json(done), indent=2))
     else:
-        sys.stdout.write(trace.text(done, colour=in_colour(sys.stdout)))
+        sys.stdout.write(trace.text(done, colour=in_colour(sys.stdout), every="--every" in parsed))
     if done.outcome == "no-reply":
         sys.stdout.flush()
         tried = ", ".join(f"{one.server.address} ({one.detail})" for cut in done.cuts for one in cut.asked)

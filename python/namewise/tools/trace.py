@@ -27,6 +27,9 @@ MAX_CUTS = 20
 MAX_ALIASES = 10
 MAX_DEPTH = 4
 TIMEOUT_S = 2.0
+FEW = 4
+"""Servers that say the same and still get a line each."""
+BAD = frozenset({"no-reply", "lame", "failure"})
 PARALLEL = 16
 """Servers asked at once."""
 
@@ -246,7 +249,7 @@ def _remarks(cut: Cut) -> list[str]:
         who = f"{one.server.name.rstrip('.')} ({one.server.address})"
         if one.outcome == "no-reply":
             found.append(f"server {who} gave no reply: {one.detail}")
-        elif one.outcome in ("lame", "failure"):
+        elif one.outcome in BAD:
             found.append(f"server {who} does not serve it: {one.detail}")
     said: dict[tuple[str, ...], list[str]] = {}
     for one in cut.asked:
@@ -335,9 +338,11 @@ def as_json(done: Walk) -> dict[str, Any]:
     }
 
 
-def text(done: Walk, *, colour: bool = False) -> str:
-    """Return the walk for people: a block for each zone cut, a line for each server, the verdict at the
-    end."""
+def text(done: Walk, *, colour: bool = False, every: bool = False) -> str:
+    """Return the walk for people: a block for each zone cut, a line for each server, the verdict at the end.
+
+    More than a few servers that say the same share a line, unless *every* one is wanted.
+    """
     from namewise.tools.explain import BOLD, GREEN, OFF, RED, YELLOW
 
     def paint(code: str, words: str) -> str:
@@ -346,15 +351,37 @@ def text(done: Walk, *, colour: bool = False) -> str:
     lines: list[str] = []
     for cut in done.cuts:
         lines.append(f"{paint(BOLD, cut.zone)}  asked {cut.question}")
-        for one in cut.asked:
-            good = one.outcome not in ("no-reply", "lame", "failure")
-            said = f"{one.outcome} {one.detail}".replace("no-reply ", "no reply: ")
-            server = f"{one.server.name} {one.server.address}"
-            took = f"{one.took_us / 1000:.1f} ms"
-            lines.append(
-                f"  {server:<48} {paint(GREEN if good else RED, said)}, {took} ({one.server.source})"
+        for group in _groups(cut.asked, most=len(cut.asked) if every else FEW):
+            one = group[0]
+            good = one.outcome not in BAD
+            said = paint(
+                GREEN if good else RED, f"{one.outcome} {one.detail}".replace("no-reply ", "no reply: ")
             )
+            lines.append(f"  {_who(group):<48} {said}, {_took(group)} ({one.server.source})")
     lines += done.answer
     good = done.exit_code == 0
     lines.append(paint(GREEN if good else YELLOW, f"verdict: {done.verdict}"))
     return "\n".join(lines) + "\n"
+
+
+def _groups(asked: list[Asked], most: int) -> list[list[Asked]]:
+    """Return *asked* one by one, or put together what is alike where that is more than *most*."""
+    alike: dict[tuple[str, str, str], list[Asked]] = {}
+    for one in asked:
+        alike.setdefault((one.outcome, one.detail, one.server.source), []).append(one)
+    groups: list[list[Asked]] = []
+    for group in alike.values():
+        groups += [group] if len(group) > most and group[0].outcome not in BAD else [[one] for one in group]
+    return groups
+
+
+def _who(group: list[Asked]) -> str:
+    if len(group) == 1:
+        return f"{group[0].server.name} {group[0].server.address}"
+    names = len({one.server.name for one in group})
+    return f"{_count(names, 'server')}, {len(group)} addresses"
+
+
+def _took(group: list[Asked]) -> str:
+    least, most = min(one.took_us for one in group), max(one.took_us for one in group)
+    return f"{least / 1000:.1f} ms" if len(group) == 1 else f"{least / 1000:.1f} to {most / 1000:.1f} ms"

@@ -1,0 +1,224 @@
+"""The lab: a whole internet in one process, seen through dig, explain, trace and why."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+from commands import nw
+from servers import running
+
+import namewise
+from namewise.engine import make_query
+from namewise.lab.internet import Internet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((ROOT / "docs/schema/explain-1.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int, int, list[str]]]:
+    """Yield control socket, resolver port, port of the zone from a file, and what the lab wrote."""
+    control = str(tmp_path_factory.mktemp("lab") / "lab.sock")
+    with running("lab", "up", "--control", control, ready="Ctrl-C ends it.") as (_, lines):
+        text = "\n".join(lines)
+        resolver = re.search(r"resolver +127\.0\.0\.1:(\d+)", text)
+        zone = re.search(r"zone +127\.0\.0\.1:(\d+)", text)
+        assert resolver and zone, text
+        yield control, int(resolver[1]), int(zone[1]), lines
+
+
+def explained(control: str, *args: str) -> dict[str, object]:
+    done = nw("explain", *args, "--json", "--control", control)
+    document: dict[str, object] = json.loads(done.stdout)
+    jsonschema.validate(document, SCHEMA)
+    return document
+
+
+def test_it_prints_an_explanation_and_what_to_ask(lab: tuple[str, int, int, list[str]]) -> None:
+    control, port, zone_port, lines = lab
+    assert f"$ nw explain shop.example.com --control {control}" in lines
+    assert any("asked shop.example.com. A: alias for shop.edge.example.net." in line for line in lines)
+    asked = [line.split("#")[0].split() for line in lines if line.startswith("  dig ")]
+    assert len(asked) >= 8
+    for words in asked:
+        assert words[1] == "@127.0.0.1" and words[3] in (str(port), str(zone_port))
+        done = nw(*words)
+        assert done.returncode == 0
+        status = "NXDOMAIN" if "nosuchname.example.com" in words else "NOERROR"
+        assert f"status: {status}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "rtype", "data"),
+    [
+        ("github.com", "A", ["140.82.114.4"]),
+        ("api.github.com", "A", ["140.82.114.6"]),
+        ("google.com", "A", ["142.250.72.14"]),
+        ("google.net", "A", ["142.250.72.14"]),
+        ("google.co.uk", "A", ["142.250.72.14"]),
+        ("example.com", "A", ["93.184.216.34"]),
+        ("example.com", "AAAA", ["2606:2800:220:1:248:1893:25c8:1946"]),
+        ("api.example.com", "A", ["93.184.216.34"]),
+        ("www.example.com", "A", ["93.184.216.34"]),
+        ("example.com", "MX", ["10 mail.example.com."]),
+        ("example.com", "TXT", ['"v=spf1 include:sendgrid.net ~all"']),
+        ("example.com", "CAA", ['0 issue "letsencrypt.org"', '0 issuewild ";"']),
+        ("_https._tcp.example.com", "SRV", ["10 5 443 server1.example.com."]),
+        ("example.com", "SOA", ["ns1.example.com. admin.example.com. 2024010501 3600 900 604800 300"]),
+        ("34.216.184.93.in-addr.arpa", "PTR", ["api.example.com."]),
+        ("4.114.82.140.in-addr.arpa", "PTR", ["lb-140-82-114-4-iad.github.com."]),
+        ("8.8.8.8.in-addr.arpa", "PTR", ["dns.google."]),
+        ("bank.com", "A", ["192.0.2.100"]),
+        ("evil.com", "A", ["192.168.1.1"]),
+        ("aGVsbG8=.exfil.attacker.com", "TXT", ['"ok"']),
+        ("shop.example.com", "A", ["198.51.100.80", "198.51.100.81"]),
+    ],
+)
+def test_names_answer(lab: tuple[str, int, int, list[str]], name: str, rtype: str, data: list[str]) -> None:
+    answer = namewise.resolve(name, rtype, server=f"127.0.0.1:{lab[1]}")
+    assert sorted(map(str, answer.records)) == sorted(data)
+
+
+def test_the_zone_from_a_file_is_authoritative(lab: tuple[str, int, int, list[str]]) -> None:
+    reply = namewise.query(make_query("example.com", "SOA", flags=""), f"127.0.0.1:{lab[2]}")
+    assert reply.authoritative and not reply.recursion_available
+
+
+def test_parents_refer_and_never_answer_for_children() -> None:
+    """Root, TLD and registry each give a referral for a name that another of the lab's servers knows."""
+    with Internet(None) as internet:
+        for server in internet.servers[:3]:
+            name = "google.co.uk." if server.role.name == "registry" else "example.com."
+            endpoint = server.endpoints[0]
+            reply = namewise.query(make_query(name, "A", flags=""), str(endpoint))
+            assert not reply.answer and not reply.authoritative
+            assert [rrset.type for rrset in reply.authority if rrset.type == "NS"] == ["NS"], server.role.name
+        for target in internet.routes.values():
+            assert ipaddress.ip_address(target.rpartition(":")[0].strip("[]")).is_loopback
+
+
+def test_the_real_root_zone_is_served_where_it_is(tmp_path: Path) -> None:
+    """A root zone in a file takes the place of the shipped one."""
+    shipped = (ROOT / "python/namewise/lab/zones/root.zone").read_text()
+    file = tmp_path / "root.zone"
+    file.write_text(
+        shipped.replace("2021051901", "2099010101") + "example. 172800 IN NS a.iana-servers.net.\n"
+    )
+    with Internet(str(file)) as internet:
+        root = internet.servers[0]
+        reply = namewise.query(make_query(".", "SOA", flags=""), str(root.endpoints[0]))
+        assert "2099010101" in str(reply.answer[0])
+        reply = namewise.query(make_query("x.example.", "A", flags=""), str(root.endpoints[0]))
+        assert str(reply.authority[0].owner) == "example."
+
+
+def test_explain_names_referral_alias_lame_server_and_timeout(lab: tuple[str, int, int, list[str]]) -> None:
+    control = lab[0]
+    nw("ctl", "flush", "--control", control)
+    document = explained(control, "www.example.org")
+    steps = document["steps"]
+    assert isinstance(steps, list)
+    reasons = {step["reason"] for step in steps}
+    assert {"referral", "alias", "lame", "timeout", "answer", "resolved"} <= reasons
+    by_reason = {step["reason"]: step for step in steps}
+    assert by_reason["lame"]["server"] == "198.51.100.66:53"
+    assert by_reason["timeout"]["server"] == "192.0.2.66:53"
+    total = document["total_us"]
+    assert isinstance(total, int)
+    critical = sum(step["took_us"] for step in steps if not step["parallel"])
+    assert abs(critical - total) <= total / 100
+    assert document["result"] == {
+        "rcode": "NOERROR",
+        "ede": [],
+        "answer": [
+            "www.example.org. 300 IN CNAME www.edge.example.net.",
+            "www.edge.example.net. 60 IN A 198.51.100.82",
+        ],
+    }
+
+
+def test_why_remembers_the_slow_question(lab: tuple[str, int, int, list[str]]) -> None:
+    control = lab[0]
+    nw("ctl", "flush", "--control", control)
+    namewise.resolve("www.example.org", server=f"127.0.0.1:{lab[1]}", timeout_s=10)
+    done = nw("why", "www.example.org", "--control", control)
+    assert done.returncode == 0
+    assert "timeout: no reply" in done.stdout
+    (record,) = json.loads(nw("why", "www.example.org", "--json", "--control", control).stdout)
+    jsonschema.validate(record, SCHEMA)
+    assert str(record["client"]).endswith("/udp")
+    assert nw("why", str(record["id"]), "--control", control).stdout.startswith(
+        "www.example.org. IN A: NOERROR"
+    )
+    assert "www.example.org. A" in nw("why", "--control", control).stdout
+    assert nw("why", "never.example.com", "--control", control).returncode == 2
+
+
+def test_a_cached_answer_is_explained_by_its_age(lab: tuple[str, int, int, list[str]]) -> None:
+    control = lab[0]
+    explained(control, "github.com")
+    steps = explained(control, "github.com")["steps"]
+    assert isinstance(steps, list)
+    assert steps[0]["reason"] == "cached-answer"
+    assert steps[0]["cache"]["state"] == "hit"
+    assert not any(step["server"] for step in steps)
+
+
+def test_mermaid_draws_who_was_asked(lab: tuple[str, int, int, list[str]]) -> None:
+    nw("ctl", "flush", "--control", lab[0])
+    done = nw("explain", "shop.example.com", "--mermaid", "--control", lab[0])
+    assert done.stdout.startswith("sequenceDiagram\n    participant client\n")
+    assert "resolver->>s1: com. A" in done.stdout
+    assert re.search(r"resolver-->>client: NOERROR, 3 records, ", done.stdout)
+
+
+def test_trace_asks_everybody_and_judges(lab: tuple[str, int, int, list[str]]) -> None:
+    good = nw("trace", "www.google.co.uk", "--control", lab[0])
+    assert good.returncode == 0
+    zones = [line.split()[0] for line in good.stdout.splitlines() if "  asked " in line]
+    assert zones == [".", "uk.", "co.uk.", "google.co.uk."]
+    assert good.stdout.endswith("verdict: answered, all servers agree\n")
+    bad = nw("trace", "www.example.org", "--control", lab[0])
+    assert bad.returncode == 3
+    verdict = bad.stdout.splitlines()[-1]
+    assert "ns-lame.example.org (198.51.100.66) does not serve it: REFUSED" in verdict
+    assert "ns-silent.example.org (192.0.2.66) gave no reply: timeout" in verdict
+    missing = nw("trace", "nosuch.example.com", "--control", lab[0])
+    assert (missing.returncode, "nosuch.example.com. does not exist" in missing.stdout) == (0, True)
+
+
+def test_what_no_route_covers_is_not_asked(lab: tuple[str, int, int, list[str]]) -> None:
+    """The servers of de. are real ones outside the lab: the question ends here."""
+    done = nw("explain", "example.de", "--json", "--control", lab[0])
+    document = json.loads(done.stdout)
+    if document["result"]["rcode"] == "NXDOMAIN":
+        pytest.skip("the shipped root zone has no de.")
+    assert done.returncode == 3
+    reasons = {step["reason"] for step in document["steps"] if step["server"] and step["zone"] == "de."}
+    assert reasons == {"no-route"}
+
+
+def test_once_is_quick(tmp_path: Path) -> None:
+    started = time.monotonic()
+    done = nw(
+        "lab",
+        "up",
+        "--once",
+        "--control",
+        str(tmp_path / "lab.sock"),
+        "--root-zone",
+        str(ROOT / "python/namewise/lab/zones/root.zone"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "shop.example.com. IN A: NOERROR" in done.stdout
+    assert time.monotonic() - started < 20

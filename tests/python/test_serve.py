@@ -1,0 +1,270 @@
+"""`nw serve` and `nw ctl`: from flags and from a file, reload, refusal of a broken one, drain, ports in
+use."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from commands import nw
+from dnsserver import DnsServer
+from servers import read_until, running, zone_file
+
+import namewise
+from namewise.control.client import call
+from namewise.engine import Message, make_query, make_response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+READY = "ready: "
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def address_of(name: str, port: int, *, tcp: bool = False) -> str:
+    answer = namewise.resolve(name, server=f"127.0.0.1:{port}", tcp=tcp)
+    return str(answer.records[0])
+
+
+def listening(port: int) -> str:
+    """Return a configuration that serves example.com on *port*."""
+    listen = f'[[listen]]\naddress = "127.0.0.1"\nport = {port}\n'
+    return listen + '[[zone]]\nname = "example.com"\nfile = "example.com.zone"\n'
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> str:
+    return str(tmp_path / "control.sock")
+
+
+@pytest.fixture
+def upstream() -> Iterator[DnsServer]:
+    """A resolver that knows one address for every name."""
+
+    def answer(query: Message, _: str) -> bytes:
+        question = query.question
+        assert question is not None
+        records = (
+            [namewise.RRset(str(question.name), "A", 60, ["192.0.2.99"])] if question.type == "A" else []
+        )
+        return make_response(query, flags="ra", answer=records).wire
+
+    with DnsServer(answer) as server:
+        yield server
+
+
+def test_from_flags_alone(tmp_path: Path, control: str) -> None:
+    port, file = free_port(), zone_file(tmp_path, "example.com", "192.0.2.1")
+    args = ("serve", "--listen", f"127.0.0.1:{port}", "--zone", f"example.com={file}", "--control", control)
+    with running(*args, "--workers", "2", ready=READY) as (process, lines):
+        assert lines == [f"namewise: ready: 1 zone on 127.0.0.1:{port}, control {control}, pid {process.pid}"]
+        assert address_of("www.example.com", port) == "192.0.2.1"
+        assert address_of("www.example.com", port, tcp=True) == "192.0.2.1"
+        reply = namewise.query(make_query("example.com", "SOA", flags=""), f"127.0.0.1:{port}")
+        assert reply.authoritative
+        refused = namewise.query(make_query("example.net", "A"), f"127.0.0.1:{port}")
+        assert refused.rcode == "REFUSED"
+    assert process.returncode == 0
+    assert not os.path.exists(control)
+
+
+def test_reload_changes_zones_and_says_what_changed(tmp_path: Path, control: str) -> None:
+    port = free_port()
+    zone_file(tmp_path, "example.com", "192.0.2.1")
+    config = tmp_path / "namewise.toml"
+    head = listening(port)
+    config.write_text(head)
+    with running("serve", "--config", str(config), "--control", control, ready=READY) as (process, _):
+        zone_file(tmp_path, "example.com", "192.0.2.2", serial=2)
+        zone_file(tmp_path, "example.net", "192.0.2.3")
+        config.write_text(
+            head + '[[zone]]\nname = "example.net"\nfile = "example.net.zone"\n[server]\nidentity = "ns1"\n'
+        )
+        done = nw("ctl", "reload", "--control", control)
+        assert done.returncode == 0
+        assert done.stdout.splitlines() == [
+            "reloaded, generation 2: 5 changes",
+            "  + server identity = ns1",
+            "  + zone example.net. name = example.net.",
+            f"  + zone example.net. file = {tmp_path}/example.net.zone",
+            "  + zone example.net. serial 1",
+            "  ~ zone example.com. serial 1 -> 2",
+        ]
+        assert address_of("www.example.com", port) == "192.0.2.2"
+        assert address_of("www.example.net", port) == "192.0.2.3"
+        assert nw("ctl", "reload", "--control", control).stdout == "reloaded, generation 3: no changes\n"
+        # SIGHUP does the same; the log line says when it is done.
+        zone_file(tmp_path, "example.com", "192.0.2.4", serial=3)
+        process.send_signal(signal.SIGHUP)
+        assert "~ zone example.com. serial 2 -> 3" in read_until(process.stdout, "generation 4")[-1]
+        assert address_of("www.example.com", port) == "192.0.2.4"
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("[sever]\n", 'unknown table "sever"; did you mean "server"?'),
+        ('[[zone]]\nname = "b."\nfile = "gone.zone"\n', "gone.zone: No such file or directory"),
+        ('[[zone]]\nname = "b."\nfile = "broken.zone"\n', "zone b. is not loaded:"),
+    ],
+)
+def test_a_broken_configuration_changes_nothing(tmp_path: Path, control: str, broken: str, said: str) -> None:
+    port = free_port()
+    zone_file(tmp_path, "example.com", "192.0.2.1")
+    (tmp_path / "broken.zone").write_text("www A 192.0.2.300\n")
+    config = tmp_path / "namewise.toml"
+    head = listening(port)
+    config.write_text(head)
+    with running("serve", "--config", str(config), "--control", control, ready=READY):
+        zone_file(tmp_path, "example.com", "192.0.2.2", serial=2)
+        config.write_text(head + broken)
+        done = nw("ctl", "reload", "--control", control)
+        assert done.returncode == 3
+        assert said in done.stderr
+        assert address_of("www.example.com", port) == "192.0.2.1"
+        assert call(control, "status")["generation"] == 1
+
+
+def test_listeners_come_and_go_at_a_reload(tmp_path: Path, control: str) -> None:
+    first, second = free_port(), free_port()
+    zone_file(tmp_path, "example.com", "192.0.2.1")
+    config = tmp_path / "namewise.toml"
+    config.write_text(listening(first))
+    with running("serve", "--config", str(config), "--control", control, ready=READY):
+        config.write_text(listening(second))
+        assert nw("ctl", "reload", "--control", control).returncode == 0
+        assert address_of("www.example.com", second) == "192.0.2.1"
+        with pytest.raises(namewise.ResolutionError):
+            namewise.resolve("www.example.com", server=f"127.0.0.1:{first}", attempts=1, timeout_s=2)
+
+
+def test_forwarding_caching_and_flushing(upstream: DnsServer, control: str) -> None:
+    port = free_port()
+    forward = f"127.0.0.1:{upstream.port}"
+    args = ("serve", "--listen", f"127.0.0.1:{port}", "--forward", forward, "--control", control)
+    with running(*args, ready=READY) as (_, lines):
+        assert "forwarding" in lines[-1]
+        assert address_of("www.example.com", port) == "192.0.2.99"
+        asked = len(upstream.asked)
+        assert address_of("www.example.com", port) == "192.0.2.99"
+        assert len(upstream.asked) == asked
+        held = nw("ctl", "cache", "get", "www.example.com", "A", "--control", control)
+        assert "www.example.com. A: data, age" in held.stdout
+        assert nw("ctl", "flush", "www.example.com", "--control", control).stdout.startswith("forgotten: ")
+        assert address_of("www.example.com", port) == "192.0.2.99"
+        assert len(upstream.asked) == asked + 1
+
+
+def test_status_is_for_people_and_programs(tmp_path: Path, control: str) -> None:
+    port, file = free_port(), zone_file(tmp_path, "example.com", "192.0.2.1", serial=7)
+    args = ("serve", "--listen", f"127.0.0.1:{port}", "--zone", f"example.com={file}", "--control", control)
+    with running(*args, ready=READY) as (process, _):
+        address_of("www.example.com", port)
+        text = nw("ctl", "status", "--control", control).stdout
+        assert text.startswith(f"running: pid {process.pid}, up 00:00:")
+        assert f"zone example.com. serial 7, 4 records, from {file}\n" in text
+        status = json.loads(nw("ctl", "status", "--json", "--control", control).stdout)
+        assert status["listen"] == [f"127.0.0.1:{port}/udp", f"127.0.0.1:{port}/tcp"]
+        assert status["stats"]["queries.udp4"] == 1
+        refused = nw("explain", "example.com", "--control", control)
+        assert refused.returncode == 1
+        assert "this server does not resolve names" in refused.stderr
+
+
+def test_ctl_stop_ends_it(tmp_path: Path, control: str) -> None:
+    file = zone_file(tmp_path, "example.com", "192.0.2.1")
+    args = (
+        "serve",
+        "--listen",
+        f"127.0.0.1:{free_port()}",
+        "--zone",
+        f"example.com={file}",
+        "--control",
+        control,
+    )
+    with running(*args, ready=READY) as (process, _):
+        assert nw("ctl", "stop", "--control", control).stdout == "stopping\n"
+        read_until(process.stdout, "stopped")
+        assert process.wait(timeout=30) == 0
+
+
+def test_a_second_server_is_told_who_is_there(tmp_path: Path, control: str) -> None:
+    port, file = free_port(), zone_file(tmp_path, "example.com", "192.0.2.1")
+    args = ("serve", "--listen", f"127.0.0.1:{port}", "--zone", f"example.com={file}", "--control")
+    with running(*args, control, ready=READY) as (process, _):
+        done = nw(*args, str(tmp_path / "other.sock"))
+        assert done.returncode == 4
+        assert f"cannot listen on 127.0.0.1:{port} (udp): " in done.stderr
+        assert f"(pid {process.pid}) holds the port" in done.stderr
+        done = nw("serve", "--listen", f"127.0.0.1:{free_port()}", "--recursive", "--control", control)
+        assert done.returncode == 4
+        assert f"a server (pid {process.pid}) is running with the control socket {control}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["--zone", "example.com=gone.zone"], 1, "zone example.com. is not loaded:"),
+        (["--config", "gone.toml"], 2, "cannot read gone.toml: No such file or directory"),
+        (["--recursive", "--hints", "gone.hints"], 2, "gone.hints: No such file or directory"),
+        (["--listen", "192.0.2.1:5300", "--recursive"], 4, "this machine does not have that address"),
+    ],
+)
+def test_what_cannot_be_served_is_told(args: list[str], code: int, said: str, control: str) -> None:
+    done = nw("serve", *args, "--control", control)
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+
+
+def test_systemd_hands_over_sockets_and_is_told(tmp_path: Path, control: str) -> None:
+    file = zone_file(tmp_path, "example.com", "192.0.2.1")
+    notify = str(tmp_path / "notify")
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.socket() as tcp,
+    ):
+        systemd.bind(notify)
+        udp.bind(("127.0.0.1", 0))
+        port = udp.getsockname()[1]
+        tcp.bind(("127.0.0.1", port))
+        tcp.listen()
+        # As systemd does it: descriptors from 3 on, and the number of the process that they are for.
+        starter = (
+            "import os, sys\n"
+            f"os.dup2({udp.fileno()}, 103); os.dup2({tcp.fileno()}, 104)\n"
+            "os.dup2(103, 3); os.dup2(104, 4)\n"
+            "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='2')\n"
+            "from namewise.cli import main\n"
+            "sys.exit(main(sys.argv[1:]))\n"
+        )
+        import subprocess
+        import sys
+
+        with subprocess.Popen(
+            [sys.executable, "-c", starter, "serve", "--zone", f"example.com={file}", "--control", control],
+            pass_fds=(udp.fileno(), tcp.fileno()),
+            env={**os.environ, "NOTIFY_SOCKET": notify},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                assert systemd.recv(1000).startswith(b"READY=1\n")
+                assert address_of("www.example.com", port) == "192.0.2.1"
+                assert address_of("www.example.com", port, tcp=True) == "192.0.2.1"
+                call(control, "reload")
+                assert systemd.recv(1000).startswith(b"RELOADING=1\n")
+                assert systemd.recv(1000).startswith(b"READY=1\n")
+            finally:
+                process.send_signal(signal.SIGTERM)
+                assert systemd.recv(1000) == b"STOPPING=1"
+                assert process.wait(timeout=30) == 0
