@@ -55,8 +55,8 @@ def call(
         raise ControlError(f"{path}: the server closed the connection", code="CLOSED")
     reply: dict[str, Any] = json.loads(answer)
     if not reply.pop("ok", False):
-        error = reply.get("error", {})
-        raise ControlError(error.get("message", "failed"), error.get("hint", ""), error.get("code"))
+        told = reply.get("error", {})
+        raise ControlError(told.get("message", "failed"), told.get("hint", ""), told.get("code"))
     return reply
 
 

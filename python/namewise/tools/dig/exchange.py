@@ -11,7 +11,7 @@ import os
 import socket
 import time
 
-from namewise.engine import EdnsOption, Message, make_query
+from namewise.engine import EdnsOption, Message, Name, make_query
 from namewise.tools.dig.grammar import Usage
 
 TYPE_CHECKING = False  # typing costs more time to import than a question takes
@@ -113,9 +113,6 @@ def _system_servers(family: int) -> list[str]:
 
 def query_of(lookup: Lookup, version: int | None) -> Message:
     """Return the query of *lookup* with EDNS *version*, or without EDNS if that is None."""
-    from namewise.engine import Name
-
-    flags = " ".join(flag for flag in ("aa", "tc", "rd", "ra", "ad", "cd") if lookup.flags.get(flag))
     options: list[EdnsOption] = []
     if version is not None:
         if lookup.nsid:
@@ -129,38 +126,38 @@ def query_of(lookup: Lookup, version: int | None) -> Message:
         if lookup.keepalive:
             options.append(EdnsOption(KEEPALIVE, b""))
         options += [EdnsOption(code, data) for code, data in lookup.options]
-    word = _flag_word(flags, lookup)
-    edns = {} if version is None else {"dnssec_ok": lookup.dnssec, "version": version, "options": options}
-    payload = None if version is None else lookup.bufsize
-    query = make_query(
-        Name(lookup.name),
-        lookup.rtype,
-        lookup.rclass,
-        id=lookup.qid,
-        flags=word,
-        opcode=lookup.opcode,
-        udp_payload=payload,
-        **edns,
-    )
+    query = _made(lookup, version, options, lookup.qid)
     if lookup.padding and version is not None:
         short = -(len(query.wire) + 4) % lookup.padding
-        edns["options"] = [*options, EdnsOption(PADDING, bytes(short))]
-        query = make_query(
-            Name(lookup.name),
-            lookup.rtype,
-            lookup.rclass,
-            id=query.id,
-            flags=word,
-            opcode=lookup.opcode,
-            udp_payload=payload,
-            **edns,
-        )
+        query = _made(lookup, version, [*options, EdnsOption(PADDING, bytes(short))], query.id)
     return query
 
 
-def _flag_word(flags: str, lookup: Lookup) -> int:
-    bits = {"aa": 0x0400, "tc": 0x0200, "rd": 0x0100, "ra": 0x0080, "ad": 0x0020, "cd": 0x0010}
-    return sum(bits[flag] for flag in flags.split()) | (0x0040 if lookup.flags.get("z") else 0)
+def _made(lookup: Lookup, version: int | None, options: list[EdnsOption], number: int | None) -> Message:
+    name, word = Name(lookup.name), _flag_word(lookup)
+    if version is None:
+        return make_query(
+            name, lookup.rtype, lookup.rclass, id=number, flags=word, opcode=lookup.opcode, udp_payload=None
+        )
+    return make_query(
+        name,
+        lookup.rtype,
+        lookup.rclass,
+        id=number,
+        flags=word,
+        opcode=lookup.opcode,
+        udp_payload=lookup.bufsize,
+        dnssec_ok=lookup.dnssec,
+        version=version,
+        options=options,
+    )
+
+
+_BITS = {"aa": 0x0400, "tc": 0x0200, "rd": 0x0100, "ra": 0x0080, "z": 0x0040, "ad": 0x0020, "cd": 0x0010}
+
+
+def _flag_word(lookup: Lookup) -> int:
+    return sum(bit for flag, bit in _BITS.items() if lookup.flags.get(flag))
 
 
 def ask(
