@@ -13,7 +13,7 @@ const PROHIBITED: Verdict = Verdict::Refuse(Rcode::REFUSED, Ede::PROHIBITED);
 
 /// Whether *client* is answered at all; and whether it may have recursion, which the header of every reply says (RA).
 #[inline]
-pub(crate) fn client(snapshot: &Snapshot, client: IpAddr, draft: &mut Draft<'_>) -> Verdict {
+pub(crate) fn client(snapshot: &Snapshot, client: IpAddr, draft: &mut Draft<'_, '_>) -> Verdict {
     draft.ra = snapshot.recurses_for(client);
     // A zone may admit a client that the server's list does not: the decision then waits for the route.
     if snapshot.plan().acls.query.allows(client) || snapshot.any_zone_acl() {

@@ -5,9 +5,9 @@ use nw_wire::{Ede, Flags, Rcode, Writer};
 use crate::stats::{Counter, Stats};
 
 /// A reply under construction.
-pub(crate) struct Draft<'o> {
-    /// The message; holds the question from the start.
-    pub(crate) out: Writer<'o>,
+pub(crate) struct Draft<'w, 'o> {
+    /// The message; holds the question from the start. Borrowed: a writer is large and must not be moved about.
+    pub(crate) out: &'w mut Writer<'o>,
     /// The outcome, all twelve bits.
     pub(crate) rcode: Rcode,
     /// Authoritative answer.
@@ -26,10 +26,10 @@ pub(crate) struct Draft<'o> {
     pub(crate) kind: Kind,
 }
 
-impl<'o> Draft<'o> {
+impl<'w, 'o> Draft<'w, 'o> {
     /// An empty reply.
     #[inline]
-    pub(crate) fn new(out: Writer<'o>) -> Draft<'o> {
+    pub(crate) fn new(out: &'w mut Writer<'o>) -> Draft<'w, 'o> {
         Draft {
             out,
             rcode: Rcode::NOERROR,

@@ -30,22 +30,31 @@ pub(crate) fn limit(query: &Query<'_>, transport: Transport, server: &ServerPlan
     }
 }
 
-/// Begin the reply to *query* in *room*: its question in the client's case, and what must be said at the end kept free.
-///
-/// `room`: at least 512 octets, which any question with OPT and NSID fits.
+/// A writer for the reply to *query*, bounded by what the client takes and we send.
 #[inline]
-pub(crate) fn begin<'o>(
+pub(crate) fn writer<'o>(
     query: &Query<'_>,
     transport: Transport,
     server: &ServerPlan,
     room: &'o mut [u8],
 ) -> Writer<'o> {
-    let mut out = Writer::new(room, limit(query, transport, server), query.id, Flags::default());
+    Writer::new(room, limit(query, transport, server), query.id, Flags::default())
+}
+
+/// Write the question in the client's case, and keep free what must be said at the end.
+///
+/// `out`: with room for at least 512 octets, which any question with OPT and NSID fits.
+#[inline]
+pub(crate) fn begin<'w, 'o>(
+    out: &'w mut Writer<'o>,
+    query: &Query<'_>,
+    server: &ServerPlan,
+) -> Draft<'w, 'o> {
     let kept = opt_octets(query, server);
     out.question(query.qname, query.qtype, query.qclass)
         .and_then(|()| out.reserve(kept))
         .expect("a question of at most 271 octets and 143 of OPT fit in 512");
-    out
+    Draft::new(out)
 }
 
 /// Write what comes last and the header; the length of the message.
@@ -53,7 +62,7 @@ pub(crate) fn begin<'o>(
 /// `told`: further extended errors with their text, from the resolver.
 #[inline]
 pub(crate) fn finish(
-    mut draft: Draft<'_>,
+    draft: &mut Draft<'_, '_>,
     query: &Query<'_>,
     server: &ServerPlan,
     told: &[(Ede, String)],
@@ -62,7 +71,7 @@ pub(crate) fn finish(
     let tsig = draft.tsig.take();
     if query.edns.is_some() {
         draft.out.reserve(tsig.as_ref().map_or(0, Vec::len)).expect("room for it was kept");
-        write_opt(&mut draft, query, server, told);
+        write_opt(draft, query, server, told);
         draft.out.release();
     }
     if let Some(tsig) = tsig {
@@ -94,7 +103,7 @@ fn opt_octets(query: &Query<'_>, server: &ServerPlan) -> usize {
 }
 
 #[inline]
-fn write_opt(draft: &mut Draft<'_>, query: &Query<'_>, server: &ServerPlan, told: &[(Ede, String)]) {
+fn write_opt(draft: &mut Draft<'_, '_>, query: &Query<'_>, server: &ServerPlan, told: &[(Ede, String)]) {
     let mut head = [0u8; OPT_HEAD];
     head[1..3].copy_from_slice(&RrType::OPT.0.to_be_bytes());
     head[3..5].copy_from_slice(&server.udp_payload.to_be_bytes());
@@ -107,7 +116,12 @@ fn write_opt(draft: &mut Draft<'_>, query: &Query<'_>, server: &ServerPlan, told
 }
 
 #[cold]
-fn write_options(draft: &mut Draft<'_>, head: [u8; OPT_HEAD], nsid: Option<&[u8]>, told: &[(Ede, String)]) {
+fn write_options(
+    draft: &mut Draft<'_, '_>,
+    head: [u8; OPT_HEAD],
+    nsid: Option<&[u8]>,
+    told: &[(Ede, String)],
+) {
     let mut opt = [0u8; OPT_HEAD + OPTION_HEAD + MOST_NSID + 2 * (OPTION_HEAD + 2 + MOST_TEXT)];
     opt[..OPT_HEAD].copy_from_slice(&head);
     let mut at = OPT_HEAD;

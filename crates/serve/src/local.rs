@@ -58,7 +58,7 @@ pub(crate) fn find<'l>(names: &'l [Local], qname: NameRef<'_>) -> Option<&'l Loc
 }
 
 /// Write what the name says, or that it says nothing of another type.
-pub(crate) fn answer(local: &Local, query: &Query<'_>, draft: &mut Draft<'_>) -> Verdict {
+pub(crate) fn answer(local: &Local, query: &Query<'_>, draft: &mut Draft<'_, '_>) -> Verdict {
     (draft.rcode, draft.aa, draft.ra, draft.kind) = (Rcode::NOERROR, true, false, Kind::Local);
     if matches!(query.qtype, RrType::TXT | RrType::ANY) {
         let written = draft.out.record(Section::Answer, query.qname, RrType::TXT, Class::CH, 0, &local.rdata);

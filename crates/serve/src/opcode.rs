@@ -24,7 +24,7 @@ pub(crate) fn unknown(_opcode: Opcode) -> Rcode {
 
 /// A client that speaks a later version of EDNS is told ours, in an OPT without anything else.
 #[inline]
-pub(crate) fn edns_version(query: &Query<'_>, draft: &mut Draft<'_>) -> Verdict {
+pub(crate) fn edns_version(query: &Query<'_>, draft: &mut Draft<'_, '_>) -> Verdict {
     match query.edns {
         Some(edns) if edns.version > 0 => {
             draft.rcode = Rcode::BADVERS;
@@ -36,12 +36,12 @@ pub(crate) fn edns_version(query: &Query<'_>, draft: &mut Draft<'_>) -> Verdict 
 
 /// A signed question needs a key, and there is none.
 #[inline]
-pub(crate) fn tsig(query: &Query<'_>, draft: &mut Draft<'_>) -> Verdict {
+pub(crate) fn tsig(query: &Query<'_>, draft: &mut Draft<'_, '_>) -> Verdict {
     if query.signed { bad_key(query, draft) } else { Verdict::Continue }
 }
 
 #[cold]
-fn bad_key(query: &Query<'_>, draft: &mut Draft<'_>) -> Verdict {
+fn bad_key(query: &Query<'_>, draft: &mut Draft<'_, '_>) -> Verdict {
     draft.refuse(Rcode::NOTAUTH, Ede::PROHIBITED);
     draft.tsig = unknown_key(query.packet);
     let octets = draft.tsig.as_ref().map_or(0, Vec::len);

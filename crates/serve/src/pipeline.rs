@@ -44,7 +44,7 @@ pub struct Desk<'d> {
 
 /// The stages of an ordinary question, in their order.
 #[inline]
-fn stages(desk: &Desk<'_>, query: &Query<'_>, from: From, draft: &mut Draft<'_>) -> Result<(), Verdict> {
+fn stages(desk: &Desk<'_>, query: &Query<'_>, from: From, draft: &mut Draft<'_, '_>) -> Result<(), Verdict> {
     opcode::edns_version(query, draft).go()?;
     // Here signatures of transactions are checked (RFC 8945); without keys every signed question is NOTAUTH.
     opcode::tsig(query, draft).go()?;
@@ -89,12 +89,13 @@ pub fn complete(desk: &Desk<'_>, pending: &Pending, resolution: &Resolution, roo
     let made = catch_unwind(AssertUnwindSafe(|| {
         let query = Query::parse(&pending.packet).ok()?;
         let server = &desk.snapshot.plan().server;
-        let mut draft = Draft::new(finish::begin(&query, pending.transport, server, room));
+        let mut out = finish::writer(&query, pending.transport, server, room);
+        let mut draft = finish::begin(&mut out, &query, server);
         draft.ra = true;
         draft.kind = Kind::Resolved;
         draft.rcode = resolution.rcode;
         draft.truncated = write_resolution(&mut draft, &pending.ask.before, resolution).is_err();
-        Some(send(desk, draft, &query, &resolution.ede))
+        Some(send(desk, &mut draft, &query, &resolution.ede))
     }));
     match made {
         Ok(Some(length)) => length,
@@ -114,12 +115,13 @@ pub fn give_up(desk: &Desk<'_>, pending: &Pending, ede: Ede, room: &mut [u8]) ->
 pub fn message(question: &ClientQuestion, resolution: &Resolution) -> Vec<u8> {
     let mut room = vec![0; usize::from(u16::MAX)];
     let flags = Flags::default().with_qr(true).with_rd(true).with_ra(true).with_rcode(resolution.rcode);
-    let mut draft = Draft::new(Writer::new(&mut room, usize::from(u16::MAX), 0, flags));
+    let mut out = Writer::new(&mut room, usize::from(u16::MAX), 0, flags);
+    let draft = &mut Draft::new(&mut out);
     draft
         .out
         .question(question.name.as_ref(), question.rtype, question.class)
         .expect("a question fits in 65,535 octets");
-    let truncated = write_resolution(&mut draft, &[], resolution).is_err();
+    let truncated = write_resolution(draft, &[], resolution).is_err();
     draft.out.set_flags(flags.with_tc(truncated).with_cd(question.checking_disabled));
     let length = draft.out.finish();
     room.truncate(length);
@@ -158,19 +160,20 @@ fn handle_guarded(
         Err(unwelcome) => return refuse_packet(desk, unwelcome, room),
     };
     let server = &desk.snapshot.plan().server;
-    let mut draft = Draft::new(finish::begin(&query, from.transport, server, room));
+    let mut out = finish::writer(&query, from.transport, server, room);
+    let mut draft = finish::begin(&mut out, &query, server);
     match stages(desk, &query, from, &mut draft) {
         Ok(()) | Err(Verdict::Continue | Verdict::Answer) => {}
         Err(Verdict::Drop) => return Handled::Drop,
         Err(Verdict::Refuse(rcode, ede)) => draft.refuse(rcode, ede),
         Err(Verdict::Ask(ask)) => return later(*ask, packet, client, from.transport),
     }
-    Handled::Reply(send(desk, draft, &query, &[]))
+    Handled::Reply(send(desk, &mut draft, &query, &[]))
 }
 
 /// Finish the message and count it.
 #[inline]
-fn send(desk: &Desk<'_>, draft: Draft<'_>, query: &Query<'_>, told: &[(Ede, String)]) -> usize {
+fn send(desk: &Desk<'_>, draft: &mut Draft<'_, '_>, query: &Query<'_>, told: &[(Ede, String)]) -> usize {
     draft.kind.counter(desk.stats).add(1);
     desk.stats.rcode(draft.rcode);
     if draft.truncated {
@@ -212,9 +215,11 @@ fn servfail(
     // Built from nothing that could panic again: the quick half of the reader, no zone, no cache.
     let made = catch_unwind(AssertUnwindSafe(|| {
         let query = Query::parse(packet).ok().filter(|_| header.flags.opcode() == Opcode::QUERY)?;
-        let mut draft = Draft::new(finish::begin(&query, transport, &desk.snapshot.plan().server, room));
+        let server = &desk.snapshot.plan().server;
+        let mut out = finish::writer(&query, transport, server, room);
+        let mut draft = finish::begin(&mut out, &query, server);
         draft.refuse(Rcode::SERVFAIL, ede);
-        Some(send(desk, draft, &query, &[]))
+        Some(send(desk, &mut draft, &query, &[]))
     }));
     match made {
         Ok(Some(length)) => Some(length),
@@ -223,7 +228,11 @@ fn servfail(
 }
 
 /// Write aliases of ours, then what the resolver found. Full: something the client needs did not fit.
-fn write_resolution(draft: &mut Draft<'_>, before: &[Rrset], resolution: &Resolution) -> Result<(), Full> {
+fn write_resolution(
+    draft: &mut Draft<'_, '_>,
+    before: &[Rrset],
+    resolution: &Resolution,
+) -> Result<(), Full> {
     for rrset in before.iter().chain(&resolution.answer) {
         draft.out.rrset(Section::Answer, rrset)?;
     }

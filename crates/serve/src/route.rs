@@ -44,7 +44,7 @@ pub(crate) fn choose<'s>(
     snapshot: &'s Snapshot,
     query: &Query<'_>,
     client: IpAddr,
-    draft: &Draft<'_>,
+    draft: &Draft<'_, '_>,
 ) -> Route<'s> {
     if query.qclass != Class::IN {
         return other_class(snapshot, query);
@@ -72,7 +72,7 @@ pub(crate) fn from_zone(
     zone: &Zone,
     query: &Query<'_>,
     transport: Transport,
-    draft: &mut Draft<'_>,
+    draft: &mut Draft<'_, '_>,
 ) -> Verdict {
     let question = ZoneQuestion {
         qname: query.qname,
@@ -80,7 +80,7 @@ pub(crate) fn from_zone(
         dnssec_ok: query.dnssec_ok(),
         transport_udp: transport == Transport::Udp && snapshot.plan().server.minimal_any,
     };
-    let outcome = zone.answer(&question, &mut draft.out);
+    let outcome = zone.answer(&question, draft.out);
     (draft.rcode, draft.aa, draft.truncated) = (outcome.rcode, outcome.aa, outcome.truncated);
     draft.ede[0] = outcome.ede;
     draft.kind = match outcome.kind {
@@ -99,7 +99,7 @@ pub(crate) fn from_zone(
 
 /// A client that asks for recursion gets what lies behind a referral or an alias that leads out of the zone.
 #[cold]
-fn beyond_the_zone(kind: AnswerKind, query: &Query<'_>, draft: &mut Draft<'_>) -> Verdict {
+fn beyond_the_zone(kind: AnswerKind, query: &Query<'_>, draft: &mut Draft<'_, '_>) -> Verdict {
     let (name, before) = match kind {
         AnswerKind::Referral => (query.qname.to_name(), Vec::new()),
         AnswerKind::Alias => match last_target(draft) {
@@ -112,7 +112,7 @@ fn beyond_the_zone(kind: AnswerKind, query: &Query<'_>, draft: &mut Draft<'_>) -
 }
 
 /// Where the chain of aliases in the draft ends, and the chain itself. None: it comes round to itself.
-fn last_target(draft: &mut Draft<'_>) -> Option<(Name, Vec<Rrset>)> {
+fn last_target(draft: &mut Draft<'_, '_>) -> Option<(Name, Vec<Rrset>)> {
     let mut bytes = draft.out.written().to_vec();
     let counts = draft.out.counts();
     let header =
@@ -156,7 +156,7 @@ fn answer_end(bytes: &[u8], count: u16) -> Option<usize> {
 
 /// Answer from the cache, or ask for a lookup.
 #[inline]
-pub(crate) fn from_cache(desk: &Desk<'_>, query: &Query<'_>, draft: &mut Draft<'_>) -> Verdict {
+pub(crate) fn from_cache(desk: &Desk<'_>, query: &Query<'_>, draft: &mut Draft<'_, '_>) -> Verdict {
     let wanted = HitQuestion {
         name: query.qname,
         rtype: query.qtype,
@@ -164,7 +164,7 @@ pub(crate) fn from_cache(desk: &Desk<'_>, query: &Query<'_>, draft: &mut Draft<'
         dnssec_ok: query.dnssec_ok(),
         checking_disabled: query.flags.cd(),
     };
-    let Some(hit) = desk.cache.and_then(|cache| cache.hit(&wanted, desk.now, &mut draft.out)) else {
+    let Some(hit) = desk.cache.and_then(|cache| cache.hit(&wanted, desk.now, draft.out)) else {
         desk.stats.cache_misses.add(1);
         return Verdict::Ask(Box::new(Ask {
             question: question(query, query.qname.to_name()),
@@ -177,7 +177,7 @@ pub(crate) fn from_cache(desk: &Desk<'_>, query: &Query<'_>, draft: &mut Draft<'
 }
 
 #[inline]
-fn take_hit(hit: Hit, draft: &mut Draft<'_>) {
+fn take_hit(hit: Hit, draft: &mut Draft<'_, '_>) {
     (draft.rcode, draft.truncated, draft.kind) = (hit.rcode, hit.truncated, Kind::Cached);
     if let Some(ede) = hit.failure {
         draft.rcode = Rcode::SERVFAIL;

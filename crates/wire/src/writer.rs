@@ -269,7 +269,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Write the header and return the length of the message.
-    pub fn finish(self) -> usize {
+    pub fn finish(&mut self) -> usize {
         let header = Header { id: self.id, flags: self.flags, counts: self.counts };
         self.buf[..HEADER].copy_from_slice(&header.to_wire());
         self.at

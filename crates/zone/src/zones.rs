@@ -149,15 +149,18 @@ impl Zones {
         }
         let wire = name.wire();
         let starts = LabelStarts::of(wire);
-        let deepest = (127 - self.depths.leading_zeros() as usize).min(starts.count()).min(most);
-        let mut hashes = [START; 128];
-        for n in 1..=deepest {
-            hashes[n] = extend(hashes[n - 1], starts.label(wire, n));
+        let most = starts.count().min(most).min(127);
+        let mut depths = self.depths & (u128::MAX >> (127 - most));
+        // Zones stand at few depths: hashing each suffix by itself is less work than keeping all hashes.
+        while depths != 0 {
+            let depth = 127 - depths.leading_zeros() as usize;
+            let hash = (1..=depth).fold(START, |hash, n| extend(hash, starts.label(wire, n)));
+            if let Some(zone) = self.at(hash, &wire[starts.suffix(depth)..]) {
+                return Some(zone);
+            }
+            depths &= !(1 << depth);
         }
-        (0..=deepest)
-            .rev()
-            .filter(|&n| self.depths >> n & 1 != 0)
-            .find_map(|n| self.at(hashes[n], &wire[starts.suffix(n)..]))
+        None
     }
 }
 
