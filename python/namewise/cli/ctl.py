@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from namewise.cli.failure import Failure
 from namewise.cli.options import Options
+from namewise.cli.progress import Progress
 
 if TYPE_CHECKING:
     from namewise.cli.options import Parsed
@@ -107,7 +108,8 @@ def rtype(words: list[str]) -> str | None:
 
 
 def _print(parsed: Parsed, verb: str, args: dict[str, Any], printer: Any) -> int:
-    answer = ask(parsed.one("--control"), verb, args)
+    with Progress(verb):
+        answer = ask(parsed.one("--control"), verb, args)
     if "--json" in parsed:
         import json
 

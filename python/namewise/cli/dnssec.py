@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from namewise.cli.failure import Failure, bad_name
 from namewise.cli.options import Options
+from namewise.cli.progress import Progress
 
 HELP = """\
 usage: nw dnssec verify FILE [--origin NAME] [--at TIME] [--json]
@@ -48,7 +49,8 @@ def run(args: list[str]) -> int:
         raise bad_name(error) from None
     except ZoneFileError as error:
         raise Failure(str(error)) from None
-    report = verify_zone(zone, now)
+    with Progress(f"verifying {path}"):
+        report = verify_zone(zone, now)
     if "--json" in parsed:
         import json
 

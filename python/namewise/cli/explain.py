@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from namewise.cli.failure import Failure
 from namewise.cli.options import Options
+from namewise.cli.progress import Progress
 
 if TYPE_CHECKING:
     from namewise.cli.options import Parsed
@@ -43,7 +44,8 @@ def run(args: list[str]) -> int:
     from namewise.tools import explain
 
     parsed = _OPTIONS.read(args)
-    document = resolve(parsed)
+    with Progress(f"resolving {parsed.words[0]}"):
+        document = resolve(parsed)
     if "--json" in parsed:
         import json
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from namewise.cli.failure import Failure
 from namewise.cli.options import Options
+from namewise.cli.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,10 +50,11 @@ def run(args: list[str]) -> int:
     parsed = options.read(args)
     target, kind = Name(name(parsed.words[0])), rtype(parsed.words[1:]) or "A"
     file = parsed.one("--hints")
-    if file is not None or "--direct" in parsed:
-        done = trace.walk(target, kind, _hints(file), trace.direct)
-    else:
-        done = _through_server(parsed.one("--control"), target, kind)
+    with Progress(f"walking to {target}"):
+        if file is not None or "--direct" in parsed:
+            done = trace.walk(target, kind, _hints(file), trace.direct)
+        else:
+            done = _through_server(parsed.one("--control"), target, kind)
     if "--json" in parsed:
         import json
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from namewise.cli.failure import Failure, bad_name
 from namewise.cli.options import Options
+from namewise.cli.progress import Progress
 
 if TYPE_CHECKING:
     from namewise.cli.options import Parsed
@@ -51,7 +52,8 @@ def check(parsed: Parsed) -> int:
         name = Name(origin)
     except BadName as error:
         raise bad_name(error) from None
-    zone, findings, errors = Zone.check_file(name, path)
+    with Progress(f"reading {path}"):
+        zone, findings, errors = Zone.check_file(name, path)
     if "--json" in parsed:
         import json
 

@@ -155,7 +155,9 @@ class ServerTable(Table):
     drain: Duration = setting(5_000, "How long running questions may take to finish after SIGTERM.")
     state: Path | None = setting(
         None,
-        "Folder for what must outlive a restart; not set: `/var/lib/namewise` as root, else "
+        "Folder for what must outlive a restart. It is made, with mode 0700, when the server starts; "
+        "nothing is kept "
+        "there yet. Not set: `/var/lib/namewise` as root, else "
         "`$XDG_STATE_HOME/namewise`.",
         applies="restart",
     )

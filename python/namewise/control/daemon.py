@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from namewise.backends.file import FileSource
 from namewise.compile import plan_bytes, read_inputs
 from namewise.config import diff
+from namewise.config.paths import private_folder
 from namewise.config.values import Endpoint
 from namewise.control.channel import Channel
 from namewise.control.client import ControlError
@@ -98,6 +99,8 @@ class Daemon:
         self._channel = Channel(self.control_path, self._verbs())
         self._channel.allow(config.control.users)
         prepared = self.sockets.prepare(config.listen, config.worker_count())
+        if config.server.state is not None:
+            _make_state(config.server.state)
         await self._channel.open()
         self.engine = Engine(config.worker_count())
         self._publish(candidate, prepared)
@@ -266,6 +269,15 @@ class Daemon:
         if self.config.resolver is None:
             hint = "Add a [resolver] table to the configuration, or start with --recursive."
             raise ControlError("this server does not resolve names", hint, "NO_RESOLVER")
+
+
+def _make_state(folder: str) -> None:
+    try:
+        private_folder(folder)
+    except OSError as error:
+        raise ControlError(
+            f"{folder}: {error.strerror or error}", "Name another with --state.", "STATE"
+        ) from None
 
 
 def _probe(snapshot: Snapshot, zones: Refreshed) -> None:
