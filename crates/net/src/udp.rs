@@ -9,13 +9,12 @@
 //! was not full emptied the socket, so that the next step is to wait (readiness is edge-triggered: what comes after the
 //! receive wakes again). After some full batches in a row the worker's other tasks get their turn.
 
-use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use nw_serve::{Handled, Transport, pipeline};
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::io::unix::AsyncFd;
 
 use crate::listen::Listener;
 use crate::mmsg::{self, BATCH, Batch};
@@ -26,7 +25,8 @@ const TURN: u32 = 4;
 
 /// Serve one socket until it is retired.
 pub(crate) async fn serve(worker: Rc<Worker>, listener: Listener, retire: Rc<Retire>) {
-    let Ok(socket) = UdpSocket::from_std(listener.socket.into()) else {
+    // Only readability is waited for: an interest in writability would wake the worker each time a reply has left.
+    let Ok(socket) = AsyncFd::with_interest(listener.socket, Interest::READABLE) else {
         return worker.shared.events.fault(format!("{}/udp: cannot wait for datagrams", listener.address));
     };
     let socket = Rc::new(socket);
@@ -34,12 +34,20 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: Listener, retire: Rc<Ret
     let mut retired = std::pin::pin!(retire.wait());
     let mut full = 0;
     loop {
-        tokio::select! {
+        let mut ready = tokio::select! {
             biased;
-            ready = socket.readable() => if ready.is_err() { return },
+            ready = socket.readable() => match ready {
+                Ok(ready) => ready,
+                Err(_) => return,
+            },
             () = &mut retired => return,
         };
-        let received = receive(&socket, &mut batch);
+        // An error is one of a datagram that was sent (ICMP), or there is nothing: neither is about what comes next.
+        let received = batch.receive(socket.as_fd()).unwrap_or(0);
+        if received < BATCH {
+            // A batch that was not full emptied the socket: the next step is to wait.
+            ready.clear_ready();
+        }
         if received > 0 {
             answer(&worker, &socket, &mut batch, received);
         }
@@ -51,19 +59,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: Listener, retire: Rc<Ret
     }
 }
 
-/// Take a batch. One that is not full emptied the socket, which counts as "would block": the next step is to wait.
-fn receive(socket: &UdpSocket, batch: &mut Batch) -> usize {
-    let mut received = 0;
-    // An error is one of a datagram that was sent (ICMP), or there is nothing: neither is about what comes next.
-    let _ = socket.try_io(Interest::READABLE, || {
-        received = batch.receive(socket.as_fd())?;
-        if received < BATCH { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-    });
-    received
-}
-
 /// Answer every packet of a batch.
-fn answer(worker: &Rc<Worker>, socket: &Rc<UdpSocket>, batch: &mut Batch, received: usize) {
+fn answer(worker: &Rc<Worker>, socket: &Rc<AsyncFd<OwnedFd>>, batch: &mut Batch, received: usize) {
     let state = worker.state();
     let desk = state.desk(worker.now(), &worker.stats);
     for i in 0..received {
