@@ -1,11 +1,14 @@
 """`make bench`: namewise and the installed peers side by side, as ratios of one run.
 
-Absolute figures drift by a fifth between runs on a shared machine; only ratios taken side by side count, and differences under
-10 % count for nothing. Servers take turns round by round; the runs with the most steal are dropped; medians are printed.
+Absolute figures drift by a fifth between runs on a shared machine; only ratios taken side by side count, and
+differences under
+10 % count for nothing. Servers take turns round by round; the runs with the most steal are dropped; medians
+are printed.
 
     python -m bench [--row F1]... [--full] [--fresh] [--json FILE]
 
-Rows that were measured are kept in bench/out/results.json, so that a long run can be resumed; --fresh forgets them.
+Rows that were measured are kept in bench/out/results.json, so that a long run can be resumed; --fresh
+forgets them.
 """
 
 from __future__ import annotations
@@ -23,11 +26,18 @@ from bench.measure import Run
 from bench.servers import AUTHORITATIVE, CACHES, PEERS_ROOT, Server, Zone
 
 RESULTS = data.OUT / "results.json"
-# The best peers of each row in PERFORMANCE terms: the quick run measures only these, --full all that are installed.
+# The best peers of each row in PERFORMANCE terms: the quick run measures only these, --full all that are
+# installed.
 BEST = {
-    "F1": {"NSD", "Knot"}, "F2": {"NSD", "Knot"}, "F3": {"NSD D13", "Knot", "NSD"}, "F4": {"BIND", "NSD"},
-    "F5": {"Unbound", "dnsdist"}, "F6": {"dnsdist"}, "F8": {"Unbound"}, "F9": {"NSD", "Knot"},
-}  # fmt: skip
+    "F1": {"NSD", "Knot"},
+    "F2": {"NSD", "Knot"},
+    "F3": {"NSD D13", "Knot", "NSD"},
+    "F4": {"BIND", "NSD"},
+    "F5": {"Unbound", "dnsdist"},
+    "F6": {"dnsdist"},
+    "F8": {"Unbound"},
+    "F9": {"NSD", "Knot"},
+}
 
 
 def kept(runs: list[Run]) -> list[Run]:
@@ -68,11 +78,15 @@ class Bench:
 
     def f1(self) -> dict[str, list[Run]]:
         origin, file = data.names_zone()
-        return self.authoritative("F1", Zone(origin, file), data.query(f"host1.{origin}", "A"), data.names_queries())
+        return self.authoritative(
+            "F1", Zone(origin, file), data.query(f"host1.{origin}", "A"), data.names_queries()
+        )
 
     def f2(self) -> dict[str, list[Run]]:
         origin, file = data.delegations_zone()
-        return self.authoritative("F2", Zone(origin, file), data.query(f"www.domain1.{origin}", "A"), data.delegations_queries())
+        return self.authoritative(
+            "F2", Zone(origin, file), data.query(f"www.domain1.{origin}", "A"), data.delegations_queries()
+        )
 
     def f3(self) -> dict[str, list[Run]]:
         origin, file = data.delegations_zone()
@@ -115,7 +129,10 @@ class Bench:
             stolen = measure.steal_s()
             with measure.serving(server, zone, probe, core=None) as (pid, _, first):
                 return Run(
-                    server.name, first_answer_s=first, pss_mib=measure.pss_mib(pid), steal=(measure.steal_s() - stolen) / first
+                    server.name,
+                    first_answer_s=first,
+                    pss_mib=measure.pss_mib(pid),
+                    steal=(measure.steal_s() - stolen) / first,
                 )
 
         return self.rotate(row, AUTHORITATIVE, one)
@@ -139,18 +156,53 @@ class Bench:
         return self.rotate(row, CACHES, one)
 
 
-# Row: title, the figure (label and how to read it), the target for namewise divided by the best peer, and whether more is better.
+# Row: title, the figure (label and how to read it), the target for namewise divided by the best peer, and
+# whether more is better.
 Figure = tuple[str, Callable[[Run], float], float | None, bool]
 ROWS: dict[str, tuple[str, list[Figure]]] = {
-    "F1": ("authoritative UDP, 100k names / 400k RRs", [("CPU us/q", lambda r: r.cpu_us, 0.78, False), ("user us/q", lambda r: r.user_us, 0.35, False), ("q/s", lambda r: r.rate, None, True)]),
-    "F2": ("authoritative UDP, 1M-RR delegation zone", [("CPU us/q", lambda r: r.cpu_us, 0.72, False), ("user us/q", lambda r: r.user_us, 0.35, False), ("q/s", lambda r: r.rate, None, True)]),
+    "F1": (
+        "authoritative UDP, 100k names / 400k RRs",
+        [
+            ("CPU us/q", lambda r: r.cpu_us, 0.78, False),
+            ("user us/q", lambda r: r.user_us, 0.35, False),
+            ("q/s", lambda r: r.rate, None, True),
+        ],
+    ),
+    "F2": (
+        "authoritative UDP, 1M-RR delegation zone",
+        [
+            ("CPU us/q", lambda r: r.cpu_us, 0.72, False),
+            ("user us/q", lambda r: r.user_us, 0.35, False),
+            ("q/s", lambda r: r.rate, None, True),
+        ],
+    ),
     "F3": ("1M-RR zone file to first right answer", [("seconds", lambda r: r.first_answer_s, 0.85, False)]),
     "F4": ("memory after that load", [("PSS MiB", lambda r: r.pss_mib, 0.75, False)]),
-    "F5": ("cache hit UDP, 10k names", [("CPU us/q", lambda r: r.cpu_us, 0.80, False), ("user us/q", lambda r: r.user_us, 0.35, False), ("q/s", lambda r: r.rate, None, True)]),
-    "F6": ("hits at 20,000 q/s: latency", [("p99 us", lambda r: r.p99_us, 0.80, False), ("p50 us", lambda r: r.p50_us, None, False), ("p99.9 us", lambda r: r.p999_us, None, False)]),
-    "F8": ("hits at 20,000 q/s: CPU", [("CPU us/q", lambda r: r.cpu_us, 1.00, False), ("user us/q", lambda r: r.user_us, None, False)]),
-    "F9": ("signed 100k-name zone, DO set", [("q/s", lambda r: r.rate, 1.40, True), ("CPU us/q", lambda r: r.cpu_us, None, False)]),
-}  # fmt: skip
+    "F5": (
+        "cache hit UDP, 10k names",
+        [
+            ("CPU us/q", lambda r: r.cpu_us, 0.80, False),
+            ("user us/q", lambda r: r.user_us, 0.35, False),
+            ("q/s", lambda r: r.rate, None, True),
+        ],
+    ),
+    "F6": (
+        "hits at 20,000 q/s: latency",
+        [
+            ("p99 us", lambda r: r.p99_us, 0.80, False),
+            ("p50 us", lambda r: r.p50_us, None, False),
+            ("p99.9 us", lambda r: r.p999_us, None, False),
+        ],
+    ),
+    "F8": (
+        "hits at 20,000 q/s: CPU",
+        [("CPU us/q", lambda r: r.cpu_us, 1.00, False), ("user us/q", lambda r: r.user_us, None, False)],
+    ),
+    "F9": (
+        "signed 100k-name zone, DO set",
+        [("q/s", lambda r: r.rate, 1.40, True), ("CPU us/q", lambda r: r.cpu_us, None, False)],
+    ),
+}
 
 
 def table(row: str, runs: dict[str, list[dict[str, object]]], marks: list[str]) -> Iterable[str]:
@@ -159,7 +211,11 @@ def table(row: str, runs: dict[str, list[dict[str, object]]], marks: list[str]) 
     measured = {name: kept([Run(**run) for run in some]) for name, some in runs.items()}  # type: ignore[arg-type]
     yield f"{row}  {title}{'  [' + '; '.join(marks) + ']' if marks else ''}"
     for variant in sorted({name.partition(" NSEC")[1] + name.partition(" NSEC")[2] for name in measured}):
-        group = {name.removesuffix(variant): some for name, some in measured.items() if name.endswith(variant or name)}
+        group = {
+            name.removesuffix(variant): some
+            for name, some in measured.items()
+            if name.endswith(variant or name)
+        }
         if variant:
             yield f"   {variant.strip()}"
         for label, figure, target, more in figures:
@@ -167,7 +223,8 @@ def table(row: str, runs: dict[str, list[dict[str, object]]], marks: list[str]) 
             medians = {name: statistics.median(some) for name, some in values.items()}
             peers = {name: value for name, value in medians.items() if name != "namewise"}
             shown = "  ".join(
-                f"{name} {medians[name]:,.2f} ({min(some):,.2f}-{max(some):,.2f})" for name, some in values.items()
+                f"{name} {medians[name]:,.2f} ({min(some):,.2f}-{max(some):,.2f})"
+                for name, some in values.items()
             )
             verdict = ""
             if peers and medians.get("namewise"):
@@ -176,9 +233,15 @@ def table(row: str, runs: dict[str, list[dict[str, object]]], marks: list[str]) 
                 verdict = f"  ratio to {best} {ratio:.2f}"
                 if target is not None:
                     met = ratio >= target if more else ratio <= target
-                    verdict += f" (target {'>=' if more else '<='} {target:.2f}: {'met' if met else 'not met'})"
+                    verdict += (
+                        f" (target {'>=' if more else '<='} {target:.2f}: {'met' if met else 'not met'})"
+                    )
             yield f"   {label:10} {shown}{verdict}"
-    lost = {name: sum(run.lost for run in some) for name, some in measured.items() if any(run.lost for run in some)}
+    lost = {
+        name: sum(run.lost for run in some)
+        for name, some in measured.items()
+        if any(run.lost for run in some)
+    }
     if lost:
         yield "   lost       " + "  ".join(f"{name} {count}" for name, count in lost.items())
 
@@ -210,7 +273,9 @@ def main() -> int:
             RESULTS.write_text(json.dumps(results))
         extra = ["not judged against D13"] if row == "F3" and not PEERS_ROOT else []
         print("\n".join(table(row, results[key], marks + extra)), flush=True)
-    options.json.write_text(json.dumps({row: results.get(f"{row}{'-full' if options.full else ''}") for row in wanted}, indent=1))
+    options.json.write_text(
+        json.dumps({row: results.get(f"{row}{'-full' if options.full else ''}") for row in wanted}, indent=1)
+    )
     return 0
 
 

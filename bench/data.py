@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 import struct
 import subprocess
-from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 OUT = Path(__file__).parent / "out"
 DATA = OUT / "data"
@@ -45,7 +48,8 @@ def names_zone(names: int = 100_000) -> tuple[str, Path]:
 
 
 def delegations_zone(records: int = 1_000_000) -> tuple[str, Path]:
-    """A delegation zone: a third as many cuts as *records*, each with two NS and one glue address. Rows F2 to F4."""
+    """A delegation zone: a third as many cuts as *records*, each with two NS and one glue address. Rows F2
+    to F4."""
 
     def lines() -> Iterator[str]:
         yield "$ORIGIN tld.bench.\n" + SOA + GLUE
@@ -60,14 +64,19 @@ def delegations_zone(records: int = 1_000_000) -> tuple[str, Path]:
 
 
 def signed(origin: str, zone: Path, nsec3: bool) -> Path:
-    """The zone signed by dnssec-signzone (P-256), with NSEC or NSEC3 (no salt, no extra iterations: RFC 9276). Row F9."""
+    """The zone signed by dnssec-signzone (P-256), with NSEC or NSEC3 (no salt, no extra iterations: RFC
+    9276). Row F9."""
     target = zone.with_suffix(".nsec3" if nsec3 else ".nsec")
     if not target.exists():
         subprocess.run(
             ["dnssec-keygen", "-q", "-K", DATA, "-a", "ECDSAP256SHA256", "-f", "KSK", origin],
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
-        subprocess.run(["dnssec-keygen", "-q", "-K", DATA, "-a", "ECDSAP256SHA256", origin], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["dnssec-keygen", "-q", "-K", DATA, "-a", "ECDSAP256SHA256", origin],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         part = target.with_suffix(target.suffix + "-part")
         subprocess.run(
             ["dnssec-signzone", "-q", "-S", "-K", DATA, "-o", origin, "-O", "full", "-e", "now+31536000", "-f", part]

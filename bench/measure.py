@@ -1,6 +1,8 @@
-"""Running a server and a load side by side, and what it cost: CPU per query, latency, memory, time to the first answer.
+"""Running a server and a load side by side, and what it cost: CPU per query, latency, memory, time to the
+first answer.
 
-The machine is shared: server and generator run under SCHED_RR where that is allowed, each pinned to a core of its own, and
+The machine is shared: server and generator run under SCHED_RR where that is allowed, each pinned to a core
+of its own, and
 the steal time of every run is kept, so that the runs which the hypervisor disturbed most can be dropped.
 """
 
@@ -14,12 +16,15 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.servers import Server, Zone
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.servers import Server, Zone
 
 ROOT = Path(__file__).resolve().parent.parent
 LOAD = ROOT / "target/bench/release/load"
@@ -29,7 +34,10 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 
 def realtime() -> list[str]:
     """Return the prefix that runs a command under SCHED_RR, or nothing where that is not allowed."""
-    allowed = shutil.which("chrt") and subprocess.run(["chrt", "-r", "1", "true"], capture_output=True).returncode == 0
+    allowed = (
+        shutil.which("chrt")
+        and subprocess.run(["chrt", "-r", "1", "true"], capture_output=True).returncode == 0
+    )
     return ["chrt", "-r", "1"] if allowed else []
 
 
@@ -71,7 +79,10 @@ class Run:
 def free_port() -> int:
     """Return a port that is free for UDP and TCP on 127.0.0.1."""
     while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        ):
             tcp.bind(("127.0.0.1", 0))
             port: int = tcp.getsockname()[1]
             try:
@@ -139,14 +150,21 @@ def ask(port: int, query: bytes, timeout_s: float = 0.2) -> bytes | None:
 
 
 @contextmanager
-def serving(server: Server, zone: Zone, probe: bytes, upstream: int | None = None, core: str | None = SERVER_CORE) -> Iterator[tuple[int, int, float]]:
-    """Run *server* and yield its pid, its port and the seconds from its start to the first right answer to *probe*.
+def serving(
+    server: Server, zone: Zone, probe: bytes, upstream: int | None = None, core: str | None = SERVER_CORE
+) -> Iterator[tuple[int, int, float]]:
+    """Run *server* and yield its pid, its port and the seconds from its start to the first right answer to
+    *probe*.
 
     Right is NOERROR with an answer or authority section. `core` None lets it use every core.
     """
     folder = Path(tempfile.mkdtemp(prefix="namewise-bench-"))
     port = free_port()
-    command = server.prepare(folder, port, zone) if upstream is None else server.prepare(folder, port, zone, upstream)
+    command = (
+        server.prepare(folder, port, zone)
+        if upstream is None
+        else server.prepare(folder, port, zone, upstream)
+    )
     pinned = ["taskset", "-c", core] if core else []
     start = time.monotonic()
     with (folder / "output").open("wb") as output:
@@ -172,7 +190,15 @@ def serving(server: Server, zone: Zone, probe: bytes, upstream: int | None = Non
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def load(server: Server, pid: int, port: int, queries: Path, seconds: float, rate: int | None = None, outstanding: int = 200) -> Run:
+def load(
+    server: Server,
+    pid: int,
+    port: int,
+    queries: Path,
+    seconds: float,
+    rate: int | None = None,
+    outstanding: int = 200,
+) -> Run:
     """Put *queries* to the server and return what it did and what that cost."""
     pace = ["--rate", str(rate)] if rate else ["--outstanding", str(outstanding)]
     stolen, (user, system) = steal_s(), cpu_s(pid)

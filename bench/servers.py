@@ -1,7 +1,9 @@
 """The servers of the benchmark: how each is configured for one worker, started and found.
 
-Each entry of `AUTHORITATIVE` and `CACHES` writes its configuration into a folder and returns the command line. A server whose program
-is not installed is skipped by name. Peers of Debian 13 run from the folder named by `PEERS_ROOT` (debootstrap trixie), through
+Each entry of `AUTHORITATIVE` and `CACHES` writes its configuration into a folder and returns the command
+line. A server whose program
+is not installed is skipped by name. Peers of Debian 13 run from the folder named by `PEERS_ROOT`
+(debootstrap trixie), through
 `chroot`; where it is missing, the rows that ask for them say so.
 """
 
@@ -10,9 +12,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PEERS_ROOT = os.environ.get("PEERS_ROOT")
 
@@ -29,7 +34,8 @@ class Zone:
 class Server:
     """A kind of server: what people call it, its program, and how to write its configuration.
 
-    `prepare(folder, port, zone)` for authoritative servers, where `zone` is what to serve; for caches the same with `zone` as the
+    `prepare(folder, port, zone)` for authoritative servers, where `zone` is what to serve; for caches the
+    same with `zone` as the
     suffix to ask of the authoritative server at `upstream`.
     """
 
@@ -150,7 +156,9 @@ zone "{zone.origin}" {{ type primary; file "{zone.file}"; check-names ignore; }}
 
 
 def powerdns(folder: Path, port: int, zone: Zone) -> list[str]:
-    zones = _write(folder / "zones.conf", f'zone "{zone.origin.rstrip(".")}" {{ type master; file "{zone.file}"; }};\n')
+    zones = _write(
+        folder / "zones.conf", f'zone "{zone.origin.rstrip(".")}" {{ type master; file "{zone.file}"; }};\n'
+    )
     config = _write(
         folder / "pdns.conf",
         f"""launch=bind

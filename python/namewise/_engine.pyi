@@ -13,6 +13,7 @@ import dns.rrset
 from namewise.engine.errors import ZoneFault
 
 __all__ = [
+    "VERSION",
     "Done",
     "Dropped",
     "Edns",
@@ -28,7 +29,6 @@ __all__ = [
     "Record",
     "Resolve",
     "Snapshot",
-    "VERSION",
     "Zone",
     "ZoneEdit",
     "ZoneKeys",

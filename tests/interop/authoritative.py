@@ -1,9 +1,12 @@
 """Ask NSD, Knot and namewise the same questions about the same zone and compare every part of the answers.
 
-    python3 tests/interop/authoritative.py [--zone FILE] [--questions 20000] [--variant unsigned,nsec,nsec3] [--show 10]
+    python3 tests/interop/authoritative.py [--zone FILE] [--questions 20000] [--variant unsigned,nsec,nsec3]
+    [--show 10]
 
-The zone is the root zone of `--zone` (default `../shared/data/root-*.zone`, else a generated zone of delegations), and a small
-zone with every feature an answer can have. Each is served three times: unsigned, and signed by dnssec-signzone with NSEC
+The zone is the root zone of `--zone` (default `../shared/data/root-*.zone`, else a generated zone of
+delegations), and a small
+zone with every feature an answer can have. Each is served three times: unsigned, and signed by
+dnssec-signzone with NSEC
 and with NSEC3. Compared are rcode, AA, TC and the three sections as sets of (owner, type, TTL, rdata).
 
 What differs and may is named in ACCEPTED with its RFC section; anything else is a failure and is printed.
@@ -44,13 +47,41 @@ ACCEPTED = {
     "(RFC 1035 §4.1.4 makes it optional)",
 }
 
-TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "DNAME": 39,
-         "DS": 43, "RRSIG": 46, "NSEC": 47, "DNSKEY": 48, "NSEC3": 50, "NSEC3PARAM": 51, "ANY": 255}
+TYPES = {
+    "A": 1,
+    "NS": 2,
+    "CNAME": 5,
+    "SOA": 6,
+    "PTR": 12,
+    "MX": 15,
+    "TXT": 16,
+    "AAAA": 28,
+    "SRV": 33,
+    "DNAME": 39,
+    "DS": 43,
+    "RRSIG": 46,
+    "NSEC": 47,
+    "DNSKEY": 48,
+    "NSEC3": 50,
+    "NSEC3PARAM": 51,
+    "ANY": 255,
+}
 NAMES = {number: text for text, number in TYPES.items()}
 # Rdata layout of types with names: octets before, number of names.
-NAMED = {2: (0, 1), 5: (0, 1), 6: (0, 2), 12: (0, 1), 15: (2, 1), 33: (6, 1), 39: (0, 1), 46: (18, 1), 47: (0, 1)}
+NAMED = {
+    2: (0, 1),
+    5: (0, 1),
+    6: (0, 2),
+    12: (0, 1),
+    15: (2, 1),
+    33: (6, 1),
+    39: (0, 1),
+    46: (18, 1),
+    47: (0, 1),
+}
 
 
+#
 # ---------------------------------------------------------------------------------------------------------------- codec
 def to_wire(name: str) -> bytes:
     labels = [label for label in name.rstrip(".").split(".") if label]
@@ -79,7 +110,12 @@ def read_name(packet: bytes, at: int) -> tuple[str, int]:
 class Reply:
     def __init__(self, packet: bytes) -> None:
         self.id, flags, questions, *counts = struct.unpack_from("!HHHHHH", packet)
-        self.rcode, self.aa, self.tc, self.octets = flags & 15, bool(flags & 0x400), bool(flags & 0x200), len(packet)
+        self.rcode, self.aa, self.tc, self.octets = (
+            flags & 15,
+            bool(flags & 0x400),
+            bool(flags & 0x200),
+            len(packet),
+        )
         at = 12
         for _ in range(questions):
             _, at = read_name(packet, at)
@@ -109,7 +145,11 @@ class Reply:
 
 
 def query(qid: int, name: str, rtype: int, edns: int | None, dnssec_ok: bool) -> bytes:
-    packet = struct.pack("!HHHHHH", qid, 0, 1, 0, 0, int(edns is not None)) + to_wire(name) + struct.pack("!HH", rtype, 1)
+    packet = (
+        struct.pack("!HHHHHH", qid, 0, 1, 0, 0, int(edns is not None))
+        + to_wire(name)
+        + struct.pack("!HH", rtype, 1)
+    )
     if edns is not None:
         packet += b"\0" + struct.pack("!HHIH", 41, edns, 0x8000 if dnssec_ok else 0, 0)
     return packet
@@ -130,7 +170,9 @@ def ask_all(port: int, questions: list) -> list[Reply]:
             try:
                 while waiting:
                     packet = sock.recv(65535)
-                    found = next((i for i in waiting if i & 0xFFFF == struct.unpack_from("!H", packet)[0]), None)
+                    found = next(
+                        (i for i in waiting if i & 0xFFFF == struct.unpack_from("!H", packet)[0]), None
+                    )
                     if found is not None:
                         replies[found] = Reply(packet)
                         waiting.discard(found)
@@ -142,6 +184,7 @@ def ask_all(port: int, questions: list) -> list[Reply]:
     return replies
 
 
+#
 # ---------------------------------------------------------------------------------------------------------------- zones
 FEATURES = """$ORIGIN features.test.
 $TTL 3600
@@ -201,13 +244,22 @@ def features() -> str:
 
 
 def delegations(count: int) -> str:
-    lines = ["$ORIGIN .", "$TTL 86400", ". SOA a.servers. nobody. 1 1800 900 604800 86400", ". NS a.servers.",
-             "a.servers. A 192.0.2.1"]
+    lines = [
+        "$ORIGIN .",
+        "$TTL 86400",
+        ". SOA a.servers. nobody. 1 1800 900 604800 86400",
+        ". NS a.servers.",
+        "a.servers. A 192.0.2.1",
+    ]
     for i in range(count):
-        lines += [f"zone{i}. 172800 NS ns1.zone{i}.", f"zone{i}. 172800 NS ns.zone{(i + 1) % count}.",
-                  f"ns1.zone{i}. 172800 A 198.51.100.{i % 250}", f"ns.zone{i}. 172800 A 203.0.113.{i % 250}"]
+        lines += [
+            f"zone{i}. 172800 NS ns1.zone{i}.",
+            f"zone{i}. 172800 NS ns.zone{(i + 1) % count}.",
+            f"ns1.zone{i}. 172800 A 198.51.100.{i % 250}",
+            f"ns.zone{i}. 172800 A 203.0.113.{i % 250}",
+        ]
         if i % 2:
-            lines.append(f"zone{i}. 86400 DS {i} 8 2 {'%064x' % i}")
+            lines.append(f"zone{i}. 86400 DS {i} 8 2 {i:064x}")
     return "\n".join(lines) + "\n"
 
 
@@ -222,12 +274,19 @@ def owners(path: Path, apex: str) -> dict[str, set[str]]:
 
 
 def questions_for(found: dict[str, set[str]], apex: str, count: int, rng: random.Random) -> list:
-    """40 % below delegations, 20 % glue names, 20 % DS, NS and SOA, 20 % missing; each with or without EDNS and DO."""
+    """40 % below delegations, 20 % glue names, 20 % DS, NS and SOA, 20 % missing; each with or without EDNS
+    and DO."""
     cuts = [name for name, types in found.items() if "NS" in types and name != apex] or [apex]
-    inside = [name for name in found if any(name.endswith("." + cut) for cut in cuts)] if len(cuts) < 100 else None
+    inside = (
+        [name for name in found if any(name.endswith("." + cut) for cut in cuts)] if len(cuts) < 100 else None
+    )
     if inside is None:
         cut_set = set(cuts)
-        inside = [name for name in found if any(".".join(name.split(".")[i:]) in cut_set for i in range(1, name.count(".")))]
+        inside = [
+            name
+            for name in found
+            if any(".".join(name.split(".")[i:]) in cut_set for i in range(1, name.count(".")))
+        ]
     rest = [name for name in found if name not in set(inside)]
     hosts = ["A", "AAAA", "MX", "TXT", "NS", "SRV", "CNAME", "DS", "SOA", "ANY"]
     suffix = "" if apex == "." else apex
@@ -241,19 +300,25 @@ def questions_for(found: dict[str, set[str]], apex: str, count: int, rng: random
             name, rtype = rng.choice(inside or rest), rng.choice(["A", "AAAA", "NS"])
         elif kind < 8:
             name = apex if rng.random() < 0.05 else rng.choice(cuts)
-            rtype = rng.choice(["DS", "NS", "SOA"] + (["DNSKEY", "NSEC3PARAM", "NSEC", "MX"] if name == apex else []))
+            rtype = rng.choice(
+                ["DS", "NS", "SOA"] + (["DNSKEY", "NSEC3PARAM", "NSEC", "MX"] if name == apex else [])
+            )
         elif apex == ".":
-            label = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz-0123456789") for _ in range(rng.randint(1, 20)))
+            label = "".join(
+                rng.choice("abcdefghijklmnopqrstuvwxyz-0123456789") for _ in range(rng.randint(1, 20))
+            )
             name = rng.choice(["", "www.", "x.y."]) + label.strip("-") + "x."
             rtype = rng.choice(["A", "AAAA", "NS", "DS", "SOA"])
         else:
-            name = rng.choice(["nope.", "*.", "a.b.", "", "x.wild.", "zz."]) + rng.choice(rest + [suffix])
+            name = rng.choice(["nope.", "*.", "a.b.", "", "x.wild.", "zz."]) + rng.choice([*rest, suffix])
             rtype = rng.choice(hosts)
         if apex != "." and rng.random() < 0.5:
             name, rtype = rng.choice(["", "", "q.", "q.r."]) + rng.choice(rest), rng.choice(hosts)
         if apex != "." and len(to_wire(name)) > 200:
             name = apex
-        edns, dnssec_ok = rng.choice([(None, False), (1232, False), (1232, True), (1232, True), (4096, True), (512, True)])
+        edns, dnssec_ok = rng.choice(
+            [(None, False), (1232, False), (1232, True), (1232, True), (4096, True), (512, True)]
+        )
         questions.append((name, TYPES[rtype], edns, dnssec_ok))
     return questions
 
@@ -261,16 +326,37 @@ def questions_for(found: dict[str, set[str]], apex: str, count: int, rng: random
 def sign(folder: Path, plain: Path, apex: str, nsec3: bool) -> Path:
     signed = plain.with_suffix(".nsec3" if nsec3 else ".nsec")
     for flags in (["-f", "KSK"], []):
-        subprocess.run(["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-K", folder, *flags, apex], check=True,
-                       stdout=subprocess.DEVNULL)
-    command = ["dnssec-signzone", "-q", "-S", "-K", folder, "-o", apex, "-O", "full", "-f", signed, "-x", "-d", folder]
-    command += ["-3", "aabbccdd", "-H", "5", "-A"] if nsec3 == "optout" else ["-3", "-", "-H", "0"] if nsec3 else []
+        subprocess.run(
+            ["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-K", folder, *flags, apex],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    command = [
+        "dnssec-signzone",
+        "-q",
+        "-S",
+        "-K",
+        folder,
+        "-o",
+        apex,
+        "-O",
+        "full",
+        "-f",
+        signed,
+        "-x",
+        "-d",
+        folder,
+    ]
+    command += (
+        ["-3", "aabbccdd", "-H", "5", "-A"] if nsec3 == "optout" else ["-3", "-", "-H", "0"] if nsec3 else []
+    )
     subprocess.run([*command, plain], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for key in folder.glob("K*"):
         key.unlink()
     return signed
 
 
+#
 # -------------------------------------------------------------------------------------------------------------- servers
 def free_port() -> int:
     with socket.socket() as sock:
@@ -283,17 +369,19 @@ def nsd(folder: Path, apex: str, zone: Path, port: int) -> list:
         f'server:\n ip-address: 127.0.0.1@{port}\n username: ""\n zonesdir: "{folder}"\n database: ""\n'
         f' pidfile: "{folder}/nsd.pid"\n xfrdir: "{folder}"\n zonelistfile: "{folder}/nsd.list"\n xfrdfile: ""\n'
         f" rrl-ratelimit: 0\n rrl-whitelist-ratelimit: 0\n ipv4-edns-size: 1232\n server-count: 1\n"
-        f'remote-control:\n control-enable: no\nzone:\n name: "{apex}"\n zonefile: "{zone}"\n')
+        f'remote-control:\n control-enable: no\nzone:\n name: "{apex}"\n zonefile: "{zone}"\n'
+    )
     return ["/usr/sbin/nsd", "-d", "-c", folder / "nsd.conf"]
 
 
 def knot(folder: Path, apex: str, zone: Path, port: int) -> list:
     (folder / "knot.conf").write_text(
         f'server:\n    rundir: "{folder}"\n    listen: 127.0.0.1@{port}\n    udp-max-payload: 1232\n'
-        f'    udp-workers: 1\n    tcp-workers: 1\n    background-workers: 1\n    answer-rotation: off\n'
+        f"    udp-workers: 1\n    tcp-workers: 1\n    background-workers: 1\n    answer-rotation: off\n"
         f'database:\n    storage: "{folder}/knotdb"\n'
         f'zone:\n  - domain: "{apex}"\n    file: "{zone}"\n    zonefile-sync: -1\n    zonefile-load: whole\n'
-        f"    journal-content: none\n    semantic-checks: off\n")
+        f"    journal-content: none\n    semantic-checks: off\n"
+    )
     return ["/usr/sbin/knotd", "-c", folder / "knot.conf"]
 
 
@@ -311,8 +399,9 @@ class Server:
         self.port, self.name = free_port(), command.__name__
         folder.mkdir()
         self.log = (folder / "log").open("wb")
-        self.process = subprocess.Popen([str(word) for word in command(folder, apex, zone, self.port)],
-                                        stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(
+            [str(word) for word in command(folder, apex, zone, self.port)], stdout=self.log, stderr=self.log
+        )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
@@ -327,7 +416,9 @@ class Server:
                 pass
             time.sleep(0.1)
         self.stop()
-        raise SystemExit(f"{self.name} does not answer:\n{(folder / 'log').read_text(errors='replace')[-2000:]}")
+        raise SystemExit(
+            f"{self.name} does not answer:\n{(folder / 'log').read_text(errors='replace')[-2000:]}"
+        )
 
     def stop(self) -> None:
         self.process.terminate()
@@ -338,7 +429,8 @@ class Server:
         self.log.close()
 
 
-# ----------------------------------------------------------------------------------------------------------- comparison
+# -----------------------------------------------------------------------------------------------------------
+# comparison
 def in_domain(reply: Reply) -> set:
     """The glue of a referral that lies at or below the delegation."""
     cut = next((owner for owner, kind, _, _ in reply.sections[1] if kind == 2), None)
@@ -360,17 +452,29 @@ def judge(question, ours: Reply, theirs: Reply, apex: str) -> str | None:
         return "tc-glue"  # The same question over TCP, which follows, shows whether the glue is the same when there is room.
     if ours.tc != theirs.tc:
         limit = 65535 if edns == 65535 else min(edns or 512, 1232)
-        return "room" if limit - max(ours.octets, theirs.octets) < 200 else f"unexplained: TC {theirs.tc}/{ours.tc}"
-    (answer, authority, additional), (their_answer, their_authority, their_additional) = ours.sections, theirs.sections
+        return (
+            "room"
+            if limit - max(ours.octets, theirs.octets) < 200
+            else f"unexplained: TC {theirs.tc}/{ours.tc}"
+        )
+    (answer, authority, additional), (their_answer, their_authority, their_additional) = (
+        ours.sections,
+        theirs.sections,
+    )
     if answer != their_answer:
         return "unexplained: answer"
     accepted = None
     if authority != their_authority:
         more, less = their_authority - authority, authority - their_authority
-        at_apex = all(owner == apex and (kind == 2 or (kind == 46 and rdata[0][:2] == b"\0\2")) for owner, kind, _, rdata in more)
+        at_apex = all(
+            owner == apex and (kind == 2 or (kind == 46 and rdata[0][:2] == b"\0\2"))
+            for owner, kind, _, rdata in more
+        )
         if not less and at_apex and answer:
             accepted = "apex-ns"
-        elif {r[:2] + r[3:] for r in more} == {r[:2] + r[3:] for r in less} and all(r[1] in (6, 46) for r in more):
+        elif {r[:2] + r[3:] for r in more} == {r[:2] + r[3:] for r in less} and all(
+            r[1] in (6, 46) for r in more
+        ):
             accepted = "ttl-negative"
         elif not more and all(r[1] in (46, 47, 50) for r in less) and any(r[1] == 39 for r in answer):
             accepted = "dname-proof"
@@ -393,7 +497,10 @@ def judge(question, ours: Reply, theirs: Reply, apex: str) -> str | None:
 
 
 def show(records: set) -> str:
-    return "\n".join(f"      {o} {t} {NAMES.get(k, k)} {r}" for o, k, t, r in sorted(records, key=repr)) or "      -"
+    return (
+        "\n".join(f"      {o} {t} {NAMES.get(k, k)} {r}" for o, k, t, r in sorted(records, key=repr))
+        or "      -"
+    )
 
 
 def ask_stream(port: int, questions: list) -> list[Reply]:
@@ -416,35 +523,46 @@ def compare(apex: str, zone: Path, questions: list, folder: Path, limit: int, ex
             servers.append(Server(command, folder / f"server{i}", apex, zone))
         replies = [ask_all(server.port, questions) for server in servers]
         # What did not fit for one of them is asked again where everything fits.
-        short = [q for q, *answers in zip(questions, *replies) if any(answer.tc for answer in answers)][:2000]
+        short = [
+            q
+            for q, *answers in zip(questions, *replies, strict=False)
+            if any(answer.tc for answer in answers)
+        ][:2000]
         streamed = [ask_stream(server.port, short) for server in servers]
         questions = questions + [(name, rtype, 65535, do) for name, rtype, _, do in short]
-        replies = [by_datagram + by_stream for by_datagram, by_stream in zip(replies, streamed)]
+        replies = [by_datagram + by_stream for by_datagram, by_stream in zip(replies, streamed, strict=False)]
     finally:
         for server in servers:
             server.stop()
             shutil.rmtree(folder / f"server{servers.index(server)}", ignore_errors=True)
     failures = 0
-    for server, theirs in zip(servers[1:], replies[1:]):
+    for server, theirs in zip(servers[1:], replies[1:], strict=False):
         verdicts: Counter = Counter()
         shown = 0
-        for question, mine, other, third in zip(questions, replies[0], theirs, replies[3 - replies.index(theirs)]):
+        for question, mine, other, third in zip(
+            questions, replies[0], theirs, replies[3 - replies.index(theirs)], strict=False
+        ):
             verdict = judge(question, mine, other, apex)
             verdicts[verdict or "same"] += 1
             failed = bool(verdict and verdict.startswith("unexplained"))
             failures += failed
-            if failed or (verdict and verdict == explain):
-                if shown < limit:
-                    shown += 1
-                    name, rtype, edns, do = question
-                    third_verdict = judge(question, mine, third, apex)
-                    print(f"  {server.name}: {name} {NAMES[rtype]} edns={edns} do={do}: {verdict} (the other: {third_verdict}) "
-                          f"octets {other.octets}/{mine.octets} TC {other.tc}/{mine.tc}")
-                    for label, at in (("answer", 0), ("authority", 1), ("additional", 2)):
-                        if mine.sections[at] != other.sections[at]:
-                            print(f"    {label} of {server.name} only\n{show(other.sections[at] - mine.sections[at])}")
-                            print(f"    {label} of namewise only\n{show(mine.sections[at] - other.sections[at])}")
-        print(f"  {server.name:5}", ", ".join(f"{verdict} {count}" for verdict, count in verdicts.most_common()))
+            if (failed or (verdict and verdict == explain)) and shown < limit:
+                shown += 1
+                name, rtype, edns, do = question
+                third_verdict = judge(question, mine, third, apex)
+                print(
+                    f"  {server.name}: {name} {NAMES[rtype]} edns={edns} do={do}: {verdict} (the other: {third_verdict}) "
+                    f"octets {other.octets}/{mine.octets} TC {other.tc}/{mine.tc}"
+                )
+                for label, at in (("answer", 0), ("authority", 1), ("additional", 2)):
+                    if mine.sections[at] != other.sections[at]:
+                        print(
+                            f"    {label} of {server.name} only\n{show(other.sections[at] - mine.sections[at])}"
+                        )
+                        print(f"    {label} of namewise only\n{show(mine.sections[at] - other.sections[at])}")
+        print(
+            f"  {server.name:5}", ", ".join(f"{verdict} {count}" for verdict, count in verdicts.most_common())
+        )
     return failures
 
 
@@ -459,19 +577,27 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--binary", help="our server, as `answerd ADDRESS:PORT NAME=FILE`")
     options = parser.parse_args()
-    missing = [tool for tool in ("nsd", "knotd", "dnssec-signzone") if not (shutil.which(tool) or Path("/usr/sbin", tool).exists())]
+    missing = [
+        tool
+        for tool in ("nsd", "knotd", "dnssec-signzone")
+        if not (shutil.which(tool) or Path("/usr/sbin", tool).exists())
+    ]
     if missing:
         print("skipped: not installed:", ", ".join(missing))
         return 0
     if options.binary is None:
-        subprocess.run(["cargo", "build", "-q", "-p", "nw-zone", "--example", "answerd"], cwd=ROOT, check=True)
+        subprocess.run(
+            ["cargo", "build", "-q", "-p", "nw-zone", "--example", "answerd"], cwd=ROOT, check=True
+        )
         options.binary = ROOT / "target/debug/examples/answerd"
     namewise.binary = options.binary
     failures = 0
     with tempfile.TemporaryDirectory(prefix="interop-") as scratch:
         folder = Path(scratch)
         zones = {}
-        given = options.zone or next(iter(sorted(glob.glob(str(ROOT.parent / "shared/data/root-*.zone")))), None)
+        given = options.zone or next(
+            iter(sorted(glob.glob(str(ROOT.parent / "shared/data/root-*.zone")))), None
+        )
         root = folder / "root.zone"
         root.write_text(Path(given).read_text() if given else delegations(1000))
         zones["root"] = (".", root)
@@ -482,8 +608,26 @@ def main() -> int:
             if options.only and label != options.only:
                 continue
             plain = path.with_suffix(".plain")
-            subprocess.run(["named-compilezone", "-q", "-i", "none", "-k", "ignore", "-f", "text", "-s", "full", "-o", plain, apex, path],
-                           check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [
+                    "named-compilezone",
+                    "-q",
+                    "-i",
+                    "none",
+                    "-k",
+                    "ignore",
+                    "-f",
+                    "text",
+                    "-s",
+                    "full",
+                    "-o",
+                    plain,
+                    apex,
+                    path,
+                ],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
             found = owners(plain, apex)
             rng = random.Random(options.seed)
             count = options.questions if label == "root" else max(options.questions // 5, 1000)
@@ -491,7 +635,9 @@ def main() -> int:
             for variant in options.variant.split(","):
                 served = plain
                 if variant != "unsigned":
-                    served = sign(folder, plain, apex, {"nsec": False, "nsec3": True, "optout": "optout"}[variant])
+                    served = sign(
+                        folder, plain, apex, {"nsec": False, "nsec3": True, "optout": "optout"}[variant]
+                    )
                 print(f"{label} {variant}: {len(questions)} questions", flush=True)
                 failures += compare(apex, served, questions, folder, options.show, options.explain)
     print("accepted differences:")

@@ -98,7 +98,7 @@ def start_unbound(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
     (folder / "hints").write_text(root_hints(scenario))
     ipv6 = "yes" if scenario["resolver"].get("ipv6") else "no"
     forwards = "".join(
-        f"{'stub-zone' if f.get('authoritative') else 'forward-zone'}:\n  name: \"{f['suffix']}\"\n"
+        f'{"stub-zone" if f.get("authoritative") else "forward-zone"}:\n  name: "{f["suffix"]}"\n'
         + "".join(f"  {'stub' if f.get('authoritative') else 'forward'}-addr: {a}\n" for a in f["servers"])
         for f in scenario["resolver"].get("forward", [])
     )
@@ -136,7 +136,7 @@ def start_named(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
             zones.append(f'zone "{forward["suffix"]}" {{ type forward; {servers} }};')
         listen4, recursion = [RESOLVER], "yes"
         if not scenario["resolver"].get("ipv6"):
-            zones.append('server ::/0 { bogus yes; };')
+            zones.append("server ::/0 { bogus yes; };")
     else:
         asked = {step["to"] for step in scenario["step"] if "to" in step}
         for host in scenario["host"]:
@@ -169,7 +169,9 @@ def start_named(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
 }};
 controls {{ }};
 logging {{ category default {{ null; }}; }};
-""" + "\n".join(zones) + "\n"
+"""
+        + "\n".join(zones)
+        + "\n"
     )
     return quietly(["named", "-g", "-n", "1", "-c", str(folder / "named.conf")])
 
