@@ -238,7 +238,7 @@ def test_an_unknown_keyword_gets_a_suggestion() -> None:
 
 
 def test_importing_dig_imports_nothing_slow() -> None:
-    slow = "typing, re, dataclasses, json, argparse, asyncio, pydantic, rich, ipaddress, dns"
+    slow = "typing, re, enum, socket, dataclasses, json, argparse, asyncio, pydantic, rich, ipaddress, dns"
     code = (
         "import sys; before = set(sys.modules); import namewise.tools.dig.run; "
         f"print([name for name in {slow.split(', ')!r} if name in set(sys.modules) - before])"

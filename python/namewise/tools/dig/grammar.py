@@ -497,7 +497,7 @@ def _set_class(call: Call, lookup: Lookup, word: str) -> bool:
 def reverse_name(text: str) -> str:
     """Return the name under which PTR records of the address (or its leading part) *text* stand (RFC 1035
     §3.5, 3596 §2.5)."""
-    import socket
+    import _socket as socket
 
     if ":" in text:
         try:
@@ -510,7 +510,7 @@ def reverse_name(text: str) -> str:
 
 def subnet_option(text: str) -> bytes:
     """Return the CLIENT SUBNET option data for `ADDR[/LENGTH]` (RFC 7871 §6)."""
-    import socket
+    import _socket as socket
 
     host, _, bits = text.partition("/")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

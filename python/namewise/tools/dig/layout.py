@@ -130,7 +130,7 @@ def _cookie_verdict(data: bytes, query: Message | None) -> str:
 
 
 def _subnet_text(data: bytes) -> str:
-    import socket
+    import _socket as socket
 
     family, source, scope = int.from_bytes(data[:2], "big"), data[2], data[3]
     size = 4 if family == 1 else 16

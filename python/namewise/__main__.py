@@ -1,0 +1,7 @@
+"""`python -m namewise`: the same as `nw`."""
+
+import sys
+
+from namewise.cli import main
+
+sys.exit(main())
