@@ -6,8 +6,8 @@
 >>> reply = make_response(query, flags="aa", answer=[RRset("example.com", "A", 300, ["192.0.2.1"])])
 >>> reply, reply.replies_to(query)
 (<Message id=4711 NOERROR qr aa rd example.com. IN A>, True)
->>> print(reply.section_text("answer"))
-example.com.		300	IN	A	192.0.2.1
+>>> reply.section_text("answer").split()
+['example.com.', '300', 'IN', 'A', '192.0.2.1']
 """
 
 from .engine import Edns, EdnsOption, Message, Question, make_message, make_query, make_response

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from namewise.engine import registry
 from namewise.message import Edns, EdnsOption, Message, make_query
-from namewise.rdata import registry
 
 from .strategies import V4, V6
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
+import os
 import pickle
+import signal
 import subprocess
 import sys
+import threading
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 import namewise
-from namewise.engine import parse_toml
+from namewise.engine import parse_toml, registry
 from namewise.engine.errors import NamewiseError, TomlError
 from namewise.message import Edns, EdnsOption, Message, make_message, make_query, make_response
 from namewise.name import Name
-from namewise.rdata import RRset, TextError, WireError, registry
+from namewise.rdata import RRset, TextError, WireError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TOML = """\
 [server]
@@ -124,6 +134,26 @@ def test_a_message_from_parts() -> None:
     update = make_message(("example.com", "SOA"), id=5, opcode="UPDATE", edns=Edns(options=[]))
     assert (update.opcode, update.counts, update.flags) == ("UPDATE", (1, 0, 0, 1), "")
     assert update.header_text().splitlines()[1].startswith(";; flags:; QUERY: 1")
+
+
+def test_a_long_call_can_be_interrupted(tmp_path: Path) -> None:
+    """A zone file that never comes: Ctrl-C ends the wait at once."""
+    path = tmp_path / "slow.zone"
+    os.mkfifo(path)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        namewise.Zone.from_file("example.com", path)
+    assert time.monotonic() - started < 5.0
+    timer.join()
+    path.open("w").close()  # let the abandoned reader go
+
+
+@pytest.mark.parametrize("module", ["name", "rdata", "message", "stub"])
+def test_examples_in_docstrings_run(module: str) -> None:
+    result = doctest.testmod(importlib.import_module(f"namewise.{module}"), optionflags=doctest.ELLIPSIS)
+    assert result.attempted > 0 and result.failed == 0
 
 
 def test_import_is_lazy_and_light() -> None:

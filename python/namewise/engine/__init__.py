@@ -1,7 +1,6 @@
 """The only importer of `_engine`: what the Rust half offers, under one roof.
 
-Names, messages and records are frozen views over wire bytes; zones are handles. Everything that can go wrong
-is
+Names, messages and records are frozen views over wire bytes; zones are handles. What can go wrong is
 in `namewise.engine.errors`.
 """
 
