@@ -7,6 +7,7 @@ loaded at every reload, since its own date says nothing of the files it draws in
 
 from __future__ import annotations
 
+import mmap
 import os
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from namewise.engine import Zone
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
+
+_INCLUDE = b"$INCLUDE"
 
 
 class FileSource:
@@ -36,5 +40,14 @@ class FileSource:
 
 
 def _includes(path: str) -> bool:
+    """Say whether the file at *path* has an `$INCLUDE`, in any case, without copying it: it may be large."""
     with open(path, "rb") as file:
-        return b"$INCLUDE" in file.read().upper()
+        if not os.fstat(file.fileno()).st_size:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
+            at = octets.find(b"$")
+            while at >= 0:
+                if octets[at : at + len(_INCLUDE)].upper() == _INCLUDE:
+                    return True
+                at = octets.find(b"$", at + 1)
+    return False

@@ -93,10 +93,16 @@ def run(args: list[str]) -> int:
 
 
 async def _serve(daemon: object) -> None:
+    import sys
+
     from namewise.control.daemon import Daemon
 
     assert isinstance(daemon, Daemon), "made above"
     await daemon.start()
+    if not daemon.log.shows("info"):
+        # Whoever started the server waits for this line, however quiet the log is to be.
+        sys.stderr.write(f"namewise: {daemon.ready_line()}\n")
+        sys.stderr.flush()
     await daemon.run()
 
 

@@ -282,7 +282,7 @@ class Resolver(Table):
         "does not "
         "validate answers yet.",
     )
-    cache: Size = setting(64 << 20, "Memory for cached answers.", applies="restart", ge=1 << 20)
+    cache: Size = setting(64 << 20, "Memory for cached answers. A change empties the cache.", ge=1 << 16)
     routes: dict[Prefix, LoopbackServer] | None = setting(
         None,
         "Send questions for servers inside a prefix to a loopback address instead; the longest prefix "

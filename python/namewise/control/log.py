@@ -22,9 +22,13 @@ class Log:
         """Change level and form from now on."""
         self.level, self.form = level, form
 
+    def shows(self, level: str) -> bool:
+        """Say whether events of *level* are written."""
+        return LEVELS.index(level) <= LEVELS.index(self.level)
+
     def event(self, level: str, slug: str, text: str, **fields: object) -> None:
         """Write the event *slug*: *text* for people, *fields* for programs."""
-        if LEVELS.index(level) > LEVELS.index(self.level):
+        if not self.shows(level):
             return
         stream = self.stream or sys.stderr
         if self.form == "json":

@@ -1,0 +1,113 @@
+"""Zone sources: the suite that every backend has to pass, and the registry that holds what they gave."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from namewise.backends.file import FileSource
+from namewise.engine.errors import ZoneFileError
+from namewise.zones import Registry
+from namewise.zones.registry import ZonesError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from namewise.zones.source import ZoneSource
+
+TEXT = (
+    "$TTL 60\n@ IN SOA ns1 admin {serial} 3600 900 604800 300\n@ NS ns1\nns1 A 192.0.2.53\nwww A 192.0.2.1\n"
+)
+
+
+class FileBackend:
+    """How the suite writes a zone for the backend under test. A further backend adds a class like this."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "example.com.zone"
+        self.clock = 1_700_000_000
+
+    def write(self, text: str) -> None:
+        self.path.write_text(text)
+        # Two writes within a tick of the file system's clock must differ all the same.
+        self.clock += 1
+        os.utime(self.path, (self.clock, self.clock))
+
+    def source(self) -> ZoneSource:
+        return FileSource("example.com.", str(self.path))
+
+
+@pytest.fixture(params=[FileBackend])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> FileBackend:
+    made: Callable[[Path], FileBackend] = request.param
+    return made(tmp_path)
+
+
+def test_it_gives_the_zone_as_it_is_now(backend: FileBackend) -> None:
+    backend.write(TEXT.format(serial=1))
+    source = backend.source()
+    assert (source.load().serial, len(source.load())) == (1, 4)
+    backend.write(TEXT.format(serial=2))
+    assert source.load().serial == 2
+
+
+def test_the_version_changes_with_the_zone_and_not_without(backend: FileBackend) -> None:
+    backend.write(TEXT.format(serial=1))
+    source = backend.source()
+    first = source.version()
+    assert source.version() == first
+    backend.write(TEXT.format(serial=2))
+    assert source.version() != first
+
+
+def test_a_broken_zone_is_never_given_in_part(backend: FileBackend) -> None:
+    backend.write(TEXT.format(serial=1) + "bad A 192.0.2.300\nworse MX ten mail\n")
+    with pytest.raises(ZoneFileError) as caught:
+        backend.source().load()
+    assert len(caught.value.faults) == 2
+
+
+def test_storage_that_is_not_there_is_an_os_error(backend: FileBackend) -> None:
+    source = backend.source()
+    with pytest.raises(OSError):
+        source.version()
+
+
+def test_a_file_that_includes_others_is_always_read_again(tmp_path: Path) -> None:
+    backend = FileBackend(tmp_path)
+    (tmp_path / "more").write_text("more A 192.0.2.2\n")
+    backend.write(TEXT.format(serial=1) + "$Include more\n")
+    source = backend.source()
+    assert source.version() != source.version()
+    assert len(source.load()) == 5
+
+
+def test_only_what_changed_is_loaded(tmp_path: Path) -> None:
+    backend = FileBackend(tmp_path)
+    backend.write(TEXT.format(serial=1))
+    registry = Registry()
+    first = registry.refresh([backend.source()])
+    assert (first.added, first.changed, first.removed) == (("example.com.",), (), ())
+    registry.adopt(first)
+    same = registry.refresh([backend.source()])
+    assert same.entries["example.com."].zone is first.entries["example.com."].zone
+    backend.write(TEXT.format(serial=2))
+    second = registry.refresh([backend.source()])
+    assert (second.added, second.changed, second.removed) == ((), ("example.com.",), ())
+    assert registry.entries["example.com."].zone.serial == 1, "nothing is taken over before it is adopted"
+    registry.adopt(second)
+    assert registry.refresh([]).removed == ("example.com.",)
+
+
+def test_every_failure_is_reported_and_nothing_changes(tmp_path: Path) -> None:
+    (tmp_path / "bad.zone").write_text("@ A 192.0.2.300\n")
+    sources = [FileSource("a.", str(tmp_path / "gone.zone")), FileSource("b.", str(tmp_path / "bad.zone"))]
+    registry = Registry()
+    with pytest.raises(ZonesError) as caught:
+        registry.refresh(sources)
+    assert [source.name for source, _ in caught.value.failures] == ["a.", "b."]
+    assert f"{tmp_path}/gone.zone: No such file or directory" in str(caught.value)
+    assert registry.entries == {}
