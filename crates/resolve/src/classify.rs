@@ -29,6 +29,8 @@ pub(crate) enum Finding {
     Data {
         /// RRsets in the order in which they are sent.
         sets: Vec<Rrset>,
+        /// That a wildcard was right to answer.
+        proof: Vec<Rrset>,
     },
     /// Aliases that lead elsewhere.
     Alias {
@@ -36,6 +38,8 @@ pub(crate) enum Finding {
         sets: Vec<Rrset>,
         /// Where to go on.
         target: Name,
+        /// That a wildcard was right to answer.
+        proof: Vec<Rrset>,
     },
     /// Nothing, for sure.
     Absence {

@@ -63,11 +63,14 @@ impl<W: World> Task<'_, W> {
             Lookup::Hit { found, age_s, left_s } => {
                 let draft = |reason| step(Layer::Cache, reason).cache(CacheState::Hit, age_s, left_s);
                 let (reason, finding) = match found {
-                    Found::Rrset(sets) => (Reason::CachedAnswer, Finding::Data { sets }),
+                    Found::Rrset(sets) => (Reason::CachedAnswer, Finding::Data { sets, proof: Vec::new() }),
                     Found::Alias(sets) => {
                         let target = sets.first().and_then(target_of);
                         let target = target.expect("an alias is kept with its target").to_name();
-                        (Reason::CachedAlias { target: target.clone() }, Finding::Alias { sets, target })
+                        (
+                            Reason::CachedAlias { target: target.clone() },
+                            Finding::Alias { sets, target, proof: Vec::new() },
+                        )
                     }
                     Found::NoData(authority) => (Reason::CachedNoData, absence(false, authority)),
                     Found::NxDomain(authority) => {
@@ -132,7 +135,10 @@ impl<W: World> Task<'_, W> {
                     let target = target.to_name();
                     let reason = Reason::CachedAlias { target: target.clone() };
                     let sets = sets.into_iter().chain(flatten(vec![link])).collect();
-                    return Ok((Some((reason, Finding::Alias { sets, target }, age_s, left_s)), None));
+                    return Ok((
+                        Some((reason, Finding::Alias { sets, target, proof: Vec::new() }, age_s, left_s)),
+                        None,
+                    ));
                 }
                 if core.config.nxdomain_cut
                     && let Lookup::Hit { found: Found::NxDomain(authority), age_s, left_s } =

@@ -13,7 +13,7 @@ use crate::classify::Absence;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::resolve::Task;
 use crate::resolver::Core;
-use crate::scrub::{Chain, Referral};
+use crate::scrub::{Chain, Referral, Signed};
 use crate::select::ServerList;
 use crate::world::{Micros, SECOND, World};
 
@@ -21,9 +21,12 @@ use crate::world::{Micros, SECOND, World};
 const LONGEST_WHOLE: usize = 4096;
 
 impl<W: World> Task<'_, W> {
-    /// Keep the aliases and the data of an answer. What was synthesised is made again when it is needed.
+    /// Keep the aliases and the data of an answer. What was synthesised is made again when it is needed; what a
+    /// wildcard made is kept with its proof, as a whole answer, or else the proof would be lost.
     pub(crate) fn keep_chain(&self, chain: &Chain, rank: Rank, now: Micros) {
-        for signed in chain.links.iter().chain(&chain.data).filter(|signed| !signed.synthesised) {
+        let proved = |signed: &&Signed| !chain.proof.is_empty() && signed.is_expansion();
+        let kept = chain.links.iter().chain(&chain.data).filter(|signed| !signed.synthesised);
+        for signed in kept.filter(|signed| !proved(signed)) {
             self.core.cache.put_rrset(&signed.rrset, signed.signatures.as_ref(), rank, now);
         }
     }
@@ -58,14 +61,14 @@ impl<W: World> Task<'_, W> {
 }
 
 impl<W: World> Core<W> {
-    /// Keep the whole of an answer that begins with an alias, so that the next one who asks needs one look only. Other
-    /// answers are one entry already.
-    pub(crate) fn keep_whole(&self, question: &ClientQuestion, resolution: &Resolution) {
+    /// Keep the whole of an answer that begins with an alias, so that the next one who asks needs one look only, or that
+    /// came with a proof (*proved*). Other answers are one entry already.
+    pub(crate) fn keep_whole(&self, question: &ClientQuestion, resolution: &Resolution, proved: bool) {
         let aliased = resolution.answer.first().is_some_and(|set| {
             matches!(set.rtype, RrType::CNAME | RrType::DNAME) && set.rtype != question.rtype
         });
         let kept = matches!(resolution.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
-        if !aliased || !kept || question.rtype == RrType::ANY {
+        if !(aliased || proved) || !kept || question.rtype == RrType::ANY {
             return;
         }
         let mut buf = [0; LONGEST_WHOLE];

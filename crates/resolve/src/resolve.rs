@@ -166,17 +166,19 @@ impl<W: World> Task<'_, W> {
                 }
             };
             match found {
-                Finding::Data { sets } => {
+                Finding::Data { sets, proof } => {
                     answer.sets.extend(sets);
+                    answer.authority.extend(proof);
                     return Ok(answer);
                 }
                 Finding::Absence { sets, nxdomain, authority } => {
                     answer.sets.extend(sets);
-                    answer.authority = authority;
+                    answer.authority.extend(authority);
                     answer.rcode = if nxdomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
                     return Ok(answer);
                 }
-                Finding::Alias { sets, target } => {
+                Finding::Alias { sets, target, proof } => {
+                    answer.authority.extend(proof);
                     let links = sets.iter().filter(|set| set.rtype == RrType::CNAME).count();
                     for _ in 0..links {
                         self.meter.alias(&self.core.config.budget).map_err(Failure::limit)?;
@@ -225,13 +227,15 @@ impl<W: World> Task<'_, W> {
                     let cut = self.keep_cut(referral, &servers, now);
                     servers = ServerList::delegated(&cut, core, now);
                 }
-                Reply::Answer(chain) => {
+                Reply::Answer(mut chain) => {
                     self.keep_chain(&chain, rank, now);
-                    return Ok(Finding::Data { sets: chain.into_sets() });
+                    let proof = std::mem::take(&mut chain.proof);
+                    return Ok(Finding::Data { sets: chain.into_sets(), proof });
                 }
-                Reply::Alias(chain, target) => {
+                Reply::Alias(mut chain, target) => {
                     self.keep_chain(&chain, rank, now);
-                    return Ok(Finding::Alias { sets: chain.into_sets(), target });
+                    let proof = std::mem::take(&mut chain.proof);
+                    return Ok(Finding::Alias { sets: chain.into_sets(), target, proof });
                 }
                 Reply::Absence(chain, absence) => {
                     self.keep_chain(&chain, rank, now);

@@ -32,6 +32,15 @@ pub(crate) struct Signed {
     pub(crate) synthesised: bool,
 }
 
+impl Signed {
+    /// Whether a wildcard made it: a signature counts fewer labels than the owner has (RFC 4035 §5.3.4).
+    pub(crate) fn is_expansion(&self) -> bool {
+        let labels = self.rrset.owner.as_ref().labels().filter(|label| *label != b"*").count();
+        let counted = |rdata: &[u8]| rdata.get(3).is_some_and(|&counted| usize::from(counted) < labels);
+        self.signatures.as_ref().is_some_and(|signatures| signatures.rdatas.iter().any(counted))
+    }
+}
+
 /// Why a reply must not be used at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unusable {
@@ -54,6 +63,8 @@ pub(crate) struct Chain {
     pub(crate) data: Vec<Signed>,
     /// Where the chain ends; None when there is no alias.
     pub(crate) end: Option<Name>,
+    /// That a wildcard was right to answer: NSEC or NSEC3 with their signatures (RFC 4035 §3.1.3.3).
+    pub(crate) proof: Vec<Rrset>,
 }
 
 /// Reads one reply for one zone.
@@ -137,8 +148,17 @@ impl<'s> Scrubber<'s> {
         Ok(Some(Signed { rrset, signatures, synthesised: false }))
     }
 
-    /// Follow the answer section from *name* as far as it stays in the zone.
+    /// Follow the answer section from *name* as far as it stays in the zone, and take along what proves it.
     pub(crate) fn chain(&self, name: NameRef<'_>, rtype: RrType) -> Result<Chain, Unusable> {
+        let mut chain = self.follow(name, rtype)?;
+        if chain.links.iter().chain(&chain.data).any(Signed::is_expansion) {
+            chain.proof = self.proof(|covered| matches!(covered, RrType::NSEC | RrType::NSEC3));
+        }
+        Ok(chain)
+    }
+
+    /// Follow the answer section from *name* as far as it stays in the zone.
+    fn follow(&self, name: NameRef<'_>, rtype: RrType) -> Result<Chain, Unusable> {
         let mut chain = Chain::default();
         if self.message.header().counts[1] == 0 {
             return Ok(chain);
@@ -296,42 +316,51 @@ impl<'s> Scrubber<'s> {
 
     /// The SOA in the authority section that may deny *name*, with the TTL of the absence (RFC 2308 §5), and its proof.
     pub(crate) fn absence(&self, name: NameRef<'_>) -> Option<(Rrset, Vec<Rrset>)> {
-        let mut soa: Option<Rrset> = None;
+        let denies = |record: &Record<'_>| {
+            let owner = record.owner();
+            record.rtype == RrType::SOA && self.in_zone(owner.as_ref()) && name.is_at_or_below(owner.as_ref())
+        };
+        let record = self.of_authority().find(denies)?;
+        let mut rdata = Vec::new();
+        record.rdata(&mut rdata);
+        let minimum = rdata.last_chunk().map_or(0, |minimum| u32::from_be_bytes(*minimum));
+        let ttl = record.ttl.min(minimum).min(self.budget.max_negative_ttl);
+        let mut soa = Rrset::new(record.owner().to_name(), RrType::SOA, Class::IN, self.ttl(ttl));
+        soa.rdatas.push(&rdata);
+        let mut proof = self.proof(|_| true);
+        // The proof lasts no longer than what it proves.
+        proof.iter_mut().for_each(|set| set.ttl = set.ttl.min(soa.ttl));
+        Some((soa, proof))
+    }
+
+    /// The records of the authority section that are looked at.
+    fn of_authority(&self) -> impl Iterator<Item = Record<'s>> {
+        self.message.authority().filter(|record| record.class == Class::IN).take(64)
+    }
+
+    /// NSEC and NSEC3 of the zone in the authority section, and the signatures over what *wanted* says.
+    fn proof(&self, wanted: impl Fn(RrType) -> bool) -> Vec<Rrset> {
         let mut proof: Vec<Rrset> = Vec::new();
         let mut rdata = Vec::new();
-        for record in self.message.authority().filter(|record| record.class == Class::IN).take(64) {
+        for record in self.of_authority() {
             let owner = record.owner();
-            if !self.in_zone(owner.as_ref()) {
+            let proves =
+                matches!(record.rtype, RrType::NSEC | RrType::NSEC3) || covered(&record).is_some_and(&wanted);
+            if !proves || !self.in_zone(owner.as_ref()) {
                 continue;
             }
             rdata.clear();
             record.rdata(&mut rdata);
-            match record.rtype {
-                RrType::SOA if soa.is_none() && name.is_at_or_below(owner.as_ref()) => {
-                    let minimum = rdata.last_chunk().map_or(0, |minimum| u32::from_be_bytes(*minimum));
-                    let ttl = record.ttl.min(minimum).min(self.budget.max_negative_ttl);
-                    let mut set = Rrset::new(owner.to_name(), RrType::SOA, Class::IN, self.ttl(ttl));
-                    set.rdatas.push(&rdata);
-                    soa = Some(set);
-                }
-                RrType::NSEC | RrType::NSEC3 | RrType::RRSIG => {
-                    let same = |set: &&mut Rrset| set.owner == owner.as_ref() && set.rtype == record.rtype;
-                    if let Some(set) = proof.iter_mut().find(same) {
-                        set.rdatas.push(&rdata);
-                    } else {
-                        let ttl = self.ttl(record.ttl);
-                        let mut set = Rrset::new(owner.to_name(), record.rtype, Class::IN, ttl);
-                        set.rdatas.push(&rdata);
-                        proof.push(set);
-                    }
-                }
-                _ => {}
+            let same = |set: &&mut Rrset| set.owner == owner.as_ref() && set.rtype == record.rtype;
+            if let Some(set) = proof.iter_mut().find(same) {
+                set.rdatas.push(&rdata);
+            } else {
+                let mut set = Rrset::new(owner.to_name(), record.rtype, Class::IN, self.ttl(record.ttl));
+                set.rdatas.push(&rdata);
+                proof.push(set);
             }
         }
-        let soa = soa?;
-        // The proof lasts no longer than what it proves.
-        proof.iter_mut().for_each(|set| set.ttl = set.ttl.min(soa.ttl));
-        Some((soa, proof))
+        proof
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn answer(name: NameRef<'_>, rtype: RrType) -> Option<Finding> {
 fn data(name: NameRef<'_>, rtype: RrType, rdata: &[u8]) -> Finding {
     let mut rrset = Rrset::new(name.to_name(), rtype, Class::IN, TTL);
     rrset.rdatas.push(rdata);
-    Finding::Data { sets: vec![rrset] }
+    Finding::Data { sets: vec![rrset], proof: Vec::new() }
 }
 
 fn absent(nxdomain: bool) -> Finding {
