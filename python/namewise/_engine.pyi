@@ -41,6 +41,7 @@ __all__ = [
     "registry",
     "type_name",
     "type_value",
+    "verify_zone",
 ]
 VERSION: Final[str]
 
@@ -335,6 +336,8 @@ class Zone:
     def answer(self, query: Message, *, transport: Literal["udp", "tcp"] = "udp") -> Message: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> Literal[True]: ...
+
+def verify_zone(zone: Zone, now: int, *, anchors: Sequence[RRset] = ..., most: int = 100) -> str: ...
 
 @final
 class ZoneEdit:

@@ -46,7 +46,7 @@ fn owners(rrsets: &[Rrset]) -> impl Iterator<Item = (NameRef<'_>, &[Rrset])> {
 }
 
 /// Return the owners that are visible, with kind and RRsets.
-fn visible<'a>(
+pub(crate) fn visible<'a>(
     rrsets: &'a [Rrset],
     kinds: &'a [Kind],
 ) -> impl Iterator<Item = (NameRef<'a>, Kind, &'a [Rrset])> {
@@ -60,11 +60,15 @@ fn visible<'a>(
 
 /// Append the type bitmap of an owner; `more` are the types that signing adds.
 fn push_types(kind: Kind, group: &[Rrset], more: &[RrType], out: &mut Vec<u8>) {
+    push_bitmap(&mut types(kind, group, more), out);
+}
+
+/// Return the types that the record of an owner in the chain names, in no order.
+pub(crate) fn types(kind: Kind, group: &[Rrset], more: &[RrType]) -> Vec<RrType> {
     let own = group.iter().map(|rrset| rrset.rtype);
     // At a cut the rest is the child's (RFC 4035 §2.3, RFC 5155 §7.1).
     let own = own.filter(|rtype| kind != Kind::Cut || matches!(*rtype, RrType::NS | RrType::DS));
-    let mut types: Vec<RrType> = own.chain(more.iter().copied()).collect();
-    push_bitmap(&mut types, out);
+    own.chain(more.iter().copied()).collect()
 }
 
 /// Return the NSEC records, in canonical order.

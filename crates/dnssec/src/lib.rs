@@ -7,6 +7,7 @@
 //!   check    Rrset + RRSIG + Verifier, now ─> Verified        rrsig.rs
 //!            name, type + Evidence ────────> Denial           denial.rs  (denial/nsec.rs, denial/nsec3.rs)
 //!            DS + DNSKEY ──────────────────> match or fault   ds.rs
+//!            zone's RRsets, now ───────────> Report           verify_zone.rs
 //! ```
 //!
 //! Nothing here reads a clock, draws a random number or does I/O: time is an argument, keys come from outside.
@@ -28,6 +29,7 @@ pub mod nsec3;
 pub mod proof;
 pub mod rrsig;
 pub mod sign;
+pub mod verify_zone;
 pub mod zonekey;
 
 mod chain;
@@ -45,4 +47,5 @@ pub use nw_wire::rr::{TypeBitmap, push_bitmap};
 pub use proof::{Chain, Claim, Method, Proof, prove};
 pub use rrsig::{Rrsig, RrsigFault, SignParams, Verified, sign_rrset, verify_rrset};
 pub use sign::{DenialOptions, SignOptions, SignZoneError, SignedRrset, sign_zone};
+pub use verify_zone::{Report, VerifyOptions, verify_zone};
 pub use zonekey::{ZoneKey, ZoneKeyError};

@@ -231,6 +231,8 @@ pub enum RrsigFault {
     TooManyLabels,
     /// The labels field points to a wildcard above the signer's apex.
     LabelsAboveSigner,
+    /// The labels field is that of a wildcard, and the RRset stands in its zone under its own name.
+    TooFewLabels,
     /// The times are in the wrong order.
     ExpiresBeforeInception,
     /// It does not count yet.
@@ -258,6 +260,7 @@ impl fmt::Display for RrsigFault {
             Self::SignerNotAbove => f.write_str("the records do not lie in the zone of the signer"),
             Self::TooManyLabels => f.write_str("the signature claims more labels than the owner has"),
             Self::LabelsAboveSigner => f.write_str("the signature claims a wildcard above its zone"),
+            Self::TooFewLabels => f.write_str("the signature is that of a wildcard"),
             Self::ExpiresBeforeInception => f.write_str("the signature expires before it begins"),
             Self::NotYetValid { inception } => write!(f, "the signature is not valid before {inception}"),
             Self::Expired { expiration } => write!(f, "the signature expired at {expiration}"),

@@ -28,6 +28,7 @@ mod request;
 mod rrset;
 mod snapshot;
 mod toml;
+mod verify_zone;
 mod zone;
 
 use pyo3::prelude::*;
@@ -63,6 +64,8 @@ mod _engine {
     use crate::snapshot::Snapshot;
     #[pymodule_export]
     use crate::toml::parse_toml;
+    #[pymodule_export]
+    use crate::verify_zone::verify_zone;
     #[pymodule_export]
     use crate::zone::Zone;
 

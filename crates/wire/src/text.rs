@@ -22,8 +22,8 @@ mod tests;
 
 pub(crate) use read::ipv6;
 pub use read::{ipv4, number, unescape};
-pub use write::{push_char_string, push_name, push_number, push_quoted};
-pub(crate) use write::{push_escaped, push_padded, push_time, push_wire_name};
+pub use write::{push_char_string, push_name, push_number, push_quoted, push_time};
+pub(crate) use write::{push_escaped, push_padded, push_wire_name};
 
 use std::fmt;
 

@@ -2,83 +2,174 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from namewise.cli.failure import Failure, bad_name
 from namewise.cli.options import Options
-from namewise.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from namewise.cli.options import Parsed
+    from namewise.engine import Name, RRset, Zone
 
 HELP = """\
-usage: nw dnssec verify FILE [--origin NAME] [--at TIME] [--json]
+usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json]
 
-Verifies a signed zone file: every signature, the NSEC or NSEC3 chain, and that nothing is signed that must
-not be.
+Verifies a signed zone file as a whole: every signature, by each algorithm that the zone has keys of; that
+each name has its NSEC or NSEC3 record with the right types and the right next one, and that there are no
+others; that CDS and CDNSKEY name keys that sign.
 
-  --origin NAME   name of the zone (default: as for nw zone check)
-  --at TIME       verify as of this time, seconds since 1970 or YYYYMMDDHHMMSS in UTC (default: now)
-  --json          one JSON object
+  --origin NAME   name of the zone; without it as for `nw zone check`
+  --anchor FILE   DS or DNSKEY records (a dsset- file, a K*.key file, what the parent has): one of them has to
+                  name a key that signs the keys
+  --at TIME       the time that signatures are held against: 2026-01-31, 20260131235959, +7d, -1h or seconds
+                  since 1970; without it now
+  --json          one JSON object: zone, serial, at, rrsets, signatures, keys[], chains[], first_expiration,
+                  errors, warnings, problems[]
 
-Exit codes: 0 all signatures hold, 1 something does not, or wrong usage.
+Exit codes: 0 everything verifies (there may be warnings), 1 something does not, or wrong usage, 2 a file
+cannot be read or holds no such zone.
 
-  $ nw dnssec verify db.example.com.signed --origin example.com
+  $ nw dnssec verify example.com.zone.signed --anchor dsset-example.com.
+  $ nw dnssec verify example.com.zone.signed --at +7d
 """
+
+PROBLEMS = 1
+UNREADABLE = 2
+_SHOWN = 50
+_OPTIONS = Options(values=("--origin", "--anchor", "--at"), flags=("--json",), words=(1, 1))
 
 
 def run(args: list[str]) -> int:
     """Run the sub-command."""
     if args[:1] != ["verify"]:
         raise Failure("say what to do: nw dnssec verify FILE", hint="nw dnssec --help says more.")
-    import sys
+    return verify(_OPTIONS.read(args[1:]))
+
+
+def verify(parsed: Parsed) -> int:
+    """Verify one zone file and print what was found."""
+    import json
     import time
 
-    from namewise.cli.zone import guess_origin
-    from namewise.engine import Name, Zone
-    from namewise.engine.errors import BadName, ZoneFileError
-    from namewise.observe.explain import stamp
-    from namewise.tools.verify import verify_zone
+    from namewise.cli.progress import Progress
+    from namewise.engine import verify_zone
 
-    parsed = Options(values=("--origin", "--at"), flags=("--json",), words=(1, 1)).read(args[1:])
     path = parsed.words[0]
-    at = parsed.one("--at")
-    now = int(time.time()) if at is None else _time(at)
+    at = moment(parsed.one("--at") or "+0s", time.time())
+    zone = _load(path, parsed.one("--origin"))
+    anchors = _anchors(parsed.one("--anchor"), zone.name)
+    most = 1_000_000 if "--json" in parsed else _SHOWN
+    with Progress(f"verifying {path}"):
+        report: dict[str, Any] = json.loads(verify_zone(zone, at, anchors=anchors, most=most))
+    if "--json" in parsed:
+        head = {"file": path, "zone": str(zone.name), "serial": zone.serial, "at": stamp(at)}
+        print(json.dumps({**head, **report}, indent=2))
+    else:
+        _show(path, zone, report, at)
+    return PROBLEMS if report["errors"] else 0
+
+
+def moment(text: str, now: float) -> int:
+    """Return the seconds since 1970 that *text* says, seen from *now*, or raise `Failure`."""
+    import datetime
+
+    from namewise.config.values import duration_ms
+
     try:
-        with open(path, "rb"):
-            pass
-        zone = Zone.from_file(Name(parsed.one("--origin") or guess_origin(path)), path)
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror}") from None
+        if text[:1] in ("+", "-"):
+            return int(now) + (1 if text[0] == "+" else -1) * (duration_ms(text[1:]) // 1000)
+        if text.isdigit() and len(text) != 14:
+            return int(text)
+        form = "%Y%m%d%H%M%S" if text.isdigit() else None
+        when = datetime.datetime.strptime(text, form) if form else datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise Failure(
+            f"--at: {text!r} is no time",
+            hint="For instance 2026-01-31, 2026-01-31T12:00:00, 20260131120000, +7d or -1h; all in UTC.",
+        ) from None
+    return int((when if when.tzinfo else when.replace(tzinfo=datetime.UTC)).timestamp())
+
+
+def stamp(seconds: int) -> str:
+    """Return a time as people read it."""
+    import time
+
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _load(path: str, origin: str | None) -> Zone:
+    """Return the zone in the file, or raise `Failure` with its first mistakes."""
+    from namewise.cli.zone import guess_origin, readable
+    from namewise.engine import Name, Zone
+    from namewise.engine.errors import BadName
+
+    try:
+        readable(path)
+    except Failure as failure:
+        raise Failure(failure.message, code=UNREADABLE) from None
+    try:
+        name = Name(origin or guess_origin(path))
     except BadName as error:
         raise bad_name(error) from None
-    except ZoneFileError as error:
-        raise Failure(str(error)) from None
-    with Progress(f"verifying {path}"):
-        report = verify_zone(zone, now)
-    if "--json" in parsed:
-        import json
+    zone, findings, errors = Zone.check_file(name, path)
+    if zone is None:
+        mistakes = [str(finding) for finding in findings if finding.severity == "error"]
+        first = "\n".join(mistakes[:5])
+        raise Failure(
+            f"{path} is no zone {name}: {errors} error{'' if errors == 1 else 's'}\n{first}",
+            hint=f"nw zone check {path} --origin {name} shows all; --origin names another zone.",
+            code=UNREADABLE,
+        )
+    return zone
 
-        print(json.dumps(report.as_json(), indent=2))
-        return 1 if report.errors else 0
-    for finding in report.findings:
-        print(finding)
-    if report.errors > len(report.findings):
-        print(f"and {report.errors - len(report.findings)} more")
+
+def _anchors(path: str | None, zone: Name) -> list[RRset]:
+    """Return the trust anchors of *zone* in the file, or raise `Failure`."""
+    from namewise.compile.inputs import read_anchors
+    from namewise.config import ConfigError
+    from namewise.engine import RRset
+
+    if path is None:
+        return []
+    try:
+        found = [RRset.from_text(line) for line in read_anchors(path)]
+    except ConfigError as error:
+        text = "\n".join(problem.message for problem in error.problems)
+        raise Failure(text, code=UNREADABLE) from None
+    wanted = [anchor for anchor in found if anchor.owner == zone]
+    if not wanted:
+        others = ", ".join(sorted({str(anchor.owner) for anchor in found})) or "nothing"
+        raise Failure(f"{path} has no DS or DNSKEY of {zone}: it has those of {others}", code=UNREADABLE)
+    return wanted
+
+
+def _show(path: str, zone: Zone, report: dict[str, Any], at: int) -> None:
+    import sys
+
+    for problem in report["problems"]:
+        what = f"{problem['owner']} {problem['type']}" if problem["type"] else problem["owner"]
+        print(f"{problem['severity']}: {what}: {problem['message']}")
+    more = report["errors"] + report["warnings"] - len(report["problems"])
+    if more > 0:
+        print(f"and {more} more; --json lists all")
+    for key in report["keys"]:
+        kind = "entry key" if key["flags"] & 1 else "zone key"
+        kind = f"revoked {kind}" if key["flags"] & 0x80 else kind
+        count = key["signs"]
+        trusted = ", named by the anchor" if key["anchored"] else ""
+        signs = f"signs {count} RRset{'' if count == 1 else 's'}" if count else "signs nothing"
+        print(f"key {key['tag']} ({key['algorithm']}, {kind}): {signs}{trusted}")
+    for chain in report["chains"]:
+        opt_out = ", opt-out" if chain.get("opt_out") else ""
+        print(f"chain: {chain['records']} {chain['type']} records{opt_out}")
+    if report["first_expiration"] is not None:
+        print(f"first signature to expire: {stamp(report['first_expiration'])}")
     sys.stdout.flush()
-    if report.errors:
-        count = f"{report.errors} mistake{'' if report.errors == 1 else 's'}"
-        sys.stderr.write(f"nw dnssec: {path}: {count} in zone {report.zone}\n")
-        return 1
-    total = sum(report.keys.values())
-    by = ", ".join(f"key {tag}: {count}" for tag, count in report.keys.items())
-    print(f"{path}: zone {report.zone}, {report.rrsets} RRsets, {total} good signatures ({by})")
-    expires = stamp(report.expires) if report.expires is not None else "never"
-    print(f"{report.chain} chain of {report.names} names is closed; the first signature expires {expires}")
-    return 0
-
-
-def _time(text: str) -> int:
-    import calendar
-    import time
-
-    if text.isdigit() and len(text) == 14:
-        return calendar.timegm(time.strptime(text, "%Y%m%d%H%M%S"))
-    if text.isdigit():
-        return int(text)
-    raise Failure(f"--at {text!r} is no time", hint="Write seconds since 1970, or YYYYMMDDHHMMSS in UTC.")
+    if report["errors"]:
+        count = f"{report['errors']} error{'' if report['errors'] == 1 else 's'}"
+        sys.stderr.write(f"nw dnssec: {path}: {count}: zone {zone.name} does not verify at {stamp(at)}\n")
+        return
+    print(
+        f"{path}: zone {zone.name} serial {zone.serial}, {report['signatures']} signatures over "
+        f"{report['rrsets']} RRsets: verified"
+    )

@@ -46,7 +46,7 @@ def check(parsed: Parsed) -> int:
     from namewise.engine.errors import BadName
 
     path = parsed.words[0]
-    _readable(path)
+    readable(path)
     origin = parsed.one("--origin") or guess_origin(path)
     try:
         name = Name(origin)
@@ -84,7 +84,8 @@ def check(parsed: Parsed) -> int:
     return 0
 
 
-def _readable(path: str) -> None:
+def readable(path: str) -> None:
+    """Raise `Failure` if the file cannot be read."""
     try:
         with open(path, "rb"):
             pass

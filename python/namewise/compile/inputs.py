@@ -52,6 +52,16 @@ def read_inputs(config: Config) -> Inputs:
     return Inputs(hints, anchors)
 
 
+def read_anchors(file: str) -> tuple[str, ...]:
+    """Return the DS and DNSKEY records in *file* as `OWNER IN TYPE DATA`, or raise `ConfigError` with every
+    mistake."""
+    problems: list[Problem] = []
+    found = _anchors(file, problems)
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
 def _hints(file: str, problems: list[Problem]) -> tuple[Hint, ...]:
     addresses: dict[str, list[str]] = {}
     roots: list[str] = []

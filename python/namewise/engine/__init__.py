@@ -33,6 +33,7 @@ from namewise._engine import (
     registry,
     type_name,
     type_value,
+    verify_zone,
 )
 
 __all__ = [
@@ -64,4 +65,5 @@ __all__ = [
     "registry",
     "type_name",
     "type_value",
+    "verify_zone",
 ]

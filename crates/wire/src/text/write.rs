@@ -90,7 +90,7 @@ pub(crate) fn push_padded(out: &mut String, value: u64, width: u32) {
 }
 
 /// Append seconds since 1970 as `YYYYMMDDHHmmSS`. RFC 4034 §3.2
-pub(crate) fn push_time(out: &mut String, seconds: u32) {
+pub fn push_time(out: &mut String, seconds: u32) {
     let days = u64::from(seconds) / 86_400 + 719_468;
     let era = days / 146_097;
     let day_of_era = days % 146_097;

@@ -1,0 +1,230 @@
+//! The chains of a signed zone: is every name in them, and nothing else?
+
+use std::collections::{BTreeMap, HashMap};
+
+use nw_wire::rr::TypeBitmap;
+use nw_wire::{Name, NameRef, RrType, Rrset};
+
+use super::fault::{Fault, Problem};
+use crate::chain::{Kind, types, visible};
+use crate::nsec::Nsec;
+use crate::nsec3::{Nsec3, Nsec3Hash, Nsec3Param, hashed_owner};
+
+/// How a zone proves what is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChainKind {
+    /// By NSEC records.
+    Nsec {
+        /// How many.
+        records: usize,
+    },
+    /// By NSEC3 records.
+    Nsec3 {
+        /// How many.
+        records: usize,
+        /// Additional hash rounds.
+        iterations: u16,
+        /// The salt.
+        salt: Vec<u8>,
+        /// Whether any of them leaves out unsigned delegations.
+        opt_out: bool,
+    },
+}
+
+/// Check the chains in `made` against the zone's `data` and return what there is.
+pub(super) fn check(
+    apex: NameRef<'_>,
+    data: &[Rrset],
+    kinds: &[Kind],
+    made: &[Rrset],
+    problems: &mut Vec<Problem>,
+) -> Vec<ChainKind> {
+    let of = |rtype| made.iter().filter(move |rrset| rrset.rtype == rtype);
+    let nsecs: HashMap<NameRef<'_>, &Rrset> =
+        of(RrType::NSEC).map(|rrset| (rrset.owner.as_ref(), rrset)).collect();
+    let params: Vec<Nsec3Param<'_>> = data
+        .iter()
+        .filter(|rrset| rrset.rtype == RrType::NSEC3PARAM && rrset.owner == apex)
+        .flat_map(|rrset| rrset.rdatas.iter().filter_map(Nsec3Param::parse))
+        .filter(|param| param.flags == 0) // others are being made or taken away
+        .collect();
+    let mut found = Vec::new();
+    if !nsecs.is_empty() {
+        nsec(apex, data, kinds, &nsecs, problems);
+        found.push(ChainKind::Nsec { records: nsecs.len() });
+    }
+    let hashed: Vec<&Rrset> = of(RrType::NSEC3).collect();
+    if params.is_empty() && !hashed.is_empty() {
+        problems.push(Problem::of_zone(apex, Fault::NoNsec3Param));
+    }
+    for param in &params {
+        found.push(nsec3(apex, data, kinds, (param, &hashed, &nsecs), problems));
+    }
+    if found.is_empty() && hashed.is_empty() {
+        problems.push(Problem::of_zone(apex, Fault::NoChain));
+    }
+    found
+}
+
+/// Check an NSEC chain.
+fn nsec(
+    apex: NameRef<'_>,
+    data: &[Rrset],
+    kinds: &[Kind],
+    nsecs: &HashMap<NameRef<'_>, &Rrset>,
+    problems: &mut Vec<Problem>,
+) {
+    let names: Vec<_> = visible(data, kinds).collect();
+    let nexts = names.iter().skip(1).map(|(owner, ..)| *owner).chain([apex]);
+    let mut known = 0;
+    for ((owner, kind, group), next) in names.iter().zip(nexts) {
+        let name = owner.to_name();
+        let Some(rrset) = nsecs.get(owner) else {
+            problems.push(Problem::new(&name, RrType::NSEC, Fault::NsecMissing));
+            continue;
+        };
+        known += 1;
+        let mut tell = |fault| problems.push(Problem::new(&name, RrType::NSEC, fault));
+        let count = rrset.rdatas.len();
+        if count != 1 {
+            tell(Fault::NotOne { count });
+        }
+        let Some(nsec) = rrset.rdatas.first().and_then(|rdata| Nsec::parse(*owner, rdata)) else {
+            tell(Fault::Malformed);
+            continue;
+        };
+        if nsec.next != next {
+            tell(Fault::NsecNext { expected: next.to_name(), found: nsec.next.to_name() });
+        }
+        if let Some(fault) = compare(nsec.types, types(*kind, group, &[RrType::NSEC, RrType::RRSIG])) {
+            tell(fault);
+        }
+    }
+    if known < nsecs.len() {
+        let names: std::collections::HashSet<NameRef<'_>> = names.iter().map(|(owner, ..)| *owner).collect();
+        for (_, rrset) in nsecs.iter().filter(|(owner, _)| !names.contains(owner)) {
+            problems.push(Problem::new(&rrset.owner, RrType::NSEC, Fault::NsecTooMuch));
+        }
+    }
+}
+
+/// A name that an NSEC3 chain has, or may have.
+struct Hashed {
+    name: Name,
+    types: Vec<RrType>,
+    /// An unsigned delegation, or an empty non-terminal above nothing else: an opt-out span may hide it (RFC 5155 §6).
+    may_be_left_out: bool,
+}
+
+/// Check the NSEC3 chain of the parameters `param`.
+fn nsec3(
+    apex: NameRef<'_>,
+    data: &[Rrset],
+    kinds: &[Kind],
+    (param, rrsets, nsecs): (&Nsec3Param<'_>, &[&Rrset], &HashMap<NameRef<'_>, &Rrset>),
+    problems: &mut Vec<Problem>,
+) -> ChainKind {
+    if param.iterations > 0 || !param.salt.is_empty() {
+        let (iterations, salt) = (param.iterations, param.salt.len());
+        problems.push(Problem::of_zone(apex, Fault::Nsec3Parameters { iterations, salt }));
+    }
+    let mut chain: BTreeMap<Nsec3Hash, Nsec3<'_>> = BTreeMap::new();
+    for rrset in rrsets {
+        for rdata in rrset.rdatas.iter() {
+            match Nsec3::parse(rrset.owner.as_ref(), apex, rdata) {
+                None => problems.push(Problem::new(&rrset.owner, RrType::NSEC3, Fault::Malformed)),
+                Some(nsec3)
+                    if nsec3.param.iterations == param.iterations && nsec3.param.salt == param.salt =>
+                {
+                    if chain.insert(nsec3.owner, nsec3).is_some() {
+                        let count = rrset.rdatas.len();
+                        problems.push(Problem::new(&rrset.owner, RrType::NSEC3, Fault::NotOne { count }));
+                    }
+                }
+                Some(_) => {} // of another chain
+            }
+        }
+    }
+
+    let names = hashed_names(apex, data, kinds, param, nsecs);
+    for (hash, name) in &names {
+        let mut tell = |fault| problems.push(Problem::new(&name.name, RrType::NSEC3, fault));
+        match chain.get(hash) {
+            Some(nsec3) => {
+                if let Some(fault) = compare(nsec3.types, name.types.clone()) {
+                    tell(fault);
+                }
+            }
+            None if name.may_be_left_out && covering(&chain, hash).is_some_and(Nsec3::is_opt_out) => {}
+            None => {
+                let hashed =
+                    hashed_owner(hash, apex).map_or_else(|| name.name.clone(), |owner| owner.to_name());
+                tell(Fault::Nsec3Missing { hashed });
+            }
+        }
+    }
+    let nexts = chain.keys().cycle().skip(1);
+    for ((hash, nsec3), next) in chain.iter().zip(nexts) {
+        let owner = hashed_owner(hash, apex).map_or_else(|| apex.to_name(), |owner| owner.to_name());
+        if !names.contains_key(hash) {
+            problems.push(Problem::new(&owner, RrType::NSEC3, Fault::Nsec3TooMuch));
+        }
+        if nsec3.next != *next {
+            problems.push(Problem::new(&owner, RrType::NSEC3, Fault::Nsec3Next));
+        }
+    }
+    ChainKind::Nsec3 {
+        records: chain.len(),
+        iterations: param.iterations,
+        salt: param.salt.to_vec(),
+        opt_out: chain.values().any(Nsec3::is_opt_out),
+    }
+}
+
+/// Return the names of the zone by their hashes, empty non-terminals among them.
+fn hashed_names(
+    apex: NameRef<'_>,
+    data: &[Rrset],
+    kinds: &[Kind],
+    param: &Nsec3Param<'_>,
+    nsecs: &HashMap<NameRef<'_>, &Rrset>,
+) -> HashMap<Nsec3Hash, Hashed> {
+    let mut names: HashMap<Nsec3Hash, Hashed> = HashMap::new();
+    let mut put = |name: NameRef<'_>, types: Vec<RrType>, may_be_left_out: bool| {
+        let entry = Hashed { name: name.to_name(), types, may_be_left_out };
+        let there = names.entry(param.hash(name)).or_insert(Hashed { may_be_left_out: true, ..entry });
+        there.may_be_left_out &= may_be_left_out;
+    };
+    let is_name: std::collections::HashSet<NameRef<'_>> =
+        visible(data, kinds).map(|(owner, ..)| owner).collect();
+    for (owner, kind, group) in visible(data, kinds) {
+        let signed = kind != Kind::Cut || group.iter().any(|rrset| rrset.rtype == RrType::DS);
+        let mut more = if signed { vec![RrType::RRSIG] } else { Vec::new() };
+        if nsecs.contains_key(&owner) {
+            more.push(RrType::NSEC); // both chains at once: the zone goes from one to the other
+        }
+        put(owner, types(kind, group, &more), !signed);
+        for labels in apex.label_count() + 1..owner.label_count() {
+            let above = owner.suffix(labels);
+            if !is_name.contains(&above) {
+                put(above, Vec::new(), !signed);
+            }
+        }
+    }
+    names
+}
+
+/// Return the record whose span holds `hash`: the last one before it, or the last of all.
+fn covering<'c, 'a>(chain: &'c BTreeMap<Nsec3Hash, Nsec3<'a>>, hash: &Nsec3Hash) -> Option<&'c Nsec3<'a>> {
+    chain.range(..*hash).next_back().or_else(|| chain.iter().next_back()).map(|(_, nsec3)| nsec3)
+}
+
+/// Return how a type bit map differs from the types that are there.
+fn compare(bitmap: TypeBitmap<'_>, expected: Vec<RrType>) -> Option<Fault> {
+    let mut missing: Vec<RrType> =
+        expected.iter().copied().filter(|rtype| !bitmap.contains(*rtype)).collect();
+    missing.sort_unstable();
+    missing.dedup();
+    let extra: Vec<RrType> = bitmap.iter().filter(|rtype| !expected.contains(rtype)).collect();
+    (!missing.is_empty() || !extra.is_empty()).then_some(Fault::Types { missing, extra })
+}

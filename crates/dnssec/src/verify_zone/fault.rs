@@ -1,0 +1,281 @@
+//! What can be wrong with a signed zone.
+
+use std::fmt;
+
+use nw_crypto::{Algorithm, KeyError};
+use nw_wire::text::push_time;
+use nw_wire::{Name, NameRef, RrType};
+
+use crate::rrsig::RrsigFault;
+
+/// A fault and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The owner: of the zone's own faults the apex.
+    pub owner: Name,
+    /// The type of the RRset; None for what concerns the zone.
+    pub rtype: Option<RrType>,
+    /// The fault.
+    pub fault: Fault,
+}
+
+impl Problem {
+    pub(super) fn new(owner: &Name, rtype: RrType, fault: Fault) -> Self {
+        Self { owner: owner.clone(), rtype: Some(rtype), fault }
+    }
+
+    pub(super) fn of_zone(apex: NameRef<'_>, fault: Fault) -> Self {
+        Self { owner: apex.to_name(), rtype: None, fault }
+    }
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No DNSKEY at the apex that can verify anything.
+    NoKey,
+    /// A DNSKEY without the zone bit, or of another protocol than 3: validators ignore it (RFC 4034 §2.1).
+    NotZoneKey {
+        /// Its tag.
+        tag: u16,
+    },
+    /// A key whose signatures cannot be checked here.
+    UnsupportedAlgorithm {
+        /// Its tag.
+        tag: u16,
+        /// Its algorithm.
+        algorithm: Algorithm,
+    },
+    /// A key that cannot have signed anything.
+    BrokenKey {
+        /// Its tag.
+        tag: u16,
+        /// Why.
+        error: KeyError,
+    },
+    /// None of the trust anchors names a key of the zone.
+    AnchorNamesNoKey,
+    /// A trust anchor names a key, and that key does not sign the DNSKEY RRset (RFC 4035 §5.2).
+    AnchoredKeyDoesNotSign,
+    /// Keys are marked as entry points, and none of them signs the DNSKEY RRset.
+    NoEntryKeySigns,
+    /// A CDS or CDNSKEY names no key that signs the DNSKEY RRset: the parent would break the chain (RFC 7344 §4.1).
+    ChildAsksForNoKey,
+    /// An authoritative RRset without a signature (RFC 4035 §2.2).
+    Unsigned,
+    /// An RRset without a signature of an algorithm that the zone has a key of (RFC 4035 §2.2, RFC 6840 §5.11).
+    AlgorithmMissing {
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
+    /// A signature that does not vouch for its RRset.
+    Signature {
+        /// The tag of the key that it names.
+        tag: u16,
+        /// The algorithm of the key.
+        algorithm: Algorithm,
+        /// Why.
+        fault: RrsigFault,
+        /// Whether the zone is valid without it: a good one of the same algorithm stands beside it.
+        spare: bool,
+    },
+    /// The RRset has another TTL than the one that was signed (RFC 4034 §3.1.4).
+    OtherTtl {
+        /// The tag of the key.
+        tag: u16,
+        /// What was signed, in seconds.
+        signed: u32,
+        /// What stands in the zone.
+        found: u32,
+    },
+    /// NS of a delegation, glue, or what lies below it is signed (RFC 4035 §2.2).
+    SignedWithoutAuthority,
+    /// A signature over an RRset that is not there.
+    SignsNothing,
+    /// Rdata that does not parse as what it should be.
+    Malformed,
+    /// Neither NSEC nor NSEC3: nothing proves what is not there.
+    NoChain,
+    /// A name without its NSEC (RFC 4035 §2.3).
+    NsecMissing,
+    /// A name has a number of NSEC or NSEC3 records other than one.
+    NotOne {
+        /// How many.
+        count: usize,
+    },
+    /// An NSEC at a name that has no other data, or that a delegation hides (RFC 4035 §2.3).
+    NsecTooMuch,
+    /// The next name in the NSEC is not the next name of the zone (RFC 4034 §4.1.1).
+    NsecNext {
+        /// The next name of the zone.
+        expected: Name,
+        /// What stands there.
+        found: Name,
+    },
+    /// A name without its NSEC3 (RFC 5155 §7.1); no opt-out span accounts for it.
+    Nsec3Missing {
+        /// The owner that it would have.
+        hashed: Name,
+    },
+    /// An NSEC3 of the zone's parameters whose hash no name has.
+    Nsec3TooMuch,
+    /// The next hash in the NSEC3 is not that of the next record (RFC 5155 §3.1.7).
+    Nsec3Next,
+    /// NSEC3 records are there, and no NSEC3PARAM says how to find them (RFC 5155 §4).
+    NoNsec3Param,
+    /// More rounds than 0, or a salt: costs and protects nothing (RFC 9276 §3.1).
+    Nsec3Parameters {
+        /// Additional hash rounds.
+        iterations: u16,
+        /// Octets of salt.
+        salt: usize,
+    },
+    /// The type bit map is not that of the name (RFC 4034 §4.1.2, RFC 5155 §3.2.1).
+    Types {
+        /// Types of the name that it does not have: a validator believes that they do not exist.
+        missing: Vec<RrType>,
+        /// Types that it has and the name has not.
+        extra: Vec<RrType>,
+    },
+}
+
+impl Fault {
+    /// Tell whether answers of the zone fail at some validator. The others are warnings.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        match self {
+            Self::NotZoneKey { .. }
+            | Self::UnsupportedAlgorithm { .. }
+            | Self::NoEntryKeySigns
+            | Self::SignedWithoutAuthority
+            | Self::SignsNothing
+            | Self::Nsec3Parameters { .. } => false,
+            Self::Signature { spare, .. } => !spare,
+            // Validators lower the TTL to the one that was signed (RFC 4035 §5.3.3).
+            Self::OtherTtl { signed, found, .. } => found > signed,
+            _ => true,
+        }
+    }
+
+    /// Return a word for programs that never changes.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoKey => "NO_KEY",
+            Self::NotZoneKey { .. } => "NOT_ZONE_KEY",
+            Self::UnsupportedAlgorithm { .. } => "UNSUPPORTED_ALGORITHM",
+            Self::BrokenKey { .. } => "BROKEN_KEY",
+            Self::AnchorNamesNoKey => "ANCHOR_NAMES_NO_KEY",
+            Self::AnchoredKeyDoesNotSign => "ANCHORED_KEY_DOES_NOT_SIGN",
+            Self::NoEntryKeySigns => "NO_ENTRY_KEY_SIGNS",
+            Self::ChildAsksForNoKey => "CHILD_ASKS_FOR_NO_KEY",
+            Self::Unsigned => "UNSIGNED",
+            Self::AlgorithmMissing { .. } => "ALGORITHM_MISSING",
+            Self::Signature { fault, .. } => match fault {
+                RrsigFault::NotYetValid { .. } => "NOT_YET_VALID",
+                RrsigFault::Expired { .. } => "EXPIRED",
+                RrsigFault::OtherKey => "UNKNOWN_KEY",
+                RrsigFault::RevokedKey => "REVOKED_KEY",
+                RrsigFault::Signature(_) => "BAD_SIGNATURE",
+                _ => "BAD_RRSIG",
+            },
+            Self::OtherTtl { .. } => "OTHER_TTL",
+            Self::SignedWithoutAuthority => "SIGNED_WITHOUT_AUTHORITY",
+            Self::SignsNothing => "SIGNS_NOTHING",
+            Self::Malformed => "MALFORMED",
+            Self::NoChain => "NO_CHAIN",
+            Self::NsecMissing => "NSEC_MISSING",
+            Self::NotOne { .. } => "NOT_ONE",
+            Self::NsecTooMuch => "NSEC_TOO_MUCH",
+            Self::NsecNext { .. } => "NSEC_NEXT",
+            Self::Nsec3Missing { .. } => "NSEC3_MISSING",
+            Self::Nsec3TooMuch => "NSEC3_TOO_MUCH",
+            Self::Nsec3Next => "NSEC3_NEXT",
+            Self::NoNsec3Param => "NO_NSEC3PARAM",
+            Self::Nsec3Parameters { .. } => "NSEC3_PARAMETERS",
+            Self::Types { .. } => "TYPES",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoKey => f.write_str("no DNSKEY at the apex that could verify anything"),
+            Self::NotZoneKey { tag } => {
+                write!(f, "key {tag} is no zone key (flags or protocol) and is ignored")
+            }
+            Self::UnsupportedAlgorithm { tag, algorithm } => {
+                write!(f, "signatures of key {tag} were not checked: algorithm {algorithm} is not supported")
+            }
+            Self::BrokenKey { tag, error } => write!(f, "key {tag} is broken: {error}"),
+            Self::AnchorNamesNoKey => f.write_str("no trust anchor names a key of the zone"),
+            Self::AnchoredKeyDoesNotSign => {
+                f.write_str("the key that the trust anchor names does not sign the DNSKEY RRset")
+            }
+            Self::NoEntryKeySigns => f.write_str("no key with the SEP flag signs the DNSKEY RRset"),
+            Self::ChildAsksForNoKey => f.write_str("names no key that signs the DNSKEY RRset"),
+            Self::Unsigned => f.write_str("has no signature"),
+            Self::AlgorithmMissing { algorithm } => {
+                write!(f, "has no signature of algorithm {algorithm}, of which the zone has a key")
+            }
+            Self::Signature { tag, algorithm, fault, spare } => {
+                write!(f, "signature of key {tag} ({algorithm}): ")?;
+                signature(fault, f)?;
+                f.write_str(if *spare { "; another one is good" } else { "" })
+            }
+            Self::OtherTtl { tag, signed, found } => {
+                write!(f, "has TTL {found}, and key {tag} signed TTL {signed}")
+            }
+            Self::SignedWithoutAuthority => f.write_str(
+                "is signed, and the zone has no authority over it: it is below or at a delegation",
+            ),
+            Self::SignsNothing => f.write_str("has a signature and no records"),
+            Self::Malformed => f.write_str("cannot be read"),
+            Self::NoChain => {
+                f.write_str("has neither NSEC nor NSEC3 records: nothing proves what is not there")
+            }
+            Self::NsecMissing => f.write_str("the name has no NSEC record"),
+            Self::NotOne { count } => write!(f, "has {count} records; exactly one is allowed"),
+            Self::NsecTooMuch => f.write_str("stands at a name that is not in the zone's own data"),
+            Self::NsecNext { expected, found } => {
+                write!(f, "says that {found} is the next name; it is {expected}")
+            }
+            Self::Nsec3Missing { hashed } => write!(f, "the name has no NSEC3 record; it would be {hashed}"),
+            Self::Nsec3TooMuch => f.write_str("no name of the zone has this hash"),
+            Self::Nsec3Next => f.write_str("the next hash is not that of the next record"),
+            Self::NoNsec3Param => f.write_str("has NSEC3 records and no NSEC3PARAM that they belong to"),
+            Self::Nsec3Parameters { iterations, salt } => write!(
+                f,
+                "{iterations} additional iterations and {salt} octets of salt; 0 and none are recommended"
+            ),
+            Self::Types { missing, extra } => {
+                let list =
+                    |types: &[RrType]| types.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+                let mut parts = Vec::new();
+                if !missing.is_empty() {
+                    parts.push(format!("does not list {}, which the name has", list(missing)));
+                }
+                if !extra.is_empty() {
+                    parts.push(format!("lists {}, which the name has not", list(extra)));
+                }
+                f.write_str(&parts.join("; "))
+            }
+        }
+    }
+}
+
+/// Write a fault of a signature with times that people read.
+fn signature(fault: &RrsigFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let time = |seconds| {
+        let mut text = String::new();
+        push_time(&mut text, seconds);
+        text
+    };
+    match fault {
+        RrsigFault::NotYetValid { inception } => write!(f, "not valid before {}", time(*inception)),
+        RrsigFault::Expired { expiration } => write!(f, "expired at {}", time(*expiration)),
+        RrsigFault::OtherKey => f.write_str("the zone has no such key"),
+        other => write!(f, "{other}"),
+    }
+}

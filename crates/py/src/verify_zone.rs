@@ -1,0 +1,86 @@
+//! `verify_zone`: a signed zone verified as a whole, told as JSON.
+
+use nw_dnssec::verify_zone::ChainKind;
+use nw_dnssec::{Report, VerifyOptions};
+use nw_wire::RrType;
+use pyo3::prelude::*;
+use serde_json::{Value, json};
+
+use crate::gate;
+use crate::raise::Raise;
+use crate::rrset::RRset;
+use crate::zone::Zone;
+
+/// Verify every signature, the chains and the keys of `zone` at `now` (seconds since 1970); return the report as JSON.
+///
+/// anchors: DS and DNSKEY RRsets; with any, one of their records must name a key that signs the DNSKEY RRset.
+/// most: how many problems are described; the others are counted.
+#[pyfunction]
+#[pyo3(signature = (zone, now, *, anchors = Vec::new(), most = 100))]
+pub(crate) fn verify_zone(
+    py: Python<'_>,
+    zone: &Zone,
+    now: u64,
+    anchors: Vec<PyRef<'_, RRset>>,
+    most: usize,
+) -> PyResult<String> {
+    let anchors = anchors
+        .iter()
+        .filter(|anchor| matches!(anchor.inner.rtype, RrType::DS | RrType::DNSKEY))
+        .flat_map(|anchor| anchor.inner.rdatas.iter().map(|rdata| (anchor.inner.rtype, rdata.to_vec())))
+        .collect();
+    let options = VerifyOptions {
+        // Serial arithmetic wraps with the 32 bits of the record (RFC 4034 §3.1.5).
+        now: now as u32,
+        anchors,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        max_problems: most,
+    };
+    let zone = zone.inner.clone();
+    gate::long(py, move || {
+        let report = nw_dnssec::verify_zone(zone.apex(), zone.rrsets().collect(), &options);
+        Ok::<_, Raise>(told(&report).to_string())
+    })
+}
+
+fn told(report: &Report) -> Value {
+    let keys = report.keys.iter().map(|key| {
+        json!({
+            "tag": key.tag,
+            "algorithm": key.algorithm.to_string(),
+            "flags": key.flags,
+            "signs": key.signs,
+            "signs_keys": key.signs_keys,
+            "anchored": key.anchored,
+        })
+    });
+    let chains = report.chains.iter().map(|chain| match chain {
+        ChainKind::Nsec { records } => json!({"type": "NSEC", "records": records}),
+        ChainKind::Nsec3 { records, iterations, salt, opt_out } => json!({
+            "type": "NSEC3",
+            "records": records,
+            "iterations": iterations,
+            "salt": salt.iter().map(|octet| format!("{octet:02x}")).collect::<String>(),
+            "opt_out": opt_out,
+        }),
+    });
+    let problems = report.problems.iter().map(|problem| {
+        json!({
+            "severity": if problem.fault.is_error() { "error" } else { "warning" },
+            "code": problem.fault.code(),
+            "owner": problem.owner.to_string(),
+            "type": problem.rtype.map(|rtype| rtype.to_string()),
+            "message": problem.fault.to_string(),
+        })
+    });
+    json!({
+        "rrsets": report.rrsets,
+        "signatures": report.signatures,
+        "keys": keys.collect::<Vec<_>>(),
+        "chains": chains.collect::<Vec<_>>(),
+        "first_expiration": report.first_expiration,
+        "errors": report.errors,
+        "warnings": report.warnings,
+        "problems": problems.collect::<Vec<_>>(),
+    })
+}
