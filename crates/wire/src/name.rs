@@ -339,6 +339,10 @@ const fn mix(a: u64, b: u64) -> u64 {
 
 /// Whether two octet strings agree when A-Z is taken for a-z.
 fn eq_folded(a: &[u8], b: &[u8]) -> bool {
+    // Most names are asked in the case in which they are kept.
+    if a == b {
+        return true;
+    }
     if a.len() != b.len() {
         return false;
     }

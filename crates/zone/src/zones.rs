@@ -24,6 +24,8 @@ pub struct Zones {
     len: usize,
     /// Bit n: some apex has n labels (0 to 127).
     depths: u128,
+    /// The zone, when there is one and nothing needs to be searched.
+    only: Option<Zone>,
 }
 
 /// Zones in the order of their hashes.
@@ -75,7 +77,26 @@ impl Zones {
     /// The zone whose apex is `name` or the closest above it (RFC 1034 §4.3.2 step 2).
     #[inline]
     pub fn closest(&self, name: NameRef<'_>) -> Option<&Zone> {
-        self.within(name, usize::MAX)
+        if self.len == 0 {
+            return None;
+        }
+        if let Some(zone) = &self.only {
+            return name.is_at_or_below(zone.apex()).then_some(zone);
+        }
+        let wire = name.wire();
+        let starts = LabelStarts::of(wire);
+        // A name has at most 127 labels.
+        let mut depths = self.depths & (u128::MAX >> (127 - starts.count()));
+        // Zones stand at few depths: hashing each suffix by itself is less work than keeping all hashes.
+        while depths != 0 {
+            let depth = 127 - depths.leading_zeros() as usize;
+            let hash = (1..=depth).fold(START, |hash, n| extend(hash, starts.label(wire, n)));
+            if let Some(zone) = self.at(hash, &wire[starts.suffix(depth)..]) {
+                return Some(zone);
+            }
+            depths &= !(1 << depth);
+        }
+        None
     }
 
     /// The zone that answers a question for `qname` and `qtype`: the closest one, but for DS at an apex the parent's, if
@@ -103,7 +124,7 @@ impl Zones {
                 len += 1;
             }
         });
-        Zones { shards, len, depths: self.depths | depth }
+        Zones::of(shards, len, self.depths | depth)
     }
 
     /// The set without the zone `apex`.
@@ -119,7 +140,13 @@ impl Zones {
             }
         });
         // A depth that no zone has any more costs a look-up, not an answer.
-        Zones { shards, len: self.len - 1, depths: self.depths }
+        Zones::of(shards, self.len - 1, self.depths)
+    }
+
+    fn of(shards: Arc<[Arc<Shard>]>, len: usize, depths: u128) -> Zones {
+        let mut zones = Zones { shards, len, depths, only: None };
+        zones.only = if len == 1 { zones.iter().next().cloned() } else { None };
+        zones
     }
 
     fn changed(&self, hash: u64, change: impl FnOnce(&mut Shard)) -> Arc<[Arc<Shard>]> {
@@ -140,27 +167,6 @@ impl Zones {
     fn at(&self, hash: u64, wire: &[u8]) -> Option<&Zone> {
         let shard = self.shards.get((hash >> 56) as usize)?;
         shard.search(hash, wire).ok().map(|at| &shard.zones[at].1)
-    }
-
-    #[inline]
-    fn within(&self, name: NameRef<'_>, most: usize) -> Option<&Zone> {
-        if self.len == 0 {
-            return None;
-        }
-        let wire = name.wire();
-        let starts = LabelStarts::of(wire);
-        let most = starts.count().min(most).min(127);
-        let mut depths = self.depths & (u128::MAX >> (127 - most));
-        // Zones stand at few depths: hashing each suffix by itself is less work than keeping all hashes.
-        while depths != 0 {
-            let depth = 127 - depths.leading_zeros() as usize;
-            let hash = (1..=depth).fold(START, |hash, n| extend(hash, starts.label(wire, n)));
-            if let Some(zone) = self.at(hash, &wire[starts.suffix(depth)..]) {
-                return Some(zone);
-            }
-            depths &= !(1 << depth);
-        }
-        None
     }
 }
 
@@ -185,7 +191,7 @@ impl FromIterator<Zone> for Zones {
                 }
             }
         }
-        Zones { shards: shards.into_iter().map(Arc::new).collect(), len, depths }
+        Zones::of(shards.into_iter().map(Arc::new).collect(), len, depths)
     }
 }
 
