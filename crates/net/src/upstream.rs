@@ -12,7 +12,7 @@
 //!
 //! **Ports.** Each new socket takes a port at random out of the 64,512 from 1024 up (15.98 bits), whatever range the
 //! kernel would use. Opening, binding and closing a socket costs more than the question itself, so a socket serves
-//! [`USES`] questions before it is closed, always the next one picked at random among those that are idle. An attacker
+//! `port_uses` questions (of the plan) before it is closed, always the next one picked at random among those that are idle. An attacker
 //! who owns a server sees ports in use there; the chance that the next question to somebody else leaves from a port he
 //! has seen and that is still alive is what `docs/performance.md` calls conditional entropy. An idle socket stays
 //! connected, a new one is connected to a place that never answers, so that no port can be found by scanning.
@@ -27,6 +27,7 @@ use std::rc::Rc;
 
 use nw_resolve::ExchangeError;
 use nw_serve::Stats;
+use nw_serve::plan::ResolverPlan;
 use nw_wire::message::replies_to;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
@@ -35,8 +36,6 @@ use tokio::net::{TcpStream, UdpSocket};
 use crate::mmsg;
 use crate::random::Random;
 
-/// Questions that one socket carries before its port is given up.
-pub(crate) const USES: u32 = 8;
 /// Idle sockets of one family from which the next is picked; below it a new one is opened.
 const CHOICE: usize = 64;
 /// Idle sockets kept of one family.
@@ -51,6 +50,8 @@ const ROOM: usize = 65_535;
 /// The upstream sockets of one worker.
 pub(crate) struct Upstream {
     random: Rc<Random>,
+    /// Questions that one socket carries before its port is given up.
+    uses: Cell<u32>,
     idle: [RefCell<Vec<Port>>; 2],
     room: RefCell<Vec<u8>>,
 }
@@ -63,7 +64,17 @@ struct Port {
 
 impl Upstream {
     pub(crate) fn new(random: Rc<Random>) -> Upstream {
-        Upstream { random, idle: Default::default(), room: RefCell::new(Vec::new()) }
+        Upstream {
+            random,
+            uses: Cell::new(ResolverPlan::PORT_USES),
+            idle: Default::default(),
+            room: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Give a port up after *uses* questions.
+    pub(crate) fn set_uses(&self, uses: u32) {
+        self.uses.set(uses);
     }
 
     /// Ask *server* over UDP and wait for the reply that fits; the caller sets the time limit by dropping the future.
@@ -191,7 +202,7 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let Some(port) = self.port.take() else { return };
         let mut idle = self.upstream.idle[self.family].borrow_mut();
-        if self.clean.get() && port.uses < USES && idle.len() < MOST_IDLE {
+        if self.clean.get() && port.uses < self.upstream.uses.get() && idle.len() < MOST_IDLE {
             idle.push(port);
         }
     }

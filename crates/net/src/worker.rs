@@ -22,6 +22,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use nw_cache::{Cache, Micros};
 use nw_resolve::{ClientQuestion, Resolution, Resolver, ResolverConfig, Trace, World};
+use nw_serve::plan::ResolverPlan;
 use nw_serve::{Desk, Handled, Pending, Recorder, Snapshot, Stats, Transport, pipeline};
 use nw_wire::Ede;
 use tokio::sync::{Notify, mpsc};
@@ -287,7 +288,9 @@ impl State {
         if same {
             return;
         }
-        self.world = Rc::new(self.world.with_routes(self.published.routes.clone()));
+        let plan = self.published.snapshot.plan().resolver.as_ref();
+        let uses = plan.map_or(ResolverPlan::PORT_USES, |resolver| resolver.port_uses);
+        self.world = Rc::new(self.world.with_routes(self.published.routes.clone(), uses));
         self.config = config.cloned();
         self.resolver = config.map(|config| {
             Resolver::new(Rc::clone(&self.world), Arc::clone(&self.published.cache), Arc::clone(config))

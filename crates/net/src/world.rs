@@ -57,8 +57,9 @@ impl RealWorld {
         RealWorld { clock, random, upstream, routes: None, stats }
     }
 
-    /// The same world with another routing table; sockets are shared.
-    pub(crate) fn with_routes(&self, routes: Option<Arc<Routes>>) -> RealWorld {
+    /// The same world with another routing table; sockets are shared, and give up their ports after *uses* questions.
+    pub(crate) fn with_routes(&self, routes: Option<Arc<Routes>>, uses: u32) -> RealWorld {
+        self.upstream.set_uses(uses);
         RealWorld {
             clock: self.clock,
             random: Rc::clone(&self.random),

@@ -109,6 +109,14 @@ pub struct ResolverPlan {
     pub config: ResolverConfig,
     /// Where packets to servers really go. None: to the servers.
     pub routes: Option<Vec<RoutePlan>>,
+    /// Questions that leave from one random port before it is given up, 1 to 1000, default 8. One is what an attacker who
+    /// watches a server of his can learn least from, and costs most (docs/decisions/0021-upstream-ports.md).
+    pub port_uses: u32,
+}
+
+impl ResolverPlan {
+    /// The default of `port_uses`.
+    pub const PORT_USES: u32 = 8;
 }
 
 /// One line of a routing table for a private internet on loopback.
@@ -296,12 +304,14 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
             *field = truth;
         }
     }
+    let mut port_uses = ResolverPlan::PORT_USES;
+    set(&mut port_uses, &mut object, "port_uses", 1, 1000, errors);
     let routes = object.key("routes").map(|at| read_all(Some(at), read_route, errors));
     object.end(errors);
     if config.hints.is_empty() && config.forwards.is_empty() {
         errors.add(at.path(), "neither hints nor forward: there is nobody to ask");
     }
-    Some(ResolverPlan { config, routes })
+    Some(ResolverPlan { config, routes, port_uses })
 }
 
 fn read_hint(at: &At<'_>, errors: &mut Errors) -> Option<(Name, Vec<IpAddr>)> {

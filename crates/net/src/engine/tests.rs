@@ -252,7 +252,30 @@ fn junk_does_not_end_the_wait() {
 }
 
 #[test]
-fn questions_leave_from_many_ports_and_ids_stay_apart() {
+fn questions_leave_from_many_ports() {
+    let reused = ports_of_1000_questions(PLAN_DEFAULT);
+    let uses = nw_serve::plan::ResolverPlan::PORT_USES;
+    assert!(reused.len() >= 1000 / uses as usize, "{} ports", reused.len());
+    // The same port may be drawn a second time, hardly a third.
+    assert!(reused.values().all(|count| *count <= 3 * uses));
+    let fresh = ports_of_1000_questions(PLAN_FRESH);
+    assert!(fresh.values().all(|count| *count <= 3), "a port for each question");
+    for ports in [reused, fresh] {
+        assert!(ports.keys().all(|port| *port >= 1024));
+        let below = ports.keys().filter(|port| **port < 32_768).count();
+        assert!(
+            below * 3 > ports.len() && below * 3 < ports.len() * 2,
+            "ports are drawn from the whole range"
+        );
+    }
+}
+
+const PLAN_DEFAULT: &str = r#"{"version":1}"#;
+const PLAN_FRESH: &str =
+    r#"{"version":1,"resolver":{"port_uses":1,"forward":[{"suffix":".","servers":["127.0.0.1:1"]}]}}"#;
+
+/// How often each port was used.
+fn ports_of_1000_questions(plan: &str) -> std::collections::HashMap<u16, u32> {
     let ports = Arc::new(Mutex::new(Vec::new()));
     let udp = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let server = udp.local_addr().expect("bound");
@@ -264,22 +287,19 @@ fn questions_leave_from_many_ports_and_ids_stay_apart() {
             let _ = udp.send_to(&reply(&room[..length], Rcode::NOERROR, |_| {}), from);
         }
     });
-    let (engine, _) = serve(PLAIN, 1, "127.0.0.1:0");
+    let (engine, _) = serve(plan, 1, "127.0.0.1:0");
     for i in 0..1000 {
         engine.submit(i, exchange(server, &question(i as u16, "www.example.net."), Via::Udp)).expect("taken");
-        assert!(matches!(done(&engine), (ticket, Outcome::Exchanged { result: Ok(_), .. }) if ticket == i));
+        assert!(
+            matches!(done(&engine), (ticket, Outcome::Exchanged { result: Ok(_), .. }) if ticket == i),
+            "{i}"
+        );
     }
-    let ports = ports.lock().expect("no panic");
     let mut uses = std::collections::HashMap::new();
-    for port in &*ports {
-        assert!(*port >= 1024);
+    for port in &*ports.lock().expect("no panic") {
         *uses.entry(*port).or_insert(0u32) += 1;
     }
-    assert!(uses.len() >= 1000 / crate::upstream::USES as usize, "{} ports", uses.len());
-    // The same port may be drawn a second time, hardly a third.
-    assert!(uses.values().all(|count| *count <= 3 * crate::upstream::USES));
-    let below = uses.keys().filter(|port| **port < 32_768).count();
-    assert!(below * 3 > uses.len() && below * 3 < uses.len() * 2, "ports are drawn from the whole range");
+    uses
 }
 
 /// A forwarder's plan with a routing table, so that nothing can leave this machine.
