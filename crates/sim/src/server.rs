@@ -75,7 +75,11 @@ impl Server {
         let snapshot = snapshot(zones, |plan| {
             plan.server.nsid = nsid;
             plan.server.identity = identity;
-            plan.resolver = resolver.map(|config| ResolverPlan { config, routes: None });
+            plan.resolver = resolver.map(|config| ResolverPlan {
+                config,
+                routes: None,
+                port_uses: ResolverPlan::PORT_USES,
+            });
         })?;
         let label = addresses.first().map_or_else(String::new, IpAddr::to_string);
         let seed = Dice::stream(net.seed(), &format!("cache {label}")).next();
