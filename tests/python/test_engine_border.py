@@ -21,7 +21,7 @@ from namewise.engine import parse_toml, registry
 from namewise.engine.errors import NamewiseError, TomlError
 from namewise.message import Edns, EdnsOption, Message, make_message, make_query, make_response
 from namewise.name import Name
-from namewise.rdata import RRset, TextError, WireError
+from namewise.rdata import Rdata, RRset, TextError, WireError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,6 +128,22 @@ def test_extended_rcode_and_errors() -> None:
     assert (reply.rcode, reply.rcode_value, reply.flags_value & 15) == ("BADVERS", 16, 0)
     assert reply.ede == [(21, "Not Supported", "version 1")]
     assert query.edns is not None and query.edns.version == 1
+
+
+def test_parts_that_make_no_message_are_refused() -> None:
+    query = make_query("example.com", "A")
+    opt = RRset(".", "OPT", 0, [Rdata.from_wire("OPT", b"")])
+    with pytest.raises(WireError) as caught:
+        make_response(query, answer=[opt])
+    assert caught.value.code == "BAD_OPT"
+    with pytest.raises(ValueError, match="fits no message"):
+        EdnsOption("NSID", b"x" * 70_000)
+    with pytest.raises(WireError, match="does not fit"):
+        make_query("example.com", options=[EdnsOption("NSID", b"x" * 40_000)] * 2)
+    with pytest.raises(WireError, match="65535"):
+        Rdata.from_wire("NULL", b"x" * 65_536)
+    with pytest.raises(ValueError, match="2147483647"):
+        RRset.from_text("example.com 4294967295 A 192.0.2.1")
 
 
 def test_a_message_from_parts() -> None:

@@ -203,7 +203,12 @@ struct Parts<'p, 'py> {
 }
 
 fn finish(py: Python<'_>, parts: &Parts<'_, '_>) -> PyResult<Message> {
-    let octets = gate::brief(py, || write(parts))?;
+    let octets = gate::brief(py, || {
+        let octets = write(parts)?;
+        // Parts may be right and their sum wrong: an OPT among the answers, a TSIG that is not last.
+        nw_wire::Message::parse(&octets)?;
+        Ok::<_, Raise>(octets)
+    })?;
     Ok(Message::from_valid(PyBytes::new(py, &octets).unbind()))
 }
 
@@ -216,7 +221,7 @@ fn write(parts: &Parts<'_, '_>) -> Result<Vec<u8>, Raise> {
     if let Some((name, rtype, class)) = &parts.question {
         out.question(name.as_ref(), *rtype, *class).map_err(too_long)?;
     }
-    let opt = parts.edns.map(|edns| edns.record(parts.rcode.0));
+    let opt = parts.edns.map(|edns| edns.record(parts.rcode.0).ok_or(Full).map_err(too_long)).transpose()?;
     if let Some(opt) = &opt {
         out.reserve(opt.len()).map_err(too_long)?;
     }

@@ -14,6 +14,9 @@ use crate::dict::hex;
 /// The UDP payload that queries offer unless told otherwise: no fragments on any usual path.
 pub(crate) const UDP_PAYLOAD: u16 = 1232;
 
+/// The most octets of an option that leave room for a header, a question and the rest of OPT.
+const MOST_OCTETS: usize = 65_000;
+
 /// One EDNS option: `EdnsOption("NSID", b"")`.
 #[pyclass(frozen, eq, hash, module = "namewise.engine", from_py_object)]
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -26,8 +29,11 @@ pub(crate) struct EdnsOption {
 impl EdnsOption {
     #[new]
     #[pyo3(signature = (code, data = Vec::new()))]
-    fn new(code: Code<OptionCode>, data: Vec<u8>) -> Self {
-        Self { code: code.0, octets: data }
+    fn new(code: Code<OptionCode>, data: Vec<u8>) -> PyResult<Self> {
+        if data.len() > MOST_OCTETS {
+            return Err(PyValueError::new_err(format!("an option of {} octets fits no message", data.len())));
+        }
+        Ok(Self { code: code.0, octets: data })
     }
 
     /// The mnemonic of the option, `OPT123` without one.
@@ -84,9 +90,9 @@ impl EdnsOption {
     /// An extended error (RFC 8914) with text for people.
     #[staticmethod]
     #[pyo3(signature = (code, text = ""))]
-    fn extended_error(code: Code<Ede>, text: &str) -> Self {
+    fn extended_error(code: Code<Ede>, text: &str) -> PyResult<Self> {
         let octets = [&code.0.0.to_be_bytes(), text.as_bytes()].concat();
-        Self { code: OptionCode::EDE, octets }
+        Self::new(Code(OptionCode::EDE), octets)
     }
 
     fn __repr__(&self) -> String {
@@ -124,8 +130,8 @@ impl Edns {
         }
     }
 
-    /// The OPT record in wire form, with the upper bits of `rcode`.
-    pub(crate) fn record(&self, rcode: u16) -> Vec<u8> {
+    /// The OPT record in wire form, with the upper bits of `rcode`; None if its options fit no message.
+    pub(crate) fn record(&self, rcode: u16) -> Option<Vec<u8>> {
         let mut rdata = Vec::new();
         for option in &self.options {
             push_option(&mut rdata, option.code, &option.octets);
@@ -134,9 +140,9 @@ impl Edns {
         let mut out = vec![0, 0, 41];
         out.extend_from_slice(&self.payload.to_be_bytes());
         out.extend_from_slice(&ttl.to_be_bytes());
-        out.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
+        out.extend_from_slice(&u16::try_from(rdata.len()).ok()?.to_be_bytes());
         out.extend_from_slice(&rdata);
-        out
+        Some(out)
     }
 
     /// dig's lines, without the heading and the final newline.

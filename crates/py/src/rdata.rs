@@ -51,10 +51,7 @@ impl Rdata {
     /// The rdata in `wire`: all of it, names uncompressed. Raises `WireError`.
     #[staticmethod]
     fn from_wire(py: Python<'_>, rtype: Code<RrType>, wire: &[u8]) -> PyResult<Self> {
-        gate::brief(py, || {
-            rr::check(rtype.0, wire).map_err(|error| Raise::wire_rdata(rtype.0, &error))?;
-            Ok::<_, Raise>(Self::new_unchecked(rtype.0, wire))
-        })
+        gate::brief(py, || check(rtype.0, wire).map(|()| Self::new_unchecked(rtype.0, wire)))
     }
 
     /// The same data as a `dns.rdata.Rdata` of class IN. Imports dnspython.
@@ -167,6 +164,15 @@ impl Rdata {
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Remade<'py>> {
         Ok((py.get_type::<Rdata>().getattr(intern!(py, "from_wire"))?, (self.rtype.0, self.wire(py))))
     }
+}
+
+/// Check rdata in wire form: of its type, and no longer than a record can carry.
+pub(crate) fn check(rtype: RrType, wire: &[u8]) -> Result<(), Raise> {
+    if wire.len() > usize::from(u16::MAX) {
+        let message = format!("{} octets of record data, of which 65535 fit", wire.len());
+        return Err(Raise::Wire { message, offset: Some(usize::from(u16::MAX)), code: "TOO_LONG" });
+    }
+    rr::check(rtype, wire).map_err(|error| Raise::wire_rdata(rtype, &error))
 }
 
 /// How to make it again: the function and its arguments.

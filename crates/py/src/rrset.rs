@@ -70,7 +70,9 @@ impl RRset {
     /// TextError; the column counts from the start of the text.
     #[staticmethod]
     fn from_text(py: Python<'_>, text: &str) -> PyResult<Self> {
-        gate::brief(py, || parse_lines(text).map(Self::from))
+        let inner = gate::brief(py, || parse_lines(text))?;
+        check_ttl(inner.ttl)?;
+        Ok(inner.into())
     }
 
     /// The RRset that a `dns.rrset.RRset` stands for; names must be absolute.
@@ -84,8 +86,11 @@ impl RRset {
         let mut inner = Rrset::new(owner, rtype, class, rrset.getattr(intern!(py, "ttl"))?.extract()?);
         for rdata in rrset.try_iter()? {
             let wire = rdata?.call_method0(intern!(py, "to_wire"))?;
-            inner.rdatas.push(wire.cast::<PyBytes>()?.as_bytes());
+            let wire = wire.cast::<PyBytes>()?.as_bytes();
+            gate::brief(py, || rdata::check(rtype, wire))?;
+            inner.rdatas.push(wire);
         }
+        check_ttl(inner.ttl)?;
         Ok(inner.into())
     }
 
