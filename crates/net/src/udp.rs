@@ -13,7 +13,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use nw_serve::{Handled, Transport, pipeline};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::listen::Listener;
@@ -25,8 +24,7 @@ const TURN: u32 = 4;
 
 /// Serve one socket until it is retired.
 pub(crate) async fn serve(worker: Rc<Worker>, listener: Listener, retire: Rc<Retire>) {
-    // Only readability is waited for: an interest in writability would wake the worker each time a reply has left.
-    let Ok(socket) = AsyncFd::with_interest(listener.socket, Interest::READABLE) else {
+    let Ok(socket) = mmsg::readable_only(listener.socket) else {
         return worker.shared.events.fault(format!("{}/udp: cannot wait for datagrams", listener.address));
     };
     let socket = Rc::new(socket);
