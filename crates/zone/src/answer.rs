@@ -24,6 +24,8 @@ use crate::suffix::{LabelStarts, START, extend};
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod signed;
+#[cfg(test)]
 mod tests;
 
 /// Links of a chain of CNAMEs and DNAMEs that are followed inside the zone (ATTACKS D9).
@@ -88,6 +90,7 @@ impl Zone {
             transport_udp: question.transport_udp,
             out,
             aliases: 0,
+            dnames: [0; MOST_ALIASES + 1],
             proofs: Proofs::default(),
             kind: AnswerKind::Answer,
             truncated: false,
@@ -145,6 +148,8 @@ struct Answering<'a, 'z, 'b> {
     transport_udp: bool,
     out: &'a mut Writer<'b>,
     aliases: usize,
+    /// Hashes of the owners of the DNAMEs in the answer.
+    dnames: [u64; MOST_ALIASES + 1],
     /// What must be proven in the authority section.
     proofs: Proofs,
     /// What the answer is going to be, set before it is written: should it not fit, that is still known.
@@ -282,6 +287,9 @@ impl<'z> Answering<'_, 'z, '_> {
         question: NamePlace,
     ) -> Result<Next, Full> {
         self.kind = AnswerKind::Answer;
+        if self.qtype == RrType::DNAME && !self.is_new(node) {
+            return self.prove().map(|()| Next::Done);
+        }
         let (placed, behind) = self.set(node, &set, behind, wire, place, question)?;
         self.prove()?;
         self.additional(behind, &placed);
@@ -475,19 +483,21 @@ impl<'z> Answering<'_, 'z, '_> {
         let owner_len = node.wire().len();
         self.kind = AnswerKind::Answer;
         let mark = self.out.mark();
-        let placed = match place {
-            Some(place) => put(self.out, Section::Answer, &set, node.wire(), place.suffix(owner_len))?,
-            None => {
-                let apex = question.suffix(self.store.apex.as_ref().wire().len());
-                put_with_owner(self.out, Section::Answer, &set, owner_len, node.wire(), apex)?
+        if self.is_new(node) {
+            let placed = match place {
+                Some(place) => put(self.out, Section::Answer, &set, node.wire(), place.suffix(owner_len))?,
+                None => {
+                    let apex = question.suffix(self.store.apex.as_ref().wire().len());
+                    put_with_owner(self.out, Section::Answer, &set, owner_len, node.wire(), apex)?
+                }
+            };
+            if self.dnssec_ok
+                && let Some(signatures) = behind.next_of(Kind::Signatures)
+                && let Err(Full) = put_beside(self.out, Section::Answer, &signatures, &placed)
+            {
+                self.out.rollback(mark);
+                return Err(Full);
             }
-        };
-        if self.dnssec_ok
-            && let Some(signatures) = behind.next_of(Kind::Signatures)
-            && let Err(Full) = put_beside(self.out, Section::Answer, &signatures, &placed)
-        {
-            self.out.rollback(mark);
-            return Err(Full);
         }
         // DNAME rdata is never compressed (RFC 6672 §2.5): the target stands in the body as it is.
         let target = NameRef::read(&set.records[12..]).expect("a DNAME holds a name").0;
@@ -527,6 +537,16 @@ impl<'z> Answering<'_, 'z, '_> {
             return Ok(Next::Done);
         }
         Ok(Next::Alias(at))
+    }
+
+    /// Whether the DNAME of `node` is not in the answer yet; from now on it is. A chain can pass it many times.
+    fn is_new(&mut self, node: &Node<'z>) -> bool {
+        let hash = node.owner().hash64();
+        let known = self.dnames.iter().take_while(|&&known| known != 0).any(|&known| known == hash);
+        if let Some(free) = self.dnames.iter_mut().find(|known| **known == 0).filter(|_| !known) {
+            *free = hash;
+        }
+        !known
     }
 
     /// The SOA of a negative answer (RFC 2308 §3) and the proofs.

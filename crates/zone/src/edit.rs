@@ -14,7 +14,7 @@ use nw_wire::{Class, Name, NameRef, RdataSet, RrType, Rrset};
 use crate::batch::Batch;
 use crate::build;
 use crate::problem::{Finding, Findings, Problem, ZoneFileErrors};
-use crate::scan::is_data_type;
+use crate::scan::{LoadOptions, is_data_type};
 use crate::serial;
 use crate::store::{Kind, Node, Zone};
 use crate::suffix::LabelStarts;
@@ -452,7 +452,8 @@ impl<'a> Collector<'a> {
     }
 
     fn finish(mut self) -> Result<Zone, ZoneFileErrors> {
-        let zone = build::zone(self.batches, self.apex, self.class, 1, &mut self.findings);
+        let workers = LoadOptions::default().workers();
+        let zone = build::zone(self.batches, self.apex, self.class, workers, &mut self.findings);
         let total = self.findings.errors;
         match zone {
             Some(zone) if total == 0 => Ok(zone),
