@@ -306,3 +306,33 @@ fn without_hints_it_says_so() {
     let found = ask(&lab, &resolver, "example.com.", RrType::A);
     assert_eq!((found.rcode, found.ede[0].0), (Rcode::SERVFAIL, Ede::NOT_READY));
 }
+
+/// RFC 4035 §3.1.3.3: a validator behind us needs the proof that no closer name exists.
+#[test]
+fn what_proves_a_wildcards_answer_comes_along() {
+    let lab = Lab::new();
+    root(&lab, COM, NET);
+    let rrsig = |covered: &str, labels: u8| {
+        format!("RRSIG {covered} 13 {labels} 300 20300101000000 20200101000000 1 example.com. AAAA")
+    };
+    let answer = format!("any.example.com. 300 A 203.0.113.5\n any.example.com. 300 {}", rrsig("A", 2));
+    let authority = format!(
+        "example.com. 300 NSEC www.example.com. A NS\n example.com. 300 {}
+         example.com. 300 NS ns1.example.com.\n example.com. 300 {}",
+        rrsig("NSEC", 2),
+        rrsig("NS", 2)
+    );
+    lab.host("192.0.2.1", says("aa", &answer, &authority, ""));
+    let resolver = resolver(&lab);
+    let secure = ClientQuestion { dnssec_ok: true, ..question("any.example.com.", RrType::A) };
+    let found = lab.run(resolver.resolve(secure, Trace::start(lab.now(), 400)));
+    let types = |sets: &[nw_wire::rrset::Rrset]| sets.iter().map(|set| set.rtype).collect::<Vec<_>>();
+    assert_eq!(types(&found.answer), [RrType::A, RrType::RRSIG]);
+    assert_eq!(types(&found.authority), [RrType::NSEC, RrType::RRSIG]);
+    assert_eq!(found.authority[1].rdatas.len(), 1, "the signature over NS is none of the proof");
+    // Those who do not ask for proofs get none, and their answer is kept, too.
+    let plain = ask(&lab, &resolver, "any.example.com.", RrType::A);
+    assert_eq!((types(&plain.answer), types(&plain.authority)), (vec![RrType::A], vec![]));
+    let kept = hit(&lab, &resolver, "any.example.com.", RrType::A);
+    assert_eq!(kept, Some((Rcode::NOERROR, vec!["any.example.com. 300 A 203.0.113.5".to_owned()])));
+}
