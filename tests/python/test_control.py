@@ -133,7 +133,7 @@ def test_a_file_in_the_way_is_not_removed(tmp_path: Path) -> None:
 
 def test_an_unknown_user_is_an_error() -> None:
     with pytest.raises(ControlError, match="there is no user 'nobody-of-that-name'"):
-        Channel("/nowhere", {}).allow(("nobody-of-that-name",))
+        Channel("/nowhere", {}).uids(("nobody-of-that-name",))
 
 
 def free_port() -> int:

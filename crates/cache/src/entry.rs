@@ -288,12 +288,15 @@ impl Entry {
 
     /// The name that *owner*, labels and then perhaps a pointer into the key's name, stands for.
     fn owner(&self, owner: &[u8]) -> Name {
-        let [labels @ .., high, low] = owner else { return Name::root() };
-        if *high < 0xc0 {
+        let mut at = 0;
+        while (1..0xc0).contains(&owner[at]) {
+            at += 1 + owner[at] as usize;
+        }
+        if owner[at] == 0 {
             return Name::from_wire(owner).expect("written from a name");
         }
-        let start = (u16::from_be_bytes([*high, *low]) & 0x3fff) as usize - QUESTION;
-        let mut wire = labels.to_vec();
+        let start = (u16::from_be_bytes([owner[at], owner[at + 1]]) & 0x3fff) as usize - QUESTION;
+        let mut wire = owner[..at].to_vec();
         wire.extend_from_slice(&self.name_wire()[start..]);
         Name::from_wire(&wire).expect("written from a name")
     }

@@ -113,6 +113,19 @@ fn absence_reads_back_as_it_was_put() {
     assert!(ask(&cache, "x.y.example.", RrType::MX, false, 0).is_none());
 }
 
+/// A label may end in any octet, also in one that would be a pointer elsewhere.
+#[test]
+fn an_owner_that_ends_like_a_pointer_reads_back() {
+    let cache = Cache::new(1 << 20, 1);
+    let nsec = rrset("\\255.", RrType::NSEC, 60, &[b"\x01b\x00\x00\x01\x40"]);
+    cache.put_absence(name("x.").as_ref(), None, &soa(".", 60), std::slice::from_ref(&nsec), 0);
+    let Lookup::Hit { found: Found::NxDomain(authority), .. } = cache.get(name("x.").as_ref(), RrType::A, 0)
+    else {
+        panic!("it is kept")
+    };
+    assert_eq!(authority[1], nsec);
+}
+
 #[test]
 fn the_more_credible_stays() {
     let cache = Cache::new(1 << 20, 1);

@@ -97,6 +97,10 @@ impl Engine {
     pub fn publish(&self, snapshot: Arc<Snapshot>, listeners: Vec<Listener>) -> u64 {
         let workers = self.workers();
         let former = self.shared.current.load();
+        if workers.is_empty() {
+            // Closed meanwhile: nobody is left to serve it.
+            return former.generation;
+        }
         let same = former.snapshot.same_settings(&snapshot);
         let routes = match &snapshot.plan().resolver {
             _ if same => former.routes.clone(),

@@ -151,7 +151,9 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, slot: Slot, retire: Rc<Ret
             active = Instant::now();
         }
         if progressed {
-            // Answers that were made at once leave before anything is waited for.
+            // Answers that were made at once leave before anything is waited for; others get their turn in between, for
+            // a client that never pauses would keep the worker to itself.
+            tokio::task::yield_now().await;
             continue;
         }
         let (unsent, under_way) = (!mailbox.unsent.borrow().is_empty(), mailbox.under_way.get());

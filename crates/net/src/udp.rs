@@ -9,10 +9,12 @@
 //! was not full emptied the socket, so that the next step is to wait (readiness is edge-triggered: what comes after the
 //! receive wakes again). After some full batches in a row the worker's other tasks get their turn.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use nw_serve::{Handled, Transport, pipeline};
+use nw_wire::header::HEADER;
 use tokio::io::unix::AsyncFd;
 
 use crate::listen::Listener;
@@ -34,14 +36,21 @@ pub(crate) async fn serve(worker: Rc<Worker>, listener: Listener, retire: Rc<Ret
     loop {
         let mut ready = tokio::select! {
             biased;
+            () = &mut retired => return,
             ready = socket.readable() => match ready {
                 Ok(ready) => ready,
                 Err(_) => return,
             },
-            () = &mut retired => return,
         };
-        // An error is one of a datagram that was sent (ICMP), or there is nothing: neither is about what comes next.
-        let received = batch.receive(socket.as_fd()).unwrap_or(0);
+        let received = match batch.receive(socket.as_fd()) {
+            Ok(received) => received,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            // An error of a datagram that was sent (ICMP): reading it cleared it, and questions may lie behind it.
+            Err(_) => {
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
         if received < BATCH {
             // A batch that was not full emptied the socket: the next step is to wait.
             ready.clear_ready();
@@ -63,7 +72,9 @@ fn answer(worker: &Rc<Worker>, socket: &Rc<AsyncFd<OwnedFd>>, batch: &mut Batch,
     let desk = state.desk(worker.now(), &worker.stats);
     for i in 0..received {
         let (datagram, room) = batch.packet(i);
-        match pipeline::handle(&desk, datagram.bytes, datagram.from, Transport::Udp, room) {
+        // Of a question that was cut off only the header is sure; a malformed one is what the client is told.
+        let bytes = if datagram.cut { &datagram.bytes[..HEADER] } else { datagram.bytes };
+        match pipeline::handle(&desk, bytes, datagram.from, Transport::Udp, room) {
             Handled::Reply(length) => batch.reply(i, length),
             Handled::Drop => {}
             Handled::Later(pending) => {

@@ -18,6 +18,9 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::join::Boxed;
 
+#[cfg(test)]
+mod tests;
+
 /// All flights with keys of type *K* that yield a *T*.
 pub(crate) struct Flights<K: Eq + Hash, T> {
     map: Rc<Map<K, T>>,
@@ -38,6 +41,8 @@ enum State<T> {
     /// The work; taken out while it is being polled.
     Running(Option<Boxed<'static, T>>),
     Done(T),
+    /// The work ended in a panic. Whoever waited for it panics as well, each to be caught at its own packet edge.
+    Lost,
 }
 
 /// The wakers of those who wait, by seat.
@@ -152,6 +157,7 @@ impl<K: Eq + Hash, T: Clone> Future for Wait<K, T> {
         let flight = &self.flight;
         let mut work = match &mut *flight.state.borrow_mut() {
             State::Done(value) => return Poll::Ready(value.clone()),
+            State::Lost => panic!("the work that was waited for ended in a panic"),
             State::Running(work) => {
                 flight.seats.with(|seats| seats.insert(self.seat, context.waker().clone()));
                 match work.take() {
@@ -162,7 +168,10 @@ impl<K: Eq + Hash, T: Clone> Future for Wait<K, T> {
             }
         };
         let driver = Waker::from(Arc::clone(&flight.seats));
-        match work.as_mut().poll(&mut Context::from_waker(&driver)) {
+        let unless_lost = Crash(flight);
+        let polled = work.as_mut().poll(&mut Context::from_waker(&driver));
+        std::mem::forget(unless_lost);
+        match polled {
             Poll::Pending => {
                 *flight.state.borrow_mut() = State::Running(Some(work));
                 Poll::Pending
@@ -178,6 +187,17 @@ impl<K: Eq + Hash, T: Clone> Future for Wait<K, T> {
                 Poll::Ready(value)
             }
         }
+    }
+}
+
+/// Armed while the work is polled: a panic in it must strand nobody.
+struct Crash<'f, K: Eq + Hash, T>(&'f Flight<K, T>);
+
+impl<K: Eq + Hash, T> Drop for Crash<'_, K, T> {
+    fn drop(&mut self) {
+        self.0.leave_map();
+        *self.0.state.borrow_mut() = State::Lost;
+        self.0.seats.with(std::mem::take).into_values().for_each(Waker::wake);
     }
 }
 

@@ -12,7 +12,7 @@ use std::fmt;
 use crate::code::{Class, Rcode, RrType};
 use crate::edns::Opt;
 use crate::header::{Flags, HEADER, Header};
-use crate::name::{MAX_LABEL, MAX_NAME, NameBuf};
+use crate::name::{MAX_LABEL, MAX_LABELS, MAX_NAME, NameBuf};
 use crate::rr;
 
 #[cfg(test)]
@@ -82,6 +82,9 @@ impl fmt::Display for MessageError {
 }
 
 impl std::error::Error for MessageError {}
+
+/// Rdata up to this length fits RDLENGTH in whatever way its names, two at most, are written.
+const NEAR_RDLENGTH: usize = u16::MAX as usize - 2 * MAX_NAME;
 
 /// The sections of a message that hold records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -277,6 +280,14 @@ impl<'a> Record<'a> {
         if !(rdata_len == 0 && matches!(class, Class::ANY | Class::NONE)) {
             rr::check_wire(rtype, bytes, rdata_at, rdata_len)
                 .map_err(|_| MessageError::BadRdata { at: rdata_at, rtype })?;
+            // Rdata this long may outgrow RDLENGTH once its names are written out, and nothing behind could hold it.
+            let mut whole = Vec::new();
+            if rdata_len > NEAR_RDLENGTH
+                && (rr::expand(rtype, bytes, rdata_at, rdata_len, &mut whole).is_err()
+                    || whole.len() > u16::MAX as usize)
+            {
+                return Err(MessageError::BadRdata { at: rdata_at, rtype });
+            }
         }
         let ttl = if rtype != RrType::OPT && ttl > i32::MAX as u32 { 0 } else { ttl };
         Ok(Record { bytes, owner_at: at, rdata_at, rdata_len, rtype, class, ttl })
@@ -376,7 +387,8 @@ enum Piece {
 }
 
 /// The piece at `at`; a pointer must lead to before `barrier`, the start of the run of labels in which it stands, so that
-/// every jump leads strictly backward and none can loop. The header is no place for a name.
+/// every jump leads strictly backward and none can loop. A name needs at most one jump a label; its readers refuse more,
+/// for a chain of pointers to pointers would cost them what no octet of the name pays for. The header is no place for a name.
 fn piece(bytes: &[u8], at: usize, barrier: usize) -> Result<Piece, MessageError> {
     let first = *bytes.get(at).ok_or(MessageError::Truncated { at })? as usize;
     if first <= MAX_LABEL {
@@ -396,7 +408,7 @@ fn piece(bytes: &[u8], at: usize, barrier: usize) -> Result<Piece, MessageError>
 
 /// Check the name at `start`, pointers followed, and return where it ends in the packet.
 pub(crate) fn skip_name(bytes: &[u8], start: usize) -> Result<usize, MessageError> {
-    let (mut at, mut barrier, mut length, mut end) = (start, start, 0, None);
+    let (mut at, mut barrier, mut length, mut jumps, mut end) = (start, start, 0, 0, None);
     loop {
         match piece(bytes, at, barrier)? {
             Piece::Label(label) => {
@@ -411,6 +423,10 @@ pub(crate) fn skip_name(bytes: &[u8], start: usize) -> Result<usize, MessageErro
             }
             Piece::Pointer(target) => {
                 end.get_or_insert(at + 2);
+                jumps += 1;
+                if jumps > MAX_LABELS {
+                    return Err(MessageError::BadPointer { at });
+                }
                 (at, barrier) = (target, target);
             }
         }
@@ -419,7 +435,7 @@ pub(crate) fn skip_name(bytes: &[u8], start: usize) -> Result<usize, MessageErro
 
 /// The name at `start`, decompressed, and where it ends in the packet.
 pub fn read_name(bytes: &[u8], start: usize) -> Result<(NameBuf, usize), MessageError> {
-    let (mut at, mut barrier, mut end) = (start, start, None);
+    let (mut at, mut barrier, mut jumps, mut end) = (start, start, 0, None);
     let mut name = NameBuf::EMPTY;
     loop {
         match piece(bytes, at, barrier)? {
@@ -434,6 +450,10 @@ pub fn read_name(bytes: &[u8], start: usize) -> Result<(NameBuf, usize), Message
             }
             Piece::Pointer(target) => {
                 end.get_or_insert(at + 2);
+                jumps += 1;
+                if jumps > MAX_LABELS {
+                    return Err(MessageError::BadPointer { at });
+                }
                 (at, barrier) = (target, target);
             }
         }

@@ -45,12 +45,15 @@ def config_file() -> str | None:
 
 
 def private_folder(path: str) -> None:
-    """Make the folder *path* with mode 0700 if it is missing; raise `PermissionError` if another user owns
-    it."""
+    """Make the folder *path* with mode 0700 if it is missing; raise `PermissionError` if others could swap what is in it."""
     os.makedirs(path, mode=0o700, exist_ok=True)
-    found = os.lstat(path)
+    found = os.stat(path)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), 0):
         raise PermissionError(f"{path} belongs to another user: refusing to put the control socket there")
+    if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
+        raise PermissionError(
+            f"others may write to {path}: refusing to put the control socket there (chmod go-w)"
+        )
 
 
 def _temporary_folder() -> str:

@@ -44,24 +44,33 @@ class Channel:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
-    def allow(self, users: tuple[str, ...]) -> None:
-        """Let *users* connect, besides root and the user of the server. Raises `ControlError` for an
-        unknown one."""
+    @staticmethod
+    def uids(users: tuple[str, ...]) -> frozenset[int]:
+        """Return who may connect besides root and the user of the server. Raises `ControlError` for an unknown one."""
         found = set()
         for name in users:
             try:
                 found.add(pwd.getpwnam(name).pw_uid)
             except KeyError:
                 raise ControlError(f"[control] users: there is no user {name!r}", code="NO_USER") from None
-        self.users = frozenset(found)
+        return frozenset(found)
+
+    def allow(self, users: frozenset[int]) -> None:
+        """Let *users* connect from now on, besides root and the user of the server."""
+        self.users = users
+        if self._server is not None:
+            os.chmod(self.path, self._mode())
+
+    def _mode(self) -> int:
+        """Who connects is judged by uid; the file mode only keeps out those who never may."""
+        return 0o666 if self.users else 0o600
 
     async def open(self) -> None:
         """Listen. A socket left behind by a dead server is replaced; a live server's is an error."""
         folder = os.path.dirname(self.path) or "."
-        if not os.path.isdir(folder):
-            private_folder(folder)
+        private_folder(folder)
         _clear(self.path)
-        old = os.umask(0o177 if not self.users else 0o111)
+        old = os.umask(0o177)
         try:
             self._server = await asyncio.start_unix_server(self._accept, self.path, limit=MAX_REQUEST)
         except OSError as error:
@@ -70,6 +79,7 @@ class Channel:
             ) from None
         finally:
             os.umask(old)
+        os.chmod(self.path, self._mode())
 
     async def close(self) -> None:
         """Stop listening and take the socket away."""

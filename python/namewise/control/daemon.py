@@ -97,7 +97,7 @@ class Daemon:
         candidate = self._candidate()
         config = candidate.loaded.config
         self._channel = Channel(self.control_path, self._verbs())
-        self._channel.allow(config.control.users)
+        self._channel.allow(self._channel.uids(config.control.users))
         prepared = self.sockets.prepare(config.listen, config.worker_count())
         if config.server.state is not None:
             _make_state(config.server.state)
@@ -155,7 +155,7 @@ class Daemon:
         try:
             candidate = await asyncio.to_thread(self._candidate)
             config = candidate.loaded.config
-            self._channel.allow(config.control.users)
+            users = self._channel.uids(config.control.users)
             prepared = self.sockets.prepare(config.listen, self.config.worker_count())
         except NamewiseError as error:
             text = f"reload failed, the former configuration stays in force:\n{error}"
@@ -165,7 +165,12 @@ class Daemon:
         zones = candidate.zones
         for word, names in (("+", zones.added), ("~", zones.changed), ("-", zones.removed)):
             changes += [f"{word} zone {name}{_serials(self.registry, zones, name)}" for name in names]
-        self._publish(candidate, prepared)
+        try:
+            self._publish(candidate, prepared)
+        except BaseException:
+            self.sockets.discard(prepared)
+            raise
+        self._channel.allow(users)
         said = "; ".join(changes) or "nothing changed"
         self.log.event("info", "reload", f"reloaded, generation {self.generation}: {said}", changes=changes)
         return {"generation": self.generation, "changes": changes}
@@ -192,8 +197,13 @@ class Daemon:
 
     def _hangup(self) -> None:
         task = asyncio.ensure_future(self.reload())
-        # The log has it; an exception that nobody fetches would be told a second time.
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        task.add_done_callback(self._hung_up)
+
+    def _hung_up(self, done: asyncio.Task[dict[str, Any]]) -> None:
+        error = None if done.cancelled() else done.exception()
+        # What is wrong with the configuration has been logged where it was found; anything else is a fault of ours.
+        if error is not None and not isinstance(error, NamewiseError):
+            self.log.event("error", "fault", f"reload failed: {error!r}")
 
     def _verbs(self) -> dict[str, Any]:
         return {

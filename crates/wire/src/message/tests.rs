@@ -60,6 +60,38 @@ fn every_lie_is_refused() {
     assert_eq!(error(&record(2, 3, b"\xc0\x0c\0")), MessageError::BadRdata { at: 41, rtype: RrType::NS });
 }
 
+/// A chain of pointers to pointers leads strictly backward and still must not be walked to its end.
+#[test]
+fn long_chains_of_pointers_are_refused() {
+    let mut body = b"\0".to_vec();
+    for i in 0..200u16 {
+        let target = if i == 0 { 12 } else { 12 + 1 + 2 * (i - 1) };
+        body.extend_from_slice(&(0xc000 | target).to_be_bytes());
+    }
+    let chain = |jumps: u16| 12 + 1 + 2 * (jumps as usize - 1);
+    let bytes = query([0, 0, 0, 0], &body);
+    assert_eq!(read_name(&bytes, chain(127)).map(|(name, _)| name), Ok(NameBuf::ROOT));
+    assert_eq!(skip_name(&bytes, chain(127)), Ok(chain(127) + 2));
+    assert_eq!(skip_name(&bytes, chain(128)), Err(MessageError::BadPointer { at: 13 }));
+    assert!(read_name(&bytes, chain(128)).is_err());
+}
+
+/// SIG is the type whose name may be compressed and whose rest has no bound of its own: written out it can outgrow what
+/// any record can hold.
+#[test]
+fn rdata_that_outgrows_its_length_field_is_refused() {
+    let label = [&[63][..], &[b'a'; 63]].concat();
+    let question = [&label[..], &label, &label, b"\0\0\x18\0\x01"].concat();
+    let message = |length: usize| {
+        let fixed = [&b"\xc0\x0c\0\x18\0\x01\0\0\0\x05"[..], &(length as u16).to_be_bytes()].concat();
+        let rdata = [&[0; 18][..], b"\xc0\x0c", &vec![7; length - 20]].concat();
+        query([1, 1, 0, 0], &[&question[..], &fixed, &rdata].concat())
+    };
+    // The name takes 193 octets where its pointer takes 2.
+    assert!(Message::parse(&message(65_535 - 191)).is_ok());
+    assert!(matches!(error(&message(65_535 - 190)), MessageError::BadRdata { rtype: RrType::SIG, .. }));
+}
+
 #[test]
 fn opt_and_tsig_have_their_places() {
     let opt = b"\0\0\x29\x04\xd0\x01\0\x80\0\0\0";
