@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -205,6 +206,13 @@ ROWS: dict[str, tuple[str, list[Figure]]] = {
 }
 
 
+# Rows that measure without a server beside a peer; each prints its own table.
+ALONE = {
+    "F7": ["cargo", "run", "--quiet", "--release", "-p", "nw-net", "--example", "loadtest"],
+    "P1": [sys.executable, "-m", "bench.py_codec", "--rounds", "3"],
+}
+
+
 def table(row: str, runs: dict[str, list[dict[str, object]]], marks: list[str]) -> Iterable[str]:
     """Yield the lines of one row's table."""
     title, figures = ROWS[row]
@@ -248,7 +256,7 @@ def table(row: str, runs: dict[str, list[dict[str, object]]], marks: list[str]) 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--row", action="append", choices=list(ROWS), help="only this row (repeatable)")
+    parser.add_argument("--row", action="append", choices=[*ROWS, *ALONE], help="only this row (repeatable)")
     parser.add_argument("--full", action="store_true", help="five rounds, every installed peer")
     parser.add_argument("--fresh", action="store_true", help="forget rows measured earlier")
     parser.add_argument("--json", type=Path, default=data.OUT / "bench.json", help="where the figures go")
@@ -258,8 +266,12 @@ def main() -> int:
     results = {} if options.fresh or not RESULTS.exists() else json.loads(RESULTS.read_text())
     bench = Bench(options.full)
     marks = [] if measure.realtime() else ["without SCHED_RR"]
-    wanted = options.row or list(ROWS)
+    wanted = options.row or [*ROWS, *ALONE]
     for row in wanted:
+        if row in ALONE:
+            print(f"{row}", flush=True)
+            subprocess.run(ALONE[row], check=True, cwd=measure.ROOT)
+            continue
         key = f"{row}{'-full' if options.full else ''}"
         if key not in results or options.row:
             if row == "F4" and f"F3{key[2:]}" in results:
