@@ -2,8 +2,8 @@
 first answer.
 
 The machine is shared: server and generator run under SCHED_RR where that is allowed, each pinned to a core
-of its own, and
-the steal time of every run is kept, so that the runs which the hypervisor disturbed most can be dropped.
+of its own, and the steal time of every run is kept, so that the runs which the hypervisor disturbed most
+can be dropped.
 """
 
 from __future__ import annotations

@@ -7,8 +7,7 @@ text:    the same, printed as text instead
 zone:    a zone file of 16,000 records (A, AAAA, MX, TXT), read into a zone
 
 Each figure is the median of the rounds, in CPU seconds of the process, so that other load on the machine
-counts
-little; the zone row is measured in wall time as well, since the engine reads a file on all cores.
+counts little; the zone row is measured in wall time as well, since the engine reads a file on all cores.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """The servers of the benchmark: how each is configured for one worker, started and found.
 
 Each entry of `AUTHORITATIVE` and `CACHES` writes its configuration into a folder and returns the command
-line. A server whose program
-is not installed is skipped by name. Peers of Debian 13 run from the folder named by `PEERS_ROOT`
-(debootstrap trixie), through
-`chroot`; where it is missing, the rows that ask for them say so.
+line. A server whose program is not installed is skipped by name. Peers of Debian 13 run from the folder
+named by `PEERS_ROOT` (debootstrap trixie), through `chroot`; where it is missing, the rows that ask for
+them say so.
 """
 
 from __future__ import annotations
@@ -35,8 +34,7 @@ class Server:
     """A kind of server: what people call it, its program, and how to write its configuration.
 
     `prepare(folder, port, zone)` for authoritative servers, where `zone` is what to serve; for caches the
-    same with `zone` as the
-    suffix to ask of the authoritative server at `upstream`.
+    same with `zone` as the suffix to ask of the authoritative server at `upstream`.
     """
 
     name: str
@@ -210,10 +208,8 @@ def bind_cache(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
   directory "{folder}"; pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key";
   listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
   recursion yes; dnssec-validation no; empty-zones-enable no;
-}};
-controls {{ }};
-zone "{zone.origin}" {{ type forward; forward only; forwarders {{ 127.0.0.1 port {upstream}; }}; }};
-""",
+}}; controls {{ }}; zone "{zone.origin}" {{ type forward; forward only; forwarders {{ 127.0.0.1 port
+{upstream}; }}; }}; """,
     )
     return ["named", "-n", "1", "-f", "-c", str(config)]
 
@@ -222,10 +218,8 @@ def knot_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[st
     config = _write(
         folder / "kresd.conf",
         f"""net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})
-trust_anchors.remove('.')
-cache.size = 200 * MB
-policy.add(policy.suffix(policy.STUB('127.0.0.1@{upstream}'), {{todname('{zone.origin}')}}))
-""",
+trust_anchors.remove('.') cache.size = 200 * MB
+policy.add(policy.suffix(policy.STUB('127.0.0.1@{upstream}'), {{todname('{zone.origin}')}})) """,
     )
     return ["kresd", "-n", "-c", str(config), str(folder)]
 

@@ -1,8 +1,7 @@
 """A zone in a zone file (RFC 1035 §5), with the files that it includes.
 
 The version is what the file system says of the file: changed by every editor and every `mv`. A file with
-`$INCLUDE` is
-loaded at every reload, since its own date says nothing of the files it draws in.
+`$INCLUDE` is loaded at every reload, since its own date says nothing of the files it draws in.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@ A command file has `HELP` (its manual page in short) and `run(args) -> int` (the
 there imports more than its job needs: `nw --help` and `nw dig` have to start fast.
 
 Exit codes that hold for every command: 0 done, 1 wrong usage or a mistake in the input, 130 stopped by
-Ctrl-C.
-What else a command may return stands in its `HELP`.
+Ctrl-C. What else a command may return stands in its `HELP`.
 """
 
 from __future__ import annotations

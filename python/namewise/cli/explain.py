@@ -17,8 +17,7 @@ usage: nw explain NAME [TYPE] [--json|--mermaid] [--control PATH]
        [SUFFIX=]ADDR[:PORT]]
 
 Resolves NAME and shows every step: who was asked what, when, how long it took, what the cache knew and how
-old that
-was, and why the next step followed. The explanation is made by the resolver that does the work.
+old that was, and why the next step followed. The explanation is made by the resolver that does the work.
 
 The running server resolves it, with its cache (--control PATH names its socket). If none runs, or --config,
 --hints or

@@ -10,18 +10,17 @@ usage: nw lab up [--zone NAME=FILE] [--root-zone FILE] [--port N] [--control PAT
        nw lab play FILE ... [--json]
 
 up     the private internet on this machine: root, TLD, registry and hosting servers, a resolver over them,
-a zone from
-       a file. Explains one name, prints what to ask, serves until Ctrl-C. No packet leaves loopback.
+a zone from a
+       file. Explains one name, prints what to ask, serves until Ctrl-C. No packet leaves loopback.
   --zone NAME=FILE   the zone to serve from a file (default: the lab's example.com)
-  --root-zone FILE   a real root zone (default: $NAMEWISE_ROOT_ZONE, ../shared/data/root-*.zone, a shipped
-  list)
+  --root-zone FILE   a real root zone (default: $NAMEWISE_ROOT_ZONE, ../shared/data/root-*.zone, a
+                     shipped list)
   --port N           the resolver's port (default 5300, or the next that is free)
   --control PATH     the control socket (default: lab.sock beside the server's)
   --once             end after the explanation
 
-play   plays scenario files (.toml, .rpl) on virtual time against the engine and reports each: pass, fail
-with the
-       first difference, or unsupported with the reason.
+play   plays scenario files (.toml, .rpl) on virtual time against the engine and reports each: pass, fail with
+       the first difference, or unsupported with the reason.
   --json             one JSON object a file
 
 Exit codes: up: 0 ended by Ctrl-C, 1 wrong usage, 4 cannot listen.

@@ -2,8 +2,7 @@
 
 A command lists its flags in one `Options` object and gets a `Parsed`. There are no short forms, no
 abbreviations and no surprises: an unknown flag is an error with the nearest known one. (argparse costs a
-third
-of the time that `nw --help` may take, and its errors teach less.)
+third of the time that `nw --help` may take, and its errors teach less.)
 """
 
 from __future__ import annotations

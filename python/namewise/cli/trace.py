@@ -20,8 +20,7 @@ HELP = """\
 usage: nw trace NAME [TYPE] [--every] [--json] [--control PATH | --direct] [--hints FILE]
 
 Walks the delegations from the root to NAME. At every zone all name servers are asked and compared: silent
-ones, lame
-ones, and servers that differ are named; the last line is a verdict.
+ones, lame ones, and servers that differ are named; the last line is a verdict.
 
   --control PATH   ask through this running server, by its root hints and routes (default: the server's
   socket if one

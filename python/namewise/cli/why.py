@@ -8,8 +8,8 @@ HELP = """\
 usage: nw why [NAME|ID] [--last N] [--json] [--control PATH]
 
 Says what the running server did with a recent question. The server keeps the steps of every question that
-failed or
-was slow ([log] recorder and slow in namewise.toml say how many, and from when on); no log has to be on.
+failed or was slow ([log] recorder and slow in namewise.toml say how many, and from when on); no log has to
+be on.
 
   NAME       the records about this name, newest first
   ID         one record

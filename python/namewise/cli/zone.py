@@ -16,8 +16,7 @@ HELP = """\
 usage: nw zone check FILE [--origin NAME] [--json]
 
 Reads a zone file (RFC 1035 §5) with the files that it includes and reports every mistake: file, line,
-column, what is
-wrong, what would have been right.
+column, what is wrong, what would have been right.
 
   --origin NAME   name of the zone; without it, the owner of the SOA record if the file says it, else the
   file's name

@@ -1,9 +1,8 @@
 """The control socket, server side.
 
 A connection may send any number of requests, one JSON object a line, and gets one answer for each, in
-order. Who may
-connect: root, the user of the server, and the users that `[control] users` names; the kernel says who the
-peer is.
+order. Who may connect: root, the user of the server, and the users that `[control] users` names; the kernel
+says who the peer is.
 """
 
 from __future__ import annotations

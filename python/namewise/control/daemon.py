@@ -4,8 +4,7 @@
                                        any error: nothing has changed, the old one serves on
 
 Everything runs in one event loop; what takes long (reading zones, building a snapshot) runs in a thread
-beside it, one
-such thing at a time. SIGHUP and `nw ctl reload` reload, SIGTERM and SIGINT drain and stop.
+beside it, one such thing at a time. SIGHUP and `nw ctl reload` reload, SIGTERM and SIGINT drain and stop.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """The sockets that questions arrive on: opened here, or handed over by systemd.
 
 Each worker gets a socket of its own for each address and transport (SO_REUSEPORT), so that the kernel
-spreads clients
-over the workers. Before that, the address is tried without SO_REUSEPORT: else two servers of one user would
-share a
-port without noticing, and each would see a part of the questions.
+spreads clients over the workers. Before that, the address is tried without SO_REUSEPORT: else two servers
+of one user would share a port without noticing, and each would see a part of the questions.
 """
 
 from __future__ import annotations

@@ -175,8 +175,8 @@ class Attempt(NamedTuple):
 
 
 class ResolutionError(NamewiseError):
-    """A name that was not resolved: `question` as asked, `attempts` in order, `response` the deciding
-    one, or None.
+    """A name that was not resolved: `question` as asked, `attempts` in order, `response` the deciding one,
+    or None.
     """
 
     code = "RESOLUTION"

@@ -6,8 +6,7 @@ serves.
             └─> example.com from a file, 127.0.0.1:5310
 
 No packet leaves 127.0.0.0/8 and ::1: the resolver's routing table has no other targets, and what it does
-not name is
-dropped. No privileged port, no root.
+not name is dropped. No privileged port, no root.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """`namewise.explain/1`: one question, its result, and every step that led there, as one JSON document.
 
 The engine's resolver writes the steps while it works and the document when it is done. Here are only its
-name, the
-types of its parts for Python, and how a record of the flight recorder becomes one. The schema, with the
-meaning of
-every field, is `docs/schema/explain-1.json`; changes to it are additions.
+name, the types of its parts for Python, and how a record of the flight recorder becomes one. The schema,
+with the meaning of every field, is `docs/schema/explain-1.json`; changes to it are additions.
 """
 
 from __future__ import annotations

@@ -14,8 +14,7 @@ def records(engine: Engine, name: str | None, number: int | None, most: int) -> 
     """Return at most *most* records, newest first: about *name*, or with the number *number*, or the latest.
 
     Each is a `namewise.explain/1` document with two more keys: `id`, and `client`, who asked. The recorder
-    does not
-    keep the records of the answer.
+    does not keep the records of the answer.
     """
     found = engine.recorded(name, number, most)
     return [{**json.loads(document), "id": record, "client": client} for record, client, document in found]

@@ -69,8 +69,8 @@ def lookup(
 ) -> Generator[Exchange, Reply | Failure, Answer]:
     """Yield exchanges until one of them decides; return its Answer.
 
-    Raises NXDOMAIN, NoAnswer, Timeout (no server replied at all) or ServersFailed, each with every
-    attempt made.
+    Raises NXDOMAIN, NoAnswer, Timeout (no server replied at all) or ServersFailed, each with every attempt
+    made.
     """
     with_edns = make_query(name, rtype, rclass, udp_payload=UDP_PAYLOAD, dnssec_ok=dnssec_ok)
     without_edns = make_query(name, rtype, rclass, udp_payload=None)

@@ -1,9 +1,8 @@
 """Show an explanation (`namewise.explain/1`): as a tree for people, as a Mermaid diagram, as JSON.
 
 Every line of the tree is one step of the resolver, in its own words, with when it began and how long it
-took. A step
-that ran inside the time of another hangs below it and is marked `(meanwhile)`; the others add up to the
-total.
+took. A step that ran inside the time of another hangs below it and is marked `(meanwhile)`; the others add
+up to the total.
 """
 
 from __future__ import annotations

@@ -5,12 +5,11 @@
                                                                                      its target
 
 A resolver takes the first good answer; this walk shows the bad ones too: servers that are silent, that do
-not serve the
-zone (lame), that refer elsewhere or answer something else than the others. It ends in a verdict.
+not serve the zone (lame), that refer elsewhere or answer something else than the others. It ends in a
+verdict.
 
 The walk is a plain function over an `Ask`: it does no I/O itself. `direct` asks over sockets of this
-process; the
-command passes one that asks through a running server, whose routes then apply.
+process; the command passes one that asks through a running server, whose routes then apply.
 """
 
 from __future__ import annotations

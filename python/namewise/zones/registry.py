@@ -1,10 +1,8 @@
 """The zones of a running server: for each its source, the version that is loaded, and the zone itself.
 
 `refresh` is all or nothing: it returns the set of zones that follows from the sources, loading only what
-changed, and
-leaves the registry as it was; `adopt` makes the outcome current, after it has been published. So a mistake
-in one file
-never takes down a zone that is being served.
+changed, and leaves the registry as it was; `adopt` makes the outcome current, after it has been published.
+So a mistake in one file never takes down a zone that is being served.
 """
 
 from __future__ import annotations

@@ -7,9 +7,8 @@
     trace.py     +trace: the walk from the root
 
 What differs from BIND's dig, on purpose: a name that cannot be is exit code 1 with the label marked;
-`+json` prints
-RFC 8427; a failed lookup adds one line on standard error that says what was tried and for how long.
-*Limitations*: no transfers, no TSIG (-y, -k), no TLS or HTTPS, no IDN conversion.
+`+json` prints RFC 8427; a failed lookup adds one line on standard error that says what was tried and for
+how long. *Limitations*: no transfers, no TSIG (-y, -k), no TLS or HTTPS, no IDN conversion.
 
 Exit codes: 0 a reply came (NXDOMAIN too), 1 usage, 8 batch file not readable, 9 no reply, 10 internal.
 

@@ -1,8 +1,8 @@
 """One lookup becomes a reply: servers in turn, tries, TCP where UDP was too small, EDNS version negotiation.
 
 As dig does it: a connected UDP socket for each try, five seconds, three tries; a refused port counts as a
-try. What
-goes wrong is told through `tell` at once, in dig's words, and kept as an `Attempt` for the final account.
+try. What goes wrong is told through `tell` at once, in dig's words, and kept as an `Attempt` for the final
+account.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 lookups in one line.
 
 What stands before the first name holds for all lookups, what stands behind a name for that lookup. A bare
-word is a
-type or a class if it can be one and the lookup has a name already; else it starts the next lookup.
+word is a type or a class if it can be one and the lookup has a name already; else it starts the next
+lookup.
 """
 
 from __future__ import annotations

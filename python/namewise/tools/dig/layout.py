@@ -1,8 +1,7 @@
 """A message as dig prints it.
 
 Columns as in BIND's master-file style: TTL at 24, class at 32, type at 40, data at 48, tabs of eight, at
-least one
-space. Long hex and base64 fields are cut into words of 56 characters; `+split` says otherwise.
+least one space. Long hex and base64 fields are cut into words of 56 characters; `+split` says otherwise.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`+trace`: the walk from the root, each server's answer printed, as dig prints it.
 
 The first question (the root's NS set) goes to the named or the system's server. Addresses of the servers
-below come from
-glue where there is some, else from that first server. The port of `-p` is used throughout, as dig does.
+below come from glue where there is some, else from that first server. The port of `-p` is used throughout,
+as dig does.
 """
 
 from __future__ import annotations
