@@ -10,8 +10,7 @@ usage: nw lab up [--zone NAME=FILE] [--root-zone FILE] [--port N] [--control PAT
        nw lab play FILE ... [--json]
 
 up     the private internet on this machine: root, TLD, registry and hosting servers, a resolver over them,
-a zone from a
-       file. Explains one name, prints what to ask, serves until Ctrl-C. No packet leaves loopback.
+       a zone from a file. Explains one name, prints what to ask, serves until Ctrl-C. No packet leaves loopback.
   --zone NAME=FILE   the zone to serve from a file (default: the lab's example.com)
   --root-zone FILE   a real root zone (default: $NAMEWISE_ROOT_ZONE, ../shared/data/root-*.zone, a
                      shipped list)
