@@ -16,7 +16,7 @@ help: ## This list
 run: .venv/engine ## The private internet, a resolver over it and a zone; prints what to ask; until Ctrl-C
 	@exec $(BIN)/nw lab up $(ARGS)
 
-test: packages check rust-test python-test docs-test ## Everything that the gate runs
+test: packages rust-lint python-lint rust-test python-test docs-test ## Everything that the gate runs
 	@scripts/fuzz-smoke
 
 check: rust-lint python-lint ## The fast lane: format, lints, types, import directions, unit tests
