@@ -287,7 +287,7 @@ impl<'z> Answering<'_, 'z, '_> {
         question: NamePlace,
     ) -> Result<Next, Full> {
         self.kind = AnswerKind::Answer;
-        if self.qtype == RrType::DNAME && !self.is_new(node) {
+        if self.qtype == RrType::DNAME && !self.is_new(named(wire)) {
             return self.prove().map(|()| Next::Done);
         }
         let (placed, behind) = self.set(node, &set, behind, wire, place, question)?;
@@ -483,7 +483,7 @@ impl<'z> Answering<'_, 'z, '_> {
         let owner_len = node.wire().len();
         self.kind = AnswerKind::Answer;
         let mark = self.out.mark();
-        if self.is_new(node) {
+        if self.is_new(node.owner()) {
             let placed = match place {
                 Some(place) => put(self.out, Section::Answer, &set, node.wire(), place.suffix(owner_len))?,
                 None => {
@@ -539,9 +539,9 @@ impl<'z> Answering<'_, 'z, '_> {
         Ok(Next::Alias(at))
     }
 
-    /// Whether the DNAME of `node` is not in the answer yet; from now on it is. A chain can pass it many times.
-    fn is_new(&mut self, node: &Node<'z>) -> bool {
-        let hash = node.owner().hash64();
+    /// Whether the DNAME at `owner` is not in the answer yet; from now on it is. A chain can pass it many times.
+    fn is_new(&mut self, owner: NameRef<'_>) -> bool {
+        let hash = owner.hash64();
         let known = self.dnames.iter().take_while(|&&known| known != 0).any(|&known| known == hash);
         if let Some(free) = self.dnames.iter_mut().find(|known| **known == 0).filter(|_| !known) {
             *free = hash;

@@ -13,7 +13,7 @@ use nw_wire::{Full, NameRef, RrType, Section, Writer};
 use crate::answer::MOST_ALIASES;
 use crate::place::{NamePlace, put, put_beside, put_with_owner};
 use crate::store::{Kind, Node, NodeFlags, Store};
-use crate::suffix::{LabelStarts, eq_folded, sort_key};
+use crate::suffix::{LabelStarts, eq_folded, sort_key, whole};
 
 /// No record.
 pub(crate) const NO_LINK: u32 = u32::MAX;
@@ -37,7 +37,7 @@ impl Denial {
     pub(crate) fn octets(&self) -> usize {
         match self {
             Denial::Unsigned => 0,
-            Denial::Nsec(chain) => chain.places.len() * 12,
+            Denial::Nsec(chain) => chain.places.len() * 20,
             Denial::Nsec3(chain) => chain.places.len() * 24,
         }
     }
@@ -46,8 +46,8 @@ impl Denial {
 /// The owners of NSEC records in canonical order.
 #[derive(Debug)]
 pub(crate) struct NsecChain {
-    /// The start of each owner's sort key: most comparisons end here, without a look at the node.
-    pub(crate) keys: Box<[u64]>,
+    /// The sort key of each owner: nearly all comparisons end here, without a look at the node.
+    pub(crate) keys: Box<[u128]>,
     pub(crate) places: Box<[u32]>,
 }
 
@@ -150,10 +150,13 @@ impl Chain for View<'_> {
 impl NsecChain {
     /// The number of the record at `name`, or that of the one before it in the ring.
     fn locate(&self, store: &Store, name: NameRef<'_>) -> Option<Result<usize, usize>> {
-        let key = (sort_key(name.wire(), &LabelStarts::of(name.wire()), store.apex_labels) >> 64) as u64;
+        let key = sort_key(name.wire(), &LabelStarts::of(name.wire()), store.apex_labels);
         let low = self.keys.partition_point(|&other| other < key);
         let same = self.keys[low..].iter().take_while(|&&other| other == key).count();
-        // Few names share the key, so that only these are looked at; where many do, a search among them.
+        if same > 0 && whole(key) {
+            return Some(Ok(low));
+        }
+        // Names that begin alike: a search among them.
         let order = |at: usize| store.node(self.places[at]).owner().cmp(&name);
         let (mut from, mut to) = (low, low + same);
         while from < to {

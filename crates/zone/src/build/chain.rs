@@ -79,7 +79,7 @@ impl Plan {
                 let key = |&number: &u32| {
                     let (part, node) = tree.node(number);
                     let wire = part.wire(input, node);
-                    (sort_key(wire, &LabelStarts::of(wire), input.apex_labels) >> 64) as u64
+                    sort_key(wire, &LabelStarts::of(wire), input.apex_labels)
                 };
                 Denial::Nsec(NsecChain { keys: nodes.iter().map(key).collect(), places: placed(nodes) })
             }
