@@ -11,12 +11,6 @@
 //! pointers are written once. A reply goes back with the address structure the kernel wrote for its question, and, on a
 //! wildcard socket, from the address that was asked (IP_PKTINFO, RFC 3542 §6.1): nothing is translated on the way.
 //!
-//! **Several replies of one length to one client** leave as one (UDP_SEGMENT): the kernel walks its way once and takes the
-//! datagram apart at the end. A load balancer or forwarder that asks from few ports halves our cost so; replies to
-//! different clients leave as ever. Order within a batch may change, which UDP does not promise anyway. Where the kernel
-//! refuses (no checksum offload, a tunnel) the socket goes on without. A capture on the server itself shows such replies
-//! still joined; one anywhere else shows them apart.
-//!
 //! Beside the batches stand the few other calls that the safe libraries do not have: a single datagram from a chosen
 //! address, socket options, dissolving a datagram socket's connection, randomness, and a handle of our own on a
 //! descriptor that was opened elsewhere.
@@ -48,35 +42,11 @@ pub struct Batch {
     slots: NonNull<Slots>,
     /// Valid entries of `in_headers`, from the last `receive`.
     received: usize,
-    /// Replies since the last `flush`.
+    /// Valid entries of `out_headers`, since the last `flush`.
     queued: usize,
-    entries: [Entry; BATCH],
-    /// Of the entries, in the order in which they leave.
-    keys: [Key; BATCH],
     /// First free octet of the reply arena.
     free: usize,
-    /// Whether the kernel may be handed several replies as one; not any more after it refused.
-    segments: bool,
 }
-
-/// A reply that waits for `flush`.
-#[derive(Clone, Copy, Default)]
-struct Entry {
-    /// The packet that it replies to.
-    slot: u32,
-    /// Where in the arena it is.
-    at: u32,
-    len: u32,
-    /// Octets of control message in its slot: its source address, or none.
-    control: u32,
-}
-
-/// Where a reply goes (48 bits), how long it is (10 bits, [`LONG`] for longer) and which entry it is (6 bits, counted
-/// down): sorted, replies that can leave as one stand together, longest first, those of one length as they came.
-type Key = u64;
-
-/// Replies of this length and above are not joined: no way is so narrow that shorter ones do not fit one by one.
-const LONG: u32 = 1023;
 
 // SAFETY: the pointers inside point into the allocation that the Batch alone owns; nothing is tied to a thread.
 unsafe impl Send for Batch {}
@@ -176,15 +146,7 @@ impl Batch {
                 (*header).msg_iovlen = 1;
             }
         }
-        Batch {
-            slots,
-            received: BATCH,
-            queued: 0,
-            entries: [Entry::default(); BATCH],
-            keys: [0; BATCH],
-            free: 0,
-            segments: true,
-        }
+        Batch { slots, received: BATCH, queued: 0, free: 0 }
     }
 
     /// Take what the socket has, up to [`BATCH`] datagrams, without waiting. Replies not yet flushed are forgotten.
@@ -248,19 +210,27 @@ impl Batch {
     pub fn reply(&mut self, i: usize, len: usize) {
         assert!(i < self.received && self.queued < self.received && len <= REPLY_ROOM);
         let s = self.slots.as_ptr();
-        // SAFETY: `s` is valid and unshared; `i` is below BATCH. Name and control message of packet `i` are initialised, by
-        // the kernel with the lengths it reported.
-        let (destination, control) = unsafe {
+        // SAFETY: `s` is valid and unshared; `i` and `queued` are below BATCH. The header points at the name of packet
+        // `i` and at its control message, both initialised by the kernel with the lengths it reported.
+        unsafe {
             let asked = addr_of!((*s).in_headers[i].msg_hdr);
-            let local = if (*asked).msg_controllen == 0 { None } else { local_of(&*asked) };
-            let control = local.map_or(0, |local| write_local(&mut *addr_of_mut!((*s).controls[i]), local));
-            (destination(&*addr_of!((*s).names[i])), control)
-        };
-        // All four are at most some hundred thousand.
-        self.entries[self.queued] =
-            Entry { slot: i as u32, at: self.free as u32, len: len as u32, control: control as u32 };
-        self.keys[self.queued] =
-            destination << 16 | u64::from(LONG.min(len as u32)) << 6 | (BATCH - 1 - self.queued) as u64;
+            (*s).out_iovecs[self.queued] = libc::iovec {
+                iov_base: addr_of_mut!((*s).replies).cast::<u8>().add(self.free).cast(),
+                iov_len: len,
+            };
+            let header = addr_of_mut!((*s).out_headers[self.queued].msg_hdr);
+            (*header).msg_name = (*asked).msg_name;
+            (*header).msg_namelen = (*asked).msg_namelen;
+            if (*asked).msg_controllen == 0 {
+                (*header).msg_control = ptr::null_mut();
+                (*header).msg_controllen = 0;
+            } else {
+                let local = local_of(&*asked);
+                (*header).msg_control = (*asked).msg_control;
+                (*header).msg_controllen =
+                    local.map_or(0, |local| write_local(&mut *addr_of_mut!((*s).controls[i]), local));
+            }
+        }
         self.queued += 1;
         // Replies stay 16-aligned. Every reply takes at most REPLY_ROOM and there are at most BATCH, so that the room of
         // the next one ends within the arena; after the last one no room is asked for (`received` <= BATCH packets,
@@ -280,126 +250,39 @@ impl Batch {
     /// what is left.
     pub fn flush(&mut self, socket: BorrowedFd<'_>) -> Flushed {
         let mut done = Flushed::default();
-        let queued = std::mem::take(&mut self.queued);
-        if self.segments {
-            self.keys[..queued].sort_unstable_by(|a, b| b.cmp(a));
-        }
         let mut at = 0;
-        while at < queued {
-            let mut ends = [0; BATCH];
-            let headers = self.plan(at..queued, &mut ends);
-            let mut sent = 0;
-            while sent < headers {
-                // SAFETY: `plan` wrote entries 0..`headers`; what they point at is of this allocation and untouched
-                // during the call.
-                let n = unsafe {
-                    libc::sendmmsg(
-                        socket.as_raw_fd(),
-                        addr_of_mut!((*self.slots.as_ptr()).out_headers).cast::<libc::mmsghdr>().add(sent),
-                        (headers - sent) as libc::c_uint,
-                        libc::MSG_DONTWAIT as _,
-                    )
-                };
-                match usize::try_from(n) {
-                    Ok(n) if n > 0 => {
-                        sent += n;
-                        done.sent += ends[sent - 1] - at;
-                        at = ends[sent - 1];
-                    }
-                    _ => match io::Error::last_os_error().kind() {
-                        io::ErrorKind::Interrupted => {}
-                        io::ErrorKind::WouldBlock => {
-                            done.lost += queued - at;
-                            self.free = 0;
-                            return done;
-                        }
-                        _ if ends[sent] - at > 1 => {
-                            // No segmentation on this socket's way: from here on one by one.
-                            self.segments = false;
-                            break;
-                        }
-                        _ => {
-                            done.lost += 1;
-                            at = ends[sent];
-                            sent += 1;
-                        }
-                    },
+        while at < self.queued {
+            // SAFETY: entries `at`..`queued` were written by `reply` since the last receive; what they point at is
+            // of this allocation and untouched during the call.
+            let n = unsafe {
+                libc::sendmmsg(
+                    socket.as_raw_fd(),
+                    addr_of_mut!((*self.slots.as_ptr()).out_headers).cast::<libc::mmsghdr>().add(at),
+                    (self.queued - at) as libc::c_uint,
+                    libc::MSG_DONTWAIT as _,
+                )
+            };
+            match usize::try_from(n) {
+                Ok(n) if n > 0 => {
+                    done.sent += n;
+                    at += n;
                 }
+                _ => match io::Error::last_os_error().kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock => {
+                        done.lost += self.queued - at;
+                        break;
+                    }
+                    _ => {
+                        done.lost += 1;
+                        at += 1;
+                    }
+                },
             }
         }
+        self.queued = 0;
         self.free = 0;
         done
-    }
-
-    /// Write the headers for the entries of *keys*, joining neighbours that may leave as one; `ends` gets for each header
-    /// where the key after its last one is. Returns the number of headers.
-    fn plan(&mut self, keys: std::ops::Range<usize>, ends: &mut [usize; BATCH]) -> usize {
-        let s = self.slots.as_ptr();
-        let entry = |key: Key| self.entries[BATCH - 1 - key as usize % BATCH];
-        let (mut headers, mut at) = (0, keys.start);
-        while at < keys.end {
-            let first = entry(self.keys[at]);
-            let mut end = at + 1;
-            // All of one length, but the last, which may be shorter.
-            while self.segments && end < keys.end {
-                let next = entry(self.keys[end]);
-                let one_way = self.keys[end] >> 16 == self.keys[at] >> 16;
-                let fits = first.len < LONG && entry(self.keys[end - 1]).len == first.len && next.len > 0;
-                if !(one_way && fits && self.same_way(&first, &next)) {
-                    break;
-                }
-                end += 1;
-            }
-            // SAFETY: `s` is valid and unshared; `at`..`end` and `headers` are below BATCH, each iovec is written once. The
-            // header points at the name and control message of the first reply's packet, initialised by the kernel
-            // and by `reply`; the control message has room for both of its parts (`write_control` asserts it).
-            unsafe {
-                for i in at..end {
-                    let entry = entry(self.keys[i]);
-                    (*s).out_iovecs[i] = libc::iovec {
-                        iov_base: addr_of_mut!((*s).replies).cast::<u8>().add(entry.at as usize).cast(),
-                        iov_len: entry.len as usize,
-                    };
-                }
-                let slot = first.slot as usize;
-                let asked = addr_of!((*s).in_headers[slot].msg_hdr);
-                let header = addr_of_mut!((*s).out_headers[headers].msg_hdr);
-                (*header).msg_name = (*asked).msg_name;
-                (*header).msg_namelen = (*asked).msg_namelen;
-                (*header).msg_iov = addr_of_mut!((*s).out_iovecs[at]);
-                (*header).msg_iovlen = (end - at) as _;
-                let mut control = first.control as usize;
-                if end - at > 1 {
-                    let room = &mut *addr_of_mut!((*s).controls[slot]);
-                    control +=
-                        write_control(room, control, libc::SOL_UDP, libc::UDP_SEGMENT, first.len as u16);
-                }
-                (*header).msg_control =
-                    if control == 0 { ptr::null_mut() } else { addr_of_mut!((*s).controls[slot]).cast() };
-                (*header).msg_controllen = control as _;
-            }
-            ends[headers] = end;
-            headers += 1;
-            at = end;
-        }
-        headers
-    }
-
-    /// Whether two replies whose keys name one destination really have one, and one source.
-    #[inline]
-    fn same_way(&self, a: &Entry, b: &Entry) -> bool {
-        let s = self.slots.as_ptr();
-        let (i, k) = (a.slot as usize, b.slot as usize);
-        // SAFETY: `s` is valid, both slots are below BATCH, only shared references are made; names and controls are
-        // initialised (zeroed at first). Every bit pattern is a valid family.
-        unsafe {
-            let (one, two) = (&*addr_of!((*s).names[i]), &*addr_of!((*s).names[k]));
-            // Of IPv4 the key has the whole address and port.
-            let exact = one.family == two.family && libc::c_int::from(one.family) == libc::AF_INET;
-            let (from, to) = (&*addr_of!((*s).controls[i]), &*addr_of!((*s).controls[k]));
-            (exact || address_of(one) == address_of(two))
-                && from.0[..a.control as usize] == to.0[..b.control as usize]
-        }
     }
 }
 
@@ -520,20 +403,6 @@ fn set(
     }
 }
 
-/// 48 bits that tell destinations apart: of IPv4 address and port, of IPv6 a hash of them.
-#[inline]
-fn destination(name: &Name) -> u64 {
-    match address_of(name) {
-        SocketAddr::V4(v4) => u64::from(v4.ip().to_bits()) << 16 | u64::from(v4.port()),
-        SocketAddr::V6(v6) => {
-            let bits = v6.ip().to_bits();
-            let half = (bits >> 64) as u64 ^ (bits as u64).rotate_left(32) ^ u64::from(v6.port());
-            half.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16
-        }
-    }
-}
-
-#[inline]
 fn address_of(name: &Name) -> SocketAddr {
     // SAFETY: every bit pattern is a valid value of every member; `family` is the first field of both structures.
     unsafe {
@@ -618,39 +487,30 @@ fn write_local(control: &mut Control, local: Local) -> usize {
                 ipi_spec_dst: libc::in_addr { s_addr: ip.to_bits().to_be() },
                 ipi_addr: libc::in_addr { s_addr: 0 },
             };
-            write_control(control, 0, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
+            write_control(control, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
         }
         IpAddr::V6(ip) => {
             let info = libc::in6_pktinfo {
                 ipi6_addr: libc::in6_addr { s6_addr: ip.octets() },
                 ipi6_ifindex: local.interface as _,
             };
-            write_control(control, 0, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
+            write_control(control, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
         }
     }
 }
 
-/// Write one control message at *at*, a multiple of the alignment; the octets it takes.
-fn write_control<T: Copy>(
-    control: &mut Control,
-    at: usize,
-    level: libc::c_int,
-    kind: libc::c_int,
-    info: T,
-) -> usize {
-    // SAFETY: CMSG_SPACE only computes.
-    let space = unsafe { libc::CMSG_SPACE(mem::size_of::<T>() as libc::c_uint) as usize };
-    assert!(at.is_multiple_of(mem::align_of::<libc::cmsghdr>()) && at + space <= mem::size_of::<Control>());
-    // SAFETY: the buffer is aligned for cmsghdr, so is `at`, and it holds header and data (asserted above); the data is
-    // written unaligned.
+fn write_control<T: Copy>(control: &mut Control, level: libc::c_int, kind: libc::c_int, info: T) -> usize {
+    const { assert!(mem::size_of::<T>() + mem::size_of::<libc::cmsghdr>() + 16 <= mem::size_of::<Control>()) };
+    // SAFETY: the buffer is aligned for cmsghdr and holds header and data (asserted above); the data is written
+    // unaligned.
     unsafe {
-        let message = control.0.as_mut_ptr().add(at).cast::<libc::cmsghdr>();
+        let message = control.0.as_mut_ptr().cast::<libc::cmsghdr>();
         (*message).cmsg_level = level;
         (*message).cmsg_type = kind;
-        (*message).cmsg_len = pktinfo_len::<T>() as _;
+        (*message).cmsg_len = pktinfo_len::<T>();
         ptr::write_unaligned(libc::CMSG_DATA(message).cast(), info);
+        libc::CMSG_SPACE(mem::size_of::<T>() as libc::c_uint) as usize
     }
-    space
 }
 
 fn pktinfo_len<T>() -> usize {

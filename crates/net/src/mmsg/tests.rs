@@ -39,71 +39,10 @@ fn batches_come_back_to_whoever_sent_them() {
         }
         let nothing = batch.receive(server.as_fd()).expect_err("all is taken");
         assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
-        // Within a batch they may come in any order.
         let mut buffer = [0; 1024];
-        for (c, client) in clients.iter().enumerate() {
-            let mut expected: Vec<usize> = (c..90).step_by(10).collect();
-            while !expected.is_empty() {
-                let (len, from) = client.recv_from(&mut buffer).expect("every datagram comes back");
-                assert_eq!(from, to);
-                let here = expected.iter().position(|&i| buffer[..len] == vec![i as u8; i * 7 % 600]);
-                expected.remove(here.expect("it was sent, and has not come before"));
-            }
-        }
-    }
-}
-
-#[test]
-fn replies_of_one_length_to_one_client_leave_as_one() {
-    for (bind, local, v6) in [
-        ("127.0.0.1:0", "127.0.0.1", false),
-        ("[::1]:0", "::1", true),
-        ("0.0.0.0:0", "127.0.0.5", false),
-        ("[::]:0", "::1", true),
-    ] {
-        let server = socket(bind);
-        let port = server.local_addr().expect("bound").port();
-        if bind.contains("0.0.0.0") || bind.contains("[::]") {
-            tell_local_address(server.as_fd(), v6).expect("the option exists");
-        }
-        let to = SocketAddr::new(local.parse().expect("an address"), port);
-        let clients: Vec<UdpSocket> =
-            (0..3).map(|_| socket(if v6 { "[::1]:0" } else { "127.0.0.1:0" })).collect();
-        for client in &clients {
-            client.connect(to).expect("loopback is reachable");
-        }
-        // Lengths: many equal, a shorter one, an empty one, one too long to be joined.
-        let lengths = [100, 100, 100, 90, 100, 0, 1401, 1400, 1400, 100];
-        for (i, length) in lengths.iter().enumerate() {
-            for client in &clients {
-                client.send(&vec![i as u8; *length]).expect("sent");
-            }
-        }
-        let mut batch = Batch::new();
-        for segments in [true, false] {
-            batch.segments = segments;
-            if !segments {
-                for (i, length) in lengths.iter().enumerate() {
-                    for client in &clients {
-                        client.send(&vec![i as u8; *length]).expect("sent");
-                    }
-                }
-            }
-            assert_eq!(echo(&mut batch, &server).len(), 30);
-            assert_eq!(batch.segments, segments, "loopback takes them joined");
-            for client in &clients {
-                let mut buffer = [0; 2048];
-                let mut got: Vec<Vec<u8>> = Vec::new();
-                for _ in lengths {
-                    let len = client.recv(&mut buffer).expect("every datagram comes back");
-                    got.push(buffer[..len].to_vec());
-                }
-                let mut sent: Vec<Vec<u8>> =
-                    lengths.iter().enumerate().map(|(i, l)| vec![i as u8; *l]).collect();
-                got.sort();
-                sent.sort();
-                assert_eq!(got, sent);
-            }
+        for i in 0..90usize {
+            let (len, from) = clients[i % 10].recv_from(&mut buffer).expect("every datagram comes back");
+            assert_eq!((&buffer[..len], from), (&vec![i as u8; i * 7 % 600][..], to));
         }
     }
 }
@@ -170,7 +109,7 @@ fn a_full_batch_of_full_replies_fits() {
     client.set_nonblocking(true).expect("a socket");
     let mut got = 0;
     while let Ok(len) = client.recv(&mut buffer) {
-        assert!(buffer[..len] == vec![got as u8; REPLY_ROOM], "reply {got}");
+        assert_eq!(&buffer[..len], &vec![got as u8; REPLY_ROOM][..]);
         got += 1;
     }
     assert!(got > 0);
@@ -192,7 +131,6 @@ fn one_refused_datagram_does_not_hold_up_the_others() {
     let (name, _) = name_of("127.0.0.1:0".parse().expect("an address"));
     // SAFETY: the batch is not shared, and slot 1 exists.
     unsafe { (*batch.slots.as_ptr()).names[1] = name };
-    batch.segments = false;
     assert_eq!(batch.flush(server.as_fd()), Flushed { sent: 2, lost: 1 });
     let nowhere = Peer { address: "127.0.0.1:0".parse().expect("an address"), local: None };
     assert!(send(server.as_fd(), b"x", &nowhere).is_err());
