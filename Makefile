@@ -21,7 +21,7 @@ test: packages rust-lint python-lint rust-test python-test docs-test ## Everythi
 
 check: rust-lint python-lint ## The fast lane: format, lints, types, import directions, unit tests
 	@cargo test --quiet --workspace --exclude nw-py --lib
-	@$(BIN)/pytest tests/python tests/boundary -m "not slow"
+	@$(BIN)/pytest tests/python tests/boundary
 
 bench: .venv/engine packages ## Side by side with the installed peers (ROW=F1, FULL=1)
 	@$(BIN)/python -m bench $(if $(ROW),--row $(ROW)) $(if $(FULL),--full)
