@@ -35,8 +35,8 @@ BEST = {
     "F3": {"NSD D13", "Knot", "NSD"},
     "F4": {"BIND", "NSD"},
     "F5": {"Unbound", "dnsdist"},
-    "F6": {"dnsdist"},
-    "F8": {"Unbound"},
+    "F6": {"dnsdist", "Unbound"},
+    "F8": {"dnsdist", "Unbound"},
     "F9": {"NSD", "Knot"},
 }
 
