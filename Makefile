@@ -17,7 +17,7 @@ run: .venv/engine ## The private internet, a resolver over it and a zone; prints
 	@exec $(BIN)/nw lab up $(ARGS)
 
 test: packages rust-lint python-lint rust-test python-test docs-test ## Everything that the gate runs
-	@scripts/fuzz-smoke
+	@fuzz/run $${FUZZ_SECONDS:-60}
 
 check: rust-lint python-lint ## The fast lane: format, lints, types, import directions, unit tests
 	@cargo test --quiet --workspace --exclude nw-py --lib
