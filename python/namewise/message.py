@@ -1,10 +1,13 @@
 """Messages: parsed, checked and printed by the engine; frozen once they are made.
 
->>> from namewise.message import make_query, make_response >>> from namewise.rdata import RRset >>> query =
-make_query("example.com", "A", id=4711) >>> reply = make_response(query, flags="aa",
-answer=[RRset("example.com", "A", 300, ["192.0.2.1"])]) >>> reply, reply.replies_to(query) (<Message id=4711
-NOERROR qr aa rd example.com. IN A>, True) >>> reply.section_text("answer").split() ['example.com.', '300',
-'IN', 'A', '192.0.2.1']
+>>> from namewise.message import make_query, make_response
+>>> from namewise.rdata import RRset
+>>> query = make_query("example.com", "A", id=4711)
+>>> reply = make_response(query, flags="aa", answer=[RRset("example.com", "A", 300, ["192.0.2.1"])])
+>>> reply, reply.replies_to(query)
+(<Message id=4711 NOERROR qr aa rd example.com. IN A>, True)
+>>> reply.section_text("answer").split()
+['example.com.', '300', 'IN', 'A', '192.0.2.1']
 """
 
 from .engine import Edns, EdnsOption, Message, Question, make_message, make_query, make_response
