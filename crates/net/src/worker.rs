@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use nw_cache::{Cache, Micros};
-use nw_resolve::{ClientQuestion, Resolution, Resolver, ResolverConfig, Trace, World};
+use nw_resolve::{ClientQuestion, Resolution, Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::ResolverPlan;
 use nw_serve::{Desk, Handled, Pending, Recorder, Snapshot, Stats, Transport, pipeline};
 use nw_wire::Ede;
@@ -247,7 +247,7 @@ impl Worker {
                     Some(mut resolution) => {
                         let wire = pipeline::message(&question, &resolution);
                         if !steps {
-                            resolution.steps = Vec::new();
+                            resolution.steps = Steps::default();
                         }
                         Outcome::Resolved { wire, resolution: Box::new(resolution) }
                     }

@@ -21,6 +21,7 @@ use nw_wire::code::Ede;
 use nw_wire::rrset::Rrset;
 
 use crate::resolution::{ClientQuestion, Resolution};
+use crate::steps::Steps;
 use crate::trace::Step;
 
 /// The whole explanation of the answer to *question*, which arrived at *started_unix_s* (seconds since 1970 UTC).
@@ -38,15 +39,15 @@ pub fn document(question: &ClientQuestion, started_unix_s: u64, resolution: &Res
     out.field("answer").list(&lines, |out, line| {
         out.text(line);
     });
-    out.raw("}").field("steps").list(&resolution.steps, Json::step);
+    out.raw("}").field("steps").list(resolution.steps.iter(), |out, step| out.step(&step));
     out.raw("}");
     out.0
 }
 
 /// The steps alone, as a JSON array.
-pub fn steps(steps: &[Step]) -> String {
+pub fn steps(steps: &Steps) -> String {
     let mut out = Json(String::with_capacity(2 + 400 * steps.len()));
-    out.list(steps, Json::step);
+    out.list(steps.iter(), |out, step| out.step(&step));
     out.0
 }
 
@@ -97,9 +98,13 @@ impl Json {
         }
     }
 
-    fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Json, &T)) -> &mut Json {
+    fn list<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Json, T),
+    ) -> &mut Json {
         self.raw("[");
-        for (count, item) in items.iter().enumerate() {
+        for (count, item) in items.into_iter().enumerate() {
             if count > 0 {
                 self.raw(",");
             }

@@ -35,6 +35,7 @@ mod resolver;
 mod scrub;
 mod select;
 mod special;
+pub mod steps;
 #[cfg(test)]
 mod tests;
 pub mod trace;
@@ -46,5 +47,6 @@ pub use config::{Forward, ForwardMode, ResolverConfig, TrustAnchor};
 pub use nw_cache::{Cache, Hit, HitQuestion};
 pub use resolution::{ClientQuestion, Resolution};
 pub use resolver::Resolver;
+pub use steps::Steps;
 pub use trace::{Reason, Step, Trace, Validation};
 pub use world::{ExchangeError, MILLISECOND, Micros, SECOND, Via, World};

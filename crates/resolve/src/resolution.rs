@@ -4,7 +4,8 @@ use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::name::Name;
 use nw_wire::rrset::Rrset;
 
-use crate::trace::{Step, Validation};
+use crate::steps::Steps;
+use crate::trace::Validation;
 use crate::world::Micros;
 
 /// A question of a client that asks for recursion.
@@ -43,7 +44,7 @@ pub struct Resolution {
     /// Extended errors with their text, the most telling first (RFC 8914).
     pub ede: Vec<(Ede, String)>,
     /// The explanation; see [`crate::trace`].
-    pub steps: Vec<Step>,
+    pub steps: Steps,
     /// When the question arrived, on the world's clock.
     pub began: Micros,
     /// The time that the resolution took, microseconds.

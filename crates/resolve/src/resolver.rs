@@ -114,12 +114,10 @@ impl<W: World> Resolver<W> {
                 );
                 let id = trace.begin(draft);
                 let theirs = wait.await;
-                trace.graft(id, &theirs.steps, theirs.began);
                 let now = core.world.now();
                 trace.finish(id, now, Reason::Joined);
-                let steps = trace.take_steps();
                 Resolution {
-                    steps,
+                    steps: trace.take_steps_joining(id, &theirs.steps, theirs.began),
                     took: now - trace.started(),
                     began: trace.started(),
                     queries: 0,
@@ -193,7 +191,7 @@ impl<W: World> Core<W> {
             authority,
             additional: Vec::new(),
             ede,
-            steps: trace.take_steps(),
+            steps: trace.take_steps().into(),
             began: trace.started(),
             took: now.saturating_sub(trace.started()),
             queries,

@@ -25,6 +25,7 @@ use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 
 pub use crate::reason::{LameKind, Reason};
+use crate::steps::{Graft, Steps};
 use crate::world::{Micros, Via};
 
 /// One decision and what it was based on.
@@ -387,20 +388,17 @@ impl Trace {
         self.record.steps.borrow().clone()
     }
 
-    /// Put the steps of another explanation, which lasted from *its_start*, below step *parent*.
+    /// All steps, taken out, and below step *parent* those of the explanation that was joined, which lasted from *its_start*.
+    pub(crate) fn take_steps_joining(&self, parent: u32, theirs: &Steps, its_start: Micros) -> Steps {
+        Steps::joining(self.take_steps(), parent, theirs, (its_start, self.record.started), self.record.most)
+    }
+
+    /// Put the steps of another explanation, which lasted from *its_start*, below step *parent*; more are to follow.
     pub(crate) fn graft(&self, parent: u32, steps: &[Step], its_start: Micros) {
         let mut own = self.record.steps.borrow_mut();
         let room = (self.record.most as usize).saturating_sub(own.len());
-        let base = own.len() as u32;
-        for step in steps.iter().take(room) {
-            let mut step = step.clone();
-            step.id += base;
-            step.parent = Some(step.parent.map_or(parent, |id| id + base));
-            step.parallel = true;
-            // A step of the other question that began before ours did is shown at our beginning.
-            step.at = (its_start + step.at).saturating_sub(self.record.started);
-            own.push(step);
-        }
+        let graft = Graft { parent, base: own.len() as u32, began: (its_start, self.record.started) };
+        own.extend(steps.iter().take(room).map(|step| graft.of(step)));
     }
 
     fn reserve(&self, draft: Draft) -> u32 {

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nw_resolve::{Micros, Resolution, Step};
+use nw_resolve::{Micros, Resolution, Steps};
 use nw_wire::{Ede, Name, NameRef, Rcode, RrType};
 
 use crate::plan::RecorderPlan;
@@ -34,7 +34,7 @@ pub struct Record {
     /// Extended errors, the most telling first.
     pub ede: Vec<(Ede, String)>,
     /// What was done.
-    pub steps: Vec<Step>,
+    pub steps: Steps,
     /// The time that it took, microseconds.
     pub took: Micros,
 }

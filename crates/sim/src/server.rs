@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use nw_cache::Cache;
-use nw_resolve::{Resolver, ResolverConfig, Step, Trace, Via, World};
+use nw_resolve::{Resolver, ResolverConfig, Steps, Trace, Via, World};
 use nw_serve::plan::{Plan, ResolverPlan};
 use nw_serve::{Desk, Handled, PlanError, Snapshot, Stats, Transport, pipeline};
 use nw_wire::code::RrType;
@@ -44,7 +44,7 @@ pub struct Server {
     stats: Stats,
     world: Rc<SimWorld>,
     resolver: Option<Resolver<SimWorld>>,
-    explained: RefCell<Vec<Step>>,
+    explained: RefCell<Steps>,
     max_steps: u32,
 }
 
@@ -117,7 +117,7 @@ impl Server {
     }
 
     /// The steps of the last question that had to wait.
-    pub fn explained(&self) -> Vec<Step> {
+    pub fn explained(&self) -> Steps {
         self.explained.borrow().clone()
     }
 

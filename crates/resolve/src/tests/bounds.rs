@@ -211,7 +211,7 @@ fn more_than_so_many_questions_at_once_fail_at_once() {
         let mut reasons = Vec::new();
         for future in &mut one_more {
             match future.as_mut().poll(context) {
-                std::task::Poll::Ready(found) => reasons.push(found.steps.last().unwrap().text()),
+                std::task::Poll::Ready(found) => reasons.push(found.steps.iter().last().unwrap().text()),
                 std::task::Poll::Pending => panic!("must not wait"),
             }
         }
@@ -219,4 +219,35 @@ fn more_than_so_many_questions_at_once_fail_at_once() {
     }));
     assert!(reasons[0].contains("max_waiters"), "{reasons:?}");
     assert!(reasons[1].contains("max_in_flight"), "{reasons:?}");
+}
+
+/// What everybody waited for is told to everybody and kept once.
+#[test]
+fn those_who_join_share_the_steps() {
+    let lab = Lab::new();
+    root(&lab, "", "");
+    let resolver = resolver(&lab);
+    let ask = || Box::pin(resolver.resolve(question("www.com.", RrType::A), Trace::start(lab.now(), 400)));
+    let mut waiting: Vec<_> = (0..1000).map(|_| Some(ask())).collect();
+    let mut found = Vec::new();
+    lab.run(std::future::poll_fn(|context| {
+        for slot in waiting.iter_mut() {
+            if let Some(std::task::Poll::Ready(one)) = slot.as_mut().map(|one| one.as_mut().poll(context)) {
+                found.push(one);
+                *slot = None;
+            }
+        }
+        if found.len() == 1000 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    }));
+    let shared: Vec<_> = found.iter().filter_map(|found| found.steps.joined.as_ref()).collect();
+    assert_eq!(shared.len(), 999);
+    assert!(shared.iter().all(|joined| std::sync::Arc::ptr_eq(&joined.steps, &shared[0].steps)));
+    assert_eq!(std::sync::Arc::strong_count(&shared[0].steps), 1000);
+    let first = found.iter().find(|found| found.steps.joined.is_none()).unwrap();
+    let joined = found.iter().find(|found| found.steps.joined.is_some()).unwrap();
+    assert_eq!(joined.steps.len(), first.steps.len() + 1);
+    assert_eq!((slugs(joined)[0], &slugs(joined)[1..]), ("joined", &slugs(first)[..]));
+    let numbers: Vec<u32> = joined.steps.iter().map(|step| step.id).collect();
+    assert_eq!(numbers, (1..=joined.steps.len() as u32).collect::<Vec<_>>());
+    assert!(joined.steps.iter().skip(1).all(|step| step.parallel && step.parent.is_some()));
 }

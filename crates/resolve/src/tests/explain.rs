@@ -33,7 +33,7 @@ fn every_turn_of_a_crooked_path_is_told() {
     // The lame server is tried first when it is known to be quick.
     resolver.cache().servers().replied("192.0.2.1:53".parse().unwrap(), 1000, true, lab.now());
     let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
-    let texts: Vec<String> = found.steps.iter().map(Step::text).collect();
+    let texts: Vec<String> = found.steps.iter().map(|step| step.text()).collect();
     assert_eq!(
         texts,
         [

@@ -82,8 +82,8 @@ fn answers_age_and_end() {
     assert_eq!(records, ["WWW.Example.com. 200 A 203.0.113.1", "WWW.Example.com. 200 A 203.0.113.2"]);
     let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
     assert_eq!(slugs(&found), ["cached-answer", "resolved"]);
-    assert_eq!(found.steps[0].cache.unwrap().age_s, 100);
-    assert_eq!(found.steps[0].cache.unwrap().ttl_left_s, 200);
+    assert_eq!(found.steps.iter().next().unwrap().cache.unwrap().age_s, 100);
+    assert_eq!(found.steps.iter().next().unwrap().cache.unwrap().ttl_left_s, 200);
     assert_eq!(found.answer[0].ttl, 200);
     lab.pass(200);
     assert_eq!(hit(&lab, &resolver, "www.example.com.", RrType::A), None);

@@ -180,7 +180,7 @@ fn resolution(rcode: Rcode) -> Resolution {
         authority: Vec::new(),
         additional: Vec::new(),
         ede: Vec::new(),
-        steps: Vec::new(),
+        steps: Default::default(),
         took: 0,
         began: 0,
         queries: 0,

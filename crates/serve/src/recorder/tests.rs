@@ -9,7 +9,7 @@ fn resolution(rcode: Rcode, took: Micros) -> Resolution {
         authority: Vec::new(),
         additional: Vec::new(),
         ede: Vec::new(),
-        steps: Vec::new(),
+        steps: Default::default(),
         took,
         began: 0,
         queries: 0,

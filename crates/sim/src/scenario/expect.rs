@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use nw_resolve::{Step, Via};
+use nw_resolve::{Steps, Via};
 use nw_wire::code::{Rcode, RrType};
 use nw_wire::name::NameRef;
 
@@ -29,7 +29,7 @@ pub struct Seen {
 }
 
 /// The slugs of `steps`.
-pub fn reasons(steps: &[Step]) -> Vec<String> {
+pub fn reasons(steps: &Steps) -> Vec<String> {
     steps.iter().map(|step| step.reason.slug().to_owned()).collect()
 }
 

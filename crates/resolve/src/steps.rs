@@ -1,0 +1,96 @@
+//! The steps of one explanation, shared by all who were told the same.
+//!
+//! A thousand clients may wait for one resolution of hundreds of steps. Each has an explanation of its own, in which those
+//! steps hang below the one that says that it joined; what is kept for each is a reference to them and how to number
+//! them, and they are numbered when somebody reads.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::trace::Step;
+use crate::world::Micros;
+
+/// Steps in the order in which they began. A clone costs a reference count, however many they are.
+#[derive(Clone, Debug, Default)]
+pub struct Steps {
+    own: Arc<[Step]>,
+    pub(crate) joined: Option<Joined>,
+}
+
+/// The steps of the resolution that was joined.
+#[derive(Clone, Debug)]
+pub(crate) struct Joined {
+    pub(crate) steps: Arc<[Step]>,
+    graft: Graft,
+    /// How many of them are shown.
+    most: usize,
+}
+
+/// How steps of one explanation become steps of another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Graft {
+    /// The step that waited for them.
+    pub(crate) parent: u32,
+    /// How many steps there are before them.
+    pub(crate) base: u32,
+    /// When the explanation that they come from began, and the one that they go to.
+    pub(crate) began: (Micros, Micros),
+}
+
+impl Graft {
+    /// *step* as a step of the other explanation.
+    pub(crate) fn of(&self, step: &Step) -> Step {
+        let mut step = step.clone();
+        step.id += self.base;
+        step.parent = Some(step.parent.map_or(self.parent, |id| id + self.base));
+        step.parallel = true;
+        // One that began before the question did is shown at its beginning.
+        step.at = (self.began.0 + step.at).saturating_sub(self.began.1);
+        step
+    }
+}
+
+impl Steps {
+    /// These steps, and below step *parent* those of *theirs*, no more than *most* in all. `began`: when their explanation
+    /// began, and this one.
+    pub(crate) fn joining(
+        own: Vec<Step>,
+        parent: u32,
+        theirs: &Steps,
+        began: (Micros, Micros),
+        most: u32,
+    ) -> Steps {
+        let steps = match theirs.joined {
+            None => Arc::clone(&theirs.own),
+            Some(_) => theirs.iter().map(Cow::into_owned).collect(),
+        };
+        let most = (most as usize).saturating_sub(own.len());
+        let graft = Graft { parent, base: own.len() as u32, began };
+        Steps { own: own.into(), joined: Some(Joined { steps, graft, most }) }
+    }
+
+    /// The steps, one after the other.
+    pub fn iter(&self) -> impl Iterator<Item = Cow<'_, Step>> {
+        let joined = self.joined.iter().flat_map(|joined| {
+            joined.steps.iter().take(joined.most).map(|step| Cow::Owned(joined.graft.of(step)))
+        });
+        self.own.iter().map(Cow::Borrowed).chain(joined)
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        let joined = self.joined.as_ref().map_or(0, |joined| joined.steps.len().min(joined.most));
+        self.own.len() + joined
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<Vec<Step>> for Steps {
+    fn from(own: Vec<Step>) -> Steps {
+        Steps { own: own.into(), joined: None }
+    }
+}
