@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import os
 import socket
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from namewise.config.model import Listen
 from namewise.control.channel import Channel
 from namewise.control.client import ControlError, call
 from namewise.control.holder import holders
+from namewise.control.log import Log
 from namewise.control.notify import Notifier
 from namewise.control.sockets import ListenError, Sockets, descriptors, inherited
 
@@ -28,11 +31,25 @@ async def refuse(_: dict[str, Any]) -> dict[str, Any]:
     raise ControlError("no", "never", "NEVER")
 
 
-def with_channel(path: str, ask: Any) -> Any:
+async def broken(_: dict[str, Any]) -> dict[str, Any]:
+    raise RuntimeError("the dog ate it")
+
+
+async def unspeakable(_: dict[str, Any]) -> dict[str, Any]:
+    deep: list[Any] = []
+    for _depth in range(100_000):
+        deep = [deep]
+    return {"deep": deep}
+
+
+VERBS = {"echo": echo, "refuse": refuse}
+
+
+def with_channel(path: str, ask: Any, verbs: dict[str, Any] | None = None, log: Log | None = None) -> Any:
     """Return what *ask*, run in a thread, makes of a channel that listens on *path*."""
 
     async def run() -> Any:
-        channel = Channel(path, {"echo": echo, "refuse": refuse})
+        channel = Channel(path, verbs or VERBS, log or Log())
         await channel.open()
         try:
             return await asyncio.to_thread(ask)
@@ -70,7 +87,24 @@ def test_an_unknown_verb_lists_the_known(tmp_path: Path) -> None:
     assert with_channel(path, ask) == "Known verbs: echo, refuse."
 
 
-@pytest.mark.parametrize("line", [b"no json\n", b"[]\n", b'{"args": {}}\n', b'"text"\n'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"no json\n",
+        b"[]\n",
+        b'{"args": {}}\n',
+        b'"text"\n',
+        b"\xff\n",
+        b"[" * 60_000 + b"\n",
+        b'{"verb": ["echo"]}\n',
+        b'{"verb": {}}\n',
+        b'{"verb": 7, "args": {}}\n',
+        b'{"verb": "echo", "args": []}\n',
+        b'{"verb": "echo", "args": "a"}\n',
+        b'{"verb": "echo", "args": 0}\n',
+    ],
+    ids=lambda line: line[:24].decode("ascii", "replace").strip(),
+)
 def test_what_is_no_request_is_answered_and_the_connection_stays(tmp_path: Path, line: bytes) -> None:
     path = str(tmp_path / "c.sock")
 
@@ -84,6 +118,51 @@ def test_what_is_no_request_is_answered_and_the_connection_stays(tmp_path: Path,
     bad, good = with_channel(path, ask)
     assert b"BAD_REQUEST" in bad
     assert good == b'{"ok":true,"echo":{}}\n'
+
+
+@pytest.mark.parametrize(
+    ("verb", "error"), [(broken, "RuntimeError: the dog ate it"), (unspeakable, "RecursionError: ")]
+)
+def test_a_mistake_of_ours_is_answered_logged_and_the_connection_stays(
+    tmp_path: Path, verb: Any, error: str
+) -> None:
+    path, said = str(tmp_path / "c.sock"), io.StringIO()
+
+    def ask() -> tuple[dict[str, Any], bytes]:
+        with socket.socket(socket.AF_UNIX) as link, link.makefile("rwb") as stream:
+            link.connect(path)
+            stream.write(b'{"verb": "bad"}\n{"verb": "echo"}\n')
+            stream.flush()
+            return json.loads(stream.readline()), stream.readline()
+
+    bad, good = with_channel(path, ask, {"bad": verb, "echo": echo}, Log(form="json", stream=said))
+    event = json.loads(said.getvalue())
+    assert (event["level"], event["event"], event["verb"]) == ("error", "fault", "bad")
+    assert "Traceback" in event["text"] and error in event["text"]
+    assert bad["error"]["code"] == "INTERNAL"
+    assert bad["error"]["message"] == f"bad failed in the server: error {event['id']}"
+    assert "please report it" in bad["error"]["hint"]
+    assert good == b'{"ok":true,"echo":{}}\n'
+
+
+def test_an_argument_that_is_missing_is_named(tmp_path: Path) -> None:
+    path = str(tmp_path / "c.sock")
+
+    async def needs(args: dict[str, Any]) -> dict[str, Any]:
+        return {"name": args["name"]}
+
+    def ask() -> str:
+        with pytest.raises(ControlError) as caught:
+            call(path, "needs")
+        return str(caught.value)
+
+    assert with_channel(path, ask, {"needs": needs}) == "needs: the argument 'name' is missing"
+
+
+def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ControlError, match="cannot listen on"):
+        with_channel(str(tmp_path / "file" / "c.sock"), lambda: None)
 
 
 def test_a_line_beyond_all_bounds_ends_the_connection_only(tmp_path: Path) -> None:
@@ -133,7 +212,7 @@ def test_a_file_in_the_way_is_not_removed(tmp_path: Path) -> None:
 
 def test_an_unknown_user_is_an_error() -> None:
     with pytest.raises(ControlError, match="there is no user 'nobody-of-that-name'"):
-        Channel("/nowhere", {}).uids(("nobody-of-that-name",))
+        Channel("/nowhere", {}, Log()).uids(("nobody-of-that-name",))
 
 
 def free_port() -> int:
@@ -184,6 +263,15 @@ def test_an_address_of_another_machine_is_told_so() -> None:
 def test_descriptors_of_systemd_are_taken_only_by_the_process_they_are_for() -> None:
     assert inherited({"LISTEN_PID": "1", "LISTEN_FDS": "3"}) == []
     assert inherited({}) == []
+
+
+@pytest.mark.parametrize("variable", ["LISTEN_PID", "LISTEN_FDS"])
+@pytest.mark.parametrize("text", ["", "x", "-1", "3.0", "²", "9" * 5000])
+def test_activation_by_variables_that_are_no_numbers_is_told(variable: str, text: str) -> None:
+    environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", variable: text}
+    with pytest.raises(ListenError, match=f"^{variable} is no number") as caught:
+        inherited(environ)
+    assert caught.value.code == "ACTIVATION" and f"unset {variable}" in caught.value.hint
 
 
 def test_systemd_is_told_what_happens(tmp_path: Path) -> None:

@@ -3,10 +3,15 @@ use."""
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import os
 import signal
 import socket
+import subprocess
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,12 +20,18 @@ from dnsserver import DnsServer
 from servers import read_until, running, zone_file
 
 import namewise
-from namewise.control.client import call
+from namewise.config import load
+from namewise.control.client import ControlError, call
+from namewise.control.daemon import Daemon
+from namewise.control.log import Log
+from namewise.control.notify import Notifier
 from namewise.engine import Message, make_query, make_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from namewise.config import Loaded
 
 READY = "ready: "
 
@@ -225,6 +236,19 @@ def test_what_cannot_be_served_is_told(args: list[str], code: int, said: str, co
     assert (done.returncode, said in done.stderr) == (code, True), done.stderr
 
 
+def handed_over(*fds: int) -> str:
+    """Return a program that is `nw` with *fds* handed over, as systemd does it: as descriptors from 3 on, with
+    the number of the process that they are for."""
+    far = "".join(f"os.dup2({fd}, {100 + at})\n" for at, fd in enumerate(fds))
+    near = "".join(f"os.dup2({100 + at}, {3 + at})\n" for at in range(len(fds)))
+    return (
+        f"import os, sys\n{far}{near}"
+        f"os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='{len(fds)}')\n"
+        "from namewise.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+
+
 def test_systemd_hands_over_sockets_and_is_told(tmp_path: Path, control: str) -> None:
     file = zone_file(tmp_path, "example.com", "192.0.2.1")
     notify = str(tmp_path / "notify")
@@ -238,21 +262,11 @@ def test_systemd_hands_over_sockets_and_is_told(tmp_path: Path, control: str) ->
         port = udp.getsockname()[1]
         tcp.bind(("127.0.0.1", port))
         tcp.listen()
-        # As systemd does it: descriptors from 3 on, and the number of the process that they are for.
-        starter = (
-            "import os, sys\n"
-            f"os.dup2({udp.fileno()}, 103); os.dup2({tcp.fileno()}, 104)\n"
-            "os.dup2(103, 3); os.dup2(104, 4)\n"
-            "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='2')\n"
-            "from namewise.cli import main\n"
-            "sys.exit(main(sys.argv[1:]))\n"
-        )
-        import subprocess
-        import sys
-
+        fds = (udp.fileno(), tcp.fileno())
+        command = [sys.executable, "-c", handed_over(*fds)]
         with subprocess.Popen(
-            [sys.executable, "-c", starter, "serve", "--zone", f"example.com={file}", "--control", control],
-            pass_fds=(udp.fileno(), tcp.fileno()),
+            [*command, "serve", "--zone", f"example.com={file}", "--control", control],
+            pass_fds=fds,
             env={**os.environ, "NOTIFY_SOCKET": notify},
             stderr=subprocess.PIPE,
             text=True,
@@ -268,3 +282,96 @@ def test_systemd_hands_over_sockets_and_is_told(tmp_path: Path, control: str) ->
                 process.send_signal(signal.SIGTERM)
                 assert systemd.recv(1000) == b"STOPPING=1"
                 assert process.wait(timeout=30) == 0
+
+
+def test_each_of_several_sockets_that_share_an_address_is_served(tmp_path: Path, control: str) -> None:
+    file = zone_file(tmp_path, "example.com", "192.0.2.1")
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+    ):
+        for each in (one, other):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        one.bind(("127.0.0.1", 0))
+        other.bind(one.getsockname())
+        fds = (one.fileno(), other.fileno())
+        command = [sys.executable, "-c", handed_over(*fds)]
+        with subprocess.Popen(
+            [*command, "serve", "--zone", f"example.com={file}", "--control", control],
+            pass_fds=fds,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                read_until(process.stderr, READY)
+                # The kernel picks the socket by the client's port: of 32 clients each gets some.
+                for _ in range(32):
+                    found = namewise.resolve("www.example.com", server=f"127.0.0.1:{one.getsockname()[1]}")
+                    assert len(found.attempts) == 1
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.wait(timeout=30)
+
+
+def test_what_systemd_cannot_mean_is_told(tmp_path: Path, control: str) -> None:
+    """Each with its remedy and exit code 2, and none with a traceback."""
+    file = zone_file(tmp_path, "example.com", "192.0.2.1")
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as unix,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unbound,
+        socket.socket() as accepted,
+        file.open() as plain,
+    ):
+        unix.bind(str(tmp_path / "unix"))
+        unix.listen()
+        accepted.bind(("127.0.0.1", 0))
+        for fd, said, remedy in (
+            (unix.fileno(), "descriptor 3, which was handed over, is a unix socket", "ADDRESS:PORT"),
+            (unbound.fileno(), "is a UDP socket without a port", "ADDRESS:PORT"),
+            (accepted.fileno(), "is a TCP socket that does not listen", "Accept=no"),
+            (plain.fileno(), "LISTEN_FDS is 1, but descriptor 3 is no socket", "systemd sets it"),
+        ):
+            command = [sys.executable, "-c", handed_over(fd), "serve", "--zone", f"example.com={file}"]
+            done = subprocess.run(
+                [*command, "--control", control], pass_fds=(fd,), capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 2, done.stderr
+            assert said in done.stderr and remedy in done.stderr
+            assert "Traceback" not in done.stderr
+    assert not os.path.exists(control)
+
+
+def test_a_stop_waits_for_the_reload_under_way(tmp_path: Path, control: str) -> None:
+    """The new configuration is in force before the first socket closes, and none comes into force after that."""
+    zone_file(tmp_path, "example.com", "192.0.2.1")
+    config = tmp_path / "namewise.toml"
+    config.write_text(listening(free_port()))
+    entered, may_go_on, said = threading.Event(), threading.Event(), io.StringIO()
+
+    async def run() -> None:
+        def slow() -> Loaded:
+            entered.set()
+            assert may_go_on.wait(60)
+            return load(str(config))
+
+        daemon = Daemon(lambda: load(str(config)), control, Log(stream=said), Notifier({}), {})
+        await daemon.start()
+        daemon.load = slow
+        first = asyncio.create_task(daemon.reload())
+        await asyncio.to_thread(entered.wait, 60)
+        stop = asyncio.create_task(daemon.stop())
+        await asyncio.sleep(0)
+        late = asyncio.create_task(daemon.reload())
+        may_go_on.set()
+        assert (await first)["generation"] == 2
+        await stop
+        with pytest.raises(ControlError) as caught:
+            await late
+        assert caught.value.code == "STOPPING"
+
+    asyncio.run(run())
+    assert said.getvalue().splitlines() == [
+        "namewise: reloaded, generation 2: nothing changed",
+        "namewise: stopping",
+        "namewise: stopped",
+    ]

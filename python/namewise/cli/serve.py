@@ -35,8 +35,8 @@ ready.
 A flag wins over the environment (NAMEWISE_...), which wins over the file. SIGHUP reloads, SIGTERM drains
 and stops.
 
-Exit codes: 0 stopped as told, 1 wrong usage or a zone that cannot be served, 2 mistakes in the configuration,
-4 cannot listen.
+Exit codes: 0 stopped as told, 1 wrong usage or a zone that cannot be served, 2 mistakes in the configuration
+or in what systemd hands over, 4 cannot listen.
 
   $ nw serve --listen 127.0.0.1:5300 --zone example.com=db.example.com
   $ nw serve --listen 127.0.0.1:5300 --recursive
@@ -86,7 +86,8 @@ def run(args: list[str]) -> int:
         hint = f"{count} mistake{'' if count == 1 else 's'} in the configuration"
         raise Failure(str(error), hint=hint, code=BAD_CONFIG) from None
     except (ListenError, ControlError) as error:
-        raise Failure(str(error), hint=error.hint, code=CANNOT_LISTEN) from None
+        code = BAD_CONFIG if error.code == "ACTIVATION" else CANNOT_LISTEN
+        raise Failure(str(error), hint=error.hint, code=code) from None
     except NamewiseError as error:
         raise Failure(str(error), code=BAD_CONFIG if error.code == "BAD_PLAN" else 1) from None
     return 0

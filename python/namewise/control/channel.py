@@ -3,6 +3,9 @@
 A connection may send any number of requests, one JSON object a line, and gets one answer for each, in
 order. Who may connect: root, the user of the server, and the users that `[control] users` names; the kernel
 says who the peer is.
+
+Whatever a line holds, and whatever goes wrong in a verb, is answered: a mistake of the client with what to do,
+a mistake of ours as INTERNAL, with a number that the log has too.
 """
 
 from __future__ import annotations
@@ -12,9 +15,11 @@ import contextlib
 import json
 import os
 import pwd
+import secrets
 import socket
 import stat
 import struct
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from namewise.config.paths import private_folder
@@ -23,6 +28,8 @@ from namewise.engine.errors import NamewiseError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from namewise.control.log import Log
 
     Verb = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -36,9 +43,10 @@ server."""
 class Channel:
     """The listening socket at *path*, which answers by *verbs*."""
 
-    def __init__(self, path: str, verbs: dict[str, Verb]) -> None:
+    def __init__(self, path: str, verbs: dict[str, Verb], log: Log) -> None:
         self.path = path
         self.verbs = verbs
+        self.log = log
         self.users: frozenset[int] = frozenset()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -67,7 +75,14 @@ class Channel:
     async def open(self) -> None:
         """Listen. A socket left behind by a dead server is replaced; a live server's is an error."""
         folder = os.path.dirname(self.path) or "."
-        private_folder(folder)
+        try:
+            private_folder(folder)
+        except OSError as error:
+            raise ControlError(
+                f"cannot listen on {self.path}: {error.strerror or error}",
+                "Name another with --control PATH.",
+                "LISTEN",
+            ) from None
         _clear(self.path)
         old = os.umask(0o177)
         try:
@@ -114,26 +129,50 @@ class Channel:
             await writer.drain()
             return
         while line := await reader.readline():
-            writer.write(_line(await self._answer(line)))
+            writer.write(await self._answer(line))
             await writer.drain()
 
-    async def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _answer(self, line: bytes) -> bytes:
         try:
-            request = json.loads(line)
-            verb, args = request["verb"], request.get("args") or {}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return _failure(
-                "BAD_REQUEST", "not a request", 'Send {"verb": "status", "args": {}} and a newline.'
-            )
-        if verb not in self.verbs:
-            known = ", ".join(sorted(self.verbs))
-            return _failure("NO_VERB", f"no verb {verb!r}", f"Known verbs: {known}.")
+            verb, args = _request(line)
+            if verb not in self.verbs:
+                known = ", ".join(sorted(self.verbs))
+                raise ControlError(f"no verb {verb!r}", f"Known verbs: {known}.", "NO_VERB")
+        except ControlError as error:
+            return _line(_failure(error.code, str(error), error.hint))
         try:
-            return {"ok": True, **await self.verbs[verb](args)}
+            return _line({"ok": True, **await self.verbs[verb](args)})
         except NamewiseError as error:
-            return _failure(error.code, str(error), getattr(error, "hint", ""))
-        except (KeyError, TypeError, ValueError) as error:
-            return _failure("BAD_ARGUMENT", f"{verb}: {error}", "")
+            return _line(_failure(error.code, str(error), getattr(error, "hint", "")))
+        except KeyError as error:
+            return _line(_failure("BAD_ARGUMENT", f"{verb}: the argument {error} is missing", ""))
+        except (TypeError, ValueError) as error:
+            return _line(_failure("BAD_ARGUMENT", f"{verb}: {error}", ""))
+        except Exception as error:
+            number = secrets.token_hex(4)
+            trace = "".join(traceback.format_exception(error)).rstrip()
+            self.log.event(
+                "error", "fault", f"{verb} failed (error {number}):\n{trace}", id=number, verb=verb
+            )
+            hint = "This is a mistake in namewise: please report it with what the log says of that error."
+            return _line(_failure("INTERNAL", f"{verb} failed in the server: error {number}", hint))
+
+
+def _request(line: bytes) -> tuple[str, dict[str, Any]]:
+    """Return verb and arguments of the request in *line*, or raise `ControlError`."""
+    hint = 'Send {"verb": "status", "args": {}} and a newline.'
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ControlError("not a request: no JSON", hint, "BAD_REQUEST") from None
+    if not isinstance(request, dict):
+        raise ControlError("not a request: no JSON object", hint, "BAD_REQUEST")
+    verb, args = request.get("verb"), request.get("args")
+    if not isinstance(verb, str):
+        raise ControlError("not a request: verb is to be a text", hint, "BAD_REQUEST")
+    if args is not None and not isinstance(args, dict):
+        raise ControlError("not a request: args is to be an object", hint, "BAD_REQUEST")
+    return verb, args or {}
 
 
 def _failure(code: str, message: str, hint: str) -> dict[str, Any]:

@@ -84,6 +84,7 @@ class Daemon:
         self.requests: Requests
         self._changing = asyncio.Lock()
         self._stop = asyncio.Event()
+        self._stopping = False
         self._channel: Channel
 
     @property
@@ -95,14 +96,19 @@ class Daemon:
         """Read, build, open, publish; on any error raise it and leave nothing behind."""
         candidate = self._candidate()
         config = candidate.loaded.config
-        self._channel = Channel(self.control_path, self._verbs())
+        self._channel = Channel(self.control_path, self._verbs(), self.log)
         self._channel.allow(self._channel.uids(config.control.users))
         prepared = self.sockets.prepare(config.listen, config.worker_count())
-        if config.server.state is not None:
-            _make_state(config.server.state)
-        await self._channel.open()
-        self.engine = Engine(config.worker_count())
-        self._publish(candidate, prepared)
+        try:
+            if config.server.state is not None:
+                _make_state(config.server.state)
+            await self._channel.open()
+            self.engine = Engine(config.worker_count())
+            self._publish(candidate, prepared)
+        except BaseException:
+            self.sockets.discard(prepared)
+            await self._channel.close()
+            raise
         self.requests = Requests(self.engine, self.log)
         loop = asyncio.get_running_loop()
         loop.add_reader(self.engine.event_fd(), self.requests.drain)
@@ -119,16 +125,18 @@ class Daemon:
 
     async def stop(self) -> None:
         """Take no more questions, finish those under way for as long as `[server] drain` says, close
-        everything."""
-        self.notifier.stopping()
-        self.log.event("info", "stopping", "stopping")
-        await self._channel.close()
-        grace_s = self.config.server.drain / 1000
-        await asyncio.to_thread(self.engine.close, grace_s)
-        self.requests.drain()
-        asyncio.get_running_loop().remove_reader(self.engine.event_fd())
-        self.sockets.close()
-        self.log.event("info", "stopped", "stopped")
+        everything. A reload under way is finished first."""
+        async with self._changing:
+            self._stopping = True
+            self.notifier.stopping()
+            self.log.event("info", "stopping", "stopping")
+            await self._channel.close()
+            grace_s = self.config.server.drain / 1000
+            await asyncio.to_thread(self.engine.close, grace_s)
+            self.requests.drain()
+            asyncio.get_running_loop().remove_reader(self.engine.event_fd())
+            self.sockets.close()
+            self.log.event("info", "stopped", "stopped")
 
     def ready_line(self) -> str:
         """Return the one line that says what is served where."""
@@ -144,6 +152,8 @@ class Daemon:
         """Put the configuration as it is now in force and return the difference, or raise and change
         nothing."""
         async with self._changing:
+            if self._stopping:
+                raise ControlError("the server is stopping", code="STOPPING")
             self.notifier.reloading()
             try:
                 return await self._reload()

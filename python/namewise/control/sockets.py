@@ -31,7 +31,8 @@ Key = tuple[str, int, str]
 
 
 class ListenError(NamewiseError):
-    """An address that cannot be listened on. `code` is IN_USE, FORBIDDEN or NOT_HERE."""
+    """An address that cannot be listened on. `code` is IN_USE, FORBIDDEN or NOT_HERE; ACTIVATION where what was
+    handed over cannot be served."""
 
     code = "LISTEN"
 
@@ -57,8 +58,12 @@ class Sockets:
     """All sockets of the server."""
 
     def __init__(self, inherited: Iterable[socket.socket] = ()) -> None:
-        self.inherited = [Listening(_key(one), [one]) for one in inherited]
+        self.inherited: dict[Key, Listening] = {}
         self.open: dict[Key, Listening] = {}
+        for one in inherited:
+            key = _key(one)
+            # Several on one address (ReusePort=yes) share its packets: each has to be served.
+            self.inherited.setdefault(key, Listening(key, [])).sockets.append(one)
 
     def prepare(self, listens: Iterable[Listen], workers: int) -> dict[Key, Listening]:
         """Return the sockets for *listens*, opening those that are missing; raise `ListenError` and open
@@ -67,7 +72,7 @@ class Sockets:
         With inherited sockets these are all there is: what is listened on was said to systemd.
         """
         if self.inherited:
-            return {item.key: item for item in self.inherited}
+            return dict(self.inherited)
         wanted: dict[Key, Listening] = {}
         opened: list[Listening] = []
         try:
@@ -100,7 +105,7 @@ class Sockets:
 
     def close(self) -> None:
         """Close everything."""
-        for item in (*self.open.values(), *self.inherited):
+        for item in (*self.open.values(), *self.inherited.values()):
             item.close()
 
 
@@ -110,15 +115,63 @@ def descriptors(prepared: Mapping[Key, Listening]) -> list[int]:
 
 
 def inherited(environ: Mapping[str, str]) -> list[socket.socket]:
-    """Return the sockets that systemd handed to this process, or none."""
-    if environ.get("LISTEN_PID") != str(os.getpid()):
+    """Return the sockets that systemd handed to this process, or none. Raises `ListenError` (ACTIVATION) for
+    variables that are no numbers and for descriptors that nothing can be answered on."""
+    pid = _number(environ, "LISTEN_PID")
+    if pid != os.getpid():
         return []
-    count = int(environ.get("LISTEN_FDS", "0"))
-    found = []
-    for fd in range(FIRST_INHERITED, FIRST_INHERITED + count):
-        os.set_inheritable(fd, False)
-        found.append(socket.socket(fileno=fd))
+    count = _number(environ, "LISTEN_FDS") or 0
+    found: list[socket.socket] = []
+    try:
+        for fd in range(FIRST_INHERITED, FIRST_INHERITED + count):
+            found.append(_inherit(fd, count))
+    except ListenError:
+        for one in found:
+            one.close()
+        raise
     return found
+
+
+def _number(environ: Mapping[str, str], variable: str) -> int | None:
+    text = environ.get(variable)
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) < 20:
+        return int(text)
+    hint = f"systemd sets it; without socket activation: unset {variable}"
+    raise ListenError(f"{variable} is no number: {text!r}", hint, "ACTIVATION")
+
+
+def _inherit(fd: int, count: int) -> socket.socket:
+    """Return the socket that was handed over as *fd*, if it is one that takes questions."""
+    try:
+        one = socket.socket(fileno=fd)
+    except OSError as error:
+        reason = "is no socket" if error.errno == errno.ENOTSOCK else "is not open"
+        hint = "LISTEN_FDS says how many descriptors from 3 on are handed over; systemd sets it."
+        raise ListenError(
+            f"LISTEN_FDS is {count}, but descriptor {fd} {reason}", hint, "ACTIVATION"
+        ) from None
+    os.set_inheritable(fd, False)
+    wrong, hint = _unfit(one)
+    if wrong:
+        one.close()
+        raise ListenError(f"descriptor {fd}, which was handed over, is {wrong}", hint, "ACTIVATION")
+    return one
+
+
+def _unfit(one: socket.socket) -> tuple[str, str]:
+    """Return what is wrong with a socket that was handed over, and what to do; two empty texts if nothing is."""
+    unit = "In the .socket unit, ListenDatagram= and ListenStream= have to be ADDRESS:PORT."
+    if one.family not in (socket.AF_INET, socket.AF_INET6):
+        return "a unix socket" if one.family == socket.AF_UNIX else "no IP socket", unit
+    if one.type not in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        return "neither a UDP nor a TCP socket", unit
+    if one.type == socket.SOCK_STREAM and not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return "a TCP socket that does not listen", "The .socket unit has to say Accept=no."
+    if one.getsockname()[1] == 0:
+        return "a UDP socket without a port", unit
+    return "", ""
 
 
 def _key(one: socket.socket) -> Key:
