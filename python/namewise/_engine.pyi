@@ -31,11 +31,9 @@ __all__ = [
     "Snapshot",
     "Zone",
     "ZoneEdit",
-    "ZoneKeys",
     "make_message",
     "make_query",
     "make_response",
-    "nsec3_hash",
     "parse_toml",
     "play",
     "registry",
@@ -347,17 +345,6 @@ class ZoneEdit:
     def remove(self, rrset: RRset) -> None: ...
     def delete(self, owner: Name | str, rtype: str | int | None = None) -> None: ...
     def commit(self, serial: Literal["next", "keep"] | int | None = None) -> Zone: ...
-
-@final
-class ZoneKeys:
-    def __new__(cls, dnskeys: RRset) -> ZoneKeys: ...
-    @property
-    def unusable(self) -> list[tuple[int, str]]: ...
-    @property
-    def tags(self) -> tuple[int, ...]: ...
-    def verify(self, rrset: RRset, signatures: RRset, now: int) -> list[tuple[int, int, str | None]]: ...
-
-def nsec3_hash(name: Name | str, salt: bytes, iterations: int) -> bytes: ...
 
 @final
 class Snapshot:

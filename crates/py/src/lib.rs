@@ -5,15 +5,14 @@
 //!           <-- wire, tagged events, JSON steps, errors as data ---
 //! ```
 //! One file per thing that crosses: `name`, `rdata`, `rrset`, `edns`, `message` (and `build`, `layout`,
-//! `dict`, its ways in and out), `code` (the registries), `toml`, `zone` and `edit`, `dnssec`,
-//! `snapshot`, `engine` with its `request`s and events, `play`. Every call goes through `gate`, every error
+//! `dict`, its ways in and out), `code` (the registries), `toml`, `zone`, `edit` and `verify_zone`, `snapshot`,
+//! `engine` with its `request`s and events, `play`. Every call goes through `gate`, every error
 //! through `raise`. Classes are frozen: what Python holds never changes under its feet, so no call needs a
 //! lock to read.
 
 mod build;
 mod code;
 mod dict;
-mod dnssec;
 mod edit;
 mod edns;
 mod engine;
@@ -40,8 +39,6 @@ mod _engine {
     use crate::build::{make_message, make_query, make_response};
     #[pymodule_export]
     use crate::code::{registry, type_name, type_value};
-    #[pymodule_export]
-    use crate::dnssec::{ZoneKeys, nsec3_hash};
     #[pymodule_export]
     use crate::edit::ZoneEdit;
     #[pymodule_export]
