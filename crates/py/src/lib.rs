@@ -5,11 +5,12 @@
 //!           <-- wire, tagged events, JSON steps, errors as data ---
 //! ```
 //! One file per thing that crosses: `name`, `rdata`, `rrset`, `edns`, `message` (and `build`, `layout`,
-//! `dict`, its ways in and out), `code` (the registries), `toml`, `zone`, `edit` and `verify_zone`, `snapshot`,
-//! `engine` with its `request`s and events, `play`. Every call goes through `gate`, every error
+//! `dict`, its ways in and out), `code` (the registries), `toml`, `zone`, `edit` and `verify_zone`, `snapshot` and
+//! its `budget`, `engine` with its `request`s and events, `play`. Every call goes through `gate`, every error
 //! through `raise`. Classes are frozen: what Python holds never changes under its feet, so no call needs a
 //! lock to read.
 
+mod budget;
 mod build;
 mod code;
 mod dict;

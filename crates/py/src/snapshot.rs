@@ -7,8 +7,9 @@ use nw_serve::snapshot::DryRun;
 use nw_serve::{PlanError, Transport};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 
+use crate::budget;
 use crate::gate;
 use crate::raise::Raise;
 use crate::zone::Zone;
@@ -32,6 +33,13 @@ impl Snapshot {
             let inner = nw_serve::Snapshot::build(&plan, zones).map_err(plan_fault)?;
             Ok::<_, Raise>(Self { inner: Arc::new(inner) })
         })
+    }
+
+    /// The limits that names are resolved within, by the name of the engine's field: times in microseconds, TTLs in seconds,
+    /// sizes in octets. None where no names are resolved.
+    #[getter]
+    fn budget<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.inner.resolver().map(|config| budget::table(py, &config.budget)).transpose()
     }
 
     /// What a server would reply to the packet `query` from the address `client` over `transport` (`udp`, `tcp`): a dry run,

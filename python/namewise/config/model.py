@@ -96,7 +96,7 @@ def required(description: str, *, applies: str = "reload", **more: Any) -> Any:
 
 
 def limit(default: str, description: str, **more: Any) -> Any:
-    """Return a field of the budget: None keeps *default*, which is the engine's own."""
+    """Return a field of the budget: None keeps *default*, which is the engine's own (a test compares them)."""
     return setting(None, f"{description} Not set: {default}.", **more)
 
 
@@ -150,7 +150,7 @@ class ServerTable(Table):
         100, "TCP connections that one address may have open at once in one worker.", ge=1, le=1_000_000
     )
     tcp_pipeline: int = setting(
-        64, "Questions of one TCP connection that may wait for their answers.", ge=1, le=65535
+        64, "Questions of one TCP connection that may wait for their answers.", ge=1, le=10_000
     )
     drain: Duration = setting(5_000, "How long running questions may take to finish after SIGTERM.")
     state: Path | None = setting(
@@ -213,6 +213,9 @@ class Budget(Table):
     max_queries_per_server: int | None = limit(
         "5", "Questions to one server address for one name at one cut, fallbacks included.", ge=1, le=100
     )
+    max_timeouts_per_server: int | None = limit(
+        "4", "Questions that one server address may leave unanswered for one name at one cut.", ge=1, le=100
+    )
     max_address_lookups: int | None = limit(
         "10", "Lookups of name server addresses for one question.", ge=0, le=1000
     )
@@ -221,6 +224,12 @@ class Budget(Table):
     )
     parallel_address_lookups: int | None = limit(
         "3", "Lookups of name server addresses under way at once for one delegation.", ge=1, le=100
+    )
+    address_lookup_pause: Duration | None = limit(
+        "100ms",
+        "Pause before a further lookup of name server addresses is begun beside those under way.",
+        ge=0,
+        le=60000,
     )
     max_minimise: int | None = limit(
         "10", "Extra questions that QNAME minimisation may ask for one name (RFC 9156 §2.3).", ge=0, le=127
