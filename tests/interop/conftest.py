@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import internet
@@ -31,11 +31,10 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> internet.Internet:
     return internet.build(tmp_path_factory.mktemp("zones"))
 
 
-@pytest.fixture(scope="session")
-def inside() -> Iterator[tuple[str, ...]]:
-    """The prefix of commands that run in a network of our own: port 53 is free there, and the addresses of
-    the glue are this machine's."""
-    script = "ip link set lo up && " + "".join(f"ip addr add {one}/32 dev lo && " for one in internet.SERVERS)
+@contextmanager
+def network(script: str) -> Iterator[tuple[str, ...]]:
+    """Make a network of our own and set it up with *script*, commands that each end in ` && `; yield the prefix
+    of commands that run in it. Skips the test where that is not allowed."""
     # User namespaces give anybody a network, where the system allows it.
     new = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--user", "--map-root-user"]
     command = [*new, "sh", "-c", f"{script} echo ready && exec cat"]
@@ -52,6 +51,15 @@ def inside() -> Iterator[tuple[str, ...]]:
         holder.stdin.close()
         holder.terminate()
         holder.wait()
+
+
+@pytest.fixture(scope="session")
+def inside() -> Iterator[tuple[str, ...]]:
+    """The prefix of commands that run in a network of our own: port 53 is free there, and the addresses of
+    the glue are this machine's."""
+    addresses = "".join(f"ip addr add {one}/32 dev lo && " for one in internet.SERVERS)
+    with network(f"ip link set lo up && {addresses}") as prefix:
+        yield prefix
 
 
 @pytest.fixture(scope="session")
