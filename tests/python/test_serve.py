@@ -60,14 +60,13 @@ def control(tmp_path: Path) -> str:
 
 @pytest.fixture
 def upstream() -> Iterator[DnsServer]:
-    """A resolver that knows one address for every name."""
+    """A resolver that knows one address and one text for every name."""
 
     def answer(query: Message, _: str) -> bytes:
         question = query.question
         assert question is not None
-        records = (
-            [namewise.RRset(str(question.name), "A", 60, ["192.0.2.99"])] if question.type == "A" else []
-        )
+        known = {"A": "192.0.2.99", "TXT": "text"}
+        records = [namewise.RRset(str(question.name), question.type, 60, [known[question.type]])]
         return make_response(query, flags="ra", answer=records).wire
 
     with DnsServer(answer) as server:
@@ -171,9 +170,46 @@ def test_forwarding_caching_and_flushing(upstream: DnsServer, control: str) -> N
         assert len(upstream.asked) == asked
         held = nw("ctl", "cache", "get", "www.example.com", "A", "--control", control)
         assert "www.example.com. A: data, age" in held.stdout
-        assert nw("ctl", "flush", "www.example.com", "--control", control).stdout.startswith("forgotten: ")
+        done = nw("ctl", "flush", "www.example.com", "--control", control)
+        assert done.stdout.startswith("forgotten of www.example.com.: ")
         assert address_of("www.example.com", port) == "192.0.2.99"
         assert len(upstream.asked) == asked + 1
+
+
+ALL = ("www.example.com A", "www.example.com TXT", "a.www.example.com A", "example.com A", "example.org A")
+
+
+@pytest.mark.parametrize(
+    ("words", "forgotten"),
+    [
+        (["flush", "www.example.com"], ALL[:2]),
+        (["flushname", "WWW.example.com."], ALL[:2]),
+        (["flush", "example.com", "--tree"], ALL[:4]),
+        (["flushtree", "www.example.com"], ALL[:3]),
+        (["flush_zone", "www.example.com"], ALL[:3]),
+        (["flush"], ALL),
+    ],
+    ids=" ".join,
+)
+def test_what_is_flushed_is_asked_again_and_nothing_else(
+    upstream: DnsServer, control: str, words: list[str], forgotten: tuple[str, ...]
+) -> None:
+    """A name goes with all its types, `--tree` takes what is below it along, no name means everything."""
+    port, forward = free_port(), f"127.0.0.1:{upstream.port}"
+    args = ("serve", "--listen", f"127.0.0.1:{port}", "--forward", forward, "--control", control)
+
+    def again() -> list[str]:
+        upstream.asked.clear()
+        for question in ALL:
+            namewise.resolve(*question.split(), server=f"127.0.0.1:{port}")
+        return [
+            f"{query.question.name} {query.question.type}" for _, query in upstream.asked if query.question
+        ]
+
+    with running(*args, ready=READY):
+        assert len(again()) == len(ALL) and again() == []
+        assert nw("ctl", *words, "--control", control).returncode == 0
+        assert again() == [question.replace(" ", ". ") for question in forgotten]
 
 
 def test_status_is_for_people_and_programs(tmp_path: Path, control: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 HELP = """\
 usage: nw ctl status [--json]
        nw ctl reload
-       nw ctl flush [NAME] [--below]
+       nw ctl flush [NAME] [--tree]
        nw ctl cache get NAME [TYPE]
        nw ctl stop
 
@@ -22,47 +22,81 @@ Talks to the running server over its control socket (--control PATH names anothe
 
 status      what is served where, the zones with their serials, counters
 reload      read configuration and zones again; prints what changed; on any mistake nothing changes
-flush       forget everything that is cached, or what is cached of NAME, or with --below of all names at and
-below it
+flush       forget everything that is cached; with NAME what is cached of that name, all types; with --tree of
+            all names below it too
 cache get   what the cache holds of NAME: state, age, time left, data
 stop        finish what is under way, then end
+
+The verbs of rndc and unbound-control that mean the same are understood: reconfig; flushname, flushtree,
+flush_zone.
 
 With --json every verb prints the server's answer as one JSON object.
 
 Exit codes: 0 done, 1 wrong usage or refused, 3 the reload was refused, 9 no server.
 
   $ nw ctl status
+  $ nw ctl flush example.com --tree
   $ nw ctl cache get www.example.com AAAA
 """
 
 REFUSED_RELOAD = 3
 NO_SERVER = 9
-_OPTIONS = Options(values=("--control",), flags=("--json", "--below"), words=(1, 4))
+VERBS = ("status", "reload", "flush", "cache", "stop")
+# What fingers know from elsewhere: the verb here, and whether it takes the names below too.
+ALIASES = {
+    "reconfig": ("reload", False),
+    "flushname": ("flush", False),
+    "flushtree": ("flush", True),
+    "flush_zone": ("flush", True),
+}
+_OPTIONS = Options(values=("--control",), flags=("--json", "--tree"), words=(1, 4))
 
 
 def run(args: list[str]) -> int:
     """Run the verb."""
     parsed = _OPTIONS.read(args)
-    verb, words = parsed.words[0], parsed.words[1:]
+    said, words = parsed.words[0], parsed.words[1:]
+    verb, tree = ALIASES.get(said, (said, False))
+    if verb not in VERBS:
+        from namewise.config.values import nearest
+
+        guess = nearest(verb, [*VERBS, *ALIASES])
+        hint = (
+            f"Did you mean {guess}?" if guess else f"Known are {', '.join(VERBS)}; nw ctl --help says more."
+        )
+        raise Failure(f"no verb {verb!r}", hint=hint)
+    if verb != "flush" and "--tree" in parsed:
+        raise Failure(f"{said} takes no --tree", hint="--tree goes with flush: nw ctl flush NAME --tree")
+    if verb == "flush":
+        wanted = _flushed(said, words, tree or "--tree" in parsed)
+        return _print(parsed, "flush", wanted, lambda answer: _flush(wanted, answer))
     if verb == "cache":
         if words[:1] != ["get"] or len(words) < 2:
             raise Failure("nw ctl cache get NAME [TYPE]")
         return _print(parsed, "cache", {"name": name(words[1]), "type": rtype(words[2:])}, _cache)
-    if verb == "flush":
-        if len(words) > 1:
-            raise Failure("flush takes one name at most")
-        wanted = {"name": name(words[0]) if words else None, "below": "--below" in parsed}
-        return _print(parsed, "flush", wanted, _flush)
-    printers = {"status": _status, "reload": _reload, "stop": _stop}
-    if verb not in printers:
-        from namewise.config.values import nearest
-
-        guess = nearest(verb, [*printers, "flush", "cache"])
-        hint = f"Did you mean {guess}?" if guess else "nw ctl --help lists them."
-        raise Failure(f"no verb {verb!r}", hint=hint)
     if words:
-        raise Failure(f"{verb} takes no argument")
-    return _print(parsed, verb, {}, printers[verb])
+        raise Failure(f"{said} takes no argument")
+    return _print(parsed, verb, {}, {"status": _status, "reload": _reload, "stop": _stop}[verb])
+
+
+def _flushed(said: str, words: list[str], tree: bool) -> dict[str, Any]:
+    """Return the arguments of a flush, or raise `Failure` for what cannot be meant."""
+    if not words and (tree or said != "flush"):
+        what = "--tree" if said == "flush" else said
+        raise Failure(
+            f"{what} wants a name: nw ctl flush NAME{' --tree' if tree else ''}",
+            hint="nw ctl flush, without a name, forgets everything.",
+        )
+    if len(words) > 1:
+        from namewise.engine import type_value
+
+        try:
+            type_value(words[1])
+        except ValueError:
+            raise Failure("flush takes one name at a time") from None
+        hint = f"All types of a name go at once: nw ctl flush {words[0]}"
+        raise Failure(f"flush takes no type ({words[1]})", hint=hint)
+    return {"name": name(words[0]) if words else None, "below": tree}
 
 
 def ask(path: str | None, verb: str, args: dict[str, Any]) -> dict[str, Any]:
@@ -146,9 +180,10 @@ def _reload(answer: dict[str, Any]) -> None:
         print(f"  {change}")
 
 
-def _flush(answer: dict[str, Any]) -> None:
+def _flush(wanted: dict[str, Any], answer: dict[str, Any]) -> None:
     count = answer["flushed"]
-    print(f"forgotten: {count} entr{'y' if count == 1 else 'ies'}")
+    what = f" of {wanted['name']}{' and below' if wanted['below'] else ''}" if wanted["name"] else ""
+    print(f"forgotten{what}: {count} entr{'y' if count == 1 else 'ies'}")
 
 
 def _cache(answer: dict[str, Any]) -> None:
