@@ -6,14 +6,17 @@ import asyncio
 import io
 import json
 import os
+import resource
 import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from namewise.config.model import Listen
+from namewise.config import Config
+from namewise.config.model import Listen, ServerTable
 from namewise.control.channel import Channel
 from namewise.control.client import ControlError, call
+from namewise.control.descriptors import needed, shortage
 from namewise.control.holder import holders
 from namewise.control.log import Log
 from namewise.control.notify import Notifier
@@ -272,6 +275,21 @@ def test_activation_by_variables_that_are_no_numbers_is_told(variable: str, text
     with pytest.raises(ListenError, match=f"^{variable} is no number") as caught:
         inherited(environ)
     assert caught.value.code == "ACTIVATION" and f"unset {variable}" in caught.value.hint
+
+
+def test_what_the_limits_need_in_descriptors() -> None:
+    config = Config(server=ServerTable(workers=3, tcp_connections=100), listen=(Listen(address="127.0.0.1"),))
+    udp = config.model_copy(update={"listen": (Listen(address="127.0.0.1", transports=("udp",)),)})
+    assert needed(config, None, 6) == 64 + 12 + 300
+    assert needed(udp, None, 3) == 64 + 6
+    assert needed(config, {"max_in_flight": 50}, 6) == 64 + 12 + 3 * (100 + 256 + 50)
+    assert shortage(config, None, 6, 376) is None
+    assert shortage(config, None, 6, resource.RLIM_INFINITY) is None
+    said = shortage(config, None, 6, 375)
+    assert said is not None and said.startswith(
+        "375 files may be open at once, but the configured limits may need 376:"
+    )
+    assert "LimitNOFILE=376" in said and "tcp_connections" in said and "max_in_flight" not in said
 
 
 def test_systemd_is_told_what_happens(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import io
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -283,6 +284,40 @@ def handed_over(*fds: int) -> str:
         "from namewise.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
+
+
+@pytest.mark.parametrize(("hard", "warned"), [(3000, False), (900, True)])
+def test_the_limit_of_open_files_is_raised_and_a_low_one_told(
+    tmp_path: Path, control: str, hard: int, warned: bool
+) -> None:
+    """Authoritative, one worker, 1000 TCP connections: 900 files are too few, 3000 are enough."""
+    file = zone_file(tmp_path, "example.com", "192.0.2.1")
+    limited = (
+        "import resource, sys\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, (200, {hard}))\n"
+        "from namewise.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    words = [
+        "serve",
+        "--listen",
+        f"127.0.0.1:{free_port()}",
+        "--zone",
+        f"example.com={file}",
+        "--workers",
+        "1",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-c", limited, *words, "--control", control], stderr=subprocess.PIPE, text=True
+    ) as process:
+        lines = read_until(process.stderr, READY)
+        try:
+            assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+            assert (f"warning: {hard} files may be open at once" in lines[0]) == warned
+            assert len(lines) == 1 + warned
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
 
 
 def test_systemd_hands_over_sockets_and_is_told(tmp_path: Path, control: str) -> None:

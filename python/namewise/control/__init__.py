@@ -1,10 +1,11 @@
 """The running server: sockets, signals, reload, the control socket.
 
-    daemon.py    start, reload, drain: the life of the process
-    sockets.py   open what [[listen]] says, take what systemd hands over; holder.py says who is in the way
-    channel.py   the control socket, server side; client.py the other side
-    notify.py    readiness and state for systemd
-    log.py       events on standard error
+    daemon.py       start, reload, drain: the life of the process
+    sockets.py      open what [[listen]] says, take what systemd hands over; holder.py says who is in the way
+    descriptors.py  how many files may be open, and how many that takes
+    channel.py      the control socket, server side; client.py the other side; requests.py what it asks the engine
+    notify.py       readiness and state for systemd
+    log.py          events on standard error
 
 One thread, one event loop; the engine's threads never touch it.
 """

@@ -23,6 +23,7 @@ from namewise.config.paths import private_folder
 from namewise.config.values import Endpoint
 from namewise.control.channel import Channel
 from namewise.control.client import ControlError
+from namewise.control.descriptors import raise_limit, shortage
 from namewise.control.requests import Requests
 from namewise.control.sockets import Sockets, descriptors, inherited
 from namewise.engine import Engine, Message, Snapshot, make_query
@@ -78,6 +79,7 @@ class Daemon:
         self.registry = Registry()
         self.started = time.time()
         self.generation = 0
+        self.files = 0
         self.loaded: Loaded
         self.inputs: Inputs
         self.engine: Engine
@@ -94,6 +96,7 @@ class Daemon:
 
     async def start(self) -> None:
         """Read, build, open, publish; on any error raise it and leave nothing behind."""
+        self.files = raise_limit()
         candidate = self._candidate()
         config = candidate.loaded.config
         self._channel = Channel(self.control_path, self._verbs(), self.log)
@@ -203,6 +206,9 @@ class Daemon:
         self.registry.adopt(candidate.zones)
         self.loaded, self.inputs = candidate.loaded, candidate.inputs
         self.log.set(self.config.log.level, self.config.log.format)
+        short = shortage(self.config, candidate.snapshot.budget, len(descriptors(prepared)), self.files)
+        if short is not None:
+            self.log.event("warning", "few-descriptors", short, granted=self.files)
 
     def _hangup(self) -> None:
         task = asyncio.ensure_future(self.reload())
