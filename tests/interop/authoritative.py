@@ -1,13 +1,12 @@
 """Ask NSD, Knot and namewise the same questions about the same zone and compare every part of the answers.
 
-    python3 tests/interop/authoritative.py [--zone FILE] [--questions 20000] [--variant unsigned,nsec,nsec3]
-    [--show 10]
+    python3 tests/interop/authoritative.py [--zone FILE] [--questions 20000]
+                                           [--variant unsigned,nsec,nsec3] [--show 10]
 
 The zone is the root zone of `--zone` (default `../shared/data/root-*.zone`, else a generated zone of
-delegations), and a small
-zone with every feature an answer can have. Each is served three times: unsigned, and signed by
-dnssec-signzone with NSEC
-and with NSEC3. Compared are rcode, AA, TC and the three sections as sets of (owner, type, TTL, rdata).
+delegations), and a small zone with every feature an answer can have. Each is served three times: unsigned,
+and signed by dnssec-signzone with NSEC and with NSEC3. Compared are rcode, AA, TC and the three sections as
+sets of (owner, type, TTL, rdata).
 
 What differs and may is named in ACCEPTED with its RFC section; anything else is a failure and is printed.
 """

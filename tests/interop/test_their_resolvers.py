@@ -1,5 +1,4 @@
-"""Unbound and BIND resolve and validate through a root, a top level and zones that are all served by `nw
-serve`."""
+"""Unbound and BIND resolve and validate through a root, a top level and zones, all served by `nw serve`."""
 
 from __future__ import annotations
 

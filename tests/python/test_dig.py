@@ -1,8 +1,7 @@
 """`nw dig` beside BIND's dig: the same server, the same arguments, the same octets on standard output.
 
 What may differ is put aside first: version, id, cookie, times. The server answers from a zone by a
-function, so that
-the order of records is the same for both.
+function, so that the order of records is the same for both.
 """
 
 from __future__ import annotations

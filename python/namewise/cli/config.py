@@ -16,12 +16,12 @@ usage: nw config check [FILE] [--json]
        nw config schema
 
 check    read the configuration with its includes, its zones and the environment; report every mistake with
-its place
+         its place
 show     print every setting as it is in force; --origin says who set it: file and line, variable, or default
 schema   print the JSON schema of namewise.toml
 
-Without FILE: $NAMEWISE_CONFIG, else /etc/namewise/namewise.toml as root,
-$XDG_CONFIG_HOME/namewise/namewise.toml else.
+Without FILE: $NAMEWISE_CONFIG, else /etc/namewise/namewise.toml for root and
+$XDG_CONFIG_HOME/namewise/namewise.toml for others.
 
 Exit codes: 0 fine, 1 wrong usage or a zone that cannot be served, 2 mistakes in the configuration.
 

@@ -13,15 +13,14 @@ if TYPE_CHECKING:
 
 HELP = """\
 usage: nw explain NAME [TYPE] [--json|--mermaid] [--control PATH]
-       nw explain NAME [TYPE] [--json|--mermaid] [--config FILE] [--hints FILE] [--forward
-       [SUFFIX=]ADDR[:PORT]]
+       nw explain NAME [TYPE] [--json|--mermaid] [--config FILE] [--hints FILE]
+                  [--forward [SUFFIX=]ADDR[:PORT]]
 
 Resolves NAME and shows every step: who was asked what, when, how long it took, what the cache knew and how
 old that was, and why the next step followed. The explanation is made by the resolver that does the work.
 
 The running server resolves it, with its cache (--control PATH names its socket). If none runs, or --config,
---hints or
---forward is given, a resolver in this process does, with an empty cache.
+--hints or --forward is given, a resolver in this process does, with an empty cache.
 
   --json      the namewise.explain/1 document (docs/schema/explain-1.json)
   --mermaid   a Mermaid sequence diagram

@@ -20,8 +20,8 @@ Runs the server in the foreground: recursive, forwarding, authoritative, any mix
 ready.
 
   --config FILE                   namewise.toml; without it and without any of the flags below:
-  $NAMEWISE_CONFIG,
-                                  /etc/namewise/namewise.toml (root), $XDG_CONFIG_HOME/namewise/namewise.toml
+                                  $NAMEWISE_CONFIG, else /etc/namewise/namewise.toml for root and
+                                  $XDG_CONFIG_HOME/namewise/namewise.toml for others
   --listen ADDR[:PORT]            listen there (repeatable; default 127.0.0.1 and ::1, port 53)
   --zone NAME=FILE                serve this zone (repeatable)
   --recursive                     resolve names for clients on this machine

@@ -23,8 +23,7 @@ Walks the delegations from the root to NAME. At every zone all name servers are 
 ones, lame ones, and servers that differ are named; the last line is a verdict.
 
   --control PATH   ask through this running server, by its root hints and routes (default: the server's
-  socket if one
-                   is running)
+                   socket if one is running)
   --direct         ask from this process, by the built-in root hints
   --hints FILE     other root hints (implies --direct)
   --every          a line for every server, also where many say the same

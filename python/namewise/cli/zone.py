@@ -19,8 +19,7 @@ Reads a zone file (RFC 1035 §5) with the files that it includes and reports eve
 column, what is wrong, what would have been right.
 
   --origin NAME   name of the zone; without it, the owner of the SOA record if the file says it, else the
-  file's name
-                  without .zone, .db or db.
+                  file's name without .zone, .db or db.
   --json          one JSON object: zone, serial, records, errors, warnings, findings[]
 
 Exit codes: 0 the zone can be served (there may be warnings), 1 it cannot, or wrong usage.

@@ -1,14 +1,14 @@
 """`NAMEWISE_…` variables as settings.
 
     NAMEWISE_<TABLE>_<KEY>             the key of [server], [resolver], [log] or [control]; lists separated
-    by commas
+                                       by commas
     NAMEWISE_RESOLVER_BUDGET_<KEY>     the key of [resolver.budget]
     NAMEWISE_RESOLVER=on               recursion, with defaults
     NAMEWISE_LISTEN                    all of [[listen]]: ADDR[:PORT], separated by commas
     NAMEWISE_ZONE                      adds to [[zone]]: NAME=FILE, separated by commas
     NAMEWISE_FORWARD                   adds to [[forward]]: [SUFFIX=]ADDR[:PORT], separated by commas
     NAMEWISE_KEY_<NAME>_SECRET         the secret of the [[key]] of that name, written with A-Z, 0-9 and _
-    only
+                                       only
     NAMEWISE_KEY_<NAME>_SECRET_FILE    a file that holds it
 
 `NAMEWISE_CONFIG` names the file itself and is read by the command line. An unknown variable is a mistake, so

@@ -155,10 +155,8 @@ class ServerTable(Table):
     drain: Duration = setting(5_000, "How long running questions may take to finish after SIGTERM.")
     state: Path | None = setting(
         None,
-        "Folder for what must outlive a restart. It is made, with mode 0700, when the server starts; "
-        "nothing is kept "
-        "there yet. Not set: `/var/lib/namewise` as root, else "
-        "`$XDG_STATE_HOME/namewise`.",
+        "Folder for what must outlive a restart. It is made, with mode 0700, when the server starts; nothing "
+        "is kept there yet. Not set: `/var/lib/namewise` as root, else `$XDG_STATE_HOME/namewise`.",
         applies="restart",
     )
 
@@ -287,16 +285,14 @@ class Resolver(Table):
     )
     trust_anchor: Path | None = setting(
         None,
-        "File with DS or DNSKEY records in zone-file form. They are read and handed to the engine, which "
-        "does not "
-        "validate answers yet.",
+        "File with DS or DNSKEY records in zone-file form. They are read and handed to the engine, which does "
+        "not validate answers yet.",
     )
     cache: Size = setting(64 << 20, "Memory for cached answers. A change empties the cache.", ge=1 << 16)
     routes: dict[Prefix, LoopbackServer] | None = setting(
         None,
-        "Send questions for servers inside a prefix to a loopback address instead; the longest prefix "
-        "wins, and what "
-        "no prefix covers is dropped. With this set, recursion sends no packet to any other machine.",
+        "Send questions for servers inside a prefix to a loopback address instead; the longest prefix wins, "
+        "and what no prefix covers is dropped. With this set, recursion sends no packet to any other machine.",
         applies="reload",
     )
     qname_minimisation: bool = setting(
@@ -343,8 +339,7 @@ class Key(Table):
     )
     secret: SecretStr | None = setting(
         None,
-        "The secret in base64. Prefer `secret_file`, or `NAMEWISE_KEY_<NAME>_SECRET_FILE` in the "
-        "environment.",
+        "The secret in base64. Prefer `secret_file`, or `NAMEWISE_KEY_<NAME>_SECRET_FILE` in the environment.",
     )
     secret_file: Path | None = setting(None, "File that holds the secret in base64.")
 
@@ -402,8 +397,7 @@ class Log(Table):
     format: Literal["text", "json"] = setting("text", "One line of text, or one JSON object, per event.")
     recorder: int = setting(
         1000,
-        "Questions that the flight recorder keeps for `nw why`: those that failed or were slow. 0 turns "
-        "it off.",
+        "Questions that the flight recorder keeps for `nw why`: those that failed or were slow. 0 turns it off.",
         ge=0,
         le=1_000_000,
     )

@@ -1,5 +1,7 @@
-"""Tell systemd what the server does (sd_notify(3)): `Type=notify-reload` works with it. Without systemd:
-nothing."""
+"""Tell systemd what the server does (sd_notify(3)); `Type=notify-reload` works with it.
+
+Without systemd nothing is sent.
+"""
 
 from __future__ import annotations
 

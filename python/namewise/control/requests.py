@@ -1,8 +1,7 @@
 """What the daemon asks of its engine, as awaitables: a ticket out, an event back.
 
 The engine keeps a place in its queue for the outcome of every request it takes, and refuses further ones
-while
-65,536 are under way; other events are dropped when the queue is full, and the log says how many.
+while 65,536 are under way; other events are dropped when the queue is full, and the log says how many.
 """
 
 from __future__ import annotations

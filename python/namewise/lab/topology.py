@@ -5,11 +5,10 @@ Each role is a server of its own, so that a parent refers and never answers for 
     root ──> tld (com net org uk io arpa) ──> registry (co.uk in-addr.arpa) ──> hosting
                       └──────────────────────────> hosting-a, hosting-b, one that is lame, one that is silent
 
-Names, referrals and glue are those of the real internet, or in the ranges for documentation (RFC 5737, RFC
-3849). A
-routing table carries questions for these addresses to loopback. One thing is changed in the root zone:
-`arpa.` has
-servers of its own (as RFC 9120 wants it), since the root servers themselves would answer for it.
+Names, referrals and glue are those of the real internet, or in the ranges for documentation (RFC 5737,
+RFC 3849). A routing table carries questions for these addresses to loopback. One thing is changed in the root
+zone: `arpa.` has servers of its own (as RFC 9120 wants it), since the root servers themselves would answer
+for it.
 """
 
 from __future__ import annotations

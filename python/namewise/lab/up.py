@@ -1,8 +1,6 @@
-"""`nw lab up`: the private internet, a resolver over it, a zone from a file; one name explained; then it
-serves.
+"""`nw lab up`: the private internet, a resolver over it, a zone from a file; explains one name, then serves.
 
-    clients ──> resolver 127.0.0.1:5300 ──routes──> root, tld, registry, hosting ... (loopback, ports as
-    they come)
+    clients ──> resolver 127.0.0.1:5300 ──routes──> root, tld, registry, hosting ... (loopback, any free ports)
             └─> example.com from a file, 127.0.0.1:5310
 
 No packet leaves 127.0.0.0/8 and ::1: the resolver's routing table has no other targets, and what it does

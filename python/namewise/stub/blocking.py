@@ -35,10 +35,11 @@ def resolve(
 ) -> Answer:
     """Return the records of `rtype` at the absolute `name`, aliases followed as the server followed them.
 
-    server: address or addresses (`192.0.2.1`, `[2001:db8::1]:5300`); without it, what /etc/resolv.conf names.
-    timeout_s: patience for each question to a server; attempts: rounds over all servers; tcp: never ask
-    over UDP. Raises NXDOMAIN, NoAnswer, Timeout or ServersFailed, all of them ResolutionError, each
-    with every attempt.
+    server: address or addresses (`192.0.2.1`, `[2001:db8::1]:5300`); without it, what /etc/resolv.conf names
+    timeout_s: patience for each question to a server; attempts: rounds over all servers
+    tcp: never ask over UDP; dnssec_ok: ask for signatures too
+
+    Raises NXDOMAIN, NoAnswer, Timeout or ServersFailed, all of them ResolutionError, each with every attempt.
     """
     servers = choose(server, port, timeout_s, attempts, tcp)
     return carry(lookup(name, rtype, rclass, servers, dnssec_ok=dnssec_ok))

@@ -1,5 +1,4 @@
-"""A resolver in this process, for one question: when no server runs, or other settings than its own are
-wanted."""
+"""A resolver in this process, for one question: no server runs, or other settings than its own are wanted."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """The delegation walk from the root: at every zone cut all servers are asked, and compared.
 
     . ──all root servers──> referral to com. ──all of com.──> referral to example.com. ──all──> answer
-                                                                                     alias ──> the walk for
-                                                                                     its target
+                                                                               alias ──> its target's walk
 
 A resolver takes the first good answer; this walk shows the bad ones too: servers that are silent, that do
 not serve the zone (lame), that refer elsewhere or answer something else than the others. It ends in a

@@ -2,9 +2,10 @@
 
     grammar.py   arguments -> a list of lookups
     exchange.py  one lookup -> a reply, with dig's retries
-    layout.py    message -> the text that thirty years of scripts cut; short.py, yaml.py, JSON of RFC 8427
-    beside it
+    layout.py    message -> the text that thirty years of scripts cut
+    multiline.py the same for +multiline; yaml.py for +yaml
     trace.py     +trace: the walk from the root
+    run.py       all of it, in order; the exit code
 
 What differs from BIND's dig, on purpose: a name that cannot be is exit code 1 with the label marked;
 `+json` prints RFC 8427; a failed lookup adds one line on standard error that says what was tried and for

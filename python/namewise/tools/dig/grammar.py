@@ -1,5 +1,5 @@
-"""The arguments of dig: `@server name type class -flag value +keyword`, in nearly any order, several
-lookups in one line.
+"""The arguments of dig: `@server name type class -flag value +keyword`, in nearly any order, for any number of
+lookups.
 
 What stands before the first name holds for all lookups, what stands behind a name for that lookup. A bare
 word is a type or a class if it can be one and the lookup has a name already; else it starts the next
