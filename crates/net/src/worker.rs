@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use nw_cache::{Cache, Micros};
-use nw_resolve::{ClientQuestion, Resolution, Resolver, ResolverConfig, Steps, Trace, World};
+use nw_resolve::{
+    ClientQuestion, Limit, Reason, Resolution, Resolver, ResolverConfig, Steps, Trace, World,
+};
 use nw_serve::plan::ResolverPlan;
 use nw_serve::{Desk, Handled, Pending, Recorder, Snapshot, Stats, Transport, pipeline};
 use nw_wire::Ede;
@@ -72,6 +74,8 @@ pub(crate) struct Worker {
     /// Connections open, by client.
     pub(crate) clients: RefCell<HashMap<IpAddr, u32>>,
     under_way: Cell<usize>,
+    /// Clients that wait for a lookup.
+    waiting: Cell<u32>,
     idle: Notify,
     /// Told when the sockets in use are to be closed.
     pub(crate) retire: RefCell<Rc<Retire>>,
@@ -129,6 +133,7 @@ impl Worker {
             room: RefCell::new(vec![0; usize::from(u16::MAX)]),
             clients: RefCell::default(),
             under_way: Cell::new(0),
+            waiting: Cell::new(0),
             idle: Notify::new(),
             retire: RefCell::default(),
         }
@@ -201,10 +206,21 @@ impl Worker {
         None
     }
 
-    /// Look up what *pending* waits for, as a task; then hand the reply to *send*.
+    /// Look up what *pending* waits for, as a task; then hand the reply to *send*. It is handed over at once, a failure,
+    /// when too many clients wait already (`Budget::max_waiting`).
     pub(crate) fn look_up(self: &Rc<Worker>, pending: Box<Pending>, send: impl FnOnce(&[u8]) + 'static) {
+        // Not `state()`: the caller may still be at work with the former one.
+        let state = self.state.borrow();
+        if state.config.as_ref().is_some_and(|config| self.waiting.get() >= config.budget.max_waiting) {
+            self.stats.dropped_busy.add(1);
+            let (desk, mut room) = (state.desk(self.now(), &self.stats), self.room.borrow_mut());
+            let reason = Reason::LimitReached { limit: Limit::Waiting }.to_string();
+            let length = pipeline::give_up(&desk, &pending, &[(Ede::OTHER, reason)], &mut room);
+            return send(&room[..length]);
+        }
+        drop(state);
         let worker = Rc::clone(self);
-        let under_way = UnderWay::new(self);
+        let waiting = Waiting::new(self);
         tokio::task::spawn_local(async move {
             let found = worker.resolve(pending.ask.question.clone(), Some(&pending)).await;
             let state = worker.state();
@@ -212,10 +228,10 @@ impl Worker {
             let mut room = worker.room.borrow_mut();
             let length = match &found {
                 Some(resolution) => pipeline::complete(&desk, &pending, resolution, &mut room),
-                None => pipeline::give_up(&desk, &pending, Ede::OTHER, &mut room),
+                None => pipeline::give_up(&desk, &pending, pipeline::UNKNOWN, &mut room),
             };
             send(&room[..length]);
-            drop(under_way);
+            drop(waiting);
         });
     }
 
@@ -314,6 +330,23 @@ impl Drop for UnderWay {
         if self.0.under_way.get() == 0 {
             self.0.idle.notify_waiters();
         }
+    }
+}
+
+/// Counts a client for as long as it waits.
+struct Waiting(UnderWay);
+
+impl Waiting {
+    fn new(worker: &Rc<Worker>) -> Waiting {
+        worker.waiting.set(worker.waiting.get() + 1);
+        Waiting(UnderWay::new(worker))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let waiting = &self.0.0.waiting;
+        waiting.set(waiting.get() - 1);
     }
 }
 

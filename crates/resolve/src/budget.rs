@@ -58,6 +58,9 @@ pub struct Budget {
     pub max_in_flight: u32,
     /// Clients that wait for one question under way; further ones fail at once (DNSBomb, same-name floods).
     pub max_waiters: u32,
+    /// Clients that wait in one worker over all, each with its question and a task of some kilobytes; further ones fail at
+    /// once. `max_in_flight` questions with `max_waiters` each would be millions: stops floods from using up memory.
+    pub max_waiting: u32,
 
     /// Timeout for a server of which nothing is known, microseconds.
     pub first_timeout: Micros,
@@ -106,6 +109,7 @@ impl Default for Budget {
             max_steps: 400,
             max_in_flight: 4096,
             max_waiters: 1000,
+            max_waiting: 16_384,
             first_timeout: 376 * MILLISECOND,
             min_timeout: 50 * MILLISECOND,
             max_timeout: 1500 * MILLISECOND,
@@ -143,6 +147,8 @@ pub enum Limit {
     InFlight,
     /// [`Budget::max_waiters`].
     Waiters,
+    /// [`Budget::max_waiting`].
+    Waiting,
 }
 
 impl Limit {
@@ -159,6 +165,7 @@ impl Limit {
             Limit::WallClock => "wall_clock",
             Limit::InFlight => "max_in_flight",
             Limit::Waiters => "max_waiters",
+            Limit::Waiting => "max_waiting",
         }
     }
 }

@@ -42,6 +42,9 @@ pub struct Desk<'d> {
     pub stats: &'d Stats,
 }
 
+/// What is told of a fault of ours.
+pub const UNKNOWN: &[(Ede, String)] = &[(Ede::OTHER, String::new())];
+
 /// The stages of an ordinary question, in their order.
 #[inline]
 fn stages(desk: &Desk<'_>, query: &Query<'_>, from: From, draft: &mut Draft<'_, '_>) -> Result<(), Verdict> {
@@ -79,7 +82,7 @@ pub fn handle(
         Ok(handled) => handled,
         Err(_) => {
             desk.stats.panics.add(1);
-            servfail(desk, packet, transport, Ede::OTHER, room).map_or(Handled::Drop, Handled::Reply)
+            servfail(desk, packet, transport, UNKNOWN, room).map_or(Handled::Drop, Handled::Reply)
         }
     }
 }
@@ -101,14 +104,15 @@ pub fn complete(desk: &Desk<'_>, pending: &Pending, resolution: &Resolution, roo
         Ok(Some(length)) => length,
         Ok(None) | Err(_) => {
             desk.stats.panics.add(1);
-            servfail(desk, &pending.packet, pending.transport, Ede::OTHER, room).unwrap_or(0)
+            servfail(desk, &pending.packet, pending.transport, UNKNOWN, room).unwrap_or(0)
         }
     }
 }
 
-/// Make the late reply to *pending* when it was not or could not be looked up: SERVFAIL with *ede*; its length.
-pub fn give_up(desk: &Desk<'_>, pending: &Pending, ede: Ede, room: &mut [u8]) -> usize {
-    servfail(desk, &pending.packet, pending.transport, ede, room).unwrap_or(0)
+/// Make the late reply to *pending* when it was not or could not be looked up: SERVFAIL with the extended errors
+/// *told*; its length.
+pub fn give_up(desk: &Desk<'_>, pending: &Pending, told: &[(Ede, String)], room: &mut [u8]) -> usize {
+    servfail(desk, &pending.packet, pending.transport, told, room).unwrap_or(0)
 }
 
 /// The message that answers *question* with *resolution*, for whoever is no client of ours: QR, RD and RA set.
@@ -208,7 +212,7 @@ fn servfail(
     desk: &Desk<'_>,
     packet: &[u8],
     transport: Transport,
-    ede: Ede,
+    told: &[(Ede, String)],
     room: &mut [u8],
 ) -> Option<usize> {
     let header = Header::read(packet).filter(|header| !header.flags.qr())?;
@@ -218,8 +222,8 @@ fn servfail(
         let server = &desk.snapshot.plan().server;
         let mut out = finish::writer(&query, transport, server, room);
         let mut draft = finish::begin(&mut out, &query, server);
-        draft.refuse(Rcode::SERVFAIL, ede);
-        Some(send(desk, &mut draft, &query, &[]))
+        draft.rcode = Rcode::SERVFAIL;
+        Some(send(desk, &mut draft, &query, told))
     }));
     match made {
         Ok(Some(length)) => Some(length),

@@ -97,7 +97,7 @@ counters! {
     dropped_silence = "dropped.silence";
     /// Replies that the kernel did not take.
     dropped_send = "dropped.send";
-    /// Questions over UDP that were not looked up because too many were under way.
+    /// Questions that failed at once because too many clients waited.
     dropped_busy = "dropped.busy";
     /// Panics caught at the packet edge; each was answered SERVFAIL and is a bug.
     panics = "panics";

@@ -245,6 +245,9 @@ class Budget(Table):
     max_waiters: int | None = limit(
         "1000", "Clients that wait for one question under way; further ones fail at once.", ge=0, le=1000000
     )
+    max_waiting: int | None = limit(
+        "16384", "Clients that wait in one worker over all; further ones fail at once.", ge=1, le=1000000
+    )
     udp_payload: int | None = limit(
         "1232", "UDP payload size offered to servers (RFC 9715).", ge=512, le=4096
     )

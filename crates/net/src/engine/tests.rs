@@ -349,6 +349,48 @@ fn a_miss_is_looked_up_and_then_a_hit() {
     }
 }
 
+/// A server that answers each question when it is told to, once for each word sent.
+fn held() -> (SocketAddr, std::sync::mpsc::Sender<()>) {
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let server = upstream("127.0.0.1:0", move |query, _| {
+        let _ = wait.lock().expect("no panic in between").recv();
+        vec![reply(query, Rcode::NOERROR, |_| {})]
+    });
+    (server, release)
+}
+
+#[test]
+fn no_more_than_so_many_clients_wait() {
+    let (server, release) = held();
+    let plan = routed(r#""192.0.2.53:53""#, &format!(r#"{{"prefix":"192.0.2.0/24","to":"{server}"}}"#))
+        .replace(
+            r#""wall_clock_ms":3000,"first_timeout_ms":50"#,
+            r#""max_waiting":2,"first_timeout_ms":1500"#,
+        );
+    let (engine, address) = serve(&plan, 1, "127.0.0.1:0");
+    // Two clients of one question, and one too many, over each transport.
+    let waiting = client(address);
+    for id in 0..3 {
+        waiting.send(&question(id, "www.example.net.")).expect("sent");
+    }
+    let refused = receive(&waiting);
+    assert_eq!((outcome(&refused).0, refused[1]), (Rcode::SERVFAIL, 2));
+    let mut stream = connect(address);
+    send_frame(&mut stream, &question(3, "other.example.net."));
+    assert_eq!(outcome(&read_frame(&mut stream)).0, Rcode::SERVFAIL);
+    assert_eq!(counter(&engine, "dropped.busy"), 2);
+    // Whoever waits is answered and makes room.
+    release.send(()).expect("the server lives");
+    for _ in 0..2 {
+        assert_eq!(outcome(&receive(&waiting)), (Rcode::NOERROR, 1));
+    }
+    release.send(()).expect("the server lives");
+    send_frame(&mut stream, &question(4, "other.example.net."));
+    assert_eq!(outcome(&read_frame(&mut stream)), (Rcode::NOERROR, 1));
+    assert_eq!(counter(&engine, "dropped.busy"), 2);
+}
+
 #[test]
 fn with_routes_nothing_else_is_reached() {
     let plan = routed(

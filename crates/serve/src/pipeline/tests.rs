@@ -206,7 +206,7 @@ fn a_failure_carries_its_reasons_as_far_as_they_fit() {
     ];
     let length = complete(&desk, &pending, &failed, &mut room);
     assert_eq!(show(&room[..length]), "SERVFAIL rd+ra 0/0/1 ede22 ede23");
-    let length = give_up(&desk, &pending, Ede::OTHER, &mut room);
+    let length = give_up(&desk, &pending, UNKNOWN, &mut room);
     assert_eq!(show(&room[..length]), "SERVFAIL rd 0/0/1 ede0");
     let sums = crate::stats::total([&stats]);
     assert!(

@@ -204,6 +204,7 @@ fn set_budget(budget: &mut Budget, field: &str, value: u64) -> Result<(), String
         wall_clock,
         max_in_flight,
         max_waiters,
+        max_waiting,
         first_timeout,
         min_timeout,
         max_timeout,
