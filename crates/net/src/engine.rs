@@ -76,7 +76,7 @@ impl Engine {
             generation: AtomicU64::new(0),
             recorder: Recorder::new(snapshot.plan().recorder),
             current: ArcSwap::from_pointee(Published { generation: 0, snapshot, cache, routes: None }),
-            events: Events::new()?,
+            events: Arc::new(Events::new()?),
         });
         let stats: Vec<Arc<Stats>> = (0..workers.max(1)).map(|_| Arc::default()).collect();
         let engine = Engine { shared, stats, workers: Mutex::default(), next: AtomicUsize::new(0) };
@@ -157,11 +157,16 @@ impl Engine {
         if workers.is_empty() {
             return Err(SubmitError::Closed);
         }
-        if !self.shared.events.reserve() {
-            return Err(SubmitError::Full);
-        }
+        let owed = self.shared.events.owe(ticket).ok_or(SubmitError::Full)?;
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % workers.len();
-        workers[turn].commands.send(Command::Do(ticket, request)).map_err(|_| SubmitError::Closed)
+        let refused = match workers[turn].commands.send(Command::Do(owed, request)) {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused.0,
+        };
+        if let Command::Do(owed, _) = refused {
+            owed.forgo();
+        }
+        Err(SubmitError::Closed)
     }
 
     /// A descriptor that is readable while events wait. It belongs to the engine: wait for it, do not read or close it.

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nw_resolve::{ExchangeError, Micros, Resolution};
 
@@ -57,7 +57,7 @@ pub enum Outcome {
         /// How long it took.
         took: Micros,
     },
-    /// No snapshot with a resolver is published, or it failed by a fault of ours.
+    /// No snapshot with a resolver is published, it failed by a fault of ours, or the engine was closed before its end.
     Unable,
 }
 
@@ -90,8 +90,12 @@ impl Events {
         self.readable.as_raw_fd()
     }
 
-    /// Keep a place for the outcome of one request. False: there is none.
-    pub(crate) fn reserve(&self) -> bool {
+    /// Keep a place for the outcome of one request. None: there is no place.
+    pub(crate) fn owe(self: &Arc<Events>, ticket: Ticket) -> Option<Owed> {
+        self.reserve().then(|| Owed { events: Arc::clone(self), ticket: Some(ticket) })
+    }
+
+    fn reserve(&self) -> bool {
         let mut queue = self.queue();
         let free = queue.tickets < MOST;
         queue.tickets += usize::from(free);
@@ -99,7 +103,7 @@ impl Events {
     }
 
     /// Put the outcome of a request for which a place was kept.
-    pub(crate) fn done(&self, ticket: Ticket, outcome: Outcome) {
+    fn done(&self, ticket: Ticket, outcome: Outcome) {
         let mut queue = self.queue();
         queue.events.push_back(Event::Done { ticket, outcome });
         self.tell(&mut queue);
@@ -145,6 +149,39 @@ impl Events {
     /// A panic elsewhere cannot have left the queue half changed: nothing in between panics.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An outcome that the owner of the engine is going to be told, exactly once: dropped untold, whatever the cause, it is
+/// [`Outcome::Unable`].
+#[derive(Debug)]
+pub(crate) struct Owed {
+    events: Arc<Events>,
+    /// None once it is settled.
+    ticket: Option<Ticket>,
+}
+
+impl Owed {
+    /// Tell the outcome.
+    pub(crate) fn tell(mut self, outcome: Outcome) {
+        if let Some(ticket) = self.ticket.take() {
+            self.events.done(ticket, outcome);
+        }
+    }
+
+    /// Nothing is owed: the request was not taken.
+    pub(crate) fn forgo(mut self) {
+        if self.ticket.take().is_some() {
+            self.events.queue().tickets -= 1;
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.events.done(ticket, Outcome::Unable);
+        }
     }
 }
 

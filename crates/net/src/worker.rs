@@ -29,9 +29,9 @@ use nw_serve::{Desk, Handled, Pending, Recorder, Snapshot, Stats, Transport, pip
 use nw_wire::Ede;
 use tokio::sync::{Notify, mpsc};
 
-use crate::events::{Events, Outcome};
+use crate::events::{Events, Outcome, Owed};
 use crate::listen::Listener;
-use crate::request::{Request, Ticket};
+use crate::request::Request;
 use crate::routes::Routes;
 use crate::world::{Clock, RealWorld};
 use crate::{tcp, udp};
@@ -43,7 +43,7 @@ pub(crate) struct Shared {
     pub(crate) generation: AtomicU64,
     pub(crate) current: ArcSwap<Published>,
     pub(crate) recorder: Recorder,
-    pub(crate) events: Events,
+    pub(crate) events: Arc<Events>,
 }
 
 /// A snapshot and what goes with it.
@@ -59,7 +59,7 @@ pub(crate) enum Command {
     /// Serve these sockets and close those that were served.
     Listen(Vec<Listener>),
     /// Do this, and put what comes of it into the queue of events.
-    Do(Ticket, Request),
+    Do(Owed, Request),
     /// Close the sockets, finish what is under way for at most this long, then end.
     Stop(Duration),
 }
@@ -143,7 +143,7 @@ impl Worker {
         while let Some(command) = commands.recv().await {
             match command {
                 Command::Listen(listeners) => self.listen(listeners),
-                Command::Do(ticket, request) => self.request(ticket, request),
+                Command::Do(owed, request) => self.request(owed, request),
                 Command::Stop(grace) => {
                     self.listen(Vec::new());
                     // What is not finished in time is dropped with the runtime.
@@ -222,7 +222,8 @@ impl Worker {
         let worker = Rc::clone(self);
         let waiting = Waiting::new(self);
         tokio::task::spawn_local(async move {
-            let found = worker.resolve(pending.ask.question.clone(), Some(&pending)).await;
+            let found = worker.guarded(worker.resolve(pending.ask.question.clone(), Some(&pending))).await;
+            let found = found.flatten();
             let state = worker.state();
             let desk = state.desk(worker.now(), &worker.stats);
             let mut room = worker.room.borrow_mut();
@@ -235,50 +236,57 @@ impl Worker {
         });
     }
 
-    /// Resolve one question and note it in the flight recorder. None: there is no resolver, or it panicked.
+    /// Resolve one question and note it in the flight recorder. None: there is no resolver.
     async fn resolve(&self, question: ClientQuestion, pending: Option<&Pending>) -> Option<Resolution> {
         let (resolver, most) = {
             let state = self.state();
             (state.resolver.clone()?, state.config.as_ref()?.budget.max_steps)
         };
         let (name, rtype) = (question.name.clone(), question.rtype);
-        let trace = Trace::start(self.now(), most);
-        let resolution = match guarded(resolver.resolve(question, trace)).await {
-            Some(resolution) => resolution,
-            None => {
-                self.stats.panics.add(1);
-                return None;
-            }
-        };
+        let resolution = resolver.resolve(question, Trace::start(self.now(), most)).await;
         self.shared.recorder.note(pending, &name, rtype, &resolution, Clock::unix_s());
         Some(resolution)
     }
 
-    fn request(self: &Rc<Worker>, ticket: Ticket, request: Request) {
+    fn request(self: &Rc<Worker>, owed: Owed, request: Request) {
         let worker = Rc::clone(self);
         let under_way = UnderWay::new(self);
         tokio::task::spawn_local(async move {
-            let outcome = match request {
-                Request::Resolve { question, steps } => match worker.resolve(question.clone(), None).await {
-                    Some(mut resolution) => {
-                        let wire = pipeline::message(&question, &resolution);
-                        if !steps {
-                            resolution.steps = Steps::default();
-                        }
-                        Outcome::Resolved { wire, resolution: Box::new(resolution) }
-                    }
-                    None => Outcome::Unable,
-                },
-                Request::Exchange { server, via, wire, timeout } => {
-                    let world = Rc::clone(&worker.state().world);
-                    let began = world.now();
-                    let result = world.exchange(server, via, &wire, began.saturating_add(timeout)).await;
-                    Outcome::Exchanged { result, took: world.now() - began }
-                }
-            };
-            worker.shared.events.done(ticket, outcome);
+            let outcome = worker.guarded(worker.outcome(request)).await;
+            owed.tell(outcome.unwrap_or(Outcome::Unable));
             drop(under_way);
         });
+    }
+
+    /// Do what is asked for.
+    async fn outcome(&self, request: Request) -> Outcome {
+        match request {
+            Request::Resolve { question, steps } => match self.resolve(question.clone(), None).await {
+                Some(mut resolution) => {
+                    let wire = pipeline::message(&question, &resolution);
+                    if !steps {
+                        resolution.steps = Steps::default();
+                    }
+                    Outcome::Resolved { wire, resolution: Box::new(resolution) }
+                }
+                None => Outcome::Unable,
+            },
+            Request::Exchange { server, via, wire, timeout } => {
+                let world = Rc::clone(&self.state().world);
+                let began = world.now();
+                let result = world.exchange(server, via, &wire, began.saturating_add(timeout)).await;
+                Outcome::Exchanged { result, took: world.now() - began }
+            }
+        }
+    }
+
+    /// What comes of *future*, or None when it panics, which is counted.
+    async fn guarded<F: Future>(&self, future: F) -> Option<F::Output> {
+        let output = guarded(future).await;
+        if output.is_none() {
+            self.stats.panics.add(1);
+        }
+        output
     }
 }
 

@@ -427,3 +427,24 @@ fn closing_lets_lookups_end() {
     engine.close(Duration::from_secs(10));
     assert_eq!(engine.drain(100).len(), 20);
 }
+
+#[test]
+fn closing_tells_of_requests_that_have_not_ended() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let server = silent.local_addr().expect("bound");
+    let (engine, _) = serve(PLAIN, 2, "127.0.0.1:0");
+    for ticket in 0..20 {
+        engine.submit(ticket, exchange(server, &question(5, "x."), Via::Udp)).expect("taken");
+    }
+    engine.close(Duration::ZERO);
+    let mut told: Vec<u64> = engine
+        .drain(100)
+        .into_iter()
+        .map(|event| match event {
+            Event::Done { ticket, outcome: Outcome::Unable } => ticket,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, (0..20).collect::<Vec<_>>(), "each once");
+}

@@ -47,3 +47,25 @@ fn requests_are_refused_and_faults_dropped_when_it_is_full() {
     assert_eq!(events.drain(2 * MOST).len(), 2 * MOST);
     assert!(matches!(events.drain(10)[..], [Event::Dropped { count: 3 }]));
 }
+
+#[test]
+fn what_is_owed_is_told_once_whatever_happens() {
+    let events = Arc::new(Events::new().expect("a pipe"));
+    let owe = |ticket| events.owe(ticket).expect("there is room");
+    owe(1).tell(Outcome::Exchanged { result: Ok(vec![1]), took: 7 });
+    drop(owe(2));
+    let lost = owe(3);
+    std::thread::spawn(move || {
+        let _lost = lost;
+        panic!("on the way");
+    })
+    .join()
+    .expect_err("it panics");
+    owe(4).forgo();
+    let told: Vec<_> = events.drain(10).into_iter().map(|event| format!("{event:?}")).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].contains("ticket: 1, outcome: Exchanged"), "{told:?}");
+    assert!(told[1].contains("ticket: 2, outcome: Unable"), "{told:?}");
+    assert!(told[2].contains("ticket: 3, outcome: Unable"), "{told:?}");
+    assert_eq!(events.queue().tickets, 0, "every place is free again");
+}
