@@ -6,11 +6,13 @@
 //! ```
 //!
 //! A new snapshot is one pointer swap: questions under way end with the one they began with, the next batch uses the new
-//! one. Dropping the engine closes it without grace.
+//! one. The change returns when every worker has followed, and frees what nobody serves any more. Dropping the engine closes it without grace.
 
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -30,6 +32,9 @@ use crate::request::{Request, Ticket};
 use crate::routes::Routes;
 use crate::worker::{self, Command, Published, Shared};
 use crate::world::Clock;
+
+/// How long a change waits for the workers to follow; they do within one batch, unless the machine is overloaded.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A running engine.
 pub struct Engine {
@@ -96,7 +101,7 @@ impl Engine {
     /// Sockets on one address are spread over the workers in turn; for full speed there is one for each worker.
     pub fn publish(&self, snapshot: Arc<Snapshot>, listeners: Vec<Listener>) -> u64 {
         let workers = self.workers();
-        let former = self.shared.current.load();
+        let former = self.shared.current.load_full();
         if workers.is_empty() {
             // Closed meanwhile: nobody is left to serve it.
             return former.generation;
@@ -126,18 +131,24 @@ impl Engine {
             // A worker that is gone has been told to stop.
             let _ = worker.commands.send(Command::Listen(share));
         }
+        let followed = follow(&workers);
+        drop(workers);
+        retire(former, &followed);
         generation
     }
 
     /// Serve these zones in place of those of the same name, atomically. Returns the generation; names those that are
     /// not served.
     pub fn swap(&self, zones: Vec<Zone>) -> Result<u64, Vec<PlanError>> {
-        let _one_at_a_time = self.workers();
-        let former = self.shared.current.load();
+        let workers = self.workers();
+        let former = self.shared.current.load_full();
         let snapshot = Arc::new(former.snapshot.with_zones(zones)?);
         let generation = former.generation + 1;
         let (cache, routes) = (Arc::clone(&former.cache), former.routes.clone());
         self.store(Published { generation, snapshot, cache, routes });
+        let followed = follow(&workers);
+        drop(workers);
+        retire(former, &followed);
         Ok(generation)
     }
 
@@ -242,6 +253,22 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.close(Duration::ZERO);
     }
+}
+
+/// Tell *workers* to follow what is published. The receiver ends when all of them have.
+fn follow(workers: &[Thread]) -> Receiver<Infallible> {
+    let (following, followed) = std::sync::mpsc::channel();
+    for worker in workers {
+        let _ = worker.commands.send(Command::Follow(following.clone()));
+    }
+    followed
+}
+
+/// Wait until the workers have *followed*, then drop what was published before: freeing a large zone or a cache takes
+/// long, and no packet shall wait for it.
+fn retire(former: Arc<Published>, followed: &Receiver<Infallible>) {
+    let _ = followed.recv_timeout(PATIENCE);
+    drop(former);
 }
 
 /// The size of cache that a snapshot asks for; a small one where nothing is resolved.

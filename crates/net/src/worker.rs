@@ -8,15 +8,18 @@
 //! ```
 //!
 //! Workers share the current snapshot, the cache, the recorder and the queue of events; nothing else. A worker looks at
-//! one number at the start of each batch to see whether there is another snapshot.
+//! one number at the start of each batch to see whether there is another snapshot, and is told of it besides: one that has
+//! nothing to do must not keep the former.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -58,6 +61,8 @@ pub(crate) struct Published {
 pub(crate) enum Command {
     /// Serve these sockets and close those that were served.
     Listen(Vec<Listener>),
+    /// Use what is published, then drop this: whoever holds the other end waits for it.
+    Follow(Sender<Infallible>),
     /// Do this, and put what comes of it into the queue of events.
     Do(Owed, Request),
     /// Close the sockets, finish what is under way for at most this long, then end.
@@ -143,6 +148,10 @@ impl Worker {
         while let Some(command) = commands.recv().await {
             match command {
                 Command::Listen(listeners) => self.listen(listeners),
+                Command::Follow(following) => {
+                    drop(self.state());
+                    drop(following);
+                }
                 Command::Do(owed, request) => self.request(owed, request),
                 Command::Stop(grace) => {
                     self.listen(Vec::new());

@@ -179,6 +179,22 @@ fn a_new_snapshot_and_new_zones_are_served_at_once() {
 }
 
 #[test]
+fn what_was_published_before_is_freed_although_no_packet_comes() {
+    let engine = Engine::start(3).expect("threads can be started");
+    let first = snapshot(PLAIN);
+    let gone = Arc::downgrade(&first);
+    engine.publish(first, Vec::new());
+    let (cache, snapshot_1) = (Arc::downgrade(&engine.cache()), Arc::downgrade(&engine.snapshot()));
+    assert!(snapshot_1.ptr_eq(&gone) && gone.strong_count() > 0);
+    engine.swap(vec![zone(&EXAMPLE.replace(".80", ".81"))]).expect("it is served");
+    assert_eq!((gone.strong_count(), cache.strong_count() > 0), (0, true), "the cache stays");
+    let second = Arc::downgrade(&engine.snapshot());
+    let routed = routed(r#""192.0.2.53:53""#, r#"{"prefix":"192.0.2.0/24","to":"127.0.0.1:9"}"#);
+    engine.publish(snapshot(&routed), Vec::new());
+    assert_eq!((second.strong_count(), cache.strong_count()), (0, 0), "another internet, another cache");
+}
+
+#[test]
 fn two_engines_cannot_have_one_port() {
     let holder = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let address = holder.local_addr().expect("bound");
