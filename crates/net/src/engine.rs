@@ -26,7 +26,7 @@ use nw_zone::Zone;
 use tokio::sync::mpsc;
 
 use crate::events::{Event, Events};
-use crate::listen::Listener;
+use crate::listen::{Identity, Listener};
 use crate::mmsg;
 use crate::request::{Request, Ticket};
 use crate::routes::Routes;
@@ -47,6 +47,8 @@ pub struct Engine {
 
 struct Thread {
     commands: mpsc::UnboundedSender<Command>,
+    /// The sockets that were given to it.
+    serves: Vec<Identity>,
     handle: Option<JoinHandle<()>>,
 }
 
@@ -91,16 +93,18 @@ impl Engine {
             let handle = std::thread::Builder::new()
                 .name(format!("nw-worker-{i}"))
                 .spawn(move || worker::run(shared, stats, inbox))?;
-            engine.workers().push(Thread { commands, handle: Some(handle) });
+            engine.workers().push(Thread { commands, serves: Vec::new(), handle: Some(handle) });
         }
         Ok(engine)
     }
 
-    /// Serve *snapshot* on *listeners* from now on, and close the sockets served so far. Returns its generation.
+    /// Serve *snapshot* on *listeners* from now on, and close those served so far that are not among them. Returns its
+    /// generation.
     ///
-    /// Sockets on one address are spread over the workers in turn; for full speed there is one for each worker.
+    /// A socket that is served already, by whatever descriptor it is known, goes on with its connections. Others on one
+    /// address are spread over the workers in turn; for full speed there is one for each worker.
     pub fn publish(&self, snapshot: Arc<Snapshot>, listeners: Vec<Listener>) -> u64 {
-        let workers = self.workers();
+        let mut workers = self.workers();
         let former = self.shared.current.load_full();
         if workers.is_empty() {
             // Closed meanwhile: nobody is left to serve it.
@@ -120,14 +124,9 @@ impl Engine {
         self.shared.recorder.set(snapshot.plan().recorder);
         let generation = former.generation + 1;
         self.store(Published { generation, snapshot, cache, routes });
-        let mut shares: Vec<Vec<Listener>> = workers.iter().map(|_| Vec::new()).collect();
-        let mut seen = std::collections::HashMap::new();
-        for listener in listeners {
-            let turn: &mut usize = seen.entry((listener.address, listener.transport)).or_default();
-            shares[*turn % workers.len()].push(listener);
-            *turn += 1;
-        }
-        for (worker, share) in workers.iter().zip(shares) {
+        let shares = share_out(listeners, &workers);
+        for (worker, share) in workers.iter_mut().zip(shares) {
+            worker.serves = share.iter().map(|listener| listener.identity).collect();
             // A worker that is gone has been told to stop.
             let _ = worker.commands.send(Command::Listen(share));
         }
@@ -253,6 +252,25 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.close(Duration::ZERO);
     }
+}
+
+/// What each worker is to serve: what it serves already, and of the others on each address as many as its neighbours.
+fn share_out(listeners: Vec<Listener>, workers: &[Thread]) -> Vec<Vec<Listener>> {
+    let mut shares: Vec<Vec<Listener>> = workers.iter().map(|_| Vec::new()).collect();
+    let mut fresh = Vec::new();
+    for listener in listeners {
+        match workers.iter().position(|worker| worker.serves.contains(&listener.identity)) {
+            Some(at) => shares[at].push(listener),
+            None => fresh.push(listener),
+        }
+    }
+    for listener in fresh {
+        let alike =
+            |other: &&Listener| (other.address, other.transport) == (listener.address, listener.transport);
+        let least = shares.iter_mut().min_by_key(|share| share.iter().filter(alike).count());
+        least.expect("there are workers").push(listener);
+    }
+    shares
 }
 
 /// Tell *workers* to follow what is published. The receiver ends when all of them have.

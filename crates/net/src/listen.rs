@@ -5,9 +5,11 @@
 //! own; its kind, family and address are read from the socket itself.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 
 use nw_serve::Transport;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -24,10 +26,22 @@ const RECEIVE_BUFFER: usize = 2 << 20;
 pub struct Listener {
     /// The socket: bound, for TCP listening, non-blocking.
     pub(crate) socket: OwnedFd,
+    /// Which socket it is, whatever descriptor leads to it.
+    pub(crate) identity: Identity,
     /// The address it is bound to.
     pub address: SocketAddr,
     /// UDP or TCP.
     pub transport: Transport,
+}
+
+/// What all descriptors of one socket have in common: its inode. Never reused while one of them is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64);
+
+impl Identity {
+    fn of(socket: &OwnedFd) -> io::Result<Identity> {
+        Ok(Identity(File::from(socket.try_clone()?).metadata()?.ino()))
+    }
 }
 
 /// Why an address cannot be listened on.
@@ -138,7 +152,8 @@ impl Listener {
             // The kernel caps it at net.core.rmem_max; less only means that bursts are lost earlier.
             view.set_recv_buffer_size(RECEIVE_BUFFER)?;
         }
-        Ok(Listener { socket, address, transport })
+        let identity = Identity::of(&socket)?;
+        Ok(Listener { socket, identity, address, transport })
     }
 }
 

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
@@ -33,7 +33,7 @@ use nw_wire::Ede;
 use tokio::sync::{Notify, mpsc};
 
 use crate::events::{Events, Outcome, Owed};
-use crate::listen::Listener;
+use crate::listen::{Identity, Listener};
 use crate::request::Request;
 use crate::routes::Routes;
 use crate::world::{Clock, RealWorld};
@@ -59,7 +59,7 @@ pub(crate) struct Published {
 
 /// What the engine tells a worker.
 pub(crate) enum Command {
-    /// Serve these sockets and close those that were served.
+    /// Serve these sockets, go on with those that are served already, and close those that are not among them.
     Listen(Vec<Listener>),
     /// Use what is published, then drop this: whoever holds the other end waits for it.
     Follow(Sender<Infallible>),
@@ -82,8 +82,8 @@ pub(crate) struct Worker {
     /// Clients that wait for a lookup.
     waiting: Cell<u32>,
     idle: Notify,
-    /// Told when the sockets in use are to be closed.
-    pub(crate) retire: RefCell<Rc<Retire>>,
+    /// The sockets in use, as long as there is a task that serves them.
+    serving: RefCell<Vec<(Identity, Weak<Retire>)>>,
 }
 
 /// What follows from the snapshot that the worker uses.
@@ -94,7 +94,7 @@ pub(crate) struct State {
     config: Option<Arc<ResolverConfig>>,
 }
 
-/// A generation of sockets, to be closed together.
+/// Tells those who serve a socket, and the connections that came by it, when to end.
 #[derive(Default)]
 pub(crate) struct Retire {
     over: Cell<bool>,
@@ -102,7 +102,7 @@ pub(crate) struct Retire {
 }
 
 impl Retire {
-    /// Return when the sockets are to be closed.
+    /// Return when the socket is to be closed.
     pub(crate) async fn wait(&self) {
         while !self.over.get() {
             self.wake.notified().await;
@@ -140,7 +140,7 @@ impl Worker {
             under_way: Cell::new(0),
             waiting: Cell::new(0),
             idle: Notify::new(),
-            retire: RefCell::default(),
+            serving: RefCell::default(),
         }
     }
 
@@ -164,16 +164,25 @@ impl Worker {
     }
 
     fn listen(self: &Rc<Worker>, listeners: Vec<Listener>) {
-        let fresh = Rc::new(Retire::default());
-        let former = self.retire.replace(Rc::clone(&fresh));
+        let mut former = self.serving.take();
+        let mut serving = Vec::with_capacity(listeners.len());
         for listener in listeners {
-            let (worker, retire) = (Rc::clone(self), Rc::clone(&fresh));
+            let identity = listener.identity;
+            let served =
+                former.iter().position(|(one, _)| *one == identity).map(|at| former.swap_remove(at).1);
+            if let Some(retire) = served.filter(|retire| retire.strong_count() > 0) {
+                serving.push((identity, retire));
+                continue;
+            }
+            let (worker, retire) = (Rc::clone(self), Rc::new(Retire::default()));
+            serving.push((identity, Rc::downgrade(&retire)));
             match listener.transport {
                 Transport::Udp => drop(tokio::task::spawn_local(udp::serve(worker, listener, retire))),
                 Transport::Tcp => drop(tokio::task::spawn_local(tcp::accept(worker, listener, retire))),
             }
         }
-        former.now();
+        self.serving.replace(serving);
+        former.iter().filter_map(|(_, retire)| retire.upgrade()).for_each(|retire| retire.now());
     }
 
     async fn finished(&self) {

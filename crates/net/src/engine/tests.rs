@@ -1,5 +1,6 @@
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nw_resolve::{ClientQuestion, ExchangeError, Via};
@@ -192,6 +193,41 @@ fn what_was_published_before_is_freed_although_no_packet_comes() {
     let routed = routed(r#""192.0.2.53:53""#, r#"{"prefix":"192.0.2.0/24","to":"127.0.0.1:9"}"#);
     engine.publish(snapshot(&routed), Vec::new());
     assert_eq!((second.strong_count(), cache.strong_count()), (0, 0), "another internet, another cache");
+}
+
+#[test]
+fn connections_live_as_long_as_the_socket_that_they_came_by() {
+    let engine = Engine::start(2).expect("threads can be started");
+    let (kept, mut sockets) = listeners("127.0.0.1:0", 2);
+    let (gone, others) = listeners("127.0.0.1:0", 2);
+    // What a daemon does: the sockets stay its own, each publication hands over other descriptors of them.
+    let again = |sockets: &[Listener]| -> Vec<Listener> {
+        let adopt = |one: &Listener| Listener::adopt(one.socket.as_raw_fd()).expect("a socket");
+        sockets.iter().map(adopt).collect()
+    };
+    engine.publish(snapshot(PLAIN), again(&sockets).into_iter().chain(again(&others)).collect());
+    let ask = |stream: &mut TcpStream| {
+        send_frame(stream, &question(1, "www.example.com."));
+        outcome(&read_frame(stream))
+    };
+    let mut streams: Vec<_> = (0..8).map(|_| connect(kept)).collect();
+    let mut ending = connect(gone);
+    for stream in streams.iter_mut().chain([&mut ending]) {
+        assert_eq!(ask(stream), (Rcode::NOERROR, 1));
+    }
+    // In another order, so that taking turns would move them to other workers; by another plan.
+    sockets.reverse();
+    engine.publish(snapshot(r#"{"version":1}"#), again(&sockets));
+    assert_eq!(ending.read(&mut [0]).unwrap_or(0), 0, "its socket is gone");
+    for stream in &mut streams {
+        assert_eq!(ask(stream), (Rcode::REFUSED, 0));
+    }
+    assert_eq!(outcome(&ask_udp(kept, &question(1, "www.example.com."))).0, Rcode::REFUSED);
+    assert_eq!(counter(&engine, "tcp.accepted"), 9, "no connection was made anew");
+    engine.publish(snapshot(PLAIN), Vec::new());
+    for stream in &mut streams {
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "closed with its socket");
+    }
 }
 
 #[test]
