@@ -24,9 +24,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use nw_cache::{Cache, Micros};
-use nw_resolve::{
-    ClientQuestion, Limit, Reason, Resolution, Resolver, ResolverConfig, Steps, Trace, World,
-};
+use nw_resolve::{ClientQuestion, Limit, Reason, Resolution, Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::ResolverPlan;
 use nw_serve::{Desk, Handled, Pending, Recorder, Snapshot, Stats, Transport, pipeline};
 use nw_wire::Ede;

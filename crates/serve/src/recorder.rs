@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nw_resolve::{Micros, Resolution, Steps};
@@ -42,13 +43,14 @@ pub struct Record {
 /// The ring, shared by all workers.
 #[derive(Debug, Default)]
 pub struct Recorder {
+    /// Records kept. Written with the ring locked, as `slow`.
+    entries: AtomicUsize,
+    slow: AtomicU64,
     ring: Mutex<Ring>,
 }
 
 #[derive(Debug, Default)]
 struct Ring {
-    entries: usize,
-    slow: Micros,
     last_id: u64,
     dropped: u64,
     records: VecDeque<Arc<Record>>,
@@ -65,9 +67,11 @@ impl Recorder {
     /// Keep from now on what *plan* says. Records beyond its number are dropped, the oldest first.
     pub fn set(&self, plan: RecorderPlan) {
         let mut ring = self.ring();
-        ring.entries = plan.entries as usize;
-        ring.slow = Micros::from(plan.slow_ms) * nw_resolve::MILLISECOND;
-        ring.shrink();
+        self.entries.store(plan.entries as usize, Ordering::Relaxed);
+        self.slow.store(Micros::from(plan.slow_ms) * nw_resolve::MILLISECOND, Ordering::Relaxed);
+        let over = ring.shrink(plan.entries as usize);
+        drop(ring);
+        drop(over);
     }
 
     /// Keep the question if it failed or was slow; its id, if it was kept.
@@ -80,14 +84,13 @@ impl Recorder {
         unix_s: u64,
     ) -> Option<u64> {
         let failed = !matches!(resolution.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
-        let mut ring = self.ring();
-        if ring.entries == 0 || !failed && resolution.took < ring.slow {
+        if self.entries() == 0 || !failed && resolution.took < self.slow.load(Ordering::Relaxed) {
             return None;
         }
-        ring.last_id += 1;
-        let id = ring.last_id;
-        ring.records.push_back(Arc::new(Record {
-            id,
+        // Workers wait for each other no longer than it takes to put the record there: it is made before, and what makes
+        // room is freed behind.
+        let mut record = Arc::new(Record {
+            id: 0,
             unix_s,
             client: pending.map(|pending| (pending.client, pending.transport)),
             name: name.clone(),
@@ -96,8 +99,15 @@ impl Recorder {
             ede: resolution.ede.clone(),
             steps: resolution.steps.clone(),
             took: resolution.took,
-        }));
-        ring.shrink();
+        });
+        let mut ring = self.ring();
+        let id = ring.last_id + 1;
+        ring.last_id = id;
+        Arc::get_mut(&mut record).expect("nobody else has it yet").id = id;
+        ring.records.push_back(record);
+        let over = ring.shrink(self.entries());
+        drop(ring);
+        drop(over);
         Some(id)
     }
 
@@ -121,6 +131,10 @@ impl Recorder {
         self.ring().dropped
     }
 
+    fn entries(&self) -> usize {
+        self.entries.load(Ordering::Relaxed)
+    }
+
     fn select(&self, wanted: impl Fn(&Record) -> bool, most: usize) -> Vec<Arc<Record>> {
         self.ring().records.iter().rev().filter(|record| wanted(record)).take(most).cloned().collect()
     }
@@ -132,10 +146,11 @@ impl Recorder {
 }
 
 impl Ring {
-    fn shrink(&mut self) {
-        let over = self.records.len().saturating_sub(self.entries);
-        self.records.drain(..over);
+    /// Take out what is more than *entries*.
+    fn shrink(&mut self, entries: usize) -> Vec<Arc<Record>> {
+        let over = self.records.len().saturating_sub(entries);
         self.dropped += over as u64;
+        self.records.drain(..over).collect()
     }
 }
 

@@ -42,3 +42,21 @@ fn failures_and_slow_answers_are_kept_and_the_oldest_makes_room() {
     assert!(recorder.latest(10).is_empty());
     assert_eq!(note("any.", Rcode::SERVFAIL, 1), None);
 }
+
+#[test]
+fn workers_that_note_at_once_lose_and_mix_up_nothing() {
+    let recorder = Recorder::new(RecorderPlan { entries: 100, slow_ms: 10 });
+    std::thread::scope(|scope| {
+        for worker in 0..4u64 {
+            let recorder = &recorder;
+            scope.spawn(move || {
+                for _ in 0..500 {
+                    recorder.note(None, &name("x."), RrType::A, &resolution(Rcode::SERVFAIL, worker), 7);
+                }
+            });
+        }
+    });
+    let ids: Vec<u64> = recorder.latest(usize::MAX).iter().map(|record| record.id).collect();
+    assert_eq!(ids, (1901..=2000).rev().collect::<Vec<_>>());
+    assert_eq!(recorder.dropped(), 1900);
+}
