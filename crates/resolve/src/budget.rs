@@ -49,8 +49,12 @@ pub struct Budget {
     pub max_received_bytes: u32,
     /// Records in one RRset of a reply; larger ones are refused (CVE-2024-1737).
     pub max_records_per_rrset: u32,
-    /// Time for one client question, microseconds; stops phantom domains. Clients give up after 5 to 10 s.
+    /// Time for one client question, microseconds; stops phantom domains. Clients give up after 5 to 10 s. It holds for
+    /// each client by itself, also for one that waits for what another has asked, or for the root servers.
     pub wall_clock: Micros,
+    /// Time for finding the root servers (RFC 8109), microseconds; stops roots that do not answer. It counts for no question,
+    /// since all wait for it; each has what is left of its own to ask the hinted servers as they are.
+    pub priming_clock: Micros,
     /// Steps kept for the explanation of one question; further ones are counted, not kept.
     pub max_steps: u32,
 
@@ -106,6 +110,7 @@ impl Default for Budget {
             max_received_bytes: 100_000,
             max_records_per_rrset: 100,
             wall_clock: 7 * SECOND,
+            priming_clock: 3 * SECOND,
             max_steps: 400,
             max_in_flight: 4096,
             max_waiters: 1000,
@@ -180,20 +185,18 @@ pub(crate) struct Meter {
     failed_address_lookups: Cell<u32>,
     /// Questions that brought nothing, by the hash of the cut's name.
     in_vain: RefCell<Vec<(u64, u32)>>,
-    deadline: Cell<Micros>,
+    deadline: Micros,
 }
 
 impl Meter {
-    /// A meter for a question that arrived at *now*.
-    pub(crate) fn new(budget: &Budget, now: Micros) -> Meter {
-        let meter = Meter::default();
-        meter.deadline.set(now.saturating_add(budget.wall_clock));
-        meter
+    /// A meter for work that is given up at *deadline*.
+    pub(crate) fn until(deadline: Micros) -> Meter {
+        Meter { deadline, ..Meter::default() }
     }
 
     /// When the client question is given up.
     pub(crate) fn deadline(&self) -> Micros {
-        self.deadline.get()
+        self.deadline
     }
 
     /// Questions sent so far.
@@ -203,7 +206,7 @@ impl Meter {
 
     /// Count one question to a server of *zone*, in vain until it has helped, or say which limit forbids it.
     pub(crate) fn query(&self, zone: NameRef<'_>, budget: &Budget, now: Micros) -> Result<(), Limit> {
-        if now >= self.deadline.get() {
+        if now >= self.deadline {
             return Err(Limit::WallClock);
         }
         if self.bytes.get() >= budget.max_received_bytes {

@@ -12,10 +12,11 @@ use nw_wire::code::RrType;
 use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
 
-use crate::budget::Meter;
+use crate::budget::{Limit, Meter};
 use crate::classify::{Finding, Reply, flatten};
 use crate::config::{Forward, ForwardMode};
 use crate::flight::Boarding;
+use crate::join::until;
 use crate::resolve::{Failure, Task};
 use crate::resolver::Core;
 use crate::scrub::{Scrubber, Signed, substitute, synthesise, target_of};
@@ -177,12 +178,17 @@ impl<W: World> Task<'_, W> {
             Reason::Abandoned,
         ));
         let primed = match core.priming.join(&(), u32::MAX, || Core::prime(Rc::clone(core))) {
-            Boarding::First(wait) | Boarding::Later(wait) => wait.await,
+            Boarding::First(wait) | Boarding::Later(wait) => {
+                until(&*core.world, self.meter.deadline(), wait).await
+            }
             Boarding::Full => return Err(Failure::because(Reason::NoHints)),
         };
-        let (root, steps, began) = primed;
-        trace.graft(id, &steps, began);
         let now = core.world.now();
+        let Some((root, steps, began)) = primed else {
+            trace.finish(id, now, Reason::LimitReached { limit: Limit::WallClock });
+            return Err(ServerList::hinted(core, Layer::Priming).stopped(Limit::WallClock));
+        };
+        trace.graft(id, &steps, began);
         let Some(root) = root else {
             trace.finish(id, now, Reason::Unprimed);
             core.unprimed_until.set(now + UNPRIMED);
@@ -202,7 +208,7 @@ impl<W: World> Core<W> {
     async fn prime(core: Rc<Core<W>>) -> Primed {
         let began = core.world.now();
         let budget = &core.config.budget;
-        let task = Task { core: &core, meter: Meter::new(budget, began) };
+        let task = Task { core: &core, meter: Meter::until(began.saturating_add(budget.priming_clock)) };
         let trace = Trace::start(began, budget.max_steps);
         let mut list = ServerList::hinted(&core, Layer::Priming);
         while let Some(at) = list.pick(&core) {

@@ -22,6 +22,7 @@ use nw_wire::name::{Name, NameRef};
 
 use crate::classify::{Asked, Reply, classify};
 use crate::flight::Boarding;
+use crate::join::until;
 use crate::resolve::{Failure, Task};
 use crate::resolver::Core;
 use crate::select::ServerList;
@@ -192,7 +193,12 @@ impl<W: World> Core<W> {
             async move { world.exchange(sent.server, sent.via, &query, deadline).await.map(Rc::from) }
         };
         match self.exchanges.join(&sent, u32::MAX, work) {
-            Boarding::First(wait) | Boarding::Later(wait) => wait.await,
+            Boarding::First(wait) => wait.await,
+            // The one who sent it may have more time than we.
+            Boarding::Later(wait) => {
+                let reply = until(&*self.world, deadline, wait).await;
+                reply.unwrap_or(Err(ExchangeError::Timeout))
+            }
             Boarding::Full => Err(ExchangeError::Local),
         }
     }

@@ -1,11 +1,23 @@
 //! Waiting for several futures at once, with nothing but std.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
+
+use crate::world::{Micros, World};
 
 /// A future on the heap, for recursion and for lists of unlike futures.
 pub(crate) type Boxed<'f, T> = Pin<Box<dyn Future<Output = T> + 'f>>;
+
+/// What *future* yields, or None when it has yielded nothing by the time *at*.
+pub(crate) async fn until<T>(world: &impl World, at: Micros, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut over) = (pin!(future), pin!(world.sleep_until(at)));
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => over.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}
 
 /// Run the futures that *begin* makes, at most *most* at once, and return the first value that one of them yields; None
 /// when *begin* makes no more and all have ended without one. The others are abandoned.

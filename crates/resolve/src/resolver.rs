@@ -14,6 +14,7 @@ use crate::config::ResolverConfig;
 use crate::cut::Primed;
 use crate::exchange::Sent;
 use crate::flight::{Boarding, Flights};
+use crate::join::until;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::resolve::{Answer, Failure, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace, Validation};
@@ -113,9 +114,11 @@ impl<W: World> Resolver<W> {
                     Reason::Joined,
                 );
                 let id = trace.begin(draft);
-                let theirs = wait.await;
+                // Who joins may have arrived before the one whose work this is.
+                let theirs = until(&*core.world, core.deadline(&trace), wait).await;
                 let now = core.world.now();
                 trace.finish(id, now, Reason::Joined);
+                let Some(theirs) = theirs else { return limit(Limit::WallClock) };
                 Resolution {
                     steps: trace.take_steps_joining(id, &theirs.steps, theirs.began),
                     took: now - trace.started(),
@@ -139,9 +142,14 @@ fn refusal(question: &ClientQuestion) -> Option<(Rcode, Ede)> {
 }
 
 impl<W: World> Core<W> {
+    /// When the question that *trace* explains is given up.
+    fn deadline(&self, trace: &Trace) -> Micros {
+        trace.started().saturating_add(self.config.budget.wall_clock)
+    }
+
     /// The work for *question*, done once for all who asked it.
     async fn work(self: &Rc<Self>, question: &ClientQuestion, trace: &Trace) -> Resolution {
-        let task = Task { core: self, meter: Meter::new(&self.config.budget, trace.started()) };
+        let task = Task { core: self, meter: Meter::until(self.deadline(trace)) };
         let frame = Frame::top(question.name.as_ref(), question.rtype);
         let found = task.lookup(&question.name, question.rtype, &frame, trace).await;
         // Also for those who do not get to see the proof.

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _IN_MS = frozenset(
-    {"wall_clock", "first_timeout", "min_timeout", "max_timeout", "tcp_timeout", "address_lookup_pause"}
+    {
+        "wall_clock",
+        "priming_clock",
+        "first_timeout",
+        "min_timeout",
+        "max_timeout",
+        "tcp_timeout",
+        "address_lookup_pause",
+    }
 )
 _IN_SECONDS = frozenset({"max_ttl", "min_ttl", "max_negative_ttl", "failure_ttl"})
 

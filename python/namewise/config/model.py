@@ -254,6 +254,9 @@ class Budget(Table):
     wall_clock: Duration | None = limit(
         "7s", "Time after which a question is answered SERVFAIL.", ge=1, le=600000
     )
+    priming_clock: Duration | None = limit(
+        "3s", "Time for finding the root servers (RFC 8109).", ge=1, le=600000
+    )
     first_timeout: Duration | None = limit(
         "376ms", "Timeout for a server of which nothing is known.", ge=1, le=60000
     )

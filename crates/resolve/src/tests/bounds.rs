@@ -251,3 +251,83 @@ fn those_who_join_share_the_steps() {
     assert_eq!(numbers, (1..=joined.steps.len() as u32).collect::<Vec<_>>());
     assert!(joined.steps.iter().skip(1).all(|step| step.parallel && step.parent.is_some()));
 }
+
+/// A client that has waited elsewhere already, and joins what others have just begun, waits no longer than its own time.
+#[test]
+fn whoever_joins_keeps_its_own_time() {
+    let lab = Lab::new();
+    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+    lab.host("192.0.2.1", silent());
+    let resolver = resolver(&lab);
+    let ask = |name: &str, waited: Micros| {
+        let trace = Trace::start(lab.now() - waited, 400);
+        Box::pin(resolver.resolve(question(name, RrType::A), trace))
+    };
+    // The first begins the work, the others join it.
+    let waited = 7 * SECOND - 200 * MILLISECOND;
+    let mut asked = [
+        (ask("www.example.com.", 0), None),
+        (ask("www.example.com.", waited), None),
+        (ask("www.example.com.", 7 * SECOND), None),
+    ];
+    lab.run(std::future::poll_fn(|context| {
+        for (future, found) in asked.iter_mut().filter(|(_, found)| found.is_none()) {
+            if let std::task::Poll::Ready(one) = future.as_mut().poll(context) {
+                *found = Some(one);
+            }
+        }
+        let over = asked.iter().all(|(_, found)| found.is_some());
+        if over { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    }));
+    let [first, second, third] = asked.map(|(_, found)| found.unwrap());
+    assert!(first.took > SECOND && second.took == 7 * SECOND && third.took == 7 * SECOND);
+    assert!(slugs(&second).ends_with(&["joined", "limit-reached"]), "{:?}", slugs(&second));
+    assert_eq!(
+        second.steps.iter().filter(|step| !step.parallel).map(|step| step.took).sum::<Micros>(),
+        second.took
+    );
+}
+
+/// The same where only one question to a server is joined: both names need the same referral.
+#[test]
+fn whoever_joins_a_question_to_a_server_keeps_its_own_time() {
+    let lab = Lab::new();
+    root(&lab, "", "");
+    lab.host("192.5.6.30", silent());
+    let resolver = resolver(&lab);
+    ask(&lab, &resolver, "net.", RrType::SOA);
+    let ask = |name: &str, waited: Micros| {
+        let trace = Trace::start(lab.now() - waited, 400);
+        Box::pin(resolver.resolve(question(name, RrType::A), trace))
+    };
+    let (mut early, mut late) =
+        (ask("a.example.com.", 0), ask("b.example.com.", 7 * SECOND - 50 * MILLISECOND));
+    let found = lab.run(std::future::poll_fn(|context| {
+        assert!(early.as_mut().poll(context).is_pending());
+        late.as_mut().poll(context)
+    }));
+    assert_eq!(lab.asked("192.5.6.30"), 1);
+    assert_eq!((found.rcode, found.took), (Rcode::SERVFAIL, 7 * SECOND));
+}
+
+/// Priming has a time of its own, and the question that waits for it keeps its own, too.
+#[test]
+fn silent_roots_cost_no_more_than_the_clocks() {
+    let lab = Lab::new();
+    let mut config = config();
+    config.hints = (1..=13)
+        .map(|i| {
+            (format!("{i}.root-servers.net.").parse().unwrap(), vec![format!("192.0.2.{i}").parse().unwrap()])
+        })
+        .collect();
+    let resolver = resolver_with(&lab, config);
+    let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
+    let priming = found.steps.iter().find(|step| step.reason.slug() == "unprimed").unwrap().took;
+    assert_eq!((found.rcode, priming), (Rcode::SERVFAIL, 3 * SECOND));
+    // One that comes with little time left, when the hints are tried again.
+    lab.pass(31);
+    let late = Trace::start(lab.now() - 6 * SECOND, 400);
+    let found = lab.run(resolver.resolve(question("www.example.net.", RrType::A), late));
+    assert_eq!((found.rcode, found.took), (Rcode::SERVFAIL, 7 * SECOND));
+    assert_eq!(found.ede[0].0, nw_wire::code::Ede::NO_REACHABLE_AUTHORITY);
+}

@@ -50,6 +50,7 @@ pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
     }
     times! {
         wall_clock "wall_clock_ms": 1 to 600_000;
+        priming_clock "priming_clock_ms": 1 to 600_000;
         first_timeout "first_timeout_ms": 1 to 60_000;
         min_timeout "min_timeout_ms": 1 to 60_000;
         max_timeout "max_timeout_ms": 1 to 60_000;
