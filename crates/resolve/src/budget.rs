@@ -33,8 +33,13 @@ pub struct Budget {
     /// Questions to one server address for one name at one cut, every fallback included; stops servers that answer
     /// FORMERR, TC and nonsense in turn (CVE-2026-5950).
     pub max_queries_per_server: u32,
-    /// Questions that one server address may leave unanswered for one name at one cut.
+    /// Questions that one server address may leave unanswered for one name at one cut. RFC 9520 §3.1: no more than three.
     pub max_timeouts_per_server: u32,
+    /// Questions that the servers of one cut may leave unanswered for one name before none of them is asked again; those
+    /// not asked yet still are, once each. With the growing timeouts below, five are over in 4 s unless the servers are known
+    /// to be slow, so that a client that waits 5 s, as most do, learns that a zone is dead. More would teach nothing: a server
+    /// that needs the longest timeout has had it by then, and a question that was merely lost has been repeated.
+    pub max_timeouts_per_cut: u32,
     /// Lookups of name server addresses for one client question; stops NXNSAttack at the victim zone.
     pub max_address_lookups: u32,
     /// Lookups of name server addresses that end without an address, for one client question.
@@ -101,7 +106,8 @@ impl Default for Budget {
             max_addresses_per_ns: 6,
             max_queries_per_cut: 13,
             max_queries_per_server: 5,
-            max_timeouts_per_server: 4,
+            max_timeouts_per_server: 3,
+            max_timeouts_per_cut: 5,
             max_address_lookups: 10,
             max_failed_address_lookups: 5,
             parallel_address_lookups: 3,

@@ -76,8 +76,13 @@ impl<W: World> Task<'_, W> {
                 Via::Udp => {
                     let timeouts = servers.note(server, began).timeouts.min(4);
                     let unknown = budget.first_timeout << timeouts;
-                    // The floor doubles as well: a server that answers in a millisecond may be slow once.
-                    let floor = (budget.min_timeout << timeouts).min(budget.max_timeout);
+                    // A quick server that fell silent is not the one that was known: of three questions, two wait as for
+                    // any other, or else a hiccup of a third of a second would be a failure.
+                    let floor = match timeouts {
+                        0 => budget.min_timeout,
+                        again => budget.first_timeout << (again - 1),
+                    };
+                    let floor = floor.min(budget.max_timeout);
                     note.timeout.unwrap_or(unknown).clamp(floor, budget.max_timeout)
                 }
             };

@@ -4,7 +4,7 @@
 //! 1. a server not yet tried for this name, neither resting nor known to be lame: the quickest, by a smoothed
 //!    round-trip time that fades; one of which nothing is known counts as quick enough to be tried soon;
 //! 2. further name servers whose addresses must be looked up first;
-//! 3. a server that let a question go unanswered, once more;
+//! 3. a server that let a question go unanswered, once more, unless there have been too many of those;
 //! 4. one probe of a server that rests or was lame, when there is nothing else.
 
 use std::net::SocketAddr;
@@ -208,9 +208,12 @@ impl ServerList {
         let (now, budget, servers) = (core.world.now(), &core.config.budget, core.cache.servers());
         let mut best: Option<(u32, Micros, usize, bool)> = None;
         let mut noise = core.world.random();
+        let unanswered: u32 = self.candidates.iter().map(|candidate| candidate.timeouts).sum();
+        let tired = unanswered >= budget.max_timeouts_per_cut;
         for (at, candidate) in self.candidates.iter().enumerate() {
             let worn = candidate.queries >= budget.max_queries_per_server
-                || candidate.timeouts >= budget.max_timeouts_per_server;
+                || candidate.timeouts >= budget.max_timeouts_per_server
+                || tired && candidate.timeouts > 0;
             if candidate.spent || worn {
                 continue;
             }
@@ -220,10 +223,13 @@ impl ServerList {
                 || (!self.recursive && servers.is_lame(candidate.address, self.zone.as_ref(), now));
             let standing = match (candidate.timeouts, doubtful) {
                 (0, false) => 0,
-                (_, true) if candidate.probed => continue,
+                // It was probed and has helped on since, or it would have been spent.
+                (0, true) if candidate.probed => 0,
                 (0, true) if self.probed => continue,
                 (0, true) => PROBE,
-                (timeouts, _) => timeouts,
+                // It has had its three questions, of this name or of others.
+                (_, true) => continue,
+                (timeouts, false) => timeouts,
             };
             // A little noise spreads questions over servers that are as good as each other.
             let quickness = match note.srtt {

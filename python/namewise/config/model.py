@@ -212,7 +212,13 @@ class Budget(Table):
         "5", "Questions to one server address for one name at one cut, fallbacks included.", ge=1, le=100
     )
     max_timeouts_per_server: int | None = limit(
-        "4", "Questions that one server address may leave unanswered for one name at one cut.", ge=1, le=100
+        "3", "Questions that one server address may leave unanswered for one name at one cut.", ge=1, le=100
+    )
+    max_timeouts_per_cut: int | None = limit(
+        "5",
+        "Questions that the servers of one cut may leave unanswered for one name before none is asked again.",
+        ge=1,
+        le=1000,
     )
     max_address_lookups: int | None = limit(
         "10", "Lookups of name server addresses for one question.", ge=0, le=1000

@@ -32,6 +32,7 @@ pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
         max_queries_per_cut: 1 to 1000;
         max_queries_per_server: 1 to 100;
         max_timeouts_per_server: 1 to 100;
+        max_timeouts_per_cut: 1 to 1000;
         max_address_lookups: 0 to 1000;
         max_failed_address_lookups: 0 to 1000;
         parallel_address_lookups: 1 to 100;
