@@ -37,7 +37,7 @@ pub use delegation::{Delegation, NameServer};
 pub use entry::Rank;
 use entry::{Entry, Key, Kind, NAME};
 pub use servers::{EdnsSupport, ServerNote, Servers};
-use table::{Kept, Table};
+use table::{Kept, Table, block_by_block, remove_all};
 
 /// Microseconds of a monotonic clock. Its zero means nothing; only differences do.
 pub type Micros = u64;
@@ -359,21 +359,22 @@ impl Cache {
         lock(&self.shards[place.shard].cuts).put(place.hash, cut, now, |other| other.zone == zone);
     }
 
-    /// Forget everything about exactly *name*. Returns how many entries there were.
+    /// Forget everything about exactly *name*. Returns how many entries there were. What is learned meanwhile may stay.
     pub fn flush_name(&self, name: NameRef<'_>) -> usize {
         let shard = &self.shards[self.place(name).shard];
-        lock(&shard.answers).remove_all(|entry| entry.name() == name)
-            + lock(&shard.cuts).remove_all(|cut| cut.zone == name)
+        remove_all(&shard.answers, |entry| entry.name() == name)
+            + remove_all(&shard.cuts, |cut| cut.zone == name)
     }
 
-    /// Forget everything about names at or below *top*, with the chains that end there. Returns how many entries.
+    /// Forget everything about names at or below *top*, with the chains that end there. Returns how many entries. What is
+    /// learned meanwhile may stay.
     pub fn flush_tree(&self, top: NameRef<'_>) -> usize {
         let mut count = 0;
         for shard in &self.shards {
-            count += lock(&shard.answers).remove_all(|entry| {
+            count += remove_all(&shard.answers, |entry| {
                 entry.name().is_at_or_below(top) || matches!(entry.kind(), Kind::Chain { .. })
             });
-            count += lock(&shard.cuts).remove_all(|cut| cut.zone.as_ref().is_at_or_below(top));
+            count += remove_all(&shard.cuts, |cut| cut.zone.as_ref().is_at_or_below(top));
         }
         count
     }
@@ -384,26 +385,29 @@ impl Cache {
         self.servers.clear();
     }
 
-    /// Everything kept about *name*, for people: type, state, seconds left, records.
+    /// Everything kept about *name*, for people: type, state, seconds left, records. What is replaced meanwhile may be
+    /// missing, or be there as it was and as it is.
     pub fn inspect(&self, name: NameRef<'_>, now: Micros) -> Vec<Inspected> {
-        let answers = lock(&self.shards[self.place(name).shard].answers);
-        let about = answers.values().filter(|entry| entry.name() == name && !entry.expired(now));
-        about
-            .map(|entry| Inspected {
-                name: entry.name().to_name(),
-                rtype: Some(entry.rtype()).filter(|&rtype| rtype != NAME),
-                state: match entry.kind() {
-                    Kind::Rrset => "data",
-                    Kind::Chain { .. } => "chain",
-                    Kind::NoData => "nodata",
-                    Kind::NxDomain => "nxdomain",
-                    Kind::Failure => "failure",
-                },
-                age_s: entry.age_s(now),
-                left_s: entry.left_s(now),
-                records: entry.rrsets(now, true),
-            })
-            .collect()
+        let inspected = |entry: &Entry| Inspected {
+            name: entry.name().to_name(),
+            rtype: Some(entry.rtype()).filter(|&rtype| rtype != NAME),
+            state: match entry.kind() {
+                Kind::Rrset => "data",
+                Kind::Chain { .. } => "chain",
+                Kind::NoData => "nodata",
+                Kind::NxDomain => "nxdomain",
+                Kind::Failure => "failure",
+            },
+            age_s: entry.age_s(now),
+            left_s: entry.left_s(now),
+            records: entry.rrsets(now, true),
+        };
+        let about = |answers: &mut Table<Entry>, block| {
+            let values = answers.values_in(block)?;
+            let about = values.filter(|entry| entry.name() == name && !entry.expired(now));
+            Some(about.map(inspected).collect::<Vec<_>>())
+        };
+        block_by_block(&self.shards[self.place(name).shard].answers, about).flatten().collect()
     }
 
     /// How full the cache is.

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use nw_wire::name::NameRef;
 
-use crate::table::{Kept, Table};
+use crate::table::{Kept, Table, remove_all};
 use crate::{Micros, lock};
 
 /// Timeouts in a row after which a server rests.
@@ -248,8 +248,8 @@ impl Servers {
 
     /// Forget everything.
     pub fn clear(&self) {
-        lock(&self.known).remove_all(|_| true);
-        lock(&self.lame).remove_all(|_| true);
+        remove_all(&self.known, |_| true);
+        remove_all(&self.lame, |_| true);
     }
 
     /// How many servers are known.

@@ -11,9 +11,14 @@
 //! for again evicts itself and leaves what is in use (cache flushing attacks), and the hand needs a bounded number of
 //! turns: it never looks at an entry more often than the entry was used, plus once.
 
+use std::sync::Mutex;
+
 use hashbrown::HashTable;
 
-use crate::Micros;
+use crate::{Micros, lock};
+
+#[cfg(test)]
+mod tests;
 
 /// What a [`Table`] must know of its values.
 pub(crate) trait Kept {
@@ -46,6 +51,29 @@ pub(crate) struct Table<V> {
     octets: usize,
     most: usize,
     evicted: u64,
+}
+
+/// Do *piece* with one block after the other, until it returns None.
+///
+/// The lock is let go after each block, so that a packet which needs the table waits for a few hundred values at the most,
+/// and not for all of them.
+pub(crate) fn block_by_block<V, R>(
+    table: &Mutex<Table<V>>,
+    mut piece: impl FnMut(&mut Table<V>, usize) -> Option<R>,
+) -> impl Iterator<Item = R> {
+    let mut number = 0;
+    std::iter::from_fn(move || {
+        let done = piece(&mut lock(table), number);
+        number += 1;
+        // Whoever waits for the lock gets it: a thread that takes it again at once may keep it all the time.
+        std::thread::yield_now();
+        done
+    })
+}
+
+/// Remove every value of *table* for which *unwanted* holds and return how many there were. What is put in meanwhile may stay.
+pub(crate) fn remove_all<V: Kept>(table: &Mutex<Table<V>>, unwanted: impl Fn(&V) -> bool) -> usize {
+    block_by_block(table, |table, number| table.remove_in(number, &unwanted)).sum()
 }
 
 /// All 64 bits that the index wants from the 32 that a slot keeps.
@@ -134,21 +162,27 @@ impl<V: Kept> Table<V> {
         self.empty(at)
     }
 
-    /// Remove every value for which *unwanted* holds and return how many there were.
-    pub(crate) fn remove_all(&mut self, unwanted: impl Fn(&V) -> bool) -> usize {
+    /// Remove the values of block *number* for which *unwanted* holds and return how many there were; None behind the last
+    /// block.
+    pub(crate) fn remove_in(&mut self, number: usize, unwanted: impl Fn(&V) -> bool) -> Option<usize> {
         let mut count = 0;
-        for at in 0..self.blocks.iter().map(Vec::len).sum::<usize>() as u32 {
+        for at in 0..self.blocks.get(number)?.len() {
+            let at = (number * BLOCK + at) as u32;
             if Self::slot(&self.blocks, at).value.as_ref().is_some_and(&unwanted) {
                 self.empty(at);
                 count += 1;
             }
         }
-        count
+        Some(count)
     }
 
-    /// Every value.
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        self.blocks.iter().flatten().filter_map(|slot| slot.value.as_ref())
+    /// The values of block *number*; None behind the last block.
+    ///
+    /// A value keeps its place while it lives, so that whoever goes through the blocks one by one, and lets others change
+    /// the table in between, sees each value that was there all the time, and sees it once.
+    pub(crate) fn values_in(&self, number: usize) -> Option<impl Iterator<Item = &V>> {
+        let block = self.blocks.get(number)?;
+        Some(block.iter().filter_map(|slot| slot.value.as_ref()))
     }
 
     /// How many values there are.
