@@ -226,7 +226,7 @@ impl<W: World> Core<W> {
             let names = ns.rdatas.iter().filter_map(|rdata| Name::from_wire(rdata).ok()).collect();
             let message = Message::parse(&replied.bytes).expect("it was parsed when it arrived");
             let scrubber = Scrubber { message: &message, zone: NameRef::ROOT, budget };
-            let mut servers = scrubber.servers(names);
+            let (mut servers, life) = scrubber.servers(names);
             for server in servers.iter_mut().filter(|server| server.addresses.is_empty()) {
                 if let Some((_, addresses)) = core.config.hints.iter().find(|(name, _)| *name == server.name)
                 {
@@ -234,7 +234,7 @@ impl<W: World> Core<W> {
                 }
             }
             core.cache.put_rrset(ns, signatures.as_ref(), Rank::Authoritative, now);
-            let expires = now + ns.ttl as Micros * SECOND;
+            let expires = now + ns.ttl.min(life) as Micros * SECOND;
             let root = Arc::new(Delegation { zone: Name::root(), servers, stored: now, expires });
             core.cache.put_cut(Arc::clone(&root), now);
             return (Some(root), trace.steps().into(), began);

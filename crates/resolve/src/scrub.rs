@@ -277,14 +277,16 @@ impl<'s> Scrubber<'s> {
         if !below {
             return Some(Err(child == self.zone));
         }
-        Some(Ok(Referral { servers: self.servers(names), child, ttl }))
+        let (servers, life) = self.servers(names);
+        Some(Ok(Referral { servers, child, ttl: ttl.min(life) }))
     }
 
-    /// Name servers with the addresses that came along: those with addresses first, at most as many as allowed.
-    pub(crate) fn servers(&self, names: Vec<Name>) -> Vec<NameServer> {
+    /// Name servers with the addresses that came along: those with addresses first, at most as many as allowed. And the
+    /// smallest TTL of those addresses, which are not to be used any longer than that (RFC 1035 §3.2.1).
+    pub(crate) fn servers(&self, names: Vec<Name>) -> (Vec<NameServer>, u32) {
         let mut servers: Vec<NameServer> =
             names.into_iter().map(|name| NameServer { name, addresses: Vec::new() }).collect();
-        let mut taken = 0;
+        let (mut taken, mut life) = (0, u32::MAX);
         for record in self.message.additional() {
             let address = match (record.rtype, record.rdata_raw()) {
                 (RrType::A, rdata) => <[u8; 4]>::try_from(rdata).ok().map(IpAddr::from),
@@ -304,6 +306,7 @@ impl<'s> Scrubber<'s> {
             {
                 server.addresses.push(address);
                 taken += 1;
+                life = life.min(self.ttl(record.ttl));
             }
             if taken >= 256 {
                 break;
@@ -311,7 +314,7 @@ impl<'s> Scrubber<'s> {
         }
         servers.sort_by_key(|server| server.addresses.is_empty());
         servers.truncate(self.budget.max_ns_per_cut as usize);
-        servers
+        (servers, life)
     }
 
     /// The SOA in the authority section that may deny *name*, with the TTL of the absence (RFC 2308 §5), and its proof.
@@ -369,6 +372,7 @@ impl<'s> Scrubber<'s> {
 pub(crate) struct Referral {
     pub(crate) child: Name,
     pub(crate) servers: Vec<NameServer>,
+    /// Of the delegation and the addresses that came along.
     pub(crate) ttl: u32,
 }
 
