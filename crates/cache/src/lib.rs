@@ -234,7 +234,12 @@ impl Cache {
         let place = self.place(name);
         let mut answers = lock(&self.shards[place.shard].answers);
         let mut stale = None;
+        // These stand beside an alias, which then says nothing about them (RFC 4035 §2.5).
+        let beside = matches!(rtype, RrType::RRSIG | RrType::NSEC);
         for key in [rtype, RrType::CNAME, NAME] {
+            if beside && key == RrType::CNAME {
+                continue;
+            }
             let single = |entry: &Entry| entry.is(name, key) && !matches!(entry.kind(), Kind::Chain { .. });
             let Some(entry) = answers.find(place.with(key), single) else { continue };
             let age_s = entry.age_s(now);

@@ -65,6 +65,10 @@ impl<W: World> Task<'_, W> {
                 let draft = |reason| step(Layer::Cache, reason).cache(CacheState::Hit, age_s, left_s);
                 let (reason, finding) = match found {
                     Found::Rrset(sets) => (Reason::CachedAnswer, Finding::Data { sets, proof: Vec::new() }),
+                    // The alias is what there is at the name (RFC 1034 §3.6.2).
+                    Found::Alias(sets) if rtype == RrType::ANY => {
+                        (Reason::CachedAnswer, Finding::Data { sets, proof: Vec::new() })
+                    }
                     Found::Alias(sets) => {
                         let target = sets.first().and_then(target_of);
                         let target = target.expect("an alias is kept with its target").to_name();

@@ -336,3 +336,33 @@ fn what_proves_a_wildcards_answer_comes_along() {
     let kept = hit(&lab, &resolver, "any.example.com.", RrType::A);
     assert_eq!(kept, Some((Rcode::NOERROR, vec!["any.example.com. 300 A 203.0.113.5".to_owned()])));
 }
+
+/// What may stand beside an alias is asked of the alias itself, and the alias is an answer to ANY (RFC 1034 §3.6.2,
+/// RFC 4035 §2.5): with the alias in the cache as without.
+#[test]
+fn an_alias_in_the_cache_is_not_followed_for_what_stands_beside_it() {
+    for cached in [false, true] {
+        let lab = Lab::new();
+        root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+        lab.host(
+            "192.0.2.1",
+            zone(
+                "example.com.",
+                "www.example.com. 300 CNAME web.example.com.
+                 www.example.com. 300 NSEC x.example.com. CNAME NSEC
+                 web.example.com. 300 A 203.0.113.1
+                 web.example.com. 300 NSEC www.example.com. A NSEC",
+            ),
+        );
+        let resolver = resolver(&lab);
+        if cached {
+            ask(&lab, &resolver, "www.example.com.", RrType::A);
+        }
+        let nsec = ask(&lab, &resolver, "www.example.com.", RrType::NSEC);
+        assert_eq!(shown(&nsec.answer), ["www.example.com. 300 IN NSEC x.example.com. CNAME NSEC"]);
+        if cached {
+            let any = ask(&lab, &resolver, "www.example.com.", RrType::ANY);
+            assert_eq!(shown(&any.answer), ["www.example.com. 300 IN CNAME web.example.com."]);
+        }
+    }
+}
