@@ -141,7 +141,9 @@ pub(crate) fn classify(message: &Message<'_>, asked: &Asked<'_>, budget: &Budget
         Ok(chain) => chain,
         Err(unusable) => return Reply::Unusable(unusable),
     };
-    if !asked.recursive && flags.ra() && !flags.aa() && (!chain.data.is_empty() || chain.end.is_some()) {
+    // A referral may come from one that recurses for others; anything else comes from its cache.
+    let from_cache = !asked.recursive && flags.ra() && !flags.aa();
+    if from_cache && (!chain.data.is_empty() || chain.end.is_some()) {
         return Reply::Lame(LameKind::Recursive);
     }
     if !chain.data.is_empty() {
@@ -162,6 +164,9 @@ pub(crate) fn classify(message: &Message<'_>, asked: &Asked<'_>, budget: &Budget
     let name = asked.name.to_name();
     let absence = scrubber.absence(asked.name);
     if nxdomain || absence.is_some() {
+        if from_cache {
+            return Reply::Lame(LameKind::Recursive);
+        }
         if absence.is_none() && !flags.aa() && !asked.recursive {
             return Reply::Lame(LameKind::Empty);
         }

@@ -148,6 +148,11 @@ fn lame_servers_are_named_and_avoided() {
         ("upward-referral", lame("", ". 300 NS a.root-servers.net.")),
         ("empty", lame("", "")),
         ("recursive-answer", says("ra", "n1.example.com. 60 A 203.0.113.66", "", "")),
+        (
+            "recursive-answer",
+            says("ra NXDOMAIN", "", "example.com. 60 SOA ns1.example.com. h. 1 2 3 4 60", ""),
+        ),
+        ("recursive-answer", says("ra", "", "example.com. 60 SOA ns1.example.com. h. 1 2 3 4 60", "")),
     ];
     for (kind, host) in cases {
         let lab = world(TWO);
