@@ -122,7 +122,8 @@ impl<W: World> Task<'_, W> {
             }
             let rcode = message.rcode();
             let complains = matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS);
-            if edns && complains && note.edns != EdnsSupport::Yes {
+            // Without OPT it comes from one that does not know EDNS, whatever stood at this address before (RFC 6891 §7).
+            if edns && complains && (note.edns != EdnsSupport::Yes || message.opt().is_none()) {
                 step(list, via, Reason::EdnsRefused, Basis::Told);
                 (edns, edns_refused) = (false, true);
                 continue;

@@ -265,3 +265,29 @@ fn loopback_and_absurd_addresses_are_not_asked() {
     assert_eq!((found.rcode, found.took), (Rcode::SERVFAIL, 30 * MILLISECOND));
     assert!(slugs(&found).ends_with(&["no-servers"]));
 }
+
+/// A server that spoke EDNS once and answers FORMERR without OPT now has lost it (RFC 6891 §7).
+#[test]
+fn a_server_may_lose_edns() {
+    let lab = world(ONE);
+    let (zone, plain_only) = (example(), Rc::new(Cell::new(false)));
+    let plain = Rc::clone(&plain_only);
+    lab.host(
+        "192.0.2.1",
+        Rc::new(move |asked| {
+            if plain.get() && asked.edns {
+                let plain = Asked { edns: false, ..asked.clone() };
+                return Says::Reply(say(&plain, "FORMERR", [&[], &[], &[]]));
+            }
+            zone(asked)
+        }),
+    );
+    let resolver = resolver(&lab);
+    resolver.cache().servers().replied("192.0.2.1:53".parse().unwrap(), 10 * MILLISECOND, true, lab.now());
+    assert_eq!(ask(&lab, &resolver, "n1.example.com.", RrType::A).rcode, Rcode::NOERROR);
+    plain_only.set(true);
+    assert_eq!(ask(&lab, &resolver, "n2.example.com.", RrType::A).rcode, Rcode::NOERROR);
+    let before = lab.asked("192.0.2.1");
+    assert_eq!(ask(&lab, &resolver, "n3.example.com.", RrType::A).rcode, Rcode::NOERROR);
+    assert_eq!(lab.asked("192.0.2.1") - before, 1, "it is remembered");
+}
