@@ -84,7 +84,7 @@ impl ServerList {
     pub(crate) fn delegated<W: World>(cut: &Delegation, core: &Core<W>, now: Micros) -> ServerList {
         let mut list = ServerList::new(cut.zone.clone(), Layer::Delegation, cut.expires);
         for server in &cut.servers {
-            if server.addresses.is_empty() {
+            if !server.addresses.iter().any(|&address| core.usable(address).is_some()) {
                 let known =
                     [RrType::A, RrType::AAAA].map(|rtype| core.known_addresses(&server.name, rtype, now));
                 if known.iter().all(Vec::is_empty) {

@@ -291,3 +291,22 @@ fn a_server_may_lose_edns() {
     assert_eq!(ask(&lab, &resolver, "n3.example.com.", RrType::A).rcode, Rcode::NOERROR);
     assert_eq!(lab.asked("192.0.2.1") - before, 1, "it is remembered");
 }
+
+/// Addresses that came along help nobody who cannot use them: the others are looked up.
+#[test]
+fn glue_of_the_other_family_is_no_glue() {
+    let lab = Lab::new();
+    root(&lab, "", "");
+    let host = says("aa", "ns.host.com. 300 A 192.0.2.1", "", "");
+    let referral = says("", "", "example.com. 300 NS ns.host.com.", "ns.host.com. 300 AAAA 2001:db8::1");
+    lab.host(
+        "192.5.6.30",
+        Rc::new(move |asked| {
+            let hosts = asked.name.to_string().ends_with("host.com.");
+            if hosts { host(asked) } else { referral(asked) }
+        }),
+    );
+    lab.host("192.0.2.1", example());
+    let resolver = resolver_with(&lab, ResolverConfig { ipv6: false, ..config() });
+    assert_eq!(ask(&lab, &resolver, "n1.example.com.", RrType::A).rcode, Rcode::NOERROR);
+}
