@@ -30,6 +30,7 @@ use crate::listen::{Identity, Listener};
 use crate::mmsg;
 use crate::request::{Request, Ticket};
 use crate::routes::Routes;
+use crate::udp::Datagrams;
 use crate::worker::{self, Command, Published, Shared};
 use crate::world::Clock;
 
@@ -39,7 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A running engine.
 pub struct Engine {
     shared: Arc<Shared>,
-    stats: Vec<Arc<Stats>>,
+    /// Of each worker: what its datagrams counted, and the rest. A counter has one writer.
+    stats: Vec<[Arc<Stats>; 2]>,
     workers: Mutex<Vec<Thread>>,
     /// The worker that gets the next request.
     next: AtomicUsize,
@@ -85,14 +87,16 @@ impl Engine {
             current: ArcSwap::from_pointee(Published { generation: 0, snapshot, cache, routes: None }),
             events: Arc::new(Events::new()?),
         });
-        let stats: Vec<Arc<Stats>> = (0..workers.max(1)).map(|_| Arc::default()).collect();
+        let stats = (0..workers.max(1)).map(|_| Default::default()).collect();
         let engine = Engine { shared, stats, workers: Mutex::default(), next: AtomicUsize::new(0) };
-        for (i, stats) in engine.stats.iter().enumerate() {
+        for (i, [datagrams, rest]) in engine.stats.iter().enumerate() {
+            let (shared, stats) = (Arc::clone(&engine.shared), Arc::clone(datagrams));
+            let (datagrams, late) = Datagrams::start(format!("nw-udp-{i}"), shared, stats)?;
             let (commands, inbox) = mpsc::unbounded_channel();
-            let (shared, stats) = (Arc::clone(&engine.shared), Arc::clone(stats));
+            let (shared, stats) = (Arc::clone(&engine.shared), Arc::clone(rest));
             let handle = std::thread::Builder::new()
                 .name(format!("nw-worker-{i}"))
-                .spawn(move || worker::run(shared, stats, inbox))?;
+                .spawn(move || worker::run(shared, stats, inbox, datagrams, late))?;
             engine.workers().push(Thread { commands, serves: Vec::new(), handle: Some(handle) });
         }
         Ok(engine)
@@ -191,7 +195,7 @@ impl Engine {
 
     /// The counters of all workers by name, with those of the cache, the recorder and the generation.
     pub fn stats(&self) -> Vec<(String, u64)> {
-        let mut all = stats::total(self.stats.iter().map(|stats| &**stats));
+        let mut all = stats::total(self.stats.iter().flatten().map(|stats| &**stats));
         let cache = self.cache().stats();
         let more = [
             ("cache.answers", cache.answers as u64),

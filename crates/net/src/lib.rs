@@ -1,7 +1,7 @@
 //! The only I/O of the engine: workers, sockets and the real World.
 //!
 //! ```text
-//! Engine ─▶ worker 0 … N-1       each: one thread, one runtime, its own sockets and counters
+//! Engine ─▶ worker 0 … N-1       each: a thread with a runtime, one for datagrams; its own sockets and counters
 //!             ├─ udp, tcp        questions of clients ─▶ nw_serve::pipeline
 //!             └─ world           questions to servers ◀─ nw_resolve::Resolver
 //!                 ├─ upstream    random ports, connected sockets, streams

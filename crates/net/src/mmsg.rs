@@ -27,9 +27,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::{self, NonNull, addr_of, addr_of_mut};
 
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-
 /// Datagrams in one batch.
 pub const BATCH: usize = 64;
 /// Octets kept of a received datagram. A question with every option a client has reason to send fits many times.
@@ -350,13 +347,6 @@ pub fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Register a socket to be waited for until it is readable, and never until it is writable: an edge-triggered interest in
-/// writability wakes the waiter whenever a datagram that it sent has left the queue.
-pub(crate) fn readable_only(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` is open, and the same descriptor, for as long as it lives; the registration owns it.
-    unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }.map_err(Into::into)
 }
 
 /// Fill *octets* from the kernel's random source, which nobody can predict.

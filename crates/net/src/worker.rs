@@ -1,10 +1,11 @@
-//! A worker: one thread, one single-threaded runtime, its own sockets, its own counters.
+//! A worker: one thread with one single-threaded runtime, and beside it one that serves its datagrams.
 //!
 //! ```text
-//! Engine ── commands ──▶ worker ─┬─ udp::serve     one task for each datagram socket: batches, answered in place
-//!                                ├─ tcp::accept    one task for each listening socket, one for each connection
-//!                                ├─ lookups        one task for each question that must be waited for
-//!                                └─ requests       of the engine: resolve, exchange
+//! Engine ── commands ──▶ worker ─┬─ udp::Datagrams  a thread of its own: batches, answered in place
+//!                                │    └─ late ─▶ lookups
+//!                                ├─ tcp::accept     one task for each listening socket, one for each connection
+//!                                ├─ lookups         one task for each question that must be waited for
+//!                                └─ requests        of the engine: resolve, exchange
 //! ```
 //!
 //! Workers share the current snapshot, the cache, the recorder and the queue of events; nothing else. A worker looks at
@@ -24,18 +25,18 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use nw_cache::{Cache, Micros};
-use nw_resolve::{ClientQuestion, Limit, Reason, Resolution, Resolver, ResolverConfig, Steps, Trace, World};
+use nw_resolve::{ClientQuestion, Resolution, Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::ResolverPlan;
 use nw_serve::{Desk, Handled, Pending, Recorder, Snapshot, Stats, Transport, pipeline};
-use nw_wire::Ede;
 use tokio::sync::{Notify, mpsc};
 
 use crate::events::{Events, Outcome, Owed};
 use crate::listen::{Identity, Listener};
 use crate::request::Request;
 use crate::routes::Routes;
+use crate::tcp;
+use crate::udp::{self, Datagrams, Late};
 use crate::world::{Clock, RealWorld};
-use crate::{tcp, udp};
 
 /// What the workers of one engine share.
 pub(crate) struct Shared {
@@ -114,13 +115,19 @@ impl Retire {
 }
 
 /// The life of a worker's thread.
-pub(crate) fn run(shared: Arc<Shared>, stats: Arc<Stats>, commands: mpsc::UnboundedReceiver<Command>) {
+pub(crate) fn run(
+    shared: Arc<Shared>,
+    stats: Arc<Stats>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    datagrams: Datagrams,
+    late: mpsc::Receiver<Late>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime needs an epoll descriptor and an eventfd, which the engine has checked");
     let worker = Rc::new(Worker::new(shared, stats));
-    tokio::task::LocalSet::new().block_on(&runtime, worker.obey(commands));
+    tokio::task::LocalSet::new().block_on(&runtime, worker.obey(commands, datagrams, late));
 }
 
 impl Worker {
@@ -142,25 +149,48 @@ impl Worker {
         }
     }
 
-    async fn obey(self: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
-        while let Some(command) = commands.recv().await {
-            match command {
-                Command::Listen(listeners) => self.listen(listeners),
-                Command::Follow(following) => {
-                    drop(self.state());
-                    drop(following);
+    async fn obey(
+        self: Rc<Worker>,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+        datagrams: Datagrams,
+        mut late: mpsc::Receiver<Late>,
+    ) {
+        loop {
+            let command = tokio::select! {
+                command = commands.recv() => command,
+                Some(late) = late.recv() => {
+                    self.look_up_late(late);
+                    continue;
                 }
-                Command::Do(owed, request) => self.request(owed, request),
-                Command::Stop(grace) => {
+            };
+            match command {
+                Some(Command::Listen(listeners)) => {
+                    let (udp, tcp) =
+                        listeners.into_iter().partition(|listener| listener.transport == Transport::Udp);
+                    datagrams.serve(udp);
+                    self.listen(tcp);
+                }
+                Some(Command::Follow(following)) => {
+                    datagrams.follow(following.clone());
+                    drop(self.state());
+                }
+                Some(Command::Do(owed, request)) => self.request(owed, request),
+                Some(Command::Stop(grace)) => {
+                    drop(datagrams);
                     self.listen(Vec::new());
+                    while let Some(late) = late.recv().await {
+                        self.look_up_late(late);
+                    }
                     // What is not finished in time is dropped with the runtime.
                     let _ = tokio::time::timeout(grace, self.finished()).await;
                     return;
                 }
+                None => return,
             }
         }
     }
 
+    /// Serve these listening sockets, go on with those that are served already, and close those that are not among them.
     fn listen(self: &Rc<Worker>, listeners: Vec<Listener>) {
         let mut former = self.serving.take();
         let mut serving = Vec::with_capacity(listeners.len());
@@ -174,10 +204,7 @@ impl Worker {
             }
             let (worker, retire) = (Rc::clone(self), Rc::new(Retire::default()));
             serving.push((identity, Rc::downgrade(&retire)));
-            match listener.transport {
-                Transport::Udp => drop(tokio::task::spawn_local(udp::serve(worker, listener, retire))),
-                Transport::Tcp => drop(tokio::task::spawn_local(tcp::accept(worker, listener, retire))),
-            }
+            tokio::task::spawn_local(tcp::accept(worker, listener, retire));
         }
         self.serving.replace(serving);
         former.iter().filter_map(|(_, retire)| retire.upgrade()).for_each(|retire| retire.now());
@@ -222,16 +249,25 @@ impl Worker {
         None
     }
 
+    /// Look up what came as a datagram.
+    fn look_up_late(self: &Rc<Worker>, late: Late) {
+        let (pending, back) = late.divide();
+        let worker = Rc::clone(self);
+        self.look_up(pending, move |reply| {
+            if !back.send(reply) {
+                worker.stats.dropped_send.add(1);
+            }
+        });
+    }
+
     /// Look up what *pending* waits for, as a task; then hand the reply to *send*. It is handed over at once, a failure,
     /// when too many clients wait already (`Budget::max_waiting`).
     pub(crate) fn look_up(self: &Rc<Worker>, pending: Box<Pending>, send: impl FnOnce(&[u8]) + 'static) {
         // Not `state()`: the caller may still be at work with the former one.
         let state = self.state.borrow();
         if state.config.as_ref().is_some_and(|config| self.waiting.get() >= config.budget.max_waiting) {
-            self.stats.dropped_busy.add(1);
             let (desk, mut room) = (state.desk(self.now(), &self.stats), self.room.borrow_mut());
-            let reason = Reason::LimitReached { limit: Limit::Waiting }.to_string();
-            let length = pipeline::give_up(&desk, &pending, &[(Ede::OTHER, reason)], &mut room);
+            let length = udp::too_many(&desk, &pending, &mut room);
             return send(&room[..length]);
         }
         drop(state);
