@@ -178,7 +178,8 @@ def test_mermaid_draws_who_was_asked(lab: tuple[str, int, int, list[str]]) -> No
     nw("ctl", "flush", "--control", lab[0])
     done = nw("explain", "shop.example.com", "--mermaid", "--control", lab[0])
     assert done.stdout.startswith("sequenceDiagram\n    participant client\n")
-    assert "resolver->>s1: com. A" in done.stdout
+    # Who is asked first is drawn by lot, and a server that is slow to answer is not the last.
+    assert re.search(r"resolver->>s\d+: com\. A\b", done.stdout)
     assert re.search(r"resolver-->>client: NOERROR, 3 records, ", done.stdout)
 
 
