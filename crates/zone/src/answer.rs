@@ -12,6 +12,10 @@
 //!
 //! A chain of aliases ends after [`MOST_ALIASES`] links, where it comes round to a name it has passed, and where it leaves
 //! the zone; what has been found so far is the answer.
+//!
+//! *Limitations*: NS at a wildcard, of which RFC 4592 §4.2 says that its meaning is not defined, delegates the wildcard's own
+//! name and nothing else. A name that the wildcard stands for is answered as by any other wildcard: with the NS records when
+//! they are asked for, else with the absence of data; and no proof about such a name is tested.
 
 use nw_dnssec::Claim;
 use nw_wire::{Ede, Full, NameBuf, NameRef, Rcode, RrType, Section, Writer};
