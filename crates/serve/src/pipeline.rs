@@ -58,7 +58,9 @@ fn stages(desk: &Desk<'_>, query: &Query<'_>, from: From, draft: &mut Draft<'_, 
     admit::route(desk.snapshot, &route, from.client).go()?;
     match route {
         route::Route::Local(answer) => local::answer(answer, query, draft),
-        route::Route::Zone(zone) => route::from_zone(desk.snapshot, zone, query, from.transport, draft),
+        route::Route::Zone(zone) => {
+            route::from_zone(desk.snapshot, zone, query, from.client, from.transport, draft)
+        }
         route::Route::Resolve => route::from_cache(desk, query, draft),
         route::Route::Refuse(ede) => Verdict::Refuse(Rcode::REFUSED, ede),
     }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! class CH ──────────────▶ Local      names that describe this server, or Refuse
-//! class IN ─ in a zone ──▶ Zone       RFC 1034 §4.3.2; a referral or an alias out of our zones goes on to Resolve for
-//!          │                          a client that asks for recursion (RD) and may have it
+//! class IN ─ in a zone ──▶ Zone       RFC 1034 §4.3.2; for a client that asks for recursion (RD) and may have it, an
+//!          │                          alias goes on in the zone of ours that it leads to, and out of them to Resolve
 //!          └ elsewhere ──▶ Resolve    RD, a client that may have it, and a resolver: the cache, else a lookup
 //!                        └▶ Refuse    EDE 20 Not Authoritative, or 18 Prohibited
 //! other class ───────────▶ Refuse
@@ -16,9 +16,12 @@ use std::net::IpAddr;
 
 use nw_cache::{Hit, HitQuestion};
 use nw_resolve::ClientQuestion;
-use nw_wire::{Class, Ede, Flags, Message, Name, NameRef, Rcode, RdataSet, RrType, Rrset};
-use nw_zone::{AnswerKind, Zone, ZoneQuestion};
+use nw_wire::{
+    Class, Ede, Flags, Full, Message, Name, NameRef, Rcode, RdataSet, RrType, Rrset, Section, Writer,
+};
+use nw_zone::{AnswerKind, MOST_ALIASES, Outcome, Zone, ZoneQuestion};
 
+use crate::admit;
 use crate::draft::{Draft, Kind};
 use crate::local::{self, Local};
 use crate::pipeline::Desk;
@@ -71,6 +74,7 @@ pub(crate) fn from_zone(
     snapshot: &Snapshot,
     zone: &Zone,
     query: &Query<'_>,
+    client: IpAddr,
     transport: Transport,
     draft: &mut Draft<'_, '_>,
 ) -> Verdict {
@@ -83,75 +87,159 @@ pub(crate) fn from_zone(
     let outcome = zone.answer(&question, draft.out);
     (draft.rcode, draft.aa, draft.truncated) = (outcome.rcode, outcome.aa, outcome.truncated);
     draft.ede[0] = outcome.ede;
-    draft.kind = match outcome.kind {
+    draft.kind = kind(outcome.kind);
+    let leads_out = matches!(draft.kind, Kind::Referral | Kind::Alias) && !outcome.truncated;
+    if leads_out && draft.ra && query.flags.rd() {
+        return beyond_the_zone(snapshot, zone, &question, client, query, draft);
+    }
+    Verdict::Answer
+}
+
+#[inline]
+fn kind(kind: AnswerKind) -> Kind {
+    match kind {
         AnswerKind::Answer => Kind::Answer,
         AnswerKind::Referral => Kind::Referral,
         AnswerKind::NoData => Kind::NoData,
         AnswerKind::NxDomain => Kind::NxDomain,
         AnswerKind::Alias | AnswerKind::TooLong => Kind::Alias,
-    };
-    let leads_out = matches!(draft.kind, Kind::Referral | Kind::Alias) && !outcome.truncated;
-    if leads_out && draft.ra && query.flags.rd() {
-        return beyond_the_zone(outcome.kind, query, draft);
+    }
+}
+
+/// A client that asks for recursion gets what lies behind a referral or an alias that leads out of the zone: from another
+/// zone of ours if that is closest to it (RFC 1034 §4.3.2 step 3a: "go back to step 1"), else from the resolver. A zone
+/// that the client may not ask for ends the chain, as does one that comes round to itself or has too many links.
+#[cold]
+fn beyond_the_zone(
+    snapshot: &Snapshot,
+    zone: &Zone,
+    asked: &ZoneQuestion<'_>,
+    client: IpAddr,
+    query: &Query<'_>,
+    draft: &mut Draft<'_, '_>,
+) -> Verdict {
+    let Some(mut sections) = Sections::of(draft.out) else { return Verdict::Answer };
+    let (mut zone, mut went_on): (&Zone, bool) = (zone, false);
+    while matches!(draft.kind, Kind::Referral | Kind::Alias) && draft.rcode == Rcode::NOERROR {
+        let Some(target) = sections.target(asked.qname) else { break };
+        let next = snapshot.zones().find(target.as_ref(), asked.qtype);
+        let Some(next) = next.filter(|next| next.apex() != zone.apex()) else {
+            // An alias that ends inside its zone is one that the zone gave up.
+            if draft.kind == Kind::Alias && next.is_some() {
+                break;
+            }
+            return Verdict::Ask(Box::new(Ask {
+                question: question(query, target),
+                before: sections.answer,
+            }));
+        };
+        if admit::route(snapshot, &Route::Zone(next), client) != Verdict::Continue {
+            draft.ede[0] = Some(Ede::PROHIBITED);
+            break;
+        }
+        let Some((outcome, found)) = answer_apart(next, &ZoneQuestion { qname: target.as_ref(), ..*asked })
+        else {
+            break;
+        };
+        sections.go_on(found, draft.kind);
+        // AA speaks of the first owner, the alias (RFC 1035 §4.1.1).
+        (draft.rcode, draft.aa, draft.ede[0]) = (outcome.rcode, true, outcome.ede);
+        draft.kind = kind(outcome.kind);
+        (zone, went_on) = (next, true);
+    }
+    if went_on {
+        draft.out.clear();
+        draft.truncated = sections.write(draft.out).is_err();
     }
     Verdict::Answer
 }
 
-/// A client that asks for recursion gets what lies behind a referral or an alias that leads out of the zone.
-#[cold]
-fn beyond_the_zone(kind: AnswerKind, query: &Query<'_>, draft: &mut Draft<'_, '_>) -> Verdict {
-    let (name, before) = match kind {
-        AnswerKind::Referral => (query.qname.to_name(), Vec::new()),
-        AnswerKind::Alias => match last_target(draft) {
-            Some(found) => found,
-            None => return Verdict::Answer,
-        },
-        _ => return Verdict::Answer,
-    };
-    Verdict::Ask(Box::new(Ask { question: question(query, name), before }))
+/// What *zone* says to *asked* in a message of its own. None: not even the largest holds it.
+fn answer_apart(zone: &Zone, asked: &ZoneQuestion<'_>) -> Option<(Outcome, Sections)> {
+    let mut room = vec![0; usize::from(u16::MAX)];
+    let mut out = Writer::new(&mut room, usize::from(u16::MAX), 0, Flags::default());
+    out.question(asked.qname, asked.qtype, Class::IN).ok()?;
+    let outcome = zone.answer(asked, &mut out);
+    if outcome.truncated {
+        return None;
+    }
+    Some((outcome, Sections::of(&out)?))
 }
 
-/// Where the chain of aliases in the draft ends, and the chain itself. None: it comes round to itself.
-fn last_target(draft: &mut Draft<'_, '_>) -> Option<(Name, Vec<Rrset>)> {
-    let mut bytes = draft.out.written().to_vec();
-    let counts = draft.out.counts();
-    let header =
-        nw_wire::Header { id: 0, flags: Flags::default(), counts: [counts[0], counts[1], 0, 0] }.to_wire();
-    bytes[..header.len()].copy_from_slice(&header);
-    // Authority and additional hold nothing yet for an alias that leads out of the zone, or proofs that the resolver's
-    // part does not need; they are cut off here.
-    let end = answer_end(&bytes, counts[1])?;
-    let message = Message::parse(&bytes[..end]).ok()?;
-    let mut chain: Vec<Rrset> = Vec::new();
-    let mut rdata = Vec::new();
-    for record in message.answer() {
-        let owner = record.owner().to_name();
-        rdata.clear();
-        record.rdata(&mut rdata);
-        match chain.last_mut().filter(|set| set.owner == owner && set.rtype == record.rtype) {
-            Some(set) => set.rdatas.push(&rdata),
-            None => {
-                let mut set = Rrset::new(owner, record.rtype, record.class, record.ttl);
-                set.rdatas = RdataSet::from_iter([rdata.as_slice()]);
-                chain.push(set);
+/// The RRsets of a reply under construction.
+struct Sections {
+    answer: Vec<Rrset>,
+    authority: Vec<Rrset>,
+    additional: Vec<Rrset>,
+}
+
+impl Sections {
+    /// What *out* holds behind its question.
+    fn of(out: &Writer<'_>) -> Option<Sections> {
+        let mut bytes = out.written().to_vec();
+        let header = nw_wire::Header { id: 0, flags: Flags::default(), counts: out.counts() }.to_wire();
+        bytes[..header.len()].copy_from_slice(&header);
+        let message = Message::parse(&bytes).ok()?;
+        let read = |section| {
+            let mut sets: Vec<Rrset> = Vec::new();
+            let mut rdata = Vec::new();
+            for record in message.records(section) {
+                let owner = record.owner().to_name();
+                rdata.clear();
+                record.rdata(&mut rdata);
+                match sets.last_mut().filter(|set| set.owner == owner && set.rtype == record.rtype) {
+                    Some(set) => set.rdatas.push(&rdata),
+                    None => {
+                        let mut set = Rrset::new(owner, record.rtype, record.class, record.ttl);
+                        set.rdatas = RdataSet::from_iter([rdata.as_slice()]);
+                        sets.push(set);
+                    }
+                }
+            }
+            sets
+        };
+        Some(Sections {
+            answer: read(Section::Answer),
+            authority: read(Section::Authority),
+            additional: read(Section::Additional),
+        })
+    }
+
+    /// Where the aliases end that begin at *qname*. None: at one of them, or there are too many.
+    fn target(&self, qname: NameRef<'_>) -> Option<Name> {
+        let mut aliases = self.answer.iter().filter(|set| set.rtype == RrType::CNAME);
+        if aliases.clone().count() > MOST_ALIASES {
+            return None;
+        }
+        let Some(last) = aliases.clone().next_back() else { return Some(qname.to_name()) };
+        let target = NameRef::from_wire(last.rdatas.first()?).ok()?.to_name();
+        (!aliases.any(|set| set.owner == target)).then_some(target)
+    }
+
+    /// Take what was *found* behind these, which were of *kind*: a referral is answered by it, the proofs of an alias stay.
+    fn go_on(&mut self, found: Sections, kind: Kind) {
+        if kind == Kind::Referral {
+            self.authority.clear();
+        }
+        self.answer.extend(found.answer);
+        self.authority.extend(found.authority);
+        self.additional = found.additional;
+    }
+
+    /// Write them behind the question. Full: something the client needs did not fit.
+    fn write(&self, out: &mut Writer<'_>) -> Result<(), Full> {
+        for (section, sets) in [(Section::Answer, &self.answer), (Section::Authority, &self.authority)] {
+            for set in sets {
+                out.rrset(section, set)?;
             }
         }
+        for set in &self.additional {
+            if out.rrset(Section::Additional, set).is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
-    let last = chain.iter().rev().find(|set| set.rtype == RrType::CNAME)?;
-    let target = NameRef::from_wire(last.rdatas.first()?).ok()?.to_name();
-    let loops = chain.iter().any(|set| set.rtype == RrType::CNAME && set.owner == target);
-    (!loops).then_some((target, chain))
-}
-
-/// Where the answer section of *count* records ends.
-fn answer_end(bytes: &[u8], count: u16) -> Option<usize> {
-    let (_, mut at) = nw_wire::message::read_name(bytes, nw_wire::header::HEADER).ok()?;
-    at += 4;
-    for _ in 0..count {
-        at = nw_wire::message::read_name(bytes, at).ok()?.1 + 10;
-        at += usize::from(u16::from_be_bytes([*bytes.get(at - 2)?, *bytes.get(at - 1)?]));
-    }
-    Some(at)
 }
 
 /// Answer from the cache, or ask for a lookup.

@@ -173,6 +173,91 @@ fn a_resolver_goes_on_where_its_zones_end() {
     assert_eq!(show(&room[..length]), "NOERROR rd+ra 2/0/1");
 }
 
+/// Three zones of ours, the last one for loopback alone, with aliases from one to another.
+fn neighbours() -> Snapshot {
+    let soa = "$TTL 60\n@ SOA ns1 hostmaster 7 7200 3600 1209600 300\n@ NS ns1\nns1 A 192.0.2.1\n";
+    let com = "to-net CNAME www.example.net.\nto-missing CNAME missing.example.net.\nto-mx CNAME mx.example.net.\n\
+               round CNAME round.example.net.\ntwice CNAME back.example.net.\nlast A 192.0.2.9\n\
+               to-sub CNAME www.sub\nsub NS ns.sub\nns.sub A 192.0.2.2\nfar CNAME far.example.net.\n\
+               delegated CNAME www.else.example.net.\nclosed CNAME www.closed.example.\n\
+               tree DNAME example.net.\nto-big CNAME big.example.net.\n";
+    let net = "www A 192.0.2.7\nmx MX 10 mail\nmail A 192.0.2.8\nround CNAME round.example.com.\n\
+               back CNAME last.example.com.\nfar CNAME www.example.org.\nelse NS ns.example.org.\n";
+    let big: String = (0..50).map(|i| format!("big A 192.0.3.{i}\n")).collect();
+    let zones = [
+        ("example.com.", format!("{soa}{com}")),
+        ("example.net.", format!("{soa}{net}{big}")),
+        ("sub.example.com.", format!("{soa}www A 192.0.2.3\n")),
+        ("closed.example.", format!("{soa}www A 192.0.2.4\n")),
+    ];
+    let zones = zones.iter().map(|(apex, text)| crate::testing::zone(apex, text)).collect();
+    let plan = br#"{"version":1,
+        "zones":[{"name":"example.com."},{"name":"example.net."},{"name":"sub.example.com."},
+                 {"name":"closed.example.","query_acl":["192.0.2.0/24"]}],
+        "resolver":{"forward":[{"suffix":".","servers":["127.0.0.1:1"]}]}}"#;
+    Snapshot::build(plan, zones).unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+#[test]
+fn an_alias_into_another_zone_of_ours_is_answered_from_there() {
+    let neighbours = neighbours();
+    for (qname, qtype, shown, owners) in [
+        ("to-net.example.com.", RrType::A, "NOERROR aa+rd+ra 2/0/1", "to-net.example.com. www.example.net."),
+        ("to-net.example.com.", RrType::MX, "NOERROR aa+rd+ra 1/1/1", "to-net.example.com."),
+        ("to-missing.example.com.", RrType::A, "NXDOMAIN aa+rd+ra 1/1/1", "to-missing.example.com."),
+        ("to-mx.example.com.", RrType::MX, "NOERROR aa+rd+ra 2/0/2", "to-mx.example.com. mx.example.net."),
+        (
+            "to-sub.example.com.",
+            RrType::A,
+            "NOERROR aa+rd+ra 2/0/1",
+            "to-sub.example.com. www.sub.example.com.",
+        ),
+        (
+            "twice.example.com.",
+            RrType::A,
+            "NOERROR aa+rd+ra 3/0/1",
+            "twice.example.com. back.example.net. last.example.com.",
+        ),
+        (
+            "www.tree.example.com.",
+            RrType::A,
+            "NOERROR aa+rd+ra 3/0/1",
+            "tree.example.com. www.tree.example.com. www.example.net.",
+        ),
+        ("round.example.com.", RrType::A, "NOERROR aa+rd+ra 2/0/1", "round.example.com. round.example.net."),
+        ("closed.example.com.", RrType::A, "NOERROR aa+rd+ra 1/0/1 ede18", "closed.example.com."),
+        ("to-big.example.com.", RrType::A, "NOERROR aa+tc+rd+ra 1/0/1", "to-big.example.com."),
+    ] {
+        let payload = if qname == "to-big.example.com." { 600 } else { 1232 };
+        let reply = ask(&neighbours, &question(qname, qtype, Class::IN, Some(payload)), loopback());
+        assert_eq!(show(&reply), shown, "{qname} {qtype}");
+        let message = Message::parse(&reply).expect("valid");
+        let found: Vec<_> = message.answer().map(|record| record.owner().to_string()).collect();
+        assert_eq!(found.join(" "), owners, "{qname} {qtype}");
+    }
+    // Out of all our zones it is the resolver's, with what ours say before.
+    let stats = Stats::default();
+    let desk = Desk { snapshot: &neighbours, cache: None, now: 0, stats: &stats };
+    for (qname, wanted, before) in
+        [("far.example.com.", "www.example.org.", 2), ("delegated.example.com.", "www.else.example.net.", 1)]
+    {
+        let packet = question(qname, RrType::A, Class::IN, Some(1232));
+        match handle(&desk, &packet, loopback(), Transport::Udp, &mut [0; 4096]) {
+            Handled::Later(pending) => {
+                let Ask { question, before: chain } = &pending.ask;
+                assert_eq!((question.name.to_string().as_str(), chain.len()), (wanted, before));
+            }
+            other => panic!("{qname}: {other:?}"),
+        }
+    }
+    // Who may not have recursion, or does not ask for it, gets the alias.
+    let packet = question("to-net.example.com.", RrType::A, Class::IN, Some(1232));
+    assert_eq!(show(&ask(&neighbours, &packet, client())), "NOERROR aa+rd 1/0/1");
+    let mut unasked = packet;
+    unasked[2] = 0;
+    assert_eq!(show(&ask(&neighbours, &unasked, loopback())), "NOERROR aa+ra 1/0/1");
+}
+
 fn resolution(rcode: Rcode) -> Resolution {
     Resolution {
         rcode,
