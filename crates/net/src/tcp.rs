@@ -13,7 +13,9 @@
 //! one question; [`max_pipelined`](nw_serve::plan::TcpPlan::max_pipelined) questions under way; `max_unsent` octets of
 //! answers that it does not read, and one answer more. Nothing is read from a connection that has used up either of the
 //! last two. A connection on which nothing happens is closed after `idle_ms`, earlier the fewer slots are free; a whole
-//! question and an octet taken by the client are something, an octet sent by it is not.
+//! question and an octet taken by the client are something, an octet sent by it is not. A message that deserves no reply
+//! (none at all, less than a header, or a reply) ends the connection: nobody who means well sends one. After
+//! `max_lifetime_ms` or `max_queries` questions no more are read, and it is closed when all have been answered.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -22,8 +24,8 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nw_serve::Transport;
 use nw_serve::plan::TcpPlan;
+use nw_serve::{Handled, Transport};
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -139,6 +141,9 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, slot: Slot, retire: Rc<Ret
     let mailbox = Rc::new(Mailbox::default());
     let mut received: Vec<u8> = Vec::new();
     let mut active = Instant::now();
+    let end =
+        active + Duration::from_millis(worker.state().snapshot().plan().server.tcp.max_lifetime_ms.into());
+    let mut asked = 0;
     let (mut ended, mut retiring) = (false, false);
     loop {
         let plan = worker.state().snapshot().plan().server.tcp;
@@ -146,11 +151,21 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, slot: Slot, retire: Rc<Ret
             Ok(sent) => sent,
             Err(_) => return,
         };
-        let progressed = take_questions(&worker, &mailbox, &mut received, slot.client, &plan);
-        if sent || progressed {
+        let most = if plan.max_queries == 0 { u32::MAX } else { plan.max_queries.saturating_sub(asked) };
+        let (taken, junk) = take_questions(&worker, &mailbox, &mut received, slot.client, &plan, most);
+        asked = asked.saturating_add(taken);
+        if sent || taken > 0 {
             active = Instant::now();
         }
-        if progressed {
+        if junk {
+            worker.stats.tcp_junk.add(1);
+            received = Vec::new();
+            ended = true;
+        } else if !retiring && (taken == most || active >= end) {
+            worker.stats.tcp_expired.add(1);
+            retiring = true;
+        }
+        if taken > 0 {
             // Answers that were made at once leave before anything is waited for; others get their turn in between, for
             // a client that never pauses would keep the worker to itself.
             tokio::task::yield_now().await;
@@ -167,7 +182,8 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, slot: Slot, retire: Rc<Ret
             (false, true) => Some(Interest::WRITABLE),
             (false, false) => None,
         };
-        let patience = active + idle_limit(&worker, &plan);
+        let idle = active + idle_limit(&worker, &plan);
+        let patience = if retiring { idle } else { idle.min(end) };
         tokio::select! {
             biased;
             ready = ready(&stream, interest) => match ready {
@@ -183,8 +199,12 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, slot: Slot, retire: Rc<Ret
             () = retire.wait(), if !retiring => retiring = true,
             // The client is not to blame for the time that its questions take; those have limits of their own.
             () = tokio::time::sleep_until(patience), if under_way == 0 || unsent => {
-                worker.stats.tcp_idle.add(1);
-                return;
+                if patience == idle {
+                    worker.stats.tcp_idle.add(1);
+                    return;
+                }
+                worker.stats.tcp_expired.add(1);
+                retiring = true;
             }
         }
     }
@@ -232,32 +252,42 @@ fn read(stream: &TcpStream, received: &mut Vec<u8>) -> io::Result<Read> {
     }
 }
 
-/// Handle the whole questions that were received, as many as may be under way. Whether there was one.
+/// Handle the whole questions that were received, as many as may be under way, *most* at most. How many there were, and
+/// whether what follows them is none.
 fn take_questions(
     worker: &Rc<Worker>,
     mailbox: &Rc<Mailbox>,
     received: &mut Vec<u8>,
     client: SocketAddr,
     plan: &TcpPlan,
-) -> bool {
-    let mut taken = 0;
-    while has_room(mailbox, plan) {
+    most: u32,
+) -> (u32, bool) {
+    let (mut taken, mut questions, mut junk) = (0, 0, false);
+    while questions < most && has_room(mailbox, plan) {
         let Some((&[l0, l1], rest)) = received[taken..].split_first_chunk::<2>() else { break };
         let length = usize::from(u16::from_be_bytes([l0, l1]));
         let Some(packet) = rest.get(..length) else { break };
-        if let Some(pending) = worker.handle(packet, client, Transport::Tcp, |reply| mailbox.put(reply)) {
-            mailbox.under_way.set(mailbox.under_way.get() + 1);
-            let mailbox = Rc::clone(mailbox);
-            worker.look_up(pending, move |reply| mailbox.put_late(reply));
+        match worker.handle(packet, client, Transport::Tcp, |reply| mailbox.put(reply)) {
+            Handled::Reply(_) => {}
+            Handled::Later(pending) => {
+                mailbox.under_way.set(mailbox.under_way.get() + 1);
+                let mailbox = Rc::clone(mailbox);
+                worker.look_up(pending, move |reply| mailbox.put_late(reply));
+            }
+            Handled::Drop => {
+                junk = true;
+                break;
+            }
         }
         taken += 2 + length;
+        questions += 1;
     }
     received.drain(..taken);
     if received.is_empty() && received.capacity() > READ {
         // A connection that once sent something large does not keep its room.
         *received = Vec::new();
     }
-    taken > 0
+    (questions, junk)
 }
 
 /// Write what is ready as far as the client takes it. Whether it took something.

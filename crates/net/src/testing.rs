@@ -113,9 +113,13 @@ pub(crate) fn connect(server: SocketAddr) -> TcpStream {
     stream
 }
 
-pub(crate) fn send_frame(stream: &mut TcpStream, packet: &[u8]) {
+pub(crate) fn framed(packet: &[u8]) -> Vec<u8> {
     let length = u16::try_from(packet.len()).expect("a message");
-    stream.write_all(&[&length.to_be_bytes(), packet].concat()).expect("sent");
+    [&length.to_be_bytes(), packet].concat()
+}
+
+pub(crate) fn send_frame(stream: &mut TcpStream, packet: &[u8]) {
+    stream.write_all(&framed(packet)).expect("sent");
 }
 
 pub(crate) fn read_frame(stream: &mut TcpStream) -> Vec<u8> {

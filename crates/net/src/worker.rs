@@ -231,22 +231,22 @@ impl Worker {
         self.shared.clock.now()
     }
 
-    /// Handle one packet that did not come in a batch; the reply is handed to *send* at once or later.
+    /// Handle one packet that did not come in a batch; a reply that is ready is handed to *reply*.
     pub(crate) fn handle(
         &self,
         packet: &[u8],
         client: std::net::SocketAddr,
         transport: Transport,
         reply: impl FnOnce(&[u8]),
-    ) -> Option<Box<Pending>> {
+    ) -> Handled {
         let state = self.state();
         let mut room = self.room.borrow_mut();
-        match pipeline::handle(&state.desk(self.now(), &self.stats), packet, client, transport, &mut room) {
-            Handled::Reply(length) => reply(&room[..length]),
-            Handled::Drop => {}
-            Handled::Later(pending) => return Some(pending),
+        let handled =
+            pipeline::handle(&state.desk(self.now(), &self.stats), packet, client, transport, &mut room);
+        if let Handled::Reply(length) = handled {
+            reply(&room[..length]);
         }
-        None
+        handled
     }
 
     /// Look up what came as a datagram.

@@ -89,6 +89,12 @@ pub struct TcpPlan {
     /// Octets of answers kept for one connection that does not read them, default 256 KiB; above it nothing more is read
     /// from it, and it is closed when it has taken nothing for `idle_ms`. Stops clients that ask and never read.
     pub max_unsent: u32,
+    /// Milliseconds until a connection takes no more questions, 200 ms to 1 day, default 1 hour. Stops clients that ask
+    /// just often enough from holding their slots for good.
+    pub max_lifetime_ms: u32,
+    /// Questions of one connection, default 0, which means any number; after the last one it is closed. Makes clients
+    /// that ask all the time come back, and be spread over the workers anew.
+    pub max_queries: u32,
 }
 
 /// Who may ask what.
@@ -168,6 +174,8 @@ impl Default for TcpPlan {
             max_per_client: 100,
             max_pipelined: 64,
             max_unsent: 256 << 10,
+            max_lifetime_ms: 3_600_000,
+            max_queries: 0,
         }
     }
 }
@@ -250,6 +258,8 @@ fn read_tcp(at: &At<'_>, errors: &mut Errors) -> Option<TcpPlan> {
     set(&mut plan.max_per_client, &mut object, "max_per_client", 1, 1_000_000, errors);
     set(&mut plan.max_pipelined, &mut object, "max_pipelined", 1, 10_000, errors);
     set(&mut plan.max_unsent, &mut object, "max_unsent", 65_537, 1 << 30, errors);
+    set(&mut plan.max_lifetime_ms, &mut object, "max_lifetime_ms", 200, 86_400_000, errors);
+    set(&mut plan.max_queries, &mut object, "max_queries", 0, u32::MAX.into(), errors);
     object.end(errors);
     Some(plan)
 }

@@ -109,6 +109,10 @@ counters! {
     tcp_rejected = "tcp.rejected";
     /// TCP connections closed because nothing moved on them.
     tcp_idle = "tcp.idle";
+    /// TCP connections that reached their lifetime or number of questions.
+    tcp_expired = "tcp.expired";
+    /// TCP connections ended because of a message that deserves no reply.
+    tcp_junk = "tcp.junk";
     /// Questions to servers over UDP.
     upstream_udp = "upstream.udp";
     /// Questions to servers over TCP.

@@ -51,6 +51,8 @@ def plan(config: Config, inputs: Inputs) -> dict[str, Any]:
                 "max_connections": server.tcp_connections,
                 "max_per_client": server.tcp_per_client,
                 "max_pipelined": server.tcp_pipeline,
+                "max_lifetime_ms": server.tcp_lifetime,
+                "max_queries": server.tcp_questions,
             },
             "workers": config.worker_count(),
         },

@@ -152,6 +152,12 @@ class ServerTable(Table):
     tcp_pipeline: int = setting(
         64, "Questions of one TCP connection that may wait for their answers.", ge=1, le=10_000
     )
+    tcp_lifetime: Duration = setting(
+        3_600_000, "How long a TCP connection is used before it is closed.", ge=200, le=86_400_000
+    )
+    tcp_questions: int = setting(
+        0, "Questions of one TCP connection before it is closed; 0: any number.", ge=0, le=4294967295
+    )
     drain: Duration = setting(5_000, "How long running questions may take to finish after SIGTERM.")
     state: Path | None = setting(
         None,

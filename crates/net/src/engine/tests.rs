@@ -102,15 +102,19 @@ fn malformed_octets_get_formerr_or_silence() {
     for _ in 0..2 {
         assert_eq!(outcome(&receive(&socket)), (Rcode::FORMERR, 0));
     }
-    // The stream with the same goes on.
-    let mut stream = connect(address);
-    for packet in [&[][..], &right[..11], &a_reply, &long, &huge, &right] {
-        send_frame(&mut stream, packet);
-    }
-    for rcode in [Rcode::FORMERR, Rcode::FORMERR, Rcode::NOERROR] {
-        assert_eq!(outcome(&read_frame(&mut stream)).0, rcode);
+    // A stream goes on as long as there is something to reply to.
+    for junk in [&[][..], &right[..11], &a_reply] {
+        let mut stream = connect(address);
+        for packet in [&long, &huge, &right, junk] {
+            send_frame(&mut stream, packet);
+        }
+        for rcode in [Rcode::FORMERR, Rcode::FORMERR, Rcode::NOERROR] {
+            assert_eq!(outcome(&read_frame(&mut stream)).0, rcode);
+        }
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "closed by the server");
     }
     assert_eq!(counter(&engine, "dropped.silence"), 6);
+    assert_eq!((counter(&engine, "tcp.junk"), counter(&engine, "tcp.idle")), (3, 0), "at once");
 }
 
 #[test]
@@ -159,6 +163,34 @@ fn idle_and_never_reading_connections_are_closed() {
         std::thread::yield_now();
     }
     assert_eq!(counter(&engine, "tcp.idle"), 2);
+}
+
+#[test]
+fn connections_end_by_age_and_by_number_of_questions() {
+    let plan = r#"{"version":1,ZONES,"server":{"tcp":{"idle_ms":600000,"max_lifetime_ms":200}}}"#;
+    let (engine, address) = serve(plan, 1, "127.0.0.1:0");
+    let (mut silent, mut busy) = (connect(address), connect(address));
+    let mut answered = 0;
+    // One that never pauses does not live longer.
+    while busy.write_all(&framed(&question(1, "www.example.com."))).is_ok()
+        && busy.read(&mut [0; 512]).unwrap_or(0) > 0
+    {
+        answered += 1;
+    }
+    assert!(answered > 0);
+    assert_eq!(silent.read(&mut [0]).unwrap_or(0), 0, "closed by the server");
+    assert_eq!((counter(&engine, "tcp.expired"), counter(&engine, "tcp.idle")), (2, 0));
+
+    let plan = r#"{"version":1,ZONES,"server":{"tcp":{"idle_ms":600000,"max_queries":3}}}"#;
+    let (engine, address) = serve(plan, 1, "127.0.0.1:0");
+    let mut stream = connect(address);
+    let frames: Vec<u8> = (0..5).flat_map(|id| framed(&question(id, "www.example.com."))).collect();
+    stream.write_all(&frames).expect("sent");
+    for id in 0..3 {
+        assert_eq!(Message::parse(&read_frame(&mut stream)).expect("valid").id(), id);
+    }
+    assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "closed by the server");
+    assert_eq!(counter(&engine, "tcp.expired"), 1);
 }
 
 #[test]
