@@ -1,7 +1,8 @@
 //! The tools that people have ask our server: dig, kdig and drill understand what we say, and we what they ask.
 //!
-//! A tool that is not installed is skipped by name.
+//! A tool that is not installed is skipped, and the output of the run says so.
 
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
@@ -43,10 +44,14 @@ fn serve(bind: &str) -> (Engine, SocketAddr) {
 /// What *tool* prints, or None when it is not installed.
 fn run(tool: &str, address: SocketAddr, arguments: &[&str]) -> Option<String> {
     let (server, port) = (format!("@{}", address.ip()), address.port().to_string());
-    let output = Command::new(tool).args([&*server, "-p", &*port]).args(arguments).output();
-    let Ok(output) = output else {
-        eprintln!("skipped: {tool} is not installed");
-        return None;
+    let output = match Command::new(tool).args([&*server, "-p", &*port]).args(arguments).output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Not `eprintln`, which is shown of tests that fail alone.
+            writeln!(io::stderr(), "skipped: {tool} is not installed").expect("stderr is open");
+            return None;
+        }
+        Err(error) => panic!("{tool}: {error}"),
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{tool} {arguments:?}: {text}");

@@ -3,6 +3,8 @@
 
 pub(crate) mod signer;
 
+use std::io::Write;
+
 use nw_wire::text::Tokens;
 use nw_wire::{Class, Name, NameRef, RrType, Rrset, rr};
 
@@ -109,7 +111,8 @@ pub(crate) fn run(folder: &Folder, tool: &str, arguments: &[&str]) -> Option<Str
     let output = match std::process::Command::new(tool).args(arguments).current_dir(&folder.0).output() {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: {tool} is not installed");
+            // Not `eprintln`, which is shown of tests that fail alone.
+            writeln!(std::io::stderr(), "skipped: {tool} is not installed").expect("stderr is open");
             return None;
         }
         Err(error) => panic!("{tool}: {error}"),
