@@ -8,7 +8,9 @@
 //! **What protects a question** (RFC 5452, attacks C1, C2, C4, C11). A socket carries one question at a time. It is
 //! *connected* to the server, so that the kernel takes packets from that address and port alone, anybody else who tries
 //! a port is told that it is closed, and an ICMP error reaches the question it belongs to and no other. A reply must
-//! repeat id and question to the octet; what does not is counted and the wait goes on.
+//! repeat id and question to the octet; what does not is counted and the wait goes on. A reply that does and cannot be
+//! read further ends the wait, for RFC 5452 §9.1 asks no more of a reply, and whoever can forge that much could as well
+//! forge one that reads well: the resolver asks again at once over TCP, where nobody off the path has a say.
 //!
 //! **Ports.** Each new socket takes a port at random out of the 64,512 from 1024 up (15.98 bits), whatever range the
 //! kernel would use. Opening, binding and closing a socket costs more than the question itself, so a socket serves

@@ -336,6 +336,20 @@ fn junk_does_not_end_the_wait() {
 }
 
 #[test]
+fn a_reply_that_cannot_be_read_sends_the_question_over_a_stream() {
+    let server = upstream("127.0.0.1:0", |query, transport| match transport {
+        // Id and question are right; behind them is half a record.
+        Transport::Udp => vec![reply(query, Rcode::NOERROR, |r| r.truncate(r.len() - 3))],
+        Transport::Tcp => vec![reply(query, Rcode::NOERROR, |_| {})],
+    });
+    let plan = routed(r#""192.0.2.53:53""#, &format!(r#"{{"prefix":"192.0.2.0/24","to":"{server}"}}"#));
+    let (engine, address) = serve(&plan, 1, "127.0.0.1:0");
+    assert_eq!(outcome(&ask_udp(address, &question(1, "www.example.net."))), (Rcode::NOERROR, 1));
+    let sent = (counter(&engine, "upstream.udp"), counter(&engine, "upstream.tcp"));
+    assert_eq!((sent, counter(&engine, "upstream.timeouts")), ((1, 1), 0), "at once");
+}
+
+#[test]
 fn questions_leave_from_many_ports() {
     let reused = ports_of_1000_questions(PLAN_DEFAULT);
     let uses = nw_serve::plan::ResolverPlan::PORT_USES;
