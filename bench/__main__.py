@@ -18,13 +18,16 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import data, measure
 from bench.measure import Run
 from bench.servers import AUTHORITATIVE, CACHES, PEERS_ROOT, Server, Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 RESULTS = data.OUT / "results.json"
 # The best peers of each row in PERFORMANCE terms: the quick run measures only these, --full all that are
@@ -91,7 +94,13 @@ class Bench:
 
     def f3(self) -> dict[str, list[Run]]:
         origin, file = data.delegations_zone()
-        return self.loaded("F3", Zone(origin, file), data.query(f"www.domain7.{origin}", "A"))
+        probe = data.query(f"www.domain7.{origin}", "A")
+        runs = self.loaded("F3", Zone(origin, file), probe, AUTHORITATIVE)
+        if self.full:
+            origin, file = data.delegations_zone(5_000_000)
+            best = [s for s in AUTHORITATIVE if s.name in BEST["F3"] | {"namewise"}]
+            runs |= variant("5M RRs", self.loaded("F3", Zone(origin, file), probe, best))
+        return runs
 
     f4 = f3
 
@@ -111,7 +120,7 @@ class Bench:
         for nsec3 in (False, True):
             zone = Zone(origin, data.signed(origin, file, nsec3))
             some = self.authoritative("F9", zone, data.query(f"host1.{origin}", "A", dnssec=True), asked)
-            runs |= {f"{name} {'NSEC3' if nsec3 else 'NSEC'}": found for name, found in some.items()}
+            runs |= variant("NSEC3" if nsec3 else "NSEC", some)
         return runs
 
     def authoritative(self, row: str, zone: Zone, probe: bytes, queries: Path) -> dict[str, list[Run]]:
@@ -124,7 +133,7 @@ class Bench:
 
         return self.rotate(row, AUTHORITATIVE, one)
 
-    def loaded(self, row: str, zone: Zone, probe: bytes) -> dict[str, list[Run]]:
+    def loaded(self, row: str, zone: Zone, probe: bytes, known: list[Server]) -> dict[str, list[Run]]:
         def one(server: Server) -> Run:
             zone.file.read_bytes()
             stolen = measure.steal_s()
@@ -136,7 +145,7 @@ class Bench:
                     steal=(measure.steal_s() - stolen) / first,
                 )
 
-        return self.rotate(row, AUTHORITATIVE, one)
+        return self.rotate(row, known, one)
 
     def cached(self, row: str, rate: int | None) -> dict[str, list[Run]]:
         origin, file = data.names_zone()
@@ -157,51 +166,68 @@ class Bench:
         return self.rotate(row, CACHES, one)
 
 
-# Row: title, the figure (label and how to read it), the target for namewise divided by the best peer, and
-# whether more is better.
-Figure = tuple[str, Callable[[Run], float], float | None, bool]
+def variant(label: str, runs: dict[str, list[Run]]) -> dict[str, list[Run]]:
+    """Name *runs* as those of a variant of the row, which is judged by itself."""
+    return {f"{name} [{label}]": some for name, some in runs.items()}
+
+
+@dataclass
+class Figure:
+    """A figure of a row and the target for namewise divided by the best peer, or by those that have one of
+    their own."""
+
+    label: str
+    read: Callable[[Run], float]
+    target: float | None = None
+    more: bool = False
+    against: dict[str, float] = field(default_factory=dict)
+
+
 ROWS: dict[str, tuple[str, list[Figure]]] = {
     "F1": (
         "authoritative UDP, 100k names / 400k RRs",
         [
-            ("CPU us/q", lambda r: r.cpu_us, 0.78, False),
-            ("user us/q", lambda r: r.user_us, 0.35, False),
-            ("q/s", lambda r: r.rate, None, True),
+            Figure("CPU us/q", lambda r: r.cpu_us, 0.78),
+            Figure("user us/q", lambda r: r.user_us, 0.35),
+            Figure("q/s", lambda r: r.rate, more=True),
         ],
     ),
     "F2": (
         "authoritative UDP, 1M-RR delegation zone",
         [
-            ("CPU us/q", lambda r: r.cpu_us, 0.72, False),
-            ("user us/q", lambda r: r.user_us, 0.35, False),
-            ("q/s", lambda r: r.rate, None, True),
+            Figure("CPU us/q", lambda r: r.cpu_us, 0.72),
+            Figure("user us/q", lambda r: r.user_us, 0.35),
+            Figure("q/s", lambda r: r.rate, more=True),
         ],
     ),
-    "F3": ("1M-RR zone file to first right answer", [("seconds", lambda r: r.first_answer_s, 0.85, False)]),
-    "F4": ("memory after that load", [("PSS MiB", lambda r: r.pss_mib, 0.75, False)]),
+    "F3": (
+        "1M-RR zone file to first right answer",
+        [Figure("seconds", lambda r: r.first_answer_s, against={"NSD D13": 0.85, "Knot": 0.35})],
+    ),
+    "F4": ("memory after that load", [Figure("PSS MiB", lambda r: r.pss_mib, 0.75)]),
     "F5": (
         "cache hit UDP, 10k names",
         [
-            ("CPU us/q", lambda r: r.cpu_us, 0.80, False),
-            ("user us/q", lambda r: r.user_us, 0.35, False),
-            ("q/s", lambda r: r.rate, None, True),
+            Figure("CPU us/q", lambda r: r.cpu_us, 0.80),
+            Figure("user us/q", lambda r: r.user_us, 0.35),
+            Figure("q/s", lambda r: r.rate, more=True),
         ],
     ),
     "F6": (
         "hits at 20,000 q/s: latency",
         [
-            ("p99 us", lambda r: r.p99_us, 0.80, False),
-            ("p50 us", lambda r: r.p50_us, None, False),
-            ("p99.9 us", lambda r: r.p999_us, None, False),
+            Figure("p99 us", lambda r: r.p99_us, 0.80),
+            Figure("p50 us", lambda r: r.p50_us),
+            Figure("p99.9 us", lambda r: r.p999_us),
         ],
     ),
     "F8": (
         "hits at 20,000 q/s: CPU",
-        [("CPU us/q", lambda r: r.cpu_us, 1.00, False), ("user us/q", lambda r: r.user_us, None, False)],
+        [Figure("CPU us/q", lambda r: r.cpu_us, 1.00), Figure("user us/q", lambda r: r.user_us)],
     ),
     "F9": (
         "signed 100k-name zone, DO set",
-        [("q/s", lambda r: r.rate, 1.40, True), ("CPU us/q", lambda r: r.cpu_us, None, False)],
+        [Figure("q/s", lambda r: r.rate, 1.40, more=True), Figure("CPU us/q", lambda r: r.cpu_us)],
     ),
 }
 
@@ -213,38 +239,44 @@ ALONE = {
 }
 
 
+def judge(figure: Figure, medians: dict[str, float]) -> str:
+    """Return the ratios of namewise to the peers that count, each with its target."""
+    ours = medians.pop("namewise", 0.0)
+    if not ours or not any(medians.values()):
+        return ""
+    best = (max if figure.more else min)(medians, key=lambda name: medians[name])
+    verdict = ""
+    for peer, target in (figure.against or {best: figure.target}).items():
+        if not medians.get(peer):
+            continue
+        ratio = ours / medians[peer]
+        verdict += f"  ratio to {peer} {ratio:.2f}"
+        if target is not None:
+            met = ratio >= target if figure.more else ratio <= target
+            verdict += (
+                f" (target {'>=' if figure.more else '<='} {target:.2f}: {'met' if met else 'not met'})"
+            )
+    return verdict
+
+
 def table(row: str, runs: dict[str, list[dict[str, object]]], marks: list[str]) -> Iterable[str]:
     """Yield the lines of one row's table."""
     title, figures = ROWS[row]
     measured = {name: kept([Run(**run) for run in some]) for name, some in runs.items()}  # type: ignore[arg-type]
     yield f"{row}  {title}{'  [' + '; '.join(marks) + ']' if marks else ''}"
-    for variant in sorted({name.partition(" NSEC")[1] + name.partition(" NSEC")[2] for name in measured}):
-        group = {
-            name.removesuffix(variant): some
-            for name, some in measured.items()
-            if name.endswith(variant or name)
-        }
-        if variant:
-            yield f"   {variant.strip()}"
-        for label, figure, target, more in figures:
-            values = {name: [figure(run) for run in some] for name, some in group.items()}
-            medians = {name: statistics.median(some) for name, some in values.items()}
-            peers = {name: value for name, value in medians.items() if name != "namewise"}
+    labels = {name: name.partition(" [")[2].rstrip("]") for name in measured}
+    for label in sorted(set(labels.values())):
+        group = {name.partition(" [")[0]: measured[name] for name in measured if labels[name] == label}
+        if label:
+            yield f"   {label}"
+        for figure in figures:
+            values = {name: [figure.read(run) for run in some] for name, some in group.items()}
             shown = "  ".join(
-                f"{name} {medians[name]:,.2f} ({min(some):,.2f}-{max(some):,.2f})"
+                f"{name} {statistics.median(some):,.2f} ({min(some):,.2f}-{max(some):,.2f})"
                 for name, some in values.items()
             )
-            verdict = ""
-            if peers and medians.get("namewise"):
-                best = max(peers, key=lambda n: peers[n]) if more else min(peers, key=lambda n: peers[n])
-                ratio = medians["namewise"] / peers[best] if peers[best] else 0.0
-                verdict = f"  ratio to {best} {ratio:.2f}"
-                if target is not None:
-                    met = ratio >= target if more else ratio <= target
-                    verdict += (
-                        f" (target {'>=' if more else '<='} {target:.2f}: {'met' if met else 'not met'})"
-                    )
-            yield f"   {label:10} {shown}{verdict}"
+            verdict = judge(figure, {name: statistics.median(some) for name, some in values.items()})
+            yield f"   {figure.label:10} {shown}{verdict}"
     lost = {
         name: sum(run.lost for run in some)
         for name, some in measured.items()
