@@ -4,13 +4,14 @@
     answer = namewise.resolve("example.com", "AAAA")
     print(answer.ttl, [str(address) for address in answer])
 
-`await namewise.aio.resolve(...)` is the same for asyncio; `namewise.query()` is one question to one server.
+`namewise.aio` is the same for asyncio, `namewise.query()` one question to one server, `namewise.Server` a server.
 """
 
 from importlib import import_module
 
 TYPE_CHECKING = False  # as typing has it; to import typing costs more than all the rest here
 if TYPE_CHECKING:
+    from .control.server import Server
     from .engine import Message, Name, Rdata, RRset, Zone
     from .engine.errors import NXDOMAIN, NamewiseError, NoAnswer, ResolutionError, ServersFailed, Timeout
     from .stub import Answer, query, resolve
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 _HOME = {
     "stub": ("Answer", "query", "resolve"),
     "engine": ("Message", "Name", "RRset", "Rdata", "Zone"),
+    "control.server": ("Server",),
     "engine.errors": ("NXDOMAIN", "NamewiseError", "NoAnswer", "ResolutionError", "ServersFailed", "Timeout"),
 }
 __all__ = [  # noqa: RUF022 - most wanted first
-    "resolve", "query", "aio", "Answer", "Message", "Name", "RRset", "Rdata", "Zone",
+    "resolve", "query", "aio", "Answer", "Server", "Message", "Name", "RRset", "Rdata", "Zone",
     "NamewiseError", "ResolutionError", "NXDOMAIN", "NoAnswer", "ServersFailed", "Timeout",
 ]  # fmt: skip
 

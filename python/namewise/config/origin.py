@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Path = tuple[str | int, ...]
 """Path of a value: `("listen", 0, "port")`."""
 
-Kind = Literal["default", "file", "environment", "flag"]
+Kind = Literal["default", "file", "environment", "flag", "program"]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The place that set a value: a file with line and column, a variable, a flag, or nobody (default)."""
+    """The place that set a value: a file with line and column, a variable, a flag, an argument of a Python program,
+    or nobody (default)."""
 
     kind: Kind
     where: str = ""
@@ -43,6 +45,21 @@ class Overlay:
     def set(self, path: Path, value: Any, origin: Origin) -> None:
         """Lay *value* over *path*; the last one laid wins."""
         self.values.append((path, value, origin))
+
+    @classmethod
+    def of(cls, tables: Mapping[str, Any], origin: Origin) -> Overlay:
+        """Return the tables of a configuration as settings, all from *origin*."""
+        made = cls()
+        for table, content in tables.items():
+            if isinstance(content, Mapping) and content:
+                for key, value in content.items():
+                    made.set((table, key), value, origin)
+            elif isinstance(content, (list, tuple)):
+                for item in content:
+                    made.set((table,), item, origin)
+            else:
+                made.set((table,), content, origin)
+        return made
 
 
 def dotted(path: Path) -> str:

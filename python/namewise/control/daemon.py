@@ -13,21 +13,18 @@ import asyncio
 import os
 import signal
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from namewise.backends.file import FileSource
-from namewise.compile import plan_bytes, read_inputs
-from namewise.config import diff
 from namewise.config.paths import private_folder
 from namewise.config.values import Endpoint
+from namewise.control.candidate import build
 from namewise.control.channel import Channel
 from namewise.control.client import ControlError
 from namewise.control.descriptors import raise_limit, shortage
 from namewise.control.requests import Requests
 from namewise.control.sockets import Sockets, descriptors, inherited
-from namewise.engine import Engine, Message, Snapshot, make_query
-from namewise.engine.errors import NamewiseError, PlanError
+from namewise.engine import Engine, Message
+from namewise.engine.errors import NamewiseError
 from namewise.zones.registry import Registry
 
 if TYPE_CHECKING:
@@ -35,29 +32,10 @@ if TYPE_CHECKING:
 
     from namewise.compile.inputs import Inputs
     from namewise.config import Config, Loaded
+    from namewise.control.candidate import Candidate
     from namewise.control.log import Log
     from namewise.control.notify import Notifier
     from namewise.control.sockets import Key, Listening
-    from namewise.zones.registry import Refreshed
-
-PROBES = 100
-"""Zones whose SOA a new snapshot is asked for before it is published."""
-
-
-class ProbeError(NamewiseError):
-    """A new snapshot gave a wrong answer about one of its own zones, and was not published."""
-
-    code = "PROBE"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """What would be served next."""
-
-    loaded: Loaded
-    inputs: Inputs
-    zones: Refreshed
-    snapshot: Snapshot
 
 
 class Daemon:
@@ -173,10 +151,7 @@ class Daemon:
             text = f"reload failed, the former configuration stays in force:\n{error}"
             self.log.event("error", "reload-failed", text, code=error.code)
             raise
-        changes = [str(change) for change in diff(self.config, config)]
-        zones = candidate.zones
-        for word, names in (("+", zones.added), ("~", zones.changed), ("-", zones.removed)):
-            changes += [f"{word} zone {name}{_serials(self.registry, zones, name)}" for name in names]
+        changes = candidate.changes(self.config, self.registry)
         try:
             self._publish(candidate, prepared)
         except BaseException:
@@ -188,17 +163,7 @@ class Daemon:
         return {"generation": self.generation, "changes": changes}
 
     def _candidate(self) -> Candidate:
-        """Read and build what the configuration says now. Touches nothing that is being served."""
-        loaded = self.load()
-        config = loaded.config
-        inputs = read_inputs(config)
-        zones = self.registry.refresh(FileSource(zone.name, zone.file) for zone in config.zone)
-        try:
-            snapshot = Snapshot.build(plan_bytes(config, inputs), zones.zones())
-        except PlanError as error:
-            raise _located(error, loaded) from error
-        _probe(snapshot, zones)
-        return Candidate(loaded, inputs, zones, snapshot)
+        return build(self.load(), self.registry)
 
     def _publish(self, candidate: Candidate, prepared: dict[Key, Listening]) -> None:
         self.generation = self.engine.publish(candidate.snapshot, descriptors(prepared))
@@ -303,29 +268,3 @@ def _make_state(folder: str) -> None:
         raise ControlError(
             f"{folder}: {error.strerror or error}", "Name another with --state.", "STATE"
         ) from None
-
-
-def _probe(snapshot: Snapshot, zones: Refreshed) -> None:
-    """Ask *snapshot* for the SOA of its zones, as a client on this machine would; raise `ProbeError`."""
-    for name in list(zones.entries)[:PROBES]:
-        query = make_query(name, "SOA", flags="")
-        reply = snapshot.answer(query.wire, "127.0.0.1", "tcp")
-        message = Message.parse(reply) if reply else None
-        refused = message is not None and message.rcode == "REFUSED"  # by an access list that leaves us out
-        if message is None or not (refused or (message.authoritative and message.rcode == "NOERROR")):
-            said = message.rcode if message is not None else "nothing"
-            raise ProbeError(f"the new snapshot answers {said} to {name} SOA")
-
-
-def _serials(registry: Registry, zones: Refreshed, name: str) -> str:
-    old, new = registry.entries.get(name), zones.entries.get(name)
-    if old is None or new is None:
-        return "" if new is None else f" serial {new.zone.serial}"
-    return f" serial {old.zone.serial} -> {new.zone.serial}"
-
-
-def _located(error: PlanError, loaded: Loaded) -> NamewiseError:
-    """Return *error*, which speaks of the plan, with the files that the plan was made from."""
-    where = ", ".join(loaded.files) or "the command line"
-    faults = "\n".join(f"  {fault.path}: {fault.message}" for fault in error.faults)
-    return NamewiseError(f"the configuration from {where} cannot be served:\n{faults}", code="BAD_PLAN")

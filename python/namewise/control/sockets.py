@@ -153,10 +153,18 @@ def _inherit(fd: int, count: int) -> socket.socket:
             f"LISTEN_FDS is {count}, but descriptor {fd} {reason}", hint, "ACTIVATION"
         ) from None
     os.set_inheritable(fd, False)
+    try:
+        return fit(one)
+    except ListenError:
+        one.close()
+        raise
+
+
+def fit(one: socket.socket) -> socket.socket:
+    """Return *one*, which was handed over, if it is a socket that takes questions, or raise `ListenError`."""
     wrong, hint = _unfit(one)
     if wrong:
-        one.close()
-        raise ListenError(f"descriptor {fd}, which was handed over, is {wrong}", hint, "ACTIVATION")
+        raise ListenError(f"descriptor {one.fileno()}, which was handed over, is {wrong}", hint, "ACTIVATION")
     return one
 
 
