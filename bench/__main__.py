@@ -1,9 +1,8 @@
 """`make bench`: namewise and the installed peers side by side, as ratios of one run.
 
 Absolute figures drift by a fifth between runs on a shared machine; only ratios taken side by side count, and
-differences under
-10 % count for nothing. Servers take turns round by round; the runs with the most steal are dropped; medians
-are printed.
+differences under 10 % count for nothing. Servers take turns round by round; the runs with the most steal
+are dropped; medians are printed.
 
     python -m bench [--row F1]... [--full] [--fresh] [--json FILE]
 
