@@ -6,8 +6,10 @@
 //!
 //! FILE holds queries in wire form, each behind its length (two octets, as over TCP). They are asked in random order. With
 //! `--outstanding` a query follows each answer (closed loop: what is the most that the server can do?); with `--rate`
-//! queries leave on time whatever comes back (open loop: how long does an answer take at that load?).
-//! A query that is not answered within a second is lost. The result is one line of JSON on standard output: queries sent,
+//! queries leave on time whatever comes back (open loop: how long does an answer take at that load?). A generator that was
+//! kept from running for more than a millisecond leaves out what it missed, and counts it as skipped: sent in a burst,
+//! it would be another load than the one asked for, and its delay the generator's own.
+//! A query that is not answered within a second is lost. The result is one line of JSON on standard output: queries sent, skipped,
 //! answered, lost, per rcode and truncated, seconds, and for latencies the percentiles in microseconds.
 //!
 //! Ids are the numbers of the slots in flight, so that matching an answer is one look-up; the question is
@@ -21,6 +23,8 @@ use std::time::{Duration, Instant};
 const BATCH: usize = 64;
 const BUFFER: usize = 4096;
 const LOST_AFTER: Duration = Duration::from_secs(1);
+/// Seconds that the generator may be late without leaving queries out.
+const LATE: f64 = 0.001;
 
 struct Options {
     server: SocketAddr,
@@ -82,6 +86,7 @@ struct Outcome {
     answered: u64,
     lost: u64,
     stray: u64,
+    skipped: u64,
     truncated: u64,
     octets: u64,
     rcodes: [u64; 16],
@@ -265,7 +270,12 @@ impl Load {
                 None => while self.free.len() >= 16.min(self.flights.len()) && self.send(BATCH) == BATCH {},
                 Some(rate) => {
                     let due = (now.duration_since(start).as_secs_f64() * rate) as u64;
-                    self.send(due.saturating_sub(self.result.sent) as usize);
+                    let mut behind = due.saturating_sub(self.result.sent + self.result.skipped);
+                    if behind as f64 > (rate * LATE).max(1.0) {
+                        self.result.skipped += behind - 1;
+                        behind = 1;
+                    }
+                    self.send(behind as usize);
                 }
             }
             self.receive();
@@ -310,12 +320,13 @@ fn main() {
     let rcodes: Vec<String> =
         (0..16).filter(|&i| result.rcodes[i] > 0).map(|i| format!("\"{i}\":{}", result.rcodes[i])).collect();
     println!(
-        "{{\"sent\":{},\"answered\":{},\"lost\":{},\"stray\":{},\"truncated\":{},\"octets\":{},\"seconds\":{seconds:.4},\
+        "{{\"sent\":{},\"answered\":{},\"lost\":{},\"stray\":{},\"skipped\":{},\"truncated\":{},\"octets\":{},\"seconds\":{seconds:.4},\
          \"rcodes\":{{{}}},\"p50_us\":{:.1},\"p99_us\":{:.1},\"p999_us\":{:.1}}}",
         result.sent,
         result.answered,
         result.lost,
         result.stray,
+        result.skipped,
         result.truncated,
         result.octets,
         rcodes.join(","),
