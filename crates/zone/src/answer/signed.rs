@@ -129,12 +129,12 @@ fn convince(zone: &Zone, qname: &Name, qtype: RrType) -> Result<(), TestCaseErro
     }
 
     // PROOFS: about the name at the end of the chain of aliases.
-    while let Some(alias) =
-        of(Section::Answer, RrType::CNAME).find(|record| record.owner == end && qtype != RrType::CNAME)
-    {
-        end = Name::from_wire(&alias.rdata).expect("a CNAME is a name");
-        if end == *qname {
-            break;
+    // One that comes round to itself has no end; as many links as there are records are enough for any other.
+    for _ in 0..found.len() {
+        let alias = of(Section::Answer, RrType::CNAME).find(|record| record.owner == end);
+        match alias.filter(|_| qtype != RrType::CNAME) {
+            Some(alias) => end = Name::from_wire(&alias.rdata).expect("a CNAME is a name"),
+            None => break,
         }
     }
     match outcome.kind {
