@@ -84,8 +84,8 @@ impl SvcKey {
         if digits.len() > 1 && digits[0] == b'0' {
             return None;
         }
-        // 65535 is reserved as "Invalid key" (RFC 9460 §14.3.2).
-        u16::try_from(number(digits)?).ok().filter(|&key| key != u16::MAX).map(Self)
+        // 65535 too, which is reserved as "Invalid key" (RFC 9460 §14.3.2): what a record carries its text must carry.
+        u16::try_from(number(digits)?).ok().map(Self)
     }
 
     fn push(self, out: &mut String) {

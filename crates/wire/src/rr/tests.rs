@@ -267,6 +267,7 @@ fn service_parameters_agree_with_registry() {
         }
     }
     assert_eq!(SvcKey(11).mnemonic(), None, "a key of the code is missing in the registry");
-    assert_eq!(SvcKey::from_name(b"key65535"), None);
+    assert_eq!(SvcKey::from_name(b"key65535"), Some(SvcKey(u16::MAX)));
+    assert_eq!(SvcKey::from_name(b"key65536"), None);
     assert_eq!(SvcKey::from_name(b"key007"), None);
 }
