@@ -15,6 +15,15 @@ fn body(record: &Record<'_>) -> Body {
     (record.owner(), record.rtype, record.class.0, record.ttl, rdata)
 }
 
+/// The record as far as a message that is written again must carry it: a name that is compressed takes the case of the one
+/// it points at (RFC 4343 §4.1).
+fn meaning(record: Record<'_>) -> Body {
+    let (owner, rtype, class, ttl, rdata) = body(&record);
+    let mut canonical = Vec::new();
+    rr::canonical(rtype, &rdata, &mut canonical);
+    (owner, rtype, class, ttl, canonical)
+}
+
 fuzz_target!(|bytes: &[u8]| {
     let Ok(message) = Message::parse(bytes) else { return };
     let sections = [Section::Answer, Section::Authority, Section::Additional];
@@ -48,6 +57,6 @@ fuzz_target!(|bytes: &[u8]| {
     let again = Message::parse(&buffer[..length]).expect("what the writer makes is a message");
     assert!(message.questions().eq(again.questions()));
     for section in sections {
-        assert!(message.records(section).map(|r| body(&r)).eq(again.records(section).map(|r| body(&r))));
+        assert!(message.records(section).map(meaning).eq(again.records(section).map(meaning)));
     }
 });
