@@ -208,8 +208,10 @@ def bind_cache(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
   directory "{folder}"; pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key";
   listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
   recursion yes; dnssec-validation no; empty-zones-enable no;
-}}; controls {{ }}; zone "{zone.origin}" {{ type forward; forward only; forwarders {{ 127.0.0.1 port
-{upstream}; }}; }}; """,
+}};
+controls {{ }};
+zone "{zone.origin}" {{ type forward; forward only; forwarders {{ 127.0.0.1 port {upstream}; }}; }};
+""",
     )
     return ["named", "-n", "1", "-f", "-c", str(config)]
 
@@ -218,8 +220,10 @@ def knot_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[st
     config = _write(
         folder / "kresd.conf",
         f"""net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})
-trust_anchors.remove('.') cache.size = 200 * MB
-policy.add(policy.suffix(policy.STUB('127.0.0.1@{upstream}'), {{todname('{zone.origin}')}})) """,
+trust_anchors.remove('.')
+cache.size = 200 * MB
+policy.add(policy.suffix(policy.STUB('127.0.0.1@{upstream}'), {{todname('{zone.origin}')}}))
+""",
     )
     return ["kresd", "-n", "-c", str(config), str(folder)]
 
