@@ -17,12 +17,11 @@ use crate::classify::{Finding, Reply, flatten};
 use crate::config::{Forward, ForwardMode};
 use crate::flight::Boarding;
 use crate::join::until;
-use crate::resolve::{Failure, Task};
-use crate::resolver::Core;
 use crate::scrub::{Scrubber, Signed, substitute, synthesise, target_of};
 use crate::select::ServerList;
 use crate::special;
-use crate::trace::{Action, Basis, CacheState, Draft, Layer, Reason, Step, Trace};
+use crate::task::{Core, Failure, Primed, Task};
+use crate::trace::{Action, Basis, CacheState, Draft, Layer, Reason, Trace};
 use crate::world::{Micros, SECOND, World};
 
 /// The port that name servers listen on.
@@ -39,9 +38,6 @@ pub(crate) enum Local {
     /// Not even the root servers are known yet.
     Unprimed,
 }
-
-/// What priming yields: the root's delegation and the steps that led to it, which began at the time given.
-pub(crate) type Primed = (Option<Arc<Delegation>>, Arc<[Step]>, Micros);
 
 impl<W: World> Task<'_, W> {
     /// Step 1 and 2: look for *name* and *rtype* here, else for the servers to ask.
@@ -134,7 +130,7 @@ impl<W: World> Task<'_, W> {
                 if let Lookup::Hit { found: Found::Rrset(sets), age_s, left_s } =
                     core.cache.get(at, RrType::DNAME, now)
                     && let Some(dname) = sets.first()
-                    && let Some(target) = substitute(name.as_ref(), dname).map_err(Failure::unusable)?
+                    && let Some(target) = substitute(name.as_ref(), dname).map_err(Failure::from)?
                 {
                     let link = synthesise(name.as_ref(), dname, target.as_ref());
                     let target = target.to_name();

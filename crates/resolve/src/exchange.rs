@@ -11,21 +11,19 @@
 //! Every rung counts against `Budget::max_queries_per_server`, so that a server which answers each question with another
 //! excuse is left behind. The message id is fresh and random for each; the source port is the world's business.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use nw_cache::{EdnsSupport, Rank};
 use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::header::{Flags, Header};
 use nw_wire::message::Message;
-use nw_wire::name::{Name, NameRef};
+use nw_wire::name::NameRef;
 
 use crate::classify::{Asked, Reply, classify};
 use crate::flight::Boarding;
 use crate::join::until;
-use crate::resolve::{Failure, Task};
-use crate::resolver::Core;
 use crate::select::ServerList;
+use crate::task::{Core, Failure, Sent, Task};
 use crate::trace::{Basis, Reason, Trace};
 use crate::world::{ExchangeError, Micros, Via, World};
 
@@ -174,17 +172,6 @@ impl<W: World> Task<'_, W> {
             ExchangeError::NoRoute | ExchangeError::Local => list.spend(at),
         }
     }
-}
-
-/// A question that is under way to a server.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Sent {
-    server: SocketAddr,
-    via: Via,
-    name: Name,
-    rtype: RrType,
-    edns: bool,
-    recursive: bool,
 }
 
 impl<W: World> Core<W> {

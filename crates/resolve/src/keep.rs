@@ -11,10 +11,9 @@ use nw_wire::writer::Writer;
 
 use crate::classify::Absence;
 use crate::resolution::{ClientQuestion, Resolution};
-use crate::resolve::Task;
-use crate::resolver::Core;
 use crate::scrub::{Chain, Referral, Signed};
 use crate::select::ServerList;
+use crate::task::{Core, Task};
 use crate::world::{Micros, SECOND, World};
 
 /// The longest answer that is kept as a whole, octets.

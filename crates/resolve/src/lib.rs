@@ -36,6 +36,7 @@ mod scrub;
 mod select;
 mod special;
 pub mod steps;
+mod task;
 #[cfg(test)]
 mod tests;
 pub mod trace;

@@ -11,117 +11,26 @@
 //!             d. it fails or makes no sense: leave this server, go to 3
 //! ```
 //!
-//! The work for one client question is a [`Task`]: one meter against one budget, however often it goes in circles. A lookup
-//! that another lookup waits for gets a [`Frame`] below it; a name that waits for itself is found there.
+//! Each client question is one [`Task`] (see `task.rs`). A lookup that another lookup waits for gets a [`Frame`] below it.
 //!
 //! RFCs: 1034 §5.3.3, 1035 §7, 2181 §5.4.1, 2308, 5452, 6672, 6761, 8020, 8109, 8914, 9156, 9520.
 //!
 //! *Limitations*: answers are not validated (see `validate.rs`); nothing is fetched ahead of its expiry.
 
-use std::rc::Rc;
-
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::name::{Name, NameRef};
-use nw_wire::rrset::Rrset;
 
-use crate::budget::{Limit, Meter};
+use crate::budget::Limit;
 use crate::classify::{Finding, Reply};
 use crate::cut::Local;
 use crate::exchange::Replied;
 use crate::join::Boxed;
 use crate::minimise::Minimiser;
-use crate::resolver::Core;
 use crate::scrub::Unusable;
 use crate::select::ServerList;
+use crate::task::{Answer, Failure, Frame, Task};
 use crate::trace::{Reason, Trace};
 use crate::world::{Micros, World};
-
-/// The work for one client question.
-pub(crate) struct Task<'t, W: World> {
-    pub(crate) core: &'t Rc<Core<W>>,
-    pub(crate) meter: Meter,
-}
-
-/// One lookup among those that wait for each other.
-pub(crate) struct Frame<'f> {
-    name: NameRef<'f>,
-    rtype: RrType,
-    above: Option<&'f Frame<'f>>,
-    pub(crate) depth: u32,
-}
-
-impl<'f> Frame<'f> {
-    /// The frame of the lookup that a client waits for.
-    pub(crate) fn top(name: NameRef<'f>, rtype: RrType) -> Frame<'f> {
-        Frame { name, rtype, above: None, depth: 0 }
-    }
-
-    /// The frame of a lookup of *name* that this one waits for, at most *most* deep.
-    pub(crate) fn below(&'f self, name: NameRef<'f>, rtype: RrType, most: u32) -> Result<Frame<'f>, Failure> {
-        let mut above = Some(self);
-        while let Some(frame) = above {
-            if frame.name == name && frame.rtype == rtype {
-                return Err(Failure { lasting: false, ..Failure::because(Reason::Cycle) });
-            }
-            above = frame.above;
-        }
-        if self.depth >= most {
-            return Err(Failure::limit(Limit::Depth));
-        }
-        Ok(Frame { name, rtype, above: Some(self), depth: self.depth + 1 })
-    }
-}
-
-/// What a lookup found: data or its absence, behind any aliases.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) rcode: Rcode,
-    pub(crate) sets: Vec<Rrset>,
-    pub(crate) authority: Vec<Rrset>,
-}
-
-/// Why a lookup found nothing.
-#[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    pub(crate) reason: Reason,
-    pub(crate) rcode: Rcode,
-    pub(crate) ede: Vec<(Ede, String)>,
-    /// Whether it would fail for others, too, and not just within this task.
-    pub(crate) lasting: bool,
-}
-
-impl Failure {
-    pub(crate) fn because(reason: Reason) -> Failure {
-        let ede = match reason {
-            Reason::NoReachableAuthority | Reason::NoServers | Reason::Cycle => Ede::NO_REACHABLE_AUTHORITY,
-            Reason::NoHints => Ede::NOT_READY,
-            Reason::Unusable | Reason::Malformed | Reason::NameTooLong => Ede::INVALID_DATA,
-            _ => Ede::OTHER,
-        };
-        let text = reason.to_string();
-        Failure { reason, rcode: Rcode::SERVFAIL, ede: vec![(ede, text)], lasting: true }
-    }
-
-    pub(crate) fn limit(limit: Limit) -> Failure {
-        Failure { lasting: false, ..Failure::because(Reason::LimitReached { limit }) }
-    }
-
-    pub(crate) fn cached(ede: Ede) -> Failure {
-        let mut failure = Failure { lasting: false, ..Failure::because(Reason::CachedFailure) };
-        failure.ede = vec![(Ede::CACHED_ERROR, failure.reason.to_string()), (ede, String::new())];
-        failure
-    }
-
-    pub(crate) fn unusable(unusable: Unusable) -> Failure {
-        match unusable {
-            // RFC 6672 §2.2: the response code is YXDOMAIN.
-            Unusable::NameTooLong => {
-                Failure { rcode: Rcode::YXDOMAIN, ..Failure::because(Reason::NameTooLong) }
-            }
-            _ => Failure::because(Reason::Unusable),
-        }
-    }
-}
 
 impl<W: World> Task<'_, W> {
     /// Find *name* and *rtype*. `frame`: the lookup's own, for what it will wait for.
@@ -247,7 +156,7 @@ impl<W: World> Task<'_, W> {
                         authority,
                     });
                 }
-                Reply::Unusable(unusable @ Unusable::NameTooLong) => return Err(Failure::unusable(unusable)),
+                Reply::Unusable(unusable @ Unusable::NameTooLong) => return Err(unusable.into()),
                 Reply::Lame(_) => {
                     core.cache.servers().lame(servers.address(at), servers.zone.as_ref(), now);
                     servers.set_back(at, Ede::NO_REACHABLE_AUTHORITY, "is lame");

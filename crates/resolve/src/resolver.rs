@@ -1,6 +1,5 @@
 //! The resolver as its callers see it: a question in, a resolution out, identical questions joined.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,15 +10,13 @@ use nw_wire::writer::Writer;
 
 use crate::budget::{Limit, Meter};
 use crate::config::ResolverConfig;
-use crate::cut::Primed;
-use crate::exchange::Sent;
-use crate::flight::{Boarding, Flights};
+use crate::flight::Boarding;
 use crate::join::until;
 use crate::resolution::{ClientQuestion, Resolution};
-use crate::resolve::{Answer, Failure, Frame, Task};
+use crate::task::{Answer, Core, Failure, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace, Validation};
 use crate::validate;
-use crate::world::{ExchangeError, Micros, World};
+use crate::world::{Micros, World};
 
 /// Answers questions by recursion. One per worker thread; the cache behind it is shared.
 pub struct Resolver<W: World> {
@@ -32,31 +29,10 @@ impl<W: World> Clone for Resolver<W> {
     }
 }
 
-/// What all tasks of a resolver share.
-pub(crate) struct Core<W: World> {
-    pub(crate) world: Rc<W>,
-    pub(crate) cache: Arc<Cache>,
-    pub(crate) config: Arc<ResolverConfig>,
-    pub(crate) priming: Flights<(), Primed>,
-    pub(crate) unprimed_until: Cell<Micros>,
-    /// Questions under way to servers.
-    pub(crate) exchanges: Flights<Sent, Result<Rc<[u8]>, ExchangeError>>,
-    /// Client questions under way.
-    flights: Flights<ClientQuestion, Rc<Resolution>>,
-}
-
 impl<W: World> Resolver<W> {
     /// A resolver in *world* that keeps what it learns in *cache*.
     pub fn new(world: Rc<W>, cache: Arc<Cache>, config: Arc<ResolverConfig>) -> Resolver<W> {
-        let core = Core {
-            world,
-            cache,
-            config,
-            priming: Flights::new(),
-            unprimed_until: Cell::new(0),
-            exchanges: Flights::new(),
-            flights: Flights::new(),
-        };
+        let core = Core::new(world, cache, config);
         Resolver { core: Rc::new(core) }
     }
 
@@ -142,11 +118,6 @@ fn refusal(question: &ClientQuestion) -> Option<(Rcode, Ede)> {
 }
 
 impl<W: World> Core<W> {
-    /// When the question that *trace* explains is given up.
-    fn deadline(&self, trace: &Trace) -> Micros {
-        trace.started().saturating_add(self.config.budget.wall_clock)
-    }
-
     /// The work for *question*, done once for all who asked it.
     async fn work(self: &Rc<Self>, question: &ClientQuestion, trace: &Trace) -> Resolution {
         let task = Task { core: self, meter: Meter::until(self.deadline(trace)) };

@@ -15,12 +15,14 @@
 
 use std::net::IpAddr;
 
-use nw_wire::code::{Class, RrType};
+use nw_wire::code::{Class, Rcode, RrType};
 use nw_wire::message::{Message, Record};
 use nw_wire::name::{Name, NameBuf, NameRef};
 use nw_wire::rrset::Rrset;
 
 use crate::budget::Budget;
+use crate::task::Failure;
+use crate::trace::Reason;
 use nw_cache::NameServer;
 
 /// An RRset and what signs it.
@@ -52,6 +54,18 @@ pub(crate) enum Unusable {
     NameTooLong,
     /// More links than one answer may have.
     TooManyLinks,
+}
+
+impl From<Unusable> for Failure {
+    fn from(unusable: Unusable) -> Failure {
+        match unusable {
+            // RFC 6672 §2.2: the response code is YXDOMAIN.
+            Unusable::NameTooLong => {
+                Failure { rcode: Rcode::YXDOMAIN, ..Failure::because(Reason::NameTooLong) }
+            }
+            _ => Failure::because(Reason::Unusable),
+        }
+    }
 }
 
 /// The answer section of a reply, as far as the server may speak.

@@ -17,8 +17,7 @@ use nw_wire::rrset::Rrset;
 use crate::budget::Limit;
 use crate::config::{Forward, ForwardMode};
 use crate::join::{Boxed, first_of};
-use crate::resolve::{Answer, Failure, Frame, Task};
-use crate::resolver::Core;
+use crate::task::{Answer, Core, Failure, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace};
 use crate::world::{Micros, Via, World};
 

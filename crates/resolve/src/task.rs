@@ -1,0 +1,154 @@
+//! The state of one client question, and what all questions of a resolver share.
+//!
+//! Every step of the algorithm takes a [`Task`] and imports this file; this file imports no step.
+//!
+//! ```text
+//! Core   one per resolver: world, cache, configuration, work under way
+//! Task   one per client question: its meter against the budget
+//! Frame  one per lookup of the question: which lookups wait for it
+//! Answer, Failure   how a lookup ends
+//! ```
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use nw_cache::{Cache, Delegation};
+use nw_wire::code::{Ede, Rcode, RrType};
+use nw_wire::name::{Name, NameRef};
+use nw_wire::rrset::Rrset;
+
+use crate::budget::{Limit, Meter};
+use crate::config::ResolverConfig;
+use crate::flight::Flights;
+use crate::resolution::{ClientQuestion, Resolution};
+use crate::trace::{Reason, Step, Trace};
+use crate::world::{ExchangeError, Micros, Via, World};
+
+/// What all tasks of a resolver share.
+pub(crate) struct Core<W: World> {
+    pub(crate) world: Rc<W>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) config: Arc<ResolverConfig>,
+    /// The search for the root servers, if it is under way.
+    pub(crate) priming: Flights<(), Primed>,
+    /// The time until which the hints are used without a new attempt to prime.
+    pub(crate) unprimed_until: Cell<Micros>,
+    /// Questions under way to servers.
+    pub(crate) exchanges: Flights<Sent, Result<Rc<[u8]>, ExchangeError>>,
+    /// Client questions under way.
+    pub(crate) flights: Flights<ClientQuestion, Rc<Resolution>>,
+}
+
+/// The result of priming: the root's delegation, the steps that led to it, and when they began.
+pub(crate) type Primed = (Option<Arc<Delegation>>, Arc<[Step]>, Micros);
+
+/// A question that is under way to a server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Sent {
+    pub(crate) server: SocketAddr,
+    pub(crate) via: Via,
+    pub(crate) name: Name,
+    pub(crate) rtype: RrType,
+    pub(crate) edns: bool,
+    pub(crate) recursive: bool,
+}
+
+impl<W: World> Core<W> {
+    pub(crate) fn new(world: Rc<W>, cache: Arc<Cache>, config: Arc<ResolverConfig>) -> Core<W> {
+        Core {
+            world,
+            cache,
+            config,
+            priming: Flights::new(),
+            unprimed_until: Cell::new(0),
+            exchanges: Flights::new(),
+            flights: Flights::new(),
+        }
+    }
+
+    /// The time at which the question that *trace* explains fails if it has no answer by then.
+    pub(crate) fn deadline(&self, trace: &Trace) -> Micros {
+        trace.started().saturating_add(self.config.budget.wall_clock)
+    }
+}
+
+/// The work for one client question: one meter against one budget, however many aliases and lookups it takes.
+pub(crate) struct Task<'t, W: World> {
+    pub(crate) core: &'t Rc<Core<W>>,
+    pub(crate) meter: Meter,
+}
+
+/// One lookup of a task. A lookup that another lookup waits for has a frame below that one's, so that a name which waits
+/// for itself is found.
+pub(crate) struct Frame<'f> {
+    name: NameRef<'f>,
+    rtype: RrType,
+    above: Option<&'f Frame<'f>>,
+    /// Lookups above this one.
+    pub(crate) depth: u32,
+}
+
+impl<'f> Frame<'f> {
+    /// The frame of the lookup that the client waits for.
+    pub(crate) fn top(name: NameRef<'f>, rtype: RrType) -> Frame<'f> {
+        Frame { name, rtype, above: None, depth: 0 }
+    }
+
+    /// The frame of a lookup of *name* that this one waits for, at most *most* deep.
+    pub(crate) fn below(&'f self, name: NameRef<'f>, rtype: RrType, most: u32) -> Result<Frame<'f>, Failure> {
+        let mut above = Some(self);
+        while let Some(frame) = above {
+            if frame.name == name && frame.rtype == rtype {
+                return Err(Failure { lasting: false, ..Failure::because(Reason::Cycle) });
+            }
+            above = frame.above;
+        }
+        if self.depth >= most {
+            return Err(Failure::limit(Limit::Depth));
+        }
+        Ok(Frame { name, rtype, above: Some(self), depth: self.depth + 1 })
+    }
+}
+
+/// The result of a lookup: data or its absence, behind any aliases.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) rcode: Rcode,
+    pub(crate) sets: Vec<Rrset>,
+    pub(crate) authority: Vec<Rrset>,
+}
+
+/// Why a lookup has no result.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) reason: Reason,
+    pub(crate) rcode: Rcode,
+    pub(crate) ede: Vec<(Ede, String)>,
+    /// Whether the same lookup would fail in another task, too.
+    pub(crate) lasting: bool,
+}
+
+impl Failure {
+    pub(crate) fn because(reason: Reason) -> Failure {
+        let ede = match reason {
+            Reason::NoReachableAuthority | Reason::NoServers | Reason::Cycle => Ede::NO_REACHABLE_AUTHORITY,
+            Reason::NoHints => Ede::NOT_READY,
+            Reason::Unusable | Reason::Malformed | Reason::NameTooLong => Ede::INVALID_DATA,
+            _ => Ede::OTHER,
+        };
+        let text = reason.to_string();
+        Failure { reason, rcode: Rcode::SERVFAIL, ede: vec![(ede, text)], lasting: true }
+    }
+
+    pub(crate) fn limit(limit: Limit) -> Failure {
+        Failure { lasting: false, ..Failure::because(Reason::LimitReached { limit }) }
+    }
+
+    pub(crate) fn cached(ede: Ede) -> Failure {
+        let mut failure = Failure { lasting: false, ..Failure::because(Reason::CachedFailure) };
+        failure.ede = vec![(Ede::CACHED_ERROR, failure.reason.to_string()), (ede, String::new())];
+        failure
+    }
+}
