@@ -131,10 +131,7 @@ fn connections_are_bounded_per_client_and_over_all() {
         assert_eq!(one_more.read(&mut [0]).unwrap_or(0), 0, "closed at once");
         assert_eq!((counter(&engine, "tcp.open"), counter(&engine, "tcp.rejected")), (3, 1));
         open.clear();
-        // The places are free as soon as the worker has seen the ends.
-        while counter(&engine, "tcp.open") > 0 {
-            std::thread::yield_now();
-        }
+        wait_until("the worker has seen that the connections ended", || counter(&engine, "tcp.open") == 0);
         let mut again = connect(address);
         send_frame(&mut again, &question(7, "www.example.com."));
         assert_eq!(outcome(&read_frame(&mut again)).1, 1);
@@ -159,9 +156,7 @@ fn idle_and_never_reading_connections_are_closed() {
         frames.extend_from_slice(&packet);
     }
     while greedy.write_all(&frames).is_ok() {}
-    while counter(&engine, "tcp.open") > 0 {
-        std::thread::yield_now();
-    }
+    wait_until("the connection is closed", || counter(&engine, "tcp.open") == 0);
     assert_eq!(counter(&engine, "tcp.idle"), 2);
 }
 
@@ -447,7 +442,16 @@ fn a_miss_is_looked_up_and_then_a_hit() {
     }
 }
 
-/// A server that answers each question when it is told to, once for each word sent.
+/// Return once `holds` does; fail after ten seconds without it.
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(10), "waited in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A server that answers one question for each word sent, and every question once the sender is dropped.
 fn held() -> (SocketAddr, std::sync::mpsc::Sender<()>) {
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let wait = Mutex::new(wait);
@@ -515,15 +519,27 @@ fn with_routes_nothing_else_is_reached() {
 
 #[test]
 fn closing_lets_lookups_end() {
-    let server = upstream("127.0.0.1:0", |query, _| vec![reply(query, Rcode::NOERROR, |_| {})]);
+    let (server, release) = held();
     let plan = routed(r#""192.0.2.53:53""#, &format!(r#"{{"prefix":"192.0.2.0/24","to":"{server}"}}"#));
     let (engine, _) = serve(&plan, 2, "127.0.0.1:0");
     for i in 0..20 {
         let question = ClientQuestion::new(name(&format!("n{i}.example.net.")), RrType::A);
         engine.submit(i, Request::Resolve { question, steps: false }).expect("taken");
     }
-    engine.close(Duration::from_secs(10));
-    assert_eq!(engine.drain(100).len(), 20);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // The server answers nothing before the engine is closing, and everything afterwards.
+            wait_until("the engine is closing", || engine.workers().is_empty());
+            drop(release);
+        });
+        engine.close(Duration::from_secs(10));
+    });
+    let events = engine.drain(100);
+    assert_eq!(events.len(), 20);
+    for event in events {
+        let Event::Done { outcome: Outcome::Resolved { wire, .. }, .. } = event else { panic!("{event:?}") };
+        assert_eq!(outcome(&wire), (Rcode::NOERROR, 1));
+    }
 }
 
 #[test]
