@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use nw_resolve::Via;
 use nw_wire::code::{Opcode, OptionCode, Rcode};
 use nw_wire::edns::push_option;
+use nw_wire::header::HEADER;
 use nw_wire::name::Name;
 
 use crate::exec::Micros;
@@ -47,7 +48,7 @@ pub enum Adjust {
     IncrementScope,
     /// `sleep=N`, `packet_sleep=N`: seconds before it is sent.
     Sleep(Micros),
-    /// `raw_id`: the id of the query, in a literal message.
+    /// `raw_id`: the id stays as it stands in the message; every other reply gets the query's.
     RawId,
     /// `do_not_answer`: nothing is sent.
     DoNotAnswer,
@@ -190,6 +191,15 @@ impl Entry {
         difference(&self.matches, self.packet(), got, via)
     }
 
+    /// Whether `got` asks what the entry asks, as far as MATCH compares questions.
+    pub fn asks_the_same(&self, got: &Packet) -> bool {
+        let about_the_question = |part: &&Match| {
+            matches!(part, Match::Qname | Match::Qtype | Match::Qcase | Match::Subdomain | Match::Question)
+        };
+        let parts: Vec<Match> = self.matches.iter().filter(about_the_question).copied().collect();
+        difference(&parts, self.packet(), got, Via::Udp).is_none()
+    }
+
     /// How long the answer is held back.
     pub fn delay(&self) -> Micros {
         let sleeps =
@@ -207,7 +217,6 @@ impl Entry {
 
     fn adjusted(&self, packet: &Packet, wire: &[u8], query: &Packet) -> Vec<u8> {
         let has = |adjust: Adjust| self.adjusts.contains(&adjust);
-        let copy_id = has(Adjust::CopyId) || has(Adjust::RawId);
         let mut answer = packet.clone();
         if has(Adjust::CopyQuery) {
             answer.question.clone_from(&query.question);
@@ -223,7 +232,11 @@ impl Entry {
             }
         }
         let mut octets = answer.to_wire(0);
-        if copy_id && let (Some(id), Some(asked)) = (octets.get_mut(..2), wire.get(..2)) {
+        // Octets that are shorter than a header are sent as they stand.
+        if !has(Adjust::RawId)
+            && octets.len() >= HEADER
+            && let (Some(id), Some(asked)) = (octets.get_mut(..2), wire.get(..2))
+        {
             id.copy_from_slice(asked);
         }
         octets

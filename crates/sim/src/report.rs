@@ -21,6 +21,8 @@ pub struct Report {
     /// How it went.
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// Settings of the file that have no effect here.
+    pub ignored: Vec<String>,
     /// What the run did, as far as it came.
     pub run: Run,
 }
@@ -81,6 +83,8 @@ pub struct Run {
     pub fingerprint: String,
     /// Questions that no entry of the script answered.
     pub unanswered: Vec<String>,
+    /// The step of each SERVFAIL that was checked, with the reason that the engine gave.
+    pub causes: Vec<String>,
     /// Every packet, one line each, when asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<String>,
@@ -89,7 +93,15 @@ pub struct Run {
 impl Report {
     /// A report before anything ran.
     pub fn new(language: &'static str, title: String, outcome: Outcome) -> Report {
-        Report { schema: "namewise.play/1", file: None, title, language, outcome, run: Run::default() }
+        Report {
+            schema: "namewise.play/1",
+            file: None,
+            title,
+            language,
+            outcome,
+            ignored: Vec::new(),
+            run: Run::default(),
+        }
     }
 
     /// One line for a person: outcome, and the first difference or the reasons.

@@ -116,6 +116,11 @@ impl Server {
         &self.cache
     }
 
+    /// How many panics of the engine were caught.
+    pub fn panics(&self) -> u64 {
+        self.stats.panics.value()
+    }
+
     /// The steps of the last question that had to wait.
     pub fn explained(&self) -> Steps {
         self.explained.borrow().clone()

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nw_sim::play::{Options, Source, play};
 use nw_sim::report::{Outcome, exit_status};
+use nw_sim::rpl::syntax::{Action, Script};
 use nw_sim::scenario::format::Scenario;
 
 /// The files below `tests/scenarios` with this extension, in order.
@@ -28,6 +29,7 @@ fn scenarios(extension: &str) -> Vec<PathBuf> {
 #[test]
 fn all_pass() {
     let files = [scenarios("toml"), scenarios("rpl")].concat();
+    assert!(!files.is_empty(), "tests/scenarios holds no scenario");
     let reports: Vec<_> = files.iter().map(|file| play(Source::Path(file), &Options::default())).collect();
     let failed: Vec<String> =
         reports.iter().filter(|report| report.outcome != Outcome::Pass).map(|report| report.line()).collect();
@@ -35,10 +37,34 @@ fn all_pass() {
     assert_eq!(exit_status(&reports), 0);
 }
 
+/// A server fails in many ways; a scenario that expects SERVFAIL says which, so that another failure does not pass.
 #[test]
-fn there_are_enough_of_them() {
-    assert!(scenarios("toml").len() >= 50);
-    assert!(scenarios("rpl").len() >= 20);
+fn every_expected_servfail_names_its_cause() {
+    let mut unnamed = Vec::new();
+    for file in scenarios("toml") {
+        let text = std::fs::read_to_string(&file).expect("listed a moment ago");
+        let scenario = Scenario::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        for (at, step) in scenario.step.iter().enumerate() {
+            let Some(expect) = &step.expect else { continue };
+            let servfail = expect.rcode.as_deref() == Some("SERVFAIL");
+            // A host that is asked itself explains nothing.
+            if servfail && step.to.is_none() && expect.ede.is_empty() && expect.reasons.is_empty() {
+                unnamed.push(format!("{}: step {}", file.display(), at + 1));
+            }
+        }
+    }
+    for file in scenarios("rpl") {
+        let text = std::fs::read_to_string(&file).expect("listed a moment ago");
+        let script = Script::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        for step in &script.steps {
+            let Action::CheckAnswer(entry) = &step.action else { continue };
+            let servfail = entry.reply.iter().any(|word| word.text == "SERVFAIL");
+            if servfail && !entry.matches.iter().any(|word| word.text.starts_with("ede=")) {
+                unnamed.push(format!("{}: step {}", file.display(), step.number));
+            }
+        }
+    }
+    assert!(unnamed.is_empty(), "{}", unnamed.join("\n"));
 }
 
 #[test]

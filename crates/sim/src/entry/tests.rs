@@ -39,15 +39,15 @@ fn copy_id_takes_the_id_and_the_name_as_asked() {
 }
 
 #[test]
-fn without_copy_id_neither() {
+fn without_copy_id_the_name_stays_as_written() {
     let (octets, packet) = answer(BODY, "eXample.com. AAAA");
-    assert_eq!(octets[..2], [0, 0]);
+    assert_eq!(octets[..2], [0xab, 0xcd]);
     assert_eq!(packet.question[0].name.to_string(), "example.com.");
 }
 
 #[test]
-fn copy_query_takes_the_question_but_not_the_id() {
-    let (octets, packet) = answer(&format!("ADJUST copy_query\n{BODY}"), "www.eXample.com. AAAA");
+fn copy_query_takes_the_question_and_raw_id_keeps_the_written_id() {
+    let (octets, packet) = answer(&format!("ADJUST copy_query raw_id\n{BODY}"), "www.eXample.com. AAAA");
     assert_eq!(octets[..2], [0, 0]);
     let question = packet.question[0];
     assert_eq!(
@@ -57,12 +57,12 @@ fn copy_query_takes_the_question_but_not_the_id() {
 }
 
 #[test]
-fn raw_messages_get_the_id_only_when_asked() {
+fn raw_messages_get_the_id_of_the_query_unless_raw_id_is_given() {
     let hex = "HEX_ANSWER_BEGIN\n 0001 8000 0000 0000 0000 0000\nHEX_ANSWER_END";
     let (wire, packet) = query("a. A");
     let raw = |body: &str| entry(body).unwrap().answer(&wire, &packet).unwrap().remove(0);
-    assert_eq!(Header::read(&raw(hex)).unwrap().id, 1);
-    assert_eq!(Header::read(&raw(&format!("ADJUST raw_id\n{hex}"))).unwrap().id, 0xabcd);
+    assert_eq!(Header::read(&raw(hex)).unwrap().id, 0xabcd);
+    assert_eq!(Header::read(&raw(&format!("ADJUST raw_id\n{hex}"))).unwrap().id, 1);
     assert_eq!(Header::read(&raw(&format!("ADJUST copy_id\n{hex}"))).unwrap().id, 0xabcd);
     assert_eq!(raw("RAW\n00 ff\nREPLY QR"), [0, 0xff]);
 }

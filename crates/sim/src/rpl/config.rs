@@ -43,8 +43,6 @@ pub struct Settings {
     pub nsid: Option<Vec<u8>>,
     /// `id.server`.
     pub identity: Option<String>,
-    /// The file wants authority and additional data beside positive answers, which the engine leaves out.
-    pub full_responses: bool,
 }
 
 /// Seconds since 1970 where a file does not say: 2026-01-01.
@@ -66,37 +64,44 @@ impl Default for Settings {
             nxdomain_cut: true,
             nsid: None,
             identity: None,
-            full_responses: false,
         }
     }
 }
 
-/// Settings as far as they can be honoured, and the names of those that cannot.
-pub fn read(script: &Script) -> (Settings, Vec<String>) {
-    let mut reading = Reading { settings: Settings::default(), unsupported: Vec::new() };
+/// What a configuration amounts to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Read {
+    /// The settings that the engine honours.
+    pub settings: Settings,
+    /// Keys without effect here: they mean nothing to this engine, or it always or never does what they ask for.
+    pub ignored: Vec<String>,
+    /// Keys, or keys with values, that the engine cannot honour.
+    pub unsupported: Vec<String>,
+}
+
+/// Read the configuration of a script.
+pub fn read(script: &Script) -> Read {
+    let mut reading = Read::default();
     for clause in &script.config {
         reading.clause(clause);
     }
-    (reading.settings, reading.unsupported)
+    reading
 }
 
 /// What became of a setting.
 enum Fit {
     Honoured,
+    /// It has no effect here, and a script is played without it.
+    Ignored,
     /// No such feature.
     Key,
     /// The feature exists, or can only be left off; not with this value.
     Value,
 }
 
-use Fit::{Honoured, Key, Value};
+use Fit::{Honoured, Ignored, Key, Value};
 
-struct Reading {
-    settings: Settings,
-    unsupported: Vec<String>,
-}
-
-impl Reading {
+impl Read {
     fn note(&mut self, what: String) {
         if !self.unsupported.contains(&what) {
             self.unsupported.push(what);
@@ -106,6 +111,11 @@ impl Reading {
     fn judge(&mut self, setting: &Setting, fit: Fit) {
         match fit {
             Honoured => {}
+            Ignored => {
+                if !self.ignored.contains(&setting.key) {
+                    self.ignored.push(setting.key.clone());
+                }
+            }
             Key => self.note(setting.key.clone()),
             Value => self.note(format!("{}: {}", setting.key, setting.value)),
         }
@@ -201,12 +211,12 @@ impl Reading {
                 fit
             }
             "harden-below-nxdomain" => switch(setting, &mut settings.nxdomain_cut),
-            "minimal-responses" => {
-                let mut minimal = true;
-                let fit = switch(setting, &mut minimal);
-                settings.full_responses = !minimal;
-                fit
-            }
+            // Recursive answers are always minimal.
+            "minimal-responses" => match truth(&setting.value) {
+                Some(true) => Honoured,
+                Some(false) => Ignored,
+                None => Value,
+            },
             "cache-max-ttl" => number(setting, &mut settings.max_ttl),
             "cache-min-ttl" => number(setting, &mut settings.min_ttl),
             "identity" => {
@@ -224,23 +234,59 @@ impl Reading {
                 Some("allow" | "allow_snoop" | "allow_setrd") => Honoured,
                 _ => Value,
             },
-            // What concerns signatures only says nothing without a trust anchor, and that is reported.
-            "domain-insecure" | "aggressive-nsec" => Honoured,
-            "target-fetch-policy" => Honoured,
+            // Without trust anchors nothing is validated.
+            "domain-insecure"
+            | "aggressive-nsec"
+            | "val-log-level"
+            | "val-nsec3-keysize-iterations"
+            | "val-sig-skew-min"
+            | "val-sig-skew-max"
+            | "fake-sha1"
+            | "trust-anchor-signaling"
+            | "root-key-sentinel"
+            | "val-permissive-mode" => Ignored,
             // The network of a script is whatever addresses it names.
-            "force-ipv6" => Honoured,
-            // Extended errors are always told.
-            "ede" => Honoured,
+            "target-fetch-policy"
+            | "force-ipv6"
+            | "outbound-msg-retry"
+            | "outgoing-range"
+            | "num-threads" => Ignored,
+            // Extended errors are always sent.
+            "ede" => Ignored,
+            // Settings of another server's process, log, modules and response details.
+            "verbosity"
+            | "module-config"
+            | "rrset-roundrobin"
+            | "log-servfail"
+            | "log-queries"
+            | "log-replies"
+            | "use-syslog"
+            | "logfile"
+            | "log-time-ascii"
+            | "statistics-interval"
+            | "extended-statistics"
+            | "username"
+            | "chroot"
+            | "directory"
+            | "pidfile"
+            | "ignore-cd-flag"
+            | "iter-scrub-ns"
+            | "iter-scrub-cname"
+            | "iter-scrub-promiscuous"
+            | "max-sent-count"
+            | "do-daemonize" => Ignored,
             "harden-glue" => only(setting, true),
             "serve-expired" | "ede-serve-expired" | "prefetch" | "use-caps-for-id" => only(setting, false),
-            "serve-expired-ttl" | "serve-expired-reply-ttl" | "serve-expired-client-timeout" => Honoured,
+            "serve-expired-ttl" | "serve-expired-reply-ttl" | "serve-expired-client-timeout" => Ignored,
             _ => Key,
         }
     }
 
     /// `features: min_ttl=1 max_ttl=2 dns64_prefix=...`
     fn features(&mut self, value: &str) -> Fit {
-        for feature in value.split([' ', ',', '\t']).filter(|feature| !feature.is_empty()) {
+        // `min_ttl = 1` is one feature, as `min_ttl=1` is.
+        let pairs: Vec<&str> = value.split('=').map(str::trim).collect();
+        for feature in pairs.join("=").split([' ', ',', '\t']).filter(|feature| !feature.is_empty()) {
             let (name, value) = feature.split_once('=').unwrap_or((feature, ""));
             let place = match name {
                 "min_ttl" => &mut self.settings.min_ttl,

@@ -18,6 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use nw_resolve::{Forward, ResolverConfig, Via};
+use nw_wire::code::Rcode;
 use nw_wire::message::Message;
 use nw_wire::name::Name;
 
@@ -51,7 +52,7 @@ pub fn play(text: &str, options: &Options) -> Report {
         Ok(compiled) => compiled,
         Err(error) => return unreadable(script.title, error.to_string()),
     };
-    let (settings, mut unsupported) = config::read(&script);
+    let config::Read { settings, ignored, mut unsupported } = config::read(&script);
     for step in &script.steps {
         if let Action::Foreign(kind) = &step.action
             && !unsupported.contains(kind)
@@ -60,7 +61,9 @@ pub fn play(text: &str, options: &Options) -> Report {
         }
     }
     if !unsupported.is_empty() {
-        return Report::new("rpl", script.title, Outcome::Unsupported { reasons: unsupported });
+        let mut report = Report::new("rpl", script.title, Outcome::Unsupported { reasons: unsupported });
+        report.ignored = ignored;
+        return report;
     }
     let mut player = match Player::new(stage, settings, options) {
         Ok(player) => player,
@@ -69,6 +72,7 @@ pub fn play(text: &str, options: &Options) -> Report {
     let outcome = player.play(&steps);
     let mut report = Report::new("rpl", script.title, outcome);
     report.run = player.run(options);
+    report.ignored = ignored;
     player.net.clear();
     report
 }
@@ -209,10 +213,17 @@ impl Host for StageHost {
 
 /// A client's question, and its answer when there is one.
 struct Asked {
+    client: IpAddr,
     reply: Rc<RefCell<Option<Vec<u8>>>>,
     via: Via,
     /// It was compared with already.
     checked: Cell<bool>,
+}
+
+impl Asked {
+    fn answered(&self) -> bool {
+        self.reply.borrow().is_some()
+    }
 }
 
 struct Player {
@@ -223,6 +234,10 @@ struct Player {
     settings: Settings,
     dice: Dice,
     asked: Vec<Asked>,
+    /// Indexes into `asked`, in the order in which the answers arrived.
+    received: Rc<RefCell<Vec<usize>>>,
+    /// The cause of each SERVFAIL that was checked.
+    causes: RefCell<Vec<String>>,
     variables: Variables,
 }
 
@@ -248,8 +263,18 @@ impl Player {
             net.place(address, Rc::new(ServerHost(Rc::clone(&server))));
         }
         let dice = Dice::stream(options.seed, "clients");
-        let (asked, variables) = (Vec::new(), Variables::new());
-        Ok(Player { net, clock, stage, server, settings, dice, asked, variables })
+        Ok(Player {
+            net,
+            clock,
+            stage,
+            server,
+            settings,
+            dice,
+            asked: Vec::new(),
+            received: Rc::default(),
+            causes: RefCell::default(),
+            variables: Variables::new(),
+        })
     }
 
     fn run(&self, options: &Options) -> Run {
@@ -259,6 +284,7 @@ impl Player {
             upstream_queries: self.server.world().asked().len(),
             fingerprint: self.net.log(|log| format!("{:016x}", log.hash())),
             unanswered: self.stage.unanswered.borrow().clone(),
+            causes: self.causes.borrow().clone(),
             log: self.net.log(|log| {
                 let events = if options.log { log.events() } else { &[] };
                 events.iter().map(ToString::to_string).collect()
@@ -272,20 +298,10 @@ impl Player {
             self.stage.enter(&self.net, step.number);
             self.clock.run_ready();
             if let Err(difference) = self.step(step, &steps[at + 1..]) {
-                return self.judge(step, difference);
+                return Outcome::Fail(Failure::of(step.number, step.line, difference));
             }
         }
         Outcome::Pass
-    }
-
-    /// A difference that only shows the lack of what `minimal-responses: no` asks for is no failure of what there is.
-    fn judge(&self, step: &Move, difference: Difference) -> Outcome {
-        let beside = matches!(difference.field, "authority" | "additional") && difference.got == "none";
-        let positive = step.entry.as_ref().is_some_and(|entry| !entry.packet().sections[0].is_empty());
-        if self.settings.full_responses && beside && positive {
-            return Outcome::Unsupported { reasons: vec!["minimal-responses: no".to_owned()] };
-        }
-        Outcome::Fail(Failure::of(step.number, step.line, difference))
     }
 
     fn step(&mut self, step: &Move, later: &[Move]) -> Result<(), Difference> {
@@ -296,7 +312,10 @@ impl Player {
                 Ok(())
             }
             (Action::CheckAnswer(_), Some(entry)) => self.check_answer(entry),
-            (Action::Reply(_), Some(entry)) => self.reply(entry),
+            (Action::Reply(_), Some(entry)) => {
+                self.reply(entry);
+                Ok(())
+            }
             (Action::CheckOutQuery(_), Some(entry)) => self.check_out_query(entry),
             (Action::Timeout(server), _) => self.timeout(*server),
             (Action::Elapse(time), _) => {
@@ -350,23 +369,20 @@ impl Player {
             ENGINE[usize::from(client.is_ipv6())].parse().expect("both are literal addresses");
         let socket = self.net.bind(client, &mut self.dice);
         let reply: Rc<RefCell<Option<Vec<u8>>>> = Rc::default();
-        let slot = Rc::clone(&reply);
+        let (slot, received, index) = (Rc::clone(&reply), Rc::clone(&self.received), self.asked.len());
         self.clock.spawn(async move {
             socket.send(SocketAddr::new(engine, 53), via, wire);
             if let Some(Arrival::Message(_, message)) = socket.receive(Micros::MAX).await {
                 *slot.borrow_mut() = Some(message);
+                received.borrow_mut().push(index);
             }
         });
-        self.asked.push(Asked { reply, via, checked: Cell::new(false) });
+        self.asked.push(Asked { client, reply, via, checked: Cell::new(false) });
         self.clock.run_ready();
     }
 
     fn all_answered(&self) -> bool {
-        self.asked.iter().all(|asked| asked.reply.borrow().is_some())
-    }
-
-    fn answered(&self) -> usize {
-        self.asked.iter().filter(|asked| asked.reply.borrow().is_some()).count()
+        self.asked.iter().all(Asked::answered)
     }
 
     /// After a QUERY: let time pass until its answer, where the script goes on to check it.
@@ -378,56 +394,49 @@ impl Player {
         }
     }
 
+    /// Compare the last answer received, from the client that the entry's ADDRESS names if it names one.
+    ///
+    /// An answer that has not arrived is waited for while a client waits; once every answer has been checked and no
+    /// client waits, the last one is compared again.
     fn check_answer(&self, entry: &Entry) -> Result<(), Difference> {
-        loop {
-            match self.compare_answers(entry) {
-                Ok(()) => return Ok(()),
-                Err(difference) => {
-                    let before = self.answered();
-                    let limit = self.clock.now() + PATIENCE;
-                    let more = !self.all_answered()
-                        && self.clock.run_while_pending(limit, || self.answered() > before);
-                    if !more {
-                        return Err(difference);
-                    }
-                }
-            }
+        let of_client = |asked: &Asked| entry.address.is_none_or(|address| address == asked.client);
+        let unchecked =
+            || self.asked.iter().any(|asked| of_client(asked) && asked.answered() && !asked.checked.get());
+        let pending = || self.asked.iter().any(|asked| of_client(asked) && !asked.answered());
+        if !unchecked() && pending() {
+            self.clock.run_while_pending(self.clock.now() + PATIENCE, unchecked);
         }
+        let received = self.received.borrow();
+        let Some(last) = received.iter().rev().map(|at| &self.asked[*at]).find(|asked| of_client(asked))
+        else {
+            let expected = "an answer".to_owned();
+            return Err(Difference { field: "answer", expected, got: "no reply".to_owned() });
+        };
+        // Answers that came before the last one can no longer be checked.
+        self.asked
+            .iter()
+            .filter(|asked| of_client(asked) && asked.answered())
+            .for_each(|a| a.checked.set(true));
+        let reply = last.reply.borrow();
+        let message = Message::parse(reply.as_ref().expect("it was received")).map_err(|error| {
+            Difference { field: "message", expected: "a message".to_owned(), got: error.to_string() }
+        })?;
+        let packet = Packet::of(&message);
+        if packet.rcode == Rcode::SERVFAIL {
+            self.check_cause()?;
+        }
+        entry.difference(&packet, last.via).map_or(Ok(()), Err)
     }
 
-    /// The last answer received; of those that were not checked yet, any that matches.
-    fn compare_answers(&self, entry: &Entry) -> Result<(), Difference> {
-        let mut found: Option<Difference> = None;
-        let fresh =
-            self.asked.iter().rev().filter(|asked| !asked.checked.get() && asked.reply.borrow().is_some());
-        let candidates: Vec<&Asked> = fresh.collect();
-        let last = self.asked.iter().rev().find(|asked| asked.reply.borrow().is_some());
-        let again: Vec<&Asked> = if candidates.is_empty() && self.all_answered() {
-            last.into_iter().collect()
-        } else {
-            candidates
-        };
-        for asked in again {
-            let reply = asked.reply.borrow();
-            let Some(reply) = reply.as_ref() else { continue };
-            let difference = match Message::parse(reply) {
-                Ok(message) => entry.difference(&Packet::of(&message), asked.via),
-                Err(error) => Some(Difference {
-                    field: "message",
-                    expected: "a message".to_owned(),
-                    got: error.to_string(),
-                }),
-            };
-            match difference {
-                None => {
-                    asked.checked.set(true);
-                    return Ok(());
-                }
-                Some(difference) => found = found.or(Some(difference)),
-            }
-        }
-        let expected = "an answer".to_owned();
-        Err(found.unwrap_or(Difference { field: "answer", expected, got: "no reply".to_owned() }))
+    /// A SERVFAIL that the engine caused itself is never the one that a script expects.
+    fn check_cause(&self) -> Result<(), Difference> {
+        let explained = self.server.explained();
+        let cause = explained.iter().last().map_or("no cause", |step| step.reason.slug());
+        self.causes.borrow_mut().push(format!("step {}: {cause}", self.stage.step.get()));
+        let own_fault = self.server.panics() > 0 || cause == "no-hints";
+        let expected = "a failure that the scripted servers caused".to_owned();
+        let got = if self.server.panics() > 0 { "a panic of the engine" } else { cause };
+        own_fault.then(|| Difference { field: "cause", expected, got: got.to_owned() }).map_or(Ok(()), Err)
     }
 
     // SERVERS
@@ -438,11 +447,14 @@ impl Player {
             self.stage.forget_abandoned(&self.net);
             self.stage.outstanding.borrow().iter().position(&wanted)
         };
-        let limit = self.clock.now() + PATIENCE;
-        if !self.clock.run_while_pending(limit, || position().is_some()) {
-            return None;
-        }
+        self.wait_for_outstanding(|| position().is_some());
         position().map(|at| self.stage.outstanding.borrow_mut().remove(at))
+    }
+
+    /// Let time pass until `found` holds, as long as a client waits: with none, the engine asks nothing further.
+    fn wait_for_outstanding(&self, found: impl Fn() -> bool) {
+        let limit = self.clock.now() + PATIENCE;
+        self.clock.run_while_pending(limit, || found() || self.all_answered());
     }
 
     fn nothing_outstanding(&self, entry: Option<&Entry>) -> Difference {
@@ -459,17 +471,16 @@ impl Player {
         Difference { field: "upstream query", expected, got }
     }
 
-    fn reply(&self, entry: &Entry) -> Result<(), Difference> {
+    /// Answer the outstanding question; without one that fits, the resolver did not need to ask and nothing happens.
+    fn reply(&self, entry: &Entry) {
         let wanted = |one: &Outstanding| {
             entry.address.is_none_or(|address| address == one.datagram.to.ip())
                 && entry.difference(&one.packet, one.datagram.via).is_none()
         };
-        let Some(one) = self.take_outstanding(wanted) else {
-            return Err(self.nothing_outstanding(Some(entry)));
-        };
-        send_answer(&self.net, &one.datagram, &one.packet, entry);
-        self.clock.run_ready();
-        Ok(())
+        if let Some(one) = self.take_outstanding(wanted) {
+            send_answer(&self.net, &one.datagram, &one.packet, entry);
+            self.clock.run_ready();
+        }
     }
 
     /// The question stays unanswered: time passes until its asker gives it up.
@@ -482,25 +493,21 @@ impl Player {
         Ok(())
     }
 
+    /// The outstanding question must match the entry. Of several to the entry's ADDRESS it is the latest that asks what
+    /// MATCH says of the question, or else the latest.
     fn check_out_query(&self, entry: &Entry) -> Result<(), Difference> {
-        let limit = self.clock.now() + PATIENCE;
-        self.clock.run_while_pending(limit, || {
+        let to_server = || -> Vec<Outstanding> {
             self.stage.forget_abandoned(&self.net);
-            !self.stage.outstanding.borrow().is_empty()
-        });
-        let outstanding = self.stage.outstanding.borrow();
-        let of_server =
-            |one: &&Outstanding| entry.address.is_none_or(|address| address == one.datagram.to.ip());
-        let differences: Vec<Option<Difference>> = outstanding
-            .iter()
-            .filter(of_server)
-            .map(|one| entry.difference(&one.packet, one.datagram.via))
-            .collect();
-        if differences.iter().any(Option::is_none) {
-            return Ok(());
-        }
-        match differences.into_iter().flatten().next() {
-            Some(difference) => Err(difference),
+            let outstanding = self.stage.outstanding.borrow();
+            let to_server =
+                |one: &&Outstanding| entry.address.is_none_or(|address| address == one.datagram.to.ip());
+            outstanding.iter().rev().filter(to_server).cloned().collect()
+        };
+        self.wait_for_outstanding(|| !to_server().is_empty());
+        let latest_first = to_server();
+        let meant = latest_first.iter().find(|one| entry.asks_the_same(&one.packet));
+        match meant.or(latest_first.first()) {
+            Some(one) => entry.difference(&one.packet, one.datagram.via).map_or(Ok(()), Err),
             None => Err(self.nothing_outstanding(Some(entry))),
         }
     }
@@ -515,7 +522,10 @@ fn resolver_config(settings: &Settings) -> ResolverConfig {
         ask_loopback: settings.ask_loopback,
         ..ResolverConfig::default()
     };
-    if !settings.hints.is_empty() {
+    if settings.hints.is_empty() {
+        config.hints.extend(root_servers());
+    } else {
+        // The server's own name comes from its priming answer.
         let name: Name = "hint.root-servers.net.".parse().expect("a literal name");
         config.hints.push((name, settings.hints.clone()));
     }
@@ -533,4 +543,27 @@ fn resolver_config(settings: &Settings) -> ResolverConfig {
         config.budget.min_ttl = seconds;
     }
     config
+}
+
+/// The root servers a to m (root hints as of 2025), for a script that configures none.
+fn root_servers() -> impl Iterator<Item = (Name, Vec<IpAddr>)> {
+    const SERVERS: [(&str, &str, &str); 13] = [
+        ("a", "198.41.0.4", "2001:503:ba3e::2:30"),
+        ("b", "170.247.170.2", "2801:1b8:10::b"),
+        ("c", "192.33.4.12", "2001:500:2::c"),
+        ("d", "199.7.91.13", "2001:500:2d::d"),
+        ("e", "192.203.230.10", "2001:500:a8::e"),
+        ("f", "192.5.5.241", "2001:500:2f::f"),
+        ("g", "192.112.36.4", "2001:500:12::d0d"),
+        ("h", "198.97.190.53", "2001:500:1::53"),
+        ("i", "192.36.148.17", "2001:7fe::53"),
+        ("j", "192.58.128.30", "2001:503:c27::2:30"),
+        ("k", "193.0.14.129", "2001:7fd::1"),
+        ("l", "199.7.83.42", "2001:500:9f::42"),
+        ("m", "202.12.27.33", "2001:dc3::35"),
+    ];
+    SERVERS.into_iter().map(|(letter, ipv4, ipv6)| {
+        let name = format!("{letter}.root-servers.net.").parse().expect("a literal name");
+        (name, [ipv4, ipv6].map(|address| address.parse().expect("a literal address")).to_vec())
+    })
 }

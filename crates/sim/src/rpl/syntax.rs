@@ -223,6 +223,28 @@ const CLAUSES: [&str; 15] = [
     "zone",
 ];
 
+/// Split `value` before the next `key:` on the same line (`name: "." forward-addr: 192.0.2.1`), quotes respected.
+fn split_setting(value: &str) -> (&str, &str) {
+    let (mut quote, mut start) = (None, 0);
+    for (at, byte) in value.bytes().enumerate() {
+        match (quote, byte) {
+            (Some(open), _) if byte == open => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b' ' | b'\t') => start = at + 1,
+            (None, b':') if start > 0 && value[at + 1..].starts_with([' ', '\t']) => {
+                let key = &value.as_bytes()[start..at];
+                let named = key.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+                if named && !key.is_empty() {
+                    return (value[..start].trim_end(), &value[start..]);
+                }
+            }
+            _ => {}
+        }
+    }
+    (value, "")
+}
+
 struct Reader<'t> {
     lines: std::iter::Enumerate<std::str::Lines<'t>>,
     line: usize,
@@ -337,8 +359,9 @@ impl<'t> Reader<'t> {
                     });
                     text = value;
                 } else {
+                    let (value, rest) = split_setting(value);
                     self.setting(script, key, value);
-                    break;
+                    text = rest;
                 }
             }
         }

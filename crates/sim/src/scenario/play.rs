@@ -79,6 +79,7 @@ pub fn play(text: &str, options: &Options) -> Report {
         upstream_queries: stage.resolver.as_ref().map_or(0, |server| server.world().asked().len()),
         fingerprint: stage.net.log(|log| format!("{:016x}", log.hash())),
         unanswered: Vec::new(),
+        causes: Vec::new(),
         log: stage.net.log(|log| {
             let events = if options.log { log.events() } else { &[] };
             events.iter().map(ToString::to_string).collect()

@@ -1,11 +1,11 @@
 use super::*;
 
-fn settings(config: &str) -> (Settings, Vec<String>) {
+fn settings(config: &str) -> Read {
     read(&Script::parse(&format!("{config}\nCONFIG_END\nSCENARIO_BEGIN x\nSCENARIO_END\n")).unwrap())
 }
 
 fn honoured(config: &str) -> Settings {
-    let (settings, unsupported) = settings(config);
+    let Read { settings, unsupported, .. } = settings(config);
     assert!(unsupported.is_empty(), "{unsupported:?}");
     settings
 }
@@ -23,7 +23,7 @@ fn unbound_dialect() {
     assert_eq!(read.stubs, [("example.com.".parse().unwrap(), vec!["192.0.2.1:5353".parse().unwrap()])]);
     assert_eq!(read.forwards, [("example.net.".parse().unwrap(), vec!["192.0.2.9:53".parse().unwrap()])]);
     assert_eq!(read.unix_s, 1_189_950_146);
-    assert!(read.minimise && !read.ipv6 && read.full_responses);
+    assert!(read.minimise && !read.ipv6);
     assert_eq!(read.max_ttl, Some(60));
 }
 
@@ -40,11 +40,11 @@ fn flat_dialect() {
 
 #[test]
 fn features_that_are_missing_are_named() {
-    let unsupported = |config: &str| settings(config).1;
+    let unsupported = |config: &str| settings(config).unsupported;
     assert_eq!(unsupported("trust-anchor: \". DS 1 8 2 AB\""), ["trust-anchor"]);
     assert_eq!(
-        unsupported("server:\n serve-expired: yes\n verbosity: 4"),
-        ["serve-expired: yes", "verbosity"]
+        unsupported("server:\n serve-expired: yes\n dlv-anchor: x"),
+        ["serve-expired: yes", "dlv-anchor"]
     );
     assert_eq!(unsupported("auth-zone:\n name: a.\nrpz:\n name: b."), ["auth-zone", "rpz"]);
     assert_eq!(unsupported("features: dns64_prefix=64:ff9b::/96"), ["features: dns64_prefix"]);
@@ -64,4 +64,38 @@ fn dates() {
     assert_eq!(date("-1"), Some(None));
     assert_eq!(date("20241329120000"), None);
     assert_eq!(date("now"), None);
+}
+
+#[test]
+fn settings_without_effect_are_listed() {
+    let read = settings(
+        "server:\n verbosity: 4\n module-config: \"validator iterator\"\n minimal-responses: no\n \
+         domain-insecure: a.\n rrset-roundrobin: no\n trust-anchor-signaling: no\n fake-sha1: yes",
+    );
+    assert!(read.unsupported.is_empty());
+    let keys = [
+        "verbosity",
+        "module-config",
+        "minimal-responses",
+        "domain-insecure",
+        "rrset-roundrobin",
+        "trust-anchor-signaling",
+        "fake-sha1",
+    ];
+    assert_eq!(read.ignored, keys);
+    assert!(settings("minimal-responses: yes").ignored.is_empty());
+}
+
+#[test]
+fn a_clause_may_stand_on_one_line() {
+    let read =
+        honoured("forward-zone: name: \".\" forward-addr: 1.2.3.4\nserver: do-ip6: no cache-max-ttl: 5");
+    assert_eq!(read.forwards, [(Name::root(), vec!["1.2.3.4:53".parse().unwrap()])]);
+    assert_eq!((read.ipv6, read.max_ttl), (false, Some(5)));
+}
+
+#[test]
+fn features_may_have_spaces() {
+    let read = honoured("features: min_ttl = 5 max_ttl =50");
+    assert_eq!((read.min_ttl, read.max_ttl), (Some(5), Some(50)));
 }

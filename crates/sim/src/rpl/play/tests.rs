@@ -136,13 +136,109 @@ fn what_cannot_be_played_is_named() {
     };
     assert_eq!(reasons("trust-anchor: \". DS 1 8 2 AB\"\nrespip: x", ""), ["trust-anchor", "respip"]);
     assert_eq!(reasons("", "STEP 1 TRAFFIC\nSTEP 2 INFRA_RTT a b c"), ["TRAFFIC", "INFRA_RTT"]);
+}
+
+#[test]
+fn data_that_minimal_responses_leave_out_is_a_difference() {
     let full = check(10, "all", "192.0.2.1", 300)
         .replace("ENTRY_END", "SECTION AUTHORITY\nexample. NS ns.example.\nENTRY_END");
     let ranges = range(0, 100, &answer("192.0.2.1", 300));
-    let steps = query(1) + &full;
-    let beside = outcome("minimal-responses: no", &ranges, &steps);
-    assert_eq!(beside, Outcome::Unsupported { reasons: vec!["minimal-responses: no".to_owned()] });
-    assert!(matches!(outcome("", &ranges, &steps), Outcome::Fail(_)));
+    let text = script("minimal-responses: no", &ranges, &(query(1) + &full));
+    let report = play(&text, &Options::default());
+    assert!(matches!(report.outcome, Outcome::Fail(_)), "{:?}", report.outcome);
+    assert_eq!(report.ignored, ["minimal-responses"]);
+}
+
+#[test]
+fn the_last_answer_is_compared() {
+    let ranges = range(0, 3, &answer("192.0.2.1", 0)) + &range(4, 100, &answer("192.0.2.2", 0));
+    let two = query(1) + "STEP 2 NOTHING\n" + &query(4);
+    assert_eq!(outcome("", &ranges, &(two.clone() + &check(10, "all", "192.0.2.2", 0))), Outcome::Pass);
+    // The first answer was replaced by a later one.
+    let Outcome::Fail(failure) = outcome("", &ranges, &(two + &check(10, "all", "192.0.2.1", 0))) else {
+        panic!("the first answer is not the last one")
+    };
+    assert_eq!(failure.field, "answer");
+    // Without a query there is nothing to compare.
+    let Outcome::Fail(failure) = outcome("", &ranges, &check(10, "opcode", "192.0.2.1", 0)) else {
+        panic!("no answer was received")
+    };
+    assert_eq!(failure.got, "no reply");
+}
+
+#[test]
+fn the_address_of_a_check_names_the_client() {
+    let ranges = range(0, 3, &answer("192.0.2.1", 0)) + &range(4, 100, &answer("192.0.2.2", 0));
+    let from = |text: String, client: &str| {
+        text.replace("ENTRY_BEGIN\n", &format!("ENTRY_BEGIN\nADDRESS {client}\n"))
+    };
+    let steps = [
+        from(query(1), "198.51.100.1"),
+        from(query(4), "198.51.100.2"),
+        from(check(10, "all", "192.0.2.1", 0), "198.51.100.1"),
+        from(check(11, "all", "192.0.2.2", 0), "198.51.100.2"),
+    ];
+    assert_eq!(outcome("", &ranges, &steps.concat()), Outcome::Pass);
+}
+
+#[test]
+fn a_reply_without_copy_id_gets_the_id_of_the_query_unless_raw_id_is_given() {
+    let without = answer("192.0.2.1", 300).replace("ADJUST copy_id\n", "");
+    let steps = query(1) + &check(10, "all", "192.0.2.1", 300);
+    assert_eq!(outcome("", &range(0, 100, &without), &steps), Outcome::Pass);
+    let raw = answer("192.0.2.1", 300).replace("ADJUST copy_id\n", "ADJUST raw_id\n");
+    assert!(matches!(outcome("", &range(0, 100, &raw), &steps), Outcome::Fail(_)));
+}
+
+#[test]
+fn a_reply_is_skipped_where_nothing_was_asked() {
+    let ranges = range(0, 100, &answer("192.0.2.1", 300));
+    let reply = format!("STEP 5 REPLY\nENTRY_BEGIN\n{}\nENTRY_END\n", answer("192.0.2.7", 60));
+    let text = script("", &ranges, &(query(1) + &reply + &check(10, "all ttl", "192.0.2.1", 300)));
+    let report = play(&text, &Options::default());
+    assert_eq!((report.outcome, report.run.virtual_us), (Outcome::Pass, 0));
+}
+
+#[test]
+fn the_question_that_a_check_names_is_compared() {
+    let out = |server: &str, name: &str| {
+        format!(
+            "STEP 3 CHECK_OUT_QUERY\nENTRY_BEGIN\nADDRESS {server}\nMATCH qname qtype UDP\nSECTION QUESTION\n{name} IN A\nENTRY_END\n"
+        )
+    };
+    let two = query(1) + &query(2).replace("www", "other");
+    assert_eq!(outcome("", "", &(two.clone() + &out("193.0.14.129", "other.example."))), Outcome::Pass);
+    assert_eq!(outcome("", "", &(two.clone() + &out("193.0.14.129", "www.example."))), Outcome::Pass);
+    // No question went to this server, and none was about this name.
+    for (server, name) in [("192.0.2.99", "other.example."), ("193.0.14.129", "third.example.")] {
+        assert!(matches!(outcome("", "", &(two.clone() + &out(server, name))), Outcome::Fail(_)));
+    }
+    // Without a name in MATCH the latest question is meant.
+    let latest = out("193.0.14.129", "x. IN").replace("qname qtype UDP", "TCP");
+    assert!(matches!(
+        outcome("", "", &(two + &latest.replace("x. IN IN A", "www.example. IN A"))),
+        Outcome::Fail(_)
+    ));
+}
+
+#[test]
+fn without_a_configured_root_the_built_in_hints_apply() {
+    let text = script(
+        "",
+        &range(0, 100, &answer("192.0.2.1", 300)),
+        &(query(1) + &check(10, "all", "192.0.2.1", 300)),
+    );
+    let report = play(&text.replace("stub-addr: 193.0.14.129\n", ""), &Options::default());
+    assert_eq!(report.outcome, Outcome::Pass);
+    assert!(report.run.unanswered.is_empty() || report.run.virtual_us > 0);
+}
+
+#[test]
+fn the_cause_of_a_servfail_is_reported() {
+    let fail = "STEP 10 CHECK_ANSWER\nENTRY_BEGIN\nMATCH flags rcode\nREPLY QR RD RA SERVFAIL\nENTRY_END\n";
+    let report = play(&script("", "", &(query(1) + fail)), &Options::default());
+    assert_eq!(report.run.causes.len(), 1);
+    assert!(report.run.causes[0].starts_with("step 10: no-reachable-"), "{:?}", report.run.causes);
 }
 
 #[test]
