@@ -40,6 +40,9 @@ BEST = {
     "F6": {"dnsdist", "Unbound"},
     "F8": {"dnsdist", "Unbound"},
     "F9": {"NSD", "Knot"},
+    "SMALL": {"NSD", "Knot"},
+    "START": {"NSD", "Knot"},
+    "A1": {"NSD", "Knot"},
 }
 
 
@@ -100,7 +103,11 @@ class Bench:
     def f3(self) -> dict[str, list[Run]]:
         origin, file = data.delegations_zone()
         probe = data.query(f"www.domain7.{origin}", "A")
-        runs = self.loaded("F3", Zone(origin, file), probe, AUTHORITATIVE)
+        runs = variant("1M RRs, delegations", self.loaded("F3", Zone(origin, file), probe, AUTHORITATIVE))
+        origin, file = data.names_zone()
+        probe_names = data.query(f"host7.{origin}", "A")
+        names = self.loaded("F3", Zone(origin, file), probe_names, AUTHORITATIVE)
+        runs |= variant("400k RRs, 100k names", names)
         if self.full:
             origin, file = data.delegations_zone(5_000_000)
             best = [s for s in AUTHORITATIVE if s.name in BEST["F3"] | {"namewise"}]
@@ -108,6 +115,20 @@ class Bench:
         return runs
 
     f4 = f3
+
+    def small(self) -> dict[str, list[Run]]:
+        origin, file = data.small_zone()
+        return self.loaded("SMALL", Zone(origin, file), data.query(f"ns1.{origin}", "A"), AUTHORITATIVE)
+
+    def start(self) -> dict[str, list[Run]]:
+        origin, file = data.root_like_zone()
+        return self.loaded("START", Zone(origin, file), data.query(f"tld7.{origin}", "A"), AUTHORITATIVE)
+
+    def a1(self) -> dict[str, list[Run]]:
+        first, *more = (Zone(origin, file) for origin, file in data.many_zones())
+        zones = Zone(first.origin, first.file, tuple(more))
+        known = [s for s in AUTHORITATIVE if s.name in BEST["A1"] | {"namewise"}]
+        return self.loaded("A1", zones, data.query(f"host1.{more[-1].origin}", "A"), known)
 
     def f5(self) -> dict[str, list[Run]]:
         return self.cached("F5", None)
@@ -140,11 +161,13 @@ class Bench:
 
     def loaded(self, row: str, zone: Zone, probe: bytes, known: list[Server]) -> dict[str, list[Run]]:
         def one(server: Server) -> list[Run]:
-            zone.file.read_bytes()
+            for each in zone.each:
+                each.file.read_bytes()
             stolen = measure.steal_s()
             with measure.serving(server, zone, probe, core=None) as (pid, _, first):
-                steal = (measure.steal_s() - stolen) / first
-                return [Run(server.name, first_answer_s=first, pss_mib=measure.pss_mib(pid), steal=steal)]
+                steal, cpu = (measure.steal_s() - stolen) / first, sum(measure.cpu_s(pid))
+                pss = measure.pss_mib(pid)
+                return [Run(server.name, first_answer_s=first, load_cpu_s=cpu, pss_mib=pss, steal=steal)]
 
         return self.rotate(row, known, one)
 
@@ -207,8 +230,11 @@ ROWS: dict[str, tuple[str, list[Figure]]] = {
         cost(0.72),
     ),
     "F3": (
-        "1M-RR zone file to first right answer",
-        [Figure("seconds", lambda r: r.first_answer_s, against={"NSD D13": 0.85, "Knot": 0.35})],
+        "zone file to first right answer",
+        [
+            Figure("seconds", lambda r: r.first_answer_s, against={"NSD D13": 0.85, "Knot": 0.35}),
+            Figure("CPU s", lambda r: r.load_cpu_s),
+        ],
     ),
     "F4": ("memory after that load", [Figure("PSS MiB", lambda r: r.pss_mib, 0.75)]),
     "F5": (
@@ -226,6 +252,15 @@ ROWS: dict[str, tuple[str, list[Figure]]] = {
     "F8": (
         "hits at 20,000 q/s: CPU",
         [Figure("CPU us/q", lambda r: r.cpu_us, 1.00), Figure("user us/q", lambda r: r.user_us)],
+    ),
+    "SMALL": ("one small zone, idle", [Figure("PSS MiB", lambda r: r.pss_mib)]),
+    "START": (
+        "a zone of the root's size, start to first right answer",
+        [Figure("seconds", lambda r: r.first_answer_s), Figure("PSS MiB", lambda r: r.pss_mib)],
+    ),
+    "A1": (
+        "10,000 zones of ten records, start to first right answer",
+        [Figure("seconds", lambda r: r.first_answer_s, 1.0), Figure("PSS MiB", lambda r: r.pss_mib)],
     ),
     "F9": (
         "signed 100k-name zone, DO set",

@@ -23,7 +23,7 @@ def write(name: str, lines: Iterable[str]) -> Path:
     """Write the lines to `bench/out/data/NAME` unless it is there already, and return the path."""
     path = DATA / name
     if not path.exists():
-        DATA.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         with part.open("w") as file:
             file.writelines(lines)
@@ -61,6 +61,37 @@ def delegations_zone(records: int = 1_000_000) -> tuple[str, Path]:
             )
 
     return "tld.bench.", write(f"tld-{records}.zone", lines())
+
+
+def small_zone() -> tuple[str, Path]:
+    """A zone of five records. Row F4."""
+    return "small.bench.", write("small.zone", ["$ORIGIN small.bench.\n" + SOA + GLUE])
+
+
+def root_like_zone(delegations: int = 1_500) -> tuple[str, Path]:
+    """A zone of the root zone's size and shape: each delegation has four NS with IPv4 and IPv6 glue, and a
+    DS. Row START."""
+
+    def lines() -> Iterator[str]:
+        yield "$ORIGIN roots.bench.\n" + SOA + GLUE
+        for i in range(delegations):
+            yield f"tld{i} 86400 IN DS {i} 8 2 {i:064x}\n"
+            for letter in "abcd":
+                yield (
+                    f"tld{i} 172800 IN NS {letter}.nic.tld{i}\n"
+                    f"{letter}.nic.tld{i} 172800 IN A 10.{ord(letter)}.{i >> 8 & 255}.{i & 255}\n"
+                    f"{letter}.nic.tld{i} 172800 IN AAAA 2001:db8:{ord(letter):x}::{i:x}\n"
+                )
+
+    return "roots.bench.", write(f"roots-{delegations}.zone", lines())
+
+
+def many_zones(zones: int = 10_000) -> list[tuple[str, Path]]:
+    """As many zones of ten records each. Row A1."""
+    body = SOA + GLUE + "".join(f"host{i} 3600 IN A 192.0.2.{i}\n" for i in range(5))
+    return [
+        (f"zone{i}.bench.", write(f"many/zone{i}", [f"$ORIGIN zone{i}.bench.\n{body}"])) for i in range(zones)
+    ]
 
 
 def signed(origin: str, zone: Path, nsec3: bool) -> Path:

@@ -64,6 +64,7 @@ class Run:
     p999_us: float = 0.0
     pss_mib: float = 0.0
     first_answer_s: float = 0.0
+    load_cpu_s: float = 0.0
     steal: float = 0.0
     rcodes: dict[str, int] = field(default_factory=dict)
 

@@ -23,10 +23,15 @@ PEERS_ROOT = os.environ.get("PEERS_ROOT")
 
 @dataclass(frozen=True)
 class Zone:
-    """An origin (absolute) and its master file."""
+    """An origin (absolute) and its zone file; `more` are further zones that the same server serves."""
 
     origin: str
     file: Path
+    more: tuple[Zone, ...] = ()
+
+    @property
+    def each(self) -> tuple[Zone, ...]:
+        return (self, *self.more)
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,10 @@ def _write(path: Path, text: str) -> Path:
 
 def namewise(folder: Path, port: int, zone: Zone) -> list[str]:
     nw = Path(sys.executable).parent / "nw"
+    zones = "".join(f'[[zone]]\nname = "{each.origin}"\nfile = "{each.file}"\n' for each in zone.each)
+    config = _write(folder / "namewise.toml", zones)
     return [
-        str(nw), "serve", "--listen", f"127.0.0.1:{port}", "--zone", f"{zone.origin}={zone.file}", "--workers", "1",
+        str(nw), "serve", "--config", str(config), "--listen", f"127.0.0.1:{port}", "--workers", "1",
         "--state", str(folder), "--control", str(folder / "control.sock"),
     ]  # fmt: skip
 
@@ -88,10 +95,8 @@ def _nsd(folder: Path, port: int, zone: Zone) -> Path:
   rrl-whitelist-ratelimit: 0
 remote-control:
   control-enable: no
-zone:
-  name: "{zone.origin}"
-  zonefile: "{zone.file}"
-""",
+"""
+        + "".join(f'zone:\n  name: "{each.origin}"\n  zonefile: "{each.file}"\n' for each in zone.each),
     )
 
 
@@ -131,9 +136,8 @@ template:
     journal-content: none
     semantic-checks: off
 zone:
-  - domain: "{zone.origin}"
-    file: "{zone.file}"
-""",
+"""
+        + "".join(f'  - domain: "{each.origin}"\n    file: "{each.file}"\n' for each in zone.each),
     )
     return ["knotd", "-c", str(config)]
 
