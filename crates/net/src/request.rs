@@ -1,8 +1,6 @@
 //! What an engine can be asked to do beside serving.
 
-use std::net::SocketAddr;
-
-use nw_resolve::{ClientQuestion, Micros, Via};
+use nw_resolve::{ClientQuestion, Endpoint, Micros};
 
 /// The caller's number for a request; its outcome carries it.
 pub type Ticket = u64;
@@ -19,10 +17,8 @@ pub enum Request {
     },
     /// Ask one server one question. The routing table of the published snapshot applies.
     Exchange {
-        /// The server.
-        server: SocketAddr,
-        /// The transport.
-        via: Via,
+        /// The server and the transport.
+        endpoint: Endpoint,
         /// A whole message with one question.
         wire: Vec<u8>,
         /// How long to wait for the reply.

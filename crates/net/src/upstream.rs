@@ -27,7 +27,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
-use nw_resolve::ExchangeError;
+use nw_resolve::{ExchangeError, Fit};
 use nw_serve::Stats;
 use nw_serve::plan::ResolverPlan;
 use nw_wire::message::replies_to;
@@ -106,10 +106,17 @@ impl Upstream {
             room.resize(ROOM, 0);
             match socket.try_recv_from(&mut room) {
                 // What waits from a former connection of the port is told apart by its sender.
-                Ok((length, from)) if from == server && replies_to(query, &room[..length]) => {
-                    lease.clean.set(true);
-                    return Ok(room[..length].to_vec());
-                }
+                Ok((length, from)) if from == server => match Fit::of(query, &room[..length]) {
+                    Fit::Reply => {
+                        lease.clean.set(true);
+                        return Ok(room[..length].to_vec());
+                    }
+                    Fit::WrongId => {
+                        stats.upstream_junk.add(1);
+                        return Err(ExchangeError::WrongId);
+                    }
+                    Fit::Unrelated => stats.upstream_junk.add(1),
+                },
                 Ok(_) => stats.upstream_junk.add(1),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(classify(&error)),
@@ -124,20 +131,9 @@ impl Upstream {
         query: &[u8],
         stats: &Stats,
     ) -> Result<Vec<u8>, ExchangeError> {
-        let mut stream = TcpStream::connect(server).await.map_err(|error| classify(&error))?;
-        let _ = stream.set_nodelay(true);
-        let length = u16::try_from(query.len()).map_err(|_| ExchangeError::Local)?;
-        // One segment, so that a server that reads once sees all of it (RFC 7766 §8).
-        let framed = [&length.to_be_bytes(), query].concat();
-        let closed = |error: io::Error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => ExchangeError::Closed,
-            _ => classify(&error),
-        };
-        stream.write_all(&framed).await.map_err(closed)?;
+        let mut stream = send_tcp(server, query).await?;
         loop {
-            let length = stream.read_u16().await.map_err(closed)?;
-            let mut reply = vec![0; usize::from(length)];
-            stream.read_exact(&mut reply).await.map_err(closed)?;
+            let reply = read_tcp(&mut stream).await?;
             if replies_to(query, &reply) {
                 return Ok(reply);
             }
@@ -207,6 +203,32 @@ impl Drop for Lease<'_> {
         if self.clean.get() && port.uses < self.upstream.uses.get() && idle.len() < MOST_IDLE {
             idle.push(port);
         }
+    }
+}
+
+/// Send one query over a new TCP connection (RFC 7766).
+pub(crate) async fn send_tcp(server: SocketAddr, query: &[u8]) -> Result<TcpStream, ExchangeError> {
+    let mut stream = TcpStream::connect(server).await.map_err(|error| classify(&error))?;
+    let _ = stream.set_nodelay(true);
+    let length = u16::try_from(query.len()).map_err(|_| ExchangeError::Local)?;
+    // One segment, so that a server that reads once sees all of it (RFC 7766 §8).
+    let framed = [&length.to_be_bytes(), query].concat();
+    stream.write_all(&framed).await.map_err(closed)?;
+    Ok(stream)
+}
+
+/// The next message of a stream.
+pub(crate) async fn read_tcp(stream: &mut TcpStream) -> Result<Vec<u8>, ExchangeError> {
+    let length = stream.read_u16().await.map_err(closed)?;
+    let mut message = vec![0; usize::from(length)];
+    stream.read_exact(&mut message).await.map_err(closed)?;
+    Ok(message)
+}
+
+fn closed(error: io::Error) -> ExchangeError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => ExchangeError::Closed,
+        _ => classify(&error),
     }
 }
 

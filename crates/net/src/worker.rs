@@ -323,10 +323,11 @@ impl Worker {
                 }
                 None => Outcome::Unable,
             },
-            Request::Exchange { server, via, wire, timeout } => {
+            Request::Exchange { endpoint, wire, timeout } => {
                 let world = Rc::clone(&self.state().world);
                 let began = world.now();
-                let result = world.exchange(server, via, &wire, began.saturating_add(timeout)).await;
+                let upstream = world.upstream(&endpoint);
+                let result = world.exchange(&upstream, &wire, began.saturating_add(timeout)).await;
                 Outcome::Exchanged { result, took: world.now() - began }
             }
         }

@@ -5,12 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nw_resolve::{ExchangeError, Micros, Via, World};
+use nw_resolve::{Endpoint, ExchangeError, Micros, Replies, Transport, World};
 use nw_serve::Stats;
+use tokio::net::TcpStream;
 
 use crate::random::Random;
 use crate::routes::Routes;
-use crate::upstream::Upstream;
+use crate::upstream::{self, Upstream};
 
 /// The clock that all workers share, so that what one puts into the cache another can age.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +72,9 @@ impl RealWorld {
 }
 
 impl World for RealWorld {
+    type Upstream = Endpoint;
+    type Replies = TcpReplies;
+
     fn now(&self) -> Micros {
         self.clock.now()
     }
@@ -87,34 +91,91 @@ impl World for RealWorld {
         tokio::time::sleep_until(self.clock.instant(at)).await;
     }
 
+    fn upstream(&self, endpoint: &Endpoint) -> Endpoint {
+        endpoint.clone()
+    }
+
     async fn exchange(
         &self,
-        server: SocketAddr,
-        via: Via,
+        upstream: &Endpoint,
         query: &[u8],
         deadline: Micros,
     ) -> Result<Vec<u8>, ExchangeError> {
-        let target = match &self.routes {
-            Some(routes) => routes.target(server).ok_or(ExchangeError::NoRoute)?,
-            None => server,
-        };
-        let asking = async {
-            match via {
-                Via::Udp => {
-                    self.stats.upstream_udp.add(1);
-                    self.upstream.udp(target, query, &self.stats).await
-                }
-                Via::Tcp => {
-                    self.stats.upstream_tcp.add(1);
-                    self.upstream.tcp(target, query, &self.stats).await
-                }
+        let target = self.target(upstream)?;
+        match upstream.transport {
+            Transport::Udp => {
+                self.stats.upstream_udp.add(1);
+                self.before(deadline, self.upstream.udp(target, query, &self.stats)).await
             }
-        };
-        match tokio::time::timeout_at(self.clock.instant(deadline), asking).await {
+            Transport::Tcp => {
+                self.stats.upstream_tcp.add(1);
+                self.before(deadline, self.upstream.tcp(target, query, &self.stats)).await
+            }
+        }
+    }
+
+    async fn stream(
+        &self,
+        upstream: &Endpoint,
+        query: &[u8],
+        deadline: Micros,
+    ) -> Result<TcpReplies, ExchangeError> {
+        if !upstream.transport.is_stream() {
+            return Err(ExchangeError::Local);
+        }
+        let target = self.target(upstream)?;
+        let id = query.first_chunk().copied().ok_or(ExchangeError::Local)?;
+        self.stats.upstream_tcp.add(1);
+        let stream = self.before(deadline, upstream::send_tcp(target, query)).await?;
+        Ok(TcpReplies { clock: self.clock, stream, id, stats: Arc::clone(&self.stats) })
+    }
+}
+
+impl RealWorld {
+    /// Where packets to *upstream* go: there, or where the routing table leads.
+    fn target(&self, upstream: &Endpoint) -> Result<SocketAddr, ExchangeError> {
+        match &self.routes {
+            Some(routes) => routes.target(upstream.address).ok_or(ExchangeError::NoRoute),
+            None => Ok(upstream.address),
+        }
+    }
+
+    /// What *exchange* yields, or the error of one that takes longer than until *deadline*, which is counted.
+    async fn before<T>(
+        &self,
+        deadline: Micros,
+        exchange: impl Future<Output = Result<T, ExchangeError>>,
+    ) -> Result<T, ExchangeError> {
+        match tokio::time::timeout_at(self.clock.instant(deadline), exchange).await {
             Ok(result) => result,
             Err(_) => {
                 self.stats.upstream_timeouts.add(1);
                 Err(ExchangeError::Timeout)
+            }
+        }
+    }
+}
+
+/// A TCP connection whose messages answer one query.
+pub struct TcpReplies {
+    clock: Clock,
+    stream: TcpStream,
+    id: [u8; 2],
+    stats: Arc<Stats>,
+}
+
+impl Replies for TcpReplies {
+    async fn next(&mut self, deadline: Micros) -> Result<Vec<u8>, ExchangeError> {
+        loop {
+            let message = upstream::read_tcp(&mut self.stream);
+            match tokio::time::timeout_at(self.clock.instant(deadline), message).await {
+                Ok(Ok(message)) if message.first_chunk() == Some(&self.id) => return Ok(message),
+                Ok(Ok(_)) => self.stats.upstream_junk.add(1),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {
+                    self.stats.upstream_timeouts.add(1);
+                    return Err(ExchangeError::Timeout);
+                }
             }
         }
     }

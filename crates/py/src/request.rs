@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use nw_net::{Outcome, Request};
-use nw_resolve::{ClientQuestion, Via, explain};
+use nw_resolve::{ClientQuestion, Endpoint, Transport, explain};
 use nw_wire::{Class, RrType};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -53,8 +53,7 @@ impl Resolve {
 /// Ask one server one question, over the routes of the published snapshot: `Exchange("192.0.2.1:53", query.wire)`.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Exchange {
-    server: SocketAddr,
-    via: Via,
+    endpoint: Endpoint,
     wire: Vec<u8>,
     timeout: Duration,
 }
@@ -64,19 +63,18 @@ impl Exchange {
     #[new]
     #[pyo3(signature = (server, wire, *, tcp = false, timeout_s = 2.0))]
     fn new(server: &str, wire: Vec<u8>, tcp: bool, timeout_s: f64) -> PyResult<Self> {
-        let server = server.parse().map_err(|_| {
+        let server: SocketAddr = server.parse().map_err(|_| {
             PyValueError::new_err(format!("{server:?} is not a server: expected ADDRESS:PORT"))
         })?;
-        let via = if tcp { Via::Tcp } else { Via::Udp };
-        Ok(Self { server, via, wire, timeout: seconds(timeout_s)? })
+        let transport = if tcp { Transport::Tcp } else { Transport::Udp };
+        Ok(Self { endpoint: Endpoint::new(server, transport), wire, timeout: seconds(timeout_s)? })
     }
 }
 
 impl Exchange {
     pub(crate) fn request(&self) -> Request {
         Request::Exchange {
-            server: self.server,
-            via: self.via,
+            endpoint: self.endpoint.clone(),
             wire: self.wire.clone(),
             timeout: self.timeout.as_micros() as u64,
         }

@@ -4,7 +4,7 @@
 //! UDP with EDNS ── silence ──────────────────────────> give up for now; later attempts go without EDNS while it is not
 //!      │                                               known whether the server understands it
 //!      ├── FORMERR, NOTIMP, BADVERS ──> UDP without EDNS   (RFC 6891 §6.2.2; remembered per server if it helps)
-//!      ├── TC, or nonsense ───────────> TCP                (RFC 7766 §5, RFC 5452 §9.2)
+//!      ├── TC, nonsense, wrong id ────> TCP                (RFC 7766 §5, RFC 5452 §9.1 and §9.2)
 //!      └── reply
 //! ```
 //!
@@ -25,7 +25,7 @@ use crate::join::until;
 use crate::select::ServerList;
 use crate::task::{Core, Failure, Sent, Task};
 use crate::trace::{Basis, Reason, Trace};
-use crate::world::{ExchangeError, Micros, Via, World};
+use crate::world::{Endpoint, ExchangeError, Micros, Transport, World};
 
 /// Questions that an unknown server may leave unanswered before EDNS is suspected.
 const SILENCE_BEFORE_PLAIN: u8 = 2;
@@ -35,7 +35,7 @@ const SILENCE_BEFORE_PLAIN: u8 = 2;
 pub(crate) struct Replied {
     pub(crate) reply: Reply,
     pub(crate) bytes: Rc<[u8]>,
-    pub(crate) via: Via,
+    pub(crate) via: Transport,
     /// How far its data can be trusted.
     pub(crate) rank: Rank,
 }
@@ -64,14 +64,14 @@ impl<W: World> Task<'_, W> {
         let suspected = note.edns == EdnsSupport::Unknown && note.timeouts >= SILENCE_BEFORE_PLAIN;
         let mut edns = note.edns != EdnsSupport::No && !suspected;
         let mut edns_refused = suspected;
-        let mut via = Via::Udp;
+        let mut via = Transport::Udp;
         while list.queries_to(at) < budget.max_queries_per_server {
             let began = world.now();
             self.meter.query(list.zone.as_ref(), budget, began).map_err(|limit| list.stopped(limit))?;
             list.count(at);
             let patience = match via {
-                Via::Tcp => budget.tcp_timeout,
-                Via::Udp => {
+                Transport::Tcp => budget.tcp_timeout,
+                Transport::Udp => {
                     let timeouts = servers.note(server, began).timeouts.min(4);
                     let unknown = budget.first_timeout << timeouts;
                     // A quick server that fell silent is not the one that was known: of three questions, two wait as for
@@ -84,11 +84,18 @@ impl<W: World> Task<'_, W> {
                     note.timeout.unwrap_or(unknown).clamp(floor, budget.max_timeout)
                 }
             };
-            let key = Sent { server, via, name: name.to_name(), rtype, edns, recursive: list.recursive };
+            let endpoint = Endpoint::new(server, via);
+            let key = Sent { endpoint, name: name.to_name(), rtype, edns, recursive: list.recursive };
             let arrived = core.send(key, (began + patience).min(self.meter.deadline())).await;
             let now = world.now();
             let bytes = match arrived {
                 Ok(bytes) => bytes,
+                Err(error @ ExchangeError::WrongId) if !via.is_stream() => {
+                    // Somebody may be guessing: no further guess counts.
+                    step(list, via, Reason::Network { error }, Basis::Measured);
+                    via = Transport::Tcp;
+                    continue;
+                }
                 Err(error) => {
                     // A wait that our own deadline cut short says nothing about the server.
                     let patient = now - began >= patience;
@@ -100,13 +107,13 @@ impl<W: World> Task<'_, W> {
             self.meter.received(bytes.len());
             let parsed = Message::parse(&bytes);
             let truncated = parsed.as_ref().is_ok_and(|message| message.flags().tc());
-            if via == Via::Udp && (truncated || parsed.is_err()) {
+            if via == Transport::Udp && (truncated || parsed.is_err()) {
                 // Nonsense may be a forger's; a connection is harder to forge.
                 let reason = if truncated { Reason::Truncated } else { Reason::Malformed };
                 let with_opt = parsed.is_ok_and(|message| message.opt().is_some());
                 servers.replied(server, now - began, with_opt, now);
                 step(list, via, reason, Basis::Told);
-                via = Via::Tcp;
+                via = Transport::Tcp;
                 continue;
             }
             let Some(message) = parsed.ok().filter(|_| !truncated) else {
@@ -115,7 +122,7 @@ impl<W: World> Task<'_, W> {
                 list.spend(at);
                 return Ok(None);
             };
-            if via == Via::Udp {
+            if via == Transport::Udp {
                 servers.replied(server, now - began, message.opt().is_some(), now);
             }
             let rcode = message.rcode();
@@ -148,7 +155,7 @@ impl<W: World> Task<'_, W> {
         list: &mut ServerList,
         at: usize,
         error: ExchangeError,
-        via: Via,
+        via: Transport,
         waited_since: Option<Micros>,
     ) {
         let (server, servers, now) = (list.address(at), self.core.cache.servers(), self.core.world.now());
@@ -159,17 +166,17 @@ impl<W: World> Task<'_, W> {
                 if let Some(sent) = waited_since {
                     servers.timed_out(server, sent, now);
                 }
-                if via == Via::Tcp {
+                if via == Transport::Tcp {
                     list.spend(at);
                 }
             }
-            ExchangeError::Refused | ExchangeError::Unreachable if via == Via::Udp => {
+            ExchangeError::Refused | ExchangeError::Unreachable if via == Transport::Udp => {
                 servers.unreachable(server, now);
                 list.spend(at);
             }
             // A server that speaks UDP only is still a server.
             ExchangeError::Refused | ExchangeError::Unreachable | ExchangeError::Closed => list.spend(at),
-            ExchangeError::NoRoute | ExchangeError::Local => list.spend(at),
+            ExchangeError::NoRoute | ExchangeError::Local | ExchangeError::WrongId => list.spend(at),
         }
     }
 }
@@ -183,7 +190,10 @@ impl<W: World> Core<W> {
             let opt = sent.edns.then_some((self.config.budget.udp_payload, self.config.dnssec_ok));
             let flags = Flags::default().with_rd(sent.recursive);
             let query = query(world.random() as u16, flags, sent.name.as_ref(), sent.rtype, opt);
-            async move { world.exchange(sent.server, sent.via, &query, deadline).await.map(Rc::from) }
+            async move {
+                let upstream = world.upstream(&sent.endpoint);
+                world.exchange(&upstream, &query, deadline).await.map(Rc::from)
+            }
         };
         match self.exchanges.join(&sent, u32::MAX, work) {
             Boarding::First(wait) => wait.await,

@@ -50,4 +50,4 @@ pub use resolution::{ClientQuestion, Resolution};
 pub use resolver::Resolver;
 pub use steps::Steps;
 pub use trace::{Reason, Step, Trace, Validation};
-pub use world::{ExchangeError, MILLISECOND, Micros, SECOND, Via, World};
+pub use world::{Endpoint, ExchangeError, Fit, MILLISECOND, Micros, Replies, SECOND, Transport, World};

@@ -228,6 +228,9 @@ impl fmt::Display for Reason {
                 ExchangeError::NoRoute => f.write_str("no route to the server"),
                 ExchangeError::Closed => f.write_str("the connection was closed early"),
                 ExchangeError::Local => f.write_str("this machine could not send"),
+                ExchangeError::WrongId => {
+                    f.write_str("a reply with another id arrived first: a forgery is possible")
+                }
             },
             Reason::Primed { servers } => write!(f, "{} known", plural(*servers, "root server")),
             Reason::Unprimed => f.write_str("no root server confirmed the hints, they are used as they are"),

@@ -19,7 +19,7 @@ use crate::config::{Forward, ForwardMode};
 use crate::join::{Boxed, first_of};
 use crate::task::{Answer, Core, Failure, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace};
-use crate::world::{Micros, Via, World};
+use crate::world::{Micros, Transport, World};
 
 /// A server of which nothing is known is taken to reply within so many microseconds, chosen at random each time.
 const OPTIMISM: Micros = 60_000;
@@ -167,7 +167,14 @@ impl ServerList {
     }
 
     /// A step that says what came of asking candidate *at*.
-    pub(crate) fn asked(&self, at: usize, via: Via, name: Name, rtype: RrType, reason: Reason) -> Draft {
+    pub(crate) fn asked(
+        &self,
+        at: usize,
+        via: Transport,
+        name: Name,
+        rtype: RrType,
+        reason: Reason,
+    ) -> Draft {
         Draft::new(self.layer, Action::Ask, name, rtype, reason)
             .zone(self.zone.clone())
             .server(self.address(at), via)

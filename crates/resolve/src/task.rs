@@ -10,7 +10,6 @@
 //! ```
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -24,7 +23,7 @@ use crate::config::ResolverConfig;
 use crate::flight::Flights;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::trace::{Reason, Step, Trace};
-use crate::world::{ExchangeError, Micros, Via, World};
+use crate::world::{Endpoint, ExchangeError, Micros, World};
 
 /// What all tasks of a resolver share.
 pub(crate) struct Core<W: World> {
@@ -47,8 +46,7 @@ pub(crate) type Primed = (Option<Arc<Delegation>>, Arc<[Step]>, Micros);
 /// A question that is under way to a server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Sent {
-    pub(crate) server: SocketAddr,
-    pub(crate) via: Via,
+    pub(crate) endpoint: Endpoint,
     pub(crate) name: Name,
     pub(crate) rtype: RrType,
     pub(crate) edns: bool,

@@ -26,7 +26,7 @@ use nw_wire::name::Name;
 
 pub use crate::reason::{LameKind, Reason};
 use crate::steps::{Graft, Steps};
-use crate::world::{Micros, Via};
+use crate::world::{Micros, Transport};
 
 /// One decision and what it was based on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct Step {
     /// The server that was asked.
     pub server: Option<SocketAddr>,
     /// How it was asked.
-    pub transport: Option<Via>,
+    pub transport: Option<Transport>,
     /// When the step began, microseconds after the question arrived.
     pub at: Micros,
     /// How long it took, microseconds.
@@ -223,7 +223,8 @@ impl Step {
         // Writing to a String cannot fail.
         let _ = match (self.server, &self.zone) {
             (Some(server), Some(zone)) => {
-                let via = self.transport.map_or("", |via| if via == Via::Tcp { " over TCP" } else { "" });
+                let via =
+                    self.transport.map_or("", |via| if via == Transport::Tcp { " over TCP" } else { "" });
                 write!(text, "{server} (for {zone}) asked {} {}{via}: ", self.name, self.rtype)
             }
             _ => write!(text, "{} {}: ", self.name, self.rtype),
@@ -267,7 +268,7 @@ pub struct Draft {
     pub(crate) name: Name,
     pub(crate) rtype: RrType,
     pub(crate) zone: Option<Name>,
-    pub(crate) server: Option<(SocketAddr, Via)>,
+    pub(crate) server: Option<(SocketAddr, Transport)>,
     pub(crate) cache: Option<CacheNote>,
     pub(crate) validation: Option<Validation>,
     pub(crate) ede: Option<Ede>,
@@ -300,7 +301,7 @@ impl Draft {
     }
 
     /// The server that was asked, and how.
-    pub fn server(mut self, server: SocketAddr, via: Via) -> Draft {
+    pub fn server(mut self, server: SocketAddr, via: Transport) -> Draft {
         self.server = Some((server, via));
         self
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use nw_resolve::ClientQuestion;
+pub use nw_resolve::Transport;
 use nw_wire::{Ede, Rcode, Rrset};
 
 /// What a stage decides. A stage gets the question and the draft of its reply, and returns one of these.
@@ -36,25 +37,6 @@ impl Verdict {
         match self {
             Verdict::Continue => Ok(()),
             verdict => Err(verdict),
-        }
-    }
-}
-
-/// How a question came. Over TCP the client's address is known to be its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// Datagrams: the source may be forged, the reply must be small.
-    Udp,
-    /// A stream.
-    Tcp,
-}
-
-impl Transport {
-    /// The name in plans, explanations and statistics.
-    pub fn slug(self) -> &'static str {
-        match self {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
         }
     }
 }

@@ -13,12 +13,12 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use nw_resolve::Via;
+use nw_resolve::Transport;
 use nw_sim::net::{Datagram, Door};
 use nw_sim::packet::Packet;
 use nw_sim::scenario::behaviour::{Actor, Emission};
 use nw_sim::scenario::expect::{self, Seen};
-use nw_sim::scenario::format::{ExpectTable, Scenario, StepTable, Transport};
+use nw_sim::scenario::format::{ExpectTable, Protocol, Scenario, StepTable};
 use nw_sim::scenario::play::{CLIENT, query_packet, read_zones};
 use nw_wire::message::Message;
 
@@ -152,7 +152,7 @@ fn serve(stands: Vec<Stand>, told: &Receiver<Tell>) -> io::Result<()> {
                     let asked = Datagram {
                         from,
                         to: socket.local_addr()?,
-                        via: Via::Udp,
+                        via: Transport::Udp,
                         bytes: room[..length].to_vec(),
                     };
                     for emission in stand.actor.respond(&asked) {
@@ -213,7 +213,7 @@ fn answer_stream(stands: &[Stand], stream: &mut Stream, room: &mut [u8]) -> bool
         let (Ok(from), Ok(to)) = (stream.stream.peer_addr(), stream.stream.local_addr()) else {
             return false;
         };
-        let asked = Datagram { from, to, via: Via::Tcp, bytes: message.to_vec() };
+        let asked = Datagram { from, to, via: Transport::Tcp, bytes: message.to_vec() };
         stream.read.drain(..2 + length);
         for emission in stands[stream.stand].actor.respond(&asked) {
             let Emission::Reply { after, bytes, .. } = emission else { return false };
@@ -278,7 +278,7 @@ fn ask(step: &StepTable, question: &str, server: IpAddr) -> Result<Seen, String>
     let client = step.client.unwrap_or(CLIENT.parse().map_err(|_| "a literal address")?);
     let server = SocketAddr::new(server, 53);
     let replied =
-        if step.via == Transport::Tcp { over_tcp(&wire, server) } else { over_udp(&wire, client, server) };
+        if step.via == Protocol::Tcp { over_tcp(&wire, server) } else { over_udp(&wire, client, server) };
     let mut seen =
         Seen { took: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX), ..Seen::default() };
     if let Ok(bytes) = replied {

@@ -6,7 +6,7 @@ mod tests;
 use std::fmt;
 use std::net::IpAddr;
 
-use nw_resolve::Via;
+use nw_resolve::Transport;
 use nw_wire::code::{Opcode, OptionCode, Rcode};
 use nw_wire::edns::push_option;
 use nw_wire::header::HEADER;
@@ -187,7 +187,7 @@ impl Entry {
     }
 
     /// The first part in which `got` is not what the entry asks for.
-    pub fn difference(&self, got: &Packet, via: Via) -> Option<Difference> {
+    pub fn difference(&self, got: &Packet, via: Transport) -> Option<Difference> {
         difference(&self.matches, self.packet(), got, via)
     }
 
@@ -197,7 +197,7 @@ impl Entry {
             matches!(part, Match::Qname | Match::Qtype | Match::Qcase | Match::Subdomain | Match::Question)
         };
         let parts: Vec<Match> = self.matches.iter().filter(about_the_question).copied().collect();
-        difference(&parts, self.packet(), got, Via::Udp).is_none()
+        difference(&parts, self.packet(), got, Transport::Udp).is_none()
     }
 
     /// How long the answer is held back.

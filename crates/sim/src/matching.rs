@@ -7,7 +7,7 @@ mod tests;
 
 use std::fmt;
 
-use nw_resolve::Via;
+use nw_resolve::Transport;
 use nw_wire::code::{OptionCode, RrType};
 use nw_wire::header::Flags;
 
@@ -169,12 +169,18 @@ impl fmt::Display for Difference {
 }
 
 /// Compare `got`, received over `via`, with `expected` in the parts `matches` names.
-pub fn difference(matches: &[Match], expected: &Packet, got: &Packet, via: Via) -> Option<Difference> {
+pub fn difference(matches: &[Match], expected: &Packet, got: &Packet, via: Transport) -> Option<Difference> {
     let with_ttl = matches.contains(&Match::Ttl);
     matches.iter().find_map(|part| compare(*part, expected, got, via, with_ttl))
 }
 
-fn compare(part: Match, expected: &Packet, got: &Packet, via: Via, with_ttl: bool) -> Option<Difference> {
+fn compare(
+    part: Match,
+    expected: &Packet,
+    got: &Packet,
+    via: Transport,
+    with_ttl: bool,
+) -> Option<Difference> {
     let differ = |holds: bool, expected: String, got: String| {
         (!holds).then(|| Difference { field: part.field(), expected, got })
     };
@@ -227,7 +233,7 @@ fn compare(part: Match, expected: &Packet, got: &Packet, via: Via, with_ttl: boo
         Match::Additional => section(2),
         Match::Ttl => None,
         Match::Tcp | Match::Udp => {
-            let want = if part == Match::Tcp { Via::Tcp } else { Via::Udp };
+            let want = if part == Match::Tcp { Transport::Tcp } else { Transport::Udp };
             differ(via == want, want.slug().to_owned(), via.slug().to_owned())
         }
         Match::DnssecOk => {

@@ -14,7 +14,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
@@ -23,7 +23,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Waker;
 
-use nw_resolve::Via;
+use nw_resolve::Transport;
 use nw_wire::message::Message;
 
 use crate::dice::{Dice, Fnv};
@@ -38,7 +38,7 @@ pub struct Datagram {
     /// Receiver.
     pub to: SocketAddr,
     /// Transport.
-    pub via: Via,
+    pub via: Transport,
     /// The message, without a stream's length prefix.
     pub bytes: Vec<u8>,
 }
@@ -225,6 +225,8 @@ struct Access {
 
 #[derive(Default)]
 struct Inbox {
+    /// When the last message of a stream arrives.
+    latest: Cell<Micros>,
     queue: RefCell<VecDeque<Arrival>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -308,11 +310,11 @@ impl Net {
     }
 
     /// The travel times of the copies that arrive.
-    fn travel(&self, from: IpAddr, to: IpAddr, via: Via) -> Vec<Micros> {
+    fn travel(&self, from: IpAddr, to: IpAddr, via: Transport) -> Vec<Micros> {
         let mut links = self.inner.links.borrow_mut();
         let mut times = match links.get_mut(&from) {
             None => vec![0],
-            Some(access) if via == Via::Tcp => vec![access.link.stream(&mut access.outward)],
+            Some(access) if via == Transport::Tcp => vec![access.link.stream(&mut access.outward)],
             Some(access) => access.link.carry(&mut access.outward),
         };
         if let Some(access) = links.get_mut(&to) {
@@ -320,8 +322,8 @@ impl Net {
                 .into_iter()
                 .flat_map(|time| {
                     let more = match via {
-                        Via::Tcp => vec![access.link.stream(&mut access.inward)],
-                        Via::Udp => access.link.carry(&mut access.inward),
+                        Transport::Tcp => vec![access.link.stream(&mut access.inward)],
+                        Transport::Udp => access.link.carry(&mut access.inward),
                     };
                     more.into_iter().map(move |more| time + more)
                 })
@@ -338,8 +340,23 @@ impl Net {
             self.note(Fate::Lost, &datagram);
         }
         for time in times {
+            let at = self.in_order(&datagram, self.inner.clock.now() + time);
             let (net, datagram) = (self.clone(), datagram.clone());
-            self.inner.clock.at(self.inner.clock.now() + time, move || net.deliver(datagram));
+            self.inner.clock.at(at, move || net.deliver(datagram));
+        }
+    }
+
+    /// When *message* arrives that would be there at the time *at*: in a stream to an open port, not before the one that
+    /// was sent earlier.
+    fn in_order(&self, message: &Datagram, at: Micros) -> Micros {
+        let sockets = self.inner.sockets.borrow();
+        match sockets.get(&message.to).filter(|_| message.via.is_stream()) {
+            Some(inbox) => {
+                let at = at.max(inbox.latest.get());
+                inbox.latest.set(at);
+                at
+            }
+            None => at,
         }
     }
 
@@ -368,8 +385,9 @@ impl Net {
         let times = self.travel(back.from.ip(), back.to.ip(), back.via);
         self.note(fate, &back);
         for time in times.into_iter().take(1) {
+            let at = self.in_order(&back, self.inner.clock.now() + time);
             let (net, to, arrival) = (self.clone(), back.to, arrival.clone());
-            self.inner.clock.at(self.inner.clock.now() + time, move || {
+            self.inner.clock.at(at, move || {
                 let socket = net.inner.sockets.borrow().get(&to).cloned();
                 if let Some(inbox) = socket {
                     inbox.put(arrival);
@@ -398,8 +416,8 @@ impl Net {
 
     /// What a connection from `from` to `to` meets, and how long one way takes.
     fn knock(&self, from: SocketAddr, to: SocketAddr) -> (Door, Micros) {
-        self.note(Fate::Connect, &Datagram { from, to, via: Via::Tcp, bytes: Vec::new() });
-        let there = self.travel(from.ip(), to.ip(), Via::Tcp).first().copied().unwrap_or(0);
+        self.note(Fate::Connect, &Datagram { from, to, via: Transport::Tcp, bytes: Vec::new() });
+        let there = self.travel(from.ip(), to.ip(), Transport::Tcp).first().copied().unwrap_or(0);
         (self.host(to.ip()).map_or(Door::Silent, |host| host.door(to)), there)
     }
 }
@@ -424,7 +442,7 @@ impl Socket {
     }
 
     /// Send `bytes` to `to`.
-    pub fn send(&self, to: SocketAddr, via: Via, bytes: Vec<u8>) {
+    pub fn send(&self, to: SocketAddr, via: Transport, bytes: Vec<u8>) {
         self.net.send(Datagram { from: self.local, to, via, bytes });
     }
 

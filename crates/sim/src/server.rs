@@ -9,9 +9,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use nw_cache::Cache;
-use nw_resolve::{Resolver, ResolverConfig, Steps, Trace, Via, World};
+use nw_resolve::{Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::{Plan, ResolverPlan};
-use nw_serve::{Desk, Handled, PlanError, Snapshot, Stats, Transport, pipeline};
+use nw_serve::{Desk, Handled, PlanError, Snapshot, Stats, pipeline};
 use nw_wire::code::RrType;
 use nw_wire::name::NameRef;
 use nw_zone::Zone;
@@ -58,14 +58,6 @@ pub fn snapshot(zones: Vec<Zone>, adjust: impl FnOnce(&mut Plan)) -> Result<Snap
     let mut plan = Plan::parse(json.to_string().as_bytes())?;
     adjust(&mut plan);
     Snapshot::from_plan(plan, zones)
-}
-
-/// How the pipeline calls a transport.
-pub fn transport(via: Via) -> Transport {
-    match via {
-        Via::Udp => Transport::Udp,
-        Via::Tcp => Transport::Tcp,
-    }
 }
 
 impl Server {
@@ -141,7 +133,7 @@ impl Server {
         let snapshot = Arc::clone(&self.snapshot.borrow());
         let desk =
             Desk { snapshot: &snapshot, cache: Some(&self.cache), now: self.world.now(), stats: &self.stats };
-        let transport = transport(datagram.via);
+        let transport = datagram.via;
         let length = match pipeline::handle(&desk, &datagram.bytes, datagram.from, transport, &mut room) {
             Handled::Drop => return,
             Handled::Reply(length) => length,

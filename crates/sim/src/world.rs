@@ -6,11 +6,11 @@ mod tests;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 
-use nw_resolve::{ExchangeError, Micros, Via, World};
-use nw_wire::message::{Message, replies_to};
+use nw_resolve::{Endpoint, ExchangeError, Fit, Micros, Replies, Transport, World};
+use nw_wire::message::Message;
 
 use crate::dice::Dice;
-use crate::net::{Arrival, Door, Net};
+use crate::net::{Arrival, Door, Net, Socket};
 use crate::packet::Packet;
 
 /// A question that the resolver sent.
@@ -21,7 +21,7 @@ pub struct Asked {
     /// Whom.
     pub server: SocketAddr,
     /// Over what.
-    pub via: Via,
+    pub via: Transport,
     /// What; None when it was no message.
     pub packet: Option<Packet>,
 }
@@ -56,6 +56,10 @@ impl SimWorld {
 }
 
 impl World for SimWorld {
+    // A simulated machine keeps no session: each query has a port or a connection of its own.
+    type Upstream = Endpoint;
+    type Replies = SimReplies;
+
     fn now(&self) -> Micros {
         self.net.clock().now()
     }
@@ -72,38 +76,95 @@ impl World for SimWorld {
         self.net.clock().sleep_until(at).await;
     }
 
+    fn upstream(&self, endpoint: &Endpoint) -> Endpoint {
+        endpoint.clone()
+    }
+
     async fn exchange(
         &self,
-        server: SocketAddr,
-        via: Via,
+        upstream: &Endpoint,
         query: &[u8],
         deadline: Micros,
     ) -> Result<Vec<u8>, ExchangeError> {
-        let family = self.addresses.iter().find(|address| address.is_ipv4() == server.is_ipv4());
-        let Some(local) = family else { return Err(ExchangeError::NoRoute) };
-        let socket = self.net.bind(*local, &mut self.dice.borrow_mut());
+        let server = upstream.address;
+        let socket = self.send(upstream, query, deadline).await?;
+        loop {
+            let (from, message) = arrived(socket.receive(deadline).await)?;
+            match Fit::of(query, &message) {
+                Fit::Reply if from == server => return Ok(message),
+                Fit::WrongId if from == server && !upstream.transport.is_stream() => {
+                    return Err(ExchangeError::WrongId);
+                }
+                // Junk never ends the wait (RFC 5452 §9.1).
+                _ => {}
+            }
+        }
+    }
+
+    async fn stream(
+        &self,
+        upstream: &Endpoint,
+        query: &[u8],
+        deadline: Micros,
+    ) -> Result<SimReplies, ExchangeError> {
+        if !upstream.transport.is_stream() {
+            return Err(ExchangeError::Local);
+        }
+        let id = query.first_chunk().copied().ok_or(ExchangeError::Local)?;
+        Ok(SimReplies { socket: self.send(upstream, query, deadline).await?, id })
+    }
+}
+
+impl SimWorld {
+    /// Send *query* from a new port, over a new connection where the transport has connections.
+    async fn send(
+        &self,
+        upstream: &Endpoint,
+        query: &[u8],
+        deadline: Micros,
+    ) -> Result<Socket, ExchangeError> {
+        let Endpoint { address: server, transport, .. } = *upstream;
+        let local = self.addresses.iter().find(|address| address.is_ipv4() == server.is_ipv4());
+        let local = *local.ok_or(ExchangeError::NoRoute)?;
+        let socket = self.net.bind(local, &mut self.dice.borrow_mut());
         let packet = Message::parse(query).ok().map(|message| Packet::of(&message));
-        self.asked.borrow_mut().push(Asked { at: self.now(), server, via, packet });
-        if via == Via::Tcp {
+        self.asked.borrow_mut().push(Asked { at: self.now(), server, via: transport, packet });
+        if transport.is_stream() {
             match socket.connect(server, deadline).await {
                 Door::Open => {}
                 Door::Refused => return Err(ExchangeError::Refused),
                 Door::Silent => return Err(ExchangeError::Timeout),
             }
         }
-        socket.send(server, via, query.to_vec());
+        socket.send(server, transport, query.to_vec());
+        Ok(socket)
+    }
+}
+
+/// A connection whose messages answer one query.
+pub struct SimReplies {
+    socket: Socket,
+    id: [u8; 2],
+}
+
+impl Replies for SimReplies {
+    async fn next(&mut self, deadline: Micros) -> Result<Vec<u8>, ExchangeError> {
         loop {
-            match socket.receive(deadline).await {
-                None => return Err(ExchangeError::Timeout),
-                Some(Arrival::Refused) => return Err(ExchangeError::Refused),
-                Some(Arrival::Unreachable) => return Err(ExchangeError::Unreachable),
-                Some(Arrival::Closed) => return Err(ExchangeError::Closed),
-                Some(Arrival::Message(from, reply)) if from == server && replies_to(query, &reply) => {
-                    return Ok(reply);
-                }
-                // Junk never ends the wait (RFC 5452 §9.1).
-                Some(Arrival::Message(..)) => {}
+            let (_, message) = arrived(self.socket.receive(deadline).await)?;
+            if message.first_chunk() == Some(&self.id) {
+                return Ok(message);
             }
         }
+    }
+}
+
+/// The message that arrived and its sender, or the error that arrived in its place.
+fn arrived(arrival: Option<Arrival>) -> Result<(SocketAddr, Vec<u8>), ExchangeError> {
+    match arrival {
+        None => Err(ExchangeError::Timeout),
+        Some(Arrival::Refused) => Err(ExchangeError::Refused),
+        Some(Arrival::Unreachable) => Err(ExchangeError::Unreachable),
+        Some(Arrival::Closed) => Err(ExchangeError::Closed),
+        Some(Arrival::Message(from, message)) => Ok((from, message)),
     }
 }

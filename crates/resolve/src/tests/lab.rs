@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::future::{Future, poll_fn};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) struct Asked {
     pub(super) server: IpAddr,
     pub(super) name: Name,
     pub(super) rtype: RrType,
-    pub(super) via: Via,
+    pub(super) via: Transport,
     pub(super) edns: bool,
     pub(super) recursion_desired: bool,
     pub(super) query: Vec<u8>,
@@ -109,7 +109,19 @@ impl Lab {
     }
 }
 
+/// No test of the resolver reads a stream of replies.
+pub(super) enum NoReplies {}
+
+impl Replies for NoReplies {
+    async fn next(&mut self, _deadline: Micros) -> Result<Vec<u8>, ExchangeError> {
+        match *self {}
+    }
+}
+
 impl World for Lab {
+    type Upstream = Endpoint;
+    type Replies = NoReplies;
+
     fn now(&self) -> Micros {
         self.now.get()
     }
@@ -138,13 +150,21 @@ impl World for Lab {
         })
     }
 
+    fn upstream(&self, endpoint: &Endpoint) -> Endpoint {
+        endpoint.clone()
+    }
+
+    async fn stream(&self, _: &Endpoint, _: &[u8], _: Micros) -> Result<NoReplies, ExchangeError> {
+        Err(ExchangeError::Local)
+    }
+
     async fn exchange(
         &self,
-        server: SocketAddr,
-        via: Via,
+        upstream: &Endpoint,
         query: &[u8],
         deadline: Micros,
     ) -> Result<Vec<u8>, ExchangeError> {
+        let Endpoint { address: server, transport: via, .. } = *upstream;
         let message = Message::parse(query).expect("the resolver sends messages");
         let question = message.question().unwrap();
         let asked = Asked {
@@ -219,7 +239,7 @@ pub(super) fn say(asked: &Asked, words: &str, sections: [&[Line]; 3]) -> Vec<u8>
     }
     let id = Header::read(&asked.query).unwrap().id;
     let mut buf = vec![0; 65_535];
-    let limit = if asked.via == Via::Udp { 1232 } else { 65_535 };
+    let limit = if asked.via == Transport::Udp { 1232 } else { 65_535 };
     let mut writer = Writer::new(&mut buf, limit, id, flags.with_rcode(rcode));
     writer.question(asked.name.as_ref(), asked.rtype, Class::IN).unwrap();
     let mut fits = Ok(());

@@ -199,7 +199,7 @@ fn junk_ends_nothing() {
             Says::Reply(reply) => reply,
             says => return says,
         };
-        if asked.via == Via::Udp {
+        if asked.via == Transport::Udp {
             // A record count that the body does not bear out.
             reply[7] = 9;
         }

@@ -180,7 +180,7 @@ fn a_truncated_reply_is_asked_for_again_over_tcp() {
     let found = ask(&lab, &resolver, "big.example.com.", RrType::TXT);
     assert_eq!(found.answer[0].rdatas.len(), 100);
     assert!(slugs(&found).ends_with(&["truncated", "answer", "resolved"]));
-    assert_eq!(lab.log.borrow().last().unwrap().via, Via::Tcp);
+    assert_eq!(lab.log.borrow().last().unwrap().via, Transport::Tcp);
 }
 
 #[test]

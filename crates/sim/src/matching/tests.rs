@@ -32,7 +32,7 @@ fn base() -> Packet {
 }
 
 /// Whether `word` holds between the base packet and what `change` makes of it.
-fn holds_over(word: &str, via: Via, change: impl FnOnce(&mut Packet)) -> bool {
+fn holds_over(word: &str, via: Transport, change: impl FnOnce(&mut Packet)) -> bool {
     let mut got = base();
     change(&mut got);
     let matches = Match::parse(word).unwrap_or_else(|| panic!("{word} is a word of MATCH"));
@@ -40,7 +40,7 @@ fn holds_over(word: &str, via: Via, change: impl FnOnce(&mut Packet)) -> bool {
 }
 
 fn holds(word: &str, change: impl FnOnce(&mut Packet)) -> bool {
-    holds_over(word, Via::Udp, change)
+    holds_over(word, Transport::Udp, change)
 }
 
 fn question(packet: &mut Packet, line: &str) {
@@ -148,15 +148,15 @@ fn sections_are_sets() {
 fn ttl_sharpens_the_sections_beside_it() {
     let aged = Packet { sections: [vec![record("a. 59 A 192.0.2.1")], vec![], vec![]], ..Packet::default() };
     let fresh = Packet { sections: [vec![record("a. 60 A 192.0.2.1")], vec![], vec![]], ..Packet::default() };
-    assert_eq!(difference(&[Match::Answer], &fresh, &aged, Via::Udp), None);
-    let found = difference(&[Match::Ttl, Match::Answer], &fresh, &aged, Via::Udp).unwrap();
+    assert_eq!(difference(&[Match::Answer], &fresh, &aged, Transport::Udp), None);
+    let found = difference(&[Match::Ttl, Match::Answer], &fresh, &aged, Transport::Udp).unwrap();
     assert_eq!(found.to_string(), "answer: expected a. 60 IN A 192.0.2.1, got a. 59 IN A 192.0.2.1");
 }
 
 #[test]
 fn transport() {
-    assert!(holds_over("TCP", Via::Tcp, |_| ()));
-    assert!(!holds_over("UDP", Via::Tcp, |_| ()));
+    assert!(holds_over("TCP", Transport::Tcp, |_| ()));
+    assert!(!holds_over("UDP", Transport::Tcp, |_| ()));
 }
 
 #[test]
@@ -183,8 +183,8 @@ fn an_entry_without_options_takes_any() {
     let plain = Packet { edns: None, ..base() };
     for word in ["nsid", "ede_text", "client_cookie", "server_cookie", "ede"] {
         let matches = Match::parse(word).unwrap();
-        assert_eq!(difference(&matches, &plain, &base(), Via::Udp), None, "{word}");
-        assert!(difference(&matches, &plain, &plain, Via::Udp).is_some(), "{word}");
+        assert_eq!(difference(&matches, &plain, &base(), Transport::Udp), None, "{word}");
+        assert!(difference(&matches, &plain, &plain, Transport::Udp).is_some(), "{word}");
     }
 }
 

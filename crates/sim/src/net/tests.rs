@@ -30,12 +30,12 @@ fn at(text: &str) -> SocketAddr {
 }
 
 /// Send one octet string over each transport and say what arrives when.
-fn exchange(net: &Net, to: SocketAddr, via: Via) -> (Option<Arrival>, Micros) {
+fn exchange(net: &Net, to: SocketAddr, via: Transport) -> (Option<Arrival>, Micros) {
     let (inner, clock) = (net.clone(), net.clock().clone());
     net.clock()
         .block_on(async move {
             let socket = inner.bind(ip("10.0.0.1"), &mut Dice::new(1));
-            if via == Via::Tcp && socket.connect(to, 5_000_000).await != Door::Open {
+            if via == Transport::Tcp && socket.connect(to, 5_000_000).await != Door::Open {
                 return (None, clock.now());
             }
             socket.send(to, via, vec![1, 2]);
@@ -58,26 +58,26 @@ fn network(link: Link) -> Net {
 fn a_datagram_takes_its_delay_both_ways_and_a_stream_two_round_trips() {
     let (server, link) = (at("192.0.2.1:53"), Link::with_delay(10_000));
     let arrival = Some(Arrival::Message(server, vec![1, 2]));
-    assert_eq!(exchange(&network(link.clone()), server, Via::Udp), (arrival.clone(), 20_000));
-    assert_eq!(exchange(&network(link), server, Via::Tcp), (arrival, 40_000));
+    assert_eq!(exchange(&network(link.clone()), server, Transport::Udp), (arrival.clone(), 20_000));
+    assert_eq!(exchange(&network(link), server, Transport::Tcp), (arrival, 40_000));
 }
 
 #[test]
 fn refusals_come_back_and_silence_does_not() {
     let net = network(Link::with_delay(10_000));
-    assert_eq!(exchange(&net, at("192.0.2.2:53"), Via::Udp), (Some(Arrival::Refused), 20_000));
+    assert_eq!(exchange(&net, at("192.0.2.2:53"), Transport::Udp), (Some(Arrival::Refused), 20_000));
     let net = network(Link::with_delay(10_000));
-    assert_eq!(exchange(&net, at("192.0.2.2:53"), Via::Tcp), (None, 20_000));
+    assert_eq!(exchange(&net, at("192.0.2.2:53"), Transport::Tcp), (None, 20_000));
     let net = network(Link::default());
-    assert_eq!(exchange(&net, at("192.0.2.9:53"), Via::Udp), (None, 5_000_000));
+    assert_eq!(exchange(&net, at("192.0.2.9:53"), Transport::Udp), (None, 5_000_000));
     assert_eq!(net.log(|log| log.events().last().map(|event| event.fate)), Some(Fate::Nobody));
 }
 
 #[test]
 fn loss_takes_datagrams_not_streams() {
     let dead = Link { loss: 1.0, ..Link::with_delay(1000) };
-    assert_eq!(exchange(&network(dead.clone()), at("192.0.2.1:53"), Via::Udp).0, None);
-    assert!(exchange(&network(dead), at("192.0.2.1:53"), Via::Tcp).0.is_some());
+    assert_eq!(exchange(&network(dead.clone()), at("192.0.2.1:53"), Transport::Udp).0, None);
+    assert!(exchange(&network(dead), at("192.0.2.1:53"), Transport::Tcp).0.is_some());
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn one_seed_one_log() {
         let mut dice = Dice::new(seed);
         let socket = net.bind(ip("10.0.0.1"), &mut dice);
         for n in 0..100 {
-            socket.send(at("192.0.2.1:53"), Via::Udp, vec![n]);
+            socket.send(at("192.0.2.1:53"), Transport::Udp, vec![n]);
         }
         net.clock().run_until(1_000_000);
         net.log(|log| (log.hash(), log.passed()))
@@ -104,7 +104,7 @@ fn one_seed_one_log() {
 fn a_closed_socket_hears_nothing() {
     let net = network(Link::with_delay(1000));
     let socket = net.bind(ip("10.0.0.1"), &mut Dice::new(1));
-    socket.send(at("192.0.2.1:53"), Via::Udp, vec![1]);
+    socket.send(at("192.0.2.1:53"), Transport::Udp, vec![1]);
     drop(socket);
     net.clock().run_until(10_000);
     assert_eq!(net.log(|log| log.events().last().map(|event| event.fate)), Some(Fate::Nobody));

@@ -17,7 +17,7 @@ use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
-use nw_resolve::{Forward, ResolverConfig, Via};
+use nw_resolve::{Forward, ResolverConfig, Transport};
 use nw_wire::code::Rcode;
 use nw_wire::message::Message;
 use nw_wire::name::Name;
@@ -137,7 +137,7 @@ struct Outstanding {
 
 impl Stage {
     /// The entry that answers `packet` at `server` in step `step`.
-    fn entry(&self, step: u64, server: IpAddr, packet: &Packet, via: Via) -> Option<&Entry> {
+    fn entry(&self, step: u64, server: IpAddr, packet: &Packet, via: Transport) -> Option<&Entry> {
         self.ranges
             .iter()
             .filter(|scene| (scene.from..=scene.to).contains(&step))
@@ -215,7 +215,7 @@ impl Host for StageHost {
 struct Asked {
     client: IpAddr,
     reply: Rc<RefCell<Option<Vec<u8>>>>,
-    via: Via,
+    via: Transport,
     /// It was compared with already.
     checked: Cell<bool>,
 }
@@ -362,7 +362,11 @@ impl Player {
 
     fn query(&mut self, entry: &Entry) {
         let client = entry.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let via = if entry.matches.contains(&crate::matching::Match::Tcp) { Via::Tcp } else { Via::Udp };
+        let via = if entry.matches.contains(&crate::matching::Match::Tcp) {
+            Transport::Tcp
+        } else {
+            Transport::Udp
+        };
         let id = u16::try_from(self.dice.below(0x10000)).expect("below 2^16");
         let wire = entry.packet().to_wire(id);
         let engine: IpAddr =

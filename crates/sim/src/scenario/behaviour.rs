@@ -8,7 +8,7 @@ mod tests;
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use nw_resolve::Via;
+use nw_resolve::Transport;
 use nw_serve::Snapshot;
 use nw_serve::snapshot::DryRun;
 use nw_wire::code::{Opcode, Rcode, RrType};
@@ -18,14 +18,14 @@ use nw_wire::name::{Name, NameRef};
 use nw_zone::Zone;
 use nw_zone::scan::{LoadOptions, Text, load};
 
-use super::format::{Junk, RuleTable, Transport};
+use super::format::{Junk, Protocol, RuleTable};
 use super::play::told;
 use crate::entry::apply_reply_word;
 use crate::exec::Micros;
 use crate::net::{Arrival, Datagram, Door, Host, Net};
 use crate::packet::{Edns, Packet};
 use crate::record::{DEFAULT_TTL, Record};
-use crate::server::{snapshot, transport};
+use crate::server::snapshot;
 
 /// The address that false answers give.
 pub const POISON: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 66);
@@ -103,13 +103,13 @@ impl Rule {
         Ok(rule)
     }
 
-    fn fits(&self, query: &Packet, via: Via) -> bool {
+    fn fits(&self, query: &Packet, via: Transport) -> bool {
         let Some(question) = query.question.first() else { return false };
         let name = question.name.as_ref();
         let fits = self.qname.as_ref().is_none_or(|qname| qname.as_ref() == name)
             && self.subdomain.as_ref().is_none_or(|top| name.is_at_or_below(top.as_ref()))
             && self.qtype.is_none_or(|qtype| qtype == question.rtype)
-            && self.table.via.is_none_or(|transport| (transport == Transport::Tcp) == (via == Via::Tcp))
+            && self.table.via.is_none_or(|protocol| protocol.transport() == via)
             && self.table.edns.is_none_or(|edns| edns == query.edns.is_some());
         if !fits {
             return false;
@@ -177,7 +177,7 @@ impl Actor {
         let closed = |rule: &Rule| {
             let table = &rule.table;
             table.refuse
-                && table.via == Some(Transport::Tcp)
+                && table.via == Some(Protocol::Tcp)
                 && table.qname.is_none()
                 && table.subdomain.is_none()
         };
@@ -206,8 +206,8 @@ impl Actor {
         } else if rule.is_written() {
             let packet = self.written(rule, &query, rule.flags, true);
             let limit = match asked.via {
-                Via::Udp => query.edns.as_ref().map_or(512, |edns| usize::from(edns.payload)),
-                Via::Tcp => usize::from(u16::MAX),
+                Transport::Udp => query.edns.as_ref().map_or(512, |edns| usize::from(edns.payload)),
+                Transport::Tcp => usize::from(u16::MAX),
             };
             emissions.push(reply(asked, after, packet.to_wire_within(id(asked), limit)));
         } else if !rule.table.drop {
@@ -223,7 +223,7 @@ impl Actor {
 
     /// The answer from the zones.
     fn truly(&self, asked: &Datagram, after: Micros) -> Vec<Emission> {
-        match self.snapshot.borrow().answer(&asked.bytes, asked.from, transport(asked.via)) {
+        match self.snapshot.borrow().answer(&asked.bytes, asked.from, asked.via) {
             DryRun::Reply(bytes) => vec![reply(asked, after, bytes)],
             DryRun::Silence | DryRun::Lookup(_) => Vec::new(),
         }

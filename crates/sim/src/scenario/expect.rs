@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use nw_resolve::{Steps, Via};
+use nw_resolve::{Steps, Transport};
 use nw_wire::code::{Rcode, RrType};
 use nw_wire::name::NameRef;
 
@@ -23,7 +23,7 @@ pub struct Seen {
     /// Time from question to reply.
     pub took: Micros,
     /// Whom the resolver asked meanwhile, by the name of the host, and over what.
-    pub asked: Vec<(String, Via)>,
+    pub asked: Vec<(String, Transport)>,
     /// Why it did what it did; empty when the cache answered.
     pub reasons: Vec<String>,
 }
@@ -113,7 +113,7 @@ pub fn behind(expect: &ExpectTable, seen: &Seen) -> Option<Difference> {
     if let Some(difference) = count("upstream", expect.upstream, seen.asked.len()) {
         return Some(difference);
     }
-    let tcp = seen.asked.iter().filter(|(_, via)| *via == Via::Tcp).count();
+    let tcp = seen.asked.iter().filter(|(_, via)| *via == Transport::Tcp).count();
     if let Some(difference) = count("upstream_tcp", expect.upstream_tcp, tcp) {
         return Some(difference);
     }

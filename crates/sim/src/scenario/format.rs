@@ -135,7 +135,7 @@ pub struct RuleTable {
     /// This type.
     pub qtype: Option<String>,
     /// `udp` or `tcp`.
-    pub via: Option<Transport>,
+    pub via: Option<Protocol>,
     /// With or without EDNS.
     pub edns: Option<bool>,
     /// Only the first so many that fit.
@@ -170,15 +170,25 @@ pub struct RuleTable {
     pub delay_ms: u64,
 }
 
-/// How a question travels.
+/// How a question travels, as it is written in a scenario.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub enum Transport {
+pub enum Protocol {
     /// A datagram.
     #[default]
     Udp,
     /// A stream.
     Tcp,
+}
+
+impl Protocol {
+    /// The transport that the word names.
+    pub fn transport(self) -> nw_resolve::Transport {
+        match self {
+            Protocol::Udp => nw_resolve::Transport::Udp,
+            Protocol::Tcp => nw_resolve::Transport::Tcp,
+        }
+    }
 }
 
 /// A false answer. Each carries the record `{qname} 86400 IN A 203.0.113.66`.
@@ -218,7 +228,7 @@ pub struct StepTable {
     /// Who asks.
     pub client: Option<IpAddr>,
     /// How.
-    pub via: Transport,
+    pub via: Protocol,
     /// Flags, RD when left out.
     pub flags: Option<Vec<String>>,
     /// Ask with EDNS.

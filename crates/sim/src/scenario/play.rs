@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use nw_resolve::{Budget, Forward, ResolverConfig, Via};
+use nw_resolve::{Budget, Forward, ResolverConfig};
 use nw_serve::PlanError;
 use nw_wire::code::RrType;
 use nw_wire::message::Message;
@@ -17,7 +17,7 @@ use nw_zone::Zone;
 
 use super::behaviour::{Actor, ActorHost, read_zone};
 use super::expect::{self, Seen};
-use super::format::{ExpectTable, HostTable, ResolverTable, Scenario, StepTable, Transport};
+use super::format::{ExpectTable, HostTable, ResolverTable, Scenario, StepTable};
 use crate::dice::Dice;
 use crate::entry::apply_reply_word;
 use crate::exec::{Executor, Micros};
@@ -322,7 +322,7 @@ impl Stage {
             }
             None => RESOLVER[usize::from(client.is_ipv6())].parse().expect("a literal address"),
         };
-        let via = if step.via == Transport::Tcp { Via::Tcp } else { Via::Udp };
+        let via = step.via.transport();
         let before = self.resolver.as_ref().map_or(0, |server| server.world().asked().len());
         if let Some(server) = &self.resolver {
             server.forget_explanation();

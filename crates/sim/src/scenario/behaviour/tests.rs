@@ -13,14 +13,14 @@ fn actor(rules: &str) -> Actor {
     Actor::new(vec![read_zone("example.", ZONE).unwrap()], &rules.rule).unwrap()
 }
 
-fn asked(question: &str, via: Via, edns: bool) -> Datagram {
+fn asked(question: &str, via: Transport, edns: bool) -> Datagram {
     let mut packet = Packet::query(parse_question(question, NameRef::ROOT).unwrap());
     packet.edns = edns.then(Edns::default);
     let at = |text: &str| text.parse().unwrap();
     Datagram { from: at("10.0.0.1:4000"), to: at("192.0.2.1:53"), via, bytes: packet.to_wire(77) }
 }
 
-fn packets(actor: &Actor, question: &str, via: Via, edns: bool) -> Vec<Packet> {
+fn packets(actor: &Actor, question: &str, via: Transport, edns: bool) -> Vec<Packet> {
     let emissions = actor.respond(&asked(question, via, edns));
     emissions
         .into_iter()
@@ -33,7 +33,7 @@ fn packets(actor: &Actor, question: &str, via: Via, edns: bool) -> Vec<Packet> {
 
 #[test]
 fn without_rules_the_zone_answers() {
-    let replies = packets(&actor(""), "www.example. A", Via::Udp, true);
+    let replies = packets(&actor(""), "www.example. A", Transport::Udp, true);
     assert_eq!(replies[0].sections[0][0].to_string(), "www.example. 300 IN A 192.0.2.80");
     assert!(replies[0].flags.aa() && replies[0].edns.is_some());
 }
@@ -42,32 +42,32 @@ fn without_rules_the_zone_answers() {
 fn rules_choose_their_questions() {
     let host =
         actor("[[rule]]\nqname = \"www.example.\"\nqtype = \"A\"\nvia = \"udp\"\nedns = true\ndrop = true");
-    assert!(packets(&host, "www.example. A", Via::Udp, true).is_empty());
+    assert!(packets(&host, "www.example. A", Transport::Udp, true).is_empty());
     for (question, via, edns) in [
-        ("www.example. AAAA", Via::Udp, true),
-        ("www.example. A", Via::Tcp, true),
-        ("www.example. A", Via::Udp, false),
-        ("ns.example. A", Via::Udp, true),
+        ("www.example. AAAA", Transport::Udp, true),
+        ("www.example. A", Transport::Tcp, true),
+        ("www.example. A", Transport::Udp, false),
+        ("ns.example. A", Transport::Udp, true),
     ] {
         assert_eq!(packets(&host, question, via, edns).len(), 1, "{question}");
     }
     let below = actor("[[rule]]\nsubdomain = \"w.example.\"\ndrop = true");
-    assert!(packets(&below, "a.w.example. A", Via::Udp, true).is_empty());
-    assert_eq!(packets(&below, "aw.example. A", Via::Udp, true).len(), 1);
+    assert!(packets(&below, "a.w.example. A", Transport::Udp, true).is_empty());
+    assert_eq!(packets(&below, "aw.example. A", Transport::Udp, true).len(), 1);
 }
 
 #[test]
 fn rules_count() {
     let host = actor("[[rule]]\nskip = 1\nfirst = 2\ndrop = true");
     let answered: Vec<usize> =
-        (0..5).map(|_| packets(&host, "www.example. A", Via::Udp, true).len()).collect();
+        (0..5).map(|_| packets(&host, "www.example. A", Transport::Udp, true).len()).collect();
     assert_eq!(answered, [1, 0, 0, 1, 1]);
 }
 
 #[test]
 fn each_misbehaviour() {
     let one = |rule: &str, edns| {
-        packets(&actor(&format!("[[rule]]\n{rule}")), "www.example. A", Via::Udp, edns).remove(0)
+        packets(&actor(&format!("[[rule]]\n{rule}")), "www.example. A", Transport::Udp, edns).remove(0)
     };
     let truncated = one("truncate = true", true);
     assert!(truncated.flags.tc() && truncated.sections[0].is_empty());
@@ -76,8 +76,9 @@ fn each_misbehaviour() {
     let written = one("answer = [\"{qname} 5 A 192.0.2.99\"]\nadditional = [\"x. A 192.0.2.1\"]", false);
     assert_eq!(written.sections[0][0].to_string(), "www.example. 5 IN A 192.0.2.99");
     assert_eq!((written.sections[2].len(), written.edns), (1, None));
-    let emissions =
-        |rule: &str| actor(&format!("[[rule]]\n{rule}")).respond(&asked("www.example. A", Via::Tcp, true));
+    let emissions = |rule: &str| {
+        actor(&format!("[[rule]]\n{rule}")).respond(&asked("www.example. A", Transport::Tcp, true))
+    };
     assert_eq!(emissions("refuse = true"), [Emission::Refused]);
     assert_eq!(emissions("close = true"), [Emission::Closed]);
     assert!(matches!(emissions("delay_ms = 7")[..], [Emission::Reply { after: 7000, .. }]));
@@ -90,7 +91,7 @@ fn junk_is_never_a_reply() {
     let kinds = "wrong-id wrong-question wrong-case wrong-type no-question wrong-port wrong-address not-a-reply wrong-opcode garbage";
     for kind in kinds.split(' ') {
         let host = actor(&format!("[[rule]]\njunk = [\"{kind}\"]"));
-        let query = asked("www.example. A", Via::Udp, true);
+        let query = asked("www.example. A", Transport::Udp, true);
         let emissions = host.respond(&query);
         let [Emission::Reply { from, bytes, .. }, Emission::Reply { .. }] = &emissions[..] else {
             panic!("{kind}")

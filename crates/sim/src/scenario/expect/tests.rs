@@ -14,7 +14,7 @@ fn seen() -> Seen {
         }),
         octets: 60,
         took: 5000,
-        asked: vec![("root".to_owned(), Via::Udp), ("ns".to_owned(), Via::Tcp)],
+        asked: vec![("root".to_owned(), Transport::Udp), ("ns".to_owned(), Transport::Tcp)],
         reasons: ["not-cached", "referral", "lame", "answer"].map(str::to_owned).to_vec(),
     }
 }

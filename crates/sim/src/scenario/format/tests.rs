@@ -23,5 +23,5 @@ fn defaults_are_quiet() {
     let scenario = Scenario::parse(text).unwrap();
     assert!(!scenario.resolver.unwrap().minimise);
     assert_eq!(scenario.host[0].rule[0].junk, [Junk::WrongId]);
-    assert_eq!(scenario.step[0].via, Transport::Udp);
+    assert_eq!(scenario.step[0].via, Protocol::Udp);
 }
