@@ -39,7 +39,7 @@ def test_the_engine_does_what_the_annotated_example_says() -> None:
     snapshot = snapshot_of(config, [Zone.from_text(zone.name, text) for zone in config.zone])
     limits = snapshot.budget
     assert limits is not None
-    assert (limits["max_upstream_queries"], limits["wall_clock"]) == (50, 7_000_000)
+    assert (limits["max_upstream_queries"], limits["wall_clock"]) == (200, 7_000_000)
     assert limits["cache_bytes"] == 64 << 20
     # [server]: NSID and the UDP size on every answer; no identity, so its name is refused.
     reply = ask(snapshot, STRANGER, "ns.example.com")

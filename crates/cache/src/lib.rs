@@ -85,7 +85,41 @@ pub enum Found {
     /// The name does not exist: SOA and proof for the authority section.
     NxDomain(Vec<Rrset>),
     /// The question failed a moment ago.
-    Failure(Ede),
+    Failure(KeptFailure),
+}
+
+/// A failure that is kept, with its cause (RFC 9520).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFailure {
+    /// The extended error that the first client got.
+    pub ede: Ede,
+    /// The text of that extended error.
+    pub text: String,
+    /// Why it failed, in words.
+    pub cause: String,
+}
+
+impl KeptFailure {
+    /// Octets of each text that are kept.
+    const LONGEST: usize = 300;
+
+    fn to_octets(&self) -> Vec<u8> {
+        let cut = |text: &str| text[..text.floor_char_boundary(Self::LONGEST)].len();
+        let (text, cause) = (&self.text[..cut(&self.text)], &self.cause[..cut(&self.cause)]);
+        let mut octets = Vec::with_capacity(4 + text.len() + cause.len());
+        octets.extend_from_slice(&self.ede.0.to_be_bytes());
+        octets.extend_from_slice(&(text.len() as u16).to_be_bytes());
+        octets.extend_from_slice(text.as_bytes());
+        octets.extend_from_slice(cause.as_bytes());
+        octets
+    }
+
+    fn from_octets(octets: &[u8]) -> KeptFailure {
+        let [ede, length] = [0, 2].map(|at| u16::from_be_bytes([octets[at], octets[at + 1]]));
+        let (text, cause) = octets[4..].split_at(length.into());
+        let [text, cause] = [text, cause].map(|text| String::from_utf8_lossy(text).into_owned());
+        KeptFailure { ede: Ede(ede), text, cause }
+    }
 }
 
 /// The result of a look into the cache.
@@ -252,7 +286,7 @@ impl Cache {
                 Kind::Rrset => Found::Alias(entry.rrsets(now, true)),
                 Kind::NoData if key == rtype => Found::NoData(entry.rrsets(now, true)),
                 Kind::NxDomain => Found::NxDomain(entry.rrsets(now, true)),
-                Kind::Failure if key == rtype => Found::Failure(failed(entry).failure.unwrap_or(Ede::OTHER)),
+                Kind::Failure if key == rtype => Found::Failure(KeptFailure::from_octets(entry.octets())),
                 // What is known about the alias itself says nothing about the type asked for.
                 Kind::NoData | Kind::Failure | Kind::Chain { .. } => continue,
             };
@@ -296,10 +330,17 @@ impl Cache {
         }
     }
 
-    /// Keep for *life_s* seconds that looking for *name* and *rtype* failed for the reason *ede* (RFC 9520).
-    pub fn put_failure(&self, name: NameRef<'_>, rtype: RrType, ede: Ede, life_s: u32, now: Micros) -> bool {
+    /// Keep for *life_s* seconds that the lookup of *name* and *rtype* failed (RFC 9520).
+    pub fn put_failure(
+        &self,
+        name: NameRef<'_>,
+        rtype: RrType,
+        failure: &KeptFailure,
+        life_s: u32,
+        now: Micros,
+    ) -> bool {
         let key = Key { name, rtype, kind: Kind::Failure, rank: Rank::NonAuthoritative };
-        match Entry::from_octets(&key, &ede.0.to_be_bytes(), life_s, now) {
+        match Entry::from_octets(&key, &failure.to_octets(), life_s, now) {
             Some(entry) if life_s > 0 => self.put(&key, entry, now),
             _ => false,
         }

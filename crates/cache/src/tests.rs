@@ -133,17 +133,30 @@ fn the_more_credible_stays() {
     let other = rrset("www.example.", RrType::A, 600, &[&[6, 6, 6, 6]]);
     assert!(cache.put_rrset(&good, None, Rank::Authoritative, 0));
     assert!(!cache.put_rrset(&other, None, Rank::NonAuthoritative, 0));
-    assert!(!cache.put_failure(name("www.example.").as_ref(), RrType::A, Ede::NETWORK_ERROR, 5, 0));
+    assert!(!cache.put_failure(name("www.example.").as_ref(), RrType::A, &network_failure(), 5, 0));
     assert!(cache.put_rrset(&other, None, Rank::Authoritative, 0));
     assert!(cache.put_rrset(&good, None, Rank::NonAuthoritative, 600 * SECOND));
+}
+
+fn network_failure() -> KeptFailure {
+    let text = "192.0.2.1:53: timeout".to_string();
+    KeptFailure {
+        ede: Ede::NETWORK_ERROR,
+        text,
+        cause: "no server of example. gave a usable reply é".repeat(9),
+    }
 }
 
 #[test]
 fn failures_are_kept_and_hit() {
     let cache = Cache::new(1 << 20, 1);
-    cache.put_failure(name("www.example.").as_ref(), RrType::A, Ede::NETWORK_ERROR, 5, 0);
+    cache.put_failure(name("www.example.").as_ref(), RrType::A, &network_failure(), 5, 0);
     let (hit, _) = ask(&cache, "www.example.", RrType::A, false, 0).unwrap();
     assert_eq!((hit.rcode, hit.failure), (Rcode::SERVFAIL, Some(Ede::NETWORK_ERROR)));
+    let found = cache.get(name("www.example.").as_ref(), RrType::A, 2 * SECOND);
+    let Lookup::Hit { found: Found::Failure(kept), age_s: 2, left_s: 3 } = found else { panic!("{found:?}") };
+    assert_eq!((kept.ede, &kept.text), (Ede::NETWORK_ERROR, &network_failure().text));
+    assert!(network_failure().cause.starts_with(&kept.cause) && kept.cause.len() > 290);
     assert!(ask(&cache, "www.example.", RrType::A, false, 5 * SECOND).is_none());
 }
 
@@ -318,7 +331,7 @@ proptest! {
                     model.insert((name, None), (Known::NxDomain, now, until(ttl)));
                 }
                 Act::Failure { name, rtype, life } => {
-                    cache.put_failure(self::name(&owner(name)).as_ref(), TYPES[rtype as usize], Ede::OTHER, life, now);
+                    cache.put_failure(self::name(&owner(name)).as_ref(), TYPES[rtype as usize], &network_failure(), life, now);
                     let better = alive(&model, (name, Some(rtype))).is_some_and(|(known, ..)| known != Known::Failure);
                     if !better {
                         model.insert((name, Some(rtype)), (Known::Failure, now, until(life)));

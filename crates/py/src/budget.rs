@@ -15,7 +15,7 @@ pub(crate) fn table<'py>(py: Python<'py>, budget: &Budget) -> PyResult<Bound<'py
         };
     }
     every! {
-        max_upstream_queries max_referrals max_aliases max_depth max_ns_per_cut max_addresses_per_ns
+        max_upstream_queries max_queries_without_progress max_referrals max_aliases max_depth max_ns_per_cut max_addresses_per_ns
         max_queries_per_cut max_queries_per_server max_timeouts_per_server max_timeouts_per_cut max_address_lookups
         max_failed_address_lookups parallel_address_lookups address_lookup_pause max_minimise max_received_bytes
         max_records_per_rrset wall_clock priming_clock max_steps max_in_flight max_waiters max_waiting first_timeout

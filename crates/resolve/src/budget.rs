@@ -1,9 +1,19 @@
 //! Every limit on the work that one question may cause, in one place.
 //!
-//! DNS amplifies: a question of 40 octets can be made to cost thousands of questions to others (NXNSAttack, CAMP),
-//! seconds of waiting, or the cache of everybody else. Each field below stops one such thing; its comment says which,
-//! in what unit, and why the default is what it is. [`Meter`] counts against it: one meter per client question, shared
-//! by all the work done for it, and never reset by an alias, a referral or a sub-lookup.
+//! A question of 40 octets can cause thousands of questions to other servers (NXNSAttack, CAMP), seconds of work, or the
+//! loss of other clients' cache entries. Each field below stops one such attack; its comment names the attack, the unit and
+//! the reason for the default. [`Meter`] counts: one meter per client question, shared by all the work done for it.
+//!
+//! The limits are of three kinds, so that an attack is stopped early and an honest name never:
+//!
+//! | kind | counts | set back by |
+//! |---|---|---|
+//! | total | every question: `max_upstream_queries` | nothing |
+//! | progress | questions and address lookups since the client's own name came one step nearer | a referral or alias of that name |
+//! | in vain | what brought nothing: `max_queries_per_cut`, `max_failed_address_lookups` | nothing |
+//!
+//! A long alias chain over cold zones makes progress all the time. NXNSAttack makes none, and what it asks of its victim
+//! brings nothing.
 
 use std::cell::{Cell, RefCell};
 
@@ -14,12 +24,17 @@ use crate::world::{MILLISECOND, Micros, SECOND};
 /// The limits of one resolver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Questions to servers for one client question, everything included; stops NXNSAttack (CVE-2020-8616) and
-    /// compositional amplification. An ordinary cold resolution needs 3 to 12.
+    /// Questions to servers for one client question, everything included; stops compositional amplification (CAMP). An
+    /// ordinary cold resolution needs 3 to 12; eleven aliases of eight labels over cold zones, whose servers are in other
+    /// cold zones, need 140.
     pub max_upstream_queries: u32,
+    /// Questions to servers since the name that the client asked for came nearer, by a referral or an alias; stops
+    /// NXNSAttack (CVE-2020-8616).
+    pub max_queries_without_progress: u32,
     /// Referrals followed for one name before an alias or answer; stops endless downward delegation.
     pub max_referrals: u32,
-    /// CNAME and DNAME links followed for one question; stops alias loops and long chains (RFC 1034 §5.2.2).
+    /// CNAME links from one name to its data, whether they come from the cache, in one reply or in many; stops long chains
+    /// (RFC 1034 §5.2.2). Unbound and BIND have the same limit.
     pub max_aliases: u32,
     /// Depth of lookups that other lookups wait for; stops name server dependency chains and cycles (TsuNAME).
     pub max_depth: u32,
@@ -28,7 +43,8 @@ pub struct Budget {
     /// Addresses kept for one name server; further ones are other interfaces of it at best.
     pub max_addresses_per_ns: u32,
     /// Questions to the servers of one cut that bring nothing, for one client question; stops walks along many dead or
-    /// lame servers, and sub-lookups that all end at the same dead zone.
+    /// lame servers, and lookups of name servers that all end at the same dead zone or at the same victim. A denial brings
+    /// nothing to a lookup of a name server.
     pub max_queries_per_cut: u32,
     /// Questions to one server address for one name at one cut, every fallback included; stops servers that answer
     /// FORMERR, TC and nonsense in turn (CVE-2026-5950).
@@ -40,7 +56,8 @@ pub struct Budget {
     /// to be slow, so that a client that waits 5 s, as most do, learns that a zone is dead. More would teach nothing: a server
     /// that needs the longest timeout has had it by then, and a question that was merely lost has been repeated.
     pub max_timeouts_per_cut: u32,
-    /// Lookups of name server addresses for one client question; stops NXNSAttack at the victim zone.
+    /// Lookups of name server addresses since the name that the client asked for came nearer; stops NXNSAttack at the
+    /// victim zone.
     pub max_address_lookups: u32,
     /// Lookups of name server addresses that end without an address, for one client question.
     pub max_failed_address_lookups: u32,
@@ -50,12 +67,13 @@ pub struct Budget {
     pub address_lookup_pause: Micros,
     /// Extra questions that QNAME minimisation may ask for one name (RFC 9156 §2.3).
     pub max_minimise: u32,
-    /// Octets received for one client question; stops floods of large replies.
+    /// Octets received for one client question beyond the first `udp_payload` of each reply; stops floods of large replies.
     pub max_received_bytes: u32,
-    /// Records in one RRset of a reply; larger ones are refused (CVE-2024-1737).
+    /// Records in one RRset of a reply; larger ones are refused (CVE-2024-1737). Names with some hundred addresses exist.
     pub max_records_per_rrset: u32,
-    /// Time for one client question, microseconds; stops phantom domains. Clients give up after 5 to 10 s. It holds for
-    /// each client by itself, also for one that waits for what another has asked, or for the root servers.
+    /// Time for one client question, microseconds; stops phantom domains. Clients stop waiting after 5 to 10 s. It counts
+    /// from the arrival of each client's question, also for a client that waits for the answer to another client's
+    /// question, or for the root servers.
     pub wall_clock: Micros,
     /// Time for finding the root servers (RFC 8109), microseconds; stops roots that do not answer. It counts for no question,
     /// since all wait for it; each has what is left of its own to ask the hinted servers as they are.
@@ -91,16 +109,19 @@ pub struct Budget {
     pub min_ttl: u32,
     /// Longest time that the absence of data is kept, seconds (RFC 2308 §5: one to three hours work well).
     pub max_negative_ttl: u32,
-    /// Time that a failure to resolve is kept, seconds (RFC 9520 §3.2: at least 1 s, at most 300 s).
+    /// Time that a failure is kept, seconds (RFC 9520 §3.2: at least 1 s, at most 300 s). It concerns failures of the servers
+    /// and of their data. A failure of this machine or of this budget is not kept: the next question tries again, and starts
+    /// from what the failed attempt learned.
     pub failure_ttl: u32,
 }
 
 impl Default for Budget {
     fn default() -> Budget {
         Budget {
-            max_upstream_queries: 50,
+            max_upstream_queries: 200,
+            max_queries_without_progress: 50,
             max_referrals: 20,
-            max_aliases: 10,
+            max_aliases: 11,
             max_depth: 7,
             max_ns_per_cut: 13,
             max_addresses_per_ns: 6,
@@ -109,12 +130,12 @@ impl Default for Budget {
             max_timeouts_per_server: 3,
             max_timeouts_per_cut: 5,
             max_address_lookups: 10,
-            max_failed_address_lookups: 5,
+            max_failed_address_lookups: 8,
             parallel_address_lookups: 3,
             address_lookup_pause: 100 * MILLISECOND,
             max_minimise: 10,
             max_received_bytes: 100_000,
-            max_records_per_rrset: 100,
+            max_records_per_rrset: 1000,
             wall_clock: 7 * SECOND,
             priming_clock: 3 * SECOND,
             max_steps: 400,
@@ -140,6 +161,8 @@ impl Default for Budget {
 pub enum Limit {
     /// [`Budget::max_upstream_queries`].
     UpstreamQueries,
+    /// [`Budget::max_queries_without_progress`].
+    Progress,
     /// [`Budget::max_referrals`].
     Referrals,
     /// [`Budget::max_aliases`].
@@ -167,6 +190,7 @@ impl Limit {
     pub fn slug(self) -> &'static str {
         match self {
             Limit::UpstreamQueries => "max_upstream_queries",
+            Limit::Progress => "max_queries_without_progress",
             Limit::Referrals => "max_referrals",
             Limit::Aliases => "max_aliases",
             Limit::Depth => "max_depth",
@@ -181,12 +205,14 @@ impl Limit {
     }
 }
 
-/// What one client question has used up so far. Nothing resets it.
+/// What one client question has used so far.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     queries: Cell<u32>,
+    /// Questions since the client's name came nearer.
+    queries_since: Cell<u32>,
     bytes: Cell<u32>,
-    aliases: Cell<u32>,
+    /// Lookups of addresses since the client's name came nearer.
     address_lookups: Cell<u32>,
     failed_address_lookups: Cell<u32>,
     /// Questions that brought nothing, by the hash of the cut's name.
@@ -195,12 +221,12 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// A meter for work that is given up at *deadline*.
+    /// A meter for work that ends at *deadline*.
     pub(crate) fn until(deadline: Micros) -> Meter {
         Meter { deadline, ..Meter::default() }
     }
 
-    /// When the client question is given up.
+    /// When the client question fails if it has no answer by then.
     pub(crate) fn deadline(&self) -> Micros {
         self.deadline
     }
@@ -210,13 +236,16 @@ impl Meter {
         self.queries.get()
     }
 
-    /// Count one question to a server of *zone*, in vain until it has helped, or say which limit forbids it.
+    /// Count one question to a server of *zone*, in vain until the server has helped. Or return the limit that forbids it.
     pub(crate) fn query(&self, zone: NameRef<'_>, budget: &Budget, now: Micros) -> Result<(), Limit> {
         if now >= self.deadline {
             return Err(Limit::WallClock);
         }
         if self.bytes.get() >= budget.max_received_bytes {
             return Err(Limit::ReceivedBytes);
+        }
+        if self.queries_since.get() >= budget.max_queries_without_progress {
+            return Err(Limit::Progress);
         }
         let mut in_vain = self.in_vain.borrow_mut();
         let hash = zone.hash64();
@@ -227,26 +256,44 @@ impl Meter {
         if in_vain[at].1 >= budget.max_queries_per_cut {
             return Err(Limit::QueriesPerCut);
         }
+        count(&self.queries, budget.max_upstream_queries, Limit::UpstreamQueries)?;
         in_vain[at].1 += 1;
-        count(&self.queries, budget.max_upstream_queries, Limit::UpstreamQueries)
+        self.queries_since.set(self.queries_since.get() + 1);
+        Ok(())
     }
 
     /// A server of *zone* gave a reply of use.
     pub(crate) fn helped(&self, zone: NameRef<'_>) {
+        self.adjust(zone, -1);
+    }
+
+    /// The last question to a server of *zone*, although it was answered, brought nothing after all.
+    pub(crate) fn in_vain(&self, zone: NameRef<'_>) {
+        self.adjust(zone, 1);
+    }
+
+    /// *count* questions to servers of *zone* that were taken to be in vain were not.
+    pub(crate) fn not_in_vain(&self, zone: NameRef<'_>, count: u32) {
+        self.adjust(zone, -i32::try_from(count).unwrap_or(i32::MAX));
+    }
+
+    fn adjust(&self, zone: NameRef<'_>, by: i32) {
         let hash = zone.hash64();
         if let Some((_, count)) = self.in_vain.borrow_mut().iter_mut().find(|(cut, _)| *cut == hash) {
-            *count = count.saturating_sub(1);
+            *count = count.saturating_add_signed(by);
         }
     }
 
-    /// Count the octets of a reply.
-    pub(crate) fn received(&self, bytes: usize) {
-        self.bytes.set(self.bytes.get().saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX)));
+    /// The name that the client asked for came nearer: an alias or a referral was found for it.
+    pub(crate) fn progressed(&self) {
+        self.queries_since.set(0);
+        self.address_lookups.set(0);
     }
 
-    /// Count one link of an alias chain.
-    pub(crate) fn alias(&self, budget: &Budget) -> Result<(), Limit> {
-        count(&self.aliases, budget.max_aliases, Limit::Aliases)
+    /// Count the octets of a reply.
+    pub(crate) fn received(&self, bytes: usize, budget: &Budget) {
+        let beyond = bytes.saturating_sub(budget.udp_payload.into());
+        self.bytes.set(self.bytes.get().saturating_add(u32::try_from(beyond).unwrap_or(u32::MAX)));
     }
 
     /// Count the lookup of one name server's addresses.
@@ -257,7 +304,7 @@ impl Meter {
         count(&self.address_lookups, budget.max_address_lookups, Limit::AddressLookups)
     }
 
-    /// Count a lookup of a name server's addresses that found none.
+    /// Count a lookup of a name server's addresses that found no address.
     pub(crate) fn address_lookup_failed(&self) {
         self.failed_address_lookups.set(self.failed_address_lookups.get() + 1);
     }

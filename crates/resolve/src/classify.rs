@@ -19,8 +19,8 @@ use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
 
 use crate::budget::Budget;
-use crate::scrub::{Chain, Referral, Scrubber, Signed, Unusable};
-use crate::trace::{LameKind, Reason};
+use crate::scrub::{Chain, Referral, Scrubber, Signed};
+use crate::trace::{LameKind, Reason, Unusable};
 
 /// A step towards the answer, whether from the cache or from a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Reply {
             Reply::Lame(kind) => Reason::Lame { kind: *kind },
             Reply::Failed(rcode) => Reason::ServerFailure { rcode: *rcode },
             Reply::Unusable(Unusable::NameTooLong) => Reason::NameTooLong,
-            Reply::Unusable(_) => Reason::Unusable,
+            Reply::Unusable(unusable) => Reason::Unusable { unusable: *unusable },
         }
     }
 }
@@ -152,8 +152,10 @@ pub(crate) fn classify(message: &Message<'_>, asked: &Asked<'_>, budget: &Budget
     let nxdomain = rcode == Rcode::NXDOMAIN;
     if let Some(end) = chain.end.clone() {
         // What the server says of the chain's end counts while the end is in its zone, and only with the zone's SOA.
-        let denied =
-            end.as_ref().is_at_or_below(asked.zone).then(|| scrubber.absence(end.as_ref())).flatten();
+        // A chain that comes round has an alias at its end.
+        let comes_round = chain.links.iter().any(|link| link.rrset.owner == end);
+        let in_zone = end.as_ref().is_at_or_below(asked.zone);
+        let denied = (in_zone && !comes_round).then(|| scrubber.absence(end.as_ref())).flatten();
         return match denied {
             Some((soa, proof)) => {
                 Reply::Absence(chain, Absence { name: end, nxdomain, soa: Some(soa), proof })

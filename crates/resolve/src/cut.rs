@@ -21,7 +21,7 @@ use crate::scrub::{Scrubber, Signed, substitute, synthesise, target_of};
 use crate::select::ServerList;
 use crate::special;
 use crate::task::{Core, Failure, Primed, Task};
-use crate::trace::{Action, Basis, CacheState, Draft, Layer, Reason, Trace};
+use crate::trace::{Action, Basis, CacheState, Draft, Layer, Reason, Trace, Unusable};
 use crate::world::{Micros, SECOND, World};
 
 /// The port that name servers listen on.
@@ -77,9 +77,11 @@ impl<W: World> Task<'_, W> {
                     Found::NxDomain(authority) => {
                         (Reason::CachedNxDomain { denied: name.clone() }, absence(true, authority))
                     }
-                    Found::Failure(ede) => {
-                        trace.step(now, draft(Reason::CachedFailure).ede(ede));
-                        return Err(Failure::cached(ede));
+                    Found::Failure(kept) => {
+                        let ede = kept.ede;
+                        let failure = Failure::kept(kept, age_s, left_s);
+                        trace.step(now, draft(failure.reason.clone()).ede(ede));
+                        return Err(failure);
                     }
                 };
                 trace.step(now, draft(reason));
@@ -217,7 +219,7 @@ impl<W: World> Core<W> {
             let now = core.world.now();
             let step = |reason| list.asked(at, replied.via, Name::root(), RrType::NS, reason);
             let Reply::Answer(chain) = &replied.reply else {
-                trace.step(now, step(Reason::Unusable));
+                trace.step(now, step(Reason::Unusable { unusable: Unusable::Unasked }));
                 list.spend(at);
                 continue;
             };

@@ -104,7 +104,7 @@ impl<W: World> Task<'_, W> {
                     return Ok(None);
                 }
             };
-            self.meter.received(bytes.len());
+            self.meter.received(bytes.len(), budget);
             let parsed = Message::parse(&bytes);
             let truncated = parsed.as_ref().is_ok_and(|message| message.flags().tc());
             if via == Transport::Udp && (truncated || parsed.is_err()) {
@@ -117,8 +117,9 @@ impl<W: World> Task<'_, W> {
                 continue;
             }
             let Some(message) = parsed.ok().filter(|_| !truncated) else {
-                step(list, via, Reason::Malformed, Basis::Told);
-                list.set_back(at, Ede::INVALID_DATA, "sent a malformed reply");
+                let reason = if truncated { Reason::TruncatedOverTcp } else { Reason::Malformed };
+                list.set_back(at, Ede::INVALID_DATA, &reason.to_string());
+                step(list, via, reason, Basis::Told);
                 list.spend(at);
                 return Ok(None);
             };
@@ -159,7 +160,11 @@ impl<W: World> Task<'_, W> {
         waited_since: Option<Micros>,
     ) {
         let (server, servers, now) = (list.address(at), self.core.cache.servers(), self.core.world.now());
-        list.set_back(at, Ede::NETWORK_ERROR, error.slug());
+        match error {
+            ExchangeError::NoRoute | ExchangeError::Local => list.hindered_at(at, error.slug()),
+            ExchangeError::Timeout if waited_since.is_none() => list.hindered_at(at, error.slug()),
+            _ => list.set_back(at, Ede::NETWORK_ERROR, error.slug()),
+        }
         match error {
             ExchangeError::Timeout => {
                 list.timed_out(at);

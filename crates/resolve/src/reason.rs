@@ -36,6 +36,42 @@ impl LameKind {
     }
 }
 
+/// Why a reply must not be used at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unusable {
+    /// An RRset has more records than `Budget::max_records_per_rrset`.
+    TooManyRecords,
+    /// A CNAME does not follow from the DNAME above it.
+    WrongSynthesis,
+    /// The DNAME leads to a name of over 255 octets (RFC 6672 §2.2).
+    NameTooLong,
+    /// It does not hold what was asked for.
+    Unasked,
+}
+
+impl Unusable {
+    /// The kind's name in explanations.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Unusable::TooManyRecords => "too-many-records",
+            Unusable::WrongSynthesis => "wrong-synthesis",
+            Unusable::NameTooLong => "name-too-long",
+            Unusable::Unasked => "unasked",
+        }
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unusable::TooManyRecords => "an RRset of the reply has more records than max_records_per_rrset",
+            Unusable::WrongSynthesis => "a CNAME of the reply does not follow from the DNAME above it",
+            Unusable::NameTooLong => "the alias leads to a name that is too long",
+            Unusable::Unasked => "the reply does not hold what was asked for",
+        })
+    }
+}
+
 /// What happened in a step. [`Reason::slug`] is stable; [`crate::Step::text`] makes the sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -57,7 +93,14 @@ pub enum Reason {
         denied: Name,
     },
     /// The cache holds that this failed a moment ago (RFC 9520).
-    CachedFailure,
+    CachedFailure {
+        /// Why it failed, in words.
+        cause: String,
+        /// How long ago, seconds.
+        age_s: u32,
+        /// For how many seconds it is not tried again.
+        left_s: u32,
+    },
     /// The cache holds nothing of use; servers of `zone` are the nearest known.
     NotCached,
     /// An identical question was under way; this one got its answer.
@@ -103,9 +146,13 @@ pub enum Reason {
     },
     /// The reply made no sense.
     Malformed,
-    /// The reply was well-formed and must not be used: more records than allowed, an alias that does not follow
-    /// from its DNAME.
-    Unusable,
+    /// The reply is truncated although it came over TCP.
+    TruncatedOverTcp,
+    /// The reply is well-formed and must not be used.
+    Unusable {
+        /// Why.
+        unusable: Unusable,
+    },
     /// No reply arrived.
     Network {
         /// What arrived instead.
@@ -132,10 +179,21 @@ pub enum Reason {
         /// Which.
         limit: Limit,
     },
-    /// No server of `zone` gave a usable reply.
-    NoReachableAuthority,
+    /// No server of *zone* gave a usable reply.
+    NoReachableAuthority {
+        /// The zone.
+        zone: Name,
+    },
     /// The zone has no server that could be asked.
-    NoServers,
+    NoServers {
+        /// The zone.
+        zone: Name,
+    },
+    /// An alias chain comes back to a name of its own.
+    AliasLoop {
+        /// The names, the first one again at the end.
+        names: Vec<Name>,
+    },
     /// Nothing is configured to begin with: neither hints nor a forward.
     NoHints,
     /// The signatures were not checked.
@@ -162,7 +220,7 @@ impl Reason {
             Reason::CachedAlias { .. } => "cached-alias",
             Reason::CachedNoData => "cached-nodata",
             Reason::CachedNxDomain { .. } => "cached-nxdomain",
-            Reason::CachedFailure => "cached-failure",
+            Reason::CachedFailure { .. } => "cached-failure",
             Reason::NotCached => "not-cached",
             Reason::Joined => "joined",
             Reason::Answer { .. } => "answer",
@@ -176,7 +234,8 @@ impl Reason {
             Reason::Lame { .. } => "lame",
             Reason::ServerFailure { .. } => "server-failure",
             Reason::Malformed => "malformed",
-            Reason::Unusable => "unusable",
+            Reason::TruncatedOverTcp => "truncated-over-tcp",
+            Reason::Unusable { unusable } => unusable.slug(),
             Reason::Network { error } => error.slug(),
             Reason::Primed { .. } => "primed",
             Reason::Unprimed => "unprimed",
@@ -184,8 +243,9 @@ impl Reason {
             Reason::AddressesMissing => "addresses-missing",
             Reason::Cycle => "cycle",
             Reason::LimitReached { .. } => "limit-reached",
-            Reason::NoReachableAuthority => "no-reachable-authority",
-            Reason::NoServers => "no-servers",
+            Reason::NoReachableAuthority { .. } => "no-reachable-authority",
+            Reason::NoServers { .. } => "no-servers",
+            Reason::AliasLoop { .. } => "alias-loop",
             Reason::NoHints => "no-hints",
             Reason::NotValidated => "not-validated",
             Reason::Resolved { .. } => "resolved",
@@ -204,7 +264,9 @@ impl fmt::Display for Reason {
             Reason::CachedAlias { target } => write!(f, "the cache holds an alias for {target}"),
             Reason::CachedNoData => f.write_str("the cache holds that there is no data of this type"),
             Reason::CachedNxDomain { denied } => write!(f, "the cache holds that {denied} does not exist"),
-            Reason::CachedFailure => f.write_str("it failed a moment ago and is not tried again yet"),
+            Reason::CachedFailure { cause, age_s, left_s } => {
+                write!(f, "it failed {age_s} s ago and is tried again in {left_s} s: {cause}")
+            }
             Reason::NotCached => f.write_str("not in the cache"),
             Reason::Joined => f.write_str("joined an identical question that was under way"),
             Reason::Answer { records } => write!(f, "answer, {}", plural(*records, "record")),
@@ -220,7 +282,8 @@ impl fmt::Display for Reason {
             Reason::Lame { kind } => write!(f, "lame: no server of this zone ({})", kind.slug()),
             Reason::ServerFailure { rcode } => write!(f, "the server failed: {rcode}"),
             Reason::Malformed => f.write_str("the reply is malformed"),
-            Reason::Unusable => f.write_str("the reply must not be used"),
+            Reason::TruncatedOverTcp => f.write_str("the reply is truncated although it came over TCP"),
+            Reason::Unusable { unusable } => unusable.fmt(f),
             Reason::Network { error } => match error {
                 ExchangeError::Timeout => f.write_str("timeout: no reply"),
                 ExchangeError::Refused => f.write_str("connection refused"),
@@ -239,9 +302,16 @@ impl fmt::Display for Reason {
             }
             Reason::AddressesMissing => f.write_str("no usable address of a name server"),
             Reason::Cycle => f.write_str("the name server's address depends on itself"),
-            Reason::LimitReached { limit } => write!(f, "given up: limit {} reached", limit.slug()),
-            Reason::NoReachableAuthority => f.write_str("no server of the zone gave a usable reply"),
-            Reason::NoServers => f.write_str("the zone has no server that could be asked"),
+            Reason::LimitReached { limit } => write!(f, "stopped: limit {} reached", limit.slug()),
+            Reason::NoReachableAuthority { zone } => write!(f, "no server of {zone} gave a usable reply"),
+            Reason::NoServers { zone } => write!(f, "{zone} has no server that could be asked"),
+            Reason::AliasLoop { names } => {
+                f.write_str("alias loop: ")?;
+                names.iter().enumerate().try_for_each(|(at, name)| {
+                    let arrow = if at == 0 { "" } else { " -> " };
+                    write!(f, "{arrow}{name}")
+                })
+            }
             Reason::NoHints => f.write_str("neither root hints nor a forwarder are configured"),
             Reason::NotValidated => f.write_str("signatures were not checked"),
             Reason::Resolved { rcode } => write!(f, "resolved: {rcode}"),

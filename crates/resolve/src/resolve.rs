@@ -17,8 +17,10 @@
 //!
 //! *Limitations*: answers are not validated (see `validate.rs`); nothing is fetched ahead of its expiry.
 
+use nw_cache::KeptFailure;
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::name::{Name, NameRef};
+use nw_wire::rrset::Rrset;
 
 use crate::budget::Limit;
 use crate::classify::{Finding, Reply};
@@ -26,10 +28,9 @@ use crate::cut::Local;
 use crate::exchange::Replied;
 use crate::join::Boxed;
 use crate::minimise::Minimiser;
-use crate::scrub::Unusable;
 use crate::select::ServerList;
-use crate::task::{Answer, Failure, Frame, Task};
-use crate::trace::{Reason, Trace};
+use crate::task::{Answer, Cause, Failure, Frame, Task};
+use crate::trace::{Reason, Trace, Unusable};
 use crate::world::{Micros, World};
 
 impl<W: World> Task<'_, W> {
@@ -44,15 +45,24 @@ impl<W: World> Task<'_, W> {
         Box::pin(async move {
             let found = self.search(name, rtype, frame, trace).await;
             if let Err(failure) = &found
-                && (failure.lasting || frame.depth == 0)
+                && failure.cause == Cause::Servers
                 && failure.rcode == Rcode::SERVFAIL
             {
-                let ede = failure.ede.first().map_or(Ede::OTHER, |(ede, _)| *ede);
-                let (core, life) = (self.core, self.core.config.budget.failure_ttl);
-                core.cache.put_failure(name.as_ref(), rtype, ede, life, core.world.now());
+                self.keep_failure(name.as_ref(), rtype, failure);
             }
             found
         })
+    }
+
+    /// Keep *failure* for all clients (RFC 9520).
+    fn keep_failure(&self, name: NameRef<'_>, rtype: RrType, failure: &Failure) {
+        let (ede, text) = failure.ede.first().cloned().unwrap_or((Ede::OTHER, String::new()));
+        let cause = match failure.ede.get(1) {
+            Some((_, detail)) => format!("{} ({detail})", failure.reason),
+            None => failure.reason.to_string(),
+        };
+        let (core, kept) = (self.core, KeptFailure { ede, text, cause });
+        core.cache.put_failure(name, rtype, &kept, core.config.budget.failure_ttl, core.world.now());
     }
 
     /// RFC 1034 §5.3.3: from the name asked, along aliases, to data or its absence.
@@ -65,6 +75,7 @@ impl<W: World> Task<'_, W> {
     ) -> Result<Answer, Failure> {
         let mut sname = name.clone();
         let mut answer = Answer { rcode: Rcode::NOERROR, sets: Vec::new(), authority: Vec::new() };
+        let mut links = 0;
         loop {
             let found = match self.local(&sname, rtype, trace)? {
                 Local::Found(found) => found,
@@ -74,28 +85,32 @@ impl<W: World> Task<'_, W> {
                     self.descend(root, &sname, rtype, frame, trace).await?
                 }
             };
-            match found {
-                Finding::Data { sets, proof } => {
-                    answer.sets.extend(sets);
-                    answer.authority.extend(proof);
-                    return Ok(answer);
-                }
+            let (sets, authority, next) = match found {
+                Finding::Data { sets, proof } => (sets, proof, None),
+                Finding::Alias { sets, target, proof } => (sets, proof, Some(target)),
                 Finding::Absence { sets, nxdomain, authority } => {
-                    answer.sets.extend(sets);
-                    answer.authority.extend(authority);
                     answer.rcode = if nxdomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
-                    return Ok(answer);
+                    (sets, authority, None)
                 }
-                Finding::Alias { sets, target, proof } => {
-                    answer.authority.extend(proof);
-                    let links = sets.iter().filter(|set| set.rtype == RrType::CNAME).count();
-                    for _ in 0..links {
-                        self.meter.alias(&self.core.config.budget).map_err(Failure::limit)?;
-                    }
-                    answer.sets.extend(sets);
-                    sname = target;
-                }
+            };
+            // Links count wherever they come from, so that the result does not depend on what the cache holds.
+            if rtype != RrType::CNAME {
+                links += sets.iter().filter(|set| set.rtype == RrType::CNAME).count() as u32;
             }
+            answer.sets.extend(sets);
+            answer.authority.extend(authority);
+            if let Some(names) = next.as_ref().and_then(|next| alias_loop(&answer.sets, next)) {
+                return Err(Failure { chain: answer.sets, ..Failure::because(Reason::AliasLoop { names }) });
+            }
+            if links > self.core.config.budget.max_aliases {
+                let failure = Failure { cause: Cause::Servers, ..Failure::limit(Limit::Aliases) };
+                return Err(Failure { chain: answer.sets, ..failure });
+            }
+            let Some(next) = next else { return Ok(answer) };
+            if frame.depth == 0 {
+                self.meter.progressed();
+            }
+            sname = next;
         }
     }
 
@@ -110,7 +125,8 @@ impl<W: World> Task<'_, W> {
     ) -> Result<Finding, Failure> {
         let core = self.core;
         let budget = &core.config.budget;
-        let mut referrals = 0;
+        // Questions of this lookup that brought nothing yet: a name server's name was denied, or shown in part.
+        let (mut referrals, mut denied) = (0, 0);
         let minimise = core.config.qname_minimisation && !servers.recursive;
         let mut minimiser = Minimiser::new(if minimise { budget.max_minimise } else { 0 });
         loop {
@@ -122,6 +138,10 @@ impl<W: World> Task<'_, W> {
             let whole = !shortened || matches!(reply, Reply::Referral(_));
             let reason = if whole || reply.is_setback() { reply.reason() } else { Reason::Minimised };
             trace.step(now, servers.asked(at, via, qname.clone(), qtype, reason));
+            if frame.depth > 0 && matches!(reply, Reply::Absence(..)) {
+                self.meter.in_vain(servers.zone.as_ref());
+                denied += 1;
+            }
             if !whole {
                 servers.helped(at);
                 self.look_further(&mut minimiser, reply, qname.as_ref(), sname.as_ref(), now);
@@ -133,15 +153,22 @@ impl<W: World> Task<'_, W> {
                     if referrals > budget.max_referrals {
                         return Err(Failure::limit(Limit::Referrals));
                     }
+                    match frame.depth {
+                        0 => self.meter.progressed(),
+                        _ => self.meter.not_in_vain(servers.zone.as_ref(), denied),
+                    }
+                    denied = 0;
                     let cut = self.keep_cut(referral, &servers, now);
                     servers = ServerList::delegated(&cut, core, now);
                 }
                 Reply::Answer(mut chain) => {
+                    self.meter.not_in_vain(servers.zone.as_ref(), denied);
                     self.keep_chain(&chain, rank, now);
                     let proof = std::mem::take(&mut chain.proof);
                     return Ok(Finding::Data { sets: chain.into_sets(), proof });
                 }
                 Reply::Alias(mut chain, target) => {
+                    self.meter.not_in_vain(servers.zone.as_ref(), denied);
                     self.keep_chain(&chain, rank, now);
                     let proof = std::mem::take(&mut chain.proof);
                     return Ok(Finding::Alias { sets: chain.into_sets(), target, proof });
@@ -159,15 +186,15 @@ impl<W: World> Task<'_, W> {
                 Reply::Unusable(unusable @ Unusable::NameTooLong) => return Err(unusable.into()),
                 Reply::Lame(_) => {
                     core.cache.servers().lame(servers.address(at), servers.zone.as_ref(), now);
-                    servers.set_back(at, Ede::NO_REACHABLE_AUTHORITY, "is lame");
+                    servers.set_back(at, Ede::NO_REACHABLE_AUTHORITY, "lame");
                     servers.spend(at);
                 }
                 Reply::Failed(rcode) => {
                     servers.set_back(at, Ede::NETWORK_ERROR, &format!("rcode={rcode} for {qname} {qtype}"));
                     servers.spend(at);
                 }
-                Reply::Unusable(_) => {
-                    servers.set_back(at, Ede::INVALID_DATA, "sent an unusable reply");
+                Reply::Unusable(unusable) => {
+                    servers.set_back(at, Ede::INVALID_DATA, &unusable.to_string());
                     servers.spend(at);
                 }
             }
@@ -212,4 +239,12 @@ impl<W: World> Task<'_, W> {
             minimiser.known(qname.as_ref());
         }
     }
+}
+
+/// The names of the loop that the aliases of *sets* make when they lead on to *next*: `a -> b -> a`. None when *next* is a
+/// new name.
+fn alias_loop(sets: &[Rrset], next: &Name) -> Option<Vec<Name>> {
+    let links = || sets.iter().filter(|set| set.rtype == RrType::CNAME).map(|set| &set.owner);
+    let begins = links().position(|owner| owner == next)?;
+    Some(links().skip(begins).chain([next]).cloned().collect())
 }

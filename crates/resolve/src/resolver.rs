@@ -149,10 +149,10 @@ impl<W: World> Core<W> {
                 trace.step(now, finish(Reason::Resolved { rcode }).validation(validation));
                 (rcode, sets, authority, Vec::new(), validation)
             }
-            Err(Failure { reason, rcode, ede, .. }) => {
+            Err(Failure { reason, rcode, ede, chain, .. }) => {
                 let draft = finish(reason);
                 trace.step(now, ede.iter().fold(draft, |draft, (ede, _)| draft.or_ede(*ede)));
-                (rcode, Vec::new(), Vec::new(), ede, Validation::Indeterminate)
+                (rcode, chain, Vec::new(), ede, Validation::Indeterminate)
             }
         };
         if !question.dnssec_ok {

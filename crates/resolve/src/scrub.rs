@@ -22,7 +22,7 @@ use nw_wire::rrset::Rrset;
 
 use crate::budget::Budget;
 use crate::task::Failure;
-use crate::trace::Reason;
+use crate::trace::{Reason, Unusable};
 use nw_cache::NameServer;
 
 /// An RRset and what signs it.
@@ -43,19 +43,6 @@ impl Signed {
     }
 }
 
-/// Why a reply must not be used at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unusable {
-    /// An RRset has more records than allowed.
-    TooManyRecords,
-    /// A CNAME does not follow from the DNAME above it.
-    WrongSynthesis,
-    /// The DNAME leads to a name of over 255 octets (RFC 6672 §2.2).
-    NameTooLong,
-    /// More links than one answer may have.
-    TooManyLinks,
-}
-
 impl From<Unusable> for Failure {
     fn from(unusable: Unusable) -> Failure {
         match unusable {
@@ -63,7 +50,7 @@ impl From<Unusable> for Failure {
             Unusable::NameTooLong => {
                 Failure { rcode: Rcode::YXDOMAIN, ..Failure::because(Reason::NameTooLong) }
             }
-            _ => Failure::because(Reason::Unusable),
+            _ => Failure::because(Reason::Unusable { unusable }),
         }
     }
 }
@@ -191,10 +178,12 @@ impl<'s> Scrubber<'s> {
                 return Ok(chain);
             }
             let Some(target) = self.link(&section, at.as_ref(), &mut chain.links)? else { return Ok(chain) };
-            if chain.links.len() as u32 > 2 * self.budget.max_aliases {
-                return Err(Unusable::TooManyLinks);
-            }
             chain.end = Some(target.to_name());
+            // The search counts links and finds loops, wherever the links come from.
+            let comes_round = chain.links.iter().any(|link| link.rrset.owner == target.as_ref());
+            if comes_round || chain.links.len() as u32 > 2 * self.budget.max_aliases {
+                return Ok(chain);
+            }
             at = target;
         }
         Ok(chain)

@@ -7,6 +7,7 @@
 //! 3. a server that let a question go unanswered, once more, unless there have been too many of those;
 //! 4. one probe of a server that rests or was lame, when there is nothing else.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 
 use nw_cache::{Delegation, Found, Lookup};
@@ -17,7 +18,7 @@ use nw_wire::rrset::Rrset;
 use crate::budget::Limit;
 use crate::config::{Forward, ForwardMode};
 use crate::join::{Boxed, first_of};
-use crate::task::{Answer, Core, Failure, Frame, Task};
+use crate::task::{Answer, Cause, Core, Failure, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace};
 use crate::world::{Micros, Transport, World};
 
@@ -44,6 +45,10 @@ pub(crate) struct ServerList {
     probed: bool,
     /// The last thing that went wrong, in words, and its extended error.
     setback: Option<(Ede, String)>,
+    /// Whether a setback was a server's fault.
+    blamed: bool,
+    /// Whether this machine or the budget prevented an attempt.
+    hindered: bool,
 }
 
 /// One address that may be asked.
@@ -76,6 +81,8 @@ impl ServerList {
             unresolved: Vec::new(),
             probed: false,
             setback: None,
+            blamed: false,
+            hindered: false,
         }
     }
 
@@ -164,6 +171,15 @@ impl ServerList {
     /// Remember what went wrong with candidate *at*.
     pub(crate) fn set_back(&mut self, at: usize, ede: Ede, what: &str) {
         self.setback = Some((ede, format!("{} {what}", self.candidates[at].address)));
+        self.blamed = true;
+    }
+
+    /// Remember that this machine could not ask candidate *at*.
+    pub(crate) fn hindered_at(&mut self, at: usize, what: &str) {
+        if !self.blamed {
+            self.setback = Some((Ede::NETWORK_ERROR, format!("{} {what}", self.candidates[at].address)));
+        }
+        self.hindered = true;
     }
 
     /// A step that says what came of asking candidate *at*.
@@ -184,11 +200,15 @@ impl ServerList {
     /// The failure of all these servers.
     pub(crate) fn exhausted(&self) -> Failure {
         let nobody = self.candidates.is_empty() && self.setback.is_none();
-        let reason = if nobody { Reason::NoServers } else { Reason::NoReachableAuthority };
+        let zone = self.zone.clone();
+        let reason = if nobody { Reason::NoServers { zone } } else { Reason::NoReachableAuthority { zone } };
         let role = if self.recursive { "forwarder for" } else { "delegation" };
         let mut failure = Failure::because(reason);
         failure.ede = vec![(Ede::NO_REACHABLE_AUTHORITY, format!("at {role} {}", self.zone))];
         failure.ede.extend(self.setback.clone().filter(|(ede, _)| *ede != Ede::NO_REACHABLE_AUTHORITY));
+        if self.hindered && !self.blamed {
+            failure.cause = Cause::Here;
+        }
         failure
     }
 
@@ -197,7 +217,10 @@ impl ServerList {
         let failure = Failure::limit(limit);
         match limit {
             // Time and attempts ran out because the servers did not answer.
-            Limit::QueriesPerCut | Limit::WallClock => Failure { ede: self.exhausted().ede, ..failure },
+            Limit::QueriesPerCut | Limit::WallClock => {
+                let cause = if self.blamed { Cause::Servers } else { Cause::Here };
+                Failure { ede: self.exhausted().ede, cause, ..failure }
+            }
             _ => failure,
         }
     }
@@ -317,6 +340,7 @@ impl<W: World> Task<'_, W> {
         let draft = Draft::new(list.layer, Action::Addresses, names[0].clone(), RrType::A, Reason::Abandoned);
         let id = trace.begin(draft.zone(list.zone.clone()));
         let (mut waiting, mut refused) = (names.iter(), None);
+        let hindered = Cell::new(false);
         let begin = || {
             let name = waiting.as_slice().first()?;
             if let Err(limit) = self.meter.address_lookup(budget) {
@@ -324,9 +348,9 @@ impl<W: World> Task<'_, W> {
                 return None;
             }
             waiting.next();
-            let lane = trace.lane(id, world.now());
+            let (lane, hindered) = (trace.lane(id, world.now()), &hindered);
             Some(Box::pin(async move {
-                let found = self.addresses_of(name, frame, &lane).await;
+                let found = self.addresses_of(name, frame, &lane, hindered).await;
                 if found.is_empty() {
                     self.meter.address_lookup_failed();
                 }
@@ -346,6 +370,7 @@ impl<W: World> Task<'_, W> {
         if refused.is_none() {
             list.unresolved = waiting.as_slice().to_vec();
         }
+        list.hindered |= hindered.get() || refused.is_some();
         found.into_iter().for_each(|address| list.add(address));
         // With no address at all, the limit is why.
         match refused.filter(|_| list.candidates.is_empty()) {
@@ -355,7 +380,15 @@ impl<W: World> Task<'_, W> {
     }
 
     /// The addresses of the name server *name*: IPv4 first, IPv6 when there is none.
-    async fn addresses_of(&self, name: &Name, frame: &Frame<'_>, trace: &Trace) -> Vec<SocketAddr> {
+    ///
+    /// Sets *hindered* when this machine or the budget is why there is no address.
+    async fn addresses_of(
+        &self,
+        name: &Name,
+        frame: &Frame<'_>,
+        trace: &Trace,
+        hindered: &Cell<bool>,
+    ) -> Vec<SocketAddr> {
         let config = &self.core.config;
         let families = [(RrType::A, config.ipv4), (RrType::AAAA, config.ipv6)];
         for rtype in families.into_iter().filter(|(_, wanted)| *wanted).map(|(rtype, _)| rtype) {
@@ -371,6 +404,7 @@ impl<W: World> Task<'_, W> {
                     }
                 }
                 Err(failure) => {
+                    hindered.set(hindered.get() || failure.cause == Cause::Here);
                     let draft =
                         Draft::new(Layer::Resolver, Action::Finish, name.clone(), rtype, failure.reason);
                     trace.step(self.core.world.now(), draft);

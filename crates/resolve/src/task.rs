@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nw_cache::{Cache, Delegation};
+use nw_cache::{Cache, Delegation, KeptFailure};
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
@@ -99,7 +99,7 @@ impl<'f> Frame<'f> {
         let mut above = Some(self);
         while let Some(frame) = above {
             if frame.name == name && frame.rtype == rtype {
-                return Err(Failure { lasting: false, ..Failure::because(Reason::Cycle) });
+                return Err(Failure { cause: Cause::Here, ..Failure::because(Reason::Cycle) });
             }
             above = frame.above;
         }
@@ -124,29 +124,56 @@ pub(crate) struct Failure {
     pub(crate) reason: Reason,
     pub(crate) rcode: Rcode,
     pub(crate) ede: Vec<(Ede, String)>,
-    /// Whether the same lookup would fail in another task, too.
-    pub(crate) lasting: bool,
+    /// Whose failure it is, and so whether it is kept.
+    pub(crate) cause: Cause,
+    /// The alias chain as far as it was found.
+    pub(crate) chain: Vec<Rrset>,
+}
+
+/// Whose failure it is (RFC 9520 §3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The servers' or their data's: the same lookup fails for every client. It is kept for `Budget::failure_ttl`.
+    Servers,
+    /// This machine's or this task's budget: the next attempt may succeed. It is not kept.
+    Here,
+    /// A failure that is kept already. Its life is not extended.
+    Kept,
 }
 
 impl Failure {
     pub(crate) fn because(reason: Reason) -> Failure {
         let ede = match reason {
-            Reason::NoReachableAuthority | Reason::NoServers | Reason::Cycle => Ede::NO_REACHABLE_AUTHORITY,
+            Reason::NoReachableAuthority { .. } | Reason::NoServers { .. } | Reason::Cycle => {
+                Ede::NO_REACHABLE_AUTHORITY
+            }
             Reason::NoHints => Ede::NOT_READY,
-            Reason::Unusable | Reason::Malformed | Reason::NameTooLong => Ede::INVALID_DATA,
+            Reason::Unusable { .. }
+            | Reason::Malformed
+            | Reason::TruncatedOverTcp
+            | Reason::NameTooLong
+            | Reason::AliasLoop { .. } => Ede::INVALID_DATA,
             _ => Ede::OTHER,
         };
         let text = reason.to_string();
-        Failure { reason, rcode: Rcode::SERVFAIL, ede: vec![(ede, text)], lasting: true }
+        Failure {
+            reason,
+            rcode: Rcode::SERVFAIL,
+            ede: vec![(ede, text)],
+            cause: Cause::Servers,
+            chain: Vec::new(),
+        }
     }
 
     pub(crate) fn limit(limit: Limit) -> Failure {
-        Failure { lasting: false, ..Failure::because(Reason::LimitReached { limit }) }
+        Failure { cause: Cause::Here, ..Failure::because(Reason::LimitReached { limit }) }
     }
 
-    pub(crate) fn cached(ede: Ede) -> Failure {
-        let mut failure = Failure { lasting: false, ..Failure::because(Reason::CachedFailure) };
-        failure.ede = vec![(Ede::CACHED_ERROR, failure.reason.to_string()), (ede, String::new())];
+    /// The failure *kept* that was found in the cache.
+    pub(crate) fn kept(kept: KeptFailure, age_s: u32, left_s: u32) -> Failure {
+        let reason = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
+        let mut failure = Failure { cause: Cause::Kept, ..Failure::because(reason) };
+        failure.ede = vec![(Ede::CACHED_ERROR, failure.reason.to_string()), (kept.ede, kept.text)];
         failure
     }
 }

@@ -4,6 +4,7 @@ mod bounds;
 mod explain;
 mod lab;
 mod poison;
+mod progress;
 mod recursion;
 mod scrub;
 mod servers;

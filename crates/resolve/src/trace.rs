@@ -24,7 +24,7 @@ use std::rc::Rc;
 use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 
-pub use crate::reason::{LameKind, Reason};
+pub use crate::reason::{LameKind, Reason, Unusable};
 use crate::steps::{Graft, Steps};
 use crate::world::{Micros, Transport};
 

@@ -197,13 +197,19 @@ class Budget(Table):
     """What one question may cost at most. A value that is not given keeps the engine's default."""
 
     max_upstream_queries: int | None = limit(
+        "200",
+        "Questions to servers for one client question, everything included; stops CAMP.",
+        ge=1,
+        le=10000,
+    )
+    max_queries_without_progress: int | None = limit(
         "50",
-        "Questions to servers for one client question, everything included; stops NXNSAttack.",
+        "Questions to servers since the name asked for came nearer by a referral or an alias; stops NXNSAttack.",
         ge=1,
         le=10000,
     )
     max_referrals: int | None = limit("20", "Referrals followed for one name.", ge=1, le=255)
-    max_aliases: int | None = limit("10", "CNAME and DNAME links followed for one question.", ge=0, le=255)
+    max_aliases: int | None = limit("11", "CNAME links from one name to its data.", ge=0, le=255)
     max_depth: int | None = limit(
         "7", "How deep lookups of server addresses may nest inside each other.", ge=0, le=50
     )
@@ -227,10 +233,10 @@ class Budget(Table):
         le=1000,
     )
     max_address_lookups: int | None = limit(
-        "10", "Lookups of name server addresses for one question.", ge=0, le=1000
+        "10", "Lookups of name server addresses since the name asked for came nearer.", ge=0, le=1000
     )
     max_failed_address_lookups: int | None = limit(
-        "5", "Lookups of name server addresses that may fail for one question.", ge=0, le=1000
+        "8", "Lookups of name server addresses that may fail for one question.", ge=0, le=1000
     )
     parallel_address_lookups: int | None = limit(
         "3", "Lookups of name server addresses under way at once for one delegation.", ge=1, le=100
@@ -245,10 +251,13 @@ class Budget(Table):
         "10", "Extra questions that QNAME minimisation may ask for one name (RFC 9156 §2.3).", ge=0, le=127
     )
     max_received_bytes: Size | None = limit(
-        "100000B", "Octets received for one question.", ge=512, le=1000000000
+        "100000B",
+        "Octets received for one question beyond the first `udp_payload` of each reply.",
+        ge=512,
+        le=1000000000,
     )
     max_records_per_rrset: int | None = limit(
-        "100", "Records in one RRset of a reply; larger ones are refused.", ge=1, le=65535
+        "1000", "Records in one RRset of a reply; larger ones are refused.", ge=1, le=65535
     )
     max_steps: int | None = limit("400", "Steps kept for the explanation of one question.", ge=1, le=100000)
     max_in_flight: int | None = limit(
@@ -290,7 +299,11 @@ class Budget(Table):
         "1h", "Longest time that the absence of data is kept (RFC 2308 §5).", ge=0, le=2147483647000
     )
     failure_ttl: Duration | None = limit(
-        "5s", "Time that a failure to resolve is kept (RFC 9520 §3.2).", ge=1000, le=300000
+        "5s",
+        "Time that a failure of servers or their data is kept (RFC 9520 §3.2). A failure of this machine or of "
+        "this budget is not kept.",
+        ge=1000,
+        le=300000,
     )
 
 

@@ -24,6 +24,7 @@ pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
     }
     fields! {
         max_upstream_queries: 1 to 10_000;
+        max_queries_without_progress: 1 to 10_000;
         max_referrals: 1 to 255;
         max_aliases: 0 to 255;
         max_depth: 0 to 50;

@@ -68,7 +68,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         "server.tcp: expected an object, found an array",
         "acls.query[0]: 10.0.0.1/8 has host bits set; the block is 10.0.0.0/8",
         "acls.query[1]: expected a string, found a number",
-        "resolver.budget.max_referals: unknown key; known are max_upstream_queries, max_referrals, ",
+        "resolver.budget.max_referals: unknown key; known are max_upstream_queries, max_queries_without_progress, ",
         "resolver.routes[0].to: 192.0.2.1 is not a loopback address",
         "resolver: neither hints nor forward: there is nobody to ask",
         "zones[1].name: EXAMPLE.com. is there twice",

@@ -191,6 +191,7 @@ fn set_budget(budget: &mut Budget, field: &str, value: u64) -> Result<(), String
     }
     fields!(
         max_upstream_queries,
+        max_queries_without_progress,
         max_referrals,
         max_aliases,
         max_depth,

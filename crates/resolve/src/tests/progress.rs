@@ -1,0 +1,231 @@
+//! Budgets by kind and by progress, failures by cause, and results that do not depend on the cache.
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use nw_wire::code::{Ede, Rcode, RrType};
+use proptest::prelude::*;
+
+use super::lab::*;
+use crate::*;
+
+const LABELS: &str = "a.b.c.d.e.f";
+
+/// A chain of *links* aliases, each of eight labels in a zone of its own, whose servers are in another zone, whose servers
+/// are in a third one.
+fn chain_over_zones_with_servers_elsewhere(lab: &Lab, links: usize) {
+    let (mut com, mut net) = (String::new(), String::new());
+    for i in 0..=links {
+        let _ = writeln!(com, "e{i}.com. 3600 NS ns.h{i}.net.\np{i}.com. 3600 NS ns.p{i}.com.");
+        let _ = writeln!(com, "ns.p{i}.com. 3600 A 192.0.2.{}", 100 + i);
+        let _ = writeln!(net, "h{i}.net. 3600 NS ns.p{i}.com.");
+        let data = match i == links {
+            true => format!("{LABELS}.e{i}.com. 3600 A 203.0.113.1"),
+            false => format!("{LABELS}.e{i}.com. 3600 CNAME {LABELS}.e{}.com.", i + 1),
+        };
+        lab.host(&format!("192.0.2.{}", 200 + i), zone(&format!("e{i}.com."), &data));
+        let helper = zone(&format!("h{i}.net."), &format!("ns.h{i}.net. 3600 A 192.0.2.{}", 200 + i));
+        let provider = zone(&format!("p{i}.com."), &format!("ns.p{i}.com. 3600 A 192.0.2.{}", 100 + i));
+        let host: Host =
+            Rc::new(
+                move |asked| {
+                    if asked.name.to_string().ends_with("net.") { helper(asked) } else { provider(asked) }
+                },
+            );
+        lab.host(&format!("192.0.2.{}", 100 + i), host);
+    }
+    root(lab, &com, &net);
+}
+
+#[test]
+fn eight_aliases_of_eight_labels_resolve_on_an_empty_cache() {
+    let lab = Lab::new();
+    chain_over_zones_with_servers_elsewhere(&lab, 8);
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, &format!("{LABELS}.e0.com."), RrType::A);
+    assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", found.ede);
+    assert_eq!(found.answer.len(), 9);
+    assert!(found.queries <= 130, "{}", found.queries);
+}
+
+#[test]
+fn a_failure_of_our_own_budget_is_not_kept_and_the_next_attempt_starts_from_what_was_learned() {
+    let lab = Lab::new();
+    chain_over_zones_with_servers_elsewhere(&lab, 8);
+    let mut config = config();
+    config.budget.max_upstream_queries = 40;
+    let resolver = resolver_with(&lab, config);
+    let name = format!("{LABELS}.e0.com.");
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let found = ask(&lab, &resolver, &name, RrType::A);
+        if found.rcode == Rcode::NOERROR {
+            break;
+        }
+        assert!(slugs(&found).contains(&"limit-reached"), "{:?}", slugs(&found));
+        assert!(attempts < 5);
+    }
+    assert!((2..=4).contains(&attempts), "{attempts}");
+}
+
+#[test]
+fn a_network_that_is_back_is_used_at_once() {
+    let lab = Lab::new();
+    let down = Rc::new(Cell::new(true));
+    for error in [ExchangeError::NoRoute, ExchangeError::Local] {
+        let zone = zone("example.com.", "www.example.com. 300 A 203.0.113.1");
+        root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+        let is_down = Rc::clone(&down);
+        let host: Host = Rc::new(move |asked| if is_down.get() { Says::Error(error) } else { zone(asked) });
+        lab.host("192.0.2.1", host);
+        let resolver = resolver(&lab);
+        down.set(true);
+        let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
+        assert_eq!(found.rcode, Rcode::SERVFAIL);
+        down.set(false);
+        let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
+        assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
+    }
+}
+
+#[test]
+fn a_cached_failure_keeps_its_cause_and_age() {
+    let lab = Lab::new();
+    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+    lab.host("192.0.2.1", says("SERVFAIL", "", "", ""));
+    let resolver = resolver(&lab);
+    let first = ask(&lab, &resolver, "www.example.com.", RrType::A);
+    lab.pass(2);
+    let again = ask(&lab, &resolver, "www.example.com.", RrType::A);
+    let step = again.steps.iter().find(|step| step.reason.slug() == "cached-failure").unwrap().text();
+    assert!(step.contains("2 s ago") && step.contains("no server of example.com."), "{step}");
+    assert_eq!(again.ede[0].0, Ede::CACHED_ERROR);
+    assert_eq!(again.ede[1], first.ede[0]);
+}
+
+/// A failure of the servers is kept for all clients, one of a client's own making for nobody.
+#[test]
+fn a_failure_is_kept_by_its_cause() {
+    let lab = Lab::new();
+    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+    lab.host("192.0.2.1", says("SERVFAIL", "", "", ""));
+    let resolver = resolver(&lab);
+    ask(&lab, &resolver, "www.example.com.", RrType::A);
+    let before = lab.total();
+    ask(&lab, &resolver, "www.example.com.", RrType::A);
+    assert_eq!(lab.total(), before);
+    // A client whose time is up before the servers had theirs.
+    lab.host("192.0.2.1", zone("example.com.", "late.example.com. 300 A 203.0.113.1"));
+    lab.pass(6);
+    let late = Trace::start(lab.now() - 7 * SECOND + 5 * MILLISECOND, 400);
+    let found = lab.run(resolver.resolve(question("late.example.com.", RrType::A), late));
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    assert_eq!(ask(&lab, &resolver, "late.example.com.", RrType::A).rcode, Rcode::NOERROR);
+}
+
+#[test]
+fn an_alias_loop_is_named() {
+    for text in [
+        "a.example.com. 300 CNAME b.example.com.\nb.example.com. 300 CNAME a.example.com.",
+        "a.example.com. 300 CNAME b.example.net.",
+    ] {
+        let lab = Lab::new();
+        root(
+            &lab,
+            "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1",
+            "example.net. 300 NS ns.example.net.\nns.example.net. 300 A 192.0.2.2",
+        );
+        lab.host("192.0.2.1", zone("example.com.", text));
+        lab.host("192.0.2.2", zone("example.net.", "b.example.net. 300 CNAME a.example.com."));
+        let resolver = resolver(&lab);
+        let found = ask(&lab, &resolver, "a.example.com.", RrType::A);
+        assert_eq!(found.rcode, Rcode::SERVFAIL);
+        let other = if text.contains("net") { "b.example.net." } else { "b.example.com." };
+        let says = format!("alias loop: a.example.com. -> {other} -> a.example.com.");
+        assert_eq!(found.ede, vec![(Ede::INVALID_DATA, says.clone())]);
+        assert!(found.steps.iter().last().unwrap().text().ends_with(&says));
+        // The chain as far as it goes, so that a client can see the loop.
+        assert_eq!(found.answer.len(), 2, "{:?}", shown(&found.answer));
+        // The same from the cache.
+        lab.pass(6);
+        let again = ask(&lab, &resolver, "a.example.com.", RrType::A);
+        assert_eq!((again.rcode, again.ede), (found.rcode, found.ede));
+    }
+}
+
+#[test]
+fn rrsets_of_hundreds_of_records_resolve() {
+    let lab = Lab::new();
+    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+    let records: String =
+        (0..400).map(|i| format!("big.example.com. 300 A 10.0.{}.{}\n", i / 250, i % 250)).collect();
+    lab.host("192.0.2.1", zone("example.com.", &records));
+    let found = ask(&lab, &resolver(&lab), "big.example.com.", RrType::A);
+    assert_eq!((found.rcode, found.answer[0].rdatas.len()), (Rcode::NOERROR, 400));
+    let mut config = config();
+    config.budget.max_records_per_rrset = 100;
+    let found = ask(&lab, &resolver_with(&lab, config), "big.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    assert!(found.ede.iter().any(|(_, text)| text.contains("max_records_per_rrset")), "{:?}", found.ede);
+}
+
+/// Zones with chains of every length around the limit, a loop, a chain across zones, a DNAME, and names that are absent.
+fn zones_with_chains(lab: &Lab) -> Vec<String> {
+    root(
+        lab,
+        "example.com. 3600 NS ns.example.com.\nns.example.com. 3600 A 192.0.2.1",
+        "example.net. 3600 NS ns.example.net.\nns.example.net. 3600 A 192.0.2.2",
+    );
+    let (mut com, mut net, mut names) = (String::new(), String::new(), Vec::new());
+    for i in 0..16 {
+        let _ = writeln!(com, "c{i}.example.com. 3600 CNAME c{}.example.com.", i + 1);
+        let (here, there) = if i % 2 == 0 { ("com", "net") } else { ("net", "com") };
+        let line = format!("x{i}.example.{here}. 3600 CNAME x{}.example.{there}.\n", i + 1);
+        if i % 2 == 0 { &mut com } else { &mut net }.push_str(&line);
+        names.push(format!("c{i}.example.com."));
+        names.push(format!("x{i}.example.{here}."));
+    }
+    com.push_str(
+        "c16.example.com. 3600 A 203.0.113.1
+         x16.example.com. 3600 A 203.0.113.2
+         l1.example.com. 3600 CNAME l2.example.com.
+         l2.example.com. 3600 CNAME l3.example.com.
+         l3.example.com. 3600 CNAME l2.example.com.
+         gone.example.com. 3600 CNAME nothing.example.net.",
+    );
+    names.extend(["l1", "l2", "l3", "gone", "nothing"].iter().map(|label| format!("{label}.example.com.")));
+    lab.host("192.0.2.1", zone("example.com.", &com));
+    lab.host("192.0.2.2", zone("example.net.", &net));
+    names
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// A resolver that has answered other questions before, in any order, answers as one with an empty cache.
+    #[test]
+    fn the_result_does_not_depend_on_the_cache(order in proptest::collection::vec(0usize..37, 1..40)) {
+        let lab = Lab::new();
+        let names = zones_with_chains(&lab);
+        let used = resolver(&lab);
+        for at in order {
+            let name = &names[at];
+            let found = ask(&lab, &used, name, RrType::A);
+            let fresh = ask(&lab, &resolver(&lab), name, RrType::A);
+            prop_assert_eq!(found.rcode, fresh.rcode, "{}", name);
+            let without_ttl = |found: &Resolution| {
+                let sets = found.answer.iter().cloned().map(|set| nw_wire::rrset::Rrset { ttl: 0, ..set });
+                shown(&sets.collect::<Vec<_>>())
+            };
+            let (mut one, mut other) = (without_ttl(&found), without_ttl(&fresh));
+            if fresh.rcode == Rcode::SERVFAIL {
+                // A failure that is kept has no answer section.
+                one.clear();
+                other.clear();
+            }
+            prop_assert_eq!(one, other, "{}", name);
+        }
+    }
+}
