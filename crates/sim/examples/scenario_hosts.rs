@@ -16,44 +16,44 @@ use std::time::{Duration, Instant};
 use nw_resolve::Transport;
 use nw_sim::net::{Datagram, Door};
 use nw_sim::packet::Packet;
-use nw_sim::scenario::behaviour::{Actor, Emission};
+use nw_sim::scenario::behaviour::{Emission, ScriptedHost};
 use nw_sim::scenario::expect::{self, Seen};
 use nw_sim::scenario::format::{ExpectTable, Protocol, Scenario, StepTable};
 use nw_sim::scenario::play::{CLIENT, query_packet, read_zones};
 use nw_wire::message::Message;
 
 /// How long a client waits before it asks again, as stub resolvers do.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 /// How often it asks; peers take their time with silent servers.
 const TRIES: u32 = 4;
 /// The longest real time that a step may let pass.
 const LONGEST_ADVANCE_S: f64 = 10.0;
 
-/// An actor on its sockets.
-struct Stand {
+/// A host on its sockets.
+struct OpenHost {
     name: String,
-    actor: Actor,
+    host: ScriptedHost,
     udp: Vec<UdpSocket>,
     listeners: Vec<TcpListener>,
 }
 
 /// A stream with what has been read of its next message.
 struct Stream {
-    stand: usize,
+    host: usize,
     stream: TcpStream,
     read: Vec<u8>,
 }
 
 /// Something to be sent when its time comes.
-struct Later {
+struct Scheduled {
     at: Instant,
     from: SocketAddr,
     to: SocketAddr,
     bytes: Vec<u8>,
 }
 
-/// What the steps tell the hosts.
-enum Tell {
+/// A command of the steps to the hosts.
+enum Command {
     Swap(String, BTreeMap<String, String>),
     End,
 }
@@ -83,24 +83,24 @@ fn run() -> Result<(), String> {
     } else {
         Vec::new()
     };
-    let mut stands = Vec::new();
+    let mut hosts = Vec::new();
     for host in scenario.host.iter().filter(|host| !played_by_peer.contains(&&host.name)) {
-        let actor = Actor::new(read_zones(&host.zones)?, &host.rule)?;
-        stands.push(
-            open(host.name.clone(), actor, &host.addresses)
+        let scripted = ScriptedHost::new(read_zones(&host.zones)?, &host.rule)?;
+        hosts.push(
+            open(host.name.clone(), scripted, &host.addresses)
                 .map_err(|error| format!("{}: {error}", host.name))?,
         );
     }
-    let (tell, told) = channel();
+    let (commands, received) = channel();
     let steps = scenario.clone();
     let client = std::thread::spawn(move || {
-        let difference = play_steps(&steps, resolver, &tell);
+        let difference = play_steps(&steps, resolver, &commands);
         // The hosts may have ended with an error already.
-        let _ = tell.send(Tell::End);
+        let _ = commands.send(Command::End);
         difference
     });
     say("ready");
-    serve(stands, &told).map_err(|error| error.to_string())?;
+    serve(hosts, &received).map_err(|error| error.to_string())?;
     let outcome = client.join().map_err(|_| "the client failed".to_owned())?;
     say(&match outcome {
         Ok(None) => serde_json::json!({"agrees": true}).to_string(),
@@ -115,38 +115,38 @@ fn run() -> Result<(), String> {
 
 fn say(line: &str) {
     let mut out = io::stdout().lock();
-    // Whoever reads has gone: then there is nobody to tell.
+    // The reader of standard output may have ended.
     let _ = writeln!(out, "{line}");
     let _ = out.flush();
 }
 
-fn open(name: String, actor: Actor, addresses: &[IpAddr]) -> io::Result<Stand> {
+fn open(name: String, host: ScriptedHost, addresses: &[IpAddr]) -> io::Result<OpenHost> {
     let (mut udp, mut listeners) = (Vec::new(), Vec::new());
     for address in addresses {
         let at = SocketAddr::new(*address, 53);
-        if !actor.is_closed() {
+        if !host.is_closed() {
             let socket = UdpSocket::bind(at)?;
             socket.set_nonblocking(true)?;
             udp.push(socket);
         }
-        if actor.door() == Door::Open {
+        if host.door() == Door::Open {
             let listener = TcpListener::bind(at)?;
             listener.set_nonblocking(true)?;
             listeners.push(listener);
         }
     }
-    Ok(Stand { name, actor, udp, listeners })
+    Ok(OpenHost { name, host, udp, listeners })
 }
 
 /// Answer until the steps are over.
-fn serve(stands: Vec<Stand>, told: &Receiver<Tell>) -> io::Result<()> {
-    let later: RefCell<Vec<Later>> = RefCell::default();
+fn serve(hosts: Vec<OpenHost>, commands: &Receiver<Command>) -> io::Result<()> {
+    let scheduled: RefCell<Vec<Scheduled>> = RefCell::default();
     let mut streams: Vec<Stream> = Vec::new();
     let mut room = vec![0; 65535];
     loop {
         let mut idle = true;
-        for (at, stand) in stands.iter().enumerate() {
-            for socket in &stand.udp {
+        for (at, host) in hosts.iter().enumerate() {
+            for socket in &host.udp {
                 while let Ok((length, from)) = socket.recv_from(&mut room) {
                     idle = false;
                     let asked = Datagram {
@@ -155,29 +155,30 @@ fn serve(stands: Vec<Stand>, told: &Receiver<Tell>) -> io::Result<()> {
                         via: Transport::Udp,
                         bytes: room[..length].to_vec(),
                     };
-                    for emission in stand.actor.respond(&asked) {
+                    for emission in host.host.respond(&asked) {
                         if let Emission::Reply { after, from, bytes } = emission {
                             let at = Instant::now() + Duration::from_micros(after);
-                            later.borrow_mut().push(Later { at, from, to: asked.from, bytes });
+                            scheduled.borrow_mut().push(Scheduled { at, from, to: asked.from, bytes });
                         }
                     }
                 }
             }
-            for listener in &stand.listeners {
+            for listener in &host.listeners {
                 while let Ok((stream, _)) = listener.accept() {
                     stream.set_nonblocking(true)?;
-                    streams.push(Stream { stand: at, stream, read: Vec::new() });
+                    streams.push(Stream { host: at, stream, read: Vec::new() });
                 }
             }
         }
-        streams.retain_mut(|stream| answer_stream(&stands, stream, &mut room));
+        streams.retain_mut(|stream| answer_stream(&hosts, stream, &mut room));
         let now = Instant::now();
         // In the order in which they were made: junk goes before the true reply.
-        let due: Vec<Later> = later.borrow_mut().extract_if(.., |later| later.at <= now).collect();
+        let due: Vec<Scheduled> =
+            scheduled.borrow_mut().extract_if(.., |scheduled| scheduled.at <= now).collect();
         for one in due {
-            let from_host = stands
+            let from_host = hosts
                 .iter()
-                .flat_map(|stand| &stand.udp)
+                .flat_map(|host| &host.udp)
                 .find(|socket| socket.local_addr().ok() == Some(one.from));
             // A reply that cannot be sent is a lost one.
             let _ = match from_host {
@@ -185,14 +186,14 @@ fn serve(stands: Vec<Stand>, told: &Receiver<Tell>) -> io::Result<()> {
                 None => UdpSocket::bind(one.from).and_then(|socket| socket.send_to(&one.bytes, one.to)),
             };
         }
-        match told.try_recv() {
-            Ok(Tell::Swap(name, zones)) => {
-                for stand in stands.iter().filter(|stand| stand.name == name) {
-                    let swapped = read_zones(&zones).and_then(|zones| stand.actor.swap(zones));
+        match commands.try_recv() {
+            Ok(Command::Swap(name, zones)) => {
+                for host in hosts.iter().filter(|host| host.name == name) {
+                    let swapped = read_zones(&zones).and_then(|zones| host.host.swap(zones));
                     swapped.map_err(io::Error::other)?;
                 }
             }
-            Ok(Tell::End) => return Ok(()),
+            Ok(Command::End) => return Ok(()),
             Err(_) if idle => std::thread::sleep(Duration::from_millis(1)),
             Err(_) => {}
         }
@@ -200,7 +201,7 @@ fn serve(stands: Vec<Stand>, told: &Receiver<Tell>) -> io::Result<()> {
 }
 
 /// Read what has come and answer whole messages; whether the stream stays open.
-fn answer_stream(stands: &[Stand], stream: &mut Stream, room: &mut [u8]) -> bool {
+fn answer_stream(hosts: &[OpenHost], stream: &mut Stream, room: &mut [u8]) -> bool {
     match stream.stream.read(room) {
         Ok(0) => return false,
         Ok(length) => stream.read.extend_from_slice(&room[..length]),
@@ -215,7 +216,7 @@ fn answer_stream(stands: &[Stand], stream: &mut Stream, room: &mut [u8]) -> bool
         };
         let asked = Datagram { from, to, via: Transport::Tcp, bytes: message.to_vec() };
         stream.read.drain(..2 + length);
-        for emission in stands[stream.stand].actor.respond(&asked) {
+        for emission in hosts[stream.host].host.respond(&asked) {
             let Emission::Reply { after, bytes, .. } = emission else { return false };
             std::thread::sleep(Duration::from_micros(after));
             let Ok(length) = u16::try_from(bytes.len()) else { return false };
@@ -230,7 +231,11 @@ fn answer_stream(stands: &[Stand], stream: &mut Stream, room: &mut [u8]) -> bool
 type Found = Option<(usize, nw_sim::matching::Difference)>;
 
 /// Wait for the word to start, then go through the steps.
-fn play_steps(scenario: &Scenario, resolver: Option<IpAddr>, tell: &Sender<Tell>) -> Result<Found, String> {
+fn play_steps(
+    scenario: &Scenario,
+    resolver: Option<IpAddr>,
+    commands: &Sender<Command>,
+) -> Result<Found, String> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
     for (at, step) in scenario.step.iter().enumerate() {
@@ -240,7 +245,8 @@ fn play_steps(scenario: &Scenario, resolver: Option<IpAddr>, tell: &Sender<Tell>
             }
             std::thread::sleep(Duration::from_secs_f64(seconds));
         } else if let Some(swap) = &step.swap {
-            tell.send(Tell::Swap(swap.host.clone(), swap.zones.clone()))
+            commands
+                .send(Command::Swap(swap.host.clone(), swap.zones.clone()))
                 .map_err(|error| error.to_string())?;
             std::thread::sleep(Duration::from_millis(50));
         } else if let Some(question) = &step.query {
@@ -292,7 +298,7 @@ fn ask(step: &StepTable, question: &str, server: IpAddr) -> Result<Seen, String>
 fn over_udp(wire: &[u8], client: IpAddr, server: SocketAddr) -> io::Result<Vec<u8>> {
     let socket = UdpSocket::bind(SocketAddr::new(client, 0))?;
     socket.connect(server)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(MAX_WAIT))?;
     let mut room = vec![0; 65535];
     for _ in 0..TRIES {
         socket.send(wire)?;
@@ -305,8 +311,8 @@ fn over_udp(wire: &[u8], client: IpAddr, server: SocketAddr) -> io::Result<Vec<u
 }
 
 fn over_tcp(wire: &[u8], server: SocketAddr) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&server, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&server, MAX_WAIT)?;
+    stream.set_read_timeout(Some(MAX_WAIT))?;
     let length = u16::try_from(wire.len()).map_err(io::Error::other)?;
     stream.write_all(&[&length.to_be_bytes()[..], wire].concat())?;
     let mut length = [0; 2];

@@ -1,7 +1,7 @@
 //! Playing an `.rpl` script: its servers on the simulated network, its steps against a real namewise server.
 //!
 //! ```text
-//! client ──STEP QUERY──► namewise ──► Stage: the first entry of the ranges that cover the step, or outstanding
+//! client ──STEP QUERY──► namewise ──► ScriptedServers: the first entry of the ranges that cover the step, or outstanding
 //!        ◄─CHECK_ANSWER─                └─ STEP REPLY, TIMEOUT, CHECK_OUT_QUERY act on what is outstanding
 //! ```
 //!
@@ -39,7 +39,7 @@ use crate::server::{Server, ServerHost, ServerSpec};
 /// Where the engine sits; scripts play every other address.
 const ENGINE: [&str; 2] = ["192.0.0.8", "100::8"];
 /// The longest that anything is waited for where the script does not say: the engine gives up long before.
-const PATIENCE: Micros = 120_000_000;
+const MAX_WAIT: Micros = 120_000_000;
 const SECOND: Micros = 1_000_000;
 
 /// Play `text`.
@@ -48,7 +48,7 @@ pub fn play(text: &str, options: &Options) -> Report {
         Ok(script) => script,
         Err(error) => return unreadable(String::new(), error.to_string()),
     };
-    let (stage, steps) = match compile(&script) {
+    let (servers, steps) = match compile(&script) {
         Ok(compiled) => compiled,
         Err(error) => return unreadable(script.title, error.to_string()),
     };
@@ -65,7 +65,7 @@ pub fn play(text: &str, options: &Options) -> Report {
         report.ignored = ignored;
         return report;
     }
-    let mut player = match Player::new(stage, settings, options) {
+    let mut player = match Player::new(servers, settings, options) {
         Ok(player) => player,
         Err(reasons) => return Report::new("rpl", script.title, Outcome::Unsupported { reasons }),
     };
@@ -82,22 +82,22 @@ fn unreadable(title: String, problem: String) -> Report {
 }
 
 /// A step with its entry in wire form.
-struct Move {
+struct CompiledStep {
     number: u64,
     line: usize,
     action: Action,
     entry: Option<Entry>,
 }
 
-fn compile(script: &Script) -> Result<(Stage, Vec<Move>), EntryError> {
-    let mut stage = Stage::default();
+fn compile(script: &Script) -> Result<(ScriptedServers, Vec<CompiledStep>), EntryError> {
+    let mut servers = ScriptedServers::default();
     for range in &script.ranges {
         let entries: Result<Vec<Entry>, EntryError> = range.entries.iter().map(Entry::compile).collect();
         let addresses = range.addresses.clone();
-        stage.ranges.push(Scene { from: range.from, to: range.to, addresses, entries: entries? });
+        servers.ranges.push(ServerRange { from: range.from, to: range.to, addresses, entries: entries? });
     }
     let checked = |text: &EntryText| Entry::compile(text).map(Entry::or_match_all);
-    let steps: Result<Vec<Move>, EntryError> = script
+    let steps: Result<Vec<CompiledStep>, EntryError> = script
         .steps
         .iter()
         .map(|Step { number, action, line }| {
@@ -106,22 +106,22 @@ fn compile(script: &Script) -> Result<(Stage, Vec<Move>), EntryError> {
                 Action::CheckAnswer(text) | Action::CheckOutQuery(text) => Some(checked(text)?),
                 _ => None,
             };
-            Ok(Move { number: *number, line: *line, action: action.clone(), entry })
+            Ok(CompiledStep { number: *number, line: *line, action: action.clone(), entry })
         })
         .collect();
-    Ok((stage, steps?))
+    Ok((servers, steps?))
 }
 
 /// The scripted servers: every address but the engine's and the clients'.
 #[derive(Default)]
-struct Stage {
-    ranges: Vec<Scene>,
+struct ScriptedServers {
+    ranges: Vec<ServerRange>,
     step: Cell<u64>,
     outstanding: RefCell<Vec<Outstanding>>,
     unanswered: RefCell<Vec<String>>,
 }
 
-struct Scene {
+struct ServerRange {
     from: u64,
     to: u64,
     addresses: Vec<IpAddr>,
@@ -135,19 +135,19 @@ struct Outstanding {
     packet: Packet,
 }
 
-impl Stage {
+impl ScriptedServers {
     /// The entry that answers `packet` at `server` in step `step`.
     fn entry(&self, step: u64, server: IpAddr, packet: &Packet, via: Transport) -> Option<&Entry> {
         self.ranges
             .iter()
-            .filter(|scene| (scene.from..=scene.to).contains(&step))
-            .filter(|scene| scene.addresses.is_empty() || scene.addresses.contains(&server))
-            .flat_map(|scene| &scene.entries)
+            .filter(|range| (range.from..=range.to).contains(&step))
+            .filter(|range| range.addresses.is_empty() || range.addresses.contains(&server))
+            .flat_map(|range| &range.entries)
             .find(|entry| entry.difference(packet, via).is_none())
     }
 
     fn plays(&self, server: IpAddr) -> bool {
-        self.ranges.iter().any(|scene| scene.addresses.is_empty() || scene.addresses.contains(&server))
+        self.ranges.iter().any(|range| range.addresses.is_empty() || range.addresses.contains(&server))
     }
 
     /// Whether what is outstanding would be answered in step `step`.
@@ -186,24 +186,24 @@ fn send_answer(net: &Net, datagram: &Datagram, packet: &Packet, entry: &Entry) {
     });
 }
 
-/// The stage as a host.
-struct StageHost(Rc<Stage>);
+/// The servers as a host.
+struct ScriptedHosts(Rc<ScriptedServers>);
 
-impl Host for StageHost {
+impl Host for ScriptedHosts {
     fn receive(&self, net: &Net, datagram: Datagram) {
-        let stage = &self.0;
+        let servers = &self.0;
         let Ok(message) = Message::parse(&datagram.bytes) else { return };
         let packet = Packet::of(&message);
-        let step = stage.step.get();
-        if let Some(entry) = stage.entry(step, datagram.to.ip(), &packet, datagram.via) {
+        let step = servers.step.get();
+        if let Some(entry) = servers.entry(step, datagram.to.ip(), &packet, datagram.via) {
             send_answer(net, &datagram, &packet, entry);
             return;
         }
         if let Some(question) = packet.question.first() {
             let line = format!("step {step}: {} {} to {}", question.name, question.rtype, datagram.to);
-            stage.unanswered.borrow_mut().push(line);
+            servers.unanswered.borrow_mut().push(line);
         }
-        stage.outstanding.borrow_mut().push(Outstanding { datagram, packet });
+        servers.outstanding.borrow_mut().push(Outstanding { datagram, packet });
     }
 
     fn door(&self, to: SocketAddr) -> Door {
@@ -212,7 +212,7 @@ impl Host for StageHost {
 }
 
 /// A client's question, and its answer when there is one.
-struct Asked {
+struct ClientQuery {
     client: IpAddr,
     reply: Rc<RefCell<Option<Vec<u8>>>>,
     via: Transport,
@@ -220,7 +220,7 @@ struct Asked {
     checked: Cell<bool>,
 }
 
-impl Asked {
+impl ClientQuery {
     fn answered(&self) -> bool {
         self.reply.borrow().is_some()
     }
@@ -229,12 +229,12 @@ impl Asked {
 struct Player {
     net: Net,
     clock: Executor,
-    stage: Rc<Stage>,
+    servers: Rc<ScriptedServers>,
     server: Rc<Server>,
     settings: Settings,
     dice: Dice,
-    asked: Vec<Asked>,
-    /// Indexes into `asked`, in the order in which the answers arrived.
+    queries: Vec<ClientQuery>,
+    /// Indexes into `queries`, in the order in which the answers arrived.
     received: Rc<RefCell<Vec<usize>>>,
     /// The cause of each SERVFAIL that was checked.
     causes: RefCell<Vec<String>>,
@@ -242,7 +242,7 @@ struct Player {
 }
 
 impl Player {
-    fn new(stage: Stage, settings: Settings, options: &Options) -> Result<Player, Vec<String>> {
+    fn new(servers: ScriptedServers, settings: Settings, options: &Options) -> Result<Player, Vec<String>> {
         let clock = Executor::new();
         let net = Net::new(clock.clone(), options.seed);
         let addresses: Vec<IpAddr> =
@@ -257,8 +257,8 @@ impl Player {
         };
         let server = Server::start(&net, spec)
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<String>>())?;
-        let stage = Rc::new(stage);
-        net.place_everywhere(Rc::new(StageHost(Rc::clone(&stage))));
+        let servers = Rc::new(servers);
+        net.place_everywhere(Rc::new(ScriptedHosts(Rc::clone(&servers))));
         for address in addresses {
             net.place(address, Rc::new(ServerHost(Rc::clone(&server))));
         }
@@ -266,11 +266,11 @@ impl Player {
         Ok(Player {
             net,
             clock,
-            stage,
+            servers,
             server,
             settings,
             dice,
-            asked: Vec::new(),
+            queries: Vec::new(),
             received: Rc::default(),
             causes: RefCell::default(),
             variables: Variables::new(),
@@ -283,7 +283,7 @@ impl Player {
             virtual_us: self.clock.now(),
             upstream_queries: self.server.world().asked().len(),
             fingerprint: self.net.log(|log| format!("{:016x}", log.hash())),
-            unanswered: self.stage.unanswered.borrow().clone(),
+            unanswered: self.servers.unanswered.borrow().clone(),
             causes: self.causes.borrow().clone(),
             log: self.net.log(|log| {
                 let events = if options.log { log.events() } else { &[] };
@@ -292,10 +292,10 @@ impl Player {
         }
     }
 
-    fn play(&mut self, steps: &[Move]) -> Outcome {
+    fn play(&mut self, steps: &[CompiledStep]) -> Outcome {
         for (at, step) in steps.iter().enumerate() {
-            self.stage.forget_abandoned(&self.net);
-            self.stage.enter(&self.net, step.number);
+            self.servers.forget_abandoned(&self.net);
+            self.servers.enter(&self.net, step.number);
             self.clock.run_ready();
             if let Err(difference) = self.step(step, &steps[at + 1..]) {
                 return Outcome::Fail(Failure::of(step.number, step.line, difference));
@@ -304,7 +304,7 @@ impl Player {
         Outcome::Pass
     }
 
-    fn step(&mut self, step: &Move, later: &[Move]) -> Result<(), Difference> {
+    fn step(&mut self, step: &CompiledStep, later: &[CompiledStep]) -> Result<(), Difference> {
         match (&step.action, &step.entry) {
             (Action::Query(_), Some(entry)) => {
                 self.query(entry);
@@ -373,7 +373,7 @@ impl Player {
             ENGINE[usize::from(client.is_ipv6())].parse().expect("both are literal addresses");
         let socket = self.net.bind(client, &mut self.dice);
         let reply: Rc<RefCell<Option<Vec<u8>>>> = Rc::default();
-        let (slot, received, index) = (Rc::clone(&reply), Rc::clone(&self.received), self.asked.len());
+        let (slot, received, index) = (Rc::clone(&reply), Rc::clone(&self.received), self.queries.len());
         self.clock.spawn(async move {
             socket.send(SocketAddr::new(engine, 53), via, wire);
             if let Some(Arrival::Message(_, message)) = socket.receive(Micros::MAX).await {
@@ -381,20 +381,20 @@ impl Player {
                 received.borrow_mut().push(index);
             }
         });
-        self.asked.push(Asked { client, reply, via, checked: Cell::new(false) });
+        self.queries.push(ClientQuery { client, reply, via, checked: Cell::new(false) });
         self.clock.run_ready();
     }
 
     fn all_answered(&self) -> bool {
-        self.asked.iter().all(Asked::answered)
+        self.queries.iter().all(ClientQuery::answered)
     }
 
     /// After a QUERY: let time pass until its answer, where the script goes on to check it.
-    fn wait_for_query(&self, later: &[Move]) {
+    fn wait_for_query(&self, later: &[CompiledStep]) {
         let next = later.iter().find(|step| !matches!(step.action, Action::Nothing | Action::Assign(..)));
-        let Some(Move { action: Action::CheckAnswer(_), number, .. }) = next else { return };
-        if !self.stage.would_answer(*number) {
-            self.clock.run_while_pending(self.clock.now() + PATIENCE, || self.all_answered());
+        let Some(CompiledStep { action: Action::CheckAnswer(_), number, .. }) = next else { return };
+        if !self.servers.would_answer(*number) {
+            self.clock.run_while_pending(self.clock.now() + MAX_WAIT, || self.all_answered());
         }
     }
 
@@ -403,23 +403,23 @@ impl Player {
     /// An answer that has not arrived is waited for while a client waits; once every answer has been checked and no
     /// client waits, the last one is compared again.
     fn check_answer(&self, entry: &Entry) -> Result<(), Difference> {
-        let of_client = |asked: &Asked| entry.address.is_none_or(|address| address == asked.client);
+        let of_client = |query: &ClientQuery| entry.address.is_none_or(|address| address == query.client);
         let unchecked =
-            || self.asked.iter().any(|asked| of_client(asked) && asked.answered() && !asked.checked.get());
-        let pending = || self.asked.iter().any(|asked| of_client(asked) && !asked.answered());
+            || self.queries.iter().any(|query| of_client(query) && query.answered() && !query.checked.get());
+        let pending = || self.queries.iter().any(|query| of_client(query) && !query.answered());
         if !unchecked() && pending() {
-            self.clock.run_while_pending(self.clock.now() + PATIENCE, unchecked);
+            self.clock.run_while_pending(self.clock.now() + MAX_WAIT, unchecked);
         }
         let received = self.received.borrow();
-        let Some(last) = received.iter().rev().map(|at| &self.asked[*at]).find(|asked| of_client(asked))
+        let Some(last) = received.iter().rev().map(|at| &self.queries[*at]).find(|query| of_client(query))
         else {
             let expected = "an answer".to_owned();
             return Err(Difference { field: "answer", expected, got: "no reply".to_owned() });
         };
         // Answers that came before the last one can no longer be checked.
-        self.asked
+        self.queries
             .iter()
-            .filter(|asked| of_client(asked) && asked.answered())
+            .filter(|query| of_client(query) && query.answered())
             .for_each(|a| a.checked.set(true));
         let reply = last.reply.borrow();
         let message = Message::parse(reply.as_ref().expect("it was received")).map_err(|error| {
@@ -436,7 +436,7 @@ impl Player {
     fn check_cause(&self) -> Result<(), Difference> {
         let explained = self.server.explained();
         let cause = explained.iter().last().map_or("no cause", |step| step.reason.slug());
-        self.causes.borrow_mut().push(format!("step {}: {cause}", self.stage.step.get()));
+        self.causes.borrow_mut().push(format!("step {}: {cause}", self.servers.step.get()));
         let own_fault = self.server.panics() > 0 || cause == "no-hints";
         let expected = "a failure that the scripted servers caused".to_owned();
         let got = if self.server.panics() > 0 { "a panic of the engine" } else { cause };
@@ -448,25 +448,25 @@ impl Player {
     /// Let time pass until a question to a server is outstanding for which `wanted` holds; take it out.
     fn take_outstanding(&self, wanted: impl Fn(&Outstanding) -> bool) -> Option<Outstanding> {
         let position = || {
-            self.stage.forget_abandoned(&self.net);
-            self.stage.outstanding.borrow().iter().position(&wanted)
+            self.servers.forget_abandoned(&self.net);
+            self.servers.outstanding.borrow().iter().position(&wanted)
         };
         self.wait_for_outstanding(|| position().is_some());
-        position().map(|at| self.stage.outstanding.borrow_mut().remove(at))
+        position().map(|at| self.servers.outstanding.borrow_mut().remove(at))
     }
 
     /// Let time pass until `found` holds, as long as a client waits: with none, the engine asks nothing further.
     fn wait_for_outstanding(&self, found: impl Fn() -> bool) {
-        let limit = self.clock.now() + PATIENCE;
+        let limit = self.clock.now() + MAX_WAIT;
         self.clock.run_while_pending(limit, || found() || self.all_answered());
     }
 
     fn nothing_outstanding(&self, entry: Option<&Entry>) -> Difference {
-        let asked = entry.and_then(|entry| entry.packet().question.first());
-        let expected = asked.map_or("a question to a server".to_owned(), |question| {
+        let question = entry.and_then(|entry| entry.packet().question.first());
+        let expected = question.map_or("a question to a server".to_owned(), |question| {
             format!("{} {} to a server", question.name, question.rtype)
         });
-        let waiting = self.stage.outstanding.borrow();
+        let waiting = self.servers.outstanding.borrow();
         let others: Vec<String> = waiting
             .iter()
             .filter_map(|one| one.packet.question.first().map(|q| format!("{} {}", q.name, q.rtype)))
@@ -491,7 +491,7 @@ impl Player {
     fn timeout(&self, server: Option<IpAddr>) -> Result<(), Difference> {
         let wanted = |one: &Outstanding| server.is_none_or(|server| server == one.datagram.to.ip());
         let Some(one) = self.take_outstanding(wanted) else { return Err(self.nothing_outstanding(None)) };
-        let limit = self.clock.now() + PATIENCE;
+        let limit = self.clock.now() + MAX_WAIT;
         self.clock.run_while_pending(limit, || !self.net.is_open(one.datagram.from));
         self.clock.run_ready();
         Ok(())
@@ -501,8 +501,8 @@ impl Player {
     /// MATCH says of the question, or else the latest.
     fn check_out_query(&self, entry: &Entry) -> Result<(), Difference> {
         let to_server = || -> Vec<Outstanding> {
-            self.stage.forget_abandoned(&self.net);
-            let outstanding = self.stage.outstanding.borrow();
+            self.servers.forget_abandoned(&self.net);
+            let outstanding = self.servers.outstanding.borrow();
             let to_server =
                 |one: &&Outstanding| entry.address.is_none_or(|address| address == one.datagram.to.ip());
             outstanding.iter().rev().filter(to_server).cloned().collect()

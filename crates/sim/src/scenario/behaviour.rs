@@ -1,6 +1,6 @@
 //! Hosts that a scenario writes down: an authoritative server with its zones, and rules where it misbehaves.
 //!
-//! Pure: a question goes in, what is sent comes out. The same actors play on the simulated network and, for peers, on sockets.
+//! Pure: a question goes in, what is sent comes out. The same scripted hosts play on the simulated network and, for peers, on sockets.
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ use nw_zone::Zone;
 use nw_zone::scan::{LoadOptions, Text, load};
 
 use super::format::{Junk, Protocol, RuleTable};
-use super::play::told;
+use super::play::joined_errors;
 use crate::entry::apply_reply_word;
 use crate::exec::Micros;
 use crate::net::{Arrival, Datagram, Door, Host, Net};
@@ -30,10 +30,10 @@ use crate::server::snapshot;
 /// The address that false answers give.
 pub const POISON: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 66);
 
-/// What an actor does about a question.
+/// What a host does about a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Emission {
-    /// Send this, so much later, from there.
+    /// Send these octets from this address after this delay.
     Reply {
         /// Microseconds from now.
         after: Micros,
@@ -42,14 +42,14 @@ pub enum Emission {
         /// The message.
         bytes: Vec<u8>,
     },
-    /// Say that nobody listens.
+    /// Answer as a closed port does.
     Refused,
     /// Close the stream.
     Closed,
 }
 
 /// A scripted host.
-pub struct Actor {
+pub struct ScriptedHost {
     snapshot: RefCell<Snapshot>,
     rules: Vec<Rule>,
 }
@@ -142,22 +142,22 @@ impl Rule {
     }
 }
 
-impl Actor {
+impl ScriptedHost {
     /// A host with these zones and rules, or what is wrong with a rule.
-    pub fn new(zones: Vec<Zone>, rules: &[RuleTable]) -> Result<Actor, String> {
+    pub fn new(zones: Vec<Zone>, rules: &[RuleTable]) -> Result<ScriptedHost, String> {
         let rules = rules.iter().map(Rule::new).collect::<Result<Vec<Rule>, String>>()?;
-        let snapshot = snapshot(zones, |_| ()).map_err(told)?;
-        Ok(Actor { snapshot: RefCell::new(snapshot), rules })
+        let snapshot = snapshot(zones, |_| ()).map_err(joined_errors)?;
+        Ok(ScriptedHost { snapshot: RefCell::new(snapshot), rules })
     }
 
     /// Serve these zones in place of those of the same name.
     pub fn swap(&self, changed: Vec<Zone>) -> Result<(), String> {
-        let snapshot = self.snapshot.borrow().with_zones(changed).map_err(told)?;
+        let snapshot = self.snapshot.borrow().with_zones(changed).map_err(joined_errors)?;
         self.snapshot.replace(snapshot);
         Ok(())
     }
 
-    /// Whether nobody listens at all: its first rule turns every question away.
+    /// Whether its ports are closed: its first rule turns every question away.
     pub fn is_closed(&self) -> bool {
         let always = |table: &RuleTable| {
             table.refuse
@@ -311,16 +311,16 @@ fn junk(kind: Junk, asked: &Datagram, query: &Packet, after: Micros) -> Option<E
     Some(Emission::Reply { after, from, bytes })
 }
 
-/// An [`Actor`] on the simulated network.
-pub struct ActorHost(pub std::rc::Rc<Actor>);
+/// A [`ScriptedHost`] on the simulated network.
+pub struct ScriptedHostOnNet(pub std::rc::Rc<ScriptedHost>);
 
-impl Host for ActorHost {
+impl Host for ScriptedHostOnNet {
     fn receive(&self, net: &Net, datagram: Datagram) {
         for emission in self.0.respond(&datagram) {
             match emission {
                 Emission::Reply { after, from, bytes } => {
-                    let (later, to, via) = (net.clone(), datagram.from, datagram.via);
-                    let send = move || later.send(Datagram { from, to, via, bytes });
+                    let (sender, to, via) = (net.clone(), datagram.from, datagram.via);
+                    let send = move || sender.send(Datagram { from, to, via, bytes });
                     if after == 0 { send() } else { net.clock().at(net.clock().now() + after, send) }
                 }
                 Emission::Refused => net.turn_away(&datagram, Arrival::Refused),

@@ -166,7 +166,7 @@ pub struct RuleTable {
     pub without_opt: bool,
     /// False answers that arrive before the true one.
     pub junk: Vec<Junk>,
-    /// The answer comes so much later, milliseconds.
+    /// The answer comes that much later, milliseconds.
     pub delay_ms: u64,
 }
 

@@ -15,7 +15,7 @@ use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
 use nw_zone::Zone;
 
-use super::behaviour::{Actor, ActorHost, read_zone};
+use super::behaviour::{ScriptedHost, ScriptedHostOnNet, read_zone};
 use super::expect::{self, Seen};
 use super::format::{ExpectTable, HostTable, ResolverTable, Scenario, StepTable};
 use crate::dice::Dice;
@@ -36,7 +36,7 @@ pub const RESOLVER: [&str; 2] = ["10.53.0.1", "fd00:53::1"];
 /// Where its clients sit.
 pub const CLIENT: &str = "10.53.0.2";
 /// How long a client waits.
-const PATIENCE: Micros = 30_000_000;
+const MAX_WAIT: Micros = 30_000_000;
 
 /// Play `text`.
 pub fn play(text: &str, options: &Options) -> Report {
@@ -47,8 +47,8 @@ pub fn play(text: &str, options: &Options) -> Report {
         Err(problem) => return unreadable(String::new(), problem),
     };
     let seed = scenario.seed.unwrap_or(options.seed);
-    let mut stage = match Stage::build(&scenario, seed) {
-        Ok(stage) => stage,
+    let mut topology = match Topology::build(&scenario, seed) {
+        Ok(topology) => topology,
         Err(problem) => return unreadable(scenario.about, problem),
     };
     let lines: Vec<usize> = text
@@ -59,7 +59,7 @@ pub fn play(text: &str, options: &Options) -> Report {
         .collect();
     let mut outcome = Outcome::Pass;
     for (at, step) in scenario.step.iter().enumerate() {
-        match stage.step(step) {
+        match topology.step(step) {
             Ok(None) => {}
             Ok(Some(difference)) => {
                 let line = lines.get(at).copied().unwrap_or(0);
@@ -67,7 +67,7 @@ pub fn play(text: &str, options: &Options) -> Report {
                 break;
             }
             Err(problem) => {
-                stage.net.clear();
+                topology.net.clear();
                 return unreadable(scenario.about, format!("step {}: {problem}", at + 1));
             }
         }
@@ -75,40 +75,40 @@ pub fn play(text: &str, options: &Options) -> Report {
     let mut report = Report::new("toml", scenario.about, outcome);
     report.run = Run {
         seed,
-        virtual_us: stage.clock.now(),
-        upstream_queries: stage.resolver.as_ref().map_or(0, |server| server.world().asked().len()),
-        fingerprint: stage.net.log(|log| format!("{:016x}", log.hash())),
+        virtual_us: topology.clock.now(),
+        upstream_queries: topology.resolver.as_ref().map_or(0, |server| server.world().asked().len()),
+        fingerprint: topology.net.log(|log| format!("{:016x}", log.hash())),
         unanswered: Vec::new(),
         causes: Vec::new(),
-        log: stage.net.log(|log| {
+        log: topology.net.log(|log| {
             let events = if options.log { log.events() } else { &[] };
             events.iter().map(ToString::to_string).collect()
         }),
     };
-    stage.net.clear();
+    topology.net.clear();
     report
 }
 
 /// A host by what it is.
 enum Player {
-    Actor(Rc<Actor>),
+    ScriptedHost(Rc<ScriptedHost>),
     Resolver(Rc<Server>),
 }
 
 impl Player {
     fn host(&self) -> Rc<dyn Host> {
         match self {
-            Player::Actor(actor) => Rc::new(ActorHost(Rc::clone(actor))),
+            Player::ScriptedHost(host) => Rc::new(ScriptedHostOnNet(Rc::clone(host))),
             Player::Resolver(server) => Rc::new(ServerHost(Rc::clone(server))),
         }
     }
 }
 
 /// When a reply came, and the reply.
-type Heard = Option<(Micros, Vec<u8>)>;
+type TimedReply = Option<(Micros, Vec<u8>)>;
 
 /// The topology, standing.
-struct Stage {
+struct Topology {
     net: Net,
     clock: Executor,
     dice: Dice,
@@ -141,7 +141,7 @@ pub fn root_hints(hosts: &[HostTable]) -> Result<Vec<(Name, Vec<IpAddr>)>, Strin
 }
 
 /// The errors of a plan as one text.
-pub fn told(errors: Vec<PlanError>) -> String {
+pub fn joined_errors(errors: Vec<PlanError>) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<String>>().join("; ")
 }
 
@@ -221,8 +221,8 @@ fn set_budget(budget: &mut Budget, field: &str, value: u64) -> Result<(), String
     Ok(())
 }
 
-impl Stage {
-    fn build(scenario: &Scenario, seed: u64) -> Result<Stage, String> {
+impl Topology {
+    fn build(scenario: &Scenario, seed: u64) -> Result<Topology, String> {
         let clock = Executor::new();
         let net = Net::new(clock.clone(), seed);
         let unix_s = scenario.unix_s.unwrap_or(DEFAULT_UNIX);
@@ -237,9 +237,11 @@ impl Stage {
                         unix_s,
                         ..ServerSpec::default()
                     };
-                    Player::Resolver(Server::start(&net, spec).map_err(told)?)
+                    Player::Resolver(Server::start(&net, spec).map_err(joined_errors)?)
                 }
-                None => Player::Actor(Rc::new(Actor::new(read_zones(&host.zones)?, &host.rule)?)),
+                None => {
+                    Player::ScriptedHost(Rc::new(ScriptedHost::new(read_zones(&host.zones)?, &host.rule)?))
+                }
             };
             for address in &host.addresses {
                 if !host.down {
@@ -263,14 +265,14 @@ impl Stage {
                 unix_s,
                 ..ServerSpec::default()
             };
-            let server = Server::start(&net, spec).map_err(told)?;
+            let server = Server::start(&net, spec).map_err(joined_errors)?;
             for address in addresses {
                 net.place(address, Rc::new(ServerHost(Rc::clone(&server))));
             }
             resolver = Some(server);
         }
         let dice = Dice::stream(seed, "clients");
-        Ok(Stage { net, clock, dice, resolver, players })
+        Ok(Topology { net, clock, dice, resolver, players })
     }
 
     fn step(&mut self, step: &StepTable) -> Result<Option<Difference>, String> {
@@ -291,8 +293,8 @@ impl Stage {
         } else if let Some(swap) = &step.swap {
             let zones = read_zones(&swap.zones)?;
             match &self.player(&swap.host)?.0 {
-                Player::Actor(actor) => actor.swap(zones)?,
-                Player::Resolver(server) => server.swap(zones).map_err(told)?,
+                Player::ScriptedHost(host) => host.swap(zones)?,
+                Player::Resolver(server) => server.swap(zones).map_err(joined_errors)?,
             }
         } else if let Some(name) = &step.flush {
             let name: Name = name.parse().map_err(|_| format!("{name:?} is no domain name"))?;
@@ -329,14 +331,14 @@ impl Stage {
             server.forget_explanation();
         }
         let began = self.clock.now();
-        let replies: Rc<RefCell<Vec<Heard>>> = Rc::default();
+        let replies: Rc<RefCell<Vec<TimedReply>>> = Rc::default();
         let times = step.times.unwrap_or(1) as usize;
         for _ in 0..times {
             let id = u16::try_from(self.dice.below(0x10000)).expect("below 2^16");
             let (socket, wire) = (self.net.bind(client, &mut self.dice), packet.to_wire(id));
             let (clock, replies) = (self.clock.clone(), Rc::clone(&replies));
             self.clock.spawn(async move {
-                let deadline = began + PATIENCE;
+                let deadline = began + MAX_WAIT;
                 let server = SocketAddr::new(server, 53);
                 socket.send(server, via, wire);
                 let reply = match socket.receive(deadline).await {
@@ -346,7 +348,7 @@ impl Stage {
                 replies.borrow_mut().push(reply);
             });
         }
-        self.clock.run_while_pending(began + PATIENCE + 1, || replies.borrow().len() == times);
+        self.clock.run_while_pending(began + MAX_WAIT + 1, || replies.borrow().len() == times);
         let Some(wanted) = &step.expect else { return Ok(None) };
         let replies = replies.borrow();
         Ok(replies.iter().find_map(|reply| self.judge(wanted, reply.as_ref(), began, before)))

@@ -65,6 +65,9 @@ impl Host for Transfer {
         // A later message of a transfer may have no question (RFC 5936 §2.2.1).
         let mut later = reply[..12].to_vec();
         later[5] = 0;
+        if datagram.via == Transport::Udp {
+            return net.reply(&datagram, wrong_id);
+        }
         for message in [wrong_id, reply, later.clone(), later] {
             net.reply(&datagram, message);
         }

@@ -3,14 +3,14 @@ use crate::record::parse_question;
 
 const ZONE: &str = "$TTL 300\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.80\n";
 
-fn actor(rules: &str) -> Actor {
+fn scripted(rules: &str) -> ScriptedHost {
     #[derive(serde::Deserialize)]
     struct Rules {
         #[serde(default)]
         rule: Vec<RuleTable>,
     }
     let rules: Rules = toml::from_str(rules).unwrap();
-    Actor::new(vec![read_zone("example.", ZONE).unwrap()], &rules.rule).unwrap()
+    ScriptedHost::new(vec![read_zone("example.", ZONE).unwrap()], &rules.rule).unwrap()
 }
 
 fn asked(question: &str, via: Transport, edns: bool) -> Datagram {
@@ -20,8 +20,8 @@ fn asked(question: &str, via: Transport, edns: bool) -> Datagram {
     Datagram { from: at("10.0.0.1:4000"), to: at("192.0.2.1:53"), via, bytes: packet.to_wire(77) }
 }
 
-fn packets(actor: &Actor, question: &str, via: Transport, edns: bool) -> Vec<Packet> {
-    let emissions = actor.respond(&asked(question, via, edns));
+fn packets(host: &ScriptedHost, question: &str, via: Transport, edns: bool) -> Vec<Packet> {
+    let emissions = host.respond(&asked(question, via, edns));
     emissions
         .into_iter()
         .filter_map(|emission| match emission {
@@ -33,15 +33,16 @@ fn packets(actor: &Actor, question: &str, via: Transport, edns: bool) -> Vec<Pac
 
 #[test]
 fn without_rules_the_zone_answers() {
-    let replies = packets(&actor(""), "www.example. A", Transport::Udp, true);
+    let replies = packets(&scripted(""), "www.example. A", Transport::Udp, true);
     assert_eq!(replies[0].sections[0][0].to_string(), "www.example. 300 IN A 192.0.2.80");
     assert!(replies[0].flags.aa() && replies[0].edns.is_some());
 }
 
 #[test]
 fn rules_choose_their_questions() {
-    let host =
-        actor("[[rule]]\nqname = \"www.example.\"\nqtype = \"A\"\nvia = \"udp\"\nedns = true\ndrop = true");
+    let host = scripted(
+        "[[rule]]\nqname = \"www.example.\"\nqtype = \"A\"\nvia = \"udp\"\nedns = true\ndrop = true",
+    );
     assert!(packets(&host, "www.example. A", Transport::Udp, true).is_empty());
     for (question, via, edns) in [
         ("www.example. AAAA", Transport::Udp, true),
@@ -51,14 +52,14 @@ fn rules_choose_their_questions() {
     ] {
         assert_eq!(packets(&host, question, via, edns).len(), 1, "{question}");
     }
-    let below = actor("[[rule]]\nsubdomain = \"w.example.\"\ndrop = true");
+    let below = scripted("[[rule]]\nsubdomain = \"w.example.\"\ndrop = true");
     assert!(packets(&below, "a.w.example. A", Transport::Udp, true).is_empty());
     assert_eq!(packets(&below, "aw.example. A", Transport::Udp, true).len(), 1);
 }
 
 #[test]
 fn rules_count() {
-    let host = actor("[[rule]]\nskip = 1\nfirst = 2\ndrop = true");
+    let host = scripted("[[rule]]\nskip = 1\nfirst = 2\ndrop = true");
     let answered: Vec<usize> =
         (0..5).map(|_| packets(&host, "www.example. A", Transport::Udp, true).len()).collect();
     assert_eq!(answered, [1, 0, 0, 1, 1]);
@@ -67,7 +68,7 @@ fn rules_count() {
 #[test]
 fn each_misbehaviour() {
     let one = |rule: &str, edns| {
-        packets(&actor(&format!("[[rule]]\n{rule}")), "www.example. A", Transport::Udp, edns).remove(0)
+        packets(&scripted(&format!("[[rule]]\n{rule}")), "www.example. A", Transport::Udp, edns).remove(0)
     };
     let truncated = one("truncate = true", true);
     assert!(truncated.flags.tc() && truncated.sections[0].is_empty());
@@ -77,20 +78,20 @@ fn each_misbehaviour() {
     assert_eq!(written.sections[0][0].to_string(), "www.example. 5 IN A 192.0.2.99");
     assert_eq!((written.sections[2].len(), written.edns), (1, None));
     let emissions = |rule: &str| {
-        actor(&format!("[[rule]]\n{rule}")).respond(&asked("www.example. A", Transport::Tcp, true))
+        scripted(&format!("[[rule]]\n{rule}")).respond(&asked("www.example. A", Transport::Tcp, true))
     };
     assert_eq!(emissions("refuse = true"), [Emission::Refused]);
     assert_eq!(emissions("close = true"), [Emission::Closed]);
     assert!(matches!(emissions("delay_ms = 7")[..], [Emission::Reply { after: 7000, .. }]));
-    assert_eq!(actor("[[rule]]\nvia = \"tcp\"\nrefuse = true").door(), Door::Refused);
-    assert_eq!(actor("[[rule]]\nqname = \"a.\"\nrefuse = true").door(), Door::Open);
+    assert_eq!(scripted("[[rule]]\nvia = \"tcp\"\nrefuse = true").door(), Door::Refused);
+    assert_eq!(scripted("[[rule]]\nqname = \"a.\"\nrefuse = true").door(), Door::Open);
 }
 
 #[test]
 fn junk_is_never_a_reply() {
     let kinds = "wrong-id wrong-question wrong-case wrong-type no-question wrong-port wrong-address not-a-reply wrong-opcode garbage";
     for kind in kinds.split(' ') {
-        let host = actor(&format!("[[rule]]\njunk = [\"{kind}\"]"));
+        let host = scripted(&format!("[[rule]]\njunk = [\"{kind}\"]"));
         let query = asked("www.example. A", Transport::Udp, true);
         let emissions = host.respond(&query);
         let [Emission::Reply { from, bytes, .. }, Emission::Reply { .. }] = &emissions[..] else {
@@ -107,7 +108,7 @@ fn junk_is_never_a_reply() {
 fn mistakes_are_found_before_playing() {
     let rule = |text: &str| {
         let table: RuleTable = toml::from_str(text).unwrap();
-        Actor::new(Vec::new(), &[table]).err()
+        ScriptedHost::new(Vec::new(), &[table]).err()
     };
     assert!(rule("qname = \"a..b\"").is_some());
     assert!(rule("rcode = \"FINE\"").is_some());
