@@ -54,7 +54,7 @@ def test_cookie(client: bytes, server: bytes) -> None:
 def test_what_dnspython_refuses_we_mark(code: str, data: st.DataObject) -> None:
     octets = data.draw(st.binary(max_size=44))
     option = EdnsOption(code, octets)
-    # That the text of an extended error is UTF-8 is looked at by whoever shows it.
+    # That the text of an extended error is UTF-8 is checked by the code that displays it.
     readable = code != "EDE" or octets[2:].decode(errors="replace") == octets[2:].decode(errors="ignore")
     if decoded(option.code, octets) is None and readable:
         assert option.fault is not None

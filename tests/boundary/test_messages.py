@@ -118,7 +118,7 @@ def test_no_octets_break_it(theirs: dns.message.Message, data: st.DataObject) ->
     try:
         ours = Message.parse(bytes(wire[:cut]))
     except WireError as error:
-        # A label that reaches over the end is told where the next one would start.
+        # A label that reaches over the end is reported where the next one would start.
         assert error.offset is None or 0 <= error.offset <= cut + 63
         return
     # What was accepted can be shown in every way, and means the same when it is written again.

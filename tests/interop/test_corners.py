@@ -89,7 +89,7 @@ def test_a_transfer_is_not_given(server: Where) -> None:
     assert reply is not None and reply[3] & 15 in (4, 5), "NOTIMP or REFUSED"
 
 
-def test_a_later_edns_is_told_the_version(server: Where) -> None:
+def test_a_query_with_a_later_edns_version_gets_badvers_and_ours(server: Where) -> None:
     reply = exchange(server, query(7, "www.example.lab", 1, edns=1))
     assert reply is not None and (reply[3] & 15, reply[-6]) == (0, 1), "BADVERS is 16 (RFC 6891 §6.1.3)"
     assert asking.ask("dig", server, "www.example.lab", "A", "+edns=5", "+noednsneg").rcode == "BADVERS"

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p nw-crypto --example rates`
 //!
-//! Counted in CPU time of this thread where Linux tells it, so that a busy machine does not spoil the figures.
+//! Counted in CPU time of this thread where Linux reports it, so that other load does not change the figures.
 #![allow(clippy::print_stdout)]
 
 use std::hint::black_box;
@@ -53,7 +53,7 @@ fn rate(name: &str, mut work: impl FnMut()) {
     println!("{name:<32} {:>12.0} {:>10.2}", 1.0 / each, each * 1e6);
 }
 
-/// Return the CPU time that this thread has used, where the system tells it.
+/// Return the CPU time that this thread has used, where the system reports it.
 fn cpu_time() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_ascii_whitespace().next()?.parse().ok().map(Duration::from_nanos)

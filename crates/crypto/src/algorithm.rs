@@ -27,14 +27,14 @@ impl Algorithm {
     /// Ed448 (RFC 8080).
     pub const ED448: Self = Self(16);
 
-    /// Tell whether signatures of this algorithm can be checked here. A zone of which no DS names such an
+    /// Return whether signatures of this algorithm can be checked here. A zone of which no DS names such an
     /// algorithm is insecure, not bogus (RFC 4035 §5.2).
     #[must_use]
     pub const fn verifies(self) -> bool {
         matches!(self.0, 5 | 7 | 8 | 10 | 13 | 14 | 15 | 16)
     }
 
-    /// Tell whether signatures of this algorithm are made here: the verified ones without SHA-1 (RFC 8624 §3.1).
+    /// Return whether signatures of this algorithm are made here: the verified ones without SHA-1 (RFC 8624 §3.1).
     #[must_use]
     pub const fn signs(self) -> bool {
         self.verifies() && !matches!(self.0, 5 | 7)

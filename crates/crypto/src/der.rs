@@ -18,7 +18,7 @@ pub(crate) struct RsaPrivate {
     pub(crate) q_inv: Zeroizing<Vec<u8>>,
 }
 
-/// Take the integers out of a PKCS#8 document of an RSA key (RFC 5208 §5), or None if it is another thing.
+/// Take the integers out of a PKCS#8 document of an RSA key (RFC 5208 §5), or None if it is not one.
 pub(crate) fn rsa_from_pkcs8(document: &[u8]) -> Option<RsaPrivate> {
     let mut info = Reader(Reader(document).read(SEQUENCE)?);
     info.read(INTEGER)?; // version
@@ -62,7 +62,7 @@ pub(crate) fn strip_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[zeros..]
 }
 
-/// What is left to read.
+/// The octets that are left to read.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {

@@ -15,7 +15,7 @@ impl Ed448Public {
         VerifyingKey::from_bytes(bytes.try_into().ok()?).ok().map(Self)
     }
 
-    /// Tell whether `signature` (114 bytes) is that of `message`.
+    /// Return whether `signature` (114 bytes) is a signature of `message`.
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         Signature::from_slice(signature).is_ok_and(|signature| self.0.verify_raw(&signature, message).is_ok())
     }

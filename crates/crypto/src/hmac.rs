@@ -97,7 +97,7 @@ impl HmacKey {
         }
     }
 
-    /// Tell whether `tag` is the tag of `parts` or its first bytes, in constant time.
+    /// Return whether `tag` is the tag of `parts` or its first bytes, in constant time.
     ///
     /// How short a truncated tag may be is the caller's rule: at least 10 bytes and half of the whole
     /// (RFC 8945 §5.2.2.1). An empty or too long tag never matches.

@@ -14,7 +14,7 @@ use crate::digest::DigestAlg;
 use crate::ed448::Ed448Public;
 use crate::rsa::{self, RsaPublic};
 
-/// Check that `signature`, in the form of an RRSIG, is that of `message` under the public key field of a DNSKEY.
+/// Check that `signature`, in the form of an RRSIG, is a signature of `message` under the public key field of a DNSKEY.
 ///
 /// For several signatures under one key, parse the key once with [`PublicKey::from_dnskey`].
 pub fn verify(
@@ -32,7 +32,7 @@ pub struct PublicKey {
     form: Form,
 }
 
-/// Who verifies.
+/// The implementation that verifies.
 enum Form {
     Library(ParsedPublicKey),
     SmallRsa { field: Box<[u8]>, digest: DigestAlg },
@@ -68,7 +68,7 @@ impl PublicKey {
         self.algorithm
     }
 
-    /// Check that `signature`, in the form of an RRSIG, is that of `message`.
+    /// Check that `signature`, in the form of an RRSIG, is a signature of `message`.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
         let good = match &self.form {
             Form::Library(key) => key.verify_sig(message, signature).is_ok(),
@@ -87,7 +87,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Parse an RSA key for whichever of the two takes it.
+/// Parse an RSA key for the implementation that supports its size.
 fn rsa_key(field: &[u8], digest: DigestAlg, parameters: &'static RsaParameters) -> Result<Form, KeyError> {
     let key = RsaPublic::parse(field)?;
     if digest == DigestAlg::Sha512 && key.bits() < 1024 {
@@ -115,7 +115,7 @@ fn ecdsa_key<const LEN: usize>(
     library_key(&point, algorithm)
 }
 
-/// Hand a key to the library.
+/// Pass a key to the library.
 fn library_key(bytes: &[u8], algorithm: &'static dyn VerificationAlgorithm) -> Result<Form, KeyError> {
     ParsedPublicKey::new(algorithm, bytes).map(Form::Library).map_err(|_| KeyError::Malformed)
 }

@@ -55,7 +55,7 @@ impl<'a> RsaPublic<'a> {
         bit_length(self.n)
     }
 
-    /// Tell whether the library takes this key.
+    /// Return whether the library takes this key.
     pub(crate) fn fits_library(&self) -> bool {
         self.bits() >= 1024 && bit_length(self.e) <= 33
     }
@@ -76,7 +76,7 @@ impl<'a> RsaPublic<'a> {
     }
 }
 
-/// Tell whether `signature` is the PKCS#1 v1.5 signature of `message` (RFC 8017 §8.2.2).
+/// Return whether `signature` is the PKCS#1 v1.5 signature of `message` (RFC 8017 §8.2.2).
 ///
 /// The whole padded message is built and compared, so no lax reading of the padding can be abused.
 pub(crate) fn verify_small(key: RsaPublic<'_>, alg: DigestAlg, message: &[u8], signature: &[u8]) -> bool {
@@ -130,7 +130,7 @@ fn limbs(bytes: &[u8], len: usize) -> Vec<u64> {
     out
 }
 
-/// Tell whether `a < b`; both have the same number of limbs.
+/// Return whether `a < b`; both have the same number of limbs.
 fn less(a: &[u64], b: &[u64]) -> bool {
     a.iter().rev().lt(b.iter().rev())
 }
