@@ -11,18 +11,21 @@
 //! ```
 //!
 //! The records that only DNSSEC-aware clients get (RRSIG, NSEC, NSEC3) stand last, so that the answer without them is
-//! the beginning of the answer with them. Names inside rdata are not compressed. The bodies of [`Kind::Chain`] are
-//! whole answers made by a [`Writer`], and are never read back.
+//! the beginning of the answer with them. Where rdata holds names that may be compressed (RFC 3597 §4), a [`Writer`] has
+//! compressed them when the entry was made, so that a cached answer is no larger than the upstream's, and a copy on a hit
+//! stays a copy. Their pointers count from the start of a message in which the body stands right behind the question.
+//! The bodies of [`Kind::Chain`] are whole answers made by a [`Writer`], and are never read back.
 
 use nw_wire::code::{Class, RrType};
+use nw_wire::header::Flags;
+use nw_wire::message::{Section, read_name};
 use nw_wire::name::{Name, NameRef};
+use nw_wire::rr;
 use nw_wire::rrset::Rrset;
+use nw_wire::writer::Writer;
 
 use crate::Micros;
 use crate::table::Kept;
-
-#[allow(unused_imports, reason = "for the documentation")]
-use nw_wire::writer::Writer;
 
 /// Octets of the head of an entry.
 const HEAD: usize = 10;
@@ -75,6 +78,8 @@ pub(crate) struct Entry {
     rank: Rank,
     /// Octets of the key's name.
     name_len: u8,
+    /// Whether names in the body point to other places of the body.
+    compressed: bool,
 }
 
 impl Kept for Entry {
@@ -180,17 +185,19 @@ impl Entry {
         life: u32,
         now: Micros,
     ) -> Option<Entry> {
-        let mut layout = Layout { key: key.name, body: Vec::with_capacity(64), offsets: Vec::new() };
-        plain.iter().for_each(|rrset| layout.rrset(rrset));
-        let (plain_count, plain_len) = (layout.offsets.len(), layout.body.len());
-        dnssec.iter().for_each(|rrset| layout.rrset(rrset));
-        let all_count = layout.offsets.len();
+        let sets = || plain.iter().chain(dnssec);
+        let compressed = sets().any(|set| has_compressible_names(set));
+        let layout = if compressed { Layout::compressed(key, sets())? } else { Layout::plain(key, sets()) };
+        let records = |sets: &[&Rrset]| sets.iter().map(|set| set.rdatas.len()).sum::<usize>();
+        let (plain_count, all_count) = (records(plain), records(plain) + records(dnssec));
+        let plain_len = layout.ends.get(plain_count.wrapping_sub(1)).map_or(0, |&end| end as usize);
         let counts = if key.kind == Kind::Rrset {
             [plain_count, 0, all_count, 0]
         } else {
             [0, plain_count, 0, all_count]
         };
-        Entry::assemble(key, counts, plain_len, &layout.offsets, &layout.body, life, now)
+        let entry = Entry::assemble(key, counts, plain_len, &layout.offsets, &layout.body, life, now)?;
+        Some(Entry { compressed, ..entry })
     }
 
     /// An entry that holds a whole answer as a writer made it: *body* is what stands behind the question, *offsets* says
@@ -244,6 +251,7 @@ impl Entry {
             rank: key.rank,
             // A name has at most 255 octets.
             name_len: name.len() as u8,
+            compressed: false,
         })
     }
 
@@ -254,24 +262,53 @@ impl Entry {
             return Vec::new();
         }
         let age = self.age_s(now);
+        let body = self.body(dnssec_ok).bytes;
+        // The message that the pointers refer to.
+        let start = QUESTION + self.name_len as usize + 4;
+        let mut message = Vec::new();
+        if self.compressed {
+            message.reserve_exact(start + body.len());
+            message.resize(QUESTION, 0);
+            message.extend_from_slice(self.name_wire());
+            message.resize(start, 0);
+            message.extend_from_slice(body);
+        }
+        let mut expanded = Vec::new();
         let mut sets: Vec<Rrset> = Vec::with_capacity(1);
-        let mut rest = self.body(dnssec_ok).bytes;
+        let mut rest = body;
         let mut previous: &[u8] = &[];
         while !rest.is_empty() {
+            let at = body.len() - rest.len();
             let (owner, fixed) = split_owner(rest);
             // Fixed fields: type, class, TTL, length (RFC 1035 §4.1.3).
             let word = |at: usize| u16::from_be_bytes([fixed[at], fixed[at + 1]]);
             let (rtype, class) = (RrType(word(0)), Class(word(2)));
             let ttl = u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]).saturating_sub(age);
-            let end = 10 + word(8) as usize;
+            let length = word(8) as usize;
+            let end = 10 + length;
+            let rdata = if self.compressed {
+                expanded.clear();
+                rr::expand(rtype, &message, start + at + owner.len() + 10, length, &mut expanded)
+                    .expect("written by a writer");
+                &expanded[..]
+            } else {
+                &fixed[10..end]
+            };
+            let full_owner =
+                self.compressed.then(|| read_name(&message, start + at).expect("written by a writer").0);
+            let same_owner = |set: &Rrset| match &full_owner {
+                Some(name) => set.owner == name.as_ref(),
+                None => owner == previous,
+            };
             match sets.last_mut() {
                 // RRSIGs of one owner that cover different types were stored as different sets, with their own TTLs.
-                Some(set) if owner == previous && set.rtype == rtype && set.ttl == ttl => {
-                    set.rdatas.push(&fixed[10..end]);
+                Some(set) if same_owner(set) && set.rtype == rtype && set.ttl == ttl => {
+                    set.rdatas.push(rdata);
                 }
                 _ => {
-                    let mut set = Rrset::new(self.owner(owner), rtype, class, ttl);
-                    set.rdatas.push(&fixed[10..end]);
+                    let owner = full_owner.map_or_else(|| self.owner(owner), |name| name.as_ref().to_name());
+                    let mut set = Rrset::new(owner, rtype, class, ttl);
+                    set.rdatas.push(rdata);
                     sets.push(set);
                 }
             }
@@ -302,14 +339,61 @@ impl Entry {
     }
 }
 
+/// Whether a writer could compress a name in the rdata of *set*.
+fn has_compressible_names(set: &Rrset) -> bool {
+    set.rdatas.first().is_some_and(|rdata| rr::names(set.rtype, rdata).any(|name| name.compressible))
+}
+
 /// Records being put into a body.
 struct Layout<'k> {
     key: NameRef<'k>,
     body: Vec<u8>,
+    /// Where the TTL fields are.
     offsets: Vec<usize>,
+    /// Where each record ends.
+    ends: Vec<u16>,
 }
 
-impl Layout<'_> {
+impl<'k> Layout<'k> {
+    /// *sets* without compression of anything but owners.
+    fn plain<'s>(key: &Key<'k>, sets: impl Iterator<Item = &'s &'s Rrset>) -> Layout<'k> {
+        let body = Vec::with_capacity(64);
+        let mut layout = Layout { key: key.name, body, offsets: Vec::new(), ends: Vec::new() };
+        sets.for_each(|rrset| layout.rrset(rrset));
+        layout
+    }
+
+    /// *sets* as a writer compresses them. None when they are too many octets.
+    fn compressed<'s>(
+        key: &Key<'k>,
+        sets: impl Iterator<Item = &'s &'s Rrset> + Clone,
+    ) -> Option<Layout<'k>> {
+        let start = QUESTION + key.name.wire().len() + 4;
+        let most = |set: &&Rrset| {
+            let owner = set.owner.as_ref().wire().len() + 10;
+            set.rdatas.iter().map(|rdata| owner + rdata.len()).sum::<usize>()
+        };
+        let size = start + sets.clone().map(most).sum::<usize>();
+        let mut buf = vec![0; size.min(start + LONGEST)];
+        let limit = buf.len();
+        let mut writer = Writer::new(&mut buf, limit, 0, Flags::default());
+        writer.question(key.name, key.rtype, Class::IN).ok()?;
+        let (mut offsets, mut ends) = (Vec::new(), Vec::new());
+        for set in sets {
+            for rdata in set.rdatas.iter() {
+                let at = writer.len();
+                writer
+                    .record(Section::Answer, set.owner.as_ref(), set.rtype, set.class, set.ttl, rdata)
+                    .ok()?;
+                let (owner, _) = split_owner(&writer.written()[at..]);
+                offsets.push(at + owner.len() + 4 - start);
+                ends.push((writer.len() - start) as u16);
+            }
+        }
+        let end = writer.len();
+        Some(Layout { key: key.name, body: buf[start..end].to_vec(), offsets, ends })
+    }
+
     fn rrset(&mut self, rrset: &Rrset) {
         for rdata in rrset.rdatas.iter() {
             self.owner(rrset.owner.as_ref());
@@ -320,6 +404,8 @@ impl Layout<'_> {
             // An RdataSet keeps each length in 16 bits, too.
             self.body.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
             self.body.extend_from_slice(rdata);
+            // A body that is longer is refused.
+            self.ends.push(self.body.len() as u16);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! index  hash -> slot number          hashbrown, 5 octets per place
-//! slots  | v h | v h | free | v h |   in blocks, so that growing copies nothing
+//! slots  | v h | v h | free | v h |   in blocks, so that growing copies one block at the most
 //!              ^ hand
 //! ```
 //!
@@ -10,6 +10,8 @@
 //! to [`HOTTEST`]. The hand takes expired and cold entries and cools the others. So a stream of names that nobody asks
 //! for again evicts itself and leaves what is in use (cache flushing attacks), and the hand needs a bounded number of
 //! turns: it never looks at an entry more often than the entry was used, plus once.
+//!
+//! All memory counts against the bound: values, slots whether free or not, the index, the list of free slots.
 
 use std::sync::Mutex;
 
@@ -32,8 +34,10 @@ pub(crate) trait Kept {
 const HOTTEST: u8 = 3;
 /// Slots in one block.
 const BLOCK: usize = 512;
-/// Octets that the index takes per entry at its usual load, and the allocator per value.
-const OVERHEAD: usize = 24;
+/// Slots in the first block at first, so that a small cache is small.
+const FIRST: usize = 16;
+/// Octets that the allocator takes per value.
+const OVERHEAD: usize = 16;
 
 /// One place of the table.
 struct Slot<V> {
@@ -48,7 +52,10 @@ pub(crate) struct Table<V> {
     blocks: Vec<Vec<Slot<V>>>,
     free: Vec<u32>,
     hand: usize,
-    octets: usize,
+    /// Octets of the values.
+    values: usize,
+    /// Slots that memory was allocated for.
+    slots: usize,
     most: usize,
     evicted: u64,
 }
@@ -89,15 +96,30 @@ impl<V: Kept> Table<V> {
             blocks: Vec::new(),
             free: Vec::new(),
             hand: 0,
-            octets: 0,
+            values: 0,
+            slots: 0,
             most,
             evicted: 0,
         }
     }
 
-    /// Octets that *value* costs here.
+    /// Octets that *value* costs outside its slot.
     fn cost(value: &V) -> usize {
-        size_of::<Slot<V>>() + OVERHEAD + value.octets()
+        OVERHEAD + value.octets()
+    }
+
+    /// Slots that must be allocated before one more value can come in.
+    fn growth(&self) -> usize {
+        if !self.free.is_empty() {
+            return 0;
+        }
+        match self.blocks.last() {
+            Some(block) if block.len() < block.capacity() => 0,
+            // A block grows to twice its size.
+            Some(block) if block.len() < BLOCK => block.len(),
+            Some(_) => BLOCK,
+            None => FIRST,
+        }
     }
 
     fn slot(blocks: &[Vec<Slot<V>>], at: u32) -> &Slot<V> {
@@ -143,16 +165,16 @@ impl<V: Kept> Table<V> {
         if let Some(at) = self.locate(hash, same) {
             let slot = &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK];
             let old = slot.value.replace(value).map_or(0, |old| Self::cost(&old));
-            self.octets = self.octets - old + cost;
-            self.make_room(0, now);
+            self.values = self.values - old + cost;
+            self.make_room(0, 0, now);
             return true;
         }
-        self.make_room(cost, now);
+        self.make_room(cost, 1, now);
         let at = self.free_slot();
         self.blocks[at as usize / BLOCK][at as usize % BLOCK] = Slot { hash, heat: 0, value: Some(value) };
         let blocks = &self.blocks;
         self.index.insert_unique(spread(hash), at, |&at| spread(Self::slot(blocks, at).hash));
-        self.octets += cost;
+        self.values += cost;
         true
     }
 
@@ -192,7 +214,8 @@ impl<V: Kept> Table<V> {
 
     /// Octets in use.
     pub(crate) fn octets(&self) -> usize {
-        self.octets
+        let lists = self.index.allocation_size() + self.free.capacity() * size_of::<u32>();
+        self.values + self.slots * size_of::<Slot<V>>() + lists
     }
 
     /// How many values had to make room.
@@ -207,7 +230,7 @@ impl<V: Kept> Table<V> {
         if let Ok(entry) = self.index.find_entry(spread(slot.hash), |&other| other == at) {
             entry.remove();
         }
-        self.octets -= Self::cost(&value);
+        self.values -= Self::cost(&value);
         self.free.push(at);
         Some(value)
     }
@@ -217,18 +240,23 @@ impl<V: Kept> Table<V> {
         if let Some(at) = self.free.pop() {
             return at;
         }
-        if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
-            self.blocks.push(Vec::with_capacity(BLOCK));
+        let growth = self.growth();
+        match self.blocks.last_mut() {
+            Some(block) if block.len() < BLOCK => block.reserve_exact(growth),
+            _ => self.blocks.push(Vec::with_capacity(growth)),
         }
+        self.slots += growth;
         let before = (self.blocks.len() - 1) * BLOCK;
         let block = self.blocks.last_mut().expect("one was pushed if there was none");
         block.push(Slot { hash: 0, heat: 0, value: None });
         (before + block.len() - 1) as u32
     }
 
-    /// Turn the hand until *cost* more octets fit.
-    fn make_room(&mut self, cost: usize, now: Micros) {
-        while self.octets + cost > self.most && !self.index.is_empty() {
+    /// Turn the hand until *cost* more octets, and the slots of *count* more values, fit.
+    fn make_room(&mut self, cost: usize, count: usize, now: Micros) {
+        while self.octets() + cost + count * self.growth() * size_of::<Slot<V>>() > self.most
+            && !self.index.is_empty()
+        {
             let (block, at) = (self.hand / BLOCK, self.hand % BLOCK);
             let Some(slot) = self.blocks.get_mut(block).and_then(|block| block.get_mut(at)) else {
                 self.hand = 0;

@@ -138,6 +138,74 @@ fn the_more_credible_stays() {
     assert!(cache.put_rrset(&good, None, Rank::NonAuthoritative, 600 * SECOND));
 }
 
+/// Class 1035 types have names that a writer compresses; the answer from the cache is no larger than the writer's.
+fn message_of(sets: &[&Rrset], question: &Name, rtype: RrType) -> Vec<u8> {
+    let mut buf = vec![0; 65_535];
+    let mut writer = Writer::new(&mut buf, 65_535, 7, Flags::default());
+    writer.question(question.as_ref(), rtype, Class::IN).unwrap();
+    for set in sets {
+        writer.rrset(Section::Answer, set).unwrap();
+    }
+    let length = writer.finish();
+    buf.truncate(length);
+    buf
+}
+
+proptest! {
+    #[test]
+    fn a_cached_answer_is_no_larger_than_the_upstream_s(
+        owner in 0..4usize,
+        rtype in 0..5usize,
+        targets in proptest::collection::vec((0..12usize, any::<u8>()), 1..40),
+    ) {
+        const OWNERS: [&str; 4] = ["www.example.com.", "EXAMPLE.com.", "a.b.c.example.org.", "."];
+        const ENDS: [&str; 4] = ["example.com.", "Example.COM.", "mail.example.net.", "."];
+        let rtype = [RrType::MX, RrType::NS, RrType::PTR, RrType::SOA, RrType::A][rtype];
+        let question = name(OWNERS[owner]);
+        let mut set = Rrset::new(question.clone(), rtype, Class::IN, 300);
+        for (target, salt) in targets {
+            let label = if target % 3 == 0 { String::new() } else { format!("m{}.", salt % 16) };
+            let end = ENDS[target % 4];
+            let target = name(&if end == "." && !label.is_empty() { label } else { format!("{label}{end}") });
+            let wire = target.as_ref().wire();
+            let rdata = match rtype {
+                RrType::MX => [&[0, salt][..], wire].concat(),
+                RrType::SOA => [wire, b"\x0ahostmaster", wire, &[salt; 20]].concat(),
+                RrType::A => vec![10, 0, 0, salt],
+                _ => wire.to_vec(),
+            };
+            if !set.rdatas.contains(&rdata) {
+                set.rdatas.push(&rdata);
+            }
+        }
+        let signature = rrset(OWNERS[owner], RrType::RRSIG, 300, &[&[0, rtype.0 as u8, 13, 2, 0, 0, 1, 44, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 1, 2, 3]]);
+        let cache = Cache::new(1 << 20, 1);
+        prop_assert!(cache.put_rrset(&set, Some(&signature), Rank::Authoritative, 0));
+        for dnssec_ok in [false, true] {
+            let (_, cached) = ask(&cache, OWNERS[owner], rtype, dnssec_ok, 0).unwrap();
+            let sets = if dnssec_ok { vec![&set, &signature] } else { vec![&set] };
+            let fresh = message_of(&sets, &question, rtype);
+            prop_assert!(cached.len() <= fresh.len(), "{} octets, fresh {}", cached.len(), fresh.len());
+            let read = |bytes: &[u8]| -> Vec<(Name, RrType, Vec<u8>)> {
+                let message = Message::parse(bytes).unwrap();
+                message.answer().map(|record| {
+                    let mut rdata = Vec::new();
+                    record.rdata(&mut rdata);
+                    rdata.make_ascii_lowercase();
+                    (record.owner().to_name(), record.rtype, rdata)
+                }).collect()
+            };
+            prop_assert_eq!(read(&cached), read(&fresh));
+        }
+        // What the resolver reads back is what was kept.
+        let Lookup::Hit { found: Found::Rrset(sets), .. } = cache.get(question.as_ref(), rtype, 0) else { panic!() };
+        prop_assert_eq!(sets.len(), 2);
+        let lower = |set: &Rrset| set.rdatas.iter().map(|rdata| rdata.to_ascii_lowercase()).collect::<Vec<_>>();
+        prop_assert_eq!((&sets[0].owner, lower(&sets[0])), (&set.owner, lower(&set)));
+        prop_assert_eq!(&sets[1], &signature);
+    }
+}
+
 fn network_failure() -> KeptFailure {
     let text = "192.0.2.1:53: timeout".to_string();
     KeptFailure {

@@ -61,3 +61,23 @@ proptest! {
         prop_assert_eq!(values(&lock(&table)), left.into_iter().filter(|value| value % 2 == 1).collect::<HashSet<_>>());
     }
 }
+
+/// A table that was full and is empty again still holds its slots.
+#[test]
+fn free_slots_are_counted() {
+    let mut table = Table::new(200_000);
+    let slot = size_of::<Slot<u16>>();
+    for value in 0..u16::MAX {
+        change(&mut table, value, true);
+        // The index may double once it is full.
+        assert!(table.octets() <= 200_000 + table.index.allocation_size() / 2, "{}", table.octets());
+    }
+    let (full, values) = (table.octets(), table.len());
+    assert!(values > 3000 && full > 150_000, "{values} {full}");
+    (0..u16::MAX).for_each(|value| change(&mut table, value, false));
+    assert_eq!(table.len(), 0);
+    assert!(table.octets() >= values * (slot + size_of::<u32>()), "{}", table.octets());
+    // They are used again, and nothing is added.
+    (0..values as u16).for_each(|value| change(&mut table, value, true));
+    assert!(table.octets() <= full + values * 2 * size_of::<u32>());
+}
