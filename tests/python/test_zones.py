@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +77,52 @@ def test_storage_that_is_not_there_is_an_os_error(backend: FileBackend) -> None:
     source = backend.source()
     with pytest.raises(OSError):
         source.version()
+
+
+WRITER = """
+import os, sys, threading
+from namewise.backends.file import FileSource
+
+path = sys.argv[1]
+head = b"$TTL 60\\n@ IN SOA ns1 admin 1 3600 900 604800 300\\n@ NS ns1\\nns1 A 192.0.2.53\\n"
+lines = [b"h%d TXT \\"$\\"\\n" % number for number in range(200_000)]
+text = head + b"".join(lines)
+stop = threading.Event()
+
+def disturb():
+    while not stop.is_set():
+        with open(path, "wb") as file:
+            file.write(text)
+        os.truncate(path, 100)
+
+with open(path, "wb") as file:
+    file.write(text)
+writer = threading.Thread(target=disturb)
+writer.start()
+outcomes = set()
+for _ in range(40):
+    source = FileSource("example.com.", path)
+    source.version()
+for _ in range(2):
+    try:
+        outcomes.add(len(source.load()))
+    except Exception as error:
+        outcomes.add(type(error).__name__ + ("" if "keeps changing" in str(error) else str(error)[:200]))
+stop.set()
+writer.join()
+print(sorted(map(str, outcomes)))
+"""
+
+
+def test_a_file_that_is_overwritten_meanwhile_is_loaded_whole_or_reported(tmp_path: Path) -> None:
+    """A writer that truncates and fills the file in a loop must neither end the process nor have half a zone
+    loaded."""
+    path = str(tmp_path / "busy.zone")
+    done = subprocess.run(  # a process of its own: a mapped file would end it with SIGBUS
+        [sys.executable, "-c", WRITER, path], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    assert set(ast.literal_eval(done.stdout)) <= {"200003", "ZoneFileError"}
 
 
 def test_a_file_that_includes_others_is_always_read_again(tmp_path: Path) -> None:

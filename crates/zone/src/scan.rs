@@ -19,6 +19,7 @@
 //! *Limitations*: a file with `$INCLUDE` is scanned by one thread. One class per zone.
 
 mod chunk;
+mod file;
 mod generate;
 mod line;
 mod plain;
@@ -27,6 +28,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use file::{FileStamp, ReadFile};
 pub(crate) use line::is_data_type;
 pub use source::{Files, Source, SourceFile, Text};
 
@@ -99,19 +101,37 @@ pub fn load(
     }
 }
 
+/// Scans of one zone before files that change between each other's reading are reported.
+const MOST_SCANS: usize = 3;
+
 /// As [`load`], with the warnings.
 pub fn check(source: &mut dyn Source, origin: NameRef<'_>, options: &LoadOptions) -> Checked {
     let mut findings = Findings::new(options.max_findings);
     let mut zone = None;
-    match source.main() {
+    let mut scans = 0;
+    let read = loop {
+        let file = match source.main() {
+            Ok(file) => file,
+            Err(reason) => break Err(reason),
+        };
+        let batches = chunk::scan(source, file, origin, options, &mut findings);
+        if source.is_current() {
+            break Ok(batches);
+        }
+        scans += 1;
+        if scans == MOST_SCANS {
+            break Err("the files of the zone change while they are read".into());
+        }
+        findings = Findings::new(options.max_findings);
+    };
+    match read {
         Err(reason) => {
             let (file, problem) = (None, Problem::Unreadable { reason });
             findings.push(Finding { file, line: 0, column: 0, problem });
         }
-        Ok(file) => {
-            let batches = chunk::scan(source, file, origin, options, &mut findings);
-            // The load check runs on a file with errors too, so that one run tells everything; what an unread line
-            // may have held is then not complained about.
+        // The load check runs on a file with errors too, so that one run reports everything. It then does not complain
+        // about the absence of records, which an unread line may have held.
+        Ok(batches) => {
             zone = build::zone(batches, origin, options.class, options.workers(), &mut findings);
         }
     }

@@ -6,7 +6,6 @@ The version is what the file system says of the file: changed by every editor an
 
 from __future__ import annotations
 
-import mmap
 import os
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 
 _INCLUDE = b"$INCLUDE"
+_CHUNK = 1 << 20
+"""Octets that are read at once."""
 
 
 class FileSource:
@@ -39,14 +40,15 @@ class FileSource:
 
 
 def _includes(path: str) -> bool:
-    """Say whether the file at *path* has an `$INCLUDE`, in any case, without copying it: it may be large."""
-    with open(path, "rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
-            at = octets.find(b"$")
-            while at >= 0:
-                if octets[at : at + len(_INCLUDE)].upper() == _INCLUDE:
-                    return True
-                at = octets.find(b"$", at + 1)
+    """Return whether the file at *path* has an `$INCLUDE`, in any case.
+
+    The file is read, not mapped: a mapped file that another program truncates ends this process with SIGBUS.
+    """
+    with open(path, "rb", buffering=0) as file:
+        end = b""
+        while chunk := file.read(_CHUNK):
+            octets = end + chunk
+            if b"$" in octets and _INCLUDE in octets.upper():
+                return True
+            end = octets[1 - len(_INCLUDE) :]
     return False

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::file::{self, FileStamp, ReadFile};
+
 /// One file of a zone.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
@@ -18,6 +20,11 @@ pub trait Source {
     fn main(&mut self) -> Result<SourceFile, String>;
     /// The file that the file `from` includes as `path`.
     fn include(&mut self, path: &str, from: &str) -> Result<SourceFile, String>;
+
+    /// Whether all files that were read are still as they were, so that they belong together.
+    fn is_current(&self) -> bool {
+        true
+    }
 }
 
 /// Text in memory; it can include nothing.
@@ -44,56 +51,48 @@ impl Source for Text {
 }
 
 /// Files of the file system; a relative include starts from the folder of the file that includes.
+///
+/// Each file is read when it has been at rest (see `file.rs`), and remembered in [`Files::read_files`].
 #[derive(Debug, Clone)]
 pub struct Files {
     path: PathBuf,
+    read: Vec<ReadFile>,
 }
 
 impl Files {
     /// Begin with `path`.
     pub fn new(path: impl Into<PathBuf>) -> Files {
-        Files { path: path.into() }
+        Files { path: path.into(), read: Vec::new() }
+    }
+
+    /// The files that were read, the main file first. Equal stamps at a later time mean an equal zone.
+    pub fn read_files(&self) -> &[ReadFile] {
+        &self.read
+    }
+
+    fn open(&mut self, path: PathBuf) -> Result<SourceFile, String> {
+        let (bytes, stamp) = file::read(&path, &mut file::System)?;
+        let name = path.to_string_lossy().into();
+        self.read.push(ReadFile { path, stamp });
+        Ok(SourceFile { name, bytes })
     }
 }
 
 impl Source for Files {
     fn main(&mut self) -> Result<SourceFile, String> {
-        read(&self.path)
+        self.read.clear();
+        self.open(self.path.clone())
     }
 
     fn include(&mut self, path: &str, from: &str) -> Result<SourceFile, String> {
-        read(&Path::new(from).parent().unwrap_or(Path::new("")).join(path))
+        self.open(Path::new(from).parent().unwrap_or(Path::new("")).join(path))
     }
-}
 
-fn read(path: &Path) -> Result<SourceFile, String> {
-    let bytes = read_bytes(path).map_err(|error| error.to_string())?;
-    Ok(SourceFile { name: path.to_string_lossy().into(), bytes })
-}
-
-/// A large file is read by two threads: most of the time goes into making its memory.
-#[cfg(unix)]
-fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    use std::os::unix::fs::FileExt;
-    const LARGE: u64 = 8 << 20;
-    let file = std::fs::File::open(path)?;
-    let metadata = file.metadata()?;
-    let length = metadata.len();
-    if !metadata.is_file() || length < LARGE {
-        return std::fs::read(path);
+    fn is_current(&self) -> bool {
+        // One file was compared with itself when it was read.
+        self.read.len() == 1
+            || self.read.iter().all(|file| {
+                file.stamp.is_none_or(|stamp| FileStamp::of(&file.path).is_ok_and(|now| now == stamp))
+            })
     }
-    let mut bytes = vec![0; length as usize];
-    let (first, second) = bytes.split_at_mut(length as usize / 2);
-    let middle = first.len() as u64;
-    std::thread::scope(|scope| {
-        let other = scope.spawn(|| file.read_exact_at(second, middle));
-        file.read_exact_at(first, 0)?;
-        other.join().expect("reading does not panic")
-    })?;
-    Ok(bytes)
-}
-
-#[cfg(not(unix))]
-fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    std::fs::read(path)
 }

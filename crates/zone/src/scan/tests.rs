@@ -277,3 +277,36 @@ proptest! {
         check(&mut Text::new("zone", text), name("example.").as_ref(), &LoadOptions::default());
     }
 }
+
+/// Files in memory that change after they were read.
+struct Changing {
+    versions: u32,
+}
+
+impl Source for Changing {
+    fn main(&mut self) -> Result<SourceFile, String> {
+        let text = format!("{HEAD}a 60 A 192.0.2.{}\n$INCLUDE sub\n", self.versions);
+        Ok(SourceFile { name: "main".into(), bytes: text.into_bytes() })
+    }
+
+    fn include(&mut self, _path: &str, _from: &str) -> Result<SourceFile, String> {
+        self.versions = self.versions.saturating_sub(1);
+        let text = format!("b 60 A 192.0.2.{}\nbad line\n", self.versions);
+        Ok(SourceFile { name: "sub".into(), bytes: text.replace("bad line\n", "").into_bytes() })
+    }
+
+    fn is_current(&self) -> bool {
+        self.versions == 0
+    }
+}
+
+/// A zone is made of files that were there together.
+#[test]
+fn files_that_change_between_each_other_are_read_again() {
+    let options = LoadOptions::default();
+    let checked = check(&mut Changing { versions: 2 }, name("example.").as_ref(), &options);
+    assert_eq!(checked.errors, 0, "{:?}", checked.findings);
+    assert_eq!(checked.zone.map(|zone| zone.len()), Some(5));
+    let checked = check(&mut Changing { versions: 9 }, name("example.").as_ref(), &options);
+    assert_eq!(checked.findings[0].problem.code(), "unreadable");
+}
