@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A running engine.
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// Of each worker: what its datagrams counted, and the rest. A counter has one writer.
     stats: Vec<[Arc<Stats>; 2]>,
     workers: Mutex<Vec<Thread>>,

@@ -10,6 +10,8 @@
 //!
 //! Start with [`Engine`]. All that is unsafe is in [`mmsg`].
 
+mod connection;
+mod conversation;
 pub mod engine;
 pub mod events;
 pub mod listen;
@@ -17,6 +19,8 @@ pub mod mmsg;
 pub mod random;
 pub mod request;
 pub mod routes;
+mod slots;
+mod stream;
 mod tcp;
 #[cfg(test)]
 mod testing;

@@ -1,58 +1,151 @@
-//! Questions to servers: datagrams from random ports, and streams.
+//! Queries to servers: the table of upstreams, and datagrams from random ports.
 //!
 //! ```text
-//! exchange ─ take a socket ─▶ connect to the server ─▶ send ─▶ wait ─▶ reply that fits ─▶ give the socket back
-//!               │ idle ones at random, else a new one on a random port             used up? close it
+//! exchange ─ take a port ─▶ connected to the server? else connect ─▶ send ─▶ wait ─▶ reply that fits ─▶ give it back
+//!               │ an idle one at random, else a new one on a random port                  used up? close it
 //! ```
 //!
-//! **What protects a question** (RFC 5452, attacks C1, C2, C4, C11). A socket carries one question at a time. It is
-//! *connected* to the server, so that the kernel takes packets from that address and port alone, anybody else who tries
-//! a port is told that it is closed, and an ICMP error reaches the question it belongs to and no other. A reply must
-//! repeat id and question to the octet; what does not is counted and the wait goes on. A reply that does and cannot be
-//! read further ends the wait, for RFC 5452 §9.1 asks no more of a reply, and whoever can forge that much could as well
-//! forge one that reads well: the resolver asks again at once over TCP, where nobody off the path has a say.
+//! **What protects a query** (RFC 5452, attacks C1, C2, C4, C11). A port carries one query at a time. Its socket is
+//! *connected* to the server, so that the kernel takes packets from that address and port alone, answers everybody else
+//! who tries the port that it is closed, and gives an ICMP error to the query it belongs to and to no other. A reply must
+//! repeat id and question ([`Fit`]); the first that has another id ends the exchange, because somebody may be guessing; what
+//! has nothing to do with the query is counted and the wait goes on. A reply that fits and cannot be read further ends the
+//! wait, for RFC 5452 §9.1 asks no more of a reply; the resolver then asks again over TCP.
 //!
 //! **Ports.** Each new socket takes a port at random out of the 64,512 from 1024 up (15.98 bits), whatever range the
-//! kernel would use. Opening, binding and closing a socket costs more than the question itself, so a socket serves
-//! `port_uses` questions (of the plan) before it is closed, always the next one picked at random among those that are idle. An attacker
-//! who owns a server sees ports in use there; the chance that the next question to somebody else leaves from a port he
-//! has seen and that is still alive is what `docs/performance.md` calls conditional entropy. An idle socket stays
-//! connected, a new one is connected to a place that never answers, so that no port can be found by scanning.
+//! kernel would use. Opening, binding and closing a socket costs more than the query itself, so a port carries
+//! `port_uses` queries (of the plan) before it is closed. The next port is picked at random among at least 64 idle ones. A few
+//! are drawn, and one that is connected to the server already is preferred: connecting costs two system calls, and a port
+//! that stays with one server shows nothing to others. An attacker who owns a server sees ports in use there;
+//! the chance that the next query to somebody else leaves from a port that he has seen and that is still alive is what
+//! `docs/performance.md` calls conditional entropy. An idle socket stays connected, and a new one is connected
+//! before it is used, so that no port can be found by scanning.
 //!
-//! *Limitations.* A connection for each question over TCP.
+//! Streams are in `connection.rs`.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use nw_resolve::{ExchangeError, Fit};
+use nw_resolve::{Endpoint, ExchangeError, Fit};
 use nw_serve::Stats;
-use nw_serve::plan::ResolverPlan;
-use nw_wire::message::replies_to;
+use nw_serve::plan::{ResolverPlan, StreamPlan};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
 
+use crate::connection::{Connections, Session};
 use crate::mmsg;
 use crate::random::Random;
+use crate::world::Clock;
 
-/// Idle sockets of one family from which the next is picked; below it a new one is opened.
+/// Idle ports of one family from which the next is picked; below it a new one is opened.
 const CHOICE: usize = 64;
-/// Idle sockets kept of one family.
+/// Idle ports kept of one family.
 const MOST_IDLE: usize = 256;
+/// Idle ports drawn to find one that is connected to the server already.
+const DRAWS: usize = 4;
 /// Ports below are left to services.
 const FIRST_PORT: usize = 1024;
 /// Ports tried until one is free.
 const TRIES: usize = 32;
 /// Octets of the largest datagram.
 const ROOM: usize = 65_535;
+/// Sessions remembered before those without a connection are forgotten.
+const SESSIONS: usize = 256;
 
-/// The upstream sockets of one worker.
-pub(crate) struct Upstream {
+/// A handle on an upstream server.
+#[derive(Clone)]
+pub struct Upstream(pub(crate) Way);
+
+/// How an upstream is reached.
+#[derive(Clone)]
+pub(crate) enum Way {
+    /// By datagrams to this address; nothing is remembered but the ports, which all servers share.
+    Datagrams(SocketAddr),
+    /// By the connections of this session.
+    Stream(Rc<Session>),
+    /// The routing table has no line for it.
+    NoRoute,
+}
+
+/// The upstreams of one worker.
+pub(crate) struct Upstreams {
+    ports: Ports,
+    connections: Rc<Connections>,
+    plan: Cell<StreamPlan>,
+    /// Sessions by endpoint; equal endpoints share one.
+    sessions: RefCell<HashMap<Endpoint, Rc<Session>>>,
+    /// The number of sessions at which those in use by nobody are forgotten.
+    prune_at: Cell<usize>,
+}
+
+impl Upstreams {
+    pub(crate) fn new(clock: Clock, random: Rc<Random>, stats: Arc<Stats>) -> Upstreams {
+        Upstreams {
+            ports: Ports::new(Rc::clone(&random)),
+            connections: Connections::new(clock, random, stats),
+            plan: Cell::new(StreamPlan::default()),
+            sessions: RefCell::default(),
+            prune_at: Cell::new(SESSIONS),
+        }
+    }
+
+    /// Use the limits of *plan* from now on.
+    pub(crate) fn set_plan(&self, plan: &ResolverPlan) {
+        self.ports.uses.set(plan.port_uses);
+        self.plan.set(plan.streams);
+        self.connections.set_plan(plan.streams);
+    }
+
+    /// The upstream at *endpoint*.
+    pub(crate) fn get(&self, endpoint: &Endpoint) -> Upstream {
+        if !endpoint.transport.is_stream() {
+            return Upstream(Way::Datagrams(endpoint.address));
+        }
+        let mut sessions = self.sessions.borrow_mut();
+        if let Some(session) = sessions.get(endpoint) {
+            return Upstream(Way::Stream(Rc::clone(session)));
+        }
+        if sessions.len() >= self.prune_at.get() {
+            sessions.retain(|_, session| Rc::strong_count(session) > 1 || !session.is_idle());
+            self.prune_at.set((2 * sessions.len()).max(SESSIONS));
+        }
+        let Some(session) = Session::new(endpoint, self.plan.get()) else { return Upstream(Way::NoRoute) };
+        let session = Rc::new(session);
+        sessions.insert(endpoint.clone(), Rc::clone(&session));
+        Upstream(Way::Stream(session))
+    }
+
+    /// Send *query* to *upstream* and wait for the reply; the caller sets the time limit by dropping the future.
+    pub(crate) async fn exchange(
+        &self,
+        upstream: &Upstream,
+        query: &[u8],
+        stats: &Stats,
+    ) -> Result<Vec<u8>, ExchangeError> {
+        match &upstream.0 {
+            Way::Datagrams(server) => {
+                stats.upstream_udp.add(1);
+                self.ports.exchange(*server, query, stats).await
+            }
+            Way::Stream(session) => {
+                stats.upstream_tcp.add(1);
+                session.exchange(&self.connections, query).await
+            }
+            Way::NoRoute => Err(ExchangeError::NoRoute),
+        }
+    }
+}
+
+/// The ports of one worker.
+struct Ports {
     random: Rc<Random>,
-    /// Questions that one socket carries before its port is given up.
+    /// Queries that one port carries before it is given up.
     uses: Cell<u32>,
     idle: [RefCell<Vec<Port>>; 2],
     room: RefCell<Vec<u8>>,
@@ -61,12 +154,14 @@ pub(crate) struct Upstream {
 /// A socket on a random port.
 struct Port {
     socket: UdpSocket,
+    /// Where it is connected to.
+    peer: SocketAddr,
     uses: u32,
 }
 
-impl Upstream {
-    pub(crate) fn new(random: Rc<Random>) -> Upstream {
-        Upstream {
+impl Ports {
+    fn new(random: Rc<Random>) -> Ports {
+        Ports {
             random,
             uses: Cell::new(ResolverPlan::PORT_USES),
             idle: Default::default(),
@@ -74,20 +169,15 @@ impl Upstream {
         }
     }
 
-    /// Give a port up after *uses* questions.
-    pub(crate) fn set_uses(&self, uses: u32) {
-        self.uses.set(uses);
-    }
-
-    /// Ask *server* over UDP and wait for the reply that fits; the caller sets the time limit by dropping the future.
-    pub(crate) async fn udp(
+    /// Send *query* to *server* and wait for the reply that fits.
+    async fn exchange(
         &self,
         server: SocketAddr,
         query: &[u8],
         stats: &Stats,
     ) -> Result<Vec<u8>, ExchangeError> {
         let lease = Lease {
-            upstream: self,
+            ports: self,
             family: family(server),
             port: Some(self.take(server)?),
             clean: Cell::new(false),
@@ -109,6 +199,7 @@ impl Upstream {
                 Ok((length, from)) if from == server => match Fit::of(query, &room[..length]) {
                     Fit::Reply => {
                         lease.clean.set(true);
+                        drained(socket);
                         return Ok(room[..length].to_vec());
                     }
                     Fit::WrongId => {
@@ -124,50 +215,42 @@ impl Upstream {
         }
     }
 
-    /// Ask *server* over TCP and wait for the reply that fits (RFC 7766).
-    pub(crate) async fn tcp(
-        &self,
-        server: SocketAddr,
-        query: &[u8],
-        stats: &Stats,
-    ) -> Result<Vec<u8>, ExchangeError> {
-        let mut stream = send_tcp(server, query).await?;
-        loop {
-            let reply = read_tcp(&mut stream).await?;
-            if replies_to(query, &reply) {
-                return Ok(reply);
-            }
-            stats.upstream_junk.add(1);
-        }
-    }
-
-    /// An idle socket at random or a new one, connected to *server* and with nothing left to read.
+    /// An idle port at random or a new one, connected to *server* and with nothing left to read.
     fn take(&self, server: SocketAddr) -> Result<Port, ExchangeError> {
         let mut idle = self.idle[family(server)].borrow_mut();
         let mut port = if idle.len() < CHOICE {
             drop(idle);
             self.open(server.ip()).map_err(|error| classify(&error))?
         } else {
-            let at = self.random.below(idle.len());
+            let mut at = self.random.below(idle.len());
+            for _ in 1..DRAWS {
+                if idle[at].peer == server {
+                    break;
+                }
+                at = self.random.below(idle.len());
+            }
             idle.swap_remove(at)
         };
         port.uses += 1;
-        mmsg::disconnect(port.socket.as_fd()).map_err(|error| classify(&error))?;
-        SockRef::from(&port.socket).connect(&server.into()).map_err(|error| classify(&error))?;
+        if port.peer != server {
+            if port.uses > 1 {
+                // A new address may need another source address: the kernel chooses it for a socket without a peer.
+                mmsg::disconnect(port.socket.as_fd()).map_err(|error| classify(&error))?;
+            }
+            SockRef::from(&port.socket).connect(&server.into()).map_err(|error| classify(&error))?;
+            port.peer = server;
+        }
         Ok(port)
     }
 
     /// A socket on a port that is free, and that chance chose.
     fn open(&self, server: IpAddr) -> io::Result<Port> {
-        let (any, nowhere): (IpAddr, IpAddr) = match server {
-            IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into()),
+        let any: IpAddr = match server {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let socket = Socket::new(
-            Domain::for_address((any, 0).into()),
-            Type::DGRAM.nonblocking(),
-            Some(Protocol::UDP),
-        )?;
+        let any = SocketAddr::new(any, 0);
+        let socket = Socket::new(Domain::for_address(any), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
         if server.is_ipv6() {
             socket.set_only_v6(true)?;
         }
@@ -175,61 +258,39 @@ impl Upstream {
         let mut tries = TRIES;
         loop {
             let port = FIRST_PORT + self.random.below((1 << 16) - FIRST_PORT);
-            match socket.bind(&SocketAddr::new(any, port as u16).into()) {
+            match socket.bind(&SocketAddr::new(any.ip(), port as u16).into()) {
                 Ok(()) => break,
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => tries -= 1,
                 Err(error) => return Err(error),
             }
         }
-        // Discard: until its first question the port takes packets from there alone.
-        socket.connect(&SocketAddr::new(nowhere, 9).into())?;
-        Ok(Port { socket: UdpSocket::from_std(socket.into())?, uses: 0 })
+        Ok(Port { socket: UdpSocket::from_std(socket.into())?, peer: any, uses: 0 })
     }
 }
 
-/// A socket on loan to one question. Dropped, it goes back, or is closed when it is used up or may still get a reply.
-struct Lease<'u> {
-    upstream: &'u Upstream,
+/// A port in use by one query. Dropped, it becomes idle, or is closed when it is used up or may still get a reply.
+struct Lease<'p> {
+    ports: &'p Ports,
     family: usize,
     port: Option<Port>,
-    /// Whether the question was answered, so that nothing for it can come any more.
+    /// Whether the query was answered, so that nothing for it can come any more.
     clean: Cell<bool>,
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let Some(port) = self.port.take() else { return };
-        let mut idle = self.upstream.idle[self.family].borrow_mut();
-        if self.clean.get() && port.uses < self.upstream.uses.get() && idle.len() < MOST_IDLE {
+        let mut idle = self.ports.idle[self.family].borrow_mut();
+        if self.clean.get() && port.uses < self.ports.uses.get() && idle.len() < MOST_IDLE {
             idle.push(port);
         }
     }
 }
 
-/// Send one query over a new TCP connection (RFC 7766).
-pub(crate) async fn send_tcp(server: SocketAddr, query: &[u8]) -> Result<TcpStream, ExchangeError> {
-    let mut stream = TcpStream::connect(server).await.map_err(|error| classify(&error))?;
-    let _ = stream.set_nodelay(true);
-    let length = u16::try_from(query.len()).map_err(|_| ExchangeError::Local)?;
-    // One segment, so that a server that reads once sees all of it (RFC 7766 §8).
-    let framed = [&length.to_be_bytes(), query].concat();
-    stream.write_all(&framed).await.map_err(closed)?;
-    Ok(stream)
-}
-
-/// The next message of a stream.
-pub(crate) async fn read_tcp(stream: &mut TcpStream) -> Result<Vec<u8>, ExchangeError> {
-    let length = stream.read_u16().await.map_err(closed)?;
-    let mut message = vec![0; usize::from(length)];
-    stream.read_exact(&mut message).await.map_err(closed)?;
-    Ok(message)
-}
-
-fn closed(error: io::Error) -> ExchangeError {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => ExchangeError::Closed,
-        _ => classify(&error),
-    }
+/// The datagram that was read was the only one: wait for the next event before reading again, as an attempt in vain would
+/// do for the price of a system call. What came meanwhile raises an event of its own.
+fn drained(socket: &UdpSocket) {
+    let _ = socket.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
 }
 
 fn family(server: SocketAddr) -> usize {
@@ -246,15 +307,16 @@ fn icmp(socket: &UdpSocket) -> io::Result<()> {
     Ok(())
 }
 
-/// What an error of a socket means for the question.
-fn classify(error: &io::Error) -> ExchangeError {
+/// What an error of a socket means for the query.
+pub(crate) fn classify(error: &io::Error) -> ExchangeError {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => ExchangeError::Refused,
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => ExchangeError::Unreachable,
         io::ErrorKind::PermissionDenied | io::ErrorKind::AddrNotAvailable => ExchangeError::NoRoute,
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-            ExchangeError::Closed
-        }
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => ExchangeError::Closed,
         io::ErrorKind::TimedOut => ExchangeError::Timeout,
         _ => ExchangeError::Local,
     }

@@ -13,9 +13,7 @@
 //! nothing to do must not keep the former.
 
 use std::cell::{Cell, Ref, RefCell};
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -26,14 +24,16 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use nw_cache::{Cache, Micros};
 use nw_resolve::{ClientQuestion, Resolution, Resolver, ResolverConfig, Steps, Trace, World};
-use nw_serve::plan::ResolverPlan;
+use nw_serve::plan::TcpPlan;
 use nw_serve::{Desk, Handled, Pending, Recorder, Snapshot, Stats, Transport, pipeline};
 use tokio::sync::{Notify, mpsc};
 
+use crate::conversation::READ;
 use crate::events::{Events, Outcome, Owed};
 use crate::listen::{Identity, Listener};
 use crate::request::Request;
 use crate::routes::Routes;
+use crate::slots::Slots;
 use crate::tcp;
 use crate::udp::{self, Datagrams, Late};
 use crate::world::{Clock, RealWorld};
@@ -75,14 +75,16 @@ pub(crate) struct Worker {
     state: RefCell<State>,
     /// Where a reply is made that does not go into a batch.
     pub(crate) room: RefCell<Vec<u8>>,
-    /// Connections open, by client.
-    pub(crate) clients: RefCell<HashMap<IpAddr, u32>>,
+    /// Where octets of a stream are read to.
+    pub(crate) read_room: RefCell<Box<[u8]>>,
+    /// Connections of clients.
+    pub(crate) slots: Rc<Slots>,
     under_way: Cell<usize>,
     /// Clients that wait for a lookup.
     waiting: Cell<u32>,
     idle: Notify,
     /// The sockets in use, as long as there is a task that serves them.
-    serving: RefCell<Vec<(Identity, Weak<Retire>)>>,
+    serving: RefCell<Vec<(Identity, Weak<Shutdown>)>>,
 }
 
 /// What follows from the snapshot that the worker uses.
@@ -95,12 +97,12 @@ pub(crate) struct State {
 
 /// Tells those who serve a socket, and the connections that came by it, when to end.
 #[derive(Default)]
-pub(crate) struct Retire {
+pub(crate) struct Shutdown {
     over: Cell<bool>,
     wake: Notify,
 }
 
-impl Retire {
+impl Shutdown {
     /// Return when the socket is to be closed.
     pub(crate) async fn wait(&self) {
         while !self.over.get() {
@@ -131,17 +133,19 @@ pub(crate) fn run(
 }
 
 impl Worker {
-    fn new(shared: Arc<Shared>, stats: Arc<Stats>) -> Worker {
+    pub(crate) fn new(shared: Arc<Shared>, stats: Arc<Stats>) -> Worker {
         let published = shared.current.load_full();
         let world = Rc::new(RealWorld::new(shared.clock, Arc::clone(&stats)));
         let mut state = State { published, world, resolver: None, config: None };
         state.follow();
+        let slots = Slots::new(Arc::clone(&stats));
         Worker {
             shared,
             stats,
             state: RefCell::new(state),
             room: RefCell::new(vec![0; usize::from(u16::MAX)]),
-            clients: RefCell::default(),
+            read_room: RefCell::new(vec![0; READ].into_boxed_slice()),
+            slots,
             under_way: Cell::new(0),
             waiting: Cell::new(0),
             idle: Notify::new(),
@@ -198,16 +202,16 @@ impl Worker {
             let identity = listener.identity;
             let served =
                 former.iter().position(|(one, _)| *one == identity).map(|at| former.swap_remove(at).1);
-            if let Some(retire) = served.filter(|retire| retire.strong_count() > 0) {
-                serving.push((identity, retire));
+            if let Some(shutdown) = served.filter(|shutdown| shutdown.strong_count() > 0) {
+                serving.push((identity, shutdown));
                 continue;
             }
-            let (worker, retire) = (Rc::clone(self), Rc::new(Retire::default()));
-            serving.push((identity, Rc::downgrade(&retire)));
-            tokio::task::spawn_local(tcp::accept(worker, listener, retire));
+            let (worker, shutdown) = (Rc::clone(self), Rc::new(Shutdown::default()));
+            serving.push((identity, Rc::downgrade(&shutdown)));
+            tokio::task::spawn_local(tcp::accept(worker, listener, shutdown));
         }
         self.serving.replace(serving);
-        former.iter().filter_map(|(_, retire)| retire.upgrade()).for_each(|retire| retire.now());
+        former.iter().filter_map(|(_, shutdown)| shutdown.upgrade()).for_each(|shutdown| shutdown.now());
     }
 
     async fn finished(&self) {
@@ -224,6 +228,11 @@ impl Worker {
             state.follow();
         }
         self.state.borrow()
+    }
+
+    /// The limits of connections.
+    pub(crate) fn tcp_plan(&self) -> TcpPlan {
+        self.state().snapshot().plan().server.tcp
     }
 
     /// The time now.
@@ -366,8 +375,7 @@ impl State {
             return;
         }
         let plan = self.published.snapshot.plan().resolver.as_ref();
-        let uses = plan.map_or(ResolverPlan::PORT_USES, |resolver| resolver.port_uses);
-        self.world = Rc::new(self.world.with_routes(self.published.routes.clone(), uses));
+        self.world = Rc::new(self.world.with_plan(self.published.routes.clone(), plan));
         self.config = config.cloned();
         self.resolver = config.map(|config| {
             Resolver::new(Rc::clone(&self.world), Arc::clone(&self.published.cache), Arc::clone(config))

@@ -1,17 +1,19 @@
 //! The real world: the kernel's clocks and random source, and servers across the network.
 
-use std::net::SocketAddr;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nw_resolve::{Endpoint, ExchangeError, Micros, Replies, Transport, World};
+use nw_resolve::{Endpoint, ExchangeError, Micros, Replies, World};
 use nw_serve::Stats;
-use tokio::net::TcpStream;
+use nw_serve::plan::ResolverPlan;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::connection::Upward;
 use crate::random::Random;
 use crate::routes::Routes;
-use crate::upstream::{self, Upstream};
+use crate::upstream::{Upstream, Upstreams, Way, classify};
 
 /// The clock that all workers share, so that what one puts into the cache another can age.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +34,7 @@ impl Clock {
     }
 
     /// When this clock shows *at*; now when that has passed.
-    fn instant(self, at: Micros) -> tokio::time::Instant {
+    pub(crate) fn instant(self, at: Micros) -> tokio::time::Instant {
         tokio::time::Instant::now() + Duration::from_micros(at.saturating_sub(self.now()))
     }
 
@@ -46,7 +48,7 @@ impl Clock {
 pub struct RealWorld {
     clock: Clock,
     random: Rc<Random>,
-    upstream: Rc<Upstream>,
+    upstreams: Rc<Upstreams>,
     routes: Option<Arc<Routes>>,
     stats: Arc<Stats>,
 }
@@ -54,26 +56,43 @@ pub struct RealWorld {
 impl RealWorld {
     pub(crate) fn new(clock: Clock, stats: Arc<Stats>) -> RealWorld {
         let random = Rc::new(Random::default());
-        let upstream = Rc::new(Upstream::new(Rc::clone(&random)));
-        RealWorld { clock, random, upstream, routes: None, stats }
+        let upstreams = Rc::new(Upstreams::new(clock, Rc::clone(&random), Arc::clone(&stats)));
+        RealWorld { clock, random, upstreams, routes: None, stats }
     }
 
-    /// The same world with another routing table; sockets are shared, and give up their ports after *uses* questions.
-    pub(crate) fn with_routes(&self, routes: Option<Arc<Routes>>, uses: u32) -> RealWorld {
-        self.upstream.set_uses(uses);
+    /// The same world with another routing table and the limits of *plan*; ports and connections are shared.
+    pub(crate) fn with_plan(&self, routes: Option<Arc<Routes>>, plan: Option<&ResolverPlan>) -> RealWorld {
+        if let Some(plan) = plan {
+            self.upstreams.set_plan(plan);
+        }
         RealWorld {
             clock: self.clock,
             random: Rc::clone(&self.random),
-            upstream: Rc::clone(&self.upstream),
+            upstreams: Rc::clone(&self.upstreams),
             routes,
             stats: Arc::clone(&self.stats),
+        }
+    }
+
+    /// What *work* yields, or the error of what takes longer than until *deadline*, which is counted.
+    async fn before<T>(
+        &self,
+        deadline: Micros,
+        work: impl Future<Output = Result<T, ExchangeError>>,
+    ) -> Result<T, ExchangeError> {
+        match tokio::time::timeout_at(self.clock.instant(deadline), work).await {
+            Ok(result) => result,
+            Err(_) => {
+                self.stats.upstream_timeouts.add(1);
+                Err(ExchangeError::Timeout)
+            }
         }
     }
 }
 
 impl World for RealWorld {
-    type Upstream = Endpoint;
-    type Replies = TcpReplies;
+    type Upstream = Upstream;
+    type Replies = StreamReplies;
 
     fn now(&self) -> Micros {
         self.clock.now()
@@ -91,87 +110,75 @@ impl World for RealWorld {
         tokio::time::sleep_until(self.clock.instant(at)).await;
     }
 
-    fn upstream(&self, endpoint: &Endpoint) -> Endpoint {
-        endpoint.clone()
+    fn upstream(&self, endpoint: &Endpoint) -> Upstream {
+        let Some(routes) = &self.routes else { return self.upstreams.get(endpoint) };
+        match routes.target(endpoint.address) {
+            Some(address) => self.upstreams.get(&Endpoint { address, ..endpoint.clone() }),
+            None => Upstream(Way::NoRoute),
+        }
     }
 
     async fn exchange(
         &self,
-        upstream: &Endpoint,
+        upstream: &Upstream,
         query: &[u8],
         deadline: Micros,
     ) -> Result<Vec<u8>, ExchangeError> {
-        let target = self.target(upstream)?;
-        match upstream.transport {
-            Transport::Udp => {
-                self.stats.upstream_udp.add(1);
-                self.before(deadline, self.upstream.udp(target, query, &self.stats)).await
-            }
-            Transport::Tcp => {
-                self.stats.upstream_tcp.add(1);
-                self.before(deadline, self.upstream.tcp(target, query, &self.stats)).await
-            }
-        }
+        self.before(deadline, self.upstreams.exchange(upstream, query, &self.stats)).await
     }
 
     async fn stream(
         &self,
-        upstream: &Endpoint,
+        upstream: &Upstream,
         query: &[u8],
         deadline: Micros,
-    ) -> Result<TcpReplies, ExchangeError> {
-        if !upstream.transport.is_stream() {
-            return Err(ExchangeError::Local);
-        }
-        let target = self.target(upstream)?;
+    ) -> Result<StreamReplies, ExchangeError> {
+        let session = match &upstream.0 {
+            Way::Stream(session) => session,
+            Way::Datagrams(_) => return Err(ExchangeError::Local),
+            Way::NoRoute => return Err(ExchangeError::NoRoute),
+        };
         let id = query.first_chunk().copied().ok_or(ExchangeError::Local)?;
+        let length = u16::try_from(query.len()).map_err(|_| ExchangeError::Local)?;
+        // One write, so that a server that reads once sees all of it (RFC 7766 §8).
+        let framed = [&length.to_be_bytes(), query].concat();
         self.stats.upstream_tcp.add(1);
-        let stream = self.before(deadline, upstream::send_tcp(target, query)).await?;
-        Ok(TcpReplies { clock: self.clock, stream, id, stats: Arc::clone(&self.stats) })
+        let sent = async {
+            let mut stream = session.open().await.map_err(|error| classify(&error))?;
+            stream.write_all(&framed).await.map_err(|error| classify(&error))?;
+            stream.flush().await.map_err(|error| classify(&error))?;
+            Ok(stream)
+        };
+        let stream = self.before(deadline, sent).await?;
+        Ok(StreamReplies { clock: self.clock, stream, id, stats: Arc::clone(&self.stats) })
     }
 }
 
-impl RealWorld {
-    /// Where packets to *upstream* go: there, or where the routing table leads.
-    fn target(&self, upstream: &Endpoint) -> Result<SocketAddr, ExchangeError> {
-        match &self.routes {
-            Some(routes) => routes.target(upstream.address).ok_or(ExchangeError::NoRoute),
-            None => Ok(upstream.address),
-        }
-    }
-
-    /// What *exchange* yields, or the error of one that takes longer than until *deadline*, which is counted.
-    async fn before<T>(
-        &self,
-        deadline: Micros,
-        exchange: impl Future<Output = Result<T, ExchangeError>>,
-    ) -> Result<T, ExchangeError> {
-        match tokio::time::timeout_at(self.clock.instant(deadline), exchange).await {
-            Ok(result) => result,
-            Err(_) => {
-                self.stats.upstream_timeouts.add(1);
-                Err(ExchangeError::Timeout)
-            }
-        }
-    }
-}
-
-/// A TCP connection whose messages answer one query.
-pub struct TcpReplies {
+/// A connection whose messages answer one query.
+pub struct StreamReplies {
     clock: Clock,
-    stream: TcpStream,
+    stream: Box<dyn Upward>,
     id: [u8; 2],
     stats: Arc<Stats>,
 }
 
-impl Replies for TcpReplies {
+impl StreamReplies {
+    async fn message(&mut self) -> io::Result<Vec<u8>> {
+        let length = self.stream.read_u16().await?;
+        let mut message = vec![0; usize::from(length)];
+        self.stream.read_exact(&mut message).await?;
+        Ok(message)
+    }
+}
+
+impl Replies for StreamReplies {
     async fn next(&mut self, deadline: Micros) -> Result<Vec<u8>, ExchangeError> {
+        let deadline = self.clock.instant(deadline);
         loop {
-            let message = upstream::read_tcp(&mut self.stream);
-            match tokio::time::timeout_at(self.clock.instant(deadline), message).await {
+            match tokio::time::timeout_at(deadline, self.message()).await {
                 Ok(Ok(message)) if message.first_chunk() == Some(&self.id) => return Ok(message),
                 Ok(Ok(_)) => self.stats.upstream_junk.add(1),
-                Ok(Err(error)) => return Err(error),
+                Ok(Err(error)) => return Err(classify(&error)),
                 Err(_) => {
                     self.stats.upstream_timeouts.add(1);
                     return Err(ExchangeError::Timeout);

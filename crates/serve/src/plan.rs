@@ -76,13 +76,14 @@ pub struct ServerPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpPlan {
     /// Milliseconds without a whole question or an octet taken by the client until a connection is closed. 200 ms to
-    /// 10 minutes, default 10 s; stops idle and slow connections from holding slots. As slots fill up it shrinks:
-    /// halved when half are taken, a tenth when four fifths are.
+    /// 10 minutes, default 10 s; stops idle and slow connections from holding slots. It shrinks as slots are taken: to a
+    /// hundredth while more than half are, to 200 ms while more than four fifths are, and never below 200 ms.
     pub idle_ms: u32,
-    /// Connections open at once in one worker, default 1000; further ones are closed when accepted. Stops floods of
-    /// connections from using up descriptors and memory.
+    /// Connections open at once in one worker, default 1000; one more ends the idlest of the client prefix that has the most.
+    /// Stops floods of connections from using up descriptors and memory.
     pub max_connections: u32,
-    /// Connections open at once from one address in one worker, default 100: one client cannot take all slots.
+    /// Connections open at once from one client prefix (an IPv4 address, an IPv6 /64) in one worker, default 100; one more
+    /// ends the idlest of them. One client cannot take all slots.
     pub max_per_client: u32,
     /// Questions of one connection under way at once, default 64; further ones are not read until one is answered.
     pub max_pipelined: u32,
@@ -118,6 +119,37 @@ pub struct ResolverPlan {
     /// Questions that leave from one random port before it is given up, 1 to 1000, default 8. One is what an attacker who
     /// watches a server of his can learn least from, and costs most (docs/decisions/0021-upstream-ports.md).
     pub port_uses: u32,
+    /// Limits of connections to upstream servers.
+    pub streams: StreamPlan,
+}
+
+/// Limits of connections to upstream servers (RFC 7766 §6.2): stop servers that accept and never reply from holding
+/// descriptors and queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamPlan {
+    /// Connections open at once in one worker to all servers, 1 to 100,000, default 128; one more ends the one that has been
+    /// silent longest.
+    pub max_connections: u32,
+    /// Connections open at once in one worker to one server, 1 to 1000, default 2. Queries share them.
+    pub max_per_server: u32,
+    /// Queries under way at once on one connection, 1 to 10,000, default 100; further ones wait.
+    pub max_pipelined: u32,
+    /// Milliseconds that a connection stays open when nothing is under way on it, 0 to 10 minutes, default 5 s.
+    pub idle_ms: u32,
+    /// Milliseconds until a connection gets no more queries, 200 ms to 1 day, default 5 minutes.
+    pub lifetime_ms: u32,
+}
+
+impl Default for StreamPlan {
+    fn default() -> StreamPlan {
+        StreamPlan {
+            max_connections: 128,
+            max_per_server: 2,
+            max_pipelined: 100,
+            idle_ms: 5_000,
+            lifetime_ms: 300_000,
+        }
+    }
 }
 
 impl ResolverPlan {
@@ -316,12 +348,25 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
     }
     let mut port_uses = ResolverPlan::PORT_USES;
     set(&mut port_uses, &mut object, "port_uses", 1, 1000, errors);
+    let streams = object.key("streams").and_then(|at| read_streams(&at, errors)).unwrap_or_default();
     let routes = object.key("routes").map(|at| read_all(Some(at), read_route, errors));
     object.end(errors);
     if config.hints.is_empty() && config.forwards.is_empty() {
         errors.add(at.path(), "neither hints nor forward: there is nobody to ask");
     }
-    Some(ResolverPlan { config, routes, port_uses })
+    Some(ResolverPlan { config, routes, port_uses, streams })
+}
+
+fn read_streams(at: &At<'_>, errors: &mut Errors) -> Option<StreamPlan> {
+    let mut object = at.object(errors)?;
+    let mut plan = StreamPlan::default();
+    set(&mut plan.max_connections, &mut object, "max_connections", 1, 100_000, errors);
+    set(&mut plan.max_per_server, &mut object, "max_per_server", 1, 1_000, errors);
+    set(&mut plan.max_pipelined, &mut object, "max_pipelined", 1, 10_000, errors);
+    set(&mut plan.idle_ms, &mut object, "idle_ms", 0, 600_000, errors);
+    set(&mut plan.lifetime_ms, &mut object, "lifetime_ms", 200, 86_400_000, errors);
+    object.end(errors);
+    Some(plan)
 }
 
 fn read_hint(at: &At<'_>, errors: &mut Errors) -> Option<(Name, Vec<IpAddr>)> {

@@ -107,6 +107,8 @@ counters! {
     tcp_open = "tcp.open";
     /// TCP connections closed at once because too many were open.
     tcp_rejected = "tcp.rejected";
+    /// TCP connections ended because others needed their slots.
+    tcp_evicted = "tcp.evicted";
     /// TCP connections closed because nothing moved on them.
     tcp_idle = "tcp.idle";
     /// TCP connections that reached their lifetime or number of questions.

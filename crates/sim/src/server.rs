@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use nw_cache::Cache;
 use nw_resolve::{Resolver, ResolverConfig, Steps, Trace, World};
-use nw_serve::plan::{Plan, ResolverPlan};
+use nw_serve::plan::{Plan, ResolverPlan, StreamPlan};
 use nw_serve::{Desk, Handled, PlanError, Snapshot, Stats, pipeline};
 use nw_wire::code::RrType;
 use nw_wire::name::NameRef;
@@ -71,6 +71,7 @@ impl Server {
                 config,
                 routes: None,
                 port_uses: ResolverPlan::PORT_USES,
+                streams: StreamPlan::default(),
             });
         })?;
         let label = addresses.first().map_or_else(String::new, IpAddr::to_string);
