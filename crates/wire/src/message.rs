@@ -1,8 +1,19 @@
-//! A view of a message that rejects every lie, once: whoever holds a [`Message`] reads it without a further check.
+//! A checked view of a message: a [`Message`] can be read without further checks.
 //!
-//! `Message::parse` walks the whole packet and refuses counts that the body does not bear out, compression pointers that
-//! do not lead strictly backward, rdata that is not of its type or not of its length, and bytes behind the last
-//! record. Nothing is copied and nothing allocated; records are iterated over the packet itself.
+//! Two ways to check a packet share the same structural rules (counts that the body bears out, compression pointers that lead
+//! strictly backward, names of at most 255 octets, rdata inside the packet):
+//!
+//! | | [`Message::parse`] | [`Message::parse_reply`] |
+//! |---|---|---|
+//! | for | queries, and messages of ours | replies, which somebody else's server made |
+//! | octets after the last record | error | ignored, counted |
+//! | a second OPT, or an OPT out of place | error | ignored, counted |
+//! | a record whose rdata is not of its type | error | skipped by [`Message::records`], listed by [`Message::malformed`] |
+//!
+//! Rdata that nothing on its way has to understand is opaque in both: service parameters, CAA tags, locations and the like are
+//! passed on as they are (RFC 3597 §3, RFC 9460 §2.2). See [`rr::check_in_message`].
+//!
+//! Nothing is copied and nothing is allocated. The iterators read the packet itself.
 //!
 //! RFCs: 1035 §4 (format, compression), 2181 §8 (TTL), 3597 §4 (where compressed names are allowed), 6891 §6.1.1 (one
 //! OPT, in additional, owned by the root), 8945 §5.1 (TSIG last).
@@ -18,17 +29,17 @@ use crate::rr;
 #[cfg(test)]
 mod tests;
 
-/// Why a packet is not a message. `at` is an offset in octets into the packet.
+/// Why a packet is not a message. `at` is an offset in octets from the start of the packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageError {
-    /// Fewer than twelve octets: there is not even an id to answer to.
+    /// Fewer than twelve octets: there is no id to reply to.
     NoHeader,
     /// The packet ends inside the item that starts at `at`, or a count promises more than there is.
     Truncated {
         /// Where the item starts.
         at: usize,
     },
-    /// Bytes behind the last record.
+    /// Octets after the last record.
     TrailingBytes {
         /// Where they start.
         at: usize,
@@ -91,13 +102,13 @@ const NEAR_RDLENGTH: usize = u16::MAX as usize - 2 * MAX_NAME;
 pub enum Section {
     /// What was asked for.
     Answer = 0,
-    /// Who is responsible, or proof that there is no answer.
+    /// The servers of a zone, or the proof of an absence.
     Authority = 1,
-    /// What the receiver will probably ask next; OPT and TSIG.
+    /// What the receiver will probably need next; OPT and TSIG.
     Additional = 2,
 }
 
-/// A whole valid message.
+/// A checked message.
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
     bytes: &'a [u8],
@@ -107,11 +118,40 @@ pub struct Message<'a> {
     /// Where the OPT record starts, and the TSIG record; 0 for none.
     opt_at: usize,
     tsig_at: usize,
+    oddities: Oddities,
+}
+
+/// What [`Message::parse_reply`] ignored in a reply. All zero for a message from [`Message::parse`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oddities {
+    /// Octets after the last record.
+    pub trailing_octets: u32,
+    /// OPT records after the first one, outside the additional section, or not owned by the root (RFC 6891 §6.1.1).
+    pub extra_opt: u32,
+    /// Records whose rdata is not of their type.
+    pub malformed_records: u32,
+}
+
+impl Oddities {
+    /// Whether anything was ignored.
+    pub fn any(self) -> bool {
+        self != Oddities::default()
+    }
 }
 
 impl<'a> Message<'a> {
-    /// Check `bytes` as a whole message and return the view on it.
+    /// Check `bytes` strictly as a whole message.
     pub fn parse(bytes: &'a [u8]) -> Result<Message<'a>, MessageError> {
+        Message::read(bytes, false)
+    }
+
+    /// Check `bytes` as a reply: strict about the structure, tolerant of what lies outside it or in single records. What was
+    /// ignored is counted in [`Message::oddities`].
+    pub fn parse_reply(bytes: &'a [u8]) -> Result<Message<'a>, MessageError> {
+        Message::read(bytes, true)
+    }
+
+    fn read(bytes: &'a [u8], tolerant: bool) -> Result<Message<'a>, MessageError> {
         let header = Header::read(bytes).ok_or(MessageError::NoHeader)?;
         let mut at = HEADER;
         for _ in 0..header.counts[0] {
@@ -121,7 +161,8 @@ impl<'a> Message<'a> {
                 return Err(MessageError::Truncated { at: start });
             }
         }
-        let mut message = Message { bytes, header, borders: [at; 4], opt_at: 0, tsig_at: 0 };
+        let oddities = Oddities::default();
+        let mut message = Message { bytes, header, borders: [at; 4], opt_at: 0, tsig_at: 0, oddities };
         for (section, &count) in
             [Section::Answer, Section::Authority, Section::Additional].iter().zip(&header.counts[1..])
         {
@@ -129,30 +170,44 @@ impl<'a> Message<'a> {
                 if message.tsig_at != 0 {
                     return Err(MessageError::BadTsig { at: message.tsig_at });
                 }
-                let record = Record::read(bytes, at)?;
-                match record.rtype {
-                    RrType::OPT => {
-                        if message.opt_at != 0 || *section != Section::Additional || bytes[at] != 0 {
-                            return Err(MessageError::BadOpt { at });
-                        }
-                        message.opt_at = at;
-                    }
-                    RrType::TSIG => {
-                        if *section != Section::Additional {
-                            return Err(MessageError::BadTsig { at });
-                        }
-                        message.tsig_at = at;
-                    }
-                    _ => {}
+                let record = Record::frame(bytes, at)?;
+                match record.check() {
+                    Ok(()) => message.note(&record, *section, tolerant)?,
+                    Err(_) if tolerant => message.oddities.malformed_records += 1,
+                    Err(error) => return Err(error),
                 }
                 at = record.end();
             }
             message.borders[*section as usize + 1] = at;
         }
         if at != bytes.len() {
-            return Err(MessageError::TrailingBytes { at });
+            if !tolerant {
+                return Err(MessageError::TrailingBytes { at });
+            }
+            message.oddities.trailing_octets = u32::try_from(bytes.len() - at).unwrap_or(u32::MAX);
         }
         Ok(message)
+    }
+
+    /// Note where OPT and TSIG are, and check that they may be there.
+    fn note(&mut self, record: &Record<'a>, section: Section, tolerant: bool) -> Result<(), MessageError> {
+        let at = record.owner_at;
+        match record.rtype {
+            RrType::OPT if self.opt_at == 0 && section == Section::Additional && self.bytes[at] == 0 => {
+                self.opt_at = at;
+            }
+            RrType::OPT if tolerant => self.oddities.extra_opt += 1,
+            RrType::OPT => return Err(MessageError::BadOpt { at }),
+            RrType::TSIG if section == Section::Additional => self.tsig_at = at,
+            RrType::TSIG => return Err(MessageError::BadTsig { at }),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What was ignored.
+    pub fn oddities(&self) -> Oddities {
+        self.oddities
     }
 
     /// The octets of the message.
@@ -199,10 +254,30 @@ impl<'a> Message<'a> {
         self.questions().next()
     }
 
-    /// Every record of `section`, OPT and TSIG included.
+    /// The records of `section`, OPT and TSIG included, without those that [`Message::malformed`] lists.
     pub fn records(&self, section: Section) -> Records<'a> {
         let (at, end) = (self.borders[section as usize], self.borders[section as usize + 1]);
-        Records { bytes: self.bytes, at, end }
+        Records { bytes: self.bytes, at, end, checked: self.oddities.malformed_records == 0 }
+    }
+
+    /// The records of `section` whose rdata is not of their type. An RRset with such a record must not be used.
+    pub fn malformed(&self, section: Section) -> impl Iterator<Item = MalformedRecord> + use<'a> {
+        let (mut at, mut end) = (self.borders[section as usize], self.borders[section as usize + 1]);
+        if self.oddities.malformed_records == 0 {
+            (at, end) = (0, 0);
+        }
+        let bytes = self.bytes;
+        std::iter::from_fn(move || {
+            while at < end {
+                let record = Record::frame(bytes, at).ok()?;
+                at = record.end();
+                if let Err(error) = record.check() {
+                    let (owner, rtype, class) = (record.owner(), record.rtype, record.class);
+                    return Some(MalformedRecord { owner, rtype, class, error });
+                }
+            }
+            None
+        })
     }
 
     /// The records of the answer section.
@@ -225,13 +300,13 @@ impl<'a> Message<'a> {
         if self.opt_at == 0 {
             return None;
         }
-        let record = Record::read(self.bytes, self.opt_at).ok()?;
+        let record = Record::frame(self.bytes, self.opt_at).ok()?;
         Some(Opt::from_record(record.class.0, record.ttl, record.rdata_raw()))
     }
 
     /// The TSIG record (RFC 8945 §4.2).
     pub fn tsig(&self) -> Option<Record<'a>> {
-        if self.tsig_at == 0 { None } else { Record::read(self.bytes, self.tsig_at).ok() }
+        if self.tsig_at == 0 { None } else { Record::frame(self.bytes, self.tsig_at).ok() }
     }
 }
 
@@ -262,8 +337,8 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Read and check the record at `at`.
-    fn read(bytes: &'a [u8], at: usize) -> Result<Record<'a>, MessageError> {
+    /// Read the record at `at` as far as every record has the same form, without a look at its rdata.
+    fn frame(bytes: &'a [u8], at: usize) -> Result<Record<'a>, MessageError> {
         let fixed = skip_name(bytes, at)?;
         let rdata_at = fixed + 10;
         if rdata_at > bytes.len() {
@@ -276,21 +351,27 @@ impl<'a> Record<'a> {
         let rtype = RrType(word(bytes, fixed));
         let class = Class(word(bytes, fixed + 2));
         let ttl = (word(bytes, fixed + 4) as u32) << 16 | word(bytes, fixed + 6) as u32;
-        // UPDATE sends records without rdata in classes ANY and NONE (RFC 2136 §2.4).
-        if !(rdata_len == 0 && matches!(class, Class::ANY | Class::NONE)) {
-            rr::check_wire(rtype, bytes, rdata_at, rdata_len)
-                .map_err(|_| MessageError::BadRdata { at: rdata_at, rtype })?;
-            // Rdata this long may outgrow RDLENGTH once its names are written out, and nothing behind could hold it.
-            let mut whole = Vec::new();
-            if rdata_len > NEAR_RDLENGTH
-                && (rr::expand(rtype, bytes, rdata_at, rdata_len, &mut whole).is_err()
-                    || whole.len() > u16::MAX as usize)
-            {
-                return Err(MessageError::BadRdata { at: rdata_at, rtype });
-            }
-        }
         let ttl = if rtype != RrType::OPT && ttl > i32::MAX as u32 { 0 } else { ttl };
         Ok(Record { bytes, owner_at: at, rdata_at, rdata_len, rtype, class, ttl })
+    }
+
+    /// Check the rdata.
+    fn check(&self) -> Result<(), MessageError> {
+        // UPDATE sends records without rdata in classes ANY and NONE (RFC 2136 §2.4).
+        if self.rdata_len == 0 && matches!(self.class, Class::ANY | Class::NONE) {
+            return Ok(());
+        }
+        let bad = || MessageError::BadRdata { at: self.rdata_at, rtype: self.rtype };
+        rr::check_in_message(self.rtype, self.bytes, self.rdata_at, self.rdata_len).map_err(|_| bad())?;
+        // Rdata this long may outgrow RDLENGTH once its names are written out, and nothing behind could hold it.
+        if self.rdata_len > NEAR_RDLENGTH {
+            let mut whole = Vec::new();
+            rr::expand(self.rtype, self.bytes, self.rdata_at, self.rdata_len, &mut whole).map_err(|_| bad())?;
+            if whole.len() > u16::MAX as usize {
+                return Err(bad());
+            }
+        }
+        Ok(())
     }
 
     /// The owner name, decompressed.
@@ -337,40 +418,80 @@ impl fmt::Debug for Record<'_> {
     }
 }
 
+/// A record whose rdata is not of its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedRecord {
+    /// Its owner name.
+    pub owner: NameBuf,
+    /// Its type.
+    pub rtype: RrType,
+    /// Its class.
+    pub class: Class,
+    /// What is wrong with it.
+    pub error: MessageError,
+}
+
 /// The records of one section.
 #[derive(Clone)]
 pub struct Records<'a> {
     bytes: &'a [u8],
     at: usize,
     end: usize,
+    /// Whether every record passed its check when the message was parsed.
+    checked: bool,
 }
 
 impl<'a> Iterator for Records<'a> {
     type Item = Record<'a>;
 
     fn next(&mut self) -> Option<Record<'a>> {
-        if self.at >= self.end {
-            return None;
+        while self.at < self.end {
+            let record = Record::frame(self.bytes, self.at).expect("checked when the message was parsed");
+            self.at = record.end();
+            if self.checked || record.check().is_ok() {
+                return Some(record);
+            }
         }
-        let record = Record::read(self.bytes, self.at).expect("checked when the message was parsed");
-        self.at = record.end();
-        Some(record)
+        None
     }
 }
 
-/// Whether `reply` may be the answer to `query`: same id, opcode and question to the octet, case included, and QR set
-/// (RFC 5452 §9.1). Whoever receives packets for a query drops all others and goes on waiting; a reply without its
-/// question is one of them, for it would let an attacker who guessed the id end the wait.
+/// Whether `reply` may be the reply to `query`: QR set, same id, opcode and question. A receiver drops every other packet and
+/// goes on waiting (RFC 5452 §9.1).
+///
+/// Names are compared without regard to case (RFC 4343 §3): some servers and forwarders change it. A caller that mixes
+/// case in order to detect forgeries compares with [`same_case`] as well. An error reply may lack the question, since a
+/// server that cannot read a query has none to repeat; it must have no answer or authority records then.
 pub fn replies_to(query: &[u8], reply: &[u8]) -> bool {
     let (Some(asked), Some(got)) = (Header::read(query), Header::read(reply)) else { return false };
     if got.id != asked.id || !got.flags.qr() || got.flags.opcode() != asked.flags.opcode() {
         return false;
     }
+    if got.counts[0] == 0 {
+        let errors = [Rcode::FORMERR, Rcode::SERVFAIL, Rcode::NOTIMP, Rcode::REFUSED];
+        let error = errors.iter().any(|error| error.0 == got.flags.rcode().0);
+        return error && got.counts[1] == 0 && got.counts[2] == 0;
+    }
     if asked.counts[0] != 1 || got.counts[0] != 1 {
         return false;
     }
     let Ok(end) = skip_name(query, HEADER) else { return false };
-    query.get(HEADER..end + 4).is_some_and(|question| reply.get(HEADER..end + 4) == Some(question))
+    let (Some(asked), Some(got)) = (query.get(HEADER..end + 4), reply.get(HEADER..end + 4)) else {
+        return false;
+    };
+    let name = end - HEADER;
+    // Length octets are no letters, so names can be compared as text.
+    asked[..name].eq_ignore_ascii_case(&got[..name]) && asked[name..] == got[name..]
+}
+
+/// Whether `reply` repeats the question of `query` in the same case, or has no question. For packets of which
+/// [`replies_to`] holds.
+pub fn same_case(query: &[u8], reply: &[u8]) -> bool {
+    if Header::read(reply).is_none_or(|header| header.counts[0] == 0) {
+        return true;
+    }
+    let Ok(end) = skip_name(query, HEADER) else { return false };
+    query.get(HEADER..end) == reply.get(HEADER..end)
 }
 
 /// Two octets at `at` as a number.

@@ -60,6 +60,43 @@ pub fn check_wire(rtype: RrType, msg: &[u8], at: usize, len: usize) -> Result<()
     check_in(rtype, &Wire { bytes: msg, end, packet: true }, at)
 }
 
+/// As [`check_wire`], for a record that is only passed on: rdata that is opaque on its way need not have the form of its type
+/// (RFC 3597 §3, RFC 9460 §2.2). Names are always checked. The rest is checked in the types that a resolver or a writer has to
+/// understand: those of RFC 1035 and others whose names may be compressed, addresses, DNSSEC, and types of messages.
+#[inline]
+pub fn check_in_message(rtype: RrType, msg: &[u8], at: usize, len: usize) -> Result<(), RdataError> {
+    let Err(error) = check_wire(rtype, msg, at, len) else { return Ok(()) };
+    if !is_opaque_on_its_way(rtype) || at + len > msg.len() {
+        return Err(error);
+    }
+    let is_name = |field: &Field| matches!(field, Field::Name(_));
+    let Some(last) = rtype.fields().iter().rposition(is_name) else { return Ok(()) };
+    let wire = Wire { bytes: msg, end: at + len, packet: true };
+    rtype.fields()[..=last].iter().try_fold(at, |at, field| field.check(&wire, at)).map(|_| ())
+}
+
+/// Whether neither a resolver nor a writer has to understand the rdata of `rtype`.
+fn is_opaque_on_its_way(rtype: RrType) -> bool {
+    let understood = matches!(
+        rtype,
+        RrType::A
+            | RrType::AAAA
+            | RrType::DNAME
+            | RrType::DS
+            | RrType::RRSIG
+            | RrType::NSEC
+            | RrType::DNSKEY
+            | RrType::NSEC3
+            | RrType::NSEC3PARAM
+    );
+    // The names inside these are not fields of their own.
+    let with_names = |field: &Field| {
+        let hidden = matches!(field, Field::Gateway | Field::Relay | Field::HostIdentity | Field::Prefix6);
+        hidden || matches!(field, Field::Name(Role { expand: true, .. }))
+    };
+    !understood && !rtype.is_meta() && !rtype.fields().iter().any(with_names)
+}
+
 #[inline]
 fn check_in(rtype: RrType, wire: &Wire<'_>, start: usize) -> Result<(), RdataError> {
     let mut at = start;
@@ -69,9 +106,14 @@ fn check_in(rtype: RrType, wire: &Wire<'_>, start: usize) -> Result<(), RdataErr
     if at == wire.end { Ok(()) } else { Err(RdataError { at, fault: RdataFault::Long }) }
 }
 
-/// Append the rdata at `at..at + len` of the packet `msg` to `out`, checked and with names uncompressed.
+/// Append the rdata at `at..at + len` of the packet `msg` to `out`, checked as [`check_in_message`] does and with names
+/// uncompressed.
 pub fn expand(rtype: RrType, msg: &[u8], at: usize, len: usize, out: &mut Vec<u8>) -> Result<(), RdataError> {
-    check_wire(rtype, msg, at, len)?;
+    check_in_message(rtype, msg, at, len)?;
+    if !rtype.fields().iter().any(|field| matches!(field, Field::Name(Role { expand: true, .. }))) {
+        out.extend_from_slice(&msg[at..at + len]);
+        return Ok(());
+    }
     let wire = Wire { bytes: msg, end: at + len, packet: true };
     let mut copied = at;
     let mut next = at;

@@ -119,21 +119,128 @@ fn only_the_reply_to_the_query_ends_the_wait() {
     let mut reply = asked.clone();
     assert!(!replies_to(&asked, &reply), "QR is clear");
     reply[2] |= 0x80;
-    assert!(replies_to(&asked, &reply));
-    for (at, what) in
-        [(0, "id"), (1, "id"), (2, "opcode"), (13, "case"), (5, "no question"), (26, "type"), (28, "class")]
-    {
+    assert!(replies_to(&asked, &reply) && same_case(&asked, &reply));
+    for (at, bit, what) in [
+        (0, 1, "id"),
+        (1, 1, "id"),
+        (2, 8, "opcode"),
+        (5, 1, "no question"),
+        (13, 1, "name"),
+        (26, 1, "type"),
+        (28, 1, "class"),
+        (26, 0x20, "type"),
+        (28, 0x20, "class"),
+    ] {
         let mut other = reply.clone();
-        other[at] ^= if at == 2 {
-            0x08
-        } else if at == 13 {
-            0x20
-        } else {
-            1
-        };
+        other[at] ^= bit;
         assert!(!replies_to(&asked, &other), "{what}");
     }
     assert!(!replies_to(&asked, &reply[..20]));
+}
+
+/// RFC 4343 §3: names are the same in any case.
+#[test]
+fn the_case_of_the_question_does_not_matter() {
+    let asked = query([1, 0, 0, 0], WWW);
+    let mut reply = query([1, 0, 0, 0], &WWW.to_ascii_uppercase());
+    reply[2] |= 0x80;
+    assert!(replies_to(&asked, &reply) && !same_case(&asked, &reply));
+}
+
+/// A server that cannot read a query has no question to repeat. Nothing else may come without one.
+#[test]
+fn an_error_needs_no_question() {
+    let asked = query([1, 0, 0, 1], &[WWW, b"\0\0\x29\x04\xd0\0\0\0\0\0\0"].concat());
+    let header = |rcode: u16, counts| {
+        let flags = Flags::default().with_qr(true).with_rcode(Rcode(rcode));
+        Header { id: 7, flags, counts }.to_wire()
+    };
+    for (rcode, fits) in [(0, false), (1, true), (2, true), (3, false), (4, true), (5, true), (6, false)] {
+        assert_eq!(replies_to(&asked, &header(rcode, [0; 4])), fits, "rcode {rcode}");
+        assert!(!replies_to(&asked, &header(rcode, [0, 1, 0, 0])), "rcode {rcode} with an answer");
+        assert!(!replies_to(&asked, &header(rcode, [0, 0, 1, 0])), "rcode {rcode} with authority");
+        assert!(!replies_to(&asked, &header(rcode, [2, 0, 0, 0])), "rcode {rcode} with two questions");
+    }
+}
+
+const OPT: &[u8] = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0";
+
+fn record(rtype: u8, rdata: &[u8]) -> Vec<u8> {
+    [b"\xc0\x0c\0", &[rtype][..], b"\0\x01\0\0\0\x05\0", &[rdata.len() as u8], rdata].concat()
+}
+
+/// Octets outside the structure and single bad records do not spoil a reply.
+#[test]
+fn oddities_of_replies_are_counted_and_ignored() {
+    let good = record(1, &[192, 0, 2, 1]);
+    let oddities = |bytes: &[u8]| Message::parse_reply(bytes).map(|message| message.oddities());
+    let odd = |trailing_octets, extra_opt, malformed_records| {
+        Ok(Oddities { trailing_octets, extra_opt, malformed_records })
+    };
+    assert_eq!(oddities(&query([1, 1, 0, 1], &[WWW, &good, OPT].concat())), odd(0, 0, 0));
+    assert_eq!(oddities(&query([1, 1, 0, 0], &[WWW, &good, b"\0junk"].concat())), odd(5, 0, 0));
+    assert_eq!(oddities(&query([1, 0, 0, 2], &[WWW, OPT, OPT].concat())), odd(0, 1, 0));
+    assert_eq!(oddities(&query([1, 0, 1, 1], &[WWW, OPT, OPT].concat())), odd(0, 1, 0));
+    let bytes = query([1, 3, 0, 1], &[WWW, &good, &record(1, &[1, 2, 3]), &record(28, &[0; 16]), OPT].concat());
+    assert_eq!(oddities(&bytes), odd(0, 0, 1));
+    let message = Message::parse_reply(&bytes).unwrap();
+    let types: Vec<RrType> = message.answer().map(|record| record.rtype).collect();
+    assert_eq!(types, [RrType::A, RrType::AAAA]);
+    let bad: Vec<RrType> = message.malformed(Section::Answer).map(|record| record.rtype).collect();
+    assert_eq!((bad, message.malformed(Section::Additional).count()), (vec![RrType::A], 0));
+    assert_eq!(message.opt().map(|opt| opt.dnssec_ok()), Some(true));
+    // An OPT whose options do not decode is none.
+    let broken = b"\0\0\x29\x04\xd0\0\0\0\0\0\x02\0\x0a";
+    let bytes = query([1, 0, 0, 1], &[WWW, &broken[..]].concat());
+    assert_eq!(oddities(&bytes), odd(0, 0, 1));
+    assert!(Message::parse_reply(&bytes).unwrap().opt().is_none());
+}
+
+/// The structure stays strict: what cannot be delimited cannot be skipped.
+#[test]
+fn a_broken_structure_spoils_a_reply() {
+    let good = record(1, &[192, 0, 2, 1]);
+    for bytes in [
+        query([1, 2, 0, 0], &[WWW, &good].concat()),
+        query([1, 1, 0, 0], &[WWW, &good[..good.len() - 1]].concat()),
+        query([1, 1, 0, 0], &[WWW, b"\xc0\xff\0\x01\0\x01\0\0\0\x05\0\0"].concat()),
+    ] {
+        assert!(Message::parse_reply(&bytes).is_err(), "{bytes:?}");
+    }
+}
+
+/// RFC 3597 §3, RFC 9460 §2.2: what nobody on the way has to understand passes unchanged. Names must be names, though.
+#[test]
+fn rdata_that_is_opaque_on_its_way_passes() {
+    let svcb = |params: &[u8]| [&b"\0\x01\x03svc\0"[..], params].concat();
+    let passes = |rtype: u16, rdata: &[u8]| {
+        let mut bytes = query([1, 1, 0, 0], &[WWW, &record(0, rdata)].concat());
+        bytes[12 + WWW.len() + 2..][..2].copy_from_slice(&rtype.to_be_bytes());
+        let Ok(message) = Message::parse(&bytes) else { return false };
+        let mut out = Vec::new();
+        message.answer().next().unwrap().rdata(&mut out);
+        assert_eq!(out, rdata);
+        true
+    };
+    // Parameters out of order, an ECH list of the wrong length, a value that is cut off.
+    assert!(passes(65, &svcb(b"\0\x04\0\0\0\x01\0\0")));
+    assert!(passes(65, &svcb(b"\0\x05\0\x03\0\x09\0")));
+    assert!(passes(64, &svcb(b"\0\x01\0\xff\x02")));
+    // A CAA tag with a hyphen, a location out of range, a TXT whose string is too long, an SSHFP without digest.
+    assert!(passes(257, b"\0\x03a-bvalue"));
+    assert!(passes(29, b"\x01\0"));
+    assert!(passes(16, b"\x05abc"));
+    assert!(passes(44, b"\x01\x01"));
+    // A target that is no name, or a compressed one, which would point astray in another message.
+    assert!(!passes(65, b"\0\x01\x03svc"));
+    assert!(!passes(65, b"\0\x01\xc0\x0c"));
+    // What the resolver reads itself.
+    assert!(!passes(1, &[1, 2, 3]));
+    assert!(!passes(28, &[0; 15]));
+    assert!(!passes(43, &[0; 4]));
+    assert!(!passes(47, b"\0\xff"));
+    assert!(!passes(15, b"\0\x0a\xc0\x0c\0"));
+    assert!(!passes(39, b"\xc0\x0c"));
 }
 
 proptest! {
@@ -144,7 +251,12 @@ proptest! {
             bytes[4 + 2 * i] = 0;
             bytes[5 + 2 * i] = count % 3;
         }
-        let Ok(message) = Message::parse(&bytes) else { return Ok(()) };
+        let strict = Message::parse(&bytes).is_ok();
+        let Ok(message) = Message::parse_reply(&bytes) else {
+            prop_assert!(!strict);
+            return Ok(());
+        };
+        prop_assert_eq!(strict, !message.oddities().any());
         let mut buf = vec![0; 65535];
         let mut writer = Writer::new(&mut buf, 65535, message.id(), message.flags());
         for question in message.questions() {
@@ -152,6 +264,9 @@ proptest! {
         }
         for section in [Section::Answer, Section::Authority, Section::Additional] {
             for record in message.records(section) {
+                if record.rtype == RrType::OPT {
+                    continue;
+                }
                 let mut rdata = Vec::new();
                 record.rdata(&mut rdata);
                 writer.record(section, record.owner().as_ref(), record.rtype, record.class, record.ttl, &rdata).unwrap();
