@@ -33,10 +33,10 @@ use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
 
-pub use delegation::{Delegation, NameServer};
+pub use delegation::{Delegation, DelegationEvidence, DelegationSource, NameServer, Trust};
 pub use entry::Rank;
 use entry::{Entry, Key, Kind, NAME};
-pub use servers::{EdnsSupport, ServerNote, Servers};
+pub use servers::{EdnsSupport, Lameness, OddReplies, ServerNote, Servers};
 use table::{Kept, Table, block_by_block, remove_all};
 
 /// Microseconds of a monotonic clock. Its zero means nothing; only differences do.

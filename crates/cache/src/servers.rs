@@ -7,7 +7,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use nw_wire::message::Oddities;
 use nw_wire::name::NameRef;
 
 use crate::table::{Kept, Table, remove_all};
@@ -84,10 +86,20 @@ impl Kept for Server {
     }
 }
 
+/// In which way a server does not serve a zone delegated to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lameness {
+    /// It answers for the zone from recursion: of use when no other server does.
+    Unauthoritative,
+    /// It gives no answer.
+    NotServed,
+}
+
 /// A server that does not serve a zone delegated to it.
 struct Lame {
     address: SocketAddr,
     zone: u64,
+    how: Lameness,
     until: Micros,
 }
 
@@ -101,9 +113,24 @@ impl Kept for Lame {
     }
 }
 
+/// Replies that were used although something in them had to be ignored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OddReplies {
+    /// With octets after the last record.
+    pub trailing_octets: u64,
+    /// With an OPT record too many or out of place.
+    pub extra_opt: u64,
+    /// With a record whose rdata is not of its type.
+    pub malformed_record: u64,
+    /// Errors that did not repeat the question.
+    pub no_question: u64,
+}
+
 /// What is known of all servers. Shared between workers.
 pub struct Servers {
     seed: u64,
+    /// In the order of the fields of [`OddReplies`].
+    odd: [AtomicU64; 4],
     known: Mutex<Table<Server>>,
     lame: Mutex<Table<Lame>>,
 }
@@ -112,6 +139,7 @@ impl Servers {
     pub(crate) fn new(octets: usize, seed: u64) -> Servers {
         Servers {
             seed,
+            odd: Default::default(),
             known: Mutex::new(Table::new(octets / 4 * 3)),
             lame: Mutex::new(Table::new(octets / 4)),
         }
@@ -227,23 +255,40 @@ impl Servers {
         });
     }
 
+    /// Count what had to be ignored in a reply; `no_question`: it lacks the question.
+    pub fn odd(&self, oddities: Oddities, no_question: bool) {
+        let Oddities { trailing_octets, extra_opt, malformed_records } = oddities;
+        let odd = [trailing_octets > 0, extra_opt > 0, malformed_records > 0, no_question];
+        for (count, _) in self.odd.iter().zip(odd).filter(|(_, odd)| *odd) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The replies so far in which something had to be ignored.
+    pub fn odd_replies(&self) -> OddReplies {
+        let [trailing_octets, extra_opt, malformed_record, no_question] =
+            [0, 1, 2, 3].map(|at: usize| self.odd[at].load(Ordering::Relaxed));
+        OddReplies { trailing_octets, extra_opt, malformed_record, no_question }
+    }
+
     /// *address* does not serve *zone*.
-    pub fn lame(&self, address: SocketAddr, zone: NameRef<'_>, now: Micros) {
+    pub fn lame(&self, address: SocketAddr, zone: NameRef<'_>, how: Lameness, now: Micros) {
         let (hash, zone) = (self.hash(address), zone.hash64_with(self.seed));
-        let note = Lame { address, zone, until: now + LAME };
+        let note = Lame { address, zone, how, until: now + LAME };
         lock(&self.lame)
             .put(hash ^ zone as u32, note, now, |lame| lame.address == address && lame.zone == zone);
     }
 
-    /// Whether *address* was found not to serve *zone*.
-    pub fn is_lame(&self, address: SocketAddr, zone: NameRef<'_>, now: Micros) -> bool {
+    /// In which way *address* was found not to serve *zone*, if so.
+    pub fn lameness(&self, address: SocketAddr, zone: NameRef<'_>, now: Micros) -> Option<Lameness> {
         let mut lame = lock(&self.lame);
         if lame.len() == 0 {
-            return false;
+            return None;
         }
         let (hash, zone) = (self.hash(address), zone.hash64_with(self.seed));
         lame.find(hash ^ zone as u32, |lame| lame.address == address && lame.zone == zone)
-            .is_some_and(|lame| now < lame.until)
+            .filter(|lame| now < lame.until)
+            .map(|lame| lame.how)
     }
 
     /// Forget everything.

@@ -318,12 +318,12 @@ fn servers_are_known_by_their_times() {
     servers.replied(address, 20_000, false, 4 * SECOND);
     assert_eq!(servers.note(address, 4 * SECOND).timeouts, 0);
     let zone = name("example.");
-    servers.lame(address, zone.as_ref(), 0);
+    servers.lame(address, zone.as_ref(), Lameness::NotServed, 0);
     assert!(
-        servers.is_lame(address, zone.as_ref(), SECOND)
-            && !servers.is_lame(address, zone.as_ref(), 301 * SECOND)
+        servers.lameness(address, zone.as_ref(), SECOND) == Some(Lameness::NotServed)
+            && servers.lameness(address, zone.as_ref(), 301 * SECOND).is_none()
     );
-    assert!(!servers.is_lame(address, name("other.").as_ref(), SECOND));
+    assert!(servers.lameness(address, name("other.").as_ref(), SECOND).is_none());
 }
 
 /// What may be done to a cache.

@@ -1,80 +1,100 @@
-//! What a reply means (RFC 1034 §5.3.3 step 4).
+//! What a reply means (RFC 1034 §5.3.3 step 4). A pure function of the message, the question and the zone that was asked.
 //!
 //! ```text
-//!   rcode ─ REFUSED, NOTAUTH ───────────────> lame
-//!         ─ other errors ──────────────────> failed
+//!   rcode ─ REFUSED, NOTAUTH ───────────────────> lame
+//!         ─ YXDOMAIN ── DNAME that overflows ───> too long
+//!         ─ other errors ───────────────────────> failed
 //!         ─ NXDOMAIN ─┐
-//!         ─ NOERROR ──┴ data for the name ──> answer
-//!                       an alias ───────────> alias, or the absence of its target if that is said, too
-//!                       NXDOMAIN, or SOA ───> absence
-//!                       NS below the zone ──> referral
-//!                       NS elsewhere ───────> lame: refers to itself or upward
-//!                       AA ─────────────────> absence that cannot be kept (RFC 2308 §2.2)
-//!                       nothing ────────────> lame
+//!         ─ NOERROR ──┴ data for the name ──────> answer
+//!                       an alias ───────────────> alias
+//!                       NXDOMAIN, or SOA ───────> absence
+//!                       NS below the zone ──────> referral
+//!                       NS of the zone, with AA > absence without SOA
+//!                       NS elsewhere ───────────> lame: refers to itself or upward
+//!                       AA ─────────────────────> absence without SOA
+//!                       nothing ────────────────> lame
 //! ```
+//!
+//! **Aliases.** AA speaks of the first owner only (RFC 1035 §4.1.1). Data at the end of a chain is taken while the chain stays in
+//! the zone that was asked (`scrub.rs`). A denial behind an alias is not: the target may belong to a zone that this server does
+//! not know to be delegated, so the target is asked by itself, and nothing about it is kept. A forwarder's denial is taken,
+//! since a forwarder speaks of all names below its suffix (RFC 2308 §2.1).
+//!
+//! **Without authority.** A reply from a server that recurses for others (RA, no AA) is not the zone's word.
+//! [`Reply::Unauthoritative`] keeps it for the case that no server of the zone gives a better one: some zones have nothing but a
+//! forwarder in front of their servers.
 
 use nw_wire::code::{Rcode, RrType};
 use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
-use nw_wire::rrset::Rrset;
 
 use crate::budget::Budget;
-use crate::scrub::{Chain, Referral, Scrubber, Signed};
+use crate::scrub::{Chain, NoReferral, Referral, Scrubber};
+use crate::signed::Signed;
 use crate::trace::{LameKind, Reason, Unusable};
 
-/// A step towards the answer, whether from the cache or from a server.
+/// A step towards the answer, whether from the cache or from a server. Every RRset has its signatures with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
-    /// The data, behind the aliases that lead to it; signatures among them.
+    /// The data, behind the aliases that lead to it.
     Data {
         /// RRsets in the order in which they are sent.
-        sets: Vec<Rrset>,
-        /// That a wildcard was right to answer.
-        proof: Vec<Rrset>,
+        sets: Vec<Signed>,
+        /// NSEC or NSEC3 that show that a wildcard was right to answer.
+        proof: Vec<Signed>,
     },
     /// Aliases that lead elsewhere.
     Alias {
         /// RRsets in the order in which they are sent.
-        sets: Vec<Rrset>,
-        /// Where to go on.
+        sets: Vec<Signed>,
+        /// The name to go on with.
         target: Name,
-        /// That a wildcard was right to answer.
-        proof: Vec<Rrset>,
+        /// NSEC or NSEC3 that show that a wildcard was right to answer.
+        proof: Vec<Signed>,
     },
-    /// Nothing, for sure.
+    /// The absence of data or of the name.
     Absence {
         /// Aliases that lead to the name without data.
-        sets: Vec<Rrset>,
+        sets: Vec<Signed>,
         /// Whether the name does not exist at all.
         nxdomain: bool,
         /// SOA and proof.
-        authority: Vec<Rrset>,
+        authority: Vec<Signed>,
+    },
+    /// A DNAME that leads to a name of over 255 octets: YXDOMAIN (RFC 6672 §2.2).
+    TooLong {
+        /// Aliases that lead to it, and the DNAME.
+        sets: Vec<Signed>,
     },
 }
 
 /// What a reply means.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     /// The data.
     Answer(Chain),
-    /// An alias that leads out of what the server may speak of, or to where it says nothing.
+    /// An alias that leads out of what the server may speak of, or to where it gives no data.
     Alias(Chain, Name),
-    /// The name, or the name that the aliases lead to, has no such data or does not exist.
+    /// The name, or the name that a forwarder's aliases lead to, has no such data or does not exist.
     Absence(Chain, Absence),
+    /// A DNAME that leads to a name of over 255 octets.
+    TooLong(Chain),
     /// Servers nearer to the name.
     Referral(Referral),
-    /// This is no server of the zone.
+    /// An answer, alias or absence from a server that is not one of the zone: used when nothing better comes.
+    Unauthoritative(Box<Reply>),
+    /// The server is not one of the zone.
     Lame(LameKind),
-    /// The server could not.
+    /// The server reports an error.
     Failed(Rcode),
     /// The reply must not be used.
     Unusable(Unusable),
 }
 
 impl Reply {
-    /// Whether the reply is of no use.
+    /// Whether another server has to be asked.
     pub(crate) fn is_setback(&self) -> bool {
-        matches!(self, Reply::Lame(_) | Reply::Failed(_) | Reply::Unusable(_))
+        matches!(self, Reply::Unauthoritative(_) | Reply::Lame(_) | Reply::Failed(_) | Reply::Unusable(_))
     }
 
     /// The reason that a step about the reply gives.
@@ -87,36 +107,31 @@ impl Reply {
             Reply::Alias(_, target) => Reason::Alias { target: target.clone() },
             Reply::Absence(_, absence) if absence.nxdomain => Reason::NxDomain,
             Reply::Absence(..) => Reason::NoData,
+            Reply::TooLong(_) => Reason::NameTooLong,
             Reply::Referral(referral) => Reason::Referral {
                 child: referral.child.clone(),
                 servers: referral.servers.len() as u32,
                 glued: referral.servers.iter().filter(|server| !server.addresses.is_empty()).count() as u32,
             },
+            Reply::Unauthoritative(_) => Reason::Lame { kind: LameKind::Recursive },
             Reply::Lame(kind) => Reason::Lame { kind: *kind },
             Reply::Failed(rcode) => Reason::ServerFailure { rcode: *rcode },
-            Reply::Unusable(Unusable::NameTooLong) => Reason::NameTooLong,
             Reply::Unusable(unusable) => Reason::Unusable { unusable: *unusable },
         }
     }
 }
 
-impl Chain {
-    /// The sets in the order in which they are sent: aliases, data, each with its signatures behind it.
-    pub(crate) fn into_sets(self) -> Vec<Rrset> {
-        flatten(self.links.into_iter().chain(self.data))
-    }
-}
-
 /// What is denied, and by what.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Absence {
     pub(crate) name: Name,
     pub(crate) nxdomain: bool,
-    pub(crate) soa: Option<Rrset>,
-    pub(crate) proof: Vec<Rrset>,
+    /// With the TTL of the absence.
+    pub(crate) soa: Option<Signed>,
+    pub(crate) proof: Vec<Signed>,
 }
 
-/// What was asked, of whom.
+/// The question and the server that it was put to.
 pub(crate) struct Asked<'a> {
     pub(crate) name: NameRef<'a>,
     pub(crate) rtype: RrType,
@@ -124,38 +139,52 @@ pub(crate) struct Asked<'a> {
     pub(crate) zone: NameRef<'a>,
     /// Whether the server was asked to recurse: then it has no zone and sets no AA.
     pub(crate) recursive: bool,
+    /// Whether a zone below `zone` is known to own a name.
+    pub(crate) delegated: &'a dyn Fn(NameRef<'_>) -> bool,
 }
 
 /// Say what *message* means as the reply to *asked*.
 pub(crate) fn classify(message: &Message<'_>, asked: &Asked<'_>, budget: &Budget) -> Reply {
     let (rcode, flags) = (message.rcode(), message.flags());
     match rcode {
-        Rcode::NOERROR | Rcode::NXDOMAIN => {}
+        Rcode::NOERROR | Rcode::NXDOMAIN | Rcode::YXDOMAIN => {}
         Rcode::REFUSED | Rcode::NOTAUTH if !asked.recursive => return Reply::Lame(LameKind::Refused),
-        // The name that a DNAME leads to is too long; the reply says so and shows the DNAME (RFC 6672 §2.2).
-        Rcode::YXDOMAIN => return Reply::Unusable(Unusable::NameTooLong),
         _ => return Reply::Failed(rcode),
     }
-    let scrubber = Scrubber { message, zone: asked.zone, budget };
+    let scrubber = Scrubber { message, zone: asked.zone, budget, delegated: asked.delegated };
     let chain = match scrubber.chain(asked.name, asked.rtype) {
         Ok(chain) => chain,
         Err(unusable) => return Reply::Unusable(unusable),
     };
-    // A referral may come from one that recurses for others; anything else comes from its cache.
+    let reply = read(&scrubber, asked, chain);
+    // A referral may come from a server that recurses for others; anything else comes from its cache.
     let from_cache = !asked.recursive && flags.ra() && !flags.aa();
-    if from_cache && (!chain.data.is_empty() || chain.end.is_some()) {
-        return Reply::Lame(LameKind::Recursive);
+    match reply {
+        Reply::Answer(_) | Reply::Alias(..) | Reply::Absence(..) | Reply::TooLong(_) if from_cache => {
+            Reply::Unauthoritative(Box::new(reply))
+        }
+        reply => reply,
+    }
+}
+
+/// As [`classify`], apart from who may say it.
+fn read(scrubber: &Scrubber<'_>, asked: &Asked<'_>, chain: Chain) -> Reply {
+    let (rcode, aa) = (scrubber.message.rcode(), scrubber.message.flags().aa());
+    if chain.too_long {
+        return Reply::TooLong(chain);
+    }
+    if rcode == Rcode::YXDOMAIN {
+        // Only a DNAME makes it true (RFC 6672 §2.2).
+        return Reply::Failed(rcode);
     }
     if !chain.data.is_empty() {
         return Reply::Answer(chain);
     }
     let nxdomain = rcode == Rcode::NXDOMAIN;
     if let Some(end) = chain.end.clone() {
-        // What the server says of the chain's end counts while the end is in its zone, and only with the zone's SOA.
         // A chain that comes round has an alias at its end.
         let comes_round = chain.links.iter().any(|link| link.rrset.owner == end);
-        let in_zone = end.as_ref().is_at_or_below(asked.zone);
-        let denied = (in_zone && !comes_round).then(|| scrubber.absence(end.as_ref())).flatten();
+        let denied = (asked.recursive && !comes_round).then(|| scrubber.absence(end.as_ref())).flatten();
         return match denied {
             Some((soa, proof)) => {
                 Reply::Absence(chain, Absence { name: end, nxdomain, soa: Some(soa), proof })
@@ -166,32 +195,28 @@ pub(crate) fn classify(message: &Message<'_>, asked: &Asked<'_>, budget: &Budget
     let name = asked.name.to_name();
     let absence = scrubber.absence(asked.name);
     if nxdomain || absence.is_some() {
-        if from_cache {
-            return Reply::Lame(LameKind::Recursive);
-        }
-        if absence.is_none() && !flags.aa() && !asked.recursive {
+        if absence.is_none() && !aa && !asked.recursive {
             return Reply::Lame(LameKind::Empty);
         }
         let (soa, proof) = absence.map_or((None, Vec::new()), |(soa, proof)| (Some(soa), proof));
         return Reply::Absence(chain, Absence { name, nxdomain, soa, proof });
     }
+    let no_data = |name| Absence { name, nxdomain: false, soa: None, proof: Vec::new() };
     match scrubber.referral(asked.name) {
-        // The parent has what there is to know about DS; sending us to the child for it is an error (RFC 4035 §3.1.4).
+        // The parent has what there is to know about DS; a referral to the child for it is an error (RFC 4035 §3.1.4).
         Some(Ok(referral)) if asked.rtype == RrType::DS && referral.child == asked.name => {
-            Reply::Absence(chain, Absence { name, nxdomain: false, soa: None, proof: Vec::new() })
+            let proof = crate::signed::pair(referral.evidence.denial);
+            Reply::Absence(chain, Absence { proof, ..no_data(name) })
         }
         Some(Ok(_)) if asked.recursive => Reply::Lame(LameKind::Empty),
         Some(Ok(referral)) => Reply::Referral(referral),
-        Some(Err(_)) | None if flags.aa() || asked.recursive => {
-            Reply::Absence(chain, Absence { name, nxdomain: false, soa: None, proof: Vec::new() })
-        }
-        Some(Err(true)) => Reply::Lame(LameKind::SelfReferral),
-        Some(Err(false)) => Reply::Lame(LameKind::UpwardReferral),
+        // A forwarder that refers to others has not recursed.
+        Some(Err(_)) if asked.recursive => Reply::Lame(LameKind::UpwardReferral),
+        // AA or not: a server that names the servers of a zone above as its authority does not serve this one.
+        Some(Err(NoReferral::Upward)) => Reply::Lame(LameKind::UpwardReferral),
+        Some(Err(_)) | None if aa || asked.recursive => Reply::Absence(chain, no_data(name)),
+        Some(Err(NoReferral::Itself)) => Reply::Lame(LameKind::SelfReferral),
+        Some(Err(NoReferral::Aside)) => Reply::Lame(LameKind::UpwardReferral),
         None => Reply::Lame(LameKind::Empty),
     }
-}
-
-/// The sets, each with its signatures behind it.
-pub(crate) fn flatten(signed: impl IntoIterator<Item = Signed>) -> Vec<Rrset> {
-    signed.into_iter().flat_map(|one| std::iter::once(one.rrset).chain(one.signatures)).collect()
 }

@@ -7,18 +7,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nw_cache::{Delegation, Found, Lookup, Rank};
+use nw_cache::{Delegation, DelegationEvidence, DelegationSource, Found, Lookup, Rank, Trust};
 use nw_wire::code::RrType;
 use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
 
 use crate::budget::{Limit, Meter};
-use crate::classify::{Finding, Reply, flatten};
+use crate::classify::{Finding, Reply};
 use crate::config::{Forward, ForwardMode};
 use crate::flight::Boarding;
 use crate::join::until;
-use crate::scrub::{Scrubber, Signed, substitute, synthesise, target_of};
+use crate::scrub::Scrubber;
 use crate::select::ServerList;
+use crate::signed::{Signed, pair, substitute, synthesise, target_of};
 use crate::special;
 use crate::task::{Core, Failure, Primed, Task};
 use crate::trace::{Action, Basis, CacheState, Draft, Layer, Reason, Trace, Unusable};
@@ -60,17 +61,19 @@ impl<W: World> Task<'_, W> {
             Lookup::Hit { found, age_s, left_s } => {
                 let draft = |reason| step(Layer::Cache, reason).cache(CacheState::Hit, age_s, left_s);
                 let (reason, finding) = match found {
-                    Found::Rrset(sets) => (Reason::CachedAnswer, Finding::Data { sets, proof: Vec::new() }),
+                    Found::Rrset(sets) => {
+                        (Reason::CachedAnswer, Finding::Data { sets: pair(sets), proof: Vec::new() })
+                    }
                     // The alias is what there is at the name (RFC 1034 §3.6.2).
                     Found::Alias(sets) if rtype == RrType::ANY => {
-                        (Reason::CachedAnswer, Finding::Data { sets, proof: Vec::new() })
+                        (Reason::CachedAnswer, Finding::Data { sets: pair(sets), proof: Vec::new() })
                     }
                     Found::Alias(sets) => {
                         let target = sets.first().and_then(target_of);
                         let target = target.expect("an alias is kept with its target").to_name();
                         (
                             Reason::CachedAlias { target: target.clone() },
-                            Finding::Alias { sets, target, proof: Vec::new() },
+                            Finding::Alias { sets: pair(sets), target, proof: Vec::new() },
                         )
                     }
                     Found::NoData(authority) => (Reason::CachedNoData, absence(false, authority)),
@@ -132,12 +135,17 @@ impl<W: World> Task<'_, W> {
                 if let Lookup::Hit { found: Found::Rrset(sets), age_s, left_s } =
                     core.cache.get(at, RrType::DNAME, now)
                     && let Some(dname) = sets.first()
-                    && let Some(target) = substitute(name.as_ref(), dname).map_err(Failure::from)?
+                    && let Some(target) = substitute(name.as_ref(), dname).transpose()
                 {
+                    let Ok(target) = target else {
+                        let found =
+                            (Reason::NameTooLong, Finding::TooLong { sets: pair(sets) }, age_s, left_s);
+                        return Ok((Some(found), None));
+                    };
                     let link = synthesise(name.as_ref(), dname, target.as_ref());
                     let target = target.to_name();
                     let reason = Reason::CachedAlias { target: target.clone() };
-                    let sets = sets.into_iter().chain(flatten(vec![link])).collect();
+                    let sets = pair(sets).into_iter().chain([link]).collect();
                     return Ok((
                         Some((reason, Finding::Alias { sets, target, proof: Vec::new() }, age_s, left_s)),
                         None,
@@ -202,7 +210,7 @@ impl<W: World> Task<'_, W> {
 }
 
 fn absence(nxdomain: bool, authority: Vec<nw_wire::rrset::Rrset>) -> Finding {
-    Finding::Absence { sets: Vec::new(), nxdomain, authority }
+    Finding::Absence { sets: Vec::new(), nxdomain, authority: pair(authority) }
 }
 
 impl<W: World> Core<W> {
@@ -226,8 +234,8 @@ impl<W: World> Core<W> {
             let Signed { rrset: ns, signatures, .. } = &chain.data[0];
             trace.step(now, step(Reason::Answer { records: ns.rdatas.len() as u32 }));
             let names = ns.rdatas.iter().filter_map(|rdata| Name::from_wire(rdata).ok()).collect();
-            let message = Message::parse(&replied.bytes).expect("it was parsed when it arrived");
-            let scrubber = Scrubber { message: &message, zone: NameRef::ROOT, budget };
+            let message = Message::parse_reply(&replied.bytes).expect("it was parsed when it arrived");
+            let scrubber = Scrubber { message: &message, zone: NameRef::ROOT, budget, delegated: &|_| false };
             let (mut servers, life) = scrubber.servers(names);
             for server in servers.iter_mut().filter(|server| server.addresses.is_empty()) {
                 if let Some((_, addresses)) = core.config.hints.iter().find(|(name, _)| *name == server.name)
@@ -237,7 +245,14 @@ impl<W: World> Core<W> {
             }
             core.cache.put_rrset(ns, signatures.as_ref(), Rank::Authoritative, now);
             let expires = now + ns.ttl.min(life) as Micros * SECOND;
-            let root = Arc::new(Delegation { zone: Name::root(), servers, stored: now, expires });
+            let root = Arc::new(Delegation {
+                zone: Name::root(),
+                servers,
+                source: DelegationSource::Priming,
+                trust: Trust::Unknown { evidence: DelegationEvidence::default() },
+                stored: now,
+                expires,
+            });
             core.cache.put_cut(Arc::clone(&root), now);
             return (Some(root), trace.steps().into(), began);
         }

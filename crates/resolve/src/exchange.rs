@@ -105,7 +105,7 @@ impl<W: World> Task<'_, W> {
                 }
             };
             self.meter.received(bytes.len(), budget);
-            let parsed = Message::parse(&bytes);
+            let parsed = Message::parse_reply(&bytes);
             let truncated = parsed.as_ref().is_ok_and(|message| message.flags().tc());
             if via == Transport::Udp && (truncated || parsed.is_err()) {
                 // Nonsense may be a forger's; a connection is harder to forge.
@@ -127,7 +127,12 @@ impl<W: World> Task<'_, W> {
                 servers.replied(server, now - began, message.opt().is_some(), now);
             }
             let rcode = message.rcode();
-            let complains = matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS);
+            // An error without the question comes from a server that could not read the query. If it reports SERVFAIL or
+            // REFUSED, EDNS may be what it could not read.
+            let unread = message.question().is_none();
+            let complains = matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS)
+                || unread && matches!(rcode, Rcode::SERVFAIL | Rcode::REFUSED);
+            servers.odd(message.oddities(), unread);
             // Without OPT it comes from one that does not know EDNS, whatever stood at this address before (RFC 6891 §7).
             if edns && complains && (note.edns != EdnsSupport::Yes || message.opt().is_none()) {
                 step(list, via, Reason::EdnsRefused, Basis::Told);
@@ -137,7 +142,9 @@ impl<W: World> Task<'_, W> {
             if edns_refused && !complains {
                 servers.without_edns(server, now);
             }
-            let asked = Asked { name, rtype, zone: list.zone.as_ref(), recursive: list.recursive };
+            let zone = list.zone.as_ref();
+            let delegated = |name: NameRef<'_>| !list.recursive && core.has_cut_between(zone, name, now);
+            let asked = Asked { name, rtype, zone, recursive: list.recursive, delegated: &delegated };
             let reply = classify(&message, &asked, budget);
             if !reply.is_setback() {
                 self.meter.helped(list.zone.as_ref());
@@ -187,6 +194,12 @@ impl<W: World> Task<'_, W> {
 }
 
 impl<W: World> Core<W> {
+    /// Whether the cache knows a zone cut below *zone* and at or above *name*.
+    fn has_cut_between(&self, zone: NameRef<'_>, name: NameRef<'_>, now: Micros) -> bool {
+        let above = std::iter::successors(Some(name), |name| name.parent());
+        above.take_while(|at| at.is_below(zone)).any(|at| self.cache.cut(at, now).is_some())
+    }
+
     /// Send *sent*, unless the same is under way already: then wait for its reply. An attacker who provokes many
     /// identical questions gets one id and port to guess, not many (RFC 5452 §5).
     async fn send(&self, sent: Sent, deadline: Micros) -> Result<Rc<[u8]>, ExchangeError> {

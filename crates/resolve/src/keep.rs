@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use nw_cache::{Chain as WholeAnswer, Delegation, Found, HitQuestion, Lookup, Rank};
+use nw_cache::{Chain as WholeAnswer, Delegation, DelegationSource, Found, HitQuestion, Lookup, Rank, Trust};
 use nw_wire::code::{Rcode, RrType};
 use nw_wire::header::Flags;
 use nw_wire::message::{Message, Section};
 use nw_wire::name::NameRef;
+use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
 
-use crate::classify::Absence;
+use crate::classify::{Absence, Finding, Reply};
 use crate::resolution::{ClientQuestion, Resolution};
-use crate::scrub::{Chain, Referral, Signed};
+use crate::scrub::{Chain, Referral};
 use crate::select::ServerList;
+use crate::signed::{Signed, flatten};
 use crate::task::{Core, Task};
 use crate::world::{Micros, SECOND, World};
 
@@ -20,9 +22,40 @@ use crate::world::{Micros, SECOND, World};
 const LONGEST_WHOLE: usize = 4096;
 
 impl<W: World> Task<'_, W> {
+    /// Keep what *reply*, a final one about *rtype*, says, and return it.
+    pub(crate) fn learn(&self, reply: Reply, rtype: RrType, rank: Rank, now: Micros) -> Finding {
+        match reply {
+            Reply::Answer(mut chain) => {
+                self.keep_chain(&chain, rank, now);
+                let proof = std::mem::take(&mut chain.proof);
+                Finding::Data { sets: chain.into_sets(), proof }
+            }
+            Reply::Alias(mut chain, target) => {
+                self.keep_chain(&chain, rank, now);
+                let proof = std::mem::take(&mut chain.proof);
+                Finding::Alias { sets: chain.into_sets(), target, proof }
+            }
+            Reply::Absence(chain, absence) => {
+                self.keep_chain(&chain, rank, now);
+                self.keep_absence(&absence, rtype, now);
+                let Absence { nxdomain, soa, proof, .. } = absence;
+                let authority = soa.into_iter().chain(proof).collect();
+                Finding::Absence { sets: chain.into_sets(), nxdomain, authority }
+            }
+            Reply::TooLong(chain) => {
+                self.keep_chain(&chain, rank, now);
+                Finding::TooLong { sets: chain.into_sets() }
+            }
+            Reply::Unauthoritative(reply) => self.learn(*reply, rtype, rank, now),
+            Reply::Referral(_) | Reply::Lame(_) | Reply::Failed(_) | Reply::Unusable(_) => {
+                unreachable!("the caller asks on after these")
+            }
+        }
+    }
+
     /// Keep the aliases and the data of an answer. What was synthesised is made again when it is needed; what a
     /// wildcard made is kept with its proof, as a whole answer, or else the proof would be lost.
-    pub(crate) fn keep_chain(&self, chain: &Chain, rank: Rank, now: Micros) {
+    fn keep_chain(&self, chain: &Chain, rank: Rank, now: Micros) {
         let proved = |signed: &&Signed| !chain.proof.is_empty() && signed.is_expansion();
         let kept = chain.links.iter().chain(&chain.data).filter(|signed| !signed.synthesised);
         for signed in kept.filter(|signed| !proved(signed)) {
@@ -30,19 +63,27 @@ impl<W: World> Task<'_, W> {
         }
     }
 
-    /// Keep an absence, if it came with an SOA to say for how long (RFC 2308 §5).
+    /// Keep an absence for as long as its SOA says (RFC 2308 §5).
     pub(crate) fn keep_absence(&self, absence: &Absence, rtype: RrType, now: Micros) {
+        let rtype = (!absence.nxdomain).then_some(rtype);
         if let Some(soa) = &absence.soa {
-            let rtype = (!absence.nxdomain).then_some(rtype);
-            self.core.cache.put_absence(absence.name.as_ref(), rtype, soa, &absence.proof, now);
+            let proof: Vec<Rrset> =
+                soa.signatures.iter().cloned().chain(flatten(absence.proof.iter().cloned())).collect();
+            self.core.cache.put_absence(absence.name.as_ref(), rtype, &soa.rrset, &proof, now);
         }
     }
 
     /// Keep a delegation for as long as it and the ones above it last.
     pub(crate) fn keep_cut(&self, referral: Referral, from: &ServerList, now: Micros) -> Arc<Delegation> {
         let expires = (now + referral.ttl as Micros * SECOND).min(from.expires);
-        let cut = Delegation { zone: referral.child, servers: referral.servers, stored: now, expires };
-        let cut = Arc::new(cut);
+        let cut = Arc::new(Delegation {
+            zone: referral.child,
+            servers: referral.servers,
+            source: DelegationSource::Ns,
+            trust: Trust::Unknown { evidence: referral.evidence },
+            stored: now,
+            expires,
+        });
         if expires > now {
             self.core.cache.put_cut(Arc::clone(&cut), now);
         }

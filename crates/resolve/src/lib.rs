@@ -34,6 +34,7 @@ mod resolve;
 mod resolver;
 mod scrub;
 mod select;
+mod signed;
 mod special;
 pub mod steps;
 mod task;

@@ -43,8 +43,8 @@ pub enum Unusable {
     TooManyRecords,
     /// A CNAME does not follow from the DNAME above it.
     WrongSynthesis,
-    /// The DNAME leads to a name of over 255 octets (RFC 6672 §2.2).
-    NameTooLong,
+    /// A record of an RRset that the answer needs is malformed.
+    MalformedRecord,
     /// It does not hold what was asked for.
     Unasked,
 }
@@ -55,7 +55,7 @@ impl Unusable {
         match self {
             Unusable::TooManyRecords => "too-many-records",
             Unusable::WrongSynthesis => "wrong-synthesis",
-            Unusable::NameTooLong => "name-too-long",
+            Unusable::MalformedRecord => "malformed-record",
             Unusable::Unasked => "unasked",
         }
     }
@@ -66,7 +66,7 @@ impl fmt::Display for Unusable {
         f.write_str(match self {
             Unusable::TooManyRecords => "an RRset of the reply has more records than max_records_per_rrset",
             Unusable::WrongSynthesis => "a CNAME of the reply does not follow from the DNAME above it",
-            Unusable::NameTooLong => "the alias leads to a name that is too long",
+            Unusable::MalformedRecord => "an RRset that the answer needs has a malformed record",
             Unusable::Unasked => "the reply does not hold what was asked for",
         })
     }

@@ -17,10 +17,9 @@
 //!
 //! *Limitations*: answers are not validated (see `validate.rs`); nothing is fetched ahead of its expiry.
 
-use nw_cache::KeptFailure;
+use nw_cache::{KeptFailure, Lameness, Rank};
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::name::{Name, NameRef};
-use nw_wire::rrset::Rrset;
 
 use crate::budget::Limit;
 use crate::classify::{Finding, Reply};
@@ -29,8 +28,9 @@ use crate::exchange::Replied;
 use crate::join::Boxed;
 use crate::minimise::Minimiser;
 use crate::select::ServerList;
+use crate::signed::{Signed, flatten};
 use crate::task::{Answer, Cause, Failure, Frame, Task};
-use crate::trace::{Reason, Trace, Unusable};
+use crate::trace::{Reason, Trace};
 use crate::world::{Micros, World};
 
 impl<W: World> Task<'_, W> {
@@ -92,19 +92,27 @@ impl<W: World> Task<'_, W> {
                     answer.rcode = if nxdomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
                     (sets, authority, None)
                 }
+                Finding::TooLong { sets } => {
+                    answer.rcode = Rcode::YXDOMAIN;
+                    (sets, Vec::new(), None)
+                }
             };
             // Links count wherever they come from, so that the result does not depend on what the cache holds.
             if rtype != RrType::CNAME {
-                links += sets.iter().filter(|set| set.rtype == RrType::CNAME).count() as u32;
+                links += sets.iter().filter(|set| set.rrset.rtype == RrType::CNAME).count() as u32;
             }
-            answer.sets.extend(sets);
+            for set in sets {
+                if !repeats(&answer.sets, &set) {
+                    answer.sets.push(set);
+                }
+            }
             answer.authority.extend(authority);
             if let Some(names) = next.as_ref().and_then(|next| alias_loop(&answer.sets, next)) {
-                return Err(Failure { chain: answer.sets, ..Failure::because(Reason::AliasLoop { names }) });
+                return Err(Failure { chain: flatten(answer.sets), ..Failure::because(Reason::AliasLoop { names }) });
             }
             if links > self.core.config.budget.max_aliases {
                 let failure = Failure { cause: Cause::Servers, ..Failure::limit(Limit::Aliases) };
-                return Err(Failure { chain: answer.sets, ..failure });
+                return Err(Failure { chain: flatten(answer.sets), ..failure });
             }
             let Some(next) = next else { return Ok(answer) };
             if frame.depth == 0 {
@@ -131,10 +139,17 @@ impl<W: World> Task<'_, W> {
         let mut minimiser = Minimiser::new(if minimise { budget.max_minimise } else { 0 });
         loop {
             let (qname, qtype, shortened) = self.next_question(&mut minimiser, &servers, sname, rtype);
-            let at = self.select(&mut servers, frame, trace).await?;
-            let asked = self.ask(&mut servers, at, qname.as_ref(), qtype, trace).await?;
-            let Some(Replied { reply, via, rank, .. }) = asked else { continue };
+            let asked = self.ask_next(&mut servers, qname.as_ref(), qtype, frame, trace).await;
             let now = core.world.now();
+            let (at, Replied { reply, via, rank, .. }) = match asked {
+                Ok(Some(asked)) => asked,
+                Ok(None) => continue,
+                Err(failure) => {
+                    // No server of the zone is left. A reply without authority is better than no answer.
+                    let Some(reply) = servers.take_last_resort() else { return Err(failure) };
+                    return Ok(self.learn(reply, rtype, Rank::NonAuthoritative, now));
+                }
+            };
             let whole = !shortened || matches!(reply, Reply::Referral(_));
             let reason = if whole || reply.is_setback() { reply.reason() } else { Reason::Minimised };
             trace.step(now, servers.asked(at, via, qname.clone(), qtype, reason));
@@ -161,31 +176,16 @@ impl<W: World> Task<'_, W> {
                     let cut = self.keep_cut(referral, &servers, now);
                     servers = ServerList::delegated(&cut, core, now);
                 }
-                Reply::Answer(mut chain) => {
-                    self.meter.not_in_vain(servers.zone.as_ref(), denied);
-                    self.keep_chain(&chain, rank, now);
-                    let proof = std::mem::take(&mut chain.proof);
-                    return Ok(Finding::Data { sets: chain.into_sets(), proof });
+                Reply::Unauthoritative(reply) => {
+                    let (server, zone) = (servers.address(at), servers.zone.as_ref());
+                    core.cache.servers().lame(server, zone, Lameness::Unauthoritative, now);
+                    servers.set_back(at, Ede::NO_REACHABLE_AUTHORITY, "answers without authority");
+                    servers.spend(at);
+                    servers.keep_last_resort(*reply);
                 }
-                Reply::Alias(mut chain, target) => {
-                    self.meter.not_in_vain(servers.zone.as_ref(), denied);
-                    self.keep_chain(&chain, rank, now);
-                    let proof = std::mem::take(&mut chain.proof);
-                    return Ok(Finding::Alias { sets: chain.into_sets(), target, proof });
-                }
-                Reply::Absence(chain, absence) => {
-                    self.keep_chain(&chain, rank, now);
-                    self.keep_absence(&absence, rtype, now);
-                    let authority = absence.soa.into_iter().chain(absence.proof).collect();
-                    return Ok(Finding::Absence {
-                        sets: chain.into_sets(),
-                        nxdomain: absence.nxdomain,
-                        authority,
-                    });
-                }
-                Reply::Unusable(unusable @ Unusable::NameTooLong) => return Err(unusable.into()),
                 Reply::Lame(_) => {
-                    core.cache.servers().lame(servers.address(at), servers.zone.as_ref(), now);
+                    let (server, zone) = (servers.address(at), servers.zone.as_ref());
+                    core.cache.servers().lame(server, zone, Lameness::NotServed, now);
                     servers.set_back(at, Ede::NO_REACHABLE_AUTHORITY, "lame");
                     servers.spend(at);
                 }
@@ -197,8 +197,28 @@ impl<W: World> Task<'_, W> {
                     servers.set_back(at, Ede::INVALID_DATA, &unusable.to_string());
                     servers.spend(at);
                 }
+                Reply::Answer(_) | Reply::Alias(..) | Reply::Absence(..) | Reply::TooLong(_) => {
+                    if !matches!(reply, Reply::Absence(..)) {
+                        self.meter.not_in_vain(servers.zone.as_ref(), denied);
+                    }
+                    return Ok(self.learn(reply, rtype, rank, now));
+                }
             }
         }
+    }
+
+    /// Ask the next of *servers*; None when it gave no reply worth reading.
+    async fn ask_next(
+        &self,
+        servers: &mut ServerList,
+        qname: NameRef<'_>,
+        qtype: RrType,
+        frame: &Frame<'_>,
+        trace: &Trace,
+    ) -> Result<Option<(usize, Replied)>, Failure> {
+        let at = self.select(servers, frame, trace).await?;
+        let replied = self.ask(servers, at, qname, qtype, trace).await?;
+        Ok(replied.map(|replied| (at, replied)))
     }
 
     /// Draw the lesson from *reply* to a question shortened to *shortened*, which was only about zone cuts: show more.
@@ -243,8 +263,16 @@ impl<W: World> Task<'_, W> {
 
 /// The names of the loop that the aliases of *sets* make when they lead on to *next*: `a -> b -> a`. None when *next* is a
 /// new name.
-fn alias_loop(sets: &[Rrset], next: &Name) -> Option<Vec<Name>> {
-    let links = || sets.iter().filter(|set| set.rtype == RrType::CNAME).map(|set| &set.owner);
-    let begins = links().position(|owner| owner == next)?;
-    Some(links().skip(begins).chain([next]).cloned().collect())
+fn alias_loop(sets: &[Signed], next: &Name) -> Option<Vec<Name>> {
+    let aliases = sets.iter().map(|set| &set.rrset).filter(|set| set.rtype == RrType::CNAME);
+    let owners: Vec<&Name> = aliases.map(|set| &set.owner).collect();
+    let begins = owners.iter().position(|owner| *owner == next)?;
+    Some(owners[begins..].iter().copied().chain([next]).cloned().collect())
+}
+
+/// Whether *sets* has the DNAME *set*, which applies again: an RRset stands once in a section (RFC 2181 §5.5).
+fn repeats(sets: &[Signed], set: &Signed) -> bool {
+    let (rtype, owner) = (set.rrset.rtype, &set.rrset.owner);
+    rtype == RrType::DNAME
+        && sets.iter().any(|other| other.rrset.rtype == rtype && other.rrset.owner == *owner)
 }

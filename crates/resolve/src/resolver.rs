@@ -13,6 +13,7 @@ use crate::config::ResolverConfig;
 use crate::flight::Boarding;
 use crate::join::until;
 use crate::resolution::{ClientQuestion, Resolution};
+use crate::signed::flatten;
 use crate::task::{Answer, Core, Failure, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace, Validation};
 use crate::validate;
@@ -147,7 +148,7 @@ impl<W: World> Core<W> {
             Ok(Answer { rcode, sets, authority }) => {
                 let validation = validate::judge(&sets, &authority);
                 trace.step(now, finish(Reason::Resolved { rcode }).validation(validation));
-                (rcode, sets, authority, Vec::new(), validation)
+                (rcode, flatten(sets), flatten(authority), Vec::new(), validation)
             }
             Err(Failure { reason, rcode, ede, chain, .. }) => {
                 let draft = finish(reason);

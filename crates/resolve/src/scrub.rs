@@ -1,71 +1,87 @@
-//! What a server may tell us, and nothing else: the bailiwick rule (RFC 2181 §5.4.1, RFC 5452 §6).
+//! What a server may say: the bailiwick rule (RFC 2181 §5.4.1, RFC 5452 §6).
 //!
-//! A server that was asked as a server of *zone* is believed only about names at or below *zone*, only about the name
-//! asked for and those that its aliases lead to, and only where each kind of record belongs:
+//! A server that was asked as a server of *zone* is believed about names at or below *zone* only, about the name asked for and
+//! those that its aliases lead to only, and only where each kind of record belongs:
 //!
-//! | section | taken | for what |
+//! | section | taken | for |
 //! |---|---|---|
-//! | answer | the alias chain from the name asked, as long as it stays in the zone, and the data at its end | answers |
-//! | authority | NS of a zone below *zone* and at or above the name | going down |
-//! | authority | SOA at or above the name and in the zone, with its NSEC, NSEC3 and RRSIG | absence |
-//! | additional | addresses of the name servers just named, if their names are in *zone* | reaching them |
+//! | answer | the alias chain from the name asked, while it stays in the zone, and the data at its end | answers |
+//! | authority | NS of a zone below *zone* and at or above the name, with DS, NSEC and NSEC3 | delegations |
+//! | authority | SOA at or above the name and in the zone, with NSEC and NSEC3 | absence |
+//! | additional | addresses of the name servers just named, if their names are in *zone* | delegations |
 //!
-//! All else is dropped unread: it can poison nothing because it is never looked at. A chain that leaves the zone is
-//! followed by asking the servers of where it leads.
+//! Each RRset keeps its signatures. Nothing else is read. A chain that leaves the zone, or enters a zone below it that is known
+//! to be delegated, ends there: the resolver asks the servers of the zone that owns the next name. What is known about the
+//! end of a chain inside the zone is taken as data, never as absence: see `classify.rs`.
+//!
+//! Work is linear in the size of the reply, apart from one sort: the answer section is indexed once by owner and type.
 
 use std::net::IpAddr;
 
-use nw_wire::code::{Class, Rcode, RrType};
-use nw_wire::message::{Message, Record};
+use nw_cache::{DelegationEvidence, NameServer};
+use nw_wire::code::{Class, RrType};
+use nw_wire::message::{Message, Record, Section};
 use nw_wire::name::{Name, NameBuf, NameRef};
-use nw_wire::rrset::Rrset;
+use nw_wire::rrset::{RdataSet, Rrset};
 
 use crate::budget::Budget;
+use crate::signed::{Signed, TooLong, covered, flatten, substitute, synthesise, target_of};
 use crate::task::Failure;
 use crate::trace::{Reason, Unusable};
-use nw_cache::NameServer;
 
-/// An RRset and what signs it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Signed {
-    pub(crate) rrset: Rrset,
-    pub(crate) signatures: Option<Rrset>,
-    /// Made by us from a DNAME: sent to clients, not kept (RFC 6672 §3.4).
-    pub(crate) synthesised: bool,
-}
-
-impl Signed {
-    /// Whether a wildcard made it: a signature counts fewer labels than the owner has (RFC 4035 §5.3.4).
-    pub(crate) fn is_expansion(&self) -> bool {
-        let labels = self.rrset.owner.as_ref().labels().filter(|label| *label != b"*").count();
-        let counted = |rdata: &[u8]| rdata.get(3).is_some_and(|&counted| usize::from(counted) < labels);
-        self.signatures.as_ref().is_some_and(|signatures| signatures.rdatas.iter().any(counted))
-    }
-}
+/// Records of the authority section that are read for a proof; a denial needs 8 at most (RFC 5155 §7.2).
+const MAX_PROOF_RECORDS: usize = 64;
+/// Addresses read from the additional section.
+const MAX_GLUE: usize = 256;
 
 impl From<Unusable> for Failure {
     fn from(unusable: Unusable) -> Failure {
-        match unusable {
-            // RFC 6672 §2.2: the response code is YXDOMAIN.
-            Unusable::NameTooLong => {
-                Failure { rcode: Rcode::YXDOMAIN, ..Failure::because(Reason::NameTooLong) }
-            }
-            _ => Failure::because(Reason::Unusable { unusable }),
-        }
+        Failure::because(Reason::Unusable { unusable })
     }
 }
 
 /// The answer section of a reply, as far as the server may speak.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Chain {
     /// The aliases in their order.
     pub(crate) links: Vec<Signed>,
-    /// The data at the end; more than one set for ANY.
+    /// The data at the end; more than one RRset for ANY.
     pub(crate) data: Vec<Signed>,
     /// Where the chain ends; None when there is no alias.
     pub(crate) end: Option<Name>,
-    /// That a wildcard was right to answer: NSEC or NSEC3 with their signatures (RFC 4035 §3.1.3.3).
-    pub(crate) proof: Vec<Rrset>,
+    /// The last link is a DNAME that leads to a name of over 255 octets (RFC 6672 §2.2).
+    pub(crate) too_long: bool,
+    /// NSEC or NSEC3 that show that a wildcard was right to answer (RFC 4035 §3.1.3.3).
+    pub(crate) proof: Vec<Signed>,
+}
+
+impl Chain {
+    /// The RRsets in the order in which they are sent: aliases, then data.
+    pub(crate) fn into_sets(self) -> Vec<Signed> {
+        self.links.into_iter().chain(self.data).collect()
+    }
+}
+
+/// A delegation as a server of the parent zone gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Referral {
+    pub(crate) child: Name,
+    pub(crate) servers: Vec<NameServer>,
+    /// What came along about the security of the delegation, not validated (RFC 4035 §3.1.4).
+    pub(crate) evidence: DelegationEvidence,
+    /// Of the delegation and the addresses that came along.
+    pub(crate) ttl: u32,
+}
+
+/// NS records that are no delegation from the zone that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoReferral {
+    /// They are those of the zone itself.
+    Itself,
+    /// They belong to a zone above.
+    Upward,
+    /// They are of a zone that does not lead to the name.
+    Aside,
 }
 
 /// Reads one reply for one zone.
@@ -73,31 +89,86 @@ pub(crate) struct Scrubber<'s> {
     pub(crate) message: &'s Message<'s>,
     pub(crate) zone: NameRef<'s>,
     pub(crate) budget: &'s Budget,
+    /// Whether a zone below `zone` is known to own a name.
+    pub(crate) delegated: &'s dyn Fn(NameRef<'_>) -> bool,
 }
 
-/// The records of a section with a hash of their owners, so that looking for one name does not read all names.
-struct Section<'m> {
-    records: Vec<(u64, Record<'m>)>,
+/// One record of an index.
+struct Indexed<'m> {
+    /// Hash of the owner, type, and for RRSIG the type covered.
+    key: (u64, u16, u16),
+    owner: NameBuf,
+    /// None for a malformed record.
+    record: Option<Record<'m>>,
 }
 
-impl<'m> Section<'m> {
-    fn read(records: impl Iterator<Item = Record<'m>>) -> Section<'m> {
-        let ours = records.filter(|record| record.class == Class::IN);
-        Section { records: ours.map(|record| (record.owner().as_ref().hash64(), record)).collect() }
+/// The records of a section in the order of owner and type, so that each RRset is found without reading the others.
+struct Index<'m> {
+    records: Vec<Indexed<'m>>,
+}
+
+impl<'m> Index<'m> {
+    fn new(message: &Message<'m>, section: Section) -> Index<'m> {
+        let key = |owner: NameRef<'_>, rtype: RrType, covers: RrType| (owner.hash64(), rtype.0, covers.0);
+        let sound = message.records(section).filter(|record| record.class == Class::IN).map(|record| {
+            let owner = record.owner();
+            let covers = covered(record.rdata_raw()).filter(|_| record.rtype == RrType::RRSIG);
+            let key = key(owner.as_ref(), record.rtype, covers.unwrap_or(RrType(0)));
+            Indexed { key, owner, record: Some(record) }
+        });
+        // A bad signature is just not there; any other bad record spoils its RRset.
+        let malformed = message
+            .malformed(section)
+            .filter(|record| record.class == Class::IN && record.rtype != RrType::RRSIG)
+            .map(|record| {
+                let key = key(record.owner.as_ref(), record.rtype, RrType(0));
+                Indexed { key, owner: record.owner, record: None }
+            });
+        let mut records: Vec<Indexed<'m>> = sound.chain(malformed).collect();
+        // Stable: records of one RRset stay in their order.
+        records.sort_by_key(|indexed| indexed.key);
+        Index { records }
     }
 
-    /// The records that *owner* has.
-    fn of<'s>(&'s self, owner: NameRef<'s>) -> impl Iterator<Item = &'s Record<'m>> + 's {
+    /// Whether the section has a record of *rtype*.
+    fn has(&self, rtype: RrType) -> bool {
+        self.records.iter().any(|indexed| indexed.key.1 == rtype.0)
+    }
+
+    /// The records of *owner* with keys between *low* and *high*, both included, but for the hash.
+    fn range<'i>(
+        &'i self,
+        owner: NameRef<'i>,
+        low: (u16, u16),
+        high: (u16, u16),
+    ) -> impl Iterator<Item = &'i Indexed<'m>> + 'i {
         let hash = owner.hash64();
-        let alike = self.records.iter().filter(move |(other, _)| *other == hash);
-        alike.map(|(_, record)| record).filter(move |record| record.owner() == owner)
+        let (low, high) = ((hash, low.0, low.1), (hash, high.0, high.1));
+        let start = self.records.partition_point(|indexed| indexed.key < low);
+        let run = self.records[start..].iter().take_while(move |indexed| indexed.key <= high);
+        run.filter(move |indexed| {
+            work::count(1);
+            indexed.owner == owner
+        })
     }
-}
 
-/// The type that an RRSIG covers (RFC 4034 §3.1.1).
-fn covered(record: &Record<'_>) -> Option<RrType> {
-    let covered = record.rdata_raw().first_chunk().map(|covered| RrType(u16::from_be_bytes(*covered)));
-    covered.filter(|_| record.rtype == RrType::RRSIG)
+    /// The records of *owner* and *rtype*; for RRSIG those that cover any type.
+    fn of<'i>(&'i self, owner: NameRef<'i>, rtype: RrType) -> impl Iterator<Item = &'i Indexed<'m>> + 'i {
+        self.range(owner, (rtype.0, 0), (rtype.0, u16::MAX))
+    }
+
+    /// The signatures of *owner* over *rtype*.
+    fn over<'i>(&'i self, owner: NameRef<'i>, rtype: RrType) -> impl Iterator<Item = &'i Indexed<'m>> + 'i {
+        self.range(owner, (RrType::RRSIG.0, rtype.0), (RrType::RRSIG.0, rtype.0))
+    }
+
+    /// The types that *owner* has, in order.
+    fn types(&self, owner: NameRef<'_>) -> Vec<RrType> {
+        let all = self.range(owner, (0, 0), (u16::MAX, u16::MAX));
+        let mut types: Vec<RrType> = all.map(|indexed| RrType(indexed.key.1)).collect();
+        types.dedup();
+        types
+    }
 }
 
 impl<'s> Scrubber<'s> {
@@ -110,78 +181,82 @@ impl<'s> Scrubber<'s> {
         name.is_at_or_below(self.zone)
     }
 
-    /// The set that *records* make up, with the smallest of their TTLs (RFC 2181 §5.2); None when there are none.
-    fn set<'r>(
+    /// The RRset that *records* make up, with the smallest of their TTLs (RFC 2181 §5.2) and without repeated records
+    /// (RFC 2181 §5); None when there are no records.
+    fn set<'i, 'm: 'i>(
         &self,
         owner: NameRef<'_>,
         rtype: RrType,
-        records: impl Iterator<Item = &'r Record<'r>>,
+        records: impl Iterator<Item = &'i Indexed<'m>>,
     ) -> Result<Option<Rrset>, Unusable> {
         let mut set: Option<Rrset> = None;
         let mut rdata = Vec::new();
-        for (count, record) in records.enumerate() {
+        for (count, indexed) in records.enumerate() {
             if count as u32 >= self.budget.max_records_per_rrset {
                 return Err(Unusable::TooManyRecords);
             }
+            let Some(record) = &indexed.record else { return Err(Unusable::MalformedRecord) };
             let ttl = self.ttl(record.ttl);
             let set = set.get_or_insert_with(|| Rrset::new(owner.to_name(), rtype, Class::IN, ttl));
             set.ttl = set.ttl.min(ttl);
             rdata.clear();
             record.rdata(&mut rdata);
-            if !set.rdatas.contains(&rdata) {
-                set.rdatas.push(&rdata);
-            }
+            set.rdatas.push(&rdata);
+        }
+        if let Some(set) = &mut set {
+            drop_repeated(&mut set.rdatas);
         }
         Ok(set)
     }
 
-    /// The RRset of *owner* and *rtype* in *section*, with its signatures.
+    /// The RRset of *owner* and *rtype* with its signatures.
     fn signed(
         &self,
-        section: &Section<'_>,
+        index: &Index<'_>,
         owner: NameRef<'_>,
         rtype: RrType,
     ) -> Result<Option<Signed>, Unusable> {
-        let own = section.of(owner).filter(|record| record.rtype == rtype);
-        let Some(rrset) = self.set(owner, rtype, own)? else { return Ok(None) };
-        let over = section.of(owner).filter(|record| covered(record) == Some(rtype));
-        let signatures = if rtype == RrType::RRSIG { None } else { self.set(owner, RrType::RRSIG, over)? };
-        Ok(Some(Signed { rrset, signatures, synthesised: false }))
+        let Some(rrset) = self.set(owner, rtype, index.of(owner, rtype))? else { return Ok(None) };
+        let signatures = match rtype {
+            RrType::RRSIG => None,
+            _ => self.set(owner, RrType::RRSIG, index.over(owner, rtype))?,
+        };
+        Ok(Some(Signed { rrset: single(rrset), signatures, synthesised: false }))
     }
 
-    /// Follow the answer section from *name* as far as it stays in the zone, and take along what proves it.
+    /// Follow the answer section from *name* as far as the server may speak, and take along what proves it.
     pub(crate) fn chain(&self, name: NameRef<'_>, rtype: RrType) -> Result<Chain, Unusable> {
         let mut chain = self.follow(name, rtype)?;
         if chain.links.iter().chain(&chain.data).any(Signed::is_expansion) {
-            chain.proof = self.proof(|covered| matches!(covered, RrType::NSEC | RrType::NSEC3));
+            chain.proof = self.denial();
         }
         Ok(chain)
     }
 
-    /// Follow the answer section from *name* as far as it stays in the zone.
     fn follow(&self, name: NameRef<'_>, rtype: RrType) -> Result<Chain, Unusable> {
         let mut chain = Chain::default();
         if self.message.header().counts[1] == 0 {
             return Ok(chain);
         }
-        let section = Section::read(self.message.answer());
+        let index = Index::new(self.message, Section::Answer);
+        work::count(index.records.len());
+        let dnames = index.has(RrType::DNAME);
         let mut at: NameBuf = name.to_buf();
-        while self.in_zone(at.as_ref()) {
+        while self.in_zone(at.as_ref()) && (chain.end.is_none() || !(self.delegated)(at.as_ref())) {
             if rtype == RrType::ANY {
-                for found in self.every(&section, at.as_ref())? {
-                    chain.data.push(found);
-                }
+                chain.data = self.every(&index, at.as_ref())?;
             } else {
-                chain.data.extend(self.signed(&section, at.as_ref(), rtype)?);
+                chain.data.extend(self.signed(&index, at.as_ref(), rtype)?);
             }
             if !chain.data.is_empty() {
                 return Ok(chain);
             }
-            let Some(target) = self.link(&section, at.as_ref(), &mut chain.links)? else { return Ok(chain) };
+            let Some(target) = self.link(&index, at.as_ref(), dnames, &mut chain)? else { return Ok(chain) };
             chain.end = Some(target.to_name());
             // The search counts links and finds loops, wherever the links come from.
-            let comes_round = chain.links.iter().any(|link| link.rrset.owner == target.as_ref());
-            if comes_round || chain.links.len() as u32 > 2 * self.budget.max_aliases {
+            let seen =
+                |link: &Signed| link.rrset.rtype == RrType::CNAME && link.rrset.owner == target.as_ref();
+            if chain.links.iter().any(seen) || chain.links.len() as u32 > 2 * self.budget.max_aliases {
                 return Ok(chain);
             }
             at = target;
@@ -189,67 +264,69 @@ impl<'s> Scrubber<'s> {
         Ok(chain)
     }
 
-    /// Every RRset of *owner* but RRSIG, each with its signatures.
-    fn every(&self, section: &Section<'_>, owner: NameRef<'_>) -> Result<Vec<Signed>, Unusable> {
-        let mut types: Vec<RrType> = section.of(owner).map(|record| record.rtype).collect();
-        types.sort();
-        types.dedup();
-        types.retain(|&rtype| rtype != RrType::RRSIG);
+    /// Every RRset of *owner*, each with its signatures.
+    fn every(&self, index: &Index<'_>, owner: NameRef<'_>) -> Result<Vec<Signed>, Unusable> {
+        let mut types = index.types(owner);
+        types.retain(|rtype| *rtype != RrType::RRSIG && !rtype.is_meta());
         if types.len() as u32 > self.budget.max_records_per_rrset {
             return Err(Unusable::TooManyRecords);
         }
         let mut sets = Vec::with_capacity(types.len());
         for rtype in types {
-            sets.extend(self.signed(section, owner, rtype)?);
+            sets.extend(self.signed(index, owner, rtype)?);
         }
         Ok(sets)
     }
 
-    /// The alias at *at*: its records go to *links*, its target is returned.
+    /// Add the alias at *at* to *chain* and return its target; None when there is none to follow.
     fn link(
         &self,
-        section: &Section<'_>,
+        index: &Index<'_>,
         at: NameRef<'_>,
-        links: &mut Vec<Signed>,
+        dnames: bool,
+        chain: &mut Chain,
     ) -> Result<Option<NameBuf>, Unusable> {
-        let cname = self.signed(section, at, RrType::CNAME)?;
-        if let Some((dname, target)) = self.dname(section, at)? {
-            let told = cname.as_ref().map(|cname| target_of(&cname.rrset));
-            if told.is_some_and(|told| told.is_none_or(|told| told != target)) {
+        let cname = self.signed(index, at, RrType::CNAME)?;
+        if dnames && let Some(dname) = self.dname(index, at)? {
+            let target = match substitute(at, &dname.rrset) {
+                Ok(None) => return Ok(None),
+                Ok(Some(target)) => target,
+                Err(TooLong) => {
+                    chain.too_long = true;
+                    push_once(&mut chain.links, dname);
+                    return Ok(None);
+                }
+            };
+            let given = cname.as_ref().map(|cname| target_of(&cname.rrset));
+            if given.is_some_and(|given| given.is_none_or(|given| given != target)) {
                 return Err(Unusable::WrongSynthesis);
             }
-            links.push(dname.clone());
-            links.push(synthesise(at, &dname.rrset, target.as_ref()));
+            let link = synthesise(at, &dname.rrset, target.as_ref());
+            push_once(&mut chain.links, dname);
+            chain.links.push(link);
             return Ok(Some(target));
         }
         let Some(cname) = cname else { return Ok(None) };
         // A name has one alias (RFC 2181 §10.1); of several the first counts.
         let Some(target) = target_of(&cname.rrset) else { return Ok(None) };
-        links.push(cname);
+        chain.links.push(cname);
         Ok(Some(target))
     }
 
-    /// The DNAME above *at* within the zone, and where it leads *at* (RFC 6672 §2.2).
-    fn dname(&self, section: &Section<'_>, at: NameRef<'_>) -> Result<Option<(Signed, NameBuf)>, Unusable> {
-        if !section.records.iter().any(|(_, record)| record.rtype == RrType::DNAME) {
-            return Ok(None);
-        }
+    /// The DNAME above *at* within the zone (RFC 6672 §2.2).
+    fn dname(&self, index: &Index<'_>, at: NameRef<'_>) -> Result<Option<Signed>, Unusable> {
         let mut above = at.parent();
         while let Some(owner) = above.filter(|&owner| self.in_zone(owner)) {
-            if let Some(dname) = self.signed(section, owner, RrType::DNAME)? {
-                let target = substitute(at, &dname.rrset)?;
-                return Ok(target.map(|target| (dname, target)));
+            if let Some(dname) = self.signed(index, owner, RrType::DNAME)? {
+                return Ok(Some(dname));
             }
             above = owner.parent();
         }
         Ok(None)
     }
 
-    /// The delegation in the authority section on the way to *name*: the zone, its servers, its TTL.
-    ///
-    /// The outer result tells a delegation below the zone (Ok) from one to the zone itself or elsewhere (Err with
-    /// whether it is the zone itself).
-    pub(crate) fn referral(&self, name: NameRef<'_>) -> Option<Result<Referral, bool>> {
+    /// The delegation in the authority section on the way to *name*; None without usable NS records.
+    pub(crate) fn referral(&self, name: NameRef<'_>) -> Option<Result<Referral, NoReferral>> {
         let mut child: Option<Name> = None;
         let mut names: Vec<Name> = Vec::new();
         let mut ttl = u32::MAX;
@@ -260,28 +337,48 @@ impl<'s> Scrubber<'s> {
             }
             let owner = record.owner();
             match &child {
-                // One zone a referral; further ones are none of our business.
+                // One zone a referral; further ones are not asked for.
                 Some(child) if *child != owner.as_ref() => continue,
                 Some(_) => {}
                 None => child = Some(owner.to_name()),
             }
             ttl = ttl.min(self.ttl(record.ttl));
-            rdata.clear();
-            record.rdata(&mut rdata);
-            let server = Name::from_wire(&rdata).expect("the rdata of NS is a name: checked when parsed");
-            // All names are read, so that those with addresses can be preferred, but never more than would fit a
-            // sensible message.
-            if names.len() < 20 * self.budget.max_ns_per_cut as usize && !names.contains(&server) {
-                names.push(server);
+            // All names of a sensible message are read, so that those with addresses can be preferred.
+            if names.len() < 20 * self.budget.max_ns_per_cut as usize {
+                rdata.clear();
+                record.rdata(&mut rdata);
+                let server = Name::from_wire(&rdata).expect("the rdata of NS is a name: checked when parsed");
+                if !names.contains(&server) {
+                    names.push(server);
+                }
             }
         }
         let child = child?;
-        let below = child.as_ref().is_below(self.zone) && name.is_at_or_below(child.as_ref());
-        if !below {
-            return Some(Err(child == self.zone));
+        let is_ours = |malformed: nw_wire::message::MalformedRecord| {
+            malformed.rtype == RrType::NS && malformed.owner == child.as_ref()
+        };
+        if self.message.malformed(Section::Authority).any(is_ours) {
+            return None;
+        }
+        if child == self.zone {
+            return Some(Err(NoReferral::Itself));
+        }
+        if self.zone.is_below(child.as_ref()) {
+            return Some(Err(NoReferral::Upward));
+        }
+        if !child.as_ref().is_below(self.zone) || !name.is_at_or_below(child.as_ref()) {
+            return Some(Err(NoReferral::Aside));
         }
         let (servers, life) = self.servers(names);
-        Some(Ok(Referral { servers, child, ttl: ttl.min(life) }))
+        let evidence = self.evidence(child.as_ref());
+        Some(Ok(Referral { servers, evidence, child, ttl: ttl.min(life) }))
+    }
+
+    /// DS RRset of *child*, or the records that deny it, as the authority section has them.
+    fn evidence(&self, child: NameRef<'_>) -> DelegationEvidence {
+        let ds = self.of_authority(|owner, rtype| rtype == RrType::DS && owner == child);
+        let denial = if ds.is_empty() { self.denial() } else { Vec::new() };
+        DelegationEvidence { ds: flatten(ds), denial: flatten(denial) }
     }
 
     /// Name servers with the addresses that came along: those with addresses first, at most as many as allowed. And the
@@ -289,6 +386,7 @@ impl<'s> Scrubber<'s> {
     pub(crate) fn servers(&self, names: Vec<Name>) -> (Vec<NameServer>, u32) {
         let mut servers: Vec<NameServer> =
             names.into_iter().map(|name| NameServer { name, addresses: Vec::new() }).collect();
+        let malformed: Vec<_> = self.message.malformed(Section::Additional).take(MAX_GLUE).collect();
         let (mut taken, mut life) = (0, u32::MAX);
         for record in self.message.additional() {
             let address = match (record.rtype, record.rdata_raw()) {
@@ -298,7 +396,8 @@ impl<'s> Scrubber<'s> {
             };
             let Some(address) = address.filter(|_| record.class == Class::IN) else { continue };
             let owner = record.owner();
-            if !self.in_zone(owner.as_ref()) {
+            let spoilt = malformed.iter().any(|bad| bad.rtype == record.rtype && bad.owner == owner);
+            if spoilt || !self.in_zone(owner.as_ref()) {
                 continue;
             }
             let Some(server) = servers.iter_mut().find(|server| server.name == owner.as_ref()) else {
@@ -311,7 +410,7 @@ impl<'s> Scrubber<'s> {
                 taken += 1;
                 life = life.min(self.ttl(record.ttl));
             }
-            if taken >= 256 {
+            if taken >= MAX_GLUE {
                 break;
             }
         }
@@ -321,83 +420,122 @@ impl<'s> Scrubber<'s> {
     }
 
     /// The SOA in the authority section that may deny *name*, with the TTL of the absence (RFC 2308 §5), and its proof.
-    pub(crate) fn absence(&self, name: NameRef<'_>) -> Option<(Rrset, Vec<Rrset>)> {
-        let denies = |record: &Record<'_>| {
-            let owner = record.owner();
-            record.rtype == RrType::SOA && self.in_zone(owner.as_ref()) && name.is_at_or_below(owner.as_ref())
+    pub(crate) fn absence(&self, name: NameRef<'_>) -> Option<(Signed, Vec<Signed>)> {
+        let denies = |owner: NameRef<'_>, rtype| {
+            rtype == RrType::SOA && self.in_zone(owner) && name.is_at_or_below(owner)
         };
-        let record = self.of_authority().find(denies)?;
-        let mut rdata = Vec::new();
-        record.rdata(&mut rdata);
-        let minimum = rdata.last_chunk().map_or(0, |minimum| u32::from_be_bytes(*minimum));
-        let ttl = record.ttl.min(minimum).min(self.budget.max_negative_ttl);
-        let mut soa = Rrset::new(record.owner().to_name(), RrType::SOA, Class::IN, self.ttl(ttl));
-        soa.rdatas.push(&rdata);
-        let mut proof = self.proof(|_| true);
+        let mut soa = self.of_authority(denies).into_iter().next()?;
+        soa.rrset = single(soa.rrset);
+        let minimum = soa.rrset.rdatas.first().and_then(|rdata| rdata.last_chunk());
+        let minimum = minimum.map_or(0, |minimum| u32::from_be_bytes(*minimum));
+        soa.shorten(minimum.min(self.budget.max_negative_ttl).max(self.budget.min_ttl));
+        let mut proof = self.denial();
         // The proof lasts no longer than what it proves.
-        proof.iter_mut().for_each(|set| set.ttl = set.ttl.min(soa.ttl));
+        proof.iter_mut().for_each(|one| one.shorten(soa.rrset.ttl));
         Some((soa, proof))
     }
 
-    /// The records of the authority section that are looked at.
-    fn of_authority(&self) -> impl Iterator<Item = Record<'s>> {
-        self.message.authority().filter(|record| record.class == Class::IN).take(64)
+    /// NSEC and NSEC3 of the zone in the authority section, with their signatures.
+    fn denial(&self) -> Vec<Signed> {
+        self.of_authority(|_, rtype| matches!(rtype, RrType::NSEC | RrType::NSEC3))
     }
 
-    /// NSEC and NSEC3 of the zone in the authority section, and the signatures over what *wanted* says.
-    fn proof(&self, wanted: impl Fn(RrType) -> bool) -> Vec<Rrset> {
-        let mut proof: Vec<Rrset> = Vec::new();
+    /// The RRsets of the zone in the authority section that *wanted* says, with their signatures. Reads a bounded number of
+    /// records of those types.
+    fn of_authority(&self, wanted: impl Fn(NameRef<'_>, RrType) -> bool) -> Vec<Signed> {
+        let mut found: Vec<Signed> = Vec::new();
+        let mut signatures: Vec<Rrset> = Vec::new();
         let mut rdata = Vec::new();
-        for record in self.of_authority() {
+        let records = self.message.authority().filter(|record| record.class == Class::IN);
+        let about = |record: &Record<'_>| match record.rtype {
+            RrType::RRSIG => covered(record.rdata_raw()),
+            rtype => Some(rtype),
+        };
+        let ours = records.filter(|record| {
             let owner = record.owner();
-            let proves =
-                matches!(record.rtype, RrType::NSEC | RrType::NSEC3) || covered(&record).is_some_and(&wanted);
-            if !proves || !self.in_zone(owner.as_ref()) {
-                continue;
-            }
+            self.in_zone(owner.as_ref()) && about(record).is_some_and(|rtype| wanted(owner.as_ref(), rtype))
+        });
+        for record in ours.take(MAX_PROOF_RECORDS) {
+            let owner = record.owner();
             rdata.clear();
             record.rdata(&mut rdata);
-            let same = |set: &&mut Rrset| set.owner == owner.as_ref() && set.rtype == record.rtype;
-            if let Some(set) = proof.iter_mut().find(same) {
+            let ttl = self.ttl(record.ttl);
+            if record.rtype == RrType::RRSIG {
+                let mut set = Rrset::new(owner.to_name(), RrType::RRSIG, Class::IN, ttl);
                 set.rdatas.push(&rdata);
-            } else {
-                let mut set = Rrset::new(owner.to_name(), record.rtype, Class::IN, self.ttl(record.ttl));
-                set.rdatas.push(&rdata);
-                proof.push(set);
+                signatures.push(set);
+                continue;
             }
+            let same =
+                |one: &&mut Signed| one.rrset.owner == owner.as_ref() && one.rrset.rtype == record.rtype;
+            let set = match found.iter_mut().find(same) {
+                Some(one) => &mut one.rrset,
+                None => {
+                    let set = Rrset::new(owner.to_name(), record.rtype, Class::IN, ttl);
+                    found.push(Signed::unsigned(set));
+                    &mut found.last_mut().expect("just pushed").rrset
+                }
+            };
+            set.ttl = set.ttl.min(ttl);
+            set.rdatas.push(&rdata);
         }
-        proof
+        let spoilt = |one: &Signed| {
+            let mut bad = self.message.malformed(Section::Authority);
+            bad.any(|bad| bad.rtype == one.rrset.rtype && bad.owner == one.rrset.owner.as_ref())
+        };
+        found.retain(|one| !spoilt(one));
+        let sets = found.into_iter().map(|one| one.rrset).chain(signatures).collect();
+        let mut paired = crate::signed::pair(sets);
+        // A signature without the RRset that it covers proves nothing.
+        paired.retain(|one| one.rrset.rtype != RrType::RRSIG);
+        paired
     }
 }
 
-/// A delegation as a server gave it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Referral {
-    pub(crate) child: Name,
-    pub(crate) servers: Vec<NameServer>,
-    /// Of the delegation and the addresses that came along.
-    pub(crate) ttl: u32,
-}
-
-/// The target of the first record of a CNAME or DNAME set.
-pub(crate) fn target_of(alias: &Rrset) -> Option<NameBuf> {
-    let rdata = alias.rdatas.first()?;
-    NameRef::from_wire(rdata).ok().map(NameRef::to_buf)
-}
-
-/// Where *dname* leads *name*; None when it is not below the owner.
-pub(crate) fn substitute(name: NameRef<'_>, dname: &Rrset) -> Result<Option<NameBuf>, Unusable> {
-    let Some(target) = target_of(dname) else { return Ok(None) };
-    match name.with_suffix(dname.owner.as_ref(), target.as_ref()) {
-        Some(Ok(name)) => Ok(Some(name)),
-        Some(Err(_)) => Err(Unusable::NameTooLong),
-        None => Ok(None),
+/// Add *dname* unless it is there: an RRset stands once in a section, however often it applies (RFC 2181 §5.5).
+fn push_once(links: &mut Vec<Signed>, dname: Signed) {
+    let same = |link: &Signed| link.rrset.rtype == RrType::DNAME && link.rrset.owner == dname.rrset.owner;
+    if !links.iter().any(same) {
+        links.push(dname);
     }
 }
 
-/// The CNAME that follows from *dname* for *name* (RFC 6672 §3.1); it takes over the DNAME's TTL.
-pub(crate) fn synthesise(name: NameRef<'_>, dname: &Rrset, target: NameRef<'_>) -> Signed {
-    let mut rrset = Rrset::new(name.to_name(), RrType::CNAME, Class::IN, dname.ttl);
-    rrset.rdatas.push(target.wire());
-    Signed { rrset, signatures: None, synthesised: true }
+/// *set* with its first record only, if its type allows no more (RFC 1034 §3.6.2, RFC 2181 §10.1, RFC 6672 §2.4).
+fn single(mut set: Rrset) -> Rrset {
+    if matches!(set.rtype, RrType::CNAME | RrType::DNAME | RrType::SOA) && set.rdatas.len() > 1 {
+        set.rdatas = set.rdatas.first().into_iter().collect();
+    }
+    set
+}
+
+/// Drop repeated records. The others keep their order.
+fn drop_repeated(rdatas: &mut RdataSet) {
+    let mut order: Vec<(usize, &[u8])> = rdatas.iter().enumerate().collect();
+    order.sort_by_key(|&(_, rdata)| rdata);
+    let before = order.len();
+    order.dedup_by_key(|(_, rdata)| *rdata);
+    if order.len() == before {
+        return;
+    }
+    order.sort_by_key(|&(at, _)| at);
+    *rdatas = RdataSet::from_iter(order.into_iter().map(|(_, rdata)| rdata));
+}
+
+/// Counts the records read, so that a test can tell linear work from quadratic. Nothing outside tests.
+pub(crate) mod work {
+    #[cfg(test)]
+    thread_local! {
+        static RECORDS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    pub(super) fn count(_records: usize) {
+        #[cfg(test)]
+        RECORDS.with(|sum| sum.set(sum.get() + _records));
+    }
+
+    /// The records read so far in this thread.
+    #[cfg(test)]
+    pub(crate) fn records() -> usize {
+        RECORDS.with(std::cell::Cell::get)
+    }
 }

@@ -5,17 +5,21 @@
 //!    round-trip time that fades; one of which nothing is known counts as quick enough to be tried soon;
 //! 2. further name servers whose addresses must be looked up first;
 //! 3. a server that let a question go unanswered, once more, unless there have been too many of those;
-//! 4. one probe of a server that rests or was lame, when there is nothing else.
+//! 4. one probe each of a server that answers without authority, one that was lame and one that rests, when there is nothing
+//!    else.
+//!
+//! With a reply without authority in hand ([`ServerList::keep_last_resort`]), only servers of step 1 and 2 are asked.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
 
-use nw_cache::{Delegation, Found, Lookup};
+use nw_cache::{Delegation, Found, Lameness, Lookup};
 use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 use nw_wire::rrset::Rrset;
 
 use crate::budget::Limit;
+use crate::classify::Reply;
 use crate::config::{Forward, ForwardMode};
 use crate::join::{Boxed, first_of};
 use crate::task::{Answer, Cause, Core, Failure, Frame, Task};
@@ -24,8 +28,9 @@ use crate::world::{Micros, Transport, World};
 
 /// A server of which nothing is known is taken to reply within so many microseconds, chosen at random each time.
 const OPTIMISM: Micros = 60_000;
-/// The standing of a server that rests or was lame: after all others.
-const PROBE: u32 = u32::MAX;
+/// The standings of servers that are asked after all others, once each kind for one name: those that answer without authority,
+/// those that are lame, those that rest.
+const PROBES: [u32; 3] = [u32::MAX - 2, u32::MAX - 1, u32::MAX];
 
 /// The servers that may be asked for names in one zone, and how that has gone for one name.
 #[derive(Debug)]
@@ -41,14 +46,16 @@ pub(crate) struct ServerList {
     candidates: Vec<Candidate>,
     /// Name servers whose addresses are not known.
     unresolved: Vec<Name>,
-    /// Whether one that rests or was lame has been asked for want of a better one.
-    probed: bool,
+    /// Which of [`PROBES`] have been asked for want of a better server.
+    probed: [bool; 3],
     /// The last thing that went wrong, in words, and its extended error.
     setback: Option<(Ede, String)>,
     /// Whether a setback was a server's fault.
     blamed: bool,
     /// Whether this machine or the budget prevented an attempt.
     hindered: bool,
+    /// A reply from a server that does not speak for the zone, for the case that no other server replies.
+    last_resort: Option<Reply>,
 }
 
 /// One address that may be asked.
@@ -79,10 +86,11 @@ impl ServerList {
             expires,
             candidates: Vec::new(),
             unresolved: Vec::new(),
-            probed: false,
+            probed: [false; 3],
             setback: None,
             blamed: false,
             hindered: false,
+            last_resort: None,
         }
     }
 
@@ -182,6 +190,16 @@ impl ServerList {
         self.hindered = true;
     }
 
+    /// Keep *reply*, which came without authority, for the case that nothing better comes. The first one counts.
+    pub(crate) fn keep_last_resort(&mut self, reply: Reply) {
+        self.last_resort.get_or_insert(reply);
+    }
+
+    /// The reply that [`ServerList::keep_last_resort`] kept.
+    pub(crate) fn take_last_resort(&mut self) -> Option<Reply> {
+        self.last_resort.take()
+    }
+
     /// A step that says what came of asking candidate *at*.
     pub(crate) fn asked(
         &self,
@@ -235,7 +253,7 @@ impl ServerList {
 
     fn next<W: World>(&mut self, core: &Core<W>, may_look_up: bool) -> Next {
         let (now, budget, servers) = (core.world.now(), &core.config.budget, core.cache.servers());
-        let mut best: Option<(u32, Micros, usize, bool)> = None;
+        let mut best: Option<(u32, Micros, usize)> = None;
         let mut noise = core.world.random();
         let unanswered: u32 = self.candidates.iter().map(|candidate| candidate.timeouts).sum();
         let tired = unanswered >= budget.max_timeouts_per_cut;
@@ -248,34 +266,45 @@ impl ServerList {
             }
             noise = noise.rotate_left(17).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let note = servers.note(candidate.address, now);
-            let doubtful = note.rests_until.is_some()
-                || (!self.recursive && servers.is_lame(candidate.address, self.zone.as_ref(), now));
-            let standing = match (candidate.timeouts, doubtful) {
-                (0, false) => 0,
-                // It was probed and has helped on since, or it would have been spent.
-                (0, true) if candidate.probed => 0,
-                (0, true) if self.probed => continue,
-                (0, true) => PROBE,
-                // It has had its three questions, of this name or of others.
-                (_, true) => continue,
-                (timeouts, false) => timeouts,
+            let rests = note.rests_until.is_some();
+            let lame = servers.lameness(candidate.address, self.zone.as_ref(), now);
+            let doubt = match (rests, lame.filter(|_| !self.recursive)) {
+                (true, _) => Some(2),
+                (false, Some(Lameness::NotServed)) => Some(1),
+                (false, Some(Lameness::Unauthoritative)) => Some(0),
+                (false, None) => None,
             };
+            let standing = match (candidate.timeouts, doubt) {
+                (0, None) => 0,
+                // It was probed and has helped on since, or it would have been spent.
+                (0, Some(_)) if candidate.probed => 0,
+                (0, Some(kind)) if self.probed[kind] => continue,
+                (0, Some(kind)) => PROBES[kind],
+                // It has had its three questions, of this name or of others.
+                (_, Some(_)) => continue,
+                (timeouts, None) => timeouts,
+            };
+            // There is a reply already: only servers of which nothing bad is known may give a better one.
+            if self.last_resort.is_some() && standing != 0 {
+                continue;
+            }
             // A little noise spreads questions over servers that are as good as each other.
             let quickness = match note.srtt {
                 Some(srtt) => srtt + srtt * (noise >> 40 & 0xff) / 2048,
                 None => (noise >> 20) % OPTIMISM,
             };
-            let rank = (standing, quickness, at, doubtful);
+            let rank = (standing, quickness, at);
             if best.is_none_or(|best| rank < best) {
                 best = Some(rank);
             }
         }
         match best {
-            Some((0, _, at, _)) => Next::Ask(at),
+            Some((0, _, at)) => Next::Ask(at),
             _ if may_look_up && !self.unresolved.is_empty() => Next::LookUp,
-            Some((standing, _, at, doubtful)) => {
-                self.candidates[at].probed |= doubtful;
-                self.probed |= standing == PROBE;
+            Some((standing, _, at)) => {
+                if let Some(kind) = PROBES.iter().position(|probe| *probe == standing) {
+                    (self.candidates[at].probed, self.probed[kind]) = (true, true);
+                }
                 Next::Ask(at)
             }
             None => Next::Nothing,
@@ -293,8 +322,8 @@ impl<W: World> Core<W> {
     }
 
     /// The usable addresses in *sets*, at most as many as one name server may have.
-    fn addresses_in(&self, sets: &[Rrset]) -> Vec<SocketAddr> {
-        let rdatas = sets.iter().filter(|set| matches!(set.rtype, RrType::A | RrType::AAAA));
+    fn addresses_in<'r>(&self, sets: impl IntoIterator<Item = &'r Rrset>) -> Vec<SocketAddr> {
+        let rdatas = sets.into_iter().filter(|set| matches!(set.rtype, RrType::A | RrType::AAAA));
         let addresses = rdatas.flat_map(|set| set.rdatas.iter()).filter_map(|rdata| {
             let v4 = <[u8; 4]>::try_from(rdata).map(std::net::IpAddr::from).ok();
             v4.or_else(|| <[u8; 16]>::try_from(rdata).map(std::net::IpAddr::from).ok())
@@ -398,7 +427,7 @@ impl<W: World> Task<'_, W> {
             };
             match found {
                 Ok(Answer { sets, .. }) => {
-                    let addresses = self.core.addresses_in(&sets);
+                    let addresses = self.core.addresses_in(sets.iter().map(|set| &set.rrset));
                     if !addresses.is_empty() {
                         return addresses;
                     }

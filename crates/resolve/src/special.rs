@@ -14,6 +14,7 @@ use nw_wire::name::NameRef;
 use nw_wire::rrset::Rrset;
 
 use crate::classify::Finding;
+use crate::signed::Signed;
 
 /// Seconds that such an answer holds.
 const TTL: u32 = 10_800;
@@ -58,7 +59,7 @@ pub(crate) fn answer(name: NameRef<'_>, rtype: RrType) -> Option<Finding> {
 fn data(name: NameRef<'_>, rtype: RrType, rdata: &[u8]) -> Finding {
     let mut rrset = Rrset::new(name.to_name(), rtype, Class::IN, TTL);
     rrset.rdatas.push(rdata);
-    Finding::Data { sets: vec![rrset], proof: Vec::new() }
+    Finding::Data { sets: vec![Signed::unsigned(rrset)], proof: Vec::new() }
 }
 
 fn absent(nxdomain: bool) -> Finding {

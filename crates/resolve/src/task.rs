@@ -22,6 +22,7 @@ use crate::budget::{Limit, Meter};
 use crate::config::ResolverConfig;
 use crate::flight::Flights;
 use crate::resolution::{ClientQuestion, Resolution};
+use crate::signed::Signed;
 use crate::trace::{Reason, Step, Trace};
 use crate::world::{Endpoint, ExchangeError, Micros, World};
 
@@ -114,8 +115,10 @@ impl<'f> Frame<'f> {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) rcode: Rcode,
-    pub(crate) sets: Vec<Rrset>,
-    pub(crate) authority: Vec<Rrset>,
+    /// The answer section: aliases in their order, then data.
+    pub(crate) sets: Vec<Signed>,
+    /// The authority section: SOA, NSEC and NSEC3.
+    pub(crate) authority: Vec<Signed>,
 }
 
 /// Why a lookup has no result.

@@ -6,5 +6,6 @@ mod lab;
 mod poison;
 mod progress;
 mod recursion;
+mod replies;
 mod scrub;
 mod servers;

@@ -366,7 +366,8 @@ impl<'a> Record<'a> {
         // Rdata this long may outgrow RDLENGTH once its names are written out, and nothing behind could hold it.
         if self.rdata_len > NEAR_RDLENGTH {
             let mut whole = Vec::new();
-            rr::expand(self.rtype, self.bytes, self.rdata_at, self.rdata_len, &mut whole).map_err(|_| bad())?;
+            rr::expand(self.rtype, self.bytes, self.rdata_at, self.rdata_len, &mut whole)
+                .map_err(|_| bad())?;
             if whole.len() > u16::MAX as usize {
                 return Err(bad());
             }

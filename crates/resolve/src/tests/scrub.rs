@@ -73,10 +73,14 @@ proptest! {
         let rcode = if nxdomain { Rcode::NXDOMAIN } else { Rcode::NOERROR };
         let bytes = write(&records, &asked, rtype, Flags::default().with_qr(true).with_aa(aa).with_rcode(rcode));
         let message = Message::parse(&bytes).unwrap();
-        let question = Asked { name: asked.as_ref(), rtype, zone: zone.as_ref(), recursive };
+        let question = Asked { name: asked.as_ref(), rtype, zone: zone.as_ref(), recursive, delegated: &|_| false };
         let inside = |name: &Name| name.as_ref().is_at_or_below(zone.as_ref());
-        match classify(&message, &question, &Budget::default()) {
-            Reply::Answer(chain) | Reply::Alias(chain, _) => {
+        let reply = match classify(&message, &question, &Budget::default()) {
+            Reply::Unauthoritative(reply) => *reply,
+            reply => reply,
+        };
+        match reply {
+            Reply::Answer(chain) | Reply::Alias(chain, _) | Reply::TooLong(chain) => {
                 // Link by link from the name asked, and never outside.
                 let mut at = asked;
                 for link in &chain.links {
@@ -97,10 +101,12 @@ proptest! {
             Reply::Absence(chain, absence) => {
                 prop_assert!(chain.links.iter().all(|link| inside(&link.rrset.owner)));
                 prop_assert!(inside(&absence.name));
+                // What is denied is the name asked for, and behind an alias only what a forwarder says.
+                prop_assert!(absence.name == asked || recursive);
                 if let Some(soa) = absence.soa {
-                    prop_assert!(inside(&soa.owner) && absence.name.as_ref().is_at_or_below(soa.owner.as_ref()));
+                    prop_assert!(inside(&soa.rrset.owner) && absence.name.as_ref().is_at_or_below(soa.rrset.owner.as_ref()));
                 }
-                prop_assert!(absence.proof.iter().all(|set| inside(&set.owner)));
+                prop_assert!(absence.proof.iter().all(|set| inside(&set.rrset.owner)));
             }
             Reply::Referral(referral) => {
                 prop_assert!(!recursive);
@@ -110,7 +116,7 @@ proptest! {
                     prop_assert!(server.addresses.is_empty() || inside(&server.name));
                 }
             }
-            Reply::Lame(_) | Reply::Failed(_) | Reply::Unusable(_) => {}
+            Reply::Unauthoritative(_) | Reply::Lame(_) | Reply::Failed(_) | Reply::Unusable(_) => {}
         }
     }
 

@@ -181,7 +181,8 @@ fn oddities_of_replies_are_counted_and_ignored() {
     assert_eq!(oddities(&query([1, 1, 0, 0], &[WWW, &good, b"\0junk"].concat())), odd(5, 0, 0));
     assert_eq!(oddities(&query([1, 0, 0, 2], &[WWW, OPT, OPT].concat())), odd(0, 1, 0));
     assert_eq!(oddities(&query([1, 0, 1, 1], &[WWW, OPT, OPT].concat())), odd(0, 1, 0));
-    let bytes = query([1, 3, 0, 1], &[WWW, &good, &record(1, &[1, 2, 3]), &record(28, &[0; 16]), OPT].concat());
+    let bytes =
+        query([1, 3, 0, 1], &[WWW, &good, &record(1, &[1, 2, 3]), &record(28, &[0; 16]), OPT].concat());
     assert_eq!(oddities(&bytes), odd(0, 0, 1));
     let message = Message::parse_reply(&bytes).unwrap();
     let types: Vec<RrType> = message.answer().map(|record| record.rtype).collect();
