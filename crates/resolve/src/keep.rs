@@ -18,8 +18,11 @@ use crate::signed::{Signed, flatten};
 use crate::task::{Core, Task};
 use crate::world::{Micros, SECOND, World};
 
-/// The longest answer that is kept as a whole, octets.
+/// The longest answer behind an alias that is kept as a whole, octets.
 const LONGEST_WHOLE: usize = 4096;
+/// The longest answer to ANY that is kept, octets: any that fits a message. Each costs its server as much as it costs the
+/// resolver, and a client that asks again gets it from the cache.
+const LONGEST_ANY: usize = u16::MAX as usize;
 
 impl<W: World> Task<'_, W> {
     /// Keep what *reply*, a final one about *rtype*, says, and return it.
@@ -101,18 +104,20 @@ impl<W: World> Task<'_, W> {
 }
 
 impl<W: World> Core<W> {
-    /// Keep the whole of an answer that begins with an alias, so that the next one who asks needs one look only, or that
-    /// came with a proof (*proved*). Other answers are one entry already.
+    /// Keep the whole of an answer that begins with an alias, so that the next client needs one look into the cache only, of
+    /// an answer to ANY, or of an answer that came with a proof (*proved*). Other answers are one entry already.
     pub(crate) fn keep_whole(&self, question: &ClientQuestion, resolution: &Resolution, proved: bool) {
         let aliased = resolution.answer.first().is_some_and(|set| {
             matches!(set.rtype, RrType::CNAME | RrType::DNAME) && set.rtype != question.rtype
         });
         let kept = matches!(resolution.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
-        if !(aliased || proved) || !kept || question.rtype == RrType::ANY {
+        let any = question.rtype == RrType::ANY && !resolution.answer.is_empty();
+        if !(aliased || proved || any) || !kept {
             return;
         }
-        let mut buf = [0; LONGEST_WHOLE];
-        let mut writer = Writer::new(&mut buf, LONGEST_WHOLE, 0, Flags::default());
+        let most = if any { LONGEST_ANY } else { LONGEST_WHOLE };
+        let mut buf = vec![0; most];
+        let mut writer = Writer::new(&mut buf, most, 0, Flags::default());
         let name = question.name.as_ref();
         let mut written = writer.question(name, question.rtype, question.class);
         for set in &resolution.answer {

@@ -108,7 +108,10 @@ impl<W: World> Task<'_, W> {
             }
             answer.authority.extend(authority);
             if let Some(names) = next.as_ref().and_then(|next| alias_loop(&answer.sets, next)) {
-                return Err(Failure { chain: flatten(answer.sets), ..Failure::because(Reason::AliasLoop { names }) });
+                return Err(Failure {
+                    chain: flatten(answer.sets),
+                    ..Failure::because(Reason::AliasLoop { names })
+                });
             }
             if links > self.core.config.budget.max_aliases {
                 let failure = Failure { cause: Cause::Servers, ..Failure::limit(Limit::Aliases) };

@@ -331,3 +331,29 @@ fn silent_roots_cost_no_more_than_the_clocks() {
     assert_eq!((found.rcode, found.took), (Rcode::SERVFAIL, 7 * SECOND));
     assert_eq!(found.ede[0].0, nw_wire::code::Ede::NO_REACHABLE_AUTHORITY);
 }
+
+/// Work for a reply grows with its size, whatever the number of types in it, and is not done again for the next client.
+#[test]
+fn a_large_reply_is_read_once() {
+    let work = |types: usize, records: usize| {
+        let lab = Lab::new();
+        root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+        let all = many(types, |rtype| {
+            many(records, |i| format!("big.example.com. 300 TYPE{} \\# 2 {i:04x}", 300 + rtype))
+        });
+        let all = lines(&all);
+        lab.host("192.0.2.1", Rc::new(move |asked| Says::Reply(say(asked, "aa", [&all, &[], &[]]))));
+        let resolver = resolver(&lab);
+        let before = crate::scrub::work::records();
+        let found = ask(&lab, &resolver, "big.example.com.", RrType::ANY);
+        assert_eq!((found.rcode, found.answer.len()), (Rcode::NOERROR, types));
+        let read = crate::scrub::work::records() - before;
+        assert!(hit(&lab, &resolver, "big.example.com.", RrType::ANY).is_some());
+        read
+    };
+    // The same number of records in 4, 40 and 100 RRsets.
+    for (types, records) in [(4, 50), (40, 5), (100, 2), (100, 40)] {
+        let read = work(types, records);
+        assert!(read <= 4 * types * records, "{types} x {records}: {read}");
+    }
+}

@@ -147,3 +147,25 @@ fn the_root_is_asked_whole() {
     let (shown, rtype, shortened) = Minimiser::new(10).question(NameRef::ROOT, NameRef::ROOT, RrType::NS);
     assert_eq!((shown, rtype, shortened), (Name::root(), RrType::NS, false));
 }
+
+/// The signatures of each RRset find it, in whatever order they are stored, and name their signer.
+#[test]
+fn signatures_find_their_rrset() {
+    use crate::signed::{flatten, pair};
+    use nw_wire::rrset::Rrset;
+    let set = |rtype, rdatas: &[&[u8]]| {
+        let mut set = Rrset::new(name(3), rtype, Class::IN, 60);
+        rdatas.iter().for_each(|rdata| set.rdatas.push(rdata));
+        set
+    };
+    let rrsig = |covers: u8| [&[0, covers], &[8; 16][..], b"\x04zone\x04test\0", b"signature"].concat();
+    let soa = set(RrType::SOA, &[b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"]);
+    let nsec = set(RrType::NSEC, &[b"\0\0\x01\x40"]);
+    // As the cache returns them: signatures of one owner and TTL in one set.
+    let both = set(RrType::RRSIG, &[&rrsig(6), &rrsig(47), &rrsig(1)]);
+    let paired = pair(vec![soa.clone(), nsec.clone(), both]);
+    let signers: Vec<_> = paired.iter().map(|one| one.signer().map(NameRef::to_name)).collect();
+    assert_eq!(signers, [Some(name(2)), Some(name(2)), None]);
+    let types: Vec<RrType> = flatten(paired).iter().map(|set| set.rtype).collect();
+    assert_eq!(types, [RrType::SOA, RrType::RRSIG, RrType::NSEC, RrType::RRSIG, RrType::RRSIG]);
+}

@@ -98,7 +98,12 @@ fn a_server_that_is_no_longer_lame_is_asked_on() {
     lab.host("192.0.2.1", zone("example.com.", "a.b.c.example.com. 300 A 203.0.113.1"));
     let resolver = resolver(&lab);
     let zone: nw_wire::name::Name = "example.com.".parse().unwrap();
-    resolver.cache().servers().lame("192.0.2.1:53".parse().unwrap(), zone.as_ref(), nw_cache::Lameness::NotServed, lab.now());
+    resolver.cache().servers().lame(
+        "192.0.2.1:53".parse().unwrap(),
+        zone.as_ref(),
+        nw_cache::Lameness::NotServed,
+        lab.now(),
+    );
     let found = ask(&lab, &resolver, "a.b.c.example.com.", RrType::A);
     assert_eq!((found.rcode, lab.asked("192.0.2.1")), (Rcode::NOERROR, 3));
 }
