@@ -184,7 +184,7 @@ impl<W: World> Task<'_, W> {
                     core.cache.servers().lame(server, zone, Lameness::Unauthoritative, now);
                     servers.set_back(at, Ede::NO_REACHABLE_AUTHORITY, "answers without authority");
                     servers.spend(at);
-                    servers.keep_last_resort(*reply);
+                    servers.keep_last_resort(reply);
                 }
                 Reply::Lame(_) => {
                     let (server, zone) = (servers.address(at), servers.zone.as_ref());

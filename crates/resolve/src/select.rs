@@ -55,7 +55,7 @@ pub(crate) struct ServerList {
     /// Whether this machine or the budget prevented an attempt.
     hindered: bool,
     /// A reply from a server that does not speak for the zone, for the case that no other server replies.
-    last_resort: Option<Reply>,
+    last_resort: Option<Box<Reply>>,
 }
 
 /// One address that may be asked.
@@ -191,13 +191,13 @@ impl ServerList {
     }
 
     /// Keep *reply*, which came without authority, for the case that nothing better comes. The first one counts.
-    pub(crate) fn keep_last_resort(&mut self, reply: Reply) {
+    pub(crate) fn keep_last_resort(&mut self, reply: Box<Reply>) {
         self.last_resort.get_or_insert(reply);
     }
 
     /// The reply that [`ServerList::keep_last_resort`] kept.
     pub(crate) fn take_last_resort(&mut self) -> Option<Reply> {
-        self.last_resort.take()
+        self.last_resort.take().map(|reply| *reply)
     }
 
     /// A step that says what came of asking candidate *at*.

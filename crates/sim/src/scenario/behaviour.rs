@@ -18,7 +18,7 @@ use nw_wire::name::{Name, NameRef};
 use nw_zone::Zone;
 use nw_zone::scan::{LoadOptions, Text, load};
 
-use super::format::{Junk, Protocol, RuleTable};
+use super::format::{Junk, Odd, Protocol, RuleTable};
 use super::play::joined_errors;
 use crate::entry::apply_reply_word;
 use crate::exec::Micros;
@@ -218,6 +218,13 @@ impl ScriptedHost {
                 other => other,
             }));
         }
+        for kind in &rule.table.odd {
+            for emission in &mut emissions {
+                if let Emission::Reply { bytes, .. } = emission {
+                    make_odd(*kind, bytes);
+                }
+            }
+        }
         emissions
     }
 
@@ -259,6 +266,54 @@ fn without_opt(bytes: Vec<u8>) -> Vec<u8> {
     }
 }
 
+/// Make the reply in `bytes` odd in one way.
+fn make_odd(kind: Odd, bytes: &mut Vec<u8>) {
+    /// Octets of a header.
+    const HEADER: usize = 12;
+    let opt = |bytes: &mut Vec<u8>| {
+        bytes.extend_from_slice(&[0, 0, 41, 2, 0, 0, 0, 0, 0, 0, 0]);
+        let count = u16::from_be_bytes([bytes[10], bytes[11]]) + 1;
+        bytes[10..HEADER].copy_from_slice(&count.to_be_bytes());
+    };
+    match kind {
+        Odd::OtherCase => {
+            let Some(question) = Message::parse_reply(bytes).ok().and_then(|message| message.question())
+            else {
+                return;
+            };
+            let length = question.name.as_ref().wire().len();
+            for octet in bytes[HEADER..HEADER + length].iter_mut().filter(|octet| octet.is_ascii_alphabetic())
+            {
+                *octet ^= 0x20;
+            }
+        }
+        Odd::TrailingOctets => bytes.extend_from_slice(b"trailing"),
+        Odd::SecondOpt => {
+            if Message::parse_reply(bytes).is_ok_and(|message| message.opt().is_none()) {
+                opt(bytes);
+            }
+            opt(bytes);
+        }
+        Odd::MalformedRecord => {
+            let Ok(message) = Message::parse_reply(bytes) else { return };
+            let (id, mut packet) = (message.id(), Packet::of(&message));
+            let Some(question) = packet.question.first() else { return };
+            packet.sections[0].push(Record {
+                owner: question.name.to_name(),
+                rtype: RrType::AAAA,
+                class: question.class,
+                ttl: DEFAULT_TTL,
+                rdata: vec![1, 2, 3],
+            });
+            *bytes = packet.to_wire(id);
+        }
+        Odd::HeaderOnly => {
+            bytes.truncate(HEADER);
+            bytes[4..].fill(0);
+        }
+    }
+}
+
 /// A false answer to `asked`.
 fn junk(kind: Junk, asked: &Datagram, query: &Packet, after: Micros) -> Option<Emission> {
     let question = *query.question.first()?;
@@ -282,19 +337,6 @@ fn junk(kind: Junk, asked: &Datagram, query: &Packet, after: Micros) -> Option<E
     match kind {
         Junk::WrongId => id ^= 0x5555,
         Junk::WrongQuestion => packet.question[0].name = question.name.as_ref().with_label(b"x")?,
-        Junk::WrongCase => {
-            let other: Vec<u8> = question
-                .name
-                .as_ref()
-                .wire()
-                .iter()
-                .map(|octet| match octet {
-                    octet if octet.is_ascii_alphabetic() => octet ^ 0x20,
-                    octet => *octet,
-                })
-                .collect();
-            packet.question[0].name = NameRef::from_wire(&other).ok()?.to_buf();
-        }
         Junk::WrongType => packet.question[0].rtype = RrType::TXT,
         Junk::NoQuestion => packet.question.clear(),
         Junk::WrongPort => from.set_port(5353),

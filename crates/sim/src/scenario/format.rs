@@ -164,6 +164,8 @@ pub struct RuleTable {
     pub additional: Option<Vec<String>>,
     /// No OPT record in the answer.
     pub without_opt: bool,
+    /// What is odd about the answer.
+    pub odd: Vec<Odd>,
     /// False answers that arrive before the true one.
     pub junk: Vec<Junk>,
     /// The answer comes that much later, milliseconds.
@@ -191,6 +193,22 @@ impl Protocol {
     }
 }
 
+/// What is odd about a true answer.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Odd {
+    /// The name of the question in another case.
+    OtherCase,
+    /// Octets after the last record.
+    TrailingOctets,
+    /// A second OPT record.
+    SecondOpt,
+    /// An AAAA record of the name asked for with three octets of rdata.
+    MalformedRecord,
+    /// Only the header is left, all counts are 0.
+    HeaderOnly,
+}
+
 /// A false answer. Each carries the record `{qname} 86400 IN A 203.0.113.66`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -199,8 +217,6 @@ pub enum Junk {
     WrongId,
     /// Another name in the question.
     WrongQuestion,
-    /// The name in another case.
-    WrongCase,
     /// Another type in the question.
     WrongType,
     /// No question.

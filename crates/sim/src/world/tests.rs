@@ -13,7 +13,7 @@ impl Host for Junk {
         let mut reply = datagram.bytes.clone();
         reply[2] |= 0x80;
         let mut wrong_name = reply.clone();
-        wrong_name[13] ^= 0x20;
+        wrong_name[13] ^= 0x01;
         for junk in [wrong_name, datagram.bytes.clone(), reply[..11].to_vec(), Vec::new()] {
             net.reply(&datagram, junk);
         }

@@ -89,7 +89,7 @@ fn each_misbehaviour() {
 
 #[test]
 fn junk_is_never_a_reply() {
-    let kinds = "wrong-id wrong-question wrong-case wrong-type no-question wrong-port wrong-address not-a-reply wrong-opcode garbage";
+    let kinds = "wrong-id wrong-question wrong-type no-question wrong-port wrong-address not-a-reply wrong-opcode garbage";
     for kind in kinds.split(' ') {
         let host = scripted(&format!("[[rule]]\njunk = [\"{kind}\"]"));
         let query = asked("www.example. A", Transport::Udp, true);
@@ -101,6 +101,27 @@ fn junk_is_never_a_reply() {
             && nw_wire::message::replies_to(&query.bytes, bytes)
             && Message::parse(bytes).is_ok();
         assert!(!taken, "{kind}");
+    }
+}
+
+#[test]
+fn odd_replies_are_replies() {
+    for (odd, rcode) in [
+        ("other-case", Rcode::NOERROR),
+        ("trailing-octets", Rcode::NOERROR),
+        ("second-opt", Rcode::NOERROR),
+        ("malformed-record", Rcode::NOERROR),
+        ("header-only", Rcode::FORMERR),
+    ] {
+        let host = scripted(&format!("[[rule]]\nodd = [\"{odd}\"]\nrcode = \"{rcode}\""));
+        let query = asked("www.example. A", Transport::Udp, true);
+        let emissions = host.respond(&query);
+        let [Emission::Reply { bytes, .. }] = &emissions[..] else { panic!("{odd}") };
+        assert!(nw_wire::message::replies_to(&query.bytes, bytes), "{odd}");
+        let message = Message::parse_reply(bytes).unwrap();
+        assert_eq!(message.rcode(), rcode, "{odd}");
+        let same_case = nw_wire::message::same_case(&query.bytes, bytes);
+        assert!(message.oddities().any() || message.question().is_none() || !same_case, "{odd}");
     }
 }
 
