@@ -81,13 +81,25 @@ pub struct Budget {
     /// Steps kept for the explanation of one question; further ones are counted, not kept.
     pub max_steps: u32,
 
-    /// Client questions under way at once in one worker; further ones fail at once.
+    /// Different client questions under way at once in one worker, each with a task of some kilobytes. When there are so
+    /// many, the client prefix (/24, /56) that has the most loses its oldest one; stops floods of names that take long.
     pub max_in_flight: u32,
-    /// Clients that wait for one question under way; further ones fail at once (DNSBomb, same-name floods).
-    pub max_waiters: u32,
-    /// Clients that wait in one worker over all, each with its question and a task of some kilobytes; further ones fail at
-    /// once. `max_in_flight` questions with `max_waiters` each would be millions: stops floods from using up memory.
+    /// Different client questions under way at once in one worker for one client prefix; its oldest one makes room for a
+    /// further one. Stops DNSBomb (CVE-2024-33655). Unbound's `wait-limit` is the same.
+    pub max_in_flight_per_client: u32,
+    /// Questions under way at once from one worker to the servers of one zone, or, through a forwarder, about names with one
+    /// parent; further ones fail at once. The limit shrinks while the servers are silent and grows while they answer; stops
+    /// floods of random names (water torture). A zone that answers within 100 ms needs as many for 10,000 questions a
+    /// second.
+    pub max_in_flight_per_zone: u32,
+    /// Clients that wait in one worker over all. One that waits for the answer to another client's question takes some
+    /// hundred octets; nobody is refused for being one of many. Further ones fail at once; stops floods from using up
+    /// memory.
     pub max_waiting: u32,
+    /// Time after which the answer to a datagram is not sent any more, microseconds; stops DNSBomb, which collects slow
+    /// answers to release them in one pulse. The client has asked again by then, and the answer is in the cache. Unbound's
+    /// `discard-timeout` is the same. 0 sends every answer.
+    pub discard_timeout: Micros,
 
     /// Timeout for a server of which nothing is known, microseconds.
     pub first_timeout: Micros,
@@ -140,8 +152,10 @@ impl Default for Budget {
             priming_clock: 3 * SECOND,
             max_steps: 400,
             max_in_flight: 4096,
-            max_waiters: 1000,
-            max_waiting: 16_384,
+            max_in_flight_per_client: 1000,
+            max_in_flight_per_zone: 1000,
+            max_waiting: 65_536,
+            discard_timeout: 1900 * MILLISECOND,
             first_timeout: 376 * MILLISECOND,
             min_timeout: 50 * MILLISECOND,
             max_timeout: 1500 * MILLISECOND,
@@ -153,6 +167,13 @@ impl Default for Budget {
             max_negative_ttl: 3600,
             failure_ttl: 5,
         }
+    }
+}
+
+impl Budget {
+    /// Whether the answer to a datagram that arrived at *arrived* comes too late to be sent at *now*.
+    pub fn discards(&self, arrived: Micros, now: Micros) -> bool {
+        self.discard_timeout > 0 && now.saturating_sub(arrived) > self.discard_timeout
     }
 }
 
@@ -179,8 +200,8 @@ pub enum Limit {
     WallClock,
     /// [`Budget::max_in_flight`].
     InFlight,
-    /// [`Budget::max_waiters`].
-    Waiters,
+    /// [`Budget::max_in_flight_per_zone`].
+    Zone,
     /// [`Budget::max_waiting`].
     Waiting,
 }
@@ -199,7 +220,7 @@ impl Limit {
             Limit::ReceivedBytes => "max_received_bytes",
             Limit::WallClock => "wall_clock",
             Limit::InFlight => "max_in_flight",
-            Limit::Waiters => "max_waiters",
+            Limit::Zone => "max_in_flight_per_zone",
             Limit::Waiting => "max_waiting",
         }
     }

@@ -15,7 +15,7 @@ use nw_wire::name::{Name, NameRef};
 use crate::budget::{Limit, Meter};
 use crate::classify::{Finding, Reply};
 use crate::config::{Forward, ForwardMode};
-use crate::flight::Boarding;
+use crate::flight::Join;
 use crate::join::until;
 use crate::scrub::Scrubber;
 use crate::select::ServerList;
@@ -187,11 +187,8 @@ impl<W: World> Task<'_, W> {
             RrType::NS,
             Reason::Abandoned,
         ));
-        let primed = match core.priming.join(&(), u32::MAX, || Core::prime(Rc::clone(core))) {
-            Boarding::First(wait) | Boarding::Later(wait) => {
-                until(&*core.world, self.meter.deadline(), wait).await
-            }
-            Boarding::Full => return Err(Failure::because(Reason::NoHints)),
+        let primed = match core.priming.join(&(), || Core::prime(Rc::clone(core))) {
+            Join::First(wait) | Join::Later(wait) => until(&*core.world, self.meter.deadline(), wait).await,
         };
         let now = core.world.now();
         let Some((root, steps, began)) = primed else {

@@ -20,7 +20,7 @@ use nw_wire::message::Message;
 use nw_wire::name::NameRef;
 
 use crate::classify::{Asked, Reply, classify};
-use crate::flight::Boarding;
+use crate::flight::Join;
 use crate::join::until;
 use crate::select::ServerList;
 use crate::task::{Core, Failure, Sent, Task};
@@ -213,14 +213,13 @@ impl<W: World> Core<W> {
                 world.exchange(&upstream, &query, deadline).await.map(Rc::from)
             }
         };
-        match self.exchanges.join(&sent, u32::MAX, work) {
-            Boarding::First(wait) => wait.await,
+        match self.exchanges.join(&sent, work) {
+            Join::First(wait) => wait.await,
             // The one who sent it may have more time than we.
-            Boarding::Later(wait) => {
+            Join::Later(wait) => {
                 let reply = until(&*self.world, deadline, wait).await;
                 reply.unwrap_or(Err(ExchangeError::Timeout))
             }
-            Boarding::Full => Err(ExchangeError::Local),
         }
     }
 }

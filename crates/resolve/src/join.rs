@@ -9,7 +9,7 @@ use crate::world::{Micros, World};
 /// A future on the heap, for recursion and for lists of unlike futures.
 pub(crate) type Boxed<'f, T> = Pin<Box<dyn Future<Output = T> + 'f>>;
 
-/// What *future* yields, or None when it has yielded nothing by the time *at*.
+/// The result of *future*, or None when it has none by the time *at*.
 pub(crate) async fn until<T>(world: &impl World, at: Micros, future: impl Future<Output = T>) -> Option<T> {
     let (mut future, mut over) = (pin!(future), pin!(world.sleep_until(at)));
     poll_fn(|context| match future.as_mut().poll(context) {

@@ -28,6 +28,7 @@ mod flight;
 mod join;
 mod keep;
 mod minimise;
+mod quota;
 pub mod reason;
 pub mod resolution;
 mod resolve;

@@ -27,6 +27,7 @@ use crate::cut::Local;
 use crate::exchange::Replied;
 use crate::join::Boxed;
 use crate::minimise::Minimiser;
+use crate::quota::Asking;
 use crate::select::ServerList;
 use crate::signed::{Signed, flatten};
 use crate::task::{Answer, Cause, Failure, Frame, Task};
@@ -220,7 +221,15 @@ impl<W: World> Task<'_, W> {
         trace: &Trace,
     ) -> Result<Option<(usize, Replied)>, Failure> {
         let at = self.select(servers, frame, trace).await?;
+        let (core, budget) = (self.core, &self.core.config.budget);
+        let share = match (servers.recursive, qname.parent()) {
+            (true, Some(parent)) => parent.hash64(),
+            _ => servers.zone.as_ref().hash64(),
+        };
+        let asking = Asking::begin(&core.quotas, share, budget, core.world.now())
+            .ok_or_else(|| Failure::limit(Limit::Zone))?;
         let replied = self.ask(servers, at, qname, qtype, trace).await?;
+        asking.end(replied.is_some());
         Ok(replied.map(|replied| (at, replied)))
     }
 

@@ -1,5 +1,6 @@
 //! The resolver as its callers see it: a question in, a resolution out, identical questions joined.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,8 +11,9 @@ use nw_wire::writer::Writer;
 
 use crate::budget::{Limit, Meter};
 use crate::config::ResolverConfig;
-use crate::flight::Boarding;
+use crate::flight::Join;
 use crate::join::until;
+use crate::quota::Prefix;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::signed::flatten;
 use crate::task::{Answer, Core, Failure, Frame, Task};
@@ -57,32 +59,42 @@ impl<W: World> Resolver<W> {
         self.core.cache.hit(question, now, out)
     }
 
-    /// Answer *question*, asking servers as necessary. `trace`: [`Trace::start`] at the time the question arrived, perhaps
-    /// with steps of layers above.
+    /// Answer *question* of this process itself: see [`Resolver::resolve_for`].
+    pub async fn resolve(&self, question: ClientQuestion, trace: Trace) -> Resolution {
+        self.resolve_for(question, None, trace).await
+    }
+
+    /// Answer *question* of *client*, asking servers as necessary. `trace`: [`Trace::start`] at the time the question
+    /// arrived, perhaps with steps of layers above.
     ///
     /// Always ends within [`Budget::wall_clock`](crate::Budget::wall_clock), with a failure at the worst. Dropping
     /// the future drops the work, unless others wait for the same answer.
-    pub async fn resolve(&self, question: ClientQuestion, trace: Trace) -> Resolution {
+    pub async fn resolve_for(
+        &self,
+        question: ClientQuestion,
+        client: Option<IpAddr>,
+        trace: Trace,
+    ) -> Resolution {
         let core = &self.core;
-        let budget = &core.config.budget;
         if let Some((rcode, ede)) = refusal(&question) {
             let failure =
                 Failure { rcode, ede: vec![(ede, String::new())], ..Failure::because(Reason::NotAnswered) };
             return core.conclude(&question, Err(failure), 0, &trace);
         }
-        let work = || {
-            let (core, question, trace) = (Rc::clone(core), question.clone(), trace.clone());
-            async move { Rc::new(core.work(&question, &trace).await) }
-        };
         let limit = |limit| core.conclude(&question, Err(Failure::limit(limit)), 0, &trace);
-        let full = core.flights.len() >= budget.max_in_flight as usize && !core.flights.has(&question);
-        if full {
-            return limit(Limit::InFlight);
-        }
-        match core.flights.join(&question, budget.max_waiters, work) {
-            Boarding::Full => limit(Limit::Waiters),
-            Boarding::First(wait) => Rc::unwrap_or_clone(wait.await),
-            Boarding::Later(wait) => {
+        let work = || {
+            let ticket = core.quotas.admit(Prefix::of(client), &core.config.budget);
+            let (core, question, trace) = (Rc::clone(core), question.clone(), trace.clone());
+            async move {
+                let done = ticket.hold(core.work(&question, &trace)).await;
+                Rc::new(done.unwrap_or_else(|| {
+                    core.conclude(&question, Err(Failure::limit(Limit::InFlight)), 0, &trace)
+                }))
+            }
+        };
+        match core.flights.join(&question, work) {
+            Join::First(wait) => Rc::unwrap_or_clone(wait.await),
+            Join::Later(wait) => {
                 let draft = Draft::new(
                     Layer::Flight,
                     Action::Join,
@@ -91,7 +103,7 @@ impl<W: World> Resolver<W> {
                     Reason::Joined,
                 );
                 let id = trace.begin(draft);
-                // Who joins may have arrived before the one whose work this is.
+                // This client may have arrived before the one whose work it joins.
                 let theirs = until(&*core.world, core.deadline(&trace), wait).await;
                 let now = core.world.now();
                 trace.finish(id, now, Reason::Joined);

@@ -21,6 +21,7 @@ use nw_wire::rrset::Rrset;
 use crate::budget::{Limit, Meter};
 use crate::config::ResolverConfig;
 use crate::flight::Flights;
+use crate::quota::Quotas;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::signed::Signed;
 use crate::trace::{Reason, Step, Trace};
@@ -37,6 +38,8 @@ pub(crate) struct Core<W: World> {
     pub(crate) unprimed_until: Cell<Micros>,
     /// Questions under way to servers.
     pub(crate) exchanges: Flights<Sent, Result<Rc<[u8]>, ExchangeError>>,
+    /// Shares of the work.
+    pub(crate) quotas: Rc<Quotas>,
     /// Client questions under way.
     pub(crate) flights: Flights<ClientQuestion, Rc<Resolution>>,
 }
@@ -63,6 +66,7 @@ impl<W: World> Core<W> {
             priming: Flights::new(),
             unprimed_until: Cell::new(0),
             exchanges: Flights::new(),
+            quotas: Rc::default(),
             flights: Flights::new(),
         }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use nw_cache::Cache;
 use nw_resolve::{Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::{Plan, ResolverPlan, StreamPlan};
-use nw_serve::{Desk, Handled, PlanError, Snapshot, Stats, pipeline};
+use nw_serve::{Desk, Handled, PlanError, Snapshot, Stats, Transport, pipeline};
 use nw_wire::code::RrType;
 use nw_wire::name::NameRef;
 use nw_zone::Zone;
@@ -140,10 +140,16 @@ impl Server {
             Handled::Reply(length) => length,
             Handled::Later(pending) => {
                 let Some(resolver) = &self.resolver else { return };
-                let trace = Trace::start(self.world.now(), self.max_steps);
-                let resolution = resolver.resolve(pending.ask.question.clone(), trace).await;
+                let arrived = self.world.now();
+                let trace = Trace::start(arrived, self.max_steps);
+                let client = Some(datagram.from.ip());
+                let resolution = resolver.resolve_for(pending.ask.question.clone(), client, trace).await;
                 self.explained.replace(resolution.steps.clone());
-                let desk = Desk { now: self.world.now(), ..desk };
+                let now = self.world.now();
+                if transport == Transport::Udp && resolver.config().budget.discards(arrived, now) {
+                    return;
+                }
+                let desk = Desk { now, ..desk };
                 pipeline::complete(&desk, &pending, &resolution, &mut room)
             }
         };

@@ -21,6 +21,7 @@ _IN_MS = frozenset(
         "min_timeout",
         "max_timeout",
         "tcp_timeout",
+        "discard_timeout",
         "address_lookup_pause",
     }
 )

@@ -261,13 +261,34 @@ class Budget(Table):
     )
     max_steps: int | None = limit("400", "Steps kept for the explanation of one question.", ge=1, le=100000)
     max_in_flight: int | None = limit(
-        "4096", "Questions under way at once in one worker; further ones fail at once.", ge=1, le=1000000
+        "4096",
+        "Different questions under way at once in one worker; the client prefix (/24, /56) with the most loses its "
+        "oldest one to a further one.",
+        ge=1,
+        le=1000000,
     )
-    max_waiters: int | None = limit(
-        "1000", "Clients that wait for one question under way; further ones fail at once.", ge=0, le=1000000
+    max_in_flight_per_client: int | None = limit(
+        "1000",
+        "Different questions under way at once in one worker for one client prefix; its oldest one makes room for "
+        "a further one. Stops DNSBomb.",
+        ge=1,
+        le=1000000,
+    )
+    max_in_flight_per_zone: int | None = limit(
+        "1000",
+        "Questions under way at once from one worker to the servers of one zone; further ones fail at once. The "
+        "limit shrinks while the servers are silent. Stops floods of random names.",
+        ge=1,
+        le=1000000,
     )
     max_waiting: int | None = limit(
-        "16384", "Clients that wait in one worker over all; further ones fail at once.", ge=1, le=1000000
+        "65536", "Clients that wait in one worker over all; further ones fail at once.", ge=1, le=1000000
+    )
+    discard_timeout: Duration | None = limit(
+        "1900ms",
+        "Time after which the answer to a datagram is not sent any more; stops DNSBomb. 0 sends every answer.",
+        ge=0,
+        le=600000,
     )
     udp_payload: int | None = limit(
         "1232", "UDP payload size offered to servers (RFC 9715).", ge=512, le=4096

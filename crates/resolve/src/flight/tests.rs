@@ -3,9 +3,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::*;
 
 fn boarded(flights: &Flights<u8, u8>) -> Wait<u8, u8> {
-    match flights.join(&1, 9, || async { panic!("as a test wants it") }) {
-        Boarding::First(wait) | Boarding::Later(wait) => wait,
-        Boarding::Full => unreachable!("nine may wait"),
+    match flights.join(&1, || async { panic!("as a test wants it") }) {
+        Join::First(wait) | Join::Later(wait) => wait,
     }
 }
 
@@ -21,8 +20,8 @@ fn a_panic_in_the_work_strands_nobody() {
     assert!(polled(&mut first));
     assert_eq!(flights.len(), 0);
     assert!(polled(&mut second));
-    let again = match flights.join(&1, 9, || async { 7 }) {
-        Boarding::First(wait) => wait,
+    let again = match flights.join(&1, || async { 7 }) {
+        Join::First(wait) => wait,
         _ => panic!("the lost flight is still on the map"),
     };
     assert_eq!(std::pin::pin!(again).poll(&mut context), Poll::Ready(7));

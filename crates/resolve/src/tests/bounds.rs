@@ -197,28 +197,35 @@ fn a_bottomless_delegation_ends() {
     assert!(found.queries <= 24, "{}", found.queries);
 }
 
+/// All places are taken: the prefix with the most questions loses its oldest, and a flood of one prefix evicts itself.
 #[test]
-fn more_than_so_many_questions_at_once_fail_at_once() {
+fn the_hungriest_client_loses_its_oldest_question() {
     let lab = Lab::new();
     let mut config = config();
-    (config.budget.max_in_flight, config.budget.max_waiters) = (2, 3);
+    config.budget.max_in_flight = 3;
     let resolver = resolver_with(&lab, config);
-    let ask = |name: &str| Box::pin(resolver.resolve(question(name, RrType::A), Trace::start(lab.now(), 50)));
-    let mut held = [ask("a.com."), ask("a.com."), ask("a.com."), ask("b.com.")];
-    let mut one_more = [ask("a.com."), ask("c.com.")];
-    let reasons = lab.run(std::future::poll_fn(|context| {
-        held.iter_mut().for_each(|future| assert!(future.as_mut().poll(context).is_pending()));
-        let mut reasons = Vec::new();
-        for future in &mut one_more {
-            match future.as_mut().poll(context) {
-                std::task::Poll::Ready(found) => reasons.push(found.steps.iter().last().unwrap().text()),
-                std::task::Poll::Pending => panic!("must not wait"),
-            }
-        }
-        std::task::Poll::Ready(reasons)
+    let ask = |name: &str, client: &str| {
+        let trace = Trace::start(lab.now(), 50);
+        Box::pin(resolver.resolve_for(question(name, RrType::A), Some(client.parse().unwrap()), trace))
+    };
+    let mut innocent = ask("a.com.", "192.0.2.1");
+    let mut flood = [ask("r1.com.", "198.51.100.1"), ask("r2.com.", "198.51.100.2")];
+    let mut joining = ask("a.com.", "198.51.100.3");
+    let mut newcomer = ask("b.com.", "203.0.113.1");
+    lab.run(std::future::poll_fn(|context| {
+        assert!(innocent.as_mut().poll(context).is_pending());
+        flood.iter_mut().for_each(|future| assert!(future.as_mut().poll(context).is_pending()));
+        assert!(joining.as_mut().poll(context).is_pending());
+        assert!(newcomer.as_mut().poll(context).is_pending());
+        let std::task::Poll::Ready(lost) = flood[0].as_mut().poll(context) else {
+            panic!("it keeps its place")
+        };
+        assert!(lost.steps.iter().last().unwrap().text().contains("max_in_flight"));
+        assert_eq!(lost.rcode, Rcode::SERVFAIL);
+        assert!(flood[1].as_mut().poll(context).is_pending());
+        assert!(innocent.as_mut().poll(context).is_pending());
+        std::task::Poll::Ready(())
     }));
-    assert!(reasons[0].contains("max_waiters"), "{reasons:?}");
-    assert!(reasons[1].contains("max_in_flight"), "{reasons:?}");
 }
 
 /// What everybody waited for is told to everybody and kept once.
@@ -228,7 +235,7 @@ fn those_who_join_share_the_steps() {
     root(&lab, "", "");
     let resolver = resolver(&lab);
     let ask = || Box::pin(resolver.resolve(question("www.com.", RrType::A), Trace::start(lab.now(), 400)));
-    let mut waiting: Vec<_> = (0..1000).map(|_| Some(ask())).collect();
+    let mut waiting: Vec<_> = (0..3000).map(|_| Some(ask())).collect();
     let mut found = Vec::new();
     lab.run(std::future::poll_fn(|context| {
         for slot in waiting.iter_mut() {
@@ -237,12 +244,12 @@ fn those_who_join_share_the_steps() {
                 *slot = None;
             }
         }
-        if found.len() == 1000 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if found.len() == 3000 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     }));
     let shared: Vec<_> = found.iter().filter_map(|found| found.steps.joined.as_ref()).collect();
-    assert_eq!(shared.len(), 999);
+    assert_eq!(shared.len(), 2999);
     assert!(shared.iter().all(|joined| std::sync::Arc::ptr_eq(&joined.steps, &shared[0].steps)));
-    assert_eq!(std::sync::Arc::strong_count(&shared[0].steps), 1000);
+    assert_eq!(std::sync::Arc::strong_count(&shared[0].steps), 3000);
     let first = found.iter().find(|found| found.steps.joined.is_none()).unwrap();
     let joined = found.iter().find(|found| found.steps.joined.is_some()).unwrap();
     assert_eq!(joined.steps.len(), first.steps.len() + 1);

@@ -42,7 +42,8 @@ pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
         max_records_per_rrset: 1 to 65_535;
         max_steps: 1 to 100_000;
         max_in_flight: 1 to 1_000_000;
-        max_waiters: 0 to 1_000_000;
+        max_in_flight_per_client: 1 to 1_000_000;
+        max_in_flight_per_zone: 1 to 1_000_000;
         max_waiting: 1 to 1_000_000;
         udp_payload: 512 to 4096;
         max_ttl: 0 to 2_147_483_647;
@@ -52,6 +53,7 @@ pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
     }
     times! {
         wall_clock "wall_clock_ms": 1 to 600_000;
+        discard_timeout "discard_timeout_ms": 0 to 600_000;
         priming_clock "priming_clock_ms": 1 to 600_000;
         first_timeout "first_timeout_ms": 1 to 60_000;
         min_timeout "min_timeout_ms": 1 to 60_000;

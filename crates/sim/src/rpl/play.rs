@@ -526,6 +526,7 @@ fn resolver_config(settings: &Settings) -> ResolverConfig {
         ask_loopback: settings.ask_loopback,
         ..ResolverConfig::default()
     };
+    config.budget.discard_timeout = 0;
     if settings.hints.is_empty() {
         config.hints.extend(root_servers());
     } else {

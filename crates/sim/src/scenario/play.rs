@@ -159,6 +159,8 @@ fn resolver_config(table: &ResolverTable, hosts: &[HostTable]) -> Result<Resolve
         hints: root_hints(hosts)?,
         ..ResolverConfig::default()
     };
+    // A scenario sees each answer, however late, unless it sets the limit.
+    config.budget.discard_timeout = 0;
     if !table.hints.is_empty() {
         let hints = table.hints.iter().map(|(server, addresses)| Ok((name(server)?, addresses.clone())));
         config.hints = hints.collect::<Result<_, String>>()?;
@@ -205,8 +207,10 @@ fn set_budget(budget: &mut Budget, field: &str, value: u64) -> Result<(), String
         max_records_per_rrset,
         wall_clock,
         max_in_flight,
-        max_waiters,
+        max_in_flight_per_client,
+        max_in_flight_per_zone,
         max_waiting,
+        discard_timeout,
         first_timeout,
         min_timeout,
         max_timeout,

@@ -1,0 +1,223 @@
+//! Shares of the work: how much of it one client prefix and one zone may take while others wait.
+//!
+//! **Clients.** Each client question under way belongs to a prefix: /24 of an IPv4 address, /56 of an IPv6 address. When
+//! all places are taken, the prefix with the most questions under way loses its oldest one to the newcomer, so that a flood
+//! evicts itself. A prefix that has `Budget::max_in_flight_per_client` questions under way loses its own oldest one.
+//!
+//! **Zones.** Questions under way to the servers of one zone are bounded by an allowance that follows the zone's servers:
+//! it grows with each reply up to `Budget::max_in_flight_per_zone` and shrinks with each silence down to [`FEWEST`].
+//! Random names under a silent zone (water torture) then cost a handful of places, and a flood under a slow zone no more than
+//! the allowance. What exceeds it fails at once. A forwarder stands for many zones; there the parent of the name counts.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use crate::budget::Budget;
+use crate::world::{Micros, SECOND};
+
+#[cfg(test)]
+mod tests;
+
+/// The allowance of a zone whose servers have long been silent: enough to notice that they are back.
+pub(crate) const FEWEST: u32 = 16;
+/// What one reply adds to the allowance of a zone.
+const GROWTH: u32 = 4;
+/// One silence takes one part in so many of the allowance.
+const SHRINKING: u32 = 32;
+/// A zone of which nothing was asked for so long starts anew, microseconds.
+const FORGET: Micros = 10 * SECOND;
+/// Zones that are remembered although nothing is under way to them.
+const REMEMBERED: usize = 4096;
+
+/// A client prefix: who shares a quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Prefix(u64);
+
+impl Prefix {
+    /// The prefix of *client*; questions of this process itself have one of their own.
+    pub(crate) fn of(client: Option<IpAddr>) -> Prefix {
+        Prefix(match client.map(|client| client.to_canonical()) {
+            None => 0,
+            Some(IpAddr::V4(v4)) => 1 << 62 | u64::from(u32::from(v4) >> 8),
+            Some(IpAddr::V6(v6)) => 1 << 63 | (u128::from(v6) >> 72) as u64,
+        })
+    }
+}
+
+/// The places of a resolver.
+#[derive(Default)]
+pub(crate) struct Quotas {
+    next: Cell<u64>,
+    under_way: Cell<usize>,
+    clients: RefCell<HashMap<Prefix, BTreeMap<u64, Rc<Place>>>>,
+    zones: RefCell<HashMap<u64, Zone>>,
+}
+
+/// The place of one client question.
+#[derive(Default)]
+struct Place {
+    lost: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// A client question under way.
+pub(crate) struct Ticket {
+    quotas: Rc<Quotas>,
+    prefix: Prefix,
+    number: u64,
+    place: Rc<Place>,
+}
+
+/// How it goes with one zone.
+struct Zone {
+    under_way: u32,
+    allowed: u32,
+    touched: Micros,
+}
+
+impl Quotas {
+    /// A place for a question of *prefix*. If there is no free one, another question loses its place.
+    pub(crate) fn admit(self: &Rc<Self>, prefix: Prefix, budget: &Budget) -> Ticket {
+        let own = self.clients.borrow().get(&prefix).map_or(0, BTreeMap::len);
+        if own >= budget.max_in_flight_per_client as usize {
+            self.evict(prefix);
+        } else if self.under_way.get() >= budget.max_in_flight as usize {
+            let hungriest = {
+                let clients = self.clients.borrow();
+                let most = clients.iter().map(|(&prefix, places)| (places.len(), prefix)).max();
+                most.filter(|(count, _)| *count > own).map_or(prefix, |(_, prefix)| prefix)
+            };
+            self.evict(hungriest);
+        }
+        let number = self.next.get();
+        self.next.set(number + 1);
+        let place = Rc::new(Place::default());
+        self.clients.borrow_mut().entry(prefix).or_default().insert(number, Rc::clone(&place));
+        self.under_way.set(self.under_way.get() + 1);
+        Ticket { quotas: Rc::clone(self), prefix, number, place }
+    }
+
+    /// Take the place of the oldest question of *prefix*.
+    fn evict(&self, prefix: Prefix) {
+        let oldest = {
+            let clients = self.clients.borrow();
+            clients.get(&prefix).and_then(|places| places.first_key_value().map(|(&number, _)| number))
+        };
+        if let Some(place) = oldest.and_then(|number| self.remove(prefix, number)) {
+            place.lost.set(true);
+            if let Some(waker) = place.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    fn remove(&self, prefix: Prefix, number: u64) -> Option<Rc<Place>> {
+        let mut clients = self.clients.borrow_mut();
+        let places = clients.get_mut(&prefix)?;
+        let place = places.remove(&number)?;
+        if places.is_empty() {
+            clients.remove(&prefix);
+        }
+        self.under_way.set(self.under_way.get() - 1);
+        Some(place)
+    }
+
+    /// Begin a question to the servers of the zone that hashes to *zone*. False: the zone has its share already.
+    pub(crate) fn ask(&self, zone: u64, budget: &Budget, now: Micros) -> bool {
+        let mut zones = self.zones.borrow_mut();
+        let most = budget.max_in_flight_per_zone;
+        if zones.len() >= REMEMBERED && !zones.contains_key(&zone) {
+            zones.retain(|_, zone| zone.under_way > 0);
+        }
+        let zone = zones.entry(zone).or_insert(Zone { under_way: 0, allowed: most, touched: now });
+        if zone.under_way == 0 && now.saturating_sub(zone.touched) > FORGET {
+            zone.allowed = most;
+        }
+        if zone.under_way >= zone.allowed {
+            return false;
+        }
+        zone.under_way += 1;
+        zone.touched = now;
+        true
+    }
+
+    /// End a question that [`Quotas::ask`] allowed. *replied*: whether the server said anything; None when it was not
+    /// waited for.
+    pub(crate) fn asked(&self, zone: u64, replied: Option<bool>, budget: &Budget) {
+        let mut zones = self.zones.borrow_mut();
+        let Some(at) = zones.get_mut(&zone) else { return };
+        at.under_way = at.under_way.saturating_sub(1);
+        let most = budget.max_in_flight_per_zone;
+        at.allowed = match replied {
+            Some(true) => (at.allowed + GROWTH).min(most),
+            Some(false) => at.allowed.saturating_sub(at.allowed.div_ceil(SHRINKING)).max(FEWEST.min(most)),
+            None => at.allowed,
+        };
+        if at.under_way == 0 && at.allowed == most {
+            zones.remove(&zone);
+        }
+    }
+}
+
+impl Ticket {
+    /// What *work* yields, or None when its place was lost first.
+    pub(crate) async fn hold<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            if self.place.lost.get() {
+                return Poll::Ready(None);
+            }
+            let polled = work.as_mut().poll(context);
+            if polled.is_pending() {
+                let mut waker = self.place.waker.borrow_mut();
+                if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                    *waker = Some(context.waker().clone());
+                }
+            }
+            polled.map(Some)
+        })
+        .await
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.quotas.remove(self.prefix, self.number);
+    }
+}
+
+/// A question to the servers of a zone that is under way, from [`Quotas::ask`] to [`Quotas::asked`].
+pub(crate) struct Asking<'q> {
+    quotas: &'q Quotas,
+    budget: &'q Budget,
+    zone: u64,
+    replied: Option<bool>,
+}
+
+impl<'q> Asking<'q> {
+    /// Begin; None when the zone has its share already.
+    pub(crate) fn begin(
+        quotas: &'q Quotas,
+        zone: u64,
+        budget: &'q Budget,
+        now: Micros,
+    ) -> Option<Asking<'q>> {
+        quotas.ask(zone, budget, now).then_some(Asking { quotas, budget, zone, replied: None })
+    }
+
+    /// End, the server having *replied* or not.
+    pub(crate) fn end(mut self, replied: bool) {
+        self.replied = Some(replied);
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.quotas.asked(self.zone, self.replied, self.budget);
+    }
+}
