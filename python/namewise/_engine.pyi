@@ -1,6 +1,6 @@
 """The Rust half. Import it through `namewise.engine`; what each thing means is in its docstring."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from os import PathLike
 from typing import Any, Final, Literal, final
@@ -355,6 +355,14 @@ class Snapshot:
     def answer(self, query: bytes, client: str, transport: Literal["udp", "tcp"]) -> bytes | None: ...
 
 @final
+class Unavailable:
+    def __new__(cls, cause: Literal["waiting", "failed", "expired"], detail: str = "") -> Unavailable: ...
+    @property
+    def cause(self) -> Literal["waiting", "failed", "expired"]: ...
+    @property
+    def detail(self) -> str: ...
+
+@final
 class Resolve:
     def __new__(
         cls,
@@ -388,6 +396,8 @@ class Done:
 class Fault:
     @property
     def text(self) -> str: ...
+    @property
+    def fatal(self) -> bool: ...
 
 @final
 class Dropped:
@@ -398,7 +408,7 @@ class Dropped:
 class Engine:
     def __new__(cls, workers: int = 1) -> Engine: ...
     def publish(self, snapshot: Snapshot, sockets: Sequence[int]) -> int: ...
-    def swap(self, zones: Sequence[Zone]) -> int: ...
+    def change(self, zones: Mapping[str, Zone | Unavailable | None], expected: int) -> int: ...
     @property
     def generation(self) -> int: ...
     def submit(self, ticket: int, request: Resolve | Exchange) -> None: ...

@@ -16,10 +16,11 @@ from namewise.engine import (
     Exchange,
     Resolve,
     Snapshot,
+    Unavailable,
     Zone,
     play,
 )
-from namewise.engine.errors import EngineClosed, PlanError
+from namewise.engine.errors import EngineClosed, GenerationConflict, PlanError
 from namewise.message import Message, make_query
 
 ZONE = """\
@@ -85,11 +86,11 @@ def test_every_fault_of_a_plan_is_told() -> None:
         Snapshot.build(json.dumps(plan).encode(), [])
     paths = {fault.path for fault in caught.value.faults}
     assert any("query" in path for path in paths) and len(caught.value.faults) >= 2
-    with pytest.raises(PlanError, match=r"no data of zone example\.com\."):
-        Snapshot.build(json.dumps(PLAN).encode(), [])
+    with pytest.raises(PlanError, match=r"zone example\.org\. is not in the plan"):
+        Snapshot.build(json.dumps(PLAN).encode(), [zone(name="example.org")])
 
 
-def test_serve_swap_close() -> None:
+def test_serve_change_close() -> None:
     engine = Engine(workers=2)
     assert engine.generation == 0
     listening, address = sockets()
@@ -99,15 +100,30 @@ def test_serve_swap_close() -> None:
     for tcp in (False, True):
         answer = namewise.resolve("www.example.com", "A", server=address, tcp=tcp)
         assert str(answer.records[0]) == "192.0.2.1"
-    assert engine.swap([zone(2, "192.0.2.2")]) == 2 == engine.generation
+    assert engine.change({"example.com": zone(2, "192.0.2.2")}, 1) == 2 == engine.generation
     assert str(namewise.resolve("www.example.com", "A", server=address).records[0]) == "192.0.2.2"
-    with pytest.raises(PlanError, match="not served"):
-        engine.swap([zone(name="example.org")])
-    assert engine.generation == 2
+    with pytest.raises(GenerationConflict) as conflict:
+        engine.change({"example.com": zone(3, "192.0.2.3")}, 1)
+    assert (conflict.value.expected, conflict.value.current) == (1, 2)
+    with pytest.raises(ValueError, match=r"the data for zone example\.org\. is of zone example\.com\."):
+        engine.change({"example.org": zone()}, 2)
+    with pytest.raises(ValueError, match="not a cause"):
+        Unavailable("lost")  # type: ignore[arg-type]
+    assert engine.change({"example.com": Unavailable("expired", "too old")}, 2) == 3
+    reply = namewise.query(make_query("www.example.com", udp_payload=1232), address)
+    assert (reply.rcode, [option.data for option in reply.edns.options]) == (
+        "SERVFAIL",
+        [b"\x00\x18too old"],
+    )
+    assert engine.change({"example.com": None, "example.org": zone(name="example.org")}, 3) == 4
+    assert namewise.query(make_query("www.example.com"), address).rcode == "REFUSED"
+    assert namewise.query(make_query("www.example.org"), address).rcode == "NOERROR"
     counters = engine.stats()
-    assert counters["generation"] == 2 and all(isinstance(value, int) for value in counters.values())
+    assert counters["generation"] == 4 and all(isinstance(value, int) for value in counters.values())
     engine.close(1.0)
     engine.close()
+    with pytest.raises(EngineClosed):
+        engine.change({"example.org": None}, 4)
     with pytest.raises(EngineClosed):
         engine.submit(1, Resolve("www.example.com"))
     with pytest.raises(namewise.ResolutionError):

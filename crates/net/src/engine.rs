@@ -1,16 +1,19 @@
-//! The engine: worker threads, what they serve, and a queue that tells what became of requests.
+//! The engine: worker threads, what they serve, and a queue of events for its owner.
 //!
 //! ```text
-//! owner ── publish(snapshot, sockets) · swap(zones) · submit(request) ──▶ workers
+//! owner ── publish(snapshot, sockets) · change(zones) · submit(request) ──▶ workers
 //!       ◀─ event_fd readable · drain(limit) ─────────────────────────────
 //! ```
 //!
-//! A new snapshot is one pointer swap: questions under way end with the one they began with, the next batch uses the new
-//! one. The change returns when every worker has followed, and frees what nobody serves any more. Dropping the engine closes it without grace.
+//! Settings and zones are published apart: [`Engine::publish`] takes new settings into use and keeps the zones that are served,
+//! [`Engine::change`] replaces, adds and removes zones and keeps the settings. Each is one pointer swap: queries in progress end
+//! with the snapshot they began with, the next batch uses the new one. Both return once every worker uses the new snapshot, and
+//! free what no worker uses any more. Dropping the engine closes it without grace.
 
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,9 +23,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use nw_cache::Cache;
 use nw_resolve::Micros;
-use nw_serve::plan::{Plan, PlanError};
+use nw_serve::plan::Plan;
 use nw_serve::{Recorder, Snapshot, Stats, stats};
-use nw_zone::Zone;
+use nw_wire::Name;
+use nw_zone::ZoneEntry;
 use tokio::sync::mpsc;
 
 use crate::events::{Event, Events};
@@ -34,30 +38,57 @@ use crate::udp::Datagrams;
 use crate::worker::{self, Command, Published, Shared};
 use crate::world::Clock;
 
-/// How long a change waits for the workers to follow; they do within one batch, unless the machine is overloaded.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a publication waits for the workers to use it; they do within one batch, unless the machine is overloaded.
+const FOLLOW_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A running engine.
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
-    /// Of each worker: what its datagrams counted, and the rest. A counter has one writer.
+    /// Two for each worker: of its datagram thread and of its other thread. A counter has one writer.
     stats: Vec<[Arc<Stats>; 2]>,
     workers: Mutex<Vec<Thread>>,
-    /// The worker that gets the next request.
+    /// The number of the next request, which chooses its worker.
     next: AtomicUsize,
 }
 
 struct Thread {
     commands: mpsc::UnboundedSender<Command>,
-    /// The sockets that were given to it.
+    /// The sockets that it serves.
     serves: Vec<Identity>,
     handle: Option<JoinHandle<()>>,
 }
 
-/// Why a request was not taken.
+/// Why zones were not changed. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeError {
+    /// Another publication came between: compute the change again from the zones that are served now.
+    Conflict {
+        /// The generation that the caller expected.
+        expected: u64,
+        /// The generation that is served.
+        current: u64,
+    },
+    /// The engine is closed.
+    Closed,
+}
+
+impl std::fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ChangeError::Conflict { expected, current } => {
+                write!(f, "the change was made for generation {expected}, but generation {current} is served")
+            }
+            ChangeError::Closed => f.write_str("the engine is closed"),
+        }
+    }
+}
+
+impl std::error::Error for ChangeError {}
+
+/// Why a request was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubmitError {
-    /// As many are under way as the queue of events holds: drain it, then try again.
+    /// As many requests are in progress as the queue of events holds: drain it, then try again.
     Full,
     /// The engine is closed.
     Closed,
@@ -66,7 +97,7 @@ pub enum SubmitError {
 impl std::fmt::Display for SubmitError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            SubmitError::Full => "too many requests are under way",
+            SubmitError::Full => "too many requests are in progress",
             SubmitError::Closed => "the engine is closed",
         })
     }
@@ -75,10 +106,10 @@ impl std::fmt::Display for SubmitError {
 impl std::error::Error for SubmitError {}
 
 impl Engine {
-    /// Start *workers* threads that serve nothing yet.
+    /// Start `workers` workers that serve nothing yet.
     pub fn start(workers: usize) -> io::Result<Engine> {
         let nothing = Plan::parse(br#"{"version":1}"#).and_then(|plan| Snapshot::from_plan(plan, Vec::new()));
-        let snapshot = Arc::new(nothing.expect("the least plan is right"));
+        let snapshot = Arc::new(nothing.expect("the smallest plan is valid"));
         let cache = Arc::new(Cache::new(cache_bytes(&snapshot), seed()));
         let shared = Arc::new(Shared {
             clock: Clock::start(),
@@ -94,27 +125,38 @@ impl Engine {
             let (datagrams, late) = Datagrams::start(format!("nw-udp-{i}"), shared, stats)?;
             let (commands, inbox) = mpsc::unbounded_channel();
             let (shared, stats) = (Arc::clone(&engine.shared), Arc::clone(rest));
-            let handle = std::thread::Builder::new()
-                .name(format!("nw-worker-{i}"))
-                .spawn(move || worker::run(shared, stats, inbox, datagrams, late))?;
+            // Built here, because its descriptors may be more than the process may open.
+            let runtime = worker::runtime()?;
+            let name = format!("nw-worker-{i}");
+            let handle = std::thread::Builder::new().name(name.clone()).spawn(move || {
+                let events = Arc::clone(&shared.events);
+                let run = || worker::run(&runtime, shared, stats, inbox, datagrams, late);
+                if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                    events
+                        .fatal(format!("the thread {name} ended in a panic: it answers no queries any more"));
+                }
+            })?;
             engine.workers().push(Thread { commands, serves: Vec::new(), handle: Some(handle) });
         }
         Ok(engine)
     }
 
-    /// Serve *snapshot* on *listeners* from now on, and close those served so far that are not among them. Returns its
-    /// generation.
+    /// Serve by the settings of `snapshot` on `listeners`, and close the sockets served so far that are not among them. Returns
+    /// the generation.
     ///
-    /// A socket that is served already, by whatever descriptor it is known, goes on with its connections. Others on one
-    /// address are spread over the workers in turn; for full speed there is one for each worker.
+    /// Zones that are served stay as they are ([`Snapshot::succeeding`]): settings only add and remove zones.
+    ///
+    /// A socket that is served already, by whatever descriptor, keeps its connections. Other sockets on one address are
+    /// distributed over the workers; for full speed there is one for each worker.
     pub fn publish(&self, snapshot: Arc<Snapshot>, listeners: Vec<Listener>) -> u64 {
         let mut workers = self.workers();
         let former = self.shared.current.load_full();
         if workers.is_empty() {
-            // Closed meanwhile: nobody is left to serve it.
+            // The engine was closed meanwhile: no worker is left to serve it.
             return former.generation;
         }
         let same = former.snapshot.same_settings(&snapshot);
+        let snapshot = Arc::new(snapshot.succeeding(&former.snapshot));
         let routes = match &snapshot.plan().resolver {
             _ if same => former.routes.clone(),
             Some(resolver) => resolver.routes.as_deref().map(|routes| Arc::new(Routes::new(routes))),
@@ -128,30 +170,41 @@ impl Engine {
         self.shared.recorder.set(snapshot.plan().recorder);
         let generation = former.generation + 1;
         self.store(Published { generation, snapshot, cache, routes });
-        let shares = share_out(listeners, &workers);
+        let shares = distribute(listeners, &workers);
         for (worker, share) in workers.iter_mut().zip(shares) {
             worker.serves = share.iter().map(|listener| listener.identity).collect();
-            // A worker that is gone has been told to stop.
+            // Sending fails only for a worker that has been stopped.
             let _ = worker.commands.send(Command::Listen(share));
         }
         let followed = follow(&workers);
         drop(workers);
-        retire(former, &followed);
+        release(former, &followed);
         generation
     }
 
-    /// Serve these zones in place of those of the same name, atomically. Returns the generation; names those that are
-    /// not served.
-    pub fn swap(&self, zones: Vec<Zone>) -> Result<u64, Vec<PlanError>> {
+    /// Change zones, all of them at once: each is an apex and its new entry, or None to remove it. Returns the generation.
+    ///
+    /// `expected`: the generation from which the change was computed. When another one is served, nothing changes. So a change
+    /// that was computed from an old version of a zone never replaces a version that was published since.
+    ///
+    /// Costs what it changes: the structure of the set is shared with the former one, however many zones there are.
+    pub fn change(&self, changes: Vec<(Name, Option<ZoneEntry>)>, expected: u64) -> Result<u64, ChangeError> {
         let workers = self.workers();
+        if workers.is_empty() {
+            return Err(ChangeError::Closed);
+        }
         let former = self.shared.current.load_full();
-        let snapshot = Arc::new(former.snapshot.with_zones(zones)?);
-        let generation = former.generation + 1;
+        let current = former.generation;
+        if current != expected {
+            return Err(ChangeError::Conflict { expected, current });
+        }
+        let snapshot = Arc::new(former.snapshot.changed(changes));
+        let generation = current + 1;
         let (cache, routes) = (Arc::clone(&former.cache), former.routes.clone());
         self.store(Published { generation, snapshot, cache, routes });
         let followed = follow(&workers);
         drop(workers);
-        retire(former, &followed);
+        release(former, &followed);
         Ok(generation)
     }
 
@@ -165,20 +218,20 @@ impl Engine {
         Arc::clone(&self.shared.current.load().snapshot)
     }
 
-    /// Do *request*; its outcome will be an event with *ticket*.
+    /// Perform `request`; its outcome will be an event with `ticket`.
     pub fn submit(&self, ticket: Ticket, request: Request) -> Result<(), SubmitError> {
         let workers = self.workers();
         if workers.is_empty() {
             return Err(SubmitError::Closed);
         }
-        let owed = self.shared.events.owe(ticket).ok_or(SubmitError::Full)?;
+        let completion = self.shared.events.accept(ticket).ok_or(SubmitError::Full)?;
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % workers.len();
-        let refused = match workers[turn].commands.send(Command::Do(owed, request)) {
+        let refused = match workers[turn].commands.send(Command::Do(completion, request)) {
             Ok(()) => return Ok(()),
             Err(refused) => refused.0,
         };
-        if let Command::Do(owed, _) = refused {
-            owed.forgo();
+        if let Command::Do(completion, _) = refused {
+            completion.cancel();
         }
         Err(SubmitError::Closed)
     }
@@ -188,7 +241,7 @@ impl Engine {
         self.shared.events.fd()
     }
 
-    /// Take the events that wait, at most *limit*.
+    /// Remove and return the waiting events, at most `limit`.
     pub fn drain(&self, limit: usize) -> Vec<Event> {
         self.shared.events.drain(limit)
     }
@@ -211,12 +264,12 @@ impl Engine {
         all
     }
 
-    /// The cache, to be looked into and flushed, at times of [`Engine::now`].
+    /// The cache, for inspection and flushing at times of [`Engine::now`].
     pub fn cache(&self) -> Arc<Cache> {
         Arc::clone(&self.shared.current.load().cache)
     }
 
-    /// The time by which the cache ages.
+    /// The time on the clock of the cache.
     pub fn now(&self) -> Micros {
         self.shared.clock.now()
     }
@@ -226,7 +279,7 @@ impl Engine {
         &self.shared.recorder
     }
 
-    /// Stop serving, finish what is under way for at most *grace*, and join every thread. Idempotent.
+    /// Stop serving, let what is in progress finish for at most `grace`, and join every thread. Idempotent.
     pub fn close(&self, grace: Duration) {
         let threads = std::mem::take(&mut *self.workers());
         for thread in &threads {
@@ -234,9 +287,7 @@ impl Engine {
         }
         for mut thread in threads {
             let Some(handle) = thread.handle.take() else { continue };
-            if handle.join().is_err() {
-                self.shared.events.fault("a worker ended in a panic".to_owned());
-            }
+            let _ = handle.join();
         }
     }
 
@@ -246,7 +297,7 @@ impl Engine {
         self.shared.generation.store(generation, Ordering::Release);
     }
 
-    /// The workers; also what serialises changes. A panic elsewhere cannot have left the list half changed.
+    /// The workers; the lock also serialises publications. A panic of another thread cannot have left the list half changed.
     fn workers(&self) -> MutexGuard<'_, Vec<Thread>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -258,8 +309,9 @@ impl Drop for Engine {
     }
 }
 
-/// What each worker is to serve: what it serves already, and of the others on each address as many as its neighbours.
-fn share_out(listeners: Vec<Listener>, workers: &[Thread]) -> Vec<Vec<Listener>> {
+/// Distribute sockets over the workers: a worker keeps those that it serves, and gets as many of the others on each address as
+/// the other workers.
+fn distribute(listeners: Vec<Listener>, workers: &[Thread]) -> Vec<Vec<Listener>> {
     let mut shares: Vec<Vec<Listener>> = workers.iter().map(|_| Vec::new()).collect();
     let mut fresh = Vec::new();
     for listener in listeners {
@@ -277,7 +329,7 @@ fn share_out(listeners: Vec<Listener>, workers: &[Thread]) -> Vec<Vec<Listener>>
     shares
 }
 
-/// Tell *workers* to follow what is published. The receiver ends when all of them have.
+/// Make `workers` use what is published. The receiver disconnects when all of them do.
 fn follow(workers: &[Thread]) -> Receiver<Infallible> {
     let (following, followed) = std::sync::mpsc::channel();
     for worker in workers {
@@ -286,19 +338,19 @@ fn follow(workers: &[Thread]) -> Receiver<Infallible> {
     followed
 }
 
-/// Wait until the workers have *followed*, then drop what was published before: freeing a large zone or a cache takes
+/// Wait until all workers use what is published, then free what was published before: freeing a large zone or a cache takes
 /// long, and no packet shall wait for it.
-fn retire(former: Arc<Published>, followed: &Receiver<Infallible>) {
-    let _ = followed.recv_timeout(PATIENCE);
+fn release(former: Arc<Published>, followed: &Receiver<Infallible>) {
+    let _ = followed.recv_timeout(FOLLOW_TIMEOUT);
     drop(former);
 }
 
-/// The size of cache that a snapshot asks for; a small one where nothing is resolved.
+/// The size of the cache in octets; small for a snapshot without resolver.
 fn cache_bytes(snapshot: &Snapshot) -> usize {
     snapshot.resolver().map_or(1 << 20, |config| config.budget.cache_bytes)
 }
 
-/// A seed that nobody can guess, so that nobody can choose names that collide.
+/// A secret seed for hashes, so that an attacker cannot choose names that collide.
 fn seed() -> u64 {
     let mut octets = [0; 8];
     mmsg::random(&mut octets);

@@ -1,10 +1,10 @@
-//! The queue by which an engine tells its owner what happened.
+//! The queue of events from an engine to its owner.
 //!
-//! A descriptor is readable while something waits in the queue, so that an event loop can wait for it among others;
-//! [`Events::drain`] takes what waits.
+//! A descriptor is readable while events wait, so that an event loop can wait for it among others; [`Events::drain`] removes
+//! and returns them.
 //!
-//! **When full.** An outcome always has a place: a request is refused when as many are under way or waiting to be drained
-//! as the queue holds. Other events are dropped when the queue is full, and the number of those comes as the next event.
+//! **When the queue is full.** Every outcome has a reserved place: a request is refused when as many are in progress or waiting
+//! to be drained as the queue holds. Other events are dropped when the queue is full; the next event says how many.
 
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -15,39 +15,41 @@ use nw_resolve::{ExchangeError, Micros, Resolution};
 
 use crate::request::Ticket;
 
-/// Outcomes under way or waiting, and besides as many other events.
-pub const MOST: usize = 65_536;
+/// The most requests in progress or waiting to be drained; the queue holds as many other events besides.
+pub const MAX_EVENTS: usize = 65_536;
 
-/// What an engine tells.
+/// What happened in an engine.
 #[derive(Debug)]
 pub enum Event {
-    /// A request has come to its end.
+    /// A request is complete.
     Done {
-        /// The number that came with it.
+        /// The number that was submitted with it.
         ticket: Ticket,
-        /// What came of it.
+        /// Its outcome.
         outcome: Outcome,
     },
-    /// Something of ours failed, for the log.
+    /// A part of the engine failed; for the log.
     Fault {
-        /// What.
+        /// What failed.
         text: String,
+        /// Whether a thread has ended: the engine does not serve as it should until it is started anew.
+        fatal: bool,
     },
-    /// So many events found the queue full.
+    /// Events were dropped because the queue was full.
     Dropped {
         /// How many.
         count: u64,
     },
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The question was resolved, perhaps to a failure that `resolution` explains.
+    /// The question was resolved, possibly to a failure that `resolution` explains.
     Resolved {
         /// The reply as a message.
         wire: Vec<u8>,
-        /// The same with its explanation.
+        /// The same, with the steps that led to it.
         resolution: Box<Resolution>,
     },
     /// The server was asked.
@@ -57,7 +59,7 @@ pub enum Outcome {
         /// How long it took.
         took: Micros,
     },
-    /// No snapshot with a resolver is published, it failed by a fault of ours, or the engine was closed before its end.
+    /// No snapshot with a resolver is published, the request failed by a mistake in the engine, or the engine was closed first.
     Unable,
 }
 
@@ -72,11 +74,11 @@ pub(crate) struct Events {
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<Event>,
-    /// Requests accepted whose outcome has not been drained.
+    /// Requests that were accepted and whose outcome has not been drained.
     tickets: usize,
     dropped: u64,
-    /// Whether an octet lies in the pipe.
-    told: bool,
+    /// Whether there is an octet in the pipe.
+    signalled: bool,
 }
 
 impl Events {
@@ -85,42 +87,51 @@ impl Events {
         Ok(Events { queue: Mutex::default(), readable, wake })
     }
 
-    /// The descriptor that is readable while something waits.
+    /// The descriptor that is readable while events wait.
     pub(crate) fn fd(&self) -> RawFd {
         self.readable.as_raw_fd()
     }
 
-    /// Keep a place for the outcome of one request. None: there is no place.
-    pub(crate) fn owe(self: &Arc<Events>, ticket: Ticket) -> Option<Owed> {
-        self.reserve().then(|| Owed { events: Arc::clone(self), ticket: Some(ticket) })
+    /// Accept a request: reserve the place of its outcome. None: the queue is full.
+    pub(crate) fn accept(self: &Arc<Events>, ticket: Ticket) -> Option<Completion> {
+        self.reserve().then(|| Completion { events: Arc::clone(self), ticket: Some(ticket) })
     }
 
     fn reserve(&self) -> bool {
         let mut queue = self.queue();
-        let free = queue.tickets < MOST;
+        let free = queue.tickets < MAX_EVENTS;
         queue.tickets += usize::from(free);
         free
     }
 
-    /// Put the outcome of a request for which a place was kept.
+    /// Add the outcome of an accepted request.
     fn done(&self, ticket: Ticket, outcome: Outcome) {
         let mut queue = self.queue();
         queue.events.push_back(Event::Done { ticket, outcome });
-        self.tell(&mut queue);
+        self.signal(&mut queue);
     }
 
-    /// Put a fault, if there is room for it.
+    /// Report that something is not served as it should, or count the report as dropped when the queue is full.
     pub(crate) fn fault(&self, text: String) {
+        self.add(Event::Fault { text, fatal: false });
+    }
+
+    /// Report that a thread has ended by a fault.
+    pub(crate) fn fatal(&self, text: String) {
+        self.add(Event::Fault { text, fatal: true });
+    }
+
+    fn add(&self, event: Event) {
         let mut queue = self.queue();
-        if queue.events.len() < 2 * MOST {
-            queue.events.push_back(Event::Fault { text });
+        if queue.events.len() < 2 * MAX_EVENTS {
+            queue.events.push_back(event);
         } else {
             queue.dropped += 1;
         }
-        self.tell(&mut queue);
+        self.signal(&mut queue);
     }
 
-    /// Take what waits, at most *limit* events.
+    /// Remove and return the waiting events, at most `limit`.
     pub(crate) fn drain(&self, limit: usize) -> Vec<Event> {
         let mut queue = self.queue();
         let take = queue.events.len().min(limit);
@@ -129,55 +140,54 @@ impl Events {
         if queue.dropped > 0 && events.len() < limit {
             events.push(Event::Dropped { count: std::mem::take(&mut queue.dropped) });
         }
-        if queue.events.is_empty() && queue.dropped == 0 && queue.told {
-            queue.told = false;
-            // The one octet that `tell` wrote is there, so that this neither waits nor fails.
+        if queue.events.is_empty() && queue.dropped == 0 && queue.signalled {
+            queue.signalled = false;
+            // `signal` wrote one octet, so that this neither waits nor fails.
             let _ = (&self.readable).read(&mut [0]);
         }
         events
     }
 
     /// Make the descriptor readable.
-    fn tell(&self, queue: &mut Queue) {
-        if !queue.told {
-            queue.told = true;
+    fn signal(&self, queue: &mut Queue) {
+        if !queue.signalled {
+            queue.signalled = true;
             // An empty pipe has room for an octet.
             let _ = (&self.wake).write(&[0]);
         }
     }
 
-    /// A panic elsewhere cannot have left the queue half changed: nothing in between panics.
+    /// A panic of another thread cannot have left the queue half changed: nothing in between panics.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An outcome that the owner of the engine is going to be told, exactly once: dropped untold, whatever the cause, it is
-/// [`Outcome::Unable`].
+/// The obligation to report the outcome of one accepted request, exactly once. Dropping it reports [`Outcome::Unable`].
 #[derive(Debug)]
-pub(crate) struct Owed {
+pub(crate) struct Completion {
     events: Arc<Events>,
-    /// None once it is settled.
+    /// None once the outcome was reported.
     ticket: Option<Ticket>,
 }
 
-impl Owed {
-    /// Tell the outcome.
-    pub(crate) fn tell(mut self, outcome: Outcome) {
+impl Completion {
+    /// Report the outcome.
+    pub(crate) fn complete(mut self, outcome: Outcome) {
         if let Some(ticket) = self.ticket.take() {
             self.events.done(ticket, outcome);
         }
     }
 
-    /// Nothing is owed: the request was not taken.
-    pub(crate) fn forgo(mut self) {
+    /// Report nothing and free the place: the request was refused after all.
+    pub(crate) fn cancel(mut self) {
         if self.ticket.take().is_some() {
             self.events.queue().tickets -= 1;
         }
     }
 }
 
-impl Drop for Owed {
+impl Drop for Completion {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.events.done(ticket, Outcome::Unable);

@@ -29,7 +29,7 @@ mod upstream;
 mod worker;
 pub mod world;
 
-pub use engine::{Engine, SubmitError};
+pub use engine::{ChangeError, Engine, SubmitError};
 pub use events::{Event, Outcome};
 pub use listen::{ListenError, Listener};
 pub use request::{Request, Ticket};

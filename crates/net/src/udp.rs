@@ -16,6 +16,7 @@ use std::convert::Infallible;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -82,6 +83,7 @@ impl Datagrams {
         let (inbox, told) = channel();
         let (lookups, late) = mpsc::channel(HANDED_OVER);
         let published = shared.current.load_full();
+        let events = Arc::clone(&shared.events);
         let thread = Thread {
             shared,
             stats,
@@ -93,7 +95,11 @@ impl Datagrams {
             last: WAKE,
             batch: Batch::new(),
         };
-        let thread = std::thread::Builder::new().name(name).spawn(move || thread.run())?;
+        let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
+            if catch_unwind(AssertUnwindSafe(|| thread.run())).is_err() {
+                events.fatal(format!("the thread {name} ended in a panic: it answers no datagrams any more"));
+            }
+        })?;
         Ok((Datagrams { inbox: Some(inbox), waker, thread: Some(thread) }, late))
     }
 
@@ -167,7 +173,7 @@ impl Thread {
             let wait = self.sockets.iter().any(|served| served.readable).then_some(Duration::ZERO);
             match self.poll.poll(&mut events, wait) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    return self.shared.events.fault(format!("cannot wait for datagrams: {error}"));
+                    return self.shared.events.fatal(format!("cannot wait for datagrams: {error}"));
                 }
                 _ => {}
             }

@@ -14,6 +14,7 @@
 
 use std::cell::{Cell, Ref, RefCell};
 use std::convert::Infallible;
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -26,10 +27,11 @@ use nw_cache::{Cache, Micros};
 use nw_resolve::{ClientQuestion, Resolution, Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::TcpPlan;
 use nw_serve::{Desk, Handled, Pending, Recorder, Snapshot, Stats, Transport, pipeline};
+use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 
 use crate::conversation::READ;
-use crate::events::{Events, Outcome, Owed};
+use crate::events::{Completion, Events, Outcome};
 use crate::listen::{Identity, Listener};
 use crate::request::Request;
 use crate::routes::Routes;
@@ -63,7 +65,7 @@ pub(crate) enum Command {
     /// Use what is published, then drop this: whoever holds the other end waits for it.
     Follow(Sender<Infallible>),
     /// Do this, and put what comes of it into the queue of events.
-    Do(Owed, Request),
+    Do(Completion, Request),
     /// Close the sockets, finish what is under way for at most this long, then end.
     Stop(Duration),
 }
@@ -116,20 +118,22 @@ impl Shutdown {
     }
 }
 
+/// The runtime of a worker's thread. Fails when the process may open no more descriptors.
+pub(crate) fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
 /// The life of a worker's thread.
 pub(crate) fn run(
+    runtime: &Runtime,
     shared: Arc<Shared>,
     stats: Arc<Stats>,
     commands: mpsc::UnboundedReceiver<Command>,
     datagrams: Datagrams,
     late: mpsc::Receiver<Late>,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime needs an epoll descriptor and an eventfd, which the engine has checked");
     let worker = Rc::new(Worker::new(shared, stats));
-    tokio::task::LocalSet::new().block_on(&runtime, worker.obey(commands, datagrams, late));
+    tokio::task::LocalSet::new().block_on(runtime, worker.obey(commands, datagrams, late));
 }
 
 impl Worker {
@@ -178,7 +182,7 @@ impl Worker {
                     datagrams.follow(following.clone());
                     drop(self.state());
                 }
-                Some(Command::Do(owed, request)) => self.request(owed, request),
+                Some(Command::Do(completion, request)) => self.request(completion, request),
                 Some(Command::Stop(grace)) => {
                     drop(datagrams);
                     self.listen(Vec::new());
@@ -309,12 +313,12 @@ impl Worker {
         Some(resolution)
     }
 
-    fn request(self: &Rc<Worker>, owed: Owed, request: Request) {
+    fn request(self: &Rc<Worker>, completion: Completion, request: Request) {
         let worker = Rc::clone(self);
         let under_way = UnderWay::new(self);
         tokio::task::spawn_local(async move {
             let outcome = worker.guarded(worker.outcome(request)).await;
-            owed.tell(outcome.unwrap_or(Outcome::Unable));
+            completion.complete(outcome.unwrap_or(Outcome::Unable));
             drop(under_way);
         });
     }

@@ -1,11 +1,11 @@
-//! `Engine`: the threads that serve and resolve. They never attach to the interpreter; what they tell waits in a queue.
+//! `Engine`: the threads that serve and resolve. They never attach to the interpreter; their events wait in a queue.
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use nw_net::{Event, Listener, SubmitError};
+use nw_net::{ChangeError, Event, Listener, SubmitError};
 use nw_resolve::{ClientQuestion, Resolution, Validation, explain};
 use nw_serve::recorder::Record;
 use pyo3::exceptions::PyOSError;
@@ -16,8 +16,7 @@ use crate::gate;
 use crate::name::NameArg;
 use crate::raise::Raise;
 use crate::request::{Done, Dropped, Exchange, Fault, Resolve, seconds};
-use crate::snapshot::{Snapshot, plan_fault};
-use crate::zone::Zone;
+use crate::snapshot::{EntryArg, Snapshot, entry_of};
 
 /// The engine: `Engine(workers)` starts its threads, which serve nothing until a snapshot is published.
 ///
@@ -25,7 +24,7 @@ use crate::zone::Zone;
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Engine {
     inner: Arc<nw_net::Engine>,
-    /// Questions that are being resolved, by ticket, and when they were asked: their explanations begin with them.
+    /// Questions that are being resolved, by ticket, and when they were asked: explanations begin with both.
     asked: Mutex<HashMap<u64, (ClientQuestion, u64)>>,
 }
 
@@ -38,7 +37,11 @@ impl Engine {
         Ok(Self { inner: Arc::new(started?), asked: Mutex::default() })
     }
 
-    /// Serve `snapshot` on `sockets` from now on and close those served so far; return the generation.
+    /// Serve by the settings of `snapshot` on `sockets`, close the sockets served so far that are not among them, and return the
+    /// generation.
+    ///
+    /// Zones that are served stay as they are; a zone that only `snapshot` has is added, one that the former plan named and the
+    /// plan of `snapshot` does not is removed.
     ///
     /// sockets: descriptors of bound UDP and listening TCP sockets, which are duplicated and stay the caller's to close;
     /// several on one address (SO_REUSEPORT) are spread over the workers. Raises OSError if one of them is neither.
@@ -51,11 +54,25 @@ impl Engine {
         gate::detached(py, || Ok::<_, Raise>(self.inner.publish(Arc::clone(&snapshot.inner), listeners)))
     }
 
-    /// Serve these zones in place of those of the same name, atomically; return the generation. Raises `PlanError` for a zone
-    /// that is not served, and then changes none.
-    fn swap(&self, py: Python<'_>, zones: Vec<PyRef<'_, Zone>>) -> PyResult<u64> {
-        let zones: Vec<nw_zone::Zone> = zones.iter().map(|zone| zone.inner.clone()).collect();
-        gate::detached(py, || self.inner.swap(zones).map_err(plan_fault))
+    /// Change zones, all of them at once, and return the generation.
+    ///
+    /// zones: by name a `Zone`, an `Unavailable` for a zone that has no data, or None to remove it. expected: the generation from
+    /// which the change was computed; raises `GenerationConflict` and changes nothing when another one is served. Raises
+    /// `EngineClosed` after `close`.
+    fn change(
+        &self,
+        py: Python<'_>,
+        zones: HashMap<String, Option<EntryArg<'_>>>,
+        expected: u64,
+    ) -> PyResult<u64> {
+        let changes = zones.into_iter().map(|(name, entry)| entry_of(py, &name, entry));
+        let changes = changes.collect::<PyResult<Vec<_>>>()?;
+        gate::detached(py, || {
+            self.inner.change(changes, expected).map_err(|error| match error {
+                ChangeError::Conflict { expected, current } => Raise::Conflict { expected, current },
+                ChangeError::Closed => Raise::Closed(error.to_string()),
+            })
+        })
     }
 
     /// The generation that is served: 0 until something is published.
@@ -64,9 +81,9 @@ impl Engine {
         self.inner.generation()
     }
 
-    /// Do `request`, a `Resolve` or an `Exchange`; its outcome is a `Done` with `ticket`, a number of the caller's.
+    /// Perform `request`, a `Resolve` or an `Exchange`; its outcome is a `Done` with `ticket`, a number of the caller's choice.
     ///
-    /// Raises `EngineError` with the code QUEUE_FULL while too many are under way, `EngineClosed` after `close`.
+    /// Raises `EngineError` with the code QUEUE_FULL while too many requests are in progress, `EngineClosed` after `close`.
     fn submit(&self, py: Python<'_>, ticket: u64, request: &Bound<'_, PyAny>) -> PyResult<()> {
         let request = match request.cast::<Resolve>() {
             Ok(resolve) => {
@@ -85,12 +102,12 @@ impl Engine {
         taken.inspect_err(|_| drop(self.asked().remove(&ticket)))
     }
 
-    /// A descriptor that is readable while events wait. It is the engine's: neither read nor close it.
+    /// A descriptor that is readable while events wait. It belongs to the engine: neither read nor close it.
     fn event_fd(&self) -> RawFd {
         self.inner.event_fd()
     }
 
-    /// Take the events that wait, at most `limit`.
+    /// Remove and return the waiting events, at most `limit`.
     #[pyo3(signature = (limit = 1000))]
     fn drain(&self, py: Python<'_>, limit: usize) -> PyResult<Vec<Py<PyAny>>> {
         let events = gate::brief(py, || Ok::<_, Raise>(self.inner.drain(limit)))?;
@@ -105,8 +122,8 @@ impl Engine {
         Ok(table)
     }
 
-    /// Forget what is cached and return how many answers that were: all, those about `name`, or with `below` those about it
-    /// and all names below it.
+    /// Remove answers from the cache and return their number: all, those about `name`, or with `below` those about it and all names
+    /// below it.
     #[pyo3(signature = (name = None, *, below = false))]
     fn flush(&self, py: Python<'_>, name: Option<NameArg>, below: bool) -> PyResult<usize> {
         gate::detached(py, || {
@@ -165,8 +182,8 @@ impl Engine {
         })
     }
 
-    /// Stop serving, finish what is under way for at most `grace_s` seconds, join every thread. Idempotent; outcomes that are
-    /// waiting can still be drained.
+    /// Stop serving, let what is in progress finish for at most `grace_s` seconds, join every thread. Idempotent; events that wait
+    /// can still be drained.
     #[pyo3(signature = (grace_s = 0.0))]
     fn close(&self, py: Python<'_>, grace_s: f64) -> PyResult<()> {
         let (inner, grace) = (Arc::clone(&self.inner), seconds(grace_s)?);
@@ -181,11 +198,11 @@ impl Engine {
     }
 }
 
-/// A record on its way to Python: number, who asked, explanation.
+/// A record for Python: number, client, explanation.
 type Recorded = (u64, Option<String>, String);
 
 impl Engine {
-    /// A panic elsewhere cannot have left the table half changed: nothing in between panics.
+    /// A panic of another thread cannot have left the table half changed: nothing in between panics.
     fn asked(&self) -> MutexGuard<'_, HashMap<u64, (ClientQuestion, u64)>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -196,7 +213,7 @@ impl Engine {
                 let asked = self.asked().remove(&ticket);
                 Py::new(py, Done::new(py, ticket, asked, outcome))?.into_any()
             }
-            Event::Fault { text } => Py::new(py, Fault { text })?.into_any(),
+            Event::Fault { text, fatal } => Py::new(py, Fault { text, fatal })?.into_any(),
             Event::Dropped { count } => Py::new(py, Dropped { count })?.into_any(),
         })
     }

@@ -59,7 +59,7 @@ mod _engine {
     #[pymodule_export]
     use crate::rrset::{RRset, Record};
     #[pymodule_export]
-    use crate::snapshot::Snapshot;
+    use crate::snapshot::{Snapshot, Unavailable};
     #[pymodule_export]
     use crate::toml::parse_toml;
     #[pymodule_export]

@@ -40,6 +40,8 @@ pub(crate) enum Raise {
     Plan(Vec<(String, String)>),
     /// `EngineError(message, code="QUEUE_FULL")`
     Busy(String),
+    /// `GenerationConflict(expected, current)`
+    Conflict { expected: u64, current: u64 },
     /// `EngineClosed(message)`
     Closed(String),
     /// `EnginePanic(message)`: our mistake, never a peer's.
@@ -111,6 +113,9 @@ impl Raise {
             Raise::Zone(faults) => errors.call_method1("zone_file_error", (faults.listed, faults.more)),
             Raise::Plan(faults) => errors.call_method1("plan_error", (faults,)),
             Raise::Busy(message) => errors.call_method1("queue_full", (message,)),
+            Raise::Conflict { expected, current } => {
+                errors.call_method1("GenerationConflict", (expected, current))
+            }
             Raise::Closed(message) => errors.call_method1("EngineClosed", (message,)),
             Raise::Panic(message) => errors.call_method1("EnginePanic", (message,)),
         }?;

@@ -126,11 +126,13 @@ impl Done {
     }
 }
 
-/// Something of the engine's own failed, for the log.
+/// A part of the engine failed; for the log.
 #[pyclass(frozen, get_all, module = "namewise.engine")]
 pub(crate) struct Fault {
-    /// What.
+    /// What failed.
     pub(crate) text: String,
+    /// Whether a thread has ended: the engine does not serve as it should until it is started anew.
+    pub(crate) fatal: bool,
 }
 
 /// So many events found the queue full.

@@ -1,10 +1,12 @@
-//! `Snapshot`: everything that a server serves, and by which rules, at one moment.
+//! `Snapshot`: what a server serves and by which rules, at one moment; `Unavailable`: a zone without data.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use nw_serve::snapshot::DryRun;
 use nw_serve::{PlanError, Transport};
+use nw_wire::{Name, NameRef};
+use nw_zone::{Cause, ZoneEntry};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -14,7 +16,7 @@ use crate::gate;
 use crate::raise::Raise;
 use crate::zone::Zone;
 
-/// The port that a dry run pretends to be asked from; no rule looks at it.
+/// The client's port in a dry run; no rule uses it.
 const CLIENT_PORT: u16 = 53_000;
 
 /// A plan with its zones, immutable: `Snapshot.build(plan, zones)`.
@@ -25,7 +27,8 @@ pub(crate) struct Snapshot {
 
 #[pymethods]
 impl Snapshot {
-    /// The snapshot of a plan (version 1, JSON) and the data of every zone it names. Raises `PlanError` with every fault.
+    /// Build a snapshot from a plan (version 1, JSON) and the data of its zones; a zone of the plan without data is waiting for it.
+    /// Raises `PlanError` with every fault.
     #[staticmethod]
     fn build(py: Python<'_>, plan: Vec<u8>, zones: Vec<PyRef<'_, Zone>>) -> PyResult<Self> {
         let zones: Vec<nw_zone::Zone> = zones.iter().map(|zone| zone.inner.clone()).collect();
@@ -63,6 +66,74 @@ impl Snapshot {
             DryRun::Reply(octets) => Ok(Some(PyBytes::new(py, &octets))),
             DryRun::Silence | DryRun::Lookup(_) => Ok(None),
         }
+    }
+}
+
+/// A zone that has no data to answer from: `Unavailable(cause, detail)`. Its names are answered SERVFAIL with an extended error.
+#[pyclass(frozen, module = "namewise.engine")]
+pub(crate) struct Unavailable {
+    cause: Cause,
+    /// The text of the extended error. Clients see it.
+    #[pyo3(get)]
+    detail: String,
+}
+
+#[pymethods]
+impl Unavailable {
+    /// cause: `waiting` (the data has not come yet), `failed` (the source is not a zone) or `expired`.
+    #[new]
+    #[pyo3(signature = (cause, detail = String::new()))]
+    fn new(cause: &str, detail: String) -> PyResult<Self> {
+        let cause = match cause {
+            "waiting" => Cause::Waiting,
+            "failed" => Cause::Failed,
+            "expired" => Cause::Expired,
+            _ => {
+                let message = format!("{cause:?} is not a cause: waiting, failed or expired");
+                return Err(PyValueError::new_err(message));
+            }
+        };
+        Ok(Self { cause, detail })
+    }
+
+    /// Why there is no data.
+    #[getter]
+    fn cause(&self) -> &'static str {
+        match self.cause {
+            Cause::Waiting => "waiting",
+            Cause::Failed => "failed",
+            Cause::Expired => "expired",
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Unavailable({:?}, {:?})", self.cause(), self.detail)
+    }
+}
+
+/// The new entry of a zone, from Python.
+#[derive(FromPyObject)]
+pub(crate) enum EntryArg<'py> {
+    Zone(PyRef<'py, Zone>),
+    Unavailable(PyRef<'py, Unavailable>),
+}
+
+/// The change of the zone `name`. Raises `BadName`, and ValueError for the data of another zone.
+pub(crate) fn entry_of(
+    py: Python<'_>,
+    name: &str,
+    entry: Option<EntryArg<'_>>,
+) -> PyResult<(Name, Option<ZoneEntry>)> {
+    let apex = crate::name::parse(name, NameRef::ROOT).map_err(|error| error.into_err(py))?;
+    let entry = entry.map(|entry| match entry {
+        EntryArg::Zone(zone) => ZoneEntry::from(zone.inner.clone()),
+        EntryArg::Unavailable(none) => ZoneEntry::unavailable(apex.as_ref(), none.cause, none.detail.clone()),
+    });
+    match entry {
+        Some(entry) if entry.apex() != apex.as_ref() => {
+            Err(PyValueError::new_err(format!("the data for zone {apex} is of zone {}", entry.apex())))
+        }
+        entry => Ok((apex, entry)),
     }
 }
 

@@ -29,7 +29,8 @@ pub(crate) fn route(snapshot: &Snapshot, route: &Route<'_>, client: IpAddr) -> V
     let acl = match route {
         Route::Local(local) => local.acl.as_ref(),
         Route::Zone(zone) if snapshot.any_zone_acl() => snapshot.zone_acl(zone.apex()),
-        Route::Zone(_) | Route::Resolve | Route::Refuse(_) => None,
+        Route::Unavailable(zone) if snapshot.any_zone_acl() => snapshot.zone_acl(zone.apex.as_ref()),
+        Route::Zone(_) | Route::Unavailable(_) | Route::Resolve | Route::Refuse(_) => None,
     };
     let acl = match acl {
         Some(acl) => acl,

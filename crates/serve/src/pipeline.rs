@@ -61,6 +61,7 @@ fn stages(desk: &Desk<'_>, query: &Query<'_>, from: From, draft: &mut Draft<'_, 
         route::Route::Zone(zone) => {
             route::from_zone(desk.snapshot, zone, query, from.client, from.transport, draft)
         }
+        route::Route::Unavailable(zone) => route::fail(zone),
         route::Route::Resolve => route::from_cache(desk, query, draft),
         route::Route::Refuse(ede) => Verdict::Refuse(Rcode::REFUSED, ede),
     }
@@ -172,6 +173,11 @@ fn handle_guarded(
         Ok(()) | Err(Verdict::Continue | Verdict::Answer) => {}
         Err(Verdict::Drop) => return Handled::Drop,
         Err(Verdict::Refuse(rcode, ede)) => draft.refuse(rcode, ede),
+        Err(Verdict::Fail(failure)) => {
+            draft.refuse(Rcode::SERVFAIL, failure.0);
+            draft.ede = [None; 2];
+            return Handled::Reply(send(desk, &mut draft, &query, &[*failure]));
+        }
         Err(Verdict::Ask(ask)) => return later(*ask, packet, client, from.transport),
     }
     Handled::Reply(send(desk, &mut draft, &query, &[]))

@@ -4,6 +4,7 @@
 //! class CH ──────────────▶ Local      names that describe this server, or Refuse
 //! class IN ─ in a zone ──▶ Zone       RFC 1034 §4.3.2; for a client that asks for recursion (RD) and may have it, an
 //!          │                          alias goes on in the zone of ours that it leads to, and out of them to Resolve
+//!          ├ in a zone without usable data ──▶ Unavailable     SERVFAIL with EDE 14 Not Ready or 24 Invalid Data
 //!          └ elsewhere ──▶ Resolve    RD, a client that may have it, and a resolver: the cache, else a lookup
 //!                        └▶ Refuse    EDE 20 Not Authoritative, or 18 Prohibited
 //! other class ───────────▶ Refuse
@@ -19,7 +20,7 @@ use nw_resolve::ClientQuestion;
 use nw_wire::{
     Class, Ede, Flags, Full, Message, Name, NameRef, Rcode, RdataSet, RrType, Rrset, Section, Writer,
 };
-use nw_zone::{AnswerKind, MOST_ALIASES, Outcome, Zone, ZoneQuestion};
+use nw_zone::{AnswerKind, MOST_ALIASES, Outcome, Unavailable, Zone, ZoneEntry, ZoneQuestion};
 
 use crate::admit;
 use crate::draft::{Draft, Kind};
@@ -35,6 +36,8 @@ pub(crate) enum Route<'s> {
     Local(&'s Local),
     /// A zone of ours.
     Zone(&'s Zone),
+    /// A zone of ours that has no usable data.
+    Unavailable(&'s Unavailable),
     /// Others: the cache, else a lookup.
     Resolve,
     /// Nowhere.
@@ -52,8 +55,10 @@ pub(crate) fn choose<'s>(
     if query.qclass != Class::IN {
         return other_class(snapshot, query);
     }
-    if let Some(zone) = snapshot.zones().find(query.qname, query.qtype) {
-        return Route::Zone(zone);
+    match snapshot.zones().find(query.qname, query.qtype) {
+        Some(ZoneEntry::Loaded(zone)) => return Route::Zone(zone),
+        Some(ZoneEntry::Unavailable(zone)) => return Route::Unavailable(zone),
+        None => {}
     }
     match (query.flags.rd(), draft.ra) {
         (true, true) if snapshot.plan().acls.query.allows(client) => Route::Resolve,
@@ -95,6 +100,12 @@ pub(crate) fn from_zone(
     Verdict::Answer
 }
 
+/// Answer for a zone of ours that has no usable data.
+#[cold]
+pub(crate) fn fail(zone: &Unavailable) -> Verdict {
+    Verdict::Fail(Box::new((zone.cause.ede(), zone.detail.clone())))
+}
+
 #[inline]
 fn kind(kind: AnswerKind) -> Kind {
     match kind {
@@ -122,7 +133,10 @@ fn beyond_the_zone(
     let (mut zone, mut went_on): (&Zone, bool) = (zone, false);
     while matches!(draft.kind, Kind::Referral | Kind::Alias) && draft.rcode == Rcode::NOERROR {
         let Some(target) = sections.target(asked.qname) else { break };
-        let next = snapshot.zones().find(target.as_ref(), asked.qtype);
+        let next = match snapshot.zones().find(target.as_ref(), asked.qtype) {
+            Some(ZoneEntry::Unavailable(unavailable)) => return fail(unavailable),
+            found => found.and_then(ZoneEntry::zone),
+        };
         let Some(next) = next.filter(|next| next.apex() != zone.apex()) else {
             // An alias that ends inside its zone is one that the zone gave up.
             if draft.kind == Kind::Alias && next.is_some() {

@@ -1,22 +1,25 @@
-//! Everything that a server serves and by which rules, at one moment. Immutable: a change is another snapshot.
+//! What a server serves and by which rules, at one moment. A snapshot never changes: each change makes another one.
 //!
 //! ```text
-//! plan ─┐
-//!       ├─ build ─▶ Snapshot ── with_zones ─▶ Snapshot'      shares the settings and every zone that did not change
-//! zones ┘
+//! plan  ── build ──▶ Settings ─┐
+//! zones ───────────────────────┴─▶ Snapshot ── change ──▶ Snapshot'    shares the settings and all other zones
 //! ```
 //!
-//! Workers read a snapshot without locks; publishing one is a pointer swap, and questions under way keep the one they
+//! Settings and zones change apart from each other. [`Snapshot::changed`] replaces, adds and removes zones and keeps the
+//! settings. [`Snapshot::succeeding`] takes new settings into use and keeps the zones that are served: whatever version of a zone
+//! the builder of the new settings had seen, a version that was published meanwhile stays.
+//!
+//! Workers read a snapshot without locks; publishing one is a pointer swap, and queries in progress keep the snapshot they
 //! began with.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use nw_policy::Acl;
 use nw_resolve::{ClientQuestion, ResolverConfig};
 use nw_wire::{Name, NameRef};
-use nw_zone::{Zone, Zones};
+use nw_zone::{Cause, Zone, ZoneEntry, Zones};
 
 use crate::local::{self, Local};
 use crate::pipeline::{self, Desk};
@@ -24,7 +27,7 @@ use crate::plan::{Plan, PlanError};
 use crate::stats::Stats;
 use crate::verdict::{Handled, Transport};
 
-/// A plan with its zones.
+/// Settings with zones.
 #[derive(Clone)]
 pub struct Snapshot {
     settings: Arc<Settings>,
@@ -51,63 +54,62 @@ pub enum DryRun {
 }
 
 impl Snapshot {
-    /// Build a snapshot from a JSON plan and the data of the zones it names, or say everything that is wrong.
+    /// Build a snapshot from a JSON plan and the data of its zones, or return every error.
+    ///
+    /// A zone of the plan without data is [`Cause::Waiting`] until [`Snapshot::changed`] brings its data.
     pub fn build(plan: &[u8], zones: Vec<Zone>) -> Result<Snapshot, Vec<PlanError>> {
         Snapshot::from_plan(Plan::parse(plan)?, zones)
     }
 
-    /// Build a snapshot from a plan that was read already.
+    /// Build a snapshot from a plan that is parsed already.
     pub fn from_plan(plan: Plan, zones: Vec<Zone>) -> Result<Snapshot, Vec<PlanError>> {
         let mut errors = Vec::new();
         let mut error = |path: String, message: String| errors.push(PlanError { path, message });
-        let mut data: HashMap<NameRef<'_>, usize> = HashMap::new();
+        let named: HashSet<NameRef<'_>> = plan.zones.iter().map(|zone| zone.name.as_ref()).collect();
+        let mut given: HashSet<NameRef<'_>> = HashSet::new();
         for zone in &zones {
-            *data.entry(zone.apex()).or_default() += 1;
-        }
-        for (i, zone) in plan.zones.iter().enumerate() {
-            match data.remove(&zone.name.as_ref()) {
-                Some(1) => {}
-                Some(_) => {
-                    error(format!("zones[{i}]"), format!("more than one zone {} was handed over", zone.name))
-                }
-                None => {
-                    error(format!("zones[{i}]"), format!("no data of zone {} was handed over", zone.name))
-                }
+            let apex = zone.apex();
+            if !named.contains(&apex) {
+                error("zones".to_owned(), format!("zone {apex} is not in the plan"));
+            } else if !given.insert(apex) {
+                error("zones".to_owned(), format!("zone {apex} was passed twice"));
             }
-        }
-        let mut unnamed: Vec<_> = data.keys().map(ToString::to_string).collect();
-        unnamed.sort_unstable();
-        for name in unnamed {
-            error("zones".to_owned(), format!("zone {name} was handed over but is not in the plan"));
         }
         if !errors.is_empty() {
             return Err(errors);
         }
+        let waiting = plan.zones.iter().map(|zone| zone.name.as_ref()).filter(|name| !given.contains(name));
+        let waiting: Vec<ZoneEntry> =
+            waiting.map(|name| ZoneEntry::unavailable(name, Cause::Waiting, "")).collect();
+        let zones = zones.into_iter().map(ZoneEntry::from).chain(waiting).collect();
         let zone_acls =
             plan.zones.iter().filter_map(|zone| Some((zone.name.clone(), zone.query_acl.clone()?))).collect();
         let resolver = plan.resolver.as_ref().map(|resolver| Arc::new(resolver.config.clone()));
         let locals = local::names(&plan);
         let settings = Arc::new(Settings { plan, resolver, locals, zone_acls });
-        Ok(Snapshot { settings, zones: zones.into_iter().collect() })
+        Ok(Snapshot { settings, zones })
     }
 
-    /// The same snapshot with these zones in place of those of the same name; or the zones that it does not serve.
-    pub fn with_zones(&self, zones: Vec<Zone>) -> Result<Snapshot, Vec<PlanError>> {
-        let unknown: Vec<PlanError> = zones
-            .iter()
-            .filter(|zone| self.zones.get(zone.apex()).is_none())
-            .map(|zone| PlanError {
-                path: "zones".to_owned(),
-                message: format!("zone {} is not served", zone.apex()),
-            })
-            .collect();
-        if !unknown.is_empty() {
-            return Err(unknown);
-        }
-        Ok(Snapshot {
-            settings: Arc::clone(&self.settings),
-            zones: zones.into_iter().fold(self.zones.clone(), |set, zone| set.with(zone)),
-        })
+    /// The snapshot after `changes` to its zones, of which each is an apex and its new entry, or None to remove it.
+    #[must_use]
+    pub fn changed(&self, changes: impl IntoIterator<Item = (Name, Option<ZoneEntry>)>) -> Snapshot {
+        Snapshot { settings: Arc::clone(&self.settings), zones: self.zones.changed(changes) }
+    }
+
+    /// The snapshot with these settings that follows `former`.
+    ///
+    /// A zone that `former` serves keeps its entry there. A zone that only this snapshot has comes from this snapshot. A zone
+    /// that the plan of `former` names and the plan of this snapshot does not is removed. So the settings add and remove zones
+    /// in one step with their access lists, and never replace the data of one.
+    #[must_use]
+    pub fn succeeding(&self, former: &Snapshot) -> Snapshot {
+        let removed = former.plan().zones.iter().map(|zone| &zone.name);
+        let removed = removed.filter(|name| self.zones.get(name.as_ref()).is_none());
+        let removed = removed.map(|name| (name.clone(), None));
+        let added = self.zones.iter().filter(|entry| former.zones.get(entry.apex()).is_none());
+        let added = added.map(|entry| (entry.apex().to_name(), Some(entry.clone())));
+        let zones = former.zones.changed(removed.chain(added));
+        Snapshot { settings: Arc::clone(&self.settings), zones }
     }
 
     /// What the pipeline does with *packet*: a pure dry run, without cache, counters or I/O.
@@ -130,7 +132,7 @@ impl Snapshot {
         &self.settings.plan
     }
 
-    /// What a resolver is told, or None where nothing is resolved. The same allocation as long as the plan is the same.
+    /// The resolver's configuration, or None without a resolver. The same allocation as long as the settings are the same.
     pub fn resolver(&self) -> Option<&Arc<ResolverConfig>> {
         self.settings.resolver.as_ref()
     }
@@ -141,7 +143,7 @@ impl Snapshot {
         &self.zones
     }
 
-    /// Whether *other* came from the same plan, so that only zones differ.
+    /// Whether `other` has the same settings, so that at most the zones differ.
     pub fn same_settings(&self, other: &Snapshot) -> bool {
         Arc::ptr_eq(&self.settings, &other.settings)
     }

@@ -17,6 +17,8 @@ pub enum Verdict {
     Drop,
     /// Empty the draft and send it with this rcode and extended error (RFC 8914).
     Refuse(Rcode, Ede),
+    /// Empty the draft and send it as SERVFAIL with this extended error and text.
+    Fail(Box<(Ede, String)>),
     /// The answer needs a lookup that may wait: ask the resolver, then complete the draft with what it says.
     Ask(Box<Ask>),
 }

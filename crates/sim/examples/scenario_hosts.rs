@@ -189,7 +189,7 @@ fn serve(hosts: Vec<OpenHost>, commands: &Receiver<Command>) -> io::Result<()> {
         match commands.try_recv() {
             Ok(Command::Swap(name, zones)) => {
                 for host in hosts.iter().filter(|host| host.name == name) {
-                    let swapped = read_zones(&zones).and_then(|zones| host.host.swap(zones));
+                    let swapped = read_zones(&zones).map(|zones| host.host.swap(zones));
                     swapped.map_err(io::Error::other)?;
                 }
             }

@@ -93,10 +93,10 @@ impl Server {
     }
 
     /// Serve these zones in place of those of the same name.
-    pub fn swap(&self, zones: Vec<Zone>) -> Result<(), Vec<PlanError>> {
-        let changed = self.snapshot.borrow().with_zones(zones)?;
+    pub fn swap(&self, zones: Vec<Zone>) {
+        let changes = zones.into_iter().map(|zone| (zone.apex().to_name(), Some(zone.into())));
+        let changed = self.snapshot.borrow().changed(changes);
         *self.snapshot.borrow_mut() = Arc::new(changed);
-        Ok(())
     }
 
     /// The machine that it runs on.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use nw_wire::{Flags, Message, Name, Rcode, Section, Writer};
 use nw_zone::scan::Files;
-use nw_zone::{LoadOptions, ZoneQuestion, Zones};
+use nw_zone::{LoadOptions, ZoneEntry, ZoneQuestion, Zones};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -84,7 +84,7 @@ fn answer(zones: &Zones, query: &[u8], udp: bool, reply: &mut [u8]) -> Option<us
         writer.reserve(11).ok()?;
     }
     let name = question.name;
-    match zones.find(name.as_ref(), question.rtype) {
+    match zones.find(name.as_ref(), question.rtype).and_then(ZoneEntry::zone) {
         None => writer.set_flags(flags.with_rcode(Rcode::REFUSED)),
         Some(zone) => {
             let question =

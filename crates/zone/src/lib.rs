@@ -34,4 +34,4 @@ pub use edit::{Serial, ZoneDiff, ZoneEdit};
 pub use problem::{Finding, Problem, ZoneFileErrors};
 pub use scan::{LoadOptions, load};
 pub use store::{NodeView, Zone};
-pub use zones::Zones;
+pub use zones::{Cause, Unavailable, ZoneEntry, Zones};

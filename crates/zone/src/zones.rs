@@ -1,12 +1,22 @@
 //! The set of zones that a server answers for.
 //!
-//! A set never changes; [`Zones::with`] and [`Zones::without`] make another that shares all but one of 256 shards with the old
-//! one, so that a change to one zone among 10,000 costs one small table.
+//! ```text
+//! Zones ── find(name) ──▶ ZoneEntry::Loaded(Zone)          answered from its data
+//!                         ZoneEntry::Unavailable(cause)    ours, but without usable data: SERVFAIL
+//!                         None                             not ours
+//! ```
+//!
+//! A set never changes: [`Zones::with`] and [`Zones::without`] return another one. It is a tree over the bits of the hash of
+//! the apex, with 64 children in each branch and up to eight zones in each leaf, and two versions share all but one path.
+//! A change therefore costs the same among ten zones and among a million.
+//!
+//! RFCs: 1034 §4.3.2 step 2 (closest zone), 4035 §3.1.4.1 (DS is the parent's), 8914 (the extended error of a zone without
+//! data).
 
 use std::fmt;
 use std::sync::Arc;
 
-use nw_wire::{NameRef, RrType};
+use nw_wire::{Ede, Name, NameRef, RrType};
 
 use crate::store::Zone;
 use crate::suffix::{LabelStarts, START, eq_folded, extend};
@@ -14,95 +24,269 @@ use crate::suffix::{LabelStarts, START, eq_folded, extend};
 #[cfg(test)]
 mod tests;
 
-const SHARDS: usize = 256;
+/// Bits of the hash that choose among the children of one branch.
+const BITS: u32 = 6;
+/// Depth at which all 64 bits are used up: zones below are told apart by name alone.
+const MAX_DEPTH: u32 = 64u32.div_ceil(BITS);
+/// Zones in one leaf, above which it becomes a branch.
+const MAX_LEAF: usize = 8;
+/// One more than the most labels of a name.
+const DEPTHS: usize = 128;
+
+/// A zone that the server is configured for: its data, or why there is none.
+#[derive(Clone, Debug)]
+pub enum ZoneEntry {
+    /// Answer from this data.
+    Loaded(Zone),
+    /// Answer SERVFAIL: the name is in our authority, so that neither REFUSED nor recursion would be right.
+    Unavailable(Arc<Unavailable>),
+}
+
+/// A zone without usable data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable {
+    /// Its apex.
+    pub apex: Name,
+    /// Why there is no data.
+    pub cause: Cause,
+    /// What is wrong, for the text of the extended error; may be empty. Clients see it: no paths, no secrets.
+    pub detail: String,
+}
+
+/// Why a zone has no usable data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Its data has not come yet.
+    Waiting,
+    /// Its source was read and is not a zone.
+    Failed,
+    /// Its data was not confirmed for longer than the SOA's EXPIRE (RFC 1035 §3.3.13).
+    Expired,
+}
+
+impl Cause {
+    /// The extended error that tells a client (RFC 8914 §4.15 and §4.25).
+    pub fn ede(self) -> Ede {
+        match self {
+            Cause::Waiting => Ede::NOT_READY,
+            Cause::Failed | Cause::Expired => Ede::INVALID_DATA,
+        }
+    }
+}
+
+impl ZoneEntry {
+    /// A zone without usable data.
+    pub fn unavailable(apex: NameRef<'_>, cause: Cause, detail: impl Into<String>) -> ZoneEntry {
+        let detail = detail.into();
+        ZoneEntry::Unavailable(Arc::new(Unavailable { apex: apex.to_name(), cause, detail }))
+    }
+
+    /// The name of the zone.
+    #[inline]
+    pub fn apex(&self) -> NameRef<'_> {
+        match self {
+            ZoneEntry::Loaded(zone) => zone.apex(),
+            ZoneEntry::Unavailable(unavailable) => unavailable.apex.as_ref(),
+        }
+    }
+
+    /// Its data, if there is any.
+    #[inline]
+    pub fn zone(&self) -> Option<&Zone> {
+        match self {
+            ZoneEntry::Loaded(zone) => Some(zone),
+            ZoneEntry::Unavailable(_) => None,
+        }
+    }
+}
+
+impl From<Zone> for ZoneEntry {
+    fn from(zone: Zone) -> ZoneEntry {
+        ZoneEntry::Loaded(zone)
+    }
+}
 
 /// An immutable set of zones, found by the longest match of their names.
 #[derive(Clone, Default)]
 pub struct Zones {
-    /// By the upper bits of the hash of the apex; empty for an empty set.
-    shards: Arc<[Arc<Shard>]>,
+    root: Option<Node>,
     len: usize,
     /// Bit n: some apex has n labels (0 to 127).
     depths: u128,
+    /// How many apexes have n labels. None for an empty set.
+    depth_counts: Option<Arc<[u32; DEPTHS]>>,
     /// The zone, when there is one and nothing needs to be searched.
-    only: Option<Zone>,
+    only: Option<ZoneEntry>,
 }
 
-/// Zones in the order of their hashes.
-#[derive(Default)]
-struct Shard {
-    zones: Vec<(u64, Zone)>,
+#[derive(Clone)]
+enum Node {
+    Branch(Arc<Branch>),
+    Leaf(Arc<Vec<Slot>>),
 }
 
-impl Shard {
-    fn search(&self, hash: u64, wire: &[u8]) -> Result<usize, usize> {
-        let start = self.zones.partition_point(|entry| entry.0 < hash);
-        let mut at = start;
-        while let Some(entry) = self.zones.get(at).filter(|entry| entry.0 == hash) {
-            if eq_folded(entry.1.apex().wire(), wire) {
-                return Ok(at);
+/// Children by the next bits of the hash.
+#[derive(Clone, Default)]
+struct Branch {
+    /// Bit n: there is a child for the bits n.
+    present: u64,
+    /// In the order of their bits.
+    children: Vec<Node>,
+}
+
+#[derive(Clone)]
+struct Slot {
+    hash: u64,
+    entry: ZoneEntry,
+}
+
+impl Slot {
+    #[inline]
+    fn is(&self, hash: u64, wire: &[u8]) -> bool {
+        self.hash == hash && eq_folded(self.entry.apex().wire(), wire)
+    }
+}
+
+impl Branch {
+    /// Where the child for `bits` is, or where it would be.
+    #[inline]
+    fn position(&self, bits: u32) -> Result<usize, usize> {
+        let at = (self.present & ((1 << bits) - 1)).count_ones() as usize;
+        if self.present >> bits & 1 == 1 { Ok(at) } else { Err(at) }
+    }
+}
+
+/// The bits of `hash` that choose a child at `depth`, below [`MAX_DEPTH`].
+#[inline]
+fn bits(hash: u64, depth: u32) -> u32 {
+    ((hash << (BITS * depth)) >> (64 - BITS)) as u32
+}
+
+impl Node {
+    /// Put `slot` into the tree below this node, in place of one with the same apex; whether there was none.
+    fn insert(&mut self, slot: Slot, depth: u32) -> bool {
+        match self {
+            Node::Branch(branch) => {
+                let branch = Arc::make_mut(branch);
+                let bits = bits(slot.hash, depth);
+                match branch.position(bits) {
+                    Ok(at) => branch.children[at].insert(slot, depth + 1),
+                    Err(at) => {
+                        branch.present |= 1 << bits;
+                        branch.children.insert(at, Node::Leaf(Arc::new(vec![slot])));
+                        true
+                    }
+                }
             }
-            at += 1;
+            Node::Leaf(leaf) => {
+                let slots = Arc::make_mut(leaf);
+                let wire = slot.entry.apex().wire();
+                if let Some(same) = slots.iter().position(|other| other.is(slot.hash, wire)) {
+                    slots[same] = slot;
+                    return false;
+                }
+                slots.push(slot);
+                if slots.len() > MAX_LEAF && depth < MAX_DEPTH {
+                    let mut branch = Node::Branch(Arc::default());
+                    for slot in std::mem::take(slots) {
+                        branch.insert(slot, depth);
+                    }
+                    *self = branch;
+                }
+                true
+            }
         }
-        Err(start)
+    }
+
+    /// Take the zone `wire` out of the tree below this node, in which it is; whether nothing is left.
+    fn remove(&mut self, hash: u64, wire: &[u8], depth: u32) -> bool {
+        match self {
+            Node::Branch(branch) => {
+                let branch = Arc::make_mut(branch);
+                let bits = bits(hash, depth);
+                if let Ok(at) = branch.position(bits)
+                    && branch.children[at].remove(hash, wire, depth + 1)
+                {
+                    branch.present &= !(1 << bits);
+                    branch.children.remove(at);
+                }
+                branch.children.is_empty()
+            }
+            Node::Leaf(leaf) => {
+                let slots = Arc::make_mut(leaf);
+                slots.retain(|slot| !slot.is(hash, wire));
+                slots.is_empty()
+            }
+        }
+    }
+
+    fn collect<'n>(&'n self, found: &mut Vec<&'n ZoneEntry>) {
+        match self {
+            Node::Branch(branch) => branch.children.iter().for_each(|child| child.collect(found)),
+            Node::Leaf(leaf) => found.extend(leaf.iter().map(|slot| &slot.entry)),
+        }
     }
 }
 
 impl Zones {
-    /// No zone.
+    /// The empty set.
     pub fn new() -> Zones {
         Zones::default()
     }
 
-    /// How many zones there are.
+    /// The number of zones.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether there is no zone.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// All zones, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = &Zone> {
-        self.shards.iter().flat_map(|shard| shard.zones.iter().map(|entry| &entry.1))
+    pub fn iter(&self) -> impl Iterator<Item = &ZoneEntry> {
+        let mut found = Vec::with_capacity(self.len);
+        if let Some(root) = &self.root {
+            root.collect(&mut found);
+        }
+        found.into_iter()
     }
 
     /// The zone with exactly this apex.
-    pub fn get(&self, apex: NameRef<'_>) -> Option<&Zone> {
+    pub fn get(&self, apex: NameRef<'_>) -> Option<&ZoneEntry> {
         self.at(hash(apex), apex.wire())
     }
 
     /// The zone whose apex is `name` or the closest above it (RFC 1034 §4.3.2 step 2).
     #[inline]
-    pub fn closest(&self, name: NameRef<'_>) -> Option<&Zone> {
+    pub fn closest(&self, name: NameRef<'_>) -> Option<&ZoneEntry> {
         if self.len == 0 {
             return None;
         }
-        if let Some(zone) = &self.only {
-            return name.is_at_or_below(zone.apex()).then_some(zone);
+        if let Some(entry) = &self.only {
+            return name.is_at_or_below(entry.apex()).then_some(entry);
         }
         let wire = name.wire();
         let starts = LabelStarts::of(wire);
         // A name has at most 127 labels.
         let mut depths = self.depths & (u128::MAX >> (127 - starts.count()));
-        // Zones stand at few depths: hashing each suffix by itself is less work than keeping all hashes.
+        // The apexes of a set have few different depths: hashing each suffix by itself is less work than keeping all hashes.
         while depths != 0 {
             let depth = 127 - depths.leading_zeros() as usize;
             let hash = (1..=depth).fold(START, |hash, n| extend(hash, starts.label(wire, n)));
-            if let Some(zone) = self.at(hash, &wire[starts.suffix(depth)..]) {
-                return Some(zone);
+            if let Some(entry) = self.at(hash, &wire[starts.suffix(depth)..]) {
+                return Some(entry);
             }
             depths &= !(1 << depth);
         }
         None
     }
 
-    /// The zone that answers a question for `qname` and `qtype`: the closest one, but for DS at an apex the parent's, if
-    /// it is here too (RFC 4035 §3.1.4.1).
+    /// The zone that answers a query for `qname` and `qtype`: the closest one, but for DS at an apex the parent's, if
+    /// it is in the set too (RFC 4035 §3.1.4.1).
     #[inline]
-    pub fn find(&self, qname: NameRef<'_>, qtype: RrType) -> Option<&Zone> {
+    pub fn find(&self, qname: NameRef<'_>, qtype: RrType) -> Option<&ZoneEntry> {
         let closest = self.closest(qname)?;
         if qtype == RrType::DS && closest.apex().wire().len() == qname.wire().len() {
             let above = qname.parent().and_then(|parent| self.closest(parent));
@@ -111,62 +295,86 @@ impl Zones {
         Some(closest)
     }
 
-    /// The set with `zone` in it, in place of one with the same apex.
+    /// The set with `entry` in it, in place of one with the same apex.
     #[must_use]
-    pub fn with(&self, zone: Zone) -> Zones {
-        let hash = hash(zone.apex());
-        let depth = 1 << zone.apex().label_count();
-        let mut len = self.len;
-        let shards = self.changed(hash, |zones| match zones.search(hash, zone.apex().wire()) {
-            Ok(at) => zones.zones[at].1 = zone,
-            Err(at) => {
-                zones.zones.insert(at, (hash, zone));
-                len += 1;
-            }
-        });
-        Zones::of(shards, len, self.depths | depth)
+    pub fn with(&self, entry: impl Into<ZoneEntry>) -> Zones {
+        let mut zones = self.clone();
+        zones.insert(entry.into());
+        zones
     }
 
     /// The set without the zone `apex`.
     #[must_use]
     pub fn without(&self, apex: NameRef<'_>) -> Zones {
-        let hash = hash(apex);
-        if self.at(hash, apex.wire()).is_none() {
-            return self.clone();
-        }
-        let shards = self.changed(hash, |zones| {
-            if let Ok(at) = zones.search(hash, apex.wire()) {
-                zones.zones.remove(at);
-            }
-        });
-        // A depth that no zone has any more costs a look-up, not an answer.
-        Zones::of(shards, self.len - 1, self.depths)
-    }
-
-    fn of(shards: Arc<[Arc<Shard>]>, len: usize, depths: u128) -> Zones {
-        let mut zones = Zones { shards, len, depths, only: None };
-        zones.only = if len == 1 { zones.iter().next().cloned() } else { None };
+        let mut zones = self.clone();
+        zones.remove(apex);
         zones
     }
 
-    fn changed(&self, hash: u64, change: impl FnOnce(&mut Shard)) -> Arc<[Arc<Shard>]> {
-        let mut shards: Vec<Arc<Shard>> = if self.shards.is_empty() {
-            let empty = Arc::new(Shard::default());
-            vec![empty; SHARDS]
-        } else {
-            self.shards.to_vec()
-        };
-        let slot = &mut shards[(hash >> 56) as usize];
-        let mut shard = Shard { zones: slot.zones.clone() };
-        change(&mut shard);
-        *slot = Arc::new(shard);
-        shards.into()
+    /// The set after `changes`, of which each is an apex and its new entry, or None to remove it.
+    #[must_use]
+    pub fn changed(&self, changes: impl IntoIterator<Item = (Name, Option<ZoneEntry>)>) -> Zones {
+        let mut zones = self.clone();
+        for (apex, entry) in changes {
+            match entry {
+                Some(entry) => zones.insert(entry),
+                None => zones.remove(apex.as_ref()),
+            }
+        }
+        zones
+    }
+
+    /// Copies the nodes on one path that another set shares, and no others.
+    fn insert(&mut self, entry: ZoneEntry) {
+        let (hash, labels) = (hash(entry.apex()), entry.apex().label_count());
+        let root = self.root.get_or_insert_with(|| Node::Leaf(Arc::default()));
+        if root.insert(Slot { hash, entry }, 0) {
+            self.len += 1;
+            self.count(labels, |count| *count += 1);
+        }
+        self.set_only();
+    }
+
+    fn remove(&mut self, apex: NameRef<'_>) {
+        let hash = hash(apex);
+        if self.at(hash, apex.wire()).is_none() {
+            return;
+        }
+        if let Some(root) = &mut self.root
+            && root.remove(hash, apex.wire(), 0)
+        {
+            self.root = None;
+        }
+        self.len -= 1;
+        self.count(apex.label_count(), |count| *count -= 1);
+        self.set_only();
+    }
+
+    fn count(&mut self, labels: usize, change: impl FnOnce(&mut u32)) {
+        let counts = self.depth_counts.get_or_insert_with(|| Arc::new([0; DEPTHS]));
+        let count = &mut Arc::make_mut(counts)[labels];
+        change(count);
+        let bit = 1 << labels;
+        self.depths = if *count > 0 { self.depths | bit } else { self.depths & !bit };
+    }
+
+    fn set_only(&mut self) {
+        self.only = if self.len == 1 { self.iter().next().cloned() } else { None };
     }
 
     #[inline]
-    fn at(&self, hash: u64, wire: &[u8]) -> Option<&Zone> {
-        let shard = self.shards.get((hash >> 56) as usize)?;
-        shard.search(hash, wire).ok().map(|at| &shard.zones[at].1)
+    fn at(&self, hash: u64, wire: &[u8]) -> Option<&ZoneEntry> {
+        let mut node = self.root.as_ref()?;
+        let mut depth = 0;
+        loop {
+            match node {
+                Node::Branch(branch) => node = &branch.children[branch.position(bits(hash, depth)).ok()?],
+                Node::Leaf(leaf) => {
+                    return leaf.iter().find(|slot| slot.is(hash, wire)).map(|slot| &slot.entry);
+                }
+            }
+            depth += 1;
+        }
     }
 }
 
@@ -175,28 +383,16 @@ fn hash(name: NameRef<'_>) -> u64 {
     (1..=starts.count()).fold(START, |hash, n| extend(hash, starts.label(name.wire(), n)))
 }
 
-impl FromIterator<Zone> for Zones {
-    fn from_iter<I: IntoIterator<Item = Zone>>(zones: I) -> Zones {
-        let mut shards: Vec<Shard> = (0..SHARDS).map(|_| Shard::default()).collect();
-        let (mut len, mut depths) = (0, 0);
-        for zone in zones {
-            let hash = hash(zone.apex());
-            depths |= 1 << zone.apex().label_count();
-            let shard = &mut shards[(hash >> 56) as usize];
-            match shard.search(hash, zone.apex().wire()) {
-                Ok(at) => shard.zones[at].1 = zone,
-                Err(at) => {
-                    shard.zones.insert(at, (hash, zone));
-                    len += 1;
-                }
-            }
-        }
-        Zones::of(shards.into_iter().map(Arc::new).collect(), len, depths)
+impl<E: Into<ZoneEntry>> FromIterator<E> for Zones {
+    fn from_iter<I: IntoIterator<Item = E>>(entries: I) -> Zones {
+        let mut zones = Zones::new();
+        entries.into_iter().for_each(|entry| zones.insert(entry.into()));
+        zones
     }
 }
 
 impl fmt::Debug for Zones {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter().map(|zone| zone.apex())).finish()
+        f.debug_set().entries(self.iter().map(ZoneEntry::apex)).finish()
     }
 }

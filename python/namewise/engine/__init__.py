@@ -1,4 +1,4 @@
-"""The only importer of `_engine`: what the Rust half offers, under one roof.
+"""The only importer of `_engine`: the Rust engine as one Python package.
 
 Names, messages and records are frozen views over wire bytes; zones are handles. What can go wrong is
 in `namewise.engine.errors`.
@@ -21,6 +21,7 @@ from namewise._engine import (
     Resolve,
     RRset,
     Snapshot,
+    Unavailable,
     Zone,
     ZoneEdit,
     make_message,
@@ -51,6 +52,7 @@ __all__ = [
     "Record",
     "Resolve",
     "Snapshot",
+    "Unavailable",
     "Zone",
     "ZoneEdit",
     "make_message",

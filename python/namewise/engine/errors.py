@@ -8,7 +8,7 @@ NamewiseError                 code, message
 ├── TomlError                 faults: (line, column, message), all of them
 ├── ZoneFileError             faults: file, line, column, message, what was expected, all of them
 ├── PlanError                 faults: (path, message), all of them
-├── EngineError               the engine refused; EngineClosed, EnginePanic (a mistake of ours)
+├── EngineError               the engine refused; EngineClosed, GenerationConflict, EnginePanic (a mistake in namewise)
 └── ResolutionError           question, attempts; NXDOMAIN, NoAnswer, Timeout, ServersFailed
 ```
 
@@ -157,6 +157,17 @@ class EngineClosed(EngineError):
     """The engine was closed before the call."""
 
     code = "ENGINE_CLOSED"
+
+
+class GenerationConflict(EngineError):
+    """A change of zones was computed from generation `expected`, but generation `current` is served: compute it anew."""
+
+    code = "CONFLICT"
+
+    def __init__(self, expected: int, current: int) -> None:
+        super().__init__(f"the change was made for generation {expected}, but generation {current} is served")
+        self.expected = expected
+        self.current = current
 
 
 class EnginePanic(EngineError):

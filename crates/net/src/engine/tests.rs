@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nw_resolve::{ClientQuestion, Endpoint, ExchangeError};
 use nw_serve::Transport;
 use nw_wire::{Message, Rcode, RrType};
+use nw_zone::{Cause, ZoneEntry};
 
 use super::*;
 use crate::Outcome;
@@ -189,7 +190,7 @@ fn connections_end_by_age_and_by_number_of_questions() {
 }
 
 #[test]
-fn a_new_snapshot_and_new_zones_are_served_at_once() {
+fn settings_and_zones_are_published_apart() {
     let (engine, address) = serve(PLAIN, 2, "127.0.0.1:0");
     assert_eq!(engine.generation(), 1);
     let last_octet = |address| {
@@ -197,24 +198,65 @@ fn a_new_snapshot_and_new_zones_are_served_at_once() {
         Message::parse(&reply).expect("valid").answer().next().map(|record| record.rdata_raw()[3])
     };
     assert_eq!(last_octet(address), Some(80));
-    assert_eq!(engine.swap(vec![zone(&EXAMPLE.replace(".80", ".81"))]), Ok(2));
+    let changed =
+        |octet: &str| vec![(name("example.com."), Some(zone(&EXAMPLE.replace(".80", octet)).into()))];
+    assert_eq!(engine.change(changed(".81"), 1), Ok(2));
     assert_eq!(last_octet(address), Some(81));
     let (other, sockets) = listeners("127.0.0.1:0", 2);
-    assert_eq!(engine.publish(snapshot(r#"{"version":1}"#), sockets), 3);
+    assert_eq!(engine.publish(snapshot(PLAIN), sockets), 3, "made from the data of before the change");
+    assert_eq!(last_octet(other), Some(81), "settings do not undo a change");
+    let conflict = ChangeError::Conflict { expected: 2, current: 3 };
+    assert_eq!(engine.change(changed(".82"), 2), Err(conflict), "settings came between");
+    assert_eq!(last_octet(other), Some(81));
+    let (other, sockets) = listeners("127.0.0.1:0", 2);
+    assert_eq!(engine.publish(snapshot(r#"{"version":1}"#), sockets), 4);
     assert_eq!(outcome(&ask_udp(other, &question(1, "www.example.com."))).0, Rcode::REFUSED);
-    assert!(engine.swap(vec![zone(EXAMPLE)]).is_err(), "it is not served any more");
-    assert_eq!(engine.generation(), 3);
+    assert_eq!(engine.change(changed(".83"), 4), Ok(5), "a zone that no plan names");
+    let (other, sockets) = listeners("127.0.0.1:0", 2);
+    assert_eq!(engine.publish(snapshot(r#"{"version":1,"recorder":{"entries":1}}"#), sockets), 6);
+    assert_eq!(last_octet(other), Some(83), "only a change takes it away again");
+    assert_eq!(engine.change(vec![(name("example.com."), None)], 6), Ok(7));
+    assert_eq!(outcome(&ask_udp(other, &question(1, "www.example.com."))).0, Rcode::REFUSED);
+    engine.close(Duration::ZERO);
+    assert_eq!(engine.change(changed(".84"), 7), Err(ChangeError::Closed));
+}
+
+/// One change among 10,000 zones takes about as long as one among ten, publication included.
+#[test]
+fn a_change_of_one_zone_does_not_depend_on_their_number() {
+    let took = |count: usize| {
+        let engine = Engine::start(1).expect("threads can be started");
+        let entry = |i: usize| {
+            let apex = name(&format!("z{i}.example."));
+            let entry = ZoneEntry::unavailable(apex.as_ref(), Cause::Waiting, "");
+            (apex, Some(entry))
+        };
+        engine.change((0..count).map(entry).collect(), 0).expect("the first change");
+        let generations = 1..201;
+        let mut times: Vec<_> = generations
+            .map(|generation| {
+                let began = std::time::Instant::now();
+                engine.change(vec![entry(7)], generation).expect("no other change comes between");
+                began.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        times[times.len() / 4]
+    };
+    let (few, many) = (took(10), took(10_000));
+    assert!(many < 4 * few + Duration::from_micros(200), "{few:?} among ten, {many:?} among 10,000");
 }
 
 #[test]
 fn what_was_published_before_is_freed_although_no_packet_comes() {
     let engine = Engine::start(3).expect("threads can be started");
-    let first = snapshot(PLAIN);
-    let gone = Arc::downgrade(&first);
-    engine.publish(first, Vec::new());
-    let (cache, snapshot_1) = (Arc::downgrade(&engine.cache()), Arc::downgrade(&engine.snapshot()));
-    assert!(snapshot_1.ptr_eq(&gone) && gone.strong_count() > 0);
-    engine.swap(vec![zone(&EXAMPLE.replace(".80", ".81"))]).expect("it is served");
+    engine.publish(snapshot(PLAIN), Vec::new());
+    let (cache, gone) = (Arc::downgrade(&engine.cache()), Arc::downgrade(&engine.snapshot()));
+    assert!(gone.strong_count() > 0);
+    let changed = zone(&EXAMPLE.replace(".80", ".81"));
+    engine
+        .change(vec![(name("example.com."), Some(changed.into()))], 1)
+        .expect("no other change comes between");
     assert_eq!((gone.strong_count(), cache.strong_count() > 0), (0, true), "the cache stays");
     let second = Arc::downgrade(&engine.snapshot());
     let routed = routed(r#""192.0.2.53:53""#, r#"{"prefix":"192.0.2.0/24","to":"127.0.0.1:9"}"#);

@@ -33,7 +33,7 @@ fn the_descriptor_is_readable_while_something_waits() {
 #[test]
 fn requests_are_refused_and_faults_dropped_when_it_is_full() {
     let events = Events::new().expect("a pipe");
-    for _ in 0..MOST {
+    for _ in 0..MAX_EVENTS {
         assert!(events.reserve());
     }
     assert!(!events.reserve(), "as many as the queue holds");
@@ -41,27 +41,27 @@ fn requests_are_refused_and_faults_dropped_when_it_is_full() {
     assert!(!events.reserve(), "not drained yet");
     events.drain(1);
     assert!(events.reserve());
-    for _ in 0..2 * MOST + 3 {
+    for _ in 0..2 * MAX_EVENTS + 3 {
         events.fault(String::new());
     }
-    assert_eq!(events.drain(2 * MOST).len(), 2 * MOST);
+    assert_eq!(events.drain(2 * MAX_EVENTS).len(), 2 * MAX_EVENTS);
     assert!(matches!(events.drain(10)[..], [Event::Dropped { count: 3 }]));
 }
 
 #[test]
-fn what_is_owed_is_told_once_whatever_happens() {
+fn every_outcome_is_reported_once() {
     let events = Arc::new(Events::new().expect("a pipe"));
-    let owe = |ticket| events.owe(ticket).expect("there is room");
-    owe(1).tell(Outcome::Exchanged { result: Ok(vec![1]), took: 7 });
-    drop(owe(2));
-    let lost = owe(3);
+    let accept = |ticket| events.accept(ticket).expect("there is room");
+    accept(1).complete(Outcome::Exchanged { result: Ok(vec![1]), took: 7 });
+    drop(accept(2));
+    let lost = accept(3);
     std::thread::spawn(move || {
         let _lost = lost;
         panic!("on the way");
     })
     .join()
     .expect_err("it panics");
-    owe(4).forgo();
+    accept(4).cancel();
     let told: Vec<_> = events.drain(10).into_iter().map(|event| format!("{event:?}")).collect();
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told[0].contains("ticket: 1, outcome: Exchanged"), "{told:?}");

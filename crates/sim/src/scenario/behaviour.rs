@@ -151,10 +151,10 @@ impl ScriptedHost {
     }
 
     /// Serve these zones in place of those of the same name.
-    pub fn swap(&self, changed: Vec<Zone>) -> Result<(), String> {
-        let snapshot = self.snapshot.borrow().with_zones(changed).map_err(joined_errors)?;
+    pub fn swap(&self, zones: Vec<Zone>) {
+        let changes = zones.into_iter().map(|zone| (zone.apex().to_name(), Some(zone.into())));
+        let snapshot = self.snapshot.borrow().changed(changes);
         self.snapshot.replace(snapshot);
-        Ok(())
     }
 
     /// Whether its ports are closed: its first rule turns every question away.

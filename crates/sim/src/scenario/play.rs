@@ -297,8 +297,8 @@ impl Topology {
         } else if let Some(swap) = &step.swap {
             let zones = read_zones(&swap.zones)?;
             match &self.player(&swap.host)?.0 {
-                Player::ScriptedHost(host) => host.swap(zones)?,
-                Player::Resolver(server) => server.swap(zones).map_err(joined_errors)?,
+                Player::ScriptedHost(host) => host.swap(zones),
+                Player::Resolver(server) => server.swap(zones),
             }
         } else if let Some(name) = &step.flush {
             let name: Name = name.parse().map_err(|_| format!("{name:?} is no domain name"))?;
