@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import jsonschema
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from namewise.config import ConfigError, Origin, Overlay, diff, load
 from namewise.config import values as readers
+from namewise.config.model import FileZone, Table, union
 from namewise.config.pages import json_schema, pages
 from namewise.engine import parse_toml
 
@@ -48,7 +51,7 @@ x = 1
     assert mistakes(tmp_path, text) == [
         'namewise.toml:2:1: server.wokers: unknown key "wokers"; did you mean "workers"?',
         "namewise.toml:3:1: server.udp_payload: must be at least 512",
-        "namewise.toml:5:1: listen[0].address: '127.0.0.1:53' is no IP address; names are not looked up here",
+        "namewise.toml:5:1: listen[0].address: '127.0.0.1:53' is not an IP address; names are not looked up here",
         'namewise.toml:6:1: zone[0].file: the key "file" is required here',
         "namewise.toml:10:1: policy[0].on: expected 'query' or 'recursion'; did you mean \"recursion\"?",
         'namewise.toml:12:2: sever: unknown table "sever"; did you mean "server"?',
@@ -92,7 +95,7 @@ servers = ["192.0.2.1"]
 """
     assert mistakes(tmp_path, text) == [
         "namewise.toml:7:10: policy[0].allow[0]: no [[acl]] is named 'ofice'; did you mean 'office'?",
-        "namewise.toml:7:19: policy[0].allow[1]: '10.0.0.1/8' has bits set behind its length; did you "
+        "namewise.toml:7:19: policy[0].allow[1]: '10.0.0.1/8' has bits set after its length; did you "
         "mean 10.0.0.0/8?",
         "namewise.toml:12:1: zone[1].name: zone 'A.example.' is given twice",
         "namewise.toml:14:1: forward[0]: forwarding is recursion: add a [resolver] table (it may be empty)",
@@ -102,7 +105,7 @@ servers = ["192.0.2.1"]
 def test_a_route_leads_to_loopback_only(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path, '[resolver.routes]\n"198.41.0.0/16" = "8.8.8.8:53"\n')
     assert found == (
-        'namewise.toml:2:1: resolver.routes."198.41.0.0/16": 8.8.8.8 is no loopback address; '
+        'namewise.toml:2:1: resolver.routes."198.41.0.0/16": 8.8.8.8 is not a loopback address; '
         "a route may only lead to 127.0.0.0/8 or ::1"
     )
 
@@ -152,7 +155,7 @@ def test_secrets_come_from_files_and_are_never_shown(tmp_path: Path) -> None:
     loaded = load(file, environ={"NAMEWISE_KEY_K_EXAMPLE_SECRET_FILE": secret})
     assert (loaded.config.key[0].secret, loaded.config.key[0].secret_file) == (None, secret)
     assert mistakes(tmp_path, '[[key]]\nname = "k."\nsecret = "no base64!"\n') == [
-        "namewise.toml:3:1: key[0].secret: the secret is no base64 text"
+        "namewise.toml:3:1: key[0].secret: the secret is not base64 text"
     ]
 
 
@@ -240,7 +243,7 @@ def test_the_annotated_example_is_right_by_schema_and_by_models() -> None:
     tree = json.loads(parse_toml(file.read_text())[0])
     jsonschema.validate(tree, json.loads(json_schema()))
     config = load(str(file), environ={}).config
-    assert config.worker_count() == 2
+    assert config.server.workers == 2
     assert [zone.name for zone in config.zone] == ["example.com.", "internal.example."]
 
 
@@ -249,3 +252,42 @@ def test_the_schema_refuses_what_the_models_refuse() -> None:
     for wrong in ({"sever": {}}, {"server": {"wokers": 1}}, {"zone": [{"name": "a."}]}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, schema)
+
+
+def test_a_changed_secret_is_seen_and_its_fingerprint_reveals_nothing(tmp_path: Path) -> None:
+    """An unkeyed digest of a short secret could be searched for by anybody who reads the log."""
+    import hashlib
+
+    def key(secret: str) -> str:
+        return written(tmp_path, f'[[key]]\nname = "k."\nsecret = "{secret}"\n', "key.toml")
+
+    old, new = (load(key(secret), environ={}).config for secret in ("YWJj", "ZGVm"))
+    (change,) = diff(old, new)
+    assert str(change).startswith("~ key k. secret: (secret, fingerprint ")
+    for secret in (b"YWJj", b"ZGVm"):
+        for algorithm in ("sha256", "sha1", "md5", "blake2b"):
+            assert hashlib.new(algorithm, secret).hexdigest()[:8] not in str(change)
+
+
+def test_a_kind_chooses_the_model_of_a_table() -> None:
+    """A second kind of zone is one model and one entry in the table of kinds."""
+
+    class Sqlite(Table):
+        name: str
+        kind: Literal["sqlite"]
+        table: str = "records"
+
+    kinds = {"zone": ("kind", "file", {"file": FileZone, "sqlite": Sqlite})}
+    zones = TypeAdapter(tuple[union("zone", kinds), ...])  # type: ignore[misc, valid-type]  # a type made at run time
+    text = '[{"name": "a.", "file": "/a"}, {"name": "b.", "kind": "sqlite"}]'
+    assert [type(zone) for zone in zones.validate_json(text)] == [FileZone, Sqlite]
+    with pytest.raises(ValidationError, match="does not match any of the expected tags"):
+        zones.validate_json('[{"name": "a.", "kind": "carrier-pigeon"}]')
+    with pytest.raises(ValidationError) as caught:
+        zones.validate_json('[{"name": "b.", "kind": "sqlite", "file": "x"}]')
+    assert caught.value.errors()[0]["loc"] == (0, "sqlite", "file")
+
+
+def test_only_kinds_that_work_are_accepted(tmp_path: Path) -> None:
+    text = '[[zone]]\nname = "a."\nkind = "sqlite"\nfile = "x"\n'
+    assert mistakes(tmp_path, text) == ["namewise.toml:3:1: zone[0].kind: expected 'file'"]

@@ -28,7 +28,7 @@ def made() -> dict[str, str]:
     return {
         "explain.txt": tree(document),
         "explain.mmd": mermaid(document),
-        "plan.json": json.dumps(plan(config, Inputs(HINTS)), indent=1) + "\n",
+        "plan.json": json.dumps(plan(config, Inputs(HINTS), 2), indent=1) + "\n",
     }
 
 

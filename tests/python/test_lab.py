@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +47,7 @@ def explained(control: str, *args: str) -> dict[str, object]:
 
 def test_it_prints_an_explanation_and_what_to_ask(lab: tuple[str, int, int, list[str]]) -> None:
     control, port, zone_port, lines = lab
-    assert f"$ nw explain shop.example.com --control {control}" in lines
+    assert f"$ {sys.executable} -m namewise explain shop.example.com --control {control}" in lines
     assert any("asked shop.example.com. A: alias for shop.edge.example.net." in line for line in lines)
     asked = [line.split("#")[0].split() for line in lines if line.startswith("  dig ")]
     assert len(asked) >= 8

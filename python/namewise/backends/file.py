@@ -1,23 +1,37 @@
 """A zone in a zone file (RFC 1035 §5), with the files that it includes.
 
-The version is what the file system says of the file: changed by every editor and every `mv`. A file with
-`$INCLUDE` is loaded at every reload, since its own date says nothing of the files it draws in.
+The version is what the file system says of the file and of every file that it includes with `$INCLUDE`: each editor and each `mv`
+changes it.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.engine import Zone
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-
-_INCLUDE = b"$INCLUDE"
+_INCLUDE = re.compile(rb'^\$INCLUDE[ \t]+(?:"([^"\n]*)"|([^\s;]+))', re.IGNORECASE | re.MULTILINE)
 _CHUNK = 1 << 20
 """Octets that are read at once."""
+_MAX_LINE = 4096
+"""Octets of a directive that may lie across the border of two chunks."""
+_MAX_FILES = 1000
+"""Files of one zone whose dates are looked at."""
+
+
+class _Stamp(NamedTuple):
+    """A file as the file system describes it."""
+
+    path: str
+    device: int
+    inode: int
+    size: int
+    changed_ns: int
 
 
 class FileSource:
@@ -27,28 +41,51 @@ class FileSource:
         self.name = name
         self.place = path
 
-    def version(self) -> Hashable:
-        """Return inode, size and date of the file."""
-        found = os.stat(self.place)
-        if _includes(self.place):
-            return object()
-        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    def version(self, former: Hashable = None) -> Hashable:
+        """Return device, inode, size and date of the file and of the files that it includes."""
+        known = {stamp.path: stamp for stamp in former} if isinstance(former, tuple) else {}
+        main = _stamp(self.place)
+        if len(known) == 1 and known.get(self.place) == main:
+            return former
+        found, pending = [main], [self.place]
+        seen = {self.place}
+        while pending and len(found) < _MAX_FILES:
+            for path in _included(pending.pop()):
+                if path not in seen:
+                    seen.add(path)
+                    pending.append(path)
+                    try:
+                        found.append(_stamp(path))
+                    except OSError:
+                        # The loader reports it, with the line that includes it.
+                        found.append(_Stamp(path, 0, 0, 0, 0))
+        return tuple(found)
 
     def load(self) -> Zone:
         """Return the zone that the file describes."""
         return Zone.from_file(self.name, self.place)
 
 
-def _includes(path: str) -> bool:
-    """Return whether the file at *path* has an `$INCLUDE`, in any case.
+def _stamp(path: str) -> _Stamp:
+    found = os.stat(path)
+    return _Stamp(path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _included(path: str) -> list[str]:
+    """Return the files that the file at *path* includes, relative names from its folder on.
 
     The file is read, not mapped: a mapped file that another program truncates ends this process with SIGBUS.
     """
-    with open(path, "rb", buffering=0) as file:
-        end = b""
-        while chunk := file.read(_CHUNK):
-            octets = end + chunk
-            if b"$" in octets and _INCLUDE in octets.upper():
-                return True
-            end = octets[1 - len(_INCLUDE) :]
-    return False
+    names: list[bytes] = []
+    try:
+        with open(path, "rb", buffering=0) as file:
+            end = b""
+            while chunk := file.read(_CHUNK):
+                octets = end + chunk
+                if b"$" in octets:
+                    names += [quoted or plain for quoted, plain in _INCLUDE.findall(octets)]
+                end = octets[-_MAX_LINE:] if len(chunk) == _CHUNK else b""
+    except OSError:
+        return []
+    folder = os.path.dirname(path)
+    return list(dict.fromkeys(os.path.join(folder, os.fsdecode(name)) for name in names))

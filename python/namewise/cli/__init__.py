@@ -22,7 +22,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("zone", "check a zone file: every mistake with file, line and column"),
     ("dnssec", "verify the signatures of a signed zone file"),
     ("lab", "a private internet on this machine: up, play"),
-    ("config", "check, show (with the origin of each value) and describe the configuration"),
+    ("config", "check the configuration, show it (with the origin of each value), print its schema"),
 )
 
 

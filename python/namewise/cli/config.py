@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from namewise.cli.failure import Failure
 from namewise.cli.options import Options
+from namewise.config.values import printable
 
 if TYPE_CHECKING:
     from namewise.config import Loaded
@@ -15,15 +16,15 @@ usage: nw config check [FILE] [--json]
        nw config show [FILE] [--origin] [--json]
        nw config schema
 
-check    read the configuration with its includes, its zones and the environment; report every mistake with
-         its place
-show     print every setting as it is in force; --origin says who set it: file and line, variable, or default
+check    read the configuration with its includes, the environment, and the files, zones, users and addresses
+         that it names, and report every mistake with its place
+show     print every setting in force; --origin adds where it was set: file and line, variable, or default
 schema   print the JSON schema of namewise.toml
 
-Without FILE: $NAMEWISE_CONFIG, else /etc/namewise/namewise.toml for root and
-$XDG_CONFIG_HOME/namewise/namewise.toml for others.
+Default for FILE: $NAMEWISE_CONFIG, else /etc/namewise/namewise.toml for root and
+$XDG_CONFIG_HOME/namewise/namewise.toml for other users.
 
-Exit codes: 0 fine, 1 wrong usage or a zone that cannot be served, 2 mistakes in the configuration.
+Exit codes: 0 no mistake, 1 wrong usage or a zone that cannot be loaded, 2 mistakes in the configuration.
 
   $ nw config check namewise.toml
   $ nw config show namewise.toml --origin
@@ -34,7 +35,7 @@ def run(args: list[str]) -> int:
     """Run the sub-command."""
     verbs = {"check": _check, "show": _show, "schema": _schema}
     if not args or args[0] not in verbs:
-        raise Failure("say what to do: check, show or schema", hint="nw config --help says more.")
+        raise Failure("a verb is missing: check, show or schema", hint="nw config --help describes them.")
     return verbs[args[0]](args[1:])
 
 
@@ -44,7 +45,7 @@ def _file(words: list[str]) -> str:
     file = words[0] if words else config_file()
     if file is None:
         raise Failure(
-            "no configuration file", hint="Name one: nw config check FILE; or set NAMEWISE_CONFIG.", code=2
+            "no configuration file", hint="Pass one: nw config check FILE; or set NAMEWISE_CONFIG.", code=2
         )
     return file
 
@@ -70,7 +71,7 @@ def _report(error: Any, *, as_json: bool) -> None:
         )
         return
     for problem in error.problems:
-        print(problem.text())
+        print(printable(problem.text()))
     sys.stdout.flush()
     count = len(error.problems)
     sys.stderr.write(f"nw config: {count} mistake{'' if count == 1 else 's'}\n")
@@ -79,9 +80,9 @@ def _report(error: Any, *, as_json: bool) -> None:
 def _check(args: list[str]) -> int:
     import json
 
-    from namewise.backends.file import FileSource
-    from namewise.compile import read_inputs
     from namewise.config import ConfigError
+    from namewise.control.candidate import build
+    from namewise.control.service import worker_count
     from namewise.zones.registry import Registry, ZonesError
 
     parsed = Options(flags=("--json",), words=(0, 1)).read(args)
@@ -90,23 +91,26 @@ def _check(args: list[str]) -> int:
     if loaded is None:
         return 2
     try:
-        read_inputs(loaded.config)
+        candidate = build(loaded, Registry(), worker_count)
     except ConfigError as error:
         _report(error, as_json=as_json)
         return 2
-    try:
-        zones = Registry().refresh(FileSource(zone.name, zone.file) for zone in loaded.config.zone)
-    except ZonesError as error:
+    warnings = candidate.warnings()
+    if candidate.zones.failures:
+        failures = str(ZonesError(candidate.zones.failures))
         if as_json:
-            print(json.dumps({"ok": False, "problems": [], "zones": str(error)}, indent=2))
+            print(json.dumps({"ok": False, "problems": [], "zones": failures}, indent=2))
         else:
-            print(error)
+            print(printable(failures))
         return 1
+    zones = list(candidate.zones.after)
     if as_json:
-        print(json.dumps({"ok": True, "files": list(loaded.files), "zones": list(zones.entries)}, indent=2))
-    else:
-        count = len(zones.entries)
-        print(f"{', '.join(loaded.files)}: OK, {count} zone{'' if count == 1 else 's'}")
+        document = {"ok": True, "files": list(loaded.files), "zones": zones, "warnings": list(warnings)}
+        print(json.dumps(document, indent=2))
+        return 0
+    for warning in warnings:
+        print(f"warning: {printable(warning)}")
+    print(f"{', '.join(loaded.files)}: OK, {len(zones)} zone{'' if len(zones) == 1 else 's'}")
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from namewise.cli.failure import Failure
 from namewise.cli.options import Options
 from namewise.cli.progress import Progress
+from namewise.config.values import printable
 
 if TYPE_CHECKING:
     from namewise.cli.options import Parsed
@@ -18,21 +19,23 @@ usage: nw ctl status [--json]
        nw ctl cache get NAME [TYPE]
        nw ctl stop
 
-Talks to the running server over its control socket (--control PATH names another than the default).
+Control the running server over its control socket (default socket: see `nw serve --help`; another: --control PATH).
 
-status      what is served where, the zones with their serials, counters
-reload      read configuration and zones again; prints what changed; on any mistake nothing changes
-flush       forget everything that is cached; with NAME what is cached of that name, all types; with --tree of
-            all names below it too
-cache get   what the cache holds of NAME: state, age, time left, data
-stop        finish what is under way, then end
+status      show addresses, zones with their serials and errors, and counters
+reload      read configuration and zones again and print what changed; if the configuration has mistakes,
+            nothing changes; a zone that cannot be loaded keeps its last good version
+flush       remove all answers from the cache; with NAME the answers about this name, of all types; with
+            --tree also those about all names below it
+cache get   show what the cache holds of NAME: state, age, time left, data
+stop        let queries in progress finish, then end the server
 
-The verbs of rndc and unbound-control that mean the same are understood: reconfig; flushname, flushtree,
+Verbs of rndc and unbound-control with the same meaning are understood: reconfig; flushname, flushtree,
 flush_zone.
 
 With --json every verb prints the server's answer as one JSON object.
 
-Exit codes: 0 done, 1 wrong usage or refused, 3 the reload was refused, 9 no server.
+Exit codes: 0 done, 1 wrong usage or refused, 3 the reload was refused and nothing has changed, 4 reloaded,
+but a zone could not be loaded, 9 no server.
 
   $ nw ctl status
   $ nw ctl flush example.com --tree
@@ -40,9 +43,10 @@ Exit codes: 0 done, 1 wrong usage or refused, 3 the reload was refused, 9 no ser
 """
 
 REFUSED_RELOAD = 3
+ZONES_FAILED = 4
 NO_SERVER = 9
 VERBS = ("status", "reload", "flush", "cache", "stop")
-# What fingers know from elsewhere: the verb here, and whether it takes the names below too.
+# Verbs of other servers' tools: the verb here, and whether it includes the names below.
 ALIASES = {
     "reconfig": ("reload", False),
     "flushname": ("flush", False),
@@ -66,7 +70,7 @@ def run(args: list[str]) -> int:
         )
         raise Failure(f"no verb {verb!r}", hint=hint)
     if verb != "flush" and "--tree" in parsed:
-        raise Failure(f"{said} takes no --tree", hint="--tree goes with flush: nw ctl flush NAME --tree")
+        raise Failure(f"{said} has no option --tree", hint="--tree is for flush: nw ctl flush NAME --tree")
     if verb == "flush":
         wanted = _flushed(said, words, tree or "--tree" in parsed)
         return _print(parsed, "flush", wanted, lambda answer: _flush(wanted, answer))
@@ -80,12 +84,12 @@ def run(args: list[str]) -> int:
 
 
 def _flushed(said: str, words: list[str], tree: bool) -> dict[str, Any]:
-    """Return the arguments of a flush, or raise `Failure` for what cannot be meant."""
+    """Return the arguments of a flush, or raise `Failure` for a command line without meaning."""
     if not words and (tree or said != "flush"):
         what = "--tree" if said == "flush" else said
         raise Failure(
-            f"{what} wants a name: nw ctl flush NAME{' --tree' if tree else ''}",
-            hint="nw ctl flush, without a name, forgets everything.",
+            f"{what} needs a name: nw ctl flush NAME{' --tree' if tree else ''}",
+            hint="nw ctl flush without a name removes all answers.",
         )
     if len(words) > 1:
         from namewise.engine import type_value
@@ -94,14 +98,13 @@ def _flushed(said: str, words: list[str], tree: bool) -> dict[str, Any]:
             type_value(words[1])
         except ValueError:
             raise Failure("flush takes one name at a time") from None
-        hint = f"All types of a name go at once: nw ctl flush {words[0]}"
+        hint = f"All types of a name are removed at once: nw ctl flush {words[0]}"
         raise Failure(f"flush takes no type ({words[1]})", hint=hint)
     return {"name": name(words[0]) if words else None, "below": tree}
 
 
 def ask(path: str | None, verb: str, args: dict[str, Any]) -> dict[str, Any]:
-    """Return what the server behind *path* (None: the default) answers, or raise `Failure` with the right
-    exit code."""
+    """Return the answer of the server on the socket *path* (None: the default), or raise `Failure` with its exit code."""
     from namewise.config.paths import control_socket
     from namewise.control.client import ControlError, call
 
@@ -138,7 +141,7 @@ def rtype(words: list[str]) -> str | None:
     except ValueError:
         guess = nearest(words[0], [str(known).lower() for known in registry("types").values()])
         hint = f"Did you mean {guess.upper()}?" if guess else ""
-        raise Failure(f"{words[0]!r} is no record type", hint=hint) from None
+        raise Failure(f"{words[0]!r} is not a record type", hint=hint) from None
 
 
 def _print(parsed: Parsed, verb: str, args: dict[str, Any], printer: Any) -> int:
@@ -161,7 +164,12 @@ def _status(answer: dict[str, Any]) -> None:
     print(f"listening: {', '.join(answer['listen'])}")
     print(f"recursion: {'on' if answer['recursion'] else 'off'}")
     for zone in answer["zones"]:
-        print(f"zone {zone['name']} serial {zone['serial']}, {zone['records']} records, from {zone['place']}")
+        data = f"serial {zone['serial']}, {zone['records']} records"
+        if zone["condition"] != "loaded":
+            data = f"{zone['condition']}, answered SERVFAIL"
+        print(f"zone {zone['name']} {data}, from {zone['place']}")
+        if zone["error"]:
+            print(f"  the last attempt to load it failed: {printable(zone['error'])}")
     for key, value in sorted(answer["stats"].items()):
         if value:
             print(f"{key}: {value}")
@@ -178,12 +186,18 @@ def _reload(answer: dict[str, Any]) -> None:
     print(f"reloaded, generation {answer['generation']}: {count}")
     for change in changes:
         print(f"  {change}")
+    for warning in answer["warnings"]:
+        print(f"warning: {printable(warning)}")
+    if answer["failures"]:
+        failed = len(answer["failures"])
+        zones = f"{failed} zone{'' if failed == 1 else 's'}"
+        raise Failure("\n".join([f"{zones} could not be loaded", *answer["failures"]]), code=ZONES_FAILED)
 
 
 def _flush(wanted: dict[str, Any], answer: dict[str, Any]) -> None:
     count = answer["flushed"]
     what = f" of {wanted['name']}{' and below' if wanted['below'] else ''}" if wanted["name"] else ""
-    print(f"forgotten{what}: {count} entr{'y' if count == 1 else 'ies'}")
+    print(f"removed from the cache{what}: {count} entr{'y' if count == 1 else 'ies'}")
 
 
 def _cache(answer: dict[str, Any]) -> None:

@@ -18,8 +18,10 @@ class Failure(Exception):
 
     def text(self, command: str) -> str:
         """Return what is written: the message, and below it the hint."""
+        from namewise.config.values import printable
+
         hint = f"{self.hint}\n" if self.hint else ""
-        return f"nw {command}: {self.message}\n{hint}"
+        return printable(f"nw {command}: {self.message}\n{hint}")
 
 
 def bad_name(error: BadName) -> Failure:

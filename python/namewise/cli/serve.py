@@ -16,27 +16,31 @@ if TYPE_CHECKING:
 HELP = """\
 usage: nw serve [--config FILE] [FLAG ...]
 
-Runs the server in the foreground: recursive, forwarding, authoritative, any mix. Prints one line when it is
-ready.
+Run the server in the foreground: recursive, forwarding, authoritative, or any mix of them. It prints one line
+when it is ready.
 
-  --config FILE                   namewise.toml; without it and without any of the flags below:
+  --config FILE                   configuration file. Default, if none of the flags below is given:
                                   $NAMEWISE_CONFIG, else /etc/namewise/namewise.toml for root and
-                                  $XDG_CONFIG_HOME/namewise/namewise.toml for others
-  --listen ADDR[:PORT]            listen there (repeatable; default 127.0.0.1 and ::1, port 53)
+                                  $XDG_CONFIG_HOME/namewise/namewise.toml for other users
+  --listen ADDR[:PORT]            listen on this address (repeatable; default 127.0.0.1 and ::1, port 53)
   --zone NAME=FILE                serve this zone (repeatable)
   --recursive                     resolve names for clients on this machine
-  --hints FILE                    root servers (implies --recursive)
+  --hints FILE                    names and addresses of root servers (implies --recursive)
   --trust-anchor FILE             DS or DNSKEY records (implies --recursive)
-  --forward [SUFFIX=]ADDR[:PORT]  send questions there (repeatable; implies --recursive)
-  --workers N                     threads that answer
-  --state DIR                     folder for what must outlive a restart
-  --control PATH                  the control socket
+  --forward [SUFFIX=]ADDR[:PORT]  forward queries to this server (repeatable; implies --recursive)
+  --workers N                     number of worker threads
+  --state DIR                     folder for data that must survive a restart
+  --control PATH                  control socket
+  --strict                        treat a zone that cannot be loaded as an error: do not start, do not reload
 
-A flag wins over the environment (NAMEWISE_...), which wins over the file. SIGHUP reloads, SIGTERM drains
-and stops.
+Flags override the environment (NAMEWISE_...), which overrides the file. SIGHUP reloads, SIGTERM and SIGINT
+stop after queries in progress have finished.
 
-Exit codes: 0 stopped as told, 1 wrong usage or a zone that cannot be served, 2 mistakes in the configuration
-or in what systemd hands over, 4 cannot listen.
+A zone that cannot be loaded does not prevent the others from being served: its last good version stays, or
+its names are answered SERVFAIL with the reason. With --strict nothing changes instead.
+
+Exit codes: 0 clean shutdown, 1 wrong usage or no zone can be loaded, 2 mistakes in the configuration
+or in the sockets that systemd passes, 4 cannot listen, 5 a fault ended a part of the server.
 
   $ nw serve --listen 127.0.0.1:5300 --zone example.com=db.example.com
   $ nw serve --listen 127.0.0.1:5300 --recursive
@@ -54,18 +58,25 @@ OPTIONS = Options(
         "--state",
         "--control",
     ),
-    flags=("--recursive",),
+    flags=("--recursive", "--strict"),
 )
 CANNOT_LISTEN = 4
 BAD_CONFIG = 2
+FAULT = 5
 
 
 def run(args: list[str]) -> int:
-    """Serve until told to stop."""
+    """Serve until a signal or `nw ctl stop`."""
+    from namewise.control.signals import EarlySignals
+
+    early = EarlySignals()
+    early.catch()
+
     import asyncio
     import os
 
-    load = loader(OPTIONS.read(args))
+    parsed = OPTIONS.read(args)
+    load = loader(parsed)
 
     from namewise.config import ConfigError
     from namewise.config.paths import control_socket
@@ -77,10 +88,28 @@ def run(args: list[str]) -> int:
     from namewise.engine.errors import NamewiseError
 
     try:
-        config = load().config
-        control = config.control.socket or control_socket()
+        loaded = load()
+        config = loaded.config
         log = Log(config.log.level, config.log.format)
-        asyncio.run(_serve(Daemon(load, control, log, Notifier(os.environ), os.environ)))
+
+        async def serve() -> bool:
+            daemon = Daemon(
+                once(loaded, load),
+                config.control.socket or control_socket(),
+                log,
+                Notifier(os.environ),
+                os.environ,
+                strict="--strict" in parsed,
+                early=early,
+            )
+            await daemon.start()
+            if not log.shows("info"):
+                # A supervisor or a person waits for this line, whatever the log level is.
+                Log().event("info", "ready", daemon.ready_line())
+            await daemon.run()
+            return daemon.failed
+
+        return FAULT if asyncio.run(serve()) else 0
     except ConfigError as error:
         count = len(error.problems)
         hint = f"{count} mistake{'' if count == 1 else 's'} in the configuration"
@@ -89,26 +118,19 @@ def run(args: list[str]) -> int:
         code = BAD_CONFIG if error.code == "ACTIVATION" else CANNOT_LISTEN
         raise Failure(str(error), hint=error.hint, code=code) from None
     except NamewiseError as error:
-        raise Failure(str(error), code=BAD_CONFIG if error.code == "BAD_PLAN" else 1) from None
-    return 0
+        raise Failure(str(error)) from None
+    except OSError as error:
+        raise Failure(f"cannot start: {error.strerror or error}") from None
 
 
-async def _serve(daemon: object) -> None:
-    import sys
-
-    from namewise.control.daemon import Daemon
-
-    assert isinstance(daemon, Daemon), "made above"
-    await daemon.start()
-    if not daemon.log.shows("info"):
-        # Whoever started the server waits for this line, however quiet the log is to be.
-        sys.stderr.write(f"namewise: {daemon.ready_line()}\n")
-        sys.stderr.flush()
-    await daemon.run()
+def once(loaded: Loaded, load: Callable[[], Loaded]) -> Callable[[], Loaded]:
+    """Return a function that returns *loaded* the first time, and calls *load* from then on."""
+    first = [loaded]
+    return lambda: first.pop() if first else load()
 
 
 def loader(parsed: Parsed) -> Callable[[], Loaded]:
-    """Return what reads the configuration that *parsed* names, as often as it is called."""
+    """Return a function that reads the configuration that *parsed* names, anew each time it is called."""
     from namewise.config import load
     from namewise.config.paths import config_file
 
@@ -119,13 +141,13 @@ def loader(parsed: Parsed) -> Callable[[], Loaded]:
         if file is None:
             raise Failure(
                 "nothing to serve: no configuration file and no flags",
-                hint="For instance: nw serve --listen 127.0.0.1:5300 --recursive",
+                hint="For example: nw serve --listen 127.0.0.1:5300 --recursive",
             )
     return lambda: load(file, flags=flags)
 
 
 def overlay(parsed: Parsed) -> Overlay:
-    """Return the settings that the flags make."""
+    """Return the settings that the flags in *parsed* make."""
     from namewise.config import Origin, Overlay
     from namewise.config.environment import forward_item, listen_item, zone_item
 

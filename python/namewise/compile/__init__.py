@@ -1,11 +1,10 @@
-"""From what people write to what the engine reads: `Config` and the files it names become a plan.
+"""Compile what people write into what the engine reads: `Config` and the files that it names become a plan.
 
-    config ─┐
-            ├─> plan() ─> version 1 JSON ─┐
-    files  ─┘  (inputs.py reads them)     ├─> Snapshot.build
-    zones  ──────────────────────────────-┘
+    config, workers ─┐
+                     ├─> plan() ─> version 1 JSON ─> Snapshot.build
+    files           ─┘  (inputs.py reads them)
 
-`plan` is pure: the same configuration and inputs give the same bytes.
+`plan` is pure: equal arguments give equal bytes, on every machine.
 """
 
 from __future__ import annotations

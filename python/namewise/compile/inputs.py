@@ -1,12 +1,14 @@
-"""The small files that a configuration names: root hints and trust anchors.
+"""The small files that a configuration names: root hints, trust anchors and secrets of keys.
 
 Zones are not read here: they come through `namewise.zones`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import base64
+import binascii
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
 from namewise.compile.roots import ROOT_SERVERS
@@ -15,9 +17,11 @@ from namewise.config.origin import Origin
 from namewise.engine import Name, Rdata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from namewise.config import Config
+    from namewise.config.model import Key
+    from namewise.config.origin import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +34,71 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the named files say: root servers, and trust anchors as `OWNER IN TYPE DATA`."""
+    """The content of the named files: root servers, trust anchors as `OWNER IN TYPE DATA`, secrets of keys by name."""
 
     hints: tuple[Hint, ...]
     anchors: tuple[str, ...] = ()
+    secrets: dict[str, bytes] = field(default_factory=dict, repr=False)
 
 
+MAX_SECRET = 4096
+"""Octets of a file with a secret; longer files are something else."""
 BUILT_IN_HINTS = tuple(Hint(name, addresses) for name, addresses in ROOT_SERVERS)
 
 
-def read_inputs(config: Config) -> Inputs:
-    """Return the inputs of *config*, or raise `ConfigError` with every mistake in the files."""
-    resolver = config.resolver
-    if resolver is None:
-        return Inputs(())
+def read_inputs(config: Config, origin: Callable[[Path], Origin] | None = None) -> Inputs:
+    """Return the inputs of *config*, or raise `ConfigError` with every mistake in the files.
+
+    origin: returns where a setting was made; a mistake that has no place in its file is reported there.
+    """
     problems: list[Problem] = []
-    hints = BUILT_IN_HINTS if resolver.hints is None else _hints(resolver.hints, problems)
-    anchors = () if resolver.trust_anchor is None else _anchors(resolver.trust_anchor, problems)
+    secrets = {}
+    for index, key in enumerate(config.key):
+        secret = _secret(key, ("key", index, "secret_file"), origin, problems)
+        if secret is not None:
+            secrets[key.name] = secret
+    hints: tuple[Hint, ...] = ()
+    anchors: tuple[str, ...] = ()
+    resolver = config.resolver
+    if resolver is not None:
+        hints = BUILT_IN_HINTS if resolver.hints is None else _hints(resolver.hints, problems)
+        anchors = () if resolver.trust_anchor is None else _anchors(resolver.trust_anchor, problems)
     if problems:
         raise ConfigError(problems)
-    return Inputs(hints, anchors)
+    return Inputs(hints, anchors, secrets)
+
+
+def _secret(
+    key: Key, path: Path, origin: Callable[[Path], Origin] | None, problems: list[Problem]
+) -> bytes | None:
+    """Return the secret of *key*, or add to *problems* why it cannot be read."""
+    if key.secret is not None:
+        return base64.b64decode(key.secret.get_secret_value())
+    assert key.secret_file is not None, "a key has one of both"
+    file = key.secret_file
+    where = origin(path) if origin is not None else Origin("file", file)
+
+    def problem(message: str) -> None:
+        problems.append(Problem(path, message, where))
+
+    try:
+        with open(file, "rb") as opened:
+            text = opened.read(MAX_SECRET + 1)
+    except OSError as error:
+        problem(f"cannot read {file}: {error.strerror}")
+        return None
+    if len(text) > MAX_SECRET:
+        problem(f"{file} has more than {MAX_SECRET} octets: not the secret of a key")
+        return None
+    try:
+        secret = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        problem(f"{file} does not hold base64 text")
+        return None
+    if not secret:
+        problem(f"{file} holds no secret: it is empty")
+        return None
+    return secret
 
 
 def read_anchors(file: str) -> tuple[str, ...]:
@@ -102,7 +151,7 @@ def _records(
 ) -> Iterator[tuple[str, str, str, Origin]]:
     """Yield owner, type and data of each record of a small zone-form file without directives."""
     try:
-        text = Path(file).read_text(encoding="ascii")
+        text = FilePath(file).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not ASCII text"
         problems.append(Problem((table, key), f"cannot read {file}: {reason}", Origin("file", file)))

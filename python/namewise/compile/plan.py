@@ -28,13 +28,13 @@ _IN_MS = frozenset(
 _IN_SECONDS = frozenset({"max_ttl", "min_ttl", "max_negative_ttl", "failure_ttl"})
 
 
-def plan_bytes(config: Config, inputs: Inputs) -> bytes:
+def plan_bytes(config: Config, inputs: Inputs, workers: int) -> bytes:
     """Return the plan as the JSON text that `Snapshot.build` reads."""
-    return json.dumps(plan(config, inputs), separators=(",", ":")).encode()
+    return json.dumps(plan(config, inputs, workers), separators=(",", ":")).encode()
 
 
-def plan(config: Config, inputs: Inputs) -> dict[str, Any]:
-    """Return the plan for *config*; *inputs* holds what the files that it names say."""
+def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
+    """Return the plan for *config* and a number of *workers*; *inputs* holds the content of the files that it names."""
     server = config.server
     acls = {"query": BUILT_IN_ACLS["any"], "recursion": BUILT_IN_ACLS["loopback"]}
     for policy in config.policy:
@@ -55,7 +55,7 @@ def plan(config: Config, inputs: Inputs) -> dict[str, Any]:
                 "max_lifetime_ms": server.tcp_lifetime,
                 "max_queries": server.tcp_questions,
             },
-            "workers": config.worker_count(),
+            "workers": workers,
         },
         "acls": {name: list(prefixes) for name, prefixes in acls.items()},
         "resolver": None if config.resolver is None else _resolver(config, config.resolver, inputs),

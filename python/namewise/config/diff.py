@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +15,19 @@ if TYPE_CHECKING:
 
     from namewise.config.model import Config
 
+_FINGERPRINT_KEY = os.urandom(32)
 _KEYS = {"zone": "name", "forward": "suffix", "key": "name", "acl": "name", "policy": "on"}
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One setting that differs. `old` or `new` is None where it was added or taken away."""
+    """One setting that differs. `old` is None if it was added, `new` if it was removed."""
 
     path: str
     old: str | None
     new: str | None
     restart: bool
-    """Whether the change waits for a restart; everything else is in force after a reload."""
+    """Whether the change takes effect after a restart; other changes take effect at the reload."""
 
     def __str__(self) -> str:
         late = " (after a restart)" if self.restart else ""
@@ -62,15 +64,16 @@ def _flat(config: Config) -> Iterator[tuple[str, str]]:
                     label = str(getattr(item, key))
                 else:
                     label = f"{getattr(item, 'address', index)} {getattr(item, 'port', '')}".strip()
-                yield from _table((f"{table} {label}",), item)
+                yield from _table((f"{table} {label}",), item, defaults=False)
 
 
-def _table(path: Path, table: BaseModel) -> Iterator[tuple[str, str]]:
+def _table(path: Path, table: BaseModel, *, defaults: bool = True) -> Iterator[tuple[str, str]]:
+    """Yield the settings of *table*; without *defaults* only those that differ from their default."""
     shown = table.model_dump(mode="json")
     for key, value in table:
         if isinstance(value, BaseModel):
             yield from _table((*path, key), value)
-        elif value is not None:
+        elif value is not None and (defaults or value != type(table).model_fields[key].default):
             label = " ".join(str(part) for part in path)
             yield f"{label} {dotted((key,))}", _text(shown[key], value)
 
@@ -79,9 +82,10 @@ def _text(shown: Any, value: Any) -> str:
     if hasattr(value, "get_secret_value"):
         import hashlib
 
-        # Two secrets must compare as different without either being shown.
-        digest = hashlib.sha256(value.get_secret_value().encode()).hexdigest()[:8]
-        return f"(secret, fingerprint {digest})"
+        # Two secrets must differ without either being shown: a digest without a key could be searched for.
+        secret = value.get_secret_value().encode()
+        digest = hashlib.blake2b(secret, key=_FINGERPRINT_KEY, digest_size=4).hexdigest()
+        return f"(secret, fingerprint {digest} of this process)"
     if isinstance(shown, list):
         return "[" + ", ".join(str(item) for item in shown) + "]"
     if isinstance(shown, dict):

@@ -63,8 +63,8 @@ def variables() -> list[str]:
 
 
 def listen_item(text: str) -> dict[str, Any]:
-    """Return `ADDR[:PORT]` as an entry of `[[listen]]`."""
-    endpoint = values.endpoint(text)
+    """Return `ADDR[:PORT]` as an entry of `[[listen]]`; port 0 means a free port."""
+    endpoint = values.endpoint(text, least_port=0)
     return {"address": endpoint.address, "port": endpoint.port}
 
 

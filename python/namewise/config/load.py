@@ -21,13 +21,13 @@ from pydantic import BaseModel, ValidationError
 from namewise.config import values
 from namewise.config.environment import overlay_of_environment
 from namewise.config.errors import ConfigError, Problem
-from namewise.config.model import ARRAYS, TABLES, Config, cross_check
+from namewise.config.model import ARRAYS, KINDS, TABLES, Config, cross_check
 from namewise.config.origin import DEFAULT, Origin, Overlay, Path, dotted
 from namewise.engine import parse_toml
 from namewise.engine.errors import TomlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     Tree: TypeAlias = dict[str, Any]
@@ -55,8 +55,16 @@ class Loaded:
     files: tuple[str, ...]
 
     def origin(self, path: Path) -> Origin:
-        """Return who set the value at *path*."""
+        """Return where the value at *path* was set."""
         return self.origins.get(path, DEFAULT)
+
+    def sets(self, table: str) -> bool:
+        """Return whether a file, the environment or a flag sets something in *table*."""
+        return any(path[:1] == (table,) for path in self.origins)
+
+    def problem(self, path: Path, message: str) -> Problem:
+        """Return the problem *message* at *path*, with the place of the closest setting around it."""
+        return Problem(path, message, _nearest(self.origins, path, self.files))
 
     def values(self) -> Iterator[tuple[Path, Any, Origin]]:
         """Yield every value in the order of the models, with its origin; secrets come as `**********`."""
@@ -263,14 +271,22 @@ class _State:
         return Loaded(config, self.origins, tuple(self.files))
 
     def _nearest_origin(self, path: Path) -> Origin:
-        for end in range(len(path), 0, -1):
-            if path[:end] in self.origins:
-                return self.origins[path[:end]]
-        return Origin("file", self.files[0]) if self.files else DEFAULT
+        return _nearest(self.origins, path, self.files)
 
     def _problem(self, detail: Any) -> Problem:
         path: Path = tuple(part for part in detail["loc"] if part != "[key]")
+        kinds = KINDS[str(path[0])][2] if path and path[0] in KINDS else {}
+        if len(kinds) > 1 and len(path) > 2 and path[2] in kinds:
+            path = (*path[:2], *path[3:])  # the kind that chose the model is no part of the file
         return Problem(path, _message(detail, path), self._nearest_origin(path))
+
+
+def _nearest(origins: Mapping[Path, Origin], path: Path, files: Sequence[str]) -> Origin:
+    """Return the origin of the value at *path*, or of the closest table around it."""
+    for end in range(len(path), 0, -1):
+        if path[:end] in origins:
+            return origins[path[:end]]
+    return Origin("file", files[0]) if files else DEFAULT
 
 
 def _path(tree: Tree, key: str) -> Path:

@@ -1,9 +1,9 @@
-"""Where the server keeps its socket and its state, and where its configuration is looked for.
+"""Default paths of control socket, state and configuration.
 
     root              /run/namewise/control.sock   /var/lib/namewise         /etc/namewise/namewise.toml
-    everybody else    $XDG_RUNTIME_DIR/namewise/…  $XDG_STATE_HOME/namewise  $XDG_CONFIG_HOME/namewise/…
+    other users       $XDG_RUNTIME_DIR/namewise/…  $XDG_STATE_HOME/namewise  $XDG_CONFIG_HOME/namewise/…
 
-Without `$XDG_RUNTIME_DIR` a folder of the user with mode 0700 below the system's temporary folder is taken.
+Without `$XDG_RUNTIME_DIR` the socket is in a folder of the user, mode 0700, in the system's temporary folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def state_folder() -> str:
 
 
 def config_file() -> str | None:
-    """Return the configuration file that is read when none is named, or None when there is none."""
+    """Return the default configuration file, or None if it does not exist."""
     given = os.environ.get("NAMEWISE_CONFIG")
     if given:
         return given
@@ -44,16 +44,27 @@ def config_file() -> str | None:
     return path if os.path.exists(path) else None
 
 
-def private_folder(path: str) -> None:
-    """Make the folder *path* with mode 0700 if it is missing; raise `PermissionError` if others could swap what is in it."""
+def private_folder(path: str) -> bool:
+    """Make the folder *path* with mode 0700 if it is missing, and return whether it was; raise `OSError` if others could
+    replace what is in it."""
+    missing = not os.path.exists(path)
     os.makedirs(path, mode=0o700, exist_ok=True)
-    found = os.stat(path)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), 0):
-        raise PermissionError(f"{path} belongs to another user: refusing to put the control socket there")
+    check_private_folder(path)
+    return missing
+
+
+def check_private_folder(path: str) -> None:
+    """Raise `OSError` if others could replace what is in the folder *path*. A folder that is missing is fine."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(f"{path} is not a folder")
+    if found.st_uid not in (os.geteuid(), 0):
+        raise PermissionError(f"{path} belongs to another user")
     if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
-        raise PermissionError(
-            f"others may write to {path}: refusing to put the control socket there (chmod go-w)"
-        )
+        raise PermissionError(f"other users may write to {path} (chmod go-w)")
 
 
 def _temporary_folder() -> str:

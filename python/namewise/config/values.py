@@ -1,8 +1,8 @@
-"""The small languages inside a configuration value: durations, sizes, endpoints, prefixes.
+"""Readers of configuration values: durations, sizes, endpoints, prefixes.
 
-Each reader takes the text a person wrote and returns a value that cannot be wrong, or raises `ValueError`
-with a sentence that says what would have been right. The command line uses the same readers for its flags,
-so `--listen ::1` and `address = "::1"` cannot differ. Nothing here imports pydantic.
+Each reader takes text as a person writes it and returns a valid value, or raises `ValueError` with what is wrong and an example
+of what is right. Command-line flags use the same readers, so `--listen ::1` and `address = "::1"` mean the same. This module does
+not import pydantic.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SIZE_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10*
 
 
 class Endpoint(NamedTuple):
-    """An address and a port, as a socket wants them."""
+    """An address and a port."""
 
     address: str
     port: int
@@ -39,14 +39,16 @@ def duration_ms(value: object) -> int:
         return value * 1_000
     rest, total = value.strip(), 0
     if not rest:
-        raise ValueError('an empty text is no duration; write "10s"')
+        raise ValueError('an empty text is not a duration; write "10s"')
     while rest:
         digits = len(rest) - len(rest.lstrip("0123456789"))
         tail = rest[digits:]
         letters = len(tail) - len(tail.lstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
         unit = tail[:letters]
         if digits == 0 or unit not in _DURATION_MS:
-            raise ValueError(f'{value!r} is no duration; write a number and ms, s, m, h or d, as in "1h30m"')
+            raise ValueError(
+                f'{value!r} is not a duration; write a number and ms, s, m, h or d, as in "1h30m"'
+            )
         total += int(rest[:digits]) * _DURATION_MS[unit]
         rest = tail[letters:].lstrip()
     return total
@@ -76,7 +78,7 @@ def size_bytes(value: object) -> int:
     digits = len(text) - len(text.lstrip("0123456789"))
     unit = text[digits:].strip() or "B"
     if digits == 0 or unit not in _SIZE_BYTES:
-        raise ValueError(f"{value!r} is no size; write a number and one of {', '.join(_SIZE_BYTES)}")
+        raise ValueError(f"{value!r} is not a size; write a number and one of {', '.join(_SIZE_BYTES)}")
     return int(text[:digits]) * _SIZE_BYTES[unit]
 
 
@@ -93,23 +95,22 @@ def address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise ValueError(f"{text!r} is no IP address; names are not looked up here") from None
+        raise ValueError(f"{text!r} is not an IP address; names are not looked up here") from None
 
 
-def port(value: object) -> int:
-    """Return *value* as a port, 1 to 65535."""
+def port(value: object, least: int = 1) -> int:
+    """Return *value* as a port, *least* to 65535."""
     try:
-        number = int(value) if isinstance(value, (int, str)) else 0
+        number = int(value) if isinstance(value, (int, str)) else -1
     except ValueError:
-        number = 0
-    if not 1 <= number <= 65535:
-        raise ValueError(f"{value!r} is no port; ports are 1 to 65535")
+        number = -1
+    if not least <= number <= 65535:
+        raise ValueError(f"{value!r} is not a port; ports are {least} to 65535")
     return number
 
 
-def endpoint(value: object, default_port: int = DNS_PORT) -> Endpoint:
-    """Return *value* (`"192.0.2.1"`, `"192.0.2.1:53"`, `"2001:db8::1"`, `"[2001:db8::1]:53"`) as an
-    endpoint."""
+def endpoint(value: object, default_port: int = DNS_PORT, *, least_port: int = 1) -> Endpoint:
+    """Return *value* (`"192.0.2.1"`, `"192.0.2.1:53"`, `"2001:db8::1"`, `"[2001:db8::1]:53"`) as an endpoint."""
     if isinstance(value, Endpoint):
         return value
     if not isinstance(value, str) or not value.strip():
@@ -119,13 +120,13 @@ def endpoint(value: object, default_port: int = DNS_PORT) -> Endpoint:
         host, closed, tail = text[1:].partition("]")
         if not closed or (tail and not tail.startswith(":")):
             raise ValueError(f'{text!r}: write an IPv6 address with a port as "[2001:db8::1]:53"')
-        return Endpoint(address(host), port(tail[1:]) if tail else default_port)
+        return Endpoint(address(host), port(tail[1:], least_port) if tail else default_port)
     if text.count(":") == 1:
         host, _, tail = text.partition(":")
-        return Endpoint(address(host), port(tail))
+        return Endpoint(address(host), port(tail, least_port))
     if "#" in text:
         host, _, tail = text.partition("#")
-        return Endpoint(address(host), port(tail))
+        return Endpoint(address(host), port(tail, least_port))
     return Endpoint(address(text), default_port)
 
 
@@ -140,13 +141,22 @@ def prefix(value: object) -> str:
         try:
             loose = ipaddress.ip_network(value.strip(), strict=False)
         except ValueError:
-            raise ValueError(f"{value!r} is no address prefix; write 10.0.0.0/8 or 2001:db8::/32") from None
-        raise ValueError(f"{value!r} has bits set behind its length; did you mean {loose}?") from error
+            raise ValueError(
+                f"{value!r} is not an address prefix; write 10.0.0.0/8 or 2001:db8::/32"
+            ) from None
+        raise ValueError(f"{value!r} has bits set after its length; did you mean {loose}?") from error
 
 
 def is_loopback(text: str) -> bool:
-    """Say whether the IP address *text* never leaves the machine."""
+    """Return whether *text* is a loopback address."""
     return ipaddress.ip_address(text).is_loopback
+
+
+def printable(text: str) -> str:
+    """Return *text* with control characters as `\\x1b`, so that what a file or a server says cannot control a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

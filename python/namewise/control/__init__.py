@@ -1,13 +1,14 @@
-"""The running server: sockets, signals, reload, the control socket.
+"""The running server: zones, sockets, signals, reload, the control socket.
 
-    daemon.py       start, reload, drain: the life of the process
-    candidate.py    what would be served next, built and asked before it is published
-    server.py       `namewise.Server`: the same inside a Python program
-    sockets.py      open what [[listen]] says, take what systemd hands over; holder.py says who is in the way
-    descriptors.py  how many files may be open, and how many that takes
-    channel.py      the control socket, server side; client.py the other side; requests.py what it asks the engine
-    notify.py       readiness and state for systemd
-    log.py          events on standard error
-
-One thread, one event loop; the engine's threads never touch it.
+service.py      engine, zones, sockets, events and the lock for changes: what serves
+daemon.py       the process around it: event loop, signals, systemd; server.py is `namewise.Server`
+candidate.py    what would be served next, built and tried before it is published; check.py tries the settings
+events.py       events of the engine: outcomes of requests, faults
+verbs/          the verbs of the control socket, one file each; arguments.py reads their arguments
+channel.py      the control socket, server side; client.py is the other side
+sockets.py      open what [[listen]] says, take what systemd passes; holder.py finds who holds a port
+descriptors.py  how many files may be open, and how many are needed
+signals.py      signals before the server is ready
+notify.py       readiness and state for systemd
+log.py          events on standard error
 """

@@ -1,26 +1,35 @@
-"""What would be served next: built beside what is being served, and asked before it is published.
+"""What would be served next: built and tried beside what is being served, before it is published.
 
-Loaded -> plan + zones -> Snapshot.build -> probe -> Candidate
+Loaded -> check -> plan + zones -> Snapshot.build -> dry run -> Candidate
 """
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from namewise.backends.file import FileSource
 from namewise.compile import plan_bytes, read_inputs
-from namewise.config import diff
+from namewise.compile.where import config_path
+from namewise.config import ConfigError, diff
+from namewise.config.values import endpoint, is_loopback
+from namewise.control.check import problems
 from namewise.engine import Message, Snapshot, make_query
 from namewise.engine.errors import NamewiseError, PlanError
+from namewise.zones.registry import failure_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from namewise.compile.inputs import Inputs
     from namewise.config import Config, Loaded
-    from namewise.zones.registry import Refreshed, Registry
+    from namewise.zones.registry import Refresh, Registry
 
 PROBES = 100
-"""Zones whose SOA a new snapshot is asked for before it is published."""
+"""New or changed zones whose SOA a dry run asks for before they are published."""
+WIDE = {4: 8, 6: 16}
+"""By IP version: prefixes shorter than this are no network of one's own."""
 
 
 class ProbeError(NamewiseError):
@@ -35,53 +44,112 @@ class Candidate:
 
     loaded: Loaded
     inputs: Inputs
-    zones: Refreshed
+    zones: Refresh
     snapshot: Snapshot
 
     def changes(self, config: Config, registry: Registry) -> list[str]:
-        """Return what differs from *config* and the zones of *registry*, a line each."""
+        """Return what differs from *config* and the zones of *registry*, one line each."""
         found = [str(change) for change in diff(config, self.loaded.config)]
         zones = self.zones
-        for word, names in (("+", zones.added), ("~", zones.changed), ("-", zones.removed)):
-            found += [f"{word} zone {name}{_serials(registry, zones, name)}" for name in names]
+        for sign, names in (("+", zones.added), ("~", zones.changed), ("-", zones.removed)):
+            found += [f"{sign} zone {name}{_serials(registry, zones, name)}" for name in names]
         return found
 
+    def failures(self) -> tuple[str, ...]:
+        """Return the zones that could not be loaded, each with its errors and what is served instead."""
+        found = []
+        for source, error in self.zones.failures:
+            state = self.zones.after[source.name]
+            served = (
+                "SERVFAIL" if state.current is None else f"the version with serial {state.current.serial}"
+            )
+            found.append(f"{failure_text(source, error)}\n  served until it can be loaded: {served}")
+        return tuple(found)
 
-def build(loaded: Loaded, registry: Registry) -> Candidate:
-    """Read and build what *loaded* says, with the zones of *registry* that did not change. Touches nothing that is
-    being served; raises `NamewiseError` with all that is wrong."""
+    def warnings(self) -> tuple[str, ...]:
+        """Return what is allowed but rarely meant."""
+        return (
+            *self.zones.warnings,
+            *_open_recursion(self.loaded.config),
+            *_forwards_to_itself(self.loaded.config),
+        )
+
+
+def build(loaded: Loaded, registry: Registry, workers: Callable[[Config], int]) -> Candidate:
+    """Read and build what *loaded* describes, with the zones of *registry* that have not changed.
+
+    Touches nothing that is being served. Raises `ConfigError` with everything that is wrong with the settings; zones that
+    cannot be loaded are in `Candidate.zones`.
+    """
     config = loaded.config
-    inputs = read_inputs(config)
+    found = problems(loaded)
+    try:
+        inputs = read_inputs(config, loaded.origin)
+    except ConfigError as error:
+        found += error.problems
+    if found:
+        raise ConfigError(found)
     zones = registry.refresh(FileSource(zone.name, zone.file) for zone in config.zone)
     try:
-        snapshot = Snapshot.build(plan_bytes(config, inputs), zones.zones())
+        snapshot = Snapshot.build(plan_bytes(config, inputs, workers(config)), zones.new_data())
     except PlanError as error:
-        raise _located(error, loaded) from error
+        paths = [(config_path(fault.path, config), fault.message) for fault in error.faults]
+        raise ConfigError([loaded.problem(path, message) for path, message in paths]) from error
     _probe(snapshot, zones)
     return Candidate(loaded, inputs, zones, snapshot)
 
 
-def _probe(snapshot: Snapshot, zones: Refreshed) -> None:
-    """Ask *snapshot* for the SOA of its zones, as a client on this machine would; raise `ProbeError`."""
-    for name in list(zones.entries)[:PROBES]:
+def _probe(snapshot: Snapshot, zones: Refresh) -> None:
+    """Ask *snapshot* for the SOA of new and changed zones, as a client on this machine; raise `ProbeError`."""
+    for name in (*zones.added, *zones.changed)[:PROBES]:
         query = make_query(name, "SOA", flags="")
         reply = snapshot.answer(query.wire, "127.0.0.1", "tcp")
         message = Message.parse(reply) if reply else None
-        refused = message is not None and message.rcode == "REFUSED"  # by an access list that leaves us out
+        refused = message is not None and message.rcode == "REFUSED"  # by an access list without this machine
         if message is None or not (refused or (message.authoritative and message.rcode == "NOERROR")):
-            said = message.rcode if message is not None else "nothing"
-            raise ProbeError(f"the new snapshot answers {said} to {name} SOA")
+            answer = message.rcode if message is not None else "nothing"
+            raise ProbeError(f"the new snapshot answers {answer} to {name} SOA")
 
 
-def _located(error: PlanError, loaded: Loaded) -> NamewiseError:
-    """Return *error*, which speaks of the plan, with the files that the plan was made from."""
-    where = ", ".join(loaded.files) or "the command line"
-    faults = "\n".join(f"  {fault.path}: {fault.message}" for fault in error.faults)
-    return NamewiseError(f"the configuration from {where} cannot be served:\n{faults}", code="BAD_PLAN")
+def _serials(registry: Registry, zones: Refresh, name: str) -> str:
+    former, latter = registry.states.get(name), zones.after.get(name)
+    old = former.current if former is not None else None
+    new = latter.current if latter is not None else None
+    if new is None:
+        return ""
+    return f" serial {new.serial}" if old is None else f" serial {old.serial} -> {new.serial}"
 
 
-def _serials(registry: Registry, zones: Refreshed, name: str) -> str:
-    old, new = registry.entries.get(name), zones.entries.get(name)
-    if old is None or new is None:
-        return "" if new is None else f" serial {new.zone.serial}"
-    return f" serial {old.zone.serial} -> {new.zone.serial}"
+def _open_recursion(config: Config) -> Iterator[str]:
+    if config.resolver is None or all(is_loopback(listen.address) for listen in config.listen):
+        return
+    for policy in config.policy:
+        if policy.on != "recursion":
+            continue
+        networks = map(ipaddress.ip_network, config.prefixes(policy.allow))
+        wide = [str(network) for network in networks if network.prefixlen < WIDE[network.version]]
+        if wide:
+            yield (
+                f"recursion is open to {', '.join(wide)}: anybody can use this server to attack others with its answers "
+                '(RFC 5358); list your own networks in [[policy]] on = "recursion"'
+            )
+
+
+def _forwards_to_itself(config: Config) -> Iterator[str]:
+    if config.resolver is None or config.resolver.routes is not None:
+        return
+    for forward in config.forward:
+        for server in forward.servers:
+            address, port = endpoint(server)
+            for listen in config.listen:
+                everywhere = listen.address in ("0.0.0.0", "::") and is_loopback(address)
+                if (
+                    port == listen.port
+                    and (address == listen.address or everywhere)
+                    and not forward.authoritative
+                ):
+                    yield (
+                        f"queries for {forward.suffix} are forwarded to {server}, which is this server itself: they will fail; "
+                        "name another server in [[forward]]"
+                    )
+                    break

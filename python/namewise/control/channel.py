@@ -1,11 +1,10 @@
 """The control socket, server side.
 
-A connection may send any number of requests, one JSON object a line, and gets one answer for each, in
-order. Who may connect: root, the user of the server, and the users that `[control] users` names; the kernel
-says who the peer is.
+A client may send any number of requests over one connection, one JSON object per line, and gets one answer for each, in order.
+Root, the user of the server and the users in `[control] users` may connect; the kernel reports the peer's user.
 
-Whatever a line holds, and whatever goes wrong in a verb, is answered: a mistake of the client with what to do,
-a mistake of ours as INTERNAL, with a number that the log has too.
+Every line is answered: a mistake of the client with what to do, a mistake in the server as INTERNAL, with a number under
+which the log has the details.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import asyncio
 import contextlib
 import json
 import os
-import pwd
 import secrets
 import socket
 import stat
@@ -23,11 +21,12 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from namewise.config.paths import private_folder
+from namewise.control.check import socket_path_problem
 from namewise.control.client import ControlError
-from namewise.engine.errors import NamewiseError
+from namewise.engine.errors import EnginePanic, NamewiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from namewise.control.log import Log
 
@@ -36,14 +35,13 @@ if TYPE_CHECKING:
 MAX_REQUEST = 65536
 """Octets of one request; longer ones end the connection."""
 MAX_CONNECTIONS = 32
-"""Connections open at once; further ones are closed, so that a client gone wild does not starve the
-server."""
+"""Connections open at once; further ones are closed, so that one client in a loop does not use up the descriptors."""
 
 
 class Channel:
-    """The listening socket at *path*, which answers by *verbs*."""
+    """The listening socket at *path*, which answers requests by *verbs*."""
 
-    def __init__(self, path: str, verbs: dict[str, Verb], log: Log) -> None:
+    def __init__(self, path: str, verbs: Mapping[str, Verb], log: Log) -> None:
         self.path = path
         self.verbs = verbs
         self.log = log
@@ -51,36 +49,36 @@ class Channel:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
-    @staticmethod
-    def uids(users: tuple[str, ...]) -> frozenset[int]:
-        """Return who may connect besides root and the user of the server. Raises `ControlError` for an unknown one."""
-        found = set()
-        for name in users:
-            try:
-                found.add(pwd.getpwnam(name).pw_uid)
-            except KeyError:
-                raise ControlError(f"[control] users: there is no user {name!r}", code="NO_USER") from None
-        return frozenset(found)
-
     def allow(self, users: frozenset[int]) -> None:
-        """Let *users* connect from now on, besides root and the user of the server."""
+        """Let the users with the numbers *users* connect from now on, besides root and the user of the server."""
         self.users = users
         if self._server is not None:
-            os.chmod(self.path, self._mode())
+            with contextlib.suppress(OSError):  # somebody may have deleted the socket
+                os.chmod(self.path, self._mode())
 
     def _mode(self) -> int:
-        """Who connects is judged by uid; the file mode only keeps out those who never may."""
+        """The peer's user decides who may connect; the mode only excludes users who never may."""
         return 0o666 if self.users else 0o600
 
     async def open(self) -> None:
-        """Listen. A socket left behind by a dead server is replaced; a live server's is an error."""
+        """Listen. The socket of a dead server is replaced; that of a live server is an error."""
+        wrong = socket_path_problem(self.path)
+        if wrong is not None:
+            raise ControlError(
+                f"cannot listen on {self.path}: {wrong}", "Use a shorter --control PATH.", "LISTEN"
+            )
         folder = os.path.dirname(self.path) or "."
         try:
-            private_folder(folder)
+            if private_folder(folder):
+                self.log.event(
+                    "info",
+                    "folder-created",
+                    f"created the folder {folder} (mode 0700) for the control socket",
+                )
         except OSError as error:
             raise ControlError(
                 f"cannot listen on {self.path}: {error.strerror or error}",
-                "Name another with --control PATH.",
+                "Use another path: --control PATH.",
                 "LISTEN",
             ) from None
         _clear(self.path)
@@ -96,13 +94,13 @@ class Channel:
         os.chmod(self.path, self._mode())
 
     async def close(self) -> None:
-        """Stop listening and take the socket away."""
+        """Stop listening and remove the socket."""
         if self._server is None:
             return
         self._server.close()
         for task in tuple(self._connections):
             task.cancel()
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(self.path)
         self._server = None
 
@@ -116,7 +114,7 @@ class Channel:
         try:
             await self._serve(reader, writer)
         except (ConnectionError, ValueError, asyncio.CancelledError):
-            # Gone, a line beyond all bounds, or the server stops: nothing more to say to this client.
+            # The client has gone, the line is too long, or the server stops: this client gets no more answers.
             pass
         finally:
             self._connections.discard(task)
@@ -142,20 +140,20 @@ class Channel:
             return _line(_failure(error.code, str(error), error.hint))
         try:
             return _line({"ok": True, **await self.verbs[verb](args)})
+        except EnginePanic as error:
+            return self._fault(verb, error)
         except NamewiseError as error:
             return _line(_failure(error.code, str(error), getattr(error, "hint", "")))
-        except KeyError as error:
-            return _line(_failure("BAD_ARGUMENT", f"{verb}: the argument {error} is missing", ""))
-        except (TypeError, ValueError) as error:
-            return _line(_failure("BAD_ARGUMENT", f"{verb}: {error}", ""))
         except Exception as error:
-            number = secrets.token_hex(4)
-            trace = "".join(traceback.format_exception(error)).rstrip()
-            self.log.event(
-                "error", "fault", f"{verb} failed (error {number}):\n{trace}", id=number, verb=verb
-            )
-            hint = "This is a mistake in namewise: please report it with what the log says of that error."
-            return _line(_failure("INTERNAL", f"{verb} failed in the server: error {number}", hint))
+            return self._fault(verb, error)
+
+    def _fault(self, verb: str, error: Exception) -> bytes:
+        """Log *error*, a mistake in the server, under a number, and return the answer with that number."""
+        number = secrets.token_hex(4)
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        self.log.event("error", "fault", f"{verb} failed (error {number}):\n{trace}", id=number, verb=verb)
+        hint = "This is a mistake in namewise: please report it with what the log says of that error."
+        return _line(_failure("INTERNAL", f"{verb} failed in the server: error {number}", hint))
 
 
 def _request(line: bytes) -> tuple[str, dict[str, Any]]:
@@ -164,14 +162,14 @@ def _request(line: bytes) -> tuple[str, dict[str, Any]]:
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):
-        raise ControlError("not a request: no JSON", hint, "BAD_REQUEST") from None
+        raise ControlError("not a request: not JSON", hint, "BAD_REQUEST") from None
     if not isinstance(request, dict):
-        raise ControlError("not a request: no JSON object", hint, "BAD_REQUEST")
+        raise ControlError("not a request: not a JSON object", hint, "BAD_REQUEST")
     verb, args = request.get("verb"), request.get("args")
     if not isinstance(verb, str):
-        raise ControlError("not a request: verb is to be a text", hint, "BAD_REQUEST")
+        raise ControlError("not a request: verb must be a text", hint, "BAD_REQUEST")
     if args is not None and not isinstance(args, dict):
-        raise ControlError("not a request: args is to be an object", hint, "BAD_REQUEST")
+        raise ControlError("not a request: args must be an object", hint, "BAD_REQUEST")
     return verb, args or {}
 
 
@@ -191,15 +189,14 @@ def _peer_uid(writer: asyncio.StreamWriter) -> int:
 
 
 def _clear(path: str) -> None:
-    """Remove a stale socket at *path*; raise `ControlError` when a server answers there or it is no
-    socket."""
+    """Remove the socket of a dead server at *path*; raise `ControlError` if a server answers there or it is not a socket."""
     try:
         kind = os.lstat(path).st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(kind):
         raise ControlError(
-            f"{path} is there and is no socket", "Remove it, or name another with --control.", "LISTEN"
+            f"{path} exists and is not a socket", "Remove it, or use another path: --control PATH.", "LISTEN"
         )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.settimeout(1.0)
@@ -215,6 +212,6 @@ def _clear(path: str) -> None:
         )[0]
     raise ControlError(
         f"a server (pid {pid}) is running with the control socket {path}",
-        "`nw ctl stop` ends it; --control PATH gives the new one a socket of its own.",
+        "`nw ctl stop` ends it; --control PATH gives the new server another socket.",
         "RUNNING",
     )

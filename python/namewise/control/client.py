@@ -1,4 +1,4 @@
-"""Talk to a running server over its control socket: one JSON object a line, each way.
+"""The client of the control socket: one JSON object per line, in each direction.
 
 -> {"verb": "status", "args": {}}
 <- {"ok": true, ...}   or   {"ok": false, "error": {"code", "message", "hint"}}
@@ -13,11 +13,11 @@ from typing import Any
 from namewise.engine.errors import NamewiseError
 
 TIMEOUT_S = 60.0
-"""Patience for one answer. A reload that parses many zones is the slowest thing a server does."""
+"""Seconds to wait for one answer. A reload of many zones takes longest."""
 
 
 class ControlError(NamewiseError):
-    """The server refused or failed; `hint` says what to do. `code` NO_SERVER: nobody listens."""
+    """The server refused or failed; `hint` says what to do. `code` NO_SERVER: no server listens on the socket."""
 
     code = "CONTROL"
 
@@ -29,19 +29,21 @@ class ControlError(NamewiseError):
 def call(
     path: str, verb: str, args: dict[str, Any] | None = None, timeout_s: float = TIMEOUT_S
 ) -> dict[str, Any]:
-    """Return what the server behind *path* answers to *verb*, or raise `ControlError`."""
+    """Return the answer of the server on the socket *path* to *verb*, or raise `ControlError`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.settimeout(timeout_s)
         try:
             link.connect(path)
         except FileNotFoundError:
-            raise _nobody(path, "there is no such socket") from None
+            raise _no_server(path, "there is no such socket") from None
         except ConnectionRefusedError:
-            raise _nobody(path, "the server that made this socket is gone") from None
-        except PermissionError:
+            raise _no_server(path, "the server that created this socket has ended") from None
+        except OSError as error:
+            if not isinstance(error, PermissionError):
+                raise _no_server(path, (error.strerror or str(error)).lower()) from None
             raise ControlError(
                 f"{path}: not permitted",
-                "Ask as the user of the server, or let it list you in [control] users.",
+                "Run the command as the user of the server, or add yourself to [control] users.",
                 "DENIED",
             ) from None
         try:
@@ -55,8 +57,8 @@ def call(
         raise ControlError(f"{path}: the server closed the connection", code="CLOSED")
     reply: dict[str, Any] = json.loads(answer)
     if not reply.pop("ok", False):
-        told = reply.get("error", {})
-        raise ControlError(told.get("message", "failed"), told.get("hint", ""), told.get("code"))
+        failure = reply.get("error", {})
+        raise ControlError(failure.get("message", "failed"), failure.get("hint", ""), failure.get("code"))
     return reply
 
 
@@ -70,6 +72,6 @@ def _line(link: socket.socket) -> bytes:
     return bytes(parts)
 
 
-def _nobody(path: str, why: str) -> ControlError:
+def _no_server(path: str, why: str) -> ControlError:
     hint = "Start one with `nw serve` or `nw lab up`, or name its socket with --control PATH."
     return ControlError(f"no server listens on {path}: {why}", hint, "NO_SERVER")

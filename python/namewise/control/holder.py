@@ -1,7 +1,6 @@
-"""Who holds a port: the process behind a socket, from /proc.
+"""Find the process that holds a port, from /proc.
 
-Without root only the own user's processes can be told; then the answer is that somebody else's process
-holds it.
+Without root only processes of the own user are visible; the answer is then that a process of another user holds the port.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ class Holder:
 
 
 def holders(port: int, transport: str, proc: str = "/proc") -> list[Holder]:
-    """Return the processes that hold *port* over *transport* (`udp` or `tcp`), as far as this user may
-    know."""
+    """Return the processes that hold *port* over *transport* (`udp` or `tcp`), as far as this user may see them."""
     inodes = set(_inodes(port, transport, proc))
     if not inodes:
         return []

@@ -1,4 +1,8 @@
-"""Events on standard error: one line each, text or JSON, with a slug and fields."""
+"""The log: events on standard error, one line each, text or JSON, with a slug and fields.
+
+A log that cannot be written (closed, full, nobody reads the pipe) never changes what the server does: the event is lost and
+counted.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import json
 import sys
 import time
 from typing import TextIO
+
+from namewise.config.values import printable
 
 LEVELS = ("error", "warning", "info", "debug")
 
@@ -17,13 +23,15 @@ class Log:
         self.level = level
         self.form = form
         self.stream = stream
+        self.lost = 0
+        """Events that could not be written."""
 
     def set(self, level: str, form: str) -> None:
         """Change level and form from now on."""
         self.level, self.form = level, form
 
     def shows(self, level: str) -> bool:
-        """Say whether events of *level* are written."""
+        """Return whether events of *level* are written."""
         return LEVELS.index(level) <= LEVELS.index(self.level)
 
     def event(self, level: str, slug: str, text: str, **fields: object) -> None:
@@ -38,5 +46,9 @@ class Log:
             line = json.dumps({"time": stamp, "level": level, "event": slug, "text": text, **fields})
         else:
             line = f"namewise: {'' if level in ('info', 'debug') else level + ': '}{text}"
-        stream.write(line + "\n")
-        stream.flush()
+        try:
+            stream.write(printable(line) + "\n")
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            # AttributeError: sys.stderr is None where the descriptor was closed before the process began.
+            self.lost += 1

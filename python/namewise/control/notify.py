@@ -1,4 +1,4 @@
-"""Tell systemd what the server does (sd_notify(3)); `Type=notify-reload` works with it.
+"""Report the state of the server to systemd (sd_notify(3)); `Type=notify-reload` works with it.
 
 Without systemd nothing is sent.
 """
@@ -21,15 +21,15 @@ class Notifier:
         self.path = environ.get("NOTIFY_SOCKET", "")
 
     def ready(self, status: str) -> None:
-        """The server answers questions, or answers them by a new configuration."""
+        """The server answers queries; after `reloading`: by the new configuration, or still by the former."""
         self._send(f"READY=1\nSTATUS={status}\nMAINPID={os.getpid()}")
 
     def reloading(self) -> None:
-        """A reload has begun; `ready` ends it, whatever came of it."""
+        """A reload has begun; `ready` ends it, whether it succeeded or not."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """No more questions are taken."""
+        """No more queries are accepted."""
         self._send("STOPPING=1")
 
     def _send(self, state: str) -> None:
@@ -41,5 +41,5 @@ class Notifier:
                 link.connect(address)
                 link.sendall(state.encode())
         except OSError:
-            # A supervisor that does not listen is its own problem; the server goes on.
+            # The server works without a supervisor that listens.
             return

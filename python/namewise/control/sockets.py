@@ -1,8 +1,10 @@
-"""The sockets that questions arrive on: opened here, or handed over by systemd.
+"""The sockets that queries arrive on: opened here, or passed by systemd.
 
-Each worker gets a socket of its own for each address and transport (SO_REUSEPORT), so that the kernel
-spreads clients over the workers. Before that, the address is tried without SO_REUSEPORT: else two servers
-of one user would share a port without noticing, and each would see a part of the questions.
+Each worker gets a socket of its own for each address and transport (SO_REUSEPORT), so that the kernel distributes clients
+over the workers. Before that, the address is tried without SO_REUSEPORT: otherwise two servers of one user would share a
+port without noticing, and each would get a part of the queries.
+
+An address with a zone index (`fe80::53%lan0`) belongs to one interface (RFC 4007 §11).
 """
 
 from __future__ import annotations
@@ -25,14 +27,16 @@ if TYPE_CHECKING:
 FIRST_INHERITED = 3
 """The first descriptor of systemd's socket activation (sd_listen_fds(3))."""
 BACKLOG = 1024
+FREE_PORT_ATTEMPTS = 20
+"""Attempts to find one port that is free for all transports."""
 
 Key = tuple[str, int, str]
 """Address, port, transport."""
 
 
 class ListenError(NamewiseError):
-    """An address that cannot be listened on. `code` is IN_USE, FORBIDDEN or NOT_HERE; ACTIVATION where what was
-    handed over cannot be served."""
+    """The server cannot listen on an address. `code` is IN_USE, FORBIDDEN or NOT_HERE; ACTIVATION for a socket that was
+    passed and cannot be used."""
 
     code = "LISTEN"
 
@@ -49,7 +53,7 @@ class Listening:
     sockets: list[socket.socket]
 
     def close(self) -> None:
-        """Close our side; what the engine was given it has duplicated."""
+        """Close these descriptors; the engine works on duplicates."""
         for one in self.sockets:
             one.close()
 
@@ -60,42 +64,57 @@ class Sockets:
     def __init__(self, inherited: Iterable[socket.socket] = ()) -> None:
         self.inherited: dict[Key, Listening] = {}
         self.open: dict[Key, Listening] = {}
+        self._chosen: dict[str, int] = {}
         for one in inherited:
             key = _key(one)
-            # Several on one address (ReusePort=yes) share its packets: each has to be served.
+            # Several sockets on one address (ReusePort=yes) share its packets: each has to be served.
             self.inherited.setdefault(key, Listening(key, [])).sockets.append(one)
 
-    def prepare(self, listens: Iterable[Listen], workers: int) -> dict[Key, Listening]:
-        """Return the sockets for *listens*, opening those that are missing; raise `ListenError` and open
-        none.
+    def prepare(
+        self, listens: Iterable[Listen], workers: int, *, optional: bool = False
+    ) -> tuple[dict[Key, Listening], tuple[str, ...]]:
+        """Return the sockets for *listens*, opening those that are missing, and warnings; raise `ListenError` and open none.
 
-        With inherited sockets these are all there is: what is listened on was said to systemd.
+        optional: an address that this machine does not have is a warning, as long as there is another one.
+
+        If sockets were passed by systemd, they are the result: the `.socket` unit says where to listen.
         """
         if self.inherited:
-            return dict(self.inherited)
+            return dict(self.inherited), ()
         wanted: dict[Key, Listening] = {}
         opened: list[Listening] = []
+        missing: list[ListenError] = []
         try:
             for listen in listens:
-                for transport in dict.fromkeys(listen.transports):
-                    key = (listen.address, listen.port, transport)
-                    present = self.open.get(key)
-                    if present is None:
-                        present = _open(key, workers)
-                        opened.append(present)
-                    wanted[key] = present
+                try:
+                    for present in self._present(listen) or _open_all(listen, workers, opened):
+                        wanted[present.key] = present
+                except ListenError as error:
+                    if not optional or error.code != "NOT_HERE":
+                        raise
+                    missing.append(error)
+            if missing and not wanted:
+                raise missing[0]
         except ListenError:
             for item in opened:
                 item.close()
             raise
-        return wanted
+        return wanted, tuple(f"{error}; it is left out" for error in missing)
+
+    def _present(self, listen: Listen) -> list[Listening]:
+        """Return the open sockets of *listen*, or none if one of them is missing."""
+        port = listen.port or self._chosen.get(listen.address, 0)
+        found = [self.open.get((listen.address, port, transport)) for transport in listen.transports]
+        present = [item for item in found if item is not None]
+        return present if len(present) == len(found) else []
 
     def adopt(self, prepared: dict[Key, Listening]) -> None:
-        """Take *prepared* as what is being served; close what is not in it."""
+        """Record *prepared* as what is served, and close the sockets that are not in it."""
         for key, item in self.open.items():
             if prepared.get(key) is not item:
                 item.close()
         self.open = prepared
+        self._chosen = {address: port for address, port, _ in prepared}
 
     def discard(self, prepared: dict[Key, Listening]) -> None:
         """Close what was opened for *prepared* only: it was not published."""
@@ -110,13 +129,13 @@ class Sockets:
 
 
 def descriptors(prepared: Mapping[Key, Listening]) -> list[int]:
-    """Return the numbers of all sockets, as the engine takes them."""
+    """Return the descriptors of all sockets, for `Engine.publish`."""
     return [one.fileno() for item in prepared.values() for one in item.sockets]
 
 
 def inherited(environ: Mapping[str, str]) -> list[socket.socket]:
-    """Return the sockets that systemd handed to this process, or none. Raises `ListenError` (ACTIVATION) for
-    variables that are no numbers and for descriptors that nothing can be answered on."""
+    """Return the sockets that systemd passed to this process. Raises `ListenError` (ACTIVATION) for variables that are not
+    numbers and for descriptors that are not sockets for queries."""
     pid = _number(environ, "LISTEN_PID")
     if pid != os.getpid():
         return []
@@ -139,16 +158,16 @@ def _number(environ: Mapping[str, str], variable: str) -> int | None:
     if text.isascii() and text.isdigit() and len(text) < 20:
         return int(text)
     hint = f"systemd sets it; without socket activation: unset {variable}"
-    raise ListenError(f"{variable} is no number: {text!r}", hint, "ACTIVATION")
+    raise ListenError(f"{variable} is not a number: {text!r}", hint, "ACTIVATION")
 
 
 def _inherit(fd: int, count: int) -> socket.socket:
-    """Return the socket that was handed over as *fd*, if it is one that takes questions."""
+    """Return the socket that was passed as *fd*, if queries can arrive on it."""
     try:
         one = socket.socket(fileno=fd)
     except OSError as error:
-        reason = "is no socket" if error.errno == errno.ENOTSOCK else "is not open"
-        hint = "LISTEN_FDS says how many descriptors from 3 on are handed over; systemd sets it."
+        reason = "is not a socket" if error.errno == errno.ENOTSOCK else "is not open"
+        hint = "LISTEN_FDS is the number of descriptors, from 3 on, that were passed; systemd sets it."
         raise ListenError(
             f"LISTEN_FDS is {count}, but descriptor {fd} {reason}", hint, "ACTIVATION"
         ) from None
@@ -161,18 +180,20 @@ def _inherit(fd: int, count: int) -> socket.socket:
 
 
 def fit(one: socket.socket) -> socket.socket:
-    """Return *one*, which was handed over, if it is a socket that takes questions, or raise `ListenError`."""
+    """Return *one*, which was passed, if queries can arrive on it, or raise `ListenError`."""
     wrong, hint = _unfit(one)
     if wrong:
-        raise ListenError(f"descriptor {one.fileno()}, which was handed over, is {wrong}", hint, "ACTIVATION")
+        raise ListenError(
+            f"descriptor {one.fileno()}, which was passed to the server, is {wrong}", hint, "ACTIVATION"
+        )
     return one
 
 
 def _unfit(one: socket.socket) -> tuple[str, str]:
-    """Return what is wrong with a socket that was handed over, and what to do; two empty texts if nothing is."""
+    """Return what is wrong with a socket that was passed, and what to do; two empty texts if nothing is."""
     unit = "In the .socket unit, ListenDatagram= and ListenStream= have to be ADDRESS:PORT."
     if one.family not in (socket.AF_INET, socket.AF_INET6):
-        return "a unix socket" if one.family == socket.AF_UNIX else "no IP socket", unit
+        return "a unix socket" if one.family == socket.AF_UNIX else "not an IP socket", unit
     if one.type not in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
         return "neither a UDP nor a TCP socket", unit
     if one.type == socket.SOCK_STREAM and not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
@@ -187,12 +208,40 @@ def _key(one: socket.socket) -> Key:
     return (str(name[0]), int(name[1]), "tcp" if one.type == socket.SOCK_STREAM else "udp")
 
 
+def _open_all(listen: Listen, workers: int, opened: list[Listening]) -> list[Listening]:
+    """Open the sockets of *listen* and add them to *opened*. Port 0: a port that is free for all transports."""
+    for attempts_left in reversed(range(FREE_PORT_ATTEMPTS)):
+        made: list[Listening] = []
+        port = listen.port
+        try:
+            for transport in dict.fromkeys(listen.transports):
+                item = _open((listen.address, port, transport), workers)
+                made.append(item)
+                port = item.key[1]
+        except ListenError as error:
+            for item in made:
+                item.close()
+            if listen.port == 0 and error.code == "IN_USE" and attempts_left:
+                continue
+            raise
+        opened += made
+        return made
+    raise AssertionError("the last attempt returns or raises")
+
+
 def _open(key: Key, workers: int) -> Listening:
+    address, port, transport = key
+    sockets: list[socket.socket] = []
     try:
-        # Somebody else's socket on this port shows only when ours does not offer to share.
-        _bind(key, shared=False).close()
-        return Listening(key, [_bind(key, shared=True) for _ in range(workers)])
+        # A socket of another process on this port shows only when ours does not offer to share.
+        with _bind(key, shared=False) as probe:
+            port = probe.getsockname()[1]
+        for _ in range(workers):
+            sockets.append(_bind((address, port, transport), shared=True))
+        return Listening((address, port, transport), sockets)
     except OSError as error:
+        for one in sockets:
+            one.close()
         raise _explained(key, error) from None
 
 
@@ -205,7 +254,7 @@ def _bind(key: Key, *, shared: bool) -> socket.socket:
         if family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if transport == "tcp":
-            # Connections of our former life that are still closing must not keep us out.
+            # Connections of a former process that are still closing must not prevent listening.
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -231,16 +280,20 @@ def _explained(key: Key, error: OSError) -> ListenError:
         if any("systemd-resolve" in one.command for one in found):
             hint = "Set DNSStubListener=no in /etc/systemd/resolved.conf, or listen on another address."
         return ListenError(message, hint, "IN_USE")
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        hint = "Raise the limit: LimitNOFILE= in a systemd unit, or ulimit -n."
+        return ListenError(f"cannot listen on {where}: too many files are open", hint, "LISTEN")
     if error.errno == errno.EACCES:
         hint = (
             "Ports below 1024 need root or CAP_NET_BIND_SERVICE (AmbientCapabilities= in a systemd unit); "
             f"or take another port: --listen {Endpoint(address, port + 5300 if port < 1024 else port)}"
         )
         return ListenError(f"cannot listen on {where}: not permitted", hint, "FORBIDDEN")
-    if error.errno == errno.EADDRNOTAVAIL:
+    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENODEV, None):
+        # No number: the interface of a zone index is not there (socket.gaierror).
         return ListenError(
             f"cannot listen on {where}: this machine does not have that address",
-            "`ip address` lists those that it has.",
+            "`ip address` lists the addresses that it has.",
             "NOT_HERE",
         )
     return ListenError(f"cannot listen on {where}: {(error.strerror or str(error)).lower()}", "", "LISTEN")

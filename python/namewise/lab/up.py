@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import sys
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ from typing import TYPE_CHECKING
 
 from namewise.config import Origin, Overlay, load
 from namewise.config.values import Endpoint
+from namewise.control.arguments import Arguments
 from namewise.control.client import ControlError
 from namewise.control.daemon import Daemon
 from namewise.control.log import Log
 from namewise.control.notify import Notifier
+from namewise.control.verbs import explain
 from namewise.engine import Engine, Snapshot, Zone
 from namewise.lab.internet import Internet, authoritative_plan, loopbacks
 from namewise.lab.topology import ZONES, root_zone_file
@@ -127,9 +130,9 @@ def _introduce(internet: Internet, root_zone: str | None, zone: Zone, port: int,
 
 
 async def _explain(daemon: Daemon, control: str) -> None:
-    sys.stdout.write(f"$ nw explain {EXAMPLE.rstrip('.')} --control {control}\n")
-    document = await daemon.requests.explain(EXAMPLE, "A", "IN")
-    sys.stdout.write(tree(document, colour=in_colour(sys.stdout)) + "\n")
+    sys.stdout.write(f"$ {command()} explain {EXAMPLE.rstrip('.')} --control {control}\n")
+    answer = await explain.run(daemon, Arguments("explain", {"name": EXAMPLE, "type": "A"}))
+    sys.stdout.write(tree(answer["explanation"], colour=in_colour(sys.stdout)) + "\n")
     sys.stdout.flush()
 
 
@@ -140,10 +143,21 @@ def _suggest(zone: Zone, port: int, zone_port: int, control: str) -> None:
         say(f"  {f'dig @127.0.0.1 -p {port} {words}':<52} # {purpose}\n")
     apex = str(zone.name).rstrip(".")
     say(f"  {f'dig @127.0.0.1 -p {zone_port} {apex} SOA +norecurse':<52} # from the file, authoritative\n")
-    say(f"  {f'nw explain www.example.org --control {control}':<52}\n")
-    say(f"  {f'nw trace github.com --control {control}':<52}\n")
+    say(f"  {f'{command()} explain www.example.org --control {control}':<52}\n")
+    say(f"  {f'{command()} trace github.com --control {control}':<52}\n")
     say("Ctrl-C ends it.\n")
     sys.stdout.flush()
+
+
+def command() -> str:
+    """Return how a person calls this program from a shell in the working directory, by its name only if the PATH leads here."""
+    called = Path(sys.argv[0])
+    if called.name not in ("nw", "namewise"):
+        return f"{sys.executable} -m namewise"
+    found = shutil.which(called.name)
+    if found is not None and Path(found).samefile(called):
+        return called.name
+    return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
 
 
 def _free_port(first: int) -> int:

@@ -24,7 +24,7 @@ def explain(config: Config, name: str, rtype: str) -> Document:
     try:
         # The zones of a server are not served here: only its resolver is wanted.
         alone = config.model_copy(update={"zone": ()})
-        engine.publish(Snapshot.build(plan_bytes(alone, read_inputs(alone)), []), [])
+        engine.publish(Snapshot.build(plan_bytes(alone, read_inputs(alone), 1), []), [])
         engine.submit(TICKET, Resolve(name, rtype))
         ready, _, _ = select.select([engine.event_fd()], [], [], WAIT_S)
         for event in engine.drain(10) if ready else ():

@@ -1,22 +1,34 @@
-"""The zones of a running server: for each its source, the version that is loaded, and the zone itself.
+"""The zones of a running server: one small state machine per zone, and the only caller of `Engine.change`.
 
-`refresh` is all or nothing: it returns the set of zones that follows from the sources, loading only what
-changed, and leaves the registry as it was; `adopt` makes the outcome current, after it has been published.
-So a mistake in one file never takes down a zone that is being served.
+```text
+            load fails                      load succeeds
+ waiting ──────────────▶ failed     any ──────────────────▶ loaded ──┐ change, reload: loaded, a new version
+                                                              ▲  │   └ load fails: loaded, the old version, error set
+                                                              │  ▼
+                                                             expired      (not confirmed for longer than SOA EXPIRE)
+```
+
+`refresh` reads the sources and changes nothing; `publish` takes its outcome into use together with new settings.
+Between the two a zone may change (`change`, `add`, `remove`): that version then stays, because it was acknowledged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import os
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
-from namewise.engine.errors import NamewiseError, ZoneFileError
+from namewise.engine import Unavailable
+from namewise.engine.errors import EngineClosed, NamewiseError, ZoneFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
-    from namewise.engine import Zone
+    from namewise.engine import Engine, Zone
     from namewise.zones.source import ZoneSource
+
+Condition = Literal["waiting", "failed", "loaded", "expired"]
 
 
 class ZonesError(NamewiseError):
@@ -24,74 +36,269 @@ class ZonesError(NamewiseError):
 
     code = "BAD_ZONES"
 
-    def __init__(self, failures: list[tuple[ZoneSource, Exception]]) -> None:
+    def __init__(self, failures: Iterable[tuple[ZoneSource, Exception]]) -> None:
         self.failures = tuple(failures)
-        parts = []
-        for source, error in failures:
-            text = str(error)
-            if isinstance(error, OSError):
-                text = f"{source.place}: {error.strerror or error}"
-            parts.append(f"zone {source.name} is not loaded:\n{_indented(text)}")
-        super().__init__("\n".join(parts))
+        super().__init__("\n".join(failure_text(source, error) for source, error in self.failures))
+
+
+class ZoneConflict(NamewiseError):
+    """A change was computed from a version of the zone that is not the current one; nothing has changed."""
+
+    code = "CONFLICT"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A loaded zone and the version of its source that it was loaded from."""
+class ZoneState:
+    """One zone: its source, and what of it is served. Each transition returns a new state."""
 
-    place: str
-    version: Hashable
-    zone: Zone
+    source: ZoneSource
+    configured: bool = True
+    """Whether the configuration names the zone; otherwise it was added while the server was running."""
+    condition: Condition = "waiting"
+    current: Zone | None = None
+    """The version that is served; None unless *condition* is `loaded`."""
+    version: Hashable = None
+    """The version of the source that was read last, successfully or not."""
+    journal: int = 0
+    """Number of changes since the source was read: they are not in the source."""
+    error: str = ""
+    """Why the last reading of the source failed; empty if it succeeded."""
+    detail: str = ""
+    """The first error, short and without folder names: clients see it when the zone has no data."""
+
+    def loaded(self, zone: Zone, version: Hashable) -> ZoneState:
+        """*zone* was read from *version* of the source."""
+        return replace(
+            self, condition="loaded", current=zone, version=version, journal=0, error="", detail=""
+        )
+
+    def failed(self, error: Exception, version: Hashable) -> ZoneState:
+        """*version* of the source cannot be read. A version that is served stays."""
+        condition: Condition = "failed" if self.current is None else self.condition
+        return replace(
+            self,
+            condition=condition,
+            version=version,
+            error=failure_text(self.source, error),
+            detail=_first_error(error),
+        )
+
+    def changed(self, zone: Zone) -> ZoneState:
+        """*zone* replaces the current version by a change that is not in the source."""
+        return replace(self, condition="loaded", current=zone, journal=self.journal + 1, error="", detail="")
+
+    def expired(self) -> ZoneState:
+        """The data is too old to be served."""
+        return replace(self, condition="expired", current=None, version=None, journal=0)
+
+    def entry(self) -> Zone | Unavailable:
+        """Return what the engine is to serve."""
+        if self.condition == "loaded":
+            assert self.current is not None, "loaded() and changed() set both"
+            return self.current
+        return Unavailable(self.condition, self.detail)
 
 
 @dataclass(frozen=True, slots=True)
-class Refreshed:
-    """The zones that follow from the sources, by name, and which of them are new, changed or gone."""
+class Refresh:
+    """What follows from the sources of the configuration, beside the states that it was computed from."""
 
-    entries: dict[str, Entry]
+    before: Mapping[str, ZoneState]
+    after: dict[str, ZoneState]
     added: tuple[str, ...]
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+    failures: tuple[tuple[ZoneSource, Exception], ...]
+    warnings: tuple[str, ...]
 
-    def zones(self) -> list[Zone]:
-        """Return every zone, in the order of the sources."""
-        return [entry.zone for entry in self.entries.values()]
+    def new_data(self) -> list[Zone]:
+        """Return the zones that were read from their source, new ones and new versions."""
+        found = (self.after[name].current for name in (*self.added, *self.changed))
+        return [zone for zone in found if zone is not None]
 
 
 class Registry:
-    """The zones that are being served."""
+    """The zones of one server. All methods may be called from any thread."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
+        self.states: Mapping[str, ZoneState] = {}
+        """By name, in the order of the configuration. Never changed in place: a reader keeps what it got."""
+        self._engine: Engine | None = None
+        self._named: frozenset[str] = frozenset()
+        """The zones that the settings in force name."""
+        self._changing = threading.Lock()
 
-    def refresh(self, sources: Iterable[ZoneSource]) -> Refreshed:
-        """Return the zones of *sources*, or raise `ZonesError` with everything that is wrong with any of
-        them."""
-        entries: dict[str, Entry] = {}
+    def connect(self, engine: Engine) -> None:
+        """Serve the zones with *engine* from now on."""
+        self._engine = engine
+
+    def refresh(self, sources: Iterable[ZoneSource]) -> Refresh:
+        """Read those of *sources* that changed and return what follows from them. Changes nothing."""
+        before, after = self.states, {}
         added: list[str] = []
         changed: list[str] = []
         failures: list[tuple[ZoneSource, Exception]] = []
+        warnings: list[str] = []
         for source in sources:
-            present = self.entries.get(source.name)
+            name, present = source.name, before.get(source.name)
+            if present is None or present.source.place != source.place or not present.configured:
+                state = ZoneState(source) if present is None else replace(present, source=source)
+                state = replace(state, configured=True, version=None)
+            else:
+                state = present
+            after[name] = state
+            version: Hashable = None
             try:
-                version = source.version()
-                if present is not None and (present.place, present.version) == (source.place, version):
-                    entries[source.name] = present
+                version = source.version(state.version)
+                if state.version is not None and version == state.version and not state.error:
                     continue
-                entries[source.name] = Entry(source.place, version, source.load())
+                if state.journal:
+                    warnings.append(_ignored(state))
+                    continue
+                zone = source.load()
             except (ZoneFileError, OSError) as error:
                 failures.append((source, error))
+                after[name] = state.failed(error, version)
                 continue
-            (added if present is None else changed).append(source.name)
-        if failures:
-            raise ZonesError(failures)
-        removed = tuple(name for name in self.entries if name not in entries)
-        return Refreshed(entries, tuple(added), tuple(changed), removed)
+            old = state.current
+            if old is not None:
+                gone, new = old.diff(zone)
+                if not gone and not new:
+                    after[name] = replace(state.loaded(old, version), source=source)
+                    continue
+                if not _newer(zone.serial, old.serial):
+                    warnings.append(_serial_warning(name, old.serial, zone.serial))
+            after[name] = state.loaded(zone, version)
+            (added if present is None else changed).append(name)
+        removed = tuple(name for name, state in before.items() if state.configured and name not in after)
+        return Refresh(before, after, tuple(added), tuple(changed), removed, tuple(failures), tuple(warnings))
 
-    def adopt(self, refreshed: Refreshed) -> None:
-        """Take *refreshed* as what is being served now."""
-        self.entries = refreshed.entries
+    def publish(self, refresh: Refresh, publish: Callable[[], int]) -> int:
+        """Take new settings and *refresh* into use and return the generation.
+
+        publish: publishes the settings and returns the generation. It adds the zones that are new with the data of
+        `Refresh.new_data`, and removes the zones that the settings no longer name.
+        """
+        with self._changing:
+            engine = self._running()
+            generation = publish()
+            now, states = self.states, {}
+            changes: dict[str, Zone | Unavailable | None] = {}
+            for name, after in refresh.after.items():
+                before, present = refresh.before.get(name), now.get(name)
+                if present is not None and present is not before:
+                    # It changed after its source was read: the acknowledged version stays. The next reload reads again.
+                    states[name] = replace(present, source=after.source, configured=True)
+                    continue
+                states[name] = after
+                if present is None:
+                    if name not in refresh.added or after.current is None:
+                        changes[name] = after.entry()  # not published with the settings
+                elif _served(present) != _served(after):
+                    changes[name] = after.entry()
+            for name, present in now.items():
+                if name not in states and not present.configured:
+                    states[name] = present
+                    if name in self._named:
+                        changes[name] = (
+                            present.entry()
+                        )  # removed with the settings that named it, and added since
+            self.states, self._named = states, frozenset(refresh.after)
+            if changes:
+                generation = engine.change(changes, generation)
+            return generation
+
+    def change(self, name: str, zone: Zone, based_on: Zone | None) -> int:
+        """Serve *zone* instead of *based_on*, the version that the change was computed from; return the generation.
+
+        Returns once every worker uses the new version. Raises `ZoneConflict` when *based_on* is not current any more, and
+        `KeyError` for a zone that is not served.
+        """
+        with self._changing:
+            state = self.states[name]
+            if state.current is not based_on:
+                raise ZoneConflict(
+                    f"zone {name} has changed meanwhile: compute the change from its current version"
+                )
+            return self._put(name, state.changed(zone))
+
+    def add(self, source: ZoneSource) -> int:
+        """Load the zone of *source* and serve it until `remove`, whatever the configuration names; return the
+        generation. Raises `ZonesError` if it cannot be loaded, `ZoneConflict` if a zone of that name is served."""
+        try:
+            version = source.version(None)
+            state = ZoneState(source, configured=False).loaded(source.load(), version)
+        except (ZoneFileError, OSError) as error:
+            raise ZonesError([(source, error)]) from error
+        with self._changing:
+            if source.name in self.states:
+                raise ZoneConflict(f"zone {source.name} is served already")
+            return self._put(source.name, state)
+
+    def remove(self, name: str) -> int:
+        """Serve the zone *name* no longer and return the generation. Raises `KeyError` if it is not served."""
+        with self._changing:
+            self.states[name]
+            return self._put(name, None)
+
+    def expire(self, name: str) -> int:
+        """Answer SERVFAIL for the zone *name* until it is loaded or changed again; return the generation."""
+        with self._changing:
+            return self._put(name, self.states[name].expired())
+
+    def _put(self, name: str, state: ZoneState | None) -> int:
+        """Change one zone in the engine, then here. The lock is held."""
+        engine = self._running()
+        generation = engine.change({name: state.entry() if state is not None else None}, engine.generation)
+        states = dict(self.states)
+        if state is None:
+            del states[name]
+        else:
+            states[name] = state
+        self.states = states
+        return generation
+
+    def _running(self) -> Engine:
+        if self._engine is None:
+            raise EngineClosed("the server is not running")
+        return self._engine
 
 
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
+def failure_text(source: ZoneSource, error: Exception) -> str:
+    """Return for people why the zone of *source* is not loaded."""
+    text = f"{source.place}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+    lines = "\n".join(f"  {line}" for line in text.splitlines())
+    return f"zone {source.name} is not loaded:\n{lines}"
+
+
+def _served(state: ZoneState) -> tuple[object, ...]:
+    """Return what of *state* the engine sees."""
+    return (id(state.current), state.condition, state.detail)
+
+
+def _first_error(error: Exception) -> str:
+    if isinstance(error, ZoneFileError) and error.faults:
+        fault = error.faults[0]
+        return str(fault._replace(file=os.path.basename(fault.file)))
+    return (error.strerror or "") if isinstance(error, OSError) else str(error)
+
+
+def _ignored(state: ZoneState) -> str:
+    count = f"{state.journal} change{'' if state.journal == 1 else 's'}"
+    return (
+        f"zone {state.source.name}: {state.source.place} has changed but was not loaded, because {count} made since would "
+        "be lost"
+    )
+
+
+def _newer(serial: int, than: int) -> bool:
+    """Compare two serials by RFC 1982 §3.2."""
+    return 0 < (serial - than) & 0xFFFF_FFFF < 1 << 31
+
+
+def _serial_warning(name: str, old: int, new: int) -> str:
+    how = "is still" if old == new else f"went back from {old} to"
+    return (
+        f"zone {name}: the content has changed, but the serial {how} {new}: secondary servers will not fetch it "
+        "(RFC 1996 §4.7); raise the serial"
+    )

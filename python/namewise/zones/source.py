@@ -1,18 +1,15 @@
-"""Where a zone comes from.
+"""The source of a zone: a file, later a database, a cluster, another server.
 
-A source knows one zone and answers two questions: *which version do you have?* (cheap, asked at every
-reload) and *give it to me* (as expensive as the zone is large). It holds no copy and does no caching;
-`namewise.zones.Registry` does.
+A source has one zone and two operations: `version` (cheap, called at every reload) and `load` (as expensive as the zone is
+large). It keeps no copy of the zone; `namewise.zones.Registry` does.
 
-    files, databases, clusters ──> ZoneSource ──version()──> unchanged: the loaded zone stays
+    files, databases, clusters ──> ZoneSource ──version()──> equal: the loaded zone stays
                                               └─load()─────> Zone ──> publish
 
-A backend is one file in `namewise.backends` with a class that has these members; nothing is inherited and
-nothing registered. `FileSource` is the model. To try a new one, run the common suite in
-`tests/python/test_zones.py` on it.
+A backend is one file in `namewise.backends` with a class that has these members; it inherits nothing and is registered
+nowhere. `FileSource` is the example. Run the common suite in `tests/python/test_zones.py` on a new one.
 
-*Limitations*: sources are read when the server starts and at a reload. None of them reports a change by
-itself yet.
+*Limitations*: sources are read when the server starts and at a reload. No source reports a change by itself yet.
 """
 
 from __future__ import annotations
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ZoneSource(Protocol):
-    """One zone in some storage. All members may be called from any thread, one at a time."""
+    """One zone in some storage. All members may be called from any thread, by one thread at a time."""
 
     @property
     def name(self) -> str:
@@ -36,16 +33,16 @@ class ZoneSource(Protocol):
     def place(self) -> str:
         """Where the zone is, for people: a file name, a database and table."""
 
-    def version(self) -> Hashable:
-        """Return a value that differs from an earlier one whenever `load` would return another zone.
+    def version(self, former: Hashable = None) -> Hashable:
+        """Return a value that differs from *former*, an earlier one, whenever `load` would return another zone.
 
-        It may differ although nothing changed; then the zone is loaded once too often. Raises `OSError`
-        when the storage cannot be reached.
+        It may differ although nothing changed; then the zone is loaded once too often. *former* may spare the source work.
+        Raises `OSError` when the storage cannot be reached.
         """
 
     def load(self) -> Zone:
         """Return the zone as it is now, complete and checked.
 
         Raises `ZoneFileError` with every mistake in its text, `OSError` when the storage cannot be reached.
-        Never returns a part of a zone.
+        It never returns a part of a zone.
         """

@@ -1,0 +1,47 @@
+"""From a path in the plan back to the setting that it was compiled from, so that errors of the engine have a place."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from namewise.config import Config
+    from namewise.config.origin import Path
+
+_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_TCP = {
+    "idle_ms": "tcp_idle",
+    "max_connections": "tcp_connections",
+    "max_per_client": "tcp_per_client",
+    "max_pipelined": "tcp_pipeline",
+    "max_lifetime_ms": "tcp_lifetime",
+    "max_queries": "tcp_questions",
+}
+_RECORDER = {"entries": "recorder", "slow_ms": "slow"}
+
+
+def config_path(plan_path: str, config: Config) -> Path:
+    """Return the path in *config* of what stands at *plan_path* (`resolver.forward[0].servers[1]`) in its plan."""
+    parts: Path = tuple(int(index) if index else name for name, index in _PART.findall(plan_path))
+    match parts:
+        case ("zones", int(index), "query_acl", *_):
+            return ("zone", index, "allow")
+        case ("zones", int(index), *rest):
+            return ("zone", index, *rest)
+        case ("resolver", "forward", *rest):
+            return ("forward", *rest)
+        case ("resolver", "hints" | "trust_anchors" as key, *_):
+            return ("resolver", "trust_anchor" if key == "trust_anchors" else key)
+        case ("resolver", "budget", str(key), *_):
+            return ("resolver", "budget", key.removesuffix("_ms"))
+        case ("resolver", "cache_bytes"):
+            return ("resolver", "cache")
+        case ("server", "tcp", str(key), *_):
+            return ("server", _TCP.get(key, key))
+        case ("acls", str(key), *_):
+            found = next((at for at, policy in enumerate(config.policy) if policy.on == key), None)
+            return ("policy",) if found is None else ("policy", found, "allow")
+        case ("recorder", str(key)):
+            return ("log", _RECORDER.get(key, key))
+    return parts

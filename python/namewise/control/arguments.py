@@ -1,0 +1,87 @@
+"""The arguments of a request on the control socket, read strictly: a wrong one is the client's mistake, not ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from namewise.control.client import ControlError
+from namewise.engine import Name
+from namewise.engine.errors import BadName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Arguments:
+    """The arguments of *verb*. Each method raises `ControlError` (BAD_ARGUMENT) for a value that is missing or wrong."""
+
+    def __init__(self, verb: str, given: Mapping[str, Any]) -> None:
+        self.verb = verb
+        self.given = given
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Return the text *key*; without *default* it is required."""
+        value = self.given.get(key)
+        if value is None and default is not None:
+            return default
+        if not isinstance(value, str):
+            raise self.wrong(key, "a text")
+        return value
+
+    def optional_text(self, key: str) -> str | None:
+        """Return the text *key*, or None if it is absent."""
+        return None if self.given.get(key) is None else self.text(key)
+
+    def name(self, key: str) -> str:
+        """Return the domain name *key*, absolute."""
+        text = self.text(key)
+        try:
+            return str(Name(text))
+        except BadName as error:
+            raise ControlError(f"{self.verb}: {key}: {error}", code="BAD_ARGUMENT") from None
+
+    def optional_name(self, key: str) -> str | None:
+        """Return the domain name *key*, or None if it is absent."""
+        return None if self.given.get(key) is None else self.name(key)
+
+    def flag(self, key: str) -> bool:
+        """Return the truth *key*; absent means false."""
+        value = self.given.get(key, False)
+        if not isinstance(value, bool):
+            raise self.wrong(key, "true or false")
+        return value
+
+    def number(self, key: str, default: int, least: int, most: int) -> int:
+        """Return the whole number *key* from *least* to *most*."""
+        value: object = self.given.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise self.wrong(key, f"a number from {least} to {most}")
+        return value
+
+    def optional_number(self, key: str, least: int, most: int) -> int | None:
+        """Return the whole number *key* from *least* to *most*, or None if it is absent."""
+        return None if self.given.get(key) is None else self.number(key, least, least, most)
+
+    def seconds(self, key: str, most: float) -> float:
+        """Return the time *key* in seconds, above 0 and at most *most*."""
+        value = self.given.get(key)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= most:
+            raise self.wrong(key, f"a number of seconds, at most {most:g}")
+        return float(value)
+
+    def octets(self, key: str) -> bytes:
+        """Return the octets that *key* holds in hexadecimal."""
+        try:
+            return bytes.fromhex(self.text(key))
+        except ValueError:
+            raise self.wrong(key, "octets in hexadecimal") from None
+
+    def wrong(self, key: str, expected: str) -> ControlError:
+        """Return the error for a value of *key* that is not *expected*."""
+        if self.given.get(key) is None:
+            return ControlError(
+                f"{self.verb}: the argument {key!r} is missing; expected {expected}", code="BAD_ARGUMENT"
+            )
+        return ControlError(
+            f"{self.verb}: the argument {key!r} is wrong; expected {expected}", code="BAD_ARGUMENT"
+        )

@@ -1,0 +1,85 @@
+"""Settings tried on this machine: users, sockets, addresses and folders that the configuration names.
+
+`nw serve`, every reload and `nw config check` call `problems`, so that what the check accepts can be served.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import socket
+from typing import TYPE_CHECKING
+
+from namewise.config.paths import check_private_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from namewise.config import Loaded, Problem
+    from namewise.config.origin import Path
+
+MAX_SOCKET_PATH = 107
+"""Octets of the path of a unix socket (`sun_path` of unix(7), less the final zero)."""
+
+
+def problems(loaded: Loaded) -> list[Problem]:
+    """Return every setting that cannot be used on this machine, with its place."""
+    return [loaded.problem(path, message) for path, message in _found(loaded)]
+
+
+def socket_path_problem(path: str) -> str | None:
+    """Return what is wrong with the length of *path* for a unix socket, or None."""
+    length = len(os.fsencode(path))
+    if length <= MAX_SOCKET_PATH:
+        return None
+    return f"the path has {length} octets; a unix socket may have at most {MAX_SOCKET_PATH}"
+
+
+def uid(user: str) -> int | None:
+    """Return the number of *user*, or None if there is no such user."""
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return None
+
+
+def _found(loaded: Loaded) -> Iterator[tuple[Path, str]]:
+    config = loaded.config
+    for index, user in enumerate(config.control.users):
+        if uid(user) is None:
+            yield ("control", "users", index), f"there is no user {user!r} on this machine"
+    if config.control.socket is not None:
+        wrong = socket_path_problem(config.control.socket)
+        if wrong is not None:
+            yield ("control", "socket"), wrong
+    if config.server.state is not None:
+        try:
+            check_private_folder(config.server.state)
+        except OSError as error:
+            yield ("server", "state"), error.strerror or str(error)
+    if loaded.sets("listen"):
+        for index, listen in enumerate(config.listen):
+            wrong = _address_problem(listen.address)
+            if wrong is not None:
+                yield ("listen", index, "address"), wrong
+
+
+def _address_problem(address: str) -> str | None:
+    """Return why this machine cannot listen on *address*, or None. A free port is used for the attempt."""
+    _, _, interface = address.partition("%")
+    if interface:
+        try:
+            socket.if_nametoindex(interface)
+        except OSError:
+            return f"there is no network interface {interface!r} on this machine (`ip link` lists them)"
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            return "this machine does not have that address (`ip address` lists those that it has)"
+        if error.errno in (errno.EAFNOSUPPORT, errno.EINVAL):
+            return f"this machine cannot listen there: {(error.strerror or str(error)).lower()}"
+    return None

@@ -1,0 +1,97 @@
+"""Events of the engine: outcomes of requests go to their futures, faults go to the log.
+
+The engine reserves a place in its queue for the outcome of every request that it accepts, and refuses further requests while
+65,536 are in progress. Other events are dropped when the queue is full, and the log says how many.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import select
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from namewise.engine import Done, Dropped, Fault
+from namewise.engine.errors import EngineClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from namewise.control.log import Log
+    from namewise.engine import Engine, Exchange, Resolve
+
+MAX_EVENTS = 256
+"""Events handled at a time, so that an event loop serves its other descriptors in between."""
+
+
+class Events:
+    """The event queue of one engine. `submit` may be called from any thread; one thread drains."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+        self.on_fatal: Callable[[], None] | None = None
+        """Called when a thread of the engine has ended by a fault: the process cannot serve as configured any more."""
+        self._engine: Engine | None = None
+        self._waiting: dict[int, Future[Done]] = {}
+        self._tickets = itertools.count(1)
+
+    def connect(self, engine: Engine) -> None:
+        """Take events from *engine* from now on."""
+        self._engine = engine
+
+    def submit(self, request: Resolve | Exchange) -> Future[Done]:
+        """Give *request* to the engine and return the future of its outcome."""
+        if self._engine is None:
+            raise EngineClosed("the server is not running")
+        ticket, future = next(self._tickets), Future[Done]()
+        self._waiting[ticket] = future
+        try:
+            self._engine.submit(ticket, request)
+        except BaseException:
+            del self._waiting[ticket]
+            raise
+        return future
+
+    def drain(self) -> None:
+        """Handle the events that wait."""
+        if self._engine is None:
+            return
+        for event in self._engine.drain(MAX_EVENTS):
+            if isinstance(event, Done):
+                future = self._waiting.pop(event.ticket, None)
+                if future is not None and future.set_running_or_notify_cancel():
+                    future.set_result(event)
+            elif isinstance(event, Fault):
+                self.log.event("error", "fault", event.text, fatal=event.fatal)
+                if event.fatal and self.on_fatal is not None:
+                    self.on_fatal()
+            elif isinstance(event, Dropped):
+                self.log.event(
+                    "warning", "events-dropped", f"{event.count} events were dropped", count=event.count
+                )
+
+
+class EventThread:
+    """Drains *events* in a thread, for programs without an event loop of ours."""
+
+    def __init__(self, events: Events, engine: Engine) -> None:
+        self._events = events
+        self._fd = engine.event_fd()
+        self._wake, self._end = os.pipe()
+        self._thread = threading.Thread(target=self._run, name="namewise-events", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        os.close(self._end)
+        self._thread.join()
+        os.close(self._wake)
+
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        poll.register(self._wake, select.POLLIN | select.POLLHUP)
+        while all(fd != self._wake for fd, _ in poll.poll()):
+            self._events.drain()

@@ -1,0 +1,185 @@
+"""What serves: engine, zones, sockets and events, with one lock for changes. `Daemon` and `namewise.Server` both use it.
+
+    read configuration -> plan + zones -> Snapshot.build -> dry run -> sockets -> publish       start and every reload
+                                          any error: nothing has changed, the former settings stay in force
+
+All methods block and may be called from any thread; an event loop calls them through `asyncio.to_thread`. Zones change
+through `Service.registry` alone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from namewise.config.values import Endpoint
+from namewise.control.candidate import build
+from namewise.control.descriptors import shortage
+from namewise.control.events import Events
+from namewise.control.sockets import descriptors
+from namewise.engine import Engine
+from namewise.engine.errors import EngineClosed, EngineError
+from namewise.zones.registry import Registry, ZonesError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from namewise.compile.inputs import Inputs
+    from namewise.config import Config, Loaded
+    from namewise.control.candidate import Candidate
+    from namewise.control.log import Log
+    from namewise.control.sockets import Sockets
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a start or a reload did."""
+
+    generation: int
+    changes: tuple[str, ...]
+    """Differences to what was served before, one line each."""
+    warnings: tuple[str, ...]
+    failures: tuple[str, ...]
+    """Zones that could not be loaded, each with its errors; the versions that were served stay."""
+
+
+class Service:
+    """One server. *load* reads the configuration anew each time it is called.
+
+    strict: a zone that cannot be loaded is an error of the whole start or reload, instead of an error of that zone.
+    files: the number of descriptors that the process may have open, or None if that is not to be checked.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Loaded],
+        sockets: Sockets,
+        log: Log,
+        *,
+        strict: bool = False,
+        files: int | None = None,
+    ) -> None:
+        self.load = load
+        self.sockets = sockets
+        self.log = log
+        self.strict = strict
+        self.files = files
+        self.registry = Registry()
+        self.events = Events(log)
+        self.loaded: Loaded
+        self.inputs: Inputs
+        self.workers = 0
+        self._engine: Engine | None = None
+        self._started = time.monotonic()
+        self._changing = threading.Lock()
+
+    @property
+    def engine(self) -> Engine:
+        """The running engine. Raises `EngineClosed` before `start` and after `close`."""
+        if self._engine is None:
+            raise EngineClosed("the server is not running")
+        return self._engine
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.loaded.config
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since the service was made; a step of the system clock does not change it."""
+        return time.monotonic() - self._started
+
+    def start(self) -> Outcome:
+        """Start the engine and serve; on any error raise it and leave nothing behind.
+
+        Raises `ZonesError` if nothing would be served: every zone failed, and there is no resolver.
+        """
+        with self._changing:
+            candidate = build(self.load(), self.registry, worker_count)
+            config = candidate.loaded.config
+            zones = candidate.zones
+            if zones.failures and (self.strict or not (zones.added or config.resolver is not None)):
+                raise ZonesError(zones.failures)
+            self.workers = worker_count(config)
+            try:
+                engine = Engine(self.workers)
+            except OSError as error:
+                raise EngineError(f"the engine cannot start {self.workers} workers: {error}") from error
+            try:
+                self.registry.connect(engine)
+                self.events.connect(engine)
+                outcome = self._publish(engine, candidate)
+            except BaseException:
+                engine.close(0.0)
+                raise
+            self._engine = engine
+            return outcome
+
+    def reload(self, check: Callable[[Candidate], None] | None = None) -> Outcome:
+        """Take configuration and zones as they are now into use, or raise and change nothing.
+
+        check: called with what would be served, before it is published; what it raises ends the reload.
+        """
+        with self._changing:
+            engine = self.engine
+            candidate = build(self.load(), self.registry, lambda _: self.workers)
+            if candidate.zones.failures and self.strict:
+                raise ZonesError(candidate.zones.failures)
+            if check is not None:
+                check(candidate)
+            return self._publish(engine, candidate)
+
+    def close(self, grace_s: float | None = None) -> None:
+        """Stop serving; let queries in progress finish for at most *grace_s* (default: `[server] drain`). A reload in
+        progress is finished first. Idempotent."""
+        with self._changing:
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                engine.close(self.config.server.drain / 1000 if grace_s is None else grace_s)
+                self.events.drain()
+            self.sockets.close()
+
+    def addresses(self) -> tuple[str, ...]:
+        """Return each `ADDRESS:PORT` that is served."""
+        return tuple(dict.fromkeys(str(Endpoint(address, port)) for address, port, _ in self.sockets.open))
+
+    def unavailable(self) -> tuple[str, ...]:
+        """Return the names of zones whose last loading failed, or that have no data."""
+        return tuple(
+            name for name, state in self.registry.states.items() if state.error or state.condition != "loaded"
+        )
+
+    def _publish(self, engine: Engine, candidate: Candidate) -> Outcome:
+        config = candidate.loaded.config
+        changes = tuple(candidate.changes(self.config, self.registry)) if self._engine is not None else ()
+        prepared, missing = self.sockets.prepare(
+            config.listen, self.workers, optional=not candidate.loaded.sets("listen")
+        )
+        try:
+            generation = self.registry.publish(
+                candidate.zones, lambda: engine.publish(candidate.snapshot, descriptors(prepared))
+            )
+        except BaseException:
+            self.sockets.discard(prepared)
+            raise
+        self.sockets.adopt(prepared)
+        self.loaded, self.inputs = candidate.loaded, candidate.inputs
+        self.log.set(config.log.level, config.log.format)
+        warnings = (*missing, *candidate.warnings(), *self._shortage(candidate, len(descriptors(prepared))))
+        return Outcome(generation, changes, warnings, candidate.failures())
+
+    def _shortage(self, candidate: Candidate, sockets: int) -> tuple[str, ...]:
+        if self.files is None:
+            return ()
+        limits = candidate.snapshot.budget
+        short = shortage(candidate.loaded.config, self.workers, limits, sockets, self.files)
+        return (short,) if short else ()
+
+
+def worker_count(config: Config) -> int:
+    """Return the number of workers that *config* asks for: 0 means one for each core that this process may use."""
+    return config.server.workers or len(os.sched_getaffinity(0))

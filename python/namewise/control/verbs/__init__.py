@@ -1,0 +1,38 @@
+"""The verbs of the control socket: one file for each, with `async def run(daemon, arguments)`.
+
+A verb is imported when it is first called: a server that is never asked starts faster.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from namewise.control.arguments import Arguments
+from namewise.control.client import ControlError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from namewise.control.daemon import Daemon
+
+VERBS = ("cache", "exchange", "explain", "flush", "reload", "resolver", "status", "stop", "why")
+
+
+def table(daemon: Daemon) -> dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]:
+    """Return what the control socket calls for each verb."""
+    return {verb: partial(_call, daemon, verb) for verb in VERBS}
+
+
+async def _call(daemon: Daemon, verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    module = import_module(f"namewise.control.verbs.{verb}")
+    answer: dict[str, Any] = await module.run(daemon, Arguments(verb, given))
+    return answer
+
+
+def needs_resolver(daemon: Daemon) -> None:
+    """Raise `ControlError` if the server does not resolve names."""
+    if daemon.service.config.resolver is None:
+        hint = "Add a [resolver] table to the configuration, or start with --recursive."
+        raise ControlError("this server does not resolve names", hint, "NO_RESOLVER")
