@@ -17,16 +17,18 @@ import json
 import statistics
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import data, measure
 from bench.measure import Run
-from bench.servers import AUTHORITATIVE, CACHES, PEERS_ROOT, Server, Zone
+from bench.servers import AUTHORITATIVE, CACHES, PEERS_ROOT, RESOLVERS, Server, Zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
 RESULTS = data.OUT / "results.json"
 # The best peers of each row in PERFORMANCE terms: the quick run measures only these, --full all that are
@@ -43,6 +45,8 @@ BEST = {
     "SMALL": {"NSD", "Knot"},
     "START": {"NSD", "Knot"},
     "A1": {"NSD", "Knot"},
+    "R1": {"Knot Resolver", "Unbound"},
+    "R2": {"Knot Resolver", "Unbound"},
 }
 
 
@@ -148,6 +152,45 @@ class Bench:
             some = self.authoritative("F9", zone, data.query(f"host1.{origin}", "A", dnssec=True), asked)
             runs |= variant("NSEC3" if nsec3 else "NSEC", some)
         return runs
+
+    def r1(self) -> dict[str, list[Run]]:
+        zone, port = Zone("miss.bench.", Path()), measure.free_port()
+
+        def upstream() -> AbstractContextManager[None]:
+            return measure.authority(f"127.0.0.2:{port}", zone.origin)
+
+        return self.missed("R1", zone, port, upstream, data.miss_queries(zone.origin), 0)
+
+    def r2(self) -> dict[str, list[Run]]:
+        zone = Zone(".", Path())
+
+        @contextmanager
+        def upstream() -> Iterator[None]:
+            # Delegations name no port: these two need 53, and the right to bind it.
+            with measure.authority("127.0.0.2:53", ".", "--refer", "127.0.0.3"):
+                with measure.authority("127.0.0.3:53", "."):
+                    yield
+
+        return self.missed("R2", zone, 53, upstream, data.miss_queries(zone.origin, "www."), 1)
+
+    def missed(
+        self,
+        row: str,
+        zone: Zone,
+        port: int,
+        upstream: Callable[[], AbstractContextManager[None]],
+        asked: Path,
+        label: int,
+    ) -> dict[str, list[Run]]:
+        """Questions that no cache has the answer to: label *label* of each is new."""
+        probe = data.query(f"www.probe.{zone.origin}", "A")
+
+        def one(server: Server) -> list[Run]:
+            with upstream(), measure.serving(server, zone, probe, port) as (pid, own, _):
+                measure.load(server, pid, own, asked, 0.5, fresh=(label, 1))
+                return [measure.load(server, pid, own, asked, self.seconds, fresh=(label, 2))]
+
+        return self.rotate(row, RESOLVERS, one)
 
     def authoritative(self, row: str, zone: Zone, probe: bytes, queries: Path) -> dict[str, list[Run]]:
         def one(server: Server) -> list[Run]:
@@ -262,6 +305,8 @@ ROWS: dict[str, tuple[str, list[Figure]]] = {
         "10,000 zones of ten records, start to first right answer",
         [Figure("seconds", lambda r: r.first_answer_s, 1.0), Figure("PSS MiB", lambda r: r.pss_mib)],
     ),
+    "R1": ("miss, delegation known: one question upstream", cost(0.50)),
+    "R2": ("miss, new delegation: two questions upstream", cost(0.50)),
     "F9": (
         "signed 100k-name zone, DO set",
         [Figure("q/s", lambda r: r.rate, 1.40, more=True), Figure("CPU us/q", lambda r: r.cpu_us)],

@@ -167,3 +167,9 @@ def cached_queries(names: int = 10_000) -> Path:
     asked = [query(f"host{i}.names.bench.", "A") for i in range(names * 8 // 10)]
     asked += [query(f"missing{i}.names.bench.", "A") for i in range(names * 2 // 10)]
     return queries(f"cached-{names}.queries", asked)
+
+
+def miss_queries(origin: str, prefix: str = "") -> Path:
+    """One query whose label of eight octets the load generator replaces by a number. Rows R1 and R2."""
+    name = f"{prefix}00000000.{origin.rstrip('.')}"
+    return queries(f"miss-{prefix}{origin}queries", [query(name, "A")])

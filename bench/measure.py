@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 LOAD = ROOT / "target/bench/release/load"
+AUTHORITY = ROOT / "target/bench/release/authority"
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 SERVER_CORE, LOAD_CORE = "0", "1"
 
@@ -195,6 +196,22 @@ def serving(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def authority(address: str, zone: str, *options: str) -> Iterator[None]:
+    """Run the authoritative server that invents its zone, at *address* (`IP:PORT`), on the core of the load."""
+    command = [*realtime(), "taskset", "-c", LOAD_CORE, str(AUTHORITY), address, zone, *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    try:
+        time.sleep(0.1)
+        if process.poll() is not None:
+            assert process.stderr is not None
+            raise RuntimeError(process.stderr.read().decode().strip())
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def load(
     server: Server,
     pid: int,
@@ -203,9 +220,16 @@ def load(
     seconds: float,
     rate: int | None = None,
     outstanding: int = 200,
+    fresh: tuple[int, int] | None = None,
 ) -> Run:
-    """Put *queries* to the server and return what it did and what that cost."""
+    """Put *queries* to the server and return what it did and what that cost.
+
+    *fresh*, a label and a seed, makes every question a new one: that label counts up from a place that depends on the
+    seed.
+    """
     pace = ["--rate", str(rate)] if rate else ["--outstanding", str(outstanding)]
+    if fresh is not None:
+        pace += ["--fresh", str(fresh[0]), "--seed", str(fresh[1])]
     stolen, (user, system) = steal_s(), cpu_s(pid)
     done = subprocess.run(
         [*realtime(), "taskset", "-c", LOAD_CORE, LOAD, "--server", f"127.0.0.1:{port}", "--queries", queries,

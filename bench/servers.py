@@ -77,6 +77,25 @@ def namewise_cache(folder: Path, port: int, zone: Zone, upstream: int) -> list[s
     ]  # fmt: skip
 
 
+def namewise_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    nw = Path(sys.executable).parent / "nw"
+    config = _write(
+        folder / "namewise.toml",
+        f"""[resolver]
+ask_loopback = true
+
+[[forward]]
+suffix = "{zone.origin}"
+servers = ["127.0.0.2:{upstream}"]
+authoritative = true
+""",
+    )
+    return [
+        str(nw), "serve", "--config", str(config), "--listen", f"127.0.0.1:{port}", "--workers", "1",
+        "--state", str(folder), "--control", str(folder / "control.sock"),
+    ]  # fmt: skip
+
+
 def _nsd(folder: Path, port: int, zone: Zone) -> Path:
     return _write(
         folder / "nsd.conf",
@@ -205,6 +224,13 @@ remote-control:
     return ["unbound", "-d", "-c", str(config)]
 
 
+def unbound_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    command = unbound(folder, port, zone, upstream)
+    config = Path(command[-1])
+    _write(config, config.read_text().replace(f"127.0.0.1@{upstream}", f"127.0.0.2@{upstream}"))
+    return command
+
+
 def bind_cache(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
     config = _write(
         folder / "named.conf",
@@ -227,6 +253,25 @@ def knot_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[st
 trust_anchors.remove('.')
 cache.size = 200 * MB
 policy.add(policy.suffix(policy.STUB('127.0.0.1@{upstream}'), {{todname('{zone.origin}')}}))
+""",
+    )
+    return ["kresd", "-n", "-c", str(config), str(folder)]
+
+
+def knot_resolver_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    # A stub policy does not follow referrals, and hints have no port.
+    if zone.origin == ".":
+        servers = "modules = { 'hints > iterate' }\nhints.root({ ['ns.'] = '127.0.0.2' })"
+    else:
+        stub = f"policy.STUB('127.0.0.2@{upstream}')"
+        servers = f"policy.add(policy.suffix({stub}, {{todname('{zone.origin}')}}))"
+    config = _write(
+        folder / "kresd.conf",
+        f"""net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})
+net.ipv6 = false
+trust_anchors.remove('.')
+cache.size = 200 * MB
+{servers}
 """,
     )
     return ["kresd", "-n", "-c", str(config), str(folder)]
@@ -288,4 +333,10 @@ CACHES = [
     Server("Knot Resolver", "kresd", knot_resolver),
     Server("BIND", "named", bind_cache),
     Server("dnsmasq", "dnsmasq", dnsmasq),
+]
+# The upstream of these is `authority` at 127.0.0.2, which the load generator brings along.
+RESOLVERS = [
+    Server("namewise", "python3", namewise_resolver),
+    Server("Unbound", "unbound", unbound_resolver),
+    Server("Knot Resolver", "kresd", knot_resolver_resolver),
 ]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! load --server 127.0.0.1:5300 --queries FILE --seconds 5 [--outstanding 200 | --rate 20000] [--sockets 4] [--seed 1]
+//!      [--fresh LABEL]
 //! ```
 //!
 //! FILE holds queries in wire form, each behind its length (two octets, as over TCP). They are asked in random order. With
@@ -11,6 +12,9 @@
 //! it would be another load than the one asked for, and its delay the generator's own.
 //! A query that is not answered within a second is lost. The result is one line of JSON on standard output: queries sent, skipped,
 //! answered, lost, per rcode and truncated, seconds, and for latencies the percentiles in microseconds.
+//!
+//! With `--fresh N` no question is asked twice: label N of each query (0 is the first), which has eight octets, is replaced by
+//! a number in hexadecimal that counts from `--seed` times 2^24, so that a resolver's cache never has the answer.
 //!
 //! Ids are the numbers of the slots in flight, so that matching an answer is one look-up; the question is
 //! compared as well, so that a server cannot win by answering wrongly.
@@ -34,12 +38,13 @@ struct Options {
     rate: Option<f64>,
     sockets: usize,
     seed: u64,
+    fresh: Option<usize>,
 }
 
 fn options() -> Result<Options, String> {
     let mut args = std::env::args().skip(1);
-    let (mut server, mut file, mut seconds, mut outstanding, mut rate, mut sockets, mut seed) =
-        (None, None, 5.0, 200, None, 4, 1);
+    let (mut server, mut file, mut seconds, mut outstanding, mut rate, mut sockets, mut seed, mut fresh) =
+        (None, None, 5.0, 200, None, 4, 1, None);
     while let Some(flag) = args.next() {
         let value = args.next().ok_or_else(|| format!("{flag} needs a value"))?;
         let number = || value.parse::<f64>().map_err(|_| format!("{flag}: {value} is not a number"));
@@ -51,6 +56,7 @@ fn options() -> Result<Options, String> {
             "--rate" => rate = Some(number()?),
             "--sockets" => sockets = number()? as usize,
             "--seed" => seed = number()? as u64,
+            "--fresh" => fresh = Some(number()? as usize),
             _ => return Err(format!("unknown option {flag}")),
         }
     }
@@ -69,13 +75,29 @@ fn options() -> Result<Options, String> {
     if queries.is_empty() || outstanding == 0 || outstanding > 60_000 || sockets == 0 {
         return Err("no queries, or a count out of range".into());
     }
-    Ok(Options { server, queries, seconds, outstanding, rate, sockets, seed })
+    if let Some(label) = fresh
+        && queries.iter().any(|query| counter(query, label).is_none())
+    {
+        return Err(format!("--fresh: label {label} of every query must have eight octets"));
+    }
+    Ok(Options { server, queries, seconds, outstanding, rate, sockets, seed, fresh })
+}
+
+/// Where the octets of label *label* of the question are, if there are eight.
+fn counter(query: &[u8], label: usize) -> Option<usize> {
+    let mut at = 12;
+    for _ in 0..label {
+        at += 1 + usize::from(*query.get(at)?);
+    }
+    (*query.get(at)? == 8 && query.len() >= at + 9).then_some(at + 1)
 }
 
 /// One query in flight.
 #[derive(Clone, Copy)]
 struct Flight {
     query: u32,
+    /// The number in its question, with `--fresh`.
+    number: u32,
     sent: Instant,
     pending: bool,
 }
@@ -101,6 +123,7 @@ struct Load {
     order: VecDeque<u16>,
     random: u64,
     next_socket: usize,
+    next_number: u32,
     result: Outcome,
     buffers: Vec<[u8; BUFFER]>,
 }
@@ -132,11 +155,12 @@ impl Load {
         let now = Instant::now();
         Ok(Load {
             sockets,
-            flights: vec![Flight { query: 0, sent: now, pending: false }; slots],
+            flights: vec![Flight { query: 0, number: 0, sent: now, pending: false }; slots],
             free: (0..slots as u16).rev().collect(),
             order: VecDeque::with_capacity(slots),
             random: options.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             next_socket: 0,
+            next_number: (options.seed << 24) as u32,
             result: Outcome::default(),
             buffers: vec![[0; BUFFER]; BATCH],
             options,
@@ -170,6 +194,9 @@ impl Load {
             let buffer = &mut self.buffers[i];
             buffer[..query.len()].copy_from_slice(query);
             buffer[..2].copy_from_slice(&slots[i].to_be_bytes());
+            if let Some(at) = self.options.fresh.and_then(|label| counter(query, label)) {
+                write_number(&mut buffer[at..at + 8], self.next_number.wrapping_add(i as u32));
+            }
             vectors[i] = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: query.len() };
             messages[i].msg_hdr.msg_iov = &raw mut vectors[i];
             messages[i].msg_hdr.msg_iovlen = 1;
@@ -182,9 +209,11 @@ impl Load {
         let now = Instant::now();
         for i in 0..sent {
             self.free.pop();
-            self.flights[slots[i] as usize] = Flight { query: picks[i], sent: now, pending: true };
+            let number = self.next_number.wrapping_add(i as u32);
+            self.flights[slots[i] as usize] = Flight { query: picks[i], number, sent: now, pending: true };
             self.order.push_back(slots[i]);
         }
+        self.next_number = self.next_number.wrapping_add(sent as u32);
         self.result.sent += sent as u64;
         sent
     }
@@ -231,7 +260,13 @@ impl Load {
         };
         let query = &self.options.queries[flight.query as usize];
         let question = question_end(query);
-        if reply[2] & 0x80 == 0 || reply.get(12..question) != query.get(12..question) {
+        let mut asked = [0; 300];
+        let asked = &mut asked[..question - 12];
+        asked.copy_from_slice(&query[12..question]);
+        if let Some(at) = self.options.fresh.and_then(|label| counter(query, label)) {
+            write_number(&mut asked[at - 12..at - 4], flight.number);
+        }
+        if reply[2] & 0x80 == 0 || reply.get(12..question) != Some(asked) {
             self.result.stray += 1;
             return;
         }
@@ -289,6 +324,13 @@ impl Load {
         }
         self.result.lost = self.result.sent - self.result.answered;
         seconds
+    }
+}
+
+/// Write *number* in hexadecimal.
+fn write_number(octets: &mut [u8], number: u32) {
+    for (i, octet) in octets.iter_mut().enumerate() {
+        *octet = b"0123456789abcdef"[(number >> (28 - 4 * i) & 15) as usize];
     }
 }
 
