@@ -167,9 +167,11 @@ class Bench:
         @contextmanager
         def upstream() -> Iterator[None]:
             # Delegations name no port: these two need 53, and the right to bind it.
-            with measure.authority("127.0.0.2:53", ".", "--refer", "127.0.0.3"):
-                with measure.authority("127.0.0.3:53", "."):
-                    yield
+            with (
+                measure.authority("127.0.0.2:53", ".", "--refer", "127.0.0.3"),
+                measure.authority("127.0.0.3:53", "."),
+            ):
+                yield
 
         return self.missed("R2", zone, 53, upstream, data.miss_queries(zone.origin, "www."), 1)
 

@@ -39,13 +39,11 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Listener, shutdown: Rc<
                         // Replies are small and complete: waiting to fill a segment only delays them.
                         let _ = stream.set_nodelay(true);
                         let (worker, shutdown) = (Rc::clone(&worker), Rc::clone(&shutdown));
-                        tokio::task::spawn_local(stream::serve(
-                            worker,
-                            stream,
-                            Transport::Tcp,
-                            slot,
-                            shutdown,
-                        ));
+                        tokio::task::spawn_local(async move {
+                            let serve =
+                                stream::serve(Rc::clone(&worker), stream, Transport::Tcp, slot, shutdown);
+                            worker.guarded(serve).await;
+                        });
                     }
                     None => worker.stats.tcp_rejected.add(1),
                 }

@@ -1,16 +1,18 @@
-//! Questions in datagrams: a batch in, answers made in place, a batch out.
+//! UDP: a batch of queries in, replies made in place, a batch out.
 //!
 //! ```text
 //! readable ─▶ recvmmsg ─▶ for each: pipeline::handle ─▶ reply into the batch ─▶ sendmmsg
-//!                                       └─ must wait ─▶ the worker's tasks, whose reply leaves by itself
+//!                                       └─ must wait ─▶ the worker's tasks; the reply is sent by itself
 //! ```
 //!
-//! Each worker has a thread that does nothing else, so that an answer which is at hand waits for no lookup, no stream and
-//! no signature, and so that little code lies between the wake-up and the answer: at moderate load a server is woken
-//! for every question, and what it touches then is cold. A wake-up costs three system calls: the wait, one receive, one
-//! send. Nothing waits for a batch to fill. A batch that was not full emptied the socket, so that the next step is to wait
-//! (readiness is edge-triggered: what comes after the receive wakes again). After some full batches in a row
-//! the thread's other sockets get their turn.
+//! Each worker has a thread that does nothing else. A reply that can be made at once thus waits for no lookup, no stream and
+//! no signature, and little code lies between the wake-up and the reply: at moderate load a server is woken
+//! for every query, and what it touches then is not in the processor's cache. A wake-up costs three system calls: the wait,
+//! one receive, one send. Nothing waits for a batch to fill. A batch that was not full emptied the socket, so that the next
+//! step is to wait (readiness is edge-triggered: what comes after the receive wakes again). After some full batches in a row
+//! the thread's other sockets are served.
+//!
+//! A panic of the thread is reported as an event, and the thread goes on with the same sockets. An error of the wait is fatal.
 
 use std::convert::Infallible;
 use std::io;
@@ -25,7 +27,7 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Token, Waker};
-use nw_resolve::{Limit, Reason};
+use nw_resolve::{Limit, Micros, Reason};
 use nw_serve::{Desk, Handled, Pending, Stats, Transport, pipeline};
 use nw_wire::Ede;
 use nw_wire::header::HEADER;
@@ -36,58 +38,64 @@ use crate::listen::{Identity, Listener};
 use crate::mmsg::{self, BATCH, Batch, Peer};
 use crate::worker::{Published, Shared};
 
-/// Full batches in a row until others get their turn: about half a millisecond.
+/// Full batches in a row until other sockets are served: about half a millisecond.
 const TURN: u32 = 4;
-/// Questions on their way to those who look them up; further ones fail at once. What waits for a lookup is bounded by
+/// Queries on their way to the worker that looks them up; further ones fail at once. What waits for a lookup is bounded by
 /// `Budget::max_waiting`; this bounds what a flood puts before it.
-const HANDED_OVER: usize = 4096;
+const QUEUE: usize = 4096;
 /// The token of the waker; sockets have those above.
 const WAKE: Token = Token(0);
+/// The pause after a panic, so that one that comes again and again does not fill the log.
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// The thread that serves the datagram sockets of one worker, as its owner sees it. Dropping it closes the sockets.
+/// The thread that serves the UDP sockets of one worker, as its owner sees it. Dropping it closes the sockets.
 pub(crate) struct Datagrams {
     /// Some until it is dropped.
-    inbox: Option<Sender<Told>>,
+    commands: Option<Sender<Command>>,
     waker: Waker,
     thread: Option<JoinHandle<()>>,
 }
 
-/// A question that must be waited for: whoever looks it up sends the reply.
-pub(crate) struct Late {
-    pending: Box<Pending>,
-    back: Back,
+/// A query that needs a lookup; whoever does the lookup sends the reply.
+pub(crate) struct Deferred {
+    pub(crate) pending: Box<Pending>,
+    pub(crate) client: ReplyTo,
+    /// When the query arrived.
+    pub(crate) received: Micros,
 }
 
-/// The way back to a client: its address, and the socket that it asked.
-pub(crate) struct Back {
+/// Where a reply goes: the client's address, and the socket that the query came to.
+pub(crate) struct ReplyTo {
     socket: Arc<OwnedFd>,
     peer: Peer,
 }
 
-enum Told {
-    /// Serve these sockets, go on with those that are served already, and close those that are not among them.
+enum Command {
+    /// Serve these sockets, keep those that are served already, and close the others.
     Serve(Vec<Listener>),
-    /// Use what is published, then drop this.
+    /// Use the published snapshot, then drop this.
     Follow(Sender<Infallible>),
+    /// Panic.
+    #[cfg(test)]
+    Panic,
 }
 
 impl Datagrams {
-    /// Start a thread that serves nothing yet, and where its questions come that must be waited for.
+    /// Start a thread that serves no socket yet; also returns the queue of queries that need a lookup.
     pub(crate) fn start(
         name: String,
         shared: Arc<Shared>,
         stats: Arc<Stats>,
-    ) -> io::Result<(Datagrams, mpsc::Receiver<Late>)> {
+    ) -> io::Result<(Datagrams, mpsc::Receiver<Deferred>)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
-        let (inbox, told) = channel();
-        let (lookups, late) = mpsc::channel(HANDED_OVER);
+        let (commands, inbox) = channel();
+        let (lookups, deferred) = mpsc::channel(QUEUE);
         let published = shared.current.load_full();
-        let events = Arc::clone(&shared.events);
-        let thread = Thread {
+        let mut thread = Thread {
             shared,
             stats,
-            told,
+            commands: inbox,
             lookups,
             poll,
             published,
@@ -95,49 +103,45 @@ impl Datagrams {
             last: WAKE,
             batch: Batch::new(),
         };
-        let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
-            if catch_unwind(AssertUnwindSafe(|| thread.run())).is_err() {
-                events.fatal(format!("the thread {name} ended in a panic: it answers no datagrams any more"));
-            }
-        })?;
-        Ok((Datagrams { inbox: Some(inbox), waker, thread: Some(thread) }, late))
+        let thread = std::thread::Builder::new().name(name).spawn(move || thread.run_on())?;
+        Ok((Datagrams { commands: Some(commands), waker, thread: Some(thread) }, deferred))
     }
 
-    /// Serve *listeners*, go on with those that are served already, and close those that are not among them.
+    /// Serve *listeners*, keep those that are served already, and close the others.
     pub(crate) fn serve(&self, listeners: Vec<Listener>) {
-        self.tell(Told::Serve(listeners));
+        self.command(Command::Serve(listeners));
     }
 
-    /// Use what is published, then drop *following*.
+    /// Use the published snapshot, then drop *following*.
     pub(crate) fn follow(&self, following: Sender<Infallible>) {
-        self.tell(Told::Follow(following));
+        self.command(Command::Follow(following));
     }
 
-    fn tell(&self, told: Told) {
-        // A thread that is gone has said why.
-        let _ = self.inbox.as_ref().map(|inbox| inbox.send(told));
+    /// Make the thread panic.
+    #[cfg(test)]
+    pub(crate) fn panic(&self) {
+        self.command(Command::Panic);
+    }
+
+    fn command(&self, command: Command) {
+        // The thread ends only when `commands` is dropped.
+        let _ = self.commands.as_ref().map(|commands| commands.send(command));
         let _ = self.waker.wake();
     }
 }
 
 impl Drop for Datagrams {
     fn drop(&mut self) {
-        self.inbox = None;
+        self.commands = None;
         let _ = self.waker.wake();
         if let Some(thread) = self.thread.take() {
-            // It ends within a batch. A panic in it has been printed.
+            // It ends within a batch, or after the pause that follows a panic.
             let _ = thread.join();
         }
     }
 }
 
-impl Late {
-    pub(crate) fn divide(self) -> (Box<Pending>, Back) {
-        (self.pending, self.back)
-    }
-}
-
-impl Back {
+impl ReplyTo {
     /// Send *reply*; whether the kernel took it.
     pub(crate) fn send(&self, reply: &[u8]) -> bool {
         mmsg::send(self.socket.as_fd(), reply, &self.peer).is_ok()
@@ -148,12 +152,12 @@ impl Back {
 struct Thread {
     shared: Arc<Shared>,
     stats: Arc<Stats>,
-    told: Receiver<Told>,
-    lookups: mpsc::Sender<Late>,
+    commands: Receiver<Command>,
+    lookups: mpsc::Sender<Deferred>,
     poll: Poll,
     published: Arc<Published>,
     sockets: Vec<Served>,
-    /// The token given last.
+    /// The token used last.
     last: Token,
     batch: Batch,
 }
@@ -162,25 +166,48 @@ struct Served {
     socket: Arc<OwnedFd>,
     identity: Identity,
     token: Token,
-    /// Whether questions may be waiting in it.
+    /// Whether queries may be waiting in it.
     readable: bool,
 }
 
 impl Thread {
-    fn run(mut self) {
-        let mut events = mio::Events::with_capacity(64);
+    /// Run until the owner drops its end. A panic is reported, and the thread goes on; an error of the wait is fatal.
+    fn run_on(&mut self) {
         loop {
-            let wait = self.sockets.iter().any(|served| served.readable).then_some(Duration::ZERO);
-            match self.poll.poll(&mut events, wait) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+            // What a panic may leave half done is the batch, which the next receive sets anew.
+            match catch_unwind(AssertUnwindSafe(|| self.run())) {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => {
                     return self.shared.events.fatal(format!("cannot wait for datagrams: {error}"));
                 }
+                Err(_) => {
+                    self.stats.panics.add(1);
+                    let text = "the thread that answers datagrams panicked; it goes on with the same sockets";
+                    self.shared.events.fault(text.to_owned());
+                }
+            }
+            std::thread::sleep(PAUSE);
+            // An event may have been lost.
+            self.sockets.iter_mut().for_each(|served| served.readable = true);
+        }
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        let mut events = mio::Events::with_capacity(64);
+        loop {
+            // Commands first: their wake-up may have been lost with a fault.
+            if self.obey().is_break() {
+                return Ok(());
+            }
+            let wait = self.sockets.iter().any(|served| served.readable).then_some(Duration::ZERO);
+            match self.poll.poll(&mut events, wait) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
             for event in &events {
                 if event.token() == WAKE {
                     if self.obey().is_break() {
-                        return;
+                        return Ok(());
                     }
                 } else if let Some(served) = self.sockets.iter_mut().find(|one| one.token == event.token()) {
                     served.readable = true;
@@ -194,15 +221,17 @@ impl Thread {
         }
     }
 
-    /// Do as we are told, until nothing is left to do or nobody is left to tell.
+    /// Carry out the commands that wait. Break: the owner is gone.
     fn obey(&mut self) -> ControlFlow<()> {
         loop {
-            match self.told.try_recv() {
-                Ok(Told::Serve(listeners)) => self.serve(listeners),
-                Ok(Told::Follow(following)) => {
+            match self.commands.try_recv() {
+                Ok(Command::Serve(listeners)) => self.serve(listeners),
+                Ok(Command::Follow(following)) => {
                     self.follow();
                     drop(following);
                 }
+                #[cfg(test)]
+                Ok(Command::Panic) => panic!("commanded"),
                 Err(TryRecvError::Empty) => return ControlFlow::Continue(()),
                 Err(TryRecvError::Disconnected) => return ControlFlow::Break(()),
             }
@@ -233,7 +262,7 @@ impl Thread {
             }
         }
         for served in former {
-            // The descriptor may live on for a late reply, and must not wake us.
+            // The descriptor may live on for a deferred reply, and must not wake the thread.
             let _ = self.poll.registry().deregister(&mut SourceFd(&served.socket.as_raw_fd()));
         }
     }
@@ -255,7 +284,7 @@ impl Thread {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                // An error of a datagram that was sent (ICMP): reading it cleared it, and questions may lie behind it.
+                // An error of a datagram that was sent (ICMP): reading it cleared it, and queries may lie behind it.
                 Err(_) => {}
             }
         }
@@ -265,25 +294,26 @@ impl Thread {
     /// Answer every packet of a batch.
     fn answer(&mut self, i: usize, received: usize) {
         self.follow();
+        let now = self.shared.clock.now();
         let desk = Desk {
             snapshot: &self.published.snapshot,
             cache: Some(&self.published.cache),
-            now: self.shared.clock.now(),
+            now,
             stats: &self.stats,
         };
         let (socket, batch) = (&self.sockets[i].socket, &mut self.batch);
         for i in 0..received {
             let (datagram, room) = batch.packet(i);
-            // Of a question that was cut off only the header is sure; a malformed one is what the client is told.
+            // Of a query that was cut off only the header is sure: the client gets FORMERR.
             let bytes = if datagram.cut { &datagram.bytes[..HEADER] } else { datagram.bytes };
             match pipeline::handle(&desk, bytes, datagram.from, Transport::Udp, room) {
                 Handled::Reply(length) => batch.reply(i, length),
                 Handled::Drop => {}
                 Handled::Later(pending) => {
-                    let back = Back { socket: Arc::clone(socket), peer: batch.peer(i) };
-                    let late = Late { pending, back };
-                    if let Err(TrySendError::Full(late)) = self.lookups.try_send(late) {
-                        let length = too_many(&desk, &late.pending, batch.packet(i).1);
+                    let client = ReplyTo { socket: Arc::clone(socket), peer: batch.peer(i) };
+                    let deferred = Deferred { pending, client, received: now };
+                    if let Err(TrySendError::Full(deferred)) = self.lookups.try_send(deferred) {
+                        let length = too_many(&desk, &deferred.pending, batch.packet(i).1);
                         batch.reply(i, length);
                     }
                 }
@@ -296,7 +326,7 @@ impl Thread {
     }
 }
 
-/// The reply to a client that is one too many to wait; its length.
+/// Write the reply to a client when too many wait already; its length.
 pub(crate) fn too_many(desk: &Desk<'_>, pending: &Pending, room: &mut [u8]) -> usize {
     desk.stats.dropped_busy.add(1);
     let reason = Reason::LimitReached { limit: Limit::Waiting }.to_string();

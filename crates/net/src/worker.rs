@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Engine ── commands ──▶ worker ─┬─ udp::Datagrams  a thread of its own: batches, answered in place
-//!                                │    └─ late ─▶ lookups
+//!                                │    └─ deferred ─▶ lookups
 //!                                ├─ tcp::accept     one task for each listening socket, one for each connection
 //!                                ├─ lookups         one task for each question that must be waited for
 //!                                └─ requests        of the engine: resolve, exchange
@@ -37,7 +37,7 @@ use crate::request::Request;
 use crate::routes::Routes;
 use crate::slots::Slots;
 use crate::tcp;
-use crate::udp::{self, Datagrams, Late};
+use crate::udp::{self, Datagrams, Deferred};
 use crate::world::{Clock, RealWorld};
 
 /// What the workers of one engine share.
@@ -130,10 +130,10 @@ pub(crate) fn run(
     stats: Arc<Stats>,
     commands: mpsc::UnboundedReceiver<Command>,
     datagrams: Datagrams,
-    late: mpsc::Receiver<Late>,
+    deferred: mpsc::Receiver<Deferred>,
 ) {
     let worker = Rc::new(Worker::new(shared, stats));
-    tokio::task::LocalSet::new().block_on(runtime, worker.obey(commands, datagrams, late));
+    tokio::task::LocalSet::new().block_on(runtime, worker.obey(commands, datagrams, deferred));
 }
 
 impl Worker {
@@ -161,13 +161,13 @@ impl Worker {
         self: Rc<Worker>,
         mut commands: mpsc::UnboundedReceiver<Command>,
         datagrams: Datagrams,
-        mut late: mpsc::Receiver<Late>,
+        mut deferred: mpsc::Receiver<Deferred>,
     ) {
         loop {
             let command = tokio::select! {
                 command = commands.recv() => command,
-                Some(late) = late.recv() => {
-                    self.look_up_late(late);
+                Some(deferred) = deferred.recv() => {
+                    self.look_up_deferred(deferred);
                     continue;
                 }
             };
@@ -186,8 +186,8 @@ impl Worker {
                 Some(Command::Stop(grace)) => {
                     drop(datagrams);
                     self.listen(Vec::new());
-                    while let Some(late) = late.recv().await {
-                        self.look_up_late(late);
+                    while let Some(deferred) = deferred.recv().await {
+                        self.look_up_deferred(deferred);
                     }
                     // What is not finished in time is dropped with the runtime.
                     let _ = tokio::time::timeout(grace, self.finished()).await;
@@ -212,7 +212,15 @@ impl Worker {
             }
             let (worker, shutdown) = (Rc::clone(self), Rc::new(Shutdown::default()));
             serving.push((identity, Rc::downgrade(&shutdown)));
-            tokio::task::spawn_local(tcp::accept(worker, listener, shutdown));
+            tokio::task::spawn_local(async move {
+                let address = listener.address;
+                if worker.guarded(tcp::accept(Rc::clone(&worker), listener, shutdown)).await.is_none() {
+                    worker
+                        .shared
+                        .events
+                        .fault(format!("{address}/tcp: accepting panicked; it is not served any more"));
+                }
+            });
         }
         self.serving.replace(serving);
         former.iter().filter_map(|(_, shutdown)| shutdown.upgrade()).for_each(|shutdown| shutdown.now());
@@ -262,12 +270,17 @@ impl Worker {
         handled
     }
 
-    /// Look up what came as a datagram.
-    fn look_up_late(self: &Rc<Worker>, late: Late) {
-        let (pending, back) = late.divide();
+    /// Look up what a datagram asked. A reply that comes too late is not sent: the client has given up, and an attacker who
+    /// forged its address must not collect replies of many seconds into one burst (DNSBomb, CVE-2024-33655).
+    fn look_up_deferred(self: &Rc<Worker>, deferred: Deferred) {
+        let Deferred { pending, client, received } = deferred;
         let worker = Rc::clone(self);
         self.look_up(pending, move |reply| {
-            if !back.send(reply) {
+            let now = worker.now();
+            let late = |config: &Arc<ResolverConfig>| config.budget.discards(received, now);
+            if worker.state.borrow().config.as_ref().is_some_and(late) {
+                worker.stats.dropped_late.add(1);
+            } else if !client.send(reply) {
                 worker.stats.dropped_send.add(1);
             }
         });
@@ -347,7 +360,7 @@ impl Worker {
     }
 
     /// What comes of *future*, or None when it panics, which is counted.
-    async fn guarded<F: Future>(&self, future: F) -> Option<F::Output> {
+    pub(crate) async fn guarded<F: Future>(&self, future: F) -> Option<F::Output> {
         let output = guarded(future).await;
         if output.is_none() {
             self.stats.panics.add(1);

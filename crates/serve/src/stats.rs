@@ -97,6 +97,8 @@ counters! {
     dropped_silence = "dropped.silence";
     /// Replies that the kernel did not take.
     dropped_send = "dropped.send";
+    /// Replies over UDP that were not sent because the client has stopped waiting.
+    dropped_late = "dropped.late";
     /// Questions that failed at once because too many clients waited.
     dropped_busy = "dropped.busy";
     /// Panics caught at the packet edge; each was answered SERVFAIL and is a bug.
