@@ -26,6 +26,7 @@ mod tcp;
 mod testing;
 mod udp;
 mod upstream;
+mod waiting;
 mod worker;
 pub mod world;
 

@@ -159,7 +159,7 @@ fn take_queries(
             Some(Handled::Later(pending)) => {
                 server.will_reply();
                 let mailbox = Rc::clone(mailbox);
-                worker.look_up(pending, move |reply| {
+                worker.look_up(pending, worker.now(), move |reply| {
                     mailbox.replies.borrow_mut().push(Some(reply.to_vec()));
                     mailbox.arrived.notify_one();
                 });

@@ -15,6 +15,7 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use crate::routes::Routes;
 use crate::slots::Slots;
 use crate::tcp;
 use crate::udp::{self, Datagrams, Deferred};
+use crate::waiting::{self, Clients};
 use crate::world::{Clock, RealWorld};
 
 /// What the workers of one engine share.
@@ -83,7 +85,7 @@ pub(crate) struct Worker {
     pub(crate) slots: Rc<Slots>,
     under_way: Cell<usize>,
     /// Clients that wait for a lookup.
-    waiting: Cell<u32>,
+    waiting: Clients,
     idle: Notify,
     /// The sockets in use, as long as there is a task that serves them.
     serving: RefCell<Vec<(Identity, Weak<Shutdown>)>>,
@@ -151,7 +153,7 @@ impl Worker {
             read_room: RefCell::new(vec![0; READ].into_boxed_slice()),
             slots,
             under_way: Cell::new(0),
-            waiting: Cell::new(0),
+            waiting: Clients::default(),
             idle: Notify::new(),
             serving: RefCell::default(),
         }
@@ -270,60 +272,92 @@ impl Worker {
         handled
     }
 
-    /// Look up what a datagram asked. A reply that comes too late is not sent: the client has given up, and an attacker who
-    /// forged its address must not collect replies of many seconds into one burst (DNSBomb, CVE-2024-33655).
+    /// Look up what a datagram asked.
     fn look_up_deferred(self: &Rc<Worker>, deferred: Deferred) {
         let Deferred { pending, client, received } = deferred;
         let worker = Rc::clone(self);
-        self.look_up(pending, move |reply| {
-            let now = worker.now();
-            let late = |config: &Arc<ResolverConfig>| config.budget.discards(received, now);
-            if worker.state.borrow().config.as_ref().is_some_and(late) {
-                worker.stats.dropped_late.add(1);
-            } else if !client.send(reply) {
+        self.look_up(pending, received, move |reply| {
+            if !client.send(reply) {
                 worker.stats.dropped_send.add(1);
             }
         });
     }
 
-    /// Look up what *pending* waits for, as a task; then hand the reply to *send*. It is handed over at once, a failure,
-    /// when too many clients wait already (`Budget::max_waiting`).
-    pub(crate) fn look_up(self: &Rc<Worker>, pending: Box<Pending>, send: impl FnOnce(&[u8]) + 'static) {
+    /// Look up what *pending*, which arrived at *received*, waits for, unless a lookup for another client has begun; then pass the reply to *send*. When
+    /// too many clients wait already (`Budget::max_waiting`), the reply is a failure, at once.
+    pub(crate) fn look_up(
+        self: &Rc<Worker>,
+        pending: Box<Pending>,
+        received: Micros,
+        send: impl FnOnce(&[u8]) + 'static,
+    ) {
+        let now = self.now();
         // Not `state()`: the caller may still be at work with the former one.
         let state = self.state.borrow();
-        if state.config.as_ref().is_some_and(|config| self.waiting.get() >= config.budget.max_waiting) {
-            let (desk, mut room) = (state.desk(self.now(), &self.stats), self.room.borrow_mut());
-            let length = udp::too_many(&desk, &pending, &mut room);
-            return send(&room[..length]);
+        if let Some(config) = &state.config
+            && self.waiting.len() >= config.budget.max_waiting
+        {
+            self.stats.dropped_late.add(self.waiting.remove_gone(&config.budget, now));
+            if self.waiting.len() >= config.budget.max_waiting {
+                let (desk, mut room) = (state.desk(now, &self.stats), self.room.borrow_mut());
+                let length = udp::too_many(&desk, &pending, &mut room);
+                return send(&room[..length]);
+            }
         }
         drop(state);
+        let (question, client) = (pending.ask.question.clone(), pending.client.ip());
+        if !self.waiting.join(waiting::Client { pending, received, send: Box::new(send) }) {
+            return;
+        }
         let worker = Rc::clone(self);
-        let waiting = Waiting::new(self);
+        let under_way = UnderWay::new(self);
         tokio::task::spawn_local(async move {
-            let found = worker.guarded(worker.resolve(pending.ask.question.clone(), Some(&pending))).await;
-            let found = found.flatten();
-            let state = worker.state();
-            let desk = state.desk(worker.now(), &worker.stats);
-            let mut room = worker.room.borrow_mut();
-            let length = match &found {
-                Some(resolution) => pipeline::complete(&desk, &pending, resolution, &mut room),
-                None => pipeline::give_up(&desk, &pending, pipeline::UNKNOWN, &mut room),
-            };
-            send(&room[..length]);
-            drop(waiting);
+            let found = worker.guarded(worker.resolve(question.clone(), Some(client), received)).await;
+            worker.answer(&question, found.flatten().as_ref());
+            drop(under_way);
         });
     }
 
-    /// Resolve one question and note it in the flight recorder. None: there is no resolver.
-    async fn resolve(&self, question: ClientQuestion, pending: Option<&Pending>) -> Option<Resolution> {
+    /// Answer every client that waits for *question* with what was *found*.
+    fn answer(&self, question: &ClientQuestion, found: Option<&Resolution>) {
+        let clients = self.waiting.take(question);
+        let state = self.state();
+        let now = self.now();
+        let desk = state.desk(now, &self.stats);
+        let budget = state.config.as_ref().map(|config| &config.budget);
+        for (number, client) in clients.into_iter().enumerate() {
+            if let (Some(found), Some(budget)) = (found, budget) {
+                // The first one's explanation is the lookup itself.
+                let joined =
+                    (number > 0).then(|| found.joined(question, client.received, now, budget.max_steps));
+                let (pending, found) = (Some(&*client.pending), joined.as_ref().unwrap_or(found));
+                self.shared.recorder.note(pending, &question.name, question.rtype, found, Clock::unix_s());
+            }
+            if budget.is_some_and(|budget| client.is_gone(budget, now)) {
+                self.stats.dropped_late.add(1);
+                continue;
+            }
+            let mut room = self.room.borrow_mut();
+            let length = match found {
+                Some(resolution) => pipeline::complete(&desk, &client.pending, resolution, &mut room),
+                None => pipeline::give_up(&desk, &client.pending, pipeline::UNKNOWN, &mut room),
+            };
+            (client.send)(&room[..length]);
+        }
+    }
+
+    /// Resolve one question of *client* that arrived at *arrived*. None: there is no resolver.
+    async fn resolve(
+        &self,
+        question: ClientQuestion,
+        client: Option<IpAddr>,
+        arrived: Micros,
+    ) -> Option<Resolution> {
         let (resolver, most) = {
             let state = self.state();
             (state.resolver.clone()?, state.config.as_ref()?.budget.max_steps)
         };
-        let (name, rtype) = (question.name.clone(), question.rtype);
-        let resolution = resolver.resolve(question, Trace::start(self.now(), most)).await;
-        self.shared.recorder.note(pending, &name, rtype, &resolution, Clock::unix_s());
-        Some(resolution)
+        Some(resolver.resolve_for(question, client, Trace::start(arrived, most)).await)
     }
 
     fn request(self: &Rc<Worker>, completion: Completion, request: Request) {
@@ -339,16 +373,20 @@ impl Worker {
     /// Do what is asked for.
     async fn outcome(&self, request: Request) -> Outcome {
         match request {
-            Request::Resolve { question, steps } => match self.resolve(question.clone(), None).await {
-                Some(mut resolution) => {
-                    let wire = pipeline::message(&question, &resolution);
-                    if !steps {
-                        resolution.steps = Steps::default();
+            Request::Resolve { question, steps } => {
+                match self.resolve(question.clone(), None, self.now()).await {
+                    Some(mut resolution) => {
+                        let (name, rtype) = (&question.name, question.rtype);
+                        self.shared.recorder.note(None, name, rtype, &resolution, Clock::unix_s());
+                        let wire = pipeline::message(&question, &resolution);
+                        if !steps {
+                            resolution.steps = Steps::default();
+                        }
+                        Outcome::Resolved { wire, resolution: Box::new(resolution) }
                     }
-                    Outcome::Resolved { wire, resolution: Box::new(resolution) }
+                    None => Outcome::Unable,
                 }
-                None => Outcome::Unable,
-            },
+            }
             Request::Exchange { endpoint, wire, timeout } => {
                 let world = Rc::clone(&self.state().world);
                 let began = world.now();
@@ -416,23 +454,6 @@ impl Drop for UnderWay {
         if self.0.under_way.get() == 0 {
             self.0.idle.notify_waiters();
         }
-    }
-}
-
-/// Counts a client for as long as it waits.
-struct Waiting(UnderWay);
-
-impl Waiting {
-    fn new(worker: &Rc<Worker>) -> Waiting {
-        worker.waiting.set(worker.waiting.get() + 1);
-        Waiting(UnderWay::new(worker))
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let waiting = &self.0.0.waiting;
-        waiting.set(waiting.get() - 1);
     }
 }
 

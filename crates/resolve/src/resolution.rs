@@ -5,7 +5,7 @@ use nw_wire::name::Name;
 use nw_wire::rrset::Rrset;
 
 use crate::steps::Steps;
-use crate::trace::Validation;
+use crate::trace::{Action, Draft, Layer, Reason, Trace, Validation};
 use crate::world::Micros;
 
 /// A question of a client that asks for recursion.
@@ -27,6 +27,29 @@ impl ClientQuestion {
     /// A question in class IN, without DO and CD.
     pub fn new(name: Name, rtype: RrType) -> ClientQuestion {
         ClientQuestion { name, rtype, class: Class::IN, dnssec_ok: false, checking_disabled: false }
+    }
+}
+
+impl Resolution {
+    /// The same outcome for another client that asked *question* at *arrived* and waited for it until *now*, with an
+    /// explanation of at most *most* steps.
+    pub fn joined(&self, question: &ClientQuestion, arrived: Micros, now: Micros, most: u32) -> Resolution {
+        let trace = Trace::start(arrived, most);
+        let draft =
+            Draft::new(Layer::Flight, Action::Join, question.name.clone(), question.rtype, Reason::Joined);
+        let id = trace.step(now, draft);
+        self.joining(&trace, id, now)
+    }
+
+    /// The same outcome for the client whose explanation is *trace*; its step *id* is the wait for it.
+    pub(crate) fn joining(&self, trace: &Trace, id: u32, now: Micros) -> Resolution {
+        Resolution {
+            steps: trace.take_steps_joining(id, &self.steps, self.began),
+            took: now - trace.started(),
+            began: trace.started(),
+            queries: 0,
+            ..self.clone()
+        }
     }
 }
 

@@ -108,13 +108,7 @@ impl<W: World> Resolver<W> {
                 let now = core.world.now();
                 trace.finish(id, now, Reason::Joined);
                 let Some(theirs) = theirs else { return limit(Limit::WallClock) };
-                Resolution {
-                    steps: trace.take_steps_joining(id, &theirs.steps, theirs.began),
-                    took: now - trace.started(),
-                    began: trace.started(),
-                    queries: 0,
-                    ..(*theirs).clone()
-                }
+                theirs.joining(&trace, id, now)
             }
         }
     }

@@ -523,6 +523,50 @@ fn held() -> (SocketAddr, std::sync::mpsc::Sender<()>) {
 }
 
 #[test]
+fn any_number_of_clients_may_wait_for_one_question() {
+    let (server, release) = held();
+    let plan = routed(r#""192.0.2.53:53""#, &format!(r#"{{"prefix":"192.0.2.0/24","to":"{server}"}}"#))
+        .replace(r#""first_timeout_ms":50"#, r#""first_timeout_ms":1500"#);
+    let (engine, address) = serve(&plan, 1, "127.0.0.1:0");
+    let clients: Vec<_> = (0..30).map(|_| client(address)).collect();
+    for (number, client) in clients.iter().enumerate() {
+        for id in 0..50 {
+            client.send(&question(id, "www.example.net.")).expect("sent");
+        }
+        let sent = 50 * (number as u64 + 1);
+        wait_until("the questions are read", || counter(&engine, "cache.misses") == sent);
+    }
+    release.send(()).expect("the server lives");
+    for client in &clients {
+        for _ in 0..50 {
+            assert_eq!(outcome(&receive(client)), (Rcode::NOERROR, 1));
+        }
+    }
+    assert_eq!((counter(&engine, "upstream.udp"), counter(&engine, "dropped.busy")), (1, 0));
+}
+
+#[test]
+fn a_late_answer_is_sent_over_tcp_only() {
+    let (server, release) = held();
+    let plan = routed(r#""192.0.2.53:53""#, &format!(r#"{{"prefix":"192.0.2.0/24","to":"{server}"}}"#))
+        .replace(r#""first_timeout_ms":50"#, r#""discard_timeout_ms":100,"first_timeout_ms":1500"#);
+    let (engine, address) = serve(&plan, 1, "127.0.0.1:0");
+    let waiting = client(address);
+    waiting.send(&question(1, "www.example.net.")).expect("sent");
+    let mut stream = connect(address);
+    send_frame(&mut stream, &question(2, "www.example.net."));
+    wait_until("both wait", || counter(&engine, "cache.misses") == 2);
+    let asked = std::time::Instant::now();
+    wait_until("the answer is late", || asked.elapsed() > Duration::from_millis(150));
+    release.send(()).expect("the server lives");
+    assert_eq!(outcome(&read_frame(&mut stream)), (Rcode::NOERROR, 1));
+    assert_eq!(counter(&engine, "dropped.late"), 1);
+    // The next question is answered from the cache, and the first reply that arrives is the one to it.
+    waiting.send(&question(3, "www.example.net.")).expect("sent");
+    assert_eq!(Message::parse(&receive(&waiting)).expect("valid").id(), 3);
+}
+
+#[test]
 fn no_more_than_so_many_clients_wait() {
     let (server, release) = held();
     let plan = routed(r#""192.0.2.53:53""#, &format!(r#"{{"prefix":"192.0.2.0/24","to":"{server}"}}"#))
