@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .stub import Answer, query, resolve
     from .stub import aio as aio
 
+    __version__: str
+
 _HOME = {
     "stub": ("Answer", "query", "resolve"),
     "engine": ("Message", "Name", "RRset", "Rdata", "Zone"),
@@ -25,16 +27,24 @@ _HOME = {
 }
 __all__ = [  # noqa: RUF022 - most wanted first
     "resolve", "query", "aio", "Answer", "Server", "Message", "Name", "RRset", "Rdata", "Zone",
-    "NamewiseError", "ResolutionError", "NXDOMAIN", "NoAnswer", "ServersFailed", "Timeout",
+    "NamewiseError", "ResolutionError", "NXDOMAIN", "NoAnswer", "ServersFailed", "Timeout", "__version__",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
     if name == "aio":
         return import_module(".stub.aio", __name__)
+    if name == "__version__":
+        version: str = import_module(".engine", __name__).VERSION
+        return version
     for module, names in _HOME.items():
         if name in names:
             value = getattr(import_module(f".{module}", __name__), name)
             globals()[name] = value
             return value
     raise AttributeError(f"module 'namewise' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return what the module has, with what is imported when it is first used."""
+    return sorted({*globals(), *__all__})

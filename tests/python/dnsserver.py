@@ -14,18 +14,18 @@ from namewise.engine import Message
 if TYPE_CHECKING:
     from types import TracebackType
 
-Answer = Callable[[Message, str], bytes | None]
-"""From a query and its transport (`udp` or `tcp`) to the reply, or None for silence."""
+Answer = Callable[[Message, str], "bytes | list[bytes] | None"]
+"""From a query and its transport (`udp` or `tcp`) to the reply, the replies, or None for silence."""
 
 
 class DnsServer:
     """Serves *answer* until the context ends. Ready when the constructor returns: the sockets are bound
     then."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, host: str = "127.0.0.1") -> None:
         self.answer = answer
         self.asked: list[tuple[str, Message]] = []
-        self.udp, self.tcp = _sockets()
+        self.udp, self.tcp = _sockets(host)
         self.port: int = self.udp.getsockname()[1]
         self._threads = [
             threading.Thread(target=run, daemon=True) for run in (self._serve_udp, self._serve_tcp)
@@ -45,10 +45,11 @@ class DnsServer:
         for thread in self._threads:
             thread.join(timeout=5)
 
-    def _reply(self, wire: bytes, transport: str) -> bytes | None:
+    def _replies(self, wire: bytes, transport: str) -> list[bytes]:
         query = Message.parse(wire)
         self.asked.append((transport, query))
-        return self.answer(query, transport)
+        reply = self.answer(query, transport)
+        return [] if reply is None else [reply] if isinstance(reply, bytes) else reply
 
     def _serve_udp(self) -> None:
         while True:
@@ -56,8 +57,7 @@ class DnsServer:
                 wire, client = self.udp.recvfrom(65535)
                 if not wire:
                     return
-                reply = self._reply(wire, "udp")
-                if reply is not None:
+                for reply in self._replies(wire, "udp"):
                     self.udp.sendto(reply, client)
             except OSError:
                 return
@@ -70,18 +70,19 @@ class DnsServer:
                 return
             with link, link.makefile("rwb") as stream:
                 while head := stream.read(2):
-                    reply = self._reply(stream.read(int.from_bytes(head, "big")), "tcp")
-                    if reply is None:
+                    replies = self._replies(stream.read(int.from_bytes(head, "big")), "tcp")
+                    if not replies:
                         break
-                    stream.write(len(reply).to_bytes(2, "big") + reply)
+                    stream.write(b"".join(len(reply).to_bytes(2, "big") + reply for reply in replies))
                     stream.flush()
 
 
-def _sockets() -> tuple[socket.socket, socket.socket]:
+def _sockets(host: str) -> tuple[socket.socket, socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     while True:
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        udp.bind(("127.0.0.1", 0))
-        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        udp = socket.socket(family, socket.SOCK_DGRAM)
+        udp.bind((host, 0))
+        tcp = socket.socket(family, socket.SOCK_STREAM)
         try:
             tcp.bind(udp.getsockname())
             tcp.listen(8)

@@ -95,6 +95,10 @@ impl EdnsOption {
         Self::new(Code(OptionCode::EDE), octets)
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> (Bound<'py, PyAny>, (u16, Bound<'py, PyBytes>)) {
+        (py.get_type::<EdnsOption>().into_any(), (self.code.0, self.data(py)))
+    }
+
     fn __repr__(&self) -> String {
         format!("EdnsOption('{}', bytes.fromhex('{}'))", self.code, hex(&self.octets))
     }
@@ -110,6 +114,8 @@ pub(crate) struct Edns {
     pub(crate) flag_bits: u16,
     pub(crate) options: Vec<EdnsOption>,
 }
+
+type EdnsParts<'py> = (u16, u8, u8, u16, Bound<'py, PyTuple>);
 
 /// DO (RFC 3225).
 const DNSSEC_OK: u16 = 0x8000;
@@ -207,6 +213,23 @@ impl Edns {
     #[getter]
     fn dnssec_ok(&self) -> bool {
         self.flag_bits & DNSSEC_OK != 0
+    }
+
+    /// All sixteen flags (RFC 6891 §6.1.4): DO is 0x8000, CO 0x4000 (RFC 9824 §5.1); the others must be zero.
+    #[getter]
+    fn flags_value(&self) -> u16 {
+        self.flag_bits
+    }
+
+    /// The EDNS part in the parts that `__reduce__` gives: it serves pickling.
+    #[staticmethod]
+    fn _restore(payload: u16, extended_rcode: u8, version: u8, flags: u16, options: Vec<EdnsOption>) -> Self {
+        Self { payload, extended_rcode, edns_version: version, flag_bits: flags, options }
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, EdnsParts<'py>)> {
+        let parts = (self.payload, self.extended_rcode, self.edns_version, self.flag_bits, self.options(py)?);
+        Ok((py.get_type::<Edns>().getattr("_restore")?, parts))
     }
 
     /// The options in the order of the message.

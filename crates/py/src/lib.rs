@@ -4,7 +4,7 @@
 //!   Python  --- wire, one versioned JSON plan, frozen handles ---> engine
 //!           <-- wire, tagged events, JSON steps, errors as data ---
 //! ```
-//! One file per thing that crosses: `name`, `rdata`, `rrset`, `edns`, `message` (and `build`, `layout`,
+//! One file per thing that crosses: `name`, `rdata` and its `fields`, `rrset`, `edns`, `message` (and `build`, `layout`,
 //! `dict`, its ways in and out), `code` (the registries), `toml`, `zone`, `edit` and `verify_zone`, `snapshot` and
 //! its `budget`, `engine` with its `request`s and events, `play`. Every call goes through `gate`, every error
 //! through `raise`. Classes are frozen: what Python holds never changes under its feet, so no call needs a
@@ -17,6 +17,7 @@ mod dict;
 mod edit;
 mod edns;
 mod engine;
+mod fields;
 mod gate;
 mod layout;
 mod message;

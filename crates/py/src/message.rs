@@ -12,16 +12,17 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyTuple};
 
 use crate::build;
+use crate::code::Code;
 use crate::dict;
 use crate::edns::Edns;
 use crate::gate;
 use crate::layout;
-use crate::name::Name;
+use crate::name::{Name, NameArg};
 use crate::raise::Raise;
 use crate::rdata::Rdata;
 use crate::rrset::{RRset, Record};
 
-/// One question of a message.
+/// One question of a message: `Question("example.com", "A")`.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Question {
     /// The name asked for, in the case in which it was asked.
@@ -33,6 +34,17 @@ pub(crate) struct Question {
 
 #[pymethods]
 impl Question {
+    #[new]
+    #[pyo3(signature = (name, rtype = Code(RrType::A), rclass = Code(Class::IN)))]
+    fn new(py: Python<'_>, name: NameArg, rtype: Code<RrType>, rclass: Code<Class>) -> PyResult<Self> {
+        Ok(Self { name: Py::new(py, Name::from(name.0))?, rtype: rtype.0, class: rclass.0 })
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> (Bound<'py, PyAny>, (Bound<'py, Name>, u16, u16)) {
+        let parts = (self.name.bind(py).clone(), self.rtype.0, self.class.0);
+        (py.get_type::<Question>().into_any(), parts)
+    }
+
     /// The mnemonic of the type asked for.
     #[getter]
     fn r#type(&self) -> String {

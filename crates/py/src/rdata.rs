@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 use crate::code::Code;
+use crate::fields;
 use crate::gate;
 use crate::name::{Name, NameArg};
 use crate::raise::Raise;
@@ -119,18 +120,40 @@ impl Rdata {
         PyTuple::new(py, words)
     }
 
-    /// The address in A or AAAA data, as `ipaddress` makes it. Raises AttributeError for other types.
+    /// The names of the fields, in wire order, as the RFC of the type has them: `('preference', 'exchange')`.
+    /// Each is an attribute. Empty for a type whose data has no such table.
     #[getter]
-    fn address<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let class = match self.rtype {
-            RrType::A => intern!(py, "IPv4Address"),
-            RrType::AAAA => intern!(py, "IPv6Address"),
-            other => {
-                let message = format!("{other} data holds no address");
-                return Err(pyo3::exceptions::PyAttributeError::new_err(message));
-            }
-        };
-        py.import(intern!(py, "ipaddress"))?.getattr(class)?.call1((self.wire(py),))
+    fn field_names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, fields::names(self.rtype))
+    }
+
+    /// The field `name`, by the name that the RFC of the type gives it: `mail.preference`, `mail.exchange`,
+    /// `host.address`. Raises AttributeError if the type has no such field.
+    fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        fields::value(py, self.rtype, &self.wire, name)?.ok_or_else(|| {
+            let known = fields::names(self.rtype).join(", ");
+            let known = if known.is_empty() { "none".to_owned() } else { known };
+            pyo3::exceptions::PyAttributeError::new_err(format!(
+                "{} data has no field {name:?}; its fields: {known}",
+                self.rtype
+            ))
+        })
+    }
+
+    /// The attributes, with the fields of the type.
+    fn __dir__(slf: &Bound<'_, Self>) -> PyResult<Vec<String>> {
+        let mut known: Vec<String> = slf
+            .get_type()
+            .call_method0(intern!(slf.py(), "mro"))?
+            .try_iter()?
+            .try_fold(Vec::new(), |mut known, class| {
+                for name in class?.getattr(intern!(slf.py(), "__dict__"))?.try_iter()? {
+                    known.push(name?.extract()?);
+                }
+                Ok::<_, PyErr>(known)
+            })?;
+        known.extend(fields::names(slf.get().rtype).iter().map(|name| (*name).to_owned()));
+        Ok(known)
     }
 
     fn __str__(&self) -> String {

@@ -201,6 +201,8 @@ impl RRset {
     }
 }
 
+type RecordParts<'py> = (Bound<'py, Name>, u32, Bound<'py, Rdata>, u16);
+
 type Parts<'py> = (Bound<'py, Name>, u16, u32, Bound<'py, PyTuple>, u16);
 
 /// One record of a message: owner, TTL, class, type and data, where order matters (AXFR, UPDATE, what a tool
@@ -218,6 +220,39 @@ pub(crate) struct Record {
 
 #[pymethods]
 impl Record {
+    #[new]
+    #[pyo3(signature = (owner, ttl, rdata, rclass = Code(Class::IN)))]
+    fn new(
+        py: Python<'_>,
+        owner: NameArg,
+        ttl: u32,
+        rdata: Py<Rdata>,
+        rclass: Code<Class>,
+    ) -> PyResult<Self> {
+        Ok(Self { owner: Py::new(py, Name::from(owner.0))?, ttl, class: rclass.0, rdata })
+    }
+
+    fn __hash__(&self) -> u64 {
+        self.owner.get().inner.as_ref().hash64_with(u64::from(self.rdata.get().rtype.0))
+    }
+
+    fn __richcmp__<'py>(&self, other: &Bound<'py, PyAny>, op: CompareOp) -> PyResult<Bound<'py, PyAny>> {
+        let py = other.py();
+        let (Ok(other), CompareOp::Eq | CompareOp::Ne) = (other.cast::<Record>(), op) else {
+            return Ok(py.NotImplemented().into_bound(py));
+        };
+        let other = other.get();
+        let equal = (self.ttl, self.class) == (other.ttl, other.class)
+            && self.owner.get().inner == other.owner.get().inner
+            && self.rdata.bind(py).eq(other.rdata.bind(py))?;
+        Ok((equal == matches!(op, CompareOp::Eq)).into_pyobject(py)?.to_owned().into_any())
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> (Bound<'py, PyAny>, RecordParts<'py>) {
+        let parts = (self.owner.bind(py).clone(), self.ttl, self.rdata.bind(py).clone(), self.class.0);
+        (py.get_type::<Record>().into_any(), parts)
+    }
+
     /// The mnemonic of the type.
     #[getter]
     fn r#type(&self) -> String {

@@ -163,6 +163,18 @@ pub fn names(rtype: RrType, rdata: &[u8]) -> Names<'_> {
     Names { fields: rtype.fields(), wire: Wire { bytes: rdata, end: rdata.len(), packet: false }, at: 0 }
 }
 
+/// The fields of `rdata`, uncompressed data of type `rtype`, each with its octets, in wire order; it ends at the
+/// first field that does not fit.
+pub fn spans(rtype: RrType, rdata: &[u8]) -> impl Iterator<Item = (Field, &[u8])> {
+    let wire = Wire { bytes: rdata, end: rdata.len(), packet: false };
+    let mut at = 0;
+    rtype.fields().iter().map_while(move |field| {
+        let start = at;
+        at = field.check(&wire, start).ok()?;
+        Some((*field, &rdata[start..at]))
+    })
+}
+
 /// What [`names`] returns.
 #[derive(Clone)]
 pub struct Names<'a> {

@@ -38,6 +38,16 @@ class NamewiseError(Exception):
         if code is not None:
             self.code = code
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The constructors differ from class to class: an error is rebuilt from its text and its attributes.
+        return _restore, (type(self), self.args), self.__dict__
+
+
+def _restore(kind: type[NamewiseError], args: tuple[object, ...]) -> NamewiseError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
+
 
 class BadName(NamewiseError, ValueError):
     """A domain name broke a rule of RFC 1035 §2.3.4 or §5.1: `text` as given, `at` the offset of what is

@@ -1,7 +1,8 @@
-"""The asking side: what to ask whom, and what to make of the replies.
+"""The stub resolver: `resolve` looks a name up at one of the system's or the named servers, `query` sends one
+message to one server.
 
-`lookup` decides and does no I/O; `blocking` and `aio` carry its exchanges over sockets. `aio` is imported on
-first use, since asyncio is the slowest thing to import here.
+`lookup` decides and does no I/O; the drivers `blocking` and `aio` send its exchanges over sockets. `aio` is
+imported on first use, since asyncio is the slowest thing to import here.
 
 >>> import namewise
 >>> namewise.resolve("localhost.example", server="192.0.2.300")

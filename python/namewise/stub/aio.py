@@ -1,9 +1,10 @@
-"""The lookup, carried by asyncio: `answer = await namewise.aio.resolve("example.com")`."""
+"""The driver of lookups for asyncio: `answer = await namewise.aio.resolve("example.com")`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -35,7 +36,7 @@ async def resolve(
 ) -> Answer:
     """Return the records of `rtype` at the absolute `name`; see `namewise.resolve`."""
     servers = choose(server, port, timeout_s, attempts, tcp)
-    return await carry(lookup(name, rtype, rclass, servers, dnssec_ok=dnssec_ok))
+    return await drive(lookup(name, rtype, rclass, servers, dnssec_ok=dnssec_ok))
 
 
 async def query(
@@ -48,11 +49,11 @@ async def query(
     retry_truncated: bool = True,
 ) -> Message:
     """Send `message` to one server and return its reply; see `namewise.query`."""
-    return await carry(one_question(message, server, port, timeout_s, tcp, retry_truncated))
+    return await drive(one_question(message, server, port, timeout_s, tcp, retry_truncated))
 
 
-async def carry(steps: Generator[Exchange, Reply | Failure, T]) -> T:
-    """Carry out the exchanges of `steps` and return what it returns."""
+async def drive(steps: Generator[Exchange, Reply | Failure, T]) -> T:
+    """Carry out the exchanges that `steps` yields and return its result."""
     try:
         wanted = next(steps)
         while True:
@@ -95,10 +96,22 @@ class _Datagrams(asyncio.DatagramProtocol):
             self.reply.set_exception(error)
 
 
+def _connected(server: ServerAddress, kind: socket.SocketKind) -> socket.socket:
+    """Return a connected datagram socket: the system drops what comes from elsewhere."""
+    link = socket.socket(server.family, kind)
+    try:
+        link.setblocking(False)
+        link.connect(server.socket_address)
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
 async def _over_udp(query: Message, server: ServerAddress) -> bytes:
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.create_datagram_endpoint(
-        lambda: _Datagrams(query), remote_addr=(server.host, server.port), family=server.family
+        lambda: _Datagrams(query), sock=_connected(server, socket.SOCK_DGRAM)
     )
     try:
         transport.sendto(query.wire)
@@ -108,7 +121,14 @@ async def _over_udp(query: Message, server: ServerAddress) -> bytes:
 
 
 async def _over_tcp(query: Message, server: ServerAddress) -> bytes:
-    reader, writer = await asyncio.open_connection(server.host, server.port)
+    link = socket.socket(server.family, socket.SOCK_STREAM)
+    try:
+        link.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(link, server.socket_address)
+        reader, writer = await asyncio.open_connection(sock=link)
+    except BaseException:
+        link.close()
+        raise
     try:
         writer.write(len(query.wire).to_bytes(2, "big") + query.wire)
         await writer.drain()

@@ -12,34 +12,40 @@ if TYPE_CHECKING:
 
 
 class Answer:
-    """The RRset that answers `question`. Iterating yields its rdata: `[str(a) for a in answer]`.
+    """The records that answer `question`. Iterating yields their rdata: `[str(a) for a in answer]`.
 
     question: as asked; its name may be an alias
-    rrset: the records; aliases: the CNAME records that were followed to them, in order
+    rrsets: the records: one RRset, or for type ANY those of every type that came; rrset: the first of them
+    aliases: the CNAME records that were followed to them, in order
     response: the whole message, with its flags and EDNS options
     attempts: every exchange that it took, the decisive one last
     """
 
-    __slots__ = ("aliases", "attempts", "question", "response", "rrset")
+    __slots__ = ("aliases", "attempts", "question", "response", "rrsets")
 
     def __init__(
         self,
         question: Question,
-        rrset: RRset,
+        rrsets: tuple[RRset, ...],
         aliases: tuple[RRset, ...],
         response: Message,
         attempts: tuple[Attempt, ...],
     ) -> None:
         self.question = question
-        self.rrset = rrset
+        self.rrsets = rrsets
         self.aliases = aliases
         self.response = response
         self.attempts = attempts
 
     @property
+    def rrset(self) -> RRset:
+        """The records of the type asked for; for type ANY those of the first type that came."""
+        return self.rrsets[0]
+
+    @property
     def records(self) -> tuple[Rdata, ...]:
         """The record data, in the order in which the server sent it."""
-        return self.rrset.rdatas
+        return tuple(rdata for rrset in self.rrsets for rdata in rrset.rdatas)
 
     @property
     def canonical_name(self) -> Name:
@@ -49,7 +55,7 @@ class Answer:
     @property
     def ttl(self) -> int:
         """Seconds for which all of it may be kept: the least TTL of the aliases and the records."""
-        return min(rrset.ttl for rrset in (*self.aliases, self.rrset))
+        return min(rrset.ttl for rrset in (*self.aliases, *self.rrsets))
 
     @property
     def rcode(self) -> str:
@@ -66,14 +72,17 @@ class Answer:
         """Seconds from the decisive question to its answer."""
         return self.attempts[-1].took_s
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Answer, (self.question, self.rrsets, self.aliases, self.response, self.attempts)
+
     def __iter__(self) -> Iterator[Rdata]:
-        return iter(self.rrset.rdatas)
+        return iter(self.records)
 
     def __len__(self) -> int:
-        return len(self.rrset)
+        return sum(len(rrset) for rrset in self.rrsets)
 
     def __str__(self) -> str:
-        return "\n".join(str(rrset) for rrset in (*self.aliases, self.rrset))
+        return "\n".join(str(rrset) for rrset in (*self.aliases, *self.rrsets))
 
     def __repr__(self) -> str:
         return f"<Answer {self.question}: {len(self)} records, ttl {self.ttl}, from {self.server}>"

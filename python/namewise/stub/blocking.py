@@ -1,4 +1,4 @@
-"""The lookup, carried by blocking sockets."""
+"""The driver of lookups for blocking sockets."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def resolve(
     """Return the records of `rtype` at the absolute `name`, aliases followed as the server followed them.
 
     server: address or addresses (`192.0.2.1`, `[2001:db8::1]:5300`); without it, what /etc/resolv.conf names
-    timeout_s: patience for each question to a server; attempts: rounds over all servers
+    timeout_s: seconds to wait for each reply; attempts: rounds over all servers
     tcp: never ask over UDP; dnssec_ok: ask for signatures too
 
     Raises NXDOMAIN, NoAnswer, Timeout or ServersFailed, all of them ResolutionError, each with every attempt.
     """
     servers = choose(server, port, timeout_s, attempts, tcp)
-    return carry(lookup(name, rtype, rclass, servers, dnssec_ok=dnssec_ok))
+    return drive(lookup(name, rtype, rclass, servers, dnssec_ok=dnssec_ok))
 
 
 def query(
@@ -59,11 +59,11 @@ def query(
     A truncated reply is asked for again over TCP unless `retry_truncated` is false. Raises Timeout or
     ServersFailed if there is no reply, WireError if it is malformed.
     """
-    return carry(one_question(message, server, port, timeout_s, tcp, retry_truncated))
+    return drive(one_question(message, server, port, timeout_s, tcp, retry_truncated))
 
 
-def carry(steps: Generator[Exchange, Reply | Failure, T]) -> T:
-    """Carry out the exchanges of `steps` and return what it returns."""
+def drive(steps: Generator[Exchange, Reply | Failure, T]) -> T:
+    """Carry out the exchanges that `steps` yields and return its result."""
     try:
         wanted = next(steps)
         while True:
@@ -97,7 +97,7 @@ def _left(deadline: float) -> float:
 def _over_udp(query: Message, server: ServerAddress, deadline: float) -> bytes:
     with socket.socket(server.family, socket.SOCK_DGRAM) as link:
         # Connected: the system drops what comes from elsewhere and reports a closed port.
-        link.connect(server)
+        link.connect(server.socket_address)
         link.send(query.wire)
         while True:
             link.settimeout(_left(deadline))
@@ -109,7 +109,7 @@ def _over_udp(query: Message, server: ServerAddress, deadline: float) -> bytes:
 def _over_tcp(query: Message, server: ServerAddress, deadline: float) -> bytes:
     with socket.socket(server.family, socket.SOCK_STREAM) as link:
         link.settimeout(_left(deadline))
-        link.connect(server)
+        link.connect(server.socket_address)
         link.sendall(len(query.wire).to_bytes(2, "big") + query.wire)
         while True:
             length = int.from_bytes(_read(link, 2, deadline), "big")

@@ -1,13 +1,13 @@
-"""A lookup without I/O: what to ask next, and what a reply means.
+"""A lookup without I/O: the next question, and the meaning of a reply.
 
 `lookup()` is a generator: it yields an `Exchange`, is sent the `Reply` (or the `Failure`) that came of it,
 and returns the `Answer` or raises. The loops that carry the exchanges are `blocking` and `aio`; a test
 carries them from a list.
 
     ask a server -> reply usable? -> answer, NXDOMAIN or no data: done
-         ^              | truncated: the same server over TCP
+         ^              | truncated over UDP: the same server over TCP
          |              | FORMERR, NOTIMP or BADVERS to EDNS: the same server without EDNS (RFC 6891 §7)
-         +--------------+ else: the next server, until the attempts are used up
+         +--------------+ else, or truncated over TCP: the next server, until the attempts are used up
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def lookup(
                 if response is None:
                     break
                 last = response
-                if response.truncated and transport == "udp":
+                if response.truncated and transport == "tcp":
+                    break  # there is no way to the rest of the answer
+                if response.truncated:
                     transport = "tcp"
                 elif message is with_edns and response.rcode in ("FORMERR", "NOTIMP", "BADVERS"):
                     message = without_edns
@@ -100,7 +102,9 @@ def lookup(
                     break
     silent = last is None and any(attempt.outcome == TIMEOUT for attempt in attempts)
     error = Timeout if silent else ServersFailed
-    raise error(f"no answer for {question.name} {question.type}: {_told(attempts)}", question, attempts, last)
+    raise error(
+        f"no answer for {question.name} {question.type}: {_in_words(attempts)}", question, attempts, last
+    )
 
 
 def one_question(
@@ -119,7 +123,7 @@ def one_question(
             return response
     question = message.questions[0]
     error = Timeout if attempts[-1].outcome == TIMEOUT else ServersFailed
-    raise error(f"no reply: {_told(attempts)}", question, attempts)
+    raise error(f"no reply: {_in_words(attempts)}", question, attempts)
 
 
 def _read(outcome: Reply | Failure) -> tuple[Message | None, str]:
@@ -136,10 +140,16 @@ def _read(outcome: Reply | Failure) -> tuple[Message | None, str]:
 def _answer(question: Question, response: Message, attempts: list[Attempt]) -> Answer:
     name = question.name
     aliases: list[RRset] = []
+    if question.type == "ANY":
+        # Every RRset of the name answers, an alias too (RFC 1035 §3.2.3).
+        found = tuple(rrset for rrset in response.answer if rrset.owner == name)
+        if found:
+            return Answer(question, found, (), response, tuple(attempts))
+        raise NoAnswer(f"{name} has no records that the server shows", question, attempts, response)
     while len(aliases) <= MAX_ALIASES:
         here = {rrset.type: rrset for rrset in response.answer if rrset.owner == name}
         if rrset := here.get(question.type):
-            return Answer(question, rrset, tuple(aliases), response, tuple(attempts))
+            return Answer(question, (rrset,), tuple(aliases), response, tuple(attempts))
         if not (alias := here.get("CNAME")):
             break
         aliases.append(alias)
@@ -148,5 +158,5 @@ def _answer(question: Question, response: Message, attempts: list[Attempt]) -> A
     raise NoAnswer(f"{question.name}{via} has no {question.type} record", question, attempts, response)
 
 
-def _told(attempts: list[Attempt]) -> str:
+def _in_words(attempts: list[Attempt]) -> str:
     return "; ".join(f"{attempt.server} over {attempt.transport}: {attempt.outcome}" for attempt in attempts)

@@ -1,4 +1,4 @@
-"""Which servers to ask: what the caller names, or what the system's resolver file names.
+"""The servers to ask: those that the caller names, or those of the system's resolver file.
 
 The file is read as resolv.conf(5) says: at most three `nameserver` lines, the last `options` win; without
 any server, the one on this host. Search lists, `rotate` and the interplay with other name services belong
@@ -28,6 +28,23 @@ class ServerAddress(NamedTuple):
     port: int
 
     @property
+    def socket_address(self) -> tuple[str, int] | tuple[str, int, int, int]:
+        """The address for a socket, with the index of its zone (RFC 4007 §11). Raises OSError if this machine
+        has no such interface.
+        """
+        host, _, zone = self.host.partition("%")
+        if ":" not in host:
+            return host, self.port
+        if not zone:
+            return host, self.port, 0, 0
+        if zone.isdecimal():
+            return host, self.port, 0, int(zone)
+        try:
+            return host, self.port, 0, socket.if_nametoindex(zone)
+        except OSError:
+            raise OSError(f"there is no interface {zone!r}") from None
+
+    @property
     def family(self) -> socket.AddressFamily:
         """The address family, for a socket."""
         return socket.AF_INET6 if ":" in self.host else socket.AF_INET
@@ -37,8 +54,8 @@ class ServerAddress(NamedTuple):
 
 
 class Servers(NamedTuple):
-    """Servers in the order in which to ask them, with the patience to have: seconds for each question,
-    rounds over all.
+    """Servers in the order in which to ask them. timeout_s: seconds for each question; attempts: rounds over
+    all servers.
     """
 
     addresses: tuple[ServerAddress, ...]
@@ -89,6 +106,10 @@ def parse_server(text: str, port: int = DNS_PORT) -> ServerAddress:
             host, number = text, ""
     if not _is_address(host):
         raise ValueError(f"{text!r} is not a server: expected an IP address, with a port or without")
+    try:
+        _ = ServerAddress(host, port).socket_address
+    except OSError as error:
+        raise ValueError(f"{text!r} cannot be asked: {error}") from None
     if not number:
         return ServerAddress(host, port)
     if not number.isdecimal() or not 0 < int(number) < 65536:
@@ -97,7 +118,7 @@ def parse_server(text: str, port: int = DNS_PORT) -> ServerAddress:
 
 
 def system_servers(path: str | Path = RESOLV_CONF) -> Servers:
-    """Return what the system's resolver file says; a line it does not know is passed over, as the system
+    """Return the servers of the system's resolver file. A line that is not understood is ignored, as the system
     does.
     """
     try:
@@ -130,4 +151,5 @@ def _is_address(text: str) -> bool:
         socket.inet_pton(family, host)
     except (OSError, ValueError):
         return False
-    return bool(zone) if zoned else True
+    # Only an IPv6 address has a zone (RFC 4007 §11).
+    return (bool(zone) and ":" in host) if zoned else True
