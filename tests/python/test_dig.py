@@ -1,184 +1,118 @@
 """`nw dig` beside BIND's dig: the same server, the same arguments, the same octets on standard output.
 
-What may differ is put aside first: version, id, cookie, times. The server answers from a zone by a
-function, so that the order of records is the same for both.
+`dig_lines.txt` has the command lines, `dig_server.py` the server, `dig_cases.py` what may differ: version, id,
+cookie, times.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import dig_server
 import pytest
+import yaml
+from commands import CODE
+from dig_cases import cases, difference, put_aside, run_all
 from dnsserver import DnsServer
 
-from namewise.engine import EdnsOption, Message, Zone, make_response
+from namewise.engine import Message, RRset, make_response
 from namewise.tools.dig.grammar import Usage, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ZONE = """\
-$ORIGIN example.com.
-$TTL 3600
-@ IN SOA ns1 admin 2024010501 3600 900 604800 300
-@ NS ns1
-@ NS ns2
-@ A 93.184.216.34
-@ AAAA 2606:2800:220:1:248:1893:25c8:1946
-@ MX 10 mail
-@ TXT "v=spf1 include:sendgrid.net ~all" "second \\"string\\""
-@ CAA 0 issue "letsencrypt.org"
-ns1 A 127.0.0.1
-ns2 300 A 127.0.0.2
-mail A 192.0.2.1
-www CNAME @
-_https._tcp SRV 10 5 443 server1
-averyveryverylongnameindeedtoseewhathappens.with.more A 192.0.2.9
-big TXT "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-big TXT "1123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-big TXT "2123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-big TXT "3123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-big TXT "4123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-big TXT "5123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-big TXT "6123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-big TXT "7123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-big TXT "8123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-big TXT "9123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-big TXT "a123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-big TXT "b123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-sub NS ns.sub
-sub DS 60485 13 2 D4B7D520E7BB5F0F67674A0CCEB1E3E0614B93C4F9E99B8383F6A1E4469DA50A
-ns.sub A 127.0.0.3
-https HTTPS 1 . alpn=h2,h3 ipv4hint=192.0.2.1
-k DNSKEY 256 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ==
-unk TYPE65333 \\# 4 01020304
-"""
-
-SAME = """\
-example.com
-example.com MX
-+noall +answer example.com MX
-+short example.com TXT
-+short nope.example.com
-nope.example.com +dnssec +nsid
-nope.example.com A +yaml +nsid
-example.com MX +yaml +tcp
-example.com +qr +yaml
--x 192.0.2.1
--x 2001:db8::1 +noall +question
-+qr +noedns example.com A +ttlunits
-+noall +answer +multiline k.example.com DNSKEY
-+noall +answer +multiline example.com SOA
-+multiline example.com
-+noall +answer +multiline unk.example.com TYPE65333
-+noall +answer +nottlid +nocl example.com MX
-+noall +answer +nottlid example.com MX
-+short +identify example.com
-example.com A www.example.com AAAA +short
-example.com A +qr +tcp mail.example.com A
-k.example.com DNSKEY +short
-k.example.com DNSKEY +short +split=20
-k.example.com DNSKEY +short +nosplit
-k.example.com DNSKEY +short +nocrypto
-sub.example.com DS +noall +answer
-sub.example.com DS +noall +answer +nocrypto
-unk.example.com TYPE65333 +noall +answer
-https.example.com HTTPS
-_https._tcp.example.com SRV +yaml
-averyveryverylongnameindeedtoseewhathappens.with.more.example.com
-big.example.com TXT
-big.example.com TXT +ignore +bufsize=512
-big.example.com TXT +short
-version.bind CH TXT +short
--c CH -t TXT version.bind
-foo.local
-+opcode=NOTIFY example.com
-+noall +comments example.com
-+noall +comments +noedns example.com
-+noall +question +answer example.com
-+noall +authority +additional example.com
-+noall +stats example.com
-+nocomments +qr example.com
-+subnet=10.0.0.0/8 +keepalive +ednsopt=65001:abcd +expire +qr example.com
-sub.example.com +norec A +noall +answer +authority +additional
-example.com +aaflag +cdflag +zflag +qr +noad
--t FOO example.com
-example.com A MX
-MX +noall +question
-+noall +question
--q MX MX +noall +question
-'exa mple.com' +noall +question
-+unknownformat example.com MX +short
-example.com +nocmd
-example.com +noqu
-example.com +nocookie +norecurse
-example.com +nocookie +cd +do
-example.com IN
-example.com MX -t A
-example.com +tries=1 +time=2 +noall +answer
--u example.com +noall +answer
-+foo
--z
--f /nonexistent
-"""
+    from dig_cases import Pair
 
 needs_dig = pytest.mark.skipif(shutil.which("dig") is None, reason="BIND's dig is not installed")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[DnsServer]:
-    zone = Zone.from_text("example.com.", ZONE)
-
-    def answer(query: Message, transport: str) -> bytes:
-        question = query.question
-        assert question is not None
-        if query.opcode != "QUERY":
-            return make_response(query, "NOTIMP").wire
-        if question.rclass != "IN" or not question.name.is_at_or_below("example.com."):
-            ede = [EdnsOption("EDE", b"\0\x14not here")] if query.edns else []
-            return make_response(query, "REFUSED", options=ede).wire
-        return zone.answer(query, transport=transport).wire
-
-    with DnsServer(answer) as running:
+    with dig_server.server() as running:
         yield running
 
 
+@pytest.fixture(scope="module")
+def pairs(server: DnsServer, tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
+    return run_all(server.port, tmp_path_factory.mktemp("dig"), cases())
+
+
 def nw_dig(*args: str) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from namewise.cli import main; sys.exit(main())"
     return subprocess.run(
-        [sys.executable, "-c", code, "dig", *args], capture_output=True, text=True, check=False
+        [sys.executable, "-c", CODE, "dig", *args], capture_output=True, text=True, check=False
     )
 
 
-def put_aside(text: str) -> str:
-    for pattern, instead in (
-        (r"DiG \S+", "DiG V"),
-        (r"\bid: \d+", "id: N"),
-        (r"COOKIE: [0-9a-f]+", "COOKIE: C"),
-        (r"Query time: \d+", "Query time: N"),
-        (r"WHEN: .*", "WHEN: W"),
-        (r"in \d+ ms", "in N ms"),
-        (r"timestamp \S+", "timestamp T"),
-    ):
-        text = re.sub(pattern, instead, text)
-    return text
+@needs_dig
+def test_output_and_exit_code_are_those_of_dig(pairs: list[Pair], capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print(f"\n{sum(pair.agree for pair in pairs)} of {len(pairs)} command lines agree with dig", end=" ")
+    wrong = [
+        f"{pair.case.line}\n{difference(pair)}" for pair in pairs if not (pair.agree or pair.case.differs)
+    ]
+    assert not wrong, "\n\n".join(wrong)
+    assert not [pair.case.line for pair in pairs if pair.agree and pair.case.differs], "these agree now"
 
 
 @needs_dig
-@pytest.mark.parametrize("line", SAME.splitlines())
-def test_output_and_exit_code_are_those_of_dig(server: DnsServer, line: str) -> None:
-    args = ["@127.0.0.1", "-p", str(server.port), *shlex.split(line)]
-    theirs = subprocess.run(["dig", *args], capture_output=True, text=True, check=False)
-    ours = nw_dig(*args)
-    assert put_aside(ours.stdout) == put_aside(theirs.stdout)
-    assert ours.returncode == theirs.returncode
+def test_yaml_is_yaml(pairs: list[Pair]) -> None:
+    documents = [pair.ours for pair in pairs if "+yaml" in pair.case.line and pair.ours.text.startswith("- ")]
+    assert len(documents) > 30
+    for document in documents:
+        for item in yaml.load(document.text.replace("!!timestamp T", "T"), yaml.SafeLoader):
+            assert item["type"] in ("MESSAGE", "DIG_ERROR")
+
+
+def test_the_text_of_an_extended_error_survives_yaml(server: DnsServer) -> None:
+    done = nw_dig("@127.0.0.1", "-p", str(server.port), "+yaml", "edecolon.hostile.test")
+    (item,) = yaml.safe_load(done.stdout)
+    ede = item["message"]["response_message_data"]["OPT_PSEUDOSECTION"]["EDNS"]["EDE"]
+    assert ede["EXTRA-TEXT"] == 'reason: it\'s "blocked" # by policy'
+
+
+@pytest.mark.parametrize("line", ["edeescape.hostile.test", "escape.hostile.test TXT", "nsid.hostile.test"])
+@pytest.mark.parametrize("form", ["+all", "+short", "+yaml", "+json", "+multiline"])
+def test_no_control_octet_reaches_the_terminal(server: DnsServer, line: str, form: str) -> None:
+    done = nw_dig("@127.0.0.1", "-p", str(server.port), form, *line.split())
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stdout), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("fe80::53%nolink", "there is no interface 'nolink'"),
+        ("192.0.2.1%lo", "an IPv4 address has no zone"),
+        ("fe80::zz%lo", "fe80::zz is not an IPv6 address"),
+    ],
+)
+def test_an_address_whose_zone_cannot_be_used_is_refused_with_the_reason(address: str, said: str) -> None:
+    done = nw_dig(f"@{address}", "example.com")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+
+
+def test_an_address_with_a_zone_is_asked(server6: DnsServer) -> None:
+    done = nw_dig("@::1%1", "-p", str(server6.port), "example.com", "+short")
+    assert done.stdout == "192.0.2.1\n", done.stderr
+
+
+@pytest.fixture
+def server6() -> Iterator[DnsServer]:
+    def answer(query: Message, _transport: str) -> bytes:
+        return make_response(query, answer=[RRset("example.com", "A", 60, ["192.0.2.1"])]).wire
+
+    try:
+        running = DnsServer(answer, host="::1")
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    with running:
+        yield running
 
 
 @needs_dig
@@ -221,11 +155,11 @@ def test_json_is_rfc_8427(server: DnsServer) -> None:
 )
 def test_a_name_that_cannot_be_is_marked(name: str, marked: str) -> None:
     done = nw_dig("@127.0.0.1", "-p", "1", name)
-    assert done.returncode == 1
+    assert done.returncode == 10
     assert marked in done.stderr
 
 
-@pytest.mark.parametrize("word", ["+tls", "-y hmac-sha256:k:YWJj", "AXFR"])
+@pytest.mark.parametrize("word", ["+tls", "-y hmac-sha256:k:YWJj", "AXFR", "IXFR=1", "+nssearch", "+https"])
 def test_what_is_not_there_is_refused_in_words(word: str) -> None:
     with pytest.raises(Usage, match="not in this version"):
         parse(["example.com", *word.split()], "v")

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 from namewise.engine import registry, type_value
 
+TYPE_CHECKING = False  # typing costs more time to import than a question takes
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 USAGE = """\
 Usage:  nw dig [@global-server] [domain] [q-type] [q-class] {q-opt}
             {global-d-opt} host [@local-server] {local-d-opt}
@@ -41,104 +45,90 @@ Where:  domain    is in the Domain Name System
         d-opt     is of the form +keyword[=value], where keyword is:
 """
 
-# keyword, value wanted ("", "=", "[=]"), may be negated, what it does. The order decides what an
-# abbreviation means.
-KEYWORDS: tuple[tuple[str, str, bool, str], ...] = (
-    ("aaflag", "", True, "set the AA flag in the query"),
-    ("aaonly", "", True, "set the AA flag in the query"),
-    ("additional", "", True, "print the additional section"),
-    ("adflag", "", True, "set the AD flag in the query (default on)"),
-    ("all", "", True, "set or clear all display flags"),
-    ("answer", "", True, "print the answer section"),
-    ("authority", "", True, "print the authority section"),
-    ("besteffort", "", True, "accepted: a reply that cannot be parsed is never printed"),
-    ("bufsize", "=", True, "EDNS UDP payload size"),
-    ("cdflag", "", True, "set the CD flag in the query"),
-    ("class", "", True, "print the class of records"),
-    ("cmd", "", True, "print the command line"),
-    ("comments", "", True, "print headers and comment lines"),
-    ("cookie", "[=]", True, "send a COOKIE option (default on)"),
-    ("crypto", "", True, "print cryptographic fields"),
-    ("dnssec", "", True, "ask for DNSSEC records (DO)"),
-    ("do", "", True, "the same as +dnssec"),
-    ("edns", "[=]", True, "EDNS version (default 0); +noedns leaves EDNS out"),
-    (
-        "ednsnegotiation",
-        "",
-        True,
-        "accepted: a BADVERS answer is asked again with the version that the server names",
-    ),
-    ("ednsopt", "=", True, "send the EDNS option code[:hex]"),
-    ("expire", "", True, "send an EXPIRE option"),
-    ("fail", "", True, "accepted: SERVFAIL never makes dig try the next server"),
-    ("identify", "", True, "print who answered (with +short)"),
-    ("ignore", "", True, "do not ask again over TCP when the answer is truncated"),
-    ("json", "", True, "print the message as JSON (RFC 8427)"),
-    ("keepalive", "", True, "send a TCP KEEPALIVE option"),
-    ("multiline", "", True, "print records over several lines"),
-    ("nsid", "", True, "ask for the name server identifier"),
-    ("opcode", "=", True, "opcode of the query"),
-    ("padding", "=", True, "send a PADDING option that fills up to a multiple of this"),
-    ("qid", "=", True, "identifier of the query"),
-    ("qr", "", True, "print the query too"),
-    ("question", "", True, "print the question section"),
-    ("raflag", "", True, "set the RA flag in the query"),
-    ("rdflag", "", True, "set the RD flag in the query (default on)"),
-    ("recurse", "", True, "the same as +rdflag"),
-    ("retry", "=", True, "number of UDP retries (default 2)"),
-    ("rrcomments", "", True, "print comments beside records"),
-    ("search", "", True, "accepted: no search list is applied"),
-    ("short", "", True, "print the record data of the answer only"),
-    ("split", "=", True, "split hex and base64 fields into words of this length"),
-    ("stats", "", True, "print statistics"),
-    ("subnet", "=", True, "send a CLIENT SUBNET option"),
-    ("tcflag", "", True, "set the TC flag in the query"),
-    ("tcp", "", True, "use TCP"),
-    ("timeout", "=", True, "seconds to wait for a reply (default 5)"),
-    ("trace", "", True, "follow the delegation from the root"),
-    ("tries", "=", True, "number of UDP attempts (default 3)"),
-    ("ttlid", "", True, "print the TTL of records"),
-    ("ttlunits", "", True, "print the TTL in units"),
-    ("unknownformat", "", True, "print record data in the form of RFC 3597"),
-    ("vc", "", True, "use TCP"),
-    ("yaml", "", True, "print the messages as YAML"),
-    ("zflag", "", True, "set the Z flag in the query"),
+# keyword, shortest abbreviation, value ("" ignored, "=" required, "[=]" optional), may be negated, what it does.
+# The abbreviations are those of BIND 9.18: its parser decides letter by letter, so that some words that are
+# unique are still too short (`+sh`).
+KEYWORDS: tuple[tuple[str, str, str, bool, str], ...] = (
+    ("aaflag", "aa", "", True, "set the AA flag in the query"),
+    ("aaonly", "aa", "", True, "set the AA flag in the query"),
+    ("adflag", "ad", "", True, "set the AD flag in the query (default on)"),
+    ("additional", "add", "", True, "print the additional section"),
+    ("all", "al", "", True, "set or clear all display flags"),
+    ("answer", "an", "", True, "print the answer section"),
+    ("authority", "au", "", True, "print the authority section"),
+    ("badcookie", "ba", "", True, "ask again with the server's cookie after BADCOOKIE (default on)"),
+    ("besteffort", "be", "", True, "print what can be read of a malformed reply (default on)"),
+    ("bufsize", "bu", "[=]", False, "EDNS UDP payload size"),
+    ("cdflag", "cd", "", True, "set the CD flag in the query"),
+    ("class", "cl", "", True, "print the class of records"),
+    ("cmd", "cm", "", True, "print the command line"),
+    ("coflag", "co", "", True, "set the CO flag in the query (RFC 9824)"),
+    ("comments", "com", "", True, "print headers and comment lines"),
+    ("cookie", "coo", "[=]", True, "send a COOKIE option (default on)"),
+    ("crypto", "cr", "", True, "print cryptographic fields"),
+    ("defname", "de", "", True, "the same as +search"),
+    ("dnssec", "dnss", "", True, "ask for DNSSEC records (DO)"),
+    ("do", "do", "", True, "the same as +dnssec"),
+    ("domain", "dom", "=", False, "search this domain instead of the system's list"),
+    ("edns", "edns", "[=]", True, "EDNS version (default 0); +noedns leaves EDNS out"),
+    ("ednsflags", "ednsf", "[=]", True, "set undefined EDNS flag bits"),
+    ("ednsnegotiation", "ednsn", "", True, "after BADVERS ask again with the server's version (default on)"),
+    ("ednsopt", "ednso", "[=]", True, "send the EDNS option code[:hex]; +noednsopt forgets them"),
+    ("expandaaaa", "expa", "", True, "print AAAA records in full"),
+    ("expire", "expi", "", True, "send an EXPIRE option"),
+    ("fail", "fa", "", True, "stop at SERVFAIL instead of asking the next server (default on)"),
+    ("header-only", "he", "", True, "send a query without a question section"),
+    ("ignore", "i", "", True, "do not ask again over TCP when the answer is truncated"),
+    ("identify", "ide", "", True, "print the server that answered (with +short)"),
+    ("idnin", "idni", "", True, "not in this version; +noidnin is accepted"),
+    ("idnout", "idno", "", True, "not in this version; +noidnout is accepted"),
+    ("json", "js", "", True, "print the message as JSON (RFC 8427)"),
+    ("keepalive", "keepa", "", True, "send a TCP KEEPALIVE option"),
+    ("keepopen", "keepo", "", True, "use one TCP connection for several queries"),
+    ("mapped", "ma", "", True, "with -6, ask IPv4 addresses in their mapped form"),
+    ("multiline", "mu", "", True, "print records over several lines"),
+    ("ndots", "nd", "=", False, "names with fewer dots are searched first"),
+    ("nsid", "nsi", "", True, "ask for the name server identifier"),
+    ("onesoa", "on", "", True, "accepted: there are no zone transfers"),
+    ("opcode", "op", "=", True, "opcode of the query"),
+    ("padding", "p", "=", True, "send a PADDING option that fills up to a multiple of this"),
+    ("qid", "qi", "=", True, "identifier of the query"),
+    ("qr", "qr", "", True, "print the query too"),
+    ("question", "qu", "", True, "print the question section"),
+    ("raflag", "ra", "", True, "set the RA flag in the query"),
+    ("rdflag", "rd", "", True, "set the RD flag in the query (default on)"),
+    ("recurse", "rec", "", True, "the same as +rdflag"),
+    ("retry", "ret", "=", False, "number of UDP retries (default 2)"),
+    ("retries", "retri", "=", False, "the same as +retry"),
+    ("rrcomments", "rr", "", True, "print comments beside records"),
+    ("search", "se", "", True, "use the search list"),
+    ("short", "shor", "", True, "print the record data of the answer only"),
+    ("showbadcookie", "showb", "", True, "print a BADCOOKIE reply before asking again"),
+    ("showsearch", "shows", "", True, "use the search list and print every reply"),
+    ("split", "sp", "[=]", True, "split hex and base64 fields into words of this length"),
+    ("stats", "st", "", True, "print statistics"),
+    ("subnet", "su", "=", True, "send a CLIENT SUBNET option"),
+    ("tcflag", "tcf", "", True, "set the TC flag in the query"),
+    ("tcp", "tcp", "", True, "use TCP"),
+    ("timeout", "ti", "=", False, "seconds to wait for a reply (default 5)"),
+    ("trace", "tra", "", True, "follow the delegation from the root"),
+    ("tries", "tri", "=", False, "number of UDP attempts (default 3)"),
+    ("ttlid", "ttl", "", True, "print the TTL of records"),
+    ("ttlunits", "ttlu", "", True, "print the TTL in units"),
+    ("unknownformat", "unk", "", True, "print records in the form of RFC 3597"),
+    ("vc", "v", "", True, "use TCP"),
+    ("yaml", "y", "", True, "print the messages as YAML"),
+    ("zflag", "z", "", True, "set the Z flag in the query"),
 )
-_SHORTER = {
-    "ad": "adflag",
-    "cl": "class",
-    "rec": "recurse",
-    "ttl": "ttlid",
-    "ed": "edns",
-    "ti": "timeout",
-    "tc": "tcp",
-    "s": "short",
-}
-_KNOWN_ELSEWHERE = [
-    "defname",
-    "domain",
-    "dns64prefix",
-    "header-only",
-    "https",
-    "https-get",
-    "https-post",
-    "http-plain",
-    "idnin",
-    "idnout",
-    "keepopen",
-    "mapped",
-    "ndots",
-    "nssearch",
-    "onesoa",
-    "proxy",
-    "showbadcookie",
-    "showbadvers",
-    "showsearch",
-    "tls",
-    "tls-ca",
-    "tls-hostname",
-    "zoneversion",
-]
+# What dig has and this version has not: refused by name. `+no...` of these asks for nothing and is accepted.
+_ABSENT = (
+    "dns64prefix", "https", "https-get", "http-plain", "http-plain-get", "nssearch", "tls", "tls-ca",
+    "tls-certfile", "tls-hostname", "tls-keyfile", "sigchase", "topdown", "unexpected", "dscp",
+)  # fmt: skip
+_SECTIONS = ("additional", "answer", "authority", "comments", "question", "stats")
+_NEGATIVE = -1
+VALUE_EXIT = 10
+"""dig's exit code for a keyword whose value cannot be used."""
 
 
 class Usage(Exception):
@@ -171,32 +161,23 @@ class Lookup:
         self.options: list[tuple[int, bytes]] = []
         self.nsid = self.expire = self.keepalive = False
         self.subnet: bytes | None = None
+        self.edns_flags = 0
+        self.compact = self.header_only = False
+        self.badcookie = self.besteffort = self.negotiate = self.servfail_stops = True
+        self.showbadcookie = self.seen_badcookie = self.keepopen = self.mapped = False
+        self.expand_aaaa = False
         self.padding = 0
-        self.opcode = "QUERY"
+        self.opcode = 0
         self.qid: int | None = None
         self.tcp: bool | None = None
         self.tries = 3
         self.timeout_s = 5
         self.ignore = False
-        self.show = dict.fromkeys(
-            (
-                "additional",
-                "answer",
-                "authority",
-                "cmd",
-                "comments",
-                "question",
-                "stats",
-                "ttlid",
-                "class",
-                "crypto",
-            ),
-            True,
-        )
-        self.short = self.identify = self.multiline = self.ttlunits = self.qr = self.unknown = False
-        self.rrcomments: bool | None = None
+        self.show = dict.fromkeys((*_SECTIONS, "ttlid", "class", "crypto"), True)
+        self.identify = self.multiline = self.ttlunits = self.qr = self.unknown = False
+        self.rrcomments = 0
+        """1: comments beside records, -1: none, 0: with +multiline only."""
         self.split: int | None = None
-        self.format = "text"
         self.trace = False
 
     def copy(self) -> Lookup:
@@ -209,68 +190,73 @@ class Lookup:
 
 
 class Call:
-    """All of one command line."""
+    """All of one command line. `short`, `format`, `cmd` and the search settings are switches of the whole
+    program in dig: a lookup is printed as they stand when it is asked.
+    """
 
     def __init__(self) -> None:
         self.lookups: list[Lookup] = []
         self.warnings: list[str] = []
+        self.default = Lookup()
         self.port = 53
         self.family = 0
-        self.source: tuple[str, int] | None = None
+        self.source: str | None = None
         self.usec = False
         self.batch: str | None = None
+        self.short = False
+        self.cmd = True
+        self.format = "text"
+        self.search = self.show_search = False
+        self.domain: str | None = None
+        self.ndots: int | None = None
+        self.greeted = False
 
 
 def parse(args: list[str], version: str) -> Call:
-    """Return what *args* ask for, or raise `Usage`."""
+    """Return what *args* ask for, or raise `Usage`. The lines of a batch file are not read yet."""
     call = Call()
-    _read(call, args, Lookup(), version, in_batch=False)
-    if call.batch is not None:
-        _read_batch(call, version)
-    # BIND's dig has one switch each for these in the whole program: said anywhere, they hold everywhere.
-    short = any(lookup.short for lookup in call.lookups)
-    form = next((lookup.format for lookup in call.lookups if lookup.format != "text"), "text")
-    cmd = all(lookup.show["cmd"] for lookup in call.lookups)
-    for lookup in call.lookups:
-        lookup.short, lookup.format, lookup.show["cmd"] = short, form, cmd
+    _read(call, args, call.default, version, in_batch=False)
     return call
 
 
-def _read_batch(call: Call, version: str) -> None:
-    import shlex
+def batch_lines(call: Call) -> Iterator[bytes]:
+    """Yield the lines of the batch file that are command lines. dig cuts them at blanks and knows no quotes."""
     import sys
 
-    base = call.lookups.pop() if call.lookups and not call.lookups[-1].name else Lookup()
     assert call.batch is not None, "only called for a batch"
     try:
-        if call.batch == "-":
-            lines = sys.stdin.readlines()
-        else:
-            with open(call.batch, encoding="utf-8") as file:
-                lines = file.readlines()
+        with sys.stdin.buffer if call.batch == "-" else open(call.batch, "rb") as file:
+            for line in file:
+                if line.split() and line[:1] not in (b";", b"#"):
+                    yield line
     except OSError as error:
         raise Usage(
             f"{call.batch}: {error.strerror}\nnw dig: couldn't open specified batch file", 8
         ) from None
-    for line in lines:
-        words = shlex.split(line, comments=False)
-        if words and words[0][0] not in ";#":
-            _read(call, words, base.copy(), version, in_batch=True)
+
+
+def parse_line(call: Call, line: bytes, version: str) -> None:
+    """Put the lookups of one line of a batch file into *call*, in place of those of the line before."""
+    import os
+
+    call.lookups, call.warnings = [], []
+    _read(call, [os.fsdecode(word) for word in line.split()], call.default.copy(), version, in_batch=True)
 
 
 def _read(call: Call, args: list[str], default: Lookup, version: str, *, in_batch: bool) -> None:
-    line = " ".join(args)
     lookup, named = default, False
-    types_open = True
-    servers = 0
+    servers = len(default.servers)
     rest = list(args)
 
     def start(name: str) -> Lookup:
         nonlocal named
         new = default.copy()
-        if not call.lookups and not in_batch and new.show["cmd"] and new.format == "text":
+        if not named and call.cmd:
+            head = f"; <<>> DiG {version} <<>> {' '.join(args)}\n"
             found = f"; ({servers} server{'' if servers == 1 else 's'} found)\n" if servers else ""
-            new.greeting = f"\n; <<>> DiG {version} <<>> {line}\n{found};; global options: +cmd\n"
+            glob = f";; global options:{' +short' if call.short else ''}{' +cmd' if call.cmd else ''}\n"
+            new.greeting = head if call.greeted else f"\n{head}{found}{glob}"
+            call.greeted = True
         new.name = name
         named = True
         call.lookups.append(new)
@@ -280,19 +266,19 @@ def _read(call: Call, args: list[str], default: Lookup, version: str, *, in_batc
         word = rest.pop(0)
         if word.startswith("@"):
             servers = 1
-            lookup.servers.append(word[1:])
+            lookup.servers.append(check_server(word[1:], call))
         elif word.startswith("+"):
-            keyword(lookup, word[1:])
+            keyword(lookup, word[1:], call)
         elif word.startswith("-") and len(word) > 1:
-            letter, value = word[1], word[2:]
-            if letter in "46rmuvhi" and not value:
-                _switch(call, letter, version)
+            word = _switches(call, word[1:], version)
+            if not word:
                 continue
+            letter, value = word[0], word[1:]
             if letter not in "bcfkpqtxy":
-                raise Usage(f"Invalid option: {word}", usage=True)
+                raise Usage(f"Invalid option: -{word}", usage=True)
             if not value:
                 if not rest:
-                    raise Usage(f"Invalid option: {word}", usage=True)
+                    raise Usage(f"Invalid option: -{word}", usage=True)
                 value = rest.pop(0)
             if letter == "q":
                 lookup = start(value)
@@ -309,20 +295,42 @@ def _read(call: Call, args: list[str], default: Lookup, version: str, *, in_batc
                     call.warnings.append(f";; Warning, ignoring invalid class {value}")
             else:
                 _with_value(call, letter, value)
-        elif types_open and (_set_type(call, lookup, word) or _set_class(call, lookup, word)):
+        elif _set_type(call, lookup, word) or _set_class(call, lookup, word):
             pass
         else:
             lookup = start(word)
-    if not named:
-        if in_batch or call.batch is not None:
-            call.lookups.append(default)
-            return
+    if not named and not in_batch and call.batch is None:
         lookup = start(".")
         lookup.rtype, lookup.rtype_set = "NS", True
+    elif not named and in_batch:
+        call.default = default
+
+
+def check_server(host: str, call: Call) -> str:
+    """Return *host*, or raise `Usage` if it is an address that cannot be asked."""
+    from namewise.tools.dig.exchange import NoAddress, socket_address
+
+    try:
+        address = socket_address(host, 0)
+    except NoAddress as error:
+        raise Usage(f"nw dig: couldn't get address for '{host}': {error}") from None
+    if call.family == 4 and address is not None and len(address) == 4:
+        raise Usage(f"nw dig: couldn't get address for '{host}': address family not supported")
+    return host
+
+
+def _switches(call: Call, word: str, version: str) -> str:
+    """Apply the letters at the front of *word* that take no value; return the rest."""
+    while word and word[0] in "46hidmnruv":
+        _switch(call, word[0], version)
+        word = word[1:]
+    return word
 
 
 def _switch(call: Call, letter: str, version: str) -> None:
     if letter in "46":
+        if call.family not in (0, int(letter)):
+            raise Usage("nw dig: only one of -4 and -6 allowed")
         call.family = int(letter)
     elif letter == "u":
         call.usec = True
@@ -330,18 +338,25 @@ def _switch(call: Call, letter: str, version: str) -> None:
         raise Usage(f"DiG {version}", 0)
     elif letter == "h":
         raise Usage(help_text(), 0, to_stdout=True)
-    elif letter == "i":
-        raise Usage("nw dig: -i (IP6.INT) went with RFC 4159; leave it away", 1)
+    elif letter == "d":
+        raise Usage("nw dig: -d (debugging output) is not in this version")
 
 
 def _with_value(call: Call, letter: str, value: str) -> None:
     if letter == "p":
-        call.port = _number(value, "port number", 65535)
+        call.port = _number(value, "port number", 65535, exit_code=1)
     elif letter == "f":
         call.batch = value
     elif letter == "b":
+        from namewise.tools.dig.exchange import NoAddress, socket_address
+
         host, _, port = value.partition("#")
-        call.source = (host, _number(port or "0", "port number", 65535))
+        try:
+            if socket_address(host, _number(port or "0", "port number", 65535, exit_code=1)) is None:
+                raise Usage(f"nw dig: invalid address {host}")
+        except NoAddress as error:
+            raise Usage(f"nw dig: invalid address {host}: {error}") from None
+        call.source = value
     else:
         raise Usage(f"nw dig: -{letter} (TSIG) is not in this version")
 
@@ -349,60 +364,59 @@ def _with_value(call: Call, letter: str, value: str) -> None:
 def help_text() -> str:
     """Return the long help."""
     lines = []
-    for word, value, negatable, purpose in KEYWORDS:
+    for word, _, value, negatable, purpose in KEYWORDS:
         shown = f"+{'[no]' if negatable else ''}{word}{'=###' if value == '=' else '[=###]' if value else ''}"
         lines.append(f"                 {shown:<22} ({purpose})\n")
     return (HELP + "".join(lines)).rstrip("\n")
 
 
-def keyword(lookup: Lookup, text: str) -> None:
-    """Apply one `+keyword[=value]` to *lookup*, or raise `Usage`."""
+def keyword(lookup: Lookup, text: str, call: Call) -> None:
+    """Apply one `+keyword[=value]` to *lookup* and *call*, or raise `Usage`."""
     word, equals, value = text.partition("=")
-    word = word.lower()
-    on = True
-    name = _full(word)
-    if name is None and word.startswith("no"):
-        on, name = False, _full(word[2:])
-    if name is None:
+    on, entry = True, _entry(word)
+    if entry is None and word.startswith("no"):
+        on, entry = False, _entry(word[2:])
+    if entry is None:
         plain = word.removeprefix("no")
-        if word in _KNOWN_ELSEWHERE or plain in _KNOWN_ELSEWHERE:
+        if plain in _ABSENT:
+            if plain != word:
+                return
             raise Usage(f"nw dig: +{word} is not in this version")
         raise Usage(f"Invalid option: +{text}{_guess(plain)}", usage=True)
-    wants = next(entry[1] for entry in KEYWORDS if entry[0] == name)
-    if wants == "=" and on and not equals:
-        raise Usage(f"nw dig: +{name} wants a value: +{name}=…")
-    _apply(lookup, name, on, value if equals else None)
+    name, _, wants, negatable, _ = entry
+    if (not on and not negatable) or (wants == "=" and on and not equals):
+        raise Usage(f"Invalid option: +{text}", usage=True)
+    _apply(lookup, call, name, on, value if equals else None)
 
 
-def _apply(lookup: Lookup, name: str, on: bool, value: str | None) -> None:
+def _apply(lookup: Lookup, call: Call, name: str, on: bool, value: str | None) -> None:
     text = value or ""
     if name in ("aaflag", "aaonly", "adflag", "cdflag", "raflag", "rdflag", "recurse", "tcflag", "zflag"):
         lookup.flags[{"recurse": "rd", "zflag": "z"}.get(name, name[:2])] = on
-    elif name in (
-        "ttlid",
-        "class",
-        "crypto",
-        "cmd",
-        "additional",
-        "answer",
-        "authority",
-        "comments",
-        "question",
-        "stats",
-    ):
+    elif name in lookup.show:
         lookup.show[name] = on
+    elif name == "cmd":
+        call.cmd = on
     elif name == "all":
-        for section in ("additional", "answer", "authority", "cmd", "comments", "question", "stats"):
-            lookup.show[section] = on
+        call.cmd = on
+        lookup.show.update(dict.fromkeys(_SECTIONS, on))
     elif name in ("dnssec", "do"):
         lookup.dnssec = on
         if on and lookup.edns is None:
             lookup.edns = 0
+    elif name == "coflag":
+        lookup.compact = on
+        if on and lookup.edns is None:
+            lookup.edns = 0
     elif name == "edns":
         lookup.edns = (_number(text, "edns", 255) if value is not None else 0) if on else None
+    elif name == "ednsflags":
+        lookup.edns_flags = _number(text, "ednsflags", 65535, base=0) if on and value is not None else 0
+        if lookup.edns_flags and lookup.edns is None:
+            lookup.edns = 0
     elif name == "bufsize":
-        lookup.bufsize = _number(text, "buffer size", 65535) if on else 0
-        if on and lookup.edns is None:
+        lookup.bufsize = _number(text, "buffer size", 65535) if value is not None else 1232
+        if lookup.edns is None:
             lookup.edns = 0
     elif name == "cookie":
         lookup.cookie = (_hex(text) if value else b"") if on else None
@@ -411,57 +425,94 @@ def _apply(lookup: Lookup, name: str, on: bool, value: str | None) -> None:
             lookup.options = []
             return
         code, _, data = text.partition(":")
+        if not code:
+            raise Usage("nw dig: ednsopt no code point specified", VALUE_EXIT)
         lookup.options.append((_option_code(code), _hex(data)))
-    elif name in ("expire", "keepalive"):
-        setattr(lookup, name, on)
     elif name == "subnet":
         lookup.subnet = subnet_option(text) if on else None
     elif name == "padding":
         lookup.padding = _number(text, "padding", 512) if on else 0
     elif name == "opcode":
-        lookup.opcode = _opcode(text) if on else "QUERY"
+        lookup.opcode = _opcode(text) if on else 0
     elif name == "qid":
-        lookup.qid = _number(text, "queryid", 65535) if on else None
+        lookup.qid = _number(text, "qid", 65535) if on else None
     elif name in ("tcp", "vc"):
         lookup.tcp = on
     elif name == "tries":
-        lookup.tries = max(_number(text, "tries", 2**31) if on else 3, 1)
-    elif name == "retry":
-        lookup.tries = (_number(text, "retries", 2**31 - 1) if on else 2) + 1
+        lookup.tries = max(_number(text, "tries", 2**32 - 1), 1)
+    elif name in ("retry", "retries"):
+        lookup.tries = _number(text, "retries", 2**32 - 2) + 1
     elif name == "timeout":
-        lookup.timeout_s = max(_number(text, "timeout", 2**31) if on else 5, 1)
+        lookup.timeout_s = max(_number(text, "timeout", 65535), 1)
+    elif name == "ndots":
+        call.ndots = _number(text, "ndots", 15)
+    elif name == "domain":
+        call.domain, call.search = text, True
+    elif name in ("search", "defname"):
+        call.search = on
+    elif name == "showsearch":
+        call.show_search = call.search = on
     elif name == "split":
-        lookup.split = 0 if not on else max((_number(text, "split", 1023) + 3) // 4 * 4, 0)
+        _split(lookup, call, on, value)
     elif name in ("yaml", "json"):
-        lookup.format = name if on else "text"
-    elif name == "unknownformat":
-        lookup.unknown = on
+        call.format = name if on else "text"
+        if on:
+            call.cmd, lookup.show["stats"], lookup.rrcomments = False, False, _NEGATIVE
     elif name == "short":
-        lookup.short = on
-        lookup.show["cmd"] = lookup.show["cmd"] and not on
+        call.short = on
+        if on:
+            call.cmd, lookup.rrcomments = False, _NEGATIVE
+            lookup.show.update(dict.fromkeys(_SECTIONS, False), answer=True)
+    elif name == "rrcomments":
+        lookup.rrcomments = 1 if on else _NEGATIVE
     elif name == "trace":
         lookup.trace = on
         if on:
-            for section in ("comments", "question", "additional", "cmd"):
-                lookup.show[section] = section == "cmd" and lookup.show["cmd"]
-            lookup.show["stats"] = False
-            lookup.show["answer"] = lookup.show["authority"] = True
+            lookup.show.update(dict.fromkeys(_SECTIONS, False), answer=True, authority=True)
             lookup.dnssec = True
             lookup.flags["rd"] = False
-    elif name in ("nsid", "ignore", "identify", "multiline", "ttlunits", "qr", "rrcomments"):
-        setattr(lookup, name, on)
+    elif name in ("idnin", "idnout"):
+        if on:
+            raise Usage(f"nw dig: +{name} is not in this version")
+    elif name == "fail":
+        lookup.servfail_stops = on
+    elif name != "onesoa":
+        setattr(lookup, _FIELDS.get(name, name), on)
         if name == "ttlunits" and on:
             lookup.show["ttlid"] = True
 
 
-def _full(word: str) -> str | None:
-    names = [entry[0] for entry in KEYWORDS]
-    if word in names:
-        return word
-    for short, name in _SHORTER.items():
-        if word == short or (word.startswith(short) and name.startswith(word) and short != "ad"):
-            return name
-    return next((name for name in names if word and name.startswith(word)), None) if len(word) > 1 else None
+_FIELDS = {
+    "unknownformat": "unknown",
+    "expandaaaa": "expand_aaaa",
+    "header-only": "header_only",
+    "ednsnegotiation": "negotiate",
+}
+
+
+def _split(lookup: Lookup, call: Call, on: bool, value: str | None) -> None:
+    if not on:
+        if value is not None:
+            raise Usage(f"Invalid option: +nosplit={value}", usage=True)
+        lookup.split = 0
+    elif value is None:
+        lookup.split = None
+    else:
+        width = _number(value, "split", 1023)
+        lookup.split = (width + 3) // 4 * 4
+        if width % 4:
+            call.warnings.append(f";; Warning, split must be a multiple of 4; adjusting to {lookup.split}")
+
+
+def _entry(word: str) -> tuple[str, str, str, bool, str] | None:
+    """Return the entry of KEYWORDS that *word* names or abbreviates: of several the longest abbreviation."""
+    found = None
+    for entry in KEYWORDS:
+        if entry[0] == word:
+            return entry
+        if word.startswith(entry[1]) and entry[0].startswith(word):
+            found = entry if found is None or len(entry[1]) > len(found[1]) else found
+    return found
 
 
 def _guess(word: str) -> str:
@@ -472,6 +523,8 @@ def _guess(word: str) -> str:
 
 
 def _set_type(call: Call, lookup: Lookup, word: str) -> bool:
+    if word[:5].lower() == "ixfr=":
+        raise Usage(f"nw dig: zone transfers ({word}) are not in this version")
     try:
         type_value(word)
     except ValueError:
@@ -484,8 +537,11 @@ def _set_type(call: Call, lookup: Lookup, word: str) -> bool:
     return True
 
 
+_CLASSES = {"CHAOS": "CH", "HESIOD": "HS"}
+
+
 def _set_class(call: Call, lookup: Lookup, word: str) -> bool:
-    upper = word.upper()
+    upper = _CLASSES.get(word.upper(), word.upper())
     if upper not in registry("classes").values() and not (upper.startswith("CLASS") and upper[5:].isdigit()):
         return False
     if lookup.rclass_set:
@@ -509,46 +565,60 @@ def reverse_name(text: str) -> str:
 
 
 def subnet_option(text: str) -> bytes:
-    """Return the CLIENT SUBNET option data for `ADDR[/LENGTH]` (RFC 7871 §6)."""
+    """Return the CLIENT SUBNET option data for `ADDR[/LENGTH]` (RFC 7871 §6); with a length, the last octets of
+    an IPv4 address may be left out.
+    """
     import _socket as socket
 
-    host, _, bits = text.partition("/")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    host, slash, bits = text.partition("/")
     if text == "0":
-        host = "0.0.0.0"
-        bits = "0"
+        host, bits = "0.0.0.0", "0"
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if slash and family == socket.AF_INET:
+        host += ".0" * (3 - host.count("."))
     try:
-        octets = socket.inet_pton(family, host if ":" in host else host + ".0" * (3 - host.count(".")))
+        octets = socket.inet_pton(family, host)
     except OSError:
-        raise Usage(f"Invalid address {host}") from None
-    length = _number(bits, "prefix length", len(octets) * 8) if bits else len(octets) * 8
+        raise Usage(f"nw dig: invalid address '{text}'") from None
+    length = _number(bits, "prefix length", 128, exit_code=1) if bits else len(octets) * 8
+    length = min(length, len(octets) * 8)
     kept = bytearray(octets[: (length + 7) // 8])
     if length % 8:
         kept[-1] &= 0xFF << (8 - length % 8) & 0xFF
     return bytes((0, 1 if family == socket.AF_INET else 2, length, 0)) + bytes(kept)
 
 
+_OPTION_NAMES = {
+    "llq": 1, "ul": 2, "nsid": 3, "dau": 5, "dhu": 6, "n3u": 7, "ecs": 8, "client-subnet": 8, "expire": 9,
+    "cookie": 10, "keepalive": 11, "padding": 12, "pad": 12, "chain": 13, "key-tag": 14, "ede": 15,
+    "client-tag": 16, "server-tag": 17, "deviceid": 26946,
+}  # fmt: skip
+
+
 def _option_code(text: str) -> int:
-    if text.isdigit():
-        return _number(text, "ednsopt code", 65535)
-    for number, name in registry("options").items():
-        if name.lower() == text.lower():
-            return int(number)
-    raise Usage(f"ednsopt code {text!r} is not known")
+    if text.lower() in _OPTION_NAMES:
+        return _OPTION_NAMES[text.lower()]
+    return _number(text, "ednsopt", 65535, exit_code=1)
 
 
-def _opcode(text: str) -> str:
-    if text.isdigit():
-        return str(registry("opcodes").get(_number(text, "opcode", 15), f"OPCODE{text}"))
-    if text.upper() in registry("opcodes").values():
-        return text.upper()
-    raise Usage(f"opcode {text!r} is not known")
+def _opcode(text: str) -> int:
+    from namewise.tools.dig.layout import OPCODES
+
+    if text.upper() in OPCODES:
+        return OPCODES.index(text.upper())
+    return _number(text, "opcode", 15)
 
 
-def _number(text: str, what: str, most: int) -> int:
-    if not text.isdigit() or int(text) > most:
-        raise Usage(f"nw dig: Couldn't parse {what}: {text!r} is not a number from 0 to {most}")
-    return int(text)
+def _number(text: str, what: str, most: int, *, exit_code: int = VALUE_EXIT, base: int = 10) -> int:
+    """Return the number in *text*; what it is called and the exit code are dig's."""
+    try:
+        number = int(text, base) if text.isascii() and text[:1].isdigit() else -1
+    except ValueError:
+        number = -1
+    if not 0 <= number <= most:
+        why = "not a valid number" if number < 0 else "out of range"
+        raise Usage(f"invalid {what} '{text}': {why}", exit_code, to_stdout=True)
+    return number
 
 
 def _hex(text: str) -> bytes:

@@ -12,7 +12,8 @@ TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from namewise.engine import EdnsOption, Message, Record
+    from namewise.engine import Edns, EdnsOption, Message, Record
+    from namewise.tools.dig.besteffort import Entry, Reading
     from namewise.tools.dig.grammar import Lookup
 
 # From which field on the data of a type is one long hex or base64 text.
@@ -24,7 +25,10 @@ LONG_FIELD = {
 # Types whose long field is hexadecimal, which BIND writes in capitals.
 _HEX = frozenset({"DS", "CDS", "DLV", "TA", "TLSA", "SMIMEA", "SSHFP", "ZONEMD"})
 _CRYPTO = frozenset({"DNSKEY", "CDNSKEY", "KEY", "RRSIG", "SIG", "DS", "CDS", "DLV"})
-_EMPTY = {3: "NSID", 9: "EXPIRE", 11: "TCP KEEPALIVE", 12: "PAD"}
+_OPTIONS = {
+    1: "LLQ", 3: "NSID", 8: "CLIENT-SUBNET", 9: "EXPIRE", 11: "TCP KEEPALIVE", 12: "PAD", 14: "KEY-TAG",
+    15: "EDE", 16: "CLIENT-TAG", 17: "SERVER-TAG",
+}  # fmt: skip
 _WORD = 56
 _MULTILINE_WORD = 44
 
@@ -37,30 +41,47 @@ def stops(lookup: Lookup) -> tuple[int, int, int, int]:
     return (24, 32, 40, 48) if ttl and rclass else (24, 24, 32, 40)
 
 
-def header(message: Message, lookup: Lookup, *, is_reply: bool) -> str:
+OPCODES = (
+    "QUERY", "IQUERY", "STATUS", "RESERVED3", "NOTIFY", "UPDATE", *(f"RESERVED{code}" for code in range(6, 16)),
+)  # fmt: skip
+_RCODES = (
+    "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET",
+    "NOTAUTH", "NOTZONE", *(f"RESERVED{code}" for code in range(11, 16)), "BADVERS",
+)  # fmt: skip
+BADCOOKIE = 23
+
+
+def rcode_text(message: Message) -> str:
+    """Return the response code as dig names it: it knows fewer than IANA's registry."""
+    code = message.rcode_value
+    return _RCODES[code] if code < len(_RCODES) else "BADCOOKIE" if code == BADCOOKIE else f"?{code}"
+
+
+def must_be_zero(message: Message) -> str:
+    """Return the reserved header bit (RFC 1035 §4.1.1), `0x4`, if it is set."""
+    return "0x4" if message.flags_value & 0x40 else ""
+
+
+def header(reading: Reading, lookup: Lookup, *, is_reply: bool) -> str:
     """Return the header lines, warnings included."""
     lines = []
+    message = reading.message
     question = message.question
     if question is not None and is_reply:
         labels = str(question.name).lower().rstrip(".").rsplit(".", 1)
         if labels[-1] == "local":
             lines.append(";; WARNING: .local is reserved for Multicast DNS")
             lines.append(";; You are currently testing what happens when an mDNS query is leaked to DNS")
-    queries, answers, authorities, additionals = message.counts
-    flags = message.flags
-    must_be_zero = "; MBZ: 0x4" if message.flags_value & 0x40 else ""
-    names = (
-        ("ZONE", "PREREQ", "UPDATE", "ADDITIONAL")
-        if message.opcode == "UPDATE"
-        else ("QUERY", "ANSWER", "AUTHORITY", "ADDITIONAL")
-    )
-    counts = ", ".join(
-        f"{name}: {n}" for name, n in zip(names, (queries, answers, authorities, additionals), strict=True)
-    )
-    lines.append(f";; ->>HEADER<<- opcode: {message.opcode}, status: {message.rcode}, id: {message.id}")
-    lines.append(f";; flags:{' ' if flags else ''}{flags}{must_be_zero}; {counts}")
+    flags, reserved = message.flags, must_be_zero(message)
+    names = ("QUERY", "ANSWER", "AUTHORITY", "ADDITIONAL")
+    counts = ", ".join(f"{name}: {n}" for name, n in zip(names, reading.counts, strict=True))
+    opcode = OPCODES[message.opcode_value]
+    lines.append(f";; ->>HEADER<<- opcode: {opcode}, status: {rcode_text(message)}, id: {message.id}")
+    lines.append(f";; flags:{' ' if flags else ''}{flags}{'; MBZ: ' if reserved else ''}{reserved}; {counts}")
     if is_reply and message.recursion_desired and not message.recursion_available:
         lines.append(";; WARNING: recursion requested but not available")
+    if is_reply and reading.extra:
+        lines.append(f";; WARNING: Message has {reading.extra} extra bytes at end")
     if (
         is_reply
         and lookup.edns is not None
@@ -73,48 +94,69 @@ def header(message: Message, lookup: Lookup, *, is_reply: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def opt(message: Message, query: Message | None) -> list[str]:
+def opt(reading: Reading, query: Message | None) -> list[str]:
     """Return the lines of the OPT pseudosection, without its heading."""
-    edns = message.edns
+    edns = reading.message.edns
     if edns is None:
         return []
-    flags = " do" if edns.dnssec_ok else ""
-    lines = [f"; EDNS: version: {edns.version}, flags:{flags}; udp: {edns.udp_payload}"]
+    flags, reserved = edns_flags(edns)
+    mbz = f" MBZ: {reserved}," if reserved else ""
+    lines = [f"; EDNS: version: {edns.version}, flags:{flags};{mbz} udp: {reading.payload}"]
     lines += [f"; {option_text(option, query)}" for option in edns.options]
     return lines
 
 
-def option_text(option: EdnsOption, query: Message | None) -> str:
-    """Return `NAME: value` as dig writes it for the option."""
+def edns_flags(edns: Edns) -> tuple[str, str]:
+    """Return the names of the EDNS flags, each behind a space, and the bits without a name, `0x0001` or empty."""
+    bits = edns.flags_value
+    names = (" do" if bits & 0x8000 else "") + (" co" if bits & 0x4000 else "")
+    return names, f"0x{bits & 0x3FFF:04x}" if bits & 0x3FFF else ""
+
+
+def option_text(option: EdnsOption, query: Message | None, *, yaml: bool = False) -> str:
+    """Return `NAME: value` as dig writes it for the option; *query* is None for an option of a query."""
     code, data = option.code, option.data
     if code == 10:
         return f"COOKIE: {data.hex()}{_cookie_verdict(data, query)}"
-    if not data:
-        return f"{_EMPTY.get(code, f'OPT={code}')}:"
-    if code == 8 and len(data) >= 4:
-        return f"CLIENT-SUBNET: {_subnet_text(data)}"
-    if code == 15 and len(data) >= 2:
+    name = _OPTIONS.get(code, f"OPT={code}")
+    if yaml and code == 11:
+        name = "TCP-KEEPALIVE"
+    if not data or (code == 12 and query is None):
+        return f"{name}:"
+    if code == 8:
+        return f"{name}: {_subnet_text(data)}"
+    if code == 15:
         number = int.from_bytes(data[:2], "big")
         meaning = registry("ede").get(number)
         shown = f" ({meaning})" if meaning else ""
-        extra = data[2:].decode("utf-8", "replace")
-        return f"EDE: {number}{shown}" + (f": ({extra})" if extra else "")
-    if code == 11:
-        return (
-            f"TCP KEEPALIVE: {int.from_bytes(data, 'big') / 10:.1f} secs"
-            if len(data) == 2
-            else "TCP KEEPALIVE"
-        )
+        extra = ede_text(data)
+        return f"{name}: {number}{shown}" + (f": ({extra})" if extra else "")
+    if code == 11 and len(data) == 2:
+        return f"{name}: {int.from_bytes(data, 'big') / 10:.1f} secs"
     if code == 9:
-        if len(data) != 4:
-            return "EXPIRE:"
         seconds = int.from_bytes(data, "big")
-        return f"EXPIRE: {seconds} ({in_words(seconds)})"
-    if code == 12:
-        return f"PAD: ({len(data)} bytes)" if any(data) else "PAD:"
-    name = "NSID" if code == 3 else f"OPT={code}"
+        return f"{name}: {seconds} ({in_words(seconds)})"
+    if code == 12 and not yaml:
+        return f"{name}: ({len(data)} bytes)"
+    words = [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+    if code == 14:
+        return f"{name}: {', '.join(str(word) for word in words)}"
+    if code in (16, 17):
+        return f"{name}: {words[0]}"
+    if code == 1:
+        identifier = int.from_bytes(data[6:14], "big")
+        return (
+            f"{name}: Version: {words[0]}, Opcode: {words[1]}, Error: {words[2]}, "
+            f"Identifier: {identifier}, Lifetime: {int.from_bytes(data[14:], 'big')}"
+        )
     text = "".join(chr(octet) if 32 <= octet < 127 else "." for octet in data)
-    return f'{name}: {data.hex(" ")} ("{text}")' if data else name
+    return f'{name}: {data.hex(" ")} ("{text}")'
+
+
+def ede_text(data: bytes) -> str:
+    """Return the text of an extended error (RFC 8914 §2), with a dot for what a terminal would obey."""
+    text = data[2:].decode("utf-8", "replace")
+    return "".join("." if ord(char) < 32 or 127 <= ord(char) < 160 else char for char in text)
 
 
 def _cookie_verdict(data: bytes, query: Message | None) -> str:
@@ -145,57 +187,133 @@ def question_lines(message: Message, lookup: Lookup) -> list[str]:
     for question in message.questions:
         line = _Line(str(question.name))
         if lookup.show["class"]:
-            line.put(class_at, question.rclass)
-        line.put(type_at, question.type)
+            line.put(class_at, f"CLASS{question.rclass_value}" if lookup.unknown else question.rclass)
+        line.put(type_at, f"TYPE{question.type_value}" if lookup.unknown else question.type)
         lines.append(";" + line.text)
     return lines
 
 
-def record_lines(message: Message, section: str, lookup: Lookup) -> Iterator[str]:
+def record_lines(reading: Reading, section: str, lookup: Lookup) -> Iterator[str]:
     """Yield each record of *section*; with `+multiline` a record may hold newlines."""
+    entries = reading.entries.get(section, ())
+    for record, entry in zip(reading.message.records(section), entries, strict=True):
+        if not _is_sig0(record):
+            yield record_line(record, entry, lookup)
+
+
+def record_line(record: Record, entry: Entry, lookup: Lookup) -> str:
+    """Return the record as dig prints it. *entry* knows what the wire says and the codec sets right."""
     ttl_at, class_at, type_at, data_at = stops(lookup)
-    for record in message.records(section):
-        line = _Line(str(record.owner))
-        if lookup.show["ttlid"]:
-            line.put(ttl_at, ttl_text(record.ttl) if lookup.ttlunits else str(record.ttl))
-        if lookup.show["class"]:
-            line.put(class_at, record.rclass)
-        line.put(type_at, record.type)
-        data = rdata_text(record, lookup)
-        if data:
-            line.put(data_at, data)
-        yield line.text
+    line = _Line(str(record.owner))
+    if lookup.show["ttlid"]:
+        line.put(ttl_at, ttl_text(entry.ttl) if lookup.ttlunits else str(entry.ttl))
+    if lookup.show["class"]:
+        line.put(class_at, f"CLASS{record.rclass_value}" if lookup.unknown else record.rclass)
+    if entry.misplaced:
+        line.put(type_at, "OPT")
+        line.put(data_at, record.rdata.wire.hex().upper())
+        return line.text
+    line.put(type_at, f"TYPE{record.type_value}" if lookup.unknown else record.type)
+    data = rdata_text(record, lookup, multiline=lookup.multiline)
+    if data:
+        line.put(data_at, data)
+    return line.text
 
 
-def rdata_text(record: Record, lookup: Lookup) -> str:
-    """Return the data of *record* as the settings of *lookup* want it."""
+def _is_sig0(record: Record) -> bool:
+    """Say whether *record* signs the message (RFC 2931 §3): a SIG that covers type 0."""
+    return record.type_value == 24 and record.rdata.wire[:2] == b"\0\0"
+
+
+# Types whose data has its format in class IN only (RFC 1035 §3.4, and the RFCs of each).
+_IN_ONLY = frozenset(
+    {"A", "AAAA", "A6", "APL", "ATMA", "DHCID", "EID", "HTTPS", "KX", "NAPTR", "NIMLOC", "NSAP", "NSAP-PTR", "PX",
+     "SRV", "SVCB", "WKS"}
+)  # fmt: skip
+_ALGORITHMS = {
+    1: "RSAMD5", 2: "DH", 3: "DSA", 5: "RSASHA1", 6: "NSEC3DSA", 7: "NSEC3RSASHA1", 8: "RSASHA256", 10: "RSASHA512",
+    12: "ECCGOST", 13: "ECDSAP256SHA256", 14: "ECDSAP384SHA384", 15: "ED25519", 16: "ED448", 252: "INDIRECT",
+    253: "PRIVATEDNS", 254: "PRIVATEOID",
+}  # fmt: skip
+
+
+def algorithm_text(number: int) -> str:
+    """Return BIND's mnemonic of a DNSSEC algorithm, or its number."""
+    return _ALGORITHMS.get(number, str(number))
+
+
+def rdata_text(record: Record, lookup: Lookup, *, multiline: bool = False, comments: bool = True) -> str:
+    """Return the data of *record* as the settings of *lookup* want it, over several lines if *multiline*."""
     rdata = record.rdata
-    if lookup.unknown:
+    if lookup.unknown or (record.rclass != "IN" and record.type in _IN_ONLY):
         octets = rdata.wire
         words = _words(octets.hex().upper(), lookup.split)
         return f"\\# {len(octets)}" + (f" {words}" if words else "")
-    text, kind = str(rdata), record.type
-    if lookup.multiline:
-        from namewise.tools.dig.multiline import multiline
+    text, kind = _as_bind(record.type, str(rdata), rdata.wire, lookup), record.type
+    if multiline:
+        from namewise.tools.dig.multiline import multiline as lay_out
 
-        return multiline(kind, text, lookup, rdata.wire)
+        return lay_out(kind, text, lookup, rdata.wire)
     first = LONG_FIELD.get(kind)
-    if kind in ("NSEC3", "NSEC3PARAM"):
-        return _salted(text)
     if text.startswith("\\# "):
         first = 2
     if first is None:
         return text
     fields = text.split(" ")
+    comment = key_comment(kind, rdata.wire) if comments and lookup.rrcomments > 0 else ""
     if not lookup.show["crypto"] and kind in _CRYPTO:
-        hidden = "[key id = ]" if kind in ("DNSKEY", "KEY", "CDNSKEY") else "[omitted]"
-        if kind in ("DNSKEY", "KEY", "CDNSKEY"):
+        hidden = "[omitted]"
+        if kind in KEYS:
             hidden = f"[key id = {key_tag(rdata.wire)}]"
-        return " ".join([*fields[:first], hidden])
+        return " ".join([*fields[:first], hidden]) + comment
     long = "".join(fields[first:])
-    if kind in _HEX or first == 2:
-        long = long.upper()
-    return " ".join([*fields[:first], _words(long, lookup.split)]).rstrip(" ")
+    return " ".join([*fields[:first], _words(long, lookup.split)]).rstrip(" ") + comment
+
+
+KEYS = frozenset({"DNSKEY", "CDNSKEY", "KEY"})
+
+
+def key_comment(kind: str, rdata: bytes) -> str:
+    """Return the comment behind a key: its role, its algorithm, its tag."""
+    if kind not in KEYS:
+        return ""
+    role = ""
+    if kind != "KEY":
+        flags = int.from_bytes(rdata[:2], "big")
+        role = f" ; {'revoked ' if flags & 0x80 else ''}{'KSK' if flags & 1 else 'ZSK'}"
+    return f" {role}; alg = {algorithm_text(rdata[3])} ; key id = {key_tag(rdata)}"
+
+
+def _as_bind(kind: str, text: str, rdata: bytes, lookup: Lookup) -> str:
+    """Return *text*, record data in our form, with the spellings that BIND has of its own."""
+    if text.startswith("\\# "):
+        return text.upper()
+    if kind in ("NSEC3", "NSEC3PARAM"):
+        return _salted(text)
+    fields = text.split(" ")
+    if kind in _HEX:
+        first = LONG_FIELD[kind]
+        return " ".join([*fields[:first], *(field.upper() for field in fields[first:])])
+    if kind == "LOC":
+        return " ".join([*fields[:-3], *(_whole_metres(field) for field in fields[-3:])])
+    if kind == "CERT":
+        fields[2] = algorithm_text(rdata[4])
+    elif kind == "HIP":
+        fields[1] = fields[1].upper()
+    elif kind in ("NID", "L64"):
+        fields[1] = ":".join(f"{int(part, 16):x}" for part in fields[1].split(":"))
+    elif kind in ("SIG", "RRSIG") and rdata[:2] == b"\0\0":
+        fields[0] = "0"
+    elif kind == "AAAA" and lookup.expand_aaaa:
+        return ":".join(rdata[at : at + 2].hex() for at in range(0, 16, 2))
+    else:
+        return text
+    return " ".join(fields)
+
+
+def _whole_metres(field: str) -> str:
+    """Return a size or precision of LOC, without the decimals where it is a metre or more."""
+    return field if field.startswith("0.") else field.replace(".00m", "m")
 
 
 def _salted(text: str) -> str:
@@ -239,34 +357,54 @@ def in_words(seconds: int) -> str:
     return " ".join(parts) or "0 seconds"
 
 
-def body(message: Message, lookup: Lookup, query: Message | None) -> str:
+_UPDATE_TITLES = {"question": "ZONE", "answer": "PREREQUISITE", "authority": "UPDATE"}
+"""The sections of an UPDATE (RFC 2136 §2)."""
+
+
+def body(reading: Reading, lookup: Lookup, query: Message | None) -> str:
     """Return the pseudosection and the sections that *lookup* shows."""
+    message = reading.message
     comments = lookup.show["comments"]
+    titles = _UPDATE_TITLES if message.opcode == "UPDATE" else {}
     out: list[str] = []
+
+    def section(title: str, lines: list[str]) -> None:
+        if comments:
+            out.append(f";; {title}SECTION:")
+        out.extend(lines)
+        if comments:
+            out.append("")
+
     if comments:
-        lines = opt(message, query)
+        lines = opt(reading, query)
+        out += ["", ";; OPT PSEUDOSECTION:", *lines] if lines else [""]
+    if lookup.show["question"] and (
+        message.counts[0] or reading.counts[0] or (query is None and lookup.header_only)
+    ):
+        section(titles.get("question", "QUESTION") + " ", question_lines(message, lookup))
+    for name in ("answer", "authority", "additional"):
+        lines = list(record_lines(reading, name, lookup)) if lookup.show[name] else []
         if lines:
-            out += ["", ";; OPT PSEUDOSECTION:", *lines]
-        else:
-            out.append("")
-    if lookup.show["question"] and message.counts[0]:
-        if comments:
-            out.append(";; QUESTION SECTION:")
-        out += question_lines(message, lookup)
-        if comments:
-            out.append("")
-    for section in ("answer", "authority", "additional"):
-        if not lookup.show[section]:
-            continue
-        lines = list(record_lines(message, section, lookup))
-        if not lines:
-            continue
-        if comments:
-            out.append(f";; {section.upper()} SECTION:")
-        out += lines
-        if comments:
-            out.append("")
+            section(titles.get(name, name.upper()) + " ", lines)
+    if lookup.show["additional"]:
+        tsig = message.tsig
+        if tsig is not None:
+            section("TSIG PSEUDO", [_tsig_line(tsig, lookup)])
+        entries = reading.entries.get("additional", ())
+        for record, entry in zip(message.records("additional"), entries, strict=True):
+            if _is_sig0(record):
+                section("SIG0 PSEUDO", [record_line(record, entry, lookup)])
     return "".join(f"{line}\n" for line in out)
+
+
+def _tsig_line(text: str, lookup: Lookup) -> str:
+    """Return the TSIG record *text*, `owner data`, as a line in columns (RFC 8945 §4.2)."""
+    ttl_at, class_at, type_at, data_at = stops(lookup)
+    owner, _, data = text.partition(" ")
+    line = _Line(owner)
+    for column, field in ((ttl_at, "0"), (class_at, "ANY"), (type_at, "TSIG"), (data_at, data)):
+        line.put(column, field)
+    return line.text + ("" if line.text.endswith(" ") else " ")
 
 
 class _Line:

@@ -5,7 +5,7 @@ Other types stay on one line, as they do there unless a field is very long.
 
 from __future__ import annotations
 
-from namewise.tools.dig.layout import LONG_FIELD, in_words, key_tag
+from namewise.tools.dig.layout import KEYS, LONG_FIELD, in_words, key_comment, key_tag
 
 TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
@@ -13,21 +13,19 @@ if TYPE_CHECKING:
 
 _INDENT = "\t\t\t\t"
 _WIDTH = 44
-_ALGORITHMS = {
-    1: "RSAMD5", 3: "DSA", 5: "RSASHA1", 6: "NSEC3DSA", 7: "NSEC3RSASHA1", 8: "RSASHA256", 10: "RSASHA512",
-    12: "ECCGOST",
-    13: "ECDSAP256SHA256", 14: "ECDSAP384SHA384", 15: "ED25519", 16: "ED448",
-}  # fmt: skip
 _SOA = ("serial", "refresh", "retry", "expire", "minimum")
 
 
 def multiline(kind: str, text: str, lookup: Lookup, rdata: bytes) -> str:
     """Return *text*, the data of a record of type *kind*, over several lines where BIND does so."""
     fields = text.split(" ")
+    comments = lookup.rrcomments >= 0
     if kind == "SOA":
-        return _soa(fields, comments=lookup.rrcomments is not False)
+        return _soa(fields, comments=comments)
     if text.startswith("\\# "):
-        return f"{' '.join(fields[:2])} ( {''.join(fields[2:])} )"
+        return f"{' '.join(fields[:2])} ( {''.join(fields[2:])} )" if len(fields) > 2 else text
+    if kind == "HIP":
+        return f"( {' '.join(fields[:2])}\n" + "\n".join(f"{_INDENT}{field}" for field in fields[2:]) + " )"
     first = LONG_FIELD.get(kind)
     if first is None:
         return text
@@ -36,28 +34,30 @@ def multiline(kind: str, text: str, lookup: Lookup, rdata: bytes) -> str:
     lines = [long[at : at + width] for at in range(0, len(long), width)]
     if kind in ("RRSIG", "SIG"):
         return _rrsig(fields, lines, hidden=not lookup.show["crypto"])
-    if kind in ("DNSKEY", "CDNSKEY", "KEY"):
-        note = _key_note(fields, rdata) if lookup.rrcomments is not False else ""
+    if kind in KEYS:
         if not lookup.show["crypto"]:
-            return f"{' '.join(fields[:first])} [key id = {key_tag(rdata)}]"
-        return (
-            f"{' '.join(fields[:first])} (\n"
-            + "".join(f"{_INDENT}{line}\n" for line in lines)
-            + f"{_INDENT}){note}"
-        )
+            lines = [f"[key id = {key_tag(rdata)}]"]
+        end = f"\n{_INDENT}){key_comment(kind, rdata)[1:]}" if comments else " )"
+        return f"{' '.join(fields[:first])} (\n" + "\n".join(f"{_INDENT}{line}" for line in lines) + end
     if not lookup.show["crypto"] and kind in ("DS", "CDS", "DLV"):
         return f"{' '.join(fields[:first])} [omitted]"
+    if first == 0:
+        note = (
+            f" ; {rdata[0] << 8 | rdata[1]} {rdata[2]} {len(rdata) - 3}"
+            if kind == "DHCID" and comments
+            else ""
+        )
+        return f"( {lines[0]}" + "".join(f"\n{_INDENT}{line}" for line in lines[1:]) + f" ){note}"
     return f"{' '.join(fields[:first])} (\n" + "\n".join(f"{_INDENT}{line}" for line in lines) + " )"
 
 
 def _soa(fields: list[str], *, comments: bool) -> str:
-    out = f"{fields[0]} {fields[1]} (\n"
+    lines = []
     for name, number in zip(_SOA, fields[2:], strict=True):
-        note = ""
-        if comments:
-            note = f" ; {name}" + ("" if name == "serial" else f" ({in_words(int(number))})")
-        out += f"{_INDENT}{number:<10}{note}\n" if comments else f"{_INDENT}{number}\n"
-    return out + f"{_INDENT})"
+        note = "" if name == "serial" else f" ({in_words(int(number))})"
+        lines.append(f"{_INDENT}{number:<10} ; {name}{note}" if comments else f"{_INDENT}{number}")
+    end = f"\n{_INDENT})" if comments else ")"
+    return f"{fields[0]} {fields[1]} (\n" + "\n".join(lines) + end
 
 
 def _rrsig(fields: list[str], lines: list[str], *, hidden: bool) -> str:
@@ -65,10 +65,3 @@ def _rrsig(fields: list[str], lines: list[str], *, hidden: bool) -> str:
     if hidden:
         return head + f"{_INDENT}[omitted] )"
     return head + "\n".join(f"{_INDENT}{line}" for line in lines) + " )"
-
-
-def _key_note(fields: list[str], rdata: bytes) -> str:
-    flags, algorithm = int(fields[0]), int(fields[2])
-    role = "ZSK" if not flags & 1 else "KSK"
-    revoked = "revoked " if flags & 0x80 else ""
-    return f" ; {revoked}{role}; alg = {_ALGORITHMS.get(algorithm, algorithm)} ; key id = {key_tag(rdata)}"

@@ -11,7 +11,8 @@ import sys
 
 from namewise.engine import Name
 from namewise.tools.dig import layout
-from namewise.tools.dig.exchange import NoReply, ask
+from namewise.tools.dig.besteffort import dump
+from namewise.tools.dig.exchange import BadPacket, NoReply, ask
 
 TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
@@ -26,31 +27,41 @@ MAX_REFERRALS = 20
 def walk(lookup: Lookup, call: Call) -> int:
     """Print the walk for *lookup*; return dig's exit code."""
     out = sys.stdout.write
-    if lookup.greeting and lookup.show["cmd"]:
+    if lookup.greeting and call.cmd and not call.short:
         out(lookup.greeting)
     root = lookup.copy()
     root.name, root.rtype, root.rclass = ".", "NS", "IN"
     root.flags = {**lookup.flags, "rd": True}
     try:
-        found = ask(root, call, _tell, _silent)
+        found = ask(root, call, _warn, _silent)
+    except BadPacket as bad:
+        return _bad(bad)
     except NoReply:
         out(";; no servers could be reached\n")
         return 9
-    _print(found, lookup, "answer")
+    _print(found, lookup, call, "answer")
     depth, servers = Name("."), _servers(found.reply, "answer", lookup, call)
     for _ in range(MAX_REFERRALS):
         if not servers:
             return 0
-        step = _ask_any(lookup, call, servers)
+        try:
+            step = _ask_any(lookup, call, servers)
+        except BadPacket as bad:
+            return _bad(bad)
         if step is None:
             out(";; no servers could be reached\n")
             return 9
         reply = step.reply
         referral = _referral(reply, depth)
-        _print(step, lookup, "all")
+        _print(step, lookup, call, "all")
         if referral is None:
             return 0
         depth, servers = referral, _servers(reply, "authority", lookup, call)
+    return 0
+
+
+def _bad(bad: BadPacket) -> int:
+    sys.stdout.write("\n".join((f";; Got bad packet: {bad}", *dump(bad.wire), "")))
     return 0
 
 
@@ -60,7 +71,7 @@ def _ask_any(lookup: Lookup, call: Call, servers: list[tuple[str, str]]) -> Exch
         one = lookup.copy()
         one.servers, one.tries = [address], max(lookup.tries - 1, 1)
         try:
-            step = ask(one, call, _tell, _silent)
+            step = ask(one, call, _warn, _silent)
         except NoReply:
             continue
         step.server.named = name
@@ -100,8 +111,8 @@ def _addresses(names: list[Name], lookup: Lookup, call: Call) -> list[tuple[str,
         for rtype in {4: ("A",), 6: ("AAAA",)}.get(call.family, ("A", "AAAA")):
             one.rtype = rtype
             try:
-                reply = ask(one, call, _tell, _silent).reply
-            except NoReply:
+                reply = ask(one, call, _warn, _silent).reply
+            except (NoReply, BadPacket):
                 continue
             found = [str(record.rdata) for record in reply.records("answer") if record.type == rtype]
             if found:
@@ -109,21 +120,21 @@ def _addresses(names: list[Name], lookup: Lookup, call: Call) -> list[tuple[str,
     return []
 
 
-def _print(step: Exchange, lookup: Lookup, sections: str) -> None:
+def _print(step: Exchange, lookup: Lookup, call: Call, sections: str) -> None:
     out = sys.stdout.write
-    if lookup.short:
+    if call.short:
         for record in step.reply.records("answer"):
-            out(layout.rdata_text(record, lookup) + "\n")
+            out(layout.rdata_text(record, lookup, comments=False) + "\n")
         return
     for section in ("answer", "authority", "additional") if sections == "all" else (sections,):
         if lookup.show[section]:
-            out("".join(f"{line}\n" for line in layout.record_lines(step.reply, section, lookup)))
+            out("".join(f"{line}\n" for line in layout.record_lines(step.reading, section, lookup)))
     took = int(step.took_s * 1000)
     server = f"{step.server}({step.server.named or step.server.address})"
-    out(f";; Received {len(step.reply.wire)} bytes from {server} in {took} ms\n\n")
+    out(f";; Received {len(step.reading.wire)} bytes from {server} in {took} ms\n\n")
 
 
-def _tell(line: str) -> None:
+def _warn(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
