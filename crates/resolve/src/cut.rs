@@ -130,6 +130,7 @@ impl<W: World> Task<'_, W> {
         let core = self.core;
         // DS stands in the parent, so the cut at the name itself is one too deep (RFC 4035 §3.1.4.1).
         let mut above = if rtype == RrType::DS { name.as_ref().parent() } else { Some(name.as_ref()) };
+        let mut skipped = false;
         while let Some(at) = above {
             if at != name.as_ref() {
                 if let Lookup::Hit { found: Found::Rrset(sets), age_s, left_s } =
@@ -163,7 +164,17 @@ impl<W: World> Task<'_, W> {
                 return Ok((None, Some(ServerList::forward(stub))));
             }
             if let Some(cut) = core.cache.cut(at, now) {
-                return Ok((None, Some(ServerList::delegated(&cut, core, now))));
+                let mut servers = ServerList::delegated(&cut, core, now);
+                servers.whole_name = skipped;
+                // A server of the zone itself that came without address: the zone cannot be reached to ask for it, and its
+                // parent may give the address when it is asked for that.
+                let unreachable = servers.is_without_address()
+                    && cut.servers.iter().any(|server| server.name == *name)
+                    && !at.is_root();
+                if !unreachable {
+                    return Ok((None, Some(servers)));
+                }
+                skipped = true;
             }
             above = at.parent();
         }

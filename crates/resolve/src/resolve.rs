@@ -139,7 +139,7 @@ impl<W: World> Task<'_, W> {
         let budget = &core.config.budget;
         // Questions of this lookup that brought nothing yet: a name server's name was denied, or shown in part.
         let (mut referrals, mut denied) = (0, 0);
-        let minimise = core.config.qname_minimisation && !servers.recursive;
+        let minimise = core.config.qname_minimisation && !servers.recursive && !servers.whole_name;
         let mut minimiser = Minimiser::new(if minimise { budget.max_minimise } else { 0 });
         loop {
             let (qname, qtype, shortened) = self.next_question(&mut minimiser, &servers, sname, rtype);

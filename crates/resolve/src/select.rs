@@ -3,15 +3,20 @@
 //! In this order:
 //! 1. a server not yet tried for this name, neither resting nor known to be lame: the quickest, by a smoothed
 //!    round-trip time that fades; one of which nothing is known counts as quick enough to be tried soon;
-//! 2. further name servers whose addresses must be looked up first;
-//! 3. a server that let a question go unanswered, once more, unless there have been too many of those;
-//! 4. one probe each of a server that answers without authority, one that was lame and one that rests, when there is nothing
+//! 2. the same among the addresses that the zone itself gives for its servers, and those that the configuration gives for the
+//!    root, when none that the parent gave is left (the two may disagree, and one set may be down);
+//! 3. further name servers whose addresses must be looked up first;
+//! 4. a server that let a question go unanswered, once more, unless there have been too many of those;
+//! 5. name servers with addresses and those that only the zone itself names: their addresses are looked up, in case that others
+//!    are in use by now;
+//! 6. one probe each of a server that answers without authority, one that was lame and one that rests, when there is nothing
 //!    else.
 //!
-//! With a reply without authority in hand ([`ServerList::keep_last_resort`]), only servers of step 1 and 2 are asked.
+//! With a reply without authority in hand ([`ServerList::keep_last_resort`]), only servers of steps 1 to 3 are asked.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use nw_cache::{Delegation, Found, Lameness, Lookup};
 use nw_wire::code::{Ede, RrType};
@@ -46,6 +51,13 @@ pub(crate) struct ServerList {
     candidates: Vec<Candidate>,
     /// Name servers whose addresses are not known.
     unresolved: Vec<Name>,
+    /// Name servers to look up before the zone is given up: those whose addresses came with the delegation, and those that only
+    /// the zone itself names.
+    spare: Vec<Name>,
+    /// The delegation, until the addresses and names that others than the parent give for it have been added.
+    unread: Option<Arc<Delegation>>,
+    /// Whether these servers are asked for the whole name at once.
+    pub(crate) whole_name: bool,
     /// Which of [`PROBES`] have been asked for want of a better server.
     probed: [bool; 3],
     /// The last thing that went wrong, in words, and its extended error.
@@ -86,6 +98,9 @@ impl ServerList {
             expires,
             candidates: Vec::new(),
             unresolved: Vec::new(),
+            spare: Vec::new(),
+            unread: None,
+            whole_name: false,
             probed: [false; 3],
             setback: None,
             blamed: false,
@@ -95,17 +110,14 @@ impl ServerList {
     }
 
     /// The servers of a zone as its parent named them.
-    pub(crate) fn delegated<W: World>(cut: &Delegation, core: &Core<W>, now: Micros) -> ServerList {
+    pub(crate) fn delegated<W: World>(cut: &Arc<Delegation>, core: &Core<W>, now: Micros) -> ServerList {
         let mut list = ServerList::new(cut.zone.clone(), Layer::Delegation, cut.expires);
         for server in &cut.servers {
             if !server.addresses.iter().any(|&address| core.usable(address).is_some()) {
                 let known =
                     [RrType::A, RrType::AAAA].map(|rtype| core.known_addresses(&server.name, rtype, now));
                 if known.iter().all(Vec::is_empty) {
-                    // The address of a server inside its own zone can only come from the parent, who gave none.
-                    if !server.name.as_ref().is_at_or_below(cut.zone.as_ref()) {
-                        list.unresolved.push(server.name.clone());
-                    }
+                    list.unresolved.push(server.name.clone());
                 }
                 known.into_iter().flatten().for_each(|address| list.add(address));
             }
@@ -115,17 +127,45 @@ impl ServerList {
                 .filter_map(|&address| core.usable(address))
                 .for_each(|address| list.add(address));
         }
+        list.unread = Some(Arc::clone(cut));
         list
+    }
+
+    /// Whether no address is known.
+    pub(crate) fn is_without_address(&self) -> bool {
+        self.candidates.is_empty()
+    }
+
+    /// Add what others than the parent say about the servers of *cut*: the zone's own addresses for them, the servers that only
+    /// the zone names, and the configured addresses of root servers. An outage of one set must not take the zone down.
+    fn add_others<W: World>(&mut self, cut: &Delegation, core: &Core<W>, now: Micros) {
+        if cut.zone.as_ref().is_root() {
+            core.hinted_addresses().for_each(|address| self.add(address));
+        }
+        let own = match core.cache.get(cut.zone.as_ref(), RrType::NS, now) {
+            Lookup::Hit { found: Found::Rrset(sets), .. } => sets,
+            _ => Vec::new(),
+        };
+        let own = own.iter().filter(|set| set.rtype == RrType::NS).flat_map(|set| set.rdatas.iter());
+        let own = own.filter_map(|rdata| Name::from_wire(rdata).ok());
+        let others = own.filter(|name| !cut.servers.iter().any(|server| server.name == *name));
+        let others = others.take(core.config.budget.max_ns_per_cut as usize);
+        let names = cut.servers.iter().map(|server| server.name.clone()).chain(others);
+        for name in names.collect::<Vec<_>>() {
+            let known = [RrType::A, RrType::AAAA].map(|rtype| core.known_addresses(&name, rtype, now));
+            // A name inside the zone is looked up at the servers of the zone, which do not reply, or came with no address at all.
+            let outside = !name.as_ref().is_at_or_below(cut.zone.as_ref());
+            if outside && known.iter().all(Vec::is_empty) && !self.unresolved.contains(&name) {
+                self.spare.push(name);
+            }
+            known.into_iter().flatten().for_each(|address| self.add(address));
+        }
     }
 
     /// The root servers that the configuration names, whatever their addresses.
     pub(crate) fn hinted<W: World>(core: &Core<W>, layer: Layer) -> ServerList {
         let mut list = ServerList::new(Name::root(), layer, Micros::MAX);
-        for &address in core.config.hints.iter().flat_map(|(_, addresses)| addresses) {
-            if if address.is_ipv4() { core.config.ipv4 } else { core.config.ipv6 } {
-                list.add(SocketAddr::new(address, crate::cut::PORT));
-            }
-        }
+        core.hinted_addresses().for_each(|address| list.add(address));
         list
     }
 
@@ -298,6 +338,17 @@ impl ServerList {
                 best = Some(rank);
             }
         }
+        if best.is_none_or(|(standing, ..)| standing != 0)
+            && let Some(cut) = self.unread.take()
+        {
+            self.add_others(&cut, core, now);
+            return self.next(core, may_look_up);
+        }
+        let last = best.is_none_or(|(standing, ..)| PROBES.contains(&standing));
+        if may_look_up && last && self.unresolved.is_empty() && self.last_resort.is_none() {
+            // Each is looked up once.
+            self.unresolved = std::mem::take(&mut self.spare);
+        }
         match best {
             Some((0, _, at)) => Next::Ask(at),
             _ if may_look_up && !self.unresolved.is_empty() => Next::LookUp,
@@ -313,6 +364,13 @@ impl ServerList {
 }
 
 impl<W: World> Core<W> {
+    /// The addresses of root servers that the configuration names.
+    fn hinted_addresses(&self) -> impl Iterator<Item = SocketAddr> + use<'_, W> {
+        let wanted = |address: &IpAddr| if address.is_ipv4() { self.config.ipv4 } else { self.config.ipv6 };
+        let addresses = self.config.hints.iter().flat_map(|(_, addresses)| addresses).copied();
+        addresses.filter(wanted).map(|address| SocketAddr::new(address, crate::cut::PORT))
+    }
+
     /// The addresses of *name* that answers in the cache give.
     fn known_addresses(&self, name: &Name, rtype: RrType, now: Micros) -> Vec<SocketAddr> {
         match self.cache.get(name.as_ref(), rtype, now) {

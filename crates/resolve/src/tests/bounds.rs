@@ -364,3 +364,30 @@ fn a_large_reply_is_read_once() {
         assert!(read <= 4 * types * records, "{types} x {records}: {read}");
     }
 }
+
+/// NRDelegation (CVE-2022-3204) where each of the 1,500 name servers lies in a silent zone of its own.
+#[test]
+fn silent_name_servers_of_a_huge_referral_cost_little() {
+    let lab = Lab::new();
+    let net = many(1500, |i| {
+        let address = format!("10.9.{}.{}", i / 250, i % 250 + 1);
+        format!("z{i}.net. 172800 NS ns.z{i}.net.\nns.z{i}.net. 172800 A {address}")
+    });
+    root(&lab, "attack.com. 172800 NS ns.attack.com.\nns.attack.com. 172800 A 192.0.2.66", &net);
+    for glued in [false, true] {
+        let servers = many(1500, |i| format!("sub.attack.com. 300 NS r.z{i}.net."));
+        let addresses = many(1500, |i| format!("r.z{i}.net. 300 A 10.8.{}.{}", i / 250, i % 250 + 1));
+        lab.host("192.0.2.66", zone("attack.com.", &(servers + if glued { &addresses } else { "" })));
+        let resolver = resolver(&lab);
+        ask(&lab, &resolver, "warm.attack.com.", RrType::A);
+        ask(&lab, &resolver, "net.", RrType::SOA);
+        for i in 0..20 {
+            let before = lab.total();
+            let found = ask(&lab, &resolver, &format!("x{i}.sub.attack.com."), RrType::A);
+            assert_eq!(found.rcode, Rcode::SERVFAIL);
+            let sent = lab.total() - before;
+            assert!(sent <= 10, "question {i}: {sent}");
+            lab.pass(6);
+        }
+    }
+}

@@ -290,7 +290,7 @@ fn answers_without_authority_are_the_last_resort() {
     // A server of the zone is believed first.
     let lab = Lab::new();
     root(&lab, TWO, "");
-    lab.host("192.0.2.1", resolvers("*.example.com. 300 A 203.0.113.66"));
+    lab.host("192.0.2.1", resolvers("www.example.com. 300 A 203.0.113.66"));
     lab.host("192.0.2.2", zone("example.com.", "www.example.com. 300 A 203.0.113.1"));
     for _ in 0..8 {
         let found = ask(&lab, &resolver(&lab), "www.example.com.", RrType::A);

@@ -267,7 +267,8 @@ fn loopback_and_absurd_addresses_are_not_asked() {
     );
     let resolver = resolver(&lab);
     let found = ask(&lab, &resolver, "n1.example.com.", RrType::A);
-    assert_eq!((found.rcode, found.took), (Rcode::SERVFAIL, 30 * MILLISECOND));
+    // Root, com. twice: the address of ns1.example.com. is asked of the parent once more.
+    assert_eq!((found.rcode, found.took), (Rcode::SERVFAIL, 40 * MILLISECOND));
     assert!(slugs(&found).ends_with(&["no-servers"]));
 }
 
@@ -314,4 +315,112 @@ fn glue_of_the_other_family_is_no_glue() {
     lab.host("192.0.2.1", example());
     let resolver = resolver_with(&lab, ResolverConfig { ipv6: false, ..config() });
     assert_eq!(ask(&lab, &resolver, "n1.example.com.", RrType::A).rcode, Rcode::NOERROR);
+}
+
+/// The parent's glue and the zone's own data name different addresses, and only the zone's lead to a server.
+#[test]
+fn the_zones_own_addresses_are_tried_before_it_is_given_up() {
+    let lab = world(ONE);
+    let text =
+        "ns1.example.com. 3600 A 192.0.2.9\nn0.example.com. 5 A 203.0.113.1\nn1.example.com. 5 A 203.0.113.1
+        n2.example.com. 5 A 203.0.113.1\nn3.example.com. 5 A 203.0.113.1";
+    lab.host("192.0.2.1", zone("example.com.", text));
+    let resolver = resolver(&lab);
+    assert_eq!(ask(&lab, &resolver, "ns1.example.com.", RrType::A).rcode, Rcode::NOERROR);
+    lab.host("192.0.2.1", silent());
+    lab.host("192.0.2.9", zone("example.com.", text));
+    for i in 0..4 {
+        let found = ask(&lab, &resolver, &format!("n{i}.example.com."), RrType::A);
+        assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
+    }
+}
+
+/// The same where the zone has moved to servers that only it names.
+#[test]
+fn the_zones_own_servers_are_tried_before_it_is_given_up() {
+    let lab = Lab::new();
+    root(&lab, ONE, "ns.example.net. 300 A 192.0.2.9");
+    let text = "example.com. 3600 NS ns1.example.com.\nexample.com. 3600 NS ns.example.net.
+        www.example.com. 5 A 203.0.113.1";
+    lab.host("192.0.2.1", zone("example.com.", text));
+    let resolver = resolver(&lab);
+    assert_eq!(ask(&lab, &resolver, "example.com.", RrType::NS).rcode, Rcode::NOERROR);
+    lab.host("192.0.2.1", silent());
+    lab.host("192.0.2.9", zone("example.com.", text));
+    let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
+}
+
+/// Glue of a name server outside the zone may be out of date; the name itself says where it is.
+#[test]
+fn dead_glue_of_a_name_outside_the_zone_is_looked_up() {
+    for dead in [silent(), says("REFUSED", "", "", "")] {
+        let lab = world(
+            "example.com. 300 NS ns.other.com.
+             ns.other.com. 300 A 192.0.2.1
+             other.com. 300 NS ns.hoster.com.
+             ns.hoster.com. 300 A 192.0.2.8",
+        );
+        lab.host("192.0.2.1", dead);
+        lab.host("192.0.2.8", zone("other.com.", "ns.other.com. 300 A 192.0.2.9"));
+        lab.host("192.0.2.9", zone("example.com.", "www.example.com. 5 A 203.0.113.1"));
+        let found = ask(&lab, &resolver(&lab), "www.example.com.", RrType::A);
+        assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
+    }
+}
+
+/// A referral without the address of a server inside the zone; the parent's servers give it when they are asked for it.
+#[test]
+fn missing_glue_is_asked_of_the_parent() {
+    let ns = "example.com. 300 NS ns1.example.com.";
+    let address = "ns1.example.com. 300 A 192.0.2.1";
+    for as_answer in [true, false] {
+        let lab = world("");
+        let (ns, address) = (lines(ns), lines(address));
+        lab.host(
+            "192.5.6.30",
+            Rc::new(move |asked| {
+                let for_server = asked.name == "ns1.example.com.".parse::<nw_wire::name::Name>().unwrap();
+                let sections: [&[_]; 3] = match (for_server && asked.rtype == RrType::A, as_answer) {
+                    (true, true) => [&address, &[], &[]],
+                    (true, false) => [&[], &ns, &address],
+                    (false, _) => [&[], &ns, &[]],
+                };
+                Says::Reply(say(asked, "", sections))
+            }),
+        );
+        lab.host(
+            "192.0.2.1",
+            zone("example.com.", "www.example.com. 300 A 203.0.113.1\nns1.example.com. 300 A 192.0.2.1"),
+        );
+        let resolver = resolver(&lab);
+        let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
+        assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
+        assert!(lab.asked("192.5.6.30") <= 3, "{}", lab.asked("192.5.6.30"));
+    }
+    // A parent that does not know it either is not asked on and on.
+    let lab = world("example.com. 300 NS ns1.example.com.\nexample.com. 300 NS ns2.example.com.");
+    let found = ask(&lab, &resolver(&lab), "www.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    assert!(lab.asked("192.5.6.30") <= 5, "{:?}", lab.questions("192.5.6.30"));
+}
+
+/// A priming answer that names unknown servers and no addresses leaves the hints in use (RFC 8109 §3.3).
+#[test]
+fn priming_without_addresses_keeps_the_hints() {
+    let lab = world(ONE);
+    let root = zone(
+        ".",
+        ". 518400 NS x.unknown-servers.net.
+         com. 172800 NS a.gtld-servers.net.
+         a.gtld-servers.net. 172800 A 192.5.6.30",
+    );
+    lab.host("198.41.0.4", root);
+    lab.host("192.0.2.1", example());
+    let resolver = resolver(&lab);
+    for i in 0..3 {
+        let found = ask(&lab, &resolver, &format!("n{i}.example.com."), RrType::A);
+        assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
+        lab.pass(400_000);
+    }
 }
