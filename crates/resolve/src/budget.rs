@@ -317,17 +317,34 @@ impl Meter {
         self.bytes.set(self.bytes.get().saturating_add(u32::try_from(beyond).unwrap_or(u32::MAX)));
     }
 
-    /// Count the lookup of one name server's addresses.
-    pub(crate) fn address_lookup(&self, budget: &Budget) -> Result<(), Limit> {
+    /// Begin the lookup of one name server's addresses. Until it ends it counts as one that finds no address.
+    pub(crate) fn address_lookup(&self, budget: &Budget) -> Result<AddressLookup<'_>, Limit> {
         if self.failed_address_lookups.get() >= budget.max_failed_address_lookups {
             return Err(Limit::AddressLookups);
         }
-        count(&self.address_lookups, budget.max_address_lookups, Limit::AddressLookups)
-    }
-
-    /// Count a lookup of a name server's addresses that found no address.
-    pub(crate) fn address_lookup_failed(&self) {
+        count(&self.address_lookups, budget.max_address_lookups, Limit::AddressLookups)?;
         self.failed_address_lookups.set(self.failed_address_lookups.get() + 1);
+        Ok(AddressLookup { meter: self, weight: 0 })
+    }
+}
+
+/// The lookup of one name server's addresses. One that is abandoned counts as none.
+pub(crate) struct AddressLookup<'m> {
+    meter: &'m Meter,
+    weight: u32,
+}
+
+impl AddressLookup<'_> {
+    /// The lookup found no address. `failed`: no server could be asked, which has cost more than a denial.
+    pub(crate) fn in_vain(&mut self, failed: bool) {
+        self.weight = if failed { 2 } else { 1 };
+    }
+}
+
+impl Drop for AddressLookup<'_> {
+    fn drop(&mut self) {
+        let failed = &self.meter.failed_address_lookups;
+        failed.set(failed.get() - 1 + self.weight);
     }
 }
 

@@ -285,13 +285,15 @@ impl ServerList {
 
     /// A candidate to ask now, if there is one without looking up addresses.
     pub(crate) fn pick<W: World>(&mut self, core: &Core<W>) -> Option<usize> {
-        match self.next(core, false) {
+        match self.next(core, None) {
             Next::Ask(at) => Some(at),
             Next::LookUp | Next::Nothing => None,
         }
     }
 
-    fn next<W: World>(&mut self, core: &Core<W>, may_look_up: bool) -> Next {
+    /// What to do next. *frame*: that of the lookup, if addresses may be looked up.
+    fn next<W: World>(&mut self, core: &Core<W>, frame: Option<&Frame<'_>>) -> Next {
+        let (may_look_up, hasty) = (frame.is_some(), frame.is_some_and(|frame| frame.hasty));
         let (now, budget, servers) = (core.world.now(), &core.config.budget, core.cache.servers());
         let mut best: Option<(u32, Micros, usize)> = None;
         let mut noise = core.world.random();
@@ -324,6 +326,9 @@ impl ServerList {
                 (_, Some(_)) => continue,
                 (timeouts, None) => timeouts,
             };
+            if hasty && candidate.timeouts > 0 || hasty && rests {
+                continue;
+            }
             // There is a reply already: only servers of which nothing bad is known may give a better one.
             if self.last_resort.is_some() && standing != 0 {
                 continue;
@@ -342,7 +347,7 @@ impl ServerList {
             && let Some(cut) = self.unread.take()
         {
             self.add_others(&cut, core, now);
-            return self.next(core, may_look_up);
+            return self.next(core, frame);
         }
         let last = best.is_none_or(|(standing, ..)| PROBES.contains(&standing));
         if may_look_up && last && self.unresolved.is_empty() && self.last_resort.is_none() {
@@ -400,7 +405,7 @@ impl<W: World> Task<'_, W> {
         trace: &Trace,
     ) -> Result<usize, Failure> {
         loop {
-            match list.next(self.core, true) {
+            match list.next(self.core, Some(frame)) {
                 Next::Ask(at) => return Ok(at),
                 Next::LookUp => self.find_addresses(list, frame, trace).await?,
                 Next::Nothing => return Err(list.exhausted()),
@@ -430,18 +435,22 @@ impl<W: World> Task<'_, W> {
         let hindered = Cell::new(false);
         let begin = || {
             let name = waiting.as_slice().first()?;
-            if let Err(limit) = self.meter.address_lookup(budget) {
-                refused = Some(limit);
-                return None;
-            }
+            let mut lookup = match self.meter.address_lookup(budget) {
+                Ok(lookup) => lookup,
+                Err(limit) => {
+                    refused = Some(limit);
+                    return None;
+                }
+            };
             waiting.next();
+            let others = !waiting.as_slice().is_empty();
             let (lane, hindered) = (trace.lane(id, world.now()), &hindered);
             Some(Box::pin(async move {
-                let found = self.addresses_of(name, frame, &lane, hindered).await;
-                if found.is_empty() {
-                    self.meter.address_lookup_failed();
+                let found = self.addresses_of(name, frame, others, &lane, hindered).await;
+                if found.as_ref().map_or(true, Vec::is_empty) {
+                    lookup.in_vain(found.is_err());
                 }
-                Some(found).filter(|found| !found.is_empty())
+                found.ok().filter(|found| !found.is_empty())
             }) as Boxed<'_, Option<Vec<SocketAddr>>>)
         };
         let pause = || {
@@ -468,26 +477,31 @@ impl<W: World> Task<'_, W> {
 
     /// The addresses of the name server *name*: IPv4 first, IPv6 when there is none.
     ///
-    /// Sets *hindered* when this machine or the budget is why there is no address.
+    /// *others*: further names can be looked up instead. Sets *hindered* when this machine or the budget is why there is no
+    /// address. Err: the lookup failed.
     async fn addresses_of(
         &self,
         name: &Name,
         frame: &Frame<'_>,
+        others: bool,
         trace: &Trace,
         hindered: &Cell<bool>,
-    ) -> Vec<SocketAddr> {
+    ) -> Result<Vec<SocketAddr>, ()> {
         let config = &self.core.config;
         let families = [(RrType::A, config.ipv4), (RrType::AAAA, config.ipv6)];
         for rtype in families.into_iter().filter(|(_, wanted)| *wanted).map(|(rtype, _)| rtype) {
             let found = match frame.below(name.as_ref(), rtype, config.budget.max_depth) {
-                Ok(below) => self.lookup(name, rtype, &below, trace).await,
+                Ok(mut below) => {
+                    below.hasty |= others;
+                    self.lookup(name, rtype, &below, trace).await
+                }
                 Err(failure) => Err(failure),
             };
             match found {
                 Ok(Answer { sets, .. }) => {
                     let addresses = self.core.addresses_in(sets.iter().map(|set| &set.rrset));
                     if !addresses.is_empty() {
-                        return addresses;
+                        return Ok(addresses);
                     }
                 }
                 Err(failure) => {
@@ -496,10 +510,10 @@ impl<W: World> Task<'_, W> {
                         Draft::new(Layer::Resolver, Action::Finish, name.clone(), rtype, failure.reason);
                     trace.step(self.core.world.now(), draft);
                     // What kept us from the one kind of address keeps us from the other.
-                    return Vec::new();
+                    return Err(());
                 }
             }
         }
-        Vec::new()
+        Ok(Vec::new())
     }
 }

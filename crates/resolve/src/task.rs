@@ -91,12 +91,14 @@ pub(crate) struct Frame<'f> {
     above: Option<&'f Frame<'f>>,
     /// Lookups above this one.
     pub(crate) depth: u32,
+    /// Whether other names can be looked up instead: then no server is asked again that did not reply.
+    pub(crate) hasty: bool,
 }
 
 impl<'f> Frame<'f> {
     /// The frame of the lookup that the client waits for.
     pub(crate) fn top(name: NameRef<'f>, rtype: RrType) -> Frame<'f> {
-        Frame { name, rtype, above: None, depth: 0 }
+        Frame { name, rtype, above: None, depth: 0, hasty: false }
     }
 
     /// The frame of a lookup of *name* that this one waits for, at most *most* deep.
@@ -111,7 +113,7 @@ impl<'f> Frame<'f> {
         if self.depth >= most {
             return Err(Failure::limit(Limit::Depth));
         }
-        Ok(Frame { name, rtype, above: Some(self), depth: self.depth + 1 })
+        Ok(Frame { name, rtype, above: Some(self), depth: self.depth + 1, hasty: self.hasty })
     }
 }
 
