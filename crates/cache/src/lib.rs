@@ -330,6 +330,22 @@ impl Cache {
         }
     }
 
+    /// As [`Cache::put_absence`], for *life_s* seconds, when no SOA says for how long (RFC 2308 §5).
+    pub fn put_bare_absence(
+        &self,
+        name: NameRef<'_>,
+        rtype: Option<RrType>,
+        life_s: u32,
+        now: Micros,
+    ) -> bool {
+        let (rtype, kind) = rtype.map_or((NAME, Kind::NxDomain), |rtype| (rtype, Kind::NoData));
+        let key = Key { name, rtype, kind, rank: Rank::NonAuthoritative };
+        match Entry::from_rrsets(&key, &[], &[], life_s, now) {
+            Some(entry) if life_s > 0 => self.put(&key, entry, now),
+            _ => false,
+        }
+    }
+
     /// Keep for *life_s* seconds that the lookup of *name* and *rtype* failed (RFC 9520).
     pub fn put_failure(
         &self,

@@ -122,7 +122,7 @@ pub struct Budget {
     /// Longest time that the absence of data is kept, seconds (RFC 2308 §5: one to three hours work well).
     pub max_negative_ttl: u32,
     /// Time that a failure is kept, seconds (RFC 9520 §3.2: at least 1 s, at most 300 s). It concerns failures of the servers
-    /// and of their data. A failure of this machine or of this budget is not kept: the next question tries again, and starts
+    /// and of their data, and negative answers without SOA (RFC 2308 §5). A failure of this machine or of this budget is not kept: the next question tries again, and starts
     /// from what the failed attempt learned.
     pub failure_ttl: u32,
 }

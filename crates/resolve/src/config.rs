@@ -21,7 +21,8 @@ pub struct ResolverConfig {
     pub qname_minimisation: bool,
     /// Set DO on questions to servers, so that signatures can be handed to clients that ask for them (RFC 4035 §3.2.1).
     pub dnssec_ok: bool,
-    /// Take an NXDOMAIN to mean that nothing exists below the name either (RFC 8020).
+    /// Take a denial that is not validated to mean that nothing exists below the name either (RFC 8020). Off by default: some
+    /// servers deny empty non-terminals.
     pub nxdomain_cut: bool,
     /// Ask servers at IPv4 addresses.
     pub ipv4: bool,
@@ -42,7 +43,7 @@ impl Default for ResolverConfig {
             trust_anchors: Vec::new(),
             qname_minimisation: true,
             dnssec_ok: true,
-            nxdomain_cut: true,
+            nxdomain_cut: false,
             ipv4: true,
             ipv6: true,
             ask_loopback: false,

@@ -66,13 +66,17 @@ impl<W: World> Task<'_, W> {
         }
     }
 
-    /// Keep an absence for as long as its SOA says (RFC 2308 §5).
+    /// Keep an absence for as long as its SOA says, or for as long as a failure without one (RFC 2308 §5).
     pub(crate) fn keep_absence(&self, absence: &Absence, rtype: RrType, now: Micros) {
         let rtype = (!absence.nxdomain).then_some(rtype);
         if let Some(soa) = &absence.soa {
             let proof: Vec<Rrset> =
                 soa.signatures.iter().cloned().chain(flatten(absence.proof.iter().cloned())).collect();
             self.core.cache.put_absence(absence.name.as_ref(), rtype, &soa.rrset, &proof, now);
+        } else {
+            let budget = &self.core.config.budget;
+            let life = budget.failure_ttl.min(budget.max_negative_ttl);
+            self.core.cache.put_bare_absence(absence.name.as_ref(), rtype, life, now);
         }
     }
 

@@ -338,6 +338,7 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
     }
     for (key, field) in [
         ("qname_minimisation", &mut config.qname_minimisation),
+        ("nxdomain_cut", &mut config.nxdomain_cut),
         ("ipv4", &mut config.ipv4),
         ("ipv6", &mut config.ipv6),
         ("ask_loopback", &mut config.ask_loopback),

@@ -377,6 +377,11 @@ class Resolver(Table):
     qname_minimisation: bool = setting(
         True, "Send a server no more labels of a name than it needs for its referral (RFC 9156)."
     )
+    nxdomain_cut: bool = setting(
+        False,
+        "Take a name that does not exist to have no names below it (RFC 8020), also when the denial is not "
+        "validated. Some servers deny names that have names below them.",
+    )
     ipv4: bool = setting(True, "Query servers over IPv4.")
     ipv6: bool = setting(True, "Query servers over IPv6.")
     ask_loopback: bool = setting(

@@ -122,7 +122,7 @@ fn an_alias_within_the_zone_comes_with_its_data() {
 #[test]
 fn absence_is_kept_for_the_time_that_the_soa_says() {
     let lab = world();
-    let resolver = resolver(&lab);
+    let resolver = resolver_with(&lab, ResolverConfig { nxdomain_cut: true, ..config() });
     let found = ask(&lab, &resolver, "nothing.example.com.", RrType::A);
     assert_eq!(found.rcode, Rcode::NXDOMAIN);
     assert_eq!(found.authority.len(), 1);

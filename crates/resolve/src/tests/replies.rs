@@ -435,3 +435,45 @@ fn a_delegation_keeps_ds_or_the_proof_of_its_absence() {
     assert_eq!(kept("a.net. 300 NSEC f.net. NS RRSIG NSEC"), (vec![], vec![]));
     assert_eq!(kept(""), (vec![], vec![]));
 }
+
+/// RFC 2308 §5: a negative answer without SOA says nothing about its life. A few seconds keep a client that repeats its question
+/// from repeating ours.
+#[test]
+fn an_absence_without_soa_is_kept_for_seconds() {
+    for (words, rcode) in [("aa", Rcode::NOERROR), ("aa NXDOMAIN", Rcode::NXDOMAIN)] {
+        let lab = world(says(words, "", "", ""));
+        let resolver = resolver(&lab);
+        let asked = |seconds| {
+            lab.pass(seconds);
+            let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
+            assert_eq!((found.rcode, found.answer.len()), (rcode, 0));
+            found.queries
+        };
+        assert!(asked(0) > 0);
+        assert_eq!(hit(&lab, &resolver, "www.example.com.", RrType::A), Some((rcode, vec![])));
+        assert_eq!(asked(4), 0);
+        assert_eq!(asked(2), 1);
+    }
+}
+
+/// RFC 8020 is right, but some servers deny names that have others below them.
+#[test]
+fn an_unvalidated_denial_hides_nothing_below_it() {
+    let broken = || {
+        let good = zone("example.com.", "below.ent.example.com. 300 A 203.0.113.1");
+        let soa = lines("example.com. 300 SOA ns. host. 1 7200 3600 604800 300");
+        world(Rc::new(move |asked| {
+            if asked.name == "ent.example.com.".parse::<Name>().unwrap() {
+                Says::Reply(say(asked, "aa NXDOMAIN", [&[], &soa, &[]]))
+            } else {
+                good(asked)
+            }
+        }))
+    };
+    for (nxdomain_cut, rcode) in [(false, Rcode::NOERROR), (true, Rcode::NXDOMAIN)] {
+        let lab = broken();
+        let resolver = resolver_with(&lab, ResolverConfig { nxdomain_cut, ..config() });
+        assert_eq!(ask(&lab, &resolver, "ent.example.com.", RrType::A).rcode, Rcode::NXDOMAIN);
+        assert_eq!(ask(&lab, &resolver, "below.ent.example.com.", RrType::A).rcode, rcode);
+    }
+}

@@ -61,7 +61,7 @@ impl Default for Settings {
             max_ttl: None,
             min_ttl: None,
             ask_loopback: false,
-            nxdomain_cut: true,
+            nxdomain_cut: false,
             nsid: None,
             identity: None,
         }

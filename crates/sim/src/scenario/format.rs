@@ -49,6 +49,8 @@ pub struct ResolverTable {
     pub forward: Vec<ForwardTable>,
     /// RFC 9156.
     pub minimise: bool,
+    /// RFC 8020, for denials that are not validated.
+    pub nxdomain_cut: bool,
     /// Ask over IPv6.
     pub ipv6: bool,
     /// Limits that differ from the defaults, by the name of the field of `Budget`.

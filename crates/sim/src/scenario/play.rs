@@ -155,6 +155,7 @@ fn resolver_config(table: &ResolverTable, hosts: &[HostTable]) -> Result<Resolve
     let name = |text: &String| text.parse::<Name>().map_err(|_| format!("{text:?} is no domain name"));
     let mut config = ResolverConfig {
         qname_minimisation: table.minimise,
+        nxdomain_cut: table.nxdomain_cut,
         ipv6: table.ipv6,
         hints: root_hints(hosts)?,
         ..ResolverConfig::default()
