@@ -326,7 +326,7 @@ impl ServerList {
                 (_, Some(_)) => continue,
                 (timeouts, None) => timeouts,
             };
-            if hasty && candidate.timeouts > 0 || hasty && rests {
+            if hasty && (rests || candidate.timeouts > 0) {
                 continue;
             }
             // There is a reply already: only servers of which nothing bad is known may give a better one.
