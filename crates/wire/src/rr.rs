@@ -276,6 +276,8 @@ pub enum RdataFault {
     Empty,
     /// A CAA tag is empty or has other characters than letters and digits. RFC 8659 §4.1
     Tag,
+    /// An address that is not made of decimal digits, or of too few. RFC 1183 §3.1
+    Digits,
     /// A type bit map has windows out of order, an empty one, or trailing zeros. RFC 4034 §4.1.2
     Bitmap,
     /// A location out of range. RFC 1876 §2
@@ -284,8 +286,10 @@ pub enum RdataFault {
     Prefix,
     /// A gateway or relay type that is unknown. RFC 4025 §2.3, RFC 8777 §4.2.3
     Gateway,
-    /// Service parameters not in strictly increasing order. RFC 9460 §2.2
+    /// Service parameters not in increasing order. RFC 9460 §2.2
     SvcOrder,
+    /// A service parameter stands twice. RFC 9460 §2.2
+    SvcTwice,
     /// A service parameter's value has not its key's form. RFC 9460 §7
     SvcValue,
     /// A key that `mandatory` names is missing, or `no-default-alpn` stands without `alpn`. RFC 9460 §7.1.1, §8
@@ -304,11 +308,12 @@ impl RdataFault {
             Self::Name => "RFC 1035 §3.1",
             Self::Compressed => "RFC 3597 §4",
             Self::Tag => "RFC 8659 §4.1",
+            Self::Digits => "RFC 1183 §3.1",
             Self::Bitmap => "RFC 4034 §4.1.2",
             Self::Location => "RFC 1876 §2",
             Self::Prefix => "RFC 3123 §4",
             Self::Gateway => "RFC 4025 §2.3",
-            Self::SvcOrder => "RFC 9460 §2.2",
+            Self::SvcOrder | Self::SvcTwice => "RFC 9460 §2.2",
             Self::SvcValue => "RFC 9460 §7",
             Self::SvcMissing => "RFC 9460 §8",
             Self::Prefix6 => "RFC 2874 §3.1",
@@ -326,11 +331,13 @@ impl fmt::Display for RdataError {
             RdataFault::Compressed => "compressed name where none is allowed",
             RdataFault::Empty => "empty field",
             RdataFault::Tag => "tag is not made of letters and digits",
+            RdataFault::Digits => "address is not made of at least four decimal digits",
             RdataFault::Bitmap => "bad type bit map",
             RdataFault::Location => "location out of range",
             RdataFault::Prefix => "bad address prefix",
             RdataFault::Gateway => "unknown gateway type",
             RdataFault::SvcOrder => "service parameters out of order",
+            RdataFault::SvcTwice => "a service parameter stands twice",
             RdataFault::SvcValue => "bad value of a service parameter",
             RdataFault::SvcMissing => "a mandatory service parameter is missing",
             RdataFault::Prefix6 => "bad A6 prefix",

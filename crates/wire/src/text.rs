@@ -21,7 +21,7 @@ mod write;
 mod tests;
 
 pub(crate) use read::ipv6;
-pub use read::{ipv4, number, unescape};
+pub use read::{ipv4, number, period, unescape};
 pub use write::{push_char_string, push_name, push_number, push_quoted, push_time};
 pub(crate) use write::{push_escaped, push_padded, push_wire_name};
 
@@ -357,6 +357,8 @@ pub enum Expected {
     Ipv6,
     /// A character string.
     CharString,
+    /// A character string of at least four decimal digits.
+    Digits,
     /// An RR type: mnemonic or `TYPE123`.
     Type,
     /// A DNSSEC algorithm: number or mnemonic.
@@ -415,6 +417,7 @@ impl Expected {
             Self::Ipv4 => "an IPv4 address",
             Self::Ipv6 => "an IPv6 address",
             Self::CharString => "a character string",
+            Self::Digits => "an address of at least four decimal digits",
             Self::Type => "a record type",
             Self::Algorithm => "a DNSSEC algorithm number or mnemonic",
             Self::CertType => "a certificate type number or mnemonic",

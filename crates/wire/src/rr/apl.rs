@@ -39,7 +39,7 @@ pub(super) fn check(wire: &Wire<'_>, at: usize) -> Result<usize, RdataError> {
 }
 
 pub(super) fn parse(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), TextError> {
-    while let Some(token) = tokens.next()? {
+    while let Some(token) = tokens.next_word(Expected::AplItem)? {
         item(token.bytes, out).ok_or_else(|| tokens.wrong(token, Expected::AplItem))?;
     }
     Ok(())

@@ -9,7 +9,7 @@
 use super::field::Wire;
 use super::present::{push_type, separate};
 use super::{RdataError, RdataFault, RrType};
-use crate::text::{Expected, TextError, Tokens, number};
+use crate::text::{Expected, TextError, Tokens, number, push_number};
 
 /// A view of valid window blocks: the types that exist at a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +166,10 @@ pub(super) fn show_old(octets: &[u8], out: &mut String) -> Option<()> {
     for number in (1..octets.len() as u16 * 8).filter(|n| octets[usize::from(n / 8)] & (0x80 >> (n % 8)) != 0)
     {
         separate(out);
-        push_type(out, RrType(number));
+        match RrType(number).mnemonic() {
+            Some(mnemonic) => out.push_str(mnemonic),
+            None => push_number(out, u64::from(number)),
+        }
     }
     Some(())
 }

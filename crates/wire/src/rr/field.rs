@@ -22,6 +22,10 @@ pub enum Field {
     Type,
     /// A DNSSEC algorithm, eight bits; the text may use the mnemonic (RFC 4034 appendix A.1).
     Algorithm,
+    /// As `Algorithm`, written as its mnemonic where it has one (CERT, as dig writes it).
+    NamedAlgorithm,
+    /// An RR type, sixteen bits, written as a bare number where it has no mnemonic (RFC 2535 §5.3).
+    OldType,
     /// A certificate type, sixteen bits (RFC 4398 §2.1).
     CertType,
     /// A DSYNC scheme, eight bits (RFC 9859 §2.1).
@@ -40,6 +44,8 @@ pub enum Field {
     Name(Role),
     /// A character string (RFC 1035 §3.3).
     CharString,
+    /// A character string of decimal digits, at least so many (RFC 1183 §3.1).
+    Digits(u8),
     /// A character string, or nothing at the end of the rdata.
     OptionalCharString,
     /// One character string or more to the end of the rdata.
@@ -167,8 +173,10 @@ impl Field {
             if end - at < least { Err(RdataError { at, fault: RdataFault::Short }) } else { Ok(end) }
         };
         match self {
-            Field::U8 | Field::Algorithm | Field::Scheme => wire.fixed(at, 1),
-            Field::U16 | Field::Type | Field::CertType | Field::TsigError => wire.fixed(at, 2),
+            Field::U8 | Field::Algorithm | Field::NamedAlgorithm | Field::Scheme => wire.fixed(at, 1),
+            Field::U16 | Field::Type | Field::OldType | Field::CertType | Field::TsigError => {
+                wire.fixed(at, 2)
+            }
             Field::U32 | Field::Period | Field::Time | Field::Ipv4 => wire.fixed(at, 4),
             Field::U48 => wire.fixed(at, 6),
             Field::Node => wire.fixed(at, 8),
@@ -176,6 +184,14 @@ impl Field {
             Field::Eui(width) => wire.fixed(at, usize::from(width)),
             Field::Name(role) => wire.name(at, role),
             Field::CharString | Field::Salt => wire.short(at),
+            Field::Digits(least) => {
+                let next = wire.short(at)?;
+                let digits = &wire.bytes[at + 1..next];
+                if digits.len() < usize::from(least) || !digits.iter().all(u8::is_ascii_digit) {
+                    return Err(RdataError { at, fault: RdataFault::Digits });
+                }
+                Ok(next)
+            }
             Field::OptionalCharString if at == end => Ok(end),
             Field::OptionalCharString => wire.short(at),
             Field::CharStrings => {

@@ -32,7 +32,7 @@ fn parse_place(
 ) -> Result<(), TextError> {
     match kind {
         0 => {
-            let token = tokens.expect(Expected::NoGateway)?;
+            let token = tokens.word_of(Expected::NoGateway)?;
             if token.bytes == b"." { Ok(()) } else { Err(tokens.wrong(token, Expected::NoGateway)) }
         }
         1 => tokens.ipv4(out),

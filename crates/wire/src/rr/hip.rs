@@ -56,7 +56,7 @@ pub(super) fn parse(
         Err(_) => return Err(tokens.fault(token.at, TextFault::RdataTooLong)),
     }
 
-    while let Some(token) = tokens.next()? {
+    while let Some(token) = tokens.next_word(Expected::Name)? {
         token.name(origin, out)?;
     }
     Ok(())

@@ -49,7 +49,7 @@ pub(super) fn parse(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), Te
         .ok_or_else(|| tokens.wrong(token, Expected::Location))?;
     let mut sizes = [0x12, 0x16, 0x13]; // 1 m, 10 km, 10 m: the defaults of RFC 1876 §3
     for size in &mut sizes {
-        let Some(token) = tokens.next()? else { break };
+        let Some(token) = tokens.next_word(Expected::Location)? else { break };
         *size = metres(token).and_then(encode_size).ok_or_else(|| tokens.wrong(token, Expected::Location))?;
     }
     out.push(0);
@@ -113,14 +113,16 @@ fn decimal(text: &[u8], places: usize) -> Option<u64> {
 }
 
 /// One digit and a power of ten; what lies between is rounded down, as the RFC's own code does (RFC 1876 appendix A).
+/// At most 90,000 km (RFC 1876 §2).
 fn encode_size(centimetres: i64) -> Option<u8> {
-    let mut digit = u64::try_from(centimetres).ok()?;
+    const MOST: i64 = 9_000_000_000;
+    let mut digit = u64::try_from(centimetres).ok().filter(|_| centimetres <= MOST)?;
     let mut power = 0;
     while digit > 9 {
         digit /= 10;
         power += 1;
     }
-    if power > 9 { None } else { Some((digit as u8) << 4 | power) }
+    Some((digit as u8) << 4 | power)
 }
 
 /// None for another version, and for a size such as 0 times 10^3, which text would not keep.
@@ -144,7 +146,13 @@ pub(super) fn show(octets: &[u8], out: &mut String) -> Option<()> {
     out.push('m');
     for octet in [size, across, height] {
         out.push(' ');
-        push_decimal(out, u64::from(octet >> 4) * 10u64.pow(u32::from(octet & 15)), 2);
+        // Whole metres without a fraction, as dig writes them.
+        let (digit, power) = (u64::from(octet >> 4), u32::from(octet & 15));
+        if power < 2 {
+            push_decimal(out, digit * 10u64.pow(power), 2);
+        } else {
+            push_number(out, digit * 10u64.pow(power - 2));
+        }
         out.push('m');
     }
     Some(())

@@ -45,7 +45,7 @@ fn parse_generic(rtype: RrType, tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> R
 fn hex_to_end(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), TextError> {
     let mut hex = Hex::default();
     let mut last = tokens.offset();
-    while let Some(token) = tokens.next()? {
+    while let Some(token) = tokens.next_word(Expected::Hex)? {
         hex.push(token.bytes, out).map_err(|_| tokens.wrong(token, Expected::Hex))?;
         last = token.at;
     }
@@ -55,7 +55,7 @@ fn hex_to_end(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), TextErro
 fn base64_to_end(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), TextError> {
     let mut base64 = Base64::default();
     let mut last = tokens.offset();
-    while let Some(token) = tokens.next()? {
+    while let Some(token) = tokens.next_word(Expected::Base64)? {
         base64.push(token.bytes, out).map_err(|_| tokens.wrong(token, Expected::Base64))?;
         last = token.at;
     }
@@ -85,10 +85,8 @@ impl Field {
             Field::U48 => out.extend_from_slice(&tokens.u48()?.to_be_bytes()[2..]),
             Field::Period => out.extend_from_slice(&tokens.period()?.to_be_bytes()),
             Field::Time => out.extend_from_slice(&tokens.time()?.to_be_bytes()),
-            Field::Type => out.extend_from_slice(&tokens.rtype()?.0.to_be_bytes()),
-            Field::Algorithm => {
-                out.push(named(tokens, ALGORITHMS, u64::from(u8::MAX), Expected::Algorithm)? as u8);
-            }
+            Field::Type | Field::OldType => out.extend_from_slice(&tokens.rtype()?.0.to_be_bytes()),
+            Field::Algorithm | Field::NamedAlgorithm => out.push(algorithm(tokens)?),
             Field::Scheme => out.push(named(tokens, SCHEMES, u64::from(u8::MAX), Expected::Scheme)? as u8),
             Field::CertType => {
                 out.extend_from_slice(
@@ -106,6 +104,15 @@ impl Field {
             Field::Eui(width) => parse_eui(tokens, usize::from(width), out)?,
             Field::Name(_) => tokens.name(origin, out)?,
             Field::CharString => tokens.char_string(out)?,
+            Field::Digits(least) => {
+                let start = out.len();
+                let token = tokens.expect(Expected::Digits)?;
+                token.char_string(out)?;
+                let digits = &out[start + 1..];
+                if digits.len() < usize::from(least) || !digits.iter().all(u8::is_ascii_digit) {
+                    return Err(tokens.wrong(token, Expected::Digits));
+                }
+            }
             Field::OptionalCharString => {
                 if tokens.peek()?.is_some() {
                     tokens.char_string(out)?;
@@ -206,6 +213,11 @@ impl Field {
             }
             Field::Time => push_time(out, big_endian() as u32),
             Field::Type => push_type(out, RrType(big_endian() as u16)),
+            Field::OldType => match RrType(big_endian() as u16).mnemonic() {
+                Some(mnemonic) => out.push_str(mnemonic),
+                None => push_number(out, big_endian()),
+            },
+            Field::NamedAlgorithm => push_named(out, ALGORITHMS, big_endian()),
             Field::Scheme => push_named(out, SCHEMES, big_endian()),
             Field::CertType => push_named(out, CERT_TYPES, big_endian()),
             Field::TsigError => push_named(out, TSIG_ERRORS, big_endian()),
@@ -216,7 +228,8 @@ impl Field {
                     if index > 0 {
                         out.push(':');
                     }
-                    base::push_hex(out, group);
+                    // Without leading zeros, as BIND writes it.
+                    push_hex_number(out, u16::from_be_bytes([group[0], group[1]]));
                 }
             }
             Field::Eui(_) => {
@@ -228,7 +241,9 @@ impl Field {
                 }
             }
             Field::Name(_) => push_wire_name(out, octets),
-            Field::CharString | Field::OptionalCharString => push_quoted(out, octets.get(1..)?),
+            Field::CharString | Field::OptionalCharString | Field::Digits(_) => {
+                push_quoted(out, octets.get(1..)?);
+            }
             Field::Tag => push_escaped(out, octets.get(1..)?),
             Field::Text | Field::NonEmptyText => push_quoted(out, octets),
             Field::Hex => base::push_hex(out, octets),
@@ -312,45 +327,62 @@ pub(super) fn push_ipv4(out: &mut String, octets: &[u8]) {
     }
 }
 
-/// RFC 5952 text.
+/// RFC 5952 text. The last 32 bits of an IPv4-compatible address (`::192.0.2.1`) are written as `inet_ntop` and dig write
+/// them.
 pub(super) fn push_ipv6(out: &mut String, octets: &[u8]) {
     use std::fmt::Write;
     let mut all = [0u8; 16];
     all[..octets.len().min(16)].copy_from_slice(&octets[..octets.len().min(16)]);
+    if all[..12] == [0; 12] && all[12..14] != [0; 2] {
+        out.push_str("::");
+        push_ipv4(out, &all[12..]);
+        return;
+    }
     write!(out, "{}", std::net::Ipv6Addr::from(all)).expect("writing to a String does not fail");
+}
+
+/// `value` in hex without leading zeros.
+fn push_hex_number(out: &mut String, value: u16) {
+    use std::fmt::Write;
+    write!(out, "{value:x}").expect("writing to a String does not fail");
 }
 
 // ---- numbers with names ----
 
 type Names = &'static [(u16, &'static str)];
 
-/// RFC 4034 appendix A.1 and the IANA registry "DNS Security Algorithm Numbers"; BIND's spellings too.
+/// RFC 4034 appendix A.1 and the IANA registry "DNS Security Algorithm Numbers", as dig writes them. The first name of a
+/// number is the one that is written.
 const ALGORITHMS: Names = &[
     (1, "RSAMD5"),
     (2, "DH"),
     (3, "DSA"),
-    (4, "ECC"),
     (5, "RSASHA1"),
-    (6, "DSA-NSEC3-SHA1"),
     (6, "NSEC3DSA"),
-    (6, "DSANSEC3SHA1"),
-    (7, "RSASHA1-NSEC3-SHA1"),
     (7, "NSEC3RSASHA1"),
-    (7, "RSASHA1NSEC3SHA1"),
     (8, "RSASHA256"),
     (10, "RSASHA512"),
-    (12, "ECC-GOST"),
     (12, "ECCGOST"),
     (13, "ECDSAP256SHA256"),
     (14, "ECDSAP384SHA384"),
     (15, "ED25519"),
     (16, "ED448"),
-    (17, "SM2SM3"),
-    (18, "MLDSA44"),
-    (23, "ECC-GOST12"),
     (252, "INDIRECT"),
     (253, "PRIVATEDNS"),
     (254, "PRIVATEOID"),
+];
+
+/// Names and spellings that are read and never written, because other programs do not read them.
+const READ_ALGORITHMS: Names = &[
+    (4, "ECC"),
+    (6, "DSA-NSEC3-SHA1"),
+    (6, "DSANSEC3SHA1"),
+    (7, "RSASHA1-NSEC3-SHA1"),
+    (7, "RSASHA1NSEC3SHA1"),
+    (12, "ECC-GOST"),
+    (17, "SM2SM3"),
+    (18, "MLDSA44"),
+    (23, "ECC-GOST12"),
 ];
 
 /// RFC 4398 §2.1.
@@ -387,6 +419,18 @@ const TSIG_ERRORS: Names = &[
     (21, "BADALG"),
     (22, "BADTRUNC"),
 ];
+
+/// A DNSSEC algorithm: a number, or a name of either table.
+fn algorithm(tokens: &mut Tokens<'_>) -> Result<u8, TextError> {
+    let known = tokens.peek()?.and_then(|token| {
+        let is = |entry: &&(u16, &'static str)| token.is(entry.1.as_bytes());
+        READ_ALGORITHMS.iter().find(is).map(|(value, _)| *value as u8)
+    });
+    match known {
+        Some(value) => tokens.next().map(|_| value),
+        None => named(tokens, ALGORITHMS, u64::from(u8::MAX), Expected::Algorithm).map(|value| value as u8),
+    }
+}
 
 fn named(tokens: &mut Tokens<'_>, names: Names, max: u64, expected: Expected) -> Result<u16, TextError> {
     let token = tokens.word_of(expected)?;

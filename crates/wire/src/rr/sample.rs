@@ -139,9 +139,9 @@ fn push_place(kind: u8, entropy: &mut Entropy<'_>, out: &mut Vec<u8>) {
 fn push_field(field: Field, entropy: &mut Entropy<'_>, out: &mut Vec<u8>) {
     match field {
         Field::Scheme => out.push(1),
-        Field::U8 | Field::Algorithm => out.push(entropy.octet()),
+        Field::U8 | Field::Algorithm | Field::NamedAlgorithm => out.push(entropy.octet()),
         Field::U16 | Field::CertType => out.extend(entropy.octets(2, 2)),
-        Field::Type => out.extend_from_slice(&(1 + entropy.below(300) as u16).to_be_bytes()),
+        Field::Type | Field::OldType => out.extend_from_slice(&(1 + entropy.below(300) as u16).to_be_bytes()),
         Field::TsigError => out.extend_from_slice(&[0u16, 16, 17, 18, 22][entropy.below(5)].to_be_bytes()),
         Field::U32 | Field::Time | Field::Ipv4 => out.extend(entropy.octets(4, 4)),
         // Peers hold TTLs to 31 bits.
@@ -152,6 +152,11 @@ fn push_field(field: Field, entropy: &mut Entropy<'_>, out: &mut Vec<u8>) {
         Field::Eui(width) => out.extend(entropy.octets(usize::from(width), usize::from(width))),
         Field::Name(_) => out.extend(name(entropy)),
         Field::CharString => push_string(0, entropy, out),
+        Field::Digits(least) => {
+            let count = usize::from(least) + entropy.below(12);
+            out.push(count as u8);
+            (0..count).for_each(|_| out.push(b'0' + entropy.below(10) as u8));
+        }
         Field::OptionalCharString => {
             if entropy.octet() & 1 == 1 {
                 push_string(1, entropy, out);

@@ -37,8 +37,8 @@ enum Form {
     Ipv6,
     /// An ECHConfigList in base64: it begins with its own length (RFC 9849 §4).
     Ech,
-    /// UTF-8 text, at least one character.
-    Utf8,
+    /// A URI template that starts with `/` and has the variable `dns` (RFC 9461 §5).
+    DohPath,
     /// Sixteen-bit numbers, at least one.
     Groups,
     /// Any octets.
@@ -58,7 +58,7 @@ const KEYS: [(u16, &str, Form); 11] = [
     (4, "ipv4hint", Form::Ipv4),
     (5, "ech", Form::Ech),
     (6, "ipv6hint", Form::Ipv6),
-    (7, "dohpath", Form::Utf8),
+    (7, "dohpath", Form::DohPath),
     (8, "ohttp", Form::Nothing),
     (9, "tls-supported-groups", Form::Groups),
     (10, "docpath", Form::Path),
@@ -74,13 +74,13 @@ impl SvcKey {
         KEYS.get(usize::from(self.0)).map(|&(_, name, _)| name)
     }
 
-    /// The key that `name` means: a name of the registry, or `keyNNNNN` without leading zeros. RFC 9460 §2.1
+    /// The key that `name` means: a name of the registry, or `keyNNNNN` without leading zeros, in lower case.
+    /// RFC 9460 §2.1
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        if let Some((key, ..)) = KEYS.iter().find(|(_, known, _)| known.as_bytes().eq_ignore_ascii_case(name))
-        {
+        if let Some((key, ..)) = KEYS.iter().find(|(_, known, _)| known.as_bytes() == name) {
             return Some(Self(*key));
         }
-        let digits = name.get(3..).filter(|_| name[..3].eq_ignore_ascii_case(b"key"))?;
+        let digits = name.get(3..).filter(|_| name.starts_with(b"key"))?;
         if digits.len() > 1 && digits[0] == b'0' {
             return None;
         }
@@ -124,8 +124,10 @@ pub(super) fn check(wire: &Wire<'_>, at: usize) -> Result<usize, RdataError> {
     let mut last = None;
     for (SvcKey(key), value) in svc_params(octets) {
         let fault = |fault| Err(RdataError { at: next, fault });
-        if last.is_some_and(|last| last >= key) {
-            return fault(RdataFault::SvcOrder);
+        match last {
+            Some(last) if last == key => return fault(RdataFault::SvcTwice),
+            Some(last) if last > key => return fault(RdataFault::SvcOrder),
+            _ => {}
         }
         if !valid(form(key), value) {
             return fault(RdataFault::SvcValue);
@@ -178,10 +180,22 @@ fn valid(form: Form, value: &[u8]) -> bool {
             }
             _ => false,
         },
-        Form::Utf8 => !value.is_empty() && std::str::from_utf8(value).is_ok(),
+        Form::DohPath => std::str::from_utf8(value).is_ok_and(is_doh_path),
         Form::Groups => list_of(2),
         Form::Any => true,
     }
+}
+
+/// True for a template of RFC 6570 whose expansion needs `dns`, the only variable that a DoH client has. RFC 9461 §5
+fn is_doh_path(text: &str) -> bool {
+    let has_variable = |expression: &str| {
+        let variables = expression.strip_prefix(['+', '#', '.', '/', ';', '?', '&']).unwrap_or(expression);
+        variables.split(',').any(|variable| variable.split([':', '*']).next() == Some("dns"))
+    };
+    let expressions = || text.split('{').skip(1);
+    text.starts_with('/')
+        && expressions().all(|rest| rest.contains('}'))
+        && expressions().any(|rest| rest.split_once('}').is_some_and(|(inside, _)| has_variable(inside)))
 }
 
 /// The strings behind length octets, or None where the last is cut off.
@@ -243,7 +257,7 @@ fn param(tokens: &Tokens<'_>, token: Token<'_>, out: &mut Vec<u8>) -> Result<u16
     out.extend_from_slice(&key.to_be_bytes());
     let start = out.len();
     out.extend_from_slice(&[0, 0]);
-    let generic = name[..3].eq_ignore_ascii_case(b"key");
+    let generic = name.starts_with(b"key");
     encode(if generic { Form::Any } else { form(key) }, &value, out).ok_or_else(wrong)?;
     let length = u16::try_from(out.len() - start - 2).map_err(|_| wrong())?;
     out[start..start + 2].copy_from_slice(&length.to_be_bytes());
@@ -303,7 +317,7 @@ fn encode(form: Form, value: &[u8], out: &mut Vec<u8>) -> Option<()> {
                 out.extend_from_slice(&u16::try_from(number(item)?).ok()?.to_be_bytes());
             }
         }
-        Form::Nothing | Form::Utf8 | Form::Any => out.extend_from_slice(value),
+        Form::Nothing | Form::DohPath | Form::Any => out.extend_from_slice(value),
     }
     Some(())
 }
@@ -350,7 +364,7 @@ pub(super) fn show(octets: &[u8], out: &mut String) -> Option<()> {
                 out.push('=');
                 push_quoted(out, &joined);
             }
-            Form::Utf8 | Form::Any => {
+            Form::DohPath | Form::Any => {
                 out.push('=');
                 push_quoted(out, value);
             }

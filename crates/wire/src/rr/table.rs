@@ -74,12 +74,12 @@ rr_types! {
     TXT = 16, "TXT", [CharStrings], "RFC 1035 §3.3.14";
     RP = 17, "RP", [MID, MID], "RFC 1183 §2.2";
     AFSDB = 18, "AFSDB", [U16, MID_HOST], "RFC 1183 §1";
-    X25 = 19, "X25", [CharString], "RFC 1183 §3.1";
+    X25 = 19, "X25", [Digits(4)], "RFC 1183 §3.1";
     ISDN = 20, "ISDN", [CharString, OptionalCharString], "RFC 1183 §3.2";
     RT = 21, "RT", [U16, MID_HOST], "RFC 1183 §3.3";
     NSAP = 22, "NSAP", [Nsap], "RFC 1706 §5";
     NSAP_PTR = 23, "NSAP-PTR", [NEW], "RFC 1706 §6";
-    SIG = 24, "SIG", [Type, Algorithm, U8, U32, Time, Time, U16, MID, Base64], "RFC 2535 §4.1, RFC 2931 §3";
+    SIG = 24, "SIG", [OldType, Algorithm, U8, U32, Time, Time, U16, MID, Base64], "RFC 2535 §4.1, RFC 2931 §3";
     KEY = 25, "KEY", [U16, U8, Algorithm, OptionalBase64], "RFC 2535 §3.1, RFC 3445 §3";
     PX = 26, "PX", [U16, MID, MID], "RFC 2163 §4";
     GPOS = 27, "GPOS", [CharString, CharString, CharString], "RFC 1712 §3";
@@ -92,7 +92,7 @@ rr_types! {
     ATMA = 34, "ATMA", [Atma], "AF-SAA-0069 §5";
     NAPTR = 35, "NAPTR", [U16, U16, CharString, CharString, CharString, MID], "RFC 3403 §4.1";
     KX = 36, "KX", [U16, LOWER_HOST], "RFC 2230 §3.1";
-    CERT = 37, "CERT", [CertType, U16, Algorithm, Base64], "RFC 4398 §2";
+    CERT = 37, "CERT", [CertType, U16, NamedAlgorithm, Base64], "RFC 4398 §2";
     A6 = 38, "A6", [Prefix6], "RFC 2874 §3.1";
     DNAME = 39, "DNAME", [LOWER], "RFC 6672 §2.1";
     SINK = 40, "SINK", [U8, U8, U8, OptionalBase64], "draft-eastlake-kitchen-sink-02 §2";

@@ -201,6 +201,106 @@ fn generic_form_is_checked() {
     assert_eq!(octets_of(RrType::TXT, r##""\# 4""##), Ok(b"\x03# 4".to_vec()));
 }
 
+/// Quotes make a string (RFC 1035 §5.1): where a name, a number or an encoding is expected, BIND refuses them too.
+#[test]
+fn only_strings_stand_in_quotes() {
+    for text in [
+        r#"NS "a.""#,
+        r#"MX 10 "a.""#,
+        r#"MX "10" a."#,
+        r#"SOA "a." b. 1 1 1 1 1"#,
+        r#"SRV 1 1 1 "a.""#,
+        r#"NAPTR 1 1 s x "" "a.""#,
+        r#"TLSA 3 1 1 "abcd""#,
+        r#"DS 1 8 200 "00""#,
+        r#"DNSKEY 256 3 8 "AAAA""#,
+        r#"CERT 1 1 8 "AAAA""#,
+        r#"HIP 2 AB AAAA "a.""#,
+        r#"APL "1:192.0.2.0/24""#,
+        r#"WKS 192.0.2.1 tcp "smtp""#,
+        r#"LOC 1 N 1 E 1m "2m""#,
+        r#"IPSECKEY 1 3 2 "a." AAAA"#,
+        r#"IPSECKEY 1 0 2 "." AAAA"#,
+        r#"AMTRELAY 0 0 3 "a.""#,
+        r#"NSEC a. "A""#,
+        r#"SVCB 1 . "port=8""#,
+    ] {
+        let (rtype, rdata) = text.split_once(' ').unwrap();
+        let rtype: RrType = rtype.parse().unwrap();
+        assert!(octets_of(rtype, rdata).is_err(), "{text}");
+        assert!(octets_of(rtype, &rdata.replace(['"'], "")).is_ok() || text.contains("NAPTR"), "{text}");
+    }
+}
+
+/// What named-rrchecker refuses, we refuse, with the reason.
+#[test]
+fn values_out_of_range_are_refused() {
+    use crate::text::Expected;
+    let rdata = |fault| TextFault::Rdata(RdataError { at: 0, fault });
+    for (text, fault) in [
+        ("X25 123", TextFault::Wrong(Expected::Digits)),
+        ("X25 12a4", TextFault::Wrong(Expected::Digits)),
+        (r"X25 \# 3 023132", rdata(RdataFault::Digits)),
+        ("SVCB 1 . ALPN=h2", TextFault::Wrong(Expected::SvcParam)),
+        ("SVCB 1 . KEY667=h2", TextFault::Wrong(Expected::SvcParam)),
+        ("SVCB 1 . Port=8", TextFault::Wrong(Expected::SvcParam)),
+        ("SVCB 1 . key01=x", TextFault::Wrong(Expected::SvcParam)),
+        ("SVCB 1 . port=8 port=9", TextFault::Rdata(RdataError { at: 6, fault: RdataFault::SvcTwice })),
+        ("SVCB 1 . port=8 port=8", TextFault::Rdata(RdataError { at: 6, fault: RdataFault::SvcTwice })),
+        ("SVCB 1 . dohpath=/dns-query", rdata(RdataFault::SvcValue)),
+        ("SVCB 1 . dohpath={?dns}", rdata(RdataFault::SvcValue)),
+        ("SVCB 1 . dohpath=/q{?dnssec}", rdata(RdataFault::SvcValue)),
+        ("SVCB 1 . dohpath=/q{?dns", rdata(RdataFault::SvcValue)),
+        ("SVCB 1 . key7=x", rdata(RdataFault::SvcValue)),
+        ("LOC 90 0 0.001 N 0 E 0m", TextFault::TooLarge(Expected::Location)),
+        ("LOC 91 N 0 E 0m", TextFault::Wrong(Expected::Location)),
+        ("LOC 1 60 N 0 E 0m", TextFault::Wrong(Expected::Location)),
+        ("LOC 1 N 181 E 0m", TextFault::Wrong(Expected::Location)),
+        ("LOC 1 N 1 E -100000.01m", TextFault::Wrong(Expected::Location)),
+        ("LOC 1 N 1 E 42849672.96m", TextFault::Wrong(Expected::Location)),
+        ("LOC 1 N 1 E 0 99999999m", TextFault::Wrong(Expected::Location)),
+        ("LOC 1 N 1 E 0 -1m", TextFault::Wrong(Expected::Location)),
+        ("SOA a. b. 1 1h30 1 1 1", TextFault::Wrong(Expected::Period)),
+    ] {
+        let (rtype, text) = text.split_once(' ').unwrap();
+        assert_eq!(octets_of(rtype.parse().unwrap(), text).unwrap_err().fault, fault, "{rtype} {text}");
+    }
+    for text in ["dohpath=/dns-query{?dns}", "dohpath=/{dns}", "dohpath=/q{?a,dns}", "key7=/q{?dns*}"] {
+        assert!(octets_of(RrType::SVCB, &format!("1 . {text}")).is_ok(), "{text}");
+    }
+}
+
+/// The text of dig, BIND's, where ours was another.
+#[test]
+fn text_is_that_of_dig() {
+    for (rtype, given, shown) in [
+        ("LOC", "1 N 1 E -5", "1 0 0.000 N 1 0 0.000 E -5.00m 1m 10000m 10m"),
+        ("LOC", "1 N 1 E 1 95m 0m 0.05m", "1 0 0.000 N 1 0 0.000 E 1.00m 90m 0.00m 0.05m"),
+        ("LOC", "1 N 1 E 1 90000000m 0.3", "1 0 0.000 N 1 0 0.000 E 1.00m 90000000m 0.30m 10m"),
+        ("CERT", "1 2 8 AAAA", "PKIX 2 RSASHA256 AAAA"),
+        ("CERT", "9 2 6 AAAA", "9 2 NSEC3DSA AAAA"),
+        ("CERT", "URI 2 ECC AAAA", "URI 2 4 AAAA"),
+        ("DS", "1 RSASHA256 200 00", "1 8 200 00"),
+        ("NXT", "a. TYPE71 A", "a. A 71"),
+        (
+            "SIG",
+            "TYPE289 8 1 1 20200101000000 1 1 a. AAAA",
+            "289 8 1 1 20200101000000 19700101000001 1 a. AAAA",
+        ),
+        ("RRSIG", "TYPE289 8 1 1 1 1 1 a. AAAA", "TYPE289 8 1 1 19700101000001 19700101000001 1 a. AAAA"),
+        ("NID", "10 0014:4fff:0000:ee64", "10 14:4fff:0:ee64"),
+        ("AAAA", "::0.1.0.2", "::0.1.0.2"),
+        ("AAAA", "::1:2", "::0.1.0.2"),
+        ("AAAA", "::2", "::2"),
+        ("AAAA", "::ffff:1.2.3.4", "::ffff:1.2.3.4"),
+        ("AAAA", "::1:2:3", "::1:2:3"),
+        ("X25", "1234", "\"1234\""),
+    ] {
+        let rtype: RrType = rtype.parse().unwrap();
+        assert_eq!(text_of(rtype, &octets_of(rtype, given).unwrap()), shown, "{rtype} {given}");
+    }
+}
+
 /// Errors carry the place and what was expected there.
 #[test]
 fn errors_tell_place_and_expectation() {

@@ -58,7 +58,7 @@ pub(super) fn parse(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), Te
     };
     out.push(protocol);
     let start = out.len();
-    while let Some(token) = tokens.next()? {
+    while let Some(token) = tokens.next_word(Expected::Service)? {
         let port = match number(token.bytes) {
             Some(value) => u16::try_from(value)
                 .map_err(|_| tokens.fault(token.at, TextFault::TooLarge(Expected::Service)))?,

@@ -21,6 +21,15 @@ impl<'a> Tokens<'a> {
         if token.quoted { Err(self.wrong(token, expected)) } else { Ok(token) }
     }
 
+    /// The next token, if there is one; it must not be quoted.
+    #[inline]
+    pub fn next_word(&mut self, expected: Expected) -> Result<Option<Token<'a>>, TextError> {
+        match self.next()? {
+            Some(token) if token.quoted => Err(self.wrong(token, expected)),
+            next => Ok(next),
+        }
+    }
+
     /// "Expected this", at `token`.
     #[cold]
     pub fn wrong(&self, token: Token<'_>, expected: Expected) -> TextError {
@@ -88,7 +97,7 @@ impl<'a> Tokens<'a> {
     /// A domain name, appended to `out` as wire; relative names get `origin`, `@` is `origin`. RFC 1035 §5.1
     #[inline]
     pub fn name(&mut self, origin: NameRef<'_>, out: &mut Vec<u8>) -> Result<(), TextError> {
-        let token = self.expect(Expected::Name)?;
+        let token = self.word_of(Expected::Name)?;
         name_into(token, origin, out)
     }
 
@@ -402,8 +411,10 @@ pub(crate) fn ipv6(text: &[u8]) -> Option<[u8; 16]> {
     Some(octets)
 }
 
-/// Seconds from `3600`, `1h`, `1w2d3h4m5s`; None where it is neither or exceeds 32 bits.
-pub(crate) fn period(text: &[u8]) -> Option<u32> {
+/// Seconds from `3600`, `1h`, `1w2d3h4m5s`; None where it is neither or exceeds 32 bits. A number without a unit stands
+/// alone: `1h30` may mean minutes or seconds, and is refused. The one rule for TTLs, `$TTL` and the times of SOA.
+#[inline]
+pub fn period(text: &[u8]) -> Option<u32> {
     if let Some(seconds) = number(text) {
         return u32::try_from(seconds).ok();
     }
