@@ -9,7 +9,7 @@ import dns.name
 import dns.rdata
 import dns.rrset
 
-from namewise.engine.errors import ZoneFault
+from namewise.engine.errors import ZoneFault, ZoneFileError
 
 __all__ = [
     "VERSION",
@@ -321,6 +321,16 @@ class Zone:
     def from_text(name: Name | str, text: str, *, file: str = "<text>", rclass: str | int = ...) -> Zone: ...
     @staticmethod
     def from_file(name: Name | str, path: str | PathLike[str], *, rclass: str | int = ...) -> Zone: ...
+    @staticmethod
+    def load_files(
+        sources: Sequence[tuple[Name | str, str | PathLike[str]]], *, rclass: str | int = ...
+    ) -> list[
+        tuple[
+            Zone | None,
+            ZoneFileError | None,
+            list[tuple[PathLike[str], tuple[int, int, int, int, int] | None]],
+        ]
+    ]: ...
     @staticmethod
     def check_text(
         name: Name | str, text: str, *, file: str = "<text>", rclass: str | int = ...

@@ -106,6 +106,39 @@ def test_a_broken_zone_has_every_mistake_with_its_line(tmp_path: Path) -> None:
     assert [finding["line"] for finding in report["findings"]] == [5, 6]
 
 
+def test_a_warning_has_line_rfc_and_remedy(tmp_path: Path) -> None:
+    """RFC 2181 §10.3: a mail exchange is not an alias; the zone is served all the same."""
+    file = tmp_path / "example.net.zone"
+    file.write_text(
+        "$TTL 60\n@ SOA ns1 admin 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\nwww CNAME ns1\n@ MX 10 www\n@ MX 20 ns1.example.net\n"
+    )
+    done = nw("zone", "check", str(file))
+    assert done.returncode == 0
+    assert (
+        f"{file}:6: MX leads to www.example.net., which is an alias [warning: target-alias, RFC 2181 §10.3]\n"
+        "  6 | @ MX 10 www\n  remedy: name the host that has the addresses\n"
+    ) in done.stdout
+    assert "ends in the name of the zone twice" in done.stdout
+    assert "OK, 3 warnings\n" in done.stdout
+    report = json.loads(nw("zone", "check", str(file), "--json").stdout)
+    assert (report["errors"], report["warnings"]) == (0, 3)
+    finding = report["findings"][0]
+    assert set(finding) == {
+        "id", "severity", "file", "line", "column", "message", "expected", "rfc", "remedy"
+    }  # fmt: skip
+    assert (finding["id"], finding["severity"], finding["line"]) == ("target-alias", "warning", 6)
+
+
+def test_octets_of_a_zone_file_do_not_reach_the_terminal_unescaped(tmp_path: Path) -> None:
+    file = tmp_path / "example.net.zone"
+    file.write_bytes(
+        b"$TTL 60\n@ SOA ns1 admin 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\nx NO\x1b[31mSUCH \x1b]0;title\x07\n"
+    )
+    done = nw("zone", "check", str(file))
+    assert done.returncode == 1
+    assert "NO\\x1b[31mSUCH" in done.stdout and "\x1b" not in done.stdout + done.stderr
+
+
 def test_a_missing_zone_file_is_told_so(tmp_path: Path) -> None:
     done = nw("zone", "check", str(tmp_path / "gone"))
     assert (done.returncode, done.stderr) == (1, f"nw zone: {tmp_path}/gone: No such file or directory\n")

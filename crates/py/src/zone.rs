@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use nw_wire::edns::{EdnsOption, Opt, ttl_field};
 use nw_wire::header::HEADER;
 use nw_wire::{Class, Question, RrType, Rrset, Section, Writer};
-use nw_zone::scan::{self, Checked, Files, LoadOptions, Source, Text};
+use nw_zone::scan::{self, Checked, FileStamp, Files, LoadOptions, LoadedFile, Source, Text};
 use nw_zone::{Finding, ZoneFileErrors, ZoneQuestion};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -34,8 +34,19 @@ impl From<nw_zone::Zone> for Zone {
     }
 }
 
-/// A finding on its way to Python: file, line, column, severity, code, message, what was expected.
-pub(crate) type Fault = (String, u32, u32, &'static str, &'static str, String, String);
+/// The fields of a `ZoneFault`: file, line, column, severity, id, message, what was expected, RFC, remedy.
+pub(crate) type Fault =
+    (String, u32, u32, &'static str, &'static str, String, String, &'static str, &'static str);
+
+/// A zone of `Zone.load_files`: the zone, the error, and the files with their stamps.
+type LoadedRow = (Option<Zone>, Option<Py<PyAny>>, Vec<(PathBuf, Option<Stamp>)>);
+
+/// Device, inode, size, modification and change time of a file.
+type Stamp = (u64, u64, u64, i128, i128);
+
+fn stamp(stamp: FileStamp) -> Stamp {
+    (stamp.identity.0, stamp.identity.1, stamp.size, stamp.modified_ns, stamp.changed_ns)
+}
 
 #[pymethods]
 impl Zone {
@@ -61,6 +72,33 @@ impl Zone {
         gate::long(py, move || load(Files::new(path), &file, &name, rclass.0))
     }
 
+    /// Load many zones, each from its file, on all cores: a list of `(zone or None, ZoneFileError or None, files)` in the same
+    /// order. `files` has `(path, stamp)` for each file that was read; equal stamps at a later time mean an equal zone.
+    #[staticmethod]
+    #[pyo3(signature = (sources, *, rclass = Code(Class::IN)))]
+    fn load_files(
+        py: Python<'_>,
+        sources: Vec<(NameArg, PathBuf)>,
+        rclass: Code<Class>,
+    ) -> PyResult<Vec<LoadedRow>> {
+        let sources: Vec<_> = sources.into_iter().map(|(name, path)| (name.0, path)).collect();
+        let loaded = gate::long(py, move || Ok::<_, Raise>(scan::load_files(&sources, &options(rclass.0))))?;
+        loaded
+            .into_iter()
+            .map(|LoadedFile { zone, files }| {
+                let main = files.first().map_or(String::new(), |file| file.path.to_string_lossy().into());
+                let files = files.into_iter().map(|file| (file.path, file.stamp.map(stamp))).collect();
+                match zone {
+                    Ok(zone) => Ok((Some(Self::from(zone)), None, files)),
+                    Err(errors) => {
+                        let error = Raise::Zone(zone_faults(&errors, &main)).into_err(py);
+                        Ok((None, Some(error.into_value(py).into_any()), files))
+                    }
+                }
+            })
+            .collect()
+    }
+
     /// As `from_text`, warnings too, without raising: `(zone or None, findings, number of errors)`.
     #[staticmethod]
     #[pyo3(signature = (name, text, *, file = "<text>", rclass = Code(Class::IN)))]
@@ -72,7 +110,7 @@ impl Zone {
         rclass: Code<Class>,
     ) -> PyResult<(Option<Self>, Py<PyAny>, usize)> {
         let source = Text::new(file, text);
-        told(py, file, gate::long(py, move || Ok::<_, Raise>(check(source, &name, rclass.0)))?)
+        checked(py, file, gate::long(py, move || Ok::<_, Raise>(check(source, &name, rclass.0)))?)
     }
 
     /// As `from_file`, warnings too, without raising: `(zone or None, findings, number of errors)`.
@@ -85,7 +123,7 @@ impl Zone {
         rclass: Code<Class>,
     ) -> PyResult<(Option<Self>, Py<PyAny>, usize)> {
         let file = path.to_string_lossy().into_owned();
-        told(py, &file, gate::long(py, move || Ok::<_, Raise>(check(Files::new(path), &name, rclass.0)))?)
+        checked(py, &file, gate::long(py, move || Ok::<_, Raise>(check(Files::new(path), &name, rclass.0)))?)
     }
 
     /// The name of the zone.
@@ -283,7 +321,7 @@ fn check(mut source: impl Source, name: &NameArg, class: Class) -> Checked {
     scan::check(&mut source, name.0.as_ref(), &options(class))
 }
 
-fn told(py: Python<'_>, file: &str, checked: Checked) -> PyResult<(Option<Zone>, Py<PyAny>, usize)> {
+fn checked(py: Python<'_>, file: &str, checked: Checked) -> PyResult<(Option<Zone>, Py<PyAny>, usize)> {
     let findings: Vec<Fault> = checked.findings.iter().map(|finding| fault(finding, file)).collect();
     let faults =
         py.import("namewise.engine.errors")?.call_method1("zone_faults", (PyList::new(py, findings)?,))?;
@@ -292,13 +330,16 @@ fn told(py: Python<'_>, file: &str, checked: Checked) -> PyResult<(Option<Zone>,
 
 fn fault(finding: &Finding, file: &str) -> Fault {
     let problem = &finding.problem;
+    let facts = problem.facts();
     (
         finding.file.as_deref().unwrap_or(file).to_owned(),
         finding.line,
         finding.column,
-        if problem.is_error() { "error" } else { "warning" },
-        problem.code(),
+        facts.severity.as_str(),
+        facts.id,
         problem.to_string(),
         problem.expected().unwrap_or_default(),
+        facts.rfc,
+        facts.remedy,
     )
 }

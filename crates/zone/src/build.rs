@@ -11,6 +11,7 @@
 mod body;
 mod chain;
 mod node;
+pub(crate) mod rules;
 mod tree;
 
 use std::sync::Arc;
@@ -61,12 +62,13 @@ impl<'b> Input<'b> {
     }
 }
 
-/// Make a zone of all records in `batches`, or None if there are errors, now or from before.
+/// Make a zone of all records in `batches`, or None if there are errors, now or from before. `which` rules are checked.
 pub(crate) fn zone(
     batches: Vec<Batch>,
     apex: NameRef<'_>,
     class: Class,
     workers: usize,
+    which: rules::Which,
     findings: &mut Findings,
 ) -> Option<Zone> {
     let unread = findings.errors > 0;
@@ -88,6 +90,7 @@ pub(crate) fn zone(
 
     // RENDER: each part fills a segment of its own.
     let names = tree.index(workers);
+    rules::check(&input, &tree, &names, which, unread, workers, findings);
     let chain = chain::Plan::of(&input, &tree);
     let shape = node::Shape { input: &input, tree: &tree, names: &names, chain: &chain };
     let rendered = in_parallel(workers, tree.parts.len(), |i| node::render(&shape, i));

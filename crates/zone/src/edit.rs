@@ -13,6 +13,7 @@ use nw_wire::{Class, Name, NameRef, RdataSet, RrType, Rrset};
 
 use crate::batch::Batch;
 use crate::build;
+use crate::build::rules::Which;
 use crate::problem::{Finding, Findings, Problem, ZoneFileErrors};
 use crate::scan::{LoadOptions, is_data_type};
 use crate::serial;
@@ -453,7 +454,8 @@ impl<'a> Collector<'a> {
 
     fn finish(mut self) -> Result<Zone, ZoneFileErrors> {
         let workers = LoadOptions::default().workers();
-        let zone = build::zone(self.batches, self.apex, self.class, workers, &mut self.findings);
+        let zone =
+            build::zone(self.batches, self.apex, self.class, workers, Which::Errors, &mut self.findings);
         let total = self.findings.errors;
         match zone {
             Some(zone) if total == 0 => Ok(zone),

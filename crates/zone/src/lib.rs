@@ -30,8 +30,9 @@ mod tests;
 mod zones;
 
 pub use answer::{AnswerKind, MOST_ALIASES, Outcome, ZoneQuestion};
+pub use build::rules::{RULES, Rule, Which};
 pub use edit::{Serial, ZoneDiff, ZoneEdit};
-pub use problem::{Finding, Problem, ZoneFileErrors};
-pub use scan::{LoadOptions, load};
+pub use problem::{Facts, Finding, Problem, Severity, ZoneFileErrors};
+pub use scan::{LoadOptions, LoadedFile, load, load_files};
 pub use store::{NodeView, Zone};
 pub use zones::{Cause, Unavailable, ZoneEntry, Zones};

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use nw_wire::text::TextFault;
 use nw_wire::{Class, Name, NameError, RrType};
 
+use crate::build::rules::Rule;
+
 /// One mistake and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -48,6 +50,13 @@ impl fmt::Display for Finding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
+    /// What a rule of `build/rules.rs` found.
+    Rule {
+        /// The rule.
+        rule: &'static Rule,
+        /// What is wrong.
+        text: String,
+    },
     /// A name that is none (owner, origin or directive).
     Name(NameError),
     /// A line that breaks the rules of master files, or rdata that is not of its type.
@@ -205,57 +214,124 @@ pub enum Problem {
     },
 }
 
+/// Whether a zone is served in spite of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Severity {
+    /// The zone is not served.
+    Error,
+    /// The zone is served; a part of it is of no use, or not what was meant.
+    Warning,
+}
+
+impl Severity {
+    /// The word for programs: `error` or `warning`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
+/// What is known of a problem without the place where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// A short stable word for programs.
+    pub id: &'static str,
+    /// Whether the zone is served in spite of it.
+    pub severity: Severity,
+    /// The section that says so; empty where no RFC does.
+    pub rfc: &'static str,
+    /// What to do about it; empty where [`Problem::expected`] says it all.
+    pub remedy: &'static str,
+}
+
 impl Problem {
-    /// Whether the zone cannot be loaded with it. The others are warnings.
+    /// Id, severity, RFC and remedy. One line for each problem; those of rules stand in `build/rules.rs`.
+    pub fn facts(&self) -> Facts {
+        let error = |id, rfc, remedy| Facts { id, severity: Severity::Error, rfc, remedy };
+        let warning = |id, rfc, remedy| Facts { id, severity: Severity::Warning, rfc, remedy };
+        match self {
+            Problem::Rule { rule, .. } => {
+                Facts { id: rule.id, severity: rule.severity, rfc: rule.rfc, remedy: rule.remedy }
+            }
+            Problem::Name(_) => error("name", "RFC 1035 §3.1", ""),
+            Problem::Text { rtype: Some(rtype), fault } => {
+                let rfc = match fault {
+                    TextFault::Rdata(error) => error.fault.section(),
+                    _ => rtype.defined().unwrap_or(""),
+                };
+                error("rdata", rfc, "")
+            }
+            Problem::Text { rtype: None, .. } => error("syntax", "RFC 1035 §5.1", ""),
+            Problem::Ttl => error("ttl", "RFC 2181 §8", ""),
+            Problem::NoTtl => error("no-ttl", "RFC 2308 §4", ""),
+            Problem::Class { .. } => error("class", "RFC 1035 §5.2", ""),
+            Problem::UnknownType(_) => {
+                error("unknown-type", "RFC 3597 §5", "write a type without a name as TYPE123")
+            }
+            Problem::MetaType(_) => error("meta-type", "RFC 6895 §3.1", "remove the record"),
+            Problem::Form { .. } => error("form", "RFC 3597 §5", ""),
+            Problem::RecordEnds => error("record-ends", "RFC 1035 §5.1", ""),
+            Problem::NoOwner => error("no-owner", "RFC 1035 §5.1", ""),
+            Problem::UnknownDirective(_) => error("unknown-directive", "RFC 1035 §5.1", ""),
+            Problem::DirectiveArguments { .. } => error("directive-arguments", "RFC 1035 §5.1", ""),
+            Problem::Generate { .. } => error("generate", "", ""),
+            Problem::GenerateTooLong { .. } => error("generate-too-long", "", "divide the range"),
+            Problem::Include { .. } => {
+                error("include", "RFC 1035 §5.1", "a relative path starts at the including file")
+            }
+            Problem::IncludeLoop { .. } => {
+                error("include-loop", "RFC 1035 §5.1", "remove one of the directives")
+            }
+            Problem::IncludeDepth { .. } => {
+                error("include-depth", "RFC 1035 §5.1", "include fewer levels of files")
+            }
+            Problem::Unreadable { .. } => error("unreadable", "", ""),
+            Problem::TooLarge => error("too-large", "", "divide the zone"),
+            Problem::OutOfZone { .. } => {
+                error("out-of-zone", "RFC 1035 §5.2", "check the name of the zone, $ORIGIN and final dots")
+            }
+            Problem::NoSoa => {
+                error("no-soa", "RFC 1035 §5.2", "add an SOA record; check the name of the zone")
+            }
+            Problem::SecondSoa => error("second-soa", "RFC 1035 §5.2", "keep one SOA record"),
+            Problem::SoaBelowApex { .. } => {
+                error("soa-below-apex", "RFC 1035 §5.2", "check the name of the zone")
+            }
+            Problem::NoNs => error("no-ns", "RFC 1035 §5.2", "add the name servers of the zone"),
+            Problem::CnameAndOther { .. } => {
+                error("cname-and-other", "RFC 2181 §10.1", "remove the CNAME or the other records")
+            }
+            Problem::Single { .. } => error("single", "RFC 2181 §10.1", "keep one of the records"),
+            Problem::DnameAndNs { .. } => {
+                error("dname-and-ns", "RFC 6672 §2.3", "remove the DNAME or the NS records")
+            }
+            Problem::RrsetTooLarge { .. } => error("rrset-too-large", "RFC 1035 §4.2.2", "remove records"),
+            Problem::TtlMismatch { .. } => {
+                warning("ttl-mismatch", "RFC 2181 §5.2", "give all of them the same TTL")
+            }
+            Problem::Duplicate { .. } => warning("duplicate", "RFC 2181 §5", "remove one of them"),
+            Problem::Occluded { .. } => {
+                warning("occluded", "RFC 1034 §4.2.1", "remove it, or the delegation or DNAME")
+            }
+            Problem::NoGlue { .. } => {
+                warning("no-glue", "RFC 1034 §4.2.1", "add the address of the name server")
+            }
+            Problem::DsWithoutNs { .. } => {
+                warning("ds-without-ns", "RFC 4035 §2.4", "add NS records or remove the DS")
+            }
+        }
+    }
+
+    /// Whether the zone cannot be served with it. The others are warnings.
     pub fn is_error(&self) -> bool {
-        !matches!(
-            self,
-            Problem::TtlMismatch { .. }
-                | Problem::Duplicate { .. }
-                | Problem::Occluded { .. }
-                | Problem::NoGlue { .. }
-                | Problem::DsWithoutNs { .. }
-        )
+        self.facts().severity == Severity::Error
     }
 
     /// A short stable word for programs.
     pub fn code(&self) -> &'static str {
-        match self {
-            Problem::Name(_) => "name",
-            Problem::Text { rtype: Some(_), .. } => "rdata",
-            Problem::Text { rtype: None, .. } => "syntax",
-            Problem::Ttl => "ttl",
-            Problem::NoTtl => "no-ttl",
-            Problem::Class { .. } => "class",
-            Problem::UnknownType(_) => "unknown-type",
-            Problem::MetaType(_) => "meta-type",
-            Problem::Form { .. } => "form",
-            Problem::RecordEnds => "record-ends",
-            Problem::NoOwner => "no-owner",
-            Problem::UnknownDirective(_) => "unknown-directive",
-            Problem::DirectiveArguments { .. } => "directive-arguments",
-            Problem::Generate { .. } => "generate",
-            Problem::GenerateTooLong { .. } => "generate-too-long",
-            Problem::Include { .. } => "include",
-            Problem::IncludeLoop { .. } => "include-loop",
-            Problem::IncludeDepth { .. } => "include-depth",
-            Problem::Unreadable { .. } => "unreadable",
-            Problem::TooLarge => "too-large",
-            Problem::OutOfZone { .. } => "out-of-zone",
-            Problem::NoSoa => "no-soa",
-            Problem::SecondSoa => "second-soa",
-            Problem::SoaBelowApex { .. } => "soa-below-apex",
-            Problem::NoNs => "no-ns",
-            Problem::CnameAndOther { .. } => "cname-and-other",
-            Problem::Single { .. } => "single",
-            Problem::DnameAndNs { .. } => "dname-and-ns",
-            Problem::RrsetTooLarge { .. } => "rrset-too-large",
-            Problem::TtlMismatch { .. } => "ttl-mismatch",
-            Problem::Duplicate { .. } => "duplicate",
-            Problem::Occluded { .. } => "occluded",
-            Problem::NoGlue { .. } => "no-glue",
-            Problem::DsWithoutNs { .. } => "ds-without-ns",
-        }
+        self.facts().id
     }
 
     /// What should have stood there, where that is not plain from the message.
@@ -288,6 +364,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Problem::Rule { text, .. } => f.write_str(text),
             Problem::Name(error) => write!(f, "{error}"),
             Problem::Text { rtype, fault } => {
                 if let Some(rtype) = rtype {

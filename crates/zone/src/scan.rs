@@ -32,9 +32,13 @@ pub use file::{FileStamp, ReadFile};
 pub(crate) use line::is_data_type;
 pub use source::{Files, Source, SourceFile, Text};
 
-use nw_wire::{Class, NameRef};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use nw_wire::{Class, Name, NameRef};
 
 use crate::build;
+use crate::build::rules::Which;
 use crate::problem::{Finding, Findings, Problem, ZoneFileErrors};
 use crate::store::Zone;
 
@@ -68,8 +72,10 @@ impl Default for LoadOptions {
 impl LoadOptions {
     /// The number of threads that is meant.
     pub(crate) fn workers(&self) -> usize {
+        // Asking the system reads several files of it, which is longer than a small zone takes.
+        static CORES: OnceLock<usize> = OnceLock::new();
         match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get()).min(8),
+            0 => *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| n.get()).min(8)),
             n => n,
         }
     }
@@ -94,18 +100,53 @@ pub fn load(
     origin: NameRef<'_>,
     options: &LoadOptions,
 ) -> Result<Zone, ZoneFileErrors> {
-    let checked = check(source, origin, options);
+    let checked = run(source, origin, options, Which::Errors);
     match checked.zone {
         Some(zone) => Ok(zone),
         None => Err(ZoneFileErrors { findings: checked.findings, total: checked.errors }),
     }
 }
 
+/// A zone file after [`load_files`].
+#[derive(Debug)]
+pub struct LoadedFile {
+    /// The zone, or why it did not load.
+    pub zone: Result<Zone, ZoneFileErrors>,
+    /// The files that were read, the main file first. Equal stamps at a later time mean an equal zone.
+    pub files: Vec<ReadFile>,
+}
+
+/// Files from this size on are loaded one after the other, each by all threads.
+const LARGE_FILE: u64 = 1 << 20;
+
+/// Load many zones, each from its file, and return them in the same order.
+///
+/// Small files are shared out between the threads, so that no zone pays for threads of its own.
+pub fn load_files(sources: &[(Name, PathBuf)], options: &LoadOptions) -> Vec<LoadedFile> {
+    let one = LoadOptions { threads: 1, ..options.clone() };
+    let load_file = |i: usize, options: &LoadOptions| {
+        let (name, path) = &sources[i];
+        let mut files = Files::new(path);
+        let zone = load(&mut files, name.as_ref(), options);
+        LoadedFile { zone, files: files.read_files().to_vec() }
+    };
+    let workers = options.workers();
+    let large =
+        |i: usize| workers > 1 && FileStamp::of(&sources[i].1).is_ok_and(|stamp| stamp.size >= LARGE_FILE);
+    let loaded = build::in_parallel(workers, sources.len(), |i| (!large(i)).then(|| load_file(i, &one)));
+    let later = |(i, loaded): (usize, Option<LoadedFile>)| loaded.unwrap_or_else(|| load_file(i, options));
+    loaded.into_iter().enumerate().map(later).collect()
+}
+
 /// Scans of one zone before files that change between each other's reading are reported.
 const MOST_SCANS: usize = 3;
 
-/// As [`load`], with the warnings.
+/// As [`load`], with all rules of `nw zone check` and the warnings.
 pub fn check(source: &mut dyn Source, origin: NameRef<'_>, options: &LoadOptions) -> Checked {
+    run(source, origin, options, Which::All)
+}
+
+fn run(source: &mut dyn Source, origin: NameRef<'_>, options: &LoadOptions, which: Which) -> Checked {
     let mut findings = Findings::new(options.max_findings);
     let mut zone = None;
     let mut scans = 0;
@@ -114,7 +155,7 @@ pub fn check(source: &mut dyn Source, origin: NameRef<'_>, options: &LoadOptions
             Ok(file) => file,
             Err(reason) => break Err(reason),
         };
-        let batches = chunk::scan(source, file, origin, options, &mut findings);
+        let batches = chunk::scan(source, file, origin, options, which, &mut findings);
         if source.is_current() {
             break Ok(batches);
         }
@@ -132,7 +173,8 @@ pub fn check(source: &mut dyn Source, origin: NameRef<'_>, options: &LoadOptions
         // The load check runs on a file with errors too, so that one run reports everything. It then does not complain
         // about the absence of records, which an unread line may have held.
         Ok(batches) => {
-            zone = build::zone(batches, origin, options.class, options.workers(), &mut findings);
+            let workers = options.workers();
+            zone = build::zone(batches, origin, options.class, workers, which, &mut findings);
         }
     }
     let errors = findings.errors;

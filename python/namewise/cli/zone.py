@@ -16,11 +16,13 @@ HELP = """\
 usage: nw zone check FILE [--origin NAME] [--json]
 
 Reads a zone file (RFC 1035 §5) with the files that it includes and reports every mistake: file, line,
-column, what is wrong, what would have been right.
+column, what is wrong, the RFC, what to do. A zone with an error is not served. A zone with warnings is
+served, but part of it is of no use or not what was meant.
 
   --origin NAME   name of the zone; without it, the owner of the SOA record if the file says it, else the
                   file's name without .zone, .db or db.
-  --json          one JSON object: zone, serial, records, errors, warnings, findings[]
+  --json          one JSON object: zone, serial, records, errors, warnings, findings[]; a finding has id,
+                  severity, file, line, column, message, expected, rfc, remedy
 
 Exit codes: 0 the zone can be served (there may be warnings), 1 it cannot, or wrong usage.
 
@@ -67,8 +69,7 @@ def check(parsed: Parsed) -> int:
         print(json.dumps(report, indent=2))
         return 1 if errors else 0
     for finding in findings:
-        print(finding)
-        _show_line(finding)
+        _show(finding)
     shown = sum(1 for finding in findings if finding.severity == "error")
     if errors > shown:
         print(f"and {errors - shown} more errors")
@@ -78,7 +79,9 @@ def check(parsed: Parsed) -> int:
         sys.stderr.write(f"nw zone: {path}: {count}: zone {name} cannot be served\n")
         return 1
     signed = ", signed" if zone.is_signed else ""
-    print(f"{path}: zone {name} serial {zone.serial}, {len(zone)} records{signed}: OK")
+    warnings = len(findings)
+    verdict = "OK" if not warnings else f"OK, {warnings} warning{'' if warnings == 1 else 's'}"
+    print(f"{path}: zone {name} serial {zone.serial}, {len(zone)} records{signed}: {verdict}")
     return 0
 
 
@@ -91,17 +94,34 @@ def readable(path: str) -> None:
         raise Failure(f"{path}: {error.strerror}") from None
 
 
+def _show(finding: ZoneFault) -> None:
+    """Print *finding*, its line with a mark below the spot, and what to do."""
+    source = f"{finding.id}, {finding.rfc}" if finding.rfc else finding.id
+    print(_printable(f"{finding} [{finding.severity}: {source}]"))
+    _show_line(finding)
+    if finding.remedy:
+        print(f"  remedy: {finding.remedy}")
+
+
 def _show_line(finding: ZoneFault) -> None:
-    """Print the line of the finding with a mark below the spot, if it can still be read."""
+    """Print the line of *finding*, if it can still be read, with a mark below the column, if there is one."""
     try:
-        with open(finding.file, encoding="utf-8", errors="replace") as file:
+        with open(finding.file, encoding="utf-8", errors="backslashreplace") as file:
             for number, line in enumerate(file, 1):
                 if number == finding.line:
-                    text = line.rstrip("\n").replace("\t", " ")
-                    print(f"  {number} | {text}\n  {' ' * len(str(number))} | {' ' * (finding.column - 1)}^")
+                    text = _printable(line.rstrip("\n").replace("\t", " "))
+                    print(f"  {number} | {text}")
+                    if finding.column:
+                        width = len(_printable(line[: finding.column - 1].replace("\t", " ")))
+                        print(f"  {' ' * len(str(number))} | {' ' * width}^")
                     return
     except OSError:
         return
+
+
+def _printable(text: str) -> str:
+    """Return *text* with everything that a terminal would obey written as an escape."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def guess_origin(path: str) -> str:

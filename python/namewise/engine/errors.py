@@ -106,19 +106,23 @@ class TomlError(NamewiseError, ValueError):
 
 
 class ZoneFault(NamedTuple):
-    """One thing wrong with a zone: where it stands, what it is, what would have been right ('' if unsaid).
+    """One thing wrong with a zone: where it stands, what it is, and what to do about it.
 
     line and column count from 1; 0 where it concerns the whole zone, or the whole line.
-    severity: `error` (the zone does not load) or `warning`.
+    severity: `error` (the zone is not served) or `warning`. id: a stable word for programs, one for each rule.
+    expected: what should have stood there. rfc: the section that says so. remedy: what to do. Any of these three may
+    be empty.
     """
 
     file: str
     line: int
     column: int
     severity: str
-    code: str
+    id: str
     message: str
-    expected: str
+    expected: str = ""
+    rfc: str = ""
+    remedy: str = ""
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
@@ -247,13 +251,15 @@ def toml_error(faults: Iterable[tuple[int, int, str]]) -> TomlError:
     return TomlError([TomlFault(*fault) for fault in faults])
 
 
-def zone_faults(faults: Iterable[tuple[str, int, int, str, str, str, str]]) -> tuple[ZoneFault, ...]:
-    """Return findings for `(file, line, column, severity, code, message, expected)` rows."""
+def zone_faults(
+    faults: Iterable[tuple[str, int, int, str, str, str, str, str, str]],
+) -> tuple[ZoneFault, ...]:
+    """Return findings for rows of the fields of `ZoneFault`."""
     return tuple(ZoneFault(*fault) for fault in faults)
 
 
 def zone_file_error(
-    faults: Iterable[tuple[str, int, int, str, str, str, str]], more: int = 0
+    faults: Iterable[tuple[str, int, int, str, str, str, str, str, str]], more: int = 0
 ) -> ZoneFileError:
     """Return the error for such rows."""
     return ZoneFileError(zone_faults(faults), more)

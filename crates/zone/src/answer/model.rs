@@ -151,7 +151,7 @@ pub(super) fn record() -> impl Strategy<Value = (String, &'static str, String)> 
         2 => (owner(), Just("NS"), target()),
         2 => (owner(), Just("CNAME"), target()),
         1 => (owner(), Just("DNAME"), target()),
-        1 => (owner(), Just("DS"), Just("1 8 2 00".to_owned())),
+        1 => (owner(), Just("DS"), Just("1 8 200 00".to_owned())),
     ]
 }
 

@@ -313,7 +313,7 @@ impl Tree {
 }
 
 /// Whether the name `wire` is at the apex or below it.
-fn is_in(input: &Input<'_>, wire: &[u8], starts: &LabelStarts) -> bool {
+pub(super) fn is_in(input: &Input<'_>, wire: &[u8], starts: &LabelStarts) -> bool {
     starts.count() >= input.apex_labels
         && eq_folded(&wire[starts.suffix(input.apex_labels)..], input.apex.wire())
 }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use nw_wire::text::Tokens;
+use nw_wire::text::{Tokens, position};
 use nw_wire::{NameBuf, NameRef};
 
 use super::line::{Owner, Scanner, Sink, State, ttl_value};
 use super::{LoadOptions, Source, SourceFile};
 use crate::batch::Batch;
+use crate::build::rules::{self, Which};
 use crate::build::{in_parallel, roomy};
-use crate::problem::Findings;
+use crate::problem::{Finding, Findings};
 
 /// Smaller chunks are not worth a hand-over.
 const LEAST_CHUNK: usize = 128 << 10;
@@ -22,10 +23,23 @@ pub(super) fn scan(
     file: SourceFile,
     apex: NameRef<'_>,
     options: &LoadOptions,
+    which: Which,
     findings: &mut Findings,
 ) -> Vec<Batch> {
     let size = (file.bytes.len() / (options.workers() * 4)).clamp(LEAST_CHUNK, MOST_CHUNK);
-    scan_in(source, file, apex, options, size, findings)
+    scan_in(source, file, apex, options, which, size, findings)
+}
+
+/// Run the rules that look at the text of `file` and return where its records begin; None if it cannot be read.
+pub(super) fn records_start(file: &SourceFile, which: Which, findings: &mut Findings) -> Option<usize> {
+    let errors = findings.errors;
+    rules::check_file(&file.bytes, which, |at, problem| {
+        let (line, column) = position(&file.bytes, at);
+        let (line, column) = (line as u32, column as u32);
+        findings.push(Finding { file: Some(file.name.clone()), line, column, problem });
+    });
+    let mark = if file.bytes.starts_with(&rules::BYTE_ORDER_MARK) { rules::BYTE_ORDER_MARK.len() } else { 0 };
+    (findings.errors == errors).then_some(mark)
 }
 
 /// Scan `file` in chunks of about `size` octets.
@@ -34,14 +48,17 @@ pub(super) fn scan_in(
     file: SourceFile,
     apex: NameRef<'_>,
     options: &LoadOptions,
+    which: Which,
     size: usize,
     findings: &mut Findings,
 ) -> Vec<Batch> {
-    let text = file.bytes.as_slice();
+    let Some(start) = records_start(&file, which, findings) else { return Vec::new() };
+    let text = &file.bytes[start..];
     let workers = options.workers();
     let state = State { origin: apex.to_buf(), default_ttl: None, last_ttl: None, owner: Owner::Unset };
     if workers == 1 || text.len() / 2 < size || holds_include(text) {
         let mut sink = sink(apex, options, &file.name, Some(source));
+        sink.which = which;
         let mut scanner = Scanner::new(text, 0, state, &mut sink);
         scanner.run(text.len());
         findings.append(sink.findings);
@@ -129,6 +146,7 @@ fn sink<'z>(
         options,
         batch: Batch { files: vec![name.clone()], ..Batch::default() },
         findings: Findings::new(options.max_findings),
+        which: Which::Errors,
         source,
         open: vec![name.clone()],
     }

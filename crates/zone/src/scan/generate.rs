@@ -2,16 +2,18 @@
 //!
 //! `$GENERATE start-stop[/step] owner [TTL] [class] type rdata`: in owner and rdata `$` is the number of the step,
 //! `${offset[,width[,base]]}` the number moved and printed in base `d`, `o`, `x`, `X`, or as nibbles `n`, `N`; `\$` and
-//! `$$` are a dollar sign.
+//! `$$` are a dollar sign. Rdata that is one quoted word stands for the words in the quotes, as in BIND:
+//! `$GENERATE 1-2 a$ MX "10 mail$"`; `TXT "a $"` makes two strings, `TXT "\"a $\""` one.
 //!
 //! Each step is written out and scanned as a line of its own; its findings stand at the directive, and the first one
 //! ends it.
 
 use std::fmt::Write;
 
-use nw_wire::text::Tokens;
+use nw_wire::text::{Token, Tokens};
+use nw_wire::{Class, RrType};
 
-use super::line::{Owner, Scanner, Skip};
+use super::line::{Owner, Scanner, Skip, ttl_value};
 use crate::problem::Problem;
 
 const FORM: &str = "$GENERATE START-STOP[/STEP] OWNER [TTL] [CLASS] TYPE RDATA";
@@ -36,18 +38,24 @@ pub(super) fn run(scanner: &mut Scanner<'_, '_, '_>, tokens: &mut Tokens<'_>) ->
         return Err(Skip);
     }
     // The rest of the logical line is the pattern; it must hold an owner, a type and rdata.
-    let (from, mut words) = (tokens.offset(), 0);
+    let from = tokens.offset();
+    let mut words: Vec<Token<'_>> = Vec::new();
     loop {
         match tokens.next() {
-            Ok(Some(_)) => words += 1,
+            Ok(Some(token)) => words.push(token),
             Ok(None) => break,
             Err(error) => return Err(scanner.text_error(None, error)),
         }
     }
-    if words < 3 {
+    if words.len() < 3 {
         return refuse(scanner, tokens.offset(), FORM);
     }
-    let pattern = scanner.text[from..tokens.offset()].trim_ascii_start();
+    let written = &scanner.text[from..tokens.offset()];
+    let pattern = match quoted_rdata(&words) {
+        Some(quoted) => [&scanner.text[from..quoted.at], &without_quotes(quoted.bytes)].concat(),
+        None => written.to_vec(),
+    };
+    let pattern = pattern.trim_ascii_start();
     let place = match scanner.pinned {
         Some(place) => place,
         None => (scanner.line, (range.at - start) as u32 + 1),
@@ -76,6 +84,33 @@ pub(super) fn run(scanner: &mut Scanner<'_, '_, '_>, tokens: &mut Tokens<'_>) ->
     }
     scanner.reopen();
     Ok(())
+}
+
+/// The rdata, if it is one quoted word behind the type: BIND takes the content of the quotes as the rdata.
+fn quoted_rdata<'t>(words: &[Token<'t>]) -> Option<Token<'t>> {
+    let [_, middle @ .., rtype, last] = words else { return None };
+    let precedes_type = |token: &Token<'_>| {
+        ttl_value(token.bytes).is_some() || token.ascii().is_some_and(|word| word.parse::<Class>().is_ok())
+    };
+    let is_type = !rtype.quoted && RrType::from_word(rtype.bytes).is_some();
+    (last.quoted && is_type && middle.iter().all(precedes_type)).then_some(*last)
+}
+
+/// The content of a quoted word; `\"` is a quotation mark in it, and other escapes stay.
+fn without_quotes(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.iter().peekable();
+    while let Some(&octet) = rest.next() {
+        match (octet, rest.peek()) {
+            (b'\\', Some(&&b'"')) => {}
+            (b'\\', Some(&&next)) => {
+                out.extend_from_slice(&[octet, next]);
+                rest.next();
+            }
+            _ => out.push(octet),
+        }
+    }
+    out
 }
 
 fn refuse(scanner: &mut Scanner<'_, '_, '_>, at: usize, expected: &'static str) -> Result<(), Skip> {

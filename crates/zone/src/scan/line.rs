@@ -7,8 +7,10 @@ use std::sync::Arc;
 use nw_wire::text::{TextError, TextFault, Token, Tokens};
 use nw_wire::{Class, NameBuf, NameRef, RrType, rr};
 
-use super::{LoadOptions, Source, SourceFile, generate};
+use super::chunk::records_start;
+use super::{LoadOptions, Source, generate};
 use crate::batch::Batch;
+use crate::build::rules::Which;
 use crate::problem::{Finding, Findings, Problem};
 use crate::suffix::{LabelStarts, eq_folded};
 
@@ -41,6 +43,8 @@ pub(super) struct Sink<'z> {
     pub(super) options: &'z LoadOptions,
     pub(super) batch: Batch,
     pub(super) findings: Findings,
+    /// The rules that included files are held to.
+    pub(super) which: Which,
     /// Where includes come from; None in a chunk, which has none.
     pub(super) source: Option<&'z mut dyn Source>,
     /// The files that are open, outermost first.
@@ -123,28 +127,33 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         let mut tokens = Tokens::new_at(self.text, start);
         let result =
             if self.text[start] == b'$' { self.directive(&mut tokens) } else { self.record(&mut tokens) };
-        // `go on` behind the record: where that is cannot be told from inside an open parenthesis or quote.
-        let unclosed = matches!(result, Err(Skip)) && {
-            let mut again = Tokens::new_at(self.text, start);
-            loop {
-                match again.next() {
-                    Ok(Some(_)) => {}
-                    Ok(None) => break false,
-                    Err(TextError { fault: TextFault::UnclosedParen, .. }) => break true,
-                    Err(_) => break false,
+        if result.is_ok() {
+            // What was read ends where the record ends, or before a rest of blanks and comments.
+            tokens.skip_record();
+        } else {
+            // Where the next record begins cannot be told from inside an open parenthesis or quote.
+            let unclosed = {
+                let mut again = Tokens::new_at(self.text, start);
+                loop {
+                    match again.next() {
+                        Ok(Some(_)) => {}
+                        Ok(None) => break false,
+                        Err(TextError { fault: TextFault::UnclosedParen, .. }) => break true,
+                        Err(_) => break false,
+                    }
                 }
-            }
-        };
-        if unclosed {
-            self.skip_line();
-            // The lines that the parenthesis was meant to hold begin with blanks.
-            while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b')')) {
+            };
+            if unclosed {
                 self.skip_line();
+                // The lines that the parenthesis was meant to hold begin with blanks.
+                while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b')')) {
+                    self.skip_line();
+                }
+                return;
             }
-            return;
+            tokens = Tokens::new_at(self.text, start);
+            tokens.skip_record();
         }
-        let mut tokens = Tokens::new_at(self.text, start);
-        tokens.skip_record();
         let end = tokens.offset().max(start + 1).min(self.text.len());
         self.line += self.text[start..end].iter().filter(|&&octet| octet == b'\n').count() as u32;
         self.at = end;
@@ -361,27 +370,32 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
             Some(source) => source.include(&path, &from),
             None => Err("includes are not possible here".into()),
         };
-        let SourceFile { name, bytes } = match read {
+        let file = match read {
             Ok(file) => file,
             Err(reason) => {
                 self.find(token.at, Problem::Include { path, reason });
                 return Err(Skip);
             }
         };
+        let name = file.name.clone();
         if self.sink.open.contains(&name) {
             self.find(token.at, Problem::IncludeLoop { path });
             return Err(Skip);
         }
-        let Ok(file) = u16::try_from(self.sink.batch.files.len()) else {
+        let Ok(number) = u16::try_from(self.sink.batch.files.len()) else {
             self.find(token.at, Problem::TooLarge);
+            return Err(Skip);
+        };
+        let Some(start) = records_start(&file, self.sink.which, &mut self.sink.findings) else {
             return Err(Skip);
         };
         self.sink.batch.files.push(name.clone());
         self.sink.open.push(name);
         let outer = self.state.clone();
         let inner = State { origin, owner: Owner::Unset, ..outer.clone() };
-        let mut scanner = Scanner::new(&bytes, file, inner, self.sink);
-        scanner.run(bytes.len());
+        let text = &file.bytes[start..];
+        let mut scanner = Scanner::new(text, number, inner, self.sink);
+        scanner.run(text.len());
         let State { default_ttl, last_ttl, .. } = scanner.state;
         self.sink.open.pop();
         self.state = State { default_ttl, last_ttl, ..outer };
@@ -478,30 +492,7 @@ pub(crate) const fn is_data_type(rtype: RrType) -> bool {
 }
 
 /// Seconds, or numbers with units as `1w2d3h4m5s`; at most 2^31 - 1 (RFC 2181 §8).
+#[inline]
 pub(super) fn ttl_value(text: &[u8]) -> Option<u32> {
-    let (mut total, mut number, mut digits) = (0u64, 0u64, false);
-    for &octet in text {
-        let unit = match octet {
-            b'0'..=b'9' => {
-                number = number * 10 + (octet - b'0') as u64;
-                if number > 0x7fff_ffff {
-                    return None;
-                }
-                digits = true;
-                continue;
-            }
-            _ if !digits => return None,
-            b's' | b'S' => 1,
-            b'm' | b'M' => 60,
-            b'h' | b'H' => 3600,
-            b'd' | b'D' => 86_400,
-            b'w' | b'W' => 604_800,
-            _ => return None,
-        };
-        total += number * unit;
-        (number, digits) = (0, false);
-    }
-    total += number;
-    // `1h30`: a number without a unit may only stand alone.
-    if text.is_empty() || total > 0x7fff_ffff { None } else { Some(total as u32) }
+    nw_wire::text::period(text).filter(|&seconds| seconds <= 0x7fff_ffff)
 }

@@ -111,15 +111,19 @@ impl Scanner<'_, '_, '_> {
                 b"CNAME" | b"cname" => RrType::CNAME,
                 b"PTR" | b"ptr" => RrType::PTR,
                 b"MX" | b"mx" => RrType::MX,
+                b"TXT" | b"txt" => RrType::TXT,
                 _ => return None,
             };
         };
 
-        let (field, mut at) = word(text, at)?;
         // Decide on the TTL before anything is written, so that there is nothing to take back.
         if ttl.is_none() && self.state.default_ttl.is_none() && self.state.last_ttl.is_none() {
             return None;
         }
+        if rtype == RrType::TXT {
+            return self.plain_txt(at, ttl);
+        }
+        let (field, mut at) = word(text, at)?;
         let line = self.line;
         let batch = &mut self.sink.batch;
         let origin = self.state.origin.as_ref();
@@ -152,6 +156,24 @@ impl Scanner<'_, '_, '_> {
         Some(())
     }
 
+    /// TXT whose strings, from `at` on, hold no escapes.
+    fn plain_txt(&mut self, at: usize, ttl: Option<u32>) -> Option<()> {
+        let (text, line) = (self.text, self.line);
+        let batch = &mut self.sink.batch;
+        let start = batch.begin_record(RrType::TXT, 0, line);
+        let end = plain_strings(text, at, &mut batch.data);
+        // A record too long for RDLENGTH is dropped here, and reported by `line.rs`.
+        let Some(end) = end.filter(|_| batch.end_record(start, RrType::TXT)) else {
+            batch.drop_record(start);
+            return None;
+        };
+        let ttl = self.ttl(ttl)?;
+        self.sink.batch.data[start + 2..start + 6].copy_from_slice(&ttl.to_le_bytes());
+        self.line += 1;
+        self.at = end;
+        Some(())
+    }
+
     /// Make `owner`, which stands at `at`, the owner of what follows.
     #[inline]
     fn plain_owner(&mut self, owner: &[u8], at: usize) -> Option<()> {
@@ -175,6 +197,36 @@ impl Scanner<'_, '_, '_> {
         batch.open_in_place(mark, &starts, self.sink.apex_labels, self.file);
         self.state.owner = Owner::Open(at, at + owner.len());
         Some(())
+    }
+}
+
+/// Append the strings from `at` to the end of the line, at least one, and return where the next line begins.
+#[inline]
+fn plain_strings(text: &[u8], mut at: usize, out: &mut Vec<u8>) -> Option<usize> {
+    let mut strings = 0;
+    loop {
+        match CLASS[*text.get(at)? as usize] {
+            1 => {
+                at += 1;
+                continue;
+            }
+            2 if strings > 0 => return line_end(text, at),
+            _ => {}
+        }
+        let (string, behind) = if text[at] == b'"' {
+            let inside = &text[at + 1..];
+            let length = inside.iter().position(|&octet| matches!(octet, b'"' | b'\\' | b'\n'))?;
+            if inside[length] != b'"' {
+                return None;
+            }
+            (&inside[..length], at + 1 + length + 1)
+        } else {
+            word(text, at)?
+        };
+        out.push(u8::try_from(string.len()).ok()?);
+        out.extend_from_slice(string);
+        strings += 1;
+        at = behind;
     }
 }
 

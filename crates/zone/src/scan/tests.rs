@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::{Checked, LoadOptions, Source, SourceFile, Text, check};
 use crate::batch::Batch;
+use crate::build::rules::Which;
 use crate::problem::Findings;
 use crate::tests::{load, name, zone};
 
@@ -111,15 +112,15 @@ fn records_that_make_no_zone_are_reported() {
     for (text, expected) in [
         ("@ 60 SOA ns h 9 9 9 9 9\n", vec![(1, "second-soa")]),
         ("sub 60 SOA ns h 9 9 9 9 9\n", vec![(1, "soa-below-apex")]),
-        ("a 60 CNAME b\na 60 A 192.0.2.1\n", vec![(2, "cname-and-other")]),
-        ("a 60 CNAME b\na 60 CNAME c\n", vec![(2, "single")]),
+        ("a 60 CNAME b.net.\na 60 A 192.0.2.1\n", vec![(2, "cname-and-other")]),
+        ("a 60 CNAME b.net.\na 60 CNAME c.net.\n", vec![(2, "single")]),
         ("a 60 DNAME b\na 60 DNAME c\n", vec![(2, "single")]),
-        ("a 60 DNAME b\na 60 NS c\n", vec![(1, "dname-and-ns")]),
+        ("a 60 DNAME b\na 60 NS ns\n", vec![(1, "dname-and-ns")]),
         ("a 60 A 192.0.2.1\na 61 A 192.0.2.2\n", vec![(2, "ttl-mismatch")]),
         ("a 60 A 192.0.2.1\na 60 A 192.0.2.1\n", vec![(2, "duplicate")]),
         ("sub 60 NS ns\nx.sub 60 TXT x\n", vec![(2, "occluded")]),
         ("old 60 DNAME new\nx.old 60 A 192.0.2.1\n", vec![(2, "occluded")]),
-        ("a 60 DS 1 8 2 00\n", vec![(1, "ds-without-ns")]),
+        ("a 60 DS 1 8 200 00\n", vec![(1, "ds-without-ns")]),
     ] {
         let checked = checked(&format!("{HEAD}{text}"));
         let found: Vec<(u32, &str)> =
@@ -164,6 +165,45 @@ fn generate_makes_a_record_for_each_step() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     assert_eq!(zone.len(), 3 + 3 + 1 + 1);
+}
+
+/// Rdata in one pair of quotes, as BIND reads it; named-compilezone makes the same records.
+#[test]
+fn generate_takes_quoted_rdata() {
+    let zone = zone(
+        "example.",
+        &format!(
+            "{HEAD}$GENERATE 1-1 m$ 60 MX \"10 mail$\"\n$GENERATE 1-1 s$ 60 IN SRV \"0 0 5060 s${{0,3,d}}.x.example.\"\n\
+             $GENERATE 1-1 w$ 60 TXT \"host $ of\"\n$GENERATE 1-1 t$ 60 TXT \"\\\"host $\\\" b\"\n\
+             $GENERATE 1-1 c$ 60 CAA 0 issue \"ca$.example; a=b\"\n$GENERATE 1-1 two$ 60 TXT \"a $\" \"b\"\n"
+        ),
+    );
+    let text = zone.to_text();
+    for line in [
+        "m1.example.\t60\tIN\tMX\t10 mail1.example.\n",
+        "s1.example.\t60\tIN\tSRV\t0 0 5060 s001.x.example.\n",
+        "w1.example.\t60\tIN\tTXT\t\"host\" \"1\" \"of\"\n",
+        "t1.example.\t60\tIN\tTXT\t\"host 1\" \"b\"\n",
+        "c1.example.\t60\tIN\tCAA\t0 issue \"ca1.example; a=b\"\n",
+        "two1.example.\t60\tIN\tTXT\t\"a 1\" \"b\"\n",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+}
+
+/// TTLs, `$TTL` and the times of SOA are read by one rule.
+#[test]
+fn times_are_read_by_one_rule() {
+    for (time, good) in
+        [("1h30", false), ("1h30m", true), ("30m1h", true), ("90", true), ("h", false), ("-1", false)]
+    {
+        let soa = checked(&format!("@ 60 IN SOA ns h 1 {time} 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.1\n"));
+        let ttl = checked(&format!("{HEAD}a {time} A 192.0.2.2\n"));
+        let default = checked(&format!("$TTL {time}\n{HEAD}"));
+        for (place, found) in [("SOA", soa), ("TTL", ttl), ("$TTL", default)] {
+            assert_eq!(found.zone.is_some(), good, "{place} {time} {:?}", found.findings);
+        }
+    }
 }
 
 /// Files in memory.
@@ -225,8 +265,15 @@ fn scan_chunks(text: &str, size: usize, threads: usize) -> (Vec<String>, Vec<Str
     let mut findings = Findings::new(options.max_findings);
     let mut source = Text::new("zone", text);
     let file = source.main().expect("a text can be read");
-    let batches =
-        super::chunk::scan_in(&mut source, file, name("example.").as_ref(), &options, size, &mut findings);
+    let batches = super::chunk::scan_in(
+        &mut source,
+        file,
+        name("example.").as_ref(),
+        &options,
+        Which::All,
+        size,
+        &mut findings,
+    );
     let mut records = Vec::new();
     for batch in &batches {
         records.extend(batch.groups.iter().flat_map(|group| lines(batch, group)));
@@ -264,6 +311,19 @@ proptest! {
     fn chunks_make_no_difference(lines in prop::collection::vec(line(), 0..60), size in 1usize..200) {
         let text: String = lines.concat();
         prop_assert_eq!(scan_chunks(&text, size, 3), scan_chunks(&text, usize::MAX, 1), "{}", text);
+    }
+
+    /// The quick path and the general path read the same: parentheses force the general one.
+    #[test]
+    fn the_quick_path_reads_as_the_general_one(
+        rtype in "TXT|A|AAAA|MX|NS|txt",
+        rdata in r#"("[a-z ;()\\"]{0,9}"|[a-z0-9.:"\\]{1,9}| |\t){1,6}( ; x)?"#,
+    ) {
+        let records = |text: String| scan_chunks(&text, usize::MAX, 1);
+        let quick = records(format!("a 60 {rtype} {rdata}\n"));
+        let general = records(format!("a ( 60 {rtype} ) {rdata}\n"));
+        prop_assert_eq!(&quick.0, &general.0, "{} {}", rtype, rdata);
+        prop_assert_eq!(quick.2, general.2);
     }
 
     /// Hostile input is reported or taken, and nothing else.
@@ -309,4 +369,30 @@ fn files_that_change_between_each_other_are_read_again() {
     assert_eq!(checked.zone.map(|zone| zone.len()), Some(5));
     let checked = check(&mut Changing { versions: 9 }, name("example.").as_ref(), &options);
     assert_eq!(checked.findings[0].problem.code(), "unreadable");
+}
+
+/// Many files, small and large, good, bad and missing, each with the files that it was read from.
+#[test]
+fn many_zones_are_loaded_in_order() {
+    let folder = std::env::temp_dir().join(format!("nw-zone-{}-many", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("temporary folders can be made");
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).expect("temporary files can be written");
+    };
+    write("small", HEAD);
+    write("bad", &format!("{HEAD}a 60 A x\n"));
+    write("parts", &format!("{HEAD}$INCLUDE part\n"));
+    write("part", "b 60 A 192.0.2.1\n");
+    let many: String = (0..80_000).map(|i| format!("host{i} 60 A 192.0.2.1\n")).collect();
+    write("large", &format!("{HEAD}{many}"));
+    let sources: Vec<_> = ["small", "bad", "large", "missing", "parts", "small"]
+        .map(|file| (name("example."), folder.join(file)))
+        .into();
+    let loaded = super::load_files(&sources, &LoadOptions { threads: 3, ..LoadOptions::default() });
+    let records: Vec<_> = loaded.iter().map(|file| file.zone.as_ref().map_or(0, |zone| zone.len())).collect();
+    assert_eq!(records, [3, 0, 80_003, 0, 4, 3]);
+    let read: Vec<_> = loaded.iter().map(|file| file.files.len()).collect();
+    assert_eq!(read, [1, 1, 1, 0, 2, 1]);
+    assert_eq!(loaded[0].files, loaded[5].files);
+    std::fs::remove_dir_all(&folder).expect("the folder is ours");
 }
