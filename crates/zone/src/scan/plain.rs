@@ -278,7 +278,7 @@ fn number16(text: &[u8]) -> Option<u16> {
     }
     let mut value = 0u32;
     for &octet in text {
-        value = value * 10 + octet.is_ascii_digit().then_some((octet - b'0') as u32)?;
+        value = value * 10 + u32::from(octet.checked_sub(b'0').filter(|digit| *digit <= 9)?);
     }
     u16::try_from(value).ok()
 }
