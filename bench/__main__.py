@@ -85,7 +85,8 @@ class Bench:
             for server in self.servers(row, known):
                 print(f"  {row} round {number + 1}/{self.rounds}: {server.name}", file=sys.stderr, flush=True)
                 try:
-                    runs.setdefault(server.name, []).extend(one(server))
+                    done = one(server)
+                    runs.setdefault(server.name, []).extend(done)
                 except RuntimeError as error:
                     print(f"  {row}: {error}", file=sys.stderr)
         return runs

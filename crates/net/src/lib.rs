@@ -1,14 +1,20 @@
 //! The only I/O of the engine: workers, sockets and the real World.
 //!
 //! ```text
-//! Engine ─▶ worker 0 … N-1       each: a thread with a runtime, one for datagrams; its own sockets and counters
-//!             ├─ udp, tcp        questions of clients ─▶ nw_serve::pipeline
-//!             └─ world           questions to servers ◀─ nw_resolve::Resolver
-//!                 ├─ upstream    random ports, connected sockets, streams
+//! Engine ─▶ worker 0 … N-1       each: a thread with a runtime, a thread for UDP; its own sockets and counters
+//!             ├─ udp, mmsg       queries of clients in datagrams ─▶ nw_serve::pipeline
+//!             ├─ tcp ─▶ stream   queries of clients in streams ─▶ nw_serve::pipeline
+//!             │     └─ slots     which client connections may be open
+//!             └─ world           queries to servers ◀─ nw_resolve::Resolver
+//!                 ├─ upstream    handles on servers; UDP from random ports, connected sockets
+//!                 ├─ connection  streams to servers: shared, pipelined, bounded
 //!                 └─ routes      a private internet on loopback
+//!
+//! conversation: what a stream of DNS messages is, without I/O; `stream` and `connection` carry it
 //! ```
 //!
-//! Start with [`Engine`]. All that is unsafe is in [`mmsg`].
+//! Start with [`Engine`]. All `unsafe` code is in [`mmsg`]. A new stream transport is one file that reads and writes octets:
+//! it gives accepted streams to `stream::serve`, and a line in `connection::connector` opens streams to servers.
 
 mod connection;
 mod conversation;

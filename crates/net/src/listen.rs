@@ -1,7 +1,7 @@
-//! The sockets that a server listens on: opened here, or handed over by whoever had the right to open them.
+//! The sockets that a server listens on: opened here, or adopted from a process or thread that had the right to open them.
 //!
 //! Each worker has its own socket for each address (SO_REUSEPORT): the kernel spreads clients over them, and no two
-//! workers wait for each other. A descriptor that is handed over is duplicated, so that its former owner may close its
+//! workers wait for each other. A descriptor that is adopted is duplicated, so that its owner may close its
 //! own; its kind, family and address are read from the socket itself.
 
 use std::fmt;
@@ -26,7 +26,7 @@ const RECEIVE_BUFFER: usize = 2 << 20;
 pub struct Listener {
     /// The socket: bound, for TCP listening, non-blocking.
     pub(crate) socket: OwnedFd,
-    /// Which socket it is, whatever descriptor leads to it.
+    /// Identifies the socket, whatever descriptor refers to it.
     pub(crate) identity: Identity,
     /// The address it is bound to.
     pub address: SocketAddr,
@@ -51,7 +51,7 @@ pub struct ListenError {
     pub address: Option<SocketAddr>,
     /// The transport, if it is known.
     pub transport: Option<Transport>,
-    /// What the system said; `raw_os_error` tells a port in use (EADDRINUSE) from a missing right (EACCES).
+    /// The error of the system; `raw_os_error` tells a port in use (EADDRINUSE) from a missing right (EACCES).
     pub error: io::Error,
 }
 
@@ -84,7 +84,7 @@ impl Listener {
             }
             socket.set_reuse_port(true)?;
             if transport == Transport::Tcp {
-                // A server that comes back must not wait for connections of its former life to be forgotten.
+                // A server that is restarted must not wait until the kernel has forgotten its old connections.
                 socket.set_reuse_address(true)?;
             }
             socket.bind(&address.into())?;
@@ -111,7 +111,7 @@ impl Listener {
         Ok(listeners)
     }
 
-    /// Take over the socket that somebody else opened, by the number of its descriptor. The number stays theirs to close.
+    /// Adopt an open socket by the number of its descriptor. The caller still closes that descriptor.
     pub fn adopt(fd: RawFd) -> Result<Listener, ListenError> {
         let adopt = || {
             let socket = mmsg::duplicate(fd)?;
@@ -126,7 +126,7 @@ impl Listener {
         self.address.ip().is_unspecified()
     }
 
-    /// Read what the socket is, and set what serving it needs.
+    /// Read the kind and address of the socket, and set the options that serving it needs.
     fn prepare(socket: OwnedFd) -> io::Result<Listener> {
         let view = SockRef::from(&socket);
         let transport = match view.r#type()? {
@@ -146,7 +146,7 @@ impl Listener {
         if transport == Transport::Udp {
             let (fd, v6) = (socket.as_fd(), address.is_ipv6());
             if address.ip().is_unspecified() {
-                mmsg::tell_local_address(fd, v6)?;
+                mmsg::report_local_address(fd, v6)?;
             }
             mmsg::ignore_path_mtu(fd, v6)?;
             // The kernel caps it at net.core.rmem_max; less only means that bursts are lost earlier.

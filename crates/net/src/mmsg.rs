@@ -1,4 +1,4 @@
-//! Datagrams in batches: the one module of this crate that may say `unsafe`.
+//! Datagrams in batches: the only module of this crate with `unsafe` code.
 //!
 //! ```text
 //!            recvmmsg                        handle(packet i) -> reply             sendmmsg
@@ -6,16 +6,16 @@
 //!                        name, pktinfo of each ──────── reused as the destination of its reply
 //! ```
 //!
-//! A [`Batch`] owns everything the two system calls point at, in one allocation that never moves: packet room, reply
+//! A [`Batch`] owns everything that the two system calls point at, in one allocation that never moves: packet room, reply
 //! room (one arena, replies packed one after another), addresses, control messages and the headers that tie them. The
 //! pointers are written once. A reply goes back with the address structure the kernel wrote for its question, and, on a
 //! wildcard socket, from the address that was asked (IP_PKTINFO, RFC 3542 §6.1): nothing is translated on the way.
 //!
-//! Beside the batches stand the few other calls that the safe libraries do not have: a single datagram from a chosen
-//! address, socket options, dissolving a datagram socket's connection, randomness, and a handle of our own on a
-//! descriptor that was opened elsewhere.
+//! The module also holds the few other calls that the safe libraries do not have: a single datagram from a chosen
+//! address, socket options, dissolving a datagram socket's connection, randomness, and a duplicate of a descriptor that was
+//! opened elsewhere.
 //!
-//! Why unsafe at all, what it costs to be without, and what guards it: `docs/decisions/0020-batched-datagrams.md`.
+//! Why the code is unsafe, what safe code would cost, and which tests guard it: `docs/decisions/0020-batched-datagrams.md`.
 //!
 //! *Limitations.* Linux only. Datagrams longer than [`PACKET_ROOM`] are cut and marked; a UDP question of that length
 //! is answered FORMERR by the pipeline and never parsed in part.
@@ -31,10 +31,10 @@ use std::ptr::{self, NonNull, addr_of, addr_of_mut};
 pub const BATCH: usize = 64;
 /// Octets kept of a received datagram. A question with every option a client has reason to send fits many times.
 pub const PACKET_ROOM: usize = 2048;
-/// Octets there are for one reply; also the largest UDP payload the server can be told to send.
+/// Octets of room for one reply; also the largest UDP payload that can be configured.
 pub const REPLY_ROOM: usize = 4096;
 
-/// Packets, replies and all that the kernel needs to move them.
+/// Packets, replies and the structures that the kernel needs to move them.
 pub struct Batch {
     slots: NonNull<Slots>,
     /// Valid entries of `in_headers`, from the last `receive`.
@@ -315,8 +315,8 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], peer: &Peer) -> io::Result<()>
     Ok(())
 }
 
-/// Ask the kernel to tell, with each datagram, which local address it was sent to.
-pub fn tell_local_address(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
+/// Make the kernel report, with each datagram, the local address that it was sent to.
+pub fn report_local_address(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     if v6 {
         set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
     } else {
@@ -324,8 +324,8 @@ pub fn tell_local_address(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     }
 }
 
-/// Send without path MTU discovery and believe no ICMP "fragmentation needed": whoever forges one could otherwise make
-/// our answers fragment, and a second fragment can be replaced (attack C3; RFC 9715 §3.1 item 2).
+/// Send without path MTU discovery and ignore ICMP "fragmentation needed": an attacker who forges one could otherwise make
+/// our replies fragment, and a second fragment can be replaced (attack C3; RFC 9715 §3.1 item 2).
 pub fn ignore_path_mtu(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     if v6 {
         set(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_OMIT)
@@ -334,25 +334,25 @@ pub fn ignore_path_mtu(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
     }
 }
 
-/// Dissolve the connection of a datagram socket: it keeps its port and may be connected to somebody else, from whichever
-/// address then suits.
+/// Dissolve the connection of a datagram socket. It keeps its port and can be connected to another server; the kernel then
+/// chooses the source address anew.
 pub fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: zero is a valid sockaddr; its family AF_UNSPEC is what asks for the dissolution. The kernel only reads it.
     unsafe {
-        let mut nobody: libc::sockaddr = MaybeUninit::zeroed().assume_init();
-        nobody.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
+        let mut unspecified: libc::sockaddr = MaybeUninit::zeroed().assume_init();
+        unspecified.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
         let len = mem::size_of::<libc::sockaddr>() as libc::socklen_t;
-        if libc::connect(socket.as_raw_fd(), addr_of!(nobody), len) < 0 {
+        if libc::connect(socket.as_raw_fd(), addr_of!(unspecified), len) < 0 {
             return Err(io::Error::last_os_error());
         }
     }
     Ok(())
 }
 
-/// Fill *octets* from the kernel's random source, which nobody can predict.
+/// Fill *octets* from the kernel's random source.
 ///
 /// # Panics
-/// When there is no such source: nothing may go on with guessable ids and ports.
+/// When there is no such source: ids and ports must not be guessable.
 pub fn random(octets: &mut [u8]) {
     let mut done = 0;
     while done < octets.len() {
@@ -367,10 +367,10 @@ pub fn random(octets: &mut [u8]) {
     }
 }
 
-/// Our own handle on a descriptor that somebody else opened and may close. EBADF when there is none of that number.
+/// Duplicate a descriptor that its owner may close. EBADF when there is none of that number.
 pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: F_DUPFD_CLOEXEC touches no memory and accepts any number. What it returns is a new descriptor that nobody
-    // else knows, so that we own it.
+    // SAFETY: F_DUPFD_CLOEXEC touches no memory and accepts any number. What it returns is a new descriptor that no other
+    // code knows, so that it is owned here.
     unsafe {
         match libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) {
             -1 => Err(io::Error::last_os_error()),

@@ -1,7 +1,7 @@
-//! Numbers that nobody can predict: message ids and ports depend on them (RFC 5452 §4.4 and §4.5, attack C1).
+//! Random numbers that an attacker cannot predict: message ids and ports depend on them (RFC 5452 §4.4 and §4.5, attack C1).
 //!
-//! They are the kernel's own, fetched some hundred at a time; each is used once and wiped, so that a later look into
-//! our memory does not tell earlier ids. There is no generator of ours whose state could be worked out from its output.
+//! They come from the kernel, a hundred at a time; each is used once and wiped, so that the process's memory does not reveal
+//! earlier ids. There is no generator in this process whose state could be worked out from its output.
 
 use std::cell::RefCell;
 

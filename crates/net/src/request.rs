@@ -1,4 +1,4 @@
-//! What an engine can be asked to do beside serving.
+//! The requests that an engine carries out beside serving.
 
 use nw_resolve::{ClientQuestion, Endpoint, Micros};
 

@@ -1,4 +1,4 @@
-//! What the tests of this crate share: engines on loopback, questions, and a server that does as it is told.
+//! What the tests of this crate share: engines on loopback, queries, and a scripted upstream server.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -68,8 +68,8 @@ pub(crate) fn question(id: u16, qname: &str) -> Vec<u8> {
 
 /// The reply to *query* with one address record, or empty with another rcode.
 pub(crate) fn reply(query: &[u8], rcode: Rcode, edit: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let asked = Message::parse(query).expect("we ask rightly");
-    let question = asked.question().expect("we ask something");
+    let asked = Message::parse(query).expect("the query is valid");
+    let question = asked.question().expect("the query has a question");
     let mut room = vec![0; 512];
     let flags = Flags::default().with_qr(true).with_aa(true).with_ra(true).with_rcode(rcode);
     let mut out = Writer::new(&mut room, 512, asked.id(), flags);
@@ -108,7 +108,7 @@ pub(crate) fn receive(socket: &UdpSocket) -> Vec<u8> {
 }
 
 pub(crate) fn connect(server: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(server).expect("somebody listens");
+    let stream = TcpStream::connect(server).expect("the server listens");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
     stream
 }

@@ -196,7 +196,7 @@ impl Thread {
         let mut events = mio::Events::with_capacity(64);
         loop {
             // Commands first: their wake-up may have been lost with a fault.
-            if self.obey().is_break() {
+            if self.carry_out().is_break() {
                 return Ok(());
             }
             let wait = self.sockets.iter().any(|served| served.readable).then_some(Duration::ZERO);
@@ -206,7 +206,7 @@ impl Thread {
             }
             for event in &events {
                 if event.token() == WAKE {
-                    if self.obey().is_break() {
+                    if self.carry_out().is_break() {
                         return Ok(());
                     }
                 } else if let Some(served) = self.sockets.iter_mut().find(|one| one.token == event.token()) {
@@ -222,7 +222,7 @@ impl Thread {
     }
 
     /// Carry out the commands that wait. Break: the owner is gone.
-    fn obey(&mut self) -> ControlFlow<()> {
+    fn carry_out(&mut self) -> ControlFlow<()> {
         loop {
             match self.commands.try_recv() {
                 Ok(Command::Serve(listeners)) => self.serve(listeners),

@@ -195,19 +195,22 @@ impl Ports {
             let mut room = self.room.borrow_mut();
             room.resize(ROOM, 0);
             match socket.try_recv_from(&mut room) {
-                // What waits from a former connection of the port is told apart by its sender.
-                Ok((length, from)) if from == server => match Fit::of(query, &room[..length]) {
-                    Fit::Reply => {
-                        lease.clean.set(true);
-                        drained(socket);
-                        return Ok(room[..length].to_vec());
+                // What waits from a former connection of the port is told apart by its sender. The scope id is not compared:
+                // the kernel reports one for link-local addresses only, whatever the endpoint names.
+                Ok((length, from)) if (from.ip(), from.port()) == (server.ip(), server.port()) => {
+                    match Fit::of(query, &room[..length]) {
+                        Fit::Reply => {
+                            lease.clean.set(true);
+                            drained(socket);
+                            return Ok(room[..length].to_vec());
+                        }
+                        Fit::WrongId => {
+                            stats.upstream_junk.add(1);
+                            return Err(ExchangeError::WrongId);
+                        }
+                        Fit::Unrelated => stats.upstream_junk.add(1),
                     }
-                    Fit::WrongId => {
-                        stats.upstream_junk.add(1);
-                        return Err(ExchangeError::WrongId);
-                    }
-                    Fit::Unrelated => stats.upstream_junk.add(1),
-                },
+                }
                 Ok(_) => stats.upstream_junk.add(1),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(classify(&error)),

@@ -4,13 +4,13 @@
 //! Engine ── commands ──▶ worker ─┬─ udp::Datagrams  a thread of its own: batches, answered in place
 //!                                │    └─ deferred ─▶ lookups
 //!                                ├─ tcp::accept     one task for each listening socket, one for each connection
-//!                                ├─ lookups         one task for each question that must be waited for
+//!                                ├─ lookups         one task for each query that needs the resolver
 //!                                └─ requests        of the engine: resolve, exchange
 //! ```
 //!
-//! Workers share the current snapshot, the cache, the recorder and the queue of events; nothing else. A worker looks at
-//! one number at the start of each batch to see whether there is another snapshot, and is told of it besides: one that has
-//! nothing to do must not keep the former.
+//! Workers share the current snapshot, the cache, the recorder and the queue of events; nothing else. A worker reads
+//! one number at the start of each batch to see whether there is a newer snapshot. The engine also sends a command, so that
+//! a worker without traffic releases the old one.
 
 use std::cell::{Cell, Ref, RefCell};
 use std::convert::Infallible;
@@ -45,14 +45,14 @@ use crate::world::{Clock, RealWorld};
 /// What the workers of one engine share.
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
-    /// Of `current`; raised after it was stored.
+    /// The generation of `current`; raised after `current` was stored.
     pub(crate) generation: AtomicU64,
     pub(crate) current: ArcSwap<Published>,
     pub(crate) recorder: Recorder,
     pub(crate) events: Arc<Events>,
 }
 
-/// A snapshot and what goes with it.
+/// A snapshot with the cache and the routes that belong to it.
 pub(crate) struct Published {
     pub(crate) generation: u64,
     pub(crate) snapshot: Arc<Snapshot>,
@@ -60,13 +60,13 @@ pub(crate) struct Published {
     pub(crate) routes: Option<Arc<Routes>>,
 }
 
-/// What the engine tells a worker.
+/// A command of the engine to a worker.
 pub(crate) enum Command {
-    /// Serve these sockets, go on with those that are served already, and close those that are not among them.
+    /// Serve these sockets, keep those that are served already, and close the others.
     Listen(Vec<Listener>),
-    /// Use what is published, then drop this: whoever holds the other end waits for it.
+    /// Use the published snapshot, then drop this: the engine waits for that at the other end.
     Follow(Sender<Infallible>),
-    /// Do this, and put what comes of it into the queue of events.
+    /// Carry out the request, and put its outcome into the queue of events.
     Do(Completion, Request),
     /// Close the sockets, finish what is under way for at most this long, then end.
     Stop(Duration),
@@ -77,9 +77,9 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) stats: Arc<Stats>,
     state: RefCell<State>,
-    /// Where a reply is made that does not go into a batch.
+    /// The buffer for replies that do not go into a batch.
     pub(crate) room: RefCell<Vec<u8>>,
-    /// Where octets of a stream are read to.
+    /// The buffer that streams are read into.
     pub(crate) read_room: RefCell<Box<[u8]>>,
     /// Connections of clients.
     pub(crate) slots: Rc<Slots>,
@@ -87,11 +87,11 @@ pub(crate) struct Worker {
     /// Clients that wait for a lookup.
     waiting: Clients,
     idle: Notify,
-    /// The sockets in use, as long as there is a task that serves them.
+    /// The listening sockets, each while a task serves it.
     serving: RefCell<Vec<(Identity, Weak<Shutdown>)>>,
 }
 
-/// What follows from the snapshot that the worker uses.
+/// The snapshot that the worker uses, and the resolver that it configures.
 pub(crate) struct State {
     published: Arc<Published>,
     world: Rc<RealWorld>,
@@ -99,7 +99,7 @@ pub(crate) struct State {
     config: Option<Arc<ResolverConfig>>,
 }
 
-/// Tells those who serve a socket, and the connections that came by it, when to end.
+/// Ends the tasks that serve a listening socket and its connections.
 #[derive(Default)]
 pub(crate) struct Shutdown {
     over: Cell<bool>,
@@ -125,7 +125,7 @@ pub(crate) fn runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// The life of a worker's thread.
+/// Run a worker until the engine stops it: the body of its thread.
 pub(crate) fn run(
     runtime: &Runtime,
     shared: Arc<Shared>,
@@ -135,7 +135,7 @@ pub(crate) fn run(
     deferred: mpsc::Receiver<Deferred>,
 ) {
     let worker = Rc::new(Worker::new(shared, stats));
-    tokio::task::LocalSet::new().block_on(runtime, worker.obey(commands, datagrams, deferred));
+    tokio::task::LocalSet::new().block_on(runtime, worker.serve(commands, datagrams, deferred));
 }
 
 impl Worker {
@@ -159,7 +159,7 @@ impl Worker {
         }
     }
 
-    async fn obey(
+    async fn serve(
         self: Rc<Worker>,
         mut commands: mpsc::UnboundedReceiver<Command>,
         datagrams: Datagrams,
@@ -200,7 +200,7 @@ impl Worker {
         }
     }
 
-    /// Serve these listening sockets, go on with those that are served already, and close those that are not among them.
+    /// Serve these listening sockets, keep those that are served already, and close the others.
     fn listen(self: &Rc<Worker>, listeners: Vec<Listener>) {
         let mut former = self.serving.take();
         let mut serving = Vec::with_capacity(listeners.len());
@@ -254,7 +254,7 @@ impl Worker {
         self.shared.clock.now()
     }
 
-    /// Handle one packet that did not come in a batch; a reply that is ready is handed to *reply*.
+    /// Handle one packet outside a batch; a reply that is ready is passed to *reply*.
     pub(crate) fn handle(
         &self,
         packet: &[u8],
@@ -283,8 +283,8 @@ impl Worker {
         });
     }
 
-    /// Look up what *pending*, which arrived at *received*, waits for, unless a lookup for another client has begun; then pass the reply to *send*. When
-    /// too many clients wait already (`Budget::max_waiting`), the reply is a failure, at once.
+    /// Look up what *pending*, which arrived at *received*, waits for, unless a lookup for another client has begun; then pass
+    /// the reply to *send*. When too many clients wait already (`Budget::max_waiting`), the reply is a failure, at once.
     pub(crate) fn look_up(
         self: &Rc<Worker>,
         pending: Box<Pending>,
@@ -292,7 +292,7 @@ impl Worker {
         send: impl FnOnce(&[u8]) + 'static,
     ) {
         let now = self.now();
-        // Not `state()`: the caller may still be at work with the former one.
+        // Not `state()`: the caller may hold a borrow of the old one.
         let state = self.state.borrow();
         if let Some(config) = &state.config
             && self.waiting.len() >= config.budget.max_waiting
@@ -370,7 +370,7 @@ impl Worker {
         });
     }
 
-    /// Do what is asked for.
+    /// Carry out *request*.
     async fn outcome(&self, request: Request) -> Outcome {
         match request {
             Request::Resolve { question, steps } => {
@@ -397,7 +397,7 @@ impl Worker {
         }
     }
 
-    /// What comes of *future*, or None when it panics, which is counted.
+    /// The output of *future*, or None when it panics, which is counted.
     pub(crate) async fn guarded<F: Future>(&self, future: F) -> Option<F::Output> {
         let output = guarded(future).await;
         if output.is_none() {
@@ -408,7 +408,7 @@ impl Worker {
 }
 
 impl State {
-    /// What a packet is handled with.
+    /// What the pipeline needs to handle a packet.
     #[inline]
     pub(crate) fn desk<'d>(&'d self, now: Micros, stats: &'d Stats) -> Desk<'d> {
         Desk { snapshot: &self.published.snapshot, cache: Some(&self.published.cache), now, stats }
@@ -418,7 +418,8 @@ impl State {
         &self.published.snapshot
     }
 
-    /// Make what follows from the snapshot. The resolver, with what it has under way, stays when its part has not changed.
+    /// Make the resolver that the snapshot configures. The current one, with its lookups under way, stays when its settings have
+    /// not changed.
     fn follow(&mut self) {
         let config = self.published.snapshot.resolver();
         let same = match (&self.config, config) {

@@ -15,14 +15,14 @@ use crate::random::Random;
 use crate::routes::Routes;
 use crate::upstream::{Upstream, Upstreams, Way, classify};
 
-/// The clock that all workers share, so that what one puts into the cache another can age.
+/// The clock that all workers share, so that the age of a cache entry is the same for each.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     zero: Instant,
 }
 
 impl Clock {
-    /// A clock that starts now, some way from zero: a time before the start must be expressible.
+    /// A clock that starts now, at one hour, so that times before the start can be expressed.
     pub fn start() -> Clock {
         Clock { zero: Instant::now() }
     }

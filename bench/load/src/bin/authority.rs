@@ -51,7 +51,7 @@ impl Authority {
         let name = &question[..question.len() - 4];
         let below = name.len().checked_sub(self.zone.len()).filter(|&start| {
             name[start..].eq_ignore_ascii_case(&self.zone)
-                && (start == 0 || labels.contains(&(12 + start)) || labels.is_empty())
+                && (self.zone.len() == 1 || labels.contains(&(12 + start)))
         });
         let mut sections = [Vec::new(), Vec::new(), Vec::new()];
         let mut counts = [0u16; 3];

@@ -717,3 +717,54 @@ fn a_panic_of_the_udp_thread_is_reported_and_it_goes_on() {
             .any(|event| matches!(event, Event::Fault { text, .. } if text.contains("datagrams")))
     });
 }
+
+/// A link-local IPv6 address of this machine with its interface, if there is one that can be used.
+fn link_local() -> Option<std::net::SocketAddrV6> {
+    let table = std::fs::read_to_string("/proc/net/if_inet6").ok()?;
+    table.lines().find_map(|line| {
+        let mut fields = line.split_whitespace();
+        let ip = u128::from_str_radix(fields.next()?, 16).ok().map(std::net::Ipv6Addr::from)?;
+        let interface = u32::from_str_radix(fields.next()?, 16).ok()?;
+        let address = std::net::SocketAddrV6::new(ip, 0, 0, interface);
+        (ip.is_unicast_link_local() && std::net::UdpSocket::bind(address).is_ok()).then_some(address)
+    })
+}
+
+#[test]
+fn link_local_addresses_are_served_and_asked_over_their_interface() {
+    let Some(local) = link_local() else {
+        eprintln!("skipped: this machine has no link-local address");
+        return;
+    };
+    let server = upstream(&local.to_string(), |query, transport| {
+        vec![reply(query, Rcode::NOERROR, |r| {
+            // TC over UDP, so that both transports are used.
+            r[2] |= if transport == Transport::Udp { 2 } else { 0 };
+        })]
+    });
+    let plan = format!(
+        r#"{{"version":1,"resolver":{{"forward":[{{"suffix":".","servers":["{server}"]}}]}},
+        "acls":{{"recursion":["::/0"]}}}}"#
+    );
+    let (engine, address) = serve(&plan, 1, &local.to_string());
+    assert!(matches!(address, SocketAddr::V6(v6) if v6.scope_id() == local.scope_id()));
+    let socket = std::net::UdpSocket::bind(local).expect("its interface is up");
+    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+    socket.connect(address).expect("the interface reaches itself");
+    socket.send(&question(1, "www.example.net.")).expect("sent");
+    assert_eq!(outcome(&receive(&socket)), (Rcode::NOERROR, 1));
+    assert_eq!((counter(&engine, "upstream.udp"), counter(&engine, "upstream.tcp")), (1, 1));
+    let mut stream = connect(address);
+    send_frame(&mut stream, &question(2, "www.example.net."));
+    assert_eq!(outcome(&read_frame(&mut stream)), (Rcode::NOERROR, 1));
+}
+
+#[test]
+fn a_scope_id_on_an_address_that_needs_none_does_no_harm() {
+    let server = upstream("[::1]:0", |query, _| vec![reply(query, Rcode::NOERROR, |_| {})]);
+    let scoped =
+        SocketAddr::V6(std::net::SocketAddrV6::new(std::net::Ipv6Addr::LOCALHOST, server.port(), 0, 1));
+    let (engine, _) = serve(PLAIN, 1, "127.0.0.1:0");
+    engine.submit(1, exchange(scoped, &question(5, "www.example.net."), Transport::Udp)).expect("taken");
+    assert!(matches!(done(&engine), (1, Outcome::Exchanged { result: Ok(_), .. })));
+}

@@ -53,7 +53,7 @@ fn a_wildcard_socket_answers_from_the_address_asked() {
         [("0.0.0.0:0", false, "127.9.8.7"), ("0.0.0.0:0", false, "127.0.0.1"), ("[::]:0", true, "::1")]
     {
         let server = socket(bind);
-        tell_local_address(server.as_fd(), v6).expect("the option exists");
+        report_local_address(server.as_fd(), v6).expect("the option exists");
         ignore_path_mtu(server.as_fd(), v6).expect("the option exists");
         let to =
             SocketAddr::new(asked.parse().expect("an address"), server.local_addr().expect("bound").port());
