@@ -160,7 +160,6 @@ pub struct CacheStats {
 
 /// The caches of one server.
 pub struct Cache {
-    seed: u64,
     shards: Box<[Shard]>,
     servers: Servers,
 }
@@ -192,19 +191,16 @@ impl Place {
 
 impl Cache {
     /// A cache of at most *octets*: nine parts of ten for answers and delegations, one for servers.
-    ///
-    /// `seed`: unpredictable, so that nobody can choose names that collide.
-    pub fn new(octets: usize, seed: u64) -> Cache {
+    pub fn new(octets: usize) -> Cache {
         let shard = octets / SHARDS / 10;
         Cache {
-            seed,
             shards: (0..SHARDS)
                 .map(|_| Shard {
                     answers: Mutex::new(Table::new(shard * 7)),
                     cuts: Mutex::new(Table::new(shard * 2)),
                 })
                 .collect(),
-            servers: Servers::new(octets / 10, seed),
+            servers: Servers::new(octets / 10),
         }
     }
 
@@ -214,7 +210,7 @@ impl Cache {
     }
 
     fn place(&self, name: NameRef<'_>) -> Place {
-        let hash = name.hash64_with(self.seed);
+        let hash = name.hash64();
         Place { shard: (hash >> 60) as usize % SHARDS, hash: hash as u32 }
     }
 

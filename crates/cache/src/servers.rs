@@ -128,39 +128,35 @@ pub struct OddReplies {
 
 /// What is known of all servers. Shared between workers.
 pub struct Servers {
-    seed: u64,
     /// In the order of the fields of [`OddReplies`].
     odd: [AtomicU64; 4],
     known: Mutex<Table<Server>>,
     lame: Mutex<Table<Lame>>,
 }
 
+/// The keyed hash of a server's address.
+fn hash_of(address: SocketAddr) -> u32 {
+    let bits = match address {
+        SocketAddr::V4(v4) => u128::from(v4.ip().to_bits()),
+        SocketAddr::V6(v6) => v6.ip().to_bits(),
+    };
+    let key = nw_wire::hash::key();
+    let hash = key.number(bits ^ u128::from(key.number(u128::from(address.port()))));
+    (hash >> 32) as u32 ^ hash as u32
+}
+
 impl Servers {
-    pub(crate) fn new(octets: usize, seed: u64) -> Servers {
+    pub(crate) fn new(octets: usize) -> Servers {
         Servers {
-            seed,
             odd: Default::default(),
             known: Mutex::new(Table::new(octets / 4 * 3)),
             lame: Mutex::new(Table::new(octets / 4)),
         }
     }
 
-    fn hash(&self, address: SocketAddr) -> u32 {
-        let bits = match address {
-            SocketAddr::V4(v4) => v4.ip().to_bits() as u128,
-            SocketAddr::V6(v6) => v6.ip().to_bits(),
-        };
-        let mut hash = self.seed ^ address.port() as u64;
-        for half in [bits as u64, (bits >> 64) as u64] {
-            let product = ((hash ^ half) as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-            hash = product as u64 ^ (product >> 64) as u64;
-        }
-        (hash >> 32) as u32 ^ hash as u32
-    }
-
     /// What is known of *address* at *now*.
     pub fn note(&self, address: SocketAddr, now: Micros) -> ServerNote {
-        let hash = self.hash(address);
+        let hash = hash_of(address);
         let mut known = lock(&self.known);
         let Some(server) = known.find(hash, |server| server.address == address) else {
             return ServerNote::default();
@@ -188,7 +184,7 @@ impl Servers {
 
     /// Change what is known of *address*.
     fn change(&self, address: SocketAddr, now: Micros, change: impl FnOnce(&mut Server)) {
-        let hash = self.hash(address);
+        let hash = hash_of(address);
         let mut known = lock(&self.known);
         if let Some(server) = known.find(hash, |server| server.address == address) {
             change(server);
@@ -273,7 +269,7 @@ impl Servers {
 
     /// *address* does not serve *zone*.
     pub fn lame(&self, address: SocketAddr, zone: NameRef<'_>, how: Lameness, now: Micros) {
-        let (hash, zone) = (self.hash(address), zone.hash64_with(self.seed));
+        let (hash, zone) = (hash_of(address), zone.hash64());
         let note = Lame { address, zone, how, until: now + LAME };
         lock(&self.lame)
             .put(hash ^ zone as u32, note, now, |lame| lame.address == address && lame.zone == zone);
@@ -285,7 +281,7 @@ impl Servers {
         if lame.len() == 0 {
             return None;
         }
-        let (hash, zone) = (self.hash(address), zone.hash64_with(self.seed));
+        let (hash, zone) = (hash_of(address), zone.hash64());
         lame.find(hash ^ zone as u32, |lame| lame.address == address && lame.zone == zone)
             .filter(|lame| now < lame.until)
             .map(|lame| lame.how)

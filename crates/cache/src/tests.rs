@@ -43,7 +43,7 @@ fn ask(cache: &Cache, text: &str, rtype: RrType, dnssec_ok: bool, now: Micros) -
 
 #[test]
 fn a_hit_takes_the_questions_case_and_counts_down() {
-    let cache = Cache::new(1 << 20, 1);
+    let cache = Cache::new(1 << 20);
     cache.put_rrset(
         &rrset("www.Example.", RrType::A, 300, &[&[1, 2, 3, 4], &[5, 6, 7, 8]]),
         None,
@@ -67,7 +67,7 @@ fn a_hit_takes_the_questions_case_and_counts_down() {
 
 #[test]
 fn signatures_are_for_those_who_ask() {
-    let cache = Cache::new(1 << 20, 1);
+    let cache = Cache::new(1 << 20);
     let mut signature = vec![0, 1, 13, 2, 0, 0, 1, 44, 0, 0, 0, 9, 0, 0, 0, 1, 1, 1];
     signature.extend(name("example.").as_ref().wire());
     signature.extend([9; 64]);
@@ -89,7 +89,7 @@ fn signatures_are_for_those_who_ask() {
 
 #[test]
 fn absence_reads_back_as_it_was_put() {
-    let cache = Cache::new(1 << 20, 1);
+    let cache = Cache::new(1 << 20);
     let nsec = rrset("a.other.example.", RrType::NSEC, 60, &[b"\x01b\x07example\x00\x00\x01\x40"]);
     let soa = soa("example.", 60);
     cache.put_absence(name("x.y.example.").as_ref(), None, &soa, std::slice::from_ref(&nsec), 0);
@@ -116,7 +116,7 @@ fn absence_reads_back_as_it_was_put() {
 /// A label may end in any octet, also in one that would be a pointer elsewhere.
 #[test]
 fn an_owner_that_ends_like_a_pointer_reads_back() {
-    let cache = Cache::new(1 << 20, 1);
+    let cache = Cache::new(1 << 20);
     let nsec = rrset("\\255.", RrType::NSEC, 60, &[b"\x01b\x00\x00\x01\x40"]);
     cache.put_absence(name("x.").as_ref(), None, &soa(".", 60), std::slice::from_ref(&nsec), 0);
     let Lookup::Hit { found: Found::NxDomain(authority), .. } = cache.get(name("x.").as_ref(), RrType::A, 0)
@@ -128,7 +128,7 @@ fn an_owner_that_ends_like_a_pointer_reads_back() {
 
 #[test]
 fn the_more_credible_stays() {
-    let cache = Cache::new(1 << 20, 1);
+    let cache = Cache::new(1 << 20);
     let good = rrset("www.example.", RrType::A, 60, &[&[1, 2, 3, 4]]);
     let other = rrset("www.example.", RrType::A, 600, &[&[6, 6, 6, 6]]);
     assert!(cache.put_rrset(&good, None, Rank::Authoritative, 0));
@@ -179,7 +179,7 @@ proptest! {
             }
         }
         let signature = rrset(OWNERS[owner], RrType::RRSIG, 300, &[&[0, rtype.0 as u8, 13, 2, 0, 0, 1, 44, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 1, 2, 3]]);
-        let cache = Cache::new(1 << 20, 1);
+        let cache = Cache::new(1 << 20);
         prop_assert!(cache.put_rrset(&set, Some(&signature), Rank::Authoritative, 0));
         for dnssec_ok in [false, true] {
             let (_, cached) = ask(&cache, OWNERS[owner], rtype, dnssec_ok, 0).unwrap();
@@ -217,7 +217,7 @@ fn network_failure() -> KeptFailure {
 
 #[test]
 fn failures_are_kept_and_hit() {
-    let cache = Cache::new(1 << 20, 1);
+    let cache = Cache::new(1 << 20);
     cache.put_failure(name("www.example.").as_ref(), RrType::A, &network_failure(), 5, 0);
     let (hit, _) = ask(&cache, "www.example.", RrType::A, false, 0).unwrap();
     assert_eq!((hit.rcode, hit.failure), (Rcode::SERVFAIL, Some(Ede::NETWORK_ERROR)));
@@ -230,7 +230,7 @@ fn failures_are_kept_and_hit() {
 
 #[test]
 fn what_does_not_fit_is_truncated() {
-    let cache = Cache::new(1 << 20, 1);
+    let cache = Cache::new(1 << 20);
     let rdatas: Vec<[u8; 4]> = (0..50).map(|i| [10, 0, 0, i]).collect();
     let rdatas: Vec<&[u8]> = rdatas.iter().map(|rdata| &rdata[..]).collect();
     cache.put_rrset(&rrset("www.example.", RrType::A, 60, &rdatas), None, Rank::Authoritative, 0);
@@ -252,7 +252,7 @@ fn what_does_not_fit_is_truncated() {
 /// B7 of the attacks: a stream of names that nobody asks for again leaves what is in use.
 #[test]
 fn a_flood_of_new_names_leaves_what_is_hot() {
-    let cache = Cache::new(2 << 20, 1);
+    let cache = Cache::new(2 << 20);
     let data = |text: String| rrset(&text, RrType::A, 3600, &[&[1, 2, 3, 4]]);
     for i in 0..2000 {
         cache.put_rrset(&data(format!("hot{i}.example.")), None, Rank::Authoritative, 0);
@@ -274,7 +274,7 @@ fn a_flood_of_new_names_leaves_what_is_hot() {
 
 #[test]
 fn flushing_takes_a_name_or_a_tree() {
-    let cache = Cache::new(1 << 20, 1);
+    let cache = Cache::new(1 << 20);
     for text in ["a.example.", "b.a.example.", "c.example.", "a.other."] {
         cache.put_rrset(&rrset(text, RrType::A, 60, &[&[1, 2, 3, 4]]), None, Rank::Authoritative, 0);
     }
@@ -288,7 +288,7 @@ fn flushing_takes_a_name_or_a_tree() {
 
 #[test]
 fn an_answer_for_a_million_costs_little() {
-    let cache = Cache::new(64 << 20, 1);
+    let cache = Cache::new(64 << 20);
     for i in 0..100_000 {
         cache.put_rrset(
             &rrset(&format!("host-{i}.example.com."), RrType::A, 60, &[&[1, 2, 3, 4]]),
@@ -304,7 +304,7 @@ fn an_answer_for_a_million_costs_little() {
 
 #[test]
 fn servers_are_known_by_their_times() {
-    let servers = Servers::new(1 << 20, 1);
+    let servers = Servers::new(1 << 20);
     let address: SocketAddr = "192.0.2.1:53".parse().unwrap();
     assert_eq!(servers.note(address, 0), ServerNote::default());
     servers.replied(address, 20_000, true, 0);
@@ -370,7 +370,7 @@ proptest! {
     #[test]
     fn the_cache_is_a_map_with_expiry(acts in proptest::collection::vec(act(), 1..80)) {
         const TYPES: [RrType; 3] = [RrType::A, RrType::AAAA, RrType::TXT];
-        let cache = Cache::new(4 << 20, 3);
+        let cache = Cache::new(4 << 20);
         let owner = |number: u8| format!("n{number}.example.");
         let mut model: HashMap<(u8, Option<u8>), (Known, Micros, Micros)> = HashMap::new();
         let mut now: Micros = 5;
@@ -437,7 +437,7 @@ proptest! {
     /// The byte bound holds, whatever is put in.
     #[test]
     fn the_bound_holds(sizes in proptest::collection::vec((any::<u16>(), 1usize..200), 1..400)) {
-        let cache = Cache::new(200_000, 3);
+        let cache = Cache::new(200_000);
         for (number, size) in sizes {
             let rdata = [vec![(size % 256) as u8], vec![0; size % 256]].concat();
             cache.put_rrset(&rrset(&format!("n{number}.example."), RrType::TXT, 60, &[&rdata]), None, Rank::Authoritative, 0);

@@ -15,6 +15,7 @@
 use std::fmt;
 
 use nw_crypto::SignError;
+use nw_wire::hash::HashKey;
 use nw_wire::{Class, Name, NameRef, RdataSet, RrType, Rrset};
 
 use crate::chain::{self, Kind};
@@ -178,11 +179,16 @@ thread_local! {
     static SCRATCH: std::cell::RefCell<SignScratch> = std::cell::RefCell::default();
 }
 
+/// A number for a name that is the same in every run: signing a zone twice makes the same signatures.
+fn spread(owner: NameRef<'_>) -> u64 {
+    HashKey::new([0, 0x9e37_79b9_7f4a_7c15, 0x8ebc_6af0_9c88_c6e3]).name(owner.wire())
+}
+
 /// Make the signatures of one RRset.
 fn sign_one(job: &mut Job<'_>, options: &SignOptions) -> Result<(), SignError> {
     let early = match options.jitter {
         0 => 0,
-        jitter => (job.signed.rrset.owner.as_ref().hash64() % u64::from(jitter)) as u32,
+        jitter => (spread(job.signed.rrset.owner.as_ref()) % u64::from(jitter)) as u32,
     };
     let params =
         SignParams { inception: options.inception, expiration: options.expiration.wrapping_sub(early) };

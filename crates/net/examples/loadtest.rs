@@ -101,7 +101,7 @@ fn snapshot() -> Result<Arc<Snapshot>, Box<dyn std::error::Error>> {
 }
 
 fn cache() -> Result<Cache, Box<dyn std::error::Error>> {
-    let cache = Cache::new(256 << 20, 1);
+    let cache = Cache::new(256 << 20);
     for i in 0..NAMES {
         let mut set = Rrset::new(format!("h{i}.example.net.").parse()?, RrType::A, Class::IN, 3600);
         set.rdatas.push(&[10, 1, (i / 250 % 250) as u8, (i % 250) as u8]);

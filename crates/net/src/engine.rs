@@ -31,7 +31,6 @@ use tokio::sync::mpsc;
 
 use crate::events::{Event, Events};
 use crate::listen::{Identity, Listener};
-use crate::mmsg;
 use crate::request::{Request, Ticket};
 use crate::routes::Routes;
 use crate::udp::Datagrams;
@@ -110,7 +109,7 @@ impl Engine {
     pub fn start(workers: usize) -> io::Result<Engine> {
         let nothing = Plan::parse(br#"{"version":1}"#).and_then(|plan| Snapshot::from_plan(plan, Vec::new()));
         let snapshot = Arc::new(nothing.expect("the smallest plan is valid"));
-        let cache = Arc::new(Cache::new(cache_bytes(&snapshot), seed()));
+        let cache = Arc::new(Cache::new(cache_bytes(&snapshot)));
         let shared = Arc::new(Shared {
             clock: Clock::start(),
             generation: AtomicU64::new(0),
@@ -165,7 +164,7 @@ impl Engine {
         let cache = match cache_bytes(&snapshot) == cache_bytes(&former.snapshot) && routes == former.routes {
             true => Arc::clone(&former.cache),
             // Another size or another internet: what was learned does not carry over.
-            false => Arc::new(Cache::new(cache_bytes(&snapshot), seed())),
+            false => Arc::new(Cache::new(cache_bytes(&snapshot))),
         };
         self.shared.recorder.set(snapshot.plan().recorder);
         let generation = former.generation + 1;
@@ -348,13 +347,6 @@ fn release(former: Arc<Published>, followed: &Receiver<Infallible>) {
 /// The size of the cache in octets; small for a snapshot without resolver.
 fn cache_bytes(snapshot: &Snapshot) -> usize {
     snapshot.resolver().map_or(1 << 20, |config| config.budget.cache_bytes)
-}
-
-/// A secret seed for hashes, so that an attacker cannot choose names that collide.
-fn seed() -> u64 {
-    let mut octets = [0; 8];
-    mmsg::random(&mut octets);
-    u64::from_ne_bytes(octets)
 }
 
 #[cfg(test)]

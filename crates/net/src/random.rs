@@ -10,6 +10,14 @@ use crate::mmsg;
 /// Numbers fetched at a time.
 const STOCK: usize = 128;
 
+/// Draw the key of this process for hashes of names; a key that is in use stays.
+///
+/// Call it before the first zone is loaded.
+pub fn set_hash_key() {
+    let random = Random::default();
+    nw_wire::hash::set_key([random.bits(), random.bits(), random.bits()]);
+}
+
 /// A worker's source of random numbers.
 #[derive(Debug, Default)]
 pub struct Random {

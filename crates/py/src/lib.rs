@@ -70,4 +70,11 @@ mod _engine {
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+    /// Hashes of names get their secret key before the first name exists.
+    #[pymodule_init]
+    fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        nw_net::random::set_hash_key();
+        Ok(())
+    }
 }

@@ -78,7 +78,7 @@ impl Question {
     }
 
     fn __hash__(&self) -> u64 {
-        self.name.get().inner.as_ref().hash64_with(u64::from(self.rtype.0) << 16 | u64::from(self.class.0))
+        self.name.get().inner.as_ref().hash64() ^ (u64::from(self.rtype.0) << 16 | u64::from(self.class.0))
     }
 
     fn __richcmp__<'py>(&self, other: &Bound<'py, PyAny>, op: CompareOp) -> PyResult<Bound<'py, PyAny>> {

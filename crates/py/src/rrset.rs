@@ -182,7 +182,7 @@ impl RRset {
     }
 
     fn __hash__(&self) -> u64 {
-        self.inner.owner.as_ref().hash64_with(u64::from(self.inner.rtype.0))
+        self.inner.owner.as_ref().hash64() ^ u64::from(self.inner.rtype.0)
     }
 
     fn __richcmp__<'py>(&self, other: &Bound<'py, PyAny>, op: CompareOp) -> PyResult<Bound<'py, PyAny>> {
@@ -233,7 +233,7 @@ impl Record {
     }
 
     fn __hash__(&self) -> u64 {
-        self.owner.get().inner.as_ref().hash64_with(u64::from(self.rdata.get().rtype.0))
+        self.owner.get().inner.as_ref().hash64() ^ u64::from(self.rdata.get().rtype.0)
     }
 
     fn __richcmp__<'py>(&self, other: &Bound<'py, PyAny>, op: CompareOp) -> PyResult<Bound<'py, PyAny>> {

@@ -16,7 +16,6 @@ use nw_wire::code::RrType;
 use nw_wire::name::NameRef;
 use nw_zone::Zone;
 
-use crate::dice::Dice;
 use crate::net::{Datagram, Host, Net};
 use crate::world::SimWorld;
 
@@ -74,11 +73,9 @@ impl Server {
                 streams: StreamPlan::default(),
             });
         })?;
-        let label = addresses.first().map_or_else(String::new, IpAddr::to_string);
-        let seed = Dice::stream(net.seed(), &format!("cache {label}")).next();
         let world = Rc::new(SimWorld::new(net.clone(), addresses, unix_s));
         let budget = snapshot.resolver().map(|config| config.budget.clone()).unwrap_or_default();
-        let cache = Arc::new(Cache::new(budget.cache_bytes, seed));
+        let cache = Arc::new(Cache::new(budget.cache_bytes));
         let config = snapshot.resolver().map(Arc::clone);
         let resolver = config.map(|config| Resolver::new(Rc::clone(&world), Arc::clone(&cache), config));
         Ok(Rc::new(Server {

@@ -13,6 +13,7 @@
 pub mod base;
 pub mod code;
 pub mod edns;
+pub mod hash;
 pub mod header;
 pub mod message;
 pub mod name;

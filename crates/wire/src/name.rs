@@ -19,6 +19,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use crate::hash::{self, eq_folded};
+
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -206,20 +208,10 @@ impl<'a> NameRef<'a> {
         common
     }
 
-    /// A 64-bit hash that does not see case. Fixed for all time and runs: where an attacker chooses the names, use
-    /// [`NameRef::hash64_with`] and a secret seed.
+    /// A 64-bit hash under the key of this process that ignores case. It differs from run to run.
+    #[inline]
     pub fn hash64(self) -> u64 {
-        self.hash64_with(0)
-    }
-
-    /// A 64-bit hash that does not see case, keyed by `seed`.
-    pub fn hash64_with(self, seed: u64) -> u64 {
-        let mut hash = seed ^ 0x9e37_79b9_7f4a_7c15 ^ (self.wire.len() as u64);
-        let mut chunks = self.wire.chunks_exact(8);
-        for chunk in &mut chunks {
-            hash = mix(hash ^ fold8(word(chunk)), 0xe703_7ed1_a0b4_28db);
-        }
-        mix(hash ^ fold8(word(chunks.remainder())), 0x8ebc_6af0_9c88_c6e3)
+        hash::key().name(self.wire)
     }
 
     /// Whether the two names agree to the octet, case included.
@@ -312,47 +304,6 @@ impl<'a> NameRef<'a> {
 fn label_at(wire: &[u8], at: u8) -> &[u8] {
     let at = at as usize;
     &wire[at + 1..at + 1 + wire[at] as usize]
-}
-
-/// Up to eight octets as a number, missing ones zero.
-fn word(chunk: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    bytes[..chunk.len()].copy_from_slice(chunk);
-    u64::from_le_bytes(bytes)
-}
-
-/// Eight octets at once, A-Z made a-z. Exact for octets of any value.
-const fn fold8(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let low = word & (0x7f * ONES);
-    let at_least_a = low + (0x80 - b'A' as u64) * ONES;
-    let above_z = low + (0x7f - b'Z' as u64) * ONES;
-    let upper = !word & (at_least_a ^ above_z) & (0x80 * ONES);
-    word | (upper >> 2)
-}
-
-/// Multiply to 128 bits and fold: one well mixed word from two.
-const fn mix(a: u64, b: u64) -> u64 {
-    let product = (a as u128).wrapping_mul(b as u128);
-    (product as u64) ^ ((product >> 64) as u64)
-}
-
-/// Whether two octet strings agree when A-Z is taken for a-z.
-fn eq_folded(a: &[u8], b: &[u8]) -> bool {
-    // Most names are asked in the case in which they are kept.
-    if a == b {
-        return true;
-    }
-    if a.len() != b.len() {
-        return false;
-    }
-    let (mut left, mut right) = (a.chunks_exact(8), b.chunks_exact(8));
-    for (l, r) in (&mut left).zip(&mut right) {
-        if fold8(word(l)) != fold8(word(r)) {
-            return false;
-        }
-    }
-    fold8(word(left.remainder())) == fold8(word(right.remainder()))
 }
 
 impl PartialEq for NameRef<'_> {

@@ -18,12 +18,13 @@
 //! they are asked for, else with the absence of data; and no proof about such a name is tested.
 
 use nw_dnssec::Claim;
+use nw_wire::hash;
 use nw_wire::{Ede, Full, NameBuf, NameRef, Rcode, RrType, Section, Writer};
 
 use crate::denial::Proofs;
 use crate::place::{NamePlace, Placed, put, put_beside, put_what_fits, put_with_owner};
 use crate::store::{Entries, Entry, Kind, Node, NodeFlags, Store, Zone};
-use crate::suffix::{LabelStarts, START, extend};
+use crate::suffix::LabelStarts;
 
 #[cfg(test)]
 mod model;
@@ -125,12 +126,13 @@ impl Store {
     pub(crate) fn walk_down(&self, wire: &[u8], starts: &LabelStarts) -> Found<'_> {
         let labels = starts.count();
         let mut above = self.apex_node();
-        let mut hash = START;
+        let key = hash::key();
+        let mut hash = key.start();
         for n in self.apex_labels + 1..=labels {
             if above.flags().has(NodeFlags::DNAME) {
                 return Found::Dname(above);
             }
-            let below = extend(hash, starts.label(wire, n));
+            let below = key.extend(hash, starts.label(wire, n));
             let node = self.probe(below, &wire[starts.suffix(n)..]);
             let Some(node) = node.filter(|node| !node.flags().has(NodeFlags::HASHED)) else {
                 return Found::Missing(above, hash);
@@ -233,7 +235,7 @@ impl<'z> Answering<'_, 'z, '_> {
         let above = encloser.wire();
         name[..2].copy_from_slice(b"\x01*");
         name[2..2 + above.len()].copy_from_slice(above);
-        self.store.probe(extend(hash, b"\x01*"), &name[..2 + above.len()])
+        self.store.probe(hash::key().extend(hash, b"\x01*"), &name[..2 + above.len()])
     }
 
     /// A name that exists: its RRset, its alias, or that there is none.

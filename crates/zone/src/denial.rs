@@ -8,12 +8,13 @@
 //! RFCs: 4034 §4, 4035 §3.1.3, 5155 §7. *Limitations*: one NSEC3 chain, that of the first NSEC3PARAM with hash algorithm 1.
 
 use nw_dnssec::{Chain, Claim, Method, Nsec3Hash, nsec3_hash, prove};
+use nw_wire::hash::eq_folded;
 use nw_wire::{Full, NameRef, RrType, Section, Writer};
 
 use crate::answer::MOST_ALIASES;
 use crate::place::{NamePlace, put, put_beside, put_with_owner};
 use crate::store::{Kind, Node, NodeFlags, Store};
-use crate::suffix::{LabelStarts, eq_folded, sort_key, whole};
+use crate::suffix::{LabelStarts, sort_key, whole};
 
 /// No record.
 pub(crate) const NO_LINK: u32 = u32::MAX;

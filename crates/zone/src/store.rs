@@ -19,7 +19,9 @@ use std::sync::Arc;
 use nw_wire::{Class, Name, NameRef, RrType, Rrset, rr};
 
 use crate::denial::Denial;
-use crate::suffix::{LabelStarts, START, eq_folded, extend};
+use nw_wire::hash::{self, eq_folded};
+
+use crate::suffix::LabelStarts;
 
 /// Where the question name stands in a message, and in the layout that bodies are rendered for.
 pub(crate) const QUESTION: usize = 12;
@@ -239,9 +241,10 @@ impl Store {
 
     /// The node of the suffix of `wire` that has `labels` labels; `wire` lies in the zone.
     pub(crate) fn find(&self, wire: &[u8], starts: &LabelStarts, labels: usize) -> Option<Node<'_>> {
-        let mut hash = START;
+        let key = hash::key();
+        let mut hash = key.start();
         for n in self.apex_labels + 1..=labels {
-            hash = extend(hash, starts.label(wire, n));
+            hash = key.extend(hash, starts.label(wire, n));
         }
         self.probe(hash, &wire[starts.suffix(labels)..])
     }

@@ -16,10 +16,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use nw_wire::hash::{self, eq_folded};
 use nw_wire::{Ede, Name, NameRef, RrType};
 
 use crate::store::Zone;
-use crate::suffix::{LabelStarts, START, eq_folded, extend};
+use crate::suffix::LabelStarts;
 
 #[cfg(test)]
 mod tests;
@@ -269,12 +270,13 @@ impl Zones {
         }
         let wire = name.wire();
         let starts = LabelStarts::of(wire);
+        let key = hash::key();
         // A name has at most 127 labels.
         let mut depths = self.depths & (u128::MAX >> (127 - starts.count()));
         // The apexes of a set have few different depths: hashing each suffix by itself is less work than keeping all hashes.
         while depths != 0 {
             let depth = 127 - depths.leading_zeros() as usize;
-            let hash = (1..=depth).fold(START, |hash, n| extend(hash, starts.label(wire, n)));
+            let hash = (1..=depth).fold(key.start(), |hash, n| key.extend(hash, starts.label(wire, n)));
             if let Some(entry) = self.at(hash, &wire[starts.suffix(depth)..]) {
                 return Some(entry);
             }
@@ -379,8 +381,8 @@ impl Zones {
 }
 
 fn hash(name: NameRef<'_>) -> u64 {
-    let starts = LabelStarts::of(name.wire());
-    (1..=starts.count()).fold(START, |hash, n| extend(hash, starts.label(name.wire(), n)))
+    let (starts, key) = (LabelStarts::of(name.wire()), hash::key());
+    (1..=starts.count()).fold(key.start(), |hash, n| key.extend(hash, starts.label(name.wire(), n)))
 }
 
 impl<E: Into<ZoneEntry>> FromIterator<E> for Zones {

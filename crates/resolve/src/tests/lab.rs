@@ -353,7 +353,7 @@ pub(super) fn config() -> ResolverConfig {
 }
 
 pub(super) fn resolver_with(lab: &Rc<Lab>, config: ResolverConfig) -> Resolver<Lab> {
-    let cache = Arc::new(Cache::new(config.budget.cache_bytes, 7));
+    let cache = Arc::new(Cache::new(config.budget.cache_bytes));
     Resolver::new(Rc::clone(lab), cache, Arc::new(config))
 }
 

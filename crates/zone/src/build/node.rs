@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use nw_wire::hash::eq_folded;
 use nw_wire::{NameRef, RrType, rr};
 
 use super::body::{Body, Layout, Target};
@@ -11,7 +12,7 @@ use super::{GroupRef, Input, covered, roomy, soa_minimum, soa_serial};
 use crate::batch::TypeMask;
 use crate::problem::{Findings, Problem};
 use crate::store::{Index, Kind, NODE_HEAD, NodeFlags};
-use crate::suffix::{LabelStarts, eq_folded};
+use crate::suffix::LabelStarts;
 
 /// RDLENGTH and the offsets of a body are 16 bits wide.
 const MOST_BODY: usize = 65_000;

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
+use nw_wire::hash::{self, eq_folded};
 use nw_wire::{Name, NameRef, RrType};
 
 use super::{GroupRef, Input, in_parallel, roomy};
 use crate::batch::TypeMask;
 use crate::problem::{Finding, Findings, Problem};
 use crate::store::{Index, NodeFlags};
-use crate::suffix::{LabelStarts, START, eq_folded, extend};
+use crate::suffix::LabelStarts;
 
 /// No group.
 const NONE: u32 = u32::MAX;
@@ -56,7 +57,8 @@ impl Part {
             skip: 0,
             labels: apex_labels as u8,
         });
-        hashes.push(START);
+        let key = hash::key();
+        hashes.push(key.start());
         // The nodes on the way from the apex to the name at hand, and that name.
         let mut path: Vec<u32> = vec![0];
         let mut last: (&[u8], LabelStarts) = (input.apex.wire(), LabelStarts::of(input.apex.wire()));
@@ -92,7 +94,7 @@ impl Part {
                     skip: starts.suffix(n) as u8,
                     labels: n as u8,
                 });
-                hashes.push(extend(hashes[parent as usize], label));
+                hashes.push(key.extend(hashes[parent as usize], label));
             }
             let node = &mut nodes[path[path.len() - 1] as usize];
             if node.groups == 0 {
@@ -258,9 +260,10 @@ impl Tree {
         if !is_in(input, wire, starts) {
             return None;
         }
-        let mut hash = START;
+        let key = hash::key();
+        let mut hash = key.start();
         for n in input.apex_labels + 1..=starts.count() {
-            hash = extend(hash, starts.label(wire, n));
+            hash = key.extend(hash, starts.label(wire, n));
         }
         names
             .candidates(hash)

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use nw_wire::hash::eq_folded;
 use nw_wire::text::{TextError, TextFault, Token, Tokens};
 use nw_wire::{Class, NameBuf, NameRef, RrType, rr};
 
@@ -12,7 +13,7 @@ use super::{LoadOptions, Source, generate};
 use crate::batch::Batch;
 use crate::build::rules::Which;
 use crate::problem::{Finding, Findings, Problem};
-use crate::suffix::{LabelStarts, eq_folded};
+use crate::suffix::LabelStarts;
 
 /// What a line inherits from the lines before it.
 #[derive(Debug, Clone)]

@@ -1,0 +1,150 @@
+//! Keyed hashes of names: one secret key per process, so that nobody can choose names that collide.
+//!
+//! ```text
+//! word   = eight octets, A-Z made a-z
+//! state' = fold(128-bit product of (state ^ word) and a secret multiplier)
+//! ```
+//!
+//! The initial state and both multipliers are secret. [`HashKey::extend`] hashes a name label by label from the right, so
+//! that each suffix costs one label more than the one before; [`HashKey::name`] hashes a whole name in one go.
+//! Hash tables of names (zone index, set of zones, cache) and the `Hash` of the name types use [`key`].
+//!
+//! `net` draws the key when the process starts ([`set_key`]). Where nobody does, as in tests and simulations, a fixed key
+//! makes every run the same.
+//!
+//! *Limitations*: this is no cryptographic hash. It holds against an attacker who sees no hash values; none leaves the
+//! process.
+
+use std::sync::OnceLock;
+
+#[cfg(test)]
+mod tests;
+
+/// A secret key for hashes of names.
+#[derive(Clone, Copy)]
+pub struct HashKey {
+    start: u64,
+    inner: u64,
+    last: u64,
+}
+
+static KEY: OnceLock<HashKey> = OnceLock::new();
+
+/// Set the key of this process from `random`, 24 unpredictable octets.
+///
+/// Returns false, and changes nothing, when a key is in use already: tables that were filled with it would lose their
+/// entries.
+pub fn set_key(random: [u64; 3]) -> bool {
+    KEY.set(HashKey::new(random)).is_ok()
+}
+
+/// The key of this process.
+#[inline]
+pub fn key() -> HashKey {
+    *KEY.get_or_init(|| HashKey::new([0x9e37_79b9_7f4a_7c15, 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3]))
+}
+
+impl HashKey {
+    /// The key that `random` makes.
+    pub const fn new(random: [u64; 3]) -> HashKey {
+        // An even multiplier would lose a bit of each word.
+        HashKey { start: random[0], inner: random[1] | 1, last: random[2] | 1 }
+    }
+
+    /// The hash of no label: of the name at which a walk starts.
+    #[inline]
+    pub const fn start(self) -> u64 {
+        self.start
+    }
+
+    /// The hash of the name that is one label longer than that with `hash`. `label` begins with its length octet; case is
+    /// ignored.
+    #[inline]
+    pub fn extend(self, hash: u64, label: &[u8]) -> u64 {
+        self.words(hash, label)
+    }
+
+    /// The hash of a whole name in wire form; case is ignored.
+    #[inline]
+    pub fn name(self, wire: &[u8]) -> u64 {
+        self.words(self.start ^ wire.len() as u64, wire)
+    }
+
+    /// The hash of a number.
+    #[inline]
+    pub fn number(self, number: u128) -> u64 {
+        let hash = mix(self.start ^ number as u64, self.inner);
+        mix(hash ^ (number >> 64) as u64, self.last)
+    }
+
+    #[inline]
+    fn words(self, mut hash: u64, octets: &[u8]) -> u64 {
+        let mut rest = octets;
+        while rest.len() > 8 {
+            hash = mix(hash ^ fold8(first8(rest)), self.inner);
+            rest = &rest[8..];
+        }
+        mix(hash ^ fold8(up_to8(rest)), self.last)
+    }
+}
+
+/// Whether two octet strings agree when A-Z is taken for a-z.
+#[inline]
+pub fn eq_folded(a: &[u8], b: &[u8]) -> bool {
+    // Most names are asked in the case in which they are kept.
+    if a == b {
+        return true;
+    }
+    if a.len() != b.len() {
+        return false;
+    }
+    let (mut a, mut b) = (a, b);
+    while a.len() > 8 {
+        if fold8(first8(a)) != fold8(first8(b)) {
+            return false;
+        }
+        (a, b) = (&a[8..], &b[8..]);
+    }
+    fold8(up_to8(a)) == fold8(up_to8(b))
+}
+
+/// The first eight octets as a number.
+#[inline]
+fn first8(octets: &[u8]) -> u64 {
+    u64::from_le_bytes(*octets.first_chunk().expect("there are more than eight octets"))
+}
+
+/// At most eight octets as a number. Two strings of one length have the same number only if they are equal.
+#[inline]
+fn up_to8(octets: &[u8]) -> u64 {
+    // Two reads that overlap instead of a loop.
+    let len = octets.len();
+    if let (Some(head), Some(tail)) = (octets.first_chunk::<4>(), octets.last_chunk::<4>()) {
+        let (head, tail) = (u32::from_le_bytes(*head) as u64, u32::from_le_bytes(*tail) as u64);
+        return tail << (8 * (len - 4)) | head;
+    }
+    match *octets {
+        [] => 0,
+        [a] => a as u64,
+        [a, b] => (b as u64) << 8 | a as u64,
+        [a, b, c, ..] => (c as u64) << 16 | (b as u64) << 8 | a as u64,
+    }
+}
+
+/// Eight octets at once, A-Z made a-z. Exact for octets of any value.
+#[inline]
+const fn fold8(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low = word & (0x7f * ONES);
+    let at_least_a = low + (0x80 - b'A' as u64) * ONES;
+    let above_z = low + (0x7f - b'Z' as u64) * ONES;
+    let upper = !word & (at_least_a ^ above_z) & (0x80 * ONES);
+    word | (upper >> 2)
+}
+
+/// Multiply to 128 bits and fold: one well mixed word from two.
+#[inline]
+const fn mix(a: u64, b: u64) -> u64 {
+    let product = (a as u128).wrapping_mul(b as u128);
+    (product as u64) ^ ((product >> 64) as u64)
+}

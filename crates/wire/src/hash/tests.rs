@@ -1,0 +1,64 @@
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::{HashKey, eq_folded, fold8, mix};
+
+/// 15-octet labels, length octet included, that all have the same hash under `known`: the second word cancels what the first
+/// one did to the state.
+fn colliding(known: HashKey, count: usize) -> Vec<Vec<u8>> {
+    let mut labels = Vec::new();
+    let mut number = 0u64;
+    while labels.len() < count {
+        number += 1;
+        let mut label = vec![15u8];
+        label.extend_from_slice(&number.to_le_bytes()[..7]);
+        let first = u64::from_le_bytes(*label.first_chunk().expect("eight octets"));
+        let second = mix(known.start ^ fold8(first), known.inner) ^ 0x0123_4567_89ab_cdef;
+        if fold8(first) == first && fold8(second) == second {
+            label.extend_from_slice(&second.to_le_bytes());
+            labels.push(label);
+        }
+    }
+    labels
+}
+
+#[test]
+fn names_that_collide_under_a_known_key_differ_under_another() {
+    let known = HashKey::new([1, 0x9e37_79b9_7f4a_7c15, 3]);
+    let labels = colliding(known, 10_000);
+    let hashes = |key: HashKey| -> HashSet<u64> {
+        labels.iter().map(|label| key.extend(key.start(), label)).collect()
+    };
+    assert_eq!(hashes(known).len(), 1);
+    // No part of the key can be left public: with any other value of it the names spread.
+    for other in [[9, 0x9e37_79b9_7f4a_7c15, 3], [1, 0x1234_5678_9abc_def1, 3]] {
+        assert_eq!(hashes(HashKey::new(other)).len(), labels.len());
+    }
+    // The tag of the zone index and its slots spread as well, not the 64 bits only.
+    let tags: HashSet<u32> = hashes(HashKey::new([0xfeed_beef, 0x1234_5678_9abc_def1, 77]))
+        .iter()
+        .map(|hash| *hash as u32)
+        .collect();
+    assert!(tags.len() > labels.len() - 10);
+}
+
+proptest! {
+    #[test]
+    fn equality_and_hashes_ignore_case(a in prop::collection::vec(any::<u8>(), 1..40), b in prop::collection::vec(any::<u8>(), 1..40)) {
+        let key = HashKey::new([1, 2, 3]);
+        prop_assert_eq!(eq_folded(&a, &b), a.eq_ignore_ascii_case(&b));
+        let upper = a.to_ascii_uppercase();
+        prop_assert!(eq_folded(&a, &upper));
+        prop_assert_eq!(key.extend(5, &a), key.extend(5, &upper));
+        prop_assert_eq!(key.name(&a), key.name(&upper));
+        prop_assert_eq!(key.name(&a) == key.name(&b), eq_folded(&a, &b));
+    }
+
+    #[test]
+    fn folding_eight_octets_is_folding_each(word in any::<u64>()) {
+        let mut bytes = word.to_le_bytes();
+        bytes.make_ascii_lowercase();
+        prop_assert_eq!(fold8(word), u64::from_le_bytes(bytes));
+    }
+}
