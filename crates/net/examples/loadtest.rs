@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nw_cache::{Cache, HitQuestion, Rank};
-use nw_serve::{Desk, Handled, Snapshot, Stats, Transport, pipeline};
+use nw_serve::{Environment, Handled, Snapshot, Stats, Transport, pipeline};
 use nw_wire::{Class, Flags, Name, RrType, Rrset, Section, Writer};
 use nw_zone::{LoadOptions, scan};
 
@@ -68,11 +68,18 @@ fn rate(
                 let mut answered = 0u64;
                 let mut at = thread * packets.len() / 16;
                 while !stop.load(Ordering::Relaxed) {
-                    let desk = Desk { snapshot: &snapshot, cache: Some(&cache), now: 1, stats: &stats };
+                    let environment = Environment {
+                        snapshot: &snapshot,
+                        cache: Some(&cache),
+                        now: 1,
+                        unix_s: &|| 0,
+                        stats: &stats,
+                        trace: None,
+                    };
                     for _ in 0..64 {
                         at = (at + 1) % packets.len();
                         let handled =
-                            pipeline::handle(&desk, &packets[at], client, Transport::Udp, &mut room);
+                            pipeline::handle(&environment, &packets[at], client, Transport::Udp, &mut room);
                         assert!(matches!(handled, Handled::Reply(_)), "every name is served or cached");
                         answered += 1;
                     }

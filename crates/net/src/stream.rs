@@ -164,7 +164,7 @@ fn take_queries(
                     mailbox.arrived.notify_one();
                 });
             }
-            Some(Handled::Drop) => return Taken::Junk,
+            Some(Handled::Drop | Handled::Stream(_) | Handled::Control(_)) => return Taken::Junk,
         }
         taken = Taken::Queries;
     }

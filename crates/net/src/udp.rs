@@ -28,7 +28,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Token, Waker};
 use nw_resolve::{Limit, Micros, Reason};
-use nw_serve::{Desk, Handled, Pending, Stats, Transport, pipeline};
+use nw_serve::{Environment, Handled, Pending, Stats, Transport, pipeline};
 use nw_wire::Ede;
 use nw_wire::header::HEADER;
 use tokio::sync::mpsc;
@@ -36,7 +36,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use crate::listen::{Identity, Listener};
 use crate::mmsg::{self, BATCH, Batch, Peer};
-use crate::worker::{Published, Shared};
+use crate::worker::{Published, Shared, environment, refuse_control};
 
 /// Full batches in a row until other sockets are served: about half a millisecond.
 const TURN: u32 = 4;
@@ -295,25 +295,25 @@ impl Thread {
     fn answer(&mut self, i: usize, received: usize) {
         self.follow();
         let now = self.shared.clock.now();
-        let desk = Desk {
-            snapshot: &self.published.snapshot,
-            cache: Some(&self.published.cache),
-            now,
-            stats: &self.stats,
-        };
+        let environment = environment(&self.published, now, &self.stats);
         let (socket, batch) = (&self.sockets[i].socket, &mut self.batch);
         for i in 0..received {
             let (datagram, room) = batch.packet(i);
             // Of a query that was cut off only the header is sure: the client gets FORMERR.
             let bytes = if datagram.cut { &datagram.bytes[..HEADER] } else { datagram.bytes };
-            match pipeline::handle(&desk, bytes, datagram.from, Transport::Udp, room) {
+            match pipeline::handle(&environment, bytes, datagram.from, Transport::Udp, room) {
                 Handled::Reply(length) => batch.reply(i, length),
-                Handled::Drop => {}
+                Handled::Drop | Handled::Stream(_) => {}
+                Handled::Control(pending) => {
+                    if let Handled::Reply(length) = refuse_control(&environment, pending, room) {
+                        batch.reply(i, length);
+                    }
+                }
                 Handled::Later(pending) => {
                     let client = ReplyTo { socket: Arc::clone(socket), peer: batch.peer(i) };
                     let deferred = Deferred { pending, client, received: now };
                     if let Err(TrySendError::Full(deferred)) = self.lookups.try_send(deferred) {
-                        let length = too_many(&desk, &deferred.pending, batch.packet(i).1);
+                        let length = too_many(&environment, deferred.pending, batch.packet(i).1);
                         batch.reply(i, length);
                     }
                 }
@@ -326,9 +326,12 @@ impl Thread {
     }
 }
 
-/// Write the reply to a client when too many wait already; its length.
-pub(crate) fn too_many(desk: &Desk<'_>, pending: &Pending, room: &mut [u8]) -> usize {
-    desk.stats.dropped_busy.add(1);
+/// Make the response to a client that is one too many to wait; its length.
+pub(crate) fn too_many(environment: &Environment<'_>, pending: Box<Pending>, room: &mut [u8]) -> usize {
+    environment.stats.dropped_busy.add(1);
     let reason = Reason::LimitReached { limit: Limit::Waiting }.to_string();
-    pipeline::give_up(desk, pending, &[(Ede::OTHER, reason)], room)
+    match pipeline::give_up(environment, pending, &[(Ede::OTHER, reason)], room) {
+        Handled::Reply(length) => length,
+        _ => 0,
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use nw_resolve::{Budget, ClientQuestion, MILLISECOND, Micros};
 use nw_serve::{Pending, Transport};
@@ -16,6 +17,25 @@ const PAUSE: Micros = 100 * MILLISECOND;
 /// Sends a reply.
 pub(crate) type SendReply = Box<dyn FnOnce(&[u8])>;
 
+/// What is looked up: one question, or two at the same time.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Lookup {
+    pub(crate) question: ClientQuestion,
+    pub(crate) second: Option<ClientQuestion>,
+}
+
+impl Lookup {
+    /// What *pending* waits for.
+    pub(crate) fn of(pending: &Pending) -> Lookup {
+        Lookup { question: pending.ask.question.clone(), second: pending.ask.second.clone() }
+    }
+
+    /// The questions, in the order of their resolutions.
+    pub(crate) fn questions(&self) -> impl Iterator<Item = &ClientQuestion> {
+        std::iter::once(&self.question).chain(&self.second)
+    }
+}
+
 /// A client that waits.
 pub(crate) struct Client {
     pub(crate) pending: Box<Pending>,
@@ -25,17 +45,15 @@ pub(crate) struct Client {
     pub(crate) send: SendReply,
 }
 
-impl Client {
-    /// Whether an answer at *now* comes too late to be sent.
-    pub(crate) fn is_gone(&self, budget: &Budget, now: Micros) -> bool {
-        self.pending.transport == Transport::Udp && budget.discards(self.received, now)
-    }
+/// Whether an answer at *now* to the query that arrived at *received* comes too late to be sent.
+pub(crate) fn is_gone(pending: &Pending, received: Micros, budget: &Budget, now: Micros) -> bool {
+    pending.transport == Transport::Udp && budget.discards(received, now)
 }
 
 /// All clients of one worker that wait.
 #[derive(Default)]
 pub(crate) struct Clients {
-    by_question: RefCell<HashMap<ClientQuestion, Vec<Client>>>,
+    by_lookup: RefCell<HashMap<Lookup, Vec<Client>>>,
     count: Cell<u32>,
     looked: Cell<Micros>,
 }
@@ -46,21 +64,25 @@ impl Clients {
         self.count.get()
     }
 
-    /// Let *client* wait. True: it is the first with its question, which is to be looked up.
+    /// Let *client* wait. True: it is the first that waits for its lookup, which is to be started.
     pub(crate) fn join(&self, client: Client) -> bool {
         self.count.set(self.count.get() + 1);
-        let mut by_question = self.by_question.borrow_mut();
-        if let Some(clients) = by_question.get_mut(&client.pending.ask.question) {
-            clients.push(client);
-            return false;
+        let mut by_lookup = self.by_lookup.borrow_mut();
+        match by_lookup.entry(Lookup::of(&client.pending)) {
+            Entry::Occupied(mut clients) => {
+                clients.get_mut().push(client);
+                false
+            }
+            Entry::Vacant(place) => {
+                place.insert(vec![client]);
+                true
+            }
         }
-        by_question.insert(client.pending.ask.question.clone(), vec![client]);
-        true
     }
 
-    /// Those that wait for *question*, in the order in which they came.
-    pub(crate) fn take(&self, question: &ClientQuestion) -> Vec<Client> {
-        let clients = self.by_question.borrow_mut().remove(question).unwrap_or_default();
+    /// Those that wait for *lookup*, in the order in which they came.
+    pub(crate) fn take(&self, lookup: &Lookup) -> Vec<Client> {
+        let clients = self.by_lookup.borrow_mut().remove(lookup).unwrap_or_default();
         self.count.set(self.count.get() - clients.len() as u32);
         clients
     }
@@ -72,9 +94,9 @@ impl Clients {
         }
         self.looked.set(now);
         let mut removed = 0;
-        for clients in self.by_question.borrow_mut().values_mut() {
+        for clients in self.by_lookup.borrow_mut().values_mut() {
             let before = clients.len();
-            clients.retain(|client| !client.is_gone(budget, now));
+            clients.retain(|client| !is_gone(&client.pending, client.received, budget, now));
             removed += before - clients.len();
         }
         self.count.set(self.count.get() - removed as u32);

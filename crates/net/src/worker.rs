@@ -27,7 +27,8 @@ use arc_swap::ArcSwap;
 use nw_cache::{Cache, Micros};
 use nw_resolve::{ClientQuestion, Resolution, Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::TcpPlan;
-use nw_serve::{Desk, Handled, Pending, Recorder, Snapshot, Stats, Transport, pipeline};
+use nw_serve::{Environment, Handled, Pending, Recorder, Sections, Snapshot, Stats, Transport, pipeline};
+use nw_wire::Rcode;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 
@@ -39,7 +40,7 @@ use crate::routes::Routes;
 use crate::slots::Slots;
 use crate::tcp;
 use crate::udp::{self, Datagrams, Deferred};
-use crate::waiting::{self, Clients};
+use crate::waiting::{self, Client, Clients, Lookup};
 use crate::world::{Clock, RealWorld};
 
 /// What the workers of one engine share.
@@ -254,22 +255,39 @@ impl Worker {
         self.shared.clock.now()
     }
 
-    /// Handle one packet outside a batch; a reply that is ready is passed to *reply*.
+    /// Handle one packet that did not come in a batch; each response that is ready is given to *reply*.
     pub(crate) fn handle(
         &self,
         packet: &[u8],
         client: std::net::SocketAddr,
         transport: Transport,
-        reply: impl FnOnce(&[u8]),
+        mut reply: impl FnMut(&[u8]),
     ) -> Handled {
         let state = self.state();
         let mut room = self.room.borrow_mut();
-        let handled =
-            pipeline::handle(&state.desk(self.now(), &self.stats), packet, client, transport, &mut room);
-        if let Handled::Reply(length) = handled {
-            reply(&room[..length]);
+        let environment = state.environment(self.now(), &self.stats);
+        match pipeline::handle(&environment, packet, client, transport, &mut room) {
+            Handled::Reply(length) => {
+                reply(&room[..length]);
+                Handled::Reply(length)
+            }
+            Handled::Stream(mut stream) => {
+                let mut last = 0;
+                while let Some(length) = stream.next(&environment, &mut room) {
+                    reply(&room[..length]);
+                    last = length;
+                }
+                if last == 0 { Handled::Drop } else { Handled::Reply(last) }
+            }
+            Handled::Control(pending) => {
+                let handled = refuse_control(&environment, pending, &mut room);
+                if let Handled::Reply(length) = handled {
+                    reply(&room[..length]);
+                }
+                handled
+            }
+            handled => handled,
         }
-        handled
     }
 
     /// Look up what a datagram asked.
@@ -299,50 +317,79 @@ impl Worker {
         {
             self.stats.dropped_late.add(self.waiting.remove_gone(&config.budget, now));
             if self.waiting.len() >= config.budget.max_waiting {
-                let (desk, mut room) = (state.desk(now, &self.stats), self.room.borrow_mut());
-                let length = udp::too_many(&desk, &pending, &mut room);
+                let (environment, mut room) = (state.environment(now, &self.stats), self.room.borrow_mut());
+                let length = udp::too_many(&environment, pending, &mut room);
                 return send(&room[..length]);
             }
         }
         drop(state);
-        let (question, client) = (pending.ask.question.clone(), pending.client.ip());
-        if !self.waiting.join(waiting::Client { pending, received, send: Box::new(send) }) {
+        let (lookup, client) = (Lookup::of(&pending), pending.client.ip());
+        if !self.waiting.join(Client { pending, received, send: Box::new(send) }) {
             return;
         }
         let worker = Rc::clone(self);
         let under_way = UnderWay::new(self);
         tokio::task::spawn_local(async move {
-            let found = worker.guarded(worker.resolve(question.clone(), Some(client), received)).await;
-            worker.answer(&question, found.flatten().as_ref());
+            let found = worker.guarded(worker.resolve_all(&lookup, Some(client), received)).await;
+            worker.answer(&lookup, found.flatten().as_deref());
             drop(under_way);
         });
     }
 
-    /// Answer every client that waits for *question* with what was *found*.
-    fn answer(&self, question: &ClientQuestion, found: Option<&Resolution>) {
-        let clients = self.waiting.take(question);
-        let state = self.state();
+    /// Answer every client that waits for *lookup* with what was *found*.
+    fn answer(self: &Rc<Worker>, lookup: &Lookup, found: Option<&[Resolution]>) {
+        let clients = self.waiting.take(lookup);
         let now = self.now();
-        let desk = state.desk(now, &self.stats);
-        let budget = state.config.as_ref().map(|config| &config.budget);
         for (number, client) in clients.into_iter().enumerate() {
+            let Client { pending, received, send } = client;
+            let state = self.state();
+            let budget = state.config.as_ref().map(|config| &config.budget);
             if let (Some(found), Some(budget)) = (found, budget) {
-                // The first one's explanation is the lookup itself.
-                let joined =
-                    (number > 0).then(|| found.joined(question, client.received, now, budget.max_steps));
-                let (pending, found) = (Some(&*client.pending), joined.as_ref().unwrap_or(found));
-                self.shared.recorder.note(pending, &question.name, question.rtype, found, Clock::unix_s());
+                for (question, found) in lookup.questions().zip(found) {
+                    // The first one's explanation is the lookup itself.
+                    let joined =
+                        (number > 0).then(|| found.joined(question, received, now, budget.max_steps));
+                    let found = joined.as_ref().unwrap_or(found);
+                    let (name, rtype) = (&question.name, question.rtype);
+                    self.shared.recorder.note(Some(&pending), name, rtype, found, Clock::unix_s());
+                }
             }
-            if budget.is_some_and(|budget| client.is_gone(budget, now)) {
+            if budget.is_some_and(|budget| waiting::is_gone(&pending, received, budget, now)) {
                 self.stats.dropped_late.add(1);
                 continue;
             }
+            let environment = state.environment(now, &self.stats);
             let mut room = self.room.borrow_mut();
-            let length = match found {
-                Some(resolution) => pipeline::complete(&desk, &client.pending, resolution, &mut room),
-                None => pipeline::give_up(&desk, &client.pending, pipeline::UNKNOWN, &mut room),
+            let handled = match found {
+                Some(found) => pipeline::complete(&environment, pending, found, &mut room),
+                None => pipeline::give_up(&environment, pending, pipeline::UNKNOWN, &mut room),
             };
-            (client.send)(&room[..length]);
+            match handled {
+                Handled::Reply(length) => send(&room[..length]),
+                // A filter asks for a further lookup.
+                Handled::Later(further) => {
+                    drop((state, room));
+                    self.look_up(further, received, send);
+                }
+                Handled::Drop | Handled::Stream(_) | Handled::Control(_) => {}
+            }
+        }
+    }
+
+    /// Resolve one question, or two at the same time, of *client*, which arrived at *arrived*. None: there is no resolver.
+    async fn resolve_all(
+        &self,
+        lookup: &Lookup,
+        client: Option<IpAddr>,
+        arrived: Micros,
+    ) -> Option<Vec<Resolution>> {
+        let first = self.resolve(lookup.question.clone(), client, arrived);
+        match lookup.second.clone() {
+            None => Some(vec![first.await?]),
+            Some(second) => {
+                let (first, second) = tokio::join!(first, self.resolve(second, client, arrived));
+                Some(vec![first?, second?])
+            }
         }
     }
 
@@ -407,11 +454,33 @@ impl Worker {
     }
 }
 
+/// What packets are handled with while *published* is current.
+#[inline]
+pub(crate) fn environment<'e>(published: &'e Published, now: Micros, stats: &'e Stats) -> Environment<'e> {
+    Environment {
+        snapshot: &published.snapshot,
+        cache: Some(&published.cache),
+        now,
+        unix_s: &Clock::unix_s,
+        stats,
+        trace: None,
+    }
+}
+
+/// The response to a request for the control plane, which takes none: NOTIMP.
+pub(crate) fn refuse_control(
+    environment: &Environment<'_>,
+    pending: Box<Pending>,
+    room: &mut [u8],
+) -> Handled {
+    pipeline::complete_with(environment, pending, Rcode::NOTIMP, &Sections::default(), room)
+}
+
 impl State {
-    /// What the pipeline needs to handle a packet.
+    /// What packets are handled with.
     #[inline]
-    pub(crate) fn desk<'d>(&'d self, now: Micros, stats: &'d Stats) -> Desk<'d> {
-        Desk { snapshot: &self.published.snapshot, cache: Some(&self.published.cache), now, stats }
+    pub(crate) fn environment<'e>(&'e self, now: Micros, stats: &'e Stats) -> Environment<'e> {
+        environment(&self.published, now, stats)
     }
 
     pub(crate) fn snapshot(&self) -> &Snapshot {

@@ -121,3 +121,29 @@ fn drill() {
         holds(&text, &["rcode: NOERROR", "qr aa rd", "192.0.2.80"]);
     }
 }
+
+#[test]
+fn dig_verifies_signed_answers() {
+    let apex: nw_wire::Name = "example.com.".parse().expect("a name");
+    let zone = scan::load(&mut scan::Text::new("zone", ZONE), apex.as_ref(), &LoadOptions::default());
+    let plan = br#"{"version":1,"zones":[{"name":"example.com."}],
+        "keys":[{"name":"key.","algorithm":"hmac-sha256"},{"name":"old.","algorithm":"hmac-md5"}]}"#;
+    let secrets = ["key.", "old."].map(|key| (key.parse().expect("a name"), b"0123456789abcdef".to_vec()));
+    let snapshot = Snapshot::build(plan, vec![zone.expect("a right zone")])
+        .and_then(|snapshot| snapshot.with_secrets(secrets.to_vec()))
+        .expect("a right plan");
+    let engine = Engine::start(1).expect("threads can be started");
+    let listener = Listener::open("127.0.0.1:0".parse().expect("an address"), Transport::Tcp);
+    let listener = listener.expect("loopback has free ports");
+    let address = listener.address;
+    engine.publish(Arc::new(snapshot), vec![listener]);
+    for key in ["hmac-sha256:key", "hmac-md5:old"] {
+        let key = format!("{key}:MDEyMzQ1Njc4OWFiY2RlZg==");
+        let arguments = ["+tcp", "+norecurse", "-y", &*key, "www.example.com", "A"];
+        let Some(text) = run("dig", address, &arguments) else { return };
+        holds(&text, &["status: NOERROR", "192.0.2.80", "TSIG PSEUDOSECTION", "NOERROR 0"]);
+        assert!(!text.contains("could not be validated") && !text.contains("WARNING"), "{text}");
+    }
+    let wrong = ["+tcp", "+norecurse", "-y", "hmac-sha256:key:d3Jvbmc=", "www.example.com", "A"];
+    holds(&run("dig", address, &wrong).expect("it is installed"), &["NOTAUTH", "BADSIG"]);
+}

@@ -4,6 +4,7 @@
 //! | file | moment | what it decides |
 //! |---|---|---|
 //! | [`acl`] | admit | which clients may ask, and for which of them the server recurses |
+//! | [`view`] | view | which zones a client sees, by its address or TSIG key |
 //!
 //! [`prefix`] is the vocabulary that policies share: address blocks as people write them.
 //!
@@ -11,6 +12,8 @@
 
 pub mod acl;
 pub mod prefix;
+pub mod view;
 
 pub use acl::{Acl, AclError};
 pub use prefix::{Prefix, PrefixError};
+pub use view::View;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use nw_wire::code::Rcode;
+use nw_wire::code::{Ede, Rcode};
 use nw_wire::name::Name;
 
 use crate::budget::Limit;
@@ -78,6 +78,30 @@ impl fmt::Display for Unusable {
 pub enum Reason {
     /// The name is answered here by definition.
     SpecialUse,
+    /// The client may not ask this: an access list or the list of views does not admit it.
+    ClientRefused,
+    /// The name is in no zone that is served here, and is not looked up for this client.
+    NotServed {
+        /// The extended error that the client gets.
+        ede: Ede,
+    },
+    /// The client sees the zones of this view.
+    InView {
+        /// The view's name.
+        name: String,
+    },
+    /// A zone of this server answers.
+    FromZone {
+        /// What the zone answers, in words.
+        outcome: &'static str,
+    },
+    /// A locally served zone answers (RFC 6303).
+    LocallyServed,
+    /// A filter decided about the answer.
+    Filtered {
+        /// The filter's name.
+        filter: &'static str,
+    },
     /// The cache holds the RRset.
     CachedAnswer,
     /// The cache holds an alias: the search goes on at *target*.
@@ -216,6 +240,12 @@ impl Reason {
     pub fn slug(&self) -> &'static str {
         match self {
             Reason::SpecialUse => "special-use",
+            Reason::ClientRefused => "client-refused",
+            Reason::NotServed { .. } => "not-served",
+            Reason::InView { .. } => "in-view",
+            Reason::FromZone { .. } => "from-zone",
+            Reason::LocallyServed => "locally-served",
+            Reason::Filtered { .. } => "filtered",
             Reason::CachedAnswer => "cached-answer",
             Reason::CachedAlias { .. } => "cached-alias",
             Reason::CachedNoData => "cached-nodata",
@@ -260,6 +290,15 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::SpecialUse => f.write_str("answered here: the name is reserved"),
+            Reason::ClientRefused => f.write_str("refused: the access lists do not admit this client"),
+            Reason::NotServed { ede } => {
+                let purpose = ede.mnemonic().unwrap_or("no reason");
+                write!(f, "refused: in no zone of this server, and not looked up ({purpose})")
+            }
+            Reason::InView { name } => write!(f, "the client sees the view {name}"),
+            Reason::FromZone { outcome } => f.write_str(outcome),
+            Reason::LocallyServed => f.write_str("served locally: the name has no meaning in the public DNS"),
+            Reason::Filtered { filter } => write!(f, "decided by the filter {filter}"),
             Reason::CachedAnswer => f.write_str("the cache holds it"),
             Reason::CachedAlias { target } => write!(f, "the cache holds an alias for {target}"),
             Reason::CachedNoData => f.write_str("the cache holds that there is no data of this type"),

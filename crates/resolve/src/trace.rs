@@ -72,6 +72,14 @@ pub struct Step {
 pub enum Layer {
     /// Names that are answered without asking anybody (RFC 6761).
     SpecialUse,
+    /// Access lists.
+    Admission,
+    /// The choice of a view.
+    View,
+    /// The zones of this server.
+    Zone,
+    /// Filters on complete answers.
+    Filter,
     /// The cache of RRsets, absences and failures.
     Cache,
     /// An identical question that was under way already.
@@ -93,6 +101,10 @@ impl Layer {
     pub fn slug(self) -> &'static str {
         match self {
             Layer::SpecialUse => "special-use",
+            Layer::Admission => "admission",
+            Layer::View => "view",
+            Layer::Zone => "zone",
+            Layer::Filter => "filter",
             Layer::Cache => "cache",
             Layer::Flight => "flight",
             Layer::Priming => "priming",
@@ -226,6 +238,9 @@ impl Step {
                 let via =
                     self.transport.map_or("", |via| if via == Transport::Tcp { " over TCP" } else { "" });
                 write!(text, "{server} (for {zone}) asked {} {}{via}: ", self.name, self.rtype)
+            }
+            (None, Some(zone)) if self.layer == Layer::Zone => {
+                write!(text, "zone {zone}, {} {}: ", self.name, self.rtype)
             }
             _ => write!(text, "{} {}: ", self.name, self.rtype),
         };

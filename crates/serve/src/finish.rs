@@ -1,16 +1,16 @@
-//! The last stage: OPT, NSID, extended errors, TSIG and the header.
+//! The last stage before the signature: OPT, NSID, extended errors and the header.
 //!
-//! Room for OPT and NSID is kept free from the start, so that they are there in a truncated reply as well (RFC 6891 §7).
+//! Space for OPT, NSID and TSIG is kept free from the start, so that a truncated response holds them as well (RFC 6891 §7).
 //! Extended errors take what is left, the most telling first; their text is cut before the error itself is left out.
 //! A client that does not speak EDNS gets none of it.
 //!
 //! RFCs: 6891 §6.1.3 and §7, 5001 (NSID), 8914 (extended errors), 2181 §9 (truncation on RRset borders, in the writer).
 
-use nw_wire::{Ede, Flags, Header, OptionCode, Rcode, RrType, Section, Writer, edns};
+use nw_wire::{Class, Ede, Flags, Header, OptionCode, Rcode, RrType, Section, Writer, edns};
 
-use crate::draft::Draft;
 use crate::plan::{MOST_NSID, ServerPlan};
 use crate::query::Query;
+use crate::response::Response;
 use crate::verdict::Transport;
 
 /// Owner, type, class, TTL and length of an OPT record.
@@ -20,7 +20,7 @@ const OPTION_HEAD: usize = 4;
 /// The most octets of text of one extended error.
 const MOST_TEXT: usize = 120;
 
-/// The largest reply that the client takes and we are willing to send (RFC 6891 §6.2.5).
+/// The largest response that the client takes and this server sends (RFC 6891 §6.2.5).
 #[inline]
 pub(crate) fn limit(query: &Query<'_>, transport: Transport, server: &ServerPlan) -> usize {
     match (transport, query.edns) {
@@ -30,7 +30,7 @@ pub(crate) fn limit(query: &Query<'_>, transport: Transport, server: &ServerPlan
     }
 }
 
-/// A writer for the reply to *query*, bounded by what the client takes and we send.
+/// A writer for the response to *query*, bounded by what the client takes and this server sends.
 #[inline]
 pub(crate) fn writer<'o>(
     query: &Query<'_>,
@@ -41,47 +41,44 @@ pub(crate) fn writer<'o>(
     Writer::new(room, limit(query, transport, server), query.id, Flags::default())
 }
 
-/// Write the question in the client's case, and keep free what must be said at the end.
+/// Write the question in the client's case, and keep space for what is written last.
 ///
-/// `out`: with room for at least 512 octets, which any question with OPT and NSID fits.
+/// `out`: at least 512 octets, which any question with OPT and NSID fits.
 #[inline]
 pub(crate) fn begin<'w, 'o>(
     out: &'w mut Writer<'o>,
     query: &Query<'_>,
     server: &ServerPlan,
-) -> Draft<'w, 'o> {
+) -> Response<'w, 'o> {
     let kept = opt_octets(query, server);
     out.question(query.qname, query.qtype, query.qclass)
         .and_then(|()| out.reserve(kept))
         .expect("a question of at most 271 octets and 143 of OPT fit in 512");
-    Draft::new(out)
+    Response::new(out)
 }
 
 /// Write what comes last and the header; the length of the message.
 ///
-/// `told`: further extended errors with their text, from the resolver.
+/// `errors`: further extended errors with their text.
 #[inline]
 pub(crate) fn finish(
-    draft: &mut Draft<'_, '_>,
+    response: &mut Response<'_, '_>,
     query: &Query<'_>,
     server: &ServerPlan,
-    told: &[(Ede, String)],
+    errors: &[(Ede, String)],
 ) -> usize {
-    draft.out.release();
-    let tsig = draft.tsig.take();
+    response.out.release();
     if query.edns.is_some() {
-        draft.out.reserve(tsig.as_ref().map_or(0, Vec::len)).expect("room for it was kept");
-        write_opt(draft, query, server, told);
-        draft.out.release();
+        response.out.reserve(response.tsig_octets).expect("space for it was kept");
+        write_opt(response, query, server, errors);
     }
-    if let Some(tsig) = tsig {
-        draft.out.raw(Section::Additional, 1, &tsig).expect("room for it was kept");
-    }
-    draft.out.set_flags(draft.flags(query.flags));
-    draft.out.finish()
+    // There may be data of other classes (RFC 1034 §3.7.1).
+    response.aa &= query.qclass != Class::ANY;
+    response.out.set_flags(response.flags(query.flags));
+    response.out.finish()
 }
 
-/// A reply of a header alone, to what could not be read further.
+/// A response of a header alone, to what could not be read further.
 pub(crate) fn header_only(header: Header, rcode: Rcode, room: &mut [u8]) -> usize {
     let flags = Flags::default()
         .with_qr(true)
@@ -103,24 +100,29 @@ fn opt_octets(query: &Query<'_>, server: &ServerPlan) -> usize {
 }
 
 #[inline]
-fn write_opt(draft: &mut Draft<'_, '_>, query: &Query<'_>, server: &ServerPlan, told: &[(Ede, String)]) {
+fn write_opt(
+    response: &mut Response<'_, '_>,
+    query: &Query<'_>,
+    server: &ServerPlan,
+    errors: &[(Ede, String)],
+) {
     let mut head = [0u8; OPT_HEAD];
     head[1..3].copy_from_slice(&RrType::OPT.0.to_be_bytes());
     head[3..5].copy_from_slice(&server.udp_payload.to_be_bytes());
-    head[5..9].copy_from_slice(&edns::ttl_field(draft.rcode, 0, query.dnssec_ok()).to_be_bytes());
+    head[5..9].copy_from_slice(&edns::ttl_field(response.rcode, 0, query.dnssec_ok()).to_be_bytes());
     let nsid = server.nsid.as_deref().filter(|_| query.edns.is_some_and(|edns| edns.nsid));
-    if nsid.is_some() || draft.ede[0].is_some() || !told.is_empty() {
-        return write_options(draft, head, nsid, told);
+    if nsid.is_some() || response.ede[0].is_some() || !errors.is_empty() {
+        return write_options(response, head, nsid, errors);
     }
-    draft.out.raw(Section::Additional, 1, &head).expect("room for it was kept");
+    response.out.raw(Section::Additional, 1, &head).expect("space for it was kept");
 }
 
 #[cold]
 fn write_options(
-    draft: &mut Draft<'_, '_>,
+    response: &mut Response<'_, '_>,
     head: [u8; OPT_HEAD],
     nsid: Option<&[u8]>,
-    told: &[(Ede, String)],
+    errors: &[(Ede, String)],
 ) {
     let mut opt = [0u8; OPT_HEAD + OPTION_HEAD + MOST_NSID + 2 * (OPTION_HEAD + 2 + MOST_TEXT)];
     opt[..OPT_HEAD].copy_from_slice(&head);
@@ -128,10 +130,10 @@ fn write_options(
     if let Some(nsid) = nsid {
         at = option(&mut opt, at, OptionCode::NSID, &[nsid]);
     }
-    at = extended_errors(&mut opt, at, draft.out.left(), draft.ede, told);
+    at = extended_errors(&mut opt, at, response.out.left(), response.ede, errors);
     let length = (at - OPT_HEAD) as u16;
     opt[9..11].copy_from_slice(&length.to_be_bytes());
-    draft.out.raw(Section::Additional, 1, &opt[..at]).expect("room for it was kept, or looked at");
+    response.out.raw(Section::Additional, 1, &opt[..at]).expect("space for it was kept, or checked");
 }
 
 /// Write as many extended errors as there are, two at most, into what is *left* of the message; where they end.
@@ -140,11 +142,11 @@ fn extended_errors(
     mut at: usize,
     left: usize,
     own: [Option<Ede>; 2],
-    told: &[(Ede, String)],
+    errors: &[(Ede, String)],
 ) -> usize {
     let own = own.into_iter().flatten().map(|ede| (ede, ""));
-    let told = told.iter().map(|(ede, text)| (*ede, text.as_str()));
-    for (ede, text) in own.chain(told).take(2) {
+    let errors = errors.iter().map(|(ede, text)| (*ede, text.as_str()));
+    for (ede, text) in own.chain(errors).take(2) {
         let Some(room) = left.checked_sub(at + OPTION_HEAD + 2) else { break };
         let text = &text.as_bytes()[..text.floor_char_boundary(room.min(MOST_TEXT))];
         at = option(opt, at, OptionCode::EDE, &[&ede.0.to_be_bytes(), text]);

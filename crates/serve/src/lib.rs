@@ -1,32 +1,42 @@
-//! Plan, snapshot, query, verdict and the pipeline: what a server is told, and what it does with a question.
+//! Plan, snapshot, context, verdict and the pipeline: what a server serves, and what it does with a request.
 //!
 //! Start with [`pipeline`], whose list of stages is the table of contents of the server. Everything here is pure: a
 //! packet, a snapshot, a cache and a time go in, octets come out. Sockets and threads are in `net`, the simulator's
 //! servers in `sim`; both call [`pipeline::handle`].
 //!
-//! RFCs: 1034 §4.3, 1035 §4.1, 4892, 5001, 6891, 8482, 8914, 9619.
+//! RFCs: 1034 §4.3, 1035 §4.1, 4892, 5001, 6303, 6891, 8482, 8880, 8914, 8945, 9619.
 #![forbid(unsafe_code)]
 
 mod admit;
-mod draft;
+pub mod context;
+pub mod filter;
 mod finish;
 mod local;
-mod opcode;
+mod local_zones;
+pub mod opcode;
 pub mod pipeline;
 pub mod plan;
 pub mod query;
 pub mod recorder;
+pub mod response;
 mod route;
+pub mod sections;
 pub mod snapshot;
 pub mod stats;
 #[cfg(test)]
 mod testing;
+mod tsig;
 pub mod verdict;
+mod view;
 
-pub use pipeline::Desk;
+pub use context::{Context, Environment};
+pub use filter::Filter;
+pub use opcode::Handler;
 pub use plan::{Plan, PlanError};
 pub use query::Query;
 pub use recorder::{Record, Recorder};
+pub use response::Response;
+pub use sections::Sections;
 pub use snapshot::{DryRun, Snapshot};
 pub use stats::Stats;
-pub use verdict::{Ask, Handled, Pending, Transport, Verdict};
+pub use verdict::{Ask, Handled, Messages, Pending, Stream, Transport, Verdict};

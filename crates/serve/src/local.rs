@@ -11,9 +11,9 @@
 use nw_policy::Acl;
 use nw_wire::{Class, Name, NameRef, Rcode, RrType, Section};
 
-use crate::draft::{Draft, Kind};
 use crate::plan::Plan;
 use crate::query::Query;
+use crate::response::{Kind, Response};
 use crate::verdict::Verdict;
 
 /// One name and what it says.
@@ -58,11 +58,12 @@ pub(crate) fn find<'l>(names: &'l [Local], qname: NameRef<'_>) -> Option<&'l Loc
 }
 
 /// Write what the name says, or that it says nothing of another type.
-pub(crate) fn answer(local: &Local, query: &Query<'_>, draft: &mut Draft<'_, '_>) -> Verdict {
-    (draft.rcode, draft.aa, draft.ra, draft.kind) = (Rcode::NOERROR, true, false, Kind::Local);
+pub(crate) fn answer(local: &Local, query: &Query<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    (response.rcode, response.aa, response.ra, response.kind) = (Rcode::NOERROR, true, false, Kind::Local);
     if matches!(query.qtype, RrType::TXT | RrType::ANY) {
-        let written = draft.out.record(Section::Answer, query.qname, RrType::TXT, Class::CH, 0, &local.rdata);
-        draft.truncated = written.is_err();
+        let written =
+            response.out.record(Section::Answer, query.qname, RrType::TXT, Class::CH, 0, &local.rdata);
+        response.truncated = written.is_err();
     }
     Verdict::Answer
 }

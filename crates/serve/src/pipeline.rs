@@ -1,237 +1,383 @@
-//! The path of a question, as a list. Reading [`stages`] from top to bottom is reading the server.
+//! The path of a request, as a list. Reading [`stages`] and [`exit`] from top to bottom is reading the server.
 //!
 //! ```text
-//! packet ─ parse ─▶ Query ─▶ stages ─▶ Verdict ─▶ finish ─▶ reply
-//!                              │ Ask
-//!                              └──▶ Pending ─ the resolver, as a task ─▶ complete ─▶ finish ─▶ reply
+//! packet ─ parse ─▶ Context ─▶ stages ─▶ Verdict ─▶ exit: filters ─▶ finish ─▶ sign ─▶ response
+//!                                │ Ask                ▲
+//!                                └──▶ Pending ────────┘   complete: found by the resolver, as a task
+//!                                                         give_up: not looked up, or not found out
 //! ```
 //!
-//! Data moves forward: a stage gets the question and the draft of its reply and returns a [`Verdict`]; none wraps
-//! another, none writes behind another's back. Whatever is answered from a zone or the cache is answered here, without
-//! waiting, allocating or locking more than one shard of the cache.
+//! A stage gets the context and the response so far and returns a [`Verdict`]. Every response leaves by [`exit`]: zone
+//! answers, cache hits, late answers, refusals and failures. Whatever is answered from a zone or the cache is answered
+//! here, without waiting, allocating or locking more than one shard of the cache.
 //!
-//! **Panics.** A panic of ours while one packet is handled costs that packet alone: it is caught here, counted, and the
-//! client gets SERVFAIL with EDE 0.
+//! **Panics.** A panic while one packet is handled costs that packet alone: it is caught here, counted, and the client gets
+//! SERVFAIL with EDE 0. That response passes no filter, for a filter may have panicked, and is not signed.
 //!
-//! *Adding a stage*: a function that returns a `Verdict`, and its line in [`stages`] at its moment.
+//! *Adding a stage*: a function that returns a `Verdict`, and its line in [`stages`] at its moment; a filter, an opcode or
+//! a policy: see `filter.rs`, `opcode.rs` and the crate `nw-policy`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
+use std::sync::Arc;
 
-use nw_cache::{Cache, Micros};
+use nw_resolve::trace::{Layer, Reason};
 use nw_resolve::{ClientQuestion, Resolution};
-use nw_wire::{Ede, Flags, Full, Header, Opcode, Rcode, Rrset, Section, Writer};
+use nw_wire::{Ede, Flags, Full, Header, Rcode, Writer};
 
-use crate::draft::{Draft, Kind};
-use crate::query::{Query, Unwelcome};
-use crate::snapshot::Snapshot;
-use crate::stats::Stats;
+pub use crate::context::{Context, Environment};
+use crate::opcode::query;
+use crate::query::{Query, Rejected};
+use crate::response::{Kind, Response};
+use crate::sections::{self, Sections};
+use crate::stats::{Counter, Stats};
 use crate::verdict::{Ask, Handled, Pending, Transport, Verdict};
-use crate::{admit, finish, local, opcode, route};
+use crate::{admit, finish, opcode, tsig, view};
 
-/// Everything but the packet that an answer depends on.
-#[derive(Clone, Copy)]
-pub struct Desk<'d> {
-    /// What is served, and by which rules.
-    pub snapshot: &'d Snapshot,
-    /// Answers that were looked up before. None: every lookup is a miss.
-    pub cache: Option<&'d Cache>,
-    /// The time, read once for a batch.
-    pub now: Micros,
-    /// Where it is counted; of the worker that calls.
-    pub stats: &'d Stats,
-}
-
-/// What is told of a fault of ours.
+/// The extended error of a fault of ours.
 pub const UNKNOWN: &[(Ede, String)] = &[(Ede::OTHER, String::new())];
 
-/// The stages of an ordinary question, in their order.
+/// Lookups that one request may wait for, one after the other. Stops filters that ask for each other's answers.
+const MAX_LOOKUPS: u8 = 8;
+
+/// The stages of a request, in their order.
 #[inline]
-fn stages(desk: &Desk<'_>, query: &Query<'_>, from: From, draft: &mut Draft<'_, '_>) -> Result<(), Verdict> {
-    opcode::edns_version(query, draft).go()?;
-    // Here signatures of transactions are checked (RFC 8945); without keys every signed question is NOTAUTH.
-    opcode::tsig(query, draft).go()?;
-    admit::client(desk.snapshot, from.client, draft).go()?;
-    // Here quotas and cookies admit or slow down; here the view is chosen.
-    opcode::question_type(query).go()?;
-    let route = route::choose(desk.snapshot, query, from.client, draft);
-    admit::route(desk.snapshot, &route, from.client).go()?;
-    match route {
-        route::Route::Local(answer) => local::answer(answer, query, draft),
-        route::Route::Zone(zone) => {
-            route::from_zone(desk.snapshot, zone, query, from.client, from.transport, draft)
-        }
-        route::Route::Unavailable(zone) => route::fail(zone),
-        route::Route::Resolve => route::from_cache(desk, query, draft),
-        route::Route::Refuse(ede) => Verdict::Refuse(Rcode::REFUSED, ede),
+fn stages(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> Result<(), Verdict> {
+    tsig::check(context, response).go()?;
+    query::edns_version(&context.query, response).go()?;
+    admit::client(context, response).go()?;
+    // Quotas and cookies admit or slow down here.
+    view::select(context).go()?;
+    opcode::dispatch(context, response).go()
+}
+
+/// The one exit: every response passes the same stages. Err: there is no response now.
+#[inline]
+fn exit(
+    context: &mut Context<'_>,
+    outcome: Result<(), Verdict>,
+    response: &mut Response<'_, '_>,
+    errors: &[(Ede, String)],
+) -> Result<usize, Handled> {
+    let mut failure = None;
+    if let Err(verdict) = outcome {
+        settle(context, verdict, response, &mut failure)?;
     }
-    .go()
-    // Here filters act on the draft: response policy, rebinding, order, health.
+    if !context.snapshot().filters().is_empty() {
+        filter(context, response, &mut failure)?;
+    }
+    let errors = match &failure {
+        None => errors,
+        Some(failure) => slice::from_ref(&**failure),
+    };
+    count(context, response);
+    let length = finish::finish(response, &context.query, &context.snapshot().plan().server, errors);
+    // Response rate limiting acts here, on the finished message.
+    Ok(length)
+}
+
+/// Do what *verdict* says. Err: there is no response now.
+#[inline]
+fn settle(
+    context: &mut Context<'_>,
+    verdict: Verdict,
+    response: &mut Response<'_, '_>,
+    failure: &mut Option<Box<(Ede, String)>>,
+) -> Result<(), Handled> {
+    match verdict {
+        Verdict::Continue | Verdict::Answer => Ok(()),
+        Verdict::Drop => Err(Handled::Drop),
+        Verdict::Refuse(rcode, ede) => {
+            response.refuse(rcode, ede);
+            Ok(())
+        }
+        Verdict::Fail(because) => {
+            response.refuse(Rcode::SERVFAIL, because.0);
+            response.ede = [None; 2];
+            *failure = Some(because);
+            Ok(())
+        }
+        Verdict::Ask(_) if context.lookups >= MAX_LOOKUPS => {
+            response.refuse(Rcode::SERVFAIL, Ede::OTHER);
+            Ok(())
+        }
+        Verdict::Ask(ask) => Err(Handled::Later(later(context, *ask))),
+        Verdict::Stream(_) if context.transport == Transport::Udp => {
+            // TC sends the client to TCP (RFC 1995 §2).
+            response.out.clear();
+            response.truncated = true;
+            Ok(())
+        }
+        Verdict::Stream(mut stream) => {
+            stream.pending = Some(later(context, nothing_asked(&context.query)));
+            Err(Handled::Stream(stream))
+        }
+        Verdict::Control => Err(Handled::Control(later(context, nothing_asked(&context.query)))),
+    }
+}
+
+/// Let the filters act, one after the other.
+#[cold]
+fn filter(
+    context: &mut Context<'_>,
+    response: &mut Response<'_, '_>,
+    failure: &mut Option<Box<(Ede, String)>>,
+) -> Result<(), Handled> {
+    for filter in context.snapshot().filters() {
+        let verdict = filter.apply(context, response);
+        if !matches!(verdict, Verdict::Continue) {
+            context.step(|| (Layer::Filter, Reason::Filtered { filter: filter.name() }));
+            return settle(context, verdict, response, failure);
+        }
+    }
+    Ok(())
+}
+
+#[cold]
+fn later(context: &mut Context<'_>, ask: Ask) -> Box<Pending> {
+    Box::new(Pending::new(context, ask))
+}
+
+/// What a request waits for that no lookup answers.
+fn nothing_asked(query: &Query<'_>) -> Ask {
+    Ask::new(ClientQuestion::new(query.qname.to_name(), query.qtype))
 }
 
 /// Answer *packet*, or say that its answer must be waited for.
 ///
-/// `room`: at least 512 octets, and as many as the largest reply that the transport and the plan allow.
+/// `room`: at least 512 octets, and as many as the largest response that the transport and the plan allow.
 pub fn handle(
-    desk: &Desk<'_>,
+    environment: &Environment<'_>,
     packet: &[u8],
     client: SocketAddr,
     transport: Transport,
     room: &mut [u8],
 ) -> Handled {
-    let from = From { client: client.ip(), transport };
-    from.counter(desk.stats).add(1);
-    match catch_unwind(AssertUnwindSafe(|| handle_guarded(desk, packet, client, from, room))) {
+    queries(environment.stats, client.ip(), transport).add(1);
+    match catch_unwind(AssertUnwindSafe(|| handle_guarded(environment, packet, client, transport, room))) {
         Ok(handled) => handled,
         Err(_) => {
-            desk.stats.panics.add(1);
-            servfail(desk, packet, transport, UNKNOWN, room).map_or(Handled::Drop, Handled::Reply)
+            environment.stats.panics.add(1);
+            servfail(environment, packet, transport, room).map_or(Handled::Drop, Handled::Reply)
         }
     }
 }
 
-/// Make the late reply to *pending* out of what the resolver found; its length.
-pub fn complete(desk: &Desk<'_>, pending: &Pending, resolution: &Resolution, room: &mut [u8]) -> usize {
-    let made = catch_unwind(AssertUnwindSafe(|| {
-        let query = Query::parse(&pending.packet).ok()?;
-        let server = &desk.snapshot.plan().server;
-        let mut out = finish::writer(&query, pending.transport, server, room);
-        let mut draft = finish::begin(&mut out, &query, server);
-        draft.ra = true;
-        draft.kind = Kind::Resolved;
-        draft.rcode = resolution.rcode;
-        draft.truncated = write_resolution(&mut draft, &pending.ask.before, resolution).is_err();
-        Some(send(desk, &mut draft, &query, &resolution.ede))
-    }));
-    match made {
-        Ok(Some(length)) => length,
-        Ok(None) | Err(_) => {
-            desk.stats.panics.add(1);
-            servfail(desk, &pending.packet, pending.transport, UNKNOWN, room).unwrap_or(0)
-        }
+/// Make the late response to *pending* out of what the resolver found: a resolution for each of its questions.
+pub fn complete(
+    environment: &Environment<'_>,
+    pending: Box<Pending>,
+    found: &[Resolution],
+    room: &mut [u8],
+) -> Handled {
+    let errors = found.iter().map(|resolution| &resolution.ede).find(|ede| !ede.is_empty());
+    let errors = errors.map_or(&[][..], Vec::as_slice);
+    finish_pending(environment, pending, errors, room, |response, before| {
+        response.rcode = found.first().map_or(Rcode::SERVFAIL, |resolution| resolution.rcode);
+        write_found(response, before, found)
+    })
+}
+
+/// Make the late response to *pending* when it was not or could not be looked up: SERVFAIL with the extended errors
+/// *errors*, behind what a zone of ours contributed.
+pub fn give_up(
+    environment: &Environment<'_>,
+    pending: Box<Pending>,
+    errors: &[(Ede, String)],
+    room: &mut [u8],
+) -> Handled {
+    finish_pending(environment, pending, errors, room, |response, before| {
+        response.rcode = Rcode::SERVFAIL;
+        write_found(response, before, &[])
+    })
+}
+
+/// Make the response to a *pending* request that the control plane answers.
+pub fn complete_with(
+    environment: &Environment<'_>,
+    pending: Box<Pending>,
+    rcode: Rcode,
+    sections: &Sections,
+    room: &mut [u8],
+) -> Handled {
+    finish_pending(environment, pending, &[], room, |response, _| {
+        response.rcode = rcode;
+        sections.write(response.out)
+    })
+}
+
+/// Write the next message of a stream; its length, or None when it does not fit in any message.
+pub(crate) fn stream_message(
+    environment: &Environment<'_>,
+    pending: &mut Pending,
+    sections: &Sections,
+    room: &mut [u8],
+) -> Option<usize> {
+    let server = &pending.snapshot.plan().server;
+    let query = pending.query.as_query();
+    let mut out = finish::writer(&query, Transport::Tcp, server, room);
+    let mut response = finish::begin(&mut out, &query, server);
+    (response.aa, response.kind) = (true, Kind::Answer);
+    if let Some(signature) = &pending.signature {
+        tsig::reserve(signature, &mut response);
     }
+    sections.write(response.out).ok()?;
+    let length = finish::finish(&mut response, &query, server, &[]);
+    Some(match &mut pending.signature {
+        Some(signature) => signature.sign((environment.unix_s)(), room, length),
+        None => length,
+    })
 }
 
-/// Make the late reply to *pending* when it was not or could not be looked up: SERVFAIL with the extended errors
-/// *told*; its length.
-pub fn give_up(desk: &Desk<'_>, pending: &Pending, told: &[(Ede, String)], room: &mut [u8]) -> usize {
-    servfail(desk, &pending.packet, pending.transport, told, room).unwrap_or(0)
-}
-
-/// The message that answers *question* with *resolution*, for whoever is no client of ours: QR, RD and RA set.
+/// The message that answers *question* with *resolution*, for a caller that is no client: QR, RD and RA set.
 pub fn message(question: &ClientQuestion, resolution: &Resolution) -> Vec<u8> {
     let mut room = vec![0; usize::from(u16::MAX)];
     let flags = Flags::default().with_qr(true).with_rd(true).with_ra(true).with_rcode(resolution.rcode);
     let mut out = Writer::new(&mut room, usize::from(u16::MAX), 0, flags);
-    let draft = &mut Draft::new(&mut out);
-    draft
-        .out
-        .question(question.name.as_ref(), question.rtype, question.class)
+    out.question(question.name.as_ref(), question.rtype, question.class)
         .expect("a question fits in 65,535 octets");
-    let truncated = write_resolution(draft, &[], resolution).is_err();
-    draft.out.set_flags(flags.with_tc(truncated).with_cd(question.checking_disabled));
-    let length = draft.out.finish();
+    let written =
+        sections::write(&mut out, &resolution.answer, &resolution.authority, &resolution.additional);
+    out.set_flags(flags.with_tc(written.is_err()).with_cd(question.checking_disabled));
+    let length = out.finish();
     room.truncate(length);
     room
 }
 
-/// Who asks, and how.
-#[derive(Clone, Copy)]
-struct From {
-    client: IpAddr,
-    transport: Transport,
-}
-
-impl From {
-    #[inline]
-    fn counter(self, stats: &Stats) -> &crate::stats::Counter {
-        match (self.transport, self.client) {
-            (Transport::Udp, IpAddr::V4(_)) => &stats.queries_udp4,
-            (Transport::Udp, IpAddr::V6(_)) => &stats.queries_udp6,
-            (Transport::Tcp, IpAddr::V4(_)) => &stats.queries_tcp4,
-            (Transport::Tcp, IpAddr::V6(_)) => &stats.queries_tcp6,
-        }
+#[inline]
+fn queries(stats: &Stats, client: IpAddr, transport: Transport) -> &Counter {
+    match (transport, client) {
+        (Transport::Udp, IpAddr::V4(_)) => &stats.queries_udp4,
+        (Transport::Udp, IpAddr::V6(_)) => &stats.queries_udp6,
+        (Transport::Tcp, IpAddr::V4(_)) => &stats.queries_tcp4,
+        (Transport::Tcp, IpAddr::V6(_)) => &stats.queries_tcp6,
     }
 }
 
 #[inline]
 fn handle_guarded(
-    desk: &Desk<'_>,
+    environment: &Environment<'_>,
     packet: &[u8],
     client: SocketAddr,
-    from: From,
+    transport: Transport,
     room: &mut [u8],
 ) -> Handled {
-    let query = match Query::parse(packet) {
+    let snapshot = environment.snapshot;
+    let query = match Query::parse(packet, |opcode| snapshot.handler(opcode).is_some()) {
         Ok(query) => query,
-        Err(unwelcome) => return refuse_packet(desk, unwelcome, room),
+        Err(rejected) => return reject(environment, rejected, room),
     };
-    let server = &desk.snapshot.plan().server;
-    let mut out = finish::writer(&query, from.transport, server, room);
-    let mut draft = finish::begin(&mut out, &query, server);
-    match stages(desk, &query, from, &mut draft) {
-        Ok(()) | Err(Verdict::Continue | Verdict::Answer) => {}
-        Err(Verdict::Drop) => return Handled::Drop,
-        Err(Verdict::Refuse(rcode, ede)) => draft.refuse(rcode, ede),
-        Err(Verdict::Fail(failure)) => {
-            draft.refuse(Rcode::SERVFAIL, failure.0);
-            draft.ede = [None; 2];
-            return Handled::Reply(send(desk, &mut draft, &query, &[*failure]));
-        }
-        Err(Verdict::Ask(ask)) => return later(*ask, packet, client, from.transport),
+    let mut context = Context::new(environment, query, client, transport);
+    let server = &snapshot.plan().server;
+    let mut out = finish::writer(&context.query, transport, server, room);
+    let mut response = finish::begin(&mut out, &context.query, server);
+    let outcome = stages(&mut context, &mut response);
+    match exit(&mut context, outcome, &mut response, &[]) {
+        Ok(length) => Handled::Reply(sign(&mut context, room, length)),
+        Err(handled) => handled,
     }
-    Handled::Reply(send(desk, &mut draft, &query, &[]))
 }
 
-/// Finish the message and count it.
+/// Sign the finished message, if the request was signed.
 #[inline]
-fn send(desk: &Desk<'_>, draft: &mut Draft<'_, '_>, query: &Query<'_>, told: &[(Ede, String)]) -> usize {
-    draft.kind.counter(desk.stats).add(1);
-    desk.stats.rcode(draft.rcode);
-    if draft.truncated {
-        desk.stats.truncated.add(1);
+fn sign(context: &mut Context<'_>, room: &mut [u8], length: usize) -> usize {
+    match context.signature.take() {
+        None => length,
+        Some(mut signature) => signature.sign(context.unix_s(), room, length),
     }
-    finish::finish(draft, query, &desk.snapshot.plan().server, told)
+}
+
+/// Count a response.
+#[inline]
+fn count(context: &Context<'_>, response: &Response<'_, '_>) {
+    let stats = context.environment.stats;
+    response.kind.counter(stats).add(1);
+    stats.rcode(response.rcode);
+    if response.truncated {
+        stats.truncated.add(1);
+    }
+}
+
+/// Make the response to *pending*, which *write* fills behind the question.
+fn finish_pending(
+    environment: &Environment<'_>,
+    mut pending: Box<Pending>,
+    errors: &[(Ede, String)],
+    room: &mut [u8],
+    write: impl FnOnce(&mut Response<'_, '_>, &Sections) -> Result<(), Full>,
+) -> Handled {
+    let snapshot = Arc::clone(&pending.snapshot);
+    let environment = &Environment { snapshot: &snapshot, ..*environment };
+    let signature = pending.signature.take();
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        let context = &mut Context {
+            environment,
+            query: pending.query(),
+            client: pending.client,
+            transport: pending.transport,
+            view: pending.view,
+            signature,
+            lookups: pending.lookups.saturating_add(1),
+        };
+        let server = &snapshot.plan().server;
+        let mut out = finish::writer(&context.query, context.transport, server, room);
+        let mut response = finish::begin(&mut out, &context.query, server);
+        if let Some(signature) = &context.signature {
+            tsig::reserve(signature, &mut response);
+        }
+        response.ra = snapshot.recurses_for(context.client_ip());
+        response.aa = pending.ask.authoritative;
+        response.kind = Kind::Resolved;
+        response.truncated = write(&mut response, &pending.ask.before).is_err();
+        response.aa &= response.rcode != Rcode::SERVFAIL;
+        match exit(context, Ok(()), &mut response, errors) {
+            Ok(length) => Handled::Reply(sign(context, room, length)),
+            Err(handled) => handled,
+        }
+    }));
+    made.unwrap_or_else(|_| {
+        environment.stats.panics.add(1);
+        let reply = servfail(environment, pending.query().packet, pending.transport, room);
+        reply.map_or(Handled::Drop, Handled::Reply)
+    })
 }
 
 #[cold]
-fn later(ask: Ask, packet: &[u8], client: SocketAddr, transport: Transport) -> Handled {
-    Handled::Later(Box::new(Pending { ask, packet: packet.into(), client, transport }))
-}
-
-#[cold]
-fn refuse_packet(desk: &Desk<'_>, unwelcome: Unwelcome, room: &mut [u8]) -> Handled {
-    let (header, rcode) = match unwelcome {
-        Unwelcome::Silence => {
-            desk.stats.dropped_silence.add(1);
+fn reject(environment: &Environment<'_>, rejected: Rejected, room: &mut [u8]) -> Handled {
+    let stats = environment.stats;
+    let (header, rcode) = match rejected {
+        Rejected::Silence => {
+            stats.dropped_silence.add(1);
             return Handled::Drop;
         }
-        Unwelcome::Malformed(header) => (header, Rcode::FORMERR),
-        Unwelcome::Opcode(header, opcode) => (header, opcode::unknown(opcode)),
+        Rejected::Malformed(header) => (header, Rcode::FORMERR),
+        Rejected::Opcode(header) => (header, Rcode::NOTIMP),
     };
-    desk.stats.kind_error.add(1);
-    desk.stats.rcode(rcode);
+    stats.kind_error.add(1);
+    stats.rcode(rcode);
     Handled::Reply(finish::header_only(header, rcode, room))
 }
 
-/// The reply of last resort. None when even the question cannot be read: then there is nothing to reply to.
+/// The response of last resort. None when not even the header can be read: then there is nothing to respond to.
 #[cold]
 fn servfail(
-    desk: &Desk<'_>,
+    environment: &Environment<'_>,
     packet: &[u8],
     transport: Transport,
-    told: &[(Ede, String)],
     room: &mut [u8],
 ) -> Option<usize> {
     let header = Header::read(packet).filter(|header| !header.flags.qr())?;
-    // Built from nothing that could panic again: the quick half of the reader, no zone, no cache.
+    // Built from nothing that could panic again: the reader and the writer, no zone, no cache, no filter.
     let made = catch_unwind(AssertUnwindSafe(|| {
-        let query = Query::parse(packet).ok().filter(|_| header.flags.opcode() == Opcode::QUERY)?;
-        let server = &desk.snapshot.plan().server;
+        let query = Query::parse(packet, |_| false).ok()?;
+        let server = &environment.snapshot.plan().server;
         let mut out = finish::writer(&query, transport, server, room);
-        let mut draft = finish::begin(&mut out, &query, server);
-        draft.rcode = Rcode::SERVFAIL;
-        Some(send(desk, &mut draft, &query, told))
+        let mut response = finish::begin(&mut out, &query, server);
+        (response.rcode, response.ra) = (Rcode::SERVFAIL, environment.snapshot.plan().resolver.is_some());
+        response.kind.counter(environment.stats).add(1);
+        environment.stats.rcode(response.rcode);
+        Some(finish::finish(&mut response, &query, server, UNKNOWN))
     }));
     match made {
         Ok(Some(length)) => Some(length),
@@ -239,24 +385,14 @@ fn servfail(
     }
 }
 
-/// Write aliases of ours, then what the resolver found. Full: something the client needs did not fit.
-fn write_resolution(
-    draft: &mut Draft<'_, '_>,
-    before: &[Rrset],
-    resolution: &Resolution,
-) -> Result<(), Full> {
-    for rrset in before.iter().chain(&resolution.answer) {
-        draft.out.rrset(Section::Answer, rrset)?;
-    }
-    for rrset in &resolution.authority {
-        draft.out.rrset(Section::Authority, rrset)?;
-    }
-    for rrset in &resolution.additional {
-        if draft.out.rrset(Section::Additional, rrset).is_err() {
-            break;
-        }
-    }
-    Ok(())
+/// Write what a zone of ours contributed, then what the resolver found. Full: something the client needs did not fit.
+fn write_found(response: &mut Response<'_, '_>, before: &Sections, found: &[Resolution]) -> Result<(), Full> {
+    sections::write(
+        response.out,
+        before.answer.iter().chain(found.iter().flat_map(|one| &one.answer)),
+        before.authority.iter().chain(found.iter().flat_map(|one| &one.authority)),
+        found.iter().flat_map(|one| &one.additional),
+    )
 }
 
 #[cfg(test)]

@@ -11,20 +11,24 @@
 //!  "acls":     {"query": ["0.0.0.0/0", "::/0"], "recursion": ["127.0.0.0/8", "::1"], "control_names": {}},
 //!  "resolver": {"hints": [{"name": "a.root-servers.net.", "addresses": ["198.41.0.4"]}]},
 //!  "zones":    [{"name": "example.com.", "query_acl": ["10.0.0.0/8"]}],
+//!  "views":    [{"name": "inside", "clients": ["10.0.0.0/8"], "keys": ["office."]}],
+//!  "keys":     [{"name": "office.", "algorithm": "hmac-sha256"}],
 //!  "recorder": {"entries": 1000, "slow_ms": 1000}}
 //! ```
 //!
 //! Every key but `version` may be left out or null and has the default that its field below states; without `resolver`
 //! nothing is resolved, without `zones` nothing is served. Additions keep the version; a change of meaning raises it.
 //!
-//! *Limitations*: one view, one resolver.
+//! Secrets of TSIG keys are not part of the plan: see `Snapshot::with_secrets`.
+//!
+//! *Limitations*: one resolver, which all views share.
 
 mod budget;
 mod read;
 
 use std::net::{IpAddr, SocketAddr};
 
-use nw_policy::{Acl, Prefix};
+use nw_policy::{Acl, Prefix, View};
 use nw_resolve::{Forward, ResolverConfig, TrustAnchor};
 use nw_wire::{Name, RrType};
 use serde_json::Value;
@@ -48,6 +52,10 @@ pub struct Plan {
     pub resolver: Option<ResolverPlan>,
     /// The zones that are served; the data of each is handed to `Snapshot::build` beside the plan.
     pub zones: Vec<ZonePlan>,
+    /// Which zones which clients see; the first view that matches a client is its view. Empty: all clients see all zones.
+    pub views: Vec<ViewPlan>,
+    /// The TSIG keys that requests may be signed with.
+    pub keys: Vec<KeyPlan>,
     /// What the flight recorder keeps.
     pub recorder: RecorderPlan,
 }
@@ -105,6 +113,9 @@ pub struct AclPlan {
     pub query: Acl,
     /// For whom the server recurses. Default loopback.
     pub recursion: Acl,
+    /// Who may read the cache with queries that do not ask for recursion. None: as `recursion`. Others could watch what the
+    /// clients of this server ask for (cache snooping).
+    pub cache: Option<Acl>,
     /// Who may ask for a name in class CH, by lower-case name without final dot; others as `query`.
     pub control_names: Vec<(Name, Acl)>,
 }
@@ -119,6 +130,8 @@ pub struct ResolverPlan {
     /// Questions that leave from one random port before it is given up, 1 to 1000, default 8. One is what an attacker who
     /// watches a server of his can learn least from, and costs most (docs/decisions/0021-upstream-ports.md).
     pub port_uses: u32,
+    /// Locally served zones (`local_zones.rs`) that are looked up all the same; the root stands for all of them.
+    pub local_zones_off: Vec<Name>,
     /// Limits of connections to upstream servers.
     pub streams: StreamPlan,
 }
@@ -173,6 +186,27 @@ pub struct ZonePlan {
     pub name: Name,
     /// Who may ask for it. None: as `acls.query`.
     pub query_acl: Option<Acl>,
+    /// Whether a name that the zone does not hold is answered from the zone above it or by the resolver, as if the zone were
+    /// not there, instead of NXDOMAIN. Default false.
+    pub overlay: bool,
+}
+
+/// A view: which zones some clients see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewPlan {
+    /// Its name and whom it is for.
+    pub view: View,
+    /// The zones that its clients see. None: all.
+    pub zones: Option<Vec<Name>>,
+}
+
+/// A TSIG key; the secret is given to `Snapshot::with_secrets`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPlan {
+    /// The key's name.
+    pub name: Name,
+    /// The algorithm's name in TSIG records, as `hmac-sha256.` (RFC 8945 §6).
+    pub algorithm: Name,
 }
 
 /// What the flight recorder keeps.
@@ -214,7 +248,7 @@ impl Default for TcpPlan {
 
 impl Default for AclPlan {
     fn default() -> AclPlan {
-        AclPlan { query: Acl::any(), recursion: Acl::loopback(), control_names: Vec::new() }
+        AclPlan { query: Acl::any(), recursion: Acl::loopback(), cache: None, control_names: Vec::new() }
     }
 }
 
@@ -251,9 +285,18 @@ fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
     let acls = object.key("acls").and_then(|at| read_acls(&at, errors));
     let resolver = object.key("resolver").and_then(|at| read_resolver(&at, errors));
     let zones = object.key("zones").map(|at| read_zones(&at, errors));
+    let keys = read_all(object.key("keys"), read_key, errors);
+    let views = read_all(object.key("views"), read_view, errors);
+    for (i, view) in views.iter().enumerate() {
+        for key in view.view.keys.iter().filter(|key| !keys.iter().any(|known| known.name == **key)) {
+            errors.add(format!("views[{i}].keys"), format_args!("{key} is not among the keys"));
+        }
+    }
     let recorder = object.key("recorder").and_then(|at| read_recorder(&at, errors));
     object.end(errors);
     Some(Plan {
+        views,
+        keys,
         server: server.unwrap_or_default(),
         acls: acls.unwrap_or_default(),
         resolver,
@@ -305,6 +348,7 @@ fn read_acls(at: &At<'_>, errors: &mut Errors) -> Option<AclPlan> {
     if let Some(acl) = object.key("recursion").map(|at| read_acl(&at, errors)) {
         plan.recursion = acl;
     }
+    plan.cache = object.key("cache").map(|at| read_acl(&at, errors));
     let names = object.key("control_names").map(|at| at.entries(errors)).unwrap_or_default();
     for (name, at) in names {
         match Name::parse(name.as_bytes(), Some(nw_wire::NameRef::ROOT)) {
@@ -350,12 +394,13 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
     let mut port_uses = ResolverPlan::PORT_USES;
     set(&mut port_uses, &mut object, "port_uses", 1, 1000, errors);
     let streams = object.key("streams").and_then(|at| read_streams(&at, errors)).unwrap_or_default();
+    let local_zones_off = read_all(object.key("local_zones_off"), read_local_zone, errors);
     let routes = object.key("routes").map(|at| read_all(Some(at), read_route, errors));
     object.end(errors);
     if config.hints.is_empty() && config.forwards.is_empty() {
         errors.add(at.path(), "neither hints nor forward: there is nobody to ask");
     }
-    Some(ResolverPlan { config, routes, port_uses, streams })
+    Some(ResolverPlan { config, routes, port_uses, local_zones_off, streams })
 }
 
 fn read_streams(at: &At<'_>, errors: &mut Errors) -> Option<StreamPlan> {
@@ -419,14 +464,54 @@ fn read_zones(at: &At<'_>, errors: &mut Errors) -> Vec<ZonePlan> {
         let Some(mut object) = at.object(errors) else { continue };
         let name = object.required("name", errors).and_then(|at| read_name(&at, errors));
         let query_acl = object.key("query_acl").map(|at| read_acl(&at, errors));
+        let overlay = object.key("overlay").and_then(|at| at.truth(errors)).unwrap_or(false);
         object.end(errors);
         let Some(name) = name else { continue };
         if !names.insert(name.clone()) {
             errors.add(format!("{}.name", at.path()), format_args!("{name} is there twice"));
         }
-        zones.push(ZonePlan { name, query_acl });
+        zones.push(ZonePlan { name, query_acl, overlay });
     }
     zones
+}
+
+fn read_view(at: &At<'_>, errors: &mut Errors) -> Option<ViewPlan> {
+    let mut object = at.object(errors)?;
+    let name = object.required("name", errors).and_then(|at| at.text(errors)).map(str::to_owned);
+    let clients = object.key("clients").map_or_else(|| Acl::new([]), |at| read_acl(&at, errors));
+    let keys = read_all(object.key("keys"), read_name, errors);
+    let zones = object.key("zones").map(|at| read_all(Some(at), read_name, errors));
+    object.end(errors);
+    Some(ViewPlan { view: View { name: name?, clients, keys }, zones })
+}
+
+fn read_key(at: &At<'_>, errors: &mut Errors) -> Option<KeyPlan> {
+    let mut object = at.object(errors)?;
+    let name = object.required("name", errors).and_then(|at| read_name(&at, errors));
+    let algorithm = object.required("algorithm", errors).and_then(|at| at.parsed(parse_algorithm, errors));
+    object.end(errors);
+    Some(KeyPlan { name: name?, algorithm: algorithm? })
+}
+
+/// `hmac-sha256`, with or without final dot; `hmac-md5` stands for its long name.
+fn parse_algorithm(text: &str) -> Result<Name, String> {
+    let long = if text.eq_ignore_ascii_case("hmac-md5") { "hmac-md5.sig-alg.reg.int." } else { text };
+    let name =
+        Name::parse(long.as_bytes(), Some(nw_wire::NameRef::ROOT)).map_err(|error| error.to_string())?;
+    match crate::tsig::algorithm(name.as_ref()) {
+        Some(_) => Ok(name),
+        None => {
+            Err(format!("{text:?} is not a TSIG algorithm: expected hmac-sha256 or another of RFC 8945 §6"))
+        }
+    }
+}
+
+fn read_local_zone(at: &At<'_>, errors: &mut Errors) -> Option<Name> {
+    let name = read_name(at, errors)?;
+    if !crate::local_zones::is_known(&name) {
+        errors.add(at.path(), format_args!("{name} is not a locally served zone"));
+    }
+    Some(name)
 }
 
 fn read_recorder(at: &At<'_>, errors: &mut Errors) -> Option<RecorderPlan> {

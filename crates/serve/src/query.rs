@@ -1,26 +1,26 @@
-//! A question as a client sent it, every octet accounted for.
+//! A query as a client sent it, every octet accounted for.
 //!
 //! ```text
 //! packet ── fits the usual form? ── yes ─▶ Query                 header, one question, at most one OPT, nothing else
 //!                │ no
-//!                └─ Message::parse, the whole message checked ─▶ Query | Unwelcome
+//!                └─ Message::parse, the whole message checked ─▶ Query | Rejected
 //! ```
 //!
-//! Nearly every question has the usual form, for which a dedicated reader touches only its 30 to 80 octets; it accepts
+//! Nearly every query has the usual form, for which a dedicated reader touches only its 30 to 80 octets; it accepts
 //! nothing that the whole-message reader would reject (a property of the tests). Anything else takes the general way.
 //!
-//! | packet | [`Unwelcome`] | reply |
+//! | packet | [`Rejected`] | response |
 //! |---|---|---|
-//! | shorter than a header, or QR=1 | Silence | none: a reply to a reply may loop |
-//! | opcode other than QUERY | Opcode | NOTIMP until that opcode has a file in `opcode/` |
+//! | shorter than a header, or QR=1 | Silence | none: a response to a response may loop |
+//! | opcode other than QUERY that has no handler in `opcode/` | Opcode | NOTIMP |
 //! | anything malformed; QDCOUNT other than 1 (RFC 9619); two OPTs (RFC 6891 §6.1.1) | Malformed | FORMERR |
 //!
 //! RFCs: 1035 §4.1, 6891 §6.1, 9619.
 
 use nw_wire::header::HEADER;
-use nw_wire::{Class, Flags, Header, Message, NameRef, Opcode, OptionCode, RrType};
+use nw_wire::{Class, Flags, Header, Message, Name, NameRef, Opcode, OptionCode, RrType};
 
-/// A question that can be answered.
+/// A request that can be answered: a message with one question.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'p> {
     /// The message as it came.
@@ -35,13 +35,13 @@ pub struct Query<'p> {
     pub qtype: RrType,
     /// The class.
     pub qclass: Class,
-    /// What the client says of itself with EDNS.
+    /// What the client states with EDNS.
     pub edns: Option<ClientEdns>,
-    /// Whether it carries a transaction signature (TSIG, RFC 8945).
-    pub signed: bool,
+    /// Where its TSIG record begins (RFC 8945), if it has one.
+    pub tsig_at: Option<u16>,
 }
 
-/// What a client says of itself in its OPT record (RFC 6891 §6.1.2).
+/// What a client states in its OPT record (RFC 6891 §6.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientEdns {
     /// The UDP payload it can take, at least 512.
@@ -54,25 +54,52 @@ pub struct ClientEdns {
     pub nsid: bool,
 }
 
-/// A packet that cannot be answered as a question.
+/// A query that owns its packet.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnedQuery {
+    packet: Box<[u8]>,
+    qname: Name,
+    id: u16,
+    flags: Flags,
+    qtype: RrType,
+    qclass: Class,
+    edns: Option<ClientEdns>,
+    tsig_at: Option<u16>,
+}
+
+impl OwnedQuery {
+    /// The query, as it was read once.
+    pub(crate) fn as_query(&self) -> Query<'_> {
+        let OwnedQuery { id, flags, qtype, qclass, edns, tsig_at, .. } = *self;
+        Query { packet: &self.packet, id, flags, qname: self.qname.as_ref(), qtype, qclass, edns, tsig_at }
+    }
+}
+
+/// A packet that is not answered as a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unwelcome {
+pub enum Rejected {
     /// Send nothing.
     Silence,
     /// Send FORMERR with this header's id and flags.
     Malformed(Header),
-    /// Do what the opcode wants: see `opcode/`.
-    Opcode(Header, Opcode),
+    /// Send NOTIMP with this header's id and flags: the opcode has no handler.
+    Opcode(Header),
 }
 
 impl<'p> Query<'p> {
-    /// Read *packet*, or say how it is to be treated.
+    /// Read *packet*, or return how it is to be treated. `handled`: whether an opcode other than QUERY has a handler.
     #[inline]
-    pub fn parse(packet: &'p [u8]) -> Result<Query<'p>, Unwelcome> {
+    pub fn parse(packet: &'p [u8], handled: impl Fn(Opcode) -> bool) -> Result<Query<'p>, Rejected> {
         match Query::usual(packet) {
             Some(query) => Ok(query),
-            None => Query::general(packet),
+            None => Query::general(packet, handled),
         }
+    }
+
+    /// The same query with a packet of its own.
+    pub(crate) fn to_owned(self) -> OwnedQuery {
+        let Query { packet, id, flags, qname, qtype, qclass, edns, tsig_at } = self;
+        OwnedQuery { packet: packet.into(), qname: qname.to_name(), id, flags, qtype, qclass, edns, tsig_at }
     }
 
     /// Whether the client wants DNSSEC records.
@@ -81,7 +108,7 @@ impl<'p> Query<'p> {
         self.edns.is_some_and(|edns| edns.dnssec_ok)
     }
 
-    /// A question in the usual form, or None.
+    /// A query in the usual form, or None.
     #[inline]
     fn usual(packet: &'p [u8]) -> Option<Query<'p>> {
         let (head, body) = packet.split_first_chunk::<HEADER>()?;
@@ -104,20 +131,21 @@ impl<'p> Query<'p> {
             qtype: RrType(u16::from_be_bytes([t0, t1])),
             qclass: Class(u16::from_be_bytes([c0, c1])),
             edns,
-            signed: false,
+            tsig_at: None,
         })
     }
 
     #[cold]
-    fn general(packet: &'p [u8]) -> Result<Query<'p>, Unwelcome> {
-        let header = Header::read(packet).ok_or(Unwelcome::Silence)?;
+    fn general(packet: &'p [u8], handled: impl Fn(Opcode) -> bool) -> Result<Query<'p>, Rejected> {
+        let header = Header::read(packet).ok_or(Rejected::Silence)?;
         if header.flags.qr() {
-            return Err(Unwelcome::Silence);
+            return Err(Rejected::Silence);
         }
-        if header.flags.opcode() != Opcode::QUERY {
-            return Err(Unwelcome::Opcode(header, header.flags.opcode()));
+        let opcode = header.flags.opcode();
+        if opcode != Opcode::QUERY && !handled(opcode) {
+            return Err(Rejected::Opcode(header));
         }
-        let malformed = Unwelcome::Malformed(header);
+        let malformed = Rejected::Malformed(header);
         let message = Message::parse(packet).map_err(|_| malformed)?;
         if header.counts[0] != 1 {
             return Err(malformed);
@@ -139,7 +167,7 @@ impl<'p> Query<'p> {
             qtype: question.rtype,
             qclass: question.class,
             edns,
-            signed: message.tsig().is_some(),
+            tsig_at: message.tsig().and_then(|record| u16::try_from(record.start()).ok()),
         })
     }
 }

@@ -3,107 +3,175 @@
 //! ```text
 //! class CH ──────────────▶ Local      names that describe this server, or Refuse
 //! class IN ─ in a zone ──▶ Zone       RFC 1034 §4.3.2; for a client that asks for recursion (RD) and may have it, an
-//!          │                          alias goes on in the zone of ours that it leads to, and out of them to Resolve
+//!          │                          alias goes on in the zone of ours that it leads to, and out of them to Resolve.
+//!          │                          An overlay that does not hold the name goes on to the zone above it, or elsewhere
 //!          ├ in a zone without usable data ──▶ Unavailable     SERVFAIL with EDE 14 Not Ready or 24 Invalid Data
-//!          └ elsewhere ──▶ Resolve    RD, a client that may have it, and a resolver: the cache, else a lookup
-//!                        └▶ Refuse    EDE 20 Not Authoritative, or 18 Prohibited
+//!          ├ elsewhere ──▶ Resolve    RD, a client that may have it, and a resolver: the cache, else a locally served
+//!          │                          zone (`local_zones.rs`), else a lookup
+//!          ├───────────── ▶ Cache     no RD, and a client that may read the cache: what the cache holds, or Refuse
+//!          └────────────▶ Refuse      EDE 20 Not Authoritative, or 18 Prohibited
+//! class ANY ─────────────▶ as IN      but never authoritative: there may be other classes (RFC 1034 §3.7.1)
 //! other class ───────────▶ Refuse
 //! ```
 //!
-//! Whether a lookup is forwarded or goes to the root is decided by the resolver, name by name (`forward`). A question
-//! without RD is not answered from the cache: whoever asks so wants to know what others have asked (cache snooping).
-
-use std::net::IpAddr;
+//! The resolver decides name by name whether a lookup is forwarded or goes to the root (`forward`).
 
 use nw_cache::{Hit, HitQuestion};
 use nw_resolve::ClientQuestion;
-use nw_wire::{
-    Class, Ede, Flags, Full, Message, Name, NameRef, Rcode, RdataSet, RrType, Rrset, Section, Writer,
-};
-use nw_zone::{AnswerKind, MOST_ALIASES, Outcome, Unavailable, Zone, ZoneEntry, ZoneQuestion};
+use nw_resolve::trace::{Layer, Reason};
+use nw_wire::{Class, Ede, Flags, Name, Rcode, Writer};
+use nw_zone::{AnswerKind, Outcome, Unavailable, Zone, ZoneEntry, ZoneQuestion};
 
 use crate::admit;
-use crate::draft::{Draft, Kind};
+use crate::context::Context;
 use crate::local::{self, Local};
-use crate::pipeline::Desk;
+use crate::local_zones;
 use crate::query::Query;
-use crate::snapshot::Snapshot;
+use crate::response::{Kind, Response};
+use crate::sections::Sections;
 use crate::verdict::{Ask, Transport, Verdict};
 
 /// Where the answer comes from.
-pub(crate) enum Route<'s> {
+pub(crate) enum Source<'s> {
     /// A name that describes this server.
     Local(&'s Local),
     /// A zone of ours.
     Zone(&'s Zone),
     /// A zone of ours that has no usable data.
     Unavailable(&'s Unavailable),
-    /// Others: the cache, else a lookup.
+    /// The cache, else a lookup.
     Resolve,
+    /// The cache alone.
+    Cache,
     /// Nowhere.
     Refuse(Ede),
 }
 
-/// Choose by class, then by the longest zone, then by what the client may have.
+/// Choose by class, then by the longest zone of the view, then by what the client may have.
 #[inline]
-pub(crate) fn choose<'s>(
-    snapshot: &'s Snapshot,
-    query: &Query<'_>,
-    client: IpAddr,
-    draft: &Draft<'_, '_>,
-) -> Route<'s> {
-    if query.qclass != Class::IN {
-        return other_class(snapshot, query);
+pub(crate) fn choose<'c>(context: &Context<'c>, response: &Response<'_, '_>) -> Source<'c> {
+    let query = &context.query;
+    if query.qclass != Class::IN && query.qclass != Class::ANY {
+        return other_class(context);
     }
-    match snapshot.zones().find(query.qname, query.qtype) {
-        Some(ZoneEntry::Loaded(zone)) => return Route::Zone(zone),
-        Some(ZoneEntry::Unavailable(zone)) => return Route::Unavailable(zone),
-        None => {}
+    match context.snapshot().find_zone(context.view(), query.qname, query.qtype) {
+        Some(entry) => Source::of(entry),
+        None => elsewhere(context, response),
     }
-    match (query.flags.rd(), draft.ra) {
-        (true, true) if snapshot.plan().acls.query.allows(client) => Route::Resolve,
-        (true, _) if snapshot.plan().resolver.is_some() => Route::Refuse(Ede::PROHIBITED),
-        _ => Route::Refuse(Ede::NOT_AUTHORITATIVE),
+}
+
+impl<'s> Source<'s> {
+    #[inline]
+    fn of(entry: &'s ZoneEntry) -> Source<'s> {
+        match entry {
+            ZoneEntry::Loaded(zone) => Source::Zone(zone),
+            ZoneEntry::Unavailable(zone) => Source::Unavailable(zone),
+        }
+    }
+}
+
+/// Choose where to go on when an overlay does not hold the name.
+#[cold]
+pub(crate) fn beyond<'c>(
+    context: &Context<'c>,
+    source: &Source<'c>,
+    response: &Response<'_, '_>,
+) -> Source<'c> {
+    let Source::Zone(zone) = source else { return Source::Refuse(Ede::NOT_AUTHORITATIVE) };
+    let above = zone.apex().parent();
+    let next =
+        above.and_then(|above| context.snapshot().find_zone(context.view(), above, context.query.qtype));
+    next.map_or_else(|| elsewhere(context, response), Source::of)
+}
+
+#[inline]
+fn elsewhere<'c>(context: &Context<'c>, response: &Response<'_, '_>) -> Source<'c> {
+    let snapshot = context.snapshot();
+    let plan = snapshot.plan();
+    match (context.query.flags.rd(), response.ra) {
+        (true, true) if plan.acls.query.allows(context.client_ip()) => Source::Resolve,
+        (true, _) if plan.resolver.is_some() => Source::Refuse(Ede::PROHIBITED),
+        (false, _) if snapshot.cache_for(context.client_ip()) => Source::Cache,
+        _ => Source::Refuse(Ede::NOT_AUTHORITATIVE),
     }
 }
 
 #[cold]
-fn other_class<'s>(snapshot: &'s Snapshot, query: &Query<'_>) -> Route<'s> {
-    let local = (query.qclass == Class::CH).then(|| local::find(snapshot.locals(), query.qname)).flatten();
-    local.map_or(Route::Refuse(Ede::NOT_AUTHORITATIVE), Route::Local)
+fn other_class<'c>(context: &Context<'c>) -> Source<'c> {
+    let query = &context.query;
+    let chaos = query.qclass == Class::CH;
+    let local = chaos.then(|| local::find(context.snapshot().locals(), query.qname)).flatten();
+    local.map_or(Source::Refuse(Ede::NOT_AUTHORITATIVE), Source::Local)
+}
+
+/// Answer from *source*. `Continue`: the name is not here, but may be beyond.
+#[inline]
+pub(crate) fn answer(context: &Context<'_>, source: &Source<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    match source {
+        Source::Local(local) => local::answer(local, &context.query, response),
+        Source::Zone(zone) => from_zone(context, zone, response),
+        Source::Unavailable(zone) => fail(context, zone),
+        Source::Resolve => from_cache(context, response),
+        Source::Cache => from_cache_alone(context, response),
+        Source::Refuse(ede) => {
+            let ede = *ede;
+            context.step(|| (Layer::Admission, Reason::NotServed { ede }));
+            Verdict::Refuse(Rcode::REFUSED, ede)
+        }
+    }
 }
 
 /// Answer from a zone of ours.
 #[inline]
-pub(crate) fn from_zone(
-    snapshot: &Snapshot,
-    zone: &Zone,
-    query: &Query<'_>,
-    client: IpAddr,
-    transport: Transport,
-    draft: &mut Draft<'_, '_>,
-) -> Verdict {
+fn from_zone(context: &Context<'_>, zone: &Zone, response: &mut Response<'_, '_>) -> Verdict {
+    let (query, snapshot) = (&context.query, context.snapshot());
     let question = ZoneQuestion {
         qname: query.qname,
         qtype: query.qtype,
         dnssec_ok: query.dnssec_ok(),
-        transport_udp: transport == Transport::Udp && snapshot.plan().server.minimal_any,
+        transport_udp: context.transport == Transport::Udp && snapshot.plan().server.minimal_any,
     };
-    let outcome = zone.answer(&question, draft.out);
-    (draft.rcode, draft.aa, draft.truncated) = (outcome.rcode, outcome.aa, outcome.truncated);
-    draft.ede[0] = outcome.ede;
-    draft.kind = kind(outcome.kind);
-    let leads_out = matches!(draft.kind, Kind::Referral | Kind::Alias) && !outcome.truncated;
-    if leads_out && draft.ra && query.flags.rd() {
-        return beyond_the_zone(snapshot, zone, &question, client, query, draft);
+    let outcome = zone.answer(&question, response.out);
+    (response.rcode, response.aa, response.truncated) = (outcome.rcode, outcome.aa, outcome.truncated);
+    response.ede[0] = outcome.ede;
+    response.kind = kind(outcome.kind);
+    context.step_in(Some(zone.apex()), || zone_step(response.kind));
+    if response.kind == Kind::NxDomain && snapshot.is_overlay(zone.apex()) {
+        return not_here(response);
+    }
+    let leads_out = matches!(response.kind, Kind::Referral | Kind::Alias) && !outcome.truncated;
+    if leads_out && response.ra && query.flags.rd() {
+        return beyond_the_zone(context, zone, &question, response);
     }
     Verdict::Answer
 }
 
 /// Answer for a zone of ours that has no usable data.
 #[cold]
-pub(crate) fn fail(zone: &Unavailable) -> Verdict {
+fn fail(context: &Context<'_>, zone: &Unavailable) -> Verdict {
+    let outcome = "the zone has no usable data";
+    context.step_in(Some(zone.apex.as_ref()), || (Layer::Zone, Reason::FromZone { outcome }));
     Verdict::Fail(Box::new((zone.cause.ede(), zone.detail.clone())))
+}
+
+/// Discard the denial of an overlay.
+#[cold]
+fn not_here(response: &mut Response<'_, '_>) -> Verdict {
+    response.out.clear();
+    (response.rcode, response.aa, response.truncated) = (Rcode::NOERROR, false, false);
+    response.ede[0] = None;
+    Verdict::Continue
+}
+
+fn zone_step(kind: Kind) -> (Layer, Reason) {
+    let outcome = match kind {
+        Kind::Referral => "referral to other servers",
+        Kind::NoData => "the name has no data of this type",
+        Kind::NxDomain => "the name does not exist",
+        Kind::Alias => "the answer is an alias",
+        _ => "answer",
+    };
+    (Layer::Zone, Reason::FromZone { outcome })
 }
 
 #[inline]
@@ -117,58 +185,68 @@ fn kind(kind: AnswerKind) -> Kind {
     }
 }
 
-/// A client that asks for recursion gets what lies behind a referral or an alias that leads out of the zone: from another
-/// zone of ours if that is closest to it (RFC 1034 §4.3.2 step 3a: "go back to step 1"), else from the resolver. A zone
-/// that the client may not ask for ends the chain, as does one that comes round to itself or has too many links.
+/// Follow a referral or an alias that leads out of the zone, for a client that asks for recursion: into another zone of
+/// ours if that is closest to it (RFC 1034 §4.3.2 step 3a: "go back to step 1"), else to the resolver. A zone that the
+/// client may not ask for ends the chain, as does one that comes round to itself or has too many links.
 #[cold]
 fn beyond_the_zone(
-    snapshot: &Snapshot,
+    context: &Context<'_>,
     zone: &Zone,
     asked: &ZoneQuestion<'_>,
-    client: IpAddr,
-    query: &Query<'_>,
-    draft: &mut Draft<'_, '_>,
+    response: &mut Response<'_, '_>,
 ) -> Verdict {
-    let Some(mut sections) = Sections::of(draft.out) else { return Verdict::Answer };
+    let Some(mut sections) = response.sections() else { return Verdict::Answer };
     let (mut zone, mut went_on): (&Zone, bool) = (zone, false);
-    while matches!(draft.kind, Kind::Referral | Kind::Alias) && draft.rcode == Rcode::NOERROR {
+    // Where the authority section of the current zone begins: a referral in it is replaced by what it leads to, the proofs of
+    // the aliases before it stay.
+    let mut own_authority = 0;
+    while matches!(response.kind, Kind::Referral | Kind::Alias) && response.rcode == Rcode::NOERROR {
         let Some(target) = sections.target(asked.qname) else { break };
-        let next = match snapshot.zones().find(target.as_ref(), asked.qtype) {
-            Some(ZoneEntry::Unavailable(unavailable)) => return fail(unavailable),
+        let next = match context.snapshot().find_zone(context.view(), target.as_ref(), asked.qtype) {
+            Some(ZoneEntry::Unavailable(unavailable)) => return fail(context, unavailable),
             found => found.and_then(ZoneEntry::zone),
         };
-        let Some(next) = next.filter(|next| next.apex() != zone.apex()) else {
+        let next = next.filter(|next| next.apex() != zone.apex());
+        if next.is_none() && response.kind == Kind::Alias && target.as_ref().is_at_or_below(zone.apex()) {
             // An alias that ends inside its zone is one that the zone gave up.
-            if draft.kind == Kind::Alias && next.is_some() {
-                break;
-            }
+            break;
+        }
+        if response.kind == Kind::Referral {
+            sections.authority.truncate(own_authority);
+            sections.additional.clear();
+        }
+        let Some(next) = next else {
+            sections.additional.clear();
             return Verdict::Ask(Box::new(Ask {
-                question: question(query, target),
-                before: sections.answer,
+                question: question(&context.query, target),
+                second: None,
+                authoritative: response.aa && !sections.answer.is_empty(),
+                before: sections,
             }));
         };
-        if admit::route(snapshot, &Route::Zone(next), client) != Verdict::Continue {
-            draft.ede[0] = Some(Ede::PROHIBITED);
+        if !matches!(admit::source(context, &Source::Zone(next)), Verdict::Continue) {
+            response.ede[0] = Some(Ede::PROHIBITED);
             break;
         }
         let Some((outcome, found)) = answer_apart(next, &ZoneQuestion { qname: target.as_ref(), ..*asked })
         else {
             break;
         };
-        sections.go_on(found, draft.kind);
+        own_authority = sections.authority.len();
+        sections.extend(found);
         // AA speaks of the first owner, the alias (RFC 1035 §4.1.1).
-        (draft.rcode, draft.aa, draft.ede[0]) = (outcome.rcode, true, outcome.ede);
-        draft.kind = kind(outcome.kind);
+        (response.rcode, response.aa, response.ede[0]) = (outcome.rcode, true, outcome.ede);
+        response.kind = kind(outcome.kind);
+        context.step_in(Some(next.apex()), || zone_step(response.kind));
         (zone, went_on) = (next, true);
     }
     if went_on {
-        draft.out.clear();
-        draft.truncated = sections.write(draft.out).is_err();
+        response.replace(&sections);
     }
     Verdict::Answer
 }
 
-/// What *zone* says to *asked* in a message of its own. None: not even the largest holds it.
+/// What *zone* answers to *asked* in a message of its own. None: not even the largest holds it.
 fn answer_apart(zone: &Zone, asked: &ZoneQuestion<'_>) -> Option<(Outcome, Sections)> {
     let mut room = vec![0; usize::from(u16::MAX)];
     let mut out = Writer::new(&mut room, usize::from(u16::MAX), 0, Flags::default());
@@ -180,110 +258,62 @@ fn answer_apart(zone: &Zone, asked: &ZoneQuestion<'_>) -> Option<(Outcome, Secti
     Some((outcome, Sections::of(&out)?))
 }
 
-/// The RRsets of a reply under construction.
-struct Sections {
-    answer: Vec<Rrset>,
-    authority: Vec<Rrset>,
-    additional: Vec<Rrset>,
-}
-
-impl Sections {
-    /// What *out* holds behind its question.
-    fn of(out: &Writer<'_>) -> Option<Sections> {
-        let mut bytes = out.written().to_vec();
-        let header = nw_wire::Header { id: 0, flags: Flags::default(), counts: out.counts() }.to_wire();
-        bytes[..header.len()].copy_from_slice(&header);
-        let message = Message::parse(&bytes).ok()?;
-        let read = |section| {
-            let mut sets: Vec<Rrset> = Vec::new();
-            let mut rdata = Vec::new();
-            for record in message.records(section) {
-                let owner = record.owner().to_name();
-                rdata.clear();
-                record.rdata(&mut rdata);
-                match sets.last_mut().filter(|set| set.owner == owner && set.rtype == record.rtype) {
-                    Some(set) => set.rdatas.push(&rdata),
-                    None => {
-                        let mut set = Rrset::new(owner, record.rtype, record.class, record.ttl);
-                        set.rdatas = RdataSet::from_iter([rdata.as_slice()]);
-                        sets.push(set);
-                    }
-                }
-            }
-            sets
-        };
-        Some(Sections {
-            answer: read(Section::Answer),
-            authority: read(Section::Authority),
-            additional: read(Section::Additional),
-        })
-    }
-
-    /// Where the aliases end that begin at *qname*. None: at one of them, or there are too many.
-    fn target(&self, qname: NameRef<'_>) -> Option<Name> {
-        let mut aliases = self.answer.iter().filter(|set| set.rtype == RrType::CNAME);
-        if aliases.clone().count() > MOST_ALIASES {
-            return None;
-        }
-        let Some(last) = aliases.clone().next_back() else { return Some(qname.to_name()) };
-        let target = NameRef::from_wire(last.rdatas.first()?).ok()?.to_name();
-        (!aliases.any(|set| set.owner == target)).then_some(target)
-    }
-
-    /// Take what was *found* behind these, which were of *kind*: a referral is answered by it, the proofs of an alias stay.
-    fn go_on(&mut self, found: Sections, kind: Kind) {
-        if kind == Kind::Referral {
-            self.authority.clear();
-        }
-        self.answer.extend(found.answer);
-        self.authority.extend(found.authority);
-        self.additional = found.additional;
-    }
-
-    /// Write them behind the question. Full: something the client needs did not fit.
-    fn write(&self, out: &mut Writer<'_>) -> Result<(), Full> {
-        for (section, sets) in [(Section::Answer, &self.answer), (Section::Authority, &self.authority)] {
-            for set in sets {
-                out.rrset(section, set)?;
-            }
-        }
-        for set in &self.additional {
-            if out.rrset(Section::Additional, set).is_err() {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Answer from the cache, or ask for a lookup.
+/// Answer from the cache or a locally served zone, or ask for a lookup.
 #[inline]
-pub(crate) fn from_cache(desk: &Desk<'_>, query: &Query<'_>, draft: &mut Draft<'_, '_>) -> Verdict {
+fn from_cache(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    // An explanation leaves the cache to the resolver, which says what it holds and how old it is.
+    if context.environment.trace.is_none() && hit(context, response) {
+        return Verdict::Answer;
+    }
+    miss(context, response)
+}
+
+#[inline(never)]
+fn miss(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    if let Some(verdict) = local_zones::answer(context, response) {
+        return verdict;
+    }
+    context.environment.stats.cache_misses.add(1);
+    Verdict::Ask(Box::new(Ask::new(question(&context.query, context.query.qname.to_name()))))
+}
+
+/// Answer a query without RD from the cache; what it does not hold is not looked up (RFC 1034 §4.3.1).
+#[cold]
+fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    if hit(context, response) {
+        context.step(|| (Layer::Cache, Reason::CachedAnswer));
+        return Verdict::Answer;
+    }
+    context.step(|| (Layer::Cache, Reason::NotServed { ede: Ede::NOT_AUTHORITATIVE }));
+    Verdict::Refuse(Rcode::REFUSED, Ede::NOT_AUTHORITATIVE)
+}
+
+/// Whether the cache answers the query.
+#[inline]
+fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> bool {
+    let (query, environment) = (&context.query, context.environment);
     let wanted = HitQuestion {
         name: query.qname,
         rtype: query.qtype,
-        class: query.qclass,
+        class: Class::IN,
         dnssec_ok: query.dnssec_ok(),
         checking_disabled: query.flags.cd(),
     };
-    let Some(hit) = desk.cache.and_then(|cache| cache.hit(&wanted, desk.now, draft.out)) else {
-        desk.stats.cache_misses.add(1);
-        return Verdict::Ask(Box::new(Ask {
-            question: question(query, query.qname.to_name()),
-            before: Vec::new(),
-        }));
+    let Some(hit) = environment.cache.and_then(|cache| cache.hit(&wanted, environment.now, response.out))
+    else {
+        return false;
     };
-    desk.stats.cache_hits.add(1);
-    take_hit(hit, draft);
-    Verdict::Answer
+    environment.stats.cache_hits.add(1);
+    take_hit(hit, response);
+    true
 }
 
 #[inline]
-fn take_hit(hit: Hit, draft: &mut Draft<'_, '_>) {
-    (draft.rcode, draft.truncated, draft.kind) = (hit.rcode, hit.truncated, Kind::Cached);
+fn take_hit(hit: Hit, response: &mut Response<'_, '_>) {
+    (response.rcode, response.truncated, response.kind) = (hit.rcode, hit.truncated, Kind::Cached);
     if let Some(ede) = hit.failure {
-        draft.rcode = Rcode::SERVFAIL;
-        draft.ede = [Some(Ede::CACHED_ERROR), Some(ede)];
+        response.rcode = Rcode::SERVFAIL;
+        response.ede = [Some(Ede::CACHED_ERROR), Some(ede)];
     }
 }
 
@@ -291,7 +321,7 @@ fn question(query: &Query<'_>, name: Name) -> ClientQuestion {
     ClientQuestion {
         name,
         rtype: query.qtype,
-        class: query.qclass,
+        class: Class::IN,
         dnssec_ok: query.dnssec_ok(),
         checking_disabled: query.flags.cd(),
     }

@@ -16,15 +16,19 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use nw_policy::Acl;
+use nw_policy::{Acl, View};
 use nw_resolve::{ClientQuestion, ResolverConfig};
-use nw_wire::{Name, NameRef};
+use nw_wire::{Name, NameRef, Opcode, RrType};
 use nw_zone::{Cause, Zone, ZoneEntry, Zones};
 
+use crate::filter::{self, Filter};
 use crate::local::{self, Local};
-use crate::pipeline::{self, Desk};
+use crate::local_zones::LocalZones;
+use crate::opcode::{self, Handler};
+use crate::pipeline::{self, Environment};
 use crate::plan::{Plan, PlanError};
 use crate::stats::Stats;
+use crate::tsig::Keys;
 use crate::verdict::{Handled, Transport};
 
 /// Settings with zones.
@@ -40,6 +44,19 @@ struct Settings {
     resolver: Option<Arc<ResolverConfig>>,
     locals: Vec<Local>,
     zone_acls: HashMap<Name, Acl>,
+    local_zones: Option<LocalZones>,
+    overlays: HashSet<Name>,
+    views: Vec<ViewSettings>,
+    keys: Keys,
+    filters: Vec<Arc<dyn Filter>>,
+    handlers: Vec<Arc<dyn Handler>>,
+}
+
+/// A view and the zones that its clients see.
+pub(crate) struct ViewSettings {
+    pub(crate) view: View,
+    /// None: all zones.
+    zones: Option<HashSet<Name>>,
 }
 
 /// What a snapshot would do with a question.
@@ -86,7 +103,23 @@ impl Snapshot {
             plan.zones.iter().filter_map(|zone| Some((zone.name.clone(), zone.query_acl.clone()?))).collect();
         let resolver = plan.resolver.as_ref().map(|resolver| Arc::new(resolver.config.clone()));
         let locals = local::names(&plan);
-        let settings = Arc::new(Settings { plan, resolver, locals, zone_acls });
+        let overlays = plan.zones.iter().filter(|zone| zone.overlay).map(|zone| zone.name.clone()).collect();
+        let view = |view: &crate::plan::ViewPlan| ViewSettings {
+            view: view.view.clone(),
+            zones: view.zones.as_ref().map(|zones| zones.iter().cloned().collect()),
+        };
+        let settings = Arc::new(Settings {
+            resolver,
+            locals,
+            zone_acls,
+            local_zones: plan.resolver.as_ref().map(LocalZones::new),
+            overlays,
+            views: plan.views.iter().map(view).collect(),
+            keys: Keys::default(),
+            filters: filter::registered(&plan),
+            handlers: opcode::registered(),
+            plan,
+        });
         Ok(Snapshot { settings, zones })
     }
 
@@ -112,16 +145,73 @@ impl Snapshot {
         Snapshot { settings: Arc::clone(&self.settings), zones }
     }
 
+    /// Add the secrets of the TSIG keys that the plan names (RFC 8945). Every key needs one, and no other may be given.
+    ///
+    /// # Panics
+    /// If the snapshot was cloned before.
+    pub fn with_secrets(mut self, secrets: Vec<(Name, Vec<u8>)>) -> Result<Snapshot, Vec<PlanError>> {
+        let mut errors = Vec::new();
+        let mut secrets: HashMap<Name, Vec<u8>> = secrets.into_iter().collect();
+        let settings = self.settings_mut();
+        for (i, key) in settings.plan.keys.iter().enumerate() {
+            match secrets.remove(&key.name) {
+                Some(secret) => settings.keys.add(key.name.clone(), key.algorithm.clone(), &secret),
+                None => errors.push(PlanError {
+                    path: format!("keys[{i}]"),
+                    message: format!("no secret was given for key {}", key.name),
+                }),
+            }
+        }
+        let mut unnamed: Vec<_> = secrets.into_keys().map(|name| name.to_string()).collect();
+        unnamed.sort_unstable();
+        errors.extend(unnamed.into_iter().map(|name| PlanError {
+            path: "keys".to_owned(),
+            message: format!("a secret was given for key {name}, which is not in the plan"),
+        }));
+        if errors.is_empty() { Ok(self) } else { Err(errors) }
+    }
+
+    /// Add a filter behind those of the plan.
+    ///
+    /// # Panics
+    /// If the snapshot was cloned before.
+    #[must_use]
+    pub fn with_filter(mut self, filter: Arc<dyn Filter>) -> Snapshot {
+        self.settings_mut().filters.push(filter);
+        self
+    }
+
+    /// Add the handler of an opcode.
+    ///
+    /// # Panics
+    /// If the snapshot was cloned before.
+    #[must_use]
+    pub fn with_handler(mut self, handler: Arc<dyn Handler>) -> Snapshot {
+        self.settings_mut().handlers.push(handler);
+        self
+    }
+
+    fn settings_mut(&mut self) -> &mut Settings {
+        Arc::get_mut(&mut self.settings).expect("a snapshot is completed before it is shared")
+    }
+
     /// What the pipeline does with *packet*: a pure dry run, without cache, counters or I/O.
     pub fn answer(&self, packet: &[u8], client: SocketAddr, transport: Transport) -> DryRun {
         let mut room = vec![0; usize::from(u16::MAX)];
-        let desk = Desk { snapshot: self, cache: None, now: 0, stats: &Stats::default() };
-        match pipeline::handle(&desk, packet, client, transport, &mut room) {
+        let environment = Environment {
+            snapshot: &Arc::new(self.clone()),
+            cache: None,
+            now: 0,
+            unix_s: &|| 0,
+            stats: &Stats::default(),
+            trace: None,
+        };
+        match pipeline::handle(&environment, packet, client, transport, &mut room) {
             Handled::Reply(length) => {
                 room.truncate(length);
                 DryRun::Reply(room)
             }
-            Handled::Drop => DryRun::Silence,
+            Handled::Drop | Handled::Stream(_) | Handled::Control(_) => DryRun::Silence,
             Handled::Later(pending) => DryRun::Lookup(pending.ask.question),
         }
     }
@@ -152,6 +242,75 @@ impl Snapshot {
     #[inline]
     pub(crate) fn recurses_for(&self, client: IpAddr) -> bool {
         self.settings.resolver.is_some() && self.settings.plan.acls.recursion.allows(client)
+    }
+
+    /// Whether *client* may read the cache with queries that do not ask for recursion.
+    pub(crate) fn cache_for(&self, client: IpAddr) -> bool {
+        let acls = &self.settings.plan.acls;
+        self.settings.resolver.is_some()
+            && acls.query.allows(client)
+            && acls.cache.as_ref().unwrap_or(&acls.recursion).allows(client)
+    }
+
+    /// The zone that answers for *qname*, among those that *view* sees.
+    #[inline]
+    pub(crate) fn find_zone(
+        &self,
+        view: Option<&ViewSettings>,
+        qname: NameRef<'_>,
+        qtype: RrType,
+    ) -> Option<&ZoneEntry> {
+        let zone = self.zones.find(qname, qtype)?;
+        match view.and_then(|view| view.zones.as_ref()) {
+            None => Some(zone),
+            Some(seen) => self.find_seen(seen, zone, qtype),
+        }
+    }
+
+    /// *zone*, or the closest above it that is among those *seen*.
+    #[cold]
+    fn find_seen<'s>(
+        &'s self,
+        seen: &HashSet<Name>,
+        zone: &'s ZoneEntry,
+        qtype: RrType,
+    ) -> Option<&'s ZoneEntry> {
+        let mut zone = zone;
+        while !seen.contains(&zone.apex().to_name()) {
+            zone = self.zones.find(zone.apex().parent()?, qtype)?;
+        }
+        Some(zone)
+    }
+
+    /// Whether names that the zone does not hold are searched beyond it.
+    pub(crate) fn is_overlay(&self, apex: NameRef<'_>) -> bool {
+        !self.settings.overlays.is_empty() && self.settings.overlays.contains(&apex.to_name())
+    }
+
+    #[inline]
+    pub(crate) fn views(&self) -> &[ViewSettings] {
+        &self.settings.views
+    }
+
+    pub(crate) fn view(&self, at: u16) -> &ViewSettings {
+        &self.settings.views[usize::from(at)]
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.settings.keys
+    }
+
+    pub(crate) fn local_zones(&self) -> Option<&LocalZones> {
+        self.settings.local_zones.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn filters(&self) -> &[Arc<dyn Filter>] {
+        &self.settings.filters
+    }
+
+    pub(crate) fn handler(&self, opcode: Opcode) -> Option<&Arc<dyn Handler>> {
+        self.settings.handlers.iter().find(|handler| handler.opcode() == opcode)
     }
 
     pub(crate) fn locals(&self) -> &[Local] {

@@ -1,11 +1,12 @@
 //! What the tests of this crate share: zones from text, plans from JSON, questions and replies.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use nw_wire::{Class, Flags, Message, Name, RrType, Section, Writer};
 use nw_zone::{LoadOptions, Zone, scan};
 
-use crate::{DryRun, Snapshot, Transport};
+use crate::{DryRun, Environment, Snapshot, Stats, Transport};
 
 pub(crate) const EXAMPLE: &str = "\
 $TTL 3600
@@ -44,6 +45,11 @@ pub(crate) fn snapshot(plan: &str) -> Snapshot {
         .unwrap_or_else(|errors| panic!("{errors:?}"))
 }
 
+/// What packets are handled with, without a cache, at 1,700,000,000 s.
+pub(crate) fn environment<'e>(snapshot: &'e Arc<Snapshot>, stats: &'e Stats) -> Environment<'e> {
+    Environment { snapshot, cache: None, now: 0, unix_s: &|| 1_700_000_000, stats, trace: None }
+}
+
 /// A question with id 0x1234 and RD; EDNS with *payload* and DO when it is given.
 pub(crate) fn question(qname: &str, qtype: RrType, qclass: Class, payload: Option<u16>) -> Vec<u8> {
     let mut room = vec![0; 512];
@@ -76,4 +82,13 @@ pub(crate) fn ask(snapshot: &Snapshot, packet: &[u8], client: SocketAddr) -> Vec
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// A cache that holds the address of cached.example.net.
+pub(crate) fn cache() -> nw_cache::Cache {
+    let cache = nw_cache::Cache::new(1 << 20);
+    let mut set = nw_wire::Rrset::new(name("cached.example.net."), RrType::A, Class::IN, 60);
+    set.rdatas.push(&[192, 0, 2, 9]);
+    cache.put_rrset(&set, None, nw_cache::Rank::Authoritative, 0);
+    cache
 }

@@ -1,35 +1,94 @@
-//! What a stage of the pipeline says about a question, and what the pipeline says about a packet.
+//! What a stage decides about a request, and what the pipeline makes of a packet.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use nw_resolve::ClientQuestion;
 pub use nw_resolve::Transport;
-use nw_wire::{Ede, Rcode, Rrset};
+use nw_wire::{Ede, Rcode};
 
-/// What a stage decides. A stage gets the question and the draft of its reply, and returns one of these.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use crate::context::{Context, Environment};
+use crate::query::{OwnedQuery, Query};
+use crate::sections::Sections;
+use crate::snapshot::Snapshot;
+use crate::tsig::Signature;
+
+/// What a stage decides. A stage gets the context of the request and the response so far, and returns one of these.
+#[derive(Debug)]
 pub enum Verdict {
     /// Go on with the next stage.
     Continue,
-    /// The draft is the answer: finish and send it.
+    /// The response is complete: filter, finish and send it.
     Answer,
     /// Send nothing.
     Drop,
-    /// Empty the draft and send it with this rcode and extended error (RFC 8914).
+    /// Empty the response and send it with this rcode and extended error (RFC 8914).
     Refuse(Rcode, Ede),
-    /// Empty the draft and send it as SERVFAIL with this extended error and text.
+    /// Empty the response and send it as SERVFAIL with this extended error and text.
     Fail(Box<(Ede, String)>),
-    /// The answer needs a lookup that may wait: ask the resolver, then complete the draft with what it says.
+    /// The answer needs a lookup that may wait: ask the resolver, then complete the response with what it found.
     Ask(Box<Ask>),
+    /// The answer consists of many messages, as a zone transfer does. Only streams of octets (TCP) carry it.
+    Stream(Box<Stream>),
+    /// The control plane makes the answer, as for NOTIFY and UPDATE, and completes the pending request with it.
+    Control,
 }
 
-/// A lookup that an answer waits for.
+/// One or two lookups that an answer waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// What to ask the resolver.
     pub question: ClientQuestion,
-    /// What the answer section already holds: aliases from a zone of ours that lead to the question.
-    pub before: Vec<Rrset>,
+    /// A second question, asked at the same time: A and AAAA of one name, for example.
+    pub second: Option<ClientQuestion>,
+    /// What a zone of ours contributed already: aliases that lead to the question, with their proofs.
+    pub before: Sections,
+    /// Whether the response is authoritative: AA speaks of the first owner in the answer section (RFC 1035 §4.1.1).
+    pub authoritative: bool,
+}
+
+impl Ask {
+    /// Ask *question* alone; nothing stands before its answer.
+    pub fn new(question: ClientQuestion) -> Ask {
+        Ask { question, second: None, before: Sections::default(), authoritative: false }
+    }
+}
+
+/// The messages of an answer that is a stream.
+pub trait Messages: Send {
+    /// Write the next response into `sections`; false when there is none.
+    fn next(&mut self, sections: &mut Sections) -> bool;
+}
+
+/// A stream of responses to one request.
+pub struct Stream {
+    messages: Box<dyn Messages>,
+    pub(crate) pending: Option<Box<Pending>>,
+}
+
+impl Stream {
+    /// Answer with these messages.
+    pub fn new(messages: Box<dyn Messages>) -> Stream {
+        Stream { messages, pending: None }
+    }
+
+    /// Write the next message to *room*, signed if the request was; its length, or None after the last one.
+    ///
+    /// `room`: 65,535 octets.
+    pub fn next(&mut self, environment: &Environment<'_>, room: &mut [u8]) -> Option<usize> {
+        let mut sections = Sections::default();
+        if !self.messages.next(&mut sections) {
+            return None;
+        }
+        crate::pipeline::stream_message(environment, self.pending.as_mut()?, &sections, room)
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("pending", &self.pending).finish_non_exhaustive()
+    }
 }
 
 impl Verdict {
@@ -43,26 +102,75 @@ impl Verdict {
     }
 }
 
-/// What became of a packet.
+/// What the pipeline made of a packet.
 #[derive(Debug)]
 pub enum Handled {
-    /// The reply is the first octets of the room.
+    /// The response is the first octets of the room.
     Reply(usize),
-    /// There is no reply.
+    /// There is no response.
     Drop,
-    /// The reply comes later, from `pipeline::complete`.
+    /// The response comes later, from `pipeline::complete`, when the lookups of the pending request have ended.
     Later(Box<Pending>),
+    /// The response is a stream of messages.
+    Stream(Box<Stream>),
+    /// The control plane answers, with `pipeline::complete_with`.
+    Control(Box<Pending>),
 }
 
-/// All that a late reply needs. It owns what it holds: the packet's room is used again meanwhile.
-#[derive(Debug)]
+/// All that a late response needs. It owns what it holds: the packet's room is used again meanwhile.
 pub struct Pending {
-    /// The lookup that it waits for.
+    /// The lookups that it waits for.
     pub ask: Ask,
-    /// The question as it came; it was read once without error.
-    pub packet: Box<[u8]>,
-    /// Who asked.
+    /// The client's address.
     pub client: SocketAddr,
-    /// How.
+    /// How the query arrived.
     pub transport: Transport,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) query: OwnedQuery,
+    pub(crate) view: Option<u16>,
+    pub(crate) signature: Option<Box<Signature>>,
+    pub(crate) lookups: u8,
+}
+
+impl Pending {
+    /// Keep what *context* consists of until *ask* has been answered.
+    pub(crate) fn new(context: &mut Context<'_>, ask: Ask) -> Pending {
+        Pending {
+            ask,
+            client: context.client,
+            transport: context.transport,
+            snapshot: Arc::clone(context.environment.snapshot),
+            query: context.query.to_owned(),
+            view: context.view,
+            signature: context.signature.take(),
+            lookups: context.lookups,
+        }
+    }
+
+    /// The query.
+    pub fn query(&self) -> Query<'_> {
+        self.query.as_query()
+    }
+
+    /// The snapshot that the request began with.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The lookups that the response waits for: one or two.
+    pub fn questions(&self) -> impl Iterator<Item = &ClientQuestion> {
+        std::iter::once(&self.ask.question).chain(&self.ask.second)
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending")
+            .field("ask", &self.ask)
+            .field("client", &self.client)
+            .field("transport", &self.transport)
+            .field("query", &self.query())
+            .field("view", &self.view)
+            .finish_non_exhaustive()
+    }
 }

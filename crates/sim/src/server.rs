@@ -11,9 +11,9 @@ use std::sync::Arc;
 use nw_cache::Cache;
 use nw_resolve::{Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::{Plan, ResolverPlan, StreamPlan};
-use nw_serve::{Desk, Handled, PlanError, Snapshot, Stats, Transport, pipeline};
+use nw_serve::{Environment, Handled, PlanError, Snapshot, Stats, Transport, pipeline};
 use nw_wire::code::RrType;
-use nw_wire::name::NameRef;
+use nw_wire::name::{Name, NameRef};
 use nw_zone::Zone;
 
 use crate::net::{Datagram, Host, Net};
@@ -32,6 +32,8 @@ pub struct ServerSpec {
     pub nsid: Option<Vec<u8>>,
     /// `id.server` (RFC 4892).
     pub identity: Option<String>,
+    /// Whether names under `test.` and others that are served locally are looked up all the same.
+    pub local_zones_off: bool,
     /// Seconds since 1970 when virtual time is zero.
     pub unix_s: u64,
 }
@@ -62,7 +64,8 @@ pub fn snapshot(zones: Vec<Zone>, adjust: impl FnOnce(&mut Plan)) -> Result<Snap
 impl Server {
     /// Start a server on `net`; it is not yet at any address.
     pub fn start(net: &Net, spec: ServerSpec) -> Result<Rc<Server>, Vec<PlanError>> {
-        let ServerSpec { addresses, zones, resolver, nsid, identity, unix_s } = spec;
+        let ServerSpec { addresses, zones, resolver, nsid, identity, local_zones_off, unix_s } = spec;
+        let local_zones_off = if local_zones_off { vec![Name::root()] } else { Vec::new() };
         let snapshot = snapshot(zones, |plan| {
             plan.server.nsid = nsid;
             plan.server.identity = identity;
@@ -70,6 +73,7 @@ impl Server {
                 config,
                 routes: None,
                 port_uses: ResolverPlan::PORT_USES,
+                local_zones_off,
                 streams: StreamPlan::default(),
             });
         })?;
@@ -129,25 +133,45 @@ impl Server {
     async fn answer(self: Rc<Server>, net: Net, datagram: Datagram) {
         let mut room = vec![0; usize::from(u16::MAX)];
         let snapshot = Arc::clone(&self.snapshot.borrow());
-        let desk =
-            Desk { snapshot: &snapshot, cache: Some(&self.cache), now: self.world.now(), stats: &self.stats };
+        let unix_s = || self.world.unix_s();
+        let environment = Environment {
+            snapshot: &snapshot,
+            cache: Some(&self.cache),
+            now: self.world.now(),
+            unix_s: &unix_s,
+            stats: &self.stats,
+            trace: None,
+        };
         let transport = datagram.via;
-        let length = match pipeline::handle(&desk, &datagram.bytes, datagram.from, transport, &mut room) {
-            Handled::Drop => return,
-            Handled::Reply(length) => length,
-            Handled::Later(pending) => {
-                let Some(resolver) = &self.resolver else { return };
-                let arrived = self.world.now();
-                let trace = Trace::start(arrived, self.max_steps);
-                let client = Some(datagram.from.ip());
-                let resolution = resolver.resolve_for(pending.ask.question.clone(), client, trace).await;
-                self.explained.replace(resolution.steps.clone());
-                let now = self.world.now();
-                if transport == Transport::Udp && resolver.config().budget.discards(arrived, now) {
+        let arrived = self.world.now();
+        let mut handled =
+            pipeline::handle(&environment, &datagram.bytes, datagram.from, transport, &mut room);
+        let length = loop {
+            match handled {
+                Handled::Reply(length) => break length,
+                Handled::Drop | Handled::Control(_) => return,
+                Handled::Stream(mut stream) => {
+                    while let Some(length) = stream.next(&environment, &mut room) {
+                        net.reply(&datagram, room[..length].to_vec());
+                    }
                     return;
                 }
-                let desk = Desk { now, ..desk };
-                pipeline::complete(&desk, &pending, &resolution, &mut room)
+                Handled::Later(pending) => {
+                    let Some(resolver) = &self.resolver else { return };
+                    let client = Some(datagram.from.ip());
+                    let mut found = Vec::new();
+                    for question in pending.questions() {
+                        let trace = Trace::start(self.world.now(), self.max_steps);
+                        found.push(resolver.resolve_for(question.clone(), client, trace).await);
+                    }
+                    self.explained.replace(found[0].steps.clone());
+                    let now = self.world.now();
+                    if transport == Transport::Udp && resolver.config().budget.discards(arrived, now) {
+                        return;
+                    }
+                    let environment = Environment { now, ..environment };
+                    handled = pipeline::complete(&environment, pending, &found, &mut room);
+                }
             }
         };
         room.truncate(length);

@@ -1,10 +1,10 @@
 use nw_resolve::Validation;
-use nw_wire::{Class, Message, OptionCode, RrType};
+use nw_wire::{Class, Message, Opcode, OptionCode, RrType, Rrset, Section};
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{ask, client, loopback, name, question, snapshot};
-use crate::{DryRun, Transport};
+use crate::testing::{ask, client, environment, loopback, name, question, snapshot};
+use crate::{DryRun, Snapshot, Transport};
 
 const PLAIN: &str = r#"{"version":1,ZONES}"#;
 const RECURSIVE: &str =
@@ -25,6 +25,20 @@ fn show(reply: &[u8]) -> String {
         count(Section::Authority),
         count(Section::Additional)
     )
+}
+
+fn length(handled: Handled) -> usize {
+    match handled {
+        Handled::Reply(length) => length,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn later(environment: &Environment<'_>, packet: &[u8]) -> Box<Pending> {
+    match handle(environment, packet, loopback(), Transport::Udp, &mut [0; 4096]) {
+        Handled::Later(pending) => pending,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn edes(message: &Message<'_>) -> Vec<u16> {
@@ -103,7 +117,6 @@ fn what_is_refused_says_why() {
     for (qname, qtype, qclass, shown) in [
         ("example.net.", RrType::A, Class::IN, "REFUSED rd 0/0/1 ede18"),
         ("www.example.com.", RrType::A, Class::CH, "REFUSED rd 0/0/1 ede20"),
-        ("www.example.com.", RrType::A, Class::ANY, "REFUSED rd 0/0/1 ede20"),
         ("version.bind.", RrType::TXT, Class::CH, "REFUSED rd 0/0/1 ede20"),
         ("example.com.", RrType(252), Class::IN, "NOTIMP rd 0/0/1 ede21"),
         ("example.com.", RrType(249), Class::IN, "NOTIMP rd 0/0/1 ede21"),
@@ -131,11 +144,7 @@ fn recursion_is_for_those_who_may_and_ask() {
     }
     let mut unasked = packet.clone();
     unasked[2] = 0;
-    assert_eq!(
-        show(&ask(&recursive, &unasked, loopback())),
-        "REFUSED ra 0/0/1 ede20",
-        "without RD no look into the cache"
-    );
+    assert_eq!(show(&ask(&recursive, &unasked, loopback())), "REFUSED ra 0/0/1 ede20", "nothing is cached");
     let own = question("www.example.com.", RrType::A, Class::IN, None);
     assert_eq!(show(&ask(&recursive, &own, loopback())), "NOERROR aa+rd+ra 1/0/0");
     assert_eq!(show(&ask(&recursive, &own, client())), "NOERROR aa+rd 1/0/0");
@@ -143,34 +152,37 @@ fn recursion_is_for_those_who_may_and_ask() {
 
 #[test]
 fn a_resolver_goes_on_where_its_zones_end() {
-    let recursive = snapshot(RECURSIVE);
+    let recursive = Arc::new(snapshot(RECURSIVE));
     let room = &mut [0; 4096];
     let stats = Stats::default();
-    let desk = Desk { snapshot: &recursive, cache: None, now: 0, stats: &stats };
+    let environment = environment(&recursive, &stats);
     let mut later = |qname: &str| {
         let packet = question(qname, RrType::A, Class::IN, Some(1232));
-        match handle(&desk, &packet, loopback(), Transport::Udp, room) {
+        match handle(&environment, &packet, loopback(), Transport::Udp, room) {
             Handled::Later(pending) => pending,
             other => panic!("{qname}: {other:?}"),
         }
     };
     let below_cut = later("a.sub.example.com.");
     assert_eq!(
-        (below_cut.ask.question.name.to_string().as_str(), below_cut.ask.before.len()),
+        (below_cut.ask.question.name.to_string().as_str(), below_cut.ask.before.answer.len()),
         ("a.sub.example.com.", 0)
     );
     let away = later("away.example.com.");
-    assert_eq!((away.ask.question.name.to_string().as_str(), away.ask.before.len()), ("www.example.net.", 1));
+    assert_eq!(
+        (away.ask.question.name.to_string().as_str(), away.ask.before.answer.len()),
+        ("www.example.net.", 1)
+    );
 
     let mut found = resolution(Rcode::NOERROR);
     let mut set = Rrset::new(name("www.example.net."), RrType::A, Class::IN, 60);
     set.rdatas.push(&[192, 0, 2, 7]);
     found.answer.push(set);
-    let length = complete(&desk, &away, &found, room);
+    let length = length(complete(&environment, away, &[found], room));
     let reply = Message::parse(&room[..length]).expect("valid");
     let owners: Vec<_> = reply.answer().map(|record| record.owner().to_string()).collect();
     assert_eq!(owners, ["away.example.com.", "www.example.net."]);
-    assert_eq!(show(&room[..length]), "NOERROR rd+ra 2/0/1");
+    assert_eq!(show(&room[..length]), "NOERROR aa+rd+ra 2/0/1", "AA speaks of the first owner, the alias");
 }
 
 /// Three zones of ours, the last one for loopback alone, with aliases from one to another.
@@ -200,7 +212,7 @@ fn neighbours() -> Snapshot {
 
 #[test]
 fn an_alias_into_another_zone_of_ours_is_answered_from_there() {
-    let neighbours = neighbours();
+    let neighbours = Arc::new(neighbours());
     for (qname, qtype, shown, owners) in [
         ("to-net.example.com.", RrType::A, "NOERROR aa+rd+ra 2/0/1", "to-net.example.com. www.example.net."),
         ("to-net.example.com.", RrType::MX, "NOERROR aa+rd+ra 1/1/1", "to-net.example.com."),
@@ -237,14 +249,15 @@ fn an_alias_into_another_zone_of_ours_is_answered_from_there() {
     }
     // Out of all our zones it is the resolver's, with what ours say before.
     let stats = Stats::default();
-    let desk = Desk { snapshot: &neighbours, cache: None, now: 0, stats: &stats };
+    let environment = environment(&neighbours, &stats);
     for (qname, wanted, before) in
         [("far.example.com.", "www.example.org.", 2), ("delegated.example.com.", "www.else.example.net.", 1)]
     {
         let packet = question(qname, RrType::A, Class::IN, Some(1232));
-        match handle(&desk, &packet, loopback(), Transport::Udp, &mut [0; 4096]) {
+        match handle(&environment, &packet, loopback(), Transport::Udp, &mut [0; 4096]) {
             Handled::Later(pending) => {
-                let Ask { question, before: chain } = &pending.ask;
+                let chain = &pending.ask.before.answer;
+                let question = &pending.ask.question;
                 assert_eq!((question.name.to_string().as_str(), chain.len()), (wanted, before));
             }
             other => panic!("{qname}: {other:?}"),
@@ -275,12 +288,12 @@ fn resolution(rcode: Rcode) -> Resolution {
 
 #[test]
 fn a_failure_carries_its_reasons_as_far_as_they_fit() {
-    let recursive = snapshot(RECURSIVE);
+    let recursive = Arc::new(snapshot(RECURSIVE));
     let stats = Stats::default();
-    let desk = Desk { snapshot: &recursive, cache: None, now: 0, stats: &stats };
+    let environment = environment(&recursive, &stats);
     let mut room = [0; 4096];
     let packet = question("www.example.net.", RrType::A, Class::IN, Some(512));
-    let Handled::Later(pending) = handle(&desk, &packet, loopback(), Transport::Udp, &mut room) else {
+    let Handled::Later(pending) = handle(&environment, &packet, loopback(), Transport::Udp, &mut room) else {
         panic!("it must be looked up")
     };
     let mut failed = resolution(Rcode::SERVFAIL);
@@ -289,13 +302,14 @@ fn a_failure_carries_its_reasons_as_far_as_they_fit() {
         (Ede::NETWORK_ERROR, "ä".repeat(1000)),
         (Ede::OTHER, "never said".to_owned()),
     ];
-    let length = complete(&desk, &pending, &failed, &mut room);
+    let length = length(complete(&environment, pending, &[failed], &mut room));
     assert_eq!(show(&room[..length]), "SERVFAIL rd+ra 0/0/1 ede22 ede23");
-    let length = give_up(&desk, &pending, UNKNOWN, &mut room);
-    assert_eq!(show(&room[..length]), "SERVFAIL rd 0/0/1 ede0");
+    let pending = later(&environment, &packet);
+    let length = self::length(give_up(&environment, pending, UNKNOWN, &mut room));
+    assert_eq!(show(&room[..length]), "SERVFAIL rd+ra 0/0/1 ede0", "RA as in every response to this client");
     let sums = crate::stats::total([&stats]);
     assert!(
-        sums.contains(&("rcode.SERVFAIL".to_owned(), 2)) && sums.contains(&("queries.udp4".to_owned(), 1))
+        sums.contains(&("rcode.SERVFAIL".to_owned(), 2)) && sums.contains(&("queries.udp4".to_owned(), 2))
     );
 }
 
@@ -341,7 +355,7 @@ fn access_lists_of_server_and_zone() {
 }
 
 #[test]
-fn a_signed_question_is_told_that_the_key_is_unknown() {
+fn a_query_signed_with_an_unknown_key_gets_badkey() {
     let plain = snapshot(PLAIN);
     for payload in [None, Some(512)] {
         let mut packet = question("www.example.com.", RrType::A, Class::IN, payload);
@@ -386,7 +400,7 @@ proptest! {
     /// Any octets get silence or a valid reply with their id that is no larger than 4096 octets, and never a panic.
     #[test]
     fn any_octets(mut packet in prop::collection::vec(any::<u8>(), 0..100), usual: bool, tcp: bool) {
-        let recursive = snapshot(RECURSIVE);
+        let recursive = Arc::new(snapshot(RECURSIVE));
         if usual {
             let mut right = question("www.example.com.", RrType::A, Class::IN, Some(1232));
             for (i, octet) in packet.iter().enumerate().filter(|(i, _)| i % 9 == 0) {
@@ -397,9 +411,9 @@ proptest! {
         }
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
         let stats = Stats::default();
-        let desk = Desk { snapshot: &recursive, cache: None, now: 0, stats: &stats };
+        let environment = environment(&recursive, &stats);
         let mut room = vec![0; 65_535];
-        match handle(&desk, &packet, client(), transport, &mut room) {
+        match handle(&environment, &packet, client(), transport, &mut room) {
             Handled::Reply(length) => {
                 let reply = Message::parse(&room[..length]).expect("valid");
                 prop_assert!(reply.flags().qr() && reply.bytes()[..2] == packet[..2]);
@@ -407,7 +421,156 @@ proptest! {
             }
             Handled::Drop => prop_assert!(packet.len() < 12 || packet[2] & 0x80 != 0),
             Handled::Later(_) => {}
+            other => panic!("{other:?}"),
         }
         prop_assert_eq!(stats.panics.value(), 0);
     }
+}
+
+/// A zone that is signed as far as a name server looks: NSEC and RRSIG are there, the signatures are made up.
+fn signed() -> Snapshot {
+    let sig = |covered: &str, labels: u8| {
+        format!("RRSIG {covered} 13 {labels} 60 20300101000000 20200101000000 1 example.com. AAAA")
+    };
+    let text = format!(
+        "$TTL 60\n@ SOA ns1 hostmaster 7 7200 3600 1209600 300\n@ {}\n@ NS ns1\n@ {}\n@ NSEC ns1 NS SOA RRSIG NSEC\n\
+         @ {}\n@ DNSKEY 257 3 13 AAAA\n@ {}\nns1 A 192.0.2.1\nns1 {}\nns1 NSEC *.wild A RRSIG NSEC\nns1 {}\n\
+         *.wild CNAME www.example.net.\n*.wild {}\n*.wild NSEC example.com. CNAME RRSIG NSEC\n*.wild {}\n",
+        sig("SOA", 2),
+        sig("NS", 2),
+        sig("NSEC", 2),
+        sig("DNSKEY", 2),
+        sig("A", 3),
+        sig("NSEC", 3),
+        sig("CNAME", 3),
+        sig("NSEC", 3)
+    );
+    let zone = crate::testing::zone("example.com.", &text);
+    let plan = RECURSIVE.replace("ZONES", r#""zones":[{"name":"example.com."}]"#);
+    Snapshot::build(plan.as_bytes(), vec![zone]).unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+#[test]
+fn a_late_answer_keeps_the_proof_of_a_wildcard_alias() {
+    let (signed, stats) = (Arc::new(signed()), Stats::default());
+    let environment = environment(&signed, &stats);
+    let packet = question("x.wild.example.com.", RrType::A, Class::IN, Some(1232));
+    let mut room = [0; 4096];
+    let types = |reply: &[u8], section| -> Vec<String> {
+        let message = Message::parse(reply).expect("valid");
+        message.records(section).map(|record| record.rtype.to_string()).collect()
+    };
+    // What the same zone answers to a client that does not ask for recursion.
+    let mut unasked = packet.clone();
+    unasked[2] = 0;
+    let at_once = ask(&signed, &unasked, loopback());
+    assert_eq!(types(&at_once, Section::Authority), ["NSEC", "RRSIG"]);
+    let mut found = resolution(Rcode::NOERROR);
+    let mut set = Rrset::new(name("www.example.net."), RrType::A, Class::IN, 60);
+    set.rdatas.push(&[192, 0, 2, 7]);
+    found.answer.push(set);
+    let length = length(complete(&environment, later(&environment, &packet), &[found], &mut room));
+    assert_eq!(types(&room[..length], Section::Answer), ["CNAME", "RRSIG", "A"]);
+    assert_eq!(types(&room[..length], Section::Authority), ["NSEC", "RRSIG"]);
+    assert!(Message::parse(&room[..length]).expect("valid").flags().aa());
+}
+
+#[test]
+fn locally_served_zones_are_not_looked_up() {
+    let shown = |plan: &Snapshot, qname: &str, qtype| match plan.answer(
+        &question(qname, qtype, Class::IN, Some(1232)),
+        loopback(),
+        Transport::Udp,
+    ) {
+        DryRun::Reply(reply) => show(&reply),
+        DryRun::Lookup(_) => "lookup".to_owned(),
+        DryRun::Silence => "silence".to_owned(),
+    };
+    let recursive = snapshot(RECURSIVE);
+    for (qname, qtype, expected) in [
+        ("1.2.0.10.in-addr.arpa.", RrType::PTR, "NXDOMAIN aa+rd+ra 0/1/1"),
+        ("10.in-addr.arpa.", RrType::SOA, "NOERROR aa+rd+ra 1/0/1"),
+        ("10.in-addr.arpa.", RrType::A, "NOERROR aa+rd+ra 0/1/1"),
+        ("10.in-addr.arpa.", RrType::DS, "lookup"),
+        ("1.31.172.in-addr.arpa.", RrType::PTR, "NXDOMAIN aa+rd+ra 0/1/1"),
+        ("1.32.172.in-addr.arpa.", RrType::PTR, "lookup"),
+        ("1.127.100.in-addr.arpa.", RrType::PTR, "NXDOMAIN aa+rd+ra 0/1/1"),
+        ("1.d.f.ip6.arpa.", RrType::PTR, "NXDOMAIN aa+rd+ra 0/1/1"),
+        ("www.Test.", RrType::A, "NXDOMAIN aa+rd+ra 0/1/1"),
+        ("printer.home.arpa.", RrType::A, "NXDOMAIN aa+rd+ra 0/1/1"),
+        ("_dns.resolver.arpa.", RrType(64), "NXDOMAIN aa+rd+ra 0/1/1"),
+        ("ipv4only.arpa.", RrType::A, "NOERROR aa+rd+ra 2/0/1"),
+        ("ipv4only.arpa.", RrType::AAAA, "NOERROR aa+rd+ra 0/1/1"),
+        ("170.0.0.192.in-addr.arpa.", RrType::PTR, "NOERROR aa+rd+ra 1/0/1"),
+        ("arpa.", RrType::SOA, "lookup"),
+        ("contest.", RrType::A, "lookup"),
+        ("www.example.net.", RrType::A, "lookup"),
+    ] {
+        assert_eq!(shown(&recursive, qname, qtype), expected, "{qname} {qtype}");
+    }
+    let resolver = r#""resolver":{"local_zones_off":["test."],"forward":[{"suffix":".","servers":["127.0.0.1:1"]},
+        {"suffix":"1.10.in-addr.arpa.","servers":["127.0.0.1:1"]}]}}"#;
+    let fewer = snapshot(&format!(r#"{{"version":1,ZONES,{resolver}"#));
+    assert_eq!(shown(&fewer, "www.test.", RrType::A), "lookup", "turned off");
+    assert_eq!(shown(&fewer, "5.1.10.in-addr.arpa.", RrType::PTR), "lookup", "forwarded");
+    assert_eq!(shown(&fewer, "5.2.10.in-addr.arpa.", RrType::PTR), "NXDOMAIN aa+rd+ra 0/1/1");
+    // Whoever may not have recursion gets no locally served zone either.
+    let packet = question("www.test.", RrType::A, Class::IN, None);
+    assert_eq!(show(&ask(&recursive, &packet, client())), "REFUSED rd 0/0/0");
+}
+
+#[test]
+fn without_rd_the_cache_answers_where_the_access_list_allows() {
+    let (recursive, stats) = (Arc::new(snapshot(RECURSIVE)), Stats::default());
+    let cache = crate::testing::cache();
+    let environment = Environment { cache: Some(&cache), ..environment(&recursive, &stats) };
+    let mut room = [0; 4096];
+    let mut show_for = |qname: &str, from| {
+        let mut packet = question(qname, RrType::A, Class::IN, None);
+        packet[2] = 0;
+        let length = length(handle(&environment, &packet, from, Transport::Udp, &mut room));
+        show(&room[..length])
+    };
+    assert_eq!(show_for("cached.example.net.", loopback()), "NOERROR ra 1/0/0");
+    assert_eq!(show_for("other.example.net.", loopback()), "REFUSED ra 0/0/0");
+    assert_eq!(show_for("cached.example.net.", client()), "REFUSED  0/0/0");
+}
+
+#[test]
+fn class_any_is_answered_as_class_in_without_authority() {
+    let recursive = snapshot(RECURSIVE);
+    let packet = question("www.example.com.", RrType::A, Class::ANY, None);
+    assert_eq!(show(&ask(&recursive, &packet, loopback())), "NOERROR rd+ra 1/0/0");
+    let packet = question("www.example.net.", RrType::A, Class::ANY, None);
+    match recursive.answer(&packet, loopback(), Transport::Udp) {
+        DryRun::Lookup(question) => assert_eq!(question.class, Class::IN),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_overlay_goes_on_where_it_holds_no_name() {
+    let soa = "$TTL 60\n@ SOA ns1 hostmaster 7 7200 3600 1209600 300\n@ NS ns1\nns1 A 192.0.2.1\n";
+    let zones = vec![
+        crate::testing::zone("example.com.", &format!("{soa}www A 192.0.2.7\nwww.in A 192.0.2.8\n")),
+        crate::testing::zone("in.example.com.", &format!("{soa}own A 192.0.2.9\n")),
+        crate::testing::zone("lan.", &format!("{soa}own A 192.0.2.9\n")),
+    ];
+    let plan = br#"{"version":1,"zones":[{"name":"example.com."},{"name":"in.example.com.","overlay":true},
+        {"name":"lan.","overlay":true}],"resolver":{"forward":[{"suffix":".","servers":["127.0.0.1:1"]}]}}"#;
+    let overlays = Snapshot::build(plan, zones).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let shown = |qname: &str, qtype| match overlays.answer(
+        &question(qname, qtype, Class::IN, None),
+        loopback(),
+        Transport::Udp,
+    ) {
+        DryRun::Reply(reply) => show(&reply),
+        DryRun::Lookup(_) => "lookup".to_owned(),
+        DryRun::Silence => "silence".to_owned(),
+    };
+    assert_eq!(shown("own.in.example.com.", RrType::A), "NOERROR aa+rd+ra 1/0/0");
+    assert_eq!(shown("own.in.example.com.", RrType::AAAA), "NOERROR aa+rd+ra 0/1/0", "no data stays no data");
+    assert_eq!(shown("www.in.example.com.", RrType::A), "NOERROR aa+rd+ra 1/0/0", "the zone above has it");
+    assert_eq!(shown("x.in.example.com.", RrType::A), "NXDOMAIN aa+rd+ra 0/1/0", "of the zone above");
+    assert_eq!(shown("x.lan.", RrType::A), "lookup");
 }

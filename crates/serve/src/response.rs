@@ -1,36 +1,37 @@
-//! The reply while it is made: the message so far, and what its header will say.
+//! The response under construction: the message so far, and what its header will contain.
 
 use nw_wire::{Ede, Flags, Rcode, Writer};
 
+use crate::sections::Sections;
 use crate::stats::{Counter, Stats};
 
-/// A reply under construction.
-pub(crate) struct Draft<'w, 'o> {
-    /// The message; holds the question from the start. Borrowed: a writer is large and must not be moved about.
+/// A response under construction.
+pub struct Response<'w, 'o> {
+    /// The message; holds the question from the start. Borrowed, because a writer is large and must not be moved.
     pub(crate) out: &'w mut Writer<'o>,
     /// The outcome, all twelve bits.
-    pub(crate) rcode: Rcode,
+    pub rcode: Rcode,
     /// Authoritative answer.
-    pub(crate) aa: bool,
+    pub aa: bool,
     /// Recursion available, to this client.
-    pub(crate) ra: bool,
+    pub ra: bool,
     /// Authentic data (RFC 4035 §3.2.3).
-    pub(crate) ad: bool,
+    pub ad: bool,
     /// Something that the client needs did not fit.
-    pub(crate) truncated: bool,
+    pub truncated: bool,
     /// Extended errors, the most telling first.
-    pub(crate) ede: [Option<Ede>; 2],
-    /// A whole TSIG record, which comes last.
-    pub(crate) tsig: Option<Vec<u8>>,
-    /// What kind of reply it is, for the statistics.
+    pub ede: [Option<Ede>; 2],
+    /// Octets kept free for the TSIG record, which comes last.
+    pub(crate) tsig_octets: usize,
+    /// What kind of response it is, for the statistics.
     pub(crate) kind: Kind,
 }
 
-impl<'w, 'o> Draft<'w, 'o> {
-    /// An empty reply.
+impl<'w, 'o> Response<'w, 'o> {
+    /// An empty response.
     #[inline]
-    pub(crate) fn new(out: &'w mut Writer<'o>) -> Draft<'w, 'o> {
-        Draft {
+    pub(crate) fn new(out: &'w mut Writer<'o>) -> Response<'w, 'o> {
+        Response {
             out,
             rcode: Rcode::NOERROR,
             aa: false,
@@ -38,20 +39,31 @@ impl<'w, 'o> Draft<'w, 'o> {
             ad: false,
             truncated: false,
             ede: [None; 2],
-            tsig: None,
+            tsig_octets: 0,
             kind: Kind::Error,
         }
     }
 
-    /// Forget what was written and say *rcode* and *ede* instead.
-    pub(crate) fn refuse(&mut self, rcode: Rcode, ede: Ede) {
+    /// The RRsets written so far, as a copy. None: what was written is not a message.
+    pub fn sections(&self) -> Option<Sections> {
+        Sections::of(self.out)
+    }
+
+    /// Replace all that was written behind the question. What the client needs and does not fit sets TC.
+    pub fn replace(&mut self, sections: &Sections) {
+        self.out.clear();
+        self.truncated = sections.write(self.out).is_err();
+    }
+
+    /// Discard what was written and set *rcode* and *ede*.
+    pub fn refuse(&mut self, rcode: Rcode, ede: Ede) {
         self.out.clear();
         (self.rcode, self.aa, self.ad, self.truncated) = (rcode, false, false, false);
         self.ede = [Some(ede), None];
         self.kind = if rcode == Rcode::REFUSED { Kind::Refused } else { Kind::Error };
     }
 
-    /// The header's second word for a reply to a question with the flags *asked*: RD and CD are copied (RFC 1035 §4.1.1,
+    /// The header's second word for a response to a query with the flags *asked*: RD and CD are copied (RFC 1035 §4.1.1,
     /// RFC 4035 §3.1.6).
     #[inline]
     pub(crate) fn flags(&self, asked: Flags) -> Flags {
@@ -67,7 +79,7 @@ impl<'w, 'o> Draft<'w, 'o> {
     }
 }
 
-/// The kinds of reply that are counted apart.
+/// The kinds of response that are counted separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Answer,
@@ -83,7 +95,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Where it is counted.
+    /// The counter of this kind.
     #[inline]
     pub(crate) fn counter(self, stats: &Stats) -> &Counter {
         match self {

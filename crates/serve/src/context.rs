@@ -1,0 +1,144 @@
+//! What a stage knows about one request: the request itself, who sent it and how, and what it may be answered from.
+//!
+//! ```text
+//! Environment   shared by all requests of a batch: snapshot, cache, time, counters
+//!     └ Context     one request: query, client, transport, view, verified TSIG key
+//! ```
+//!
+//! The pipeline makes a context once. Where an answer has to wait, `Pending` keeps what the context consists of, so that the
+//! late answer sees the same snapshot, view, key and client as the stages before it did.
+//!
+//! Cookie and client subnet are read from the packet when a stage asks for them; queries that no stage asks about pay
+//! nothing.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use nw_cache::{Cache, Micros};
+use nw_resolve::Trace;
+use nw_resolve::trace::{Action, Draft, Layer, Reason};
+use nw_wire::edns::{ClientSubnet, EdnsOption};
+use nw_wire::{Message, NameRef, OptionCode};
+
+use crate::query::Query;
+use crate::snapshot::{Snapshot, ViewSettings};
+use crate::stats::Stats;
+use crate::tsig::Signature;
+use crate::verdict::Transport;
+
+/// What all requests of a batch share.
+#[derive(Clone, Copy)]
+pub struct Environment<'e> {
+    /// What is served, and by which rules.
+    pub snapshot: &'e Arc<Snapshot>,
+    /// Answers of earlier lookups. None: every lookup is a miss.
+    pub cache: Option<&'e Cache>,
+    /// The monotonic time, read once for a batch.
+    pub now: Micros,
+    /// Reads the wall clock, seconds since 1970. Called only for requests that need it, such as signed ones.
+    pub unix_s: &'e dyn Fn() -> u64,
+    /// The counters of the calling worker.
+    pub stats: &'e Stats,
+    /// Where stages record their steps, for an explanation. None: no step is made.
+    pub trace: Option<&'e Trace>,
+}
+
+/// One request, on its way through the stages.
+pub struct Context<'c> {
+    /// What it shares with other requests.
+    pub environment: &'c Environment<'c>,
+    /// The query.
+    pub query: Query<'c>,
+    /// The client's address.
+    pub client: SocketAddr,
+    /// How the query arrived.
+    pub transport: Transport,
+    /// The view that the view stage selected. None: the plan has no views.
+    pub view: Option<u16>,
+    /// Set by the TSIG stage; the response is signed with it.
+    pub(crate) signature: Option<Box<Signature>>,
+    /// Lookups that this request has waited for.
+    pub(crate) lookups: u8,
+}
+
+impl<'c> Context<'c> {
+    #[inline]
+    pub(crate) fn new(
+        environment: &'c Environment<'c>,
+        query: Query<'c>,
+        client: SocketAddr,
+        transport: Transport,
+    ) -> Context<'c> {
+        Context { environment, query, client, transport, view: None, signature: None, lookups: 0 }
+    }
+
+    /// The snapshot that the request began with.
+    #[inline]
+    pub fn snapshot(&self) -> &'c Snapshot {
+        self.environment.snapshot
+    }
+
+    /// The client's IP address.
+    #[inline]
+    pub fn client_ip(&self) -> IpAddr {
+        self.client.ip()
+    }
+
+    /// The wall clock, seconds since 1970.
+    pub fn unix_s(&self) -> u64 {
+        (self.environment.unix_s)()
+    }
+
+    /// The name of the TSIG key that the request is signed with and verified by (RFC 8945).
+    pub fn key(&self) -> Option<NameRef<'_>> {
+        self.signature.as_ref().and_then(|signature| signature.verified_key())
+    }
+
+    /// The DNS cookie of the request: the client's part and the server's, which may be empty (RFC 7873 §4).
+    pub fn cookie(&self) -> Option<([u8; 8], &'c [u8])> {
+        match self.option(OptionCode::COOKIE)? {
+            EdnsOption::Cookie { client, server } => Some((client, server)),
+            _ => None,
+        }
+    }
+
+    /// The client subnet of the request (RFC 7871).
+    pub fn client_subnet(&self) -> Option<ClientSubnet> {
+        match self.option(OptionCode::CLIENT_SUBNET)? {
+            EdnsOption::ClientSubnet(subnet) => Some(subnet),
+            _ => None,
+        }
+    }
+
+    /// The view's settings.
+    #[inline]
+    pub(crate) fn view(&self) -> Option<&'c ViewSettings> {
+        self.view.map(|view| self.snapshot().view(view))
+    }
+
+    /// Record a step, if somebody wants an explanation.
+    #[inline]
+    pub(crate) fn step(&self, make: impl FnOnce() -> (Layer, Reason)) {
+        self.step_in(None, make);
+    }
+
+    /// Record a step that a zone of ours gave rise to.
+    #[inline]
+    pub(crate) fn step_in(&self, zone: Option<NameRef<'_>>, make: impl FnOnce() -> (Layer, Reason)) {
+        if let Some(trace) = self.environment.trace {
+            let (layer, reason) = make();
+            let name = self.query.qname.to_name();
+            let mut draft = Draft::new(layer, Action::Lookup, name, self.query.qtype, reason);
+            if let Some(zone) = zone {
+                draft = draft.zone(zone.to_name());
+            }
+            trace.step(self.environment.now, draft);
+        }
+    }
+
+    #[cold]
+    fn option(&self, code: OptionCode) -> Option<EdnsOption<'c>> {
+        self.query.edns?;
+        Message::parse(self.query.packet).ok()?.opt()?.option(code)?.ok()
+    }
+}

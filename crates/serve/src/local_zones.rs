@@ -1,0 +1,167 @@
+//! Locally served zones: names that have no meaning in the public DNS and are answered here instead of asking the root.
+//!
+//! | zones | answer | why |
+//! |---|---|---|
+//! | reverse zones of private, link-local, shared, documentation and broadcast addresses | empty zone | RFC 6303 §4, RFC 7793 |
+//! | `test.` | empty zone | RFC 6761 §6.2 |
+//! | `home.arpa.` | empty zone | RFC 8375 §4 |
+//! | `resolver.arpa.` | empty zone: no encrypted resolver is announced | RFC 9462 §6.4 |
+//! | `ipv4only.arpa.` and the reverse names of its addresses | A 192.0.0.170 and 192.0.0.171, no AAAA | RFC 8880 §7.1 |
+//!
+//! They take the place of lookups only: a zone that the server is authoritative for comes first, as does what the cache
+//! holds. `resolver.local_zones_off` in the plan turns single ones off, `.` all of them; a forward for a name, other than
+//! that of the root, does the same for names below it. DS at the apex of one that is delegated is asked of its parent, which
+//! proves that it is unsigned (RFC 8375 §4).
+//!
+//! `localhost.`, `invalid.`, `onion.` and the loopback addresses are answered by the resolver itself.
+
+use std::collections::HashMap;
+
+use nw_resolve::trace::{Layer, Reason};
+use nw_wire::{Class, Name, NameRef, Rcode, RrType, Section};
+
+use crate::context::Context;
+use crate::plan::ResolverPlan;
+use crate::response::{Kind, Response};
+use crate::verdict::Verdict;
+
+/// TTL of all records, seconds (RFC 6303 §3).
+const TTL: u32 = 10_800;
+/// Serial, refresh, retry, expire and minimum of the SOA (RFC 6303 §3).
+const TIMERS: [u32; 5] = [1, 3600, 1200, 604_800, TTL];
+
+/// Empty zones by name; ranges are in [`apexes`].
+const EMPTY: &[&str] = &[
+    "test.",
+    "home.arpa.",
+    "resolver.arpa.",
+    // RFC 6303 §4.1 to §4.4
+    "10.in-addr.arpa.",
+    "168.192.in-addr.arpa.",
+    "0.in-addr.arpa.",
+    "254.169.in-addr.arpa.",
+    "2.0.192.in-addr.arpa.",
+    "100.51.198.in-addr.arpa.",
+    "113.0.203.in-addr.arpa.",
+    "255.255.255.255.in-addr.arpa.",
+    "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
+    "d.f.ip6.arpa.",
+    "8.e.f.ip6.arpa.",
+    "9.e.f.ip6.arpa.",
+    "a.e.f.ip6.arpa.",
+    "b.e.f.ip6.arpa.",
+    "8.b.d.0.1.0.0.2.ip6.arpa.",
+];
+const IPV4ONLY: &str = "ipv4only.arpa.";
+const IPV4ONLY_REVERSE: [&str; 2] = ["170.0.0.192.in-addr.arpa.", "171.0.0.192.in-addr.arpa."];
+const IPV4ONLY_ADDRESSES: [[u8; 4]; 2] = [[192, 0, 0, 170], [192, 0, 0, 171]];
+
+/// The locally served zones that are turned on.
+#[derive(Default)]
+pub(crate) struct LocalZones {
+    zones: HashMap<Name, Content>,
+    /// Suffixes that are forwarded, without the root.
+    forwarded: Vec<Name>,
+}
+
+/// What the apex of a locally served zone holds beside SOA and NS.
+#[derive(Clone, Copy)]
+enum Content {
+    Empty,
+    Ipv4Only,
+    Ipv4OnlyReverse,
+}
+
+impl LocalZones {
+    /// The zones that *plan* leaves on.
+    pub(crate) fn new(plan: &ResolverPlan) -> LocalZones {
+        let off = |name: &Name| plan.local_zones_off.iter().any(|off| off.as_ref().is_root() || off == name);
+        let zones = apexes().filter(|(name, _)| !off(name)).collect();
+        let suffixes = plan.config.forwards.iter().map(|forward| &forward.suffix);
+        let forwarded = suffixes.filter(|suffix| !suffix.as_ref().is_root()).cloned().collect();
+        LocalZones { zones, forwarded }
+    }
+
+    /// The apex and content of the zone that *name* lies in.
+    fn find(&self, name: NameRef<'_>) -> Option<(&Name, Content)> {
+        // All of them lie below two names.
+        let top = name.suffix(1);
+        let candidate = matches!(top.first_label(), Some(label)
+            if label.eq_ignore_ascii_case(b"arpa") || label.eq_ignore_ascii_case(b"test"));
+        if !candidate || self.forwarded.iter().any(|suffix| name.is_at_or_below(suffix.as_ref())) {
+            return None;
+        }
+        let mut suffix = Some(name);
+        while let Some(name) = suffix {
+            if let Some((apex, content)) = self.zones.get_key_value(&name.to_name()) {
+                return Some((apex, *content));
+            }
+            suffix = name.parent();
+        }
+        None
+    }
+}
+
+/// Whether *name* is the apex of a locally served zone, for settings that turn it off.
+pub(crate) fn is_known(name: &Name) -> bool {
+    name.as_ref().is_root() || apexes().any(|(apex, _)| apex == *name)
+}
+
+fn apexes() -> impl Iterator<Item = (Name, Content)> {
+    let name = |text: &str| Name::parse(text.as_bytes(), None).expect("the names above are names");
+    let private = (16..32).map(|octet| format!("{octet}.172.in-addr.arpa."));
+    let shared = (64..128).map(|octet| format!("{octet}.100.in-addr.arpa."));
+    let ranges = private.chain(shared).map(move |text| (name(&text), Content::Empty));
+    EMPTY
+        .iter()
+        .map(move |text| (name(text), Content::Empty))
+        .chain(ranges)
+        .chain([(name(IPV4ONLY), Content::Ipv4Only)])
+        .chain(IPV4ONLY_REVERSE.map(|text| (name(text), Content::Ipv4OnlyReverse)))
+}
+
+/// Answer from the locally served zone that the name lies in, if there is one.
+#[cold]
+pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict> {
+    let (qname, qtype) = (context.query.qname, context.query.qtype);
+    let (apex, content) = context.snapshot().local_zones()?.find(qname)?;
+    let (apex, at_apex) = (apex.as_ref(), apex.as_ref() == qname);
+    if qtype == RrType::DS && at_apex && apex.label_count() > 1 {
+        return None;
+    }
+    (response.rcode, response.aa, response.kind) = (Rcode::NOERROR, true, Kind::Answer);
+    let mut records: Vec<(RrType, Vec<u8>)> = Vec::new();
+    if at_apex {
+        records.push((RrType::SOA, soa(apex)));
+        records.push((RrType::NS, apex.wire().to_vec()));
+        match content {
+            Content::Empty => {}
+            Content::Ipv4Only => {
+                records.extend(IPV4ONLY_ADDRESSES.map(|address| (RrType::A, address.to_vec())));
+            }
+            Content::Ipv4OnlyReverse => records.push((RrType::PTR, b"\x08ipv4only\x04arpa\0".to_vec())),
+        }
+        records.retain(|(rtype, _)| *rtype == qtype || qtype == RrType::ANY);
+    }
+    let mut fits = true;
+    for (rtype, rdata) in &records {
+        fits &= response.out.record(Section::Answer, qname, *rtype, Class::IN, TTL, rdata).is_ok();
+    }
+    if records.is_empty() {
+        response.kind = if at_apex { Kind::NoData } else { Kind::NxDomain };
+        response.rcode = if at_apex { Rcode::NOERROR } else { Rcode::NXDOMAIN };
+        let written = response.out.record(Section::Authority, apex, RrType::SOA, Class::IN, TTL, &soa(apex));
+        fits = written.is_ok();
+    }
+    response.truncated = !fits;
+    context.step_in(Some(apex), || (Layer::Zone, Reason::LocallyServed));
+    Some(Verdict::Answer)
+}
+
+/// SOA rdata (RFC 6303 §3): the zone is its own server, nobody is responsible.
+fn soa(apex: NameRef<'_>) -> Vec<u8> {
+    let mut rdata = apex.wire().to_vec();
+    rdata.extend_from_slice(b"\x06nobody\x07invalid\0");
+    TIMERS.iter().for_each(|timer| rdata.extend_from_slice(&timer.to_be_bytes()));
+    rdata
+}

@@ -1,0 +1,62 @@
+//! QUERY: the answer of a zone, of the cache or of the resolver.
+//!
+//! | query | response |
+//! |---|---|
+//! | EDNS version above 0 | BADVERS with our version (RFC 6891 §6.1.3) |
+//! | AXFR, IXFR, MAILA, MAILB, TKEY and other meta types | NOTIMP |
+//! | type OPT, TSIG or 0 | FORMERR: never a question |
+//! | type NXNAME | FORMERR with EDE 30 (RFC 9824 §3.4) |
+//! | anything else | see `route.rs` |
+
+use nw_wire::{Ede, Rcode, RrType};
+
+use crate::context::Context;
+use crate::query::Query;
+use crate::response::Response;
+use crate::verdict::Verdict;
+use crate::{admit, route};
+
+/// Answer a query.
+#[inline]
+pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    match question_type(&context.query) {
+        Verdict::Continue => {}
+        verdict => return verdict,
+    }
+    let mut source = route::choose(context, response);
+    loop {
+        match admit::source(context, &source) {
+            Verdict::Continue => {}
+            verdict => return verdict,
+        }
+        match route::answer(context, &source, response) {
+            // Not here: an overlay that does not hold the name.
+            Verdict::Continue => source = route::beyond(context, &source, response),
+            verdict => return verdict,
+        }
+    }
+}
+
+/// A client that speaks a later version of EDNS gets ours, in an OPT record without anything else.
+#[inline]
+pub(crate) fn edns_version(query: &Query<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    match query.edns {
+        Some(edns) if edns.version > 0 => {
+            response.rcode = Rcode::BADVERS;
+            Verdict::Answer
+        }
+        _ => Verdict::Continue,
+    }
+}
+
+/// Refuse types that cannot be looked up, by their range in the registry (RFC 6895 §3.1): 128 to 255 are no data.
+#[inline]
+fn question_type(query: &Query<'_>) -> Verdict {
+    match query.qtype.0 {
+        1..=40 | 42..=127 | 255.. => Verdict::Continue,
+        128 => Verdict::Refuse(Rcode::FORMERR, Ede::INVALID_QUERY_TYPE),
+        0 | 41 => Verdict::Refuse(Rcode::FORMERR, Ede::NOT_SUPPORTED),
+        _ if query.qtype == RrType::TSIG => Verdict::Refuse(Rcode::FORMERR, Ede::NOT_SUPPORTED),
+        _ => Verdict::Refuse(Rcode::NOTIMP, Ede::NOT_SUPPORTED),
+    }
+}

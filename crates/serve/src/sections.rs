@@ -1,0 +1,103 @@
+//! The RRsets of a response, section by section, for stages that look at an answer or change it.
+//!
+//! Answers from zones and from the cache are copied, not parsed; only a stage that asks for sections pays for them. They
+//! are the request's own copy: nothing that a stage does to them reaches the zone or the cache.
+
+use nw_wire::{Flags, Full, Header, Message, Name, NameRef, RdataSet, RrType, Rrset, Section, Writer};
+use nw_zone::MOST_ALIASES;
+
+/// The RRsets of a response, each section in its order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sections {
+    /// The answer section.
+    pub answer: Vec<Rrset>,
+    /// The authority section.
+    pub authority: Vec<Rrset>,
+    /// The additional section, without OPT and TSIG.
+    pub additional: Vec<Rrset>,
+}
+
+impl Sections {
+    /// What *out* holds behind its question. None: what it holds is not a message.
+    pub(crate) fn of(out: &Writer<'_>) -> Option<Sections> {
+        let mut bytes = out.written().to_vec();
+        let header = Header { id: 0, flags: Flags::default(), counts: out.counts() }.to_wire();
+        bytes[..header.len()].copy_from_slice(&header);
+        Some(Sections::of_message(&Message::parse(&bytes).ok()?))
+    }
+
+    /// The RRsets of *message*, each as often as its records are interrupted by others.
+    pub fn of_message(message: &Message<'_>) -> Sections {
+        Sections {
+            answer: rrsets(message, Section::Answer),
+            authority: rrsets(message, Section::Authority),
+            additional: rrsets(message, Section::Additional),
+        }
+    }
+
+    /// Where the aliases end that begin at *qname*. None: at one of them, or there are too many.
+    pub(crate) fn target(&self, qname: NameRef<'_>) -> Option<Name> {
+        let mut aliases = self.answer.iter().filter(|set| set.rtype == RrType::CNAME);
+        if aliases.clone().count() > MOST_ALIASES {
+            return None;
+        }
+        let Some(last) = aliases.clone().next_back() else { return Some(qname.to_name()) };
+        let target = NameRef::from_wire(last.rdatas.first()?).ok()?.to_name();
+        (!aliases.any(|set| set.owner == target)).then_some(target)
+    }
+
+    /// Append what was found behind these.
+    pub(crate) fn extend(&mut self, found: Sections) {
+        self.answer.extend(found.answer);
+        self.authority.extend(found.authority);
+        self.additional = found.additional;
+    }
+
+    /// Write them behind what *out* holds. Full: something the client needs did not fit.
+    pub(crate) fn write(&self, out: &mut Writer<'_>) -> Result<(), Full> {
+        write(out, &self.answer, &self.authority, &self.additional)
+    }
+}
+
+/// Write RRsets into their sections. Full: something the client needs did not fit.
+pub(crate) fn write<'s>(
+    out: &mut Writer<'_>,
+    answer: impl IntoIterator<Item = &'s Rrset>,
+    authority: impl IntoIterator<Item = &'s Rrset>,
+    additional: impl IntoIterator<Item = &'s Rrset>,
+) -> Result<(), Full> {
+    for rrset in answer {
+        out.rrset(Section::Answer, rrset)?;
+    }
+    for rrset in authority {
+        out.rrset(Section::Authority, rrset)?;
+    }
+    for rrset in additional {
+        if out.rrset(Section::Additional, rrset).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn rrsets(message: &Message<'_>, section: Section) -> Vec<Rrset> {
+    let mut sets: Vec<Rrset> = Vec::new();
+    let mut rdata = Vec::new();
+    for record in message.records(section) {
+        if matches!(record.rtype, RrType::OPT | RrType::TSIG) {
+            continue;
+        }
+        let owner = record.owner().to_name();
+        rdata.clear();
+        record.rdata(&mut rdata);
+        match sets.last_mut().filter(|set| set.owner == owner && set.rtype == record.rtype) {
+            Some(set) => set.rdatas.push(&rdata),
+            None => {
+                let mut set = Rrset::new(owner, record.rtype, record.class, record.ttl);
+                set.rdatas = RdataSet::from_iter([rdata.as_slice()]);
+                sets.push(set);
+            }
+        }
+    }
+    sets
+}

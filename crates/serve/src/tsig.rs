@@ -1,0 +1,225 @@
+//! Transaction signatures (RFC 8945): one check of each request, one signature of each response, for every opcode.
+//!
+//! | request | response |
+//! |---|---|
+//! | key or algorithm unknown | NOTAUTH, unsigned TSIG with BADKEY (§5.2.1) |
+//! | MAC longer than the algorithm's, or shorter than 10 octets or half of it | FORMERR (§5.2.2.1) |
+//! | MAC wrong | NOTAUTH, unsigned TSIG with BADSIG (§5.2.2) |
+//! | signed outside of the time that the client permits | NOTAUTH, signed, BADTIME with the server's time (§5.2.3) |
+//! | MAC right, but cut short | NOTAUTH, signed, BADTRUNC (§5.2.4): the policy is that MACs come whole |
+//! | right | the answer, signed (§5.3) |
+//!
+//! The secrets are not part of the plan: it names keys and algorithms, and `Snapshot::with_secrets` adds what they are.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use nw_crypto::{HmacAlg, HmacKey};
+use nw_wire::header::HEADER;
+use nw_wire::tsig::{Signed, Tsig};
+use nw_wire::{Class, Ede, Message, Name, NameRef, Rcode, RrType};
+
+use crate::context::Context;
+use crate::query::Query;
+use crate::response::Response;
+use crate::verdict::Verdict;
+
+/// Seconds that clocks may differ (RFC 8945 §10).
+const FUDGE_S: u16 = 300;
+/// Octets of a TSIG record beside its owner, algorithm, MAC and other data.
+const FIXED: usize = 10 + 16;
+/// Octets of the server's time in the other data of BADTIME.
+const TIME: usize = 6;
+
+/// The keys that requests may be signed with, by name.
+#[derive(Default)]
+pub(crate) struct Keys(HashMap<Name, Arc<Key>>);
+
+/// One key.
+struct Key {
+    /// The algorithm's name in TSIG records.
+    algorithm: Name,
+    hmac: HmacKey,
+}
+
+/// The algorithms, by the names that plans and TSIG records use (RFC 8945 §6).
+pub(crate) fn algorithm(name: NameRef<'_>) -> Option<HmacAlg> {
+    const NAMES: [(&[u8], HmacAlg); 6] = [
+        (b"\x08hmac-md5\x07sig-alg\x03reg\x03int\0", HmacAlg::Md5),
+        (b"\x09hmac-sha1\0", HmacAlg::Sha1),
+        (b"\x0bhmac-sha224\0", HmacAlg::Sha224),
+        (b"\x0bhmac-sha256\0", HmacAlg::Sha256),
+        (b"\x0bhmac-sha384\0", HmacAlg::Sha384),
+        (b"\x0bhmac-sha512\0", HmacAlg::Sha512),
+    ];
+    NAMES.iter().find(|(wire, _)| wire.eq_ignore_ascii_case(name.wire())).map(|(_, algorithm)| *algorithm)
+}
+
+impl Keys {
+    /// Add the key *name*. `algorithm`: a name that [`algorithm`] knows, else nothing is added.
+    pub(crate) fn add(&mut self, name: Name, algorithm_name: Name, secret: &[u8]) {
+        if let Some(alg) = algorithm(algorithm_name.as_ref()) {
+            let key = Key { algorithm: algorithm_name, hmac: HmacKey::new(alg, secret) };
+            self.0.insert(name, Arc::new(key));
+        }
+    }
+}
+
+/// The signature of a request, and all that signing its responses takes.
+pub(crate) struct Signature {
+    /// None: the response carries an unsigned TSIG record.
+    key: Option<Arc<Key>>,
+    /// The key's name and the algorithm's, as the client spelled them.
+    name: Name,
+    algorithm: Name,
+    /// The MAC of the request, or of the last message of the stream.
+    prior_mac: Vec<u8>,
+    /// Whether a message of this response has been signed already.
+    subsequent: bool,
+    /// The request's time and fudge, for errors that return them.
+    time_signed_s: u64,
+    error: Rcode,
+    id: u16,
+}
+
+impl Signature {
+    /// The name of the key, if the request was verified with it.
+    pub(crate) fn verified_key(&self) -> Option<NameRef<'_>> {
+        (self.key.is_some() && self.error == Rcode::NOERROR).then(|| self.name.as_ref())
+    }
+
+    /// Octets of the TSIG record of the response.
+    pub(crate) fn octets(&self) -> usize {
+        let mac = self.key.as_ref().map_or(0, |key| key.hmac.algorithm().size());
+        let other = if self.error == Rcode::BADTIME { TIME } else { 0 };
+        self.name.as_ref().wire().len() + self.algorithm.as_ref().wire().len() + FIXED + mac + other
+    }
+
+    /// Append the TSIG record to the finished message in the first *length* octets of *room*; the new length. The message
+    /// stays as it is where the record does not fit, which `octets` prevents.
+    #[cold]
+    pub(crate) fn sign(&mut self, unix_s: u64, room: &mut [u8], length: usize) -> usize {
+        let now = unix_s.to_be_bytes();
+        let bad_time = self.error == Rcode::BADTIME;
+        let mut tsig = Tsig {
+            algorithm: self.algorithm.as_ref(),
+            // An error about the request returns the request's time (RFC 8945 §5.3.2, §5.2.3).
+            time_signed_s: if self.error == Rcode::NOERROR { unix_s } else { self.time_signed_s },
+            fudge_s: FUDGE_S,
+            mac: &[],
+            original_id: self.id,
+            error: self.error,
+            other: if bad_time { &now[2..] } else { &[] },
+        };
+        let mac = self.key.as_ref().map(|key| {
+            let signed = match self.subsequent {
+                false => Signed::Response { key: self.name.as_ref(), request_mac: &self.prior_mac },
+                true => Signed::Subsequent { prior_mac: &self.prior_mac },
+            };
+            let mut input = Vec::with_capacity(length + 512);
+            tsig.push_signed(signed, &room[..length], false, &mut input);
+            key.hmac.tag(&[&input])
+        });
+        let mac = mac.as_ref().map_or(&[][..], |mac| mac.as_ref());
+        tsig.mac = mac;
+        let mut record = self.name.as_ref().wire().to_vec();
+        record.extend_from_slice(&RrType::TSIG.0.to_be_bytes());
+        record.extend_from_slice(&Class::ANY.0.to_be_bytes());
+        record.extend_from_slice(&[0; 4]);
+        let mut rdata = Vec::new();
+        tsig.push(&mut rdata);
+        record.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
+        record.extend_from_slice(&rdata);
+        let end = length + record.len();
+        let (Some(place), true) = (room.get_mut(length..end), length >= HEADER) else { return length };
+        place.copy_from_slice(&record);
+        let additional = u16::from_be_bytes([room[10], room[11]]).wrapping_add(1);
+        room[10..12].copy_from_slice(&additional.to_be_bytes());
+        self.prior_mac = mac.to_vec();
+        self.subsequent = true;
+        end
+    }
+}
+
+/// Check the signature of the request, if it has one.
+#[inline]
+pub(crate) fn check(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    if context.query.tsig_at.is_none() { Verdict::Continue } else { check_signed(context, response) }
+}
+
+#[cold]
+fn check_signed(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    let keys = context.snapshot().keys();
+    let Some(signature) = verify(keys, &context.query, context.unix_s()) else {
+        return Verdict::Refuse(Rcode::FORMERR, Ede::OTHER);
+    };
+    let verdict = match signature.error {
+        Rcode::NOERROR => Verdict::Continue,
+        _ => Verdict::Refuse(Rcode::NOTAUTH, Ede::PROHIBITED),
+    };
+    if !reserve(&signature, response) {
+        // A query, an OPT and a TSIG of the longest names do not fit in 512 octets.
+        return Verdict::Refuse(Rcode::FORMERR, Ede::OTHER);
+    }
+    context.signature = Some(Box::new(signature));
+    verdict
+}
+
+/// Keep space for the TSIG record; whether there is enough.
+pub(crate) fn reserve(signature: &Signature, response: &mut Response<'_, '_>) -> bool {
+    response.tsig_octets = signature.octets();
+    let fits = response.out.reserve(response.tsig_octets).is_ok();
+    if !fits {
+        response.tsig_octets = 0;
+    }
+    fits
+}
+
+/// Verify *query* (RFC 8945 §5.2). None: the TSIG record is malformed.
+fn verify(keys: &Keys, query: &Query<'_>, unix_s: u64) -> Option<Signature> {
+    let message = Message::parse(query.packet).ok()?;
+    let record = message.tsig()?;
+    let mut rdata = Vec::new();
+    record.rdata(&mut rdata);
+    let tsig = Tsig::parse(&rdata).ok()?;
+    if record.class != Class::ANY || record.ttl != 0 {
+        return None;
+    }
+    let name = record.owner().to_name();
+    let key = keys.0.get(&name).filter(|key| key.algorithm.as_ref() == tsig.algorithm).map(Arc::clone);
+    let mut signature = Signature {
+        key: None,
+        name,
+        algorithm: tsig.algorithm.to_name(),
+        prior_mac: tsig.mac.to_vec(),
+        subsequent: false,
+        time_signed_s: tsig.time_signed_s,
+        error: Rcode::NOERROR,
+        id: query.id,
+    };
+    let Some(key) = key else {
+        signature.error = Rcode::BADKEY;
+        return Some(signature);
+    };
+    let whole = key.hmac.algorithm().size();
+    if tsig.mac.len() > whole || tsig.mac.len() < whole.div_ceil(2).max(10) {
+        return None;
+    }
+    let mut input = Vec::with_capacity(query.packet.len() + 512);
+    let signed = Signed::Request { key: signature.name.as_ref() };
+    tsig.push_signed(signed, &query.packet[..record.start()], true, &mut input);
+    if !key.hmac.verify(&[&input], tsig.mac) {
+        signature.error = Rcode::BADSIG;
+        return Some(signature);
+    }
+    if unix_s.abs_diff(tsig.time_signed_s) > u64::from(tsig.fudge_s) {
+        signature.error = Rcode::BADTIME;
+    } else if tsig.mac.len() < whole {
+        signature.error = Rcode::BADTRUNC;
+    }
+    signature.key = Some(key);
+    Some(signature)
+}
+
+#[cfg(test)]
+mod tests;
