@@ -25,6 +25,7 @@ use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
 
 use crate::Micros;
+use crate::reader::{Origin, Scope, State};
 use crate::table::Kept;
 
 /// Octets of the head of an entry.
@@ -80,11 +81,14 @@ pub(crate) struct Entry {
     name_len: u8,
     /// Whether names in the body point to other places of the body.
     compressed: bool,
+    state: State,
+    view: u16,
+    scope: Option<Box<Scope>>,
 }
 
 impl Kept for Entry {
     fn octets(&self) -> usize {
-        self.blob.len()
+        self.blob.len() + if self.scope.is_some() { size_of::<Scope>() } else { 0 }
     }
 
     fn expired(&self, now: Micros) -> bool {
@@ -92,12 +96,17 @@ impl Kept for Entry {
     }
 }
 
+/// Whether an entry is for clients that set CD only.
+fn unchecked(state: State, kind: Kind) -> bool {
+    state == State::Unchecked || state == State::Bogus && kind != Kind::Failure
+}
+
 /// What goes into an entry besides its body.
 pub(crate) struct Key<'k> {
     pub(crate) name: NameRef<'k>,
     pub(crate) rtype: RrType,
     pub(crate) kind: Kind,
-    pub(crate) rank: Rank,
+    pub(crate) origin: Origin,
 }
 
 /// The part of an entry's body for one kind of client.
@@ -128,6 +137,31 @@ impl Entry {
 
     pub(crate) fn rank(&self) -> Rank {
         self.rank
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    pub(crate) fn view(&self) -> u16 {
+        self.view
+    }
+
+    pub(crate) fn scope(&self) -> Option<&Scope> {
+        self.scope.as_deref()
+    }
+
+    /// Whether the entry is for clients that set CD only.
+    pub(crate) fn is_unchecked(&self) -> bool {
+        unchecked(self.state, self.kind)
+    }
+
+    /// Whether the entry is for other clients than what *key* describes.
+    pub(crate) fn is_beside(&self, key: &Key<'_>) -> bool {
+        let origin = &key.origin;
+        self.view != origin.view
+            || self.scope.as_deref() != origin.scope.as_ref()
+            || self.is_unchecked() != unchecked(origin.state, key.kind)
     }
 
     pub(crate) fn rtype(&self) -> RrType {
@@ -248,7 +282,10 @@ impl Entry {
             life,
             rtype: key.rtype,
             kind: key.kind,
-            rank: key.rank,
+            rank: key.origin.rank,
+            state: key.origin.state,
+            view: key.origin.view,
+            scope: key.origin.scope.map(Box::new),
             // A name has at most 255 octets.
             name_len: name.len() as u8,
             compressed: false,

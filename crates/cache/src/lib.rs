@@ -15,11 +15,13 @@
 //!
 //! RFCs: 1035 §7.4 (what to keep), 2181 §5.4.1 (credibility), 2308 (negative answers), 9520 (failures).
 //!
-//! *Limitations*: nothing is served after its life (RFC 8767), nothing is synthesised from NSEC (RFC 8198).
+//! *Limitations*: the table makes room by taking expired entries first, so that few stale ones are there to be served
+//! (RFC 8767); nothing is synthesised from NSEC (RFC 8198).
 #![forbid(unsafe_code)]
 
 mod delegation;
 mod entry;
+mod reader;
 mod servers;
 mod table;
 #[cfg(test)]
@@ -36,6 +38,7 @@ use nw_wire::writer::Writer;
 pub use delegation::{Delegation, DelegationEvidence, DelegationSource, NameServer, Trust};
 pub use entry::Rank;
 use entry::{Entry, Key, Kind, NAME};
+pub use reader::{Freshness, Origin, Reader, Scope, State};
 pub use servers::{EdnsSupport, Lameness, OddReplies, ServerNote, Servers};
 use table::{Kept, Table, block_by_block, remove_all};
 
@@ -56,7 +59,7 @@ pub struct HitQuestion<'q> {
     pub class: Class,
     /// Whether DNSSEC records are wanted (DO).
     pub dnssec_ok: bool,
-    /// Whether data that failed validation is wanted (CD). Such data is not kept, so it makes no difference yet.
+    /// Whether data that was not validated or is bogus is wanted (CD).
     pub checking_disabled: bool,
 }
 
@@ -71,6 +74,10 @@ pub struct Hit {
     pub truncated: bool,
     /// Seconds since the answer was stored.
     pub age_s: u32,
+    /// Whether its life is over.
+    pub freshness: Freshness,
+    /// What is known of its signatures. AD may be set for [`State::Secure`] only.
+    pub state: State,
 }
 
 /// What [`Cache::get`] found.
@@ -133,6 +140,8 @@ pub enum Lookup {
         age_s: u32,
         /// Seconds that it may still be used.
         left_s: u32,
+        /// What is known of its signatures.
+        state: State,
     },
     /// Something that was of use once.
     Expired {
@@ -219,6 +228,19 @@ impl Cache {
     /// One hash, one lock, one copy; nothing is allocated. The records count down their TTLs and take the question's case,
     /// since their owner names point to it. Header flags and rcode are the caller's business.
     pub fn hit(&self, question: &HitQuestion<'_>, now: Micros, out: &mut Writer<'_>) -> Option<Hit> {
+        let reader = Reader { checking_disabled: question.checking_disabled, ..Reader::default() };
+        self.hit_as(&reader, question, now, out)
+    }
+
+    /// The same for *reader*, whose `checking_disabled` counts.
+    #[inline]
+    pub fn hit_as(
+        &self,
+        reader: &Reader,
+        question: &HitQuestion<'_>,
+        now: Micros,
+        out: &mut Writer<'_>,
+    ) -> Option<Hit> {
         if question.class != Class::IN {
             return None;
         }
@@ -228,7 +250,7 @@ impl Cache {
         let usable = |entry: &Entry, key| {
             let suits =
                 !matches!(entry.kind(), Kind::Chain { dnssec_ok, .. } if dnssec_ok != question.dnssec_ok);
-            suits && entry.is(name, key) && !entry.expired(now)
+            suits && entry.is(name, key) && reader.takes(entry, now).is_some()
         };
         let at = answers
             .locate(place.with(rtype), |entry| usable(entry, rtype))
@@ -237,11 +259,12 @@ impl Cache {
         let age_s = entry.age_s(now);
         let rcode = match entry.kind() {
             Kind::NxDomain | Kind::Chain { nxdomain: true, .. } => Rcode::NXDOMAIN,
-            Kind::Failure => return Some(Hit { age_s, ..failed(entry) }),
+            Kind::Failure => return Some(Hit { age_s, ..failed(entry, now) }),
             Kind::Chain { nxdomain: false, .. } | Kind::Rrset | Kind::NoData => Rcode::NOERROR,
         };
         let body = entry.body(question.dnssec_ok);
-        let hit = Hit { rcode, failure: None, truncated: false, age_s };
+        let (freshness, state) = (freshness(entry, now), entry.state());
+        let hit = Hit { rcode, failure: None, truncated: false, age_s, freshness, state };
         let Ok(start) = out.raw(Section::Answer, body.answer, body.bytes) else {
             return Some(Hit { truncated: true, ..hit });
         };
@@ -252,7 +275,11 @@ impl Cache {
         }
         for offset in body.ttl_offsets() {
             let ttl = body.bytes[offset..].first_chunk().map_or(0, |ttl| u32::from_be_bytes(*ttl));
-            out.patch_ttl(start + offset, ttl.saturating_sub(age_s));
+            let left = match freshness {
+                Freshness::Fresh => ttl.saturating_sub(age_s),
+                Freshness::Stale => reader::STALE_TTL,
+            };
+            out.patch_ttl(start + offset, left);
         }
         Some(hit)
     }
@@ -261,6 +288,11 @@ impl Cache {
     ///
     /// DNSSEC records are included. Whole chains are not looked at: the resolver follows aliases itself.
     pub fn get(&self, name: NameRef<'_>, rtype: RrType, now: Micros) -> Lookup {
+        self.get_as(&Reader::default(), name, rtype, now)
+    }
+
+    /// The same for *reader*.
+    pub fn get_as(&self, reader: &Reader, name: NameRef<'_>, rtype: RrType, now: Micros) -> Lookup {
         let place = self.place(name);
         let mut answers = lock(&self.shards[place.shard].answers);
         let mut stale = None;
@@ -270,10 +302,16 @@ impl Cache {
             if beside && key == RrType::CNAME {
                 continue;
             }
-            let single = |entry: &Entry| entry.is(name, key) && !matches!(entry.kind(), Kind::Chain { .. });
+            // An entry whose life is over is found, too, so that the caller learns of it.
+            let any_age = Reader { stale_s: u32::MAX, ..*reader };
+            let single = |entry: &Entry| {
+                entry.is(name, key)
+                    && !matches!(entry.kind(), Kind::Chain { .. })
+                    && any_age.takes(entry, now).is_some()
+            };
             let Some(entry) = answers.find(place.with(key), single) else { continue };
             let age_s = entry.age_s(now);
-            if entry.expired(now) {
+            if reader.takes(entry, now).is_none() {
                 stale.get_or_insert(age_s);
                 continue;
             }
@@ -286,14 +324,21 @@ impl Cache {
                 // What is known about the alias itself says nothing about the type asked for.
                 Kind::NoData | Kind::Failure | Kind::Chain { .. } => continue,
             };
-            return Lookup::Hit { found, age_s, left_s: entry.left_s(now) };
+            return Lookup::Hit { found, age_s, left_s: entry.left_s(now), state: entry.state() };
         }
         stale.map_or(Lookup::Miss, |age_s| Lookup::Expired { age_s })
     }
 
     /// Keep *rrset* with its *signatures* for its TTL. Returns false when something more credible is kept already.
-    pub fn put_rrset(&self, rrset: &Rrset, signatures: Option<&Rrset>, rank: Rank, now: Micros) -> bool {
-        let key = Key { name: rrset.owner.as_ref(), rtype: rrset.rtype, kind: Kind::Rrset, rank };
+    pub fn put_rrset(
+        &self,
+        rrset: &Rrset,
+        signatures: Option<&Rrset>,
+        origin: impl Into<Origin>,
+        now: Micros,
+    ) -> bool {
+        let origin = origin.into();
+        let key = Key { name: rrset.owner.as_ref(), rtype: rrset.rtype, kind: Kind::Rrset, origin };
         if rrset.ttl == 0 || rrset.rdatas.is_empty() || rrset.class != Class::IN || rrset.rtype == NAME {
             return false;
         }
@@ -313,10 +358,11 @@ impl Cache {
         rtype: Option<RrType>,
         soa: &Rrset,
         proof: &[Rrset],
+        origin: impl Into<Origin>,
         now: Micros,
     ) -> bool {
         let (rtype, kind) = rtype.map_or((NAME, Kind::NxDomain), |rtype| (rtype, Kind::NoData));
-        let key = Key { name, rtype, kind, rank: Rank::Authoritative };
+        let key = Key { name, rtype, kind, origin: origin.into() };
         if soa.ttl == 0 {
             return false;
         }
@@ -332,10 +378,12 @@ impl Cache {
         name: NameRef<'_>,
         rtype: Option<RrType>,
         life_s: u32,
+        origin: impl Into<Origin>,
         now: Micros,
     ) -> bool {
         let (rtype, kind) = rtype.map_or((NAME, Kind::NxDomain), |rtype| (rtype, Kind::NoData));
-        let key = Key { name, rtype, kind, rank: Rank::NonAuthoritative };
+        let origin = Origin { rank: Rank::NonAuthoritative, ..origin.into() };
+        let key = Key { name, rtype, kind, origin };
         match Entry::from_rrsets(&key, &[], &[], life_s, now) {
             Some(entry) if life_s > 0 => self.put(&key, entry, now),
             _ => false,
@@ -349,9 +397,10 @@ impl Cache {
         rtype: RrType,
         failure: &KeptFailure,
         life_s: u32,
+        origin: impl Into<Origin>,
         now: Micros,
     ) -> bool {
-        let key = Key { name, rtype, kind: Kind::Failure, rank: Rank::NonAuthoritative };
+        let key = Key { name, rtype, kind: Kind::Failure, origin: origin.into() };
         match Entry::from_octets(&key, &failure.to_octets(), life_s, now) {
             Some(entry) if life_s > 0 => self.put(&key, entry, now),
             _ => false,
@@ -364,7 +413,7 @@ impl Cache {
     pub fn put_chain(&self, question: &HitQuestion<'_>, chain: &Chain<'_>, now: Micros) -> bool {
         let kind = Kind::Chain { dnssec_ok: question.dnssec_ok, nxdomain: chain.rcode == Rcode::NXDOMAIN };
         let rtype = question.rtype;
-        let key = Key { name: question.name, rtype, kind, rank: Rank::NonAuthoritative };
+        let key = Key { name: question.name, rtype, kind, origin: chain.origin };
         let suits = chain.life_s > 0 && matches!(chain.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
         match Entry::from_rendered(&key, chain.counts, chain.ttl_offsets, chain.body, chain.life_s, now) {
             Some(entry) if suits => self.put(&key, entry, now),
@@ -377,12 +426,12 @@ impl Cache {
         let place = self.place(key.name);
         let hash = place.with(key.rtype);
         let mut answers = lock(&self.shards[place.shard].answers);
-        let same = |other: &Entry| other.is(key.name, key.rtype);
+        let same = |other: &Entry| other.is(key.name, key.rtype) && !other.is_beside(key);
         if let Some(other) =
             answers.peek(hash, |other| same(other) && !matches!(other.kind(), Kind::Chain { .. }))
             && !other.expired(now)
         {
-            let weaker = other.kind() == Kind::Rrset && other.rank() > key.rank;
+            let weaker = other.kind() == Kind::Rrset && other.rank() > key.origin.rank;
             let only_failed = key.kind == Kind::Failure && other.kind() != Kind::Failure;
             if weaker || only_failed {
                 return false;
@@ -395,8 +444,8 @@ impl Cache {
         };
         while answers.remove(hash, |other| same(other) && !beside(other)).is_some() {}
         if key.kind == Kind::Rrset {
-            // Whoever has data exists.
-            answers.remove(place.with(NAME), |other| other.is(key.name, NAME));
+            // A name with data exists.
+            answers.remove(place.with(NAME), |other| other.is(key.name, NAME) && !other.is_beside(key));
         }
         answers.put(hash, entry, now, |_| false)
     }
@@ -502,6 +551,8 @@ pub struct Chain<'c> {
     pub ttl_offsets: &'c [usize],
     /// Seconds that all of it may be used: the smallest TTL.
     pub life_s: u32,
+    /// Whom it is for.
+    pub origin: Origin,
 }
 
 /// One entry as [`Cache::inspect`] shows it.
@@ -521,8 +572,13 @@ pub struct Inspected {
     pub records: Vec<Rrset>,
 }
 
+fn freshness(entry: &Entry, now: Micros) -> Freshness {
+    if entry.expired(now) { Freshness::Stale } else { Freshness::Fresh }
+}
+
 /// What a failure entry says.
-fn failed(entry: &Entry) -> Hit {
+fn failed(entry: &Entry, now: Micros) -> Hit {
     let ede = entry.octets().first_chunk().map_or(Ede::OTHER, |code| Ede(u16::from_be_bytes(*code)));
-    Hit { rcode: Rcode::SERVFAIL, failure: Some(ede), truncated: false, age_s: 0 }
+    let (freshness, state) = (freshness(entry, now), entry.state());
+    Hit { rcode: Rcode::SERVFAIL, failure: Some(ede), truncated: false, age_s: 0, freshness, state }
 }

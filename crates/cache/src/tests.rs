@@ -92,7 +92,14 @@ fn absence_reads_back_as_it_was_put() {
     let cache = Cache::new(1 << 20);
     let nsec = rrset("a.other.example.", RrType::NSEC, 60, &[b"\x01b\x07example\x00\x00\x01\x40"]);
     let soa = soa("example.", 60);
-    cache.put_absence(name("x.y.example.").as_ref(), None, &soa, std::slice::from_ref(&nsec), 0);
+    cache.put_absence(
+        name("x.y.example.").as_ref(),
+        None,
+        &soa,
+        std::slice::from_ref(&nsec),
+        Rank::Authoritative,
+        0,
+    );
     let (hit, reply) = ask(&cache, "x.y.example.", RrType::MX, false, 5 * SECOND).unwrap();
     assert_eq!(hit.rcode, Rcode::NXDOMAIN);
     let message = Message::parse(&reply).unwrap();
@@ -118,7 +125,14 @@ fn absence_reads_back_as_it_was_put() {
 fn an_owner_that_ends_like_a_pointer_reads_back() {
     let cache = Cache::new(1 << 20);
     let nsec = rrset("\\255.", RrType::NSEC, 60, &[b"\x01b\x00\x00\x01\x40"]);
-    cache.put_absence(name("x.").as_ref(), None, &soa(".", 60), std::slice::from_ref(&nsec), 0);
+    cache.put_absence(
+        name("x.").as_ref(),
+        None,
+        &soa(".", 60),
+        std::slice::from_ref(&nsec),
+        Rank::Authoritative,
+        0,
+    );
     let Lookup::Hit { found: Found::NxDomain(authority), .. } = cache.get(name("x.").as_ref(), RrType::A, 0)
     else {
         panic!("it is kept")
@@ -133,7 +147,14 @@ fn the_more_credible_stays() {
     let other = rrset("www.example.", RrType::A, 600, &[&[6, 6, 6, 6]]);
     assert!(cache.put_rrset(&good, None, Rank::Authoritative, 0));
     assert!(!cache.put_rrset(&other, None, Rank::NonAuthoritative, 0));
-    assert!(!cache.put_failure(name("www.example.").as_ref(), RrType::A, &network_failure(), 5, 0));
+    assert!(!cache.put_failure(
+        name("www.example.").as_ref(),
+        RrType::A,
+        &network_failure(),
+        5,
+        Rank::NonAuthoritative,
+        0
+    ));
     assert!(cache.put_rrset(&other, None, Rank::Authoritative, 0));
     assert!(cache.put_rrset(&good, None, Rank::NonAuthoritative, 600 * SECOND));
 }
@@ -218,11 +239,20 @@ fn network_failure() -> KeptFailure {
 #[test]
 fn failures_are_kept_and_hit() {
     let cache = Cache::new(1 << 20);
-    cache.put_failure(name("www.example.").as_ref(), RrType::A, &network_failure(), 5, 0);
+    cache.put_failure(
+        name("www.example.").as_ref(),
+        RrType::A,
+        &network_failure(),
+        5,
+        Rank::NonAuthoritative,
+        0,
+    );
     let (hit, _) = ask(&cache, "www.example.", RrType::A, false, 0).unwrap();
     assert_eq!((hit.rcode, hit.failure), (Rcode::SERVFAIL, Some(Ede::NETWORK_ERROR)));
     let found = cache.get(name("www.example.").as_ref(), RrType::A, 2 * SECOND);
-    let Lookup::Hit { found: Found::Failure(kept), age_s: 2, left_s: 3 } = found else { panic!("{found:?}") };
+    let Lookup::Hit { found: Found::Failure(kept), age_s: 2, left_s: 3, .. } = found else {
+        panic!("{found:?}")
+    };
     assert_eq!((kept.ede, &kept.text), (Ede::NETWORK_ERROR, &network_failure().text));
     assert!(network_failure().cause.starts_with(&kept.cause) && kept.cause.len() > 290);
     assert!(ask(&cache, "www.example.", RrType::A, false, 5 * SECOND).is_none());
@@ -391,15 +421,15 @@ proptest! {
                     model.remove(&(name, None));
                 }
                 Act::NoData { name, rtype, ttl } => {
-                    cache.put_absence(self::name(&owner(name)).as_ref(), Some(TYPES[rtype as usize]), &soa("example.", ttl), &[], now);
+                    cache.put_absence(self::name(&owner(name)).as_ref(), Some(TYPES[rtype as usize]), &soa("example.", ttl), &[], Rank::Authoritative, now);
                     model.insert((name, Some(rtype)), (Known::NoData, now, until(ttl)));
                 }
                 Act::NxDomain { name, ttl } => {
-                    cache.put_absence(self::name(&owner(name)).as_ref(), None, &soa("example.", ttl), &[], now);
+                    cache.put_absence(self::name(&owner(name)).as_ref(), None, &soa("example.", ttl), &[], Rank::Authoritative, now);
                     model.insert((name, None), (Known::NxDomain, now, until(ttl)));
                 }
                 Act::Failure { name, rtype, life } => {
-                    cache.put_failure(self::name(&owner(name)).as_ref(), TYPES[rtype as usize], &network_failure(), life, now);
+                    cache.put_failure(self::name(&owner(name)).as_ref(), TYPES[rtype as usize], &network_failure(), life, Rank::NonAuthoritative, now);
                     let better = alive(&model, (name, Some(rtype))).is_some_and(|(known, ..)| known != Known::Failure);
                     if !better {
                         model.insert((name, Some(rtype)), (Known::Failure, now, until(life)));
@@ -444,4 +474,99 @@ proptest! {
             prop_assert!(cache.stats().octets <= 200_000);
         }
     }
+}
+
+/// Write the hit for *reader* and return it with the TTL of its first record.
+fn ask_as(cache: &Cache, reader: &Reader, text: &str, now: Micros) -> Option<(Hit, u32)> {
+    let asked = name(text);
+    let mut buf = [0; 4096];
+    let mut writer = Writer::new(&mut buf, 4096, 7, Flags::default().with_qr(true));
+    writer.question(asked.as_ref(), RrType::A, Class::IN).unwrap();
+    let question = HitQuestion {
+        name: asked.as_ref(),
+        rtype: RrType::A,
+        class: Class::IN,
+        dnssec_ok: false,
+        checking_disabled: reader.checking_disabled,
+    };
+    let hit = cache.hit_as(reader, &question, now, &mut writer)?;
+    let length = writer.finish();
+    let ttl = Message::parse(&buf[..length]).unwrap().answer().next().map_or(0, |record| record.ttl);
+    Some((hit, ttl))
+}
+
+fn address(last: u8) -> Rrset {
+    rrset("www.example.", RrType::A, 60, &[&[192, 0, 2, last]])
+}
+
+fn found(cache: &Cache, reader: &Reader) -> Option<u8> {
+    match cache.get_as(reader, name("www.example.").as_ref(), RrType::A, 0) {
+        Lookup::Hit { found: Found::Rrset(sets), .. } => Some(sets[0].rdatas.first().unwrap()[3]),
+        _ => None,
+    }
+}
+
+#[test]
+fn what_was_not_validated_is_for_clients_that_set_cd() {
+    let origin = |state| Origin { state, ..Rank::Authoritative.into() };
+    let (plain, cd) = (Reader::default(), Reader { checking_disabled: true, ..Reader::default() });
+    for state in [State::Unchecked, State::Bogus] {
+        let cache = Cache::new(1 << 20);
+        assert!(cache.put_rrset(&address(6), None, origin(state), 0));
+        assert_eq!((found(&cache, &plain), found(&cache, &cd)), (None, Some(6)));
+        assert!(ask_as(&cache, &plain, "www.example.", 0).is_none());
+        assert_eq!(ask_as(&cache, &cd, "www.example.", 0).unwrap().0.state, state);
+        // It stands beside what was validated, and neither replaces the other.
+        assert!(cache.put_rrset(&address(1), None, origin(State::Secure), 0));
+        assert!(cache.put_rrset(&address(6), None, origin(state), 0));
+        assert_eq!(found(&cache, &plain), Some(1));
+        assert_eq!(ask_as(&cache, &plain, "www.example.", 0).unwrap().0.state, State::Secure);
+    }
+    // A failure to validate is a failure for those who want validated data only.
+    let cache = Cache::new(1 << 20);
+    cache.put_failure(
+        name("www.example.").as_ref(),
+        RrType::A,
+        &network_failure(),
+        5,
+        origin(State::Bogus),
+        0,
+    );
+    assert!(ask_as(&cache, &plain, "www.example.", 0).is_some());
+    assert!(ask_as(&cache, &cd, "www.example.", 0).is_none());
+}
+
+#[test]
+fn views_and_networks_have_entries_of_their_own() {
+    let cache = Cache::new(1 << 20);
+    let put = |last, view, scope| {
+        cache.put_rrset(&address(last), None, Origin { view, scope, ..Rank::Authoritative.into() }, 0)
+    };
+    let network = |text: &str, length| Scope::new(text.parse().unwrap(), length);
+    let before = cache.stats().octets;
+    assert!(put(1, 0, None) && put(2, 1, None));
+    assert!(put(3, 2, network("198.51.100.77", 24)) && put(4, 2, network("2001:db8::", 32)));
+    assert!(cache.stats().octets > before);
+    let client =
+        |view, client: &str| Reader { view, client: Some(client.parse().unwrap()), ..Reader::default() };
+    assert_eq!(found(&cache, &Reader::default()), Some(1));
+    assert_eq!(found(&cache, &client(1, "198.51.100.1")), Some(2));
+    assert_eq!(found(&cache, &client(2, "198.51.100.1")), Some(3));
+    assert_eq!(found(&cache, &client(2, "2001:db8:1::1")), Some(4));
+    assert_eq!(found(&cache, &client(2, "198.51.101.1")), None);
+    assert_eq!(found(&cache, &Reader { view: 2, ..Reader::default() }), None);
+    assert_eq!(Scope::new("192.0.2.1".parse().unwrap(), 0), None);
+}
+
+#[test]
+fn one_look_finds_stale_entries_for_those_who_take_them() {
+    let cache = Cache::new(1 << 20);
+    cache.put_rrset(&address(1), None, Rank::Authoritative, 0);
+    let patient = Reader { stale_s: 3600, ..Reader::default() };
+    let at = |now| ask_as(&cache, &patient, "www.example.", now).map(|(hit, ttl)| (hit.freshness, ttl));
+    assert_eq!(at(59 * SECOND), Some((Freshness::Fresh, 1)));
+    assert_eq!(at(60 * SECOND), Some((Freshness::Stale, 30)));
+    assert_eq!(at(3659 * SECOND), Some((Freshness::Stale, 30)));
+    assert_eq!(at(3660 * SECOND), None);
+    assert!(ask_as(&cache, &Reader::default(), "www.example.", 60 * SECOND).is_none());
 }

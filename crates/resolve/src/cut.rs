@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nw_cache::{Delegation, DelegationEvidence, DelegationSource, Found, Lookup, Rank, Trust};
+use nw_cache::{Delegation, DelegationEvidence, DelegationSource, Found, Lookup, Rank, State, Trust};
 use nw_wire::code::RrType;
 use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
@@ -33,7 +33,7 @@ const UNPRIMED: Micros = 30 * SECOND;
 /// What is known without asking anybody.
 pub(crate) enum Local {
     /// The answer, or an alias on the way.
-    Found(Finding),
+    Found(Finding, State),
     /// Servers to ask.
     Servers(ServerList),
     /// Not even the root servers are known yet.
@@ -53,12 +53,12 @@ impl<W: World> Task<'_, W> {
             && let Some(finding) = special::answer(name.as_ref(), rtype)
         {
             trace.step(now, step(Layer::SpecialUse, Reason::SpecialUse).basis(Basis::Inferred));
-            return Ok(Local::Found(finding));
+            return Ok(Local::Found(finding, State::Indeterminate));
         }
-        let lookup = core.cache.get(name.as_ref(), rtype, now);
+        let lookup = core.cache.get_as(&self.reader(), name.as_ref(), rtype, now);
         let (mut state, mut age) = (CacheState::Miss, 0);
         match lookup {
-            Lookup::Hit { found, age_s, left_s } => {
+            Lookup::Hit { found, age_s, left_s, state } => {
                 let draft = |reason| step(Layer::Cache, reason).cache(CacheState::Hit, age_s, left_s);
                 let (reason, finding) = match found {
                     Found::Rrset(sets) => {
@@ -88,7 +88,7 @@ impl<W: World> Task<'_, W> {
                     }
                 };
                 trace.step(now, draft(reason));
-                return Ok(Local::Found(finding));
+                return Ok(Local::Found(finding, state));
             }
             Lookup::Expired { age_s } => (state, age) = (CacheState::Expired, age_s),
             Lookup::Miss => {}
@@ -103,12 +103,12 @@ impl<W: World> Task<'_, W> {
             return Ok(Local::Servers(ServerList::forward(forward)));
         }
         let (found, servers) = self.upward(name, rtype, forward, now)?;
-        if let Some((reason, finding, age_s, left_s)) = found {
+        if let Some((reason, finding, age_s, left_s, found_state)) = found {
             trace.step(
                 now,
                 step(Layer::Cache, reason).cache(CacheState::Hit, age_s, left_s).basis(Basis::Inferred),
             );
-            return Ok(Local::Found(finding));
+            return Ok(Local::Found(finding, found_state));
         }
         let mut draft = step(Layer::Cache, Reason::NotCached).cache(state, age, 0);
         if let Some(servers) = &servers {
@@ -126,21 +126,26 @@ impl<W: World> Task<'_, W> {
         rtype: RrType,
         stub: Option<&Forward>,
         now: Micros,
-    ) -> Result<(Option<(Reason, Finding, u32, u32)>, Option<ServerList>), Failure> {
+    ) -> Result<(Option<(Reason, Finding, u32, u32, State)>, Option<ServerList>), Failure> {
         let core = self.core;
         // DS stands in the parent, so the cut at the name itself is one too deep (RFC 4035 §3.1.4.1).
         let mut above = if rtype == RrType::DS { name.as_ref().parent() } else { Some(name.as_ref()) };
         let mut skipped = false;
         while let Some(at) = above {
             if at != name.as_ref() {
-                if let Lookup::Hit { found: Found::Rrset(sets), age_s, left_s } =
-                    core.cache.get(at, RrType::DNAME, now)
+                if let Lookup::Hit { found: Found::Rrset(sets), age_s, left_s, state } =
+                    core.cache.get_as(&self.reader(), at, RrType::DNAME, now)
                     && let Some(dname) = sets.first()
                     && let Some(target) = substitute(name.as_ref(), dname).transpose()
                 {
                     let Ok(target) = target else {
-                        let found =
-                            (Reason::NameTooLong, Finding::TooLong { sets: pair(sets) }, age_s, left_s);
+                        let found = (
+                            Reason::NameTooLong,
+                            Finding::TooLong { sets: pair(sets) },
+                            age_s,
+                            left_s,
+                            state,
+                        );
                         return Ok((Some(found), None));
                     };
                     let link = synthesise(name.as_ref(), dname, target.as_ref());
@@ -148,16 +153,22 @@ impl<W: World> Task<'_, W> {
                     let reason = Reason::CachedAlias { target: target.clone() };
                     let sets = pair(sets).into_iter().chain([link]).collect();
                     return Ok((
-                        Some((reason, Finding::Alias { sets, target, proof: Vec::new() }, age_s, left_s)),
+                        Some((
+                            reason,
+                            Finding::Alias { sets, target, proof: Vec::new() },
+                            age_s,
+                            left_s,
+                            state,
+                        )),
                         None,
                     ));
                 }
                 if core.config.nxdomain_cut
-                    && let Lookup::Hit { found: Found::NxDomain(authority), age_s, left_s } =
-                        core.cache.get(at, RrType::ANY, now)
+                    && let Lookup::Hit { found: Found::NxDomain(authority), age_s, left_s, state } =
+                        core.cache.get_as(&self.reader(), at, RrType::ANY, now)
                 {
                     let reason = Reason::CachedNxDomain { denied: at.to_name() };
-                    return Ok((Some((reason, absence(true, authority), age_s, left_s)), None));
+                    return Ok((Some((reason, absence(true, authority), age_s, left_s, state)), None));
                 }
             }
             if let Some(stub) = stub.filter(|stub| stub.suffix == at) {
@@ -226,7 +237,11 @@ impl<W: World> Core<W> {
     async fn prime(core: Rc<Core<W>>) -> Primed {
         let began = core.world.now();
         let budget = &core.config.budget;
-        let task = Task { core: &core, meter: Meter::until(began.saturating_add(budget.priming_clock)) };
+        let task = Task {
+            core: &core,
+            meter: Meter::until(began.saturating_add(budget.priming_clock)),
+            checking_disabled: false,
+        };
         let trace = Trace::start(began, budget.max_steps);
         let mut list = ServerList::hinted(&core, Layer::Priming);
         while let Some(at) = list.pick(&core) {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use nw_cache::{Chain as WholeAnswer, Delegation, DelegationSource, Found, HitQuestion, Lookup, Rank, Trust};
+use nw_cache::{
+    Chain as WholeAnswer, Delegation, DelegationSource, Found, HitQuestion, Lookup, Origin, Rank, State,
+    Trust,
+};
 use nw_wire::code::{Rcode, RrType};
 use nw_wire::header::Flags;
 use nw_wire::message::{Message, Section};
@@ -26,30 +29,30 @@ const LONGEST_ANY: usize = u16::MAX as usize;
 
 impl<W: World> Task<'_, W> {
     /// Keep what *reply*, a final one about *rtype*, says, and return it.
-    pub(crate) fn learn(&self, reply: Reply, rtype: RrType, rank: Rank, now: Micros) -> Finding {
+    pub(crate) fn learn(&self, reply: Reply, rtype: RrType, origin: Origin, now: Micros) -> Finding {
         match reply {
             Reply::Answer(mut chain) => {
-                self.keep_chain(&chain, rank, now);
+                self.keep_chain(&chain, origin, now);
                 let proof = std::mem::take(&mut chain.proof);
                 Finding::Data { sets: chain.into_sets(), proof }
             }
             Reply::Alias(mut chain, target) => {
-                self.keep_chain(&chain, rank, now);
+                self.keep_chain(&chain, origin, now);
                 let proof = std::mem::take(&mut chain.proof);
                 Finding::Alias { sets: chain.into_sets(), target, proof }
             }
             Reply::Absence(chain, absence) => {
-                self.keep_chain(&chain, rank, now);
-                self.keep_absence(&absence, rtype, now);
+                self.keep_chain(&chain, origin, now);
+                self.keep_absence(&absence, rtype, origin, now);
                 let Absence { nxdomain, soa, proof, .. } = absence;
                 let authority = soa.into_iter().chain(proof).collect();
                 Finding::Absence { sets: chain.into_sets(), nxdomain, authority }
             }
             Reply::TooLong(chain) => {
-                self.keep_chain(&chain, rank, now);
+                self.keep_chain(&chain, origin, now);
                 Finding::TooLong { sets: chain.into_sets() }
             }
-            Reply::Unauthoritative(reply) => self.learn(*reply, rtype, rank, now),
+            Reply::Unauthoritative(reply) => self.learn(*reply, rtype, origin, now),
             Reply::Referral(_) | Reply::Lame(_) | Reply::Failed(_) | Reply::Unusable(_) => {
                 unreachable!("the caller asks on after these")
             }
@@ -58,36 +61,44 @@ impl<W: World> Task<'_, W> {
 
     /// Keep the aliases and the data of an answer. What was synthesised is made again when it is needed; what a
     /// wildcard made is kept with its proof, as a whole answer, or else the proof would be lost.
-    fn keep_chain(&self, chain: &Chain, rank: Rank, now: Micros) {
+    fn keep_chain(&self, chain: &Chain, origin: Origin, now: Micros) {
         let proved = |signed: &&Signed| !chain.proof.is_empty() && signed.is_expansion();
         let kept = chain.links.iter().chain(&chain.data).filter(|signed| !signed.synthesised);
         for signed in kept.filter(|signed| !proved(signed)) {
-            self.core.cache.put_rrset(&signed.rrset, signed.signatures.as_ref(), rank, now);
+            self.core.cache.put_rrset(&signed.rrset, signed.signatures.as_ref(), origin, now);
         }
     }
 
     /// Keep an absence for as long as its SOA says, or for as long as a failure without one (RFC 2308 §5).
-    pub(crate) fn keep_absence(&self, absence: &Absence, rtype: RrType, now: Micros) {
+    pub(crate) fn keep_absence(&self, absence: &Absence, rtype: RrType, origin: Origin, now: Micros) {
+        // Nothing is more credible than the absence of data in an answer.
+        let origin = Origin { rank: Rank::Authoritative, ..origin };
         let rtype = (!absence.nxdomain).then_some(rtype);
         if let Some(soa) = &absence.soa {
             let proof: Vec<Rrset> =
                 soa.signatures.iter().cloned().chain(flatten(absence.proof.iter().cloned())).collect();
-            self.core.cache.put_absence(absence.name.as_ref(), rtype, &soa.rrset, &proof, now);
+            self.core.cache.put_absence(absence.name.as_ref(), rtype, &soa.rrset, &proof, origin, now);
         } else {
             let budget = &self.core.config.budget;
             let life = budget.failure_ttl.min(budget.max_negative_ttl);
-            self.core.cache.put_bare_absence(absence.name.as_ref(), rtype, life, now);
+            self.core.cache.put_bare_absence(absence.name.as_ref(), rtype, life, origin, now);
         }
     }
 
     /// Keep a delegation for as long as it and the ones above it last.
-    pub(crate) fn keep_cut(&self, referral: Referral, from: &ServerList, now: Micros) -> Arc<Delegation> {
+    pub(crate) fn keep_cut(
+        &self,
+        referral: Referral,
+        trust: Option<Trust>,
+        from: &ServerList,
+        now: Micros,
+    ) -> Arc<Delegation> {
         let expires = (now + referral.ttl as Micros * SECOND).min(from.expires);
         let cut = Arc::new(Delegation {
             zone: referral.child,
             servers: referral.servers,
             source: DelegationSource::Ns,
-            trust: Trust::Unknown { evidence: referral.evidence },
+            trust: trust.unwrap_or(Trust::Unknown { evidence: referral.evidence }),
             stored: now,
             expires,
         });
@@ -100,7 +111,7 @@ impl<W: World> Task<'_, W> {
     /// Whether the cache knows that there is no zone cut at *name*, or none that would show: it holds data or the absence
     /// of data for the question that would find out.
     pub(crate) fn is_no_cut(&self, name: NameRef<'_>, rtype: RrType) -> bool {
-        let known = self.core.cache.get(name, rtype, self.core.world.now());
+        let known = self.core.cache.get_as(&self.reader(), name, rtype, self.core.world.now());
         let lies_in_zone =
             |found: &Found| matches!(found, Found::Rrset(_) | Found::Alias(_) | Found::NoData(_));
         matches!(known, Lookup::Hit { found, .. } if lies_in_zone(&found))
@@ -110,7 +121,13 @@ impl<W: World> Task<'_, W> {
 impl<W: World> Core<W> {
     /// Keep the whole of an answer that begins with an alias, so that the next client needs one look into the cache only, of
     /// an answer to ANY, or of an answer that came with a proof (*proved*). Other answers are one entry already.
-    pub(crate) fn keep_whole(&self, question: &ClientQuestion, resolution: &Resolution, proved: bool) {
+    pub(crate) fn keep_whole(
+        &self,
+        question: &ClientQuestion,
+        resolution: &Resolution,
+        proved: bool,
+        state: State,
+    ) {
         let aliased = resolution.answer.first().is_some_and(|set| {
             matches!(set.rtype, RrType::CNAME | RrType::DNAME) && set.rtype != question.rtype
         });
@@ -149,6 +166,7 @@ impl<W: World> Core<W> {
             body: &buf[start..length],
             ttl_offsets: &ttl_offsets,
             life_s: sets.map(|set| set.ttl).min().unwrap_or(0),
+            origin: Origin { state, ..Rank::NonAuthoritative.into() },
         };
         let (rtype, class) = (question.rtype, question.class);
         let (dnssec_ok, checking_disabled) = (question.dnssec_ok, question.checking_disabled);

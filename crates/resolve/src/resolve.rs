@@ -17,7 +17,7 @@
 //!
 //! *Limitations*: answers are not validated (see `validate.rs`); nothing is fetched ahead of its expiry.
 
-use nw_cache::{KeptFailure, Lameness, Rank};
+use nw_cache::{KeptFailure, Lameness, Origin, Rank, State};
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::name::{Name, NameRef};
 
@@ -63,7 +63,11 @@ impl<W: World> Task<'_, W> {
             None => failure.reason.to_string(),
         };
         let (core, kept) = (self.core, KeptFailure { ede, text, cause });
-        core.cache.put_failure(name, rtype, &kept, core.config.budget.failure_ttl, core.world.now());
+        let bogus = failure.ede.iter().any(|(ede, _)| *ede == Ede::DNSSEC_BOGUS);
+        let state = if bogus { State::Bogus } else { State::default() };
+        let origin = Origin { state, ..Rank::NonAuthoritative.into() };
+        let life = core.config.budget.failure_ttl;
+        core.cache.put_failure(name, rtype, &kept, life, origin, core.world.now());
     }
 
     /// RFC 1034 §5.3.3: from the name asked, along aliases, to data or its absence.
@@ -75,17 +79,19 @@ impl<W: World> Task<'_, W> {
         trace: &Trace,
     ) -> Result<Answer, Failure> {
         let mut sname = name.clone();
-        let mut answer = Answer { rcode: Rcode::NOERROR, sets: Vec::new(), authority: Vec::new() };
+        let mut answer =
+            Answer { rcode: Rcode::NOERROR, sets: Vec::new(), authority: Vec::new(), state: State::Secure };
         let mut links = 0;
         loop {
-            let found = match self.local(&sname, rtype, trace)? {
-                Local::Found(found) => found,
+            let (found, state) = match self.local(&sname, rtype, trace)? {
+                Local::Found(found, state) => (found, state),
                 Local::Servers(servers) => self.descend(servers, &sname, rtype, frame, trace).await?,
                 Local::Unprimed => {
                     let root = self.root(trace).await?;
                     self.descend(root, &sname, rtype, frame, trace).await?
                 }
             };
+            answer.state = answer.state.min(state);
             let (sets, authority, next) = match found {
                 Finding::Data { sets, proof } => (sets, proof, None),
                 Finding::Alias { sets, target, proof } => (sets, proof, Some(target)),
@@ -134,7 +140,7 @@ impl<W: World> Task<'_, W> {
         rtype: RrType,
         frame: &Frame<'_>,
         trace: &Trace,
-    ) -> Result<Finding, Failure> {
+    ) -> Result<(Finding, State), Failure> {
         let core = self.core;
         let budget = &core.config.budget;
         // Questions of this lookup that brought nothing yet: a name server's name was denied, or shown in part.
@@ -151,19 +157,36 @@ impl<W: World> Task<'_, W> {
                 Err(failure) => {
                     // No server of the zone is left. A reply without authority is better than no answer.
                     let Some(reply) = servers.take_last_resort() else { return Err(failure) };
-                    return Ok(self.learn(reply, rtype, Rank::NonAuthoritative, now));
+                    let state = self.judge(&reply, &servers, frame, trace).await;
+                    if state == State::Bogus {
+                        return Err(failure);
+                    }
+                    let origin = Origin { state, ..Rank::NonAuthoritative.into() };
+                    return Ok((self.learn(reply, rtype, origin, core.world.now()), state));
                 }
             };
             let whole = !shortened || matches!(reply, Reply::Referral(_));
             let reason = if whole || reply.is_setback() { reply.reason() } else { Reason::Minimised };
             trace.step(now, servers.asked(at, via, qname.clone(), qtype, reason));
+            // Nothing of the reply is kept before it is judged.
+            let state = self.judge(&reply, &servers, frame, trace).await;
+            let (origin, now) = (Origin { state, ..rank.into() }, core.world.now());
+            if state == State::Bogus {
+                servers.set_back(at, Ede::DNSSEC_BOGUS, "bogus");
+                servers.spend(at);
+                if whole && !matches!(reply, Reply::Referral(_)) {
+                    // For clients that set CD.
+                    self.learn(reply, rtype, origin, now);
+                }
+                continue;
+            }
             if frame.depth > 0 && matches!(reply, Reply::Absence(..)) {
                 self.meter.in_vain(servers.zone.as_ref());
                 denied += 1;
             }
             if !whole {
                 servers.helped(at);
-                self.look_further(&mut minimiser, reply, qname.as_ref(), sname.as_ref(), now);
+                self.look_further(&mut minimiser, reply, qname.as_ref(), sname.as_ref(), origin, now);
                 continue;
             }
             match reply {
@@ -177,7 +200,8 @@ impl<W: World> Task<'_, W> {
                         _ => self.meter.not_in_vain(servers.zone.as_ref(), denied),
                     }
                     denied = 0;
-                    let cut = self.keep_cut(referral, &servers, now);
+                    let trust = self.trust(&referral, &servers, frame, trace).await;
+                    let cut = self.keep_cut(referral, trust, &servers, now);
                     servers = ServerList::delegated(&cut, core, now);
                 }
                 Reply::Unauthoritative(reply) => {
@@ -205,7 +229,7 @@ impl<W: World> Task<'_, W> {
                     if !matches!(reply, Reply::Absence(..)) {
                         self.meter.not_in_vain(servers.zone.as_ref(), denied);
                     }
-                    return Ok(self.learn(reply, rtype, rank, now));
+                    return Ok((self.learn(reply, rtype, origin, now), state));
                 }
             }
         }
@@ -243,11 +267,12 @@ impl<W: World> Task<'_, W> {
         reply: Reply,
         shortened: NameRef<'_>,
         sname: NameRef<'_>,
+        origin: Origin,
         now: Micros,
     ) {
         match reply {
             Reply::Absence(_, absence) if !absence.nxdomain => {
-                self.keep_absence(&absence, RrType::A, now);
+                self.keep_absence(&absence, RrType::A, origin, now);
                 minimiser.more(shortened, sname);
             }
             Reply::Answer(_) | Reply::Alias(..) => minimiser.more(shortened, sname),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nw_cache::{Cache, Hit, HitQuestion};
+use nw_cache::{Cache, Hit, HitQuestion, State};
 use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
@@ -18,7 +18,6 @@ use crate::resolution::{ClientQuestion, Resolution};
 use crate::signed::flatten;
 use crate::task::{Answer, Core, Failure, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace, Validation};
-use crate::validate;
 use crate::world::{Micros, World};
 
 /// Answers questions by recursion. One per worker thread; the cache behind it is shared.
@@ -36,6 +35,18 @@ impl<W: World> Resolver<W> {
     /// A resolver in *world* that keeps what it learns in *cache*.
     pub fn new(world: Rc<W>, cache: Arc<Cache>, config: Arc<ResolverConfig>) -> Resolver<W> {
         let core = Core::new(world, cache, config);
+        Resolver { core: Rc::new(core) }
+    }
+
+    /// The same with a validator.
+    #[cfg(test)]
+    pub(crate) fn validating(
+        world: Rc<W>,
+        cache: Arc<Cache>,
+        config: Arc<ResolverConfig>,
+        validator: Rc<dyn crate::validate::Validator>,
+    ) -> Resolver<W> {
+        let core = Core { validator: Some(validator), ..Core::new(world, cache, config) };
         Resolver { core: Rc::new(core) }
     }
 
@@ -127,13 +138,18 @@ fn refusal(question: &ClientQuestion) -> Option<(Rcode, Ede)> {
 impl<W: World> Core<W> {
     /// The work for *question*, done once for all who asked it.
     async fn work(self: &Rc<Self>, question: &ClientQuestion, trace: &Trace) -> Resolution {
-        let task = Task { core: self, meter: Meter::until(self.deadline(trace)) };
+        let task = Task {
+            core: self,
+            meter: Meter::until(self.deadline(trace)),
+            checking_disabled: question.checking_disabled,
+        };
         let frame = Frame::top(question.name.as_ref(), question.rtype);
         let found = task.lookup(&question.name, question.rtype, &frame, trace).await;
+        let state = found.as_ref().map_or(State::Unchecked, |answer| answer.state);
         // Also for those who do not get to see the proof.
         let proved = matches!(&found, Ok(answer) if !answer.sets.is_empty() && !answer.authority.is_empty());
         let resolution = self.conclude(question, found, task.meter.queries(), trace);
-        self.keep_whole(question, &resolution, proved);
+        self.keep_whole(question, &resolution, proved, state);
         resolution
     }
 
@@ -151,8 +167,8 @@ impl<W: World> Core<W> {
                 .basis(Basis::Inferred)
         };
         let (rcode, mut answer, mut authority, ede, validation) = match found {
-            Ok(Answer { rcode, sets, authority }) => {
-                let validation = validate::judge(&sets, &authority);
+            Ok(Answer { rcode, sets, authority, state }) => {
+                let validation = Validation::from(state);
                 trace.step(now, finish(Reason::Resolved { rcode }).validation(validation));
                 (rcode, flatten(sets), flatten(authority), Vec::new(), validation)
             }

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nw_cache::{Cache, Delegation, KeptFailure};
+use nw_cache::{Cache, Delegation, KeptFailure, Reader, State};
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
@@ -25,6 +25,7 @@ use crate::quota::Quotas;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::signed::Signed;
 use crate::trace::{Reason, Step, Trace};
+use crate::validate::Validator;
 use crate::world::{Endpoint, ExchangeError, Micros, World};
 
 /// What all tasks of a resolver share.
@@ -38,6 +39,8 @@ pub(crate) struct Core<W: World> {
     pub(crate) unprimed_until: Cell<Micros>,
     /// Questions under way to servers.
     pub(crate) exchanges: Flights<Sent, Result<Rc<[u8]>, ExchangeError>>,
+    /// Judges replies before anything of them is kept; None judges nothing: every reply is [`State::Indeterminate`].
+    pub(crate) validator: Option<Rc<dyn Validator>>,
     /// Shares of the work.
     pub(crate) quotas: Rc<Quotas>,
     /// Client questions under way.
@@ -66,6 +69,7 @@ impl<W: World> Core<W> {
             priming: Flights::new(),
             unprimed_until: Cell::new(0),
             exchanges: Flights::new(),
+            validator: None,
             quotas: Rc::default(),
             flights: Flights::new(),
         }
@@ -81,6 +85,15 @@ impl<W: World> Core<W> {
 pub(crate) struct Task<'t, W: World> {
     pub(crate) core: &'t Rc<Core<W>>,
     pub(crate) meter: Meter,
+    /// Whether the client wants what was not validated, too (CD, RFC 4035 §3.2.2).
+    pub(crate) checking_disabled: bool,
+}
+
+impl<W: World> Task<'_, W> {
+    /// Which entries of the cache are for this task.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader { checking_disabled: self.checking_disabled, ..Reader::default() }
+    }
 }
 
 /// One lookup of a task. A lookup that another lookup waits for has a frame below that one's, so that a name which waits
@@ -125,6 +138,8 @@ pub(crate) struct Answer {
     pub(crate) sets: Vec<Signed>,
     /// The authority section: SOA, NSEC and NSEC3.
     pub(crate) authority: Vec<Signed>,
+    /// The least that is known of the signatures of one of them.
+    pub(crate) state: State,
 }
 
 /// Why a lookup has no result.

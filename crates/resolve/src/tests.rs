@@ -9,3 +9,4 @@ mod recursion;
 mod replies;
 mod scrub;
 mod servers;
+mod validation;

@@ -21,6 +21,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use nw_cache::State;
 use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 
@@ -214,6 +215,17 @@ pub enum Validation {
     /// Nobody has checked. AD stays clear.
     #[default]
     Indeterminate,
+}
+
+impl From<State> for Validation {
+    fn from(state: State) -> Validation {
+        match state {
+            State::Secure => Validation::Secure,
+            State::Insecure => Validation::Insecure,
+            State::Bogus => Validation::Bogus,
+            State::Indeterminate | State::Unchecked => Validation::Indeterminate,
+        }
+    }
 }
 
 impl Validation {

@@ -1,13 +1,99 @@
-//! Where signatures are to be checked.
+//! Where replies are validated: between classify and keep.
 //!
-//! Every answer passes here before it is returned. *Limitations*: nothing is checked yet, and nothing pretends to be: the
-//! verdict is always [`Validation::Indeterminate`], so AD is never set. Signatures are kept and handed to clients
-//! that ask for them, so that a validator behind this resolver can work (RFC 4035 §3.2.1).
+//! ```text
+//! classify ─> Task::judge ─> Validator::judge ─> State ─> keep
+//!                   │              └─ looks up DNSKEY and DS through Lookups: more questions of the same task
+//!                   └─ no validator: Indeterminate   the client set CD: Unchecked, and its entries are for CD only
+//! ```
+//!
+//! Nothing of a reply is stored before it is judged, except for clients that set CD. A bogus reply sets its server back: the
+//! next server is asked. When no server is left, the client gets SERVFAIL with "DNSSEC Bogus", and the bogus data are
+//! kept for clients that set CD. A delegation gets its trust state here as well (RFC 4035 §5.2).
+//!
+//! *Limitations*: the resolver has no validator yet, so that every reply is indeterminate and AD is never set. Signatures are
+//! kept and sent to clients that ask for them, so that a validator behind this resolver works (RFC 4035 §3.2.1).
 
-use crate::signed::Signed;
-use crate::trace::Validation;
+use nw_cache::{State, Trust};
+use nw_wire::code::RrType;
+use nw_wire::name::{Name, NameRef};
 
-/// What is known of the signatures of an answer.
-pub(crate) fn judge(_answer: &[Signed], _authority: &[Signed]) -> Validation {
-    Validation::Indeterminate
+use crate::classify::Reply;
+use crate::join::Boxed;
+use crate::scrub::Referral;
+use crate::select::ServerList;
+use crate::task::{Answer, Failure, Frame, Task};
+use crate::trace::Trace;
+use crate::world::World;
+
+/// Decides what is known of the signatures of replies.
+pub(crate) trait Validator {
+    /// Judge *reply* of a server of *zone*.
+    fn judge<'a>(&'a self, reply: &'a Reply, zone: NameRef<'a>, lookups: &'a dyn Lookups)
+    -> Boxed<'a, State>;
+
+    /// Judge what a server of *zone* says about the security of the zone that it refers to.
+    fn trust<'a>(
+        &'a self,
+        referral: &'a Referral,
+        zone: NameRef<'a>,
+        lookups: &'a dyn Lookups,
+    ) -> Boxed<'a, Trust>;
+}
+
+/// What a validator may ask for: lookups that count against the client's question and end where they would go in a circle.
+#[cfg_attr(not(test), expect(dead_code, reason = "the resolver has no validator yet; tests have one"))]
+pub(crate) trait Lookups {
+    /// Look up *name* and *rtype*, a DNSKEY or DS RRset.
+    fn lookup<'a>(&'a self, name: &'a Name, rtype: RrType) -> Boxed<'a, Result<Answer, Failure>>;
+}
+
+/// The lookups of one task below one frame.
+struct TaskLookups<'t, W: World> {
+    task: &'t Task<'t, W>,
+    frame: &'t Frame<'t>,
+    trace: &'t Trace,
+}
+
+impl<W: World> Lookups for TaskLookups<'_, W> {
+    fn lookup<'a>(&'a self, name: &'a Name, rtype: RrType) -> Boxed<'a, Result<Answer, Failure>> {
+        Box::pin(async move {
+            let most = self.task.core.config.budget.max_depth;
+            let below = self.frame.below(name.as_ref(), rtype, most)?;
+            self.task.lookup(name, rtype, &below, self.trace).await
+        })
+    }
+}
+
+impl<W: World> Task<'_, W> {
+    /// What is known of the signatures of *reply* of one of *servers*.
+    pub(crate) async fn judge(
+        &self,
+        reply: &Reply,
+        servers: &ServerList,
+        frame: &Frame<'_>,
+        trace: &Trace,
+    ) -> State {
+        match &self.core.validator {
+            None => State::Indeterminate,
+            Some(_) if self.checking_disabled => State::Unchecked,
+            // A setback says nothing, a referral is judged by `trust`.
+            Some(_) if reply.is_setback() || matches!(reply, Reply::Referral(_)) => State::Indeterminate,
+            Some(validator) => {
+                validator.judge(reply, servers.zone.as_ref(), &TaskLookups { task: self, frame, trace }).await
+            }
+        }
+    }
+
+    /// The trust state of the zone that *referral* of one of *servers* leads to; None when it is not known.
+    pub(crate) async fn trust(
+        &self,
+        referral: &Referral,
+        servers: &ServerList,
+        frame: &Frame<'_>,
+        trace: &Trace,
+    ) -> Option<Trust> {
+        let validator = self.core.validator.as_ref().filter(|_| !self.checking_disabled)?;
+        let lookups = TaskLookups { task: self, frame, trace };
+        Some(validator.trust(referral, servers.zone.as_ref(), &lookups).await)
+    }
 }
