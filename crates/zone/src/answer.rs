@@ -22,14 +22,15 @@ use nw_wire::hash;
 use nw_wire::{Ede, Full, NameBuf, NameRef, Rcode, RrType, Section, Writer};
 
 use crate::denial::Proofs;
+use crate::overlay::View;
 use crate::place::{NamePlace, Placed, put, put_beside, put_what_fits, put_with_owner};
-use crate::store::{Entries, Entry, Kind, Node, NodeFlags, Store, Zone};
+use crate::store::{Entries, Entry, Kind, Node, NodeFlags, Zone};
 use crate::suffix::LabelStarts;
 
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
 #[cfg(test)]
-mod signed;
+pub(crate) mod signed;
 #[cfg(test)]
 mod tests;
 
@@ -88,7 +89,7 @@ impl Zone {
     pub fn answer(&self, question: &ZoneQuestion<'_>, out: &mut Writer<'_>) -> Outcome {
         debug_assert!(question.qname.is_at_or_below(self.apex()));
         let mut answering = Answering {
-            store: &self.store,
+            view: self.view(),
             qname: question.qname.wire(),
             qtype: question.qtype,
             dnssec_ok: question.dnssec_ok && self.is_signed(),
@@ -120,15 +121,15 @@ pub(crate) enum Found<'z> {
     Missing(Node<'z>, u64),
 }
 
-impl Store {
+impl<'z> View<'z> {
     /// Walk down from the apex towards `wire`, which lies in the zone.
     #[inline]
-    pub(crate) fn walk_down(&self, wire: &[u8], starts: &LabelStarts) -> Found<'_> {
+    pub(crate) fn walk_down(self, wire: &[u8], starts: &LabelStarts) -> Found<'z> {
         let labels = starts.count();
         let mut above = self.apex_node();
         let key = hash::key();
         let mut hash = key.start();
-        for n in self.apex_labels + 1..=labels {
+        for n in self.store.apex_labels + 1..=labels {
             if above.flags().has(NodeFlags::DNAME) {
                 return Found::Dname(above);
             }
@@ -147,7 +148,7 @@ impl Store {
 }
 
 struct Answering<'a, 'z, 'b> {
-    store: &'z Store,
+    view: View<'z>,
     qname: &'a [u8],
     qtype: RrType,
     dnssec_ok: bool,
@@ -189,7 +190,7 @@ impl<'z> Answering<'_, 'z, '_> {
             let name = name.as_ref();
             let hash = name.hash64();
             let looped = name == named(self.qname) || passed[..self.aliases].contains(&hash);
-            if looped || self.aliases == MOST_ALIASES || !name.is_at_or_below(self.store.apex.as_ref()) {
+            if looped || self.aliases == MOST_ALIASES || !name.is_at_or_below(self.view.store.apex.as_ref()) {
                 self.kind = AnswerKind::Alias;
                 return self.prove();
             }
@@ -206,7 +207,7 @@ impl<'z> Answering<'_, 'z, '_> {
     #[inline]
     fn name(&mut self, wire: &[u8], place: Option<NamePlace>, question: NamePlace) -> Result<Next, Full> {
         let starts = LabelStarts::of(wire);
-        match self.store.walk_down(wire, &starts) {
+        match self.view.walk_down(wire, &starts) {
             Found::Exact(node) => self.node(&node, wire, place, question),
             Found::Cut(node) => {
                 if self.qtype == RrType::DS && node.wire().len() == wire.len() {
@@ -235,7 +236,7 @@ impl<'z> Answering<'_, 'z, '_> {
         let above = encloser.wire();
         name[..2].copy_from_slice(b"\x01*");
         name[2..2 + above.len()].copy_from_slice(above);
-        self.store.probe(hash::key().extend(hash, b"\x01*"), &name[..2 + above.len()])
+        self.view.probe(hash::key().extend(hash, b"\x01*"), &name[..2 + above.len()])
     }
 
     /// A name that exists: its RRset, its alias, or that there is none.
@@ -417,7 +418,7 @@ impl<'z> Answering<'_, 'z, '_> {
         match place {
             Some(place) => put(self.out, Section::Answer, entry, node.wire(), place),
             None => {
-                let apex = question.suffix(self.store.apex.as_ref().wire().len());
+                let apex = question.suffix(self.view.store.apex.as_ref().wire().len());
                 put_with_owner(self.out, Section::Answer, entry, node.wire().len(), wire, apex)
             }
         }
@@ -452,7 +453,7 @@ impl<'z> Answering<'_, 'z, '_> {
                 put(self.out, Section::Authority, &set, node.wire(), place.suffix(node.wire().len()))?
             }
             None => {
-                let apex = question.suffix(self.store.apex.as_ref().wire().len());
+                let apex = question.suffix(self.view.store.apex.as_ref().wire().len());
                 put_with_owner(self.out, Section::Authority, &set, node.wire().len(), node.wire(), apex)?
             }
         };
@@ -493,7 +494,7 @@ impl<'z> Answering<'_, 'z, '_> {
             let placed = match place {
                 Some(place) => put(self.out, Section::Answer, &set, node.wire(), place.suffix(owner_len))?,
                 None => {
-                    let apex = question.suffix(self.store.apex.as_ref().wire().len());
+                    let apex = question.suffix(self.view.store.apex.as_ref().wire().len());
                     put_with_owner(self.out, Section::Answer, &set, owner_len, node.wire(), apex)?
                 }
             };
@@ -527,7 +528,7 @@ impl<'z> Answering<'_, 'z, '_> {
         };
         let rdata = alias.as_ref().wire();
         record[head..head + 2].copy_from_slice(&RrType::CNAME.0.to_be_bytes());
-        record[head + 2..head + 4].copy_from_slice(&self.store.class.0.to_be_bytes());
+        record[head + 2..head + 4].copy_from_slice(&self.view.store.class.0.to_be_bytes());
         record[head + 4..head + 8].copy_from_slice(&set.ttl().to_be_bytes());
         record[head + 8..head + 10].copy_from_slice(&(rdata.len() as u16).to_be_bytes());
         record[head + 10..head + 10 + rdata.len()].copy_from_slice(rdata);
@@ -559,7 +560,7 @@ impl<'z> Answering<'_, 'z, '_> {
     #[inline]
     fn negative(&mut self, kind: AnswerKind, question: NamePlace) -> Result<Next, Full> {
         self.kind = kind;
-        let apex = self.store.apex_node();
+        let apex = self.view.apex_node();
         let mut entries = apex.entries();
         let soa = entries.find(|entry| entry.kind == Kind::Negative).expect("a zone has an SOA");
         let place = question.suffix(apex.wire().len());
@@ -577,7 +578,7 @@ impl<'z> Answering<'_, 'z, '_> {
     #[inline]
     fn claim<'n>(&mut self, claim: impl FnOnce() -> Claim<'n>) {
         if self.dnssec_ok {
-            self.proofs.add(self.store, claim());
+            self.proofs.add(self.view, claim());
         }
     }
 
@@ -587,7 +588,7 @@ impl<'z> Answering<'_, 'z, '_> {
         if self.proofs.is_empty() {
             return Ok(());
         }
-        self.proofs.write(self.store, self.qname, self.out)
+        self.proofs.write(self.view, self.qname, self.out)
     }
 
     fn outcome(&self) -> Outcome {

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nw_wire::{Class, NameRef, RrType};
 
 use crate::batch::{Batch, Group};
+use crate::overlay::Referrers;
 use crate::problem::{Finding, Findings, Problem};
 use crate::store::{MOST_SEGMENT, MOST_SEGMENTS, Store, Zone, place};
 pub(crate) use node::canonical_cmp;
@@ -98,9 +99,15 @@ pub(crate) fn zone(
     // PLACE: what was numbered gets the place where it came to stand.
     let mut places = roomy(tree.len());
     let mut segments = Vec::with_capacity(rendered.len());
+    let mut references = Vec::with_capacity(rendered.len());
     let (mut records, serial) = (0, rendered[0].serial);
-    for (i, segment) in rendered.into_iter().enumerate() {
+    for (i, mut segment) in rendered.into_iter().enumerate() {
+        let base = places.len();
         places.extend(segment.offsets.iter().map(|&offset| place(i, offset as usize * 4)));
+        for reference in &mut segment.references {
+            reference.1 = places[base + reference.1 as usize];
+        }
+        references.push(segment.references);
         records += segment.records;
         if segment.octets.len() > MOST_SEGMENT {
             findings.push(Finding { file: None, line: 0, column: 0, problem: Problem::TooLarge });
@@ -122,8 +129,66 @@ pub(crate) fn zone(
         apex_place: places[0],
         records,
         denial: chain.finish(&input, &tree, &places),
+        referrers: Referrers::of(references.iter().flatten().copied()),
     };
-    Some(Zone { store: Arc::new(store) })
+    Some(Zone { store: Arc::new(store), overlay: None })
+}
+
+/// A node that was rendered by itself.
+pub(crate) struct RenderedNode {
+    pub(crate) octets: Box<[u8]>,
+    pub(crate) hash: u64,
+    /// Short hashes of the names whose addresses it looked for.
+    pub(crate) targets: Box<[u32]>,
+}
+
+/// What [`nodes`] returns.
+pub(crate) struct RenderedNodes {
+    /// One for each group of the batch.
+    pub(crate) nodes: Vec<RenderedNode>,
+    /// Of the SOA.
+    pub(crate) serial: u32,
+}
+
+/// Render the nodes of some names of a zone as a build of the whole zone would, without their links to NSEC3 records.
+///
+/// `batch` has one group for each name, the apex among them, in canonical order; one without records is that of an empty
+/// non-terminal. It holds what the nodes depend on: the names above each, `*` below it if that exists, and the names
+/// that its records refer to.
+pub(crate) fn nodes(batch: Batch, apex: NameRef<'_>, class: Class, findings: &mut Findings) -> RenderedNodes {
+    let groups = batch.groups.iter().enumerate().map(|(i, group)| GroupRef {
+        key: group.key,
+        batch: 0,
+        group: i as u32,
+    });
+    let groups = groups.collect();
+    let batches = [batch];
+    let input =
+        Input { batches: &batches, apex, apex_labels: apex.label_count(), class, limit: findings.limit() };
+    let tree = Tree::join(vec![Part::plant(&input, groups)]);
+    tree.check(&input, false, findings);
+    let names = tree.index(1);
+    rules::check(&input, &tree, &names, rules::Which::Errors, false, 1, findings);
+    let chain = chain::Plan::Unsigned;
+    let segment = node::render(&node::Shape { input: &input, tree: &tree, names: &names, chain: &chain }, 0);
+    findings.append(segment.findings);
+    let mut nodes = Vec::new();
+    let mut references = segment.references.iter().peekable();
+    for (number, part, node) in tree.nodes() {
+        let own = std::iter::from_fn(|| references.next_if(|reference| reference.1 == number));
+        let targets = own.map(|reference| reference.0).collect();
+        if node.groups > 0 {
+            let at = number as usize;
+            let ends =
+                |at: usize| segment.offsets.get(at).map_or(segment.octets.len(), |&end| end as usize * 4);
+            nodes.push(RenderedNode {
+                octets: segment.octets[ends(at)..ends(at + 1)].into(),
+                hash: part.hash(at),
+                targets,
+            });
+        }
+    }
+    RenderedNodes { nodes, serial: segment.serial }
 }
 
 /// Sort keys at which the zone falls apart into parts of about the same size: the first is 0, and part i reaches from

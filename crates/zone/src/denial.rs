@@ -12,6 +12,7 @@ use nw_wire::hash::eq_folded;
 use nw_wire::{Full, NameRef, RrType, Section, Writer};
 
 use crate::answer::MOST_ALIASES;
+use crate::overlay::View;
 use crate::place::{NamePlace, put, put_beside, put_with_owner};
 use crate::store::{Kind, Node, NodeFlags, Store};
 use crate::suffix::{LabelStarts, sort_key, whole};
@@ -100,19 +101,43 @@ pub(crate) fn locate(hashes: &[Nsec3Hash], hash: &Nsec3Hash) -> Option<Result<us
     })
 }
 
-/// The chain of `store`, whose records are named by the places of their nodes.
-struct View<'s> {
-    store: &'s Store,
-}
-
-impl<'s> View<'s> {
-    fn node(&self, name: NameRef<'_>) -> Option<Node<'s>> {
+impl<'z> View<'z> {
+    /// The node of `name` unless that is the hash of a name.
+    fn name_node(self, name: NameRef<'_>) -> Option<Node<'z>> {
         let starts = LabelStarts::of(name.wire());
         if starts.count() < self.store.apex_labels {
             return None;
         }
-        let node = self.store.find(name.wire(), &starts, starts.count())?;
+        let node = self.find(name.wire(), &starts, starts.count())?;
         (!node.flags().has(NodeFlags::HASHED)).then_some(node)
+    }
+
+    /// The place of the record with the hash of `name` (Ok), or of the one whose span it falls into (Err).
+    fn locate_hash(self, chain: &Nsec3Chain, name: NameRef<'_>) -> Option<Result<u32, u32>> {
+        let hash = chain.parameters.hash(name);
+        match self.overlay {
+            Some(overlay) if self.chain_changed() => self.locate_nsec3(overlay, chain, &hash),
+            _ => Some(match locate(&chain.hashes, &hash)? {
+                Ok(at) => Ok(chain.places[at]),
+                Err(at) => Err(chain.places[at]),
+            }),
+        }
+    }
+
+    /// The place of the record of `name` (Ok), or of the one before it in the ring (Err).
+    fn locate_name(self, chain: &NsecChain, name: NameRef<'_>) -> Option<Result<u32, u32>> {
+        match self.overlay {
+            Some(overlay) if self.chain_changed() => self.locate_nsec(overlay, chain, name),
+            _ => Some(match chain.locate(self.store, name)? {
+                Ok(at) => Ok(chain.places[at]),
+                Err(at) => Err(chain.places[at]),
+            }),
+        }
+    }
+
+    /// The numbers that `node` keeps of its records in the store's chain, as long as that is the zone's chain.
+    fn links(self, node: &Node<'_>) -> Option<(u32, u32)> {
+        if self.chain_changed() { None } else { node.links() }
     }
 }
 
@@ -122,10 +147,10 @@ impl Chain for View<'_> {
     fn matching(&self, name: NameRef<'_>) -> Option<u32> {
         match &self.store.denial {
             Denial::Unsigned => None,
-            Denial::Nsec(chain) => chain.locate(self.store, name)?.ok().map(|at| chain.places[at]),
-            Denial::Nsec3(chain) => match self.node(name) {
-                Some(node) => chain.places.get(node.links()?.0 as usize).copied(),
-                None => None,
+            Denial::Nsec(chain) => self.locate_name(chain, name)?.ok(),
+            Denial::Nsec3(chain) => match self.links(&self.name_node(name)?) {
+                Some((own, _)) => chain.places.get(own as usize).copied(),
+                None => self.locate_hash(chain, name)?.ok(),
             },
         }
     }
@@ -133,16 +158,19 @@ impl Chain for View<'_> {
     fn covering(&self, name: NameRef<'_>) -> Option<u32> {
         match &self.store.denial {
             Denial::Unsigned => None,
-            Denial::Nsec(chain) => chain.locate(self.store, name)?.err().map(|at| chain.places[at]),
+            Denial::Nsec(chain) => self.locate_name(chain, name)?.err(),
             Denial::Nsec3(chain) => {
                 if name.is_wildcard()
-                    && let Some(above) = name.parent()
-                    && let Some(links) = self.node(above).and_then(|node| node.links())
+                    && let Some(node) = name.parent().and_then(|above| self.name_node(above))
+                    && !node.flags().has(NodeFlags::OCCLUDED)
                 {
-                    return chain.places.get(links.1 as usize).copied();
+                    if let Some((_, wildcard)) = self.links(&node) {
+                        return chain.places.get(wildcard as usize).copied();
+                    }
+                    let (Ok(place) | Err(place)) = self.locate_hash(chain, name)?;
+                    return Some(place);
                 }
-                let at = locate(&chain.hashes, &chain.parameters.hash(name))?.err()?;
-                Some(chain.places[at])
+                self.locate_hash(chain, name)?.err()
             }
         }
     }
@@ -151,11 +179,17 @@ impl Chain for View<'_> {
 impl NsecChain {
     /// The number of the record at `name`, or that of the one before it in the ring.
     fn locate(&self, store: &Store, name: NameRef<'_>) -> Option<Result<usize, usize>> {
+        let last = self.places.len().checked_sub(1)?;
+        Some(self.search(store, name).map_err(|at| at.checked_sub(1).unwrap_or(last)))
+    }
+
+    /// The number of the record at `name`, or how many come before it.
+    pub(crate) fn search(&self, store: &Store, name: NameRef<'_>) -> Result<usize, usize> {
         let key = sort_key(name.wire(), &LabelStarts::of(name.wire()), store.apex_labels);
         let low = self.keys.partition_point(|&other| other < key);
         let same = self.keys[low..].iter().take_while(|&&other| other == key).count();
         if same > 0 && whole(key) {
-            return Some(Ok(low));
+            return Ok(low);
         }
         // Names that begin alike: a search among them.
         let order = |at: usize| store.node(self.places[at]).owner().cmp(&name);
@@ -164,11 +198,11 @@ impl NsecChain {
             let middle = from + (to - from) / 2;
             match order(middle) {
                 std::cmp::Ordering::Less => from = middle + 1,
-                std::cmp::Ordering::Equal => return Some(Ok(middle)),
+                std::cmp::Ordering::Equal => return Ok(middle),
                 std::cmp::Ordering::Greater => to = middle,
             }
         }
-        Some(Err(from.checked_sub(1).or(self.places.len().checked_sub(1))?))
+        Err(from)
     }
 }
 
@@ -186,13 +220,13 @@ impl Proofs {
     }
 
     /// Ask for the proof of `claim`.
-    pub(crate) fn add(&mut self, store: &Store, claim: Claim<'_>) {
-        let method = match store.denial {
+    pub(crate) fn add(&mut self, view: View<'_>, claim: Claim<'_>) {
+        let method = match view.store.denial {
             Denial::Unsigned => return,
             Denial::Nsec(_) => Method::Nsec,
             Denial::Nsec3(_) => Method::Nsec3,
         };
-        for record in prove(method, &View { store }, claim).iter() {
+        for record in prove(method, &view, claim).iter() {
             if self.count < MOST_RECORDS && !self.records[..self.count].contains(&record) {
                 self.records[self.count] = record;
                 self.count += 1;
@@ -201,12 +235,13 @@ impl Proofs {
     }
 
     /// Write them into the authority section, each with its signatures, and forget them.
-    pub(crate) fn write(&mut self, store: &Store, qname: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+    pub(crate) fn write(&mut self, view: View<'_>, qname: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
+        let store = view.store;
         let rtype = if matches!(store.denial, Denial::Nsec(_)) { RrType::NSEC } else { RrType::NSEC3 };
         let question = NamePlace::question(qname.len());
         let apex_len = store.apex.as_ref().wire().len();
         for &place in &self.records[..self.count] {
-            let node = store.node(place);
+            let node = view.node(place);
             let Some((set, mut behind)) = node.find(rtype) else { continue };
             let owner = node.wire();
             // The owner of a proof of no data is the question.

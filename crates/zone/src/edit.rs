@@ -3,7 +3,9 @@
 //! A [`ZoneEdit`] collects changes to one zone and makes another of them when it is committed; the old one stays as it is for
 //! whoever still holds it. [`Zone::diff`] is the inverse: the records that differ between two zones, as IXFR sends them.
 //!
-//! *Limitations*: a commit builds the whole zone again.
+//! A commit renders what it touches (`edit/patch.rs`) and keeps it beside the store that all versions share
+//! (`overlay.rs`). When too much has changed, it builds a store; [`Zone::fold`] does so ahead, on a thread of the
+//! caller's, and [`Zone::rebase`] brings the result up to date.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -14,12 +16,14 @@ use nw_wire::{Class, Name, NameRef, RdataSet, RrType, Rrset};
 use crate::batch::Batch;
 use crate::build;
 use crate::build::rules::Which;
+use crate::overlay::most_changed;
 use crate::problem::{Finding, Findings, Problem, ZoneFileErrors};
 use crate::scan::{LoadOptions, is_data_type};
 use crate::serial;
 use crate::store::{Kind, Node, Zone};
-use crate::suffix::LabelStarts;
+use patch::Patch;
 
+mod patch;
 #[cfg(test)]
 mod tests;
 
@@ -83,11 +87,55 @@ impl Zone {
         collector.finish()
     }
 
+    /// Whether so much has changed since the zone was built that [`Zone::fold`] is worth its time.
+    pub fn wants_fold(&self) -> bool {
+        self.overlay.is_some() && self.view().changed().len() >= most_changed(self.store.nodes()) / 4
+    }
+
+    /// The same zone with all its nodes in one store. It costs as much as loading the zone.
+    #[must_use]
+    pub fn fold(&self) -> Zone {
+        if self.overlay.is_none() {
+            return self.clone();
+        }
+        let mut collector = Collector::new(self.apex(), self.class());
+        for node in self.view().walk() {
+            collector.node(&node);
+        }
+        // A version that answers is a zone; should the builder refuse it, it goes on as it is.
+        collector.finish().unwrap_or_else(|_| self.clone())
+    }
+
+    /// This zone, which is `from` folded, with what has changed between `from` and `to`.
+    pub fn rebase(&self, from: &Zone, to: &Zone) -> Result<Zone, ZoneFileErrors> {
+        let diff = from.diff(to);
+        if diff.is_empty() {
+            return Ok(self.clone());
+        }
+        let mut edit = self.edit();
+        edit.apply(&diff);
+        edit.commit(Serial::Keep)
+    }
+
     /// What turns this zone into `newer`.
     pub fn diff(&self, newer: &Zone) -> ZoneDiff {
         let mut diff = ZoneDiff::default();
-        let mut before = self.store.walk().peekable();
-        let mut after = newer.store.walk().peekable();
+        let (older, newer) = (self.view(), newer.view());
+        if std::ptr::eq(older.store, newer.store) {
+            // Two versions on one store differ in changed nodes only.
+            let names = older.changed().iter().chain(newer.changed()).map(|changed| changed.node().owner());
+            for name in names.collect::<std::collections::BTreeSet<_>>() {
+                compare(
+                    older.find_name(name).as_ref(),
+                    newer.find_name(name).as_ref(),
+                    self.class(),
+                    &mut diff,
+                );
+            }
+            return diff;
+        }
+        let mut before = older.walk().peekable();
+        let mut after = newer.walk().peekable();
         loop {
             let order = match (before.peek(), after.peek()) {
                 (None, None) => return diff,
@@ -267,6 +315,15 @@ impl ZoneEdit {
 
     /// Make the changes that [`Zone::diff`] found.
     pub fn apply(&mut self, diff: &ZoneDiff) -> &mut ZoneEdit {
+        // Signatures that the difference does not name stay, whatever happens to the RRsets that they cover.
+        for rrset in diff.removed.iter().chain(&diff.added).filter(|rrset| rrset.rtype != RrType::RRSIG) {
+            let key = (rrset.owner.clone(), RrType::RRSIG, rrset.rtype);
+            if !self.changes.contains_key(&key)
+                && let Some(signatures) = self.base_signatures(rrset.owner.as_ref(), rrset.rtype)
+            {
+                self.changes.insert(key, Some(signatures));
+            }
+        }
         for rrset in &diff.removed {
             self.remove(rrset);
         }
@@ -277,12 +334,48 @@ impl ZoneEdit {
     }
 
     /// Make the zone with all changes, or say everything that is wrong with it.
-    pub fn commit(mut self, serial: Serial) -> Result<Zone, ZoneFileErrors> {
+    pub fn commit(self, serial: Serial) -> Result<Zone, ZoneFileErrors> {
+        self.commit_within(serial, None)
+    }
+
+    /// As [`ZoneEdit::commit`], with another limit for the nodes that may differ from the store.
+    pub(crate) fn commit_within(
+        mut self,
+        serial: Serial,
+        most: Option<usize>,
+    ) -> Result<Zone, ZoneFileErrors> {
         self.number(serial);
+        match Patch::of(&self, most).and_then(Patch::commit) {
+            Some(result) => result,
+            None => self.rebuild(),
+        }
+    }
+
+    /// All records of `owner` after the changes.
+    fn rrsets_after(&self, owner: NameRef<'_>) -> Vec<Rrset> {
+        let name = owner.to_name();
+        let range = (name.clone(), RrType(0), RrType(0))..=(name, RrType(u16::MAX), RrType(u16::MAX));
+        let (mut rrsets, mut replaced) = (Vec::new(), Vec::new());
+        for (key, change) in self.changes.range(range) {
+            replaced.push((key.1, key.2));
+            rrsets.extend(change.clone().filter(|rrset| !rrset.rdatas.is_empty()));
+        }
+        for rrset in self.base_node(owner).into_iter().flat_map(|node| node.rrsets(self.base.class())) {
+            let (rtype, covered) = kind(&rrset);
+            let stale = rtype == RrType::RRSIG && replaced.contains(&(covered, RrType(0)));
+            if !stale && !replaced.contains(&(rtype, covered)) {
+                rrsets.push(rrset);
+            }
+        }
+        rrsets
+    }
+
+    /// Build the whole zone with all changes.
+    fn rebuild(self) -> Result<Zone, ZoneFileErrors> {
         let mut collector = Collector::new(self.base.apex(), self.base.class());
         let mut changes = self.changes.iter().peekable();
         let class = self.base.class();
-        for node in self.base.store.walk() {
+        for node in self.base.view().walk() {
             let owner = node.owner();
             // CHANGES at names that the base has not, and then at this one.
             while let Some((key, change)) = changes.next_if(|change| change.0.0.as_ref() < owner) {
@@ -332,11 +425,7 @@ impl ZoneEdit {
     }
 
     fn base_node(&self, owner: NameRef<'_>) -> Option<Node<'_>> {
-        if !owner.is_at_or_below(self.base.apex()) {
-            return None;
-        }
-        let starts = LabelStarts::of(owner.wire());
-        self.base.store.find(owner.wire(), &starts, starts.count())
+        self.base.view().find_name(owner)
     }
 
     fn base_signatures(&self, owner: NameRef<'_>, covered: RrType) -> Option<Rrset> {
@@ -416,7 +505,8 @@ impl<'a> Collector<'a> {
         batch
     }
 
-    fn rrset(&mut self, rrset: &Rrset) {
+    /// Whether `rrset` may be part of the zone; what is wrong with it is a finding.
+    fn check(&mut self, rrset: &Rrset) -> bool {
         let problem = if !rrset.owner.as_ref().is_at_or_below(self.apex) {
             Some(Problem::OutOfZone { owner: rrset.owner.clone(), apex: self.apex.to_name() })
         } else if rrset.class != self.class {
@@ -428,9 +518,16 @@ impl<'a> Collector<'a> {
         } else {
             None
         };
-        match problem {
-            Some(problem) => self.findings.push(Finding { file: None, line: 0, column: 0, problem }),
-            None => self.open(rrset.owner.as_ref().wire()).push_set(rrset.rtype, rrset.ttl, &rrset.rdatas),
+        let faulty = problem.is_some();
+        if let Some(problem) = problem {
+            self.findings.push(Finding { file: None, line: 0, column: 0, problem });
+        }
+        !faulty
+    }
+
+    fn rrset(&mut self, rrset: &Rrset) {
+        if self.check(rrset) {
+            self.open(rrset.owner.as_ref().wire()).push_set(rrset.rtype, rrset.ttl, &rrset.rdatas);
         }
     }
 

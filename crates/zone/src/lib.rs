@@ -19,6 +19,7 @@ mod batch;
 mod build;
 mod denial;
 mod edit;
+mod overlay;
 mod place;
 mod problem;
 pub mod scan;

@@ -12,13 +12,14 @@
 //! the question itself. Entries of the kinds [`Kind::Signatures`], [`Kind::Glue`] and [`Kind::Extra`] belong to the
 //! RRset before them, in the order in which an answer needs them.
 //!
-//! *Limitations*: 16 GiB of nodes.
+//! *Limitations*: 15 GiB of nodes.
 
 use std::sync::Arc;
 
 use nw_wire::{Class, Name, NameRef, RrType, Rrset, rr};
 
 use crate::denial::Denial;
+use crate::overlay::{Overlay, Referrers, View};
 use nw_wire::hash::{self, eq_folded};
 
 use crate::suffix::LabelStarts;
@@ -30,11 +31,13 @@ pub(crate) const NODE_HEAD: usize = 10;
 /// The octets of an entry of the directory.
 pub(crate) const ENTRY: usize = 8;
 /// The bits of a place that count four octets each; the rest is the segment.
-const PLACE_BITS: u32 = 28;
+pub(crate) const PLACE_BITS: u32 = 28;
 /// The most octets in a segment.
 pub(crate) const MOST_SEGMENT: usize = 4 << PLACE_BITS;
+/// The segment number of nodes that are not in the store but in an overlay.
+pub(crate) const OVERLAY_SEGMENT: u32 = (1 << (32 - PLACE_BITS)) - 1;
 /// The most segments.
-pub(crate) const MOST_SEGMENTS: usize = 1 << (32 - PLACE_BITS);
+pub(crate) const MOST_SEGMENTS: usize = OVERLAY_SEGMENT as usize;
 
 /// What a node is, apart from its types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -116,15 +119,23 @@ pub(crate) struct Store {
     pub(crate) apex_place: u32,
     pub(crate) records: u64,
     pub(crate) denial: Denial,
+    pub(crate) referrers: Referrers,
 }
 
 /// An immutable zone. Cloning it costs a counter; editing it makes another ([`Zone::edit`]).
 #[derive(Debug, Clone)]
 pub struct Zone {
     pub(crate) store: Arc<Store>,
+    /// What has changed since the store was built.
+    pub(crate) overlay: Option<Arc<Overlay>>,
 }
 
 impl Zone {
+    #[inline]
+    pub(crate) fn view(&self) -> View<'_> {
+        View { store: &self.store, overlay: self.overlay.as_deref() }
+    }
+
     /// The name of the zone.
     pub fn apex(&self) -> NameRef<'_> {
         self.store.apex.as_ref()
@@ -137,17 +148,17 @@ impl Zone {
 
     /// The serial of its SOA (RFC 1035 §3.3.13).
     pub fn serial(&self) -> u32 {
-        self.store.serial
+        self.overlay.as_ref().map_or(self.store.serial, |overlay| overlay.serial)
     }
 
     /// How many records it has.
     pub fn len(&self) -> u64 {
-        self.store.records
+        self.overlay.as_ref().map_or(self.store.records, |overlay| overlay.records)
     }
 
     /// Whether it has no record; never true of a zone that was loaded.
     pub fn is_empty(&self) -> bool {
-        self.store.records == 0
+        self.len() == 0
     }
 
     /// Whether its answers carry proofs: it has NSEC or NSEC3 records and signatures.
@@ -157,18 +168,13 @@ impl Zone {
 
     /// The RRset at `owner`, or None. RRSIGs of all covered types are one RRset with the TTL of the first.
     pub fn rrset(&self, owner: NameRef<'_>, rtype: RrType) -> Option<Rrset> {
-        if !owner.is_at_or_below(self.apex()) {
-            return None;
-        }
-        let starts = LabelStarts::of(owner.wire());
-        let node = self.store.find(owner.wire(), &starts, starts.count())?;
-        node.rrset(rtype, self.store.class)
+        self.view().find_name(owner)?.rrset(rtype, self.store.class)
     }
 
     /// Every owner with its RRsets, in canonical order; empty non-terminals have none.
     pub fn nodes(&self) -> impl Iterator<Item = NodeView<'_>> {
         let class = self.store.class;
-        self.store.walk().map(move |node| NodeView { node, class })
+        self.view().walk().map(move |node| NodeView { node, class })
     }
 
     /// Every RRset in canonical order of the owners; RRSIGs stand apart by the type that they cover, each behind it.
@@ -182,6 +188,8 @@ impl Zone {
         segments
             + self.store.index.slots.len() * 8
             + self.store.denial.octets()
+            + self.store.referrers.octets()
+            + self.overlay.as_ref().map_or(0, |overlay| overlay.octets())
             + std::mem::size_of::<Store>()
     }
 }
@@ -233,20 +241,27 @@ impl Store {
         Node { bytes: &segment[((place << (32 - PLACE_BITS)) >> (32 - PLACE_BITS)) as usize * 4..] }
     }
 
-    /// The node at the apex.
-    #[inline]
-    pub(crate) fn apex_node(&self) -> Node<'_> {
-        self.node(self.apex_place)
+    /// About how many nodes there are.
+    pub(crate) fn nodes(&self) -> usize {
+        self.index.slots.len() * 3 / 5
     }
 
-    /// The node of the suffix of `wire` that has `labels` labels; `wire` lies in the zone.
-    pub(crate) fn find(&self, wire: &[u8], starts: &LabelStarts, labels: usize) -> Option<Node<'_>> {
+    /// The hash of the suffix of `wire` that has `labels` labels; `wire` lies in the zone.
+    pub(crate) fn hash(&self, wire: &[u8], starts: &LabelStarts, labels: usize) -> u64 {
         let key = hash::key();
-        let mut hash = key.start();
-        for n in self.apex_labels + 1..=labels {
-            hash = key.extend(hash, starts.label(wire, n));
-        }
-        self.probe(hash, &wire[starts.suffix(labels)..])
+        (self.apex_labels + 1..=labels).fold(key.start(), |hash, n| key.extend(hash, starts.label(wire, n)))
+    }
+
+    /// The hash of `wire`, or None if it does not lie in the zone.
+    pub(crate) fn hash_in_zone(&self, wire: &[u8], starts: &LabelStarts) -> Option<u64> {
+        let inside = starts.count() >= self.apex_labels
+            && eq_folded(&wire[starts.suffix(self.apex_labels)..], self.apex.as_ref().wire());
+        inside.then(|| self.hash(wire, starts, starts.count()))
+    }
+
+    /// The place of the name `wire`, whose hash is known.
+    pub(crate) fn place_of(&self, hash: u64, wire: &[u8]) -> Option<u32> {
+        self.index.candidates(hash).find(|&place| self.node(place).is(wire))
     }
 
     /// The node of the name `wire`, whose hash is known.
@@ -257,14 +272,18 @@ impl Store {
 
     /// All nodes in canonical order.
     pub(crate) fn walk(&self) -> impl Iterator<Item = Node<'_>> {
-        self.segments.iter().flat_map(|segment| {
-            // The first four octets of a segment are unused, so that no node is at place 0.
-            let mut at = 4;
-            std::iter::from_fn(move || {
-                let node = Node { bytes: segment.get(at..).filter(|rest| !rest.is_empty())? };
-                at += node.size();
-                Some(node)
-            })
+        // The first four octets of a segment are unused, so that no node is at place 0.
+        (0..self.segments.len()).flat_map(|segment| self.walk_from(place(segment, 4)))
+    }
+
+    /// The node at `place` and those behind it in its segment. The nodes below a name stand behind it, in its segment.
+    pub(crate) fn walk_from(&self, place: u32) -> impl Iterator<Item = Node<'_>> {
+        let segment = &self.segments[(place >> PLACE_BITS) as usize];
+        let mut at = ((place << (32 - PLACE_BITS)) >> (32 - PLACE_BITS)) as usize * 4;
+        std::iter::from_fn(move || {
+            let node = Node { bytes: segment.get(at..).filter(|rest| !rest.is_empty())? };
+            at += node.size();
+            Some(node)
         })
     }
 }
@@ -282,6 +301,26 @@ pub(crate) struct Node<'z> {
 }
 
 impl<'z> Node<'z> {
+    /// The node that `bytes` begin with.
+    #[inline]
+    pub(crate) fn new(bytes: &'z [u8]) -> Node<'z> {
+        Node { bytes }
+    }
+
+    /// The octets of a node without records.
+    pub(crate) fn empty(wire: &[u8]) -> Box<[u8]> {
+        let mut octets = vec![0; NODE_HEAD];
+        octets[..4].copy_from_slice(&((NODE_HEAD + wire.len()) as u32).to_le_bytes());
+        octets[6] = wire.len() as u8;
+        octets.extend_from_slice(wire);
+        octets.into()
+    }
+
+    /// How many records it has.
+    pub(crate) fn records(&self) -> u64 {
+        self.sets().map(|set| u64::from(set.count)).sum()
+    }
+
     #[inline]
     fn size(&self) -> usize {
         u32::from_le_bytes([self.bytes[0], self.bytes[1], self.bytes[2], self.bytes[3]]) as usize

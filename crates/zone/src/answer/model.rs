@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use crate::tests::{ask_within, load_with, name};
 use crate::{LoadOptions, Zone};
 
-pub(super) const APEX: &str = "e.";
+pub(crate) const APEX: &str = "e.";
 
 /// Owner to type to rdata texts.
-pub(super) type Records = BTreeMap<Name, BTreeMap<RrType, BTreeSet<String>>>;
+pub(crate) type Records = BTreeMap<Name, BTreeMap<RrType, BTreeSet<String>>>;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Expected {
@@ -134,7 +134,7 @@ fn label() -> impl Strategy<Value = &'static str> {
     prop_oneof![4 => Just("a"), 4 => Just("b"), 1 => Just("*"), 1 => Just("A")]
 }
 
-pub(super) fn owner() -> impl Strategy<Value = String> {
+pub(crate) fn owner() -> impl Strategy<Value = String> {
     prop::collection::vec(label(), 0..4)
         .prop_map(|labels| labels.iter().map(|label| format!("{label}.")).collect::<String>() + APEX)
 }
@@ -143,7 +143,7 @@ fn target() -> impl Strategy<Value = String> {
     prop_oneof![6 => owner(), 1 => Just("a.other.".to_owned())]
 }
 
-pub(super) fn record() -> impl Strategy<Value = (String, &'static str, String)> {
+pub(crate) fn record() -> impl Strategy<Value = (String, &'static str, String)> {
     prop_oneof![
         4 => (owner(), Just("A"), (1u8..4).prop_map(|last| format!("192.0.2.{last}"))),
         1 => (owner(), Just("TXT"), Just("\"t\"".to_owned())),
@@ -156,7 +156,7 @@ pub(super) fn record() -> impl Strategy<Value = (String, &'static str, String)> 
 }
 
 /// Load those of `lines` that make a zone together, one after the other.
-pub(super) fn load(lines: &[(String, &'static str, String)], threads: usize) -> (Zone, Records) {
+pub(crate) fn load(lines: &[(String, &'static str, String)], threads: usize) -> (Zone, Records) {
     let mut text = "@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\n".to_owned();
     let mut records = Records::new();
     let mut add = |owner: &str, rtype: &str, rdata: &str| {
@@ -185,7 +185,7 @@ pub(super) fn load(lines: &[(String, &'static str, String)], threads: usize) -> 
     (load_with(APEX, &text, &options).unwrap_or_else(|errors| panic!("{text}\n{errors}")), records)
 }
 
-pub(super) const TYPES: [RrType; 8] =
+pub(crate) const TYPES: [RrType; 8] =
     [RrType::A, RrType::NS, RrType::CNAME, RrType::TXT, RrType::MX, RrType::DNAME, RrType::DS, RrType::SOA];
 
 proptest! {

@@ -34,7 +34,7 @@ impl Signer for Stamp {
     }
 }
 
-fn sign(zone: &Zone, denial: DenialOptions) -> Zone {
+pub(crate) fn sign(zone: &Zone, denial: DenialOptions) -> Zone {
     let options =
         SignOptions { inception: 1000, expiration: 9000, jitter: 0, denial, dnskey_ttl: 60, threads: 1 };
     let keys = [257, 256].map(|flags| ZoneKey::new(zone.apex(), flags, Arc::new(Stamp)));
@@ -163,7 +163,7 @@ fn convince(zone: &Zone, qname: &Name, qtype: RrType) -> Result<(), TestCaseErro
     Ok(())
 }
 
-fn denials() -> [DenialOptions; 3] {
+pub(crate) fn denials() -> [DenialOptions; 3] {
     [
         DenialOptions::Nsec,
         DenialOptions::Nsec3 { iterations: 0, salt: vec![], opt_out: false },

@@ -7,9 +7,10 @@ use nw_wire::{NameRef, RrType, rr};
 
 use super::body::{Body, Layout, Target};
 use super::chain::Plan;
-use super::tree::{Part, Tree, TreeNode};
+use super::tree::{Part, Tree, TreeNode, hash_in_zone};
 use super::{GroupRef, Input, covered, roomy, soa_minimum, soa_serial};
 use crate::batch::TypeMask;
+use crate::overlay::short;
 use crate::problem::{Findings, Problem};
 use crate::store::{Index, Kind, NODE_HEAD, NodeFlags};
 use crate::suffix::LabelStarts;
@@ -37,6 +38,8 @@ pub(super) struct Segment {
     pub(super) records: u64,
     /// Of the SOA, if the apex is among the nodes.
     pub(super) serial: u32,
+    /// Short hash of a name whose addresses a node looked for, and the number of that node.
+    pub(super) references: Vec<(u32, u32)>,
     pub(super) findings: Findings,
 }
 
@@ -64,6 +67,7 @@ pub(super) fn render(shape: &Shape<'_, '_>, number: usize) -> Segment {
             offsets: roomy(part.nodes.len()),
             records: 0,
             serial: 0,
+            references: roomy(part.nodes.len() / 2),
             findings: Findings::new(input.limit),
         },
         body: Body::default(),
@@ -246,7 +250,13 @@ impl<'r, 'b> Renderer<'r, 'b> {
                 let labels = layout.starts.count();
                 starts.common(target.name, &layout.starts, layout.wire) == labels
             };
-            let found = self.address_node(number, own, target.name, &starts);
+            let found = self.near(number, own, target.name).or_else(|| {
+                let hash = hash_in_zone(self.input, target.name, &starts)?;
+                if !own {
+                    self.segment.references.push((short(hash), number as u32));
+                }
+                self.shape.tree.find(self.input, self.shape.names, target.name, hash)
+            });
             let Some((part, found)) = found.filter(|(_, found)| found.types.has(TypeMask::ADDRESS)) else {
                 if own {
                     let problem = Problem::NoGlue { owner: name(layout.wire), target: name(target.name) };
@@ -278,23 +288,11 @@ impl<'r, 'b> Renderer<'r, 'b> {
         }
     }
 
-    /// The node of `target`. What lies below the node `number` follows it closely.
-    fn address_node(
-        &self,
-        number: usize,
-        below: bool,
-        target: &[u8],
-        starts: &LabelStarts,
-    ) -> Option<(&'r Part, &'r TreeNode)> {
-        if below {
-            let near = self.part.nodes[number..].iter().take(4);
-            for node in near {
-                if eq_folded(self.part.wire(self.input, node), target) {
-                    return Some((self.part, node));
-                }
-            }
-        }
-        self.shape.tree.find(self.input, self.shape.names, target, starts)
+    /// The node of `target` if that lies below the node `number` and follows it closely.
+    fn near(&self, number: usize, below: bool, target: &[u8]) -> Option<(&'r Part, &'r TreeNode)> {
+        let mut near = self.part.nodes[number..].iter().take(if below { 4 } else { 0 });
+        let found = near.find(|node| eq_folded(self.part.wire(self.input, node), target))?;
+        Some((self.part, found))
     }
 
     /// Render the addresses of `found`, whose name stands at `owner` of the layout, and their signatures.

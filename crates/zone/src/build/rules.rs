@@ -351,23 +351,27 @@ enum Found<'r> {
 
 impl<'r> Zone<'r> {
     fn holds(&self, name: &[u8], starts: &LabelStarts) -> bool {
-        super::tree::is_in(self.input, name, starts)
+        super::tree::hash_in_zone(self.input, name, starts).is_some()
     }
 
     fn find(&self, name: &[u8]) -> Found<'r> {
         let starts = LabelStarts::of(name);
+        let find = |name: &[u8], starts: &LabelStarts| -> Option<(&'r Part, &'r TreeNode)> {
+            let hash = super::tree::hash_in_zone(self.input, name, starts)?;
+            self.tree.find(self.input, self.names, name, hash)
+        };
         if !self.holds(name, &starts) {
             return Found::Elsewhere;
         }
         let outside = NodeFlags::OCCLUDED;
-        if let Some((part, node)) = self.tree.find(self.input, self.names, name, &starts) {
+        if let Some((part, node)) = find(name, &starts) {
             return if node.flags.has(outside) { Found::Elsewhere } else { Found::Here(part, node) };
         }
         // The closest ancestor that exists decides on what is below it.
         let hides = outside.with(NodeFlags::CUT).with(NodeFlags::DNAME).with(NodeFlags::WILDCARD_BELOW);
         for labels in (self.input.apex_labels..starts.count()).rev() {
             let ancestor = &name[starts.suffix(labels)..];
-            let found = self.tree.find(self.input, self.names, ancestor, &LabelStarts::of(ancestor));
+            let found = find(ancestor, &LabelStarts::of(ancestor));
             if let Some((_, node)) = found {
                 let missing = !node.flags.has(hides) && !self.unread;
                 return if missing { Found::Missing } else { Found::Elsewhere };

@@ -131,6 +131,11 @@ impl Part {
         }
     }
 
+    /// The hash of the node `number` of this part.
+    pub(super) fn hash(&self, number: usize) -> u64 {
+        self.hashes[number]
+    }
+
     fn name(&self, input: &Input<'_>, node: &TreeNode) -> Name {
         NameRef::from_wire(self.wire(input, node)).expect("owners are valid names").to_name()
     }
@@ -249,22 +254,14 @@ impl Tree {
         index
     }
 
-    /// The node of the name `wire`, if it is in the zone and exists.
+    /// The node of the name `wire`, which lies in the zone and has `hash`, if it exists.
     pub(super) fn find(
         &self,
         input: &Input<'_>,
         names: &Index,
         wire: &[u8],
-        starts: &LabelStarts,
+        hash: u64,
     ) -> Option<(&Part, &TreeNode)> {
-        if !is_in(input, wire, starts) {
-            return None;
-        }
-        let key = hash::key();
-        let mut hash = key.start();
-        for n in input.apex_labels + 1..=starts.count() {
-            hash = key.extend(hash, starts.label(wire, n));
-        }
         names
             .candidates(hash)
             .map(|number| self.node(number - 1))
@@ -315,10 +312,17 @@ impl Tree {
     }
 }
 
-/// Whether the name `wire` is at the apex or below it.
-pub(super) fn is_in(input: &Input<'_>, wire: &[u8], starts: &LabelStarts) -> bool {
-    starts.count() >= input.apex_labels
-        && eq_folded(&wire[starts.suffix(input.apex_labels)..], input.apex.wire())
+/// The hash of the name `wire`, or None if it does not lie in the zone.
+pub(super) fn hash_in_zone(input: &Input<'_>, wire: &[u8], starts: &LabelStarts) -> Option<u64> {
+    let labels = starts.count();
+    if labels < input.apex_labels || !eq_folded(&wire[starts.suffix(input.apex_labels)..], input.apex.wire())
+    {
+        return None;
+    }
+    let key = hash::key();
+    Some(
+        (input.apex_labels + 1..=labels).fold(key.start(), |hash, n| key.extend(hash, starts.label(wire, n))),
+    )
 }
 
 /// Which types may stand beside each other (RFC 2181 §10.1, RFC 6672 §2.3, §2.4, RFC 1035 §5.2).

@@ -4,6 +4,8 @@ use super::{Serial, ZoneDiff};
 use crate::tests::{name, zone};
 use crate::{Problem, Zone};
 
+mod versions;
+
 const TEXT: &str = "\
 $TTL 3600
 @ SOA ns hostmaster 4294967295 2 3 4 5

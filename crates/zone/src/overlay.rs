@@ -1,0 +1,455 @@
+//! What has changed since a store was built: the nodes that differ, beside the store that all versions share.
+//!
+//! ```text
+//! View = Store (immutable, one per fold)  +  Overlay (one per version: the changed nodes, found by hash or in order)
+//! ```
+//!
+//! A lookup asks the overlay first; a changed node replaces the one in the store, or says that the name is gone. A zone
+//! without an overlay pays one test for it. A commit copies the references to the changed nodes, of which there are few
+//! ([`most_changed`]), and renders the touched ones (`patch.rs`). [`Zone::fold`](crate::Zone::fold) makes a store of
+//! both again.
+//!
+//! The chain of NSEC or NSEC3 records is merged the same way: `members` are the changed nodes that belong to the chain,
+//! `hidden` the records of the store's chain that no longer count.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use nw_dnssec::{Nsec3, Nsec3Hash};
+use nw_wire::hash::eq_folded;
+use nw_wire::{NameRef, RrType};
+
+use crate::denial::{Denial, NO_LINK, Nsec3Chain, NsecChain};
+use crate::store::{Index, Kind, Node, NodeFlags, OVERLAY_SEGMENT, PLACE_BITS, Store};
+use crate::suffix::LabelStarts;
+
+/// How many nodes of an overlay are worth it for a store of `nodes`; with more, a commit builds a store.
+///
+/// Unit: nodes. It bounds the work of a commit and the memory of the overlay, whoever sends the updates.
+pub(crate) fn most_changed(nodes: usize) -> usize {
+    (nodes / 4).clamp(16, 4096)
+}
+
+/// A node that differs from the store's.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    /// The node as in a segment; without entries if the name is gone.
+    octets: Box<[u8]>,
+    pub(crate) hash: u64,
+    pub(crate) exists: bool,
+    /// The number of the record that the name has in the store's chain, or [`NO_LINK`].
+    pub(crate) hides: u32,
+    pub(crate) member: Member,
+    /// Hashes of the names whose addresses its answers carry.
+    pub(crate) targets: Box<[u32]>,
+}
+
+/// Whether a node belongs to the zone's chain of proofs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Member {
+    /// It does not.
+    No,
+    /// With its NSEC.
+    Nsec,
+    /// With its NSEC3, by this hash.
+    Nsec3(Nsec3Hash),
+}
+
+impl Member {
+    /// What `node` is in the chain of `store`.
+    pub(crate) fn of(store: &Store, node: &Node<'_>) -> Member {
+        match &store.denial {
+            Denial::Unsigned => Member::No,
+            Denial::Nsec(_) => {
+                let counts = !node.flags().has(NodeFlags::OCCLUDED) && node.find(RrType::NSEC).is_some();
+                if counts { Member::Nsec } else { Member::No }
+            }
+            Denial::Nsec3(chain) => {
+                let Some((set, _)) = node.find(RrType::NSEC3) else { return Member::No };
+                let mut member = Member::No;
+                set.each_rdata(node.wire(), RrType::NSEC3, |rdata| {
+                    let parameters = &chain.parameters;
+                    let parsed = Nsec3::parse(node.owner(), store.apex.as_ref(), rdata).filter(|its| {
+                        (its.param.iterations, its.param.salt) == (parameters.iterations, &*parameters.salt)
+                    });
+                    if let (Some(nsec3), Member::No) = (parsed, member) {
+                        member = Member::Nsec3(nsec3.owner);
+                    }
+                });
+                member
+            }
+        }
+    }
+}
+
+impl Changed {
+    /// The node in `octets`, which is now part of the zone.
+    pub(crate) fn present(
+        octets: Box<[u8]>,
+        hash: u64,
+        hides: u32,
+        targets: Box<[u32]>,
+        store: &Store,
+    ) -> Changed {
+        let mut changed = Changed { octets, hash, exists: true, hides, member: Member::No, targets };
+        changed.member = Member::of(store, &changed.node());
+        changed
+    }
+
+    /// The name `wire` is not part of the zone any more.
+    pub(crate) fn gone(wire: &[u8], hash: u64, hides: u32) -> Changed {
+        let octets = Node::empty(wire);
+        Changed { octets, hash, exists: false, hides, member: Member::No, targets: Box::default() }
+    }
+
+    #[inline]
+    pub(crate) fn node(&self) -> Node<'_> {
+        Node::new(&self.octets)
+    }
+
+    fn octets(&self) -> usize {
+        size_of::<Changed>() + 16 + self.octets.len() + self.targets.len() * 4
+    }
+}
+
+/// The nodes that differ from the store's.
+#[derive(Debug)]
+pub(crate) struct Overlay {
+    pub(crate) serial: u32,
+    pub(crate) records: u64,
+    /// In canonical order.
+    pub(crate) changed: Box<[Arc<Changed>]>,
+    /// Hash to number plus one.
+    index: Index,
+    /// The numbers of the nodes in the chain, in the order of the chain.
+    members: Box<[u32]>,
+    /// The numbers of the records of the store's chain that do not count, ascending.
+    hidden: Box<[u32]>,
+}
+
+impl Overlay {
+    /// The overlay of `changed`, which is in canonical order.
+    pub(crate) fn new(serial: u32, records: u64, changed: Vec<Arc<Changed>>) -> Overlay {
+        let mut slots = vec![0; Index::size_for(changed.len())];
+        let (mut members, mut hidden) = (Vec::new(), Vec::new());
+        for (number, node) in changed.iter().enumerate() {
+            Index::insert(&mut slots, node.hash, number as u32 + 1);
+            if node.member != Member::No {
+                members.push(number as u32);
+            }
+            if node.hides != NO_LINK {
+                hidden.push(node.hides);
+            }
+        }
+        if let Some(Member::Nsec3(_)) = members.first().map(|&first| changed[first as usize].member) {
+            members.sort_by_key(|&number| changed[number as usize].member.hash());
+        }
+        hidden.sort_unstable();
+        let index = Index { slots: slots.into_boxed_slice() };
+        Overlay {
+            serial,
+            records,
+            changed: changed.into(),
+            index,
+            members: members.into(),
+            hidden: hidden.into(),
+        }
+    }
+
+    /// The changed node with the name `wire`, whose hash is known.
+    #[inline]
+    fn find(&self, hash: u64, wire: &[u8]) -> Option<&Arc<Changed>> {
+        self.index
+            .candidates(hash)
+            .map(|number| &self.changed[number as usize - 1])
+            .find(|changed| eq_folded(changed.node().wire(), wire))
+    }
+
+    /// Octets in memory, those shared with other versions included.
+    pub(crate) fn octets(&self) -> usize {
+        let nodes: usize = self.changed.iter().map(|changed| changed.octets() + 8).sum();
+        nodes
+            + self.index.slots.len() * 8
+            + (self.members.len() + self.hidden.len()) * 4
+            + size_of::<Overlay>()
+    }
+}
+
+impl Member {
+    fn hash(&self) -> Nsec3Hash {
+        match self {
+            Member::Nsec3(hash) => *hash,
+            _ => Nsec3Hash::default(),
+        }
+    }
+}
+
+/// One version of a zone: the store, and what has changed since.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'z> {
+    pub(crate) store: &'z Store,
+    pub(crate) overlay: Option<&'z Overlay>,
+}
+
+impl<'z> View<'z> {
+    /// The node at the apex.
+    #[inline]
+    pub(crate) fn apex_node(self) -> Node<'z> {
+        match self.overlay.and_then(|overlay| overlay.changed.first()) {
+            // Every commit changes the SOA, and the apex is the first name.
+            Some(first) if first.node().flags().has(NodeFlags::APEX) => first.node(),
+            _ => self.store.node(self.store.apex_place),
+        }
+    }
+
+    /// The node of the name `wire`, whose hash is known.
+    #[inline]
+    pub(crate) fn probe(self, hash: u64, wire: &[u8]) -> Option<Node<'z>> {
+        if let Some(overlay) = self.overlay
+            && let Some(changed) = overlay.find(hash, wire)
+        {
+            return changed.exists.then(|| changed.node());
+        }
+        self.store.probe(hash, wire)
+    }
+
+    /// The node of the suffix of `wire` that has `labels` labels; `wire` lies in the zone.
+    pub(crate) fn find(self, wire: &[u8], starts: &LabelStarts, labels: usize) -> Option<Node<'z>> {
+        self.probe(self.store.hash(wire, starts, labels), &wire[starts.suffix(labels)..])
+    }
+
+    /// The node of `name`, or None if it is not a name of the zone.
+    pub(crate) fn find_name(self, name: NameRef<'_>) -> Option<Node<'z>> {
+        let starts = LabelStarts::of(name.wire());
+        if !name.is_at_or_below(self.store.apex.as_ref()) {
+            return None;
+        }
+        self.find(name.wire(), &starts, starts.count())
+    }
+
+    /// The node at `place`, which a chain or [`View::matching`] gave.
+    #[inline]
+    pub(crate) fn node(self, place: u32) -> Node<'z> {
+        match self.overlay {
+            Some(overlay) if place >> PLACE_BITS == OVERLAY_SEGMENT => {
+                overlay.changed[(place & ((1 << PLACE_BITS) - 1)) as usize].node()
+            }
+            _ => self.store.node(place),
+        }
+    }
+
+    /// All nodes in canonical order.
+    pub(crate) fn walk(self) -> impl Iterator<Item = Node<'z>> {
+        merged(self.store.walk(), self.overlay.map_or(&[], |overlay| &overlay.changed))
+    }
+
+    /// The nodes below `name`, which is not the apex, in canonical order.
+    pub(crate) fn below(self, name: NameRef<'_>) -> impl Iterator<Item = Node<'z>> {
+        let starts = LabelStarts::of(name.wire());
+        let hash = self.store.hash(name.wire(), &starts, starts.count());
+        // Names below one that the store does not have are not in the store either.
+        let place = self.store.place_of(hash, name.wire());
+        let stored = place.into_iter().flat_map(|place| self.store.walk_from(place).skip(1));
+        let changed = self.overlay.map_or(&[][..], |overlay| &overlay.changed);
+        let first = changed.partition_point(|changed| changed.node().owner() <= name);
+        let name = name.to_buf();
+        merged(stored, &changed[first..]).take_while(move |node| node.owner().is_below(name.as_ref()))
+    }
+
+    /// The changed nodes; none without an overlay.
+    pub(crate) fn changed(self) -> &'z [Arc<Changed>] {
+        self.overlay.map_or(&[], |overlay| &overlay.changed)
+    }
+
+    /// The changed node called `name`, whether or not it still exists.
+    pub(crate) fn changed_at(self, name: NameRef<'_>) -> Option<&'z Arc<Changed>> {
+        let starts = LabelStarts::of(name.wire());
+        self.overlay?.find(self.store.hash(name.wire(), &starts, starts.count()), name.wire())
+    }
+
+    /// Whether the records of the chain are no longer those of the store.
+    pub(crate) fn chain_changed(self) -> bool {
+        self.overlay.is_some_and(|overlay| !overlay.members.is_empty() || !overlay.hidden.is_empty())
+    }
+
+    /// Whether the chain has no record left.
+    pub(crate) fn chain_is_empty(self) -> bool {
+        let stored = match &self.store.denial {
+            Denial::Unsigned => 0,
+            Denial::Nsec(chain) => chain.places.len(),
+            Denial::Nsec3(chain) => chain.places.len(),
+        };
+        self.overlay.map_or(stored, |overlay| stored - overlay.hidden.len() + overlay.members.len()) == 0
+    }
+
+    /// The place of the NSEC record of `name` (Ok), or of the one before it in the ring (Err).
+    pub(crate) fn locate_nsec(
+        self,
+        overlay: &Overlay,
+        chain: &NsecChain,
+        name: NameRef<'_>,
+    ) -> Option<Result<u32, u32>> {
+        let before = match chain.search(self.store, name) {
+            Ok(at) => at + 1,
+            Err(at) => at,
+        };
+        let owner = |number: &u32| overlay.changed[*number as usize].node().owner();
+        let members_before = overlay.members.partition_point(|number| owner(number) <= name);
+        let order = |at: usize, member: u32| self.store.node(chain.places[at]).owner().cmp(&owner(&member));
+        let place = overlay.last(before, members_before, &chain.places, order)?;
+        Some(if self.node(place).owner() == name { Ok(place) } else { Err(place) })
+    }
+
+    /// The place of the NSEC3 record with `hash` (Ok), or of the one before it in the ring (Err).
+    pub(crate) fn locate_nsec3(
+        self,
+        overlay: &Overlay,
+        chain: &Nsec3Chain,
+        hash: &Nsec3Hash,
+    ) -> Option<Result<u32, u32>> {
+        let before = chain.hashes.partition_point(|other| other <= hash);
+        let member_hash = |number: u32| overlay.changed[number as usize].member.hash();
+        let members_before = overlay.members.partition_point(|&number| member_hash(number) <= *hash);
+        let order = |at: usize, member: u32| chain.hashes[at].cmp(&member_hash(member));
+        let place = overlay.last(before, members_before, &chain.places, order)?;
+        let matches = match place >> PLACE_BITS {
+            OVERLAY_SEGMENT => member_hash(place & ((1 << PLACE_BITS) - 1)) == *hash,
+            _ => before > 0 && chain.places[before - 1] == place && chain.hashes[before - 1] == *hash,
+        };
+        Some(if matches { Ok(place) } else { Err(place) })
+    }
+}
+
+impl Overlay {
+    /// The last record among the first `before` of the store's chain and the first `members_before` of the members; if there
+    /// is none, the last of all, for the chain is a ring. `order` compares a record of the store's chain with a member.
+    fn last(
+        &self,
+        before: usize,
+        members_before: usize,
+        places: &[u32],
+        order: impl Fn(usize, u32) -> Ordering,
+    ) -> Option<u32> {
+        let counted = |mut before: usize| {
+            while before > 0 && self.hidden.binary_search(&(before as u32 - 1)).is_ok() {
+                before -= 1;
+            }
+            before.checked_sub(1)
+        };
+        let pick = |before: usize, members_before: usize| {
+            let member = members_before.checked_sub(1).map(|at| self.members[at]);
+            match (counted(before), member) {
+                (Some(at), Some(member)) if order(at, member).is_gt() => Some(places[at]),
+                (_, Some(member)) => Some(OVERLAY_SEGMENT << PLACE_BITS | member),
+                (Some(at), None) => Some(places[at]),
+                (None, None) => None,
+            }
+        };
+        pick(before, members_before).or_else(|| pick(places.len(), self.members.len()))
+    }
+}
+
+/// Nodes of a store and changed nodes in one order; a changed node replaces that of the store.
+fn merged<'z>(
+    stored: impl Iterator<Item = Node<'z>>,
+    changed: &'z [Arc<Changed>],
+) -> impl Iterator<Item = Node<'z>> {
+    let (mut stored, mut changed) = (stored.peekable(), changed.iter().peekable());
+    std::iter::from_fn(move || {
+        loop {
+            let order = match (stored.peek(), changed.peek()) {
+                (_, None) => return stored.next(),
+                (None, Some(_)) => Ordering::Greater,
+                (Some(node), Some(changed)) => node.owner().cmp(&changed.node().owner()),
+            };
+            if order.is_lt() {
+                return stored.next();
+            }
+            if order.is_eq() {
+                stored.next();
+            }
+            if let Some(next) = changed.next().filter(|next| next.exists) {
+                return Some(next.node());
+            }
+        }
+    })
+}
+
+/// Which nodes carry addresses of a name in their answers: by the hash of that name.
+///
+/// Names at or below the delegation that they serve are left out; their referrer is above them. The nodes of one bucket
+/// may refer to other names.
+#[derive(Debug, Default)]
+pub(crate) struct Referrers {
+    /// Where each bucket starts, and where the last one ends.
+    starts: Box<[u32]>,
+    places: Box<[u32]>,
+}
+
+impl Referrers {
+    /// Sort `references`, hash and place, into buckets.
+    pub(crate) fn of(references: impl Iterator<Item = (u32, u32)> + Clone) -> Referrers {
+        let count = references.clone().count();
+        if count == 0 {
+            return Referrers::default();
+        }
+        let buckets = count / 4 + 1;
+        let mut starts = vec![0u32; buckets + 1];
+        for (hash, _) in references.clone() {
+            starts[bucket(hash, buckets) + 1] += 1;
+        }
+        for at in 1..=buckets {
+            starts[at] += starts[at - 1];
+        }
+        let mut places = vec![0; count];
+        for (hash, place) in references {
+            let slot = &mut starts[bucket(hash, buckets)];
+            places[*slot as usize] = place;
+            *slot += 1;
+        }
+        // Each start has moved to the end of its bucket, which is the start of the next.
+        starts.rotate_right(1);
+        starts[0] = 0;
+        Referrers { starts: starts.into(), places: places.into() }
+    }
+
+    /// The places of the nodes that may refer to the name with `hash`.
+    pub(crate) fn to(&self, hash: u32) -> &[u32] {
+        match self.starts.len().checked_sub(1) {
+            Some(buckets) => {
+                let at = bucket(hash, buckets);
+                &self.places[self.starts[at] as usize..self.starts[at + 1] as usize]
+            }
+            None => &[],
+        }
+    }
+
+    pub(crate) fn octets(&self) -> usize {
+        (self.starts.len() + self.places.len()) * 4
+    }
+}
+
+fn bucket(hash: u32, buckets: usize) -> usize {
+    ((hash as u64 * buckets as u64) >> 32) as usize
+}
+
+/// The part of a name's hash that [`Referrers`] keep.
+pub(crate) fn short(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+/// Whether an answer from `node` would carry addresses of the name with the short hash `target`.
+pub(crate) fn refers(store: &Store, node: &Node<'_>, target: u32) -> bool {
+    let mut found = false;
+    for set in node.entries().filter(|entry| entry.kind == Kind::Set) {
+        set.each_rdata(node.wire(), set.rtype, |rdata| {
+            for field in nw_wire::rr::names(set.rtype, rdata).filter(|field| field.additional) {
+                let name = &rdata[field.start..field.end];
+                found |= store
+                    .hash_in_zone(name, &LabelStarts::of(name))
+                    .is_some_and(|hash| short(hash) == target);
+            }
+        });
+    }
+    found
+}
