@@ -317,6 +317,16 @@ impl<'z> Answering<'_, 'z, '_> {
             let mut entries = node.entries();
             while let Some(entry) = entries.next() {
                 match entry.kind {
+                    // An alias on the way here may have brought the DNAME (RFC 2181 §5.5).
+                    Kind::Set
+                        if self.qtype == RrType::ANY
+                            && entry.rtype == RrType::DNAME
+                            && !self.is_new(named(wire)) => {}
+                    Kind::Signatures
+                        if self.dnssec_ok
+                            && self.qtype == RrType::RRSIG
+                            && entry.rtype == RrType::DNAME
+                            && self.has_dname(named(wire)) => {}
                     Kind::Set if self.qtype == RrType::ANY => {
                         self.set(node, &entry, entries, wire, place, question)?;
                     }
@@ -546,10 +556,16 @@ impl<'z> Answering<'_, 'z, '_> {
         Ok(Next::Alias(at))
     }
 
+    /// Whether the DNAME at `owner` is in the answer.
+    fn has_dname(&self, owner: NameRef<'_>) -> bool {
+        let hash = owner.hash64();
+        self.dnames.iter().take_while(|&&known| known != 0).any(|&known| known == hash)
+    }
+
     /// Whether the DNAME at `owner` is not in the answer yet; from now on it is. A chain can pass it many times.
     fn is_new(&mut self, owner: NameRef<'_>) -> bool {
         let hash = owner.hash64();
-        let known = self.dnames.iter().take_while(|&&known| known != 0).any(|&known| known == hash);
+        let known = self.has_dname(owner);
         if let Some(free) = self.dnames.iter_mut().find(|known| **known == 0).filter(|_| !known) {
             *free = hash;
         }

@@ -168,6 +168,42 @@ fn dname_makes_a_cname_for_each_name_below_it() {
     assert_eq!(answer.sections[0].len(), 1);
 }
 
+/// RFC 2181 §5.5: an RRset that an alias chain passes twice is in the answer once, whatever the question asks for.
+#[test]
+fn a_dname_that_a_chain_passes_again_is_in_the_answer_once() {
+    let zone =
+        zone("example.", "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nd DNAME @\nd TXT t\nlong DNAME a.long\n");
+    for (qname, qtype, octets) in [("d.d.d.example.", RrType::ANY, 4), ("d.d.example.", RrType::DNAME, 2)] {
+        let answer = ask_within(&zone, qname, qtype, false, false, 65_535);
+        let dnames = answer.sections[0].iter().filter(|line| line.contains(" DNAME ")).count();
+        assert_eq!(
+            (dnames, answer.sections[0].len()),
+            (1, octets),
+            "{qname} {qtype} {:?}",
+            answer.sections[0]
+        );
+        assert_eq!(answer.outcome.kind, AnswerKind::Answer);
+    }
+    // A DNAME below itself ends after so many aliases, with the chain so far; where a name grows too long before, with
+    // YXDOMAIN and the DNAME (RFC 6672 §2.2).
+    let answer = ask_within(&zone, "x.long.example.", RrType::A, false, false, 65_535);
+    let dnames = |answer: &crate::tests::Answer| {
+        answer.sections[0].iter().filter(|line| line.contains(" DNAME ")).count()
+    };
+    assert_eq!((answer.outcome.rcode, dnames(&answer)), (Rcode::NOERROR, 1));
+    assert_eq!(answer.sections[0].len(), 1 + crate::MOST_ALIASES + 1);
+    let label = "l".repeat(55);
+    let answer = ask_within(
+        &zone,
+        &format!("{label}.{label}.{label}.{label}.long.example."),
+        RrType::A,
+        false,
+        false,
+        65_535,
+    );
+    assert_eq!((answer.outcome.rcode, dnames(&answer)), (Rcode::YXDOMAIN, 1));
+}
+
 /// RFC 8482 §4.1.
 #[test]
 fn any_gets_one_rrset_over_udp_and_all_over_tcp() {
