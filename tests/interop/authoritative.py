@@ -26,6 +26,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "python"))
+from ports import free_port
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
@@ -355,12 +358,6 @@ def sign(folder: Path, plain: Path, apex: str, nsec3: bool) -> Path:
 
 #
 # -------------------------------------------------------------------------------------------------------------- servers
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def nsd(folder: Path, apex: str, zone: Path, port: int) -> list:
     (folder / "nsd.conf").write_text(
         f'server:\n ip-address: 127.0.0.1@{port}\n username: ""\n zonesdir: "{folder}"\n database: ""\n'

@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ports import free_port
 
 from namewise.config import Config
 from namewise.config.model import Listen, ServerTable
@@ -228,12 +229,6 @@ def test_a_file_in_the_way_is_not_removed(tmp_path: Path) -> None:
     with pytest.raises(ControlError, match="is not a socket"):
         with_channel(str(path), lambda: None)
     assert path.read_text() == "precious"
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def test_each_worker_gets_its_sockets_and_a_reload_keeps_them() -> None:

@@ -189,10 +189,10 @@ def test_trace_asks_everybody_and_judges(lab: tuple[str, int, int, list[str]]) -
     assert good.returncode == 0
     zones = [line.split()[0] for line in good.stdout.splitlines() if "  asked " in line]
     assert zones == [".", "uk.", "co.uk.", "google.co.uk."]
-    assert good.stdout.endswith("verdict: answered, all servers agree\n")
+    assert good.stdout.startswith("verdict: answered, all servers agree in ")
     bad = nw("trace", "www.example.org", "--control", lab[0])
     assert bad.returncode == 3
-    verdict = bad.stdout.splitlines()[-1]
+    verdict = bad.stdout.splitlines()[0]
     assert "ns-lame.example.org (198.51.100.66) does not serve it: REFUSED" in verdict
     assert "ns-silent.example.org (192.0.2.66) gave no reply: timeout" in verdict
     missing = nw("trace", "nosuch.example.com", "--control", lab[0])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from commands import nw
 from dnsserver import DnsServer
+from ports import free_port
 from servers import read_until, running, zone_file
 
 import namewise
@@ -35,12 +36,6 @@ if TYPE_CHECKING:
     from namewise.config import Loaded
 
 READY = "ready: "
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def address_of(name: str, port: int, *, tcp: bool = False) -> str:

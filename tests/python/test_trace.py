@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from namewise.engine import Message, Name, RRset, make_response
-from namewise.tools.trace import Told, Walk, walk
+import pytest
+from commands import nw
+from dnsserver import DnsServer
+from ports import free_port
+from servers import running
+
+from namewise.engine import Message, Name, RRset, make_query, make_response
+from namewise.tools.trace import Outcome, Walk, as_json, direct, text, walk
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HINTS = [("a.root.", ["192.0.2.1"])]
-Server = Callable[[Message], Message | None]
+Server = Callable[[Message], "Message | bytes | None"]
+ROOT = {"192.0.2.1": lambda query: referral("zz.", ns1_zz="192.0.2.2", ns2_zz="192.0.2.3")(query)}
 
 
 def referral(child: str, **servers: str | None) -> Server:
@@ -27,30 +39,41 @@ def referral(child: str, **servers: str | None) -> Server:
 
 
 def zone(**data: str) -> Server:
-    """Answer with authority: *data* by name (dots as underscores), an address or `-> alias`."""
+    """Answer with authority: *data* by name (dots as underscores), an address, `-> alias` or `TYPE data`."""
     records = {name.replace("_", "."): text for name, text in data.items()}
 
     def answer(query: Message) -> Message:
         question = query.question
         assert question is not None
-        text = records.get(str(question.name).rstrip("."))
+        name = str(question.name).rstrip(".").lower()
+        text = records.get(f"{name} {question.type}") or records.get(name)
         if text is None:
             return make_response(query, "NXDOMAIN", flags="aa")
-        rtype = "CNAME" if text.startswith("-> ") else "A"
-        if question.type not in (rtype, "CNAME") and rtype == "A":
+        rtype = (
+            "CNAME"
+            if text.startswith("-> ")
+            else question.type
+            if f"{name} {question.type}" in records
+            else "A"
+        )
+        if question.type != rtype and rtype != "CNAME":
             return make_response(query, flags="aa")
         return make_response(
-            query, flags="aa", answer=[RRset(question.name, rtype, 60, [text.removeprefix("-> ")])]
+            query, flags="aa", answer=[RRset(question.name, rtype, 60, text.removeprefix("-> ").split("|"))]
         )
 
     return answer
 
 
-def walked(name: str, servers: dict[str, Server]) -> Walk:
-    def ask(address: str, query: Message) -> Told:
-        server = servers.get(address)
+def walked(name: str, servers: dict[str, Server], udp: dict[str, Server] | None = None) -> Walk:
+    """Walk over *servers*; those in *udp* answer over UDP instead."""
+
+    def ask(address: str, query: Message, tcp: bool, timeout_s: float) -> Outcome:
+        assert timeout_s > 0
+        server = servers.get(address) if tcp or address not in (udp or {}) else (udp or {})[address]
         reply = server(query) if server is not None else None
-        return Told(reply, "" if reply is not None else "timeout", 1000)
+        wire = reply if isinstance(reply, bytes | None) else reply.wire
+        return Outcome(wire, "" if wire is not None else "timeout", 1000)
 
     return walk(Name(name), "A", HINTS, ask)
 
@@ -65,22 +88,21 @@ def test_all_well() -> None:
             "192.0.2.4": zone(www_example_zz="198.51.100.1"),
         },
     )
-    assert (done.outcome, done.exit_code, done.verdict) == ("answer", 0, "answered, all servers agree")
+    assert (done.outcome, done.exit_code) == ("answer", 0)
+    assert done.verdict.startswith("answered, all servers agree in ")
     assert [cut.zone for cut in done.cuts] == [".", "zz.", "example.zz."]
     assert done.answer == ["www.example.zz. 60 IN A 198.51.100.1"]
 
 
-def test_servers_that_differ_are_named() -> None:
+def test_servers_that_differ_are_named_with_the_difference() -> None:
     done = walked(
-        "www.zz",
-        {
-            "192.0.2.1": referral("zz.", ns1_zz="192.0.2.2", ns2_zz="192.0.2.3"),
-            "192.0.2.2": zone(www_zz="198.51.100.1"),
-            "192.0.2.3": zone(www_zz="198.51.100.2"),
-        },
+        "www.zz", {**ROOT, "192.0.2.2": zone(www_zz="198.51.100.1"), "192.0.2.3": zone(www_zz="198.51.100.2")}
     )
     assert done.exit_code == 3
-    assert "zz. servers differ: 192.0.2.2 say answer and 192.0.2.3 say answer" in done.verdict
+    assert (
+        "zz. servers differ: ns1.zz (192.0.2.2) says answer: www.zz. a 198.51.100.1; "
+        "ns2.zz (192.0.2.3) says answer: www.zz. a 198.51.100.2" in done.verdict
+    )
 
 
 def test_silent_lame_and_wrong_servers_are_named() -> None:
@@ -123,18 +145,40 @@ def test_a_server_without_glue_is_looked_up() -> None:
 def test_glue_that_must_be_there_and_is_not() -> None:
     done = walked("www.zz", {"192.0.2.1": referral("zz.", ns_zz=None)})
     assert (done.outcome, done.exit_code) == ("broken", 3)
-    assert "ns.zz. lies below zz. and has no glue: nobody can find it" in done.verdict
+    assert "ns.zz. lies below zz. and has no glue: it cannot be found" in done.verdict
 
 
-def test_aliases_are_followed_and_loops_end() -> None:
-    servers = {
-        "192.0.2.1": referral("zz.", ns_zz="192.0.2.2"),
-        "192.0.2.2": zone(a_zz="-> b.zz.", b_zz="198.51.100.1"),
-    }
-    done = walked("a.zz", servers)
+def test_aliases_are_followed() -> None:
+    done = walked(
+        "a.zz",
+        {**ROOT, **dict.fromkeys(("192.0.2.2", "192.0.2.3"), zone(a_zz="-> b.zz.", b_zz="198.51.100.1"))},
+    )
     assert done.answer == ["a.zz. 60 IN CNAME b.zz.", "b.zz. 60 IN A 198.51.100.1"]
-    servers["192.0.2.2"] = zone(a_zz="-> b.zz.", b_zz="-> a.zz.")
-    assert walked("a.zz", servers).outcome == "broken"
+    assert done.verdict.startswith("answered (aliases: a.zz. -> b.zz.)")
+
+
+@pytest.mark.parametrize(
+    ("data", "chain"),
+    [
+        ({"a_zz": "-> b.zz.", "b_zz": "-> a.zz."}, "a.zz. -> b.zz. -> a.zz."),
+        ({"a_zz": "-> a.zz."}, "a.zz. -> a.zz."),
+        ({"a_zz": "-> B.zz.", "b_zz": "-> A.ZZ."}, "a.zz. -> B.zz. -> A.zz."),
+    ],
+)
+def test_an_alias_loop_ends_at_once_and_is_named(data: dict[str, str], chain: str) -> None:
+    done = walked("a.zz", {**ROOT, **dict.fromkeys(("192.0.2.2", "192.0.2.3"), zone(**data))})
+    assert (done.outcome, done.exit_code) == ("alias-loop", 3)
+    assert done.verdict.startswith(f"alias loop: {chain} in ")
+    assert len(done.cuts) <= 4
+
+
+def test_an_alias_loop_within_one_reply_is_named() -> None:
+    def loop(query: Message) -> Message:
+        sets = [RRset("a.zz", "CNAME", 60, ["b.zz."]), RRset("b.zz", "CNAME", 60, ["a.zz."])]
+        return make_response(query, flags="aa", answer=sets)
+
+    done = walked("a.zz", {**ROOT, "192.0.2.2": loop, "192.0.2.3": loop})
+    assert done.verdict.startswith("alias loop: a.zz. -> b.zz. -> a.zz.")
 
 
 def test_nobody_replies() -> None:
@@ -146,3 +190,190 @@ def test_a_name_that_does_not_exist_is_an_answer() -> None:
     done = walked("nosuch.zz", {"192.0.2.1": referral("zz.", ns_zz="192.0.2.2"), "192.0.2.2": zone()})
     assert (done.outcome, done.exit_code) == ("nxdomain", 0)
     assert done.verdict.startswith("nosuch.zz. does not exist")
+
+
+@pytest.mark.parametrize("rcode", ["FORMERR", "NOTIMP", "BADVERS"])
+def test_a_server_that_refuses_edns_is_asked_without(rcode: str) -> None:
+    def old(query: Message) -> Message:
+        return make_response(query, rcode) if query.edns is not None else zone(www_zz="198.51.100.1")(query)
+
+    done = walked("www.zz", {**ROOT, "192.0.2.2": old, "192.0.2.3": old})
+    assert (done.outcome, done.exit_code) == ("answer", 0)
+    assert done.cuts[1].asked[0].notes == (f"{rcode} with EDNS, asked again without",)
+
+
+def test_an_error_of_twelve_octets_is_taken_for_a_reply() -> None:
+    def old(query: Message) -> Message | bytes:
+        if query.edns is not None:
+            return query.wire[:2] + b"\x80\x01" + bytes(8)
+        return zone(www_zz="198.51.100.1")(query)
+
+    assert walked("www.zz", {**ROOT, "192.0.2.2": old, "192.0.2.3": old}).exit_code == 0
+
+
+def test_edns_that_is_dropped_is_inferred_and_marked_so() -> None:
+    def old(query: Message) -> Message | None:
+        return None if query.edns is not None else zone(www_zz="198.51.100.1")(query)
+
+    done = walked("www.zz", {**ROOT, "192.0.2.2": old, "192.0.2.3": zone(www_zz="198.51.100.1")})
+    assert done.outcome == "answer"
+    assert (
+        "inferred: ns1.zz (192.0.2.2) answers without EDNS only: EDNS is dropped on the way" in done.verdict
+    )
+
+
+def test_a_truncated_reply_is_asked_for_over_tcp() -> None:
+    whole = zone(www_zz="198.51.100.1")
+    cut = {
+        address: lambda query: make_response(query, flags="aa tc") for address in ("192.0.2.2", "192.0.2.3")
+    }
+    done = walked("www.zz", {**ROOT, "192.0.2.2": whole, "192.0.2.3": whole}, cut)
+    assert (done.outcome, done.exit_code) == ("answer", 0)
+
+
+def test_truncation_over_tcp_is_no_denial() -> None:
+    def cut(query: Message) -> Message:
+        return make_response(query, flags="aa tc")
+
+    done = walked("www.zz", {**ROOT, "192.0.2.2": cut, "192.0.2.3": cut})
+    assert (done.outcome, done.exit_code) == ("broken", 3)
+    assert "ns1.zz (192.0.2.2) failed: TC over TCP" in done.verdict
+
+
+@pytest.mark.parametrize("rcode", ["FORMERR", "SERVFAIL", "YXDOMAIN"])
+def test_an_error_is_named_and_not_called_lame(rcode: str) -> None:
+    done = walked(
+        "www.zz",
+        {
+            **ROOT,
+            "192.0.2.2": lambda query: make_response(query, rcode),
+            "192.0.2.3": zone(www_zz="192.0.2.9"),
+        },
+    )
+    assert f"ns1.zz (192.0.2.2) failed: {rcode}" in done.verdict
+    assert "does not serve it" not in done.verdict
+
+
+@pytest.mark.parametrize("wire", [b"", b"\0", b"\xff" * 40, bytes(12)])
+def test_a_reply_that_cannot_be_read_is_named(wire: bytes) -> None:
+    def odd(query: Message) -> bytes:
+        return query.wire[:2] + b"\x84\0\0\1\0\1\0\0\0\0\xc0" + wire
+
+    done = walked("www.zz", {**ROOT, "192.0.2.2": odd, "192.0.2.3": zone(www_zz="192.0.2.9")})
+    assert done.outcome == "answer"
+    assert (
+        "ns1.zz (192.0.2.2) failed: the reply cannot be read" in done.verdict or done.cuts[1].asked[0].notes
+    )
+
+
+def test_octets_behind_a_reply_are_noted() -> None:
+    def odd(query: Message) -> bytes:
+        reply = zone(www_zz="192.0.2.9")(query)
+        assert isinstance(reply, Message)
+        return reply.wire + b"abc"
+
+    done = walked("www.zz", {**ROOT, "192.0.2.2": odd, "192.0.2.3": odd})
+    assert (done.outcome, done.exit_code) == ("answer", 0)
+    assert done.cuts[1].asked[0].notes == ("3 octets behind the reply",)
+
+
+SOA = "ns1.zz. admin.zz. {} 1 2 3 4"
+
+
+def served(serial: int = 7, ns: str = "ns1.zz.|ns2.zz.", **more: str) -> Server:
+    data = {"www_zz": "198.51.100.1", "zz SOA": SOA.format(serial), "zz NS": ns}
+    return zone(**{**data, "ns1_zz A": "192.0.2.2", "ns2_zz A": "192.0.2.3", **more})
+
+
+def test_a_zone_that_agrees_with_its_parent_has_no_remarks() -> None:
+    done = walked("www.zz", {**ROOT, "192.0.2.2": served(), "192.0.2.3": served()})
+    assert (done.exit_code, [cut.remarks for cut in done.cuts]) == (0, [[], []])
+
+
+def test_serials_are_compared() -> None:
+    done = walked("www.zz", {**ROOT, "192.0.2.2": served(7), "192.0.2.3": served(8)})
+    assert "zz. SOA serials differ: 7 at ns1.zz (192.0.2.2); 8 at ns2.zz (192.0.2.3)" in done.verdict
+
+
+def test_parent_and_child_are_compared() -> None:
+    servers = {address: served(ns="ns1.zz.|ns3.zz.") for address in ("192.0.2.2", "192.0.2.3")}
+    done = walked("www.zz", {**ROOT, **servers})
+    assert "the parent names servers that the zone does not: ns2.zz." in done.verdict
+    assert "the zone names servers that the parent does not: ns3.zz." in done.verdict
+
+
+def test_glue_is_compared_with_the_addresses_of_the_zone() -> None:
+    servers = {address: served(**{"ns1_zz A": "192.0.2.99"}) for address in ("192.0.2.2", "192.0.2.3")}
+    done = walked("www.zz", {**ROOT, **servers})
+    assert "glue of ns1.zz. is 192.0.2.2, the zone itself says 192.0.2.99" in done.verdict
+
+
+def test_a_name_server_that_is_an_alias_is_named() -> None:
+    servers = {address: served(**{"ns1_zz A": "-> www.zz."}) for address in ("192.0.2.2", "192.0.2.3")}
+    done = walked("www.zz", {**ROOT, **servers})
+    assert "the name server ns1.zz. of zz. is an alias (RFC 2181 §10.3)" in done.verdict
+
+
+def test_the_verdict_comes_first_with_what_cost_the_time() -> None:
+    done = walked("www.zz", {**ROOT, "192.0.2.2": served(), "192.0.2.3": served()})
+    done.cuts[0].took_us = 5
+    first = text(done).splitlines()[0]
+    assert first.startswith("verdict: answered, all servers agree in ")
+    document = json.loads(json.dumps(as_json(done)))
+    assert document["verdict"] == done.verdict
+
+
+def test_discarded_packets_are_counted_with_the_reason() -> None:
+    query = make_query("www.zz", "A", flags="")
+
+    def answer(asked: Message, transport: str) -> list[bytes]:
+        good = make_response(asked, flags="aa").wire
+        other = make_response(make_query("www.yy", "A", id=asked.id), flags="aa").wire
+        wrong = (asked.id ^ 1).to_bytes(2, "big") + good[2:]
+        return [] if transport == "tcp" else [b"x", wrong, wrong, other, asked.wire, good]
+
+    with DnsServer(answer) as server:
+        got = direct(f"127.0.0.1:{server.port}", query, False, 2.0)
+    assert got.wire is not None
+    assert got.discarded == (
+        "shorter than a header",
+        "wrong id",
+        "wrong id",
+        "other question",
+        "not a response",
+    )
+
+
+def test_a_question_in_another_case_is_the_same_question() -> None:
+    def answer(asked: Message, _transport: str) -> bytes:
+        return make_response(asked, flags="aa").wire.replace(b"www", b"WwW")
+
+    with DnsServer(answer) as server:
+        got = direct(f"127.0.0.1:{server.port}", make_query("www.zz", "A"), False, 2.0)
+    assert (got.discarded, got.failure) == ((), "")
+
+
+def test_a_server_without_an_interface_is_no_traceback() -> None:
+    assert direct("fe80::1%nolink", make_query("a", "A"), False, 1.0).failure.endswith(
+        "no interface 'nolink'"
+    )
+
+
+def test_a_server_that_forwards_says_so_and_offers_the_root(tmp_path: Path) -> None:
+    control = str(tmp_path / "nw.sock")
+    with (
+        DnsServer(lambda query, _: make_response(query).wire) as upstream,
+        running(
+            "serve", "--listen", f"127.0.0.1:{free_port()}", "--forward", f"127.0.0.1:{upstream.port}",
+            "--control", control, ready="ready: ",
+        ),
+    ):  # fmt: skip
+        done = nw("trace", "www.zz", "--control", control)
+    assert (done.returncode, done.stdout, len(upstream.asked)) == (1, "", 0)
+    assert done.stderr.startswith(f"nw trace: this server forwards www.zz. to 127.0.0.1:{upstream.port}: ")
+    assert "nw trace www.zz. A --from-root" in done.stderr
+
+
+def test_the_command_refuses_wrong_usage_in_one_line() -> None:
+    done = nw("trace", "a..b")
+    assert (done.returncode, done.stdout) == (1, "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from namewise.cli.failure import Failure
 from namewise.cli.options import Options
@@ -12,20 +12,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from namewise.engine import Message, Name
-    from namewise.tools.trace import Told, Walk
+    from namewise.tools.trace import Outcome, Walk
 
 NO_SERVER = 9
 
 HELP = """\
-usage: nw trace NAME [TYPE] [--every] [--json] [--control PATH | --direct] [--hints FILE]
+usage: nw trace NAME [TYPE] [--every] [--json] [--control PATH | --from-root] [--hints FILE]
 
-Walks the delegations from the root to NAME. At every zone all name servers are asked and compared: silent
-ones, lame ones, and servers that differ are named; the last line is a verdict.
+Walks the delegations from the root to NAME. At every zone all name servers are asked and compared: silent and
+lame servers are named, and servers that differ, with the difference. The last zone is compared with its parent:
+name servers, their addresses, SOA serials. The first line is the verdict. What no reply states is marked
+"inferred".
 
-  --control PATH   ask through this running server, by its root hints and routes (default: the server's
+  --control PATH   ask through this running server, with its root hints and routes (default: the server's
                    socket if one is running)
-  --direct         ask from this process, by the built-in root hints
-  --hints FILE     other root hints (implies --direct)
+  --from-root      ask from this process, with the built-in root hints; --direct is the same
+  --hints FILE     other root hints (implies --from-root)
   --every          a line for every server, also where many say the same
   --json           one JSON object
 
@@ -44,12 +46,14 @@ def run(args: list[str]) -> int:
     from namewise.tools import trace
     from namewise.tools.explain import in_colour
 
-    options = Options(values=("--control", "--hints"), flags=("--json", "--direct", "--every"), words=(1, 2))
+    options = Options(
+        values=("--control", "--hints"), flags=("--json", "--direct", "--from-root", "--every"), words=(1, 2)
+    )
     parsed = options.read(args)
     target, kind = Name(name(parsed.words[0])), rtype(parsed.words[1:]) or "A"
     file = parsed.one("--hints")
     with Progress(f"walking to {target}"):
-        if file is not None or "--direct" in parsed:
+        if file is not None or "--direct" in parsed or "--from-root" in parsed:
             done = trace.walk(target, kind, _hints(file), trace.direct)
         else:
             done = _through_server(parsed.one("--control"), target, kind)
@@ -62,8 +66,7 @@ def run(args: list[str]) -> int:
     if done.outcome == "no-reply":
         sys.stdout.flush()
         tried = ", ".join(f"{one.server.address} ({one.detail})" for cut in done.cuts for one in cut.asked)
-        took = sum(max((one.took_us for one in cut.asked), default=0) for cut in done.cuts) / 1e6
-        sys.stderr.write(f"nw trace: no server replied within {took:.1f} s; tried {tried}\n")
+        sys.stderr.write(f"nw trace: no server replied within {done.took_us / 1e6:.1f} s; tried {tried}\n")
     return done.exit_code
 
 
@@ -87,7 +90,6 @@ def _through_server(path: str | None, target: Name, kind: str) -> Walk:
     from namewise.compile.roots import ROOT_SERVERS
     from namewise.config.paths import control_socket
     from namewise.control.client import ControlError, call
-    from namewise.engine import Message
     from namewise.tools import trace
 
     control = path or control_socket()
@@ -99,14 +101,29 @@ def _through_server(path: str | None, target: Name, kind: str) -> Walk:
         code = NO_SERVER if error.code == "NO_SERVER" else 1
         raise Failure(str(error), hint=error.hint, code=code) from None
 
-    def ask(address: str, query: Message) -> Told:
-        wanted = {"server": address, "query": query.wire.hex(), "timeout_s": trace.TIMEOUT_S}
-        for tcp in (False, True):
-            told = call(control, "exchange", {**wanted, "tcp": tcp})
-            reply = Message.parse(bytes.fromhex(told["reply"])) if told["reply"] else None
-            if reply is None or not reply.truncated:
-                break
-        return trace.Told(reply, told["failure"] or "", told["took_us"])
+    forwarders = _forwarders(resolver["forward"], target)
+    if forwarders or not resolver["hints"]:
+        to = f" to {', '.join(forwarders)}" if forwarders else ""
+        raise Failure(
+            f"this server forwards {target}{to}: it does not follow delegations itself",
+            hint=f"nw trace {target} {kind} --from-root walks from the root, asking from this process; "
+            f"nw explain {target} {kind} shows what the server does.",
+        )
+
+    def ask(address: str, query: Message, tcp: bool, timeout_s: float) -> Outcome:
+        wanted = {"server": address, "query": query.wire.hex(), "timeout_s": timeout_s, "tcp": tcp}
+        found = call(control, "exchange", wanted)
+        wire = bytes.fromhex(found["reply"]) if found["reply"] else None
+        return trace.Outcome(wire, found["failure"] or "", found["took_us"])
 
     hints = [(hint["name"], hint["addresses"]) for hint in resolver["hints"]]
     return trace.walk(target, kind, hints, ask)
+
+
+def _forwarders(routes: Sequence[dict[str, Any]], target: Name) -> list[str]:
+    """Return the servers to which questions for *target* are forwarded: those of the longest suffix above it."""
+    from namewise.engine import Name
+
+    found = [(Name(route["suffix"] or "."), route["servers"]) for route in routes]
+    above = [(len(suffix), servers) for suffix, servers in found if target.is_at_or_below(suffix)]
+    return [str(server) for server in max(above, key=lambda one: one[0])[1]] if above else []

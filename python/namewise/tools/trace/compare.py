@@ -1,0 +1,110 @@
+"""What is odd about the servers of one zone, and where they differ from each other and from the parent.
+
+What replies state is a remark. A pattern that they only suggest begins with `inferred:`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .judge import BAD, GOOD, Asked, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from namewise.engine import Message, Name
+
+MAX_SHOWN = 6
+"""Records or names that one remark lists."""
+
+
+def remarks(asked: Sequence[Asked]) -> list[str]:
+    """Return what is wrong with the servers of a cut, and where they differ."""
+    found = [] if asked else ["has no server that could be asked"]
+    for one in asked:
+        if one.outcome == "no-reply":
+            found.append(f"server {one.server} gave no reply: {one.detail}")
+        elif one.outcome == "lame":
+            found.append(f"server {one.server} does not serve it: {one.detail}")
+        elif one.outcome in BAD:
+            found.append(f"server {one.server} failed: {one.detail}")
+        if one.discarded:
+            found.append(f"server {one.server}: {discarded_text(one.discarded)}")
+        if one.inferred:
+            found.append(f"inferred: {one.inferred}")
+    return found + _differences(asked)
+
+
+def discarded_text(reasons: Iterable[str]) -> str:
+    """Return `3 packets discarded: wrong id (2), other question (1)`."""
+    counted: dict[str, int] = {}
+    for reason in reasons:
+        counted[reason] = counted.get(reason, 0) + 1
+    each = ", ".join(f"{reason} ({number})" for reason, number in counted.items())
+    total = sum(counted.values())
+    return f"{total} packet{'' if total == 1 else 's'} discarded: {each}"
+
+
+def _differences(asked: Sequence[Asked]) -> list[str]:
+    groups: dict[tuple[str, frozenset[str]], list[Server]] = {}
+    for one in asked:
+        if one.reply is not None and one.outcome in GOOD:
+            groups.setdefault((one.outcome, _essence(one.outcome, one.reply)), []).append(one.server)
+    if len(groups) < 2:
+        return []
+    common = frozenset.intersection(*(records for _, records in groups))
+    said = []
+    for (outcome, records), servers in groups.items():
+        own = _some(records - common) or ("nothing more" if records else "no record")
+        who = ", ".join(str(server) for server in servers)
+        verb = "says" if len(servers) == 1 else "say"
+        said.append(f"{who} {verb} {outcome}: {own}")
+    return [f"servers differ: {'; '.join(said)}"]
+
+
+def _essence(outcome: str, reply: Message) -> frozenset[str]:
+    """Return what two servers of a zone have to agree on: the answer, or the servers that they refer to. TTLs may
+    differ.
+    """
+    section = "authority" if outcome == "referral" else "answer"
+    return frozenset(
+        f"{record.owner} {record.type} {record.rdata}".lower()
+        for record in reply.records(section)
+        if (section == "answer" and record.type != "RRSIG") or record.type == "NS"
+    )
+
+
+def _some(lines: Iterable[str]) -> str:
+    listed = sorted(lines)
+    more = f" and {len(listed) - MAX_SHOWN} more" if len(listed) > MAX_SHOWN else ""
+    return ", ".join(listed[:MAX_SHOWN]) + more
+
+
+def parent_and_child(parent: Iterable[Name], child: Iterable[Name]) -> list[str]:
+    """Return where the NS sets of both sides of a cut differ (RFC 1034 §4.2.2: they should be the same)."""
+    above, below = {str(name).lower() for name in parent}, {str(name).lower() for name in child}
+    found = []
+    if above - below:
+        found.append(f"the parent names servers that the zone does not: {_some(above - below)}")
+    if below - above:
+        found.append(f"the zone names servers that the parent does not: {_some(below - above)}")
+    return found
+
+
+def glue_and_own(name: Name, glue: Iterable[str], own: Iterable[str]) -> list[str]:
+    """Return where the parent's addresses of a name server differ from those in the zone itself."""
+    above, below = set(glue), set(own)
+    if above == below:
+        return []
+    return [f"glue of {name} is {_some(above) or 'none'}, the zone itself says {_some(below) or 'none'}"]
+
+
+def serials(found: dict[int, list[Server]]) -> list[str]:
+    """Return that SOA serials differ, if they do (RFC 1034 §4.3.5)."""
+    if len(found) < 2:
+        return []
+    each = "; ".join(
+        f"{serial} at {', '.join(str(server) for server in servers)}"
+        for serial, servers in sorted(found.items())
+    )
+    return [f"SOA serials differ: {each}"]
