@@ -56,7 +56,7 @@ def test_help_imports_nothing_slow() -> None:
         (["zone"], "say what to do"),
         (["ctl", "statsu"], "Did you mean status?"),
         (["ctl", "flush", "a..b"], "  a..b\n    ^"),
-        (["ctl", "flush", "a.example", "AAAA"], "All types of a name go at once: nw ctl flush a.example"),
+        (["ctl", "flush", "a.example", "AAAA"], "All types of a name are removed at once: nw ctl flush a.example"),
         (["ctl", "flush", "a.example", "b.example"], "flush takes one name at a time"),
         (["ctl", "flush", "--tree"], "nw ctl flush, without a name, forgets everything."),
         (["ctl", "flushtree"], "flushtree wants a name: nw ctl flush NAME --tree"),

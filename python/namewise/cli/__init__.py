@@ -3,8 +3,8 @@
 A command file has `HELP` (its manual page in short) and `run(args) -> int` (the exit code). Nothing here or
 there imports more than its job needs: `nw --help` and `nw dig` have to start fast.
 
-Exit codes that hold for every command: 0 done, 1 wrong usage or a mistake in the input, 130 stopped by
-Ctrl-C. What else a command may return stands in its `HELP`.
+Exit codes of every command: 0 done, 1 wrong usage, a mistake in the input, or output that could not be
+written, 130 ended by Ctrl-C, 141 the reader of the output has gone. The `HELP` of a command lists its others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("ctl", "talk to the running server: status, reload, flush, cache get, stop"),
     ("explain", "every step a lookup took, with server, time, cache age and reason"),
     ("why", "what the server did with a recent question, from its flight recorder"),
-    ("trace", "the delegation walk from the root, every server asked, and a verdict"),
+    ("trace", "follow the delegations from the root, ask every server, give a verdict"),
     ("dig", "ask one server one question: grammar, output and exit codes of dig"),
     ("zone", "check a zone file: every mistake with file, line and column"),
     ("dnssec", "verify the signatures of a signed zone file"),
@@ -27,11 +27,31 @@ COMMANDS: tuple[tuple[str, str], ...] = (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command that *argv* (default: the process's own arguments) names; return its exit code."""
+    """Run the command that *argv* (default: the process's own arguments) names; return its exit code.
+
+    What the system refuses (a full disk, too many open files, a closed stream) is one line and an exit code.
+    """
     args = sys.argv[1:] if argv is None else list(argv)
+    if argv is None:
+        from namewise.cli import streams
+
+        streams.prepare()
+    try:
+        code = _main(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        from namewise.cli import streams
+
+        return streams.failed(args[0] if args else "help", error)
+
+
+def _main(args: list[str]) -> int:
     if not args or args[0] in ("-h", "--help", "help"):
         if len(args) > 1 and args[0] == "help":
-            return main([args[1], "--help"])
+            return _main([args[1], "--help"])
         sys.stdout.write(_help())
         return 0
     if args[0] in ("-V", "--version", "version"):
@@ -42,16 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     name = args[0]
     if name not in {command for command, _ in COMMANDS}:
         return _unknown(name)
-    try:
-        return _run(name, args[1:])
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader of our output has gone (`nw … | head`): nothing to say, and no second error at exit.
-        import os
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    return _run(name, args[1:])
 
 
 def _run(name: str, args: list[str]) -> int:
@@ -67,7 +78,6 @@ def _run(name: str, args: list[str]) -> int:
         sys.stdout.flush()
         sys.stderr.write(failure.text(name))
         return failure.code
-    sys.stdout.flush()
     return code
 
 

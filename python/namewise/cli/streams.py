@@ -1,0 +1,60 @@
+"""Standard output and error that cannot be written: closed, full, or a reader that has gone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+CANNOT_WRITE = 1
+READER_GONE = 141
+"""What a shell reports for a program that SIGPIPE ended."""
+
+
+def prepare() -> None:
+    """Give the process three open standard streams, so that no file or socket takes their numbers.
+
+    A closed stream is replaced by one that cannot be written: the command learns of it when it prints.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is this one: those below are open by now.
+            os.open(os.devnull, os.O_RDONLY)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+_OF_OUTPUT = frozenset({errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT})
+"""Errors that a command has from nothing but its output, when they name no file."""
+
+
+def failed(command: str, error: OSError) -> int:
+    """Say in one line what the system refused *command*; return the exit code."""
+    silence()
+    if isinstance(error, BrokenPipeError):
+        return READER_GONE
+    place = f"{error.filename}: " if error.filename is not None else ""
+    if not place and error.errno in _OF_OUTPUT:
+        place = "standard output: "
+    try:
+        sys.stderr.write(f"nw {command}: {place}{(error.strerror or str(error)).lower()}\n")
+        sys.stderr.flush()
+    except OSError:
+        pass
+    return CANNOT_WRITE
+
+
+def silence() -> None:
+    """Let standard output go nowhere: what is left in its buffer would be a second error at exit."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+    except OSError:
+        os.close(1)  # no descriptor is left: a closed stream swallows its buffer as well
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+    if nowhere != 1:
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
