@@ -1,4 +1,5 @@
-# `make run` shows it, `make test` proves it; each sets up all that it needs. The rest is for who works on it.
+# `make run` starts a private internet to try namewise in; `make test` runs every test. Both set up what they need.
+# The other targets are for development.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -10,7 +11,7 @@ TIME ?= 60
 # The gate draws the same cases each time, so that what it says is about the change; `make fuzz` draws new ones.
 export PROPTEST_RNG_SEED ?= 1
 
-.PHONY: help run test check bench fuzz docs fmt clean rust-lint rust-test python-lint python-test docs-test packages
+.PHONY: help run test check bench fuzz docs fmt clean rust-lint rust-test python-lint python-test docs-test fuzz-test packages engine
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,17 +19,17 @@ help: ## This list
 run: .venv/engine ## The private internet, a resolver over it and a zone; prints what to ask; until Ctrl-C
 	@exec $(BIN)/nw lab up $(ARGS)
 
-test: packages rust-lint python-lint rust-test python-test docs-test ## Everything that the gate runs
-	@fuzz/run $${FUZZ_SECONDS:-60}
+test: ## Everything that the gate runs, with how long each part took; may run in the background, and twice at once
+	@scripts/gate packages rust-lint engine python-lint rust-test python-test docs-test fuzz-test
 
-check: rust-lint python-lint ## The fast lane: format, lints, types, import directions, unit tests
+check: rust-lint python-lint ## Format, lints, types, import directions, unit tests
 	@cargo test --quiet --workspace --exclude nw-py --lib
 	@$(BIN)/pytest tests/python tests/boundary
 
 bench: .venv/engine packages ## Side by side with the installed peers (ROW=F1, FULL=1)
 	@$(BIN)/python -m bench $(if $(ROW),--row $(ROW)) $(if $(FULL),--full)
 
-fuzz: ## Each fuzz target for TIME seconds (60)
+fuzz: ## Run each fuzz target for TIME seconds (60)
 	@fuzz/run $(TIME)
 
 docs: .venv/engine ## Generated pages: RFC table, configuration, schemas
@@ -58,6 +59,11 @@ python-test: .venv/engine
 
 docs-test: .venv/engine
 	@$(BIN)/python scripts/run-docs
+
+fuzz-test:
+	@fuzz/run $${FUZZ_SECONDS:-60}
+
+engine: .venv/engine
 
 packages:
 	@scripts/debian-packages

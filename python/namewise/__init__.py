@@ -1,15 +1,16 @@
-"""namewise: a complete name-resolution system that you can see through.
+"""namewise: a complete DNS name-resolution system whose answers can be explained.
 
     import namewise
     answer = namewise.resolve("example.com", "AAAA")
     print(answer.ttl, [str(address) for address in answer])
 
-`namewise.aio` is the same for asyncio, `namewise.query()` one question to one server, `namewise.Server` a server.
+`namewise.aio` is the same for asyncio, `namewise.query()` sends one message to one server, `namewise.Server` runs a
+server.
 """
 
 from importlib import import_module
 
-TYPE_CHECKING = False  # as typing has it; to import typing costs more than all the rest here
+TYPE_CHECKING = False  # the constant of `typing`, whose import takes longer than all the rest here
 if TYPE_CHECKING:
     from .control.server import Server
     from .engine import Message, Name, Rdata, RRset, Zone

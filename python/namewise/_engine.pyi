@@ -28,6 +28,7 @@ __all__ = [
     "Record",
     "Resolve",
     "Snapshot",
+    "Unavailable",
     "Zone",
     "ZoneEdit",
     "make_message",
@@ -381,7 +382,7 @@ class Snapshot:
 
 @final
 class Unavailable:
-    def __new__(cls, cause: Literal["waiting", "failed", "expired"], detail: str = "") -> Unavailable: ...
+    def __new__(cls, cause: Literal["waiting", "failed", "expired"], detail: str = ...) -> Unavailable: ...
     @property
     def cause(self) -> Literal["waiting", "failed", "expired"]: ...
     @property

@@ -1,4 +1,4 @@
-"""Messages: parsed, checked and printed by the engine; frozen once they are made.
+"""DNS messages, parsed, checked and printed by the engine. A message is immutable.
 
 >>> from namewise.message import make_query, make_response
 >>> from namewise.rdata import RRset

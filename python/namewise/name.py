@@ -1,4 +1,4 @@
-"""Domain names: absolute, in any case, in the order of DNSSEC.
+"""Domain names: absolute, compared without case, sorted in canonical DNSSEC order (RFC 4034 §6.1).
 
 >>> from namewise.name import Name
 >>> name = Name("www.Example.COM")

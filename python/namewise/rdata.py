@@ -1,9 +1,9 @@
-"""Records and their data, in wire, text and canonical form.
+"""Records and their data, in wire, text and canonical form, with fields by the names of the RFCs.
 
 >>> from namewise.rdata import RRset, Rdata
 >>> mail = Rdata("MX", "10 mail.example.com.")
->>> mail.words, str(mail.names[0]), mail.wire[:2]
-(('10', 'mail.example.com.'), 'mail.example.com.', b'\\x00\\n')
+>>> mail.preference, str(mail.exchange), mail.wire[:2]
+(10, 'mail.example.com.', b'\\x00\\n')
 >>> hosts = RRset("www.example.com", "A", 300, ["192.0.2.1", "192.0.2.2"])
 >>> [str(rdata.address) for rdata in hosts], hosts.ttl
 (['192.0.2.1', '192.0.2.2'], 300)

@@ -128,10 +128,10 @@ def test_the_command(signed: dict[str, str], tmp_path: Path) -> None:
     ("args", "code", "said"),
     [
         (["gone"], 2, "gone: No such file or directory"),
-        (["db", "--origin", "example.net"], 2, "is no zone example.net."),
+        (["db", "--origin", "example.net"], 2, "is not a zone file of example.net."),
         (["db", "--anchor", "gone"], 2, "cannot read gone"),
         (["db", "--anchor", "other"], 2, "no DS or DNSKEY of example.com.: it has those of example.org."),
-        (["db", "--at", "tomorrow"], 1, "--at: 'tomorrow' is no time"),
+        (["db", "--at", "tomorrow"], 1, "--at: 'tomorrow' is not a time"),
         ([], 1, "an argument is missing"),
     ],
 )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from dnsserver import DnsServer
 
 import namewise
 from namewise.engine.errors import NXDOMAIN, NoAnswer, ServersFailed, Timeout
@@ -77,7 +78,7 @@ def test_truncation_goes_to_tcp() -> None:
     assert [attempt.outcome for attempt in answer.attempts] == ["NOERROR, truncated", "NOERROR"]
 
 
-def test_edns_is_left_out_for_who_does_not_know_it() -> None:
+def test_a_server_that_refuses_edns_is_asked_without() -> None:
     """RFC 6891 §7."""
     _, asked = play([reply("FORMERR"), reply(answer=[A])])
     assert [exchange.query.edns is not None for exchange in asked] == [True, False]
@@ -89,7 +90,7 @@ def test_the_next_server_is_asked() -> None:
     assert [attempt.outcome for attempt in answer.attempts][:2] == ["timeout", "SERVFAIL"]
 
 
-def test_what_is_raised() -> None:
+def test_each_failure_raises_its_error() -> None:
     with pytest.raises(NXDOMAIN) as missing:
         play([reply("NXDOMAIN")])
     assert missing.value.code == "NXDOMAIN" and str(missing.value.question.name) == "www.example.com."
@@ -112,7 +113,7 @@ def test_servers_are_addresses() -> None:
             parse_server(wrong)
 
 
-def test_the_system_s_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_resolver_file_of_the_system(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "resolv.conf"
     path.write_text(
         "# a comment\nsearch example.com\nnameserver 192.0.2.1\nnameserver ::1\nnameserver bad\n"
@@ -199,7 +200,7 @@ def test_one_question(driver: str) -> None:
 
 @pytest.mark.parametrize("driver", ["blocking", "asyncio"])
 @pytest.mark.parametrize("tcp", [False, True])
-def test_a_closed_port_is_told(driver: str, tcp: bool) -> None:
+def test_a_closed_port_is_named(driver: str, tcp: bool) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -209,3 +210,47 @@ def test_a_closed_port_is_told(driver: str, tcp: bool) -> None:
             namewise.resolve("www.example.com", **wanted)  # type: ignore[arg-type]
         else:
             asyncio.run(namewise.aio.resolve("www.example.com", **wanted))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_an_address_with_a_zone_is_asked(tcp: bool) -> None:
+    def answer(query: Message, _transport: str) -> bytes:
+        return make_response(query, answer=[RRset("a.test", "A", 60, ["192.0.2.1"])]).wire
+
+    try:
+        running = DnsServer(answer, host="::1")
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    with running:
+        server = f"[::1%1]:{running.port}"
+        assert str(namewise.resolve("a.test", server=server, tcp=tcp).records[0]) == "192.0.2.1"
+        found = asyncio.run(namewise.aio.resolve("a.test", server=server, tcp=tcp))
+        assert str(found.records[0]) == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        ("fe80::53%nolink", "there is no interface 'nolink'"),
+        ("fe80::53%", "expected an IP address"),
+        ("192.0.2.1%lo", "expected an IP address"),
+    ],
+)
+def test_a_zone_that_cannot_be_used_is_refused_with_the_reason(server: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        namewise.resolve("a.test", server=server)
+
+
+def test_resolv_conf_may_name_an_address_with_a_zone(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "resolv.conf"
+    file.write_text("nameserver fe80::53%lo\nnameserver 192.0.2.1%lo\n")
+    (server,) = system_servers(file).addresses
+    assert (str(server), server.socket_address[3]) == ("[fe80::53%lo]:53", 1)
+
+
+def test_truncation_over_tcp_is_no_answer() -> None:
+    def answer(query: Message, _transport: str) -> bytes:
+        return make_response(query, flags="tc").wire
+
+    with DnsServer(answer) as server, pytest.raises(namewise.ServersFailed, match="NOERROR, truncated"):
+        namewise.resolve("a.test", server=f"127.0.0.1:{server.port}", attempts=1)

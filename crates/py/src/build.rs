@@ -205,7 +205,7 @@ struct Parts<'p, 'py> {
 fn finish(py: Python<'_>, parts: &Parts<'_, '_>) -> PyResult<Message> {
     let octets = gate::brief(py, || {
         let octets = write(parts)?;
-        // Parts may be right and their sum wrong: an OPT among the answers, a TSIG that is not last.
+        // Valid parts can make an invalid message: an OPT among the answers, a TSIG that is not last.
         nw_wire::Message::parse(&octets)?;
         Ok::<_, Raise>(octets)
     })?;
@@ -230,7 +230,7 @@ fn write(parts: &Parts<'_, '_>) -> Result<Vec<u8>, Raise> {
     {
         for set in sets {
             if out.rrset(section, &set.inner).is_err() {
-                // What did not fit is told, except where it was only meant to help (RFC 2181 §9).
+                // TC says that something did not fit, except in the additional section (RFC 2181 §9).
                 if section != Section::Additional {
                     let flags = out.flags();
                     out.set_flags(flags.with_tc(true));
@@ -273,7 +273,7 @@ pub(crate) fn render(message: &nw_wire::Message<'_>) -> Result<Vec<u8>, Raise> {
     Ok(buf)
 }
 
-/// Sixteen bits that nobody can foretell.
+/// Sixteen unpredictable bits.
 pub(crate) fn random_id(py: Python<'_>) -> PyResult<u16> {
     let octets = py.import(intern!(py, "os"))?.call_method1(intern!(py, "urandom"), (2,))?;
     octets.extract().map(u16::from_be_bytes)

@@ -1,4 +1,4 @@
-//! A message as the dictionary of RFC 8427, in the order in which people read it.
+//! A message as the dictionary of RFC 8427, in the order of the sections.
 
 use nw_wire::{Record, Section, rr};
 use pyo3::prelude::*;

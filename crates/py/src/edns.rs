@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 use crate::code::Code;
 use crate::dict::hex;
 
-/// The UDP payload that queries offer unless told otherwise: no fragments on any usual path.
+/// The default UDP payload size of queries: packets of this size are not fragmented on usual paths.
 pub(crate) const UDP_PAYLOAD: u16 = 1232;
 
 /// The most octets of an option that leave room for a header, a question and the rest of OPT.
@@ -209,7 +209,7 @@ impl Edns {
         self.edns_version
     }
 
-    /// Whether the sender wants DNSSEC records (DO, RFC 3225).
+    /// Whether the sender asks for DNSSEC records (DO, RFC 3225).
     #[getter]
     fn dnssec_ok(&self) -> bool {
         self.flag_bits & DNSSEC_OK != 0

@@ -1,12 +1,12 @@
-//! The one gate between the interpreter and the engine.
+//! Calls from the interpreter into the engine: panics, errors and signals are handled here and nowhere else.
 //!
 //! ```text
 //!   Python call -> brief     attached: for work of microseconds
 //!               -> detached  the interpreter runs other threads meanwhile
 //!               -> long      a thread of its own; Ctrl-C is looked for every 50 ms
 //! ```
-//! Each of the three catches a panic of ours and turns it into `EnginePanic`, and each maps an error value to
-//! the exception of `namewise.engine.errors` that carries the same fields. A long call that is interrupted
+//! Each of the three turns a panic of the engine into `EnginePanic`, and an error value into the exception of
+//! `namewise.engine.errors` with the same fields. A long call that is interrupted
 //! returns at once; its thread finishes on its own and its result is dropped, so nothing half-built is ever
 //! seen.
 
@@ -23,7 +23,7 @@ use crate::raise::Raise;
 /// How often a long call asks the interpreter whether a signal is waiting.
 const SIGNAL_POLL: Duration = Duration::from_millis(50);
 
-/// Run `work` without letting go of the interpreter: for work that takes less than a switch of threads would.
+/// Run `work` while holding the interpreter: for work that takes less time than a switch of threads.
 pub(crate) fn brief<T, E: Into<Raise>>(py: Python<'_>, work: impl FnOnce() -> Result<T, E>) -> PyResult<T> {
     settle(py, catch_unwind(AssertUnwindSafe(work)))
 }
@@ -37,7 +37,7 @@ pub(crate) fn detached<T: Send, E: Into<Raise> + Send>(
     settle(py, outcome)
 }
 
-/// Run `work` on a thread of its own and raise `KeyboardInterrupt` as soon as it is asked for.
+/// Run `work` on a thread of its own and raise `KeyboardInterrupt` as soon as a signal asks for it.
 pub(crate) fn long<T, E>(py: Python<'_>, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> PyResult<T>
 where
     T: Send + 'static,

@@ -1,5 +1,5 @@
-//! The text of a message as dig lays it out (bin/dig/dighost.c, lib/dns/masterdump.c of BIND): the columns
-//! that thirty years of scripts cut.
+//! The text of a message as dig lays it out (bin/dig/dighost.c, lib/dns/masterdump.c of BIND): scripts
+//! depend on the columns.
 
 use std::fmt::Write;
 
@@ -125,7 +125,7 @@ pub(crate) fn section(message: &nw_wire::Message<'_>, section: Section, columns:
     out
 }
 
-/// One line under construction; knows its column.
+/// A line that is being built, with its current column.
 struct Line<'o> {
     out: &'o mut String,
     column: usize,

@@ -1,14 +1,14 @@
-//! The border to Python: thin, no logic.
+//! The bindings for Python: thin, no logic.
 //!
 //! ```text
 //!   Python  --- wire, one versioned JSON plan, frozen handles ---> engine
 //!           <-- wire, tagged events, JSON steps, errors as data ---
 //! ```
-//! One file per thing that crosses: `name`, `rdata` and its `fields`, `rrset`, `edns`, `message` (and `build`, `layout`,
+//! One file per class or function: `name`, `rdata` and its `fields`, `rrset`, `edns`, `message` (and `build`, `layout`,
 //! `dict`, its ways in and out), `code` (the registries), `toml`, `zone`, `edit` and `verify_zone`, `snapshot` and
 //! its `budget`, `engine` with its `request`s and events, `play`. Every call goes through `gate`, every error
-//! through `raise`. Classes are frozen: what Python holds never changes under its feet, so no call needs a
-//! lock to read.
+//! through `raise`. Classes are immutable, so that no call needs a lock
+//! to read.
 
 mod budget;
 mod build;

@@ -136,7 +136,7 @@ impl Message {
 
 #[pymethods]
 impl Message {
-    /// The message in `wire`, all of it checked. Raises `WireError` with the offset of the first lie.
+    /// The message in `wire`, all of it checked. Raises `WireError` with the offset of the first fault.
     #[staticmethod]
     fn parse(py: Python<'_>, wire: Bound<'_, PyBytes>) -> PyResult<Self> {
         gate::brief(py, || nw_wire::Message::parse(wire.as_bytes()).map(drop))?;
@@ -192,13 +192,13 @@ impl Message {
         self.header(py).flags.aa()
     }
 
-    /// Whether records are missing for lack of room (TC).
+    /// Whether records were left out because they did not fit (TC).
     #[getter]
     fn truncated(&self, py: Python<'_>) -> bool {
         self.header(py).flags.tc()
     }
 
-    /// Whether the sender wants recursion (RD).
+    /// Whether the sender asks for recursion (RD).
     #[getter]
     fn recursion_desired(&self, py: Python<'_>) -> bool {
         self.header(py).flags.rd()
@@ -210,13 +210,13 @@ impl Message {
         self.header(py).flags.ra()
     }
 
-    /// Whether the server says that it validated the data (AD, RFC 4035 §3.2.3).
+    /// Whether the server states that it validated the data (AD, RFC 4035 §3.2.3).
     #[getter]
     fn authentic_data(&self, py: Python<'_>) -> bool {
         self.header(py).flags.ad()
     }
 
-    /// Whether the sender does not want validation (CD, RFC 4035 §3.2.2).
+    /// Whether the sender switches validation off (CD, RFC 4035 §3.2.2).
     #[getter]
     fn checking_disabled(&self, py: Python<'_>) -> bool {
         self.header(py).flags.cd()
@@ -339,8 +339,8 @@ impl Message {
         replies_to(query.bytes.as_bytes(py), self.bytes.as_bytes(py))
     }
 
-    /// Whether `wire` may be the reply to this query: as `replies_to`, before it is parsed. Whoever waits for
-    /// the reply passes over everything else.
+    /// Whether `wire` may be the reply to this query: as `replies_to`, before it is parsed. A client
+    /// that waits for the reply ignores everything else.
     fn accepts(&self, py: Python<'_>, wire: &[u8]) -> bool {
         replies_to(self.bytes.as_bytes(py), wire)
     }

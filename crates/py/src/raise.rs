@@ -1,7 +1,7 @@
 //! Errors of the engine as data, and the exception each becomes.
 //!
 //! The exception tree itself is Python (`namewise.engine.errors`): one tree, with docstrings where people
-//! read them. It is imported when the first error is raised, never on the way of a call that succeeds.
+//! read them. It is imported when the first error is raised; a call that succeeds never imports it.
 
 use nw_wire::name::NameError;
 use nw_wire::rr::RdataError;
@@ -11,7 +11,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-/// A place in a text and what is wrong there.
+/// A fault with its position in the text.
 pub(crate) struct TomlFault {
     pub(crate) line: u32,
     pub(crate) column: u32,
@@ -24,7 +24,7 @@ pub(crate) struct ZoneFaults {
     pub(crate) more: usize,
 }
 
-/// What a call of the engine may fail with.
+/// Why a call of the engine failed.
 pub(crate) enum Raise {
     /// `BadName(message, text, at, code)`
     BadName { message: String, text: String, at: Option<usize>, code: &'static str },
@@ -44,23 +44,23 @@ pub(crate) enum Raise {
     Conflict { expected: u64, current: u64 },
     /// `EngineClosed(message)`
     Closed(String),
-    /// `EnginePanic(message)`: our mistake, never a peer's.
+    /// `EnginePanic(message)`: a bug in the engine.
     Panic(String),
 }
 
 impl Raise {
-    /// A name in wire form that is none.
+    /// An invalid name in wire form.
     pub(crate) fn wire_name(error: NameError) -> Self {
         let (code, offset) = crate::name::describe(error);
         Raise::Wire { message: error.to_string(), offset, code }
     }
 
-    /// Rdata in wire form that is not of its type.
+    /// Rdata in wire form that is not valid for its type.
     pub(crate) fn wire_rdata(rtype: RrType, error: &RdataError) -> Self {
         Raise::Wire { message: format!("{rtype} data: {error}"), offset: Some(error.at), code: "BAD_RDATA" }
     }
 
-    /// Text that does not read as what it should be.
+    /// Text that cannot be parsed.
     pub(crate) fn text(given: &str, error: &TextError) -> Self {
         let (_, column) = text::position(given.as_bytes(), error.at);
         let (expected, code) = match &error.fault {

@@ -31,7 +31,7 @@ fn parse(text: &str) -> Result<(String, String), Raise> {
         .collect();
     let mut walk = Walk { lines: &lines, positions: Map::new(), faults: Vec::new() };
     let values = walk.table(table.get_ref(), "");
-    // A value that the parser refused already is not told twice.
+    // A value that the parser refused is not reported twice.
     if faults.is_empty() {
         faults.append(&mut walk.faults);
     }

@@ -1,4 +1,4 @@
-//! `verify_zone`: a signed zone verified as a whole, told as JSON.
+//! `verify_zone`: a signed zone verified as a whole, the report as JSON.
 
 use nw_dnssec::verify_zone::ChainKind;
 use nw_dnssec::{Report, VerifyOptions};
@@ -39,11 +39,11 @@ pub(crate) fn verify_zone(
     let zone = zone.inner.clone();
     gate::long(py, move || {
         let report = nw_dnssec::verify_zone(zone.apex(), zone.rrsets().collect(), &options);
-        Ok::<_, Raise>(told(&report).to_string())
+        Ok::<_, Raise>(report_json(&report).to_string())
     })
 }
 
-fn told(report: &Report) -> Value {
+fn report_json(report: &Report) -> Value {
     let keys = report.keys.iter().map(|key| {
         json!({
             "tag": key.tag,

@@ -21,7 +21,7 @@ others; that CDS and CDNSKEY name keys that sign.
   --origin NAME   name of the zone; without it as for `nw zone check`
   --anchor FILE   DS or DNSKEY records (a dsset- file, a K*.key file, what the parent has): one of them has to
                   name a key that signs the keys
-  --at TIME       the time that signatures are held against: 2026-01-31, 20260131235959, +7d, -1h or seconds
+  --at TIME       the time at which signatures must be valid: 2026-01-31, 20260131235959, +7d, -1h or seconds
                   since 1970; without it now
   --json          one JSON object: zone, serial, at, rrsets, signatures, keys[], chains[], first_expiration,
                   errors, warnings, problems[]
@@ -42,7 +42,7 @@ _OPTIONS = Options(values=("--origin", "--anchor", "--at"), flags=("--json",), w
 def run(args: list[str]) -> int:
     """Run the sub-command."""
     if args[:1] != ["verify"]:
-        raise Failure("say what to do: nw dnssec verify FILE", hint="nw dnssec --help says more.")
+        raise Failure("the sub-command is missing: nw dnssec verify FILE", hint="nw dnssec --help says more.")
     return verify(_OPTIONS.read(args[1:]))
 
 
@@ -84,14 +84,14 @@ def moment(text: str, now: float) -> int:
         when = datetime.datetime.strptime(text, form) if form else datetime.datetime.fromisoformat(text)
     except ValueError:
         raise Failure(
-            f"--at: {text!r} is no time",
+            f"--at: {text!r} is not a time",
             hint="For instance 2026-01-31, 2026-01-31T12:00:00, 20260131120000, +7d or -1h; all in UTC.",
         ) from None
     return int((when if when.tzinfo else when.replace(tzinfo=datetime.UTC)).timestamp())
 
 
 def stamp(seconds: int) -> str:
-    """Return a time as people read it."""
+    """Return a time in ISO 8601."""
     import time
 
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
@@ -116,7 +116,7 @@ def _load(path: str, origin: str | None) -> Zone:
         mistakes = [str(finding) for finding in findings if finding.severity == "error"]
         first = "\n".join(mistakes[:5])
         raise Failure(
-            f"{path} is no zone {name}: {errors} error{'' if errors == 1 else 's'}\n{first}",
+            f"{path} is not a zone file of {name}: {errors} error{'' if errors == 1 else 's'}\n{first}",
             hint=f"nw zone check {path} --origin {name} shows all; --origin names another zone.",
             code=UNREADABLE,
         )

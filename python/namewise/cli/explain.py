@@ -16,8 +16,8 @@ usage: nw explain NAME [TYPE] [--json|--mermaid] [--control PATH]
        nw explain NAME [TYPE] [--json|--mermaid] [--config FILE] [--hints FILE]
                   [--forward [SUFFIX=]ADDR[:PORT]]
 
-Resolves NAME and shows every step: who was asked what, when, how long it took, what the cache knew and how
-old that was, and why the next step followed. The explanation is made by the resolver that does the work.
+Resolves NAME and shows every step: each query with its server, time and duration, each cache entry used with its
+age, and the reason for the next step. The resolver that does the work writes the explanation.
 
 The running server resolves it, with its cache (--control PATH names its socket). If none runs, or --config,
 --hints or --forward is given, a resolver in this process does, with an empty cache.

@@ -1,4 +1,4 @@
-"""A command that cannot go on: what is wrong, what to do, which exit code."""
+"""The exception with which a command ends: what is wrong, what to do, the exit code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Failure(Exception):
 
 
 def bad_name(error: BadName) -> Failure:
-    """Return the failure for a domain name that cannot be, with a mark below the offending label."""
+    """Return the failure for an invalid domain name, with a mark below the offending label."""
     from namewise.tools import mark
 
     return Failure(f"{error.message}\n{mark.label(error.text, error.at)}")

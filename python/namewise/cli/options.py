@@ -1,8 +1,8 @@
-"""Read the flags of a command: long names, `--flag value` or `--flag=value`, and what is left.
+"""Parse the arguments of a command: flags with long names, `--flag value` or `--flag=value`, and words.
 
-A command lists its flags in one `Options` object and gets a `Parsed`. There are no short forms, no
-abbreviations and no surprises: an unknown flag is an error with the nearest known one. (argparse costs a
-third of the time that `nw --help` may take, and its errors teach less.)
+A command lists its flags in one `Options` object and gets a `Parsed`. There are no short forms and no
+abbreviations. An unknown flag is an error that names the nearest known one. (Importing argparse takes a third of
+the time that `nw --help` may take, and its errors say less.)
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Parsed:
         if text is None:
             return None
         if not text.isdigit() or int(text) < least:
-            raise Failure(f"{name} wants a number of at least {least}, not {text!r}")
+            raise Failure(f"{name} needs a number of at least {least}, not {text!r}")
         return int(text)
 
     def __contains__(self, name: str) -> bool:
@@ -55,7 +55,7 @@ class Options:
         self.words = words
 
     def read(self, args: list[str]) -> Parsed:
-        """Return *args* in their places, or raise `Failure`."""
+        """Return *args* parsed, or raise `Failure`."""
         parsed = Parsed()
         rest = iter(args)
         for arg in rest:
@@ -69,9 +69,9 @@ class Options:
                 self._flag(parsed, arg, rest)
         least, most = self.words
         if len(parsed.words) < least:
-            raise Failure("an argument is missing", hint="--help says what is wanted")
+            raise Failure("an argument is missing", hint="--help lists the arguments")
         if most is not None and len(parsed.words) > most:
-            raise Failure(f"one argument too many: {parsed.words[most]!r}", hint="--help says what is wanted")
+            raise Failure(f"one argument too many: {parsed.words[most]!r}", hint="--help lists the arguments")
         return parsed
 
     def _flag(self, parsed: Parsed, arg: str, rest: object) -> None:
@@ -85,7 +85,7 @@ class Options:
             if not equals:
                 following = next(rest, None)  # type: ignore[call-overload]
                 if following is None:
-                    raise Failure(f"{name} wants a value")
+                    raise Failure(f"{name} needs a value")
                 value = following
             parsed.values.setdefault(name, []).append(value)
             return

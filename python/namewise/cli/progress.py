@@ -1,4 +1,4 @@
-"""Say that something is still going on, when it takes longer than a second and somebody is watching."""
+"""A progress line on the terminal for work that takes longer than a second."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ TYPE_CHECKING = False  # typing costs more time to import than it is worth here
 if TYPE_CHECKING:
     import threading
 
-PATIENCE_S = 1.0
+FIRST_AFTER_S = 1.0
 
 
 class Progress:
-    """While the block runs, *what* and the seconds so far stand on standard error, if that is a terminal.
+    """While the block runs, standard error shows *what* and the seconds so far, if it is a terminal.
 
-    Nothing is written in the first second, and the line is wiped at the end. Programs that read our output
-    never see it.
+    Nothing is written in the first second, and the line is erased at the end. Without a terminal nothing is
+    written.
     """
 
     def __init__(self, what: str) -> None:
@@ -41,7 +41,7 @@ class Progress:
         import sys
 
         seconds = 0
-        while not ended.wait(PATIENCE_S):
+        while not ended.wait(FIRST_AFTER_S):
             seconds += 1
             sys.stderr.write(f"\r{self.what} ... {seconds} s")
             sys.stderr.flush()

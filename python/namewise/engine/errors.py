@@ -13,8 +13,8 @@ NamewiseError                 code, message
 ```
 
 Each class has a `code` that never changes its meaning, for programs; the text is for people. Errors of
-values are `ValueError` too, time limits are `TimeoutError` too, so that code which knows nothing of
-namewise catches what it expects.
+values are `ValueError` too, time limits are `TimeoutError` too, so that code
+written without namewise in mind catches what it expects.
 """
 
 from __future__ import annotations
@@ -74,9 +74,7 @@ class TextError(NamewiseError, ValueError):
 
 
 class WireError(NamewiseError, ValueError):
-    """Bytes that are not the message, name or record data they claim to be: `offset` is where the lie was
-    found.
-    """
+    """Octets that are not a valid message, name or record data: `offset` is where the first fault is."""
 
     code = "BAD_WIRE"
 
@@ -94,7 +92,7 @@ class TomlFault(NamedTuple):
 
 
 class TomlError(NamewiseError, ValueError):
-    """A document that is not TOML: `faults` holds every syntax error."""
+    """A document that is not valid TOML: `faults` holds every syntax error."""
 
     code = "BAD_TOML"
 
@@ -185,7 +183,7 @@ class GenerationConflict(EngineError):
 
 
 class EnginePanic(EngineError):
-    """A mistake in the engine, caught at the border. Please report it with the message."""
+    """A panic in the engine: a bug. Please report it with the message."""
 
     code = "ENGINE_PANIC"
 
@@ -243,7 +241,7 @@ class ServersFailed(ResolutionError):
     code = "SERVERS_FAILED"
 
 
-# What the engine calls: it knows fields, this module knows classes.
+# The engine calls these: it has the fields of an error, this module has the classes.
 
 
 def toml_error(faults: Iterable[tuple[int, int, str]]) -> TomlError:

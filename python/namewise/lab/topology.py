@@ -7,7 +7,7 @@ Each role is a server of its own, so that a parent refers and never answers for 
 
 Names, referrals and glue are those of the real internet, or in the ranges for documentation (RFC 5737,
 RFC 3849). A routing table carries questions for these addresses to loopback. One thing is changed in the root
-zone: `arpa.` has servers of its own (as RFC 9120 wants it), since the root servers themselves would answer
+zone: `arpa.` has servers of its own (as RFC 9120 requires), since the root servers themselves would answer
 for it.
 """
 
@@ -76,7 +76,7 @@ def roles(root_zone: str | None) -> list[Role]:
         Role("registry", "co.uk and in-addr.arpa", _files("co.uk", "in-addr.arpa"), _REGISTRY),
         Role("hosting-a", "example.com and others", _files(*_HOSTED_A), ("192.0.2.0/24", "2001:db8:a::/48")),
         Role("hosting-b", "github.com, google.com, example.net and others", _files(*_HOSTED_B), _HOSTING_B),
-        Role("lame", "knows none of the zones that it is asked for", (), ("198.51.100.66/32",)),
+        Role("lame", "serves no zone that it is asked for", (), ("198.51.100.66/32",)),
     ]
 
 

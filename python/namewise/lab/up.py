@@ -51,7 +51,7 @@ MORE = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `nw lab up` was told."""
+    """The arguments of `nw lab up`."""
 
     zone_name: str | None
     zone_file: str | None

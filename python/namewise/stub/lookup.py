@@ -1,8 +1,8 @@
 """A lookup without I/O: the next question, and the meaning of a reply.
 
 `lookup()` is a generator: it yields an `Exchange`, is sent the `Reply` (or the `Failure`) that came of it,
-and returns the `Answer` or raises. The loops that carry the exchanges are `blocking` and `aio`; a test
-carries them from a list.
+and returns the `Answer` or raises. The drivers that send the exchanges are `blocking` and `aio`; a
+test feeds it from a list.
 
     ask a server -> reply usable? -> answer, NXDOMAIN or no data: done
          ^              | truncated over UDP: the same server over TCP

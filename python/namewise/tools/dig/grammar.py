@@ -1,9 +1,8 @@
 """The arguments of dig: `@server name type class -flag value +keyword`, in nearly any order, for any number of
 lookups.
 
-What stands before the first name holds for all lookups, what stands behind a name for that lookup. A bare
-word is a type or a class if it can be one and the lookup has a name already; else it starts the next
-lookup.
+Options before the first name apply to all lookups, options behind a name to that lookup. A bare word is a type or a
+class if it can be one; else it starts the next lookup.
 """
 
 from __future__ import annotations
@@ -132,7 +131,7 @@ VALUE_EXIT = 10
 
 
 class Usage(Exception):
-    """A call that dig would refuse: the line to print, the exit code, and whether the usage follows."""
+    """Arguments that dig refuses: the line to print, the exit code, and whether the usage follows."""
 
     def __init__(self, message: str, code: int = 1, *, usage: bool = False, to_stdout: bool = False) -> None:
         super().__init__(message)
@@ -220,7 +219,7 @@ def parse(args: list[str], version: str) -> Call:
 
 
 def batch_lines(call: Call) -> Iterator[bytes]:
-    """Yield the lines of the batch file that are command lines. dig cuts them at blanks and knows no quotes."""
+    """Yield the lines of the batch file that are command lines. dig splits them at blanks; quotes mean nothing."""
     import sys
 
     assert call.batch is not None, "only called for a batch"

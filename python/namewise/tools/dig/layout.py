@@ -52,7 +52,7 @@ BADCOOKIE = 23
 
 
 def rcode_text(message: Message) -> str:
-    """Return the response code as dig names it: it knows fewer than IANA's registry."""
+    """Return the response code by dig's name: its table is shorter than IANA's registry."""
     code = message.rcode_value
     return _RCODES[code] if code < len(_RCODES) else "BADCOOKIE" if code == BADCOOKIE else f"?{code}"
 
@@ -202,7 +202,7 @@ def record_lines(reading: Reading, section: str, lookup: Lookup) -> Iterator[str
 
 
 def record_line(record: Record, entry: Entry, lookup: Lookup) -> str:
-    """Return the record as dig prints it. *entry* knows what the wire says and the codec sets right."""
+    """Return the record as dig prints it. *entry* has the values of the wire that the codec corrects."""
     ttl_at, class_at, type_at, data_at = stops(lookup)
     line = _Line(str(record.owner))
     if lookup.show["ttlid"]:
@@ -243,7 +243,7 @@ def algorithm_text(number: int) -> str:
 
 
 def rdata_text(record: Record, lookup: Lookup, *, multiline: bool = False, comments: bool = True) -> str:
-    """Return the data of *record* as the settings of *lookup* want it, over several lines if *multiline*."""
+    """Return the data of *record* by the settings of *lookup*, over several lines if *multiline*."""
     rdata = record.rdata
     if lookup.unknown or (record.rclass != "IN" and record.type in _IN_ONLY):
         octets = rdata.wire
@@ -408,7 +408,7 @@ def _tsig_line(text: str, lookup: Lookup) -> str:
 
 
 class _Line:
-    """One line under construction; knows its column."""
+    """A line that is being built, with its current column."""
 
     def __init__(self, text: str) -> None:
         self.text = text

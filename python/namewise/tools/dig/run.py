@@ -158,7 +158,7 @@ def _no_reply(lookup: Lookup, call: Call, none: NoReply) -> int:
 
 
 def print_reply(found: Exchange, lookup: Lookup, call: Call) -> None:
-    """Print the reply as *lookup* wants it."""
+    """Print the reply by the settings of *lookup*."""
     out = sys.stdout.write
     reply = found.reply
     if call.format == "json":
