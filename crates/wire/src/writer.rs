@@ -24,6 +24,7 @@ use crate::name::{MAX_LABELS, NameRef};
 use crate::rr;
 use crate::rrset::Rrset;
 
+mod picked;
 #[cfg(test)]
 mod tests;
 

@@ -97,6 +97,65 @@ proptest! {
     }
 }
 
+proptest! {
+    /// RFC 1035 §4.1.4: whatever is picked reads as it did, and every pointer leads backwards.
+    #[test]
+    fn picked_records_read_as_in_the_whole_rrset(
+        names in related_names(), label in prop::collection::vec(any::<u8>(), 1..20), picks in prop::collection::vec(0u16..12, 0..12), mail in any::<bool>(),
+    ) {
+        let context = &names[0];
+        let rtype = if mail { RrType::MX } else { RrType::NS };
+        let mut buf = [0; 8192];
+        let mut layout = Writer::new(&mut buf, 8192, 0, Flags::default());
+        layout.question(context.as_ref(), rtype, Class::IN).unwrap();
+        let base = layout.len();
+        for name in names.iter().take(10) {
+            let rdata = [if mail { &[0, 5][..] } else { &[] }, name.as_ref().wire()].concat();
+            layout.record(Section::Answer, context.as_ref(), rtype, Class::IN, 60, &rdata).unwrap();
+        }
+        let end = layout.finish();
+        let bytes = buf[base..end].to_vec();
+        let whole = records(&buf[..end], Section::Answer);
+        let pointers = pointers(&buf[..end], base);
+        let body = Rendered { bytes: &bytes, pointers: &pointers, base: base as u16, context: context.as_ref().wire().len() as u8 };
+        prop_assert_eq!(body.borders().count(), whole.len());
+
+        let Some(question) = context.as_ref().with_label(&label) else { return Ok(()) };
+        let mut buf = [0; 8192];
+        let mut writer = Writer::new(&mut buf, 8192, 0, Flags::default());
+        writer.question(question.as_ref(), rtype, Class::IN).unwrap();
+        let start = writer.len();
+        writer.picked(Section::Answer, &body, &picks).unwrap();
+        let length = writer.finish();
+        let mut wanted: Vec<u16> = Vec::new();
+        for &pick in &picks {
+            if !wanted.contains(&pick) && (pick as usize) < whole.len() {
+                wanted.push(pick);
+            }
+        }
+        let got = records(&buf[..length], Section::Answer);
+        prop_assert_eq!(got.len(), wanted.len());
+        for (got, &pick) in got.iter().zip(&wanted) {
+            let expected = &whole[pick as usize];
+            prop_assert_eq!((&got.0, got.1), (&expected.0, expected.1));
+            prop_assert!(got.2.eq_ignore_ascii_case(&expected.2), "{:?} {:?}", got.2, expected.2);
+        }
+        // In the same order, nothing is written out and nothing grows.
+        if wanted.iter().enumerate().all(|(at, &pick)| at == pick as usize) {
+            prop_assert!(length - start <= bytes.len());
+        }
+        // What does not fit leaves no trace.
+        if length > start {
+            let mut writer = Writer::new(&mut buf, length - 1, 0, Flags::default());
+            writer.question(question.as_ref(), rtype, Class::IN).unwrap();
+            prop_assert!(writer.picked(Section::Answer, &body, &picks).is_err());
+            prop_assert_eq!(writer.len(), start);
+            let length = writer.finish();
+            prop_assert!(records(&buf[..length], Section::Answer).is_empty());
+        }
+    }
+}
+
 /// Offsets, from `base`, of the compression pointers of the records from there on.
 fn pointers(message: &[u8], base: usize) -> Vec<u16> {
     fn name_end(message: &[u8], mut at: usize, found: &mut Vec<usize>) -> usize {
@@ -116,9 +175,11 @@ fn pointers(message: &[u8], base: usize) -> Vec<u16> {
     while at < message.len() {
         let fixed = name_end(message, at, &mut found);
         let rdata = fixed + 10;
-        if message[fixed + 1] == RrType::NS.0 as u8 {
-            name_end(message, rdata, &mut found);
-        }
+        match RrType(message[fixed + 1] as u16) {
+            RrType::NS => name_end(message, rdata, &mut found),
+            RrType::MX => name_end(message, rdata + 2, &mut found),
+            _ => 0,
+        };
         at = rdata + u16::from_be_bytes([message[fixed + 8], message[fixed + 9]]) as usize;
     }
     found.into_iter().map(|offset| (offset - base) as u16).collect()
