@@ -3,11 +3,13 @@
 //! ```json
 //! {"schema": "namewise.explain/1",
 //!  "question": {"name": "www.example.com.", "type": "A", "class": "IN"},
-//!  "started": "2026-08-02T10:00:00Z", "total_us": 40000,
+//!  "started": "2026-08-02T10:00:00Z",
+//!  "verdict": "www.example.com. A is answered with 1 record in 40.0 ms; 20.0 ms of it went to 192.0.2.1:53 (answer, 1 record)",
+//!  "total_us": 40000,
 //!  "result": {"rcode": "NOERROR", "ede": [{"code": 22, "purpose": "No Reachable Authority", "text": "..."}],
 //!             "answer": ["www.example.com. 300 IN A 203.0.113.1"]},
 //!  "steps": [{"id": 1, "parent": null, "layer": "cache", "action": "lookup", "name": "www.example.com.", "type": "A",
-//!             "zone": ".", "server": null, "transport": null, "at_us": 0, "took_us": 0, "parallel": false,
+//!             "zone": ".", "server": null, "server_name": null, "transport": null, "at_us": 0, "took_us": 0, "parallel": false,
 //!             "cache": {"state": "miss", "age_s": 0, "ttl_left_s": 0}, "validation": null, "ede": [],
 //!             "reason": "not-cached", "text": "www.example.com. A: not in the cache", "basis": "measured"}]}
 //! ```
@@ -17,12 +19,13 @@
 
 use std::fmt::Write as _;
 
-use nw_wire::code::Ede;
+use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::rrset::Rrset;
 
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::steps::Steps;
-use crate::trace::Step;
+use crate::trace::{Action, Step};
+use crate::world::{MILLISECOND, Micros};
 
 /// The whole explanation of the answer to *question*, which arrived at *started_unix_s* (seconds since 1970 UTC).
 pub fn document(question: &ClientQuestion, started_unix_s: u64, resolution: &Resolution) -> String {
@@ -32,6 +35,7 @@ pub fn document(question: &ClientQuestion, started_unix_s: u64, resolution: &Res
     out.field("type").text(&question.rtype.to_string());
     out.field("class").text(&question.class.to_string());
     out.raw("}").field("started").text(&iso8601(started_unix_s));
+    out.field("verdict").text(&verdict(question, resolution));
     out.field("total_us").number(resolution.took);
     out.field("result").raw("{\"rcode\":").text(&resolution.rcode.to_string());
     out.field("ede").list(&resolution.ede, |out, (ede, text)| out.ede(*ede, Some(text)));
@@ -42,6 +46,60 @@ pub fn document(question: &ClientQuestion, started_unix_s: u64, resolution: &Res
     out.raw("}").field("steps").list(resolution.steps.iter(), |out, step| out.step(&step));
     out.raw("}");
     out.0
+}
+
+/// The outcome in one sentence, with what cost the time.
+pub fn verdict(question: &ClientQuestion, resolution: &Resolution) -> String {
+    let (name, rtype) = (&question.name, question.rtype);
+    let records: usize = resolution.answer.iter().map(|set| set.rdatas.len()).sum();
+    let plural = if records == 1 { "" } else { "s" };
+    let has_data = resolution.answer.iter().any(|set| set.rtype == rtype || rtype == RrType::ANY);
+    let took = milliseconds(resolution.took);
+    let outcome = match resolution.rcode {
+        Rcode::NOERROR if has_data => {
+            format!("{name} {rtype} is answered with {records} record{plural} in {took}")
+        }
+        Rcode::NOERROR => format!("{name} has no {rtype} record; answered in {took}"),
+        Rcode::NXDOMAIN => format!("{name} {rtype}: the name does not exist; answered in {took}"),
+        rcode => {
+            let last = resolution.steps.iter().filter(|step| step.parent.is_none()).last();
+            let reason = last.map_or_else(String::new, |step| format!(": {}", step.reason));
+            format!("{name} {rtype} failed with {rcode} after {took}{reason}")
+        }
+    };
+    match costliest(resolution) {
+        Some((who, what, cost)) => format!("{outcome}; {} of it went to {who} ({what})", milliseconds(cost)),
+        None => outcome,
+    }
+}
+
+/// The server, or the kind of work, that took the most time, if it took a third of the whole; what came of it; how long it took.
+fn costliest(resolution: &Resolution) -> Option<(String, String, Micros)> {
+    let mut spent: Vec<(String, String, Micros, Micros)> = Vec::new();
+    for step in resolution.steps.iter().filter(|step| step.took > 0 && step.action != Action::Finish) {
+        // What a step waited for stands below it.
+        let Some(server) = step.server_shown() else { continue };
+        match spent.iter_mut().find(|(other, ..)| *other == server) {
+            Some((_, what, sum, most)) => {
+                *sum += step.took;
+                if step.took > *most {
+                    (*most, *what) = (step.took, step.reason.to_string());
+                }
+            }
+            None => spent.push((server, step.reason.to_string(), step.took, step.took)),
+        }
+    }
+    let (who, what, sum, _) = spent.into_iter().max_by_key(|(.., sum, _)| *sum)?;
+    let sum = sum.min(resolution.took);
+    (sum >= MILLISECOND && sum * 3 >= resolution.took).then_some((who, what, sum))
+}
+
+/// A time for people.
+fn milliseconds(time: Micros) -> String {
+    match time {
+        0..10_000_000 => format!("{}.{} ms", time / 1000, time / 100 % 10),
+        _ => format!("{}.{} s", time / 1_000_000, time / 100_000 % 10),
+    }
 }
 
 /// The steps alone, as a JSON array.
@@ -130,6 +188,7 @@ impl Json {
         self.field("layer").text(step.layer.slug()).field("action").text(step.action.slug());
         self.field("name").text(&step.name.to_string()).field("type").text(&step.rtype.to_string());
         self.field("zone").optional(step.zone.as_ref()).field("server").optional(step.server);
+        self.field("server_name").optional(step.server_name.as_ref());
         self.field("transport").optional(step.transport.map(|via| via.slug()));
         self.field("at_us").number(step.at).field("took_us").number(step.took);
         self.field("parallel").raw(if step.parallel { "true" } else { "false" }).field("cache");

@@ -56,6 +56,10 @@ pub(crate) struct ServerList {
     spare: Vec<Name>,
     /// The delegation, until the addresses and names that others than the parent give for it have been added.
     unread: Option<Arc<Delegation>>,
+    /// The delegation, for the names of servers.
+    cut: Option<Arc<Delegation>>,
+    /// The names of servers whose addresses did not come with the delegation.
+    names: Vec<(SocketAddr, Name)>,
     /// Whether these servers are asked for the whole name at once.
     pub(crate) whole_name: bool,
     /// Which of [`PROBES`] have been asked for want of a better server.
@@ -100,6 +104,8 @@ impl ServerList {
             unresolved: Vec::new(),
             spare: Vec::new(),
             unread: None,
+            cut: None,
+            names: Vec::new(),
             whole_name: false,
             probed: [false; 3],
             setback: None,
@@ -112,6 +118,7 @@ impl ServerList {
     /// The servers of a zone as its parent named them.
     pub(crate) fn delegated<W: World>(cut: &Arc<Delegation>, core: &Core<W>, now: Micros) -> ServerList {
         let mut list = ServerList::new(cut.zone.clone(), Layer::Delegation, cut.expires);
+        list.cut = Some(Arc::clone(cut));
         for server in &cut.servers {
             if !server.addresses.iter().any(|&address| core.usable(address).is_some()) {
                 let known =
@@ -119,7 +126,7 @@ impl ServerList {
                 if known.iter().all(Vec::is_empty) {
                     list.unresolved.push(server.name.clone());
                 }
-                known.into_iter().flatten().for_each(|address| list.add(address));
+                known.into_iter().flatten().for_each(|address| list.add_named(address, &server.name));
             }
             server
                 .addresses
@@ -240,6 +247,21 @@ impl ServerList {
         self.last_resort.take().map(|reply| *reply)
     }
 
+    /// Add an address of the name server *name*.
+    fn add_named(&mut self, address: SocketAddr, name: &Name) {
+        self.names.push((address, name.clone()));
+        self.add(address);
+    }
+
+    /// The name of the server at candidate *at*; None when it is known by its address only.
+    fn server_name(&self, at: usize) -> Option<&Name> {
+        let address = self.candidates[at].address;
+        let servers = self.cut.iter().flat_map(|cut| &cut.servers);
+        let delegated = servers.filter(|server| server.addresses.contains(&address.ip()));
+        let looked_up = self.names.iter().filter(|(other, _)| *other == address).map(|(_, name)| name);
+        delegated.map(|server| &server.name).chain(looked_up).next()
+    }
+
     /// A step that says what came of asking candidate *at*.
     pub(crate) fn asked(
         &self,
@@ -252,6 +274,7 @@ impl ServerList {
         Draft::new(self.layer, Action::Ask, name, rtype, reason)
             .zone(self.zone.clone())
             .server(self.address(at), via)
+            .server_name(self.server_name(at).cloned())
             .basis(Basis::Told)
     }
 
@@ -450,24 +473,26 @@ impl<W: World> Task<'_, W> {
                 if found.as_ref().map_or(true, Vec::is_empty) {
                     lookup.in_vain(found.is_err());
                 }
-                found.ok().filter(|found| !found.is_empty())
-            }) as Boxed<'_, Option<Vec<SocketAddr>>>)
+                found.ok().filter(|found| !found.is_empty()).map(|found| (name.clone(), found))
+            }) as Boxed<'_, Option<(Name, Vec<SocketAddr>)>>)
         };
         let pause = || {
             let until = world.now() + budget.address_lookup_pause;
             Box::pin(world.sleep_until(until)) as Boxed<'_, ()>
         };
-        let found = first_of(at_once as usize, begin, pause).await.unwrap_or_default();
-        let reason = match found.len() {
-            0 => Reason::AddressesMissing,
-            _ => Reason::AddressesFound { servers: 1 },
+        let found = first_of(at_once as usize, begin, pause).await;
+        let reason = match &found {
+            None => Reason::AddressesMissing,
+            Some(_) => Reason::AddressesFound { servers: 1 },
         };
         trace.finish(id, world.now(), reason);
         if refused.is_none() {
             list.unresolved = waiting.as_slice().to_vec();
         }
         list.hindered |= hindered.get() || refused.is_some();
-        found.into_iter().for_each(|address| list.add(address));
+        if let Some((name, found)) = found {
+            found.into_iter().for_each(|address| list.add_named(address, &name));
+        }
         // With no address at all, the limit is why.
         match refused.filter(|_| list.candidates.is_empty()) {
             Some(limit) => Err(Failure::limit(limit)),

@@ -48,6 +48,8 @@ pub struct Step {
     pub zone: Option<Name>,
     /// The server that was asked.
     pub server: Option<SocketAddr>,
+    /// The name of the server that was asked, if a delegation names it.
+    pub server_name: Option<Name>,
     /// How it was asked.
     pub transport: Option<Transport>,
     /// When the step began, microseconds after the question arrived.
@@ -241,6 +243,22 @@ impl Validation {
 }
 
 impl Step {
+    /// The server for people: `ns1.example.net (192.0.2.53)`; without a name its address and port.
+    fn server_text(&self, server: SocketAddr) -> String {
+        let Some(name) = &self.server_name else { return server.to_string() };
+        let name = name.to_string();
+        let name = name.strip_suffix('.').filter(|name| !name.is_empty()).unwrap_or(&name);
+        match server.port() {
+            53 => format!("{name} ({})", server.ip()),
+            _ => format!("{name} ({server})"),
+        }
+    }
+
+    /// The server that was asked, for people.
+    pub(crate) fn server_shown(&self) -> Option<String> {
+        self.server.map(|server| self.server_text(server))
+    }
+
     /// One sentence for people: who was asked what, and what came of it.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -249,6 +267,7 @@ impl Step {
             (Some(server), Some(zone)) => {
                 let via =
                     self.transport.map_or("", |via| if via == Transport::Tcp { " over TCP" } else { "" });
+                let server = self.server_text(server);
                 write!(text, "{server} (for {zone}) asked {} {}{via}: ", self.name, self.rtype)
             }
             (None, Some(zone)) if self.layer == Layer::Zone => {
@@ -296,6 +315,7 @@ pub struct Draft {
     pub(crate) rtype: RrType,
     pub(crate) zone: Option<Name>,
     pub(crate) server: Option<(SocketAddr, Transport)>,
+    pub(crate) server_name: Option<Name>,
     pub(crate) cache: Option<CacheNote>,
     pub(crate) validation: Option<Validation>,
     pub(crate) ede: Option<Ede>,
@@ -313,6 +333,7 @@ impl Draft {
             rtype,
             zone: None,
             server: None,
+            server_name: None,
             cache: None,
             validation: None,
             ede: None,
@@ -330,6 +351,12 @@ impl Draft {
     /// The server that was asked, and how.
     pub fn server(mut self, server: SocketAddr, via: Transport) -> Draft {
         self.server = Some((server, via));
+        self
+    }
+
+    /// The name of the server that was asked.
+    pub(crate) fn server_name(mut self, name: Option<Name>) -> Draft {
+        self.server_name = name;
         self
     }
 
@@ -446,6 +473,7 @@ impl Trace {
             rtype: draft.rtype,
             zone: draft.zone,
             server: draft.server.map(|(server, _)| server),
+            server_name: draft.server_name,
             transport: draft.server.map(|(_, via)| via),
             at: self.lane.cursor.get().saturating_sub(self.record.started),
             took: 0,

@@ -51,13 +51,15 @@ def in_colour(stream: Any) -> bool:
 
 
 def tree(document: Document, *, colour: bool = False) -> str:
-    """Return *document* as a tree, one line a step."""
+    """Return *document* as a tree: the verdict in one sentence, then one line a step."""
     paint = _Paint(colour)
     question, result = document["question"], document["result"]
     good = result["rcode"] in ("NOERROR", "NXDOMAIN")
     asked = f"{question['name']} {question['class']} {question['type']}"
     rcode = paint(GREEN if good else RED, result["rcode"])
     lines = [f"{paint(BOLD, asked)}: {rcode} in {milliseconds(document['total_us'])}, {document['started']}"]
+    if document.get("verdict"):
+        lines.insert(0, paint(BOLD, document["verdict"]))
     children = _children(document["steps"])
     _branch(lines, children, None, "", paint)
     lines += result["answer"]
@@ -78,7 +80,8 @@ def mermaid(document: Document) -> str:
         if server and server not in names:
             names[server] = f"s{len(names) + 1}"
             zone = f" ({step['zone']})" if step.get("zone") else ""
-            lines.append(f"    participant {names[server]} as {_quiet(server + zone)}")
+            name = f"{step['server_name'].rstrip('.')} " if step.get("server_name") else ""
+            lines.append(f"    participant {names[server]} as {_quiet(name + server + zone)}")
     lines.append(f"    client->>resolver: {_quiet(question['name'])} {question['type']}")
     for step in document["steps"]:
         server = step.get("server")

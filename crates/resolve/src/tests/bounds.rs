@@ -391,7 +391,6 @@ fn silent_name_servers_of_a_huge_referral_cost_little() {
             all += sent;
             lab.pass(6);
         }
-        println!("{all} in 20");
         assert!(all <= 20 * 8, "{all}");
     }
 }

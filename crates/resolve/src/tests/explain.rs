@@ -40,15 +40,15 @@ fn every_turn_of_a_crooked_path_is_told() {
             "www.example.com. A: not in the cache",
             ". NS: 1 root server known",
             "198.41.0.4:53 (for .) asked . NS: answer, 1 record",
-            "198.41.0.4:53 (for .) asked com. A: referral to com., 1 name server, 1 with address",
-            "192.5.6.30:53 (for com.) asked example.com. A: referral to example.com., 2 name servers, 2 with address",
-            "192.0.2.1:53 (for example.com.) asked www.example.com. A: lame: no server of this zone (refused)",
-            "192.0.2.2:53 (for example.com.) asked www.example.com. A: alias for www.example.net.",
+            "a.root-servers.net (198.41.0.4) (for .) asked com. A: referral to com., 1 name server, 1 with address",
+            "a.gtld-servers.net (192.5.6.30) (for com.) asked example.com. A: referral to example.com., 2 name servers, 2 with address",
+            "ns1.example.com (192.0.2.1) (for example.com.) asked www.example.com. A: lame: no server of this zone (refused)",
+            "ns2.example.com (192.0.2.2) (for example.com.) asked www.example.com. A: alias for www.example.net.",
             "www.example.net. A: not in the cache",
-            "198.41.0.4:53 (for .) asked net. A: referral to net., 1 name server, 1 with address",
-            "192.5.6.31:53 (for net.) asked example.net. A: referral to example.net., 1 name server, 1 with address",
-            "192.0.2.3:53 (for example.net.) asked www.example.net. A: timeout: no reply",
-            "192.0.2.3:53 (for example.net.) asked www.example.net. A: answer, 1 record",
+            "a.root-servers.net (198.41.0.4) (for .) asked net. A: referral to net., 1 name server, 1 with address",
+            "b.gtld-servers.net (192.5.6.31) (for net.) asked example.net. A: referral to example.net., 1 name server, 1 with address",
+            "ns1.example.net (192.0.2.3) (for example.net.) asked www.example.net. A: timeout: no reply",
+            "ns1.example.net (192.0.2.3) (for example.net.) asked www.example.net. A: answer, 1 record",
             "www.example.com. A: resolved: NOERROR",
         ]
     );
@@ -82,13 +82,51 @@ fn the_document_is_as_published() {
     let json = explain::document(&asked, 1_785_664_800, &found);
     assert!(json.starts_with(
         "{\"schema\":\"namewise.explain/1\",\"question\":{\"name\":\"a\\\\\\\"b.com.\",\"type\":\"TXT\",\"class\":\"IN\"},\
-         \"started\":\"2026-08-02T10:00:00Z\",\"total_us\":30000,\
+         \"started\":\"2026-08-02T10:00:00Z\",\"verdict\":\"a\\\\\\\"b.com. TXT: the name does not exist; answered in \
+         30.0 ms; 10.0 ms of it went to a.gtld-servers.net (192.5.6.30) (the name does not exist)\",\"total_us\":30000,\
          \"result\":{\"rcode\":\"NXDOMAIN\",\"ede\":[],\"answer\":[]},\"steps\":[{\"id\":1,\"parent\":null,\"layer\":\"cache\","
     ), "{json}");
     assert!(json.contains(
         "{\"id\":4,\"parent\":null,\"layer\":\"delegation\",\"action\":\"ask\",\"name\":\"com.\",\"type\":\"A\",\"zone\":\".\",\
-         \"server\":\"198.41.0.4:53\",\"transport\":\"udp\",\"at_us\":10000,\"took_us\":10000,\"parallel\":false,\
+         \"server\":\"198.41.0.4:53\",\"server_name\":\"a.root-servers.net.\",\"transport\":\"udp\",\"at_us\":10000,\"took_us\":10000,\"parallel\":false,\
          \"cache\":null,\"validation\":null,\"ede\":[],\"reason\":\"referral\",\
-         \"text\":\"198.41.0.4:53 (for .) asked com. A: referral to com., 1 name server, 1 with address\",\"basis\":\"told\"}"
+         \"text\":\"a.root-servers.net (198.41.0.4) (for .) asked com. A: referral to com., 1 name server, 1 with address\",\"basis\":\"told\"}"
     ), "{json}");
+}
+
+#[test]
+fn the_verdict_names_the_outcome_and_what_cost_the_time() {
+    let lab = Lab::new();
+    root(
+        &lab,
+        "example.com. 300 NS ns1.example.com.\nns1.example.com. 300 A 192.0.2.1
+         dead.com. 300 NS ns.dead.com.\nns.dead.com. 300 A 192.0.2.9",
+        "",
+    );
+    lab.host_at("192.0.2.1", 300 * MILLISECOND, zone("example.com.", "www.example.com. 300 A 203.0.113.1"));
+    lab.host("192.0.2.9", silent());
+    let resolver = resolver(&lab);
+    let verdict = |name: &str, rtype| {
+        let found = ask(&lab, &resolver, name, rtype);
+        let texts: Vec<String> = found.steps.iter().map(|step| step.text()).collect();
+        (explain::verdict(&question(name, rtype), &found), texts)
+    };
+    let (found, texts) = verdict("www.example.com.", RrType::A);
+    let start = "www.example.com. A is answered with 1 record in 3";
+    let end = "; 300.0 ms of it went to ns1.example.com (192.0.2.1) (answer, 1 record)";
+    assert!(found.starts_with(start) && found.ends_with(end), "{found}");
+    assert!(
+        texts.iter().any(|text| text.starts_with("ns1.example.com (192.0.2.1) (for example.com.)")),
+        "{texts:?}"
+    );
+    let (found, _) = verdict("www.dead.com.", RrType::A);
+    assert!(found.starts_with("www.dead.com. A failed with SERVFAIL after "), "{found}");
+    assert!(found.contains(": no server of dead.com. gave a usable reply; "), "{found}");
+    assert!(found.ends_with(" of it went to ns.dead.com (192.0.2.9) (timeout: no reply)"), "{found}");
+    let (found, _) = verdict("www.dead.com.", RrType::A);
+    assert!(found.contains("it failed 0 s ago and is tried again in 5 s: no server of dead.com."), "{found}");
+    let (found, _) = verdict("www.example.com.", RrType::MX);
+    assert!(found.starts_with("www.example.com. has no MX record; answered in "), "{found}");
+    let (found, _) = verdict("no.example.com.", RrType::A);
+    assert!(found.starts_with("no.example.com. A: the name does not exist; answered in "), "{found}");
 }
