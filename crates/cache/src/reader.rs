@@ -2,7 +2,7 @@
 //!
 //! | part | of an entry | of a reader |
 //! |---|---|---|
-//! | state | what validation found (RFC 4035 §4.3), or that nobody has validated it | CD: wants everything; otherwise what was validated and is not bogus |
+//! | state | the result of validation (RFC 4035 §4.3), or that there was none | CD: wants everything; otherwise what was validated and is not bogus |
 //! | view | the view whose servers it came from | the view of the client |
 //! | scope | the network that the answer is for (RFC 7871 §7.3.1); none: for every client | the address of the client |
 //! | freshness | its life | for how long after its life it is still of use (RFC 8767) |

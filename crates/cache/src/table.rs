@@ -72,7 +72,7 @@ pub(crate) fn block_by_block<V, R>(
     std::iter::from_fn(move || {
         let done = piece(&mut lock(table), number);
         number += 1;
-        // Whoever waits for the lock gets it: a thread that takes it again at once may keep it all the time.
+        // Let a waiting thread take the lock: a thread that takes it again at once may keep it all the time.
         std::thread::yield_now();
         done
     })
@@ -200,8 +200,8 @@ impl<V: Kept> Table<V> {
 
     /// The values of block *number*; None behind the last block.
     ///
-    /// A value keeps its place while it lives, so that whoever goes through the blocks one by one, and lets others change
-    /// the table in between, sees each value that was there all the time, and sees it once.
+    /// A value keeps its place while it lives. A reader that visits the blocks one by one, and lets others change the table
+    /// in between, therefore sees each value that was there all the time, once.
     pub(crate) fn values_in(&self, number: usize) -> Option<impl Iterator<Item = &V>> {
         let block = self.blocks.get(number)?;
         Some(block.iter().filter_map(|slot| slot.value.as_ref()))

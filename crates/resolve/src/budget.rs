@@ -93,8 +93,7 @@ pub struct Budget {
     /// second.
     pub max_in_flight_per_zone: u32,
     /// Clients that wait in one worker over all. One that waits for the answer to another client's question takes some
-    /// hundred octets; nobody is refused for being one of many. Further ones fail at once; stops floods from using up
-    /// memory.
+    /// hundred octets. Further ones fail at once; stops floods from using up memory.
     pub max_waiting: u32,
     /// Time after which the answer to a datagram is not sent any more, microseconds; stops DNSBomb, which collects slow
     /// answers to release them in one pulse. The client has asked again by then, and the answer is in the cache. Unbound's

@@ -3,17 +3,18 @@
 //! ```text
 //! ClientQuestion ─> Resolver::hit ──(sync, from the cache)──> octets in the reply
 //!        │  miss
-//!        └───────> Resolver::resolve ─> flight ─> search ─┬─> cut        where to begin
-//!                                                        └─> descend ─┬─> minimise  what to show
-//!                                                             ^  ^    ├─> select    whom to ask
-//!                                                             │  │    ├─> exchange  ask: UDP, TCP, EDNS or not
-//!                                                   referral ─┘  │    ├─> scrub     what to believe
-//!                                                   setback ─────┘    ├─> classify  what it means
-//!                                                                     └─> keep      what to remember
-//! Resolution { answer, rcode, ede, steps } <─ validate <──────────────────┘
+//!        └───────> Resolver::resolve_for ─> flight, quota ─> search ─┬─> cut        where to begin
+//!                                                                    └─> descend ─┬─> minimise  what to show
+//!                                                                         ^  ^    ├─> select    which server to ask
+//!                                                                         │  │    ├─> exchange  ask: UDP, TCP, EDNS or not
+//!                                                               referral ─┘  │    ├─> scrub     what to believe
+//!                                                               setback ─────┘    ├─> classify  what it means
+//!                                                                                 ├─> validate  whether it is bogus
+//!                                                                                 └─> keep      what to cache
+//! Resolution { answer, rcode, ede, steps } <──────────────────────────────────────┘
 //! ```
 //!
-//! The async code uses nothing but std futures, so that the same code runs on virtual time in the simulator and on real
+//! The async code uses std futures only, so that the same code runs on virtual time in the simulator and on real
 //! time in `net`. Futures are not `Send`: a resolver lives on one worker; the [`Cache`] is what workers share.
 //! Every limit is a field of [`Budget`], every decision leaves a [`Step`].
 #![forbid(unsafe_code)]

@@ -1,8 +1,8 @@
-//! The steps of one explanation, shared by all who were told the same.
+//! The steps of one explanation, shared by all clients that got the same answer.
 //!
-//! A thousand clients may wait for one resolution of hundreds of steps. Each has an explanation of its own, in which those
-//! steps hang below the one that says that it joined; what is kept for each is a reference to them and how to number
-//! them, and they are numbered when somebody reads.
+//! A thousand clients may wait for one resolution of hundreds of steps. Each client has an explanation of its own, in which
+//! those steps hang below the step that joined the resolution. An explanation holds a reference to the shared steps and the
+//! rule that renumbers them; [`Steps::iter`] applies the rule.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::trace::Step;
 use crate::world::Micros;
 
-/// Steps in the order in which they began. A clone costs a reference count, however many they are.
+/// Steps in the order in which they began. A clone costs a reference count, whatever their number.
 #[derive(Clone, Debug, Default)]
 pub struct Steps {
     own: Arc<[Step]>,

@@ -214,7 +214,7 @@ pub enum Validation {
     Insecure,
     /// A chain of trust should lead to it and does not.
     Bogus,
-    /// Nobody has checked. AD stays clear.
+    /// It was not validated. AD stays clear.
     #[default]
     Indeterminate,
 }
@@ -285,7 +285,7 @@ impl Step {
 
 /// One lane of an explanation under way: steps that follow each other without a gap.
 ///
-/// Cloning is for handing the lane on; [`Trace::lane`] opens a further one below a step.
+/// A clone is another handle to the same lane; [`Trace::lane`] opens a further lane below a step.
 #[derive(Clone, Debug)]
 pub struct Trace {
     record: Rc<Record>,
@@ -458,7 +458,7 @@ impl Trace {
 
     fn reserve(&self, draft: Draft) -> u32 {
         let mut steps = self.record.steps.borrow_mut();
-        // The end is always told; its time is then that of all that is not.
+        // The last step is always recorded; its time then includes that of the steps that are not.
         let last = draft.action == Action::Finish && self.lane.parent.is_none();
         if steps.len() >= self.record.most as usize && !last {
             return 0;
