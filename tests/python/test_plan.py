@@ -24,9 +24,8 @@ OWN_KEYS = {"cache_bytes"}
 
 
 def snapshot_of(config: Config, zones: list[Zone] | None = None) -> Snapshot:
-    return Snapshot.build(
-        plan_bytes(config, read_inputs(config.model_copy(update={"key": ()})), 2), zones or []
-    )
+    without_keys = config.model_copy(update={"key": ()})
+    return Snapshot.build(plan_bytes(without_keys, read_inputs(without_keys), 2), zones or [])
 
 
 def ask(snapshot: Snapshot, client: str, name: str, rtype: str = "A", rclass: str = "IN") -> Message | None:

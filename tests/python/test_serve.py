@@ -8,6 +8,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -222,9 +223,9 @@ def test_status_is_for_people_and_programs(tmp_path: Path, control: str) -> None
         status = json.loads(nw("ctl", "status", "--json", "--control", control).stdout)
         assert status["listen"] == [f"127.0.0.1:{port}/udp", f"127.0.0.1:{port}/tcp"]
         assert status["stats"]["queries.udp4"] == 1
-        refused = nw("explain", "example.com", "--control", control)
-        assert refused.returncode == 1
-        assert "this server does not resolve names" in refused.stderr
+        explained = nw("explain", "www.example.com", "--control", control)
+        assert explained.returncode == 0
+        assert "zone example.com." in explained.stdout
 
 
 def test_ctl_stop_ends_it(tmp_path: Path, control: str) -> None:
@@ -444,3 +445,31 @@ def test_a_stop_waits_for_the_reload_under_way(tmp_path: Path, control: str) -> 
         "namewise: stopping",
         "namewise: stopped",
     ]
+
+
+def test_a_key_of_the_configuration_signs_answers(tmp_path: Path, control: str) -> None:
+    """RFC 8945: `dig -y` verifies what the server signs, and `nw explain` shows the zone that answers."""
+    dig = shutil.which("dig")
+    if dig is None:
+        pytest.skip("dig is not installed")
+    port = free_port()
+    zone_file(tmp_path, "example.com", "192.0.2.1")
+    key = '[[key]]\nname = "office"\nsecret = "MDEyMzQ1Njc4OWFiY2RlZg=="\n'
+    (tmp_path / "namewise.toml").write_text(listening(port) + key)
+    args = ("serve", "--config", str(tmp_path / "namewise.toml"), "--control", control)
+    with running(*args, ready=READY):
+        asked = [dig, "@127.0.0.1", "-p", str(port), "+norecurse", "www.example.com"]
+
+        def signed(secret: str) -> str:
+            key = f"hmac-sha256:office:{secret}"
+            return subprocess.run([*asked, "-y", key], capture_output=True, text=True, check=False).stdout
+
+        right = signed("MDEyMzQ1Njc4OWFiY2RlZg==")
+        assert "status: NOERROR" in right and "TSIG PSEUDOSECTION" in right
+        assert "could not be validated" not in right
+        wrong = signed("d3Jvbmc=")
+        assert "NOTAUTH" in wrong and "BADSIG" in wrong
+        document = call(control, "explain", {"name": "www.example.com"})["explanation"]
+        assert [step["layer"] for step in document["steps"]] == ["zone"]
+        document = call(control, "explain", {"name": "www.example.net"})["explanation"]
+        assert document["result"]["rcode"] == "REFUSED"

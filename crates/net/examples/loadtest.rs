@@ -74,6 +74,7 @@ fn rate(
                         now: 1,
                         unix_s: &|| 0,
                         stats: &stats,
+                        recorder: None,
                         trace: None,
                     };
                     for _ in 0..64 {

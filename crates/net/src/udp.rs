@@ -295,7 +295,7 @@ impl Thread {
     fn answer(&mut self, i: usize, received: usize) {
         self.follow();
         let now = self.shared.clock.now();
-        let environment = environment(&self.published, now, &self.stats);
+        let environment = environment(&self.published, now, &self.stats, Some(&self.shared.recorder));
         let (socket, batch) = (&self.sockets[i].socket, &mut self.batch);
         for i in 0..received {
             let (datagram, room) = batch.packet(i);

@@ -15,7 +15,7 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use nw_cache::{Cache, Micros};
-use nw_resolve::{ClientQuestion, Resolution, Resolver, ResolverConfig, Steps, Trace, World};
+use nw_resolve::{Budget, ClientQuestion, Resolution, Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::TcpPlan;
 use nw_serve::{Environment, Handled, Pending, Recorder, Sections, Snapshot, Stats, Transport, pipeline};
 use nw_wire::Rcode;
@@ -265,7 +265,8 @@ impl Worker {
     ) -> Handled {
         let state = self.state();
         let mut room = self.room.borrow_mut();
-        let environment = state.environment(self.now(), &self.stats);
+        let recorder = Some(&self.shared.recorder);
+        let environment = environment(&state.published, self.now(), &self.stats, recorder);
         match pipeline::handle(&environment, packet, client, transport, &mut room) {
             Handled::Reply(length) => {
                 reply(&room[..length]);
@@ -420,15 +421,14 @@ impl Worker {
     /// Carry out *request*.
     async fn outcome(&self, request: Request) -> Outcome {
         match request {
-            Request::Resolve { question, steps } => {
+            Request::Resolve { question, steps: true } => self.explain(&question).await,
+            Request::Resolve { question, steps: false } => {
                 match self.resolve(question.clone(), None, self.now()).await {
                     Some(mut resolution) => {
                         let (name, rtype) = (&question.name, question.rtype);
                         self.shared.recorder.note(None, name, rtype, &resolution, Clock::unix_s());
                         let wire = pipeline::message(&question, &resolution);
-                        if !steps {
-                            resolution.steps = Steps::default();
-                        }
+                        resolution.steps = Steps::default();
                         Outcome::Resolved { wire, resolution: Box::new(resolution) }
                     }
                     None => Outcome::Unable,
@@ -444,6 +444,42 @@ impl Worker {
         }
     }
 
+    /// Answer *question* as a client on this machine would be answered over TCP, and record every step. Nothing is counted.
+    async fn explain(&self, question: &ClientQuestion) -> Outcome {
+        let (began, stats) = (self.now(), Stats::default());
+        let most = self
+            .state()
+            .config
+            .as_ref()
+            .map_or_else(|| Budget::default().max_steps, |config| config.budget.max_steps);
+        let trace = Trace::start(began, most);
+        let packet = pipeline::query(question);
+        let mut room = vec![0; usize::from(u16::MAX)];
+        let mut handled = {
+            let state = self.state();
+            let environment = Environment { trace: Some(&trace), ..state.environment(began, &stats) };
+            pipeline::handle(&environment, &packet, EXPLAINED, Transport::Tcp, &mut room)
+        };
+        let mut looked_up: Option<Resolution> = None;
+        while let Handled::Later(pending) = handled {
+            let mut found = Vec::new();
+            for question in pending.questions() {
+                let Some(resolver) = self.state().resolver.clone() else { return Outcome::Unable };
+                found.push(resolver.resolve_for(question.clone(), Some(EXPLAINED.ip()), trace.clone()).await);
+            }
+            let state = self.state();
+            let environment = Environment { trace: Some(&trace), ..state.environment(self.now(), &stats) };
+            handled = pipeline::complete(&environment, pending, &found, &mut room);
+            looked_up = found.into_iter().next();
+        }
+        let Handled::Reply(length) = handled else { return Outcome::Unable };
+        let wire = room[..length].to_vec();
+        let resolution = pipeline::explained(&wire, looked_up, &trace, self.now());
+        let (name, rtype) = (&question.name, question.rtype);
+        self.shared.recorder.note(None, name, rtype, &resolution, Clock::unix_s());
+        Outcome::Resolved { wire, resolution: Box::new(resolution) }
+    }
+
     /// The output of *future*, or None when it panics, which is counted.
     pub(crate) async fn guarded<F: Future>(&self, future: F) -> Option<F::Output> {
         let output = guarded(future).await;
@@ -456,16 +492,25 @@ impl Worker {
 
 /// What packets are handled with while *published* is current.
 #[inline]
-pub(crate) fn environment<'e>(published: &'e Published, now: Micros, stats: &'e Stats) -> Environment<'e> {
+pub(crate) fn environment<'e>(
+    published: &'e Published,
+    now: Micros,
+    stats: &'e Stats,
+    recorder: Option<&'e Recorder>,
+) -> Environment<'e> {
     Environment {
         snapshot: &published.snapshot,
         cache: Some(&published.cache),
         now,
         unix_s: &Clock::unix_s,
         stats,
+        recorder,
         trace: None,
     }
 }
+
+/// The client whose path an explanation walks.
+const EXPLAINED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53_000);
 
 /// The response to a request for the control plane, which takes none: NOTIMP.
 pub(crate) fn refuse_control(
@@ -480,7 +525,7 @@ impl State {
     /// What packets are handled with.
     #[inline]
     pub(crate) fn environment<'e>(&'e self, now: Micros, stats: &'e Stats) -> Environment<'e> {
-        environment(&self.published, now, stats)
+        environment(&self.published, now, stats, None)
     }
 
     pub(crate) fn snapshot(&self) -> &Snapshot {

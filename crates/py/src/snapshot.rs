@@ -1,5 +1,6 @@
 //! `Snapshot`: what a server serves and by which rules, at one moment; `Unavailable`: a zone without data.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -29,11 +30,25 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// Build a snapshot from a plan (version 1, JSON) and the data of its zones; a zone of the plan without data is waiting for it.
     /// Raises `PlanError` with every fault.
+    ///
+    /// secrets: the secret of each TSIG key that the plan names, by the key's name.
     #[staticmethod]
-    fn build(py: Python<'_>, plan: Vec<u8>, zones: Vec<PyRef<'_, Zone>>) -> PyResult<Self> {
+    #[pyo3(signature = (plan, zones, secrets = None))]
+    fn build(
+        py: Python<'_>,
+        plan: Vec<u8>,
+        zones: Vec<PyRef<'_, Zone>>,
+        secrets: Option<HashMap<String, Vec<u8>>>,
+    ) -> PyResult<Self> {
         let zones: Vec<nw_zone::Zone> = zones.iter().map(|zone| zone.inner.clone()).collect();
+        let secrets = secrets.unwrap_or_default().into_iter().map(|(key, secret)| {
+            let key = crate::name::parse(&key, NameRef::ROOT).map_err(|error| error.into_err(py))?;
+            Ok((key, secret))
+        });
+        let secrets = secrets.collect::<PyResult<Vec<(Name, Vec<u8>)>>>()?;
         gate::detached(py, move || {
-            let inner = nw_serve::Snapshot::build(&plan, zones).map_err(plan_fault)?;
+            let built = nw_serve::Snapshot::build(&plan, zones);
+            let inner = built.and_then(|snapshot| snapshot.with_secrets(secrets)).map_err(plan_fault)?;
             Ok::<_, Raise>(Self { inner: Arc::new(inner) })
         })
     }

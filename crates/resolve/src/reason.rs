@@ -236,6 +236,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether a server that was asked failed: it gave no usable reply.
+    pub fn is_server_failure(&self) -> bool {
+        matches!(
+            self,
+            Reason::Lame { .. }
+                | Reason::ServerFailure { .. }
+                | Reason::Malformed
+                | Reason::TruncatedOverTcp
+                | Reason::Unusable { .. }
+                | Reason::Network { .. }
+        )
+    }
+
     /// The reason's stable name in `namewise.explain/1`.
     pub fn slug(&self) -> &'static str {
         match self {

@@ -77,6 +77,18 @@ impl Steps {
         self.own.iter().map(Cow::Borrowed).chain(joined)
     }
 
+    /// Octets of memory, about. Steps that other explanations share are divided among those that do.
+    pub fn octets(&self) -> usize {
+        /// Octets of the names and texts of a step, about.
+        const TEXTS: usize = 64;
+        let one = std::mem::size_of::<Step>() + TEXTS;
+        let shared = self
+            .joined
+            .as_ref()
+            .map_or(0, |joined| joined.steps.len() * one / Arc::strong_count(&joined.steps).max(1));
+        self.own.len() * one + shared
+    }
+
     /// How many they are.
     pub fn len(&self) -> usize {
         let joined = self.joined.as_ref().map_or(0, |joined| joined.steps.len().min(joined.most));

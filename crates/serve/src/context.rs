@@ -21,6 +21,7 @@ use nw_wire::edns::{ClientSubnet, EdnsOption};
 use nw_wire::{Message, NameRef, OptionCode};
 
 use crate::query::Query;
+use crate::recorder::Recorder;
 use crate::snapshot::{Snapshot, ViewSettings};
 use crate::stats::Stats;
 use crate::tsig::Signature;
@@ -39,6 +40,8 @@ pub struct Environment<'e> {
     pub unix_s: &'e dyn Fn() -> u64,
     /// The counters of the calling worker.
     pub stats: &'e Stats,
+    /// Where refusals and failures are kept. None: nowhere.
+    pub recorder: Option<&'e Recorder>,
     /// Where stages record their steps, for an explanation. None: no step is made.
     pub trace: Option<&'e Trace>,
 }

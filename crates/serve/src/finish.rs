@@ -69,7 +69,9 @@ pub(crate) fn finish(
 ) -> usize {
     response.out.release();
     if query.edns.is_some() {
-        response.out.reserve(response.tsig_octets).expect("space for it was kept");
+        if response.tsig_octets > 0 {
+            response.out.reserve(response.tsig_octets).expect("space for it was kept");
+        }
         write_opt(response, query, server, errors);
     }
     // There may be data of other classes (RFC 1034 §3.7.1).
@@ -106,10 +108,9 @@ fn write_opt(
     server: &ServerPlan,
     errors: &[(Ede, String)],
 ) {
-    let mut head = [0u8; OPT_HEAD];
-    head[1..3].copy_from_slice(&RrType::OPT.0.to_be_bytes());
-    head[3..5].copy_from_slice(&server.udp_payload.to_be_bytes());
-    head[5..9].copy_from_slice(&edns::ttl_field(response.rcode, 0, query.dnssec_ok()).to_be_bytes());
+    let ([t0, t1], [p0, p1]) = (RrType::OPT.0.to_be_bytes(), server.udp_payload.to_be_bytes());
+    let [f0, f1, f2, f3] = edns::ttl_field(response.rcode, 0, query.dnssec_ok()).to_be_bytes();
+    let head: [u8; OPT_HEAD] = [0, t0, t1, p0, p1, f0, f1, f2, f3, 0, 0];
     let nsid = server.nsid.as_deref().filter(|_| query.edns.is_some_and(|edns| edns.nsid));
     if nsid.is_some() || response.ede[0].is_some() || !errors.is_empty() {
         return write_options(response, head, nsid, errors);

@@ -23,11 +23,12 @@ use std::slice;
 use std::sync::Arc;
 
 use nw_resolve::trace::{Layer, Reason};
-use nw_resolve::{ClientQuestion, Resolution};
-use nw_wire::{Ede, Flags, Full, Header, Rcode, Writer};
+use nw_resolve::{ClientQuestion, Micros, Resolution, Trace, Validation};
+use nw_wire::edns::EdnsOption;
+use nw_wire::{Ede, Flags, Full, Header, Message, Rcode, Section, Writer};
 
 pub use crate::context::{Context, Environment};
-use crate::opcode::query;
+use crate::opcode::query::edns_version;
 use crate::query::{Query, Rejected};
 use crate::response::{Kind, Response};
 use crate::sections::{self, Sections};
@@ -45,7 +46,7 @@ const MAX_LOOKUPS: u8 = 8;
 #[inline]
 fn stages(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> Result<(), Verdict> {
     tsig::check(context, response).go()?;
-    query::edns_version(&context.query, response).go()?;
+    edns_version(&context.query, response).go()?;
     admit::client(context, response).go()?;
     // Quotas and cookies admit or slow down here.
     view::select(context).go()?;
@@ -61,8 +62,9 @@ fn exit(
     errors: &[(Ede, String)],
 ) -> Result<usize, Handled> {
     let mut failure = None;
-    if let Err(verdict) = outcome {
-        settle(context, verdict, response, &mut failure)?;
+    match outcome {
+        Ok(()) | Err(Verdict::Answer) => {}
+        Err(verdict) => settle(context, verdict, response, &mut failure)?,
     }
     if !context.snapshot().filters().is_empty() {
         filter(context, response, &mut failure)?;
@@ -72,13 +74,25 @@ fn exit(
         Some(failure) => slice::from_ref(&**failure),
     };
     count(context, response);
+    if !matches!(response.rcode, Rcode::NOERROR | Rcode::NXDOMAIN) && context.lookups == 0 {
+        record(context, response, errors);
+    }
     let length = finish::finish(response, &context.query, &context.snapshot().plan().server, errors);
     // Response rate limiting acts here, on the finished message.
     Ok(length)
 }
 
+/// Keep a refusal, or a failure without a lookup, in the flight recorder; the recorder gets lookups with their steps.
+#[cold]
+fn record(context: &Context<'_>, response: &Response<'_, '_>, errors: &[(Ede, String)]) {
+    if let Some(recorder) = context.environment.recorder {
+        let own = response.ede.iter().flatten().map(|ede| (*ede, String::new()));
+        recorder.note_refusal(context, response.rcode, own.chain(errors.iter().cloned()).collect());
+    }
+}
+
 /// Do what *verdict* says. Err: there is no response now.
-#[inline]
+#[cold]
 fn settle(
     context: &mut Context<'_>,
     verdict: Verdict,
@@ -243,6 +257,50 @@ pub fn message(question: &ClientQuestion, resolution: &Resolution) -> Vec<u8> {
     let length = out.finish();
     room.truncate(length);
     room
+}
+
+/// The query that a client sends to ask *question* with RD, over a stream.
+pub fn query(question: &ClientQuestion) -> Vec<u8> {
+    let mut room = vec![0; 512];
+    let flags = Flags::default().with_rd(true).with_cd(question.checking_disabled);
+    let mut out = Writer::new(&mut room, 512, 0, flags);
+    out.question(question.name.as_ref(), question.rtype, question.class)
+        .expect("a question fits in 512 octets");
+    let opt = [0, 0, 41, 0xff, 0xff, 0, 0, u8::from(question.dnssec_ok) << 7, 0, 0, 0];
+    out.raw(Section::Additional, 1, &opt).expect("a question and OPT fit in 512 octets");
+    let length = out.finish();
+    room.truncate(length);
+    room
+}
+
+/// The explanation of the response *wire*, whose steps *trace* has. `looked_up`: the lookup that it took, if it took one.
+pub fn explained(wire: &[u8], looked_up: Option<Resolution>, trace: &Trace, now: Micros) -> Resolution {
+    let message = Message::parse(wire).expect("the pipeline writes valid messages");
+    let Sections { answer, authority, additional } = Sections::of_message(&message);
+    let mut ede = Vec::new();
+    for option in message.opt().iter().flat_map(|opt| opt.options()).flatten() {
+        if let EdnsOption::Ede { code, text } = option {
+            ede.push((code, String::from_utf8_lossy(text).into_owned()));
+        }
+    }
+    match looked_up {
+        Some(found) => {
+            let ede = if found.ede.is_empty() { ede } else { found.ede };
+            Resolution { rcode: message.rcode(), answer, authority, additional, ede, ..found }
+        }
+        None => Resolution {
+            rcode: message.rcode(),
+            answer,
+            authority,
+            additional,
+            ede,
+            steps: trace.steps().into(),
+            began: trace.started(),
+            took: now.saturating_sub(trace.started()),
+            queries: 0,
+            validation: Validation::default(),
+        },
+    }
 }
 
 #[inline]

@@ -212,8 +212,12 @@ pub struct KeyPlan {
 /// What the flight recorder keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecorderPlan {
-    /// Questions kept, oldest dropped first; 0 to 1,000,000, default 1000, each some kilobytes.
+    /// Queries kept, oldest dropped first; 0 to 1,000,000, default 1000.
     pub entries: u32,
+    /// Octets of memory for them, oldest dropped first; 64 KiB to 1 GiB, default 8 MiB. Stops lookups of hundreds of steps
+    /// from filling the memory. Refusals and failures without a lookup get an eighth, so that a flood of them does not
+    /// displace what lookups left.
+    pub bytes: u32,
     /// A question that took at least this long is kept although it was answered, milliseconds, default 1000.
     pub slow_ms: u32,
 }
@@ -254,7 +258,7 @@ impl Default for AclPlan {
 
 impl Default for RecorderPlan {
     fn default() -> RecorderPlan {
-        RecorderPlan { entries: 1000, slow_ms: 1000 }
+        RecorderPlan { entries: 1000, bytes: 8 << 20, slow_ms: 1000 }
     }
 }
 
@@ -518,6 +522,7 @@ fn read_recorder(at: &At<'_>, errors: &mut Errors) -> Option<RecorderPlan> {
     let mut object = at.object(errors)?;
     let mut plan = RecorderPlan::default();
     set(&mut plan.entries, &mut object, "entries", 0, 1_000_000, errors);
+    set(&mut plan.bytes, &mut object, "bytes", 64 << 10, 1 << 30, errors);
     set(&mut plan.slow_ms, &mut object, "slow_ms", 0, 3_600_000, errors);
     object.end(errors);
     Some(plan)

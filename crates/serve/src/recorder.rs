@@ -1,18 +1,28 @@
-//! The flight recorder: the last questions that failed or were slow, with every step that was taken for them.
+//! The flight recorder: the last queries that failed, were refused or were slow, with every step that was taken for them.
 //!
-//! A question that took the slow path has its steps anyway; those worth asking about later are put into a bounded ring,
-//! the oldest making room. So `nw why NAME` explains a failure of some minutes ago although no log was switched on. The
-//! ring is touched once for each question that is kept, and never by an answer from a zone or the cache.
+//! A query that had to be looked up has its steps anyway; those worth asking about later are put into a bounded ring, whose
+//! oldest records make room. So `nw why NAME` explains a failure of some minutes ago although no log was switched on.
 //!
-//! **When full**: the oldest record is dropped and [`Recorder::dropped`] counts it.
+//! | kept | where |
+//! |---|---|
+//! | a lookup that failed, took long, or met a server that gave no usable reply | the ring of lookups |
+//! | a refusal, or a failure that was answered at once | the ring of refusals, an eighth of the size |
+//!
+//! An answer from a zone or the cache never touches a ring. A flood of refusals costs no waiting: while another worker
+//! writes to that ring, a refusal is not kept.
+//!
+//! **When full**, by number or by octets: the oldest records are dropped and [`Recorder::dropped`] counts them.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nw_resolve::{Micros, Resolution, Steps};
+use nw_resolve::trace::{Action, Draft, Layer, Reason};
+use nw_resolve::{Micros, Resolution, Steps, Trace};
 use nw_wire::{Ede, Name, NameRef, Rcode, RrType};
+
+use crate::context::Context;
 
 use crate::plan::RecorderPlan;
 use crate::verdict::{Pending, Transport};
@@ -40,18 +50,30 @@ pub struct Record {
     pub took: Micros,
 }
 
-/// The ring, shared by all workers.
+impl Record {
+    /// Octets of memory, about.
+    fn octets(&self) -> usize {
+        let texts: usize = self.ede.iter().map(|(_, text)| text.len() + 32).sum();
+        std::mem::size_of::<Record>() + self.name.as_ref().wire().len() + texts + self.steps.octets()
+    }
+}
+
+/// The rings, shared by all workers.
 #[derive(Debug, Default)]
 pub struct Recorder {
-    /// Records kept. Written with the ring locked, as `slow`.
+    /// Lookups kept. Written with their ring locked, as `slow`.
     entries: AtomicUsize,
     slow: AtomicU64,
-    ring: Mutex<Ring>,
+    last_id: AtomicU64,
+    lookups: Mutex<Ring>,
+    refusals: Mutex<Ring>,
 }
 
 #[derive(Debug, Default)]
 struct Ring {
-    last_id: u64,
+    most: usize,
+    most_octets: usize,
+    octets: usize,
     dropped: u64,
     records: VecDeque<Arc<Record>>,
 }
@@ -64,17 +86,19 @@ impl Recorder {
         recorder
     }
 
-    /// Keep from now on what *plan* says. Records beyond its number are dropped, the oldest first.
+    /// Keep from now on what *plan* says. Records beyond it are dropped, the oldest first.
     pub fn set(&self, plan: RecorderPlan) {
-        let mut ring = self.ring();
-        self.entries.store(plan.entries as usize, Ordering::Relaxed);
+        let (entries, octets) = (plan.entries as usize, plan.bytes as usize);
+        self.entries.store(entries, Ordering::Relaxed);
         self.slow.store(Micros::from(plan.slow_ms) * nw_resolve::MILLISECOND, Ordering::Relaxed);
-        let over = ring.shrink(plan.entries as usize);
-        drop(ring);
+        let over = [
+            lock(&self.lookups).resize(entries, octets - octets / 8),
+            lock(&self.refusals).resize(entries.div_ceil(8), octets / 8),
+        ];
         drop(over);
     }
 
-    /// Keep the question if it failed or was slow; its id, if it was kept.
+    /// Keep the lookup if it failed, was slow, or met a server that failed; its id, if it was kept.
     pub fn note(
         &self,
         pending: Option<&Pending>,
@@ -84,13 +108,16 @@ impl Recorder {
         unix_s: u64,
     ) -> Option<u64> {
         let failed = !matches!(resolution.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
-        if self.entries() == 0 || !failed && resolution.took < self.slow.load(Ordering::Relaxed) {
+        let slow = resolution.took >= self.slow.load(Ordering::Relaxed);
+        let odd = || resolution.steps.iter().any(|step| step.reason.is_server_failure());
+        if self.entries() == 0 || !(failed || slow || odd()) {
             return None;
         }
-        // Workers wait for each other no longer than it takes to put the record there: it is made before, and what makes
-        // room is freed behind.
-        let mut record = Arc::new(Record {
-            id: 0,
+        // Workers wait for each other only while the record is put there: it is made before, and what makes room is freed
+        // behind.
+        let id = self.next_id();
+        let record = Arc::new(Record {
+            id,
             unix_s,
             client: pending.map(|pending| (pending.client, pending.transport)),
             name: name.clone(),
@@ -100,15 +127,39 @@ impl Recorder {
             steps: resolution.steps.clone(),
             took: resolution.took,
         });
-        let mut ring = self.ring();
-        let id = ring.last_id + 1;
-        ring.last_id = id;
-        Arc::get_mut(&mut record).expect("nobody else has it yet").id = id;
-        ring.records.push_back(record);
-        let over = ring.shrink(self.entries());
-        drop(ring);
+        let over = lock(&self.lookups).push(record);
         drop(over);
         Some(id)
+    }
+
+    /// Keep a query that was refused, or failed, at once.
+    #[cold]
+    pub(crate) fn note_refusal(&self, context: &Context<'_>, rcode: Rcode, ede: Vec<(Ede, String)>) {
+        let Some(mut ring) = self.refusals.try_lock().ok().filter(|ring| ring.most > 0) else { return };
+        let query = &context.query;
+        let name = query.qname.to_name();
+        let now = context.environment.now;
+        let trace = Trace::start(now, 1);
+        if rcode == Rcode::REFUSED {
+            let reason = match ede.first() {
+                Some(&(ede, _)) if ede != Ede::PROHIBITED => Reason::NotServed { ede },
+                _ => Reason::ClientRefused,
+            };
+            trace.step(now, Draft::new(Layer::Admission, Action::Lookup, name.clone(), query.qtype, reason));
+        }
+        let over = ring.push(Arc::new(Record {
+            id: self.next_id(),
+            unix_s: context.unix_s(),
+            client: Some((context.client, context.transport)),
+            name,
+            rtype: query.qtype,
+            rcode,
+            ede,
+            steps: trace.steps().into(),
+            took: 0,
+        }));
+        drop(ring);
+        drop(over);
     }
 
     /// The records about *name*, newest first, at most *most*.
@@ -128,7 +179,16 @@ impl Recorder {
 
     /// How many records had to make room.
     pub fn dropped(&self) -> u64 {
-        self.ring().dropped
+        lock(&self.lookups).dropped + lock(&self.refusals).dropped
+    }
+
+    /// Octets of memory that the records take, about.
+    pub fn octets(&self) -> usize {
+        lock(&self.lookups).octets + lock(&self.refusals).octets
+    }
+
+    fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     fn entries(&self) -> usize {
@@ -136,21 +196,49 @@ impl Recorder {
     }
 
     fn select(&self, wanted: impl Fn(&Record) -> bool, most: usize) -> Vec<Arc<Record>> {
-        self.ring().records.iter().rev().filter(|record| wanted(record)).take(most).cloned().collect()
-    }
-
-    /// A panic elsewhere cannot have left the ring half changed: nothing in between panics.
-    fn ring(&self) -> std::sync::MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        let of = |ring: &Mutex<Ring>| -> Vec<Arc<Record>> {
+            let ring = lock(ring);
+            ring.records.iter().rev().filter(|record| wanted(record)).take(most).cloned().collect()
+        };
+        let mut found = of(&self.lookups);
+        found.extend(of(&self.refusals));
+        found.sort_by_key(|record| std::cmp::Reverse(record.id));
+        found.truncate(most);
+        found
     }
 }
 
+/// A panic elsewhere cannot have left a ring half changed: nothing in between panics.
+fn lock(ring: &Mutex<Ring>) -> std::sync::MutexGuard<'_, Ring> {
+    ring.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Ring {
-    /// Take out what is more than *entries*.
-    fn shrink(&mut self, entries: usize) -> Vec<Arc<Record>> {
-        let over = self.records.len().saturating_sub(entries);
-        self.dropped += over as u64;
-        self.records.drain(..over).collect()
+    fn resize(&mut self, most: usize, most_octets: usize) -> Vec<Arc<Record>> {
+        (self.most, self.most_octets) = (most, most_octets);
+        self.shrink()
+    }
+
+    fn push(&mut self, record: Arc<Record>) -> Vec<Arc<Record>> {
+        self.octets += record.octets();
+        self.records.push_back(record);
+        self.shrink()
+    }
+
+    /// Take out what is too much, the oldest first.
+    fn shrink(&mut self) -> Vec<Arc<Record>> {
+        let mut over = Vec::new();
+        while self.records.len() > self.most || self.octets > self.most_octets {
+            let Some(record) = self.records.pop_front() else { break };
+            // The share of shared steps may have changed since: the sum never falls below zero, and is zero when empty.
+            self.octets = self.octets.saturating_sub(record.octets());
+            if self.records.is_empty() {
+                self.octets = 0;
+            }
+            over.push(record);
+        }
+        self.dropped += over.len() as u64;
+        over
     }
 }
 

@@ -204,6 +204,7 @@ impl Snapshot {
             now: 0,
             unix_s: &|| 0,
             stats: &Stats::default(),
+            recorder: None,
             trace: None,
         };
         match pipeline::handle(&environment, packet, client, transport, &mut room) {

@@ -47,7 +47,15 @@ pub(crate) fn snapshot(plan: &str) -> Snapshot {
 
 /// What packets are handled with, without a cache, at 1,700,000,000 s.
 pub(crate) fn environment<'e>(snapshot: &'e Arc<Snapshot>, stats: &'e Stats) -> Environment<'e> {
-    Environment { snapshot, cache: None, now: 0, unix_s: &|| 1_700_000_000, stats, trace: None }
+    Environment {
+        snapshot,
+        cache: None,
+        now: 0,
+        unix_s: &|| 1_700_000_000,
+        stats,
+        recorder: None,
+        trace: None,
+    }
 }
 
 /// A question with id 0x1234 and RD; EDNS with *payload* and DO when it is given.

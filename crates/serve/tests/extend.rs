@@ -112,6 +112,7 @@ impl Bench {
             now: 0,
             unix_s: &|| 1000,
             stats: &self.stats,
+            recorder: None,
             trace: None,
         }
     }

@@ -140,6 +140,7 @@ impl Server {
             now: self.world.now(),
             unix_s: &unix_s,
             stats: &self.stats,
+            recorder: None,
             trace: None,
         };
         let transport = datagram.via;

@@ -66,6 +66,7 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
             }
             for zone in config.zone
         ],
+        "keys": [{"name": key.name, "algorithm": key.algorithm} for key in config.key],
         "recorder": {"entries": config.log.recorder, "slow_ms": config.log.slow},
     }
 

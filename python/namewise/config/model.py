@@ -416,7 +416,7 @@ class FileZone(Table):
 
 
 class Key(Table):
-    """A TSIG key (RFC 8945). Keys are read and checked; this version does not sign or verify with them."""
+    """A TSIG key (RFC 8945). A request that is signed with one is verified, and its response is signed."""
 
     name: DomainName = required("Name of the key, the same on both sides.")
     algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1"] = setting(

@@ -91,7 +91,9 @@ def build(loaded: Loaded, registry: Registry, workers: Callable[[Config], int]) 
         raise ConfigError(found)
     zones = registry.refresh(FileSource(zone.name, zone.file) for zone in config.zone)
     try:
-        snapshot = Snapshot.build(plan_bytes(config, inputs, workers(config)), zones.new_data())
+        snapshot = Snapshot.build(
+            plan_bytes(config, inputs, workers(config)), zones.new_data(), inputs.secrets
+        )
     except PlanError as error:
         paths = [(config_path(fault.path, config), fault.message) for fault in error.faults]
         raise ConfigError([loaded.problem(path, message) for path, message in paths]) from error

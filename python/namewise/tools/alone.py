@@ -22,8 +22,8 @@ def explain(config: Config, name: str, rtype: str) -> Document:
     """Return the `namewise.explain/1` document for *name*, resolved by *config* with an empty cache."""
     engine = Engine(1)
     try:
-        # The zones of a server are not served here: only its resolver is wanted.
-        alone = config.model_copy(update={"zone": ()})
+        # Zones and keys of a server are left out: only its resolver is wanted.
+        alone = config.model_copy(update={"zone": (), "key": ()})
         engine.publish(Snapshot.build(plan_bytes(alone, read_inputs(alone), 1), []), [])
         engine.submit(TICKET, Resolve(name, rtype))
         ready, _, _ = select.select([engine.event_fd()], [], [], WAIT_S)

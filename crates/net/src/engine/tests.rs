@@ -333,9 +333,42 @@ fn one_question_to_one_server() {
         }
     }
     engine
-        .submit(2, Request::Resolve { question: ClientQuestion::new(name("x."), RrType::A), steps: true })
+        .submit(2, Request::Resolve { question: ClientQuestion::new(name("x."), RrType::A), steps: false })
         .expect("taken");
     assert!(matches!(done(&engine), (2, Outcome::Unable)), "there is no resolver");
+}
+
+#[test]
+fn an_explanation_is_what_a_client_gets() {
+    let explain = |engine: &Engine, qname: &str| {
+        let question = ClientQuestion::new(name(qname), RrType::A);
+        engine.submit(4, Request::Resolve { question, steps: true }).expect("taken");
+        match done(engine) {
+            (4, Outcome::Resolved { wire, resolution }) => {
+                let steps: Vec<_> = resolution.steps.iter().map(|step| step.layer.slug()).collect();
+                (outcome(&wire), steps.join(" "), resolution.ede.first().map(|(ede, _)| ede.0))
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    // Without a resolver: the zone answers, what is in no zone is refused.
+    let (engine, _) = serve(PLAIN, 1, "127.0.0.1:0");
+    assert_eq!(explain(&engine, "www.example.com."), ((Rcode::NOERROR, 1), "zone".to_owned(), None));
+    let refused = ((Rcode::REFUSED, 0), "admission".to_owned(), Some(20));
+    assert_eq!(explain(&engine, "www.example.net."), refused);
+    assert_eq!((counter(&engine, "kind.answer"), counter(&engine, "queries.tcp4")), (0, 0), "a dry run");
+    // A zone of ours shadows the public name, and the forwarder is not asked.
+    let plan = r#"{"version":1,ZONES,"resolver":{"forward":[{"suffix":".","servers":["127.0.0.1:1"]}]}}"#;
+    let (engine, _) = serve(plan, 1, "127.0.0.1:0");
+    assert_eq!(explain(&engine, "www.example.com."), ((Rcode::NOERROR, 1), "zone".to_owned(), None));
+    let ((rcode, _), steps, _) = explain(&engine, "www.example.net.");
+    assert_eq!(rcode, Rcode::SERVFAIL);
+    assert!(steps.starts_with("cache") && steps.contains("forward"), "{steps}");
+    // Access lists apply to explanations.
+    let plan = r#"{"version":1,ZONES,"acls":{"query":["192.0.2.0/24"]}}"#;
+    let (engine, _) = serve(plan, 1, "127.0.0.1:0");
+    let refused = ((Rcode::REFUSED, 0), "admission".to_owned(), Some(18));
+    assert_eq!(explain(&engine, "www.example.com."), refused);
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn a_full_plan_is_read_to_the_last_field() {
     assert_eq!(resolver.routes.expect("there are routes")[0].to.port(), 5301);
     assert_eq!(plan.zones.len(), 2);
     assert!(plan.zones[1].query_acl.is_none());
-    assert_eq!(plan.recorder, RecorderPlan { entries: 5, slow_ms: 20 });
+    assert_eq!(plan.recorder, RecorderPlan { entries: 5, bytes: 8 << 20, slow_ms: 20 });
 }
 
 #[test]

@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from namewise.control.client import ControlError
-from namewise.control.verbs import needs_resolver
 from namewise.engine import Resolve
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 async def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Return the `namewise.explain/1` document for `name`, `type` and `class`."""
-    needs_resolver(daemon)
     name, rtype, rclass = arguments.name("name"), arguments.text("type", "A"), arguments.text("class", "IN")
     try:
         request = Resolve(name, rtype, rclass)
