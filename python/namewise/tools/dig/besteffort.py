@@ -12,7 +12,7 @@ sense and gives the codec a repaired copy: the counts say what is there and the 
 
 from __future__ import annotations
 
-from namewise.engine import Message
+from namewise.engine import Message, Rdata
 
 TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
@@ -94,9 +94,14 @@ def sound(message: Message) -> Reading:
 def read(wire: bytes, best_effort: bool) -> Reading:
     """Return what can be read of *wire*, at least a header, or raise `Fault`."""
     try:
-        reading = sound(Message.parse(wire))
+        message = Message.parse(wire)
+        whole = (
+            _first_invalid(message, [(name, entry) for name, entry in _walk(wire)[1] if _is_data(entry)])
+            is None
+        )
     except ValueError:  # WireError, whose module is slow to import
-        reading = _repaired(wire, best_effort)
+        whole = False
+    reading = sound(message) if whole else _repaired(wire, best_effort)
     _check_options(reading.message)
     reading.malformed = reading.malformed or _against_rules(reading)
     if reading.malformed and not best_effort:
@@ -122,6 +127,14 @@ def _repaired(wire: bytes, best_effort: bool) -> Reading:
         entries = entries[:bad]
         if fault.args[0] == _UNEXPECTED_END:
             message = _cut(octets, questions, entries)
+    data = [(section, entry) for section, entry in entries if _is_data(entry)]
+    invalid = _first_invalid(message, data) if fault is None or fault.args[0] == _UNEXPECTED_END else None
+    if invalid is not None:
+        bad = entries.index(data[invalid])
+        fault = Fault(_opaque_fault(bytes(octets), data[invalid][1]))
+        stopped = entries[bad][1].rdata
+        entries = entries[:bad]
+        message = _cut(octets, questions, entries)
     if fault is not None and (fault.args[0] != _UNEXPECTED_END or not best_effort):
         raise fault
     malformed = fault is not None or any(entry.misplaced for _, entry in entries)
@@ -201,6 +214,43 @@ def _rdata_fault(octets: bytearray, questions: int, entries: list[tuple[str, Ent
         return _EXTRA
     if any(octet >= 192 for octet in data):
         return _BAD_POINTER
+    return _FORMERR
+
+
+def _is_data(entry: Entry) -> bool:
+    """Say whether `Message.records` has the record: neither OPT nor TSIG."""
+    return entry.misplaced or entry.rtype not in (OPT, TSIG)
+
+
+def _first_invalid(message: Message, entries: list[tuple[str, Entry]]) -> int | None:
+    """Return which of *entries*, the data records of *message*, has data that is not of its type.
+
+    The codec accepts any octets for types without compressed names: they are opaque on their way (RFC 3597).
+    """
+    records = [record for section in _SECTIONS for record in message.records(section)]
+    for at, (record, (_, entry)) in enumerate(zip(records, entries, strict=False)):
+        if not entry.misplaced and not _is_valid(entry.rtype, record.rdata.wire):
+            return at
+    return None
+
+
+def _is_valid(rtype: int, data: bytes) -> bool:
+    try:
+        Rdata.from_wire(rtype, data)
+    except ValueError:
+        return False
+    return True
+
+
+def _opaque_fault(octets: bytes, entry: Entry) -> str:
+    """Return BIND's name for what is wrong with the data of *entry*, which holds no compressed name."""
+    data = octets[entry.rdata : entry.end]
+    if entry.rtype in _SERVICES and _parameters_end_too_soon(data):
+        return _UNEXPECTED_END
+    if any(_is_valid(entry.rtype, data + bytes(more)) for more in _LONGER):
+        return _UNEXPECTED_END
+    if any(_is_valid(entry.rtype, data[:length]) for length in range(len(data) - 1, 0, -1)):
+        return _EXTRA
     return _FORMERR
 
 
