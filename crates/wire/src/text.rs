@@ -20,8 +20,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use read::ipv6;
-pub use read::{ipv4, number, period, unescape};
+pub use read::{ipv4, ipv6, number, period, unescape};
 pub use write::{push_char_string, push_name, push_number, push_quoted, push_time};
 pub(crate) use write::{push_escaped, push_padded, push_wire_name};
 

@@ -57,6 +57,8 @@ impl TypeMask {
     pub(crate) const NSEC3: TypeMask = TypeMask(128);
     pub(crate) const RRSIG: TypeMask = TypeMask(256);
     pub(crate) const OTHER: TypeMask = TypeMask(512);
+    /// Beside `OTHER`: types with a digest whose length is checked when a zone is loaded.
+    pub(crate) const DIGEST: TypeMask = TypeMask(1024);
 
     pub(crate) const fn of(rtype: RrType) -> TypeMask {
         match rtype {
@@ -69,6 +71,13 @@ impl TypeMask {
             RrType::NSEC => TypeMask::NSEC,
             RrType::NSEC3 => TypeMask::NSEC3,
             RrType::RRSIG => TypeMask::RRSIG,
+            RrType::SSHFP
+            | RrType::TLSA
+            | RrType::SMIMEA
+            | RrType::CDS
+            | RrType::ZONEMD
+            | RrType::TA
+            | RrType::DLV => TypeMask::OTHER.with(TypeMask::DIGEST),
             _ => TypeMask::OTHER,
         }
     }

@@ -338,7 +338,8 @@ pub fn ipv4(text: &[u8]) -> Option<[u8; 4]> {
 }
 
 /// Sixteen octets from RFC 4291 §2.2 text, with `::` and a dotted-decimal tail.
-pub(crate) fn ipv6(text: &[u8]) -> Option<[u8; 16]> {
+#[inline]
+pub fn ipv6(text: &[u8]) -> Option<[u8; 16]> {
     let mut groups = [0u16; 8];
     let mut count = 0; // groups read
     let mut gap = None; // where `::` stood

@@ -11,23 +11,21 @@ use crate::problem::{Finding, Findings, Problem};
 use crate::store::{Index, NodeFlags};
 use crate::suffix::LabelStarts;
 
-/// No group.
-const NONE: u32 = u32::MAX;
-
 /// A name of the zone, empty non-terminals included (RFC 4592 §2.2.2).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TreeNode {
     /// The groups of the part that hold its records; none for an empty non-terminal.
     pub(super) first_group: u32,
     pub(super) groups: u32,
-    /// The group whose owner ends in this name; none for an apex without records.
-    named_by: u32,
+    /// Where this name stands: in the data of this batch, at this offset, so long. Without length for an apex without
+    /// records. A look-up reads it without a way over the groups.
+    name_batch: u32,
+    name_at: u32,
+    name_len: u8,
     /// The number, in the part, of the node above.
     parent: u32,
     pub(super) flags: NodeFlags,
     pub(super) types: TypeMask,
-    /// How much of the group's owner comes before this name.
-    skip: u8,
     pub(super) labels: u8,
 }
 
@@ -50,11 +48,12 @@ impl Part {
         nodes.push(TreeNode {
             first_group: 0,
             groups: 0,
-            named_by: NONE,
+            name_batch: 0,
+            name_at: 0,
+            name_len: 0,
             parent: 0,
             flags: NodeFlags::APEX,
             types: TypeMask::default(),
-            skip: 0,
             labels: apex_labels as u8,
         });
         let key = hash::key();
@@ -87,11 +86,12 @@ impl Part {
                 nodes.push(TreeNode {
                     first_group: i as u32,
                     groups: 0,
-                    named_by: i as u32,
+                    name_batch: at.batch,
+                    name_at: group.name_at + starts.suffix(n) as u32,
+                    name_len: group.name_len - starts.suffix(n) as u8,
                     parent,
                     flags,
                     types: TypeMask::default(),
-                    skip: starts.suffix(n) as u8,
                     labels: n as u8,
                 });
                 hashes.push(key.extend(hashes[parent as usize], label));
@@ -99,7 +99,8 @@ impl Part {
             let node = &mut nodes[path[path.len() - 1] as usize];
             if node.groups == 0 {
                 node.first_group = i as u32;
-                node.named_by = i as u32;
+                (node.name_batch, node.name_at) = (at.batch, group.name_at);
+                node.name_len = group.name_len;
             }
             node.groups += 1;
             node.types = node.types.with(types);
@@ -125,10 +126,10 @@ impl Part {
 
     /// The owner of `node`.
     pub(super) fn wire<'b>(&self, input: &Input<'b>, node: &TreeNode) -> &'b [u8] {
-        match self.groups.get(node.named_by as usize) {
-            Some(&at) => &input.owner(at)[node.skip as usize..],
-            None => input.apex.wire(),
+        if node.name_len == 0 {
+            return input.apex.wire();
         }
+        &input.batches[node.name_batch as usize].data[node.name_at as usize..][..node.name_len as usize]
     }
 
     /// The hash of the node `number` of this part.

@@ -131,10 +131,7 @@ impl Scanner<'_, '_, '_> {
         let data = &mut batch.data;
         let done = match rtype {
             RrType::A => ipv4(field).map(|octets| data.extend_from_slice(&octets)),
-            RrType::AAAA => std::str::from_utf8(field)
-                .ok()
-                .and_then(|field| field.parse::<std::net::Ipv6Addr>().ok())
-                .map(|address| data.extend_from_slice(&address.octets())),
+            RrType::AAAA => nw_wire::text::ipv6(field).map(|octets| data.extend_from_slice(&octets)),
             RrType::MX => number16(field).and_then(|preference| {
                 data.extend_from_slice(&preference.to_be_bytes());
                 let (exchange, end) = word(text, at)?;
