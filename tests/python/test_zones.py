@@ -395,3 +395,22 @@ def test_registry_serves(tmp_path: Path) -> None:
     with pytest.raises(EngineClosed):
         registry.remove("a.")
     assert "a." in registry.states
+
+
+def test_many_zones_that_are_read_together_have_the_versions_of_single_reads(tmp_path: Path) -> None:
+    """A zone that `load_many` read is not read again at the next reload; a bad one keeps its error to itself."""
+    text = TEXT.format(serial=1)
+    (tmp_path / "part").write_text("extra A 192.0.2.9\n")
+    files = {"a.example.": text, "b.example.": text + "$INCLUDE part\n", "c.example.": text + "x A 1.2\n"}
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    sources = [FileSource(name, str(tmp_path / name)) for name in files]
+    missing = FileSource("d.example.", str(tmp_path / "nowhere"))
+    first, second, third, fourth = FileSource.load_many([*sources, missing])
+    assert first is not None and second is not None and third is not None and fourth is None
+    assert isinstance(third[1], ZoneFileError)
+    assert [first[0], second[0]] == [source.version() for source in sources[:2]]
+    registry = Registry()
+    refresh = registry.refresh([*sources, missing])
+    assert refresh.added == ("a.example.", "b.example.")
+    assert [source.name for source, _ in refresh.failures] == ["c.example.", "d.example."]

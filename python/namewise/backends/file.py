@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from namewise.engine import Zone
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
+
+    from namewise.engine.errors import ZoneFileError
 
 _INCLUDE = re.compile(rb'^\$INCLUDE[ \t]+(?:"([^"\n]*)"|([^\s;]+))', re.IGNORECASE | re.MULTILINE)
 _CHUNK = 1 << 20
@@ -59,11 +61,33 @@ class FileSource:
                     except OSError:
                         # The loader reports it, with the line that includes it.
                         found.append(_Stamp(path, 0, 0, 0, 0))
-        return tuple(found)
+        return _version(found)
+
+    @staticmethod
+    def load_many(
+        sources: Sequence[FileSource],
+    ) -> list[tuple[Hashable, Zone | ZoneFileError] | None]:
+        """Return version and zone, or version and error, of each of *sources*, read on all cores; None for a file that
+        cannot be read."""
+        outcomes: list[tuple[Hashable, Zone | ZoneFileError] | None] = []
+        for zone, error, files in Zone.load_files([(source.name, source.place) for source in sources]):
+            outcome = zone or error
+            stamps = [
+                _Stamp(os.fspath(path), *stamp[:4]) if stamp else _Stamp(os.fspath(path), 0, 0, 0, 0)
+                for path, stamp in files
+            ]
+            outcomes.append((_version(stamps), outcome) if stamps and outcome is not None else None)
+        return outcomes
 
     def load(self) -> Zone:
         """Return the zone that the file describes."""
         return Zone.from_file(self.name, self.place)
+
+
+def _version(stamps: list[_Stamp]) -> Hashable:
+    """Return the version of a zone that was read from the files of *stamps*, the main file first."""
+    main, *included = stamps
+    return (main, *sorted(set(included)))
 
 
 def _stamp(path: str) -> _Stamp:

@@ -139,6 +139,8 @@ class Registry:
         changed: list[str] = []
         failures: list[tuple[ZoneSource, Exception]] = []
         warnings: list[str] = []
+        sources = list(sources)
+        first_reads = _read_many([source for source in sources if source.name not in before])
         for source in sources:
             name, present = source.name, before.get(source.name)
             if present is None or present.source.place != source.place or not present.configured:
@@ -149,6 +151,13 @@ class Registry:
             after[name] = state
             version: Hashable = None
             try:
+                if name in first_reads:
+                    version, outcome = first_reads[name]
+                    if isinstance(outcome, ZoneFileError):
+                        raise outcome
+                    after[name] = state.loaded(outcome, version)
+                    added.append(name)
+                    continue
                 version = source.version(state.version)
                 if state.version is not None and version == state.version and not state.error:
                     continue
@@ -262,6 +271,24 @@ class Registry:
         if self._engine is None:
             raise EngineClosed("the server is not running")
         return self._engine
+
+
+def _read_many(sources: list[ZoneSource]) -> dict[str, tuple[Hashable, Zone | ZoneFileError]]:
+    """Read *sources* together where their class can (`load_many`), and return version and outcome by name.
+
+    What is missing in the result is read by itself.
+    """
+    kinds: dict[type[ZoneSource], list[ZoneSource]] = {}
+    for source in sources:
+        kinds.setdefault(type(source), []).append(source)
+    read: dict[str, tuple[Hashable, Zone | ZoneFileError]] = {}
+    for kind, group in kinds.items():
+        load_many = getattr(kind, "load_many", None)
+        if load_many is not None and len(group) > 1:
+            for source, outcome in zip(group, load_many(group), strict=True):
+                if outcome is not None:
+                    read[source.name] = outcome
+    return read
 
 
 def failure_text(source: ZoneSource, error: Exception) -> str:

@@ -9,6 +9,10 @@ large). It keeps no copy of the zone; `namewise.zones.Registry` does.
 A backend is one file in `namewise.backends` with a class that has these members; it inherits nothing and is registered
 nowhere. `FileSource` is the example. Run the common suite in `tests/python/test_zones.py` on a new one.
 
+A class may also have the static method `load_many(sources)`: for each source a pair of version and zone or
+`ZoneFileError`, or None where it cannot say. The registry calls it for the zones that are new, so that
+thousands of zones are read together.
+
 *Limitations*: sources are read when the server starts and at a reload. No source reports a change by itself yet.
 """
 
