@@ -1,6 +1,6 @@
 //! The numbers of DNS that have names: RR types, classes, opcodes, rcodes, EDNS options, extended errors.
 //!
-//! Each is a newtype over its number, so that a value nobody has named yet passes through unharmed. `Display` writes the
+//! Each is a newtype over its number, so that an unassigned value passes unchanged. `Display` writes the
 //! mnemonic or the generic form (`TYPE65280`, `CLASS7`, RFC 3597 §5), `FromStr` reads both without regard to case.
 //! The tables are tested against `registry/`.
 

@@ -268,7 +268,7 @@ pub enum RdataFault {
     Short,
     /// The rdata goes on behind its last field. RFC 1035 §3.2.1
     Long,
-    /// A name is too long, has a bad label, or points astray. RFC 1035 §3.1, §4.1.4
+    /// A name is too long, has a bad label, or a bad compression pointer. RFC 1035 §3.1, §4.1.4
     Name,
     /// A compressed name in a type that must not have one. RFC 3597 §4
     Compressed,

@@ -6,7 +6,7 @@
 //!
 //! [`Tokens`] walks a whole file or one line. It joins what parentheses join, skips comments, keeps quoted strings
 //! apart from words, and stops (`None`) where a record ends; [`Tokens::next_record`] steps over that end. Nothing is
-//! copied: a token is a slice of the input, with its offset, and escapes are resolved by whoever reads it. The zone
+//! copied: a token is a slice of the input, with its offset, and its reader resolves escapes. The zone
 //! scanner, rdata text and the command line share it, so that all three accept the same language.
 //!
 //! Covered: RFC 1035 §5.1 (master files: words, quotes, `\X`, `\DDD`, parentheses, comments), RFC 2308 §4 and BIND's
@@ -153,7 +153,7 @@ impl<'a> Tokens<'a> {
         let mut at = start;
         let mut escaped = false;
         loop {
-            // Most bytes belong to the word: run over them without another thought.
+            // Most bytes belong to the word: the fast path steps over them.
             at += text[at..].iter().take_while(|&&byte| CLASS[byte as usize] == WORD).count();
             match text.get(at) {
                 Some(b'\\') => {
@@ -215,14 +215,14 @@ impl<'a> Tokens<'a> {
         self.at < self.text.len()
     }
 
-    /// Give up the current record: continue behind the next newline, outside all parentheses. False at the end of the input.
+    /// Skip the current record: continue behind the next newline, outside all parentheses. False at the end of the input.
     pub fn skip_line(&mut self) -> bool {
         self.depth = 0;
         self.at = line_end(self.text, self.at);
         self.next_record()
     }
 
-    /// Give up the current record but honour its parentheses: continue behind its end as far as that can be found.
+    /// Skip the current record with its parentheses: continue behind its end, as far as it can be found.
     pub fn skip_record(&mut self) -> bool {
         loop {
             match self.next() {

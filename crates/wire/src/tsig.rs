@@ -1,6 +1,6 @@
 //! TSIG: the record, and the octets that its MAC is computed over. RFC 8945
 //!
-//! No cryptography here: [`Tsig::push_signed`] makes the input, whoever holds the key makes and compares the MAC.
+//! No cryptography here: [`Tsig::push_signed`] makes the input of the MAC; the holder of the key computes and compares it.
 //!
 //! ```text
 //! [length | MAC of the request]  message as sent, without TSIG, with the original id  TSIG variables

@@ -1,4 +1,4 @@
-//! Records on their way from a file, an edit or a transfer into the store.
+//! Records before they are built into a zone: from a file, an edit or a transfer.
 //!
 //! A batch is one run of octets: for each group of records with the same owner, the owner and then the records, in
 //! the order in which they came. Groups carry the sort key of their owner, so that sorting rarely looks at names.
@@ -11,7 +11,7 @@ use crate::suffix::{LabelStarts, sort_key};
 
 /// The octets before the rdata of a record: type, TTL, line, length.
 pub(crate) const RECORD_HEAD: usize = 12;
-/// No batch grows beyond this, so that offsets fit 32 bits.
+/// The most octets of a batch, so that offsets fit 32 bits.
 pub(crate) const MOST_OCTETS: usize = (u32::MAX - 0x2_0000) as usize;
 
 /// Records in the order in which they came.
@@ -139,7 +139,7 @@ impl Batch {
         at
     }
 
-    /// Close the record that began at `at`; false if its rdata is longer than RDLENGTH can say (the record is gone).
+    /// Close the record that began at `at`. Returns false, and drops the record, if RDLENGTH cannot express its length.
     #[inline]
     pub(crate) fn end_record(&mut self, at: usize, rtype: RrType) -> bool {
         let Ok(len) = u16::try_from(self.data.len() - at - RECORD_HEAD) else {
@@ -153,7 +153,7 @@ impl Batch {
         true
     }
 
-    /// Forget the record that began at `at`.
+    /// Drop the record that began at `at`.
     pub(crate) fn drop_record(&mut self, at: usize) {
         self.data.truncate(at);
     }

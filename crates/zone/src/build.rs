@@ -5,8 +5,8 @@
 //!         ─ render (all threads, one segment each) ─► segments ─ index ─► Zone
 //! ```
 //!
-//! This is where a zone is adjusted: what an answer needs to know about a name is found out here once, and everything
-//! that it will say is rendered (see `node.rs`, `body.rs`).
+//! Everything that answers need to know about a name is determined here once, and every RRset is rendered as answers
+//! will contain it (see `node.rs`, `body.rs`).
 
 mod body;
 mod chain;
@@ -37,7 +37,7 @@ pub(crate) struct GroupRef {
     group: u32,
 }
 
-/// The batches, read only, with what every step wants to know.
+/// The batches, read only, and what every step needs.
 pub(crate) struct Input<'b> {
     pub(crate) batches: &'b [Batch],
     pub(crate) apex: NameRef<'b>,
@@ -92,11 +92,11 @@ pub(crate) fn zone(
     // RENDER: each part fills a segment of its own.
     let names = tree.index(workers);
     rules::check(&input, &tree, &names, which, unread, workers, findings);
-    let chain = chain::Plan::of(&input, &tree);
+    let chain = chain::ChainPlan::of(&input, &tree);
     let shape = node::Shape { input: &input, tree: &tree, names: &names, chain: &chain };
     let rendered = in_parallel(workers, tree.parts.len(), |i| node::render(&shape, i));
 
-    // PLACE: what was numbered gets the place where it came to stand.
+    // PLACE: replace numbers of nodes by their places.
     let mut places = roomy(tree.len());
     let mut segments = Vec::with_capacity(rendered.len());
     let mut references = Vec::with_capacity(rendered.len());
@@ -169,7 +169,7 @@ pub(crate) fn nodes(batch: Batch, apex: NameRef<'_>, class: Class, findings: &mu
     tree.check(&input, false, findings);
     let names = tree.index(1);
     rules::check(&input, &tree, &names, rules::Which::Errors, false, 1, findings);
-    let chain = chain::Plan::Unsigned;
+    let chain = chain::ChainPlan::Unsigned;
     let segment = node::render(&node::Shape { input: &input, tree: &tree, names: &names, chain: &chain }, 0);
     findings.append(segment.findings);
     let mut nodes = Vec::new();
@@ -191,7 +191,7 @@ pub(crate) fn nodes(batch: Batch, apex: NameRef<'_>, class: Class, findings: &mu
     RenderedNodes { nodes, serial: segment.serial }
 }
 
-/// Sort keys at which the zone falls apart into parts of about the same size: the first is 0, and part i reaches from
+/// Sort keys that divide the zone into parts of about the same size: the first is 0, and part i reaches from
 /// border i to the next. No border has names of one subtree of the apex on both sides.
 fn borders(input: &Input<'_>, workers: usize) -> Vec<Option<u128>> {
     let groups: usize = input.batches.iter().map(|batch| batch.groups.len()).sum();
@@ -278,9 +278,9 @@ pub(crate) fn in_parallel<T: Send>(workers: usize, count: usize, work: impl Fn(u
     results.into_iter().map(|result| result.1).collect()
 }
 
-/// A vector for `len` elements that will be dropped when the zone is built. Large ones get more room than the largest block
-/// that allocators keep for later (32 MiB in glibc); the surplus is never touched and so never becomes memory, and what
-/// was used goes back to the system.
+/// A vector for `len` elements that is dropped when the zone is built. A large one has more capacity than the largest
+/// block that allocators keep (32 MiB in glibc), so that its memory returns to the system. The surplus is never touched
+/// and takes no memory.
 pub(crate) fn roomy<T>(len: usize) -> Vec<T> {
     const SMALL: usize = 128 << 10;
     const LARGE: usize = 33 << 20;

@@ -1,7 +1,7 @@
-//! What can be wrong with a zone: where it stands, what it is, what was expected.
+//! Findings: what is wrong with a zone, where it stands, what was expected, which RFC says so, what to do.
 //!
-//! A [`Problem`] is found by the scanner (a line that cannot be read) or by the load check (records that do not make
-//! a zone). All of them are reported, the first `max_errors` in full.
+//! The scanner reports lines that it cannot read, the load check records that do not make a zone, and the rules of
+//! `build/rules.rs` everything else. All findings are counted; the first `max_findings` are reported in full.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What is wrong. Each variant says what its maker has to change; [`Problem::is_error`] whether the zone can load.
+/// What is wrong. [`Problem::facts`] says whether the zone can be served, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
@@ -57,7 +57,7 @@ pub enum Problem {
         /// What is wrong.
         text: String,
     },
-    /// A name that is none (owner, origin or directive).
+    /// A bad domain name (owner, origin or directive).
     Name(NameError),
     /// A line that breaks the rules of master files, or rdata that is not of its type.
     Text {
@@ -92,7 +92,7 @@ pub enum Problem {
     RecordEnds,
     /// A record without an owner before any owner was named.
     NoOwner,
-    /// A `$` word that is no directive.
+    /// An unknown directive.
     UnknownDirective(String),
     /// A directive without its argument, or with too many.
     DirectiveArguments {

@@ -6,13 +6,12 @@
 //!                     └─ chunk n ─ Scanner ─► Batch ─┘
 //! ```
 //!
-//! A large file is cut at lines that begin with an owner name, and its chunks are scanned by all threads at once. What a
-//! chunk inherits from the text before it (`$ORIGIN`, `$TTL`, that no parenthesis is open) is found by a quick look
-//! ahead and *assumed*; when the chunk before it has really been scanned, its true end state is compared with the
-//! assumption, and a chunk that was scanned under a wrong one is scanned again. The result is that of a scan from
-//! top to bottom.
+//! A large file is cut at lines that begin with an owner name, and its chunks are scanned by all threads at once. The
+//! state that a chunk inherits (`$ORIGIN`, `$TTL`, no open parenthesis) is assumed after a quick look ahead. When the
+//! chunk before it has been scanned, its end state is compared with the assumption; a chunk that was scanned under a
+//! wrong assumption is scanned again. The result is that of a scan from top to bottom.
 //!
-//! Every mistake is reported with file, line, column and what was expected; the scan goes on behind it.
+//! Every mistake is reported with file, line, column and what was expected. The scan continues behind it.
 //!
 //! RFCs: 1035 §5 (master files), 2308 §4 (`$TTL`), 2181 §5.2, §8 (TTL), 3597 §5 (unknown types). `$GENERATE` as in BIND.
 //!
@@ -70,7 +69,7 @@ impl Default for LoadOptions {
 }
 
 impl LoadOptions {
-    /// The number of threads that is meant.
+    /// The number of threads to use.
     pub(crate) fn workers(&self) -> usize {
         // Asking the system reads several files of it, which is longer than a small zone takes.
         static CORES: OnceLock<usize> = OnceLock::new();
@@ -81,7 +80,7 @@ impl LoadOptions {
     }
 }
 
-/// A zone that could be loaded, or not, and all that was found.
+/// The outcome of a check.
 #[derive(Debug)]
 pub struct Checked {
     /// The zone, if there was no error.

@@ -54,7 +54,7 @@ pub enum EdnsOption<'a> {
     Ede {
         /// The code.
         code: Ede,
-        /// Text for people; may be empty, is UTF-8 by the RFC and checked by whoever shows it.
+        /// Text for people; may be empty, is UTF-8 by the RFC, and the code that shows it checks that.
         text: &'a [u8],
     },
     /// Opaque tag of the client. draft-bellis-dnsop-edns-tags-01 §4

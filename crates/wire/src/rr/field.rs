@@ -1,4 +1,4 @@
-//! The alphabet of rdata: each field knows how long it is on the wire and what may stand in it.
+//! The fields of rdata: their length on the wire and their valid values.
 
 use super::{RdataError, RdataFault, a6, apl, bitmap, gateway, hip, loc, nsap, svcb, wks};
 use crate::name::{NameError, NameRef};
@@ -98,11 +98,11 @@ pub enum Field {
     Options,
     /// Octets to the end; text is generic (RFC 3597 §5).
     Opaque,
-    /// No rdata is defined: the type stands in questions only. Octets to the end are let through; text is generic.
+    /// No rdata is defined: the type stands in questions only. Octets to the end are accepted; text is generic.
     Meta,
 }
 
-/// What may be done with a name inside rdata.
+/// How a name inside rdata is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Role {
     /// A writer may compress it (RFC 3597 §4: the types of RFC 1035 only).

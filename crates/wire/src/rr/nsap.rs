@@ -1,6 +1,6 @@
 //! Addresses of other networks: NSAP (RFC 1706 §5) and ATM (AF-SAA-0069, "ATM Name System").
 //!
-//! NSAP is `0x` and hex, ATM hex (format 0) or `+` and decimal digits (format 1, E.164); dots are for the eye.
+//! NSAP is `0x` and hex, ATM hex (format 0) or `+` and decimal digits (format 1, E.164); dots have no meaning.
 
 use super::field::Wire;
 use super::{RdataError, RdataFault};

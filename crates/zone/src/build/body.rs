@@ -7,7 +7,7 @@
 
 use nw_wire::{Class, RrType, rr};
 
-use super::node::Record;
+use super::node::NodeRecord;
 use crate::store::QUESTION;
 use crate::suffix::LabelStarts;
 
@@ -92,7 +92,7 @@ impl<'b> Layout<'b> {
     /// Render `records`, all of one type, with `ttl`; list the names whose addresses may be added.
     pub(super) fn render(
         &self,
-        records: &[Record<'b>],
+        records: &[NodeRecord<'b>],
         class: Class,
         ttl: u32,
         body: &mut Body,

@@ -11,26 +11,26 @@ use crate::store::NodeFlags;
 use crate::suffix::{LabelStarts, sort_key};
 
 /// A chain whose records are named by the numbers of their nodes.
-pub(super) enum Plan {
+pub(super) enum ChainPlan {
     Unsigned,
     Nsec(Vec<u32>),
     Nsec3 { parameters: HashParameters, hashes: Vec<Nsec3Hash>, nodes: Vec<u32> },
 }
 
-impl Plan {
-    pub(super) fn of(input: &Input<'_>, tree: &Tree) -> Plan {
+impl ChainPlan {
+    pub(super) fn of(input: &Input<'_>, tree: &Tree) -> ChainPlan {
         let (part, apex) = tree.apex();
         if apex.types.has(TypeMask::NSEC) {
             let has =
                 |node: &TreeNode| node.types.has(TypeMask::NSEC) && !node.flags.has(NodeFlags::OCCLUDED);
-            return Plan::Nsec(tree.nodes().filter(|node| has(node.2)).map(|node| node.0).collect());
+            return ChainPlan::Nsec(tree.nodes().filter(|node| has(node.2)).map(|node| node.0).collect());
         }
         let parameters = part
             .records(input, apex)
             .filter(|record| record.1 == RrType::NSEC3PARAM)
             .filter_map(|record| Nsec3Param::parse(record.3))
             .find(|parameters| parameters.algorithm == nsec3::SHA1);
-        let Some(parameters) = parameters else { return Plan::Unsigned };
+        let Some(parameters) = parameters else { return ChainPlan::Unsigned };
         let (mut hashes, mut nodes) = (Vec::new(), Vec::new());
         for (number, part, node) in tree.nodes().filter(|node| node.2.types.has(TypeMask::NSEC3)) {
             let owner = NameRef::from_wire(part.wire(input, node)).expect("owners are valid names");
@@ -48,16 +48,16 @@ impl Plan {
             }
         }
         if nodes.is_empty() {
-            return Plan::Unsigned;
+            return ChainPlan::Unsigned;
         }
         let parameters = HashParameters { salt: parameters.salt.into(), iterations: parameters.iterations };
-        Plan::Nsec3 { parameters, hashes, nodes }
+        ChainPlan::Nsec3 { parameters, hashes, nodes }
     }
 
     /// The numbers, in the chain, of the record of `wire` and of the one that matches or covers `*.wire`; None if there is no
     /// such chain.
     pub(super) fn links(&self, wire: &[u8]) -> Option<(u32, u32)> {
-        let Plan::Nsec3 { parameters, hashes, .. } = self else { return None };
+        let ChainPlan::Nsec3 { parameters, hashes, .. } = self else { return None };
         let name = NameRef::from_wire(wire).expect("owners are valid names");
         let own = match locate(hashes, &parameters.hash(name)) {
             Some(Ok(at)) => at as u32,
@@ -74,8 +74,8 @@ impl Plan {
     pub(super) fn finish(self, input: &Input<'_>, tree: &Tree, places: &[u32]) -> Denial {
         let placed = |nodes: Vec<u32>| nodes.into_iter().map(|node| places[node as usize]).collect();
         match self {
-            Plan::Unsigned => Denial::Unsigned,
-            Plan::Nsec(nodes) => {
+            ChainPlan::Unsigned => Denial::Unsigned,
+            ChainPlan::Nsec(nodes) => {
                 let key = |&number: &u32| {
                     let (part, node) = tree.node(number);
                     let wire = part.wire(input, node);
@@ -83,7 +83,7 @@ impl Plan {
                 };
                 Denial::Nsec(NsecChain { keys: nodes.iter().map(key).collect(), places: placed(nodes) })
             }
-            Plan::Nsec3 { parameters, hashes, nodes } => {
+            ChainPlan::Nsec3 { parameters, hashes, nodes } => {
                 Denial::Nsec3(Nsec3Chain { parameters, hashes: hashes.into(), places: placed(nodes) })
             }
         }

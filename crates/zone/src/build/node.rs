@@ -6,7 +6,7 @@ use nw_wire::hash::eq_folded;
 use nw_wire::{NameRef, RrType, rr};
 
 use super::body::{Body, Layout, Target};
-use super::chain::Plan;
+use super::chain::ChainPlan;
 use super::tree::{Part, Tree, TreeNode, hash_in_zone};
 use super::{GroupRef, Input, covered, roomy, soa_minimum, soa_serial};
 use crate::batch::TypeMask;
@@ -22,7 +22,7 @@ const MOST_EXTRA: usize = 16_000;
 
 /// A record of one node.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Record<'b> {
+pub(super) struct NodeRecord<'b> {
     pub(super) rtype: RrType,
     ttl: u32,
     line: u32,
@@ -49,7 +49,7 @@ pub(super) struct Shape<'r, 'b> {
     pub(super) input: &'r Input<'b>,
     pub(super) tree: &'r Tree,
     pub(super) names: &'r Index,
-    pub(super) chain: &'r Plan,
+    pub(super) chain: &'r ChainPlan,
 }
 
 /// Render the nodes of the part `number`.
@@ -104,13 +104,13 @@ struct Renderer<'r, 'b> {
     extra: Body,
     signatures: Body,
     targets: Vec<Target<'b>>,
-    addresses: Vec<Record<'b>>,
+    addresses: Vec<NodeRecord<'b>>,
     directory: Vec<u8>,
     bodies: Vec<u8>,
 }
 
 impl<'r, 'b> Renderer<'r, 'b> {
-    fn node(&mut self, number: usize, node: &TreeNode, records: &mut Vec<Record<'b>>) {
+    fn node(&mut self, number: usize, node: &TreeNode, records: &mut Vec<NodeRecord<'b>>) {
         let wire = self.part.wire(self.input, node);
         let layout = Layout::new(wire);
         self.directory.clear();
@@ -120,7 +120,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
         let mut rest = records.as_slice();
         let mut orphans = 0;
         while let Some(first) = rest.first() {
-            let of_set = |record: &&Record<'_>| effective(record) == effective(first);
+            let of_set = |record: &&NodeRecord<'_>| effective(record) == effective(first);
             let length = rest.iter().take_while(of_set).count();
             let (all, behind) = rest.split_at(length);
             let split = all.iter().take_while(|record| record.rtype != RrType::RRSIG).count();
@@ -133,7 +133,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
             rest = behind;
         }
         if orphans > 0 {
-            let lone: Vec<Record<'b>> = records
+            let lone: Vec<NodeRecord<'b>> = records
                 .iter()
                 .filter(|record| {
                     let covered = effective(record);
@@ -151,12 +151,12 @@ impl<'r, 'b> Renderer<'r, 'b> {
     }
 
     /// Order by type and canonical rdata, signatures behind what they cover, and drop repetitions.
-    fn normalise(&mut self, records: &mut Vec<Record<'b>>, owner: &[u8]) {
+    fn normalise(&mut self, records: &mut Vec<NodeRecord<'b>>, owner: &[u8]) {
         if records.len() < 2 {
             return;
         }
         records.sort_by(|a, b| {
-            let key = |record: &Record<'_>| (effective(record), record.rtype == RrType::RRSIG);
+            let key = |record: &NodeRecord<'_>| (effective(record), record.rtype == RrType::RRSIG);
             key(a).cmp(&key(b)).then_with(|| canonical_cmp(a.rtype, a.rdata, b.rdata))
         });
         records.dedup_by(|b, a| {
@@ -175,8 +175,8 @@ impl<'r, 'b> Renderer<'r, 'b> {
         &mut self,
         (number, node): (usize, &TreeNode),
         layout: &Layout<'b>,
-        set: &[Record<'b>],
-        signatures: &[Record<'b>],
+        set: &[NodeRecord<'b>],
+        signatures: &[NodeRecord<'b>],
     ) {
         let rtype = set[0].rtype;
         let ttl = self.ttl(set, layout.wire);
@@ -202,7 +202,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
     }
 
     /// One TTL for the RRset: the lowest (RFC 2181 §5.2).
-    fn ttl(&mut self, set: &[Record<'b>], owner: &[u8]) -> u32 {
+    fn ttl(&mut self, set: &[NodeRecord<'b>], owner: &[u8]) -> u32 {
         let lowest = set.iter().map(|record| record.ttl).min().unwrap_or(0);
         if let Some(other) = set.iter().find(|record| record.ttl != lowest) {
             let problem = Problem::TtlMismatch { owner: name(owner), rtype: other.rtype, used: lowest };
@@ -215,7 +215,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
     fn signature_set(
         &mut self,
         layout: &Layout<'b>,
-        signatures: &[Record<'b>],
+        signatures: &[NodeRecord<'b>],
         ttl: Option<u32>,
         kind: Kind,
     ) {
@@ -300,12 +300,13 @@ impl<'r, 'b> Renderer<'r, 'b> {
         let mut addresses = std::mem::take(&mut self.addresses);
         gather(self.input, part, found, |rtype| matches!(rtype, RrType::A | RrType::AAAA), &mut addresses);
         if addresses.len() > 1 {
-            let key = |record: &Record<'b>| (effective(record), record.rtype == RrType::RRSIG, record.rdata);
+            let key =
+                |record: &NodeRecord<'b>| (effective(record), record.rtype == RrType::RRSIG, record.rdata);
             addresses.sort_by(|a, b| key(a).cmp(&key(b)));
             addresses.dedup_by(|b, a| a.rtype == b.rtype && a.rdata == b.rdata);
         }
         for record in &addresses {
-            let of_set = |other: &&Record<'_>| other.rtype == effective(record);
+            let of_set = |other: &&NodeRecord<'_>| other.rtype == effective(record);
             let ttl = addresses.iter().filter(of_set).map(|other| other.ttl).min();
             let body = match record.rtype {
                 RrType::RRSIG if occluded => continue,
@@ -330,7 +331,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
     }
 
     /// Add an entry to the directory and its body to the bodies.
-    fn push(&mut self, kind: Kind, rtype: RrType, body: &Body, owner: &[u8], records: &[Record<'b>]) {
+    fn push(&mut self, kind: Kind, rtype: RrType, body: &Body, owner: &[u8], records: &[NodeRecord<'b>]) {
         if body.octets.len() > MOST_BODY {
             let problem = Problem::RrsetTooLarge { owner: name(owner), rtype };
             let at = records.first().map_or((0, self.part.groups[0]), |record| (record.line, record.at));
@@ -376,14 +377,19 @@ fn gather<'b>(
     part: &Part,
     node: &TreeNode,
     wanted: impl Fn(RrType) -> bool,
-    out: &mut Vec<Record<'b>>,
+    out: &mut Vec<NodeRecord<'b>>,
 ) {
     out.clear();
     for &at in part.groups_of(node) {
         let (batch, group) = input.group(at);
         for record in batch.records(group) {
-            let record =
-                Record { rtype: record.rtype, ttl: record.ttl, line: record.line, at, rdata: record.rdata };
+            let record = NodeRecord {
+                rtype: record.rtype,
+                ttl: record.ttl,
+                line: record.line,
+                at,
+                rdata: record.rdata,
+            };
             if wanted(effective(&record)) {
                 out.push(record);
             }
@@ -392,7 +398,7 @@ fn gather<'b>(
 }
 
 /// The type of a record, or the type that an RRSIG covers.
-fn effective(record: &Record<'_>) -> RrType {
+fn effective(record: &NodeRecord<'_>) -> RrType {
     if record.rtype == RrType::RRSIG { covered(record.rdata) } else { record.rtype }
 }
 

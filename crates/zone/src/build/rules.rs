@@ -49,7 +49,7 @@ enum Check {
     /// Each record whose rdata has a name in it.
     NamesInside(fn(&Subject<'_>) -> Option<String>),
     /// Each owner name.
-    Owners(fn(&Zone<'_>, &[u8]) -> Option<String>),
+    Owners(fn(&ZoneView<'_>, &[u8]) -> Option<String>),
     /// The text of each file: the offset and what is wrong there.
     File(fn(&[u8]) -> Option<(usize, String)>),
 }
@@ -255,7 +255,7 @@ fn alias_loop(subject: &Subject<'_>) -> Option<String> {
 }
 
 /// A name without its final dot, behind which the origin was added.
-fn twice(zone: &Zone<'_>, name: &[u8]) -> bool {
+fn twice(zone: &ZoneView<'_>, name: &[u8]) -> bool {
     let (apex, labels) = (zone.input.apex.wire(), zone.input.apex_labels);
     let starts = LabelStarts::of(name);
     if labels < 2 || starts.count() < 2 * labels || !zone.holds(name, &starts) {
@@ -274,11 +274,11 @@ fn origin_twice(subject: &Subject<'_>) -> Option<String> {
 
 // ---- owners ----
 
-fn owner_origin_twice(zone: &Zone<'_>, owner: &[u8]) -> Option<String> {
+fn owner_origin_twice(zone: &ZoneView<'_>, owner: &[u8]) -> Option<String> {
     twice(zone, owner).then(|| format!("{} ends in the name of the zone twice", show(owner)))
 }
 
-fn not_ascii(_zone: &Zone<'_>, owner: &[u8]) -> Option<String> {
+fn not_ascii(_zone: &ZoneView<'_>, owner: &[u8]) -> Option<String> {
     (!owner.is_ascii()).then(|| format!("{} has octets outside ASCII", show(owner)))
 }
 
@@ -333,7 +333,7 @@ impl Which {
 }
 
 /// The zone as rules see it.
-pub(super) struct Zone<'r> {
+pub(super) struct ZoneView<'r> {
     input: &'r Input<'r>,
     tree: &'r Tree,
     names: &'r Index,
@@ -351,7 +351,7 @@ enum Found<'r> {
     Elsewhere,
 }
 
-impl<'r> Zone<'r> {
+impl<'r> ZoneView<'r> {
     fn holds(&self, name: &[u8], starts: &LabelStarts) -> bool {
         super::tree::hash_in_zone(self.input, name, starts).is_some()
     }
@@ -385,7 +385,7 @@ impl<'r> Zone<'r> {
 
 /// A record as rules see it.
 pub(super) struct Subject<'r> {
-    zone: &'r Zone<'r>,
+    zone: &'r ZoneView<'r>,
     owner: &'r [u8],
     rtype: RrType,
     rdata: &'r [u8],
@@ -485,7 +485,7 @@ pub(super) fn check(
     };
     let by = ByType::shared(which);
     let found = in_parallel(workers, tree.parts.len(), |i| {
-        let zone = Zone { input, tree, names, unread };
+        let zone = ZoneView { input, tree, names, unread };
         let part = &tree.parts[i];
         let mut findings = Findings::new(input.limit);
         for node in part.nodes.iter().skip(usize::from(i > 0)) {
@@ -500,7 +500,7 @@ pub(super) fn check(
     }
 }
 
-fn check_node(zone: &Zone<'_>, part: &Part, node: &TreeNode, by: &ByType, findings: &mut Findings) {
+fn check_node(zone: &ZoneView<'_>, part: &Part, node: &TreeNode, by: &ByType, findings: &mut Findings) {
     let owner = part.wire(zone.input, node);
     let mut first: Option<(GroupRef, u32)> = None;
     for (at, rtype, line, rdata) in part.records(zone.input, node) {
@@ -526,7 +526,7 @@ fn check_node(zone: &Zone<'_>, part: &Part, node: &TreeNode, by: &ByType, findin
     }
 }
 
-fn finding(zone: &Zone<'_>, at: GroupRef, line: u32, rule: &'static Rule, text: String) -> Finding {
+fn finding(zone: &ZoneView<'_>, at: GroupRef, line: u32, rule: &'static Rule, text: String) -> Finding {
     zone.input.finding(at, line, Problem::Rule { rule, text })
 }
 

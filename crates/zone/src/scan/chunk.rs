@@ -12,9 +12,9 @@ use crate::build::rules::{self, Which};
 use crate::build::{in_parallel, roomy};
 use crate::problem::{Finding, Findings};
 
-/// Smaller chunks are not worth a hand-over.
+/// Smaller chunks cost more to distribute than to scan.
 const LEAST_CHUNK: usize = 128 << 10;
-/// Larger ones would leave threads waiting for the last.
+/// With larger chunks threads would wait for the last one.
 const MOST_CHUNK: usize = 4 << 20;
 
 /// Scan `file` and what it includes.
@@ -95,19 +95,19 @@ pub(super) fn scan_in(
     batches
 }
 
-/// A part of the text, and what it probably inherits.
+/// A part of the text, and the state that it probably inherits.
 struct Chunk {
     start: usize,
     stop: usize,
     state: State,
 }
 
-/// What became of a chunk.
+/// A chunk after the scan.
 struct Scanned {
     batch: Batch,
     findings: Findings,
     lines: u32,
-    /// Where the scan really ended: behind the chunk if its last record did.
+    /// Where the scan ended: behind the chunk, if its last record ends there.
     end: usize,
     state: State,
     leaned_on_last_ttl: bool,
@@ -177,7 +177,7 @@ fn cut(text: &[u8], size: usize, mut state: State) -> Vec<Chunk> {
     chunks
 }
 
-/// Apply the `$ORIGIN` and `$TTL` lines of `text` to `state`; a guess, for the scan itself decides.
+/// Apply the `$ORIGIN` and `$TTL` lines of `text` to `state`. The result is a guess: the scan decides.
 fn look_ahead(text: &[u8], state: &mut State) {
     for at in dollars(text) {
         if at > 0 && text[at - 1] != b'\n' {
@@ -205,7 +205,7 @@ fn holds_include(text: &[u8]) -> bool {
     })
 }
 
-/// The offsets of all dollar signs. Blocks without one, nearly all, are passed at the speed of `contains`.
+/// The offsets of all dollar signs. Most blocks have none; `contains` skips them fast.
 fn dollars(text: &[u8]) -> impl Iterator<Item = usize> {
     const BLOCK: usize = 512;
     text.chunks(BLOCK).enumerate().filter(|(_, block)| block.contains(&b'$')).flat_map(|(i, block)| {

@@ -3,7 +3,7 @@
 //! ```text
 //! open ─► status ─► changed a moment ago? wait ─► read `size` octets ─► status ─► the same? ─► text
 //!           ▲                                                             │ no
-//!           └─────────────────────────────────────────────────────────────┘   gives up after `PATIENCE`
+//!           └─────────────────────────────────────────────────────────────┘   an error after `PATIENCE`
 //! ```
 //!
 //! A file is never mapped: a mapped file that another process truncates ends this process with SIGBUS. Instead its
@@ -77,7 +77,7 @@ pub struct ReadFile {
     pub stamp: Option<FileStamp>,
 }
 
-/// Time and disturbances: the system's, or those of a test.
+/// The clock, and moments at which a test changes the file.
 pub(super) trait Surroundings {
     /// The time of day.
     fn now(&mut self) -> SystemTime {
@@ -96,7 +96,7 @@ pub(super) trait Surroundings {
     fn after_octets(&mut self) {}
 }
 
-/// The real ones.
+/// The clock of the system.
 pub(super) struct System;
 
 impl Surroundings for System {}

@@ -1,12 +1,12 @@
-//! `$GENERATE`: one line that stands for many records, as BIND has it.
+//! `$GENERATE`: one line that stands for many records, as in BIND.
 //!
 //! `$GENERATE start-stop[/step] owner [TTL] [class] type rdata`: in owner and rdata `$` is the number of the step,
 //! `${offset[,width[,base]]}` the number moved and printed in base `d`, `o`, `x`, `X`, or as nibbles `n`, `N`; `\$` and
 //! `$$` are a dollar sign. Rdata that is one quoted word stands for the words in the quotes, as in BIND:
 //! `$GENERATE 1-2 a$ MX "10 mail$"`; `TXT "a $"` makes two strings, `TXT "\"a $\""` one.
 //!
-//! Each step is written out and scanned as a line of its own; its findings stand at the directive, and the first one
-//! ends it.
+//! The scanner reads each step as a line of its own. Findings have the place of the directive, and the first error ends
+//! it.
 
 use std::fmt::Write;
 
@@ -21,7 +21,7 @@ const PLACEHOLDER: &str = "$ or ${OFFSET[,WIDTH[,BASE]]} with BASE one of d, o, 
 /// Wider numbers fit no label and no field.
 const MOST_WIDTH: usize = 255;
 
-/// Carry out the directive whose word has just been read.
+/// Execute the directive; `$GENERATE` has been read.
 pub(super) fn run(scanner: &mut Scanner<'_, '_, '_>, tokens: &mut Tokens<'_>) -> Result<(), Skip> {
     let start = scanner.at;
     let range = match tokens.next() {

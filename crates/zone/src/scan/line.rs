@@ -70,7 +70,7 @@ pub(super) struct Scanner<'t, 's, 'z> {
     pub(super) sink: &'s mut Sink<'z>,
 }
 
-/// Stop reading this record; the finding has been made.
+/// The record is skipped; its finding has been reported.
 pub(super) struct Skip;
 
 impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
@@ -122,7 +122,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         self.line += 1;
     }
 
-    /// A line of any form.
+    /// Scan a line of any form.
     fn any(&mut self) {
         let start = self.at;
         let mut tokens = Tokens::new_at(self.text, start);
@@ -175,7 +175,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
                 Ok(None) => return Ok(()),
                 Ok(Some(token)) => self.owner(token),
                 Err(error) => {
-                    // There is an owner, and nobody knows which.
+                    // There is an owner, and it is unknown.
                     self.state.owner = Owner::Refused;
                     return Err(self.text_error(None, error));
                 }
@@ -285,7 +285,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         self.state.last_ttl
     }
 
-    /// Make `token` the owner of what follows; an owner that cannot be is reported once.
+    /// Make `token` the owner of the records that follow. A bad owner is reported once.
     fn owner(&mut self, token: Token<'_>) {
         if let Owner::Open(start, end) = self.state.owner
             && self.pinned.is_none()
@@ -404,7 +404,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         Ok(())
     }
 
-    /// Open a group for the owner of before; records of an included file have come between.
+    /// Open a group for the current owner again, because records of an included file came between.
     pub(super) fn reopen(&mut self) {
         let Owner::Open(start, end) = self.state.owner else { return };
         self.state.owner = Owner::Open(0, 0);

@@ -1,5 +1,5 @@
 //! The quick path: a record on one line, without quotes, escapes or parentheses, of one of the types that fill large
-//! zones. It never reports anything: whatever is not plain and right is left to `line.rs`, which starts over.
+//! zones. It reports nothing: a line that is not plain or not right is left to `line.rs`, which scans it from its start.
 
 use nw_wire::RrType;
 

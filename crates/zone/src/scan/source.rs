@@ -14,7 +14,7 @@ pub struct SourceFile {
     pub bytes: Vec<u8>,
 }
 
-/// Yields the main file of a zone and what it includes. An error is a sentence for people.
+/// Yields the main file of a zone and the files that it includes. An error is a sentence for people.
 pub trait Source {
     /// The file to begin with.
     fn main(&mut self) -> Result<SourceFile, String>;
@@ -34,7 +34,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// `bytes` under the name that findings shall use.
+    /// `bytes`; findings call the text `name`.
     pub fn new(name: &str, bytes: impl Into<Vec<u8>>) -> Text {
         Text { file: SourceFile { name: name.into(), bytes: bytes.into() } }
     }
@@ -60,7 +60,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// Begin with `path`.
+    /// The zone whose main file is `path`.
     pub fn new(path: impl Into<PathBuf>) -> Files {
         Files { path: path.into(), read: Vec::new() }
     }
