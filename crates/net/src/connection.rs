@@ -158,7 +158,7 @@ impl Session {
         all.make_room();
         let connection = Rc::new(Connection {
             state: RefCell::default(),
-            queued: Notify::new(),
+            changed: Notify::new(),
             opened: now,
             heard: Cell::new(now),
             suspected: Cell::new(false),
@@ -185,8 +185,8 @@ impl Session {
 /// One connection, shared by the task that carries it and the exchanges that wait for replies.
 struct Connection {
     state: RefCell<State>,
-    /// A query was queued, or the connection was ended.
-    queued: Notify,
+    /// A query was queued or abandoned, or the connection was ended.
+    changed: Notify,
     opened: Micros,
     /// When the server last sent something; at first, when the connection was opened.
     heard: Cell<Micros>,
@@ -220,7 +220,7 @@ impl Connection {
             id
         };
         let _abandon = Abandon { connection: self, id };
-        self.queued.notify_one();
+        self.changed.notify_one();
         arrives.await.unwrap_or(Err(ExchangeError::Closed))
     }
 
@@ -229,7 +229,7 @@ impl Connection {
         self.ended.set(true);
         let waiting = std::mem::take(&mut self.state.borrow_mut().waiting);
         waiting.into_values().for_each(|reply| drop(reply.send(Err(error))));
-        self.queued.notify_one();
+        self.changed.notify_one();
     }
 }
 
@@ -242,9 +242,12 @@ struct Abandon<'c> {
 impl Drop for Abandon<'_> {
     fn drop(&mut self) {
         let mut state = self.connection.state.borrow_mut();
-        if state.waiting.remove(&self.id).is_some() && state.client.abandon(self.id) {
-            self.connection.suspected.set(true);
-            self.connection.queued.notify_one();
+        if state.waiting.remove(&self.id).is_some() {
+            if state.client.abandon(self.id) {
+                self.connection.suspected.set(true);
+            }
+            // The connection may be idle now, or not worth keeping.
+            self.connection.changed.notify_one();
         }
     }
 }
@@ -257,7 +260,7 @@ async fn carry(connection: Rc<Connection>, stream: Opening, all: Rc<Connections>
             Ok(stream) => stream,
             Err(error) => return connection.end(classify(&error)),
         },
-        () = ended(&connection) => return,
+        () = abandoned(&connection) => return connection.end(ExchangeError::Timeout),
     };
     let mut room = vec![0; READ].into_boxed_slice();
     loop {
@@ -272,7 +275,7 @@ async fn carry(connection: Rc<Connection>, stream: Opening, all: Rc<Connections>
             moved = moved => if let Err(error) = moved {
                 return connection.end(error);
             },
-            () = connection.queued.notified() => if connection.ended.get() {
+            () = connection.changed.notified() => if connection.ended.get() {
                 return;
             },
             () = tokio::time::sleep_until(until), if idle => return connection.end(ExchangeError::Closed),
@@ -280,9 +283,12 @@ async fn carry(connection: Rc<Connection>, stream: Opening, all: Rc<Connections>
     }
 }
 
-async fn ended(connection: &Connection) {
-    while !connection.ended.get() {
-        connection.queued.notified().await;
+/// Return when no exchange waits any more for a connection that is being opened.
+async fn abandoned(connection: &Connection) {
+    while !connection.ended.get()
+        && !(connection.suspected.get() && connection.state.borrow().client.under_way() == 0)
+    {
+        connection.changed.notified().await;
     }
 }
 

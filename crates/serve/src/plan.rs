@@ -128,7 +128,7 @@ pub struct ResolverPlan {
     /// Where packets to servers really go. None: to the servers.
     pub routes: Option<Vec<RoutePlan>>,
     /// Questions that leave from one random port before it is given up, 1 to 1000, default 8. One is what an attacker who
-    /// watches a server of his can learn least from, and costs most (docs/decisions/0021-upstream-ports.md).
+    /// watches a server of his can learn least from, and costs most (docs/decisions/0101-upstream-ports.md).
     pub port_uses: u32,
     /// Locally served zones (`local_zones.rs`) that are looked up all the same; the root stands for all of them.
     pub local_zones_off: Vec<Name>,

@@ -161,3 +161,48 @@ fn a_connection_that_is_refused_idle_or_closed_early_says_so() {
         assert!(session.is_idle());
     });
 }
+
+/// Opens streams that are never ready: a server whose packets are dropped on the way.
+struct Unreachable;
+
+impl Connect for Unreachable {
+    fn connect(&self, _: SocketAddr) -> Opening {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn a_connection_that_is_never_opened_ends_with_the_queries_that_wait_for_it() {
+    let plan = StreamPlan::default();
+    run(plan, |all| async move {
+        let address = "192.0.2.1:53".parse().expect("an address");
+        let session = Rc::new(Session::over(Rc::new(Unreachable), address, plan));
+        for _ in 0..5 {
+            let results = ask(&session, &all, 40, SHORT).await;
+            assert!(results.iter().all(|result| *result == Err(ExchangeError::Timeout)));
+            tokio::task::yield_now().await;
+            assert!(session.is_idle(), "it holds no connection");
+        }
+    });
+}
+
+#[test]
+fn a_connection_becomes_idle_when_its_last_query_is_abandoned() {
+    // Replies to the first query only, and says when the connection ends.
+    let (ended, ends) = std::sync::mpsc::channel();
+    let (address, _) = server(move |_, mut stream| {
+        let query = read_frame(&mut stream);
+        std::thread::sleep(SHORT / 2);
+        stream.write_all(&framed(&reply(&query, Rcode::NOERROR, |_| {}))).expect("sent");
+        while stream.read(&mut [0; 512]).unwrap_or(0) > 0 {}
+        let _ = ended.send(());
+    });
+    let plan = StreamPlan { idle_ms: 50, max_per_server: 1, ..StreamPlan::default() };
+    run(plan, |all| async move {
+        let session = session(address, plan);
+        let mut results = ask(&session, &all, 2, SHORT).await;
+        results.sort_by_key(Result::is_err);
+        assert_eq!(results, [Ok(()), Err(ExchangeError::Timeout)]);
+        tokio::task::spawn_blocking(move || ends.recv()).await.expect("no panic").expect("we close it");
+    });
+}
