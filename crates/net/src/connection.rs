@@ -285,9 +285,11 @@ async fn carry(connection: Rc<Connection>, stream: Opening, all: Rc<Connections>
 
 /// Return when no exchange waits any more for a connection that is being opened.
 async fn abandoned(connection: &Connection) {
-    while !connection.ended.get()
-        && !(connection.suspected.get() && connection.state.borrow().client.under_way() == 0)
-    {
+    let is_wanted = || {
+        let silent = connection.suspected.get() && connection.state.borrow().client.under_way() == 0;
+        !connection.ended.get() && !silent
+    };
+    while is_wanted() {
         connection.changed.notified().await;
     }
 }

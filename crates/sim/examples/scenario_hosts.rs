@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use nw_resolve::Transport;
-use nw_sim::net::{Datagram, Door};
+use nw_sim::net::{Acceptance, Datagram};
 use nw_sim::packet::Packet;
 use nw_sim::scenario::behaviour::{Emission, ScriptedHost};
 use nw_sim::scenario::expect::{self, Seen};
@@ -129,7 +129,7 @@ fn open(name: String, host: ScriptedHost, addresses: &[IpAddr]) -> io::Result<Op
             socket.set_nonblocking(true)?;
             udp.push(socket);
         }
-        if host.door() == Door::Open {
+        if host.accepts() == Acceptance::Accepted {
             let listener = TcpListener::bind(at)?;
             listener.set_nonblocking(true)?;
             listeners.push(listener);

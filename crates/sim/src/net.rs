@@ -49,16 +49,16 @@ pub trait Host {
     fn receive(&self, net: &Net, datagram: Datagram);
 
     /// What a connection to `to` meets.
-    fn door(&self, _to: SocketAddr) -> Door {
-        Door::Open
+    fn accepts(&self, _to: SocketAddr) -> Acceptance {
+        Acceptance::Accepted
     }
 }
 
 /// What a connection attempt meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum Acceptance {
     /// It is accepted.
-    Open,
+    Accepted,
     /// It is reset.
     Refused,
     /// Nothing comes back.
@@ -70,7 +70,7 @@ pub enum Door {
 pub enum Arrival {
     /// A message and where it says it comes from.
     Message(SocketAddr, Vec<u8>),
-    /// Nobody listens at the port that was asked (ICMP, RST).
+    /// The port is closed (ICMP, RST).
     Refused,
     /// The host cannot be reached (ICMP).
     Unreachable,
@@ -87,8 +87,8 @@ pub enum Fate {
     Lost,
     /// It reached a host or socket.
     Arrived,
-    /// It reached an address where nobody is, or a port that is closed by now.
-    Nobody,
+    /// It reached an address without a host, or a port that is closed by now.
+    Undelivered,
     /// The receiver turned it away (ICMP, RST).
     Refused,
     /// A connection was asked for.
@@ -104,7 +104,7 @@ impl Fate {
             Fate::Sent => "sent",
             Fate::Lost => "lost",
             Fate::Arrived => "arrived",
-            Fate::Nobody => "nobody",
+            Fate::Undelivered => "undelivered",
             Fate::Refused => "refused",
             Fate::Connect => "connect",
             Fate::Closed => "closed",
@@ -265,12 +265,12 @@ impl Net {
         self.inner.seed
     }
 
-    /// Put `host` at `address`, in the place of whoever was there.
+    /// Put `host` at `address` in place of the host that was there.
     pub fn place(&self, address: IpAddr, host: Rc<dyn Host>) {
         self.inner.hosts.borrow_mut().insert(address, host);
     }
 
-    /// Put `host` at every address where nobody else is.
+    /// Put `host` at every address that has no host of its own.
     pub fn place_everywhere(&self, host: Rc<dyn Host>) {
         *self.inner.everywhere.borrow_mut() = Some(host);
     }
@@ -369,7 +369,7 @@ impl Net {
             self.note(Fate::Arrived, &datagram);
             host.receive(self, datagram);
         } else {
-            self.note(Fate::Nobody, &datagram);
+            self.note(Fate::Undelivered, &datagram);
         }
     }
 
@@ -415,10 +415,10 @@ impl Net {
     }
 
     /// What a connection from `from` to `to` meets, and how long one way takes.
-    fn knock(&self, from: SocketAddr, to: SocketAddr) -> (Door, Micros) {
+    fn begin_connect(&self, from: SocketAddr, to: SocketAddr) -> (Acceptance, Micros) {
         self.note(Fate::Connect, &Datagram { from, to, via: Transport::Tcp, bytes: Vec::new() });
         let there = self.travel(from.ip(), to.ip(), Transport::Tcp).first().copied().unwrap_or(0);
-        (self.host(to.ip()).map_or(Door::Silent, |host| host.door(to)), there)
+        (self.host(to.ip()).map_or(Acceptance::Silent, |host| host.accepts(to)), there)
     }
 }
 
@@ -459,16 +459,16 @@ impl Socket {
         .await
     }
 
-    /// Open a stream to `to`: one round trip. What the door says, or Silent at `deadline`.
-    pub async fn connect(&self, to: SocketAddr, deadline: Micros) -> Door {
-        let (door, there) = self.net.knock(self.local, to);
+    /// Open a stream to `to`: one round trip. Whether it is accepted; `Silent` at `deadline`.
+    pub async fn connect(&self, to: SocketAddr, deadline: Micros) -> Acceptance {
+        let (acceptance, there) = self.net.begin_connect(self.local, to);
         let clock = &self.net.inner.clock;
         let opened = clock.now() + 2 * there;
-        if door == Door::Silent || opened > deadline {
+        if acceptance == Acceptance::Silent || opened > deadline {
             clock.sleep_until(deadline).await;
-            return Door::Silent;
+            return Acceptance::Silent;
         }
         clock.sleep_until(opened).await;
-        door
+        acceptance
     }
 }

@@ -10,7 +10,7 @@ use nw_resolve::{Endpoint, ExchangeError, Fit, Micros, Replies, Transport, World
 use nw_wire::message::Message;
 
 use crate::dice::Dice;
-use crate::net::{Arrival, Door, Net, Socket};
+use crate::net::{Acceptance, Arrival, Net, Socket};
 use crate::packet::Packet;
 
 /// A question that the resolver sent.
@@ -131,9 +131,9 @@ impl SimWorld {
         self.asked.borrow_mut().push(Asked { at: self.now(), server, via: transport, packet });
         if transport.is_stream() {
             match socket.connect(server, deadline).await {
-                Door::Open => {}
-                Door::Refused => return Err(ExchangeError::Refused),
-                Door::Silent => return Err(ExchangeError::Timeout),
+                Acceptance::Accepted => {}
+                Acceptance::Refused => return Err(ExchangeError::Refused),
+                Acceptance::Silent => return Err(ExchangeError::Timeout),
             }
         }
         socket.send(server, transport, query.to_vec());

@@ -16,8 +16,8 @@ impl Host for Closed {
         net.turn_away(&datagram, Arrival::Refused);
     }
 
-    fn door(&self, _to: SocketAddr) -> Door {
-        Door::Refused
+    fn accepts(&self, _to: SocketAddr) -> Acceptance {
+        Acceptance::Refused
     }
 }
 
@@ -35,7 +35,7 @@ fn exchange(net: &Net, to: SocketAddr, via: Transport) -> (Option<Arrival>, Micr
     net.clock()
         .block_on(async move {
             let socket = inner.bind(ip("10.0.0.1"), &mut Dice::new(1));
-            if via == Transport::Tcp && socket.connect(to, 5_000_000).await != Door::Open {
+            if via == Transport::Tcp && socket.connect(to, 5_000_000).await != Acceptance::Accepted {
                 return (None, clock.now());
             }
             socket.send(to, via, vec![1, 2]);
@@ -70,7 +70,7 @@ fn refusals_come_back_and_silence_does_not() {
     assert_eq!(exchange(&net, at("192.0.2.2:53"), Transport::Tcp), (None, 20_000));
     let net = network(Link::default());
     assert_eq!(exchange(&net, at("192.0.2.9:53"), Transport::Udp), (None, 5_000_000));
-    assert_eq!(net.log(|log| log.events().last().map(|event| event.fate)), Some(Fate::Nobody));
+    assert_eq!(net.log(|log| log.events().last().map(|event| event.fate)), Some(Fate::Undelivered));
 }
 
 #[test]
@@ -107,5 +107,5 @@ fn a_closed_socket_hears_nothing() {
     socket.send(at("192.0.2.1:53"), Transport::Udp, vec![1]);
     drop(socket);
     net.clock().run_until(10_000);
-    assert_eq!(net.log(|log| log.events().last().map(|event| event.fate)), Some(Fate::Nobody));
+    assert_eq!(net.log(|log| log.events().last().map(|event| event.fate)), Some(Fate::Undelivered));
 }

@@ -29,7 +29,7 @@ use crate::entry::{Entry, EntryError};
 use crate::exec::{Executor, Micros};
 use crate::expr::{Variables, evaluate};
 use crate::matching::Difference;
-use crate::net::{Arrival, Datagram, Door, Host, Net};
+use crate::net::{Acceptance, Arrival, Datagram, Host, Net};
 use crate::packet::Packet;
 use crate::play::Options;
 use crate::record::parse_question;
@@ -206,8 +206,8 @@ impl Host for ScriptedHosts {
         servers.outstanding.borrow_mut().push(Outstanding { datagram, packet });
     }
 
-    fn door(&self, to: SocketAddr) -> Door {
-        if self.0.plays(to.ip()) { Door::Open } else { Door::Silent }
+    fn accepts(&self, to: SocketAddr) -> Acceptance {
+        if self.0.plays(to.ip()) { Acceptance::Accepted } else { Acceptance::Silent }
     }
 }
 

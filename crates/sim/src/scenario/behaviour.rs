@@ -22,7 +22,7 @@ use super::format::{Junk, Odd, Protocol, RuleTable};
 use super::play::joined_errors;
 use crate::entry::apply_reply_word;
 use crate::exec::Micros;
-use crate::net::{Arrival, Datagram, Door, Host, Net};
+use crate::net::{Acceptance, Arrival, Datagram, Host, Net};
 use crate::packet::{Edns, Packet};
 use crate::record::{DEFAULT_TTL, Record};
 use crate::server::snapshot;
@@ -173,7 +173,7 @@ impl ScriptedHost {
     }
 
     /// What a connection meets.
-    pub fn door(&self) -> Door {
+    pub fn accepts(&self) -> Acceptance {
         let closed = |rule: &Rule| {
             let table = &rule.table;
             table.refuse
@@ -181,7 +181,11 @@ impl ScriptedHost {
                 && table.qname.is_none()
                 && table.subdomain.is_none()
         };
-        if self.is_closed() || self.rules.iter().any(closed) { Door::Refused } else { Door::Open }
+        if self.is_closed() || self.rules.iter().any(closed) {
+            Acceptance::Refused
+        } else {
+            Acceptance::Accepted
+        }
     }
 
     /// What is done about a question.
@@ -371,7 +375,7 @@ impl Host for ScriptedHostOnNet {
         }
     }
 
-    fn door(&self, _to: SocketAddr) -> Door {
-        self.0.door()
+    fn accepts(&self, _to: SocketAddr) -> Acceptance {
+        self.0.accepts()
     }
 }

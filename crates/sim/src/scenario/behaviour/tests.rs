@@ -83,8 +83,8 @@ fn each_misbehaviour() {
     assert_eq!(emissions("refuse = true"), [Emission::Refused]);
     assert_eq!(emissions("close = true"), [Emission::Closed]);
     assert!(matches!(emissions("delay_ms = 7")[..], [Emission::Reply { after: 7000, .. }]));
-    assert_eq!(scripted("[[rule]]\nvia = \"tcp\"\nrefuse = true").door(), Door::Refused);
-    assert_eq!(scripted("[[rule]]\nqname = \"a.\"\nrefuse = true").door(), Door::Open);
+    assert_eq!(scripted("[[rule]]\nvia = \"tcp\"\nrefuse = true").accepts(), Acceptance::Refused);
+    assert_eq!(scripted("[[rule]]\nqname = \"a.\"\nrefuse = true").accepts(), Acceptance::Accepted);
 }
 
 #[test]
