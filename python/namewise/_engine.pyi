@@ -36,6 +36,7 @@ __all__ = [
     "make_response",
     "parse_toml",
     "play",
+    "read_reply",
     "registry",
     "type_name",
     "type_value",
@@ -361,6 +362,7 @@ class Zone:
     def __len__(self) -> int: ...
     def __bool__(self) -> Literal[True]: ...
 
+def read_reply(query: bytes, reply: bytes, zone: Name, *, recursive: bool = False) -> str: ...
 def verify_zone(zone: Zone, now: int, *, anchors: Sequence[RRset] = ..., most: int = 100) -> str: ...
 
 @final

@@ -1,9 +1,8 @@
-//! What is known of servers: how quick they are, whether they are down, what they understand, where they are lame.
+//! What is known about servers: round-trip time, reachability, EDNS support, lameness.
 //!
-//! The smoothed round-trip time and the timeout follow RFC 6298 §2: `srtt + 4 rttvar`, doubled by each timeout in a
-//! row. Several timeouts in a row put a server to rest for a growing time, so that questions do not wait for it when
-//! another lives. What is known fades: a time that has not been confirmed for a while counts less and less, so
-//! that a server which was slow once is tried again.
+//! The smoothed round-trip time and the timeout follow RFC 6298 §2: `srtt + 4 rttvar`, doubled by each timeout in a row. After
+//! several timeouts in a row a server rests: it is not asked for a growing time while others are there. A round-trip time that
+//! is not measured again halves with time, so that a server that was slow once is tried again.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -21,20 +20,20 @@ const TIMEOUTS_BEFORE_REST: u8 = 3;
 const FIRST_REST: Micros = 2_000_000;
 /// The longest rest.
 const LONGEST_REST: Micros = 120_000_000;
-/// The rest of a server that the network says is not there.
+/// The rest of a server that the network reports as unreachable.
 const UNREACHABLE_REST: Micros = 5_000_000;
 /// How long it is remembered that a server does not understand EDNS.
 const WITHOUT_EDNS: Micros = 900_000_000;
 /// How long it is remembered that a server is lame for a zone.
 const LAME: Micros = 300_000_000;
-/// The time in which an unconfirmed round-trip time loses half its weight.
+/// The time after which a round-trip time that was not measured again counts half.
 const HALF_LIFE: Micros = 180_000_000;
 /// Doublings of the timeout that timeouts in a row can bring.
 const MOST_DOUBLINGS: u8 = 4;
-/// How long a server of which nothing new is heard stays known.
+/// How long a server is remembered after its last reply.
 const FORGOTTEN: Micros = 3_600_000_000;
 
-/// What a server does with EDNS (RFC 6891 §6.2.2).
+/// A server's support of EDNS (RFC 6891 §6.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum EdnsSupport {
     /// Not known yet.
@@ -46,10 +45,10 @@ pub enum EdnsSupport {
     No,
 }
 
-/// What is known of one server, at the moment of asking.
+/// What is known about one server at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ServerNote {
-    /// The smoothed round-trip time, faded with time; None when the server has never replied.
+    /// The smoothed round-trip time, halved with age; None when the server has never replied.
     pub srtt: Option<Micros>,
     /// How long to wait for it; None when nothing is known.
     pub timeout: Option<Micros>,
@@ -126,7 +125,7 @@ pub struct OddReplies {
     pub no_question: u64,
 }
 
-/// What is known of all servers. Shared between workers.
+/// What is known about all servers. Shared between workers.
 pub struct Servers {
     /// In the order of the fields of [`OddReplies`].
     odd: [AtomicU64; 4],
@@ -222,9 +221,9 @@ impl Servers {
         });
     }
 
-    /// *address* let a question go unanswered that left at *sent*.
+    /// Count a timeout of *address* for a query that left at *sent*.
     ///
-    /// Of several questions under way at once only one counts: together they say no more than each.
+    /// Of several queries outstanding at once only one counts.
     pub fn timed_out(&self, address: SocketAddr, sent: Micros, now: Micros) {
         self.change(address, now, |server| {
             if sent < server.timed_out || sent < server.heard && server.srtt != 0 {
@@ -239,7 +238,7 @@ impl Servers {
         });
     }
 
-    /// The network says that *address* is not there.
+    /// The network reports that *address* is unreachable.
     pub fn unreachable(&self, address: SocketAddr, now: Micros) {
         self.change(address, now, |server| server.rests_until = now + UNREACHABLE_REST);
     }

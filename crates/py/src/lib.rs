@@ -25,6 +25,7 @@ mod name;
 mod play;
 mod raise;
 mod rdata;
+mod reading;
 mod request;
 mod rrset;
 mod snapshot;
@@ -55,6 +56,8 @@ mod _engine {
     use crate::play::play;
     #[pymodule_export]
     use crate::rdata::Rdata;
+    #[pymodule_export]
+    use crate::reading::read_reply;
     #[pymodule_export]
     use crate::request::{Done, Dropped, Exchange, Fault, Resolve};
     #[pymodule_export]

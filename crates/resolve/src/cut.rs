@@ -1,7 +1,7 @@
-//! Where to begin: the deepest zone cut known on the way to a name, a forward, or the root (RFC 1034 §5.3.3 step 2).
+//! The starting point of a lookup: the deepest known zone cut above a name, a forward, or the root (RFC 1034 §5.3.3 step 2).
 //!
-//! On the way up from the name to the cut, the cache is asked once per label for what would settle the question
-//! without asking anybody: a name above that does not exist (RFC 8020), a DNAME (RFC 6672 §2.2).
+//! From the name up to the cut, each label costs one look into the cache for what answers the question without a query: a DNAME
+//! (RFC 6672 §2.2), or, if that is set, a name above that does not exist (RFC 8020).
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -27,21 +27,21 @@ use crate::world::{Micros, SECOND, World};
 
 /// The port that name servers listen on.
 pub(crate) const PORT: u16 = 53;
-/// How long unconfirmed hints are used before the next attempt to prime.
+/// Time that the hints are used as they are after a failed attempt to prime.
 const UNPRIMED: Micros = 30 * SECOND;
 
-/// What is known without asking anybody.
+/// What is known without a query.
 pub(crate) enum Local {
-    /// The answer, or an alias on the way.
+    /// The answer, or an alias.
     Found(Finding, State),
     /// Servers to ask.
     Servers(ServerList),
-    /// Not even the root servers are known yet.
+    /// The root servers are not known yet.
     Unprimed,
 }
 
 impl<W: World> Task<'_, W> {
-    /// Step 1 and 2: look for *name* and *rtype* here, else for the servers to ask.
+    /// Steps 1 and 2: find *name* and *rtype* in local data, or else the servers to ask.
     pub(crate) fn local(&self, name: &Name, rtype: RrType, trace: &Trace) -> Result<Local, Failure> {
         let core = self.core;
         let now = core.world.now();
@@ -192,7 +192,7 @@ impl<W: World> Task<'_, W> {
         Ok((None, None))
     }
 
-    /// The root servers, found by asking one of them (RFC 8109), or the hints as they are.
+    /// The root servers by a priming query (RFC 8109), or the hints as they are.
     pub(crate) async fn root(&self, trace: &Trace) -> Result<ServerList, Failure> {
         let core = self.core;
         let now = core.world.now();
@@ -233,7 +233,7 @@ fn absence(nxdomain: bool, authority: Vec<nw_wire::rrset::Rrset>) -> Finding {
 }
 
 impl<W: World> Core<W> {
-    /// Ask the hinted servers for the root's servers, and keep what they say.
+    /// Ask the hinted servers for the root's servers, and cache the delegation.
     async fn prime(core: Rc<Core<W>>) -> Primed {
         let began = core.world.now();
         let budget = &core.config.budget;

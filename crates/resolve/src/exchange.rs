@@ -1,15 +1,15 @@
-//! One question to one server, up the ladder: EDNS, without EDNS, TCP.
+//! One query to one server, in up to three forms: with EDNS, without EDNS, over TCP.
 //!
 //! ```text
-//! UDP with EDNS ── silence ──────────────────────────> give up for now; later attempts go without EDNS while it is not
+//! UDP with EDNS ── timeout ──────────────────────────> give up for now; later attempts go without EDNS while it is not
 //!      │                                               known whether the server understands it
 //!      ├── FORMERR, NOTIMP, BADVERS ──> UDP without EDNS   (RFC 6891 §6.2.2; remembered per server if it helps)
 //!      ├── TC, nonsense, wrong id ────> TCP                (RFC 7766 §5, RFC 5452 §9.1 and §9.2)
 //!      └── reply
 //! ```
 //!
-//! Every rung counts against `Budget::max_queries_per_server`, so that a server which answers each question with another
-//! excuse is left behind. The message id is fresh and random for each; the source port is the world's business.
+//! Every attempt counts against `Budget::max_queries_per_server`, which bounds the queries to a server that replies to each with
+//! another error. The message id is new and random for each attempt. The [`World`] chooses the source port.
 
 use std::rc::Rc;
 
@@ -27,24 +27,24 @@ use crate::task::{Core, Failure, Sent, Task};
 use crate::trace::{Basis, Reason, Trace};
 use crate::world::{Endpoint, ExchangeError, Micros, Transport, World};
 
-/// Questions that an unknown server may leave unanswered before EDNS is suspected.
-const SILENCE_BEFORE_PLAIN: u8 = 2;
+/// Timeouts of a server of which nothing is known before it is asked without EDNS.
+const TIMEOUTS_BEFORE_PLAIN: u8 = 2;
 
-/// A reply that makes sense.
+/// A reply and its meaning.
 #[derive(Debug)]
 pub(crate) struct Replied {
     pub(crate) reply: Reply,
     pub(crate) bytes: Rc<[u8]>,
     pub(crate) via: Transport,
-    /// How far its data can be trusted.
+    /// The credibility of its data (RFC 2181 §5.4.1).
     pub(crate) rank: Rank,
 }
 
 impl<W: World> Task<'_, W> {
     /// Ask candidate *at* of *list* for *name* and *rtype*.
     ///
-    /// None when there is no reply worth reading; why, is a step and noted in *list*. The step about a reply is the
-    /// caller's to record. Fails only when a limit forbids going on at all.
+    /// Returns None when no usable reply arrived; a step and *list* record why. The caller records the step about a reply. Fails
+    /// only when a limit forbids to go on at all.
     pub(crate) async fn ask(
         &self,
         list: &mut ServerList,
@@ -61,7 +61,7 @@ impl<W: World> Task<'_, W> {
             trace.step(world.now(), draft);
         };
         let note = servers.note(server, world.now());
-        let suspected = note.edns == EdnsSupport::Unknown && note.timeouts >= SILENCE_BEFORE_PLAIN;
+        let suspected = note.edns == EdnsSupport::Unknown && note.timeouts >= TIMEOUTS_BEFORE_PLAIN;
         let mut edns = note.edns != EdnsSupport::No && !suspected;
         let mut edns_refused = suspected;
         let mut via = Transport::Udp;
@@ -69,13 +69,13 @@ impl<W: World> Task<'_, W> {
             let began = world.now();
             self.meter.query(list.zone.as_ref(), budget, began).map_err(|limit| list.stopped(limit))?;
             list.count(at);
-            let patience = match via {
+            let timeout = match via {
                 Transport::Tcp => budget.tcp_timeout,
                 Transport::Udp => {
                     let timeouts = servers.note(server, began).timeouts.min(4);
                     let unknown = budget.first_timeout << timeouts;
-                    // A quick server that fell silent is not the one that was known: of three questions, two wait as for
-                    // any other, or else a hiccup of a third of a second would be a failure.
+                    // After a timeout the known round-trip time says little: of three attempts, two wait as long as for an
+                    // unknown server, so that a pause of a third of a second is no failure.
                     let floor = match timeouts {
                         0 => budget.min_timeout,
                         again => budget.first_timeout << (again - 1),
@@ -86,7 +86,7 @@ impl<W: World> Task<'_, W> {
             };
             let endpoint = Endpoint::new(server, via);
             let key = Sent { endpoint, name: name.to_name(), rtype, edns, recursive: list.recursive };
-            let arrived = core.send(key, (began + patience).min(self.meter.deadline())).await;
+            let arrived = core.send(key, (began + timeout).min(self.meter.deadline())).await;
             let now = world.now();
             let bytes = match arrived {
                 Ok(bytes) => bytes,
@@ -97,9 +97,9 @@ impl<W: World> Task<'_, W> {
                     continue;
                 }
                 Err(error) => {
-                    // A wait that our own deadline cut short says nothing about the server.
-                    let patient = now - began >= patience;
-                    self.went_wrong(list, at, error, via, patient.then_some(began));
+                    // A wait that the deadline of the question cut short says nothing about the server.
+                    let waited = now - began >= timeout;
+                    self.note_error(list, at, error, via, waited.then_some(began));
                     step(list, via, Reason::Network { error }, Basis::Measured);
                     return Ok(None);
                 }
@@ -108,7 +108,7 @@ impl<W: World> Task<'_, W> {
             let parsed = Message::parse_reply(&bytes);
             let truncated = parsed.as_ref().is_ok_and(|message| message.flags().tc());
             if via == Transport::Udp && (truncated || parsed.is_err()) {
-                // Nonsense may be a forger's; a connection is harder to forge.
+                // A malformed reply may be forged. A connection is harder to forge.
                 let reason = if truncated { Reason::Truncated } else { Reason::Malformed };
                 let with_opt = parsed.is_ok_and(|message| message.opt().is_some());
                 servers.replied(server, now - began, with_opt, now);
@@ -126,14 +126,9 @@ impl<W: World> Task<'_, W> {
             if via == Transport::Udp {
                 servers.replied(server, now - began, message.opt().is_some(), now);
             }
-            let rcode = message.rcode();
-            // An error without the question comes from a server that could not read the query. If it reports SERVFAIL or
-            // REFUSED, EDNS may be what it could not read.
-            let unread = message.question().is_none();
-            let complains = matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS)
-                || unread && matches!(rcode, Rcode::SERVFAIL | Rcode::REFUSED);
-            servers.odd(message.oddities(), unread);
-            // Without OPT it comes from one that does not know EDNS, whatever stood at this address before (RFC 6891 §7).
+            let complains = complains_about_edns(&message);
+            servers.odd(message.oddities(), message.question().is_none());
+            // Without OPT it comes from a server without EDNS, even if this address replied with OPT before (RFC 6891 §7).
             if edns && complains && (note.edns != EdnsSupport::Yes || message.opt().is_none()) {
                 step(list, via, Reason::EdnsRefused, Basis::Told);
                 (edns, edns_refused) = (false, true);
@@ -152,13 +147,13 @@ impl<W: World> Task<'_, W> {
             let rank = if message.flags().aa() { Rank::Authoritative } else { Rank::NonAuthoritative };
             return Ok(Some(Replied { reply, via, rank, bytes }));
         }
-        list.set_back(at, Ede::NETWORK_ERROR, "used up its attempts");
+        list.set_back(at, Ede::NETWORK_ERROR, "has used up its attempts");
         list.spend(at);
         Ok(None)
     }
 
-    /// Note an error of the network. `waited_since`: when the question left, if the wait was as long as it should be.
-    fn went_wrong(
+    /// Record a network error of candidate *at*. `waited_since`: when the query left, if the whole timeout passed.
+    fn note_error(
         &self,
         list: &mut ServerList,
         at: usize,
@@ -186,7 +181,7 @@ impl<W: World> Task<'_, W> {
                 servers.unreachable(server, now);
                 list.spend(at);
             }
-            // A server that speaks UDP only is still a server.
+            // Over TCP: the server may still reply over UDP.
             ExchangeError::Refused | ExchangeError::Unreachable | ExchangeError::Closed => list.spend(at),
             ExchangeError::NoRoute | ExchangeError::Local | ExchangeError::WrongId => list.spend(at),
         }
@@ -200,8 +195,8 @@ impl<W: World> Core<W> {
         above.take_while(|at| at.is_below(zone)).any(|at| self.cache.cut(at, now).is_some())
     }
 
-    /// Send *sent*, unless the same is under way already: then wait for its reply. An attacker who provokes many
-    /// identical questions gets one id and port to guess, not many (RFC 5452 §5).
+    /// Send *sent*, or wait for the reply if the same query is outstanding. An attacker who causes many identical queries gets
+    /// one id and port to guess, not many (RFC 5452 §5).
     async fn send(&self, sent: Sent, deadline: Micros) -> Result<Rc<[u8]>, ExchangeError> {
         let work = || {
             let (world, sent) = (Rc::clone(&self.world), sent.clone());
@@ -215,7 +210,7 @@ impl<W: World> Core<W> {
         };
         match self.exchanges.join(&sent, work) {
             Join::First(wait) => wait.await,
-            // The one who sent it may have more time than we.
+            // Its deadline may be later than ours.
             Join::Later(wait) => {
                 let reply = until(&*self.world, deadline, wait).await;
                 reply.unwrap_or(Err(ExchangeError::Timeout))
@@ -224,7 +219,19 @@ impl<W: World> Core<W> {
     }
 }
 
-/// A question in wire form; `opt`: payload size and DO.
+/// Whether *message*, the reply to a query with EDNS, may mean that the server does not understand EDNS (RFC 6891 §7).
+///
+/// An error without the question comes from a server that could not read the query. If it reports SERVFAIL or REFUSED, EDNS may
+/// be what it could not read.
+pub(crate) fn complains_about_edns(message: &Message<'_>) -> bool {
+    match message.rcode() {
+        Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS => true,
+        Rcode::SERVFAIL | Rcode::REFUSED => message.question().is_none(),
+        _ => false,
+    }
+}
+
+/// A query in wire form. `opt`: payload size and DO.
 fn query(id: u16, flags: Flags, name: NameRef<'_>, rtype: RrType, opt: Option<(u16, bool)>) -> Vec<u8> {
     let mut query = Vec::with_capacity(12 + name.wire().len() + 4 + 11);
     let counts = [1, 0, 0, opt.is_some() as u16];

@@ -1,4 +1,4 @@
-//! What is kept of a reply, once it has been scrubbed.
+//! What is cached of a scrubbed reply.
 
 use std::sync::Arc;
 
@@ -59,8 +59,8 @@ impl<W: World> Task<'_, W> {
         }
     }
 
-    /// Keep the aliases and the data of an answer. What was synthesised is made again when it is needed; what a
-    /// wildcard made is kept with its proof, as a whole answer, or else the proof would be lost.
+    /// Cache the aliases and the data of an answer. A synthesised CNAME is made again when it is needed. An RRset that a wildcard
+    /// made is cached with its proof as a whole answer, see [`Core::keep_whole`].
     fn keep_chain(&self, chain: &Chain, origin: Origin, now: Micros) {
         let proved = |signed: &&Signed| !chain.proof.is_empty() && signed.is_expansion();
         let kept = chain.links.iter().chain(&chain.data).filter(|signed| !signed.synthesised);
@@ -85,7 +85,7 @@ impl<W: World> Task<'_, W> {
         }
     }
 
-    /// Keep a delegation for as long as it and the ones above it last.
+    /// Cache a delegation until it or one above it expires.
     pub(crate) fn keep_cut(
         &self,
         referral: Referral,
@@ -108,8 +108,8 @@ impl<W: World> Task<'_, W> {
         cut
     }
 
-    /// Whether the cache knows that there is no zone cut at *name*, or none that would show: it holds data or the absence
-    /// of data for the question that would find out.
+    /// Whether the cache shows that there is no zone cut at *name*: it holds data, or the absence of data, for the query that
+    /// would find one.
     pub(crate) fn is_no_cut(&self, name: NameRef<'_>, rtype: RrType) -> bool {
         let known = self.core.cache.get_as(&self.reader(), name, rtype, self.core.world.now());
         let lies_in_zone =

@@ -30,6 +30,7 @@ mod join;
 mod keep;
 mod minimise;
 mod quota;
+pub mod reading;
 pub mod reason;
 pub mod resolution;
 mod resolve;

@@ -1,26 +1,26 @@
-//! How much of a name each server gets to see (RFC 9156).
+//! QNAME minimisation: how many labels of a name a server is sent (RFC 9156).
 //!
-//! A server is asked for one label more than its zone has, with type A, until a referral, or until the whole name is
-//! shown. The first labels go one by one; when a name has more, the rest is shown in a few larger steps, so that a name of
-//! 120 labels costs no more than `Budget::max_minimise` questions (§2.3). A server that fails at a shortened
-//! question is asked the whole one before it is blamed: some answer wrongly for empty non-terminals.
+//! A server is asked for one label more than its zone has, with type A, until a referral comes or the whole name has been sent.
+//! The first labels are added one by one, the rest in a few larger steps, so that a name of 120 labels costs at most
+//! `Budget::max_minimise` queries (§2.3). A server that fails for a shortened name is asked for the whole name: some servers
+//! deny empty non-terminals.
 
 use nw_wire::code::RrType;
 use nw_wire::name::{Name, NameRef};
 
-/// Questions that reveal a single label each.
+/// Queries that add a single label each.
 const ONE_LABEL_STEPS: u32 = 4;
 
-/// How far a name has been shown to the servers of one cut.
+/// How many labels of a name the servers of one cut have been sent.
 pub(crate) struct Minimiser {
-    /// Labels shown; None when the whole name is.
+    /// Labels sent; None for the whole name.
     shown: Option<usize>,
     asked: u32,
     most: u32,
 }
 
 impl Minimiser {
-    /// Begin at the top, with at most *most* shortened questions; 0 shows the whole name at once.
+    /// Start with no label, with at most *most* shortened queries; 0 sends the whole name at once.
     pub(crate) fn new(most: u32) -> Minimiser {
         Minimiser { shown: Some(0).filter(|_| most > 0), asked: 0, most }
     }
@@ -39,7 +39,7 @@ impl Minimiser {
         }
     }
 
-    /// There is no zone cut at *shortened* on the way to *name*: show more.
+    /// There is no zone cut at *shortened* on the way to *name*: send more labels.
     pub(crate) fn more(&mut self, shortened: NameRef<'_>, name: NameRef<'_>) {
         self.asked += 1;
         let (shown, total) = (shortened.label_count(), name.label_count());
@@ -51,12 +51,12 @@ impl Minimiser {
         };
     }
 
-    /// What the cache knows of *shortened* says that there is no cut: show one label more, at no cost.
+    /// The cache shows that there is no cut at *shortened*: send one label more. This query is not counted.
     pub(crate) fn known(&mut self, shortened: NameRef<'_>) {
         self.shown = self.shown.map(|_| shortened.label_count() + 1);
     }
 
-    /// Show the whole name from now on.
+    /// Send the whole name from now on.
     pub(crate) fn whole(&mut self) {
         self.shown = None;
     }

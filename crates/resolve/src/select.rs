@@ -1,12 +1,11 @@
-//! Which server to ask next (RFC 1034 §5.3.3 step 3, RFC 1035 §7.2).
+//! The choice of the next server (RFC 1034 §5.3.3 step 3, RFC 1035 §7.2), in this order:
 //!
-//! In this order:
-//! 1. a server not yet tried for this name, neither resting nor known to be lame: the quickest, by a smoothed
-//!    round-trip time that fades; one of which nothing is known counts as quick enough to be tried soon;
+//! 1. a server not yet tried for this name that neither rests nor is known to be lame. The one with the shortest smoothed
+//!    round-trip time comes first. A server without one gets a short random time, so that it is tried soon;
 //! 2. the same among the addresses that the zone itself gives for its servers, and those that the configuration gives for the
 //!    root, when none that the parent gave is left (the two may disagree, and one set may be down);
 //! 3. further name servers whose addresses must be looked up first;
-//! 4. a server that let a question go unanswered, once more, unless there have been too many of those;
+//! 4. a server that timed out, once more, within `Budget::max_timeouts_per_server` and `Budget::max_timeouts_per_cut`;
 //! 5. name servers with addresses and those that only the zone itself names: their addresses are looked up, in case that others
 //!    are in use by now;
 //! 6. one probe each of a server that answers without authority, one that was lame and one that rests, when there is nothing
@@ -31,18 +30,18 @@ use crate::task::{Answer, Cause, Core, Failure, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace};
 use crate::world::{Micros, Transport, World};
 
-/// A server of which nothing is known is taken to reply within so many microseconds, chosen at random each time.
-const OPTIMISM: Micros = 60_000;
+/// Upper bound of the random round-trip time that a server without a known one gets, microseconds.
+const UNKNOWN_RTT: Micros = 60_000;
 /// The standings of servers that are asked after all others, once each kind for one name: those that answer without authority,
 /// those that are lame, those that rest.
 const PROBES: [u32; 3] = [u32::MAX - 2, u32::MAX - 1, u32::MAX];
 
-/// The servers that may be asked for names in one zone, and how that has gone for one name.
+/// The servers that may be asked for names in one zone, and the state of the attempts for one name.
 #[derive(Debug)]
 pub(crate) struct ServerList {
     /// The zone, or the suffix that is forwarded.
     pub(crate) zone: Name,
-    /// Whether the servers recurse for us.
+    /// Whether the servers are recursive resolvers.
     pub(crate) recursive: bool,
     /// The layer that explanations name.
     pub(crate) layer: Layer,
@@ -82,7 +81,7 @@ struct Candidate {
     timeouts: u32,
     /// Not to be asked again for this name.
     spent: bool,
-    /// Asked although it rests or was lame.
+    /// Asked although it rests or is lame.
     probed: bool,
 }
 
@@ -186,7 +185,7 @@ impl ServerList {
         list
     }
 
-    /// Add an address, unless another name server has it, too (CVE-2026-3592).
+    /// Add an address unless it is in the list already (CVE-2026-3592: many names, the same addresses).
     fn add(&mut self, address: SocketAddr) {
         if !self.candidates.iter().any(|candidate| candidate.address == address) {
             self.candidates.push(Candidate { address, queries: 0, timeouts: 0, spent: false, probed: false });
@@ -208,12 +207,12 @@ impl ServerList {
         self.candidates[at].queries += 1;
     }
 
-    /// Candidate *at* helped on: what was counted against it is forgotten.
+    /// Candidate *at* gave a useful reply: start counting its queries anew.
     pub(crate) fn helped(&mut self, at: usize) {
         self.candidates[at].queries = 0;
     }
 
-    /// Candidate *at* let a question go unanswered.
+    /// Count a timeout of candidate *at*.
     pub(crate) fn timed_out(&mut self, at: usize) {
         self.candidates[at].timeouts += 1;
     }
@@ -223,13 +222,13 @@ impl ServerList {
         self.candidates[at].spent = true;
     }
 
-    /// Remember what went wrong with candidate *at*.
+    /// Record what went wrong with candidate *at*, for the extended error.
     pub(crate) fn set_back(&mut self, at: usize, ede: Ede, what: &str) {
         self.setback = Some((ede, format!("{} {what}", self.candidates[at].address)));
         self.blamed = true;
     }
 
-    /// Remember that this machine could not ask candidate *at*.
+    /// Record that this machine could not ask candidate *at*.
     pub(crate) fn hindered_at(&mut self, at: usize, what: &str) {
         if !self.blamed {
             self.setback = Some((Ede::NETWORK_ERROR, format!("{} {what}", self.candidates[at].address)));
@@ -280,9 +279,10 @@ impl ServerList {
 
     /// The failure of all these servers.
     pub(crate) fn exhausted(&self) -> Failure {
-        let nobody = self.candidates.is_empty() && self.setback.is_none();
+        let without_servers = self.candidates.is_empty() && self.setback.is_none();
         let zone = self.zone.clone();
-        let reason = if nobody { Reason::NoServers { zone } } else { Reason::NoReachableAuthority { zone } };
+        let reason =
+            if without_servers { Reason::NoServers { zone } } else { Reason::NoReachableAuthority { zone } };
         let role = if self.recursive { "forwarder for" } else { "delegation" };
         let mut failure = Failure::because(reason);
         failure.ede = vec![(Ede::NO_REACHABLE_AUTHORITY, format!("at {role} {}", self.zone))];
@@ -321,12 +321,12 @@ impl ServerList {
         let mut best: Option<(u32, Micros, usize)> = None;
         let mut noise = core.world.random();
         let unanswered: u32 = self.candidates.iter().map(|candidate| candidate.timeouts).sum();
-        let tired = unanswered >= budget.max_timeouts_per_cut;
+        let many_timeouts = unanswered >= budget.max_timeouts_per_cut;
         for (at, candidate) in self.candidates.iter().enumerate() {
-            let worn = candidate.queries >= budget.max_queries_per_server
+            let exhausted = candidate.queries >= budget.max_queries_per_server
                 || candidate.timeouts >= budget.max_timeouts_per_server
-                || tired && candidate.timeouts > 0;
-            if candidate.spent || worn {
+                || many_timeouts && candidate.timeouts > 0;
+            if candidate.spent || exhausted {
                 continue;
             }
             noise = noise.rotate_left(17).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -341,11 +341,11 @@ impl ServerList {
             };
             let standing = match (candidate.timeouts, doubt) {
                 (0, None) => 0,
-                // It was probed and has helped on since, or it would have been spent.
+                // It was probed and has given a useful reply since.
                 (0, Some(_)) if candidate.probed => 0,
                 (0, Some(kind)) if self.probed[kind] => continue,
                 (0, Some(kind)) => PROBES[kind],
-                // It has had its three questions, of this name or of others.
+                // Its timeouts, for this name or for others, have reached the limit.
                 (_, Some(_)) => continue,
                 (timeouts, None) => timeouts,
             };
@@ -356,12 +356,12 @@ impl ServerList {
             if self.last_resort.is_some() && standing != 0 {
                 continue;
             }
-            // A little noise spreads questions over servers that are as good as each other.
-            let quickness = match note.srtt {
+            // Noise spreads queries over servers that are equally quick.
+            let rtt = match note.srtt {
                 Some(srtt) => srtt + srtt * (noise >> 40 & 0xff) / 2048,
-                None => (noise >> 20) % OPTIMISM,
+                None => (noise >> 20) % UNKNOWN_RTT,
             };
-            let rank = (standing, quickness, at);
+            let rank = (standing, rtt, at);
             if best.is_none_or(|best| rank < best) {
                 best = Some(rank);
             }
@@ -438,8 +438,8 @@ impl<W: World> Task<'_, W> {
 
     /// Look up the addresses of name servers that have none yet, until those of one are found.
     ///
-    /// Which name servers are looked up is chance, so that a bad one does not spoil every question. A second is begun
-    /// beside the first when that one takes long.
+    /// The first name is chosen at random, so that a bad name server does not delay every question. A second lookup begins beside
+    /// the first when that one takes longer than `Budget::address_lookup_pause`.
     async fn find_addresses(
         &self,
         list: &mut ServerList,
@@ -447,7 +447,7 @@ impl<W: World> Task<'_, W> {
         trace: &Trace,
     ) -> Result<(), Failure> {
         let (world, budget) = (&self.core.world, &self.core.config.budget);
-        // Deeper down, nothing runs beside anything: fan-out would multiply.
+        // One at a time below depth 0, or else fan-out would multiply.
         let at_once = if frame.depth == 0 { budget.parallel_address_lookups.max(1) } else { 1 };
         let mut names = std::mem::take(&mut list.unresolved);
         let pick = world.random() as usize % names.len();
@@ -534,7 +534,7 @@ impl<W: World> Task<'_, W> {
                     let draft =
                         Draft::new(Layer::Resolver, Action::Finish, name.clone(), rtype, failure.reason);
                     trace.step(self.core.world.now(), draft);
-                    // What kept us from the one kind of address keeps us from the other.
+                    // A lookup of the other family would fail for the same cause.
                     return Err(());
                 }
             }

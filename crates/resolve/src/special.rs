@@ -1,4 +1,4 @@
-//! Names that are answered here, by definition: RFC 6761 and RFC 7686.
+//! Special-use names, which are answered without a query: RFC 6761 and RFC 7686.
 //!
 //! | name | answer |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | `onion.` and below (RFC 7686 §2) | does not exist |
 //! | `127.in-addr.arpa.` and below, the reverse name of ::1 (RFC 6303 §4) | PTR localhost for 127.0.0.1 and ::1, else nothing |
 //!
-//! A forward for such a name overrides this. `test.` is left alone: laboratories use it as it was meant.
+//! A forward for such a name overrides this. `test.` is resolved like any other name.
 
 use nw_wire::code::{Class, RrType};
 use nw_wire::name::NameRef;
@@ -16,7 +16,7 @@ use nw_wire::rrset::Rrset;
 use crate::classify::Finding;
 use crate::signed::Signed;
 
-/// Seconds that such an answer holds.
+/// TTL of these answers, seconds.
 const TTL: u32 = 10_800;
 
 const LOCALHOST: &[u8] = b"\x09localhost\0";
@@ -33,7 +33,7 @@ fn constant(wire: &'static [u8]) -> NameRef<'static> {
     NameRef::from_wire(wire).expect("the constants above are names")
 }
 
-/// The answer to *name* and *rtype*, if it is one of ours to give.
+/// The answer to *name* and *rtype*; None for names without a special use.
 pub(crate) fn answer(name: NameRef<'_>, rtype: RrType) -> Option<Finding> {
     let below = |wire| name.is_at_or_below(constant(wire));
     if below(LOCALHOST) {

@@ -464,25 +464,72 @@ impl<'a> Iterator for Records<'a> {
 /// case in order to detect forgeries compares with [`same_case`] as well. An error reply may lack the question, since a
 /// server that cannot read a query has none to repeat; it must have no answer or authority records then.
 pub fn replies_to(query: &[u8], reply: &[u8]) -> bool {
-    let (Some(asked), Some(got)) = (Header::read(query), Header::read(reply)) else { return false };
-    if got.id != asked.id || !got.flags.qr() || got.flags.opcode() != asked.flags.opcode() {
-        return false;
+    mismatch(query, reply).is_none()
+}
+
+/// Why a packet is not the reply to a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mismatch {
+    /// Shorter than a header.
+    NoHeader,
+    /// QR is clear.
+    NotAReply,
+    /// Another id.
+    Id,
+    /// Another opcode.
+    Opcode,
+    /// Another question, or more than one.
+    Question,
+    /// No question, in a reply that is not a plain error.
+    NoQuestion,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mismatch::NoHeader => "shorter than a header (12 octets)",
+            Mismatch::NotAReply => "a query, not a reply (QR is clear)",
+            Mismatch::Id => "the id is not that of the query",
+            Mismatch::Opcode => "the opcode is not that of the query",
+            Mismatch::Question => "the question is not that of the query",
+            Mismatch::NoQuestion => "the reply has no question and is not a plain error",
+        })
+    }
+}
+
+/// Why `reply` is not the reply to `query`; None when it may be: see [`replies_to`].
+pub fn mismatch(query: &[u8], reply: &[u8]) -> Option<Mismatch> {
+    let (Some(asked), Some(got)) = (Header::read(query), Header::read(reply)) else {
+        return Some(Mismatch::NoHeader);
+    };
+    if !got.flags.qr() {
+        return Some(Mismatch::NotAReply);
+    }
+    if got.id != asked.id {
+        return Some(Mismatch::Id);
+    }
+    if got.flags.opcode() != asked.flags.opcode() {
+        return Some(Mismatch::Opcode);
     }
     if got.counts[0] == 0 {
         let errors = [Rcode::FORMERR, Rcode::SERVFAIL, Rcode::NOTIMP, Rcode::REFUSED];
         let error = errors.iter().any(|error| error.0 == got.flags.rcode().0);
-        return error && got.counts[1] == 0 && got.counts[2] == 0;
+        let plain = error && got.counts[1] == 0 && got.counts[2] == 0;
+        return if plain { None } else { Some(Mismatch::NoQuestion) };
     }
-    if asked.counts[0] != 1 || got.counts[0] != 1 {
-        return false;
+    same_question(query, reply).is_none_or(|same| !same).then_some(Mismatch::Question)
+}
+
+/// Whether `query` and `reply` have one question each and the same; None when there is none to compare.
+fn same_question(query: &[u8], reply: &[u8]) -> Option<bool> {
+    if [query, reply].iter().any(|bytes| Header::read(bytes).is_none_or(|header| header.counts[0] != 1)) {
+        return None;
     }
-    let Ok(end) = skip_name(query, HEADER) else { return false };
-    let (Some(asked), Some(got)) = (query.get(HEADER..end + 4), reply.get(HEADER..end + 4)) else {
-        return false;
-    };
+    let end = skip_name(query, HEADER).ok()?;
+    let (asked, got) = (query.get(HEADER..end + 4)?, reply.get(HEADER..end + 4)?);
     let name = end - HEADER;
     // Length octets are no letters, so names can be compared as text.
-    asked[..name].eq_ignore_ascii_case(&got[..name]) && asked[name..] == got[name..]
+    Some(asked[..name].eq_ignore_ascii_case(&got[..name]) && asked[name..] == got[name..])
 }
 
 /// Whether `reply` repeats the question of `query` in the same case, or has no question. For packets of which

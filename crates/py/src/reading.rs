@@ -1,0 +1,54 @@
+//! `read_reply`: one reply as the resolver reads it, as JSON.
+
+use nw_resolve::Budget;
+use nw_resolve::reading::{Reading, read_reply as read};
+use pyo3::prelude::*;
+use serde_json::{Value, json};
+
+use crate::gate;
+use crate::name::Name;
+use crate::raise::Raise;
+
+/// Read `reply`, which a server of `zone` sent after `query`, as the resolver would; return the judgement as JSON.
+///
+/// Keys: outcome (`answer`, `alias`, `nodata`, `nxdomain`, `name-too-long`, `referral`, `unauthoritative`, `lame`, `failure`,
+/// `edns-refused`, `truncated`, `unusable`, `malformed`, `discarded`), reason in words, rcode, target of an alias, referral
+/// (`zone` and `servers` with their addresses), oddities that were ignored, case_changed.
+/// recursive: the server was asked to recurse, and `zone` is the suffix that is forwarded to it.
+#[pyfunction]
+#[pyo3(signature = (query, reply, zone, *, recursive = false))]
+pub(crate) fn read_reply(
+    py: Python<'_>,
+    query: &[u8],
+    reply: &[u8],
+    zone: &Name,
+    recursive: bool,
+) -> PyResult<String> {
+    gate::brief(py, || {
+        let reading = read(query, reply, zone.inner.as_ref(), recursive, &Budget::default());
+        Ok::<_, Raise>(shown(&reading).to_string())
+    })
+}
+
+fn shown(reading: &Reading) -> Value {
+    let referral = reading.referral.as_ref().map(|(zone, servers)| {
+        let servers = servers.iter().map(|server| {
+            let addresses: Vec<String> = server.addresses.iter().map(ToString::to_string).collect();
+            json!({"name": server.name.to_string(), "addresses": addresses})
+        });
+        json!({"zone": zone.to_string(), "servers": servers.collect::<Vec<_>>()})
+    });
+    json!({
+        "outcome": reading.outcome.slug(),
+        "reason": reading.reason,
+        "rcode": reading.rcode.map(|rcode| rcode.to_string()),
+        "target": reading.target.as_ref().map(ToString::to_string),
+        "referral": referral,
+        "oddities": {
+            "trailing_octets": reading.oddities.trailing_octets,
+            "extra_opt": reading.oddities.extra_opt,
+            "malformed_records": reading.oddities.malformed_records,
+        },
+        "case_changed": reading.case_changed,
+    })
+}
