@@ -11,7 +11,7 @@ from namewise.engine import Message, Name, make_query, read_reply
 
 
 def query(name: str, rtype: str = "A") -> bytes:
-    return bytes(make_query(name, rtype, id=7, edns=1232).wire)
+    return bytes(make_query(name, rtype, id=7).wire)
 
 
 def reply(asked: bytes, flags: int, counts: tuple[int, int, int] = (0, 0, 0), body: bytes = b"") -> bytes:
