@@ -21,7 +21,7 @@ pub struct ResolverConfig {
     pub qname_minimisation: bool,
     /// Set DO on questions to servers, so that signatures can be handed to clients that ask for them (RFC 4035 §3.2.1).
     pub dnssec_ok: bool,
-    /// Take a denial that is not validated to mean that nothing exists below the name either (RFC 8020). Off by default: some
+    /// Also take a denial that is not validated to mean that nothing exists below the name either (RFC 8020). Off by default: some
     /// servers deny empty non-terminals.
     pub nxdomain_cut: bool,
     /// Ask servers at IPv4 addresses.

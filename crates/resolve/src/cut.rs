@@ -163,9 +163,10 @@ impl<W: World> Task<'_, W> {
                         None,
                     ));
                 }
-                if core.config.nxdomain_cut
-                    && let Lookup::Hit { found: Found::NxDomain(authority), age_s, left_s, state } =
-                        core.cache.get_as(&self.reader(), at, RrType::ANY, now)
+                // RFC 8020, always for validated denials: those cannot be an error of a server about empty non-terminals.
+                if let Lookup::Hit { found: Found::NxDomain(authority), age_s, left_s, state } =
+                    core.cache.get_as(&self.reader(), at, RrType::ANY, now)
+                    && (state == State::Secure || core.config.nxdomain_cut)
                 {
                     let reason = Reason::CachedNxDomain { denied: at.to_name() };
                     return Ok((Some((reason, absence(true, authority), age_s, left_s, state)), None));

@@ -140,3 +140,15 @@ fn what_a_client_with_cd_fetched_is_judged_before_others_get_it() {
     assert!(lab.total() > before);
     assert_eq!(held(&lab, &resolver, "secure.example.com."), [true, true]);
 }
+
+/// RFC 8020 holds for denials that a validator has accepted, whatever the setting for others.
+#[test]
+fn a_validated_denial_holds_for_all_names_below() {
+    let (lab, resolver, _) = validating();
+    for (name, queries) in [("secure.nothing.example.com.", 0), ("plain.nothing.example.com.", 1)] {
+        assert_eq!(ask(&lab, &resolver, name, RrType::A).rcode, Rcode::NXDOMAIN);
+        let before = lab.total();
+        assert_eq!(ask(&lab, &resolver, &format!("below.{name}"), RrType::A).rcode, Rcode::NXDOMAIN);
+        assert_eq!((lab.total() - before).min(1), queries, "{name}");
+    }
+}
