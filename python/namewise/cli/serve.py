@@ -80,6 +80,7 @@ def run(args: list[str]) -> int:
 
     from namewise.config import ConfigError
     from namewise.config.paths import control_socket
+    from namewise.control.check import problems
     from namewise.control.client import ControlError
     from namewise.control.daemon import Daemon
     from namewise.control.log import Log
@@ -90,6 +91,9 @@ def run(args: list[str]) -> int:
     try:
         loaded = load()
         config = loaded.config
+        found = problems(loaded)
+        if found:
+            raise ConfigError(found)
         log = Log(config.log.level, config.log.format)
 
         async def serve() -> bool:

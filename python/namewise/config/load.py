@@ -77,6 +77,14 @@ def load(
 ) -> Loaded:
     """Return the configuration of *file* (None: no file), environment and flags, or raise `ConfigError`."""
     state = _State()
+    if file is not None and not os.path.isabs(file):
+        try:
+            os.getcwd()
+        except FileNotFoundError:
+            message = (
+                f"cannot read {file}: the working directory does not exist any more; use an absolute path"
+            )
+            raise ConfigError([Problem((), message, Origin("file", file))]) from None
     if file is not None:
         state.read(FilePath(file), included_by=None)
     environment, problems = overlay_of_environment(os.environ if environ is None else environ)
@@ -86,6 +94,8 @@ def load(
     if state.problems:
         raise ConfigError(state.problems)
     state.resolve_paths()
+    if state.problems:
+        raise ConfigError(state.problems)
     return state.validate()
 
 
@@ -249,7 +259,14 @@ class _State:
             if names not in PATH_FIELDS or not isinstance(value, str) or not value:
                 continue
             origin = self.origins.get(path, DEFAULT)
-            base = os.path.dirname(os.path.abspath(origin.where)) if origin.kind == "file" else os.getcwd()
+            try:
+                base = (
+                    os.path.dirname(os.path.abspath(origin.where)) if origin.kind == "file" else os.getcwd()
+                )
+            except FileNotFoundError:
+                message = f"{value}: the working directory does not exist any more; use absolute paths"
+                self.problems.append(Problem(path, message, origin))
+                continue
             node: Any = self.tree
             for part in path[:-1]:
                 node = node[part]

@@ -129,7 +129,11 @@ def _open_recursion(config: Config) -> Iterator[str]:
         if policy.on != "recursion":
             continue
         networks = map(ipaddress.ip_network, config.prefixes(policy.allow))
-        wide = [str(network) for network in networks if network.prefixlen < WIDE[network.version]]
+        wide = [
+            str(network)
+            for network in networks
+            if network.prefixlen < WIDE[network.version] and not (network.prefixlen and network.is_private)
+        ]
         if wide:
             yield (
                 f"recursion is open to {', '.join(wide)}: anybody can use this server to attack others with its answers "

@@ -12,6 +12,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from namewise.config.paths import check_private_folder
+from namewise.control.sockets import socket_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def _found(loaded: Loaded) -> Iterator[tuple[Path, str]]:
 def _address_problem(address: str) -> str | None:
     """Return why this machine cannot listen on *address*, or None. A free port is used for the attempt."""
     _, _, interface = address.partition("%")
-    if interface:
+    if interface and not interface.isdigit():
         try:
             socket.if_nametoindex(interface)
         except OSError:
@@ -76,7 +77,7 @@ def _address_problem(address: str) -> str | None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 0))
+            probe.bind(socket_address(address, 0))
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
             return "this machine does not have that address (`ip address` lists those that it has)"

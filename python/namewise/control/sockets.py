@@ -245,6 +245,14 @@ def _open(key: Key, workers: int) -> Listening:
         raise _explained(key, error) from None
 
 
+def socket_address(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """Return *address* and *port* for `socket.bind`; a zone index becomes the number of its interface. Raises `OSError`."""
+    host, percent, interface = address.partition("%")
+    if not percent:
+        return (address, port)
+    return (host, port, 0, int(interface) if interface.isdigit() else socket.if_nametoindex(interface))
+
+
 def _bind(key: Key, *, shared: bool) -> socket.socket:
     address, port, transport = key
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -258,7 +266,7 @@ def _bind(key: Key, *, shared: bool) -> socket.socket:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        one.bind((address, port))
+        one.bind(socket_address(address, port))
         if shared and transport == "tcp":
             one.listen(BACKLOG)
     except BaseException:
@@ -289,8 +297,7 @@ def _explained(key: Key, error: OSError) -> ListenError:
             f"or take another port: --listen {Endpoint(address, port + 5300 if port < 1024 else port)}"
         )
         return ListenError(f"cannot listen on {where}: not permitted", hint, "FORBIDDEN")
-    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENODEV, None):
-        # No number: the interface of a zone index is not there (socket.gaierror).
+    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENODEV):
         return ListenError(
             f"cannot listen on {where}: this machine does not have that address",
             "`ip address` lists the addresses that it has.",
