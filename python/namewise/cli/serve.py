@@ -75,6 +75,8 @@ def run(args: list[str]) -> int:
     import asyncio
     import os
 
+    # Looking for plugins of pydantic reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     parsed = OPTIONS.read(args)
     load = loader(parsed)
 

@@ -123,10 +123,17 @@ def limit(default: str, description: str, **more: Any) -> Any:
 
 
 class Table(BaseModel):
-    """Common base of the tables: frozen, and an unknown key is an error."""
+    """Common base of the tables: frozen, and an unknown key is an error.
+
+    The validator of a table is built when it is first used, which for most is never: that of `Config` includes them.
+    """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=False, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=False,
+        hide_input_in_errors=True,
+        defer_build=True,
     )
 
 
@@ -387,7 +394,7 @@ class Resolver(Table):
     ask_loopback: bool = setting(
         False, "Query servers whose published address is a loopback address. Only for tests."
     )
-    budget: Budget = setting(Budget(), "Limits of the work for one query.")
+    budget: Budget = setting(Budget.model_construct(), "Limits of the work for one query.")
 
 
 class Forward(Table):
@@ -543,9 +550,11 @@ class Config(Table):
     include: tuple[str, ...] = setting(
         (), "Further files to read, as globs relative to this file. Each setting may be set in one file only."
     )
-    server: ServerTable = setting(ServerTable(), ServerTable.__doc__ or "")
+    server: ServerTable = setting(ServerTable.model_construct(), ServerTable.__doc__ or "")
     listen: tuple[Listen, ...] = setting(
-        (Listen(address="127.0.0.1"), Listen(address="::1")), Listen.__doc__ or "", min_length=1
+        tuple(Listen.model_construct(address=address) for address in ("127.0.0.1", "::1")),
+        Listen.__doc__ or "",
+        min_length=1,
     )
     resolver: Resolver | None = setting(None, Resolver.__doc__ or "")
     forward: tuple[Forward, ...] = setting((), Forward.__doc__ or "")
@@ -553,8 +562,8 @@ class Config(Table):
     key: tuple[Key, ...] = setting((), Key.__doc__ or "")
     acl: tuple[Acl, ...] = setting((), Acl.__doc__ or "")
     policy: tuple[Policy, ...] = setting((), AclPolicy.__doc__ or "")
-    log: Log = setting(Log(), Log.__doc__ or "")
-    control: Control = setting(Control(), Control.__doc__ or "")
+    log: Log = setting(Log.model_construct(), Log.__doc__ or "")
+    control: Control = setting(Control.model_construct(), Control.__doc__ or "")
 
     def prefixes(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Return *names* (prefixes and ACL names, which `cross_check` has checked) as prefixes."""

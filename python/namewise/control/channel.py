@@ -13,11 +13,9 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import socket
 import stat
 import struct
-import traceback
 from typing import TYPE_CHECKING, Any
 
 from namewise.config.paths import private_folder
@@ -149,7 +147,9 @@ class Channel:
 
     def _fault(self, verb: str, error: Exception) -> bytes:
         """Log *error*, a mistake in the server, under a number, and return the answer with that number."""
-        number = secrets.token_hex(4)
+        import traceback
+
+        number = os.urandom(4).hex()
         trace = "".join(traceback.format_exception(error)).rstrip()
         self.log.event("error", "fault", f"{verb} failed (error {number}):\n{trace}", id=number, verb=verb)
         hint = "This is a mistake in namewise: please report it with what the log says of that error."
