@@ -18,6 +18,8 @@ from servers import running
 import namewise
 from namewise.engine import make_query
 from namewise.lab.internet import Internet
+from namewise.lab.topology import read_root
+from namewise.lab.up import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,3 +226,27 @@ def test_once_is_quick(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "shop.example.com. IN A: NOERROR" in done.stdout
     assert time.monotonic() - started < 20
+
+
+def test_the_package_brings_the_delegations_of_the_public_root_zone() -> None:
+    root = read_root(None)
+    assert root.serial == 2021051901
+    for tld in ("com.", "de.", "xn--p1ai.", "museum."):
+        assert root.rrset(tld, "NS") is not None, tld
+    assert len(root) > 16_000
+
+
+def test_commands_are_printed_as_they_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make run` calls .venv/bin/nw, which is not on the PATH."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "nw"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(program), "lab", "up"])
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert command() == "bin/nw"
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin")
+    assert command() == "nw"
+    monkeypatch.setattr(sys, "argv", ["-c"])
+    assert command() == f"{sys.executable} -m namewise"

@@ -13,8 +13,6 @@ for it.
 
 from __future__ import annotations
 
-import glob
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +28,8 @@ TLDS = ("com", "net", "org", "uk", "io", "arpa")
 ARPA_CUT = "arpa. 172800 IN NS a.ns.arpa.\na.ns.arpa. 172800 IN A 203.0.113.30\n"
 SILENT_PREFIX = "192.0.2.66/32"
 ROOT_ZONE_VARIABLE = "NAMEWISE_ROOT_ZONE"
-ROOT_ZONE_GLOB = "../shared/data/root-*.zone"
+ROOT_ZONE = ZONES / "root-2021051901.zone.xz"
+"""The delegations of the public root zone of that serial, with glue and DS, without signatures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +83,21 @@ _REGISTRY = ("203.0.113.53/32", "199.180.182.0/24")
 
 
 def root_zone_file(environ: Mapping[str, str]) -> str | None:
-    """Return the file of a real root zone: `$NAMEWISE_ROOT_ZONE`, else the newest beside the project, else
-    None."""
-    given = environ.get(ROOT_ZONE_VARIABLE)
-    if given:
-        return given
-    found = sorted(glob.glob(ROOT_ZONE_GLOB))
-    return os.path.abspath(found[-1]) if found else None
+    """Return the file of the root zone that `$NAMEWISE_ROOT_ZONE` names, or None for the one in the package."""
+    return environ.get(ROOT_ZONE_VARIABLE) or None
 
 
 def read_root(file: str | None) -> Zone:
-    """Return the root zone of *file*, or the shipped one, with the lab's own delegation of `arpa.`."""
-    path = Path(file) if file else ZONES / "root.zone"
-    lines = path.read_text(encoding="ascii").splitlines(keepends=True)
-    kept = (line for line in lines if line.split(None, 1)[:1] != ["arpa."])
+    """Return the root zone of *file*, or the one in the package, with the lab's own delegation of `arpa.`."""
+    if file is None:
+        import lzma
+
+        path = ROOT_ZONE
+        text = lzma.decompress(path.read_bytes()).decode("ascii")
+    else:
+        path = Path(file)
+        text = path.read_text(encoding="ascii")
+    kept = (line for line in text.splitlines(keepends=True) if line.split(None, 1)[:1] != ["arpa."])
     return Zone.from_text(".", "".join(kept) + "\n" + ARPA_CUT, file=str(path))
 
 

@@ -119,7 +119,7 @@ def _serve_zone(zone: Zone, port: int) -> Engine:
 
 def _introduce(internet: Internet, root_zone: str | None, zone: Zone, port: int, zone_port: int) -> None:
     say = sys.stdout.write
-    source = root_zone or "the list that ships with the lab"
+    source = root_zone or "the public one of 2021-05-19, from the package"
     say(f"The private internet is up; no packet leaves this machine. Root zone: {source}\n")
     for server in internet.servers:
         say(f"  {server.role.name:<10} {server.endpoints[0]!s:<18} {server.role.purpose}\n")
