@@ -149,7 +149,7 @@ def _anchors(file: str, problems: list[Problem]) -> tuple[str, ...]:
 def _records(
     file: str, table: str, key: str, problems: list[Problem]
 ) -> Iterator[tuple[str, str, str, Origin]]:
-    """Yield owner, type and data of each record of a small zone-form file without directives."""
+    """Yield owner, type and data of each record of a small file in zone-file form without directives."""
     try:
         text = FilePath(file).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
@@ -178,7 +178,7 @@ def _records(
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield number and content of each line, comments gone and parentheses joined (RFC 1035 §5.1)."""
+    """Yield number and content of each line, without comments and with parentheses joined (RFC 1035 §5.1)."""
     pending, start, depth = "", 0, 0
     for number, line in enumerate(text.splitlines(), 1):
         bare = line.split(";", 1)[0].rstrip()

@@ -1,11 +1,11 @@
-"""`namewise.toml`: what may be written there, where each value came from, what is wrong with it.
+"""`namewise.toml`: its settings, the origin of each value, and the mistakes in it.
 
     files, includes ─┐
     NAMEWISE_…      ─┼─> load.py ─> tree + origin of every value ─> model.py ─> Config (frozen)
     flags           ─┘                                              └─> pages.py: JSON schema, reference page
 
 Precedence: flag, then environment, then file, then default. pydantic is imported when a configuration is
-read, never by importing this package.
+read, not when this package is imported.
 """
 
 from __future__ import annotations

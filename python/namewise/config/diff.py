@@ -1,4 +1,4 @@
-"""What changed between two configurations, setting by setting."""
+"""The differences between two configurations, setting by setting."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def diff(old: Config, new: Config) -> list[Change]:
 
 
 def _flat(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield every setting under a path that stays the same when tables are put in another order."""
+    """Yield every setting under a path that does not depend on the order of tables."""
     for table, value in config:
         if isinstance(value, BaseModel):
             yield from _table((table,), value)

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: all of it at once, each with its place."""
+"""The mistakes of a configuration, all at once, each with its place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from namewise.engine.errors import NamewiseError
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake: the path of the value, what is wrong, where it was written."""
+    """One mistake: the path of the value, what is wrong, and where it is set."""
 
     path: Path
     message: str
@@ -29,7 +29,7 @@ class Problem:
         }
 
     def text(self) -> str:
-        """Return the problem for a person: place, message, and the line with a mark below the spot."""
+        """Return the problem for people: place, message, and the line with a mark below the column."""
         label = dotted(self.path)
         place = f"{self.origin}: " if self.origin.kind != "default" else ""
         head = f"{place}{label}: {self.message}" if label else f"{place}{self.message}"
@@ -45,7 +45,7 @@ class Problem:
 
 
 class ConfigError(NamewiseError, ValueError):
-    """The configuration cannot be used: `problems` holds every mistake that was found."""
+    """The configuration has mistakes: `problems` holds every one that was found."""
 
     code = "BAD_CONFIG"
 

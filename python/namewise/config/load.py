@@ -1,10 +1,10 @@
-"""Read files, environment and flags into one `Config`, and remember where each value came from.
+"""Read files, environment and flags into one `Config`, with the origin of each value.
 
-Layers are laid over each other in a plain tree (dicts, lists, scalars) whose every value has an `Origin`. The
-tree is then validated as a whole, so that all mistakes are reported at once and each with its place.
+The layers are merged into a plain tree (dicts, lists, scalars) in which every value has an `Origin`. The tree is then validated as
+a whole, so that all mistakes are reported at once, each with its place.
 
-Rules: a value may be set in one file only (main file or one include); flags win over the environment, which
-wins over files. A relative path in a file is relative to that file; elsewhere to the working directory.
+Rules: a value may be set in one file only (main file or one include); flags override the environment, which overrides files. A
+relative path in a file is relative to that file; elsewhere to the working directory.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def load(
 
 
 class _State:
-    """The tree while it grows."""
+    """The tree while it is built."""
 
     def __init__(self) -> None:
         self.tree: Tree = {}
@@ -154,7 +154,7 @@ class _State:
             self.origins[path] = where
 
     def merge(self, tree: Tree, origins: dict[Path, Origin], file: str) -> None:
-        """Add the *tree* of one file; arrays of tables grow, a value that is there already is a mistake."""
+        """Merge the *tree* of one file: arrays of tables are concatenated, a value that is set already is a mistake."""
         for table, content in tree.items():
             if table in ARRAYS and isinstance(content, list):
                 present = self.tree.setdefault(table, [])
@@ -184,7 +184,7 @@ class _State:
                 self.origins[path] = origin
 
     def lay(self, overlay: Overlay) -> None:
-        """Lay *overlay* over the tree."""
+        """Merge *overlay* into the tree; its values replace those of the files."""
         replaced: set[str] = set()
         for path, value, origin in overlay.values:
             table = path[0]
@@ -204,7 +204,7 @@ class _State:
                 else:
                     node = node[part]
             if value == {} and isinstance(node.get(path[-1]), dict):
-                continue  # a table that has to be there is there already
+                continue  # the table exists already
             node[path[-1]] = value
             self._forget(path)
             self.origins[path] = origin
@@ -235,7 +235,7 @@ class _State:
     def _key_of_variable(self, path: Path, origin: Origin) -> Path | None:
         """Return *path* with the variable's word for a key replaced by the number of that `[[key]]`.
 
-        The other of `secret` and `secret_file` is taken away: the variable wins over the file.
+        The other of `secret` and `secret_file` is removed: the variable overrides the file.
         """
         word = str(path[1])
         for index, item in enumerate(self.tree.get("key", [])):
@@ -253,7 +253,7 @@ class _State:
             del self.origins[path]
 
     def resolve_paths(self) -> None:
-        """Make every file name absolute: relative to the file that gave it, else to the working directory."""
+        """Make every file name absolute: relative to the file that sets it, else to the working directory."""
         for path, value in list(_leaves((), self.tree)):
             names = tuple(part for part in path if isinstance(part, str))
             if names not in PATH_FIELDS or not isinstance(value, str) or not value:
@@ -327,7 +327,7 @@ def _path(tree: Tree, key: str) -> Path:
 
 
 def _in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Return *problems* as they stand in the files, without the echoes of a mistake further inside."""
+    """Return *problems* in the order of the files, without those that only follow from a mistake further inside."""
     found = list(problems)
     inner = [problem.path for problem in found]
     kept = [
@@ -357,7 +357,7 @@ def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
 
 
 def _message(detail: Any, path: Path) -> str:
-    """Return what is wrong in the words of this program instead of the validator's."""
+    """Return the message of this program for an error of the validator."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         word = str(path[-1])
@@ -394,7 +394,7 @@ def _message(detail: Any, path: Path) -> str:
 
 
 def _known_keys(path: Path) -> set[str]:
-    """Return the keys that may stand in the table at *path*."""
+    """Return the keys of the table at *path*."""
     model: type[BaseModel] = Config
     for part in path:
         if isinstance(part, int):

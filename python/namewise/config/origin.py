@@ -1,4 +1,4 @@
-"""Where a value of the configuration came from."""
+"""The origin of a value of the configuration."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Kind = Literal["default", "file", "environment", "flag", "program"]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The place that set a value: a file with line and column, a variable, a flag, an argument of a Python program,
-    or nobody (default)."""
+    """The place that sets a value: a file with line and column, a variable, a flag, an argument of a Python program, or the
+    default."""
 
     kind: Kind
     where: str = ""
@@ -35,15 +35,15 @@ DEFAULT = Origin("default")
 
 @dataclass(slots=True)
 class Overlay:
-    """Values that flags or the environment lay over the files, each with its origin.
+    """Values of flags or of the environment that override the files, each with its origin.
 
-    An array of tables is replaced (`listen`) or joined by its key (`zone` by name, `forward` by suffix).
+    An array of tables is replaced (`listen`) or merged by its key (`zone` by name, `forward` by suffix).
     """
 
     values: list[tuple[Path, Any, Origin]] = field(default_factory=list)
 
     def set(self, path: Path, value: Any, origin: Origin) -> None:
-        """Lay *value* over *path*; the last one laid wins."""
+        """Set *value* at *path*; the last value for a path counts."""
         self.values.append((path, value, origin))
 
     @classmethod

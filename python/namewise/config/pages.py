@@ -1,6 +1,6 @@
-"""What is generated from the models: the JSON schema and the reference page.
+"""Generated from the models: the JSON schema and the reference page.
 
-`make docs` writes them; the gate holds the committed files against what `pages` returns.
+`make docs` writes them; a test compares the committed files with the result of `pages`.
 """
 
 from __future__ import annotations

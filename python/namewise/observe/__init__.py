@@ -1,1 +1,1 @@
-"""What the server saw, in forms that people and programs read."""
+"""Records of what the server did, for people and programs."""

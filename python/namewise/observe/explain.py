@@ -1,8 +1,7 @@
 """`namewise.explain/1`: one question, its result, and every step that led there, as one JSON document.
 
-The engine's resolver writes the steps while it works and the document when it is done. Here are only its
-name, the types of its parts for Python, and how a record of the flight recorder becomes one. The schema,
-with the meaning of every field, is `docs/schema/explain-1.json`; changes to it are additions.
+The engine writes the steps while it resolves and the document when it is done. This module has the name of the format and the
+type for Python. The schema, with the meaning of every field, is `docs/schema/explain-1.json`; it only changes by additions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The flight recorder: what the engine kept of questions that failed or were slow, as explanations."""
+"""The flight recorder: explanations of queries that failed or were slow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def records(engine: Engine, name: str | None, number: int | None, most: int) -> list[Document]:
     """Return at most *most* records, newest first: about *name*, or with the number *number*, or the latest.
 
-    Each is a `namewise.explain/1` document with two more keys: `id`, and `client`, who asked. The recorder
+    Each is a `namewise.explain/1` document with two more keys: `id`, and `client`, the address of the client. The recorder
     does not keep the records of the answer.
     """
     found = engine.recorded(name, number, most)
