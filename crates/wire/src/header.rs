@@ -32,13 +32,13 @@ impl Header {
     }
 
     /// The header in wire form.
+    #[inline]
     pub fn to_wire(self) -> [u8; HEADER] {
-        let mut wire = [0; HEADER];
-        let words = [self.id, self.flags.0, self.counts[0], self.counts[1], self.counts[2], self.counts[3]];
-        for (slot, word) in wire.chunks_exact_mut(2).zip(words) {
-            slot.copy_from_slice(&word.to_be_bytes());
-        }
-        wire
+        let ([i0, i1], [f0, f1]) = (self.id.to_be_bytes(), self.flags.0.to_be_bytes());
+        let [questions, answers, authorities, additionals] = self.counts;
+        let ([q0, q1], [a0, a1]) = (questions.to_be_bytes(), answers.to_be_bytes());
+        let ([n0, n1], [r0, r1]) = (authorities.to_be_bytes(), additionals.to_be_bytes());
+        [i0, i1, f0, f1, q0, q1, a0, a1, n0, n1, r0, r1]
     }
 }
 

@@ -105,6 +105,7 @@ impl<'a> NameRef<'a> {
     }
 
     /// Take the name at the start of `bytes` and return what follows it; no compression.
+    #[inline]
     pub fn read(bytes: &'a [u8]) -> Result<(NameRef<'a>, &'a [u8]), NameError> {
         let mut at = 0;
         loop {

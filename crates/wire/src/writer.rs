@@ -84,6 +84,7 @@ impl<'b> Writer<'b> {
     ///
     /// # Panics
     /// If there is no room for a header.
+    #[inline]
     pub fn new(buf: &'b mut [u8], limit: usize, id: u16, flags: Flags) -> Writer<'b> {
         let limit = limit.min(buf.len()).min(u16::MAX as usize);
         assert!(limit >= HEADER, "no room for a header");
@@ -101,13 +102,15 @@ impl<'b> Writer<'b> {
     }
 
     /// Write a question.
+    #[inline]
     pub fn question(&mut self, name: NameRef<'_>, rtype: RrType, class: Class) -> Result<(), Full> {
         let start = self.at;
         let wire = name.wire();
         self.room(wire.len() + 4)?;
         self.copy(wire);
-        self.copy(&rtype.0.to_be_bytes());
-        self.copy(&class.0.to_be_bytes());
+        let ([t0, t1], [c0, c1]) = (rtype.0.to_be_bytes(), class.0.to_be_bytes());
+        self.put(self.at, [t0, t1, c0, c1]);
+        self.at += 4;
         self.counts[0] += 1;
         self.question_end = self.at;
         self.suffixes.question = (start, name.wire().len());
@@ -160,7 +163,7 @@ impl<'b> Writer<'b> {
                     self.at = place;
                     return Err(Full);
                 }
-                self.buf[offset..offset + 2].copy_from_slice(&(moved | 0xc000).to_be_bytes());
+                self.put(offset, (moved | 0xc000).to_be_bytes());
             }
         }
         self.counts[section as usize + 1] += count;
@@ -191,8 +194,25 @@ impl<'b> Writer<'b> {
     }
 
     /// Copy records that hold no compressed name, such as OPT and TSIG, as they are.
+    #[inline]
     pub fn raw(&mut self, section: Section, count: u16, bytes: &[u8]) -> Result<usize, Full> {
         self.rendered(section, count, &Rendered { bytes, pointers: &[], base: 0, context: 0 })
+    }
+
+    /// Do the same as [`Writer::raw`] for records whose length is part of the type, without calling a copy.
+    #[inline]
+    pub fn raw_array<const N: usize>(
+        &mut self,
+        section: Section,
+        count: u16,
+        bytes: [u8; N],
+    ) -> Result<usize, Full> {
+        let place = self.at;
+        self.room(N)?;
+        self.put(place, bytes);
+        self.at += N;
+        self.counts[section as usize + 1] += count;
+        Ok(place)
     }
 
     /// Keep `octets` free at the end for what must be written last (OPT, TSIG).
@@ -265,14 +285,16 @@ impl<'b> Writer<'b> {
     }
 
     /// Overwrite the TTL field at `at`.
+    #[inline]
     pub fn patch_ttl(&mut self, at: usize, ttl: u32) {
-        self.buf[at..at + 4].copy_from_slice(&ttl.to_be_bytes());
+        self.put(at, ttl.to_be_bytes());
     }
 
     /// Write the header and return the length of the message.
+    #[inline]
     pub fn finish(&mut self) -> usize {
         let header = Header { id: self.id, flags: self.flags, counts: self.counts };
-        self.buf[..HEADER].copy_from_slice(&header.to_wire());
+        self.put(0, header.to_wire());
         self.at
     }
 
@@ -340,6 +362,13 @@ impl<'b> Writer<'b> {
         self.buf[self.at..self.at + octets.len()].copy_from_slice(octets);
         self.at += octets.len();
     }
+
+    /// Write octets at *at*, where [`Writer::room`] has allowed it. Their number is part of the type, so that this is a
+    /// store; a copy of a slice is a call.
+    #[inline]
+    fn put<const N: usize>(&mut self, at: usize, octets: [u8; N]) {
+        *self.buf[at..].first_chunk_mut().expect("there is room for the octets") = octets;
+    }
 }
 
 /// Where the suffixes of names stand that later names may point to. An entry may be stale after a rollback: each
@@ -362,6 +391,7 @@ const PROBES: usize = 8;
 const MOST_JUMPS: usize = 16;
 
 impl Suffixes {
+    #[inline]
     fn new() -> Suffixes {
         Suffixes { question: (0, 0), slots: None, used: 0 }
     }

@@ -212,8 +212,26 @@ fn reserved_octets_are_kept_free() {
     writer.reserve(40).unwrap();
     assert_eq!(writer.left(), 64 - 40 - 17);
     assert_eq!(writer.raw(Section::Additional, 1, &[0; 11]), Err(Full));
+    assert_eq!(writer.raw_array(Section::Additional, 1, [0; 11]), Err(Full));
     writer.release();
     assert_eq!(writer.raw(Section::Additional, 1, &[0; 11]), Ok(17));
+    assert_eq!(writer.raw_array(Section::Additional, 1, [0; 11]), Ok(28));
+}
+
+#[test]
+fn an_array_is_written_as_the_same_slice_is() {
+    let opt = [0, 0, 41, 0x04, 0xd0, 1, 2, 0x80, 0, 0, 0];
+    let [array, slice] = [true, false].map(|array| {
+        let mut buf = [0; 64];
+        let mut writer = Writer::new(&mut buf, 64, 0x1234, Flags::default());
+        writer.question(name("x.y.").as_ref(), RrType::A, Class::IN).unwrap();
+        let place = match array {
+            true => writer.raw_array(Section::Additional, 1, opt),
+            false => writer.raw(Section::Additional, 1, &opt),
+        };
+        (place, writer.finish(), buf)
+    });
+    assert_eq!(array, slice);
 }
 
 #[test]
