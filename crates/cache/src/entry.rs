@@ -119,8 +119,9 @@ pub(crate) struct Body<'e> {
 
 impl Body<'_> {
     /// Where the TTL fields are in `bytes`.
+    #[inline]
     pub(crate) fn ttl_offsets(&self) -> impl Iterator<Item = usize> {
-        self.offsets.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]) as usize)
+        self.offsets.as_chunks().0.iter().map(|pair| u16::from_be_bytes(*pair) as usize)
     }
 }
 
@@ -178,10 +179,6 @@ impl Entry {
         self.life.saturating_sub(self.age_s(now))
     }
 
-    fn word(&self, at: usize) -> usize {
-        u16::from_be_bytes([self.blob[at], self.blob[at + 1]]) as usize
-    }
-
     /// The key's name in wire form.
     fn name_wire(&self) -> &[u8] {
         &self.blob[HEAD..HEAD + self.name_len as usize]
@@ -193,14 +190,17 @@ impl Entry {
     }
 
     /// The records for a client with or without DO.
+    #[inline]
     pub(crate) fn body(&self, dnssec_ok: bool) -> Body<'_> {
-        let (all_answer, all_authority) = (self.word(4), self.word(6));
+        let head: &[u8; HEAD] = self.blob.first_chunk().expect("a blob begins with a head");
+        let word = |at: usize| usize::from(u16::from_be_bytes([head[at], head[at + 1]]));
+        let (all_answer, all_authority) = (word(4), word(6));
         let offsets_at = HEAD + self.name_len as usize;
         let body_at = offsets_at + 2 * (all_answer + all_authority);
         let (answer, authority, end) = if dnssec_ok {
             (all_answer, all_authority, self.blob.len())
         } else {
-            (self.word(0), self.word(2), body_at + self.word(8))
+            (word(0), word(2), body_at + word(8))
         };
         Body {
             bytes: &self.blob[body_at..end],

@@ -13,10 +13,10 @@ const PROHIBITED: Verdict = Verdict::Refuse(Rcode::REFUSED, Ede::PROHIBITED);
 /// Decide whether the client is answered at all, and whether recursion is available to it (RA in every response).
 #[inline]
 pub(crate) fn client(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
-    let snapshot = context.snapshot();
-    response.ra = snapshot.recurses_for(context.client_ip());
+    let (snapshot, client) = (context.snapshot(), context.client_ip());
+    response.ra = snapshot.recurses_for(client);
     // A zone may admit a client that the server's list does not admit: the decision then waits for the route.
-    if snapshot.plan().acls.query.allows(context.client_ip()) || snapshot.any_zone_acl() {
+    if snapshot.plan().acls.query.allows(client) || snapshot.any_zone_acl() {
         Verdict::Continue
     } else {
         context.step(|| (Layer::Admission, Reason::ClientRefused));
@@ -28,13 +28,21 @@ pub(crate) fn client(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
 #[inline]
 pub(crate) fn source(context: &Context<'_>, source: &Source<'_>) -> Verdict {
     let snapshot = context.snapshot();
+    if !snapshot.any_zone_acl() && !matches!(source, Source::Local(_)) {
+        return Verdict::Continue;
+    }
+    source_with_acl(context, source)
+}
+
+/// The same where there are access lists for single sources.
+#[inline(never)]
+fn source_with_acl(context: &Context<'_>, source: &Source<'_>) -> Verdict {
+    let snapshot = context.snapshot();
     let acl = match source {
         Source::Local(local) => local.acl.as_ref(),
-        Source::Zone(zone) if snapshot.any_zone_acl() => snapshot.zone_acl(zone.apex()),
-        Source::Unavailable(zone) if snapshot.any_zone_acl() => snapshot.zone_acl(zone.apex.as_ref()),
-        Source::Zone(_) | Source::Unavailable(_) | Source::Resolve | Source::Cache | Source::Refuse(_) => {
-            None
-        }
+        Source::Zone(zone) => snapshot.zone_acl(zone.apex()),
+        Source::Unavailable(zone) => snapshot.zone_acl(zone.apex.as_ref()),
+        Source::Resolve | Source::Cache | Source::Refuse(_) => None,
     };
     let acl = match acl {
         Some(acl) => acl,

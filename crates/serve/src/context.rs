@@ -51,7 +51,7 @@ pub struct Context<'c> {
     /// What it shares with other requests.
     pub environment: &'c Environment<'c>,
     /// The query.
-    pub query: Query<'c>,
+    pub query: &'c Query<'c>,
     /// The client's address.
     pub client: SocketAddr,
     /// How the query arrived.
@@ -68,7 +68,7 @@ impl<'c> Context<'c> {
     #[inline]
     pub(crate) fn new(
         environment: &'c Environment<'c>,
-        query: Query<'c>,
+        query: &'c Query<'c>,
         client: SocketAddr,
         transport: Transport,
     ) -> Context<'c> {

@@ -60,7 +60,7 @@ pub(crate) fn begin<'w, 'o>(
 /// Write what comes last and the header; the length of the message.
 ///
 /// `errors`: further extended errors with their text.
-#[inline]
+#[inline(always)]
 pub(crate) fn finish(
     response: &mut Response<'_, '_>,
     query: &Query<'_>,
@@ -101,7 +101,7 @@ fn opt_octets(query: &Query<'_>, server: &ServerPlan) -> usize {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn write_opt(
     response: &mut Response<'_, '_>,
     query: &Query<'_>,
@@ -115,7 +115,7 @@ fn write_opt(
     if nsid.is_some() || response.ede[0].is_some() || !errors.is_empty() {
         return write_options(response, head, nsid, errors);
     }
-    response.out.raw(Section::Additional, 1, &head).expect("space for it was kept");
+    response.out.raw_array(Section::Additional, 1, head).expect("space for it was kept");
 }
 
 #[cold]

@@ -17,6 +17,7 @@
 //! *Adding a stage*: a function that returns a `Verdict`, and its line in [`stages`] at its moment; a filter, an opcode or
 //! a policy: see `filter.rs`, `opcode.rs` and the crate `nw-policy`.
 
+use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
@@ -46,7 +47,7 @@ const MAX_LOOKUPS: u8 = 8;
 #[inline]
 fn stages(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> Result<(), Verdict> {
     tsig::check(context, response).go()?;
-    edns_version(&context.query, response).go()?;
+    edns_version(context.query, response).go()?;
     admit::client(context, response).go()?;
     // Quotas and cookies admit or slow down here.
     view::select(context).go()?;
@@ -54,32 +55,52 @@ fn stages(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> Result<
 }
 
 /// The one exit: every response passes the same stages. Err: there is no response now.
-#[inline]
+#[inline(always)]
 fn exit(
     context: &mut Context<'_>,
     outcome: Result<(), Verdict>,
     response: &mut Response<'_, '_>,
     errors: &[(Ede, String)],
 ) -> Result<usize, Handled> {
-    let mut failure = None;
     match outcome {
-        Ok(()) | Err(Verdict::Answer) => {}
-        Err(verdict) => settle(context, verdict, response, &mut failure)?,
+        Ok(()) | Err(Verdict::Answer) if context.snapshot().filters().is_empty() => {
+            // These two own nothing. The compiler does not see it, and would call the drop glue of all verdicts.
+            mem::forget(outcome);
+            Ok(close(context, response, errors))
+        }
+        outcome => settle_and_filter(context, outcome, response, errors),
     }
-    if !context.snapshot().filters().is_empty() {
-        filter(context, response, &mut failure)?;
+}
+
+/// The exit of a response that a verdict or a filter may still change. Err: there is no response now.
+#[cold]
+fn settle_and_filter(
+    context: &mut Context<'_>,
+    outcome: Result<(), Verdict>,
+    response: &mut Response<'_, '_>,
+    errors: &[(Ede, String)],
+) -> Result<usize, Handled> {
+    let mut failure = None;
+    if let Err(verdict) = outcome {
+        settle(context, verdict, response, &mut failure)?;
     }
+    filter(context, response, &mut failure)?;
     let errors = match &failure {
         None => errors,
         Some(failure) => slice::from_ref(&**failure),
     };
+    Ok(close(context, response, errors))
+}
+
+/// Count, record and finish the response; its length.
+#[inline(always)]
+fn close(context: &Context<'_>, response: &mut Response<'_, '_>, errors: &[(Ede, String)]) -> usize {
     count(context, response);
     if !matches!(response.rcode, Rcode::NOERROR | Rcode::NXDOMAIN) && context.lookups == 0 {
         record(context, response, errors);
     }
-    let length = finish::finish(response, &context.query, &context.snapshot().plan().server, errors);
     // Response rate limiting acts here, on the finished message.
-    Ok(length)
+    finish::finish(response, context.query, &context.snapshot().plan().server, errors)
 }
 
 /// Keep a refusal, or a failure without a lookup, in the flight recorder; the recorder gets lookups with their steps.
@@ -124,10 +145,10 @@ fn settle(
             Ok(())
         }
         Verdict::Stream(mut stream) => {
-            stream.pending = Some(later(context, nothing_asked(&context.query)));
+            stream.pending = Some(later(context, nothing_asked(context.query)));
             Err(Handled::Stream(stream))
         }
-        Verdict::Control => Err(Handled::Control(later(context, nothing_asked(&context.query)))),
+        Verdict::Control => Err(Handled::Control(later(context, nothing_asked(context.query)))),
     }
 }
 
@@ -322,14 +343,16 @@ fn handle_guarded(
     room: &mut [u8],
 ) -> Handled {
     let snapshot = environment.snapshot;
-    let query = match Query::parse(packet, |opcode| snapshot.handler(opcode).is_some()) {
+    // The query stays where it was read: it is large, and moving it would cost more than many a stage.
+    let parsed = Query::parse(packet, |opcode| snapshot.handler(opcode).is_some());
+    let query = match &parsed {
         Ok(query) => query,
-        Err(rejected) => return reject(environment, rejected, room),
+        Err(rejected) => return reject(environment, *rejected, room),
     };
     let mut context = Context::new(environment, query, client, transport);
     let server = &snapshot.plan().server;
-    let mut out = finish::writer(&context.query, transport, server, room);
-    let mut response = finish::begin(&mut out, &context.query, server);
+    let mut out = finish::writer(query, transport, server, room);
+    let mut response = finish::begin(&mut out, query, server);
     let outcome = stages(&mut context, &mut response);
     match exit(&mut context, outcome, &mut response, &[]) {
         Ok(length) => Handled::Reply(sign(&mut context, room, length)),
@@ -368,10 +391,11 @@ fn finish_pending(
     let snapshot = Arc::clone(&pending.snapshot);
     let environment = &Environment { snapshot: &snapshot, ..*environment };
     let signature = pending.signature.take();
+    let query = &pending.query();
     let made = catch_unwind(AssertUnwindSafe(|| {
         let context = &mut Context {
             environment,
-            query: pending.query(),
+            query,
             client: pending.client,
             transport: pending.transport,
             view: pending.view,
@@ -379,8 +403,8 @@ fn finish_pending(
             lookups: pending.lookups.saturating_add(1),
         };
         let server = &snapshot.plan().server;
-        let mut out = finish::writer(&context.query, context.transport, server, room);
-        let mut response = finish::begin(&mut out, &context.query, server);
+        let mut out = finish::writer(context.query, context.transport, server, room);
+        let mut response = finish::begin(&mut out, context.query, server);
         if let Some(signature) = &context.signature {
             tsig::reserve(signature, &mut response);
         }

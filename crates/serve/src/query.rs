@@ -97,7 +97,7 @@ impl<'p> Query<'p> {
     }
 
     /// The same query with a packet of its own.
-    pub(crate) fn to_owned(self) -> OwnedQuery {
+    pub(crate) fn into_owned(self) -> OwnedQuery {
         let Query { packet, id, flags, qname, qtype, qclass, edns, tsig_at } = self;
         OwnedQuery { packet: packet.into(), qname: qname.to_name(), id, flags, qtype, qclass, edns, tsig_at }
     }

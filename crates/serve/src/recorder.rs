@@ -136,7 +136,7 @@ impl Recorder {
     #[cold]
     pub(crate) fn note_refusal(&self, context: &Context<'_>, rcode: Rcode, ede: Vec<(Ede, String)>) {
         let Some(mut ring) = self.refusals.try_lock().ok().filter(|ring| ring.most > 0) else { return };
-        let query = &context.query;
+        let query = context.query;
         let name = query.qname.to_name();
         let now = context.environment.now;
         let trace = Trace::start(now, 1);

@@ -50,7 +50,7 @@ pub(crate) enum Source<'s> {
 /// Choose by class, then by the longest zone of the view, then by what the client may have.
 #[inline]
 pub(crate) fn choose<'c>(context: &Context<'c>, response: &Response<'_, '_>) -> Source<'c> {
-    let query = &context.query;
+    let query = context.query;
     if query.qclass != Class::IN && query.qclass != Class::ANY {
         return other_class(context);
     }
@@ -89,7 +89,10 @@ fn elsewhere<'c>(context: &Context<'c>, response: &Response<'_, '_>) -> Source<'
     let snapshot = context.snapshot();
     let plan = snapshot.plan();
     match (context.query.flags.rd(), response.ra) {
-        (true, true) if plan.acls.query.allows(context.client_ip()) => Source::Resolve,
+        // Unless zones have access lists, the admit stage has asked this one already.
+        (true, true) if !snapshot.any_zone_acl() || plan.acls.query.allows(context.client_ip()) => {
+            Source::Resolve
+        }
         (true, _) if plan.resolver.is_some() => Source::Refuse(Ede::PROHIBITED),
         (false, _) if snapshot.cache_for(context.client_ip()) => Source::Cache,
         _ => Source::Refuse(Ede::NOT_AUTHORITATIVE),
@@ -98,7 +101,7 @@ fn elsewhere<'c>(context: &Context<'c>, response: &Response<'_, '_>) -> Source<'
 
 #[cold]
 fn other_class<'c>(context: &Context<'c>) -> Source<'c> {
-    let query = &context.query;
+    let query = context.query;
     let chaos = query.qclass == Class::CH;
     let local = chaos.then(|| local::find(context.snapshot().locals(), query.qname)).flatten();
     local.map_or(Source::Refuse(Ede::NOT_AUTHORITATIVE), Source::Local)
@@ -108,7 +111,7 @@ fn other_class<'c>(context: &Context<'c>) -> Source<'c> {
 #[inline]
 pub(crate) fn answer(context: &Context<'_>, source: &Source<'_>, response: &mut Response<'_, '_>) -> Verdict {
     match source {
-        Source::Local(local) => local::answer(local, &context.query, response),
+        Source::Local(local) => local::answer(local, context.query, response),
         Source::Zone(zone) => from_zone(context, zone, response),
         Source::Unavailable(zone) => fail(context, zone),
         Source::Resolve => from_cache(context, response),
@@ -124,7 +127,7 @@ pub(crate) fn answer(context: &Context<'_>, source: &Source<'_>, response: &mut 
 /// Answer from a zone of ours.
 #[inline]
 fn from_zone(context: &Context<'_>, zone: &Zone, response: &mut Response<'_, '_>) -> Verdict {
-    let (query, snapshot) = (&context.query, context.snapshot());
+    let (query, snapshot) = (context.query, context.snapshot());
     let question = ZoneQuestion {
         qname: query.qname,
         qtype: query.qtype,
@@ -218,7 +221,7 @@ fn beyond_the_zone(
         let Some(next) = next else {
             sections.additional.clear();
             return Verdict::Ask(Box::new(Ask {
-                question: question(&context.query, target),
+                question: question(context.query, target),
                 second: None,
                 authoritative: response.aa && !sections.answer.is_empty(),
                 before: sections,
@@ -274,7 +277,7 @@ fn miss(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
         return verdict;
     }
     context.environment.stats.cache_misses.add(1);
-    Verdict::Ask(Box::new(Ask::new(question(&context.query, context.query.qname.to_name()))))
+    Verdict::Ask(Box::new(Ask::new(question(context.query, context.query.qname.to_name()))))
 }
 
 /// Answer a query without RD from the cache; what it does not hold is not looked up (RFC 1034 §4.3.1).
@@ -291,7 +294,7 @@ fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> V
 /// Whether the cache answers the query.
 #[inline]
 fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> bool {
-    let (query, environment) = (&context.query, context.environment);
+    let (query, environment) = (context.query, context.environment);
     let wanted = HitQuestion {
         name: query.qname,
         rtype: query.qtype,

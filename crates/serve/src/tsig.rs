@@ -150,7 +150,7 @@ pub(crate) fn check(context: &mut Context<'_>, response: &mut Response<'_, '_>) 
 #[cold]
 fn check_signed(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
     let keys = context.snapshot().keys();
-    let Some(signature) = verify(keys, &context.query, context.unix_s()) else {
+    let Some(signature) = verify(keys, context.query, context.unix_s()) else {
         return Verdict::Refuse(Rcode::FORMERR, Ede::OTHER);
     };
     let verdict = match signature.error {

@@ -15,7 +15,10 @@ use crate::snapshot::Snapshot;
 use crate::tsig::Signature;
 
 /// What a stage decides. A stage gets the context of the request and the response so far, and returns one of these.
+///
+/// `repr(u64)`: verdicts pass through every stage, and are then moved as two words.
 #[derive(Debug)]
+#[repr(u64)]
 pub enum Verdict {
     /// Go on with the next stage.
     Continue,
@@ -140,7 +143,7 @@ impl Pending {
             client: context.client,
             transport: context.transport,
             snapshot: Arc::clone(context.environment.snapshot),
-            query: context.query.to_owned(),
+            query: context.query.into_owned(),
             view: context.view,
             signature: context.signature.take(),
             lookups: context.lookups,

@@ -19,7 +19,7 @@ use crate::{admit, route};
 /// Answer a query.
 #[inline]
 pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
-    match question_type(&context.query) {
+    match question_type(context.query) {
         Verdict::Continue => {}
         verdict => return verdict,
     }
