@@ -85,10 +85,15 @@ impl Acl {
     pub fn allows(&self, client: IpAddr) -> bool {
         match client {
             IpAddr::V4(address) => self.v4.contains(address.to_bits()),
-            IpAddr::V6(address) => match address.to_ipv4_mapped() {
-                Some(address) => self.v4.contains(address.to_bits()),
-                None => self.v6.contains(address.to_bits()),
-            },
+            IpAddr::V6(address) => self.allows_v6(address),
+        }
+    }
+
+    #[inline(never)]
+    fn allows_v6(&self, client: Ipv6Addr) -> bool {
+        match client.to_ipv4_mapped() {
+            Some(address) => self.v4.contains(address.to_bits()),
+            None => self.v6.contains(client.to_bits()),
         }
     }
 }
@@ -139,11 +144,15 @@ impl<T: Address> Ranges<T> {
         match &*self.0 {
             [] => false,
             [(first, last)] => *first <= address && address <= *last,
-            ranges => {
-                let after = ranges.partition_point(|(first, _)| *first <= address);
-                after > 0 && address <= ranges[after - 1].1
-            }
+            ranges => Ranges::find(ranges, address),
         }
+    }
+
+    /// Search in several ranges. Apart, so that `contains` is small where it is inlined.
+    #[inline(never)]
+    fn find(ranges: &[(T, T)], address: T) -> bool {
+        let after = ranges.partition_point(|(first, _)| *first <= address);
+        after > 0 && address <= ranges[after - 1].1
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Environment<'e> {
 pub struct Context<'c> {
     /// What it shares with other requests.
     pub environment: &'c Environment<'c>,
+    /// The snapshot of the environment, which every stage reads.
+    pub(crate) snapshot: &'c Snapshot,
     /// The query.
     pub query: &'c Query<'c>,
     /// The client's address.
@@ -72,13 +74,14 @@ impl<'c> Context<'c> {
         client: SocketAddr,
         transport: Transport,
     ) -> Context<'c> {
-        Context { environment, query, client, transport, view: None, signature: None, lookups: 0 }
+        let snapshot = environment.snapshot;
+        Context { environment, snapshot, query, client, transport, view: None, signature: None, lookups: 0 }
     }
 
     /// The snapshot that the request began with.
     #[inline]
     pub fn snapshot(&self) -> &'c Snapshot {
-        self.environment.snapshot
+        self.snapshot
     }
 
     /// The client's IP address.

@@ -395,6 +395,7 @@ fn finish_pending(
     let made = catch_unwind(AssertUnwindSafe(|| {
         let context = &mut Context {
             environment,
+            snapshot: &snapshot,
             query,
             client: pending.client,
             transport: pending.transport,

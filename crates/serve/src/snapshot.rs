@@ -284,8 +284,14 @@ impl Snapshot {
     }
 
     /// Whether names that the zone does not hold are searched beyond it.
+    #[inline]
     pub(crate) fn is_overlay(&self, apex: NameRef<'_>) -> bool {
-        !self.settings.overlays.is_empty() && self.settings.overlays.contains(&apex.to_name())
+        !self.settings.overlays.is_empty() && self.is_among_overlays(apex)
+    }
+
+    #[inline(never)]
+    fn is_among_overlays(&self, apex: NameRef<'_>) -> bool {
+        self.settings.overlays.contains(&apex.to_name())
     }
 
     #[inline]

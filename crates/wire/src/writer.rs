@@ -196,7 +196,11 @@ impl<'b> Writer<'b> {
     /// Copy records that hold no compressed name, such as OPT and TSIG, as they are.
     #[inline]
     pub fn raw(&mut self, section: Section, count: u16, bytes: &[u8]) -> Result<usize, Full> {
-        self.rendered(section, count, &Rendered { bytes, pointers: &[], base: 0, context: 0 })
+        let place = self.at;
+        self.room(bytes.len())?;
+        self.copy(bytes);
+        self.counts[section as usize + 1] += count;
+        Ok(place)
     }
 
     /// Do the same as [`Writer::raw`] for records whose length is part of the type, without calling a copy.
