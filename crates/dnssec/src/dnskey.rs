@@ -17,7 +17,7 @@ impl<'a> Dnskey<'a> {
     /// The secure entry point bit: a hint that a DS names this key (RFC 4034 §2.1.1).
     pub const SEP: u16 = 0x0001;
 
-    /// Take `rdata` apart; None if it is shorter than its fixed fields.
+    /// Parse `rdata`; None if it is shorter than its fixed fields.
     #[must_use]
     pub fn parse(rdata: &'a [u8]) -> Option<Self> {
         (rdata.len() > 4).then_some(Self { rdata })

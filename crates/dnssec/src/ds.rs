@@ -60,7 +60,7 @@ pub struct Ds<'a> {
 }
 
 impl<'a> Ds<'a> {
-    /// Take `rdata` apart; None if it is shorter than its fixed fields.
+    /// Parse `rdata`; None if it is shorter than its fixed fields.
     #[must_use]
     pub fn parse(rdata: &'a [u8]) -> Option<Self> {
         let (&[high, low, algorithm, digest_type], digest) = rdata.split_first_chunk()?;

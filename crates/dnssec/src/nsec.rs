@@ -15,7 +15,7 @@ pub struct Nsec<'a> {
 }
 
 impl<'a> Nsec<'a> {
-    /// Take the `rdata` of the NSEC at `owner` apart; None if it is malformed.
+    /// Parse the `rdata` of the NSEC at `owner`; None if it is malformed.
     #[must_use]
     pub fn parse(owner: NameRef<'a>, rdata: &'a [u8]) -> Option<Self> {
         let (next, blocks) = NameRef::read(rdata).ok()?;

@@ -60,7 +60,7 @@ pub struct Nsec3Param<'a> {
 }
 
 impl<'a> Nsec3Param<'a> {
-    /// Take the rdata of an NSEC3PARAM apart; None if it is malformed.
+    /// Parse the rdata of an NSEC3PARAM; None if it is malformed.
     #[must_use]
     pub fn parse(rdata: &'a [u8]) -> Option<Self> {
         Self::read(rdata).filter(|(_, rest)| rest.is_empty()).map(|(param, _)| param)
@@ -103,7 +103,7 @@ pub struct Nsec3<'a> {
 }
 
 impl<'a> Nsec3<'a> {
-    /// Take the `rdata` of the NSEC3 at `owner` apart. None, as RFC 5155 §8.1 and §8.2 ask to ignore such records,
+    /// Parse the `rdata` of the NSEC3 at `owner`. None, as RFC 5155 §8.1 and §8.2 ask to ignore such records,
     /// if it is malformed, has an unknown algorithm or flag, or is not directly below `zone`.
     #[must_use]
     pub fn parse(owner: NameRef<'_>, zone: NameRef<'_>, rdata: &'a [u8]) -> Option<Self> {

@@ -8,7 +8,7 @@
 //! | wildcard answer | covers qname | covers next closer |
 //! | unsigned delegation | at the cut | at the cut; opt-out: encloser, covers next closer |
 //!
-//! The server says what it found; the records come from whatever holds its chain, as a [`Chain`].
+//! The server passes what it found as a [`Claim`]; the zone store provides the records through [`Chain`].
 
 use nw_wire::NameRef;
 

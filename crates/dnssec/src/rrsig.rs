@@ -42,7 +42,7 @@ pub struct Rrsig<'a> {
 }
 
 impl<'a> Rrsig<'a> {
-    /// Take `rdata` apart; None if it ends too early or its name is broken.
+    /// Parse `rdata`; None if it ends too early or its name is broken.
     #[must_use]
     pub fn parse(rdata: &'a [u8]) -> Option<Self> {
         let (fixed, rest) = rdata.split_first_chunk::<FIXED>()?;
@@ -130,7 +130,7 @@ fn serial_before(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0 && a.wrapping_sub(b) != 1 << 31
 }
 
-/// What a good signature says.
+/// What a valid signature proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Seconds for which the RRset may be kept: the least of its own TTL, the original TTL and the time until
@@ -249,7 +249,7 @@ pub enum RrsigFault {
     OtherKey,
     /// The key is revoked and may sign nothing but the DNSKEY RRset (RFC 5011 §2.1).
     RevokedKey,
-    /// The arithmetic says no.
+    /// The signature does not match the data and the key.
     Signature(VerifyError),
 }
 

@@ -10,7 +10,7 @@
 //! Old RRSIG, NSEC, NSEC3 and NSEC3PARAM records of the input are dropped, so that a signed zone can be signed anew.
 //! DNSKEY records of the input stay beside those of the keys, so that keys can be published ahead.
 //!
-//! *Limitations.* Signs everything anew; what to keep of the old signatures is the work of whoever calls.
+//! *Limitations.* Signs every RRset again; the caller decides which old signatures to keep.
 
 use std::fmt;
 

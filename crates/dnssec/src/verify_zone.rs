@@ -308,7 +308,7 @@ fn verify_one(
     outcome
 }
 
-/// Return the key that made `rrsig`, None if it cannot be told for want of the algorithm, or why it is not good.
+/// Return the key that made `rrsig`, None if its algorithm is not supported, or why it is not valid.
 fn verify_signature(
     rrset: &Rrset,
     rrsig: &Rrsig<'_>,

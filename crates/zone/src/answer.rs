@@ -10,8 +10,8 @@
 //! The sections are written as they are found. What is written was rendered when the zone was built; here it is copied. Nothing
 //! is allocated and nothing locked.
 //!
-//! A chain of aliases ends after [`MOST_ALIASES`] links, where it comes round to a name it has passed, and where it leaves
-//! the zone; what has been found so far is the answer.
+//! A chain of aliases ends after [`MOST_ALIASES`] links, at a name that the chain contains already (a loop), and where it leaves
+//! the zone. The answer is then the chain so far, with NOERROR.
 //!
 //! *Limitations*: NS at a wildcard, of which RFC 4592 §4.2 says that its meaning is not defined, delegates the wildcard's own
 //! name and nothing else. A name that the wildcard stands for is answered as by any other wildcard: with the NS records when
@@ -46,11 +46,11 @@ pub struct ZoneQuestion<'q> {
     pub qtype: RrType,
     /// Whether signatures and proofs are wanted (RFC 4035 §3.1).
     pub dnssec_ok: bool,
-    /// Whether the asker may be forged, so that ANY gets one RRset (RFC 8482 §4.1).
+    /// Whether the client's address may be forged, so that ANY gets one RRset (RFC 8482 §4.1).
     pub transport_udp: bool,
 }
 
-/// What became of the question; the caller sets the header from it.
+/// The result of a query to a zone. The caller sets the header from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
     /// NOERROR, NXDOMAIN or YXDOMAIN.
@@ -59,9 +59,9 @@ pub struct Outcome {
     pub aa: bool,
     /// Something needed did not fit.
     pub truncated: bool,
-    /// What kind of answer it is.
+    /// The kind of answer.
     pub kind: AnswerKind,
-    /// An extended error that says more (RFC 8914).
+    /// An extended error with the cause (RFC 8914).
     pub ede: Option<Ede>,
 }
 
@@ -303,7 +303,7 @@ impl<'z> Answering<'_, 'z, '_> {
         Ok(Next::Done)
     }
 
-    /// What a name without the wanted RRset can still say: its alias, or for ANY and RRSIG some or all that it has.
+    /// Answer for a name that lacks the wanted RRset: with its CNAME, or for ANY and RRSIG with some or all of its RRsets.
     fn alias_or_some(
         &mut self,
         node: &Node<'z>,
@@ -339,7 +339,7 @@ impl<'z> Answering<'_, 'z, '_> {
                     _ => continue,
                 }
                 any = true;
-                // One RRset is answer enough for who may be forged (RFC 8482 §4.1).
+                // The client's address may be forged: one RRset is enough (RFC 8482 §4.1).
                 if self.transport_udp {
                     break;
                 }
@@ -590,7 +590,7 @@ impl<'z> Answering<'_, 'z, '_> {
         Ok(Next::Done)
     }
 
-    /// Ask for the proof of a claim, if the asker wants proofs.
+    /// Add the proof of a claim to the answer if the query has DO set.
     #[inline]
     fn claim<'n>(&mut self, claim: impl FnOnce() -> Claim<'n>) {
         if self.dnssec_ok {

@@ -1,7 +1,8 @@
-//! Changes to a zone: the one door through which every change goes.
+//! Changes to a zone. File reloads, transfers and updates all produce a [`ZoneEdit`].
 //!
-//! A [`ZoneEdit`] collects changes to one zone and makes another of them when it is committed; the old one stays as it is for
-//! whoever still holds it. [`Zone::diff`] is the inverse: the records that differ between two zones, as IXFR sends them.
+//! A [`ZoneEdit`] collects changes to one zone. [`ZoneEdit::commit`] returns a new version; the old version does not change and
+//! can be used as long as someone holds it. [`Zone::diff`] is the inverse: it returns the records that differ between two
+//! versions, as IXFR sends them.
 //!
 //! A commit renders what it touches (`edit/patch.rs`) and keeps it beside the store that all versions share
 //! (`overlay.rs`). When too much has changed, it builds a store; [`Zone::fold`] does so ahead, on a thread of the
@@ -40,11 +41,11 @@ pub enum Serial {
     Next,
     /// This one.
     Set(u32),
-    /// What the SOA says.
+    /// The serial that the SOA of the edit has.
     Keep,
 }
 
-/// Changes to a zone that have not been made yet.
+/// Changes to a zone that are not committed yet.
 #[derive(Debug, Clone)]
 pub struct ZoneEdit {
     base: Zone,
@@ -69,12 +70,12 @@ impl ZoneDiff {
 }
 
 impl Zone {
-    /// Begin a change.
+    /// Start an edit of this zone.
     pub fn edit(&self) -> ZoneEdit {
         ZoneEdit { base: self.clone(), changes: BTreeMap::new() }
     }
 
-    /// Make a zone of RRsets in any order, or say everything that is wrong with them.
+    /// Build a zone from RRsets in any order. The error lists everything that is wrong with them.
     pub fn from_rrsets<'r>(
         apex: NameRef<'_>,
         class: Class,
@@ -102,7 +103,7 @@ impl Zone {
         for node in self.view().walk() {
             collector.node(&node);
         }
-        // A version that answers is a zone; should the builder refuse it, it goes on as it is.
+        // Every version passed the builder's checks once; if one does not now, it stays as it is.
         collector.finish().unwrap_or_else(|_| self.clone())
     }
 
@@ -301,7 +302,7 @@ impl ZoneEdit {
         self
     }
 
-    /// Take the records of `rrset` away; its TTL does not matter, nor whether they are there.
+    /// Remove the records of `rrset`. Its TTL is ignored, and so are records that do not exist.
     pub fn remove(&mut self, rrset: &Rrset) -> &mut ZoneEdit {
         for rrset in split(rrset) {
             let (rtype, covered) = kind(&rrset);
@@ -313,7 +314,7 @@ impl ZoneEdit {
         self
     }
 
-    /// Make the changes that [`Zone::diff`] found.
+    /// Apply a difference that [`Zone::diff`] returned.
     pub fn apply(&mut self, diff: &ZoneDiff) -> &mut ZoneEdit {
         // Signatures that the difference does not name stay, whatever happens to the RRsets that they cover.
         for rrset in diff.removed.iter().chain(&diff.added).filter(|rrset| rrset.rtype != RrType::RRSIG) {
@@ -333,7 +334,7 @@ impl ZoneEdit {
         self
     }
 
-    /// Make the zone with all changes, or say everything that is wrong with it.
+    /// Return the zone with all changes. The error lists everything that is wrong with it.
     pub fn commit(self, serial: Serial) -> Result<Zone, ZoneFileErrors> {
         self.commit_within(serial, None)
     }
@@ -450,7 +451,7 @@ impl ZoneEdit {
     }
 }
 
-/// RRSIGs apart by the type they cover; other RRsets as they are.
+/// Split RRSIGs by the type that they cover; return other RRsets unchanged.
 fn split(rrset: &Rrset) -> Vec<Rrset> {
     if rrset.rtype != RrType::RRSIG {
         return vec![rrset.clone()];

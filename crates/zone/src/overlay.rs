@@ -4,8 +4,8 @@
 //! View = Store (immutable, one per fold)  +  Overlay (one per version: the changed nodes, found by hash or in order)
 //! ```
 //!
-//! A lookup asks the overlay first; a changed node replaces the one in the store, or says that the name is gone. A zone
-//! without an overlay pays one test for it. A commit copies the references to the changed nodes, of which there are few
+//! A lookup tries the overlay first. A changed node replaces the one in the store, or marks its name as removed. A zone
+//! without an overlay costs one test. A commit copies the references to the changed nodes, of which there are few
 //! ([`most_changed`]), and renders the touched ones (`patch.rs`). [`Zone::fold`](crate::Zone::fold) makes a store of
 //! both again.
 //!
@@ -25,7 +25,7 @@ use crate::suffix::LabelStarts;
 
 /// How many nodes of an overlay are worth it for a store of `nodes`; with more, a commit builds a store.
 ///
-/// Unit: nodes. It bounds the work of a commit and the memory of the overlay, whoever sends the updates.
+/// Unit: nodes. It bounds the work of a commit and the memory of the overlay against clients that send many updates.
 pub(crate) fn most_changed(nodes: usize) -> usize {
     (nodes / 4).clamp(16, 4096)
 }

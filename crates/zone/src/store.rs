@@ -177,7 +177,7 @@ impl Zone {
         self.view().walk().map(move |node| NodeView { node, class })
     }
 
-    /// Every RRset in canonical order of the owners; RRSIGs stand apart by the type that they cover, each behind it.
+    /// Every RRset in canonical order of the owners. RRSIGs are split by the type that they cover and follow that type.
     pub fn rrsets(&self) -> impl Iterator<Item = Rrset> {
         self.nodes().flat_map(|node| node.rrsets())
     }
@@ -212,7 +212,7 @@ impl<'z> NodeView<'z> {
         self.node.types()
     }
 
-    /// The RRsets that exist here; RRSIGs apart by the type that they cover.
+    /// The RRsets at this owner. RRSIGs are split by the type that they cover.
     pub fn rrsets(self) -> impl Iterator<Item = Rrset> + use<'z> {
         self.node.rrsets(self.class)
     }
@@ -384,7 +384,7 @@ impl<'z> Node<'z> {
         Some(rrset)
     }
 
-    /// All RRsets, read back; RRSIGs apart by the type that they cover.
+    /// All RRsets, read back. RRSIGs are split by the type that they cover.
     pub(crate) fn rrsets(self, class: Class) -> impl Iterator<Item = Rrset> + use<'z> {
         self.sets().map(move |entry| self.read(&entry, class))
     }
@@ -537,10 +537,10 @@ impl Index {
         ((hash as u128 * slots as u128) >> 64) as usize
     }
 
-    /// The slot that says `value` (not 0) for `hash`.
+    /// The slot that maps `hash` to `value` (not 0).
     #[inline]
     pub(crate) fn slot(hash: u64, value: u32) -> u64 {
-        // The upper bits chose the slot; the lower ones tell its neighbours apart.
+        // The upper bits select the slot; the lower bits distinguish entries in neighbouring slots.
         hash << 32 | value as u64
     }
 

@@ -1,4 +1,4 @@
-//! Names taken apart from the right: where each label starts, and one hash for each suffix.
+//! Names read from the right: where each label starts, and the key that sorts names canonically.
 //!
 //! A question walks down from the apex, so its name is hashed label by label from the right; each suffix costs one
 //! label more than the one before. The same hash, taken when the zone is built, leads to the nodes of the index.

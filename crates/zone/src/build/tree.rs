@@ -58,7 +58,7 @@ impl Part {
         });
         let key = hash::key();
         hashes.push(key.start());
-        // The nodes on the way from the apex to the name at hand, and that name.
+        // The nodes from the apex down to the current name.
         let mut path: Vec<u32> = vec![0];
         let mut last: (&[u8], LabelStarts) = (input.apex.wire(), LabelStarts::of(input.apex.wire()));
         let hides = NodeFlags::CUT.with(NodeFlags::OCCLUDED).with(NodeFlags::DNAME);
