@@ -166,7 +166,7 @@ RDATA_TEXT: dict[str, SearchStrategy[str]] = {
     "TXT": STRINGS,
     "RP": _text(NAME, NAME),
     "AFSDB": _text(_number(U16), NAME),
-    "X25": STRING,
+    "X25": st.from_regex(r"[0-9]{4,20}", fullmatch=True),
     # dnspython drops a sub-address that is empty but there.
     "ISDN": st.one_of(STRING, _text(STRING, STRING.filter(lambda text: text != '""'))),
     "RT": _text(_number(U16), NAME),

@@ -17,6 +17,8 @@ from namewise.rdata import Rdata, TextError, WireError, rr_types
 from .strategies import RDATA_TEXT
 
 IN = dns.rdataclass.IN
+# Printed as BIND does, which dnspython does not read: mnemonics of algorithms, groups of fewer than four digits.
+BIND_TEXT = {"CERT", "NID", "L64"}
 TYPES = sorted(RDATA_TEXT)
 
 
@@ -34,7 +36,8 @@ def test_text_wire_and_canonical_agree(rtype: str, data: st.DataObject) -> None:
     assert ours.wire == wire
     assert Rdata.from_wire(rtype, wire) == ours
     # What each prints, the other reads as the same octets.
-    assert theirs_from_text(rtype, str(ours)).to_wire() == wire
+    if rtype not in BIND_TEXT:
+        assert theirs_from_text(rtype, str(ours)).to_wire() == wire
     assert Rdata(rtype, theirs.to_text()).wire == wire
     assert Rdata(rtype, str(ours)).wire == wire
     assert ours.canonical == theirs.to_digestable()

@@ -192,11 +192,12 @@ def test_a_failure_is_recorded() -> None:
         engine.close()
 
 
-def test_no_resolver_is_an_outcome_not_an_error() -> None:
+def test_without_a_resolver_a_resolution_is_refused_as_a_client_is() -> None:
     engine = Engine()
     engine.submit(3, Resolve("www.example.com"))
     done = wait(engine)
-    assert (done.ticket, done.wire, done.error) == (3, None, "unable")
+    assert (done.ticket, done.error) == (3, None)
+    assert done.wire is not None and Message.parse(done.wire).rcode == "REFUSED"
     engine.close()
 
 

@@ -161,7 +161,7 @@ def test_why_remembers_the_slow_question(lab: tuple[str, int, int, list[str]]) -
     jsonschema.validate(record, SCHEMA)
     assert str(record["client"]).endswith("/udp")
     assert nw("why", str(record["id"]), "--control", control).stdout.startswith(
-        "www.example.org. IN A: NOERROR"
+        "www.example.org. A is answered with "
     )
     assert "www.example.org. A" in nw("why", "--control", control).stdout
     assert nw("why", "never.example.com", "--control", control).returncode == 2

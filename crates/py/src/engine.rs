@@ -222,7 +222,7 @@ impl Engine {
 fn recorded(record: &Record) -> Recorded {
     let resolution = Resolution {
         rcode: record.rcode,
-        answer: Vec::new(),
+        answer: record.answer.clone(),
         authority: Vec::new(),
         additional: Vec::new(),
         ede: record.ede.clone(),

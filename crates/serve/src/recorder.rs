@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nw_resolve::trace::{Action, Draft, Layer, Reason};
 use nw_resolve::{Micros, Resolution, Steps, Trace};
-use nw_wire::{Ede, Name, NameRef, Rcode, RrType};
+use nw_wire::{Ede, Name, NameRef, Rcode, RrType, Rrset};
 
 use crate::context::Context;
 
@@ -44,6 +44,8 @@ pub struct Record {
     pub rcode: Rcode,
     /// Extended errors, the most telling first.
     pub ede: Vec<(Ede, String)>,
+    /// The RRsets of the answer.
+    pub answer: Vec<Rrset>,
     /// What was done.
     pub steps: Steps,
     /// The time that it took, microseconds.
@@ -54,8 +56,14 @@ impl Record {
     /// Octets of memory, about.
     fn octets(&self) -> usize {
         let texts: usize = self.ede.iter().map(|(_, text)| text.len() + 32).sum();
-        std::mem::size_of::<Record>() + self.name.as_ref().wire().len() + texts + self.steps.octets()
+        let answer: usize = self.answer.iter().map(rrset_octets).sum();
+        std::mem::size_of::<Record>() + self.name.as_ref().wire().len() + texts + answer + self.steps.octets()
     }
+}
+
+/// Octets of memory of an RRset, about.
+fn rrset_octets(set: &Rrset) -> usize {
+    std::mem::size_of::<Rrset>() + set.owner.as_ref().wire().len() + set.rdatas.octets()
 }
 
 /// The rings, shared by all workers.
@@ -124,6 +132,7 @@ impl Recorder {
             rtype,
             rcode: resolution.rcode,
             ede: resolution.ede.clone(),
+            answer: resolution.answer.clone(),
             steps: resolution.steps.clone(),
             took: resolution.took,
         });
@@ -155,6 +164,7 @@ impl Recorder {
             rtype: query.qtype,
             rcode,
             ede,
+            answer: Vec::new(),
             steps: trace.steps().into(),
             took: 0,
         }));
