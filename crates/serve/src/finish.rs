@@ -111,7 +111,7 @@ fn write_opt(
     let ([t0, t1], [p0, p1]) = (RrType::OPT.0.to_be_bytes(), server.udp_payload.to_be_bytes());
     let [f0, f1, f2, f3] = edns::ttl_field(response.rcode, 0, query.dnssec_ok()).to_be_bytes();
     let head: [u8; OPT_HEAD] = [0, t0, t1, p0, p1, f0, f1, f2, f3, 0, 0];
-    let nsid = query.edns.filter(|edns| edns.nsid).and_then(|_| server.nsid.as_deref());
+    let nsid = query.edns.filter(|edns| edns.nsid).and(server.nsid.as_deref());
     if nsid.is_some() || response.ede[0].is_some() || !errors.is_empty() {
         return write_options(response, head, nsid, errors);
     }
