@@ -19,7 +19,7 @@ help: ## This list
 run: .venv/engine ## The private internet, a resolver over it and a zone; prints what to ask; until Ctrl-C
 	@exec $(BIN)/nw lab up $(ARGS)
 
-test: ## Everything that the gate runs, with how long each part took; may run in the background, and twice at once
+test: ## Everything that the gate runs, with how long each part took; may run in the background
 	@scripts/gate packages rust-lint engine python-lint rust-test python-test docs-test fuzz-test
 
 check: rust-lint python-lint ## Format, lints, types, import directions, unit tests

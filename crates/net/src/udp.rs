@@ -56,7 +56,7 @@ pub(crate) struct Datagrams {
     thread: Option<JoinHandle<()>>,
 }
 
-/// A query that needs a lookup; whoever does the lookup sends the reply.
+/// A query that needs a lookup. The task of the lookup sends the reply.
 pub(crate) struct Deferred {
     pub(crate) pending: Box<Pending>,
     pub(crate) client: ReplyTo,

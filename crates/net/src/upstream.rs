@@ -195,7 +195,7 @@ impl Ports {
             let mut room = self.room.borrow_mut();
             room.resize(ROOM, 0);
             match socket.try_recv_from(&mut room) {
-                // What waits from a former connection of the port is told apart by its sender. The scope id is not compared:
+                // A datagram that an earlier server of this port sent is dropped. The scope id is not compared:
                 // the kernel reports one for link-local addresses only, whatever the endpoint names.
                 Ok((length, from)) if (from.ip(), from.port()) == (server.ip(), server.port()) => {
                     match Fit::of(query, &room[..length]) {

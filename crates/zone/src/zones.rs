@@ -27,7 +27,7 @@ mod tests;
 
 /// Bits of the hash that choose among the children of one branch.
 const BITS: u32 = 6;
-/// Depth at which all 64 bits are used up: zones below are told apart by name alone.
+/// Depth at which all 64 bits are used. Below it only the names of zones distinguish them.
 const MAX_DEPTH: u32 = 64u32.div_ceil(BITS);
 /// Zones in one leaf, above which it becomes a branch.
 const MAX_LEAF: usize = 8;

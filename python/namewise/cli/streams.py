@@ -23,6 +23,7 @@ def prepare() -> None:
             # The lowest free number is this one: those below are open by now.
             os.open(os.devnull, os.O_RDONLY)
     if sys.stdout is None:
+        # The stream lives as long as the process.
         sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

@@ -87,7 +87,8 @@ def exchange(wanted: Exchange) -> Reply | Failure:
     return Reply(wire, time.monotonic() - started)
 
 
-def _left(deadline: float) -> float:
+def seconds_left(deadline: float) -> float:
+    """Return the seconds until *deadline* of the monotonic clock, or raise TimeoutError when it has passed."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
@@ -100,7 +101,7 @@ def _over_udp(query: Message, server: ServerAddress, deadline: float) -> bytes:
         link.connect(server.socket_address)
         link.send(query.wire)
         while True:
-            link.settimeout(_left(deadline))
+            link.settimeout(seconds_left(deadline))
             datagram = link.recv(MAX_MESSAGE)
             if query.accepts(datagram):
                 return datagram
@@ -108,20 +109,21 @@ def _over_udp(query: Message, server: ServerAddress, deadline: float) -> bytes:
 
 def _over_tcp(query: Message, server: ServerAddress, deadline: float) -> bytes:
     with socket.socket(server.family, socket.SOCK_STREAM) as link:
-        link.settimeout(_left(deadline))
+        link.settimeout(seconds_left(deadline))
         link.connect(server.socket_address)
         link.sendall(len(query.wire).to_bytes(2, "big") + query.wire)
         while True:
-            length = int.from_bytes(_read(link, 2, deadline), "big")
-            reply = _read(link, length, deadline)
+            length = int.from_bytes(read_octets(link, 2, deadline), "big")
+            reply = read_octets(link, length, deadline)
             if query.accepts(reply):
                 return reply
 
 
-def _read(link: socket.socket, length: int, deadline: float) -> bytes:
+def read_octets(link: socket.socket, length: int, deadline: float) -> bytes:
+    """Return the next *length* octets of a stream, or raise TimeoutError at *deadline*, ConnectionError at its end."""
     parts = bytearray()
     while len(parts) < length:
-        link.settimeout(_left(deadline))
+        link.settimeout(seconds_left(deadline))
         part = link.recv(length - len(parts))
         if not part:
             raise ConnectionError(f"connection closed after {len(parts)} of {length} octets")

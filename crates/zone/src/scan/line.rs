@@ -132,7 +132,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
             // What was read ends where the record ends, or before a rest of blanks and comments.
             tokens.skip_record();
         } else {
-            // Where the next record begins cannot be told from inside an open parenthesis or quote.
+            // An open parenthesis or quote hides where the next record begins.
             let unclosed = {
                 let mut again = Tokens::new_at(self.text, start);
                 loop {

@@ -6,6 +6,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from namewise.stub.blocking import read_octets, seconds_left
 from namewise.stub.lookup import reason
 from namewise.stub.servers import parse_server
 
@@ -42,7 +43,7 @@ def _over_udp(query: Message, server: ServerAddress, deadline: float, discarded:
         link.connect(server.socket_address)
         link.send(query.wire)
         while len(discarded) < MAX_DISCARDED:
-            link.settimeout(_left(deadline))
+            link.settimeout(seconds_left(deadline))
             wire = link.recv(65535)
             why = why_not(query, wire)
             if why is None:
@@ -53,11 +54,11 @@ def _over_udp(query: Message, server: ServerAddress, deadline: float, discarded:
 
 def _over_tcp(query: Message, server: ServerAddress, deadline: float, discarded: list[str]) -> bytes:
     with socket.socket(server.family, socket.SOCK_STREAM) as link:
-        link.settimeout(_left(deadline))
+        link.settimeout(seconds_left(deadline))
         link.connect(server.socket_address)
         link.sendall(len(query.wire).to_bytes(2, "big") + query.wire)
         while len(discarded) < MAX_DISCARDED:
-            wire = _read(link, int.from_bytes(_read(link, 2, deadline), "big"), deadline)
+            wire = read_octets(link, int.from_bytes(read_octets(link, 2, deadline), "big"), deadline)
             why = why_not(query, wire)
             if why is None:
                 return wire
@@ -84,21 +85,3 @@ def why_not(query: Message, wire: bytes) -> str | None:
     end = 12 + len(asked)
     same = wire[12:end].lower() == asked.lower() and wire[end : end + 4] == query.wire[end : end + 4]
     return None if wire[4:6] == b"\0\1" and same else "other question"
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
-
-
-def _read(link: socket.socket, length: int, deadline: float) -> bytes:
-    parts = bytearray()
-    while len(parts) < length:
-        link.settimeout(_left(deadline))
-        part = link.recv(length - len(parts))
-        if not part:
-            raise ConnectionError(f"connection closed after {len(parts)} of {length} octets")
-        parts += part
-    return bytes(parts)
