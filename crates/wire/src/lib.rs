@@ -1,4 +1,4 @@
-//! Bytes to meaning and back: names, messages, EDNS, every RR type in wire, text and canonical form.
+//! The DNS codec: names, messages, EDNS, and every RR type in wire, text and canonical form.
 //!
 //! ```text
 //! packet --Message::parse--> Message --records()--> Record --rdata()--> uncompressed rdata
@@ -6,8 +6,9 @@
 //! packet <--Writer::finish-- Writer <--record(), rrset(), rendered()----+
 //! ```
 //!
-//! Everything here is pure: no clock, no socket, no allocation on the paths that a packet takes. Bytes from the
-//! network become a type that cannot be wrong, once, in this crate; nothing behind it checks a length again.
+//! The crate is pure. It uses no clock and no socket, and it does not allocate when it reads or writes a packet.
+//! Bytes from the network are checked once, here, and become types whose values are always valid. Code that uses
+//! these types does not check a length again.
 #![forbid(unsafe_code)]
 
 pub mod base;

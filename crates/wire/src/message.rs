@@ -1,19 +1,19 @@
-//! A checked view of a message: a [`Message`] can be read without further checks.
+//! A view of a checked message. Reading a [`Message`] needs no further checks.
 //!
-//! Two ways to check a packet share the same structural rules (counts that the body bears out, compression pointers that lead
-//! strictly backward, names of at most 255 octets, rdata inside the packet):
+//! Two functions check a packet. Both require a valid structure: the counts match the body, compression pointers
+//! point strictly backward, names have at most 255 octets, and rdata ends inside the packet. They differ in the rest:
 //!
 //! | | [`Message::parse`] | [`Message::parse_reply`] |
 //! |---|---|---|
-//! | for | queries, and messages of ours | replies, which somebody else's server made |
+//! | used for | queries, and messages that this program made | replies of other servers |
 //! | octets after the last record | error | ignored, counted |
 //! | a second OPT, or an OPT out of place | error | ignored, counted |
-//! | a record whose rdata is not of its type | error | skipped by [`Message::records`], listed by [`Message::malformed`] |
+//! | a record whose rdata is not valid for its type | error | skipped by [`Message::records`], listed by [`Message::malformed`] |
 //!
-//! Rdata that nothing on its way has to understand is opaque in both: service parameters, CAA tags, locations and the like are
-//! passed on as they are (RFC 3597 §3, RFC 9460 §2.2). See [`rr::check_in_message`].
+//! Both treat rdata that a server need not interpret as opaque: service parameters, CAA tags, locations and the like
+//! are passed on unchanged (RFC 3597 §3, RFC 9460 §2.2). See [`rr::check_in_message`].
 //!
-//! Nothing is copied and nothing is allocated. The iterators read the packet itself.
+//! A message borrows the packet. It copies and allocates nothing; the iterators read the packet itself.
 //!
 //! RFCs: 1035 §4 (format, compression), 2181 §8 (TTL), 3597 §4 (where compressed names are allowed), 6891 §6.1.1 (one
 //! OPT, in additional, owned by the root), 8945 §5.1 (TSIG last).
@@ -29,44 +29,45 @@ use crate::rr;
 #[cfg(test)]
 mod tests;
 
-/// Why a packet is not a message. `at` is an offset in octets from the start of the packet.
+/// The reason why a packet is not a valid message. `at` is an offset in octets from the start of the packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageError {
-    /// Fewer than twelve octets: there is no id to reply to.
+    /// The packet has fewer than twelve octets. It has no id, so that no reply is possible.
     NoHeader,
-    /// The packet ends inside the item that starts at `at`, or a count promises more than there is.
+    /// The packet ends inside the item that starts at `at`, or a count is larger than the number of items.
     Truncated {
         /// Where the item starts.
         at: usize,
     },
-    /// Octets after the last record.
+    /// Octets follow the last record.
     TrailingBytes {
         /// Where they start.
         at: usize,
     },
-    /// A pointer that does not lead strictly backward (a loop, or forward), or a reserved label type.
+    /// A pointer does not point strictly backward (it forms a loop or points forward), or a label type is reserved.
     BadPointer {
         /// Where the pointer is.
         at: usize,
     },
-    /// A name of more than 255 octets.
+    /// A name has more than 255 octets.
     NameTooLong {
         /// Where the name starts.
         at: usize,
     },
-    /// Rdata that is not of its type or length.
+    /// The rdata is not valid for its type.
     BadRdata {
         /// Where the rdata starts.
         at: usize,
-        /// The type that it claims to be.
+        /// The type of the record.
         rtype: RrType,
     },
-    /// A second OPT, one outside the additional section, or one not owned by the root (RFC 6891 §6.1.1).
+    /// An OPT record is the second one, is outside the additional section, or is not owned by the root (RFC 6891
+    /// §6.1.1).
     BadOpt {
         /// Where the record starts.
         at: usize,
     },
-    /// A TSIG record that is not the last of the additional section (RFC 8945 §5.1).
+    /// A TSIG record is not the last record of the additional section (RFC 8945 §5.1).
     BadTsig {
         /// Where the record starts.
         at: usize,
@@ -94,17 +95,17 @@ impl fmt::Display for MessageError {
 
 impl std::error::Error for MessageError {}
 
-/// Rdata up to this length fits RDLENGTH in whatever way its names, two at most, are written.
+/// Rdata up to this length fits RDLENGTH even after its names (at most two) are decompressed.
 const NEAR_RDLENGTH: usize = u16::MAX as usize - 2 * MAX_NAME;
 
 /// The sections of a message that hold records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Section {
-    /// What was asked for.
+    /// The records that answer the question.
     Answer = 0,
-    /// The servers of a zone, or the proof of an absence.
+    /// The name servers of a zone, or the proof that a name or type does not exist.
     Authority = 1,
-    /// What the receiver will probably need next; OPT and TSIG.
+    /// Records that the receiver will probably need next, OPT, and TSIG.
     Additional = 2,
 }
 
@@ -113,40 +114,41 @@ pub enum Section {
 pub struct Message<'a> {
     bytes: &'a [u8],
     header: Header,
-    /// Where answer, authority and additional start, and where the last one ends.
+    /// The offsets at which answer, authority and additional start, and at which additional ends.
     borders: [usize; 4],
-    /// Where the OPT record starts, and the TSIG record; 0 for none.
+    /// The offsets of the OPT and the TSIG record; 0 if there is none.
     opt_at: usize,
     tsig_at: usize,
     oddities: Oddities,
 }
 
-/// What [`Message::parse_reply`] ignored in a reply. All zero for a message from [`Message::parse`].
+/// The number of faults that [`Message::parse_reply`] ignored in a reply. [`Message::parse`] leaves all counts at
+/// zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
     /// Octets after the last record.
     pub trailing_octets: u32,
     /// OPT records after the first one, outside the additional section, or not owned by the root (RFC 6891 §6.1.1).
     pub extra_opt: u32,
-    /// Records whose rdata is not of their type.
+    /// Records whose rdata is not valid for their type.
     pub malformed_records: u32,
 }
 
 impl Oddities {
-    /// Whether anything was ignored.
+    /// Return whether anything was ignored.
     pub fn any(self) -> bool {
         self != Oddities::default()
     }
 }
 
 impl<'a> Message<'a> {
-    /// Check `bytes` strictly as a whole message.
+    /// Check `bytes` as a complete message. Every fault is an error.
     pub fn parse(bytes: &'a [u8]) -> Result<Message<'a>, MessageError> {
         Message::read(bytes, false)
     }
 
-    /// Check `bytes` as a reply: strict about the structure, tolerant of what lies outside it or in single records. What was
-    /// ignored is counted in [`Message::oddities`].
+    /// Check `bytes` as a reply. A fault of the structure is an error. Faults outside the structure or within single
+    /// records are ignored and counted in [`Message::oddities`].
     pub fn parse_reply(bytes: &'a [u8]) -> Result<Message<'a>, MessageError> {
         Message::read(bytes, true)
     }
@@ -189,7 +191,7 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
-    /// Note where OPT and TSIG are, and check that they may be there.
+    /// Store the offset of OPT or TSIG, and check that the record may stand there.
     fn note(&mut self, record: &Record<'a>, section: Section, tolerant: bool) -> Result<(), MessageError> {
         let at = record.owner_at;
         match record.rtype {
@@ -205,7 +207,7 @@ impl<'a> Message<'a> {
         Ok(())
     }
 
-    /// What was ignored.
+    /// The number of faults that were ignored.
     pub fn oddities(&self) -> Oddities {
         self.oddities
     }
@@ -230,13 +232,13 @@ impl<'a> Message<'a> {
         self.header.flags
     }
 
-    /// The outcome, with the upper bits from OPT if there is one (RFC 6891 §6.1.3).
+    /// The response code, with the upper bits from OPT if there is one (RFC 6891 §6.1.3).
     pub fn rcode(&self) -> Rcode {
         let low = self.header.flags.rcode().0;
         Rcode(self.opt().map_or(low, |opt| (opt.extended_rcode() as u16) << 4 | low))
     }
 
-    /// The questions; in practice one or none (RFC 9619).
+    /// The questions. A query has at most one (RFC 9619).
     pub fn questions(&self) -> impl Iterator<Item = Question> + use<'a> {
         let bytes = self.bytes;
         let mut at = HEADER;
@@ -254,13 +256,13 @@ impl<'a> Message<'a> {
         self.questions().next()
     }
 
-    /// The records of `section`, OPT and TSIG included, without those that [`Message::malformed`] lists.
+    /// The records of `section`, including OPT and TSIG, without the records that [`Message::malformed`] lists.
     pub fn records(&self, section: Section) -> Records<'a> {
         let (at, end) = (self.borders[section as usize], self.borders[section as usize + 1]);
         Records { bytes: self.bytes, at, end, checked: self.oddities.malformed_records == 0 }
     }
 
-    /// The records of `section` whose rdata is not of their type. An RRset with such a record must not be used.
+    /// The records of `section` whose rdata is not valid for their type. The RRset of such a record must not be used.
     pub fn malformed(&self, section: Section) -> impl Iterator<Item = MalformedRecord> + use<'a> {
         let (mut at, mut end) = (self.borders[section as usize], self.borders[section as usize + 1]);
         if self.oddities.malformed_records == 0 {
@@ -313,11 +315,11 @@ impl<'a> Message<'a> {
 /// One question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Question {
-    /// The name asked for, in the case in which it was asked.
+    /// The queried name (QNAME), in the case that the client used.
     pub name: NameBuf,
-    /// The type asked for.
+    /// The queried type (QTYPE).
     pub rtype: RrType,
-    /// The class asked for.
+    /// The queried class (QCLASS).
     pub class: Class,
 }
 
@@ -332,12 +334,12 @@ pub struct Record<'a> {
     pub rtype: RrType,
     /// Its class. For OPT: the UDP payload size.
     pub class: Class,
-    /// Seconds that it may be cached; values over 2^31 - 1 read as 0 (RFC 2181 §8). For OPT: rcode, version and flags.
+    /// Its TTL in seconds. Values over 2^31 - 1 are read as 0 (RFC 2181 §8). For OPT: rcode, version and flags.
     pub ttl: u32,
 }
 
 impl<'a> Record<'a> {
-    /// Read the record at `at` as far as every record has the same form, without a look at its rdata.
+    /// Read the fields that all records share from the record at `at`. The rdata is not checked.
     fn frame(bytes: &'a [u8], at: usize) -> Result<Record<'a>, MessageError> {
         let fixed = skip_name(bytes, at)?;
         let rdata_at = fixed + 10;
@@ -357,13 +359,13 @@ impl<'a> Record<'a> {
 
     /// Check the rdata.
     fn check(&self) -> Result<(), MessageError> {
-        // UPDATE sends records without rdata in classes ANY and NONE (RFC 2136 §2.4).
+        // An UPDATE contains records without rdata in the classes ANY and NONE (RFC 2136 §2.4).
         if self.rdata_len == 0 && matches!(self.class, Class::ANY | Class::NONE) {
             return Ok(());
         }
         let bad = || MessageError::BadRdata { at: self.rdata_at, rtype: self.rtype };
         rr::check_in_message(self.rtype, self.bytes, self.rdata_at, self.rdata_len).map_err(|_| bad())?;
-        // Rdata this long may outgrow RDLENGTH once its names are written out, and nothing behind could hold it.
+        // Rdata of this length may exceed RDLENGTH once its names are decompressed. No record could hold it then.
         if self.rdata_len > NEAR_RDLENGTH {
             let mut whole = Vec::new();
             rr::expand(self.rtype, self.bytes, self.rdata_at, self.rdata_len, &mut whole)
@@ -380,12 +382,12 @@ impl<'a> Record<'a> {
         read_name(self.bytes, self.owner_at).expect("checked when the message was parsed").0
     }
 
-    /// The rdata as it stands in the message, perhaps with compressed names.
+    /// The rdata as it is in the message. Names in it may be compressed.
     pub fn rdata_raw(&self) -> &'a [u8] {
         &self.bytes[self.rdata_at..self.rdata_at + self.rdata_len]
     }
 
-    /// Append the rdata, uncompressed, to `out`.
+    /// Append the uncompressed rdata to `out`.
     pub fn rdata(&self, out: &mut Vec<u8>) {
         if self.rdata_len > 0 {
             rr::expand(self.rtype, self.bytes, self.rdata_at, self.rdata_len, out)
@@ -393,17 +395,17 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Where the record starts in the message.
+    /// The offset in the message at which the record starts.
     pub fn start(&self) -> usize {
         self.owner_at
     }
 
-    /// Where the rdata starts in the message.
+    /// The offset in the message at which the rdata starts.
     pub fn rdata_start(&self) -> usize {
         self.rdata_at
     }
 
-    /// Where the record ends in the message.
+    /// The offset in the message at which the record ends.
     pub fn end(&self) -> usize {
         self.rdata_at + self.rdata_len
     }
@@ -419,7 +421,7 @@ impl fmt::Debug for Record<'_> {
     }
 }
 
-/// A record whose rdata is not of its type.
+/// A record whose rdata is not valid for its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedRecord {
     /// Its owner name.
@@ -428,7 +430,7 @@ pub struct MalformedRecord {
     pub rtype: RrType,
     /// Its class.
     pub class: Class,
-    /// What is wrong with it.
+    /// The fault of its rdata.
     pub error: MessageError,
 }
 
@@ -457,30 +459,31 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// Whether `reply` may be the reply to `query`: QR set, same id, opcode and question. A receiver drops every other packet and
-/// goes on waiting (RFC 5452 §9.1).
+/// Return whether `reply` may be the reply to `query`: QR is set, and id, opcode and question are the same. A
+/// receiver drops every other packet and continues to wait (RFC 5452 §9.1).
 ///
-/// Names are compared without regard to case (RFC 4343 §3): some servers and forwarders change it. A caller that mixes
-/// case in order to detect forgeries compares with [`same_case`] as well. An error reply may lack the question, since a
-/// server that cannot read a query has none to repeat; it must have no answer or authority records then.
+/// Names are compared without regard to case (RFC 4343 §3), because some servers and forwarders change it. A caller
+/// that randomizes case in order to detect forgeries uses [`same_case`] in addition. An error reply may lack the
+/// question, because a server that cannot parse a query cannot repeat its question. Such a reply must not have answer
+/// or authority records.
 pub fn replies_to(query: &[u8], reply: &[u8]) -> bool {
     mismatch(query, reply).is_none()
 }
 
-/// Why a packet is not the reply to a query.
+/// The reason why a packet is not the reply to a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mismatch {
-    /// Shorter than a header.
+    /// The packet is shorter than a header.
     NoHeader,
     /// QR is clear.
     NotAReply,
-    /// Another id.
+    /// The ids differ.
     Id,
-    /// Another opcode.
+    /// The opcodes differ.
     Opcode,
-    /// Another question, or more than one.
+    /// The questions differ, or the packet has more than one.
     Question,
-    /// No question, in a reply that is not a plain error.
+    /// The packet has no question and is not a plain error.
     NoQuestion,
 }
 
@@ -497,7 +500,7 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Why `reply` is not the reply to `query`; None when it may be: see [`replies_to`].
+/// Return why `reply` is not the reply to `query`, or None if it may be; see [`replies_to`].
 pub fn mismatch(query: &[u8], reply: &[u8]) -> Option<Mismatch> {
     let (Some(asked), Some(got)) = (Header::read(query), Header::read(reply)) else {
         return Some(Mismatch::NoHeader);
@@ -520,7 +523,8 @@ pub fn mismatch(query: &[u8], reply: &[u8]) -> Option<Mismatch> {
     same_question(query, reply).is_none_or(|same| !same).then_some(Mismatch::Question)
 }
 
-/// Whether `query` and `reply` have one question each and the same; None when there is none to compare.
+/// Return whether the questions of `query` and `reply` are equal, or None unless both messages have exactly one
+/// question.
 fn same_question(query: &[u8], reply: &[u8]) -> Option<bool> {
     if [query, reply].iter().any(|bytes| Header::read(bytes).is_none_or(|header| header.counts[0] != 1)) {
         return None;
@@ -528,12 +532,12 @@ fn same_question(query: &[u8], reply: &[u8]) -> Option<bool> {
     let end = skip_name(query, HEADER).ok()?;
     let (asked, got) = (query.get(HEADER..end + 4)?, reply.get(HEADER..end + 4)?);
     let name = end - HEADER;
-    // Length octets are no letters, so names can be compared as text.
+    // Length octets are never ASCII letters, so that whole names can be compared like text.
     Some(asked[..name].eq_ignore_ascii_case(&got[..name]) && asked[name..] == got[name..])
 }
 
-/// Whether `reply` repeats the question of `query` in the same case, or has no question. For packets of which
-/// [`replies_to`] holds.
+/// Return whether `reply` repeats the question of `query` in the same case, or has no question. The caller has
+/// checked the packets with [`replies_to`].
 pub fn same_case(query: &[u8], reply: &[u8]) -> bool {
     if Header::read(reply).is_none_or(|header| header.counts[0] == 0) {
         return true;
@@ -542,22 +546,25 @@ pub fn same_case(query: &[u8], reply: &[u8]) -> bool {
     query.get(HEADER..end) == reply.get(HEADER..end)
 }
 
-/// Two octets at `at` as a number.
+/// Return the two octets at `at` as a number.
 fn word(bytes: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([bytes[at], bytes[at + 1]])
 }
 
-/// One piece of a name in a message.
+/// One element of a name in a message.
 enum Piece {
-    /// A label of this length (0 for the root) starts behind its length octet.
+    /// A label of this length (0 for the root) follows the length octet.
     Label(usize),
-    /// The name goes on there.
+    /// The name continues at this offset.
     Pointer(usize),
 }
 
-/// The piece at `at`; a pointer must lead to before `barrier`, the start of the run of labels in which it stands, so that
-/// every jump leads strictly backward and none can loop. A name needs at most one jump a label; its readers refuse more,
-/// for a chain of pointers to pointers would cost them what no octet of the name pays for. The header is no place for a name.
+/// Return the element at `at`.
+///
+/// A pointer must point to an offset after the header and before `barrier`, the start of the current run of labels.
+/// Every jump therefore leads strictly backward, so that pointers cannot form a loop. The callers also limit the
+/// number of jumps to the number of labels that a name can have, because a chain of pointers to pointers costs work
+/// without adding labels.
 fn piece(bytes: &[u8], at: usize, barrier: usize) -> Result<Piece, MessageError> {
     let first = *bytes.get(at).ok_or(MessageError::Truncated { at })? as usize;
     if first <= MAX_LABEL {
@@ -575,7 +582,7 @@ fn piece(bytes: &[u8], at: usize, barrier: usize) -> Result<Piece, MessageError>
     }
 }
 
-/// Check the name at `start`, pointers followed, and return where it ends in the packet.
+/// Check the name at `start`, following its pointers, and return the offset at which it ends in the packet.
 pub(crate) fn skip_name(bytes: &[u8], start: usize) -> Result<usize, MessageError> {
     let (mut at, mut barrier, mut length, mut jumps, mut end) = (start, start, 0, 0, None);
     loop {
@@ -602,7 +609,7 @@ pub(crate) fn skip_name(bytes: &[u8], start: usize) -> Result<usize, MessageErro
     }
 }
 
-/// The name at `start`, decompressed, and where it ends in the packet.
+/// Return the decompressed name at `start` and the offset at which it ends in the packet.
 pub fn read_name(bytes: &[u8], start: usize) -> Result<(NameBuf, usize), MessageError> {
     let (mut at, mut barrier, mut jumps, mut end) = (start, start, 0, None);
     let mut name = NameBuf::EMPTY;

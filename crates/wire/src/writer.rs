@@ -1,21 +1,22 @@
-//! A message under construction, bounded by the buffer and limit that it is given.
+//! A writer for one message, bounded by a buffer and a size limit.
 //!
 //! ```text
 //! Writer::new(buf, limit, id, flags)
 //!    .question(...)                      once
-//!    .rrset(...) .record(...)            slow path: names compressed while they are written
-//!    .rendered(...)                      fast path: a body made at load or when it was cached; one copy, pointers shifted
+//!    .rrset(...) .record(...)            slow path: compresses names while it writes
+//!    .rendered(...)                      fast path: copies records rendered earlier and shifts their pointers
 //!    .finish() -> length
 //! ```
 //!
-//! Nothing is half written: what does not fit returns [`Full`] and leaves the message as it was, so that truncation
-//! happens on the borders of RRsets (RFC 2181 §9). The caller decides what a missing RRset means: TC for answer and
-//! authority and for needed glue (RFC 9471), nothing for the rest of the additional section.
+//! Each method writes all of its argument or nothing. If the argument does not fit, the method returns [`Full`] and
+//! leaves the message unchanged, so that truncation happens between RRsets (RFC 2181 §9). The caller decides what a
+//! missing RRset means: it sets TC for the answer and authority sections and for required glue (RFC 9471), and
+//! ignores the rest of the additional section.
 //!
 //! RFCs: 1035 §4.1.4 (compression), 3597 §4 (only the types of RFC 1035 have compressible names), 2181 §9.
 //!
-//! *Limitations*: at most 255 suffixes are remembered for compression and each look-up probes a few of them, so that a
-//! hostile message costs no more than an honest one (ATTACKS B5); a larger message is correct, only a little longer.
+//! *Limitations*: the writer stores at most 255 suffixes for compression, and each look-up probes a few of them. This
+//! bounds the work for a hostile message (ATTACKS B5). A message with more suffixes is correct but slightly longer.
 
 use crate::code::{Class, RrType};
 use crate::header::{Flags, HEADER, Header};
@@ -28,15 +29,16 @@ mod picked;
 #[cfg(test)]
 mod tests;
 
-/// What was to be written does not fit; the message is as it was before.
+/// The argument does not fit. The message is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
-/// Records that were written ahead of time, to be copied into many messages.
+/// Records that were rendered earlier and are copied into many messages.
 ///
-/// They were compressed in a *layout*: a message whose question is the name `context` at offset 12, directly followed by
-/// the body; `bytes` stood at `base` in it. In another message, `context` is a suffix of the question name, so
-/// everything up to `base` lies `question shift` octets further on, and `bytes` itself may stand anywhere:
+/// They were compressed within a *layout*: a message with the name `context` as its question at offset 12, directly
+/// followed by the body, with `bytes` at offset `base`. In the message that is written, `context` is a suffix of the
+/// question name. The question name therefore shifts every offset below `base` by a constant, and `bytes` can be
+/// placed anywhere:
 ///
 /// ```text
 /// layout    | header | context | type class |.......|bytes     |
@@ -45,28 +47,28 @@ pub struct Full;
 ///             pointers below base: + (question length - context length)      at or above: + (place - base)
 /// ```
 ///
-/// A pointer that shall not move, as the owner of a wildcard expansion (the whole question name, always at 12), is
-/// simply not listed.
+/// `pointers` omits a pointer that must not move, such as the owner of a wildcard expansion, which is the whole
+/// question name at offset 12.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rendered<'a> {
     /// The records.
     pub bytes: &'a [u8],
     /// Offsets into `bytes` of the compression pointers that move.
     pub pointers: &'a [u16],
-    /// Where `bytes` stood in the layout.
+    /// The offset of `bytes` in the layout.
     pub base: u16,
-    /// The length in octets of the name that the layout had as its question.
+    /// The length in octets of the question name of the layout.
     pub context: u8,
 }
 
-/// A place to return to; see [`Writer::rollback`].
+/// A position in the message; see [`Writer::rollback`].
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
     at: usize,
     counts: [u16; 4],
 }
 
-/// A message under construction.
+/// A writer for one message.
 pub struct Writer<'b> {
     buf: &'b mut [u8],
     at: usize,
@@ -80,10 +82,10 @@ pub struct Writer<'b> {
 }
 
 impl<'b> Writer<'b> {
-    /// Begin a message in `buf` of at most `limit` octets (and at most `buf.len()`).
+    /// Start a message in `buf` of at most `limit` octets and at most `buf.len()`.
     ///
     /// # Panics
-    /// If there is no room for a header.
+    /// Panics if a header does not fit.
     #[inline]
     pub fn new(buf: &'b mut [u8], limit: usize, id: u16, flags: Flags) -> Writer<'b> {
         let limit = limit.min(buf.len()).min(u16::MAX as usize);
@@ -117,8 +119,8 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Write one record, its owner and the names in its rdata compressed where allowed. `rdata` is uncompressed and
-    /// valid for `rtype`.
+    /// Write one record. Its owner, and names in its rdata where the type allows it, are compressed. `rdata` is
+    /// uncompressed and valid for `rtype`.
     pub fn record(
         &mut self,
         section: Section,
@@ -134,7 +136,7 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Write a whole RRset, or nothing.
+    /// Write all records of an RRset, or none if they do not fit.
     pub fn rrset(&mut self, section: Section, rrset: &Rrset) -> Result<(), Full> {
         let mark = self.mark();
         for rdata in rrset.rdatas.iter() {
@@ -144,7 +146,7 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Copy `count` records that were rendered ahead, and return where they stand.
+    /// Copy `count` rendered records, adjust their pointers, and return the offset of the copy.
     #[inline]
     pub fn rendered(&mut self, section: Section, count: u16, body: &Rendered<'_>) -> Result<usize, Full> {
         let place = self.at;
@@ -159,7 +161,7 @@ impl<'b> Writer<'b> {
                 let shift = if pointer < body.base { question_shift } else { body_shift };
                 let moved = pointer.wrapping_add(shift);
                 if moved > 0x3fff {
-                    // Beyond the reach of a pointer: only in a message of over 16 KiB.
+                    // A pointer cannot reach beyond 16 KiB.
                     self.at = place;
                     return Err(Full);
                 }
@@ -170,8 +172,9 @@ impl<'b> Writer<'b> {
         Ok(place)
     }
 
-    /// Copy `count` records that stand in two parts and let `relocate` move their pointers in the copy; return where
-    /// they stand. [`Full`] from `relocate` (a pointer that does not reach) takes the copy back.
+    /// Copy `count` records, given as two parts, let `relocate` adjust the pointers in the copy, and return the
+    /// offset of the copy. If `relocate` returns [`Full`] because a pointer cannot reach its target, the copy is
+    /// removed.
     #[inline]
     pub fn placed(
         &mut self,
@@ -193,7 +196,7 @@ impl<'b> Writer<'b> {
         Ok(place)
     }
 
-    /// Copy records that hold no compressed name, such as OPT and TSIG, as they are.
+    /// Copy records without compressed names, such as OPT and TSIG, unchanged.
     #[inline]
     pub fn raw(&mut self, section: Section, count: u16, bytes: &[u8]) -> Result<usize, Full> {
         let place = self.at;
@@ -203,7 +206,8 @@ impl<'b> Writer<'b> {
         Ok(place)
     }
 
-    /// Do the same as [`Writer::raw`] for records whose length is part of the type, without calling a copy.
+    /// Do the same as [`Writer::raw`] for records whose length is known at compile time. This avoids a call of
+    /// `memcpy`.
     #[inline]
     pub fn raw_array<const N: usize>(
         &mut self,
@@ -219,30 +223,30 @@ impl<'b> Writer<'b> {
         Ok(place)
     }
 
-    /// Keep `octets` free at the end for what must be written last (OPT, TSIG).
+    /// Reserve `octets` at the end for records that are written last (OPT, TSIG).
     pub fn reserve(&mut self, octets: usize) -> Result<(), Full> {
         self.room(octets)?;
         self.reserved += octets;
         Ok(())
     }
 
-    /// Give back what [`Writer::reserve`] kept.
+    /// Release everything that [`Writer::reserve`] reserved.
     pub fn release(&mut self) {
         self.reserved = 0;
     }
 
-    /// Remember this place.
+    /// Return the current position.
     pub fn mark(&self) -> Mark {
         Mark { at: self.at, counts: self.counts }
     }
 
-    /// Forget everything written since `mark`.
+    /// Remove everything written since `mark`.
     pub fn rollback(&mut self, mark: Mark) {
         self.at = mark.at;
         self.counts = mark.counts;
     }
 
-    /// Forget everything behind the question.
+    /// Remove everything after the question.
     pub fn clear(&mut self) {
         self.at = self.question_end;
         self.counts = [self.counts[0], 0, 0, 0];
@@ -268,7 +272,7 @@ impl<'b> Writer<'b> {
         self.at
     }
 
-    /// Whether nothing follows the header.
+    /// Return whether nothing follows the header.
     pub fn is_empty(&self) -> bool {
         self.at == HEADER
     }
@@ -278,12 +282,12 @@ impl<'b> Writer<'b> {
         self.limit - self.reserved - self.at
     }
 
-    /// Where the question section ends.
+    /// The offset at which the question section ends.
     pub fn question_end(&self) -> usize {
         self.question_end
     }
 
-    /// What is written so far; the header is valid only after [`Writer::finish`].
+    /// The octets written so far. The header is valid only after [`Writer::finish`].
     pub fn written(&self) -> &[u8] {
         &self.buf[..self.at]
     }
@@ -331,7 +335,7 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Write `name`, ending in a pointer to an earlier occurrence of its longest known suffix.
+    /// Write `name`. If `compress` is set, its longest known suffix becomes a pointer to an earlier occurrence.
     fn name(&mut self, name: NameRef<'_>, compress: bool) -> Result<(), Full> {
         let wire = name.wire();
         if !compress || name.is_root() {
@@ -360,38 +364,38 @@ impl<'b> Writer<'b> {
         if self.at + octets + self.reserved <= self.limit { Ok(()) } else { Err(Full) }
     }
 
-    /// Copy what [`Writer::room`] has allowed.
+    /// Copy `octets`. The caller has checked their length with [`Writer::room`].
     #[inline]
     fn copy(&mut self, octets: &[u8]) {
         self.buf[self.at..self.at + octets.len()].copy_from_slice(octets);
         self.at += octets.len();
     }
 
-    /// Write octets at *at*, where [`Writer::room`] has allowed it. Their number is part of the type, so that this is a
-    /// store; a copy of a slice is a call.
+    /// Write `octets` at `at`. The caller has checked their length with [`Writer::room`]. The length is known at
+    /// compile time, so that this is a store, whereas the copy of a slice is a call of `memcpy`.
     #[inline]
     fn put<const N: usize>(&mut self, at: usize, octets: [u8; N]) {
         *self.buf[at..].first_chunk_mut().expect("there is room for the octets") = octets;
     }
 }
 
-/// Where the suffixes of names stand that later names may point to. An entry may be stale after a rollback: each
-/// candidate is therefore compared with the octets themselves before it is used.
+/// The offsets of name suffixes that later names may point to. A rollback can leave stale entries, so that each
+/// candidate is compared with the written octets before it is used.
 struct Suffixes {
-    /// Offset and length of the question name, until it is indexed when the first name is looked up.
+    /// Offset and length of the question name. It is indexed when the first name is looked up.
     question: (usize, usize),
-    /// Hash tag and offset of each known suffix, 0 for a free slot. Absent until the first name is written: messages made
-    /// of rendered bodies never touch it.
+    /// Hash tag and offset of each known suffix; offset 0 marks a free slot. The table is created when the first name
+    /// is written, so that a message made of rendered records does not initialize it.
     slots: Option<[(u16, u16); SLOTS]>,
     used: u16,
 }
 
 const SLOTS: usize = 512;
-/// At most this many entries, so that probing stays short.
+/// The largest number of entries. It keeps the table half empty, so that probing stays short.
 const MOST: u16 = 255;
-/// How many slots a look-up visits.
+/// The number of slots that a look-up visits.
 const PROBES: usize = 8;
-/// A name that lies deeper than this in pointers is not pointed to again.
+/// A suffix that needs more pointer jumps than this is not used as a target.
 const MOST_JUMPS: usize = 16;
 
 impl Suffixes {
@@ -400,7 +404,8 @@ impl Suffixes {
         Suffixes { question: (0, 0), slots: None, used: 0 }
     }
 
-    /// The longest suffix of `name` that stands in `written`: how much of the name comes before it, and its offset.
+    /// Find the longest suffix of `name` in `written`. Return the number of octets of `name` before the suffix, and
+    /// the offset of the suffix in `written`.
     fn find(&mut self, name: NameRef<'_>, written: &[u8]) -> Option<(usize, u16)> {
         if self.question.1 > 1 {
             let (at, len) = std::mem::take(&mut self.question);
@@ -432,7 +437,7 @@ impl Suffixes {
             .map(|slot| slot.1)
     }
 
-    /// Index the suffixes of `wire` that start before `literal`, the name having been written at `at`.
+    /// Index the suffixes of the name `wire`, written at `at`, that start before its octet `literal`.
     fn remember(&mut self, wire: &[u8], literal: usize, at: usize) {
         let name = NameRef::from_wire(wire).expect("a written name is a name");
         let mut hashes = [0u64; MAX_LABELS + 1];
@@ -455,7 +460,8 @@ impl Suffixes {
     }
 }
 
-/// The offset and the hash of each suffix of `name`, leftmost first; every octet is hashed once, from the right.
+/// Compute the offset and the hash of each suffix of `name`, leftmost first, and return their number. Every octet is
+/// hashed once, from right to left.
 fn suffix_hashes(
     name: NameRef<'_>,
     offsets: &mut [u8; MAX_LABELS + 1],
@@ -474,7 +480,8 @@ fn suffix_hashes(
     count
 }
 
-/// Whether the name at `at` in `written` is `wire`, without regard to case. The octets there may be anything.
+/// Return whether the name at `at` in `written` equals `wire`, without regard to case. The octets at `at` may be
+/// arbitrary.
 fn same_name(written: &[u8], mut at: usize, wire: &[u8]) -> bool {
     let (mut done, mut jumps) = (0, 0);
     loop {

@@ -3,7 +3,7 @@ use crate::name::Name;
 use crate::writer::Writer;
 use proptest::prelude::*;
 
-/// A query for `www.example. A` with its parts laid open for tampering.
+/// A query for `www.example. A` with the given counts and body.
 fn query(counts: [u16; 4], body: &[u8]) -> Vec<u8> {
     let header = Header { id: 7, flags: Flags::default().with_rd(true), counts };
     [&header.to_wire()[..], body].concat()
@@ -26,14 +26,14 @@ fn a_query_is_read() {
 }
 
 #[test]
-fn every_lie_is_refused() {
+fn invalid_structure_is_refused() {
     assert_eq!(error(&[0; 11]), MessageError::NoHeader);
-    // Counts that the body does not bear out, both ways.
+    // Counts that are larger or smaller than the number of items.
     assert_eq!(error(&query([2, 0, 0, 0], WWW)), MessageError::Truncated { at: 29 });
     assert_eq!(error(&query([0, 0, 0, 0], WWW)), MessageError::TrailingBytes { at: 12 });
     assert_eq!(error(&query([1, 1, 0, 0], WWW)), MessageError::Truncated { at: 29 });
     assert_eq!(error(&query([65535, 65535, 65535, 65535], &[])), MessageError::Truncated { at: 12 });
-    // Pointers: to itself, forward, in a circle, into the header.
+    // Pointers to themselves, forward, in a loop, and into the header.
     assert_eq!(error(&query([1, 0, 0, 0], b"\xc0\x0c\0\x01\0\x01")), MessageError::BadPointer { at: 12 });
     assert_eq!(error(&query([1, 0, 0, 0], b"\xc0\x10\0\x01\0\x01")), MessageError::BadPointer { at: 12 });
     assert_eq!(
@@ -45,12 +45,12 @@ fn every_lie_is_refused() {
         MessageError::BadPointer { at: 14 }
     );
     assert_eq!(error(&query([1, 0, 0, 0], b"\x41a\0\0\x01\0\x01")), MessageError::BadPointer { at: 12 });
-    // A name that is too long only once its pointer is followed.
+    // A name that exceeds 255 octets only after its pointer is followed.
     let label = [&[63][..], &[b'a'; 63]].concat();
     let long =
         [&label[..], &label, &label, b"\0\0\x01\0\x01", &label, &label, b"\xc0\x0c\0\x01\0\x01"].concat();
     assert_eq!(error(&query([2, 0, 0, 0], &long)), MessageError::NameTooLong { at: 12 + 3 * 64 + 5 });
-    // RDLENGTH past the end; rdata of the wrong form.
+    // RDLENGTH beyond the end; rdata that is not valid for its type.
     let record = |rtype: u8, length: u8, rdata: &[u8]| {
         query([1, 1, 0, 0], &[WWW, b"\xc0\x0c\0", &[rtype], b"\0\x01\0\0\0\x05\0", &[length], rdata].concat())
     };
@@ -60,7 +60,7 @@ fn every_lie_is_refused() {
     assert_eq!(error(&record(2, 3, b"\xc0\x0c\0")), MessageError::BadRdata { at: 41, rtype: RrType::NS });
 }
 
-/// A chain of pointers to pointers leads strictly backward and still must not be walked to its end.
+/// A chain of pointers to pointers is strictly backward and must still be refused, because following it is expensive.
 #[test]
 fn long_chains_of_pointers_are_refused() {
     let mut body = b"\0".to_vec();
@@ -76,10 +76,10 @@ fn long_chains_of_pointers_are_refused() {
     assert!(read_name(&bytes, chain(128)).is_err());
 }
 
-/// SIG is the type whose name may be compressed and whose rest has no bound of its own: written out it can outgrow what
-/// any record can hold.
+/// SIG has a name that may be compressed and a field of any length. Its rdata can exceed 65,535 octets once the name
+/// is decompressed.
 #[test]
-fn rdata_that_outgrows_its_length_field_is_refused() {
+fn rdata_that_exceeds_rdlength_when_decompressed_is_refused() {
     let label = [&[63][..], &[b'a'; 63]].concat();
     let question = [&label[..], &label, &label, b"\0\0\x18\0\x01"].concat();
     let message = |length: usize| {
@@ -93,7 +93,7 @@ fn rdata_that_outgrows_its_length_field_is_refused() {
 }
 
 #[test]
-fn opt_and_tsig_have_their_places() {
+fn misplaced_opt_and_tsig_are_refused() {
     let opt = b"\0\0\x29\x04\xd0\x01\0\x80\0\0\0";
     let bytes = query([1, 0, 0, 1], &[WWW, opt].concat());
     let message = Message::parse(&bytes).unwrap();
@@ -114,7 +114,7 @@ fn ttl_with_the_upper_bit_is_zero() {
 }
 
 #[test]
-fn only_the_reply_to_the_query_ends_the_wait() {
+fn only_a_matching_packet_is_the_reply() {
     let asked = query([1, 0, 0, 0], WWW);
     let mut reply = asked.clone();
     assert!(!replies_to(&asked, &reply), "QR is clear");
@@ -138,7 +138,7 @@ fn only_the_reply_to_the_query_ends_the_wait() {
     assert!(!replies_to(&asked, &reply[..20]));
 }
 
-/// RFC 4343 §3: names are the same in any case.
+/// RFC 4343 §3: the comparison of names ignores case.
 #[test]
 fn the_case_of_the_question_does_not_matter() {
     let asked = query([1, 0, 0, 0], WWW);
@@ -147,7 +147,7 @@ fn the_case_of_the_question_does_not_matter() {
     assert!(replies_to(&asked, &reply) && !same_case(&asked, &reply));
 }
 
-/// A server that cannot read a query has no question to repeat. Nothing else may come without one.
+/// A server that cannot parse a query cannot repeat its question. Every other reply needs a question.
 #[test]
 fn an_error_needs_no_question() {
     let asked = query([1, 0, 0, 1], &[WWW, b"\0\0\x29\x04\xd0\0\0\0\0\0\0"].concat());
@@ -169,7 +169,7 @@ fn record(rtype: u8, rdata: &[u8]) -> Vec<u8> {
     [b"\xc0\x0c\0", &[rtype][..], b"\0\x01\0\0\0\x05\0", &[rdata.len() as u8], rdata].concat()
 }
 
-/// Octets outside the structure and single bad records do not spoil a reply.
+/// Octets outside the structure and single malformed records do not make a reply unusable.
 #[test]
 fn oddities_of_replies_are_counted_and_ignored() {
     let good = record(1, &[192, 0, 2, 1]);
@@ -190,16 +190,16 @@ fn oddities_of_replies_are_counted_and_ignored() {
     let bad: Vec<RrType> = message.malformed(Section::Answer).map(|record| record.rtype).collect();
     assert_eq!((bad, message.malformed(Section::Additional).count()), (vec![RrType::A], 0));
     assert_eq!(message.opt().map(|opt| opt.dnssec_ok()), Some(true));
-    // An OPT whose options do not decode is none.
+    // An OPT with malformed options counts as a malformed record.
     let broken = b"\0\0\x29\x04\xd0\0\0\0\0\0\x02\0\x0a";
     let bytes = query([1, 0, 0, 1], &[WWW, &broken[..]].concat());
     assert_eq!(oddities(&bytes), odd(0, 0, 1));
     assert!(Message::parse_reply(&bytes).unwrap().opt().is_none());
 }
 
-/// The structure stays strict: what cannot be delimited cannot be skipped.
+/// Faults of the structure are errors, because records without known borders cannot be skipped.
 #[test]
-fn a_broken_structure_spoils_a_reply() {
+fn replies_with_invalid_structure_are_refused() {
     let good = record(1, &[192, 0, 2, 1]);
     for bytes in [
         query([1, 2, 0, 0], &[WWW, &good].concat()),
@@ -210,9 +210,10 @@ fn a_broken_structure_spoils_a_reply() {
     }
 }
 
-/// RFC 3597 §3, RFC 9460 §2.2: what nobody on the way has to understand passes unchanged. Names must be names, though.
+/// RFC 3597 §3, RFC 9460 §2.2: rdata that a server need not interpret is passed on unchanged. Names in it must be
+/// valid.
 #[test]
-fn rdata_that_is_opaque_on_its_way_passes() {
+fn opaque_rdata_is_passed_on() {
     let svcb = |params: &[u8]| [&b"\0\x01\x03svc\0"[..], params].concat();
     let passes = |rtype: u16, rdata: &[u8]| {
         let mut bytes = query([1, 1, 0, 0], &[WWW, &record(0, rdata)].concat());
@@ -232,10 +233,10 @@ fn rdata_that_is_opaque_on_its_way_passes() {
     assert!(passes(29, b"\x01\0"));
     assert!(passes(16, b"\x05abc"));
     assert!(passes(44, b"\x01\x01"));
-    // A target that is no name, or a compressed one, which would point astray in another message.
+    // A target that is not a name, or is compressed: its pointer would be wrong in another message.
     assert!(!passes(65, b"\0\x01\x03svc"));
     assert!(!passes(65, b"\0\x01\xc0\x0c"));
-    // What the resolver reads itself.
+    // Rdata that the resolver interprets.
     assert!(!passes(1, &[1, 2, 3]));
     assert!(!passes(28, &[0; 15]));
     assert!(!passes(43, &[0; 4]));
@@ -245,7 +246,7 @@ fn rdata_that_is_opaque_on_its_way_passes() {
 }
 
 proptest! {
-    /// Whatever comes, parsing ends, and what it accepts can be read to the last record and written again.
+    /// Parsing arbitrary octets ends, and an accepted message can be read to the last record and written again.
     #[test]
     fn any_bytes_are_refused_or_read(mut bytes in prop::collection::vec(any::<u8>(), 12..200), counts in any::<[u8; 4]>()) {
         for (i, count) in counts.iter().enumerate() {

@@ -1,12 +1,13 @@
-//! Part of a rendered RRset, or all of it in another order: rotation, weights and subsets are a copy as well.
+//! Copies a subset of the records of a rendered RRset, or all of them in another order (rotation, weights).
 //!
 //! ```text
 //! rendered  | r0 | r1 | r2 |      picks 2, 0      message  ... | r2 | r0 |
-//!           ^    ^    ^    ^ borders, found from the octets when they are needed
+//!           ^    ^    ^    ^ borders, computed from the octets on demand
 //! ```
 //!
-//! Nothing is stored for this: a rendered RRset costs what it did. A name that ends in a pointer to a record which is
-//! left out, or which stands behind it now, is written out as far as the question.
+//! A rendered RRset stores no borders, so that this feature costs no memory. If a name ends in a pointer to a record
+//! that is omitted or now follows the name, the labels behind the pointer are written out, up to the part that is in
+//! the question name.
 //!
 //! RFCs: 1035 §4.1.4 (pointers lead to a prior name).
 
@@ -16,13 +17,13 @@ use super::{Full, Rendered, Writer};
 use crate::header::HEADER;
 use crate::message::Section;
 
-/// Records whose new places are remembered; names in others do not point to them.
+/// The number of copied records whose new offsets are stored. Names do not point to further records.
 const REMEMBERED: usize = 64;
 /// The octets between the owner and the rdata: type, class, TTL, RDLENGTH.
 const FIXED: usize = 10;
 
 impl<'a> Rendered<'a> {
-    /// Where each record stands in `bytes`.
+    /// The range of each record in `bytes`.
     pub fn borders(&self) -> impl Iterator<Item = Range<usize>> + use<'a> {
         let bytes = self.bytes;
         let mut at = 0;
@@ -36,7 +37,7 @@ impl<'a> Rendered<'a> {
     }
 }
 
-/// Where the octets of the name at `at` end, a pointer included.
+/// Return the offset at which the octets of the name at `at` end, including a pointer.
 fn name_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         match *bytes.get(at)? {
@@ -47,18 +48,18 @@ fn name_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Where a record has come to stand.
+/// The new offset of a record.
 #[derive(Clone, Copy, Default)]
 struct Moved {
     from: u16,
-    /// Its octets up to here, counted in the rendered form, have only moved.
+    /// The octets up to this offset of the rendered form were copied unchanged.
     until: u16,
     to: u16,
 }
 
 impl Writer<'_> {
-    /// As [`Writer::rendered`], but only the records with the numbers `picks`, in that order. A number counts once, and a
-    /// number beyond the records does not count. All or nothing is written.
+    /// Do the same as [`Writer::rendered`], but only for the records with the indexes `picks`, in that order.
+    /// Repeated indexes, and indexes without a record, are ignored. The method writes all picked records or none.
     pub fn picked(&mut self, section: Section, body: &Rendered<'_>, picks: &[u16]) -> Result<usize, Full> {
         let (place, before) = (self.at, self.counts);
         let result = picks
@@ -83,7 +84,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Copy one record, and follow or write out what its pointers lead to.
+    /// Copy one record. Each pointer is adjusted, or replaced by the labels that it refers to.
     fn record_of(
         &mut self,
         body: &Rendered<'_>,
@@ -93,7 +94,7 @@ impl Writer<'_> {
         let to = self.at;
         let mut new = Moved { from: record.start as u16, until: record.end as u16, to: to as u16 };
         let fixed = name_end(body.bytes, record.start).ok_or(Full)?;
-        // Where RDLENGTH stands in the copy.
+        // The offset of RDLENGTH in the copy.
         let mut length_at = to + fixed - record.start + FIXED - 2;
         let mut done = record.start;
         let inside = |pointer: &&u16| record.contains(&(**pointer as usize));
@@ -113,7 +114,7 @@ impl Writer<'_> {
                     self.copy(&(target as u16 | 0xc000).to_be_bytes());
                     break;
                 }
-                // Not there any more: the next label in full.
+                // The target is not in the message: write the next label in full.
                 let at = target - body.base as usize;
                 let length = body.bytes[at] as usize;
                 if length >= 0xc0 {
@@ -131,7 +132,7 @@ impl Writer<'_> {
             if written > 0 {
                 new.until = new.until.min(pointer as u16);
                 if pointer < fixed {
-                    // The owner grew, and with it all that follows moved.
+                    // The owner name became longer, so that the following octets moved.
                     length_at = usize::MAX;
                 }
             }
@@ -146,7 +147,8 @@ impl Writer<'_> {
         Ok(new)
     }
 
-    /// Where the layout's offset `target` is in the message; None if it is in a record that is not there yet.
+    /// Translate the offset `target` of the layout into an offset of the message, or None if its record is not
+    /// written yet.
     fn follow(&self, body: &Rendered<'_>, target: usize, moved: &[Moved], new: &Moved) -> Option<usize> {
         if target < body.base as usize {
             return Some(target + self.question_end - (HEADER + body.context as usize + 4));

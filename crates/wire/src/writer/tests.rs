@@ -21,7 +21,7 @@ fn records(bytes: &[u8], section: Section) -> Vec<(Name, RrType, Vec<u8>)> {
         .collect()
 }
 
-/// Names that share suffixes, so that compression has something to do.
+/// Names that share suffixes, so that the writer can compress them.
 fn related_names() -> impl Strategy<Value = Vec<Name>> {
     (
         prop::collection::vec(any_name(), 1..6),
@@ -41,7 +41,7 @@ fn related_names() -> impl Strategy<Value = Vec<Name>> {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(names in related_names(), limit in 40usize..2000) {
+    fn written_messages_are_read_back(names in related_names(), limit in 40usize..2000) {
         let mut buf = [0; 4096];
         let mut writer = Writer::new(&mut buf, limit, 1, Flags::default().with_qr(true));
         let mut expected = Vec::new();
@@ -63,12 +63,13 @@ proptest! {
         }
     }
 
-    /// A body rendered for its context reads the same in every message whose question ends in the context.
+    /// Rendered records parse to the same records in every message whose question ends in their context.
     #[test]
-    fn a_rendered_body_means_the_same_wherever_it_stands(
+    fn rendered_records_parse_equally_in_every_message(
         context in any_name(), label in prop::collection::vec(any::<u8>(), 1..20), target in any_name(), ahead in 0usize..3,
     ) {
-        // The layout: an NS RRset of the context and the address of its target, which compresses into both.
+        // The layout: an NS RRset of the context and the address of its target. The address record compresses into
+        // both.
         let mut buf = [0; 2048];
         let mut layout = Writer::new(&mut buf, 2048, 0, Flags::default());
         layout.question(context.as_ref(), RrType::NS, Class::IN).unwrap();
@@ -87,7 +88,7 @@ proptest! {
         for _ in 0..ahead {
             writer.record(Section::Authority, question.as_ref(), RrType::A, Class::IN, 60, &[127, 0, 0, 1]).unwrap();
         }
-        // Both records travel as one body here, so one section counts them.
+        // Both records are one body here, so that one section counts them.
         writer.rendered(Section::Authority, 2, &body).unwrap();
         let length = writer.finish();
         let got = records(&buf[..length], Section::Authority);
@@ -98,9 +99,9 @@ proptest! {
 }
 
 proptest! {
-    /// RFC 1035 §4.1.4: whatever is picked reads as it did, and every pointer leads backwards.
+    /// RFC 1035 §4.1.4: picked records keep their content, and every pointer points backward.
     #[test]
-    fn picked_records_read_as_in_the_whole_rrset(
+    fn picked_records_equal_those_of_the_rrset(
         names in related_names(), label in prop::collection::vec(any::<u8>(), 1..20), picks in prop::collection::vec(0u16..12, 0..12), mail in any::<bool>(),
     ) {
         let context = &names[0];
@@ -140,11 +141,11 @@ proptest! {
             prop_assert_eq!((&got.0, got.1), (&expected.0, expected.1));
             prop_assert!(got.2.eq_ignore_ascii_case(&expected.2), "{:?} {:?}", got.2, expected.2);
         }
-        // In the same order, nothing is written out and nothing grows.
+        // In the original order no pointer is written out, so that no record becomes longer.
         if wanted.iter().enumerate().all(|(at, &pick)| at == pick as usize) {
             prop_assert!(length - start <= bytes.len());
         }
-        // What does not fit leaves no trace.
+        // Records that do not fit leave the message unchanged.
         if length > start {
             let mut writer = Writer::new(&mut buf, length - 1, 0, Flags::default());
             writer.question(question.as_ref(), rtype, Class::IN).unwrap();
@@ -156,7 +157,7 @@ proptest! {
     }
 }
 
-/// Offsets, from `base`, of the compression pointers of the records from there on.
+/// The offsets, relative to `base`, of the compression pointers in the records that follow `base`.
 fn pointers(message: &[u8], base: usize) -> Vec<u16> {
     fn name_end(message: &[u8], mut at: usize, found: &mut Vec<usize>) -> usize {
         loop {
@@ -186,7 +187,7 @@ fn pointers(message: &[u8], base: usize) -> Vec<u16> {
 }
 
 #[test]
-fn a_full_rrset_leaves_no_trace() {
+fn an_rrset_that_does_not_fit_leaves_the_message_unchanged() {
     let mut rrset = Rrset::new(name("a.example."), RrType::TXT, Class::IN, 60);
     for i in 0..4 {
         rrset.rdatas.push(&[&[30][..], &[b'0' + i; 30]].concat());
@@ -205,7 +206,7 @@ fn a_full_rrset_leaves_no_trace() {
 }
 
 #[test]
-fn reserved_octets_are_kept_free() {
+fn reserved_octets_stay_free() {
     let mut buf = [0; 64];
     let mut writer = Writer::new(&mut buf, 64, 0, Flags::default());
     writer.question(NameRef::ROOT, RrType::A, Class::IN).unwrap();
@@ -219,7 +220,7 @@ fn reserved_octets_are_kept_free() {
 }
 
 #[test]
-fn an_array_is_written_as_the_same_slice_is() {
+fn raw_array_writes_the_same_as_raw() {
     let opt = [0, 0, 41, 0x04, 0xd0, 1, 2, 0x80, 0, 0, 0];
     let [array, slice] = [true, false].map(|array| {
         let mut buf = [0; 64];
