@@ -1,7 +1,7 @@
-//! Base16, base64 and base32hex as DNS text uses them: decoding across several words, encoding into a string.
+//! Base16, base64 and base32hex as used in DNS text. The decoders accept text that is split into several words.
 //!
-//! Covered: RFC 4648 §4, §7, §8. Case is ignored in base16 and base32hex. Base64 must be padded to four characters,
-//! and the bits that padding leaves over must be zero (RFC 4648 §3.5), so that text and octets are one to one.
+//! Covered: RFC 4648 §4, §7, §8. Base16 and base32hex ignore case. Base64 must be padded to four characters, and
+//! unused bits must be zero (RFC 4648 §3.5), so that every octet string has exactly one text.
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,7 @@ pub const fn hex_digit(byte: u8) -> Option<u8> {
     }
 }
 
-/// A decoder fed word by word: base16 where `BITS` is 4, base32hex where 5, base64 where 6.
+/// A decoder that is given one word at a time: base16 if `BITS` is 4, base32hex if 5, base64 if 6.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bits<const BITS: u32> {
     pending: u32,
@@ -37,12 +37,12 @@ impl<const BITS: u32> Bits<BITS> {
     }
 }
 
-/// Base16 over several words. RFC 4648 §8
+/// Base16 that may be split into words. RFC 4648 §8
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hex(Bits<4>);
 
 impl Hex {
-    /// Decode one word, appending whole octets; the error is the offset of a byte that is no hex digit.
+    /// Decode one word and append whole octets. The error is the offset of a byte that is not a hex digit.
     pub fn push(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
         let mut at = 0;
         if self.0.count == 0 {
@@ -62,7 +62,7 @@ impl Hex {
         Ok(())
     }
 
-    /// True where the number of digits was even.
+    /// Return whether the number of digits was even.
     pub fn complete(&self) -> bool {
         self.0.count == 0
     }
@@ -95,7 +95,7 @@ const BASE64_VALUE: [u8; 256] = {
     value
 };
 
-/// Base64 over several words. RFC 4648 §4
+/// Base64 that may be split into words. RFC 4648 §4
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Base64 {
     bits: Bits<6>,
@@ -103,7 +103,7 @@ pub struct Base64 {
 }
 
 impl Base64 {
-    /// Decode one word, appending whole octets; the error is the offset of a byte that cannot stand there.
+    /// Decode one word and append whole octets. The error is the offset of a byte that is not allowed there.
     pub fn push(&mut self, text: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
         let mut at = 0;
         if self.bits.count == 0 && self.pads == 0 {
@@ -124,7 +124,7 @@ impl Base64 {
             match BASE64_VALUE[byte as usize] {
                 NONE => return Err(at + offset),
                 PAD => {
-                    // One or two pads, only where they complete a group, and over zero bits.
+                    // One or two pad characters are allowed if they complete a group and the unused bits are zero.
                     let allowed = match self.bits.count {
                         2 => 1,
                         4 => 2,
@@ -142,7 +142,7 @@ impl Base64 {
         Ok(())
     }
 
-    /// True where the text ended with a whole group.
+    /// Return whether the text ended with a whole group.
     pub fn complete(&self) -> bool {
         self.bits.count == 2 * self.pads
     }
@@ -150,7 +150,7 @@ impl Base64 {
 
 const BASE32: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
 
-/// Decode base32hex without padding, appending to `out`; the error is the offset of the first byte that is wrong. RFC 4648 §7
+/// Decode base32hex without padding and append to `out`. The error is the offset of the first wrong byte. RFC 4648 §7
 pub fn base32hex(text: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
     let mut bits = Bits::<5>::default();
     for (at, &byte) in text.iter().enumerate() {
@@ -162,7 +162,7 @@ pub fn base32hex(text: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
         };
         bits.push(value, out);
     }
-    // A whole unused character, or bits that are lost, cannot come from octets.
+    // Encoded octets never leave a whole unused character or set unused bits.
     if bits.count >= 5 || bits.pending != 0 { Err(text.len()) } else { Ok(()) }
 }
 

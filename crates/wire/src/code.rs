@@ -1,15 +1,15 @@
-//! The numbers of DNS that have names: RR types, classes, opcodes, rcodes, EDNS options, extended errors.
+//! Named numbers of the DNS: RR types, classes, opcodes, rcodes, EDNS options, extended errors.
 //!
-//! Each is a newtype over its number, so that an unassigned value passes unchanged. `Display` writes the
-//! mnemonic or the generic form (`TYPE65280`, `CLASS7`, RFC 3597 §5), `FromStr` reads both without regard to case.
-//! The tables are tested against `registry/`.
+//! Each is a newtype over its number, so that unassigned values are passed on unchanged. `Display` writes the
+//! mnemonic or the generic form (`TYPE65280`, `CLASS7`, RFC 3597 §5). `FromStr` reads both without regard to case.
+//! Tests compare the tables with `registry/`.
 
 use std::fmt;
 
 #[cfg(test)]
 mod tests;
 
-/// A mnemonic that no table knows.
+/// The error for a mnemonic that is in no table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownCode;
 
@@ -91,7 +91,7 @@ codes! {
 }
 
 codes! {
-    /// The kind of query (RFC 1035 §4.1.1).
+    /// The kind of query that a message carries (RFC 1035 §4.1.1).
     Opcode(u8), "OPCODE" {
         QUERY = 0 "QUERY",
         IQUERY = 1 "IQUERY",
@@ -103,7 +103,8 @@ codes! {
 }
 
 codes! {
-    /// The outcome, all twelve bits (RFC 6895 §2.3). 9 and 16 have two names each; the commoner one is used here.
+    /// A response code with all twelve bits (RFC 6895 §2.3). 9 and 16 have two names each; this table uses the more
+    /// common one.
     Rcode(u16), "RCODE" {
         NOERROR = 0 "NOERROR",
         FORMERR = 1 "FORMERR",
@@ -129,7 +130,7 @@ codes! {
 }
 
 impl Rcode {
-    /// TSIG's meaning of 16 (RFC 8945 §3).
+    /// The meaning of 16 in a TSIG record (RFC 8945 §3).
     pub const BADSIG: Rcode = Rcode(16);
 }
 

@@ -1,13 +1,13 @@
-//! EDNS(0): the OPT record and every registered option. RFC 6891
+//! EDNS(0): the OPT record and every registered option (RFC 6891).
 //!
 //! ```text
 //! class = UDP payload   ttl = extended rcode | version | DO CO 0…   rdata = (code | length | data)*
 //! ```
 //!
-//! [`Opt`] is a view; that its options fill the rdata exactly is checked when a message is parsed. What an option's data
-//! mean is decided where it is asked for ([`Opt::options`], [`Opt::option`]): each is an [`EdnsOption`] or an
-//! [`OptionError`] that names the section it violates, and the receiver decides what that is worth.
-//! Options in `edns/option.rs`; unknown ones are kept as they are.
+//! [`Opt`] is a view. Message parsing checks that the options fill the rdata exactly. The data of an option is
+//! decoded on access ([`Opt::options`], [`Opt::option`]): the result is an [`EdnsOption`], or an [`OptionError`] that
+//! names the violated section. The receiver decides how to treat the error. `edns/option.rs` has all options; unknown
+//! ones are preserved.
 //!
 //! RFCs: 6891 (OPT), 3225 (DO), 9824 §3.4 (CO), 7830 and 8467 (padding), and each option's own.
 
@@ -28,12 +28,12 @@ pub struct Opt<'a> {
 }
 
 impl<'a> Opt<'a> {
-    /// From the parts of the record that OPT gives another meaning. RFC 6891 §6.1.2
+    /// Make a view from the fields that OPT redefines. RFC 6891 §6.1.2
     pub fn from_record(class: u16, ttl: u32, rdata: &'a [u8]) -> Opt<'a> {
         Opt { class, ttl, rdata }
     }
 
-    /// The UDP payload that the sender can take; values under 512 mean 512. RFC 6891 §6.2.3
+    /// The UDP payload size of the sender; values under 512 mean 512. RFC 6891 §6.2.3
     pub fn udp_payload(&self) -> u16 {
         self.class.max(512)
     }
@@ -53,12 +53,12 @@ impl<'a> Opt<'a> {
         self.ttl as u16
     }
 
-    /// Whether the sender wants DNSSEC records. RFC 3225 §3
+    /// Return whether the sender accepts DNSSEC records. RFC 3225 §3
     pub fn dnssec_ok(&self) -> bool {
         self.ttl & 0x8000 != 0
     }
 
-    /// Whether the sender understands NXNAME with rcode NXDOMAIN restored. RFC 9824 §5.1
+    /// Return whether the sender accepts NXNAME in a response with rcode NXDOMAIN. RFC 9824 §5.1
     pub fn compact_ok(&self) -> bool {
         self.ttl & 0x4000 != 0
     }
@@ -73,12 +73,12 @@ impl<'a> Opt<'a> {
         RawOptions { rest: self.rdata }
     }
 
-    /// The options, each decoded by itself: one bad option does not hide the others.
+    /// The decoded options. A malformed option does not hide the others.
     pub fn options(&self) -> impl Iterator<Item = Result<EdnsOption<'a>, OptionError>> + use<'a> {
         self.raw_options().map(|(code, data)| EdnsOption::decode(code, data))
     }
 
-    /// The first option of the code `code`.
+    /// The first option with the code `code`.
     pub fn option(&self, code: OptionCode) -> Option<Result<EdnsOption<'a>, OptionError>> {
         self.raw_options()
             .find(|(found, _)| *found == code)
@@ -86,13 +86,13 @@ impl<'a> Opt<'a> {
     }
 }
 
-/// The value of OPT's TTL field: the upper bits of `rcode`, `version` and the flags. RFC 6891 §6.1.3
+/// The value of the TTL field of OPT: the upper bits of `rcode`, `version` and the flags. RFC 6891 §6.1.3
 pub fn ttl_field(rcode: Rcode, version: u8, dnssec_ok: bool) -> u32 {
     u32::from(rcode.0 >> 4 & 0xff) << 24 | u32::from(version) << 16 | u32::from(dnssec_ok) << 15
 }
 
-/// Octets of padding data that bring a message of `length` octets (without a padding option) to a multiple of `block`,
-/// the option's own four octets counted. RFC 8467 §4.1: 128 for queries, 468 for responses.
+/// The number of padding octets that bring a message of `length` octets (without a padding option) to a multiple of
+/// `block`. The option's own four octets are taken into account. RFC 8467 §4.1: 128 for queries, 468 for responses.
 pub fn padding(length: usize, block: usize) -> usize {
     match block {
         0 => 0,
@@ -100,7 +100,7 @@ pub fn padding(length: usize, block: usize) -> usize {
     }
 }
 
-/// Check that options fill `rdata` exactly. RFC 6891 §6.1.2
+/// Check that the options fill `rdata` exactly. RFC 6891 §6.1.2
 pub fn check(rdata: &[u8]) -> Result<(), OptionError> {
     let mut options = RawOptions { rest: rdata };
     while options.next().is_some() {}
@@ -132,7 +132,7 @@ impl<'a> Iterator for RawOptions<'a> {
     }
 }
 
-/// Append one option with undecoded data; the caller keeps `data` below 65536 octets. RFC 6891 §6.1.2
+/// Append one option with undecoded data. `data` must have fewer than 65,536 octets. RFC 6891 §6.1.2
 pub fn push_option(out: &mut Vec<u8>, code: OptionCode, data: &[u8]) {
     debug_assert!(data.len() <= usize::from(u16::MAX));
     out.extend_from_slice(&code.0.to_be_bytes());

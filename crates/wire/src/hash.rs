@@ -1,19 +1,19 @@
-//! Keyed hashes of names: one secret key per process, so that nobody can choose names that collide.
+//! Keyed hashes of names. Each process has its own secret key, so that an attacker cannot choose names that collide.
 //!
 //! ```text
 //! word   = eight octets, A-Z made a-z
 //! state' = fold(128-bit product of (state ^ word) and a secret multiplier)
 //! ```
 //!
-//! The initial state and both multipliers are secret. [`HashKey::extend`] hashes a name label by label from the right, so
-//! that each suffix costs one label more than the one before; [`HashKey::name`] hashes a whole name in one go.
-//! Hash tables of names (zone index, set of zones, cache) and the `Hash` of the name types use [`key`].
+//! The initial state and both multipliers are secret. [`HashKey::extend`] hashes a name label by label from the
+//! right, so that the hash of each longer suffix costs one more label. [`HashKey::name`] hashes a whole name at once.
+//! The zone index, the set of zones, the cache and the `Hash` of the name types use [`key`].
 //!
-//! `net` draws the key when the process starts ([`set_key`]). Where nobody does, as in tests and simulations, a fixed key
-//! makes every run the same.
+//! `net` sets a random key when the process starts ([`set_key`]). Without it, as in tests and simulations, a fixed
+//! key makes every run the same.
 //!
-//! *Limitations*: this is no cryptographic hash. It holds against an attacker who sees no hash values; none leaves the
-//! process.
+//! *Limitations*: this is not a cryptographic hash. It resists an attacker who does not see hash values, and no hash
+//! value leaves the process.
 
 use std::sync::OnceLock;
 
@@ -32,7 +32,7 @@ static KEY: OnceLock<HashKey> = OnceLock::new();
 
 /// Set the key of this process from `random`, 24 unpredictable octets.
 ///
-/// Returns false, and changes nothing, when a key is in use already: tables that were filled with it would lose their
+/// Returns false and changes nothing if a key is already in use, because tables filled with it would lose their
 /// entries.
 pub fn set_key(random: [u64; 3]) -> bool {
     KEY.set(HashKey::new(random)).is_ok()
@@ -45,26 +45,26 @@ pub fn key() -> HashKey {
 }
 
 impl HashKey {
-    /// The key that `random` makes.
+    /// The key made of the numbers in `random`.
     pub const fn new(random: [u64; 3]) -> HashKey {
         // An even multiplier would lose a bit of each word.
         HashKey { start: random[0], inner: random[1] | 1, last: random[2] | 1 }
     }
 
-    /// The hash of no label: of the name at which a walk starts.
+    /// The hash of the empty sequence of labels, with which [`HashKey::extend`] starts.
     #[inline]
     pub const fn start(self) -> u64 {
         self.start
     }
 
-    /// The hash of the name that is one label longer than that with `hash`. `label` begins with its length octet; case is
-    /// ignored.
+    /// The hash of a name with one more label than the name with hash `hash`. `label` starts with its length octet.
+    /// Case is ignored.
     #[inline]
     pub fn extend(self, hash: u64, label: &[u8]) -> u64 {
         self.words(hash, label)
     }
 
-    /// The hash of a whole name in wire form; case is ignored.
+    /// The hash of a whole name in wire form. Case is ignored.
     #[inline]
     pub fn name(self, wire: &[u8]) -> u64 {
         self.words(self.start ^ wire.len() as u64, wire)
@@ -88,10 +88,10 @@ impl HashKey {
     }
 }
 
-/// Whether two octet strings agree when A-Z is taken for a-z.
+/// Return whether two octet strings are equal if ASCII case is ignored.
 #[inline]
 pub fn eq_folded(a: &[u8], b: &[u8]) -> bool {
-    // Most names are asked in the case in which they are kept.
+    // Most queries use the same case as the stored name.
     if a == b {
         return true;
     }
@@ -114,10 +114,10 @@ fn first8(octets: &[u8]) -> u64 {
     u64::from_le_bytes(*octets.first_chunk().expect("there are more than eight octets"))
 }
 
-/// At most eight octets as a number. Two strings of one length have the same number only if they are equal.
+/// At most eight octets as a number. Two strings of the same length have the same number only if they are equal.
 #[inline]
 fn up_to8(octets: &[u8]) -> u64 {
-    // Two reads that overlap instead of a loop.
+    // Two overlapping reads replace a loop.
     let len = octets.len();
     if let (Some(head), Some(tail)) = (octets.first_chunk::<4>(), octets.last_chunk::<4>()) {
         let (head, tail) = (u32::from_le_bytes(*head) as u64, u32::from_le_bytes(*tail) as u64);
@@ -131,7 +131,7 @@ fn up_to8(octets: &[u8]) -> u64 {
     }
 }
 
-/// Eight octets at once, A-Z made a-z. Exact for octets of any value.
+/// Convert eight octets to lower case at once. Octets other than A-Z stay unchanged.
 #[inline]
 const fn fold8(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -142,7 +142,7 @@ const fn fold8(word: u64) -> u64 {
     word | (upper >> 2)
 }
 
-/// Multiply to 128 bits and fold: one well mixed word from two.
+/// Multiply to 128 bits and combine both halves into one word.
 #[inline]
 const fn mix(a: u64, b: u64) -> u64 {
     let product = (a as u128).wrapping_mul(b as u128);

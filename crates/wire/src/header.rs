@@ -12,19 +12,19 @@ use crate::code::{Opcode, Rcode};
 /// The length of the header in octets.
 pub const HEADER: usize = 12;
 
-/// A decoded header. The counts are what the sender claims; [`crate::Message::parse`] holds them against the body.
+/// A decoded header. The counts are unchecked; [`crate::Message::parse`] compares them with the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// The identifier that pairs a reply with its query.
     pub id: u16,
-    /// The second word.
+    /// The second word of the header.
     pub flags: Flags,
     /// QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT: questions, answer, authority, additional.
     pub counts: [u16; 4],
 }
 
 impl Header {
-    /// Read the header, or None if there are fewer than twelve octets.
+    /// Read the header, or return None if there are fewer than twelve octets.
     pub fn read(bytes: &[u8]) -> Option<Header> {
         let bytes: &[u8; HEADER] = bytes.first_chunk()?;
         let word = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);

@@ -1,19 +1,19 @@
-//! Domain names: absolute, in wire form, compared without regard to case, ordered as DNSSEC orders them.
+//! Domain names: absolute, in wire form, compared without regard to case, and ordered canonically (RFC 4034 §6.1).
 //!
 //! Three types share one set of methods:
 //!
 //! | type | owns | where it is used |
 //! |---|---|---|
-//! | [`NameRef`] | nothing, two words | everywhere a name is passed or compared |
-//! | [`NameBuf`] | 255 bytes on the stack | names taken out of a message (decompression), no allocation |
-//! | [`Name`] | a boxed slice | names that are kept |
+//! | [`NameRef`] | nothing, two words | wherever a name is passed or compared |
+//! | [`NameBuf`] | 255 bytes on the stack | names read from a message (decompression), without allocation |
+//! | [`Name`] | a boxed slice | names that are stored |
 //!
-//! A value of these types is always a whole valid name: at most 255 octets, labels of at most 63, ending in the root
-//! label (RFC 1035 §2.3.4, §3.1). Case is kept (RFC 4343 §4.1) and ignored by `==`, `Hash` and `Ord`.
+//! A value of these types is always a complete valid name: at most 255 octets, labels of at most 63 octets, ending in
+//! the root label (RFC 1035 §2.3.4, §3.1). Case is preserved (RFC 4343 §4.1) and ignored by `==`, `Hash` and `Ord`.
 //! `Ord` is the canonical order of RFC 4034 §6.1.
 //!
-//! *Limitations*: bit-string labels (RFC 6891 §5 retired them) are refused. Internationalised names are
-//! presented as A-labels; converting U-labels is the business of the tools.
+//! *Limitations*: bit-string labels (retired by RFC 6891 §5) are refused. Internationalized names are shown as
+//! A-labels; the tools convert U-labels.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -24,21 +24,21 @@ use crate::hash::{self, eq_folded};
 #[cfg(test)]
 pub(crate) mod tests;
 
-/// The longest name in wire form, root label included (RFC 1035 §2.3.4).
+/// The maximum length of a name in wire form, including the root label (RFC 1035 §2.3.4).
 pub const MAX_NAME: usize = 255;
-/// The longest label (RFC 1035 §2.3.4).
+/// The maximum length of a label (RFC 1035 §2.3.4).
 pub const MAX_LABEL: usize = 63;
-/// The most labels that a name can have, without the root.
+/// The maximum number of labels of a name, not counting the root.
 pub const MAX_LABELS: usize = 127;
 
-/// Why bytes or text are not a name. `at` is an offset in octets into what was given.
+/// The reason why octets or text are not a valid name. `at` is an offset in octets into the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameError {
     /// The input ends inside the name.
     Truncated,
-    /// There is more input after the name's root label.
+    /// Input follows the root label of the name.
     TrailingBytes {
-        /// Where the surplus starts.
+        /// Where the extra input starts.
         at: usize,
     },
     /// A label is longer than 63 octets.
@@ -46,19 +46,19 @@ pub enum NameError {
         /// Where the label starts.
         at: usize,
     },
-    /// The whole is longer than 255 octets in wire form.
+    /// The name is longer than 255 octets in wire form.
     NameTooLong,
     /// Two dots in a row, or a dot at the start.
     EmptyLabel {
-        /// Where the surplus dot is.
+        /// The offset of the extra dot.
         at: usize,
     },
-    /// A compression pointer or a reserved label type where only plain labels may stand.
+    /// A compression pointer or a reserved label type occurs where only plain labels are allowed.
     LabelType {
         /// Where the label starts.
         at: usize,
     },
-    /// A backslash that is followed neither by a character nor by three digits of at most 255.
+    /// A backslash is followed neither by a character nor by three digits of at most 255.
     BadEscape {
         /// Where the backslash is.
         at: usize,
@@ -98,13 +98,13 @@ impl<'a> NameRef<'a> {
     /// The root.
     pub const ROOT: NameRef<'static> = NameRef { wire: &[0] };
 
-    /// Take `wire` as a name; all of it, no compression.
+    /// Convert `wire`, which must be exactly one uncompressed name.
     pub fn from_wire(wire: &'a [u8]) -> Result<NameRef<'a>, NameError> {
         let (name, rest) = NameRef::read(wire)?;
         if rest.is_empty() { Ok(name) } else { Err(NameError::TrailingBytes { at: name.wire.len() }) }
     }
 
-    /// Take the name at the start of `bytes` and return what follows it; no compression.
+    /// Read the uncompressed name at the start of `bytes` and return it with the remaining bytes.
     #[inline]
     pub fn read(bytes: &'a [u8]) -> Result<(NameRef<'a>, &'a [u8]), NameError> {
         let mut at = 0;
@@ -124,17 +124,17 @@ impl<'a> NameRef<'a> {
         }
     }
 
-    /// The octets of the name, root label included.
+    /// The octets of the name, including the root label.
     pub fn wire(self) -> &'a [u8] {
         self.wire
     }
 
-    /// The labels from left to right, without the root.
+    /// The labels from left to right, not counting the root.
     pub fn labels(self) -> Labels<'a> {
         Labels { wire: self.wire }
     }
 
-    /// How many labels the name has, without the root (for a wildcard, `*` counts; RRSIG does not count it).
+    /// The number of labels, not counting the root. The `*` of a wildcard counts here, unlike in RRSIG.
     pub fn label_count(self) -> usize {
         let mut count = 0;
         let mut at = 0;
@@ -158,7 +158,7 @@ impl<'a> NameRef<'a> {
         self.labels().next()
     }
 
-    /// The rightmost `labels` labels (and the root); the whole name when it has fewer.
+    /// The rightmost `labels` labels and the root, or the whole name if it has fewer labels.
     pub fn suffix(self, labels: usize) -> NameRef<'a> {
         let mut name = self;
         for _ in labels..self.label_count() {
@@ -167,20 +167,20 @@ impl<'a> NameRef<'a> {
         name
     }
 
-    /// Whether this is the root.
+    /// Return whether this is the root.
     pub fn is_root(self) -> bool {
         self.wire.len() == 1
     }
 
-    /// Whether the leftmost label is `*` (RFC 4592 §2.1.1).
+    /// Return whether the leftmost label is `*` (RFC 4592 §2.1.1).
     pub fn is_wildcard(self) -> bool {
         self.wire.starts_with(b"\x01*")
     }
 
-    /// Whether this name is `ancestor` or lies below it.
+    /// Return whether this name is `ancestor` or is below it.
     pub fn is_at_or_below(self, ancestor: NameRef<'_>) -> bool {
         let Some(cut) = self.wire.len().checked_sub(ancestor.wire.len()) else { return false };
-        // The suffix must start at a label border, else `notexample.` would lie below `example.`.
+        // The suffix must start at the start of a label. Otherwise `notexample.` would be below `example.`.
         let mut at = 0;
         while at < cut {
             at += 1 + self.wire[at] as usize;
@@ -188,12 +188,12 @@ impl<'a> NameRef<'a> {
         at == cut && eq_folded(&self.wire[cut..], ancestor.wire)
     }
 
-    /// Whether this name lies strictly below `ancestor`.
+    /// Return whether this name is strictly below `ancestor`.
     pub fn is_below(self, ancestor: NameRef<'_>) -> bool {
         self.wire.len() > ancestor.wire.len() && self.is_at_or_below(ancestor)
     }
 
-    /// How many labels the two names have in common, counted from the root, without the root.
+    /// The number of labels that the two names share, counted from the root, not counting the root.
     pub fn common_labels(self, other: NameRef<'_>) -> usize {
         let (mut a, mut b) = ([0u8; MAX_LABELS + 1], [0u8; MAX_LABELS + 1]);
         let (count_a, count_b) = (self.label_offsets(&mut a), other.label_offsets(&mut b));
@@ -209,13 +209,13 @@ impl<'a> NameRef<'a> {
         common
     }
 
-    /// A 64-bit hash under the key of this process that ignores case. It differs from run to run.
+    /// A 64-bit hash that ignores case. It uses the secret key of this process and differs from run to run.
     #[inline]
     pub fn hash64(self) -> u64 {
         hash::key().name(self.wire)
     }
 
-    /// Whether the two names agree to the octet, case included.
+    /// Return whether the two names have the same octets, including case.
     pub fn eq_exact(self, other: NameRef<'_>) -> bool {
         self.wire == other.wire
     }
@@ -236,12 +236,13 @@ impl<'a> NameRef<'a> {
     /// A copy on the stack in lower case: the canonical form of RFC 4034 §6.2.
     pub fn lower(self) -> NameBuf {
         let mut buf = self.to_buf();
-        // Length octets are at most 63 and so are never taken for letters.
+        // Length octets are at most 63 and are therefore never ASCII letters.
         buf.bytes[..self.wire.len()].make_ascii_lowercase();
         buf
     }
 
-    /// `label` put before this name, or None if the result were too long or `label` is empty or over 63 octets.
+    /// Return this name with `label` prepended, or None if the result is too long or `label` is empty or longer than
+    /// 63 octets.
     pub fn with_label(self, label: &[u8]) -> Option<NameBuf> {
         let len = self.wire.len() + 1 + label.len();
         if label.is_empty() || label.len() > MAX_LABEL || len > MAX_NAME {
@@ -255,8 +256,8 @@ impl<'a> NameRef<'a> {
         Some(buf)
     }
 
-    /// This name with its suffix `from` replaced by `to`: the substitution of DNAME (RFC 6672 §2.2). None if the name is
-    /// not at or below `from`; `Err(NameTooLong)` if the result does not fit.
+    /// Return this name with its suffix `from` replaced by `to`: the substitution of DNAME (RFC 6672 §2.2). Returns
+    /// None if the name is not at or below `from`, and `Err(NameTooLong)` if the result is too long.
     pub fn with_suffix(self, from: NameRef<'_>, to: NameRef<'_>) -> Option<Result<NameBuf, NameError>> {
         if !self.is_at_or_below(from) {
             return None;
@@ -273,7 +274,7 @@ impl<'a> NameRef<'a> {
         Some(Ok(buf))
     }
 
-    /// The canonical order of RFC 4034 §6.1: label by label from the right, each as octets in lower case.
+    /// Compare in the canonical order of RFC 4034 §6.1: label by label from the right, each as lower-case octets.
     pub fn canonical_cmp(self, other: NameRef<'_>) -> Ordering {
         let (mut a, mut b) = ([0u8; MAX_LABELS + 1], [0u8; MAX_LABELS + 1]);
         let (count_a, count_b) = (self.label_offsets(&mut a), other.label_offsets(&mut b));
@@ -289,7 +290,8 @@ impl<'a> NameRef<'a> {
         count_a.cmp(&count_b)
     }
 
-    /// Write the offset of each label (without the root) to `out`, leftmost first, and return their number.
+    /// Write the offset of each label, not counting the root, to `out`, leftmost first, and return the number of
+    /// labels.
     pub fn label_offsets(self, out: &mut [u8; MAX_LABELS + 1]) -> usize {
         let (mut count, mut at) = (0, 0);
         while self.wire[at] != 0 {
@@ -301,7 +303,7 @@ impl<'a> NameRef<'a> {
     }
 }
 
-/// The label that starts with its length octet at `at`.
+/// The label whose length octet is at `at`.
 fn label_at(wire: &[u8], at: u8) -> &[u8] {
     let at = at as usize;
     &wire[at + 1..at + 1 + wire[at] as usize]
@@ -356,7 +358,7 @@ impl fmt::Debug for NameRef<'_> {
     }
 }
 
-/// The labels of a name from left to right, without the root.
+/// The labels of a name from left to right, not counting the root.
 #[derive(Clone, Debug)]
 pub struct Labels<'a> {
     wire: &'a [u8],
@@ -388,23 +390,24 @@ impl Name {
         NameRef::ROOT.to_name()
     }
 
-    /// Borrow it.
+    /// Borrow the name.
     pub fn as_ref(&self) -> NameRef<'_> {
         NameRef { wire: &self.wire }
     }
 
-    /// Take `wire` as a name; all of it, no compression.
+    /// Copy `wire`, which must be exactly one uncompressed name.
     pub fn from_wire(wire: &[u8]) -> Result<Name, NameError> {
         NameRef::from_wire(wire).map(NameRef::to_name)
     }
 
-    /// Read presentation form; a relative name gets `origin` appended, `@` is the origin itself (RFC 1035 §5.1).
+    /// Parse presentation form. A relative name is completed with `origin`, and `@` is the origin itself (RFC 1035
+    /// §5.1).
     pub fn parse(text: &[u8], origin: Option<NameRef<'_>>) -> Result<Name, NameError> {
         NameBuf::parse(text, origin).map(|name| name.as_ref().to_name())
     }
 }
 
-/// Read an absolute name; the final dot may be missing.
+/// Parse an absolute name. The final dot may be missing.
 impl std::str::FromStr for Name {
     type Err = NameError;
 
@@ -421,12 +424,12 @@ pub struct NameBuf {
 }
 
 impl NameBuf {
-    /// No octet yet: not a name, and so it never leaves this crate.
+    /// A buffer without octets. It is not a valid name and therefore never leaves this crate.
     pub(crate) const EMPTY: NameBuf = NameBuf { len: 0, bytes: [0; MAX_NAME] };
     /// The root.
     pub const ROOT: NameBuf = NameBuf { len: 1, bytes: [0; MAX_NAME] };
 
-    /// Borrow it.
+    /// Borrow the name.
     pub fn as_ref(&self) -> NameRef<'_> {
         NameRef { wire: &self.bytes[..self.len as usize] }
     }
@@ -436,7 +439,7 @@ impl NameBuf {
         self.as_ref().to_name()
     }
 
-    /// Append octets while a name is taken apart; the caller ends with the root label.
+    /// Append octets of a name that is being decompressed. The caller appends the root label last.
     pub(crate) fn push(&mut self, octets: &[u8]) -> Result<(), NameError> {
         let start = self.len as usize;
         let end = start + octets.len();
@@ -448,7 +451,8 @@ impl NameBuf {
         Ok(())
     }
 
-    /// Read presentation form; a relative name gets `origin` appended, `@` is the origin itself (RFC 1035 §5.1).
+    /// Parse presentation form. A relative name is completed with `origin`, and `@` is the origin itself (RFC 1035
+    /// §5.1).
     pub fn parse(text: &[u8], origin: Option<NameRef<'_>>) -> Result<NameBuf, NameError> {
         match text {
             b"." => return Ok(NameBuf::ROOT),
@@ -459,7 +463,7 @@ impl NameBuf {
         let mut name = NameBuf::EMPTY;
         let mut at = 0;
         loop {
-            // One label: its length octet is filled in when the dot or the end is met.
+            // One label. Its length octet is set at the next dot or at the end.
             let (start, length_at) = (at, name.len as usize);
             name.push(&[0])?;
             let absolute = loop {
@@ -500,7 +504,7 @@ impl NameBuf {
     }
 }
 
-/// The octet that an escape at the start of `text` stands for, and the length of the escape (RFC 1035 §5.1).
+/// Return the octet of the escape at the start of `text`, and the length of the escape (RFC 1035 §5.1).
 pub(crate) fn escape(text: &[u8]) -> Option<(u8, usize)> {
     match *text {
         [b'\\', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {

@@ -6,12 +6,12 @@
 //!      └───────────────── to_text ─────────────────────────────►
 //! ```
 //!
-//! `table.rs` has one line per type, which lists the fields of its rdata; `field.rs` knows each field on the wire,
-//! `present.rs` in text. A field whose text is odd has a file of its own. Whatever has no line is opaque
-//! (RFC 3597 §3), and every type can be written and read in the generic form `\# length hex` (RFC 3597 §5):
-//! [`to_text`] falls back to it for octets that the type's own text cannot express.
+//! `table.rs` has one line per type with the fields of its rdata. `field.rs` implements the wire form of each field,
+//! and `present.rs` its text form. A field with an unusual text form has its own file. A type without a line is
+//! opaque (RFC 3597 §3). Every type can be written and read in the generic form `\# length hex` (RFC 3597 §5).
+//! [`to_text`] uses it for octets that the type's own text cannot express.
 //!
-//! Rdata is uncompressed everywhere but in [`expand`] and [`check_wire`], which take it out of a packet.
+//! All functions take uncompressed rdata, except [`expand`] and [`check_wire`], which read it from a packet.
 //!
 //! RFCs: 1035 §3.3 and each type's own; 3597 (unknown types, compression), 4034 §6.2 and 6840 §5.1 (canonical form).
 
@@ -44,13 +44,13 @@ use crate::name::NameRef;
 use crate::text::{TextError, Tokens};
 use field::Wire;
 
-/// Check that `rdata`, uncompressed, has the form of its type. Unknown types have no form.
+/// Check that `rdata`, uncompressed, is valid for its type. Rdata of unknown types is always valid.
 pub fn check(rtype: RrType, rdata: &[u8]) -> Result<(), RdataError> {
     check_in(rtype, &Wire { bytes: rdata, end: rdata.len(), packet: false }, 0)
 }
 
-/// Check the rdata at `at..at + len` of the packet `msg`, without copying it. Compressed names are taken in the types
-/// that RFC 3597 §4 lists, and nowhere else.
+/// Check the rdata at `at..at + len` of the packet `msg` without copying it. Compressed names are accepted only in
+/// the types that RFC 3597 §4 lists.
 #[inline]
 pub fn check_wire(rtype: RrType, msg: &[u8], at: usize, len: usize) -> Result<(), RdataError> {
     let end = at + len;
@@ -60,13 +60,13 @@ pub fn check_wire(rtype: RrType, msg: &[u8], at: usize, len: usize) -> Result<()
     check_in(rtype, &Wire { bytes: msg, end, packet: true }, at)
 }
 
-/// As [`check_wire`], for a record that is only passed on: rdata that is opaque on its way need not have the form of its type
-/// (RFC 3597 §3, RFC 9460 §2.2). Names are always checked. The rest is checked in the types that a resolver or a writer has to
-/// understand: those of RFC 1035 and others whose names may be compressed, addresses, DNSSEC, and types of messages.
+/// Do the same as [`check_wire`] for a record that is only passed on. Rdata that a server need not interpret may have
+/// any form (RFC 3597 §3, RFC 9460 §2.2), but its names are always checked. The following types are checked
+/// completely: the types of RFC 1035 and others whose names may be compressed, addresses, DNSSEC, and meta types.
 #[inline]
 pub fn check_in_message(rtype: RrType, msg: &[u8], at: usize, len: usize) -> Result<(), RdataError> {
     let Err(error) = check_wire(rtype, msg, at, len) else { return Ok(()) };
-    if !is_opaque_on_its_way(rtype) || at + len > msg.len() {
+    if !is_opaque_in_transit(rtype) || at + len > msg.len() {
         return Err(error);
     }
     let is_name = |field: &Field| matches!(field, Field::Name(_));
@@ -75,8 +75,8 @@ pub fn check_in_message(rtype: RrType, msg: &[u8], at: usize, len: usize) -> Res
     rtype.fields()[..=last].iter().try_fold(at, |at, field| field.check(&wire, at)).map(|_| ())
 }
 
-/// Whether neither a resolver nor a writer has to understand the rdata of `rtype`.
-fn is_opaque_on_its_way(rtype: RrType) -> bool {
+/// Return whether neither a resolver nor a writer needs to interpret the rdata of `rtype`.
+fn is_opaque_in_transit(rtype: RrType) -> bool {
     let understood = matches!(
         rtype,
         RrType::A
@@ -89,7 +89,7 @@ fn is_opaque_on_its_way(rtype: RrType) -> bool {
             | RrType::NSEC3
             | RrType::NSEC3PARAM
     );
-    // The names inside these are not fields of their own.
+    // Names inside these fields are not fields of the table.
     let with_names = |field: &Field| {
         let hidden = matches!(field, Field::Gateway | Field::Relay | Field::HostIdentity | Field::Prefix6);
         hidden || matches!(field, Field::Name(Role { expand: true, .. }))
@@ -106,8 +106,8 @@ fn check_in(rtype: RrType, wire: &Wire<'_>, start: usize) -> Result<(), RdataErr
     if at == wire.end { Ok(()) } else { Err(RdataError { at, fault: RdataFault::Long }) }
 }
 
-/// Append the rdata at `at..at + len` of the packet `msg` to `out`, checked as [`check_in_message`] does and with names
-/// uncompressed.
+/// Append the rdata at `at..at + len` of the packet `msg` to `out`, with its names uncompressed. The rdata is checked
+/// like in [`check_in_message`].
 pub fn expand(rtype: RrType, msg: &[u8], at: usize, len: usize, out: &mut Vec<u8>) -> Result<(), RdataError> {
     check_in_message(rtype, msg, at, len)?;
     if !rtype.fields().iter().any(|field| matches!(field, Field::Name(Role { expand: true, .. }))) {
@@ -146,25 +146,25 @@ pub fn canonical(rtype: RrType, rdata: &[u8], out: &mut Vec<u8>) {
 pub struct NameField {
     /// Offset of the name in the uncompressed rdata.
     pub start: usize,
-    /// Offset behind the name.
+    /// Offset after the name.
     pub end: usize,
     /// A writer may compress it (RFC 3597 §4).
     pub compressible: bool,
     /// Canonical form is in lower case (RFC 4034 §6.2).
     pub lower: bool,
-    /// Addresses of this name are wanted in the additional section.
+    /// The additional section should contain the addresses of this name.
     pub additional: bool,
 }
 
 /// The names inside `rdata` (uncompressed) that are fields of the table, in order. Gateways, relays and rendezvous
-/// servers, which are neither compressed nor lower-cased nor looked up, are not among them.
+/// servers are not included: they are not compressed, not lower-cased, and not looked up.
 #[inline]
 pub fn names(rtype: RrType, rdata: &[u8]) -> Names<'_> {
     Names { fields: rtype.fields(), wire: Wire { bytes: rdata, end: rdata.len(), packet: false }, at: 0 }
 }
 
-/// The fields of `rdata`, uncompressed data of type `rtype`, each with its octets, in wire order; it ends at the
-/// first field that does not fit.
+/// The fields of `rdata`, uncompressed data of type `rtype`, with their octets, in wire order. The iterator ends at
+/// the first field that does not fit.
 pub fn spans(rtype: RrType, rdata: &[u8]) -> impl Iterator<Item = (Field, &[u8])> {
     let wire = Wire { bytes: rdata, end: rdata.len(), packet: false };
     let mut at = 0;
@@ -175,7 +175,7 @@ pub fn spans(rtype: RrType, rdata: &[u8]) -> impl Iterator<Item = (Field, &[u8])
     })
 }
 
-/// What [`names`] returns.
+/// The iterator that [`names`] returns.
 #[derive(Clone)]
 pub struct Names<'a> {
     fields: &'static [Field],
@@ -221,8 +221,9 @@ impl Iterator for Names<'_> {
     }
 }
 
-/// Read the rest of the record in `tokens` as rdata of `rtype` and append it to `out`, uncompressed. Relative names get
-/// `origin`. The generic form is understood for every type (RFC 3597 §5). On error nothing is appended.
+/// Read the rest of the record in `tokens` as rdata of `rtype` and append it to `out`, uncompressed. Relative names
+/// are completed with `origin`. The generic form is accepted for every type (RFC 3597 §5). On error, nothing is
+/// appended.
 #[inline]
 pub fn from_text(
     rtype: RrType,
@@ -238,7 +239,8 @@ pub fn from_text(
     result
 }
 
-/// Append `rdata` (uncompressed) in the text form of its type; in generic form where it has none. RFC 3597 §5
+/// Append `rdata` (uncompressed) in the text form of its type, or in generic form if the type has no text for it. RFC
+/// 3597 §5
 pub fn to_text(rtype: RrType, rdata: &[u8], out: &mut String) {
     let start = out.len();
     if present::show(rtype, rdata, out).is_none() {
@@ -252,56 +254,56 @@ pub fn to_generic_text(rdata: &[u8], out: &mut String) {
     present::show_generic(rdata, out);
 }
 
-/// Why octets are not rdata of their type.
+/// The reason why octets are not valid rdata of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RdataError {
-    /// Offset of the offending field, in the rdata or in the packet, whichever was given.
+    /// The offset of the faulty field, in the rdata or in the packet that the caller passed.
     pub at: usize,
-    /// What is wrong there.
+    /// The fault.
     pub fault: RdataFault,
 }
 
-/// What can be wrong with rdata.
+/// The faults of rdata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RdataFault {
     /// The rdata ends inside a field. RFC 1035 §3.2.1
     Short,
-    /// The rdata goes on behind its last field. RFC 1035 §3.2.1
+    /// Octets follow the last field. RFC 1035 §3.2.1
     Long,
     /// A name is too long, has a bad label, or a bad compression pointer. RFC 1035 §3.1, §4.1.4
     Name,
-    /// A compressed name in a type that must not have one. RFC 3597 §4
+    /// A name is compressed in a type that does not allow it. RFC 3597 §4
     Compressed,
-    /// A field that cannot be empty is.
+    /// A field that must not be empty is empty.
     Empty,
-    /// A CAA tag is empty or has other characters than letters and digits. RFC 8659 §4.1
+    /// A CAA tag is empty or has characters other than letters and digits. RFC 8659 §4.1
     Tag,
-    /// An address that is not made of decimal digits, or of too few. RFC 1183 §3.1
+    /// An address has characters other than decimal digits, or has too few digits. RFC 1183 §3.1
     Digits,
-    /// A type bit map has windows out of order, an empty one, or trailing zeros. RFC 4034 §4.1.2
+    /// A type bit map has windows out of order, an empty window, or trailing zeros. RFC 4034 §4.1.2
     Bitmap,
-    /// A location out of range. RFC 1876 §2
+    /// A location is out of range. RFC 1876 §2
     Location,
-    /// An address prefix longer than its family's addresses. RFC 3123 §4
+    /// An address prefix is longer than the addresses of its family. RFC 3123 §4
     Prefix,
-    /// A gateway or relay type that is unknown. RFC 4025 §2.3, RFC 8777 §4.2.3
+    /// A gateway or relay type is unknown. RFC 4025 §2.3, RFC 8777 §4.2.3
     Gateway,
-    /// Service parameters not in increasing order. RFC 9460 §2.2
+    /// Service parameters are not in increasing order. RFC 9460 §2.2
     SvcOrder,
-    /// A service parameter stands twice. RFC 9460 §2.2
+    /// A service parameter occurs twice. RFC 9460 §2.2
     SvcTwice,
-    /// A service parameter's value has not its key's form. RFC 9460 §7
+    /// The value of a service parameter is not valid for its key. RFC 9460 §7
     SvcValue,
-    /// A key that `mandatory` names is missing, or `no-default-alpn` stands without `alpn`. RFC 9460 §7.1.1, §8
+    /// A key that `mandatory` lists is missing, or `no-default-alpn` occurs without `alpn`. RFC 9460 §7.1.1, §8
     SvcMissing,
-    /// An A6 prefix over 128 bits, or padding bits that are set. RFC 2874 §3.1
+    /// An A6 prefix is longer than 128 bits, or padding bits are set. RFC 2874 §3.1
     Prefix6,
-    /// An EDNS option ends behind the rdata. RFC 6891 §6.1.2
+    /// An EDNS option extends beyond the rdata. RFC 6891 §6.1.2
     Option,
 }
 
 impl RdataFault {
-    /// The section of an RFC that forbids it.
+    /// The section of the RFC that forbids the fault.
     pub fn section(self) -> &'static str {
         match self {
             Self::Short | Self::Long | Self::Empty => "RFC 1035 §3.2.1",

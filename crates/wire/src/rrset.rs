@@ -18,20 +18,20 @@ pub struct Rrset {
     pub rtype: RrType,
     /// The class that all records share.
     pub class: Class,
-    /// Seconds that a cache may keep the set (RFC 2181 §8: at most 2^31 - 1).
+    /// The TTL in seconds (RFC 2181 §8: at most 2^31 - 1).
     pub ttl: u32,
     /// The rdata of each record, uncompressed.
     pub rdatas: RdataSet,
 }
 
 impl Rrset {
-    /// An RRset without records yet.
+    /// An RRset that has no records yet.
     pub fn new(owner: Name, rtype: RrType, class: Class, ttl: u32) -> Rrset {
         Rrset { owner, rtype, class, ttl, rdatas: RdataSet::new() }
     }
 }
 
-/// One master-file line a record: owner, TTL, class, type, rdata, separated by tabs.
+/// One master-file line per record: owner, TTL, class, type and rdata, separated by tabs.
 impl fmt::Display for Rrset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
@@ -47,14 +47,14 @@ impl fmt::Display for Rrset {
     }
 }
 
-/// Rdatas in one allocation: each uncompressed, behind its length in two octets.
+/// A list of uncompressed rdatas in one allocation. Each follows its length in two octets.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct RdataSet {
     flat: Vec<u8>,
 }
 
 impl RdataSet {
-    /// No rdata.
+    /// An empty set.
     pub const fn new() -> RdataSet {
         RdataSet { flat: Vec::new() }
     }
@@ -62,14 +62,15 @@ impl RdataSet {
     /// Append `rdata`.
     ///
     /// # Panics
-    /// If `rdata` is longer than 65,535 octets, which no record can carry.
+    /// Panics if `rdata` is longer than 65,535 octets, which no record can hold.
     pub fn push(&mut self, rdata: &[u8]) {
         let length = u16::try_from(rdata.len()).expect("rdata fits RDLENGTH");
         self.flat.extend_from_slice(&length.to_be_bytes());
         self.flat.extend_from_slice(rdata);
     }
 
-    /// Append one rdata that `fill` writes (at most 65,535 octets, see [`RdataSet::push`]), or nothing if it fails.
+    /// Append one rdata that `fill` writes (at most 65,535 octets, see [`RdataSet::push`]). Append nothing if `fill`
+    /// fails.
     pub fn push_with<E>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
         let start = self.flat.len();
         self.flat.extend_from_slice(&[0, 0]);
@@ -93,12 +94,12 @@ impl RdataSet {
         })
     }
 
-    /// How many rdatas there are. Walks the set.
+    /// The number of rdatas. This walks the whole set.
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// Whether there is none.
+    /// Return whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.flat.is_empty()
     }
@@ -108,17 +109,17 @@ impl RdataSet {
         self.iter().next()
     }
 
-    /// Whether `rdata` is in the set, to the octet.
+    /// Return whether the set contains exactly the octets of `rdata`.
     pub fn contains(&self, rdata: &[u8]) -> bool {
         self.iter().any(|other| other == rdata)
     }
 
-    /// Octets held, lengths included.
+    /// The number of octets of the set, including length fields.
     pub fn octets(&self) -> usize {
         self.flat.len()
     }
 
-    /// Put the rdatas into the canonical order of RFC 4034 §6.3 and drop repetitions (RFC 2181 §5).
+    /// Sort the rdatas into the canonical order of RFC 4034 §6.3 and remove duplicates (RFC 2181 §5).
     pub fn sort_canonical(&mut self, rtype: RrType) {
         let mut keyed: Vec<(Vec<u8>, &[u8])> = self
             .iter()

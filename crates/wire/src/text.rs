@@ -1,18 +1,19 @@
-//! Master-file words: a tokenizer over bytes, and the words that every record is made of.
+//! A tokenizer for master files, and the parsers of the words that records consist of.
 //!
 //! ```text
 //! bytes ──► Tokens::next ──► Token (a slice of the input) ──► Tokens::u16, name, char_string, … ──► wire, appended
 //! ```
 //!
-//! [`Tokens`] walks a whole file or one line. It joins what parentheses join, skips comments, keeps quoted strings
-//! apart from words, and stops (`None`) where a record ends; [`Tokens::next_record`] steps over that end. Nothing is
-//! copied: a token is a slice of the input, with its offset, and its reader resolves escapes. The zone
-//! scanner, rdata text and the command line share it, so that all three accept the same language.
+//! [`Tokens`] reads a whole file or one line. It joins lines inside parentheses, skips comments, distinguishes quoted
+//! strings from words, and returns `None` at the end of a record. [`Tokens::next_record`] continues with the next
+//! record. Nothing is copied: a token is a slice of the input with its offset, and the parser of the token resolves
+//! escapes. The zone scanner, the rdata parser and the command line use this tokenizer, so that all three accept the
+//! same syntax.
 //!
 //! Covered: RFC 1035 §5.1 (master files: words, quotes, `\X`, `\DDD`, parentheses, comments), RFC 2308 §4 and BIND's
 //! TTL units in [`Tokens::period`], RFC 3597 §5 (`TYPE123`, `\#`).
 //!
-//! *Limitations*: a quoted string ends on its line, as in BIND, Knot and NSD; a newline inside it is an error.
+//! *Limitations*: a quoted string must end on its line, as in BIND, Knot and NSD. A newline inside it is an error.
 
 mod read;
 mod write;
@@ -29,9 +30,9 @@ use std::fmt;
 /// One word or quoted string of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token<'a> {
-    /// The bytes as written, without the quotes, escapes unresolved.
+    /// The bytes as written, without quotes. Escapes are not resolved.
     pub bytes: &'a [u8],
-    /// The token stood in quotes: it is a string, never a mnemonic, `@` or `\#`.
+    /// The token was quoted: it is a string, never a mnemonic, `@` or `\#`.
     pub quoted: bool,
     /// The bytes contain a backslash.
     pub escaped: bool,
@@ -39,7 +40,7 @@ pub struct Token<'a> {
     pub at: usize,
 }
 
-/// A walk over master-file text that yields the tokens of one record after the other.
+/// Reads master-file text and yields the tokens of one record after the other.
 ///
 /// ```
 /// # use nw_wire::text::Tokens;
@@ -58,7 +59,7 @@ pub struct Tokens<'a> {
     opened: usize,
 }
 
-// Byte classes; everything that is zero belongs to a word.
+// Byte classes. Bytes with class zero belong to a word.
 const WORD: u8 = 0;
 const SPACE: u8 = 1;
 const NEWLINE: u8 = 2;
@@ -88,19 +89,21 @@ impl<'a> Tokens<'a> {
         Self { text, at: 0, depth: 0, opened: 0 }
     }
 
-    /// Start at offset `at` of `text`, which must be the beginning of a record; offsets stay those of `text`.
+    /// Start at offset `at` of `text`, which must be the start of a record. Offsets of tokens refer to `text`.
     pub fn new_at(text: &'a [u8], at: usize) -> Self {
         Self { text, at: at.min(text.len()), depth: 0, opened: 0 }
     }
 
-    /// The next token of this record, or None at its end (newline outside parentheses, or end of input). RFC 1035 §5.1
+    /// Return the next token of this record, or None at its end (newline outside parentheses, or end of input). RFC
+    /// 1035 §5.1
     #[allow(clippy::should_implement_trait)] // It returns Result<Option>, so that `?` ends a record at its first fault.
     #[inline]
     pub fn next(&mut self) -> Result<Option<Token<'a>>, TextError> {
         self.token(false)
     }
 
-    /// As [`Tokens::next`], but `key="a b"` is one token (its bytes keep the quotes). RFC 9460 §2.1
+    /// Do the same as [`Tokens::next`], but read `key="a b"` as one token, whose bytes include the quotes. RFC 9460
+    /// §2.1
     pub fn next_pair(&mut self) -> Result<Option<Token<'a>>, TextError> {
         self.token(true)
     }
@@ -153,7 +156,7 @@ impl<'a> Tokens<'a> {
         let mut at = start;
         let mut escaped = false;
         loop {
-            // Most bytes belong to the word: the fast path steps over them.
+            // The fast path skips over the bytes of a word.
             at += text[at..].iter().take_while(|&&byte| CLASS[byte as usize] == WORD).count();
             match text.get(at) {
                 Some(b'\\') => {
@@ -199,7 +202,7 @@ impl<'a> Tokens<'a> {
         Ok(Token { bytes: &text[start + 1..at], quoted: true, escaped, at: start })
     }
 
-    /// Fail unless the record ends here.
+    /// Return an error unless the record ends here.
     pub fn end(&mut self) -> Result<(), TextError> {
         match self.next()? {
             None => Ok(()),
@@ -207,7 +210,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Step over the end of a record that [`Tokens::next`] reported; false at the end of the input.
+    /// Skip the end of a record that [`Tokens::next`] reported. Returns false at the end of the input.
     pub fn next_record(&mut self) -> bool {
         if self.text.get(self.at) == Some(&b'\n') {
             self.at += 1;
@@ -215,14 +218,15 @@ impl<'a> Tokens<'a> {
         self.at < self.text.len()
     }
 
-    /// Skip the current record: continue behind the next newline, outside all parentheses. False at the end of the input.
+    /// Skip the current line: continue after the next newline, outside all parentheses. Returns false at the end of
+    /// the input.
     pub fn skip_line(&mut self) -> bool {
         self.depth = 0;
         self.at = line_end(self.text, self.at);
         self.next_record()
     }
 
-    /// Skip the current record with its parentheses: continue behind its end, as far as it can be found.
+    /// Skip the current record including its parentheses: continue after its end, as far as the end can be found.
     pub fn skip_record(&mut self) -> bool {
         loop {
             match self.next() {
@@ -233,7 +237,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The record goes on with `\\#`, the generic form. RFC 3597 §5
+    /// Return whether the record continues with `\\#`, the generic form. RFC 3597 §5
     #[inline]
     pub(crate) fn at_generic(&self) -> bool {
         let mut at = self.at;
@@ -248,13 +252,14 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The next byte is a blank: at the start of a record, the owner is the previous one. RFC 1035 §5.1
+    /// Return whether the next byte is a blank. At the start of a record, a blank means that the owner is the
+    /// previous one. RFC 1035 §5.1
     #[inline]
     pub fn at_blank(&self) -> bool {
         matches!(self.text.get(self.at), Some(b' ' | b'\t'))
     }
 
-    /// Offset of the next unread byte.
+    /// The offset of the next unread byte.
     #[inline]
     pub fn offset(&self) -> usize {
         self.at
@@ -276,7 +281,7 @@ fn line_end(text: &[u8], at: usize) -> usize {
     text[from..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |found| from + found)
 }
 
-/// Line and column, both from 1, column in bytes, of offset `at` in `text`.
+/// Return line and column of the offset `at` in `text`. Both start at 1; the column counts bytes.
 pub fn position(text: &[u8], at: usize) -> (usize, usize) {
     let before = &text[..at.min(text.len())];
     let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
@@ -284,33 +289,33 @@ pub fn position(text: &[u8], at: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// What is wrong with a text, and where.
+/// A fault of a text, with its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextError {
-    /// Offset of the offending token or byte in the input; the end of the record where something is missing.
+    /// The offset of the faulty token or byte in the input, or the end of the record if something is missing.
     pub at: usize,
-    /// What is wrong.
+    /// The fault.
     pub fault: TextFault,
 }
 
-/// What is wrong with a text.
+/// The faults of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextFault {
-    /// The record ends where this was expected.
+    /// The record ends before this item.
     Missing(Expected),
-    /// There is a token, but not this.
+    /// The token is not a valid item of this kind.
     Wrong(Expected),
-    /// A number above what its field can hold.
+    /// A number is too large for its field.
     TooLarge(Expected),
     /// The record has more tokens than its type has fields.
     Trailing,
     /// A quoted string does not end on its line.
     UnclosedQuote,
-    /// An opening parenthesis is never closed.
+    /// An opening parenthesis is not closed.
     UnclosedParen,
-    /// A closing parenthesis without an opening one.
+    /// A closing parenthesis has no opening one.
     UnopenedParen,
-    /// A backslash before the end of the line, or `\DDD` above 255 or with fewer than three digits.
+    /// A backslash ends the line, or `\DDD` is above 255 or has fewer than three digits.
     BadEscape,
     /// An empty label: two dots in a row, or a leading one. RFC 1035 §3.1
     EmptyLabel,
@@ -320,20 +325,20 @@ pub enum TextFault {
     NameTooLong,
     /// A character string of more than 255 octets. RFC 1035 §3.3
     StringTooLong,
-    /// `\# n` and the number of octets behind it differ. RFC 3597 §5
+    /// The length after `\#` differs from the number of octets that follow. RFC 3597 §5
     LengthDiffers {
-        /// The number written.
+        /// The length in the text.
         said: u16,
-        /// The octets found.
+        /// The number of octets that follow.
         found: usize,
     },
-    /// The octets after `\#` are not rdata of this type. RFC 3597 §5
+    /// The octets after `\#` are not valid rdata of the type. RFC 3597 §5
     Rdata(crate::rr::RdataError),
-    /// More than 65535 octets of rdata.
+    /// The rdata has more than 65,535 octets.
     RdataTooLong,
 }
 
-/// What a record's text needed at some place.
+/// The items that a parser can expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// A domain name.
@@ -388,7 +393,7 @@ pub enum Expected {
     Location,
     /// A gateway type that is known.
     GatewayType,
-    /// `.`, the gateway or relay that is none.
+    /// `.`, which stands for "no gateway" or "no relay".
     NoGateway,
     /// An IP protocol: number, `tcp` or `udp`.
     Protocol,
@@ -403,7 +408,7 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// The phrase for a message: "expected …".
+    /// The phrase for the message "expected …".
     pub fn phrase(self) -> &'static str {
         match self {
             Self::Name => "a domain name",

@@ -1,12 +1,14 @@
-//! TSIG: the record, and the octets that its MAC is computed over. RFC 8945
+//! TSIG: the record, and the octets that its MAC covers. RFC 8945
 //!
-//! No cryptography here: [`Tsig::push_signed`] makes the input of the MAC; the holder of the key computes and compares it.
+//! This module does no cryptography. [`Tsig::push_signed`] builds the input of the MAC; the owner of the key computes
+//! the MAC and compares it.
 //!
 //! ```text
 //! [length | MAC of the request]  message as sent, without TSIG, with the original id  TSIG variables
 //! ```
 //!
-//! *Limitations*: the MAC's length is not judged here (RFC 8945 §5.2.2.1), for that needs the algorithm's output size.
+//! *Limitations*: the length of the MAC is not checked here (RFC 8945 §5.2.2.1), because the check depends on the
+//! algorithm.
 
 #[cfg(test)]
 mod tests;
@@ -19,19 +21,19 @@ use crate::rr::{self, RdataError, RdataFault};
 /// The rdata of a TSIG record. RFC 8945 §4.2
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tsig<'a> {
-    /// Name of the algorithm, as `hmac-sha256.`.
+    /// Name of the algorithm, such as `hmac-sha256.`.
     pub algorithm: NameRef<'a>,
     /// Seconds since 1970, 48 bits.
     pub time_signed_s: u64,
-    /// Permitted error of the time in seconds.
+    /// Permitted difference of the clocks in seconds.
     pub fudge_s: u16,
-    /// The MAC; perhaps truncated.
+    /// The MAC. It may be truncated.
     pub mac: &'a [u8],
     /// The id that the message had when it was signed.
     pub original_id: u16,
     /// NOERROR, BADSIG, BADKEY, BADTIME or BADTRUNC.
     pub error: Rcode,
-    /// The server's time with BADTIME, 48 bits; else empty.
+    /// With BADTIME: the server's time, 48 bits. Otherwise empty.
     pub other: &'a [u8],
 }
 
@@ -39,7 +41,7 @@ impl<'a> Tsig<'a> {
     /// The parts of `rdata`, uncompressed. RFC 8945 §4.2
     pub fn parse(rdata: &'a [u8]) -> Result<Tsig<'a>, RdataError> {
         rr::check(RrType::TSIG, rdata)?;
-        // Every read below lies within what the check has passed; `cut` keeps it an error, not a panic, all the same.
+        // Every read below stays within the checked rdata. `cut` nevertheless returns an error instead of panicking.
         let short = RdataError { at: rdata.len(), fault: RdataFault::Short };
         let (algorithm, rest) = NameRef::read(rdata).map_err(|_| short)?;
         let (&[a, b, c, d, e, f, fudge_high, fudge_low, length_high, length_low], rest) =
@@ -71,10 +73,11 @@ impl<'a> Tsig<'a> {
         out.extend_from_slice(self.other);
     }
 
-    /// Append what the MAC is computed over. RFC 8945 §4.3.3, §5.3.1
+    /// Append the octets that the MAC covers. RFC 8945 §4.3.3, §5.3.1
     ///
-    /// `message`: the whole packet up to, not including, the TSIG record; where the record is already there its count in
-    /// the header is taken off if `counted`, and the id becomes the original one. `signed` says what stands around it.
+    /// `message` is the packet up to, but not including, the TSIG record. If `counted` is set, its header counts the
+    /// TSIG record, and the count is decreased by one. The id is replaced by the original id. `signed` names the
+    /// position of the message in its exchange.
     pub fn push_signed(&self, signed: Signed<'_>, message: &[u8], counted: bool, out: &mut Vec<u8>) {
         if let Some(mac) = signed.prior_mac() {
             out.extend_from_slice(&(mac.len() as u16).to_be_bytes());
@@ -110,25 +113,25 @@ impl<'a> Tsig<'a> {
     }
 }
 
-/// Which message of an exchange is signed. RFC 8945 §4.3, §5.3
+/// The position of a signed message in its exchange. RFC 8945 §4.3, §5.3
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signed<'a> {
-    /// A request: message and all variables. §4.3.3
+    /// A request: the MAC covers the message and all TSIG variables. §4.3.3
     Request {
-        /// The key's name, owner of the TSIG record.
+        /// The name of the key, which is the owner of the TSIG record.
         key: NameRef<'a>,
     },
-    /// The (first) response: the request's MAC before them. §5.3
+    /// The first response: the MAC covers the MAC of the request, the message and all variables. §5.3
     Response {
         /// The key's name.
         key: NameRef<'a>,
         /// The MAC of the request.
         request_mac: &'a [u8],
     },
-    /// A further message of a transfer over TCP: the previous MAC, the message (all since the last TSIG), the timers only.
-    /// §5.3.1
+    /// A further message of a transfer over TCP: the MAC covers the previous MAC, all messages since the last TSIG
+    /// record, and the timers only. §5.3.1
     Subsequent {
-        /// The MAC of the last message that had one.
+        /// The MAC of the previous message that had one.
         prior_mac: &'a [u8],
     },
 }

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 proptest! {
-    /// Decoding the encoding is the identity, wherever the text is cut into words.
+    /// Decoding encoded octets is the identity, for any split of the text into words.
     #[test]
     fn round_trips(octets in prop::collection::vec(any::<u8>(), 0..80), cut in 0usize..160) {
         let mut text = String::new();
@@ -26,7 +26,7 @@ proptest! {
         prop_assert_eq!(&back, &octets);
     }
 
-    /// Whatever base64 accepts is the one spelling of its octets.
+    /// Every text that base64 accepts is the only text of its octets.
     #[test]
     fn base64_is_one_to_one(text in "[A-D+/=]{0,12}") {
         let (mut decoder, mut octets) = (Base64::default(), Vec::new());

@@ -13,7 +13,7 @@ fn mnemonics_and_generic_forms_are_read_and_written() {
     assert_eq!(format!("{:<6}|", Class::IN), "IN    |");
 }
 
-/// The registry governs: each table of this module has the numbers and names of its file, in order.
+/// Each table of this module has the numbers and names of its registry file, in order.
 #[test]
 fn tables_agree_with_registry() {
     fn named<T: Copy>(table: &[(T, &'static str)], number: fn(T) -> u16) -> Vec<(u16, String)> {

@@ -1,7 +1,8 @@
-//! Every registered EDNS option: octets to meaning and back. One variant per option, its RFC beside it.
+//! Decodes and encodes every registered EDNS option. Each variant names the RFC that defines it.
 //!
-//! Data of a length or form that the option's RFC does not allow are an [`OptionError`]. Several options look different in
-//! a query and in a response (EXPIRE, TCP-KEEPALIVE and ZONEVERSION are empty in a query); both forms are decoded.
+//! Data with a length or form that the RFC does not allow result in an [`OptionError`]. Some options have another
+//! form in a query than in a response (EXPIRE, TCP-KEEPALIVE and ZONEVERSION are empty in a query). Both forms are
+//! decoded.
 
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -35,11 +36,11 @@ pub enum EdnsOption<'a> {
     ClientSubnet(ClientSubnet),
     /// Seconds until the zone expires; None in a query. RFC 7314 §3
     Expire(Option<u32>),
-    /// Cookies: 8 octets of the client's, 8 to 32 of the server's or none. RFC 7873 §4
+    /// Cookies: 8 octets of the client, and none or 8 to 32 octets of the server. RFC 7873 §4
     Cookie {
-        /// The client's part.
+        /// The client cookie.
         client: [u8; 8],
-        /// The server's part; empty where the client has none yet.
+        /// The server cookie; empty if the client does not have one yet.
         server: &'a [u8],
     },
     /// Idle time of the connection in units of 100 ms; None in a query. RFC 7828 §3.1
@@ -54,7 +55,7 @@ pub enum EdnsOption<'a> {
     Ede {
         /// The code.
         code: Ede,
-        /// Text for people; may be empty, is UTF-8 by the RFC, and the code that shows it checks that.
+        /// Human-readable text, possibly empty. The RFC requires UTF-8; code that displays the text must check it.
         text: &'a [u8],
     },
     /// Opaque tag of the client. draft-bellis-dnsop-edns-tags-01 §4
@@ -65,17 +66,17 @@ pub enum EdnsOption<'a> {
     ReportChannel(NameRef<'a>),
     /// Version of the zone that answered; None in a query. RFC 9660 §2
     ZoneVersion(Option<ZoneVersion<'a>>),
-    /// Further types that are asked for, two octets each. draft-ietf-dnssd-multi-qtypes §3.1
+    /// Further types that the client queries, two octets each. draft-ietf-dnssd-multi-qtypes §3.1
     MqtypeQuery(&'a [u8]),
-    /// Further types that are answered, two octets each. draft-ietf-dnssd-multi-qtypes §3.2
+    /// Further types in the response, two octets each. draft-ietf-dnssd-multi-qtypes §3.2
     MqtypeResponse(&'a [u8]),
     /// Language tag of the text of an extended error, UTF-8. draft-ietf-dnsop-structured-dns-error §5
     EdeLanguage(&'a [u8]),
-    /// URI to ask about filtering, UTF-8. draft-ietf-dnsop-structured-dns-error §5
+    /// URI of the contact for filtering, UTF-8. draft-ietf-dnsop-structured-dns-error §5
     FilteringContact(&'a [u8]),
-    /// Who filters, UTF-8. draft-ietf-dnsop-structured-dns-error §5
+    /// Organization that filters, UTF-8. draft-ietf-dnsop-structured-dns-error §5
     FilteringOrganization(&'a [u8]),
-    /// The data base that lists the name, UTF-8. draft-ietf-dnsop-structured-dns-error §5
+    /// Database that lists the name, UTF-8. draft-ietf-dnsop-structured-dns-error §5
     FilteringDb(&'a [u8]),
     /// Identity of an Umbrella client; opaque.
     UmbrellaIdent(&'a [u8]),
@@ -97,61 +98,61 @@ pub struct Llq {
     pub version: u16,
     /// 1 setup, 2 refresh, 3 event.
     pub opcode: u16,
-    /// 0 no error, else §3.2.2.
+    /// 0 for no error; the other codes are in §3.2.2.
     pub error: u16,
     /// Identifier of the query.
     pub id: u64,
-    /// Requested or granted life in seconds.
+    /// Requested or granted lease in seconds.
     pub lease_s: u32,
 }
 
 /// The network of the client. RFC 7871 §6
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientSubnet {
-    /// The address, bits behind `source` zero; None for family 0 ("do not use my address").
+    /// The address, with the bits after `source` set to zero. None for family 0 ("do not use my address").
     pub address: Option<IpAddr>,
-    /// Leading bits of the address that are given.
+    /// The number of leading bits of the address that are given.
     pub source: u8,
-    /// Leading bits that the answer depends on; 0 in a query.
+    /// The number of leading bits that the answer depends on; 0 in a query.
     pub scope: u8,
 }
 
 /// The version of a zone. RFC 9660 §2
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ZoneVersion<'a> {
-    /// Labels of the zone's name.
+    /// The number of labels in the name of the zone.
     pub labels: u8,
-    /// Type of version; 0 is the SOA serial.
+    /// The type of the version; 0 is the SOA serial.
     pub kind: u8,
     /// The version; four octets for type 0.
     pub version: &'a [u8],
 }
 
-/// Why an option is not what its RFC defines.
+/// The reason why option data is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OptionError {
-    /// Offset in the option's data; in the rdata for [`OptionFault::Truncated`].
+    /// The offset in the option's data. For [`OptionFault::Truncated`]: the offset in the rdata.
     pub at: usize,
-    /// Which option.
+    /// The code of the option.
     pub code: OptionCode,
-    /// What is wrong with it.
+    /// The fault.
     pub fault: OptionFault,
 }
 
-/// What can be wrong with an option.
+/// The faults of options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionFault {
-    /// The option ends behind the rdata.
+    /// The option extends beyond the rdata.
     Truncated,
-    /// A length that the option cannot have.
+    /// The option has a length that its RFC does not allow.
     Length,
-    /// An address family other than 1, 2, or 0 with nothing.
+    /// The address family is not 1 or 2, and not 0 with an empty address.
     Family,
-    /// A prefix longer than the family's addresses.
+    /// The prefix is longer than the addresses of the family.
     Prefix,
-    /// Bits behind the prefix that are not zero.
+    /// Bits after the prefix are not zero.
     Bits,
-    /// Data that are not one uncompressed name.
+    /// The data is not exactly one uncompressed name.
     Name,
 }
 
@@ -197,7 +198,7 @@ impl fmt::Display for OptionError {
 impl std::error::Error for OptionError {}
 
 impl<'a> EdnsOption<'a> {
-    /// The meaning of `data` in an option of code `code`.
+    /// Decode `data` as an option with code `code`.
     pub fn decode(code: OptionCode, data: &'a [u8]) -> Result<EdnsOption<'a>, OptionError> {
         let fail = |at, fault| Err(OptionError { at, code, fault });
         let bad_length = || OptionError { at: data.len(), code, fault: OptionFault::Length };
@@ -300,7 +301,7 @@ impl<'a> EdnsOption<'a> {
         }
     }
 
-    /// Append the option, code and length included. Data beyond 65535 octets, which no message holds, are cut.
+    /// Append the option, including code and length. Data beyond 65,535 octets is cut off; no message could hold it.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.code().0.to_be_bytes());
         let start = out.len();
@@ -389,7 +390,8 @@ fn client_subnet(data: &[u8]) -> Result<EdnsOption<'_>, OptionError> {
 }
 
 impl ClientSubnet {
-    /// The network of `address` with `source` bits, for a query. Bits behind it are cleared, `source` is bounded.
+    /// The network that contains `address`, with `source` bits, for a query. Further bits are cleared, and `source`
+    /// is bounded by the length of the address.
     pub fn new(address: IpAddr, source: u8) -> ClientSubnet {
         let mask = |octets: &mut [u8]| {
             for (index, octet) in octets.iter_mut().enumerate() {
@@ -532,7 +534,7 @@ impl fmt::Display for EdnsOption<'_> {
     }
 }
 
-/// Text from the network for a terminal: what is no UTF-8, and every control character, becomes U+FFFD.
+/// Write text from the network for a terminal. Invalid UTF-8 and control characters become U+FFFD.
 fn printable(f: &mut fmt::Formatter<'_>, text: &[u8]) -> fmt::Result {
     String::from_utf8_lossy(text)
         .chars()

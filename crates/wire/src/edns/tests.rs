@@ -11,7 +11,7 @@ fn any_code() -> impl Strategy<Value = OptionCode> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
-    /// Whatever decodes is written as the same octets, and has a text without control characters.
+    /// An option that decodes is written as the same octets, and its text has no control characters.
     #[test]
     fn decode_then_write_is_identity(code in any_code(), data in prop::collection::vec(any::<u8>(), 0..48)) {
         if let Ok(option) = EdnsOption::decode(code, &data) {
@@ -24,14 +24,14 @@ proptest! {
         }
     }
 
-    /// A list of options passes the check exactly when it is used up, and then each option is seen.
+    /// A list of options passes the check exactly if the options fill the list. Each option is then returned.
     #[test]
-    fn lists_are_used_up(rdata in prop::collection::vec(0u8..6, 0..40)) {
+    fn options_fill_the_list_exactly(rdata in prop::collection::vec(0u8..6, 0..40)) {
         let seen: usize = Opt::from_record(0, 0, &rdata).raw_options().map(|(_, data)| 4 + data.len()).sum();
         prop_assert_eq!(check(&rdata).is_ok(), seen == rdata.len());
     }
 
-    /// A subnet made from any address is valid for any prefix and comes back.
+    /// A subnet made from any address is valid for any prefix length and decodes again.
     #[test]
     fn subnets_are_masked(v6 in any::<bool>(), octets in any::<[u8; 16]>(), source in any::<u8>()) {
         let address = if v6 { IpAddr::from(octets) } else { IpAddr::from([octets[0], octets[1], octets[2], octets[3]]) };
@@ -42,7 +42,7 @@ proptest! {
     }
 }
 
-/// Lengths and values that the options' RFCs rule out, each refused with its section.
+/// Options with lengths and values that their RFCs forbid are refused with the section.
 #[test]
 fn hostile_options_are_refused_by_section() {
     use OptionFault::*;
@@ -105,7 +105,7 @@ fn fields_and_padding() {
     assert_eq!([padding(50, 128), padding(124, 128), padding(125, 128), padding(7, 0)], [74, 0, 127, 0]);
 }
 
-/// The registry governs: what it calls decoded has a variant of its own, and the code has no others.
+/// The code has a variant for exactly the options that the registry marks as decoded.
 #[test]
 fn options_agree_with_registry() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../registry/edns-options.tsv");

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{HashKey, eq_folded, fold8, mix};
 
-/// 15-octet labels, length octet included, that all have the same hash under `known`: the second word cancels what the first
-/// one did to the state.
+/// Labels of 15 octets, including the length octet, that all have the same hash under `known`. The second word
+/// cancels the effect of the first word on the state.
 fn colliding(known: HashKey, count: usize) -> Vec<Vec<u8>> {
     let mut labels = Vec::new();
     let mut number = 0u64;
@@ -31,11 +31,11 @@ fn names_that_collide_under_a_known_key_differ_under_another() {
         labels.iter().map(|label| key.extend(key.start(), label)).collect()
     };
     assert_eq!(hashes(known).len(), 1);
-    // No part of the key can be left public: with any other value of it the names spread.
+    // Every part of the key must be secret: a different value of any part spreads the names.
     for other in [[9, 0x9e37_79b9_7f4a_7c15, 3], [1, 0x1234_5678_9abc_def1, 3]] {
         assert_eq!(hashes(HashKey::new(other)).len(), labels.len());
     }
-    // The tag of the zone index and its slots spread as well, not the 64 bits only.
+    // The tag of the zone index and its slots must spread as well, not only the 64 bits.
     let tags: HashSet<u32> = hashes(HashKey::new([0xfeed_beef, 0x1234_5678_9abc_def1, 77]))
         .iter()
         .map(|hash| *hash as u32)

@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// Any valid name: up to 12 labels of any octets, cut to fit.
+/// A valid name: up to 12 labels of any octets, cut to fit.
 pub(crate) fn any_name() -> impl Strategy<Value = Name> {
     let octet = prop_oneof![3 => prop::sample::select(b"abcXYZ019-_*".to_vec()), 1 => any::<u8>()];
     prop::collection::vec(prop::collection::vec(octet, 1..=63), 0..12).prop_map(|labels| {
@@ -20,7 +20,7 @@ fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-/// The order of RFC 4034 §6.1, written the slow way.
+/// A simple implementation of the order of RFC 4034 §6.1.
 fn model_key(name: &Name) -> Vec<Vec<u8>> {
     let mut labels: Vec<_> = name.as_ref().labels().map(<[u8]>::to_ascii_lowercase).collect();
     labels.reverse();
@@ -69,7 +69,7 @@ proptest! {
 
 /// The example of RFC 4034 §6.1.
 #[test]
-fn canonical_order_is_that_of_the_rfc() {
+fn canonical_order_follows_the_rfc() {
     let sorted = [
         "example.",
         "a.example.",
@@ -100,7 +100,7 @@ fn limits_are_exact() {
 }
 
 #[test]
-fn text_errors_name_their_place() {
+fn text_errors_have_an_offset() {
     let parse = |text: &str| Name::parse(text.as_bytes(), Some(NameRef::ROOT)).map(|_| ());
     assert_eq!(parse("a..b"), Err(NameError::EmptyLabel { at: 2 }));
     assert_eq!(parse(".a"), Err(NameError::EmptyLabel { at: 0 }));

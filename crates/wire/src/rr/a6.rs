@@ -10,17 +10,17 @@ use super::{RdataError, RdataFault};
 use crate::name::NameRef;
 use crate::text::{self, Expected, TextError, TextFault, Tokens, push_number, push_wire_name};
 
-/// Octets of the suffix behind a prefix of so many bits.
+/// The number of octets of the suffix after a prefix of `prefix` bits.
 fn suffix(prefix: u8) -> usize {
     usize::from(128 - prefix.min(128)).div_ceil(8)
 }
 
-/// True where the bits of `octets`, a suffix, that belong to the prefix are zero.
+/// Return whether the bits of the suffix `octets` that belong to the prefix are zero.
 fn padded(prefix: u8, octets: &[u8]) -> bool {
     octets.first().is_none_or(|first| u16::from(*first) < 0x100 >> (prefix % 8))
 }
 
-/// Where the name begins in a valid field at `at`; the end of the field where there is none.
+/// The offset of the name in a valid field at `at`, or the end of the field if there is no name.
 pub(super) fn name_start(wire: &Wire<'_>, at: usize) -> usize {
     at + 1 + suffix(wire.bytes[at])
 }

@@ -1,14 +1,14 @@
 //! APL: lists of address prefixes. RFC 3123
 //!
-//! `1:192.0.2.0/24 !2:2001:db8::/32`: family, prefix, `!` for "not". On the wire the trailing zero octets of an address are
-//! left out (§4); octets that break this rule, and other families, are kept and shown in generic form.
+//! `1:192.0.2.0/24 !2:2001:db8::/32`: family, prefix, and `!` for "not". The wire form omits the trailing zero octets
+//! of an address (§4). Octets that violate this rule, and other families, are preserved and shown in generic form.
 
 use super::field::Wire;
 use super::present::{push_ipv4, push_ipv6, separate};
 use super::{RdataError, RdataFault};
 use crate::text::{self, Expected, TextError, Tokens, number, push_number};
 
-/// Octets and bits of an address of `family`.
+/// The number of bits of an address of `family`.
 fn width(family: u16) -> Option<u8> {
     match family {
         1 => Some(4),

@@ -16,13 +16,13 @@ use crate::text::{Expected, TextError, Tokens, number, push_number};
 pub struct TypeBitmap<'a>(&'a [u8]);
 
 impl<'a> TypeBitmap<'a> {
-    /// Take `blocks` as window blocks: ascending, none empty, no trailing zeros. RFC 4034 §4.1.2
+    /// Check that `blocks` are window blocks: ascending, not empty, without trailing zeros. RFC 4034 §4.1.2
     pub fn new(blocks: &'a [u8]) -> Result<Self, RdataError> {
         check(&Wire { bytes: blocks, end: blocks.len(), packet: false }, 0)?;
         Ok(Self(blocks))
     }
 
-    /// True where `rtype` is in the set.
+    /// Return whether `rtype` is in the set.
     pub fn contains(self, rtype: RrType) -> bool {
         let [window, low] = rtype.0.to_be_bytes();
         self.windows()
@@ -53,11 +53,11 @@ impl<'a> TypeBitmap<'a> {
     }
 }
 
-/// Append the window blocks of a set of types, which is sorted in place.
+/// Append the window blocks of a set of types. The types are sorted in place.
 pub fn push_bitmap(types: &mut [RrType], out: &mut Vec<u8>) {
     types.sort_unstable();
     let mut window = None;
-    let mut block = 0; // where the current window starts in `out`
+    let mut block = 0; // the offset in `out` at which the current window starts
     for rtype in types {
         let [number, low] = rtype.0.to_be_bytes();
         if window != Some(number) {
@@ -99,7 +99,7 @@ pub(super) fn check(wire: &Wire<'_>, at: usize) -> Result<usize, RdataError> {
 }
 
 pub(super) fn parse(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), TextError> {
-    // Blocks grow at the end as long as types come in order; then nothing is allocated.
+    // As long as the types are in order, blocks grow at the end and nothing is allocated.
     let mut types = [RrType(0); 64];
     let mut count = 0;
     let mut many = Vec::new();
@@ -128,7 +128,7 @@ pub(super) fn show(octets: &[u8], out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// NXT: 1 to 16 octets. The first bit, for types above 127, was never given a meaning.
+/// NXT: 1 to 16 octets. The first bit was reserved for types above 127 and never defined.
 pub(super) fn check_old(wire: &Wire<'_>, at: usize) -> Result<usize, RdataError> {
     match wire.rest(at) {
         [] => Err(RdataError { at, fault: RdataFault::Short }),
@@ -141,7 +141,7 @@ pub(super) fn parse_old(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<()
     let mut bits = [0u8; 16];
     let mut width = 0;
     while let Some(token) = tokens.next()? {
-        // Types without a mnemonic were written as bare numbers (RFC 2535 §5.3).
+        // Types without a mnemonic are written as bare numbers (RFC 2535 §5.3).
         let bare = number(token.bytes).and_then(|value| u16::try_from(value).ok()).map(RrType);
         let known = if token.quoted { None } else { RrType::from_word(token.bytes).or(bare) };
         match known {

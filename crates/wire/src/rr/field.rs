@@ -1,9 +1,9 @@
-//! The fields of rdata: their length on the wire and their valid values.
+//! The fields of rdata: their length in wire form and their valid values.
 
 use super::{RdataError, RdataFault, a6, apl, bitmap, gateway, hip, loc, nsap, svcb, wks};
 use crate::name::{NameError, NameRef};
 
-/// One field of rdata. A type's rdata is a sequence of them (`table.rs`).
+/// One field of rdata. The rdata of a type is a sequence of fields (`table.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     /// Eight bits, decimal.
@@ -22,9 +22,9 @@ pub enum Field {
     Type,
     /// A DNSSEC algorithm, eight bits; the text may use the mnemonic (RFC 4034 appendix A.1).
     Algorithm,
-    /// As `Algorithm`, written as its mnemonic where it has one (CERT, as dig writes it).
+    /// Like `Algorithm`, but written as its mnemonic if it has one (CERT, as dig does).
     NamedAlgorithm,
-    /// An RR type, sixteen bits, written as a bare number where it has no mnemonic (RFC 2535 §5.3).
+    /// An RR type, sixteen bits, written as a bare number if it has no mnemonic (RFC 2535 §5.3).
     OldType,
     /// A certificate type, sixteen bits (RFC 4398 §2.1).
     CertType,
@@ -38,37 +38,37 @@ pub enum Field {
     Ipv6,
     /// Sixty-four bits as four groups of hex digits (RFC 6742 §2.1).
     Node,
-    /// So many octets in hex, joined by hyphens (RFC 7043 §3.2).
+    /// A fixed number of octets in hex, joined by hyphens (RFC 7043 §3.2).
     Eui(u8),
     /// A domain name.
     Name(Role),
     /// A character string (RFC 1035 §3.3).
     CharString,
-    /// A character string of decimal digits, at least so many (RFC 1183 §3.1).
+    /// A character string of at least the given number of decimal digits (RFC 1183 §3.1).
     Digits(u8),
     /// A character string, or nothing at the end of the rdata.
     OptionalCharString,
-    /// One character string or more to the end of the rdata.
+    /// One or more character strings to the end of the rdata.
     CharStrings,
     /// A CAA property tag: length octet, letters and digits (RFC 8659 §4.1).
     Tag,
     /// Octets to the end, written as one quoted string of any length.
     Text,
-    /// As `Text`, at least one octet.
+    /// Like `Text`, but at least one octet.
     NonEmptyText,
     /// At least one octet to the end, hex.
     Hex,
     /// At least one octet to the end, base64.
     Base64,
-    /// Octets to the end, base64; none are written as nothing.
+    /// Octets to the end, base64. An empty field has empty text.
     OptionalBase64,
-    /// Octets to the end, base64; none are written as `-`.
+    /// Octets to the end, base64. An empty field is written as `-`.
     DashBase64,
-    /// Sixteen bits of length and so many octets; length and base64 in the text (RFC 8945 §4.2).
+    /// A length of sixteen bits and the octets. The text is the length and base64 (RFC 8945 §4.2).
     Sized,
-    /// Length octet and octets, hex; none are written as `-` (RFC 5155 §3.3).
+    /// A length octet and the octets, hex. An empty field is written as `-` (RFC 5155 §3.3).
     Salt,
-    /// Length octet and octets, at least one, base32hex (RFC 5155 §3.3).
+    /// A length octet and at least one octet, base32hex (RFC 5155 §3.3).
     Hash,
     /// RR types in window blocks to the end (RFC 4034 §4.1.2).
     Bitmap,
@@ -94,28 +94,28 @@ pub enum Field {
     Atma,
     /// Prefix length, address suffix, prefix name (RFC 2874 §3.1).
     Prefix6,
-    /// EDNS options to the end (RFC 6891 §6.1.2); text is generic.
+    /// EDNS options to the end (RFC 6891 §6.1.2). The text is generic.
     Options,
-    /// Octets to the end; text is generic (RFC 3597 §5).
+    /// Octets to the end. The text is generic (RFC 3597 §5).
     Opaque,
-    /// No rdata is defined: the type stands in questions only. Octets to the end are accepted; text is generic.
+    /// The type has no rdata; it occurs only in questions. Octets to the end are accepted. The text is generic.
     Meta,
 }
 
-/// How a name inside rdata is treated.
+/// The treatment of a name inside rdata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Role {
     /// A writer may compress it (RFC 3597 §4: the types of RFC 1035 only).
     pub compress: bool,
-    /// A reader takes it compressed (RFC 3597 §4: those, and some between RFC 1035 and RFC 3597).
+    /// A reader accepts it compressed (RFC 3597 §4: those types, and some defined between RFC 1035 and RFC 3597).
     pub expand: bool,
     /// Canonical form is in lower case (RFC 4034 §6.2, RFC 6840 §5.1).
     pub lower: bool,
-    /// Addresses of this name are wanted in the additional section.
+    /// The additional section should contain the addresses of this name.
     pub additional: bool,
 }
 
-/// Rdata where it lies: `bytes[..end]`, where names may point before the rdata if `packet`.
+/// Rdata within its buffer `bytes[..end]`. If `packet` is set, names may point to offsets before the rdata.
 #[derive(Clone, Copy)]
 pub(super) struct Wire<'a> {
     pub(super) bytes: &'a [u8],
@@ -136,7 +136,7 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// The end of a run of octets behind a length octet.
+    /// The end of the octets that follow the length octet at `at`.
     pub(super) fn short(&self, at: usize) -> Result<usize, RdataError> {
         let start = self.fixed(at, 1)?;
         self.fixed(start, usize::from(self.bytes[at]))

@@ -1,4 +1,5 @@
-//! Gateways of IPSECKEY and relays of AMTRELAY: nothing, an IPv4 address, an IPv6 address or a name, by a type octet.
+//! Gateways of IPSECKEY and relays of AMTRELAY. A type octet selects nothing, an IPv4 address, an IPv6 address or a
+//! name.
 //!
 //! RFCs: 4025 §2.3–2.5 (gateway type, algorithm, gateway), 8777 §4.2 (discovery flag and relay type in one octet).
 
@@ -8,7 +9,7 @@ use super::{RdataError, RdataFault};
 use crate::name::NameRef;
 use crate::text::{Expected, TextError, Tokens, push_number, push_wire_name};
 
-/// The end of a gateway of type `kind` at `at`.
+/// The end of the gateway of type `kind` at `at`.
 fn place(wire: &Wire<'_>, at: usize, kind: u8) -> Result<usize, RdataError> {
     let width = match kind {
         0 => 0,
@@ -50,7 +51,7 @@ fn push_place(out: &mut String, kind: u8, octets: &[u8]) {
     }
 }
 
-/// A type octet of 0 to 3.
+/// Read a type octet of 0 to 3.
 fn kind(tokens: &mut Tokens<'_>) -> Result<u8, TextError> {
     let mut ahead = *tokens;
     let token = ahead.expect(Expected::GatewayType)?;

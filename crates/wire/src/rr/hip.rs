@@ -1,4 +1,4 @@
-//! HIP: host identity. On the wire the lengths come first, in text tag and key have no lengths. RFC 8005 §5, §6
+//! HIP: host identity. In wire form all lengths come first; in text, tag and key have no lengths. RFC 8005 §5, §6
 //!
 //! ```text
 //! tag length | algorithm | key length (16) | tag | public key | rendezvous servers, uncompressed names

@@ -1,11 +1,11 @@
-//! LOC: a place on Earth. RFC 1876
+//! LOC: a location on Earth. RFC 1876
 //!
 //! ```text
 //! 51 30 12.748 N  0 7 39.611 W  0.00m  1m 10000m 10m
-//! latitude        longitude     height size, precision across and in height
+//! latitude        longitude     altitude size, horizontal and vertical precision
 //! ```
 //!
-//! Version 0 is the only one; others are kept and shown in generic form (RFC 1876 §2).
+//! Only version 0 is defined. Other versions are preserved and shown in generic form (RFC 1876 §2).
 
 use super::field::Wire;
 use super::present::push_decimal;
@@ -15,7 +15,7 @@ use crate::text::{Expected, TextError, TextFault, Token, Tokens, push_number};
 const EQUATOR: u32 = 1 << 31;
 /// A degree in thousandths of a second of arc.
 const DEGREE: u32 = 3_600_000;
-/// Centimetres from the bottom of the scale, 100 km down, to the ellipsoid.
+/// Centimetres from the bottom of the scale, 100 km below the ellipsoid, to the ellipsoid.
 const SEA: i64 = 10_000_000;
 
 pub(super) fn check(wire: &Wire<'_>, at: usize) -> Result<usize, RdataError> {
@@ -84,7 +84,7 @@ fn angle(tokens: &mut Tokens<'_>, limit: u32, directions: [u8; 2]) -> Result<u32
     Err(tokens.fault(first, TextFault::Wrong(Expected::Location)))
 }
 
-/// Metres with at most two places and perhaps an `m`, in centimetres.
+/// Read metres with at most two decimal places and an optional `m`, as centimetres.
 fn metres(token: Token<'_>) -> Option<i64> {
     let text = token.bytes.strip_suffix(b"m").or(token.bytes.strip_suffix(b"M")).unwrap_or(token.bytes);
     let (sign, digits) = match text {
@@ -95,7 +95,7 @@ fn metres(token: Token<'_>) -> Option<i64> {
     Some(sign * i64::try_from(decimal(digits, 2)?).ok()?)
 }
 
-/// A decimal number times ten to the power of `places`; more places than that are refused.
+/// Read a decimal number times ten to the power of `places`. More decimal places are refused.
 fn decimal(text: &[u8], places: usize) -> Option<u64> {
     let (whole, fraction) = match text.iter().position(|&byte| byte == b'.') {
         Some(dot) => (&text[..dot], &text[dot + 1..]),
@@ -112,8 +112,8 @@ fn decimal(text: &[u8], places: usize) -> Option<u64> {
     Some(value)
 }
 
-/// One digit and a power of ten; what lies between is rounded down, as the RFC's own code does (RFC 1876 appendix A).
-/// At most 90,000 km (RFC 1876 §2).
+/// Encode as one digit and a power of ten, rounded down as in the RFC's own code (RFC 1876 appendix A). The maximum
+/// is 90,000 km (RFC 1876 §2).
 fn encode_size(centimetres: i64) -> Option<u8> {
     const MOST: i64 = 9_000_000_000;
     let mut digit = u64::try_from(centimetres).ok().filter(|_| centimetres <= MOST)?;
@@ -125,7 +125,7 @@ fn encode_size(centimetres: i64) -> Option<u8> {
     Some((digit as u8) << 4 | power)
 }
 
-/// None for another version, and for a size such as 0 times 10^3, which text would not keep.
+/// Returns None for another version, and for a size such as 0 times 10^3, which text cannot express.
 pub(super) fn show(octets: &[u8], out: &mut String) -> Option<()> {
     let (&[version, size, across, height], rest) = octets.split_first_chunk::<4>()?;
     if version != 0 || [size, across, height].iter().any(|&octet| octet < 0x10 && octet != 0) {
@@ -146,7 +146,7 @@ pub(super) fn show(octets: &[u8], out: &mut String) -> Option<()> {
     out.push('m');
     for octet in [size, across, height] {
         out.push(' ');
-        // Whole metres without a fraction, as dig writes them.
+        // Whole metres are written without a fraction, as dig does.
         let (digit, power) = (u64::from(octet >> 4), u32::from(octet & 15));
         if power < 2 {
             push_decimal(out, digit * 10u64.pow(power), 2);

@@ -1,6 +1,6 @@
 //! Addresses of other networks: NSAP (RFC 1706 §5) and ATM (AF-SAA-0069, "ATM Name System").
 //!
-//! NSAP is `0x` and hex, ATM hex (format 0) or `+` and decimal digits (format 1, E.164); dots have no meaning.
+//! NSAP is `0x` and hex. ATM is hex (format 0), or `+` and decimal digits (format 1, E.164). Dots are ignored.
 
 use super::field::Wire;
 use super::{RdataError, RdataFault};
@@ -31,7 +31,7 @@ pub(super) fn show(octets: &[u8], out: &mut String) {
     push_hex(out, octets);
 }
 
-/// A format octet and at least one octet of address; in format 1 the address is ASCII digits.
+/// A format octet and at least one octet of address. In format 1 the address consists of ASCII digits.
 pub(super) fn check_atma(wire: &Wire<'_>, at: usize) -> Result<usize, RdataError> {
     match wire.rest(at) {
         [] | [_] => Err(RdataError { at: wire.end, fault: RdataFault::Short }),
@@ -60,7 +60,7 @@ pub(super) fn parse_atma(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(
     read.ok_or_else(|| tokens.wrong(token, Expected::Atma))
 }
 
-/// None for a format other than the two.
+/// Returns None for other formats.
 pub(super) fn show_atma(octets: &[u8], out: &mut String) -> Option<()> {
     match octets {
         [0, address @ ..] => push_hex(out, address),

@@ -1,4 +1,4 @@
-//! The text of each field, both directions, and the generic form of RFC 3597 §5 around them.
+//! The text form of each field, in both directions, and the generic form of RFC 3597 §5.
 
 use super::field::{Field, Wire};
 use super::{RrType, a6, apl, bitmap, gateway, hip, loc, nsap, svcb, wks};
@@ -29,7 +29,7 @@ pub(super) fn parse(
     Ok(())
 }
 
-/// `\# length hex…`: for every type, and checked against its form. RFC 3597 §5
+/// Read the generic form `\# length hex…`. The octets are checked against the type. RFC 3597 §5
 fn parse_generic(rtype: RrType, tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), TextError> {
     let start = out.len();
     let marker = tokens.word_of(Expected::Generic)?;
@@ -62,7 +62,7 @@ fn base64_to_end(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), TextE
     if base64.complete() { Ok(()) } else { Err(tokens.fault(last, TextFault::Wrong(Expected::Base64))) }
 }
 
-/// Run `read`, which takes all that is left, and fail if it finds nothing.
+/// Run `read`, which consumes all remaining tokens, and fail if it appends nothing.
 fn some(
     tokens: &mut Tokens<'_>,
     out: &mut Vec<u8>,
@@ -184,8 +184,8 @@ impl Field {
         Ok(())
     }
 
-    /// Append the text of the field at `at..end`, behind a separating space where it is not empty. None where the octets
-    /// have no such text.
+    /// Append the text of the field at `at..end`, after a separating space unless the text is empty. Returns None if
+    /// the octets have no text of this kind.
     fn show(self, wire: &Wire<'_>, at: usize, end: usize, out: &mut String) -> Option<()> {
         let octets = &wire.bytes[at..end];
         let big_endian = || octets.iter().fold(0u64, |value, &octet| value << 8 | u64::from(octet));
@@ -276,10 +276,11 @@ impl Field {
     }
 }
 
-/// Append rdata in the type's own text; None where it has none.
+/// Append rdata in the type's own text. Returns None if the octets have no such text.
 pub(super) fn show(rtype: RrType, rdata: &[u8], out: &mut String) -> Option<()> {
     let wire = Wire { bytes: rdata, end: rdata.len(), packet: false };
-    // The separator belongs between fields of this rdata only: build behind a mark, so that `separate` sees its start.
+    // Separators belong between the fields of this rdata only. The text is built after an empty start that `separate`
+    // recognizes.
     let start = out.len();
     out.push('\n');
     let mut at = 0;
@@ -292,7 +293,7 @@ pub(super) fn show(rtype: RrType, rdata: &[u8], out: &mut String) -> Option<()> 
     if at == rdata.len() { Some(()) } else { None }
 }
 
-/// A space, unless nothing stands before.
+/// Append a space unless the text is empty.
 pub(super) fn separate(out: &mut String) {
     if !out.ends_with('\n') {
         out.push(' ');
@@ -327,8 +328,8 @@ pub(super) fn push_ipv4(out: &mut String, octets: &[u8]) {
     }
 }
 
-/// RFC 5952 text. The last 32 bits of an IPv4-compatible address (`::192.0.2.1`) are written as `inet_ntop` and dig write
-/// them.
+/// Write an address as in RFC 5952. The last 32 bits of an IPv4-compatible address (`::192.0.2.1`) are written in
+/// dotted decimal, as `inet_ntop` and dig do.
 pub(super) fn push_ipv6(out: &mut String, octets: &[u8]) {
     use std::fmt::Write;
     let mut all = [0u8; 16];
@@ -351,8 +352,8 @@ fn push_hex_number(out: &mut String, value: u16) {
 
 type Names = &'static [(u16, &'static str)];
 
-/// RFC 4034 appendix A.1 and the IANA registry "DNS Security Algorithm Numbers", as dig writes them. The first name of a
-/// number is the one that is written.
+/// RFC 4034 appendix A.1 and the IANA registry "DNS Security Algorithm Numbers", spelled as dig does. If a number has
+/// several names, the first one is written.
 const ALGORITHMS: Names = &[
     (1, "RSAMD5"),
     (2, "DH"),
@@ -372,7 +373,7 @@ const ALGORITHMS: Names = &[
     (254, "PRIVATEOID"),
 ];
 
-/// Names and spellings that are read and never written, because other programs do not read them.
+/// Names and spellings that are read but never written, because other programs do not read them.
 const READ_ALGORITHMS: Names = &[
     (4, "ECC"),
     (6, "DSA-NSEC3-SHA1"),
@@ -453,7 +454,7 @@ fn push_named(out: &mut String, names: Names, value: u64) {
     }
 }
 
-// ---- fields with a text of their own, too small for a file ----
+// ---- fields with their own text, too small for a file ----
 
 /// `0014:4fff:ff20:ee64`. RFC 6742 §2.1.2
 fn parse_node(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), TextError> {
@@ -494,7 +495,7 @@ fn parse_sized(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), TextErr
     let said = tokens.u16()?;
     out.extend_from_slice(&said.to_be_bytes());
     if said == 0 {
-        // dnspython writes no octets as "".
+        // dnspython writes an empty field as "".
         if tokens.peek()?.is_some_and(|token| token.quoted && token.bytes.is_empty()) {
             tokens.next()?;
         }
@@ -534,7 +535,7 @@ fn parse_salt(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), TextErro
     }
 }
 
-/// `value` over ten to the power of `places`, as a decimal fraction with so many places.
+/// Append `value` divided by ten to the power of `places`, as a decimal fraction with `places` digits.
 pub(super) fn push_decimal(out: &mut String, value: u64, places: u32) {
     let scale = 10u64.pow(places);
     push_number(out, value / scale);

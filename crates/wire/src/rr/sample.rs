@@ -2,12 +2,12 @@
 
 use super::{Field, RrType, SvcKey, push_bitmap};
 
-/// Random octets; zeros when they run out, so that fewer octets make simpler rdata.
+/// Random octets, followed by zeros, so that shorter input makes simpler rdata.
 #[derive(Clone, Debug)]
 pub struct Entropy<'a>(&'a [u8]);
 
 impl<'a> Entropy<'a> {
-    /// From these octets.
+    /// Use these octets.
     pub fn new(octets: &'a [u8]) -> Self {
         Self(octets)
     }
@@ -31,7 +31,7 @@ impl<'a> Entropy<'a> {
         (0..count).map(|_| self.octet()).collect()
     }
 
-    /// An octet of text: mostly letters, sometimes anything.
+    /// An octet of text: usually a letter, sometimes any octet.
     fn character(&mut self) -> u8 {
         const COMMON: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyzABC019";
         let octet = self.octet();
@@ -65,7 +65,7 @@ pub fn rdata(rtype: RrType, entropy: &mut Entropy<'_>) -> Vec<u8> {
     out
 }
 
-/// Bring fields into the relations that other implementations insist on, where the codec itself does not judge.
+/// Make fields consistent where other implementations require it and this codec does not.
 fn reasonable(rtype: RrType, entropy: &mut Entropy<'_>, out: &mut Vec<u8>) {
     let mut sized = |kind_at: usize, sizes: &[(u8, usize)], out: &mut Vec<u8>| {
         let (kind, size) = sizes[entropy.below(sizes.len())];
@@ -88,7 +88,7 @@ fn reasonable(rtype: RrType, entropy: &mut Entropy<'_>, out: &mut Vec<u8>) {
             out[0] &= 0x3f;
             out.push(entropy.octet());
         }
-        // NSEC exists at its own name.
+        // NSEC always includes the type NSEC itself.
         RrType::NSEC if super::names(rtype, out).all(|name| name.end == out.len()) => {
             push_bitmap(&mut [RrType::NSEC, RrType::RRSIG], out);
         }
@@ -144,7 +144,7 @@ fn push_field(field: Field, entropy: &mut Entropy<'_>, out: &mut Vec<u8>) {
         Field::Type | Field::OldType => out.extend_from_slice(&(1 + entropy.below(300) as u16).to_be_bytes()),
         Field::TsigError => out.extend_from_slice(&[0u16, 16, 17, 18, 22][entropy.below(5)].to_be_bytes()),
         Field::U32 | Field::Time | Field::Ipv4 => out.extend(entropy.octets(4, 4)),
-        // Peers hold TTLs to 31 bits.
+        // Other implementations limit TTLs to 31 bits.
         Field::Period => out.extend_from_slice(&[0, entropy.octet(), entropy.octet(), entropy.octet()]),
         Field::U48 => out.extend(entropy.octets(6, 6)),
         Field::Node => out.extend(entropy.octets(8, 8)),

@@ -4,9 +4,9 @@
 //! key (16) | length (16) | value …      strictly ascending keys;      text: alpn="h2,h3" port=853 key667="hello"
 //! ```
 //!
-//! A value is checked where its key is known; a record with one bad value is malformed as a whole (§2.2). `keyNNNNN` takes any
-//! octets as a string, also for keys that have a name. Keys and their forms stand in [`KEYS`], which
-//! `registry/svcparams.tsv` governs.
+//! A value is checked if its key is known. One malformed value makes the whole record malformed (§2.2). `keyNNNNN`
+//! accepts any octets as a string, also for keys that have a name. [`KEYS`] lists the keys with the forms of their
+//! values; `registry/svcparams.tsv` is the reference.
 
 use super::field::Wire;
 use super::present::{push_ipv4, push_ipv6, separate};
@@ -18,16 +18,16 @@ use crate::text::{self, Expected, TextError, TextFault, Token, Tokens, number, p
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SvcKey(pub u16);
 
-/// How a value looks.
+/// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     /// Keys, at least one, ascending, without `mandatory` itself.
     Keys,
     /// Strings of at most 255 octets, at least one, none empty.
     Strings,
-    /// As `Strings`, but there may be none.
+    /// Like `Strings`, but possibly empty.
     Path,
-    /// Nothing.
+    /// An empty value.
     Nothing,
     /// Sixteen bits.
     Port,
@@ -35,9 +35,9 @@ enum Form {
     Ipv4,
     /// IPv6 addresses, at least one.
     Ipv6,
-    /// An ECHConfigList in base64: it begins with its own length (RFC 9849 §4).
+    /// An ECHConfigList in base64. It starts with its own length (RFC 9849 §4).
     Ech,
-    /// A URI template that starts with `/` and has the variable `dns` (RFC 9461 §5).
+    /// A URI template that starts with `/` and contains the variable `dns` (RFC 9461 §5).
     DohPath,
     /// Sixteen-bit numbers, at least one.
     Groups,
@@ -74,8 +74,8 @@ impl SvcKey {
         KEYS.get(usize::from(self.0)).map(|&(_, name, _)| name)
     }
 
-    /// The key that `name` means: a name of the registry, or `keyNNNNN` without leading zeros, in lower case.
-    /// RFC 9460 §2.1
+    /// Return the key with this name: a name of the registry, or `keyNNNNN` without leading zeros, in lower case. RFC
+    /// 9460 §2.1
     pub fn from_name(name: &[u8]) -> Option<Self> {
         if let Some((key, ..)) = KEYS.iter().find(|(_, known, _)| known.as_bytes() == name) {
             return Some(Self(*key));
@@ -84,7 +84,8 @@ impl SvcKey {
         if digits.len() > 1 && digits[0] == b'0' {
             return None;
         }
-        // 65535 too, which is reserved as "Invalid key" (RFC 9460 §14.3.2): what a record carries its text must carry.
+        // This includes 65535, reserved as "Invalid key" (RFC 9460 §14.3.2), so that the text of every record can be
+        // read.
         u16::try_from(number(digits)?).ok().map(Self)
     }
 
@@ -107,7 +108,7 @@ impl std::fmt::Display for SvcKey {
     }
 }
 
-/// The keys and values of service parameters that [`super::check`] has passed.
+/// The keys and values of service parameters that [`super::check`] has accepted.
 pub fn svc_params(octets: &[u8]) -> impl Iterator<Item = (SvcKey, &[u8])> {
     let mut rest = octets;
     std::iter::from_fn(move || {
@@ -141,11 +142,11 @@ pub(super) fn check(wire: &Wire<'_>, at: usize) -> Result<usize, RdataError> {
     complete(octets).then_some(next).ok_or(RdataError { at, fault: RdataFault::SvcMissing })
 }
 
-/// True where everything that parameters refer to is there. RFC 9460 §7.1.1, §8
+/// Return whether all parameters that others refer to are present. RFC 9460 §7.1.1, §8
 fn complete(octets: &[u8]) -> bool {
-    // `mandatory` and `no-default-alpn` are among the first keys: one look at the start decides for most records.
+    // `mandatory` and `no-default-alpn` have the lowest keys. For most records the first key is enough to decide.
     svc_params(octets).take_while(|(key, _)| key.0 <= NO_DEFAULT_ALPN).all(|(key, value)| match key.0 {
-        // Both lists ascend, so one walk over the parameters finds all.
+        // Both lists are in ascending order, so that one pass over the parameters finds all keys.
         MANDATORY => {
             let mut keys = svc_params(octets).map(|(key, _)| key.0);
             numbers(value).all(|wanted| keys.any(|key| key == wanted))
@@ -186,7 +187,8 @@ fn valid(form: Form, value: &[u8]) -> bool {
     }
 }
 
-/// True for a template of RFC 6570 whose expansion needs `dns`, the only variable that a DoH client has. RFC 9461 §5
+/// Return whether the text is a template of RFC 6570 that expands `dns`, the only variable of a DoH client. RFC 9461
+/// §5
 fn is_doh_path(text: &str) -> bool {
     let has_variable = |expression: &str| {
         let variables = expression.strip_prefix(['+', '#', '.', '/', ';', '?', '&']).unwrap_or(expression);
@@ -198,7 +200,7 @@ fn is_doh_path(text: &str) -> bool {
         && expressions().any(|rest| rest.split_once('}').is_some_and(|(inside, _)| has_variable(inside)))
 }
 
-/// The strings behind length octets, or None where the last is cut off.
+/// The strings after length octets, or None if the last string is cut off.
 fn strings(value: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
     let mut at = 0;
     while let Some(&length) = value.get(at) {
@@ -239,7 +241,7 @@ pub(super) fn parse(tokens: &mut Tokens<'_>, out: &mut Vec<u8>) -> Result<(), Te
     check(&wire, 0).map(|_| ()).map_err(|error| tokens.fault(first, TextFault::Rdata(error)))
 }
 
-/// Append one parameter; its value is checked with all others at the end.
+/// Append one parameter. Its value is checked later, together with all others.
 fn param(tokens: &Tokens<'_>, token: Token<'_>, out: &mut Vec<u8>) -> Result<u16, TextError> {
     let name_end = token.bytes.iter().position(|&byte| byte == b'=');
     let name = &token.bytes[..name_end.unwrap_or(token.bytes.len())];
@@ -264,7 +266,7 @@ fn param(tokens: &Tokens<'_>, token: Token<'_>, out: &mut Vec<u8>) -> Result<u16
     Ok(key)
 }
 
-/// Append the wire form of a value in text, escapes of the string level resolved.
+/// Append the wire form of a value. The escapes of the character string are already resolved.
 fn encode(form: Form, value: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let plain = || value.split(|&byte| byte == b',');
     match form {
@@ -276,7 +278,7 @@ fn encode(form: Form, value: &[u8], out: &mut Vec<u8>) -> Option<()> {
         }
         Form::Path if value.is_empty() => {}
         Form::Strings | Form::Path => {
-            // Within a list, `\,` and `\\` stand for the characters (RFC 9460 appendix A.1).
+            // Within a list, `\,` and `\\` stand for the second character (RFC 9460 appendix A.1).
             let mut length_at = out.len();
             out.push(0);
             let mut bytes = value.iter();
@@ -326,7 +328,7 @@ pub(super) fn show(octets: &[u8], out: &mut String) -> Option<()> {
     for (key, value) in svc_params(octets) {
         separate(out);
         key.push(out);
-        // The text of a key's own form where there is one.
+        // Write the value in the form of its key, if there is one.
         let mut list = |width: usize, show: fn(&mut String, &[u8])| {
             for (index, item) in value.chunks_exact(width).enumerate() {
                 out.push(if index == 0 { '=' } else { ',' });
@@ -346,7 +348,7 @@ pub(super) fn show(octets: &[u8], out: &mut String) -> Option<()> {
                 out.push('=');
                 push_base64(out, value);
             }
-            // A single empty string reads back as no string at all.
+            // A single empty string would read back as an empty list.
             Form::Path if value == [0] => return None,
             Form::Strings | Form::Path => {
                 let mut joined = Vec::with_capacity(value.len());

@@ -1,30 +1,31 @@
-//! ONE LINE PER RR TYPE: constant, number, mnemonic, fields of its rdata, where it is defined.
+//! The table of RR types. Each line has the constant, number, mnemonic, fields of the rdata, and the defining
+//! document.
 //!
-//! Adding a type is adding a line here, one in `registry/rrtypes.tsv` and a vector in `tests/vectors/rdata.tsv`; the
-//! wire, text and canonical forms follow from the fields ([`Field`]). A type whose text is odd gets a field of its own
-//! and a file in `rr/`. Types 128 to 255 and OPT are no data that a zone can hold (RFC 6895 §3.1).
+//! To add a type, add a line here, a line in `registry/rrtypes.tsv` and a vector in `tests/vectors/rdata.tsv`. The
+//! wire, text and canonical forms follow from the fields ([`Field`]). A type with an unusual text form has its own
+//! field and a file in `rr/`. Zones cannot contain OPT or the types 128 to 255 (RFC 6895 §3.1).
 //!
-//! *Limitations*: the rdata of A is that of class IN also in class CH (RFC 1035 §3.4.1 makes it differ).
+//! *Limitations*: the rdata of A has the form of class IN also in class CH (RFC 1035 §3.4.1 defines another).
 
 use super::field::Field::{self, *};
 use super::field::Role;
 
-// Names by what may be done with them; which type belongs where is RFC 3597 §4, RFC 4034 §6.2 and RFC 6840 §5.1.
-/// Of RFC 1035: may be compressed, is lower-cased in canonical form.
+// Kinds of names. RFC 3597 §4, RFC 4034 §6.2 and RFC 6840 §5.1 assign them to types.
+/// Types of RFC 1035: may be compressed; lower case in canonical form.
 const OLD: Field = Name(Role { compress: true, expand: true, lower: true, additional: false });
-/// As `OLD`, and its addresses belong in the additional section.
+/// Like `OLD`, and the additional section should contain its addresses.
 const OLD_HOST: Field = Name(Role { compress: true, expand: true, lower: true, additional: true });
-/// Sent uncompressed, understood compressed, lower-cased: the types between RFC 1035 and RFC 3597.
+/// Types defined between RFC 1035 and RFC 3597: sent uncompressed, accepted compressed; lower case in canonical form.
 const MID: Field = Name(Role { compress: false, expand: true, lower: true, additional: false });
-/// As `MID`, with additional addresses.
+/// Like `MID`, with additional addresses.
 const MID_HOST: Field = Name(Role { compress: false, expand: true, lower: true, additional: true });
-/// Never compressed, lower-cased.
+/// Never compressed; lower case in canonical form.
 const LOWER: Field = Name(Role { compress: false, expand: false, lower: true, additional: false });
-/// As `LOWER`, with additional addresses.
+/// Like `LOWER`, with additional addresses.
 const LOWER_HOST: Field = Name(Role { compress: false, expand: false, lower: true, additional: true });
-/// Never compressed, case kept: everything after RFC 4034, and NSEC by RFC 6840 §5.1.
+/// Never compressed; case is preserved. Types defined after RFC 4034, and NSEC by RFC 6840 §5.1.
 const NEW: Field = Name(Role { compress: false, expand: false, lower: false, additional: false });
-/// As `NEW`, with additional addresses.
+/// Like `NEW`, with additional addresses.
 const NEW_HOST: Field = Name(Role { compress: false, expand: false, lower: false, additional: true });
 
 macro_rules! rr_types {
@@ -35,7 +36,7 @@ macro_rules! rr_types {
         }
 
         impl RrType {
-            /// The fields of the type's rdata in wire order; for a type without a line here one opaque field.
+            /// The fields of the rdata in wire order. A type without a line in the table has one opaque field.
             #[inline]
             pub fn fields(self) -> &'static [Field] {
                 match self.0 {
@@ -44,7 +45,7 @@ macro_rules! rr_types {
                 }
             }
 
-            /// Where the type is defined, or None for a type without a line here.
+            /// The document that defines the type, or None for a type without a line in the table.
             pub const fn defined(self) -> Option<&'static str> {
                 match self.0 {
                     $($number => Some($defined),)*
@@ -156,15 +157,16 @@ rr_types! {
 }
 
 impl RrType {
-    /// A type of questions or of messages, never of data in a zone: OPT and 128 to 255. RFC 6895 §3.1
+    /// Return whether the type occurs only in questions or messages and never in a zone: OPT and 128 to 255. RFC 6895
+    /// §3.1
     pub const fn is_meta(self) -> bool {
         self.0 == 41 || (self.0 >= 128 && self.0 <= 255)
     }
 
-    /// The type that `word` names, mnemonic in any case or `TYPE123`, without a detour over text. RFC 3597 §5
+    /// Parse a type without a conversion to `str`: a mnemonic in any case, or `TYPE123`. RFC 3597 §5
     #[inline]
     pub fn from_word(word: &[u8]) -> Option<RrType> {
-        // What zones are made of, first.
+        // The most frequent types of zones first.
         match word {
             b"A" => return Some(RrType::A),
             b"NS" => return Some(RrType::NS),
@@ -178,7 +180,7 @@ impl RrType {
             b"CNAME" => return Some(RrType::CNAME),
             _ => {}
         }
-        // Every mnemonic begins with a letter: keep TTLs and addresses from a search through the table.
+        // Every mnemonic starts with a letter. This avoids a search of the table for TTLs and addresses.
         if !word.first()?.is_ascii_alphabetic() || word.len() > 16 {
             return None;
         }

@@ -39,7 +39,7 @@ proptest! {
         prop_assert_eq!(octets_of(rtype, &generic), Ok(octets));
     }
 
-    /// Canonical form is valid, idempotent, and differs in the case of names only.
+    /// Canonical form is valid and idempotent, and differs from the original only in the case of names.
     #[test]
     fn canonical_is_idempotent(rtype in any_type(), entropy in prop::collection::vec(any::<u8>(), 0..400)) {
         let octets = rdata(rtype, &mut Entropy::new(&entropy));
@@ -51,7 +51,7 @@ proptest! {
         prop_assert_eq!(check(rtype, &once), Ok(()));
     }
 
-    /// Any octets are refused, or shown in a text that reads back as the same octets. Nothing panics.
+    /// Arbitrary octets are refused, or written as text that reads back as the same octets. Nothing panics.
     #[test]
     fn any_octets_are_refused_or_round_trip(rtype in any_type(), octets in prop::collection::vec(any::<u8>(), 0..60)) {
         let text = text_of(rtype, &octets);
@@ -63,7 +63,7 @@ proptest! {
         }
     }
 
-    /// Any text is refused within its bounds, with nothing appended, or makes valid rdata.
+    /// Arbitrary text is refused with an offset inside the text and nothing appended, or makes valid rdata.
     #[test]
     fn any_text_is_refused_or_valid(rtype in any_type(), text in r#"[0-9a-zA-Z.:/!"\\ ()=,#;+-]{0,60}"#) {
         let mut out = vec![7];
@@ -76,7 +76,7 @@ proptest! {
         }
     }
 
-    /// One octet more or less, or changed, is refused or round-trips as well.
+    /// Rdata with one octet added, removed or changed is refused or round-trips.
     #[test]
     fn damaged_rdata_is_handled(
         rtype in any_type(),
@@ -101,7 +101,8 @@ proptest! {
         }
     }
 
-    /// Out of a packet, rdata comes out uncompressed: pointers are followed where RFC 3597 §4 allows them, refused elsewhere.
+    /// `expand` returns uncompressed rdata. It follows pointers where RFC 3597 §4 allows them and refuses them
+    /// elsewhere.
     #[test]
     fn expansion_undoes_compression(rtype in any_type(), entropy in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut entropy = Entropy::new(&entropy);
@@ -145,7 +146,7 @@ proptest! {
         }
     }
 
-    /// The set that a bit map holds is the set that was put in.
+    /// A bit map contains exactly the types that were added.
     #[test]
     fn bitmap_holds_its_set(mut numbers in prop::collection::vec(any::<u16>(), 0..90)) {
         let mut types: Vec<RrType> = numbers.iter().map(|&n| RrType(n)).collect();
@@ -161,7 +162,7 @@ proptest! {
     }
 }
 
-/// The RFCs' own examples: `tests/vectors/rdata.tsv` has type, hex, text and section, read by both languages.
+/// Examples of the RFCs. `tests/vectors/rdata.tsv` has type, hex, text and section; the Python tests read it too.
 #[test]
 fn vectors() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/rdata.tsv");
@@ -181,7 +182,7 @@ fn vectors() {
     assert!(seen > 40);
 }
 
-/// RFC 3597 §5: a known type in generic form is held to its own form, and its length must be right.
+/// RFC 3597 §5: a known type in generic form must be valid for its type, and its length must be right.
 #[test]
 fn generic_form_is_checked() {
     assert_eq!(octets_of(RrType::A, r"\# 4 c0 000201"), Ok(vec![192, 0, 2, 1]));
@@ -197,13 +198,14 @@ fn generic_form_is_checked() {
         ),
         Ok(vec![192, 0])
     );
-    // In quotes it is a string.
+    // In quotes it is a character string.
     assert_eq!(octets_of(RrType::TXT, r##""\# 4""##), Ok(b"\x03# 4".to_vec()));
 }
 
-/// Quotes make a string (RFC 1035 §5.1): where a name, a number or an encoding is expected, BIND refuses them too.
+/// Quotes make a character string (RFC 1035 §5.1). Like BIND, the parser refuses them where a name, a number or an
+/// encoding is expected.
 #[test]
-fn only_strings_stand_in_quotes() {
+fn only_strings_may_be_quoted() {
     for text in [
         r#"NS "a.""#,
         r#"MX 10 "a.""#,
@@ -232,7 +234,7 @@ fn only_strings_stand_in_quotes() {
     }
 }
 
-/// What named-rrchecker refuses, we refuse, with the reason.
+/// The parser refuses what named-rrchecker refuses, with the reason.
 #[test]
 fn values_out_of_range_are_refused() {
     use crate::text::Expected;
@@ -270,7 +272,7 @@ fn values_out_of_range_are_refused() {
     }
 }
 
-/// The text of dig, BIND's, where ours was another.
+/// Texts that follow dig and BIND.
 #[test]
 fn text_is_that_of_dig() {
     for (rtype, given, shown) in [
@@ -301,9 +303,9 @@ fn text_is_that_of_dig() {
     }
 }
 
-/// Errors carry the place and what was expected there.
+/// Errors have the offset and the expected item.
 #[test]
-fn errors_tell_place_and_expectation() {
+fn errors_have_offset_and_expectation() {
     use crate::text::Expected;
     for (rtype, text, at, fault) in [
         (RrType::A, "192.0.2.256", 0, TextFault::Wrong(Expected::Ipv4)),
@@ -321,7 +323,8 @@ fn errors_tell_place_and_expectation() {
     }
 }
 
-/// The registry governs: code and `registry/rrtypes.tsv` name the same types, and what has no format is named there.
+/// The code and `registry/rrtypes.tsv` name the same types. The registry gives a reason for each type without a
+/// format.
 #[test]
 fn table_agrees_with_registry() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../registry/rrtypes.tsv");
@@ -353,7 +356,7 @@ fn table_agrees_with_registry() {
     assert_eq!(covered, RrType::NAMED.len(), "a type of the table is missing in the registry");
 }
 
-/// The registry of service parameters and the keys of the code agree.
+/// The registry and the code have the same service parameter keys.
 #[test]
 fn service_parameters_agree_with_registry() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../registry/svcparams.tsv");

@@ -1,6 +1,6 @@
 //! WKS: the services of a host, one bit per port. RFC 1035 §3.4.2, deprecated by RFC 1123 §2.2
 //!
-//! The text is numbers; `tcp`, `udp` and the names of the services that RFC 1010 knew are understood.
+//! The text consists of numbers. `tcp`, `udp` and the service names of RFC 1010 are accepted as well.
 
 use super::field::Wire;
 use super::{RdataError, RdataFault};
@@ -40,7 +40,7 @@ const SERVICES: [(&[u8], u16); 30] = [
     (b"https", 443),
 ];
 
-/// One octet of protocol, at most 8192 of bits.
+/// One octet of protocol and at most 8192 octets of bits.
 pub(super) fn check(wire: &Wire<'_>, at: usize) -> Result<usize, RdataError> {
     match wire.end - at {
         0 => Err(RdataError { at, fault: RdataFault::Short }),
@@ -77,7 +77,7 @@ fn known<T: Copy>(names: &[(&[u8], T)], word: &[u8]) -> Option<T> {
     names.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, value)| *value)
 }
 
-/// None for trailing zeros, which the text would lose.
+/// Returns None for trailing zeros, which text cannot express.
 pub(super) fn show(octets: &[u8], out: &mut String) -> Option<()> {
     let (&protocol, bits) = octets.split_first()?;
     if bits.last() == Some(&0) {

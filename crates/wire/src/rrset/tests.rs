@@ -19,7 +19,7 @@ fn canonical_order_folds_names() {
 }
 
 #[test]
-fn a_failed_fill_leaves_the_set_as_it_was() {
+fn a_failed_fill_leaves_the_set_unchanged() {
     let mut set = RdataSet::new();
     set.push(b"x");
     assert_eq!(

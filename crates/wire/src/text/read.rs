@@ -1,11 +1,12 @@
-//! Typed words: each takes the next token and appends its wire form, or says what was expected.
+//! Parsers of typed words. Each takes the next token and appends its wire form, or returns an error that names the
+//! expected item.
 
 use super::{Expected, TextError, TextFault, Token, Tokens};
 use crate::code::RrType;
 use crate::name::{NameRef, escape};
 
 impl<'a> Tokens<'a> {
-    /// The next token; an error that names `expected` where the record ends.
+    /// Return the next token, or an error that names `expected` if the record ends.
     #[inline]
     pub fn expect(&mut self, expected: Expected) -> Result<Token<'a>, TextError> {
         match self.next()? {
@@ -14,14 +15,14 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The next token that is not quoted.
+    /// Return the next token, which must not be quoted.
     #[inline]
     pub fn word_of(&mut self, expected: Expected) -> Result<Token<'a>, TextError> {
         let token = self.expect(expected)?;
         if token.quoted { Err(self.wrong(token, expected)) } else { Ok(token) }
     }
 
-    /// The next token, if there is one; it must not be quoted.
+    /// Return the next token, if there is one. It must not be quoted.
     #[inline]
     pub fn next_word(&mut self, expected: Expected) -> Result<Option<Token<'a>>, TextError> {
         match self.next()? {
@@ -30,13 +31,13 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// "Expected this", at `token`.
+    /// Make the error "expected this" at `token`.
     #[cold]
     pub fn wrong(&self, token: Token<'_>, expected: Expected) -> TextError {
         self.fault(token.at, TextFault::Wrong(expected))
     }
 
-    /// The next token without taking it.
+    /// Return the next token without consuming it.
     pub fn peek(&self) -> Result<Option<Token<'a>>, TextError> {
         let mut ahead = *self;
         ahead.next()
@@ -128,13 +129,13 @@ impl<'a> Tokens<'a> {
 }
 
 impl Token<'_> {
-    /// The token is the word `word`, in any case, not quoted.
+    /// Return whether the token is the word `word`, in any case, without quotes.
     #[inline]
     pub fn is(&self, word: &[u8]) -> bool {
         !self.quoted && self.bytes.eq_ignore_ascii_case(word)
     }
 
-    /// The token as ASCII text for `FromStr`, or None where it is quoted or not ASCII.
+    /// Return the token as ASCII text for `FromStr`, or None if it is quoted or not ASCII.
     pub fn ascii(&self) -> Option<&str> {
         if self.quoted || !self.bytes.is_ascii() { None } else { std::str::from_utf8(self.bytes).ok() }
     }
@@ -175,7 +176,7 @@ impl Token<'_> {
     }
 }
 
-/// Resolve `\X` and `\DDD`, appending to `out`; the error is the offset of a bad escape. RFC 1035 §5.1
+/// Resolve `\X` and `\DDD` and append the result to `out`. The error is the offset of a bad escape. RFC 1035 §5.1
 pub fn unescape(text: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
     let mut at = 0;
     while at < text.len() {
@@ -191,7 +192,8 @@ pub fn unescape(text: &[u8], out: &mut Vec<u8>) -> Result<(), usize> {
     Ok(())
 }
 
-// In `www.example.com.` every dot stands where the next label's length belongs: one copy, then a walk over the dots.
+// In `www.example.com.` every dot is at the position of the next length octet. One copy and a walk over the dots
+// suffice.
 #[inline]
 fn name_into(token: Token<'_>, origin: NameRef<'_>, out: &mut Vec<u8>) -> Result<(), TextError> {
     let fail = |fault| Err(TextError { at: token.at, fault });
@@ -287,7 +289,7 @@ fn escaped_name_into(token: Token<'_>, origin: NameRef<'_>, out: &mut Vec<u8>) -
     if out.len() - start > 255 { fail(TextFault::NameTooLong) } else { Ok(()) }
 }
 
-/// A decimal number, digits only; None beyond 64 bits.
+/// Parse a decimal number of digits only. Returns None if it exceeds 64 bits.
 #[inline]
 pub fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 19 {
@@ -304,7 +306,7 @@ pub fn number(text: &[u8]) -> Option<u64> {
     Some(value)
 }
 
-/// Four octets from strict dotted decimal: no leading zeros, no short forms.
+/// Parse four octets in strict dotted decimal: no leading zeros, no short forms.
 #[inline]
 pub fn ipv4(text: &[u8]) -> Option<[u8; 4]> {
     let mut octets = [0u8; 4];
@@ -337,12 +339,12 @@ pub fn ipv4(text: &[u8]) -> Option<[u8; 4]> {
     if at == text.len() { Some(octets) } else { None }
 }
 
-/// Sixteen octets from RFC 4291 §2.2 text, with `::` and a dotted-decimal tail.
+/// Parse an IPv6 address as in RFC 4291 §2.2, with `::` and a dotted-decimal tail.
 #[inline]
 pub fn ipv6(text: &[u8]) -> Option<[u8; 16]> {
     let mut groups = [0u16; 8];
-    let mut count = 0; // groups read
-    let mut gap = None; // where `::` stood
+    let mut count = 0; // the number of groups read
+    let mut gap = None; // the position of `::`
     let mut at = 0;
     if text.len() > 45 {
         return None;
@@ -412,8 +414,9 @@ pub fn ipv6(text: &[u8]) -> Option<[u8; 16]> {
     Some(octets)
 }
 
-/// Seconds from `3600`, `1h`, `1w2d3h4m5s`; None where it is neither or exceeds 32 bits. A number without a unit stands
-/// alone: `1h30` may mean minutes or seconds, and is refused. The one rule for TTLs, `$TTL` and the times of SOA.
+/// Parse a period such as `3600`, `1h` or `1w2d3h4m5s` into seconds. Returns None if the text is not a period or
+/// exceeds 32 bits. A number without a unit must be the only one: `1h30` could mean minutes or seconds, and is
+/// refused. TTLs, `$TTL` and the times of SOA all use this rule.
 #[inline]
 pub fn period(text: &[u8]) -> Option<u32> {
     if let Some(seconds) = number(text) {
@@ -462,7 +465,7 @@ pub(crate) fn time(text: &[u8]) -> Option<u32> {
     if year < 1970 || day == 0 || day > days || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    // Days from 1970-01-01, years beginning in March so that the leap day comes last.
+    // Days since 1970-01-01. Years start in March, so that the leap day comes last.
     let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let day_number = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
     Some((day_number * 86_400 + hour * 3_600 + minute * 60 + second) as u32)

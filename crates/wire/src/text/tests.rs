@@ -15,7 +15,7 @@ fn words(text: &str) -> Result<Vec<String>, TextFault> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Tokens are slices of the input in order, and a walk over records always ends.
+    /// Tokens are slices of the input in order, and reading all records ends.
     #[test]
     fn tokens_lie_in_order(text in r#"[a-c01.;()"\\ \t\n]{0,60}"#) {
         let mut tokens = Tokens::new(text.as_bytes());
@@ -43,7 +43,7 @@ proptest! {
         prop_assert!(false, "the walk does not end");
     }
 
-    /// A name in text is the name that `NameBuf::parse` reads, or both refuse it.
+    /// The tokenizer and `NameBuf::parse` read the same name from a text, or both refuse it.
     #[test]
     fn names_agree_with_the_name_parser(text in r"[a-cA-C.]{1,9}|[ab.\\@0-9]{1,12}|[a-b]{50,70}(\.[a-b]{50,70}){0,5}\.?") {
         let origin = NameBuf::parse(b"Example.", Some(NameRef::ROOT)).unwrap();
@@ -61,7 +61,7 @@ proptest! {
         }
     }
 
-    /// Strings of any octets come back from their quoted text.
+    /// A quoted string of any octets reads back as the same octets.
     #[test]
     fn quoted_strings_round_trip(octets in prop::collection::vec(any::<u8>(), 0..255)) {
         let mut text = String::new();
@@ -71,14 +71,14 @@ proptest! {
         prop_assert_eq!(&out[1..], &octets[..]);
     }
 
-    /// Addresses are read exactly as the standard library reads them.
+    /// The parser accepts exactly the addresses that the standard library accepts.
     #[test]
     fn addresses_agree_with_std(text in "[0-9.]{1,15}|[0-9a-f:]{2,24}|[0-9a-f:]{1,12}:[0-9.]{7,12}") {
         prop_assert_eq!(ipv4(text.as_bytes()), text.parse::<std::net::Ipv4Addr>().ok().map(|a| a.octets()));
         prop_assert_eq!(ipv6(text.as_bytes()), text.parse::<std::net::Ipv6Addr>().ok().map(|a| a.octets()));
     }
 
-    /// Every second since 1970 comes back from its text.
+    /// Every second since 1970 reads back from its text.
     #[test]
     fn times_round_trip(seconds in any::<u32>()) {
         let mut text = String::new();

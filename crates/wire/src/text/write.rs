@@ -1,4 +1,4 @@
-//! The other direction: octets to the words that [`super::Tokens`] reads back.
+//! Writes octets as the words that [`super::Tokens`] reads.
 
 use crate::name::NameRef;
 
@@ -7,7 +7,7 @@ pub fn push_name(out: &mut String, name: NameRef<'_>) {
     push_wire_name(out, name.wire());
 }
 
-/// As [`push_name`], for wire that is known to be an uncompressed name.
+/// Do the same as [`push_name`] for wire that is known to be an uncompressed name.
 pub(crate) fn push_wire_name(out: &mut String, wire: &[u8]) {
     if wire == [0] {
         out.push('.');
@@ -36,7 +36,7 @@ pub fn push_char_string(out: &mut String, octets: &[u8]) {
     push_quoted(out, octets);
 }
 
-/// Append octets of any number in quotes, `"` and `\` escaped, what is not printable ASCII as `\DDD`.
+/// Append octets in quotes. `"` and `\` are escaped, and octets that are not printable ASCII become `\DDD`.
 pub fn push_quoted(out: &mut String, octets: &[u8]) {
     out.push('"');
     push_escaped(out, octets);
@@ -63,7 +63,7 @@ pub(crate) fn push_escape(out: &mut String, octet: u8) {
     out.push(char::from(b'0' + octet % 10));
 }
 
-/// Append `value` in decimal, without the formatting machinery.
+/// Append `value` in decimal, without the formatting machinery of the standard library.
 pub fn push_number(out: &mut String, value: u64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();

@@ -12,7 +12,7 @@ proptest! {
         prop_assert_eq!(written, octets);
     }
 
-    /// Any octets are refused or written back; nothing panics.
+    /// Arbitrary octets are refused or written back. Nothing panics.
     #[test]
     fn any_octets(octets in prop::collection::vec(any::<u8>(), 0..60)) {
         if let Ok(tsig) = Tsig::parse(&octets) {
@@ -23,7 +23,7 @@ proptest! {
     }
 }
 
-/// The parts that RFC 8945 §4.3.3 and §5.3 list, in their order, names in lower case.
+/// The signed octets are the parts that RFC 8945 §4.3.3 and §5.3 list, in that order, with names in lower case.
 #[test]
 fn signed_octets_follow_the_rfc() {
     let algorithm = NameRef::from_wire(b"\x0bHMAC-SHA256\x00").unwrap();
@@ -37,7 +37,7 @@ fn signed_octets_follow_the_rfc() {
         error: Rcode(18),
         other: &[9; 6],
     };
-    // Header only: id 1, one additional record (the TSIG itself).
+    // A header only: id 1, and one additional record (the TSIG itself).
     let message = [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
     let signed = [0xab, 0xcd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let timers = [1, 2, 3, 4, 5, 6, 1, 44];
