@@ -1,18 +1,18 @@
-//! DNSSEC algorithm numbers, by their IANA registry.
+//! DNSSEC algorithm numbers (IANA registry).
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A DNSSEC algorithm number as DNSKEY, RRSIG and DS carry it (RFC 4034 App. A.1).
+/// A DNSSEC algorithm number, as in DNSKEY, RRSIG and DS (RFC 4034 App. A.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Algorithm(pub u8);
 
 impl Algorithm {
-    /// RSA/MD5 (RFC 2537): only its odd key tag matters still.
+    /// RSA/MD5 (RFC 2537). It is unsupported; its special key tag rule still matters.
     pub const RSAMD5: Self = Self(1);
-    /// RSA/SHA-1 (RFC 3110): verified, not made.
+    /// RSA/SHA-1 (RFC 3110): verifies, does not sign.
     pub const RSASHA1: Self = Self(5);
-    /// RSA/SHA-1 in zones that use NSEC3 (RFC 5155 §2): verified, not made.
+    /// RSA/SHA-1 in zones that use NSEC3 (RFC 5155 §2): verifies, does not sign.
     pub const RSASHA1_NSEC3_SHA1: Self = Self(7);
     /// RSA/SHA-256 (RFC 5702).
     pub const RSASHA256: Self = Self(8);
@@ -27,14 +27,14 @@ impl Algorithm {
     /// Ed448 (RFC 8080).
     pub const ED448: Self = Self(16);
 
-    /// Return whether signatures of this algorithm can be checked here. A zone of which no DS names such an
-    /// algorithm is insecure, not bogus (RFC 4035 §5.2).
+    /// Return whether this crate verifies signatures of this algorithm. A zone whose DS records name only unsupported
+    /// algorithms is insecure, not bogus (RFC 4035 §5.2).
     #[must_use]
     pub const fn verifies(self) -> bool {
         matches!(self.0, 5 | 7 | 8 | 10 | 13 | 14 | 15 | 16)
     }
 
-    /// Return whether signatures of this algorithm are made here: the verified ones without SHA-1 (RFC 8624 §3.1).
+    /// Return whether this crate signs with this algorithm: those that it verifies, except SHA-1 (RFC 8624 §3.1).
     #[must_use]
     pub const fn signs(self) -> bool {
         self.verifies() && !matches!(self.0, 5 | 7)
@@ -78,7 +78,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// The text names no algorithm: neither a number from 0 to 255 nor a mnemonic.
+/// The text is not an algorithm: neither a number from 0 to 255 nor a mnemonic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownAlgorithm;
 
@@ -93,7 +93,7 @@ impl std::error::Error for UnknownAlgorithm {}
 impl FromStr for Algorithm {
     type Err = UnknownAlgorithm;
 
-    /// Read a number or a mnemonic, in either case, as presentation format allows both (RFC 4034 §2.2).
+    /// Parse a number or a mnemonic in any case. Presentation format allows both (RFC 4034 §2.2).
     fn from_str(text: &str) -> Result<Self, UnknownAlgorithm> {
         if let Ok(number) = text.parse() {
             return Ok(Self(number));

@@ -4,13 +4,14 @@
 //!   Private-key-format: v1.3
 //!   Algorithm: 13 (ECDSAP256SHA256)
 //!   PrivateKey: <base64>
-//!   Created: 20260101000000          times are kept as they stand
+//!   Created: 20260101000000          times are preserved
 //! ```
 //!
-//! Versions 1.2 and 1.3 are read, 1.3 is written. Fields that name no part of the key are kept, in order, so
-//! that a file read and written again loses nothing.
+//! The module reads versions 1.2 and 1.3 and writes 1.3. It preserves fields that are not part of the key, in order,
+//! so that reading and writing a file loses nothing.
 //!
-//! *Limitations.* Keys that live in an HSM (`Engine:`, `Label:`) have no secret in the file and are refused.
+//! *Limitations.* Keys stored in an HSM (`Engine:`, `Label:`) are refused, because the file does not contain their
+//! secret.
 
 use std::fmt;
 
@@ -74,7 +75,7 @@ impl PrivateKeyFile {
         Ok(Self { key, fields })
     }
 
-    /// Write the text of a private key file. It holds the secret in clear: give the file mode 0600.
+    /// Write the text of a private key file. It contains the secret in clear text: give the file mode 0600.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
         self.key.write_bind(&self.fields)
@@ -82,7 +83,7 @@ impl PrivateKeyFile {
 }
 
 impl SigningKey {
-    /// Read a key from the text of a private key file; [`PrivateKeyFile::parse`] keeps the times too.
+    /// Read a key from the text of a private key file. [`PrivateKeyFile::parse`] also returns the times.
     pub fn from_bind_private(text: &str) -> Result<Self, KeyFileError> {
         PrivateKeyFile::parse(text).map(|file| file.key)
     }
@@ -97,7 +98,8 @@ impl SigningKey {
     fn write_bind(&self, fields: &[(String, String)]) -> Zeroizing<String> {
         use crate::signing::Signer as _;
         let algorithm = self.algorithm();
-        // Large enough for an RSA key of 4096 bits: growing would leave copies of the secret behind.
+        // The capacity suffices for an RSA key of 4096 bits. Growing the buffer would leave copies of the secret in
+        // memory.
         let mut out = Zeroizing::new(String::with_capacity(6000));
         out.push_str("Private-key-format: v1.3\n");
         out.push_str(&format!("Algorithm: {} ({algorithm})\n", algorithm.0));
@@ -133,7 +135,7 @@ const RSA_FIELDS: [&str; 8] = [
     "Coefficient",
 ];
 
-/// The secret fields met so far.
+/// The secret fields read so far.
 #[derive(Default)]
 struct Secrets {
     rsa: [Option<Zeroizing<Vec<u8>>>; 8],
@@ -141,7 +143,7 @@ struct Secrets {
 }
 
 impl Secrets {
-    /// Return the place of the field `name`, None if it is not part of a key.
+    /// Return the slot for the field `name`, or None if it is not part of a key.
     fn slot(&mut self, name: &str) -> Option<&mut Option<Zeroizing<Vec<u8>>>> {
         if name == "PrivateKey" {
             return Some(&mut self.scalar);
@@ -150,7 +152,7 @@ impl Secrets {
         Some(&mut self.rsa[at])
     }
 
-    /// Put together what `algorithm` needs.
+    /// Build the secret that `algorithm` needs.
     fn assemble(self, algorithm: Algorithm) -> Result<Secret, KeyFileError> {
         if !matches!(algorithm, Algorithm::RSASHA256 | Algorithm::RSASHA512) {
             return self.scalar.map(Secret::Scalar).ok_or(KeyFileError::Missing("PrivateKey"));
@@ -174,35 +176,35 @@ impl Secrets {
     }
 }
 
-/// Return the bytes that a whole base64 text stands for.
+/// Decode a complete base64 text.
 fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    // Room for all of it: growing would leave copies of the secret behind.
+    // The capacity suffices for the whole text. Growing the buffer would leave copies of the secret in memory.
     let mut out = Zeroizing::new(Vec::with_capacity(text.len() + 3));
     let mut decoder = Base64::default();
     decoder.push(text.as_bytes(), &mut out).ok()?;
     decoder.complete().then_some(out)
 }
 
-/// Why a private key file was not read.
+/// The reason why a private key file was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyFileError {
     /// The first line is not `Private-key-format: v1.2` or `v1.3`.
     Format,
-    /// This line (the first is 1) is not `Name: value`, or its value is not what the name asks for.
+    /// A line is not `Name: value`, or its value is not valid for the field.
     Line {
-        /// Which line.
+        /// The number of the line, starting at 1.
         line: usize,
     },
     /// A field that the algorithm needs is absent.
     Missing(&'static str),
-    /// Keys of this algorithm do not sign here (RFC 8624 §3.1).
+    /// This crate does not sign with this algorithm (RFC 8624 §3.1).
     Unsupported(Algorithm),
     /// RSA keys under 2048 bits verify but do not sign.
     RsaTooSmall {
         /// Length of the modulus.
         bits: usize,
     },
-    /// The numbers do not make a key.
+    /// The numbers do not form a valid key.
     Inconsistent,
 }
 

@@ -1,4 +1,4 @@
-//! The few DER forms in which the library takes and gives private keys. Never fed from the network.
+//! Reads and writes the DER forms of private keys that the library uses. It never parses data from the network.
 
 use zeroize::Zeroizing;
 
@@ -18,7 +18,8 @@ pub(crate) struct RsaPrivate {
     pub(crate) q_inv: Zeroizing<Vec<u8>>,
 }
 
-/// Take the integers out of a PKCS#8 document of an RSA key (RFC 5208 §5), or None if it is not one.
+/// Extract the integers from a PKCS#8 document of an RSA key (RFC 5208 §5). Returns None if it is not such a
+/// document.
 pub(crate) fn rsa_from_pkcs8(document: &[u8]) -> Option<RsaPrivate> {
     let mut info = Reader(Reader(document).read(SEQUENCE)?);
     info.read(INTEGER)?; // version
@@ -38,14 +39,14 @@ pub(crate) fn rsa_from_pkcs8(document: &[u8]) -> Option<RsaPrivate> {
     })
 }
 
-/// Take modulus and exponent, in this order, out of an `RSAPublicKey` (RFC 8017 App. A.1.1).
+/// Extract modulus and exponent, in this order, from an `RSAPublicKey` (RFC 8017 App. A.1.1).
 pub(crate) fn rsa_public(document: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut key = Reader(Reader(document).read(SEQUENCE)?);
     Some((strip_zeros(key.read(INTEGER)?), strip_zeros(key.read(INTEGER)?)))
 }
 
-/// Wrap a private scalar as an `ECPrivateKey` without its public point (RFC 5915 §3); `curve` is the named
-/// curve's OBJECT IDENTIFIER, tag and length included. All lengths stay below 128 bytes.
+/// Wrap a private scalar as an `ECPrivateKey` without its public point (RFC 5915 §3). `curve` is the OBJECT
+/// IDENTIFIER of the named curve, including tag and length. All lengths are below 128 bytes.
 pub(crate) fn ec_private(scalar: &[u8], curve: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut out =
         Zeroizing::new(vec![SEQUENCE, (3 + 2 + scalar.len() + 2 + curve.len()) as u8, INTEGER, 1, 1]);
@@ -62,7 +63,7 @@ pub(crate) fn strip_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[zeros..]
 }
 
-/// The octets that are left to read.
+/// The remaining octets.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {

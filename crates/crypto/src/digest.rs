@@ -2,10 +2,10 @@
 
 use aws_lc_rs::digest as lc;
 
-/// Which digest to compute.
+/// A digest algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DigestAlg {
-    /// SHA-1, 20 bytes: NSEC3 (RFC 5155), DS type 1; proves nothing new.
+    /// SHA-1, 20 bytes: NSEC3 (RFC 5155) and DS type 1. It must not be used for new purposes.
     Sha1,
     /// SHA-224, 28 bytes.
     Sha224,
@@ -18,7 +18,7 @@ pub enum DigestAlg {
 }
 
 impl DigestAlg {
-    /// Return how many bytes this digest has.
+    /// Return the length of the digest in bytes.
     #[must_use]
     pub const fn size(self) -> usize {
         match self {
@@ -30,7 +30,7 @@ impl DigestAlg {
         }
     }
 
-    /// Return the library's name for it.
+    /// Return the library's constant for it.
     fn library(self) -> &'static lc::Algorithm {
         match self {
             Self::Sha1 => &lc::SHA1_FOR_LEGACY_USE_ONLY,
@@ -42,7 +42,7 @@ impl DigestAlg {
     }
 }
 
-/// A finished digest or tag of at most 64 bytes, on the stack. Compare secrets with
+/// A digest or tag of at most 64 bytes, stored inline. Compare secrets with
 /// [`constant_time_eq`](crate::constant_time_eq), not with `==`.
 #[derive(Clone, Copy, Debug)]
 pub struct Digest {
@@ -51,7 +51,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// Copy `bytes`, at most 64 of them.
+    /// Copy `bytes`, at most 64.
     pub(crate) fn new(bytes: &[u8]) -> Self {
         let mut out = Self { bytes: [0; 64], len: bytes.len() as u8 };
         out.bytes[..bytes.len()].copy_from_slice(bytes);
@@ -65,13 +65,13 @@ impl AsRef<[u8]> for Digest {
     }
 }
 
-/// Digest `data` in one go, without allocation.
+/// Compute the digest of `data` without allocation.
 #[must_use]
 pub fn digest(alg: DigestAlg, data: &[u8]) -> Digest {
     Digest::new(lc::digest(alg.library(), data).as_ref())
 }
 
-/// Return the SHA-1 of `data`, without allocation: the step of the NSEC3 hash (RFC 5155 §5).
+/// Return the SHA-1 of `data`, without allocation. NSEC3 hashing uses it for each iteration (RFC 5155 §5).
 #[must_use]
 pub fn sha1(data: &[u8]) -> [u8; 20] {
     let mut out = [0; 20];
@@ -79,22 +79,22 @@ pub fn sha1(data: &[u8]) -> [u8; 20] {
     out
 }
 
-/// A digest computed piece by piece, for what does not lie in one slice.
+/// A digest that is computed in several steps, for data that is not in one slice.
 pub struct Hasher(lc::Context);
 
 impl Hasher {
-    /// Begin a digest.
+    /// Start a digest.
     #[must_use]
     pub fn new(alg: DigestAlg) -> Self {
         Self(lc::Context::new(alg.library()))
     }
 
-    /// Append `data` to what is digested.
+    /// Append `data` to the input.
     pub fn update(&mut self, data: &[u8]) {
         self.0.update(data);
     }
 
-    /// Return the digest of everything appended.
+    /// Return the digest of all data.
     #[must_use]
     pub fn finish(self) -> Digest {
         Digest::new(self.0.finish().as_ref())

@@ -1,4 +1,4 @@
-//! Ed448 (RFC 8032 §5.2, pure, without context), which the main library lacks.
+//! Ed448 (RFC 8032 §5.2, pure, without context). The main library does not support it.
 
 use ed448_goldilocks::{Signature, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
@@ -6,11 +6,11 @@ use zeroize::Zeroizing;
 /// Length of a public and of a private key in bytes (RFC 8080 §3).
 pub(crate) const KEY_LEN: usize = 57;
 
-/// A public key whose point has been unpacked.
+/// A parsed public key.
 pub(crate) struct Ed448Public(VerifyingKey);
 
 impl Ed448Public {
-    /// Unpack the 57 bytes of a DNSKEY; None if they are no point of the curve.
+    /// Parse the 57 bytes of a DNSKEY. Returns None if they are not a point on the curve.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         VerifyingKey::from_bytes(bytes.try_into().ok()?).ok().map(Self)
     }
@@ -21,11 +21,11 @@ impl Ed448Public {
     }
 }
 
-/// A private key; wiped when dropped.
+/// A private key. It is wiped when it is dropped.
 pub(crate) struct Ed448Private(SigningKey);
 
 impl Ed448Private {
-    /// Expand a 57 byte secret; None if it has another length.
+    /// Expand a secret of 57 bytes. Returns None if it has another length.
     pub(crate) fn from_secret(secret: &[u8]) -> Option<Self> {
         SigningKey::try_from(secret).ok().map(Self)
     }
@@ -40,7 +40,7 @@ impl Ed448Private {
         self.0.verifying_key().to_bytes().to_vec()
     }
 
-    /// Sign `message`: 114 bytes.
+    /// Sign `message`. The signature has 114 bytes.
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 114] {
         self.0.sign_raw(message).to_bytes()
     }

@@ -1,6 +1,6 @@
 //! HMAC (RFC 2104) with the digests that TSIG names (RFC 8945 §6).
 //!
-//! HMAC-MD5 is here for peers that know nothing else; whether it may be used is the decision of the caller.
+//! HMAC-MD5 is supported for peers that support nothing else. The caller decides whether it may be used.
 
 use aws_lc_rs::hmac as lc;
 use md5::{Digest as _, Md5};
@@ -8,16 +8,16 @@ use zeroize::Zeroizing;
 
 use crate::digest::Digest;
 
-/// Which digest the HMAC is built on.
+/// The digest on which the HMAC is based.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HmacAlg {
-    /// HMAC-MD5, 16 bytes: `hmac-md5.sig-alg.reg.int.`, MUST NOT be used by new keys (RFC 8945 §6).
+    /// HMAC-MD5, 16 bytes: `hmac-md5.sig-alg.reg.int.`. New keys MUST NOT use it (RFC 8945 §6).
     Md5,
     /// HMAC-SHA1, 20 bytes.
     Sha1,
     /// HMAC-SHA224, 28 bytes.
     Sha224,
-    /// HMAC-SHA256, 32 bytes: the one to use.
+    /// HMAC-SHA256, 32 bytes, the recommended algorithm.
     Sha256,
     /// HMAC-SHA384, 48 bytes.
     Sha384,
@@ -26,7 +26,7 @@ pub enum HmacAlg {
 }
 
 impl HmacAlg {
-    /// Return how many bytes the whole tag has.
+    /// Return the length of the complete tag in bytes.
     #[must_use]
     pub const fn size(self) -> usize {
         match self {
@@ -46,20 +46,20 @@ pub fn hmac(alg: HmacAlg, key: &[u8], parts: &[&[u8]]) -> Digest {
     HmacKey::new(alg, key).tag(parts)
 }
 
-/// A secret made ready for many tags: its padded forms are hashed once.
+/// A key prepared for computing many tags: its padded forms are hashed once.
 pub struct HmacKey {
     alg: HmacAlg,
     form: Form,
 }
 
-/// The two libraries behind a key.
+/// The implementation for a key; two libraries are needed.
 enum Form {
     Library(Box<lc::Key>),
     Md5 { inner: Md5, outer: Md5 },
 }
 
 impl HmacKey {
-    /// Prepare `secret`, of any length.
+    /// Prepare `secret`, which may have any length.
     #[must_use]
     pub fn new(alg: HmacAlg, secret: &[u8]) -> Self {
         let library = match alg {
@@ -73,7 +73,7 @@ impl HmacKey {
         Self { alg, form: Form::Library(Box::new(lc::Key::new(library, secret))) }
     }
 
-    /// Return which digest this key works with.
+    /// Return the digest that this key uses.
     #[must_use]
     pub fn algorithm(&self) -> HmacAlg {
         self.alg
@@ -97,10 +97,10 @@ impl HmacKey {
         }
     }
 
-    /// Return whether `tag` is the tag of `parts` or its first bytes, in constant time.
+    /// Return whether `tag` is the tag of `parts` or a prefix of it, in constant time.
     ///
-    /// How short a truncated tag may be is the caller's rule: at least 10 bytes and half of the whole
-    /// (RFC 8945 §5.2.2.1). An empty or too long tag never matches.
+    /// The caller checks the minimum length of a truncated tag: at least 10 bytes and at least half of the complete
+    /// tag (RFC 8945 §5.2.2.1). An empty tag, or one that is too long, never matches.
     #[must_use]
     pub fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
         let whole = self.tag(parts);

@@ -26,13 +26,13 @@ pub fn verify(
     PublicKey::from_dnskey(algorithm, public_key)?.verify(message, signature)
 }
 
-/// A public key, parsed and checked once.
+/// A parsed and checked public key.
 pub struct PublicKey {
     algorithm: Algorithm,
     form: Form,
 }
 
-/// The implementation that verifies.
+/// The implementation that verifies signatures.
 enum Form {
     Library(ParsedPublicKey),
     SmallRsa { field: Box<[u8]>, digest: DigestAlg },
@@ -102,7 +102,8 @@ fn rsa_key(field: &[u8], digest: DigestAlg, parameters: &'static RsaParameters) 
         .map_err(|_| KeyError::Malformed)
 }
 
-/// Parse a bare point `x|y`: the library wants it marked as uncompressed (SEC 1 §2.3.3). `LEN` counts the mark.
+/// Parse a plain point `x|y`. The library requires a leading octet that marks it as uncompressed (SEC 1 §2.3.3);
+/// `LEN` includes this octet.
 fn ecdsa_key<const LEN: usize>(
     field: &[u8],
     algorithm: &'static dyn VerificationAlgorithm,
@@ -115,19 +116,19 @@ fn ecdsa_key<const LEN: usize>(
     library_key(&point, algorithm)
 }
 
-/// Pass a key to the library.
+/// Parse a key with the library.
 fn library_key(bytes: &[u8], algorithm: &'static dyn VerificationAlgorithm) -> Result<Form, KeyError> {
     ParsedPublicKey::new(algorithm, bytes).map(Form::Library).map_err(|_| KeyError::Malformed)
 }
 
-/// Why a public key cannot be used.
+/// The reason why a public key cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyError {
-    /// This algorithm is not verified here: treat the key as absent (RFC 4035 §5.2).
+    /// The algorithm is not supported: treat the key as absent (RFC 4035 §5.2).
     Unsupported(Algorithm),
-    /// Wrong length, not a point of the curve, an even number: the key can sign nothing.
+    /// The key has a wrong length, is not a point on the curve, or is an even number. It cannot have signed anything.
     Malformed,
-    /// The RSA modulus is out of the range that DNSSEC allows (RFC 3110 §2, RFC 5702 §2).
+    /// The RSA modulus is outside the range that DNSSEC allows (RFC 3110 §2, RFC 5702 §2).
     ModulusSize {
         /// Length of the modulus.
         bits: usize,
@@ -152,12 +153,12 @@ impl fmt::Display for KeyError {
 
 impl std::error::Error for KeyError {}
 
-/// Why a signature does not count.
+/// The reason why a signature is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerifyError {
     /// The key cannot be used.
     Key(KeyError),
-    /// The key is sound; the signature is not its signature of this message.
+    /// The key is usable, but the signature is not its signature of this message.
     BadSignature,
 }
 

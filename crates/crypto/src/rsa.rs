@@ -1,20 +1,19 @@
 //! RSA keys in RFC 3110 form, and verification of the keys that the library refuses.
 //!
-//! The library verifies moduli of 1024 bits and more with exponents of at most 33 bits. DNSSEC allows 512 bits
-//! and more (RFC 3110 §2, RFC 5702 §2); such keys, and exponents up to 64 bits, are verified by the few
-//! lines of modular arithmetic below. They work on public numbers only, so they need not run in constant time.
+//! The library verifies moduli of at least 1024 bits with exponents of at most 33 bits. DNSSEC allows moduli from 512
+//! bits (RFC 3110 §2, RFC 5702 §2). The modular arithmetic below verifies such keys, and exponents up to 64 bits. It
+//! handles only public numbers and therefore need not run in constant time.
 //!
-//! *Limitations.* Exponents above 64 bits and moduli above 4096 bits are refused: they buy nothing but
-//! work for the validator.
+//! *Limitations.* Exponents above 64 bits and moduli above 4096 bits are refused, because they only cost time.
 
 use crate::der::strip_zeros;
 use crate::digest::{DigestAlg, digest};
 use crate::public::KeyError;
 
-/// Moduli in bits that a DNSKEY may have (RFC 3110 §2, RFC 5702 §2).
+/// The allowed moduli of a DNSKEY in bits (RFC 3110 §2, RFC 5702 §2).
 const MODULUS_BITS: std::ops::RangeInclusive<usize> = 512..=4096;
 
-/// An RSA public key, borrowed from the public key field of a DNSKEY; no leading zeros.
+/// An RSA public key that borrows from the public key field of a DNSKEY, without leading zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RsaPublic<'a> {
     /// The public exponent: odd, over 1, at most 64 bits.
@@ -26,7 +25,7 @@ pub(crate) struct RsaPublic<'a> {
 impl<'a> RsaPublic<'a> {
     /// Read a public key field (RFC 3110 §2): exponent length in one or three bytes, exponent, modulus.
     ///
-    /// Leading zeros are forbidden there; as all other validators we skip them.
+    /// The RFC forbids leading zeros. Like all other validators, this function skips them.
     pub(crate) fn parse(field: &'a [u8]) -> Result<Self, KeyError> {
         let (e, n) = match field {
             [0, high, low, rest @ ..] => {
@@ -55,7 +54,7 @@ impl<'a> RsaPublic<'a> {
         bit_length(self.n)
     }
 
-    /// Return whether the library takes this key.
+    /// Return whether the library supports this key.
     pub(crate) fn fits_library(&self) -> bool {
         self.bits() >= 1024 && bit_length(self.e) <= 33
     }
@@ -78,7 +77,8 @@ impl<'a> RsaPublic<'a> {
 
 /// Return whether `signature` is the PKCS#1 v1.5 signature of `message` (RFC 8017 §8.2.2).
 ///
-/// The whole padded message is built and compared, so no lax reading of the padding can be abused.
+/// The function builds and compares the whole padded message, so that lenient parsing of the padding cannot be
+/// exploited.
 pub(crate) fn verify_small(key: RsaPublic<'_>, alg: DigestAlg, message: &[u8], signature: &[u8]) -> bool {
     if signature.len() != key.n.len() {
         return false;
@@ -93,7 +93,7 @@ pub(crate) fn verify_small(key: RsaPublic<'_>, alg: DigestAlg, message: &[u8], s
     modulus.power(&signature, exponent) == limbs(&expected, modulus.n.len())
 }
 
-/// Return the EMSA-PKCS1-v1_5 encoding of `message` in `len` bytes (RFC 8017 §9.2), None if it has no room.
+/// Return the EMSA-PKCS1-v1_5 encoding of `message` in `len` bytes (RFC 8017 §9.2), or None if it does not fit.
 fn encode(alg: DigestAlg, message: &[u8], len: usize) -> Option<Vec<u8>> {
     let prefix: &[u8] = match alg {
         DigestAlg::Sha1 => &[0x30, 0x21, 0x30, 9, 6, 5, 0x2b, 0x0e, 3, 2, 0x1a, 5, 0, 4, 0x14],
@@ -103,7 +103,7 @@ fn encode(alg: DigestAlg, message: &[u8], len: usize) -> Option<Vec<u8>> {
         DigestAlg::Sha512 => {
             &[0x30, 0x51, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3, 5, 0, 4, 0x40]
         }
-        DigestAlg::Sha224 | DigestAlg::Sha384 => return None, // no DNSSEC algorithm signs with them
+        DigestAlg::Sha224 | DigestAlg::Sha384 => return None, // no DNSSEC algorithm uses them
     };
     let padding = len.checked_sub(3 + prefix.len() + alg.size()).filter(|padding| *padding >= 8)?;
     let mut out = vec![0xff; len];
@@ -120,7 +120,7 @@ fn bit_length(number: &[u8]) -> usize {
     number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
 
-/// Return big-endian `bytes` as `len` limbs, the lowest first.
+/// Return big-endian `bytes` as `len` limbs, lowest first.
 fn limbs(bytes: &[u8], len: usize) -> Vec<u64> {
     let mut out: Vec<u64> = bytes
         .rchunks(8)
@@ -145,7 +145,7 @@ fn subtract(a: &mut [u64], b: &[u64]) {
     }
 }
 
-/// An odd modulus with what Montgomery multiplication needs.
+/// An odd modulus with the constants for Montgomery multiplication.
 struct Modulus {
     n: Vec<u64>,
     /// -1/n modulo 2^64.
@@ -158,7 +158,7 @@ impl Modulus {
     /// Prepare the odd big-endian number `n`.
     fn new(n: &[u8]) -> Self {
         let n = limbs(n, n.len().div_ceil(8));
-        // Newton's iteration doubles the right bits each round: 1, 2, 4 .. 64.
+        // Each round of Newton's iteration doubles the number of correct bits: 1, 2, 4 .. 64.
         let inverse = (0..6).fold(1u64, |x, _| x.wrapping_mul(2u64.wrapping_sub(n[0].wrapping_mul(x))));
         let mut r2 = vec![0; n.len()];
         r2[0] = 1;

@@ -1,4 +1,4 @@
-//! Private keys: made, loaded, and signing.
+//! Private keys: generation, loading and signing.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::der::{self, RsaPrivate};
 use crate::ed448::{self, Ed448Private};
 use crate::rsa::RsaPublic;
 
-/// What can sign for a zone: a key in memory, or one that another device holds.
+/// A key that can sign for a zone. It may be in memory or in another device.
 pub trait Signer: Send + Sync {
     /// Return the algorithm number of DNSKEY and RRSIG.
     fn algorithm(&self) -> Algorithm;
@@ -35,7 +35,7 @@ pub struct SigningKey {
     form: Form,
 }
 
-/// The key by kind.
+/// The key by algorithm.
 enum Form {
     Rsa(RsaKeyPair),
     Ecdsa(EcdsaKeyPair),
@@ -43,14 +43,14 @@ enum Form {
     Ed448(Box<Ed448Private>),
 }
 
-/// The secret numbers of a key, as key files carry them.
+/// The secret numbers of a key, as in key files.
 pub(crate) enum Secret {
     Rsa(Box<RsaPrivate>),
     Scalar(Zeroizing<Vec<u8>>),
 }
 
 impl SigningKey {
-    /// Make a new key. `rsa_bits` is 2048, 3072 or 4096 and counts for RSA alone; 2048 if None.
+    /// Generate a key. `rsa_bits` is 2048 (the default), 3072 or 4096, and is used only for RSA.
     pub fn generate(algorithm: Algorithm, rsa_bits: Option<usize>) -> Result<Self, GenerateError> {
         let form = match algorithm {
             Algorithm::RSASHA256 | Algorithm::RSASHA512 => {
@@ -81,7 +81,7 @@ impl SigningKey {
         Ok(Self::new(algorithm, form.map_err(|_| GenerateError::Library)?))
     }
 
-    /// Put a key together from its secret numbers; None if they do not belong together or do not sign here.
+    /// Build a key from its secret numbers. Returns None if they are inconsistent or the key does not sign.
     pub(crate) fn from_secret(algorithm: Algorithm, secret: &Secret) -> Option<Self> {
         let form = match (algorithm, secret) {
             (Algorithm::RSASHA256 | Algorithm::RSASHA512, Secret::Rsa(key)) => Form::Rsa(rsa_pair(key)?),
@@ -102,7 +102,7 @@ impl SigningKey {
         Some(Self::new(algorithm, form))
     }
 
-    /// Return the secret numbers, to be written to a file.
+    /// Return the secret numbers for writing them to a file.
     pub(crate) fn secret(&self) -> Secret {
         const EXPORT: &str = "a key in memory is exported to memory";
         match &self.form {
@@ -183,7 +183,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Hand the numbers of an RSA key to the library, which checks them against each other.
+/// Give the numbers of an RSA key to the library, which checks their consistency.
 fn rsa_pair(key: &RsaPrivate) -> Option<RsaKeyPair> {
     RsaKeyPair::from_components(&KeyPairComponents {
         public_key: RsaPublicKeyComponents { n: key.n.as_slice(), e: key.e.as_slice() },
@@ -201,21 +201,21 @@ fn rsa_pair(key: &RsaPrivate) -> Option<RsaKeyPair> {
 const P256_OID: [u8; 10] = [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
 const P384_OID: [u8; 7] = [6, 5, 0x2b, 0x81, 4, 0, 0x22];
 
-/// Hand a private scalar to the library, which computes the public point.
+/// Give a private scalar to the library, which computes the public point.
 fn ecdsa_pair(
     algorithm: &'static EcdsaSigningAlgorithm,
     curve: &[u8],
     len: usize,
     scalar: &[u8],
 ) -> Option<EcdsaKeyPair> {
-    // Some writers drop leading zeros, some add one.
+    // Some programs drop leading zeros, and some add one.
     let scalar = der::strip_zeros(scalar);
     let mut padded = Zeroizing::new(vec![0; len.checked_sub(scalar.len())?]);
     padded.extend_from_slice(scalar);
     EcdsaKeyPair::from_private_key_der(algorithm, &der::ec_private(&padded, curve)).ok()
 }
 
-/// The library or the device could not sign; nothing was appended.
+/// The library or the device failed to sign. Nothing was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignError;
 
@@ -227,14 +227,14 @@ impl fmt::Display for SignError {
 
 impl std::error::Error for SignError {}
 
-/// Why no key was made.
+/// The reason why no key was generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GenerateError {
-    /// Keys of this algorithm are not made here (RFC 8624 §3.1).
+    /// This crate does not generate keys of this algorithm (RFC 8624 §3.1).
     Unsupported(Algorithm),
-    /// Not one of 2048, 3072, 4096.
+    /// The size is not 2048, 3072 or 4096.
     RsaSize {
-        /// What was asked for.
+        /// The requested size.
         bits: usize,
     },
     /// The library failed.

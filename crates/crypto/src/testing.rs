@@ -1,4 +1,4 @@
-//! What the tests of several modules need.
+//! Functions that the tests of several modules share.
 
 /// Return the bytes of a hexadecimal text.
 pub(crate) fn hex(text: &str) -> Vec<u8> {

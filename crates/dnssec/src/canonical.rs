@@ -7,24 +7,26 @@
 
 use nw_wire::{Class, NameRef, RdataSet, RrType, rr};
 
-/// Scratch space for canonical forms, to be used again for the next RRset: after the first few nothing is allocated.
+/// Buffers for canonical forms. They are reused from one RRset to the next, so that nothing is allocated after the
+/// first few.
 #[derive(Debug, Default)]
 pub struct Canonical {
-    /// Canonical rdatas, one behind the other.
+    /// The canonical rdatas, concatenated.
     bytes: Vec<u8>,
-    /// Where each starts and ends in `bytes`.
+    /// The start and end of each rdata in `bytes`.
     ranges: Vec<(usize, usize)>,
 }
 
 impl Canonical {
-    /// Empty scratch space.
+    /// Return empty buffers.
     #[must_use]
     pub const fn new() -> Self {
         Self { bytes: Vec::new(), ranges: Vec::new() }
     }
 
-    /// Append the canonical form of an RRset to `out`. `owner` is the name that was signed: for an answer that a
-    /// wildcard made, the wildcard's (RFC 4035 §5.3.2); its case does not matter. `ttl` is the original one.
+    /// Append the canonical form of an RRset to `out`. `owner` is the name that was signed; for an answer expanded
+    /// from a wildcard, it is the name of the wildcard (RFC 4035 §5.3.2). Its case does not matter. `ttl` is the
+    /// original TTL.
     pub fn push_rrset(
         &mut self,
         owner: NameRef<'_>,

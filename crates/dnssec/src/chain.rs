@@ -1,4 +1,5 @@
-//! The chain that proves what a zone does not have: NSEC by name, NSEC3 by hash (RFC 4035 §2.3, RFC 5155 §7.1).
+//! Builds the chain that proves which names and types a zone does not have: NSEC by name, NSEC3 by hash (RFC 4035
+//! §2.3, RFC 5155 §7.1).
 
 use nw_wire::rr::push_bitmap;
 use nw_wire::{Class, NameRef, RrType, Rrset};
@@ -6,21 +7,21 @@ use nw_wire::{Class, NameRef, RrType, Rrset};
 use crate::nsec3::{self, Nsec3Hash, Nsec3Param};
 use crate::sign::SignZoneError;
 
-/// What an owner name is in its zone.
+/// The role of an owner name in its zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The zone's own data.
+    /// The name holds authoritative data.
     Authoritative,
-    /// A delegation: only its DS and its place in the chain are the zone's.
+    /// The name is a delegation. Only its DS RRset and its record in the chain belong to the zone.
     Cut,
-    /// Below a delegation or a DNAME: glue, or nothing that can be seen.
+    /// The name is below a delegation or a DNAME. It holds glue, or data that no query can reach.
     Occluded,
 }
 
 /// Return the kind of each RRset's owner; `rrsets` are in canonical order of owners.
 pub(crate) fn kinds(apex: NameRef<'_>, rrsets: &[Rrset]) -> Vec<Kind> {
     let mut kinds = Vec::with_capacity(rrsets.len());
-    // What the last cut or DNAME hides. Names below a name follow it directly in canonical order.
+    // The last delegation or DNAME, which occludes the names below it. In canonical order, they follow it directly.
     let mut hidden_below: Option<NameRef<'_>> = None;
     for (owner, group) in owners(rrsets) {
         let has = |rtype| group.iter().any(|rrset| rrset.rtype == rtype);
@@ -58,15 +59,15 @@ pub(crate) fn visible<'a>(
     })
 }
 
-/// Append the type bitmap of an owner; `more` are the types that signing adds.
+/// Append the type bitmap of an owner. `more` lists the types that signing adds.
 fn push_types(kind: Kind, group: &[Rrset], more: &[RrType], out: &mut Vec<u8>) {
     push_bitmap(&mut types(kind, group, more), out);
 }
 
-/// Return the types that the record of an owner in the chain names, in no order.
+/// Return the types that the NSEC or NSEC3 record of an owner lists, in no particular order.
 pub(crate) fn types(kind: Kind, group: &[Rrset], more: &[RrType]) -> Vec<RrType> {
     let own = group.iter().map(|rrset| rrset.rtype);
-    // At a cut the rest is the child's (RFC 4035 §2.3, RFC 5155 §7.1).
+    // At a delegation, the other types belong to the child zone (RFC 4035 §2.3, RFC 5155 §7.1).
     let own = own.filter(|rtype| kind != Kind::Cut || matches!(*rtype, RrType::NS | RrType::DS));
     own.chain(more.iter().copied()).collect()
 }
@@ -93,7 +94,7 @@ pub(crate) fn nsec(
         .collect()
 }
 
-/// Return the NSEC3PARAM of the apex. Its TTL is 0, as with BIND and Knot: it is for servers, not for caches.
+/// Return the NSEC3PARAM of the apex. Its TTL is 0, as in BIND and Knot, because only servers use it.
 pub(crate) fn nsec3param(apex: NameRef<'_>, class: Class, iterations: u16, salt: &[u8]) -> Rrset {
     let mut rrset = Rrset::new(apex.to_name(), RrType::NSEC3PARAM, class, 0);
     let mut rdata = Vec::new();
@@ -130,7 +131,7 @@ pub(crate) fn nsec3(
         if opt_out && kind == Kind::Cut && !group.iter().any(|rrset| rrset.rtype == RrType::DS) {
             continue;
         }
-        // Ancestors that no earlier name has shown are empty non-terminals (RFC 5155 §7.1).
+        // Ancestors that are not also ancestors of an earlier name are empty non-terminals (RFC 5155 §7.1).
         let shown = previous.common_labels(name);
         for labels in shown.max(apex.label_count()) + 1..name.label_count() {
             let name = name.suffix(labels);
@@ -153,7 +154,7 @@ pub(crate) fn nsec3(
             rdata.push(next.len() as u8);
             rdata.extend_from_slice(&next);
             if let Some((kind, group)) = entry.at {
-                // Of an unsigned delegation nothing is signed.
+                // An unsigned delegation has no signed RRsets.
                 let signed = kind != Kind::Cut || group.iter().any(|rrset| rrset.rtype == RrType::DS);
                 push_types(kind, group, if signed { &[RrType::RRSIG] } else { &[] }, &mut rdata);
             }

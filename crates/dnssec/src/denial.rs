@@ -1,14 +1,14 @@
-//! What missing names and types are proved by: the validator's side of denial of existence.
+//! Denial of existence, as a validator checks it: which names and types do NSEC and NSEC3 records prove missing?
 //!
 //! | question | function | RFCs |
 //! |---|---|---|
 //! | an answer is empty or NXDOMAIN: what do the records prove? | [`deny`] | 4035 §5.4, 5155 §8.4-8.7, 6840 §4 |
-//! | a wildcard made the answer: is there no closer name? | [`expansion`] | 4035 §5.3.4, 5155 §8.8 |
-//! | a referral has no DS: may it? | [`unsigned_delegation`] | 4035 §5.2, 5155 §8.9, 6840 §4.4 |
+//! | an answer was expanded from a wildcard: is there no closer name? | [`expansion`] | 4035 §5.3.4, 5155 §8.8 |
+//! | a referral has no DS: is the delegation unsigned? | [`unsigned_delegation`] | 4035 §5.2, 5155 §8.9, 6840 §4.4 |
 //!
-//! The records passed in must have been verified, each with a signature of `zone` that no wildcard made
-//! ([`Verified::wildcard`](crate::Verified) is None). The functions say what is proved; comparing that with the rcode
-//! (NXDOMAIN needs [`Denial::NxDomain`], NOERROR one of the others) is the caller's.
+//! The caller must have verified the records. Each needs a signature of `zone` that is not expanded from a wildcard
+//! ([`Verified::wildcard`](crate::Verified) is None). The functions return what is proved. The caller compares it
+//! with the rcode: NXDOMAIN needs [`Denial::NxDomain`], NOERROR needs one of the others.
 
 mod nsec;
 mod nsec3;
@@ -21,75 +21,77 @@ use nw_wire::{NameRef, RrType};
 use crate::nsec::Nsec;
 use crate::nsec3::{Nsec3, Nsec3Limits};
 
-/// The verified records of one kind that came with an answer.
+/// The verified NSEC or NSEC3 records of an answer.
 #[derive(Clone, Copy, Debug)]
 pub enum Evidence<'a> {
     /// NSEC records.
     Nsec(&'a [Nsec<'a>]),
-    /// NSEC3 records, and what may be spent on them.
+    /// NSEC3 records, and the limits on the work for them.
     Nsec3(&'a [Nsec3<'a>], Nsec3Limits),
 }
 
-/// What is proved about a name and a type.
+/// The result of a proof about a name and a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
-    /// The name does not exist, and no wildcard could stand for it.
+    /// The name does not exist, and no wildcard matches it.
     NxDomain {
-        /// How many labels its closest existing ancestor has.
+        /// The number of labels of its closest encloser.
         encloser: u8,
-        /// The name falls into an opt-out span: it may exist as an unsigned delegation or above one, so that the
-        /// answer is insecure, with NXDOMAIN as with NOERROR, and AD stays clear (RFC 5155 §9.2).
+        /// The name is in an opt-out span. It may exist as an unsigned delegation or as an ancestor of one. The
+        /// answer is therefore insecure, for NXDOMAIN as well as NOERROR, and AD stays clear (RFC 5155 §9.2).
         opt_out: bool,
     },
-    /// The name exists, if only with names below it, and the type does not; nor does a CNAME.
+    /// The name exists, possibly as an empty non-terminal. The type does not exist, and neither does a CNAME.
     NoData,
-    /// A wildcard stands for the name, and it has not the type.
+    /// A wildcard matches the name, and the wildcard does not have the type.
     WildcardNoData {
-        /// How many labels the wildcard's parent has.
+        /// The number of labels of the wildcard's parent.
         encloser: u8,
-        /// As for [`Denial::NxDomain`].
+        /// Like in [`Denial::NxDomain`].
         opt_out: bool,
     },
-    /// Nothing is proved but that the name, if it exists, is unsigned: it falls into an opt-out span. The
-    /// answer is insecure (RFC 5155 §6, erratum 3441).
+    /// The name is in an opt-out span. Nothing else is proved: if the name exists, it is unsigned. The answer is
+    /// insecure (RFC 5155 §6, erratum 3441).
     OptOut,
 }
 
-/// What is proved about an answer that a wildcard made.
+/// The result of a proof about an answer that was expanded from a wildcard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expansion {
-    /// The closer name falls into an opt-out span: the answer is insecure (RFC 5155 §9.2).
+    /// The next closer name is in an opt-out span: the answer is insecure (RFC 5155 §9.2).
     pub opt_out: bool,
 }
 
-/// What is proved about a delegation without DS.
+/// The result of a proof about a delegation without DS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsigned {
-    /// The delegation is there, without DS.
+    /// The delegation exists and has no DS.
     NoDs,
-    /// The delegation falls into an opt-out span, where only unsigned ones may be.
+    /// The delegation is in an opt-out span, which can contain only unsigned delegations.
     OptOut,
 }
 
-/// Why nothing is proved. An answer that lacks its proof is bogus, but for [`Unproved::InsecureIterations`].
+/// The reason why nothing is proved. An answer without its proof is bogus, except for
+/// [`Unproved::InsecureIterations`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unproved {
-    /// The name asked about lies outside the zone.
+    /// The name is outside the zone.
     OutOfZone,
-    /// There is no record at all.
+    /// There are no records.
     NoRecords,
     /// No record matches or covers the name.
     NotCovered,
     /// The record at the name lists the type.
     TypeExists,
-    /// The record at the name lists CNAME, which should have been followed (RFC 6840 §4.3).
+    /// The record at the name lists CNAME. The resolver should have followed it (RFC 6840 §4.3).
     CnameExists,
-    /// The record is the parent's, at a delegation: it says nothing about types other than DS, nor about names
-    /// below (RFC 6840 §4.1). Also: it is at a DNAME, below which the zone has no names.
+    /// The record is the parent's record at a delegation. It proves nothing about types other than DS or about names
+    /// below the delegation (RFC 6840 §4.1). This variant also covers a record at a DNAME, because the zone has no
+    /// names below a DNAME.
     AncestorDelegation,
-    /// The record is the child's, from its apex: it says nothing about DS (RFC 6840 §4.4).
+    /// The record is from the apex of the child. It proves nothing about DS (RFC 6840 §4.4).
     ChildApex,
-    /// The name does not exist, but a wildcard may stand for it.
+    /// The name does not exist, but a wildcard may match it.
     WildcardNotDenied,
     /// No ancestor of the name is proved to exist (RFC 5155 §8.3).
     NoClosestEncloser,
@@ -97,21 +99,21 @@ pub enum Unproved {
     NextCloserNotCovered,
     /// A name closer than the wildcard exists, so that the wildcard should not have been used (RFC 4592 §3.3.1).
     CloserNameExists,
-    /// The name is no delegation: the record has no NS bit (RFC 6840 §4.4).
+    /// The name is not a delegation: the record has no NS bit (RFC 6840 §4.4).
     NotADelegation,
-    /// The NSEC3 records are of several chains (RFC 5155 §8.2).
+    /// The NSEC3 records belong to different chains (RFC 5155 §8.2).
     MixedParameters,
-    /// So many iterations that the zone counts as insecure (RFC 9276 §3.2). Nothing was hashed.
+    /// The number of iterations makes the zone insecure (RFC 9276 §3.2). Nothing was hashed.
     InsecureIterations {
-        /// How many.
+        /// The number of iterations.
         iterations: u16,
     },
-    /// So many iterations that the answer counts as bogus (RFC 9276 §3.2). Nothing was hashed.
+    /// The number of iterations makes the answer bogus (RFC 9276 §3.2). Nothing was hashed.
     BogusIterations {
-        /// How many.
+        /// The number of iterations.
         iterations: u16,
     },
-    /// More records or more hashing than the limits allow.
+    /// The proof needs more records or more hashing than the limits allow.
     TooMuchWork,
 }
 
@@ -172,8 +174,8 @@ pub fn deny(
     }
 }
 
-/// Check that no name closer to `qname` exists than the wildcard that answered it, whose parent has `encloser`
-/// labels (the labels field of its RRSIG).
+/// Check that no name exists that is closer to `qname` than the wildcard from which the answer was expanded. The
+/// parent of the wildcard has `encloser` labels (the labels field of its RRSIG).
 pub fn expansion(
     zone: NameRef<'_>,
     qname: NameRef<'_>,
@@ -208,20 +210,20 @@ pub fn unsigned_delegation(
     }
 }
 
-/// Check that `name` lies in `zone`.
+/// Check that `name` is in `zone`.
 fn in_zone(name: NameRef<'_>, zone: NameRef<'_>) -> Result<(), Unproved> {
     if name.is_at_or_below(zone) { Ok(()) } else { Err(Unproved::OutOfZone) }
 }
 
-/// Tell whether a name with these types is a delegation, seen from its parent (RFC 6840 §4.1).
+/// Return whether a name with these types is a delegation, as its parent sees it (RFC 6840 §4.1).
 fn is_cut(types: TypeBitmap<'_>) -> bool {
     types.contains(RrType::NS) && !types.contains(RrType::SOA)
 }
 
-/// Check that the types at a name leave `qtype` out and that the record may speak about it.
+/// Check that the types at a name do not include `qtype`, and that the record is from the right side of a zone cut.
 fn lacks(types: TypeBitmap<'_>, qtype: RrType, at_root: bool) -> Result<(), Unproved> {
     if qtype == RrType::DS {
-        // The root has no parent: its own record is all there is.
+        // The root has no parent, so that its own record is the only one.
         if types.contains(RrType::SOA) && !at_root {
             return Err(Unproved::ChildApex);
         }
@@ -237,7 +239,7 @@ fn lacks(types: TypeBitmap<'_>, qtype: RrType, at_root: bool) -> Result<(), Unpr
     Ok(())
 }
 
-/// Check that the types at a delegation say that it is one, without DS, from the parent's side.
+/// Check that the types, as the parent sees them, are those of a delegation without DS.
 fn lacks_ds(types: TypeBitmap<'_>) -> Result<Unsigned, Unproved> {
     if types.contains(RrType::SOA) {
         Err(Unproved::ChildApex)

@@ -1,4 +1,4 @@
-//! DNSKEY records: their fields, their tags, and the keys inside them (RFC 4034 §2 and App. B).
+//! DNSKEY records: fields, key tags and public keys (RFC 4034 §2 and App. B).
 
 use nw_crypto::{Algorithm, KeyError, PublicKey};
 use nw_wire::{Name, NameRef};
@@ -10,14 +10,14 @@ pub struct Dnskey<'a> {
 }
 
 impl<'a> Dnskey<'a> {
-    /// The zone key bit: without it a key signs nothing in a zone (RFC 4034 §2.1.1).
+    /// The zone key bit. A key without it cannot sign zone data (RFC 4034 §2.1.1).
     pub const ZONE: u16 = 0x0100;
     /// The revoke bit (RFC 5011 §3).
     pub const REVOKE: u16 = 0x0080;
     /// The secure entry point bit: a hint that a DS names this key (RFC 4034 §2.1.1).
     pub const SEP: u16 = 0x0001;
 
-    /// Parse `rdata`; None if it is shorter than its fixed fields.
+    /// Parse `rdata`. Returns None if it is shorter than the fixed fields.
     #[must_use]
     pub fn parse(rdata: &'a [u8]) -> Option<Self> {
         (rdata.len() > 4).then_some(Self { rdata })
@@ -53,19 +53,20 @@ impl<'a> Dnskey<'a> {
         &self.rdata[4..]
     }
 
-    /// Tell whether this key may sign the records of a zone: zone bit set, protocol 3.
+    /// Return whether this key may sign the records of a zone: the zone bit is set and the protocol is 3.
     #[must_use]
     pub fn is_zone_key(self) -> bool {
         self.flags() & Self::ZONE != 0 && self.protocol() == 3
     }
 
-    /// Tell whether the key is marked as an entry point.
+    /// Return whether the key is marked as a secure entry point.
     #[must_use]
     pub fn is_sep(self) -> bool {
         self.flags() & Self::SEP != 0
     }
 
-    /// Tell whether the key is revoked: it then signs the DNSKEY RRset only, to tell of its end (RFC 5011 §2.1).
+    /// Return whether the key is revoked. A revoked key signs only the DNSKEY RRset, in order to announce the
+    /// revocation (RFC 5011 §2.1).
     #[must_use]
     pub fn is_revoked(self) -> bool {
         self.flags() & Self::REVOKE != 0
@@ -78,9 +79,9 @@ impl<'a> Dnskey<'a> {
     }
 }
 
-/// Return the key tag of DNSKEY rdata (RFC 4034 App. B); algorithm 1 has a rule of its own (App. B.1).
+/// Return the key tag of DNSKEY rdata (RFC 4034 App. B). Algorithm 1 has its own rule (App. B.1).
 ///
-/// Tags are no identities: several keys may share one, so a tag only narrows the search.
+/// Several keys may have the same tag. A tag narrows a search but does not identify a key.
 #[must_use]
 pub fn key_tag(rdata: &[u8]) -> u16 {
     if rdata.get(3) == Some(&Algorithm::RSAMD5.0) {
@@ -100,7 +101,7 @@ pub fn key_tag(rdata: &[u8]) -> u16 {
     (sum + (sum >> 16)) as u16
 }
 
-/// A DNSKEY whose public key is parsed, ready to check many signatures.
+/// A DNSKEY with a parsed public key, which can verify many signatures.
 #[derive(Debug)]
 pub struct Verifier {
     owner: Name,
@@ -110,8 +111,8 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Parse the key of a DNSKEY at `owner`, which is the apex of the zone. A key that is no zone key, has another
-    /// protocol than 3 or an unsupported algorithm is refused here, before any arithmetic.
+    /// Parse the key of a DNSKEY at `owner`, which is the apex of the zone. The function refuses a key that is not a
+    /// zone key, has a protocol other than 3, or has an unsupported algorithm, before any arithmetic.
     pub fn new(owner: NameRef<'_>, dnskey: Dnskey<'_>) -> Result<Self, VerifierError> {
         if !dnskey.is_zone_key() {
             return Err(VerifierError::NotZoneKey);
@@ -139,7 +140,7 @@ impl Verifier {
         self.tag
     }
 
-    /// Tell whether the key is revoked (RFC 5011 §2.1).
+    /// Return whether the key is revoked (RFC 5011 §2.1).
     #[must_use]
     pub fn is_revoked(&self) -> bool {
         self.flags & Dnskey::REVOKE != 0
@@ -152,7 +153,7 @@ impl Verifier {
     }
 }
 
-/// Why a DNSKEY cannot check signatures.
+/// The reason why a DNSKEY cannot verify signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerifierError {
     /// The zone bit is not set or the protocol is not 3 (RFC 4034 §2.1).

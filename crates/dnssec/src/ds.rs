@@ -1,4 +1,4 @@
-//! DS records: made from a DNSKEY, checked against one (RFC 4034 §5, RFC 4509, RFC 6605 §2).
+//! DS records: creation from a DNSKEY, and comparison with one (RFC 4034 §5, RFC 4509, RFC 6605 §2).
 
 use std::fmt;
 
@@ -7,20 +7,20 @@ use nw_wire::NameRef;
 
 use crate::dnskey::Dnskey;
 
-/// A DS digest type, by its IANA registry.
+/// A DS digest type (number of the IANA registry).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DigestType(pub u8);
 
 impl DigestType {
-    /// SHA-1 (RFC 4034 §5.1.3): checked; not to be made for new delegations (RFC 8624 §3.3).
+    /// SHA-1 (RFC 4034 §5.1.3). It is verified, but new delegations must not use it (RFC 8624 §3.3).
     pub const SHA1: Self = Self(1);
-    /// SHA-256 (RFC 4509): the one to use.
+    /// SHA-256 (RFC 4509), the recommended type.
     pub const SHA256: Self = Self(2);
     /// SHA-384 (RFC 6605 §2).
     pub const SHA384: Self = Self(4);
 
-    /// Return the digest behind the number, None if it is not supported: the DS then counts as absent
-    /// (RFC 4035 §5.2, RFC 4509 §3).
+    /// Return the digest algorithm of this type, or None if it is not supported. A DS with an unsupported type counts
+    /// as absent (RFC 4035 §5.2, RFC 4509 §3).
     #[must_use]
     pub const fn digest(self) -> Option<DigestAlg> {
         match self {
@@ -49,18 +49,18 @@ impl fmt::Display for DigestType {
 /// A view of DS rdata (also of CDS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ds<'a> {
-    /// The tag of the key that is meant.
+    /// The tag of the key that the DS refers to.
     pub key_tag: u16,
-    /// The algorithm of the key that is meant.
+    /// The algorithm of the key that the DS refers to.
     pub algorithm: Algorithm,
-    /// How the digest was made.
+    /// The type of the digest.
     pub digest_type: DigestType,
     /// The digest.
     pub digest: &'a [u8],
 }
 
 impl<'a> Ds<'a> {
-    /// Parse `rdata`; None if it is shorter than its fixed fields.
+    /// Parse `rdata`. Returns None if it is shorter than the fixed fields.
     #[must_use]
     pub fn parse(rdata: &'a [u8]) -> Option<Self> {
         let (&[high, low, algorithm, digest_type], digest) = rdata.split_first_chunk()?;
@@ -72,14 +72,14 @@ impl<'a> Ds<'a> {
         })
     }
 
-    /// Tell whether both the algorithm and the digest are supported: a DS RRset without any such record makes the
+    /// Return whether both the algorithm and the digest are supported. A DS RRset without any such record makes the
     /// child insecure (RFC 4035 §5.2).
     #[must_use]
     pub fn is_supported(self) -> bool {
         self.algorithm.verifies() && self.digest_type.digest().is_some()
     }
 
-    /// Check that this DS names `dnskey` at `owner`, the child's apex (RFC 4035 §5.2).
+    /// Check that this DS matches `dnskey` at `owner`, the apex of the child (RFC 4035 §5.2).
     pub fn check(self, owner: NameRef<'_>, dnskey: Dnskey<'_>) -> Result<(), DsFault> {
         if self.algorithm != dnskey.algorithm() || self.key_tag != dnskey.tag() {
             return Err(DsFault::OtherKey);
@@ -96,16 +96,16 @@ impl<'a> Ds<'a> {
     }
 }
 
-/// Why a DS does not name a key.
+/// The reason why a DS does not match a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DsFault {
-    /// Tag or algorithm are those of another key.
+    /// Key tag or algorithm belong to another key.
     OtherKey,
-    /// The key has no zone bit, or another protocol than 3.
+    /// The key has no zone bit, or a protocol other than 3.
     NotZoneKey,
-    /// The digest type is not supported: the DS counts as absent.
+    /// The digest type is not supported. The DS counts as absent.
     UnsupportedDigest,
-    /// Tag and algorithm agree, the digest does not.
+    /// Key tag and algorithm match, but the digest does not.
     DigestMismatch,
 }
 
@@ -122,8 +122,8 @@ impl fmt::Display for DsFault {
 
 impl std::error::Error for DsFault {}
 
-/// Append to `out` the rdata of the DS that names `dnskey` at `owner`. Return false, and append nothing, if the
-/// digest type is not supported.
+/// Append the rdata of the DS for `dnskey` at `owner` to `out`. Return false and append nothing if the digest type is
+/// not supported.
 pub fn push_ds(owner: NameRef<'_>, dnskey: Dnskey<'_>, digest_type: DigestType, out: &mut Vec<u8>) -> bool {
     let Some(digest) = digest_type.digest() else { return false };
     out.extend_from_slice(&dnskey.tag().to_be_bytes());
@@ -132,7 +132,7 @@ pub fn push_ds(owner: NameRef<'_>, dnskey: Dnskey<'_>, digest_type: DigestType, 
     true
 }
 
-/// Digest owner and key (RFC 4034 §5.1.4).
+/// Compute the digest of owner and key (RFC 4034 §5.1.4).
 fn key_digest(digest: DigestAlg, owner: NameRef<'_>, dnskey: Dnskey<'_>) -> nw_crypto::Digest {
     let mut hasher = Hasher::new(digest);
     hasher.update(owner.lower().as_ref().wire());

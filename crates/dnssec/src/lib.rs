@@ -1,4 +1,4 @@
-//! DNSSEC as pure functions: what is signed, by whom, and what a missing name proves.
+//! DNSSEC as pure functions: signing, validation, and denial of existence.
 //!
 //! ```text
 //!   sign     Rrset + ZoneKey ──────────────> RRSIG            rrsig.rs   (canonical form: canonical.rs)
@@ -10,14 +10,14 @@
 //!            zone's RRsets, now ───────────> Report           verify_zone.rs
 //! ```
 //!
-//! Nothing here reads a clock, draws a random number or does I/O: time is an argument, keys come from outside.
-//! The policy of a validator (which trust anchors, how many attempts, what insecure means to a client) lives in
-//! `resolve/validate`; the state of keys and rollovers lives in Python. Both build on these functions.
+//! The crate reads no clock, draws no random numbers and does no I/O. Time and keys are arguments. The policy of a
+//! validator (trust anchors, limits on attempts, treatment of insecure data) belongs to `resolve/validate`. The state
+//! of keys and rollovers belongs to Python. Both use these functions.
 //!
 //! RFCs: 4033, 4034, 4035 (base), 5155 (NSEC3), 6840 (clarifications), 4509, 6605 (DS), 9077 (TTL of NSEC), 9276
 //! (NSEC3 parameters).
 //!
-//! *Limitations.* NSEC3 knows one hash, SHA-1 (no other is registered).
+//! *Limitations.* NSEC3 supports only SHA-1, the only registered hash.
 #![forbid(unsafe_code)]
 
 pub mod canonical;

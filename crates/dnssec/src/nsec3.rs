@@ -1,5 +1,4 @@
-//! NSEC3: hashed names, the records that link them, and the bounds of what a validator computes
-//! (RFC 5155, RFC 9276).
+//! NSEC3: hashed names, the chain of records, and limits on the work of a validator (RFC 5155, RFC 9276).
 
 use nw_wire::base::{base32hex, push_base32hex};
 use nw_wire::{NameBuf, NameRef};
@@ -7,9 +6,9 @@ use nw_wire::{NameBuf, NameRef};
 use nw_crypto::sha1;
 use nw_wire::rr::TypeBitmap;
 
-/// The one hash algorithm of the registry: SHA-1.
+/// SHA-1, the only registered hash algorithm.
 pub const SHA1: u8 = 1;
-/// The flag of a record whose span may hold unsigned delegations (RFC 5155 §3.1.2.1).
+/// The flag of a record whose span may contain unsigned delegations (RFC 5155 §3.1.2.1).
 pub const OPT_OUT: u8 = 1;
 
 /// A hashed owner name.
@@ -17,7 +16,7 @@ pub type Nsec3Hash = [u8; 20];
 
 /// Hash `name` (in any case) with `iterations` additional rounds (RFC 5155 §5). Nothing is allocated.
 ///
-/// `salt`: at most 255 octets, as its length field allows; more are not looked at.
+/// `salt` has at most 255 octets, the limit of its length field. Further octets are ignored.
 #[must_use]
 pub fn nsec3_hash(salt: &[u8], iterations: u16, name: NameRef<'_>) -> Nsec3Hash {
     let salt = &salt[..salt.len().min(255)];
@@ -38,7 +37,7 @@ pub fn nsec3_hash(salt: &[u8], iterations: u16, name: NameRef<'_>) -> Nsec3Hash 
     hash
 }
 
-/// Return the owner of the NSEC3 record of `hash` in `zone`; None if the zone's name leaves no room.
+/// Return the owner of the NSEC3 record for `hash` in `zone`, or None if the name would be too long.
 #[must_use]
 pub fn hashed_owner(hash: &Nsec3Hash, zone: NameRef<'_>) -> Option<NameBuf> {
     let mut label = String::with_capacity(32);
@@ -46,12 +45,13 @@ pub fn hashed_owner(hash: &Nsec3Hash, zone: NameRef<'_>) -> Option<NameBuf> {
     zone.with_label(label.as_bytes())
 }
 
-/// How names of a zone are hashed: the rdata of NSEC3PARAM, also the start of NSEC3 (RFC 5155 §3.2, §4.2).
+/// The parameters with which a zone hashes names: the rdata of NSEC3PARAM, and the start of the rdata of NSEC3 (RFC
+/// 5155 §3.2, §4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nsec3Param<'a> {
-    /// The hash algorithm; only [`SHA1`] is known.
+    /// The hash algorithm. Only [`SHA1`] is supported.
     pub algorithm: u8,
-    /// Flags: of NSEC3 [`OPT_OUT`], of NSEC3PARAM none.
+    /// The flags. NSEC3 may have [`OPT_OUT`]; NSEC3PARAM has none.
     pub flags: u8,
     /// Additional rounds; should be 0 (RFC 9276 §3.1).
     pub iterations: u16,
@@ -60,13 +60,13 @@ pub struct Nsec3Param<'a> {
 }
 
 impl<'a> Nsec3Param<'a> {
-    /// Parse the rdata of an NSEC3PARAM; None if it is malformed.
+    /// Parse the rdata of an NSEC3PARAM. Returns None if it is malformed.
     #[must_use]
     pub fn parse(rdata: &'a [u8]) -> Option<Self> {
         Self::read(rdata).filter(|(_, rest)| rest.is_empty()).map(|(param, _)| param)
     }
 
-    /// Take the fields at the start of `rdata` and return what follows them.
+    /// Read the fields at the start of `rdata` and return them with the remaining octets.
     fn read(rdata: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (&[algorithm, flags, high, low, length], rest) = rdata.split_first_chunk()?;
         let (salt, rest) = rest.split_at_checked(usize::from(length))?;
@@ -82,29 +82,29 @@ impl<'a> Nsec3Param<'a> {
         out.extend_from_slice(salt);
     }
 
-    /// Hash `name` as this zone does.
+    /// Hash `name` with these parameters.
     #[must_use]
     pub fn hash(&self, name: NameRef<'_>) -> Nsec3Hash {
         nsec3_hash(self.salt, self.iterations, name)
     }
 }
 
-/// A view of an NSEC3 record of the hash algorithm that is known.
+/// A view of an NSEC3 record with a supported hash algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nsec3<'a> {
-    /// How the zone hashes, and this record's flags.
+    /// The parameters of the zone, and the flags of this record.
     pub param: Nsec3Param<'a>,
     /// The hash in the owner name.
     pub owner: Nsec3Hash,
-    /// The next hash of the zone; the first after the last.
+    /// The next hash of the zone. For the last record, this is the first hash.
     pub next: Nsec3Hash,
     /// The types at the name that was hashed.
     pub types: TypeBitmap<'a>,
 }
 
 impl<'a> Nsec3<'a> {
-    /// Parse the `rdata` of the NSEC3 at `owner`. None, as RFC 5155 §8.1 and §8.2 ask to ignore such records,
-    /// if it is malformed, has an unknown algorithm or flag, or is not directly below `zone`.
+    /// Parse the `rdata` of the NSEC3 at `owner`. Returns None if it is malformed, has an unknown algorithm or flag,
+    /// or is not directly below `zone`, because RFC 5155 §8.1 and §8.2 require that such records are ignored.
     #[must_use]
     pub fn parse(owner: NameRef<'_>, zone: NameRef<'_>, rdata: &'a [u8]) -> Option<Self> {
         let (param, rest) = Nsec3Param::read(rdata)?;
@@ -121,13 +121,14 @@ impl<'a> Nsec3<'a> {
         Some(Self { param, owner: hash.try_into().ok()?, next: *next, types: TypeBitmap::new(blocks).ok()? })
     }
 
-    /// Tell whether the record's span may hold unsigned delegations that have no record of their own.
+    /// Return whether the span of the record may contain unsigned delegations without their own record.
     #[must_use]
     pub fn is_opt_out(&self) -> bool {
         self.param.flags & OPT_OUT != 0
     }
 
-    /// Tell whether no name of the zone has this hash: it stands strictly between owner and next.
+    /// Return whether the record proves that no name of the zone has this hash: the hash is strictly between owner
+    /// and next.
     #[must_use]
     pub fn covers(&self, hash: &Nsec3Hash) -> bool {
         if self.owner < self.next {
@@ -139,17 +140,18 @@ impl<'a> Nsec3<'a> {
     }
 }
 
-/// What a validator computes at most for one question (RFC 9276 §3.2; CVE-2023-50868).
+/// Limits on the work of a validator for one question (RFC 9276 §3.2; CVE-2023-50868).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nsec3Limits {
-    /// Over so many iterations the zone counts as insecure; nothing is hashed. Default 50.
+    /// With more iterations than this, the zone counts as insecure and nothing is hashed. Default 50.
     pub insecure_above: u16,
-    /// Over so many iterations the answer counts as bogus; nothing is hashed. Default 65,535: never.
+    /// With more iterations than this, the answer counts as bogus and nothing is hashed. Default 65,535, which means
+    /// never.
     pub bogus_above: u16,
-    /// How many records are looked at; more make the proof fail. Default 8.
+    /// The maximum number of records. A proof with more records fails. Default 8.
     pub records: usize,
-    /// How many blocks SHA-1 may process for one proof, all rounds and names together. Default 6,000: the price of
-    /// 50 iterations over some 110 names.
+    /// The maximum number of SHA-1 blocks for one proof, for all rounds and names together. Default 6,000, the cost
+    /// of 50 iterations for about 110 names.
     pub blocks: u32,
 }
 

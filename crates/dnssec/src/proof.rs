@@ -1,4 +1,4 @@
-//! Which NSEC or NSEC3 records a server adds to an answer (RFC 4035 §3.1.3, RFC 5155 §7.2).
+//! Selects the NSEC or NSEC3 records that a server adds to an answer (RFC 4035 §3.1.3, RFC 5155 §7.2).
 //!
 //! | claim | NSEC | NSEC3 |
 //! |---|---|---|
@@ -8,24 +8,24 @@
 //! | wildcard answer | covers qname | covers next closer |
 //! | unsigned delegation | at the cut | at the cut; opt-out: encloser, covers next closer |
 //!
-//! The server passes what it found as a [`Claim`]; the zone store provides the records through [`Chain`].
+//! The server describes the answer with a [`Claim`]. The zone store provides the records through [`Chain`].
 
 use nw_wire::NameRef;
 
-/// Where the NSEC or NSEC3 records of one zone are found. For NSEC3, looking up a name includes hashing it; a store
-/// that keeps the hashes of its names need not compute them again.
+/// Access to the NSEC or NSEC3 records of one zone. For NSEC3, an implementation hashes the names; a store that keeps
+/// the hashes of its names need not compute them again.
 pub trait Chain {
-    /// How the store names a record: an index, a reference.
+    /// The store's reference to a record, such as an index.
     type Record: Copy + PartialEq;
 
-    /// Return the record of `name`, which lies in the zone.
+    /// Return the record of `name`, a name in the zone.
     fn matching(&self, name: NameRef<'_>) -> Option<Self::Record>;
 
-    /// Return the record whose span `name` falls into, which has no record itself.
+    /// Return the record whose span contains `name`, which has no record itself.
     fn covering(&self, name: NameRef<'_>) -> Option<Self::Record>;
 }
 
-/// Which of the two kinds of chain a zone has.
+/// The kind of chain that a zone has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// NSEC.
@@ -34,43 +34,44 @@ pub enum Method {
     Nsec3,
 }
 
-/// What an answer claims and has to prove. `encloser` is the closest existing ancestor of `qname`.
+/// The claim that an answer makes and must prove. `encloser` is the closest encloser of `qname`.
 #[derive(Clone, Copy, Debug)]
 pub enum Claim<'a> {
-    /// `qname` does not exist and no wildcard stands for it.
+    /// `qname` does not exist and no wildcard matches it.
     NxDomain {
-        /// The name asked for.
+        /// The queried name.
         qname: NameRef<'a>,
         /// Its closest encloser.
         encloser: NameRef<'a>,
     },
-    /// `qname` exists, possibly empty, without the type; or the DS of an unsigned delegation is asked for.
+    /// `qname` exists (possibly as an empty non-terminal) without the type, or the query asks for the DS of an
+    /// unsigned delegation.
     NoData {
-        /// The name asked for.
+        /// The queried name.
         qname: NameRef<'a>,
     },
-    /// `*.encloser` stands for `qname` and has not the type.
+    /// `*.encloser` matches `qname` and does not have the type.
     WildcardNoData {
-        /// The name asked for.
+        /// The queried name.
         qname: NameRef<'a>,
         /// Its closest encloser.
         encloser: NameRef<'a>,
     },
-    /// `*.encloser` stands for `qname` and answers.
+    /// `*.encloser` matches `qname` and provides the answer.
     WildcardAnswer {
-        /// The name asked for.
+        /// The queried name.
         qname: NameRef<'a>,
         /// Its closest encloser.
         encloser: NameRef<'a>,
     },
     /// The delegation at `cut` has no DS.
     UnsignedDelegation {
-        /// The delegated name.
+        /// The name of the delegation.
         cut: NameRef<'a>,
     },
 }
 
-/// At most three records, none twice, in the order in which they were found.
+/// At most three records without duplicates, in the order in which they were found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proof<R> {
     records: [Option<R>; 3],
@@ -78,7 +79,7 @@ pub struct Proof<R> {
 }
 
 impl<R: Copy + PartialEq> Proof<R> {
-    /// No record yet.
+    /// Return an empty proof.
     const fn new() -> Self {
         Self { records: [None; 3], complete: true }
     }
@@ -88,7 +89,7 @@ impl<R: Copy + PartialEq> Proof<R> {
         self.records.iter().copied().flatten()
     }
 
-    /// Tell whether the chain had every record that the proof needs. If not, the zone was not signed correctly.
+    /// Return whether the chain had every record that the proof needs. If not, the zone is not signed correctly.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.complete
@@ -120,13 +121,13 @@ fn nsec<C: Chain>(chain: &C, claim: Claim<'_>, proof: &mut Proof<C::Record>) {
     match claim {
         Claim::NxDomain { qname, encloser } => {
             proof.add(chain.covering(qname));
-            // Without room for another label no wildcard can exist.
+            // If another label does not fit, no wildcard can exist.
             if let Some(wildcard) = encloser.with_label(b"*") {
                 proof.add(chain.covering(wildcard.as_ref()));
             }
         }
         Claim::NoData { qname } => {
-            // An empty non-terminal has no record; the one before it shows a name below.
+            // An empty non-terminal has no record. The preceding record shows a name below it.
             proof.add(chain.matching(qname).or_else(|| chain.covering(qname)));
         }
         Claim::WildcardNoData { qname, encloser } => {
@@ -147,7 +148,7 @@ fn nsec3<C: Chain>(chain: &C, claim: Claim<'_>, proof: &mut Proof<C::Record>) {
         Claim::NxDomain { qname, encloser } => {
             let provable = closest_encloser(chain, qname, encloser, proof);
             let wildcard = provable.with_label(b"*").map(|wildcard| chain.covering(wildcard.as_ref()));
-            // Above an encloser that opt-out hides a wildcard may exist; the answer is insecure with and without.
+            // A wildcard may exist at an encloser that opt-out omits. The answer is insecure in either case.
             match wildcard {
                 Some(None) if provable != encloser => {}
                 Some(record) => proof.add(record),
@@ -166,7 +167,7 @@ fn nsec3<C: Chain>(chain: &C, claim: Claim<'_>, proof: &mut Proof<C::Record>) {
         }
         Claim::NoData { qname } | Claim::UnsignedDelegation { cut: qname } => match chain.matching(qname) {
             Some(record) => proof.add(Some(record)),
-            // Opt-out: neither unsigned delegations nor what is empty but for them have records.
+            // Opt-out: unsigned delegations, and empty non-terminals above only such delegations, have no records.
             None => {
                 let parent = qname.parent().unwrap_or(NameRef::ROOT);
                 closest_encloser(chain, qname, parent, proof);
@@ -175,8 +176,8 @@ fn nsec3<C: Chain>(chain: &C, claim: Claim<'_>, proof: &mut Proof<C::Record>) {
     }
 }
 
-/// Add the proof of the closest provable encloser of `qname`, at or above `encloser`, and return that
-/// (RFC 5155 §7.2.1). It is `encloser` itself, but in opt-out zones.
+/// Add the proof of the closest provable encloser of `qname`, which is `encloser` or an ancestor of it, and return
+/// that encloser (RFC 5155 §7.2.1). It differs from `encloser` only in opt-out zones.
 fn closest_encloser<'n, C: Chain>(
     chain: &C,
     qname: NameRef<'n>,
@@ -192,7 +193,7 @@ fn closest_encloser<'n, C: Chain>(
             return name;
         }
         if labels == 0 {
-            // Not even the apex has a record: this is no NSEC3 chain.
+            // Even the apex has no record: this is not an NSEC3 chain.
             proof.add(None);
             return name;
         }

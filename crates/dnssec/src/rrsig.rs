@@ -1,10 +1,11 @@
-//! RRSIG records: made and verified (RFC 4034 §3, RFC 4035 §5.3).
+//! RRSIG records: signing and verification (RFC 4034 §3, RFC 4035 §5.3).
 //!
 //! ```text
 //!   signed octets = RRSIG rdata up to the signature (signer in lower case) | canonical RRset
 //! ```
 //!
-//! Verification has two halves: [`Rrsig::check`] costs no arithmetic and comes first; [`verify_rrset`] does both.
+//! [`Rrsig::check`] does the checks that need no cryptography. [`verify_rrset`] calls it first and then verifies the
+//! signature.
 
 use std::fmt;
 
@@ -15,7 +16,7 @@ use crate::canonical::Canonical;
 use crate::dnskey::Verifier;
 use crate::zonekey::ZoneKey;
 
-/// Octets of an RRSIG before the signer's name.
+/// The number of octets of an RRSIG before the signer's name.
 const FIXED: usize = 18;
 
 /// A view of RRSIG rdata.
@@ -25,24 +26,24 @@ pub struct Rrsig<'a> {
     pub type_covered: RrType,
     /// The algorithm of the key.
     pub algorithm: Algorithm,
-    /// How many labels the signed owner has, without the root and without a leading `*` (RFC 4034 §3.1.3).
+    /// The number of labels of the signed owner, not counting the root and a leading `*` (RFC 4034 §3.1.3).
     pub labels: u8,
-    /// The TTL that is signed, in seconds.
+    /// The signed TTL in seconds.
     pub original_ttl: u32,
-    /// The last second in which the signature counts, modulo 2^32.
+    /// The last second in which the signature is valid, modulo 2^32.
     pub expiration: u32,
-    /// The first second in which the signature counts, modulo 2^32.
+    /// The first second in which the signature is valid, modulo 2^32.
     pub inception: u32,
     /// The tag of the key.
     pub key_tag: u16,
-    /// The apex of the zone whose key signed.
+    /// The apex of the zone to which the signing key belongs.
     pub signer: NameRef<'a>,
     /// The signature itself.
     pub signature: &'a [u8],
 }
 
 impl<'a> Rrsig<'a> {
-    /// Parse `rdata`; None if it ends too early or its name is broken.
+    /// Parse `rdata`. Returns None if it is too short or the name is malformed.
     #[must_use]
     pub fn parse(rdata: &'a [u8]) -> Option<Self> {
         let (fixed, rest) = rdata.split_first_chunk::<FIXED>()?;
@@ -73,8 +74,8 @@ impl<'a> Rrsig<'a> {
         out.extend_from_slice(self.signer.lower().as_ref().wire());
     }
 
-    /// Check everything about this RRSIG over `rrset` that needs no key, at `now` (seconds since 1970 modulo
-    /// 2^32): type, place, labels, time (RFC 4035 §5.3.1).
+    /// Check the parts of this RRSIG over `rrset` that need no key, at `now` (seconds since 1970 modulo 2^32): type,
+    /// signer, labels and time (RFC 4035 §5.3.1).
     pub fn check(&self, rrset: &Rrset, now: u32) -> Result<(), RrsigFault> {
         if self.type_covered != rrset.rtype {
             return Err(RrsigFault::TypeCovered);
@@ -86,7 +87,7 @@ impl<'a> Rrsig<'a> {
         if usize::from(self.labels) > rrsig_labels(owner) {
             return Err(RrsigFault::TooManyLabels);
         }
-        // A wildcard above the apex of its own zone cannot exist.
+        // A wildcard cannot exist above the apex of its own zone.
         if usize::from(self.labels) < self.signer.label_count() {
             return Err(RrsigFault::LabelsAboveSigner);
         }
@@ -102,14 +103,14 @@ impl<'a> Rrsig<'a> {
         Ok(())
     }
 
-    /// Tell whether `key` is the one that this RRSIG names. A tag only narrows the search.
+    /// Return whether `key` may have made this RRSIG. Several keys may match, because tags are not unique.
     #[must_use]
     pub fn names(&self, key: &Verifier) -> bool {
         self.algorithm == key.algorithm() && self.key_tag == key.tag() && self.signer == key.owner()
     }
 
-    /// Return the name that was signed for an answer at `owner`: itself, or the wildcard that it was made from
-    /// (RFC 4035 §5.3.2).
+    /// Return the name that was signed for an answer at `owner`: the owner itself, or the wildcard from which the
+    /// answer was expanded (RFC 4035 §5.3.2).
     fn signed_owner(&self, owner: NameRef<'_>) -> Option<NameBuf> {
         let labels = usize::from(self.labels);
         if rrsig_labels(owner) == labels {
@@ -119,32 +120,33 @@ impl<'a> Rrsig<'a> {
     }
 }
 
-/// Return what the labels field of an RRSIG at `owner` counts (RFC 4034 §3.1.3).
+/// Return the value of the labels field of an RRSIG at `owner` (RFC 4034 §3.1.3).
 fn rrsig_labels(owner: NameRef<'_>) -> usize {
     owner.label_count() - usize::from(owner.is_wildcard())
 }
 
-/// Tell whether `a` comes before `b` in serial arithmetic (RFC 1982 §3.2, as RFC 4034 §3.1.5 asks). Instants 2^31
-/// apart have no order there; they count as not before.
+/// Return whether `a` is before `b` in serial number arithmetic (RFC 1982 §3.2, as RFC 4034 §3.1.5 requires). The
+/// order of numbers that differ by 2^31 is undefined; the function returns false for them.
 fn serial_before(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0 && a.wrapping_sub(b) != 1 << 31
 }
 
-/// What a valid signature proves.
+/// The result of a successful verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Seconds for which the RRset may be kept: the least of its own TTL, the original TTL and the time until
-    /// expiration (RFC 4035 §5.3.3).
+    /// The number of seconds for which the RRset may be cached: the minimum of its TTL, the original TTL and the time
+    /// until expiration (RFC 4035 §5.3.3).
     pub ttl: u32,
-    /// Set if a wildcard made the answer: how many labels the closest encloser has. The answer then needs a proof
-    /// that no closer name exists: [`expansion`](crate::expansion) (RFC 4035 §5.3.4). An NSEC or NSEC3 RRset for
-    /// which this is set proves nothing.
+    /// Set if the answer was expanded from a wildcard: the number of labels of the closest encloser. The answer then
+    /// needs a proof that no closer name exists, see [`expansion`](crate::expansion) (RFC 4035 §5.3.4). An NSEC or
+    /// NSEC3 RRset with this field set proves nothing.
     pub wildcard: Option<u8>,
 }
 
-/// Verify that `key` made `rrsig` over `rrset` and that it counts at `now` (seconds since 1970 modulo 2^32).
+/// Verify that `key` made `rrsig` over `rrset`, and that the signature is valid at `now` (seconds since 1970 modulo
+/// 2^32).
 ///
-/// The caller decides whether to trust the key, and tries the other keys of the same tag.
+/// The caller decides whether to trust the key, and tries other keys with the same tag.
 pub fn verify_rrset(
     rrset: &Rrset,
     rrsig: &Rrsig<'_>,
@@ -172,7 +174,7 @@ pub fn verify_rrset(
     })
 }
 
-/// When a new signature counts, in seconds since 1970 modulo 2^32.
+/// The validity period of a new signature, in seconds since 1970 modulo 2^32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignParams {
     /// The first second.
@@ -181,9 +183,9 @@ pub struct SignParams {
     pub expiration: u32,
 }
 
-/// Append to `rdata` the RRSIG rdata of `key` over `rrset`, whose TTL becomes the original TTL.
+/// Append the rdata of an RRSIG of `key` over `rrset` to `rdata`. The TTL of `rrset` becomes the original TTL.
 ///
-/// `scratch` is used again from call to call.
+/// `scratch` holds buffers that are reused between calls.
 pub fn sign_rrset(
     rrset: &Rrset,
     key: &ZoneKey,
@@ -213,41 +215,41 @@ pub fn sign_rrset(
     key.signer().sign(message, rdata).inspect_err(|_| rdata.truncate(start))
 }
 
-/// Space for the octets to sign, used again from call to call.
+/// Buffers for the octets to sign, which are reused between calls.
 #[derive(Debug, Default)]
 pub struct SignScratch {
     message: Vec<u8>,
     canonical: Canonical,
 }
 
-/// Why an RRSIG does not vouch for an RRset.
+/// The reason why an RRSIG is not valid for an RRset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RrsigFault {
-    /// It covers another type.
+    /// The signature covers another type.
     TypeCovered,
-    /// The RRset does not lie in the signer's zone.
+    /// The RRset is not in the signer's zone.
     SignerNotAbove,
-    /// The labels field is larger than the owner has labels (RFC 4035 §5.3.1).
+    /// The labels field is larger than the number of labels of the owner (RFC 4035 §5.3.1).
     TooManyLabels,
-    /// The labels field points to a wildcard above the signer's apex.
+    /// The labels field implies a wildcard above the signer's apex.
     LabelsAboveSigner,
-    /// The labels field is that of a wildcard, and the RRset stands in its zone under its own name.
+    /// The labels field is that of a wildcard, but the RRset exists in its zone under its own name.
     TooFewLabels,
-    /// The times are in the wrong order.
+    /// The signature expires before its inception.
     ExpiresBeforeInception,
-    /// It does not count yet.
+    /// The signature is not valid yet.
     NotYetValid {
-        /// From when on it counts.
+        /// The start of its validity.
         inception: u32,
     },
-    /// It does not count any longer.
+    /// The signature has expired.
     Expired {
-        /// Until when it counted.
+        /// The end of its validity.
         expiration: u32,
     },
-    /// It names another key: another tag, algorithm or owner.
+    /// The signature belongs to another key: tag, algorithm or owner differ.
     OtherKey,
-    /// The key is revoked and may sign nothing but the DNSKEY RRset (RFC 5011 §2.1).
+    /// The key is revoked and may sign only the DNSKEY RRset (RFC 5011 §2.1).
     RevokedKey,
     /// The signature does not match the data and the key.
     Signature(VerifyError),

@@ -1,16 +1,16 @@
-//! A whole zone signed: chain made, every authoritative RRset signed (RFC 4035 §2, RFC 5155 §7.1).
+//! Signs a whole zone: builds the chain and signs every authoritative RRset (RFC 4035 §2, RFC 5155 §7.1).
 //!
 //! ```text
 //!   RRsets ──> sort ──> authoritative │ cut │ occluded ──> + DNSKEY, NSEC3PARAM ──> + NSEC or NSEC3 ──> sign
 //! ```
 //!
-//! Which key signs what: keys with the SEP bit sign DNSKEY, CDS and CDNSKEY, the others everything else; an
-//! algorithm that has keys of one kind only signs all with them (RFC 6781 §3.1). A revoked key signs DNSKEY only.
+//! Keys with the SEP bit sign DNSKEY, CDS and CDNSKEY. The other keys sign everything else. If all keys of an
+//! algorithm are of the same kind, they sign everything (RFC 6781 §3.1). A revoked key signs only DNSKEY.
 //!
-//! Old RRSIG, NSEC, NSEC3 and NSEC3PARAM records of the input are dropped, so that a signed zone can be signed anew.
-//! DNSKEY records of the input stay beside those of the keys, so that keys can be published ahead.
+//! Existing RRSIG, NSEC, NSEC3 and NSEC3PARAM records are dropped, so that a signed zone can be signed again.
+//! Existing DNSKEY records are kept, so that keys can be published in advance.
 //!
-//! *Limitations.* Signs every RRset again; the caller decides which old signatures to keep.
+//! *Limitations.* Every RRset is signed again. The caller decides which old signatures to keep.
 
 use std::fmt;
 
@@ -23,36 +23,37 @@ use crate::dnskey::Dnskey;
 use crate::rrsig::{SignParams, SignScratch, sign_rrset};
 use crate::zonekey::ZoneKey;
 
-/// How a zone is to be signed.
+/// The options for signing a zone.
 #[derive(Clone, Debug)]
 pub struct SignOptions {
-    /// When signatures begin to count, in seconds since 1970 modulo 2^32. Usually an hour ago, for clocks that lag.
+    /// The start of the validity, in seconds since 1970 modulo 2^32. Usually one hour ago, for resolvers whose clocks
+    /// are late.
     pub inception: u32,
-    /// When the last signatures cease to count.
+    /// The latest end of the validity.
     pub expiration: u32,
-    /// Signatures expire up to so many seconds earlier, spread by owner name, so that they need not all be
-    /// renewed at once. 0: all at the same time.
+    /// Signatures expire up to this many seconds earlier, depending on the owner name, so that they need not all be
+    /// renewed at once. With 0, all expire at the same time.
     pub jitter: u32,
-    /// How missing names are denied.
+    /// The kind of denial of existence.
     pub denial: DenialOptions,
-    /// TTL of the DNSKEY RRset if the zone has none yet, in seconds.
+    /// The TTL in seconds of the DNSKEY RRset if the zone has none yet.
     pub dnskey_ttl: u32,
-    /// How many threads sign.
+    /// The number of threads.
     pub threads: usize,
 }
 
-/// How missing names are denied.
+/// The kind of denial of existence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DenialOptions {
-    /// By NSEC records.
+    /// NSEC records.
     Nsec,
-    /// By NSEC3 records.
+    /// NSEC3 records.
     Nsec3 {
-        /// Additional hash rounds; should be 0 (RFC 9276 §3.1).
+        /// The additional hash iterations; should be 0 (RFC 9276 §3.1).
         iterations: u16,
-        /// At most 255 octets; should be empty (RFC 9276 §3.1).
+        /// The salt, at most 255 octets; should be empty (RFC 9276 §3.1).
         salt: Vec<u8>,
-        /// Leave unsigned delegations out of the chain (RFC 5155 §6).
+        /// Omit unsigned delegations from the chain (RFC 5155 §6).
         opt_out: bool,
     },
 }
@@ -62,13 +63,13 @@ pub enum DenialOptions {
 pub struct SignedRrset {
     /// The RRset.
     pub rrset: Rrset,
-    /// The rdata of its RRSIGs, whose TTL is that of the RRset (RFC 4034 §3); empty where nothing is signed: at
-    /// delegations and below them.
+    /// The rdata of its RRSIGs, whose TTL is that of the RRset (RFC 4034 §3). Empty for RRsets that are not signed,
+    /// at and below delegations.
     pub rrsigs: RdataSet,
 }
 
 impl SignedRrset {
-    /// Return the RRSIG records as an RRset of their own, None if there are none.
+    /// Return the RRSIG records as their own RRset, or None if there are none.
     #[must_use]
     pub fn rrsig_rrset(&self) -> Option<Rrset> {
         (!self.rrsigs.is_empty()).then(|| Rrset {
@@ -81,10 +82,10 @@ impl SignedRrset {
     }
 }
 
-/// Sign the zone at `apex`, made of `rrsets` in any order, with `keys`.
+/// Sign the zone at `apex`, which consists of `rrsets` in any order, with `keys`.
 ///
-/// Returned are all RRsets of the zone by owner in canonical order and type, with NSEC among them; NSEC3 records
-/// follow behind, in the order of their hashes.
+/// Returns all RRsets of the zone, including NSEC, by type and by owner in canonical order. NSEC3 records follow, in
+/// the order of their hashes.
 pub fn sign_zone(
     apex: NameRef<'_>,
     rrsets: Vec<Rrset>,
@@ -101,7 +102,7 @@ pub fn sign_zone(
     let mut rrsets = prepare(apex, rrsets)?;
     let soa = rrsets.iter().find(|rrset| rrset.rtype == RrType::SOA).ok_or(SignZoneError::NoSoa)?;
     let class = soa.class;
-    // The TTL of proofs: a resolver may keep a denial no longer than the SOA allows (RFC 9077 §3).
+    // The TTL of NSEC and NSEC3: a resolver may cache a denial no longer than the SOA allows (RFC 9077 §3).
     let minimum =
         soa.rdatas.first().and_then(|rdata| rdata.last_chunk::<4>()).map(|ttl| u32::from_be_bytes(*ttl));
     let denial_ttl = soa.ttl.min(minimum.ok_or(SignZoneError::NoSoa)?);
@@ -150,13 +151,13 @@ pub fn sign_zone(
     Ok(jobs.into_iter().map(|job| job.signed).collect())
 }
 
-/// An RRset and the keys that are to sign it.
+/// An RRset and the keys that sign it.
 struct Job<'k> {
     signed: SignedRrset,
     keys: &'k [&'k ZoneKey],
 }
 
-/// Sign everything, on as many threads as asked for.
+/// Sign all RRsets, with the number of threads in the options.
 fn sign_all(jobs: &mut [Job<'_>], options: &SignOptions) -> Result<(), SignZoneError> {
     if options.threads <= 1 {
         return jobs.iter_mut().try_for_each(|job| sign_one(job, options)).map_err(SignZoneError::Signer);
@@ -175,11 +176,11 @@ fn sign_all(jobs: &mut [Job<'_>], options: &SignOptions) -> Result<(), SignZoneE
 }
 
 thread_local! {
-    /// Space that one thread's signatures are made in.
+    /// The buffers of one thread.
     static SCRATCH: std::cell::RefCell<SignScratch> = std::cell::RefCell::default();
 }
 
-/// A number for a name that is the same in every run: signing a zone twice makes the same signatures.
+/// Return a number that depends only on the name: signing a zone twice makes the same signatures.
 fn spread(owner: NameRef<'_>) -> u64 {
     HashKey::new([0, 0x9e37_79b9_7f4a_7c15, 0x8ebc_6af0_9c88_c6e3]).name(owner.wire())
 }
@@ -200,21 +201,21 @@ fn sign_one(job: &mut Job<'_>, options: &SignOptions) -> Result<(), SignError> {
     })
 }
 
-/// Which keys sign what.
+/// The keys for each kind of RRset.
 struct Roles<'k> {
     /// The DNSKEY RRset.
     dnskey: Vec<&'k ZoneKey>,
-    /// CDS and CDNSKEY: what the parent trusts (RFC 7344 §4.1).
+    /// CDS and CDNSKEY, from which the parent makes the DS (RFC 7344 §4.1).
     entry: Vec<&'k ZoneKey>,
     /// Everything else.
     zone: Vec<&'k ZoneKey>,
 }
 
 impl<'k> Roles<'k> {
-    /// Give each key its work.
+    /// Assign the keys to their roles.
     fn assign(keys: &'k [ZoneKey]) -> Result<Self, SignZoneError> {
         let active = || keys.iter().filter(|key| !key.dnskey().is_revoked());
-        // An algorithm without a key of one kind uses those of the other.
+        // An algorithm with keys of only one kind uses them for both roles.
         let of_kind = |sep: bool| -> Vec<&'k ZoneKey> {
             let lone = |key: &ZoneKey| {
                 !active().any(|other| {
@@ -232,7 +233,7 @@ impl<'k> Roles<'k> {
     }
 }
 
-/// Drop what signing makes anew, and check that the rest is a zone.
+/// Drop the records that signing creates, and check that the rest is a zone.
 fn prepare(apex: NameRef<'_>, mut rrsets: Vec<Rrset>) -> Result<Vec<Rrset>, SignZoneError> {
     const MADE: [RrType; 4] = [RrType::RRSIG, RrType::NSEC, RrType::NSEC3, RrType::NSEC3PARAM];
     rrsets.retain(|rrset| !MADE.contains(&rrset.rtype) && !rrset.rdatas.is_empty());
@@ -252,7 +253,7 @@ fn prepare(apex: NameRef<'_>, mut rrsets: Vec<Rrset>) -> Result<Vec<Rrset>, Sign
     Ok(rrsets)
 }
 
-/// Put the public halves of `keys` into the DNSKEY RRset.
+/// Add the public keys of `keys` to the DNSKEY RRset.
 fn add_dnskeys(apex: NameRef<'_>, class: Class, keys: &[ZoneKey], ttl: u32, rrsets: &mut Vec<Rrset>) {
     let at = rrsets.iter().position(|rrset| rrset.rtype == RrType::DNSKEY && rrset.owner == apex);
     let at = at.unwrap_or_else(|| {
@@ -266,15 +267,15 @@ fn add_dnskeys(apex: NameRef<'_>, class: Class, keys: &[ZoneKey], ttl: u32, rrse
     }
 }
 
-/// Tell whether `a` comes before `b` in serial arithmetic (RFC 1982 §3.2).
+/// Return whether `a` is before `b` in serial number arithmetic (RFC 1982 §3.2).
 fn serial_before(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0
 }
 
-/// Why a zone was not signed.
+/// The reason why a zone was not signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignZoneError {
-    /// There is not exactly one SOA record, at the apex.
+    /// The zone does not have exactly one SOA record, at the apex.
     NoSoa,
     /// No key signs the zone.
     NoKeys,
@@ -283,7 +284,7 @@ pub enum SignZoneError {
         /// Its tag.
         tag: u16,
     },
-    /// An RRset lies outside the zone.
+    /// An RRset is outside the zone.
     OutOfZone {
         /// Its owner.
         owner: Name,
@@ -299,7 +300,7 @@ pub enum SignZoneError {
     ExpiresBeforeInception,
     /// The NSEC3 salt is longer than 255 octets.
     SaltTooLong,
-    /// The zone's name is too long to put a hash before it: NSEC3 is impossible.
+    /// The name of the zone is too long for a hash label before it: NSEC3 is impossible.
     NoRoomForHash,
     /// Two names have the same hash: choose another salt (RFC 5155 §7.1).
     HashCollision {

@@ -1,16 +1,16 @@
-//! A signed zone verified as a whole: every signature, every gap in the chain, and what the parent will trust.
+//! Verifies a complete signed zone: its signatures, its NSEC or NSEC3 chain, and its keys.
 //!
 //! ```text
-//!   RRsets ──┬─ DNSKEY ──────> keys ──> anchors, CDS and CDNSKEY name them?
-//!            ├─ data ────────> each authoritative RRset signed, by each algorithm of the keys? nothing else signed?
-//!            └─ NSEC, NSEC3 ─> chain.rs: each name there, its types right, the next name right, nothing too much?
+//!   RRsets ──┬─ DNSKEY ──────> keys ──> do anchors, CDS and CDNSKEY match a key?
+//!            ├─ data ────────> is each authoritative RRset signed with each algorithm of the keys? is nothing else signed?
+//!            └─ NSEC, NSEC3 ─> chain.rs: does the chain have exactly the names of the zone, with their types?
 //! ```
 //!
 //! RFCs: 4035 §2 (what a signed zone holds), 5155 §7.1 (NSEC3), 6840 §5.11 (algorithms), 7344 §4.1 (CDS), 5011 §2.1
 //! (revoked keys).
 //!
-//! *Limitations.* A name hidden below a delegation is not looked at. That the child of a DS has such a key only its own
-//! zone can tell.
+//! *Limitations.* Names below a delegation are not checked. Whether the child of a DS has such a key is not checked
+//! either, because only the child zone contains its keys.
 
 mod chain;
 mod fault;
@@ -29,17 +29,17 @@ use crate::dnskey::{Dnskey, Verifier, VerifierError};
 use crate::ds::Ds;
 use crate::rrsig::{Rrsig, RrsigFault, verify_rrset};
 
-/// What a zone is held against.
+/// The options for verifying a zone.
 #[derive(Clone, Debug)]
 pub struct VerifyOptions {
-    /// The time at which signatures have to count, in seconds since 1970 modulo 2^32.
+    /// The time at which signatures must be valid, in seconds since 1970 modulo 2^32.
     pub now: u32,
-    /// What the parent or the validator trusts: DS and DNSKEY rdata. With any, one of them must name a key that signs
-    /// the DNSKEY RRset.
+    /// The trust anchors or the parent's DS records, as DS and DNSKEY rdata. If there are any, one of them must match
+    /// a key that signs the DNSKEY RRset.
     pub anchors: Vec<(RrType, Vec<u8>)>,
-    /// How many threads verify.
+    /// The number of threads.
     pub threads: usize,
-    /// How many problems are described; the others are counted.
+    /// The maximum number of problems that are described. Further problems are only counted.
     pub max_problems: usize,
 }
 
@@ -49,7 +49,7 @@ impl Default for VerifyOptions {
     }
 }
 
-/// A key of the zone and what it was found to do.
+/// A key of the zone, with the signatures that it made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyReport {
     /// Its tag.
@@ -58,40 +58,40 @@ pub struct KeyReport {
     pub algorithm: Algorithm,
     /// Its flags: zone key, entry point, revoked.
     pub flags: u16,
-    /// How many RRsets carry a good signature of it.
+    /// The number of RRsets with a good signature of this key.
     pub signs: usize,
-    /// Whether it signs the DNSKEY RRset: a DS may name it.
+    /// Whether it signs the DNSKEY RRset, so that a DS may refer to it.
     pub signs_keys: bool,
-    /// Whether a trust anchor names it.
+    /// Whether a trust anchor matches it.
     pub anchored: bool,
 }
 
-/// What was found.
+/// The result of verifying a zone.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// RRsets that have to be signed.
+    /// The number of RRsets that must be signed.
     pub rrsets: usize,
-    /// Signatures that were checked.
+    /// The number of signatures that were checked.
     pub signatures: usize,
     /// The keys, in the order of the DNSKEY RRset.
     pub keys: Vec<KeyReport>,
-    /// How absence is proved; empty if it is not.
+    /// The kinds of chains; empty if the zone has none.
     pub chains: Vec<ChainKind>,
-    /// When the first of the good signatures ceases to count.
+    /// The earliest expiration of a good signature.
     pub first_expiration: Option<u32>,
     /// The first problems by owner in canonical order, those of the whole zone before all others.
     pub problems: Vec<Problem>,
-    /// How many errors there are, those not described included.
+    /// The number of errors, including those without description.
     pub errors: usize,
-    /// How many warnings there are, those not described included.
+    /// The number of warnings, including those without description.
     pub warnings: usize,
 }
 
 /// The signatures of each owner and type.
 type Signatures<'a> = HashMap<(NameRef<'a>, RrType), Vec<Rrsig<'a>>>;
 
-/// Verify the zone at `apex`, made of `rrsets` in any order, each as [`nw_wire::Rrset`] with all RRSIGs of an owner in
-/// one set or in several.
+/// Verify the zone at `apex`, which consists of `rrsets` in any order. The RRSIGs of an owner may be in one set or in
+/// several.
 #[must_use]
 pub fn verify_zone(apex: NameRef<'_>, rrsets: Vec<Rrset>, options: &VerifyOptions) -> Report {
     let (made, mut data): (Vec<Rrset>, Vec<Rrset>) = rrsets
@@ -145,7 +145,7 @@ pub fn verify_zone(apex: NameRef<'_>, rrsets: Vec<Rrset>, options: &VerifyOption
                     .map(|fault| Problem::new(&job.rrset.owner, job.rrset.rtype, fault)),
             );
             let earlier = outcome.expiration.into_iter().chain(report.first_expiration);
-            // The order of serial arithmetic, seen from now.
+            // Serial number arithmetic orders times relative to now.
             report.first_expiration = earlier.min_by_key(|at| at.wrapping_sub(options.now));
         }
         trust(apex, &data, &keys, &options.anchors, &mut report.keys, &mut problems);
@@ -158,7 +158,7 @@ pub fn verify_zone(apex: NameRef<'_>, rrsets: Vec<Rrset>, options: &VerifyOption
     });
     report.errors = problems.iter().filter(|problem| problem.fault.is_error()).count();
     report.warnings = problems.len() - report.errors;
-    // Errors are never crowded out by warnings.
+    // Errors are kept in preference to warnings.
     let (mut kept, mut rest): (Vec<_>, Vec<_>) = problems.into_iter().partition(|p| p.fault.is_error());
     kept.truncate(options.max_problems);
     rest.truncate(options.max_problems - kept.len());
@@ -167,7 +167,7 @@ pub fn verify_zone(apex: NameRef<'_>, rrsets: Vec<Rrset>, options: &VerifyOption
     report
 }
 
-/// Gather the signatures by what they cover.
+/// Group the signatures by owner and covered type.
 fn collect<'a>(made: &'a [Rrset], problems: &mut Vec<Problem>) -> Signatures<'a> {
     let mut signatures = Signatures::new();
     for rrset in made.iter().filter(|rrset| rrset.rtype == RrType::RRSIG) {
@@ -183,7 +183,7 @@ fn collect<'a>(made: &'a [Rrset], problems: &mut Vec<Problem>) -> Signatures<'a>
     signatures
 }
 
-/// A key of the zone; it cannot verify if it is no zone key, of an unknown algorithm or broken.
+/// A key of the zone. It has no verifier if it is not a zone key, has an unsupported algorithm, or is malformed.
 struct Key<'a> {
     dnskey: Dnskey<'a>,
     verifier: Option<Verifier>,
@@ -224,25 +224,26 @@ fn read_keys<'a>(rrset: &'a Rrset, problems: &mut Vec<Problem>) -> Vec<Key<'a>> 
         .collect()
 }
 
-/// An RRset that has to be signed, and its signatures.
+/// An RRset that must be signed, and its signatures.
 struct Job<'a> {
     rrset: &'a Rrset,
     signatures: Vec<Rrsig<'a>>,
 }
 
-/// What the signatures of one RRset are worth.
+/// The result of checking the signatures of one RRset.
 #[derive(Default)]
 struct Outcome {
-    /// The keys with a good signature, by their place.
+    /// The indexes of the keys with a good signature.
     by: BTreeSet<usize>,
     faults: Vec<Fault>,
-    /// When the first good signature ceases to count.
+    /// The earliest expiration of a good signature.
     expiration: Option<u32>,
 }
 
-/// Verify all RRsets, on as many threads as asked for; the outcomes are in the order of the jobs.
+/// Verify all RRsets, with the number of threads in the options. The outcomes are in the order of the jobs.
 fn verify_all(jobs: &[Job<'_>], keys: &[Key<'_>], options: &VerifyOptions) -> Vec<Outcome> {
-    // RFC 4035 §2.2: a signature of each algorithm that the zone has keys of. A revoked key signs the keys only.
+    // RFC 4035 §2.2: each RRset needs a signature of each algorithm for which the zone has keys. A revoked key signs
+    // only DNSKEY.
     let active = keys.iter().filter_map(|key| key.verifier.as_ref()).filter(|key| !key.is_revoked());
     let wanted: BTreeSet<Algorithm> = active.map(Verifier::algorithm).collect();
     let all = |jobs: &[Job<'_>]| -> Vec<Outcome> {
@@ -291,7 +292,7 @@ fn verify_one(
                     outcome.faults.push(Fault::OtherTtl { tag, signed, found });
                 }
             }
-            Ok(None) => {} // an algorithm that cannot be checked; the key was complained about
+            Ok(None) => {} // unsupported algorithm; already reported for the key
             Err(fault) => bad.push((tag, algorithm, fault)),
         }
     }
@@ -301,14 +302,15 @@ fn verify_one(
         }
     }
     for (tag, algorithm, fault) in bad {
-        // A validator that meets the bad one first tries the next; that costs, and is no failure.
+        // A validator that tries the bad signature first continues with the next one. This costs time but is not a
+        // failure.
         let spare = good.contains(&algorithm) || !wanted.contains(&algorithm);
         outcome.faults.push(Fault::Signature { tag, algorithm, fault, spare });
     }
     outcome
 }
 
-/// Return the key that made `rrsig`, None if its algorithm is not supported, or why it is not valid.
+/// Return the key that made `rrsig`, None if its algorithm is not supported, or the reason why it is not valid.
 fn verify_signature(
     rrset: &Rrset,
     rrsig: &Rrsig<'_>,
@@ -328,7 +330,7 @@ fn verify_signature(
             continue;
         };
         match verify_rrset(rrset, rrsig, verifier, now, scratch) {
-            // In the zone itself an owner is signed as it stands there, also a wildcard.
+            // Within the zone, every owner is signed under its own name, including wildcards.
             Ok(verified) if verified.wildcard.is_some() => fault = RrsigFault::TooFewLabels,
             Ok(_) => return Ok(Some(index)),
             Err(error) => fault = error,
@@ -337,7 +339,7 @@ fn verify_signature(
     Err(fault)
 }
 
-/// Check that what others trust is there: anchors, CDS, CDNSKEY.
+/// Check the keys that others trust: anchors, CDS and CDNSKEY must match a key.
 fn trust(
     apex: NameRef<'_>,
     data: &[Rrset],
@@ -370,7 +372,7 @@ fn trust(
     let children = data.iter().filter(|rrset| rrset.owner == apex);
     for rrset in children.filter(|rrset| matches!(rrset.rtype, RrType::CDS | RrType::CDNSKEY)) {
         for rdata in rrset.rdatas.iter() {
-            // Algorithm 0 asks the parent to remove the DS (RFC 8078 §4).
+            // Algorithm 0 requests that the parent removes the DS (RFC 8078 §4).
             let algorithm = if rrset.rtype == RrType::CDS { rdata.get(2) } else { rdata.get(3) };
             let found =
                 keys.iter().zip(reports.iter()).find(|(key, _)| names(rrset.rtype, rdata, key.dnskey));

@@ -1,4 +1,4 @@
-//! The keys with which a zone is signed: a [`Signer`] with its place in the DNSKEY RRset, and its files.
+//! The keys that sign a zone: a [`Signer`] with its DNSKEY record and its key files.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ pub struct ZoneKey {
 }
 
 impl ZoneKey {
-    /// Put a signer into the zone at `owner`. `flags` are 256 for a key that signs the zone, 257 for one that signs
-    /// the keys; add [`Dnskey::REVOKE`] to revoke it.
+    /// Make a key for the zone at `owner`. `flags` are 256 for a zone-signing key and 257 for a key-signing key. Add
+    /// [`Dnskey::REVOKE`] to revoke it.
     #[must_use]
     pub fn new(owner: NameRef<'_>, flags: u16, signer: Arc<dyn Signer>) -> Self {
         let mut rdata = Vec::with_capacity(4 + signer.public_key().len());
@@ -57,13 +57,13 @@ impl ZoneKey {
         self.tag
     }
 
-    /// Return what signs.
+    /// Return the signer.
     #[must_use]
     pub fn signer(&self) -> &dyn Signer {
         &*self.signer
     }
 
-    /// Return the name that BIND's tools expect of the files, without `.key` or `.private`:
+    /// Return the base name that BIND's tools expect for the key files, without `.key` or `.private`:
     /// `Kexample.com.+013+12345`.
     #[must_use]
     pub fn file_stem(&self) -> String {
@@ -91,7 +91,7 @@ impl fmt::Debug for ZoneKey {
     }
 }
 
-/// Read `owner [TTL] [class] DNSKEY rdata`; comments may stand before it.
+/// Read `owner [TTL] [class] DNSKEY rdata`, possibly after comments.
 fn read_key_file(text: &str) -> Option<(Name, Vec<u8>)> {
     let mut tokens = Tokens::new(text.as_bytes());
     let first = loop {
@@ -116,14 +116,14 @@ fn read_key_file(text: &str) -> Option<(Name, Vec<u8>)> {
     Some((owner, rdata))
 }
 
-/// Why a pair of key files was not loaded.
+/// The reason why a pair of key files was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ZoneKeyError {
-    /// The `.key` file does not hold a DNSKEY record.
+    /// The `.key` file does not contain a DNSKEY record.
     KeyFile,
-    /// The `.private` file was not read.
+    /// The `.private` file was refused.
     PrivateFile(KeyFileError),
-    /// The two files hold different keys.
+    /// The two files contain different keys.
     Mismatch,
 }
 

@@ -1,5 +1,5 @@
-//! Zones signed by BIND verify here; zones signed here verify at BIND, ldns and Knot. Every algorithm, NSEC, NSEC3 and
-//! opt-out. Each test says which tool it misses, if it misses one.
+//! Verifies zones signed by BIND, and lets BIND, ldns and Knot verify zones signed here, for every algorithm, NSEC,
+//! NSEC3 and opt-out. Each test names the tools that are missing.
 
 mod common;
 
@@ -18,7 +18,7 @@ use nw_wire::{RrType, Rrset};
 
 const APEX: &str = "example.com.";
 
-/// The three kinds of chain, by the arguments that make dnssec-signzone produce the same.
+/// The three kinds of chains, with the arguments that make dnssec-signzone produce the same chain.
 fn chains() -> [(&'static str, DenialOptions, &'static [&'static str]); 3] {
     let nsec3 = |opt_out| DenialOptions::Nsec3 { iterations: 2, salt: vec![0xab, 0xcd], opt_out };
     [
@@ -55,7 +55,7 @@ fn text(zone: &[SignedRrset]) -> String {
     out
 }
 
-/// Check every signature in a signed zone; return how many there were.
+/// Check every signature in a signed zone and return the number of signatures.
 fn verify_all(zone: &[Rrset]) -> usize {
     let dnskeys = zone.iter().find(|rrset| rrset.rtype == RrType::DNSKEY).expect("keys");
     let keys: Vec<Verifier> = dnskeys
@@ -84,7 +84,7 @@ fn verify_all(zone: &[Rrset]) -> usize {
     count
 }
 
-/// Make a key pair with dnssec-keygen in `folder`; None without the tool.
+/// Make a key pair with dnssec-keygen in `folder`. Returns None if the tool is missing.
 fn keygen(folder: &Folder, arguments: &[&str]) -> Option<String> {
     let all = [&["-q"], arguments, &[APEX]].concat();
     Some(run(folder, "dnssec-keygen", &all)?.trim().to_owned())
@@ -138,7 +138,7 @@ fn same_chain(theirs: &[Rrset], denial: DenialOptions, what: &str) {
     assert_eq!(made, expected, "{what}");
 }
 
-/// dnssec-dsfromkey makes what we accept.
+/// A DS made by dnssec-dsfromkey matches our key.
 fn ds_agree(folder: &Folder, ksk: &str) {
     let Some(lines) = run(folder, "dnssec-dsfromkey", &["-a", "1", "-a", "2", "-a", "4", "-T", "60", ksk])
     else {
@@ -158,7 +158,7 @@ fn ds_agree(folder: &Folder, ksk: &str) {
 }
 
 #[test]
-fn zones_signed_here_verify_elsewhere() {
+fn other_tools_verify_zones_signed_here() {
     let mut missing = BTreeSet::new();
     for number in [8, 10, 13, 14, 15, 16] {
         let folder = Folder::new(&format!("ours-{number}"));
@@ -167,12 +167,12 @@ fn zones_signed_here_verify_elsewhere() {
             ZoneKey::new(name(APEX).as_ref(), flags, Arc::new(signer))
         };
         for (kind, denial, _) in chains() {
-            // Two keys, and one for everything.
+            // Two keys, or one key for both roles.
             let keys = if kind == "nsec3" { vec![make(257)] } else { vec![make(257), make(256)] };
             let zone = sign_zone(name(APEX).as_ref(), rrsets(ZONE), &keys, &options(denial)).expect("a zone");
             let file = format!("{kind}.zone");
             folder.write(&file, &text(&zone));
-            // dnssec-verify has to be told that a lone key does the work of two.
+            // dnssec-verify needs an option for a single key with both roles.
             for (tool, arguments) in [
                 ("dnssec-verify", &["-q", "-o", APEX, &file][..]),
                 ("ldns-verify-zone", &["-V", "1", &file]),
@@ -194,13 +194,13 @@ fn zones_signed_here_verify_elsewhere() {
 }
 
 #[test]
-fn our_key_files_sign_at_bind() {
+fn bind_signs_with_our_key_files() {
     for number in [8, 10, 13, 14, 15, 16] {
         let folder = Folder::new(&format!("keys-{number}"));
         folder.write("zone", ZONE);
         for flags in [256, 257] {
             let signer = SigningKey::generate(Algorithm(number), None).expect("a key");
-            // dnssec-signzone -S publishes and uses a key by its times.
+            // dnssec-signzone -S publishes and uses a key according to its times.
             let times =
                 ["Created", "Publish", "Activate"].map(|time| (time.to_owned(), "20260101000000".to_owned()));
             let copy = SigningKey::from_bind_private(&signer.to_bind_private()).expect("our own file");
@@ -216,7 +216,7 @@ fn our_key_files_sign_at_bind() {
 }
 
 #[test]
-fn key_pairs_of_bind_sign_here() {
+fn key_pairs_of_bind_sign() {
     let folder = Folder::new("pairs");
     for algorithm in ["RSASHA256", "ECDSAP256SHA256", "ED448"] {
         let Some(stem) = keygen(&folder, &["-a", algorithm, "-f", "KSK"]) else { return };

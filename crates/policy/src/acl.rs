@@ -1,27 +1,27 @@
-//! # acl: which clients may ask
+//! # acl: which clients may send queries
 //!
-//! An access list is a set of address blocks. A client that is in the set passes, any other is refused.
+//! An access list is a set of address blocks. A client in the set is accepted, and any other client is refused.
 //!
 //! ```text
 //! ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]      "any" = ["0.0.0.0/0", "::/0"]      [] = nobody
 //! ```
 //!
-//! **Where it acts.** In the stage *admit*, before anything is looked up. A server has two lists (who may ask at all,
-//! for whom it recurses); a zone may bring its own, which replaces the first for that zone. A refused client gets
-//! REFUSED with EDE 18 *Prohibited* (RFC 8914 §4.19), without AA, and with an empty answer: a reply is never larger
-//! than the question and its OPT, so that the refusal itself amplifies nothing.
+//! **Stage.** *admit*, before any lookup. A server has two lists: one for all queries, one for recursion. A zone may
+//! have its own list, which replaces the first list for that zone. A refused client gets REFUSED with EDE 18
+//! *Prohibited* (RFC 8914 §4.19), without AA and with an empty answer. The response is never larger than the question
+//! and its OPT, so that a refusal cannot be used for amplification.
 //!
-//! **Safe default.** Everybody may ask for zones that are served; recursion is for loopback alone, because an open
-//! resolver is a reflector (RFC 5358).
+//! **Safe default.** Every client may query the zones that are served. Recursion is allowed only for loopback,
+//! because an open resolver is a reflector (RFC 5358).
 //!
-//! **IPv4 in IPv6.** `::ffff:192.0.2.7` is matched as 192.0.2.7 against the IPv4 blocks, so that a list means the
-//! same on a dual-stack socket as on two sockets. An IPv6 block therefore never matches an IPv4 client.
+//! **IPv4 in IPv6.** `::ffff:192.0.2.7` is matched as 192.0.2.7 against the IPv4 blocks, so that a list has the same
+//! meaning on a dual-stack socket and on two sockets. An IPv6 block therefore never matches an IPv4 client.
 //!
-//! **Cost.** Blocks become sorted disjoint ranges when the list is built. "Everybody" and "nobody" cost one
-//! comparison, a list of *n* blocks one binary search; nothing is allocated. Ten thousand blocks take 14 comparisons.
+//! **Cost.** Blocks become sorted disjoint ranges when the list is built. "Any" and "none" cost one comparison, a
+//! list of *n* blocks one binary search. Nothing is allocated. Ten thousand blocks take 14 comparisons.
 //!
-//! *Limitations.* There is no exception inside a list (`!10.1.0.0/16`): write the blocks that remain. TSIG keys and
-//! interface names are not in lists.
+//! *Limitations.* A list has no exceptions (`!10.1.0.0/16`): write the remaining blocks instead. Lists cannot contain
+//! TSIG keys or interface names.
 //!
 //! RFCs: 5358, 8914 §4.19, 4291 §2.5.5.2, 4632.
 
@@ -30,7 +30,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::prefix::{Prefix, PrefixError};
 
-/// A set of client addresses. Built once, then only asked.
+/// An immutable set of client addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acl {
     v4: Ranges<u32>,
@@ -38,7 +38,7 @@ pub struct Acl {
 }
 
 impl Acl {
-    /// Build the list that holds every address of every prefix. Overlap and order do not matter.
+    /// Build the list of all addresses of the given prefixes. Overlap and order do not matter.
     pub fn new(prefixes: impl IntoIterator<Item = Prefix>) -> Acl {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for prefix in prefixes {
@@ -50,7 +50,7 @@ impl Acl {
         Acl { v4: Ranges::merge(v4), v6: Ranges::merge(v6) }
     }
 
-    /// Build the list from text, or say about every entry that is wrong which one and why.
+    /// Build the list from text. The error has the position and reason for each wrong entry.
     pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Acl, Vec<AclError>> {
         let (mut prefixes, mut errors) = (Vec::with_capacity(entries.len()), Vec::new());
         for (index, entry) in entries.iter().enumerate() {
@@ -62,17 +62,17 @@ impl Acl {
         if errors.is_empty() { Ok(Acl::new(prefixes)) } else { Err(errors) }
     }
 
-    /// The list that holds every address.
+    /// The list of all addresses.
     pub fn any() -> Acl {
         Acl { v4: Ranges::merge(vec![(0, u32::MAX)]), v6: Ranges::merge(vec![(0, u128::MAX)]) }
     }
 
-    /// The list that holds no address.
+    /// The empty list.
     pub fn none() -> Acl {
         Acl::default()
     }
 
-    /// The addresses of this host alone: 127.0.0.0/8 and ::1 (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
+    /// The addresses of this host only: 127.0.0.0/8 and ::1 (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
     pub fn loopback() -> Acl {
         Acl::new([
             Prefix::new(Ipv4Addr::new(127, 0, 0, 0).into(), 8).expect("127.0.0.0/8 has no host bits"),
@@ -80,7 +80,7 @@ impl Acl {
         ])
     }
 
-    /// Whether *client* is in the list.
+    /// Return whether `client` is in the list.
     #[inline]
     pub fn allows(&self, client: IpAddr) -> bool {
         match client {
@@ -101,9 +101,9 @@ impl Acl {
 /// One entry of a list that is not an address block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AclError {
-    /// Position in the list, from 0.
+    /// The position in the list, starting at 0.
     pub index: usize,
-    /// What is wrong with it.
+    /// The fault.
     pub error: PrefixError,
 }
 
@@ -115,7 +115,7 @@ impl fmt::Display for AclError {
 
 impl std::error::Error for AclError {}
 
-/// Sorted, disjoint, closed ranges that do not touch each other.
+/// Sorted, disjoint, closed ranges. No range ends directly before the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Ranges<T>(Box<[(T, T)]>);
 
@@ -148,7 +148,7 @@ impl<T: Address> Ranges<T> {
         }
     }
 
-    /// Search in several ranges. Apart, so that `contains` is small where it is inlined.
+    /// Search several ranges. This is a separate function so that the inlined `contains` is small.
     #[inline(never)]
     fn find(ranges: &[(T, T)], address: T) -> bool {
         let after = ranges.partition_point(|(first, _)| *first <= address);
@@ -156,7 +156,7 @@ impl<T: Address> Ranges<T> {
     }
 }
 
-/// What the two address families have in common.
+/// The operations that both address families share.
 trait Address: Ord + Copy {
     /// The address that follows, or None after the last one.
     fn next(self) -> Option<Self>;

@@ -1,14 +1,16 @@
-//! One file per policy: the file's first page is its manual, its type is built once from the plan, and one method
-//! judges one query without I/O, clock or allocation. `serve/pipeline.rs` has one line per policy, at its moment.
+//! Policies, one per file. The module comment of a file is the manual page of its policy. The type of a policy is
+//! built once from the plan, and one method decides on one query without I/O, clock or allocation.
+//! `serve/pipeline.rs` has one line per policy at its stage.
 //!
-//! | file | moment | what it decides |
+//! | file | stage | what it decides |
 //! |---|---|---|
-//! | [`acl`] | admit | which clients may ask, and for which of them the server recurses |
+//! | [`acl`] | admit | which clients may send queries, and for which clients the server recurses |
 //! | [`view`] | view | which zones a client sees, by its address or TSIG key |
 //!
-//! [`prefix`] is the vocabulary that policies share: address blocks as people write them.
+//! [`prefix`] parses address blocks, which all policies use.
 //!
-//! *Adding a policy*: copy `acl.rs`, replace the page on top, add the line above and the line in `pipeline.rs`.
+//! *Adding a policy*: copy `acl.rs`, replace its module comment, and add a line to the table above and to
+//! `pipeline.rs`.
 
 pub mod acl;
 pub mod prefix;

@@ -1,7 +1,7 @@
-//! Address blocks as people write them: `192.0.2.0/24`, `2001:db8::/32`, or a single address.
+//! Address blocks in text form: `192.0.2.0/24`, `2001:db8::/32`, or a single address.
 //!
-//! A prefix whose host bits are set (`10.0.0.1/8`) is an error and not silently widened: whoever wrote it meant either
-//! the host or the block, and an access list must not guess (RFC 4632 §3.1, RFC 4291 §2.3).
+//! A prefix with host bits set (`10.0.0.1/8`) is an error. It could mean the host or the block, and an access list
+//! must not guess (RFC 4632 §3.1, RFC 4291 §2.3).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,7 +15,7 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// The block of *len* bits that begins at *first*.
+    /// The block of `len` bits that starts at `first`.
     pub fn new(first: IpAddr, len: u8) -> Result<Prefix, PrefixError> {
         let prefix = Prefix::covering(first, len)?;
         if prefix.first == first {
@@ -25,7 +25,7 @@ impl Prefix {
         }
     }
 
-    /// The block of *len* bits in which *address* lies.
+    /// The block of `len` bits that contains `address`.
     pub fn covering(address: IpAddr, len: u8) -> Result<Prefix, PrefixError> {
         let first = match address {
             IpAddr::V4(a) if len <= 32 => Ipv4Addr::from_bits(a.to_bits() & mask4(len)).into(),
@@ -35,7 +35,7 @@ impl Prefix {
         Ok(Prefix { first, len })
     }
 
-    /// The block of one address.
+    /// The block with this one address.
     pub fn host(address: IpAddr) -> Prefix {
         Prefix { first: address, len: width(address) }
     }
@@ -59,7 +59,7 @@ impl Prefix {
         self.len
     }
 
-    /// Whether *address* is of the same family and lies in the block.
+    /// Return whether `address` is of the same family and in the block.
     pub fn contains(self, address: IpAddr) -> bool {
         match (self.first, address) {
             (IpAddr::V4(first), IpAddr::V4(a)) => a.to_bits() & mask4(self.len) == first.to_bits(),
@@ -69,7 +69,7 @@ impl Prefix {
     }
 }
 
-/// Why a text or a pair is not an address block.
+/// The reason why a text or a pair is not an address block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrefixError {
     /// The part before the slash is not an IPv4 or IPv6 address.
@@ -82,18 +82,18 @@ pub enum PrefixError {
         /// The text as given.
         text: String,
     },
-    /// More bits than an address of the family has.
+    /// The length exceeds the number of bits of an address.
     TooLong {
-        /// The bits asked for.
+        /// The length.
         len: u16,
-        /// The bits there are: 32 or 128.
+        /// The number of bits of an address: 32 or 128.
         max: u8,
     },
     /// Bits after the prefix are set.
     HostBits {
         /// The address as given.
         given: IpAddr,
-        /// The block in which it lies.
+        /// The block that contains it.
         block: Prefix,
     },
 }

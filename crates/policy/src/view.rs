@@ -1,8 +1,8 @@
-//! Views: different clients see different zones of one server.
+//! Views: different clients of one server see different zones.
 //!
-//! A view matches a client by its address, by the TSIG key that its request is signed with, or by either. Views are tried
-//! in the order of the plan, and the first that matches is the client's; an address alone proves little over UDP, a
-//! verified key proves who asks.
+//! A view matches a client by its address, by the TSIG key of its request, or by either. The first matching view, in
+//! the order of the plan, applies. Over UDP, source addresses can be forged, whereas a verified key authenticates the
+//! client.
 //!
 //! ```json
 //! "views": [{"name": "inside", "clients": ["10.0.0.0/8"], "keys": ["office."]},
@@ -17,26 +17,26 @@ use nw_wire::{Name, NameRef};
 
 use crate::acl::Acl;
 
-/// Whom a view is for.
+/// A view and the clients that it matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
-    /// The view's name, in explanations.
+    /// The name of the view, used in explanations.
     pub name: String,
-    /// Addresses of clients that see it.
+    /// The addresses of clients that the view matches.
     pub clients: Acl,
-    /// TSIG keys whose requests see it, from any address.
+    /// TSIG keys whose requests the view matches, from any address.
     pub keys: Vec<Name>,
 }
 
 impl View {
-    /// Whether the view is for *client*, whose request was verified with *key*.
+    /// Return whether the view matches `client`, whose request was verified with `key`.
     pub fn matches(&self, client: IpAddr, key: Option<NameRef<'_>>) -> bool {
         self.clients.allows(client)
             || key.is_some_and(|key| self.keys.iter().any(|listed| listed.as_ref() == key))
     }
 }
 
-/// Return the index of the first of *views* that is for the client.
+/// Return the index of the first of `views` that matches the client.
 pub fn select<'v>(
     views: impl IntoIterator<Item = &'v View>,
     client: IpAddr,

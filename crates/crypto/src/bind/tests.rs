@@ -1,4 +1,4 @@
-//! Key files of the RFCs, round trips of new keys, and broken files.
+//! Tests with key files of the RFCs, round trips of new keys, and malformed files.
 
 use super::*;
 use crate::{PublicKey, Signer};
@@ -37,7 +37,7 @@ fn examples_of_the_rfcs_load() {
 }
 
 #[test]
-fn new_keys_survive_their_file() {
+fn new_keys_round_trip_through_files() {
     for number in [8, 10, 13, 14, 15, 16] {
         let key = SigningKey::generate(Algorithm(number), None).expect("a key");
         let text = format!("{}Created: 20260101000000\nOdd: a: b\n", *key.to_bind_private());
@@ -68,7 +68,7 @@ fn short_and_long_scalars_are_the_same_key() {
 }
 
 #[test]
-fn broken_files_say_what_is_wrong() {
+fn malformed_files_are_refused_with_the_reason() {
     let cases = [
         ("", KeyFileError::Format),
         ("Private-key-format: v2.0\n", KeyFileError::Format),

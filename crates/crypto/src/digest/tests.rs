@@ -1,4 +1,4 @@
-//! FIPS 180-4 examples, and pieces against the whole.
+//! FIPS 180-4 examples, and a comparison of incremental with one-shot digests.
 
 use proptest::prelude::*;
 
@@ -26,7 +26,7 @@ fn abc_as_in_fips_180() {
 
 proptest! {
     #[test]
-    fn pieces_make_the_whole(data in prop::collection::vec(any::<u8>(), 0..400), cut in any::<prop::sample::Index>()) {
+    fn incremental_digest_equals_one_shot(data in prop::collection::vec(any::<u8>(), 0..400), cut in any::<prop::sample::Index>()) {
         let cut = cut.index(data.len() + 1);
         for alg in ALL {
             let mut hasher = Hasher::new(alg);

@@ -1,4 +1,4 @@
-//! The keys and messages of RFC 4231, for all six digests.
+//! The keys and messages of RFC 4231 for all six digests.
 
 use super::*;
 use crate::testing::hex;

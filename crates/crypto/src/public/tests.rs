@@ -1,4 +1,4 @@
-//! Vectors of RFC 8032 and of OpenSSL; properties against the library's own signatures.
+//! Vectors of RFC 8032 and of OpenSSL, and properties of the library's own signatures.
 
 use proptest::prelude::*;
 
@@ -47,8 +47,8 @@ const ED448_VECTORS: [(&str, &str, &str, &str); 3] = [
     ),
 ];
 
-/// RSA keys of the sizes and exponents that DNSSEC zones have had, made by `openssl genpkey`; the signed
-/// message is "namewise". Algorithm, bits, RFC 3110 key, signature of `openssl dgst -sign`.
+/// RSA keys with sizes and exponents that occur in DNSSEC zones, made by `openssl genpkey`. The signed message is
+/// "namewise". Each line has algorithm, bits, RFC 3110 key, and the signature of `openssl dgst -sign`.
 const RSA_VECTORS: [(Algorithm, usize, &str, &str); 8] = [
     (
         Algorithm(5),
@@ -118,13 +118,13 @@ fn ed448_as_in_rfc8032() {
 }
 
 #[test]
-fn ed448_refuses_what_is_no_canonical_signature() {
+fn ed448_refuses_non_canonical_signatures() {
     let (_, key, message, signature) = ED448_VECTORS[1];
     let (key, message, good) = (hex(key), hex(message), hex(signature));
     let order = hex(
         "f34458ab92c27823558fc58d72c26c219036d6ae49db4ec4e923ca7cffffffffffffffffffffffffffffffffffffffffffffffffffffff3f00",
     );
-    let mut shifted = good.clone(); // S + L signs the same by arithmetic: RFC 8032 §5.2.7 refuses it
+    let mut shifted = good.clone(); // S + L is arithmetically equivalent; RFC 8032 §5.2.7 forbids it
     let mut carry = 0u16;
     for (s, l) in shifted[57..].iter_mut().zip(&order) {
         carry += u16::from(*s) + u16::from(*l);
@@ -147,7 +147,7 @@ fn rsa_of_every_size_verifies() {
         assert_eq!(verify(algorithm, &key, b"namewise", &longer), Err(VerifyError::BadSignature));
         signature[bits / 16] ^= 1;
         assert_eq!(verify(algorithm, &key, b"namewise", &signature), Err(VerifyError::BadSignature));
-        // A leading zero in the modulus is an error of the zone that no validator punishes.
+        // A leading zero in the modulus is an error of the zone that validators tolerate.
         let len = usize::from(key[0]);
         let zeroed = [&key[..=len], &[0], &key[len + 1..]].concat();
         let signature = hex(RSA_VECTORS.iter().find(|v| v.1 == bits && hex(v.2) == key).expect("itself").3);
@@ -193,7 +193,7 @@ fn keys_that_cannot_sign_are_refused() {
 }
 
 #[test]
-fn what_signs_also_verifies() {
+fn signatures_verify() {
     for number in [8, 10, 13, 14, 15, 16] {
         let key = SigningKey::generate(Algorithm(number), None).expect("a key");
         let mut signature = b"kept".to_vec();
@@ -208,7 +208,7 @@ fn what_signs_also_verifies() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Nothing that a DNSKEY or RRSIG can hold makes verification panic or succeed by chance.
+    /// No DNSKEY or RRSIG makes verification panic or succeed by chance.
     #[test]
     fn hostile_bytes_never_verify(
         algorithm in 0u8..20,
@@ -219,9 +219,9 @@ proptest! {
         prop_assert!(verify(Algorithm(algorithm), &key, &message, &signature).is_err());
     }
 
-    /// A flipped bit anywhere spoils a signature.
+    /// Flipping any bit of a signature makes it invalid.
     #[test]
-    fn a_flipped_bit_spoils(at in any::<prop::sample::Index>(), bit in 0u8..8, which in 0usize..3) {
+    fn a_flipped_bit_is_detected(at in any::<prop::sample::Index>(), bit in 0u8..8, which in 0usize..3) {
         let number = [13, 15, 16][which];
         let key = SigningKey::generate(Algorithm(number), None).expect("a key");
         let mut signature = Vec::new();

@@ -1,4 +1,4 @@
-//! The small arithmetic against the library's.
+//! Compares the arithmetic of this crate with that of the library.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::{Algorithm, Signer, SigningKey};
 
 #[test]
-fn the_small_path_agrees_with_the_library() {
+fn own_arithmetic_agrees_with_the_library() {
     for (number, alg, bits) in [(8, DigestAlg::Sha256, 2048), (10, DigestAlg::Sha512, 3072)] {
         let key = SigningKey::generate(Algorithm(number), Some(bits)).expect("a key");
         let public = RsaPublic::parse(key.public_key()).expect("our own key");
@@ -30,7 +30,7 @@ fn long_exponents_have_the_long_length() {
     assert_eq!(RsaPublic::parse(&key.to_field()), Err(KeyError::ExponentTooLarge { bits: 2394 }));
 }
 
-/// Multiply and reduce bit by bit: slow and plain.
+/// Multiply and reduce bit by bit.
 fn slow_power(base: u128, exponent: u64, n: u128) -> u128 {
     let times = |a: u128, b: u128| {
         let (mut sum, mut a, mut b) = (0u128, a % n, b);
@@ -55,7 +55,7 @@ fn slow_power(base: u128, exponent: u64, n: u128) -> u128 {
 }
 
 proptest! {
-    /// Montgomery's way gives what the plain way gives.
+    /// Montgomery multiplication and the bit-by-bit reference give the same result.
     #[test]
     fn powers_agree(n in 1u128..1 << 126, base: u128, exponent in 1u64..) {
         let n = n << 1 | 1;

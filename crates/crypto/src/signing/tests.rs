@@ -1,9 +1,9 @@
-//! What is refused; that keys sign is tested beside the verification.
+//! Tests of refused keys. The tests of verification also test signing.
 
 use super::*;
 
 #[test]
-fn keys_for_verification_alone_are_not_made() {
+fn keys_that_only_verify_are_not_generated() {
     for number in [0, 1, 3, 5, 6, 7, 12, 17, 255] {
         let error = SigningKey::generate(Algorithm(number), None).unwrap_err();
         assert_eq!(error, GenerateError::Unsupported(Algorithm(number)));

@@ -12,9 +12,9 @@ fn canonical(text: &str, owner: &str, ttl: u32) -> Vec<u8> {
 }
 
 #[test]
-fn records_are_sorted_lowered_and_told_once() {
+fn records_are_sorted_lowercased_and_deduplicated() {
     let text = "A.Example. 60 IN MX 10 B.example.\nA.Example. 60 IN MX 10 a.example.\nA.Example. 60 IN MX 10 b.EXAMPLE.\nA.Example. 60 IN MX 2 zz.example.";
-    // Rdata: two octets of preference, the host behind its length, nine of example and the root.
+    // Rdata: two octets of preference, the host label with its length octet, nine octets of `example` and the root.
     let record = |preference: u8, host: &str| {
         let head = b"\x01a\x07example\x00\x00\x0f\x00\x01\x00\x00\x00\x07\x00";
         [

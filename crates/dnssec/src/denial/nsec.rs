@@ -29,7 +29,7 @@ pub(super) fn deny(
     let encloser = closest_encloser(record, qname);
     let wildcard = qname.suffix(encloser).with_label(b"*");
     let encloser = encloser as u8; // at most 127
-    // Where there is no room for another label, no wildcard can exist.
+    // If another label does not fit, no wildcard can exist.
     let Some(wildcard) = wildcard else { return Ok(Denial::NxDomain { encloser, opt_out: false }) };
     let wildcard = wildcard.as_ref();
     if let Some(record) = own.clone().find(|record| record.owner == wildcard) {
@@ -57,7 +57,7 @@ pub(super) fn expansion(
     if own.clone().any(|record| record.owner == qname) {
         return Err(Unproved::CloserNameExists);
     }
-    // A name between the wildcard's parent and qname exists if a record is at it or below it.
+    // A name between the wildcard's parent and `qname` exists if a record is at or below it.
     let record = covering(own.clone(), qname)?;
     if record.next.is_at_or_below(qname)
         || closest_encloser(record, qname) > encloser
@@ -82,7 +82,7 @@ pub(super) fn unsigned_delegation(
     lacks_ds(record.types)
 }
 
-/// Return the records of `zone`: those of other zones prove nothing in it.
+/// Return the records of `zone`. Records of other zones prove nothing about it.
 fn of_zone<'a, 'r>(
     zone: NameRef<'a>,
     records: &'r [Nsec<'r>],
@@ -90,7 +90,7 @@ fn of_zone<'a, 'r>(
     records.iter().filter(move |record| record.owner.is_at_or_below(zone) && record.next.is_at_or_below(zone))
 }
 
-/// Return the record that covers `name`, unless it comes from above a cut or DNAME over `name`.
+/// Return the record that covers `name`, unless it is from above a delegation or DNAME over `name`.
 fn covering<'r>(
     mut records: impl Iterator<Item = &'r Nsec<'r>> + Clone,
     name: NameRef<'_>,
@@ -104,8 +104,8 @@ fn covering<'r>(
     Ok(record)
 }
 
-/// Return how many labels the closest existing ancestor of `name` has, given the record that covers it: both its
-/// ends exist, and so do their ancestors (RFC 4592 §3.3.1).
+/// Return the number of labels of the closest encloser of `name`, given the record that covers it. Both names in the
+/// record exist, and so do their ancestors (RFC 4592 §3.3.1).
 fn closest_encloser(record: &Nsec<'_>, name: NameRef<'_>) -> usize {
     record.owner.common_labels(name).max(record.next.common_labels(name))
 }

@@ -11,24 +11,24 @@ use nw_wire::{NameRef, RrType};
 use super::{Denial, Expansion, Unproved, Unsigned, is_cut, lacks, lacks_ds};
 use crate::nsec3::{Nsec3, Nsec3Hash, Nsec3Limits};
 
-/// The records of one chain and what is left to spend on them.
+/// The records of one chain, and the remaining work limit.
 pub(super) struct Search<'a, 'z> {
     zone: NameRef<'z>,
     records: &'a [Nsec3<'a>],
-    /// SHA-1 blocks that may still be processed.
+    /// The number of SHA-1 blocks that may still be processed.
     blocks: u32,
 }
 
-/// The proof that an ancestor exists and its child towards the name does not (RFC 5155 §8.3).
+/// The proof that an ancestor exists and that the next closer name does not (RFC 5155 §8.3).
 struct Encloser {
-    /// How many labels the ancestor has.
+    /// The number of labels of the ancestor.
     labels: usize,
-    /// The child falls into an opt-out span.
+    /// The next closer name is in an opt-out span.
     opt_out: bool,
 }
 
 impl<'a, 'z> Search<'a, 'z> {
-    /// Check that the records are of one chain and within the limits.
+    /// Check that the records belong to one chain and are within the limits.
     pub(super) fn new(
         zone: NameRef<'z>,
         name: NameRef<'_>,
@@ -100,7 +100,7 @@ impl<'a, 'z> Search<'a, 'z> {
         }
     }
 
-    /// Find the closest encloser of `name`, which has no record itself and the hash `hash`.
+    /// Find the closest encloser of `name`, which has no record itself and hashes to `hash`.
     fn closest_encloser(&mut self, name: NameRef<'_>, hash: Nsec3Hash) -> Result<Encloser, Unproved> {
         let mut next_closer = hash;
         for labels in (self.zone.label_count()..name.label_count()).rev() {
@@ -128,10 +128,10 @@ impl<'a, 'z> Search<'a, 'z> {
         self.records.iter().find(|record| record.covers(hash))
     }
 
-    /// Hash `name` and pay for it.
+    /// Hash `name` and subtract the work from the limit.
     fn hash(&mut self, name: NameRef<'_>) -> Result<Nsec3Hash, Unproved> {
         let param = &self.records[0].param; // `new` refuses an empty slice
-        // SHA-1 works on 64 octets at a time and adds 9 of its own.
+        // SHA-1 processes 64 octets at a time and appends 9 octets.
         let blocks = |octets: usize| ((octets + 9).div_ceil(64)) as u32;
         let price = blocks(name.wire().len() + param.salt.len())
             + u32::from(param.iterations) * blocks(20 + param.salt.len());

@@ -1,7 +1,7 @@
-//! Proofs made from random zones, checked, and compared with a plain lookup in those zones.
+//! Proofs for random zones, compared with a simple lookup in those zones.
 //!
-//! Complete: what is true is proved by the records that [`prove`] picks. Sound: no choice of records proves
-//! what is not true.
+//! Completeness: the records that [`prove`] selects prove every true claim. Soundness: no selection of records proves
+//! a false claim.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,25 +19,25 @@ use crate::zonekey::ZoneKey;
 const APEX: &str = "z.t.";
 const TYPES: [RrType; 5] = [RrType::A, RrType::TXT, RrType::DS, RrType::CNAME, RrType::NS];
 
-/// A zone as a plain table of names and types.
+/// A zone as a table of names and types.
 #[derive(Clone, Debug)]
 struct Model {
     names: BTreeMap<Name, BTreeSet<RrType>>,
     options: DenialOptions,
 }
 
-/// What a plain lookup finds.
+/// The result of a simple lookup.
 #[derive(Clone, Debug, PartialEq)]
 enum Truth {
-    /// The type, or a CNAME, is there, by the name itself or by a wildcard of which the closest encloser is given.
+    /// The type or a CNAME exists, at the name itself or at a wildcard below the given closest encloser.
     Answer(Option<Name>),
-    /// The name is there without the type.
+    /// The name exists without the type.
     NoData,
-    /// A wildcard below this name is there without the type.
+    /// A wildcard below this name exists without the type.
     WildcardNoData(Name),
-    /// Neither name nor wildcard; the closest encloser is given.
+    /// Neither the name nor a wildcard exists. The closest encloser is given.
     NxDomain(Name),
-    /// At or below a delegation, whose name is given.
+    /// The name is at or below the given delegation.
     Referral(Name),
     /// Below a DNAME, or DS of the apex.
     Elsewhere,
@@ -54,7 +54,7 @@ impl Model {
         (2..=qname.as_ref().label_count()).map(move |labels| qname.as_ref().suffix(labels).to_name())
     }
 
-    /// The first name above or at `qname` that hides what is below.
+    /// The first name at or above `qname` that occludes the names below it.
     fn hidden_by(&self, qname: &Name) -> Option<(Name, RrType)> {
         Self::path(qname).find_map(|at| {
             let cut = at != name(APEX) && self.has(&at, RrType::NS);
@@ -66,7 +66,7 @@ impl Model {
         })
     }
 
-    /// Whether a visible name is at or below `at`.
+    /// Whether a name that is not occluded is at or below `at`.
     fn exists(&self, at: &Name) -> bool {
         self.names.keys().any(|owner| {
             owner.as_ref().is_at_or_below(at.as_ref())
@@ -150,7 +150,7 @@ impl Model {
     }
 }
 
-/// The records of a zone, looked up by going through all of them.
+/// The records of a zone, searched one by one.
 enum Store<'a> {
     Nsec(Vec<Nsec<'a>>),
     Nsec3(Vec<Nsec3<'a>>),
@@ -177,7 +177,7 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// Only the records at these places.
+    /// Only the records with these indexes.
     fn pick(&self, places: impl Iterator<Item = usize>) -> Self {
         match self {
             Self::Nsec(all) => Self::Nsec(places.map(|at| all[at]).collect()),
@@ -213,7 +213,7 @@ impl Chain for Store<'_> {
     }
 }
 
-/// Names of up to four labels over few letters, below the apex.
+/// Names of up to four labels with few letters, below the apex.
 fn qname() -> impl Strategy<Value = Name> {
     prop::collection::vec(prop::sample::select(vec!["a", "b", "c", "*"]), 0..4)
         .prop_map(|labels| name(&labels.into_iter().chain([APEX]).collect::<Vec<_>>().join(".")))
@@ -252,7 +252,7 @@ fn model() -> impl Strategy<Value = Model> {
 
 proptest! {
     #[test]
-    fn what_is_true_is_proved(model in model(), qname in qname(), rtype in 0usize..5) {
+    fn true_claims_are_proved(model in model(), qname in qname(), rtype in 0usize..5) {
         let (zone, qtype, chain) = (name(APEX), TYPES[rtype], model.chain());
         let store = Store::new(&chain);
         let opt_out = matches!(model.options, DenialOptions::Nsec3 { opt_out: true, .. });
@@ -307,7 +307,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_else_is_proved(
+    fn false_claims_are_not_proved(
         model in model(),
         qname in qname(),
         rtype in 0usize..5,
@@ -320,7 +320,7 @@ proptest! {
         let store = if all { whole } else { whole.pick(places.into_iter()) };
         let (q, z) = (qname.as_ref(), zone.as_ref());
         let truth = model.lookup(&qname, qtype);
-        // Opt-out proves of a name only that it has nothing signed.
+        // Opt-out proves only that a name has nothing signed.
         let unsigned = |at: &Name| !model.exists_signed(at);
         let ok = match deny(z, q, qtype, store.evidence()) {
             Err(_) => true,
@@ -336,7 +336,8 @@ proptest! {
             let hidden = model.hidden_by(&next_closer).filter(|(top, _)| *top != next_closer);
             let ok = match expansion(z, q, labels as u8, store.evidence()) {
                 Err(_) => true,
-                // Below a cut or DNAME no signature of this zone makes an answer, so nothing depends on it.
+                // No signature of this zone makes an answer below a delegation or DNAME, so that the result does not
+                // matter.
                 Ok(_) if hidden.is_some() => true,
                 Ok(Expansion { opt_out: false }) => !model.exists(&next_closer),
                 Ok(Expansion { opt_out: true }) => unsigned(&next_closer),
@@ -354,7 +355,7 @@ proptest! {
     }
 }
 
-/// A zone for the cases that random ones do not name.
+/// A zone for cases that random zones do not reach.
 const ZONE: &str = "z.t. 60 IN NSEC a.z.t. SOA NS RRSIG NSEC
 a.z.t. 60 IN NSEC cut.z.t. A RRSIG NSEC
 cut.z.t. 60 IN NSEC dname.z.t. NS RRSIG NSEC
@@ -363,7 +364,7 @@ x.ent.z.t. 60 IN NSEC www.z.t. A RRSIG NSEC
 www.z.t. 60 IN NSEC z.t. CNAME RRSIG NSEC";
 
 #[test]
-fn each_fault_has_its_name() {
+fn each_fault_is_reported_by_name() {
     let chain = rrsets(ZONE);
     let Store::Nsec(records) = Store::new(&chain) else { panic!("NSEC") };
     let zone = name(APEX);
@@ -411,7 +412,7 @@ fn each_fault_has_its_name() {
     assert_eq!(wild("b.z.t", 3), Err(Unproved::OutOfZone));
 }
 
-/// One NSEC3 record that matches nothing and covers everything.
+/// An NSEC3 record that matches nothing and covers everything.
 fn nsec3<'a>(iterations: u16, salt: &'a [u8]) -> Nsec3<'a> {
     Nsec3 {
         param: Nsec3Param { algorithm: 1, flags: 0, iterations, salt },

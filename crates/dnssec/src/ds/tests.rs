@@ -38,7 +38,7 @@ fn examples_of_the_rfcs_match_and_are_made() {
 }
 
 #[test]
-fn each_fault_has_its_name() {
+fn each_fault_is_reported_by_name() {
     let sets = rrsets(EXAMPLES[3]);
     let owner = sets[0].owner.as_ref();
     let key = Dnskey::parse(sets[0].rdatas.first().expect("a key")).expect("a key");
@@ -57,7 +57,7 @@ fn each_fault_has_its_name() {
     assert!(!push_ds(owner, key, DigestType(3), &mut none) && none.is_empty());
 
     let mut host = key.rdata().to_vec();
-    host[0] = 0; // no zone bit, and so another tag
+    host[0] = 0; // no zone bit, which changes the tag
     let host = Dnskey::parse(&host).expect("long enough");
     assert_eq!(Ds { key_tag: host.tag(), ..good }.check(owner, host), Err(DsFault::NotZoneKey));
 }

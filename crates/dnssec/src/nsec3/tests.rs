@@ -30,7 +30,7 @@ fn hashes_of_rfc5155() {
 }
 
 #[test]
-fn records_that_cannot_count_are_ignored() {
+fn unusable_records_are_ignored() {
     let zone = name("example");
     let owner = name("0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.EXAMPLE");
     let rdata = |algorithm, flags, length: u8| {
@@ -56,7 +56,7 @@ fn records_that_cannot_count_are_ignored() {
 }
 
 proptest! {
-    /// In a chain of hashes every other hash is covered by exactly one record, and no owner by any.
+    /// In a chain of hashes, exactly one record covers every other hash, and no record covers an owner.
     #[test]
     fn a_chain_covers_everything_once(mut owners in prop::collection::btree_set(any::<[u8; 20]>(), 1..8), asked: [u8; 20]) {
         let chain: Vec<[u8; 20]> = std::mem::take(&mut owners).into_iter().collect();
@@ -74,7 +74,7 @@ proptest! {
         }
     }
 
-    /// A long name, a long salt and any rdata fit the buffers.
+    /// Long names, long salts and arbitrary rdata fit the buffers.
     #[test]
     fn no_input_is_too_long(salt in prop::collection::vec(any::<u8>(), 0..300), rdata in prop::collection::vec(any::<u8>(), 0..60)) {
         let long = name(&format!("{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(61)));

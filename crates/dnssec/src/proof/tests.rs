@@ -1,4 +1,4 @@
-//! What proofs hold is tested in `denial`, where they are also checked; here is what they do with broken chains.
+//! Tests of proofs with broken chains. The tests of `denial` cover the content of proofs.
 
 use super::*;
 use crate::testing::name;
@@ -18,7 +18,7 @@ impl Chain for Nothing {
     }
 }
 
-/// A chain in which every lookup gives the same record.
+/// A chain in which every lookup returns the same record.
 struct Same;
 
 impl Chain for Same {
@@ -34,7 +34,7 @@ impl Chain for Same {
 }
 
 #[test]
-fn missing_records_are_noticed_and_none_comes_twice() {
+fn missing_records_are_reported_and_no_record_is_returned_twice() {
     let (qname, encloser) = (name("a.b.example"), name("example"));
     let (qname, encloser) = (qname.as_ref(), encloser.as_ref());
     for claim in [

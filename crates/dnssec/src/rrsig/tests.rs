@@ -1,4 +1,4 @@
-//! The signed examples of the RFCs, and what spoils a signature.
+//! The signed examples of the RFCs, and the faults that make a signature invalid.
 
 use nw_crypto::{SigningKey, VerifyError};
 use proptest::prelude::*;
@@ -47,7 +47,7 @@ fn examples_of_the_rfcs_verify() {
     }
 }
 
-/// A key for example.com that is quick to use.
+/// A key for example.com that signs fast.
 fn key() -> (ZoneKey, Verifier) {
     let signer = SigningKey::generate(Algorithm::ED25519, None).expect("a key");
     let key = ZoneKey::new(name("Example.com").as_ref(), 256, std::sync::Arc::new(signer));
@@ -64,7 +64,7 @@ fn sign(rrset: &Rrset, key: &ZoneKey, params: SignParams) -> Vec<u8> {
 }
 
 #[test]
-fn wildcards_are_told_from_the_labels() {
+fn wildcards_are_recognized_by_the_labels_field() {
     let (key, verifier) = key();
     let mut rrset = rrsets("*.w.example.com. 60 IN TXT \"x\"").remove(0);
     let rdata = sign(&rrset, &key, WINDOW);
@@ -87,7 +87,7 @@ fn wildcards_are_told_from_the_labels() {
 }
 
 #[test]
-fn each_fault_has_its_name() {
+fn each_fault_is_reported_by_name() {
     let (key, verifier) = key();
     let rrset = rrsets("a.example.com. 60 IN A 192.0.2.1").remove(0);
     let rdata = sign(&rrset, &key, WINDOW);
@@ -121,7 +121,7 @@ fn each_fault_has_its_name() {
 }
 
 #[test]
-fn revoked_keys_sign_their_own_set_only() {
+fn revoked_keys_sign_only_the_dnskey_rrset() {
     let signer = SigningKey::generate(Algorithm::ED25519, None).expect("a key");
     let flags = 257 | Dnskey::REVOKE;
     let key = ZoneKey::new(name("example.com").as_ref(), flags, std::sync::Arc::new(signer));
@@ -151,7 +151,7 @@ fn time_wraps_around() {
 }
 
 proptest! {
-    /// What we sign verifies, in whatever order, case and repetition the records come back.
+    /// A signature verifies for any order, case and repetition of the records.
     #[test]
     fn order_case_and_repetition_do_not_matter(hosts in prop::collection::vec("[a-z]{1,3}", 1..5), seed: u64) {
         let (key, verifier) = key();
@@ -169,9 +169,9 @@ proptest! {
         prop_assert!(verify_rrset(&back, &rrsig, &verifier, 5000, &mut Canonical::new()).is_ok());
     }
 
-    /// No octets make the parser panic, and what it takes it can write again.
+    /// Arbitrary octets do not make the parser panic, and accepted octets are written back.
     #[test]
-    fn any_rdata_is_taken_or_refused(rdata in prop::collection::vec(any::<u8>(), 0..60)) {
+    fn any_rdata_is_accepted_or_refused(rdata in prop::collection::vec(any::<u8>(), 0..60)) {
         if let Some(rrsig) = Rrsig::parse(&rdata) {
             let mut head = Vec::new();
             rrsig.push_head(&mut head);

@@ -1,4 +1,4 @@
-//! What is signed by whom, and what is refused. That the result is right is the business of `tests/interop.rs`.
+//! Which key signs which RRset, and which zones are refused. `tests/interop.rs` tests that the result is right.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ fn sign(keys: &[ZoneKey], options: &SignOptions) -> Result<Vec<SignedRrset>, Sig
     sign_zone(name("example.com").as_ref(), rrsets(ZONE), keys, options)
 }
 
-/// The tags that signed the RRset.
+/// The tags of the keys that signed the RRset.
 fn tags(zone: &[SignedRrset], owner: &str, rtype: RrType) -> Vec<u16> {
     let found = zone.iter().find(|signed| signed.rrset.owner == name(owner) && signed.rrset.rtype == rtype);
     let rrsigs = &found.unwrap_or_else(|| panic!("{owner} {rtype}")).rrsigs;
@@ -26,7 +26,7 @@ fn tags(zone: &[SignedRrset], owner: &str, rtype: RrType) -> Vec<u16> {
 }
 
 #[test]
-fn every_key_signs_its_part() {
+fn each_key_signs_the_rrsets_of_its_role() {
     let (ksk, zsk, revoked) = (key(257), key(256), key(257 | Dnskey::REVOKE));
     let keys = [ksk.clone(), zsk.clone(), revoked.clone()];
     let zone = sign(&keys, &options(DenialOptions::Nsec)).expect("a zone");
@@ -62,7 +62,7 @@ fn signing_a_signed_zone_changes_nothing() {
 }
 
 #[test]
-fn denial_lives_no_longer_than_the_soa_says() {
+fn ttl_of_denial_follows_the_soa() {
     let zone = sign(&[key(257)], &options(DenialOptions::Nsec)).expect("a zone");
     assert!(
         zone.iter().filter(|signed| signed.rrset.rtype == RrType::NSEC).all(|signed| signed.rrset.ttl == 300)
@@ -70,7 +70,7 @@ fn denial_lives_no_longer_than_the_soa_says() {
 }
 
 #[test]
-fn jitter_spreads_the_end_only() {
+fn jitter_changes_only_the_expiration() {
     let spread = SignOptions { jitter: 1000, ..options(DenialOptions::Nsec) };
     let zone = sign(&[key(257)], &spread).expect("a zone");
     let ends: std::collections::BTreeSet<u32> = zone
@@ -84,7 +84,7 @@ fn jitter_spreads_the_end_only() {
 }
 
 #[test]
-fn what_is_no_zone_is_refused() {
+fn invalid_zones_are_refused() {
     let nsec = || options(DenialOptions::Nsec);
     let with = |more: &str| {
         let mut all = rrsets(ZONE);

@@ -1,4 +1,4 @@
-//! The chains of a signed zone: is every name in them, and nothing else?
+//! Checks the chains of a signed zone: they must contain every name of the zone and no other.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,28 +10,28 @@ use crate::chain::{Kind, types, visible};
 use crate::nsec::Nsec;
 use crate::nsec3::{Nsec3, Nsec3Hash, Nsec3Param, hashed_owner};
 
-/// How a zone proves what is not there.
+/// The kind of chain with which a zone proves that names do not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChainKind {
     /// By NSEC records.
     Nsec {
-        /// How many.
+        /// The number of records.
         records: usize,
     },
     /// By NSEC3 records.
     Nsec3 {
-        /// How many.
+        /// The number of records.
         records: usize,
-        /// Additional hash rounds.
+        /// The additional hash iterations.
         iterations: u16,
         /// The salt.
         salt: Vec<u8>,
-        /// Whether any of them leaves out unsigned delegations.
+        /// Whether a record has the opt-out flag.
         opt_out: bool,
     },
 }
 
-/// Check the chains in `made` against the zone's `data` and return what there is.
+/// Check the chains in `made` against the zone's `data`, and return the chain that was found.
 pub(super) fn check(
     apex: NameRef<'_>,
     data: &[Rrset],
@@ -46,7 +46,7 @@ pub(super) fn check(
         .iter()
         .filter(|rrset| rrset.rtype == RrType::NSEC3PARAM && rrset.owner == apex)
         .flat_map(|rrset| rrset.rdatas.iter().filter_map(Nsec3Param::parse))
-        .filter(|param| param.flags == 0) // others are being made or taken away
+        .filter(|param| param.flags == 0) // chains with other flags are being added or removed
         .collect();
     let mut found = Vec::new();
     if !nsecs.is_empty() {
@@ -108,15 +108,16 @@ fn nsec(
     }
 }
 
-/// A name that an NSEC3 chain has, or may have.
+/// A name that the NSEC3 chain contains or may contain.
 struct Hashed {
     name: Name,
     types: Vec<RrType>,
-    /// An unsigned delegation, or an empty non-terminal above nothing else: an opt-out span may hide it (RFC 5155 §6).
+    /// An unsigned delegation, or an empty non-terminal with only such delegations below it. An opt-out span may omit
+    /// it (RFC 5155 §6).
     may_be_left_out: bool,
 }
 
-/// Check the NSEC3 chain of the parameters `param`.
+/// Check the NSEC3 chain with the parameters `param`.
 fn nsec3(
     apex: NameRef<'_>,
     data: &[Rrset],
@@ -141,7 +142,7 @@ fn nsec3(
                         problems.push(Problem::new(&rrset.owner, RrType::NSEC3, Fault::NotOne { count }));
                     }
                 }
-                Some(_) => {} // of another chain
+                Some(_) => {} // belongs to another chain
             }
         }
     }
@@ -181,7 +182,7 @@ fn nsec3(
     }
 }
 
-/// Return the names of the zone by their hashes, empty non-terminals among them.
+/// Return the names of the zone by their hashes, including empty non-terminals.
 fn hashed_names(
     apex: NameRef<'_>,
     data: &[Rrset],
@@ -201,7 +202,7 @@ fn hashed_names(
         let signed = kind != Kind::Cut || group.iter().any(|rrset| rrset.rtype == RrType::DS);
         let mut more = if signed { vec![RrType::RRSIG] } else { Vec::new() };
         if nsecs.contains_key(&owner) {
-            more.push(RrType::NSEC); // both chains at once: the zone goes from one to the other
+            more.push(RrType::NSEC); // both chains exist while the zone moves from one to the other
         }
         put(owner, types(kind, group, &more), !signed);
         for labels in apex.label_count() + 1..owner.label_count() {
@@ -214,12 +215,12 @@ fn hashed_names(
     names
 }
 
-/// Return the record whose span holds `hash`: the last one before it, or the last of all.
+/// Return the record whose span contains `hash`: the last record before it, or the last record of the chain.
 fn covering<'c, 'a>(chain: &'c BTreeMap<Nsec3Hash, Nsec3<'a>>, hash: &Nsec3Hash) -> Option<&'c Nsec3<'a>> {
     chain.range(..*hash).next_back().or_else(|| chain.iter().next_back()).map(|(_, nsec3)| nsec3)
 }
 
-/// Return how a type bit map differs from the types that are there.
+/// Compare a type bitmap with the types of the name.
 fn compare(bitmap: TypeBitmap<'_>, expected: Vec<RrType>) -> Option<Fault> {
     let mut missing: Vec<RrType> =
         expected.iter().copied().filter(|rtype| !bitmap.contains(*rtype)).collect();

@@ -1,4 +1,4 @@
-//! What can be wrong with a signed zone.
+//! The faults that a signed zone can have.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use nw_wire::{Name, NameRef, RrType};
 
 use crate::rrsig::RrsigFault;
 
-/// A fault and its place.
+/// A fault and its location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The owner: of the zone's own faults the apex.
+    /// The owner name. For a fault of the whole zone, the apex.
     pub owner: Name,
-    /// The type of the RRset; None for what concerns the zone.
+    /// The type of the RRset, or None for a fault of the whole zone.
     pub rtype: Option<RrType>,
     /// The fault.
     pub fault: Fault,
@@ -29,118 +29,119 @@ impl Problem {
     }
 }
 
-/// What is wrong.
+/// The faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// No DNSKEY at the apex that can verify anything.
+    /// The apex has no DNSKEY that can verify signatures.
     NoKey,
-    /// A DNSKEY without the zone bit, or of another protocol than 3: validators ignore it (RFC 4034 §2.1).
+    /// A DNSKEY has no zone bit or a protocol other than 3. Validators ignore it (RFC 4034 §2.1).
     NotZoneKey {
         /// Its tag.
         tag: u16,
     },
-    /// A key whose signatures cannot be checked here.
+    /// The signatures of a key cannot be checked, because its algorithm is not supported.
     UnsupportedAlgorithm {
         /// Its tag.
         tag: u16,
         /// Its algorithm.
         algorithm: Algorithm,
     },
-    /// A key that cannot have signed anything.
+    /// A public key is malformed and cannot have signed anything.
     BrokenKey {
         /// Its tag.
         tag: u16,
-        /// Why.
+        /// The reason.
         error: KeyError,
     },
-    /// None of the trust anchors names a key of the zone.
+    /// No trust anchor matches a key of the zone.
     AnchorNamesNoKey,
-    /// A trust anchor names a key, and that key does not sign the DNSKEY RRset (RFC 4035 §5.2).
+    /// A trust anchor matches a key that does not sign the DNSKEY RRset (RFC 4035 §5.2).
     AnchoredKeyDoesNotSign,
-    /// Keys are marked as entry points, and none of them signs the DNSKEY RRset.
+    /// Keys are marked as entry points, but no such key signs the DNSKEY RRset.
     NoEntryKeySigns,
-    /// A CDS or CDNSKEY names no key that signs the DNSKEY RRset: the parent would break the chain (RFC 7344 §4.1).
+    /// A CDS or CDNSKEY matches no key that signs the DNSKEY RRset. If the parent used it, the chain would break (RFC
+    /// 7344 §4.1).
     ChildAsksForNoKey,
-    /// An authoritative RRset without a signature (RFC 4035 §2.2).
+    /// An authoritative RRset has no signature (RFC 4035 §2.2).
     Unsigned,
-    /// An RRset without a signature of an algorithm that the zone has a key of (RFC 4035 §2.2, RFC 6840 §5.11).
+    /// An RRset lacks a signature of an algorithm for which the zone has a key (RFC 4035 §2.2, RFC 6840 §5.11).
     AlgorithmMissing {
         /// The algorithm.
         algorithm: Algorithm,
     },
-    /// A signature that does not vouch for its RRset.
+    /// A signature does not verify.
     Signature {
-        /// The tag of the key that it names.
+        /// The key tag of the signature.
         tag: u16,
         /// The algorithm of the key.
         algorithm: Algorithm,
-        /// Why.
+        /// The reason.
         fault: RrsigFault,
-        /// Whether the zone is valid without it: a good one of the same algorithm stands beside it.
+        /// The zone is valid without the signature, because another one of the same algorithm is good.
         spare: bool,
     },
-    /// The RRset has another TTL than the one that was signed (RFC 4034 §3.1.4).
+    /// The TTL of the RRset differs from the signed TTL (RFC 4034 §3.1.4).
     OtherTtl {
         /// The tag of the key.
         tag: u16,
-        /// What was signed, in seconds.
+        /// The signed TTL in seconds.
         signed: u32,
-        /// What stands in the zone.
+        /// The TTL in the zone in seconds.
         found: u32,
     },
-    /// NS of a delegation, glue, or what lies below it is signed (RFC 4035 §2.2).
+    /// The NS RRset of a delegation, glue, or other data below a delegation is signed (RFC 4035 §2.2).
     SignedWithoutAuthority,
-    /// A signature over an RRset that is not there.
+    /// A signature covers an RRset that does not exist.
     SignsNothing,
-    /// Rdata that does not parse as what it should be.
+    /// Rdata is malformed.
     Malformed,
-    /// Neither NSEC nor NSEC3: nothing proves what is not there.
+    /// The zone has neither NSEC nor NSEC3 records. It cannot prove that names do not exist.
     NoChain,
-    /// A name without its NSEC (RFC 4035 §2.3).
+    /// A name has no NSEC record (RFC 4035 §2.3).
     NsecMissing,
-    /// A name has a number of NSEC or NSEC3 records other than one.
+    /// A name does not have exactly one NSEC or NSEC3 record.
     NotOne {
-        /// How many.
+        /// The number of records.
         count: usize,
     },
-    /// An NSEC at a name that has no other data, or that a delegation hides (RFC 4035 §2.3).
+    /// An NSEC is at a name that has no other data or is below a delegation (RFC 4035 §2.3).
     NsecTooMuch,
     /// The next name in the NSEC is not the next name of the zone (RFC 4034 §4.1.1).
     NsecNext {
         /// The next name of the zone.
         expected: Name,
-        /// What stands there.
+        /// The next name in the record.
         found: Name,
     },
-    /// A name without its NSEC3 (RFC 5155 §7.1); no opt-out span accounts for it.
+    /// A name has no NSEC3 record, and no opt-out span covers it (RFC 5155 §7.1).
     Nsec3Missing {
-        /// The owner that it would have.
+        /// The owner that the record would have.
         hashed: Name,
     },
-    /// An NSEC3 of the zone's parameters whose hash no name has.
+    /// An NSEC3 record with the zone's parameters has a hash that matches no name.
     Nsec3TooMuch,
     /// The next hash in the NSEC3 is not that of the next record (RFC 5155 §3.1.7).
     Nsec3Next,
-    /// NSEC3 records are there, and no NSEC3PARAM says how to find them (RFC 5155 §4).
+    /// The zone has NSEC3 records but no NSEC3PARAM with their parameters (RFC 5155 §4).
     NoNsec3Param,
-    /// More rounds than 0, or a salt: costs and protects nothing (RFC 9276 §3.1).
+    /// NSEC3 uses additional iterations or a salt. They cost time and protect nothing (RFC 9276 §3.1).
     Nsec3Parameters {
-        /// Additional hash rounds.
+        /// The additional hash iterations.
         iterations: u16,
         /// Octets of salt.
         salt: usize,
     },
-    /// The type bit map is not that of the name (RFC 4034 §4.1.2, RFC 5155 §3.2.1).
+    /// The type bitmap differs from the types of the name (RFC 4034 §4.1.2, RFC 5155 §3.2.1).
     Types {
-        /// Types of the name that it does not have: a validator believes that they do not exist.
+        /// Types of the name that the bitmap lacks. A validator concludes that they do not exist.
         missing: Vec<RrType>,
-        /// Types that it has and the name has not.
+        /// Types in the bitmap that the name does not have.
         extra: Vec<RrType>,
     },
 }
 
 impl Fault {
-    /// Tell whether answers of the zone fail at some validator. The others are warnings.
+    /// Return whether answers of the zone fail validation. Other faults are warnings.
     #[must_use]
     pub fn is_error(&self) -> bool {
         match self {
@@ -151,13 +152,13 @@ impl Fault {
             | Self::SignsNothing
             | Self::Nsec3Parameters { .. } => false,
             Self::Signature { spare, .. } => !spare,
-            // Validators lower the TTL to the one that was signed (RFC 4035 §5.3.3).
+            // Validators lower the TTL to the signed one (RFC 4035 §5.3.3).
             Self::OtherTtl { signed, found, .. } => found > signed,
             _ => true,
         }
     }
 
-    /// Return a word for programs that never changes.
+    /// Return a stable identifier for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -265,7 +266,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Write a fault of a signature with times that people read.
+/// Write a fault of a signature with readable times.
 fn signature(fault: &RrsigFault, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let time = |seconds| {
         let mut text = String::new();

@@ -1,5 +1,5 @@
-//! A zone that was signed here is free of faults; whatever is then taken away or changed is missed. Agreement with
-//! dnssec-verify and ldns-verify-zone is the business of `tests/interop/test_verify_peers.py`.
+//! A zone signed by this crate has no faults, and every removed or changed record is reported.
+//! `tests/interop/test_verify_peers.py` compares the results with dnssec-verify and ldns-verify-zone.
 
 use std::sync::{Arc, LazyLock};
 
@@ -19,7 +19,7 @@ fn key(flags: u16, algorithm: Algorithm) -> ZoneKey {
     ZoneKey::new(name("example.com").as_ref(), flags, Arc::new(signer))
 }
 
-/// An entry key and a zone key.
+/// A key-signing key and a zone-signing key.
 static KEYS: LazyLock<[ZoneKey; 2]> =
     LazyLock::new(|| [key(257, Algorithm::ED25519), key(256, Algorithm::ED25519)]);
 
@@ -28,7 +28,7 @@ fn chains() -> [DenialOptions; 3] {
     [DenialOptions::Nsec, nsec3(false), nsec3(true)]
 }
 
-/// The zone of the other tests, signed from 1000 to 9000.
+/// The zone of the other tests, with signatures valid from 1000 to 9000.
 fn signed(denial: DenialOptions) -> Vec<Rrset> {
     let options =
         SignOptions { inception: 1000, expiration: 9000, jitter: 0, denial, dnskey_ttl: 600, threads: 1 };
@@ -53,7 +53,7 @@ fn codes(report: &Report) -> Vec<&'static str> {
 }
 
 #[test]
-fn what_was_signed_here_is_without_fault() {
+fn a_zone_signed_here_has_no_faults() {
     for zone in &*SIGNED {
         for threads in [1, 3] {
             let report = verify(zone, &VerifyOptions { threads, ..at(NOW) });
@@ -86,13 +86,13 @@ fn time_is_an_argument() {
 }
 
 #[test]
-fn few_are_described_and_all_are_counted() {
+fn descriptions_are_limited_and_all_faults_are_counted() {
     let report = verify(&SIGNED[0], &VerifyOptions { max_problems: 3, ..at(1) });
     assert_eq!((report.problems.len(), report.errors), (3, report.rrsets));
 }
 
 #[test]
-fn anchors_name_the_key_that_signs_the_keys() {
+fn anchors_match_the_key_that_signs_the_dnskey_rrset() {
     let with = |key: &ZoneKey| {
         let mut ds = Vec::new();
         assert!(push_ds(key.owner(), key.dnskey(), DigestType::SHA256, &mut ds));
@@ -108,18 +108,18 @@ fn anchors_name_the_key_that_signs_the_keys() {
 }
 
 #[test]
-fn each_algorithm_of_the_keys_is_wanted() {
+fn each_algorithm_of_the_keys_is_required() {
     let mut zone = SIGNED[0].clone();
     let keys = zone.iter_mut().find(|rrset| rrset.rtype == RrType::DNSKEY).expect("keys");
     keys.rdatas.push(key(256, Algorithm::ECDSAP256SHA256).dnskey().rdata());
     let report = verify(&zone, &at(NOW));
-    // Of the keys themselves the signature is broken, of everything else one is missing.
+    // The signature of the DNSKEY RRset is invalid, and every other RRset lacks a signature.
     assert_eq!(report.errors, report.rrsets + 1, "{:?}", report.problems);
     assert!(codes(&report).contains(&"ALGORITHM_MISSING"));
 }
 
 #[test]
-fn what_the_child_asks_for_has_to_be_there() {
+fn cds_and_cdnskey_must_match_a_key() {
     let mut data = rrsets(ZONE);
     let mut cdnskey = Rrset::new(name("example.com"), RrType::CDNSKEY, nw_wire::Class::IN, 300);
     cdnskey.rdatas.push(KEYS[0].dnskey().rdata());
@@ -151,20 +151,20 @@ fn an_unsigned_zone_has_neither_keys_nor_chain() {
     assert_eq!(codes(&verify(&rrsets(ZONE), &at(NOW))), ["NO_KEY", "NO_CHAIN"]);
 }
 
-/// Tell whether `rrset` is seen by validators: neither glue nor the NS that an opt-out chain may leave out.
+/// Return whether validators see `rrset`. They do not see glue, or NS RRsets that an opt-out chain may omit.
 fn is_proved(rrset: &Rrset, opt_out: bool) -> bool {
     let hidden = ["ns.signed.example.com", "ns.unsigned.example.com"].map(name);
     let unsigned = ["unsigned.example.com", "deep.only.unsigned2.example.com"].map(name);
     let cut = ["signed.example.com", "unsigned.example.com"].map(name);
-    // One NS of several at a cut is not signed; the last one is in the bit map.
+    // A single NS record of a delegation is not signed. If it is the last one, the bitmap shows its absence.
     let one_of_many = cut.contains(&rrset.owner) && rrset.rtype == RrType::NS && rrset.rdatas.len() > 1;
     !(hidden.contains(&rrset.owner) || one_of_many || opt_out && unsigned.contains(&rrset.owner))
 }
 
 proptest! {
-    /// Whatever record of a signed zone is taken away, it is missed.
+    /// A fault is reported for every record that is removed from a signed zone.
     #[test]
-    fn each_record_is_missed(chain in 0usize..3, pick in any::<prop::sample::Index>(), which in any::<prop::sample::Index>()) {
+    fn each_removed_record_is_reported(chain in 0usize..3, pick in any::<prop::sample::Index>(), which in any::<prop::sample::Index>()) {
         let mut zone = SIGNED[chain].clone();
         let at_ = pick.index(zone.len());
         prop_assume!(is_proved(&zone[at_], chain == 2));
@@ -176,15 +176,15 @@ proptest! {
         prop_assert!(verify(&zone, &at(NOW)).errors > 0, "{gone:?}");
     }
 
-    /// Whatever octet of what is signed, or of a signature, is changed, it is noticed.
+    /// A fault is reported for every octet changed in signed data or in a signature.
     #[test]
-    fn each_octet_counts(chain in 0usize..3, pick in any::<prop::sample::Index>(), octet in any::<prop::sample::Index>(), bit in 0u8..8) {
+    fn each_changed_octet_is_reported(chain in 0usize..3, pick in any::<prop::sample::Index>(), octet in any::<prop::sample::Index>(), bit in 0u8..8) {
         let mut zone = SIGNED[chain].clone();
         let at_ = pick.index(zone.len());
         prop_assume!(is_proved(&zone[at_], chain == 2) && zone[at_].rtype != RrType::NS);
         let mut rdata = zone[at_].rdatas.first().expect("no set is empty").to_vec();
         let changed = octet.index(rdata.len());
-        // Letters of names may change their case; a name may also cease to be one.
+        // A changed octet may only change the case of a name, or may make a name invalid.
         rdata[changed] ^= 1 << bit;
         prop_assume!(nw_wire::rr::check(zone[at_].rtype, &rdata).is_ok());
         let canonical = |rdata: &[u8]| {

@@ -1,4 +1,4 @@
-//! Key files, written and read.
+//! Tests that write and read key files.
 
 use nw_crypto::{Algorithm, SigningKey};
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::testing::name;
 
 #[test]
-fn files_come_back_as_the_same_key() {
+fn key_files_round_trip() {
     let signer = SigningKey::generate(Algorithm::ECDSAP256SHA256, None).expect("a key");
     let private = signer.to_bind_private();
     let key = ZoneKey::new(name("a/b.Example").as_ref(), 257, Arc::new(signer));

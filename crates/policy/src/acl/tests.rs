@@ -11,7 +11,7 @@ fn ip(text: &str) -> IpAddr {
 }
 
 #[test]
-fn everybody_nobody_and_loopback() {
+fn any_none_and_loopback() {
     for address in
         ["0.0.0.0", "255.255.255.255", "::", "2001:db8::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"]
     {
@@ -34,7 +34,7 @@ fn ipv4_in_ipv6_is_ipv4() {
 }
 
 #[test]
-fn neighbours_and_nested_blocks_become_one_range() {
+fn adjacent_and_nested_blocks_become_one_range() {
     let list = acl(&["10.1.0.0/16", "10.0.0.0/16", "10.0.5.0/24", "10.0.0.0/32"]);
     assert_eq!(list.v4.0.len(), 1);
     assert!(
@@ -43,16 +43,16 @@ fn neighbours_and_nested_blocks_become_one_range() {
 }
 
 #[test]
-fn every_wrong_entry_is_named() {
+fn every_wrong_entry_is_reported() {
     let errors = Acl::parse(&["10.0.0.0/8", "10.0.0.1/8", "x", "::1/129"]).expect_err("three are wrong");
     assert_eq!(errors.iter().map(|e| e.index).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(errors[0].to_string(), "entry 1: 10.0.0.1/8 has host bits set; the block is 10.0.0.0/8");
 }
 
 proptest! {
-    /// allows(a) = some prefix of the list contains a.
+    /// `allows(a)` holds if and only if a prefix of the list contains `a`.
     #[test]
-    fn ranges_say_what_the_prefixes_say(
+    fn ranges_agree_with_the_prefixes(
         blocks in prop::collection::vec((any::<u32>(), 0u8..=32), 0..40),
         blocks6 in prop::collection::vec((any::<u128>(), 0u8..=128), 0..40),
         extra in prop::collection::vec(any::<u32>(), 20),

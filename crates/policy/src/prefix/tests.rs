@@ -17,7 +17,7 @@ fn text_forms() {
 }
 
 #[test]
-fn what_is_wrong_is_said() {
+fn errors_give_the_reason() {
     for (text, said) in [
         ("", "\"\" is not an IP address or block"),
         ("10.0.0/8", "\"10.0.0/8\" is not an IP address or block"),
@@ -32,7 +32,7 @@ fn what_is_wrong_is_said() {
 }
 
 proptest! {
-    /// parse∘show = id, and a block contains its ends and the address it was made from.
+    /// Parsing the text of a block is the identity, and a block contains its ends and the address it was made from.
     #[test]
     fn show_then_parse(bits in any::<u128>(), len in 0u8..=128, four in any::<bool>()) {
         let (address, len): (IpAddr, u8) = if four {

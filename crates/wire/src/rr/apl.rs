@@ -8,7 +8,7 @@ use super::present::{push_ipv4, push_ipv6, separate};
 use super::{RdataError, RdataFault};
 use crate::text::{self, Expected, TextError, Tokens, number, push_number};
 
-/// The number of bits of an address of `family`.
+/// The number of octets of an address of `family`.
 fn width(family: u16) -> Option<u8> {
     match family {
         1 => Some(4),
