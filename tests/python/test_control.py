@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
 import resource
+import select
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,27 +29,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def echo(args: dict[str, Any]) -> dict[str, Any]:
+def echo(args: dict[str, Any]) -> dict[str, Any]:
     return {"echo": args}
 
 
-async def refuse(_: dict[str, Any]) -> dict[str, Any]:
+def refuse(_: dict[str, Any]) -> dict[str, Any]:
     raise ControlError("no", "never", "NEVER")
 
 
-async def broken(_: dict[str, Any]) -> dict[str, Any]:
+def broken(_: dict[str, Any]) -> dict[str, Any]:
     raise RuntimeError("the dog ate it")
 
 
-async def mistaken(_: dict[str, Any]) -> dict[str, Any]:
+def mistaken(_: dict[str, Any]) -> dict[str, Any]:
     return {"sum": 1 + ""}  # type: ignore[operator]  # a mistake of ours
 
 
-async def forgetful(_: dict[str, Any]) -> dict[str, Any]:
+def forgetful(_: dict[str, Any]) -> dict[str, Any]:
     return {"value": {}["key"]}
 
 
-async def unspeakable(_: dict[str, Any]) -> dict[str, Any]:
+def unspeakable(_: dict[str, Any]) -> dict[str, Any]:
     deep: list[Any] = []
     for _depth in range(100_000):
         deep = [deep]
@@ -59,17 +60,29 @@ VERBS = {"echo": echo, "refuse": refuse}
 
 
 def with_channel(path: str, ask: Any, verbs: dict[str, Any] | None = None, log: Log | None = None) -> Any:
-    """Return what *ask*, run in a thread, makes of a channel that listens on *path*."""
+    """Return what *ask* makes of a channel that listens on *path*."""
 
-    async def run() -> Any:
-        channel = Channel(path, verbs or VERBS, log or Log())
-        await channel.open()
-        try:
-            return await asyncio.to_thread(ask)
-        finally:
-            await channel.close()
+    channel = Channel(path, verbs or VERBS, log or Log())
+    channel.open()
+    end, closing = os.pipe()
 
-    return asyncio.run(run())
+    def accept() -> None:
+        poll = select.poll()
+        poll.register(channel.fileno(), select.POLLIN)
+        poll.register(end, select.POLLHUP)
+        while all(fd != end for fd, _ in poll.poll()):
+            channel.accept()
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    try:
+        return ask()
+    finally:
+        os.close(closing)
+        thread.join()
+        os.close(end)
+        channel.close()
+        channel.join(60)
 
 
 def test_a_verb_is_answered(tmp_path: Path) -> None:
@@ -167,7 +180,7 @@ def test_a_mistake_of_ours_is_answered_logged_and_the_connection_stays(
 def test_an_argument_that_is_missing_is_named(tmp_path: Path) -> None:
     path = str(tmp_path / "c.sock")
 
-    async def needs(args: dict[str, Any]) -> dict[str, Any]:
+    def needs(args: dict[str, Any]) -> dict[str, Any]:
         return {"name": Arguments("needs", args).name("name")}
 
     def ask() -> str:

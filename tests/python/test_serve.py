@@ -3,7 +3,6 @@ use."""
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
@@ -14,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -411,6 +411,18 @@ def test_what_systemd_cannot_mean_is_told(tmp_path: Path, control: str) -> None:
     assert not os.path.exists(control)
 
 
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """Keep the handlers of the test runner: a `Daemon` installs its own."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+    former = {number: signal.getsignal(number) for number in numbers}
+    yield
+    signal.set_wakeup_fd(-1)
+    for number, handler in former.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("own_signals")
 def test_a_stop_waits_for_the_reload_under_way(tmp_path: Path, control: str) -> None:
     """The new configuration is in force before the first socket closes, and none comes into force after that."""
     zone_file(tmp_path, "example.com", "192.0.2.1")
@@ -418,28 +430,27 @@ def test_a_stop_waits_for_the_reload_under_way(tmp_path: Path, control: str) -> 
     config.write_text(listening(free_port()))
     entered, may_go_on, said = threading.Event(), threading.Event(), io.StringIO()
 
-    async def run() -> None:
-        def slow() -> Loaded:
-            entered.set()
-            assert may_go_on.wait(60)
-            return load(str(config))
+    def slow() -> Loaded:
+        entered.set()
+        assert may_go_on.wait(60)
+        return load(str(config))
 
-        daemon = Daemon(lambda: load(str(config)), control, Log(stream=said), Notifier({}), {})
-        await daemon.start()
-        daemon.service.load = slow
-        first = asyncio.create_task(daemon.reload())
-        await asyncio.to_thread(entered.wait, 60)
-        stop = asyncio.create_task(daemon.stop())
-        await asyncio.sleep(0)
-        late = asyncio.create_task(daemon.reload())
+    daemon = Daemon(lambda: load(str(config)), control, Log(stream=said), Notifier({}), {})
+    daemon.start()
+    daemon.service.load = slow
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(daemon.reload)
+        assert entered.wait(60)
+        stop = threads.submit(daemon.stop)
+        while not daemon.stopping:
+            assert not stop.done()
+        late = threads.submit(daemon.reload)
         may_go_on.set()
-        assert (await first).generation == 2
-        await stop
+        assert first.result().generation == 2
+        stop.result()
         with pytest.raises(ControlError) as caught:
-            await late
+            late.result()
         assert caught.value.code == "STOPPING"
-
-    asyncio.run(run())
     assert said.getvalue().splitlines() == [
         "namewise: reloaded, generation 2: nothing changed",
         "namewise: stopping",

@@ -48,8 +48,7 @@ def _up(args: list[str]) -> int:
     from namewise.control.client import ControlError
     from namewise.control.sockets import ListenError
     from namewise.engine.errors import ZoneFileError
-    from namewise.lab.up import Settings, default_control
-    from namewise.lab.up import run as up
+    from namewise.lab.up import Settings, default_control, up
 
     try:
         item = zone_item(zone) if zone else {"name": None, "file": None}

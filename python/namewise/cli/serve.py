@@ -72,7 +72,6 @@ def run(args: list[str]) -> int:
     early = EarlySignals()
     early.catch()
 
-    import asyncio
     import os
 
     # Looking for plugins of pydantic reads the metadata of every installed package.
@@ -98,24 +97,21 @@ def run(args: list[str]) -> int:
             raise ConfigError(found)
         log = Log(config.log.level, config.log.format)
 
-        async def serve() -> bool:
-            daemon = Daemon(
-                once(loaded, load),
-                config.control.socket or control_socket(),
-                log,
-                Notifier(os.environ),
-                os.environ,
-                strict="--strict" in parsed,
-                early=early,
-            )
-            await daemon.start()
-            if not log.shows("info"):
-                # A supervisor or a person waits for this line, whatever the log level is.
-                Log().event("info", "ready", daemon.ready_line())
-            await daemon.run()
-            return daemon.failed
-
-        return FAULT if asyncio.run(serve()) else 0
+        daemon = Daemon(
+            once(loaded, load),
+            config.control.socket or control_socket(),
+            log,
+            Notifier(os.environ),
+            os.environ,
+            strict="--strict" in parsed,
+            early=early,
+        )
+        daemon.start()
+        if not log.shows("info"):
+            # A supervisor or a person waits for this line, whatever the log level is.
+            Log().event("info", "ready", daemon.ready_line())
+        daemon.run()
+        return FAULT if daemon.failed else 0
     except ConfigError as error:
         count = len(error.problems)
         hint = f"{count} mistake{'' if count == 1 else 's'} in the configuration"

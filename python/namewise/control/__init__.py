@@ -1,7 +1,7 @@
 """The running server: zones, sockets, signals, reload, the control socket.
 
 service.py      engine, zones, sockets, events and the lock for changes: what serves
-daemon.py       the process around it: event loop, signals, systemd; server.py is `namewise.Server`
+daemon.py       the process around it: control socket, signals, systemd; server.py is `namewise.Server`
 candidate.py    what would be served next, built and tried before it is published; check.py tries the settings
 events.py       events of the engine: outcomes of requests, faults
 verbs/          the verbs of the control socket, one file each; arguments.py reads their arguments

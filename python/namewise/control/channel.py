@@ -5,17 +5,20 @@ Root, the user of the server and the users in `[control] users` may connect; the
 
 Every line is answered: a mistake of the client with what to do, a mistake in the server as INTERNAL, with a number under
 which the log has the details.
+
+Each connection is served by a thread of its own, so a verb may block without holding up other clients.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
 import socket
 import stat
 import struct
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from namewise.config.paths import private_folder
@@ -24,14 +27,15 @@ from namewise.control.client import ControlError
 from namewise.engine.errors import EnginePanic, NamewiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from namewise.control.log import Log
 
-    Verb = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+    Verb = Callable[[dict[str, Any]], dict[str, Any]]
 
 MAX_REQUEST = 65536
 """Octets of one request; longer ones end the connection."""
+BACKLOG = 100
 MAX_CONNECTIONS = 32
 """Connections open at once; further ones are closed, so that one client in a loop does not use up the descriptors."""
 
@@ -44,13 +48,13 @@ class Channel:
         self.verbs = verbs
         self.log = log
         self.users: frozenset[int] = frozenset()
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._listening: socket.socket | None = None
+        self._connections: dict[threading.Thread, socket.socket] = {}
 
     def allow(self, users: frozenset[int]) -> None:
         """Let the users with the numbers *users* connect from now on, besides root and the user of the server."""
         self.users = users
-        if self._server is not None:
+        if self._listening is not None:
             with contextlib.suppress(OSError):  # somebody may have deleted the socket
                 os.chmod(self.path, self._mode())
 
@@ -58,8 +62,8 @@ class Channel:
         """The peer's user decides who may connect; the mode only excludes users who never may."""
         return 0o666 if self.users else 0o600
 
-    async def open(self) -> None:
-        """Listen. The socket of a dead server is replaced; that of a live server is an error."""
+    def open(self) -> None:
+        """Listen; connections wait until `accept` is called. The socket of a dead server is replaced; that of a live server is an error."""
         wrong = socket_path_problem(self.path)
         if wrong is not None:
             raise ControlError(
@@ -80,55 +84,84 @@ class Channel:
                 "LISTEN",
             ) from None
         _clear(self.path)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listening.setblocking(False)
         old = os.umask(0o177)
         try:
-            self._server = await asyncio.start_unix_server(self._accept, self.path, limit=MAX_REQUEST)
+            listening.bind(self.path)
+            listening.listen(BACKLOG)
         except OSError as error:
+            listening.close()
             raise ControlError(
                 f"cannot listen on {self.path}: {error.strerror or error}", code="LISTEN"
             ) from None
         finally:
             os.umask(old)
         os.chmod(self.path, self._mode())
+        self._listening = listening
 
-    async def close(self) -> None:
-        """Stop listening and remove the socket."""
-        if self._server is None:
+    def fileno(self) -> int:
+        """Return the listening descriptor: when it is readable, a client waits for `accept`."""
+        assert self._listening is not None, "open() has been called"
+        return self._listening.fileno()
+
+    def accept(self) -> None:
+        """Serve the client that waits, if there is one, in a thread of its own."""
+        if self._listening is None:
             return
-        self._server.close()
-        for task in tuple(self._connections):
-            task.cancel()
+        try:
+            link, _ = self._listening.accept()
+        except OSError:
+            # The client has gone again, or no descriptor is free: it stays in the backlog.
+            return
+        if len(self._connections) >= MAX_CONNECTIONS:
+            link.close()
+            return
+        thread = threading.Thread(target=self._run, args=(link,), name="namewise-control", daemon=True)
+        self._connections[thread] = link
+        thread.start()
+
+    def close(self) -> None:
+        """Stop listening, remove the socket and read no further requests; answers that are under way are sent."""
+        if self._listening is None:
+            return
+        self._listening.close()
+        self._listening = None
         with contextlib.suppress(OSError):
             os.unlink(self.path)
-        self._server = None
+        for link in tuple(self._connections.values()):
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_RD)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "asyncio runs this in a task"
-        if len(self._connections) >= MAX_CONNECTIONS:
-            writer.close()
-            return
-        self._connections.add(task)
+    def join(self, timeout_s: float) -> None:
+        """Wait after `close` until the answers under way are sent, for at most *timeout_s* seconds in all."""
+        end = time.monotonic() + timeout_s
+        for thread in tuple(self._connections):
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _run(self, link: socket.socket) -> None:
+        link.setblocking(True)
         try:
-            await self._serve(reader, writer)
-        except (ConnectionError, ValueError, asyncio.CancelledError):
-            # The client has gone, the line is too long, or the server stops: this client gets no more answers.
+            self._serve(link)
+        except OSError:
+            # The client has gone.
             pass
         finally:
-            self._connections.discard(task)
-            writer.close()
+            link.close()
+            self._connections.pop(threading.current_thread(), None)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        uid = _peer_uid(writer)
+    def _serve(self, link: socket.socket) -> None:
+        _pid, uid = _peer(link)
         if uid not in {0, os.geteuid(), *self.users}:
-            writer.write(_line(_failure("DENIED", f"uid {uid} may not control this server", "")))
-            await writer.drain()
+            link.sendall(_line(_failure("DENIED", f"uid {uid} may not control this server", "")))
             return
-        while line := await reader.readline():
-            writer.write(await self._answer(line))
-            await writer.drain()
+        with link.makefile("rb") as requests:
+            while line := requests.readline(MAX_REQUEST + 1):
+                if len(line) > MAX_REQUEST:
+                    return
+                link.sendall(self._answer(line))
 
-    async def _answer(self, line: bytes) -> bytes:
+    def _answer(self, line: bytes) -> bytes:
         try:
             verb, args = _request(line)
             if verb not in self.verbs:
@@ -137,7 +170,7 @@ class Channel:
         except ControlError as error:
             return _line(_failure(error.code, str(error), error.hint))
         try:
-            return _line({"ok": True, **await self.verbs[verb](args)})
+            return _line({"ok": True, **self.verbs[verb](args)})
         except EnginePanic as error:
             return self._fault(verb, error)
         except NamewiseError as error:
@@ -181,11 +214,11 @@ def _line(answer: dict[str, Any]) -> bytes:
     return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
 
 
-def _peer_uid(writer: asyncio.StreamWriter) -> int:
-    link = writer.get_extra_info("socket")
+def _peer(link: socket.socket) -> tuple[int, int]:
+    """Return the process and the user at the other end of *link*, as the kernel reports them."""
     credentials = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _pid, uid, _gid = struct.unpack("3i", credentials)
-    return int(uid)
+    pid, uid, _gid = struct.unpack("3i", credentials)
+    return int(pid), int(uid)
 
 
 def _clear(path: str) -> None:
@@ -207,9 +240,7 @@ def _clear(path: str) -> None:
             return
         except OSError as error:
             raise ControlError(f"{path}: {error.strerror or error}", code="LISTEN") from None
-        pid = struct.unpack(
-            "3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        )[0]
+        pid, _ = _peer(link)
     raise ControlError(
         f"a server (pid {pid}) is running with the control socket {path}",
         "`nw ctl stop` ends it; --control PATH gives the new server another socket.",

@@ -1,16 +1,19 @@
-"""The process around a `Service`: event loop, control socket, signals, systemd, log.
+"""The process around a `Service`: control socket, signals, systemd, log.
 
     start ─> ready ─> (reload: SIGHUP, `nw ctl reload`)* ─> SIGTERM, SIGINT, `nw ctl stop` ─> drain ─> end
 
-Everything that blocks (reading zones, building a snapshot, publishing) runs in a thread beside the event loop, one change at a
-time. A signal that arrives before the server is ready is kept: SIGHUP reloads then, SIGTERM and SIGINT end the start.
+The main thread waits for signals and for clients of the control socket. A client is served by a thread of its own, a SIGHUP
+by another, one change at a time; a further thread takes the events of the engine. A signal that arrives before the server is
+ready is kept: SIGHUP reloads then, SIGTERM and SIGINT end the start.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import os
+import select
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 from namewise.config.paths import private_folder
@@ -18,6 +21,7 @@ from namewise.control.channel import Channel
 from namewise.control.check import uid
 from namewise.control.client import ControlError
 from namewise.control.descriptors import raise_limit
+from namewise.control.events import EventThread
 from namewise.control.service import Service
 from namewise.control.sockets import Sockets, inherited
 from namewise.control.verbs import table
@@ -25,12 +29,18 @@ from namewise.engine.errors import NamewiseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import FrameType
 
     from namewise.config import Loaded
     from namewise.control.log import Log
     from namewise.control.notify import Notifier
     from namewise.control.service import Outcome
     from namewise.control.signals import EarlySignals
+
+ANSWERS_S = 2.0
+"""How long the end of the server waits for answers on the control socket that are under way."""
+WAKE_OCTETS = 4096
+"""Octets that are taken at once from the pipe that wakes the main thread."""
 
 
 class Daemon:
@@ -54,60 +64,72 @@ class Daemon:
         self.failed = False
         """Whether a fault in the engine ended the server."""
         self._early = early
-        self._changing = asyncio.Lock()
-        self._stop = asyncio.Event()
-        self._stopping = False
+        self._changing = threading.Lock()
+        self._stop = threading.Event()
+        self.stopping = False
+        """Whether `stop` has been called: a reload that has not begun is refused."""
         self._channel = Channel(control_path, table(self), log)
+        self._events: EventThread | None = None
+        self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
-    async def start(self) -> None:
-        """Read, build, open, publish; on any error raise it and leave nothing behind."""
-        service, loop = self.service, asyncio.get_running_loop()
-        await self._channel.open()
+    def start(self) -> None:
+        """Read, build, open, publish; on any error raise it and leave nothing behind. Called by the main thread."""
+        service = self.service
+        self._channel.open()
         try:
             outcome = service.start()
             state = service.config.server.state
             if state is not None:
                 _make_state(state)
         except BaseException:
-            await self._channel.close()
+            self._channel.close()
             service.close(0.0)
             raise
         self._allow()
         service.events.on_fatal = self._fail
-        loop.add_reader(service.engine.event_fd(), service.events.drain)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.request_stop)
-        loop.add_signal_handler(signal.SIGHUP, self._hangup)
-        for number in (signal.SIGUSR1, signal.SIGUSR2):
-            loop.add_signal_handler(number, self._ignore, signal.Signals(number).name)
+        self._events = EventThread(service.events, service.engine)
+        self._take_signals()
         self._report(outcome)
         if self._early is not None and self._early.reload_wanted:
             self._hangup()
 
-    async def run(self) -> None:
-        """Serve until a signal or the verb `stop`, then let queries in progress finish."""
+    def run(self) -> None:
+        """Serve until a signal or the verb `stop`, then let queries in progress finish. Called by the main thread."""
         self.log.event("info", "ready", self.ready_line(), generation=self.service.engine.generation)
         self.notifier.ready(self.ready_line())
-        await self._stop.wait()
-        await self.stop()
+        waiting = select.poll()
+        waiting.register(self._wake[0], select.POLLIN)
+        waiting.register(self._channel.fileno(), select.POLLIN)
+        while not self._stop.is_set():
+            for fd, _ in waiting.poll():
+                if fd == self._wake[0]:
+                    os.read(fd, WAKE_OCTETS)
+                else:
+                    self._channel.accept()
+        self.stop()
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Accept no more queries, let those in progress finish for as long as `[server] drain` says, close everything. A
-        reload in progress is finished first."""
-        async with self._changing:
-            self._stopping = True
+        reload in progress is finished first; one that has not begun is refused."""
+        self.stopping = True
+        with self._changing:
             self.notifier.stopping()
             self.log.event("info", "stopping", "stopping")
-            await self._channel.close()
-            asyncio.get_running_loop().remove_reader(self.service.engine.event_fd())
+            self._channel.close()
+            if self._events is not None:
+                self._events.close()
             unavailable = self.service.unavailable()
-            await asyncio.to_thread(self.service.close)
+            self.service.close()
             not_loaded = f"; zones that could not be loaded: {', '.join(unavailable)}" if unavailable else ""
             self.log.event("info", "stopped", f"stopped{not_loaded}", unavailable=list(unavailable))
+        self._channel.join(ANSWERS_S)
 
     def request_stop(self) -> None:
-        """Begin to stop."""
+        """Begin to stop. May be called from any thread and from a signal handler."""
         self._stop.set()
+        # When the pipe is full, the main thread wakes anyway.
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake[1], b"\0")
 
     def ready_line(self) -> str:
         """Return one line that says what is served where."""
@@ -121,14 +143,14 @@ class Daemon:
         where = ", ".join(service.addresses())
         return f"ready: {served} on {where}, control {self.control_path}, pid {os.getpid()}"
 
-    async def reload(self) -> Outcome:
+    def reload(self) -> Outcome:
         """Take the configuration as it is now into use and return the difference, or raise and change nothing."""
-        async with self._changing:
-            if self._stopping:
+        with self._changing:
+            if self.stopping:
                 raise ControlError("the server is stopping", code="STOPPING")
             self.notifier.reloading()
             try:
-                outcome = await asyncio.to_thread(self.service.reload)
+                outcome = self.service.reload()
             except NamewiseError as error:
                 text = f"reload failed, the former configuration stays in force:\n{error}"
                 self.log.event("error", "reload-failed", text, code=error.code)
@@ -160,17 +182,29 @@ class Daemon:
         self.failed = True
         self.request_stop()
 
-    def _ignore(self, name: str) -> None:
+    def _take_signals(self) -> None:
+        """Handle signals from now on. The kernel may deliver them to any thread; the pipe wakes the main thread."""
+        signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: self.request_stop())
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._hangup())
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(number, self._ignore)
+
+    def _ignore(self, number: int, _frame: FrameType | None) -> None:
+        name = signal.Signals(number).name
         self.log.event("info", "signal", f"{name} has no meaning here; SIGHUP reloads, SIGTERM stops")
 
     def _hangup(self) -> None:
-        task = asyncio.ensure_future(self.reload())
-        task.add_done_callback(self._hung_up)
+        threading.Thread(target=self._reload_by_signal, name="namewise-reload", daemon=True).start()
 
-    def _hung_up(self, done: asyncio.Task[Outcome]) -> None:
-        error = None if done.cancelled() else done.exception()
-        # Errors of the configuration have been logged where they were found; anything else is a mistake in the server.
-        if error is not None and not isinstance(error, NamewiseError):
+    def _reload_by_signal(self) -> None:
+        try:
+            self.reload()
+        except NamewiseError:
+            # Logged where it was found.
+            pass
+        except Exception as error:
             self.log.event("error", "fault", f"reload failed: {error!r}")
 
 

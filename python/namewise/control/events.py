@@ -10,7 +10,6 @@ import itertools
 import os
 import select
 import threading
-from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from namewise.engine import Done, Dropped, Fault
@@ -18,12 +17,13 @@ from namewise.engine.errors import EngineClosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from namewise.control.log import Log
     from namewise.engine import Engine, Exchange, Resolve
 
 MAX_EVENTS = 256
-"""Events handled at a time, so that an event loop serves its other descriptors in between."""
+"""Events handled at a time, so that the queue of an engine is not copied at once."""
 
 
 class Events:
@@ -45,6 +45,9 @@ class Events:
         """Give *request* to the engine and return the future of its outcome."""
         if self._engine is None:
             raise EngineClosed("the server is not running")
+        # Imported when the first request is made: most servers make none, and the module brings `logging` along.
+        from concurrent.futures import Future
+
         ticket, future = next(self._tickets), Future[Done]()
         self._waiting[ticket] = future
         try:
@@ -74,7 +77,7 @@ class Events:
 
 
 class EventThread:
-    """Drains *events* in a thread, for programs without an event loop of ours."""
+    """Drains *events* in a thread of its own."""
 
     def __init__(self, events: Events, engine: Engine) -> None:
         self._events = events

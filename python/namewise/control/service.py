@@ -3,8 +3,8 @@
     read configuration -> plan + zones -> Snapshot.build -> dry run -> sockets -> publish       start and every reload
                                           any error: nothing has changed, the former settings stay in force
 
-All methods block and may be called from any thread; an event loop calls them through `asyncio.to_thread`. Zones change
-through `Service.registry` alone.
+All methods block and may be called from any thread; an event loop calls them through `asyncio.to_thread`. Zones change through
+`Service.registry` alone.
 """
 
 from __future__ import annotations

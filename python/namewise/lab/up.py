@@ -9,7 +9,6 @@ not name is dropped. No privileged port, no root.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import socket
@@ -61,7 +60,7 @@ class Settings:
     once: bool
 
 
-async def up(settings: Settings) -> int:
+def up(settings: Settings) -> int:
     """Run the lab until Ctrl-C, or with `once` until the example has been explained."""
     root_zone = settings.root_zone or root_zone_file(os.environ)
     with Internet(root_zone) as internet:
@@ -77,14 +76,14 @@ async def up(settings: Settings) -> int:
             {},
         )
         try:
-            await daemon.start()
+            daemon.start()
             _introduce(internet, root_zone, zone, port, zone_port)
-            await _explain(daemon, settings.control)
+            _explain(daemon, settings.control)
             _suggest(zone, port, zone_port, settings.control)
             if settings.once:
-                await daemon.stop()
+                daemon.stop()
             else:
-                await daemon.run()
+                daemon.run()
         finally:
             engine.close(0.5)
     return 0
@@ -129,9 +128,9 @@ def _introduce(internet: Internet, root_zone: str | None, zone: Zone, port: int,
     sys.stdout.flush()
 
 
-async def _explain(daemon: Daemon, control: str) -> None:
+def _explain(daemon: Daemon, control: str) -> None:
     sys.stdout.write(f"$ {command()} explain {EXAMPLE.rstrip('.')} --control {control}\n")
-    answer = await explain.run(daemon, Arguments("explain", {"name": EXAMPLE, "type": "A"}))
+    answer = explain.run(daemon, Arguments("explain", {"name": EXAMPLE, "type": "A"}))
     sys.stdout.write(tree(answer["explanation"], colour=in_colour(sys.stdout)) + "\n")
     sys.stdout.flush()
 
@@ -192,11 +191,6 @@ def _bound(address: str, port: int) -> list[socket.socket]:
             one.close()
         raise
     return opened
-
-
-def run(settings: Settings) -> int:
-    """Run the lab in an event loop of its own."""
-    return asyncio.run(up(settings))
 
 
 def default_control() -> str:

@@ -1,6 +1,7 @@
-"""The verbs of the control socket: one file for each, with `async def run(daemon, arguments)`.
+"""The verbs of the control socket: one file for each, with `def run(daemon, arguments)`.
 
-A verb is imported when it is first called: a server that is never asked starts faster.
+A verb is imported when it is first called: a server that is never asked starts faster. It runs in the thread of the
+connection that asked, so it may block.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ from namewise.control.arguments import Arguments
 from namewise.control.client import ControlError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from namewise.control.daemon import Daemon
 
 VERBS = ("cache", "exchange", "explain", "flush", "reload", "resolver", "status", "stop", "why")
 
 
-def table(daemon: Daemon) -> dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]:
+def table(daemon: Daemon) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
     """Return what the control socket calls for each verb."""
     return {verb: partial(_call, daemon, verb) for verb in VERBS}
 
 
-async def _call(daemon: Daemon, verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _call(daemon: Daemon, verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
     module = import_module(f"namewise.control.verbs.{verb}")
-    answer: dict[str, Any] = await module.run(daemon, Arguments(verb, given))
+    answer: dict[str, Any] = module.run(daemon, Arguments(verb, given))
     return answer
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from namewise.control.daemon import Daemon
 
 
-async def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
+def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Return the entries of `name`, of `type` if it is given."""
     needs_resolver(daemon)
     entries = daemon.service.engine.cached(arguments.name("name"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from namewise.config.values import Endpoint, address
@@ -19,7 +18,7 @@ DNS_PORT = 53
 MAX_TIMEOUT_S = 60.0
 
 
-async def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
+def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Send `query` (hexadecimal) to the address `server`; return its reply in hexadecimal, or why there is none."""
     needs_resolver(daemon)
     try:
@@ -29,6 +28,6 @@ async def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
         request = Exchange(server, query.wire, tcp=arguments.flag("tcp"), timeout_s=timeout_s)
     except (WireError, ValueError) as error:
         raise ControlError(f"exchange: {error}", code="BAD_ARGUMENT") from None
-    done = await asyncio.wrap_future(daemon.service.events.submit(request))
+    done = daemon.service.events.submit(request).result()
     reply = done.wire.hex() if done.wire is not None else None
     return {"reply": reply, "failure": done.error, "took_us": done.took_us}

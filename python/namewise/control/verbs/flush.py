@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from namewise.control.daemon import Daemon
 
 
-async def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
+def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Return the number of answers that were removed: of `name`, with `below` of all names below it too, or all."""
     needs_resolver(daemon)
     name, below = arguments.optional_name("name"), arguments.flag("below")

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from namewise.control.daemon import Daemon
 
 
-async def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
+def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
     """Return the new generation, the differences, warnings, and the zones that could not be loaded."""
-    outcome = await daemon.reload()
+    outcome = daemon.reload()
     return {
         "generation": outcome.generation,
         "changes": list(outcome.changes),

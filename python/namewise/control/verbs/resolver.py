@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from namewise.control.daemon import Daemon
 
 
-async def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
+def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
     """Return root hints, forwarders, and whether packets are routed to a private internet."""
     needs_resolver(daemon)
     service = daemon.service

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from namewise.zones.registry import ZoneState
 
 
-async def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
+def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
     """Return the state of the server."""
     service = daemon.service
     return {

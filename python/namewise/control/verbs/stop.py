@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from namewise.control.daemon import Daemon
 
 
-async def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
+def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
     """Begin to stop; the answer does not wait for the end."""
     daemon.request_stop()
     return {"stopping": True}

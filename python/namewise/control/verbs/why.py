@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MAX_RECORDS = 1_000_000
 
 
-async def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
+def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Return at most `most` records about `name`, or the record `id`, or the latest."""
     name = arguments.optional_name("name")
     number = arguments.optional_number("id", 0, (1 << 64) - 1)
