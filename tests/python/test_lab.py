@@ -191,7 +191,7 @@ def test_trace_asks_everybody_and_judges(lab: tuple[str, int, int, list[str]]) -
     assert good.returncode == 0
     zones = [line.split()[0] for line in good.stdout.splitlines() if "  asked " in line]
     assert zones == [".", "uk.", "co.uk.", "google.co.uk."]
-    assert good.stdout.startswith("verdict: answered, all servers agree in ")
+    assert good.stdout.startswith("verdict: www.google.co.uk. A is answered, all servers agree; ")
     bad = nw("trace", "www.example.org", "--control", lab[0])
     assert bad.returncode == 3
     verdict = bad.stdout.splitlines()[0]

@@ -69,6 +69,21 @@ def test_a_referral_shows_its_servers() -> None:
     )
 
 
+def test_aliases_are_those_that_the_resolver_follows() -> None:
+    asked = query("www.example.com.")
+    there = b"\3new\xc0\x10\0\1\0\1\0\0\1\x2c\0\4\xc0\0\2\1"
+    judged = read(asked, reply(asked, 0x8080, (2, 0, 0), ALIAS + there))
+    assert (judged["outcome"], judged["says"]) == ("unauthoritative", "answer")
+    assert judged["aliases"] == ["new.example.com."]
+
+
+@pytest.mark.parametrize("flags", [0x8001, 0x8004])
+def test_an_error_with_an_opt_record_means_that_edns_is_refused(flags: int) -> None:
+    asked = query("www.example.com.")
+    opt = b"\0\0\x29\4\xd0\0\0\0\0\0\0"
+    assert read(asked, reply(asked, flags, (0, 0, 1), opt))["outcome"] == "edns-refused"
+
+
 def test_discarded_replies_say_why() -> None:
     asked = query("www.example.com.")
     good = reply(asked, 0x8400, (1, 0, 0), ADDRESS)

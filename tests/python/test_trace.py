@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from dnsserver import DnsServer
 from ports import free_port
 from servers import running
 
+from namewise.control.client import call
 from namewise.engine import Message, Name, RRset, make_query, make_response
 from namewise.tools.trace import Outcome, Walk, as_json, direct, text, walk
 
@@ -89,7 +91,7 @@ def test_all_well() -> None:
         },
     )
     assert (done.outcome, done.exit_code) == ("answer", 0)
-    assert done.verdict.startswith("answered, all servers agree in ")
+    assert done.verdict.startswith("www.example.zz. A is answered, all servers agree; the walk took ")
     assert [cut.zone for cut in done.cuts] == [".", "zz.", "example.zz."]
     assert done.answer == ["www.example.zz. 60 IN A 198.51.100.1"]
 
@@ -119,8 +121,8 @@ def test_silent_lame_and_wrong_servers_are_named() -> None:
     )
     assert (done.outcome, done.exit_code) == ("answer", 3)
     for said in (
-        "a.zz (192.0.2.2) does not serve it: REFUSED",
-        "b.zz (192.0.2.3) does not serve it: refers to ., which leads nowhere",
+        "a.zz (192.0.2.2) is lame: no server of this zone (refused)",
+        "b.zz (192.0.2.3) is lame: no server of this zone (upward-referral)",
         "c.zz (192.0.2.4) gave no reply: timeout",
     ):
         assert said in done.verdict
@@ -154,7 +156,9 @@ def test_aliases_are_followed() -> None:
         {**ROOT, **dict.fromkeys(("192.0.2.2", "192.0.2.3"), zone(a_zz="-> b.zz.", b_zz="198.51.100.1"))},
     )
     assert done.answer == ["a.zz. 60 IN CNAME b.zz.", "b.zz. 60 IN A 198.51.100.1"]
-    assert done.verdict.startswith("answered (aliases: a.zz. -> b.zz.)")
+    assert done.verdict.startswith(
+        "a.zz. A is answered (aliases: a.zz. -> b.zz.), all servers agree; the walk took "
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +172,7 @@ def test_aliases_are_followed() -> None:
 def test_an_alias_loop_ends_at_once_and_is_named(data: dict[str, str], chain: str) -> None:
     done = walked("a.zz", {**ROOT, **dict.fromkeys(("192.0.2.2", "192.0.2.3"), zone(**data))})
     assert (done.outcome, done.exit_code) == ("alias-loop", 3)
-    assert done.verdict.startswith(f"alias loop: {chain} in ")
+    assert done.verdict.startswith(f"alias loop: {chain}; the walk took ")
     assert len(done.cuts) <= 4
 
 
@@ -237,7 +241,7 @@ def test_truncation_over_tcp_is_no_denial() -> None:
 
     done = walked("www.zz", {**ROOT, "192.0.2.2": cut, "192.0.2.3": cut})
     assert (done.outcome, done.exit_code) == ("broken", 3)
-    assert "ns1.zz (192.0.2.2) failed: TC over TCP" in done.verdict
+    assert "ns1.zz (192.0.2.2) failed: the reply is truncated although it came over TCP" in done.verdict
 
 
 @pytest.mark.parametrize("rcode", ["FORMERR", "SERVFAIL", "YXDOMAIN"])
@@ -251,19 +255,80 @@ def test_an_error_is_named_and_not_called_lame(rcode: str) -> None:
         },
     )
     assert f"ns1.zz (192.0.2.2) failed: {rcode}" in done.verdict
-    assert "does not serve it" not in done.verdict
+    assert "lame" not in done.verdict
 
 
-@pytest.mark.parametrize("wire", [b"", b"\0", b"\xff" * 40, bytes(12)])
-def test_a_reply_that_cannot_be_read_is_named(wire: bytes) -> None:
-    def odd(query: Message) -> bytes:
-        return query.wire[:2] + b"\x84\0\0\1\0\1\0\0\0\0\xc0" + wire
+def whole_question(query: Message, rest: bytes, answers: int = 1) -> bytes:
+    """Return a reply to *query* that goes on with *rest* behind the question."""
+    question = query.wire[12 : 12 + len(query.questions[0].name.wire) + 4]
+    return query.wire[:2] + b"\x84\0\0\1" + answers.to_bytes(2, "big") + bytes(4) + question + rest
 
+
+@pytest.mark.parametrize("rest", [b"", b"\0", b"\xff" * 40, b"\xc0\x0c\0\1\0\1\0\0\0\7\0\xff"])
+def test_a_reply_that_cannot_be_read_is_asked_for_over_tcp_and_named(rest: bytes) -> None:
+    odd = partial(whole_question, rest=rest)
     done = walked("www.zz", {**ROOT, "192.0.2.2": odd, "192.0.2.3": zone(www_zz="192.0.2.9")})
-    assert done.outcome == "answer"
-    assert (
-        "ns1.zz (192.0.2.2) failed: the reply cannot be read" in done.verdict or done.cuts[1].asked[0].notes
+    assert (done.outcome, done.exit_code) == ("answer", 3)
+    assert "ns1.zz (192.0.2.2) failed: the reply is malformed: " in done.verdict
+    # Over UDP it may be forged.
+    good = zone(www_zz="192.0.2.9")
+    done = walked(
+        "www.zz", {**ROOT, "192.0.2.2": good, "192.0.2.3": good}, {"192.0.2.2": odd, "192.0.2.3": odd}
     )
+    assert (done.outcome, done.exit_code) == ("answer", 0)
+    assert "malformed over UDP" in done.cuts[1].asked[0].notes[0]
+
+
+def test_a_malformed_record_among_good_ones_is_ignored_and_noted() -> None:
+    good = b"\xc0\x0c\0\1\0\1\0\0\0\7\0\4\xc0\0\2\1"
+    bad = b"\xc0\x0c\0\x1c\0\1\0\0\0\7\0\3abc"
+    odd = partial(whole_question, rest=good + bad, answers=2)
+    done = walked("www.zz", {**ROOT, "192.0.2.2": odd, "192.0.2.3": odd})
+    assert done.outcome == "answer"
+    assert done.cuts[1].asked[0].notes == ("1 malformed record ignored",)
+
+
+def test_a_packet_of_another_question_is_no_reply_and_named() -> None:
+    def other(query: Message) -> Message:
+        return make_response(make_query("www.yy", "A", id=query.id), flags="aa")
+
+    done = walked("www.zz", {**ROOT, "192.0.2.2": other, "192.0.2.3": zone(www_zz="192.0.2.9")})
+    assert "ns1.zz (192.0.2.2) gave no reply: timeout" in done.verdict
+    assert "3 packets discarded: the question is not that of the query (3)" in done.verdict
+
+
+def test_a_server_that_answers_over_tcp_only_is_marked_as_inferred() -> None:
+    good, silent = zone(www_zz="198.51.100.1"), {"192.0.2.2": lambda _: None}
+    done = walked("www.zz", {**ROOT, "192.0.2.2": good, "192.0.2.3": good}, silent)
+    assert (done.outcome, done.exit_code) == ("answer", 3)
+    assert "inferred: ns1.zz (192.0.2.2) answers over TCP only (timeout over UDP)" in done.verdict
+    assert as_json(done)["cuts"][1]["servers"][0]["inferred"]
+
+
+def test_an_answer_from_recursion_is_the_last_resort_and_named() -> None:
+    def recursive(query: Message) -> Message:
+        return make_response(
+            query, flags="ra", answer=[RRset(query.questions[0].name, "A", 60, ["192.0.2.9"])]
+        )
+
+    done = walked("www.zz", {**ROOT, "192.0.2.2": recursive, "192.0.2.3": recursive})
+    assert (done.outcome, done.exit_code) == ("answer", 3)
+    assert "ns1.zz (192.0.2.2) answers without authority" in done.verdict
+    done = walked("www.zz", {**ROOT, "192.0.2.2": recursive, "192.0.2.3": zone(www_zz="192.0.2.1")})
+    assert done.answer == ["www.zz. 60 IN A 192.0.2.1"]
+
+
+def test_a_name_that_a_dname_makes_too_long_is_named() -> None:
+    owner = ".".join(["a" * 60] * 4) + ".zz"
+
+    def too_long(query: Message) -> Message:
+        return make_response(
+            query, "YXDOMAIN", flags="aa", answer=[RRset("zz", "DNAME", 60, ["very.long.yy."])]
+        )
+
+    done = walked(owner, {**ROOT, "192.0.2.2": too_long, "192.0.2.3": too_long})
+    assert (done.outcome, done.exit_code) == ("name-too-long", 3)
+    assert done.verdict.startswith("an alias leads to a name of more than 255 octets")
 
 
 def test_octets_behind_a_reply_are_noted() -> None:
@@ -274,7 +339,7 @@ def test_octets_behind_a_reply_are_noted() -> None:
 
     done = walked("www.zz", {**ROOT, "192.0.2.2": odd, "192.0.2.3": odd})
     assert (done.outcome, done.exit_code) == ("answer", 0)
-    assert done.cuts[1].asked[0].notes == ("3 octets behind the reply",)
+    assert done.cuts[1].asked[0].notes == ("3 octets behind the reply ignored",)
 
 
 SOA = "ns1.zz. admin.zz. {} 1 2 3 4"
@@ -318,7 +383,7 @@ def test_the_verdict_comes_first_with_what_cost_the_time() -> None:
     done = walked("www.zz", {**ROOT, "192.0.2.2": served(), "192.0.2.3": served()})
     done.cuts[0].took_us = 5
     first = text(done).splitlines()[0]
-    assert first.startswith("verdict: answered, all servers agree in ")
+    assert first.startswith("verdict: www.zz. A is answered, all servers agree; the walk took ")
     document = json.loads(json.dumps(as_json(done)))
     assert document["verdict"] == done.verdict
 
@@ -330,33 +395,72 @@ def test_discarded_packets_are_counted_with_the_reason() -> None:
         good = make_response(asked, flags="aa").wire
         other = make_response(make_query("www.yy", "A", id=asked.id), flags="aa").wire
         wrong = (asked.id ^ 1).to_bytes(2, "big") + good[2:]
-        return [] if transport == "tcp" else [b"x", wrong, wrong, other, asked.wire, good]
+        return [other, wrong, good] if transport == "tcp" else [b"x", other, asked.wire, other, good]
 
-    with DnsServer(answer) as server:
-        got = direct(f"127.0.0.1:{server.port}", query, False, 2.0)
-    assert got.wire is not None
-    assert got.discarded == (
-        "shorter than a header",
-        "wrong id",
-        "wrong id",
-        "other question",
-        "not a response",
+    with DnsServer(answer) as server, direct() as ask:
+        udp, tcp = (ask(f"127.0.0.1:{server.port}", query, over_tcp, 5.0) for over_tcp in (False, True))
+    question, number = "the question is not that of the query", "the id is not that of the query"
+    assert udp.wire is not None
+    assert tcp.wire is not None
+    assert udp.discarded == (
+        ("shorter than a header (12 octets)", 1),
+        (question, 2),
+        ("a query, not a reply (QR is clear)", 1),
     )
+    assert tcp.discarded == ((question, 1), (number, 1))
+
+
+def test_a_wrong_id_sends_the_query_over_tcp_as_in_the_resolver() -> None:
+    def answer(asked: Message, transport: str) -> bytes:
+        good = zone(www_zz="192.0.2.9")(asked)
+        assert isinstance(good, Message)
+        return good.wire if transport == "tcp" else (asked.id ^ 1).to_bytes(2, "big") + good.wire[2:]
+
+    with DnsServer(answer) as server, direct() as ask:
+        done = walk(Name("www.zz"), "A", [("a.root.", [f"127.0.0.1:{server.port}"])], ask)
+    assert done.outcome == "answer"
+    assert {transport for transport, _ in server.asked} == {"udp", "tcp"}
+    assert "1 packet discarded: the id is not that of the query (1)" in done.verdict
 
 
 def test_a_question_in_another_case_is_the_same_question() -> None:
     def answer(asked: Message, _transport: str) -> bytes:
         return make_response(asked, flags="aa").wire.replace(b"www", b"WwW")
 
-    with DnsServer(answer) as server:
-        got = direct(f"127.0.0.1:{server.port}", make_query("www.zz", "A"), False, 2.0)
+    with DnsServer(answer) as server, direct() as ask:
+        got = ask(f"127.0.0.1:{server.port}", make_query("www.zz", "A"), False, 5.0)
     assert (got.discarded, got.failure) == ((), "")
 
 
 def test_a_server_without_an_interface_is_no_traceback() -> None:
-    assert direct("fe80::1%nolink", make_query("a", "A"), False, 1.0).failure.endswith(
-        "no interface 'nolink'"
-    )
+    with direct() as ask:
+        got = ask("fe80::1%nolink", make_query("a", "A"), False, 1.0)
+    assert got.failure.endswith("no interface 'nolink'")
+
+
+def test_packets_that_a_running_server_discards_are_reported(tmp_path: Path) -> None:
+    control = str(tmp_path / "nw.sock")
+    query = make_query("www.zz", "A", flags="")
+
+    def answer(asked: Message, _transport: str) -> list[bytes]:
+        other = make_response(make_query("www.yy", "A", id=asked.id), flags="aa").wire
+        return [other, make_response(asked, flags="aa").wire]
+
+    with DnsServer(answer) as server:
+        (tmp_path / "namewise.toml").write_text(
+            f'[resolver.routes]\n"192.0.2.0/24" = "127.0.0.1:{server.port}"\n'
+        )
+        with running(
+            "serve", "--config", str(tmp_path / "namewise.toml"), "--listen", f"127.0.0.1:{free_port()}",
+            "--control", control, ready="ready: ",
+        ):  # fmt: skip
+            found = call(
+                control,
+                "exchange",
+                {"server": "192.0.2.1", "query": query.wire.hex(), "timeout_s": 5.0, "tcp": False},
+            )
+    assert found["discarded"] == [{"reason": "the question is not that of the query", "packets": 1}]
+    assert Message.parse(bytes.fromhex(found["reply"])).rcode == "NOERROR"
 
 
 def test_a_server_that_forwards_says_so_and_offers_the_root(tmp_path: Path) -> None:

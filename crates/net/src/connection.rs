@@ -32,6 +32,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::conversation::{Client, READ, micros};
+use crate::discarded::Discarded;
 use crate::random::Random;
 use crate::tcp::Tcp;
 use crate::upstream::classify;
@@ -120,15 +121,16 @@ impl Session {
         &self,
         all: &Rc<Connections>,
         query: &[u8],
+        discarded: &Discarded,
     ) -> Result<Vec<u8>, ExchangeError> {
         let _permit = self.permits.acquire().await.map_err(|_| ExchangeError::Local)?;
         let connection = self.connection(all).ok_or(ExchangeError::Timeout)?;
         let reused = connection.state.borrow().client.has_replied();
-        match connection.exchange(all, query).await {
+        match connection.exchange(all, query, discarded).await {
             // It was closed between two queries: that says nothing about the server.
             Err(ExchangeError::Closed) if reused => {
                 let connection = self.connection(all).ok_or(ExchangeError::Timeout)?;
-                connection.exchange(all, query).await
+                connection.exchange(all, query, discarded).await
             }
             result => result,
         }
@@ -210,12 +212,18 @@ impl Connection {
             && under_way < plan.max_pipelined as usize
     }
 
-    async fn exchange(&self, all: &Connections, query: &[u8]) -> Result<Vec<u8>, ExchangeError> {
+    async fn exchange(
+        &self,
+        all: &Connections,
+        query: &[u8],
+        discarded: &Discarded,
+    ) -> Result<Vec<u8>, ExchangeError> {
         let (reply, arrives) = oneshot::channel();
         let random = all.random.bits() as u16;
         let id = {
             let mut state = self.state.borrow_mut();
-            let id = state.client.send(query, random, all.clock.now()).ok_or(ExchangeError::Local)?;
+            let sent = state.client.send(query, random, all.clock.now(), discarded);
+            let id = sent.ok_or(ExchangeError::Local)?;
             state.waiting.insert(id, reply);
             id
         };

@@ -23,6 +23,8 @@
 use std::collections::HashMap;
 
 use nw_resolve::{Fit, Micros};
+
+use crate::discarded::Discarded;
 use nw_serve::plan::TcpPlan;
 
 /// Octets read at a time. A buffer that once was larger is given back when it is empty.
@@ -273,12 +275,20 @@ struct Sent {
     at: Micros,
     /// The id that the caller chose.
     id: [u8; 2],
+    discarded: Discarded,
 }
 
 impl Client {
     /// Queue *query*. The id on the wire is its own, or *random* and those after it while another query has that. Returns
-    /// the id on the wire; None when the query cannot be sent in a stream or all ids are taken.
-    pub(crate) fn send(&mut self, query: &[u8], random: u16, now: Micros) -> Option<u16> {
+    /// the id on the wire; None when the query cannot be sent in a stream or all ids are taken. *discarded* records messages that
+    /// come for it and are no reply.
+    pub(crate) fn send(
+        &mut self,
+        query: &[u8],
+        random: u16,
+        now: Micros,
+        discarded: &Discarded,
+    ) -> Option<u16> {
         if self.under_way.len() >= usize::from(u16::MAX) {
             return None;
         }
@@ -294,7 +304,8 @@ impl Client {
         if !self.output.put(&query) {
             return None;
         }
-        self.under_way.insert(id, Sent { query, at: now, id: own });
+        let discarded = discarded.clone();
+        self.under_way.insert(id, Sent { query, at: now, id: own, discarded });
         Some(id)
     }
 
@@ -322,7 +333,16 @@ impl Client {
                     self.replied = now;
                     return Some((id, reply));
                 }
-                _ => self.junk += 1,
+                _ => {
+                    // One with an id of none of the queries may be meant for any of them.
+                    let meant = id.filter(|id| self.under_way.contains_key(id));
+                    for (id, sent) in &self.under_way {
+                        if meant.is_none_or(|meant| meant == *id) {
+                            sent.discarded.note(&sent.query, message);
+                        }
+                    }
+                    self.junk += 1;
+                }
             }
         }
         None

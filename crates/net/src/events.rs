@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nw_resolve::{ExchangeError, Micros, Resolution};
 
+use crate::discarded::Reasons;
 use crate::request::Ticket;
 
 /// The most requests in progress or waiting to be drained; the queue holds as many other events besides.
@@ -56,6 +57,8 @@ pub enum Outcome {
     Exchanged {
         /// Its reply, or why there is none.
         result: Result<Vec<u8>, ExchangeError>,
+        /// Packets that came and were not the reply.
+        discarded: Reasons,
         /// How long it took.
         took: Micros,
     },

@@ -18,6 +18,7 @@
 
 mod connection;
 mod conversation;
+mod discarded;
 pub mod engine;
 pub mod events;
 pub mod listen;

@@ -39,6 +39,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use crate::connection::{Connections, Session};
+use crate::discarded::Discarded;
 use crate::mmsg;
 use crate::random::Random;
 use crate::world::Clock;
@@ -121,21 +122,23 @@ impl Upstreams {
         Upstream(Way::Stream(session))
     }
 
-    /// Send *query* to *upstream* and wait for the reply; the caller sets the time limit by dropping the future.
+    /// Send *query* to *upstream* and wait for the reply; the caller sets the time limit by dropping the future. *discarded*
+    /// records what comes instead.
     pub(crate) async fn exchange(
         &self,
         upstream: &Upstream,
         query: &[u8],
         stats: &Stats,
+        discarded: &Discarded,
     ) -> Result<Vec<u8>, ExchangeError> {
         match &upstream.0 {
             Way::Datagrams(server) => {
                 stats.upstream_udp.add(1);
-                self.ports.exchange(*server, query, stats).await
+                self.ports.exchange(*server, query, stats, discarded).await
             }
             Way::Stream(session) => {
                 stats.upstream_tcp.add(1);
-                session.exchange(&self.connections, query).await
+                session.exchange(&self.connections, query, discarded).await
             }
             Way::NoRoute => Err(ExchangeError::NoRoute),
         }
@@ -175,6 +178,7 @@ impl Ports {
         server: SocketAddr,
         query: &[u8],
         stats: &Stats,
+        discarded: &Discarded,
     ) -> Result<Vec<u8>, ExchangeError> {
         let lease = Lease {
             ports: self,
@@ -204,11 +208,13 @@ impl Ports {
                             drained(socket);
                             return Ok(room[..length].to_vec());
                         }
-                        Fit::WrongId => {
+                        unfit => {
                             stats.upstream_junk.add(1);
-                            return Err(ExchangeError::WrongId);
+                            discarded.note(query, &room[..length]);
+                            if unfit == Fit::WrongId {
+                                return Err(ExchangeError::WrongId);
+                            }
                         }
-                        Fit::Unrelated => stats.upstream_junk.add(1),
                     }
                 }
                 Ok(_) => stats.upstream_junk.add(1),

@@ -33,6 +33,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 
 use crate::conversation::READ;
+use crate::discarded::Discarded;
 use crate::events::{Completion, Events, Outcome};
 use crate::listen::{Identity, Listener};
 use crate::request::Request;
@@ -438,8 +439,9 @@ impl Worker {
                 let world = Rc::clone(&self.state().world);
                 let began = world.now();
                 let upstream = world.upstream(&endpoint);
-                let result = world.exchange(&upstream, &wire, began.saturating_add(timeout)).await;
-                Outcome::Exchanged { result, took: world.now() - began }
+                let (deadline, discarded) = (began.saturating_add(timeout), Discarded::kept());
+                let result = world.exchange_noting(&upstream, &wire, deadline, &discarded).await;
+                Outcome::Exchanged { result, discarded: discarded.reasons(), took: world.now() - began }
             }
         }
     }

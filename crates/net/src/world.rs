@@ -11,6 +11,7 @@ use nw_serve::plan::ResolverPlan;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::connection::Upward;
+use crate::discarded::Discarded;
 use crate::random::Random;
 use crate::routes::Routes;
 use crate::upstream::{Upstream, Upstreams, Way, classify};
@@ -74,6 +75,17 @@ impl RealWorld {
         }
     }
 
+    /// As [`World::exchange`]; *discarded* records what comes and is not the reply.
+    pub(crate) async fn exchange_noting(
+        &self,
+        upstream: &Upstream,
+        query: &[u8],
+        deadline: Micros,
+        discarded: &Discarded,
+    ) -> Result<Vec<u8>, ExchangeError> {
+        self.before(deadline, self.upstreams.exchange(upstream, query, &self.stats, discarded)).await
+    }
+
     /// What *work* yields, or the error of what takes longer than until *deadline*, which is counted.
     async fn before<T>(
         &self,
@@ -124,7 +136,7 @@ impl World for RealWorld {
         query: &[u8],
         deadline: Micros,
     ) -> Result<Vec<u8>, ExchangeError> {
-        self.before(deadline, self.upstreams.exchange(upstream, query, &self.stats)).await
+        self.exchange_noting(upstream, query, deadline, &Discarded::default()).await
     }
 
     async fn stream(

@@ -12,7 +12,7 @@ use crate::raise::Raise;
 /// Read `reply`, which a server of `zone` sent after `query`, as the resolver would; return the judgement as JSON.
 ///
 /// Keys: outcome (`answer`, `alias`, `nodata`, `nxdomain`, `name-too-long`, `referral`, `unauthoritative`, `lame`, `failure`,
-/// `edns-refused`, `truncated`, `unusable`, `malformed`, `discarded`), reason in words, rcode, target of an alias, referral
+/// `edns-refused`, `truncated`, `unusable`, `malformed`, `discarded`), says (the same, apart from `unauthoritative`), reason in words, rcode, aliases (where they lead, in order), referral
 /// (`zone` and `servers` with their addresses), oddities that were ignored, case_changed.
 /// recursive: the server was asked to recurse, and `zone` is the suffix that is forwarded to it.
 #[pyfunction]
@@ -40,9 +40,10 @@ fn shown(reading: &Reading) -> Value {
     });
     json!({
         "outcome": reading.outcome.slug(),
+        "says": reading.says.slug(),
         "reason": reading.reason,
         "rcode": reading.rcode.map(|rcode| rcode.to_string()),
-        "target": reading.target.as_ref().map(ToString::to_string),
+        "aliases": reading.aliases.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "referral": referral,
         "oddities": {
             "trailing_octets": reading.oddities.trailing_octets,

@@ -92,6 +92,8 @@ pub(crate) struct Done {
     error: Option<String>,
     /// The `namewise.explain/1` document of a resolution as JSON text, or None.
     explanation: Option<String>,
+    /// Why packets that came to an exchange were not the reply, with their number.
+    discarded: Vec<(String, u64)>,
     /// Microseconds from the request to its end.
     took_us: u64,
 }
@@ -104,17 +106,22 @@ impl Done {
         asked: Option<(ClientQuestion, u64)>,
         outcome: Outcome,
     ) -> Self {
-        let (wire, error, explanation, took_us) = match outcome {
+        let (wire, error, explanation, discarded, took_us) = match outcome {
             Outcome::Resolved { wire, resolution } => {
                 let text = asked.map(|(question, at)| explain::document(&question, at, &resolution));
-                (Some(wire), None, text, resolution.took)
+                (Some(wire), None, text, Vec::new(), resolution.took)
             }
-            Outcome::Exchanged { result: Ok(wire), took } => (Some(wire), None, None, took),
-            Outcome::Exchanged { result: Err(error), took } => (None, Some(error.slug()), None, took),
-            Outcome::Unable => (None, Some("unable"), None, 0),
+            Outcome::Exchanged { result: Ok(wire), discarded, took } => {
+                (Some(wire), None, None, discarded, took)
+            }
+            Outcome::Exchanged { result: Err(error), discarded, took } => {
+                (None, Some(error.slug()), None, discarded, took)
+            }
+            Outcome::Unable => (None, Some("unable"), None, Vec::new(), 0),
         };
         let wire = wire.map(|octets| PyBytes::new(py, &octets).unbind());
-        Self { ticket, wire, error: error.map(str::to_owned), explanation, took_us }
+        let discarded = discarded.iter().map(|(reason, packets)| (reason.to_string(), *packets)).collect();
+        Self { ticket, wire, error: error.map(str::to_owned), explanation, discarded, took_us }
     }
 }
 

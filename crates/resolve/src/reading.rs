@@ -74,12 +74,14 @@ impl Outcome {
 pub struct Reading {
     /// What it is.
     pub outcome: Outcome,
+    /// What it says, whoever may say it: as `outcome`, apart from [`Outcome::Unauthoritative`].
+    pub says: Outcome,
     /// Why, in words.
     pub reason: String,
     /// The response code, if there is one to read.
     pub rcode: Option<Rcode>,
-    /// Where an alias leads.
-    pub target: Option<Name>,
+    /// The names that the aliases of the reply lead to, one after another: those that the resolver follows.
+    pub aliases: Vec<Name>,
     /// The zone that a referral leads to, with the addresses that may be used.
     pub referral: Option<(Name, Vec<NameServer>)>,
     /// What was ignored in it.
@@ -101,9 +103,10 @@ pub fn read_reply(
 ) -> Reading {
     let mut reading = Reading {
         outcome: Outcome::Discarded,
+        says: Outcome::Discarded,
         reason: String::new(),
         rcode: None,
-        target: None,
+        aliases: Vec::new(),
         referral: None,
         oddities: Oddities::default(),
         case_changed: false,
@@ -132,7 +135,7 @@ pub fn read_reply(
     let reason = if message.flags().tc() {
         reading.outcome = Outcome::Truncated;
         Reason::Truncated
-    } else if edns && complains_about_edns(&message) && message.opt().is_none() {
+    } else if edns && complains_about_edns(&message) {
         reading.outcome = Outcome::EdnsRefused;
         Reason::EdnsRefused
     } else {
@@ -140,25 +143,42 @@ pub fn read_reply(
         let asked = Asked { name, rtype, zone, recursive, delegated: &|_| false };
         let reply = classify(&message, &asked, budget);
         let reason = reply.reason();
-        reading.outcome = match &reply {
-            Reply::Answer(_) => Outcome::Answer,
-            Reply::Alias(..) => Outcome::Alias,
-            Reply::Absence(_, absence) if absence.nxdomain => Outcome::NxDomain,
-            Reply::Absence(..) => Outcome::NoData,
-            Reply::TooLong(_) => Outcome::NameTooLong,
-            Reply::Referral(_) => Outcome::Referral,
-            Reply::Unauthoritative(_) => Outcome::Unauthoritative,
-            Reply::Lame(_) => Outcome::Lame,
-            Reply::Failed(_) => Outcome::Failure,
-            Reply::Unusable(_) => Outcome::Unusable,
+        reading.outcome = outcome(&reply);
+        let said = match reply {
+            Reply::Unauthoritative(said) => *said,
+            said => said,
         };
-        match reply {
-            Reply::Alias(_, target) => reading.target = Some(target),
+        reading.says = outcome(&said);
+        match said {
+            Reply::Answer(chain)
+            | Reply::Alias(chain, _)
+            | Reply::Absence(chain, _)
+            | Reply::TooLong(chain) => {
+                reading.aliases = chain.names();
+            }
             Reply::Referral(referral) => reading.referral = Some((referral.child, referral.servers)),
             _ => {}
         }
         reason
     };
+    if !matches!(reading.outcome, Outcome::Unauthoritative) {
+        reading.says = reading.outcome;
+    }
     reading.reason = reason.to_string();
     reading
+}
+
+fn outcome(reply: &Reply) -> Outcome {
+    match reply {
+        Reply::Answer(_) => Outcome::Answer,
+        Reply::Alias(..) => Outcome::Alias,
+        Reply::Absence(_, absence) if absence.nxdomain => Outcome::NxDomain,
+        Reply::Absence(..) => Outcome::NoData,
+        Reply::TooLong(_) => Outcome::NameTooLong,
+        Reply::Referral(_) => Outcome::Referral,
+        Reply::Unauthoritative(_) => Outcome::Unauthoritative,
+        Reply::Lame(_) => Outcome::Lame,
+        Reply::Failed(_) => Outcome::Failure,
+        Reply::Unusable(_) => Outcome::Unusable,
+    }
 }

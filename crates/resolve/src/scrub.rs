@@ -56,6 +56,12 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
+    /// The names that the aliases lead to, one after another. A DNAME leads where the CNAME that follows from it does.
+    pub(crate) fn names(&self) -> Vec<Name> {
+        let cnames = self.links.iter().filter(|link| link.rrset.rtype == RrType::CNAME);
+        cnames.filter_map(|link| target_of(&link.rrset)).map(|target| target.to_name()).collect()
+    }
+
     /// The RRsets in the order in which they are sent: aliases, then data.
     pub(crate) fn into_sets(self) -> Vec<Signed> {
         self.links.into_iter().chain(self.data).collect()

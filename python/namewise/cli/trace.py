@@ -54,7 +54,7 @@ def run(args: list[str]) -> int:
     file = parsed.one("--hints")
     with Progress(f"walking to {target}"):
         if file is not None or "--direct" in parsed or "--from-root" in parsed:
-            done = trace.walk(target, kind, _hints(file), trace.direct)
+            done = _directly(target, kind, _hints(file))
         else:
             done = _through_server(parsed.one("--control"), target, kind)
     if "--json" in parsed:
@@ -68,6 +68,14 @@ def run(args: list[str]) -> int:
         tried = ", ".join(f"{one.server.address} ({one.detail})" for cut in done.cuts for one in cut.asked)
         sys.stderr.write(f"nw trace: no server replied within {done.took_us / 1e6:.1f} s; tried {tried}\n")
     return done.exit_code
+
+
+def _directly(target: Name, kind: str, hints: Sequence[tuple[str, Sequence[str]]]) -> Walk:
+    """Walk, asking from this process."""
+    from namewise.tools import trace
+
+    with trace.direct() as ask:
+        return trace.walk(target, kind, hints, ask)
 
 
 def _hints(file: str | None) -> Sequence[tuple[str, Sequence[str]]]:
@@ -97,7 +105,7 @@ def _through_server(path: str | None, target: Name, kind: str) -> Walk:
         resolver = call(control, "resolver")
     except ControlError as error:
         if path is None and error.code in ("NO_SERVER", "NO_RESOLVER"):
-            return trace.walk(target, kind, ROOT_SERVERS, trace.direct)
+            return _directly(target, kind, ROOT_SERVERS)
         code = NO_SERVER if error.code == "NO_SERVER" else 1
         raise Failure(str(error), hint=error.hint, code=code) from None
 
@@ -114,7 +122,8 @@ def _through_server(path: str | None, target: Name, kind: str) -> Walk:
         wanted = {"server": address, "query": query.wire.hex(), "timeout_s": timeout_s, "tcp": tcp}
         found = call(control, "exchange", wanted)
         wire = bytes.fromhex(found["reply"]) if found["reply"] else None
-        return trace.Outcome(wire, found["failure"] or "", found["took_us"])
+        discarded = tuple((one["reason"], one["packets"]) for one in found["discarded"])
+        return trace.Outcome(wire, found["failure"] or "", found["took_us"], discarded)
 
     hints = [(hint["name"], hint["addresses"]) for hint in resolver["hints"]]
     return trace.walk(target, kind, hints, ask)

@@ -7,16 +7,17 @@ from namewise.cli.options import Options
 HELP = """\
 usage: nw why [NAME|ID] [--last N] [--json] [--control PATH]
 
-Says what the running server did with a recent question. The server keeps the steps of every question that
-failed or was slow ([log] recorder and slow in namewise.toml say how many, and from when on); no log has to
-be on.
+Shows how the running server resolved a recent question. The server records the steps of each question that
+failed, was refused, met a failing server or was slow. The settings [log] recorder and slow say how many records are
+kept and which questions are slow. No log has to be enabled.
 
-  NAME       the records about this name, newest first
-  ID         one record
-  --last N   at most N records (default: 1 for a name, 10 without one, as a list)
+  NAME       the records of this name, the newest first
+  ID         the record with this number
+             without NAME and ID: a list, one line for each record
+  --last N   at most N records (default: 1 for a name, 10 for the list)
   --json     a JSON array of namewise.explain/1 documents
 
-Exit codes: 0 found, 1 wrong usage, 2 nothing is known about it, 9 no server.
+Exit codes: 0 found, 1 wrong usage, 2 no such record, 9 no server.
 
   $ nw why www.example.com
 """
@@ -29,7 +30,7 @@ def run(args: list[str]) -> int:
     import sys
 
     from namewise.cli.ctl import ask, name
-    from namewise.tools.explain import in_colour, milliseconds, tree
+    from namewise.tools.explain import in_colour, tree
 
     parsed = Options(values=("--control", "--last"), flags=("--json",), words=(0, 1)).read(args)
     word = parsed.words[0] if parsed.words else None
@@ -43,14 +44,11 @@ def run(args: list[str]) -> int:
         return 0 if records else NOT_FOUND
     if not records:
         about = f"no record of {word}" if word else "no records"
-        print(f"{about}: no such question failed or was slow recently")
+        print(f"{about}: no such question failed, was refused or was slow recently")
         return NOT_FOUND
     for record in records:
         if word:
             sys.stdout.write(tree(record, colour=in_colour(sys.stdout)))
             continue
-        asked = record["question"]
-        result, took = record["result"]["rcode"], milliseconds(record["total_us"])
-        about = f"{asked['name']} {asked['type']}"
-        print(f"{record['id']:>6}  {record['started']}  {result:<8}  {took:>9}  {about}")
+        print(f"{record['id']:>6}  {record['started']}  {record['verdict']}")
     return 0

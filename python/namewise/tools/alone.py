@@ -1,36 +1,73 @@
-"""A resolver in this process, for one question: no server runs, or other settings than its own are wanted."""
+"""An engine in this process that serves nothing: for one question, or for queries to servers of the caller's choice."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import select
+import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from namewise.compile import plan_bytes, read_inputs
 from namewise.engine import Done, Engine, Resolve, Snapshot
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from namewise.config import Config
+    from namewise.engine import Exchange
     from namewise.observe.explain import Document
 
-TICKET = 1
 WAIT_S = 30.0
 """Longer than any budget lets a question take."""
 
 
+class Alone:
+    """The engine, until the context ends. `ask` may be called from several threads."""
+
+    def __init__(self, plan: bytes = b'{"version":1}') -> None:
+        self._snapshot = Snapshot.build(plan, [])
+        self._engine = Engine(1)
+        self._tickets = itertools.count(1)
+        self._waiting: dict[int, Future[Done]] = {}
+        self._wake, self._end = os.pipe()
+        self._thread = threading.Thread(target=self._drain, name="namewise-alone", daemon=True)
+
+    def __enter__(self) -> Alone:
+        self._engine.publish(self._snapshot, [])
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        os.close(self._end)
+        self._thread.join()
+        os.close(self._wake)
+        self._engine.close(0.0)
+
+    def ask(self, request: Resolve | Exchange, wait_s: float = WAIT_S) -> Done:
+        """Return the outcome of *request*. Raises TimeoutError if there is none within *wait_s* seconds."""
+        ticket, future = next(self._tickets), Future[Done]()
+        self._waiting[ticket] = future
+        self._engine.submit(ticket, request)
+        return future.result(wait_s)
+
+    def _drain(self) -> None:
+        fd = self._engine.event_fd()
+        while self._wake not in select.select([fd, self._wake], [], [])[0]:
+            for event in self._engine.drain():
+                if isinstance(event, Done):
+                    self._waiting.pop(event.ticket).set_result(event)
+
+
 def explain(config: Config, name: str, rtype: str) -> Document:
     """Return the `namewise.explain/1` document for *name*, resolved by *config* with an empty cache."""
-    engine = Engine(1)
-    try:
-        # Zones and keys of a server are left out: only its resolver is wanted.
-        alone = config.model_copy(update={"zone": (), "key": ()})
-        engine.publish(Snapshot.build(plan_bytes(alone, read_inputs(alone), 1), []), [])
-        engine.submit(TICKET, Resolve(name, rtype))
-        ready, _, _ = select.select([engine.event_fd()], [], [], WAIT_S)
-        for event in engine.drain(10) if ready else ():
-            if isinstance(event, Done) and event.explanation is not None:
-                document: Document = json.loads(event.explanation)
-                return document
-        raise TimeoutError(f"the resolver said nothing about {name} within {WAIT_S:.0f} s")
-    finally:
-        engine.close(0.0)
+    # Zones and keys of a server are left out: only its resolver is wanted.
+    only = config.model_copy(update={"zone": (), "key": ()})
+    with Alone(plan_bytes(only, read_inputs(only), 1)) as engine:
+        done = engine.ask(Resolve(name, rtype))
+    if done.explanation is None:
+        raise TimeoutError(f"the resolver could not resolve {name}: {done.error}")
+    document: Document = json.loads(done.explanation)
+    return document

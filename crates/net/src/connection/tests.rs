@@ -50,7 +50,8 @@ async fn ask(
             let (session, all) = (Rc::clone(session), Rc::clone(all));
             tokio::task::spawn_local(async move {
                 let query = question(id, "www.example.net.");
-                let reply = tokio::time::timeout(limit, session.exchange(&all, &query)).await;
+                let reply =
+                    tokio::time::timeout(limit, session.exchange(&all, &query, &Discarded::default())).await;
                 reply.unwrap_or(Err(ExchangeError::Timeout)).map(|_| ())
             })
         })

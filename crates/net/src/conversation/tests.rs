@@ -101,8 +101,10 @@ fn a_conversation_ends_by_age_and_by_number_of_queries_after_what_is_under_way()
 fn replies_in_any_order_reach_their_queries_under_the_callers_ids() {
     let mut client = Client::default();
     let queries = [question(7, "a.example."), question(7, "b.example."), question(9, "c.example.")];
-    let ids: Vec<u16> =
-        queries.iter().map(|query| client.send(query, 9, 0).expect("an id is free")).collect();
+    let ids: Vec<u16> = queries
+        .iter()
+        .map(|query| client.send(query, 9, 0, &Discarded::default()).expect("an id is free"))
+        .collect();
     assert_eq!((ids[0], ids[1]), (7, 9));
     assert!(ids[2] != 7 && ids[2] != 9);
     let on_wire = client.unsent().to_vec();
@@ -127,8 +129,8 @@ fn replies_in_any_order_reach_their_queries_under_the_callers_ids() {
     assert!(client.next_reply(5).is_none() && client.under_way() == 0);
     assert_eq!(client.take_junk(), 2);
     // A query that is given up says whether the server said anything after it.
-    let id = client.send(&queries[0], 0, 5).expect("free");
+    let id = client.send(&queries[0], 0, 5, &Discarded::default()).expect("free");
     assert!(client.abandon(id), "silent since");
-    let id = client.send(&queries[0], 0, 4).expect("free");
+    let id = client.send(&queries[0], 0, 4, &Discarded::default()).expect("free");
     assert!(!client.abandon(id));
 }

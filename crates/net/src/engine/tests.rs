@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nw_resolve::{ClientQuestion, Endpoint, ExchangeError};
 use nw_serve::Transport;
+use nw_wire::message::Mismatch;
 use nw_wire::{Message, Rcode, RrType};
 use nw_zone::{Cause, ZoneEntry};
 
@@ -388,8 +389,10 @@ fn junk_does_not_end_the_wait() {
     for via in [Transport::Udp, Transport::Tcp] {
         engine.submit(3, exchange(server, &question(5, "www.example.net."), via)).expect("taken");
         match done(&engine) {
-            (3, Outcome::Exchanged { result: Ok(reply), .. }) => {
-                assert_eq!(outcome(&reply), (Rcode::NOERROR, 1))
+            (3, Outcome::Exchanged { result: Ok(reply), discarded, .. }) => {
+                assert_eq!(outcome(&reply), (Rcode::NOERROR, 1));
+                let reasons = [(Mismatch::NoHeader, 2), (Mismatch::NotAReply, 2), (Mismatch::Question, 1)];
+                assert_eq!(discarded, reasons);
             }
             other => panic!("{other:?}"),
         }
@@ -418,7 +421,8 @@ fn a_reply_with_a_wrong_id_sends_the_query_over_a_stream() {
     let routed = "192.0.2.53:53".parse().expect("an address");
     engine.submit(3, exchange(routed, &question(5, "www.example.net."), Transport::Udp)).expect("taken");
     let outcome = done(&engine);
-    assert!(matches!(outcome, (3, Outcome::Exchanged { result: Err(ExchangeError::WrongId), .. })));
+    let (_, Outcome::Exchanged { result, discarded, .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((result, discarded), (Err(ExchangeError::WrongId), vec![(Mismatch::Id, 1)]));
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn requests_are_refused_and_faults_dropped_when_it_is_full() {
 fn every_outcome_is_reported_once() {
     let events = Arc::new(Events::new().expect("a pipe"));
     let accept = |ticket| events.accept(ticket).expect("there is room");
-    accept(1).complete(Outcome::Exchanged { result: Ok(vec![1]), took: 7 });
+    accept(1).complete(Outcome::Exchanged { result: Ok(vec![1]), discarded: Vec::new(), took: 7 });
     drop(accept(2));
     let lost = accept(3);
     std::thread::spawn(move || {

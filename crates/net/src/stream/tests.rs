@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
 use crate::connection::{Connect, Connections, Opening, Session, Upward};
+use crate::discarded::Discarded;
 use crate::testing::{framed, outcome, question, snapshot};
 use crate::{Engine, random::Random};
 
@@ -107,7 +108,7 @@ fn queries_upstream_go_over_a_stream_of_any_kind() {
                 tokio::task::spawn_local(async move {
                     // Ids collide on purpose: replies must still reach their queries.
                     let query = question(i % 3, "www.example.com.");
-                    let reply = session.exchange(&all, &query).await.expect("a reply");
+                    let reply = session.exchange(&all, &query, &Discarded::default()).await.expect("a reply");
                     assert_eq!(Fit::of(&query, &reply), Fit::Reply);
                     assert_eq!(outcome(&reply), (Rcode::NOERROR, 1));
                 })

@@ -19,7 +19,9 @@ MAX_TIMEOUT_S = 60.0
 
 
 def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
-    """Send `query` (hexadecimal) to the address `server`; return its reply in hexadecimal, or why there is none."""
+    """Send `query` (hexadecimal) to the address `server`; return its reply in hexadecimal, or why
+    there is none, and why packets that came were not the reply.
+    """
     needs_resolver(daemon)
     try:
         query = Message.parse(arguments.octets("query"))
@@ -30,4 +32,5 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
         raise ControlError(f"exchange: {error}", code="BAD_ARGUMENT") from None
     done = daemon.service.events.submit(request).result()
     reply = done.wire.hex() if done.wire is not None else None
-    return {"reply": reply, "failure": done.error, "took_us": done.took_us}
+    discarded = [{"reason": reason, "packets": packets} for reason, packets in done.discarded]
+    return {"reply": reply, "failure": done.error, "discarded": discarded, "took_us": done.took_us}

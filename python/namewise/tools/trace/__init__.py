@@ -8,15 +8,14 @@ not serve the zone (lame), that refer elsewhere or answer something else than th
 verdict.
 
     walk.py      the walk itself: no I/O, over an `Ask`
-    judge.py     what one reply means
+    reading.py   what the resolver makes of one reply: the engine's judgement, as values
     compare.py   what is odd about the servers of a zone, and where they differ
-    ask.py       `direct`: asks over sockets of this process; the command passes another that asks through a
+    ask.py       `direct`: asks with an engine of this process; the command passes another that asks through a
                  running server, whose routes then apply
     render.py    text and JSON
 """
 
-from .ask import direct
-from .judge import Outcome
+from .ask import Outcome, direct
 from .render import as_json, text
 from .walk import TIMEOUT_S, Walk, walk
 

@@ -7,13 +7,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .judge import BAD, GOOD, Asked, Server
+from .reading import GOOD, Asked, Server, count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from namewise.engine import Message, Name
+    from namewise.engine import Name
 
+_FAILED = "the server failed: "
+_FAULTS = {
+    "no-reply": "gave no reply: ",
+    "lame": "is lame: ",
+    "unauthoritative": "answers without authority, from recursion: ",
+    "failure": "failed: ",
+    "truncated": "failed: ",
+    "malformed": "failed: the reply is malformed: ",
+    "unusable": "failed: ",
+}
 MAX_SHOWN = 6
 """Records or names that one remark lists."""
 
@@ -22,12 +32,10 @@ def remarks(asked: Sequence[Asked]) -> list[str]:
     """Return what is wrong with the servers of a cut, and where they differ."""
     found = [] if asked else ["has no server that could be asked"]
     for one in asked:
-        if one.outcome == "no-reply":
-            found.append(f"server {one.server} gave no reply: {one.detail}")
-        elif one.outcome == "lame":
-            found.append(f"server {one.server} does not serve it: {one.detail}")
-        elif one.outcome in BAD:
-            found.append(f"server {one.server} failed: {one.detail}")
+        if said := _FAULTS.get(one.outcome):
+            found.append(
+                f"server {one.server} {said}{one.detail.removeprefix('lame: ').removeprefix(_FAILED)}"
+            )
         if one.discarded:
             found.append(f"server {one.server}: {discarded_text(one.discarded)}")
         if one.inferred:
@@ -35,21 +43,17 @@ def remarks(asked: Sequence[Asked]) -> list[str]:
     return found + _differences(asked)
 
 
-def discarded_text(reasons: Iterable[str]) -> str:
-    """Return `3 packets discarded: wrong id (2), other question (1)`."""
-    counted: dict[str, int] = {}
-    for reason in reasons:
-        counted[reason] = counted.get(reason, 0) + 1
-    each = ", ".join(f"{reason} ({number})" for reason, number in counted.items())
-    total = sum(counted.values())
-    return f"{total} packet{'' if total == 1 else 's'} discarded: {each}"
+def discarded_text(reasons: Sequence[tuple[str, int]]) -> str:
+    """Return `3 packets discarded: the id is not that of the query (2), shorter than a header (1)`."""
+    each = ", ".join(f"{reason} ({packets})" for reason, packets in reasons)
+    return f"{count(sum(packets for _, packets in reasons), 'packet')} discarded: {each}"
 
 
 def _differences(asked: Sequence[Asked]) -> list[str]:
     groups: dict[tuple[str, frozenset[str]], list[Server]] = {}
     for one in asked:
-        if one.reply is not None and one.outcome in GOOD:
-            groups.setdefault((one.outcome, _essence(one.outcome, one.reply)), []).append(one.server)
+        if one.outcome in GOOD:
+            groups.setdefault((one.outcome, _essence(one)), []).append(one.server)
     if len(groups) < 2:
         return []
     common = frozenset.intersection(*(records for _, records in groups))
@@ -62,14 +66,14 @@ def _differences(asked: Sequence[Asked]) -> list[str]:
     return [f"servers differ: {'; '.join(said)}"]
 
 
-def _essence(outcome: str, reply: Message) -> frozenset[str]:
+def _essence(one: Asked) -> frozenset[str]:
     """Return what two servers of a zone have to agree on: the answer, or the servers that they refer to. TTLs may
     differ.
     """
-    section = "authority" if outcome == "referral" else "answer"
+    section = "authority" if one.outcome == "referral" else "answer"
     return frozenset(
         f"{record.owner} {record.type} {record.rdata}".lower()
-        for record in reply.records(section)
+        for record in one.records(section)
         if (section == "answer" and record.type != "RRSIG") or record.type == "NS"
     )
 

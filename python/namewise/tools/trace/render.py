@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .compare import discarded_text
-from .judge import BAD, Asked, count
+from .reading import BAD, Asked, count
 from .walk import milliseconds
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _server(one: Asked) -> dict[str, Any]:
         "detail": one.detail,
         "notes": list(one.notes),
         "inferred": one.inferred,
-        "discarded": list(one.discarded),
+        "discarded": [{"reason": reason, "packets": packets} for reason, packets in one.discarded],
         "took_us": one.took_us,
     }
 
@@ -66,7 +66,7 @@ def text(done: Walk, *, colour: bool = False, every: bool = False) -> str:
         lines.append(f"{paint(BOLD, cut.zone)}  asked {cut.question}")
         for group in _groups(cut.asked, most=len(cut.asked) if every else FEW):
             one = group[0]
-            words = f"{one.outcome} {one.detail}".replace("no-reply ", "no reply: ")
+            words = f"no reply: {one.detail}" if one.outcome == "no-reply" else one.detail
             notes = [*one.notes, *([discarded_text(one.discarded)] if one.discarded else [])]
             said = paint(RED if one.outcome in BAD else GREEN, words) + "".join(f"; {note}" for note in notes)
             lines.append(f"  {_who(group):<48} {said}, {_took(group)} ({one.server.source})")
@@ -89,7 +89,7 @@ def _groups(asked: list[Asked], most: int) -> list[list[Asked]]:
 
 def _who(group: list[Asked]) -> str:
     if len(group) == 1:
-        return f"{group[0].server.name} {group[0].server.address}"
+        return str(group[0].server)
     names = len({one.server.name for one in group})
     return f"{count(names, 'server')}, {len(group)} addresses"
 

@@ -6,15 +6,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from namewise.engine import Message, Name, make_query
+from namewise.engine import Name, make_query
 
 from . import compare
-from .judge import Asked, Outcome, Server, aliases, chain_text, judge, read
+from .ask import Outcome
+from .reading import DECISIVE, Asked, Server, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from namewise.engine import Record
+    from namewise.engine import Message, Record
+
+    from .reading import Reading
 
     Ask = Callable[[str, Message, bool, float], Outcome]
     """From a server's address, a query, whether to use TCP and the seconds to wait, to what came of it."""
@@ -33,6 +36,18 @@ TIMEOUT_S = 2.0
 PARALLEL = 16
 """Servers asked at once."""
 UDP_PAYLOAD = 1232
+TRUNCATED = "the reply is truncated although it came over TCP"
+FAILURES = {
+    "connection-refused": "connection refused",
+    "unreachable": "host or network unreachable",
+    "no-route": "no route to the server",
+    "closed": "the connection was closed early",
+    "local-error": "this machine could not send",
+    "wrong-id": "a reply with another id came first",
+}
+"""The engine's reasons why there is no reply, in words."""
+NOT_SENT = frozenset({"no-route", "local-error"})
+"""Those that no other transport mends."""
 
 
 @dataclass(slots=True)
@@ -75,7 +90,7 @@ class _Walker:
         self.send = ask
         self.root = [Server(name, address, "hints") for name, addresses in hints for address in addresses]
         self.cuts: list[Cut] = []
-        self.parent: Message | None = None
+        self.parent: Reading | None = None
         """The referral to the last zone reached."""
 
     def run(self, name: Name, rtype: str) -> Walk:
@@ -84,19 +99,18 @@ class _Walker:
         chain = [name]
         while len(chain) <= MAX_ALIASES + 1:
             last = self._down(chain[-1], rtype, self.root, self.cuts)
-            if last is None or last.reply is None:
+            if last is None or last.reading is None:
                 silent = all(one.outcome == "no-reply" for cut in self.cuts for one in cut.asked)
                 return self._end("no-reply" if silent else "broken", answer, chain, rtype)
-            answer += [str(record).replace("\t", " ") for record in last.reply.records("answer")]
-            self._compare(last, chain[-1])
-            followed, loops = aliases(last.reply, chain[-1])
-            for target in followed[1:]:
-                loops = loops or target in chain
+            answer += [str(record).replace("\t", " ") for record in last.records("answer")]
+            self._compare(last)
+            for target in last.reading.aliases:
+                loops = target in chain
                 chain.append(target)
-            if loops:
-                return self._end("alias-loop", answer, chain, rtype)
-            if last.outcome != "alias":
-                return self._end(last.outcome, answer, chain, rtype)
+                if loops:
+                    return self._end("alias-loop", answer, chain, rtype)
+            if last.reading.says != "alias":
+                return self._end(last.reading.says, answer, chain, rtype)
         return self._end("too-many-aliases", answer, chain, rtype)
 
     def _down(
@@ -104,7 +118,7 @@ class _Walker:
     ) -> Asked | None:
         """Follow referrals from *servers* down to an answer about *name*; None when nobody gives one."""
         zone = Name(".")
-        parent: Message | None = None
+        parent: Reading | None = None
         for _ in range(MAX_CUTS):
             cut = Cut(str(zone), f"{name} {rtype}")
             cuts.append(cut)
@@ -117,12 +131,12 @@ class _Walker:
                 cut.remarks.append(f"has {len(servers)} addresses of servers; {MAX_SERVERS} were asked")
             best = _best(cut.asked)
             cut.remarks += compare.remarks(cut.asked)
-            if best is None or best.child is None or best.reply is None:
+            if best is None or best.reading is None or best.reading.child is None:
                 if not depth:
                     self.parent = parent
                 return best
-            parent = best.reply
-            zone, servers = best.child, self._servers(best.reply, best.child, cut, depth)
+            parent = best.reading
+            zone, servers = best.reading.child, self._servers(best.reading, cut, depth)
         return None
 
     def _ask_all(self, servers: list[Server], name: Name, rtype: str, zone: Name) -> list[Asked]:
@@ -132,61 +146,60 @@ class _Walker:
             return list(pool.map(lambda server: self._ask(server, name, rtype, zone), servers))
 
     def _ask(self, server: Server, name: Name, rtype: str, zone: Name) -> Asked:
-        """Ask one server as a resolver does: without EDNS if it does not take EDNS (RFC 6891 §7), over TCP if
-        the reply is truncated.
+        """Ask one server as the resolver does (`resolve/exchange.rs`): without EDNS if it refuses EDNS, over TCP if
+        the reply is truncated or malformed or another id came first. The resolver leaves a silent server; this
+        walk asks it without EDNS and over TCP, to find out what it answers to.
         """
-        took, inferred, tcp = 0, "", False
-        notes: list[str] = []
-        discarded: tuple[str, ...] = ()
-        edns, first = True, None
+        took, notes = 0, list[str]()
+        discarded: dict[str, int] = {}
+        silent: dict[str, str] = {}
+        edns, tcp = True, False
         while True:
             query = make_query(name, rtype, flags="", udp_payload=UDP_PAYLOAD if edns else None)
             got = self.send(server.address, query, tcp, TIMEOUT_S)
             took += got.took_us
-            discarded += got.discarded
-            reply, odd = (None, "") if got.wire is None else read(got.wire)
-            if odd:
-                notes.append(odd)
-            if edns and not tcp and self._try_without_edns(got, reply):
-                why = got.failure or (reply.rcode if reply is not None else odd)
-                notes.append(f"{why} with EDNS, asked again without")
-                edns, first = False, got
+            for why, number in got.discarded:
+                discarded[why] = discarded.get(why, 0) + number
+            reading = read(query, got.wire, zone) if got.wire is not None else None
+            if reading is not None and reading.outcome == "discarded":
+                discarded[reading.reason] = discarded.get(reading.reason, 0) + 1
+                reading, got = None, Outcome(None, "timeout", got.took_us)
+            if reading is None:
+                transport = "TCP" if tcp else "UDP" if edns else "UDP without EDNS"
+                silent[transport] = FAILURES.get(got.failure, got.failure)
+                if not tcp and edns and got.failure == "timeout":
+                    edns = False
+                    continue
+                if not tcp and got.failure not in NOT_SENT:
+                    edns, tcp = True, True
+                    continue
+            elif reading.outcome == "edns-refused":
+                rcode = reading.message.rcode if reading.message is not None else "an error"
+                notes.append(f"{rcode} with EDNS, asked again without")
+                edns = False
                 continue
-            if reply is not None and reply.truncated and not tcp:
+            elif reading.outcome in ("truncated", "malformed") and not tcp:
+                if reading.outcome == "malformed":
+                    notes.append(f"malformed over UDP ({reading.reason}), asked again over TCP")
                 tcp = True
                 continue
             break
-        if first is not None and first.failure == "timeout" and got.wire is not None:
-            inferred = f"{server} answers without EDNS only: EDNS is dropped on the way or by the server"
-        if (
-            got.wire is not None
-            and query.wire[12 : 12 + len(name.wire)] != got.wire[12 : 12 + len(name.wire)]
-        ):
-            notes += ["the reply changes the case of the question"] if got.wire[4:6] == b"\0\1" else []
-        child = None
-        if got.wire is None:
-            outcome, detail = "no-reply", f"{got.failure} over TCP" if tcp else got.failure
-        elif reply is None:
-            outcome, detail = "unreadable", notes.pop()
-        elif reply.truncated and tcp:
-            outcome, detail = "truncated", "TC over TCP: the answer cannot be had whole"
-        else:
-            outcome, detail, child = judge(reply, name, rtype, zone)
-        return Asked(server, outcome, detail, took, reply, child, tuple(notes), inferred, discarded)
+        packets = tuple(discarded.items())
+        if reading is None:
+            return Asked(server, "no-reply", _silence(silent), took, None, tuple(notes), "", packets)
+        inferred = _inferred(server, silent, edns, tcp)
+        detail = TRUNCATED if reading.outcome == "truncated" else reading.reason
+        notes += reading.notes
+        return Asked(server, reading.outcome, detail, took, reading, tuple(notes), inferred, packets)
 
-    @staticmethod
-    def _try_without_edns(got: Outcome, reply: Message | None) -> bool:
-        if got.wire is None:
-            return got.failure == "timeout"
-        return reply is None or reply.rcode in ("FORMERR", "NOTIMP", "BADVERS")
-
-    def _servers(self, reply: Message, child: Name, cut: Cut, depth: int) -> list[Server]:
-        """Return the servers of *child* by the referral *reply*: with glue, else looked up."""
+    def _servers(self, referral: Reading, cut: Cut, depth: int) -> list[Server]:
+        """Return the servers that *referral* names: with glue, else looked up."""
         found: list[Server] = []
-        glue = _glue(reply)
-        for name in _ns(reply, "authority", child):
-            addresses, source = glue.get(name), "glue"
-            if addresses is None:
+        child = referral.child
+        assert child is not None, "a referral has a zone"
+        for name, glue in referral.servers.items():
+            addresses, source = glue, "glue"
+            if not addresses:
                 if name.is_at_or_below(child):
                     cut.remarks.append(f"{name} lies below {child} and has no glue: it cannot be found")
                     continue
@@ -205,32 +218,28 @@ class _Walker:
         alias = False
         for rtype in ("A", "AAAA") if depth <= MAX_DEPTH else ():
             last = self._down(name, rtype, self.root, [], depth)
-            if last is not None and last.reply is not None:
-                records = last.reply.records("answer")
-                alias = alias or any(record.type == "CNAME" and record.owner == name for record in records)
-                found += [str(record.rdata) for record in records if record.type == rtype]
+            if last is not None and last.reading is not None:
+                alias = alias or bool(last.reading.aliases)
+                found += [str(record.rdata) for record in last.records("answer") if record.type == rtype]
         return found, alias
 
-    def _compare(self, last: Asked, name: Name) -> None:
+    def _compare(self, last: Asked) -> None:
         """Compare the zone that answered with its parent, and its servers' serials with each other."""
         cut, parent = self.cuts[-1], self.parent
-        if parent is None or last.outcome not in ("answer", "alias", "nxdomain", "nodata", "alias-loop"):
+        if parent is None or last.outcome not in DECISIVE:
             return
         zone = Name(cut.zone)
         self._compare_serials(cut, zone)
         own = self._records(last.server, zone, "NS")
         if not own:
             return
-        above = _ns(parent, "authority", zone)
-        cut.remarks += compare.parent_and_child(above, [record.rdata.names[0] for record in own])
-        glue = _glue(parent)
-        for server in [name for name in above if name.is_at_or_below(zone) and name in glue][:MAX_CHECKED]:
-            self._compare_addresses(cut, last.server, server, glue[server])
+        cut.remarks += compare.parent_and_child(parent.servers, [record.rdata.names[0] for record in own])
+        glued = [(name, glue) for name, glue in parent.servers.items() if glue and name.is_at_or_below(zone)]
+        for name, glue in glued[:MAX_CHECKED]:
+            self._compare_addresses(cut, last.server, name, glue)
 
     def _compare_serials(self, cut: Cut, zone: Name) -> None:
-        serving = [
-            one.server for one in cut.asked if one.outcome in ("answer", "alias", "nxdomain", "nodata")
-        ]
+        serving = [one.server for one in cut.asked if one.outcome in DECISIVE]
         serials: dict[int, list[Server]] = {}
         for server, found in zip(serving, self._each(serving, zone, "SOA"), strict=True):
             for record in found[:1]:
@@ -240,14 +249,13 @@ class _Walker:
     def _compare_addresses(self, cut: Cut, asked: Server, name: Name, glue: list[str]) -> None:
         own: list[str] = []
         for rtype in ("A", "AAAA"):
-            reply = self._ask(asked, name, rtype, Name(cut.zone)).reply
-            if reply is None or not reply.authoritative or reply.rcode not in ("NOERROR", "NXDOMAIN"):
+            one = self._ask(asked, name, rtype, Name(cut.zone))
+            if one.outcome not in DECISIVE or one.reading is None:
                 return
-            records = reply.records("answer")
-            if any(record.type == "CNAME" and record.owner == name for record in records):
+            if one.reading.aliases:
                 cut.remarks.append(f"the name server {name} of {cut.zone} is an alias (RFC 2181 §10.3)")
                 return
-            own += [str(record.rdata) for record in records if record.type == rtype and record.owner == name]
+            own += [str(record.rdata) for record in one.records("answer") if record.type == rtype]
         # A parent may hold back addresses that it has no room for; what it says must be true.
         if not set(glue) <= set(own):
             cut.remarks += compare.glue_and_own(name, glue, own)
@@ -259,29 +267,30 @@ class _Walker:
             return list(pool.map(lambda server: self._records(server, name, rtype), servers))
 
     def _records(self, server: Server, name: Name, rtype: str) -> list[Record]:
-        reply = self._ask(server, name, rtype, name).reply
-        if reply is None or not reply.authoritative or reply.rcode != "NOERROR":
-            return []
-        return [record for record in reply.records("answer") if record.type == rtype and record.owner == name]
+        """Return the records of *name*, the zone of *server*."""
+        one = self._ask(server, name, rtype, name)
+        found = one.records("answer") if one.outcome == "answer" else ()
+        return [record for record in found if record.type == rtype and record.owner == name]
 
     def _end(self, outcome: str, answer: list[str], chain: list[Name], rtype: str) -> Walk:
         name = chain[-1]
-        via = f" (aliases: {chain_text(chain)})" if len(chain) > 1 else ""
+        via = f" (aliases: {_text(chain)})" if len(chain) > 1 else ""
         said = {
-            "answer": f"answered{via}",
+            "answer": f"{chain[0]} {rtype} is answered{via}",
             "nxdomain": f"{name} does not exist{via}",
             "nodata": f"{name} exists and has no {rtype} record{via}",
+            "name-too-long": f"an alias leads to a name of more than 255 octets{via}",
             "no-reply": "no server replied",
             "broken": f"no server of {self.cuts[-1].zone} gave a usable reply{via}",
-            "alias-loop": f"alias loop: {chain_text(chain)}",
-            "too-many-aliases": f"more than {MAX_ALIASES} aliases: {chain_text(chain[:4])} -> ...",
+            "alias-loop": f"alias loop: {_text(chain)}",
+            "too-many-aliases": f"more than {MAX_ALIASES} aliases: {_text(chain[:4])} -> ...",
         }.get(outcome, outcome)
         remarks = [f"{cut.zone} {remark}" for cut in self.cuts for remark in cut.remarks]
         took = sum(cut.took_us for cut in self.cuts)
         verdict = (
             said
             + (", all servers agree" if answer and not remarks and outcome == "answer" else "")
-            + f" in {milliseconds(took)}{self._cost(took)}"
+            + f"; the walk took {milliseconds(took)}{self._cost(took)}"
             + (f"; but {'; '.join(remarks)}" if remarks else "")
         )
         return Walk(self.cuts, outcome, verdict, answer, took)
@@ -295,29 +304,34 @@ class _Walker:
 
 
 def _best(asked: list[Asked]) -> Asked | None:
-    for wanted in ("answer", "alias", "alias-loop", "referral", "nxdomain", "nodata"):
+    """Return the reply that a resolver goes on with; one without authority if there is no other."""
+    for wanted in ("answer", "alias", "name-too-long", "referral", "nxdomain", "nodata", "unauthoritative"):
         for one in asked:
             if one.outcome == wanted:
                 return one
     return None
 
 
-def _ns(reply: Message, section: str, zone: Name) -> list[Name]:
-    """Return the name servers of *zone* in *section*."""
-    return [
-        record.rdata.names[0]
-        for record in reply.records(section)
-        if record.type == "NS" and record.owner == zone
-    ]
+def _silence(silent: dict[str, str]) -> str:
+    """Return why there is no reply: `timeout`, or `timeout over UDP, connection refused over TCP`."""
+    if silent.get("UDP without EDNS") == silent.get("UDP"):
+        silent = {transport: why for transport, why in silent.items() if transport != "UDP without EDNS"}
+    if len(set(silent.values())) == 1:
+        return next(iter(silent.values()))
+    return ", ".join(f"{why} over {transport}" for transport, why in silent.items())
 
 
-def _glue(reply: Message) -> dict[Name, list[str]]:
-    """Return the addresses in the additional section by name."""
-    glue: dict[Name, list[str]] = {}
-    for record in reply.records("additional"):
-        if record.type in ("A", "AAAA"):
-            glue.setdefault(record.owner, []).append(str(record.rdata))
-    return glue
+def _inferred(server: Server, silent: dict[str, str], edns: bool, tcp: bool) -> str:
+    """Return what it suggests that a server answered after *silent*, ways to ask that brought nothing."""
+    if tcp and silent and "UDP" in silent:
+        return f"{server} answers over TCP only ({silent['UDP']} over UDP): UDP is dropped on the way or by the server"
+    if not edns and silent:
+        return f"{server} answers without EDNS only: EDNS is dropped on the way or by the server"
+    return ""
+
+
+def _text(chain: Sequence[Name]) -> str:
+    return " -> ".join(str(name) for name in chain)
 
 
 def milliseconds(took_us: int) -> str:
