@@ -6,11 +6,14 @@ cookie, times.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import dig_server
@@ -100,6 +103,34 @@ def test_an_address_whose_zone_cannot_be_used_is_refused_with_the_reason(address
 def test_an_address_with_a_zone_is_asked(server6: DnsServer) -> None:
     done = nw_dig("@::1%1", "-p", str(server6.port), "example.com", "+short")
     assert done.stdout == "192.0.2.1\n", done.stderr
+
+
+def test_a_server_that_sends_an_octet_now_and_then_does_not_prolong_the_wait() -> None:
+    over = threading.Event()
+
+    def trickle(listener: socket.socket) -> None:
+        link, _ = listener.accept()
+        with link, contextlib.suppress(OSError):
+            link.sendall(b"\xff\xff")
+            while not over.wait(0.05):
+                link.sendall(b"\0")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickle, args=[listener])
+        thread.start()
+        try:
+            done = subprocess.run(
+                [
+                    *(sys.executable, "-c", CODE, "dig", "@127.0.0.1", "-p", str(listener.getsockname()[1])),
+                    *("+tcp", "+time=1", "+tries=1", "example.com"),
+                ],
+                capture_output=True, text=True, check=False, timeout=60,
+            )  # fmt: skip
+        finally:
+            over.set()
+            thread.join()
+    assert done.returncode == 9
+    assert "timed out" in done.stdout
 
 
 @pytest.fixture

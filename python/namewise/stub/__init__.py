@@ -1,8 +1,8 @@
 """The stub resolver: `resolve` looks a name up at one of the system's or the named servers, `query` sends one
 message to one server.
 
-`lookup` decides and does no I/O; the drivers `blocking` and `aio` send its exchanges over sockets. `aio` is
-imported on first use, since asyncio is the slowest thing to import here.
+`lookup` decides and does no I/O; the drivers `blocking` and `aio` send its exchanges over sockets. Each is imported
+on first use.
 
 >>> import namewise
 >>> namewise.resolve("localhost.example", server="192.0.2.300")
@@ -10,8 +10,28 @@ Traceback (most recent call last):
 ValueError: '192.0.2.300' is not a server: expected an IP address, with a port or without
 """
 
-from .answer import Answer
-from .blocking import query, resolve
-from .servers import ServerAddress, Servers, parse_server, system_servers
+from importlib import import_module
 
+TYPE_CHECKING = False  # typing costs more time to import than a question takes
+if TYPE_CHECKING:
+    from .answer import Answer
+    from .blocking import query, resolve
+    from .servers import ServerAddress, Servers, parse_server, system_servers
+
+_HOME = {
+    "Answer": "answer",
+    "ServerAddress": "servers",
+    "Servers": "servers",
+    "parse_server": "servers",
+    "query": "blocking",
+    "resolve": "blocking",
+    "system_servers": "servers",
+}
 __all__ = ["Answer", "ServerAddress", "Servers", "parse_server", "query", "resolve", "system_servers"]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is used first: `nw dig` takes only `stream` from here."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

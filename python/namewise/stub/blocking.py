@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .lookup import TIMEOUT, Failure, Reply, lookup, one_question, reason
 from .servers import choose
+from .stream import read_message, seconds_left
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -87,14 +88,6 @@ def exchange(wanted: Exchange) -> Reply | Failure:
     return Reply(wire, time.monotonic() - started)
 
 
-def seconds_left(deadline: float) -> float:
-    """Return the seconds until *deadline* of the monotonic clock, or raise TimeoutError when it has passed."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
-
-
 def _over_udp(query: Message, server: ServerAddress, deadline: float) -> bytes:
     with socket.socket(server.family, socket.SOCK_DGRAM) as link:
         # Connected: the system drops what comes from elsewhere and reports a closed port.
@@ -113,19 +106,6 @@ def _over_tcp(query: Message, server: ServerAddress, deadline: float) -> bytes:
         link.connect(server.socket_address)
         link.sendall(len(query.wire).to_bytes(2, "big") + query.wire)
         while True:
-            length = int.from_bytes(read_octets(link, 2, deadline), "big")
-            reply = read_octets(link, length, deadline)
+            reply = read_message(link, deadline)
             if query.accepts(reply):
                 return reply
-
-
-def read_octets(link: socket.socket, length: int, deadline: float) -> bytes:
-    """Return the next *length* octets of a stream, or raise TimeoutError at *deadline*, ConnectionError at its end."""
-    parts = bytearray()
-    while len(parts) < length:
-        link.settimeout(seconds_left(deadline))
-        part = link.recv(length - len(parts))
-        if not part:
-            raise ConnectionError(f"connection closed after {len(parts)} of {length} octets")
-        parts += part
-    return bytes(parts)

@@ -16,6 +16,7 @@ import os
 import time
 
 from namewise.engine import EdnsOption, Message, Name, make_query
+from namewise.stub.stream import EndOfStream, read_message, seconds_left
 from namewise.tools.dig import besteffort
 from namewise.tools.dig.grammar import Usage
 
@@ -398,7 +399,11 @@ class _Asking:
         return got.data
 
     def _failed(self, server: Server, transport: str, error: OSError, took_s: float) -> None:
-        reason = "timed out" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
+        reason = (error.strerror or str(error)).lower()
+        if isinstance(error, TimeoutError):
+            reason = "timed out"
+        elif isinstance(error, EndOfStream):
+            reason = "end of file"
         self.attempts.append(Attempt(server, transport, reason, took_s))
         name = self.name.rstrip(".") or "."
         if error.errno in (errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EHOSTUNREACH):
@@ -429,11 +434,11 @@ class _Asking:
             else:
                 link.send(query.wire)
             while True:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError
-                link.settimeout(left)
-                wire = _read(link, int.from_bytes(_read(link, 2), "big")) if self.tcp else link.recv(65535)
+                if self.tcp:
+                    wire = read_message(link, deadline)
+                else:
+                    link.settimeout(seconds_left(deadline))
+                    wire = link.recv(65535)
                 reading = self._accepted(query, wire)
                 if reading is not None:
                     keep = self.tcp and self.lookup.keepopen
@@ -497,13 +502,3 @@ class _Asking:
 
 _open: dict[str, socket.socket] = {}
 """TCP connections that +keepopen keeps, by server."""
-
-
-def _read(link: socket.socket, length: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < length:
-        part = link.recv(length - len(parts))
-        if not part:
-            raise ConnectionError("end of file")
-        parts += part
-    return bytes(parts)
