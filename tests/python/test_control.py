@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 from ports import free_port
 
 from namewise.config import Config
@@ -299,7 +300,7 @@ def test_activation_by_variables_that_are_no_numbers_is_told(variable: str, text
 
 def test_what_the_limits_need_in_descriptors() -> None:
     config = Config(server=ServerTable(workers=3, tcp_connections=100), listen=(Listen(address="127.0.0.1"),))
-    udp = config.model_copy(update={"listen": (Listen(address="127.0.0.1", transports=("udp",)),)})
+    udp = replace(config, listen=(Listen(address="127.0.0.1", transports=("udp",)),))
     assert needed(config, 3, None, 6) == 64 + 12 + 300
     assert needed(udp, 3, None, 3) == 64 + 6
     assert needed(config, 3, {"max_in_flight": 50}, 6) == 64 + 12 + 3 * (100 + 256 + 50)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from namewise.compile import plan_bytes, read_inputs
 from namewise.config import load
-from namewise.config.model import Budget
+from namewise.config.model import Budget, ServerTable
+from namewise.config.schema import settings
 from namewise.config.values import duration_ms, duration_text, size_bytes, size_text
 from namewise.engine import EdnsOption, Message, Snapshot, Zone, make_query
 
@@ -24,7 +26,7 @@ OWN_KEYS = {"cache_bytes"}
 
 
 def snapshot_of(config: Config, zones: list[Zone] | None = None) -> Snapshot:
-    without_keys = config.model_copy(update={"key": ()})
+    without_keys = replace(config, key=())
     return Snapshot.build(plan_bytes(without_keys, read_inputs(without_keys), 2), zones or [])
 
 
@@ -66,25 +68,25 @@ def engine_value(name: str, value: int) -> int:
 
 
 def is_time(name: str) -> bool:
-    return bool(Budget.model_construct(**{name: 1000}).model_dump(mode="json")[name] == "1s")
+    return bool(settings(Budget)[name].extra("kind") == "duration")
 
 
 def written(name: str, value: int) -> str:
     """Return *value* as it stands in the file."""
-    shown = Budget.model_construct(**{name: value}).model_dump(mode="json")[name]
+    shown = settings(Budget)[name].shown(value)
     assert shown in (value, duration_text(value), size_text(value))
     return json.dumps(shown)
 
 
 def bound(name: str, which: str) -> int:
-    return int(
-        next(getattr(note, which) for note in Budget.model_fields[name].metadata if hasattr(note, which))
-    )
+    found = settings(Budget)[name].bound(which)
+    assert found is not None
+    return found
 
 
 def odd(name: str) -> int:
     """Return a value for the key *name* that is nobody's default and no other key's value."""
-    step = 11 + list(Budget.model_fields).index(name)
+    step = 11 + list(settings(Budget)).index(name)
     return bound(name, "ge") + (step * 1000 if name.endswith("ttl") else step)
 
 
@@ -102,12 +104,12 @@ def test_every_limit_of_the_engine_has_a_key() -> None:
     """The engine's table holds each field of its `Budget` (crates/py/src/budget.rs does not compile otherwise)."""
     limits = snapshot_of(load(None, environ={"NAMEWISE_RESOLVER_IPV4": "true"}).config).budget
     assert limits is not None
-    assert set(limits) - OWN_KEYS == set(Budget.model_fields)
+    assert set(limits) - OWN_KEYS == set(settings(Budget))
     assert set(limits) >= OWN_KEYS
 
 
 def test_every_limit_reaches_the_engine(tmp_path: Path) -> None:
-    values = {name: odd(name) for name in Budget.model_fields}
+    values = {name: odd(name) for name in settings(Budget)}
     default = limits_of(tmp_path, {})
     limits = limits_of(tmp_path, values)
     assert limits == {name: engine_value(name, value) for name, value in values.items()} | {
@@ -118,7 +120,7 @@ def test_every_limit_reaches_the_engine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("which", ["ge", "le"])
 def test_the_engine_takes_what_the_models_allow(tmp_path: Path, which: str) -> None:
-    values = {name: bound(name, which) for name in Budget.model_fields}
+    values = {name: bound(name, which) for name in settings(Budget)}
     limits = limits_of(tmp_path, values)
     assert {name: limits[name] for name in values} == {
         name: engine_value(name, values[name]) for name in values
@@ -127,22 +129,19 @@ def test_the_engine_takes_what_the_models_allow(tmp_path: Path, which: str) -> N
 
 def test_the_defaults_that_the_descriptions_name_are_the_engine_s(tmp_path: Path) -> None:
     limits = limits_of(tmp_path, {})
-    for name, field in Budget.model_fields.items():
-        said = (field.description or "").rsplit("Not set: ", 1)[1].rstrip(".")
+    for name, setting in settings(Budget).items():
+        said = setting.description.rsplit("Not set: ", 1)[1].rstrip(".")
         read = duration_ms if is_time(name) else size_bytes
         assert engine_value(name, int(said) if said.isdigit() else read(said)) == limits[name], name
 
 
 @pytest.mark.parametrize("which", ["ge", "le"])
 def test_the_engine_takes_what_the_models_allow_of_a_server(tmp_path: Path, which: str) -> None:
-    from namewise.config.model import ServerTable
-
     lines = ["[server]"]
-    for name, field in ServerTable.model_fields.items():
-        bounds = [getattr(note, which) for note in field.metadata if hasattr(note, which)]
-        if bounds:
-            shown = ServerTable.model_construct(**{name: bounds[0]}).model_dump(mode="json")[name]
-            lines.append(f"{name} = {json.dumps(shown)}")
+    for name, setting in settings(ServerTable).items():
+        limit = setting.bound(which)
+        if limit is not None:
+            lines.append(f"{name} = {json.dumps(setting.shown(limit))}")
     assert len(lines) > 5
     file = tmp_path / "namewise.toml"
     file.write_text("\n".join(lines) + "\n")

@@ -74,8 +74,6 @@ def run(args: list[str]) -> int:
 
     import os
 
-    # Looking for plugins of pydantic reads the metadata of every installed package.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     parsed = OPTIONS.read(args)
     load = loader(parsed)
 

@@ -73,7 +73,7 @@ def _secret(
 ) -> bytes | None:
     """Return the secret of *key*, or add to *problems* why it cannot be read."""
     if key.secret is not None:
-        return base64.b64decode(key.secret.get_secret_value())
+        return base64.b64decode(key.secret.reveal())
     assert key.secret_file is not None, "a key has one of both"
     file = key.secret_file
     where = origin(path) if origin is not None else Origin("file", file)

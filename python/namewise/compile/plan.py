@@ -5,27 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from namewise.config.model import BUILT_IN_ACLS
+from namewise.config.access import BUILT_IN_ACLS
+from namewise.config.resolver import Budget
+from namewise.config.schema import settings
 
 if TYPE_CHECKING:
     from namewise.compile.inputs import Inputs
     from namewise.config import Config
-    from namewise.config.model import Resolver
+    from namewise.config.resolver import Resolver
 
 VERSION = 1
-_IN_MS = frozenset(
-    {
-        "wall_clock",
-        "priming_clock",
-        "first_timeout",
-        "min_timeout",
-        "max_timeout",
-        "tcp_timeout",
-        "discard_timeout",
-        "address_lookup_pause",
-    }
-)
-_IN_SECONDS = frozenset({"max_ttl", "min_ttl", "max_negative_ttl", "failure_ttl"})
 
 
 def plan_bytes(config: Config, inputs: Inputs, workers: int) -> bytes:
@@ -63,23 +52,41 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
             {
                 "name": zone.name,
                 "query_acl": None if zone.allow is None else list(config.prefixes(zone.allow)),
+                "overlay": zone.overlay,
             }
             for zone in config.zone
         ],
         "keys": [{"name": key.name, "algorithm": key.algorithm} for key in config.key],
-        "recorder": {"entries": config.log.recorder, "slow_ms": config.log.slow},
+        "views": [
+            {
+                "name": view.name,
+                "clients": list(config.prefixes(view.clients)),
+                "keys": list(view.keys),
+                "zones": None if view.zones is None else list(view.zones),
+            }
+            for view in config.view
+        ],
+        "recorder": {
+            "entries": config.log.recorder,
+            "bytes": config.log.recorder_bytes,
+            "slow_ms": config.log.slow,
+        },
     }
 
 
 def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, Any]:
     budget: dict[str, int] = {}
-    for name, value in resolver.budget:
+    for name, setting in settings(Budget).items():
+        value = getattr(resolver.budget, name)
         if value is None:
             continue
-        if name in _IN_MS:
-            budget[f"{name}_ms"] = value
+        if setting.extra("kind") != "duration":
+            budget[name] = value
+        elif name.endswith("ttl"):
+            budget[name] = value // 1000
         else:
-            budget[name] = value // 1000 if name in _IN_SECONDS else value
+            budget[f"{name}_ms"] = value
+    streams = resolver.streams
     made: dict[str, Any] = {
         "hints": [{"name": hint.name, "addresses": list(hint.addresses)} for hint in inputs.hints],
         "forward": [
@@ -97,6 +104,14 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
         "ipv4": resolver.ipv4,
         "ipv6": resolver.ipv6,
         "ask_loopback": resolver.ask_loopback,
+        "local_zones_off": list(resolver.local_zones_off),
+        "streams": {
+            "max_connections": streams.max_connections,
+            "max_per_server": streams.max_per_server,
+            "max_pipelined": streams.max_pipelined,
+            "idle_ms": streams.idle,
+            "lifetime_ms": streams.lifetime,
+        },
         "budget": budget,
     }
     if resolver.routes is not None:

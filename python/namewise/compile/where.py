@@ -18,7 +18,7 @@ _TCP = {
     "max_lifetime_ms": "tcp_lifetime",
     "max_queries": "tcp_questions",
 }
-_RECORDER = {"entries": "recorder", "slow_ms": "slow"}
+_RECORDER = {"entries": "recorder", "bytes": "recorder_bytes", "slow_ms": "slow"}
 
 
 def config_path(plan_path: str, config: Config) -> Path:
@@ -35,6 +35,10 @@ def config_path(plan_path: str, config: Config) -> Path:
             return ("resolver", "trust_anchor" if key == "trust_anchors" else key)
         case ("resolver", "budget", str(key), *_):
             return ("resolver", "budget", key.removesuffix("_ms"))
+        case ("resolver", "streams", str(key), *_):
+            return ("resolver", "streams", key.removesuffix("_ms"))
+        case ("views", *rest):
+            return ("view", *rest)
         case ("resolver", "cache_bytes"):
             return ("resolver", "cache")
         case ("server", "tcp", str(key), *_):

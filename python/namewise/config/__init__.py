@@ -1,11 +1,12 @@
 """`namewise.toml`: its settings, the origin of each value, and the mistakes in it.
 
     files, includes ─┐
-    NAMEWISE_…      ─┼─> load.py ─> tree + origin of every value ─> model.py ─> Config (frozen)
-    flags           ─┘                                              └─> pages.py: JSON schema, reference page
+    NAMEWISE_…      ─┼─> load.py ─> tree + origin of every value ─> validate.py ─> Config (frozen)
+    flags           ─┘                                                  │
+                          server, resolver, zones, access.py: models ───┴─> pages.py: JSON schema, reference page
 
-Precedence: flag, then environment, then file, then default. pydantic is imported when a configuration is
-read, not when this package is imported.
+Precedence: flag, then environment, then file, then default. The models are imported when a configuration is read, not when
+this package is imported.
 """
 
 from __future__ import annotations

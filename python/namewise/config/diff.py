@@ -6,9 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
 from namewise.config.origin import Path, dotted
+from namewise.config.schema import Secret, Setting, Table, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from namewise.config.model import Config
 
 _FINGERPRINT_KEY = os.urandom(32)
-_KEYS = {"zone": "name", "forward": "suffix", "key": "name", "acl": "name", "policy": "on"}
+_KEYS = {"zone": "name", "forward": "suffix", "key": "name", "acl": "name", "view": "name", "policy": "on"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +50,13 @@ def diff(old: Config, new: Config) -> list[Change]:
 
 def _flat(config: Config) -> Iterator[tuple[str, str]]:
     """Yield every setting under a path that does not depend on the order of tables."""
-    for table, value in config:
-        if isinstance(value, BaseModel):
+    for table in settings(type(config)):
+        value = getattr(config, table)
+        if isinstance(value, Table):
             yield from _table((table,), value)
         elif isinstance(value, tuple):
             for index, item in enumerate(value):
-                if not isinstance(item, BaseModel):
+                if not isinstance(item, Table):
                     yield f"{table}[{index}]", str(item)
                     continue
                 key = _KEYS.get(table)
@@ -67,25 +67,26 @@ def _flat(config: Config) -> Iterator[tuple[str, str]]:
                 yield from _table((f"{table} {label}",), item, defaults=False)
 
 
-def _table(path: Path, table: BaseModel, *, defaults: bool = True) -> Iterator[tuple[str, str]]:
+def _table(path: Path, table: Table, *, defaults: bool = True) -> Iterator[tuple[str, str]]:
     """Yield the settings of *table*; without *defaults* only those that differ from their default."""
-    shown = table.model_dump(mode="json")
-    for key, value in table:
-        if isinstance(value, BaseModel):
+    for key, setting in settings(type(table)).items():
+        value = getattr(table, key)
+        if isinstance(value, Table):
             yield from _table((*path, key), value)
-        elif value is not None and (defaults or value != type(table).model_fields[key].default):
+        elif value is not None and (defaults or value != setting.default):
             label = " ".join(str(part) for part in path)
-            yield f"{label} {dotted((key,))}", _text(shown[key], value)
+            yield f"{label} {dotted((key,))}", _text(setting, value)
 
 
-def _text(shown: Any, value: Any) -> str:
-    if hasattr(value, "get_secret_value"):
+def _text(setting: Setting, value: Any) -> str:
+    if isinstance(value, Secret):
         import hashlib
 
         # Two secrets must differ without either being shown: a digest without a key could be searched for.
-        secret = value.get_secret_value().encode()
+        secret = value.reveal().encode()
         digest = hashlib.blake2b(secret, key=_FINGERPRINT_KEY, digest_size=4).hexdigest()
         return f"(secret, fingerprint {digest} of this process)"
+    shown = setting.shown(value)
     if isinstance(shown, list):
         return "[" + ", ".join(str(item) for item in shown) + "]"
     if isinstance(shown, dict):
@@ -98,6 +99,4 @@ def _needs_restart(path: str) -> bool:
 
     table, _, key = path.partition(" ")
     model = TABLES.get(table)
-    field = model.model_fields.get(key) if model else None
-    extra = field.json_schema_extra if field else None
-    return isinstance(extra, dict) and extra.get("x-applies") == "restart"
+    return model is not None and key in settings(model) and settings(model)[key].extra("applies") == "restart"

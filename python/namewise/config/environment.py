@@ -3,6 +3,7 @@
     NAMEWISE_<TABLE>_<KEY>             the key of [server], [resolver], [log] or [control]; lists separated
                                        by commas
     NAMEWISE_RESOLVER_BUDGET_<KEY>     the key of [resolver.budget]
+    NAMEWISE_RESOLVER_STREAMS_<KEY>    the key of [resolver.streams]
     NAMEWISE_RESOLVER=on               recursion, with defaults
     NAMEWISE_LISTEN                    all of [[listen]]: ADDR[:PORT], separated by commas
     NAMEWISE_ZONE                      adds to [[zone]]: NAME=FILE, separated by commas
@@ -17,17 +18,18 @@ that a typing error is not silently without effect.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_origin
 
 from namewise.config import values
 from namewise.config.errors import Problem
-from namewise.config.model import ARRAYS, TABLES, Budget
+from namewise.config.model import ARRAYS, NESTED, TABLES
 from namewise.config.origin import Origin, Overlay
+from namewise.config.schema import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic import BaseModel
+    from namewise.config.schema import Table
 
 PREFIX = "NAMEWISE_"
 NOT_SETTINGS = frozenset({"NAMEWISE_CONFIG", "NAMEWISE_CONTROL", "NAMEWISE_ROOT_ZONE"})
@@ -58,8 +60,12 @@ def variables() -> list[str]:
     names = [f"{PREFIX}{word}" for word in ("LISTEN", "ZONE", "FORWARD", "RESOLVER")]
     for table, model in TABLES.items():
         if table not in ARRAYS:
-            names += [f"{PREFIX}{table}_{key}".upper() for key in model.model_fields if key != "budget"]
-    return names + [f"{PREFIX}RESOLVER_BUDGET_{key}".upper() for key in Budget.model_fields]
+            names += [
+                f"{PREFIX}{table}_{key}".upper() for key in settings(model) if (table, key) not in NESTED
+            ]
+    for path, model in NESTED.items():
+        names += [f"{PREFIX}{'_'.join((*path, key))}".upper() for key in settings(model)]
+    return names
 
 
 def listen_item(text: str) -> dict[str, Any]:
@@ -101,44 +107,28 @@ def _lay(overlay: Overlay, name: str, text: str, origin: Origin) -> bool:
         word = name.removeprefix("KEY_").removesuffix("_FILE").removesuffix("_SECRET")
         overlay.set(("key", word, key), text, origin)
         return True
-    for table, model in TABLES.items():
-        if table in ARRAYS or not name.startswith(f"{table.upper()}_"):
-            continue
-        key = name[len(table) + 1 :].lower()
-        if key in model.model_fields and key != "budget":
-            overlay.set((table, key), _typed(text, model, key), origin)
-            return True
-        if table == "resolver" and key.removeprefix("budget_") in Budget.model_fields:
-            key = key.removeprefix("budget_")
-            overlay.set((table, "budget", key), _typed(text, Budget, key), origin)
+    places = {(table,): model for table, model in TABLES.items() if table not in ARRAYS} | NESTED
+    for path, model in places.items():
+        prefix = "_".join(path).upper() + "_"
+        key = name.removeprefix(prefix).lower()
+        if name.startswith(prefix) and key in settings(model) and (*path, key) not in NESTED:
+            overlay.set((*path, key), _typed(text, model, key), origin)
             return True
     return False
 
 
-def _typed(text: str, model: type[BaseModel], key: str) -> Any:
+def _typed(text: str, model: type[Table], key: str) -> Any:
     """Return *text* in the TOML type of the field, as far as a text can tell."""
-    kinds = _kinds(model.model_fields[key].annotation)
-    if dict in kinds:
+    kind = settings(model)[key].type
+    if get_origin(kind) is dict:
         pairs = (part.partition("=") for part in text.split(",") if part.strip())
         return {name.strip(): value.strip() for name, _, value in pairs}
-    if tuple in kinds:
+    if get_origin(kind) is tuple:
         return [part.strip() for part in text.split(",") if part.strip()]
-    if bool in kinds:
+    if kind is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError("expected true or false")
         return text.lower() == "true"
-    if int in kinds and text.strip().isdigit():
+    if kind is int and text.strip().isdigit():
         return int(text)
     return text
-
-
-def _kinds(annotation: Any) -> set[Any]:
-    origin = get_origin(annotation)
-    if origin in (dict, tuple):
-        return {origin}
-    if origin is None:
-        return {annotation}
-    found: set[Any] = set()
-    for argument in get_args(annotation):
-        found |= _kinds(argument)
-    return found

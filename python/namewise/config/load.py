@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
-
-from namewise.config import values
 from namewise.config.environment import overlay_of_environment
 from namewise.config.errors import ConfigError, Problem
-from namewise.config.model import ARRAYS, KINDS, TABLES, Config, cross_check
-from namewise.config.origin import DEFAULT, Origin, Overlay, Path, dotted
+from namewise.config.model import ARRAYS, Config
+from namewise.config.origin import DEFAULT, Origin, Overlay, Path
+from namewise.config.schema import as_tree
+from namewise.config.validate import EMPTY, validate
 from namewise.engine import parse_toml
 from namewise.engine.errors import TomlError
 
@@ -42,7 +41,6 @@ PATH_FIELDS = frozenset(
         ("control", "socket"),
     }
 )
-EMPTY = "needs at least one entry"
 JOINED = {"zone": "name", "forward": "suffix"}
 
 
@@ -68,7 +66,7 @@ class Loaded:
 
     def values(self) -> Iterator[tuple[Path, Any, Origin]]:
         """Yield every value in the order of the models, with its origin; secrets come as `**********`."""
-        for path, value in _leaves((), self.config.model_dump(mode="json")):
+        for path, value in _leaves((), as_tree(self.config)):
             yield path, value, self.origin(path)
 
 
@@ -274,28 +272,15 @@ class _State:
 
     def validate(self) -> Loaded:
         """Turn the tree into a `Config`, or raise with every mistake."""
-        try:
-            config = Config.model_validate_json(json.dumps(self.tree), strict=True)
-        except ValidationError as error:
+        config, mistakes = validate(self.tree)
+        if mistakes or config is None:
             raise ConfigError(
-                _in_order(self._problem(detail) for detail in error.errors(include_url=False))
-            ) from None
-        problems = [
-            Problem(path, message, self._nearest_origin(path)) for path, message in cross_check(config)
-        ]
-        if problems:
-            raise ConfigError(_in_order(problems))
+                _in_order(Problem(path, message, self._nearest_origin(path)) for path, message in mistakes)
+            )
         return Loaded(config, self.origins, tuple(self.files))
 
     def _nearest_origin(self, path: Path) -> Origin:
         return _nearest(self.origins, path, self.files)
-
-    def _problem(self, detail: Any) -> Problem:
-        path: Path = tuple(part for part in detail["loc"] if part != "[key]")
-        kinds = KINDS[str(path[0])][2] if path and path[0] in KINDS else {}
-        if len(kinds) > 1 and len(path) > 2 and path[2] in kinds:
-            path = (*path[:2], *path[3:])  # the kind that chose the model is no part of the file
-        return Problem(path, _message(detail, path), self._nearest_origin(path))
 
 
 def _nearest(origins: Mapping[Path, Origin], path: Path, files: Sequence[str]) -> Origin:
@@ -354,56 +339,3 @@ def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
             yield from _leaves((*path, index), item)
     else:
         yield path, value
-
-
-def _message(detail: Any, path: Path) -> str:
-    """Return the message of this program for an error of the validator."""
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "extra_forbidden":
-        word = str(path[-1])
-        known = _known_keys(path[:-1])
-        guess = values.nearest(word, known)
-        what = "unknown table" if len(path) == 1 else "unknown key"
-        listed = f"; known here: {', '.join(sorted(known))}" if known else ""
-        return f'{what} "{word}"; did you mean "{guess}"?' if guess else f'{what} "{word}"{listed}'
-    if kind == "missing":
-        return f'the key "{path[-1]}" is required here'
-    if kind in ("value_error", "assertion_error"):
-        return str(context.get("error", detail["msg"]))
-    if kind == "literal_error":
-        guess = None
-        if isinstance(detail.get("input"), str):
-            guess = values.nearest(
-                detail["input"], str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-            )
-        return f"expected {context['expected']}" + (f'; did you mean "{guess}"?' if guess else "")
-    if kind == "greater_than_equal":
-        return f"must be at least {context['ge']}"
-    if kind == "less_than_equal":
-        return f"must be at most {context['le']}"
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"expected a table, as in [{dotted(path)}]"
-    if kind in ("tuple_type", "list_type"):
-        return "expected an array" + (f", as in [[{path[0]}]]" if len(path) == 1 else "")
-    if kind == "too_short":
-        return EMPTY
-    wanted = {"int_type": "an integer", "bool_type": "true or false", "string_type": "a text in quotes"}.get(
-        kind
-    )
-    return f"expected {wanted}" if wanted else str(detail["msg"]).lower()
-
-
-def _known_keys(path: Path) -> set[str]:
-    """Return the keys of the table at *path*."""
-    model: type[BaseModel] = Config
-    for part in path:
-        if isinstance(part, int):
-            continue
-        if model is Config and part in TABLES:
-            model = TABLES[part]
-            continue
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return set()
-        model = annotation
-    return set(model.model_fields)

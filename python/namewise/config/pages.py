@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from namewise.config.model import ARRAYS, TABLES, Budget, Config
+from msgspec.json import schema_components
+
+from namewise.config.model import ARRAYS, KINDS, NESTED, TABLES, Config
+from namewise.config.schema import REQUIRED, Secret, Setting, Table, plain, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from pydantic import BaseModel
 
 SCHEMA_ID = "https://namewise.dev/schema/namewise.toml.schema.json"
 SCHEMA_FILE = "docs/schema/namewise.toml.schema.json"
@@ -27,10 +28,48 @@ def pages() -> dict[str, str]:
 
 def json_schema() -> str:
     """Return the JSON schema (2020-12) of `namewise.toml` as text."""
-    body = Config.model_json_schema(mode="validation")
+    _, definitions = schema_components(
+        [Config], schema_hook=lambda _: {"type": "string"}, ref_template="#/$defs/{name}"
+    )
+    models: list[type[Table]] = [Config, *TABLES.values(), *NESTED.values()]
+    for model in models:
+        _as_written(definitions[model.__name__], model)
+    body = definitions.pop("Config") | {"title": "namewise.toml"}
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **body}
-    schema["title"] = "namewise.toml"
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(schema | {"$defs": definitions}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _as_written(schema: dict[str, Any], model: type[Table]) -> None:
+    """Make *schema* describe what is written in the file: msgspec describes what the fields of *model* hold."""
+    for name, setting in settings(model).items():
+        described = schema["properties"][name]
+        default = described.pop("default", None)
+        # TOML has no null: None means that the setting is left out.
+        some = [one for one in described.pop("anyOf", []) if one != {"type": "null"}]
+        for one in some:
+            described.update(one)
+        written = described.pop("x-written", None)
+        if written is not None:
+            for bound in ("minimum", "maximum"):
+                described.pop(bound, None)
+            described |= {"type": ["string", "integer"], "pattern": written}
+        if default is not None and setting.default is not REQUIRED and setting.table is None:
+            described["default"] = _plain_default(setting)
+    tag = model.__struct_config__.tag_field
+    if tag is not None and KINDS[tag_table(model)] is not None:
+        schema["required"].remove(tag)
+
+
+def tag_table(model: type[Table]) -> str:
+    """Return the name of the table whose entries *model* describes."""
+    return next(table for table, one in TABLES.items() if one is model)
+
+
+def _plain_default(setting: Setting) -> Any:
+    value = setting.default
+    if isinstance(value, tuple) and value and isinstance(value[0], Table):
+        return [{"address": one.address} for one in value]
+    return setting.shown(value)
 
 
 def reference() -> str:
@@ -38,64 +77,71 @@ def reference() -> str:
     lines = [
         "# Settings of `namewise.toml`",
         "",
-        "Made from the models in `python/namewise/config/model.py`; do not edit by hand.",
+        "Made from the models in `python/namewise/config/`; do not edit by hand.",
         "",
-        "*Applies*: `reload` = in force after `nw ctl reload` or SIGHUP; `restart` = after a restart.",
+        "*Applies*: `reload` = in force after `nw ctl reload` or SIGHUP; `restart` = after a restart. *Since*: the first version "
+        "that has the setting.",
         "",
     ]
     for table, model in TABLES.items():
         head = f"[[{table}]]" if table in ARRAYS else f"[{table}]"
-        lines += [f"## `{head}`", "", (model.__doc__ or "").strip(), "", *_rows(model), ""]
-        if table == "resolver":
-            lines += ["### `[resolver.budget]`", "", (Budget.__doc__ or "").strip(), "", *_rows(Budget), ""]
+        lines += [f"## `{head}`", "", _about(model), "", *_rows(model), ""]
+        for (outer, inner), nested in NESTED.items():
+            if outer == table:
+                lines += [f"### `[{outer}.{inner}]`", "", _about(nested), "", *_rows(nested), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _rows(model: type[BaseModel]) -> Iterator[str]:
-    yield "| key | type | default | applies | what it does |"
-    yield "|---|---|---|---|---|"
-    properties = model.model_json_schema(mode="validation")["properties"]
-    definitions = model.model_json_schema(mode="validation").get("$defs", {})
-    needed = {name for name, field in model.model_fields.items() if field.is_required()}
-    for name, field in model.model_fields.items():
-        if name == "budget":
+def _about(model: type[Table]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def _rows(model: type[Table]) -> Iterator[str]:
+    yield "| key | type | default | applies | since | what it does |"
+    yield "|---|---|---|---|---|---|"
+    config = model.__struct_config__
+    if config.tag_field is not None:
+        usual = KINDS[tag_table(model)]
+        default = "required" if usual is None else f'`"{usual}"`'
+        yield f"| `{config.tag_field}` | `{config.tag}` | {default} | reload | 0.1 | Kind of the entry. |"
+    for name, setting in settings(model).items():
+        if setting.table is not None:
             continue
-        schema = properties[name]
-        default = "required" if name in needed else _default(model, name)
-        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-        description = (field.description or "").replace("|", "\\|")
-        kind = _kind(schema, definitions).replace("|", "\\|")
-        yield f"| `{name}` | {kind} | {default} | {extra.get('x-applies', 'reload')} | {description} |"
+        applies, since = setting.extra("applies"), setting.extra("since")
+        description = setting.description.replace("|", "\\|")
+        yield f"| `{name}` | {_kind(setting)} | {_default(setting)} | {applies} | {since} | {description} |"
 
 
-def _default(model: type[BaseModel], name: str) -> str:
-    value = model.model_fields[name].default
-    if value is None:
-        return "not set"
-    # Only a dump knows how a duration or a size is written.
-    shown = model.model_construct(**{name: value}).model_dump(mode="json", include={name})[name]
-    return f"`{json.dumps(shown)}`"
+def _default(setting: Setting) -> str:
+    if setting.default is REQUIRED:
+        return "required"
+    return "not set" if setting.default is None else f"`{json.dumps(setting.shown(setting.default))}`"
 
 
-def _kind(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
-    if "$ref" in schema:
-        return "table"
-    if "anyOf" in schema:
-        return " or ".join(_kind(item, definitions) for item in schema["anyOf"] if item.get("type") != "null")
-    if "enum" in schema:
-        return " \\| ".join(f"`{item}`" for item in schema["enum"])
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if isinstance(schema.get("type"), list):
-        return "duration" if "(ms|s" in schema.get("pattern", "") else "size"
-    if schema.get("type") == "array":
-        return f"array of {_kind(schema['items'], definitions)}"
-    if schema.get("type") == "object":
-        return "table"
-    if schema.get("format") == "path":
-        return "path"
-    if schema.get("type") == "integer":
-        least, most = schema.get("minimum"), schema.get("maximum")
-        span = f" {least}–{most}" if most is not None else (f" ≥ {least}" if least is not None else "")
-        return f"integer{span}"
-    return {"string": "text", "boolean": "boolean"}.get(str(schema.get("type")), str(schema.get("type")))
+def _kind(setting: Setting) -> str:
+    named = setting.extra("kind")
+    if named is not None and setting.type is not int:
+        return str(named)
+    return (named or _name(setting.type)) + _span(setting)
+
+
+def _name(kind: Any) -> str:
+    """Return how the reference calls the type *kind*."""
+    kind, notes = plain(kind)
+    named = next((note.extra["kind"] for note in notes if note.extra and "kind" in note.extra), None)
+    if named is not None:
+        return str(named)
+    if get_origin(kind) is Literal:
+        return " \\| ".join(f"`{one}`" for one in get_args(kind))
+    if get_origin(kind) is tuple:
+        return f"array of {_name(get_args(kind)[0])}"
+    if get_origin(kind) is dict:
+        return f"table of {' = '.join(map(_name, get_args(kind)))}"
+    return {int: "integer", bool: "boolean", str: "text", Secret: "text"}[kind]
+
+
+def _span(setting: Setting) -> str:
+    least, most = setting.bound("ge"), setting.bound("le")
+    if most is not None:
+        return f" {setting.shown(least or 0)}–{setting.shown(most)}"
+    return "" if least is None else f" ≥ {setting.shown(least)}"

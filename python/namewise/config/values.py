@@ -2,7 +2,7 @@
 
 Each reader takes text as a person writes it and returns a valid value, or raises `ValueError` with what is wrong and an example
 of what is right. Command-line flags use the same readers, so `--listen ::1` and `address = "::1"` mean the same. This module does
-not import pydantic.
+not import the models.
 """
 
 from __future__ import annotations

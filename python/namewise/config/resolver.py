@@ -1,0 +1,402 @@
+"""Settings of recursion: `[resolver]`, `[resolver.budget]`, `[resolver.streams]`, `[[forward]]`."""
+
+from typing import Annotated
+
+from namewise.config.schema import (
+    DomainName,
+    Duration,
+    LoopbackServer,
+    Path,
+    Prefix,
+    Server,
+    Size,
+    Table,
+    limit,
+    setting,
+)
+
+
+class Budget(Table, frozen=True, kw_only=True):
+    """Limits of the work for one query. A limit that is not set keeps the engine's default."""
+
+    max_upstream_queries: (
+        Annotated[
+            int,
+            limit(
+                "200",
+                "Questions to servers for one client question, everything included; stops CAMP.",
+                ge=1,
+                le=10000,
+            ),
+        ]
+        | None
+    ) = None
+    max_queries_without_progress: (
+        Annotated[
+            int,
+            limit(
+                "50",
+                "Queries to servers since the last progress towards the name by a referral or an alias; stops NXNSAttack.",
+                ge=1,
+                le=10000,
+            ),
+        ]
+        | None
+    ) = None
+    max_referrals: Annotated[int, limit("20", "Referrals followed for one name.", ge=1, le=255)] | None = None
+    max_aliases: (
+        Annotated[int, limit("11", "CNAME links from one name to its data.", ge=0, le=255)] | None
+    ) = None
+    max_depth: Annotated[int, limit("7", "Nesting of lookups of server addresses.", ge=0, le=50)] | None = (
+        None
+    )
+    max_ns_per_cut: (
+        Annotated[int, limit("13", "Name servers kept of one delegation; stops NRDelegation.", ge=1, le=1000)]
+        | None
+    ) = None
+    max_addresses_per_ns: (
+        Annotated[int, limit("6", "Addresses kept for one name server.", ge=1, le=1000)] | None
+    ) = None
+    max_queries_per_cut: (
+        Annotated[int, limit("13", "Queries to the servers of one zone cut for one name.", ge=1, le=1000)]
+        | None
+    ) = None
+    max_queries_per_server: (
+        Annotated[
+            int,
+            limit(
+                "5",
+                "Queries to one server address for one name at one cut, fallbacks included.",
+                ge=1,
+                le=100,
+            ),
+        ]
+        | None
+    ) = None
+    max_timeouts_per_server: (
+        Annotated[
+            int,
+            limit(
+                "3",
+                "Queries that one server address may leave unanswered for one name at one cut.",
+                ge=1,
+                le=100,
+            ),
+        ]
+        | None
+    ) = None
+    max_timeouts_per_cut: (
+        Annotated[
+            int,
+            limit(
+                "5",
+                "Queries that the servers of one cut may leave unanswered for one name before the resolver gives up on the cut.",
+                ge=1,
+                le=1000,
+            ),
+        ]
+        | None
+    ) = None
+    max_address_lookups: (
+        Annotated[
+            int,
+            limit(
+                "10",
+                "Lookups of name server addresses since the last progress towards the name.",
+                ge=0,
+                le=1000,
+            ),
+        ]
+        | None
+    ) = None
+    max_failed_address_lookups: (
+        Annotated[
+            int, limit("8", "Lookups of name server addresses that may fail for one query.", ge=0, le=1000)
+        ]
+        | None
+    ) = None
+    parallel_address_lookups: (
+        Annotated[
+            int,
+            limit(
+                "3", "Lookups of name server addresses in progress at once for one delegation.", ge=1, le=100
+            ),
+        ]
+        | None
+    ) = None
+    address_lookup_pause: (
+        Annotated[
+            Duration,
+            limit(
+                "100ms",
+                "Pause before a further lookup of name server addresses starts beside those in progress.",
+                ge=0,
+                le=60000,
+            ),
+        ]
+        | None
+    ) = None
+    max_minimise: (
+        Annotated[
+            int,
+            limit("10", "Extra queries of QNAME minimisation for one name (RFC 9156 §2.3).", ge=0, le=127),
+        ]
+        | None
+    ) = None
+    max_received_bytes: (
+        Annotated[
+            Size,
+            limit(
+                "100000B",
+                "Octets received for one query beyond the first `udp_payload` of each response.",
+                ge=512,
+                le=1000000000,
+            ),
+        ]
+        | None
+    ) = None
+    max_records_per_rrset: (
+        Annotated[
+            int, limit("1000", "Records in one RRset of a response; larger ones are refused.", ge=1, le=65535)
+        ]
+        | None
+    ) = None
+    max_steps: (
+        Annotated[int, limit("400", "Steps kept for the explanation of one query.", ge=1, le=100000)] | None
+    ) = None
+    max_in_flight: (
+        Annotated[
+            int,
+            limit(
+                "4096",
+                "Different queries in progress at once in one worker; the client prefix (/24, /56) with the most loses its "
+                "oldest one to a further one.",
+                ge=1,
+                le=1000000,
+            ),
+        ]
+        | None
+    ) = None
+    max_in_flight_per_client: (
+        Annotated[
+            int,
+            limit(
+                "1000",
+                "Different queries in progress at once in one worker for one client prefix; its oldest one makes room for "
+                "a further one. Stops DNSBomb.",
+                ge=1,
+                le=1000000,
+            ),
+        ]
+        | None
+    ) = None
+    max_in_flight_per_zone: (
+        Annotated[
+            int,
+            limit(
+                "1000",
+                "Queries in progress at once from one worker to the servers of one zone; further ones fail at once. The "
+                "limit shrinks while the servers are silent. Stops floods of random names.",
+                ge=1,
+                le=1000000,
+            ),
+        ]
+        | None
+    ) = None
+    max_waiting: (
+        Annotated[
+            int,
+            limit(
+                "65536",
+                "Clients that wait in one worker in total; further ones fail at once.",
+                ge=1,
+                le=1000000,
+            ),
+        ]
+        | None
+    ) = None
+    discard_timeout: (
+        Annotated[
+            Duration,
+            limit(
+                "1900ms",
+                "Time after which the answer to a datagram is not sent any more; stops DNSBomb. 0 sends every answer.",
+                ge=0,
+                le=600000,
+            ),
+        ]
+        | None
+    ) = None
+    udp_payload: (
+        Annotated[int, limit("1232", "UDP payload size offered to servers (RFC 9715).", ge=512, le=4096)]
+        | None
+    ) = None
+    wall_clock: (
+        Annotated[Duration, limit("7s", "Time after which a query is answered SERVFAIL.", ge=1, le=600000)]
+        | None
+    ) = None
+    priming_clock: (
+        Annotated[Duration, limit("3s", "Time to find the root servers (RFC 8109).", ge=1, le=600000)] | None
+    ) = None
+    first_timeout: (
+        Annotated[Duration, limit("376ms", "Timeout for a server that was not measured yet.", ge=1, le=60000)]
+        | None
+    ) = None
+    min_timeout: (
+        Annotated[
+            Duration, limit("50ms", "Shortest timeout for a server, however fast it was.", ge=1, le=60000)
+        ]
+        | None
+    ) = None
+    max_timeout: (
+        Annotated[Duration, limit("1500ms", "Longest timeout of one attempt.", ge=1, le=60000)] | None
+    ) = None
+    tcp_timeout: (
+        Annotated[
+            Duration,
+            limit("2500ms", "Timeout of a query over TCP, including the connection setup.", ge=1, le=60000),
+        ]
+        | None
+    ) = None
+    max_ttl: (
+        Annotated[Duration, limit("1d", "Longest time that data is cached.", ge=0, le=2147483647000)] | None
+    ) = None
+    min_ttl: (
+        Annotated[
+            Duration,
+            limit(
+                "0s",
+                "Shortest time that data is cached; more than 0 overrides the TTLs of zone owners.",
+                ge=0,
+                le=86400000,
+            ),
+        ]
+        | None
+    ) = None
+    max_negative_ttl: (
+        Annotated[
+            Duration,
+            limit(
+                "1h", "Longest time that the absence of data is cached (RFC 2308 §5).", ge=0, le=2147483647000
+            ),
+        ]
+        | None
+    ) = None
+    failure_ttl: (
+        Annotated[
+            Duration,
+            limit(
+                "5s",
+                "Time that a failure of servers or their data is cached (RFC 9520 §3.2). A failure of this machine or of "
+                "this budget is not cached.",
+                ge=1000,
+                le=300000,
+            ),
+        ]
+        | None
+    ) = None
+
+
+class Streams(Table, frozen=True, kw_only=True):
+    """TCP connections to servers (RFC 7766 §6.2). The limits stop servers that accept and never reply from holding descriptors and
+    queries."""
+
+    max_connections: Annotated[
+        int,
+        setting(
+            "Connections open at once in one worker to all servers; one more ends the one that has been silent longest.",
+            ge=1,
+            le=100_000,
+        ),
+    ] = 128
+    max_per_server: Annotated[
+        int,
+        setting("Connections open at once in one worker to one server; queries share them.", ge=1, le=1000),
+    ] = 2
+    max_pipelined: Annotated[
+        int, setting("Queries in progress at once on one connection; further ones wait.", ge=1, le=10_000)
+    ] = 100
+    idle: Annotated[
+        Duration, setting("How long a connection without a query stays open.", ge=0, le=600_000)
+    ] = 5_000
+    lifetime: Annotated[
+        Duration, setting("Time after which a connection gets no more queries.", ge=200, le=86_400_000)
+    ] = 300_000
+
+
+class Resolver(Table, frozen=True, kw_only=True):
+    """Recursion. The presence of this table, even empty, enables it; `[[policy]]` says for which clients (default: loopback
+    only)."""
+
+    hints: (
+        Annotated[
+            Path,
+            setting(
+                "File with names and addresses of root servers (`named.root`). Not set: the built-in IANA list."
+            ),
+        ]
+        | None
+    ) = None
+    trust_anchor: (
+        Annotated[
+            Path,
+            setting(
+                "File with DS or DNSKEY records in zone-file form. They are read and checked; answers are not validated yet."
+            ),
+        ]
+        | None
+    ) = None
+    cache: Annotated[
+        Size, setting("Memory for cached answers. A change of this setting empties the cache.", ge=1 << 16)
+    ] = 64 << 20
+    routes: (
+        Annotated[
+            dict[Prefix, LoopbackServer],
+            setting(
+                "Send queries for servers inside a prefix to a loopback address instead. The longest prefix wins; queries for other "
+                "servers are dropped. With this set, recursion sends no packet to any other machine."
+            ),
+        ]
+        | None
+    ) = None
+    qname_minimisation: Annotated[
+        bool, setting("Send a server no more labels of a name than it needs for its referral (RFC 9156).")
+    ] = True
+    nxdomain_cut: Annotated[
+        bool,
+        setting(
+            "Take a name that does not exist to have no names below it (RFC 8020), also when the denial is not "
+            "validated. Some servers deny names that have names below them."
+        ),
+    ] = False
+    ipv4: Annotated[bool, setting("Query servers over IPv4.")] = True
+    ipv6: Annotated[bool, setting("Query servers over IPv6.")] = True
+    ask_loopback: Annotated[
+        bool, setting("Query servers whose published address is a loopback address. Only for tests.")
+    ] = False
+    local_zones_off: Annotated[
+        tuple[DomainName, ...],
+        setting(
+            "Zones that RFC 6303, RFC 6761 and others have every resolver answer itself (`10.in-addr.arpa.`, `onion.`), "
+            "and that are looked up all the same; `.` stands for all of them."
+        ),
+    ] = ()
+    streams: Annotated[Streams, setting("Limits of TCP connections to servers.")] = Streams()
+    budget: Annotated[Budget, setting("Limits of the work for one query.")] = Budget()
+
+
+class Forward(Table, frozen=True, kw_only=True):
+    """Queries for names at or below a suffix go to other resolvers instead of being resolved from the root."""
+
+    suffix: Annotated[
+        DomainName, setting("Name at and below which queries are forwarded; the longest suffix wins.")
+    ] = "."
+    servers: Annotated[
+        tuple[Server, ...], setting("Servers to query, `ADDRESS` or `ADDRESS:PORT`.", min_length=1)
+    ]
+    authoritative: Annotated[
+        bool,
+        setting(
+            "The servers are authoritative for the suffix: they are queried without RD, and their referrals are followed."
+        ),
+    ] = False

@@ -1,0 +1,201 @@
+"""From the merged tree to a `Config`, or to every mistake in it.
+
+    tree ─> readers of the models (durations, addresses, names) ─> msgspec ─> Config
+                                                                   └─ an error: each value by itself, to find all of them
+
+msgspec stops at the first mistake. So when it finds one, the tree is taken apart along the models, and each value is
+converted by itself with the type that it has there.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, get_args, get_origin
+
+from msgspec import NODEFAULT, ValidationError, convert
+from msgspec.structs import FieldInfo, fields
+
+from namewise.config import values
+from namewise.config.model import KINDS, Config, cross_check
+from namewise.config.origin import Path, dotted
+from namewise.config.schema import Table, plain
+
+EMPTY = "needs at least one entry"
+
+Mistake = tuple[Path, str]
+_EXPECTED = {"int": "an integer", "bool": "true or false", "str": "a text in quotes", "float": "a number"}
+
+
+def validate(tree: dict[str, Any]) -> tuple[Config | None, list[Mistake]]:
+    """Return *tree* as a `Config`, or None and every mistake in it. *tree* is changed."""
+    mistakes: list[Mistake] = []
+    _read_table(Config, tree, (), mistakes)
+    if not mistakes:
+        try:
+            config = convert(tree, Config)
+        except ValidationError:
+            pass
+        else:
+            return config, cross_check(config)
+    misread = {path for path, _ in mistakes}
+    mistakes += [
+        (path, message)
+        for path, message in _in_table(Config, tree, ())
+        if not any(path[:end] in misread for end in range(1, len(path) + 1))
+    ]
+    return None, mistakes
+
+
+# Texts that have a reader.
+
+
+@functools.cache
+def _readers(model: type[Table]) -> tuple[tuple[str, Callable[[Any, Path, list[Mistake]], Any]], ...]:
+    """Return the fields of *model* that something is read from, each with its reader."""
+    found = [(field.name, _reader(field.type)) for field in fields(model)]
+    return tuple((name, read) for name, read in found if read is not None)
+
+
+def _reader(annotation: Any) -> Callable[[Any, Path, list[Mistake]], Any] | None:
+    """Return the function that reads a value of the type *annotation* in place, or None if there is nothing to read."""
+    kind, notes = plain(annotation)
+    read = next((note.extra["read"] for note in notes if note.extra and "read" in note.extra), None)
+    if read is not None:
+        return functools.partial(_read_value, read)
+    if isinstance(kind, type) and issubclass(kind, Table):
+        return functools.partial(_read_table, kind)
+    if get_origin(kind) is tuple:
+        item = _reader(get_args(kind)[0])
+        return None if item is None else functools.partial(_read_items, item)
+    if get_origin(kind) is dict:
+        key, value = map(_reader, get_args(kind))
+        return None if key is None or value is None else functools.partial(_read_pairs, key, value)
+    return None
+
+
+def _read_value(read: Callable[[Any], Any], value: Any, path: Path, mistakes: list[Mistake]) -> Any:
+    try:
+        return read(value)
+    except ValueError as error:
+        mistakes.append((path, str(error)))
+        return value
+
+
+def _read_items(read: Any, value: Any, path: Path, mistakes: list[Mistake]) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [read(item, (*path, index), mistakes) for index, item in enumerate(value)]
+
+
+def _read_pairs(key: Any, read: Any, value: Any, path: Path, mistakes: list[Mistake]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key(k, (*path, k), mistakes): read(v, (*path, k), mistakes) for k, v in value.items()}
+
+
+def _read_table(model: type[Table], tree: Any, path: Path, mistakes: list[Mistake]) -> Any:
+    if isinstance(tree, dict):
+        kind = model.__struct_config__.tag_field
+        if kind is not None and kind not in tree:
+            default = KINDS.get(str(path[0]))
+            if default is None:
+                mistakes.append(((*path, kind), f'the key "{kind}" is required here'))
+            else:
+                tree[kind] = default
+        for name, read in _readers(model):
+            if name in tree:
+                tree[name] = read(tree[name], (*path, name), mistakes)
+    return tree
+
+
+# Every mistake of a tree that msgspec refuses.
+
+
+def _in_table(model: type[Table], tree: Any, path: Path) -> Iterator[Mistake]:
+    if not isinstance(tree, dict):
+        yield path, f"expected a table, as in [{dotted(path)}]"
+        return
+    inside = False
+    for mistake in _in_fields(model, tree, path):
+        inside = True
+        yield mistake
+    if not inside:
+        yield from _alone(model, tree, path)
+
+
+def _in_fields(model: type[Table], tree: dict[str, Any], path: Path) -> Iterator[Mistake]:
+    config, known = model.__struct_config__, {field.name: field for field in fields(model)}
+    for key in tree:
+        if key == config.tag_field:
+            if tree[key] != config.tag:
+                yield (*path, key), _not_one_of([str(config.tag)], tree[key])
+        elif key not in known:
+            yield (*path, key), _unknown(key, {*known, *filter(None, [config.tag_field])}, path)
+    for name, field in known.items():
+        if name in tree:
+            yield from _in_value(field.type, tree[name], (*path, name))
+        elif _required(field):
+            yield (*path, name), f'the key "{name}" is required here'
+
+
+def _in_value(annotation: Any, value: Any, path: Path) -> Iterator[Mistake]:
+    kind, _ = plain(annotation)
+    if isinstance(kind, type) and issubclass(kind, Table):
+        yield from _in_table(kind, value, path)
+        return
+    inner: list[Mistake] = []
+    if get_origin(kind) is tuple and isinstance(value, list):
+        item = get_args(kind)[0]
+        inner = [found for index, one in enumerate(value) for found in _in_value(item, one, (*path, index))]
+    elif get_origin(kind) is dict and isinstance(value, dict):
+        item = get_args(kind)[1]
+        inner = [found for key, one in value.items() for found in _in_value(item, one, (*path, key))]
+    yield from inner or _alone(annotation, value, path)
+
+
+def _alone(annotation: Any, value: Any, path: Path) -> Iterator[Mistake]:
+    """Yield the mistake of *value* for the type *annotation*, if it has one."""
+    try:
+        convert(value, annotation)
+    except ValidationError as error:
+        yield path, _message(str(error).rsplit(" - at `", 1)[0], annotation, value, path)
+
+
+def _required(field: FieldInfo) -> bool:
+    return field.default is NODEFAULT and field.default_factory is NODEFAULT
+
+
+def _message(said: str, annotation: Any, value: Any, path: Path) -> str:
+    """Return the message of this program for what msgspec *said* of *value*."""
+    kind, _ = plain(annotation)
+    if said.startswith("Invalid enum value"):
+        return _not_one_of(get_args(kind), value)
+    bound = re.fullmatch(r"Expected `(\w+)` (?:of length )?(>=|<=) (\d+)", said)
+    if bound is not None:
+        what, sign, number = bound.groups()
+        if what == "array" or (what == "str" and sign == ">="):
+            return EMPTY if what == "array" else "must not be empty"
+        length = " characters long" if what == "str" else ""
+        return f"must be at {'least' if sign == '>=' else 'most'} {number}{length}"
+    if get_origin(kind) is tuple:
+        return "expected an array" + (f", as in [[{path[0]}]]" if len(path) == 1 else "")
+    if get_origin(kind) is dict:
+        return f"expected a table, as in [{dotted(path)}]"
+    wrong = re.match(r"Expected `(\w+)", said)
+    wanted = _EXPECTED.get(wrong[1]) if wrong is not None else None
+    return f"expected {wanted}" if wanted is not None else said[:1].lower() + said[1:]
+
+
+def _not_one_of(known: Any, value: Any) -> str:
+    guess = values.nearest(value, known) if isinstance(value, str) else None
+    *others, last = map(repr, known)
+    listed = f"{', '.join(others)} or {last}" if others else last
+    return f"expected {listed}" + (f'; did you mean "{guess}"?' if guess else "")
+
+
+def _unknown(word: str, known: set[str], path: Path) -> str:
+    guess = values.nearest(word, known)
+    what = "unknown key" if path else "unknown table"
+    if guess:
+        return f'{what} "{word}"; did you mean "{guess}"?'
+    return f'{what} "{word}"; known here: {", ".join(sorted(known))}'
