@@ -65,28 +65,11 @@ class Alone:
 
 def explain(config: Config, name: str, rtype: str) -> Document:
     """Return the `namewise.explain/1` document for *name*, resolved by *config* with an empty cache."""
-<<<<<<< HEAD
     # Zones and keys of a server are left out: only its resolver is wanted.
-    only = config.model_copy(update={"zone": (), "key": ()})
+    only = replace(config, zone=(), key=(), view=())
     with Alone(plan_bytes(only, read_inputs(only), 1)) as engine:
         done = engine.ask(Resolve(name, rtype))
     if done.explanation is None:
         raise TimeoutError(f"the resolver could not resolve {name}: {done.error}")
     document: Document = json.loads(done.explanation)
     return document
-=======
-    engine = Engine(1)
-    try:
-        # Zones and keys of a server are left out: only its resolver is wanted.
-        alone = replace(config, zone=(), key=(), view=())
-        engine.publish(Snapshot.build(plan_bytes(alone, read_inputs(alone), 1), []), [])
-        engine.submit(TICKET, Resolve(name, rtype))
-        ready, _, _ = select.select([engine.event_fd()], [], [], WAIT_S)
-        for event in engine.drain(10) if ready else ():
-            if isinstance(event, Done) and event.explanation is not None:
-                document: Document = json.loads(event.explanation)
-                return document
-        raise TimeoutError(f"the resolver said nothing about {name} within {WAIT_S:.0f} s")
-    finally:
-        engine.close(0.0)
->>>>>>> bb0b456 (config: describe settings with msgspec; give the engine's missing keys a setting)
