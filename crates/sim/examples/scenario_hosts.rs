@@ -1,9 +1,11 @@
-//! Play a TOML scenario's hosts on real sockets, ask another server its questions, and say whether it does what the scenario expects.
+//! Plays the hosts of a TOML scenario on real sockets, sends its queries to another server, and compares the answers
+//! with the expectations.
 //!
-//! `scenario_hosts SCENARIO.toml [RESOLVER]`. The addresses of the hosts must be local (a network namespace is the place for that),
-//! port 53 free on them. Without RESOLVER the hosts that steps name in `to` are played by somebody else, who listens
-//! at their first addresses. `ready` is printed when all sockets are open; a line on standard input starts the steps; a JSON
-//! object ends the run. Only what a client sees is compared: times and questions to servers are the simulation's.
+//! `scenario_hosts SCENARIO.toml [RESOLVER]`. The addresses of the hosts must be local, usually in a network
+//! namespace, and port 53 must be free on them. Without RESOLVER, another program must play the hosts that steps name
+//! in `to`, and listen at their first addresses. The program prints `ready` when all sockets are open. A line on
+//! standard input starts the steps, and a JSON object ends the run. Only the answers to clients are compared, because
+//! times and upstream queries depend on the simulation.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,14 +24,14 @@ use nw_sim::scenario::format::{ExpectTable, Protocol, Scenario, StepTable};
 use nw_sim::scenario::play::{CLIENT, query_packet, read_zones};
 use nw_wire::message::Message;
 
-/// How long a client waits before it asks again, as stub resolvers do.
+/// The time after which a client repeats its query, like a stub resolver.
 const MAX_WAIT: Duration = Duration::from_secs(5);
-/// How often it asks; peers take their time with silent servers.
+/// The number of tries. Peers need long for servers that do not answer.
 const TRIES: u32 = 4;
-/// The longest real time that a step may let pass.
+/// The longest real time that a step may take to advance the clock.
 const LONGEST_ADVANCE_S: f64 = 10.0;
 
-/// A host on its sockets.
+/// A host with its sockets.
 struct OpenHost {
     name: String,
     host: ScriptedHost,
@@ -37,14 +39,14 @@ struct OpenHost {
     listeners: Vec<TcpListener>,
 }
 
-/// A stream with what has been read of its next message.
+/// A stream with the octets of its incomplete message.
 struct Stream {
     host: usize,
     stream: TcpStream,
     read: Vec<u8>,
 }
 
-/// Something to be sent when its time comes.
+/// A reply to send at a certain time.
 struct Scheduled {
     at: Instant,
     from: SocketAddr,
@@ -52,7 +54,7 @@ struct Scheduled {
     bytes: Vec<u8>,
 }
 
-/// A command of the steps to the hosts.
+/// A command from the steps to the hosts.
 enum Command {
     Swap(String, BTreeMap<String, String>),
     End,
@@ -77,7 +79,7 @@ fn run() -> Result<(), String> {
         Some(word) => Some(word.parse().map_err(|_| format!("{word}: not an address"))?),
         None => None,
     };
-    // Without a resolver under test, the servers that are asked are the peer's part.
+    // Without a resolver under test, the peer plays the servers that the steps query.
     let played_by_peer: Vec<&String> = if resolver.is_none() {
         scenario.step.iter().filter_map(|step| step.to.as_ref()).collect()
     } else {
@@ -138,7 +140,7 @@ fn open(name: String, host: ScriptedHost, addresses: &[IpAddr]) -> io::Result<Op
     Ok(OpenHost { name, host, udp, listeners })
 }
 
-/// Answer until the steps are over.
+/// Answer queries until the steps end.
 fn serve(hosts: Vec<OpenHost>, commands: &Receiver<Command>) -> io::Result<()> {
     let scheduled: RefCell<Vec<Scheduled>> = RefCell::default();
     let mut streams: Vec<Stream> = Vec::new();
@@ -172,7 +174,7 @@ fn serve(hosts: Vec<OpenHost>, commands: &Receiver<Command>) -> io::Result<()> {
         }
         streams.retain_mut(|stream| answer_stream(&hosts, stream, &mut room));
         let now = Instant::now();
-        // In the order in which they were made: junk goes before the true reply.
+        // In the order of their creation: unrelated packets are sent before the true reply.
         let due: Vec<Scheduled> =
             scheduled.borrow_mut().extract_if(.., |scheduled| scheduled.at <= now).collect();
         for one in due {
@@ -180,7 +182,7 @@ fn serve(hosts: Vec<OpenHost>, commands: &Receiver<Command>) -> io::Result<()> {
                 .iter()
                 .flat_map(|host| &host.udp)
                 .find(|socket| socket.local_addr().ok() == Some(one.from));
-            // A reply that cannot be sent is a lost one.
+            // A reply that cannot be sent counts as lost.
             let _ = match from_host {
                 Some(socket) => socket.send_to(&one.bytes, one.to),
                 None => UdpSocket::bind(one.from).and_then(|socket| socket.send_to(&one.bytes, one.to)),
@@ -200,7 +202,7 @@ fn serve(hosts: Vec<OpenHost>, commands: &Receiver<Command>) -> io::Result<()> {
     }
 }
 
-/// Read what has come and answer whole messages; whether the stream stays open.
+/// Read available octets and answer complete messages. Return whether the stream stays open.
 fn answer_stream(hosts: &[OpenHost], stream: &mut Stream, room: &mut [u8]) -> bool {
     match stream.stream.read(room) {
         Ok(0) => return false,
@@ -230,7 +232,7 @@ fn answer_stream(hosts: &[OpenHost], stream: &mut Stream, room: &mut [u8]) -> bo
 
 type Found = Option<(usize, nw_sim::matching::Difference)>;
 
-/// Wait for the word to start, then go through the steps.
+/// Wait for the start command and run the steps.
 fn play_steps(
     scenario: &Scenario,
     resolver: Option<IpAddr>,
@@ -260,7 +262,7 @@ fn play_steps(
             };
             for _ in 0..step.times.unwrap_or(1) {
                 let seen = ask(step, question, server)?;
-                // Which extended error explains a failure is each server's choice.
+                // Servers may choose different extended errors for a failure.
                 let wanted = step.expect.clone().map(|wanted| ExpectTable { ede: Vec::new(), ..wanted });
                 if let Some(wanted) = &wanted
                     && let Some(difference) = expect::reply(wanted, &seen)

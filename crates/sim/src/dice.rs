@@ -1,24 +1,24 @@
-//! Seeded random numbers: one seed, many independent streams, the same numbers on every machine.
+//! Seeded random numbers. One seed yields many independent streams, with the same numbers on every machine.
 //!
-//! SplitMix64 (Steele, Lea and Flood 2014). Each use has a stream of its own, so that one more draw in one place moves
-//! nothing elsewhere. Not for secrets: a simulation wants to be predicted.
+//! The generator is SplitMix64 (Steele, Lea and Flood 2014). Each use has its own stream, so that an additional draw
+//! in one place changes nothing elsewhere. The numbers are predictable and must not be used for secrets.
 
 #[cfg(test)]
 mod tests;
 
-/// One stream of numbers.
+/// One stream of random numbers.
 #[derive(Clone, Debug)]
 pub struct Dice {
     state: u64,
 }
 
 impl Dice {
-    /// The stream that belongs to `seed`.
+    /// The stream for `seed`.
     pub fn new(seed: u64) -> Dice {
         Dice { state: seed }
     }
 
-    /// The stream of `label` under `seed`, independent of every other label's.
+    /// The stream for `label` under `seed`. It is independent of the streams of other labels.
     pub fn stream(seed: u64, label: &str) -> Dice {
         let mut hash = Fnv::new();
         hash.write(&seed.to_le_bytes());
@@ -28,7 +28,7 @@ impl Dice {
         dice
     }
 
-    /// Sixty-four uniform bits.
+    /// Return 64 uniform bits.
     #[expect(clippy::should_implement_trait, reason = "an endless stream has no use for Option")]
     pub fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -38,20 +38,21 @@ impl Dice {
         word ^ (word >> 31)
     }
 
-    /// A uniform number in `0..bound`; 0 when `bound` is 0.
+    /// Return a uniform number in `0..bound`, or 0 if `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         u64::try_from((u128::from(self.next()) * u128::from(bound)) >> 64)
             .expect("the high half of a product fits")
     }
 
-    /// True with probability `chance` (0 = never, 1 = always); draws in either case.
+    /// Return true with probability `chance` (0 = never, 1 = always). Both outcomes draw one number.
     pub fn happens(&mut self, chance: f64) -> bool {
         let draw = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
         draw < chance
     }
 }
 
-/// FNV-1a, 64 bits: the fingerprint of an event log. Fixed, so that a hash printed today can be compared tomorrow.
+/// FNV-1a with 64 bits: the fingerprint of an event log. The algorithm is fixed, so that hashes can be compared
+/// between versions.
 #[derive(Clone, Debug)]
 pub struct Fnv(u64);
 
@@ -62,19 +63,19 @@ impl Default for Fnv {
 }
 
 impl Fnv {
-    /// The hash of nothing.
+    /// The hash of no octets.
     pub fn new() -> Fnv {
         Fnv(0xcbf2_9ce4_8422_2325)
     }
 
-    /// Take in `bytes`.
+    /// Add `bytes` to the hash.
     pub fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }
 
-    /// The hash of everything taken in so far.
+    /// Return the hash of all octets added so far.
     pub fn finish(&self) -> u64 {
         self.0
     }

@@ -1,4 +1,5 @@
-//! Entries of scenario scripts: what they match, what they answer, how the answer is adjusted to the query.
+//! Entries of `.rpl` scenarios: which messages they match, what they answer, and how they adjust the answer to the
+//! query.
 
 #[cfg(test)]
 mod tests;
@@ -23,56 +24,57 @@ const SECOND: Micros = 1_000_000;
 /// An entry in wire form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// What must be equal; empty matches everything.
+    /// The parts that must be equal. An empty list matches everything.
     pub matches: Vec<Match>,
-    /// What is changed before the answer is sent.
+    /// The changes to the answer before it is sent.
     pub adjusts: Vec<Adjust>,
-    /// The message; more of them for a stream answer.
+    /// The message. A stream answer has several.
     pub packets: Vec<Packet>,
-    /// The client (of a QUERY) or server that it speaks of.
+    /// The client (of a QUERY step) or the server of the entry.
     pub address: Option<IpAddr>,
-    /// Line of `ENTRY_BEGIN`.
+    /// The line of `ENTRY_BEGIN`.
     pub line: usize,
 }
 
 /// One word of ADJUST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adjust {
-    /// `copy_id`: the id, and the question name as asked.
+    /// `copy_id`: copy the id and the spelling of the question name.
     CopyId,
-    /// `copy_query`: the whole question.
+    /// `copy_query`: copy the whole question.
     CopyQuery,
-    /// `copy_ednsdata_assume_clientsubnet`: the query's options, its client subnet's scope set to the source length.
+    /// `copy_ednsdata_assume_clientsubnet`: copy the options of the query, with the scope of the client subnet set to
+    /// its source length.
     CopyClientSubnet,
-    /// `increment_ecs_scope`: one more than that.
+    /// `increment_ecs_scope`: the same with a scope that is larger by one.
     IncrementScope,
-    /// `sleep=N`, `packet_sleep=N`: seconds before it is sent.
+    /// `sleep=N`, `packet_sleep=N`: wait this many seconds before the answer.
     Sleep(Micros),
-    /// `raw_id`: the id stays as it stands in the message; every other reply gets the query's.
+    /// `raw_id`: keep the id of the written message. Every other reply gets the id of the query.
     RawId,
-    /// `do_not_answer`: nothing is sent.
+    /// `do_not_answer`: send nothing.
     DoNotAnswer,
 }
 
-/// Why an entry has no wire form.
+/// The reason why an entry has no wire form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryError {
-    /// Where.
+    /// The line.
     pub line: usize,
-    /// What is wrong there.
+    /// The fault.
     pub problem: EntryProblem,
 }
 
-/// What is wrong in an entry.
+/// The faults of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryProblem {
-    /// No word of MATCH.
+    /// An unknown word of MATCH.
     Match(String),
-    /// No word of ADJUST.
+    /// An unknown word of ADJUST.
     Adjust(String),
-    /// No word of REPLY.
+    /// An unknown word of REPLY.
     Reply(String),
-    /// A line of a section.
+    /// An invalid line of a section.
     Record(RecordError),
 }
 
@@ -89,7 +91,7 @@ impl fmt::Display for EntryError {
 }
 
 impl Adjust {
-    /// The adjustment that `word` names.
+    /// Return the adjustment with this name.
     pub fn parse(word: &str) -> Option<Adjust> {
         let lower = word.to_ascii_lowercase();
         if let Some(seconds) = lower.strip_prefix("sleep=").or_else(|| lower.strip_prefix("packet_sleep=")) {
@@ -107,7 +109,7 @@ impl Adjust {
     }
 }
 
-/// Put one word of REPLY into `packet`; false when it is none.
+/// Apply one word of REPLY to `packet`. Return false if the word is unknown.
 pub fn apply_reply_word(word: &str, packet: &mut Packet) -> bool {
     let flags = packet.flags;
     packet.flags = match word.to_ascii_uppercase().as_str() {
@@ -141,7 +143,7 @@ pub fn apply_reply_word(word: &str, packet: &mut Packet) -> bool {
 }
 
 impl Entry {
-    /// Give `text` its wire form. An entry without MATCH matches everything; see [`Entry::or_match_all`].
+    /// Convert `text` to wire form. An entry without MATCH matches everything; see [`Entry::or_match_all`].
     pub fn compile(text: &EntryText) -> Result<Entry, EntryError> {
         let fail = |word: &Word, problem: fn(String) -> EntryProblem| EntryError {
             line: word.line,
@@ -172,7 +174,7 @@ impl Entry {
         Ok(entry)
     }
 
-    /// With `MATCH all` where no MATCH is written (CHECK_ANSWER, CHECK_OUT_QUERY).
+    /// Use `MATCH all` if the entry has no MATCH (CHECK_ANSWER, CHECK_OUT_QUERY).
     #[must_use]
     pub fn or_match_all(mut self) -> Entry {
         if self.matches.is_empty() {
@@ -181,17 +183,17 @@ impl Entry {
         self
     }
 
-    /// The message itself.
+    /// The first message.
     pub fn packet(&self) -> &Packet {
         &self.packets[0]
     }
 
-    /// The first part in which `got` is not what the entry asks for.
+    /// Return the first part in which `got` differs from the entry.
     pub fn difference(&self, got: &Packet, via: Transport) -> Option<Difference> {
         difference(&self.matches, self.packet(), got, via)
     }
 
-    /// Whether `got` asks what the entry asks, as far as MATCH compares questions.
+    /// Return whether `got` has the question of the entry, as far as MATCH compares questions.
     pub fn asks_the_same(&self, got: &Packet) -> bool {
         let about_the_question = |part: &&Match| {
             matches!(part, Match::Qname | Match::Qtype | Match::Qcase | Match::Subdomain | Match::Question)
@@ -200,14 +202,15 @@ impl Entry {
         difference(&parts, self.packet(), got, Transport::Udp).is_none()
     }
 
-    /// How long the answer is held back.
+    /// The delay of the answer.
     pub fn delay(&self) -> Micros {
         let sleeps =
             self.adjusts.iter().map(|adjust| if let Adjust::Sleep(time) = adjust { *time } else { 0 });
         sleeps.fold(0, Micros::saturating_add)
     }
 
-    /// The octets of the answer to `query` (wire and parsed); None when the entry does not answer.
+    /// Return the octets of the answer to `query`, given in wire form and parsed. Returns None if the entry does not
+    /// answer.
     pub fn answer(&self, wire: &[u8], query: &Packet) -> Option<Vec<Vec<u8>>> {
         if self.adjusts.contains(&Adjust::DoNotAnswer) {
             return None;
@@ -232,7 +235,7 @@ impl Entry {
             }
         }
         let mut octets = answer.to_wire(0);
-        // Octets that are shorter than a header are sent as they stand.
+        // Octets that are shorter than a header are sent unchanged.
         if !has(Adjust::RawId)
             && octets.len() >= HEADER
             && let (Some(id), Some(asked)) = (octets.get_mut(..2), wire.get(..2))
@@ -243,7 +246,7 @@ impl Entry {
     }
 }
 
-/// `rdata` with the scope of its client subnet (RFC 7871 §6) set to the source prefix length plus `more`.
+/// Return `rdata` with the scope of its client subnet (RFC 7871 §6) set to the source prefix length plus `more`.
 fn with_scope(rdata: &[u8], more: u8) -> Vec<u8> {
     let mut copy = Vec::with_capacity(rdata.len());
     for (code, data) in options(rdata) {

@@ -5,10 +5,12 @@
 //! at(time, act) ───────────────────────────────────► timer heap ──► act()
 //! ```
 //!
-//! Nothing here waits: when no task is ready, the clock jumps to the next event. Order is total (time, then order of
-//! registration; ready tasks first in, first out), so that a run depends on its inputs alone.
+//! The executor never waits. If no task is ready, the clock jumps to the next event. The order of events is total
+//! (time, then order of registration; ready tasks in first-in, first-out order), so that a run depends only on its
+//! inputs.
 //!
-//! *Limitations*: futures that are woken by anything but this clock (threads, sockets) are not noticed between events.
+//! *Limitations*: between events, the executor does not notice futures that are woken by anything but this clock
+//! (threads, sockets).
 
 #[cfg(test)]
 mod tests;
@@ -22,20 +24,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// Microseconds of virtual time since the run began.
+/// Microseconds of virtual time since the start of the run.
 pub type Micros = u64;
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// What a moment in the heap makes happen.
+/// The action of a timed event.
 enum Event {
-    /// Poll the task behind this waker.
+    /// Wake the task of this waker.
     Wake(Waker),
-    /// Run this once.
+    /// Call this function once.
     Act(Box<dyn FnOnce()>),
 }
 
-/// The clock and its tasks; clones are handles to the same one.
+/// The clock and its tasks. Clones refer to the same clock.
 #[derive(Clone)]
 pub struct Executor {
     inner: Rc<Inner>,
@@ -74,7 +76,7 @@ impl Default for Executor {
 }
 
 impl Executor {
-    /// A clock at zero without tasks.
+    /// Create a clock at zero without tasks.
     pub fn new() -> Executor {
         Executor {
             inner: Rc::new(Inner {
@@ -87,7 +89,7 @@ impl Executor {
         }
     }
 
-    /// Virtual time.
+    /// The virtual time.
     pub fn now(&self) -> Micros {
         self.inner.now.get()
     }
@@ -98,7 +100,7 @@ impl Executor {
         serial
     }
 
-    /// Start `future`; its result waits in the returned handle. It is first polled by a `run_*` call.
+    /// Start `future`. The returned handle receives its result. A `run_*` call polls it for the first time.
     pub fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Handle<T> {
         let slot: Rc<RefCell<Option<T>>> = Rc::default();
         let result = Rc::clone(&slot);
@@ -114,23 +116,23 @@ impl Executor {
         Handle { id, executor: self.clone(), result }
     }
 
-    /// Run `act` at `time` (at the next event if that is past).
+    /// Call `act` at `time`, or at the next event if `time` is in the past.
     pub fn at(&self, time: Micros, act: impl FnOnce() + 'static) {
         let key = (time.max(self.now()), self.next_serial());
         self.inner.timers.borrow_mut().insert(key, Event::Act(Box::new(act)));
     }
 
-    /// Complete when the clock reaches `at`. Dropped early, it leaves no event behind.
+    /// Complete when the clock reaches `at`. If the future is dropped earlier, its event is removed.
     pub fn sleep_until(&self, at: Micros) -> Sleep {
         Sleep { executor: self.clone(), at, key: None }
     }
 
-    /// Poll ready tasks until none is left.
+    /// Poll ready tasks until there are none.
     fn drain_ready(&self) {
         loop {
             let next = self.inner.ready.lock().expect("no holder of this lock can panic").pop_front();
             let Some(id) = next else { return };
-            // The task leaves the table while it is polled, so that it may spawn others.
+            // The task is removed from the table while it is polled, so that it can spawn others.
             let Some((mut task, waker)) = self.inner.tasks.borrow_mut().remove(&id) else { continue };
             waker.queued.store(false, Ordering::Relaxed);
             let as_waker = Waker::from(Arc::clone(&waker));
@@ -140,12 +142,12 @@ impl Executor {
         }
     }
 
-    /// When the next timed event is due.
+    /// The time of the next event.
     pub fn next_event(&self) -> Option<Micros> {
         self.inner.timers.borrow().first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Do what can be done without letting time pass.
+    /// Run all tasks that are ready, without advancing the clock.
     pub fn run_ready(&self) {
         self.drain_ready();
         while self.next_event().is_some_and(|at| at <= self.now()) {
@@ -154,7 +156,7 @@ impl Executor {
         }
     }
 
-    /// Let time pass up to and including `until`; the clock then stands at `until`.
+    /// Advance the clock to `until`, processing all events up to and including that time.
     pub fn run_until(&self, until: Micros) {
         self.run_ready();
         while self.next_event().is_some_and(|at| at <= until) {
@@ -166,8 +168,8 @@ impl Executor {
         }
     }
 
-    /// Let time pass until `done` holds (checked after each event), no event is left, or the clock passes `limit`.
-    /// Return whether `done` held.
+    /// Advance the clock until `done` returns true (checked after each event), no event remains, or the clock passes
+    /// `limit`. Return whether `done` returned true.
     pub fn run_while_pending(&self, limit: Micros, mut done: impl FnMut() -> bool) -> bool {
         self.run_ready();
         loop {
@@ -182,7 +184,7 @@ impl Executor {
         }
     }
 
-    /// Drive `future` to its end, letting time pass as needed; `None` when it can never end.
+    /// Run `future` to completion, advancing the clock as needed. Returns None if it can never complete.
     pub fn block_on<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Option<T> {
         let handle = self.spawn(future);
         self.run_while_pending(Micros::MAX, || handle.is_done());
@@ -200,9 +202,9 @@ impl Executor {
         }
     }
 
-    /// Drop every task and event. Breaks the cycles between tasks and whatever holds this executor.
+    /// Drop all tasks and events. This breaks reference cycles between tasks and the owner of this executor.
     pub fn clear(&self) {
-        // Taken out first: dropping a task drops its sleeps, which look into the tables.
+        // The tables are taken first, because dropping a task drops its sleeps, which access the tables.
         let tasks = std::mem::take(&mut *self.inner.tasks.borrow_mut());
         let timers = std::mem::take(&mut *self.inner.timers.borrow_mut());
         drop(tasks);
@@ -218,17 +220,17 @@ pub struct Handle<T> {
 }
 
 impl<T> Handle<T> {
-    /// Whether the result is there and not yet taken.
+    /// Return whether the result is available and has not been taken.
     pub fn is_done(&self) -> bool {
         self.result.borrow().is_some()
     }
 
-    /// The result, once.
+    /// Take the result.
     pub fn take(&self) -> Option<T> {
         self.result.borrow_mut().take()
     }
 
-    /// Stop the task where it stands.
+    /// Stop the task.
     pub fn abort(&self) {
         let task = self.executor.inner.tasks.borrow_mut().remove(&self.id);
         drop(task);

@@ -1,7 +1,7 @@
 //! Expressions of `.rpl` steps: integers, `$var`, `${time}`, `+` and `-`.
 //!
-//! `ASSIGN t = ${time + 60}`, `TIME_PASSES EVAL ${$t - 10}`. Braces group; a variable may be written with or without `$`
-//! inside them. Values are seconds and may be negative in between.
+//! `ASSIGN t = ${time + 60}`, `TIME_PASSES EVAL ${$t - 10}`. Braces group, and inside them the `$` of a variable is
+//! optional. Values are in seconds; intermediate values may be negative.
 
 #[cfg(test)]
 mod tests;
@@ -11,16 +11,16 @@ use std::collections::BTreeMap;
 /// Variables that `ASSIGN` has set, by name.
 pub type Variables = BTreeMap<String, i64>;
 
-/// Why an expression has no value.
+/// The reason why an expression has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExprError {
-    /// This name was never assigned.
+    /// The variable was never assigned.
     Unknown(String),
-    /// Nothing sensible starts at this text.
+    /// The text is not an expression.
     Syntax(String),
     /// The value does not fit 64 bits.
     Overflow,
-    /// A function of one server's test program, outside the language.
+    /// A function of another server's test program, which is not part of the language.
     Function(String),
 }
 
@@ -35,7 +35,7 @@ impl std::fmt::Display for ExprError {
     }
 }
 
-/// The value of `text` when `${time}` is `time`.
+/// Return the value of `text` if `${time}` is `time`.
 pub fn evaluate(text: &str, time: i64, variables: &Variables) -> Result<i64, ExprError> {
     let mut parser = Parser { rest: text.trim_start(), time, variables };
     let value = parser.sum()?;

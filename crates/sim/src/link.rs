@@ -1,7 +1,7 @@
-//! A link: what happens to a packet between two hosts.
+//! A link of a simulated network, with its delay and faults.
 //!
-//! Loss, duplication, delay with jitter, and reordering (an extra delay for some packets, so that later ones overtake
-//! them), each drawn from the link's own random stream.
+//! The faults are loss, duplication, delay with jitter, and reordering (an extra delay for some packets, so that
+//! later packets overtake them). Each link draws them from its own random stream.
 
 #[cfg(test)]
 mod tests;
@@ -9,20 +9,20 @@ mod tests;
 use crate::dice::Dice;
 use crate::exec::Micros;
 
-/// The faults of one direction of a path. The default is perfect and immediate.
+/// The faults of one direction of a path. The default link has none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Link {
-    /// Time that every packet takes.
+    /// The delay of every packet.
     pub delay: Micros,
-    /// Uniform extra time in `0..=jitter`.
+    /// An additional uniform delay in `0..=jitter`.
     pub jitter: Micros,
     /// Probability (0 to 1) that a packet is lost.
     pub loss: f64,
-    /// Probability that a packet arrives twice; the copy takes its own jitter.
+    /// Probability that a packet arrives twice. The copy has its own jitter.
     pub duplicate: f64,
-    /// Probability that a packet is held back by `reorder_by`.
+    /// Probability that a packet is delayed by `reorder_by`.
     pub reorder: f64,
-    /// How long a reordered packet is held back.
+    /// The additional delay of a reordered packet.
     pub reorder_by: Micros,
 }
 
@@ -32,9 +32,9 @@ impl Link {
         Link { delay, ..Link::default() }
     }
 
-    /// The travel times of the copies of one datagram that arrive: none when it is lost, two when it is duplicated.
+    /// Return the delays of the copies of a datagram that arrive: none if it is lost, two if it is duplicated.
     pub fn carry(&self, dice: &mut Dice) -> Vec<Micros> {
-        // Always the same number of draws, so that changing one probability moves nothing else.
+        // The number of draws is constant, so that changing one probability does not affect the others.
         let (lost, doubled) = (dice.happens(self.loss), dice.happens(self.duplicate));
         let first = self.travel(dice);
         let second = self.travel(dice);
@@ -45,7 +45,8 @@ impl Link {
         }
     }
 
-    /// The travel time over a stream, which repairs loss and order: delay and jitter only.
+    /// Return the delay of a message of a stream. A stream repairs loss and order, so that only delay and jitter
+    /// apply.
     pub fn stream(&self, dice: &mut Dice) -> Micros {
         self.delay + dice.below(self.jitter.saturating_add(1))
     }

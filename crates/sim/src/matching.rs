@@ -1,6 +1,7 @@
-//! MATCH: which parts of a message must equal an entry's, and the first one that does not.
+//! MATCH: compares the parts of a message that an entry names, and returns the first difference.
 //!
-//! Leniently compared: order of records, repetitions, case of names, TTL (unless `ttl`), compression, presence of OPT, id.
+//! The comparison ignores the order of records, repetitions, the case of names, TTLs (unless `ttl` is given),
+//! compression, the presence of OPT, and the id.
 
 #[cfg(test)]
 mod tests;
@@ -39,11 +40,11 @@ pub enum Match {
     Authority,
     /// `additional`, without OPT
     Additional,
-    /// `ttl`: sections are compared with TTL, too
+    /// `ttl`: sections are compared including TTLs
     Ttl,
-    /// `TCP`: it came over TCP
+    /// `TCP`: the message arrived over TCP
     Tcp,
-    /// `UDP`: it came over UDP
+    /// `UDP`: the message arrived over UDP
     Udp,
     /// `DO`: the DO bit is set
     DnssecOk,
@@ -55,15 +56,15 @@ pub enum Match {
     EdnsData,
     /// `serial=N`: the serial of the SOA in the authority (or else the answer) section
     Serial(u32),
-    /// `nsid`: the entry's NSID; any, when the entry has none
+    /// `nsid`: the entry's NSID, or any NSID if the entry has none
     Nsid,
-    /// `ede=any` or `ede=N`: an extended error, or this one
+    /// `ede=any` or `ede=N`: any extended error, or this one
     Ede(Option<u16>),
-    /// `ede_text`: the entry's EXTRA-TEXT; any text, when the entry has none
+    /// `ede_text`: the entry's EXTRA-TEXT, or any text if the entry has none
     EdeText,
-    /// `client_cookie`: the entry's client cookie; any, when the entry has none
+    /// `client_cookie`: the entry's client cookie, or any if the entry has none
     ClientCookie,
-    /// `server_cookie`: a cookie with a server part (the entry's, when it has one)
+    /// `server_cookie`: a cookie with a server part, equal to that of the entry if it has one
     ServerCookie,
 }
 
@@ -80,7 +81,7 @@ pub const ALL: [Match; 8] = [
 ];
 
 impl Match {
-    /// The matches that `word` stands for, or None when it is no word of MATCH.
+    /// Return the matches for `word`, or None if it is not a word of MATCH.
     pub fn parse(word: &str) -> Option<Vec<Match>> {
         let lower = word.to_ascii_lowercase();
         if let Some((key, value)) = lower.split_once('=') {
@@ -120,7 +121,7 @@ impl Match {
         }])
     }
 
-    /// The word that a difference is reported under.
+    /// The word that reports of differences use.
     pub fn field(self) -> &'static str {
         match self {
             Match::Opcode => "opcode",
@@ -156,9 +157,9 @@ impl Match {
 pub struct Difference {
     /// The word of MATCH.
     pub field: &'static str,
-    /// What was to be there.
+    /// The expected value.
     pub expected: String,
-    /// What was there.
+    /// The actual value.
     pub got: String,
 }
 
@@ -168,7 +169,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Compare `got`, received over `via`, with `expected` in the parts `matches` names.
+/// Compare the parts of `got`, received over `via`, that `matches` names with `expected`.
 pub fn difference(matches: &[Match], expected: &Packet, got: &Packet, via: Transport) -> Option<Difference> {
     let with_ttl = matches.contains(&Match::Ttl);
     matches.iter().find_map(|part| compare(*part, expected, got, via, with_ttl))
@@ -292,7 +293,8 @@ fn compare(
     }
 }
 
-/// The entry's option of this code, when it has one that is `complete`; else any that is.
+/// Return the option of the entry with this code if it has one that is `complete`, and otherwise any option with this
+/// code.
 fn option(
     part: Match,
     code: OptionCode,
@@ -332,7 +334,7 @@ fn serial(packet: &Packet) -> Option<u32> {
     soa.rdata.get(numbers..)?.first_chunk().map(|serial| u32::from_be_bytes(*serial))
 }
 
-/// The flags that MATCH `flags` compares, as words; `none` for none.
+/// The flags that MATCH `flags` compares, as words, or `none`.
 pub fn flag_words(flags: Flags) -> String {
     let words: Vec<&str> = [
         (flags.qr(), "QR"),
@@ -362,7 +364,7 @@ fn questions(packet: &Packet) -> String {
     if all.is_empty() { "none".to_owned() } else { all.join(" | ") }
 }
 
-/// Records on one line, sorted, so that two lists can be compared by eye.
+/// The records on one line, sorted for comparison by a person.
 pub fn listed(records: &[Record]) -> String {
     let mut lines: Vec<String> = records.iter().map(Record::to_string).collect();
     lines.sort();

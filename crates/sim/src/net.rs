@@ -1,4 +1,4 @@
-//! The simulated network: addresses, access links, hosts, sockets, and the log of everything that passed.
+//! The simulated network: addresses, access links, hosts, sockets, and the log of all messages.
 //!
 //! ```text
 //! SimWorld / client ──send──► access link of sender ──► access link of receiver ──► Host::receive or socket
@@ -6,10 +6,11 @@
 //!          └──────────────────────────── reply, same way back ───────────────────────────┘
 //! ```
 //!
-//! A datagram may be lost, doubled, delayed or overtaken; a stream only delayed. Each address has a link and each
-//! direction of it a random stream of its own, so that a run is a function of its seed.
+//! Datagrams can be lost, duplicated, delayed or reordered. Streams are only delayed. Each address has a link, and
+//! each direction of the link has its own random stream, so that a run is a function of its seed.
 //!
-//! *Limitations*: a stream is modelled by its messages (connect, request, reply), not by segments; a packet's size costs no time.
+//! *Limitations*: a stream is modelled as messages (connect, request, reply), not as segments. The size of a packet
+//! does not affect its delay.
 
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ use crate::dice::{Dice, Fnv};
 use crate::exec::{Executor, Micros};
 use crate::link::Link;
 
-/// One message on its way.
+/// One message in transit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
     /// Sender.
@@ -43,32 +44,32 @@ pub struct Datagram {
     pub bytes: Vec<u8>,
 }
 
-/// Something that sits at an address.
+/// A host at an address.
 pub trait Host {
-    /// `datagram` has arrived. Answers are sent through `net`, now or later.
+    /// Called when `datagram` arrives. The host sends answers through `net`, immediately or later.
     fn receive(&self, net: &Net, datagram: Datagram);
 
-    /// What a connection to `to` meets.
+    /// Return the reaction to a connection to `to`.
     fn accepts(&self, _to: SocketAddr) -> Acceptance {
         Acceptance::Accepted
     }
 }
 
-/// What a connection attempt meets.
+/// The reaction to a connection attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acceptance {
-    /// It is accepted.
+    /// The connection is accepted.
     Accepted,
-    /// It is reset.
+    /// The connection is reset.
     Refused,
-    /// Nothing comes back.
+    /// There is no reaction.
     Silent,
 }
 
-/// What reaches a socket.
+/// An event at a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// A message and where it says it comes from.
+    /// A message and its source address.
     Message(SocketAddr, Vec<u8>),
     /// The port is closed (ICMP, RST).
     Refused,
@@ -78,20 +79,20 @@ pub enum Arrival {
     Closed,
 }
 
-/// What happened to a message.
+/// The fate of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It left its sender.
+    /// The sender sent it.
     Sent,
-    /// A link lost it.
+    /// A link dropped it.
     Lost,
     /// It reached a host or socket.
     Arrived,
-    /// It reached an address without a host, or a port that is closed by now.
+    /// It reached an address without a host, or a port that was closed in the meantime.
     Undelivered,
-    /// The receiver turned it away (ICMP, RST).
+    /// The receiver refused it (ICMP, RST).
     Refused,
-    /// A connection was asked for.
+    /// The sender requested a connection.
     Connect,
     /// The stream was closed.
     Closed,
@@ -115,9 +116,9 @@ impl Fate {
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// When.
+    /// The time.
     pub at: Micros,
-    /// What.
+    /// The fate of the message.
     pub fate: Fate,
     /// The message.
     pub datagram: Datagram,
@@ -153,7 +154,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// Everything that passed, as a fingerprint and, up to a bound, in full.
+/// The log of all messages, as a fingerprint and, up to a limit, in full.
 #[derive(Debug, Default)]
 pub struct Log {
     hash: Fnv,
@@ -161,7 +162,7 @@ pub struct Log {
     passed: u64,
 }
 
-/// Events kept in full; later ones only go into the fingerprint.
+/// The number of events stored in full. Later events change only the fingerprint.
 const KEPT_EVENTS: usize = 2000;
 
 impl Log {
@@ -184,7 +185,7 @@ impl Log {
         }
     }
 
-    /// The fingerprint: equal for equal runs.
+    /// The fingerprint. Equal runs have equal fingerprints.
     pub fn hash(&self) -> u64 {
         self.hash.finish()
     }
@@ -194,13 +195,13 @@ impl Log {
         &self.events
     }
 
-    /// How many events there were.
+    /// The number of events.
     pub fn passed(&self) -> u64 {
         self.passed
     }
 }
 
-/// The network; clones are handles to the same one.
+/// The network. Clones refer to the same network.
 #[derive(Clone)]
 pub struct Net {
     inner: Rc<Inner>,
@@ -216,7 +217,7 @@ struct Inner {
     log: RefCell<Log>,
 }
 
-/// The access link of an address, with the random stream of each direction.
+/// The access link of an address, with a random stream for each direction.
 struct Access {
     link: Link,
     outward: Dice,
@@ -225,7 +226,7 @@ struct Access {
 
 #[derive(Default)]
 struct Inbox {
-    /// When the last message of a stream arrives.
+    /// The arrival time of the last message of a stream.
     latest: Cell<Micros>,
     queue: RefCell<VecDeque<Arrival>>,
     waker: RefCell<Option<Waker>>,
@@ -241,7 +242,7 @@ impl Inbox {
 }
 
 impl Net {
-    /// An empty network on `clock`, its randomness drawn from `seed`.
+    /// Create an empty network on `clock`. All randomness derives from `seed`.
     pub fn new(clock: Executor, seed: u64) -> Net {
         let inner = Inner {
             clock,
@@ -265,22 +266,22 @@ impl Net {
         self.inner.seed
     }
 
-    /// Put `host` at `address` in place of the host that was there.
+    /// Put `host` at `address`. It replaces the previous host.
     pub fn place(&self, address: IpAddr, host: Rc<dyn Host>) {
         self.inner.hosts.borrow_mut().insert(address, host);
     }
 
-    /// Put `host` at every address that has no host of its own.
+    /// Put `host` at every address without its own host.
     pub fn place_everywhere(&self, host: Rc<dyn Host>) {
         *self.inner.everywhere.borrow_mut() = Some(host);
     }
 
-    /// Take away who is at `address`.
+    /// Remove the host at `address`.
     pub fn remove(&self, address: IpAddr) {
         self.inner.hosts.borrow_mut().remove(&address);
     }
 
-    /// Take away every host and drop what is under way.
+    /// Remove all hosts and drop the messages in transit.
     pub fn clear(&self) {
         let hosts = std::mem::take(&mut *self.inner.hosts.borrow_mut());
         let everywhere = self.inner.everywhere.borrow_mut().take();
@@ -288,7 +289,7 @@ impl Net {
         drop((hosts, everywhere));
     }
 
-    /// Connect `address` by `link`; without this its link is perfect.
+    /// Connect `address` by `link`. The default link has no faults.
     pub fn link(&self, address: IpAddr, link: Link) {
         let stream = |way: &str| Dice::stream(self.inner.seed, &format!("link {address} {way}"));
         let access = Access { link, outward: stream("out"), inward: stream("in") };
@@ -300,7 +301,7 @@ impl Net {
         host.or_else(|| self.inner.everywhere.borrow().clone())
     }
 
-    /// The log so far.
+    /// Read the log.
     pub fn log<T>(&self, read: impl FnOnce(&Log) -> T) -> T {
         read(&self.inner.log.borrow())
     }
@@ -309,7 +310,7 @@ impl Net {
         self.inner.log.borrow_mut().add(self.inner.clock.now(), fate, datagram);
     }
 
-    /// The travel times of the copies that arrive.
+    /// The delays of the copies that arrive.
     fn travel(&self, from: IpAddr, to: IpAddr, via: Transport) -> Vec<Micros> {
         let mut links = self.inner.links.borrow_mut();
         let mut times = match links.get_mut(&from) {
@@ -332,7 +333,7 @@ impl Net {
         times
     }
 
-    /// Send `datagram` on its way.
+    /// Send `datagram`.
     pub fn send(&self, datagram: Datagram) {
         self.note(Fate::Sent, &datagram);
         let times = self.travel(datagram.from.ip(), datagram.to.ip(), datagram.via);
@@ -346,8 +347,8 @@ impl Net {
         }
     }
 
-    /// When *message* arrives that would be there at the time *at*: in a stream to an open port, not before the one that
-    /// was sent earlier.
+    /// Return the arrival time of `message`, which would arrive at `at`. In a stream to an open port, it is not
+    /// earlier than that of the preceding message.
     fn in_order(&self, message: &Datagram, at: Micros) -> Micros {
         let sockets = self.inner.sockets.borrow();
         match sockets.get(&message.to).filter(|_| message.via.is_stream()) {
@@ -373,12 +374,12 @@ impl Net {
         }
     }
 
-    /// Answer `datagram` with `bytes`, from the address that it was sent to.
+    /// Answer `datagram` with `bytes`. The source is the address to which `datagram` was sent.
     pub fn reply(&self, datagram: &Datagram, bytes: Vec<u8>) {
         self.send(Datagram { from: datagram.to, to: datagram.from, via: datagram.via, bytes });
     }
 
-    /// Turn `datagram` away: its sender learns it as `arrival` after the way back.
+    /// Refuse `datagram`. Its sender receives `arrival` after the delay of the way back.
     pub fn turn_away(&self, datagram: &Datagram, arrival: Arrival) {
         let fate = if arrival == Arrival::Closed { Fate::Closed } else { Fate::Refused };
         let back = Datagram { from: datagram.to, to: datagram.from, via: datagram.via, bytes: Vec::new() };
@@ -409,12 +410,12 @@ impl Net {
         }
     }
 
-    /// Whether a socket is open at `address`.
+    /// Return whether a socket is open at `address`.
     pub fn is_open(&self, address: SocketAddr) -> bool {
         self.inner.sockets.borrow().contains_key(&address)
     }
 
-    /// What a connection from `from` to `to` meets, and how long one way takes.
+    /// Return the reaction to a connection from `from` to `to`, and the delay in one direction.
     fn begin_connect(&self, from: SocketAddr, to: SocketAddr) -> (Acceptance, Micros) {
         self.note(Fate::Connect, &Datagram { from, to, via: Transport::Tcp, bytes: Vec::new() });
         let there = self.travel(from.ip(), to.ip(), Transport::Tcp).first().copied().unwrap_or(0);
@@ -422,7 +423,7 @@ impl Net {
     }
 }
 
-/// An open port; closed when dropped.
+/// An open port. Dropping the socket closes the port.
 pub struct Socket {
     net: Net,
     local: SocketAddr,
@@ -446,7 +447,7 @@ impl Socket {
         self.net.send(Datagram { from: self.local, to, via, bytes });
     }
 
-    /// The next arrival before `deadline`, or None.
+    /// Return the next arrival before `deadline`, or None.
     pub async fn receive(&self, deadline: Micros) -> Option<Arrival> {
         let mut sleep = pin!(self.net.inner.clock.sleep_until(deadline));
         poll_fn(|context| {
@@ -459,7 +460,8 @@ impl Socket {
         .await
     }
 
-    /// Open a stream to `to`: one round trip. Whether it is accepted; `Silent` at `deadline`.
+    /// Open a stream to `to`, which takes one round trip. If there is no reaction, the result is `Silent` at
+    /// `deadline`.
     pub async fn connect(&self, to: SocketAddr, deadline: Micros) -> Acceptance {
         let (acceptance, there) = self.net.begin_connect(self.local, to);
         let clock = &self.net.inner.clock;

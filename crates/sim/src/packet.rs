@@ -1,4 +1,4 @@
-//! A message that a scenario writes down: flags, sections, options, or literal octets.
+//! A message of a scenario: flags, sections and options, or literal octets.
 
 #[cfg(test)]
 mod tests;
@@ -12,13 +12,13 @@ use nw_wire::writer::{Full, Writer};
 
 use crate::record::Record;
 
-/// The sections in their order on the wire.
+/// The sections in wire order.
 pub const SECTIONS: [Section; 3] = [Section::Answer, Section::Authority, Section::Additional];
 
-/// A message to be sent or compared with.
+/// A message to send or to compare with.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Packet {
-    /// Flags and opcode; the rcode bits are those of `rcode`.
+    /// Flags and opcode. `rcode` provides the rcode bits.
     pub flags: Flags,
     /// The extended rcode.
     pub rcode: Rcode,
@@ -26,16 +26,16 @@ pub struct Packet {
     pub question: Vec<Question>,
     /// ANSWER, AUTHORITY, ADDITIONAL.
     pub sections: [Vec<Record>; 3],
-    /// EDNS, when the message has any.
+    /// EDNS, if the message has an OPT record.
     pub edns: Option<Edns>,
-    /// Literal octets instead of all that; the id is replaced where a reply must match.
+    /// Literal octets that replace all other fields. The id is replaced if a reply must match a query.
     pub raw: Option<Vec<u8>>,
 }
 
 /// An OPT record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edns {
-    /// UDP payload size offered, octets.
+    /// The advertised UDP payload size in octets.
     pub payload: u16,
     /// Version.
     pub version: u8,
@@ -70,7 +70,7 @@ impl Edns {
     }
 }
 
-/// The options of an OPT rdata, as far as they are well formed.
+/// The options of the rdata of an OPT record, up to the first malformed one.
 pub fn options(mut rdata: &[u8]) -> impl Iterator<Item = (OptionCode, &[u8])> {
     std::iter::from_fn(move || {
         let (head, rest) = rdata.split_first_chunk::<4>()?;
@@ -82,12 +82,12 @@ pub fn options(mut rdata: &[u8]) -> impl Iterator<Item = (OptionCode, &[u8])> {
 }
 
 impl Packet {
-    /// A plain query for `question`, recursion desired.
+    /// A plain query for `question` with RD set.
     pub fn query(question: Question) -> Packet {
         Packet { flags: Flags::default().with_rd(true), question: vec![question], ..Packet::default() }
     }
 
-    /// What a received message says.
+    /// The content of a received message.
     pub fn of(message: &Message<'_>) -> Packet {
         let edns = message.opt().map(|opt| Edns {
             payload: opt.udp_payload(),
@@ -113,12 +113,13 @@ impl Packet {
         }
     }
 
-    /// The wire form with `id`. A message over 65,535 octets is cut on a record border and marked truncated.
+    /// Return the wire form with `id`. A message over 65,535 octets is truncated between records, and TC is set.
     pub fn to_wire(&self, id: u16) -> Vec<u8> {
         self.to_wire_within(id, usize::from(u16::MAX))
     }
 
-    /// The wire form with `id` in at most `limit` octets: what does not fit is left out and TC set (RFC 2181 §9).
+    /// Return the wire form with `id` in at most `limit` octets. Records that do not fit are omitted, and TC is set
+    /// (RFC 2181 §9).
     pub fn to_wire_within(&self, id: u16, limit: usize) -> Vec<u8> {
         if let Some(raw) = &self.raw {
             return raw.clone();
@@ -130,7 +131,7 @@ impl Packet {
             let flags = writer.flags();
             writer.set_flags(flags.with_tc(true));
             if let Some(edns) = &self.edns {
-                // A message that has no room for its OPT goes without.
+                // If OPT does not fit, the message has none.
                 let _ = edns.write(&mut writer, self.rcode);
             }
         }

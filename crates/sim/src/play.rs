@@ -1,4 +1,4 @@
-//! The one entry: play a scenario, of either language, from a file or a text.
+//! The entry point: plays a scenario of either language, from a file or a text.
 
 #[cfg(test)]
 mod tests;
@@ -8,25 +8,25 @@ use std::path::Path;
 use crate::report::{Outcome, Report};
 use crate::{rpl, scenario};
 
-/// Where a scenario comes from.
+/// The source of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'s> {
-    /// A file: `.toml` is ours, anything else `.rpl` when it has a `SCENARIO_BEGIN`.
+    /// A file. `.toml` files are TOML scenarios; other files are `.rpl` scenarios if they contain `SCENARIO_BEGIN`.
     Path(&'s Path),
     /// A text of either language.
     Text(&'s str),
 }
 
-/// How it is played.
+/// Options for playing a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Everything random is drawn from it. A TOML scenario that names its own seed wins.
+    /// The seed of all random numbers. A TOML scenario with its own seed overrides it.
     pub seed: u64,
     /// Report every packet.
     pub log: bool,
 }
 
-/// Play a scenario. The same source and options give the same report, on every machine.
+/// Play a scenario. The same source and options yield the same report on every machine.
 pub fn play(source: Source<'_>, options: &Options) -> Report {
     match source {
         Source::Text(text) => play_text(text, is_rpl(text), options),

@@ -1,4 +1,5 @@
-//! Records and questions as scenarios write them: `owner [ttl] [class] type rdata`, either order of TTL and class.
+//! Records and questions in the form that scenarios use: `owner [ttl] [class] type rdata`, with TTL and class in
+//! either order.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use nw_wire::rr;
 use nw_wire::rrset::Rrset;
 use nw_wire::text::{TextError, Token, Tokens};
 
-/// TTL of a record that names none.
+/// The TTL of a record without one.
 pub const DEFAULT_TTL: u32 = 3600;
 
 /// One record, uncompressed.
@@ -25,24 +26,24 @@ pub struct Record {
     pub rtype: RrType,
     /// Its class.
     pub class: Class,
-    /// Seconds.
+    /// Its TTL in seconds.
     pub ttl: u32,
-    /// Uncompressed wire.
+    /// Its uncompressed rdata.
     pub rdata: Vec<u8>,
 }
 
-/// Why a line is not a record or question.
+/// The reason why a line is not a record or question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordError {
-    /// The line ends before this.
+    /// The line ends before this item.
     Missing(&'static str),
-    /// This word is no type.
+    /// The word is not a type.
     Type(String),
-    /// This word is no domain name.
+    /// The word is not a domain name.
     Name(String),
-    /// The rdata is wrong.
+    /// The rdata is malformed.
     Text(TextError),
-    /// There is more on the line.
+    /// The line has more words.
     Trailing(String),
 }
 
@@ -64,7 +65,7 @@ impl From<TextError> for RecordError {
     }
 }
 
-/// What the words before the type say.
+/// The words before the type.
 struct Head {
     owner: NameBuf,
     ttl: Option<u32>,
@@ -95,7 +96,7 @@ fn head(tokens: &mut Tokens<'_>, origin: NameRef<'_>) -> Result<Head, RecordErro
     let mut found = Head { owner, ttl: None, class: Class::IN, rtype: RrType(0) };
     loop {
         let word = text_of(&tokens.next()?.ok_or(RecordError::Missing("the type"))?);
-        // CLASS and TTL words are tried first: no type is called IN, and none starts with a digit.
+        // Words are tried as CLASS and TTL first: no type is called IN, and no type starts with a digit.
         if let Ok(class) = word.parse::<Class>()
             && class != Class::ANY
             && class != Class::NONE
@@ -151,11 +152,11 @@ impl Record {
         })
     }
 
-    /// What two records must share to be the same: everything but the TTL and the case of names.
+    /// The parts in which equal records agree: everything except the TTL and the case of names.
     pub fn key(&self) -> Key {
         let mut rdata = Vec::with_capacity(self.rdata.len());
         rr::canonical(self.rtype, &self.rdata, &mut rdata);
-        // RFC 6840 §5.1 keeps the case in some types; comparison is lenient in all of them.
+        // RFC 6840 §5.1 preserves the case in some types. This comparison ignores it in all types.
         for field in rr::names(self.rtype, &self.rdata) {
             if let Some(name) = rdata.get_mut(field.start..field.end) {
                 name.make_ascii_lowercase();
@@ -184,13 +185,13 @@ pub struct Key {
     rdata: Vec<u8>,
 }
 
-/// The set that `records` are, TTLs counting only when `with_ttl`.
+/// Convert `records` to a set. TTLs matter only if `with_ttl` is set.
 pub fn as_set(records: &[Record], with_ttl: bool) -> BTreeSet<Key> {
     let key = |record: &Record| Key { ttl: if with_ttl { record.ttl } else { 0 }, ..record.key() };
     records.iter().map(key).collect()
 }
 
-/// A question line: `name [class] type`, or `name type`; the class may stand on either side.
+/// Parse a question: `name [class] type`, or `name type`. The class may also follow the type.
 pub fn parse_question(line: &str, origin: NameRef<'_>) -> Result<Question, RecordError> {
     let mut tokens = Tokens::new(line.as_bytes());
     let name = tokens.next()?.ok_or(RecordError::Missing("the name"))?;
@@ -203,7 +204,7 @@ pub fn parse_question(line: &str, origin: NameRef<'_>) -> Result<Question, Recor
     while let Some(token) = tokens.next()? {
         words.push(text_of(&token));
     }
-    // "name ANY" asks for the type, "name ANY A" for the class.
+    // In "name ANY", ANY is the type. In "name ANY A", it is the class.
     let (class, rtype) = match words.as_slice() {
         [] => return Err(RecordError::Missing("the type")),
         [rtype] => (None, rtype),

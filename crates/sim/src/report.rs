@@ -1,4 +1,4 @@
-//! What a played scenario reports, as data; one JSON object per file.
+//! The report of a played scenario, as data. It becomes one JSON object per file.
 
 #[cfg(test)]
 mod tests;
@@ -10,88 +10,88 @@ use crate::matching::Difference;
 /// The result of one scenario file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// `namewise.play/1`; changes are additions only.
+    /// `namewise.play/1`. Later versions only add fields.
     pub schema: &'static str,
-    /// Its path, when it was read from one.
+    /// The path, if the scenario was read from a file.
     pub file: Option<String>,
-    /// What it says about itself.
+    /// The title in the file.
     pub title: String,
     /// The language: `rpl` or `toml`.
     pub language: &'static str,
-    /// How it went.
+    /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// Settings of the file that have no effect here.
+    /// Settings of the file that have no effect.
     pub ignored: Vec<String>,
-    /// What the run did, as far as it came.
+    /// What happened during the run.
     pub run: Run,
 }
 
-/// How a scenario went.
+/// The outcome of a scenario.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Outcome {
-    /// Every check held.
+    /// Every check passed.
     Pass,
-    /// The first check that did not.
+    /// The first check that failed.
     Fail(Failure),
-    /// The engine cannot be set up as the file asks.
+    /// The engine does not support something that the file requires.
     Unsupported {
-        /// Each key, step or value, named.
+        /// The unsupported keys, steps or values.
         reasons: Vec<String>,
     },
-    /// The text is no scenario.
+    /// The text is not a scenario.
     Unreadable {
-        /// Where and why.
+        /// The position and the reason.
         problem: String,
     },
 }
 
-/// A check that did not hold.
+/// A failed check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// The step, by its number.
+    /// The number of the step.
     pub step: u64,
-    /// Its line in the file, 0 when unknown.
+    /// Its line in the file; 0 if unknown.
     pub line: usize,
     /// What was compared.
     pub field: String,
-    /// What was to be there.
+    /// The expected value.
     pub expected: String,
-    /// What was there.
+    /// The actual value.
     pub got: String,
 }
 
 impl Failure {
-    /// The failure of `step` that `difference` is.
+    /// Convert `difference` to the failure of `step`.
     pub fn of(step: u64, line: usize, difference: Difference) -> Failure {
         let Difference { field, expected, got } = difference;
         Failure { step, line, field: field.to_owned(), expected, got }
     }
 }
 
-/// What a run did.
+/// What happened during a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Run {
     /// The seed that reproduces it.
     pub seed: u64,
-    /// Virtual time that passed, microseconds.
+    /// The virtual time that passed, in microseconds.
     pub virtual_us: u64,
-    /// Questions that the engine sent to servers.
+    /// The number of queries that the engine sent to servers.
     pub upstream_queries: usize,
-    /// Fingerprint of everything that passed over the network: equal for equal runs.
+    /// The fingerprint of all network traffic. Equal runs have equal fingerprints.
     pub fingerprint: String,
-    /// Questions that no entry of the script answered.
+    /// The questions that no entry of the script answered.
     pub unanswered: Vec<String>,
     /// The step of each SERVFAIL that was checked, with the reason that the engine gave.
     pub causes: Vec<String>,
-    /// Every packet, one line each, when asked for.
+    /// Every packet, one line each, if requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<String>,
 }
 
 impl Report {
-    /// A report before anything ran.
+    /// Return a report of a scenario that was not run.
     pub fn new(language: &'static str, title: String, outcome: Outcome) -> Report {
         Report {
             schema: "namewise.play/1",
@@ -104,7 +104,7 @@ impl Report {
         }
     }
 
-    /// One line for a person: outcome, and the first difference or the reasons.
+    /// A line for people: the outcome, and the first difference or the reasons.
     pub fn line(&self) -> String {
         let name = self.file.as_deref().unwrap_or(&self.title);
         match &self.outcome {
@@ -121,7 +121,8 @@ impl Report {
     }
 }
 
-/// The exit status for `reports`: 2 an unreadable file, 1 any fail, 3 none failed but some unsupported, 0 all pass.
+/// Return the exit status for `reports`: 2 if a file is unreadable, 1 if a scenario failed, 3 if none failed but some
+/// are unsupported, 0 if all passed.
 pub fn exit_status(reports: &[Report]) -> u8 {
     let any = |kind: fn(&Outcome) -> bool| reports.iter().any(|report| kind(&report.outcome));
     if any(|outcome| matches!(outcome, Outcome::Unreadable { .. })) {

@@ -1,4 +1,4 @@
-//! Our own scenarios, in TOML: a topology, steps, and what must be seen. The format is described in `docs/scenarios.md`.
+//! Scenarios in TOML: a topology, steps, and expectations. `docs/scenarios.md` describes the format.
 //!
 //! ```text
 //! text ──format──► Scenario ──topology──► hosts: zones of a real server, rules, or a real resolver

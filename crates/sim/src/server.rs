@@ -1,7 +1,8 @@
-//! A real namewise server as a host of the simulated network: zones, a resolver, or both, through the whole pipeline.
+//! A namewise server as a host of the simulated network. It runs zones, a resolver, or both, through the complete
+//! pipeline.
 //!
-//! It is what `nw serve` runs, without sockets: `nw_serve::pipeline` answers each packet, and what has to wait is a task of
-//! the virtual clock.
+//! It is `nw serve` without sockets: `nw_serve::pipeline` answers each packet, and lookups are tasks of the virtual
+//! clock.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -19,22 +20,22 @@ use nw_zone::Zone;
 use crate::net::{Datagram, Host, Net};
 use crate::world::SimWorld;
 
-/// What a server is told.
+/// The configuration of a server.
 #[derive(Clone, Default)]
 pub struct ServerSpec {
-    /// Its addresses, at most one of each family for its own questions.
+    /// Its addresses. It sends queries from at most one address of each family.
     pub addresses: Vec<IpAddr>,
-    /// What it is authoritative for.
+    /// The zones that it serves.
     pub zones: Vec<Zone>,
-    /// How it recurses, if it does.
+    /// The configuration of its resolver, if it has one.
     pub resolver: Option<ResolverConfig>,
     /// NSID (RFC 5001).
     pub nsid: Option<Vec<u8>>,
     /// `id.server` (RFC 4892).
     pub identity: Option<String>,
-    /// Whether names under `test.` and others that are served locally are looked up all the same.
+    /// Whether locally served zones such as `test.` are switched off.
     pub local_zones_off: bool,
-    /// Seconds since 1970 when virtual time is zero.
+    /// The Unix time in seconds at virtual time zero.
     pub unix_s: u64,
 }
 
@@ -49,7 +50,7 @@ pub struct Server {
     max_steps: u32,
 }
 
-/// A snapshot that serves these zones, and the resolver if there is one, to everybody.
+/// Build a snapshot that serves these zones, and the resolver if there is one, to all clients.
 pub fn snapshot(zones: Vec<Zone>, adjust: impl FnOnce(&mut Plan)) -> Result<Snapshot, Vec<PlanError>> {
     let names: Vec<_> =
         zones.iter().map(|zone| serde_json::json!({"name": zone.apex().to_string()})).collect();
@@ -62,7 +63,7 @@ pub fn snapshot(zones: Vec<Zone>, adjust: impl FnOnce(&mut Plan)) -> Result<Snap
 }
 
 impl Server {
-    /// Start a server on `net`; it is not yet at any address.
+    /// Start a server on `net`. It has no address yet.
     pub fn start(net: &Net, spec: ServerSpec) -> Result<Rc<Server>, Vec<PlanError>> {
         let ServerSpec { addresses, zones, resolver, nsid, identity, local_zones_off, unix_s } = spec;
         let local_zones_off = if local_zones_off { vec![Name::root()] } else { Vec::new() };
@@ -93,14 +94,14 @@ impl Server {
         }))
     }
 
-    /// Serve these zones in place of those of the same name.
+    /// Replace the zones of the same names.
     pub fn swap(&self, zones: Vec<Zone>) {
         let changes = zones.into_iter().map(|zone| (zone.apex().to_name(), Some(zone.into())));
         let changed = self.snapshot.borrow().changed(changes);
         *self.snapshot.borrow_mut() = Arc::new(changed);
     }
 
-    /// The machine that it runs on.
+    /// The simulated machine.
     pub fn world(&self) -> &SimWorld {
         &self.world
     }
@@ -110,22 +111,22 @@ impl Server {
         &self.cache
     }
 
-    /// How many panics of the engine were caught.
+    /// The number of panics of the engine that were caught.
     pub fn panics(&self) -> u64 {
         self.stats.panics.value()
     }
 
-    /// The steps of the last question that had to wait.
+    /// The steps of the last query that needed a lookup.
     pub fn explained(&self) -> Steps {
         self.explained.borrow().clone()
     }
 
-    /// So that [`Server::explained`] speaks of the next question only.
+    /// Clear the steps, so that [`Server::explained`] returns those of the next query only.
     pub fn forget_explanation(&self) {
         self.explained.take();
     }
 
-    /// Forget everything that is cached at `name`, whatever its type.
+    /// Remove all RRsets at `name` from the cache.
     pub fn flush(&self, name: NameRef<'_>, _rtype: RrType) {
         self.cache.flush_name(name);
     }

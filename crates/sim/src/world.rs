@@ -13,16 +13,16 @@ use crate::dice::Dice;
 use crate::net::{Acceptance, Arrival, Net, Socket};
 use crate::packet::Packet;
 
-/// A question that the resolver sent.
+/// A query that the resolver sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
-    /// When.
+    /// The time.
     pub at: Micros,
-    /// Whom.
+    /// The server.
     pub server: SocketAddr,
-    /// Over what.
+    /// The transport.
     pub via: Transport,
-    /// What; None when it was no message.
+    /// The message; None if the octets were not a message.
     pub packet: Option<Packet>,
 }
 
@@ -36,7 +36,8 @@ pub struct SimWorld {
 }
 
 impl SimWorld {
-    /// A machine that has `addresses` (one of each family that it can use), where virtual time zero is `unix_at_zero`.
+    /// A machine with `addresses` (one of each family that it can use). The Unix time at virtual time zero is
+    /// `unix_at_zero`.
     pub fn new(net: Net, addresses: Vec<IpAddr>, unix_at_zero: u64) -> SimWorld {
         let label =
             addresses.first().map_or_else(|| "world".to_owned(), |address| format!("world {address}"));
@@ -44,7 +45,7 @@ impl SimWorld {
         SimWorld { net, addresses, unix_at_zero, dice, asked: RefCell::default() }
     }
 
-    /// Every question sent so far.
+    /// All queries sent so far.
     pub fn asked(&self) -> std::cell::Ref<'_, Vec<Asked>> {
         self.asked.borrow()
     }
@@ -56,7 +57,7 @@ impl SimWorld {
 }
 
 impl World for SimWorld {
-    // A simulated machine keeps no session: each query has a port or a connection of its own.
+    // A simulated machine keeps no connections: each query has its own port or connection.
     type Upstream = Endpoint;
     type Replies = SimReplies;
 
@@ -95,7 +96,7 @@ impl World for SimWorld {
                 Fit::WrongId if from == server && !upstream.transport.is_stream() => {
                     return Err(ExchangeError::WrongId);
                 }
-                // Junk never ends the wait (RFC 5452 §9.1).
+                // Unrelated packets do not end the wait (RFC 5452 §9.1).
                 _ => {}
             }
         }
@@ -116,7 +117,7 @@ impl World for SimWorld {
 }
 
 impl SimWorld {
-    /// Send *query* from a new port, over a new connection where the transport has connections.
+    /// Send `query` from a new port, over a new connection if the transport has connections.
     async fn send(
         &self,
         upstream: &Endpoint,
@@ -158,7 +159,7 @@ impl Replies for SimReplies {
     }
 }
 
-/// The message that arrived and its sender, or the error that arrived in its place.
+/// Return the message and its sender, or the error that occurred instead.
 fn arrived(arrival: Option<Arrival>) -> Result<(SocketAddr, Vec<u8>), ExchangeError> {
     match arrival {
         None => Err(ExchangeError::Timeout),

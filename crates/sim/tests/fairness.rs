@@ -1,4 +1,4 @@
-//! A flood of random names under one zone, beside clients that ask for other names.
+//! A flood of random names below one zone, beside clients that query other names.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -27,7 +27,7 @@ impl Host for Silent {
     fn receive(&self, _net: &Net, _datagram: Datagram) {}
 }
 
-/// A client: when it asked, and what it got when.
+/// The times of a client's queries and their answers.
 struct Client {
     replies: RefCell<Vec<(Micros, Micros, Rcode)>>,
 }
@@ -46,7 +46,7 @@ fn serve(net: &Net, address: &str, apex: &str, text: &str, delay: Micros) {
     net.link(ip(address), Link::with_delay(delay));
 }
 
-/// The internet: `good.com.` answers after 20 ms, `silent.com.` never, `slow.com.` after 1.4 s.
+/// The simulated internet: `good.com.` answers after 20 ms, `silent.com.` never, `slow.com.` after 1.4 s.
 fn internet(net: &Net) -> ResolverConfig {
     let root = "@ 518400 NS a.root\na.root 518400 A 198.41.0.4\ncom 172800 NS a.gtld.com.\na.gtld.com. 172800 A 192.5.6.30";
     serve(net, "198.41.0.4", ".", root, 5_000);
@@ -68,7 +68,7 @@ fn internet(net: &Net) -> ResolverConfig {
     }
 }
 
-/// Ask for *name* from *client* at *at*, and note what comes.
+/// Send a query for `name` from `client` at `at`, and record the answer.
 fn ask(net: &Net, client: IpAddr, name: String, at: Micros, seen: &Rc<Client>) {
     let (inner, clock, seen) = (net.clone(), net.clock().clone(), Rc::clone(seen));
     net.clock().at(at, move || {
@@ -86,8 +86,8 @@ fn ask(net: &Net, client: IpAddr, name: String, at: Micros, seen: &Rc<Client>) {
     });
 }
 
-/// Clients ask for 50 names a second under good.com. for three seconds, while *flood* names a second under *zone* are
-/// asked for. Returns how many of the clients had an answer, of how many, and their median latency.
+/// Clients query 50 names per second below `good.com.` for three seconds, while `flood` names per second below `zone` are
+/// queried. Returns the number of clients with an answer, the number of clients, and their median latency.
 fn play(zone: &str, flood: u64, neighbours: bool) -> (usize, usize, Micros) {
     let net = Net::new(Executor::new(), 5);
     let config = internet(&net);
@@ -104,7 +104,7 @@ fn play(zone: &str, flood: u64, neighbours: bool) -> (usize, usize, Micros) {
         asked += 1;
     }
     for number in 0..flood * (end - begin) / SECOND {
-        // From eight prefixes, or all from the prefix of the innocent clients.
+        // From eight prefixes, or all from the prefix of the other clients.
         let network = if neighbours { [10, 0, 0] } else { [10, 66, (number % 8) as u8] };
         let client = IpAddr::V4(Ipv4Addr::new(network[0], network[1], network[2], 2 + (number % 200) as u8));
         ask(&net, client, format!("r{number}.{zone}"), begin + number * SECOND / flood, &attacker);
@@ -122,7 +122,7 @@ fn play(zone: &str, flood: u64, neighbours: bool) -> (usize, usize, Micros) {
 }
 
 #[test]
-fn a_flood_under_one_zone_does_no_harm_to_others() {
+fn a_flood_below_one_zone_does_not_affect_others() {
     let (good, asked, calm) = play("silent.com.", 1, false);
     assert_eq!(good, asked);
     for (zone, neighbours) in [("silent.com.", false), ("slow.com.", false), ("silent.com.", true)] {
@@ -133,7 +133,7 @@ fn a_flood_under_one_zone_does_no_harm_to_others() {
 }
 
 #[test]
-fn three_thousand_clients_may_ask_for_one_name() {
+fn three_thousand_clients_can_query_one_name() {
     let net = Net::new(Executor::new(), 5);
     let config = internet(&net);
     let spec = ServerSpec { addresses: vec![ip(RESOLVER)], resolver: Some(config), ..ServerSpec::default() };

@@ -1,4 +1,4 @@
-//! Every scenario of the project passes, the same way twice, and fast.
+//! Every scenario of the project passes, is deterministic, and is fast.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn all_pass() {
     assert_eq!(exit_status(&reports), 0);
 }
 
-/// A server fails in many ways; a scenario that expects SERVFAIL says which, so that another failure does not pass.
+/// A scenario that expects SERVFAIL names the cause, because a server can fail in many ways.
 #[test]
 fn every_expected_servfail_names_its_cause() {
     let mut unnamed = Vec::new();
@@ -47,7 +47,7 @@ fn every_expected_servfail_names_its_cause() {
         for (at, step) in scenario.step.iter().enumerate() {
             let Some(expect) = &step.expect else { continue };
             let servfail = expect.rcode.as_deref() == Some("SERVFAIL");
-            // A host that is asked itself explains nothing.
+            // Only the resolver under test explains its answers; other hosts do not.
             if servfail && step.to.is_none() && expect.ede.is_empty() && expect.reasons.is_empty() {
                 unnamed.push(format!("{}: step {}", file.display(), at + 1));
             }
@@ -68,7 +68,7 @@ fn every_expected_servfail_names_its_cause() {
 }
 
 #[test]
-fn two_runs_of_one_seed_are_one_run() {
+fn two_runs_with_one_seed_are_equal() {
     let mut seeds_matter = false;
     for file in [scenarios("toml"), scenarios("rpl")].concat() {
         let run = |seed| play(Source::Path(&file), &Options { seed, log: true });
@@ -80,7 +80,7 @@ fn two_runs_of_one_seed_are_one_run() {
 }
 
 #[test]
-fn files_are_filed_by_the_rfc_they_name() {
+fn files_are_in_the_folder_of_an_rfc_that_they_name() {
     for file in scenarios("toml") {
         let text = std::fs::read_to_string(&file).expect("listed a moment ago");
         let scenario = Scenario::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -100,7 +100,7 @@ fn files_are_filed_by_the_rfc_they_name() {
     }
 }
 
-/// The time that this thread has spent on a processor: unlike the clock, it does not depend on what else runs.
+/// The processor time of this thread. Unlike the wall clock, it does not depend on other programs.
 fn processor_time() -> Duration {
     let times = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux counts it");
     let spent = times.split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok());
@@ -114,7 +114,7 @@ fn thousands_of_scenarios_are_played_in_a_minute_of_processor_time() {
     for file in &files {
         play(Source::Path(file), &Options::default());
     }
-    // A debug build plays 3,000 in a minute.
+    // A debug build plays 3,000 scenarios in a minute.
     let each = (processor_time() - began) / u32::try_from(files.len()).expect("not that many");
     assert!(each < Duration::from_millis(20), "{each:?} each");
 }

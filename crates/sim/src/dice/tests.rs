@@ -18,7 +18,7 @@ fn streams_are_independent_and_repeatable() {
 }
 
 #[test]
-fn chances_hold_their_ends() {
+fn probabilities_zero_and_one_are_exact() {
     let mut dice = Dice::new(3);
     assert!((0..1000).all(|_| !dice.happens(0.0)));
     assert!((0..1000).all(|_| dice.happens(1.0)));

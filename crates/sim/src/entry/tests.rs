@@ -18,7 +18,7 @@ fn query(line: &str) -> (Vec<u8>, Packet) {
     (packet.to_wire(0xabcd), packet)
 }
 
-/// The entry's answer to a question: octets and their meaning.
+/// The entry's answer to a question: octets and parsed message.
 fn answer(body: &str, question: &str) -> (Vec<u8>, Packet) {
     let (wire, packet) = query(question);
     let octets = entry(body).unwrap().answer(&wire, &packet).unwrap().remove(0);
@@ -30,7 +30,7 @@ const BODY: &str =
     "REPLY QR AA NXDOMAIN\nSECTION QUESTION\nexample.com. IN A\nSECTION ANSWER\na.example.com. A 192.0.2.1";
 
 #[test]
-fn copy_id_takes_the_id_and_the_name_as_asked() {
+fn copy_id_copies_the_id_and_the_case_of_the_name() {
     let (octets, packet) = answer(&format!("ADJUST copy_id\n{BODY}"), "eXample.com. AAAA");
     assert_eq!(octets[..2], [0xab, 0xcd]);
     let question = packet.question[0];
@@ -39,14 +39,14 @@ fn copy_id_takes_the_id_and_the_name_as_asked() {
 }
 
 #[test]
-fn without_copy_id_the_name_stays_as_written() {
+fn without_copy_id_the_name_is_unchanged() {
     let (octets, packet) = answer(BODY, "eXample.com. AAAA");
     assert_eq!(octets[..2], [0xab, 0xcd]);
     assert_eq!(packet.question[0].name.to_string(), "example.com.");
 }
 
 #[test]
-fn copy_query_takes_the_question_and_raw_id_keeps_the_written_id() {
+fn copy_query_copies_the_question_and_raw_id_keeps_the_id() {
     let (octets, packet) = answer(&format!("ADJUST copy_query raw_id\n{BODY}"), "www.eXample.com. AAAA");
     assert_eq!(octets[..2], [0, 0]);
     let question = packet.question[0];
@@ -68,7 +68,7 @@ fn raw_messages_get_the_id_of_the_query_unless_raw_id_is_given() {
 }
 
 #[test]
-fn sleeping_and_silence() {
+fn delayed_and_missing_answers() {
     assert_eq!(
         entry(&format!("ADJUST copy_id sleep=2\nADJUST packet_sleep=1\n{BODY}")).unwrap().delay(),
         3 * SECOND
@@ -79,7 +79,7 @@ fn sleeping_and_silence() {
 }
 
 #[test]
-fn client_subnets_come_back_with_their_scope() {
+fn client_subnets_are_returned_with_a_scope() {
     let (_, mut packet) = query("a. A");
     // COOKIE, then CLIENT-SUBNET 192.0.2.0/24 scope 0.
     let options =
@@ -133,7 +133,7 @@ fn reply_words() {
 }
 
 #[test]
-fn origins_and_ttls_hold_for_the_rest_of_the_entry() {
+fn origins_and_ttls_apply_to_the_rest_of_the_entry() {
     let entry =
         entry("SECTION ANSWER\n$ORIGIN example.com.\n$TTL 60\nwww A 192.0.2.1\nSECTION AUTHORITY\n@ 5 NS ns");
     let packet = entry.unwrap().packets.remove(0);
@@ -152,7 +152,7 @@ fn extra_packets_share_the_head() {
 }
 
 #[test]
-fn unknown_words_are_errors_with_their_line() {
+fn unknown_words_are_errors_with_a_line_number() {
     let problem = |body: &str| {
         let error = entry(body).unwrap_err();
         (error.line, error.problem)

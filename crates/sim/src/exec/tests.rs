@@ -27,7 +27,7 @@ fn time_jumps_to_the_next_event_and_order_is_total() {
 }
 
 #[test]
-fn run_ready_lets_no_time_pass() {
+fn run_ready_does_not_advance_the_clock() {
     let executor = Executor::new();
     let clock = executor.clone();
     let handle = executor.spawn(async move {
@@ -55,7 +55,7 @@ fn a_dropped_sleep_leaves_no_event() {
 }
 
 #[test]
-fn acts_happen_at_their_time_and_may_schedule_more() {
+fn functions_run_at_their_time_and_can_schedule_others() {
     let executor = Executor::new();
     let (log, say) = trace();
     let (clock, inner) = (executor.clone(), say.clone());

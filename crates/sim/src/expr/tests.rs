@@ -21,7 +21,7 @@ fn the_language() {
 }
 
 #[test]
-fn what_is_wrong_is_said() {
+fn errors_give_the_reason() {
     assert_eq!(value("$nothing"), Err(ExprError::Unknown("nothing".to_owned())));
     assert_eq!(value("${timeout}"), Err(ExprError::Function("timeout".to_owned())));
     assert_eq!(value("${range 1 2 3}"), Err(ExprError::Function("range".to_owned())));

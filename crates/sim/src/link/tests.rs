@@ -19,7 +19,7 @@ fn loss_and_duplication_follow_their_probability() {
 }
 
 #[test]
-fn reordering_holds_a_packet_back() {
+fn reordering_delays_a_packet() {
     let link = Link { reorder: 1.0, reorder_by: 500, ..Link::with_delay(10) };
     assert_eq!(link.carry(&mut Dice::new(4)), [510]);
 }
@@ -34,7 +34,7 @@ proptest! {
     }
 
     #[test]
-    fn one_seed_one_fate(seed: u64) {
+    fn equal_seeds_give_equal_faults(seed: u64) {
         let link = Link { delay: 5, jitter: 100, loss: 0.5, duplicate: 0.5, reorder: 0.5, reorder_by: 50 };
         let run = || { let mut dice = Dice::new(seed); (0..32).map(|_| link.carry(&mut dice)).collect::<Vec<_>>() };
         prop_assert_eq!(run(), run());

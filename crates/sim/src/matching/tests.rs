@@ -31,7 +31,7 @@ fn base() -> Packet {
     }
 }
 
-/// Whether `word` holds between the base packet and what `change` makes of it.
+/// Whether `word` matches the base packet after `change`.
 fn holds_over(word: &str, via: Transport, change: impl FnOnce(&mut Packet)) -> bool {
     let mut got = base();
     change(&mut got);
@@ -52,7 +52,7 @@ fn options(packet: &mut Packet, octets: &[u8]) {
 }
 
 #[test]
-fn every_word_holds_for_the_same_message() {
+fn every_word_matches_the_same_message() {
     for word in [
         "all",
         "opcode",
@@ -145,7 +145,7 @@ fn sections_are_sets() {
 }
 
 #[test]
-fn ttl_sharpens_the_sections_beside_it() {
+fn ttl_applies_to_the_compared_sections() {
     let aged = Packet { sections: [vec![record("a. 59 A 192.0.2.1")], vec![], vec![]], ..Packet::default() };
     let fresh = Packet { sections: [vec![record("a. 60 A 192.0.2.1")], vec![], vec![]], ..Packet::default() };
     assert_eq!(difference(&[Match::Answer], &fresh, &aged, Transport::Udp), None);
@@ -179,7 +179,7 @@ fn edns_and_its_options() {
 }
 
 #[test]
-fn an_entry_without_options_takes_any() {
+fn an_entry_without_options_matches_any() {
     let plain = Packet { edns: None, ..base() };
     for word in ["nsid", "ede_text", "client_cookie", "server_cookie", "ede"] {
         let matches = Match::parse(word).unwrap();
@@ -199,7 +199,7 @@ fn serial() {
 }
 
 #[test]
-fn words_outside_the_language() {
+fn unknown_words_are_refused() {
     for word in ["", "everything", "serial=", "serial=x", "ede=x", "tll", "qname=1"] {
         assert_eq!(Match::parse(word), None, "{word}");
     }

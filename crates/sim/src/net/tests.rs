@@ -1,6 +1,6 @@
 use super::*;
 
-/// Sends everything back.
+/// A host that returns every message.
 struct Echo;
 
 impl Host for Echo {
@@ -29,7 +29,7 @@ fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// Send one octet string over each transport and say what arrives when.
+/// Send one octet string over each transport, and return the arrival and its time.
 fn exchange(net: &Net, to: SocketAddr, via: Transport) -> (Option<Arrival>, Micros) {
     let (inner, clock) = (net.clone(), net.clock().clone());
     net.clock()
@@ -63,7 +63,7 @@ fn a_datagram_takes_its_delay_both_ways_and_a_stream_two_round_trips() {
 }
 
 #[test]
-fn refusals_come_back_and_silence_does_not() {
+fn refused_connections_are_reported_and_silent_ones_time_out() {
     let net = network(Link::with_delay(10_000));
     assert_eq!(exchange(&net, at("192.0.2.2:53"), Transport::Udp), (Some(Arrival::Refused), 20_000));
     let net = network(Link::with_delay(10_000));
@@ -74,14 +74,14 @@ fn refusals_come_back_and_silence_does_not() {
 }
 
 #[test]
-fn loss_takes_datagrams_not_streams() {
+fn loss_affects_datagrams_not_streams() {
     let dead = Link { loss: 1.0, ..Link::with_delay(1000) };
     assert_eq!(exchange(&network(dead.clone()), at("192.0.2.1:53"), Transport::Udp).0, None);
     assert!(exchange(&network(dead), at("192.0.2.1:53"), Transport::Tcp).0.is_some());
 }
 
 #[test]
-fn one_seed_one_log() {
+fn equal_seeds_give_equal_logs() {
     let run = |seed| {
         let net = Net::new(Executor::new(), seed);
         net.place(ip("192.0.2.1"), Rc::new(Echo));
@@ -101,7 +101,7 @@ fn one_seed_one_log() {
 }
 
 #[test]
-fn a_closed_socket_hears_nothing() {
+fn a_closed_socket_receives_nothing() {
     let net = network(Link::with_delay(1000));
     let socket = net.bind(ip("10.0.0.1"), &mut Dice::new(1));
     socket.send(at("192.0.2.1:53"), Transport::Udp, vec![1]);

@@ -18,7 +18,7 @@ fn packet() -> Packet {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn written_messages_are_read_back() {
     let wire = packet().to_wire(7);
     let message = Message::parse(&wire).unwrap();
     assert_eq!(message.id(), 7);
@@ -27,7 +27,7 @@ fn what_is_written_is_read() {
 }
 
 #[test]
-fn too_little_room_truncates() {
+fn messages_that_do_not_fit_are_truncated() {
     let wire = packet().to_wire_within(7, 60);
     let message = Message::parse(&wire).unwrap();
     assert!(message.flags().tc());
@@ -38,7 +38,7 @@ fn too_little_room_truncates() {
 }
 
 #[test]
-fn options_stop_at_the_first_lie() {
+fn options_end_at_the_first_malformed_one() {
     let rdata = [0, 3, 0, 1, 9, 0, 10, 0, 200, 1];
     let found: Vec<(OptionCode, &[u8])> = options(&rdata).collect();
     assert_eq!(found, [(OptionCode::NSID, &[9][..])]);

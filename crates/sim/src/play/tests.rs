@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn the_language_is_seen_from_the_text() {
+fn the_language_is_detected_from_the_text() {
     let outcome = |text: &str| play(Source::Text(text), &Options::default());
     assert_eq!(outcome("CONFIG_END\nSCENARIO_BEGIN x\nSCENARIO_END\n").language, "rpl");
     assert_eq!(outcome("CONFIG_END\nSCENARIO_BEGIN x\nSCENARIO_END\n").outcome, Outcome::Pass);

@@ -26,7 +26,7 @@ fn ttl_and_class_are_optional_and_in_either_order() {
 }
 
 #[test]
-fn errors_say_what_is_wrong() {
+fn errors_give_the_reason() {
     assert_eq!(record("a. IN"), Err(RecordError::Missing("the type")));
     assert_eq!(record(""), Err(RecordError::Missing("the owner name")));
     assert_eq!(record("a. IN WHAT 1"), Err(RecordError::Type("WHAT".to_owned())));

@@ -1,9 +1,10 @@
-//! The configuration of an `.rpl` file: what the engine is told, or which key it cannot honour.
+//! The configuration of an `.rpl` file: settings for the engine, and keys that the engine does not support.
 //!
-//! Both dialects. A key that names a feature the engine does not have is reported by name, and so is a value that would
-//! turn such a feature on; a value that leaves it off is honoured by doing nothing.
+//! Both dialects are supported. A key of a feature that the engine lacks is reported by name, and so is a value that
+//! would enable such a feature. A value that leaves the feature disabled has no effect.
 //!
-//! *Reading*: without `qname-minimisation` / `query-minimization` a script's servers answer whole questions, so it is off.
+//! *Interpretation*: without `qname-minimisation` / `query-minimization`, minimization is off, because the servers of
+//! a script expect whole questions.
 
 #[cfg(test)]
 mod tests;
@@ -14,30 +15,30 @@ use nw_wire::name::Name;
 
 use super::syntax::{Clause, Script, Setting};
 
-/// What a script asks of the engine.
+/// The settings that a script requires.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Root servers.
     pub hints: Vec<IpAddr>,
     /// Zones whose authoritative servers are given.
     pub stubs: Vec<(Name, Vec<SocketAddr>)>,
-    /// Names that are asked of other resolvers.
+    /// Zones for which other resolvers are queried.
     pub forwards: Vec<(Name, Vec<SocketAddr>)>,
-    /// Seconds since 1970 at the start.
+    /// The Unix time in seconds at the start.
     pub unix_s: u64,
-    /// RFC 9156.
+    /// QNAME minimization (RFC 9156).
     pub minimise: bool,
-    /// Ask over IPv4.
+    /// Query servers over IPv4.
     pub ipv4: bool,
-    /// Ask over IPv6.
+    /// Query servers over IPv6.
     pub ipv6: bool,
-    /// Longest time that data is kept, seconds.
+    /// The maximum TTL in seconds.
     pub max_ttl: Option<u32>,
-    /// Shortest time that data is kept, seconds.
+    /// The minimum TTL in seconds.
     pub min_ttl: Option<u32>,
-    /// Ask servers on loopback.
+    /// Query servers on loopback.
     pub ask_loopback: bool,
-    /// RFC 8020.
+    /// NXDOMAIN denies all names below (RFC 8020).
     pub nxdomain_cut: bool,
     /// NSID, as octets.
     pub nsid: Option<Vec<u8>>,
@@ -45,7 +46,7 @@ pub struct Settings {
     pub identity: Option<String>,
 }
 
-/// Seconds since 1970 where a file does not say: 2026-01-01.
+/// The Unix time of a file without one: 2026-01-01.
 pub const DEFAULT_UNIX: u64 = 1_767_225_600;
 
 impl Default for Settings {
@@ -68,14 +69,14 @@ impl Default for Settings {
     }
 }
 
-/// What a configuration amounts to.
+/// The result of reading a configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Read {
-    /// The settings that the engine honours.
+    /// The settings that the engine supports.
     pub settings: Settings,
-    /// Keys without effect here: they mean nothing to this engine, or it always or never does what they ask for.
+    /// Keys without effect: they do not apply to this engine, or describe what it always or never does.
     pub ignored: Vec<String>,
-    /// Keys, or keys with values, that the engine cannot honour.
+    /// Keys, possibly with values, that the engine does not support.
     pub unsupported: Vec<String>,
 }
 
@@ -88,14 +89,14 @@ pub fn read(script: &Script) -> Read {
     reading
 }
 
-/// What became of a setting.
+/// How a setting was treated.
 enum Fit {
     Honoured,
-    /// It has no effect here, and a script is played without it.
+    /// It has no effect; the script is played without it.
     Ignored,
-    /// No such feature.
+    /// The engine has no such feature.
     Key,
-    /// The feature exists, or can only be left off; not with this value.
+    /// The engine does not support this value.
     Value,
 }
 
@@ -135,7 +136,7 @@ impl Read {
         }
     }
 
-    /// A zone with given servers; `off` are keys that must be off.
+    /// Add a zone with given servers. The keys in `off` must be off.
     fn upstream(&mut self, clause: &Clause, address_key: &str, off: &[&str]) {
         let mut name = Name::root();
         let mut addresses: Vec<SocketAddr> = Vec::new();
@@ -158,7 +159,7 @@ impl Read {
                 key if off.contains(&key) => only(setting, false),
                 _ => Key,
             };
-            // "stub-prime: yes" of the root is what the engine does anyway.
+            // The engine always primes, like "stub-prime: yes" for the root.
             let root_prime = setting.key == "stub-prime" && name.as_ref().is_root();
             self.judge(setting, if root_prime { Honoured } else { fit });
         }
@@ -174,7 +175,7 @@ impl Read {
     fn server(&mut self, setting: &Setting) -> Fit {
         let settings = &mut self.settings;
         match setting.key.as_str() {
-            // Deckard, flat.
+            // Deckard's flat form.
             "stub-addr" => match server_address(&setting.value) {
                 Some(address) => {
                     settings.hints.push(address.ip());
@@ -245,7 +246,7 @@ impl Read {
             | "trust-anchor-signaling"
             | "root-key-sentinel"
             | "val-permissive-mode" => Ignored,
-            // The network of a script is whatever addresses it names.
+            // The network of a script consists of the addresses that it names.
             "target-fetch-policy"
             | "force-ipv6"
             | "outbound-msg-retry"
@@ -253,7 +254,7 @@ impl Read {
             | "num-threads" => Ignored,
             // Extended errors are always sent.
             "ede" => Ignored,
-            // Settings of another server's process, log, modules and response details.
+            // Settings of another server that concern its process, log, modules and response details.
             "verbosity"
             | "module-config"
             | "rrset-roundrobin"
@@ -284,7 +285,7 @@ impl Read {
 
     /// `features: min_ttl=1 max_ttl=2 dns64_prefix=...`
     fn features(&mut self, value: &str) -> Fit {
-        // `min_ttl = 1` is one feature, as `min_ttl=1` is.
+        // `min_ttl = 1` means the same as `min_ttl=1`.
         let pairs: Vec<&str> = value.split('=').map(str::trim).collect();
         for feature in pairs.join("=").split([' ', ',', '\t']).filter(|feature| !feature.is_empty()) {
             let (name, value) = feature.split_once('=').unwrap_or((feature, ""));
@@ -323,7 +324,7 @@ fn switch(setting: &Setting, place: &mut bool) -> Fit {
     }
 }
 
-/// Honoured only with this value: the engine has no other.
+/// Accept only this value, which describes what the engine always does.
 fn only(setting: &Setting, value: bool) -> Fit {
     if truth(&setting.value) == Some(value) { Honoured } else { Value }
 }
@@ -345,7 +346,7 @@ fn server_address(value: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(address.trim().parse().ok()?, port.trim().parse().ok()?))
 }
 
-/// Octets of an NSID: hexadecimal, or text behind `ascii_`.
+/// The octets of an NSID: hexadecimal, or text after `ascii_`.
 fn nsid(value: &str) -> Option<Vec<u8>> {
     match value.strip_prefix("ascii_") {
         Some(text) => Some(text.as_bytes().to_vec()),
@@ -376,7 +377,7 @@ fn date(value: &str) -> Option<Option<u64>> {
     {
         return None;
     }
-    // Days from the civil calendar, with years that begin in March.
+    // Days since 1970-01-01, with years that start in March.
     let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719_468;
     Some(Some(((days * 24 + hour) * 60 + minute) * 60 + second))

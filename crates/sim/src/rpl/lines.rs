@@ -1,12 +1,12 @@
 //! Lines of an `.rpl` file without their comments.
 //!
-//! `;` starts a comment, in the configuration also `#`; not inside quotes, not after a backslash. `#` counts only at the
-//! start of a word, since it also separates an address from a name or port (`192.0.2.1@853#name`).
+//! `;` starts a comment, and so does `#` in the configuration, but not inside quotes or after a backslash. `#` counts
+//! only at the start of a word, because it also separates an address from a name or port (`192.0.2.1@853#name`).
 
 #[cfg(test)]
 mod tests;
 
-/// `line` up to its comment, trimmed. `config` says whether the rules of the configuration hold.
+/// Return `line` up to its comment, trimmed. `config` selects the rules of the configuration.
 pub fn strip_comment(line: &str, config: bool) -> &str {
     let mut quote: Option<u8> = None;
     let mut escaped = false;
@@ -32,7 +32,7 @@ pub fn strip_comment(line: &str, config: bool) -> &str {
     line.trim()
 }
 
-/// How many parentheses `line` leaves open (negative: closes), quotes and escapes respected.
+/// Return how many parentheses `line` opens, minus those that it closes. Quotes and escapes are respected.
 pub fn open_parentheses(line: &str) -> i32 {
     let (mut open, mut quoted, mut escaped) = (0, false, false);
     for byte in line.bytes() {
@@ -48,7 +48,7 @@ pub fn open_parentheses(line: &str) -> i32 {
     open
 }
 
-/// A configuration value without its quotes; an unquoted one as it is.
+/// Return a configuration value without its quotes, if it has any.
 pub fn unquote(value: &str) -> &str {
     for quote in ['"', '\''] {
         if let Some(inner) = value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
@@ -58,7 +58,7 @@ pub fn unquote(value: &str) -> &str {
     value
 }
 
-/// The bytes that hexadecimal `text` spells, white space ignored.
+/// Decode hexadecimal `text`. White space is ignored.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = text
         .chars()
@@ -72,7 +72,7 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
         .then(|| digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
-/// Split the first word off `text`: (word, rest without leading space).
+/// Split the first word off `text`. Returns the word and the rest without leading space.
 pub fn first_word(text: &str) -> (&str, &str) {
     let text = text.trim_start();
     let end = text.find(char::is_whitespace).unwrap_or(text.len());

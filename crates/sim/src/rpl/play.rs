@@ -1,14 +1,14 @@
-//! Playing an `.rpl` script: its servers on the simulated network, its steps against a real namewise server.
+//! Plays an `.rpl` script: its servers run on the simulated network, and its steps query a namewise server.
 //!
 //! ```text
 //! client ──STEP QUERY──► namewise ──► ScriptedServers: the first entry of the ranges that cover the step, or outstanding
-//!        ◄─CHECK_ANSWER─                └─ STEP REPLY, TIMEOUT, CHECK_OUT_QUERY act on what is outstanding
+//!        ◄─CHECK_ANSWER─                └─ STEP REPLY, TIMEOUT, CHECK_OUT_QUERY act on outstanding queries
 //! ```
 //!
-//! *When time passes*: `TIME_PASSES` says how much. Else none passes, except where the script could not go on: an answer that is
-//! checked, or a question to a server that is replied to, is waited for. A query that is checked next is waited for at
-//! the number of its own step, unless the servers of the step that checks it would answer what is outstanding (as they do in
-//! Unbound's player).
+//! *Time*: `TIME_PASSES` gives the amount. Otherwise the clock advances only if the script could not continue: until
+//! an answer that is checked arrives, or until a query to a server arrives that a REPLY step answers. For a
+//! CHECK_OUT_QUERY, the clock advances at the number of the CHECK_OUT_QUERY step itself, unless the servers of that
+//! step would answer the outstanding queries (as in Unbound's player).
 
 #[cfg(test)]
 mod tests;
@@ -36,9 +36,9 @@ use crate::record::parse_question;
 use crate::report::{Failure, Outcome, Report, Run};
 use crate::server::{Server, ServerHost, ServerSpec};
 
-/// Where the engine sits; scripts play every other address.
+/// The addresses of the engine. Scripts may use all other addresses.
 const ENGINE: [&str; 2] = ["192.0.0.8", "100::8"];
-/// The longest that anything is waited for where the script does not say: the engine gives up long before.
+/// The maximum wait if the script does not limit it. The engine gives up much earlier.
 const MAX_WAIT: Micros = 120_000_000;
 const SECOND: Micros = 1_000_000;
 
@@ -81,7 +81,7 @@ fn unreadable(title: String, problem: String) -> Report {
     Report::new("rpl", title, Outcome::Unreadable { problem })
 }
 
-/// A step with its entry in wire form.
+/// A step, with its entry in wire form.
 struct CompiledStep {
     number: u64,
     line: usize,
@@ -112,7 +112,7 @@ fn compile(script: &Script) -> Result<(ScriptedServers, Vec<CompiledStep>), Entr
     Ok((servers, steps?))
 }
 
-/// The scripted servers: every address but the engine's and the clients'.
+/// The scripted servers, at all addresses except those of the engine and the clients.
 #[derive(Default)]
 struct ScriptedServers {
     ranges: Vec<ServerRange>,
@@ -128,7 +128,7 @@ struct ServerRange {
     entries: Vec<Entry>,
 }
 
-/// A question that no entry has answered.
+/// A query that no entry has answered.
 #[derive(Clone)]
 struct Outstanding {
     datagram: Datagram,
@@ -136,7 +136,7 @@ struct Outstanding {
 }
 
 impl ScriptedServers {
-    /// The entry that answers `packet` at `server` in step `step`.
+    /// Return the entry that answers `packet` at `server` in step `step`.
     fn entry(&self, step: u64, server: IpAddr, packet: &Packet, via: Transport) -> Option<&Entry> {
         self.ranges
             .iter()
@@ -150,14 +150,14 @@ impl ScriptedServers {
         self.ranges.iter().any(|range| range.addresses.is_empty() || range.addresses.contains(&server))
     }
 
-    /// Whether what is outstanding would be answered in step `step`.
+    /// Return whether an outstanding query would be answered in step `step`.
     fn would_answer(&self, step: u64) -> bool {
         self.outstanding.borrow().iter().any(|waiting| {
             self.entry(step, waiting.datagram.to.ip(), &waiting.packet, waiting.datagram.via).is_some()
         })
     }
 
-    /// Go to step `step`; what its ranges answer of the outstanding is answered.
+    /// Enter step `step`, and answer the outstanding queries that its ranges answer.
     fn enter(&self, net: &Net, step: u64) {
         self.step.set(step);
         let waiting = std::mem::take(&mut *self.outstanding.borrow_mut());
@@ -169,7 +169,7 @@ impl ScriptedServers {
         }
     }
 
-    /// Drop the questions whose asker has given up.
+    /// Drop the queries whose sender has stopped waiting.
     fn forget_abandoned(&self, net: &Net) {
         self.outstanding.borrow_mut().retain(|waiting| net.is_open(waiting.datagram.from));
     }
@@ -186,7 +186,7 @@ fn send_answer(net: &Net, datagram: &Datagram, packet: &Packet, entry: &Entry) {
     });
 }
 
-/// The servers as a host.
+/// The scripted servers as a host.
 struct ScriptedHosts(Rc<ScriptedServers>);
 
 impl Host for ScriptedHosts {
@@ -211,12 +211,12 @@ impl Host for ScriptedHosts {
     }
 }
 
-/// A client's question, and its answer when there is one.
+/// A query of a client, and its answer if it has arrived.
 struct ClientQuery {
     client: IpAddr,
     reply: Rc<RefCell<Option<Vec<u8>>>>,
     via: Transport,
-    /// It was compared with already.
+    /// Whether it has been compared.
     checked: Cell<bool>,
 }
 
@@ -347,7 +347,7 @@ impl Player {
         })
     }
 
-    /// `name type class`: its answer is looked up again the next time.
+    /// Remove the answer to `name type class` from the cache.
     fn forget(&self, text: &str) -> Result<(), Difference> {
         let question = parse_question(text, Name::root().as_ref()).map_err(|error| Difference {
             field: "message",
@@ -389,7 +389,7 @@ impl Player {
         self.queries.iter().all(ClientQuery::answered)
     }
 
-    /// After a QUERY: let time pass until its answer, where the script goes on to check it.
+    /// After a QUERY: advance the clock until its answer arrives, if a later step checks it.
     fn wait_for_query(&self, later: &[CompiledStep]) {
         let next = later.iter().find(|step| !matches!(step.action, Action::Nothing | Action::Assign(..)));
         let Some(CompiledStep { action: Action::CheckAnswer(_), number, .. }) = next else { return };
@@ -398,9 +398,9 @@ impl Player {
         }
     }
 
-    /// Compare the last answer received, from the client that the entry's ADDRESS names if it names one.
+    /// Compare the last received answer. If the entry has an ADDRESS, only the answers to that client count.
     ///
-    /// An answer that has not arrived is waited for while a client waits; once every answer has been checked and no
+    /// While a client waits, the clock advances until an answer arrives. If every answer has been checked and no
     /// client waits, the last one is compared again.
     fn check_answer(&self, entry: &Entry) -> Result<(), Difference> {
         let of_client = |query: &ClientQuery| entry.address.is_none_or(|address| address == query.client);
@@ -416,7 +416,7 @@ impl Player {
             let expected = "an answer".to_owned();
             return Err(Difference { field: "answer", expected, got: "no reply".to_owned() });
         };
-        // Answers that came before the last one can no longer be checked.
+        // Answers before the last one can no longer be checked.
         self.queries
             .iter()
             .filter(|query| of_client(query) && query.answered())
@@ -432,7 +432,7 @@ impl Player {
         entry.difference(&packet, last.via).map_or(Ok(()), Err)
     }
 
-    /// A SERVFAIL that the engine caused itself is never the one that a script expects.
+    /// A script never expects a SERVFAIL that the engine itself caused.
     fn check_cause(&self) -> Result<(), Difference> {
         let explained = self.server.explained();
         let cause = explained.iter().last().map_or("no cause", |step| step.reason.slug());
@@ -445,7 +445,8 @@ impl Player {
 
     // SERVERS
 
-    /// Let time pass until a question to a server is outstanding for which `wanted` holds; take it out.
+    /// Advance the clock until a query to a server is outstanding for which `wanted` returns true, and remove that
+    /// query.
     fn take_outstanding(&self, wanted: impl Fn(&Outstanding) -> bool) -> Option<Outstanding> {
         let position = || {
             self.servers.forget_abandoned(&self.net);
@@ -455,7 +456,8 @@ impl Player {
         position().map(|at| self.servers.outstanding.borrow_mut().remove(at))
     }
 
-    /// Let time pass until `found` holds, as long as a client waits: with none, the engine asks nothing further.
+    /// Advance the clock until `found` returns true, as long as a client waits. Without a waiting client, the engine
+    /// sends no further queries.
     fn wait_for_outstanding(&self, found: impl Fn() -> bool) {
         let limit = self.clock.now() + MAX_WAIT;
         self.clock.run_while_pending(limit, || found() || self.all_answered());
@@ -475,7 +477,7 @@ impl Player {
         Difference { field: "upstream query", expected, got }
     }
 
-    /// Answer the outstanding question; without one that fits, the resolver did not need to ask and nothing happens.
+    /// Answer the matching outstanding query. Without one, the resolver did not need to send it, and nothing happens.
     fn reply(&self, entry: &Entry) {
         let wanted = |one: &Outstanding| {
             entry.address.is_none_or(|address| address == one.datagram.to.ip())
@@ -487,7 +489,7 @@ impl Player {
         }
     }
 
-    /// The question stays unanswered: time passes until its asker gives it up.
+    /// Leave the query unanswered: the clock advances until its sender gives up.
     fn timeout(&self, server: Option<IpAddr>) -> Result<(), Difference> {
         let wanted = |one: &Outstanding| server.is_none_or(|server| server == one.datagram.to.ip());
         let Some(one) = self.take_outstanding(wanted) else { return Err(self.nothing_outstanding(None)) };
@@ -497,8 +499,8 @@ impl Player {
         Ok(())
     }
 
-    /// The outstanding question must match the entry. Of several to the entry's ADDRESS it is the latest that asks what
-    /// MATCH says of the question, or else the latest.
+    /// Check that the outstanding query matches the entry. If several queries went to the entry's ADDRESS, the latest
+    /// one whose question matches is used, or else the latest.
     fn check_out_query(&self, entry: &Entry) -> Result<(), Difference> {
         let to_server = || -> Vec<Outstanding> {
             self.servers.forget_abandoned(&self.net);

@@ -1,10 +1,10 @@
-//! The tree of an `.rpl` file: what it says, nothing about what it means.
+//! Parses an `.rpl` file into a tree, without interpreting it.
 //!
-//! Both dialects are read by the same parser: Unbound's configuration has clauses (`server:`, `stub-zone:`), Deckard's is flat.
-//! Records stay text here; [`crate::entry`] gives them wire form.
+//! The parser reads both dialects: Unbound's configuration has clauses (`server:`, `stub-zone:`), Deckard's is flat.
+//! Records remain text; [`crate::entry`] converts them to wire form.
 //!
-//! *Limitations*: `STEP` kinds that drive one server's test program (`TRAFFIC`, `CHECK_TEMPFILE`, `CHECK_AUTOTRUST`, `INFRA_RTT`, `ERROR`)
-//! are kept by name only.
+//! *Limitations*: `STEP` kinds that control one server's test program (`TRAFFIC`, `CHECK_TEMPFILE`,
+//! `CHECK_AUTOTRUST`, `INFRA_RTT`, `ERROR`) are represented only by name.
 
 #[cfg(test)]
 mod tests;
@@ -16,18 +16,18 @@ use std::net::IpAddr;
 use super::lines::{first_word, open_parentheses, strip_comment, unhex, unquote};
 use crate::exec::Micros;
 
-/// A whole file.
+/// A complete file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Script {
     /// The text after `SCENARIO_BEGIN`.
     pub title: String,
-    /// The configuration in file order; flat settings sit in a clause named `server`.
+    /// The configuration in file order. Flat settings are in a clause named `server`.
     pub config: Vec<Clause>,
     /// `TEMPFILE_CONTENTS` blocks by name.
     pub files: BTreeMap<String, String>,
-    /// What the scripted servers answer.
+    /// The answers of the scripted servers.
     pub ranges: Vec<Range>,
-    /// What happens, ascending.
+    /// The steps in ascending order.
     pub steps: Vec<Step>,
 }
 
@@ -36,7 +36,7 @@ pub struct Script {
 pub struct Clause {
     /// `server`, `stub-zone`, `forward-zone` ...
     pub kind: String,
-    /// Line of its head.
+    /// The line of its first line.
     pub line: usize,
     /// Its settings in order.
     pub settings: Vec<Setting>,
@@ -45,30 +45,30 @@ pub struct Clause {
 /// `key: value`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
-    /// Lower case as written.
+    /// The key in lower case.
     pub key: String,
-    /// Unquoted when the whole value was quoted.
+    /// The value, without quotes if it was quoted as a whole.
     pub value: String,
-    /// Where.
+    /// Its line.
     pub line: usize,
 }
 
 /// `RANGE_BEGIN from to` ... `RANGE_END`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Range {
-    /// First step that it covers.
+    /// The first step that it covers.
     pub from: u64,
-    /// Last step that it covers.
+    /// The last step that it covers.
     pub to: u64,
-    /// The servers that it plays; none means every address.
+    /// The addresses of the servers that it plays. An empty list means every address.
     pub addresses: Vec<IpAddr>,
     /// Its entries in order.
     pub entries: Vec<EntryText>,
-    /// Where.
+    /// Its line.
     pub line: usize,
 }
 
-/// `ENTRY_BEGIN` ... `ENTRY_END`, words and records still text.
+/// `ENTRY_BEGIN` ... `ENTRY_END`. Words and records are text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EntryText {
     /// Words of `MATCH`.
@@ -79,18 +79,18 @@ pub struct EntryText {
     pub reply: Vec<Word>,
     /// `ADDRESS` inside the entry.
     pub address: Option<IpAddr>,
-    /// The message, then one for each `EXTRA_PACKET`.
+    /// The message, followed by one for each `EXTRA_PACKET`.
     pub packets: Vec<PacketText>,
-    /// Where.
+    /// Its line.
     pub line: usize,
 }
 
-/// A word and its place.
+/// A word and its line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Word {
-    /// As written.
+    /// The word as written.
     pub text: String,
-    /// Where.
+    /// Its line.
     pub line: usize,
 }
 
@@ -99,7 +99,7 @@ pub struct Word {
 pub struct PacketText {
     /// Lines of QUESTION, ANSWER, AUTHORITY, ADDITIONAL.
     pub sections: [Vec<Word>; 4],
-    /// Literal message, instead of the sections.
+    /// A literal message that replaces the sections.
     pub raw: Option<Vec<u8>>,
     /// Literal OPT rdata.
     pub edns_data: Option<Vec<u8>>,
@@ -108,56 +108,56 @@ pub struct PacketText {
 /// `STEP number ...`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Its number; ranges refer to it.
+    /// Its number, to which ranges refer.
     pub number: u64,
-    /// What it does.
+    /// Its action.
     pub action: Action,
-    /// Where.
+    /// Its line.
     pub line: usize,
 }
 
-/// What a step does.
+/// The action of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Send this to the resolver.
+    /// Send this query to the resolver.
     Query(EntryText),
     /// Compare the last answer received.
     CheckAnswer(EntryText),
-    /// Let this much time pass.
+    /// Advance the clock by this amount.
     Elapse(Micros),
-    /// Let the seconds of this expression pass.
+    /// Advance the clock by the value of this expression in seconds.
     ElapseEval(String),
-    /// Answer an outstanding upstream query once (sent to this address, when one is given).
+    /// Answer an outstanding upstream query once. If an address is given, the query must have been sent to it.
     Reply(EntryText),
-    /// Leave the outstanding upstream query (to this address) unanswered.
+    /// Leave the outstanding upstream query unanswered. If an address is given, the query must have been sent to it.
     Timeout(Option<IpAddr>),
-    /// The outstanding upstream query must match.
+    /// Check that the outstanding upstream query matches.
     CheckOutQuery(EntryText),
-    /// Nothing.
+    /// Do nothing.
     Nothing,
     /// Set a variable.
     Assign(String, String),
-    /// Forget the answer to `name type class`.
+    /// Remove the answer to `name type class` from the cache.
     FlushMessage(String),
-    /// Let the answer to `name type class` be expired.
+    /// Expire the answer to `name type class`.
     ExpireMessage(String),
-    /// A step of one server's test program, by its keyword.
+    /// A step of another server's test program, by its keyword.
     Foreign(String),
 }
 
-/// Why a file is not an `.rpl` file.
+/// The reason why a file is not an `.rpl` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntaxError {
-    /// Counted from 1.
+    /// The line, starting at 1.
     pub line: usize,
-    /// What is wrong there.
+    /// The fault.
     pub problem: Problem,
 }
 
-/// What is wrong with a line.
+/// The faults of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
-    /// No construct starts with this word here.
+    /// No construct starts with this word.
     Keyword(String),
     /// The file ends before this word.
     Missing(&'static str),
@@ -167,7 +167,7 @@ pub enum Problem {
     Address(String),
     /// Not an even number of hexadecimal digits.
     Hex,
-    /// This word wants an argument.
+    /// The word needs an argument.
     Argument(&'static str),
     /// A configuration line without a colon.
     NoColon(String),
@@ -186,7 +186,7 @@ impl fmt::Display for SyntaxError {
             Problem::Number(word) => write!(f, "expected a number, got {word:?}"),
             Problem::Address(word) => write!(f, "expected an address, got {word:?}"),
             Problem::Hex => write!(f, "expected hexadecimal digits"),
-            Problem::Argument(word) => write!(f, "{word} wants an argument"),
+            Problem::Argument(word) => write!(f, "{word} needs an argument"),
             Problem::NoColon(text) => write!(f, "expected \"key: value\", got {text:?}"),
             Problem::NoSection => write!(f, "a record outside a SECTION"),
             Problem::StepOrder(number) => write!(f, "step {number} does not follow the step before it"),
@@ -223,7 +223,7 @@ const CLAUSES: [&str; 15] = [
     "zone",
 ];
 
-/// Split `value` before the next `key:` on the same line (`name: "." forward-addr: 192.0.2.1`), quotes respected.
+/// Split `value` before the next `key:` on the same line (`name: "." forward-addr: 192.0.2.1`). Quotes are respected.
 fn split_setting(value: &str) -> (&str, &str) {
     let (mut quote, mut start) = (None, 0);
     for (at, byte) in value.bytes().enumerate() {
@@ -265,7 +265,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The next line that says something, comments stripped by the scenario's rules.
+    /// Return the next line that is not empty after its comment is removed.
     fn next_words(&mut self, until: &'static str) -> Result<&'t str, SyntaxError> {
         loop {
             let text = strip_comment(self.next_line(until)?, false);
@@ -275,7 +275,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Lines up to `end`, comments stripped.
+    /// Return the lines up to `end` without comments.
     fn block(&mut self, end: &'static str) -> Result<String, SyntaxError> {
         let mut text = String::new();
         loop {
@@ -315,7 +315,7 @@ impl<'t> Reader<'t> {
                     return Ok(());
                 }
                 "TEMPFILE_NAME" => {
-                    // The value of the setting above it.
+                    // The line continues the value of the previous setting.
                     let setting = script.config.last_mut().and_then(|clause| clause.settings.last_mut());
                     if let Some(setting) = setting
                         && setting.value.is_empty()

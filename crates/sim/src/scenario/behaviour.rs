@@ -1,6 +1,7 @@
-//! Hosts that a scenario writes down: an authoritative server with its zones, and rules where it misbehaves.
+//! Hosts of a scenario: authoritative servers with zones, and rules for faulty behaviour.
 //!
-//! Pure: a question goes in, what is sent comes out. The same scripted hosts play on the simulated network and, for peers, on sockets.
+//! The hosts are pure: they receive a query and return what they send. The simulated network uses them, and so do the
+//! sockets that serve other resolvers.
 
 #[cfg(test)]
 mod tests;
@@ -27,22 +28,22 @@ use crate::packet::{Edns, Packet};
 use crate::record::{DEFAULT_TTL, Record};
 use crate::server::snapshot;
 
-/// The address that false answers give.
+/// The address in false answers.
 pub const POISON: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 66);
 
-/// What a host does about a question.
+/// What a host sends in response to a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Emission {
     /// Send these octets from this address after this delay.
     Reply {
-        /// Microseconds from now.
+        /// The delay in microseconds.
         after: Micros,
-        /// The address that it says it comes from.
+        /// The source address.
         from: SocketAddr,
         /// The message.
         bytes: Vec<u8>,
     },
-    /// Answer as a closed port does.
+    /// React like a closed port.
     Refused,
     /// Close the stream.
     Closed,
@@ -54,7 +55,7 @@ pub struct ScriptedHost {
     rules: Vec<Rule>,
 }
 
-/// A rule with its words understood.
+/// A parsed rule.
 struct Rule {
     table: RuleTable,
     qname: Option<Name>,
@@ -65,7 +66,7 @@ struct Rule {
     met: Cell<u32>,
 }
 
-/// Read a zone written in a scenario. The error names the line within it.
+/// Parse a zone of a scenario. The error has the line within the zone.
 pub fn read_zone(apex: &str, text: &str) -> Result<Zone, String> {
     let origin: Name = apex.parse().map_err(|_| format!("zone {apex:?}: no domain name"))?;
     let options = LoadOptions { threads: 1, ..LoadOptions::default() };
@@ -98,7 +99,7 @@ impl Rule {
             met: Cell::new(0),
             table: table.clone(),
         };
-        // Every record is read once, so that a mistake is found before anything is played.
+        // All records are parsed once, so that errors are found before the scenario starts.
         rule.sections(Name::root().as_ref())?;
         Ok(rule)
     }
@@ -143,21 +144,21 @@ impl Rule {
 }
 
 impl ScriptedHost {
-    /// A host with these zones and rules, or what is wrong with a rule.
+    /// Create a host with these zones and rules. The error describes an invalid rule.
     pub fn new(zones: Vec<Zone>, rules: &[RuleTable]) -> Result<ScriptedHost, String> {
         let rules = rules.iter().map(Rule::new).collect::<Result<Vec<Rule>, String>>()?;
         let snapshot = snapshot(zones, |_| ()).map_err(joined_errors)?;
         Ok(ScriptedHost { snapshot: RefCell::new(snapshot), rules })
     }
 
-    /// Serve these zones in place of those of the same name.
+    /// Replace the zones of the same names.
     pub fn swap(&self, zones: Vec<Zone>) {
         let changes = zones.into_iter().map(|zone| (zone.apex().to_name(), Some(zone.into())));
         let snapshot = self.snapshot.borrow().changed(changes);
         self.snapshot.replace(snapshot);
     }
 
-    /// Whether its ports are closed: its first rule turns every question away.
+    /// Return whether its ports are closed, because its first rule refuses every query.
     pub fn is_closed(&self) -> bool {
         let always = |table: &RuleTable| {
             table.refuse
@@ -172,7 +173,7 @@ impl ScriptedHost {
         self.rules.first().is_some_and(|rule| always(&rule.table))
     }
 
-    /// What a connection meets.
+    /// Return the reaction to a connection.
     pub fn accepts(&self) -> Acceptance {
         let closed = |rule: &Rule| {
             let table = &rule.table;
@@ -188,7 +189,7 @@ impl ScriptedHost {
         }
     }
 
-    /// What is done about a question.
+    /// Return what the host sends in response to a query.
     pub fn respond(&self, asked: &Datagram) -> Vec<Emission> {
         let parsed = Message::parse(&asked.bytes).ok().map(|message| Packet::of(&message));
         let Some(query) = parsed else { return self.truly(asked, 0) };
@@ -232,7 +233,7 @@ impl ScriptedHost {
         emissions
     }
 
-    /// The answer from the zones.
+    /// Answer from the zones.
     fn truly(&self, asked: &Datagram, after: Micros) -> Vec<Emission> {
         match self.snapshot.borrow().answer(&asked.bytes, asked.from, asked.via) {
             DryRun::Reply(bytes) => vec![reply(asked, after, bytes)],
@@ -270,9 +271,9 @@ fn without_opt(bytes: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Make the reply in `bytes` odd in one way.
+/// Add a fault to the reply in `bytes`.
 fn make_odd(kind: Odd, bytes: &mut Vec<u8>) {
-    /// Octets of a header.
+    /// The length of a header in octets.
     const HEADER: usize = 12;
     let opt = |bytes: &mut Vec<u8>| {
         bytes.extend_from_slice(&[0, 0, 41, 2, 0, 0, 0, 0, 0, 0, 0]);
@@ -318,7 +319,7 @@ fn make_odd(kind: Odd, bytes: &mut Vec<u8>) {
     }
 }
 
-/// A false answer to `asked`.
+/// Make a false answer to `asked`.
 fn junk(kind: Junk, asked: &Datagram, query: &Packet, after: Micros) -> Option<Emission> {
     let question = *query.question.first()?;
     let mut packet = Packet {
@@ -351,7 +352,7 @@ fn junk(kind: Junk, asked: &Datagram, query: &Packet, after: Micros) -> Option<E
     }
     let mut bytes = packet.to_wire(id);
     if kind == Junk::Garbage {
-        // The counts promise more than there is.
+        // The counts are larger than the number of records.
         bytes.truncate(bytes.len() - 3);
     }
     Some(Emission::Reply { after, from, bytes })

@@ -1,4 +1,4 @@
-//! `expect`: what was seen against what must be seen, the first difference first.
+//! Compares the result of a step with its `expect` table and returns the first difference.
 
 #[cfg(test)]
 mod tests;
@@ -13,27 +13,27 @@ use crate::matching::{Difference, extended_errors, flag_words, listed};
 use crate::packet::Packet;
 use crate::record::{DEFAULT_TTL, Record, as_set, parse_question};
 
-/// What one step showed.
+/// The result of a step.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// The reply, if there was one.
     pub reply: Option<Packet>,
-    /// Its length.
+    /// The length of the reply.
     pub octets: usize,
-    /// Time from question to reply.
+    /// The time from the query to the reply.
     pub took: Micros,
-    /// Whom the resolver asked meanwhile, by the name of the host, and over what.
+    /// The hosts that the resolver queried meanwhile, by name, and the transports.
     pub asked: Vec<(String, Transport)>,
-    /// Why it did what it did; empty when the cache answered.
+    /// The reasons in the explanation; empty if the cache answered.
     pub reasons: Vec<String>,
 }
 
-/// The slugs of `steps`.
+/// Return the slugs of `steps`.
 pub fn reasons(steps: &Steps) -> Vec<String> {
     steps.iter().map(|step| step.reason.slug().to_owned()).collect()
 }
 
-/// What a client sees on the wire. Time and what goes on behind the resolver are [`behind`]'s.
+/// Compare the reply that the client received. [`behind`] compares time and upstream queries.
 pub fn reply(expect: &ExpectTable, seen: &Seen) -> Option<Difference> {
     let Some(reply) = &seen.reply else {
         return (!expect.silence).then(|| differs("reply", "an answer", "none"));
@@ -104,7 +104,7 @@ pub fn reply(expect: &ExpectTable, seen: &Seen) -> Option<Difference> {
     }
 }
 
-/// What only the simulation knows: questions to servers, reasons, time.
+/// Compare values that only the simulation knows: upstream queries, reasons and time.
 pub fn behind(expect: &ExpectTable, seen: &Seen) -> Option<Difference> {
     let count = |field: &'static str, wanted: Option<Count>, number: usize| {
         let wanted = wanted.filter(|wanted| !wanted.holds(number))?;

@@ -1,4 +1,4 @@
-//! The TOML of a scenario, as types. An unknown key is an error with its line.
+//! The TOML format of scenarios, as types. An unknown key is an error with a line number.
 
 #[cfg(test)]
 mod tests;
@@ -10,32 +10,32 @@ use serde::Deserialize;
 
 use crate::link::Link;
 
-/// A whole file.
+/// A complete file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// What it shows, in one sentence.
+    /// The behaviour that the scenario tests, in one sentence.
     pub about: String,
-    /// The sections that say so, as `2308 §5`.
+    /// The RFC sections that require it, such as `2308 §5`.
     #[serde(default)]
     pub rfc: Vec<String>,
-    /// Whether every conforming server behaves so; then it is also played against peers.
+    /// Whether every conforming server behaves like this. If so, peers play the scenario too.
     pub standard: bool,
-    /// Why peers cannot play it although it is standard.
+    /// The reason why peers cannot play the scenario although it is standard.
     pub peers_skip: Option<String>,
-    /// Peers that are known to differ, each with the reason.
+    /// Peers that are known to differ, with the reason.
     #[serde(default)]
     pub peers_differ: BTreeMap<String, String>,
-    /// Seed of everything random.
+    /// The seed of all random numbers.
     pub seed: Option<u64>,
-    /// Seconds since 1970 at the start.
+    /// The Unix time in seconds at the start.
     pub unix_s: Option<u64>,
-    /// The resolver under test; `None` when only authoritative servers are asked.
+    /// The resolver under test. `None` if the steps query only authoritative servers.
     pub resolver: Option<ResolverTable>,
-    /// Everybody else.
+    /// The other hosts.
     #[serde(default)]
     pub host: Vec<HostTable>,
-    /// What happens.
+    /// The steps.
     pub step: Vec<StepTable>,
 }
 
@@ -45,19 +45,19 @@ pub struct Scenario {
 pub struct ResolverTable {
     /// Root servers: name to addresses. By default every host that serves the zone `.`.
     pub hints: BTreeMap<String, Vec<IpAddr>>,
-    /// Suffixes that other resolvers answer.
+    /// Suffixes for which other resolvers are queried.
     pub forward: Vec<ForwardTable>,
-    /// RFC 9156.
+    /// QNAME minimization (RFC 9156).
     pub minimise: bool,
-    /// RFC 8020, for denials that are not validated.
+    /// Treat an NXDOMAIN as a denial of all names below (RFC 8020), also if it is not validated.
     pub nxdomain_cut: bool,
-    /// Ask over IPv6.
+    /// Query servers over IPv6.
     pub ipv6: bool,
     /// Limits that differ from the defaults, by the name of the field of `Budget`.
     pub budget: BTreeMap<String, u64>,
 }
 
-/// A suffix and who answers it.
+/// A suffix and the servers that answer it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForwardTable {
@@ -65,30 +65,30 @@ pub struct ForwardTable {
     pub suffix: String,
     /// Addresses of its servers.
     pub servers: Vec<IpAddr>,
-    /// They are the zone's own servers, not resolvers.
+    /// The servers are the zone's authoritative servers, not resolvers.
     #[serde(default)]
     pub authoritative: bool,
 }
 
-/// `[[host]]`: somebody at some addresses.
+/// `[[host]]`: a host at some addresses.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostTable {
-    /// How steps refer to it.
+    /// The name by which steps refer to it.
     pub name: String,
-    /// Where it is.
+    /// Its addresses.
     pub addresses: Vec<IpAddr>,
     /// Zones that it serves: apex to master file.
     #[serde(default)]
     pub zones: BTreeMap<String, String>,
-    /// It is a resolver (a second namewise) instead.
+    /// The host is a resolver (a second namewise) instead.
     pub resolver: Option<ResolverTable>,
-    /// Exceptions, the first that fits counts.
+    /// Exceptions from its behaviour. The first matching rule applies.
     #[serde(default)]
     pub rule: Vec<RuleTable>,
     /// Its access link.
     pub link: Option<LinkTable>,
-    /// Nobody is at its addresses until a step says `up`.
+    /// The host is absent until a step says `up`.
     #[serde(default)]
     pub down: bool,
 }
@@ -97,22 +97,22 @@ pub struct HostTable {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LinkTable {
-    /// One way, milliseconds.
+    /// The delay in one direction, in milliseconds.
     pub delay_ms: u64,
-    /// Uniform extra delay up to this, milliseconds.
+    /// The maximum of the uniform additional delay, in milliseconds.
     pub jitter_ms: u64,
     /// Probability that a datagram is lost.
     pub loss: f64,
-    /// Probability that it arrives twice.
+    /// Probability that a datagram arrives twice.
     pub duplicate: f64,
-    /// Probability that it is held back.
+    /// Probability that a datagram is delayed by `reorder_by_ms`.
     pub reorder: f64,
-    /// How long, milliseconds.
+    /// The additional delay of a reordered datagram, in milliseconds.
     pub reorder_by_ms: u64,
 }
 
 impl LinkTable {
-    /// As the network wants it.
+    /// Convert to a link of the network.
     pub fn link(&self) -> Link {
         Link {
             delay: self.delay_ms * 1000,
@@ -125,11 +125,11 @@ impl LinkTable {
     }
 }
 
-/// `[[host.rule]]`: what a host does with some questions, in place of answering from its zones.
+/// `[[host.rule]]`: what a host does with some queries instead of answering them from its zones.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RuleTable {
-    // Which questions.
+    // The queries that match.
     /// Exactly this name.
     pub qname: Option<String>,
     /// This name and those below it.
@@ -140,41 +140,42 @@ pub struct RuleTable {
     pub via: Option<Protocol>,
     /// With or without EDNS.
     pub edns: Option<bool>,
-    /// Only the first so many that fit.
+    /// Only the first matching queries, up to this number.
     pub first: Option<u32>,
-    /// Not the first so many that fit.
+    /// Skip this number of matching queries.
     pub skip: u32,
 
-    // What happens.
-    /// Nothing.
+    // The action.
+    /// Send nothing.
     pub drop: bool,
     /// The port is closed: ICMP for a datagram, a reset for a stream.
     pub refuse: bool,
-    /// The stream is closed without an answer.
+    /// Close the stream without an answer.
     pub close: bool,
     /// An empty answer with TC.
     pub truncate: bool,
     /// An empty answer with this rcode.
     pub rcode: Option<String>,
-    /// Flags of a written answer, `AA` when left out.
+    /// Flags of a written answer. Default: `AA`.
     pub flags: Option<Vec<String>>,
-    /// Records of a written answer. Any of the three makes the answer a written one. `{qname}` is the name asked for.
+    /// Records of a written answer. An answer is a written one if any of the three sections is given. `{qname}` is
+    /// the queried name.
     pub answer: Option<Vec<String>>,
     /// Its authority section.
     pub authority: Option<Vec<String>>,
     /// Its additional section.
     pub additional: Option<Vec<String>>,
-    /// No OPT record in the answer.
+    /// Omit the OPT record from the answer.
     pub without_opt: bool,
-    /// What is odd about the answer.
+    /// The faults of the answer.
     pub odd: Vec<Odd>,
     /// False answers that arrive before the true one.
     pub junk: Vec<Junk>,
-    /// The answer comes that much later, milliseconds.
+    /// The delay of the answer in milliseconds.
     pub delay_ms: u64,
 }
 
-/// How a question travels, as it is written in a scenario.
+/// The transport of a query, as written in a scenario.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
@@ -186,7 +187,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The transport that the word names.
+    /// Return the transport.
     pub fn transport(self) -> nw_resolve::Transport {
         match self {
             Protocol::Udp => nw_resolve::Transport::Udp,
@@ -195,19 +196,19 @@ impl Protocol {
     }
 }
 
-/// What is odd about a true answer.
+/// The faults of a true answer.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Odd {
-    /// The name of the question in another case.
+    /// The question name has another case.
     OtherCase,
-    /// Octets after the last record.
+    /// Octets follow the last record.
     TrailingOctets,
-    /// A second OPT record.
+    /// There is a second OPT record.
     SecondOpt,
-    /// An AAAA record of the name asked for with three octets of rdata.
+    /// An AAAA record of the queried name has three octets of rdata.
     MalformedRecord,
-    /// Only the header is left, all counts are 0.
+    /// Only the header remains, with all counts 0.
     HeaderOnly,
 }
 
@@ -215,23 +216,23 @@ pub enum Odd {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Junk {
-    /// Another id.
+    /// The id differs.
     WrongId,
-    /// Another name in the question.
+    /// The name in the question differs.
     WrongQuestion,
-    /// Another type in the question.
+    /// The type in the question differs.
     WrongType,
-    /// No question.
+    /// There is no question.
     NoQuestion,
-    /// From another port.
+    /// It comes from another port.
     WrongPort,
-    /// From another address.
+    /// It comes from another address.
     WrongAddress,
-    /// A question, not an answer.
+    /// It is a query.
     NotAReply,
-    /// Another opcode.
+    /// The opcode differs.
     WrongOpcode,
-    /// Octets that are no message behind a right header.
+    /// A correct header is followed by octets that are not a message.
     Garbage,
 }
 
@@ -241,17 +242,17 @@ pub enum Junk {
 pub struct StepTable {
     /// `name type` or `name class type`.
     pub query: Option<String>,
-    /// Whom: the name of a host; the resolver when left out.
+    /// The name of the queried host. Default: the resolver.
     pub to: Option<String>,
-    /// Who asks.
+    /// The address of the client.
     pub client: Option<IpAddr>,
-    /// How.
+    /// The transport.
     pub via: Protocol,
-    /// Flags, RD when left out.
+    /// Flags. Default: RD.
     pub flags: Option<Vec<String>>,
-    /// Ask with EDNS.
+    /// Send the query with EDNS.
     pub edns: bool,
-    /// Offer this UDP payload; implies `edns`.
+    /// Advertise this UDP payload size; implies `edns`.
     pub payload: Option<u16>,
     /// Set DO; implies `edns`.
     pub dnssec_ok: bool,
@@ -259,19 +260,19 @@ pub struct StepTable {
     pub version: Option<u8>,
     /// Options in hexadecimal; implies `edns`.
     pub options: Option<String>,
-    /// Send it so often at once; `expect` holds for each answer.
+    /// Send the query this many times at once. `expect` applies to each answer.
     pub times: Option<u32>,
-    /// Let this many seconds pass.
+    /// Advance the clock by this many seconds.
     pub advance_s: Option<f64>,
     /// Put this host at its addresses.
     pub up: Option<String>,
-    /// Take this host away.
+    /// Remove this host.
     pub down: Option<String>,
     /// Replace zones of a host.
     pub swap: Option<SwapTable>,
-    /// Forget what the resolver has cached at this name.
+    /// Remove all data at this name from the resolver's cache.
     pub flush: Option<String>,
-    /// What must be seen.
+    /// The expected result.
     pub expect: Option<ExpectTable>,
 }
 
@@ -279,23 +280,23 @@ pub struct StepTable {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SwapTable {
-    /// Which.
+    /// The name of the host.
     pub host: String,
-    /// Apex to master file.
+    /// Master files by apex.
     pub zones: BTreeMap<String, String>,
 }
 
-/// `expect`: what is left out is not looked at.
+/// `expect`: omitted fields are not checked.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExpectTable {
-    /// There must be no answer.
+    /// No answer is expected.
     pub silence: bool,
     /// The rcode, extended.
     pub rcode: Option<String>,
     /// These flags are set.
     pub flags: Vec<String>,
-    /// These are not.
+    /// These flags are not set.
     pub no_flags: Vec<String>,
     /// The answer section as a set.
     pub answer: Option<Vec<String>>,
@@ -303,51 +304,51 @@ pub struct ExpectTable {
     pub authority: Option<Vec<String>>,
     /// The additional section as a set, without OPT.
     pub additional: Option<Vec<String>>,
-    /// Records that must be in some section.
+    /// Records that some section must contain.
     pub contains: Vec<String>,
-    /// Records, or owners with a type (`name type`), that must be in no section.
+    /// Records, or owners with a type (`name type`), that no section may contain.
     pub lacks: Vec<String>,
-    /// Compare TTLs, too.
+    /// Compare TTLs as well.
     pub ttl: bool,
-    /// Extended errors that must be told (RFC 8914).
+    /// Extended errors that the answer must contain (RFC 8914).
     pub ede: Vec<u16>,
     /// Whether there is an OPT record.
     pub opt: Option<bool>,
-    /// Most octets of the reply.
+    /// The maximum length of the reply in octets.
     pub max_octets: Option<usize>,
-    /// Questions that the resolver sent to servers because of this step.
+    /// The number of upstream queries that the resolver sent because of this step.
     pub upstream: Option<Count>,
-    /// The same by host.
+    /// The same number for each host.
     pub asked: BTreeMap<String, Count>,
-    /// Over TCP.
+    /// The same number over TCP.
     pub upstream_tcp: Option<Count>,
-    /// Reasons (slugs) that the explanation names, in this order, others between them.
+    /// Reasons (slugs) that the explanation must contain in this order, possibly with others between them.
     pub reasons: Vec<String>,
-    /// Reasons that it does not name.
+    /// Reasons that the explanation must not contain.
     pub no_reasons: Vec<String>,
-    /// Longest time to the answer, milliseconds.
+    /// The maximum time until the answer, in milliseconds.
     pub max_ms: Option<u64>,
-    /// Shortest time to the answer, milliseconds.
+    /// The minimum time until the answer, in milliseconds.
     pub min_ms: Option<u64>,
 }
 
-/// A number, or bounds.
+/// A number or a range of numbers.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(untagged)]
 pub enum Count {
-    /// Exactly.
+    /// Exactly this number.
     Exactly(usize),
-    /// From and to, each optional.
+    /// A range. Both bounds are optional.
     Between {
-        /// At least.
+        /// The minimum.
         min: Option<usize>,
-        /// At most.
+        /// The maximum.
         max: Option<usize>,
     },
 }
 
 impl Count {
-    /// Whether `number` is right.
+    /// Return whether `number` is in the range.
     pub fn holds(self, number: usize) -> bool {
         match self {
             Count::Exactly(exactly) => number == exactly,

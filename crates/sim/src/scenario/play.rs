@@ -1,4 +1,4 @@
-//! Playing a TOML scenario: its hosts on the simulated network, its clients' questions, its clock.
+//! Plays a TOML scenario: its hosts run on the simulated network, and its steps are queries of clients.
 
 #[cfg(test)]
 mod tests;
@@ -31,11 +31,11 @@ use crate::rpl::config::DEFAULT_UNIX;
 use crate::rpl::lines::unhex;
 use crate::server::{Server, ServerHost, ServerSpec};
 
-/// Where the resolver under test sits: IPv4, IPv6.
+/// The addresses of the resolver under test: IPv4, IPv6.
 pub const RESOLVER: [&str; 2] = ["10.53.0.1", "fd00:53::1"];
-/// Where its clients sit.
+/// The default address of clients.
 pub const CLIENT: &str = "10.53.0.2";
-/// How long a client waits.
+/// The time that a client waits.
 const MAX_WAIT: Micros = 30_000_000;
 
 /// Play `text`.
@@ -89,7 +89,7 @@ pub fn play(text: &str, options: &Options) -> Report {
     report
 }
 
-/// A host by what it is.
+/// A host of a scenario.
 enum Player {
     ScriptedHost(Rc<ScriptedHost>),
     Resolver(Rc<Server>),
@@ -104,10 +104,10 @@ impl Player {
     }
 }
 
-/// When a reply came, and the reply.
+/// The arrival time of a reply, and the reply.
 type TimedReply = Option<(Micros, Vec<u8>)>;
 
-/// The topology, standing.
+/// The running hosts.
 struct Topology {
     net: Net,
     clock: Executor,
@@ -116,12 +116,13 @@ struct Topology {
     players: BTreeMap<String, (Player, Vec<IpAddr>)>,
 }
 
-/// The zones that a scenario writes down.
+/// Parse the zones of a scenario.
 pub fn read_zones(zones: &BTreeMap<String, String>) -> Result<Vec<Zone>, String> {
     zones.iter().map(|(apex, text)| read_zone(apex, text)).collect()
 }
 
-/// The root servers of a scenario: names and addresses that its root zone gives, or else the hosts that serve it.
+/// The root servers of a scenario: names and addresses from its root zone, or else the hosts that serve the root
+/// zone.
 pub fn root_hints(hosts: &[HostTable]) -> Result<Vec<(Name, Vec<IpAddr>)>, String> {
     let Some(text) = hosts.iter().find_map(|host| host.zones.get(".")) else { return Ok(Vec::new()) };
     let zone = read_zone(".", text)?;
@@ -150,7 +151,7 @@ fn address(rdata: &[u8]) -> Option<IpAddr> {
     v4.or_else(|_| <[u8; 16]>::try_from(rdata).map(IpAddr::from)).ok()
 }
 
-/// What a `[resolver]` table says.
+/// Convert a `[resolver]` table.
 fn resolver_config(table: &ResolverTable, hosts: &[HostTable]) -> Result<ResolverConfig, String> {
     let name = |text: &String| text.parse::<Name>().map_err(|_| format!("{text:?} is no domain name"));
     let mut config = ResolverConfig {
@@ -160,7 +161,7 @@ fn resolver_config(table: &ResolverTable, hosts: &[HostTable]) -> Result<Resolve
         hints: root_hints(hosts)?,
         ..ResolverConfig::default()
     };
-    // A scenario sees each answer, however late, unless it sets the limit.
+    // Unless the scenario sets the limit, late answers are not discarded.
     config.budget.discard_timeout = 0;
     if !table.hints.is_empty() {
         let hints = table.hints.iter().map(|(server, addresses)| Ok((name(server)?, addresses.clone())));

@@ -5,7 +5,7 @@ use crate::record::parse_question;
 use nw_wire::name::NameRef;
 use std::rc::Rc;
 
-/// Sends junk of every kind, then the true reply a second later.
+/// A host that sends several kinds of unrelated packets, and the true reply a second later.
 struct Junk;
 
 impl Host for Junk {
@@ -41,7 +41,7 @@ fn ask(server: &str, deadline: Micros) -> (Result<Vec<u8>, ExchangeError>, Micro
 }
 
 #[test]
-fn junk_never_ends_the_wait() {
+fn unrelated_packets_do_not_end_the_wait() {
     let (reply, at) = ask("192.0.2.1:53", 3_000_000);
     assert!(reply.is_ok());
     assert_eq!(at, 1_000_000);
@@ -53,7 +53,8 @@ fn a_family_without_an_address_has_no_route() {
     assert_eq!(ask("[2001:db8::1]:53", 1), (Err(ExchangeError::NoRoute), 0));
 }
 
-/// Over a stream: three messages for the query with one for another between them, then the end. Over UDP: a wrong id first.
+/// Over a stream: three messages for the query with a message for another query between them, and then the end. Over
+/// UDP: first a reply with a wrong id.
 struct Transfer;
 
 impl Host for Transfer {
@@ -76,7 +77,7 @@ impl Host for Transfer {
 }
 
 #[test]
-fn a_stream_of_replies_keeps_its_order_and_ends() {
+fn a_stream_returns_replies_in_order_and_ends() {
     let net = Net::new(Executor::new(), 1);
     net.place("192.0.2.1".parse().unwrap(), Rc::new(Transfer));
     net.link("192.0.2.1".parse().unwrap(), crate::link::Link { jitter: 50_000, ..Default::default() });
