@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-pub mod dice;
 pub mod entry;
 pub mod exec;
 pub mod expr;
@@ -11,6 +10,7 @@ pub mod matching;
 pub mod net;
 pub mod packet;
 pub mod play;
+pub mod random;
 pub mod record;
 pub mod report;
 pub mod rpl;

@@ -6,8 +6,8 @@
 #[cfg(test)]
 mod tests;
 
-use crate::dice::Dice;
 use crate::exec::Micros;
+use crate::random::Random;
 
 /// The faults of one direction of a path. The default link has none.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,11 +33,11 @@ impl Link {
     }
 
     /// Return the delays of the copies of a datagram that arrive: none if it is lost, two if it is duplicated.
-    pub fn carry(&self, dice: &mut Dice) -> Vec<Micros> {
+    pub fn carry(&self, rng: &mut Random) -> Vec<Micros> {
         // The number of draws is constant, so that changing one probability does not affect the others.
-        let (lost, doubled) = (dice.happens(self.loss), dice.happens(self.duplicate));
-        let first = self.travel(dice);
-        let second = self.travel(dice);
+        let (lost, doubled) = (rng.happens(self.loss), rng.happens(self.duplicate));
+        let first = self.travel(rng);
+        let second = self.travel(rng);
         match (lost, doubled) {
             (true, _) => Vec::new(),
             (false, false) => vec![first],
@@ -47,12 +47,12 @@ impl Link {
 
     /// Return the delay of a message of a stream. A stream repairs loss and order, so that only delay and jitter
     /// apply.
-    pub fn stream(&self, dice: &mut Dice) -> Micros {
-        self.delay + dice.below(self.jitter.saturating_add(1))
+    pub fn stream(&self, rng: &mut Random) -> Micros {
+        self.delay + rng.below(self.jitter.saturating_add(1))
     }
 
-    fn travel(&self, dice: &mut Dice) -> Micros {
-        let held = if dice.happens(self.reorder) { self.reorder_by } else { 0 };
-        self.delay + dice.below(self.jitter.saturating_add(1)) + held
+    fn travel(&self, rng: &mut Random) -> Micros {
+        let held = if rng.happens(self.reorder) { self.reorder_by } else { 0 };
+        self.delay + rng.below(self.jitter.saturating_add(1)) + held
     }
 }

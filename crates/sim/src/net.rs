@@ -27,9 +27,9 @@ use std::task::Waker;
 use nw_resolve::Transport;
 use nw_wire::message::Message;
 
-use crate::dice::{Dice, Fnv};
 use crate::exec::{Executor, Micros};
 use crate::link::Link;
+use crate::random::{Fnv, Random};
 
 /// One message in transit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,8 +220,8 @@ struct Inner {
 /// The access link of an address, with a random stream for each direction.
 struct Access {
     link: Link,
-    outward: Dice,
-    inward: Dice,
+    outward: Random,
+    inward: Random,
 }
 
 #[derive(Default)]
@@ -291,7 +291,7 @@ impl Net {
 
     /// Connect `address` by `link`. The default link has no faults.
     pub fn link(&self, address: IpAddr, link: Link) {
-        let stream = |way: &str| Dice::stream(self.inner.seed, &format!("link {address} {way}"));
+        let stream = |way: &str| Random::stream(self.inner.seed, &format!("link {address} {way}"));
         let access = Access { link, outward: stream("out"), inward: stream("in") };
         self.inner.links.borrow_mut().insert(address, access);
     }
@@ -398,9 +398,9 @@ impl Net {
     }
 
     /// Open a socket at `address` on a free random port.
-    pub fn bind(&self, address: IpAddr, dice: &mut Dice) -> Socket {
+    pub fn bind(&self, address: IpAddr, rng: &mut Random) -> Socket {
         loop {
-            let port = u16::try_from(1024 + dice.below(64512)).expect("1024..=65535 is a port");
+            let port = u16::try_from(1024 + rng.below(64512)).expect("1024..=65535 is a port");
             let local = SocketAddr::new(address, port);
             let mut sockets = self.inner.sockets.borrow_mut();
             if let std::collections::btree_map::Entry::Vacant(place) = sockets.entry(local) {

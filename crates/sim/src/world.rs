@@ -9,9 +9,9 @@ use std::net::{IpAddr, SocketAddr};
 use nw_resolve::{Endpoint, ExchangeError, Fit, Micros, Replies, Transport, World};
 use nw_wire::message::Message;
 
-use crate::dice::Dice;
 use crate::net::{Acceptance, Arrival, Net, Socket};
 use crate::packet::Packet;
+use crate::random::Random;
 
 /// A query that the resolver sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +31,7 @@ pub struct SimWorld {
     net: Net,
     addresses: Vec<IpAddr>,
     unix_at_zero: u64,
-    dice: RefCell<Dice>,
+    rng: RefCell<Random>,
     asked: RefCell<Vec<Asked>>,
 }
 
@@ -41,8 +41,8 @@ impl SimWorld {
     pub fn new(net: Net, addresses: Vec<IpAddr>, unix_at_zero: u64) -> SimWorld {
         let label =
             addresses.first().map_or_else(|| "world".to_owned(), |address| format!("world {address}"));
-        let dice = RefCell::new(Dice::stream(net.seed(), &label));
-        SimWorld { net, addresses, unix_at_zero, dice, asked: RefCell::default() }
+        let rng = RefCell::new(Random::stream(net.seed(), &label));
+        SimWorld { net, addresses, unix_at_zero, rng, asked: RefCell::default() }
     }
 
     /// All queries sent so far.
@@ -70,7 +70,7 @@ impl World for SimWorld {
     }
 
     fn random(&self) -> u64 {
-        self.dice.borrow_mut().next()
+        self.rng.borrow_mut().next()
     }
 
     async fn sleep_until(&self, at: Micros) {
@@ -127,7 +127,7 @@ impl SimWorld {
         let Endpoint { address: server, transport, .. } = *upstream;
         let local = self.addresses.iter().find(|address| address.is_ipv4() == server.is_ipv4());
         let local = *local.ok_or(ExchangeError::NoRoute)?;
-        let socket = self.net.bind(local, &mut self.dice.borrow_mut());
+        let socket = self.net.bind(local, &mut self.rng.borrow_mut());
         let packet = Message::parse(query).ok().map(|message| Packet::of(&message));
         self.asked.borrow_mut().push(Asked { at: self.now(), server, via: transport, packet });
         if transport.is_stream() {

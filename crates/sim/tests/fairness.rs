@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use nw_resolve::{Budget, ResolverConfig, Transport};
-use nw_sim::dice::Dice;
 use nw_sim::exec::{Executor, Micros};
 use nw_sim::link::Link;
 use nw_sim::net::{Datagram, Host, Net};
 use nw_sim::packet::Packet;
+use nw_sim::random::Random;
 use nw_sim::record::parse_question;
 use nw_sim::scenario::behaviour::read_zone;
 use nw_sim::server::{Server, ServerHost, ServerSpec};
@@ -74,7 +74,7 @@ fn ask(net: &Net, client: IpAddr, name: String, at: Micros, seen: &Rc<Client>) {
     net.clock().at(at, move || {
         let net = inner.clone();
         inner.clock().spawn(async move {
-            let socket = net.bind(client, &mut Dice::new(at));
+            let socket = net.bind(client, &mut Random::new(at));
             let query = Packet::query(parse_question(&format!("{name} A"), NameRef::ROOT).unwrap());
             let query = Packet { flags: query.flags.with_rd(true), ..query };
             socket.send(SocketAddr::new(ip(RESOLVER), 53), Transport::Udp, query.to_wire(7));

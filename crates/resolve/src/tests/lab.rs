@@ -1,4 +1,4 @@
-//! A network of scripted hosts, a clock that jumps to the next event, and dice that always fall alike.
+//! A network of scripted hosts, a clock that jumps to the next event, and deterministic random numbers.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -47,7 +47,7 @@ pub(super) struct Lab {
     now: Cell<Micros>,
     timers: RefCell<BTreeSet<Micros>>,
     hosts: RefCell<HashMap<IpAddr, (Host, Micros)>>,
-    dice: Cell<u64>,
+    rng: Cell<u64>,
     /// Every question that reached the network.
     pub(super) log: RefCell<Vec<Asked>>,
 }
@@ -58,7 +58,7 @@ impl Lab {
             now: Cell::new(1_000_000_000),
             timers: RefCell::default(),
             hosts: RefCell::default(),
-            dice: Cell::new(0x1234_5678_9abc_def1),
+            rng: Cell::new(0x1234_5678_9abc_def1),
             log: RefCell::default(),
         })
     }
@@ -132,12 +132,12 @@ impl World for Lab {
 
     fn random(&self) -> u64 {
         // xorshift64*
-        let mut dice = self.dice.get();
-        dice ^= dice >> 12;
-        dice ^= dice << 25;
-        dice ^= dice >> 27;
-        self.dice.set(dice);
-        dice.wrapping_mul(0x2545_f491_4f6c_dd1d)
+        let mut rng = self.rng.get();
+        rng ^= rng >> 12;
+        rng ^= rng << 25;
+        rng ^= rng >> 27;
+        self.rng.set(rng);
+        rng.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
     fn sleep_until(&self, at: Micros) -> impl Future<Output = ()> {

@@ -34,7 +34,7 @@ fn exchange(net: &Net, to: SocketAddr, via: Transport) -> (Option<Arrival>, Micr
     let (inner, clock) = (net.clone(), net.clock().clone());
     net.clock()
         .block_on(async move {
-            let socket = inner.bind(ip("10.0.0.1"), &mut Dice::new(1));
+            let socket = inner.bind(ip("10.0.0.1"), &mut Random::new(1));
             if via == Transport::Tcp && socket.connect(to, 5_000_000).await != Acceptance::Accepted {
                 return (None, clock.now());
             }
@@ -88,8 +88,8 @@ fn equal_seeds_give_equal_logs() {
         let faults =
             Link { delay: 100, jitter: 900, loss: 0.3, duplicate: 0.3, reorder: 0.3, reorder_by: 5000 };
         net.link(ip("192.0.2.1"), faults);
-        let mut dice = Dice::new(seed);
-        let socket = net.bind(ip("10.0.0.1"), &mut dice);
+        let mut rng = Random::new(seed);
+        let socket = net.bind(ip("10.0.0.1"), &mut rng);
         for n in 0..100 {
             socket.send(at("192.0.2.1:53"), Transport::Udp, vec![n]);
         }
@@ -103,7 +103,7 @@ fn equal_seeds_give_equal_logs() {
 #[test]
 fn a_closed_socket_receives_nothing() {
     let net = network(Link::with_delay(1000));
-    let socket = net.bind(ip("10.0.0.1"), &mut Dice::new(1));
+    let socket = net.bind(ip("10.0.0.1"), &mut Random::new(1));
     socket.send(at("192.0.2.1:53"), Transport::Udp, vec![1]);
     drop(socket);
     net.clock().run_until(10_000);

@@ -24,7 +24,6 @@ use nw_wire::name::Name;
 
 use super::config::{self, Settings};
 use super::syntax::{Action, EntryText, Script, Step};
-use crate::dice::Dice;
 use crate::entry::{Entry, EntryError};
 use crate::exec::{Executor, Micros};
 use crate::expr::{Variables, evaluate};
@@ -32,6 +31,7 @@ use crate::matching::Difference;
 use crate::net::{Acceptance, Arrival, Datagram, Host, Net};
 use crate::packet::Packet;
 use crate::play::Options;
+use crate::random::Random;
 use crate::record::parse_question;
 use crate::report::{Failure, Outcome, Report, Run};
 use crate::server::{Server, ServerHost, ServerSpec};
@@ -232,7 +232,7 @@ struct Player {
     servers: Rc<ScriptedServers>,
     server: Rc<Server>,
     settings: Settings,
-    dice: Dice,
+    rng: Random,
     queries: Vec<ClientQuery>,
     /// Indexes into `queries`, in the order in which the answers arrived.
     received: Rc<RefCell<Vec<usize>>>,
@@ -262,14 +262,14 @@ impl Player {
         for address in addresses {
             net.place(address, Rc::new(ServerHost(Rc::clone(&server))));
         }
-        let dice = Dice::stream(options.seed, "clients");
+        let rng = Random::stream(options.seed, "clients");
         Ok(Player {
             net,
             clock,
             servers,
             server,
             settings,
-            dice,
+            rng,
             queries: Vec::new(),
             received: Rc::default(),
             causes: RefCell::default(),
@@ -367,11 +367,11 @@ impl Player {
         } else {
             Transport::Udp
         };
-        let id = u16::try_from(self.dice.below(0x10000)).expect("below 2^16");
+        let id = u16::try_from(self.rng.below(0x10000)).expect("below 2^16");
         let wire = entry.packet().to_wire(id);
         let engine: IpAddr =
             ENGINE[usize::from(client.is_ipv6())].parse().expect("both are literal addresses");
-        let socket = self.net.bind(client, &mut self.dice);
+        let socket = self.net.bind(client, &mut self.rng);
         let reply: Rc<RefCell<Option<Vec<u8>>>> = Rc::default();
         let (slot, received, index) = (Rc::clone(&reply), Rc::clone(&self.received), self.queries.len());
         self.clock.spawn(async move {

@@ -18,13 +18,13 @@ use nw_zone::Zone;
 use super::behaviour::{ScriptedHost, ScriptedHostOnNet, read_zone};
 use super::expect::{self, Seen};
 use super::format::{ExpectTable, HostTable, ResolverTable, Scenario, StepTable};
-use crate::dice::Dice;
 use crate::entry::apply_reply_word;
 use crate::exec::{Executor, Micros};
 use crate::matching::Difference;
 use crate::net::{Arrival, Host, Net};
 use crate::packet::{Edns, Packet};
 use crate::play::Options;
+use crate::random::Random;
 use crate::record::parse_question;
 use crate::report::{Failure, Outcome, Report, Run};
 use crate::rpl::config::DEFAULT_UNIX;
@@ -111,7 +111,7 @@ type TimedReply = Option<(Micros, Vec<u8>)>;
 struct Topology {
     net: Net,
     clock: Executor,
-    dice: Dice,
+    rng: Random,
     resolver: Option<Rc<Server>>,
     players: BTreeMap<String, (Player, Vec<IpAddr>)>,
 }
@@ -277,8 +277,8 @@ impl Topology {
             }
             resolver = Some(server);
         }
-        let dice = Dice::stream(seed, "clients");
-        Ok(Topology { net, clock, dice, resolver, players })
+        let rng = Random::stream(seed, "clients");
+        Ok(Topology { net, clock, rng, resolver, players })
     }
 
     fn step(&mut self, step: &StepTable) -> Result<Option<Difference>, String> {
@@ -340,8 +340,8 @@ impl Topology {
         let replies: Rc<RefCell<Vec<TimedReply>>> = Rc::default();
         let times = step.times.unwrap_or(1) as usize;
         for _ in 0..times {
-            let id = u16::try_from(self.dice.below(0x10000)).expect("below 2^16");
-            let (socket, wire) = (self.net.bind(client, &mut self.dice), packet.to_wire(id));
+            let id = u16::try_from(self.rng.below(0x10000)).expect("below 2^16");
+            let (socket, wire) = (self.net.bind(client, &mut self.rng), packet.to_wire(id));
             let (clock, replies) = (self.clock.clone(), Rc::clone(&replies));
             self.clock.spawn(async move {
                 let deadline = began + MAX_WAIT;

@@ -8,24 +8,24 @@ mod tests;
 
 /// One stream of random numbers.
 #[derive(Clone, Debug)]
-pub struct Dice {
+pub struct Random {
     state: u64,
 }
 
-impl Dice {
+impl Random {
     /// The stream for `seed`.
-    pub fn new(seed: u64) -> Dice {
-        Dice { state: seed }
+    pub fn new(seed: u64) -> Random {
+        Random { state: seed }
     }
 
     /// The stream for `label` under `seed`. It is independent of the streams of other labels.
-    pub fn stream(seed: u64, label: &str) -> Dice {
+    pub fn stream(seed: u64, label: &str) -> Random {
         let mut hash = Fnv::new();
         hash.write(&seed.to_le_bytes());
         hash.write(label.as_bytes());
-        let mut dice = Dice::new(hash.finish());
-        dice.next();
-        dice
+        let mut rng = Random::new(hash.finish());
+        rng.next();
+        rng
     }
 
     /// Return 64 uniform bits.
