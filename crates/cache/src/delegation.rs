@@ -1,4 +1,4 @@
-//! What a parent says about the servers and the security of a zone.
+//! Delegations: the name servers of a zone and its security status, as the parent zone states them.
 
 use std::net::IpAddr;
 
@@ -8,30 +8,30 @@ use nw_wire::rrset::Rrset;
 use crate::Micros;
 use crate::table::Kept;
 
-/// The servers of a zone as its parent named them, with the addresses that came along, and what is known about the zone's
-/// signatures.
+/// The name servers of a zone according to its parent, with their glue addresses, and the security status of the
+/// zone.
 ///
-/// Delegations are kept apart from answers, because they are less credible (RFC 2181 §5.4.1): their addresses serve to
-/// reach the zone and are never sent to a client, and nothing that the zone itself says prolongs them. A delegation
-/// lives no longer than the one above it, so that a zone which its parent has removed is gone at the parent's TTL
-/// (ghost domains, CVE-2012-1033 and its successors).
+/// Delegations are stored apart from answers, because they are less credible (RFC 2181 §5.4.1). Their addresses are
+/// used only to reach the zone and are never sent to a client. Data of the zone itself never extends the life of a
+/// delegation. A delegation does not outlive the one above it, so that a zone that its parent has removed disappears
+/// after the parent's TTL (ghost domains, CVE-2012-1033 and its successors).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delegation {
     /// The zone.
     pub zone: Name,
     /// Its servers.
     pub servers: Vec<NameServer>,
-    /// Which records it was made from.
+    /// The records from which it was made.
     pub source: DelegationSource,
-    /// Whether the zone is known to be signed.
+    /// The security status of the zone.
     pub trust: Trust,
-    /// When the delegation was learned.
+    /// The time at which the delegation was learned.
     pub stored: Micros,
-    /// When it must be learned again.
+    /// The time at which it expires.
     pub expires: Micros,
 }
 
-/// Which records a delegation was made from.
+/// The records from which a delegation was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DelegationSource {
@@ -41,42 +41,42 @@ pub enum DelegationSource {
     Priming,
 }
 
-/// What is known about the signatures of a zone (RFC 4035 §4.3).
+/// The security status of a zone (RFC 4035 §4.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// The parent has a validated DS RRset: what the zone says must be signed with a key that it names.
+    /// The parent has a validated DS RRset. The data of the zone must be signed with a key that the DS RRset matches.
     Secure {
         /// The DS RRset.
         ds: Rrset,
     },
-    /// The parent has proved that there is no DS RRset, or a zone above is insecure: nothing below is validated.
+    /// The parent has proved that there is no DS RRset, or a zone above is insecure. Nothing below is validated.
     Insecure,
-    /// Not validated yet. A validator decides by this evidence, or asks the parent for DS when there is none.
+    /// Not validated yet. A validator uses the evidence, or queries the parent for DS if there is none.
     Unknown {
-        /// What came with the delegation.
+        /// The evidence from the referral.
         evidence: DelegationEvidence,
     },
 }
 
-/// What a referral carries about the security of its zone (RFC 4035 §3.1.4): RRsets followed by their signatures.
+/// The DNSSEC records of a referral (RFC 4035 §3.1.4). Each RRset is followed by its signatures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DelegationEvidence {
     /// The DS RRset.
     pub ds: Vec<Rrset>,
-    /// NSEC or NSEC3 RRsets, when there is no DS RRset.
+    /// NSEC or NSEC3 RRsets, if there is no DS RRset.
     pub denial: Vec<Rrset>,
 }
 
-/// One server of a zone.
+/// A name server of a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameServer {
     /// Its name.
     pub name: Name,
-    /// Its addresses that came with the delegation. Empty: they must be looked up.
+    /// Its addresses from the delegation. If empty, the addresses must be looked up.
     pub addresses: Vec<IpAddr>,
 }
 
-/// Octets of *set* on the heap.
+/// The number of octets of `set` on the heap.
 fn octets_of(set: &Rrset) -> usize {
     size_of::<Rrset>() + set.owner.as_ref().wire().len() + set.rdatas.octets()
 }

@@ -1,20 +1,20 @@
-//! One cached answer, ready to be copied into a message.
+//! One cached answer in a form that can be copied into a message.
 //!
-//! An entry is one allocation. It serves twice: the server copies its body behind the question, and the resolver reads
-//! RRsets back out of it. So there is one copy of everything.
+//! An entry is one allocation with two uses: the server copies its body behind the question, and the resolver reads
+//! RRsets from it. Everything is stored once.
 //!
 //! ```text
 //! | head 10 | key name | TTL offsets, 2 each | body                                   |
-//!                                             ^ records as they stand right behind the
+//!                                             ^ records as they follow the
 //!                                               question: owner is a pointer to offset 12
 //! head: records answer, authority without DNSSEC | the same with DNSSEC | octets of the body without DNSSEC
 //! ```
 //!
-//! The records that only DNSSEC-aware clients get (RRSIG, NSEC, NSEC3) stand last, so that the answer without them is
-//! the beginning of the answer with them. Where rdata holds names that may be compressed (RFC 3597 §4), a [`Writer`] has
-//! compressed them when the entry was made, so that a cached answer is no larger than the upstream's, and a copy on a hit
-//! stays a copy. Their pointers count from the start of a message in which the body stands right behind the question.
-//! The bodies of [`Kind::Chain`] are whole answers made by a [`Writer`], and are never read back.
+//! Records for DNSSEC-aware clients only (RRSIG, NSEC, NSEC3) are at the end, so that the answer without them is a
+//! prefix of the answer with them. Names in rdata that may be compressed (RFC 3597 §4) are compressed by a [`Writer`]
+//! when the entry is made. A cached answer is therefore no larger than the upstream's, and a hit is still a copy.
+//! Pointers are relative to the start of a message in which the body directly follows the question. The body of
+//! [`Kind::Chain`] is a whole answer made by a [`Writer`]. It is never read back.
 
 use nw_wire::code::{Class, RrType};
 use nw_wire::header::Flags;
@@ -28,23 +28,23 @@ use crate::Micros;
 use crate::reader::{Origin, Scope, State};
 use crate::table::Kept;
 
-/// Octets of the head of an entry.
+/// The number of octets of the head of an entry.
 const HEAD: usize = 10;
-/// Where the question stands in every message.
+/// The offset of the question in a message.
 const QUESTION: usize = 12;
-/// Longest body, such that a TTL offset fits its field and a message its frame.
+/// The maximum length of a body. TTL offsets then fit their fields, and the message fits a TCP frame.
 const LONGEST: usize = 64_000;
 
-/// What an entry says.
+/// The content of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The RRset of the key's name and type.
     Rrset,
-    /// The whole answer to the key's question, which begins with an alias.
+    /// The whole answer to the key's question, which starts with an alias.
     Chain {
-        /// Whether it is the answer for clients that set DO.
+        /// Whether the answer is for clients that set DO.
         dnssec_ok: bool,
-        /// Whether the name at the chain's end does not exist.
+        /// Whether the name at the end of the chain does not exist.
         nxdomain: bool,
     },
     /// The key's name has no data of the key's type.
@@ -55,14 +55,14 @@ pub(crate) enum Kind {
     Failure,
 }
 
-/// The type in the key of what is about a name as a whole. No record can have it (RFC 6895 §3.1).
+/// The type in the key of an entry about a name as a whole. No record can have this type (RFC 6895 §3.1).
 pub(crate) const NAME: RrType = RrType(0);
 
-/// How far data can be trusted, lowest first (RFC 2181 §5.4.1). Glue and additional data are below all of these: they
-/// never become answers and live in [`crate::Delegation`] only.
+/// The credibility of data, lowest first (RFC 2181 §5.4.1). Glue and additional data rank below all of these. They
+/// never become answers and are stored only in [`crate::Delegation`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// From the answer section of a reply without AA: a forwarder's, or a sloppy server's.
+    /// From the answer section of a reply without AA, for example from a forwarder.
     NonAuthoritative,
     /// From the answer section of an authoritative reply.
     Authoritative,
@@ -72,14 +72,14 @@ pub enum Rank {
 pub(crate) struct Entry {
     blob: Box<[u8]>,
     stored: Micros,
-    /// Seconds from `stored` that it may be used.
+    /// The lifetime in seconds from `stored`.
     life: u32,
     rtype: RrType,
     kind: Kind,
     rank: Rank,
-    /// Octets of the key's name.
+    /// The length of the key's name in octets.
     name_len: u8,
-    /// Whether names in the body point to other places of the body.
+    /// Whether names in the body point to other parts of the body.
     compressed: bool,
     state: State,
     view: u16,
@@ -96,12 +96,12 @@ impl Kept for Entry {
     }
 }
 
-/// Whether an entry is for clients that set CD only.
+/// Return whether an entry is only for clients that set CD.
 fn unchecked(state: State, kind: Kind) -> bool {
     state == State::Unchecked || state == State::Bogus && kind != Kind::Failure
 }
 
-/// What goes into an entry besides its body.
+/// The properties of an entry other than its body.
 pub(crate) struct Key<'k> {
     pub(crate) name: NameRef<'k>,
     pub(crate) rtype: RrType,
@@ -109,7 +109,7 @@ pub(crate) struct Key<'k> {
     pub(crate) origin: Origin,
 }
 
-/// The part of an entry's body for one kind of client.
+/// The part of an entry's body for a client with or without DO.
 pub(crate) struct Body<'e> {
     pub(crate) bytes: &'e [u8],
     pub(crate) answer: u16,
@@ -118,7 +118,7 @@ pub(crate) struct Body<'e> {
 }
 
 impl Body<'_> {
-    /// Where the TTL fields are in `bytes`.
+    /// The offsets of the TTL fields in `bytes`.
     #[inline]
     pub(crate) fn ttl_offsets(&self) -> impl Iterator<Item = usize> {
         self.offsets.as_chunks().0.iter().map(|pair| u16::from_be_bytes(*pair) as usize)
@@ -126,9 +126,9 @@ impl Body<'_> {
 }
 
 impl Entry {
-    /// Whether the entry is about *name* and *rtype*.
+    /// Return whether the entry is about `name` and `rtype`.
     pub(crate) fn is(&self, name: NameRef<'_>, rtype: RrType) -> bool {
-        // Length octets are no letters, so names can be compared as text.
+        // Length octets are never ASCII letters, so that names can be compared as text.
         self.rtype == rtype && self.name_wire().eq_ignore_ascii_case(name.wire())
     }
 
@@ -152,12 +152,12 @@ impl Entry {
         self.scope.as_deref()
     }
 
-    /// Whether the entry is for clients that set CD only.
+    /// Return whether the entry is only for clients that set CD.
     pub(crate) fn is_unchecked(&self) -> bool {
         unchecked(self.state, self.kind)
     }
 
-    /// Whether the entry is for other clients than what *key* describes.
+    /// Return whether the entry is for other clients than those of `key`, so that both can be stored.
     pub(crate) fn is_beside(&self, key: &Key<'_>) -> bool {
         let origin = &key.origin;
         self.view != origin.view
@@ -174,7 +174,7 @@ impl Entry {
         u32::try_from(now.saturating_sub(self.stored) / 1_000_000).unwrap_or(u32::MAX)
     }
 
-    /// Seconds that the entry may still be used; 0 when it has expired.
+    /// The remaining lifetime in seconds, or 0 if the entry has expired.
     pub(crate) fn left_s(&self, now: Micros) -> u32 {
         self.life.saturating_sub(self.age_s(now))
     }
@@ -210,8 +210,8 @@ impl Entry {
         }
     }
 
-    /// An entry that holds *plain* records, and *dnssec* records for those who ask for them, all in the answer section
-    /// or all in the authority section. None when they are too many octets.
+    /// Make an entry with the records `plain`, and the records `dnssec` for clients that set DO, all in the answer
+    /// section or all in the authority section. Returns None if they exceed the size limit.
     pub(crate) fn from_rrsets(
         key: &Key<'_>,
         plain: &[&Rrset],
@@ -234,8 +234,8 @@ impl Entry {
         Some(Entry { compressed, ..entry })
     }
 
-    /// An entry that holds a whole answer as a writer made it: *body* is what stands behind the question, *offsets* says
-    /// where its TTL fields are.
+    /// Make an entry with a whole answer of a writer. `body` is the part after the question, and `offsets` are the
+    /// offsets of its TTL fields.
     pub(crate) fn from_rendered(
         key: &Key<'_>,
         (answer, authority): (u16, u16),
@@ -249,7 +249,7 @@ impl Entry {
         Entry::assemble(key, [answer, authority, answer, authority], body.len(), offsets, body, life, now)
     }
 
-    /// An entry that holds *octets* which are no records.
+    /// Make an entry with `octets` that are not records.
     pub(crate) fn from_octets(key: &Key<'_>, octets: &[u8], life: u32, now: Micros) -> Option<Entry> {
         Entry::assemble(key, [0; 4], 0, &[], octets, life, now)
     }
@@ -292,15 +292,15 @@ impl Entry {
         })
     }
 
-    /// The records as RRsets with the TTL that is left at *now*, in the order in which they were stored. Empty for a
-    /// chain.
+    /// Return the records as RRsets with their remaining TTL at `now`, in the order in which they were stored. Empty
+    /// for a chain.
     pub(crate) fn rrsets(&self, now: Micros, dnssec_ok: bool) -> Vec<Rrset> {
         if matches!(self.kind, Kind::Chain { .. } | Kind::Failure) {
             return Vec::new();
         }
         let age = self.age_s(now);
         let body = self.body(dnssec_ok).bytes;
-        // The message that the pointers refer to.
+        // The message to which the pointers refer.
         let start = QUESTION + self.name_len as usize + 4;
         let mut message = Vec::new();
         if self.compressed {
@@ -338,7 +338,7 @@ impl Entry {
                 None => owner == previous,
             };
             match sets.last_mut() {
-                // RRSIGs of one owner that cover different types were stored as different sets, with their own TTLs.
+                // RRSIGs of one owner that cover different types are stored as different sets with their own TTLs.
                 Some(set) if same_owner(set) && set.rtype == rtype && set.ttl == ttl => {
                     set.rdatas.push(rdata);
                 }
@@ -355,12 +355,12 @@ impl Entry {
         sets
     }
 
-    /// The octets of an entry made by [`Entry::from_octets`].
+    /// Return the octets of an entry made by [`Entry::from_octets`].
     pub(crate) fn octets(&self) -> &[u8] {
         &self.blob[HEAD + self.name_len as usize..]
     }
 
-    /// The name that *owner*, labels and then perhaps a pointer into the key's name, stands for.
+    /// Return the name for `owner`, which consists of labels and possibly a pointer into the key's name.
     fn owner(&self, owner: &[u8]) -> Name {
         let mut at = 0;
         while (1..0xc0).contains(&owner[at]) {
@@ -376,23 +376,23 @@ impl Entry {
     }
 }
 
-/// Whether a writer could compress a name in the rdata of *set*.
+/// Return whether a writer may compress a name in the rdata of `set`.
 fn has_compressible_names(set: &Rrset) -> bool {
     set.rdatas.first().is_some_and(|rdata| rr::names(set.rtype, rdata).any(|name| name.compressible))
 }
 
-/// Records being put into a body.
+/// Builds the body of an entry.
 struct Layout<'k> {
     key: NameRef<'k>,
     body: Vec<u8>,
-    /// Where the TTL fields are.
+    /// The offsets of the TTL fields.
     offsets: Vec<usize>,
-    /// Where each record ends.
+    /// The offset at which each record ends.
     ends: Vec<u16>,
 }
 
 impl<'k> Layout<'k> {
-    /// *sets* without compression of anything but owners.
+    /// Write `sets` and compress only owner names.
     fn plain<'s>(key: &Key<'k>, sets: impl Iterator<Item = &'s &'s Rrset>) -> Layout<'k> {
         let body = Vec::with_capacity(64);
         let mut layout = Layout { key: key.name, body, offsets: Vec::new(), ends: Vec::new() };
@@ -400,7 +400,7 @@ impl<'k> Layout<'k> {
         layout
     }
 
-    /// *sets* as a writer compresses them. None when they are too many octets.
+    /// Write `sets` with full compression. Returns None if they exceed the size limit.
     fn compressed<'s>(
         key: &Key<'k>,
         sets: impl Iterator<Item = &'s &'s Rrset> + Clone,
@@ -438,15 +438,15 @@ impl<'k> Layout<'k> {
             self.body.extend_from_slice(&rrset.class.0.to_be_bytes());
             self.offsets.push(self.body.len());
             self.body.extend_from_slice(&rrset.ttl.to_be_bytes());
-            // An RdataSet keeps each length in 16 bits, too.
+            // An RdataSet stores lengths in 16 bits as well.
             self.body.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
             self.body.extend_from_slice(rdata);
-            // A body that is longer is refused.
+            // Longer bodies are refused.
             self.ends.push(self.body.len() as u16);
         }
     }
 
-    /// Write an owner name: its own labels, then a pointer to what it shares with the key's name.
+    /// Write an owner name: its own labels, followed by a pointer to the part that it shares with the key's name.
     fn owner(&mut self, owner: NameRef<'_>) {
         let mut rest = owner;
         while !rest.is_root() {
@@ -463,7 +463,7 @@ impl<'k> Layout<'k> {
     }
 }
 
-/// Split an owner name as [`Layout::owner`] writes it from what follows.
+/// Split an owner name written by [`Layout::owner`] from the following octets.
 fn split_owner(bytes: &[u8]) -> (&[u8], &[u8]) {
     let mut at = 0;
     loop {

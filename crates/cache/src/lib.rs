@@ -1,22 +1,22 @@
-//! Answers, absences, failures, delegations and what is known of servers, kept for their TTL within a byte bound.
+//! A cache for answers, negative answers, failures, delegations and server statistics, bounded in octets.
 //!
 //! ```text
 //!                     hash of the name (keyed)
 //!                    /          |
 //! shard 0 ... shard 15          |            each: one short lock
 //!   answers: Table<Entry>       |            copied into messages by `hit`, read back as RRsets by `get`
-//!   cuts:    Table<Delegation>  |            the resolver's way down, never shown to clients
+//!   cuts:    Table<Delegation>  |            delegations for the resolver, never sent to clients
 //! servers: Table<Server>, Table<Lame>        by address
 //! ```
 //!
-//! One [`Cache`] is shared by all workers. It has no clock: every call says what time it is. Ages are whole seconds since
-//! an entry was stored, TTLs count down by them, and an entry is a miss from the moment at which its life is over
-//! (RFC 1035 §3.2.1, RFC 2181 §8).
+//! All workers share one [`Cache`]. It has no clock; every call passes the time. Ages are whole seconds since an
+//! entry was stored, and TTLs count down by the age. An entry is a miss as soon as its lifetime ends (RFC 1035
+//! §3.2.1, RFC 2181 §8).
 //!
-//! RFCs: 1035 §7.4 (what to keep), 2181 §5.4.1 (credibility), 2308 (negative answers), 9520 (failures).
+//! RFCs: 1035 §7.4 (what to cache), 2181 §5.4.1 (credibility), 2308 (negative answers), 9520 (failures).
 //!
-//! *Limitations*: the table makes room by taking expired entries first, so that few stale ones are there to be served
-//! (RFC 8767); nothing is synthesised from NSEC (RFC 8198).
+//! *Limitations*: the table evicts expired entries first, so that few stale entries are available for serving (RFC
+//! 8767). The cache does not synthesize answers from NSEC (RFC 8198).
 #![forbid(unsafe_code)]
 
 mod delegation;
@@ -42,24 +42,25 @@ pub use reader::{Freshness, Origin, Reader, Scope, State};
 pub use servers::{EdnsSupport, Lameness, OddReplies, ServerNote, Servers};
 use table::{Kept, Table, block_by_block, remove_all};
 
-/// Microseconds of a monotonic clock. Its zero means nothing; only differences do.
+/// Microseconds of a monotonic clock with an arbitrary zero.
 pub type Micros = u64;
 
-/// Shards, a power of two: more than workers, so that two seldom want the same.
+/// The number of shards, a power of two. It exceeds the number of workers, so that two workers rarely need the same
+/// lock.
 const SHARDS: usize = 16;
 
-/// A question that a cached answer is looked for.
+/// A question for which the cache is searched.
 #[derive(Clone, Copy, Debug)]
 pub struct HitQuestion<'q> {
     /// The name.
     pub name: NameRef<'q>,
     /// The type.
     pub rtype: RrType,
-    /// The class; nothing but IN is ever found.
+    /// The class. Only IN is cached.
     pub class: Class,
-    /// Whether DNSSEC records are wanted (DO).
+    /// Whether the client sets DO.
     pub dnssec_ok: bool,
-    /// Whether data that was not validated or is bogus is wanted (CD).
+    /// Whether the client sets CD and therefore accepts data that was not validated or is bogus.
     pub checking_disabled: bool,
 }
 
@@ -68,46 +69,46 @@ pub struct HitQuestion<'q> {
 pub struct Hit {
     /// The response code.
     pub rcode: Rcode,
-    /// Why it failed the first time, for a cached failure: to be sent after [`Ede::CACHED_ERROR`].
+    /// For a cached failure, the original extended error. It is sent after [`Ede::CACHED_ERROR`].
     pub failure: Option<Ede>,
-    /// Whether the records did not fit; the message is as it was and must be sent with TC.
+    /// Whether the records did not fit. The message is unchanged and must be sent with TC.
     pub truncated: bool,
     /// Seconds since the answer was stored.
     pub age_s: u32,
-    /// Whether its life is over.
+    /// Whether the answer has expired.
     pub freshness: Freshness,
-    /// What is known of its signatures. AD may be set for [`State::Secure`] only.
+    /// Its validation state. AD may be set only for [`State::Secure`].
     pub state: State,
 }
 
-/// What [`Cache::get`] found.
+/// The result of [`Cache::get`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// The RRset asked for, then its signatures.
+    /// The RRset, followed by its signatures.
     Rrset(Vec<Rrset>),
-    /// The CNAME RRset of the name, then its signatures.
+    /// The CNAME RRset of the name, followed by its signatures.
     Alias(Vec<Rrset>),
-    /// The name has no data of the type: SOA and proof for the authority section.
+    /// The name has no data of the type. The RRsets are SOA and proof for the authority section.
     NoData(Vec<Rrset>),
-    /// The name does not exist: SOA and proof for the authority section.
+    /// The name does not exist. The RRsets are SOA and proof for the authority section.
     NxDomain(Vec<Rrset>),
-    /// The question failed a moment ago.
+    /// The lookup failed recently.
     Failure(KeptFailure),
 }
 
-/// A failure that is kept, with its cause (RFC 9520).
+/// A cached failure with its cause (RFC 9520).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptFailure {
-    /// The extended error that the first client got.
+    /// The extended error that the first client received.
     pub ede: Ede,
     /// The text of that extended error.
     pub text: String,
-    /// Why it failed, in words.
+    /// The cause in words.
     pub cause: String,
 }
 
 impl KeptFailure {
-    /// Octets of each text that are kept.
+    /// The maximum number of octets of each text.
     const LONGEST: usize = 300;
 
     fn to_octets(&self) -> Vec<u8> {
@@ -129,41 +130,41 @@ impl KeptFailure {
     }
 }
 
-/// The result of a look into the cache.
+/// The result of a cache lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// Something of use.
+    /// The cache has an entry.
     Hit {
-        /// What.
+        /// The content.
         found: Found,
         /// Seconds since it was stored.
         age_s: u32,
-        /// Seconds that it may still be used.
+        /// The remaining lifetime in seconds.
         left_s: u32,
-        /// What is known of its signatures.
+        /// The validation state.
         state: State,
     },
-    /// Something that was of use once.
+    /// The cache has an entry that has expired.
     Expired {
         /// Seconds since it was stored.
         age_s: u32,
     },
-    /// Nothing.
+    /// The cache has no entry.
     Miss,
 }
 
-/// How full the cache is and how it has fared.
+/// Size and counters of the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheStats {
-    /// Answers, absences and failures.
+    /// The number of answers, negative answers and failures.
     pub answers: usize,
-    /// Delegations.
+    /// The number of delegations.
     pub delegations: usize,
-    /// Servers.
+    /// The number of servers.
     pub servers: usize,
-    /// Octets in use by all of them.
+    /// The octets that all of them use.
     pub octets: usize,
-    /// Answers that had to make room for others.
+    /// The number of answers evicted for others.
     pub evicted: u64,
 }
 
@@ -173,19 +174,19 @@ pub struct Cache {
     servers: Servers,
 }
 
-/// What lies between two cache lines, so that two workers do not wait for each other's locks.
+/// Data of one shard, aligned to cache lines so that locks of different shards do not share one.
 #[repr(align(128))]
 struct Shard {
     answers: Mutex<Table<Entry>>,
     cuts: Mutex<Table<Arc<Delegation>>>,
 }
 
-/// Take a lock. A panic elsewhere cannot have left a table half changed: no code of ours panics inside.
+/// Take a lock. A poisoned lock is safe to use: no code panics while it changes a table.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where a name is kept: the shard, and a hash within it.
+/// The position of a name: the shard and a hash within it.
 #[derive(Clone, Copy)]
 struct Place {
     shard: usize,
@@ -199,7 +200,7 @@ impl Place {
 }
 
 impl Cache {
-    /// A cache of at most *octets*: nine parts of ten for answers and delegations, one for servers.
+    /// Create a cache of at most `octets`. Nine tenths are for answers and delegations, one tenth is for servers.
     pub fn new(octets: usize) -> Cache {
         let shard = octets / SHARDS / 10;
         Cache {
@@ -213,7 +214,7 @@ impl Cache {
         }
     }
 
-    /// What is known of servers.
+    /// The server statistics.
     pub fn servers(&self) -> &Servers {
         &self.servers
     }
@@ -223,16 +224,16 @@ impl Cache {
         Place { shard: (hash >> 60) as usize % SHARDS, hash: hash as u32 }
     }
 
-    /// Write the cached answer to *question* behind the question that *out* holds already, or return None.
+    /// Append the cached answer to `question` to `out`, which already contains the question. Returns None on a miss.
     ///
-    /// One hash, one lock, one copy; nothing is allocated. The records count down their TTLs and take the question's case,
-    /// since their owner names point to it. Header flags and rcode are the caller's business.
+    /// The call costs one hash, one lock and one copy, and allocates nothing. The TTLs are reduced by the age. Owner
+    /// names point to the question and therefore have its case. The caller sets flags and rcode.
     pub fn hit(&self, question: &HitQuestion<'_>, now: Micros, out: &mut Writer<'_>) -> Option<Hit> {
         let reader = Reader { checking_disabled: question.checking_disabled, ..Reader::default() };
         self.hit_as(&reader, question, now, out)
     }
 
-    /// The same for *reader*, whose `checking_disabled` counts.
+    /// Do the same for `reader`, whose `checking_disabled` replaces that of the question.
     #[inline]
     pub fn hit_as(
         &self,
@@ -269,7 +270,7 @@ impl Cache {
             return Some(Hit { truncated: true, ..hit });
         };
         if body.authority != 0 {
-            // The octets are there; what is left is to count them.
+            // The octets are already written. This only counts the authority records.
             let counted = out.raw(Section::Authority, body.authority, &[]);
             debug_assert!(counted.is_ok(), "nothing always fits");
         }
@@ -284,25 +285,25 @@ impl Cache {
         Some(hit)
     }
 
-    /// What is kept about *name* and *rtype*: data, an alias, an absence or a failure.
+    /// Return what is cached for `name` and `rtype`: data, an alias, a negative answer or a failure.
     ///
-    /// DNSSEC records are included. Whole chains are not looked at: the resolver follows aliases itself.
+    /// The result includes DNSSEC records. Whole chains are ignored, because the resolver follows aliases itself.
     pub fn get(&self, name: NameRef<'_>, rtype: RrType, now: Micros) -> Lookup {
         self.get_as(&Reader::default(), name, rtype, now)
     }
 
-    /// The same for *reader*.
+    /// Do the same for `reader`.
     pub fn get_as(&self, reader: &Reader, name: NameRef<'_>, rtype: RrType, now: Micros) -> Lookup {
         let place = self.place(name);
         let mut answers = lock(&self.shards[place.shard].answers);
         let mut stale = None;
-        // These stand beside an alias, which then says nothing about them (RFC 4035 §2.5).
+        // These types can exist beside an alias, so that the alias does not apply to them (RFC 4035 §2.5).
         let beside = matches!(rtype, RrType::RRSIG | RrType::NSEC);
         for key in [rtype, RrType::CNAME, NAME] {
             if beside && key == RrType::CNAME {
                 continue;
             }
-            // An entry whose life is over is found, too, so that the caller learns of it.
+            // Expired entries are found too, so that the caller learns of them.
             let any_age = Reader { stale_s: u32::MAX, ..*reader };
             let single = |entry: &Entry| {
                 entry.is(name, key)
@@ -321,7 +322,7 @@ impl Cache {
                 Kind::NoData if key == rtype => Found::NoData(entry.rrsets(now, true)),
                 Kind::NxDomain => Found::NxDomain(entry.rrsets(now, true)),
                 Kind::Failure if key == rtype => Found::Failure(KeptFailure::from_octets(entry.octets())),
-                // What is known about the alias itself says nothing about the type asked for.
+                // A negative answer or failure for CNAME says nothing about other types.
                 Kind::NoData | Kind::Failure | Kind::Chain { .. } => continue,
             };
             return Lookup::Hit { found, age_s, left_s: entry.left_s(now), state: entry.state() };
@@ -329,7 +330,7 @@ impl Cache {
         stale.map_or(Lookup::Miss, |age_s| Lookup::Expired { age_s })
     }
 
-    /// Keep *rrset* with its *signatures* for its TTL. Returns false when something more credible is kept already.
+    /// Store `rrset` with its `signatures` for its TTL. Returns false if a more credible entry is stored.
     pub fn put_rrset(
         &self,
         rrset: &Rrset,
@@ -349,9 +350,10 @@ impl Cache {
         }
     }
 
-    /// Keep that *name* has no data of *rtype*, or with None that it does not exist (RFC 2308 §5).
+    /// Store that `name` has no data of `rtype`, or does not exist if `rtype` is None (RFC 2308 §5).
     ///
-    /// `soa`: the zone's SOA with the TTL of the absence. `proof`: signatures and NSEC or NSEC3 records.
+    /// `soa` is the SOA of the zone with the TTL of the negative answer. `proof` are signatures and NSEC or NSEC3
+    /// records.
     pub fn put_absence(
         &self,
         name: NameRef<'_>,
@@ -372,7 +374,7 @@ impl Cache {
         }
     }
 
-    /// As [`Cache::put_absence`], for *life_s* seconds, when no SOA says for how long (RFC 2308 §5).
+    /// Do the same as [`Cache::put_absence`] for `life_s` seconds, if no SOA gives a TTL (RFC 2308 §5).
     pub fn put_bare_absence(
         &self,
         name: NameRef<'_>,
@@ -390,7 +392,7 @@ impl Cache {
         }
     }
 
-    /// Keep for *life_s* seconds that the lookup of *name* and *rtype* failed (RFC 9520).
+    /// Store for `life_s` seconds that the lookup of `name` and `rtype` failed (RFC 9520).
     pub fn put_failure(
         &self,
         name: NameRef<'_>,
@@ -407,9 +409,10 @@ impl Cache {
         }
     }
 
-    /// Keep the whole answer to a question whose name is an alias, as it stands in a message.
+    /// Store the whole answer to a question whose name is an alias, as it is in a message.
     ///
-    /// `body`: what follows the question in it; `ttl_offsets`: where in `body` the TTL fields are.
+    /// `body` is the part of the message after the question. `ttl_offsets` are the offsets of the TTL fields in
+    /// `body`.
     pub fn put_chain(&self, question: &HitQuestion<'_>, chain: &Chain<'_>, now: Micros) -> bool {
         let kind = Kind::Chain { dnssec_ok: question.dnssec_ok, nxdomain: chain.rcode == Rcode::NXDOMAIN };
         let rtype = question.rtype;
@@ -421,7 +424,7 @@ impl Cache {
         }
     }
 
-    /// Put *entry* in the place of everything else about its key.
+    /// Store `entry` and remove conflicting entries for its key.
     fn put(&self, key: &Key<'_>, entry: Entry, now: Micros) -> bool {
         let place = self.place(key.name);
         let hash = place.with(key.rtype);
@@ -437,20 +440,20 @@ impl Cache {
                 return false;
             }
         }
-        // The answers for clients with and without DO may stand side by side; nothing else may.
+        // Answers for clients with and without DO can be stored together. All other entries conflict.
         let beside = |other: &Entry| {
             let (one, two) = (other.kind(), key.kind);
             matches!((one, two), (Kind::Chain { dnssec_ok: a, .. }, Kind::Chain { dnssec_ok: b, .. }) if a != b)
         };
         while answers.remove(hash, |other| same(other) && !beside(other)).is_some() {}
         if key.kind == Kind::Rrset {
-            // A name with data exists.
+            // Data shows that the name exists.
             answers.remove(place.with(NAME), |other| other.is(key.name, NAME) && !other.is_beside(key));
         }
         answers.put(hash, entry, now, |_| false)
     }
 
-    /// The delegation of exactly *zone*, if it is known and still holds.
+    /// Return the delegation of exactly `zone` unless it is missing or expired.
     pub fn cut(&self, zone: NameRef<'_>, now: Micros) -> Option<Arc<Delegation>> {
         let place = self.place(zone);
         let mut cuts = lock(&self.shards[place.shard].cuts);
@@ -459,22 +462,22 @@ impl Cache {
             .map(|cut| Arc::clone(cut))
     }
 
-    /// Keep a delegation.
+    /// Store a delegation.
     pub fn put_cut(&self, cut: Arc<Delegation>, now: Micros) {
         let place = self.place(cut.zone.as_ref());
         let zone = cut.zone.clone();
         lock(&self.shards[place.shard].cuts).put(place.hash, cut, now, |other| other.zone == zone);
     }
 
-    /// Forget everything about exactly *name*. Returns how many entries there were. What is learned meanwhile may stay.
+    /// Remove everything about exactly `name` and return the number of entries. Entries stored meanwhile may remain.
     pub fn flush_name(&self, name: NameRef<'_>) -> usize {
         let shard = &self.shards[self.place(name).shard];
         remove_all(&shard.answers, |entry| entry.name() == name)
             + remove_all(&shard.cuts, |cut| cut.zone == name)
     }
 
-    /// Forget everything about names at or below *top*, with the chains that end there. Returns how many entries. What is
-    /// learned meanwhile may stay.
+    /// Remove everything about names at or below `top`, including chains that end there, and return the number of
+    /// entries. Entries stored meanwhile may remain.
     pub fn flush_tree(&self, top: NameRef<'_>) -> usize {
         let mut count = 0;
         for shard in &self.shards {
@@ -486,14 +489,14 @@ impl Cache {
         count
     }
 
-    /// Forget everything, servers too.
+    /// Remove everything, including server statistics.
     pub fn clear(&self) {
         self.flush_tree(NameRef::ROOT);
         self.servers.clear();
     }
 
-    /// Everything kept about *name*, for people: type, state, seconds left, records. What is replaced meanwhile may be
-    /// missing, or be there as it was and as it is.
+    /// Return everything cached for `name`, for display: type, state, remaining lifetime and records. An entry that
+    /// is replaced meanwhile may be missing or occur twice.
     pub fn inspect(&self, name: NameRef<'_>, now: Micros) -> Vec<Inspected> {
         let inspected = |entry: &Entry| Inspected {
             name: entry.name().to_name(),
@@ -517,7 +520,7 @@ impl Cache {
         block_by_block(&self.shards[self.place(name).shard].answers, about).flatten().collect()
     }
 
-    /// How full the cache is.
+    /// Return size and counters.
     pub fn stats(&self) -> CacheStats {
         let mut stats = CacheStats {
             servers: self.servers.len(),
@@ -538,37 +541,37 @@ impl Cache {
     }
 }
 
-/// A whole answer as it stands in a message, for [`Cache::put_chain`].
+/// A whole answer of a message, for [`Cache::put_chain`].
 #[derive(Clone, Copy, Debug)]
 pub struct Chain<'c> {
     /// The response code.
     pub rcode: Rcode,
-    /// Records in the answer and in the authority section.
+    /// The number of records in the answer and in the authority section.
     pub counts: (u16, u16),
-    /// What follows the question.
+    /// The part of the message after the question.
     pub body: &'c [u8],
-    /// Where in `body` the TTL fields are.
+    /// The offsets of the TTL fields in `body`.
     pub ttl_offsets: &'c [usize],
-    /// Seconds that all of it may be used: the smallest TTL.
+    /// The lifetime in seconds: the smallest TTL.
     pub life_s: u32,
-    /// Whom it is for.
+    /// Its origin.
     pub origin: Origin,
 }
 
-/// One entry as [`Cache::inspect`] shows it.
+/// An entry as returned by [`Cache::inspect`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspected {
-    /// The name in the case in which it is kept.
+    /// The name in the case in which it was stored.
     pub name: Name,
-    /// The type; None when the entry is about the name as a whole.
+    /// The type, or None if the entry is about the name as a whole.
     pub rtype: Option<RrType>,
     /// `data`, `chain`, `nodata`, `nxdomain` or `failure`.
     pub state: &'static str,
     /// Seconds since it was stored.
     pub age_s: u32,
-    /// Seconds that it may still be used.
+    /// The remaining lifetime in seconds.
     pub left_s: u32,
-    /// Its records; empty for a chain or failure.
+    /// Its records; empty for a chain or a failure.
     pub records: Vec<Rrset>,
 }
 
@@ -576,7 +579,7 @@ fn freshness(entry: &Entry, now: Micros) -> Freshness {
     if entry.expired(now) { Freshness::Stale } else { Freshness::Fresh }
 }
 
-/// What a failure entry says.
+/// Convert a failure entry to a hit.
 fn failed(entry: &Entry, now: Micros) -> Hit {
     let ede = entry.octets().first_chunk().map_or(Ede::OTHER, |code| Ede(u16::from_be_bytes(*code)));
     let (freshness, state) = (freshness(entry, now), entry.state());

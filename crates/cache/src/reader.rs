@@ -1,13 +1,14 @@
-//! Whom an entry is for: the validation state, view and client subnet of entries and of those who read them.
+//! Matches entries with readers: validation state, view, client subnet and freshness.
 //!
 //! | part | of an entry | of a reader |
 //! |---|---|---|
-//! | state | the result of validation (RFC 4035 §4.3), or that there was none | CD: wants everything; otherwise what was validated and is not bogus |
+//! | state | the result of validation (RFC 4035 §4.3), or that it was not validated | with CD, everything; otherwise only data that was validated and is not bogus |
 //! | view | the view whose servers it came from | the view of the client |
-//! | scope | the network that the answer is for (RFC 7871 §7.3.1); none: for every client | the address of the client |
-//! | freshness | its life | for how long after its life it is still of use (RFC 8767) |
+//! | scope | the network to which the answer applies (RFC 7871 §7.3.1); none: every client | the address of the client |
+//! | freshness | its lifetime | how long after its lifetime it is still accepted (RFC 8767) |
 //!
-//! Entries that differ in view, scope, or in being for CD readers only, stand side by side.
+//! Entries for the same name and type can be stored together if they differ in view, scope, or in being only for
+//! readers with CD.
 
 use std::net::IpAddr;
 
@@ -15,23 +16,23 @@ use crate::Micros;
 use crate::entry::{Entry, Kind, Rank};
 use crate::table::Kept;
 
-/// What is known of the signatures of an entry. Of several, the least holds for an answer made of them.
+/// The validation state of an entry. An answer made of several entries has the lowest state of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum State {
-    /// A chain of trust should lead to it and does not: data are for readers with CD only, a failure for all others.
+    /// The chain of trust is broken. The data is only for readers with CD; for all others, it is a failure.
     Bogus,
-    /// A validator has not seen it: for readers with CD only.
+    /// The data has not been validated. It is only for readers with CD.
     Unchecked,
-    /// No chain of trust begins above it, or none was looked for: for all.
+    /// There is no trust anchor above the name, or validation is off. For all readers.
     #[default]
     Indeterminate,
-    /// A chain of trust ends above it with a proof that it ends there: for all.
+    /// A proof shows that the chain of trust ends above the name. For all readers.
     Insecure,
-    /// A chain of trust leads to it: for all, with AD.
+    /// A chain of trust leads to the data. For all readers, with AD.
     Secure,
 }
 
-/// The network that an answer is for (RFC 7871).
+/// The network to which an answer applies (RFC 7871).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
     address: IpAddr,
@@ -39,18 +40,18 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The network of the first *length* bits of *address*; None when *length* is 0, which is every client.
+    /// The network of the first `length` bits of `address`. None if `length` is 0, which means every client.
     pub fn new(address: IpAddr, length: u8) -> Option<Scope> {
         (length > 0).then(|| Scope { address: mask(address, length), length })
     }
 
-    /// Whether *client* is in the network.
+    /// Return whether `client` is in the network.
     pub fn covers(&self, client: IpAddr) -> bool {
         self.address.is_ipv4() == client.is_ipv4() && mask(client, self.length) == self.address
     }
 }
 
-/// *address* with only its first *length* bits.
+/// Return `address` with only its first `length` bits.
 fn mask(address: IpAddr, length: u8) -> IpAddr {
     match address {
         IpAddr::V4(v4) => {
@@ -64,16 +65,17 @@ fn mask(address: IpAddr, length: u8) -> IpAddr {
     }
 }
 
-/// Where an entry comes from and whom it is for. A bare [`Rank`] is an entry of view 0 for all clients.
+/// The origin of an entry and the readers for which it is valid. A plain [`Rank`] is an entry of view 0 for all
+/// clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// How credible it is.
+    /// Its credibility.
     pub rank: Rank,
-    /// What is known of its signatures.
+    /// Its validation state.
     pub state: State,
-    /// The view whose servers it came from.
+    /// The view whose servers sent it.
     pub view: u16,
-    /// The network that it is for.
+    /// The network to which it applies.
     pub scope: Option<Scope>,
 }
 
@@ -83,25 +85,25 @@ impl From<Rank> for Origin {
     }
 }
 
-/// Who reads the cache. The default reads fresh entries of view 0 that are for all clients.
+/// A reader of the cache. The default reads fresh entries of view 0 that apply to all clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reader {
-    /// Whether data that was not validated, or is bogus, is of use (CD, RFC 4035 §3.2.2).
+    /// Whether the reader accepts data that was not validated or is bogus (CD, RFC 4035 §3.2.2).
     pub checking_disabled: bool,
     /// The client's view.
     pub view: u16,
     /// The client's address, for answers that depend on it.
     pub client: Option<IpAddr>,
-    /// Seconds after its life for which an entry is still of use (RFC 8767 §4).
+    /// The number of seconds after its lifetime for which an entry is still accepted (RFC 8767 §4).
     pub stale_s: u32,
 }
 
-/// Whether an entry's life is over.
+/// Whether the lifetime of an entry has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Freshness {
-    /// It is not over.
+    /// The entry has not expired.
     Fresh,
-    /// It is over, and the reader takes it all the same: to be sent with a short TTL (RFC 8767 §5).
+    /// The entry has expired, and the reader accepts it. It is sent with a short TTL (RFC 8767 §5).
     Stale,
 }
 
@@ -109,7 +111,7 @@ pub enum Freshness {
 pub(crate) const STALE_TTL: u32 = 30;
 
 impl Reader {
-    /// Whether *entry* is for this reader at *now*, and in which freshness.
+    /// Return the freshness of `entry` at `now` if it is valid for this reader.
     #[inline]
     pub(crate) fn takes(&self, entry: &Entry, now: Micros) -> Option<Freshness> {
         let seen = match entry.state() {

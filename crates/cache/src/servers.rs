@@ -1,8 +1,9 @@
-//! What is known about servers: round-trip time, reachability, EDNS support, lameness.
+//! Statistics of servers: round-trip time, reachability, EDNS support, lameness.
 //!
-//! The smoothed round-trip time and the timeout follow RFC 6298 §2: `srtt + 4 rttvar`, doubled by each timeout in a row. After
-//! several timeouts in a row a server rests: it is not asked for a growing time while others are there. A round-trip time that
-//! is not measured again halves with time, so that a server that was slow once is tried again.
+//! The smoothed round-trip time and the timeout follow RFC 6298 §2: `srtt + 4 rttvar`, doubled by each consecutive
+//! timeout. After several consecutive timeouts, a server rests: for a growing time, it is not queried while others
+//! are available. A round-trip time that is not measured again is halved periodically, so that a server that was slow
+//! once is tried again.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -14,21 +15,21 @@ use nw_wire::name::NameRef;
 use crate::table::{Kept, Table, remove_all};
 use crate::{Micros, lock};
 
-/// Timeouts in a row after which a server rests.
+/// The number of consecutive timeouts after which a server rests.
 const TIMEOUTS_BEFORE_REST: u8 = 3;
-/// The first rest; it doubles with each further timeout.
+/// The first rest period. It doubles with each further timeout.
 const FIRST_REST: Micros = 2_000_000;
-/// The longest rest.
+/// The maximum rest period.
 const LONGEST_REST: Micros = 120_000_000;
-/// The rest of a server that the network reports as unreachable.
+/// The rest period of a server that the network reports as unreachable.
 const UNREACHABLE_REST: Micros = 5_000_000;
-/// How long it is remembered that a server does not understand EDNS.
+/// How long the cache remembers that a server does not support EDNS.
 const WITHOUT_EDNS: Micros = 900_000_000;
-/// How long it is remembered that a server is lame for a zone.
+/// How long the cache remembers that a server is lame for a zone.
 const LAME: Micros = 300_000_000;
-/// The time after which a round-trip time that was not measured again counts half.
+/// The interval at which a round-trip time without new measurements is halved.
 const HALF_LIFE: Micros = 180_000_000;
-/// Doublings of the timeout that timeouts in a row can bring.
+/// The maximum number of times that consecutive timeouts double the timeout.
 const MOST_DOUBLINGS: u8 = 4;
 /// How long a server is remembered after its last reply.
 const FORGOTTEN: Micros = 3_600_000_000;
@@ -39,31 +40,31 @@ pub enum EdnsSupport {
     /// Not known yet.
     #[default]
     Unknown,
-    /// It has replied with OPT.
+    /// The server has replied with OPT.
     Yes,
-    /// It has refused OPT, or replied only without.
+    /// The server has refused OPT, or replied only without it.
     No,
 }
 
-/// What is known about one server at one time.
+/// The statistics of one server at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ServerNote {
-    /// The smoothed round-trip time, halved with age; None when the server has never replied.
+    /// The smoothed round-trip time, reduced with age. None if the server has never replied.
     pub srtt: Option<Micros>,
-    /// How long to wait for it; None when nothing is known.
+    /// The time to wait for a reply. None if nothing is known.
     pub timeout: Option<Micros>,
     /// Timeouts since its last reply.
     pub timeouts: u8,
-    /// When its rest ends, if it rests.
+    /// The end of its rest period, if it rests.
     pub rests_until: Option<Micros>,
-    /// Whether it understands EDNS.
+    /// Whether it supports EDNS.
     pub edns: EdnsSupport,
 }
 
 #[derive(Clone, Copy)]
 struct Server {
     address: SocketAddr,
-    /// 0: never replied.
+    /// 0 if the server never replied.
     srtt: u32,
     rttvar: u32,
     timeouts: u8,
@@ -71,7 +72,7 @@ struct Server {
     rests_until: Micros,
     edns_until: Micros,
     heard: Micros,
-    /// When a timeout was last counted.
+    /// The time of the last counted timeout.
     timed_out: Micros,
 }
 
@@ -85,16 +86,16 @@ impl Kept for Server {
     }
 }
 
-/// In which way a server does not serve a zone delegated to it.
+/// The way in which a server is lame for a zone that is delegated to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lameness {
-    /// It answers for the zone from recursion: of use when no other server does.
+    /// It answers from recursion. It is used only if no other server answers.
     Unauthoritative,
     /// It gives no answer.
     NotServed,
 }
 
-/// A server that does not serve a zone delegated to it.
+/// A server that is lame for a zone that is delegated to it.
 struct Lame {
     address: SocketAddr,
     zone: u64,
@@ -112,28 +113,28 @@ impl Kept for Lame {
     }
 }
 
-/// Replies that were used although something in them had to be ignored.
+/// Counters of replies that were used although parts of them were ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OddReplies {
-    /// With octets after the last record.
+    /// Replies with octets after the last record.
     pub trailing_octets: u64,
-    /// With an OPT record too many or out of place.
+    /// Replies with an OPT record too many or out of place.
     pub extra_opt: u64,
-    /// With a record whose rdata is not of its type.
+    /// Replies with a record whose rdata is not valid for its type.
     pub malformed_record: u64,
     /// Errors that did not repeat the question.
     pub no_question: u64,
 }
 
-/// What is known about all servers. Shared between workers.
+/// The statistics of all servers, shared by all workers.
 pub struct Servers {
-    /// In the order of the fields of [`OddReplies`].
+    /// Counters in the order of the fields of [`OddReplies`].
     odd: [AtomicU64; 4],
     known: Mutex<Table<Server>>,
     lame: Mutex<Table<Lame>>,
 }
 
-/// The keyed hash of a server's address.
+/// The keyed hash of the address of a server.
 fn hash_of(address: SocketAddr) -> u32 {
     let bits = match address {
         SocketAddr::V4(v4) => u128::from(v4.ip().to_bits()),
@@ -153,7 +154,7 @@ impl Servers {
         }
     }
 
-    /// What is known of *address* at *now*.
+    /// Return the statistics of `address` at `now`.
     pub fn note(&self, address: SocketAddr, now: Micros) -> ServerNote {
         let hash = hash_of(address);
         let mut known = lock(&self.known);
@@ -181,7 +182,7 @@ impl Servers {
         }
     }
 
-    /// Change what is known of *address*.
+    /// Update the statistics of `address`.
     fn change(&self, address: SocketAddr, now: Micros, change: impl FnOnce(&mut Server)) {
         let hash = hash_of(address);
         let mut known = lock(&self.known);
@@ -204,7 +205,7 @@ impl Servers {
         known.put(hash, server, now, |server| server.address == address);
     }
 
-    /// *address* replied after *took*, with OPT or without. RFC 6298 §2.
+    /// Record that `address` replied after `took`, with OPT or without. RFC 6298 §2.
     pub fn replied(&self, address: SocketAddr, took: Micros, with_opt: bool, now: Micros) {
         let took = u32::try_from(took).unwrap_or(u32::MAX).clamp(1, 60_000_000);
         self.change(address, now, |server| {
@@ -221,9 +222,9 @@ impl Servers {
         });
     }
 
-    /// Count a timeout of *address* for a query that left at *sent*.
+    /// Record a timeout of `address` for a query sent at `sent`.
     ///
-    /// Of several queries outstanding at once only one counts.
+    /// Only one of several concurrent queries counts.
     pub fn timed_out(&self, address: SocketAddr, sent: Micros, now: Micros) {
         self.change(address, now, |server| {
             if sent < server.timed_out || sent < server.heard && server.srtt != 0 {
@@ -238,19 +239,19 @@ impl Servers {
         });
     }
 
-    /// The network reports that *address* is unreachable.
+    /// Record that the network reports `address` as unreachable.
     pub fn unreachable(&self, address: SocketAddr, now: Micros) {
         self.change(address, now, |server| server.rests_until = now + UNREACHABLE_REST);
     }
 
-    /// *address* does not understand EDNS.
+    /// Record that `address` does not support EDNS.
     pub fn without_edns(&self, address: SocketAddr, now: Micros) {
         self.change(address, now, |server| {
             (server.edns, server.edns_until) = (EdnsSupport::No, now + WITHOUT_EDNS);
         });
     }
 
-    /// Count what had to be ignored in a reply; `no_question`: it lacks the question.
+    /// Count the faults that were ignored in a reply. `no_question`: it lacks the question.
     pub fn odd(&self, oddities: Oddities, no_question: bool) {
         let Oddities { trailing_octets, extra_opt, malformed_records } = oddities;
         let odd = [trailing_octets > 0, extra_opt > 0, malformed_records > 0, no_question];
@@ -259,14 +260,14 @@ impl Servers {
         }
     }
 
-    /// The replies so far in which something had to be ignored.
+    /// Return the counters of replies with ignored faults.
     pub fn odd_replies(&self) -> OddReplies {
         let [trailing_octets, extra_opt, malformed_record, no_question] =
             [0, 1, 2, 3].map(|at: usize| self.odd[at].load(Ordering::Relaxed));
         OddReplies { trailing_octets, extra_opt, malformed_record, no_question }
     }
 
-    /// *address* does not serve *zone*.
+    /// Record that `address` is lame for `zone`.
     pub fn lame(&self, address: SocketAddr, zone: NameRef<'_>, how: Lameness, now: Micros) {
         let (hash, zone) = (hash_of(address), zone.hash64());
         let note = Lame { address, zone, how, until: now + LAME };
@@ -274,7 +275,7 @@ impl Servers {
             .put(hash ^ zone as u32, note, now, |lame| lame.address == address && lame.zone == zone);
     }
 
-    /// In which way *address* was found not to serve *zone*, if so.
+    /// Return in which way `address` is lame for `zone`, or None if it is not known to be lame.
     pub fn lameness(&self, address: SocketAddr, zone: NameRef<'_>, now: Micros) -> Option<Lameness> {
         let mut lame = lock(&self.lame);
         if lame.len() == 0 {
@@ -286,18 +287,18 @@ impl Servers {
             .map(|lame| lame.how)
     }
 
-    /// Forget everything.
+    /// Remove everything.
     pub fn clear(&self) {
         remove_all(&self.known, |_| true);
         remove_all(&self.lame, |_| true);
     }
 
-    /// How many servers are known.
+    /// The number of known servers.
     pub fn len(&self) -> usize {
         lock(&self.known).len()
     }
 
-    /// Whether no server is known.
+    /// Return whether no server is known.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

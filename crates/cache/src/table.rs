@@ -1,17 +1,18 @@
-//! A bounded table: a hash index over slots, and a clock hand that makes room.
+//! A bounded table: a hash index over slots, with CLOCK eviction.
 //!
 //! ```text
-//! index  hash -> slot number          hashbrown, 5 octets per place
-//! slots  | v h | v h | free | v h |   in blocks, so that growing copies one block at the most
+//! index  hash -> slot number          hashbrown, 5 octets per entry
+//! slots  | v h | v h | free | v h |   in blocks, so that growing copies at most one block
 //!              ^ hand
 //! ```
 //!
-//! Eviction is the CLOCK of second chances, with a count instead of a bit. An entry comes in cold; each use warms it, up
-//! to [`HOTTEST`]. The hand takes expired and cold entries and cools the others. So a stream of names that nobody asks
-//! for again evicts itself and leaves what is in use (cache flushing attacks), and the hand needs a bounded number of
-//! turns: it never looks at an entry more often than the entry was used, plus once.
+//! Eviction uses the CLOCK algorithm with a use count instead of a bit. A new entry has count zero, and each use
+//! increments the count up to [`HOTTEST`]. The hand evicts expired entries and entries with count zero, and
+//! decrements the other counts. A stream of names that are queried only once therefore evicts itself and leaves
+//! entries in use (cache flushing attacks). The work of the hand is bounded: it visits an entry at most once more
+//! than the entry was used.
 //!
-//! All memory counts against the bound: values, slots whether free or not, the index, the list of free slots.
+//! The bound includes all memory: values, used and free slots, the index, and the list of free slots.
 
 use std::sync::Mutex;
 
@@ -22,48 +23,48 @@ use crate::{Micros, lock};
 #[cfg(test)]
 mod tests;
 
-/// What a [`Table`] must know of its values.
+/// The interface of values in a [`Table`].
 pub(crate) trait Kept {
-    /// Octets that the value holds outside its slot.
+    /// The number of octets that the value owns outside its slot.
     fn octets(&self) -> usize;
-    /// Whether the value is of no more use at *now*.
+    /// Return whether the value is useless at `now`.
     fn expired(&self, now: Micros) -> bool;
 }
 
-/// How often an entry can be passed over by the hand without having been used again.
+/// The maximum use count: how often the hand passes an entry that is not used again.
 const HOTTEST: u8 = 3;
-/// Slots in one block.
+/// The number of slots in a block.
 const BLOCK: usize = 512;
-/// Slots in the first block at first, so that a small cache is small.
+/// The initial number of slots in the first block, so that a small cache is small.
 const FIRST: usize = 16;
-/// Octets that the allocator takes per value.
+/// The octets that the allocator adds to each value.
 const OVERHEAD: usize = 16;
 
-/// One place of the table.
+/// A slot of the table.
 struct Slot<V> {
     hash: u32,
     heat: u8,
     value: Option<V>,
 }
 
-/// Values found by hash and comparison, at most so many octets of them.
+/// Values that are found by hash and comparison, bounded in octets.
 pub(crate) struct Table<V> {
     index: HashTable<u32>,
     blocks: Vec<Vec<Slot<V>>>,
     free: Vec<u32>,
     hand: usize,
-    /// Octets of the values.
+    /// The number of octets of the values.
     values: usize,
-    /// Slots that memory was allocated for.
+    /// The number of allocated slots.
     slots: usize,
     most: usize,
     evicted: u64,
 }
 
-/// Do *piece* with one block after the other, until it returns None.
+/// Call `piece` for one block after the other, until it returns None.
 ///
-/// The lock is let go after each block, so that a packet which needs the table waits for a few hundred values at the most,
-/// and not for all of them.
+/// The lock is released after each block, so that a packet that needs the table waits for at most a few hundred
+/// values.
 pub(crate) fn block_by_block<V, R>(
     table: &Mutex<Table<V>>,
     mut piece: impl FnMut(&mut Table<V>, usize) -> Option<R>,
@@ -72,24 +73,25 @@ pub(crate) fn block_by_block<V, R>(
     std::iter::from_fn(move || {
         let done = piece(&mut lock(table), number);
         number += 1;
-        // Let a waiting thread take the lock: a thread that takes it again at once may keep it all the time.
+        // Let a waiting thread take the lock. A thread that locks again immediately can starve the others.
         std::thread::yield_now();
         done
     })
 }
 
-/// Remove every value of *table* for which *unwanted* holds and return how many there were. What is put in meanwhile may stay.
+/// Remove every value of `table` for which `unwanted` returns true, and return their number. Values added meanwhile
+/// may remain.
 pub(crate) fn remove_all<V: Kept>(table: &Mutex<Table<V>>, unwanted: impl Fn(&V) -> bool) -> usize {
     block_by_block(table, |table, number| table.remove_in(number, &unwanted)).sum()
 }
 
-/// All 64 bits that the index wants from the 32 that a slot keeps.
+/// Expand the 32-bit hash of a slot to the 64 bits that the index needs.
 fn spread(hash: u32) -> u64 {
     (hash as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl<V: Kept> Table<V> {
-    /// A table that holds at most *most* octets, slots and index included.
+    /// Create a table of at most `most` octets, including slots and index.
     pub(crate) fn new(most: usize) -> Table<V> {
         Table {
             index: HashTable::new(),
@@ -103,19 +105,19 @@ impl<V: Kept> Table<V> {
         }
     }
 
-    /// Octets that *value* costs outside its slot.
+    /// The number of octets that `value` costs outside its slot.
     fn cost(value: &V) -> usize {
         OVERHEAD + value.octets()
     }
 
-    /// Slots that must be allocated before one more value can come in.
+    /// The number of slots that must be allocated for one more value.
     fn growth(&self) -> usize {
         if !self.free.is_empty() {
             return 0;
         }
         match self.blocks.last() {
             Some(block) if block.len() < block.capacity() => 0,
-            // A block grows to twice its size.
+            // A block doubles in size.
             Some(block) if block.len() < BLOCK => block.len(),
             Some(_) => BLOCK,
             None => FIRST,
@@ -126,7 +128,8 @@ impl<V: Kept> Table<V> {
         &blocks[at as usize / BLOCK][at as usize % BLOCK]
     }
 
-    /// The place of the value with *hash* for which *same* holds; good until the table changes.
+    /// Return the position of the value with `hash` for which `same` returns true. It is valid until the table
+    /// changes.
     pub(crate) fn locate(&self, hash: u32, same: impl Fn(&V) -> bool) -> Option<u32> {
         let blocks = &self.blocks;
         let found = self.index.find(spread(hash), |&at| {
@@ -136,26 +139,26 @@ impl<V: Kept> Table<V> {
         found.copied()
     }
 
-    /// The value with *hash* for which *same* holds. It is warmer from now on.
+    /// Return the value with `hash` for which `same` returns true, and increment its use count.
     pub(crate) fn find(&mut self, hash: u32, same: impl Fn(&V) -> bool) -> Option<&mut V> {
         let at = self.locate(hash, same)?;
         Some(self.warm(at))
     }
 
-    /// The value at a place that [`Table::locate`] returned. It is warmer from now on.
+    /// Return the value at a position from [`Table::locate`], and increment its use count.
     pub(crate) fn warm(&mut self, at: u32) -> &mut V {
         let slot = &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK];
         slot.heat = (slot.heat + 1).min(HOTTEST);
         slot.value.as_mut().expect("the index leads to full slots only")
     }
 
-    /// The value with *hash* for which *same* holds, as warm as before.
+    /// Return the value with `hash` for which `same` returns true, without changing its use count.
     pub(crate) fn peek(&self, hash: u32, same: impl Fn(&V) -> bool) -> Option<&V> {
         Self::slot(&self.blocks, self.locate(hash, same)?).value.as_ref()
     }
 
-    /// Put *value* in the place of the one for which *same* holds, or in a new place. Returns whether it was taken: one
-    /// that would fill a quarter of the table is not.
+    /// Replace the value for which `same` returns true by `value`, or add it. Returns false and stores nothing if the
+    /// value would fill a quarter of the table.
     pub(crate) fn put(&mut self, hash: u32, value: V, now: Micros, same: impl Fn(&V) -> bool) -> bool {
         let cost = Self::cost(&value);
         if cost > self.most / 4 {
@@ -178,14 +181,14 @@ impl<V: Kept> Table<V> {
         true
     }
 
-    /// Remove the value for which *same* holds and return it.
+    /// Remove and return the value for which `same` returns true.
     pub(crate) fn remove(&mut self, hash: u32, same: impl Fn(&V) -> bool) -> Option<V> {
         let at = self.locate(hash, same)?;
         self.empty(at)
     }
 
-    /// Remove the values of block *number* for which *unwanted* holds and return how many there were; None behind the last
-    /// block.
+    /// Remove the values of block `number` for which `unwanted` returns true, and return their number. Returns None
+    /// after the last block.
     pub(crate) fn remove_in(&mut self, number: usize, unwanted: impl Fn(&V) -> bool) -> Option<usize> {
         let mut count = 0;
         for at in 0..self.blocks.get(number)?.len() {
@@ -198,32 +201,32 @@ impl<V: Kept> Table<V> {
         Some(count)
     }
 
-    /// The values of block *number*; None behind the last block.
+    /// Return the values of block `number`, or None after the last block.
     ///
-    /// A value keeps its place while it lives. A reader that visits the blocks one by one, and lets others change the table
-    /// in between, therefore sees each value that was there all the time, once.
+    /// A value never moves. A reader that visits the blocks one by one, while others change the table in between,
+    /// therefore sees each value that exists all the time exactly once.
     pub(crate) fn values_in(&self, number: usize) -> Option<impl Iterator<Item = &V>> {
         let block = self.blocks.get(number)?;
         Some(block.iter().filter_map(|slot| slot.value.as_ref()))
     }
 
-    /// How many values there are.
+    /// The number of values.
     pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Octets in use.
+    /// The number of octets in use.
     pub(crate) fn octets(&self) -> usize {
         let lists = self.index.allocation_size() + self.free.capacity() * size_of::<u32>();
         self.values + self.slots * size_of::<Slot<V>>() + lists
     }
 
-    /// How many values had to make room.
+    /// The number of evicted values.
     pub(crate) fn evicted(&self) -> u64 {
         self.evicted
     }
 
-    /// Take the value out of slot *at*.
+    /// Remove the value from slot `at`.
     fn empty(&mut self, at: u32) -> Option<V> {
         let slot = &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK];
         let value = slot.value.take()?;
@@ -235,7 +238,7 @@ impl<V: Kept> Table<V> {
         Some(value)
     }
 
-    /// A slot without a value.
+    /// Return a free slot.
     fn free_slot(&mut self) -> u32 {
         if let Some(at) = self.free.pop() {
             return at;
@@ -252,7 +255,7 @@ impl<V: Kept> Table<V> {
         (before + block.len() - 1) as u32
     }
 
-    /// Turn the hand until *cost* more octets, and the slots of *count* more values, fit.
+    /// Advance the hand until `cost` more octets and the slots of `count` more values fit.
     fn make_room(&mut self, cost: usize, count: usize, now: Micros) {
         while self.octets() + cost + count * self.growth() * size_of::<Slot<V>>() > self.most
             && !self.index.is_empty()

@@ -1,4 +1,4 @@
-//! The cache against a model, and what it writes into messages.
+//! Compares the cache with a model, and checks what it writes into messages.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ fn soa(owner: &str, ttl: u32) -> Rrset {
     rrset(owner, RrType::SOA, ttl, &[&rdata])
 }
 
-/// The hit for a question as a parsed message's octets.
+/// The hit for a question, as the octets of a message.
 fn ask(cache: &Cache, text: &str, rtype: RrType, dnssec_ok: bool, now: Micros) -> Option<(Hit, Vec<u8>)> {
     let asked = name(text);
     let mut buf = [0; 4096];
@@ -42,7 +42,7 @@ fn ask(cache: &Cache, text: &str, rtype: RrType, dnssec_ok: bool, now: Micros) -
 }
 
 #[test]
-fn a_hit_takes_the_questions_case_and_counts_down() {
+fn hits_have_the_case_of_the_question_and_reduced_ttls() {
     let cache = Cache::new(1 << 20);
     cache.put_rrset(
         &rrset("www.Example.", RrType::A, 300, &[&[1, 2, 3, 4], &[5, 6, 7, 8]]),
@@ -66,7 +66,7 @@ fn a_hit_takes_the_questions_case_and_counts_down() {
 }
 
 #[test]
-fn signatures_are_for_those_who_ask() {
+fn signatures_are_sent_only_with_do() {
     let cache = Cache::new(1 << 20);
     let mut signature = vec![0, 1, 13, 2, 0, 0, 1, 44, 0, 0, 0, 9, 0, 0, 0, 1, 1, 1];
     signature.extend(name("example.").as_ref().wire());
@@ -88,7 +88,7 @@ fn signatures_are_for_those_who_ask() {
 }
 
 #[test]
-fn absence_reads_back_as_it_was_put() {
+fn negative_answers_read_back() {
     let cache = Cache::new(1 << 20);
     let nsec = rrset("a.other.example.", RrType::NSEC, 60, &[b"\x01b\x07example\x00\x00\x01\x40"]);
     let soa = soa("example.", 60);
@@ -115,12 +115,12 @@ fn absence_reads_back_as_it_was_put() {
         panic!("it is kept")
     };
     assert_eq!(authority, [soa, nsec]);
-    // Data for the name ends its absence.
+    // Data for the name ends its negative answer.
     cache.put_rrset(&rrset("x.y.example.", RrType::A, 9, &[&[1, 1, 1, 1]]), None, Rank::Authoritative, 0);
     assert!(ask(&cache, "x.y.example.", RrType::MX, false, 0).is_none());
 }
 
-/// A label may end in any octet, also in one that would be a pointer elsewhere.
+/// A label may end in any octet, including one that would elsewhere be a pointer.
 #[test]
 fn an_owner_that_ends_like_a_pointer_reads_back() {
     let cache = Cache::new(1 << 20);
@@ -141,7 +141,7 @@ fn an_owner_that_ends_like_a_pointer_reads_back() {
 }
 
 #[test]
-fn the_more_credible_stays() {
+fn more_credible_data_is_not_replaced() {
     let cache = Cache::new(1 << 20);
     let good = rrset("www.example.", RrType::A, 60, &[&[1, 2, 3, 4]]);
     let other = rrset("www.example.", RrType::A, 600, &[&[6, 6, 6, 6]]);
@@ -159,7 +159,7 @@ fn the_more_credible_stays() {
     assert!(cache.put_rrset(&good, None, Rank::NonAuthoritative, 600 * SECOND));
 }
 
-/// Class 1035 types have names that a writer compresses; the answer from the cache is no larger than the writer's.
+/// Names in the types of RFC 1035 are compressed. The cached answer is no larger than the one that a writer makes.
 fn message_of(sets: &[&Rrset], question: &Name, rtype: RrType) -> Vec<u8> {
     let mut buf = vec![0; 65_535];
     let mut writer = Writer::new(&mut buf, 65_535, 7, Flags::default());
@@ -174,7 +174,7 @@ fn message_of(sets: &[&Rrset], question: &Name, rtype: RrType) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn a_cached_answer_is_no_larger_than_the_upstream_s(
+    fn cached_answers_are_no_larger_than_upstream_answers(
         owner in 0..4usize,
         rtype in 0..5usize,
         targets in proptest::collection::vec((0..12usize, any::<u8>()), 1..40),
@@ -218,7 +218,7 @@ proptest! {
             };
             prop_assert_eq!(read(&cached), read(&fresh));
         }
-        // What the resolver reads back is what was kept.
+        // The resolver reads back what was stored.
         let Lookup::Hit { found: Found::Rrset(sets), .. } = cache.get(question.as_ref(), rtype, 0) else { panic!() };
         prop_assert_eq!(sets.len(), 2);
         let lower = |set: &Rrset| set.rdatas.iter().map(|rdata| rdata.to_ascii_lowercase()).collect::<Vec<_>>();
@@ -237,7 +237,7 @@ fn network_failure() -> KeptFailure {
 }
 
 #[test]
-fn failures_are_kept_and_hit() {
+fn failures_are_stored_and_hit() {
     let cache = Cache::new(1 << 20);
     cache.put_failure(
         name("www.example.").as_ref(),
@@ -259,7 +259,7 @@ fn failures_are_kept_and_hit() {
 }
 
 #[test]
-fn what_does_not_fit_is_truncated() {
+fn answers_that_do_not_fit_are_truncated() {
     let cache = Cache::new(1 << 20);
     let rdatas: Vec<[u8; 4]> = (0..50).map(|i| [10, 0, 0, i]).collect();
     let rdatas: Vec<&[u8]> = rdatas.iter().map(|rdata| &rdata[..]).collect();
@@ -279,9 +279,9 @@ fn what_does_not_fit_is_truncated() {
     assert_eq!(writer.counts(), [1, 0, 0, 0]);
 }
 
-/// B7 of the attacks: a stream of names that nobody asks for again leaves what is in use.
+/// Attack B7: a stream of names that are queried only once does not evict entries in use.
 #[test]
-fn a_flood_of_new_names_leaves_what_is_hot() {
+fn a_flood_of_new_names_does_not_evict_used_entries() {
     let cache = Cache::new(2 << 20);
     let data = |text: String| rrset(&text, RrType::A, 3600, &[&[1, 2, 3, 4]]);
     for i in 0..2000 {
@@ -303,7 +303,7 @@ fn a_flood_of_new_names_leaves_what_is_hot() {
 }
 
 #[test]
-fn flushing_takes_a_name_or_a_tree() {
+fn flushing_removes_a_name_or_a_tree() {
     let cache = Cache::new(1 << 20);
     for text in ["a.example.", "b.a.example.", "c.example.", "a.other."] {
         cache.put_rrset(&rrset(text, RrType::A, 60, &[&[1, 2, 3, 4]]), None, Rank::Authoritative, 0);
@@ -317,7 +317,7 @@ fn flushing_takes_a_name_or_a_tree() {
 }
 
 #[test]
-fn an_answer_for_a_million_costs_little() {
+fn a_million_answers_use_little_memory() {
     let cache = Cache::new(64 << 20);
     for i in 0..100_000 {
         cache.put_rrset(
@@ -333,7 +333,7 @@ fn an_answer_for_a_million_costs_little() {
 }
 
 #[test]
-fn servers_are_known_by_their_times() {
+fn statistics_of_servers_follow_their_replies() {
     let servers = Servers::new(1 << 20);
     let address: SocketAddr = "192.0.2.1:53".parse().unwrap();
     assert_eq!(servers.note(address, 0), ServerNote::default());
@@ -356,7 +356,7 @@ fn servers_are_known_by_their_times() {
     assert!(servers.lameness(address, name("other.").as_ref(), SECOND).is_none());
 }
 
-/// What may be done to a cache.
+/// An operation on a cache.
 #[derive(Clone, Debug)]
 enum Act {
     Data { name: u8, rtype: u8, ttl: u32, value: u8 },
@@ -386,7 +386,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// What the model holds for a key; the type is None for the name as a whole.
+/// The model's entry for a key. The type is None for the name as a whole.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Known {
     Data(u8),
@@ -396,7 +396,7 @@ enum Known {
 }
 
 proptest! {
-    /// However it is used, a cache without want of room says what a map with expiry times says.
+    /// For any operations, a cache with enough memory behaves like a map with expiry times.
     #[test]
     fn the_cache_is_a_map_with_expiry(acts in proptest::collection::vec(act(), 1..80)) {
         const TYPES: [RrType; 3] = [RrType::A, RrType::AAAA, RrType::TXT];
@@ -464,7 +464,7 @@ proptest! {
         }
     }
 
-    /// The byte bound holds, whatever is put in.
+    /// The byte bound holds for any entries.
     #[test]
     fn the_bound_holds(sizes in proptest::collection::vec((any::<u16>(), 1usize..200), 1..400)) {
         let cache = Cache::new(200_000);
@@ -476,7 +476,7 @@ proptest! {
     }
 }
 
-/// Write the hit for *reader* and return it with the TTL of its first record.
+/// Write the hit for `reader`, and return it with the TTL of its first record.
 fn ask_as(cache: &Cache, reader: &Reader, text: &str, now: Micros) -> Option<(Hit, u32)> {
     let asked = name(text);
     let mut buf = [0; 4096];
@@ -507,7 +507,7 @@ fn found(cache: &Cache, reader: &Reader) -> Option<u8> {
 }
 
 #[test]
-fn what_was_not_validated_is_for_clients_that_set_cd() {
+fn unvalidated_data_is_only_for_clients_that_set_cd() {
     let origin = |state| Origin { state, ..Rank::Authoritative.into() };
     let (plain, cd) = (Reader::default(), Reader { checking_disabled: true, ..Reader::default() });
     for state in [State::Unchecked, State::Bogus] {
@@ -516,13 +516,13 @@ fn what_was_not_validated_is_for_clients_that_set_cd() {
         assert_eq!((found(&cache, &plain), found(&cache, &cd)), (None, Some(6)));
         assert!(ask_as(&cache, &plain, "www.example.", 0).is_none());
         assert_eq!(ask_as(&cache, &cd, "www.example.", 0).unwrap().0.state, state);
-        // It stands beside what was validated, and neither replaces the other.
+        // It is stored beside validated data, and neither replaces the other.
         assert!(cache.put_rrset(&address(1), None, origin(State::Secure), 0));
         assert!(cache.put_rrset(&address(6), None, origin(state), 0));
         assert_eq!(found(&cache, &plain), Some(1));
         assert_eq!(ask_as(&cache, &plain, "www.example.", 0).unwrap().0.state, State::Secure);
     }
-    // A failure to validate is a failure for those who want validated data only.
+    // A validation failure is a failure for readers without CD.
     let cache = Cache::new(1 << 20);
     cache.put_failure(
         name("www.example.").as_ref(),
@@ -537,7 +537,7 @@ fn what_was_not_validated_is_for_clients_that_set_cd() {
 }
 
 #[test]
-fn views_and_networks_have_entries_of_their_own() {
+fn views_and_networks_have_separate_entries() {
     let cache = Cache::new(1 << 20);
     let put = |last, view, scope| {
         cache.put_rrset(&address(last), None, Origin { view, scope, ..Rank::Authoritative.into() }, 0)
@@ -559,7 +559,7 @@ fn views_and_networks_have_entries_of_their_own() {
 }
 
 #[test]
-fn one_look_finds_stale_entries_for_those_who_take_them() {
+fn readers_can_accept_stale_entries() {
     let cache = Cache::new(1 << 20);
     cache.put_rrset(&address(1), None, Rank::Authoritative, 0);
     let patient = Reader { stale_s: 3600, ..Reader::default() };

@@ -14,7 +14,7 @@ impl Kept for u16 {
     }
 }
 
-/// Put *value* in or take it out.
+/// Put `value` into the table or remove it.
 fn change(table: &mut Table<u16>, value: u16, put: bool) {
     let hash = u32::from(value);
     if put {
@@ -25,10 +25,10 @@ fn change(table: &mut Table<u16>, value: u16, put: bool) {
 }
 
 proptest! {
-    /// Whoever goes through a table that changes meanwhile sees each value that stays exactly once, and none that never was
-    /// there; and takes out each unwanted value that was there before.
+    /// Going through a table that changes meanwhile returns each value that stays exactly once and no value that was
+    /// never there, and removes each unwanted value that was there before.
     #[test]
-    fn going_block_by_block_misses_nothing(
+    fn going_block_by_block_sees_every_value_once(
         before in proptest::collection::vec((0u16..3000, any::<bool>()), 0..4000),
         meanwhile in proptest::collection::vec(proptest::collection::vec((0u16..3000, any::<bool>()), 0..300), 10),
     ) {
@@ -47,7 +47,7 @@ proptest! {
         for block in block_by_block(&table, piece) {
             prop_assert!(block.len() <= BLOCK);
             block.into_iter().for_each(|value| *seen.entry(value).or_default() += 1);
-            // Nobody holds the lock here.
+            // The lock is free here.
             let mut table = table.try_lock().expect("it was let go");
             changes.next().into_iter().flatten().for_each(|&(value, put)| change(&mut table, value, put));
         }
@@ -62,14 +62,14 @@ proptest! {
     }
 }
 
-/// A table that was full and is empty again still holds its slots.
+/// A table that was full and is empty again still owns its slots.
 #[test]
 fn free_slots_are_counted() {
     let mut table = Table::new(200_000);
     let slot = size_of::<Slot<u16>>();
     for value in 0..u16::MAX {
         change(&mut table, value, true);
-        // The index may double once it is full.
+        // The index may double when it is full.
         assert!(table.octets() <= 200_000 + table.index.allocation_size() / 2, "{}", table.octets());
     }
     let (full, values) = (table.octets(), table.len());
@@ -77,7 +77,7 @@ fn free_slots_are_counted() {
     (0..u16::MAX).for_each(|value| change(&mut table, value, false));
     assert_eq!(table.len(), 0);
     assert!(table.octets() >= values * (slot + size_of::<u32>()), "{}", table.octets());
-    // They are used again, and nothing is added.
+    // The slots are reused, and no others are added.
     (0..values as u16).for_each(|value| change(&mut table, value, true));
     assert!(table.octets() <= full + values * 2 * size_of::<u32>());
 }
