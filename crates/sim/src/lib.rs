@@ -1,4 +1,4 @@
-//! A deterministic World: virtual clock, links, hosts and the scenario player.
+//! A deterministic implementation of `World`: virtual clock, links, hosts, and the scenario players.
 
 #![forbid(unsafe_code)]
 
