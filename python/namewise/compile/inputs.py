@@ -5,11 +5,9 @@ Zones are not read here: they come through `namewise.zones`.
 
 from __future__ import annotations
 
-import base64
 import binascii
-from dataclasses import dataclass, field
-from pathlib import Path as FilePath
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.compile.roots import ROOT_SERVERS
 from namewise.config.errors import ConfigError, Problem
@@ -17,28 +15,29 @@ from namewise.config.origin import Origin
 from namewise.engine import Name, Rdata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from namewise.config import Config
     from namewise.config.model import Key
     from namewise.config.origin import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(NamedTuple):
     """A root server: its name and its addresses."""
 
     name: str
     addresses: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(NamedTuple):
     """The content of the named files: root servers, trust anchors as `OWNER IN TYPE DATA`, secrets of keys by name."""
 
     hints: tuple[Hint, ...]
     anchors: tuple[str, ...] = ()
-    secrets: dict[str, bytes] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, bytes] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return f"Inputs({self.hints!r}, {self.anchors!r}, {len(self.secrets)} secrets)"
 
 
 MAX_SECRET = 4096
@@ -73,7 +72,7 @@ def _secret(
 ) -> bytes | None:
     """Return the secret of *key*, or add to *problems* why it cannot be read."""
     if key.secret is not None:
-        return base64.b64decode(key.secret.reveal())
+        return binascii.a2b_base64(key.secret.reveal(), strict_mode=True)
     assert key.secret_file is not None, "a key has one of both"
     file = key.secret_file
     where = origin(path) if origin is not None else Origin("file", file)
@@ -91,7 +90,7 @@ def _secret(
         problem(f"{file} has more than {MAX_SECRET} octets: not the secret of a key")
         return None
     try:
-        secret = base64.b64decode(text.strip(), validate=True)
+        secret = binascii.a2b_base64(text.strip(), strict_mode=True)
     except (binascii.Error, ValueError):
         problem(f"{file} does not hold base64 text")
         return None
@@ -151,7 +150,8 @@ def _records(
 ) -> Iterator[tuple[str, str, str, Origin]]:
     """Yield owner, type and data of each record of a small file in zone-file form without directives."""
     try:
-        text = FilePath(file).read_text(encoding="ascii")
+        with open(file, encoding="ascii") as opened:
+            text = opened.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not ASCII text"
         problems.append(Problem((table, key), f"cannot read {file}: {reason}", Origin("file", file)))

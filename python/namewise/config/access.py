@@ -1,6 +1,5 @@
 """Who may ask for what: `[[acl]]`, `[[policy]]`, `[[key]]`, `[[view]]`."""
 
-import base64
 import binascii
 from typing import Annotated, Literal
 
@@ -27,7 +26,7 @@ def _secret(text: object) -> Secret:
     if not isinstance(text, str):
         raise ValueError("expected a text in quotes")
     try:
-        raw = base64.b64decode(text, validate=True)
+        raw = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
         raise ValueError("the secret is not base64 text") from None
     if not raw:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from namewise.config.origin import Path, dotted
 from namewise.config.schema import Secret, Setting, Table, settings
@@ -18,8 +17,7 @@ _FINGERPRINT_KEY = os.urandom(32)
 _KEYS = {"zone": "name", "forward": "suffix", "key": "name", "acl": "name", "view": "name", "policy": "on"}
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One setting that differs. `old` is None if it was added, `new` if it was removed."""
 
     path: str

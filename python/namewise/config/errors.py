@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path as FilePath
+from typing import NamedTuple
 
 from namewise.config.origin import Origin, Path, dotted
 from namewise.engine.errors import NamewiseError
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One mistake: the path of the value, what is wrong, and where it is set."""
 
     path: Path
@@ -36,7 +34,8 @@ class Problem:
         if self.origin.kind != "file" or self.origin.line is None:
             return head
         try:
-            line = FilePath(self.origin.where).read_text(encoding="utf-8").split("\n")[self.origin.line - 1]
+            with open(self.origin.where, encoding="utf-8") as file:
+                line = file.read().split("\n")[self.origin.line - 1]
         except (OSError, UnicodeDecodeError, IndexError):
             return head
         number = str(self.origin.line)

@@ -9,12 +9,9 @@ relative path in a file is relative to that file; elsewhere to the working direc
 
 from __future__ import annotations
 
-import glob
 import json
 import os
-from dataclasses import dataclass
-from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from namewise.config.environment import overlay_of_environment
 from namewise.config.errors import ConfigError, Problem
@@ -44,8 +41,7 @@ PATH_FIELDS = frozenset(
 JOINED = {"zone": "name", "forward": "suffix"}
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A configuration, the files it was read from, and the origin of every value that is not a default."""
 
     config: Config
@@ -84,7 +80,7 @@ def load(
             )
             raise ConfigError([Problem((), message, Origin("file", file))]) from None
     if file is not None:
-        state.read(FilePath(file), included_by=None)
+        state.read(file, included_by=None)
     environment, problems = overlay_of_environment(os.environ if environ is None else environ)
     state.problems.extend(problems)
     for overlay in (environment, flags or Overlay()):
@@ -106,13 +102,13 @@ class _State:
         self.files: list[str] = []
         self.problems: list[Problem] = []
 
-    def read(self, file: FilePath, included_by: Origin | None) -> None:
-        """Add *file* and what it includes."""
-        name = str(file)
+    def read(self, name: str, included_by: Origin | None) -> None:
+        """Add the file *name* and what it includes."""
         if os.path.realpath(name) in map(os.path.realpath, self.files):
             return
         try:
-            text = file.read_text(encoding="utf-8")
+            with open(name, encoding="utf-8") as file:
+                text = file.read()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             self.problems.append(
@@ -140,13 +136,15 @@ class _State:
             self.problems.append(Problem(("include",), "expected an array of file names or globs", where))
             return
         for index, pattern in enumerate(includes):
+            import glob
+
             where = origins.get(("include", index)) or origins.get(("include",)) or Origin("file", name)
-            base = file.parent
-            found = sorted(glob.glob(str(base / pattern), recursive=True))
+            place = os.path.join(os.path.dirname(name), pattern)
+            found = sorted(glob.glob(place, recursive=True))
             if not found and not glob.has_magic(pattern):
-                self.problems.append(Problem(("include", index), f"no file {base / pattern}", where))
+                self.problems.append(Problem(("include", index), f"no file {place}", where))
             for item in found:
-                self.read(FilePath(item), where)
+                self.read(item, where)
             path: Path = ("include", len(self.tree.setdefault("include", [])))
             self.tree["include"].append(pattern)
             self.origins[path] = where

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Path = tuple[str | int, ...]
 """Path of a value: `("listen", 0, "port")`."""
@@ -12,8 +11,7 @@ Path = tuple[str | int, ...]
 Kind = Literal["default", "file", "environment", "flag", "program"]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """The place that sets a value: a file with line and column, a variable, a flag, an argument of a Python program, or the
     default."""
 
@@ -33,14 +31,14 @@ class Origin:
 DEFAULT = Origin("default")
 
 
-@dataclass(slots=True)
 class Overlay:
     """Values of flags or of the environment that override the files, each with its origin.
 
     An array of tables is replaced (`listen`) or merged by its key (`zone` by name, `forward` by suffix).
     """
 
-    values: list[tuple[Path, Any, Origin]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.values: list[tuple[Path, Any, Origin]] = []
 
     def set(self, path: Path, value: Any, origin: Origin) -> None:
         """Set *value* at *path*; the last value for a path counts."""

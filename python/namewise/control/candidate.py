@@ -6,8 +6,7 @@ Loaded -> check -> plan + zones -> Snapshot.build -> dry run -> Candidate
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.backends.file import FileSource
 from namewise.compile import plan_bytes, read_inputs
@@ -38,8 +37,7 @@ class ProbeError(NamewiseError):
     code = "PROBE"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """What would be served next."""
 
     loaded: Loaded

@@ -12,8 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.config.values import Endpoint
 from namewise.control.candidate import build
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
     from namewise.control.sockets import Sockets
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a start or a reload did."""
 
     generation: int

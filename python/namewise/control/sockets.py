@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from namewise.config.values import Endpoint
@@ -45,12 +44,12 @@ class ListenError(NamewiseError):
         self.hint = hint
 
 
-@dataclass(slots=True)
 class Listening:
     """The open sockets of one address and transport."""
 
-    key: Key
-    sockets: list[socket.socket]
+    def __init__(self, key: Key, sockets: list[socket.socket]) -> None:
+        self.key = key
+        self.sockets = sockets
 
     def close(self) -> None:
         """Close these descriptors; the engine works on duplicates."""
