@@ -1,4 +1,4 @@
-"""DNS messages, parsed, checked and printed by the engine. A message is immutable.
+"""DNS messages, which the engine parses, checks and formats. A message is immutable.
 
 >>> from namewise.message import make_query, make_response
 >>> from namewise.rdata import RRset

@@ -1,4 +1,4 @@
-"""Domain names: absolute, compared without case, sorted in canonical DNSSEC order (RFC 4034 §6.1).
+"""Domain names: absolute, compared without regard to case, sorted in canonical order (RFC 4034 §6.1).
 
 >>> from namewise.name import Name
 >>> name = Name("www.Example.COM")

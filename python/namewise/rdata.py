@@ -1,4 +1,4 @@
-"""Records and their data, in wire, text and canonical form, with fields by the names of the RFCs.
+"""Records and their data, in wire, text and canonical form, with fields named as in the RFCs.
 
 >>> from namewise.rdata import RRset, Rdata
 >>> mail = Rdata("MX", "10 mail.example.com.")
@@ -14,7 +14,7 @@ from .engine.errors import TextError, WireError
 
 
 def rr_types() -> dict[int, str]:
-    """Every RR type that has a mnemonic, by number (IANA's registry of DNS parameters)."""
+    """Return the mnemonics of all RR types by number (IANA registry of DNS parameters)."""
     return registry("types")
 
 

@@ -1,11 +1,11 @@
-//! The limits of a snapshot, as its resolver has them.
+//! The resolver limits of a snapshot as a Python dictionary.
 
 use nw_resolve::Budget;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Every field of *budget* by its name. There is no `..` in the pattern: a new limit does not compile until it is here,
-/// and the tests hold this table against the keys of the configuration.
+/// Return every field of `budget` by its name. The pattern has no `..`, so that a new limit does not compile until it
+/// is listed here. The tests compare this table with the keys of the configuration.
 pub(crate) fn table<'py>(py: Python<'py>, budget: &Budget) -> PyResult<Bound<'py, PyDict>> {
     let table = PyDict::new(py);
     macro_rules! every {

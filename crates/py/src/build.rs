@@ -1,4 +1,4 @@
-//! Messages made: queries, responses, and any other from their parts.
+//! Builds messages: queries, responses, and messages from their parts.
 
 use nw_wire::header::Flags;
 use nw_wire::{Class, Full, Opcode, Rcode, RrType, Section, Writer};
@@ -6,15 +6,15 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
+use crate::call;
 use crate::code::Code;
 use crate::edns::{Edns, EdnsOption, UDP_PAYLOAD};
-use crate::gate;
 use crate::message::{Message, reply_flags, rrsets};
 use crate::name::NameArg;
 use crate::raise::Raise;
 use crate::rrset::RRset;
 
-/// The bits of the header word by the names that dig gives them.
+/// The bits of the flags word, with the names that dig uses.
 const FLAGS: [(&str, u16); 7] = [
     ("qr", 0x8000),
     ("aa", 0x0400),
@@ -60,10 +60,10 @@ impl<'py> FromPyObject<'_, 'py> for FlagArg {
     }
 }
 
-/// A query for `name` and `rtype`: `make_query("example.com", "A")`.
+/// Make a query for `name` and `rtype`: `make_query("example.com", "A")`.
 ///
-/// id: random by default, from the system's source. udp_payload: None leaves EDNS out (then `dnssec_ok` and
-/// `options` must be left out too). flags: `rd` by default; opcode and any other flag as given.
+/// `id` is random by default, from the system's random source. If `udp_payload` is None, the query has no EDNS, and
+/// `dnssec_ok` and `options` must be omitted too. `flags` is `rd` by default.
 #[pyfunction]
 #[pyo3(signature = (
     name, rtype = Code(RrType::A), rclass = Code(Class::IN), *, id = None, flags = FlagArg(Flags(0x0100)),
@@ -108,10 +108,12 @@ pub(crate) fn make_query(
     finish(py, &parts)
 }
 
-/// A response to `query`: its id, opcode, question, RD and CD, and EDNS if it had EDNS (RFC 6891 §6.1.1).
+/// Make a response to `query` with its id, opcode, question, RD and CD, and with EDNS if the query has EDNS (RFC 6891
+/// §6.1.1).
 ///
-/// answer, authority, additional: RRsets. flags: more flags, such as `aa ra`; QR is always set. limit:
-/// octets; RRsets that do not fit are left out whole, with TC for the first two sections (RFC 2181 §9).
+/// `answer`, `authority` and `additional` are RRsets. `flags` are further flags, such as `aa ra`; QR is always set.
+/// `limit` is in octets: RRsets that do not fit are omitted, and TC is set if they belong to the first two sections
+/// (RFC 2181 §9).
 #[pyfunction]
 #[pyo3(signature = (
     query, rcode = Code(Rcode::NOERROR), *, flags = FlagArg(Flags(0)), answer = Vec::new(),
@@ -149,8 +151,8 @@ pub(crate) fn make_response(
     finish(py, &parts)
 }
 
-/// A message from its parts. question: `(name, type)`, `(name, type, class)` or None; flags: names (`"qr
-/// aa"`) or the header word; limit as for `make_response`.
+/// Make a message from its parts. `question` is `(name, type)`, `(name, type, class)` or None. `flags` are names
+/// (`"qr aa"`) or the flags word. `limit` is as in `make_response`.
 #[pyfunction]
 #[pyo3(signature = (
     question = None, *, id = 0, flags = FlagArg(Flags(0)), opcode = Code(Opcode::QUERY),
@@ -203,9 +205,9 @@ struct Parts<'p, 'py> {
 }
 
 fn finish(py: Python<'_>, parts: &Parts<'_, '_>) -> PyResult<Message> {
-    let octets = gate::brief(py, || {
+    let octets = call::attached(py, || {
         let octets = write(parts)?;
-        // Valid parts can make an invalid message: an OPT among the answers, a TSIG that is not last.
+        // Valid parts can form an invalid message: an OPT in the answer section, or a TSIG that is not last.
         nw_wire::Message::parse(&octets)?;
         Ok::<_, Raise>(octets)
     })?;
@@ -230,7 +232,7 @@ fn write(parts: &Parts<'_, '_>) -> Result<Vec<u8>, Raise> {
     {
         for set in sets {
             if out.rrset(section, &set.inner).is_err() {
-                // TC says that something did not fit, except in the additional section (RFC 2181 §9).
+                // TC means that records did not fit, except in the additional section (RFC 2181 §9).
                 if section != Section::Additional {
                     let flags = out.flags();
                     out.set_flags(flags.with_tc(true));
@@ -248,7 +250,7 @@ fn write(parts: &Parts<'_, '_>) -> Result<Vec<u8>, Raise> {
     Ok(buf)
 }
 
-/// Write what `message` says again: decoded, gathered into RRsets, compressed by our writer.
+/// Encode the content of `message` again: decoded, grouped into RRsets, and compressed by our writer.
 pub(crate) fn render(message: &nw_wire::Message<'_>) -> Result<Vec<u8>, Raise> {
     let too_long =
         |Full| Raise::Wire { message: "the message does not fit".into(), offset: None, code: "TOO_LONG" };
@@ -273,7 +275,7 @@ pub(crate) fn render(message: &nw_wire::Message<'_>) -> Result<Vec<u8>, Raise> {
     Ok(buf)
 }
 
-/// Sixteen unpredictable bits.
+/// Return sixteen unpredictable bits.
 pub(crate) fn random_id(py: Python<'_>) -> PyResult<u16> {
     let octets = py.import(intern!(py, "os"))?.call_method1(intern!(py, "urandom"), (2,))?;
     octets.extract().map(u16::from_be_bytes)

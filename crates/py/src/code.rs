@@ -1,11 +1,11 @@
-//! The registries: numbers with names, as arguments and as lists, so that Python keeps no second table.
+//! The registries, as types for arguments and as dictionaries, so that Python needs no second table.
 
 use nw_wire::{Class, Ede, Opcode, OptionCode, Rcode, RrType};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-/// An argument that is a number or its mnemonic (or generic form, RFC 3597 §5), in any case.
+/// An argument that is a number, a mnemonic or the generic form (RFC 3597 §5), in any case.
 pub(crate) struct Code<T>(pub(crate) T);
 
 macro_rules! code_arguments {
@@ -42,8 +42,8 @@ code_arguments! {
     Ede(u16) = "an extended error";
 }
 
-/// The registries by name (`types`, `classes`, `opcodes`, `rcodes`, `ede`, `options`): number to mnemonic.
-/// For `ede` the mnemonic is the registry's purpose text (RFC 8914 §5.2).
+/// Return a registry (`types`, `classes`, `opcodes`, `rcodes`, `ede`, `options`) as a dictionary from number to
+/// mnemonic. For `ede` the mnemonic is the registry's purpose text (RFC 8914 §5.2).
 #[pyfunction]
 pub(crate) fn registry<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyDict>> {
     let table = PyDict::new(py);
@@ -66,13 +66,13 @@ pub(crate) fn registry<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, 
     Ok(table)
 }
 
-/// The number of an RR type given as a mnemonic or as `TYPE123`. Raises ValueError.
+/// Return the number of an RR type that is given as a mnemonic or as `TYPE123`. Raises ValueError.
 #[pyfunction]
 pub(crate) fn type_value(name: Code<RrType>) -> u16 {
     name.0.0
 }
 
-/// The mnemonic of an RR type, or `TYPE123` where it has none.
+/// Return the mnemonic of an RR type, or `TYPE123` if it has none.
 #[pyfunction]
 pub(crate) fn type_name(value: u16) -> String {
     RrType(value).to_string()

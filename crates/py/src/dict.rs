@@ -1,4 +1,4 @@
-//! A message as the dictionary of RFC 8427, in the order of the sections.
+//! Converts a message to the dictionary of RFC 8427.
 
 use nw_wire::{Record, Section, rr};
 use pyo3::prelude::*;
@@ -6,7 +6,7 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::edns::Edns;
 
-/// RFC 8427 §2.1 to §2.3; every RR has both its name and number, its octets in hex and its text.
+/// RFC 8427 §2.1 to §2.3. Each RR has its name and number, its octets in hex, and its text.
 pub(crate) fn message<'py>(
     py: Python<'py>,
     message: &nw_wire::Message<'_>,

@@ -1,4 +1,4 @@
-//! `ZoneEdit`: changes to a zone, made once.
+//! `ZoneEdit`: a set of changes to a zone.
 
 use std::sync::Mutex;
 
@@ -8,17 +8,18 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::call;
 use crate::code::Code;
-use crate::gate;
 use crate::name::NameArg;
 use crate::raise::Raise;
 use crate::rrset::RRset;
 use crate::zone::{Zone, zone_faults};
 
-/// Changes to a zone, from `Zone.edit()`; used up by `commit`. The zone it began with stays as it is.
+/// Changes to a zone, made by `Zone.edit()`. `commit` makes a new zone; the original zone does not change. An edit
+/// can be committed only once.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct ZoneEdit {
-    /// None once committed.
+    /// None after the commit.
     changes: Mutex<Option<Changes>>,
 }
 
@@ -30,33 +31,34 @@ impl From<Changes> for ZoneEdit {
 
 #[pymethods]
 impl ZoneEdit {
-    /// The RRset as it would be after the changes so far, or None.
+    /// The RRset as the changes so far would leave it, or None.
     fn rrset(&self, owner: NameArg, rtype: Code<RrType>) -> PyResult<Option<RRset>> {
         self.change(|changes| changes.rrset(owner.0.as_ref(), rtype.0, RrType(0)).map(RRset::from))
     }
 
-    /// Put `rrset` in place of what is there; signatures over it are dropped unless they are put as well.
+    /// Replace the RRset with the same owner and type by `rrset`. Its signatures are removed unless the edit puts
+    /// them as well.
     fn put(&self, rrset: &RRset) -> PyResult<()> {
         self.change(|changes| {
             changes.put(rrset.inner.clone());
         })
     }
 
-    /// Add the records of `rrset` to those that are there; the TTL becomes that of `rrset` (RFC 2136 §3.4.2.2).
+    /// Add the records of `rrset` to the existing ones. The TTL becomes that of `rrset` (RFC 2136 §3.4.2.2).
     fn add(&self, rrset: &RRset) -> PyResult<()> {
         self.change(|changes| {
             changes.add(&rrset.inner);
         })
     }
 
-    /// Take the records of `rrset` away; its TTL does not matter, nor whether they are there.
+    /// Remove the records of `rrset`. Its TTL is ignored, and missing records are not an error.
     fn remove(&self, rrset: &RRset) -> PyResult<()> {
         self.change(|changes| {
             changes.remove(&rrset.inner);
         })
     }
 
-    /// Delete the RRset of `rtype` at `owner`, or everything there if `rtype` is None.
+    /// Delete the RRset of `rtype` at `owner`, or all RRsets at `owner` if `rtype` is None.
     #[pyo3(signature = (owner, rtype = None))]
     fn delete(&self, owner: NameArg, rtype: Option<Code<RrType>>) -> PyResult<()> {
         self.change(|changes| {
@@ -67,13 +69,13 @@ impl ZoneEdit {
         })
     }
 
-    /// Make the zone with all changes. serial: `next` (one more, unless the edit put a newer SOA), `keep`, or the number
-    /// to set. Raises `ZoneFileError` with everything that is wrong; the edit is used up either way.
+    /// Make the zone with all changes. `serial` is `next` (one more, unless the edit put a newer SOA), `keep`, or the
+    /// number to set. Raises `ZoneFileError` with every fault. After either outcome, the edit cannot be used again.
     #[pyo3(signature = (serial = None))]
     fn commit(&self, py: Python<'_>, serial: Option<Bound<'_, PyAny>>) -> PyResult<Zone> {
         let serial = serial.map_or(Ok(Serial::Next), |serial| serial_of(&serial))?;
         let changes = self.locked(|slot| slot.take())?.ok_or_else(used)?;
-        gate::long(py, move || {
+        call::interruptible(py, move || {
             changes.commit(serial).map(Zone::from).map_err(|errors| Raise::Zone(zone_faults(&errors, "")))
         })
     }
@@ -81,7 +83,7 @@ impl ZoneEdit {
 
 impl ZoneEdit {
     fn locked<T>(&self, work: impl FnOnce(&mut Option<Changes>) -> T) -> PyResult<T> {
-        // A panic inside a change leaves nothing that may be committed.
+        // After a panic inside a change, the edit cannot be committed.
         self.changes.lock().map(|mut slot| work(&mut slot)).map_err(|_| used())
     }
 
@@ -103,12 +105,12 @@ fn serial_of(given: &Bound<'_, PyAny>) -> PyResult<Serial> {
     }
 }
 
-/// The RRsets of a difference, removed and added.
+/// The RRsets of a difference: removed and added.
 pub(crate) type Difference = (Vec<RRset>, Vec<RRset>);
 
-/// What turns `older` into `newer`.
+/// Return the records that turn `older` into `newer`.
 pub(crate) fn difference(py: Python<'_>, older: &Zone, newer: &Zone) -> PyResult<Difference> {
-    let diff = gate::detached(py, || Ok::<_, Raise>(older.inner.diff(&newer.inner)))?;
+    let diff = call::detached(py, || Ok::<_, Raise>(older.inner.diff(&newer.inner)))?;
     let sets = |sets: Vec<Rrset>| sets.into_iter().map(RRset::from).collect();
     Ok((sets(diff.removed), sets(diff.added)))
 }

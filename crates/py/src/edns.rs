@@ -11,10 +11,10 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 use crate::code::Code;
 use crate::dict::hex;
 
-/// The default UDP payload size of queries: packets of this size are not fragmented on usual paths.
+/// The default UDP payload size of queries. Packets of this size are not fragmented on usual paths.
 pub(crate) const UDP_PAYLOAD: u16 = 1232;
 
-/// The most octets of an option that leave room for a header, a question and the rest of OPT.
+/// The maximum number of octets of an option. The message also needs a header, a question and the rest of OPT.
 const MOST_OCTETS: usize = 65_000;
 
 /// One EDNS option: `EdnsOption("NSID", b"")`.
@@ -54,7 +54,7 @@ impl EdnsOption {
         PyBytes::new(py, &self.octets)
     }
 
-    /// What the value means, as dig writes it; in hex if it is not what its RFC defines.
+    /// The decoded value, in the format of dig, or hex if the value is malformed.
     #[getter]
     fn text(&self) -> String {
         match edns::EdnsOption::decode(self.code, &self.octets) {
@@ -66,14 +66,13 @@ impl EdnsOption {
         }
     }
 
-    /// Why the value is not what the option's RFC defines, with the section, or None.
+    /// The reason why the value is malformed, with the RFC section, or None.
     #[getter]
     fn fault(&self) -> Option<String> {
         edns::EdnsOption::decode(self.code, &self.octets).err().map(|error| error.to_string())
     }
 
-    /// The option that names a client's network (RFC 7871), `192.0.2.0/24`; of a longer address the rest is
-    /// cleared.
+    /// Make an option with a client's network (RFC 7871), such as `192.0.2.0/24`. Bits after the prefix are cleared.
     #[staticmethod]
     fn client_subnet(prefix: &str) -> PyResult<Self> {
         let parsed = prefix.split_once('/').and_then(|(address, length)| {
@@ -87,7 +86,7 @@ impl EdnsOption {
         Ok(Self { code: OptionCode::CLIENT_SUBNET, octets: wire.split_off(4) })
     }
 
-    /// An extended error (RFC 8914) with text for people.
+    /// Make an extended error (RFC 8914) with human-readable text.
     #[staticmethod]
     #[pyo3(signature = (code, text = ""))]
     fn extended_error(code: Code<Ede>, text: &str) -> PyResult<Self> {
@@ -123,7 +122,7 @@ const DNSSEC_OK: u16 = 0x8000;
 const COMPACT_OK: u16 = 0x4000;
 
 impl Edns {
-    /// The parts of an OPT record of a checked message.
+    /// Convert an OPT record of a checked message.
     pub(crate) fn from_opt(opt: &Opt<'_>) -> Self {
         let options =
             opt.raw_options().map(|(code, data)| EdnsOption { code, octets: data.to_vec() }).collect();
@@ -136,7 +135,8 @@ impl Edns {
         }
     }
 
-    /// The OPT record in wire form, with the upper bits of `rcode`; None if its options fit no message.
+    /// Return the OPT record in wire form, with the upper bits of `rcode`. Returns None if its options fit no
+    /// message.
     pub(crate) fn record(&self, rcode: u16) -> Option<Vec<u8>> {
         let mut rdata = Vec::new();
         for option in &self.options {
@@ -151,7 +151,7 @@ impl Edns {
         Some(out)
     }
 
-    /// dig's lines, without the heading and the final newline.
+    /// Return the lines that dig prints, without the heading and the final newline.
     pub(crate) fn dig_text(&self) -> String {
         let mut flags = String::new();
         for (bit, name) in [(DNSSEC_OK, " do"), (COMPACT_OK, " co")] {
@@ -197,31 +197,31 @@ impl Edns {
         Self { payload: udp_payload, extended_rcode: 0, edns_version: version, flag_bits, options }
     }
 
-    /// Octets of UDP payload that the sender can take (RFC 6891 §6.2.3).
+    /// The UDP payload size of the sender in octets (RFC 6891 §6.2.3).
     #[getter]
     fn udp_payload(&self) -> u16 {
         self.payload
     }
 
-    /// The EDNS version; 0 is the only one there is.
+    /// The EDNS version. Only version 0 exists.
     #[getter]
     fn version(&self) -> u8 {
         self.edns_version
     }
 
-    /// Whether the sender asks for DNSSEC records (DO, RFC 3225).
+    /// Whether the sender requests DNSSEC records (DO, RFC 3225).
     #[getter]
     fn dnssec_ok(&self) -> bool {
         self.flag_bits & DNSSEC_OK != 0
     }
 
-    /// All sixteen flags (RFC 6891 §6.1.4): DO is 0x8000, CO 0x4000 (RFC 9824 §5.1); the others must be zero.
+    /// All sixteen flags (RFC 6891 §6.1.4): DO is 0x8000, CO is 0x4000 (RFC 9824 §5.1). The others must be zero.
     #[getter]
     fn flags_value(&self) -> u16 {
         self.flag_bits
     }
 
-    /// The EDNS part in the parts that `__reduce__` gives: it serves pickling.
+    /// Make an object from the values of `__reduce__`, for pickling.
     #[staticmethod]
     fn _restore(payload: u16, extended_rcode: u8, version: u8, flags: u16, options: Vec<EdnsOption>) -> Self {
         Self { payload, extended_rcode, edns_version: version, flag_bits: flags, options }
@@ -238,12 +238,12 @@ impl Edns {
         PyTuple::new(py, self.options.iter().cloned())
     }
 
-    /// The first option of that code, or None.
+    /// Return the first option with this code, or None.
     fn option(&self, code: Code<OptionCode>) -> Option<EdnsOption> {
         self.options.iter().find(|option| option.code == code.0).cloned()
     }
 
-    /// The lines of dig's OPT pseudosection, without heading and final newline.
+    /// Return the lines of dig's OPT pseudosection, without heading and final newline.
     fn to_text(&self) -> String {
         self.dig_text()
     }

@@ -1,4 +1,4 @@
-//! `Engine`: the threads that serve and resolve. They never attach to the interpreter; their events wait in a queue.
+//! `Engine`: the threads that serve and resolve. They never attach to the interpreter; a queue holds their events.
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
@@ -12,19 +12,20 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::gate;
+use crate::call;
 use crate::name::NameArg;
 use crate::raise::Raise;
 use crate::request::{Done, Dropped, Exchange, Fault, Resolve, seconds};
 use crate::snapshot::{EntryArg, Snapshot, entry_of};
 
-/// The engine: `Engine(workers)` starts its threads, which serve nothing until a snapshot is published.
+/// The engine. `Engine(workers)` starts its threads. They serve nothing until a snapshot is published.
 ///
-/// Outcomes of requests are events: wait until `event_fd()` is readable, then `drain()`. `close()` joins every thread.
+/// The results of requests are events: wait until `event_fd()` is readable, then call `drain()`. `close()` joins
+/// every thread.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Engine {
     inner: Arc<nw_net::Engine>,
-    /// Questions that are being resolved, by ticket, and when they were asked: explanations begin with both.
+    /// The questions in progress by ticket, with their start times. Explanations start with both.
     asked: Mutex<HashMap<u64, (ClientQuestion, u64)>>,
 }
 
@@ -33,32 +34,33 @@ impl Engine {
     #[new]
     #[pyo3(signature = (workers = 1))]
     fn new(py: Python<'_>, workers: usize) -> PyResult<Self> {
-        let started = gate::detached(py, || Ok::<_, Raise>(nw_net::Engine::start(workers)))?;
+        let started = call::detached(py, || Ok::<_, Raise>(nw_net::Engine::start(workers)))?;
         Ok(Self { inner: Arc::new(started?), asked: Mutex::default() })
     }
 
-    /// Serve by the settings of `snapshot` on `sockets`, close the sockets served so far that are not among them, and return the
-    /// generation.
+    /// Serve `snapshot` on `sockets` and return the generation. Sockets that were served before and are not in
+    /// `sockets` are closed.
     ///
-    /// Zones that are served stay as they are; a zone that only `snapshot` has is added, one that the former plan named and the
-    /// plan of `snapshot` does not is removed.
+    /// Zones that are already served do not change. A zone that only `snapshot` has is added. A zone that only the
+    /// previous plan named is removed.
     ///
-    /// sockets: descriptors of bound UDP and listening TCP sockets, which are duplicated and stay the caller's to close;
-    /// several on one address (SO_REUSEPORT) are spread over the workers. Raises OSError if one of them is neither.
+    /// `sockets` are descriptors of bound UDP and listening TCP sockets. The engine duplicates them; the caller
+    /// closes its own. Several sockets on one address (SO_REUSEPORT) are distributed over the workers. Raises OSError
+    /// if a descriptor is neither.
     fn publish(&self, py: Python<'_>, snapshot: &Snapshot, sockets: Vec<RawFd>) -> PyResult<u64> {
         let listeners = sockets.into_iter().map(Listener::adopt).collect::<Result<Vec<_>, _>>();
         let listeners = listeners.map_err(|refused| match refused.error.raw_os_error() {
             Some(number) => PyOSError::new_err((number, refused.to_string())),
             None => PyOSError::new_err(refused.to_string()),
         })?;
-        gate::detached(py, || Ok::<_, Raise>(self.inner.publish(Arc::clone(&snapshot.inner), listeners)))
+        call::detached(py, || Ok::<_, Raise>(self.inner.publish(Arc::clone(&snapshot.inner), listeners)))
     }
 
-    /// Change zones, all of them at once, and return the generation.
+    /// Change zones in one step, and return the generation.
     ///
-    /// zones: by name a `Zone`, an `Unavailable` for a zone that has no data, or None to remove it. expected: the generation from
-    /// which the change was computed; raises `GenerationConflict` and changes nothing when another one is served. Raises
-    /// `EngineClosed` after `close`.
+    /// `zones` maps names to a `Zone`, an `Unavailable` for a zone without data, or None to remove the zone.
+    /// `expected` is the generation from which the change was computed. Raises `GenerationConflict` and changes
+    /// nothing if another generation is served. Raises `EngineClosed` after `close`.
     fn change(
         &self,
         py: Python<'_>,
@@ -67,7 +69,7 @@ impl Engine {
     ) -> PyResult<u64> {
         let changes = zones.into_iter().map(|(name, entry)| entry_of(py, &name, entry));
         let changes = changes.collect::<PyResult<Vec<_>>>()?;
-        gate::detached(py, || {
+        call::detached(py, || {
             self.inner.change(changes, expected).map_err(|error| match error {
                 ChangeError::Conflict { expected, current } => Raise::Conflict { expected, current },
                 ChangeError::Closed => Raise::Closed(error.to_string()),
@@ -75,13 +77,14 @@ impl Engine {
         })
     }
 
-    /// The generation that is served: 0 until something is published.
+    /// The served generation: 0 until something is published.
     #[getter]
     fn generation(&self) -> u64 {
         self.inner.generation()
     }
 
-    /// Perform `request`, a `Resolve` or an `Exchange`; its outcome is a `Done` with `ticket`, a number of the caller's choice.
+    /// Perform `request`, a `Resolve` or an `Exchange`. Its result is a `Done` with `ticket`, a number that the
+    /// caller chooses.
     ///
     /// Raises `EngineError` with the code QUEUE_FULL while too many requests are in progress, `EngineClosed` after `close`.
     fn submit(&self, py: Python<'_>, ticket: u64, request: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -93,7 +96,7 @@ impl Engine {
             }
             Err(_) => request.cast::<Exchange>()?.get().request(),
         };
-        let taken = gate::brief(py, || {
+        let taken = call::attached(py, || {
             self.inner.submit(ticket, request).map_err(|refused| match refused {
                 SubmitError::Full => Raise::Busy(refused.to_string()),
                 SubmitError::Closed => Raise::Closed(refused.to_string()),
@@ -102,31 +105,31 @@ impl Engine {
         taken.inspect_err(|_| drop(self.asked().remove(&ticket)))
     }
 
-    /// A descriptor that is readable while events wait. It belongs to the engine: neither read nor close it.
+    /// A descriptor that is readable while events wait. The engine owns it: do not read or close it.
     fn event_fd(&self) -> RawFd {
         self.inner.event_fd()
     }
 
-    /// Remove and return the waiting events, at most `limit`.
+    /// Remove and return waiting events, at most `limit`.
     #[pyo3(signature = (limit = 1000))]
     fn drain(&self, py: Python<'_>, limit: usize) -> PyResult<Vec<Py<PyAny>>> {
-        let events = gate::brief(py, || Ok::<_, Raise>(self.inner.drain(limit)))?;
+        let events = call::attached(py, || Ok::<_, Raise>(self.inner.drain(limit)))?;
         events.into_iter().map(|event| self.event(py, event)).collect()
     }
 
-    /// All counters by name.
+    /// Return all counters by name.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let counters = gate::brief(py, || Ok::<_, Raise>(self.inner.stats()))?;
+        let counters = call::attached(py, || Ok::<_, Raise>(self.inner.stats()))?;
         let table = PyDict::new(py);
         counters.iter().try_for_each(|(name, value)| table.set_item(name, value))?;
         Ok(table)
     }
 
-    /// Remove answers from the cache and return their number: all, those about `name`, or with `below` those about it and all names
-    /// below it.
+    /// Remove answers from the cache and return their number. Without `name`, all are removed. With `below`, names
+    /// below `name` are included.
     #[pyo3(signature = (name = None, *, below = false))]
     fn flush(&self, py: Python<'_>, name: Option<NameArg>, below: bool) -> PyResult<usize> {
-        gate::detached(py, || {
+        call::detached(py, || {
             let cache = self.inner.cache();
             Ok::<_, Raise>(match name {
                 None => {
@@ -140,10 +143,10 @@ impl Engine {
         })
     }
 
-    /// What the cache holds about `name`: dictionaries with name, type (None: the name as a whole), state (`data`, `chain`,
-    /// `nodata`, `nxdomain`, `failure`), age_s, ttl_left_s and records, as master-file text.
+    /// Return what the cache holds for `name`: dictionaries with name, type (None for the name as a whole), state
+    /// (`data`, `chain`, `nodata`, `nxdomain`, `failure`), age_s, ttl_left_s, and records as master-file text.
     fn cached<'py>(&self, py: Python<'py>, name: NameArg) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let held = gate::detached(py, || {
+        let held = call::detached(py, || {
             Ok::<_, Raise>(self.inner.cache().inspect(name.0.as_ref(), self.inner.now()))
         })?;
         held.into_iter()
@@ -160,9 +163,10 @@ impl Engine {
             .collect()
     }
 
-    /// Questions that failed or were slow, newest first, from the flight recorder: about `name`, with the number `id`, or the
-    /// latest. Each is its number, who asked (`ADDRESS:PORT/transport`, None for the engine itself) and its
-    /// `namewise.explain/1` document as JSON text, without the records of the answer, which are not kept.
+    /// Return questions that failed or were slow from the flight recorder, newest first: those about `name`, the one
+    /// with the number `id`, or the latest. Each is a tuple of its number, the client (`ADDRESS:PORT/transport`, None
+    /// for the engine itself) and its `namewise.explain/1` document as JSON text. The records of the answer are not
+    /// stored.
     #[pyo3(signature = (name = None, id = None, limit = 10))]
     fn recorded(
         &self,
@@ -171,7 +175,7 @@ impl Engine {
         id: Option<u64>,
         limit: usize,
     ) -> PyResult<Vec<Recorded>> {
-        gate::detached(py, || {
+        call::detached(py, || {
             let recorder = self.inner.recorder();
             let records = match (name, id) {
                 (_, Some(id)) => recorder.by_id(id).into_iter().collect(),
@@ -182,12 +186,12 @@ impl Engine {
         })
     }
 
-    /// Stop serving, let what is in progress finish for at most `grace_s` seconds, join every thread. Idempotent; events that wait
-    /// can still be drained.
+    /// Stop serving, wait at most `grace_s` seconds for work in progress, and join every thread. The call is
+    /// idempotent. Waiting events can still be drained.
     #[pyo3(signature = (grace_s = 0.0))]
     fn close(&self, py: Python<'_>, grace_s: f64) -> PyResult<()> {
         let (inner, grace) = (Arc::clone(&self.inner), seconds(grace_s)?);
-        gate::long(py, move || {
+        call::interruptible(py, move || {
             inner.close(grace);
             Ok::<_, Raise>(())
         })
@@ -198,11 +202,11 @@ impl Engine {
     }
 }
 
-/// A record for Python: number, client, explanation.
+/// An entry of the flight recorder for Python: number, client, explanation.
 type Recorded = (u64, Option<String>, String);
 
 impl Engine {
-    /// A panic of another thread cannot have left the table half changed: nothing in between panics.
+    /// A poisoned lock is safe to use: no code panics while it changes the table.
     fn asked(&self) -> MutexGuard<'_, HashMap<u64, (ClientQuestion, u64)>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,9 +1,9 @@
-//! The fields of record data as attributes, by the names that the RFC of the type gives them: `rdata.preference`,
+//! The fields of record data as attributes, with the names that the RFC of the type uses: `rdata.preference`,
 //! `rdata.exchange`.
 //!
-//! One line per type, in the order of the wire, beside the fields in `nw_wire::rr::table`. Numbers become `int`,
-//! names `Name`, addresses those of `ipaddress`, type lists tuples of mnemonics, everything else `bytes`. A type
-//! without a line has no fields beyond `wire` and `words`.
+//! The table has one line per type with the names in wire order; `nw_wire::rr::table` has the fields. Numbers become
+//! `int`, names `Name`, addresses `ipaddress` objects, type lists tuples of mnemonics, and everything else `bytes`. A
+//! type without a line has no fields except `wire` and `words`.
 
 use nw_wire::RrType;
 use nw_wire::name::NameRef;
@@ -14,7 +14,7 @@ use pyo3::types::{PyBytes, PyTuple};
 
 use crate::name::Name;
 
-/// The names of the fields of `rtype` in wire order.
+/// Return the names of the fields of `rtype` in wire order.
 pub(crate) fn names(rtype: RrType) -> &'static [&'static str] {
     const SIGNATURE: &[&str] = &[
         "type_covered",
@@ -80,7 +80,7 @@ pub(crate) fn names(rtype: RrType) -> &'static [&'static str] {
     }
 }
 
-/// The value of the field `name` of `wire`, data of type `rtype`, or None if the type has no such field.
+/// Return the value of the field `name` of `wire`, data of type `rtype`, or None if the type has no such field.
 pub(crate) fn value<'py>(
     py: Python<'py>,
     rtype: RrType,

@@ -1,5 +1,4 @@
-//! The text of a message as dig lays it out (bin/dig/dighost.c, lib/dns/masterdump.c of BIND): scripts
-//! depend on the columns.
+//! Formats a message like dig (bin/dig/dighost.c, lib/dns/masterdump.c of BIND). Scripts depend on the columns.
 
 use std::fmt::Write;
 
@@ -9,7 +8,7 @@ use crate::build;
 use crate::edns::Edns;
 use crate::message::data;
 
-/// Which optional columns of a record are shown.
+/// The optional columns of a record.
 #[derive(Clone, Copy)]
 pub(crate) struct Columns {
     pub(crate) ttl: bool,
@@ -17,7 +16,7 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// Where class, type and data start; the TTL starts at 24.
+    /// The columns at which class, type and data start. The TTL starts at 24.
     fn stops(self) -> (usize, usize, usize) {
         match (self.ttl, self.class) {
             (true, true) => (32, 40, 48),
@@ -30,7 +29,7 @@ impl Columns {
 const TAB: usize = 8;
 const TTL_COLUMN: usize = 24;
 
-/// The whole message.
+/// Format the whole message.
 pub(crate) fn message(message: &nw_wire::Message<'_>, edns: Option<&Edns>, columns: Columns) -> String {
     let mut out = header(message);
     out.push('\n');
@@ -56,7 +55,7 @@ pub(crate) fn message(message: &nw_wire::Message<'_>, edns: Option<&Edns>, colum
     out
 }
 
-/// The two header lines.
+/// Format the two header lines.
 pub(crate) fn header(message: &nw_wire::Message<'_>) -> String {
     let header = message.header();
     let [questions, answers, authorities, additionals] = header.counts;
@@ -73,7 +72,7 @@ pub(crate) fn header(message: &nw_wire::Message<'_>) -> String {
     )
 }
 
-/// The lines of the question section.
+/// Format the lines of the question section.
 pub(crate) fn question(message: &nw_wire::Message<'_>, columns: Columns) -> String {
     let (class_at, type_at, _) = columns.stops();
     let mut out = String::new();
@@ -94,7 +93,7 @@ pub(crate) fn question(message: &nw_wire::Message<'_>, columns: Columns) -> Stri
     out
 }
 
-/// The lines of a section of records.
+/// Format the lines of a section of records.
 pub(crate) fn section(message: &nw_wire::Message<'_>, section: Section, columns: Columns) -> String {
     let (class_at, type_at, data_at) = columns.stops();
     let (mut out, mut rdata) = (String::new(), Vec::new());
@@ -116,7 +115,7 @@ pub(crate) fn section(message: &nw_wire::Message<'_>, section: Section, columns:
         line.write(record.rtype);
         rdata.clear();
         record.rdata(&mut rdata);
-        // UPDATE deletes with records that have no data (RFC 2136 §2.5).
+        // An UPDATE deletes with records without data (RFC 2136 §2.5).
         if !rdata.is_empty() {
             line.advance(data_at);
             rr::to_text(record.rtype, &rdata, line.out);
@@ -125,7 +124,7 @@ pub(crate) fn section(message: &nw_wire::Message<'_>, section: Section, columns:
     out
 }
 
-/// A line that is being built, with its current column.
+/// A line under construction, with its current column.
 struct Line<'o> {
     out: &'o mut String,
     column: usize,
@@ -143,7 +142,7 @@ impl<'o> Line<'o> {
         self.column += self.out.len() - before;
     }
 
-    /// Tabs, then spaces, to column `to`; at least one space.
+    /// Append tabs, then spaces, up to column `to`; at least one space.
     fn advance(&mut self, to: usize) {
         let to = to.max(self.column + 1);
         let tabs = to / TAB - self.column / TAB;

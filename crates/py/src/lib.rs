@@ -1,24 +1,23 @@
-//! The bindings for Python: thin, no logic.
+//! The Python bindings. They contain no logic.
 //!
 //! ```text
 //!   Python  --- wire, one versioned JSON plan, frozen handles ---> engine
 //!           <-- wire, tagged events, JSON steps, errors as data ---
 //! ```
-//! One file per class or function: `name`, `rdata` and its `fields`, `rrset`, `edns`, `message` (and `build`, `layout`,
-//! `dict`, its ways in and out), `code` (the registries), `toml`, `zone`, `edit` and `verify_zone`, `snapshot` and
-//! its `budget`, `engine` with its `request`s and events, `play`. Every call goes through `gate`, every error
-//! through `raise`. Classes are immutable, so that no call needs a lock
-//! to read.
+//! Each file has one class or function: `name`, `rdata` with its `fields`, `rrset`, `edns`, `message` (with `build`,
+//! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `verify_zone`, `snapshot` with its `budget`,
+//! `engine` with its `request`s and events, `play`. Every call uses `call`, and every error uses `raise`. Classes are
+//! immutable, so that reading needs no lock.
 
 mod budget;
 mod build;
+mod call;
 mod code;
 mod dict;
 mod edit;
 mod edns;
 mod engine;
 mod fields;
-mod gate;
 mod layout;
 mod message;
 mod name;
@@ -74,7 +73,7 @@ mod _engine {
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-    /// Hashes of names get their secret key before the first name exists.
+    /// The secret key for hashes of names is set before the first name exists.
     #[pymodule_init]
     fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
         nw_net::random::set_hash_key();

@@ -1,4 +1,4 @@
-//! `Message` and `Question`: a frozen view of a whole valid packet.
+//! `Message` and `Question`: an immutable view of a valid packet.
 
 use nw_wire::edns::EdnsOption;
 use nw_wire::header::{Flags, Header};
@@ -12,10 +12,10 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyTuple};
 
 use crate::build;
+use crate::call;
 use crate::code::Code;
 use crate::dict;
 use crate::edns::Edns;
-use crate::gate;
 use crate::layout;
 use crate::name::{Name, NameArg};
 use crate::raise::Raise;
@@ -25,7 +25,7 @@ use crate::rrset::{RRset, Record};
 /// One question of a message: `Question("example.com", "A")`.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Question {
-    /// The name asked for, in the case in which it was asked.
+    /// The queried name, in the case that the client used.
     #[pyo3(get)]
     pub(crate) name: Py<Name>,
     pub(crate) rtype: RrType,
@@ -45,25 +45,25 @@ impl Question {
         (py.get_type::<Question>().into_any(), parts)
     }
 
-    /// The mnemonic of the type asked for.
+    /// The mnemonic of the queried type.
     #[getter]
     fn r#type(&self) -> String {
         self.rtype.to_string()
     }
 
-    /// The number of the type asked for.
+    /// The number of the queried type.
     #[getter]
     fn type_value(&self) -> u16 {
         self.rtype.0
     }
 
-    /// The mnemonic of the class asked for.
+    /// The mnemonic of the queried class.
     #[getter]
     fn rclass(&self) -> String {
         self.class.to_string()
     }
 
-    /// The number of the class asked for.
+    /// The number of the queried class.
     #[getter]
     fn rclass_value(&self) -> u16 {
         self.class.0
@@ -93,10 +93,10 @@ impl Question {
     }
 }
 
-/// A whole valid DNS message (RFC 1035 §4), a frozen view of its octets: `Message.parse(wire)`.
+/// An immutable view of a valid DNS message (RFC 1035 §4): `Message.parse(wire)`.
 ///
-/// Sections are decoded when they are first read. `str()` gives the layout of dig. Two messages are equal
-/// when their octets are.
+/// A section is decoded when it is first read. `str()` formats the message like dig. Two messages are equal if their
+/// octets are equal.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Message {
     pub(crate) bytes: Py<PyBytes>,
@@ -105,7 +105,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Wrap octets that were checked, or that our own writer made.
+    /// Wrap octets that were checked or that our writer made.
     pub(crate) fn from_valid(bytes: Py<PyBytes>) -> Self {
         Self { bytes, sections: [const { PyOnceLock::new() }; 3], edns: PyOnceLock::new() }
     }
@@ -136,14 +136,14 @@ impl Message {
 
 #[pymethods]
 impl Message {
-    /// The message in `wire`, all of it checked. Raises `WireError` with the offset of the first fault.
+    /// Parse `wire` as a complete message. Raises `WireError` with the offset of the first fault.
     #[staticmethod]
     fn parse(py: Python<'_>, wire: Bound<'_, PyBytes>) -> PyResult<Self> {
-        gate::brief(py, || nw_wire::Message::parse(wire.as_bytes()).map(drop))?;
+        call::attached(py, || nw_wire::Message::parse(wire.as_bytes()).map(drop))?;
         Ok(Self::from_valid(wire.unbind()))
     }
 
-    /// The message that a `dns.message.Message` stands for.
+    /// Convert a `dns.message.Message`.
     #[staticmethod]
     fn from_dnspython(py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<Self> {
         let limit = [("max_size", u16::MAX)].into_py_dict(py)?;
@@ -151,7 +151,7 @@ impl Message {
         Self::parse(py, wire.cast_into()?)
     }
 
-    /// The same message as a `dns.message.Message`. Imports dnspython.
+    /// Return the message as a `dns.message.Message`. Imports dnspython.
     fn to_dnspython<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         py.import(intern!(py, "dns.message"))?.call_method1(intern!(py, "from_wire"), (self.bytes.bind(py),))
     }
@@ -168,13 +168,13 @@ impl Message {
         self.header(py).id
     }
 
-    /// The flags that are set, as dig writes them: `qr aa rd`.
+    /// The flags that are set, in the format of dig: `qr aa rd`.
     #[getter]
     fn flags(&self, py: Python<'_>) -> String {
         build::flag_names(self.header(py).flags)
     }
 
-    /// The second word of the header: flags, opcode and the lower four bits of the rcode.
+    /// The second word of the header: flags, opcode, and the lower four bits of the rcode.
     #[getter]
     fn flags_value(&self, py: Python<'_>) -> u16 {
         self.header(py).flags.0
@@ -192,19 +192,19 @@ impl Message {
         self.header(py).flags.aa()
     }
 
-    /// Whether records were left out because they did not fit (TC).
+    /// Whether the message was truncated (TC).
     #[getter]
     fn truncated(&self, py: Python<'_>) -> bool {
         self.header(py).flags.tc()
     }
 
-    /// Whether the sender asks for recursion (RD).
+    /// Whether the sender requests recursion (RD).
     #[getter]
     fn recursion_desired(&self, py: Python<'_>) -> bool {
         self.header(py).flags.rd()
     }
 
-    /// Whether the server recurses (RA).
+    /// Whether the server offers recursion (RA).
     #[getter]
     fn recursion_available(&self, py: Python<'_>) -> bool {
         self.header(py).flags.ra()
@@ -216,7 +216,7 @@ impl Message {
         self.header(py).flags.ad()
     }
 
-    /// Whether the sender switches validation off (CD, RFC 4035 §3.2.2).
+    /// Whether the sender disables validation (CD, RFC 4035 §3.2.2).
     #[getter]
     fn checking_disabled(&self, py: Python<'_>) -> bool {
         self.header(py).flags.cd()
@@ -234,13 +234,13 @@ impl Message {
         self.header(py).flags.opcode().0
     }
 
-    /// The mnemonic of the response code, all twelve bits (RFC 6891 §6.1.3).
+    /// The mnemonic of the response code with all twelve bits (RFC 6891 §6.1.3).
     #[getter]
     fn rcode(&self, py: Python<'_>) -> String {
         Rcode(self.rcode_value(py)).to_string()
     }
 
-    /// The number of the response code, all twelve bits.
+    /// The number of the response code with all twelve bits.
     #[getter]
     fn rcode_value(&self, py: Python<'_>) -> u16 {
         self.view(py).rcode().0
@@ -252,7 +252,7 @@ impl Message {
         self.view(py).question().map(|question| asked(py, &question)).transpose()
     }
 
-    /// Every question; more than one is refused by nearly all servers (RFC 9619).
+    /// All questions. Nearly all servers refuse more than one (RFC 9619).
     #[getter]
     fn questions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let questions =
@@ -278,8 +278,8 @@ impl Message {
         self.section(py, Section::Additional)
     }
 
-    /// The records of a section (`answer`, `authority`, `additional`) one by one, in the order of the
-    /// message, OPT and TSIG left out.
+    /// Return the records of a section (`answer`, `authority`, `additional`) in the order of the message, without OPT
+    /// and TSIG.
     fn records<'py>(&self, py: Python<'py>, section: &str) -> PyResult<Bound<'py, PyTuple>> {
         let mut made = Vec::new();
         let mut rdata = Vec::new();
@@ -302,13 +302,13 @@ impl Message {
         self.header(py).counts.into()
     }
 
-    /// The EDNS part (the OPT record, RFC 6891), or None.
+    /// The OPT record (RFC 6891), or None.
     #[getter]
     fn edns<'py>(&'py self, py: Python<'py>) -> PyResult<Option<&'py Bound<'py, Edns>>> {
         self.opt(py)
     }
 
-    /// The extended errors (RFC 8914), each as number, registered purpose and the server's own text.
+    /// The extended errors (RFC 8914), each as number, registered purpose and the server's text.
     #[getter]
     fn ede(&self, py: Python<'_>) -> Vec<(u16, String, String)> {
         let Some(opt) = self.view(py).opt() else { return Vec::new() };
@@ -322,7 +322,7 @@ impl Message {
             .collect()
     }
 
-    /// The text of the TSIG record's data (RFC 8945 §4.2), or None.
+    /// The data of the TSIG record as text (RFC 8945 §4.2), or None.
     #[getter]
     fn tsig(&self, py: Python<'_>) -> Option<String> {
         self.view(py).tsig().map(|record| {
@@ -333,46 +333,46 @@ impl Message {
         })
     }
 
-    /// Whether this may be the reply to `query`: response, same id, opcode and question, case included (RFC
-    /// 5452 §9.1).
+    /// Return whether this may be the reply to `query`: a response with the same id, opcode and question, including
+    /// case (RFC 5452 §9.1).
     fn replies_to(&self, py: Python<'_>, query: &Message) -> bool {
         replies_to(query.bytes.as_bytes(py), self.bytes.as_bytes(py))
     }
 
-    /// Whether `wire` may be the reply to this query: as `replies_to`, before it is parsed. A client
-    /// that waits for the reply ignores everything else.
+    /// Return whether `wire` may be the reply to this query, like `replies_to` but without parsing. A client that
+    /// waits for the reply ignores all other packets.
     fn accepts(&self, py: Python<'_>, wire: &[u8]) -> bool {
         replies_to(self.bytes.as_bytes(py), wire)
     }
 
-    /// The same message with another identifier, random and from the system's source.
+    /// Return the same message with a new random identifier from the system's random source.
     fn with_new_id(&self, py: Python<'_>) -> PyResult<Self> {
         let mut octets = self.bytes.as_bytes(py).to_vec();
         octets[..2].copy_from_slice(&build::random_id(py)?.to_be_bytes());
         Ok(Self::from_valid(PyBytes::new(py, &octets).unbind()))
     }
 
-    /// The octets that a response built from what this message says would have: sections decoded and written
-    /// again, with our compression. Equal in meaning to `wire`.
+    /// Return the octets of a message with the same content: sections are decoded and encoded again, with our
+    /// compression.
     fn render<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let octets = gate::brief(py, || build::render(&self.view(py)))?;
+        let octets = call::attached(py, || build::render(&self.view(py)))?;
         Ok(PyBytes::new(py, &octets))
     }
 
-    /// The message in the layout of dig: header, EDNS, question, sections.
+    /// Return the message in the format of dig: header, EDNS, question, sections.
     #[pyo3(signature = (*, ttl = true, rclass = true))]
     fn to_text(&self, py: Python<'_>, ttl: bool, rclass: bool) -> PyResult<String> {
         let columns = layout::Columns { ttl, class: rclass };
         let edns = self.opt(py)?.map(|edns| edns.get());
-        gate::brief(py, || Ok::<_, Raise>(layout::message(&self.view(py), edns, columns)))
+        call::attached(py, || Ok::<_, Raise>(layout::message(&self.view(py), edns, columns)))
     }
 
-    /// The two header lines of dig's layout, without a final newline.
+    /// Return the two header lines in the format of dig, without a final newline.
     fn header_text(&self, py: Python<'_>) -> String {
         layout::header(&self.view(py))
     }
 
-    /// The lines of one section in dig's columns (`question`, `answer`, `authority`, `additional`), without
+    /// Return the lines of one section (`question`, `answer`, `authority`, `additional`) in dig's columns, without
     /// heading and final newline.
     #[pyo3(signature = (section, *, ttl = true, rclass = true))]
     fn section_text(&self, py: Python<'_>, section: &str, ttl: bool, rclass: bool) -> PyResult<String> {
@@ -384,7 +384,7 @@ impl Message {
         })
     }
 
-    /// The message as RFC 8427 has it, ready for `json.dumps`; EDNS also decoded, under `EDNS`.
+    /// Return the message in the form of RFC 8427, ready for `json.dumps`. The key `EDNS` has the decoded OPT record.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         dict::message(py, &self.view(py), self.opt(py)?.map(|edns| edns.get()))
     }
@@ -429,7 +429,7 @@ fn asked(py: Python<'_>, question: &nw_wire::Question) -> PyResult<Question> {
     Ok(Question { name, rtype: question.rtype, class: question.class })
 }
 
-/// The section of that name.
+/// Return the section with this name.
 pub(crate) fn section_named(name: &str) -> PyResult<Section> {
     match name {
         "answer" => Ok(Section::Answer),
@@ -441,7 +441,7 @@ pub(crate) fn section_named(name: &str) -> PyResult<Section> {
     }
 }
 
-/// The records of `section` that are data.
+/// The records of `section` without OPT and TSIG.
 pub(crate) fn data<'a>(
     message: &nw_wire::Message<'a>,
     section: Section,
@@ -449,8 +449,8 @@ pub(crate) fn data<'a>(
     message.records(section).filter(|record| !matches!(record.rtype, RrType::OPT | RrType::TSIG))
 }
 
-/// The records of `section` gathered into RRsets, in the order of the first record of each; signatures are
-/// kept apart by the type that they cover. Of differing TTLs the least counts (RFC 2181 §5.2).
+/// Group the records of `section` into RRsets, in the order of their first records. Signatures are grouped by the
+/// type that they cover. If TTLs differ, the smallest applies (RFC 2181 §5.2).
 pub(crate) fn rrsets(message: &nw_wire::Message<'_>, section: Section) -> Vec<Rrset> {
     let mut sets: Vec<(Rrset, [u8; 2])> = Vec::new();
     for record in data(message, section) {
@@ -473,13 +473,13 @@ pub(crate) fn rrsets(message: &nw_wire::Message<'_>, section: Section) -> Vec<Rr
             record.rdata(out);
             Ok(())
         });
-        // `Infallible` has no value, so there is no error to lose.
+        // `Infallible` has no values, so that no error can occur.
         let Ok(()) = filled;
     }
     sets.into_iter().map(|(set, _)| set).collect()
 }
 
-/// The flags of a header that a response to `query` starts with.
+/// Return the initial header flags of a response to `query`.
 pub(crate) fn reply_flags(query: Flags) -> Flags {
     Flags::default().with_qr(true).with_opcode(query.opcode()).with_rd(query.rd()).with_cd(query.cd())
 }

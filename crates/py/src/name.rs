@@ -1,4 +1,4 @@
-//! `Name`: an absolute domain name, and how a name is taken from an argument.
+//! `Name`: an absolute domain name, and the conversion of arguments to names.
 
 use nw_wire::name::{NameError, NameRef};
 use pyo3::basic::CompareOp;
@@ -6,13 +6,13 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
-use crate::gate;
+use crate::call;
 use crate::raise::Raise;
 
-/// An absolute domain name (RFC 1035 §3.1): `Name("www.example.com")`, the final dot may be missing.
+/// An absolute domain name (RFC 1035 §3.1): `Name("www.example.com")`. The final dot may be missing.
 ///
-/// Case is kept and never compared (RFC 4343); the order is that of DNSSEC (RFC 4034 §6.1). `str()` gives
-/// master-file form with the final dot. Raises `BadName` with the offset of what is wrong.
+/// Case is preserved and ignored by comparisons (RFC 4343). The order is canonical (RFC 4034 §6.1). `str()` returns
+/// master-file form with the final dot. Raises `BadName` with the offset of the fault.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Name {
     pub(crate) inner: nw_wire::Name,
@@ -29,38 +29,38 @@ impl Name {
     #[new]
     #[pyo3(signature = (text, origin = None))]
     fn new(py: Python<'_>, text: &str, origin: Option<&Name>) -> PyResult<Self> {
-        gate::brief(py, || {
+        call::attached(py, || {
             parse(text, origin.map_or(NameRef::ROOT, |name| name.inner.as_ref())).map(Self::from)
         })
     }
 
-    /// The name in `wire`: all of it, uncompressed. Raises `WireError`.
+    /// Convert `wire`, which must be exactly one uncompressed name. Raises `WireError`.
     #[staticmethod]
     fn from_wire(py: Python<'_>, wire: &[u8]) -> PyResult<Self> {
-        gate::brief(py, || nw_wire::Name::from_wire(wire).map(Self::from).map_err(Raise::wire_name))
+        call::attached(py, || nw_wire::Name::from_wire(wire).map(Self::from).map_err(Raise::wire_name))
     }
 
-    /// The name that a `dns.name.Name` stands for; it must be absolute.
+    /// Convert a `dns.name.Name`, which must be absolute.
     #[staticmethod]
     fn from_dnspython(py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<Self> {
         let wire = name.call_method0(intern!(py, "to_wire"))?;
         Self::from_wire(py, wire.cast::<PyBytes>()?.as_bytes())
     }
 
-    /// The same name as a `dns.name.Name`. Imports dnspython.
+    /// Return the name as a `dns.name.Name`. Imports dnspython.
     pub(crate) fn to_dnspython<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let labels: Vec<Bound<'py, PyBytes>> =
             self.inner.as_ref().labels().chain([&b""[..]]).map(|label| PyBytes::new(py, label)).collect();
         py.import(intern!(py, "dns.name"))?.getattr(intern!(py, "Name"))?.call1((labels,))
     }
 
-    /// The octets, root label included.
+    /// The octets, including the root label.
     #[getter]
     fn wire<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, self.inner.as_ref().wire())
     }
 
-    /// The labels from left to right, without the root.
+    /// The labels from left to right, not counting the root.
     #[getter]
     fn labels<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(
@@ -87,24 +87,24 @@ impl Name {
         self.inner.as_ref().is_wildcard()
     }
 
-    /// Whether this name is `ancestor` or lies below it.
+    /// Return whether this name is `ancestor` or is below it.
     fn is_at_or_below(&self, ancestor: NameArg) -> bool {
         self.inner.as_ref().is_at_or_below(ancestor.0.as_ref())
     }
 
-    /// How many labels the two names share, counted from the root.
+    /// Return the number of labels that the two names share, counted from the root.
     fn common_labels(&self, other: NameArg) -> usize {
         self.inner.as_ref().common_labels(other.0.as_ref())
     }
 
-    /// The rightmost `labels` labels; the whole name when it has fewer.
+    /// Return the rightmost `labels` labels, or the whole name if it has fewer.
     fn suffix(&self, labels: usize) -> Self {
         self.inner.as_ref().suffix(labels).to_name().into()
     }
 
-    /// `label` (one label, in presentation form) put before this name.
+    /// Return this name with `label` (one label in presentation form) prepended.
     fn prepend(&self, py: Python<'_>, label: &str) -> PyResult<Self> {
-        gate::brief(py, || {
+        call::attached(py, || {
             let longer = parse(label, self.inner.as_ref())?;
             let one = longer.as_ref().label_count() == self.inner.as_ref().label_count() + 1;
             one.then(|| longer.into()).ok_or_else(|| Raise::BadName {
@@ -116,7 +116,7 @@ impl Name {
         })
     }
 
-    /// The name in lower case: its canonical form (RFC 4034 §6.2).
+    /// Return the name in lower case: its canonical form (RFC 4034 §6.2).
     fn lower(&self) -> Self {
         self.inner.as_ref().lower().to_name().into()
     }
@@ -133,7 +133,7 @@ impl Name {
         self.inner.as_ref().hash64()
     }
 
-    /// The number of labels, without the root.
+    /// The number of labels, not counting the root.
     fn __len__(&self) -> usize {
         self.inner.as_ref().label_count()
     }
@@ -175,7 +175,7 @@ impl<'py> FromPyObject<'_, 'py> for NameArg {
     }
 }
 
-/// Read presentation form. Text outside ASCII is refused: A-labels are what DNS carries (RFC 5890 §2.3.2.1).
+/// Parse presentation form. Text outside ASCII is refused, because the DNS uses A-labels (RFC 5890 §2.3.2.1).
 pub(crate) fn parse(text: &str, origin: NameRef<'_>) -> Result<nw_wire::Name, Raise> {
     let bad = |message: String, at, code| Raise::BadName { message, text: text.to_owned(), at, code };
     if let Some(at) = text.bytes().position(|octet| !octet.is_ascii()) {
@@ -188,7 +188,7 @@ pub(crate) fn parse(text: &str, origin: NameRef<'_>) -> Result<nw_wire::Name, Ra
     })
 }
 
-/// The stable code of a name error, and its offset.
+/// Return the stable code of a name error, and its offset.
 pub(crate) fn describe(error: NameError) -> (&'static str, Option<usize>) {
     match error {
         NameError::Truncated => ("TRUNCATED", None),

@@ -1,4 +1,4 @@
-//! `play`: a scenario in the simulation.
+//! `play`: plays a scenario in the simulation.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,14 @@ use nw_sim::play::{Options, Source, play as run};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::gate;
+use crate::call;
 use crate::raise::Raise;
 
-/// Play a scenario, TOML or `.rpl`, from a file or a text, on virtual time; return its report (`namewise.play/1`) as JSON.
+/// Play a scenario, TOML or `.rpl`, from a file or a text, on virtual time. Returns its report (`namewise.play/1`) as
+/// JSON.
 ///
-/// seed: everything random is drawn from it; log: report every packet. The same scenario and seed give the same report.
+/// `seed` determines all random numbers. `log` adds every packet to the report. The same scenario and seed yield the
+/// same report.
 #[pyfunction]
 #[pyo3(signature = (path = None, *, text = None, seed = 0, log = false))]
 pub(crate) fn play(
@@ -23,8 +25,12 @@ pub(crate) fn play(
 ) -> PyResult<String> {
     let options = Options { seed, log };
     let report = match (path, text) {
-        (Some(path), None) => gate::long(py, move || Ok::<_, Raise>(run(Source::Path(&path), &options))),
-        (None, Some(text)) => gate::long(py, move || Ok::<_, Raise>(run(Source::Text(&text), &options))),
+        (Some(path), None) => {
+            call::interruptible(py, move || Ok::<_, Raise>(run(Source::Path(&path), &options)))
+        }
+        (None, Some(text)) => {
+            call::interruptible(py, move || Ok::<_, Raise>(run(Source::Text(&text), &options)))
+        }
         _ => Err(PyValueError::new_err("give a path or a text")),
     }?;
     serde_json::to_string(&report).map_err(|error| PyValueError::new_err(error.to_string()))

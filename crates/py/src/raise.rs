@@ -1,7 +1,7 @@
-//! Errors of the engine as data, and the exception each becomes.
+//! Errors of the engine as data, and their conversion to exceptions.
 //!
-//! The exception tree itself is Python (`namewise.engine.errors`): one tree, with docstrings where people
-//! read them. It is imported when the first error is raised; a call that succeeds never imports it.
+//! The exceptions are defined in Python (`namewise.engine.errors`), in one tree with docstrings. The module is
+//! imported when the first error is raised.
 
 use nw_wire::name::NameError;
 use nw_wire::rr::RdataError;
@@ -18,13 +18,13 @@ pub(crate) struct TomlFault {
     pub(crate) message: String,
 }
 
-/// The errors of a zone file, and how many more there are than are listed.
+/// The errors of a zone file, and the number of errors that are not listed.
 pub(crate) struct ZoneFaults {
     pub(crate) listed: Vec<crate::zone::Fault>,
     pub(crate) more: usize,
 }
 
-/// Why a call of the engine failed.
+/// The reason why a call of the engine failed.
 pub(crate) enum Raise {
     /// `BadName(message, text, at, code)`
     BadName { message: String, text: String, at: Option<usize>, code: &'static str },
@@ -88,7 +88,7 @@ impl Raise {
         }
     }
 
-    /// Return the exception, made by the class of the same meaning in `namewise.engine.errors`.
+    /// Convert to the exception of the corresponding class in `namewise.engine.errors`.
     pub(crate) fn into_err(self, py: Python<'_>) -> PyErr {
         self.build(py).unwrap_or_else(|missing| {
             let report = PyRuntimeError::new_err("the engine's exceptions cannot be imported");

@@ -10,17 +10,16 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
+use crate::call;
 use crate::code::Code;
 use crate::fields;
-use crate::gate;
 use crate::name::{Name, NameArg};
 use crate::raise::Raise;
 
 /// The data of one record: `Rdata("MX", "10 mail.example.com.")`.
 ///
-/// Names in the text must be absolute unless `origin` is given. Equality, hash and order are those of the
-/// canonical form (RFC 4034 §6.3). `str()` gives master-file form. Raises `TextError` with the column of what
-/// is wrong.
+/// Names in the text must be absolute unless `origin` is given. Equality, hash and order use the canonical form (RFC
+/// 4034 §6.3). `str()` returns master-file form. Raises `TextError` with the column of the fault.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Rdata {
     pub(crate) rtype: RrType,
@@ -44,24 +43,24 @@ impl Rdata {
     #[new]
     #[pyo3(signature = (rtype, text, origin = None))]
     fn new(py: Python<'_>, rtype: Code<RrType>, text: &str, origin: Option<NameArg>) -> PyResult<Self> {
-        gate::brief(py, || {
+        call::attached(py, || {
             parse(rtype.0, text, origin.as_ref().map_or(NameRef::ROOT, |name| name.0.as_ref()))
         })
     }
 
-    /// The rdata in `wire`: all of it, names uncompressed. Raises `WireError`.
+    /// Convert `wire`, which must be exactly the rdata, with uncompressed names. Raises `WireError`.
     #[staticmethod]
     fn from_wire(py: Python<'_>, rtype: Code<RrType>, wire: &[u8]) -> PyResult<Self> {
-        gate::brief(py, || check(rtype.0, wire).map(|()| Self::new_unchecked(rtype.0, wire)))
+        call::attached(py, || check(rtype.0, wire).map(|()| Self::new_unchecked(rtype.0, wire)))
     }
 
-    /// The same data as a `dns.rdata.Rdata` of class IN. Imports dnspython.
+    /// Return the data as a `dns.rdata.Rdata` of class IN. Imports dnspython.
     fn to_dnspython<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         py.import(intern!(py, "dns.rdata"))?
             .call_method1(intern!(py, "from_wire"), (1, self.rtype.0, self.wire(py), 0, self.wire.len()))
     }
 
-    /// The data that a `dns.rdata.Rdata` stands for; names in it must be absolute.
+    /// Convert a `dns.rdata.Rdata`. Names in it must be absolute.
     #[staticmethod]
     fn from_dnspython(py: Python<'_>, rdata: &Bound<'_, PyAny>) -> PyResult<Self> {
         let rtype: u16 = rdata.getattr(intern!(py, "rdtype"))?.extract()?;
@@ -81,7 +80,7 @@ impl Rdata {
         self.rtype.0
     }
 
-    /// The octets, names uncompressed.
+    /// The octets, with uncompressed names.
     #[getter]
     fn wire<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.wire)
@@ -93,7 +92,7 @@ impl Rdata {
         PyBytes::new(py, &self.canonical())
     }
 
-    /// The names in the data, in order: the exchange of MX, the target of SRV, both names of SOA.
+    /// The names in the data, in order: for example, the exchange of MX, the target of SRV, both names of SOA.
     #[getter]
     fn names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let found: Vec<Name> = rr::names(self.rtype, &self.wire)
@@ -103,8 +102,8 @@ impl Rdata {
         PyTuple::new(py, found)
     }
 
-    /// The fields of the text form: `('10', 'mail.example.com.')`. Strings come without quotes and escapes,
-    /// one character an octet.
+    /// The fields of the text form: `('10', 'mail.example.com.')`. Strings have no quotes and escapes, and one
+    /// character per octet.
     #[getter]
     fn words<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let text = self.__str__();
@@ -120,14 +119,14 @@ impl Rdata {
         PyTuple::new(py, words)
     }
 
-    /// The names of the fields, in wire order, as the RFC of the type has them: `('preference', 'exchange')`.
-    /// Each is an attribute. Empty for a type whose data has no such table.
+    /// The names of the fields in wire order, as in the RFC of the type: `('preference', 'exchange')`. Each is an
+    /// attribute. Empty for a type without named fields.
     #[getter]
     fn field_names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, fields::names(self.rtype))
     }
 
-    /// The field `name`, by the name that the RFC of the type gives it: `mail.preference`, `mail.exchange`,
+    /// Return the field `name`, with the name that the RFC of the type uses: `mail.preference`, `mail.exchange`,
     /// `host.address`. Raises AttributeError if the type has no such field.
     fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         fields::value(py, self.rtype, &self.wire, name)?.ok_or_else(|| {
@@ -140,7 +139,7 @@ impl Rdata {
         })
     }
 
-    /// The attributes, with the fields of the type.
+    /// Return the attributes, including the fields of the type.
     fn __dir__(slf: &Bound<'_, Self>) -> PyResult<Vec<String>> {
         let mut known: Vec<String> = slf
             .get_type()
@@ -189,7 +188,7 @@ impl Rdata {
     }
 }
 
-/// Check rdata in wire form: of its type, and no longer than a record can carry.
+/// Check that rdata in wire form is valid for its type and fits a record.
 pub(crate) fn check(rtype: RrType, wire: &[u8]) -> Result<(), Raise> {
     if wire.len() > usize::from(u16::MAX) {
         let message = format!("{} octets of record data, of which 65535 fit", wire.len());
@@ -198,10 +197,10 @@ pub(crate) fn check(rtype: RrType, wire: &[u8]) -> Result<(), Raise> {
     rr::check(rtype, wire).map_err(|error| Raise::wire_rdata(rtype, &error))
 }
 
-/// How to make it again: the function and its arguments.
+/// The function and its arguments with which pickle makes a copy.
 type Remade<'py> = (Bound<'py, PyAny>, (u16, Bound<'py, PyBytes>));
 
-/// Read the text form of one record's data; all of `text`.
+/// Parse the text form of one record's data. The whole of `text` must be used.
 pub(crate) fn parse(rtype: RrType, text: &str, origin: NameRef<'_>) -> Result<Rdata, Raise> {
     let mut wire = Vec::new();
     let mut tokens = Tokens::new(text.as_bytes());

@@ -1,20 +1,22 @@
-//! `read_reply`: one reply as the resolver reads it, as JSON.
+//! `read_reply`: classifies a reply like the resolver does, as JSON.
 
 use nw_resolve::Budget;
 use nw_resolve::reading::{Reading, read_reply as read};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 
-use crate::gate;
+use crate::call;
 use crate::name::Name;
 use crate::raise::Raise;
 
-/// Read `reply`, which a server of `zone` sent after `query`, as the resolver would; return the judgement as JSON.
+/// Classify `reply`, which a server of `zone` sent in response to `query`, like the resolver does. Returns the result
+/// as JSON.
 ///
-/// Keys: outcome (`answer`, `alias`, `nodata`, `nxdomain`, `name-too-long`, `referral`, `unauthoritative`, `lame`, `failure`,
-/// `edns-refused`, `truncated`, `unusable`, `malformed`, `discarded`), says (the same, apart from `unauthoritative`), reason in words, rcode, aliases (where they lead, in order), referral
-/// (`zone` and `servers` with their addresses), oddities that were ignored, case_changed.
-/// recursive: the server was asked to recurse, and `zone` is the suffix that is forwarded to it.
+/// Keys: outcome (`answer`, `alias`, `nodata`, `nxdomain`, `name-too-long`, `referral`, `unauthoritative`, `lame`,
+/// `failure`, `edns-refused`, `truncated`, `unusable`, `malformed`, `discarded`), says (the same, apart from `unauthoritative`), reason in words, rcode, target of
+/// an alias, referral (`zone` and `servers` with their addresses), oddities that were ignored, case_changed.
+/// `recursive` means that the query requested recursion, and that `zone` is the suffix that is forwarded to the
+/// server.
 #[pyfunction]
 #[pyo3(signature = (query, reply, zone, *, recursive = false))]
 pub(crate) fn read_reply(
@@ -24,7 +26,7 @@ pub(crate) fn read_reply(
     zone: &Name,
     recursive: bool,
 ) -> PyResult<String> {
-    gate::brief(py, || {
+    call::attached(py, || {
         let reading = read(query, reply, zone.inner.as_ref(), recursive, &Budget::default());
         Ok::<_, Raise>(shown(&reading).to_string())
     })

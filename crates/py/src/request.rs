@@ -1,4 +1,4 @@
-//! What an engine is asked to do (`Resolve`, `Exchange`) and what it tells (`Done`, `Fault`, `Dropped`).
+//! Requests to an engine (`Resolve`, `Exchange`) and its events (`Done`, `Fault`, `Dropped`).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,10 +13,11 @@ use pyo3::types::PyBytes;
 use crate::code::Code;
 use crate::name::NameArg;
 
-/// The longest time that an argument may name: a day. What is longer is a mistake in the unit.
+/// The maximum time of an argument: one day. A longer time is probably in the wrong unit.
 const MOST_SECONDS: f64 = 86_400.0;
 
-/// Ask the resolver of the published snapshot: `Resolve("example.com", "A")`. steps: whether the explanation tells them.
+/// A question for the resolver of the published snapshot: `Resolve("example.com", "A")`. `steps` adds the steps to
+/// the explanation.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Resolve {
     pub(crate) question: ClientQuestion,
@@ -50,7 +51,7 @@ impl Resolve {
     }
 }
 
-/// Ask one server one question, over the routes of the published snapshot: `Exchange("192.0.2.1:53", query.wire)`.
+/// A query to one server over the routes of the published snapshot: `Exchange("192.0.2.1:53", query.wire)`.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Exchange {
     endpoint: Endpoint,
@@ -81,25 +82,26 @@ impl Exchange {
     }
 }
 
-/// A request has come to its end.
+/// A request has finished.
 #[pyclass(frozen, get_all, module = "namewise.engine")]
 pub(crate) struct Done {
-    /// The number that came with the request.
+    /// The ticket of the request.
     ticket: u64,
     /// The reply as a message, or None.
     wire: Option<Py<PyBytes>>,
-    /// Why there is none, as a slug; a resolution that failed has a reply that says so.
+    /// The reason why there is no reply, as a slug. A failed resolution has a reply with the failure.
     error: Option<String>,
     /// The `namewise.explain/1` document of a resolution as JSON text, or None.
     explanation: Option<String>,
-    /// Why packets that came to an exchange were not the reply, with their number.
+    /// The reasons why packets were not the reply of an exchange, with the number of packets.
     discarded: Vec<(String, u64)>,
-    /// Microseconds from the request to its end.
+    /// Microseconds from the request to its result.
     took_us: u64,
 }
 
 impl Done {
-    /// What came of the request `ticket`; `asked` is its question and when it was asked, seconds since 1970.
+    /// Make the result of the request `ticket`. `asked` is its question and the time of the request in seconds since
+    /// 1970.
     pub(crate) fn new(
         py: Python<'_>,
         ticket: u64,
@@ -133,23 +135,23 @@ impl Done {
     }
 }
 
-/// A part of the engine failed; for the log.
+/// A part of the engine failed. The event is for the log.
 #[pyclass(frozen, get_all, module = "namewise.engine")]
 pub(crate) struct Fault {
-    /// What failed.
+    /// A description of the failure.
     pub(crate) text: String,
-    /// Whether a thread has ended: the engine does not serve as it should until it is started anew.
+    /// Whether a thread has ended. The engine must then be restarted.
     pub(crate) fatal: bool,
 }
 
-/// So many events found the queue full.
+/// Events were dropped because the queue was full.
 #[pyclass(frozen, get_all, module = "namewise.engine")]
 pub(crate) struct Dropped {
-    /// How many.
+    /// The number of dropped events.
     pub(crate) count: u64,
 }
 
-/// A time span given in seconds.
+/// Convert a time span in seconds.
 pub(crate) fn seconds(given: f64) -> PyResult<Duration> {
     if (0.0..=MOST_SECONDS).contains(&given) {
         Ok(Duration::from_secs_f64(given))

@@ -1,4 +1,4 @@
-//! `RRset`, and `Record`: the records of one owner, type and class, and one of them.
+//! `RRset`: the records of one owner, type and class. `Record`: one record.
 
 use std::fmt::Write;
 
@@ -12,16 +12,16 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
+use crate::call;
 use crate::code::Code;
-use crate::gate;
 use crate::name::{Name, NameArg};
 use crate::raise::Raise;
 use crate::rdata::{self, Rdata};
 
 /// The records of one owner, type and class (RFC 2181 §5): `RRset("example.com", "A", 300, ["192.0.2.1"])`.
 ///
-/// owner: Name or text; rdatas: Rdata or text, kept in the order given; ttl: seconds, at most 2^31 - 1.
-/// Iterating yields Rdata. Two are equal when all but the order of their rdata agrees.
+/// `owner` is a Name or text. `rdatas` are Rdata or text; their order is preserved. `ttl` is in seconds, at most 2^31
+/// - 1. Iterating yields Rdata. Two RRsets are equal if they differ at most in the order of their rdata.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct RRset {
     pub(crate) inner: Rrset,
@@ -52,7 +52,7 @@ impl RRset {
         for rdata in rdatas {
             if let Ok(text) = rdata.cast::<PyString>() {
                 let text = text.to_cow()?;
-                let parsed = gate::brief(py, || rdata::parse(rtype.0, &text, NameRef::ROOT))?;
+                let parsed = call::attached(py, || rdata::parse(rtype.0, &text, NameRef::ROOT))?;
                 inner.rdatas.push(&parsed.wire);
             } else {
                 let rdata = rdata.cast::<Rdata>()?.get();
@@ -66,16 +66,16 @@ impl RRset {
         Ok(inner.into())
     }
 
-    /// The RRset in master-file lines `owner [ttl] [class] type rdata`, one a record, names absolute. Raises
+    /// Parse master-file lines `owner [ttl] [class] type rdata`, one per record, with absolute names. Raises
     /// TextError; the column counts from the start of the text.
     #[staticmethod]
     fn from_text(py: Python<'_>, text: &str) -> PyResult<Self> {
-        let inner = gate::brief(py, || parse_lines(text))?;
+        let inner = call::attached(py, || parse_lines(text))?;
         check_ttl(inner.ttl)?;
         Ok(inner.into())
     }
 
-    /// The RRset that a `dns.rrset.RRset` stands for; names must be absolute.
+    /// Convert a `dns.rrset.RRset`. Names must be absolute.
     #[staticmethod]
     fn from_dnspython(py: Python<'_>, rrset: &Bound<'_, PyAny>) -> PyResult<Self> {
         let name = rrset.getattr(intern!(py, "name"))?.call_method0(intern!(py, "to_wire"))?;
@@ -87,14 +87,14 @@ impl RRset {
         for rdata in rrset.try_iter()? {
             let wire = rdata?.call_method0(intern!(py, "to_wire"))?;
             let wire = wire.cast::<PyBytes>()?.as_bytes();
-            gate::brief(py, || rdata::check(rtype, wire))?;
+            call::attached(py, || rdata::check(rtype, wire))?;
             inner.rdatas.push(wire);
         }
         check_ttl(inner.ttl)?;
         Ok(inner.into())
     }
 
-    /// The same set as a `dns.rrset.RRset`. Imports dnspython.
+    /// Return the set as a `dns.rrset.RRset`. Imports dnspython.
     fn to_dnspython<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let from_wire = py.import(intern!(py, "dns.rdata"))?.getattr(intern!(py, "from_wire"))?;
         let rdatas = self
@@ -142,7 +142,7 @@ impl RRset {
         self.inner.class.0
     }
 
-    /// Seconds that a cache may keep the set.
+    /// The TTL in seconds.
     #[getter]
     fn ttl(&self) -> u32 {
         self.inner.ttl
@@ -158,7 +158,7 @@ impl RRset {
         Ok(made.bind(py))
     }
 
-    /// The same set with another TTL.
+    /// Return the same set with another TTL.
     fn with_ttl(&self, ttl: u32) -> PyResult<Self> {
         check_ttl(ttl)?;
         Ok(Rrset { ttl, ..self.inner.clone() }.into())
@@ -172,7 +172,7 @@ impl RRset {
         self.inner.rdatas.len()
     }
 
-    /// Master-file lines, one a record.
+    /// Return master-file lines, one per record.
     fn __str__(&self) -> String {
         self.inner.to_string()
     }
@@ -205,8 +205,8 @@ type RecordParts<'py> = (Bound<'py, Name>, u32, Bound<'py, Rdata>, u16);
 
 type Parts<'py> = (Bound<'py, Name>, u16, u32, Bound<'py, PyTuple>, u16);
 
-/// One record of a message: owner, TTL, class, type and data, where order matters (AXFR, UPDATE, what a tool
-/// prints).
+/// One record of a message: owner, TTL, class, type and data. Use this where the order matters (AXFR, UPDATE, output
+/// of tools).
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Record {
     #[pyo3(get)]
@@ -277,7 +277,7 @@ impl Record {
         self.class.0
     }
 
-    /// The master-file line, fields separated by tabs.
+    /// Return the master-file line with fields separated by tabs.
     fn __str__(&self) -> String {
         let rdata = self.rdata.get();
         let mut line = format!("{}\t{}\t{}\t{}\t", self.owner.get().inner, self.ttl, self.class, rdata.rtype);

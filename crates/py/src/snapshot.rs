@@ -1,4 +1,4 @@
-//! `Snapshot`: what a server serves and by which rules, at one moment; `Unavailable`: a zone without data.
+//! `Snapshot`: the settings and zones of a server at one moment. `Unavailable`: a zone without data.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -13,14 +13,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::budget;
-use crate::gate;
+use crate::call;
 use crate::raise::Raise;
 use crate::zone::Zone;
 
-/// The client's port in a dry run; no rule uses it.
+/// The client's port in a dry run. No policy uses it.
 const CLIENT_PORT: u16 = 53_000;
 
-/// A plan with its zones, immutable: `Snapshot.build(plan, zones)`.
+/// An immutable plan with its zones: `Snapshot.build(plan, zones)`.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Snapshot {
     pub(crate) inner: Arc<nw_serve::Snapshot>,
@@ -28,10 +28,10 @@ pub(crate) struct Snapshot {
 
 #[pymethods]
 impl Snapshot {
-    /// Build a snapshot from a plan (version 1, JSON) and the data of its zones; a zone of the plan without data is waiting for it.
-    /// Raises `PlanError` with every fault.
+    /// Build a snapshot from a plan (version 1, JSON) and the data of its zones. A zone of the plan without data
+    /// waits for it. Raises `PlanError` with every fault.
     ///
-    /// secrets: the secret of each TSIG key that the plan names, by the key's name.
+    /// `secrets` maps the name of each TSIG key in the plan to its secret.
     #[staticmethod]
     #[pyo3(signature = (plan, zones, secrets = None))]
     fn build(
@@ -46,22 +46,23 @@ impl Snapshot {
             Ok((key, secret))
         });
         let secrets = secrets.collect::<PyResult<Vec<(Name, Vec<u8>)>>>()?;
-        gate::detached(py, move || {
+        call::detached(py, move || {
             let built = nw_serve::Snapshot::build(&plan, zones);
             let inner = built.and_then(|snapshot| snapshot.with_secrets(secrets)).map_err(plan_fault)?;
             Ok::<_, Raise>(Self { inner: Arc::new(inner) })
         })
     }
 
-    /// The limits that names are resolved within, by the name of the engine's field: times in microseconds, TTLs in seconds,
-    /// sizes in octets. None where no names are resolved.
+    /// The resolver limits by the names of the engine's fields: times in microseconds, TTLs in seconds, sizes in
+    /// octets. None if there is no resolver.
     #[getter]
     fn budget<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         self.inner.resolver().map(|config| budget::table(py, &config.budget)).transpose()
     }
 
-    /// What a server would reply to the packet `query` from the address `client` over `transport` (`udp`, `tcp`): a dry run,
-    /// without I/O and without the cache. None for silence, and where a lookup would come first.
+    /// Return the reply of a server to the packet `query` from the address `client` over `transport` (`udp`, `tcp`).
+    /// This is a dry run without I/O and without the cache. Returns None if the server would send no reply or would
+    /// need a lookup.
     fn answer<'py>(
         &self,
         py: Python<'py>,
@@ -77,25 +78,26 @@ impl Snapshot {
             _ => return Err(PyValueError::new_err(format!("{transport:?} is not a transport: udp or tcp"))),
         };
         let client = SocketAddr::new(client, CLIENT_PORT);
-        match gate::brief(py, || Ok::<_, Raise>(self.inner.answer(query, client, transport)))? {
+        match call::attached(py, || Ok::<_, Raise>(self.inner.answer(query, client, transport)))? {
             DryRun::Reply(octets) => Ok(Some(PyBytes::new(py, &octets))),
             DryRun::Silence | DryRun::Lookup(_) => Ok(None),
         }
     }
 }
 
-/// A zone that has no data to answer from: `Unavailable(cause, detail)`. Its names are answered SERVFAIL with an extended error.
+/// A zone without data: `Unavailable(cause, detail)`. Queries for its names are answered with SERVFAIL and an
+/// extended error.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Unavailable {
     cause: Cause,
-    /// The text of the extended error. Clients see it.
+    /// The text of the extended error, which clients see.
     #[pyo3(get)]
     detail: String,
 }
 
 #[pymethods]
 impl Unavailable {
-    /// cause: `waiting` (the data has not come yet), `failed` (the source is not a zone) or `expired`.
+    /// `cause` is `waiting` (no data yet), `failed` (the source is not a valid zone) or `expired`.
     #[new]
     #[pyo3(signature = (cause, detail = String::new()))]
     fn new(cause: &str, detail: String) -> PyResult<Self> {
@@ -111,7 +113,7 @@ impl Unavailable {
         Ok(Self { cause, detail })
     }
 
-    /// Why there is no data.
+    /// The reason why there is no data.
     #[getter]
     fn cause(&self) -> &'static str {
         match self.cause {
@@ -126,14 +128,14 @@ impl Unavailable {
     }
 }
 
-/// The new entry of a zone, from Python.
+/// The new entry of a zone from Python.
 #[derive(FromPyObject)]
 pub(crate) enum EntryArg<'py> {
     Zone(PyRef<'py, Zone>),
     Unavailable(PyRef<'py, Unavailable>),
 }
 
-/// The change of the zone `name`. Raises `BadName`, and ValueError for the data of another zone.
+/// Convert the change of the zone `name`. Raises `BadName`, and ValueError for the data of another zone.
 pub(crate) fn entry_of(
     py: Python<'_>,
     name: &str,
@@ -152,7 +154,7 @@ pub(crate) fn entry_of(
     }
 }
 
-/// Every fault of a plan with its path.
+/// Convert every fault of a plan, with its path.
 pub(crate) fn plan_fault(errors: Vec<PlanError>) -> Raise {
     Raise::Plan(errors.into_iter().map(|error| (error.path, error.message)).collect())
 }

@@ -1,22 +1,22 @@
 //! TOML with positions: `parse_toml(text) -> (values, positions)`, both JSON.
 //!
-//! Positions are keyed by dotted path, array elements by their number (`zone.0.name`); a key that is not bare
-//! is quoted as in TOML. A position is `[line, column]`, both from 1, columns in characters: of the key where
-//! there is one, else of the value. Dates and times become strings. All syntax errors are reported at once.
+//! Positions are keyed by dotted path; array elements use their index (`zone.0.name`). A key that is not bare is
+//! quoted as in TOML. A position is `[line, column]`, both starting at 1, with columns in characters. It is the
+//! position of the key, or of the value if there is no key. Dates and times become strings. All syntax errors are
+//! reported at once.
 
 use pyo3::prelude::*;
 use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::gate;
+use crate::call;
 use crate::raise::{Raise, TomlFault};
 
-/// Return `(values, positions)` of a TOML document, both as JSON text. Raises `TomlError` with every syntax
-/// error.
+/// Return `(values, positions)` of a TOML document, both as JSON text. Raises `TomlError` with every syntax error.
 #[pyfunction]
 pub(crate) fn parse_toml(py: Python<'_>, text: &str) -> PyResult<(String, String)> {
-    gate::brief(py, || parse(text))
+    call::attached(py, || parse(text))
 }
 
 fn parse(text: &str) -> Result<(String, String), Raise> {
@@ -31,7 +31,7 @@ fn parse(text: &str) -> Result<(String, String), Raise> {
         .collect();
     let mut walk = Walk { lines: &lines, positions: Map::new(), faults: Vec::new() };
     let values = walk.table(table.get_ref(), "");
-    // A value that the parser refused is not reported twice.
+    // A value that the parser refused is not reported again.
     if faults.is_empty() {
         faults.append(&mut walk.faults);
     }
@@ -106,7 +106,7 @@ fn quoted(key: &str) -> String {
     if bare { key.to_owned() } else { format!("{key:?}") }
 }
 
-/// Byte offset to line and column.
+/// Converts byte offsets to lines and columns.
 struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,

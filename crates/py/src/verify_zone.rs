@@ -1,4 +1,4 @@
-//! `verify_zone`: a signed zone verified as a whole, the report as JSON.
+//! `verify_zone`: verifies a complete signed zone and returns a report as JSON.
 
 use nw_dnssec::verify_zone::ChainKind;
 use nw_dnssec::{Report, VerifyOptions};
@@ -6,15 +6,16 @@ use nw_wire::RrType;
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 
-use crate::gate;
+use crate::call;
 use crate::raise::Raise;
 use crate::rrset::RRset;
 use crate::zone::Zone;
 
-/// Verify every signature, the chains and the keys of `zone` at `now` (seconds since 1970); return the report as JSON.
+/// Verify the signatures, the chains and the keys of `zone` at `now` (seconds since 1970), and return the report as
+/// JSON.
 ///
-/// anchors: DS and DNSKEY RRsets; with any, one of their records must name a key that signs the DNSKEY RRset.
-/// most: how many problems are described; the others are counted.
+/// `anchors` are DS and DNSKEY RRsets. If there are any, one of their records must match a key that signs the DNSKEY
+/// RRset. `most` is the maximum number of problems that are described; all are counted.
 #[pyfunction]
 #[pyo3(signature = (zone, now, *, anchors = Vec::new(), most = 100))]
 pub(crate) fn verify_zone(
@@ -30,14 +31,14 @@ pub(crate) fn verify_zone(
         .flat_map(|anchor| anchor.inner.rdatas.iter().map(|rdata| (anchor.inner.rtype, rdata.to_vec())))
         .collect();
     let options = VerifyOptions {
-        // Serial arithmetic wraps with the 32 bits of the record (RFC 4034 §3.1.5).
+        // Times wrap at 32 bits, as in the record (RFC 4034 §3.1.5).
         now: now as u32,
         anchors,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         max_problems: most,
     };
     let zone = zone.inner.clone();
-    gate::long(py, move || {
+    call::interruptible(py, move || {
         let report = nw_dnssec::verify_zone(zone.apex(), zone.rrsets().collect(), &options);
         Ok::<_, Raise>(report_json(&report).to_string())
     })

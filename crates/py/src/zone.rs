@@ -1,4 +1,4 @@
-//! `Zone`: a compiled zone as a handle. Its records stay in Rust; what Python asks for is made when it asks.
+//! `Zone`: a handle to a compiled zone. Its records stay in Rust; Python objects are made on demand.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
+use crate::call;
 use crate::code::Code;
 use crate::edit::{self, Difference, ZoneEdit};
 use crate::edns::UDP_PAYLOAD;
-use crate::gate;
 use crate::message::{Message, reply_flags};
 use crate::name::{Name, NameArg};
 use crate::raise::{Raise, ZoneFaults};
@@ -22,7 +22,7 @@ use crate::rrset::RRset;
 
 /// An immutable zone: `Zone.from_file("example.com", "example.com.zone")`.
 ///
-/// Loading reads on all cores, raises `ZoneFileError` with every error of the file, and can be interrupted.
+/// Loading uses all cores and can be interrupted. It raises `ZoneFileError` with every error of the file.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Zone {
     pub(crate) inner: nw_zone::Zone,
@@ -34,11 +34,11 @@ impl From<nw_zone::Zone> for Zone {
     }
 }
 
-/// The fields of a `ZoneFault`: file, line, column, severity, id, message, what was expected, RFC, remedy.
+/// The fields of a `ZoneFault`: file, line, column, severity, id, message, expected item, RFC, remedy.
 pub(crate) type Fault =
     (String, u32, u32, &'static str, &'static str, String, String, &'static str, &'static str);
 
-/// A zone of `Zone.load_files`: the zone, the error, and the files with their stamps.
+/// A result of `Zone.load_files`: the zone, the error, and the files with their stamps.
 type LoadedRow = (Option<Zone>, Option<Py<PyAny>>, Vec<(PathBuf, Option<Stamp>)>);
 
 /// Device, inode, size, modification and change time of a file.
@@ -50,7 +50,8 @@ fn stamp(stamp: FileStamp) -> Stamp {
 
 #[pymethods]
 impl Zone {
-    /// The zone `name` from master-file text (RFC 1035 §5); `file` is what errors call it. It can include nothing.
+    /// Load the zone `name` from master-file text (RFC 1035 §5). Errors use `file` as the file name. The text cannot
+    /// include files.
     #[staticmethod]
     #[pyo3(signature = (name, text, *, file = "<text>", rclass = Code(Class::IN)))]
     fn from_text(
@@ -61,19 +62,20 @@ impl Zone {
         rclass: Code<Class>,
     ) -> PyResult<Self> {
         let (source, file) = (Text::new(file, text), file.to_owned());
-        gate::long(py, move || load(source, &file, &name, rclass.0))
+        call::interruptible(py, move || load(source, &file, &name, rclass.0))
     }
 
-    /// The zone `name` from a master file and what it includes.
+    /// Load the zone `name` from a master file and the files that it includes.
     #[staticmethod]
     #[pyo3(signature = (name, path, *, rclass = Code(Class::IN)))]
     fn from_file(py: Python<'_>, name: NameArg, path: PathBuf, rclass: Code<Class>) -> PyResult<Self> {
         let file = path.to_string_lossy().into_owned();
-        gate::long(py, move || load(Files::new(path), &file, &name, rclass.0))
+        call::interruptible(py, move || load(Files::new(path), &file, &name, rclass.0))
     }
 
-    /// Load many zones, each from its file, on all cores: a list of `(zone or None, ZoneFileError or None, files)` in the same
-    /// order. `files` has `(path, stamp)` for each file that was read; equal stamps at a later time mean an equal zone.
+    /// Load many zones, each from its file, on all cores. Returns a list of `(zone or None, ZoneFileError or None,
+    /// files)` in the same order. `files` has `(path, stamp)` for each file that was read. Equal stamps at a later
+    /// time mean an unchanged zone.
     #[staticmethod]
     #[pyo3(signature = (sources, *, rclass = Code(Class::IN)))]
     fn load_files(
@@ -82,7 +84,8 @@ impl Zone {
         rclass: Code<Class>,
     ) -> PyResult<Vec<LoadedRow>> {
         let sources: Vec<_> = sources.into_iter().map(|(name, path)| (name.0, path)).collect();
-        let loaded = gate::long(py, move || Ok::<_, Raise>(scan::load_files(&sources, &options(rclass.0))))?;
+        let loaded =
+            call::interruptible(py, move || Ok::<_, Raise>(scan::load_files(&sources, &options(rclass.0))))?;
         loaded
             .into_iter()
             .map(|LoadedFile { zone, files }| {
@@ -99,7 +102,8 @@ impl Zone {
             .collect()
     }
 
-    /// As `from_text`, warnings too, without raising: `(zone or None, findings, number of errors)`.
+    /// Check master-file text like `from_text`, including warnings, without raising: `(zone or None, findings, number
+    /// of errors)`.
     #[staticmethod]
     #[pyo3(signature = (name, text, *, file = "<text>", rclass = Code(Class::IN)))]
     fn check_text(
@@ -110,10 +114,11 @@ impl Zone {
         rclass: Code<Class>,
     ) -> PyResult<(Option<Self>, Py<PyAny>, usize)> {
         let source = Text::new(file, text);
-        checked(py, file, gate::long(py, move || Ok::<_, Raise>(check(source, &name, rclass.0)))?)
+        checked(py, file, call::interruptible(py, move || Ok::<_, Raise>(check(source, &name, rclass.0)))?)
     }
 
-    /// As `from_file`, warnings too, without raising: `(zone or None, findings, number of errors)`.
+    /// Check a master file like `from_file`, including warnings, without raising: `(zone or None, findings, number of
+    /// errors)`.
     #[staticmethod]
     #[pyo3(signature = (name, path, *, rclass = Code(Class::IN)))]
     fn check_file(
@@ -123,7 +128,11 @@ impl Zone {
         rclass: Code<Class>,
     ) -> PyResult<(Option<Self>, Py<PyAny>, usize)> {
         let file = path.to_string_lossy().into_owned();
-        checked(py, &file, gate::long(py, move || Ok::<_, Raise>(check(Files::new(path), &name, rclass.0)))?)
+        checked(
+            py,
+            &file,
+            call::interruptible(py, move || Ok::<_, Raise>(check(Files::new(path), &name, rclass.0)))?,
+        )
     }
 
     /// The name of the zone.
@@ -132,7 +141,7 @@ impl Zone {
         self.inner.apex().to_name().into()
     }
 
-    /// The serial of its SOA record.
+    /// The serial of the SOA record.
     #[getter]
     fn serial(&self) -> u32 {
         self.inner.serial()
@@ -144,25 +153,25 @@ impl Zone {
         self.inner.class().to_string()
     }
 
-    /// Whether its answers carry proofs: it has signatures and NSEC or NSEC3 records.
+    /// Whether its answers carry proofs: the zone has signatures and NSEC or NSEC3 records.
     #[getter]
     fn is_signed(&self) -> bool {
         self.inner.is_signed()
     }
 
-    /// Octets that it occupies in memory.
+    /// The number of octets in memory.
     #[getter]
     fn octets(&self) -> usize {
         self.inner.octets()
     }
 
-    /// The RRset of `rtype` at `owner`, or None. All RRSIGs of an owner are one.
+    /// Return the RRset of `rtype` at `owner`, or None. All RRSIGs of an owner are one RRset.
     fn rrset(&self, owner: NameArg, rtype: Code<RrType>) -> Option<RRset> {
         self.inner.rrset(owner.0.as_ref(), rtype.0).map(RRset::from)
     }
 
-    /// At least `limit` RRsets, whole owners, in canonical order, behind the owner `after` or from the start; empty at the end.
-    /// The next page begins after the last owner of this one.
+    /// Return at least `limit` RRsets in canonical order, with all RRsets of each owner, starting after the owner
+    /// `after` or at the start. Empty at the end. The next page starts after the last owner of this page.
     #[pyo3(signature = (after = None, limit = 1000))]
     fn page<'py>(
         &self,
@@ -170,7 +179,7 @@ impl Zone {
         after: Option<NameArg>,
         limit: usize,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        let sets = gate::detached(py, || {
+        let sets = call::detached(py, || {
             let behind = |owner: nw_wire::NameRef<'_>| {
                 after.as_ref().is_none_or(|after| owner.canonical_cmp(after.0.as_ref()).is_gt())
             };
@@ -186,12 +195,13 @@ impl Zone {
         PyTuple::new(py, sets.into_iter().map(RRset::from))
     }
 
-    /// Master-file text: SOA first, then every record in canonical order, one a line, names absolute.
+    /// Return master-file text: the SOA first, then every record in canonical order, one per line, with absolute
+    /// names.
     fn to_text(&self, py: Python<'_>) -> PyResult<String> {
-        gate::detached(py, || Ok::<_, Raise>(self.inner.to_text()))
+        call::detached(py, || Ok::<_, Raise>(self.inner.to_text()))
     }
 
-    /// The zone `name` made of RRsets in any order. Raises `ZoneFileError` with everything that is wrong with them.
+    /// Make the zone `name` from RRsets in any order. Raises `ZoneFileError` with every fault.
     #[staticmethod]
     #[pyo3(signature = (name, rrsets, *, rclass = Code(Class::IN)))]
     fn from_rrsets(
@@ -201,26 +211,27 @@ impl Zone {
         rclass: Code<Class>,
     ) -> PyResult<Self> {
         let sets: Vec<Rrset> = rrsets.iter().map(|rrset| rrset.inner.clone()).collect();
-        gate::long(py, move || {
+        call::interruptible(py, move || {
             nw_zone::Zone::from_rrsets(name.0.as_ref(), rclass.0, &sets)
                 .map(Self::from)
                 .map_err(|errors| Raise::Zone(zone_faults(&errors, "")))
         })
     }
 
-    /// Begin a change.
+    /// Return a `ZoneEdit` for changing the zone.
     fn edit(&self) -> ZoneEdit {
         self.inner.edit().into()
     }
 
-    /// The records that turn this zone into `newer`: RRsets removed, RRsets added (RFC 1995 §2).
+    /// Return the records that turn this zone into `newer`: RRsets removed, RRsets added (RFC 1995 §2).
     fn diff(&self, py: Python<'_>, newer: &Zone) -> PyResult<Difference> {
         edit::difference(py, self, newer)
     }
 
-    /// What a server would reply to `query` from this zone alone, without I/O: a dry run (RFC 1034 §4.3.2).
+    /// Return the reply to `query` from this zone alone (RFC 1034 §4.3.2). This is a dry run without I/O.
     ///
-    /// transport: `udp` bounds the reply by what the query offers. Raises ValueError if the question is not the zone's.
+    /// With the transport `udp`, the UDP payload size of the query limits the reply. Raises ValueError if the
+    /// question is not in the zone.
     #[pyo3(signature = (query, *, transport = "udp"))]
     fn answer(&self, py: Python<'_>, query: &Message, transport: &str) -> PyResult<Message> {
         let asked = query.view(py);
@@ -230,7 +241,8 @@ impl Zone {
         let question = question.ok_or_else(|| {
             PyValueError::new_err(format!("not a question for the zone {}", self.inner.apex()))
         })?;
-        let octets = gate::brief(py, || Ok::<_, Raise>(self.reply(&asked, &question, transport == "udp")))?;
+        let octets =
+            call::attached(py, || Ok::<_, Raise>(self.reply(&asked, &question, transport == "udp")))?;
         Ok(Message::from_valid(pyo3::types::PyBytes::new(py, &octets).unbind()))
     }
 
@@ -260,7 +272,7 @@ impl Zone {
         let mut out = Writer::new(&mut buf, limit, asked.id(), reply_flags(asked.flags()));
         out.question(question.name.as_ref(), question.rtype, question.class)
             .expect("a question fits the least message");
-        // The OPT record with room for one extended error.
+        // The OPT record, with space for one extended error.
         let reserved = opt.as_ref().map_or(0, |_| 11 + 4 + 2);
         out.reserve(reserved).expect("512 octets hold a question and an OPT record");
         let dnssec_ok = opt.as_ref().is_some_and(Opt::dnssec_ok);
@@ -305,7 +317,7 @@ fn load(mut source: impl Source, file: &str, name: &NameArg, class: Class) -> Re
         .map_err(|errors| Raise::Zone(zone_faults(&errors, file)))
 }
 
-/// The errors as rows, and how many are not listed; `file` stands for what concerns the whole zone.
+/// Convert errors to rows, and count those that are not listed. `file` is used for errors of the whole zone.
 pub(crate) fn zone_faults(errors: &ZoneFileErrors, file: &str) -> ZoneFaults {
     let listed: Vec<Fault> = errors
         .findings

@@ -1,8 +1,8 @@
-"""Parse the arguments of a command: flags with long names, `--flag value` or `--flag=value`, and words.
+"""Parse the arguments of a command: long flags, `--flag value` or `--flag=value`, and words.
 
-A command lists its flags in one `Options` object and gets a `Parsed`. There are no short forms and no
-abbreviations. An unknown flag is an error that names the nearest known one. (Importing argparse takes a third of
-the time that `nw --help` may take, and its errors say less.)
+A command lists its flags in an `Options` object, whose `read` returns a `Parsed`. There are no short flags
+and no abbreviations. An unknown flag is an error that names the nearest known one. (Importing argparse
+would take a third of the time budget of `nw --help`, and its error messages are less specific.)
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from namewise.cli.failure import Failure
 
 
 class Parsed:
-    """The arguments of one call."""
+    """The parsed arguments of a command."""
 
     def __init__(self) -> None:
         self.values: dict[str, list[str]] = {}
@@ -41,7 +41,7 @@ class Parsed:
 
 
 class Options:
-    """What a command accepts: *values* take one value each time, *flags* none; *words* is (least, most)."""
+    """The accepted arguments: *values* take a value, *flags* do not; *words* is (minimum, maximum)."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Options:
         self.words = words
 
     def read(self, args: list[str]) -> Parsed:
-        """Return *args* parsed, or raise `Failure`."""
+        """Parse *args*. Raises `Failure`."""
         parsed = Parsed()
         rest = iter(args)
         for arg in rest:

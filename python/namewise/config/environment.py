@@ -1,4 +1,4 @@
-"""`NAMEWISE_…` variables as settings.
+"""Settings from `NAMEWISE_…` environment variables.
 
     NAMEWISE_<TABLE>_<KEY>             the key of [server], [resolver], [log] or [control]; lists separated
                                        by commas
@@ -8,12 +8,12 @@
     NAMEWISE_LISTEN                    all of [[listen]]: ADDR[:PORT], separated by commas
     NAMEWISE_ZONE                      adds to [[zone]]: NAME=FILE, separated by commas
     NAMEWISE_FORWARD                   adds to [[forward]]: [SUFFIX=]ADDR[:PORT], separated by commas
-    NAMEWISE_KEY_<NAME>_SECRET         the secret of the [[key]] of that name, written with A-Z, 0-9 and _
-                                       only
-    NAMEWISE_KEY_<NAME>_SECRET_FILE    a file that holds it
+    NAMEWISE_KEY_<NAME>_SECRET         the secret of the [[key]] of that name; characters other than A-Z
+                                       and 0-9 are written as _
+    NAMEWISE_KEY_<NAME>_SECRET_FILE    a file that contains the secret
 
-`NAMEWISE_CONFIG` names the file itself and is read by the command line. An unknown variable is a mistake, so
-that a typing error is not silently without effect.
+`NAMEWISE_CONFIG` names the configuration file; the command line reads it. An unknown variable is an error,
+so that a typing error does not go unnoticed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NOT_SETTINGS = frozenset({"NAMEWISE_CONFIG", "NAMEWISE_CONTROL", "NAMEWISE_ROOT_
 
 
 def overlay_of_environment(environ: Mapping[str, str]) -> tuple[Overlay, list[Problem]]:
-    """Return what *environ* sets, and the variables that set nothing."""
+    """Return the settings in *environ*, and problems for variables that are not settings."""
     overlay, problems = Overlay(), []
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name in NOT_SETTINGS:
@@ -56,7 +56,7 @@ def overlay_of_environment(environ: Mapping[str, str]) -> tuple[Overlay, list[Pr
 
 
 def variables() -> list[str]:
-    """Return the names of all variables of fixed name."""
+    """Return the names of all variables with a fixed name."""
     names = [f"{PREFIX}{word}" for word in ("LISTEN", "ZONE", "FORWARD", "RESOLVER")]
     for table, model in TABLES.items():
         if table not in ARRAYS:
@@ -91,7 +91,7 @@ def forward_item(text: str) -> dict[str, Any]:
 
 
 def _lay(overlay: Overlay, name: str, text: str, origin: Origin) -> bool:
-    """Lay the variable *name* (without prefix) over the tree; False when no setting has that name."""
+    """Add the variable *name* (without prefix) to the tree. Returns False if no setting has that name."""
     items = {"LISTEN": listen_item, "ZONE": zone_item, "FORWARD": forward_item}.get(name)
     if items is not None:
         for part in text.split(","):
@@ -118,7 +118,7 @@ def _lay(overlay: Overlay, name: str, text: str, origin: Origin) -> bool:
 
 
 def _typed(text: str, model: type[Table], key: str) -> Any:
-    """Return *text* in the TOML type of the field, as far as a text can tell."""
+    """Convert *text* to the TOML type of the field."""
     kind = settings(model)[key].type
     if get_origin(kind) is dict:
         pairs = (part.partition("=") for part in text.split(",") if part.strip())

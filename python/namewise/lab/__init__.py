@@ -1,8 +1,8 @@
-"""The private internet on one machine: real servers, real packets, real names, nothing leaves loopback.
+"""The private internet: real servers on loopback that serve the names and zones of the real internet.
 
-topology.py  which server plays which role: its zones, the real addresses that lead to it
-internet.py  the servers started, the routes that lead questions to them
+topology.py  the servers: the zones of each, and the real addresses that are routed to it
+internet.py  starts the servers and makes the routes to them
 up.py        `nw lab up`: the internet, a resolver over it, a zone from a file, until Ctrl-C
 play.py      `nw lab play`: scenario files on virtual time
-zones/       what the servers serve
+zones/       the zones of the servers
 """

@@ -1,4 +1,4 @@
-"""The lab's servers, running: one engine for each role, on loopback ports that happen to be free."""
+"""Starts the servers of the lab: one engine for each server, on free loopback ports."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Server:
 
 
 class Internet:
-    """All servers of the lab, and the routes that lead to them. Use it as a context manager."""
+    """All servers of the lab, and the routes to them. Use it as a context manager."""
 
     def __init__(self, root_zone: str | None) -> None:
         self.servers = [_start(role) for role in roles(root_zone)]
-        # Bound and never read: questions that arrive here stay without any answer.
+        # This socket is bound and never read, so that queries to it get no answer.
         self._silent = _udp("127.0.0.1")
 
     @property
     def routes(self) -> dict[str, str]:
-        """The routing table: prefix to loopback address and port."""
+        """Return the routing table: prefixes, with loopback address and port."""
         table = {SILENT_PREFIX: str(Endpoint("127.0.0.1", self._silent.getsockname()[1]))}
         for server in self.servers:
             by_family = {":" in endpoint.address: str(endpoint) for endpoint in server.endpoints}
@@ -61,7 +61,7 @@ class Internet:
 
 
 def authoritative_plan(zones: tuple[Zone, ...]) -> bytes:
-    """Return the plan of a server that serves *zones* to everybody and nothing else."""
+    """Return the plan of a server that serves *zones* to all clients and nothing else."""
     named = [{"name": str(zone.name)} for zone in zones]
     return json.dumps({"version": 1, "server": {"workers": 1}, "zones": named}).encode()
 
@@ -70,7 +70,7 @@ def _start(role: Role) -> Server:
     snapshot = Snapshot.build(authoritative_plan(role.zones), list(role.zones))
     sockets: list[socket.socket] = []
     for address in loopbacks():
-        # UDP first: whatever port it gets is then nearly always free for TCP too.
+        # UDP first: the port that it gets is nearly always free for TCP too.
         udp, tcp = _pair(address)
         sockets += [udp, tcp]
     engine = Engine(1)
@@ -82,7 +82,7 @@ def _start(role: Role) -> Server:
 
 
 def loopbacks() -> tuple[str, ...]:
-    """Return the loopback addresses of this machine: 127.0.0.1, and ::1 where there is IPv6."""
+    """Return the loopback addresses of this machine: 127.0.0.1, and ::1 if IPv6 is available."""
     try:
         _udp("::1").close()
     except OSError:
@@ -101,7 +101,7 @@ def _udp(address: str) -> socket.socket:
 
 
 def _pair(address: str) -> tuple[socket.socket, socket.socket]:
-    """Return a UDP and a listening TCP socket on one port of *address*."""
+    """Return a UDP and a listening TCP socket on the same port of *address*."""
     for _ in range(100):
         udp = _udp(address)
         port = udp.getsockname()[1]

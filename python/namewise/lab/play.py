@@ -1,6 +1,6 @@
-"""`nw lab play`: scenario files on virtual time against the engine, each reported.
+"""`nw lab play`: play scenario files on virtual time and print a report for each.
 
-The player itself is the engine's simulation; here its reports are printed and summed up.
+The simulation of the engine plays the scenarios; this module prints the reports.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main(files: Iterable[str], *, as_json: bool) -> int:
 
 
 def exit_code(outcomes: dict[str, int]) -> int:
-    """Return 2 for an unreadable file, 1 for any failure, 3 for none but something unsupported, else 0."""
+    """Return 2 if a file was unreadable, 1 if a scenario failed, 3 if some were unsupported, else 0."""
     for outcome, code in (("unreadable", 2), ("fail", 1), ("unsupported", 3)):
         if outcomes.get(outcome):
             return code
@@ -40,7 +40,7 @@ def exit_code(outcomes: dict[str, int]) -> int:
 
 
 def line(report: Report) -> str:
-    """Return the line for people: outcome, file, and the first difference or the reasons."""
+    """Return a line for people: outcome, file, and the first difference or the reasons."""
     outcome, name = report["outcome"], report["file"] or report["title"]
     said = ""
     if outcome == "fail":

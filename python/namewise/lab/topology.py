@@ -1,14 +1,13 @@
-"""Who serves what in the lab, and which real addresses lead there.
+"""The servers of the lab, their zones, and the real addresses that are routed to them.
 
-Each role is a server of its own, so that a parent refers and never answers for its child:
+Each role is a separate server, so that a parent refers to its child and never answers for it:
 
     root ──> tld (com net org uk io arpa) ──> registry (co.uk in-addr.arpa) ──> hosting
-                      └──────────────────────────> hosting-a, hosting-b, one that is lame, one that is silent
+                      └──────────────────────────> hosting-a, hosting-b, a lame server, a server that never answers
 
-Names, referrals and glue are those of the real internet, or in the ranges for documentation (RFC 5737,
-RFC 3849). A routing table carries questions for these addresses to loopback. One thing is changed in the root
-zone: `arpa.` has servers of its own (as RFC 9120 requires), since the root servers themselves would answer
-for it.
+Names, referrals and glue are those of the real internet, or in the ranges for documentation (RFC 5737, RFC
+3849). A routing table maps these addresses to loopback. The root zone has one change: `arpa.` has its own
+servers (as RFC 9120 requires), because the root servers would otherwise answer for it.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ ROOT_ZONE = ZONES / "root-2021051901.zone.xz"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One server of the lab: what it is, the zones it serves, the prefixes whose packets it gets."""
+    """One server of the lab: its purpose, its zones, and the prefixes that are routed to it."""
 
     name: str
     purpose: str
@@ -66,8 +65,7 @@ _HOSTING_B = (
 
 
 def roles(root_zone: str | None) -> list[Role]:
-    """Return every role, with the root zone from the file *root_zone*, or the list that ships with the
-    lab."""
+    """Return all roles. The root zone is read from the file *root_zone*, or from the list in the package."""
     root = read_root(root_zone)
     return [
         Role("root", f"the root, {_count(root)} TLDs", (root,), tuple(sorted(set(_root_prefixes(root))))),
@@ -83,7 +81,7 @@ _REGISTRY = ("203.0.113.53/32", "199.180.182.0/24")
 
 
 def root_zone_file(environ: Mapping[str, str]) -> str | None:
-    """Return the file of the root zone that `$NAMEWISE_ROOT_ZONE` names, or None for the one in the package."""
+    """Return the root zone file that `$NAMEWISE_ROOT_ZONE` names, or None for the one in the package."""
     return environ.get(ROOT_ZONE_VARIABLE) or None
 
 
@@ -106,8 +104,7 @@ def _files(*names: str) -> tuple[Zone, ...]:
 
 
 def _tld(tld: str, root: Zone) -> Zone:
-    """Return the zone of *tld*: its name servers as the root names them, its delegations from the lab's
-    file."""
+    """Return the zone of *tld*. Its servers come from the root zone, its delegations from the lab's file."""
     servers = list(_servers(root, f"{tld}."))
     lines = [f"{tld}. 900 IN SOA {servers[0]} hostmaster.{tld}. 2024010501 1800 900 604800 900"]
     lines += [f"{tld}. 172800 IN NS {server}" for server in servers]
@@ -154,7 +151,7 @@ def _host(address: str) -> str:
 
 
 def _count(root: Zone) -> int:
-    """Return how many names the root zone delegates."""
+    """Return the number of delegations in the root zone."""
     count, after = 0, None
     while page := root.page(after, 10_000):
         count += sum(1 for rrset in page if rrset.type == "NS" and not rrset.owner.is_root)

@@ -1,10 +1,10 @@
-"""`nw lab up`: the private internet, a resolver over it, a zone from a file; explains one name, then serves.
+"""`nw lab up`: the private internet, a resolver, and a zone from a file. Explains one name, then serves.
 
     clients ──> resolver 127.0.0.1:5300 ──routes──> root, tld, registry, hosting ... (loopback, any free ports)
             └─> example.com from a file, 127.0.0.1:5310
 
-No packet leaves 127.0.0.0/8 and ::1: the resolver's routing table has no other targets, and what it does
-not name is dropped. No privileged port, no root.
+No packet leaves 127.0.0.0/8 and ::1: the resolver's routing table has no other targets, and packets to
+other addresses are dropped. The lab needs no privileged port and no root permissions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 RESOLVER_PORT, ZONE_PORT = 5300, 5310
 STEP = 100
-"""Where a port is taken the next one by this step is tried."""
+"""The distance between the ports that are tried if a port is in use."""
 EXAMPLE = "shop.example.com."
 MORE = (
     ("shop.example.com", "an alias into another zone"),
@@ -149,7 +149,7 @@ def _suggest(zone: Zone, port: int, zone_port: int, control: str) -> None:
 
 
 def command() -> str:
-    """Return how a person calls this program from a shell in the working directory, by its name only if the PATH leads here."""
+    """Return how a user calls this program: by its name only if the PATH leads here."""
     called = Path(sys.argv[0])
     if called.name not in ("nw", "namewise"):
         return f"{sys.executable} -m namewise"
@@ -160,7 +160,7 @@ def command() -> str:
 
 
 def _free_port(first: int) -> int:
-    """Return *first*, or the next port by steps of `STEP` that is free on every loopback address."""
+    """Return *first*, or the next port in steps of `STEP` that is free on every loopback address."""
     for port in range(first, first + 50 * STEP, STEP):
         try:
             for address in loopbacks():
@@ -194,7 +194,7 @@ def _bound(address: str, port: int) -> list[socket.socket]:
 
 
 def default_control() -> str:
-    """Return the lab's own control socket, so that it never stands in the way of a server."""
+    """Return the lab's own control socket, which does not conflict with that of a server."""
     from namewise.config.paths import control_socket
 
     return str(Path(control_socket()).with_name("lab.sock"))

@@ -1,14 +1,13 @@
-//! Calls from the interpreter into the engine: panics, errors and signals are handled here and nowhere else.
+//! Calls from the interpreter into the engine. This module handles panics, errors and signals for all other modules.
 //!
 //! ```text
-//!   Python call -> brief     attached: for work of microseconds
-//!               -> detached  the interpreter runs other threads meanwhile
-//!               -> long      a thread of its own; Ctrl-C is looked for every 50 ms
+//!   Python call -> attached       keeps the interpreter lock, for work of microseconds
+//!               -> detached       releases the lock, so that other Python threads run
+//!               -> interruptible  runs on a new thread and checks for Ctrl-C every 50 ms
 //! ```
-//! Each of the three turns a panic of the engine into `EnginePanic`, and an error value into the exception of
-//! `namewise.engine.errors` with the same fields. A long call that is interrupted
-//! returns at once; its thread finishes on its own and its result is dropped, so nothing half-built is ever
-//! seen.
+//! All three convert a panic of the engine to `EnginePanic`, and an error value to the exception of
+//! `namewise.engine.errors` with the same fields. An interrupted call returns at once. Its thread finishes in the
+//! background and its result is dropped, so that callers never see incomplete data.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,15 +19,18 @@ use pyo3::prelude::*;
 
 use crate::raise::Raise;
 
-/// How often a long call asks the interpreter whether a signal is waiting.
+/// How often an interruptible call checks for signals.
 const SIGNAL_POLL: Duration = Duration::from_millis(50);
 
-/// Run `work` while holding the interpreter: for work that takes less time than a switch of threads.
-pub(crate) fn brief<T, E: Into<Raise>>(py: Python<'_>, work: impl FnOnce() -> Result<T, E>) -> PyResult<T> {
+/// Run `work` with the interpreter lock. Use this for work that takes less time than a thread switch.
+pub(crate) fn attached<T, E: Into<Raise>>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T, E>,
+) -> PyResult<T> {
     settle(py, catch_unwind(AssertUnwindSafe(work)))
 }
 
-/// Run `work` while other Python threads may run.
+/// Run `work` without the interpreter lock, so that other Python threads can run.
 pub(crate) fn detached<T: Send, E: Into<Raise> + Send>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<T, E> + Send,
@@ -37,8 +39,11 @@ pub(crate) fn detached<T: Send, E: Into<Raise> + Send>(
     settle(py, outcome)
 }
 
-/// Run `work` on a thread of its own and raise `KeyboardInterrupt` as soon as a signal asks for it.
-pub(crate) fn long<T, E>(py: Python<'_>, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> PyResult<T>
+/// Run `work` on a new thread, and raise `KeyboardInterrupt` as soon as a signal requires it.
+pub(crate) fn interruptible<T, E>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> PyResult<T>
 where
     T: Send + 'static,
     E: Into<Raise> + Send + 'static,
@@ -46,7 +51,7 @@ where
     let (done, outcome) = mpsc::sync_channel(1);
     let outcome = Mutex::new(outcome);
     std::thread::Builder::new().name("nw-call".into()).spawn(move || {
-        // Nobody listens any more when the caller was interrupted: the result is dropped here.
+        // If the caller was interrupted, the receiver is gone and the result is dropped here.
         let _ = done.send(catch_unwind(AssertUnwindSafe(work)));
     })?;
     loop {
