@@ -13,10 +13,10 @@ use crate::raise::Raise;
 /// as JSON.
 ///
 /// Keys: outcome (`answer`, `alias`, `nodata`, `nxdomain`, `name-too-long`, `referral`, `unauthoritative`, `lame`,
-/// `failure`, `edns-refused`, `truncated`, `unusable`, `malformed`, `discarded`), says (the same, apart from `unauthoritative`), reason in words, rcode, target of
-/// an alias, referral (`zone` and `servers` with their addresses), oddities that were ignored, case_changed.
-/// `recursive` means that the query requested recursion, and that `zone` is the suffix that is forwarded to the
-/// server.
+/// `failure`, `edns-refused`, `truncated`, `unusable`, `malformed`, `discarded`), says (the same, except for
+/// `unauthoritative`), reason in words, rcode, aliases (their targets in order), referral (`zone` and `servers` with
+/// their addresses), oddities that were ignored, case_changed. `recursive` means that the query requested recursion,
+/// and that `zone` is the suffix that is forwarded to the server.
 #[pyfunction]
 #[pyo3(signature = (query, reply, zone, *, recursive = false))]
 pub(crate) fn read_reply(
