@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from namewise.engine.errors import ZoneFileError
 
-_INCLUDE = re.compile(rb'^\$INCLUDE[ \t]+(?:"([^"\n]*)"|([^\s;]+))', re.IGNORECASE | re.MULTILINE)
+_INCLUDE = rb'^\$INCLUDE[ \t]+(?:"([^"\n]*)"|([^\s;]+))'
 _CHUNK = 1 << 20
 """Octets that are read at once."""
 _MAX_LINE = 4096
@@ -106,8 +106,10 @@ def _included(path: str) -> list[str]:
             end = b""
             while chunk := file.read(_CHUNK):
                 octets = end + chunk
-                if b"$" in octets:
-                    names += [quoted or plain for quoted, plain in _INCLUDE.findall(octets)]
+                # Most files include nothing, and this look takes a tenth of the time.
+                if b"$include" in octets.lower():
+                    found = re.findall(_INCLUDE, octets, re.IGNORECASE | re.MULTILINE)
+                    names += [quoted or plain for quoted, plain in found]
                 end = octets[-_MAX_LINE:] if len(chunk) == _CHUNK else b""
     except OSError:
         return []

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from namewise.config import Config
     from namewise.config.origin import Path
 
-_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_PART = r"([^.\[\]]+)|\[(\d+)\]"
 _TCP = {
     "idle_ms": "tcp_idle",
     "max_connections": "tcp_connections",
@@ -23,7 +23,7 @@ _RECORDER = {"entries": "recorder", "bytes": "recorder_bytes", "slow_ms": "slow"
 
 def config_path(plan_path: str, config: Config) -> Path:
     """Return the path in *config* of what stands at *plan_path* (`resolver.forward[0].servers[1]`) in its plan."""
-    parts: Path = tuple(int(index) if index else name for name, index in _PART.findall(plan_path))
+    parts: Path = tuple(int(index) if index else name for name, index in re.findall(_PART, plan_path))
     match parts:
         case ("zones", int(index), "query_acl", *_):
             return ("zone", index, "allow")
