@@ -47,5 +47,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """Return what the module has, with what is imported when it is first used."""
+    """Return the attributes of the module, including those that are imported on first use."""
     return sorted({*globals(), *__all__})

@@ -1,1 +1,1 @@
-"""Storages of zones, one file each; `namewise.zones.source` says what a backend is."""
+"""Backends that store zones, one file each. `namewise.zones.source` describes their interface."""

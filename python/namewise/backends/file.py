@@ -1,7 +1,7 @@
 """A zone in a zone file (RFC 1035 §5), with the files that it includes.
 
-The version is what the file system says of the file and of every file that it includes with `$INCLUDE`: each editor and each `mv`
-changes it.
+The version consists of the file system's metadata of the file and of every file that it includes with
+`$INCLUDE`. Every editor and every `mv` changes it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 _INCLUDE = rb'^\$INCLUDE[ \t]+(?:"([^"\n]*)"|([^\s;]+))'
 _CHUNK = 1 << 20
-"""Octets that are read at once."""
+"""The number of octets per read."""
 _MAX_LINE = 4096
-"""Octets of a directive that may lie across the border of two chunks."""
+"""The maximum length of a directive that crosses the boundary of two reads."""
 _MAX_FILES = 1000
-"""Files of one zone whose dates are looked at."""
+"""The maximum number of files of one zone whose metadata is checked."""
 
 
 class _Stamp(NamedTuple):
-    """A file as the file system describes it."""
+    """The metadata of a file."""
 
     path: str
     device: int
@@ -44,7 +44,7 @@ class FileSource:
         self.place = path
 
     def version(self, former: Hashable = None) -> Hashable:
-        """Return device, inode, size and date of the file and of the files that it includes."""
+        """Return the metadata of the file and of the files that it includes."""
         known = {stamp.path: stamp for stamp in former} if isinstance(former, tuple) else {}
         main = _stamp(self.place)
         if len(known) == 1 and known.get(self.place) == main:
@@ -59,7 +59,7 @@ class FileSource:
                     try:
                         found.append(_stamp(path))
                     except OSError:
-                        # The loader reports it, with the line that includes it.
+                        # The loader reports the error, with the line that includes the file.
                         found.append(_Stamp(path, 0, 0, 0, 0))
         return _version(found)
 
@@ -67,8 +67,10 @@ class FileSource:
     def load_many(
         sources: Sequence[FileSource],
     ) -> list[tuple[Hashable, Zone | ZoneFileError] | None]:
-        """Return version and zone, or version and error, of each of *sources*, read on all cores; None for a file that
-        cannot be read."""
+        """Return version and zone, or version and error, for each of *sources*, loaded on all cores.
+
+        The result is None for a file that cannot be read.
+        """
         outcomes: list[tuple[Hashable, Zone | ZoneFileError] | None] = []
         for zone, error, files in Zone.load_files([(source.name, source.place) for source in sources]):
             outcome = zone or error
@@ -80,12 +82,12 @@ class FileSource:
         return outcomes
 
     def load(self) -> Zone:
-        """Return the zone that the file describes."""
+        """Load the zone from the file."""
         return Zone.from_file(self.name, self.place)
 
 
 def _version(stamps: list[_Stamp]) -> Hashable:
-    """Return the version of a zone that was read from the files of *stamps*, the main file first."""
+    """Return the version of a zone that was read from the files in *stamps*, with the main file first."""
     main, *included = stamps
     return (main, *sorted(set(included)))
 
@@ -96,9 +98,10 @@ def _stamp(path: str) -> _Stamp:
 
 
 def _included(path: str) -> list[str]:
-    """Return the files that the file at *path* includes, relative names from its folder on.
+    """Return the files that the file at *path* includes. Relative names refer to its folder.
 
-    The file is read, not mapped: a mapped file that another program truncates ends this process with SIGBUS.
+    The file is read instead of mapped, because a mapped file that another program truncates would end this
+    process with SIGBUS.
     """
     names: list[bytes] = []
     try:

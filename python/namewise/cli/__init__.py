@@ -1,10 +1,11 @@
-"""The commands `nw` and `namewise`: one table of commands, one file for each, imported when it is called.
+"""The commands `nw` and `namewise`: a table of commands. Each command has one file, imported when it is
+called.
 
-A command file has `HELP` (its manual page in short) and `run(args) -> int` (the exit code). Nothing here or
-there imports more than its job needs: `nw --help` and `nw dig` have to start fast.
+A command file has `HELP` (a short manual page) and `run(args) -> int` (the exit code). Modules are imported
+only when they are needed, because `nw --help` and `nw dig` must start fast.
 
-Exit codes of every command: 0 done, 1 wrong usage, a mistake in the input, or output that could not be
-written, 130 ended by Ctrl-C, 141 the reader of the output has gone. The `HELP` of a command lists its others.
+Exit codes of every command: 0 done, 1 wrong usage, invalid input, or output that could not be written, 130
+ended by Ctrl-C, 141 the reader of the output has gone. The `HELP` of a command lists its other codes.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ COMMANDS: tuple[tuple[str, str], ...] = (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command that *argv* (default: the process's own arguments) names; return its exit code.
+    """Run the command in *argv* (default: the arguments of the process) and return its exit code.
 
-    What the system refuses (a full disk, too many open files, a closed stream) is one line and an exit code.
+    An error of the system (a full disk, too many open files, a closed stream) becomes a one-line message
+    and an exit code.
     """
     args = sys.argv[1:] if argv is None else list(argv)
     if argv is None:
@@ -85,7 +87,7 @@ def _help() -> str:
     width = max(len(name) for name, _ in COMMANDS)
     lines = [f"  {name:<{width}}  {purpose}\n" for name, purpose in COMMANDS]
     return (
-        "namewise: a name-resolution system that you can see through\n\n"
+        "namewise: a name-resolution system whose answers can be explained\n\n"
         "usage: nw COMMAND [ARGUMENT ...]\n\n"
         f"{''.join(lines)}\n"
         "nw COMMAND --help says more; nw --version prints the version.\n"

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 HELP = """\
 usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json]
 
-Verifies a signed zone file as a whole: every signature, by each algorithm that the zone has keys of; that
-each name has its NSEC or NSEC3 record with the right types and the right next one, and that there are no
-others; that CDS and CDNSKEY name keys that sign.
+Verifies a complete signed zone file. Every RRset needs a signature of each algorithm for which the zone has
+keys. The NSEC or NSEC3 chain must have exactly the names of the zone, with the right types. CDS and
+CDNSKEY must match keys that sign.
 
-  --origin NAME   name of the zone; without it as for `nw zone check`
+  --origin NAME   name of the zone (default: as for `nw zone check`)
   --anchor FILE   DS or DNSKEY records (a dsset- file, a K*.key file, what the parent has): one of them has to
                   name a key that signs the keys
   --at TIME       the time at which signatures must be valid: 2026-01-31, 20260131235959, +7d, -1h or seconds
-                  since 1970; without it now
+                  since 1970 (default: now)
   --json          one JSON object: zone, serial, at, rrsets, signatures, keys[], chains[], first_expiration,
                   errors, warnings, problems[]
 
-Exit codes: 0 everything verifies (there may be warnings), 1 something does not, or wrong usage, 2 a file
-cannot be read or holds no such zone.
+Exit codes: 0 everything verifies (there may be warnings), 1 verification failed, or wrong usage, 2 a file
+cannot be read or does not contain the zone.
 
   $ nw dnssec verify example.com.zone.signed --anchor dsset-example.com.
   $ nw dnssec verify example.com.zone.signed --at +7d
@@ -47,7 +47,7 @@ def run(args: list[str]) -> int:
 
 
 def verify(parsed: Parsed) -> int:
-    """Verify one zone file and print what was found."""
+    """Verify one zone file and print the result."""
     import json
     import time
 
@@ -70,7 +70,7 @@ def verify(parsed: Parsed) -> int:
 
 
 def moment(text: str, now: float) -> int:
-    """Return the seconds since 1970 that *text* says, seen from *now*, or raise `Failure`."""
+    """Return the time in *text*, absolute or relative to *now*, as seconds since 1970. Raises `Failure`."""
     import datetime
 
     from namewise.config.values import duration_ms
@@ -98,7 +98,7 @@ def stamp(seconds: int) -> str:
 
 
 def _load(path: str, origin: str | None) -> Zone:
-    """Return the zone in the file, or raise `Failure` with its first mistakes."""
+    """Return the zone in the file. Raises `Failure` with its first errors."""
     from namewise.cli.zone import guess_origin, readable
     from namewise.engine import Name, Zone
     from namewise.engine.errors import BadName
@@ -124,7 +124,7 @@ def _load(path: str, origin: str | None) -> Zone:
 
 
 def _anchors(path: str | None, zone: Name) -> list[RRset]:
-    """Return the trust anchors of *zone* in the file, or raise `Failure`."""
+    """Return the trust anchors of *zone* in the file. Raises `Failure`."""
     from namewise.compile.inputs import read_anchors
     from namewise.config import ConfigError
     from namewise.engine import RRset

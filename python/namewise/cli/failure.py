@@ -1,4 +1,4 @@
-"""The exception with which a command ends: what is wrong, what to do, the exit code."""
+"""The exception that ends a command, with message, hint and exit code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 class Failure(Exception):
-    """Ends a command with *message* on standard error and the exit code *code*."""
+    """Ends a command. *message* is written to standard error, and *code* is the exit code."""
 
     def __init__(self, message: str, *, hint: str = "", code: int = 1) -> None:
         super().__init__(message)
@@ -17,7 +17,7 @@ class Failure(Exception):
         self.code = code
 
     def text(self, command: str) -> str:
-        """Return what is written: the message, and below it the hint."""
+        """Return the output: the message, followed by the hint."""
         from namewise.config.values import printable
 
         hint = f"{self.hint}\n" if self.hint else ""

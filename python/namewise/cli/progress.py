@@ -10,10 +10,10 @@ FIRST_AFTER_S = 1.0
 
 
 class Progress:
-    """While the block runs, standard error shows *what* and the seconds so far, if it is a terminal.
+    """While the block runs, standard error shows *what* and the elapsed seconds, if it is a terminal.
 
-    Nothing is written in the first second, and the line is erased at the end. Without a terminal nothing is
-    written.
+    Nothing is written in the first second, and the line is erased at the end. If standard error is not a
+    terminal, nothing is written.
     """
 
     def __init__(self, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Standard output and error that cannot be written: closed, full, or a reader that has gone."""
+"""Handles standard output and error that cannot be written: closed, full, or without a reader."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import sys
 
 CANNOT_WRITE = 1
 READER_GONE = 141
-"""What a shell reports for a program that SIGPIPE ended."""
+"""The exit code that a shell reports for a program that SIGPIPE ended."""
 
 
 def prepare() -> None:
-    """Give the process three open standard streams, so that no file or socket takes their numbers.
+    """Ensure that the three standard streams are open, so that no file or socket gets their numbers.
 
-    A closed stream is replaced by one that cannot be written: the command learns of it when it prints.
+    A closed stream is replaced by one that cannot be written, so that the command gets an error when it
+    prints.
     """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is this one: those below are open by now.
+            # The new descriptor has this number, because all lower ones are open.
             os.open(os.devnull, os.O_RDONLY)
     if sys.stdout is None:
         # The stream lives as long as the process.
@@ -30,11 +31,11 @@ def prepare() -> None:
 
 
 _OF_OUTPUT = frozenset({errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno.EDQUOT})
-"""Errors that a command has from nothing but its output, when they name no file."""
+"""Errors that only the output of a command can cause, if they name no file."""
 
 
 def failed(command: str, error: OSError) -> int:
-    """Say in one line what the system refused *command*; return the exit code."""
+    """Write one line about the error of the system and return the exit code."""
     silence()
     if isinstance(error, BrokenPipeError):
         return READER_GONE
@@ -50,7 +51,7 @@ def failed(command: str, error: OSError) -> int:
 
 
 def silence() -> None:
-    """Let standard output go nowhere: what is left in its buffer would be a second error at exit."""
+    """Discard further standard output. The rest of its buffer would otherwise cause a second error at exit."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
     except OSError:

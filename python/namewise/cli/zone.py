@@ -39,7 +39,7 @@ def run(args: list[str]) -> int:
 
 
 def check(parsed: Parsed) -> int:
-    """Check one zone file and print what was found."""
+    """Check one zone file and print the result."""
     import sys
 
     from namewise.engine import Name, Zone
@@ -95,7 +95,7 @@ def readable(path: str) -> None:
 
 
 def _show(finding: ZoneFault) -> None:
-    """Print *finding*, its line with a mark below the spot, and what to do."""
+    """Print *finding*, the line with a mark below the column, and the remedy."""
     source = f"{finding.id}, {finding.rfc}" if finding.rfc else finding.id
     print(_printable(f"{finding} [{finding.severity}: {source}]"))
     _show_line(finding)
@@ -120,13 +120,12 @@ def _show_line(finding: ZoneFault) -> None:
 
 
 def _printable(text: str) -> str:
-    """Return *text* with everything that a terminal would obey written as an escape."""
+    """Return *text* with control characters replaced by escapes, so that they cannot control the terminal."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def guess_origin(path: str) -> str:
-    """Return the name of the zone in *path*, from its `$ORIGIN` or SOA owner at the top, else from the
-    file's name."""
+    """Return the name of the zone in *path*: its `$ORIGIN` or SOA owner at the top, or else the file name."""
     import os
 
     try:

@@ -1,7 +1,7 @@
-"""The only importer of `_engine`: the Rust engine as one Python package.
+"""The Rust engine as a Python package. Only this package imports `_engine`.
 
-Names, messages and records are frozen views over wire bytes; zones are handles. What can go wrong is
-in `namewise.engine.errors`.
+Names, messages and records are immutable views of wire octets. Zones are handles. The exceptions are in
+`namewise.engine.errors`.
 """
 
 from namewise._engine import (

@@ -1,20 +1,20 @@
-"""Every exception that namewise raises, in one tree.
+"""All exceptions of namewise, in one tree.
 
 ```text
 NamewiseError                 code, message
-├── BadName                   a name that cannot be: its label is marked
-├── TextError                 a record or option that cannot be read from text: column
-├── WireError                 bytes that are not what they claim to be: offset
-├── TomlError                 faults: (line, column, message), all of them
-├── ZoneFileError             faults: file, line, column, message, what was expected, all of them
-├── PlanError                 faults: (path, message), all of them
-├── EngineError               the engine refused; EngineClosed, GenerationConflict, EnginePanic (a mistake in namewise)
+├── BadName                   an invalid name, with the offset of the fault
+├── TextError                 a record or option whose text is invalid: column
+├── WireError                 invalid octets: offset
+├── TomlError                 all faults: (line, column, message)
+├── ZoneFileError             all faults: file, line, column, message, expected item
+├── PlanError                 all faults: (path, message)
+├── EngineError               the engine refused; EngineClosed, GenerationConflict, EnginePanic (a bug in namewise)
 └── ResolutionError           question, attempts; NXDOMAIN, NoAnswer, Timeout, ServersFailed
 ```
 
-Each class has a `code` that never changes its meaning, for programs; the text is for people. Errors of
-values are `ValueError` too, time limits are `TimeoutError` too, so that code
-written without namewise in mind catches what it expects.
+Each class has a stable `code` for programs. The text is for people. Errors about values are also
+`ValueError`, and time limits are also `TimeoutError`, so that code that does not know namewise can catch
+them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class NamewiseError(Exception):
-    """Any error of namewise: catch it to catch all. `code` is stable, `str()` is for people."""
+    """The base class of all errors of namewise. `code` is stable, `str()` is for people."""
 
     code: str = "ERROR"
 
@@ -39,7 +39,8 @@ class NamewiseError(Exception):
             self.code = code
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The constructors differ from class to class: an error is rebuilt from its text and its attributes.
+        # The constructors have different parameters, so that an error is restored from its text and its
+        # attributes.
         return _restore, (type(self), self.args), self.__dict__
 
 
@@ -50,8 +51,8 @@ def _restore(kind: type[NamewiseError], args: tuple[object, ...]) -> NamewiseErr
 
 
 class BadName(NamewiseError, ValueError):
-    """A domain name broke a rule of RFC 1035 §2.3.4 or §5.1: `text` as given, `at` the offset of what is
-    wrong, or None.
+    """A domain name violates RFC 1035 §2.3.4 or §5.1. `text` is the name, `at` the offset of the fault or
+    None.
     """
 
     code = "BAD_NAME"
@@ -63,7 +64,7 @@ class BadName(NamewiseError, ValueError):
 
 
 class TextError(NamewiseError, ValueError):
-    """Record data in presentation form that cannot be read: `column` counts from 1."""
+    """Record data in presentation form is invalid. `column` starts at 1."""
 
     code = "BAD_TEXT"
 
@@ -74,7 +75,7 @@ class TextError(NamewiseError, ValueError):
 
 
 class WireError(NamewiseError, ValueError):
-    """Octets that are not a valid message, name or record data: `offset` is where the first fault is."""
+    """Octets are not a valid message, name or record data. `offset` is the position of the first fault."""
 
     code = "BAD_WIRE"
 
@@ -84,7 +85,7 @@ class WireError(NamewiseError, ValueError):
 
 
 class TomlFault(NamedTuple):
-    """One syntax error of a TOML document; line and column count from 1."""
+    """One syntax error of a TOML document. Line and column start at 1."""
 
     line: int
     column: int
@@ -92,7 +93,7 @@ class TomlFault(NamedTuple):
 
 
 class TomlError(NamewiseError, ValueError):
-    """A document that is not valid TOML: `faults` holds every syntax error."""
+    """A document is not valid TOML. `faults` has every syntax error."""
 
     code = "BAD_TOML"
 
@@ -104,12 +105,12 @@ class TomlError(NamewiseError, ValueError):
 
 
 class ZoneFault(NamedTuple):
-    """One thing wrong with a zone: where it stands, what it is, and what to do about it.
+    """A fault of a zone: its position, its description and the remedy.
 
-    line and column count from 1; 0 where it concerns the whole zone, or the whole line.
-    severity: `error` (the zone is not served) or `warning`. id: a stable word for programs, one for each rule.
-    expected: what should have stood there. rfc: the section that says so. remedy: what to do. Any of these three may
-    be empty.
+    *line* and *column* start at 1; they are 0 if the fault concerns the whole zone or the whole line.
+    *severity* is `error` (the zone is not served) or `warning`. *id* is a stable identifier of the rule.
+    *expected* is the expected item, *rfc* the section that requires it, and *remedy* the correction; each
+    of these may be empty.
     """
 
     file: str
@@ -129,7 +130,7 @@ class ZoneFault(NamedTuple):
 
 
 class ZoneFileError(NamewiseError, ValueError):
-    """A zone that was not loaded: `faults` holds every error found, in the order of the file."""
+    """A zone was not loaded. `faults` has every error, in the order of the file."""
 
     code = "BAD_ZONE"
 
@@ -143,14 +144,14 @@ class ZoneFileError(NamewiseError, ValueError):
 
 
 class PlanFault(NamedTuple):
-    """One error of a plan: the path of the value (`zones[3].name`) and what is wrong with it."""
+    """An error of a plan: the path of the value (`zones[3].name`) and the description."""
 
     path: str
     message: str
 
 
 class PlanError(NamewiseError, ValueError):
-    """A plan from which no snapshot can be built: `faults` holds every error with its path."""
+    """A plan is invalid. `faults` has every error with its path."""
 
     code = "BAD_PLAN"
 
@@ -160,19 +161,21 @@ class PlanError(NamewiseError, ValueError):
 
 
 class EngineError(NamewiseError):
-    """The engine could not do what was asked: `code` says why."""
+    """The engine refused a request. `code` is the reason."""
 
     code = "ENGINE"
 
 
 class EngineClosed(EngineError):
-    """The engine was closed before the call."""
+    """The engine is closed."""
 
     code = "ENGINE_CLOSED"
 
 
 class GenerationConflict(EngineError):
-    """A change of zones was computed from generation `expected`, but generation `current` is served: compute it anew."""
+    """A change of zones was computed from generation `expected`, but generation `current` is served.
+    Compute it again.
+    """
 
     code = "CONFLICT"
 
@@ -189,7 +192,7 @@ class EnginePanic(EngineError):
 
 
 class Attempt(NamedTuple):
-    """One question to one server, and what came of it (`timeout`, `SERVFAIL`, `connection refused`, ...)."""
+    """A query to a server and its result (`timeout`, `SERVFAIL`, `connection refused`, ...)."""
 
     server: str
     transport: str
@@ -198,8 +201,8 @@ class Attempt(NamedTuple):
 
 
 class ResolutionError(NamewiseError):
-    """A name that was not resolved: `question` as asked, `attempts` in order, `response` the deciding one,
-    or None.
+    """A name was not resolved. `question` is the question, `attempts` are in order, `response` is the
+    deciding response or None.
     """
 
     code = "RESOLUTION"
@@ -218,30 +221,30 @@ class ResolutionError(NamewiseError):
 
 
 class NXDOMAIN(ResolutionError):
-    """The name does not exist (RFC 8020: nothing below it does either)."""
+    """The name does not exist, and neither does any name below it (RFC 8020)."""
 
     code = "NXDOMAIN"
 
 
 class NoAnswer(ResolutionError):
-    """The name exists, but has no record of the type asked for (NODATA, RFC 2308 §2.2)."""
+    """The name exists but has no record of the type (NODATA, RFC 2308 §2.2)."""
 
     code = "NO_ANSWER"
 
 
 class Timeout(ResolutionError, TimeoutError):
-    """No server gave any answer in time."""
+    """No server answered in time."""
 
     code = "TIMEOUT"
 
 
 class ServersFailed(ResolutionError):
-    """No server gave a usable answer: see `attempts`, and `response` if one replied at all."""
+    """No server gave a usable answer. See `attempts`, and `response` if a server replied."""
 
     code = "SERVERS_FAILED"
 
 
-# The engine calls these: it has the fields of an error, this module has the classes.
+# The engine calls these functions to make exceptions.
 
 
 def toml_error(faults: Iterable[tuple[int, int, str]]) -> TomlError:
@@ -259,7 +262,7 @@ def zone_faults(
 def zone_file_error(
     faults: Iterable[tuple[str, int, int, str, str, str, str, str, str]], more: int = 0
 ) -> ZoneFileError:
-    """Return the error for such rows."""
+    """Return the error for rows of the fields of `ZoneFault`."""
     return ZoneFileError(zone_faults(faults), more)
 
 
@@ -269,5 +272,5 @@ def plan_error(faults: Iterable[tuple[str, str]]) -> PlanError:
 
 
 def queue_full(message: str) -> EngineError:
-    """Return the error for a request that finds too many under way."""
+    """Return the error for a request while too many are in progress."""
     return EngineError(message, code="QUEUE_FULL")

@@ -1,1 +1,1 @@
-"""Records of what the server did, for people and programs."""
+"""Records of the server's work, for people and programs."""

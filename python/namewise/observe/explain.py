@@ -1,7 +1,8 @@
-"""`namewise.explain/1`: one question, its result, and every step that led there, as one JSON document.
+"""`namewise.explain/1`: a question, its result and all steps of the lookup, as one JSON document.
 
-The engine writes the steps while it resolves and the document when it is done. This module has the name of the format and the
-type for Python. The schema, with the meaning of every field, is `docs/schema/explain-1.json`; it only changes by additions.
+The engine records the steps while it resolves, and writes the document at the end. This module has the name
+of the format and its Python type. The schema `docs/schema/explain-1.json` describes every field. Later
+versions only add fields.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 SCHEMA = "namewise.explain/1"
 
 Document = dict[str, Any]
-"""A `namewise.explain/1` document, as `json.loads` gives it."""
+"""A `namewise.explain/1` document, as returned by `json.loads`."""
 
 
 def stamp(at: float) -> str:

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
 
 def records(engine: Engine, name: str | None, number: int | None, most: int) -> list[Document]:
-    """Return at most *most* records, newest first: about *name*, or with the number *number*, or the latest.
+    """Return at most *most* records, newest first.
 
-    Each is a `namewise.explain/1` document with two more keys: `id`, and `client`, the address of the client. The recorder
-    does not keep the records of the answer.
+    *name* selects the records about a name, and *number* the record with that number.
+
+    Each is a `namewise.explain/1` document with two more keys: `id`, and `client`, the address of the
+    client. The recorder does not store the records of the answer.
     """
     found = engine.recorded(name, number, most)
     return [{**json.loads(document), "id": record, "client": client} for record, client, document in found]

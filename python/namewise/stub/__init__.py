@@ -1,8 +1,8 @@
-"""The stub resolver: `resolve` looks a name up at one of the system's or the named servers, `query` sends one
+"""The stub resolver. `resolve` looks up a name at the system's servers or the given ones. `query` sends one
 message to one server.
 
-`lookup` decides and does no I/O; the drivers `blocking` and `aio` send its exchanges over sockets. Each is imported
-on first use.
+`lookup` makes the decisions and does no I/O. The drivers `blocking` and `aio` send its exchanges over
+sockets. Each is imported on first use.
 
 >>> import namewise
 >>> namewise.resolve("localhost.example", server="192.0.2.300")
@@ -31,7 +31,7 @@ __all__ = ["Answer", "ServerAddress", "Servers", "parse_server", "query", "resol
 
 
 def __getattr__(name: str) -> object:
-    """Import what is used first: `nw dig` takes only `stream` from here."""
+    """Import the attribute on first use. `nw dig` uses only `stream`."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -81,7 +81,7 @@ async def exchange(wanted: Exchange) -> Reply | Failure:
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    """Resolves `reply` with the first datagram that replies to `query`; passes over all others."""
+    """Sets the result of `reply` to the first datagram that is the reply to `query`. Ignores all others."""
 
     def __init__(self, query: Message) -> None:
         self.query = query
@@ -97,7 +97,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 def _connected(server: ServerAddress, kind: socket.SocketKind) -> socket.socket:
-    """Return a connected datagram socket: the system drops what comes from elsewhere."""
+    """Return a connected datagram socket. The system drops packets from other addresses."""
     link = socket.socket(server.family, kind)
     try:
         link.setblocking(False)

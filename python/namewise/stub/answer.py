@@ -1,4 +1,4 @@
-"""What a lookup found: the records asked for, and the aliases that led to them."""
+"""The result of a lookup: the records, and the aliases that led to them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 class Answer:
     """The records that answer `question`. Iterating yields their rdata: `[str(a) for a in answer]`.
 
-    question: as asked; its name may be an alias
-    rrsets: the records: one RRset, or for type ANY those of every type that came; rrset: the first of them
-    aliases: the CNAME records that were followed to them, in order
+    question: the question; its name may be an alias
+    rrsets: the records: one RRset, or for type ANY those of every type in the response; rrset: the first of
+    them
+    aliases: the CNAME records that were followed, in order
     response: the whole message, with its flags and EDNS options
-    attempts: every exchange that it took, the decisive one last
+    attempts: every exchange, the deciding one last
     """
 
     __slots__ = ("aliases", "attempts", "question", "response", "rrsets")
@@ -39,7 +40,7 @@ class Answer:
 
     @property
     def rrset(self) -> RRset:
-        """The records of the type asked for; for type ANY those of the first type that came."""
+        """The records of the queried type. For type ANY, those of the first type in the response."""
         return self.rrsets[0]
 
     @property
@@ -54,7 +55,7 @@ class Answer:
 
     @property
     def ttl(self) -> int:
-        """Seconds for which all of it may be kept: the least TTL of the aliases and the records."""
+        """The TTL in seconds: the minimum of the TTLs of the aliases and the records."""
         return min(rrset.ttl for rrset in (*self.aliases, *self.rrsets))
 
     @property
@@ -64,12 +65,12 @@ class Answer:
 
     @property
     def server(self) -> str:
-        """The address and port of the server that gave the answer."""
+        """The address and port of the server that answered."""
         return self.attempts[-1].server
 
     @property
     def took_s(self) -> float:
-        """Seconds from the decisive question to its answer."""
+        """Seconds from the deciding query to its answer."""
         return self.attempts[-1].took_s
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -34,13 +34,14 @@ def resolve(
     tcp: bool | None = None,
     dnssec_ok: bool = False,
 ) -> Answer:
-    """Return the records of `rtype` at the absolute `name`, aliases followed as the server followed them.
+    """Return the records of `rtype` at the absolute `name`. Aliases in the response are followed.
 
-    server: address or addresses (`192.0.2.1`, `[2001:db8::1]:5300`); without it, what /etc/resolv.conf names
-    timeout_s: seconds to wait for each reply; attempts: rounds over all servers
-    tcp: never ask over UDP; dnssec_ok: ask for signatures too
+    server: address or addresses (`192.0.2.1`, `[2001:db8::1]:5300`); default: the servers in
+    /etc/resolv.conf
+    timeout_s: seconds to wait for each reply; attempts: number of rounds over all servers
+    tcp: never use UDP; dnssec_ok: request signatures as well
 
-    Raises NXDOMAIN, NoAnswer, Timeout or ServersFailed, all of them ResolutionError, each with every attempt.
+    Raises NXDOMAIN, NoAnswer, Timeout or ServersFailed. All are ResolutionError and have every attempt.
     """
     servers = choose(server, port, timeout_s, attempts, tcp)
     return drive(lookup(name, rtype, rclass, servers, dnssec_ok=dnssec_ok))
@@ -55,10 +56,10 @@ def query(
     tcp: bool = False,
     retry_truncated: bool = True,
 ) -> Message:
-    """Send `message` to one server and return its reply, whatever it says.
+    """Send `message` to one server and return its reply, whatever its response code.
 
-    A truncated reply is asked for again over TCP unless `retry_truncated` is false. Raises Timeout or
-    ServersFailed if there is no reply, WireError if it is malformed.
+    If the reply is truncated, the query is repeated over TCP unless `retry_truncated` is false. Raises
+    Timeout or ServersFailed if there is no reply, and WireError if it is malformed.
     """
     return drive(one_question(message, server, port, timeout_s, tcp, retry_truncated))
 
@@ -90,7 +91,7 @@ def exchange(wanted: Exchange) -> Reply | Failure:
 
 def _over_udp(query: Message, server: ServerAddress, deadline: float) -> bytes:
     with socket.socket(server.family, socket.SOCK_DGRAM) as link:
-        # Connected: the system drops what comes from elsewhere and reports a closed port.
+        # The socket is connected: the system drops packets from other addresses and reports a closed port.
         link.connect(server.socket_address)
         link.send(query.wire)
         while True:

@@ -1,8 +1,8 @@
-"""A lookup without I/O: the next question, and the meaning of a reply.
+"""A lookup without I/O: it decides which query comes next, and interprets replies.
 
-`lookup()` is a generator: it yields an `Exchange`, is sent the `Reply` (or the `Failure`) that came of it,
-and returns the `Answer` or raises. The drivers that send the exchanges are `blocking` and `aio`; a
-test feeds it from a list.
+`lookup()` is a generator. It yields an `Exchange`, receives the resulting `Reply` or `Failure`, and returns
+the `Answer` or raises. The drivers `blocking` and `aio` perform the exchanges; tests supply replies from a
+list.
 
     ask a server -> reply usable? -> answer, NXDOMAIN or no data: done
          ^              | truncated over UDP: the same server over TCP
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from .servers import ServerAddress, Servers
 
 UDP_PAYLOAD = 1232  # octets; fits an IPv6 packet of 1280 without fragments
-TIMEOUT = "timeout"  # what is noted of a server that did not reply in time
+TIMEOUT = "timeout"  # the note for a server that did not reply in time
 MAX_ALIASES = 16  # CNAMEs followed inside one response; a longer chain is a loop or an attack
 
 
 class Exchange(NamedTuple):
-    """One question for one server. The driver must pass over every reply that `query.accepts` refuses."""
+    """One query to one server. The driver must ignore every reply that `query.accepts` refuses."""
 
     server: ServerAddress
     transport: str  # 'udp' or 'tcp'
@@ -41,21 +41,21 @@ class Exchange(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """The reply to an exchange, and how long it took."""
+    """The reply to an exchange, and its duration."""
 
     wire: bytes
     took_s: float
 
 
 class Failure(NamedTuple):
-    """Why there is no reply: `timeout`, or the system's words for what happened to the connection."""
+    """The reason why there is no reply: `timeout`, or the system's description of the connection error."""
 
     reason: str
     took_s: float
 
 
 def reason(error: OSError) -> str:
-    """Return what the system says happened, in its own words and lower case."""
+    """Return the system's description of the error in lower case."""
     return (strerror(error.errno) if error.errno else str(error)).lower()
 
 
@@ -67,10 +67,9 @@ def lookup(
     *,
     dnssec_ok: bool = False,
 ) -> Generator[Exchange, Reply | Failure, Answer]:
-    """Yield exchanges until one of them decides; return its Answer.
+    """Yield exchanges until a reply decides the lookup, and return its Answer.
 
-    Raises NXDOMAIN, NoAnswer, Timeout (no server replied at all) or ServersFailed, each with every attempt
-    made.
+    Raises NXDOMAIN, NoAnswer, Timeout (no server replied) or ServersFailed, each with every attempt.
     """
     with_edns = make_query(name, rtype, rclass, udp_payload=UDP_PAYLOAD, dnssec_ok=dnssec_ok)
     without_edns = make_query(name, rtype, rclass, udp_payload=None)
@@ -81,7 +80,8 @@ def lookup(
         for server in servers.addresses:
             transport, message = ("tcp" if servers.tcp else "udp"), with_edns
             while True:
-                # A new id for each question: what an attacker learns of one is worth nothing for the next.
+                # Each query has a new id, so that an attacker who learns one id cannot use it for the next
+                # query.
                 outcome = yield Exchange(server, transport, message.with_new_id(), servers.timeout_s)
                 response, seen = _read(outcome)
                 attempts.append(Attempt(str(server), transport, seen, outcome.took_s))
@@ -89,7 +89,7 @@ def lookup(
                     break
                 last = response
                 if response.truncated and transport == "tcp":
-                    break  # there is no way to the rest of the answer
+                    break  # the rest of the answer cannot be fetched
                 if response.truncated:
                     transport = "tcp"
                 elif message is with_edns and response.rcode in ("FORMERR", "NOTIMP", "BADVERS"):
@@ -110,7 +110,7 @@ def lookup(
 def one_question(
     message: Message, server: str, port: int, timeout_s: float, tcp: bool, retry_truncated: bool
 ) -> Generator[Exchange, Reply | Failure, Message]:
-    """Yield `message` for `server`, once more over TCP if the reply is truncated; return the reply."""
+    """Yield `message` for `server`, and again over TCP if the reply is truncated. Return the reply."""
     address = parse_server(server, port)
     attempts: list[Attempt] = []
     for transport in ("tcp",) if tcp else ("udp", "tcp"):
@@ -127,7 +127,7 @@ def one_question(
 
 
 def _read(outcome: Reply | Failure) -> tuple[Message | None, str]:
-    """Return the message, if there is one, and what to note about it."""
+    """Return the message, if there is one, and the note about it."""
     if isinstance(outcome, Failure):
         return None, outcome.reason
     try:
@@ -141,7 +141,7 @@ def _answer(question: Question, response: Message, attempts: list[Attempt]) -> A
     name = question.name
     aliases: list[RRset] = []
     if question.type == "ANY":
-        # Every RRset of the name answers, an alias too (RFC 1035 §3.2.3).
+        # Every RRset of the name is an answer, including an alias (RFC 1035 §3.2.3).
         found = tuple(rrset for rrset in response.answer if rrset.owner == name)
         if found:
             return Answer(question, found, (), response, tuple(attempts))

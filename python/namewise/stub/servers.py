@@ -1,8 +1,8 @@
-"""The servers to ask: those that the caller names, or those of the system's resolver file.
+"""The servers to query: those that the caller gives, or those of the system's resolver file.
 
-The file is read as resolv.conf(5) says: at most three `nameserver` lines, the last `options` win; without
-any server, the one on this host. Search lists, `rotate` and the interplay with other name services belong
-to the view of the whole system.
+The file is interpreted as resolv.conf(5) describes: at most three `nameserver` lines, and the last
+`options` apply. Without a server, the one on this host is used. Search lists, `rotate` and other name
+services are not supported here.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ MAX_SERVERS = 3  # MAXNS of resolv.h
 
 
 class ServerAddress(NamedTuple):
-    """An address and a port; the text form is `192.0.2.1:53` or `[2001:db8::1]:53`, with a zone where one
-    is needed.
+    """An address and a port. The text form is `192.0.2.1:53` or `[2001:db8::1]:53`, with an IPv6 zone if
+    needed.
     """
 
     host: str
@@ -29,8 +29,8 @@ class ServerAddress(NamedTuple):
 
     @property
     def socket_address(self) -> tuple[str, int] | tuple[str, int, int, int]:
-        """The address for a socket, with the index of its zone (RFC 4007 §11). Raises OSError if this machine
-        has no such interface.
+        """The address for a socket, with the index of its zone (RFC 4007 §11). Raises OSError if this
+        machine has no such interface.
         """
         host, _, zone = self.host.partition("%")
         if ":" not in host:
@@ -54,8 +54,10 @@ class ServerAddress(NamedTuple):
 
 
 class Servers(NamedTuple):
-    """Servers in the order in which to ask them. timeout_s: seconds for each question; attempts: rounds over
-    all servers.
+    """Servers in the order in which they are queried.
+
+    timeout_s: seconds for each query; attempts: number
+    of rounds over all servers.
     """
 
     addresses: tuple[ServerAddress, ...]
@@ -71,7 +73,7 @@ def choose(
     attempts: int | None = None,
     tcp: bool | None = None,
 ) -> Servers:
-    """Return the named servers, or the system's if none is named; what is None stays as it is there."""
+    """Return the given servers, or the system's. Arguments that are None keep their defaults."""
     if server is None:
         servers = system_servers()
     else:
@@ -90,8 +92,8 @@ def parse_server(text: str, port: int = DNS_PORT) -> ServerAddress:
     """Return the address in `192.0.2.1`, `192.0.2.1:5300`, `2001:db8::1`, `[2001:db8::1]:5300`, or
     `ADDRESS#PORT`.
 
-    Raises ValueError for anything else: a server is an address here, since to look up its name would
-    need a server.
+    Raises ValueError for other text. Host names are not allowed, because resolving them would need a
+    server.
     """
     host, separator, number = text.rpartition("#")
     if not separator:
@@ -118,9 +120,7 @@ def parse_server(text: str, port: int = DNS_PORT) -> ServerAddress:
 
 
 def system_servers(path: str | Path = RESOLV_CONF) -> Servers:
-    """Return the servers of the system's resolver file. A line that is not understood is ignored, as the system
-    does.
-    """
+    """Return the servers of the system's resolver file. Invalid lines are ignored, as the system does."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read()

@@ -1,4 +1,6 @@
-"""Messages from a stream within a deadline (RFC 7766 §8). Imports nothing slow: `nw dig` starts with it."""
+"""Read messages from a stream within a deadline (RFC 7766 §8). Imports only fast modules, because `nw dig`
+uses it.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class EndOfStream(ConnectionError):
-    """The server closed the connection within a message or instead of one."""
+    """The server closed the connection before or within a message."""
 
 
 def seconds_left(deadline: float) -> float:
-    """Return the seconds until *deadline* of the monotonic clock, or raise TimeoutError when it has passed."""
+    """Return the seconds until *deadline* of the monotonic clock. Raises TimeoutError if it has passed."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
@@ -22,14 +24,14 @@ def seconds_left(deadline: float) -> float:
 
 
 def read_message(link: socket, deadline: float) -> bytes:
-    """Return the next message, or raise TimeoutError at *deadline*, `EndOfStream` at the end."""
+    """Return the next message. Raises TimeoutError at *deadline*, and `EndOfStream` at the end."""
     return _read(link, int.from_bytes(_read(link, 2, deadline), "big"), deadline)
 
 
 def _read(link: socket, length: int, deadline: float) -> bytes:
     parts = bytearray()
     while len(parts) < length:
-        # A server that sends an octet now and then does not prolong the wait.
+        # A server that sends single octets slowly does not extend the deadline.
         link.settimeout(seconds_left(deadline))
         part = link.recv(length - len(parts))
         if not part:

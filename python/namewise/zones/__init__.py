@@ -1,4 +1,4 @@
-"""The zones of a server: where each comes from, and which version of it is served."""
+"""The zones of a server: their sources, and the versions that are served."""
 
 from __future__ import annotations
 

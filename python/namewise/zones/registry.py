@@ -1,4 +1,4 @@
-"""The zones of a running server: one small state machine per zone, and the only caller of `Engine.change`.
+"""The zones of a running server: a state machine per zone. This is the only caller of `Engine.change`.
 
 ```text
             load fails                      load succeeds
@@ -8,8 +8,9 @@
                                                              expired      (not confirmed for longer than SOA EXPIRE)
 ```
 
-`refresh` reads the sources and changes nothing; `publish` takes its outcome into use together with new settings.
-Between the two a zone may change (`change`, `add`, `remove`): that version then stays, because it was acknowledged.
+`refresh` reads the sources and changes nothing. `publish` puts its result into effect together with new
+settings. If a zone changes in between (`change`, `add`, `remove`), the changed version stays, because it
+was acknowledged.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Condition = Literal["waiting", "failed", "loaded", "expired"]
 
 
 class ZonesError(NamewiseError):
-    """Zones that cannot be loaded: `failures` has the source and the error of each."""
+    """Zones cannot be loaded. `failures` has the source and the error of each."""
 
     code = "BAD_ZONES"
 
@@ -42,14 +43,14 @@ class ZonesError(NamewiseError):
 
 
 class ZoneConflict(NamewiseError):
-    """A change was computed from a version of the zone that is not the current one; nothing has changed."""
+    """A change was computed from an outdated version of the zone. Nothing was changed."""
 
     code = "CONFLICT"
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneState:
-    """One zone: its source, and what of it is served. Each transition returns a new state."""
+    """One zone with its source and its served data. Each transition returns a new state."""
 
     source: ZoneSource
     configured: bool = True
@@ -58,22 +59,22 @@ class ZoneState:
     current: Zone | None = None
     """The version that is served; None unless *condition* is `loaded`."""
     version: Hashable = None
-    """The version of the source that was read last, successfully or not."""
+    """The version of the source that was read last, whether it was valid or not."""
     journal: int = 0
-    """Number of changes since the source was read: they are not in the source."""
+    """The number of changes since the source was read. The source does not contain them."""
     error: str = ""
-    """Why the last reading of the source failed; empty if it succeeded."""
+    """The error of the last attempt to read the source; empty if it succeeded."""
     detail: str = ""
-    """The first error, short and without folder names: clients see it when the zone has no data."""
+    """The first error in short form, without folder names. Clients see it if the zone has no data."""
 
     def loaded(self, zone: Zone, version: Hashable) -> ZoneState:
-        """*zone* was read from *version* of the source."""
+        """Return the state after *zone* was read from *version* of the source."""
         return replace(
             self, condition="loaded", current=zone, version=version, journal=0, error="", detail=""
         )
 
     def failed(self, error: Exception, version: Hashable) -> ZoneState:
-        """*version* of the source cannot be read. A version that is served stays."""
+        """Return the state after reading *version* of the source failed. A served version stays."""
         condition: Condition = "failed" if self.current is None else self.condition
         return replace(
             self,
@@ -84,15 +85,15 @@ class ZoneState:
         )
 
     def changed(self, zone: Zone) -> ZoneState:
-        """*zone* replaces the current version by a change that is not in the source."""
+        """Return the state after a change that is not in the source replaced the current version by *zone*."""
         return replace(self, condition="loaded", current=zone, journal=self.journal + 1, error="", detail="")
 
     def expired(self) -> ZoneState:
-        """The data is too old to be served."""
+        """Return the state of a zone whose data is too old to be served."""
         return replace(self, condition="expired", current=None, version=None, journal=0)
 
     def entry(self) -> Zone | Unavailable:
-        """Return what the engine is to serve."""
+        """Return the data for the engine."""
         if self.condition == "loaded":
             assert self.current is not None, "loaded() and changed() set both"
             return self.current
@@ -101,7 +102,7 @@ class ZoneState:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """What follows from the sources of the configuration, beside the states that it was computed from."""
+    """The effect of reading the sources of the configuration, with the states from which it was computed."""
 
     before: Mapping[str, ZoneState]
     after: dict[str, ZoneState]
@@ -112,7 +113,7 @@ class Refresh:
     warnings: tuple[str, ...]
 
     def new_data(self) -> list[Zone]:
-        """Return the zones that were read from their source, new ones and new versions."""
+        """Return the zones that were read from their sources, both new zones and new versions."""
         found = (self.after[name].current for name in (*self.added, *self.changed))
         return [zone for zone in found if zone is not None]
 
@@ -122,18 +123,18 @@ class Registry:
 
     def __init__(self) -> None:
         self.states: Mapping[str, ZoneState] = {}
-        """By name, in the order of the configuration. Never changed in place: a reader keeps what it got."""
+        """By name, in the order of the configuration. The dictionary is replaced, never changed."""
         self._engine: Engine | None = None
         self._named: frozenset[str] = frozenset()
-        """The zones that the settings in force name."""
+        """The zones that the current settings name."""
         self._changing = threading.Lock()
 
     def connect(self, engine: Engine) -> None:
-        """Serve the zones with *engine* from now on."""
+        """Serve the zones with *engine*."""
         self._engine = engine
 
     def refresh(self, sources: Iterable[ZoneSource]) -> Refresh:
-        """Read those of *sources* that changed and return what follows from them. Changes nothing."""
+        """Read the changed ones of *sources* and return the effect. Changes nothing."""
         before, after = self.states, {}
         added: list[str] = []
         changed: list[str] = []
@@ -183,10 +184,10 @@ class Registry:
         return Refresh(before, after, tuple(added), tuple(changed), removed, tuple(failures), tuple(warnings))
 
     def publish(self, refresh: Refresh, publish: Callable[[], int]) -> int:
-        """Take new settings and *refresh* into use and return the generation.
+        """Put new settings and *refresh* into effect, and return the generation.
 
-        publish: publishes the settings and returns the generation. It adds the zones that are new with the data of
-        `Refresh.new_data`, and removes the zones that the settings no longer name.
+        *publish* publishes the settings and returns the generation. It adds the zones that are new with the
+        data of `Refresh.new_data`, and removes the zones that the settings no longer name.
         """
         with self._changing:
             engine = self._running()
@@ -196,7 +197,8 @@ class Registry:
             for name, after in refresh.after.items():
                 before, present = refresh.before.get(name), now.get(name)
                 if present is not None and present is not before:
-                    # It changed after its source was read: the acknowledged version stays. The next reload reads again.
+                    # The zone changed after its source was read: keep the acknowledged version. The next
+                    # reload reads it again.
                     states[name] = replace(present, source=after.source, configured=True)
                     continue
                 states[name] = after
@@ -218,10 +220,10 @@ class Registry:
             return generation
 
     def change(self, name: str, zone: Zone, based_on: Zone | None) -> int:
-        """Serve *zone* instead of *based_on*, the version that the change was computed from; return the generation.
+        """Replace *based_on*, from which the change was computed, by *zone*, and return the generation.
 
-        Returns once every worker uses the new version. Raises `ZoneConflict` when *based_on* is not current any more, and
-        `KeyError` for a zone that is not served.
+        Returns once every worker uses the new version. Raises `ZoneConflict` if *based_on* is no longer
+        current, and `KeyError` for a zone that is not served.
         """
         with self._changing:
             state = self.states[name]
@@ -232,8 +234,11 @@ class Registry:
             return self._put(name, state.changed(zone))
 
     def add(self, source: ZoneSource) -> int:
-        """Load the zone of *source* and serve it until `remove`, whatever the configuration names; return the
-        generation. Raises `ZonesError` if it cannot be loaded, `ZoneConflict` if a zone of that name is served."""
+        """Load the zone of *source* and return the generation.
+
+        The zone is served until `remove`, even if the configuration does not name it. Raises `ZonesError` if it
+        cannot be loaded, and `ZoneConflict` if a zone of that name is served.
+        """
         try:
             version = source.version(None)
             state = ZoneState(source, configured=False).loaded(source.load(), version)
@@ -245,18 +250,18 @@ class Registry:
             return self._put(source.name, state)
 
     def remove(self, name: str) -> int:
-        """Serve the zone *name* no longer and return the generation. Raises `KeyError` if it is not served."""
+        """Stop serving the zone *name* and return the generation. Raises `KeyError` if it is not served."""
         with self._changing:
             self.states[name]
             return self._put(name, None)
 
     def expire(self, name: str) -> int:
-        """Answer SERVFAIL for the zone *name* until it is loaded or changed again; return the generation."""
+        """Answer SERVFAIL for the zone *name* until it is loaded or changed again. Returns the generation."""
         with self._changing:
             return self._put(name, self.states[name].expired())
 
     def _put(self, name: str, state: ZoneState | None) -> int:
-        """Change one zone in the engine, then here. The lock is held."""
+        """Change one zone in the engine, and then in the states. The caller holds the lock."""
         engine = self._running()
         generation = engine.change({name: state.entry() if state is not None else None}, engine.generation)
         states = dict(self.states)
@@ -274,9 +279,9 @@ class Registry:
 
 
 def _read_many(sources: list[ZoneSource]) -> dict[str, tuple[Hashable, Zone | ZoneFileError]]:
-    """Read *sources* together where their class can (`load_many`), and return version and outcome by name.
+    """Read *sources* together if their class supports it (`load_many`). Returns version and result by name.
 
-    What is missing in the result is read by itself.
+    Sources without a result are read one by one.
     """
     kinds: dict[type[ZoneSource], list[ZoneSource]] = {}
     for source in sources:
@@ -292,14 +297,14 @@ def _read_many(sources: list[ZoneSource]) -> dict[str, tuple[Hashable, Zone | Zo
 
 
 def failure_text(source: ZoneSource, error: Exception) -> str:
-    """Return for people why the zone of *source* is not loaded."""
+    """Return a message that explains why the zone of *source* is not loaded."""
     text = f"{source.place}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
     lines = "\n".join(f"  {line}" for line in text.splitlines())
     return f"zone {source.name} is not loaded:\n{lines}"
 
 
 def _served(state: ZoneState) -> tuple[object, ...]:
-    """Return what of *state* the engine sees."""
+    """Return the part of *state* that the engine uses."""
     return (id(state.current), state.condition, state.detail)
 
 
@@ -319,7 +324,7 @@ def _ignored(state: ZoneState) -> str:
 
 
 def _newer(serial: int, than: int) -> bool:
-    """Compare two serials by RFC 1982 §3.2."""
+    """Return whether *serial* is newer than *than* (RFC 1982 §3.2)."""
     return 0 < (serial - than) & 0xFFFF_FFFF < 1 << 31
 
 
