@@ -51,7 +51,7 @@ def test_cookie(client: bytes, server: bytes) -> None:
 
 @pytest.mark.parametrize("code", ["CLIENT-SUBNET", "COOKIE", "EDE", "REPORT-CHANNEL"])
 @given(data=st.data())
-def test_what_dnspython_refuses_we_mark(code: str, data: st.DataObject) -> None:
+def test_messages_that_dnspython_refuses_are_marked(code: str, data: st.DataObject) -> None:
     octets = data.draw(st.binary(max_size=44))
     option = EdnsOption(code, octets)
     # That the text of an extended error is UTF-8 is checked by the code that displays it.

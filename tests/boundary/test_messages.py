@@ -62,7 +62,7 @@ def same_sets(ours: tuple[RRset, ...], theirs: list[dns.rrset.RRset]) -> bool:
 
 
 @given(messages())
-def test_what_dnspython_writes_we_read(theirs: dns.message.Message) -> None:
+def test_messages_of_dnspython_are_read(theirs: dns.message.Message) -> None:
     ours = Message.parse(theirs.to_wire(max_size=65535))
     assert ours.id == theirs.id
     assert ours.flags_value & 0x7FF0 == theirs.flags & 0x7FF0
@@ -85,7 +85,7 @@ def test_what_dnspython_writes_we_read(theirs: dns.message.Message) -> None:
 
 
 @given(messages())
-def test_what_we_write_dnspython_reads(theirs: dns.message.Message) -> None:
+def test_dnspython_reads_our_messages(theirs: dns.message.Message) -> None:
     ours = Message.from_dnspython(theirs)
     again = ours.render()
     assert dns.message.from_wire(again) == theirs
@@ -110,7 +110,7 @@ def test_parts_make_the_message(theirs: dns.message.Message) -> None:
 
 
 @given(messages(), st.data())
-def test_no_octets_break_it(theirs: dns.message.Message, data: st.DataObject) -> None:
+def test_arbitrary_octets_are_handled(theirs: dns.message.Message, data: st.DataObject) -> None:
     wire = bytearray(theirs.to_wire(max_size=65535))
     for _ in range(data.draw(st.integers(1, 4))):
         wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))

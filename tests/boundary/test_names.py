@@ -99,7 +99,7 @@ def test_text_that_one_refuses_both_refuse(text: str) -> None:
         ("bücher.example", "NOT_ASCII", 1),
     ],
 )
-def test_errors_say_where(text: str, code: str, at: int | None) -> None:
+def test_errors_have_a_position(text: str, code: str, at: int | None) -> None:
     with pytest.raises(BadName) as caught:
         Name(text)
     assert (caught.value.code, caught.value.at, caught.value.text) == (code, at, text)

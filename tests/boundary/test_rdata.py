@@ -57,7 +57,7 @@ def test_generic_form_agrees(rtype: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("rtype", TYPES)
 @given(data=st.data())
-def test_whatever_wire_is_read_is_printed_and_read_again(rtype: str, data: st.DataObject) -> None:
+def test_wire_that_is_read_round_trips_through_text(rtype: str, data: st.DataObject) -> None:
     wire = bytearray(Rdata(rtype, data.draw(RDATA_TEXT[rtype])).wire)
     for _ in range(data.draw(st.integers(0, 3))):
         if wire:
@@ -80,7 +80,7 @@ def test_whatever_wire_is_read_is_printed_and_read_again(rtype: str, data: st.Da
         max_size=6,
     )
 )
-def test_no_text_breaks_it(rtype: str, words: list[str]) -> None:
+def test_arbitrary_text_is_handled(rtype: str, words: list[str]) -> None:
     text = " ".join(words)
     try:
         ours = Rdata(rtype, text)

@@ -199,7 +199,7 @@ def test_generated_rdata_agrees_with_bind(codec: Codec, types: list[str]) -> Non
 
 
 @pytest.mark.skipif(not have_rrchecker(), reason="named-rrchecker is not installed")
-def test_text_is_bind_s_text(codec: Codec, types: list[str]) -> None:
+def test_text_equals_bind_s(codec: Codec, types: list[str]) -> None:
     """The text of every type, letter for letter but for the case of hex and the width of its words."""
 
     def plain(text: str) -> str:

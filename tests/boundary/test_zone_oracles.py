@@ -35,7 +35,7 @@ def accepted(mnemonic: str, rdata: str) -> bool:
 
 
 @pytest.mark.skipif(not have_rrchecker(), reason="named-rrchecker is not installed")
-def test_what_the_check_accepts_bind_reads(codec: Codec) -> None:
+def test_bind_reads_what_the_check_accepts(codec: Codec) -> None:
     """Generated rdata of every type, whole and damaged, in the generic form, which BIND reads as dig reads a packet."""
     differences = []
     for mnemonic in codec.ask("types").split():
@@ -71,7 +71,7 @@ def test_what_the_check_accepts_bind_reads(codec: Codec) -> None:
         "SOA a. b. 1 1h30 2 3 4",
     ],
 )
-def test_what_bind_refuses_the_check_refuses(record: str) -> None:
+def test_the_check_refuses_what_bind_refuses(record: str) -> None:
     mnemonic, rdata = record.split(" ", 1)
     assert rrchecker(mnemonic, rdata) is None
     assert not accepted(mnemonic, rdata)

@@ -178,7 +178,7 @@ logging {{ category default {{ null; }}; }};
 
 def wait_for(address: str, process: subprocess.Popen[bytes]) -> bool:
     """Whether a server answers at `address` within five seconds."""
-    # A question in class HS is refused by everybody and asked of nobody.
+    # Every server refuses a question in class HS, and the resolver sends no query for it.
     query = struct.pack(">6H", 1, 0, 1, 0, 0, 0) + b"\x01x\x00" + struct.pack(">2H", 1, 4)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for _ in range(100):

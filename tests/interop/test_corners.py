@@ -45,7 +45,7 @@ def server(net: internet.Internet, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.parametrize("tool", ["dig", "kdig"])
-def test_the_server_says_who_it_is(server: Where, tool: str) -> None:
+def test_the_server_reports_its_identity(server: Where, tool: str) -> None:
     assert "corner" in asking.ask(tool, server, "example.lab", "SOA", "+nsid").text
     for name, text in (("version.bind", "namewise"), ("id.server", "ns1.example")):
         reply = asking.ask(tool, server, name, "TXT", "CH")
@@ -54,7 +54,7 @@ def test_the_server_says_who_it_is(server: Where, tool: str) -> None:
 
 
 @pytest.mark.parametrize("tool", asking.TOOLS)
-def test_what_is_not_served_is_refused(server: Where, tool: str) -> None:
+def test_names_outside_the_zones_are_refused(server: Where, tool: str) -> None:
     assert asking.ask(tool, server, "example.org").rcode == "REFUSED"
     assert asking.ask(tool, server, "www.hoster.far", "A", "+norecurse").rcode == "REFUSED"
 
@@ -78,11 +78,11 @@ def test_questions_in_one_segment_are_all_answered(server: Where) -> None:
     assert replies == set(range(40))
 
 
-def test_any_is_answered_with_little(server: Where) -> None:
+def test_any_gets_a_minimal_answer(server: Where) -> None:
     assert len(asking.ask("dig", server, "www.example.lab", "ANY", "+notcp").answer) == 1, "RFC 8482 §4.1"
 
 
-def test_a_transfer_is_not_given(server: Where) -> None:
+def test_transfers_are_refused(server: Where) -> None:
     done = asking.ask("dig", server, "example.lab", "AXFR")
     assert "Transfer failed" in done.text and "198.51.100" not in done.text
     reply = exchange(server, query(7, "example.lab", 252), tcp=True)
@@ -143,13 +143,13 @@ def test_a_malformed_question_gets_formerr(server: Where, packet: str) -> None:
 
 
 @pytest.mark.parametrize("packet", SILENCE)
-def test_what_is_no_question_gets_silence(server: Where, packet: str) -> None:
+def test_packets_without_a_question_get_no_reply(server: Where, packet: str) -> None:
     # A good question behind it, from the same port: its answer is the first that comes.
     reply = exchange(server, SILENCE[packet], GOOD[:1] + b"\xff" + GOOD[2:])
     assert reply is not None and reply[1] == 0xFF
 
 
-def test_noise_does_not_stop_it(server: Where) -> None:
+def test_unrelated_packets_do_not_stop_the_server(server: Where) -> None:
     dice = random.Random(35)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         link.connect(server)

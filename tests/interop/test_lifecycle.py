@@ -34,7 +34,7 @@ def test_a_broken_zone_file_at_sighup_leaves_the_old_one(net: internet.Internet,
         assert asking.ask("dig", where, "www.example.lab").answer == {"www.example.lab. a 198.51.100.9"}
 
 
-def test_sigterm_lets_a_running_question_finish(tmp_path: Path) -> None:
+def test_sigterm_waits_for_a_running_query(tmp_path: Path) -> None:
     where, upstream = peers.free_address(), peers.free_address()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as slow:
         slow.settimeout(10)

@@ -200,7 +200,7 @@ def test_no_packet_of_the_lab_leaves(inside: tuple[str, ...], capture: Capture, 
             ("www.example.org", "A", "NOERROR"),  # one server silent, one lame, one good
             ("github.com", "AAAA", "NOERROR"),
             ("nosuchname.example.com", "A", "NXDOMAIN"),
-            ("www.dark", "A", "SERVFAIL"),  # delegated to an address that nobody plays
+            ("www.dark", "A", "SERVFAIL"),  # delegated to an address without a host
         ):
             reply = asking.ask("dig", RESOLVER, name, rtype, inside=inside)
             assert reply.rcode == rcode, reply.text

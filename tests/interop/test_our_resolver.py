@@ -64,7 +64,7 @@ def test_an_answer_too_large_for_udp_comes_over_tcp(our_resolver: Where, tool: s
     assert reply.answer == {f"big.example.lab. txt {BIG}"}, reply.text
 
 
-def test_udp_says_that_it_is_too_small(our_resolver: Where) -> None:
+def test_truncated_udp_replies_set_tc(our_resolver: Where) -> None:
     reply = asking.ask("dig", our_resolver, "big.example.lab", "TXT", "+ignore")
     assert "tc" in reply.flags and not reply.answer, reply.text
 
@@ -85,7 +85,7 @@ def test_signatures_and_proofs_pass_through(our_resolver: Where, tool: str, zone
     assert plain.types("ANSWER") == ["a"], "without DO no signatures (RFC 4035 §3.2.1)"
 
 
-def test_ds_and_dnskey_are_asked_on_their_own_side_of_the_cut(our_resolver: Where) -> None:
+def test_ds_and_dnskey_are_queried_on_the_right_side_of_the_cut(our_resolver: Where) -> None:
     assert asking.ask("dig", our_resolver, "nsec.lab", "DS").types("ANSWER") == ["ds"]
     assert asking.ask("dig", our_resolver, "nsec.lab", "DNSKEY").types("ANSWER") == ["dnskey"]
     assert asking.ask("dig", our_resolver, "example.lab", "DS").types("AUTHORITY") == ["soa"]

@@ -36,7 +36,7 @@ SIGNED = {
 
 
 @pytest.mark.parametrize("case", PLAIN)
-def test_they_resolve_what_we_serve(their_resolver: Where, inside: Sequence[str], case: str) -> None:
+def test_resolvers_resolve_our_zones(their_resolver: Where, inside: Sequence[str], case: str) -> None:
     name, rtype, rcode, types = PLAIN[case]
     reply = asking.ask("dig", their_resolver, name, rtype, inside=inside)
     assert (reply.rcode, reply.types("ANSWER")) == (rcode, types), reply.text
@@ -45,7 +45,7 @@ def test_they_resolve_what_we_serve(their_resolver: Where, inside: Sequence[str]
 
 @pytest.mark.parametrize("zone", ["nsec.lab", "nsec3.lab"])
 @pytest.mark.parametrize("case", SIGNED)
-def test_they_validate_what_we_serve(
+def test_validators_accept_our_zones(
     their_resolver: Where, inside: Sequence[str], zone: str, case: str
 ) -> None:
     label, rtype, rcode, types = SIGNED[case]
@@ -60,6 +60,6 @@ def test_the_top_is_validated_too(their_resolver: Where, inside: Sequence[str]) 
         assert "ad" in reply.flags, reply.text
 
 
-def test_they_do_not_validate_what_was_tampered_with(their_resolver: Where, inside: Sequence[str]) -> None:
+def test_validators_refuse_tampered_zones(their_resolver: Where, inside: Sequence[str]) -> None:
     assert asking.ask("dig", their_resolver, "www.bogus.lab", inside=inside).rcode == "SERVFAIL"
     assert asking.ask("dig", their_resolver, "only4.bogus.lab", inside=inside).rcode == "NOERROR"

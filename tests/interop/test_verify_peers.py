@@ -90,17 +90,17 @@ def verdicts(folder: Path, text: str) -> dict[str, bool]:
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_what_dnssec_signzone_signed_verifies(signed: dict[str, str], tmp_path: Path, chain: str) -> None:
+def test_zones_signed_by_dnssec_signzone_verify(signed: dict[str, str], tmp_path: Path, chain: str) -> None:
     assert set(verdicts(tmp_path, signed[chain]).values()) == {True}
 
 
-def test_what_has_expired_does_not(signed: dict[str, str], tmp_path: Path) -> None:
+def test_expired_zones_do_not_verify(signed: dict[str, str], tmp_path: Path) -> None:
     assert set(verdicts(tmp_path, signed["expired"]).values()) == {False}
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("chain", CHAINS)
-def test_what_is_damaged_does_not(signed: dict[str, str], tmp_path: Path, chain: str, damage: str) -> None:
+def test_damaged_zones_do_not_verify(signed: dict[str, str], tmp_path: Path, chain: str, damage: str) -> None:
     text = DAMAGE[damage](signed[chain])
     assert text != signed[chain], "nothing was damaged"
     said = verdicts(tmp_path, text)

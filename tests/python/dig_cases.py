@@ -127,7 +127,7 @@ def run_all(port: int, folder: Path, wanted: list[Case]) -> list[Pair]:
     """Run every case with both programs, several at a time."""
     write_batches(folder)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as held:
-        # Bound and not listening: nobody else can take the port, and TCP to it is refused. UDP is, too.
+        # Bound and not listening: no other program can use the port. TCP and UDP to it are refused.
         held.bind(("127.0.0.1", 0))
         unused = held.getsockname()[1]
 

@@ -105,7 +105,7 @@ def test_a_reload_reports_serials_and_calls_only_changed_zones_changed(tmp_path:
         assert "warning: zone one.example.: the content has changed, but the serial is still 5" in done.stdout
 
 
-def test_server_in_a_program_is_strict_unless_it_is_told_otherwise(tmp_path: Path) -> None:
+def test_server_in_a_program_is_strict_by_default(tmp_path: Path) -> None:
     zone_file(tmp_path, "good.example", "192.0.2.1")
     config = configured(tmp_path, "good.example", "gone.example")
     with pytest.raises(ZonesError, match=r"gone\.example\.zone: No such file"):

@@ -72,7 +72,7 @@ def test_help_imports_nothing_slow() -> None:
         (["lab", "up", "--port"], "--port needs a value"),
     ],
 )
-def test_mistakes_are_answered_with_what_would_be_right(args: list[str], said: str) -> None:
+def test_usage_errors_say_what_is_expected(args: list[str], said: str) -> None:
     done = nw(*args)
     assert done.returncode == 1
     assert said in done.stderr
@@ -89,7 +89,7 @@ def test_without_a_server_the_exit_code_is_9(args: list[str], tmp_path: Path) ->
     assert "nw serve" in done.stderr
 
 
-def test_a_good_zone_is_told_so() -> None:
+def test_a_valid_zone_is_reported_as_ok() -> None:
     done = nw("zone", "check", str(ZONES / "example.com.zone"))
     assert done.returncode == 0
     assert done.stdout.endswith("zone example.com. serial 2024010501, 21 records: OK\n")
@@ -142,7 +142,7 @@ def test_octets_of_a_zone_file_do_not_reach_the_terminal_unescaped(tmp_path: Pat
     assert "NO\\x1b[31mSUCH" in done.stdout and "\x1b" not in done.stdout + done.stderr
 
 
-def test_a_missing_zone_file_is_told_so(tmp_path: Path) -> None:
+def test_a_missing_zone_file_is_reported(tmp_path: Path) -> None:
     done = nw("zone", "check", str(tmp_path / "gone"))
     assert (done.returncode, done.stderr) == (1, f"nw zone: {tmp_path}/gone: No such file or directory\n")
 
@@ -163,7 +163,7 @@ def test_config_check_tells_configuration_from_zones(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{file}: OK, 1 zone\n")
 
 
-def test_config_show_says_who_set_what(tmp_path: Path) -> None:
+def test_config_show_gives_the_origin_of_each_value(tmp_path: Path) -> None:
     file = tmp_path / "namewise.toml"
     file.write_text("[server]\nworkers = 3\n")
     done = nw("config", "show", str(file), "--origin", environ={"NAMEWISE_LOG_LEVEL": "debug"})

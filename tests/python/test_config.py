@@ -32,7 +32,7 @@ def mistakes(folder: Path, text: str, environ: dict[str, str] | None = None) -> 
     return [problem.text().split("\n")[0].replace(str(folder) + "/", "") for problem in caught.value.problems]
 
 
-def test_every_mistake_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_with_their_positions(tmp_path: Path) -> None:
     text = """\
 [server]
 wokers = 2
@@ -64,7 +64,7 @@ def test_the_line_is_shown_with_a_mark(tmp_path: Path) -> None:
     assert str(caught.value).split("\n")[1:] == ["  2 |   levle = 'info'", "    |   ^"]
 
 
-def test_syntax_errors_have_their_place(tmp_path: Path) -> None:
+def test_syntax_errors_have_a_position(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path, "[server\n")
     assert found.startswith("namewise.toml:1:")
 
@@ -110,7 +110,7 @@ def test_a_route_leads_to_loopback_only(tmp_path: Path) -> None:
     )
 
 
-def test_flag_wins_over_environment_wins_over_file(tmp_path: Path) -> None:
+def test_flags_override_environment_overrides_file(tmp_path: Path) -> None:
     file = written(tmp_path, '[server]\nworkers = 1\nidentity = "file"\nversion = "file"\n')
     flags = Overlay()
     flags.set(("server", "workers"), 3, Origin("flag", "--workers"))
@@ -171,7 +171,7 @@ def test_includes_add_up_and_paths_are_relative_to_their_file(tmp_path: Path) ->
     assert loaded.files == (file, str(tmp_path / "conf.d/1.toml"))
 
 
-def test_a_setting_may_be_given_in_one_file_only(tmp_path: Path) -> None:
+def test_a_setting_in_two_files_is_an_error(tmp_path: Path) -> None:
     written(tmp_path, '[log]\nlevel = "debug"\n', "more.toml")
     found = mistakes(tmp_path, 'include = ["more.toml", "gone.toml"]\n[log]\nlevel = "info"\n')
     assert found == [
@@ -204,17 +204,17 @@ def test_the_difference_names_settings_not_positions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ms", [0, 1, 999, 1000, 61_000, 5_400_000, 86_400_000, 90_061_001])
-def test_durations_read_what_they_write(ms: int) -> None:
+def test_durations_round_trip(ms: int) -> None:
     assert readers.duration_ms(readers.duration_text(ms)) == ms
 
 
 @pytest.mark.parametrize("count", [0, 1, 1023, 1 << 10, 64 << 20, 3 << 30])
-def test_sizes_read_what_they_write(count: int) -> None:
+def test_sizes_round_trip(count: int) -> None:
     assert readers.size_bytes(readers.size_text(count)) == count
 
 
 @pytest.mark.parametrize("text", ["", "10", "10x", "s", "-1s", "1.5s"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_invalid_durations_are_refused(text: str) -> None:
     with pytest.raises(ValueError):
         readers.duration_ms(text)
 
@@ -247,7 +247,7 @@ def test_the_annotated_example_is_right_by_schema_and_by_models() -> None:
     assert [zone.name for zone in config.zone] == ["example.com.", "internal.example."]
 
 
-def test_the_schema_refuses_what_the_models_refuse() -> None:
+def test_the_schema_and_the_models_refuse_the_same_values() -> None:
     schema = json.loads(json_schema())
     for wrong in ({"sever": {}}, {"server": {"wokers": 1}}, {"zone": [{"name": "a."}]}):
         with pytest.raises(jsonschema.ValidationError):

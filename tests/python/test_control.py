@@ -1,4 +1,4 @@
-"""The control channel, the socket opener, who holds a port, and what systemd is told."""
+"""The control channel, the opener of sockets, the holder of a port, and notifications for systemd."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_verb_is_answered(tmp_path: Path) -> None:
     assert not os.path.exists(path)
 
 
-def test_errors_cross_with_code_and_hint(tmp_path: Path) -> None:
+def test_errors_are_transmitted_with_code_and_hint(tmp_path: Path) -> None:
     path = str(tmp_path / "c.sock")
 
     def ask() -> tuple[str, str, str]:
@@ -132,7 +132,7 @@ def test_an_unknown_verb_lists_the_known(tmp_path: Path) -> None:
     ],
     ids=lambda line: line[:24].decode("ascii", "replace").strip(),
 )
-def test_what_is_no_request_is_answered_and_the_connection_stays(tmp_path: Path, line: bytes) -> None:
+def test_invalid_requests_get_an_error_and_the_connection_stays_open(tmp_path: Path, line: bytes) -> None:
     path = str(tmp_path / "c.sock")
 
     def ask() -> tuple[bytes, bytes]:
@@ -156,7 +156,7 @@ def test_what_is_no_request_is_answered_and_the_connection_stays(tmp_path: Path,
         (unspeakable, "RecursionError: "),
     ],
 )
-def test_a_mistake_of_ours_is_answered_logged_and_the_connection_stays(
+def test_an_internal_error_is_answered_and_logged_and_the_connection_stays_open(
     tmp_path: Path, verb: Any, error: str
 ) -> None:
     path, said = str(tmp_path / "c.sock"), io.StringIO()
@@ -194,13 +194,13 @@ def test_an_argument_that_is_missing_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+def test_an_impossible_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ControlError, match="cannot listen on"):
         with_channel(str(tmp_path / "file" / "c.sock"), lambda: None)
 
 
-def test_a_line_beyond_all_bounds_ends_the_connection_only(tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_ends_only_the_connection(tmp_path: Path) -> None:
     path = str(tmp_path / "c.sock")
 
     def ask() -> dict[str, Any]:
@@ -279,7 +279,7 @@ def test_a_port_in_use_names_its_holder_and_opens_nothing(kind: socket.SocketKin
         assert sockets.open == {}
 
 
-def test_an_address_of_another_machine_is_told_so() -> None:
+def test_an_address_of_another_machine_is_reported() -> None:
     with pytest.raises(ListenError, match="this machine does not have that address"):
         Sockets().prepare([Listen(address="192.0.2.1", port=free_port())], 1)
 
@@ -291,14 +291,14 @@ def test_descriptors_of_systemd_are_taken_only_by_the_process_they_are_for() -> 
 
 @pytest.mark.parametrize("variable", ["LISTEN_PID", "LISTEN_FDS"])
 @pytest.mark.parametrize("text", ["", "x", "-1", "3.0", "²", "9" * 5000])
-def test_activation_by_variables_that_are_no_numbers_is_told(variable: str, text: str) -> None:
+def test_activation_variables_that_are_not_numbers_are_reported(variable: str, text: str) -> None:
     environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", variable: text}
     with pytest.raises(ListenError, match=f"^{variable} is not a number") as caught:
         inherited(environ)
     assert caught.value.code == "ACTIVATION" and f"unset {variable}" in caught.value.hint
 
 
-def test_what_the_limits_need_in_descriptors() -> None:
+def test_descriptors_required_by_the_limits() -> None:
     config = Config(server=ServerTable(workers=3, tcp_connections=100), listen=(Listen(address="127.0.0.1"),))
     udp = replace(config, listen=(Listen(address="127.0.0.1", transports=("udp",)),))
     assert needed(config, 3, None, 6) == 64 + 12 + 300
@@ -313,7 +313,7 @@ def test_what_the_limits_need_in_descriptors() -> None:
     assert "LimitNOFILE=376" in said and "tcp_connections" in said and "max_in_flight" not in said
 
 
-def test_systemd_is_told_what_happens(tmp_path: Path) -> None:
+def test_systemd_is_notified_of_state_changes(tmp_path: Path) -> None:
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(path)

@@ -72,7 +72,7 @@ def test_yaml_is_yaml(pairs: list[Pair]) -> None:
             assert item["type"] in ("MESSAGE", "DIG_ERROR")
 
 
-def test_the_text_of_an_extended_error_survives_yaml(server: DnsServer) -> None:
+def test_the_text_of_an_extended_error_is_valid_yaml(server: DnsServer) -> None:
     done = nw_dig("@127.0.0.1", "-p", str(server.port), "+yaml", "edecolon.hostile.test")
     (item,) = yaml.safe_load(done.stdout)
     ede = item["message"]["response_message_data"]["OPT_PSEUDOSECTION"]["EDNS"]["EDE"]
@@ -105,7 +105,7 @@ def test_an_address_with_a_zone_is_asked(server6: DnsServer) -> None:
     assert done.stdout == "192.0.2.1\n", done.stderr
 
 
-def test_a_server_that_sends_an_octet_now_and_then_does_not_prolong_the_wait() -> None:
+def test_a_server_that_sends_single_octets_does_not_extend_the_deadline() -> None:
     over = threading.Event()
 
     def trickle(listener: socket.socket) -> None:
@@ -150,7 +150,7 @@ def server6() -> Iterator[DnsServer]:
 @pytest.mark.parametrize(
     "line", ["example.com +tries=1", "example.com", "+tcp example.com +tries=2", "+yaml a +tries=1"]
 )
-def test_without_a_server_it_says_so_as_dig_does(line: str) -> None:
+def test_a_missing_server_is_reported_like_dig_does(line: str) -> None:
     args = ["@127.0.0.1", "-p", "1", *line.split()]
     theirs = subprocess.run(["dig", *args], capture_output=True, text=True, check=False)
     ours = nw_dig(*args)
@@ -184,14 +184,14 @@ def test_json_is_rfc_8427(server: DnsServer) -> None:
         (".".join(["abcdefg"] * 32), "^" * 255),
     ],
 )
-def test_a_name_that_cannot_be_is_marked(name: str, marked: str) -> None:
+def test_an_invalid_name_is_marked(name: str, marked: str) -> None:
     done = nw_dig("@127.0.0.1", "-p", "1", name)
     assert done.returncode == 10
     assert marked in done.stderr
 
 
 @pytest.mark.parametrize("word", ["+tls", "-y hmac-sha256:k:YWJj", "AXFR", "IXFR=1", "+nssearch", "+https"])
-def test_what_is_not_there_is_refused_in_words(word: str) -> None:
+def test_missing_things_are_reported(word: str) -> None:
     with pytest.raises(Usage, match="not in this version"):
         parse(["example.com", *word.split()], "v")
 

@@ -69,7 +69,7 @@ def found(report: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_what_bind_signed_holds(signed: dict[str, str], form: str) -> None:
+def test_zones_signed_by_bind_verify(signed: dict[str, str], form: str) -> None:
     report = verify(signed[form], DURING)
     # Salt and iterations are allowed, and not recommended (RFC 9276 §3.1).
     assert {code for _, _, code in found(report)} == ({"NSEC3_PARAMETERS"} if form == "nsec3" else set())
@@ -83,7 +83,7 @@ def test_what_bind_signed_holds(signed: dict[str, str], form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("now", "code"), [(BEGIN - 1, "NOT_YET_VALID"), (END + 1, "EXPIRED")])
-def test_signatures_have_their_time(signed: dict[str, str], form: str, now: int, code: str) -> None:
+def test_signatures_have_a_validity_period(signed: dict[str, str], form: str, now: int, code: str) -> None:
     report = verify(signed[form], now)
     assert report["errors"] == report["signatures"]
     assert code in {problem["code"] for problem in report["problems"]}
@@ -135,7 +135,7 @@ def test_the_command(signed: dict[str, str], tmp_path: Path) -> None:
         ([], 1, "an argument is missing"),
     ],
 )
-def test_what_cannot_be_verified_is_told(
+def test_unverifiable_zones_are_reported(
     signed: dict[str, str], tmp_path: Path, args: list[str], code: int, said: str
 ) -> None:
     (tmp_path / "db").write_text(signed["nsec"])

@@ -36,7 +36,7 @@ since = 2026-01-02
 """
 
 
-def test_toml_comes_with_positions() -> None:
+def test_toml_values_have_positions() -> None:
     values, positions = (json.loads(text) for text in parse_toml(TOML))
     assert values == {
         "server": {"workers": 2},
@@ -51,7 +51,7 @@ def test_toml_comes_with_positions() -> None:
     assert positions['zone.0."odd key".1'] == [6, 17]
 
 
-def test_toml_errors_come_all_at_once() -> None:
+def test_all_toml_errors_are_reported_at_once() -> None:
     with pytest.raises(TomlError) as caught:
         parse_toml('a = "ü" x\n\n[b\nc = nan\n')
     assert [(fault.line, fault.column) for fault in caught.value.faults] == [(1, 9), (3, 3)]
@@ -91,7 +91,7 @@ def test_registries_are_the_engine_s() -> None:
         registry("colours")  # type: ignore[arg-type]
 
 
-def test_what_is_frozen_stays() -> None:
+def test_frozen_objects_cannot_change() -> None:
     query = make_query("example.com", "A")
     with pytest.raises(AttributeError):
         query.id = 7  # type: ignore[misc]

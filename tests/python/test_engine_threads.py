@@ -75,7 +75,7 @@ def test_a_dry_run_needs_no_engine() -> None:
         served.answer(query.wire, "::1", "pigeon")  # type: ignore[arg-type]  # the mistake is what is tested
 
 
-def test_every_fault_of_a_plan_is_told() -> None:
+def test_every_fault_of_a_plan_is_reported() -> None:
     plan = {
         "version": 1,
         "colour": "blue",
@@ -130,7 +130,7 @@ def test_serve_change_close() -> None:
         namewise.resolve("www.example.com", "A", server=address, timeout_s=0.3, attempts=1)
 
 
-def test_a_resolver_is_asked_through_tickets() -> None:
+def test_requests_to_the_resolver_have_tickets() -> None:
     authority, client = Engine(), Engine()
     listening, address = sockets()
     authority.publish(snapshot(), [one.fileno() for one in listening])
@@ -168,7 +168,7 @@ def test_a_failure_is_recorded() -> None:
     """What fails can be asked about afterwards, without any log."""
     listening, address = sockets()
     for one in listening:
-        one.close()  # nobody listens there
+        one.close()  # no socket listens there
     plan = {
         "version": 1,
         "resolver": {"forward": [{"suffix": ".", "servers": [address]}], "budget": {"wall_clock_ms": 500}},

@@ -33,7 +33,7 @@ def zone() -> Zone:
     return Zone.from_text("example.com", ZONE)
 
 
-def test_what_a_zone_is(zone: Zone) -> None:
+def test_properties_of_a_zone(zone: Zone) -> None:
     assert (str(zone.name), zone.serial, zone.rclass, len(zone), zone.is_signed) == (
         "example.com.", 7, "IN", 9, False,
     )  # fmt: skip
@@ -44,7 +44,7 @@ def test_what_a_zone_is(zone: Zone) -> None:
     assert zone.rrset("example.org", "A") is None
 
 
-def test_pages_follow_each_other_in_canonical_order(zone: Zone) -> None:
+def test_pages_are_in_canonical_order(zone: Zone) -> None:
     seen: list[RRset] = []
     while page := zone.page(after=seen[-1].owner if seen else None, limit=2):
         assert len(page) >= 2 or page[-1].owner == seen[-1].owner or len(page) == 1
@@ -55,13 +55,13 @@ def test_pages_follow_each_other_in_canonical_order(zone: Zone) -> None:
     assert seen == list(zone.page(limit=100))
 
 
-def test_text_is_read_again(zone: Zone) -> None:
+def test_text_reads_back(zone: Zone) -> None:
     text = zone.to_text()
     assert text.startswith("example.com.\t3600\tIN\tSOA\t")
     assert zone.diff(Zone.from_text("example.com", text)) == ([], [])
 
 
-def test_all_errors_come_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "broken.zone"
     path.write_text(
         "@ 60 SOA ns host 1 1 1 1 1\n@ 60 NS ns\nns A 192.0.2.300\nx NOSUCH 1\n$INCLUDE missing\n"

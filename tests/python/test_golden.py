@@ -33,7 +33,7 @@ def made() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ["explain.txt", "explain.mmd", "plan.json"])
-def test_output_is_as_it_was(name: str) -> None:
+def test_output_is_unchanged(name: str) -> None:
     assert made()[name] == (GOLDEN / name).read_text()
 
 

@@ -47,7 +47,7 @@ def explained(control: str, *args: str) -> dict[str, object]:
     return document
 
 
-def test_it_prints_an_explanation_and_what_to_ask(lab: tuple[str, int, int, list[str]]) -> None:
+def test_it_prints_an_explanation_and_example_queries(lab: tuple[str, int, int, list[str]]) -> None:
     control, port, zone_port, lines = lab
     assert f"$ {sys.executable} -m namewise explain shop.example.com --control {control}" in lines
     assert any("asked shop.example.com. A: alias for shop.edge.example.net." in line for line in lines)
@@ -150,7 +150,7 @@ def test_explain_names_referral_alias_lame_server_and_timeout(lab: tuple[str, in
     }
 
 
-def test_why_remembers_the_slow_question(lab: tuple[str, int, int, list[str]]) -> None:
+def test_why_shows_slow_queries(lab: tuple[str, int, int, list[str]]) -> None:
     control = lab[0]
     nw("ctl", "flush", "--control", control)
     namewise.resolve("www.example.org", server=f"127.0.0.1:{lab[1]}", timeout_s=10)
@@ -177,7 +177,7 @@ def test_a_cached_answer_is_explained_by_its_age(lab: tuple[str, int, int, list[
     assert not any(step["server"] for step in steps)
 
 
-def test_mermaid_draws_who_was_asked(lab: tuple[str, int, int, list[str]]) -> None:
+def test_mermaid_shows_the_queried_servers(lab: tuple[str, int, int, list[str]]) -> None:
     nw("ctl", "flush", "--control", lab[0])
     done = nw("explain", "shop.example.com", "--mermaid", "--control", lab[0])
     assert done.stdout.startswith("sequenceDiagram\n    participant client\n")
@@ -186,7 +186,7 @@ def test_mermaid_draws_who_was_asked(lab: tuple[str, int, int, list[str]]) -> No
     assert re.search(r"resolver-->>client: NOERROR, 3 records, ", done.stdout)
 
 
-def test_trace_asks_everybody_and_judges(lab: tuple[str, int, int, list[str]]) -> None:
+def test_trace_queries_all_servers_and_gives_a_verdict(lab: tuple[str, int, int, list[str]]) -> None:
     good = nw("trace", "www.google.co.uk", "--control", lab[0])
     assert good.returncode == 0
     zones = [line.split()[0] for line in good.stdout.splitlines() if "  asked " in line]
@@ -201,7 +201,7 @@ def test_trace_asks_everybody_and_judges(lab: tuple[str, int, int, list[str]]) -
     assert (missing.returncode, "nosuch.example.com. does not exist" in missing.stdout) == (0, True)
 
 
-def test_what_no_route_covers_is_not_asked(lab: tuple[str, int, int, list[str]]) -> None:
+def test_addresses_without_a_route_are_not_queried(lab: tuple[str, int, int, list[str]]) -> None:
     """The servers of de. are real ones outside the lab: the question ends here."""
     done = nw("explain", "example.de", "--json", "--control", lab[0])
     document = json.loads(done.stdout)
@@ -228,7 +228,7 @@ def test_once_is_quick(tmp_path: Path) -> None:
     assert time.monotonic() - started < 20
 
 
-def test_the_package_brings_the_delegations_of_the_public_root_zone() -> None:
+def test_the_package_contains_the_delegations_of_the_public_root_zone() -> None:
     root = read_root(None)
     assert root.serial == 2021051901
     for tld in ("com.", "de.", "xn--p1ai.", "museum."):
@@ -236,7 +236,7 @@ def test_the_package_brings_the_delegations_of_the_public_root_zone() -> None:
     assert len(root) > 16_000
 
 
-def test_commands_are_printed_as_they_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_printed_commands_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`make run` calls .venv/bin/nw, which is not on the PATH."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "nw"

@@ -36,7 +36,7 @@ def ask(snapshot: Snapshot, client: str, name: str, rtype: str = "A", rclass: st
     return None if reply is None else Message.parse(reply)
 
 
-def test_the_engine_does_what_the_annotated_example_says() -> None:
+def test_the_engine_agrees_with_the_annotated_example() -> None:
     config = load(str(ROOT / "docs/namewise.toml"), environ={}).config
     text = "@ 60 IN SOA ns admin 1 2 3 4 5\n@ 60 IN NS ns\nns 60 IN A 192.0.2.1\n"
     snapshot = snapshot_of(config, [Zone.from_text(zone.name, text) for zone in config.zone])
@@ -85,7 +85,7 @@ def bound(name: str, which: str) -> int:
 
 
 def odd(name: str) -> int:
-    """Return a value for the key *name* that is nobody's default and no other key's value."""
+    """Return a value for the key *name* that differs from all defaults and from the values of all other keys."""
     step = 11 + list(settings(Budget)).index(name)
     return bound(name, "ge") + (step * 1000 if name.endswith("ttl") else step)
 
@@ -119,7 +119,7 @@ def test_every_limit_reaches_the_engine(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("which", ["ge", "le"])
-def test_the_engine_takes_what_the_models_allow(tmp_path: Path, which: str) -> None:
+def test_the_engine_accepts_values_that_the_models_allow(tmp_path: Path, which: str) -> None:
     values = {name: bound(name, which) for name in settings(Budget)}
     limits = limits_of(tmp_path, values)
     assert {name: limits[name] for name in values} == {
@@ -136,7 +136,7 @@ def test_the_defaults_that_the_descriptions_name_are_the_engine_s(tmp_path: Path
 
 
 @pytest.mark.parametrize("which", ["ge", "le"])
-def test_the_engine_takes_what_the_models_allow_of_a_server(tmp_path: Path, which: str) -> None:
+def test_the_engine_accepts_server_settings_that_the_models_allow(tmp_path: Path, which: str) -> None:
     lines = ["[server]"]
     for name, setting in settings(ServerTable).items():
         limit = setting.bound(which)

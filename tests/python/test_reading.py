@@ -84,7 +84,7 @@ def test_an_error_with_an_opt_record_means_that_edns_is_refused(flags: int) -> N
     assert read(asked, reply(asked, flags, (0, 0, 1), opt))["outcome"] == "edns-refused"
 
 
-def test_discarded_replies_say_why() -> None:
+def test_discarded_replies_have_a_reason() -> None:
     asked = query("www.example.com.")
     good = reply(asked, 0x8400, (1, 0, 0), ADDRESS)
     for bad, reason in [

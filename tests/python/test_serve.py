@@ -85,7 +85,7 @@ def test_from_flags_alone(tmp_path: Path, control: str) -> None:
     assert not os.path.exists(control)
 
 
-def test_reload_changes_zones_and_says_what_changed(tmp_path: Path, control: str) -> None:
+def test_reload_changes_zones_and_reports_the_changes(tmp_path: Path, control: str) -> None:
     port = free_port()
     zone_file(tmp_path, "example.com", "192.0.2.1")
     config = tmp_path / "namewise.toml"
@@ -145,7 +145,7 @@ def test_a_broken_configuration_changes_nothing(tmp_path: Path, control: str, br
         assert call(control, "status")["generation"] == 1
 
 
-def test_listeners_come_and_go_at_a_reload(tmp_path: Path, control: str) -> None:
+def test_a_reload_opens_and_closes_listeners(tmp_path: Path, control: str) -> None:
     first, second = free_port(), free_port()
     zone_file(tmp_path, "example.com", "192.0.2.1")
     config = tmp_path / "namewise.toml"
@@ -191,7 +191,7 @@ ALL = ("www.example.com A", "www.example.com TXT", "a.www.example.com A", "examp
     ],
     ids=" ".join,
 )
-def test_what_is_flushed_is_asked_again_and_nothing_else(
+def test_only_flushed_names_are_queried_again(
     upstream: DnsServer, control: str, words: list[str], forgotten: tuple[str, ...]
 ) -> None:
     """A name goes with all its types, `--tree` takes what is below it along, no name means everything."""
@@ -245,7 +245,7 @@ def test_ctl_stop_ends_it(tmp_path: Path, control: str) -> None:
         assert process.wait(timeout=30) == 0
 
 
-def test_a_second_server_is_told_who_is_there(tmp_path: Path, control: str) -> None:
+def test_a_second_server_reports_the_first(tmp_path: Path, control: str) -> None:
     port, file = free_port(), zone_file(tmp_path, "example.com", "192.0.2.1")
     args = ("serve", "--listen", f"127.0.0.1:{port}", "--zone", f"example.com={file}", "--control")
     with running(*args, control, ready=READY) as (process, _):
@@ -267,13 +267,15 @@ def test_a_second_server_is_told_who_is_there(tmp_path: Path, control: str) -> N
         (["--listen", "192.0.2.1:5300", "--recursive"], 2, "this machine does not have that address"),
     ],
 )
-def test_what_cannot_be_served_is_told(args: list[str], code: int, said: str, control: str) -> None:
+def test_zones_that_cannot_be_served_are_reported(
+    args: list[str], code: int, said: str, control: str
+) -> None:
     done = nw("serve", *args, "--control", control)
     assert (done.returncode, said in done.stderr) == (code, True), done.stderr
 
 
 def handed_over(*fds: int) -> str:
-    """Return a program that is `nw` with *fds* handed over, as systemd does it: as descriptors from 3 on, with
+    """Return a program that is `nw` that receives *fds* like from systemd: as descriptors starting at 3, with
     the number of the process that they are for."""
     far = "".join(f"os.dup2({fd}, {100 + at})\n" for at, fd in enumerate(fds))
     near = "".join(f"os.dup2({100 + at}, {3 + at})\n" for at in range(len(fds)))
@@ -286,7 +288,7 @@ def handed_over(*fds: int) -> str:
 
 
 @pytest.mark.parametrize(("hard", "warned"), [(3000, False), (900, True)])
-def test_the_limit_of_open_files_is_raised_and_a_low_one_told(
+def test_the_limit_of_open_files_is_raised_and_a_low_one_reported(
     tmp_path: Path, control: str, hard: int, warned: bool
 ) -> None:
     """Authoritative, one worker, 1000 TCP connections: 900 files are too few, 3000 are enough."""
@@ -319,7 +321,7 @@ def test_the_limit_of_open_files_is_raised_and_a_low_one_told(
             process.wait(timeout=30)
 
 
-def test_systemd_hands_over_sockets_and_is_told(tmp_path: Path, control: str) -> None:
+def test_systemd_passes_sockets_and_is_notified(tmp_path: Path, control: str) -> None:
     file = zone_file(tmp_path, "example.com", "192.0.2.1")
     notify = str(tmp_path / "notify")
     with (
@@ -383,7 +385,7 @@ def test_each_of_several_sockets_that_share_an_address_is_served(tmp_path: Path,
                 process.wait(timeout=30)
 
 
-def test_what_systemd_cannot_mean_is_told(tmp_path: Path, control: str) -> None:
+def test_invalid_systemd_variables_are_reported(tmp_path: Path, control: str) -> None:
     """Each with its remedy and exit code 2, and none with a traceback."""
     file = zone_file(tmp_path, "example.com", "192.0.2.1")
     with (
@@ -423,7 +425,7 @@ def own_signals() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("own_signals")
-def test_a_stop_waits_for_the_reload_under_way(tmp_path: Path, control: str) -> None:
+def test_a_stop_waits_for_a_running_reload(tmp_path: Path, control: str) -> None:
     """The new configuration is in force before the first socket closes, and none comes into force after that."""
     zone_file(tmp_path, "example.com", "192.0.2.1")
     config = tmp_path / "namewise.toml"

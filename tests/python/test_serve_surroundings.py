@@ -60,7 +60,7 @@ def test_a_log_that_cannot_be_written_changes_nothing(tmp_path: Path, control: s
     assert not os.path.exists(control)
 
 
-def test_nobody_reads_the_log(tmp_path: Path, control: str) -> None:
+def test_a_log_that_is_not_read_does_not_block(tmp_path: Path, control: str) -> None:
     """The reader of the pipe has gone: SIGTERM still drains, and does not end in SIGPIPE."""
     with subprocess.Popen(serve(tmp_path, control), stderr=subprocess.PIPE, text=True) as process:
         read_until(process.stderr, "ready: ")
@@ -234,7 +234,7 @@ def test_a_socket_path_that_is_too_long_is_refused_by_check_and_serve(tmp_path: 
         ('[server]\nstate = "empty"\n', "server.state: {folder}/empty is not a folder"),
     ],
 )  # fmt: skip
-def test_what_serve_cannot_use_is_refused_by_the_check(tmp_path: Path, text: str, message: str) -> None:
+def test_the_check_refuses_what_serve_cannot_use(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "garbage").write_bytes(b"\xff\x00not base64!")
     (tmp_path / "large").write_text("A" * 5000)
@@ -255,7 +255,7 @@ def test_what_serve_cannot_use_is_refused_by_the_check(tmp_path: Path, text: str
         ('[[listen]]\naddress = "0.0.0.0"\nport = 5399\n[resolver]\n[[forward]]\nsuffix = "a."\nservers = ["127.0.0.1:5399"]\n', "warning: queries for a. are forwarded to 127.0.0.1:5399, which"),  # noqa: E501
     ],
 )  # fmt: skip
-def test_what_is_rarely_meant_is_a_warning(tmp_path: Path, text: str, message: str) -> None:
+def test_unusual_settings_give_a_warning(tmp_path: Path, text: str, message: str) -> None:
     config = tmp_path / "namewise.toml"
     config.write_text(text)
     done = nw("config", "check", str(config))

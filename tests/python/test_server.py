@@ -60,7 +60,7 @@ def test_a_file_is_served_reloaded_and_closed(tmp_path: Path, here: socket.socke
         server.reload()
 
 
-def test_tables_are_a_configuration_too_and_two_servers_do_not_meddle(tmp_path: Path) -> None:
+def test_dictionaries_are_a_configuration_and_servers_are_independent(tmp_path: Path) -> None:
     with ExitStack() as stack:
         found = []
         for number in (1, 2):
@@ -92,7 +92,7 @@ def test_a_reload_that_fails_changes_nothing(tmp_path: Path, here: socket.socket
         assert address(server) == "192.0.2.1"
 
 
-def test_what_cannot_be_served_is_told_with_its_place(tmp_path: Path, here: socket.socket) -> None:
+def test_zones_that_cannot_be_served_are_reported_with_position(tmp_path: Path, here: socket.socket) -> None:
     with pytest.raises(
         ConfigError, match=r'config: server.wokers: unknown key "wokers"; did you mean "workers"'
     ):

@@ -78,7 +78,7 @@ def test_truncation_goes_to_tcp() -> None:
     assert [attempt.outcome for attempt in answer.attempts] == ["NOERROR, truncated", "NOERROR"]
 
 
-def test_a_server_that_refuses_edns_is_asked_without() -> None:
+def test_a_server_that_refuses_edns_is_queried_without_edns() -> None:
     """RFC 6891 §7."""
     _, asked = play([reply("FORMERR"), reply(answer=[A])])
     assert [exchange.query.edns is not None for exchange in asked] == [True, False]

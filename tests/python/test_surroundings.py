@@ -68,7 +68,7 @@ def test_a_reader_that_has_gone_is_no_error(port: str, args: list[str]) -> None:
 
 
 @pytest.mark.parametrize("args", [*COMMANDS[:1], ["trace", "a..b"], ["nosuch"]], ids=" ".join)
-def test_a_closed_standard_error_changes_nothing_else(port: str, args: list[str]) -> None:
+def test_a_closed_standard_error_does_not_affect_the_server(port: str, args: list[str]) -> None:
     args = [port if arg == "PORT" else arg for arg in args]
     closed, open_ = shell('exec "$@" 2>&-', *args), shell('exec "$@"', *args)
     assert closed.returncode == open_.returncode
@@ -78,7 +78,7 @@ def test_a_closed_standard_error_changes_nothing_else(port: str, args: list[str]
 @pytest.mark.parametrize(
     "args", [*COMMANDS[:3], ["config", "check"], ["zone", "check", "x.zone"], ["ctl", "status"]]
 )
-def test_a_deleted_working_directory_is_no_traceback(port: str, args: list[str], tmp_path: Path) -> None:
+def test_a_deleted_working_directory_gives_no_traceback(port: str, args: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
     done = shell(
@@ -94,7 +94,7 @@ def test_a_deleted_working_directory_is_no_traceback(port: str, args: list[str],
     "args", [["dig", "@127.0.0.1", "-p", "PORT", "a.test"], ["explain", "a.test", "--forward", "127.0.0.1:PORT"],
              ["trace", "a.test", "--direct", "--hints", "HINTS"]], ids=lambda args: args[0],
 )  # fmt: skip
-def test_too_few_descriptors_are_one_line(port: str, args: list[str], limit: int, tmp_path: Path) -> None:
+def test_a_lack_of_descriptors_gives_one_line(port: str, args: list[str], limit: int, tmp_path: Path) -> None:
     hints = tmp_path / "hints"
     hints.write_text(". 60 NS a.root.\na.root. 60 A 127.0.0.1\n")
     args = [arg.replace("PORT", port).replace("HINTS", str(hints)) for arg in args]
@@ -105,7 +105,7 @@ def test_too_few_descriptors_are_one_line(port: str, args: list[str], limit: int
     assert len(done.stderr.splitlines()) <= 2 or limit < 8, done.stderr
 
 
-def test_the_engine_survives_too_few_descriptors(port: str) -> None:
+def test_the_engine_handles_a_lack_of_descriptors(port: str) -> None:
     code = (
         "import resource, namewise, namewise.stub; resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
         f"try: namewise.resolve('a.test', server='127.0.0.1:{port}')\n"

@@ -80,7 +80,7 @@ def walked(name: str, servers: dict[str, Server], udp: dict[str, Server] | None 
     return walk(Name(name), "A", HINTS, ask)
 
 
-def test_all_well() -> None:
+def test_a_healthy_zone_has_no_findings() -> None:
     done = walked(
         "www.example.zz",
         {
@@ -185,7 +185,7 @@ def test_an_alias_loop_within_one_reply_is_named() -> None:
     assert done.verdict.startswith("alias loop: a.zz. -> b.zz. -> a.zz.")
 
 
-def test_nobody_replies() -> None:
+def test_no_server_replies() -> None:
     done = walked("www.zz", {})
     assert (done.outcome, done.exit_code) == ("no-reply", 9)
 
@@ -197,7 +197,7 @@ def test_a_name_that_does_not_exist_is_an_answer() -> None:
 
 
 @pytest.mark.parametrize("rcode", ["FORMERR", "NOTIMP", "BADVERS"])
-def test_a_server_that_refuses_edns_is_asked_without(rcode: str) -> None:
+def test_a_server_that_refuses_edns_is_queried_without_edns(rcode: str) -> None:
     def old(query: Message) -> Message:
         return make_response(query, rcode) if query.edns is not None else zone(www_zz="198.51.100.1")(query)
 
@@ -226,7 +226,7 @@ def test_edns_that_is_dropped_is_inferred_and_marked_so() -> None:
     )
 
 
-def test_a_truncated_reply_is_asked_for_over_tcp() -> None:
+def test_a_truncated_reply_is_retried_over_tcp() -> None:
     whole = zone(www_zz="198.51.100.1")
     cut = {
         address: lambda query: make_response(query, flags="aa tc") for address in ("192.0.2.2", "192.0.2.3")
@@ -265,7 +265,7 @@ def whole_question(query: Message, rest: bytes, answers: int = 1) -> bytes:
 
 
 @pytest.mark.parametrize("rest", [b"", b"\0", b"\xff" * 40, b"\xc0\x0c\0\1\0\1\0\0\0\7\0\xff"])
-def test_a_reply_that_cannot_be_read_is_asked_for_over_tcp_and_named(rest: bytes) -> None:
+def test_a_malformed_reply_is_retried_over_tcp_and_reported(rest: bytes) -> None:
     odd = partial(whole_question, rest=rest)
     done = walked("www.zz", {**ROOT, "192.0.2.2": odd, "192.0.2.3": zone(www_zz="192.0.2.9")})
     assert (done.outcome, done.exit_code) == ("answer", 3)
@@ -331,7 +331,7 @@ def test_a_name_that_a_dname_makes_too_long_is_named() -> None:
     assert done.verdict.startswith("an alias leads to a name of more than 255 octets")
 
 
-def test_octets_behind_a_reply_are_noted() -> None:
+def test_octets_after_a_reply_are_reported() -> None:
     def odd(query: Message) -> bytes:
         reply = zone(www_zz="192.0.2.9")(query)
         assert isinstance(reply, Message)
@@ -350,7 +350,7 @@ def served(serial: int = 7, ns: str = "ns1.zz.|ns2.zz.", **more: str) -> Server:
     return zone(**{**data, "ns1_zz A": "192.0.2.2", "ns2_zz A": "192.0.2.3", **more})
 
 
-def test_a_zone_that_agrees_with_its_parent_has_no_remarks() -> None:
+def test_a_zone_that_agrees_with_its_parent_has_no_findings() -> None:
     done = walked("www.zz", {**ROOT, "192.0.2.2": served(), "192.0.2.3": served()})
     assert (done.exit_code, [cut.remarks for cut in done.cuts]) == (0, [[], []])
 
@@ -379,7 +379,7 @@ def test_a_name_server_that_is_an_alias_is_named() -> None:
     assert "the name server ns1.zz. of zz. is an alias (RFC 2181 §10.3)" in done.verdict
 
 
-def test_the_verdict_comes_first_with_what_cost_the_time() -> None:
+def test_the_first_line_is_the_verdict_with_the_cause_of_delay() -> None:
     done = walked("www.zz", {**ROOT, "192.0.2.2": served(), "192.0.2.3": served()})
     done.cuts[0].took_us = 5
     first = text(done).splitlines()[0]
@@ -432,7 +432,7 @@ def test_a_question_in_another_case_is_the_same_question() -> None:
     assert (got.discarded, got.failure) == ((), "")
 
 
-def test_a_server_without_an_interface_is_no_traceback() -> None:
+def test_a_server_without_an_interface_gives_no_traceback() -> None:
     with direct() as ask:
         got = ask("fe80::1%nolink", make_query("a", "A"), False, 1.0)
     assert got.failure.endswith("no interface 'nolink'")
@@ -463,7 +463,7 @@ def test_packets_that_a_running_server_discards_are_reported(tmp_path: Path) -> 
     assert Message.parse(bytes.fromhex(found["reply"])).rcode == "NOERROR"
 
 
-def test_a_server_that_forwards_says_so_and_offers_the_root(tmp_path: Path) -> None:
+def test_trace_reports_a_forwarding_server_and_offers_the_root(tmp_path: Path) -> None:
     control = str(tmp_path / "nw.sock")
     with (
         DnsServer(lambda query, _: make_response(query).wire) as upstream,

@@ -61,14 +61,14 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
-def test_a_value_survives_pickling(value: object) -> None:
+def test_values_can_be_pickled(value: object) -> None:
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         assert pickle.loads(pickle.dumps(value, protocol)) == value
     assert copy.deepcopy(value) == value
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_an_error_survives_pickling(error: errors.NamewiseError) -> None:
+def test_errors_can_be_pickled(error: errors.NamewiseError) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert (str(again), again.code, again.args) == (str(error), error.code, error.args)
@@ -109,7 +109,7 @@ def _resolve(name: str, server: str) -> namewise.Answer:
     return namewise.resolve(name, server=server)
 
 
-def test_results_and_errors_cross_to_other_processes(server: DnsServer) -> None:
+def test_results_and_errors_can_be_sent_to_other_processes(server: DnsServer) -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         answer = pool.apply(_resolve, ("www.test", f"127.0.0.1:{server.port}"))
         assert [str(rdata) for rdata in answer] == ["192.0.2.1"]
@@ -132,7 +132,7 @@ def test_any_without_records_is_no_answer(server: DnsServer) -> None:
         namewise.resolve("nothing.test", "ANY", server=f"127.0.0.1:{server.port}")
 
 
-def test_the_module_shows_what_it_has() -> None:
+def test_dir_lists_all_attributes() -> None:
     assert {"resolve", "query", "aio", "Answer", "NXDOMAIN", "__version__"} <= set(dir(namewise))
     assert namewise.__version__ == namewise.engine.VERSION
 
@@ -181,7 +181,7 @@ def test_record_data_has_fields_by_the_names_of_the_rfc(
         assert (str(found) if isinstance(value, str) else found) == value
 
 
-def test_a_field_that_the_type_has_not_is_an_attribute_error() -> None:
+def test_an_unknown_field_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match='no field "target"; its fields: preference, exchange'):
         _ = Rdata("MX", "10 mail.example.").target
     with pytest.raises(AttributeError, match="its fields: none"):

@@ -54,7 +54,7 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> FileBackend:
     return made(tmp_path)
 
 
-def test_it_gives_the_zone_as_it_is_now(backend: FileBackend) -> None:
+def test_load_returns_the_current_zone(backend: FileBackend) -> None:
     backend.write(TEXT.format(serial=1))
     source = backend.source()
     assert (source.load().serial, len(source.load())) == (1, 4)
@@ -62,7 +62,7 @@ def test_it_gives_the_zone_as_it_is_now(backend: FileBackend) -> None:
     assert source.load().serial == 2
 
 
-def test_the_version_changes_with_the_zone_and_not_without(backend: FileBackend) -> None:
+def test_the_version_changes_only_with_the_zone(backend: FileBackend) -> None:
     backend.write(TEXT.format(serial=1))
     source = backend.source()
     first = source.version()
@@ -71,7 +71,7 @@ def test_the_version_changes_with_the_zone_and_not_without(backend: FileBackend)
     assert source.version() != first
 
 
-def test_a_broken_zone_is_never_given_in_part(backend: FileBackend) -> None:
+def test_a_broken_zone_is_never_served_in_part(backend: FileBackend) -> None:
     backend.write(TEXT.format(serial=1) + "bad A 192.0.2.300\nworse MX ten mail\n")
     with pytest.raises(ZoneFileError) as caught:
         backend.source().load()
@@ -208,7 +208,7 @@ def served(engine: Engineless) -> dict[str, int | str]:
     }
 
 
-def test_only_what_changed_is_loaded(tmp_path: Path) -> None:
+def test_only_changed_zones_are_loaded(tmp_path: Path) -> None:
     backend = FileBackend(tmp_path)
     backend.write(TEXT.format(serial=1))
     registry, engine = connected()
@@ -269,7 +269,7 @@ def test_a_serial_that_does_not_rise_is_reported(old: int, new: int, warned: str
     assert (warned in refresh.warnings[0]) if warned else refresh.warnings == ()
 
 
-def test_a_change_is_not_lost_to_a_file_that_changed_too() -> None:
+def test_a_changed_file_does_not_overwrite_a_change() -> None:
     registry, engine = connected()
     publish(registry, engine, registry.refresh([MemorySource("z.", 1)]))
     first = registry.states["z."].current
