@@ -25,6 +25,9 @@ class DnsServer:
     def __init__(self, answer: Answer, host: str = "127.0.0.1") -> None:
         self.answer = answer
         self.asked: list[tuple[str, Message]] = []
+        self.connections = 0
+        self.ended = threading.Semaphore(0)
+        """Released once for each connection that has ended."""
         self.udp, self.tcp = _sockets(host)
         self.port: int = self.udp.getsockname()[1]
         self._threads = [
@@ -68,6 +71,7 @@ class DnsServer:
                 link, _ = self.tcp.accept()
             except OSError:
                 return
+            self.connections += 1
             with link, link.makefile("rwb") as stream:
                 while head := stream.read(2):
                     replies = self._replies(stream.read(int.from_bytes(head, "big")), "tcp")
@@ -75,6 +79,7 @@ class DnsServer:
                         break
                     stream.write(b"".join(len(reply).to_bytes(2, "big") + reply for reply in replies))
                     stream.flush()
+            self.ended.release()
 
 
 def _sockets(host: str) -> tuple[socket.socket, socket.socket]:

@@ -377,7 +377,7 @@ class Resolver(Table, frozen=True, kw_only=True):
     local_zones_off: Annotated[
         tuple[DomainName, ...],
         setting(
-            "Zones that RFC 6303, RFC 6761 and others have every resolver answer itself (`10.in-addr.arpa.`, `onion.`), "
+            "Zones that RFC 6303, RFC 6761 and others have every resolver answer itself (`10.in-addr.arpa.`, `test.`), "
             "and that are looked up all the same; `.` stands for all of them."
         ),
     ] = ()
