@@ -13,7 +13,7 @@ use nw_resolve::Transport;
 use nw_serve::Snapshot;
 use nw_serve::snapshot::DryRun;
 use nw_wire::code::{Opcode, Rcode, RrType};
-use nw_wire::header::Flags;
+use nw_wire::header::{Flags, HEADER};
 use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
 use nw_zone::Zone;
@@ -273,25 +273,14 @@ fn without_opt(bytes: Vec<u8>) -> Vec<u8> {
 
 /// Add a fault to the reply in `bytes`.
 fn make_odd(kind: Odd, bytes: &mut Vec<u8>) {
-    /// The length of a header in octets.
-    const HEADER: usize = 12;
     let opt = |bytes: &mut Vec<u8>| {
         bytes.extend_from_slice(&[0, 0, 41, 2, 0, 0, 0, 0, 0, 0, 0]);
         let count = u16::from_be_bytes([bytes[10], bytes[11]]) + 1;
         bytes[10..HEADER].copy_from_slice(&count.to_be_bytes());
     };
     match kind {
-        Odd::OtherCase => {
-            let Some(question) = Message::parse_reply(bytes).ok().and_then(|message| message.question())
-            else {
-                return;
-            };
-            let length = question.name.as_ref().wire().len();
-            for octet in bytes[HEADER..HEADER + length].iter_mut().filter(|octet| octet.is_ascii_alphabetic())
-            {
-                *octet ^= 0x20;
-            }
-        }
+        Odd::OtherCase => change_letters(bytes, |letter| letter ^ 0x20),
+        Odd::LowerCase => change_letters(bytes, |letter| letter | 0x20),
         Odd::TrailingOctets => bytes.extend_from_slice(b"trailing"),
         Odd::SecondOpt => {
             if Message::parse_reply(bytes).is_ok_and(|message| message.opt().is_none()) {
@@ -316,6 +305,16 @@ fn make_odd(kind: Odd, bytes: &mut Vec<u8>) {
             bytes.truncate(HEADER);
             bytes[4..].fill(0);
         }
+    }
+}
+
+/// Change every letter of the name in the question.
+fn change_letters(bytes: &mut [u8], change: impl Fn(u8) -> u8) {
+    let question = Message::parse_reply(bytes).ok().and_then(|message| message.question());
+    let Some(length) = question.map(|question| question.name.as_ref().wire().len()) else { return };
+    // Length octets are no letters.
+    for octet in bytes[HEADER..HEADER + length].iter_mut().filter(|octet| octet.is_ascii_alphabetic()) {
+        *octet = change(*octet);
     }
 }
 
@@ -348,12 +347,14 @@ fn junk(kind: Junk, asked: &Datagram, query: &Packet, after: Micros) -> Option<E
         Junk::WrongAddress => from.set_ip(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 99))),
         Junk::NotAReply => packet.flags = packet.flags.with_qr(false),
         Junk::WrongOpcode => packet.flags = packet.flags.with_opcode(Opcode::NOTIFY),
-        Junk::Garbage => {}
+        Junk::WrongCase | Junk::Garbage => {}
     }
     let mut bytes = packet.to_wire(id);
-    if kind == Junk::Garbage {
+    match kind {
+        Junk::WrongCase => change_letters(&mut bytes, |letter| letter ^ 0x20),
         // The counts are larger than the number of records.
-        bytes.truncate(bytes.len() - 3);
+        Junk::Garbage => bytes.truncate(bytes.len() - 3),
+        _ => {}
     }
     Some(Emission::Reply { after, from, bytes })
 }

@@ -51,6 +51,8 @@ pub struct ResolverTable {
     pub minimise: bool,
     /// Treat an NXDOMAIN as a denial of all names below (RFC 8020), also if it is not validated.
     pub nxdomain_cut: bool,
+    /// Draw the case of the names in queries at random; on when left out.
+    pub case_randomisation: Option<bool>,
     /// Query servers over IPv6.
     pub ipv6: bool,
     /// Limits that differ from the defaults, by the name of the field of `Budget`.
@@ -202,6 +204,8 @@ impl Protocol {
 pub enum Odd {
     /// The question name has another case.
     OtherCase,
+    /// The question name is in lower case.
+    LowerCase,
     /// Octets follow the last record.
     TrailingOctets,
     /// There is a second OPT record.
@@ -218,7 +222,9 @@ pub enum Odd {
 pub enum Junk {
     /// The id differs.
     WrongId,
-    /// The name in the question differs.
+    /// The right id and question, the letters of the name in the other case.
+    WrongCase,
+    /// Another name in the question.
     WrongQuestion,
     /// The type in the question differs.
     WrongType,

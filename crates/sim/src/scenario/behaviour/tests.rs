@@ -89,7 +89,7 @@ fn each_misbehaviour() {
 
 #[test]
 fn junk_is_never_a_reply() {
-    let kinds = "wrong-id wrong-question wrong-type no-question wrong-port wrong-address not-a-reply wrong-opcode garbage";
+    let kinds = "wrong-id wrong-case wrong-question wrong-type no-question wrong-port wrong-address not-a-reply wrong-opcode garbage";
     for kind in kinds.split(' ') {
         let host = scripted(&format!("[[rule]]\njunk = [\"{kind}\"]"));
         let query = asked("www.example. A", Transport::Udp, true);
@@ -99,6 +99,7 @@ fn junk_is_never_a_reply() {
         };
         let taken = *from == query.to
             && nw_wire::message::replies_to(&query.bytes, bytes)
+            && nw_wire::message::same_case(&query.bytes, bytes)
             && Message::parse(bytes).is_ok();
         assert!(!taken, "{kind}");
     }
@@ -108,13 +109,14 @@ fn junk_is_never_a_reply() {
 fn odd_replies_are_replies() {
     for (odd, rcode) in [
         ("other-case", Rcode::NOERROR),
+        ("lower-case", Rcode::NOERROR),
         ("trailing-octets", Rcode::NOERROR),
         ("second-opt", Rcode::NOERROR),
         ("malformed-record", Rcode::NOERROR),
         ("header-only", Rcode::FORMERR),
     ] {
         let host = scripted(&format!("[[rule]]\nodd = [\"{odd}\"]\nrcode = \"{rcode}\""));
-        let query = asked("www.example. A", Transport::Udp, true);
+        let query = asked("wWw.example. A", Transport::Udp, true);
         let emissions = host.respond(&query);
         let [Emission::Reply { bytes, .. }] = &emissions[..] else { panic!("{odd}") };
         assert!(nw_wire::message::replies_to(&query.bytes, bytes), "{odd}");
