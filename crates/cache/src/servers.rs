@@ -25,6 +25,8 @@ const LONGEST_REST: Micros = 120_000_000;
 const UNREACHABLE_REST: Micros = 5_000_000;
 /// How long the cache remembers that a server does not support EDNS.
 const WITHOUT_EDNS: Micros = 900_000_000;
+/// How long the cache remembers that a server changes the case of the question.
+const CHANGES_CASE: Micros = 900_000_000;
 /// How long the cache remembers that a server is lame for a zone.
 const LAME: Micros = 300_000_000;
 /// The interval at which a round-trip time without new measurements is halved.
@@ -59,6 +61,8 @@ pub struct ServerNote {
     pub rests_until: Option<Micros>,
     /// Whether it supports EDNS.
     pub edns: EdnsSupport,
+    /// Whether its replies repeat the question in another case.
+    pub changes_case: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -71,6 +75,8 @@ struct Server {
     edns: EdnsSupport,
     rests_until: Micros,
     edns_until: Micros,
+    /// It is known to change the case of the question until then.
+    changes_case_until: Micros,
     heard: Micros,
     /// The time of the last counted timeout.
     timed_out: Micros,
@@ -179,6 +185,7 @@ impl Servers {
             timeouts: server.timeouts,
             rests_until: Some(server.rests_until).filter(|&until| until > now),
             edns,
+            changes_case: now < server.changes_case_until,
         }
     }
 
@@ -198,6 +205,7 @@ impl Servers {
             edns: EdnsSupport::Unknown,
             rests_until: 0,
             edns_until: 0,
+            changes_case_until: 0,
             heard: now,
             timed_out: 0,
         };
@@ -249,6 +257,11 @@ impl Servers {
         self.change(address, now, |server| {
             (server.edns, server.edns_until) = (EdnsSupport::No, now + WITHOUT_EDNS);
         });
+    }
+
+    /// *address* repeats the question in another case. The caller knows that the reply was not forged.
+    pub fn changed_case(&self, address: SocketAddr, now: Micros) {
+        self.change(address, now, |server| server.changes_case_until = now + CHANGES_CASE);
     }
 
     /// Count the faults that were ignored in a reply. `no_question`: it lacks the question.

@@ -19,6 +19,9 @@ pub struct ResolverConfig {
     pub trust_anchors: Vec<TrustAnchor>,
     /// Show each server no more of the name than it needs (RFC 9156).
     pub qname_minimisation: bool,
+    /// Draw the case of the name in each query at random and compare it with that of the reply (see `case.rs`). Off
+    /// by default: some servers do not answer, or deny, a name that is not in the case of their data.
+    pub qname_case_randomisation: bool,
     /// Set DO on questions to servers, so that signatures can be handed to clients that ask for them (RFC 4035 §3.2.1).
     pub dnssec_ok: bool,
     /// Also take a denial that is not validated to mean that nothing exists below the name either (RFC 8020). Off by default: some
@@ -42,6 +45,7 @@ impl Default for ResolverConfig {
             budget: Budget::default(),
             trust_anchors: Vec::new(),
             qname_minimisation: true,
+            qname_case_randomisation: false,
             dnssec_ok: true,
             nxdomain_cut: false,
             ipv4: true,

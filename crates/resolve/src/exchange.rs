@@ -1,10 +1,11 @@
-//! One query to one server, in up to three forms: with EDNS, without EDNS, over TCP.
+//! One query to one server, in several forms: with EDNS, without EDNS, over TCP, in random case or not.
 //!
 //! ```text
 //! UDP with EDNS ── timeout ──────────────────────────> give up for now; later attempts go without EDNS while it is not
 //!      │                                               known whether the server understands it
 //!      ├── FORMERR, NOTIMP, BADVERS ──> UDP without EDNS   (RFC 6891 §6.2.2; remembered per server if it helps)
-//!      ├── TC, nonsense, wrong id ────> TCP                (RFC 7766 §5, RFC 5452 §9.1 and §9.2)
+//!      ├── TC, nonsense, wrong id, ───> TCP                (RFC 7766 §5, RFC 5452 §9.1 and §9.2)
+//!      │   wrong case                                      (see `case.rs`)
 //!      └── reply
 //! ```
 //!
@@ -16,9 +17,10 @@ use std::rc::Rc;
 use nw_cache::{EdnsSupport, Rank};
 use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::header::{Flags, Header};
-use nw_wire::message::Message;
+use nw_wire::message::{Message, same_case};
 use nw_wire::name::NameRef;
 
+use crate::case;
 use crate::classify::{Asked, Reply, classify};
 use crate::flight::Join;
 use crate::join::until;
@@ -29,6 +31,15 @@ use crate::world::{Endpoint, ExchangeError, Micros, Transport, World};
 
 /// Timeouts of a server of which nothing is known before it is asked without EDNS.
 const TIMEOUTS_BEFORE_PLAIN: u8 = 2;
+
+/// A reply as it arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrived {
+    /// The message, with the name of the question in the case of the lookup.
+    bytes: Rc<[u8]>,
+    /// Whether it repeated the question in the case in which it was sent.
+    case_kept: bool,
+}
 
 /// A reply and its meaning.
 #[derive(Debug)]
@@ -65,6 +76,9 @@ impl<W: World> Task<'_, W> {
         let mut edns = note.edns != EdnsSupport::No && !suspected;
         let mut edns_refused = suspected;
         let mut via = Transport::Udp;
+        let random_case = core.config.qname_case_randomisation && !note.changes_case;
+        // A reply in another case came over UDP; TCP was of no help in that.
+        let (mut case_changed, mut without_tcp) = (false, false);
         while list.queries_to(at) < budget.max_queries_per_server {
             let began = world.now();
             self.meter.query(list.zone.as_ref(), budget, began).map_err(|limit| list.stopped(limit))?;
@@ -85,15 +99,21 @@ impl<W: World> Task<'_, W> {
                 }
             };
             let endpoint = Endpoint::new(server, via);
-            let key = Sent { endpoint, name: name.to_name(), rtype, edns, recursive: list.recursive };
+            let key =
+                Sent { endpoint, name: name.to_name(), rtype, edns, random_case, recursive: list.recursive };
             let arrived = core.send(key, (began + timeout).min(self.meter.deadline())).await;
             let now = world.now();
-            let bytes = match arrived {
-                Ok(bytes) => bytes,
+            let Arrived { bytes, case_kept } = match arrived {
+                Ok(arrived) => arrived,
                 Err(error @ ExchangeError::WrongId) if !via.is_stream() => {
                     // Somebody may be guessing: no further guess counts.
                     step(list, via, Reason::Network { error }, Basis::Measured);
                     via = Transport::Tcp;
+                    continue;
+                }
+                Err(error) if case_changed && !without_tcp && via.is_stream() => {
+                    step(list, via, Reason::Network { error }, Basis::Measured);
+                    (via, without_tcp) = (Transport::Udp, true);
                     continue;
                 }
                 Err(error) => {
@@ -105,6 +125,15 @@ impl<W: World> Task<'_, W> {
                 }
             };
             self.meter.received(bytes.len(), budget);
+            if random_case && !case_kept {
+                if !case_changed {
+                    // Perhaps forged: nothing of it counts.
+                    step(list, via, Reason::CaseChanged, Basis::Measured);
+                    (via, case_changed) = (Transport::Tcp, true);
+                    continue;
+                }
+                servers.changed_case(server, now);
+            }
             let parsed = Message::parse_reply(&bytes);
             let truncated = parsed.as_ref().is_ok_and(|message| message.flags().tc());
             if via == Transport::Udp && (truncated || parsed.is_err()) {
@@ -197,15 +226,22 @@ impl<W: World> Core<W> {
 
     /// Send *sent*, or wait for the reply if the same query is outstanding. An attacker who causes many identical queries gets
     /// one id and port to guess, not many (RFC 5452 §5).
-    async fn send(&self, sent: Sent, deadline: Micros) -> Result<Rc<[u8]>, ExchangeError> {
+    async fn send(&self, sent: Sent, deadline: Micros) -> Result<Arrived, ExchangeError> {
         let work = || {
             let (world, sent) = (Rc::clone(&self.world), sent.clone());
             let opt = sent.edns.then_some((self.config.budget.udp_payload, self.config.dnssec_ok));
             let flags = Flags::default().with_rd(sent.recursive);
-            let query = query(world.random() as u16, flags, sent.name.as_ref(), sent.rtype, opt);
+            let name = sent.name.as_ref();
+            let mut query = query(world.random() as u16, flags, name, sent.rtype, opt);
+            if sent.random_case {
+                case::randomise(&mut query, name.wire().len(), || world.random());
+            }
             async move {
                 let upstream = world.upstream(&sent.endpoint);
-                world.exchange(&upstream, &query, deadline).await.map(Rc::from)
+                let mut reply = world.exchange(&upstream, &query, deadline).await?;
+                let case_kept = same_case(&query, &reply);
+                case::restore(&mut reply, sent.name.as_ref());
+                Ok(Arrived { bytes: reply.into(), case_kept })
             }
         };
         match self.exchanges.join(&sent, work) {

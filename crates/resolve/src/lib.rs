@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod budget;
+mod case;
 mod classify;
 pub mod config;
 mod cut;

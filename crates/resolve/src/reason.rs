@@ -156,6 +156,8 @@ pub enum Reason {
     Minimised,
     /// The server cut its reply short: asked again over TCP.
     Truncated,
+    /// The reply repeated the question in another case than it was sent in: asked again over TCP.
+    CaseChanged,
     /// The server does not understand EDNS: asked again without.
     EdnsRefused,
     /// The server is no server of the zone.
@@ -273,6 +275,7 @@ impl Reason {
             Reason::NxDomain => "nxdomain",
             Reason::Minimised => "minimised",
             Reason::Truncated => "truncated",
+            Reason::CaseChanged => "case-changed",
             Reason::EdnsRefused => "edns-refused",
             Reason::Lame { .. } => "lame",
             Reason::ServerFailure { .. } => "server-failure",
@@ -330,6 +333,9 @@ impl fmt::Display for Reason {
             Reason::NxDomain => f.write_str("the name does not exist"),
             Reason::Minimised => f.write_str("no zone cut here, one more label is shown"),
             Reason::Truncated => f.write_str("truncated, asked again over TCP"),
+            Reason::CaseChanged => f.write_str(
+                "the reply has the question in another case: a forgery is possible, asked again over TCP",
+            ),
             Reason::EdnsRefused => f.write_str("does not understand EDNS, asked again without"),
             Reason::Lame { kind } => write!(f, "lame: no server of this zone ({})", kind.slug()),
             Reason::ServerFailure { rcode } => write!(f, "the server failed: {rcode}"),

@@ -20,6 +20,7 @@ use nw_wire::rrset::Rrset;
 
 use crate::budget::{Limit, Meter};
 use crate::config::ResolverConfig;
+use crate::exchange::Arrived;
 use crate::flight::Flights;
 use crate::quota::Quotas;
 use crate::resolution::{ClientQuestion, Resolution};
@@ -38,7 +39,7 @@ pub(crate) struct Core<W: World> {
     /// The time until which the hints are used without a new attempt to prime.
     pub(crate) unprimed_until: Cell<Micros>,
     /// Questions under way to servers.
-    pub(crate) exchanges: Flights<Sent, Result<Rc<[u8]>, ExchangeError>>,
+    pub(crate) exchanges: Flights<Sent, Result<Arrived, ExchangeError>>,
     /// Judges replies before anything of them is kept; None judges nothing: every reply is [`State::Indeterminate`].
     pub(crate) validator: Option<Rc<dyn Validator>>,
     /// Shares of the work.
@@ -57,6 +58,8 @@ pub(crate) struct Sent {
     pub(crate) name: Name,
     pub(crate) rtype: RrType,
     pub(crate) edns: bool,
+    /// Whether the case of the name is drawn at random.
+    pub(crate) random_case: bool,
     pub(crate) recursive: bool,
 }
 

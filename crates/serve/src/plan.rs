@@ -386,6 +386,7 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
     }
     for (key, field) in [
         ("qname_minimisation", &mut config.qname_minimisation),
+        ("qname_case_randomisation", &mut config.qname_case_randomisation),
         ("nxdomain_cut", &mut config.nxdomain_cut),
         ("ipv4", &mut config.ipv4),
         ("ipv6", &mut config.ipv6),

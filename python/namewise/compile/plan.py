@@ -100,6 +100,7 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
         "trust_anchors": list(inputs.anchors),
         "cache_bytes": resolver.cache,
         "qname_minimisation": resolver.qname_minimisation,
+        "qname_case_randomisation": resolver.qname_case_randomisation,
         "nxdomain_cut": resolver.nxdomain_cut,
         "ipv4": resolver.ipv4,
         "ipv6": resolver.ipv6,

@@ -362,6 +362,14 @@ class Resolver(Table, frozen=True, kw_only=True):
     qname_minimisation: Annotated[
         bool, setting("Send a server no more labels of a name than it needs for its referral (RFC 9156).")
     ] = True
+    qname_case_randomisation: Annotated[
+        bool,
+        setting(
+            "Draw the case of the letters in each query at random, and ask over TCP when a reply repeats them in another "
+            "case, since it may be forged. A server that changes the case is remembered for 15 minutes and asked without. "
+            "The few servers that compare names with regard to case, against RFC 4343, cannot be resolved with this on."
+        ),
+    ] = False
     nxdomain_cut: Annotated[
         bool,
         setting(

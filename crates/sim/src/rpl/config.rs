@@ -40,6 +40,8 @@ pub struct Settings {
     pub ask_loopback: bool,
     /// NXDOMAIN denies all names below (RFC 8020).
     pub nxdomain_cut: bool,
+    /// Random case of names in queries.
+    pub case_randomisation: bool,
     /// NSID, as octets.
     pub nsid: Option<Vec<u8>>,
     /// `id.server`.
@@ -63,6 +65,7 @@ impl Default for Settings {
             min_ttl: None,
             ask_loopback: false,
             nxdomain_cut: false,
+            case_randomisation: false,
             nsid: None,
             identity: None,
         }
@@ -211,6 +214,7 @@ impl Read {
                 settings.ask_loopback = !not;
                 fit
             }
+            "use-caps-for-id" => switch(setting, &mut settings.case_randomisation),
             "harden-below-nxdomain" => switch(setting, &mut settings.nxdomain_cut),
             // Recursive answers are always minimal.
             "minimal-responses" => match truth(&setting.value) {
@@ -277,7 +281,7 @@ impl Read {
             | "max-sent-count"
             | "do-daemonize" => Ignored,
             "harden-glue" => only(setting, true),
-            "serve-expired" | "ede-serve-expired" | "prefetch" | "use-caps-for-id" => only(setting, false),
+            "serve-expired" | "ede-serve-expired" | "prefetch" => only(setting, false),
             "serve-expired-ttl" | "serve-expired-reply-ttl" | "serve-expired-client-timeout" => Ignored,
             _ => Key,
         }

@@ -523,6 +523,7 @@ fn resolver_config(settings: &Settings) -> ResolverConfig {
     let mut config = ResolverConfig {
         qname_minimisation: settings.minimise,
         nxdomain_cut: settings.nxdomain_cut,
+        qname_case_randomisation: settings.case_randomisation,
         ipv4: settings.ipv4,
         ipv6: settings.ipv6,
         ask_loopback: settings.ask_loopback,

@@ -51,8 +51,8 @@ pub struct ResolverTable {
     pub minimise: bool,
     /// Treat an NXDOMAIN as a denial of all names below (RFC 8020), also if it is not validated.
     pub nxdomain_cut: bool,
-    /// Draw the case of the names in queries at random; on when left out.
-    pub case_randomisation: Option<bool>,
+    /// Draw the case of the names in queries at random.
+    pub case_randomisation: bool,
     /// Query servers over IPv6.
     pub ipv6: bool,
     /// Limits that differ from the defaults, by the name of the field of `Budget`.

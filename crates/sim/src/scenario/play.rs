@@ -157,6 +157,7 @@ fn resolver_config(table: &ResolverTable, hosts: &[HostTable]) -> Result<Resolve
     let mut config = ResolverConfig {
         qname_minimisation: table.minimise,
         nxdomain_cut: table.nxdomain_cut,
+        qname_case_randomisation: table.case_randomisation,
         ipv6: table.ipv6,
         hints: root_hints(hosts)?,
         ..ResolverConfig::default()
