@@ -250,23 +250,22 @@ class _State:
 
     def resolve_paths(self) -> None:
         """Make every file name absolute: relative to the file that sets it, else to the working directory."""
-        for path, value in list(_leaves((), self.tree)):
-            names = tuple(part for part in path if isinstance(part, str))
-            if names not in PATH_FIELDS or not isinstance(value, str) or not value:
-                continue
-            origin = self.origins.get(path, DEFAULT)
-            try:
-                base = (
-                    os.path.dirname(os.path.abspath(origin.where)) if origin.kind == "file" else os.getcwd()
-                )
-            except FileNotFoundError:
-                message = f"{value}: the working directory does not exist any more; use absolute paths"
-                self.problems.append(Problem(path, message, origin))
-                continue
-            node: Any = self.tree
-            for part in path[:-1]:
-                node = node[part]
-            node[path[-1]] = os.path.normpath(os.path.join(base, os.path.expanduser(value)))
+        folders: dict[Origin, str] = {}
+        for table, key in PATH_FIELDS:
+            for place, item in _entries(self.tree, table):
+                value = item.get(key)
+                if not isinstance(value, str) or not value:
+                    continue
+                path = (*place, key)
+                origin = self.origins.get(path, DEFAULT)
+                source = Origin("file", origin.where) if origin.kind == "file" else DEFAULT
+                try:
+                    folder = folders.get(source) or folders.setdefault(source, _folder(source))
+                except FileNotFoundError:
+                    message = f"{value}: the working directory does not exist any more; use absolute paths"
+                    self.problems.append(Problem(path, message, origin))
+                    continue
+                item[key] = os.path.normpath(os.path.join(folder, os.path.expanduser(value)))
 
     def validate(self) -> Loaded:
         """Turn the tree into a `Config`, or raise with every mistake."""
@@ -289,17 +288,27 @@ def _nearest(origins: Mapping[Path, Origin], path: Path, files: Sequence[str]) -
     return Origin("file", files[0]) if files else DEFAULT
 
 
+def _entries(tree: Tree, table: str) -> Iterator[tuple[Path, Tree]]:
+    """Yield path and content of *table*: the table itself, or each entry of an array of tables."""
+    content = tree.get(table)
+    if isinstance(content, dict):
+        yield (table,), content
+    elif isinstance(content, list):
+        for index, item in enumerate(content):
+            if isinstance(item, dict):
+                yield (table, index), item
+
+
+def _folder(source: Origin) -> str:
+    """Return the folder that relative paths of *source* start from. Raises `FileNotFoundError`."""
+    return os.path.dirname(os.path.abspath(source.where)) if source.kind == "file" else os.getcwd()
+
+
 def _path(tree: Tree, key: str) -> Path:
     """Return the path that the dotted *key* of the TOML reader means in *tree* (`zone.0.name`)."""
     parts: list[str | int] = []
     node: Any = tree
-    while key:
-        if key.startswith('"'):
-            decoder = json.JSONDecoder()
-            part, end = decoder.raw_decode(key)
-            key = key[end + 1 :]
-        else:
-            part, _, key = key.partition(".")
+    for part in _parts(key) if '"' in key else key.split("."):
         if isinstance(node, list):
             parts.append(int(part))
             node = node[int(part)]
@@ -307,6 +316,17 @@ def _path(tree: Tree, key: str) -> Path:
             parts.append(part)
             node = node.get(part) if isinstance(node, dict) else None
     return tuple(parts)
+
+
+def _parts(key: str) -> Iterator[str]:
+    """Yield the parts of the dotted *key*; one with a dot or a space in it is a JSON string."""
+    while key:
+        if key.startswith('"'):
+            part, end = json.JSONDecoder().raw_decode(key)
+            key = key[end + 1 :]
+        else:
+            part, _, key = key.partition(".")
+        yield part
 
 
 def _in_order(problems: Iterable[Problem]) -> list[Problem]:
