@@ -98,7 +98,7 @@ def oracles(mnemonic: str) -> list[str]:
 def table(types: list[str]) -> str:
     """The page docs/rr-oracles.md."""
     lines = [
-        "# Who judges which RR type",
+        "# Implementations that each RR type is compared with",
         "",
         "Every type of `crates/wire/src/rr/table.rs` is compared with other implementations, and with the",
         "examples of its RFC where `tests/vectors/rdata.tsv` has one.",

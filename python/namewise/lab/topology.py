@@ -5,9 +5,9 @@ Each role is a separate server, so that a parent refers to its child and never a
     root ──> tld (com net org uk io arpa) ──> registry (co.uk in-addr.arpa) ──> hosting
                       └──────────────────────────> hosting-a, hosting-b, a lame server, a server that never answers
 
-Names, referrals and glue are those of the real internet, or in the ranges for documentation (RFC 5737, RFC
-3849). A routing table maps these addresses to loopback. The root zone has one change: `arpa.` has its own
-servers (as RFC 9120 requires), because the root servers would otherwise answer for it.
+Names, referrals and glue are those of the real internet, or in the ranges for documentation (RFC 5737,
+RFC 3849). A routing table maps these addresses to loopback. The root zone has one change: `arpa.` has its
+own servers (as RFC 9120 requires), because the root servers would otherwise answer for it.
 """
 
 from __future__ import annotations
