@@ -163,7 +163,7 @@ def acceptable(servers: list[Server], lookup: Lookup, call: Call, warn: Warn) ->
             kept.append(server)
             continue
         mapped = f"::ffff:{server.address}"
-        if lookup.mapped:
+        if lookup.mapped and call.source is None:
             kept.append(Server(mapped, server.port, server.named))
         else:
             warn(f";; Skipping mapped address '{mapped}'")
@@ -198,7 +198,8 @@ def names_of(lookup: Lookup, call: Call) -> list[str]:
     `+domain` before or behind the name itself, by its dots (resolv.conf(5)).
     """
     name = lookup.name
-    if not call.search or lookup.trace or name.endswith("."):
+    # +domain searches, whatever +search says.
+    if not (call.search or call.domain is not None) or lookup.trace or name.endswith("."):
         return [name]
     search, ndots = [] if call.domain is None else [call.domain], 1
     for words in _system_lines():

@@ -122,8 +122,10 @@ KEYWORDS: tuple[tuple[str, str, str, bool, str], ...] = (
 # What dig has and this version has not: refused by name. `+no...` of these asks for nothing and is accepted.
 _ABSENT = (
     "dns64prefix", "https", "https-get", "http-plain", "http-plain-get", "nssearch", "tls", "tls-ca",
-    "tls-certfile", "tls-hostname", "tls-keyfile", "sigchase", "topdown", "unexpected", "dscp",
+    "tls-certfile", "tls-hostname", "tls-keyfile", "unexpected",
 )  # fmt: skip
+_WITHOUT_EFFECT = ("dscp", "fuzztime", "sigchase", "topdown", "trusted-key")
+"""What dig 9.18 accepts, too, and does not act upon."""
 _SECTIONS = ("additional", "answer", "authority", "comments", "question", "stats")
 _NEGATIVE = -1
 VALUE_EXIT = 10
@@ -268,7 +270,9 @@ def _read(call: Call, args: list[str], default: Lookup, version: str, *, in_batc
             lookup.servers.append(check_server(word[1:], call))
         elif word.startswith("+"):
             keyword(lookup, word[1:], call)
-        elif word.startswith("-") and len(word) > 1:
+        elif word == "-":
+            raise Usage("Invalid option: -", usage=True)
+        elif word.startswith("-"):
             word = _switches(call, word[1:], version)
             if not word:
                 continue
@@ -356,6 +360,8 @@ def _with_value(call: Call, letter: str, value: str) -> None:
         except NoAddress as error:
             raise Usage(f"nw dig: invalid address {host}: {error}") from None
         call.source = value
+        # A socket that is bound to an address reaches addresses of its family only.
+        call.family = 6 if ":" in host else 4
     else:
         raise Usage(f"nw dig: -{letter} (TSIG) is not in this version")
 
@@ -377,6 +383,9 @@ def keyword(lookup: Lookup, text: str, call: Call) -> None:
         on, entry = False, _entry(word[2:])
     if entry is None:
         plain = word.removeprefix("no")
+        if plain in _WITHOUT_EFFECT:
+            call.warnings.append(f";; +{plain} option is obsolete and has no effect")
+            return
         if plain in _ABSENT:
             if plain != word:
                 return
@@ -558,8 +567,9 @@ def reverse_name(text: str) -> str:
         try:
             octets = socket.inet_pton(socket.AF_INET6, text)
         except OSError:
-            raise Usage(f"Invalid IP address {text}") from None
-        return ".".join(reversed(octets.hex())) + ".ip6.arpa."
+            pass  # dig takes it for the beginning of an IPv4 address, whatever it is
+        else:
+            return ".".join(reversed(octets.hex())) + ".ip6.arpa."
     return ".".join(reversed(text.strip(".").split("."))) + ".in-addr.arpa."
 
 
@@ -579,8 +589,9 @@ def subnet_option(text: str) -> bytes:
         octets = socket.inet_pton(family, host)
     except OSError:
         raise Usage(f"nw dig: invalid address '{text}'") from None
-    length = _number(bits, "prefix length", 128, exit_code=1) if bits else len(octets) * 8
-    length = min(length, len(octets) * 8)
+    if bits and not (bits.isascii() and bits.isdecimal() and int(bits) < 2**32):
+        raise Usage(f"nw dig: invalid prefix length in '{text}'")
+    length = min(int(bits), len(octets) * 8) if bits else len(octets) * 8
     kept = bytearray(octets[: (length + 7) // 8])
     if length % 8:
         kept[-1] &= 0xFF << (8 - length % 8) & 0xFF

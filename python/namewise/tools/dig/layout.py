@@ -124,7 +124,7 @@ def option_text(option: EdnsOption, query: Message | None, *, yaml: bool = False
     if not data or (code == 12 and query is None):
         return f"{name}:"
     if code == 8:
-        return f"{name}: {_subnet_text(data)}"
+        return f"{name}: {_subnet_text(data) or data.hex(' ') + ' '}"
     if code == 15:
         number = int.from_bytes(data[:2], "big")
         meaning = registry("ede").get(number)
@@ -171,12 +171,17 @@ def _cookie_verdict(data: bytes, query: Message | None) -> str:
 
 
 def _subnet_text(data: bytes) -> str:
+    """Return `ADDRESS/SOURCE/SCOPE` of a CLIENT SUBNET option, or an empty text if it is malformed (RFC 7871 §6)."""
     import _socket as socket
 
+    if len(data) < 4:
+        return ""
     family, source, scope = int.from_bytes(data[:2], "big"), data[2], data[3]
-    size = 4 if family == 1 else 16
-    octets = data[4:].ljust(size, b"\0")[:size]
-    shown = socket.inet_ntop(socket.AF_INET if family == 1 else socket.AF_INET6, octets)
+    most = {0: 0, 1: 32, 2: 128}.get(family)
+    if most is None or source > most or scope > most or len(data) < 4 + (source + 7) // 8:
+        return ""
+    octets = data[4:].ljust(most // 8, b"\0")[: most // 8]
+    shown = socket.inet_ntop(socket.AF_INET if family == 1 else socket.AF_INET6, octets) if family else "0"
     return f"{shown}/{source}/{scope}"
 
 
@@ -186,8 +191,8 @@ def question_lines(message: Message, lookup: Lookup) -> list[str]:
     lines = []
     for question in message.questions:
         line = _Line(str(question.name))
-        if lookup.show["class"]:
-            line.put(class_at, f"CLASS{question.rclass_value}" if lookup.unknown else question.rclass)
+        # +noclass is about records.
+        line.put(class_at, f"CLASS{question.rclass_value}" if lookup.unknown else question.rclass)
         line.put(type_at, f"TYPE{question.type_value}" if lookup.unknown else question.type)
         lines.append(";" + line.text)
     return lines
@@ -247,6 +252,10 @@ def rdata_text(record: Record, lookup: Lookup, *, multiline: bool = False, comme
     rdata = record.rdata
     if lookup.unknown or (record.rclass != "IN" and record.type in _IN_ONLY):
         octets = rdata.wire
+        if multiline:
+            from namewise.tools.dig.multiline import unknown
+
+            return unknown(octets, lookup)
         words = _words(octets.hex().upper(), lookup.split)
         return f"\\# {len(octets)}" + (f" {words}" if words else "")
     text, kind = _as_bind(record.type, str(rdata), rdata.wire, lookup), record.type

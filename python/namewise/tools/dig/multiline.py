@@ -23,7 +23,7 @@ def multiline(kind: str, text: str, lookup: Lookup, rdata: bytes) -> str:
     if kind == "SOA":
         return _soa(fields, comments=comments)
     if text.startswith("\\# "):
-        return f"{' '.join(fields[:2])} ( {''.join(fields[2:])} )" if len(fields) > 2 else text
+        return unknown(rdata, lookup)
     if kind == "HIP":
         return f"( {' '.join(fields[:2])}\n" + "\n".join(f"{_INDENT}{field}" for field in fields[2:]) + " )"
     first = LONG_FIELD.get(kind)
@@ -49,6 +49,16 @@ def multiline(kind: str, text: str, lookup: Lookup, rdata: bytes) -> str:
         )
         return f"( {lines[0]}" + "".join(f"\n{_INDENT}{line}" for line in lines[1:]) + f" ){note}"
     return f"{' '.join(fields[:first])} (\n" + "\n".join(f"{_INDENT}{line}" for line in lines) + " )"
+
+
+def unknown(rdata: bytes, lookup: Lookup) -> str:
+    """Return *rdata* in the form of RFC 3597 §5, over several lines if it is long."""
+    if not rdata:
+        return "\\# 0"
+    text = rdata.hex().upper()
+    width = _WIDTH if lookup.split is None else lookup.split or len(text)
+    lines = [text[at : at + width] for at in range(0, len(text), width)]
+    return f"\\# {len(rdata)} ( " + f"\n{_INDENT}".join(lines) + " )"
 
 
 def _soa(fields: list[str], *, comments: bool) -> str:

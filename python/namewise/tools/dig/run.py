@@ -83,7 +83,8 @@ def _one(lookup: Lookup, call: Call) -> int:
         reading = sound(query)
         comments = lookup.show["comments"]
         head = ";; Sending:\n" + layout.header(reading, lookup, is_reply=False) if comments else ""
-        out(head + layout.body(reading, lookup, None) + f";; QUERY SIZE: {len(query.wire)}\n\n")
+        size = f";; QUERY SIZE: {len(query.wire)}\n\n" if lookup.show["stats"] else ""
+        out(head + layout.body(reading, lookup, None) + size)
 
     def warn(line: str) -> None:
         if call.format == "text":
