@@ -12,7 +12,6 @@ import random
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,16 +31,9 @@ Where = tuple[str, int]
 
 
 def free_address(address: str | None = None) -> Where:
-    """Return *address*, or a loopback address of its own, and a port of it that is free for UDP and TCP."""
-    while True:
-        address = (
-            address or f"127.{random.randrange(1, 255)}.{random.randrange(256)}.{random.randrange(1, 255)}"
-        )
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind((address, 0))
-            with contextlib.suppress(OSError):
-                tcp.bind(udp.getsockname())
-                return address, udp.getsockname()[1]
+    """Return *address*, or a loopback address of its own, and a port of it that no other test gets."""
+    some = f"127.{random.randrange(1, 255)}.{random.randrange(256)}.{random.randrange(1, 255)}"
+    return address or some, free_port()
 
 
 class Server:

@@ -11,7 +11,6 @@ import difflib
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from commands import CODE
+from ports import free_port
 
 LINES = Path(__file__).with_name("dig_lines.txt")
 MARK = "~ "
@@ -126,18 +126,22 @@ def run(command: list[str], args: list[str], home: Path) -> Outcome:
 def run_all(port: int, folder: Path, wanted: list[Case]) -> list[Pair]:
     """Run every case with both programs, several at a time."""
     write_batches(folder)
+<<<<<<< HEAD
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as held:
         # Bound and not listening: no other program can use the port. TCP and UDP to it are refused.
         held.bind(("127.0.0.1", 0))
         unused = held.getsockname()[1]
+=======
+    unused = free_port()
+>>>>>>> c91f185 (tests, lab: keep two runs at once apart; gate: name the part that was interrupted)
 
-        def one(case: Case) -> Pair:
-            args = arguments(case.line, port, folder, unused)
-            theirs = run(["dig"], args, folder)
-            return Pair(case, theirs, run([sys.executable, "-c", CODE, "dig"], args, folder))
+    def one(case: Case) -> Pair:
+        args = arguments(case.line, port, folder, unused)
+        theirs = run(["dig"], args, folder)
+        return Pair(case, theirs, run([sys.executable, "-c", CODE, "dig"], args, folder))
 
-        with ThreadPoolExecutor(4) as pool:
-            return list(pool.map(one, wanted))
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(one, wanted))
 
 
 def difference(pair: Pair) -> str:

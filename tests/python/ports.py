@@ -11,7 +11,7 @@ _held: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """Return a port that is free for UDP and TCP on 127.0.0.1. No other test gets the same, in any process.
+    """Return a port that is free for UDP and TCP on every address. No other test gets the same, in any process.
 
     The claim is a socket with an abstract name (unix(7)): it ends with this process and leaves no file.
     """
@@ -25,8 +25,8 @@ def free_port() -> int:
         _held.append(claim)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
             try:
-                udp.bind(("127.0.0.1", port))
-                tcp.bind(("127.0.0.1", port))
+                udp.bind(("0.0.0.0", port))
+                tcp.bind(("0.0.0.0", port))
             except OSError:
                 continue
         return port

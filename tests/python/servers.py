@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from commands import CODE
+from commands import CODE, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,13 +20,12 @@ def running(
     *args: str, ready: str, environ: dict[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """Yield `nw *args*` as a process, and the lines it wrote until one held *ready*; end it with SIGTERM."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("NAMEWISE_")}
     with subprocess.Popen(
         [sys.executable, "-u", "-c", CODE, *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**kept, **(environ or {})},
+        env=environment(environ),
     ) as process:
         try:
             yield process, read_until(process.stdout, ready)

@@ -159,9 +159,23 @@ def command() -> str:
     return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
 
 
+_claims: list[socket.socket] = []
+
+
 def _free_port(first: int) -> int:
-    """Return *first*, or the next port in steps of `STEP` that is free on every loopback address."""
+    """Return *first*, or the next port in steps of `STEP` that is free on every loopback address.
+
+    A socket with an abstract name (unix(7)) claims the port until this process ends, so that two labs that start at the
+    same time do not choose the same one.
+    """
     for port in range(first, first + 50 * STEP, STEP):
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0namewise-lab-port-{port}")
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
         try:
             for address in loopbacks():
                 for one in _bound(address, port):

@@ -6,9 +6,9 @@ import socket
 import time
 from typing import TYPE_CHECKING, TypeVar
 
+from ..stream import read_message, seconds_left
 from .lookup import TIMEOUT, Failure, Reply, lookup, one_question, reason
 from .servers import choose
-from .stream import read_message, seconds_left
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -16,7 +16,7 @@ import os
 import time
 
 from namewise.engine import EdnsOption, Message, Name, make_query
-from namewise.stub.stream import EndOfStream, read_message, seconds_left
+from namewise.stream import EndOfStream, read_message, seconds_left
 from namewise.tools.dig import besteffort
 from namewise.tools.dig.grammar import Usage
 
