@@ -126,14 +126,7 @@ def run(command: list[str], args: list[str], home: Path) -> Outcome:
 def run_all(port: int, folder: Path, wanted: list[Case]) -> list[Pair]:
     """Run every case with both programs, several at a time."""
     write_batches(folder)
-<<<<<<< HEAD
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as held:
-        # Bound and not listening: no other program can use the port. TCP and UDP to it are refused.
-        held.bind(("127.0.0.1", 0))
-        unused = held.getsockname()[1]
-=======
     unused = free_port()
->>>>>>> c91f185 (tests, lab: keep two runs at once apart; gate: name the part that was interrupted)
 
     def one(case: Case) -> Pair:
         args = arguments(case.line, port, folder, unused)
