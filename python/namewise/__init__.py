@@ -47,5 +47,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """Return the attributes of the module, including those that are imported on first use."""
-    return sorted({*globals(), *__all__})
+    """Return the public names, imported or not yet, and those of every module."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -254,3 +254,18 @@ def test_truncation_over_tcp_is_no_answer() -> None:
 
     with DnsServer(answer) as server, pytest.raises(namewise.ServersFailed, match="NOERROR, truncated"):
         namewise.resolve("a.test", server=f"127.0.0.1:{server.port}", attempts=1)
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), 1e9, "5"])
+def test_a_time_that_cannot_be_waited_is_refused_by_name(timeout_s: float) -> None:
+    query = make_query("a.test", "A")
+    with pytest.raises(ValueError, match=r"timeout_s is .*: expected seconds, above 0 and at most 86400"):
+        namewise.resolve("a.test", server="127.0.0.1", timeout_s=timeout_s)
+    with pytest.raises(ValueError, match="timeout_s is"):
+        namewise.query(query, "127.0.0.1", timeout_s=timeout_s)
+
+
+@pytest.mark.parametrize("attempts", [0, -1, 1.5])
+def test_no_attempts_are_refused_by_name(attempts: int) -> None:
+    with pytest.raises(ValueError, match=r"attempts is .*: expected a number of rounds, at least 1"):
+        namewise.resolve("a.test", server="127.0.0.1", attempts=attempts)

@@ -114,6 +114,10 @@ def test_results_and_errors_can_be_sent_to_other_processes(server: DnsServer) ->
         answer = pool.apply(_resolve, ("www.test", f"127.0.0.1:{server.port}"))
         assert [str(rdata) for rdata in answer] == ["192.0.2.1"]
         assert answer.attempts[0].outcome == "NOERROR"
+        assert repr(answer).startswith("<Answer www.test. IN A: 1 record, ttl 60, from ")
+        assert pickle.loads(pickle.dumps(answer)) == answer == copy.deepcopy(answer)
+        assert len({answer, copy.copy(answer)}) == 1
+        assert answer != pool.apply(_resolve, ("other.test", f"127.0.0.1:{server.port}"))
         with pytest.raises(namewise.NXDOMAIN) as caught:
             pool.apply(_resolve, ("nope.test", f"127.0.0.1:{server.port}"))
     assert str(caught.value.question.name) == "nope.test."
@@ -133,7 +137,9 @@ def test_any_without_records_is_no_answer(server: DnsServer) -> None:
 
 
 def test_dir_lists_all_attributes() -> None:
-    assert {"resolve", "query", "aio", "Answer", "NXDOMAIN", "__version__"} <= set(dir(namewise))
+    public = {name for name in dir(namewise) if not name.startswith("__")}
+    assert public | {"__version__"} == set(namewise.__all__)
+    assert {"__name__", "__doc__", "__version__"} <= set(dir(namewise))
     assert namewise.__version__ == namewise.engine.VERSION
 
 

@@ -73,8 +73,17 @@ class Answer:
         """Seconds from the deciding query to its answer."""
         return self.attempts[-1].took_s
 
+    def _fields(self) -> tuple[object, ...]:
+        return self.question, self.rrsets, self.aliases, self.response, self.attempts
+
     def __reduce__(self) -> tuple[object, ...]:
-        return Answer, (self.question, self.rrsets, self.aliases, self.response, self.attempts)
+        return Answer, self._fields()
+
+    def __eq__(self, other: object) -> bool:
+        return self._fields() == other._fields() if isinstance(other, Answer) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._fields())
 
     def __iter__(self) -> Iterator[Rdata]:
         return iter(self.records)
@@ -86,4 +95,5 @@ class Answer:
         return "\n".join(str(rrset) for rrset in (*self.aliases, *self.rrsets))
 
     def __repr__(self) -> str:
-        return f"<Answer {self.question}: {len(self)} records, ttl {self.ttl}, from {self.server}>"
+        records = "1 record" if len(self) == 1 else f"{len(self)} records"
+        return f"<Answer {self.question}: {records}, ttl {self.ttl}, from {self.server}>"

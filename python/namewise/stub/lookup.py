@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..engine import Message, make_query
 from ..engine.errors import NXDOMAIN, Attempt, NoAnswer, ServersFailed, Timeout, WireError
 from .answer import Answer
-from .servers import parse_server
+from .servers import parse_server, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -111,7 +111,7 @@ def one_question(
     message: Message, server: str, port: int, timeout_s: float, tcp: bool, retry_truncated: bool
 ) -> Generator[Exchange, Reply | Failure, Message]:
     """Yield `message` for `server`, and again over TCP if the reply is truncated. Return the reply."""
-    address = parse_server(server, port)
+    address, timeout_s = parse_server(server, port), seconds(timeout_s)
     attempts: list[Attempt] = []
     for transport in ("tcp",) if tcp else ("udp", "tcp"):
         outcome = yield Exchange(address, transport, message, timeout_s)

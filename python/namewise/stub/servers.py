@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RESOLV_CONF = "/etc/resolv.conf"
 DNS_PORT = 53
+MAX_TIMEOUT_S = 86400
 MAX_SERVERS = 3  # MAXNS of resolv.h
 
 
@@ -73,7 +74,10 @@ def choose(
     attempts: int | None = None,
     tcp: bool | None = None,
 ) -> Servers:
-    """Return the given servers, or the system's. Arguments that are None keep their defaults."""
+    """Return the given servers, or the system's. Arguments that are None keep their defaults.
+
+    Raises ValueError for a server, a time or a number of attempts that cannot be used.
+    """
     if server is None:
         servers = system_servers()
     else:
@@ -82,10 +86,23 @@ def choose(
     if not servers.addresses:
         raise ValueError("no server is named")
     return servers._replace(
-        timeout_s=servers.timeout_s if timeout_s is None else timeout_s,
-        attempts=servers.attempts if attempts is None else attempts,
+        timeout_s=servers.timeout_s if timeout_s is None else seconds(timeout_s),
+        attempts=servers.attempts if attempts is None else _attempts(attempts),
         tcp=servers.tcp if tcp is None else tcp,
     )
+
+
+def seconds(timeout_s: float) -> float:
+    """Return *timeout_s*, or raise ValueError unless it is a time that a socket can wait."""
+    if not isinstance(timeout_s, int | float) or not 0 < timeout_s <= MAX_TIMEOUT_S:
+        raise ValueError(f"timeout_s is {timeout_s!r}: expected seconds, above 0 and at most {MAX_TIMEOUT_S}")
+    return timeout_s
+
+
+def _attempts(number: int) -> int:
+    if not isinstance(number, int) or number < 1:
+        raise ValueError(f"attempts is {number!r}: expected a number of rounds, at least 1")
+    return number
 
 
 def parse_server(text: str, port: int = DNS_PORT) -> ServerAddress:
