@@ -14,7 +14,7 @@
 //! prefix of the answer with them. Names in rdata that may be compressed (RFC 3597 §4) are compressed by a [`Writer`]
 //! when the entry is made. A cached answer is therefore no larger than the upstream's, and a hit is still a copy.
 //! Pointers are relative to the start of a message in which the body directly follows the question. The body of
-//! [`Kind::Chain`] is a whole answer made by a [`Writer`]. It is never read back.
+//! [`EntryKind::Chain`] is a whole answer made by a [`Writer`]. It is never read back.
 
 use nw_wire::code::{Class, RrType};
 use nw_wire::header::Flags;
@@ -37,7 +37,7 @@ const LONGEST: usize = 64_000;
 
 /// The content of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     /// The RRset of the key's name and type.
     Rrset,
     /// The whole answer to the key's question, which starts with an alias.
@@ -75,7 +75,7 @@ pub(crate) struct Entry {
     /// The lifetime in seconds from `stored`.
     life: u32,
     rtype: RrType,
-    kind: Kind,
+    kind: EntryKind,
     rank: Rank,
     /// The length of the key's name in octets.
     name_len: u8,
@@ -97,15 +97,15 @@ impl Kept for Entry {
 }
 
 /// Return whether an entry is only for clients that set CD.
-fn unchecked(state: State, kind: Kind) -> bool {
-    state == State::Unchecked || state == State::Bogus && kind != Kind::Failure
+fn unchecked(state: State, kind: EntryKind) -> bool {
+    state == State::Unchecked || state == State::Bogus && kind != EntryKind::Failure
 }
 
 /// The properties of an entry other than its body.
 pub(crate) struct Key<'k> {
     pub(crate) name: NameRef<'k>,
     pub(crate) rtype: RrType,
-    pub(crate) kind: Kind,
+    pub(crate) kind: EntryKind,
     pub(crate) origin: Origin,
 }
 
@@ -132,7 +132,7 @@ impl Entry {
         self.rtype == rtype && self.name_wire().eq_ignore_ascii_case(name.wire())
     }
 
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> EntryKind {
         self.kind
     }
 
@@ -225,7 +225,7 @@ impl Entry {
         let records = |sets: &[&Rrset]| sets.iter().map(|set| set.rdatas.len()).sum::<usize>();
         let (plain_count, all_count) = (records(plain), records(plain) + records(dnssec));
         let plain_len = layout.ends.get(plain_count.wrapping_sub(1)).map_or(0, |&end| end as usize);
-        let counts = if key.kind == Kind::Rrset {
+        let counts = if key.kind == EntryKind::Rrset {
             [plain_count, 0, all_count, 0]
         } else {
             [0, plain_count, 0, all_count]
@@ -295,7 +295,7 @@ impl Entry {
     /// Return the records as RRsets with their remaining TTL at `now`, in the order in which they were stored. Empty
     /// for a chain.
     pub(crate) fn rrsets(&self, now: Micros, dnssec_ok: bool) -> Vec<Rrset> {
-        if matches!(self.kind, Kind::Chain { .. } | Kind::Failure) {
+        if matches!(self.kind, EntryKind::Chain { .. } | EntryKind::Failure) {
             return Vec::new();
         }
         let age = self.age_s(now);

@@ -37,7 +37,7 @@ use nw_wire::writer::Writer;
 
 pub use delegation::{Delegation, DelegationEvidence, DelegationSource, NameServer, Trust};
 pub use entry::Rank;
-use entry::{Entry, Key, Kind, NAME};
+use entry::{Entry, EntryKind, Key, NAME};
 pub use reader::{Freshness, Origin, Reader, Scope, State};
 pub use servers::{EdnsSupport, Lameness, OddReplies, ServerNote, Servers};
 use table::{Kept, Table, block_by_block, remove_all};
@@ -83,7 +83,7 @@ pub struct Hit {
 
 /// The result of [`Cache::get`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Cached {
     /// The RRset, followed by its signatures.
     Rrset(Vec<Rrset>),
     /// The CNAME RRset of the name, followed by its signatures.
@@ -136,7 +136,7 @@ pub enum Lookup {
     /// The cache has an entry.
     Hit {
         /// The content.
-        found: Found,
+        found: Cached,
         /// Seconds since it was stored.
         age_s: u32,
         /// The remaining lifetime in seconds.
@@ -249,8 +249,7 @@ impl Cache {
         let place = self.place(name);
         let mut answers = lock(&self.shards[place.shard].answers);
         let usable = |entry: &Entry, key| {
-            let suits =
-                !matches!(entry.kind(), Kind::Chain { dnssec_ok, .. } if dnssec_ok != question.dnssec_ok);
+            let suits = !matches!(entry.kind(), EntryKind::Chain { dnssec_ok, .. } if dnssec_ok != question.dnssec_ok);
             suits && entry.is(name, key) && reader.takes(entry, now).is_some()
         };
         let at = answers
@@ -259,9 +258,9 @@ impl Cache {
         let entry = answers.warm(at);
         let age_s = entry.age_s(now);
         let rcode = match entry.kind() {
-            Kind::NxDomain | Kind::Chain { nxdomain: true, .. } => Rcode::NXDOMAIN,
-            Kind::Failure => return Some(Hit { age_s, ..failed(entry, now) }),
-            Kind::Chain { nxdomain: false, .. } | Kind::Rrset | Kind::NoData => Rcode::NOERROR,
+            EntryKind::NxDomain | EntryKind::Chain { nxdomain: true, .. } => Rcode::NXDOMAIN,
+            EntryKind::Failure => return Some(Hit { age_s, ..failed(entry, now) }),
+            EntryKind::Chain { nxdomain: false, .. } | EntryKind::Rrset | EntryKind::NoData => Rcode::NOERROR,
         };
         let body = entry.body(question.dnssec_ok);
         let (freshness, state) = (freshness(entry, now), entry.state());
@@ -307,7 +306,7 @@ impl Cache {
             let any_age = Reader { stale_s: u32::MAX, ..*reader };
             let single = |entry: &Entry| {
                 entry.is(name, key)
-                    && !matches!(entry.kind(), Kind::Chain { .. })
+                    && !matches!(entry.kind(), EntryKind::Chain { .. })
                     && any_age.takes(entry, now).is_some()
             };
             let Some(entry) = answers.find(place.with(key), single) else { continue };
@@ -317,13 +316,15 @@ impl Cache {
                 continue;
             }
             let found = match entry.kind() {
-                Kind::Rrset if key == rtype => Found::Rrset(entry.rrsets(now, true)),
-                Kind::Rrset => Found::Alias(entry.rrsets(now, true)),
-                Kind::NoData if key == rtype => Found::NoData(entry.rrsets(now, true)),
-                Kind::NxDomain => Found::NxDomain(entry.rrsets(now, true)),
-                Kind::Failure if key == rtype => Found::Failure(KeptFailure::from_octets(entry.octets())),
+                EntryKind::Rrset if key == rtype => Cached::Rrset(entry.rrsets(now, true)),
+                EntryKind::Rrset => Cached::Alias(entry.rrsets(now, true)),
+                EntryKind::NoData if key == rtype => Cached::NoData(entry.rrsets(now, true)),
+                EntryKind::NxDomain => Cached::NxDomain(entry.rrsets(now, true)),
+                EntryKind::Failure if key == rtype => {
+                    Cached::Failure(KeptFailure::from_octets(entry.octets()))
+                }
                 // A negative answer or failure for CNAME says nothing about other types.
-                Kind::NoData | Kind::Failure | Kind::Chain { .. } => continue,
+                EntryKind::NoData | EntryKind::Failure | EntryKind::Chain { .. } => continue,
             };
             return Lookup::Hit { found, age_s, left_s: entry.left_s(now), state: entry.state() };
         }
@@ -339,7 +340,7 @@ impl Cache {
         now: Micros,
     ) -> bool {
         let origin = origin.into();
-        let key = Key { name: rrset.owner.as_ref(), rtype: rrset.rtype, kind: Kind::Rrset, origin };
+        let key = Key { name: rrset.owner.as_ref(), rtype: rrset.rtype, kind: EntryKind::Rrset, origin };
         if rrset.ttl == 0 || rrset.rdatas.is_empty() || rrset.class != Class::IN || rrset.rtype == NAME {
             return false;
         }
@@ -363,7 +364,7 @@ impl Cache {
         origin: impl Into<Origin>,
         now: Micros,
     ) -> bool {
-        let (rtype, kind) = rtype.map_or((NAME, Kind::NxDomain), |rtype| (rtype, Kind::NoData));
+        let (rtype, kind) = rtype.map_or((NAME, EntryKind::NxDomain), |rtype| (rtype, EntryKind::NoData));
         let key = Key { name, rtype, kind, origin: origin.into() };
         if soa.ttl == 0 {
             return false;
@@ -383,7 +384,7 @@ impl Cache {
         origin: impl Into<Origin>,
         now: Micros,
     ) -> bool {
-        let (rtype, kind) = rtype.map_or((NAME, Kind::NxDomain), |rtype| (rtype, Kind::NoData));
+        let (rtype, kind) = rtype.map_or((NAME, EntryKind::NxDomain), |rtype| (rtype, EntryKind::NoData));
         let origin = Origin { rank: Rank::NonAuthoritative, ..origin.into() };
         let key = Key { name, rtype, kind, origin };
         match Entry::from_rrsets(&key, &[], &[], life_s, now) {
@@ -402,7 +403,7 @@ impl Cache {
         origin: impl Into<Origin>,
         now: Micros,
     ) -> bool {
-        let key = Key { name, rtype, kind: Kind::Failure, origin: origin.into() };
+        let key = Key { name, rtype, kind: EntryKind::Failure, origin: origin.into() };
         match Entry::from_octets(&key, &failure.to_octets(), life_s, now) {
             Some(entry) if life_s > 0 => self.put(&key, entry, now),
             _ => false,
@@ -413,8 +414,9 @@ impl Cache {
     ///
     /// `body` is the part of the message after the question. `ttl_offsets` are the offsets of the TTL fields in
     /// `body`.
-    pub fn put_chain(&self, question: &HitQuestion<'_>, chain: &Chain<'_>, now: Micros) -> bool {
-        let kind = Kind::Chain { dnssec_ok: question.dnssec_ok, nxdomain: chain.rcode == Rcode::NXDOMAIN };
+    pub fn put_chain(&self, question: &HitQuestion<'_>, chain: &WholeAnswer<'_>, now: Micros) -> bool {
+        let kind =
+            EntryKind::Chain { dnssec_ok: question.dnssec_ok, nxdomain: chain.rcode == Rcode::NXDOMAIN };
         let rtype = question.rtype;
         let key = Key { name: question.name, rtype, kind, origin: chain.origin };
         let suits = chain.life_s > 0 && matches!(chain.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
@@ -431,11 +433,11 @@ impl Cache {
         let mut answers = lock(&self.shards[place.shard].answers);
         let same = |other: &Entry| other.is(key.name, key.rtype) && !other.is_beside(key);
         if let Some(other) =
-            answers.peek(hash, |other| same(other) && !matches!(other.kind(), Kind::Chain { .. }))
+            answers.peek(hash, |other| same(other) && !matches!(other.kind(), EntryKind::Chain { .. }))
             && !other.expired(now)
         {
-            let weaker = other.kind() == Kind::Rrset && other.rank() > key.origin.rank;
-            let only_failed = key.kind == Kind::Failure && other.kind() != Kind::Failure;
+            let weaker = other.kind() == EntryKind::Rrset && other.rank() > key.origin.rank;
+            let only_failed = key.kind == EntryKind::Failure && other.kind() != EntryKind::Failure;
             if weaker || only_failed {
                 return false;
             }
@@ -443,10 +445,10 @@ impl Cache {
         // Answers for clients with and without DO can be stored together. All other entries conflict.
         let beside = |other: &Entry| {
             let (one, two) = (other.kind(), key.kind);
-            matches!((one, two), (Kind::Chain { dnssec_ok: a, .. }, Kind::Chain { dnssec_ok: b, .. }) if a != b)
+            matches!((one, two), (EntryKind::Chain { dnssec_ok: a, .. }, EntryKind::Chain { dnssec_ok: b, .. }) if a != b)
         };
         while answers.remove(hash, |other| same(other) && !beside(other)).is_some() {}
-        if key.kind == Kind::Rrset {
+        if key.kind == EntryKind::Rrset {
             // Data shows that the name exists.
             answers.remove(place.with(NAME), |other| other.is(key.name, NAME) && !other.is_beside(key));
         }
@@ -482,7 +484,7 @@ impl Cache {
         let mut count = 0;
         for shard in &self.shards {
             count += remove_all(&shard.answers, |entry| {
-                entry.name().is_at_or_below(top) || matches!(entry.kind(), Kind::Chain { .. })
+                entry.name().is_at_or_below(top) || matches!(entry.kind(), EntryKind::Chain { .. })
             });
             count += remove_all(&shard.cuts, |cut| cut.zone.as_ref().is_at_or_below(top));
         }
@@ -502,11 +504,11 @@ impl Cache {
             name: entry.name().to_name(),
             rtype: Some(entry.rtype()).filter(|&rtype| rtype != NAME),
             state: match entry.kind() {
-                Kind::Rrset => "data",
-                Kind::Chain { .. } => "chain",
-                Kind::NoData => "nodata",
-                Kind::NxDomain => "nxdomain",
-                Kind::Failure => "failure",
+                EntryKind::Rrset => "data",
+                EntryKind::Chain { .. } => "chain",
+                EntryKind::NoData => "nodata",
+                EntryKind::NxDomain => "nxdomain",
+                EntryKind::Failure => "failure",
             },
             age_s: entry.age_s(now),
             left_s: entry.left_s(now),
@@ -543,7 +545,7 @@ impl Cache {
 
 /// A whole answer of a message, for [`Cache::put_chain`].
 #[derive(Clone, Copy, Debug)]
-pub struct Chain<'c> {
+pub struct WholeAnswer<'c> {
     /// The response code.
     pub rcode: Rcode,
     /// The number of records in the answer and in the authority section.

@@ -13,7 +13,7 @@
 use std::net::IpAddr;
 
 use crate::Micros;
-use crate::entry::{Entry, Kind, Rank};
+use crate::entry::{Entry, EntryKind, Rank};
 use crate::table::Kept;
 
 /// The validation state of an entry. An answer made of several entries has the lowest state of them.
@@ -116,7 +116,7 @@ impl Reader {
     pub(crate) fn takes(&self, entry: &Entry, now: Micros) -> Option<Freshness> {
         let seen = match entry.state() {
             State::Unchecked => self.checking_disabled,
-            State::Bogus => self.checking_disabled != (entry.kind() == Kind::Failure),
+            State::Bogus => self.checking_disabled != (entry.kind() == EntryKind::Failure),
             State::Indeterminate | State::Insecure | State::Secure => true,
         };
         if !seen || entry.view() != self.view {

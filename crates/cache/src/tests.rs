@@ -79,7 +79,7 @@ fn signatures_are_sent_only_with_do() {
         Message::parse(&reply).unwrap().answer().count()
     };
     assert_eq!((count(false), count(true)), (1, 2));
-    let Lookup::Hit { found: Found::Rrset(sets), .. } =
+    let Lookup::Hit { found: Cached::Rrset(sets), .. } =
         cache.get(name("www.example.").as_ref(), RrType::A, 0)
     else {
         panic!("it is kept")
@@ -109,7 +109,7 @@ fn negative_answers_read_back() {
     let message = Message::parse(&reply).unwrap();
     let owners: Vec<String> = message.authority().map(|record| record.owner().to_string()).collect();
     assert_eq!(owners, ["example.", "a.other.example."]);
-    let Lookup::Hit { found: Found::NxDomain(authority), .. } =
+    let Lookup::Hit { found: Cached::NxDomain(authority), .. } =
         cache.get(name("x.y.example.").as_ref(), RrType::A, 0)
     else {
         panic!("it is kept")
@@ -133,7 +133,7 @@ fn an_owner_that_ends_like_a_pointer_reads_back() {
         Rank::Authoritative,
         0,
     );
-    let Lookup::Hit { found: Found::NxDomain(authority), .. } = cache.get(name("x.").as_ref(), RrType::A, 0)
+    let Lookup::Hit { found: Cached::NxDomain(authority), .. } = cache.get(name("x.").as_ref(), RrType::A, 0)
     else {
         panic!("it is kept")
     };
@@ -219,7 +219,7 @@ proptest! {
             prop_assert_eq!(read(&cached), read(&fresh));
         }
         // The resolver reads back what was stored.
-        let Lookup::Hit { found: Found::Rrset(sets), .. } = cache.get(question.as_ref(), rtype, 0) else { panic!() };
+        let Lookup::Hit { found: Cached::Rrset(sets), .. } = cache.get(question.as_ref(), rtype, 0) else { panic!() };
         prop_assert_eq!(sets.len(), 2);
         let lower = |set: &Rrset| set.rdatas.iter().map(|rdata| rdata.to_ascii_lowercase()).collect::<Vec<_>>();
         prop_assert_eq!((&sets[0].owner, lower(&sets[0])), (&set.owner, lower(&set)));
@@ -250,7 +250,7 @@ fn failures_are_stored_and_hit() {
     let (hit, _) = ask(&cache, "www.example.", RrType::A, false, 0).unwrap();
     assert_eq!((hit.rcode, hit.failure), (Rcode::SERVFAIL, Some(Ede::NETWORK_ERROR)));
     let found = cache.get(name("www.example.").as_ref(), RrType::A, 2 * SECOND);
-    let Lookup::Hit { found: Found::Failure(kept), age_s: 2, left_s: 3, .. } = found else {
+    let Lookup::Hit { found: Cached::Failure(kept), age_s: 2, left_s: 3, .. } = found else {
         panic!("{found:?}")
     };
     assert_eq!((kept.ede, &kept.text), (Ede::NETWORK_ERROR, &network_failure().text));
@@ -501,7 +501,7 @@ fn address(last: u8) -> Rrset {
 
 fn found(cache: &Cache, reader: &Reader) -> Option<u8> {
     match cache.get_as(reader, name("www.example.").as_ref(), RrType::A, 0) {
-        Lookup::Hit { found: Found::Rrset(sets), .. } => Some(sets[0].rdatas.first().unwrap()[3]),
+        Lookup::Hit { found: Cached::Rrset(sets), .. } => Some(sets[0].rdatas.first().unwrap()[3]),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use crate::sign::SignZoneError;
 
 /// The role of an owner name in its zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum OwnerKind {
     /// The name holds authoritative data.
     Authoritative,
     /// The name is a delegation. Only its DS RRset and its record in the chain belong to the zone.
@@ -19,22 +19,22 @@ pub(crate) enum Kind {
 }
 
 /// Return the kind of each RRset's owner; `rrsets` are in canonical order of owners.
-pub(crate) fn kinds(apex: NameRef<'_>, rrsets: &[Rrset]) -> Vec<Kind> {
+pub(crate) fn kinds(apex: NameRef<'_>, rrsets: &[Rrset]) -> Vec<OwnerKind> {
     let mut kinds = Vec::with_capacity(rrsets.len());
     // The last delegation or DNAME, which occludes the names below it. In canonical order, they follow it directly.
     let mut hidden_below: Option<NameRef<'_>> = None;
     for (owner, group) in owners(rrsets) {
         let has = |rtype| group.iter().any(|rrset| rrset.rtype == rtype);
         let kind = if hidden_below.is_some_and(|top| owner.is_below(top)) {
-            Kind::Occluded
+            OwnerKind::Occluded
         } else if owner != apex && has(RrType::NS) {
             hidden_below = Some(owner);
-            Kind::Cut
+            OwnerKind::Cut
         } else {
             if has(RrType::DNAME) {
                 hidden_below = Some(owner);
             }
-            Kind::Authoritative
+            OwnerKind::Authoritative
         };
         kinds.extend(group.iter().map(|_| kind));
     }
@@ -49,26 +49,26 @@ fn owners(rrsets: &[Rrset]) -> impl Iterator<Item = (NameRef<'_>, &[Rrset])> {
 /// Return the owners that are visible, with kind and RRsets.
 pub(crate) fn visible<'a>(
     rrsets: &'a [Rrset],
-    kinds: &'a [Kind],
-) -> impl Iterator<Item = (NameRef<'a>, Kind, &'a [Rrset])> {
+    kinds: &'a [OwnerKind],
+) -> impl Iterator<Item = (NameRef<'a>, OwnerKind, &'a [Rrset])> {
     let mut at = 0;
     owners(rrsets).filter_map(move |(owner, group)| {
         let kind = kinds[at];
         at += group.len();
-        (kind != Kind::Occluded).then_some((owner, kind, group))
+        (kind != OwnerKind::Occluded).then_some((owner, kind, group))
     })
 }
 
 /// Append the type bitmap of an owner. `more` lists the types that signing adds.
-fn push_types(kind: Kind, group: &[Rrset], more: &[RrType], out: &mut Vec<u8>) {
+fn push_types(kind: OwnerKind, group: &[Rrset], more: &[RrType], out: &mut Vec<u8>) {
     push_bitmap(&mut types(kind, group, more), out);
 }
 
 /// Return the types that the NSEC or NSEC3 record of an owner lists, in no particular order.
-pub(crate) fn types(kind: Kind, group: &[Rrset], more: &[RrType]) -> Vec<RrType> {
+pub(crate) fn types(kind: OwnerKind, group: &[Rrset], more: &[RrType]) -> Vec<RrType> {
     let own = group.iter().map(|rrset| rrset.rtype);
     // At a delegation, the other types belong to the child zone (RFC 4035 §2.3, RFC 5155 §7.1).
-    let own = own.filter(|rtype| kind != Kind::Cut || matches!(*rtype, RrType::NS | RrType::DS));
+    let own = own.filter(|rtype| kind != OwnerKind::Cut || matches!(*rtype, RrType::NS | RrType::DS));
     own.chain(more.iter().copied()).collect()
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn types(kind: Kind, group: &[Rrset], more: &[RrType]) -> Vec<RrType>
 pub(crate) fn nsec(
     apex: NameRef<'_>,
     rrsets: &[Rrset],
-    kinds: &[Kind],
+    kinds: &[OwnerKind],
     (class, ttl): (Class, u32),
 ) -> Vec<Rrset> {
     let names: Vec<_> = visible(rrsets, kinds).collect();
@@ -107,15 +107,15 @@ pub(crate) fn nsec3param(apex: NameRef<'_>, class: Class, iterations: u16, salt:
 struct Hashed<'a> {
     hash: Nsec3Hash,
     name: NameRef<'a>,
-    /// Kind and RRsets; None for an empty non-terminal.
-    at: Option<(Kind, &'a [Rrset])>,
+    /// OwnerKind and RRsets; None for an empty non-terminal.
+    at: Option<(OwnerKind, &'a [Rrset])>,
 }
 
 /// Return the NSEC3 records, in the order of their hashes.
 pub(crate) fn nsec3(
     apex: NameRef<'_>,
     rrsets: &[Rrset],
-    kinds: &[Kind],
+    kinds: &[OwnerKind],
     (class, ttl): (Class, u32),
     (iterations, salt, opt_out): (u16, &[u8], bool),
 ) -> Result<Vec<Rrset>, SignZoneError> {
@@ -128,7 +128,7 @@ pub(crate) fn nsec3(
     let mut chain: Vec<Hashed<'_>> = Vec::new();
     let mut previous = apex;
     for (name, kind, group) in visible(rrsets, kinds) {
-        if opt_out && kind == Kind::Cut && !group.iter().any(|rrset| rrset.rtype == RrType::DS) {
+        if opt_out && kind == OwnerKind::Cut && !group.iter().any(|rrset| rrset.rtype == RrType::DS) {
             continue;
         }
         // Ancestors that are not also ancestors of an earlier name are empty non-terminals (RFC 5155 §7.1).
@@ -155,7 +155,7 @@ pub(crate) fn nsec3(
             rdata.extend_from_slice(&next);
             if let Some((kind, group)) = entry.at {
                 // An unsigned delegation has no signed RRsets.
-                let signed = kind != Kind::Cut || group.iter().any(|rrset| rrset.rtype == RrType::DS);
+                let signed = kind != OwnerKind::Cut || group.iter().any(|rrset| rrset.rtype == RrType::DS);
                 push_types(kind, group, if signed { &[RrType::RRSIG] } else { &[] }, &mut rdata);
             }
             let owner = nsec3::hashed_owner(&entry.hash, apex).ok_or(SignZoneError::NoRoomForHash)?;

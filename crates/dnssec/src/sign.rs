@@ -18,7 +18,7 @@ use nw_crypto::SignError;
 use nw_wire::hash::HashKey;
 use nw_wire::{Class, Name, NameRef, RdataSet, RrType, Rrset};
 
-use crate::chain::{self, Kind};
+use crate::chain::{self, OwnerKind};
 use crate::dnskey::Dnskey;
 use crate::rrsig::{SignParams, SignScratch, sign_rrset};
 use crate::zonekey::ZoneKey;
@@ -127,8 +127,8 @@ pub fn sign_zone(
         .zip(kinds)
         .map(|(rrset, kind)| {
             let keys = match (kind, rrset.rtype) {
-                (Kind::Occluded, _) => &[],
-                (Kind::Cut, rtype) if rtype != RrType::DS => &[],
+                (OwnerKind::Occluded, _) => &[],
+                (OwnerKind::Cut, rtype) if rtype != RrType::DS => &[],
                 (_, RrType::DNSKEY) => roles.dnskey.as_slice(),
                 (_, RrType::CDS | RrType::CDNSKEY) => roles.entry.as_slice(),
                 _ => roles.zone.as_slice(),

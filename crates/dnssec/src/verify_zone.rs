@@ -24,7 +24,7 @@ pub use chain::ChainKind;
 pub use fault::{Fault, Problem};
 
 use crate::canonical::Canonical;
-use crate::chain::{Kind, kinds};
+use crate::chain::{OwnerKind, kinds};
 use crate::dnskey::{Dnskey, Verifier, VerifierError};
 use crate::ds::Ds;
 use crate::rrsig::{Rrsig, RrsigFault, verify_rrset};
@@ -105,9 +105,9 @@ pub fn verify_zone(apex: NameRef<'_>, rrsets: Vec<Rrset>, options: &VerifyOption
     let keys = key_set.map_or_else(Vec::new, |rrset| read_keys(rrset, &mut problems));
     let kinds = kinds(apex, &data);
     let must_be_signed = |rrset: &Rrset, kind| match kind {
-        Kind::Authoritative => true,
-        Kind::Cut => rrset.rtype == RrType::DS,
-        Kind::Occluded => false,
+        OwnerKind::Authoritative => true,
+        OwnerKind::Cut => rrset.rtype == RrType::DS,
+        OwnerKind::Occluded => false,
     };
     let mut jobs: Vec<Job<'_>> = Vec::with_capacity(data.len());
     for (rrset, kind) in data.iter().zip(&kinds) {

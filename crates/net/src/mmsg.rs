@@ -65,12 +65,12 @@ pub struct Peer {
     /// The client.
     pub address: SocketAddr,
     /// The address that was asked, on a wildcard socket.
-    pub local: Option<Local>,
+    pub local: Option<LocalAddress>,
 }
 
 /// A local address and, where the address needs it (link-local), its interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Local {
+pub struct LocalAddress {
     /// The source address of the reply.
     pub ip: IpAddr,
     /// Interface index, 0 for "as routed".
@@ -438,7 +438,7 @@ fn name_of(address: SocketAddr) -> (Name, libc::socklen_t) {
 /// The local address in the control messages of a received header.
 ///
 /// `header` must have been filled by the kernel, its control buffer still alive (private, callers in this file).
-fn local_of(header: &libc::msghdr) -> Option<Local> {
+fn local_of(header: &libc::msghdr) -> Option<LocalAddress> {
     // SAFETY: CMSG_FIRSTHDR and CMSG_NXTHDR walk `msg_control` within `msg_controllen`, which the kernel wrote; the data
     // of a message is read unaligned and only when its length holds the structure.
     unsafe {
@@ -452,7 +452,7 @@ fn local_of(header: &libc::msghdr) -> Option<Local> {
                 let info: libc::in_pktinfo = ptr::read_unaligned(data.cast());
                 // Of a unicast packet its destination; of a broadcast one the address of the interface.
                 let ip = Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr));
-                return Some(Local { ip: ip.into(), interface: 0 });
+                return Some(LocalAddress { ip: ip.into(), interface: 0 });
             }
             if (level, kind) == (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO)
                 && len >= pktinfo_len::<libc::in6_pktinfo>()
@@ -460,7 +460,7 @@ fn local_of(header: &libc::msghdr) -> Option<Local> {
                 let info: libc::in6_pktinfo = ptr::read_unaligned(data.cast());
                 let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
                 let interface = if ip.is_unicast_link_local() { info.ipi6_ifindex as u32 } else { 0 };
-                return Some(Local { ip: ip.into(), interface });
+                return Some(LocalAddress { ip: ip.into(), interface });
             }
             message = libc::CMSG_NXTHDR(header, message);
         }
@@ -469,7 +469,7 @@ fn local_of(header: &libc::msghdr) -> Option<Local> {
 }
 
 /// Write the control message that sets the source address; its length.
-fn write_local(control: &mut Control, local: Local) -> usize {
+fn write_local(control: &mut Control, local: LocalAddress) -> usize {
     match local.ip {
         IpAddr::V4(ip) => {
             let info = libc::in_pktinfo {

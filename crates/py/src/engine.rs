@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nw_net::{ChangeError, Event, Listener, SubmitError};
 use nw_resolve::{ClientQuestion, Resolution, Validation, explain};
-use nw_serve::recorder::Record;
+use nw_serve::recorder::FlightRecord;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -223,7 +223,7 @@ impl Engine {
     }
 }
 
-fn recorded(record: &Record) -> Recorded {
+fn recorded(record: &FlightRecord) -> Recorded {
     let resolution = Resolution {
         rcode: record.rcode,
         answer: record.answer.clone(),

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nw_cache::{Delegation, DelegationEvidence, DelegationSource, Found, Lookup, Rank, State, Trust};
+use nw_cache::{Cached, Delegation, DelegationEvidence, DelegationSource, Lookup, Rank, State, Trust};
 use nw_wire::code::RrType;
 use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
@@ -31,7 +31,7 @@ pub(crate) const PORT: u16 = 53;
 const UNPRIMED: Micros = 30 * SECOND;
 
 /// What is known without a query.
-pub(crate) enum Local {
+pub(crate) enum LocalData {
     /// The answer, or an alias.
     Found(Finding, State),
     /// Servers to ask.
@@ -42,7 +42,7 @@ pub(crate) enum Local {
 
 impl<W: World> Task<'_, W> {
     /// Steps 1 and 2: find *name* and *rtype* in local data, or else the servers to ask.
-    pub(crate) fn local(&self, name: &Name, rtype: RrType, trace: &Trace) -> Result<Local, Failure> {
+    pub(crate) fn local(&self, name: &Name, rtype: RrType, trace: &Trace) -> Result<LocalData, Failure> {
         let core = self.core;
         let now = core.world.now();
         let forward = core.config.forward(name.as_ref());
@@ -53,7 +53,7 @@ impl<W: World> Task<'_, W> {
             && let Some(finding) = special::answer(name.as_ref(), rtype)
         {
             trace.step(now, step(Layer::SpecialUse, Reason::SpecialUse).basis(Basis::Inferred));
-            return Ok(Local::Found(finding, State::Indeterminate));
+            return Ok(LocalData::Found(finding, State::Indeterminate));
         }
         let lookup = core.cache.get_as(&self.reader(), name.as_ref(), rtype, now);
         let (mut state, mut age) = (CacheState::Miss, 0);
@@ -61,14 +61,14 @@ impl<W: World> Task<'_, W> {
             Lookup::Hit { found, age_s, left_s, state } => {
                 let draft = |reason| step(Layer::Cache, reason).cache(CacheState::Hit, age_s, left_s);
                 let (reason, finding) = match found {
-                    Found::Rrset(sets) => {
+                    Cached::Rrset(sets) => {
                         (Reason::CachedAnswer, Finding::Data { sets: pair(sets), proof: Vec::new() })
                     }
                     // The alias is what there is at the name (RFC 1034 §3.6.2).
-                    Found::Alias(sets) if rtype == RrType::ANY => {
+                    Cached::Alias(sets) if rtype == RrType::ANY => {
                         (Reason::CachedAnswer, Finding::Data { sets: pair(sets), proof: Vec::new() })
                     }
-                    Found::Alias(sets) => {
+                    Cached::Alias(sets) => {
                         let target = sets.first().and_then(target_of);
                         let target = target.expect("an alias is kept with its target").to_name();
                         (
@@ -76,11 +76,11 @@ impl<W: World> Task<'_, W> {
                             Finding::Alias { sets: pair(sets), target, proof: Vec::new() },
                         )
                     }
-                    Found::NoData(authority) => (Reason::CachedNoData, absence(false, authority)),
-                    Found::NxDomain(authority) => {
+                    Cached::NoData(authority) => (Reason::CachedNoData, absence(false, authority)),
+                    Cached::NxDomain(authority) => {
                         (Reason::CachedNxDomain { denied: name.clone() }, absence(true, authority))
                     }
-                    Found::Failure(kept) => {
+                    Cached::Failure(kept) => {
                         let ede = kept.ede;
                         let failure = Failure::kept(kept, age_s, left_s);
                         trace.step(now, draft(failure.reason.clone()).ede(ede));
@@ -88,7 +88,7 @@ impl<W: World> Task<'_, W> {
                     }
                 };
                 trace.step(now, draft(reason));
-                return Ok(Local::Found(finding, state));
+                return Ok(LocalData::Found(finding, state));
             }
             Lookup::Expired { age_s } => (state, age) = (CacheState::Expired, age_s),
             Lookup::Miss => {}
@@ -100,7 +100,7 @@ impl<W: World> Task<'_, W> {
                 now,
                 step(Layer::Cache, Reason::NotCached).zone(forward.suffix.clone()).cache(state, age, 0),
             );
-            return Ok(Local::Servers(ServerList::forward(forward)));
+            return Ok(LocalData::Servers(ServerList::forward(forward)));
         }
         let (found, servers) = self.upward(name, rtype, forward, now)?;
         if let Some((reason, finding, age_s, left_s, found_state)) = found {
@@ -108,14 +108,14 @@ impl<W: World> Task<'_, W> {
                 now,
                 step(Layer::Cache, reason).cache(CacheState::Hit, age_s, left_s).basis(Basis::Inferred),
             );
-            return Ok(Local::Found(finding, found_state));
+            return Ok(LocalData::Found(finding, found_state));
         }
         let mut draft = step(Layer::Cache, Reason::NotCached).cache(state, age, 0);
         if let Some(servers) = &servers {
             draft = draft.zone(servers.zone.clone());
         }
         trace.step(now, draft);
-        Ok(servers.map_or(Local::Unprimed, Local::Servers))
+        Ok(servers.map_or(LocalData::Unprimed, LocalData::Servers))
     }
 
     /// Walk up from *name* to the deepest cut.
@@ -133,7 +133,7 @@ impl<W: World> Task<'_, W> {
         let mut skipped = false;
         while let Some(at) = above {
             if at != name.as_ref() {
-                if let Lookup::Hit { found: Found::Rrset(sets), age_s, left_s, state } =
+                if let Lookup::Hit { found: Cached::Rrset(sets), age_s, left_s, state } =
                     core.cache.get_as(&self.reader(), at, RrType::DNAME, now)
                     && let Some(dname) = sets.first()
                     && let Some(target) = substitute(name.as_ref(), dname).transpose()
@@ -164,7 +164,7 @@ impl<W: World> Task<'_, W> {
                     ));
                 }
                 // RFC 8020, always for validated denials: those cannot be an error of a server about empty non-terminals.
-                if let Lookup::Hit { found: Found::NxDomain(authority), age_s, left_s, state } =
+                if let Lookup::Hit { found: Cached::NxDomain(authority), age_s, left_s, state } =
                     core.cache.get_as(&self.reader(), at, RrType::ANY, now)
                     && (state == State::Secure || core.config.nxdomain_cut)
                 {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use nw_cache::{
-    Chain as WholeAnswer, Delegation, DelegationSource, Found, HitQuestion, Lookup, Origin, Rank, State,
-    Trust,
+    Cached, Delegation, DelegationSource, HitQuestion, Lookup, Origin, Rank, State, Trust, WholeAnswer,
 };
 use nw_wire::code::{Rcode, RrType};
 use nw_wire::header::Flags;
@@ -113,7 +112,7 @@ impl<W: World> Task<'_, W> {
     pub(crate) fn is_no_cut(&self, name: NameRef<'_>, rtype: RrType) -> bool {
         let known = self.core.cache.get_as(&self.reader(), name, rtype, self.core.world.now());
         let lies_in_zone =
-            |found: &Found| matches!(found, Found::Rrset(_) | Found::Alias(_) | Found::NoData(_));
+            |found: &Cached| matches!(found, Cached::Rrset(_) | Cached::Alias(_) | Cached::NoData(_));
         matches!(known, Lookup::Hit { found, .. } if lies_in_zone(&found))
     }
 }

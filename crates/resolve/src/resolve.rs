@@ -23,7 +23,7 @@ use nw_wire::name::{Name, NameRef};
 
 use crate::budget::Limit;
 use crate::classify::{Finding, Reply};
-use crate::cut::Local;
+use crate::cut::LocalData;
 use crate::exchange::Replied;
 use crate::join::Boxed;
 use crate::minimise::Minimiser;
@@ -84,9 +84,9 @@ impl<W: World> Task<'_, W> {
         let mut links = 0;
         loop {
             let (found, state) = match self.local(&sname, rtype, trace)? {
-                Local::Found(found, state) => (found, state),
-                Local::Servers(servers) => self.descend(servers, &sname, rtype, frame, trace).await?,
-                Local::Unprimed => {
+                LocalData::Found(found, state) => (found, state),
+                LocalData::Servers(servers) => self.descend(servers, &sname, rtype, frame, trace).await?,
+                LocalData::Unprimed => {
                     let root = self.root(trace).await?;
                     self.descend(root, &sname, rtype, frame, trace).await?
                 }

@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use nw_cache::{Delegation, Found, Lameness, Lookup};
+use nw_cache::{Cached, Delegation, Lameness, Lookup};
 use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 use nw_wire::rrset::Rrset;
@@ -149,7 +149,7 @@ impl ServerList {
             core.hinted_addresses().for_each(|address| self.add(address));
         }
         let own = match core.cache.get(cut.zone.as_ref(), RrType::NS, now) {
-            Lookup::Hit { found: Found::Rrset(sets), .. } => sets,
+            Lookup::Hit { found: Cached::Rrset(sets), .. } => sets,
             _ => Vec::new(),
         };
         let own = own.iter().filter(|set| set.rtype == RrType::NS).flat_map(|set| set.rdatas.iter());
@@ -402,7 +402,7 @@ impl<W: World> Core<W> {
     /// The addresses of *name* that answers in the cache give.
     fn known_addresses(&self, name: &Name, rtype: RrType, now: Micros) -> Vec<SocketAddr> {
         match self.cache.get(name.as_ref(), rtype, now) {
-            Lookup::Hit { found: Found::Rrset(sets), .. } => self.addresses_in(&sets),
+            Lookup::Hit { found: Cached::Rrset(sets), .. } => self.addresses_in(&sets),
             _ => Vec::new(),
         }
     }

@@ -288,12 +288,12 @@ impl Step {
 /// A clone is another handle to the same lane; [`Trace::lane`] opens a further lane below a step.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    record: Rc<Record>,
+    record: Rc<Recording>,
     lane: Rc<Lane>,
 }
 
 #[derive(Debug)]
-struct Record {
+struct Recording {
     started: Micros,
     most: u32,
     steps: RefCell<Vec<Step>>,
@@ -395,7 +395,7 @@ impl Trace {
     /// Begin the explanation of a question that arrived at *now*, with at most *most* steps.
     pub fn start(now: Micros, most: u32) -> Trace {
         Trace {
-            record: Rc::new(Record { started: now, most, steps: RefCell::new(Vec::with_capacity(8)) }),
+            record: Rc::new(Recording { started: now, most, steps: RefCell::new(Vec::with_capacity(8)) }),
             lane: Rc::new(Lane { parent: None, cursor: Cell::new(now) }),
         }
     }

@@ -34,7 +34,7 @@ pub use filter::Filter;
 pub use opcode::Handler;
 pub use plan::{Plan, PlanError};
 pub use query::Query;
-pub use recorder::{Record, Recorder};
+pub use recorder::{FlightRecord, Recorder};
 pub use response::Response;
 pub use sections::Sections;
 pub use snapshot::{DryRun, Snapshot};

@@ -18,7 +18,7 @@ use crate::verdict::Verdict;
 
 /// One name and what it says.
 #[derive(Clone, Debug)]
-pub(crate) struct Local {
+pub(crate) struct Identity {
     name: Name,
     /// TXT rdata.
     rdata: Vec<u8>,
@@ -27,7 +27,7 @@ pub(crate) struct Local {
 }
 
 /// The names that *plan* gives something to say.
-pub(crate) fn names(plan: &Plan) -> Vec<Local> {
+pub(crate) fn names(plan: &Plan) -> Vec<Identity> {
     let (identity, version) = (&plan.server.identity, &plan.server.version);
     let names: [(&[u8], _); 4] = [
         (b"id.server.", identity),
@@ -47,18 +47,18 @@ pub(crate) fn names(plan: &Plan) -> Vec<Local> {
                 .iter()
                 .find(|(listed, _)| *listed == name)
                 .map(|(_, acl)| acl.clone());
-            Some(Local { name, rdata: [&[length], text].concat(), acl })
+            Some(Identity { name, rdata: [&[length], text].concat(), acl })
         })
         .collect()
 }
 
 /// The one of *names* that *qname* is.
-pub(crate) fn find<'l>(names: &'l [Local], qname: NameRef<'_>) -> Option<&'l Local> {
+pub(crate) fn find<'l>(names: &'l [Identity], qname: NameRef<'_>) -> Option<&'l Identity> {
     names.iter().find(|local| local.name.as_ref() == qname)
 }
 
 /// Write what the name says, or that it says nothing of another type.
-pub(crate) fn answer(local: &Local, query: &Query<'_>, response: &mut Response<'_, '_>) -> Verdict {
+pub(crate) fn answer(local: &Identity, query: &Query<'_>, response: &mut Response<'_, '_>) -> Verdict {
     (response.rcode, response.aa, response.ra, response.kind) = (Rcode::NOERROR, true, false, Kind::Local);
     if matches!(query.qtype, RrType::TXT | RrType::ANY) {
         let written =

@@ -29,7 +29,7 @@ use crate::verdict::{Pending, Transport};
 
 /// One question, and how it went.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub struct FlightRecord {
     /// Counts up from 1 for as long as the server runs.
     pub id: u64,
     /// Seconds since 1970 when it was answered.
@@ -52,12 +52,16 @@ pub struct Record {
     pub took: Micros,
 }
 
-impl Record {
+impl FlightRecord {
     /// Octets of memory, about.
     fn octets(&self) -> usize {
         let texts: usize = self.ede.iter().map(|(_, text)| text.len() + 32).sum();
         let answer: usize = self.answer.iter().map(rrset_octets).sum();
-        std::mem::size_of::<Record>() + self.name.as_ref().wire().len() + texts + answer + self.steps.octets()
+        std::mem::size_of::<FlightRecord>()
+            + self.name.as_ref().wire().len()
+            + texts
+            + answer
+            + self.steps.octets()
     }
 }
 
@@ -83,7 +87,7 @@ struct Ring {
     most_octets: usize,
     octets: usize,
     dropped: u64,
-    records: VecDeque<Arc<Record>>,
+    records: VecDeque<Arc<FlightRecord>>,
 }
 
 impl Recorder {
@@ -124,7 +128,7 @@ impl Recorder {
         // Workers wait for each other only while the record is put there: it is made before, and what makes room is freed
         // behind.
         let id = self.next_id();
-        let record = Arc::new(Record {
+        let record = Arc::new(FlightRecord {
             id,
             unix_s,
             client: pending.map(|pending| (pending.client, pending.transport)),
@@ -156,7 +160,7 @@ impl Recorder {
             };
             trace.step(now, Draft::new(Layer::Admission, Action::Lookup, name.clone(), query.qtype, reason));
         }
-        let over = ring.push(Arc::new(Record {
+        let over = ring.push(Arc::new(FlightRecord {
             id: self.next_id(),
             unix_s: context.unix_s(),
             client: Some((context.client, context.transport)),
@@ -173,17 +177,17 @@ impl Recorder {
     }
 
     /// The records about *name*, newest first, at most *most*.
-    pub fn by_name(&self, name: NameRef<'_>, most: usize) -> Vec<Arc<Record>> {
+    pub fn by_name(&self, name: NameRef<'_>, most: usize) -> Vec<Arc<FlightRecord>> {
         self.select(|record| record.name.as_ref() == name, most)
     }
 
     /// The record with this *id*, if it is still kept.
-    pub fn by_id(&self, id: u64) -> Option<Arc<Record>> {
+    pub fn by_id(&self, id: u64) -> Option<Arc<FlightRecord>> {
         self.select(|record| record.id == id, 1).pop()
     }
 
     /// The newest records, at most *most*.
-    pub fn latest(&self, most: usize) -> Vec<Arc<Record>> {
+    pub fn latest(&self, most: usize) -> Vec<Arc<FlightRecord>> {
         self.select(|_| true, most)
     }
 
@@ -205,8 +209,8 @@ impl Recorder {
         self.entries.load(Ordering::Relaxed)
     }
 
-    fn select(&self, wanted: impl Fn(&Record) -> bool, most: usize) -> Vec<Arc<Record>> {
-        let of = |ring: &Mutex<Ring>| -> Vec<Arc<Record>> {
+    fn select(&self, wanted: impl Fn(&FlightRecord) -> bool, most: usize) -> Vec<Arc<FlightRecord>> {
+        let of = |ring: &Mutex<Ring>| -> Vec<Arc<FlightRecord>> {
             let ring = lock(ring);
             ring.records.iter().rev().filter(|record| wanted(record)).take(most).cloned().collect()
         };
@@ -224,19 +228,19 @@ fn lock(ring: &Mutex<Ring>) -> std::sync::MutexGuard<'_, Ring> {
 }
 
 impl Ring {
-    fn resize(&mut self, most: usize, most_octets: usize) -> Vec<Arc<Record>> {
+    fn resize(&mut self, most: usize, most_octets: usize) -> Vec<Arc<FlightRecord>> {
         (self.most, self.most_octets) = (most, most_octets);
         self.shrink()
     }
 
-    fn push(&mut self, record: Arc<Record>) -> Vec<Arc<Record>> {
+    fn push(&mut self, record: Arc<FlightRecord>) -> Vec<Arc<FlightRecord>> {
         self.octets += record.octets();
         self.records.push_back(record);
         self.shrink()
     }
 
     /// Take out what is too much, the oldest first.
-    fn shrink(&mut self) -> Vec<Arc<Record>> {
+    fn shrink(&mut self) -> Vec<Arc<FlightRecord>> {
         let mut over = Vec::new();
         while self.records.len() > self.most || self.octets > self.most_octets {
             let Some(record) = self.records.pop_front() else { break };

@@ -24,7 +24,7 @@ use nw_zone::{AnswerKind, Outcome, Unavailable, Zone, ZoneEntry, ZoneQuestion};
 
 use crate::admit;
 use crate::context::Context;
-use crate::local::{self, Local};
+use crate::local::{self, Identity};
 use crate::local_zones;
 use crate::query::Query;
 use crate::response::{Kind, Response};
@@ -34,7 +34,7 @@ use crate::verdict::{Ask, Transport, Verdict};
 /// Where the answer comes from.
 pub(crate) enum Source<'s> {
     /// A name that describes this server.
-    Local(&'s Local),
+    Local(&'s Identity),
     /// A zone of ours.
     Zone(&'s Zone),
     /// A zone of ours that has no usable data.

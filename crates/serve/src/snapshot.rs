@@ -22,7 +22,7 @@ use nw_wire::{Name, NameRef, Opcode, RrType};
 use nw_zone::{Cause, Zone, ZoneEntry, Zones};
 
 use crate::filter::{self, Filter};
-use crate::local::{self, Local};
+use crate::local::{self, Identity};
 use crate::local_zones::LocalZones;
 use crate::opcode::{self, Handler};
 use crate::pipeline::{self, Environment};
@@ -42,7 +42,7 @@ pub struct Snapshot {
 struct Settings {
     plan: Plan,
     resolver: Option<Arc<ResolverConfig>>,
-    locals: Vec<Local>,
+    locals: Vec<Identity>,
     zone_acls: HashMap<Name, Acl>,
     local_zones: Option<LocalZones>,
     overlays: HashSet<Name>,
@@ -320,7 +320,7 @@ impl Snapshot {
         self.settings.handlers.iter().find(|handler| handler.opcode() == opcode)
     }
 
-    pub(crate) fn locals(&self) -> &[Local] {
+    pub(crate) fn locals(&self) -> &[Identity] {
         &self.settings.locals
     }
 

@@ -6,7 +6,7 @@ use nw_wire::rr::TypeBitmap;
 use nw_wire::{Name, NameRef, RrType, Rrset};
 
 use super::fault::{Fault, Problem};
-use crate::chain::{Kind, types, visible};
+use crate::chain::{OwnerKind, types, visible};
 use crate::nsec::Nsec;
 use crate::nsec3::{Nsec3, Nsec3Hash, Nsec3Param, hashed_owner};
 
@@ -35,7 +35,7 @@ pub enum ChainKind {
 pub(super) fn check(
     apex: NameRef<'_>,
     data: &[Rrset],
-    kinds: &[Kind],
+    kinds: &[OwnerKind],
     made: &[Rrset],
     problems: &mut Vec<Problem>,
 ) -> Vec<ChainKind> {
@@ -70,7 +70,7 @@ pub(super) fn check(
 fn nsec(
     apex: NameRef<'_>,
     data: &[Rrset],
-    kinds: &[Kind],
+    kinds: &[OwnerKind],
     nsecs: &HashMap<NameRef<'_>, &Rrset>,
     problems: &mut Vec<Problem>,
 ) {
@@ -121,7 +121,7 @@ struct Hashed {
 fn nsec3(
     apex: NameRef<'_>,
     data: &[Rrset],
-    kinds: &[Kind],
+    kinds: &[OwnerKind],
     (param, rrsets, nsecs): (&Nsec3Param<'_>, &[&Rrset], &HashMap<NameRef<'_>, &Rrset>),
     problems: &mut Vec<Problem>,
 ) -> ChainKind {
@@ -186,7 +186,7 @@ fn nsec3(
 fn hashed_names(
     apex: NameRef<'_>,
     data: &[Rrset],
-    kinds: &[Kind],
+    kinds: &[OwnerKind],
     param: &Nsec3Param<'_>,
     nsecs: &HashMap<NameRef<'_>, &Rrset>,
 ) -> HashMap<Nsec3Hash, Hashed> {
@@ -199,7 +199,7 @@ fn hashed_names(
     let is_name: std::collections::HashSet<NameRef<'_>> =
         visible(data, kinds).map(|(owner, ..)| owner).collect();
     for (owner, kind, group) in visible(data, kinds) {
-        let signed = kind != Kind::Cut || group.iter().any(|rrset| rrset.rtype == RrType::DS);
+        let signed = kind != OwnerKind::Cut || group.iter().any(|rrset| rrset.rtype == RrType::DS);
         let mut more = if signed { vec![RrType::RRSIG] } else { Vec::new() };
         if nsecs.contains_key(&owner) {
             more.push(RrType::NSEC); // both chains exist while the zone moves from one to the other

@@ -70,7 +70,7 @@ fn a_wildcard_socket_answers_from_the_address_asked() {
         assert_eq!(batch.receive(server.as_fd()).expect("waits"), 1);
         let peer = batch.peer(0);
         assert_eq!(peer.address, client.local_addr().expect("bound"));
-        assert_eq!(peer.local, Some(Local { ip: to.ip(), interface: 0 }));
+        assert_eq!(peer.local, Some(LocalAddress { ip: to.ip(), interface: 0 }));
         send(server.as_fd(), b"now", &peer).expect("sent");
         assert_eq!(client.recv(&mut buffer).expect("comes back"), 3);
     }

@@ -88,7 +88,7 @@ fn held(lab: &Lab, resolver: &Resolver<Lab>, name: &str) -> [bool; 2] {
     [false, true].map(|checking_disabled| {
         let reader = Reader { checking_disabled, ..Reader::default() };
         let found = resolver.cache().get_as(&reader, name.as_ref(), RrType::A, lab.now());
-        matches!(found, nw_cache::Lookup::Hit { found: nw_cache::Found::Rrset(_), .. })
+        matches!(found, nw_cache::Lookup::Hit { found: nw_cache::Cached::Rrset(_), .. })
     })
 }
 

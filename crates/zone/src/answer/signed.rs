@@ -46,7 +46,7 @@ pub(crate) fn sign(zone: &Zone, denial: DenialOptions) -> Zone {
 }
 
 /// One record of an answer.
-struct Found {
+struct AnswerRecord {
     section: Section,
     owner: Name,
     rtype: RrType,
@@ -54,7 +54,7 @@ struct Found {
     rdata: Vec<u8>,
 }
 
-fn ask(zone: &Zone, qname: &Name, qtype: RrType) -> (Outcome, Vec<Found>) {
+fn ask(zone: &Zone, qname: &Name, qtype: RrType) -> (Outcome, Vec<AnswerRecord>) {
     let mut buffer = vec![0; 65_535];
     let mut writer = Writer::new(&mut buffer, 65_535, 7, Flags::default());
     writer.question(qname.as_ref(), qtype, zone.class()).expect("a question fits");
@@ -68,7 +68,7 @@ fn ask(zone: &Zone, qname: &Name, qtype: RrType) -> (Outcome, Vec<Found>) {
             let mut rdata = Vec::new();
             record.rdata(&mut rdata);
             let owner = record.owner().to_name();
-            found.push(Found { section, owner, rtype: record.rtype, ttl: record.ttl, rdata });
+            found.push(AnswerRecord { section, owner, rtype: record.rtype, ttl: record.ttl, rdata });
         }
     }
     (outcome, found)

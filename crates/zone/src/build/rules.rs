@@ -168,7 +168,7 @@ fn zonemd_digest(subject: &Subject<'_>) -> Option<String> {
 
 fn target_alias(subject: &Subject<'_>) -> Option<String> {
     subject.targets().find_map(|target| match subject.zone.find(target) {
-        Found::Here(_, node) if node.flags.has(NodeFlags::CNAME) => {
+        Target::Here(_, node) if node.flags.has(NodeFlags::CNAME) => {
             Some(format!("{} leads to {}, which is an alias", subject.rtype, show(target)))
         }
         _ => None,
@@ -178,7 +178,7 @@ fn target_alias(subject: &Subject<'_>) -> Option<String> {
 fn target_missing(subject: &Subject<'_>) -> Option<String> {
     subject.targets().find_map(|target| {
         let missing =
-            matches!(subject.zone.find(target), Found::Missing) && mistaken(subject, target).is_none();
+            matches!(subject.zone.find(target), Target::Missing) && mistaken(subject, target).is_none();
         missing.then(|| {
             format!("{} leads to {}, which does not exist in this zone", subject.rtype, show(target))
         })
@@ -187,7 +187,7 @@ fn target_missing(subject: &Subject<'_>) -> Option<String> {
 
 fn target_no_address(subject: &Subject<'_>) -> Option<String> {
     subject.targets().find_map(|target| match subject.zone.find(target) {
-        Found::Here(_, node)
+        Target::Here(_, node)
             if !node.types.has(TypeMask::ADDRESS.with(TypeMask::CNAME)) && !subject.zone.unread =>
         {
             Some(format!("{} leads to {}, which has no address", subject.rtype, show(target)))
@@ -248,7 +248,7 @@ fn alias_loop(subject: &Subject<'_>) -> Option<String> {
         if target.eq_ignore_ascii_case(subject.owner) {
             return Some(format!("the aliases lead from {} back to it", show(subject.owner)));
         }
-        let Found::Here(part, node) = subject.zone.find(target) else { return None };
+        let Target::Here(part, node) = subject.zone.find(target) else { return None };
         target = part.records(subject.zone.input, node).find(|record| record.1 == RrType::CNAME)?.3;
     }
     None
@@ -342,7 +342,7 @@ pub(super) struct ZoneView<'r> {
 }
 
 /// Where a name is.
-enum Found<'r> {
+enum Target<'r> {
     /// In the zone.
     Here(&'r Part, &'r TreeNode),
     /// In the zone, and nothing there.
@@ -356,18 +356,18 @@ impl<'r> ZoneView<'r> {
         super::tree::hash_in_zone(self.input, name, starts).is_some()
     }
 
-    fn find(&self, name: &[u8]) -> Found<'r> {
+    fn find(&self, name: &[u8]) -> Target<'r> {
         let starts = LabelStarts::of(name);
         let find = |name: &[u8], starts: &LabelStarts| -> Option<(&'r Part, &'r TreeNode)> {
             let hash = super::tree::hash_in_zone(self.input, name, starts)?;
             self.tree.find(self.input, self.names, name, hash)
         };
         if !self.holds(name, &starts) {
-            return Found::Elsewhere;
+            return Target::Elsewhere;
         }
         let outside = NodeFlags::OCCLUDED;
         if let Some((part, node)) = find(name, &starts) {
-            return if node.flags.has(outside) { Found::Elsewhere } else { Found::Here(part, node) };
+            return if node.flags.has(outside) { Target::Elsewhere } else { Target::Here(part, node) };
         }
         // The closest ancestor that exists decides on what is below it.
         let hides = outside.with(NodeFlags::CUT).with(NodeFlags::DNAME).with(NodeFlags::WILDCARD_BELOW);
@@ -376,10 +376,10 @@ impl<'r> ZoneView<'r> {
             let found = find(ancestor, &LabelStarts::of(ancestor));
             if let Some((_, node)) = found {
                 let missing = !node.flags.has(hides) && !self.unread;
-                return if missing { Found::Missing } else { Found::Elsewhere };
+                return if missing { Target::Missing } else { Target::Elsewhere };
             }
         }
-        Found::Elsewhere
+        Target::Elsewhere
     }
 }
 
