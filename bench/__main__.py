@@ -1,13 +1,12 @@
-"""`make bench`: namewise and the installed peers side by side, as ratios of one run.
+"""`make bench`: namewise and the installed peers in the same run, as ratios.
 
-Absolute figures drift by a fifth between runs on a shared machine; only ratios taken side by side count, and
-differences under 10 % count for nothing. Servers take turns round by round; the runs with the most steal
-are dropped; medians are printed.
+On a shared machine, absolute figures vary by a fifth between runs. Only ratios within one run are meaningful,
+and differences under 10 % are noise. Servers run alternately in several rounds. The runs with the most steal
+time are dropped, and medians are printed.
 
     python -m bench [--row F1]... [--full] [--fresh] [--json FILE]
 
-Rows that were measured are kept in bench/out/results.json, so that a long run can be resumed; --fresh
-forgets them.
+Results are stored in bench/out/results.json, so that a long run can be resumed; --fresh discards them.
 """
 
 from __future__ import annotations
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 RESULTS = data.OUT / "results.json"
-# The best peers of each row in PERFORMANCE terms: the quick run measures only these, --full all that are
-# installed.
+# The fastest peers of each row. The quick run measures only these, --full all that are installed.
 BEST = {
     "F1": {"NSD", "Knot"},
     "F2": {"NSD", "Knot"},
@@ -51,12 +49,12 @@ BEST = {
 }
 
 
-# Rows that are read from many short runs; of those, two thirds can be spared.
+# Rows with many short runs, of which two thirds can be dropped.
 SHORT_RUNS = {"F6", "F8"}
 
 
 def kept(row: str, runs: list[Run]) -> list[Run]:
-    """Drop the runs with the most steal, if they had any: a third, of short ones two thirds."""
+    """Drop the runs with the most steal time, if any had some: a third, or two thirds of short runs."""
     calm = sorted(runs, key=lambda run: run.steal)
     dropped = len(calm) * (2 if row in SHORT_RUNS else 1) // 3
     return calm[: max(1, len(calm) - dropped)] if calm[-1].steal > 0.02 else calm
@@ -223,7 +221,7 @@ class Bench:
         zone, probe, asked = Zone(origin, file), data.query(f"host1.{origin}", "A"), data.cached_queries()
         back = next((s for s in AUTHORITATIVE if s.name != "namewise" and s.installed), AUTHORITATIVE[0])
 
-        # A tail is made of moments: of a second without steal it is the server's, of five with some the machine's.
+        # Percentiles near the tail depend on single moments. Seconds without steal time show the server, others the machine.
         windows = int(self.seconds) if rate else 1
 
         def one(server: Server) -> list[Run]:
@@ -242,14 +240,13 @@ class Bench:
 
 
 def variant(label: str, runs: dict[str, list[Run]]) -> dict[str, list[Run]]:
-    """Name *runs* as those of a variant of the row, which is judged by itself."""
+    """Name *runs* as those of a variant of the row, which has its own figures."""
     return {f"{name} [{label}]": some for name, some in runs.items()}
 
 
 @dataclass
 class Figure:
-    """A figure of a row and the target for namewise divided by the best peer, or by those that have one of
-    their own."""
+    """A figure of a row, and the target for the ratio of namewise to the best peer, or to specific peers."""
 
     label: str
     read: Callable[[Run], float]
@@ -318,7 +315,7 @@ ROWS: dict[str, tuple[str, list[Figure]]] = {
 }
 
 
-# Rows that measure without a server beside a peer; each prints its own table.
+# Rows without servers and peers. Each prints its own table.
 ALONE = {
     "F7": ["cargo", "run", "--quiet", "--release", "-p", "nw-net", "--example", "loadtest"],
     "P1": [sys.executable, "-m", "bench.py_codec", "--rounds", "3"],
@@ -326,7 +323,7 @@ ALONE = {
 
 
 def judge(figure: Figure, medians: dict[str, float]) -> str:
-    """Return the ratios of namewise to the peers that count, each with its target."""
+    """Return the ratios of namewise to the relevant peers, each with its target."""
     ours = medians.pop("namewise", 0.0)
     if not ours or not any(medians.values()):
         return ""

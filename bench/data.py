@@ -1,4 +1,4 @@
-"""The zones and the questions of the benchmark, made from a seed and kept in `bench/out/data`."""
+"""The zones and queries of the benchmark, made from a seed and stored in `bench/out/data`."""
 
 from __future__ import annotations
 

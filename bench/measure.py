@@ -1,9 +1,7 @@
-"""Running a server and a load side by side, and what it cost: CPU per query, latency, memory, time to the
-first answer.
+"""Run a server with a load generator, and measure CPU per query, latency, memory and time to the first answer.
 
-The machine is shared: server and generator run under SCHED_RR where that is allowed, each pinned to a core
-of its own, and the steal time of every run is kept, so that the runs which the hypervisor disturbed most
-can be dropped.
+The machine is shared. Server and generator run under SCHED_RR if that is allowed, each pinned to its own core.
+The steal time of every run is recorded, so that the runs with the most disturbance by the hypervisor can be dropped.
 """
 
 from __future__ import annotations

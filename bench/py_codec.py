@@ -1,4 +1,4 @@
-"""Row P1: the codec as Python programs see it, against dnspython, in turns in one process.
+"""Row P1: the Python interface of the codec compared with dnspython, alternately in one process.
 
     python -m bench.py_codec [--rounds 5] [--json FILE]
 
@@ -6,8 +6,7 @@ message: the wire of a response with four answers, parsed, its records read, and
 text:    the same, printed as text instead
 zone:    a zone file of 16,000 records (A, AAAA, MX, TXT), read into a zone
 
-Each figure is the median of the rounds, in CPU seconds of the process, so that other load on the machine
-counts little; the zone row is measured in wall time as well, since the engine reads a file on all cores.
+Each figure is the median of the rounds, in CPU seconds of the process, so that other load on the machine has little effect; the zone row is also measured in wall time, because the engine reads a file on all cores.
 """
 
 from __future__ import annotations

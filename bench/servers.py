@@ -1,9 +1,8 @@
-"""The servers of the benchmark: how each is configured for one worker, started and found.
+"""The servers of the benchmark: their programs, and their configurations for one worker.
 
 Each entry of `AUTHORITATIVE` and `CACHES` writes its configuration into a folder and returns the command
-line. A server whose program is not installed is skipped by name. Peers of Debian 13 run from the folder
-named by `PEERS_ROOT` (debootstrap trixie), through `chroot`; where it is missing, the rows that ask for
-them say so.
+line. A server whose program is not installed is skipped with a message. Peers of Debian 13 run from the folder
+named by `PEERS_ROOT` (debootstrap trixie), through `chroot`; if it is missing, the rows that need them report it.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class Zone:
 
 @dataclass(frozen=True)
 class Server:
-    """A kind of server: what people call it, its program, and how to write its configuration.
+    """A kind of server: its name, its program, and a function that writes its configuration.
 
     `prepare(folder, port, zone)` for authoritative servers, where `zone` is what to serve; for caches the
     same with `zone` as the suffix to ask of the authoritative server at `upstream`.

@@ -1,4 +1,4 @@
-//! Any packet is refused, or its view is total: every record is read, expanded, shown, and written again as an equal message.
+//! Any packet is refused, or every record can be read, expanded and shown, and the message can be written again as an equal one.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,14 +10,14 @@ fn body(record: &Record<'_>) -> Body {
     let mut rdata = Vec::new();
     record.rdata(&mut rdata);
     if !rdata.is_empty() {
-        // Rdata that is opaque on its way is passed on as it is (RFC 3597 §3).
+        // Opaque rdata is passed on unchanged (RFC 3597 §3).
         rr::check_in_message(record.rtype, &rdata, 0, rdata.len()).expect("what a message yields is valid");
     }
     (record.owner(), record.rtype, record.class.0, record.ttl, rdata)
 }
 
-/// The record as far as a message that is written again must carry it: a name that is compressed takes the case of the one
-/// it points at (RFC 4343 §4.1).
+/// The parts of a record that writing must preserve. A compressed name gets the case of the name that its pointer refers to
+/// (RFC 4343 §4.1).
 fn meaning(record: Record<'_>) -> Body {
     let (owner, rtype, class, ttl, rdata) = body(&record);
     let mut canonical = Vec::new();

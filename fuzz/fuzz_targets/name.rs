@@ -1,4 +1,4 @@
-//! A name from any octets or text is within its limits, and its text and its wire lead back to the same name.
+//! A name from any octets or text is within its limits, and its text and its wire form parse to the same name.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

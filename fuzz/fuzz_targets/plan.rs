@@ -1,4 +1,4 @@
-//! Any JSON is refused with every error at its path, or is a plan from which a snapshot is built or refused, never a panic.
+//! Any JSON is refused with all errors, or is a plan; building a snapshot from the plan succeeds or returns errors, but never panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

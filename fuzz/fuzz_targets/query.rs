@@ -1,4 +1,4 @@
-//! Any packet ends in silence, a lookup, or a reply that parses, has the packet's id and QR, and fits its transport.
+//! The response to any packet is nothing, a lookup, or a reply that parses, has the packet's id and QR, and fits the transport.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Text of any type is refused, or is rdata that is valid and comes back from its own text; so is rdata from any octets.
+//! Any text of any type is refused or parses to valid rdata that round-trips through its text, and so does rdata from any octets.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Any zone file is refused with places that lie within it, or loads; one thread and two come to the same result.
+//! Any zone file is refused with positions inside the file, or loads. One thread and two threads have the same result.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -47,7 +47,7 @@ const SOA: &str = "example. 300 SOA ns1.example. hostmaster.example. 1 3600 900 
 
 /// RFC 1034 §4.3.2 step 3a.
 #[test]
-fn a_name_that_exists_is_answered_with_its_rrset_and_addresses() {
+fn existing_names_get_their_rrset_and_addresses() {
     let answer = ask(&example(), "example.", RrType::MX, false);
     assert_eq!((answer.outcome.rcode, answer.outcome.aa), (Rcode::NOERROR, true));
     assert_eq!(answer.sections[0], lines(&["example. 3600 MX 10 mail.example."]));
@@ -57,7 +57,7 @@ fn a_name_that_exists_is_answered_with_its_rrset_and_addresses() {
 
 /// RFC 1034 §4.2.1; glue below the cut comes first, other addresses as room allows (RFC 9471).
 #[test]
-fn a_name_below_a_cut_is_referred() {
+fn names_below_a_cut_get_a_referral() {
     for qname in ["sub.example.", "www.sub.example.", "a.b.c.SUB.example."] {
         let answer = ask(&example(), qname, RrType::A, false);
         assert_eq!(answer.outcome.kind, AnswerKind::Referral);
@@ -83,7 +83,7 @@ fn ds_at_a_cut_is_answered_by_the_parent() {
 
 /// RFC 2308 §2.1, §2.2, §3: the SOA's TTL is its minimum when that is lower.
 #[test]
-fn what_does_not_exist_is_denied_with_the_soa() {
+fn missing_names_and_types_are_denied_with_the_soa() {
     let zone = example();
     for (qname, kind, rcode) in [
         ("nothing.example.", AnswerKind::NxDomain, Rcode::NXDOMAIN),
@@ -124,7 +124,7 @@ fn aliases_are_followed_inside_the_zone() {
 
 /// RFC 4592 §2.2.1, §3.3.1.
 #[test]
-fn wildcards_answer_for_what_does_not_exist_below_them() {
+fn wildcards_answer_for_missing_names_below_them() {
     let zone = example();
     for qname in ["a.wild.example.", "a.b.c.wild.example."] {
         let answer = ask(&zone, qname, RrType::MX, false);
@@ -170,7 +170,7 @@ fn dname_makes_a_cname_for_each_name_below_it() {
 
 /// RFC 2181 §5.5: an RRset that an alias chain passes twice is in the answer once, whatever the question asks for.
 #[test]
-fn a_dname_that_a_chain_passes_again_is_in_the_answer_once() {
+fn a_dname_that_a_chain_uses_twice_is_in_the_answer_once() {
     let zone =
         zone("example.", "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nd DNAME @\nd TXT t\nlong DNAME a.long\n");
     for (qname, qtype, octets) in [("d.d.d.example.", RrType::ANY, 4), ("d.d.example.", RrType::DNAME, 2)] {
@@ -215,7 +215,7 @@ fn any_gets_one_rrset_over_udp_and_all_over_tcp() {
 
 /// RFC 9471 §3: glue that is needed and does not fit sets TC; RFC 2181 §9: nothing is cut in two.
 #[test]
-fn what_does_not_fit_is_left_out_whole() {
+fn rrsets_that_do_not_fit_are_omitted_whole() {
     let zone = example();
     let whole = ask(&zone, "www.sub.example.", RrType::A, false).octets;
     for limit in 40..=whole {

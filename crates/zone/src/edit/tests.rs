@@ -69,7 +69,7 @@ fn a_change_that_breaks_the_zone_is_refused_with_its_reasons() {
 }
 
 #[test]
-fn a_zone_is_its_text_and_its_rrsets() {
+fn a_zone_round_trips_through_text_and_rrsets() {
     let zone = zone("example.", TEXT);
     let again = crate::tests::zone("example.", &zone.to_text());
     assert_eq!(zone.diff(&again), ZoneDiff::default());

@@ -27,7 +27,7 @@ fn findings(text: &str) -> Vec<(u32, u32, &'static str)> {
 
 /// RFC 1035 §5.1, RFC 2308 §4, RFC 3597 §5.
 #[test]
-fn one_record_can_be_written_in_many_ways() {
+fn equivalent_spellings_give_the_same_record() {
     let expected = zone("example.", &format!("{HEAD}www 3600 IN A 192.0.2.9\n")).to_text();
     for text in [
         "www 3600 IN A 192.0.2.9",
@@ -58,7 +58,7 @@ fn one_record_can_be_written_in_many_ways() {
 
 /// The owner, and without `$TTL` the TTL, is that of the record before (RFC 1035 §5.1).
 #[test]
-fn what_a_line_leaves_out_comes_from_the_line_before() {
+fn omitted_fields_come_from_the_previous_line() {
     let zone = zone(
         "example.",
         &format!("{HEAD}a 77 A 192.0.2.2\n AAAA ::1\n\nb A 192.0.2.3\n$ORIGIN sub\n TXT x\n"),
@@ -70,7 +70,7 @@ fn what_a_line_leaves_out_comes_from_the_line_before() {
 }
 
 #[test]
-fn every_mistake_is_reported_where_it_stands() {
+fn every_mistake_is_reported_with_its_position() {
     for (text, expected) in [
         ("www 60 IN A 192.0.2\n", vec![(1, 13, "rdata")]),
         ("www 60 IN A\n", vec![(1, 12, "rdata")]),
@@ -108,7 +108,7 @@ fn every_mistake_is_reported_where_it_stands() {
 
 /// RFC 1035 §5.2, RFC 2181 §5, §5.2, §10.1, RFC 6672 §2.3, §2.4.
 #[test]
-fn records_that_make_no_zone_are_reported() {
+fn records_that_do_not_form_a_zone_are_reported() {
     for (text, expected) in [
         ("@ 60 SOA ns h 9 9 9 9 9\n", vec![(1, "second-soa")]),
         ("sub 60 SOA ns h 9 9 9 9 9\n", vec![(1, "soa-below-apex")]),
@@ -138,7 +138,7 @@ fn records_that_make_no_zone_are_reported() {
 }
 
 #[test]
-fn errors_are_counted_when_they_are_too_many_to_list() {
+fn errors_beyond_the_limit_are_counted() {
     let text = format!("{HEAD}{}", "a 60 A x\n".repeat(1000));
     let errors = load("example.", &text).expect_err("the file is full of errors");
     assert_eq!((errors.findings.len(), errors.total), (100, 1000));
@@ -169,7 +169,7 @@ fn generate_makes_a_record_for_each_step() {
 
 /// Rdata in one pair of quotes, as BIND reads it; named-compilezone makes the same records.
 #[test]
-fn generate_takes_quoted_rdata() {
+fn generate_accepts_quoted_rdata() {
     let zone = zone(
         "example.",
         &format!(
@@ -193,7 +193,7 @@ fn generate_takes_quoted_rdata() {
 
 /// TTLs, `$TTL` and the times of SOA are read by one rule.
 #[test]
-fn times_are_read_by_one_rule() {
+fn all_times_follow_the_same_rule() {
     for (time, good) in
         [("1h30", false), ("1h30m", true), ("30m1h", true), ("90", true), ("h", false), ("-1", false)]
     {
@@ -306,16 +306,16 @@ fn line() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Chunks, and the guesses that they start from, do not show.
+    /// The result does not depend on the size of the chunks.
     #[test]
-    fn chunks_make_no_difference(lines in prop::collection::vec(line(), 0..60), size in 1usize..200) {
+    fn chunks_do_not_affect_the_result(lines in prop::collection::vec(line(), 0..60), size in 1usize..200) {
         let text: String = lines.concat();
         prop_assert_eq!(scan_chunks(&text, size, 3), scan_chunks(&text, usize::MAX, 1), "{}", text);
     }
 
     /// The quick path and the general path read the same: parentheses force the general one.
     #[test]
-    fn the_quick_path_reads_as_the_general_one(
+    fn the_fast_path_agrees_with_the_general_path(
         rtype in "TXT|A|AAAA|MX|NS|txt",
         rdata in r#"("[a-z ;()\\"]{0,9}"|[a-z0-9.:"\\]{1,9}| |\t){1,6}( ; x)?"#,
     ) {
@@ -326,7 +326,7 @@ proptest! {
         prop_assert_eq!(quick.2, general.2);
     }
 
-    /// Hostile input is reported or taken, and nothing else.
+    /// Arbitrary input is accepted or reported.
     #[test]
     fn any_octets_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         check(&mut Text::new("zone", bytes), name("example.").as_ref(), &LoadOptions::default());
@@ -360,9 +360,9 @@ impl Source for Changing {
     }
 }
 
-/// A zone is made of files that were there together.
+/// All files of a zone must be from the same time.
 #[test]
-fn files_that_change_between_each_other_are_read_again() {
+fn files_that_change_during_the_load_are_read_again() {
     let options = LoadOptions::default();
     let checked = check(&mut Changing { versions: 2 }, name("example.").as_ref(), &options);
     assert_eq!(checked.errors, 0, "{:?}", checked.findings);

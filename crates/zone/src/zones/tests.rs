@@ -33,7 +33,7 @@ fn the_closest_zone_above_a_name_is_found() {
 
 /// RFC 4035 §3.1.4.1.
 #[test]
-fn ds_is_a_question_to_the_parent() {
+fn ds_queries_go_to_the_parent() {
     let zones: Zones = ["example.", "sub.example."].map(small).into_iter().collect();
     let find =
         |text: &str, rtype| zones.find(name(text).as_ref(), rtype).map(|entry| entry.apex().to_string());
@@ -44,7 +44,7 @@ fn ds_is_a_question_to_the_parent() {
 }
 
 #[test]
-fn a_changed_set_leaves_the_old_one_as_it_was() {
+fn changing_a_set_does_not_affect_the_old_one() {
     let mut zones = Zones::new();
     for i in 0..1000 {
         zones = zones.with(small(&format!("z{i}.example.")));
@@ -59,7 +59,7 @@ fn a_changed_set_leaves_the_old_one_as_it_was() {
     assert_eq!(serial(&newer), Some(2));
 }
 
-/// A zone without data is found as one with data is: the names below it are ours.
+/// A zone without data is found like one with data, because the server is responsible for its names.
 #[test]
 fn a_zone_without_data_keeps_its_names() {
     let waiting = ZoneEntry::unavailable(name("sub.example.").as_ref(), Cause::Expired, "too old");
@@ -100,7 +100,7 @@ fn a_change_among_many_zones_copies_one_path() {
 proptest! {
     /// A set after any changes finds what a map by name finds.
     #[test]
-    fn a_set_is_a_map_by_name(changes in prop::collection::vec((0u32..400, any::<bool>()), 1..600)) {
+    fn a_set_behaves_like_a_map_by_name(changes in prop::collection::vec((0u32..400, any::<bool>()), 1..600)) {
         let (mut zones, mut map) = (Zones::new(), HashMap::new());
         let apex = |i: u32| name(&format!("z{i}.{}", ["", "a.", "b.a.", "c.b.a."][i as usize % 4]));
         for (serial, (i, add)) in changes.into_iter().enumerate() {

@@ -70,7 +70,7 @@ proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_patched_zone_answers_as_one_built_anew(
+    fn a_patched_zone_answers_like_a_rebuilt_one(
         lines in prop::collection::vec(record(), 0..14),
         steps in steps(),
         others in prop::collection::vec(owner(), 3),
@@ -114,7 +114,7 @@ proptest! {
 
     /// Unsigned to signed, between two signed versions, and back, by NSEC, NSEC3 and with opt-out.
     #[test]
-    fn a_patched_signed_zone_answers_as_one_built_anew(
+    fn a_patched_signed_zone_answers_like_a_rebuilt_one(
         lines in prop::collection::vec(record(), 0..10),
         versions in prop::collection::vec(prop::collection::vec(record(), 0..4), 1..4),
         others in prop::collection::vec(owner(), 3),
