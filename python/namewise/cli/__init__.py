@@ -16,13 +16,13 @@ import sys
 COMMANDS: tuple[tuple[str, str], ...] = (
     ("serve", "run the server: recursive, forwarding, authoritative, from namewise.toml or from flags"),
     ("ctl", "talk to the running server: status, reload, flush, cache get, stop"),
-    ("explain", "every step a lookup took, with server, time, cache age and reason"),
-    ("why", "what the server did with a recent question, from its flight recorder"),
+    ("explain", "show every step of a lookup, with server, time, cache age and reason"),
+    ("why", "show how the server resolved a recent question, from its flight recorder"),
     ("trace", "follow the delegations from the root, ask every server, give a verdict"),
-    ("dig", "ask one server one question: grammar, output and exit codes of dig"),
-    ("zone", "check a zone file: every mistake with file, line and column"),
+    ("dig", "ask one server one question, with the arguments, output and exit codes of dig"),
+    ("zone", "check a zone file and report every mistake with file, line and column"),
     ("dnssec", "verify the signatures of a signed zone file"),
-    ("lab", "a private internet on this machine: up, play"),
+    ("lab", "start a private internet on this machine (up), run scenario files (play)"),
     ("config", "check the configuration, show it (with the origin of each value), print its schema"),
 )
 

@@ -29,10 +29,9 @@ flush       remove all answers from the cache; with NAME the answers about this 
 cache get   show what the cache holds of NAME: state, age, time left, data
 stop        let queries in progress finish, then end the server
 
-Verbs of rndc and unbound-control with the same meaning are understood: reconfig; flushname, flushtree,
-flush_zone.
+These verbs of rndc and unbound-control are accepted, too: reconfig, flushname, flushtree, flush_zone.
 
-With --json every verb prints the server's answer as one JSON object.
+With --json every verb prints the reply of the server as one JSON object.
 
 Exit codes: 0 done, 1 wrong usage or refused, 3 the reload was refused and nothing has changed, 4 reloaded,
 but a zone could not be loaded, 9 no server.

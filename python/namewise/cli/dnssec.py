@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 HELP = """\
 usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json]
 
-Verifies a complete signed zone file. Every RRset needs a signature of each algorithm for which the zone has
+Verify a complete signed zone file. Every RRset needs a signature of each algorithm for which the zone has
 keys. The NSEC or NSEC3 chain must have exactly the names of the zone, with the right types. CDS and
 CDNSKEY must match keys that sign.
 
   --origin NAME   name of the zone (default: as for `nw zone check`)
-  --anchor FILE   DS or DNSKEY records (a dsset- file, a K*.key file, what the parent has): one of them has to
-                  name a key that signs the keys
+  --anchor FILE   DS or DNSKEY records: a dsset- file, a K*.key file, or the DS records of the parent; one of them
+                  must match a key that signs the DNSKEY RRset
   --at TIME       the time at which signatures must be valid: 2026-01-31, 20260131235959, +7d, -1h or seconds
                   since 1970 (default: now)
   --json          one JSON object: zone, serial, at, rrsets, signatures, keys[], chains[], first_expiration,

@@ -16,11 +16,11 @@ usage: nw explain NAME [TYPE] [--json|--mermaid] [--control PATH]
        nw explain NAME [TYPE] [--json|--mermaid] [--config FILE] [--hints FILE]
                   [--forward [SUFFIX=]ADDR[:PORT]]
 
-Resolves NAME and shows every step: each query with its server, time and duration, each cache entry used with its
-age, and the reason for the next step. The resolver that does the work writes the explanation.
+Resolve NAME and show every step: each query with its server, time and duration, each cache entry with its age,
+and the reason for the next step. The first line says what came of it and what took the time.
 
-The running server resolves it, with its cache (--control PATH names its socket). If none runs, or --config,
---hints or --forward is given, a resolver in this process does, with an empty cache.
+The running server resolves NAME and uses its cache; --control PATH selects the server by its socket. If no server
+runs, or with --config, --hints or --forward, this process resolves NAME and starts with an empty cache.
 
   --json      the namewise.explain/1 document (docs/schema/explain-1.json)
   --mermaid   a Mermaid sequence diagram

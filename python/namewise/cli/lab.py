@@ -9,8 +9,9 @@ HELP = """\
 usage: nw lab up [--zone NAME=FILE] [--root-zone FILE] [--port N] [--control PATH] [--once]
        nw lab play FILE ... [--json]
 
-up     the private internet on this machine: root, TLD, registry and hosting servers, a resolver over them,
-       a zone from a file. Explains one name, prints what to ask, serves until Ctrl-C. No packet leaves loopback.
+up     start a private internet on this machine: root, TLD, registry and hosting servers, a resolver over them,
+       and a zone from a file. Explain one name, print commands to try, and serve until Ctrl-C. No packet leaves
+       the loopback interface.
   --zone NAME=FILE   the zone to serve from a file (default: the lab's example.com)
   --root-zone FILE   a real root zone (default: $NAMEWISE_ROOT_ZONE, ../shared/data/root-*.zone, a
                      shipped list)
@@ -18,12 +19,13 @@ up     the private internet on this machine: root, TLD, registry and hosting ser
   --control PATH     the control socket (default: lab.sock beside the server's)
   --once             end after the explanation
 
-play   plays scenario files (.toml, .rpl) on virtual time against the engine and reports each: pass, fail with
-       the first difference, or unsupported with the reason.
-  --json             one JSON object a file
+play   run scenario files (.toml, .rpl) against the engine in simulated time. Report each one: passed, failed
+       with the first difference, or unsupported with the reason.
+  --json             one JSON object for each file
 
-Exit codes: up: 0 ended by Ctrl-C, 1 wrong usage, 4 cannot listen.
-play: 0 all passed, 1 some failed, 3 none failed and some are unsupported, 2 unreadable file.
+Exit codes:
+  up     0 ended by Ctrl-C, 1 wrong usage, 4 cannot listen
+  play   0 all passed, 1 some failed, 2 a file cannot be read, 3 none failed and some are unsupported
 
   $ nw lab up --once
 """

@@ -19,19 +19,19 @@ NO_SERVER = 9
 HELP = """\
 usage: nw trace NAME [TYPE] [--every] [--json] [--control PATH | --from-root] [--hints FILE]
 
-Walks the delegations from the root to NAME. At every zone all name servers are asked and compared: silent and
-lame servers are named, and servers that differ, with the difference. The last zone is compared with its parent:
-name servers, their addresses, SOA serials. The first line is the verdict. What no reply states is marked
-"inferred".
+Follow the delegations from the root to NAME. Ask every name server of every zone on the way, and report servers
+that are silent, lame or faulty, and servers whose answers differ. Compare the last zone with its parent: name
+servers and their addresses; and the SOA serials of its servers. The first line is the verdict. A conclusion that no
+reply states is marked "inferred".
 
-  --control PATH   ask through this running server, with its root hints and routes (default: the server's
-                   socket if one is running)
-  --from-root      ask from this process, with the built-in root hints; --direct is the same
+  --control PATH   send the queries through the running server with this socket; its root hints and routes apply
+                   (default: the server of this machine, if one runs)
+  --from-root      send the queries from this process and start with the built-in root hints; also --direct
   --hints FILE     other root hints (implies --from-root)
-  --every          a line for every server, also where many say the same
-  --json           one JSON object
+  --every          print a line for every server, even if many gave the same answer
+  --json           print one JSON object
 
-Exit codes: 0 answered and all is well (NXDOMAIN too), 1 wrong usage, 3 broken or servers differ, 9 no reply.
+Exit codes: 0 answered without a fault (NXDOMAIN too), 1 wrong usage, 3 broken or with a fault, 9 no reply.
 
   $ nw trace www.example.com
 """

@@ -7,7 +7,7 @@ from namewise.cli.options import Options
 HELP = """\
 usage: nw why [NAME|ID] [--last N] [--json] [--control PATH]
 
-Shows how the running server resolved a recent question. The server records the steps of each question that
+Show how the running server resolved a recent question. The server records the steps of each question that
 failed, was refused, met a failing server or was slow. The settings [log] recorder and slow say how many records are
 kept and which questions are slow. No log has to be enabled.
 

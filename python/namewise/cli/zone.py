@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 HELP = """\
 usage: nw zone check FILE [--origin NAME] [--json]
 
-Reads a zone file (RFC 1035 §5) with the files that it includes and reports every mistake: file, line,
+Read a zone file (RFC 1035 §5) with the files that it includes and report every mistake: file, line,
 column, what is wrong, the RFC, what to do. A zone with an error is not served. A zone with warnings is
-served, but part of it is of no use or not what was meant.
+served, but a part of it has no effect or an effect that is rarely intended.
 
   --origin NAME   name of the zone; without it, the owner of the SOA record if the file says it, else the
                   file's name without .zone, .db or db.
