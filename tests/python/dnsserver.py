@@ -6,8 +6,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
+
+import pytest
 
 from namewise.engine import Message
 
@@ -80,6 +82,17 @@ class DnsServer:
                     stream.write(b"".join(len(reply).to_bytes(2, "big") + reply for reply in replies))
                     stream.flush()
             self.ended.release()
+
+
+@contextlib.contextmanager
+def on_ipv6(answer: Answer) -> Iterator[DnsServer]:
+    """Serve *answer* on ::1. Skips the test on a machine without IPv6."""
+    try:
+        running = DnsServer(answer, host="::1")
+    except OSError:
+        pytest.skip("no IPv6 on this machine")
+    with running:
+        yield running
 
 
 def _sockets(host: str) -> tuple[socket.socket, socket.socket]:

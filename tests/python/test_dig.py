@@ -21,7 +21,7 @@ import pytest
 import yaml
 from commands import CODE
 from dig_cases import cases, difference, put_aside, run_all
-from dnsserver import DnsServer
+from dnsserver import DnsServer, on_ipv6
 
 from namewise.engine import Message, RRset, make_response
 from namewise.tools.dig.grammar import Usage, parse
@@ -138,11 +138,7 @@ def server6() -> Iterator[DnsServer]:
     def answer(query: Message, _transport: str) -> bytes:
         return make_response(query, answer=[RRset("example.com", "A", 60, ["192.0.2.1"])]).wire
 
-    try:
-        running = DnsServer(answer, host="::1")
-    except OSError:
-        pytest.skip("no IPv6 on this machine")
-    with running:
+    with on_ipv6(answer) as running:
         yield running
 
 

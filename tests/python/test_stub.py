@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from dnsserver import DnsServer
+from dnsserver import DnsServer, on_ipv6
 
 import namewise
 from namewise.engine.errors import NXDOMAIN, NoAnswer, ServersFailed, Timeout
@@ -217,11 +217,7 @@ def test_an_address_with_a_zone_is_asked(tcp: bool) -> None:
     def answer(query: Message, _transport: str) -> bytes:
         return make_response(query, answer=[RRset("a.test", "A", 60, ["192.0.2.1"])]).wire
 
-    try:
-        running = DnsServer(answer, host="::1")
-    except OSError:
-        pytest.skip("no IPv6 on this machine")
-    with running:
+    with on_ipv6(answer) as running:
         server = f"[::1%1]:{running.port}"
         assert str(namewise.resolve("a.test", server=server, tcp=tcp).records[0]) == "192.0.2.1"
         found = asyncio.run(namewise.aio.resolve("a.test", server=server, tcp=tcp))

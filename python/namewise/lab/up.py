@@ -27,6 +27,7 @@ from namewise.control.notify import Notifier
 from namewise.control.verbs import explain
 from namewise.engine import Engine, Snapshot, Zone
 from namewise.lab.internet import Internet, authoritative_plan, loopbacks
+from namewise.lab.ports import free_port
 from namewise.lab.topology import ZONES, root_zone_file
 from namewise.tools.explain import in_colour, tree
 
@@ -159,33 +160,14 @@ def command() -> str:
     return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
 
 
-_claims: list[socket.socket] = []
-
-
 def _free_port(first: int) -> int:
-    """Return *first*, or the next port in steps of `STEP` that is free on every loopback address.
-
-    A socket with an abstract name (unix(7)) claims the port until this process ends, so that two labs that start at the
-    same time do not choose the same one.
-    """
-    for port in range(first, first + 50 * STEP, STEP):
-        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        try:
-            claim.bind(f"\0namewise-lab-port-{port}")
-        except OSError:
-            claim.close()
-            continue
-        _claims.append(claim)
-        try:
-            for address in loopbacks():
-                for one in _bound(address, port):
-                    one.close()
-        except OSError:
-            continue
-        return port
-    raise ControlError(
-        f"no port is free near {first}", "Stop what holds them, or choose one with --port.", "LISTEN"
-    )
+    """Return *first*, or the next port in steps of `STEP` that is free."""
+    try:
+        return free_port(range(first, first + 50 * STEP, STEP))
+    except OSError:
+        raise ControlError(
+            f"no port is free near {first}", "Stop what holds them, or choose one with --port.", "LISTEN"
+        ) from None
 
 
 def _bound(address: str, port: int) -> list[socket.socket]:
