@@ -6,7 +6,8 @@ message: the wire of a response with four answers, parsed, its records read, and
 text:    the same, printed as text instead
 zone:    a zone file of 16,000 records (A, AAAA, MX, TXT), read into a zone
 
-Each figure is the median of the rounds, in CPU seconds of the process, so that other load on the machine has little effect; the zone row is also measured in wall time, because the engine reads a file on all cores.
+Each figure is the median of the rounds, in CPU seconds of the process, so that other load on the machine has little effect.
+The zone row is also measured in wall time, because the engine reads a file on all cores.
 """
 
 from __future__ import annotations

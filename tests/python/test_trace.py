@@ -279,6 +279,16 @@ def test_a_malformed_reply_is_retried_over_tcp_and_reported(rest: bytes) -> None
     assert "malformed over UDP" in done.cuts[1].asked[0].notes[0]
 
 
+@pytest.mark.parametrize(("flags", "said"), [("aa tc", "truncated"), (None, "malformed")])
+def test_no_reply_over_tcp_keeps_what_came_over_udp(flags: str | None, said: str) -> None:
+    def udp(query: Message) -> Message | bytes:
+        return make_response(query, flags=flags) if flags else whole_question(query, b"\xff")
+
+    silent = dict.fromkeys(("192.0.2.2", "192.0.2.3"), lambda _: None)
+    done = walked("www.zz", {**ROOT, **silent}, dict.fromkeys(("192.0.2.2", "192.0.2.3"), udp))
+    assert f"ns1.zz (192.0.2.2) gave no reply: {said} reply over UDP, timeout over TCP" in done.verdict
+
+
 def test_a_malformed_record_among_good_ones_is_ignored_and_noted() -> None:
     good = b"\xc0\x0c\0\1\0\1\0\0\0\7\0\4\xc0\0\2\1"
     bad = b"\xc0\x0c\0\x1c\0\1\0\0\0\7\0\3abc"
@@ -293,8 +303,10 @@ def test_a_packet_of_another_question_is_no_reply_and_named() -> None:
         return make_response(make_query("www.yy", "A", id=query.id), flags="aa")
 
     done = walked("www.zz", {**ROOT, "192.0.2.2": other, "192.0.2.3": zone(www_zz="192.0.2.9")})
-    assert "ns1.zz (192.0.2.2) gave no reply: timeout" in done.verdict
-    assert "3 packets discarded: the question is not that of the query (3)" in done.verdict
+    assert (
+        "ns1.zz (192.0.2.2) gave no reply: timeout, "
+        "sent 3 other packets: the question is not that of the query (3)" in done.verdict
+    )
 
 
 def test_a_server_that_answers_over_tcp_only_is_marked_as_inferred() -> None:
@@ -420,7 +432,8 @@ def test_a_wrong_id_sends_the_query_over_tcp_as_in_the_resolver() -> None:
         done = walk(Name("www.zz"), "A", [("a.root.", [f"127.0.0.1:{server.port}"])], ask)
     assert done.outcome == "answer"
     assert {transport for transport, _ in server.asked} == {"udp", "tcp"}
-    assert "1 packet discarded: the id is not that of the query (1)" in done.verdict
+    assert "sent 1 other packet: the id is not that of the query (1)" in done.verdict
+    assert "inferred" not in done.verdict
 
 
 def test_a_question_in_another_case_is_the_same_question() -> None:

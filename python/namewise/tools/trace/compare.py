@@ -32,21 +32,22 @@ def remarks(asked: Sequence[Asked]) -> list[str]:
     """Return what is wrong with the servers of a cut, and where they differ."""
     found = [] if asked else ["has no server that could be asked"]
     for one in asked:
-        if said := _FAULTS.get(one.outcome):
-            found.append(
-                f"server {one.server} {said}{one.detail.removeprefix('lame: ').removeprefix(_FAILED)}"
-            )
+        said = []
+        if fault := _FAULTS.get(one.outcome):
+            said.append(fault + one.detail.removeprefix("lame: ").removeprefix(_FAILED))
         if one.discarded:
-            found.append(f"server {one.server}: {discarded_text(one.discarded)}")
+            said.append(discarded_text(one.discarded))
+        if said:
+            found.append(f"server {one.server} {', '.join(said)}")
         if one.inferred:
             found.append(f"inferred: {one.inferred}")
     return found + _differences(asked)
 
 
 def discarded_text(reasons: Sequence[tuple[str, int]]) -> str:
-    """Return `3 packets discarded: the id is not that of the query (2), shorter than a header (1)`."""
+    """Return `sent 3 other packets: the id is not that of the query (2), shorter than a header (1)`."""
     each = ", ".join(f"{reason} ({packets})" for reason, packets in reasons)
-    return f"{count(sum(packets for _, packets in reasons), 'packet')} discarded: {each}"
+    return f"sent {count(sum(packets for _, packets in reasons), 'other packet')}: {each}"
 
 
 def _differences(asked: Sequence[Asked]) -> list[str]:

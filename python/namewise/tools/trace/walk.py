@@ -46,6 +46,8 @@ FAILURES = {
     "wrong-id": "a reply with another id came first",
 }
 """The engine's reasons why there is no reply, in words."""
+DROPPED = ("timeout", FAILURES["connection-refused"], FAILURES["unreachable"])
+"""Those that mean that nothing answers at all."""
 NOT_SENT = frozenset({"no-route", "local-error"})
 """Those that no other transport mends."""
 
@@ -181,6 +183,7 @@ class _Walker:
             elif reading.outcome in ("truncated", "malformed") and not tcp:
                 if reading.outcome == "malformed":
                     notes.append(f"malformed over UDP ({reading.reason}), asked again over TCP")
+                silent["UDP"] = f"{reading.outcome} reply"
                 tcp = True
                 continue
             break
@@ -323,9 +326,9 @@ def _silence(silent: dict[str, str]) -> str:
 
 def _inferred(server: Server, silent: dict[str, str], edns: bool, tcp: bool) -> str:
     """Return what it suggests that a server answered after *silent*, ways to ask that brought nothing."""
-    if tcp and silent and "UDP" in silent:
+    if tcp and silent.get("UDP") in DROPPED:
         return f"{server} answers over TCP only ({silent['UDP']} over UDP): UDP is dropped on the way or by the server"
-    if not edns and silent:
+    if not edns and not tcp and silent:
         return f"{server} answers without EDNS only: EDNS is dropped on the way or by the server"
     return ""
 
