@@ -32,11 +32,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::conversation::{Client, READ, micros};
-use crate::discarded::Discarded;
 use crate::random::Random;
 use crate::tcp::Tcp;
 use crate::upstream::classify;
 use crate::world::Clock;
+use nw_resolve::Discarded;
 
 /// A stream to an upstream server.
 pub(crate) trait Upward: AsyncRead + AsyncWrite + Unpin {}

@@ -24,7 +24,7 @@ use std::collections::HashMap;
 
 use nw_resolve::{Fit, Micros};
 
-use crate::discarded::Discarded;
+use nw_resolve::Discarded;
 use nw_serve::plan::TcpPlan;
 
 /// Octets read at a time. A buffer that once was larger is given back when it is empty.

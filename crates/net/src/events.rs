@@ -11,9 +11,8 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nw_resolve::{ExchangeError, Micros, Resolution};
+use nw_resolve::{ExchangeError, Micros, Reasons, Resolution};
 
-use crate::discarded::Reasons;
 use crate::request::Ticket;
 
 /// The most requests in progress or waiting to be drained; the queue holds as many other events besides.

@@ -18,7 +18,6 @@
 
 mod connection;
 mod conversation;
-mod discarded;
 pub mod engine;
 pub mod events;
 pub mod listen;

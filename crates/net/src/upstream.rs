@@ -39,10 +39,10 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use crate::connection::{Connections, Session};
-use crate::discarded::Discarded;
 use crate::mmsg;
 use crate::random::Random;
 use crate::world::Clock;
+use nw_resolve::Discarded;
 
 /// Idle ports of one family from which the next is picked; below it a new one is opened.
 const CHOICE: usize = 64;

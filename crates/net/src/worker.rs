@@ -33,7 +33,6 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 
 use crate::conversation::READ;
-use crate::discarded::Discarded;
 use crate::events::{Completion, Events, Outcome};
 use crate::listen::{Identity, Listener};
 use crate::request::Request;
@@ -43,6 +42,7 @@ use crate::tcp;
 use crate::udp::{self, Datagrams, Deferred};
 use crate::waiting::{self, Client, Clients, Lookup};
 use crate::world::{Clock, RealWorld};
+use nw_resolve::Discarded;
 
 /// What the workers of one engine share.
 pub(crate) struct Shared {
@@ -440,7 +440,7 @@ impl Worker {
                 let began = world.now();
                 let upstream = world.upstream(&endpoint);
                 let (deadline, discarded) = (began.saturating_add(timeout), Discarded::kept());
-                let result = world.exchange_noting(&upstream, &wire, deadline, &discarded).await;
+                let result = world.exchange(&upstream, &wire, deadline, &discarded).await;
                 Outcome::Exchanged { result, discarded: discarded.reasons(), took: world.now() - began }
             }
         }

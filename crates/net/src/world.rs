@@ -11,10 +11,10 @@ use nw_serve::plan::ResolverPlan;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::connection::Upward;
-use crate::discarded::Discarded;
 use crate::random::Random;
 use crate::routes::Routes;
 use crate::upstream::{Upstream, Upstreams, Way, classify};
+use nw_resolve::Discarded;
 
 /// The clock that all workers share, so that the age of a cache entry is the same for each.
 #[derive(Clone, Copy, Debug)]
@@ -75,17 +75,6 @@ impl RealWorld {
         }
     }
 
-    /// As [`World::exchange`]; *discarded* records what comes and is not the reply.
-    pub(crate) async fn exchange_noting(
-        &self,
-        upstream: &Upstream,
-        query: &[u8],
-        deadline: Micros,
-        discarded: &Discarded,
-    ) -> Result<Vec<u8>, ExchangeError> {
-        self.before(deadline, self.upstreams.exchange(upstream, query, &self.stats, discarded)).await
-    }
-
     /// What *work* yields, or the error of what takes longer than until *deadline*, which is counted.
     async fn before<T>(
         &self,
@@ -135,8 +124,9 @@ impl World for RealWorld {
         upstream: &Upstream,
         query: &[u8],
         deadline: Micros,
+        discarded: &Discarded,
     ) -> Result<Vec<u8>, ExchangeError> {
-        self.exchange_noting(upstream, query, deadline, &Discarded::default()).await
+        self.before(deadline, self.upstreams.exchange(upstream, query, &self.stats, discarded)).await
     }
 
     async fn stream(

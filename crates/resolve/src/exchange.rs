@@ -22,6 +22,7 @@ use nw_wire::name::NameRef;
 
 use crate::case;
 use crate::classify::{Asked, Reply, classify};
+use crate::discarded::{Discarded, Discards, Reasons};
 use crate::flight::Join;
 use crate::join::until;
 use crate::select::ServerList;
@@ -39,6 +40,19 @@ pub(crate) struct Arrived {
     bytes: Rc<[u8]>,
     /// Whether it repeated the question in the case in which it was sent.
     case_kept: bool,
+}
+
+/// Why no reply arrived, and what arrived in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct NoReply {
+    error: ExchangeError,
+    discarded: Reasons,
+}
+
+impl NoReply {
+    fn into_reason(self) -> Reason {
+        Reason::Network { error: self.error, discarded: self.discarded }
+    }
 }
 
 /// A reply and its meaning.
@@ -105,22 +119,22 @@ impl<W: World> Task<'_, W> {
             let now = world.now();
             let Arrived { bytes, case_kept } = match arrived {
                 Ok(arrived) => arrived,
-                Err(error @ ExchangeError::WrongId) if !via.is_stream() => {
+                Err(failure) if failure.error == ExchangeError::WrongId && !via.is_stream() => {
                     // Somebody may be guessing: no further guess counts.
-                    step(list, via, Reason::Network { error }, Basis::Measured);
+                    step(list, via, failure.into_reason(), Basis::Measured);
                     via = Transport::Tcp;
                     continue;
                 }
-                Err(error) if case_changed && !without_tcp && via.is_stream() => {
-                    step(list, via, Reason::Network { error }, Basis::Measured);
+                Err(failure) if case_changed && !without_tcp && via.is_stream() => {
+                    step(list, via, failure.into_reason(), Basis::Measured);
                     (via, without_tcp) = (Transport::Udp, true);
                     continue;
                 }
-                Err(error) => {
+                Err(failure) => {
                     // A wait that the deadline of the question cut short says nothing about the server.
                     let waited = now - began >= timeout;
-                    self.note_error(list, at, error, via, waited.then_some(began));
-                    step(list, via, Reason::Network { error }, Basis::Measured);
+                    self.note_error(list, at, &failure, via, waited.then_some(began));
+                    step(list, via, failure.into_reason(), Basis::Measured);
                     return Ok(None);
                 }
             };
@@ -186,15 +200,19 @@ impl<W: World> Task<'_, W> {
         &self,
         list: &mut ServerList,
         at: usize,
-        error: ExchangeError,
+        failure: &NoReply,
         via: Transport,
         waited_since: Option<Micros>,
     ) {
+        let error = failure.error;
         let (server, servers, now) = (list.address(at), self.core.cache.servers(), self.core.world.now());
         match error {
             ExchangeError::NoRoute | ExchangeError::Local => list.hindered_at(at, error.slug()),
             ExchangeError::Timeout if waited_since.is_none() => list.hindered_at(at, error.slug()),
-            _ => list.set_back(at, Ede::NETWORK_ERROR, error.slug()),
+            _ => {
+                let what = Discards(error.slug(), &failure.discarded).to_string();
+                list.set_back(at, Ede::NETWORK_ERROR, &what);
+            }
         }
         match error {
             ExchangeError::Timeout => {
@@ -226,7 +244,7 @@ impl<W: World> Core<W> {
 
     /// Send *sent*, or wait for the reply if the same query is outstanding. An attacker who causes many identical queries gets
     /// one id and port to guess, not many (RFC 5452 §5).
-    async fn send(&self, sent: Sent, deadline: Micros) -> Result<Arrived, ExchangeError> {
+    async fn send(&self, sent: Sent, deadline: Micros) -> Result<Arrived, NoReply> {
         let work = || {
             let (world, sent) = (Rc::clone(&self.world), sent.clone());
             let opt = sent.edns.then_some((self.config.budget.udp_payload, self.config.dnssec_ok));
@@ -238,7 +256,9 @@ impl<W: World> Core<W> {
             }
             async move {
                 let upstream = world.upstream(&sent.endpoint);
-                let mut reply = world.exchange(&upstream, &query, deadline).await?;
+                let discarded = Discarded::kept();
+                let reply = world.exchange(&upstream, &query, deadline, &discarded).await;
+                let mut reply = reply.map_err(|error| NoReply { error, discarded: discarded.reasons() })?;
                 let case_kept = same_case(&query, &reply);
                 case::restore(&mut reply, sent.name.as_ref());
                 Ok(Arrived { bytes: reply.into(), case_kept })
@@ -249,7 +269,7 @@ impl<W: World> Core<W> {
             // Its deadline may be later than ours.
             Join::Later(wait) => {
                 let reply = until(&*self.world, deadline, wait).await;
-                reply.unwrap_or(Err(ExchangeError::Timeout))
+                reply.unwrap_or(Err(NoReply { error: ExchangeError::Timeout, discarded: Reasons::new() }))
             }
         }
     }

@@ -24,6 +24,7 @@ mod case;
 mod classify;
 pub mod config;
 mod cut;
+mod discarded;
 mod exchange;
 pub mod explain;
 mod flight;
@@ -50,6 +51,7 @@ pub mod world;
 
 pub use budget::{Budget, Limit};
 pub use config::{Forward, ForwardMode, ResolverConfig, TrustAnchor};
+pub use discarded::{Discarded, Reasons};
 pub use nw_cache::{Cache, Hit, HitQuestion};
 pub use resolution::{ClientQuestion, Resolution};
 pub use resolver::Resolver;

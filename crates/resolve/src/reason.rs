@@ -6,6 +6,7 @@ use nw_wire::code::{Ede, Rcode};
 use nw_wire::name::Name;
 
 use crate::budget::Limit;
+use crate::discarded::{Discards, Reasons};
 use crate::world::ExchangeError;
 
 /// In which way a server is no server of the zone that it was asked about.
@@ -181,8 +182,10 @@ pub enum Reason {
     },
     /// No reply arrived.
     Network {
-        /// What arrived instead.
+        /// Why.
         error: ExchangeError,
+        /// What arrived and was discarded: how many packets for each reason.
+        discarded: Reasons,
     },
     /// The root servers are known.
     Primed {
@@ -282,7 +285,7 @@ impl Reason {
             Reason::Malformed => "malformed",
             Reason::TruncatedOverTcp => "truncated-over-tcp",
             Reason::Unusable { unusable } => unusable.slug(),
-            Reason::Network { error } => error.slug(),
+            Reason::Network { error, .. } => error.slug(),
             Reason::Primed { .. } => "primed",
             Reason::Unprimed => "unprimed",
             Reason::AddressesFound { .. } => "addresses-found",
@@ -342,7 +345,10 @@ impl fmt::Display for Reason {
             Reason::Malformed => f.write_str("the reply is malformed"),
             Reason::TruncatedOverTcp => f.write_str("the reply is truncated although it came over TCP"),
             Reason::Unusable { unusable } => unusable.fmt(f),
-            Reason::Network { error } => match error {
+            Reason::Network { error: ExchangeError::Timeout, discarded } if !discarded.is_empty() => {
+                Discards("timeout", discarded).fmt(f)
+            }
+            Reason::Network { error, .. } => match error {
                 ExchangeError::Timeout => f.write_str("timeout: no reply"),
                 ExchangeError::Refused => f.write_str("connection refused"),
                 ExchangeError::Unreachable => f.write_str("host or network unreachable"),

@@ -20,14 +20,14 @@ use nw_wire::rrset::Rrset;
 
 use crate::budget::{Limit, Meter};
 use crate::config::ResolverConfig;
-use crate::exchange::Arrived;
+use crate::exchange::{Arrived, NoReply};
 use crate::flight::Flights;
 use crate::quota::Quotas;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::signed::Signed;
 use crate::trace::{Reason, Step, Trace};
 use crate::validate::Validator;
-use crate::world::{Endpoint, ExchangeError, Micros, World};
+use crate::world::{Endpoint, Micros, World};
 
 /// What all tasks of a resolver share.
 pub(crate) struct Core<W: World> {
@@ -39,7 +39,7 @@ pub(crate) struct Core<W: World> {
     /// The time until which the hints are used without a new attempt to prime.
     pub(crate) unprimed_until: Cell<Micros>,
     /// Questions under way to servers.
-    pub(crate) exchanges: Flights<Sent, Result<Arrived, ExchangeError>>,
+    pub(crate) exchanges: Flights<Sent, Result<Arrived, NoReply>>,
     /// Judges replies before anything of them is kept; None judges nothing: every reply is [`State::Indeterminate`].
     pub(crate) validator: Option<Rc<dyn Validator>>,
     /// Shares of the work.

@@ -17,6 +17,8 @@ use nw_wire::header::Header;
 use nw_wire::message::replies_to;
 use nw_wire::name::Name;
 
+use crate::discarded::Discarded;
+
 /// Microseconds of the world's monotonic clock. Its zero means nothing; only differences do.
 pub type Micros = nw_cache::Micros;
 
@@ -168,6 +170,8 @@ pub trait World: 'static {
     /// with [`ExchangeError::WrongId`]; anything else is dropped and the wait goes on (RFC 5452 §9.1). Dropping the future
     /// abandons the query.
     ///
+    /// *discarded* records what arrived and was dropped, also when the future is dropped.
+    ///
     /// Over a stream, the world may send several queries over one connection; the id on the wire is the world's then, and
     /// the reply carries the id of `query`.
     fn exchange(
@@ -175,6 +179,7 @@ pub trait World: 'static {
         upstream: &Self::Upstream,
         query: &[u8],
         deadline: Micros,
+        discarded: &Discarded,
     ) -> impl Future<Output = Result<Vec<u8>, ExchangeError>>;
 
     /// Send one query over a stream of its own and return what its replies are read from, before *deadline*. The upstream's

@@ -39,4 +39,4 @@ pub use response::Response;
 pub use sections::Sections;
 pub use snapshot::{DryRun, Snapshot};
 pub use stats::Stats;
-pub use verdict::{Ask, Handled, Messages, Pending, Stream, Transport, Verdict};
+pub use verdict::{Ask, Causes, Handled, Messages, Pending, Stream, Transport, Verdict};

@@ -20,7 +20,6 @@
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::slice;
 use std::sync::Arc;
 
 use nw_resolve::trace::{Layer, Reason};
@@ -34,7 +33,7 @@ use crate::query::{Query, Rejected};
 use crate::response::{Kind, Response};
 use crate::sections::{self, Sections};
 use crate::stats::{Counter, Stats};
-use crate::verdict::{Ask, Handled, Pending, Transport, Verdict};
+use crate::verdict::{Ask, Causes, Handled, Pending, Transport, Verdict};
 use crate::{admit, finish, opcode, tsig, view};
 
 /// The extended error of a fault of ours.
@@ -87,7 +86,7 @@ fn settle_and_filter(
     filter(context, response, &mut failure)?;
     let errors = match &failure {
         None => errors,
-        Some(failure) => slice::from_ref(&**failure),
+        Some(causes) => &causes.0,
     };
     Ok(close(context, response, errors))
 }
@@ -118,7 +117,7 @@ fn settle(
     context: &mut Context<'_>,
     verdict: Verdict,
     response: &mut Response<'_, '_>,
-    failure: &mut Option<Box<(Ede, String)>>,
+    failure: &mut Option<Box<Causes>>,
 ) -> Result<(), Handled> {
     match verdict {
         Verdict::Continue | Verdict::Answer => Ok(()),
@@ -128,7 +127,7 @@ fn settle(
             Ok(())
         }
         Verdict::Fail(because) => {
-            response.refuse(Rcode::SERVFAIL, because.0);
+            response.refuse(Rcode::SERVFAIL, Ede::OTHER);
             response.ede = [None; 2];
             *failure = Some(because);
             Ok(())
@@ -157,7 +156,7 @@ fn settle(
 fn filter(
     context: &mut Context<'_>,
     response: &mut Response<'_, '_>,
-    failure: &mut Option<Box<(Ede, String)>>,
+    failure: &mut Option<Box<Causes>>,
 ) -> Result<(), Handled> {
     for filter in context.snapshot().filters() {
         let verdict = filter.apply(context, response);

@@ -16,7 +16,7 @@
 //!
 //! The resolver decides name by name whether a lookup is forwarded or goes to the root (`forward`).
 
-use nw_cache::{Hit, HitQuestion};
+use nw_cache::{Cached, HitQuestion, Lookup, Reader};
 use nw_resolve::ClientQuestion;
 use nw_resolve::trace::{Layer, Reason};
 use nw_wire::{Class, Ede, Flags, Name, Rcode, Writer};
@@ -29,7 +29,7 @@ use crate::local_zones;
 use crate::query::Query;
 use crate::response::{Kind, Response};
 use crate::sections::Sections;
-use crate::verdict::{Ask, Transport, Verdict};
+use crate::verdict::{Ask, Causes, Transport, Verdict};
 
 /// Where the answer comes from.
 pub(crate) enum Source<'s> {
@@ -154,7 +154,7 @@ fn from_zone(context: &Context<'_>, zone: &Zone, response: &mut Response<'_, '_>
 fn fail(context: &Context<'_>, zone: &Unavailable) -> Verdict {
     let outcome = "the zone has no usable data";
     context.step_in(Some(zone.apex.as_ref()), || (Layer::Zone, Reason::FromZone { outcome }));
-    Verdict::Fail(Box::new((zone.cause.ede(), zone.detail.clone())))
+    Verdict::Fail(Box::new(Causes(vec![(zone.cause.ede(), zone.detail.clone())])))
 }
 
 /// Discard the denial of an overlay.
@@ -265,8 +265,10 @@ fn answer_apart(zone: &Zone, asked: &ZoneQuestion<'_>) -> Option<(Outcome, Secti
 #[inline]
 fn from_cache(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
     // An explanation leaves the cache to the resolver, which says what it holds and how old it is.
-    if context.environment.trace.is_none() && hit(context, response) {
-        return Verdict::Answer;
+    if context.environment.trace.is_none()
+        && let Some(verdict) = hit(context, response)
+    {
+        return verdict;
     }
     miss(context, response)
 }
@@ -283,17 +285,17 @@ fn miss(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
 /// Answer a query without RD from the cache; what it does not hold is not looked up (RFC 1034 §4.3.1).
 #[cold]
 fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
-    if hit(context, response) {
+    if let Some(verdict) = hit(context, response) {
         context.step(|| (Layer::Cache, Reason::CachedAnswer));
-        return Verdict::Answer;
+        return verdict;
     }
     context.step(|| (Layer::Cache, Reason::NotServed { ede: Ede::NOT_AUTHORITATIVE }));
     Verdict::Refuse(Rcode::REFUSED, Ede::NOT_AUTHORITATIVE)
 }
 
-/// Whether the cache answers the query.
+/// What the cache says about the query; None: nothing.
 #[inline]
-fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> bool {
+fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict> {
     let (query, environment) = (context.query, context.environment);
     let wanted = HitQuestion {
         name: query.qname,
@@ -302,22 +304,32 @@ fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> bool {
         dnssec_ok: query.dnssec_ok(),
         checking_disabled: query.flags.cd(),
     };
-    let Some(hit) = environment.cache.and_then(|cache| cache.hit(&wanted, environment.now, response.out))
-    else {
-        return false;
-    };
+    let hit = environment.cache.and_then(|cache| cache.hit(&wanted, environment.now, response.out))?;
     environment.stats.cache_hits.add(1);
-    take_hit(hit, response);
-    true
-}
-
-#[inline]
-fn take_hit(hit: Hit, response: &mut Response<'_, '_>) {
     (response.rcode, response.truncated, response.kind) = (hit.rcode, hit.truncated, Kind::Cached);
     if let Some(ede) = hit.failure {
-        response.rcode = Rcode::SERVFAIL;
-        response.ede = [Some(Ede::CACHED_ERROR), Some(ede)];
+        return Some(kept_failure(context, ede));
     }
+    Some(Verdict::Answer)
+}
+
+/// The failure that the cache holds for the query, with its cause and age (RFC 9520 §3.2, RFC 8914 §4.14). `ede`: the
+/// extended error of the first client.
+#[cold]
+fn kept_failure(context: &Context<'_>, ede: Ede) -> Verdict {
+    let (query, environment) = (context.query, context.environment);
+    let reader = Reader { checking_disabled: query.flags.cd(), ..Reader::default() };
+    let lookup =
+        environment.cache.map(|cache| cache.get_as(&reader, query.qname, query.qtype, environment.now));
+    let causes = match lookup {
+        Some(Lookup::Hit { found: Cached::Failure(kept), age_s, left_s, .. }) => {
+            let reason = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
+            vec![(Ede::CACHED_ERROR, reason.to_string()), (kept.ede, kept.text)]
+        }
+        // Another worker has replaced it meanwhile.
+        _ => vec![(Ede::CACHED_ERROR, String::new()), (ede, String::new())],
+    };
+    Verdict::Fail(Box::new(Causes(causes)))
 }
 
 fn question(query: &Query<'_>, name: Name) -> ClientQuestion {

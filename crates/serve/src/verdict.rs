@@ -28,8 +28,8 @@ pub enum Verdict {
     Drop,
     /// Empty the response and send it with this rcode and extended error (RFC 8914).
     Refuse(Rcode, Ede),
-    /// Empty the response and send it as SERVFAIL with this extended error and text.
-    Fail(Box<(Ede, String)>),
+    /// Empty the response and send it as SERVFAIL with these extended errors and texts.
+    Fail(Box<Causes>),
     /// The answer needs a lookup that may wait: ask the resolver, then complete the response with what it found.
     Ask(Box<Ask>),
     /// The answer consists of many messages, as a zone transfer does. Only streams of octets (TCP) carry it.
@@ -177,3 +177,7 @@ impl fmt::Debug for Pending {
             .finish_non_exhaustive()
     }
 }
+
+/// Extended errors with their texts, the most telling first.
+#[derive(Debug)]
+pub struct Causes(pub Vec<(Ede, String)>);

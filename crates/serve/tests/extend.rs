@@ -7,8 +7,8 @@ use nw_cache::{Cache, Rank};
 use nw_crypto::{HmacAlg, hmac};
 use nw_resolve::{Resolution, Validation};
 use nw_serve::{
-    Context, Environment, Filter, Handled, Handler, Messages, Response, Sections, Snapshot, Stats, Stream,
-    Transport, Verdict, pipeline,
+    Causes, Context, Environment, Filter, Handled, Handler, Messages, Response, Sections, Snapshot, Stats,
+    Stream, Transport, Verdict, pipeline,
 };
 use nw_wire::tsig::{Signed, Tsig};
 use nw_wire::{Class, Ede, Flags, Message, Name, Opcode, Rcode, RrType, Rrset, Writer};
@@ -217,7 +217,7 @@ impl Filter for Moody {
         match context.query.qname.first_label() {
             Some(b"refuse") => Verdict::Refuse(Rcode::REFUSED, Ede::BLOCKED),
             Some(b"drop") => Verdict::Drop,
-            Some(b"fail") => Verdict::Fail(Box::new((Ede::OTHER, "no".to_owned()))),
+            Some(b"fail") => Verdict::Fail(Box::new(Causes(vec![(Ede::OTHER, "no".to_owned())]))),
             Some(b"again") => {
                 let question = nw_resolve::ClientQuestion::new(name("other.example."), RrType::A);
                 let second = Some(nw_resolve::ClientQuestion::new(name("other.example."), RrType::AAAA));

@@ -6,7 +6,7 @@ mod tests;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 
-use nw_resolve::{Endpoint, ExchangeError, Fit, Micros, Replies, Transport, World};
+use nw_resolve::{Discarded, Endpoint, ExchangeError, Fit, Micros, Replies, Transport, World};
 use nw_wire::message::Message;
 
 use crate::net::{Acceptance, Arrival, Net, Socket};
@@ -86,6 +86,7 @@ impl World for SimWorld {
         upstream: &Endpoint,
         query: &[u8],
         deadline: Micros,
+        discarded: &Discarded,
     ) -> Result<Vec<u8>, ExchangeError> {
         let server = upstream.address;
         let socket = self.send(upstream, query, deadline).await?;
@@ -94,9 +95,11 @@ impl World for SimWorld {
             match Fit::of(query, &message) {
                 Fit::Reply if from == server => return Ok(message),
                 Fit::WrongId if from == server && !upstream.transport.is_stream() => {
+                    discarded.note(query, &message);
                     return Err(ExchangeError::WrongId);
                 }
                 // Unrelated packets do not end the wait (RFC 5452 §9.1).
+                _ if from == server => discarded.note(query, &message),
                 _ => {}
             }
         }

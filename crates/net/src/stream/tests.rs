@@ -13,9 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
 use crate::connection::{Connect, Connections, Opening, Session, Upward};
-use crate::discarded::Discarded;
 use crate::testing::{framed, outcome, question, snapshot};
 use crate::{Engine, random::Random};
+use nw_resolve::Discarded;
 
 /// Opens streams in memory to a worker that serves them.
 struct Toy {

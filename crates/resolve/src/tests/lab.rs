@@ -163,6 +163,7 @@ impl World for Lab {
         upstream: &Endpoint,
         query: &[u8],
         deadline: Micros,
+        discarded: &Discarded,
     ) -> Result<Vec<u8>, ExchangeError> {
         let Endpoint { address: server, transport: via, .. } = *upstream;
         let message = Message::parse(query).expect("the resolver sends messages");
@@ -187,11 +188,16 @@ impl World for Lab {
                 self.sleep_until(self.now.get() + rtt).await;
                 Ok(reply)
             }
+            Says::Reply(junk) => {
+                discarded.note(query, &junk);
+                self.sleep_until(deadline).await;
+                Err(ExchangeError::Timeout)
+            }
             Says::Error(error) => {
                 self.sleep_until(self.now.get() + rtt).await;
                 Err(error)
             }
-            _ => {
+            Says::Silence => {
                 self.sleep_until(deadline).await;
                 Err(ExchangeError::Timeout)
             }

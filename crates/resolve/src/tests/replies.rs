@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use nw_cache::Trust;
-use nw_wire::code::{Rcode, RrType};
+use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::header::{Flags, Header};
 use nw_wire::name::Name;
 
@@ -476,4 +476,21 @@ fn an_unvalidated_denial_hides_nothing_below_it() {
         assert_eq!(ask(&lab, &resolver, "ent.example.com.", RrType::A).rcode, Rcode::NXDOMAIN);
         assert_eq!(ask(&lab, &resolver, "below.ent.example.com.", RrType::A).rcode, rcode);
     }
+}
+
+#[test]
+fn a_timeout_states_what_was_discarded_meanwhile() {
+    let other = |name: &'static str| {
+        changed(zone("example.com.", WWW), move |_, reply| reply[13] = name.as_bytes()[0])
+    };
+    let lab = world(other("x"));
+    let found = ask(&lab, &resolver(&lab), "www.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    let what = "timeout: 1 reply arrived and was discarded: wrong question 1";
+    assert!(found.steps.iter().any(|step| step.text().contains(what)), "{:#?}", found.steps);
+    assert!(
+        found.ede.iter().any(|(ede, text)| *ede == Ede::NETWORK_ERROR && text.contains(what)),
+        "{:?}",
+        found.ede
+    );
 }

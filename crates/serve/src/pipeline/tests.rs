@@ -1,3 +1,4 @@
+use nw_cache::{Cache, KeptFailure, Rank};
 use nw_resolve::Validation;
 use nw_wire::{Class, Message, Opcode, OptionCode, RrType, Rrset, Section};
 use proptest::prelude::*;
@@ -573,4 +574,27 @@ fn an_overlay_goes_on_where_it_holds_no_name() {
     assert_eq!(shown("www.in.example.com.", RrType::A), "NOERROR aa+rd+ra 1/0/0", "the zone above has it");
     assert_eq!(shown("x.in.example.com.", RrType::A), "NXDOMAIN aa+rd+ra 0/1/0", "of the zone above");
     assert_eq!(shown("x.lan.", RrType::A), "lookup");
+}
+
+#[test]
+fn a_kept_failure_states_its_cause_and_age_to_every_client() {
+    let recursive = Arc::new(snapshot(RECURSIVE));
+    let (stats, cache) = (Stats::default(), Cache::new(1 << 20));
+    let asked = name("www.example.net.");
+    let kept = KeptFailure {
+        ede: Ede::NO_REACHABLE_AUTHORITY,
+        text: "at delegation example.net.".to_owned(),
+        cause: "no server of example.net. gave a usable reply (192.0.2.1:53 timeout)".to_owned(),
+    };
+    cache.put_failure(asked.as_ref(), RrType::A, &kept, 5, Rank::NonAuthoritative, 0);
+    let now = 2 * nw_resolve::SECOND;
+    let environment = Environment { cache: Some(&cache), now, ..environment(&recursive, &stats) };
+    let mut room = [0; 4096];
+    let packet = question("www.example.net.", RrType::A, Class::IN, Some(1232));
+    let length = length(handle(&environment, &packet, loopback(), Transport::Udp, &mut room));
+    assert_eq!(show(&room[..length]), "SERVFAIL rd+ra 0/0/1 ede13 ede22");
+    let text = String::from_utf8_lossy(&room[..length]);
+    for expected in ["failed 2 s ago", "in 3 s", &kept.cause, &kept.text] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
 }

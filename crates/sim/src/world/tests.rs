@@ -33,7 +33,7 @@ fn ask(server: &str, deadline: Micros) -> (Result<Vec<u8>, ExchangeError>, Micro
     net.clock()
         .block_on(async move {
             let upstream = world.upstream(&Endpoint::new(server, Transport::Udp));
-            let reply = world.exchange(&upstream, &query, deadline).await;
+            let reply = world.exchange(&upstream, &query, deadline, &nw_resolve::Discarded::default()).await;
             assert_eq!(world.asked().len(), usize::from(server.is_ipv4()));
             (reply, world.now())
         })
@@ -97,7 +97,10 @@ fn a_stream_returns_replies_in_order_and_ends() {
             };
             assert_eq!((lengths, end), (vec![query.len(), 12, 12], ExchangeError::Closed));
             let datagrams = world.upstream(&Endpoint::new(server, Transport::Udp));
-            assert_eq!(world.exchange(&datagrams, &query, 5_000_000).await, Err(ExchangeError::WrongId));
+            assert_eq!(
+                world.exchange(&datagrams, &query, 5_000_000, &nw_resolve::Discarded::default()).await,
+                Err(ExchangeError::WrongId)
+            );
             assert_eq!(world.stream(&datagrams, &query, 1).await.err(), Some(ExchangeError::Local));
         })
         .unwrap();
