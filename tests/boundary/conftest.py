@@ -1,4 +1,4 @@
-"""How many examples: the same for every push, more and others with NAMEWISE_EXAMPLES=1000."""
+"""Sets the number of examples: the same for every run, or more and different ones with NAMEWISE_EXAMPLES=1000."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Which other implementation judges which RR type, and the processes to ask: ours and BIND's.
+"""The implementations with which each RR type is compared, and the processes that run ours and BIND's.
 
 `python tests/boundary/rdata_oracles.py` writes docs/rr-oracles.md; the tests hold that it is current.
 """

@@ -1,4 +1,4 @@
-"""Values that hypothesis draws: names, rdata of every type that both codecs know, RRsets, options."""
+"""Strategies of hypothesis: names, rdata of every type that both codecs support, RRsets, options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EDNS options against dnspython's decoders: the same octets mean the same, and are refused alike."""
+"""EDNS options compared with dnspython: both decode the same octets equally, and refuse the same ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole messages against dnspython's: what one writes the other reads, and no bytes break us."""
+"""Messages compared with dnspython: each codec reads the messages of the other, and any octets are handled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our names against dnspython's: parse, print, compare, order, hash."""
+"""Names compared with dnspython: parsing, text, comparison, order, hash."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Our rdata against dnspython's, for every type that both know: wire, text, canonical form, and what each
-refuses.
-"""
+"""Rdata compared with dnspython, for every type that both support: wire, text, canonical form, refused values."""
 
 from __future__ import annotations
 

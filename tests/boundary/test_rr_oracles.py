@@ -1,4 +1,4 @@
-"""Our rdata codec against dnspython and BIND, generated rdata of every type: wire, text, canonical form."""
+"""The rdata codec compared with dnspython and BIND on generated rdata: wire, text, canonical form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What our zone check accepts, BIND's parser of rdata accepts too: dig shows such a record unbroken."""
+"""BIND's rdata parser accepts every record that our zone check accepts, so that dig shows it correctly."""
 
 from __future__ import annotations
 

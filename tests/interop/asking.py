@@ -1,4 +1,4 @@
-"""Ask with the tools that people use (dig, kdig, drill) and read what they print."""
+"""Send queries with the usual tools (dig, kdig, drill) and parse their output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOOLS = ("dig", "kdig", "drill")
 
 @dataclass
 class Reply:
-    """What a tool printed, and what it says: records as `owner type data`, in lower case, by section."""
+    """The output of a tool, and its content: records as `owner type data`, in lower case, by section."""
 
     text: str
     rcode: str = ""

@@ -1,4 +1,4 @@
-"""Ask NSD, Knot and namewise the same questions about the same zone and compare every part of the answers.
+"""Send NSD, Knot and namewise the same queries for the same zone, and compare every part of the answers.
 
     python3 tests/interop/authoritative.py [--zone FILE] [--questions 20000]
                                            [--variant unsigned,nsec,nsec3] [--show 10]

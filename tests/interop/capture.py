@@ -1,5 +1,7 @@
-"""Say which packets leave through an interface: for each line on standard input one JSON array on standard
-output, of `protocol address` for every packet since the last.
+"""Report the packets that leave through an interface.
+
+For each line on standard input, write one JSON array to standard output with `protocol address` for every packet
+since the last line.
 
     python3 capture.py INTERFACE
 

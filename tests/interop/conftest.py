@@ -1,4 +1,4 @@
-"""Fixtures of the tests with peers: the small internet, its servers, a network of our own.
+"""Fixtures of the tests with peers: the small internet, its servers, and a network namespace.
 
 With NAMEWISE_STAND_IN=1 in the environment a peer stands in for namewise (NSD for its zones, Unbound for
 its resolver): what fails then is a fault of the test.

@@ -1,5 +1,4 @@
-"""A small internet as zone files: a root, two top-level zones, and below them zones with everything that an
-answer can have.
+"""A small internet as zone files: a root, two top-level zones, and zones below them with all kinds of answers.
 
     .          192.0.2.1     signed (NSEC)
     lab. far.  192.0.2.10    lab. signed (NSEC), far. not
@@ -113,7 +112,7 @@ def sign(folder: Path, name: str, text: str, *options: str) -> Path:
 
 
 def run(folder: Path, *command: object) -> str:
-    """Run *command* in *folder* and return what it prints; what it complains of is in the exception."""
+    """Run *command* in *folder* and return its output. The exception contains its error messages."""
     done = subprocess.run(list(map(str, command)), cwd=folder, text=True, capture_output=True, check=False)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout

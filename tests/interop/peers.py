@@ -1,5 +1,4 @@
-"""Servers of a test: BIND, NSD, Knot, Unbound and namewise, each with a configuration of a few lines, each
-in a folder of the test.
+"""Servers of a test: BIND, NSD, Knot, Unbound and namewise, each with a short configuration in its own folder.
 
 A server is ended by its process; it is ready when it has answered.
 """

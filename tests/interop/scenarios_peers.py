@@ -1,4 +1,4 @@
-"""Play each scenario that is `standard` against Unbound and BIND, too, and say who agrees.
+"""Play each scenario that is `standard` against Unbound and BIND, and report which of them agree.
 
     python3 tests/interop/scenarios_peers.py [--peer unbound|named] [--json FILE] [FILE ...]
 
@@ -258,7 +258,7 @@ def main() -> int:
         good = False
         for peer in peers:
             if peer == "unbound" and "resolver" not in scenario:
-                continue  # Unbound is no authoritative server.
+                continue  # Unbound is not an authoritative server.
             verdict = play(hosts, file, scenario, peer)
             accepted = scenario.get("peers_differ", {}).get(peer)
             word = "agree" if verdict["agrees"] else "accepted" if accepted else "differ"

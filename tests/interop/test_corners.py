@@ -1,5 +1,4 @@
-"""What `nw serve` says at the corners of the protocol, asked with the known tools and with packets that none
-of them sends."""
+"""Corner cases of the protocol at `nw serve`, with the usual tools and with packets that no tool sends."""
 
 from __future__ import annotations
 

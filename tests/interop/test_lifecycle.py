@@ -1,4 +1,4 @@
-"""The life of `nw serve` with peers about: a reload that fails, an end that waits, a socket left behind."""
+"""The life cycle of `nw serve`: a failed reload, a graceful stop, a stale socket."""
 
 from __future__ import annotations
 

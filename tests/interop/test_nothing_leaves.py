@@ -1,4 +1,4 @@
-"""With `[resolver] routes` set no packet leaves 127.0.0.0/8 and ::1: held against a capture.
+"""With `[resolver] routes`, no packet leaves 127.0.0.0/8 and ::1. A packet capture verifies this.
 
 The servers run in a network of their own that has a way out: an interface with default routes for IPv4 and
 IPv6. Every server has an address that is not of this machine. Without routes the same questions do go out.
@@ -124,7 +124,7 @@ def capture(inside: tuple[str, ...]) -> Iterator[Capture]:
 
 @pytest.fixture(scope="module")
 def small_internet(inside: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The zones, each on a loopback address of its own."""
+    """The zones, each on its own loopback address."""
     folder = tmp_path_factory.mktemp("small")
     with ExitStack() as stack:
         for address, zone in SERVERS.items():

@@ -1,5 +1,4 @@
-"""`nw serve --recursive` over BIND (root), NSD (top level) and Knot (below), asked with dig, kdig and
-drill."""
+"""`nw serve --recursive` with BIND (root), NSD (top level) and Knot (below), queried with dig, kdig and drill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The standard scenarios against Unbound and BIND: each has a peer that agrees, or differs as it says."""
+"""The standard scenarios with Unbound and BIND: a peer agrees, or differs in the documented way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unbound and BIND resolve and validate through a root, a top level and zones, all served by `nw serve`."""
+"""Unbound and BIND resolve and validate names in a root, a top level and zones that `nw serve` serves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nw dnssec verify` says of a signed zone what BIND's dnssec-verify and ldns-verify-zone say."""
+"""`nw dnssec verify` agrees with BIND's dnssec-verify and ldns-verify-zone."""
 
 from __future__ import annotations
 

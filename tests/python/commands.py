@@ -1,4 +1,4 @@
-"""Run `nw` as people do: a process of its own."""
+"""Run `nw` in a separate process, like a user does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command lines of `dig_lines.txt`, run with BIND's dig and with ours, and what may differ put aside.
+"""Run the command lines of `dig_lines.txt` with BIND's dig and with ours, and remove the parts that may differ.
 
 Run as a program it prints the agreement, and for each line that differs the difference:
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - the zone has long lines
-"""The server that both digs ask: a zone with many record types, and replies that break the rules.
+"""A server for both digs: a zone with many record types, and replies that violate the RFCs.
 
 A name `<label>.hostile.test` gets the reply that `HOSTILE[label]` makes of the query. Everything is a function
 of the query, so that both programs receive the same octets, apart from the id and the cookie.
@@ -256,7 +256,7 @@ HOSTILE: dict[str, Callable[[Message], bytes | list[bytes]]] = {
 
 @contextmanager
 def server() -> Iterator[DnsServer]:
-    """Serve the zone and the hostile names on a port of its own."""
+    """Serve the zone and the hostile names on its own port."""
     zone = Zone.from_text("example.com.", ZONE)
     badcookies: dict[int, int] = {}
 
@@ -272,7 +272,7 @@ def server() -> Iterator[DnsServer]:
             if label == "tctcp":
                 return plain(b"", (1, 0, 0, 0), 0x8680)(query)
             if label == "badcookie":
-                # BADCOOKIE until a server cookie comes back (RFC 7873 §5.3).
+                # BADCOOKIE until the client sends a server cookie (RFC 7873 §5.3).
                 edns = query.edns
                 sent = edns.option("COOKIE") if edns else None
                 if sent is not None and len(sent.data) > 8:

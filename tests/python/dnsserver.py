@@ -1,5 +1,4 @@
-"""A small DNS server for tests: a function from query to reply, on a loopback port of its own, over UDP and
-TCP."""
+"""A small DNS server for tests: a function from query to reply, on its own loopback port, over UDP and TCP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers of ours as processes, for tests: ready when the context begins, stopped when it ends."""
+"""Start namewise servers as processes for tests, and stop them at the end of the context."""
 
 from __future__ import annotations
 

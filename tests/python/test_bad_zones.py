@@ -1,4 +1,4 @@
-"""One bad zone of many: the others are served, its old version stays, or its names are SERVFAIL with the reason."""
+"""Tests of an invalid zone among valid ones: it keeps its old version, or its names are answered SERVFAIL."""
 
 from __future__ import annotations
 

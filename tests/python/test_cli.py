@@ -1,4 +1,4 @@
-"""The command line as a whole: help, mistakes, checkers, exit codes."""
+"""The command line as a whole: help, errors, checkers, exit codes."""
 
 from __future__ import annotations
 

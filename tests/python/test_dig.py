@@ -1,4 +1,4 @@
-"""`nw dig` beside BIND's dig: the same server, the same arguments, the same octets on standard output.
+"""`nw dig` compared with BIND's dig: the same server, the same arguments, the same output.
 
 `dig_lines.txt` has the command lines, `dig_server.py` the server, `dig_cases.py` what may differ: version, id,
 cookie, times.

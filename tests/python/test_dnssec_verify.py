@@ -1,4 +1,4 @@
-"""`nw dnssec verify` on zones that BIND's dnssec-signzone signed, whole and damaged."""
+"""`nw dnssec verify` on zones signed by BIND's dnssec-signzone, both intact and damaged."""
 
 from __future__ import annotations
 

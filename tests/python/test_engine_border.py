@@ -1,4 +1,4 @@
-"""What crosses the border: TOML with positions, errors with their fields, an import that costs little."""
+"""The interface of the engine: TOML with positions, errors with their fields, a fast import."""
 
 from __future__ import annotations
 

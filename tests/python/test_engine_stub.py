@@ -1,4 +1,4 @@
-"""The type stub says what the binary offers: names, signatures, defaults."""
+"""Compares the type stub with the binary: names, signatures, defaults."""
 
 import subprocess
 import sys

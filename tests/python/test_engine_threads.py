@@ -1,4 +1,4 @@
-"""The engine from Python: serve on loopback, ask it, change it, close it."""
+"""The engine from Python: serve on loopback, query, change, close."""
 
 from __future__ import annotations
 

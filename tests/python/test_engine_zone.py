@@ -1,4 +1,4 @@
-"""Zones as handles: load, look, change, compare, ask without a server."""
+"""Zones as handles: load, inspect, change, compare, query without a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Output and plan, held against files: they change only in a commit that says why.
+"""Compares output and plan with golden files, which change only in a commit that gives the reason.
 
 `python tests/python/test_golden.py` writes them anew.
 """

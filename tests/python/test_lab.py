@@ -1,4 +1,4 @@
-"""The lab: a whole internet in one process, seen through dig, explain, trace and why."""
+"""The lab: a small internet in one process, tested with dig, explain, trace and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the configuration says reaches the engine: read back from a snapshot, not from the plan."""
+"""Settings reach the engine: the tests read them back from a snapshot, not from the plan."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 OFFICE, STRANGER = "10.1.2.3", "203.0.113.7"
 OWN_KEYS = {"cache_bytes"}
-"""Limits of the engine that are no key of `[resolver.budget]`: `[resolver] cache`."""
+"""Limits of the engine that are not a key of `[resolver.budget]`: `[resolver] cache`."""
 
 
 def snapshot_of(config: Config, zones: list[Zone] | None = None) -> Snapshot:

@@ -1,4 +1,4 @@
-"""Replies are judged by the code that resolves."""
+"""Replies are classified by the code of the resolver."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`nw serve` and `nw ctl`: from flags and from a file, reload, refusal of a broken one, drain, ports in
-use."""
+"""`nw serve` and `nw ctl`: flags and files, reload, refused configurations, drain, ports in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of `namewise.toml`, each seen from a client of a server that was started with it."""
+"""Settings of `namewise.toml`, tested by a client of a server that uses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `nw serve` imports until it is ready, so that its start and its memory do not grow unnoticed."""
+"""The modules that `nw serve` imports until it is ready, which limit its start time and memory."""
 
 from __future__ import annotations
 

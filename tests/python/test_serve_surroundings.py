@@ -1,4 +1,4 @@
-"""`nw serve` and its configuration in surroundings that are closed, full, missing or odd: it works, or ends with one clear line."""
+"""`nw serve` with closed, full, missing or unusual resources: it works, or ends with one clear line."""
 
 from __future__ import annotations
 

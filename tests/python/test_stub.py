@@ -1,4 +1,4 @@
-"""The lookup, without I/O from a list of replies, and over loopback sockets in both drivers."""
+"""Lookups: without I/O from a list of replies, and over loopback sockets in both drivers."""
 
 from __future__ import annotations
 

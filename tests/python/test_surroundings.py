@@ -1,4 +1,4 @@
-"""The commands in surroundings that are closed, full or deleted: they work, or end with one clear line."""
+"""The commands with closed, full or deleted resources: they work, or end with one clear line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The delegation walk, over servers that are functions: what it asks, what it notices, where it stops."""
+"""The delegation walk with functions as servers: its queries, its findings, its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results and errors as values: pickled, copied, compared, and their fields."""
+"""Results and errors as values: pickling, copying, comparison, fields."""
 
 from __future__ import annotations
 

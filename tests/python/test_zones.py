@@ -1,4 +1,4 @@
-"""Zone sources: the suite that every backend has to pass, and the registry that holds what they gave."""
+"""Zone sources: the common suite for every backend, and the registry."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_file_that_is_overwritten_meanwhile_is_loaded_whole_or_reported(tmp_pa
     """A writer that truncates and fills the file in a loop must neither end the process nor have half a zone
     loaded."""
     path = str(tmp_path / "busy.zone")
-    done = subprocess.run(  # a process of its own: a mapped file would end it with SIGBUS
+    done = subprocess.run(  # a separate process: a mapped file would end it with SIGBUS
         [sys.executable, "-c", WRITER, path], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, (done.returncode, done.stderr)

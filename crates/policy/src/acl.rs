@@ -3,7 +3,7 @@
 //! An access list is a set of address blocks. A client in the set is accepted, and any other client is refused.
 //!
 //! ```text
-//! ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]      "any" = ["0.0.0.0/0", "::/0"]      [] = nobody
+//! ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]      "any" = ["0.0.0.0/0", "::/0"]      [] = none
 //! ```
 //!
 //! **Stage.** *admit*, before any lookup. A server has two lists: one for all queries, one for recursion. A zone may

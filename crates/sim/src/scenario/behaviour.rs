@@ -312,7 +312,7 @@ fn make_odd(kind: Odd, bytes: &mut Vec<u8>) {
 fn change_letters(bytes: &mut [u8], change: impl Fn(u8) -> u8) {
     let question = Message::parse_reply(bytes).ok().and_then(|message| message.question());
     let Some(length) = question.map(|question| question.name.as_ref().wire().len()) else { return };
-    // Length octets are no letters.
+    // Length octets are never ASCII letters.
     for octet in bytes[HEADER..HEADER + length].iter_mut().filter(|octet| octet.is_ascii_alphabetic()) {
         *octet = change(*octet);
     }
