@@ -72,8 +72,11 @@ def run(args: list[str]) -> int:
     early = EarlySignals()
     early.catch()
 
+    import gc
     import os
 
+    # What is made until the server is ready stays: searching it for garbage again and again would only delay the start.
+    gc.disable()
     parsed = OPTIONS.read(args)
     load = loader(parsed)
 
@@ -105,6 +108,8 @@ def run(args: list[str]) -> int:
             early=early,
         )
         daemon.start()
+        gc.freeze()
+        gc.enable()
         if not log.shows("info"):
             # A supervisor or a person waits for this line, whatever the log level is.
             Log().event("info", "ready", daemon.ready_line())

@@ -52,7 +52,7 @@ def validate(tree: dict[str, Any]) -> tuple[Config | None, list[Mistake]]:
 @functools.cache
 def _readers(model: type[Table]) -> tuple[tuple[str, Callable[[Any, Path, list[Mistake]], Any]], ...]:
     """Return the fields of *model* that something is read from, each with its reader."""
-    found = [(field.name, _reader(field.type)) for field in fields(model)]
+    found = [(name, _reader(model.__annotations__[name])) for name in model.__struct_fields__]
     return tuple((name, read) for name, read in found if read is not None)
 
 
