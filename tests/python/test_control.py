@@ -216,6 +216,29 @@ def test_a_line_that_is_too_long_ends_only_the_connection(tmp_path: Path) -> Non
     assert with_channel(path, ask) == {"echo": {}}
 
 
+def test_a_client_waits_while_no_descriptor_is_free(tmp_path: Path) -> None:
+    """`accept` says so, so that the loop that calls it can pause instead of spinning."""
+    path = str(tmp_path / "c.sock")
+    channel = Channel(path, VERBS, Log())
+    channel.open()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket(socket.AF_UNIX) as link, link.makefile("rwb") as stream:
+        link.connect(path)
+        lowest_free = os.dup(link.fileno())
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+        try:
+            assert not channel.accept()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert channel.accept()
+        stream.write(b'{"verb": "echo"}\n')
+        stream.flush()
+        assert stream.readline() == b'{"ok":true,"echo":{}}\n'
+    channel.close()
+    channel.join(60)
+
+
 def test_the_socket_is_for_its_owner(tmp_path: Path) -> None:
     path = str(tmp_path / "c.sock")
     assert with_channel(path, lambda: os.stat(path).st_mode & 0o777) == 0o600

@@ -12,6 +12,7 @@ Each connection is served by a thread of its own, so a verb may block without ho
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -105,21 +106,28 @@ class Channel:
         assert self._listening is not None, "open() has been called"
         return self._listening.fileno()
 
-    def accept(self) -> None:
-        """Serve the client that waits, if there is one, in a thread of its own."""
+    def accept(self) -> bool:
+        """Serve the client that waits, if there is one, in a thread of its own. Return False if the system has no descriptor or
+        no thread for it now."""
         if self._listening is None:
-            return
+            return True
         try:
             link, _ = self._listening.accept()
-        except OSError:
-            # The client has gone again, or no descriptor is free: it stays in the backlog.
-            return
+        except OSError as error:
+            # Other errors are those of the client, which may have gone again.
+            return error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
         if len(self._connections) >= MAX_CONNECTIONS:
             link.close()
-            return
+            return True
         thread = threading.Thread(target=self._run, args=(link,), name="namewise-control", daemon=True)
         self._connections[thread] = link
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:
+            del self._connections[thread]
+            link.close()
+            return False
+        return True
 
     def close(self) -> None:
         """Stop listening, remove the socket and read no further requests; answers that are under way are sent."""

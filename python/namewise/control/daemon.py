@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 ANSWERS_S = 2.0
 """How long the end of the server waits for answers on the control socket that are under way."""
+PAUSE_S = 0.2
+"""How long no client is accepted when the system has no descriptor or thread for it."""
 WAKE_OCTETS = 4096
 """Octets that are taken at once from the pipe that wakes the main thread."""
 
@@ -99,13 +101,20 @@ class Daemon:
         self.notifier.ready(self.ready_line())
         waiting = select.poll()
         waiting.register(self._wake[0], select.POLLIN)
-        waiting.register(self._channel.fileno(), select.POLLIN)
+        channel, paused = self._channel.fileno(), True
         while not self._stop.is_set():
+            if paused:
+                waiting.register(channel, select.POLLIN)
+                paused = False
             for fd, _ in waiting.poll():
                 if fd == self._wake[0]:
                     os.read(fd, WAKE_OCTETS)
-                else:
-                    self._channel.accept()
+                elif not self._channel.accept():
+                    waiting.unregister(channel)
+                    paused = True
+            if paused:
+                # The client stays in the backlog; without a pause this loop would spin until a descriptor is free.
+                self._stop.wait(PAUSE_S)
         self.stop()
 
     def stop(self) -> None:
