@@ -77,7 +77,29 @@ def walked(name: str, servers: dict[str, Server], udp: dict[str, Server] | None 
         wire = reply if isinstance(reply, bytes | None) else reply.wire
         return Outcome(wire, "" if wire is not None else "timeout", 1000)
 
-    return walk(Name(name), "A", HINTS, ask)
+    done = walk(Name(name), "A", HINTS, ask)
+    shown_in_both_forms(done)
+    return done
+
+
+def shown_in_both_forms(done: Walk) -> None:
+    """Check that text and JSON say the same: the verdict, each remark, and each server with its detail."""
+    document, lines = json.loads(json.dumps(as_json(done))), text(done, every=True).splitlines()
+    assert lines[0] == f"verdict: {document['verdict']}"
+    assert document["outcome"] == done.outcome
+    for cut in document["cuts"]:
+        for remark in cut["remarks"]:
+            assert f"  ! {remark}" in lines
+            assert remark in document["verdict"]
+        for server in cut["servers"]:
+            about = [line for line in lines if f"({server['address']})" in line and server["detail"] in line]
+            assert about
+            for note in server["notes"]:
+                assert any(note in line for line in about)
+            for discarded in server["discarded"]:
+                shown = f"{discarded['reason']} ({discarded['packets']})"
+                assert any(shown in line for line in about)
+    assert document["answer"] == lines[len(lines) - len(done.answer) :]
 
 
 def test_a_healthy_zone_has_no_findings() -> None:
