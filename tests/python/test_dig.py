@@ -186,7 +186,19 @@ def test_an_invalid_name_is_marked(name: str, marked: str) -> None:
     assert marked in done.stderr
 
 
-@pytest.mark.parametrize("word", ["+tls", "-y hmac-sha256:k:YWJj", "AXFR", "IXFR=1", "+nssearch", "+https"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "+tls",
+        "-y hmac-sha256:k:YWJj",
+        "AXFR",
+        "IXFR=1",
+        "+nssearch",
+        "+https",
+        "+https-post",
+        "+http-plain-post",
+    ],
+)
 def test_missing_things_are_reported(word: str) -> None:
     with pytest.raises(Usage, match="not in this version"):
         parse(["example.com", *word.split()], "v")

@@ -121,7 +121,7 @@ KEYWORDS: tuple[tuple[str, str, str, bool, str], ...] = (
 )
 # What dig has and this version has not: refused by name. `+no...` of these asks for nothing and is accepted.
 _ABSENT = (
-    "dns64prefix", "https", "https-get", "http-plain", "http-plain-get", "nssearch", "tls", "tls-ca",
+    "dns64prefix", "https", "https-get", "https-post", "http-plain", "http-plain-get", "http-plain-post", "nssearch", "tls", "tls-ca",
     "tls-certfile", "tls-hostname", "tls-keyfile", "unexpected",
 )  # fmt: skip
 _WITHOUT_EFFECT = ("dscp", "fuzztime", "sigchase", "topdown", "trusted-key")
