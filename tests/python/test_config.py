@@ -130,6 +130,8 @@ def test_environment_reads_lists_tables_and_refuses_typing_errors() -> None:
         "NAMEWISE_ZONE": "example.com=db.example.com",
         "NAMEWISE_RESOLVER_BUDGET_WALL_CLOCK": "3s",
         "NAMEWISE_RESOLVER_IPV6": "false",
+        "NAMEWISE_RESOLVER_STREAMS_IDLE": "1s",
+        "NAMEWISE_RESOLVER_LOCAL_ZONES_OFF": "test, .",
         "NAMEWISE_FORWARD": "corp.example=192.0.2.2:54",
         "NAMEWISE_CONTROL_USERS": "alice, bob",
     }
@@ -139,6 +141,7 @@ def test_environment_reads_lists_tables_and_refuses_typing_errors() -> None:
     assert config.zone[0].file == str(Path.cwd() / "db.example.com")
     assert config.resolver is not None
     assert (config.resolver.budget.wall_clock, config.resolver.ipv6) == (3000, False)
+    assert (config.resolver.streams.idle, config.resolver.local_zones_off) == (1000, ("test.", "."))
     assert config.forward[0].servers == ("192.0.2.2:54",)
     assert config.control.users == ("alice", "bob")
     with pytest.raises(ConfigError, match=r"NAMEWISE_SERVER_WOKERS.*did you mean NAMEWISE_SERVER_WORKERS"):
@@ -283,6 +286,35 @@ def test_a_kind_chooses_the_model_of_a_table() -> None:
         convert([{"name": "a.", "kind": "carrier-pigeon"}], zones)
     with pytest.raises(ValidationError, match="unknown field `file`"):
         convert([{"name": "b.", "kind": "sqlite", "file": "x"}], zones)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("server = 1", "server: expected a table, as in [server]"),
+        ("listen = 1", "listen: expected an array, as in [[listen]]"),
+        ("listen = []", "listen: needs at least one entry"),
+        ("[server]\nminimal_any = 1", "server.minimal_any: expected true or false"),
+        ("[server]\nidentity = 1", "server.identity: expected a text in quotes"),
+        ("[server]\nworkers = 257", "server.workers: must be at most 256"),
+        ("[server]\ntcp_idle = '1ms'", "server.tcp_idle: must be at least 200"),
+        ("[server]\nnsid = '0x1'", "server.nsid: expected pairs of hexadecimal digits after 0x"),
+        (f"[server]\nidentity = '{'x' * 256}'", "server.identity: must be at most 255 characters long"),
+        ("[server]\nstate = ''", "server.state: must not be empty"),
+        ("[resolver]\nroutes = 1", "resolver.routes: expected a table, as in [resolver.routes]"),
+        ("[control]\nusers = [1]", "control.users[0]: expected a text in quotes"),
+        ("[[key]]\nname = 'k'", "key[0]: set exactly one of secret and secret_file"),
+        ("[[policy]]\non = 'query'\nallow = []", 'policy[0].policy: the key "policy" is required here'),
+        (
+            "[[acl]]\nname = 'any'\nprefixes = []",
+            "acl[0].name: 'any' is built in and cannot be defined again",
+        ),
+    ],
+    ids=lambda text: text.split(":")[0].replace("\n", " ")[:40],
+)
+def test_each_kind_of_mistake_has_its_message(tmp_path: Path, text: str, said: str) -> None:
+    (found,) = mistakes(tmp_path, text + "\n")
+    assert found.split(": ", 1)[1] == said
 
 
 def test_only_kinds_that_work_are_accepted(tmp_path: Path) -> None:
