@@ -46,6 +46,7 @@ const MAX_LOOKUPS: u8 = 8;
 #[inline]
 fn stages(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> Result<(), Verdict> {
     tsig::check(context, response).go()?;
+    widen(context, response);
     edns_version(context.query, response).go()?;
     admit::client(context, response).go()?;
     // Quotas and cookies admit or slow down here.
@@ -84,6 +85,7 @@ fn settle_and_filter(
         settle(context, verdict, response, &mut failure)?;
     }
     filter(context, response, &mut failure)?;
+    response.cut(finish::limit(context.query, context.transport, &context.snapshot().plan().server));
     let errors = match &failure {
         None => errors,
         Some(causes) => &causes.0,
@@ -148,6 +150,14 @@ fn settle(
             Err(Handled::Stream(stream))
         }
         Verdict::Control => Err(Handled::Control(later(context, nothing_asked(context.query)))),
+    }
+}
+
+/// Let the response be larger than what the client takes, if filters may make it smaller; [`Response::cut`] follows.
+#[inline]
+fn widen(context: &Context<'_>, response: &mut Response<'_, '_>) {
+    if !context.snapshot().filters().is_empty() {
+        response.out.widen();
     }
 }
 
@@ -408,6 +418,7 @@ fn finish_pending(
         if let Some(signature) = &context.signature {
             tsig::reserve(signature, &mut response);
         }
+        widen(context, &mut response);
         response.ra = snapshot.recurses_for(context.client_ip());
         response.aa = pending.ask.authoritative;
         response.kind = Kind::Resolved;

@@ -74,10 +74,24 @@ pub struct ServerPlan {
     pub udp_payload: u16,
     /// Answer ANY over UDP with one RRset (RFC 8482). Default true: ANY is the favourite of reflection attacks.
     pub minimal_any: bool,
+    /// The order of addresses in answers. Default fixed.
+    pub rrset_order: RrsetOrder,
     /// Limits of TCP.
     pub tcp: TcpPlan,
     /// Worker threads, 1 to 1024, default 1. Each has its own sockets.
     pub workers: u16,
+}
+
+/// The order of the A and AAAA records of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RrsetOrder {
+    /// Leave it as the data has it.
+    #[default]
+    Fixed,
+    /// Begin the same ring at another record for each query.
+    Rotate,
+    /// Choose another order for each query.
+    Random,
 }
 
 /// Limits of TCP, each of which stops one way to starve others (RFC 7766 §6.2, RFC 9210 §4).
@@ -230,6 +244,7 @@ impl Default for ServerPlan {
             nsid: None,
             udp_payload: 1232,
             minimal_any: true,
+            rrset_order: RrsetOrder::Fixed,
             tcp: TcpPlan::default(),
             workers: 1,
         }
@@ -321,12 +336,24 @@ fn read_server(at: &At<'_>, errors: &mut Errors) -> Option<ServerPlan> {
     if let Some(truth) = object.key("minimal_any").and_then(|at| at.truth(errors)) {
         plan.minimal_any = truth;
     }
+    if let Some(order) = object.key("rrset_order").and_then(|at| at.parsed(read_order, errors)) {
+        plan.rrset_order = order;
+    }
     if let Some(tcp) = object.key("tcp").and_then(|at| read_tcp(&at, errors)) {
         plan.tcp = tcp;
     }
     set(&mut plan.workers, &mut object, "workers", 1, 1024, errors);
     object.end(errors);
     Some(plan)
+}
+
+fn read_order(text: &str) -> Result<RrsetOrder, &'static str> {
+    match text {
+        "fixed" => Ok(RrsetOrder::Fixed),
+        "rotate" => Ok(RrsetOrder::Rotate),
+        "random" => Ok(RrsetOrder::Random),
+        _ => Err("expected fixed, rotate or random"),
+    }
 }
 
 fn read_tcp(at: &At<'_>, errors: &mut Errors) -> Option<TcpPlan> {

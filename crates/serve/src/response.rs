@@ -1,6 +1,6 @@
 //! The response under construction: the message so far, and what its header will contain.
 
-use nw_wire::{Ede, Flags, Rcode, Writer};
+use nw_wire::{Ede, Flags, NameBuf, Rcode, RrType, Run, Section, Writer};
 
 use crate::sections::Sections;
 use crate::stats::{Counter, Stats};
@@ -53,6 +53,68 @@ impl<'w, 'o> Response<'w, 'o> {
     pub fn replace(&mut self, sections: &Sections) {
         self.out.clear();
         self.truncated = sections.write(self.out).is_err();
+    }
+
+    /// The RRset that follows *previous*, the first one for None: the records of one owner and type that stand together in one
+    /// section. It is valid until the message changes.
+    pub fn rrset_after(&self, previous: Option<&Run>) -> Option<Run> {
+        self.out.run_after(previous)
+    }
+
+    /// The owner of *rrset*.
+    pub fn owner(&self, rrset: &Run) -> NameBuf {
+        self.out.run_owner(rrset)
+    }
+
+    /// The TTL of *rrset* in seconds, as this client gets it.
+    pub fn ttl_s(&self, rrset: &Run) -> u32 {
+        self.out.run_ttl(rrset)
+    }
+
+    /// The rdata of each record of *rrset* as it stands in the message: names in it may be compressed.
+    pub fn rdata(&self, rrset: &Run) -> impl Iterator<Item = &[u8]> {
+        self.out.run_rdata(rrset)
+    }
+
+    /// Whether the response holds signatures of *rrset* (RFC 4034 §3.1.1).
+    pub fn is_signed(&self, rrset: &Run) -> bool {
+        let covers =
+            |run: &Run| self.out.run_rdata(run).any(|rdata| rdata.starts_with(&rrset.rtype.0.to_be_bytes()));
+        self.out.runs().any(|run| {
+            run.rtype == RrType::RRSIG
+                && run.section == rrset.section
+                && covers(&run)
+                && self.owner(&run).as_ref() == self.owner(rrset).as_ref()
+        })
+    }
+
+    /// Let *rrset* begin with the record *by* (modulo their number), as in a ring. Returns whether it does.
+    pub fn rotate(&mut self, rrset: &Run, by: usize) -> bool {
+        self.out.rotate(rrset, by)
+    }
+
+    /// Leave the records with the numbers *picks* of *rrset*, in that order. Returns false and changes nothing when a number
+    /// repeats or no such record exists, when there is none, when the message would grow, or when only a part of an RRset would
+    /// be left behind its signatures, which do not hold for the part. A part of an RRset is not authentic data: AD is cleared.
+    pub fn pick(&mut self, rrset: &Run, picks: &[u16]) -> bool {
+        let part = picks.len() < usize::from(rrset.count);
+        if part && self.is_signed(rrset) || !self.out.pick(rrset, picks) {
+            return false;
+        }
+        self.ad &= !part;
+        true
+    }
+
+    /// Cut the message to *limit* octets, between RRsets. TC is set when something is missing that the client needs: anything
+    /// but additional records other than the glue of a referral (RFC 2181 §9, RFC 9471).
+    pub(crate) fn cut(&mut self, limit: usize) {
+        let Some(cut) = self.out.shrink(limit) else { return };
+        let glue = |response: &Self| {
+            let mut referral = response.out.runs().filter(|run| run.section == Section::Authority);
+            let cut_at = referral.find(|run| run.rtype == RrType::NS).map(|run| response.owner(&run));
+            cut_at.is_some_and(|at| cut.owner.as_ref().is_at_or_below(at.as_ref()))
+        };
+        self.truncated |= cut.section != Section::Additional || self.kind == Kind::Referral && glue(self);
     }
 
     /// Discard what was written and set *rcode* and *ede*.

@@ -90,7 +90,9 @@ fn rrsets(message: &Message<'_>, section: Section) -> Vec<Rrset> {
         let owner = record.owner().to_name();
         rdata.clear();
         record.rdata(&mut rdata);
-        match sets.last_mut().filter(|set| set.owner == owner && set.rtype == record.rtype) {
+        // Signatures of one owner that cover different types have their TTLs.
+        let same = |set: &&mut Rrset| (&set.owner, set.rtype, set.ttl) == (&owner, record.rtype, record.ttl);
+        match sets.last_mut().filter(same) {
             Some(set) => set.rdatas.push(&rdata),
             None => {
                 let mut set = Rrset::new(owner, record.rtype, record.class, record.ttl);

@@ -29,4 +29,4 @@ pub use header::{Flags, Header};
 pub use message::{Message, MessageError, Question, Record, Section};
 pub use name::{Name, NameBuf, NameError, NameRef};
 pub use rrset::{RdataSet, Rrset};
-pub use writer::{Full, Rendered, Writer};
+pub use writer::{Cut, Full, Run, Writer};

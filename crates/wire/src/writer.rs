@@ -4,7 +4,8 @@
 //! Writer::new(buf, limit, id, flags)
 //!    .question(...)                      once
 //!    .rrset(...) .record(...)            slow path: compresses names while it writes
-//!    .rendered(...)                      fast path: copies records rendered earlier and shifts their pointers
+//!    .placed(...) .raw(...)              fast path: copies records rendered earlier; the caller moves their pointers
+//!    .run_after(...) .pick(...)          reorders what is written, or keeps some of it (`arrange.rs`)
 //!    .finish() -> length
 //! ```
 //!
@@ -25,41 +26,15 @@ use crate::name::{MAX_LABELS, NameRef};
 use crate::rr;
 use crate::rrset::Rrset;
 
-mod picked;
+pub use arrange::{Cut, Run};
+
+mod arrange;
 #[cfg(test)]
 mod tests;
 
 /// The argument does not fit. The message is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
-
-/// Records that were rendered earlier and are copied into many messages.
-///
-/// They were compressed within a *layout*: a message with the name `context` as its question at offset 12, directly
-/// followed by the body, with `bytes` at offset `base`. In the message that is written, `context` is a suffix of the
-/// question name. The question name therefore shifts every offset below `base` by a constant, and `bytes` can be
-/// placed anywhere:
-///
-/// ```text
-/// layout    | header | context | type class |.......|bytes     |
-///                                                    ^ base
-/// message   | header | www. context | type class |.......|.....|bytes     |
-///             pointers below base: + (question length - context length)      at or above: + (place - base)
-/// ```
-///
-/// `pointers` omits a pointer that must not move, such as the owner of a wildcard expansion, which is the whole
-/// question name at offset 12.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rendered<'a> {
-    /// The records.
-    pub bytes: &'a [u8],
-    /// Offsets into `bytes` of the compression pointers that move.
-    pub pointers: &'a [u16],
-    /// The offset of `bytes` in the layout.
-    pub base: u16,
-    /// The length in octets of the question name of the layout.
-    pub context: u8,
-}
 
 /// A position in the message; see [`Writer::rollback`].
 #[derive(Debug, Clone, Copy)]
@@ -144,32 +119,6 @@ impl<'b> Writer<'b> {
                 .inspect_err(|Full| self.rollback(mark))?;
         }
         Ok(())
-    }
-
-    /// Copy `count` rendered records, adjust their pointers, and return the offset of the copy.
-    #[inline]
-    pub fn rendered(&mut self, section: Section, count: u16, body: &Rendered<'_>) -> Result<usize, Full> {
-        let place = self.at;
-        self.room(body.bytes.len())?;
-        let question_shift = (self.question_end as u16).wrapping_sub(HEADER as u16 + body.context as u16 + 4);
-        let body_shift = (place as u16).wrapping_sub(body.base);
-        self.copy(body.bytes);
-        if question_shift != 0 || body_shift != 0 {
-            for &offset in body.pointers {
-                let offset = place + offset as usize;
-                let pointer = u16::from_be_bytes([self.buf[offset], self.buf[offset + 1]]) & 0x3fff;
-                let shift = if pointer < body.base { question_shift } else { body_shift };
-                let moved = pointer.wrapping_add(shift);
-                if moved > 0x3fff {
-                    // A pointer cannot reach beyond 16 KiB.
-                    self.at = place;
-                    return Err(Full);
-                }
-                self.put(offset, (moved | 0xc000).to_be_bytes());
-            }
-        }
-        self.counts[section as usize + 1] += count;
-        Ok(place)
     }
 
     /// Copy `count` records, given as two parts, let `relocate` adjust the pointers in the copy, and return the
@@ -314,7 +263,7 @@ impl<'b> Writer<'b> {
         ttl: u32,
         rdata: &[u8],
     ) -> Result<(), Full> {
-        self.name(owner, true)?;
+        self.name(owner, true, true)?;
         self.room(10)?;
         self.copy(&rtype.0.to_be_bytes());
         self.copy(&class.0.to_be_bytes());
@@ -326,7 +275,7 @@ impl<'b> Writer<'b> {
             self.octets(&rdata[done..field.start])?;
             let name =
                 NameRef::from_wire(&rdata[field.start..field.end]).expect("the rdata is valid for its type");
-            self.name(name, field.compressible)?;
+            self.name(name, field.compressible, field.additional)?;
             done = field.end;
         }
         self.octets(&rdata[done..])?;
@@ -335,13 +284,17 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Write `name`. If `compress` is set, its longest known suffix becomes a pointer to an earlier occurrence.
-    fn name(&mut self, name: NameRef<'_>, compress: bool) -> Result<(), Full> {
-        let wire = name.wire();
+    /// Write `name`. If `compress` is set, its longest known suffix becomes a pointer to an earlier occurrence. `likely`: a
+    /// later owner is likely to be the same name, so that it is remembered even if it is not compressed itself.
+    fn name(&mut self, name: NameRef<'_>, compress: bool, likely: bool) -> Result<(), Full> {
+        let (wire, start) = (name.wire(), self.at);
         if !compress || name.is_root() {
-            return self.octets(wire);
+            self.octets(wire)?;
+            if likely && !name.is_root() {
+                self.suffixes.remember(wire, wire.len() - 1, start);
+            }
+            return Ok(());
         }
-        let start = self.at;
         let found = self.suffixes.find(name, &self.buf[..start]);
         let literal = found.map_or(wire.len() - 1, |(cut, _)| cut);
         self.octets(&wire[..literal])?;

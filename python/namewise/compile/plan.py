@@ -36,6 +36,7 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
             "nsid": server.nsid_hex(),
             "udp_payload": server.udp_payload,
             "minimal_any": server.minimal_any,
+            "rrset_order": server.rrset_order,
             "tcp": {
                 "idle_ms": server.tcp_idle,
                 "max_connections": server.tcp_connections,

@@ -70,6 +70,13 @@ class ServerTable(Table, frozen=True, kw_only=True):
     minimal_any: Annotated[
         bool, setting("Answer queries of type ANY over UDP with one RRset (RFC 8482).")
     ] = True
+    rrset_order: Annotated[
+        Literal["fixed", "rotate", "random"],
+        setting(
+            "Order of the A and AAAA records in an answer: as the data has it, begun at another record for each query, or "
+            "random."
+        ),
+    ] = "fixed"
     tcp_idle: Annotated[
         Duration,
         setting(

@@ -23,7 +23,7 @@ fn the_least_plan_has_the_safe_defaults() {
 fn a_full_plan_is_read_to_the_last_field() {
     let plan = Plan::parse(
         br#"{"version":1,
- "server":{"identity":"a1","version":"one","nsid":"61Ff","udp_payload":4096,"minimal_any":false,"workers":2,
+ "server":{"identity":"a1","version":"one","nsid":"61Ff","udp_payload":4096,"minimal_any":false,"rrset_order":"rotate","workers":2,
            "tcp":{"idle_ms":500,"max_connections":7,"max_per_client":3,"max_pipelined":2,"max_unsent":70000}},
  "acls":{"query":["10.0.0.0/8"],"recursion":[],"control_names":{"version.bind":["::1"]}},
  "resolver":{"hints":[{"name":"a.root-servers.net.","addresses":["198.41.0.4","2001:503:ba3e::2:30"]}],
@@ -38,6 +38,7 @@ fn a_full_plan_is_read_to_the_last_field() {
     .expect("nothing is wrong with it");
     assert_eq!(plan.server.nsid.as_deref(), Some(&b"a\xff"[..]));
     assert_eq!((plan.server.tcp.max_unsent, plan.server.workers), (70_000, 2));
+    assert_eq!(plan.server.rrset_order, RrsetOrder::Rotate);
     let resolver = plan.resolver.expect("there is one");
     assert_eq!(resolver.config.budget.max_upstream_queries, 9);
     assert_eq!(resolver.config.budget.wall_clock, 3_000_000);
@@ -55,7 +56,7 @@ fn a_full_plan_is_read_to_the_last_field() {
 fn everything_that_is_wrong_is_said_at_once() {
     let errors = wrong(
         r#"{"version":1,"servr":{},
- "server":{"nsid":"6","udp_payload":100,"minimal_any":"yes","tcp":[]},
+ "server":{"nsid":"6","udp_payload":100,"minimal_any":"yes","rrset_order":"any","tcp":[]},
  "acls":{"query":["10.0.0.1/8",7]},
  "resolver":{"routes":[{"prefix":"0.0.0.0/0","to":"192.0.2.1:53"}],"budget":{"max_referals":3}},
  "zones":[{"name":"example.com."},{"name":"EXAMPLE.com."},{"name":"a..b."},{}]}"#,
@@ -65,6 +66,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         "server.nsid: expected pairs of hexadecimal digits",
         "server.udp_payload: 100 is not between 512 and 4096",
         "server.minimal_any: expected true or false, found a string",
+        "server.rrset_order: expected fixed, rotate or random",
         "server.tcp: expected an object, found an array",
         "acls.query[0]: 10.0.0.1/8 has host bits set; the block is 10.0.0.0/8",
         "acls.query[1]: expected a string, found a number",

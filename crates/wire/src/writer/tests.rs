@@ -63,127 +63,105 @@ proptest! {
         }
     }
 
-    /// Rendered records parse to the same records in every message whose question ends in their context.
-    #[test]
-    fn rendered_records_parse_equally_in_every_message(
-        context in any_name(), label in prop::collection::vec(any::<u8>(), 1..20), target in any_name(), ahead in 0usize..3,
-    ) {
-        // The layout: an NS RRset of the context and the address of its target. The address record compresses into
-        // both.
-        let mut buf = [0; 2048];
-        let mut layout = Writer::new(&mut buf, 2048, 0, Flags::default());
-        layout.question(context.as_ref(), RrType::NS, Class::IN).unwrap();
-        let base = layout.len();
-        layout.record(Section::Authority, context.as_ref(), RrType::NS, Class::IN, 60, target.as_ref().wire()).unwrap();
-        layout.record(Section::Additional, target.as_ref(), RrType::A, Class::IN, 60, &[192, 0, 2, 1]).unwrap();
-        let end = layout.finish();
-        let bytes = buf[base..end].to_vec();
-        let pointers = pointers(&buf[..end], base);
-        let body = Rendered { bytes: &bytes, pointers: &pointers, base: base as u16, context: context.as_ref().wire().len() as u8 };
-
-        let Some(question) = context.as_ref().with_label(&label) else { return Ok(()) };
-        let mut buf = [0; 2048];
-        let mut writer = Writer::new(&mut buf, 2048, 0, Flags::default());
-        writer.question(question.as_ref(), RrType::A, Class::IN).unwrap();
-        for _ in 0..ahead {
-            writer.record(Section::Authority, question.as_ref(), RrType::A, Class::IN, 60, &[127, 0, 0, 1]).unwrap();
-        }
-        // Both records are one body here, so that one section counts them.
-        writer.rendered(Section::Authority, 2, &body).unwrap();
-        let length = writer.finish();
-        let got = records(&buf[..length], Section::Authority);
-        prop_assert_eq!(&got[ahead].0, &context);
-        prop_assert_eq!(&Name::from_wire(&got[ahead].2).unwrap(), &target);
-        prop_assert_eq!(&got[ahead + 1].0, &target);
-    }
-}
-
-proptest! {
-    /// RFC 1035 §4.1.4: picked records keep their content, and every pointer points backward.
+    /// RFC 1035 §4.1.4 and RFC 2181 §5: reordered or chosen records keep their content, everything else stays, no pointer
+    /// leads forward, and the message does not grow.
     #[test]
     fn picked_records_equal_those_of_the_rrset(
-        names in related_names(), label in prop::collection::vec(any::<u8>(), 1..20), picks in prop::collection::vec(0u16..12, 0..12), mail in any::<bool>(),
+        names in related_names(), kind in 0usize..4, picks in prop::collection::vec(0u16..12, 0..12), by in 0usize..12, glue in any::<bool>(),
     ) {
-        let context = &names[0];
-        let rtype = if mail { RrType::MX } else { RrType::NS };
-        let mut buf = [0; 8192];
-        let mut layout = Writer::new(&mut buf, 8192, 0, Flags::default());
-        layout.question(context.as_ref(), rtype, Class::IN).unwrap();
-        let base = layout.len();
-        for name in names.iter().take(10) {
-            let rdata = [if mail { &[0, 5][..] } else { &[] }, name.as_ref().wire()].concat();
-            layout.record(Section::Answer, context.as_ref(), rtype, Class::IN, 60, &rdata).unwrap();
+        let (rtype, before): (RrType, &[u8]) =
+            [(RrType::NS, &[][..]), (RrType::MX, &[0, 5]), (RrType::SRV, &[0; 6]), (RrType::A, &[])][kind];
+        let rdatas: Vec<Vec<u8>> = names.iter().take(10).enumerate().map(|(i, name)| match rtype {
+            RrType::A => vec![192, 0, 2, i as u8],
+            _ => [before, name.as_ref().wire()].concat(),
+        }).collect();
+        for rotates in [false, true] {
+            let mut buf = [0; 8192];
+            let mut writer = Writer::new(&mut buf, 8192, 0, Flags::default());
+            writer.question(names[0].as_ref(), rtype, Class::IN).unwrap();
+            let alias = names.last().unwrap();
+            writer.record(Section::Answer, names[0].as_ref(), RrType::CNAME, Class::IN, 9, alias.as_ref().wire()).unwrap();
+            for rdata in &rdatas {
+                writer.record(Section::Answer, alias.as_ref(), rtype, Class::IN, 60, rdata).unwrap();
+            }
+            if glue {
+                for (i, name) in names.iter().enumerate() {
+                    writer.record(Section::Additional, name.as_ref(), RrType::AAAA, Class::IN, 5, &[i as u8; 16]).unwrap();
+                }
+            }
+            let length = writer.finish();
+            let whole = records(writer.written(), Section::Answer);
+            let additional = records(writer.written(), Section::Additional);
+            let run = writer.runs().nth(1).unwrap();
+            prop_assert_eq!((usize::from(run.count), run.number, run.rtype), (rdatas.len(), 1, rtype));
+            prop_assert_eq!(writer.run_rdata(&run).count(), rdatas.len());
+            prop_assert_eq!((writer.run_owner(&run).to_name(), writer.run_ttl(&run)), (alias.clone(), 60));
+            let mut distinct = picks.clone();
+            distinct.sort_unstable();
+            distinct.dedup();
+            let valid = !picks.is_empty() && distinct.len() == picks.len() && distinct.iter().all(|pick| *pick < run.count);
+            let wanted: Vec<usize> = match rotates {
+                true => (0..rdatas.len()).map(|at| (at + by) % rdatas.len()).collect(),
+                false if valid => picks.iter().map(|pick| usize::from(*pick)).collect(),
+                false => (0..rdatas.len()).collect(),
+            };
+            let done = if rotates { writer.rotate(&run, by) } else { writer.pick(&run, &picks) };
+            prop_assert_eq!(done, rotates || valid);
+            prop_assert!(writer.finish() <= length);
+            let got = records(writer.written(), Section::Answer);
+            prop_assert_eq!(got.len(), 1 + wanted.len());
+            prop_assert_eq!(&got[0], &whole[0]);
+            for (got, wanted) in got[1..].iter().zip(wanted) {
+                let expected = &whole[1 + wanted];
+                prop_assert_eq!((&got.0, got.1), (&expected.0, expected.1));
+                prop_assert!(got.2.eq_ignore_ascii_case(&expected.2));
+            }
+            prop_assert_eq!(records(writer.written(), Section::Additional), additional);
         }
-        let end = layout.finish();
-        let bytes = buf[base..end].to_vec();
-        let whole = records(&buf[..end], Section::Answer);
-        let pointers = pointers(&buf[..end], base);
-        let body = Rendered { bytes: &bytes, pointers: &pointers, base: base as u16, context: context.as_ref().wire().len() as u8 };
-        prop_assert_eq!(body.borders().count(), whole.len());
+    }
 
-        let Some(question) = context.as_ref().with_label(&label) else { return Ok(()) };
+    /// RFC 2181 §9: a message that is shortened keeps whole RRsets, as many as fit.
+    #[test]
+    fn a_shrunk_message_keeps_whole_rrsets(sizes in prop::collection::vec((1u8..6, 0u8..3), 1..12), limit in 17usize..900) {
+        let mut sizes = sizes;
+        sizes.sort_by_key(|(_, section)| *section);
         let mut buf = [0; 8192];
         let mut writer = Writer::new(&mut buf, 8192, 0, Flags::default());
-        writer.question(question.as_ref(), rtype, Class::IN).unwrap();
-        let start = writer.len();
-        writer.picked(Section::Answer, &body, &picks).unwrap();
-        let length = writer.finish();
-        let mut wanted: Vec<u16> = Vec::new();
-        for &pick in &picks {
-            if !wanted.contains(&pick) && (pick as usize) < whole.len() {
-                wanted.push(pick);
+        writer.question(NameRef::ROOT, RrType::A, Class::IN).unwrap();
+        let mut ends = vec![(writer.len(), [0; 3])];
+        for (i, (count, section)) in sizes.iter().enumerate() {
+            let owner = name(&format!("n{i}.example."));
+            let section = [Section::Answer, Section::Authority, Section::Additional][usize::from(*section)];
+            for number in 0..*count {
+                writer.record(section, owner.as_ref(), RrType::A, Class::IN, 1, &[0, 0, 0, number]).unwrap();
             }
+            let [_, counts @ ..] = writer.counts();
+            ends.push((writer.len(), counts));
         }
-        let got = records(&buf[..length], Section::Answer);
-        prop_assert_eq!(got.len(), wanted.len());
-        for (got, &pick) in got.iter().zip(&wanted) {
-            let expected = &whole[pick as usize];
-            prop_assert_eq!((&got.0, got.1), (&expected.0, expected.1));
-            prop_assert!(got.2.eq_ignore_ascii_case(&expected.2), "{:?} {:?}", got.2, expected.2);
-        }
-        // In the original order no pointer is written out, so that no record becomes longer.
-        if wanted.iter().enumerate().all(|(at, &pick)| at == pick as usize) {
-            prop_assert!(length - start <= bytes.len());
-        }
-        // Records that do not fit leave the message unchanged.
-        if length > start {
-            let mut writer = Writer::new(&mut buf, length - 1, 0, Flags::default());
-            writer.question(question.as_ref(), rtype, Class::IN).unwrap();
-            prop_assert!(writer.picked(Section::Answer, &body, &picks).is_err());
-            prop_assert_eq!(writer.len(), start);
-            let length = writer.finish();
-            prop_assert!(records(&buf[..length], Section::Answer).is_empty());
-        }
+        let cut = writer.shrink(limit);
+        let expected = ends.iter().rposition(|(end, _)| *end <= limit).unwrap();
+        let [_, counts @ ..] = writer.counts();
+        prop_assert_eq!((writer.len(), counts), ends[expected]);
+        let first = cut.map(|cut| cut.owner.to_name());
+        prop_assert_eq!(first, (expected < sizes.len()).then(|| name(&format!("n{expected}.example."))));
+        writer.finish();
+        prop_assert!(Message::parse(writer.written()).is_ok());
     }
 }
 
-/// The offsets, relative to `base`, of the compression pointers in the records that follow `base`.
-fn pointers(message: &[u8], base: usize) -> Vec<u16> {
-    fn name_end(message: &[u8], mut at: usize, found: &mut Vec<usize>) -> usize {
-        loop {
-            match message[at] {
-                0 => return at + 1,
-                length if length >= 0xc0 => {
-                    found.push(at);
-                    return at + 2;
-                }
-                length => at += 1 + length as usize,
-            }
-        }
-    }
-    let mut found = Vec::new();
-    let mut at = base;
-    while at < message.len() {
-        let fixed = name_end(message, at, &mut found);
-        let rdata = fixed + 10;
-        match RrType(message[fixed + 1] as u16) {
-            RrType::NS => name_end(message, rdata, &mut found),
-            RrType::MX => name_end(message, rdata + 2, &mut found),
-            _ => 0,
-        };
-        at = rdata + u16::from_be_bytes([message[fixed + 8], message[fixed + 9]]) as usize;
-    }
-    found.into_iter().map(|offset| (offset - base) as u16).collect()
+#[test]
+fn an_rrset_and_its_signatures_are_removed_together() {
+    let owner = name("a.example.");
+    let mut buf = [0; 512];
+    let mut writer = Writer::new(&mut buf, 512, 0, Flags::default());
+    writer.question(owner.as_ref(), RrType::A, Class::IN).unwrap();
+    writer.record(Section::Answer, owner.as_ref(), RrType::A, Class::IN, 1, &[1, 2, 3, 4]).unwrap();
+    let signature = [&[0, 1, 13, 2, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 1, 0, 7, 0][..], &[7; 64]].concat();
+    writer.record(Section::Answer, owner.as_ref(), RrType::RRSIG, Class::IN, 1, &signature).unwrap();
+    let length = writer.len();
+    assert!(writer.shrink(length).is_none());
+    assert_eq!(writer.shrink(length - 1).map(|cut| cut.section), Some(Section::Answer));
+    assert_eq!((writer.len(), writer.counts()), (writer.question_end(), [1, 0, 0, 0]));
 }
 
 #[test]
@@ -233,15 +211,4 @@ fn raw_array_writes_the_same_as_raw() {
         (place, writer.finish(), buf)
     });
     assert_eq!(array, slice);
-}
-
-#[test]
-fn a_wildcard_owner_points_to_the_whole_question_name() {
-    let mut buf = [0; 64];
-    let mut writer = Writer::new(&mut buf, 64, 0, Flags::default());
-    writer.question(name("x.y.").as_ref(), RrType::A, Class::IN).unwrap();
-    let bytes = b"\xc0\x0c\0\x01\0\x01\0\0\0\x05\0\x04\x01\x02\x03\x04";
-    writer.rendered(Section::Answer, 1, &Rendered { bytes, pointers: &[], base: 19, context: 3 }).unwrap();
-    let length = writer.finish();
-    assert_eq!(records(&buf[..length], Section::Answer)[0].0, name("x.y."));
 }
