@@ -104,7 +104,7 @@ def test_reload_changes_zones_and_reports_the_changes(tmp_path: Path, control: s
             "  + zone example.net. name = example.net.",
             f"  + zone example.net. file = {tmp_path}/example.net.zone",
             "  + zone example.net. serial 1",
-            "  ~ zone example.com. serial 1 -> 2",
+            "  ~ zone example.com. serial 1 -> 2: 1 RRset changed",
         ]
         assert address_of("www.example.com", port) == "192.0.2.2"
         assert address_of("www.example.net", port) == "192.0.2.3"

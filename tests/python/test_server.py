@@ -51,7 +51,7 @@ def test_a_file_is_served_reloaded_and_closed(tmp_path: Path, here: socket.socke
             "+ zone example.net. name = example.net.",
             f"+ zone example.net. file = {tmp_path}/example.net.zone",
             "+ zone example.net. serial 1",
-            "~ zone example.com. serial 1 -> 2",
+            "~ zone example.com. serial 1 -> 2: 1 RRset changed",
         ]
         assert (address(server), address(server, "www.example.net")) == ("192.0.2.2", "192.0.2.3")
         assert server.stats()["queries.udp4"] == 3

@@ -1,5 +1,6 @@
 //! `Zone`: a handle to a compiled zone. Its records stay in Rust; Python objects are made on demand.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use nw_wire::edns::{EdnsOption, Opt, ttl_field};
@@ -39,7 +40,7 @@ pub(crate) type Fault =
     (String, u32, u32, &'static str, &'static str, String, String, &'static str, &'static str);
 
 /// A result of `Zone.load_files`: the zone, the error, and the files with their stamps.
-type LoadedRow = (Option<Zone>, Option<Py<PyAny>>, Vec<(PathBuf, Option<Stamp>)>);
+type LoadedRow = (Option<Zone>, Option<Py<PyAny>>, Vec<(OsString, Option<Stamp>)>);
 
 /// Device, inode, size, modification and change time of a file.
 type Stamp = (u64, u64, u64, i128, i128);
@@ -90,7 +91,7 @@ impl Zone {
             .into_iter()
             .map(|LoadedFile { zone, files }| {
                 let main = files.first().map_or(String::new(), |file| file.path.to_string_lossy().into());
-                let files = files.into_iter().map(|file| (file.path, file.stamp.map(stamp))).collect();
+                let files = files.into_iter().map(|file| (file.path.into(), file.stamp.map(stamp))).collect();
                 match zone {
                     Ok(zone) => Ok((Some(Self::from(zone)), None, files)),
                     Err(errors) => {
@@ -226,6 +227,39 @@ impl Zone {
     /// Return the records that turn this zone into `newer`: RRsets removed, RRsets added (RFC 1995 §2).
     fn diff(&self, py: Python<'_>, newer: &Zone) -> PyResult<Difference> {
         edit::difference(py, self, newer)
+    }
+
+    /// `newer` as the version that follows this one, with the numbers of RRsets added, changed and removed; None if no record
+    /// differs. The SOA counts if more than its serial differs.
+    ///
+    /// The version shares the memory of this zone where little differs, and is `newer` otherwise. Raises ValueError if `newer` is
+    /// another zone.
+    fn succeed(&self, py: Python<'_>, newer: &Zone) -> PyResult<Option<(Zone, usize, usize, usize)>> {
+        let (old, new) = (&self.inner, &newer.inner);
+        if old.apex() != new.apex() || old.class() != new.class() {
+            let message = format!("zone {} cannot follow zone {}", new.apex(), old.apex());
+            return Err(PyValueError::new_err(message));
+        }
+        let next = call::detached(py, || Ok::<_, Raise>(old.succeed(new)))?;
+        Ok(next.map(|(zone, counts)| (zone.into(), counts.added, counts.changed, counts.removed)))
+    }
+
+    /// Whether so much has changed since the zone was built that `fold` is worth its time.
+    #[getter]
+    fn wants_fold(&self) -> bool {
+        self.inner.wants_fold()
+    }
+
+    /// The same zone, built anew: changed and unchanged records are stored together again. Costs as much as loading it.
+    fn fold(&self, py: Python<'_>) -> PyResult<Self> {
+        let zone = self.inner.clone();
+        call::interruptible(py, move || Ok::<_, Raise>(Self::from(zone.fold())))
+    }
+
+    /// This zone, which is `older.fold()`, with what has changed from `older` to `newer`; None if `newer` was not made from
+    /// `older` by a few changes.
+    fn rebase(&self, py: Python<'_>, older: &Zone, newer: &Zone) -> PyResult<Option<Self>> {
+        call::detached(py, || Ok::<_, Raise>(self.inner.rebase(&older.inner, &newer.inner).map(Self::from)))
     }
 
     /// Return the reply to `query` from this zone alone (RFC 1034 §4.3.2). This is a dry run without I/O.

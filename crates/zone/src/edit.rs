@@ -6,11 +6,13 @@
 //!
 //! A commit renders what it touches (`edit/patch.rs`) and keeps it beside the store that all versions share
 //! (`overlay.rs`). When too much has changed, it builds a store; [`Zone::fold`] does so ahead, on a thread of the
-//! caller's, and [`Zone::rebase`] brings the result up to date.
+//! caller's, and [`Zone::rebase`] brings the result up to date. [`Zone::succeed`] compares a version that was made
+//! otherwise, such as a file that was read anew, with the served one, and keeps the store where little differs.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use nw_wire::{Class, Name, NameRef, RdataSet, RrType, Rrset};
 
@@ -67,6 +69,59 @@ impl ZoneDiff {
     pub fn is_empty(&self) -> bool {
         self.removed.is_empty() && self.added.is_empty()
     }
+
+    /// Add the difference between two forms of one RRset.
+    fn push(&mut self, before: Option<Rrset>, after: Option<Rrset>) {
+        match (before, after) {
+            (Some(older), Some(newer)) if older.ttl == newer.ttl => {
+                self.removed.extend(without(&older, &newer));
+                self.added.extend(without(&newer, &older));
+            }
+            // Another TTL makes all of them other records.
+            (before, after) => {
+                self.removed.extend(before);
+                self.added.extend(after);
+            }
+        }
+    }
+}
+
+/// How many RRsets differ between two versions. The SOA counts if more than its serial differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChangeCounts {
+    /// RRsets that only the newer version has.
+    pub added: usize,
+    /// RRsets that both versions have, with other records or another TTL.
+    pub changed: usize,
+    /// RRsets that only the older version has.
+    pub removed: usize,
+}
+
+impl ChangeCounts {
+    fn count(&mut self, before: Option<&Rrset>, after: Option<&Rrset>) {
+        match (before, after) {
+            (Some(older), Some(newer)) => self.changed += usize::from(!differs_in_serial_only(older, newer)),
+            (Some(_), None) => self.removed += 1,
+            (None, _) => self.added += 1,
+        }
+    }
+}
+
+/// Whether both are the SOA, with nothing but another serial.
+fn differs_in_serial_only(older: &Rrset, newer: &Rrset) -> bool {
+    let without_serial = |rrset: &Rrset| {
+        let mut rdata = rrset.rdatas.first().unwrap_or_default().to_vec();
+        // The serial is the first of the five numbers at the end (RFC 1035 §3.3.13).
+        if let Some(at) = rdata.len().checked_sub(20) {
+            rdata[at..at + 4].fill(0);
+        }
+        rdata
+    };
+    older.rtype == RrType::SOA
+        && older.ttl == newer.ttl
+        && older.rdatas.len() == newer.rdatas.len()
+        && build::canonical_cmp(RrType::SOA, &without_serial(older), &without_serial(newer))
+            == Ordering::Equal
 }
 
 impl Zone {
@@ -85,7 +140,7 @@ impl Zone {
         for rrset in rrsets {
             collector.rrset(rrset);
         }
-        collector.finish()
+        collector.finish(LoadOptions::default().workers())
     }
 
     /// Whether so much has changed since the zone was built that [`Zone::fold`] is worth its time.
@@ -93,7 +148,7 @@ impl Zone {
         self.overlay.is_some() && self.view().changed().len() >= most_changed(self.store.nodes()) / 4
     }
 
-    /// The same zone with all its nodes in one store. It costs as much as loading the zone.
+    /// The same zone with all its nodes in one store. It costs as much as loading the zone, on the calling thread.
     #[must_use]
     pub fn fold(&self) -> Zone {
         if self.overlay.is_none() {
@@ -104,49 +159,101 @@ impl Zone {
             collector.node(&node);
         }
         // Every version passed the builder's checks once; if one does not now, it stays as it is.
-        collector.finish().unwrap_or_else(|_| self.clone())
+        collector.finish(1).unwrap_or_else(|_| self.clone())
     }
 
     /// This zone, which is `from` folded, with what has changed between `from` and `to`.
-    pub fn rebase(&self, from: &Zone, to: &Zone) -> Result<Zone, ZoneFileErrors> {
-        let diff = from.diff(to);
+    ///
+    /// None if `to` has another store than `from`, or if more has changed than a store is kept for: `to` then needs no fold
+    /// of `from`.
+    pub fn rebase(&self, from: &Zone, to: &Zone) -> Option<Zone> {
+        if !Arc::ptr_eq(&from.store, &to.store) {
+            return None;
+        }
+        self.patched(&from.diff(to))
+    }
+
+    /// `newer` as the version that follows this one, and how many RRsets differ; None if no record does.
+    ///
+    /// The version shares the store of this zone where few RRsets differ, and is `newer` otherwise. Both zones must have the
+    /// same apex and class.
+    pub fn succeed(&self, newer: &Zone) -> Option<(Zone, ChangeCounts)> {
+        let mut counts = ChangeCounts::default();
+        let most = most_changed(self.store.nodes());
+        let mut diff = Some(ZoneDiff::default());
+        let mut differs = false;
+        self.each_difference(newer, |before, after| {
+            differs = true;
+            counts.count(before.as_ref(), after.as_ref());
+            diff = diff.take().filter(|diff| diff.removed.len().max(diff.added.len()) < most);
+            if let Some(diff) = &mut diff {
+                diff.push(before, after);
+            }
+        });
+        let zone = if Arc::ptr_eq(&self.store, &newer.store) {
+            None
+        } else {
+            // A version that would have to be folded at once is worth less than `newer`, which needs no fold.
+            diff.and_then(|diff| self.patched(&diff)).filter(|zone| !zone.wants_fold())
+        };
+        differs.then(|| (zone.unwrap_or_else(|| newer.clone()), counts))
+    }
+
+    /// This zone after `diff`, on the same store; None if a store would have to be built.
+    fn patched(&self, diff: &ZoneDiff) -> Option<Zone> {
         if diff.is_empty() {
-            return Ok(self.clone());
+            return Some(self.clone());
         }
         let mut edit = self.edit();
-        edit.apply(&diff);
-        edit.commit(Serial::Keep)
+        edit.apply(diff);
+        Patch::of(&edit, None).and_then(Patch::commit)?.ok()
     }
 
     /// What turns this zone into `newer`.
     pub fn diff(&self, newer: &Zone) -> ZoneDiff {
         let mut diff = ZoneDiff::default();
+        self.each_difference(newer, |before, after| diff.push(before, after));
+        diff
+    }
+
+    /// Call `visit` with both forms of every RRset that differs between this zone and `newer`. RRSIGs are split by the type
+    /// that they cover.
+    fn each_difference(&self, newer: &Zone, mut visit: impl FnMut(Option<Rrset>, Option<Rrset>)) {
+        let class = self.class();
         let (older, newer) = (self.view(), newer.view());
         if std::ptr::eq(older.store, newer.store) {
-            // Two versions on one store differ in changed nodes only.
-            let names = older.changed().iter().chain(newer.changed()).map(|changed| changed.node().owner());
-            for name in names.collect::<std::collections::BTreeSet<_>>() {
-                compare(
-                    older.find_name(name).as_ref(),
-                    newer.find_name(name).as_ref(),
-                    self.class(),
-                    &mut diff,
-                );
+            // Two versions on one store differ in changed nodes only, and share most of these.
+            let (mut before, mut after) =
+                (older.changed().iter().peekable(), newer.changed().iter().peekable());
+            loop {
+                let order = match (before.peek(), after.peek()) {
+                    (None, None) => return,
+                    (Some(_), None) => Ordering::Less,
+                    (None, Some(_)) => Ordering::Greater,
+                    (Some(a), Some(b)) if Arc::ptr_eq(a, b) => {
+                        before.next();
+                        after.next();
+                        continue;
+                    }
+                    (Some(a), Some(b)) => a.node().owner().cmp(&b.node().owner()),
+                };
+                let a = if order.is_le() { before.next() } else { None };
+                let b = if order.is_ge() { after.next() } else { None };
+                let Some(name) = a.or(b).map(|changed| changed.node().owner()) else { return };
+                compare(older.find_name(name).as_ref(), newer.find_name(name).as_ref(), class, &mut visit);
             }
-            return diff;
         }
-        let mut before = older.walk().peekable();
-        let mut after = newer.walk().peekable();
+        let (mut before, mut after) = (older.walk().peekable(), newer.walk().peekable());
         loop {
             let order = match (before.peek(), after.peek()) {
-                (None, None) => return diff,
+                (None, None) => return,
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some(a), Some(b)) => a.owner().cmp(&b.owner()),
             };
             let a = if order.is_le() { before.next() } else { None };
             let b = if order.is_ge() { after.next() } else { None };
-            compare(a.as_ref(), b.as_ref(), self.class(), &mut diff);
+            compare(a.as_ref(), b.as_ref(), class, &mut visit);
         }
     }
 
@@ -172,8 +279,13 @@ impl Zone {
     }
 }
 
-/// Add to `diff` what differs between two nodes with one owner, or all of the one that exists.
-fn compare(a: Option<&Node<'_>>, b: Option<&Node<'_>>, class: Class, diff: &mut ZoneDiff) {
+/// Visit the RRsets that differ between two nodes with one owner, or all of the one that exists.
+fn compare(
+    a: Option<&Node<'_>>,
+    b: Option<&Node<'_>>,
+    class: Class,
+    visit: &mut impl FnMut(Option<Rrset>, Option<Rrset>),
+) {
     if let (Some(a), Some(b)) = (a, b)
         && a.same_records(b)
     {
@@ -185,19 +297,18 @@ fn compare(a: Option<&Node<'_>>, b: Option<&Node<'_>>, class: Class, diff: &mut 
     let (mut before, after) = (sets(a), sets(b));
     for (key, newer) in after {
         match before.remove(&key) {
-            None => diff.added.push(newer),
-            // Another TTL makes all of them other records.
-            Some(older) if older.ttl != newer.ttl => {
-                diff.removed.push(older);
-                diff.added.push(newer);
-            }
+            None => visit(None, Some(newer)),
             Some(older) => {
-                diff.removed.extend(without(&older, &newer));
-                diff.added.extend(without(&newer, &older));
+                let differs = older.ttl != newer.ttl
+                    || without(&older, &newer).is_some()
+                    || without(&newer, &older).is_some();
+                if differs {
+                    visit(Some(older), Some(newer));
+                }
             }
         }
     }
-    diff.removed.extend(before.into_values());
+    before.into_values().for_each(|older| visit(Some(older), None));
 }
 
 /// The records of `of` that `other` has not, compared in canonical form, or None if there are none.
@@ -402,7 +513,7 @@ impl ZoneEdit {
         for (key, change) in changes {
             collector.change(key, change);
         }
-        collector.finish()
+        collector.finish(LoadOptions::default().workers())
     }
 
     /// Give the SOA its serial.
@@ -550,8 +661,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<Zone, ZoneFileErrors> {
-        let workers = LoadOptions::default().workers();
+    fn finish(mut self, workers: usize) -> Result<Zone, ZoneFileErrors> {
         let zone =
             build::zone(self.batches, self.apex, self.class, workers, Which::Errors, &mut self.findings);
         let total = self.findings.errors;

@@ -32,7 +32,7 @@ mod zones;
 
 pub use answer::{AnswerKind, MOST_ALIASES, Outcome, ZoneQuestion};
 pub use build::rules::{RULES, Rule, Which};
-pub use edit::{Serial, ZoneDiff, ZoneEdit};
+pub use edit::{ChangeCounts, Serial, ZoneDiff, ZoneEdit};
 pub use problem::{Facts, Finding, Problem, Severity, ZoneFileErrors};
 pub use scan::{LoadOptions, LoadedFile, load, load_files};
 pub use store::{NodeView, Zone};

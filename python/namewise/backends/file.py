@@ -39,6 +39,8 @@ class _Stamp(NamedTuple):
 class FileSource:
     """The zone *name* in the file *path*."""
 
+    __slots__ = ("name", "place")
+
     def __init__(self, name: str, path: str) -> None:
         self.name = name
         self.place = path
@@ -75,8 +77,7 @@ class FileSource:
         for zone, error, files in Zone.load_files([(source.name, source.place) for source in sources]):
             outcome = zone or error
             stamps = [
-                _Stamp(os.fspath(path), *stamp[:4]) if stamp else _Stamp(os.fspath(path), 0, 0, 0, 0)
-                for path, stamp in files
+                _Stamp(path, *stamp[:4]) if stamp else _Stamp(path, 0, 0, 0, 0) for path, stamp in files
             ]
             outcomes.append((_version(stamps), outcome) if stamps and outcome is not None else None)
         return outcomes

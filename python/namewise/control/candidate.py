@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, NamedTuple
 
-from namewise.backends.file import FileSource
+from namewise import backends
 from namewise.compile import plan_bytes, read_inputs
 from namewise.compile.where import config_path
 from namewise.config import ConfigError, diff
@@ -16,7 +16,7 @@ from namewise.config.values import endpoint, is_loopback
 from namewise.control.check import problems
 from namewise.engine import Message, Snapshot, make_query
 from namewise.engine.errors import NamewiseError, PlanError
-from namewise.zones.registry import failure_text
+from namewise.zones.state import failure_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,12 +45,13 @@ class Candidate(NamedTuple):
     zones: Refresh
     snapshot: Snapshot
 
-    def changes(self, config: Config, registry: Registry) -> list[str]:
-        """Return what differs from *config* and the zones of *registry*, one line each."""
+    def changes(self, config: Config) -> list[str]:
+        """Return what differs from *config* and the zones that were served before, one line each."""
         found = [str(change) for change in diff(config, self.loaded.config)]
         zones = self.zones
-        for sign, names in (("+", zones.added), ("~", zones.changed), ("-", zones.removed)):
-            found += [f"{sign} zone {name}{_serials(registry, zones, name)}" for name in names]
+        for sign, names in (("+", zones.added), ("~", zones.changed)):
+            found += [f"{sign} zone {name} {zones.after[name].change}" for name in names]
+        found += [f"- zone {name}" for name in zones.removed]
         return found
 
     def failures(self) -> tuple[str, ...]:
@@ -87,7 +88,7 @@ def build(loaded: Loaded, registry: Registry, workers: Callable[[Config], int]) 
         found += error.problems
     if found:
         raise ConfigError(found)
-    zones = registry.refresh(FileSource(zone.name, zone.file) for zone in config.zone)
+    zones = registry.refresh(map(backends.source, config.zone))
     try:
         snapshot = Snapshot.build(
             plan_bytes(config, inputs, workers(config)), zones.new_data(), inputs.secrets
@@ -109,15 +110,6 @@ def _probe(snapshot: Snapshot, zones: Refresh) -> None:
         if message is None or not (refused or (message.authoritative and message.rcode == "NOERROR")):
             answer = message.rcode if message is not None else "nothing"
             raise ProbeError(f"the new snapshot answers {answer} to {name} SOA")
-
-
-def _serials(registry: Registry, zones: Refresh, name: str) -> str:
-    former, latter = registry.states.get(name), zones.after.get(name)
-    old = former.current if former is not None else None
-    new = latter.current if latter is not None else None
-    if new is None:
-        return ""
-    return f" serial {new.serial}" if old is None else f" serial {old.serial} -> {new.serial}"
 
 
 def _open_recursion(config: Config) -> Iterator[str]:

@@ -138,6 +138,7 @@ class Service:
             engine, self._engine = self._engine, None
             if engine is not None:
                 engine.close(self.config.server.drain / 1000 if grace_s is None else grace_s)
+                self.registry.close()
                 self.events.drain()
             self.sockets.close()
 
@@ -153,7 +154,7 @@ class Service:
 
     def _publish(self, engine: Engine, candidate: Candidate) -> Outcome:
         config = candidate.loaded.config
-        changes = tuple(candidate.changes(self.config, self.registry)) if self._engine is not None else ()
+        changes = tuple(candidate.changes(self.config)) if self._engine is not None else ()
         prepared, missing = self.sockets.prepare(
             config.listen, self.workers, optional=not candidate.loaded.sets("listen")
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from namewise.zones.registry import Refresh, Registry, ZoneState
-from namewise.zones.source import ZoneSource
+from namewise.zones.registry import Refresh, Registry
+from namewise.zones.source import ZoneSource, ZoneUnavailable
+from namewise.zones.state import Change, ZoneState
 
-__all__ = ["Refresh", "Registry", "ZoneSource", "ZoneState"]
+__all__ = ["Change", "Refresh", "Registry", "ZoneSource", "ZoneState", "ZoneUnavailable"]

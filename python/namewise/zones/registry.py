@@ -1,35 +1,37 @@
-"""The zones of a running server: a state machine per zone. This is the only caller of `Engine.change`.
+"""The zones of a running server: one state (`state.py`) for each, and the only caller of `Engine.change`.
 
 ```text
-            load fails                      load succeeds
- waiting ──────────────▶ failed     any ──────────────────▶ loaded ──┐ change, reload: loaded, a new version
-                                                              ▲  │   └ load fails: loaded, the old version, error set
-                                                              │  ▼
-                                                             expired      (not confirmed for longer than SOA EXPIRE)
+ refresh (files, other sources) ─┐
+ change (edit, UPDATE, IXFR) ────┼─▶ state before, zone, why ─▶ succeed ─▶ [sign, journal] ─▶ Engine.change ─▶ acknowledge
+ source that reports a change ───┘                             what differs                   ▲
+ fold (background) ───────────────────────────────────────────────────────────────────────────┘  the same records
 ```
 
-`refresh` reads the sources and changes nothing. `publish` puts its result into effect together with new
-settings. If a zone changes in between (`change`, `add`, `remove`), the changed version stays, because it
-was acknowledged.
+`refresh` reads the sources and changes nothing; `publish` takes its outcome into use together with new settings.
+Between the two a zone may change (`change`, `add`, `remove`): that version then stays, because it was acknowledged.
+`fold` and `take` are the same two halves for a version that is stored anew.
+
+*Limitations*: signing and the journal do not exist yet.
 """
 
 from __future__ import annotations
 
-import os
+import contextlib
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING
 
-from namewise.engine import Unavailable
 from namewise.engine.errors import EngineClosed, NamewiseError, ZoneFileError
+from namewise.zones.background import Background
+from namewise.zones.source import ZoneUnavailable
+from namewise.zones.state import Change, ZoneState, failure_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
 
-    from namewise.engine import Engine, Zone
+    from namewise.engine import Engine, Unavailable, Zone
     from namewise.zones.source import ZoneSource
-
-Condition = Literal["waiting", "failed", "loaded", "expired"]
 
 
 class ZonesError(NamewiseError):
@@ -46,58 +48,6 @@ class ZoneConflict(NamewiseError):
     """A change was computed from an outdated version of the zone. Nothing was changed."""
 
     code = "CONFLICT"
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneState:
-    """One zone with its source and its served data. Each transition returns a new state."""
-
-    source: ZoneSource
-    configured: bool = True
-    """Whether the configuration names the zone; otherwise it was added while the server was running."""
-    condition: Condition = "waiting"
-    current: Zone | None = None
-    """The version that is served; None unless *condition* is `loaded`."""
-    version: Hashable = None
-    """The version of the source that was read last, whether it was valid or not."""
-    journal: int = 0
-    """The number of changes since the source was read. The source does not contain them."""
-    error: str = ""
-    """The error of the last attempt to read the source; empty if it succeeded."""
-    detail: str = ""
-    """The first error in short form, without folder names. Clients see it if the zone has no data."""
-
-    def loaded(self, zone: Zone, version: Hashable) -> ZoneState:
-        """Return the state after *zone* was read from *version* of the source."""
-        return replace(
-            self, condition="loaded", current=zone, version=version, journal=0, error="", detail=""
-        )
-
-    def failed(self, error: Exception, version: Hashable) -> ZoneState:
-        """Return the state after reading *version* of the source failed. A served version stays."""
-        condition: Condition = "failed" if self.current is None else self.condition
-        return replace(
-            self,
-            condition=condition,
-            version=version,
-            error=failure_text(self.source, error),
-            detail=_first_error(error),
-        )
-
-    def changed(self, zone: Zone) -> ZoneState:
-        """Return the state after a change that is not in the source replaced the current version by *zone*."""
-        return replace(self, condition="loaded", current=zone, journal=self.journal + 1, error="", detail="")
-
-    def expired(self) -> ZoneState:
-        """Return the state of a zone whose data is too old to be served."""
-        return replace(self, condition="expired", current=None, version=None, journal=0)
-
-    def entry(self) -> Zone | Unavailable:
-        """Return the data for the engine."""
-        if self.condition == "loaded":
-            assert self.current is not None, "loaded() and changed() set both"
-            return self.current
-        return Unavailable(self.condition, self.detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,136 +68,139 @@ class Refresh:
         return [zone for zone in found if zone is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A version of a zone that is stored anew, beside the state that it was computed from."""
+
+    before: ZoneState
+    zone: Zone
+
+
 class Registry:
     """The zones of one server. All methods may be called from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, background: Background | None = None) -> None:
         self.states: Mapping[str, ZoneState] = {}
         """By name, in the order of the configuration. The dictionary is replaced, never changed."""
+        self.background = background or Background()
         self._engine: Engine | None = None
         self._named: frozenset[str] = frozenset()
         """The zones that the current settings name."""
+        self._watched: dict[str, tuple[ZoneSource, Callable[[], None]]] = {}
+        """Sources that report changes, each with the function that ends the reports."""
         self._changing = threading.Lock()
 
     def connect(self, engine: Engine) -> None:
         """Serve the zones with *engine*."""
         self._engine = engine
 
+    def close(self) -> None:
+        """End the reports of all sources, and wait for what runs in the background."""
+        with self._changing:
+            watched, self._watched = self._watched, {}
+        for _, end in watched.values():
+            end()
+        self.background.join()
+
     def refresh(self, sources: Iterable[ZoneSource]) -> Refresh:
         """Read the changed ones of *sources* and return the effect. Changes nothing."""
-        before, after = self.states, {}
+        before = self.states
+        reading = Reading()
+        for source in sources:
+            state = before.get(source.name)
+            if state is None:
+                state = ZoneState(source)
+            elif state.source.place != source.place or not state.configured:
+                state = replace(state, source=source, configured=True, version=None)
+            reading.look(state, source)
+        reading.read()
+        removed = tuple(
+            name for name, state in before.items() if state.configured and name not in reading.after
+        )
         added: list[str] = []
         changed: list[str] = []
-        failures: list[tuple[ZoneSource, Exception]] = []
-        warnings: list[str] = []
-        sources = list(sources)
-        first_reads = _read_many([source for source in sources if source.name not in before])
-        for source in sources:
-            name, present = source.name, before.get(source.name)
-            if present is None or present.source.place != source.place or not present.configured:
-                state = ZoneState(source) if present is None else replace(present, source=source)
-                state = replace(state, configured=True, version=None)
-            else:
-                state = present
-            after[name] = state
-            version: Hashable = None
-            try:
-                if name in first_reads:
-                    version, outcome = first_reads[name]
-                    if isinstance(outcome, ZoneFileError):
-                        raise outcome
-                    after[name] = state.loaded(outcome, version)
-                    added.append(name)
-                    continue
-                version = source.version(state.version)
-                if state.version is not None and version == state.version and not state.error:
-                    continue
-                if state.journal:
-                    warnings.append(_ignored(state))
-                    continue
-                zone = source.load()
-            except (ZoneFileError, OSError) as error:
-                failures.append((source, error))
-                after[name] = state.failed(error, version)
-                continue
-            old = state.current
-            if old is not None:
-                gone, new = old.diff(zone)
-                if not gone and not new:
-                    after[name] = replace(state.loaded(old, version), source=source)
-                    continue
-                if not _newer(zone.serial, old.serial):
-                    warnings.append(_serial_warning(name, old.serial, zone.serial))
-            after[name] = state.loaded(zone, version)
-            (added if present is None else changed).append(name)
-        removed = tuple(name for name, state in before.items() if state.configured and name not in after)
-        return Refresh(before, after, tuple(added), tuple(changed), removed, tuple(failures), tuple(warnings))
+        for name in reading.new_data:
+            (changed if name in before else added).append(name)
+        failures, warnings = tuple(reading.failures), tuple(reading.warnings)
+        return Refresh(before, reading.after, tuple(added), tuple(changed), removed, failures, warnings)
 
     def publish(self, refresh: Refresh, publish: Callable[[], int]) -> int:
         """Put new settings and *refresh* into effect, and return the generation.
 
-        *publish* publishes the settings and returns the generation. It adds the zones that are new with the
-        data of `Refresh.new_data`, and removes the zones that the settings no longer name.
+        publish: publishes the settings and returns the generation. It adds the zones that are new with the data of
+        `Refresh.new_data`, and removes the zones that the settings no longer name.
         """
         with self._changing:
             engine = self._running()
             generation = publish()
             now, states = self.states, {}
             changes: dict[str, Zone | Unavailable | None] = {}
+            published = frozenset(refresh.added)
             for name, after in refresh.after.items():
                 before, present = refresh.before.get(name), now.get(name)
-                if present is not None and present is not before:
-                    # The zone changed after its source was read: keep the acknowledged version. The next
-                    # reload reads it again.
+                if present is None:
+                    states[name] = after
+                    if name not in published or after.current is None:
+                        changes[name] = after.entry()  # not published with the settings
+                    continue
+                if before is None or present.revision != before.revision:
+                    # It changed after its source was read: the acknowledged version stays. The next reload reads again.
                     states[name] = replace(present, source=after.source, configured=True)
                     continue
+                if present is not before and after.revision == present.revision:
+                    after = after.folded(present.current) if present.current is not None else after
                 states[name] = after
-                if present is None:
-                    if name not in refresh.added or after.current is None:
-                        changes[name] = after.entry()  # not published with the settings
-                elif _served(present) != _served(after):
+                if _served(present) != _served(after):
                     changes[name] = after.entry()
             for name, present in now.items():
                 if name not in states and not present.configured:
                     states[name] = present
                     if name in self._named:
-                        changes[name] = (
-                            present.entry()
-                        )  # removed with the settings that named it, and added since
+                        # Removed with the settings that named it, and added since.
+                        changes[name] = present.entry()
             self.states, self._named = states, frozenset(refresh.after)
             if changes:
                 generation = engine.change(changes, generation)
+            for name in {*states, *self._watched}:
+                self._watch(name)
+            for name in refresh.changed:
+                self._fold_later(name)
             return generation
 
-    def change(self, name: str, zone: Zone, based_on: Zone | None) -> int:
-        """Replace *based_on*, from which the change was computed, by *zone*, and return the generation.
+    def change(self, before: ZoneState, zone: Zone, why: str = "edit") -> int:
+        """Serve *zone*, which was made from the version of *before*, and return the generation.
 
-        Returns once every worker uses the new version. Raises `ZoneConflict` if *based_on* is no longer
-        current, and `KeyError` for a zone that is not served.
+        Returns once every worker uses the new version. Raises `ZoneConflict` when other records than those of *before* are
+        served by now: begin again with the current state. Raises `KeyError` for a zone that is not served.
         """
+        name = before.source.name
+        after = _succeeding(before, zone, why)
         with self._changing:
-            state = self.states[name]
-            if state.current is not based_on:
+            present = self.states[name]
+            if present.revision != before.revision:
                 raise ZoneConflict(
                     f"zone {name} has changed meanwhile: compute the change from its current version"
                 )
-            return self._put(name, state.changed(zone))
+            if after is None:
+                return self._running().generation
+            zone, change = after
+            if present.current is not before.current and present.current is not None and before.current:
+                # It was folded meanwhile.
+                zone = present.current.rebase(before.current, zone) or zone
+            return self._put(name, present.changed(zone, change))
 
     def add(self, source: ZoneSource) -> int:
-        """Load the zone of *source* and return the generation.
-
-        The zone is served until `remove`, even if the configuration does not name it. Raises `ZonesError` if it
-        cannot be loaded, and `ZoneConflict` if a zone of that name is served.
-        """
-        try:
-            version = source.version(None)
-            state = ZoneState(source, configured=False).loaded(source.load(), version)
-        except (ZoneFileError, OSError) as error:
-            raise ZonesError([(source, error)]) from error
+        """Load the zone of *source* and serve it until `remove`, whatever the configuration names; return the
+        generation. Raises `ZonesError` if it cannot be loaded, `ZoneConflict` if a zone of that name is served."""
+        reading = Reading()
+        reading.look(ZoneState(source, configured=False), source)
+        reading.read()
+        if reading.failures:
+            raise ZonesError(reading.failures)
         with self._changing:
             if source.name in self.states:
                 raise ZoneConflict(f"zone {source.name} is served already")
-            return self._put(source.name, state)
+            return self._put(source.name, reading.after[source.name])
 
     def remove(self, name: str) -> int:
         """Stop serving the zone *name* and return the generation. Raises `KeyError` if it is not served."""
@@ -256,21 +209,86 @@ class Registry:
             return self._put(name, None)
 
     def expire(self, name: str) -> int:
-        """Answer SERVFAIL for the zone *name* until it is loaded or changed again. Returns the generation."""
+        """Answer SERVFAIL for the zone *name* until it is loaded or changed again; return the generation."""
         with self._changing:
             return self._put(name, self.states[name].expired())
 
+    def fold(self, name: str) -> Fold | None:
+        """Store the current version of the zone *name* anew, and return it for `take`; None if that is not worth its
+        time. Changes nothing, and takes as long as loading the zone."""
+        state = self.states.get(name)
+        if state is None or state.current is None or not state.current.wants_fold:
+            return None
+        zone = state.current.fold()
+        return None if zone.wants_fold else Fold(state, zone)
+
+    def take(self, fold: Fold) -> bool:
+        """Serve *fold* with the changes that were made meanwhile, and return whether it is of use: not if the zone was
+        replaced or removed."""
+        name, old = fold.before.source.name, fold.before.current
+        with self._changing:
+            present = self.states.get(name)
+            if present is None or present.current is None or old is None:
+                return False
+            zone = fold.zone if present.current is old else fold.zone.rebase(old, present.current)
+            if zone is not None:
+                self._put(name, present.folded(zone))
+            return zone is not None
+
     def _put(self, name: str, state: ZoneState | None) -> int:
         """Change one zone in the engine, and then in the states. The caller holds the lock."""
-        engine = self._running()
-        generation = engine.change({name: state.entry() if state is not None else None}, engine.generation)
+        engine, present = self._running(), self.states.get(name)
+        generation = engine.generation
+        if state is None or present is None or _served(present) != _served(state):
+            generation = engine.change({name: None if state is None else state.entry()}, generation)
         states = dict(self.states)
         if state is None:
             del states[name]
         else:
             states[name] = state
         self.states = states
+        self._watch(name)
+        self._fold_later(name)
         return generation
+
+    def _fold_later(self, name: str) -> None:
+        state = self.states.get(name)
+        if state is not None and state.current is not None and state.current.wants_fold:
+            self.background.add(("fold", name), partial(self._fold, name))
+
+    def _fold(self, name: str) -> None:
+        fold = self.fold(name)
+        if fold is not None:
+            with contextlib.suppress(EngineClosed):
+                self.take(fold)
+
+    def _watch(self, name: str) -> None:
+        """Ask the source of the zone *name* for reports, and end those of its former source. The lock is held."""
+        state = self.states.get(name)
+        if name in self._watched and (state is None or state.source is not self._watched[name][0]):
+            self._watched.pop(name)[1]()
+        watch = getattr(state.source, "watch", None) if state is not None else None
+        if state is not None and watch is not None and name not in self._watched:
+            report = partial(self.background.add, ("read", name), partial(self._reread, name))
+            self._watched[name] = (state.source, watch(report))
+
+    def _reread(self, name: str) -> None:
+        """Read the source of the zone *name*, which reported a change."""
+        before = self.states.get(name)
+        if before is None:
+            return
+        reading = Reading()
+        reading.look(before, before.source)
+        reading.read()
+        after = reading.after[name]
+        with self._changing:
+            present = self.states.get(name)
+            # Otherwise it was read by another reader, or has changes that the source does not have.
+            if present is not None and present.revision == before.revision and after is not before:
+                if present is not before and after.revision == present.revision and present.current:
+                    after = after.folded(present.current)
+                with contextlib.suppress(EngineClosed):
+                    self._put(name, replace(after, source=present.source, configured=present.configured))
 
     def _running(self) -> Engine:
         if self._engine is None:
@@ -278,41 +296,96 @@ class Registry:
         return self._engine
 
 
-def _read_many(sources: list[ZoneSource]) -> dict[str, tuple[Hashable, Zone | ZoneFileError]]:
-    """Read *sources* together if their class supports it (`load_many`). Returns version and result by name.
+class Reading:
+    """Reads sources and finds the state that follows for each."""
 
-    Sources without a result are read one by one.
-    """
-    kinds: dict[type[ZoneSource], list[ZoneSource]] = {}
-    for source in sources:
-        kinds.setdefault(type(source), []).append(source)
-    read: dict[str, tuple[Hashable, Zone | ZoneFileError]] = {}
+    def __init__(self) -> None:
+        self.after: dict[str, ZoneState] = {}
+        self.new_data: list[str] = []
+        """Zones with another version than before."""
+        self.failures: list[tuple[ZoneSource, Exception]] = []
+        self.warnings: list[str] = []
+        self._unread: list[ZoneState] = []
+
+    def look(self, state: ZoneState, source: ZoneSource) -> None:
+        """Find out whether *source* has another version than the one that *state* was read from, and plan to read it."""
+        self.after[source.name] = state
+        if state.version is not None or state.journal:
+            try:
+                version = source.version(state.version)
+            except (ZoneFileError, OSError) as error:
+                self._fail(state, error, None)
+                return
+            if version == state.version and not state.error:
+                return
+            if state.journal:
+                self.warnings.append(_ignored(state))
+                return
+        self._unread.append(state if state.source is source else replace(state, source=source))
+
+    def read(self) -> None:
+        """Read the planned sources, those of one class together where that class can."""
+        for state, version, outcome in _read(self._unread):
+            if isinstance(outcome, ZoneUnavailable):
+                self.after[state.source.name] = getattr(state, outcome.condition)(str(outcome))
+            elif isinstance(outcome, Exception):
+                self._fail(state, outcome, version)
+            else:
+                self._take(state, version, outcome)
+
+    def _take(self, state: ZoneState, version: Hashable, zone: Zone) -> None:
+        name, old = state.source.name, state.current
+        after = _succeeding(state, zone, "load" if old is None else "reload")
+        if after is None:
+            self.after[name] = state.confirmed(version)
+            return
+        if old is not None and not _newer(zone.serial, old.serial):
+            self.warnings.append(_serial_warning(name, old.serial, zone.serial))
+        self.after[name] = state.loaded(after[0], version, after[1])
+        self.new_data.append(name)
+
+    def _fail(self, state: ZoneState, error: Exception, version: Hashable) -> None:
+        self.failures.append((state.source, error))
+        self.after[state.source.name] = state.failed(error, version)
+
+
+def _succeeding(before: ZoneState, zone: Zone, why: str) -> tuple[Zone, Change] | None:
+    """Return *zone* as the version that follows that of *before*, with what differs; None if no record does."""
+    if before.current is None:
+        return zone, Change(why, zone.serial)
+    following = before.current.succeed(zone)
+    if following is None:
+        return None
+    zone, added, changed, removed = following
+    return zone, Change(why, zone.serial, before.current.serial, added, changed, removed)
+
+
+def _read(states: list[ZoneState]) -> Iterable[tuple[ZoneState, Hashable, Zone | Exception]]:
+    """Read the source of each of *states* and yield its version and the zone, or why there is none."""
+    kinds: dict[type[ZoneSource], list[ZoneState]] = {}
+    for state in states:
+        kinds.setdefault(type(state.source), []).append(state)
     for kind, group in kinds.items():
         load_many = getattr(kind, "load_many", None)
+        together = [None] * len(group)
         if load_many is not None and len(group) > 1:
-            for source, outcome in zip(group, load_many(group), strict=True):
-                if outcome is not None:
-                    read[source.name] = outcome
-    return read
+            together = load_many([state.source for state in group])
+        for state, read in zip(group, together, strict=True):
+            yield (state, *(read or _read_one(state.source)))
 
 
-def failure_text(source: ZoneSource, error: Exception) -> str:
-    """Return a message that explains why the zone of *source* is not loaded."""
-    text = f"{source.place}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
-    lines = "\n".join(f"  {line}" for line in text.splitlines())
-    return f"zone {source.name} is not loaded:\n{lines}"
+def _read_one(source: ZoneSource) -> tuple[Hashable, Zone | Exception]:
+    version: Hashable = None
+    try:
+        version = source.version(None)
+        return version, source.load()
+    except (ZoneFileError, ZoneUnavailable, OSError) as error:
+        return version, error
 
 
 def _served(state: ZoneState) -> tuple[object, ...]:
     """Return the part of *state* that the engine uses."""
-    return (id(state.current), state.condition, state.detail)
-
-
-def _first_error(error: Exception) -> str:
-    if isinstance(error, ZoneFileError) and error.faults:
-        fault = error.faults[0]
-        return str(fault._replace(file=os.path.basename(fault.file)))
-    return (error.strerror or "") if isinstance(error, OSError) else str(error)
+    return (id(state.current), state.condition, state.detail if state.current is None else "")
 
 
 def _ignored(state: ZoneState) -> str:

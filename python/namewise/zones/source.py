@@ -1,30 +1,47 @@
 """The source of a zone: a file, later a database, a cluster, another server.
 
-A source has one zone and two operations: `version` (cheap, called at every reload) and `load` (its cost
-depends on the size of the zone). It does not store the zone; `namewise.zones.Registry` does.
+A source has one zone and two operations: `version` (cheap, called at every reload) and `load` (as expensive as the zone is
+large). It keeps no copy of the zone; `namewise.zones.Registry` does.
 
     files, databases, clusters ──> ZoneSource ──version()──> equal: the loaded zone stays
-                                              └─load()─────> Zone ──> publish
+                                              └─load()─────> Zone ──> compared with the served version ──> publish
 
-A backend is a file in `namewise.backends` with a class that has these members. The class inherits nothing
-and needs no registration. `FileSource` is an example. Run the common suite in `tests/python/test_zones.py`
-on every new backend.
+A backend is one file in `namewise.backends` with a class that has these members, and one line in the table `SOURCES` there.
+The class inherits nothing. `FileSource` is the example. Run the common suite in `tests/python/test_zones.py` on a new one.
 
-A class may also have the static method `load_many(sources)`. It returns, for each source, a pair of version
-and zone or `ZoneFileError`, or None if it cannot load the source. The registry calls it for new zones, so
-that thousands of zones are read together.
+Two members are optional:
 
-*Limitations*: sources are read at start and at a reload. No source reports changes yet.
+`watch(changed)`: call *changed* whenever `version` may return another value, and return a function that ends this. The
+registry then reads the source, in a thread of its own. *changed* returns at once and may be called from any thread, but not
+before `watch` returns. Without `watch`, a source is read when the server starts and at a reload.
+
+`load_many(sources)`, a static method: for each source a pair of version and zone or `ZoneFileError`, or None where it cannot
+say. The registry calls it when several sources of the class are to be read, so that thousands of zones are read together.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from namewise.engine.errors import NamewiseError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from namewise.engine import Zone
+
+
+class ZoneUnavailable(NamewiseError):
+    """The source works and has no zone to serve. The text is short, and clients see it in the extended error.
+
+    condition: `waiting` if the data has not come yet (a version that is served stays), `expired` if it is too old to be served
+    """
+
+    code = "ZONE_UNAVAILABLE"
+
+    def __init__(self, condition: Literal["waiting", "expired"], text: str = "") -> None:
+        self.condition = condition
+        super().__init__(text)
 
 
 class ZoneSource(Protocol):
@@ -41,13 +58,13 @@ class ZoneSource(Protocol):
     def version(self, former: Hashable = None) -> Hashable:
         """Return a value that differs from the earlier value *former* if the zone has changed.
 
-        The value may also differ if nothing changed; the zone is then loaded unnecessarily. *former* can
-        save the source work. Raises `OSError` if the storage cannot be reached.
+        It may differ although nothing changed; then the zone is loaded once too often. *former* may spare the source work.
+        Raises `OSError` when the storage cannot be reached.
         """
 
     def load(self) -> Zone:
         """Return the current zone, complete and checked.
 
-        Raises `ZoneFileError` with every error in its text, and `OSError` if the storage cannot be reached.
-        It never returns part of a zone.
+        Raises `ZoneFileError` with every mistake in its text, `OSError` when the storage cannot be reached,
+        `ZoneUnavailable` when it has no zone to serve. It never returns a part of a zone.
         """

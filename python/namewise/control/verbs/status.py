@@ -10,7 +10,7 @@ from namewise.config.values import Endpoint
 if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
-    from namewise.zones.registry import ZoneState
+    from namewise.zones.state import ZoneState
 
 
 def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
@@ -39,5 +39,6 @@ def _zone(name: str, state: ZoneState) -> dict[str, Any]:
         "serial": None if zone is None else zone.serial,
         "records": 0 if zone is None else len(zone),
         "place": state.source.place,
+        "change": None if state.change is None else str(state.change),
         "error": state.error or None,
     }

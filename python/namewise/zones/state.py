@@ -1,0 +1,162 @@
+"""The state of one zone: where it comes from, which version of it is served, and how that version came to be.
+
+```text
+            load fails                      load succeeds
+ waiting ──────────────▶ failed     any ──────────────────▶ loaded ──┐ change, reload: loaded, a new version
+                                                              ▲  │   └ load fails: loaded, the old version, error set
+                                                              │  ▼
+                                                             expired      (not confirmed for longer than SOA EXPIRE)
+```
+
+A state never changes: each transition returns a new one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from namewise.engine import Unavailable
+from namewise.engine.errors import ZoneFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from namewise.engine import Zone
+    from namewise.zones.source import ZoneSource
+
+Condition = Literal["waiting", "failed", "loaded", "expired"]
+
+_revisions = itertools.count(1)
+
+
+def _next_revision() -> int:
+    return next(_revisions)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a version of a zone differs from the one before."""
+
+    why: str
+    """What produced it: `load`, `reload`, `edit`; later `update`, `ixfr`."""
+    serial: int
+    before: int | None = None
+    """The serial of the version before; None for the first."""
+    added: int = 0
+    """RRsets, as the next two."""
+    changed: int = 0
+    removed: int = 0
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"serial {self.serial}"
+        counts = {"changed": self.changed, "added": self.added, "removed": self.removed}
+        parts = [f"{count} {word}" for word, count in counts.items() if count]
+        if parts:
+            count, _, word = parts[0].partition(" ")
+            parts[0] = f"{count} RRset{'' if count == '1' else 's'} {word}"
+        return f"serial {self.before} -> {self.serial}" + (f": {', '.join(parts)}" if parts else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneState:
+    """One zone with its source and its served data."""
+
+    source: ZoneSource
+    configured: bool = True
+    """Whether the configuration names the zone; otherwise it was added while the server was running."""
+    condition: Condition = "waiting"
+    current: Zone | None = None
+    """The version that is served; None unless *condition* is `loaded`."""
+    revision: int = field(default_factory=_next_revision)
+    """A number that no other content of any zone has. A fold keeps it: the records stay the same."""
+    change: Change | None = None
+    """How *current* came to be."""
+    version: Hashable = None
+    """The version of the source that was read last, whether it was valid or not."""
+    journal: int = 0
+    """The number of changes since the source was read. The source does not contain them."""
+    error: str = ""
+    """The error of the last attempt to read the source; empty if it succeeded."""
+    detail: str = ""
+    """The first error in short form, without folder names. Clients see it if the zone has no data."""
+
+    def loaded(self, zone: Zone, version: Hashable, change: Change) -> ZoneState:
+        """Return the state after *zone* was read from *version* of the source."""
+        return ZoneState(self.source, self.configured, "loaded", zone, _next_revision(), change, version)
+
+    def confirmed(self, version: Hashable) -> ZoneState:
+        """Return the state after *version* of the source was found to have the served records."""
+        return replace(self, version=version, journal=0, error="", detail="")
+
+    def failed(self, error: Exception, version: Hashable) -> ZoneState:
+        """Return the state after reading *version* of the source failed. A served version stays."""
+        condition: Condition = "failed" if self.current is None else self.condition
+        return replace(
+            self,
+            condition=condition,
+            version=version,
+            error=failure_text(self.source, error),
+            detail=_first_error(error),
+        )
+
+    def changed(self, zone: Zone, change: Change) -> ZoneState:
+        """Return the state after a change that is not in the source replaced the current version by *zone*."""
+        return replace(
+            self,
+            condition="loaded",
+            current=zone,
+            revision=_next_revision(),
+            change=change,
+            journal=self.journal + 1,
+            error="",
+            detail="",
+        )
+
+    def folded(self, zone: Zone) -> ZoneState:
+        """Return the state with *zone*, which has the records of the current version, stored anew."""
+        return replace(self, current=zone)
+
+    def waiting(self, detail: str = "") -> ZoneState:
+        """Return the state of a zone whose source has no data yet. A served version stays."""
+        if self.current is not None:
+            return self
+        return replace(self, condition="waiting", version=None, error="", detail=detail)
+
+    def expired(self, detail: str = "") -> ZoneState:
+        """Return the state of a zone whose data is too old to be served."""
+        return replace(
+            self,
+            condition="expired",
+            current=None,
+            revision=_next_revision(),
+            change=None,
+            version=None,
+            journal=0,
+            error="",
+            detail=detail,
+        )
+
+    def entry(self) -> Zone | Unavailable:
+        """Return the data for the engine."""
+        if self.condition == "loaded":
+            assert self.current is not None, "loaded() and changed() set both"
+            return self.current
+        return Unavailable(self.condition, self.detail)
+
+
+def failure_text(source: ZoneSource, error: Exception) -> str:
+    """Return a message that explains why the zone of *source* is not loaded."""
+    text = f"{source.place}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+    lines = "\n".join(f"  {line}" for line in text.splitlines())
+    return f"zone {source.name} is not loaded:\n{lines}"
+
+
+def _first_error(error: Exception) -> str:
+    if isinstance(error, ZoneFileError) and error.faults:
+        fault = error.faults[0]
+        return str(fault._replace(file=os.path.basename(fault.file)))
+    return (error.strerror or "") if isinstance(error, OSError) else str(error)
