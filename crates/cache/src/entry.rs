@@ -17,6 +17,7 @@
 //! [`EntryKind::Chain`] is a whole answer made by a [`Writer`]. It is never read back.
 
 use nw_wire::code::{Class, RrType};
+use nw_wire::hash::eq_folded;
 use nw_wire::header::Flags;
 use nw_wire::message::{Section, read_name};
 use nw_wire::name::{Name, NameRef};
@@ -127,9 +128,10 @@ impl Body<'_> {
 
 impl Entry {
     /// Return whether the entry is about `name` and `rtype`.
+    #[inline]
     pub(crate) fn is(&self, name: NameRef<'_>, rtype: RrType) -> bool {
         // Length octets are never ASCII letters, so that names can be compared as text.
-        self.rtype == rtype && self.name_wire().eq_ignore_ascii_case(name.wire())
+        self.rtype == rtype && eq_folded(self.name_wire(), name.wire())
     }
 
     pub(crate) fn kind(&self) -> EntryKind {

@@ -91,21 +91,29 @@ impl HashKey {
 /// Return whether two octet strings are equal if ASCII case is ignored.
 #[inline]
 pub fn eq_folded(a: &[u8], b: &[u8]) -> bool {
-    // Most queries use the same case as the stored name.
-    if a == b {
-        return true;
-    }
     if a.len() != b.len() {
         return false;
     }
+    let (Some(last_a), Some(last_b)) = (a.last_chunk::<8>(), b.last_chunk::<8>()) else {
+        return same_word(up_to8(a), up_to8(b));
+    };
     let (mut a, mut b) = (a, b);
     while a.len() > 8 {
-        if fold8(first8(a)) != fold8(first8(b)) {
+        if !same_word(first8(a), first8(b)) {
             return false;
         }
         (a, b) = (&a[8..], &b[8..]);
     }
-    fold8(up_to8(a)) == fold8(up_to8(b))
+    // These octets may overlap those that were compared.
+    same_word(u64::from_le_bytes(*last_a), u64::from_le_bytes(*last_b))
+}
+
+/// Whether eight octets agree when A-Z is taken for a-z. Most names are asked in the case in which they are kept, and most
+/// that are not differ in more than case.
+#[inline]
+const fn same_word(a: u64, b: u64) -> bool {
+    let differ = a ^ b;
+    differ == 0 || differ & !0x2020_2020_2020_2020 == 0 && fold8(a) == fold8(b)
 }
 
 /// The first eight octets as a number.

@@ -88,11 +88,17 @@ impl Zone {
     /// `out` must already hold exactly this question, and `question.qname` lie in the zone. Header flags are left to the caller.
     pub fn answer(&self, question: &ZoneQuestion<'_>, out: &mut Writer<'_>) -> Outcome {
         debug_assert!(question.qname.is_at_or_below(self.apex()));
-        let mut answering = Answering {
-            view: self.view(),
-            qname: question.qname.wire(),
+        let (view, wire) = (self.view(), question.qname.wire());
+        let found = view.walk_down(wire, &LabelStarts::of(wire));
+        let dnssec_ok = question.dnssec_ok && self.is_signed();
+        if !dnssec_ok && let Some(outcome) = direct(view, &found, wire, question.qtype, out) {
+            return outcome;
+        }
+        let answering = Answering {
+            view,
+            qname: wire,
             qtype: question.qtype,
-            dnssec_ok: question.dnssec_ok && self.is_signed(),
+            dnssec_ok,
             transport_udp: question.transport_udp,
             out,
             aliases: 0,
@@ -101,11 +107,53 @@ impl Zone {
             kind: AnswerKind::Answer,
             truncated: false,
         };
-        let full = answering.run().is_err();
-        let mut outcome = answering.outcome();
-        outcome.truncated |= full;
-        outcome
+        answering.run(&found)
     }
+}
+
+/// The two most frequent answers: the RRset that was asked for, and that the name does not exist; both without DNSSEC records. None:
+/// the answer is another one, and nothing was written.
+#[inline]
+fn direct(
+    view: View<'_>,
+    found: &Found<'_>,
+    wire: &[u8],
+    qtype: RrType,
+    out: &mut Writer<'_>,
+) -> Option<Outcome> {
+    let question = NamePlace::question(wire.len());
+    let (kind, rcode, written) = match found {
+        Found::Exact(node) => {
+            let (set, mut behind) = node.find(qtype)?;
+            let written = put(out, Section::Answer, &set, node.wire(), question).map(|placed| {
+                behind.next_of(Kind::Signatures);
+                if let Some(extra) = behind.next_of(Kind::Extra) {
+                    put_what_fits(out, Section::Additional, &extra, &placed);
+                }
+            });
+            (AnswerKind::Answer, Rcode::NOERROR, written)
+        }
+        Found::Missing(encloser, _) if !encloser.flags().has(NodeFlags::WILDCARD_BELOW) => {
+            let written = denial(view, out, question).map(|_| ());
+            (AnswerKind::NxDomain, Rcode::NXDOMAIN, written)
+        }
+        _ => return None,
+    };
+    Some(Outcome { rcode, aa: true, truncated: written.is_err(), kind, ede: None })
+}
+
+/// Write the SOA of a negative answer (RFC 2308 §3). Returns where it stands, and the entries behind it.
+#[inline]
+fn denial<'z>(
+    view: View<'z>,
+    out: &mut Writer<'_>,
+    question: NamePlace,
+) -> Result<(Placed, Entries<'z>), Full> {
+    let apex = view.apex_node();
+    let mut entries = apex.entries();
+    let soa = entries.find(|entry| entry.kind == Kind::Negative).expect("a zone has an SOA");
+    let placed = put(out, Section::Authority, &soa, apex.wire(), question.suffix(apex.wire().len()))?;
+    Ok((placed, entries))
 }
 
 /// Where the walk from the apex ends.
@@ -172,13 +220,16 @@ enum Next {
 }
 
 impl<'z> Answering<'_, 'z, '_> {
-    #[inline]
-    fn run(&mut self) -> Result<(), Full> {
+    #[inline(never)]
+    fn run(mut self, found: &Found<'z>) -> Outcome {
         let question = NamePlace::question(self.qname.len());
-        match self.name(self.qname, Some(question), question)? {
-            Next::Done => Ok(()),
-            Next::Alias(at) => self.chain(at, question),
-        }
+        let written = match self.name(self.qname, found, Some(question), question) {
+            Ok(Next::Alias(at)) => self.chain(at, question),
+            Ok(Next::Done) => Ok(()),
+            Err(Full) => Err(Full),
+        };
+        self.truncated |= written.is_err();
+        self.outcome()
     }
 
     /// Follow the chain of aliases whose first link leads to the name at `at`.
@@ -196,7 +247,8 @@ impl<'z> Answering<'_, 'z, '_> {
             }
             passed[self.aliases] = hash;
             self.aliases += 1;
-            match self.name(name.wire(), place, question)? {
+            let found = self.view.walk_down(name.wire(), &LabelStarts::of(name.wire()));
+            match self.name(name.wire(), &found, place, question)? {
                 Next::Done => return Ok(()),
                 Next::Alias(next) => at = next,
             }
@@ -205,9 +257,14 @@ impl<'z> Answering<'_, 'z, '_> {
 
     /// Answer for one name of the chain. It stands at `place`; `question` is where the question stands.
     #[inline]
-    fn name(&mut self, wire: &[u8], place: Option<NamePlace>, question: NamePlace) -> Result<Next, Full> {
-        let starts = LabelStarts::of(wire);
-        match self.view.walk_down(wire, &starts) {
+    fn name(
+        &mut self,
+        wire: &[u8],
+        found: &Found<'z>,
+        place: Option<NamePlace>,
+        question: NamePlace,
+    ) -> Result<Next, Full> {
+        match *found {
             Found::Exact(node) => self.node(&node, wire, place, question),
             Found::Cut(node) => {
                 if self.qtype == RrType::DS && node.wire().len() == wire.len() {
@@ -576,11 +633,7 @@ impl<'z> Answering<'_, 'z, '_> {
     #[inline]
     fn negative(&mut self, kind: AnswerKind, question: NamePlace) -> Result<Next, Full> {
         self.kind = kind;
-        let apex = self.view.apex_node();
-        let mut entries = apex.entries();
-        let soa = entries.find(|entry| entry.kind == Kind::Negative).expect("a zone has an SOA");
-        let place = question.suffix(apex.wire().len());
-        let placed = put(self.out, Section::Authority, &soa, apex.wire(), place)?;
+        let (placed, mut entries) = denial(self.view, self.out, question)?;
         if self.dnssec_ok {
             if let Some(signatures) = entries.next_of(Kind::Signatures) {
                 put_beside(self.out, Section::Authority, &signatures, &placed)?;

@@ -358,11 +358,17 @@ impl<'z> Node<'z> {
     /// The RRset of `rtype` and the entries that belong to it.
     #[inline]
     pub(crate) fn find(&self, rtype: RrType) -> Option<(Entry<'z>, Entries<'z>)> {
-        let mut entries = self.entries();
-        while let Some(entry) = entries.next() {
-            if entry.rtype == rtype && entry.kind == Kind::Set {
-                return Some((entry, entries));
+        let Entries { mut directory, bodies, .. } = self.entries();
+        let mut at = 0;
+        // The bodies of other types are skipped without being looked at.
+        while let Some((entry, rest)) = directory.split_first_chunk::<ENTRY>() {
+            let word = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
+            if word(0) == rtype.0 && word(2) >> 13 == Kind::Set as u16 {
+                let mut entries = Entries { directory, bodies: &bodies[at..], negative: false };
+                return Some((entries.next()?, entries));
             }
+            at += 2 * word(6) as usize + word(4) as usize;
+            directory = rest;
         }
         None
     }
