@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from namewise.backends.file import FileSource
+from namewise.config.model import FileZone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -12,12 +13,12 @@ if TYPE_CHECKING:
     from namewise.config.model import Zone
     from namewise.zones.source import ZoneSource
 
-SOURCES: Mapping[str, Callable[[Zone], ZoneSource]] = {
-    "file": lambda zone: FileSource(zone.name, zone.file),
+SOURCES: Mapping[type, Callable[[Zone], ZoneSource]] = {
+    FileZone: lambda zone: FileSource(zone.name, zone.file),
 }
-"""The source of a zone by the `kind` of its `[[zone]]` table."""
+"""The source of a zone by the model of its `[[zone]]` table."""
 
 
 def source(zone: Zone) -> ZoneSource:
     """Return the source that *zone* names."""
-    return SOURCES[zone.kind](zone)
+    return SOURCES[type(zone)](zone)
