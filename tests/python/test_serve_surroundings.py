@@ -60,6 +60,66 @@ def test_a_log_that_cannot_be_written_changes_nothing(tmp_path: Path, control: s
     assert not os.path.exists(control)
 
 
+def test_a_log_pipe_that_nobody_reads_does_not_stop_the_server(tmp_path: Path, control: str) -> None:
+    """A full pipe loses events, which are counted and told of once somebody reads again."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 512)
+    os.set_blocking(writer, True)
+    with subprocess.Popen(serve(tmp_path, control), stderr=writer) as process:
+        server = wait_until_served(control)
+        assert nw("ctl", "reload", "--control", control).returncode == 0
+        assert str(namewise.resolve("www.example.com", server=server).records[0]) == "192.0.2.1"
+        assert call(control, "status")["stats"]["log.lost"] == 2, "ready, reload"
+        filler = os.read(reader, 1 << 20)
+        assert nw("ctl", "reload", "--control", control).returncode == 0
+        said = os.read(reader, 1 << 20)
+        assert said.startswith(
+            b"namewise: warning: 2 events before this one could not be written\nnamewise: reloaded"
+        )
+        assert set(filler) == {ord("x")}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    os.close(reader)
+    os.close(writer)
+
+
+BROKEN = """
+import os, sys
+from namewise.control import service
+
+def polls():
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            if os.readlink(f"/proc/self/fd/{number}") == "anon_inode:[eventpoll]":
+                yield int(number)
+        except OSError:
+            pass
+
+def broken(workers, start=service.Engine):
+    before = set(polls())
+    engine = start(workers)
+    # The first that the engine opens is that of the thread for datagrams.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), min(set(polls()) - before))
+    return engine
+
+service.Engine = broken
+"""
+
+
+def test_a_fatal_fault_of_the_engine_ends_the_process(tmp_path: Path, control: str) -> None:
+    """The thread for datagrams cannot wait any more: one line, exit code 5, so that the supervisor starts the server anew."""
+    python, option, code, *words = serve(tmp_path, control)
+    done = subprocess.run(
+        [python, option, BROKEN + code, *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 5, done.stderr
+    line = "namewise: error: cannot wait for datagrams: Invalid argument (os error 22)"
+    assert line in done.stderr.splitlines(), done.stderr
+
+
 def test_a_log_that_is_not_read_does_not_block(tmp_path: Path, control: str) -> None:
     """The reader of the pipe has gone: SIGTERM still drains, and does not end in SIGPIPE."""
     with subprocess.Popen(serve(tmp_path, control), stderr=subprocess.PIPE, text=True) as process:

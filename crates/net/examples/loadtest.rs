@@ -75,6 +75,7 @@ fn rate(
                         unix_s: &|| 0,
                         stats: &stats,
                         recorder: None,
+                        telemetry: None,
                         trace: None,
                     };
                     for _ in 0..64 {

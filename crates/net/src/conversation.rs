@@ -202,6 +202,16 @@ impl Server {
         }
     }
 
+    /// Whether the next message of a stream may be queued.
+    pub(crate) fn takes_part(&self, plan: &TcpPlan) -> bool {
+        self.output.unsent().len() < plan.max_unsent as usize
+    }
+
+    /// Queue a message of a stream, which stays under way.
+    pub(crate) fn reply_part(&mut self, message: &[u8]) {
+        self.output.put(message);
+    }
+
     /// Octets to send.
     pub(crate) fn unsent(&self) -> &[u8] {
         self.output.unsent()
@@ -249,7 +259,7 @@ impl Server {
 
     fn has_room(&self, plan: &TcpPlan) -> bool {
         self.under_way < plan.max_pipelined
-            && self.output.unsent().len() < plan.max_unsent as usize
+            && self.takes_part(plan)
             && (plan.max_queries == 0 || self.queries < plan.max_queries)
     }
 }

@@ -1,14 +1,14 @@
 //! The engine: worker threads, what they serve, and a queue of events for its owner.
 //!
 //! ```text
-//! owner ── publish(snapshot, sockets) · change(zones) · submit(request) ──▶ workers
-//!       ◀─ event_fd readable · drain(limit) ─────────────────────────────
+//! owner ── publish(snapshot, sockets) · change(zones) · swap(artifacts) · submit(request) · answer(ticket) ──▶ workers
+//!       ◀─ event_fd readable · drain(limit) · telemetry().read() ─────────────────────────────────────────────
 //! ```
 //!
-//! Settings and zones are published apart: [`Engine::publish`] takes new settings into use and keeps the zones that are served,
-//! [`Engine::change`] replaces, adds and removes zones and keeps the settings. Each is one pointer swap: queries in progress end
-//! with the snapshot they began with, the next batch uses the new one. Both return once every worker uses the new snapshot, and
-//! free what no worker uses any more. Dropping the engine closes it without grace.
+//! Settings, zones and artifacts are published apart: [`Engine::publish`] takes new settings into use and keeps the rest,
+//! [`Engine::change`] replaces, adds and removes zones, [`Engine::swap`] artifacts. Each is one pointer swap: queries in progress
+//! end with the snapshot they began with, the next batch uses the new one. All return once every worker uses the new snapshot,
+//! and free what no worker uses any more. Dropping the engine closes it without grace.
 
 use std::convert::Infallible;
 use std::io;
@@ -24,17 +24,19 @@ use arc_swap::ArcSwap;
 use nw_cache::Cache;
 use nw_resolve::Micros;
 use nw_serve::plan::Plan;
-use nw_serve::{Recorder, Snapshot, Stats, stats};
+use nw_serve::{Artifact, Made, Recorder, Snapshot, stats};
 use nw_wire::Name;
 use nw_zone::ZoneEntry;
 use tokio::sync::mpsc;
 
+use crate::control::Control;
 use crate::events::{Event, Events};
 use crate::listen::{Identity, Listener};
 use crate::request::{Request, Ticket};
 use crate::routes::Routes;
+use crate::telemetry::{Rings, Telemetry};
 use crate::udp::Datagrams;
-use crate::worker::{self, Command, Published, Shared};
+use crate::worker::{self, Command, Published, Reports, Shared};
 use crate::world::Clock;
 
 /// How long a publication waits for the workers to use it; they do within one batch, unless the machine is overloaded.
@@ -43,8 +45,9 @@ const FOLLOW_TIMEOUT: Duration = Duration::from_secs(1);
 /// A running engine.
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
-    /// Two for each worker: of its datagram thread and of its other thread. A counter has one writer.
-    stats: Vec<[Arc<Stats>; 2]>,
+    /// Two for each worker: of its datagram thread and of its other thread.
+    reports: Vec<[Reports; 2]>,
+    rings: Arc<Rings>,
     workers: Mutex<Vec<Thread>>,
     /// The number of the next request, which chooses its worker.
     next: AtomicUsize,
@@ -112,24 +115,33 @@ impl Engine {
         let cache = Arc::new(Cache::new(cache_bytes(&snapshot)));
         let shared = Arc::new(Shared {
             clock: Clock::start(),
-            generation: AtomicU64::new(0),
+            version: AtomicU64::new(0),
             recorder: Recorder::new(snapshot.plan().recorder),
-            current: ArcSwap::from_pointee(Published { generation: 0, snapshot, cache, routes: None }),
+            current: ArcSwap::from_pointee(Published {
+                version: 0,
+                generation: 0,
+                snapshot,
+                cache,
+                routes: None,
+            }),
             events: Arc::new(Events::new()?),
+            control: Control::default(),
         });
-        let stats = (0..workers.max(1)).map(|_| Default::default()).collect();
-        let engine = Engine { shared, stats, workers: Mutex::default(), next: AtomicUsize::new(0) };
-        for (i, [datagrams, rest]) in engine.stats.iter().enumerate() {
-            let (shared, stats) = (Arc::clone(&engine.shared), Arc::clone(datagrams));
-            let (datagrams, late) = Datagrams::start(format!("nw-udp-{i}"), shared, stats)?;
+        let reports: Vec<[Reports; 2]> = (0..workers.max(1)).map(|_| Default::default()).collect();
+        let rings = reports.iter().flatten().map(|reports| Arc::clone(&reports.telemetry)).collect();
+        let (rings, workers) = (Rings::new(rings), Mutex::default());
+        let engine = Engine { shared, reports, rings, workers, next: AtomicUsize::new(0) };
+        for (i, [datagrams, rest]) in engine.reports.iter().enumerate() {
+            let (shared, reports) = (Arc::clone(&engine.shared), datagrams.clone());
+            let (datagrams, late) = Datagrams::start(format!("nw-udp-{i}"), shared, reports)?;
             let (commands, inbox) = mpsc::unbounded_channel();
-            let (shared, stats) = (Arc::clone(&engine.shared), Arc::clone(rest));
+            let (shared, reports) = (Arc::clone(&engine.shared), rest.clone());
             // Built here, because its descriptors may be more than the process may open.
             let runtime = worker::runtime()?;
             let name = format!("nw-worker-{i}");
             let handle = std::thread::Builder::new().name(name.clone()).spawn(move || {
                 let events = Arc::clone(&shared.events);
-                let run = || worker::run(&runtime, shared, stats, inbox, datagrams, late);
+                let run = || worker::run(&runtime, shared, reports, inbox, datagrams, late);
                 if catch_unwind(AssertUnwindSafe(run)).is_err() {
                     events
                         .fatal(format!("the thread {name} ended in a panic: it answers no queries any more"));
@@ -167,8 +179,8 @@ impl Engine {
             false => Arc::new(Cache::new(cache_bytes(&snapshot))),
         };
         self.shared.recorder.set(snapshot.plan().recorder);
-        let generation = former.generation + 1;
-        self.store(Published { generation, snapshot, cache, routes });
+        let (version, generation) = (former.version + 1, former.generation + 1);
+        self.store(Published { version, generation, snapshot, cache, routes });
         let shares = distribute(listeners, &workers);
         for (worker, share) in workers.iter_mut().zip(shares) {
             worker.serves = share.iter().map(|listener| listener.identity).collect();
@@ -198,18 +210,37 @@ impl Engine {
             return Err(ChangeError::Conflict { expected, current });
         }
         let snapshot = Arc::new(former.snapshot.changed(changes));
-        let generation = current + 1;
+        let (version, generation) = (former.version + 1, current + 1);
         let (cache, routes) = (Arc::clone(&former.cache), former.routes.clone());
-        self.store(Published { generation, snapshot, cache, routes });
+        self.store(Published { version, generation, snapshot, cache, routes });
         let followed = follow(&workers);
         drop(workers);
         release(former, &followed);
         Ok(generation)
     }
 
+    /// Swap artifacts, all of them at once: each is a name and its new artifact, or None to remove it.
+    ///
+    /// Settings, zones, cache and generation stay as they are.
+    pub fn swap(&self, changes: Vec<(String, Option<Artifact>)>) -> Result<(), ChangeError> {
+        let workers = self.workers();
+        if workers.is_empty() {
+            return Err(ChangeError::Closed);
+        }
+        let former = self.shared.current.load_full();
+        let snapshot = Arc::new(former.snapshot.with_artifacts(changes));
+        let (version, generation) = (former.version + 1, former.generation);
+        let (cache, routes) = (Arc::clone(&former.cache), former.routes.clone());
+        self.store(Published { version, generation, snapshot, cache, routes });
+        let followed = follow(&workers);
+        drop(workers);
+        release(former, &followed);
+        Ok(())
+    }
+
     /// The generation that is served: 0 until something is published.
     pub fn generation(&self) -> u64 {
-        self.shared.generation.load(Ordering::Acquire)
+        self.shared.current.load().generation
     }
 
     /// The snapshot that is served.
@@ -235,6 +266,16 @@ impl Engine {
         Err(SubmitError::Closed)
     }
 
+    /// Answer the request *ticket* of an [`Event::Asked`]; whether it still waits.
+    pub fn answer(&self, ticket: Ticket, made: Made) -> bool {
+        self.shared.control.answer(ticket, made)
+    }
+
+    /// Read telemetry from now on: at most *octets* of events wait to be read. None: somebody reads already.
+    pub fn telemetry(&self, octets: usize) -> Option<Telemetry> {
+        Telemetry::open(self.shared.clock, &self.rings, octets)
+    }
+
     /// A descriptor that is readable while events wait. It belongs to the engine: wait for it, do not read or close it.
     pub fn event_fd(&self) -> RawFd {
         self.shared.events.fd()
@@ -247,17 +288,21 @@ impl Engine {
 
     /// The counters of all workers by name, with those of the cache, the recorder and the generation.
     pub fn stats(&self) -> Vec<(String, u64)> {
-        let mut all = stats::total(self.stats.iter().flatten().map(|stats| &**stats));
-        let cache = self.cache().stats();
+        let mut all = stats::total(self.reports.iter().flatten().map(|reports| &*reports.stats));
+        let (cache, odd) = (self.cache().stats(), self.cache().servers().odd_replies());
         let more = [
             ("cache.answers", cache.answers as u64),
             ("cache.delegations", cache.delegations as u64),
             ("cache.servers", cache.servers as u64),
             ("cache.octets", cache.octets as u64),
             ("cache.evicted", cache.evicted),
+            ("upstream.odd.trailing-octets", odd.trailing_octets),
+            ("upstream.odd.extra-opt", odd.extra_opt),
+            ("upstream.odd.malformed-record", odd.malformed_record),
+            ("upstream.odd.no-question", odd.no_question),
             ("recorder.dropped", self.shared.recorder.dropped()),
             ("generation", self.generation()),
-            ("workers", self.stats.len() as u64),
+            ("workers", self.reports.len() as u64),
         ];
         all.extend(more.map(|(name, value)| (name.to_owned(), value)));
         all
@@ -291,9 +336,9 @@ impl Engine {
     }
 
     fn store(&self, published: Published) {
-        let generation = published.generation;
+        let version = published.version;
         self.shared.current.store(Arc::new(published));
-        self.shared.generation.store(generation, Ordering::Release);
+        self.shared.version.store(version, Ordering::Release);
     }
 
     /// The workers; the lock also serialises publications. A panic of another thread cannot have left the list half changed.

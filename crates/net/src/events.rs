@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nw_resolve::{ExchangeError, Micros, Reasons, Resolution};
 
+use crate::control::Asked;
 use crate::request::Ticket;
 
 /// The most requests in progress or waiting to be drained; the queue holds as many other events besides.
@@ -28,6 +29,8 @@ pub enum Event {
         /// Its outcome.
         outcome: Outcome,
     },
+    /// A client's request that the owner answers, with `Engine::answer`.
+    Asked(Asked),
     /// A part of the engine failed; for the log.
     Fault {
         /// What failed.
@@ -121,6 +124,11 @@ impl Events {
     /// Report that a thread has ended by a fault.
     pub(crate) fn fatal(&self, text: String) {
         self.add(Event::Fault { text, fatal: true });
+    }
+
+    /// Pass on a request for the owner.
+    pub(crate) fn asked(&self, asked: Asked) {
+        self.add(Event::Asked(asked));
     }
 
     fn add(&self, event: Event) {

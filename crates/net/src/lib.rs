@@ -1,10 +1,11 @@
 //! The only I/O of the engine: workers, sockets and the real World.
 //!
 //! ```text
-//! Engine ─▶ worker 0 … N-1       each: a thread with a runtime, a thread for UDP; its own sockets and counters
+//! Engine ─▶ worker 0 … N-1       each: a thread with a runtime, a thread for UDP; its own sockets, counters and telemetry
 //!             ├─ udp, mmsg       queries of clients in datagrams ─▶ nw_serve::pipeline
 //!             ├─ tcp ─▶ stream   queries of clients in streams ─▶ nw_serve::pipeline
 //!             │     └─ slots     which client connections may be open
+//!             ├─ control         requests that the owner of the engine answers
 //!             └─ world           queries to servers ◀─ nw_resolve::Resolver
 //!                 ├─ upstream    handles on servers; UDP from random ports, connected sockets
 //!                 ├─ connection  streams to servers: shared, pipelined, bounded
@@ -17,6 +18,7 @@
 //! it gives accepted streams to `stream::serve`, and a line in `connection::connector` opens streams to servers.
 
 mod connection;
+mod control;
 mod conversation;
 pub mod engine;
 pub mod events;
@@ -28,6 +30,7 @@ pub mod routes;
 mod slots;
 mod stream;
 mod tcp;
+pub mod telemetry;
 #[cfg(test)]
 mod testing;
 mod udp;
@@ -36,9 +39,11 @@ mod waiting;
 mod worker;
 pub mod world;
 
+pub use control::Asked;
 pub use engine::{ChangeError, Engine, SubmitError};
 pub use events::{Event, Outcome};
 pub use listen::{ListenError, Listener};
 pub use request::{Request, Ticket};
 pub use routes::Routes;
+pub use telemetry::Telemetry;
 pub use world::{Clock, RealWorld};

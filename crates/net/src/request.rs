@@ -1,6 +1,8 @@
 //! The requests that an engine carries out beside serving.
 
-use nw_resolve::{ClientQuestion, Endpoint, Micros};
+use std::net::SocketAddr;
+
+use nw_resolve::{ClientQuestion, Endpoint, Micros, Transport};
 
 /// The caller's number for a request; its outcome carries it.
 pub type Ticket = u64;
@@ -12,8 +14,15 @@ pub enum Request {
     Resolve {
         /// The question.
         question: ClientQuestion,
-        /// Whether the steps are wanted.
-        steps: bool,
+    },
+    /// Answer a question as a client would be answered, with every step: a dry run. Nothing is counted or sent to the client.
+    Explain {
+        /// The question.
+        question: ClientQuestion,
+        /// The client's address.
+        client: SocketAddr,
+        /// How it asks.
+        transport: Transport,
     },
     /// Ask one server one question. The routing table of the published snapshot applies.
     Exchange {

@@ -1,11 +1,12 @@
-//! A routing table for a private internet on loopback: names, referrals and glue stay real, packets stay here.
+//! A routing table for a private internet on loopback: names, referrals and glue are those of the public DNS, packets stay on
+//! this machine.
 //!
 //! ```text
 //! to 198.41.0.4:53 ── 198.41.0.0/16 -> 127.0.0.1:5301 ──▶ 127.0.0.1:5301
-//! to 8.8.8.8:53    ── no line                         ──▶ NoRoute, nothing is sent
+//! to 8.8.8.8:53    ── no route                        ──▶ NoRoute, nothing is sent
 //! ```
 //!
-//! The longest prefix wins; the port of the question is replaced. While a server has such a table every packet to
+//! The longest prefix wins; the port of the query is replaced. While a server has such a table every packet to
 //! another server goes through it, and its targets are loopback addresses (the plan's reader refuses others), so that
 //! none leaves 127.0.0.0/8 and ::1.
 
@@ -15,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use nw_policy::Prefix;
 use nw_serve::plan::RoutePlan;
 
-/// The table. Cost of a look-up: one hash for each distinct length of prefix.
+/// The table. A lookup costs one hash for each distinct length of prefix.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routes {
     /// The lengths that occur, longest first, per family.
@@ -24,7 +25,7 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Build the table. Of two lines for one prefix the later wins.
+    /// Build the table. Of two routes for one prefix the later wins.
     ///
     /// # Panics
     /// When a target is not a loopback address.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! stream ─▶ octets ─▶ Server ─▶ query ─▶ pipeline ─▶ reply ──────────┐
-//!                                  └─ must wait ─▶ a task ─▶ mailbox ─┴─▶ Server ─▶ octets ─▶ stream
+//!                                  ├─ must wait ─▶ a task ─▶ mailbox ─┼─▶ Server ─▶ octets ─▶ stream
+//!                                  └─ is a stream of messages ────────┘
 //! ```
 //!
 //! One task serves a connection and waits for whatever comes first: octets, room to write, a late reply, the idle limit, the
@@ -13,6 +14,7 @@
 //! sends one.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -35,11 +37,33 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
+/// Answers that are streams of messages, whose next messages are made as the client takes those before.
+type Streams = VecDeque<Box<nw_serve::Stream>>;
+
 /// Replies that were made late, on their way to the task that sends them. None: the client gets no reply.
 #[derive(Default)]
 struct Mailbox {
     replies: RefCell<Vec<Option<Vec<u8>>>>,
     arrived: Notify,
+}
+
+/// The reply to one query, on its way to the mailbox. Dropping it says that there is none.
+struct Late {
+    mailbox: Rc<Mailbox>,
+    reply: Option<Vec<u8>>,
+}
+
+impl Late {
+    fn send(mut self, reply: &[u8]) {
+        self.reply = Some(reply.to_vec());
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        self.mailbox.replies.borrow_mut().push(self.reply.take());
+        self.mailbox.arrived.notify_one();
+    }
 }
 
 /// Serve one connection to its end.
@@ -49,6 +73,19 @@ pub(crate) async fn serve(
     transport: Transport,
     slot: Slot,
     shutdown: Rc<Shutdown>,
+) {
+    let mut streams = Streams::new();
+    converse(&worker, stream, transport, &slot, &shutdown, &mut streams).await;
+    streams.into_iter().for_each(|stream| worker.end_stream(stream));
+}
+
+async fn converse(
+    worker: &Rc<Worker>,
+    stream: impl Stream,
+    transport: Transport,
+    slot: &Slot,
+    shutdown: &Shutdown,
+    streams: &mut Streams,
 ) {
     let mut stream = Carrier { stream, unflushed: false };
     let mailbox = Rc::new(Mailbox::default());
@@ -60,17 +97,18 @@ pub(crate) async fn serve(
     loop {
         let plan = worker.tcp_plan();
         mailbox.replies.take().iter().for_each(|reply| server.reply_later(reply.as_deref()));
-        let taken = take_queries(&worker, &mailbox, &mut server, &slot, transport, &plan);
+        let filled = fill(worker, &mut server, streams, &plan);
+        let taken = take_queries(worker, &mailbox, &mut server, streams, slot, transport, &plan);
         if taken == Taken::Junk {
-            worker.stats.tcp_junk.add(1);
+            worker.stats().tcp_junk.add(1);
             server.close();
         } else if server.expire(worker.now(), &plan) {
-            worker.stats.tcp_expired.add(1);
+            worker.stats().tcp_expired.add(1);
         }
-        if taken != Taken::Nothing {
+        if filled || taken != Taken::Nothing {
             // Replies that are ready leave before anything is waited for. Other tasks run in between: a client that never
             // pauses would keep the worker to itself.
-            let written = poll_fn(|context| Poll::Ready(stream.write(&mut server, &worker, context))).await;
+            let written = poll_fn(|context| Poll::Ready(stream.write(&mut server, worker, context))).await;
             if let Poll::Ready(Err(_)) = written {
                 return;
             }
@@ -87,7 +125,7 @@ pub(crate) async fn serve(
             ends = deadline;
         }
         let closing = server.is_closing();
-        let moved = poll_fn(|context| stream.transfer(&mut server, &worker, &plan, context));
+        let moved = poll_fn(|context| stream.transfer(&mut server, worker, &plan, context));
         let event = tokio::select! {
             biased;
             moved = moved => Event::Moved(moved),
@@ -106,10 +144,10 @@ pub(crate) async fn serve(
                 match server.check(worker.now(), worker.slots.idle_limit(&plan)) {
                     Expiry::Not => {}
                     Expiry::Idle => {
-                        worker.stats.tcp_idle.add(1);
+                        worker.stats().tcp_idle.add(1);
                         return;
                     }
-                    Expiry::Lifetime => worker.stats.tcp_expired.add(1),
+                    Expiry::Lifetime => worker.stats().tcp_expired.add(1),
                 }
             }
         }
@@ -137,11 +175,25 @@ enum Taken {
     Junk,
 }
 
+/// Make the next messages of streams, as many as may be unsent; whether there were any. One stream ends before the next begins.
+fn fill(worker: &Worker, server: &mut Server, streams: &mut Streams, plan: &TcpPlan) -> bool {
+    let mut filled = false;
+    while let Some(stream) = streams.front_mut().filter(|_| server.takes_part(plan)) {
+        filled = true;
+        if !worker.next_message(stream, |message| server.reply_part(message)) {
+            streams.pop_front();
+            server.reply_later(None);
+        }
+    }
+    filled
+}
+
 /// Handle the whole queries that were received, as many as the limits allow.
 fn take_queries(
     worker: &Rc<Worker>,
     mailbox: &Rc<Mailbox>,
     server: &mut Server,
+    streams: &mut Streams,
     slot: &Slot,
     transport: Transport,
     plan: &TcpPlan,
@@ -158,13 +210,19 @@ fn take_queries(
             Some(Handled::Reply(_)) => {}
             Some(Handled::Later(pending)) => {
                 server.will_reply();
-                let mailbox = Rc::clone(mailbox);
-                worker.look_up(pending, worker.now(), move |reply| {
-                    mailbox.replies.borrow_mut().push(Some(reply.to_vec()));
-                    mailbox.arrived.notify_one();
-                });
+                let late = Late { mailbox: Rc::clone(mailbox), reply: None };
+                worker.look_up(pending, |reply| late.send(reply));
             }
-            Some(Handled::Drop | Handled::Stream(_) | Handled::Control(_)) => return Taken::Junk,
+            Some(Handled::Control(pending)) => {
+                server.will_reply();
+                let late = Late { mailbox: Rc::clone(mailbox), reply: None };
+                worker.ask_owner(pending, |reply| late.send(reply));
+            }
+            Some(Handled::Stream(stream)) => {
+                server.will_reply();
+                streams.push_back(stream);
+            }
+            Some(Handled::Drop) => return Taken::Junk,
         }
         taken = Taken::Queries;
     }

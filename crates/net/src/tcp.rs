@@ -33,7 +33,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Listener, shutdown: Rc<
         };
         match accepted {
             Ok((stream, client)) => {
-                worker.stats.tcp_accepted.add(1);
+                worker.stats().tcp_accepted.add(1);
                 match worker.slots.take(client, worker.now(), &worker.tcp_plan()) {
                     Some(slot) => {
                         // Replies are small and complete: waiting to fill a segment only delays them.
@@ -45,7 +45,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: Listener, shutdown: Rc<
                             worker.guarded(serve).await;
                         });
                     }
-                    None => worker.stats.tcp_rejected.add(1),
+                    None => worker.stats().tcp_rejected.add(1),
                 }
             }
             Err(error) => {

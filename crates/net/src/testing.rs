@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nw_serve::{Snapshot, Transport};
@@ -38,9 +38,14 @@ pub(crate) fn serve(plan: &str, workers: usize, bind: &str) -> (Engine, SocketAd
 }
 
 pub(crate) fn snapshot(plan: &str) -> Arc<Snapshot> {
+    Arc::new(build(plan))
+}
+
+/// A snapshot by *plan*, in which ZONES stands for the zone example.com., to be completed.
+pub(crate) fn build(plan: &str) -> Snapshot {
     let plan = plan.replace("ZONES", r#""zones":[{"name":"example.com."}]"#);
     let zones = if plan.contains("example.com.") { vec![zone(EXAMPLE)] } else { Vec::new() };
-    Arc::new(Snapshot::build(plan.as_bytes(), zones).unwrap_or_else(|errors| panic!("{errors:?}")))
+    Snapshot::build(plan.as_bytes(), zones).unwrap_or_else(|errors| panic!("{errors:?}"))
 }
 
 /// Sockets for each worker, UDP and TCP on one port.
@@ -138,6 +143,14 @@ pub(crate) fn outcome(reply: &[u8]) -> (Rcode, usize) {
 
 /// Wait for the next outcome of a request.
 pub(crate) fn done(engine: &Engine) -> (u64, Outcome) {
+    match event(engine) {
+        Event::Done { ticket, outcome } => (ticket, outcome),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Wait for the next event.
+pub(crate) fn event(engine: &Engine) -> Event {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let pipe = event_pipe(engine.event_fd());
@@ -146,16 +159,48 @@ pub(crate) fn done(engine: &Engine) -> (u64, Outcome) {
             .expect("an event comes")
             .expect("a pipe");
     });
-    match engine.drain(1).pop() {
-        Some(Event::Done { ticket, outcome }) => (ticket, outcome),
-        other => panic!("{other:?}"),
-    }
+    engine.drain(1).pop().expect("the descriptor was readable")
 }
 
 /// Another handle on the pipe of events, to wait for.
 pub(crate) fn event_pipe(fd: std::os::fd::RawFd) -> tokio::net::unix::pipe::Receiver {
     let copy = crate::mmsg::duplicate(fd).expect("open");
     tokio::net::unix::pipe::Receiver::from_owned_fd(copy).expect("a pipe")
+}
+
+pub(crate) const PLAIN: &str = r#"{"version":1,ZONES}"#;
+
+pub(crate) fn counter(engine: &Engine, name: &str) -> u64 {
+    engine.stats().into_iter().find(|(found, _)| found == name).map_or(0, |(_, value)| value)
+}
+
+/// A forwarder's plan with a routing table, so that nothing can leave this machine.
+pub(crate) fn routed(forward: &str, routes: &str) -> String {
+    format!(
+        r#"{{"version":1,ZONES,"recorder":{{"entries":10,"slow_ms":60000}},
+            "resolver":{{"forward":[{{"suffix":".","servers":[{forward}]}}],"routes":[{routes}],
+                         "budget":{{"wall_clock_ms":3000,"first_timeout_ms":50,"min_timeout_ms":50}}}}}}"#
+    )
+}
+
+/// Return once `holds` does; fail after ten seconds without it.
+pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(10), "waited in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A server that answers one question for each word sent, and every question once the sender is dropped.
+pub(crate) fn held() -> (SocketAddr, std::sync::mpsc::Sender<()>) {
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let server = upstream("127.0.0.1:0", move |query, _| {
+        let _ = wait.lock().expect("no panic in between").recv();
+        vec![reply(query, Rcode::NOERROR, |_| {})]
+    });
+    (server, release)
 }
 
 /// A server that lives in a thread and answers UDP and TCP with what *answer* makes of each question.

@@ -27,8 +27,8 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Token, Waker};
-use nw_resolve::{Limit, Micros, Reason};
-use nw_serve::{Environment, Handled, Pending, Stats, Transport, pipeline};
+use nw_resolve::{Limit, Reason};
+use nw_serve::{Environment, Handled, Pending, Transport, pipeline};
 use nw_wire::Ede;
 use nw_wire::header::HEADER;
 use tokio::sync::mpsc;
@@ -36,7 +36,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use crate::listen::{Identity, Listener};
 use crate::mmsg::{self, BATCH, Batch, Peer};
-use crate::worker::{Published, Shared, environment, refuse_control};
+use crate::worker::{Published, Reports, Shared, environment};
 
 /// Full batches in a row until other sockets are served: about half a millisecond.
 const TURN: u32 = 4;
@@ -56,12 +56,20 @@ pub(crate) struct Datagrams {
     thread: Option<JoinHandle<()>>,
 }
 
-/// A query that needs a lookup. The task of the lookup sends the reply.
+/// A query that has to wait. The task that waits sends the reply.
 pub(crate) struct Deferred {
     pub(crate) pending: Box<Pending>,
+    pub(crate) awaits: Awaits,
     pub(crate) client: ReplyTo,
-    /// When the query arrived.
-    pub(crate) received: Micros,
+}
+
+/// What a query waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    /// The lookups that its `Ask` names.
+    Lookup,
+    /// The owner of the engine.
+    Control,
 }
 
 /// Where a reply goes: the client's address, and the socket that the query came to.
@@ -85,7 +93,7 @@ impl Datagrams {
     pub(crate) fn start(
         name: String,
         shared: Arc<Shared>,
-        stats: Arc<Stats>,
+        reports: Reports,
     ) -> io::Result<(Datagrams, mpsc::Receiver<Deferred>)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
@@ -94,7 +102,7 @@ impl Datagrams {
         let published = shared.current.load_full();
         let mut thread = Thread {
             shared,
-            stats,
+            reports,
             commands: inbox,
             lookups,
             poll,
@@ -151,7 +159,7 @@ impl ReplyTo {
 /// The thread itself.
 struct Thread {
     shared: Arc<Shared>,
-    stats: Arc<Stats>,
+    reports: Reports,
     commands: Receiver<Command>,
     lookups: mpsc::Sender<Deferred>,
     poll: Poll,
@@ -181,7 +189,7 @@ impl Thread {
                     return self.shared.events.fatal(format!("cannot wait for datagrams: {error}"));
                 }
                 Err(_) => {
-                    self.stats.panics.add(1);
+                    self.reports.stats.panics.add(1);
                     let text = "the thread that answers datagrams panicked; it goes on with the same sockets";
                     self.shared.events.fault(text.to_owned());
                 }
@@ -268,7 +276,7 @@ impl Thread {
     }
 
     fn follow(&mut self) {
-        if self.shared.generation.load(Ordering::Acquire) != self.published.generation {
+        if self.shared.version.load(Ordering::Acquire) != self.published.version {
             self.published = self.shared.current.load_full();
         }
     }
@@ -295,7 +303,10 @@ impl Thread {
     fn answer(&mut self, i: usize, received: usize) {
         self.follow();
         let now = self.shared.clock.now();
-        let environment = environment(&self.published, now, &self.stats, Some(&self.shared.recorder));
+        let environment = Environment {
+            recorder: Some(&self.shared.recorder),
+            ..environment(&self.published, now, &self.reports)
+        };
         let (socket, batch) = (&self.sockets[i].socket, &mut self.batch);
         for i in 0..received {
             let (datagram, room) = batch.packet(i);
@@ -304,14 +315,14 @@ impl Thread {
             match pipeline::handle(&environment, bytes, datagram.from, Transport::Udp, room) {
                 Handled::Reply(length) => batch.reply(i, length),
                 Handled::Drop | Handled::Stream(_) => {}
-                Handled::Control(pending) => {
-                    if let Handled::Reply(length) = refuse_control(&environment, pending, room) {
-                        batch.reply(i, length);
-                    }
-                }
-                Handled::Later(pending) => {
+                waits @ (Handled::Later(_) | Handled::Control(_)) => {
+                    let (pending, awaits) = match waits {
+                        Handled::Control(pending) => (pending, Awaits::Control),
+                        Handled::Later(pending) => (pending, Awaits::Lookup),
+                        _ => continue,
+                    };
                     let client = ReplyTo { socket: Arc::clone(socket), peer: batch.peer(i) };
-                    let deferred = Deferred { pending, client, received: now };
+                    let deferred = Deferred { pending, awaits, client };
                     if let Err(TrySendError::Full(deferred)) = self.lookups.try_send(deferred) {
                         let length = too_many(&environment, deferred.pending, batch.packet(i).1);
                         batch.reply(i, length);
@@ -321,7 +332,7 @@ impl Thread {
         }
         let lost = batch.flush(socket.as_fd()).lost;
         if lost > 0 {
-            self.stats.dropped_send.add(lost as u64);
+            self.reports.stats.dropped_send.add(lost as u64);
         }
     }
 }

@@ -39,15 +39,13 @@ impl Lookup {
 /// A client that waits.
 pub(crate) struct Client {
     pub(crate) pending: Box<Pending>,
-    /// When its question arrived.
-    pub(crate) received: Micros,
     /// Sends the reply.
     pub(crate) send: SendReply,
 }
 
-/// Whether an answer at *now* to the query that arrived at *received* comes too late to be sent.
-pub(crate) fn is_gone(pending: &Pending, received: Micros, budget: &Budget, now: Micros) -> bool {
-    pending.transport == Transport::Udp && budget.discards(received, now)
+/// Whether an answer at *now* comes too late to be sent.
+pub(crate) fn is_gone(pending: &Pending, budget: &Budget, now: Micros) -> bool {
+    pending.transport == Transport::Udp && budget.discards(pending.received, now)
 }
 
 /// All clients of one worker that wait.
@@ -96,7 +94,7 @@ impl Clients {
         let mut removed = 0;
         for clients in self.by_lookup.borrow_mut().values_mut() {
             let before = clients.len();
-            clients.retain(|client| !is_gone(&client.pending, client.received, budget, now));
+            clients.retain(|client| !is_gone(&client.pending, budget, now));
             removed += before - clients.len();
         }
         self.count.set(self.count.get() - removed as u32);

@@ -15,7 +15,7 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -27,11 +27,13 @@ use arc_swap::ArcSwap;
 use nw_cache::{Cache, Micros};
 use nw_resolve::{Budget, ClientQuestion, Resolution, Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::TcpPlan;
-use nw_serve::{Environment, Handled, Pending, Recorder, Sections, Snapshot, Stats, Transport, pipeline};
-use nw_wire::Rcode;
+use nw_serve::telemetry::Ring;
+use nw_serve::{Environment, Handled, Pending, Recorder, Snapshot, Stats, Stream, Transport, pipeline};
+use nw_wire::Ede;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 
+use crate::control::Control;
 use crate::conversation::READ;
 use crate::events::{Completion, Events, Outcome};
 use crate::listen::{Identity, Listener};
@@ -39,7 +41,7 @@ use crate::request::Request;
 use crate::routes::Routes;
 use crate::slots::Slots;
 use crate::tcp;
-use crate::udp::{self, Datagrams, Deferred};
+use crate::udp::{self, Awaits, Datagrams, Deferred};
 use crate::waiting::{self, Client, Clients, Lookup};
 use crate::world::{Clock, RealWorld};
 use nw_resolve::Discarded;
@@ -47,19 +49,30 @@ use nw_resolve::Discarded;
 /// What the workers of one engine share.
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
-    /// The generation of `current`; raised after `current` was stored.
-    pub(crate) generation: AtomicU64,
+    /// The version of `current`; raised after `current` was stored.
+    pub(crate) version: AtomicU64,
     pub(crate) current: ArcSwap<Published>,
     pub(crate) recorder: Recorder,
     pub(crate) events: Arc<Events>,
+    pub(crate) control: Control,
 }
 
 /// A snapshot with the cache and the routes that belong to it.
 pub(crate) struct Published {
+    /// Raised by every publication.
+    pub(crate) version: u64,
+    /// Raised by publications of settings and zones.
     pub(crate) generation: u64,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) routes: Option<Arc<Routes>>,
+}
+
+/// What one thread counts and tells. Only this thread writes there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reports {
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) telemetry: Arc<Ring>,
 }
 
 /// A command of the engine to a worker.
@@ -77,7 +90,7 @@ pub(crate) enum Command {
 /// The state of a worker, which its tasks share.
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) stats: Arc<Stats>,
+    pub(crate) reports: Reports,
     state: RefCell<State>,
     /// The buffer for replies that do not go into a batch.
     pub(crate) room: RefCell<Vec<u8>>,
@@ -131,25 +144,25 @@ pub(crate) fn runtime() -> io::Result<Runtime> {
 pub(crate) fn run(
     runtime: &Runtime,
     shared: Arc<Shared>,
-    stats: Arc<Stats>,
+    reports: Reports,
     commands: mpsc::UnboundedReceiver<Command>,
     datagrams: Datagrams,
     deferred: mpsc::Receiver<Deferred>,
 ) {
-    let worker = Rc::new(Worker::new(shared, stats));
+    let worker = Rc::new(Worker::new(shared, reports));
     tokio::task::LocalSet::new().block_on(runtime, worker.serve(commands, datagrams, deferred));
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, stats: Arc<Stats>) -> Worker {
+    pub(crate) fn new(shared: Arc<Shared>, reports: Reports) -> Worker {
         let published = shared.current.load_full();
-        let world = Rc::new(RealWorld::new(shared.clock, Arc::clone(&stats)));
+        let world = Rc::new(RealWorld::new(shared.clock, Arc::clone(&reports.stats)));
         let mut state = State { published, world, resolver: None, config: None };
         state.follow();
-        let slots = Slots::new(Arc::clone(&stats));
+        let slots = Slots::new(Arc::clone(&reports.stats));
         Worker {
             shared,
-            stats,
+            reports,
             state: RefCell::new(state),
             room: RefCell::new(vec![0; usize::from(u16::MAX)]),
             read_room: RefCell::new(vec![0; READ].into_boxed_slice()),
@@ -171,7 +184,7 @@ impl Worker {
             let command = tokio::select! {
                 command = commands.recv() => command,
                 Some(deferred) = deferred.recv() => {
-                    self.look_up_deferred(deferred);
+                    self.wait_for(deferred);
                     continue;
                 }
             };
@@ -191,7 +204,7 @@ impl Worker {
                     drop(datagrams);
                     self.listen(Vec::new());
                     while let Some(deferred) = deferred.recv().await {
-                        self.look_up_deferred(deferred);
+                        self.wait_for(deferred);
                     }
                     // What is not finished in time is dropped with the runtime.
                     let _ = tokio::time::timeout(grace, self.finished()).await;
@@ -238,12 +251,17 @@ impl Worker {
 
     /// The current state. Cheap: one atomic read, unless there is another snapshot.
     pub(crate) fn state(&self) -> Ref<'_, State> {
-        if self.shared.generation.load(Ordering::Acquire) != self.state.borrow().published.generation {
+        if self.shared.version.load(Ordering::Acquire) != self.state.borrow().published.version {
             let mut state = self.state.borrow_mut();
             state.published = self.shared.current.load_full();
             state.follow();
         }
         self.state.borrow()
+    }
+
+    /// The counters.
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.reports.stats
     }
 
     /// The limits of connections.
@@ -256,77 +274,128 @@ impl Worker {
         self.shared.clock.now()
     }
 
-    /// Handle one packet that did not come in a batch; each response that is ready is given to *reply*.
+    /// Handle one packet that did not come in a batch; a response that is ready is given to *reply*.
     pub(crate) fn handle(
         &self,
         packet: &[u8],
-        client: std::net::SocketAddr,
+        client: SocketAddr,
         transport: Transport,
-        mut reply: impl FnMut(&[u8]),
+        reply: impl FnOnce(&[u8]),
     ) -> Handled {
         let state = self.state();
         let mut room = self.room.borrow_mut();
-        let recorder = Some(&self.shared.recorder);
-        let environment = environment(&state.published, self.now(), &self.stats, recorder);
-        match pipeline::handle(&environment, packet, client, transport, &mut room) {
-            Handled::Reply(length) => {
-                reply(&room[..length]);
-                Handled::Reply(length)
+        let environment = Environment {
+            recorder: Some(&self.shared.recorder),
+            ..environment(&state.published, self.now(), &self.reports)
+        };
+        let handled = pipeline::handle(&environment, packet, client, transport, &mut room);
+        if let Handled::Reply(length) = handled {
+            reply(&room[..length]);
+        }
+        handled
+    }
+
+    /// Give the next message of *stream* to *reply*; false after the last one.
+    pub(crate) fn next_message(&self, stream: &mut Stream, reply: impl FnOnce(&[u8])) -> bool {
+        let (state, mut room) = (self.state(), self.room.borrow_mut());
+        let next = stream.next(&environment(&state.published, self.now(), &self.reports), &mut room);
+        if let Some(length) = next {
+            reply(&room[..length]);
+        }
+        next.is_some()
+    }
+
+    /// End *stream*: its client takes no more.
+    pub(crate) fn end_stream(&self, mut stream: Box<Stream>) {
+        let state = self.state();
+        stream.end(&environment(&state.published, self.now(), &self.reports));
+    }
+
+    /// Let a datagram wait for its answer.
+    fn wait_for(self: &Rc<Worker>, deferred: Deferred) {
+        let Deferred { pending, awaits, client } = deferred;
+        let worker = Rc::clone(self);
+        let send = move |reply: &[u8]| {
+            if !client.send(reply) {
+                worker.stats().dropped_send.add(1);
             }
-            Handled::Stream(mut stream) => {
-                let mut last = 0;
-                while let Some(length) = stream.next(&environment, &mut room) {
-                    reply(&room[..length]);
-                    last = length;
-                }
-                if last == 0 { Handled::Drop } else { Handled::Reply(last) }
-            }
-            Handled::Control(pending) => {
-                let handled = refuse_control(&environment, pending, &mut room);
-                if let Handled::Reply(length) = handled {
-                    reply(&room[..length]);
-                }
-                handled
-            }
-            handled => handled,
+        };
+        match awaits {
+            Awaits::Lookup => self.look_up(pending, send),
+            Awaits::Control => self.ask_owner(pending, send),
         }
     }
 
-    /// Look up what a datagram asked.
-    fn look_up_deferred(self: &Rc<Worker>, deferred: Deferred) {
-        let Deferred { pending, client, received } = deferred;
+    /// Let the owner of the engine answer *pending*, then pass the reply to *send*. A request that is one too many, or is not
+    /// answered in time, fails (`ControlPlan`).
+    pub(crate) fn ask_owner(self: &Rc<Worker>, pending: Box<Pending>, send: impl FnOnce(&[u8]) + 'static) {
+        let plan = pending.snapshot().plan().control.clone();
+        let Some((asked, made)) = self.shared.control.ask(&pending, plan.max_pending) else {
+            return self.refuse_one_too_many(pending, send);
+        };
+        let ticket = asked.ticket;
+        self.shared.events.asked(asked);
         let worker = Rc::clone(self);
-        self.look_up(pending, received, move |reply| {
-            if !client.send(reply) {
-                worker.stats.dropped_send.add(1);
-            }
+        let under_way = UnderWay::new(self);
+        tokio::task::spawn_local(async move {
+            let made = tokio::time::timeout(Duration::from_millis(plan.timeout_ms.into()), made).await;
+            worker.shared.control.forget(ticket);
+            worker.reply(pending, send, |environment, pending, room| match made {
+                Ok(Ok(made)) => pipeline::complete_with(environment, pending, &made, room),
+                _ => {
+                    let text = "the control plane did not answer in time".to_owned();
+                    pipeline::give_up(environment, pending, &[(Ede::OTHER, text)], room)
+                }
+            });
+            drop(under_way);
         });
     }
 
-    /// Look up what *pending*, which arrived at *received*, waits for, unless a lookup for another client has begun; then pass
-    /// the reply to *send*. When too many clients wait already (`Budget::max_waiting`), the reply is a failure, at once.
-    pub(crate) fn look_up(
+    fn refuse_one_too_many(&self, pending: Box<Pending>, send: impl FnOnce(&[u8])) {
+        // Not `state()`: the caller may hold a borrow of the old one.
+        let (state, mut room) = (self.state.borrow(), self.room.borrow_mut());
+        let environment = environment(&state.published, self.now(), &self.reports);
+        let length = udp::too_many(&environment, pending, &mut room);
+        send(&room[..length]);
+    }
+
+    /// Make the late response to *pending* with *complete*, and pass it to *send*.
+    fn reply(
         self: &Rc<Worker>,
         pending: Box<Pending>,
-        received: Micros,
         send: impl FnOnce(&[u8]) + 'static,
+        complete: impl FnOnce(&Environment<'_>, Box<Pending>, &mut [u8]) -> Handled,
     ) {
+        let (state, mut room) = (self.state(), self.room.borrow_mut());
+        let environment = environment(&state.published, self.now(), &self.reports);
+        match complete(&environment, pending, &mut room) {
+            Handled::Reply(length) => send(&room[..length]),
+            // A filter asks for a further lookup.
+            Handled::Later(further) => {
+                drop((state, room));
+                self.look_up(further, send);
+            }
+            Handled::Drop | Handled::Stream(_) | Handled::Control(_) => {}
+        }
+    }
+
+    /// Look up what *pending* waits for, unless a lookup for another client has begun; then pass the reply to *send*. When too
+    /// many clients wait already (`Budget::max_waiting`), the reply is a failure, at once.
+    pub(crate) fn look_up(self: &Rc<Worker>, pending: Box<Pending>, send: impl FnOnce(&[u8]) + 'static) {
         let now = self.now();
         // Not `state()`: the caller may hold a borrow of the old one.
         let state = self.state.borrow();
         if let Some(config) = &state.config
             && self.waiting.len() >= config.budget.max_waiting
         {
-            self.stats.dropped_late.add(self.waiting.remove_gone(&config.budget, now));
+            self.stats().dropped_late.add(self.waiting.remove_gone(&config.budget, now));
             if self.waiting.len() >= config.budget.max_waiting {
-                let (environment, mut room) = (state.environment(now, &self.stats), self.room.borrow_mut());
-                let length = udp::too_many(&environment, pending, &mut room);
-                return send(&room[..length]);
+                return self.refuse_one_too_many(pending, send);
             }
         }
         drop(state);
-        let (lookup, client) = (Lookup::of(&pending), pending.client.ip());
-        if !self.waiting.join(Client { pending, received, send: Box::new(send) }) {
+        let (lookup, client, received) = (Lookup::of(&pending), pending.client.ip(), pending.received);
+        if !self.waiting.join(Client { pending, send: Box::new(send) }) {
             return;
         }
         let worker = Rc::clone(self);
@@ -342,39 +411,27 @@ impl Worker {
     fn answer(self: &Rc<Worker>, lookup: &Lookup, found: Option<&[Resolution]>) {
         let clients = self.waiting.take(lookup);
         let now = self.now();
-        for (number, client) in clients.into_iter().enumerate() {
-            let Client { pending, received, send } = client;
-            let state = self.state();
-            let budget = state.config.as_ref().map(|config| &config.budget);
+        for (number, Client { pending, send }) in clients.into_iter().enumerate() {
+            let config = self.state().config.clone();
+            let budget = config.as_ref().map(|config| &config.budget);
             if let (Some(found), Some(budget)) = (found, budget) {
                 for (question, found) in lookup.questions().zip(found) {
                     // The first one's explanation is the lookup itself.
                     let joined =
-                        (number > 0).then(|| found.joined(question, received, now, budget.max_steps));
+                        (number > 0).then(|| found.joined(question, pending.received, now, budget.max_steps));
                     let found = joined.as_ref().unwrap_or(found);
                     let (name, rtype) = (&question.name, question.rtype);
                     self.shared.recorder.note(Some(&pending), name, rtype, found, Clock::unix_s());
                 }
             }
-            if budget.is_some_and(|budget| waiting::is_gone(&pending, received, budget, now)) {
-                self.stats.dropped_late.add(1);
+            if budget.is_some_and(|budget| waiting::is_gone(&pending, budget, now)) {
+                self.stats().dropped_late.add(1);
                 continue;
             }
-            let environment = state.environment(now, &self.stats);
-            let mut room = self.room.borrow_mut();
-            let handled = match found {
-                Some(found) => pipeline::complete(&environment, pending, found, &mut room),
-                None => pipeline::give_up(&environment, pending, pipeline::UNKNOWN, &mut room),
-            };
-            match handled {
-                Handled::Reply(length) => send(&room[..length]),
-                // A filter asks for a further lookup.
-                Handled::Later(further) => {
-                    drop((state, room));
-                    self.look_up(further, received, send);
-                }
-                Handled::Drop | Handled::Stream(_) | Handled::Control(_) => {}
-            }
+            self.reply(pending, send, |environment, pending, room| match found {
+                Some(found) => pipeline::complete(environment, pending, found, room),
+                None => pipeline::give_up(environment, pending, pipeline::UNKNOWN, room),
+            });
         }
     }
 
@@ -422,19 +479,19 @@ impl Worker {
     /// Carry out *request*.
     async fn outcome(&self, request: Request) -> Outcome {
         match request {
-            Request::Resolve { question, steps: true } => self.explain(&question).await,
-            Request::Resolve { question, steps: false } => {
-                match self.resolve(question.clone(), None, self.now()).await {
-                    Some(mut resolution) => {
-                        let (name, rtype) = (&question.name, question.rtype);
-                        self.shared.recorder.note(None, name, rtype, &resolution, Clock::unix_s());
-                        let wire = pipeline::message(&question, &resolution);
-                        resolution.steps = Steps::default();
-                        Outcome::Resolved { wire, resolution: Box::new(resolution) }
-                    }
-                    None => Outcome::Unable,
-                }
+            Request::Explain { question, client, transport } => {
+                self.explain(&question, client, transport).await
             }
+            Request::Resolve { question } => match self.resolve(question.clone(), None, self.now()).await {
+                Some(mut resolution) => {
+                    let (name, rtype) = (&question.name, question.rtype);
+                    self.shared.recorder.note(None, name, rtype, &resolution, Clock::unix_s());
+                    let wire = pipeline::message(&question, &resolution);
+                    resolution.steps = Steps::default();
+                    Outcome::Resolved { wire, resolution: Box::new(resolution) }
+                }
+                None => Outcome::Unable,
+            },
             Request::Exchange { endpoint, wire, timeout } => {
                 let world = Rc::clone(&self.state().world);
                 let began = world.now();
@@ -446,9 +503,9 @@ impl Worker {
         }
     }
 
-    /// Answer *question* as a client on this machine would be answered over TCP, and record every step. Nothing is counted.
-    async fn explain(&self, question: &ClientQuestion) -> Outcome {
-        let (began, stats) = (self.now(), Stats::default());
+    /// Answer *question* as *client* would be answered over *transport*, and record every step. Nothing is counted.
+    async fn explain(&self, question: &ClientQuestion, client: SocketAddr, transport: Transport) -> Outcome {
+        let (began, uncounted) = (self.now(), Reports::default());
         let most = self
             .state()
             .config
@@ -459,19 +516,21 @@ impl Worker {
         let mut room = vec![0; usize::from(u16::MAX)];
         let mut handled = {
             let state = self.state();
-            let environment = Environment { trace: Some(&trace), ..state.environment(began, &stats) };
-            pipeline::handle(&environment, &packet, EXPLAINED, Transport::Tcp, &mut room)
+            let dry_run =
+                Environment { trace: Some(&trace), ..environment(&state.published, began, &uncounted) };
+            pipeline::handle(&dry_run, &packet, client, transport, &mut room)
         };
         let mut looked_up: Option<Resolution> = None;
         while let Handled::Later(pending) = handled {
             let mut found = Vec::new();
             for question in pending.questions() {
                 let Some(resolver) = self.state().resolver.clone() else { return Outcome::Unable };
-                found.push(resolver.resolve_for(question.clone(), Some(EXPLAINED.ip()), trace.clone()).await);
+                found.push(resolver.resolve_for(question.clone(), Some(client.ip()), trace.clone()).await);
             }
             let state = self.state();
-            let environment = Environment { trace: Some(&trace), ..state.environment(self.now(), &stats) };
-            handled = pipeline::complete(&environment, pending, &found, &mut room);
+            let dry_run =
+                Environment { trace: Some(&trace), ..environment(&state.published, self.now(), &uncounted) };
+            handled = pipeline::complete(&dry_run, pending, &found, &mut room);
             looked_up = found.into_iter().next();
         }
         let Handled::Reply(length) = handled else { return Outcome::Unable };
@@ -486,7 +545,7 @@ impl Worker {
     pub(crate) async fn guarded<F: Future>(&self, future: F) -> Option<F::Output> {
         let output = guarded(future).await;
         if output.is_none() {
-            self.stats.panics.add(1);
+            self.stats().panics.add(1);
         }
         output
     }
@@ -497,39 +556,21 @@ impl Worker {
 pub(crate) fn environment<'e>(
     published: &'e Published,
     now: Micros,
-    stats: &'e Stats,
-    recorder: Option<&'e Recorder>,
+    reports: &'e Reports,
 ) -> Environment<'e> {
     Environment {
         snapshot: &published.snapshot,
         cache: Some(&published.cache),
         now,
         unix_s: &Clock::unix_s,
-        stats,
-        recorder,
+        stats: &reports.stats,
+        recorder: None,
+        telemetry: reports.telemetry.is_open().then_some(&reports.telemetry),
         trace: None,
     }
 }
 
-/// The client whose path an explanation walks.
-const EXPLAINED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 53_000);
-
-/// The response to a request for the control plane, which takes none: NOTIMP.
-pub(crate) fn refuse_control(
-    environment: &Environment<'_>,
-    pending: Box<Pending>,
-    room: &mut [u8],
-) -> Handled {
-    pipeline::complete_with(environment, pending, Rcode::NOTIMP, &Sections::default(), room)
-}
-
 impl State {
-    /// What packets are handled with.
-    #[inline]
-    pub(crate) fn environment<'e>(&'e self, now: Micros, stats: &'e Stats) -> Environment<'e> {
-        environment(&self.published, now, stats, None)
-    }
-
     pub(crate) fn snapshot(&self) -> &Snapshot {
         &self.published.snapshot
     }

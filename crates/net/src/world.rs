@@ -34,6 +34,12 @@ impl Clock {
         HEAD_START + Micros::try_from(self.zero.elapsed().as_micros()).unwrap_or(Micros::MAX / 2)
     }
 
+    /// What to add to a time of this clock for microseconds since 1970 by the system's clock.
+    pub(crate) fn epoch(self) -> Micros {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+        Micros::try_from(unix).unwrap_or(Micros::MAX).saturating_sub(self.now())
+    }
+
     /// When this clock shows *at*; now when that has passed.
     pub(crate) fn instant(self, at: Micros) -> tokio::time::Instant {
         tokio::time::Instant::now() + Duration::from_micros(at.saturating_sub(self.now()))

@@ -7,15 +7,17 @@
 //! | [`acl`] | admit | which clients may send queries, and for which clients the server recurses |
 //! | [`view`] | view | which zones a client sees, by its address or TSIG key |
 //!
-//! [`prefix`] parses address blocks, which all policies use.
+//! [`prefix`] parses address blocks, and [`names`] lists of names. All policies may use them.
 //!
 //! *Adding a policy*: copy `acl.rs`, replace its module comment, and add a line to the table above and to
 //! `pipeline.rs`.
 
 pub mod acl;
+pub mod names;
 pub mod prefix;
 pub mod view;
 
 pub use acl::{Acl, AclError};
+pub use names::{NameList, NameListError};
 pub use prefix::{Prefix, PrefixError};
 pub use view::View;

@@ -6,17 +6,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nw_net::{ChangeError, Event, Listener, SubmitError};
-use nw_resolve::{ClientQuestion, Resolution, Validation, explain};
+use nw_resolve::{ClientQuestion, Resolution, explain};
 use nw_serve::recorder::FlightRecord;
+use nw_serve::{Artifact, Made};
+use nw_wire::Message;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::artifact::NameList;
 use crate::call;
 use crate::name::NameArg;
 use crate::raise::Raise;
-use crate::request::{Done, Dropped, Exchange, Fault, Resolve, seconds};
+use crate::request::{Asked, Done, Dropped, Exchange, Fault, Resolve, seconds};
 use crate::snapshot::{EntryArg, Snapshot, entry_of};
+use crate::telemetry::Telemetry;
 
 /// The engine. `Engine(workers)` starts its threads. They serve nothing until a snapshot is published.
 ///
@@ -75,6 +79,41 @@ impl Engine {
                 ChangeError::Closed => Raise::Closed(error.to_string()),
             })
         })
+    }
+
+    /// Swap artifacts, all of them at once: by name a `NameList`, or None to remove it. Settings, zones, cache and generation stay
+    /// as they are. Raises `EngineClosed` after `close`.
+    fn swap(&self, py: Python<'_>, artifacts: HashMap<String, Option<PyRef<'_, NameList>>>) -> PyResult<()> {
+        let artifact = |list: PyRef<'_, NameList>| Arc::clone(&list.inner) as Artifact;
+        let changes = artifacts.into_iter().map(|(name, list)| (name, list.map(artifact)));
+        let changes: Vec<(String, Option<Artifact>)> = changes.collect();
+        call::detached(py, || self.inner.swap(changes).map_err(|error| Raise::Closed(error.to_string())))
+    }
+
+    /// The names of the artifacts in use.
+    #[getter]
+    fn artifacts(&self) -> Vec<String> {
+        self.inner.snapshot().artifacts().names().map(str::to_owned).collect()
+    }
+
+    /// Answer the request of the `Asked` with `ticket` with the message `response`, and return whether it still waited.
+    ///
+    /// Rcode, AA, records and extended errors are taken from `response`; id, question, OPT and signature follow from the request.
+    /// Raises `WireError` for what is no message.
+    fn answer(&self, py: Python<'_>, ticket: u64, response: &[u8]) -> PyResult<bool> {
+        let made = Message::parse(response).map(|message| Made::of(&message));
+        let made = made.map_err(|error| Raise::from(error).into_err(py))?;
+        call::attached(py, || Ok::<_, Raise>(self.inner.answer(ticket, made)))
+    }
+
+    /// Read telemetry from now on. octets: of events that wait to be read, at most; further ones are lost and counted.
+    ///
+    /// Raises `EngineError` with the code TAKEN while another reader is open.
+    #[pyo3(signature = (octets = 1 << 20))]
+    fn telemetry(&self, py: Python<'_>, octets: usize) -> PyResult<Telemetry> {
+        let reader = self.inner.telemetry(octets);
+        let taken = || Raise::Taken("another reader of telemetry is open".to_owned());
+        reader.map(Telemetry::new).ok_or_else(|| taken().into_err(py))
     }
 
     /// The served generation: 0 until something is published.
@@ -217,6 +256,7 @@ impl Engine {
                 let asked = self.asked().remove(&ticket);
                 Py::new(py, Done::new(py, ticket, asked, outcome))?.into_any()
             }
+            Event::Asked(asked) => Py::new(py, Asked::new(py, asked))?.into_any(),
             Event::Fault { text, fatal } => Py::new(py, Fault { text, fatal })?.into_any(),
             Event::Dropped { count } => Py::new(py, Dropped { count })?.into_any(),
         })
@@ -225,16 +265,11 @@ impl Engine {
 
 fn recorded(record: &FlightRecord) -> Recorded {
     let resolution = Resolution {
-        rcode: record.rcode,
         answer: record.answer.clone(),
-        authority: Vec::new(),
-        additional: Vec::new(),
         ede: record.ede.clone(),
         steps: record.steps.clone(),
-        began: 0,
         took: record.took,
-        queries: 0,
-        validation: Validation::default(),
+        ..Resolution::empty(record.rcode)
     };
     let question = ClientQuestion::new(record.name.clone(), record.rtype);
     let started = record.unix_s.saturating_sub(record.took / 1_000_000);

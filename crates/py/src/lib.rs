@@ -6,9 +6,10 @@
 //! ```
 //! Each file has one class or function: `name`, `rdata` with its `fields`, `rrset`, `edns`, `message` (with `build`,
 //! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `verify_zone`, `snapshot` with its `budget`,
-//! `engine` with its `request`s and events, `play`. Every call uses `call`, and every error uses `raise`. Classes are
+//! `engine` with its `request`s, events and `telemetry`, `artifact`, `play`. Every call uses `call`, and every error uses `raise`. Classes are
 //! immutable, so that reading needs no lock.
 
+mod artifact;
 mod budget;
 mod build;
 mod call;
@@ -28,6 +29,7 @@ mod reading;
 mod request;
 mod rrset;
 mod snapshot;
+mod telemetry;
 mod toml;
 mod verify_zone;
 mod zone;
@@ -37,6 +39,8 @@ use pyo3::prelude::*;
 /// The engine of namewise. Import it through `namewise.engine`.
 #[pymodule(gil_used = false)]
 mod _engine {
+    #[pymodule_export]
+    use crate::artifact::NameList;
     #[pymodule_export]
     use crate::build::{make_message, make_query, make_response};
     #[pymodule_export]
@@ -58,11 +62,13 @@ mod _engine {
     #[pymodule_export]
     use crate::reading::read_reply;
     #[pymodule_export]
-    use crate::request::{Done, Dropped, Exchange, Fault, Resolve};
+    use crate::request::{Asked, Done, Dropped, Exchange, Fault, Resolve};
     #[pymodule_export]
     use crate::rrset::{RRset, Record};
     #[pymodule_export]
     use crate::snapshot::{Snapshot, Unavailable};
+    #[pymodule_export]
+    use crate::telemetry::{Response, Telemetry};
     #[pymodule_export]
     use crate::toml::parse_toml;
     #[pymodule_export]

@@ -40,6 +40,8 @@ pub(crate) enum Raise {
     Plan(Vec<(String, String)>),
     /// `EngineError(message, code="QUEUE_FULL")`
     Busy(String),
+    /// `EngineError(message, code="TAKEN")`
+    Taken(String),
     /// `GenerationConflict(expected, current)`
     Conflict { expected: u64, current: u64 },
     /// `EngineClosed(message)`
@@ -113,6 +115,7 @@ impl Raise {
             Raise::Zone(faults) => errors.call_method1("zone_file_error", (faults.listed, faults.more)),
             Raise::Plan(faults) => errors.call_method1("plan_error", (faults,)),
             Raise::Busy(message) => errors.call_method1("queue_full", (message,)),
+            Raise::Taken(message) => errors.call_method1("taken", (message,)),
             Raise::Conflict { expected, current } => {
                 errors.call_method1("GenerationConflict", (expected, current))
             }

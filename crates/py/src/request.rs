@@ -1,6 +1,6 @@
-//! Requests to an engine (`Resolve`, `Exchange`) and its events (`Done`, `Fault`, `Dropped`).
+//! Requests to an engine (`Resolve`, `Exchange`) and its events (`Done`, `Asked`, `Fault`, `Dropped`).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use nw_net::{Outcome, Request};
@@ -16,12 +16,17 @@ use crate::name::NameArg;
 /// The maximum time of an argument: one day. A longer time is probably in the wrong unit.
 const MOST_SECONDS: f64 = 86_400.0;
 
-/// A question for the resolver of the published snapshot: `Resolve("example.com", "A")`. `steps` adds the steps to
-/// the explanation.
+/// Resolve a question: `Resolve("example.com", "A")`.
+///
+/// steps: answer it as `client` would be answered over `transport` (`udp`, `tcp`), with every step: a dry run of the client's
+/// whole path, access lists and views included. Without steps the resolver of the published snapshot is asked.
+///
+/// Raises ValueError for a client that is no IP address and for an unknown transport.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Resolve {
     pub(crate) question: ClientQuestion,
-    steps: bool,
+    /// As whom the question is explained, if it is.
+    explained: Option<(SocketAddr, Transport)>,
 }
 
 #[pymethods]
@@ -29,8 +34,9 @@ impl Resolve {
     #[new]
     #[pyo3(signature = (
         name, rtype = Code(RrType::A), rclass = Code(Class::IN), *, dnssec_ok = false, checking_disabled = false,
-        steps = true,
+        steps = true, client = "127.0.0.1", transport = "tcp",
     ))]
+    #[allow(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         name: NameArg,
         rtype: Code<RrType>,
@@ -38,16 +44,42 @@ impl Resolve {
         dnssec_ok: bool,
         checking_disabled: bool,
         steps: bool,
-    ) -> Self {
-        let question =
-            ClientQuestion { name: name.0, rtype: rtype.0, class: rclass.0, dnssec_ok, checking_disabled };
-        Self { question, steps }
+        client: &str,
+        transport: &str,
+    ) -> PyResult<Self> {
+        let (name, rtype, class) = (name.0, rtype.0, rclass.0);
+        let question = ClientQuestion { name, rtype, class, dnssec_ok, checking_disabled, view: 0 };
+        let asker = (client_of(client)?, transport_of(transport)?);
+        Ok(Self { question, explained: steps.then_some(asker) })
     }
 }
 
 impl Resolve {
     pub(crate) fn request(&self) -> Request {
-        Request::Resolve { question: self.question.clone(), steps: self.steps }
+        let question = self.question.clone();
+        match self.explained {
+            Some((client, transport)) => Request::Explain { question, client, transport },
+            None => Request::Resolve { question },
+        }
+    }
+}
+
+/// The client's port in a dry run; no rule uses it.
+const CLIENT_PORT: u16 = 53_000;
+
+/// A client at the address *text*.
+pub(crate) fn client_of(text: &str) -> PyResult<SocketAddr> {
+    let address: IpAddr =
+        text.parse().map_err(|_| PyValueError::new_err(format!("{text:?} is not an IP address")))?;
+    Ok(SocketAddr::new(address, CLIENT_PORT))
+}
+
+/// The transport *text*.
+pub(crate) fn transport_of(text: &str) -> PyResult<Transport> {
+    match text {
+        "udp" => Ok(Transport::Udp),
+        "tcp" => Ok(Transport::Tcp),
+        _ => Err(PyValueError::new_err(format!("{text:?} is not a transport: udp or tcp"))),
     }
 }
 
@@ -132,6 +164,34 @@ impl Done {
     fn __repr__(&self) -> String {
         let what = self.error.as_deref().unwrap_or("reply");
         format!("<Done {} {what} {} us>", self.ticket, self.took_us)
+    }
+}
+
+/// A client's request that Python answers, with `Engine.answer(ticket, response)`.
+#[pyclass(frozen, get_all, module = "namewise.engine")]
+pub(crate) struct Asked {
+    /// Its number, for the answer.
+    pub(crate) ticket: u64,
+    /// The request as the client sent it: a message with one question. Its signature is verified, if it has one.
+    pub(crate) query: Py<PyBytes>,
+    /// The client: `ADDRESS:PORT`.
+    pub(crate) client: String,
+    /// `udp` or `tcp`.
+    pub(crate) transport: &'static str,
+    /// The name of the TSIG key that it is signed with, or None.
+    pub(crate) key: Option<String>,
+}
+
+impl Asked {
+    pub(crate) fn new(py: Python<'_>, asked: nw_net::Asked) -> Self {
+        let nw_net::Asked { ticket, query, client, transport, key } = asked;
+        Self {
+            ticket,
+            query: PyBytes::new(py, &query).unbind(),
+            client: client.to_string(),
+            transport: transport.slug(),
+            key: key.map(|key| key.to_string()),
+        }
     }
 }
 

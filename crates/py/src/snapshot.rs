@@ -1,11 +1,10 @@
 //! `Snapshot`: the settings and zones of a server at one moment. `Unavailable`: a zone without data.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use nw_serve::PlanError;
 use nw_serve::snapshot::DryRun;
-use nw_serve::{PlanError, Transport};
 use nw_wire::{Name, NameRef};
 use nw_zone::{Cause, ZoneEntry};
 use pyo3::exceptions::PyValueError;
@@ -15,10 +14,8 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::budget;
 use crate::call;
 use crate::raise::Raise;
+use crate::request::{client_of, transport_of};
 use crate::zone::Zone;
-
-/// The client's port in a dry run. No policy uses it.
-const CLIENT_PORT: u16 = 53_000;
 
 /// An immutable plan with its zones: `Snapshot.build(plan, zones)`.
 #[pyclass(frozen, module = "namewise.engine")]
@@ -70,14 +67,7 @@ impl Snapshot {
         client: &str,
         transport: &str,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let client: IpAddr =
-            client.parse().map_err(|_| PyValueError::new_err(format!("{client:?} is not an IP address")))?;
-        let transport = match transport {
-            "udp" => Transport::Udp,
-            "tcp" => Transport::Tcp,
-            _ => return Err(PyValueError::new_err(format!("{transport:?} is not a transport: udp or tcp"))),
-        };
-        let client = SocketAddr::new(client, CLIENT_PORT);
+        let (client, transport) = (client_of(client)?, transport_of(transport)?);
         match call::attached(py, || Ok::<_, Raise>(self.inner.answer(query, client, transport)))? {
             DryRun::Reply(octets) => Ok(Some(PyBytes::new(py, &octets))),
             DryRun::Silence | DryRun::Lookup(_) => Ok(None),

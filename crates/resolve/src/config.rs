@@ -1,8 +1,11 @@
 //! What a resolver is told: where the root is, what to forward, how much it may do.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
+use nw_wire::code::RrType;
 use nw_wire::name::{Name, NameRef};
+use nw_wire::rrset::Rrset;
 
 use crate::budget::Budget;
 
@@ -35,6 +38,27 @@ pub struct ResolverConfig {
     pub ask_loopback: bool,
     /// Answer `localhost`, `invalid`, `onion` and the reverse names of loopback here (RFC 6761, RFC 7686).
     pub special_use: bool,
+    /// Zones that are answered here instead of being looked up (RFC 6303): for names that aliases lead to, and for servers.
+    pub local: Option<Arc<dyn LocalZones>>,
+}
+
+/// Zones that are answered here instead of being looked up.
+pub trait LocalZones: std::fmt::Debug + Send + Sync {
+    /// The answer to *name* and *rtype*; None for names outside of these zones.
+    fn answer(&self, name: NameRef<'_>, rtype: RrType) -> Option<LocalAnswer>;
+}
+
+/// The answer of a locally served zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAnswer {
+    /// The zone.
+    pub apex: Name,
+    /// Whether the name does not exist.
+    pub nxdomain: bool,
+    /// The data; empty for an absence.
+    pub answer: Vec<Rrset>,
+    /// The SOA RRset of an absence.
+    pub authority: Vec<Rrset>,
 }
 
 impl Default for ResolverConfig {
@@ -52,6 +76,7 @@ impl Default for ResolverConfig {
             ipv6: true,
             ask_loopback: false,
             special_use: true,
+            local: None,
         }
     }
 }

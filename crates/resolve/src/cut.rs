@@ -93,6 +93,15 @@ impl<W: World> Task<'_, W> {
             Lookup::Expired { age_s } => (state, age) = (CacheState::Expired, age_s),
             Lookup::Miss => {}
         }
+        if let Some(found) = core.config.local.as_ref().and_then(|zones| zones.answer(name.as_ref(), rtype)) {
+            let draft = step(Layer::Zone, Reason::LocallyServed).zone(found.apex).basis(Basis::Inferred);
+            trace.step(now, draft);
+            let finding = match found.answer.is_empty() {
+                true => absence(found.nxdomain, found.authority),
+                false => Finding::Data { sets: pair(found.answer), proof: Vec::new() },
+            };
+            return Ok(LocalData::Found(finding, State::Indeterminate));
+        }
         if let Some(forward) = forward
             && forward.mode == ForwardMode::Recursive
         {
@@ -242,6 +251,7 @@ impl<W: World> Core<W> {
             core: &core,
             meter: Meter::until(began.saturating_add(budget.priming_clock)),
             checking_disabled: false,
+            view: 0,
         };
         let trace = Trace::start(began, budget.max_steps);
         let mut list = ServerList::hinted(&core, Layer::Priming);

@@ -165,7 +165,7 @@ impl<W: World> Core<W> {
             body: &buf[start..length],
             ttl_offsets: &ttl_offsets,
             life_s: sets.map(|set| set.ttl).min().unwrap_or(0),
-            origin: Origin { state, ..Rank::NonAuthoritative.into() },
+            origin: Origin { state, view: question.view, ..Rank::NonAuthoritative.into() },
         };
         let (rtype, class) = (question.rtype, question.class);
         let (dnssec_ok, checking_disabled) = (question.dnssec_ok, question.checking_disabled);

@@ -50,7 +50,7 @@ mod validate;
 pub mod world;
 
 pub use budget::{Budget, Limit};
-pub use config::{Forward, ForwardMode, ResolverConfig, TrustAnchor};
+pub use config::{Forward, ForwardMode, LocalAnswer, LocalZones, ResolverConfig, TrustAnchor};
 pub use discarded::{Discarded, Reasons};
 pub use nw_cache::{Cache, Hit, HitQuestion};
 pub use resolution::{ClientQuestion, Resolution};

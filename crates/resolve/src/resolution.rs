@@ -21,16 +21,34 @@ pub struct ClientQuestion {
     pub dnssec_ok: bool,
     /// Whether the client wants data that failed validation, too (CD, RFC 4035 §3.2.2).
     pub checking_disabled: bool,
+    /// Whose entries of the cache are read and kept; 0 where clients are not told apart.
+    pub view: u16,
 }
 
 impl ClientQuestion {
-    /// A question in class IN, without DO and CD.
+    /// A question in class IN, without DO and CD, of view 0.
     pub fn new(name: Name, rtype: RrType) -> ClientQuestion {
-        ClientQuestion { name, rtype, class: Class::IN, dnssec_ok: false, checking_disabled: false }
+        ClientQuestion { name, rtype, class: Class::IN, dnssec_ok: false, checking_disabled: false, view: 0 }
     }
 }
 
 impl Resolution {
+    /// An outcome without records, steps and queries.
+    pub fn empty(rcode: Rcode) -> Resolution {
+        Resolution {
+            rcode,
+            answer: Vec::new(),
+            authority: Vec::new(),
+            additional: Vec::new(),
+            ede: Vec::new(),
+            steps: Steps::default(),
+            began: 0,
+            took: 0,
+            queries: 0,
+            validation: Validation::default(),
+        }
+    }
+
     /// The same outcome for another client that asked *question* at *arrived* and waited for it until *now*, with an
     /// explanation of at most *most* steps.
     pub fn joined(&self, question: &ClientQuestion, arrived: Micros, now: Micros, most: u32) -> Resolution {

@@ -65,7 +65,7 @@ impl<W: World> Task<'_, W> {
         let (core, kept) = (self.core, KeptFailure { ede, text, cause });
         let bogus = failure.ede.iter().any(|(ede, _)| *ede == Ede::DNSSEC_BOGUS);
         let state = if bogus { State::Bogus } else { State::default() };
-        let origin = Origin { state, ..Rank::NonAuthoritative.into() };
+        let origin = self.origin(Rank::NonAuthoritative, state);
         let life = core.config.budget.failure_ttl;
         core.cache.put_failure(name, rtype, &kept, life, origin, core.world.now());
     }
@@ -161,7 +161,7 @@ impl<W: World> Task<'_, W> {
                     if state == State::Bogus {
                         return Err(failure);
                     }
-                    let origin = Origin { state, ..Rank::NonAuthoritative.into() };
+                    let origin = self.origin(Rank::NonAuthoritative, state);
                     return Ok((self.learn(reply, rtype, origin, core.world.now()), state));
                 }
             };
@@ -170,7 +170,7 @@ impl<W: World> Task<'_, W> {
             trace.step(now, servers.asked(at, via, qname.clone(), qtype, reason));
             // Nothing of the reply is kept before it is judged.
             let state = self.judge(&reply, &servers, frame, trace).await;
-            let (origin, now) = (Origin { state, ..rank.into() }, core.world.now());
+            let (origin, now) = (self.origin(rank, state), core.world.now());
             if state == State::Bogus {
                 servers.set_back(at, Ede::DNSSEC_BOGUS, "bogus");
                 servers.spend(at);

@@ -142,6 +142,7 @@ impl<W: World> Core<W> {
             core: self,
             meter: Meter::until(self.deadline(trace)),
             checking_disabled: question.checking_disabled,
+            view: question.view,
         };
         let frame = Frame::top(question.name.as_ref(), question.rtype);
         let found = task.lookup(&question.name, question.rtype, &frame, trace).await;

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nw_cache::{Cache, Delegation, KeptFailure, Reader, State};
+use nw_cache::{Cache, Delegation, KeptFailure, Origin, Rank, Reader, State};
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
@@ -90,12 +90,19 @@ pub(crate) struct Task<'t, W: World> {
     pub(crate) meter: Meter,
     /// Whether the client wants what was not validated, too (CD, RFC 4035 §3.2.2).
     pub(crate) checking_disabled: bool,
+    /// Whose entries of the cache it reads and keeps.
+    pub(crate) view: u16,
 }
 
 impl<W: World> Task<'_, W> {
     /// Which entries of the cache are for this task.
     pub(crate) fn reader(&self) -> Reader {
-        Reader { checking_disabled: self.checking_disabled, ..Reader::default() }
+        Reader { checking_disabled: self.checking_disabled, view: self.view, ..Reader::default() }
+    }
+
+    /// The origin of an entry of *rank* and *state* that this task keeps.
+    pub(crate) fn origin(&self, rank: Rank, state: State) -> Origin {
+        Origin { state, view: self.view, ..rank.into() }
     }
 }
 

@@ -49,6 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             unix_s: &|| 0,
             stats: &stats,
             recorder: None,
+            telemetry: None,
             trace: None,
         };
         match pipeline::handle(&environment, &packets[i % NAMES], client, Transport::Udp, &mut room) {

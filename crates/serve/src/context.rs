@@ -11,6 +11,7 @@
 //! Cookie and client subnet are read from the packet when a stage asks for them; queries that no stage asks about pay
 //! nothing.
 
+use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::query::Query;
 use crate::recorder::Recorder;
 use crate::snapshot::{Snapshot, ViewSettings};
 use crate::stats::Stats;
+use crate::telemetry::Ring;
 use crate::tsig::Signature;
 use crate::verdict::Transport;
 
@@ -42,6 +44,8 @@ pub struct Environment<'e> {
     pub stats: &'e Stats,
     /// Where refusals and failures are kept. None: nowhere.
     pub recorder: Option<&'e Recorder>,
+    /// Where each response is told of. None: nobody reads, and no event is made.
+    pub telemetry: Option<&'e Ring>,
     /// Where stages record their steps, for an explanation. None: no step is made.
     pub trace: Option<&'e Trace>,
 }
@@ -64,6 +68,8 @@ pub struct Context<'c> {
     pub(crate) signature: Option<Box<Signature>>,
     /// Lookups that this request has waited for.
     pub(crate) lookups: u8,
+    /// When it arrived.
+    pub(crate) received: Micros,
 }
 
 impl<'c> Context<'c> {
@@ -75,7 +81,17 @@ impl<'c> Context<'c> {
         transport: Transport,
     ) -> Context<'c> {
         let snapshot = environment.snapshot;
-        Context { environment, snapshot, query, client, transport, view: None, signature: None, lookups: 0 }
+        Context {
+            environment,
+            snapshot,
+            query,
+            client,
+            transport,
+            view: None,
+            signature: None,
+            lookups: 0,
+            received: environment.now,
+        }
     }
 
     /// The snapshot that the request began with.
@@ -93,6 +109,11 @@ impl<'c> Context<'c> {
     /// The wall clock, seconds since 1970.
     pub fn unix_s(&self) -> u64 {
         (self.environment.unix_s)()
+    }
+
+    /// The artifact *name*. None: there is none, or it is of another type.
+    pub fn artifact<T: Any>(&self, name: &str) -> Option<&'c T> {
+        self.snapshot.artifacts().get(name)
     }
 
     /// The name of the TSIG key that the request is signed with and verified by (RFC 8945).
@@ -120,6 +141,12 @@ impl<'c> Context<'c> {
     #[inline]
     pub(crate) fn view(&self) -> Option<&'c ViewSettings> {
         self.view.map(|view| self.snapshot().view(view))
+    }
+
+    /// Whose entries of the cache the client reads.
+    #[inline]
+    pub(crate) fn cache_view(&self) -> u16 {
+        self.view().map_or(0, |view| view.cache_view)
     }
 
     /// Record a step, if somebody wants an explanation.

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod admit;
+pub mod artifact;
 pub mod context;
 pub mod filter;
 mod finish;
@@ -23,12 +24,14 @@ mod route;
 pub mod sections;
 pub mod snapshot;
 pub mod stats;
+pub mod telemetry;
 #[cfg(test)]
 mod testing;
 mod tsig;
 pub mod verdict;
 mod view;
 
+pub use artifact::{Artifact, Artifacts};
 pub use context::{Context, Environment};
 pub use filter::Filter;
 pub use opcode::Handler;
@@ -39,4 +42,4 @@ pub use response::Response;
 pub use sections::Sections;
 pub use snapshot::{DryRun, Snapshot};
 pub use stats::Stats;
-pub use verdict::{Ask, Causes, Handled, Messages, Pending, Stream, Transport, Verdict};
+pub use verdict::{Ask, Causes, Handled, Made, Messages, Pending, Stream, Transport, Verdict};

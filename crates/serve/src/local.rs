@@ -1,4 +1,4 @@
-//! What a server says of itself: TXT records of a few names in class CH (RFC 4892, and the names that BIND made known).
+//! TXT records in class CH that identify the server (RFC 4892, and the names that BIND uses).
 //!
 //! | name | setting |
 //! |---|---|
@@ -16,7 +16,7 @@ use crate::query::Query;
 use crate::response::{Kind, Response};
 use crate::verdict::Verdict;
 
-/// One name and what it says.
+/// A name in class CH and its TXT record.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     name: Name,
@@ -26,7 +26,7 @@ pub(crate) struct Identity {
     pub(crate) acl: Option<Acl>,
 }
 
-/// The names that *plan* gives something to say.
+/// The names whose setting *plan* has.
 pub(crate) fn names(plan: &Plan) -> Vec<Identity> {
     let (identity, version) = (&plan.server.identity, &plan.server.version);
     let names: [(&[u8], _); 4] = [
@@ -57,7 +57,7 @@ pub(crate) fn find<'l>(names: &'l [Identity], qname: NameRef<'_>) -> Option<&'l 
     names.iter().find(|local| local.name.as_ref() == qname)
 }
 
-/// Write what the name says, or that it says nothing of another type.
+/// Write the TXT record; other types have no data.
 pub(crate) fn answer(local: &Identity, query: &Query<'_>, response: &mut Response<'_, '_>) -> Verdict {
     (response.rcode, response.aa, response.ra, response.kind) = (Rcode::NOERROR, true, false, Kind::Local);
     if matches!(query.qtype, RrType::TXT | RrType::ANY) {

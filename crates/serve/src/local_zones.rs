@@ -8,6 +8,8 @@
 //! | `resolver.arpa.` | empty zone: no encrypted resolver is announced | RFC 9462 §6.4 |
 //! | `ipv4only.arpa.` and the reverse names of its addresses | A 192.0.0.170 and 192.0.0.171, no AAAA | RFC 8880 §7.1 |
 //!
+//! Aliases that lead into one of them end here as well: `route.rs` and the resolver follow them here.
+//!
 //! They take the place of lookups only: a zone that the server is authoritative for comes first, as does what the cache
 //! holds. `resolver.local_zones_off` in the plan turns single ones off, `.` all of them; a forward for a name, other than
 //! that of the root, does the same for names below it. DS at the apex of one that is delegated is asked of its parent, which
@@ -17,12 +19,15 @@
 
 use std::collections::HashMap;
 
+use nw_resolve::LocalAnswer;
+use nw_resolve::LocalZones as _;
 use nw_resolve::trace::{Layer, Reason};
-use nw_wire::{Class, Name, NameRef, Rcode, RrType, Section};
+use nw_wire::{Class, Name, NameRef, Rcode, RrType, Rrset};
 
 use crate::context::Context;
 use crate::plan::ResolverPlan;
 use crate::response::{Kind, Response};
+use crate::sections::Sections;
 use crate::verdict::Verdict;
 
 /// TTL of all records, seconds (RFC 6303 §3).
@@ -57,7 +62,7 @@ const IPV4ONLY_REVERSE: [&str; 2] = ["170.0.0.192.in-addr.arpa.", "171.0.0.192.i
 const IPV4ONLY_ADDRESSES: [[u8; 4]; 2] = [[192, 0, 0, 170], [192, 0, 0, 171]];
 
 /// The locally served zones that are turned on.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct LocalZones {
     zones: HashMap<Name, Content>,
     /// Suffixes that are forwarded, without the root.
@@ -65,7 +70,7 @@ pub(crate) struct LocalZones {
 }
 
 /// What the apex of a locally served zone holds beside SOA and NS.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Content {
     Empty,
     Ipv4Only,
@@ -120,41 +125,62 @@ fn apexes() -> impl Iterator<Item = (Name, Content)> {
         .chain(IPV4ONLY_REVERSE.map(|text| (name(text), Content::Ipv4OnlyReverse)))
 }
 
+impl nw_resolve::LocalZones for LocalZones {
+    fn answer(&self, name: NameRef<'_>, rtype: RrType) -> Option<LocalAnswer> {
+        let (apex, content) = self.find(name)?;
+        let at_apex = apex.as_ref() == name;
+        if rtype == RrType::DS && at_apex && name.label_count() > 1 {
+            return None;
+        }
+        let set = |rtype, rdatas: &[&[u8]]| {
+            let mut set = Rrset::new(apex.clone(), rtype, Class::IN, TTL);
+            rdatas.iter().for_each(|rdata| set.rdatas.push(rdata));
+            set
+        };
+        let soa = set(RrType::SOA, &[&soa(apex.as_ref())]);
+        let mut answer = Vec::new();
+        if at_apex {
+            answer.push(soa.clone());
+            answer.push(set(RrType::NS, &[apex.as_ref().wire()]));
+            match content {
+                Content::Empty => {}
+                Content::Ipv4Only => {
+                    let [one, two] = &IPV4ONLY_ADDRESSES;
+                    answer.push(set(RrType::A, &[one, two]));
+                }
+                Content::Ipv4OnlyReverse => answer.push(set(RrType::PTR, &[b"\x08ipv4only\x04arpa\0"])),
+            }
+            answer.retain(|set| set.rtype == rtype || rtype == RrType::ANY);
+        }
+        let authority = if answer.is_empty() { vec![soa] } else { Vec::new() };
+        Some(LocalAnswer { apex: apex.clone(), nxdomain: !at_apex, answer, authority })
+    }
+}
+
+/// The answer to *name* from the locally served zone that it lies in, if there is one, as what it is counted.
+#[cold]
+pub(crate) fn find(context: &Context<'_>, name: NameRef<'_>) -> Option<(Kind, Sections)> {
+    let found = context.snapshot().local_zones()?.answer(name, context.query.qtype)?;
+    context.step_in(Some(found.apex.as_ref()), || (Layer::Zone, Reason::LocallyServed));
+    let kind = match (found.answer.is_empty(), found.nxdomain) {
+        (false, _) => Kind::Answer,
+        (true, false) => Kind::NoData,
+        (true, true) => Kind::NxDomain,
+    };
+    Some((kind, Sections { answer: found.answer, authority: found.authority, additional: Vec::new() }))
+}
+
+/// The rcode of an answer of this kind.
+pub(crate) fn rcode(kind: Kind) -> Rcode {
+    if kind == Kind::NxDomain { Rcode::NXDOMAIN } else { Rcode::NOERROR }
+}
+
 /// Answer from the locally served zone that the name lies in, if there is one.
 #[cold]
 pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict> {
-    let (qname, qtype) = (context.query.qname, context.query.qtype);
-    let (apex, content) = context.snapshot().local_zones()?.find(qname)?;
-    let (apex, at_apex) = (apex.as_ref(), apex.as_ref() == qname);
-    if qtype == RrType::DS && at_apex && apex.label_count() > 1 {
-        return None;
-    }
-    (response.rcode, response.aa, response.kind) = (Rcode::NOERROR, true, Kind::Answer);
-    let mut records: Vec<(RrType, Vec<u8>)> = Vec::new();
-    if at_apex {
-        records.push((RrType::SOA, soa(apex)));
-        records.push((RrType::NS, apex.wire().to_vec()));
-        match content {
-            Content::Empty => {}
-            Content::Ipv4Only => {
-                records.extend(IPV4ONLY_ADDRESSES.map(|address| (RrType::A, address.to_vec())));
-            }
-            Content::Ipv4OnlyReverse => records.push((RrType::PTR, b"\x08ipv4only\x04arpa\0".to_vec())),
-        }
-        records.retain(|(rtype, _)| *rtype == qtype || qtype == RrType::ANY);
-    }
-    let mut fits = true;
-    for (rtype, rdata) in &records {
-        fits &= response.out.record(Section::Answer, qname, *rtype, Class::IN, TTL, rdata).is_ok();
-    }
-    if records.is_empty() {
-        response.kind = if at_apex { Kind::NoData } else { Kind::NxDomain };
-        response.rcode = if at_apex { Rcode::NOERROR } else { Rcode::NXDOMAIN };
-        let written = response.out.record(Section::Authority, apex, RrType::SOA, Class::IN, TTL, &soa(apex));
-        fits = written.is_ok();
-    }
-    response.truncated = !fits;
-    context.step_in(Some(apex), || (Layer::Zone, Reason::LocallyServed));
+    let (kind, sections) = find(context, context.query.qname)?;
+    (response.rcode, response.aa, response.kind) = (rcode(kind), true, kind);
+    response.truncated = sections.write(response.out).is_err();
     Some(Verdict::Answer)
 }
 

@@ -3,6 +3,7 @@
 //! | opcode | file | response |
 //! |---|---|---|
 //! | QUERY | [`query`] | from a zone, the cache or the resolver |
+//! | those of `control.opcodes` in the plan | none | the control plane makes it |
 //! | any other | none | NOTIMP with a header alone (RFC 1035 §4.1.1) |
 //!
 //! *Adding an opcode*: a file here that implements [`Handler`], and its line in [`registered`]. The handler gets a request
@@ -16,7 +17,8 @@ use std::sync::Arc;
 use nw_wire::Opcode;
 
 use crate::context::Context;
-use crate::response::Response;
+use crate::plan::Plan;
+use crate::response::{Kind, Response};
 use crate::verdict::Verdict;
 
 /// What is done for an opcode other than QUERY.
@@ -28,9 +30,22 @@ pub trait Handler: Send + Sync {
     fn handle(&self, context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict;
 }
 
-/// The handlers of opcodes other than QUERY.
-pub(crate) fn registered() -> Vec<Arc<dyn Handler>> {
-    Vec::new()
+/// The handlers of opcodes other than QUERY: those that *plan* gives to the control plane.
+pub(crate) fn registered(plan: &Plan) -> Vec<Arc<dyn Handler>> {
+    plan.control.opcodes.iter().map(|opcode| Arc::new(ByControl(*opcode)) as Arc<dyn Handler>).collect()
+}
+
+/// Leaves an opcode to the control plane.
+struct ByControl(Opcode);
+
+impl Handler for ByControl {
+    fn opcode(&self) -> Opcode {
+        self.0
+    }
+
+    fn handle(&self, _: &Context<'_>, _: &mut Response<'_, '_>) -> Verdict {
+        Verdict::Control
+    }
 }
 
 /// Answer a request, according to its opcode.
@@ -45,7 +60,10 @@ pub(crate) fn dispatch(context: &Context<'_>, response: &mut Response<'_, '_>) -
 #[cold]
 fn other(opcode: Opcode, context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
     match context.snapshot().handler(opcode) {
-        Some(handler) => handler.handle(context, response),
+        Some(handler) => {
+            response.kind = Kind::Opcode;
+            handler.handle(context, response)
+        }
         // The reader passes on opcodes that have a handler, and QUERY.
         None => Verdict::Drop,
     }

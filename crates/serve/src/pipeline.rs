@@ -1,15 +1,27 @@
 //! The path of a request, as a list. Reading [`stages`] and [`exit`] from top to bottom is reading the server.
 //!
 //! ```text
-//! packet ─ parse ─▶ Context ─▶ stages ─▶ Verdict ─▶ exit: filters ─▶ finish ─▶ sign ─▶ response
-//!                                │ Ask                ▲
+//! packet ─ parse ─▶ Context ─▶ stages ─▶ Verdict ─▶ exit ─▶ response
+//!                                │ Ask, Control       ▲
 //!                                └──▶ Pending ────────┘   complete: found by the resolver, as a task
-//!                                                         give_up: not looked up, or not found out
+//!                                                         complete_with: made by the control plane
+//!                                                         give_up: not looked up, not found out, not made in time
 //! ```
 //!
-//! A stage gets the context and the response so far and returns a [`Verdict`]. Every response leaves by [`exit`]: zone
+//! A stage gets the context and the response so far and returns a [`Verdict`]. Every response leaves by the one exit: zone
 //! answers, cache hits, late answers, refusals and failures. Whatever is answered from a zone or the cache is answered
-//! here, without waiting, allocating or locking more than one shard of the cache.
+//! here, without waiting, allocating or locking more than one shard of the cache. The steps of the exit, in their order:
+//!
+//! | step | where | what it sees |
+//! |---|---|---|
+//! | filters | [`settle_and_filter`] | the RRsets, before OPT; may still refuse, drop or ask again |
+//! | count, record | [`close`] | the final rcode and kind |
+//! | finish | `finish.rs` | writes OPT, extended errors and the header |
+//! | rate limit | [`close`], behind finish | the whole message, its size and kind; nothing limits yet |
+//! | sign | [`leave`] | the final octets (RFC 8945 §5.3) |
+//! | tell | [`leave`] | the octets that are sent; an event for whoever reads telemetry |
+//!
+//! A stream passes finish, sign and tell; a response to what cannot be parsed has a header alone and is told of.
 //!
 //! **Panics.** A panic while one packet is handled costs that packet alone: it is caught here, counted, and the client gets
 //! SERVFAIL with EDE 0. That response passes no filter, for a filter may have panicked, and is not signed.
@@ -33,7 +45,8 @@ use crate::query::{Query, Rejected};
 use crate::response::{Kind, Response};
 use crate::sections::{self, Sections};
 use crate::stats::{Counter, Stats};
-use crate::verdict::{Ask, Causes, Handled, Pending, Transport, Verdict};
+use crate::telemetry::Event;
+use crate::verdict::{Ask, Causes, Handled, Made, Pending, Transport, Verdict};
 use crate::{admit, finish, opcode, tsig, view};
 
 /// The extended error of a fault of ours.
@@ -54,7 +67,7 @@ fn stages(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> Result<
     opcode::dispatch(context, response).go()
 }
 
-/// The one exit: every response passes the same stages. Err: there is no response now.
+/// The exit, up to the finished message. Err: there is no response now.
 #[inline(always)]
 fn exit(
     context: &mut Context<'_>,
@@ -100,8 +113,93 @@ fn close(context: &Context<'_>, response: &mut Response<'_, '_>, errors: &[(Ede,
     if !matches!(response.rcode, Rcode::NOERROR | Rcode::NXDOMAIN) && context.lookups == 0 {
         record(context, response, errors);
     }
-    // Response rate limiting acts here, on the finished message.
     finish::finish(response, context.query, &context.snapshot().plan().server, errors)
+}
+
+/// The rest of the exit: sign the finished message, the first *length* octets of *room*, and tell of it; its length.
+#[inline]
+fn leave(context: &mut Context<'_>, left: Left, room: &mut [u8], length: usize) -> usize {
+    let length = match context.signature.take() {
+        None => length,
+        Some(mut signature) => signature.sign(context.unix_s(), room, length),
+    };
+    if context.environment.telemetry.is_some() {
+        tell_of(context, left, &room[..length]);
+    }
+    length
+}
+
+/// Tell of the response *reply*.
+#[cold]
+#[inline(never)]
+fn tell_of(context: &Context<'_>, left: Left, reply: &[u8]) {
+    let Context { client, transport, received, .. } = *context;
+    let asked = Asked { packet: context.query.packet, client, transport, received };
+    tell(context.environment, &asked, left, &Sent::one(reply));
+}
+
+/// What telemetry says of a response that its octets do not say.
+#[derive(Clone, Copy)]
+struct Left {
+    rcode: Rcode,
+    kind: Kind,
+}
+
+impl Left {
+    #[inline]
+    fn of(response: &Response<'_, '_>) -> Left {
+        Left { rcode: response.rcode, kind: response.kind }
+    }
+}
+
+/// A request, as telemetry shows it.
+struct Asked<'p> {
+    packet: &'p [u8],
+    client: SocketAddr,
+    transport: Transport,
+    received: Micros,
+}
+
+/// The messages of a response.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sent {
+    messages: u32,
+    octets: u64,
+    /// The flags of the last one.
+    flags: Flags,
+}
+
+impl Sent {
+    fn one(message: &[u8]) -> Sent {
+        let mut sent = Sent::default();
+        sent.add(message);
+        sent
+    }
+
+    /// Count *message*.
+    pub(crate) fn add(&mut self, message: &[u8]) {
+        self.messages += 1;
+        self.octets += message.len() as u64;
+        self.flags = Header::read(message).map_or(self.flags, |header| header.flags);
+    }
+}
+
+/// Tell of a response.
+#[cold]
+fn tell(environment: &Environment<'_>, asked: &Asked<'_>, left: Left, sent: &Sent) {
+    let Some(ring) = environment.telemetry else { return };
+    ring.push(Event {
+        at: environment.now,
+        took: environment.now.saturating_sub(asked.received),
+        client: asked.client,
+        transport: asked.transport,
+        query: asked.packet.into(),
+        rcode: left.rcode,
+        flags: sent.flags,
+        source: left.kind.source(),
+        messages: sent.messages,
+        octets: sent.octets,
+    });
 }
 
 /// Keep a refusal, or a failure without a lookup, in the flight recorder; the recorder gets lookups with their steps.
@@ -201,10 +299,7 @@ pub fn handle(
     queries(environment.stats, client.ip(), transport).add(1);
     match catch_unwind(AssertUnwindSafe(|| handle_guarded(environment, packet, client, transport, room))) {
         Ok(handled) => handled,
-        Err(_) => {
-            environment.stats.panics.add(1);
-            servfail(environment, packet, transport, room).map_or(Handled::Drop, Handled::Reply)
-        }
+        Err(_) => panicked(environment, packet, &client, transport, room),
     }
 }
 
@@ -237,17 +332,16 @@ pub fn give_up(
     })
 }
 
-/// Make the response to a *pending* request that the control plane answers.
+/// Make the response to a *pending* request that the control plane has *made*.
 pub fn complete_with(
     environment: &Environment<'_>,
     pending: Box<Pending>,
-    rcode: Rcode,
-    sections: &Sections,
+    made: &Made,
     room: &mut [u8],
 ) -> Handled {
-    finish_pending(environment, pending, &[], room, |response, _| {
-        response.rcode = rcode;
-        sections.write(response.out)
+    finish_pending(environment, pending, &made.ede, room, |response, _| {
+        (response.rcode, response.aa, response.kind) = (made.rcode, made.authoritative, Kind::Control);
+        made.sections.write(response.out)
     })
 }
 
@@ -262,7 +356,7 @@ pub(crate) fn stream_message(
     let query = pending.query.as_query();
     let mut out = finish::writer(&query, Transport::Tcp, server, room);
     let mut response = finish::begin(&mut out, &query, server);
-    (response.aa, response.kind) = (true, Kind::Answer);
+    response.aa = true;
     if let Some(signature) = &pending.signature {
         tsig::reserve(signature, &mut response);
     }
@@ -272,6 +366,16 @@ pub(crate) fn stream_message(
         Some(signature) => signature.sign((environment.unix_s)(), room, length),
         None => length,
     })
+}
+
+/// Count and tell of a stream that has ended.
+pub(crate) fn stream_ended(environment: &Environment<'_>, pending: &Pending, sent: &Sent) {
+    let left = Left { rcode: Rcode::NOERROR, kind: Kind::Opcode };
+    left.kind.counter(environment.stats).add(1);
+    environment.stats.rcode(left.rcode);
+    let Pending { client, transport, received, .. } = *pending;
+    let asked = Asked { packet: pending.query().packet, client, transport, received };
+    tell(environment, &asked, left, sent);
 }
 
 /// The message that answers *question* with *resolution*, for a caller that is no client: QR, RD and RA set.
@@ -356,7 +460,7 @@ fn handle_guarded(
     let parsed = Query::parse(packet, |opcode| snapshot.handler(opcode).is_some());
     let query = match &parsed {
         Ok(query) => query,
-        Err(rejected) => return reject(environment, *rejected, room),
+        Err(rejected) => return reject(environment, *rejected, packet, &client, transport, room),
     };
     let mut context = Context::new(environment, query, client, transport);
     let server = &snapshot.plan().server;
@@ -364,17 +468,11 @@ fn handle_guarded(
     let mut response = finish::begin(&mut out, query, server);
     let outcome = stages(&mut context, &mut response);
     match exit(&mut context, outcome, &mut response, &[]) {
-        Ok(length) => Handled::Reply(sign(&mut context, room, length)),
+        Ok(length) => {
+            let left = Left::of(&response);
+            Handled::Reply(leave(&mut context, left, room, length))
+        }
         Err(handled) => handled,
-    }
-}
-
-/// Sign the finished message, if the request was signed.
-#[inline]
-fn sign(context: &mut Context<'_>, room: &mut [u8], length: usize) -> usize {
-    match context.signature.take() {
-        None => length,
-        Some(mut signature) => signature.sign(context.unix_s(), room, length),
     }
 }
 
@@ -411,6 +509,7 @@ fn finish_pending(
             view: pending.view,
             signature,
             lookups: pending.lookups.saturating_add(1),
+            received: pending.received,
         };
         let server = &snapshot.plan().server;
         let mut out = finish::writer(context.query, context.transport, server, room);
@@ -425,19 +524,29 @@ fn finish_pending(
         response.truncated = write(&mut response, &pending.ask.before).is_err();
         response.aa &= response.rcode != Rcode::SERVFAIL;
         match exit(context, Ok(()), &mut response, errors) {
-            Ok(length) => Handled::Reply(sign(context, room, length)),
+            Ok(length) => {
+                let left = Left::of(&response);
+                Handled::Reply(leave(context, left, room, length))
+            }
             Err(handled) => handled,
         }
     }));
     made.unwrap_or_else(|_| {
-        environment.stats.panics.add(1);
-        let reply = servfail(environment, pending.query().packet, pending.transport, room);
-        reply.map_or(Handled::Drop, Handled::Reply)
+        let Pending { client, transport, received, .. } = *pending;
+        let asked = Asked { packet: pending.query().packet, client, transport, received };
+        servfail(environment, &asked, room).map_or(Handled::Drop, Handled::Reply)
     })
 }
 
 #[cold]
-fn reject(environment: &Environment<'_>, rejected: Rejected, room: &mut [u8]) -> Handled {
+fn reject(
+    environment: &Environment<'_>,
+    rejected: Rejected,
+    packet: &[u8],
+    client: &SocketAddr,
+    transport: Transport,
+    room: &mut [u8],
+) -> Handled {
     let stats = environment.stats;
     let (header, rcode) = match rejected {
         Rejected::Silence => {
@@ -449,33 +558,47 @@ fn reject(environment: &Environment<'_>, rejected: Rejected, room: &mut [u8]) ->
     };
     stats.kind_error.add(1);
     stats.rcode(rcode);
-    Handled::Reply(finish::header_only(header, rcode, room))
+    let length = finish::header_only(header, rcode, room);
+    let asked = &Asked { packet, client: *client, transport, received: environment.now };
+    tell(environment, asked, Left { rcode, kind: Kind::Error }, &Sent::one(&room[..length]));
+    Handled::Reply(length)
 }
 
-/// The response of last resort. None when not even the header can be read: then there is nothing to respond to.
 #[cold]
-fn servfail(
+fn panicked(
     environment: &Environment<'_>,
     packet: &[u8],
+    client: &SocketAddr,
     transport: Transport,
     room: &mut [u8],
-) -> Option<usize> {
-    let header = Header::read(packet).filter(|header| !header.flags.qr())?;
+) -> Handled {
+    let asked = Asked { packet, client: *client, transport, received: environment.now };
+    servfail(environment, &asked, room).map_or(Handled::Drop, Handled::Reply)
+}
+
+/// Count a panic and make the response of last resort. None when not even the header of the request can be read.
+#[cold]
+fn servfail(environment: &Environment<'_>, asked: &Asked<'_>, room: &mut [u8]) -> Option<usize> {
+    environment.stats.panics.add(1);
+    let header = Header::read(asked.packet).filter(|header| !header.flags.qr())?;
     // Built from nothing that could panic again: the reader and the writer, no zone, no cache, no filter.
     let made = catch_unwind(AssertUnwindSafe(|| {
-        let query = Query::parse(packet, |_| false).ok()?;
+        let query = Query::parse(asked.packet, |_| false).ok()?;
         let server = &environment.snapshot.plan().server;
-        let mut out = finish::writer(&query, transport, server, room);
+        let mut out = finish::writer(&query, asked.transport, server, room);
         let mut response = finish::begin(&mut out, &query, server);
         (response.rcode, response.ra) = (Rcode::SERVFAIL, environment.snapshot.plan().resolver.is_some());
         response.kind.counter(environment.stats).add(1);
         environment.stats.rcode(response.rcode);
         Some(finish::finish(&mut response, &query, server, UNKNOWN))
     }));
-    match made {
-        Ok(Some(length)) => Some(length),
-        Ok(None) | Err(_) => Some(finish::header_only(header, Rcode::SERVFAIL, room)),
-    }
+    let length = match made {
+        Ok(Some(length)) => length,
+        Ok(None) | Err(_) => finish::header_only(header, Rcode::SERVFAIL, room),
+    };
+    let left = Left { rcode: Rcode::SERVFAIL, kind: Kind::Error };
+    tell(environment, asked, left, &Sent::one(&room[..length]));
+    Some(length)
 }
 
 /// Write what a zone of ours contributed, then what the resolver found. Full: something the client needs did not fit.

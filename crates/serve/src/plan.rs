@@ -1,7 +1,7 @@
 //! The plan: everything that a server is told, as one versioned JSON document.
 //!
 //! Python compiles the configuration that people write into a plan; `Snapshot::build` turns the plan and the zones into
-//! what the workers use. The plan is the border between the two, so its form is fixed here, by version, and read
+//! what the workers use. The plan is the interface between the two, so its form is fixed here, by version, and read
 //! strictly: an unknown key, a wrong type, a value out of range or a missing zone is an error with its path, and all of
 //! them are reported at once.
 //!
@@ -13,6 +13,7 @@
 //!  "zones":    [{"name": "example.com.", "query_acl": ["10.0.0.0/8"]}],
 //!  "views":    [{"name": "inside", "clients": ["10.0.0.0/8"], "keys": ["office."]}],
 //!  "keys":     [{"name": "office.", "algorithm": "hmac-sha256"}],
+//!  "control":  {"opcodes": [5], "max_pending": 1000},
 //!  "recorder": {"entries": 1000, "slow_ms": 1000}}
 //! ```
 //!
@@ -30,7 +31,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use nw_policy::{Acl, Prefix, View};
 use nw_resolve::{Forward, ResolverConfig, TrustAnchor};
-use nw_wire::{Name, RrType};
+use nw_wire::{Name, Opcode, RrType};
 use serde_json::Value;
 
 pub use read::PlanError;
@@ -48,7 +49,7 @@ pub struct Plan {
     pub server: ServerPlan,
     /// Who may ask what.
     pub acls: AclPlan,
-    /// How questions are resolved, or None where they are not.
+    /// How names are resolved. None: they are not.
     pub resolver: Option<ResolverPlan>,
     /// The zones that are served; the data of each is handed to `Snapshot::build` beside the plan.
     pub zones: Vec<ZonePlan>,
@@ -56,6 +57,8 @@ pub struct Plan {
     pub views: Vec<ViewPlan>,
     /// The TSIG keys that requests may be signed with.
     pub keys: Vec<KeyPlan>,
+    /// What the control plane answers.
+    pub control: ControlPlan,
     /// What the flight recorder keeps.
     pub recorder: RecorderPlan,
 }
@@ -72,7 +75,7 @@ pub struct ServerPlan {
     /// The largest UDP reply and the size offered to clients, octets. 512 to 4096, default 1232: larger ones fragment,
     /// and fragments can be replaced on their way (RFC 9715 §3.2).
     pub udp_payload: u16,
-    /// Answer ANY over UDP with one RRset (RFC 8482). Default true: ANY is the favourite of reflection attacks.
+    /// Answer ANY over UDP with one RRset (RFC 8482). Default true: reflection attacks ask for ANY.
     pub minimal_any: bool,
     /// The order of addresses in answers. Default fixed.
     pub rrset_order: RrsetOrder,
@@ -97,7 +100,7 @@ pub enum RrsetOrder {
 /// Limits of TCP, each of which stops one way to starve others (RFC 7766 §6.2, RFC 9210 §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpPlan {
-    /// Milliseconds without a whole question or an octet taken by the client until a connection is closed. 200 ms to
+    /// Milliseconds without a whole query or an octet taken by the client until a connection is closed. 200 ms to
     /// 10 minutes, default 10 s; stops idle and slow connections from holding slots. It shrinks as slots are taken: to a
     /// hundredth while more than half are, to 200 ms while more than four fifths are, and never below 200 ms.
     pub idle_ms: u32,
@@ -107,15 +110,15 @@ pub struct TcpPlan {
     /// Connections open at once from one client prefix (an IPv4 address, an IPv6 /64) in one worker, default 100; one more
     /// ends the idlest of them. One client cannot take all slots.
     pub max_per_client: u32,
-    /// Questions of one connection under way at once, default 64; further ones are not read until one is answered.
+    /// Queries of one connection in progress at once, default 64; further ones are not read until one is answered.
     pub max_pipelined: u32,
-    /// Octets of answers kept for one connection that does not read them, default 256 KiB; above it nothing more is read
+    /// Octets of responses kept for one connection that does not read them, default 256 KiB; above it nothing more is read
     /// from it, and it is closed when it has taken nothing for `idle_ms`. Stops clients that ask and never read.
     pub max_unsent: u32,
-    /// Milliseconds until a connection takes no more questions, 200 ms to 1 day, default 1 hour. Stops clients that ask
-    /// just often enough from holding their slots for good.
+    /// Milliseconds until a connection takes no more queries, 200 ms to 1 day, default 1 hour. Stops clients that
+    /// query just often enough from holding their slots forever.
     pub max_lifetime_ms: u32,
-    /// Questions of one connection, default 0, which means any number; after the last one it is closed. Makes clients
+    /// Queries of one connection, default 0, which means any number; after the last one it is closed. Makes clients
     /// that ask all the time come back, and be spread over the workers anew.
     pub max_queries: u32,
 }
@@ -134,14 +137,14 @@ pub struct AclPlan {
     pub control_names: Vec<(Name, Acl)>,
 }
 
-/// How questions are resolved.
+/// How names are resolved.
 #[derive(Clone, Debug)]
 pub struct ResolverPlan {
     /// What the resolver is told, `budget` included.
     pub config: ResolverConfig,
     /// Where packets to servers really go. None: to the servers.
     pub routes: Option<Vec<RoutePlan>>,
-    /// Questions that leave from one random port before it is given up, 1 to 1000, default 8. One is what an attacker who
+    /// Queries that leave from one random port before it is closed, 1 to 1000, default 8. One is what an attacker who
     /// watches a server of his can learn least from, and costs most (docs/decisions/0101-upstream-ports.md).
     pub port_uses: u32,
     /// Locally served zones (`local_zones.rs`) that are looked up all the same; the root stands for all of them.
@@ -212,6 +215,9 @@ pub struct ViewPlan {
     pub view: View,
     /// The zones that its clients see. None: all.
     pub zones: Option<Vec<Name>>,
+    /// Whether its clients share the cache with those of all other views that do, instead of having entries of their own.
+    /// Default false: what is looked up for one view is not shown to another.
+    pub shared_cache: bool,
 }
 
 /// A TSIG key; the secret is given to `Snapshot::with_secrets`.
@@ -223,6 +229,24 @@ pub struct KeyPlan {
     pub algorithm: Name,
 }
 
+/// What the control plane answers, and how many of these requests wait for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlPlan {
+    /// The opcodes whose requests it answers, 1 to 15. Default none.
+    pub opcodes: Vec<Opcode>,
+    /// Requests that wait for it at once, 1 to 65,536, default 1000; one more gets SERVFAIL. Stops a flood of requests from
+    /// filling the memory, for each is kept with its packet.
+    pub max_pending: u32,
+    /// Milliseconds until a request that it has not answered gets SERVFAIL, 10 ms to 1 minute, default 5 s.
+    pub timeout_ms: u32,
+}
+
+impl Default for ControlPlan {
+    fn default() -> ControlPlan {
+        ControlPlan { opcodes: Vec::new(), max_pending: 1000, timeout_ms: 5_000 }
+    }
+}
+
 /// What the flight recorder keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecorderPlan {
@@ -232,7 +256,7 @@ pub struct RecorderPlan {
     /// from filling the memory. Refusals and failures without a lookup get an eighth, so that a flood of them does not
     /// displace what lookups left.
     pub bytes: u32,
-    /// A question that took at least this long is kept although it was answered, milliseconds, default 1000.
+    /// A query that took at least this long is kept although it was answered, milliseconds, default 1000.
     pub slow_ms: u32,
 }
 
@@ -311,6 +335,7 @@ fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
             errors.add(format!("views[{i}].keys"), format_args!("{key} is not among the keys"));
         }
     }
+    let control = object.key("control").and_then(|at| read_control(&at, errors));
     let recorder = object.key("recorder").and_then(|at| read_recorder(&at, errors));
     object.end(errors);
     Some(Plan {
@@ -320,6 +345,7 @@ fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
         acls: acls.unwrap_or_default(),
         resolver,
         zones: zones.unwrap_or_default(),
+        control: control.unwrap_or_default(),
         recorder: recorder.unwrap_or_default(),
     })
 }
@@ -354,6 +380,17 @@ fn read_order(text: &str) -> Result<RrsetOrder, &'static str> {
         "random" => Ok(RrsetOrder::Random),
         _ => Err("expected fixed, rotate or random"),
     }
+}
+
+fn read_control(at: &At<'_>, errors: &mut Errors) -> Option<ControlPlan> {
+    let mut object = at.object(errors)?;
+    let opcode = |at: &At<'_>, errors: &mut Errors| Some(Opcode(at.number(1, 15, errors)? as u8));
+    let mut plan =
+        ControlPlan { opcodes: read_all(object.key("opcodes"), opcode, errors), ..ControlPlan::default() };
+    set(&mut plan.max_pending, &mut object, "max_pending", 1, 65_536, errors);
+    set(&mut plan.timeout_ms, &mut object, "timeout_ms", 10, 60_000, errors);
+    object.end(errors);
+    Some(plan)
 }
 
 fn read_tcp(at: &At<'_>, errors: &mut Errors) -> Option<TcpPlan> {
@@ -513,8 +550,9 @@ fn read_view(at: &At<'_>, errors: &mut Errors) -> Option<ViewPlan> {
     let clients = object.key("clients").map_or_else(|| Acl::new([]), |at| read_acl(&at, errors));
     let keys = read_all(object.key("keys"), read_name, errors);
     let zones = object.key("zones").map(|at| read_all(Some(at), read_name, errors));
+    let shared_cache = object.key("shared_cache").and_then(|at| at.truth(errors)).unwrap_or(false);
     object.end(errors);
-    Some(ViewPlan { view: View { name: name?, clients, keys }, zones })
+    Some(ViewPlan { view: View { name: name?, clients, keys }, zones, shared_cache })
 }
 
 fn read_key(at: &At<'_>, errors: &mut Errors) -> Option<KeyPlan> {

@@ -4,6 +4,7 @@ use nw_wire::{Ede, Flags, NameBuf, Rcode, RrType, Run, Section, Writer};
 
 use crate::sections::Sections;
 use crate::stats::{Counter, Stats};
+use crate::telemetry::Source;
 
 /// A response under construction.
 pub struct Response<'w, 'o> {
@@ -152,6 +153,8 @@ pub(crate) enum Kind {
     Local,
     Cached,
     Resolved,
+    Opcode,
+    Control,
     Refused,
     Error,
 }
@@ -169,8 +172,24 @@ impl Kind {
             Kind::Local => &stats.kind_local,
             Kind::Cached => &stats.kind_cached,
             Kind::Resolved => &stats.kind_resolved,
+            Kind::Opcode => &stats.kind_opcode,
+            Kind::Control => &stats.kind_control,
             Kind::Refused => &stats.kind_refused,
             Kind::Error => &stats.kind_error,
+        }
+    }
+
+    /// Where such a response comes from, for telemetry.
+    pub(crate) fn source(self) -> Source {
+        match self {
+            Kind::Answer | Kind::Referral | Kind::NoData | Kind::NxDomain | Kind::Alias => Source::Zone,
+            Kind::Local => Source::Server,
+            Kind::Cached => Source::Cache,
+            Kind::Resolved => Source::Lookup,
+            Kind::Opcode => Source::Opcode,
+            Kind::Control => Source::Control,
+            Kind::Refused => Source::Refused,
+            Kind::Error => Source::Error,
         }
     }
 }

@@ -220,6 +220,12 @@ fn beyond_the_zone(
         }
         let Some(next) = next else {
             sections.additional.clear();
+            if let Some((kind, found)) = local_zones::find(context, target.as_ref()) {
+                sections.extend(found);
+                (response.rcode, response.aa, response.kind) = (local_zones::rcode(kind), true, kind);
+                went_on = true;
+                break;
+            }
             return Verdict::Ask(Box::new(Ask {
                 question: question(context.query, target),
                 second: None,
@@ -304,7 +310,8 @@ fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict
         dnssec_ok: query.dnssec_ok(),
         checking_disabled: query.flags.cd(),
     };
-    let hit = environment.cache.and_then(|cache| cache.hit(&wanted, environment.now, response.out))?;
+    let reader = reader(context);
+    let hit = environment.cache?.hit_as(&reader, &wanted, environment.now, response.out)?;
     environment.stats.cache_hits.add(1);
     (response.rcode, response.truncated, response.kind) = (hit.rcode, hit.truncated, Kind::Cached);
     if let Some(ede) = hit.failure {
@@ -313,14 +320,21 @@ fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict
     Some(Verdict::Answer)
 }
 
+/// Which entries of the cache are for the client.
+#[inline]
+fn reader(context: &Context<'_>) -> Reader {
+    let checking_disabled = context.query.flags.cd();
+    Reader { checking_disabled, view: context.cache_view(), ..Reader::default() }
+}
+
 /// The failure that the cache holds for the query, with its cause and age (RFC 9520 §3.2, RFC 8914 §4.14). `ede`: the
 /// extended error of the first client.
 #[cold]
 fn kept_failure(context: &Context<'_>, ede: Ede) -> Verdict {
     let (query, environment) = (context.query, context.environment);
-    let reader = Reader { checking_disabled: query.flags.cd(), ..Reader::default() };
-    let lookup =
-        environment.cache.map(|cache| cache.get_as(&reader, query.qname, query.qtype, environment.now));
+    let lookup = environment
+        .cache
+        .map(|cache| cache.get_as(&reader(context), query.qname, query.qtype, environment.now));
     let causes = match lookup {
         Some(Lookup::Hit { found: Cached::Failure(kept), age_s, left_s, .. }) => {
             let reason = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
@@ -339,5 +353,7 @@ fn question(query: &Query<'_>, name: Name) -> ClientQuestion {
         class: Class::IN,
         dnssec_ok: query.dnssec_ok(),
         checking_disabled: query.flags.cd(),
+        // `Pending` knows the view.
+        view: 0,
     }
 }

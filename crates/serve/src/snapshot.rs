@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! plan  ── build ──▶ Settings ─┐
-//! zones ───────────────────────┴─▶ Snapshot ── change ──▶ Snapshot'    shares the settings and all other zones
+//! zones ───────────────────────┼─▶ Snapshot ── changed ──▶ Snapshot'    shares what did not change
+//! artifacts ───────────────────┘
 //! ```
 //!
-//! Settings and zones change apart from each other. [`Snapshot::changed`] replaces, adds and removes zones and keeps the
-//! settings. [`Snapshot::succeeding`] takes new settings into use and keeps the zones that are served: whatever version of a zone
-//! the builder of the new settings had seen, a version that was published meanwhile stays.
+//! Settings, zones and artifacts change apart from each other. [`Snapshot::changed`] replaces, adds and removes zones and keeps
+//! the rest, [`Snapshot::with_artifacts`] does the same for artifacts. [`Snapshot::succeeding`] takes new settings into use and
+//! keeps the zones and artifacts that are served: whatever version of a zone the builder of the new settings had seen, a version
+//! that was published meanwhile stays.
 //!
 //! Workers read a snapshot without locks; publishing one is a pointer swap, and queries in progress keep the snapshot they
 //! began with.
@@ -21,6 +23,7 @@ use nw_resolve::{ClientQuestion, ResolverConfig};
 use nw_wire::{Name, NameRef, Opcode, RrType};
 use nw_zone::{Cause, Zone, ZoneEntry, Zones};
 
+use crate::artifact::{Artifact, Artifacts};
 use crate::filter::{self, Filter};
 use crate::local::{self, Identity};
 use crate::local_zones::LocalZones;
@@ -31,11 +34,12 @@ use crate::stats::Stats;
 use crate::tsig::Keys;
 use crate::verdict::{Handled, Transport};
 
-/// Settings with zones.
+/// Settings with zones and artifacts.
 #[derive(Clone)]
 pub struct Snapshot {
     settings: Arc<Settings>,
     zones: Zones,
+    artifacts: Artifacts,
 }
 
 /// What follows from the plan alone.
@@ -44,7 +48,7 @@ struct Settings {
     resolver: Option<Arc<ResolverConfig>>,
     locals: Vec<Identity>,
     zone_acls: HashMap<Name, Acl>,
-    local_zones: Option<LocalZones>,
+    local_zones: Option<Arc<LocalZones>>,
     overlays: HashSet<Name>,
     views: Vec<ViewSettings>,
     keys: Keys,
@@ -57,6 +61,8 @@ pub(crate) struct ViewSettings {
     pub(crate) view: View,
     /// None: all zones.
     zones: Option<HashSet<Name>>,
+    /// Whose entries of the cache its clients read and fill: 0 for all that share the cache.
+    pub(crate) cache_view: u16,
 }
 
 /// What a snapshot would do with a question.
@@ -101,39 +107,50 @@ impl Snapshot {
         let zones = zones.into_iter().map(ZoneEntry::from).chain(waiting).collect();
         let zone_acls =
             plan.zones.iter().filter_map(|zone| Some((zone.name.clone(), zone.query_acl.clone()?))).collect();
-        let resolver = plan.resolver.as_ref().map(|resolver| Arc::new(resolver.config.clone()));
+        let local_zones = plan.resolver.as_ref().map(|resolver| Arc::new(LocalZones::new(resolver)));
+        let resolver = plan.resolver.as_ref().map(|resolver| {
+            let local = local_zones.clone().map(|zones| zones as Arc<dyn nw_resolve::LocalZones>);
+            Arc::new(ResolverConfig { local, ..resolver.config.clone() })
+        });
         let locals = local::names(&plan);
         let overlays = plan.zones.iter().filter(|zone| zone.overlay).map(|zone| zone.name.clone()).collect();
-        let view = |view: &crate::plan::ViewPlan| ViewSettings {
+        let view = |(at, view): (usize, &crate::plan::ViewPlan)| ViewSettings {
             view: view.view.clone(),
             zones: view.zones.as_ref().map(|zones| zones.iter().cloned().collect()),
+            cache_view: if view.shared_cache { 0 } else { u16::try_from(at + 1).unwrap_or(u16::MAX) },
         };
         let settings = Arc::new(Settings {
             resolver,
             locals,
             zone_acls,
-            local_zones: plan.resolver.as_ref().map(LocalZones::new),
+            local_zones,
             overlays,
-            views: plan.views.iter().map(view).collect(),
+            views: plan.views.iter().enumerate().map(view).collect(),
             keys: Keys::default(),
             filters: filter::registered(&plan),
-            handlers: opcode::registered(),
+            handlers: opcode::registered(&plan),
             plan,
         });
-        Ok(Snapshot { settings, zones })
+        Ok(Snapshot { settings, zones, artifacts: Artifacts::default() })
     }
 
     /// The snapshot after `changes` to its zones, of which each is an apex and its new entry, or None to remove it.
     #[must_use]
     pub fn changed(&self, changes: impl IntoIterator<Item = (Name, Option<ZoneEntry>)>) -> Snapshot {
-        Snapshot { settings: Arc::clone(&self.settings), zones: self.zones.changed(changes) }
+        Snapshot { zones: self.zones.changed(changes), ..self.clone() }
+    }
+
+    /// The snapshot after `changes` to its artifacts, of which each is a name and its new artifact, or None to remove it.
+    #[must_use]
+    pub fn with_artifacts(&self, changes: impl IntoIterator<Item = (String, Option<Artifact>)>) -> Snapshot {
+        Snapshot { artifacts: self.artifacts.changed(changes), ..self.clone() }
     }
 
     /// The snapshot with these settings that follows `former`.
     ///
     /// A zone that `former` serves keeps its entry there. A zone that only this snapshot has comes from this snapshot. A zone
     /// that the plan of `former` names and the plan of this snapshot does not is removed. So the settings add and remove zones
-    /// in one step with their access lists, and never replace the data of one.
+    /// in one step with their access lists, and never replace the data of one. The artifacts are those of `former`.
     #[must_use]
     pub fn succeeding(&self, former: &Snapshot) -> Snapshot {
         let removed = former.plan().zones.iter().map(|zone| &zone.name);
@@ -142,7 +159,7 @@ impl Snapshot {
         let added = self.zones.iter().filter(|entry| former.zones.get(entry.apex()).is_none());
         let added = added.map(|entry| (entry.apex().to_name(), Some(entry.clone())));
         let zones = former.zones.changed(removed.chain(added));
-        Snapshot { settings: Arc::clone(&self.settings), zones }
+        Snapshot { settings: Arc::clone(&self.settings), zones, artifacts: former.artifacts.clone() }
     }
 
     /// Add the secrets of the TSIG keys that the plan names (RFC 8945). Every key needs one, and no other may be given.
@@ -205,6 +222,7 @@ impl Snapshot {
             unix_s: &|| 0,
             stats: &Stats::default(),
             recorder: None,
+            telemetry: None,
             trace: None,
         };
         match pipeline::handle(&environment, packet, client, transport, &mut room) {
@@ -232,6 +250,11 @@ impl Snapshot {
     #[inline]
     pub fn zones(&self) -> &Zones {
         &self.zones
+    }
+
+    /// The artifacts.
+    pub fn artifacts(&self) -> &Artifacts {
+        &self.artifacts
     }
 
     /// Whether `other` has the same settings, so that at most the zones differ.
@@ -308,7 +331,7 @@ impl Snapshot {
     }
 
     pub(crate) fn local_zones(&self) -> Option<&LocalZones> {
-        self.settings.local_zones.as_ref()
+        self.settings.local_zones.as_deref()
     }
 
     #[inline]

@@ -1,10 +1,9 @@
 //! Counters of one worker, written by that worker alone and read by whoever asks.
 //!
-//! A counter is a plain number that nobody else writes, so that counting is a load, an add and a store, with neither a
-//! locked instruction nor a cache line that two workers pull at. Readers may see one counter a moment ahead of another.
+//! One thread writes a counter, so that counting is a load, an add and a store, without a locked instruction or a cache
+//! line that two threads write. Readers may see one counter earlier than another.
 //!
-//! The table below is the contract with metrics, the control socket and `nw top`: a name is never reused for something
-//! else.
+//! Metrics and the control socket use the names of the table below. A name never changes its meaning.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,7 +40,7 @@ macro_rules! counters {
         #[repr(align(128))]
         pub struct Stats {
             $($(#[doc = $doc])+ pub $field: Counter,)*
-            /// Replies by rcode, the last for all above 23.
+            /// Responses by rcode, the last for all above 23.
             rcodes: [Counter; RCODES],
         }
 
@@ -59,49 +58,53 @@ macro_rules! counters {
 const RCODES: usize = 25;
 
 counters! {
-    /// Questions over UDP from IPv4 addresses.
+    /// Queries over UDP from IPv4 addresses.
     queries_udp4 = "queries.udp4";
-    /// Questions over UDP from IPv6 addresses.
+    /// Queries over UDP from IPv6 addresses.
     queries_udp6 = "queries.udp6";
-    /// Questions over TCP from IPv4 addresses.
+    /// Queries over TCP from IPv4 addresses.
     queries_tcp4 = "queries.tcp4";
-    /// Questions over TCP from IPv6 addresses.
+    /// Queries over TCP from IPv6 addresses.
     queries_tcp6 = "queries.tcp6";
-    /// Replies with the RRset that was asked for.
+    /// Responses with the RRset that was asked for.
     kind_answer = "kind.answer";
-    /// Replies that refer to other servers.
+    /// Responses that refer to other servers.
     kind_referral = "kind.referral";
-    /// Replies that say that the type does not exist.
+    /// Responses that say that the type does not exist.
     kind_nodata = "kind.nodata";
-    /// Replies that say that the name does not exist.
+    /// Responses that say that the name does not exist.
     kind_nxdomain = "kind.nxdomain";
-    /// Replies that end with an alias.
+    /// Responses that end with an alias.
     kind_alias = "kind.alias";
-    /// Replies about the server itself, in class CH.
+    /// Responses about the server itself, in class CH.
     kind_local = "kind.local";
-    /// Replies from the cache.
+    /// Responses from the cache.
     kind_cached = "kind.cached";
-    /// Replies that were looked up.
+    /// Responses that were looked up.
     kind_resolved = "kind.resolved";
-    /// Replies that refuse.
+    /// Responses of the handlers of opcodes other than QUERY.
+    kind_opcode = "kind.opcode";
+    /// Responses that the control plane made.
+    kind_control = "kind.control";
+    /// Responses that refuse.
     kind_refused = "kind.refused";
-    /// Replies to what is malformed or unknown.
+    /// Responses to what is malformed or unknown.
     kind_error = "kind.error";
-    /// Replies with TC.
+    /// Responses with TC.
     truncated = "replies.truncated";
-    /// Questions for the resolver that the cache answered at once.
+    /// Queries for the resolver that the cache answered at once.
     cache_hits = "cache.hits";
-    /// Questions for the resolver that had to be looked up.
+    /// Queries for the resolver that had to be looked up.
     cache_misses = "cache.misses";
-    /// Packets without a reply: shorter than a header, or replies themselves.
+    /// Packets without a response: shorter than a header, or responses themselves.
     dropped_silence = "dropped.silence";
-    /// Replies that the kernel did not take.
+    /// Responses that the kernel did not take.
     dropped_send = "dropped.send";
-    /// Replies over UDP that were not sent because the client has stopped waiting.
+    /// Responses over UDP that were not sent because the client has stopped waiting.
     dropped_late = "dropped.late";
-    /// Questions that failed at once because too many clients waited.
+    /// Queries that failed at once because too many clients waited.
     dropped_busy = "dropped.busy";
-    /// Panics caught at the packet edge; each was answered SERVFAIL and is a bug.
+    /// Panics while a packet was handled; each was answered SERVFAIL and is a bug.
     panics = "panics";
     /// TCP connections accepted.
     tcp_accepted = "tcp.accepted";
@@ -111,24 +114,24 @@ counters! {
     tcp_rejected = "tcp.rejected";
     /// TCP connections ended because others needed their slots.
     tcp_evicted = "tcp.evicted";
-    /// TCP connections closed because nothing moved on them.
+    /// TCP connections closed because they were idle.
     tcp_idle = "tcp.idle";
-    /// TCP connections that reached their lifetime or number of questions.
+    /// TCP connections that reached their lifetime or number of queries.
     tcp_expired = "tcp.expired";
-    /// TCP connections ended because of a message that deserves no reply.
+    /// TCP connections ended because of a message that gets no response.
     tcp_junk = "tcp.junk";
-    /// Questions to servers over UDP.
+    /// Queries to servers over UDP.
     upstream_udp = "upstream.udp";
-    /// Questions to servers over TCP.
+    /// Queries to servers over TCP.
     upstream_tcp = "upstream.tcp";
-    /// Questions to servers without a reply in time.
+    /// Queries to servers without a reply in time.
     upstream_timeouts = "upstream.timeouts";
-    /// Datagrams that came to an upstream socket and answered nothing that was asked there.
+    /// Datagrams to an upstream socket that are no response to its query.
     upstream_junk = "upstream.junk";
 }
 
 impl Stats {
-    /// Count one reply with *rcode*.
+    /// Count one response with *rcode*.
     #[inline]
     pub fn rcode(&self, rcode: Rcode) {
         self.rcodes[usize::from(rcode.0).min(RCODES - 1)].add(1);

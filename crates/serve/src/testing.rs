@@ -54,6 +54,7 @@ pub(crate) fn environment<'e>(snapshot: &'e Arc<Snapshot>, stats: &'e Stats) -> 
         unix_s: &|| 1_700_000_000,
         stats,
         recorder: None,
+        telemetry: None,
         trace: None,
     }
 }

@@ -4,11 +4,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use nw_cache::Micros;
 use nw_resolve::ClientQuestion;
 pub use nw_resolve::Transport;
-use nw_wire::{Ede, Rcode};
+use nw_wire::edns::EdnsOption;
+use nw_wire::{Ede, Message, NameRef, Rcode};
 
 use crate::context::{Context, Environment};
+use crate::pipeline::{self, Sent};
 use crate::query::{OwnedQuery, Query};
 use crate::sections::Sections;
 use crate::snapshot::Snapshot;
@@ -67,24 +70,77 @@ pub trait Messages: Send {
 /// A stream of responses to one request.
 pub struct Stream {
     messages: Box<dyn Messages>,
+    /// None until the pipeline has settled the verdict.
     pub(crate) pending: Option<Box<Pending>>,
+    sent: Sent,
 }
 
 impl Stream {
     /// Answer with these messages.
     pub fn new(messages: Box<dyn Messages>) -> Stream {
-        Stream { messages, pending: None }
+        Stream { messages, pending: None, sent: Sent::default() }
     }
 
-    /// Write the next message to *room*, signed if the request was; its length, or None after the last one.
+    /// Write the next message to *room*, signed if the request was; its length, or None after the last one. Call it until
+    /// then, or [`Stream::end`] when the client takes no more.
     ///
     /// `room`: 65,535 octets.
     pub fn next(&mut self, environment: &Environment<'_>, room: &mut [u8]) -> Option<usize> {
         let mut sections = Sections::default();
-        if !self.messages.next(&mut sections) {
-            return None;
+        let more = self.messages.next(&mut sections);
+        let length = self
+            .pending
+            .as_mut()
+            .filter(|_| more)
+            .and_then(|pending| pipeline::stream_message(environment, pending, &sections, room));
+        match length {
+            Some(length) => self.sent.add(&room[..length]),
+            None => self.end(environment),
         }
-        crate::pipeline::stream_message(environment, self.pending.as_mut()?, &sections, room)
+        length
+    }
+
+    /// End the stream: what was written of it is all.
+    pub fn end(&mut self, environment: &Environment<'_>) {
+        if let Some(pending) = self.pending.take() {
+            pipeline::stream_ended(environment, &pending, &self.sent);
+        }
+    }
+}
+
+/// A response that the control plane made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// The outcome.
+    pub rcode: Rcode,
+    /// Whether it is authoritative (AA).
+    pub authoritative: bool,
+    /// The RRsets.
+    pub sections: Sections,
+    /// Extended errors with their text.
+    pub ede: Vec<(Ede, String)>,
+}
+
+impl Made {
+    /// A response without records.
+    pub fn empty(rcode: Rcode) -> Made {
+        Made { rcode, ..Made::default() }
+    }
+
+    /// What *message* says. Its id, question, other flags and OPT are those of the request, and are not taken from it.
+    pub fn of(message: &Message<'_>) -> Made {
+        let options = message.opt();
+        let options = options.iter().flat_map(|opt| opt.options()).flatten();
+        let ede = options.filter_map(|option| match option {
+            EdnsOption::Ede { code, text } => Some((code, String::from_utf8_lossy(text).into_owned())),
+            _ => None,
+        });
+        Made {
+            rcode: message.rcode(),
+            authoritative: message.flags().aa(),
+            sections: Sections::of_message(message),
+            ede: ede.collect(),
+        }
     }
 }
 
@@ -128,6 +184,8 @@ pub struct Pending {
     pub client: SocketAddr,
     /// How the query arrived.
     pub transport: Transport,
+    /// When the query arrived.
+    pub received: Micros,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) query: OwnedQuery,
     pub(crate) view: Option<u16>,
@@ -137,11 +195,15 @@ pub struct Pending {
 
 impl Pending {
     /// Keep what *context* consists of until *ask* has been answered.
-    pub(crate) fn new(context: &mut Context<'_>, ask: Ask) -> Pending {
+    pub(crate) fn new(context: &mut Context<'_>, mut ask: Ask) -> Pending {
+        for question in std::iter::once(&mut ask.question).chain(&mut ask.second) {
+            question.view = context.cache_view();
+        }
         Pending {
             ask,
             client: context.client,
             transport: context.transport,
+            received: context.received,
             snapshot: Arc::clone(context.environment.snapshot),
             query: context.query.into_owned(),
             view: context.view,
@@ -158,6 +220,11 @@ impl Pending {
     /// The snapshot that the request began with.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
+    }
+
+    /// The name of the TSIG key that the request is signed with and was verified by.
+    pub fn key(&self) -> Option<NameRef<'_>> {
+        self.signature.as_ref().and_then(|signature| signature.verified_key())
     }
 
     /// The lookups that the response waits for: one or two.

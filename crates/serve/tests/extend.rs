@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use nw_cache::{Cache, Rank};
+use nw_cache::{Cache, Origin, Rank};
 use nw_crypto::{HmacAlg, hmac};
-use nw_resolve::{Resolution, Validation};
+use nw_policy::NameList;
+use nw_resolve::Resolution;
+use nw_serve::telemetry::{Event, Ring, Source};
 use nw_serve::{
-    Causes, Context, Environment, Filter, Handled, Handler, Messages, Response, Sections, Snapshot, Stats,
-    Stream, Transport, Verdict, pipeline,
+    Causes, Context, Environment, Filter, Handled, Handler, Made, Messages, Response, Sections, Snapshot,
+    Stats, Stream, Transport, Verdict, pipeline,
 };
 use nw_wire::tsig::{Signed, Tsig};
 use nw_wire::{Class, Ede, Flags, Message, Name, Opcode, Rcode, RrType, Rrset, Section, Writer};
@@ -97,6 +99,7 @@ struct Bench {
     snapshot: Arc<Snapshot>,
     cache: Cache,
     stats: Stats,
+    telemetry: Ring,
     room: Vec<u8>,
 }
 
@@ -106,7 +109,13 @@ impl Bench {
         let mut set = Rrset::new(name("cached.example.net."), RrType::A, Class::IN, 60);
         set.rdatas.push(&[192, 0, 2, 9]);
         cache.put_rrset(&set, None, Rank::Authoritative, 0);
-        Bench { snapshot: Arc::new(snapshot), cache, stats: Stats::default(), room: vec![0; 65_535] }
+        Bench {
+            snapshot: Arc::new(snapshot),
+            cache,
+            stats: Stats::default(),
+            telemetry: Ring::default(),
+            room: vec![0; 65_535],
+        }
     }
 
     fn environment(&self) -> Environment<'_> {
@@ -117,6 +126,7 @@ impl Bench {
             unix_s: &|| 1000,
             stats: &self.stats,
             recorder: None,
+            telemetry: self.telemetry.is_open().then_some(&self.telemetry),
             trace: None,
         }
     }
@@ -133,7 +143,7 @@ impl Bench {
         if let Handled::Later(pending) = handled {
             handled = match rcode {
                 Some(rcode) => {
-                    pipeline::complete(&self.environment(), pending, &[resolution(rcode)], &mut room)
+                    pipeline::complete(&self.environment(), pending, &[Resolution::empty(rcode)], &mut room)
                 }
                 None => pipeline::give_up(&self.environment(), pending, pipeline::UNKNOWN, &mut room),
             };
@@ -142,21 +152,6 @@ impl Bench {
         let reply = room[..length].to_vec();
         self.room = room;
         reply
-    }
-}
-
-fn resolution(rcode: Rcode) -> Resolution {
-    Resolution {
-        rcode,
-        answer: Vec::new(),
-        authority: Vec::new(),
-        additional: Vec::new(),
-        ede: Vec::new(),
-        steps: Default::default(),
-        took: 0,
-        began: 0,
-        queries: 0,
-        validation: Validation::Indeterminate,
     }
 }
 
@@ -248,7 +243,7 @@ fn a_filter_refuses_drops_fails_and_asks_for_a_bounded_number_of_lookups() {
     while let Handled::Later(pending) = handled {
         assert_eq!(pending.questions().count(), 2);
         lookups += 1;
-        let found = [resolution(Rcode::NOERROR), resolution(Rcode::NOERROR)];
+        let found = [Resolution::empty(Rcode::NOERROR), Resolution::empty(Rcode::NOERROR)];
         handled = pipeline::complete(&bench.environment(), pending, &found, &mut room);
     }
     let Handled::Reply(length) = handled else { panic!("{handled:?}") };
@@ -331,8 +326,7 @@ fn a_signed_opcode_answers_once_as_a_stream_or_by_the_control_plane() {
         panic!("the control plane answers")
     };
     let environment = bench.environment();
-    let done =
-        pipeline::complete_with(&environment, pending, Rcode::YXDOMAIN, &Sections::default(), &mut room);
+    let done = pipeline::complete_with(&environment, pending, &Made::empty(Rcode::YXDOMAIN), &mut room);
     let Handled::Reply(length) = done else { panic!("{done:?}") };
     assert_eq!(Message::parse(&room[..length]).expect("valid").rcode(), Rcode::YXDOMAIN);
     verify(&room[..length], &mac, true);
@@ -435,7 +429,7 @@ fn answer_with(bench: &mut Bench, packet: &[u8], set: &Rrset, now: u64) -> Vec<u
     let client: SocketAddr = "127.0.0.1:4242".parse().expect("an address");
     let mut handled = pipeline::handle(&environment, packet, client, Transport::Udp, &mut room);
     if let Handled::Later(pending) = handled {
-        let found = Resolution { answer: vec![set.clone()], ..resolution(Rcode::NOERROR) };
+        let found = Resolution { answer: vec![set.clone()], ..Resolution::empty(Rcode::NOERROR) };
         handled = pipeline::complete(&environment, pending, &[found], &mut room);
     }
     let Handled::Reply(length) = handled else { panic!("{handled:?}") };
@@ -628,10 +622,177 @@ fn signatures_keep_their_own_ttls_when_a_filter_replaces_an_answer() {
     let handled = bench.handle(&packet, "127.0.0.1:1", Transport::Udp, &mut room);
     let Handled::Later(pending) = handled else { panic!("{handled:?}") };
     let answer = std::iter::once(set).chain(signatures).collect();
-    let found = Resolution { answer, ..resolution(Rcode::NOERROR) };
+    let found = Resolution { answer, ..Resolution::empty(Rcode::NOERROR) };
     let handled = pipeline::complete(&bench.environment(), pending, &[found], &mut room);
     let Handled::Reply(length) = handled else { panic!("{handled:?}") };
     let message = Message::parse(&room[..length]).expect("valid");
     let ttls: Vec<u32> = message.answer().map(|record| record.ttl).collect();
     assert_eq!(ttls, [60, 60, 30]);
+}
+
+#[test]
+fn views_share_the_cache_only_where_the_plan_says_so() {
+    let views = |shared: bool| {
+        format!(
+            r#""views":[{{"name":"inside","clients":["127.0.0.1"],"shared_cache":{shared}}},
+            {{"name":"outside","clients":["127.0.0.2"],"shared_cache":{shared}}}],"#
+        )
+    };
+    for shared in [true, false] {
+        let bench = Bench::new(snapshot(&views(shared)));
+        let mut room = vec![0; 4096];
+        let packet = query("cached.example.net.", Opcode::QUERY);
+        // What no view has looked up belongs to those that share.
+        let hit = bench.handle(&packet, "127.0.0.1:1", Transport::Udp, &mut room);
+        assert_eq!(matches!(hit, Handled::Reply(_)), shared, "{hit:?}");
+        let packet = query("www.example.net.", Opcode::QUERY);
+        let mut asked = |client: &str| match bench.handle(&packet, client, Transport::Udp, &mut room) {
+            Handled::Later(pending) => pending.ask.question.view,
+            other => panic!("{other:?}"),
+        };
+        let (inside, outside) = (asked("127.0.0.1:1"), asked("127.0.0.2:1"));
+        assert_eq!(inside == outside, shared, "lookups of {inside} and {outside}");
+        // What the resolver keeps for one view.
+        let mut set = Rrset::new(name("www.example.net."), RrType::A, Class::IN, 60);
+        set.rdatas.push(&[192, 0, 2, 8]);
+        let origin = Origin { view: inside, ..Rank::Authoritative.into() };
+        assert!(bench.cache.put_rrset(&set, None, origin, 0));
+        let hit = bench.handle(&packet, "127.0.0.1:1", Transport::Udp, &mut room);
+        assert!(matches!(hit, Handled::Reply(_)), "its own entry: {hit:?}");
+        let other = bench.handle(&packet, "127.0.0.2:1", Transport::Udp, &mut room);
+        assert_eq!(matches!(other, Handled::Reply(_)), shared, "{other:?}");
+    }
+}
+
+/// Refuses the names of the list `blocked`.
+struct Block;
+
+impl Filter for Block {
+    fn name(&self) -> &'static str {
+        "block"
+    }
+
+    fn apply(&self, context: &Context<'_>, _: &mut Response<'_, '_>) -> Verdict {
+        match context.artifact::<NameList>("blocked").and_then(|list| list.find(context.query.qname)) {
+            Some(_) => Verdict::Refuse(Rcode::REFUSED, Ede::BLOCKED),
+            None => Verdict::Continue,
+        }
+    }
+}
+
+#[test]
+fn an_artifact_is_swapped_while_queries_are_answered() {
+    let mut bench = Bench::new(snapshot("").with_filter(Arc::new(Block)));
+    let before = Arc::clone(&bench.snapshot);
+    let www = query("www.example.com.", Opcode::QUERY);
+    let rcode = |reply: Vec<u8>| Message::parse(&reply).expect("valid").rcode();
+    assert_eq!(rcode(bench.answer(&www, None)), Rcode::NOERROR, "no list, nothing is blocked");
+    let mut room = vec![0; 4096];
+    let late = query("late.example.net.", Opcode::QUERY);
+    let Handled::Later(pending) = bench.handle(&late, "127.0.0.1:1", Transport::Udp, &mut room) else {
+        panic!("a lookup")
+    };
+
+    let list = NameList::parse("www.example.com\nlate.example.net\n").expect("names");
+    let swap = |snapshot: &Snapshot, list: Option<NameList>| {
+        let artifact = list.map(|list| Arc::new(list) as nw_serve::Artifact);
+        Arc::new(snapshot.with_artifacts([("blocked".to_owned(), artifact)]))
+    };
+    bench.snapshot = swap(&before, Some(list));
+    assert!(bench.snapshot.same_settings(&before), "settings are shared");
+    assert_eq!(rcode(bench.answer(&www, None)), Rcode::REFUSED);
+    // What began before ends with the artifacts that it began with.
+    let done =
+        pipeline::complete(&bench.environment(), pending, &[Resolution::empty(Rcode::NOERROR)], &mut room);
+    let Handled::Reply(length) = done else { panic!("{done:?}") };
+    assert_eq!(rcode(room[..length].to_vec()), Rcode::NOERROR);
+    assert_eq!(rcode(bench.answer(&late, Some(Rcode::NOERROR))), Rcode::REFUSED);
+
+    // Zones and settings change without the artifacts, and the other way round.
+    let changed = bench.snapshot.changed([(name("inside.example.com."), None)]);
+    assert!(changed.artifacts().get::<NameList>("blocked").is_some());
+    let settings = snapshot("").with_filter(Arc::new(Block));
+    bench.snapshot = Arc::new(settings.succeeding(&changed));
+    assert_eq!(rcode(bench.answer(&www, None)), Rcode::REFUSED, "new settings keep the artifacts");
+    assert!(bench.snapshot.artifacts().get::<u32>("blocked").is_none(), "of another type");
+    bench.snapshot = swap(&bench.snapshot, None);
+    assert_eq!(rcode(bench.answer(&www, None)), Rcode::NOERROR);
+}
+
+#[test]
+fn telemetry_tells_of_every_response_once() {
+    let filters = snapshot("").with_filter(Arc::new(Moody)).with_handler(Arc::new(Toy));
+    let mut bench = Bench::new(filters);
+    let mut room = vec![0; 65_535];
+    bench.answer(&query("www.example.com.", Opcode::QUERY), None);
+    assert_eq!(bench.telemetry.take(), (Vec::new(), 0), "nobody reads");
+    bench.telemetry.open(1 << 20);
+    let told = |bench: &Bench| {
+        let (mut events, lost) = bench.telemetry.take();
+        assert_eq!((events.len(), lost), (1, 0), "{events:?}");
+        events.remove(0)
+    };
+    for (qname, found, rcode, source) in [
+        ("www.example.com.", None, Rcode::NOERROR, Source::Zone),
+        ("missing.example.com.", None, Rcode::NXDOMAIN, Source::Zone),
+        ("cached.example.net.", None, Rcode::NOERROR, Source::Cache),
+        ("late.example.net.", Some(Rcode::NXDOMAIN), Rcode::NXDOMAIN, Source::Lookup),
+        ("busy.example.net.", None, Rcode::SERVFAIL, Source::Lookup),
+        ("refuse.example.com.", None, Rcode::REFUSED, Source::Refused),
+    ] {
+        let packet = query(qname, Opcode::QUERY);
+        let reply = bench.answer(&packet, found);
+        let Event { client, transport, query, rcode: shown, flags, source: from, messages, octets, .. } =
+            told(&bench);
+        assert_eq!((client.to_string(), transport), ("127.0.0.1:4242".to_owned(), Transport::Udp));
+        assert_eq!((&*query, shown, from, messages), (&packet[..], rcode, source, 1), "{qname}");
+        assert_eq!((flags, octets), (Message::parse(&reply).expect("valid").flags(), reply.len() as u64));
+    }
+    // Malformed, and an opcode that has no handler.
+    for (packet, rcode) in [
+        (query("www.example.com.", Opcode::QUERY)[..20].to_vec(), Rcode::FORMERR),
+        (query("www.example.com.", Opcode(10)), Rcode::NOTIMP),
+    ] {
+        bench.answer(&packet, None);
+        let event = told(&bench);
+        assert_eq!((event.rcode, event.source, &*event.query), (rcode, Source::Error, &packet[..]));
+    }
+    // What gets no response is not told of.
+    let dropped =
+        bench.handle(&query("drop.example.com.", Opcode::QUERY), "127.0.0.1:1", Transport::Udp, &mut room);
+    assert!(matches!(dropped, Handled::Drop));
+    assert_eq!(bench.telemetry.take().0, []);
+    // A late response has the time that it took.
+    let packet = query("slow.example.net.", Opcode::QUERY);
+    let Handled::Later(pending) = bench.handle(&packet, "127.0.0.1:1", Transport::Udp, &mut room) else {
+        panic!("a lookup")
+    };
+    let environment = Environment { now: 7_000, ..bench.environment() };
+    pipeline::complete(&environment, pending, &[Resolution::empty(Rcode::NOERROR)], &mut room);
+    assert_eq!((told(&bench).took, bench.cache.stats().answers), (7_000, 1));
+    // A stream is one response, signed answers are as large as they are sent.
+    let mut packet = query("stream.example.com.", Opcode(9));
+    sign(&mut packet);
+    let Handled::Stream(mut stream) = bench.handle(&packet, "127.0.0.1:1", Transport::Tcp, &mut room) else {
+        panic!("a stream")
+    };
+    let mut sent = 0;
+    while let Some(length) = stream.next(&bench.environment(), &mut room) {
+        sent += length as u64;
+    }
+    let event = told(&bench);
+    assert_eq!((event.messages, event.octets, event.source), (3, sent, Source::Opcode));
+    let mut packet = query("example.com.", Opcode(9));
+    sign(&mut packet);
+    let reply = bench.answer(&packet, None);
+    assert_eq!(told(&bench).octets, reply.len() as u64);
+    // And the control plane's.
+    let mut packet = query("control.example.com.", Opcode(9));
+    sign(&mut packet);
+    let Handled::Control(pending) = bench.handle(&packet, "127.0.0.1:1", Transport::Udp, &mut room) else {
+        panic!("the control plane answers")
+    };
+    pipeline::complete_with(&bench.environment(), pending, &Made::empty(Rcode::REFUSED), &mut room);
+    let event = told(&bench);
+    assert_eq!((event.rcode, event.source), (Rcode::REFUSED, Source::Control));
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use nw_cache::Cache;
-use nw_resolve::{Resolver, ResolverConfig, Steps, Trace, World};
+use nw_resolve::{Micros, Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::{Plan, ResolverPlan, StreamPlan};
 use nw_serve::{Environment, Handled, PlanError, Snapshot, Stats, Transport, pipeline};
 use nw_wire::code::RrType;
@@ -142,6 +142,7 @@ impl Server {
             unix_s: &unix_s,
             stats: &self.stats,
             recorder: None,
+            telemetry: None,
             trace: None,
         };
         let transport = datagram.via;
@@ -151,7 +152,15 @@ impl Server {
         let length = loop {
             match handled {
                 Handled::Reply(length) => break length,
-                Handled::Drop | Handled::Control(_) => return,
+                Handled::Drop => return,
+                // The simulation has no control plane: what it does not answer in time fails.
+                Handled::Control(pending) => {
+                    let timeout = pending.snapshot().plan().control.timeout_ms;
+                    let end = self.world.now() + Micros::from(timeout) * nw_resolve::MILLISECOND;
+                    self.world.sleep_until(end).await;
+                    let environment = Environment { now: end, ..environment };
+                    handled = pipeline::give_up(&environment, pending, pipeline::UNKNOWN, &mut room);
+                }
                 Handled::Stream(mut stream) => {
                     while let Some(length) = stream.next(&environment, &mut room) {
                         net.reply(&datagram, room[..length].to_vec());

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HELP = """\
 usage: nw explain NAME [TYPE] [--json|--mermaid] [--control PATH]
+                  [--client ADDRESS] [--transport udp|tcp]
        nw explain NAME [TYPE] [--json|--mermaid] [--config FILE] [--hints FILE]
                   [--forward [SUFFIX=]ADDR[:PORT]]
 
@@ -22,16 +23,21 @@ and the reason for the next step. The first line says what came of it and what t
 The running server resolves NAME and uses its cache; --control PATH selects the server by its socket. If no server
 runs, or with --config, --hints or --forward, this process resolves NAME and starts with an empty cache.
 
+  --client ADDRESS     explain what this client would get: access lists and views apply. Default 127.0.0.1
+  --transport udp|tcp  how the client would ask. Default tcp
+
   --json      the namewise.explain/1 document (docs/schema/explain-1.json)
   --mermaid   a Mermaid sequence diagram
 
 Exit codes: 0 answered (NXDOMAIN too), 1 wrong usage, 3 the resolution is broken, 9 no server replied.
 
   $ nw explain www.example.com
+  $ nw explain www.example.com AAAA --client 192.0.2.7 --transport udp
 """
 
+_CLIENT = ("--client", "--transport")
 _OWN = ("--config", "--hints", "--forward")
-_OPTIONS = Options(values=("--control", *_OWN), flags=("--json", "--mermaid"), words=(1, 2))
+_OPTIONS = Options(values=("--control", *_CLIENT, *_OWN), flags=("--json", "--mermaid"), words=(1, 2))
 NO_REPLY = 9
 
 
@@ -94,12 +100,18 @@ def resolve(parsed: Parsed) -> dict[str, Any]:
 
     question = {"name": name(parsed.words[0]), "type": rtype(parsed.words[1:]) or "A"}
     own = any(parsed.one(flag) for flag in _OWN)
+    client = {flag[2:]: value for flag in _CLIENT if (value := parsed.one(flag)) is not None}
+    if own and client:
+        raise Failure(
+            f"--{next(iter(client))} needs the running server",
+            hint="A resolver in this process has no access lists and views.",
+        )
     if not own:
         path = parsed.one("--control") or control_socket()
         try:
-            return dict(call(path, "explain", question)["explanation"])
+            return dict(call(path, "explain", {**question, **client})["explanation"])
         except ControlError as error:
-            if error.code not in ("NO_SERVER", "NO_RESOLVER") or parsed.one("--control"):
+            if error.code not in ("NO_SERVER", "NO_RESOLVER") or parsed.one("--control") or client:
                 code = NO_REPLY if error.code in ("NO_SERVER", "TIMEOUT") else 1
                 raise Failure(str(error), hint=error.hint, code=code) from None
     return _alone(parsed, question)

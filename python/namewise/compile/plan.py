@@ -64,6 +64,7 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
                 "clients": list(config.prefixes(view.clients)),
                 "keys": list(view.keys),
                 "zones": None if view.zones is None else list(view.zones),
+                "shared_cache": view.shared_cache,
             }
             for view in config.view
         ],

@@ -86,8 +86,8 @@ class Key(Table, frozen=True, kw_only=True):
 
 class View(Table, frozen=True, kw_only=True):
     """What some clients see: the zones of the first view that matches a client are all the zones that there are for it. Without
-    `[[view]]` every client sees every zone; with it, a client that no view matches is refused. All views share the resolver and its
-    cache, and a zone has the same content in all of them."""
+    `[[view]]` every client sees every zone; with it, a client that no view matches is refused. All views share the resolver, each has
+    a cache of its own unless `shared_cache` is set, and a zone has the same content in all of them."""
 
     name: Annotated[str, setting("Name of the view, for `nw explain`.", min_length=1)]
     clients: Annotated[tuple[str, ...], setting("Clients of the view: prefixes and names of `[[acl]]`.")] = ()
@@ -101,3 +101,10 @@ class View(Table, frozen=True, kw_only=True):
         Annotated[tuple[DomainName, ...], setting("Zones of `[[zone]]` that the clients see. Not set: all.")]
         | None
     ) = None
+    shared_cache: Annotated[
+        bool,
+        setting(
+            "Whether the clients share the cache with those of all other views that set this, instead of having entries of their "
+            "own. Saves memory and queries; a client can then learn from response times what other views ask for."
+        ),
+    ] = False

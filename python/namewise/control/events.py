@@ -1,7 +1,11 @@
-"""Events of the engine: outcomes of requests go to their futures, faults go to the log.
+"""Events of the engine: outcomes of requests go to their futures, requests of clients to handlers, faults to the log.
 
 The engine reserves a place in its queue for the outcome of every request that it accepts, and refuses further requests while
 65,536 are in progress. Other events are dropped when the queue is full, and the log says how many.
+
+A request of a client comes here if its opcode is among `control.opcodes` of the plan, or if the engine leaves it to the control
+plane for another reason. The handler of its opcode answers it, at once or later, from any thread. The engine answers SERVFAIL
+for what is not answered in time.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import select
 import threading
 from typing import TYPE_CHECKING
 
-from namewise.engine import Done, Dropped, Fault
+from namewise.engine import Asked, Done, Dropped, Fault, Message, make_response
 from namewise.engine.errors import EngineClosed
 
 if TYPE_CHECKING:
@@ -26,6 +30,30 @@ MAX_EVENTS = 256
 """Events handled at a time, so that the queue of an engine is not copied at once."""
 
 
+class ClientRequest:
+    """A request of a client that waits for its answer."""
+
+    def __init__(self, engine: Engine, asked: Asked) -> None:
+        self.message = Message.parse(asked.query)
+        """The request."""
+        self.client = asked.client
+        """The client: `ADDRESS:PORT`."""
+        self.transport = asked.transport
+        """`udp` or `tcp`."""
+        self.key = asked.key
+        """The name of the TSIG key that it is signed with and was verified by, or None."""
+        self._engine = engine
+        self._ticket = asked.ticket
+
+    def answer(self, response: Message) -> bool:
+        """Answer with rcode, AA, records and extended errors of *response*; return whether the request still waited."""
+        return self._engine.answer(self._ticket, response.wire)
+
+    def fail(self, rcode: str) -> bool:
+        """Answer without records."""
+        return self.answer(make_response(self.message, rcode))
+
+
 class Events:
     """The event queue of one engine. `submit` may be called from any thread; one thread drains."""
 
@@ -33,6 +61,8 @@ class Events:
         self.log = log
         self.on_fatal: Callable[[], None] | None = None
         """Called when a thread of the engine has ended by a fault: the process cannot serve as configured any more."""
+        self.handlers: dict[int, Callable[[ClientRequest], None]] = {}
+        """By opcode, what is called with each request of a client; it must not block. Other opcodes get NOTIMP."""
         self._engine: Engine | None = None
         self._waiting: dict[int, Future[Done]] = {}
         self._tickets = itertools.count(1)
@@ -66,6 +96,8 @@ class Events:
                 future = self._waiting.pop(event.ticket, None)
                 if future is not None and future.set_running_or_notify_cancel():
                     future.set_result(event)
+            elif isinstance(event, Asked):
+                self._handle(ClientRequest(self._engine, event))
             elif isinstance(event, Fault):
                 self.log.event("error", "fault", event.text, fatal=event.fatal)
                 if event.fatal and self.on_fatal is not None:
@@ -74,6 +106,20 @@ class Events:
                 self.log.event(
                     "warning", "events-dropped", f"{event.count} events were dropped", count=event.count
                 )
+
+    def _handle(self, request: ClientRequest) -> None:
+        opcode = request.message.wire[2] >> 3 & 15
+        handler = self.handlers.get(opcode)
+        if handler is None:
+            request.fail("NOTIMP")
+            return
+        try:
+            handler(request)
+        except Exception as error:
+            self.log.event(
+                "error", "fault", f"the handler of opcode {opcode} failed: {error!r}", opcode=opcode
+            )
+            request.fail("SERVFAIL")
 
 
 class EventThread:

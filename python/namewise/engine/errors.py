@@ -271,6 +271,11 @@ def plan_error(faults: Iterable[tuple[str, str]]) -> PlanError:
     return PlanError([PlanFault(*fault) for fault in faults])
 
 
+def taken(message: str) -> EngineError:
+    """Return the error for what only one may have and another has."""
+    return EngineError(message, code="TAKEN")
+
+
 def queue_full(message: str) -> EngineError:
     """Return the error for a request while too many are in progress."""
     return EngineError(message, code="QUEUE_FULL")

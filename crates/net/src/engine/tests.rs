@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nw_resolve::{ClientQuestion, Endpoint, ExchangeError};
 use nw_serve::Transport;
-use nw_wire::message::Mismatch;
 use nw_wire::{Message, Rcode, RrType};
 use nw_zone::{Cause, ZoneEntry};
 
@@ -13,10 +12,10 @@ use super::*;
 use crate::Outcome;
 use crate::testing::*;
 
-const PLAIN: &str = r#"{"version":1,ZONES}"#;
+mod requests;
 
-fn counter(engine: &Engine, name: &str) -> u64 {
-    engine.stats().into_iter().find(|(found, _)| found == name).map_or(0, |(_, value)| value)
+fn exchange(server: SocketAddr, wire: &[u8], via: Transport) -> Request {
+    Request::Exchange { endpoint: Endpoint::new(server, via), wire: wire.to_vec(), timeout: 5_000_000 }
 }
 
 #[test]
@@ -308,199 +307,6 @@ fn two_engines_cannot_have_one_port() {
     assert_eq!((error.address, error.error.raw_os_error()), (Some(address), Some(libc::EADDRINUSE)));
 }
 
-fn exchange(server: SocketAddr, wire: &[u8], via: Transport) -> Request {
-    Request::Exchange { endpoint: Endpoint::new(server, via), wire: wire.to_vec(), timeout: 5_000_000 }
-}
-
-#[test]
-fn one_question_to_one_server() {
-    let (engine, address) = serve(PLAIN, 1, "127.0.0.1:0");
-    for via in [Transport::Udp, Transport::Tcp] {
-        engine.submit(9, exchange(address, &question(77, "www.example.com."), via)).expect("taken");
-        match done(&engine) {
-            (9, Outcome::Exchanged { result: Ok(reply), .. }) => {
-                assert_eq!(outcome(&reply), (Rcode::NOERROR, 1))
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    // A port where nobody listens says so, by ICMP or by a reset.
-    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
-    for via in [Transport::Udp, Transport::Tcp] {
-        engine.submit(1, exchange(nobody, &question(77, "www.example.com."), via)).expect("taken");
-        match done(&engine) {
-            (1, Outcome::Exchanged { result: Err(ExchangeError::Refused), .. }) => {}
-            other => panic!("{other:?}"),
-        }
-    }
-    engine
-        .submit(2, Request::Resolve { question: ClientQuestion::new(name("x."), RrType::A), steps: false })
-        .expect("taken");
-    assert!(matches!(done(&engine), (2, Outcome::Unable)), "there is no resolver");
-}
-
-#[test]
-fn an_explanation_is_what_a_client_gets() {
-    let explain = |engine: &Engine, qname: &str| {
-        let question = ClientQuestion::new(name(qname), RrType::A);
-        engine.submit(4, Request::Resolve { question, steps: true }).expect("taken");
-        match done(engine) {
-            (4, Outcome::Resolved { wire, resolution }) => {
-                let steps: Vec<_> = resolution.steps.iter().map(|step| step.layer.slug()).collect();
-                (outcome(&wire), steps.join(" "), resolution.ede.first().map(|(ede, _)| ede.0))
-            }
-            other => panic!("{other:?}"),
-        }
-    };
-    // Without a resolver: the zone answers, what is in no zone is refused.
-    let (engine, _) = serve(PLAIN, 1, "127.0.0.1:0");
-    assert_eq!(explain(&engine, "www.example.com."), ((Rcode::NOERROR, 1), "zone".to_owned(), None));
-    let refused = ((Rcode::REFUSED, 0), "admission".to_owned(), Some(20));
-    assert_eq!(explain(&engine, "www.example.net."), refused);
-    assert_eq!((counter(&engine, "kind.answer"), counter(&engine, "queries.tcp4")), (0, 0), "a dry run");
-    // A zone of ours shadows the public name, and the forwarder is not asked.
-    let plan = r#"{"version":1,ZONES,"resolver":{"forward":[{"suffix":".","servers":["127.0.0.1:1"]}]}}"#;
-    let (engine, _) = serve(plan, 1, "127.0.0.1:0");
-    assert_eq!(explain(&engine, "www.example.com."), ((Rcode::NOERROR, 1), "zone".to_owned(), None));
-    let ((rcode, _), steps, _) = explain(&engine, "www.example.net.");
-    assert_eq!(rcode, Rcode::SERVFAIL);
-    assert!(steps.starts_with("cache") && steps.contains("forward"), "{steps}");
-    // Access lists apply to explanations.
-    let plan = r#"{"version":1,ZONES,"acls":{"query":["192.0.2.0/24"]}}"#;
-    let (engine, _) = serve(plan, 1, "127.0.0.1:0");
-    let refused = ((Rcode::REFUSED, 0), "admission".to_owned(), Some(18));
-    assert_eq!(explain(&engine, "www.example.com."), refused);
-}
-
-#[test]
-fn junk_does_not_end_the_wait() {
-    let server = upstream("127.0.0.1:0", |query, _| {
-        let another = |edit: fn(&mut Vec<u8>)| reply(query, Rcode::NOERROR, edit);
-        vec![
-            Vec::new(),
-            vec![0; 11],
-            another(|r| r[2] &= 0x7f),
-            another(|r| r[13] ^= 1),
-            query.to_vec(),
-            reply(query, Rcode::NOERROR, |_| {}),
-        ]
-    });
-    let (engine, _) = serve(PLAIN, 1, "127.0.0.1:0");
-    for via in [Transport::Udp, Transport::Tcp] {
-        engine.submit(3, exchange(server, &question(5, "www.example.net."), via)).expect("taken");
-        match done(&engine) {
-            (3, Outcome::Exchanged { result: Ok(reply), discarded, .. }) => {
-                assert_eq!(outcome(&reply), (Rcode::NOERROR, 1));
-                let reasons = [(Mismatch::NoHeader, 2), (Mismatch::NotAReply, 2), (Mismatch::Question, 1)];
-                assert_eq!(discarded, reasons);
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!(counter(&engine, "upstream.junk"), 10);
-    // Silence ends at the deadline.
-    let silent = upstream("127.0.0.1:0", |_, _| Vec::new());
-    let request = Request::Exchange {
-        endpoint: Endpoint::new(silent, Transport::Udp),
-        wire: question(5, "x."),
-        timeout: 30_000,
-    };
-    engine.submit(4, request).expect("taken");
-    assert!(matches!(done(&engine), (4, Outcome::Exchanged { result: Err(ExchangeError::Timeout), .. })));
-}
-
-#[test]
-fn a_reply_with_a_wrong_id_sends_the_query_over_a_stream() {
-    let server = upstream("127.0.0.1:0", |query, _| {
-        vec![reply(query, Rcode::NOERROR, |r| r[1] ^= 1), reply(query, Rcode::NOERROR, |_| {})]
-    });
-    let plan = routed(r#""192.0.2.53:53""#, &format!(r#"{{"prefix":"192.0.2.0/24","to":"{server}"}}"#));
-    let (engine, address) = serve(&plan, 1, "127.0.0.1:0");
-    assert_eq!(outcome(&ask_udp(address, &question(1, "www.example.net."))), (Rcode::NOERROR, 1));
-    assert_eq!((counter(&engine, "upstream.udp"), counter(&engine, "upstream.tcp")), (1, 1));
-    let routed = "192.0.2.53:53".parse().expect("an address");
-    engine.submit(3, exchange(routed, &question(5, "www.example.net."), Transport::Udp)).expect("taken");
-    let outcome = done(&engine);
-    let (_, Outcome::Exchanged { result, discarded, .. }) = outcome else { panic!("{outcome:?}") };
-    assert_eq!((result, discarded), (Err(ExchangeError::WrongId), vec![(Mismatch::Id, 1)]));
-}
-
-#[test]
-fn a_reply_that_cannot_be_read_sends_the_question_over_a_stream() {
-    let server = upstream("127.0.0.1:0", |query, transport| match transport {
-        // Id and question are right; behind them is half a record.
-        Transport::Udp => vec![reply(query, Rcode::NOERROR, |r| r.truncate(r.len() - 3))],
-        Transport::Tcp => vec![reply(query, Rcode::NOERROR, |_| {})],
-    });
-    let plan = routed(r#""192.0.2.53:53""#, &format!(r#"{{"prefix":"192.0.2.0/24","to":"{server}"}}"#));
-    let (engine, address) = serve(&plan, 1, "127.0.0.1:0");
-    assert_eq!(outcome(&ask_udp(address, &question(1, "www.example.net."))), (Rcode::NOERROR, 1));
-    let sent = (counter(&engine, "upstream.udp"), counter(&engine, "upstream.tcp"));
-    assert_eq!((sent, counter(&engine, "upstream.timeouts")), ((1, 1), 0), "at once");
-}
-
-#[test]
-fn questions_leave_from_many_ports() {
-    let reused = ports_of_1000_questions(PLAN_DEFAULT);
-    let uses = nw_serve::plan::ResolverPlan::PORT_USES;
-    assert!(reused.len() >= 1000 / uses as usize, "{} ports", reused.len());
-    // The same port may be drawn a second time, hardly a third.
-    assert!(reused.values().all(|count| *count <= 3 * uses));
-    let fresh = ports_of_1000_questions(PLAN_FRESH);
-    assert!(fresh.values().all(|count| *count <= 3), "a port for each question");
-    for ports in [reused, fresh] {
-        assert!(ports.keys().all(|port| *port >= 1024));
-        let below = ports.keys().filter(|port| **port < 32_768).count();
-        assert!(
-            below * 3 > ports.len() && below * 3 < ports.len() * 2,
-            "ports are drawn from the whole range"
-        );
-    }
-}
-
-const PLAN_DEFAULT: &str = r#"{"version":1}"#;
-const PLAN_FRESH: &str =
-    r#"{"version":1,"resolver":{"port_uses":1,"forward":[{"suffix":".","servers":["127.0.0.1:1"]}]}}"#;
-
-/// How often each port was used.
-fn ports_of_1000_questions(plan: &str) -> std::collections::HashMap<u16, u32> {
-    let ports = Arc::new(Mutex::new(Vec::new()));
-    let udp = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    let server = udp.local_addr().expect("bound");
-    let seen = Arc::clone(&ports);
-    std::thread::spawn(move || {
-        let mut room = [0; 512];
-        while let Ok((length, from)) = udp.recv_from(&mut room) {
-            seen.lock().expect("no panic in between").push(from.port());
-            let _ = udp.send_to(&reply(&room[..length], Rcode::NOERROR, |_| {}), from);
-        }
-    });
-    let (engine, _) = serve(plan, 1, "127.0.0.1:0");
-    for i in 0..1000 {
-        engine
-            .submit(i, exchange(server, &question(i as u16, "www.example.net."), Transport::Udp))
-            .expect("taken");
-        assert!(
-            matches!(done(&engine), (ticket, Outcome::Exchanged { result: Ok(_), .. }) if ticket == i),
-            "{i}"
-        );
-    }
-    let mut uses = std::collections::HashMap::new();
-    for port in &*ports.lock().expect("no panic") {
-        *uses.entry(*port).or_insert(0u32) += 1;
-    }
-    uses
-}
-
-/// A forwarder's plan with a routing table, so that nothing can leave this machine.
-fn routed(forward: &str, routes: &str) -> String {
-    format!(
-        r#"{{"version":1,ZONES,"recorder":{{"entries":10,"slow_ms":60000}},
-            "resolver":{{"forward":[{{"suffix":".","servers":[{forward}]}}],"routes":[{routes}],
-                         "budget":{{"wall_clock_ms":3000,"first_timeout_ms":50,"min_timeout_ms":50}}}}}}"#
-    )
-}
-
 #[test]
 fn a_miss_is_looked_up_and_then_a_hit() {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -525,10 +331,9 @@ fn a_miss_is_looked_up_and_then_a_hit() {
     assert_eq!(engine.cache().flush_name(name("www.example.net.").as_ref()), 1);
     ask_udp(address, &question(1, "www.example.net."));
     assert_eq!(asked.load(Ordering::Relaxed), 3);
-    let request = Request::Resolve {
-        question: ClientQuestion::new(name("third.example.net."), RrType::A),
-        steps: true,
-    };
+    let client = "127.0.0.1:53000".parse().expect("an address");
+    let question = ClientQuestion::new(name("third.example.net."), RrType::A);
+    let request = Request::Explain { question, client, transport: Transport::Tcp };
     engine.submit(5, request).expect("taken");
     match done(&engine) {
         (5, Outcome::Resolved { wire, resolution }) => {
@@ -537,26 +342,6 @@ fn a_miss_is_looked_up_and_then_a_hit() {
         }
         other => panic!("{other:?}"),
     }
-}
-
-/// Return once `holds` does; fail after ten seconds without it.
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let began = std::time::Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < Duration::from_secs(10), "waited in vain: {what}");
-        std::thread::yield_now();
-    }
-}
-
-/// A server that answers one question for each word sent, and every question once the sender is dropped.
-fn held() -> (SocketAddr, std::sync::mpsc::Sender<()>) {
-    let (release, wait) = std::sync::mpsc::channel::<()>();
-    let wait = Mutex::new(wait);
-    let server = upstream("127.0.0.1:0", move |query, _| {
-        let _ = wait.lock().expect("no panic in between").recv();
-        vec![reply(query, Rcode::NOERROR, |_| {})]
-    });
-    (server, release)
 }
 
 #[test]
@@ -659,52 +444,6 @@ fn with_routes_nothing_else_is_reached() {
 }
 
 #[test]
-fn closing_lets_lookups_end() {
-    let (server, release) = held();
-    let plan = routed(r#""192.0.2.53:53""#, &format!(r#"{{"prefix":"192.0.2.0/24","to":"{server}"}}"#));
-    let (engine, _) = serve(&plan, 2, "127.0.0.1:0");
-    for i in 0..20 {
-        let question = ClientQuestion::new(name(&format!("n{i}.example.net.")), RrType::A);
-        engine.submit(i, Request::Resolve { question, steps: false }).expect("taken");
-    }
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // The server answers nothing before the engine is closing, and everything afterwards.
-            wait_until("the engine is closing", || engine.workers().is_empty());
-            drop(release);
-        });
-        engine.close(Duration::from_secs(10));
-    });
-    let events = engine.drain(100);
-    assert_eq!(events.len(), 20);
-    for event in events {
-        let Event::Done { outcome: Outcome::Resolved { wire, .. }, .. } = event else { panic!("{event:?}") };
-        assert_eq!(outcome(&wire), (Rcode::NOERROR, 1));
-    }
-}
-
-#[test]
-fn closing_tells_of_requests_that_have_not_ended() {
-    let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    let server = silent.local_addr().expect("bound");
-    let (engine, _) = serve(PLAIN, 2, "127.0.0.1:0");
-    for ticket in 0..20 {
-        engine.submit(ticket, exchange(server, &question(5, "x."), Transport::Udp)).expect("taken");
-    }
-    engine.close(Duration::ZERO);
-    let mut told: Vec<u64> = engine
-        .drain(100)
-        .into_iter()
-        .map(|event| match event {
-            Event::Done { ticket, outcome: Outcome::Unable } => ticket,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    told.sort_unstable();
-    assert_eq!(told, (0..20).collect::<Vec<_>>(), "each once");
-}
-
-#[test]
 fn replies_over_udp_that_come_too_late_are_not_sent() {
     let delays = [0u64, 400];
     let server = upstream("127.0.0.1:0", move |query, _| {
@@ -736,7 +475,7 @@ fn a_panic_of_the_udp_thread_is_reported_and_it_goes_on() {
         Arc::clone(&engine.shared)
     };
     let (datagrams, _deferred) =
-        crate::udp::Datagrams::start("test".to_owned(), Arc::clone(&shared), Arc::default())
+        crate::udp::Datagrams::start("test".to_owned(), Arc::clone(&shared), Reports::default())
             .expect("a thread");
     let listener =
         Listener::open("127.0.0.1:0".parse().expect("an address"), Transport::Udp).expect("a port");
@@ -794,14 +533,4 @@ fn link_local_addresses_are_served_and_asked_over_their_interface() {
     let mut stream = connect(address);
     send_frame(&mut stream, &question(2, "www.example.net."));
     assert_eq!(outcome(&read_frame(&mut stream)), (Rcode::NOERROR, 1));
-}
-
-#[test]
-fn a_scope_id_on_an_address_that_needs_none_does_no_harm() {
-    let server = upstream("[::1]:0", |query, _| vec![reply(query, Rcode::NOERROR, |_| {})]);
-    let scoped =
-        SocketAddr::V6(std::net::SocketAddrV6::new(std::net::Ipv6Addr::LOCALHOST, server.port(), 0, 1));
-    let (engine, _) = serve(PLAIN, 1, "127.0.0.1:0");
-    engine.submit(1, exchange(scoped, &question(5, "www.example.net."), Transport::Udp)).expect("taken");
-    assert!(matches!(done(&engine), (1, Outcome::Exchanged { result: Ok(_), .. })));
 }

@@ -1,5 +1,4 @@
 use nw_cache::{Cache, KeptFailure, Rank};
-use nw_resolve::Validation;
 use nw_wire::{Class, Message, Opcode, OptionCode, RrType, Rrset, Section};
 use proptest::prelude::*;
 
@@ -175,7 +174,7 @@ fn a_resolver_goes_on_where_its_zones_end() {
         ("www.example.net.", 1)
     );
 
-    let mut found = resolution(Rcode::NOERROR);
+    let mut found = Resolution::empty(Rcode::NOERROR);
     let mut set = Rrset::new(name("www.example.net."), RrType::A, Class::IN, 60);
     set.rdatas.push(&[192, 0, 2, 7]);
     found.answer.push(set);
@@ -272,21 +271,6 @@ fn an_alias_into_another_zone_of_ours_is_answered_from_there() {
     assert_eq!(show(&ask(&neighbours, &unasked, loopback())), "NOERROR aa+ra 1/0/1");
 }
 
-fn resolution(rcode: Rcode) -> Resolution {
-    Resolution {
-        rcode,
-        answer: Vec::new(),
-        authority: Vec::new(),
-        additional: Vec::new(),
-        ede: Vec::new(),
-        steps: Default::default(),
-        took: 0,
-        began: 0,
-        queries: 0,
-        validation: Validation::Indeterminate,
-    }
-}
-
 #[test]
 fn a_failure_carries_its_reasons_as_far_as_they_fit() {
     let recursive = Arc::new(snapshot(RECURSIVE));
@@ -297,7 +281,7 @@ fn a_failure_carries_its_reasons_as_far_as_they_fit() {
     let Handled::Later(pending) = handle(&environment, &packet, loopback(), Transport::Udp, &mut room) else {
         panic!("it must be looked up")
     };
-    let mut failed = resolution(Rcode::SERVFAIL);
+    let mut failed = Resolution::empty(Rcode::SERVFAIL);
     failed.ede = vec![
         (Ede::NO_REACHABLE_AUTHORITY, "192.0.2.1 timed out".to_owned()),
         (Ede::NETWORK_ERROR, "ä".repeat(1000)),
@@ -466,7 +450,7 @@ fn a_late_answer_keeps_the_proof_of_a_wildcard_alias() {
     unasked[2] = 0;
     let at_once = ask(&signed, &unasked, loopback());
     assert_eq!(types(&at_once, Section::Authority), ["NSEC", "RRSIG"]);
-    let mut found = resolution(Rcode::NOERROR);
+    let mut found = Resolution::empty(Rcode::NOERROR);
     let mut set = Rrset::new(name("www.example.net."), RrType::A, Class::IN, 60);
     set.rdatas.push(&[192, 0, 2, 7]);
     found.answer.push(set);
@@ -515,6 +499,14 @@ fn locally_served_zones_are_not_looked_up() {
     assert_eq!(shown(&fewer, "www.test.", RrType::A), "lookup", "turned off");
     assert_eq!(shown(&fewer, "5.1.10.in-addr.arpa.", RrType::PTR), "lookup", "forwarded");
     assert_eq!(shown(&fewer, "5.2.10.in-addr.arpa.", RrType::PTR), "NXDOMAIN aa+rd+ra 0/1/1");
+    // An alias in a zone of ours leads there, too.
+    let plan = RECURSIVE.replace("ZONES", r#""zones":[{"name":"example.com."}]"#);
+    let text = "$TTL 60\n@ SOA ns h 7 7200 3600 1209600 300\n@ NS ns\nns A 192.0.2.1\n\
+        gone CNAME 1.2.0.10.in-addr.arpa.\nhere CNAME ipv4only.arpa.\n";
+    let zones = vec![crate::testing::zone("example.com.", text)];
+    let aliases = Snapshot::build(plan.as_bytes(), zones).unwrap_or_else(|errors| panic!("{errors:?}"));
+    assert_eq!(shown(&aliases, "gone.example.com.", RrType::PTR), "NXDOMAIN aa+rd+ra 1/1/1");
+    assert_eq!(shown(&aliases, "here.example.com.", RrType::A), "NOERROR aa+rd+ra 3/0/1");
     // Whoever may not have recursion gets no locally served zone either.
     let packet = question("www.test.", RrType::A, Class::IN, None);
     assert_eq!(show(&ask(&recursive, &packet, client())), "REFUSED rd 0/0/0");

@@ -1,20 +1,7 @@
-use nw_resolve::Validation;
-
 use super::*;
 
 fn resolution(rcode: Rcode, took: Micros) -> Resolution {
-    Resolution {
-        rcode,
-        answer: Vec::new(),
-        authority: Vec::new(),
-        additional: Vec::new(),
-        ede: Vec::new(),
-        steps: Default::default(),
-        took,
-        began: 0,
-        queries: 0,
-        validation: Validation::Indeterminate,
-    }
+    Resolution { took, ..Resolution::empty(rcode) }
 }
 
 fn name(text: &str) -> Name {

@@ -1,4 +1,4 @@
-"""`explain`: resolve a name now and return every step."""
+"""`explain`: answer a question as a client would be answered, and return every step."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ if TYPE_CHECKING:
 
 
 def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
-    """Return the `namewise.explain/1` document for `name`, `type` and `class`."""
+    """Return the `namewise.explain/1` document for `name`, `type` and `class`, as the address `client` (default: this machine)
+    would be answered over `transport` (`udp`, `tcp`; default TCP)."""
     name, rtype, rclass = arguments.name("name"), arguments.text("type", "A"), arguments.text("class", "IN")
     try:
-        request = Resolve(name, rtype, rclass)
+        request = Resolve(
+            name,
+            rtype,
+            rclass,
+            client=arguments.text("client", "127.0.0.1"),
+            transport=arguments.text("transport", "tcp"),
+        )
     except ValueError as error:
         raise ControlError(f"explain: {error}", code="BAD_ARGUMENT") from None
     done = daemon.service.events.submit(request).result()
     if done.explanation is None:
-        raise ControlError(f"the resolver could not accept the question: {done.error}", code="UNABLE")
+        raise ControlError(f"no response can be explained: {done.error}", code="UNABLE")
     return {"explanation": json.loads(done.explanation)}

@@ -27,7 +27,7 @@ def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
         ],
         "recursion": service.config.resolver is not None,
         "zones": [_zone(name, state) for name, state in service.registry.states.items()],
-        "stats": dict(service.engine.stats()),
+        "stats": {**service.engine.stats(), "log.lost": daemon.log.lost},
     }
 
 
