@@ -258,19 +258,16 @@ policy.add(policy.suffix(policy.STUB('127.0.0.1@{upstream}'), {{todname('{zone.o
 
 
 def knot_resolver_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
-    # A stub policy does not follow referrals, and hints have no port.
-    if zone.origin == ".":
-        servers = "modules = { 'hints > iterate' }\nhints.root({ ['ns.'] = '127.0.0.2' })"
-    else:
-        stub = f"policy.STUB('127.0.0.2@{upstream}')"
-        servers = f"policy.add(policy.suffix({stub}, {{todname('{zone.origin}')}}))"
+    # A stub policy does not follow referrals. Without ALLOW_LOCAL, addresses of servers in 127/8 are ignored.
     config = _write(
         folder / "kresd.conf",
         f"""net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})
 net.ipv6 = false
 trust_anchors.remove('.')
 cache.size = 200 * MB
-{servers}
+modules = {{ 'hints > iterate' }}
+hints.root({{ ['ns.'] = '127.0.0.2' }})
+option('ALLOW_LOCAL', true)
 """,
     )
     return ["kresd", "-n", "-c", str(config), str(folder)]
