@@ -15,11 +15,11 @@ import sys
 # name, what it is for. The order is the order of `nw --help`.
 COMMANDS: tuple[tuple[str, str], ...] = (
     ("serve", "run the server: recursive, forwarding, authoritative, from namewise.toml or from flags"),
-    ("ctl", "talk to the running server: status, reload, flush, cache get, stop"),
-    ("explain", "show every step of a lookup, with server, time, cache age and reason"),
-    ("why", "show how the server resolved a recent question, from its flight recorder"),
-    ("trace", "follow the delegations from the root, ask every server, give a verdict"),
-    ("dig", "ask one server one question, with the arguments, output and exit codes of dig"),
+    ("ctl", "control the running server: status, reload, flush, cache get, stop"),
+    ("explain", "resolve a name and show every step, with server, time, cache age and reason"),
+    ("why", "show how the server resolved a recent query, from its flight recorder"),
+    ("trace", "follow the delegations from the root, query every server, print a verdict"),
+    ("dig", "send one query to one server, with the arguments, output and exit codes of dig"),
     ("zone", "check a zone file and report every mistake with file, line and column"),
     ("dnssec", "verify the signatures of a signed zone file"),
     ("lab", "start a private internet on this machine (up), run scenario files (play)"),
@@ -90,7 +90,7 @@ def _help() -> str:
         "namewise: a name-resolution system whose answers can be explained\n\n"
         "usage: nw COMMAND [ARGUMENT ...]\n\n"
         f"{''.join(lines)}\n"
-        "nw COMMAND --help says more; nw --version prints the version.\n"
+        "nw COMMAND --help describes a command; nw --version prints the version.\n"
     )
 
 

@@ -16,15 +16,15 @@ usage: nw config check [FILE] [--json]
        nw config show [FILE] [--origin] [--json]
        nw config schema
 
-check    read the configuration with its includes, the environment, and the files, zones, users and addresses
-         that it names, and report every mistake with its place
-show     print every setting in force; --origin adds where it was set: file and line, variable, or default
+check    read the configuration with its includes and the environment; read or test the files, zones, users and
+         addresses that it names; report every error with file, line and column
+show     print every setting in effect; --origin adds its source: file and line, variable, or default
 schema   print the JSON schema of namewise.toml
 
 Default for FILE: $NAMEWISE_CONFIG, else /etc/namewise/namewise.toml for root and
 $XDG_CONFIG_HOME/namewise/namewise.toml for other users.
 
-Exit codes: 0 no mistake, 1 wrong usage or a zone that cannot be loaded, 2 mistakes in the configuration.
+Exit codes: 0 no errors, 1 wrong usage or a zone that cannot be loaded, 2 errors in the configuration.
 
   $ nw config check namewise.toml
   $ nw config show namewise.toml --origin

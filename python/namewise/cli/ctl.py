@@ -19,17 +19,18 @@ usage: nw ctl status [--json]
        nw ctl cache get NAME [TYPE]
        nw ctl stop
 
-Control the running server over its control socket (default socket: see `nw serve --help`; another: --control PATH).
+Control the running server over its control socket. --control PATH selects the socket; `nw serve --help` shows the
+default.
 
 status      show addresses, zones with their serials and errors, and counters
-reload      read configuration and zones again and print what changed; if the configuration has mistakes,
-            nothing changes; a zone that cannot be loaded keeps its last good version
-flush       remove all answers from the cache; with NAME the answers about this name, of all types; with
-            --tree also those about all names below it
-cache get   show what the cache holds of NAME: state, age, time left, data
+reload      read configuration and zones again and print the changes. If the configuration has errors,
+            nothing changes. A zone that cannot be loaded keeps its last valid version
+flush       remove all answers from the cache; with NAME only the answers for NAME, of all types; with
+            --tree also those for all names below NAME
+cache get   show the cached answers for NAME: state, age, remaining TTL, data
 stop        let queries in progress finish, then end the server
 
-These verbs of rndc and unbound-control are accepted, too: reconfig, flushname, flushtree, flush_zone.
+nw ctl also accepts these verbs of rndc and unbound-control: reconfig, flushname, flushtree, flush_zone.
 
 With --json every verb prints the reply of the server as one JSON object.
 

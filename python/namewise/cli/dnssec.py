@@ -15,8 +15,8 @@ HELP = """\
 usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json]
 
 Verify a complete signed zone file. Every RRset needs a signature of each algorithm for which the zone has
-keys. The NSEC or NSEC3 chain must have exactly the names of the zone, with the right types. CDS and
-CDNSKEY must match keys that sign.
+keys. The NSEC or NSEC3 chain must contain exactly the names of the zone, with the correct types. CDS and
+CDNSKEY must match keys that sign the zone.
 
   --origin NAME   name of the zone (default: as for `nw zone check`)
   --anchor FILE   DS or DNSKEY records: a dsset- file, a K*.key file, or the DS records of the parent; one of them
@@ -26,7 +26,7 @@ CDNSKEY must match keys that sign.
   --json          one JSON object: zone, serial, at, rrsets, signatures, keys[], chains[], first_expiration,
                   errors, warnings, problems[]
 
-Exit codes: 0 everything verifies (there may be warnings), 1 verification failed, or wrong usage, 2 a file
+Exit codes: 0 verified (there may be warnings), 1 verification failed, or wrong usage, 2 a file
 cannot be read or does not contain the zone.
 
   $ nw dnssec verify example.com.zone.signed --anchor dsset-example.com.

@@ -18,10 +18,10 @@ usage: nw explain NAME [TYPE] [--json|--mermaid] [--control PATH]
                   [--forward [SUFFIX=]ADDR[:PORT]]
 
 Resolve NAME and show every step: each query with its server, time and duration, each cache entry with its age,
-and the reason for the next step. The first line says what came of it and what took the time.
+and the reason for the next step. The first line is the verdict: the result, and what took most of the time.
 
-The running server resolves NAME and uses its cache; --control PATH selects the server by its socket. If no server
-runs, or with --config, --hints or --forward, this process resolves NAME and starts with an empty cache.
+By default, the running server resolves NAME with its cache; --control PATH selects the server by its socket. If
+no server runs, or with --config, --hints or --forward, this process resolves NAME itself, with an empty cache.
 
   --client ADDRESS     explain what this client would get: access lists and views apply. Default 127.0.0.1
   --transport udp|tcp  how the client would ask. Default tcp
@@ -29,7 +29,7 @@ runs, or with --config, --hints or --forward, this process resolves NAME and sta
   --json      the namewise.explain/1 document (docs/schema/explain-1.json)
   --mermaid   a Mermaid sequence diagram
 
-Exit codes: 0 answered (NXDOMAIN too), 1 wrong usage, 3 the resolution is broken, 9 no server replied.
+Exit codes: 0 answered (including NXDOMAIN), 1 wrong usage, 3 the resolution failed, 9 no server replied.
 
   $ nw explain www.example.com
   $ nw explain www.example.com AAAA --client 192.0.2.7 --transport udp

@@ -9,17 +9,16 @@ HELP = """\
 usage: nw lab up [--zone NAME=FILE] [--root-zone FILE] [--port N] [--control PATH] [--once]
        nw lab play FILE ... [--json]
 
-up     start a private internet on this machine: root, TLD, registry and hosting servers, a resolver over them,
-       and a zone from a file. Explain one name, print commands to try, and serve until Ctrl-C. No packet leaves
-       the loopback interface.
+up     start a private internet on this machine: root, TLD, registry and hosting servers, a resolver that uses
+       them, and a server of a zone from a file. Explain one name, print example commands, and serve until Ctrl-C.
+       No packet leaves the loopback interface.
   --zone NAME=FILE   the zone to serve from a file (default: the lab's example.com)
-  --root-zone FILE   a real root zone (default: $NAMEWISE_ROOT_ZONE, ../shared/data/root-*.zone, a
-                     shipped list)
-  --port N           the resolver's port (default 5300, or the next that is free)
-  --control PATH     the control socket (default: lab.sock beside the server's)
-  --once             end after the explanation
+  --root-zone FILE   a root zone file (default: $NAMEWISE_ROOT_ZONE, else the root zone in the package)
+  --port N           the resolver's port (default 5300; if it is in use, 5400, 5500, ...)
+  --control PATH     the control socket (default: lab.sock in the directory of the server's control socket)
+  --once             exit after the explanation
 
-play   run scenario files (.toml, .rpl) against the engine in simulated time. Report each one: passed, failed
+play   run scenario files (.toml, .rpl) against the engine in simulated time. Report for each file: passed, failed
        with the first difference, or unsupported with the reason.
   --json             one JSON object for each file
 

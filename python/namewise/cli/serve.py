@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HELP = """\
 usage: nw serve [--config FILE] [FLAG ...]
 
-Run the server in the foreground: recursive, forwarding, authoritative, or any mix of them. It prints one line
+Run the server in the foreground: recursive, forwarding, authoritative, or any combination. It prints one line
 when it is ready.
 
   --config FILE                   configuration file. Default, if none of the flags below is given:
@@ -26,21 +26,22 @@ when it is ready.
   --zone NAME=FILE                serve this zone (repeatable)
   --recursive                     resolve names for clients on this machine
   --hints FILE                    names and addresses of root servers (implies --recursive)
-  --trust-anchor FILE             DS or DNSKEY records (implies --recursive)
+  --trust-anchor FILE             DNSSEC trust anchors: DS or DNSKEY records (implies --recursive)
   --forward [SUFFIX=]ADDR[:PORT]  forward queries to this server (repeatable; implies --recursive)
   --workers N                     number of worker threads
-  --state DIR                     folder for data that must survive a restart
-  --control PATH                  control socket
-  --strict                        treat a zone that cannot be loaded as an error: do not start, do not reload
+  --state DIR                     directory for data that must survive a restart
+  --control PATH                  control socket. Default: $NAMEWISE_CONTROL, else /run/namewise/control.sock for
+                                  root and $XDG_RUNTIME_DIR/namewise/control.sock for other users
+  --strict                        do not start or reload if a zone cannot be loaded
 
-Flags override the environment (NAMEWISE_...), which overrides the file. SIGHUP reloads, SIGTERM and SIGINT
-stop after queries in progress have finished.
+Flags override the environment (NAMEWISE_...), which overrides the file. SIGHUP reloads. SIGTERM and SIGINT
+stop the server after queries in progress have finished.
 
-A zone that cannot be loaded does not prevent the others from being served: its last good version stays, or
-its names are answered SERVFAIL with the reason. With --strict nothing changes instead.
+A zone that cannot be loaded does not affect other zones. The server keeps its last valid version, or answers
+SERVFAIL with the reason.
 
-Exit codes: 0 clean shutdown, 1 wrong usage or no zone can be loaded, 2 mistakes in the configuration
-or in the sockets that systemd passes, 4 cannot listen, 5 a fault ended a part of the server.
+Exit codes: 0 clean shutdown, 1 wrong usage or no zone can be loaded, 2 errors in the configuration
+or in the sockets that systemd passes, 4 cannot listen, 5 a part of the server failed.
 
   $ nw serve --listen 127.0.0.1:5300 --zone example.com=db.example.com
   $ nw serve --listen 127.0.0.1:5300 --recursive

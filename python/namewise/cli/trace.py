@@ -19,19 +19,20 @@ NO_SERVER = 9
 HELP = """\
 usage: nw trace NAME [TYPE] [--every] [--json] [--control PATH | --from-root] [--hints FILE]
 
-Follow the delegations from the root to NAME. Ask every name server of every zone on the way, and report servers
-that are silent, lame or faulty, and servers whose answers differ. Compare the last zone with its parent: name
-servers and their addresses; and the SOA serials of its servers. The first line is the verdict. A conclusion that no
-reply states is marked "inferred".
+Follow the delegations from the root to NAME. Query every name server of every zone on the way, and report servers
+that are silent, lame or faulty, and servers whose answers differ. For the last zone, compare name servers and their
+addresses with those in the parent zone, and compare the SOA serials of its servers. The first line is the verdict.
+The word "inferred" marks a conclusion that no reply states directly.
 
-  --control PATH   send the queries through the running server with this socket; its root hints and routes apply
-                   (default: the server of this machine, if one runs)
-  --from-root      send the queries from this process and start with the built-in root hints; also --direct
+  --control PATH   the running server with this control socket sends the queries and uses its own root hints and
+                   routing table (default: the server of this machine, if one runs)
+  --from-root      this process sends the queries and uses the built-in root hints (also --direct)
   --hints FILE     other root hints (implies --from-root)
   --every          print a line for every server, even if many gave the same answer
   --json           print one JSON object
 
-Exit codes: 0 answered without a fault (NXDOMAIN too), 1 wrong usage, 3 broken or with a fault, 9 no reply.
+Exit codes: 0 answered (including NXDOMAIN) and no fault found, 1 wrong usage, 3 not resolved or a fault found,
+9 no reply.
 
   $ nw trace www.example.com
 """

@@ -7,9 +7,9 @@ from namewise.cli.options import Options
 HELP = """\
 usage: nw why [NAME|ID] [--last N] [--json] [--control PATH]
 
-Show how the running server resolved a recent question. The server records the steps of each question that
-failed, was refused, met a failing server or was slow. The settings [log] recorder and slow say how many records are
-kept and which questions are slow. No log has to be enabled.
+Show how the running server resolved a recent query. The server records the steps of each query that failed, was
+refused, met a failing server or was slow; no log has to be enabled. The settings `recorder` and `slow` in [log] set
+the number of records and the time after which a query counts as slow.
 
   NAME       the records of this name, the newest first
   ID         the record with this number

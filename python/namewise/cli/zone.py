@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 HELP = """\
 usage: nw zone check FILE [--origin NAME] [--json]
 
-Read a zone file (RFC 1035 §5) with the files that it includes and report every mistake: file, line,
-column, what is wrong, the RFC, what to do. A zone with an error is not served. A zone with warnings is
-served, but a part of it has no effect or an effect that is rarely intended.
+Read a zone file (RFC 1035 §5) with the files that it includes and report every error and warning: file,
+line, column, message, RFC, remedy. The server does not serve a zone with an error. It serves a zone with
+warnings; a warning marks records without effect, or with an effect that is rarely intended.
 
-  --origin NAME   name of the zone; without it, the owner of the SOA record if the file says it, else the
-                  file's name without .zone, .db or db.
+  --origin NAME   name of the zone (default: the owner of the SOA record if the file states it, else the
+                  file name without .zone, .db or db.)
   --json          one JSON object: zone, serial, records, errors, warnings, findings[]; a finding has id,
                   severity, file, line, column, message, expected, rfc, remedy
 
