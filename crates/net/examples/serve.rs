@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p nw-net --example serve -- 127.0.0.1:5300 1 example.com.=example.com.zone
 //! cargo run --release -p nw-net --example serve -- 127.0.0.1:5300 1 forward=127.0.0.1:5301
+//! cargo run --release -p nw-net --example serve -- 127.0.0.1:5300 1 'resolver={"ask_loopback":true,"hints":[...]}'
 //! ```
 
 use std::net::SocketAddr;
@@ -20,9 +21,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let workers: usize = arguments.next().ok_or("the number of workers")?.parse()?;
     let (mut zones, mut named, mut resolver) = (Vec::new(), Vec::new(), "null".to_owned());
     for argument in arguments {
-        let (name, value) = argument.split_once('=').ok_or("NAME=FILE or forward=ADDRESS")?;
+        let (name, value) = argument.split_once('=').ok_or("NAME=FILE, forward=ADDRESS or resolver=PLAN")?;
         if name == "forward" {
             resolver = format!(r#"{{"forward":[{{"suffix":".","servers":[{value:?}]}}]}}"#);
+            continue;
+        }
+        if name == "resolver" {
+            resolver = value.to_owned();
             continue;
         }
         let apex: Name = name.parse()?;
