@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | [`NameRef`] | nothing, two words | wherever a name is passed or compared |
 //! | [`NameBuf`] | 255 bytes on the stack | names read from a message (decompression), without allocation |
-//! | [`Name`] | a boxed slice | names that are stored |
+//! | [`Name`] | up to 30 octets in place, else a boxed slice | names that are stored |
 //!
 //! A value of these types is always a complete valid name: at most 255 octets, labels of at most 63 octets, ending in
 //! the root label (RFC 1035 §2.3.4, §3.1). Case is preserved (RFC 4343 §4.1) and ignored by `==`, `Hash` and `Ord`.
@@ -222,7 +222,13 @@ impl<'a> NameRef<'a> {
 
     /// A copy that owns its octets.
     pub fn to_name(self) -> Name {
-        Name { wire: self.wire.into() }
+        let length = self.wire.len();
+        if length > INLINE {
+            return Name { octets: Octets::Boxed(self.wire.into()) };
+        }
+        let mut bytes = [0; INLINE];
+        bytes[..length].copy_from_slice(self.wire);
+        Name { octets: Octets::Inline { length: length as u8, bytes } }
     }
 
     /// A copy on the stack.
@@ -378,10 +384,20 @@ impl<'a> Iterator for Labels<'a> {
     }
 }
 
-/// A name that owns its octets on the heap.
+/// A name that owns its octets: a short one in place, a long one on the heap.
 #[derive(Clone)]
 pub struct Name {
-    wire: Box<[u8]>,
+    octets: Octets,
+}
+
+/// Octets of the longest name that is kept in place, so that a [`Name`] has the size of four words.
+const INLINE: usize = 30;
+
+/// The octets of a [`Name`]. Most names are short, and a resolver copies some of them tens of times for each query.
+#[derive(Clone)]
+enum Octets {
+    Inline { length: u8, bytes: [u8; INLINE] },
+    Boxed(Box<[u8]>),
 }
 
 impl Name {
@@ -391,8 +407,14 @@ impl Name {
     }
 
     /// Borrow the name.
+    #[inline]
     pub fn as_ref(&self) -> NameRef<'_> {
-        NameRef { wire: &self.wire }
+        NameRef {
+            wire: match &self.octets {
+                Octets::Inline { length, bytes } => &bytes[..usize::from(*length)],
+                Octets::Boxed(wire) => wire,
+            },
+        }
     }
 
     /// Copy `wire`, which must be exactly one uncompressed name.
