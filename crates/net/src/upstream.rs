@@ -34,6 +34,7 @@ use std::sync::Arc;
 use nw_resolve::{Endpoint, ExchangeError, Fit};
 use nw_serve::Stats;
 use nw_serve::plan::{ResolverPlan, StreamPlan};
+use nw_wire::hash::Keyed;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -80,7 +81,7 @@ pub(crate) struct Upstreams {
     connections: Rc<Connections>,
     plan: Cell<StreamPlan>,
     /// Sessions by endpoint; equal endpoints share one.
-    sessions: RefCell<HashMap<Endpoint, Rc<Session>>>,
+    sessions: RefCell<HashMap<Endpoint, Rc<Session>, Keyed>>,
     /// The number of sessions at which those in use by nobody are forgotten.
     prune_at: Cell<usize>,
 }

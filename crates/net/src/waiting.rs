@@ -10,6 +10,7 @@ use std::collections::hash_map::Entry;
 
 use nw_resolve::{Budget, ClientQuestion, MILLISECOND, Micros};
 use nw_serve::{Pending, Transport};
+use nw_wire::hash::Keyed;
 
 /// How often entries of clients that no longer wait are looked for, microseconds.
 const PAUSE: Micros = 100 * MILLISECOND;
@@ -51,7 +52,7 @@ pub(crate) fn is_gone(pending: &Pending, budget: &Budget, now: Micros) -> bool {
 /// All clients of one worker that wait.
 #[derive(Default)]
 pub(crate) struct Clients {
-    by_lookup: RefCell<HashMap<Lookup, Vec<Client>>>,
+    by_lookup: RefCell<HashMap<Lookup, Vec<Client>, Keyed>>,
     count: Cell<u32>,
     looked: Cell<Micros>,
 }

@@ -17,6 +17,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use nw_wire::hash::Keyed;
+
 use crate::budget::Budget;
 use crate::world::{Micros, SECOND};
 
@@ -54,8 +56,8 @@ impl Prefix {
 pub(crate) struct Quotas {
     next: Cell<u64>,
     under_way: Cell<usize>,
-    clients: RefCell<HashMap<Prefix, BTreeMap<u64, Rc<Place>>>>,
-    zones: RefCell<HashMap<u64, Zone>>,
+    clients: RefCell<HashMap<Prefix, BTreeMap<u64, Rc<Place>>, Keyed>>,
+    zones: RefCell<HashMap<u64, Zone, Keyed>>,
 }
 
 /// The place of one client question.

@@ -15,6 +15,7 @@
 //! *Limitations*: this is not a cryptographic hash. It resists an attacker who does not see hash values, and no hash
 //! value leaves the process.
 
+use std::hash::{BuildHasher, Hasher};
 use std::sync::OnceLock;
 
 #[cfg(test)]
@@ -85,6 +86,69 @@ impl HashKey {
             rest = &rest[8..];
         }
         mix(hash ^ fold8(up_to8(rest)), self.last)
+    }
+}
+
+/// Builds hashers under [`key`], for hash maps whose keys come from the network. Collisions are as hard to cause as with
+/// hashes of names, and hashing costs a few multiplications instead of the hundreds of instructions of the standard hasher.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keyed;
+
+/// A hasher that [`Keyed`] builds.
+pub struct KeyedHasher {
+    key: HashKey,
+    hash: u64,
+}
+
+impl BuildHasher for Keyed {
+    type Hasher = KeyedHasher;
+
+    #[inline]
+    fn build_hasher(&self) -> KeyedHasher {
+        let key = key();
+        KeyedHasher { key, hash: key.start }
+    }
+}
+
+impl Hasher for KeyedHasher {
+    #[inline]
+    fn write(&mut self, octets: &[u8]) {
+        let mut rest = octets;
+        while rest.len() > 8 {
+            self.write_u64(first8(rest));
+            rest = &rest[8..];
+        }
+        self.write_u64(up_to8(rest) ^ (octets.len() as u64).rotate_left(32));
+    }
+
+    #[inline]
+    fn write_u8(&mut self, number: u8) {
+        self.write_u64(number.into());
+    }
+
+    #[inline]
+    fn write_u16(&mut self, number: u16) {
+        self.write_u64(number.into());
+    }
+
+    #[inline]
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(number.into());
+    }
+
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        self.hash = mix(self.hash ^ number, self.key.inner);
+    }
+
+    #[inline]
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        mix(self.hash, self.key.last)
     }
 }
 

@@ -1,8 +1,9 @@
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 use proptest::prelude::*;
 
-use super::{HashKey, eq_folded, fold8, mix};
+use super::{HashKey, Keyed, eq_folded, fold8, mix};
 
 /// Labels of 15 octets, including the length octet, that all have the same hash under `known`. The second word
 /// cancels the effect of the first word on the state.
@@ -41,6 +42,17 @@ fn names_that_collide_under_a_known_key_differ_under_another() {
         .map(|hash| *hash as u32)
         .collect();
     assert!(tags.len() > labels.len() - 10);
+}
+
+#[test]
+fn keyed_hashes_tell_parts_and_lengths_apart() {
+    let values = (0..256u32).map(|n| (n as u8, u64::from(n) << 32, vec![n as u8; n as usize], n % 3 == 0));
+    let hashes: HashSet<u64> = values.map(|value| Keyed.hash_one(value)).collect();
+    assert_eq!(hashes.len(), 256);
+    let zeros: HashSet<u64> = (0..40).map(|length| Keyed.hash_one(vec![0u8; length])).collect();
+    assert_eq!(zeros.len(), 40);
+    let slots: HashSet<u64> = (0..4096u64).map(|n| Keyed.hash_one(n << 40) >> 52).collect();
+    assert!(slots.len() > 2300, "{} of 4096 slots", slots.len());
 }
 
 proptest! {
