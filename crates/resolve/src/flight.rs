@@ -1,19 +1,21 @@
 //! Joining identical questions: one does the work, all get its result.
 //!
-//! Each waiter that is polled polls the shared work. The work goes on as long as one waiter exists, and is dropped with the
-//! last. A wake-up of the work wakes one of several waiters; when that one is dropped, it wakes the next.
+//! Each waiter that is polled polls the shared work with its own waker, so that the work wakes the waiter that polled it last.
+//! The work goes on as long as one waiter exists, and is dropped with the last. A waiter that is dropped wakes another one, which
+//! polls the work and is woken by it from then on.
 //!
 //! This bounds the upstream traffic of a same-name flood to one question, and an attacker never has several
 //! identical questions under way at once to guess the reply to (RFC 5452 §5).
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
+
+use nw_wire::hash::Keyed;
 
 use crate::join::Boxed;
 
@@ -25,13 +27,13 @@ pub(crate) struct Flights<K: Eq + Hash, T> {
     map: Rc<Map<K, T>>,
 }
 
-type Map<K, T> = RefCell<HashMap<K, Weak<Flight<K, T>>>>;
+type Map<K, T> = RefCell<HashMap<K, Weak<Flight<K, T>>, Keyed>>;
 
 struct Flight<K: Eq + Hash, T> {
     key: K,
     map: Weak<Map<K, T>>,
     state: RefCell<State<T>>,
-    wakers: Arc<Wakers>,
+    wakers: Wakers,
     next_number: Cell<u64>,
     waiters: Cell<u32>,
 }
@@ -44,25 +46,51 @@ enum State<T> {
     Lost,
 }
 
-/// The wakers of the waiters, by their numbers.
+/// The wakers of the waiters that were polled, by their numbers. Most flights have one waiter.
 #[derive(Default)]
-struct Wakers(Mutex<BTreeMap<u64, Waker>>);
+struct Wakers {
+    first: RefCell<Option<(u64, Waker)>>,
+    others: RefCell<Vec<(u64, Waker)>>,
+}
 
 impl Wakers {
-    fn with<R>(&self, act: impl FnOnce(&mut BTreeMap<u64, Waker>) -> R) -> R {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Keep *waker* as that of waiter *number*.
+    fn put(&self, number: u64, waker: &Waker) {
+        let former = self.take(number);
+        let mut first = self.first.borrow_mut();
+        if first.is_none() {
+            *first = Some((number, waker.clone()));
+        } else {
+            self.others.borrow_mut().push((number, waker.clone()));
+        }
+        // A waker is dropped with nothing borrowed: what it drops may end another waiter.
+        drop(first);
+        drop(former);
     }
 
-    fn wake_first(&self) {
-        if let Some(waker) = self.with(|wakers| wakers.first_key_value().map(|(_, waker)| waker.clone())) {
+    /// Take out the waker of waiter *number*.
+    fn take(&self, number: u64) -> Option<(u64, Waker)> {
+        let first = self.first.borrow_mut().take_if(|(other, _)| *other == number);
+        first.or_else(|| {
+            let mut others = self.others.borrow_mut();
+            let at = others.iter().position(|(other, _)| *other == number)?;
+            Some(others.remove(at))
+        })
+    }
+
+    /// Wake one waiter.
+    fn wake_one(&self) {
+        let first = self.first.borrow().as_ref().map(|(_, waker)| waker.clone());
+        let waker = first.or_else(|| self.others.borrow().first().map(|(_, waker)| waker.clone()));
+        if let Some(waker) = waker {
             waker.wake();
         }
     }
-}
 
-impl Wake for Wakers {
-    fn wake(self: Arc<Wakers>) {
-        self.wake_first();
+    /// Remove all wakers, and wake the waiters except *number*.
+    fn wake_all_but(&self, number: Option<u64>) {
+        let all = self.first.take().into_iter().chain(self.others.take());
+        all.filter(|(other, _)| Some(*other) != number).for_each(|(_, waker)| waker.wake());
     }
 }
 
@@ -82,7 +110,7 @@ pub(crate) enum Join<K: Eq + Hash, T> {
 
 impl<K: Eq + Hash + Clone + 'static, T: Clone + 'static> Flights<K, T> {
     pub(crate) fn new() -> Flights<K, T> {
-        Flights { map: Rc::new(RefCell::new(HashMap::new())) }
+        Flights { map: Rc::default() }
     }
 
     /// How many are under way.
@@ -103,7 +131,7 @@ impl<K: Eq + Hash + Clone + 'static, T: Clone + 'static> Flights<K, T> {
             key: key.clone(),
             map: Rc::downgrade(&self.map),
             state: RefCell::new(State::Running(Some(Box::pin(work())))),
-            wakers: Arc::default(),
+            wakers: Wakers::default(),
             next_number: Cell::new(0),
             waiters: Cell::new(0),
         });
@@ -147,7 +175,7 @@ impl<K: Eq + Hash, T: Clone> Future for Wait<K, T> {
             State::Done(value) => return Poll::Ready(value.clone()),
             State::Lost => panic!("the work that was waited for ended in a panic"),
             State::Running(work) => {
-                flight.wakers.with(|wakers| wakers.insert(self.number, context.waker().clone()));
+                flight.wakers.put(self.number, context.waker());
                 match work.take() {
                     Some(work) => work,
                     // Polled from within itself: the work waits for its own result.
@@ -155,9 +183,8 @@ impl<K: Eq + Hash, T: Clone> Future for Wait<K, T> {
                 }
             }
         };
-        let driver = Waker::from(Arc::clone(&flight.wakers));
         let unless_lost = Crash(flight);
-        let polled = work.as_mut().poll(&mut Context::from_waker(&driver));
+        let polled = work.as_mut().poll(context);
         std::mem::forget(unless_lost);
         match polled {
             Poll::Pending => {
@@ -170,11 +197,7 @@ impl<K: Eq + Hash, T: Clone> Future for Wait<K, T> {
                 if flight.waiters.get() > 1 {
                     *flight.state.borrow_mut() = State::Done(value.clone());
                 }
-                let others = flight.wakers.with(std::mem::take);
-                others
-                    .into_iter()
-                    .filter(|(number, _)| *number != self.number)
-                    .for_each(|(_, waker)| waker.wake());
+                flight.wakers.wake_all_but(Some(self.number));
                 Poll::Ready(value)
             }
         }
@@ -188,7 +211,7 @@ impl<K: Eq + Hash, T> Drop for Crash<'_, K, T> {
     fn drop(&mut self) {
         self.0.leave_map();
         *self.0.state.borrow_mut() = State::Lost;
-        self.0.wakers.with(std::mem::take).into_values().for_each(Waker::wake);
+        self.0.wakers.wake_all_but(None);
     }
 }
 
@@ -196,10 +219,9 @@ impl<K: Eq + Hash, T> Drop for Wait<K, T> {
     fn drop(&mut self) {
         let flight = &self.flight;
         flight.waiters.set(flight.waiters.get() - 1);
-        let was_waiting = flight.wakers.with(|wakers| wakers.remove(&self.number)).is_some();
         // The wake-up of the work may have gone to this waiter.
-        if was_waiting {
-            flight.wakers.wake_first();
+        if flight.wakers.take(self.number).is_some() {
+            flight.wakers.wake_one();
         }
     }
 }
