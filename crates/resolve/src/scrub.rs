@@ -103,9 +103,24 @@ pub(crate) struct Scrubber<'s> {
 struct Indexed<'m> {
     /// Hash of the owner, type, and for RRSIG the type covered.
     key: (u64, u16, u16),
-    owner: NameBuf,
-    /// None for a malformed record.
-    record: Option<Record<'m>>,
+    content: Content<'m>,
+}
+
+/// What an index knows of a record. The owner of a sound one is read from the message when it is needed: records are moved
+/// while they are sorted.
+enum Content<'m> {
+    Sound(Record<'m>),
+    /// The owner of a malformed record.
+    Malformed(Name),
+}
+
+impl Indexed<'_> {
+    fn is_of(&self, owner: NameRef<'_>) -> bool {
+        match &self.content {
+            Content::Sound(record) => record.owner() == owner,
+            Content::Malformed(name) => *name == owner,
+        }
+    }
 }
 
 /// The records of a section in the order of owner and type, so that each RRset is found without reading the others.
@@ -120,7 +135,7 @@ impl<'m> Index<'m> {
             let owner = record.owner();
             let covers = covered(record.rdata_raw()).filter(|_| record.rtype == RrType::RRSIG);
             let key = key(owner.as_ref(), record.rtype, covers.unwrap_or(RrType(0)));
-            Indexed { key, owner, record: Some(record) }
+            Indexed { key, content: Content::Sound(record) }
         });
         // A bad signature is just not there; any other bad record spoils its RRset.
         let malformed = message
@@ -128,7 +143,7 @@ impl<'m> Index<'m> {
             .filter(|record| record.class == Class::IN && record.rtype != RrType::RRSIG)
             .map(|record| {
                 let key = key(record.owner.as_ref(), record.rtype, RrType(0));
-                Indexed { key, owner: record.owner, record: None }
+                Indexed { key, content: Content::Malformed(record.owner.to_name()) }
             });
         let mut records: Vec<Indexed<'m>> = sound.chain(malformed).collect();
         // Stable: records of one RRset stay in their order.
@@ -154,7 +169,7 @@ impl<'m> Index<'m> {
         let run = self.records[start..].iter().take_while(move |indexed| indexed.key <= high);
         run.filter(move |indexed| {
             work::count(1);
-            indexed.owner == owner
+            indexed.is_of(owner)
         })
     }
 
@@ -201,7 +216,7 @@ impl<'s> Scrubber<'s> {
             if count as u32 >= self.budget.max_records_per_rrset {
                 return Err(Unusable::TooManyRecords);
             }
-            let Some(record) = &indexed.record else { return Err(Unusable::MalformedRecord) };
+            let Content::Sound(record) = &indexed.content else { return Err(Unusable::MalformedRecord) };
             let ttl = self.ttl(record.ttl);
             let set = set.get_or_insert_with(|| Rrset::new(owner.to_name(), rtype, Class::IN, ttl));
             set.ttl = set.ttl.min(ttl);
