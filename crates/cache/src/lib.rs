@@ -293,15 +293,30 @@ impl Cache {
 
     /// Do the same for `reader`.
     pub fn get_as(&self, reader: &Reader, name: NameRef<'_>, rtype: RrType, now: Micros) -> Lookup {
+        // RRSIG and NSEC can exist beside an alias, so that the alias does not apply to them (RFC 4035 §2.5).
+        let beside = matches!(rtype, RrType::RRSIG | RrType::NSEC);
+        let keys: &[RrType] = if beside { &[rtype, NAME] } else { &[rtype, RrType::CNAME, NAME] };
+        self.look(reader, name, rtype, keys, now)
+    }
+
+    /// Return what is kept about `name` that concerns all names below it: its DNAME RRset, or its absence.
+    pub fn above(&self, reader: &Reader, name: NameRef<'_>, now: Micros) -> Lookup {
+        self.look(reader, name, RrType::DNAME, &[RrType::DNAME, NAME], now)
+    }
+
+    /// Return what the first usable entry of `name` under one of `keys` says about `rtype`.
+    fn look(
+        &self,
+        reader: &Reader,
+        name: NameRef<'_>,
+        rtype: RrType,
+        keys: &[RrType],
+        now: Micros,
+    ) -> Lookup {
         let place = self.place(name);
         let mut answers = lock(&self.shards[place.shard].answers);
         let mut stale = None;
-        // These types can exist beside an alias, so that the alias does not apply to them (RFC 4035 §2.5).
-        let beside = matches!(rtype, RrType::RRSIG | RrType::NSEC);
-        for key in [rtype, RrType::CNAME, NAME] {
-            if beside && key == RrType::CNAME {
-                continue;
-            }
+        for &key in keys {
             // Expired entries are found too, so that the caller learns of them.
             let any_age = Reader { stale_s: u32::MAX, ..*reader };
             let single = |entry: &Entry| {

@@ -141,44 +141,35 @@ impl<W: World> Task<'_, W> {
         let mut above = if rtype == RrType::DS { name.as_ref().parent() } else { Some(name.as_ref()) };
         let mut skipped = false;
         while let Some(at) = above {
-            if at != name.as_ref() {
-                if let Lookup::Hit { found: Cached::Rrset(sets), age_s, left_s, state } =
-                    core.cache.get_as(&self.reader(), at, RrType::DNAME, now)
-                    && let Some(dname) = sets.first()
-                    && let Some(target) = substitute(name.as_ref(), dname).transpose()
-                {
-                    let Ok(target) = target else {
-                        let found = (
-                            Reason::NameTooLong,
-                            Finding::TooLong { sets: pair(sets) },
-                            age_s,
-                            left_s,
-                            state,
-                        );
-                        return Ok((Some(found), None));
-                    };
-                    let link = synthesise(name.as_ref(), dname, target.as_ref());
-                    let target = target.to_name();
-                    let reason = Reason::CachedAlias { target: target.clone() };
-                    let sets = pair(sets).into_iter().chain([link]).collect();
-                    return Ok((
-                        Some((
-                            reason,
-                            Finding::Alias { sets, target, proof: Vec::new() },
-                            age_s,
-                            left_s,
-                            state,
-                        )),
-                        None,
-                    ));
-                }
-                // RFC 8020, always for validated denials: those cannot be an error of a server about empty non-terminals.
-                if let Lookup::Hit { found: Cached::NxDomain(authority), age_s, left_s, state } =
-                    core.cache.get_as(&self.reader(), at, RrType::ANY, now)
-                    && (state == State::Secure || core.config.nxdomain_cut)
-                {
-                    let reason = Reason::CachedNxDomain { denied: at.to_name() };
-                    return Ok((Some((reason, absence(true, authority), age_s, left_s, state)), None));
+            if at.wire().len() < name.as_ref().wire().len()
+                && let Lookup::Hit { found, age_s, left_s, state } = core.cache.above(&self.reader(), at, now)
+            {
+                match found {
+                    Cached::Rrset(sets) => {
+                        if let Some(dname) = sets.first()
+                            && let Some(target) = substitute(name.as_ref(), dname).transpose()
+                        {
+                            let Ok(target) = target else {
+                                let finding = Finding::TooLong { sets: pair(sets) };
+                                return Ok((
+                                    Some((Reason::NameTooLong, finding, age_s, left_s, state)),
+                                    None,
+                                ));
+                            };
+                            let link = synthesise(name.as_ref(), dname, target.as_ref());
+                            let target = target.to_name();
+                            let reason = Reason::CachedAlias { target: target.clone() };
+                            let sets = pair(sets).into_iter().chain([link]).collect();
+                            let finding = Finding::Alias { sets, target, proof: Vec::new() };
+                            return Ok((Some((reason, finding, age_s, left_s, state)), None));
+                        }
+                    }
+                    // RFC 8020, always for validated denials: those cannot be an error of a server about empty non-terminals.
+                    Cached::NxDomain(authority) if state == State::Secure || core.config.nxdomain_cut => {
+                        let reason = Reason::CachedNxDomain { denied: at.to_name() };
+                        return Ok((Some((reason, absence(true, authority), age_s, left_s, state)), None));
+                    }
+                    _ => {}
                 }
             }
             if let Some(stub) = stub.filter(|stub| stub.suffix == at) {
