@@ -401,7 +401,9 @@ impl Worker {
         let worker = Rc::clone(self);
         let under_way = UnderWay::new(self);
         tokio::task::spawn_local(async move {
-            let found = worker.guarded(worker.resolve_all(&lookup, Some(client), received)).await;
+            // Boxed: the future is large, and each function that takes it would hold it twice.
+            let work = Box::pin(worker.resolve_all(&lookup, Some(client), received));
+            let found = worker.guarded(work).await;
             worker.answer(&lookup, found.flatten().as_deref());
             drop(under_way);
         });
@@ -446,7 +448,9 @@ impl Worker {
         match lookup.second.clone() {
             None => Some(vec![first.await?]),
             Some(second) => {
-                let (first, second) = tokio::join!(first, self.resolve(second, client, arrived));
+                // Boxed: it is rare, and would double the size of every lookup's task.
+                let both = Box::pin(async { tokio::join!(first, self.resolve(second, client, arrived)) });
+                let (first, second) = both.await;
                 Some(vec![first?, second?])
             }
         }

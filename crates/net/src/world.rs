@@ -16,6 +16,9 @@ use crate::routes::Routes;
 use crate::upstream::{Upstream, Upstreams, Way, classify};
 use nw_resolve::Discarded;
 
+/// What the clock shows when it starts.
+const HEAD_START: Micros = 3600 * nw_resolve::SECOND;
+
 /// The clock that all workers share, so that the age of a cache entry is the same for each.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -30,7 +33,6 @@ impl Clock {
 
     /// Microseconds since the start, and one hour more.
     pub fn now(self) -> Micros {
-        const HEAD_START: Micros = 3600 * nw_resolve::SECOND;
         HEAD_START + Micros::try_from(self.zero.elapsed().as_micros()).unwrap_or(Micros::MAX / 2)
     }
 
@@ -40,9 +42,12 @@ impl Clock {
         Micros::try_from(unix).unwrap_or(Micros::MAX).saturating_sub(self.now())
     }
 
-    /// When this clock shows *at*; now when that has passed.
+    /// Return when this clock shows `at`. That may have passed.
     pub(crate) fn instant(self, at: Micros) -> tokio::time::Instant {
-        tokio::time::Instant::now() + Duration::from_micros(at.saturating_sub(self.now()))
+        /// A time that is never reached, and that the timer can express.
+        const FAR: Micros = 1000 * 86_400 * nw_resolve::SECOND;
+        let since = Duration::from_micros(at.saturating_sub(HEAD_START).min(FAR));
+        (self.zero + since).into()
     }
 
     /// Seconds since 1970 by the system's clock.

@@ -13,14 +13,14 @@ use crate::world::Micros;
 /// Steps in the order in which they began. A clone costs a reference count, whatever their number.
 #[derive(Clone, Debug, Default)]
 pub struct Steps {
-    own: Arc<[Step]>,
+    own: Arc<Vec<Step>>,
     pub(crate) joined: Option<Joined>,
 }
 
 /// The steps of the resolution that was joined.
 #[derive(Clone, Debug)]
 pub(crate) struct Joined {
-    pub(crate) steps: Arc<[Step]>,
+    pub(crate) steps: Arc<Vec<Step>>,
     graft: Graft,
     /// How many of them are shown.
     most: usize,
@@ -62,11 +62,11 @@ impl Steps {
     ) -> Steps {
         let steps = match theirs.joined {
             None => Arc::clone(&theirs.own),
-            Some(_) => theirs.iter().map(Cow::into_owned).collect(),
+            Some(_) => Arc::new(theirs.iter().map(Cow::into_owned).collect()),
         };
         let most = (most as usize).saturating_sub(own.len());
         let graft = Graft { parent, base: own.len() as u32, began };
-        Steps { own: own.into(), joined: Some(Joined { steps, graft, most }) }
+        Steps { own: Arc::new(own), joined: Some(Joined { steps, graft, most }) }
     }
 
     /// The steps, one after the other.
@@ -103,6 +103,6 @@ impl Steps {
 
 impl From<Vec<Step>> for Steps {
     fn from(own: Vec<Step>) -> Steps {
-        Steps { own: own.into(), joined: None }
+        Steps { own: Arc::new(own), joined: None }
     }
 }

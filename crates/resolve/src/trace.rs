@@ -394,8 +394,10 @@ impl Draft {
 impl Trace {
     /// Begin the explanation of a question that arrived at *now*, with at most *most* steps.
     pub fn start(now: Micros, most: u32) -> Trace {
+        /// Steps of most lookups: a look into the cache, one query, the end.
+        const FEW: usize = 3;
         Trace {
-            record: Rc::new(Recording { started: now, most, steps: RefCell::new(Vec::with_capacity(8)) }),
+            record: Rc::new(Recording { started: now, most, steps: RefCell::new(Vec::with_capacity(FEW)) }),
             lane: Rc::new(Lane { parent: None, cursor: Cell::new(now) }),
         }
     }
