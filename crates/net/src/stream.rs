@@ -76,7 +76,7 @@ pub(crate) async fn serve(
 ) {
     let mut streams = Streams::new();
     converse(&worker, stream, transport, &slot, &shutdown, &mut streams).await;
-    streams.into_iter().for_each(|stream| worker.end_stream(stream));
+    streams.iter_mut().for_each(|stream| worker.end_stream(stream));
 }
 
 async fn converse(

@@ -306,7 +306,7 @@ impl Worker {
     }
 
     /// End *stream*: its client takes no more.
-    pub(crate) fn end_stream(&self, mut stream: Box<Stream>) {
+    pub(crate) fn end_stream(&self, stream: &mut Stream) {
         let state = self.state();
         stream.end(&environment(&state.published, self.now(), &self.reports));
     }

@@ -200,3 +200,6 @@ impl Replies for StreamReplies {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
