@@ -105,6 +105,7 @@ fn answer(snapshot: &Arc<Snapshot>, packet: &[u8], transport: Transport) -> Vec<
         unix_s: &|| 0,
         stats: &stats,
         recorder: None,
+        telemetry: None,
         trace: None,
     };
     let client: SocketAddr = ([127, 0, 0, 1], 53).into();
