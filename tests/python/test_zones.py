@@ -106,7 +106,7 @@ for _ in range(2):
     try:
         outcomes.add(len(source.load()))
     except Exception as error:
-        outcomes.add(type(error).__name__ + ("" if "keeps changing" in str(error) else str(error)[:200]))
+        outcomes.add(type(error).__name__)
 stop.set()
 writer.join()
 print(sorted(map(str, outcomes)))
@@ -115,7 +115,7 @@ print(sorted(map(str, outcomes)))
 
 def test_a_file_that_is_overwritten_meanwhile_is_loaded_whole_or_reported(tmp_path: Path) -> None:
     """A writer that truncates and fills the file in a loop must neither end the process nor have half a zone
-    loaded."""
+    loaded. A writer that pauses for long leaves a truncated file at rest: its contents are an error."""
     path = str(tmp_path / "busy.zone")
     done = subprocess.run(  # a separate process: a mapped file would end it with SIGBUS
         [sys.executable, "-c", WRITER, path], capture_output=True, text=True, timeout=120, check=False

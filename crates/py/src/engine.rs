@@ -109,7 +109,7 @@ impl Engine {
     /// Read telemetry from now on. octets: of events that wait to be read, at most; further ones are lost and counted.
     ///
     /// Raises `EngineError` with the code TAKEN while another reader is open.
-    #[pyo3(signature = (octets = 1 << 20))]
+    #[pyo3(signature = (octets = 1_048_576))]
     fn telemetry(&self, py: Python<'_>, octets: usize) -> PyResult<Telemetry> {
         let reader = self.inner.telemetry(octets);
         let taken = || Raise::Taken("another reader of telemetry is open".to_owned());
