@@ -163,7 +163,8 @@ def test_why_shows_slow_queries(lab: tuple[str, int, int, list[str]]) -> None:
     assert nw("why", str(record["id"]), "--control", control).stdout.startswith(
         "www.example.org. A is answered with "
     )
-    assert "www.example.org. A" in nw("why", "--control", control).stdout
+    assert done.stdout.splitlines()[1].endswith(f", client {record['client']}")
+    assert f"  {record['client']}  www.example.org. A" in nw("why", "--control", control).stdout
     assert nw("why", "never.example.com", "--control", control).returncode == 2
 
 

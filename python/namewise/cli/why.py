@@ -13,7 +13,7 @@ the number of records and the time after which a query counts as slow.
 
   NAME       the records of this name, the newest first
   ID         the record with this number
-             without NAME and ID: a list, one line for each record
+             without NAME and ID: a list, one line for each record: number, time, client, verdict
   --last N   at most N records (default: 1 for a name, 10 for the list)
   --json     a JSON array of namewise.explain/1 documents
 
@@ -50,5 +50,6 @@ def run(args: list[str]) -> int:
         if word:
             sys.stdout.write(tree(record, colour=in_colour(sys.stdout)))
             continue
-        print(f"{record['id']:>6}  {record['started']}  {record['verdict']}")
+        client = record["client"] or "the server itself"
+        print(f"{record['id']:>6}  {record['started']}  {client}  {record['verdict']}")
     return 0

@@ -57,7 +57,9 @@ def tree(document: Document, *, colour: bool = False) -> str:
     good = result["rcode"] in ("NOERROR", "NXDOMAIN")
     asked = f"{question['name']} {question['class']} {question['type']}"
     rcode = paint(GREEN if good else RED, result["rcode"])
-    lines = [f"{paint(BOLD, asked)}: {rcode} in {milliseconds(document['total_us'])}, {document['started']}"]
+    client = f", client {document['client']}" if document.get("client") else ""
+    took = milliseconds(document["total_us"])
+    lines = [f"{paint(BOLD, asked)}: {rcode} in {took}, {document['started']}{client}"]
     if document.get("verdict"):
         lines.insert(0, paint(BOLD, document["verdict"]))
     children = _children(document["steps"])
