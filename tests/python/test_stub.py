@@ -111,6 +111,8 @@ def test_servers_are_addresses() -> None:
     for wrong in ("ns.example", "192.0.2.1:0", "192.0.2.1:x", "[::1]x", ""):
         with pytest.raises(ValueError, match="is not a server"):
             parse_server(wrong)
+    with pytest.raises(TypeError, match="53 is not a server: expected a text"):
+        namewise.resolve("example.com", server=("192.0.2.1", 53))  # type: ignore[arg-type]
 
 
 def test_the_resolver_file_of_the_system(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -58,6 +58,8 @@ def query(
 ) -> Message:
     """Send `message` to one server and return its reply, whatever its response code.
 
+    message: for example `namewise.message.make_query("example.com", "AAAA")`
+
     If the reply is truncated, the query is repeated over TCP unless `retry_truncated` is false. Raises
     Timeout or ServersFailed if there is no reply, and WireError if it is malformed.
     """

@@ -109,9 +109,11 @@ def parse_server(text: str, port: int = DNS_PORT) -> ServerAddress:
     """Return the address in `192.0.2.1`, `192.0.2.1:5300`, `2001:db8::1`, `[2001:db8::1]:5300`, or
     `ADDRESS#PORT`.
 
-    Raises ValueError for other text. Host names are not allowed, because resolving them would need a
-    server.
+    Raises TypeError unless *text* is a string, and ValueError for other text. Host names are not allowed,
+    because resolving them would need a server.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} is not a server: expected a text, as in '192.0.2.1:5300'")
     host, separator, number = text.rpartition("#")
     if not separator:
         if text.startswith("["):
