@@ -102,6 +102,63 @@ servers = ["192.0.2.1"]
     ]
 
 
+def test_all_kinds_of_mistakes_are_reported_together(tmp_path: Path) -> None:
+    text = """\
+[server]
+wokers = 2
+[[zone]]
+name = "a.example"
+file = "a"
+allow = ["ofice"]
+[[zone]]
+name = "b.example"
+fil = "b"
+[[zone]]
+name = "A.example."
+file = "c"
+[[acl]]
+name = "office"
+prefixes = ["10.0.0.0/36"]
+[[view]]
+name = "inside"
+clients = ["office"]
+zones = ["b.example", "aa.example"]
+"""
+    assert mistakes(tmp_path, text) == [
+        'namewise.toml:2:1: server.wokers: unknown key "wokers"; did you mean "workers"?',
+        "namewise.toml:6:10: zone[0].allow[0]: no [[acl]] is named 'ofice'; did you mean 'office'?",
+        'namewise.toml:7:1: zone[1].file: the key "file" is required here',
+        'namewise.toml:9:1: zone[1].fil: unknown key "fil"; did you mean "file"?',
+        "namewise.toml:11:1: zone[2].name: zone 'A.example.' is given twice",
+        "namewise.toml:15:13: acl[0].prefixes[0]: '10.0.0.0/36' is not an address prefix; "
+        "write 10.0.0.0/8 or 2001:db8::/32",
+        "namewise.toml:19:23: view[0].zones[1]: no [[zone]] is named 'aa.example.'; did you mean 'a.example.'?",
+    ]
+
+
+def test_an_entry_with_a_mistake_is_not_missing_elsewhere(tmp_path: Path) -> None:
+    unnamed = '[[acl]]\nprefixes = ["10.0.0.0/8"]\n'
+    policy = '[[policy]]\npolicy = "acl"\non = "query"\nallow = ["office"]\n'
+    assert mistakes(tmp_path, unnamed + policy) == [
+        'namewise.toml:1:1: acl[0].name: the key "name" is required here'
+    ]
+    forward = '[resolver]\ncache = "much"\n[[forward]]\nservers = ["192.0.2.1"]\n'
+    (found,) = mistakes(tmp_path, forward)
+    assert found.startswith("namewise.toml:2:1: resolver.cache: 'much' is not a size")
+    for head in ("resolver = 1\n", "acl = 1\n"):  # neither is "no [[acl]]" nor "add a [resolver] table" said
+        (found,) = mistakes(
+            tmp_path, head + policy.replace("office", "any") + '[[forward]]\nservers = ["192.0.2.1"]\n'
+        )
+        assert found.startswith("namewise.toml:1:1: "), found
+
+
+def test_a_missing_include_does_not_hide_other_mistakes(tmp_path: Path) -> None:
+    text = 'include = ["acls.toml"]\n[server]\nworkers = "4"\n[[zone]]\nname = "a"\nfile = "a"\nallow = ["office"]\n'
+    include, workers = mistakes(tmp_path, text)
+    assert include.startswith("namewise.toml:1:12: include[0]: no file ")
+    assert workers == "namewise.toml:3:1: server.workers: expected an integer"
+
+
 def test_a_route_leads_to_loopback_only(tmp_path: Path) -> None:
     (found,) = mistakes(tmp_path, '[resolver.routes]\n"198.41.0.0/16" = "8.8.8.8:53"\n')
     assert found == (

@@ -97,6 +97,16 @@ def test_zones_that_cannot_be_served_are_reported_with_position(tmp_path: Path, 
         ConfigError, match=r'config: server.wokers: unknown key "wokers"; did you mean "workers"'
     ):
         namewise.Server({"server": {"wokers": 2}}, sockets=[here]).__enter__()
+    for tables, message in (
+        ({"listne": []}, 'unknown table "listne"; did you mean "listen"'),
+        ({"listen": []}, "listen: needs at least one entry"),
+        (
+            {"zone": [{"name": "a.example", "file": "a"}, 5]},
+            r"zone\[1\]: expected a table, as in \[\[zone\]\]",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            namewise.Server(tables, sockets=[here]).__enter__()
     with socket.socket() as deaf, pytest.raises(ListenError, match="does not listen"):
         namewise.Server({}, sockets=[deaf])
     taken = {"listen": [{"address": "127.0.0.1", "port": here.getsockname()[1]}]}

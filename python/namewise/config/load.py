@@ -85,11 +85,7 @@ def load(
     state.problems.extend(problems)
     for overlay in (environment, flags or Overlay()):
         state.lay(overlay)
-    if state.problems:
-        raise ConfigError(state.problems)
     state.resolve_paths()
-    if state.problems:
-        raise ConfigError(state.problems)
     return state.validate()
 
 
@@ -184,7 +180,7 @@ class _State:
         replaced: set[str] = set()
         for path, value, origin in overlay.values:
             table = path[0]
-            if isinstance(table, str) and table in ARRAYS and len(path) == 1:
+            if isinstance(table, str) and table in ARRAYS and len(path) == 1 and value != []:
                 self._lay_item(table, value, origin, replaced)
                 continue
             if table == "key":
@@ -217,7 +213,8 @@ class _State:
         index = len(items)
         if key is not None:
             for at, present in enumerate(items):
-                if isinstance(present, dict) and _same_name(present.get(key), item.get(key)):
+                both = isinstance(present, dict) and isinstance(item, dict)
+                if both and _same_name(present.get(key), item.get(key)):
                     index = at
         if index < len(items):
             items[index] = item
@@ -269,11 +266,10 @@ class _State:
 
     def validate(self) -> Loaded:
         """Turn the tree into a `Config`, or raise with every mistake."""
-        config, mistakes = validate(self.tree)
-        if mistakes or config is None:
-            raise ConfigError(
-                _in_order(Problem(path, message, self._nearest_origin(path)) for path, message in mistakes)
-            )
+        config, mistakes = validate(self.tree, whole=not self.problems)
+        self.problems += [Problem(path, message, self._nearest_origin(path)) for path, message in mistakes]
+        if self.problems or config is None:
+            raise ConfigError(_in_order(self.problems))
         return Loaded(config, self.origins, tuple(self.files))
 
     def _nearest_origin(self, path: Path) -> Origin:

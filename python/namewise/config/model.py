@@ -11,6 +11,8 @@ A setting exists only if the engine does what it says.
 """
 
 import ipaddress
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 from msgspec import Meta
@@ -109,19 +111,35 @@ NESTED: dict[tuple[str, ...], type[Table]] = {
 ARRAYS = frozenset({"listen", "forward", "zone", "view", "key", "acl", "policy"})
 
 
-def cross_check(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
-    """Return what is wrong between tables, each with the path of the value to change."""
+def cross_check(
+    config: Config, left_out: Mapping[str, Collection[str | None]] = MappingProxyType({})
+) -> list[tuple[tuple[str | int, ...], str]]:
+    """Return what is wrong between tables, each with the path of the value to change.
+
+    left_out: by table, the names of entries that *config* lacks because they have mistakes of their own; None: an
+    entry without a name. No reference to them is a mistake.
+    """
     found: list[tuple[tuple[str | int, ...], str]] = []
-    known = set(BUILT_IN_ACLS) | {acl.name for acl in config.acl}
+
+    def names(table: str, entries: Iterable[str]) -> set[str] | None:
+        """Return the names in *table*, or None if not all of them are known."""
+        absent = left_out.get(table, ())
+        words = {*entries, *filter(None, absent)}
+        return None if None in absent else words if table == "acl" else {word.lower() for word in words}
+
+    def unknown(table: str, name: str, known: set[str]) -> str:
+        guess = values.nearest(name, known)
+        return f"no [[{table}]] is named {name!r}" + (f"; did you mean {guess!r}?" if guess else "")
+
+    lists = names("acl", (*BUILT_IN_ACLS, *(acl.name for acl in config.acl)))
 
     def members(path: tuple[str | int, ...], names: tuple[str, ...]) -> None:
         for index, name in enumerate(names):
-            if name in known:
+            if lists is not None and name in lists:
                 continue
             if name[:1].isalpha() and not any(c in name for c in "./:"):
-                guess = values.nearest(name, known)
-                hint = f"; did you mean {guess!r}?" if guess else ""
-                found.append(((*path, index), f"no [[acl]] is named {name!r}{hint}"))
+                if lists is not None:
+                    found.append(((*path, index), unknown("acl", name, lists)))
                 continue
             try:
                 values.prefix(name)
@@ -147,15 +165,16 @@ def cross_check(config: Config) -> list[tuple[tuple[str | int, ...], str]]:
     for index, zone in enumerate(config.zone):
         if zone.allow is not None:
             members(("zone", index, "allow"), zone.allow)
-    zones, keys = {zone.name.lower() for zone in config.zone}, {key.name.lower() for key in config.key}
+    zones = names("zone", (zone.name for zone in config.zone))
+    keys = names("key", (key.name for key in config.key))
     for index, view in enumerate(config.view):
         members(("view", index, "clients"), view.clients)
         for at, name in enumerate(view.zones or ()):
-            if name.lower() not in zones:
-                found.append((("view", index, "zones", at), f"no [[zone]] is named {name!r}"))
+            if zones is not None and name.lower() not in zones:
+                found.append((("view", index, "zones", at), unknown("zone", name, zones)))
         for at, name in enumerate(view.keys):
-            if name.lower() not in keys:
-                found.append((("view", index, "keys", at), f"no [[key]] is named {name!r}"))
+            if keys is not None and name.lower() not in keys:
+                found.append((("view", index, "keys", at), unknown("key", name, keys)))
         if not view.clients and not view.keys:
             found.append((("view", index), "nobody can see this view: set clients, keys, or both"))
     if config.resolver is None and config.forward:

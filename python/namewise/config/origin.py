@@ -52,11 +52,11 @@ class Overlay:
             if isinstance(content, Mapping) and content:
                 for key, value in content.items():
                     made.set((table, key), value, origin)
-            elif isinstance(content, (list, tuple)):
+            elif isinstance(content, (list, tuple)) and content:
                 for item in content:
                     made.set((table,), item, origin)
             else:
-                made.set((table,), content, origin)
+                made.set((table,), list(content) if isinstance(content, tuple) else content, origin)
         return made
 
 

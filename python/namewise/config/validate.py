@@ -4,7 +4,7 @@
                                                                    └─ an error: each value by itself, to find all of them
 
 msgspec stops at the first mistake. So when it finds one, the tree is taken apart along the models, and each value is
-converted by itself with the type that it has there.
+converted by itself with the type that it has there. The entries without a mistake are then checked against each other.
 """
 
 import functools
@@ -16,7 +16,7 @@ from msgspec import NODEFAULT, ValidationError, convert
 from msgspec.structs import FieldInfo, fields
 
 from namewise.config import values
-from namewise.config.model import KINDS, Config, cross_check
+from namewise.config.model import ARRAYS, KINDS, Config, cross_check
 from namewise.config.origin import Path, dotted
 from namewise.config.schema import Table, plain
 
@@ -26,8 +26,11 @@ Mistake = tuple[Path, str]
 _EXPECTED = {"int": "an integer", "bool": "true or false", "str": "a text in quotes", "float": "a number"}
 
 
-def validate(tree: dict[str, Any]) -> tuple[Config | None, list[Mistake]]:
-    """Return *tree* as a `Config`, or None and every mistake in it. *tree* is changed."""
+def validate(tree: dict[str, Any], *, whole: bool = True) -> tuple[Config | None, list[Mistake]]:
+    """Return *tree* as a `Config`, or None and every mistake in it. *tree* is changed.
+
+    whole: false if parts of the configuration could not be read; entries are then not checked against each other.
+    """
     mistakes: list[Mistake] = []
     _read_table(Config, tree, (), mistakes)
     if not mistakes:
@@ -36,14 +39,62 @@ def validate(tree: dict[str, Any]) -> tuple[Config | None, list[Mistake]]:
         except ValidationError:
             pass
         else:
-            return config, cross_check(config)
+            return config, cross_check(config) if whole else []
     misread = {path for path, _ in mistakes}
     mistakes += [
         (path, message)
         for path, message in _in_table(Config, tree, ())
         if not any(path[:end] in misread for end in range(1, len(path) + 1))
     ]
+    if whole:
+        mistakes += _between(tree, [path for path, _ in mistakes])
     return None, mistakes
+
+
+def _between(tree: dict[str, Any], mistaken: list[Path]) -> list[Mistake]:
+    """Return the mistakes between those parts of *tree* that have no mistake of their own.
+
+    An entry of an array of tables that has a mistake is left out, and its name counts as known. Of another table,
+    the values with a mistake are left out.
+    """
+    rest = {table: dict(content) if isinstance(content, dict) else content for table, content in tree.items()}
+    kept: dict[str, list[int]] = {}
+    left_out: dict[str, list[Any]] = {}
+    for table in ARRAYS & tree.keys():
+        if not isinstance(tree[table], list) or (table,) in mistaken:
+            return []
+        bad = {path[1] for path in mistaken if path[0] == table}
+        kept[table] = [index for index in range(len(tree[table])) if index not in bad]
+        rest[table] = [tree[table][index] for index in kept[table]]
+        left_out[table] = [tree[table][index] for index in bad if isinstance(index, int)]
+        if not rest[table]:
+            del rest[table]
+    for path in mistaken:
+        table = str(path[0])
+        if table in ARRAYS:
+            continue
+        if len(path) > 1:
+            rest[table].pop(path[1], None)
+        elif table in Config.__struct_fields__:
+            rest[table] = {}
+        else:
+            del rest[table]
+    names = {table: [_name(entry) for entry in entries] for table, entries in left_out.items()}
+    try:
+        found = cross_check(convert(rest, Config), names)
+    except ValidationError:
+        return []
+    return [
+        ((path[0], kept[path[0]][path[1]], *path[2:]), message)
+        if path[0] in kept and isinstance(path[1], int)
+        else (path, message)
+        for path, message in found
+    ]
+
+
+def _name(entry: Any) -> str | None:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return name if isinstance(name, str) else None
 
 
 # Texts that have a reader.
@@ -113,7 +164,8 @@ def _read_table(model: type[Table], tree: Any, path: Path, mistakes: list[Mistak
 
 def _in_table(model: type[Table], tree: Any, path: Path) -> Iterator[Mistake]:
     if not isinstance(tree, dict):
-        yield path, f"expected a table, as in [{dotted(path)}]"
+        head = f"[[{path[0]}]]" if path[0] in ARRAYS else f"[{dotted(path)}]"
+        yield path, f"expected a table, as in {head}"
         return
     inside = False
     for mistake in _in_fields(model, tree, path):
