@@ -10,7 +10,8 @@
 //!                       NXDOMAIN, or SOA ───────> absence
 //!                       NS below the zone ──────> referral
 //!                       NS of the zone, with AA > absence without SOA
-//!                       NS elsewhere ───────────> lame: refers to itself or upward
+//!                       NS elsewhere ───────────> lame: refers to itself, upward or aside, AA or not (RFC 2308 §2.2)
+//!                       NS, malformed ──────────> unusable
 //!                       AA ─────────────────────> absence without SOA
 //!                       nothing ────────────────> lame
 //! ```
@@ -212,11 +213,13 @@ fn read(scrubber: &Scrubber<'_>, asked: &Asked<'_>, chain: Chain) -> Reply {
         Some(Ok(referral)) => Reply::Referral(referral),
         // A forwarder that refers to others has not recursed.
         Some(Err(_)) if asked.recursive => Reply::Lame(LameKind::UpwardReferral),
-        // AA or not: a server that names the servers of a zone above as its authority does not serve this one.
-        Some(Err(NoReferral::Upward)) => Reply::Lame(LameKind::UpwardReferral),
-        Some(Err(_)) | None if aa || asked.recursive => Reply::Absence(chain, no_data(name)),
+        // AA or not: NS records without SOA make a referral, not a denial (RFC 2308 §2.2). A server that names the servers of a
+        // zone above or aside as its authority does not serve this one (RFC 1034 §5.3.3).
+        Some(Err(NoReferral::Upward | NoReferral::Aside)) => Reply::Lame(LameKind::UpwardReferral),
+        Some(Err(NoReferral::Malformed)) => Reply::Unusable(Unusable::MalformedRecord),
+        // A server of the zone may name itself and its like beside an absence.
+        Some(Err(NoReferral::Itself)) | None if aa || asked.recursive => Reply::Absence(chain, no_data(name)),
         Some(Err(NoReferral::Itself)) => Reply::Lame(LameKind::SelfReferral),
-        Some(Err(NoReferral::Aside)) => Reply::Lame(LameKind::UpwardReferral),
         None => Reply::Lame(LameKind::Empty),
     }
 }

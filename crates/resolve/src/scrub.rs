@@ -88,6 +88,8 @@ pub(crate) enum NoReferral {
     Upward,
     /// They are of a zone that does not lead to the name.
     Aside,
+    /// They lead to the name, and one of them is malformed.
+    Malformed,
 }
 
 /// Reads one reply for one zone.
@@ -346,7 +348,7 @@ impl<'s> Scrubber<'s> {
         Ok(None)
     }
 
-    /// The delegation in the authority section on the way to *name*; None without usable NS records.
+    /// The delegation in the authority section on the way to *name*; None without NS records.
     pub(crate) fn referral(&self, name: NameRef<'_>) -> Option<Result<Referral, NoReferral>> {
         let mut child: Option<Name> = None;
         let mut names: Vec<Name> = Vec::new();
@@ -374,13 +376,16 @@ impl<'s> Scrubber<'s> {
                 }
             }
         }
-        let child = child?;
-        let is_ours = |malformed: nw_wire::message::MalformedRecord| {
-            malformed.rtype == RrType::NS && malformed.owner == child.as_ref()
+        let malformed = self.message.malformed(Section::Authority);
+        let mut malformed =
+            malformed.filter(|record| record.rtype == RrType::NS && record.class == Class::IN);
+        let (child, spoilt) = match child {
+            Some(child) => {
+                let spoilt = malformed.any(|record| record.owner == child.as_ref());
+                (child, spoilt)
+            }
+            None => (malformed.next()?.owner.to_name(), true),
         };
-        if self.message.malformed(Section::Authority).any(is_ours) {
-            return None;
-        }
         if child == self.zone {
             return Some(Err(NoReferral::Itself));
         }
@@ -389,6 +394,9 @@ impl<'s> Scrubber<'s> {
         }
         if !child.as_ref().is_below(self.zone) || !name.is_at_or_below(child.as_ref()) {
             return Some(Err(NoReferral::Aside));
+        }
+        if spoilt {
+            return Some(Err(NoReferral::Malformed));
         }
         let (servers, life) = self.servers(names);
         let evidence = self.evidence(child.as_ref());

@@ -336,6 +336,36 @@ fn an_upward_referral_with_aa_is_lame() {
     assert_eq!((found.rcode, found.answer.len()), (Rcode::NOERROR, 0));
 }
 
+/// RFC 2308 §2.2: NS records without SOA make a referral. One that leads away from the name, or whose NS record is malformed, is
+/// no denial, AA or not.
+#[test]
+fn a_referral_that_leads_nowhere_is_no_denial_with_aa() {
+    for authority in [
+        "other.com. 300 NS ns1.example.com.",
+        "example.net. 300 NS ns1.example.com.",
+        "other.example.com. 300 NS ns1.example.com.",
+        "below.www.example.com. 300 NS ns1.example.com.",
+    ] {
+        let lab = world(says("aa", "", authority, ""));
+        let found = ask(&lab, &resolver(&lab), "www.example.com.", RrType::A);
+        assert_eq!(found.rcode, Rcode::SERVFAIL, "{authority}: {:?}", slugs(&found));
+        assert!(slugs(&found).contains(&"lame"), "{authority}");
+    }
+    for owner in ["example.com.", "www.example.com.", "com."] {
+        let authority = format!("{owner} 300 NS a.");
+        // The name has an octet too few.
+        let host = changed(says("aa", "", &authority, ""), |asked, reply| {
+            let rdata_end = reply.len() - if asked.edns { 11 } else { 0 };
+            reply.splice(rdata_end - 5..rdata_end, [0, 2, 1, b'a']);
+        });
+        let lab = world(host);
+        let found = ask(&lab, &resolver(&lab), "www.example.com.", RrType::A);
+        let own = owner == "example.com.";
+        let rcode = if own { Rcode::NOERROR } else { Rcode::SERVFAIL };
+        assert_eq!(found.rcode, rcode, "{owner}: {:?}", slugs(&found));
+    }
+}
+
 #[test]
 fn a_forwarder_that_refers_upward_has_failed() {
     let lab = Lab::new();
