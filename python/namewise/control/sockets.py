@@ -283,7 +283,9 @@ def _explained(key: Key, error: OSError) -> ListenError:
         message = f"cannot listen on {where}: " + (
             f"{who} holds the port" if who else "another user's process holds the port"
         )
-        hint = "Stop it, or choose another address or port with --listen."
+        hint = (
+            "Stop it, or choose another address or port in [[listen]] or with --listen (nw lab up: --port)."
+        )
         if any("systemd-resolve" in one.command for one in found):
             hint = "Set DNSStubListener=no in /etc/systemd/resolved.conf, or listen on another address."
         return ListenError(message, hint, "IN_USE")

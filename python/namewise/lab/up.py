@@ -143,8 +143,8 @@ def _suggest(zone: Zone, port: int, zone_port: int, control: str) -> None:
         say(f"  {f'dig @127.0.0.1 -p {port} {words}':<52} # {purpose}\n")
     apex = str(zone.name).rstrip(".")
     say(f"  {f'dig @127.0.0.1 -p {zone_port} {apex} SOA +norecurse':<52} # from the file, authoritative\n")
-    say(f"  {f'{command()} explain www.example.org --control {control}':<52}\n")
-    say(f"  {f'{command()} trace github.com --control {control}':<52}\n")
+    say(f"  {command()} explain www.example.org --control {control}\n")
+    say(f"  {command()} trace github.com --control {control}\n")
     say("Ctrl-C ends it.\n")
     sys.stdout.flush()
 
