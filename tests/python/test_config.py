@@ -152,6 +152,23 @@ def test_an_entry_with_a_mistake_is_not_missing_elsewhere(tmp_path: Path) -> Non
         assert found.startswith("namewise.toml:1:1: "), found
 
 
+@pytest.mark.parametrize(
+    ("text", "variable"),
+    [
+        ("server = 1", "SERVER_WORKERS=2"),
+        ("zone = 1", "ZONE=a.example=a"),
+        ("listen = 1", "LISTEN=127.0.0.1:5300"),
+        ("[resolver]\nbudget = 1", "RESOLVER_BUDGET_MAX_REFERRALS=2"),
+    ],
+)
+def test_a_variable_does_not_hide_a_wrong_table(tmp_path: Path, text: str, variable: str) -> None:
+    name, _, value = variable.partition("=")
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, text + "\n"), environ={f"NAMEWISE_{name}": value})
+    (problem,) = caught.value.problems
+    assert problem.message.startswith(("expected a table", "expected an array")), problem
+
+
 def test_a_missing_include_does_not_hide_other_mistakes(tmp_path: Path) -> None:
     text = 'include = ["acls.toml"]\n[server]\nworkers = "4"\n[[zone]]\nname = "a"\nfile = "a"\nallow = ["office"]\n'
     include, workers = mistakes(tmp_path, text)

@@ -195,6 +195,10 @@ class _State:
                     self.origins.setdefault(path[: depth + 1], origin)
                 else:
                     node = node[part]
+                if not isinstance(node, dict | list):
+                    break
+            if not isinstance(node, dict):
+                continue  # what the file has instead of the table is a mistake, which `validate` reports
             if value == {} and isinstance(node.get(path[-1]), dict):
                 continue  # the table exists already
             node[path[-1]] = value
@@ -204,7 +208,9 @@ class _State:
                 self.origins[below] = origin
 
     def _lay_item(self, table: str, item: Tree, origin: Origin, replaced: set[str]) -> None:
-        items: list[Tree] = self.tree.setdefault(table, [])
+        items: Any = self.tree.setdefault(table, [])
+        if not isinstance(items, list):
+            return  # as in `lay`
         key = JOINED.get(table)
         if key is None and table not in replaced:
             items.clear()
@@ -231,8 +237,8 @@ class _State:
         The other of `secret` and `secret_file` is removed: the variable overrides the file.
         """
         word = str(path[1])
-        for index, item in enumerate(self.tree.get("key", [])):
-            name = str(item.get("name", "")).rstrip(".") if isinstance(item, dict) else ""
+        for (_, index), item in _entries(self.tree, "key"):
+            name = str(item.get("name", "")).rstrip(".")
             if "".join(c if c.isalnum() else "_" for c in name).upper() == word:
                 other = "secret" if path[2] == "secret_file" else "secret_file"
                 item.pop(other, None)
