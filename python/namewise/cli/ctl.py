@@ -43,6 +43,7 @@ but a zone could not be loaded, 9 no server.
 """
 
 REFUSED_RELOAD = 3
+KEPT = "Nothing has changed; the server keeps its former configuration."
 ZONES_FAILED = 4
 NO_SERVER = 9
 VERBS = ("status", "reload", "flush", "cache", "stop")
@@ -114,7 +115,10 @@ def ask(path: str | None, verb: str, args: dict[str, Any]) -> dict[str, Any]:
         code = REFUSED_RELOAD if verb == "reload" else 1
         if error.code in ("NO_SERVER", "TIMEOUT"):
             code = NO_SERVER
-        raise Failure(str(error), hint=error.hint, code=code) from None
+        hint = error.hint
+        if code == REFUSED_RELOAD and error.code != "INTERNAL":
+            hint = f"{hint}\n{KEPT}" if hint else KEPT
+        raise Failure(str(error), hint=hint, code=code) from None
 
 
 def name(text: str) -> str:
