@@ -158,6 +158,10 @@ def test_config_check_tells_configuration_from_zones(tmp_path: Path) -> None:
     done = nw("config", "check", str(file))
     assert done.returncode == 1
     assert "zone example.net. is not loaded:" in done.stdout
+    assert done.stdout.endswith(f"\n  the file is set at {file}:3:1\n")
+    assert done.stderr == "nw config: 1 of 1 zone cannot be loaded\n"
+    document = json.loads(nw("config", "check", str(file), "--json").stdout)
+    assert (document["ok"], document["zones"], len(document["failures"])) == (False, ["example.net."], 1)
     file.write_text(f'[[zone]]\nname = "example.com"\nfile = "{ZONES}/example.com.zone"\n')
     done = nw("config", "check", str(file))
     assert (done.returncode, done.stdout) == (0, f"{file}: OK, 1 zone\n")

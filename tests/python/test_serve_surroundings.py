@@ -286,7 +286,7 @@ def test_a_socket_path_that_is_too_long_is_refused_by_check_and_serve(tmp_path: 
         ('[control]\nusers = ["root", "nobody-of-that-name"]\n', "control.users[1]: there is no user"),
         ('[[listen]]\naddress = "0.0.0.0"\nport=5353\n[[listen]]\naddress = "127.0.0.1"\nport=5353\n', "listen[0].address: 0.0.0.0 port 5353 includes 127.0.0.1"),  # noqa: E501
         ('[[listen]]\naddress = "::1"\nport=5353\n[[listen]]\naddress = "::"\nport=5353\n', "listen[1].address: :: port 5353 includes ::1"),
-        ('[[listen]]\naddress = "192.0.2.1"\n', "listen[0].address: this machine does not have that address"),
+        ('[[listen]]\naddress = "192.0.2.1"\n', "listen[0].address: this machine does not have the address 192.0.2.1"),
         ('[[listen]]\naddress = "fe80::53%nosuchif0"\n', "listen[0].address: there is no network interface 'nosuchif0'"),
         ('[resolver]\n[[forward]]\nservers = ["fe80::53%lo"]\n', "forward[0].servers[0]: fe80::53%lo: an address that is valid on one interface only"),  # noqa: E501
         ('[[acl]]\nname = "a"\nprefixes = ["fe80::%lo/64"]\n', "acl[0].prefixes[0]: 'fe80::%lo/64': a prefix has no zone index"),

@@ -9,7 +9,10 @@ from namewise.cli.options import Options
 from namewise.config.values import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from namewise.config import Loaded
+    from namewise.control.candidate import Candidate
 
 HELP = """\
 usage: nw config check [FILE] [--json]
@@ -73,17 +76,17 @@ def _report(error: Any, *, as_json: bool) -> None:
     for problem in error.problems:
         print(printable(problem.text()))
     sys.stdout.flush()
-    count = len(error.problems)
-    sys.stderr.write(f"nw config: {count} mistake{'' if count == 1 else 's'}\n")
+    sys.stderr.write(f"nw config: {_count(len(error.problems), 'mistake')}\n")
 
 
 def _check(args: list[str]) -> int:
     import json
+    import sys
 
     from namewise.config import ConfigError
     from namewise.control.candidate import build
     from namewise.control.service import worker_count
-    from namewise.zones.registry import Registry, ZonesError
+    from namewise.zones.registry import Registry
 
     parsed = Options(flags=("--json",), words=(0, 1)).read(args)
     file, as_json = _file(parsed.words), "--json" in parsed
@@ -95,23 +98,42 @@ def _check(args: list[str]) -> int:
     except ConfigError as error:
         _report(error, as_json=as_json)
         return 2
-    warnings = candidate.warnings()
+    warnings, zones = candidate.warnings(), list(candidate.zones.after)
     if candidate.zones.failures:
-        failures = str(ZonesError(candidate.zones.failures))
+        failures = list(_failures(loaded, candidate))
         if as_json:
-            print(json.dumps({"ok": False, "problems": [], "zones": failures}, indent=2))
-        else:
-            print(printable(failures))
+            document = {"ok": False, "problems": [], "zones": zones, "failures": failures}
+            print(json.dumps(document, indent=2))
+            return 1
+        for warning in warnings:
+            print(f"warning: {printable(warning)}")
+        print(printable("\n".join(failures)))
+        sys.stdout.flush()
+        sys.stderr.write(f"nw config: {len(failures)} of {_count(len(zones), 'zone')} cannot be loaded\n")
         return 1
-    zones = list(candidate.zones.after)
     if as_json:
         document = {"ok": True, "files": list(loaded.files), "zones": zones, "warnings": list(warnings)}
         print(json.dumps(document, indent=2))
         return 0
     for warning in warnings:
         print(f"warning: {printable(warning)}")
-    print(f"{', '.join(loaded.files)}: OK, {len(zones)} zone{'' if len(zones) == 1 else 's'}")
+    print(f"{', '.join(loaded.files)}: OK, {_count(len(zones), 'zone')}")
     return 0
+
+
+def _failures(loaded: Loaded, candidate: Candidate) -> Iterator[str]:
+    """Yield why each zone is not loaded, and where the configuration names its source."""
+    from namewise.zones.state import failure_text
+
+    places = {
+        zone.name: loaded.origin(("zone", index, "file")) for index, zone in enumerate(loaded.config.zone)
+    }
+    for source, error in candidate.zones.failures:
+        yield f"{failure_text(source, error)}\n  the file is set at {places[source.name]}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _show(args: list[str]) -> int:

@@ -80,7 +80,7 @@ def _address_problem(address: str) -> str | None:
             probe.bind(socket_address(address, 0))
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
-            return "this machine does not have that address (`ip address` lists those that it has)"
+            return f"this machine does not have the address {address} (`ip address` lists those that it has)"
         if error.errno in (errno.EAFNOSUPPORT, errno.EINVAL):
             return f"this machine cannot listen there: {(error.strerror or str(error)).lower()}"
     return None
