@@ -82,6 +82,9 @@ def reference() -> str:
         "*Applies*: `reload` = in force after `nw ctl reload` or SIGHUP; `restart` = after a restart. *Since*: the first version "
         "that has the setting.",
         "",
+        'A *duration* is a text such as `"500ms"`, `"10s"` or `"1h30m"`, or a number of seconds. A *size* is a text such as '
+        '`"64MiB"`, or a number of octets.',
+        "",
     ]
     for table, model in TABLES.items():
         head = f"[[{table}]]" if table in ARRAYS else f"[{table}]"
