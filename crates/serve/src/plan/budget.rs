@@ -12,7 +12,7 @@ pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
     let Some(mut object) = at.object(errors) else { return };
     macro_rules! fields {
         ($($field:ident: $least:literal to $most:literal;)*) => {$(
-            super::set(&mut budget.$field, &mut object, stringify!($field), $least, $most, errors);
+            super::tables::set(&mut budget.$field, &mut object, stringify!($field), $least, $most, errors);
         )*};
     }
     macro_rules! times {
