@@ -33,8 +33,9 @@ use crate::table::Kept;
 const HEAD: usize = 10;
 /// The offset of the question in a message.
 const QUESTION: usize = 12;
-/// The maximum length of a body. TTL offsets then fit their fields, and the message fits a TCP frame.
-const LONGEST: usize = 64_000;
+/// The maximum length of a body. TTL offsets then fit their fields, and the message fits a TCP frame with a header, any question
+/// and an OPT record without options.
+const LONGEST: usize = u16::MAX as usize - QUESTION - (255 + 4) - 11;
 
 /// The content of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

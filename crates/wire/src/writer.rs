@@ -114,9 +114,21 @@ impl<'b> Writer<'b> {
     /// Write all records of an RRset, or none if they do not fit.
     pub fn rrset(&mut self, section: Section, rrset: &Rrset) -> Result<(), Full> {
         let mark = self.mark();
-        for rdata in rrset.rdatas.iter() {
-            self.record(section, rrset.owner.as_ref(), rrset.rtype, rrset.class, rrset.ttl, rdata)
+        let Rrset { owner, rtype, class, ttl, rdatas } = rrset;
+        // The owner is searched for until it was written as a bare pointer; the records after that one share it.
+        let mut pointer: Option<[u8; 2]> = None;
+        for rdata in rdatas.iter() {
+            let start = self.at;
+            let written = match &pointer {
+                Some(pointer) => self.octets(pointer),
+                None => self.name(owner.as_ref(), true, true),
+            };
+            written
+                .and_then(|()| self.try_body(*rtype, *class, *ttl, rdata))
                 .inspect_err(|Full| self.rollback(mark))?;
+            self.counts[section as usize + 1] += 1;
+            pointer = pointer
+                .or_else(|| self.buf[start..].first_chunk().copied().filter(|[first, _]| *first >= 0xc0));
         }
         Ok(())
     }
@@ -264,6 +276,11 @@ impl<'b> Writer<'b> {
         rdata: &[u8],
     ) -> Result<(), Full> {
         self.name(owner, true, true)?;
+        self.try_body(rtype, class, ttl, rdata)
+    }
+
+    /// Write a record behind its owner.
+    fn try_body(&mut self, rtype: RrType, class: Class, ttl: u32, rdata: &[u8]) -> Result<(), Full> {
         self.room(10)?;
         self.copy(&rtype.0.to_be_bytes());
         self.copy(&class.0.to_be_bytes());
@@ -302,7 +319,9 @@ impl<'b> Writer<'b> {
             Some((_, target)) => self.octets(&(target | 0xc000).to_be_bytes())?,
             None => self.octets(&[0])?,
         }
-        self.suffixes.remember(wire, literal, start);
+        if literal > 0 {
+            self.suffixes.remember(wire, literal, start);
+        }
         Ok(())
     }
 
