@@ -26,34 +26,12 @@ use crate::discarded::{Discarded, Discards, Reasons};
 use crate::flight::Join;
 use crate::join::until;
 use crate::select::ServerList;
-use crate::task::{Core, Failure, Sent, Task};
+use crate::task::{Arrived, Core, Failure, NoReply, Sent, Task};
 use crate::trace::{Basis, Reason, Trace};
 use crate::world::{Endpoint, ExchangeError, Micros, Transport, World};
 
 /// Timeouts of a server of which nothing is known before it is asked without EDNS.
 const TIMEOUTS_BEFORE_PLAIN: u8 = 2;
-
-/// A reply as it arrived.
-#[derive(Clone, Debug)]
-pub(crate) struct Arrived {
-    /// The message, with the name of the question in the case of the lookup.
-    bytes: Rc<[u8]>,
-    /// Whether it repeated the question in the case in which it was sent.
-    case_kept: bool,
-}
-
-/// Why no reply arrived, and what arrived in its place.
-#[derive(Clone, Debug)]
-pub(crate) struct NoReply {
-    error: ExchangeError,
-    discarded: Reasons,
-}
-
-impl NoReply {
-    fn into_reason(self) -> Reason {
-        Reason::Network { error: self.error, discarded: self.discarded }
-    }
-}
 
 /// A reply and its meaning.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The state of one client question, and what all questions of a resolver share.
 //!
-//! Every step of the algorithm takes a [`Task`] and imports this file; this file imports no step.
+//! Every step of the algorithm takes a [`Task`] and imports this file; this file imports no step, only the trait of the validator
+//! that [`Core`] holds.
 //!
 //! ```text
 //! Core   one per resolver: world, cache, configuration, work under way
@@ -20,14 +21,14 @@ use nw_wire::rrset::Rrset;
 
 use crate::budget::{Limit, Meter};
 use crate::config::ResolverConfig;
-use crate::exchange::{Arrived, NoReply};
+use crate::discarded::Reasons;
 use crate::flight::Flights;
 use crate::quota::Quotas;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::signed::Signed;
 use crate::trace::{Reason, Step, Trace};
 use crate::validate::Validator;
-use crate::world::{Endpoint, Micros, World};
+use crate::world::{Endpoint, ExchangeError, Micros, World};
 
 /// What all tasks of a resolver share.
 pub(crate) struct Core<W: World> {
@@ -61,6 +62,28 @@ pub(crate) struct Sent {
     /// Whether the case of the name is drawn at random.
     pub(crate) random_case: bool,
     pub(crate) recursive: bool,
+}
+
+/// A reply as it arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrived {
+    /// The message, with the name of the question in the case of the lookup.
+    pub(crate) bytes: Rc<[u8]>,
+    /// Whether it repeated the question in the case in which it was sent.
+    pub(crate) case_kept: bool,
+}
+
+/// Why no reply arrived, and what arrived in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct NoReply {
+    pub(crate) error: ExchangeError,
+    pub(crate) discarded: Reasons,
+}
+
+impl NoReply {
+    pub(crate) fn into_reason(self) -> Reason {
+        Reason::Network { error: self.error, discarded: self.discarded }
+    }
 }
 
 impl<W: World> Core<W> {
