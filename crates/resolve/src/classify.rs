@@ -209,16 +209,16 @@ fn read(scrubber: &Scrubber<'_>, asked: &Asked<'_>, chain: Chain) -> Reply {
             let proof = crate::signed::pair(referral.evidence.denial);
             Reply::Absence(chain, Absence { proof, ..no_data(name) })
         }
-        Some(Ok(_)) if asked.recursive => Reply::Lame(LameKind::Empty),
-        Some(Ok(referral)) => Reply::Referral(referral),
         // A forwarder that refers to others has not recursed.
-        Some(Err(_)) if asked.recursive => Reply::Lame(LameKind::UpwardReferral),
+        Some(_) if asked.recursive => Reply::Lame(LameKind::NoRecursion),
+        Some(Ok(referral)) => Reply::Referral(referral),
         // AA or not: NS records without SOA make a referral, not a denial (RFC 2308 §2.2). A server that names the servers of a
         // zone above or aside as its authority does not serve this one (RFC 1034 §5.3.3).
         Some(Err(NoReferral::Upward | NoReferral::Aside)) => Reply::Lame(LameKind::UpwardReferral),
         Some(Err(NoReferral::Malformed)) => Reply::Unusable(Unusable::MalformedRecord),
         // A server of the zone may name itself and its like beside an absence.
-        Some(Err(NoReferral::Itself)) | None if aa || asked.recursive => Reply::Absence(chain, no_data(name)),
+        Some(Err(NoReferral::Itself)) if aa => Reply::Absence(chain, no_data(name)),
+        None if aa || asked.recursive => Reply::Absence(chain, no_data(name)),
         Some(Err(NoReferral::Itself)) => Reply::Lame(LameKind::SelfReferral),
         None => Reply::Lame(LameKind::Empty),
     }

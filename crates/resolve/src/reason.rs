@@ -22,6 +22,8 @@ pub enum LameKind {
     Refused,
     /// An empty reply without authority: neither answer nor referral nor denial.
     Empty,
+    /// A forwarder that refers to other servers: it does not recurse.
+    NoRecursion,
 }
 
 impl LameKind {
@@ -33,6 +35,7 @@ impl LameKind {
             LameKind::Recursive => "recursive-answer",
             LameKind::Refused => "refused",
             LameKind::Empty => "empty",
+            LameKind::NoRecursion => "no-recursion",
         }
     }
 }
@@ -210,8 +213,10 @@ pub enum Reason {
     },
     /// No server of *zone* gave a usable reply.
     NoReachableAuthority {
-        /// The zone.
+        /// The zone, or the suffix that is forwarded.
         zone: Name,
+        /// Whether the servers are forwarders.
+        forwarded: bool,
     },
     /// The zone has no server that could be asked.
     NoServers {
@@ -340,6 +345,9 @@ impl fmt::Display for Reason {
                 "the reply has the question in another case: a forgery is possible, asked again over TCP",
             ),
             Reason::EdnsRefused => f.write_str("does not understand EDNS, asked again without"),
+            Reason::Lame { kind: LameKind::NoRecursion } => {
+                f.write_str("the forwarder does not recurse: it refers to other servers")
+            }
             Reason::Lame { kind } => write!(f, "lame: no server of this zone ({})", kind.slug()),
             Reason::ServerFailure { rcode } => write!(f, "the server failed: {rcode}"),
             Reason::Malformed => f.write_str("the reply is malformed"),
@@ -367,7 +375,10 @@ impl fmt::Display for Reason {
             Reason::AddressesMissing => f.write_str("no usable address of a name server"),
             Reason::Cycle => f.write_str("the name server's address depends on itself"),
             Reason::LimitReached { limit } => write!(f, "stopped: limit {} reached", limit.slug()),
-            Reason::NoReachableAuthority { zone } => write!(f, "no server of {zone} gave a usable reply"),
+            Reason::NoReachableAuthority { zone, forwarded } => {
+                let role = if *forwarded { "forwarder for" } else { "server of" };
+                write!(f, "no {role} {zone} gave a usable reply")
+            }
             Reason::NoServers { zone } => write!(f, "{zone} has no server that could be asked"),
             Reason::AliasLoop { names } => {
                 f.write_str("alias loop: ")?;

@@ -214,7 +214,10 @@ impl<W: World> Task<'_, W> {
                 Reply::Lame(_) => {
                     let (server, zone) = (servers.address(at), servers.zone.as_ref());
                     core.cache.servers().lame(server, zone, Lameness::NotServed, now);
-                    servers.set_back(at, Ede::NO_REACHABLE_AUTHORITY, "lame");
+                    match servers.recursive {
+                        true => servers.set_back(at, Ede::NETWORK_ERROR, "does not recurse"),
+                        false => servers.set_back(at, Ede::NO_REACHABLE_AUTHORITY, "lame"),
+                    }
                     servers.spend(at);
                 }
                 Reply::Failed(rcode) => {

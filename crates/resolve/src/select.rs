@@ -224,16 +224,22 @@ impl ServerList {
 
     /// Record what went wrong with candidate *at*, for the extended error.
     pub(crate) fn set_back(&mut self, at: usize, ede: Ede, what: &str) {
-        self.setback = Some((ede, format!("{} {what}", self.candidates[at].address)));
+        self.setback = Some((ede, self.what_of(at, what)));
         self.blamed = true;
     }
 
     /// Record that this machine could not ask candidate *at*.
     pub(crate) fn hindered_at(&mut self, at: usize, what: &str) {
         if !self.blamed {
-            self.setback = Some((Ede::NETWORK_ERROR, format!("{} {what}", self.candidates[at].address)));
+            self.setback = Some((Ede::NETWORK_ERROR, self.what_of(at, what)));
         }
         self.hindered = true;
+    }
+
+    /// *what* happened with candidate *at*, in words.
+    fn what_of(&self, at: usize, what: &str) -> String {
+        let role = if self.recursive { "forwarder " } else { "" };
+        format!("{role}{} {what}", self.candidates[at].address)
     }
 
     /// Keep *reply*, which came without authority, for the case that nothing better comes. The first one counts.
@@ -280,9 +286,11 @@ impl ServerList {
     /// The failure of all these servers.
     pub(crate) fn exhausted(&self) -> Failure {
         let without_servers = self.candidates.is_empty() && self.setback.is_none();
-        let zone = self.zone.clone();
-        let reason =
-            if without_servers { Reason::NoServers { zone } } else { Reason::NoReachableAuthority { zone } };
+        let (zone, forwarded) = (self.zone.clone(), self.recursive);
+        let reason = match without_servers {
+            true => Reason::NoServers { zone },
+            false => Reason::NoReachableAuthority { zone, forwarded },
+        };
         let role = if self.recursive { "forwarder for" } else { "delegation" };
         let mut failure = Failure::because(reason);
         failure.ede = vec![(Ede::NO_REACHABLE_AUTHORITY, format!("at {role} {}", self.zone))];

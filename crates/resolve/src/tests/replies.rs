@@ -379,7 +379,35 @@ fn a_forwarder_that_refers_upward_has_failed() {
     }
     let one =
         ResolverConfig { forwards: vec![Forward::new(Name::root(), servers[..1].to_vec())], ..config() };
-    assert_eq!(ask(&lab, &resolver_with(&lab, one), "www.example.com.", RrType::A).rcode, Rcode::SERVFAIL);
+    let found = ask(&lab, &resolver_with(&lab, one), "www.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::SERVFAIL);
+    let ede = (Ede::NETWORK_ERROR, "forwarder 192.0.2.53:53 does not recurse".to_owned());
+    assert!(found.ede.contains(&ede), "{:?}", found.ede);
+    let texts: Vec<String> = found.steps.iter().map(|step| step.text().to_string()).collect();
+    assert!(texts.iter().any(|text| text.contains("the forwarder does not recurse")), "{texts:?}");
+    assert!(!texts.iter().any(|text| text.contains("no server of")), "{texts:?}");
+}
+
+/// The cause names the forwarder, as that of another server names the server.
+#[test]
+fn a_forwarder_that_fails_is_named() {
+    let refuses = || says("ra REFUSED", "", "", "");
+    for (host, what) in [
+        (refuses(), "rcode=REFUSED for www.example.com. A"),
+        (silent(), "timeout"),
+        (Rc::new(|_: &Asked| Says::Error(ExchangeError::Refused)) as Host, "connection-refused"),
+    ] {
+        let lab = Lab::new();
+        lab.host("192.0.2.53", host);
+        let forwards = vec![Forward::new(Name::root(), vec!["192.0.2.53:53".parse().unwrap()])];
+        let resolver = resolver_with(&lab, ResolverConfig { forwards, ..config() });
+        let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
+        assert_eq!(found.rcode, Rcode::SERVFAIL);
+        let ede = (Ede::NETWORK_ERROR, format!("forwarder 192.0.2.53:53 {what}"));
+        assert!(found.ede.contains(&ede), "{:?}", found.ede);
+        let last = found.steps.iter().last().expect("a step").text();
+        assert!(last.contains("no forwarder for . gave a usable reply"), "{last}");
+    }
 }
 
 /// RFC 6672 §2.2.
