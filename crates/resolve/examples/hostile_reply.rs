@@ -9,6 +9,8 @@
 //! the thread on a processor, as Linux counts it in `/proc/thread-self/schedstat`, which some kernels count in whole ticks. The
 //! times include those for the making of the reply.
 
+#![allow(clippy::print_stdout)]
+
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -85,7 +87,7 @@ impl World for Hostile {
     fn random(&self) -> u64 {
         let next = self.random.get().wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
         self.random.set(next);
-        next >> 16 | next << 48
+        next.rotate_right(16)
     }
 
     async fn sleep_until(&self, _at: Micros) {

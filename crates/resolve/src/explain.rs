@@ -19,10 +19,13 @@
 
 use std::fmt::Write as _;
 
+use nw_wire::Name;
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::rrset::Rrset;
 
+use crate::reason::Reason;
 use crate::resolution::{ClientQuestion, Resolution};
+use crate::signed::target_of;
 use crate::steps::Steps;
 use crate::trace::{Action, Step};
 use crate::world::{MILLISECOND, Micros};
@@ -59,8 +62,21 @@ pub fn verdict(question: &ClientQuestion, resolution: &Resolution) -> String {
         Rcode::NOERROR if has_data => {
             format!("{name} {rtype} is answered with {records} record{plural} in {took}")
         }
-        Rcode::NOERROR => format!("{name} has no {rtype} record; answered in {took}"),
-        Rcode::NXDOMAIN => format!("{name} {rtype}: the name does not exist; answered in {took}"),
+        Rcode::NOERROR | Rcode::NXDOMAIN => {
+            let exists = resolution.rcode == Rcode::NOERROR;
+            let outcome = match Aliases::of(question, resolution) {
+                Aliases::None if exists => format!("{name} has no {rtype} record"),
+                Aliases::None => format!("{name} {rtype}: the name does not exist"),
+                Aliases::To(target) if exists => {
+                    format!("{name} is an alias of {target}, which has no {rtype} record")
+                }
+                Aliases::To(target) => {
+                    format!("{name} {rtype}: it is an alias of {target}, which does not exist")
+                }
+                Aliases::Loop(names) => format!("{name} {rtype}: {}", Reason::AliasLoop { names }),
+            };
+            format!("{outcome}; answered in {took}")
+        }
         rcode => {
             let last = resolution.steps.iter().filter(|step| step.parent.is_none()).last();
             let reason = last.map_or_else(String::new, |step| format!(": {}", step.reason));
@@ -70,6 +86,38 @@ pub fn verdict(question: &ClientQuestion, resolution: &Resolution) -> String {
     match costliest(resolution) {
         Some((who, what, cost)) => format!("{outcome}; {} of it went to {who} ({what})", milliseconds(cost)),
         None => outcome,
+    }
+}
+
+/// Where the aliases in an answer lead from the name in question.
+enum Aliases {
+    /// The name is no alias, or the question asks for the alias itself.
+    None,
+    /// The last target.
+    To(Name),
+    /// The names of a loop, the first one again at the end.
+    Loop(Vec<Name>),
+}
+
+impl Aliases {
+    fn of(question: &ClientQuestion, resolution: &Resolution) -> Aliases {
+        let mut names = vec![question.name.clone()];
+        while let Some(last) = names.last()
+            && !matches!(question.rtype, RrType::CNAME | RrType::ANY)
+        {
+            let alias = resolution.answer.iter().find(|set| set.rtype == RrType::CNAME && set.owner == *last);
+            let Some(target) = alias.and_then(target_of) else { break };
+            let target = target.to_name();
+            let first = names.iter().position(|name| *name == target);
+            names.push(target);
+            if let Some(first) = first {
+                return Aliases::Loop(names.split_off(first));
+            }
+        }
+        match names.pop() {
+            Some(target) if !names.is_empty() => Aliases::To(target),
+            _ => Aliases::None,
+        }
     }
 }
 

@@ -28,7 +28,7 @@ mod budget;
 mod read;
 mod tables;
 
-use std::net::{SocketAddr};
+use std::net::SocketAddr;
 
 use nw_policy::{Acl, Prefix, View};
 use nw_resolve::ResolverConfig;

@@ -1,6 +1,7 @@
 //! The explanation says what happened, in order, with times that add up.
 
-use nw_wire::code::RrType;
+use nw_wire::code::{Class, Rcode, RrType};
+use nw_wire::{Name, Rrset};
 
 use super::lab::*;
 use crate::*;
@@ -103,7 +104,15 @@ fn the_verdict_names_the_outcome_and_what_cost_the_time() {
          dead.com. 300 NS ns.dead.com.\nns.dead.com. 300 A 192.0.2.9",
         "",
     );
-    lab.host_at("192.0.2.1", 300 * MILLISECOND, zone("example.com.", "www.example.com. 300 A 203.0.113.1"));
+    lab.host_at(
+        "192.0.2.1",
+        300 * MILLISECOND,
+        zone(
+            "example.com.",
+            "www.example.com. 300 A 203.0.113.1
+        alias.example.com. 300 CNAME www.example.com.\ndangling.example.com. 300 CNAME no.example.com.",
+        ),
+    );
     lab.host("192.0.2.9", silent());
     let resolver = resolver(&lab);
     let verdict = |name: &str, rtype| {
@@ -129,4 +138,22 @@ fn the_verdict_names_the_outcome_and_what_cost_the_time() {
     assert!(found.starts_with("www.example.com. has no MX record; answered in "), "{found}");
     let (found, _) = verdict("no.example.com.", RrType::A);
     assert!(found.starts_with("no.example.com. A: the name does not exist; answered in "), "{found}");
+    let (found, _) = verdict("alias.example.com.", RrType::MX);
+    let start = "alias.example.com. is an alias of www.example.com., which has no MX record; answered in ";
+    assert!(found.starts_with(start), "{found}");
+    let (found, _) = verdict("dangling.example.com.", RrType::A);
+    let start =
+        "dangling.example.com. A: it is an alias of no.example.com., which does not exist; answered in ";
+    assert!(found.starts_with(start), "{found}");
+    let mut found = Resolution::empty(Rcode::NOERROR);
+    for (owner, target) in [("a.example.com.", "b.example.com."), ("b.example.com.", "a.example.com.")] {
+        let [owner, target] = [owner, target].map(|name| name.parse::<Name>().expect("a name"));
+        let mut alias = Rrset::new(owner, RrType::CNAME, Class::IN, 60);
+        alias.rdatas.push(target.as_ref().wire());
+        found.answer.push(alias);
+    }
+    assert_eq!(
+        explain::verdict(&question("a.example.com.", RrType::A), &found),
+        "a.example.com. A: alias loop: a.example.com. -> b.example.com. -> a.example.com.; answered in 0.0 ms"
+    );
 }
