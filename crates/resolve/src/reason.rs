@@ -317,7 +317,11 @@ impl fmt::Display for Reason {
             Reason::ClientRefused => f.write_str("refused: the access lists do not admit this client"),
             Reason::NotServed { ede } => {
                 let purpose = ede.mnemonic().unwrap_or("no reason");
-                write!(f, "refused: in no zone of this server, and not looked up ({purpose})")
+                let why = match *ede {
+                    Ede::PROHIBITED => "the access lists do not allow recursion for this client",
+                    _ => "the server does not resolve this query",
+                };
+                write!(f, "refused: the name is in no zone of this server, and {why} ({purpose})")
             }
             Reason::InView { name } => write!(f, "the client sees the view {name}"),
             Reason::FromZone { outcome } => f.write_str(outcome),
