@@ -34,7 +34,7 @@ nw ctl also accepts these verbs of rndc and unbound-control: reconfig, flushname
 
 With --json every verb prints the reply of the server as one JSON object.
 
-Exit codes: 0 done, 1 wrong usage or refused, 3 the reload was refused and nothing has changed, 4 reloaded,
+Exit codes: 0 done, 1 wrong usage or a refused request, 3 a refused reload: nothing has changed, 4 reloaded,
 but a zone could not be loaded, 9 no server.
 
   $ nw ctl status

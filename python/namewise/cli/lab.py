@@ -9,8 +9,8 @@ HELP = """\
 usage: nw lab up [--zone NAME=FILE] [--root-zone FILE] [--port N] [--control PATH] [--once]
        nw lab play FILE ... [--json]
 
-up     start a private internet on this machine: root, TLD, registry and hosting servers, a resolver that uses
-       them, and a server of a zone from a file. Explain one name, print example commands, and serve until Ctrl-C.
+up     start a private internet on this machine: root, TLD, registry and hosting servers, and a resolver that
+       uses them. Also serve the zone of --zone. Explain one name, print example commands, and serve until Ctrl-C.
        No packet leaves the loopback interface.
   --zone NAME=FILE   the zone to serve from a file (default: the lab's example.com)
   --root-zone FILE   a root zone file (default: $NAMEWISE_ROOT_ZONE, else the root zone in the package)

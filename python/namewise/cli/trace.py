@@ -20,9 +20,9 @@ HELP = """\
 usage: nw trace NAME [TYPE] [--every] [--json] [--control PATH | --from-root] [--hints FILE]
 
 Follow the delegations from the root to NAME. Query every name server of every zone on the way, and report servers
-that are silent, lame or faulty, and servers whose answers differ. For the last zone, compare name servers and their
-addresses with those in the parent zone, and compare the SOA serials of its servers. The first line is the verdict.
-The word "inferred" marks a conclusion that no reply states directly.
+that are silent, lame or faulty, and servers whose answers differ. Compare the name servers of the last zone, and
+their addresses, with the delegation in the parent zone. Compare the SOA serials of these servers.
+The first line is the verdict. The word "inferred" marks a conclusion that no reply states directly.
 
   --control PATH   the running server with this control socket sends the queries and uses its own root hints and
                    routing table (default: the server of this machine, if one runs)
