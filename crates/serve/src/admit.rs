@@ -1,4 +1,4 @@
-//! Who is answered: the access lists of the server and of its zones, at their two moments.
+//! The access lists of the server, checked first, and of its zones, checked when the route is known.
 
 use nw_resolve::trace::{Layer, Reason};
 use nw_wire::{Ede, Rcode};
@@ -10,12 +10,12 @@ use crate::verdict::Verdict;
 
 const PROHIBITED: Verdict = Verdict::Refuse(Rcode::REFUSED, Ede::PROHIBITED);
 
-/// Decide whether the client is answered at all, and whether recursion is available to it (RA in every response).
+/// Decide whether the server answers the client, and whether recursion is available to it (RA in every response).
 #[inline]
 pub(crate) fn client(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
     let (snapshot, client) = (context.snapshot(), context.client_ip());
     response.ra = snapshot.recurses_for(client);
-    // A zone may admit a client that the server's list does not admit: the decision then waits for the route.
+    // A zone may admit a client that the server's list does not admit. The decision then waits for the route.
     if snapshot.plan().acls.query.allows(client) || snapshot.any_zone_acl() {
         Verdict::Continue
     } else {
@@ -24,7 +24,7 @@ pub(crate) fn client(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
     }
 }
 
-/// Decide whether the client may have answers from this *source*.
+/// Decide whether the client may receive answers from this *source*.
 #[inline]
 pub(crate) fn source(context: &Context<'_>, source: &Source<'_>) -> Verdict {
     let snapshot = context.snapshot();
@@ -34,7 +34,7 @@ pub(crate) fn source(context: &Context<'_>, source: &Source<'_>) -> Verdict {
     source_with_acl(context, source)
 }
 
-/// The same where there are access lists for single sources.
+/// The same check if single sources have access lists.
 #[inline(never)]
 fn source_with_acl(context: &Context<'_>, source: &Source<'_>) -> Verdict {
     let snapshot = context.snapshot();

@@ -1,12 +1,12 @@
-//! Artifacts: values that stages and filters read by name, and that change apart from settings and zones.
+//! Artifacts: values that stages and filters read by name, and that change independently of settings and zones.
 //!
-//! Lists of names, certificates and client directories come from sources of their own and change at times of their own. An
-//! artifact is built beside the one in use and then swapped: [`Artifacts::changed`] makes another set that shares all
-//! others, and `Snapshot::with_artifacts` a snapshot that shares settings and zones. A request uses the artifacts of its
-//! snapshot to its end, a late answer included.
+//! Lists of names, certificates and client directories have their own sources and update times. A new artifact is
+//! built next to the current one and then swapped. [`Artifacts::changed`] makes a set that shares all others, and
+//! `Snapshot::with_artifacts` a snapshot that shares settings and zones. A request, including its late answer, uses
+//! the artifacts of its snapshot.
 //!
-//! *Adding a kind of artifact*: any type that is `Send + Sync`. Its users call `Context::artifact` with this type and the
-//! artifact's name.
+//! *Adding a kind of artifact*: use any type that is `Send + Sync`. Its users call `Context::artifact` with this type
+//! and the artifact's name.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -26,12 +26,12 @@ impl Artifacts {
         self.0.get(name)?.downcast_ref()
     }
 
-    /// The names, in no order.
+    /// The names, in arbitrary order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(|name| &**name)
     }
 
-    /// The set after `changes`, of which each is a name and its new artifact, or None to remove it.
+    /// The set after `changes`. Each change is a name and its new artifact, or None to remove it.
     #[must_use]
     pub fn changed(&self, changes: impl IntoIterator<Item = (String, Option<Artifact>)>) -> Artifacts {
         let mut artifacts = HashMap::clone(&self.0);

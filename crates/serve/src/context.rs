@@ -1,15 +1,14 @@
-//! What a stage knows about one request: the request itself, who sent it and how, and what it may be answered from.
+//! The data of one request: the request itself, its sender and transport, and the sources of its answer.
 //!
 //! ```text
 //! Environment   shared by all requests of a batch: snapshot, cache, time, counters
 //!     └ Context     one request: query, client, transport, view, verified TSIG key
 //! ```
 //!
-//! The pipeline makes a context once. Where an answer has to wait, `Pending` keeps what the context consists of, so that the
-//! late answer sees the same snapshot, view, key and client as the stages before it did.
+//! The pipeline makes a context once. If an answer has to wait, `Pending` keeps the state of the context, so that the
+//! late answer uses the same snapshot, view, key and client as the earlier stages.
 //!
-//! Cookie and client subnet are read from the packet when a stage asks for them; queries that no stage asks about pay
-//! nothing.
+//! Cookie and client subnet are read from the packet only when a stage asks for them.
 
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
@@ -29,30 +28,30 @@ use crate::telemetry::Ring;
 use crate::tsig::Signature;
 use crate::verdict::Transport;
 
-/// What all requests of a batch share.
+/// The state that all requests of a batch share.
 #[derive(Clone, Copy)]
 pub struct Environment<'e> {
-    /// What is served, and by which rules.
+    /// The served data and the settings.
     pub snapshot: &'e Arc<Snapshot>,
     /// Answers of earlier lookups. None: every lookup is a miss.
     pub cache: Option<&'e Cache>,
     /// The monotonic time, read once for a batch.
     pub now: Micros,
-    /// Reads the wall clock, seconds since 1970. Called only for requests that need it, such as signed ones.
+    /// Reads the wall clock, seconds since 1970. Only called for requests that need it, such as signed ones.
     pub unix_s: &'e dyn Fn() -> u64,
     /// The counters of the calling worker.
     pub stats: &'e Stats,
-    /// Where refusals and failures are kept. None: nowhere.
+    /// Records refusals and failures. None: they are not recorded.
     pub recorder: Option<&'e Recorder>,
-    /// Where each response is told of. None: nobody reads, and no event is made.
+    /// Receives an event for each response. None: telemetry is off, and no event is made.
     pub telemetry: Option<&'e Ring>,
-    /// Where stages record their steps, for an explanation. None: no step is made.
+    /// Records the steps of stages, for an explanation. None: no step is made.
     pub trace: Option<&'e Trace>,
 }
 
-/// One request, on its way through the stages.
+/// One request in the pipeline.
 pub struct Context<'c> {
-    /// What it shares with other requests.
+    /// The state shared with other requests.
     pub environment: &'c Environment<'c>,
     /// The snapshot of the environment, which every stage reads.
     pub(crate) snapshot: &'c Snapshot,
@@ -62,13 +61,13 @@ pub struct Context<'c> {
     pub client: SocketAddr,
     /// How the query arrived.
     pub transport: Transport,
-    /// The view that the view stage selected. None: the plan has no views.
+    /// The view selected by the view stage. None: the plan has no views.
     pub view: Option<u16>,
-    /// Set by the TSIG stage; the response is signed with it.
+    /// Set by the TSIG stage, and used to sign the response.
     pub(crate) signature: Option<Box<Signature>>,
-    /// Lookups that this request has waited for.
+    /// The number of lookups that this request has waited for.
     pub(crate) lookups: u8,
-    /// When it arrived.
+    /// When the request arrived.
     pub(crate) received: Micros,
 }
 
@@ -94,7 +93,7 @@ impl<'c> Context<'c> {
         }
     }
 
-    /// The snapshot that the request began with.
+    /// The snapshot that the request started with.
     #[inline]
     pub fn snapshot(&self) -> &'c Snapshot {
         self.snapshot
@@ -111,12 +110,12 @@ impl<'c> Context<'c> {
         (self.environment.unix_s)()
     }
 
-    /// The artifact *name*. None: there is none, or it is of another type.
+    /// The artifact *name*. None: it does not exist, or has another type.
     pub fn artifact<T: Any>(&self, name: &str) -> Option<&'c T> {
         self.snapshot.artifacts().get(name)
     }
 
-    /// The name of the TSIG key that the request is signed with and verified by (RFC 8945).
+    /// The name of the TSIG key that signed the request, if verified (RFC 8945).
     pub fn key(&self) -> Option<NameRef<'_>> {
         self.signature.as_ref().and_then(|signature| signature.verified_key())
     }
@@ -143,19 +142,19 @@ impl<'c> Context<'c> {
         self.view.map(|view| self.snapshot().view(view))
     }
 
-    /// Whose entries of the cache the client reads.
+    /// The cache entries that the client reads.
     #[inline]
     pub(crate) fn cache_view(&self) -> u16 {
         self.view().map_or(0, |view| view.cache_view)
     }
 
-    /// Record a step, if somebody wants an explanation.
+    /// Record a step if an explanation was requested.
     #[inline]
     pub(crate) fn step(&self, make: impl FnOnce() -> (Layer, Reason)) {
         self.step_in(None, make);
     }
 
-    /// Record a step that a zone of ours gave rise to.
+    /// Record a step that *zone* caused.
     #[inline]
     pub(crate) fn step_in(&self, zone: Option<NameRef<'_>>, make: impl FnOnce() -> (Layer, Reason)) {
         if let Some(trace) = self.environment.trace {

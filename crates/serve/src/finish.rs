@@ -1,8 +1,8 @@
 //! The last stage before the signature: OPT, NSID, extended errors and the header.
 //!
-//! Space for OPT, NSID and TSIG is kept free from the start, so that a truncated response holds them as well (RFC 6891 §7).
-//! Extended errors take what is left, the most telling first; their text is cut before the error itself is left out.
-//! A client that does not speak EDNS gets none of it.
+//! Space for OPT, NSID and TSIG is reserved from the start, so that a truncated response contains them (RFC 6891 §7).
+//! Extended errors use the remaining space, the most specific first. Their text is cut before an error is omitted. A
+//! client without EDNS receives none of these options.
 //!
 //! RFCs: 6891 §6.1.3 and §7, 5001 (NSID), 8914 (extended errors), 2181 §9 (truncation on RRset borders, in the writer).
 
@@ -15,9 +15,9 @@ use crate::verdict::Transport;
 
 /// Owner, type, class, TTL and length of an OPT record.
 const OPT_HEAD: usize = 11;
-/// Octets of an option before its data.
+/// Octets of an option's code and length.
 const OPTION_HEAD: usize = 4;
-/// The most octets of text of one extended error.
+/// Maximum octets of text of one extended error.
 const MOST_TEXT: usize = 120;
 
 /// The largest response that the client takes and this server sends (RFC 6891 §6.2.5).
@@ -30,7 +30,7 @@ pub(crate) fn limit(query: &Query<'_>, transport: Transport, server: &ServerPlan
     }
 }
 
-/// A writer for the response to *query*, bounded by what the client takes and this server sends.
+/// A writer for the response to *query*, bounded by the limits of the client and this server.
 #[inline]
 pub(crate) fn writer<'o>(
     query: &Query<'_>,
@@ -41,7 +41,7 @@ pub(crate) fn writer<'o>(
     Writer::new(room, limit(query, transport, server), query.id, Flags::default())
 }
 
-/// Write the question in the client's case, and keep space for what is written last.
+/// Write the question in the client's case, and reserve space for the final records.
 ///
 /// `out`: at least 512 octets, which any question with OPT and NSID fits.
 #[inline]
@@ -57,7 +57,7 @@ pub(crate) fn begin<'w, 'o>(
     Response::new(out)
 }
 
-/// Write what comes last and the header; the length of the message.
+/// Write the final records and the header. Returns the length of the message.
 ///
 /// `errors`: further extended errors with their text.
 #[inline(always)]
@@ -74,13 +74,13 @@ pub(crate) fn finish(
         }
         write_opt(response, query, server, errors);
     }
-    // There may be data of other classes (RFC 1034 §3.7.1).
+    // Other classes may have data (RFC 1034 §3.7.1).
     response.aa &= query.qclass != Class::ANY;
     response.out.set_flags(response.flags(query.flags));
     response.out.finish()
 }
 
-/// A response of a header alone, to what could not be read further.
+/// A response with only a header, for a request that could not be parsed further.
 pub(crate) fn header_only(header: Header, rcode: Rcode, room: &mut [u8]) -> usize {
     let flags = Flags::default()
         .with_qr(true)
@@ -137,7 +137,7 @@ fn write_options(
     response.out.raw(Section::Additional, 1, &opt[..at]).expect("space for it was kept, or checked");
 }
 
-/// Write as many extended errors as there are, two at most, into what is *left* of the message; where they end.
+/// Write at most two extended errors into the *left* octets of the message. Returns where they end.
 fn extended_errors(
     opt: &mut [u8],
     mut at: usize,

@@ -1,8 +1,8 @@
 //! Plan, snapshot, context, verdict and the pipeline: what a server serves, and what it does with a request.
 //!
-//! Start with [`pipeline`], whose list of stages is the table of contents of the server. Everything here is pure: a
-//! packet, a snapshot, a cache and a time go in, octets come out. Sockets and threads are in `net`, the simulator's
-//! servers in `sim`; both call [`pipeline::handle`].
+//! Start with [`pipeline`], whose list of stages is an overview of the server. This crate is pure: its input is a
+//! packet, a snapshot, a cache and a time, and its output is octets. The crate `net` contains sockets and threads,
+//! and `sim` the simulated servers. Both call [`pipeline::handle`].
 //!
 //! RFCs: 1034 §4.3, 1035 §4.1, 4892, 5001, 6303, 6891, 8482, 8880, 8914, 8945, 9619.
 #![forbid(unsafe_code)]

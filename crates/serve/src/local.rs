@@ -5,8 +5,8 @@
 //! | `id.server.`, `hostname.bind.` | `server.identity` |
 //! | `version.server.`, `version.bind.` | `server.version` |
 //!
-//! A name whose setting is absent, and every other name in class CH, is refused. Who may ask can be narrowed by
-//! `acls.control_names`.
+//! The server refuses a name whose setting is absent, and every other name in class CH. `acls.control_names` can
+//! restrict the clients further.
 
 use nw_policy::Acl;
 use nw_wire::{Class, Name, NameRef, Rcode, RrType, Section};
@@ -22,11 +22,11 @@ pub(crate) struct Identity {
     name: Name,
     /// TXT rdata.
     rdata: Vec<u8>,
-    /// Who may ask; None: whoever may ask anything.
+    /// The clients that may query it. None: all clients that the server answers.
     pub(crate) acl: Option<Acl>,
 }
 
-/// The names whose setting *plan* has.
+/// The names whose setting is in *plan*.
 pub(crate) fn names(plan: &Plan) -> Vec<Identity> {
     let (identity, version) = (&plan.server.identity, &plan.server.version);
     let names: [(&[u8], _); 4] = [
@@ -52,12 +52,12 @@ pub(crate) fn names(plan: &Plan) -> Vec<Identity> {
         .collect()
 }
 
-/// The one of *names* that *qname* is.
+/// The entry of *names* for *qname*.
 pub(crate) fn find<'l>(names: &'l [Identity], qname: NameRef<'_>) -> Option<&'l Identity> {
     names.iter().find(|local| local.name.as_ref() == qname)
 }
 
-/// Write the TXT record; other types have no data.
+/// Write the TXT record. Other types have no data.
 pub(crate) fn answer(local: &Identity, query: &Query<'_>, response: &mut Response<'_, '_>) -> Verdict {
     (response.rcode, response.aa, response.ra, response.kind) = (Rcode::NOERROR, true, false, Kind::Local);
     if matches!(query.qtype, RrType::TXT | RrType::ANY) {

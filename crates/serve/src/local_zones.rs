@@ -1,4 +1,4 @@
-//! Locally served zones: names that have no meaning in the public DNS and are answered here instead of asking the root.
+//! Locally served zones: names without meaning in the public DNS, answered here instead of by the root.
 //!
 //! | zones | answer | why |
 //! |---|---|---|
@@ -8,14 +8,14 @@
 //! | `resolver.arpa.` | empty zone: no encrypted resolver is announced | RFC 9462 §6.4 |
 //! | `ipv4only.arpa.` and the reverse names of its addresses | A 192.0.0.170 and 192.0.0.171, no AAAA | RFC 8880 §7.1 |
 //!
-//! Aliases that lead into one of them end here as well: `route.rs` and the resolver follow them here.
+//! Aliases that lead into one of these zones also end here: `route.rs` and the resolver follow them.
 //!
-//! They take the place of lookups only: a zone that the server is authoritative for comes first, as does what the cache
-//! holds. `resolver.local_zones_off` in the plan turns single ones off, `.` all of them; a forward for a name, other than
-//! that of the root, does the same for names below it. DS at the apex of one that is delegated is asked of its parent, which
-//! proves that it is unsigned (RFC 8375 §4).
+//! Locally served zones replace only lookups: authoritative zones and cached answers take precedence.
+//! `resolver.local_zones_off` in the plan turns single zones off, or all of them with `.`. A forward for a name other
+//! than the root does the same for names below it. The resolver asks the parent for DS at the apex of a delegated
+//! zone, which proves that it is unsigned (RFC 8375 §4).
 //!
-//! `localhost.`, `invalid.`, `onion.` and the loopback addresses are answered by the resolver itself.
+//! The resolver itself answers `localhost.`, `invalid.`, `onion.` and the loopback addresses.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ const TTL: u32 = 10_800;
 /// Serial, refresh, retry, expire and minimum of the SOA (RFC 6303 §3).
 const TIMERS: [u32; 5] = [1, 3600, 1200, 604_800, TTL];
 
-/// Empty zones by name; ranges are in [`apexes`].
+/// Empty zones by name. [`apexes`] contains the ranges.
 const EMPTY: &[&str] = &[
     "test.",
     "home.arpa.",
@@ -61,15 +61,15 @@ const IPV4ONLY: &str = "ipv4only.arpa.";
 const IPV4ONLY_REVERSE: [&str; 2] = ["170.0.0.192.in-addr.arpa.", "171.0.0.192.in-addr.arpa."];
 const IPV4ONLY_ADDRESSES: [[u8; 4]; 2] = [[192, 0, 0, 170], [192, 0, 0, 171]];
 
-/// The locally served zones that are turned on.
+/// The enabled locally served zones.
 #[derive(Debug, Default)]
 pub(crate) struct LocalZones {
     zones: HashMap<Name, Content>,
-    /// Suffixes that are forwarded, without the root.
+    /// Forwarded suffixes, without the root.
     forwarded: Vec<Name>,
 }
 
-/// What the apex of a locally served zone holds beside SOA and NS.
+/// The records at the apex of a locally served zone, besides SOA and NS.
 #[derive(Clone, Copy, Debug)]
 enum Content {
     Empty,
@@ -78,7 +78,7 @@ enum Content {
 }
 
 impl LocalZones {
-    /// The zones that *plan* leaves on.
+    /// The zones that *plan* leaves enabled.
     pub(crate) fn new(plan: &ResolverPlan) -> LocalZones {
         let off = |name: &Name| plan.local_zones_off.iter().any(|off| off.as_ref().is_root() || off == name);
         let zones = apexes().filter(|(name, _)| !off(name)).collect();
@@ -87,9 +87,9 @@ impl LocalZones {
         LocalZones { zones, forwarded }
     }
 
-    /// The apex and content of the zone that *name* lies in.
+    /// The apex and content of the zone that contains *name*.
     fn find(&self, name: NameRef<'_>) -> Option<(&Name, Content)> {
-        // All of them lie below two names.
+        // All of them are below two names.
         let top = name.suffix(1);
         let candidate = matches!(top.first_label(), Some(label)
             if label.eq_ignore_ascii_case(b"arpa") || label.eq_ignore_ascii_case(b"test"));
@@ -157,7 +157,8 @@ impl nw_resolve::LocalZones for LocalZones {
     }
 }
 
-/// The answer to *name* from the locally served zone that it lies in, if there is one, as what it is counted.
+/// The answer to *name* from the locally served zone that contains it, if any, and the kind under which it is
+/// counted.
 #[cold]
 pub(crate) fn find(context: &Context<'_>, name: NameRef<'_>) -> Option<(Kind, Sections)> {
     let found = context.snapshot().local_zones()?.answer(name, context.query.qtype)?;
@@ -175,7 +176,7 @@ pub(crate) fn rcode(kind: Kind) -> Rcode {
     if kind == Kind::NxDomain { Rcode::NXDOMAIN } else { Rcode::NOERROR }
 }
 
-/// Answer from the locally served zone that the name lies in, if there is one.
+/// Answer from the locally served zone that contains the name, if any.
 #[cold]
 pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict> {
     let (kind, sections) = find(context, context.query.qname)?;
@@ -184,7 +185,7 @@ pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
     Some(Verdict::Answer)
 }
 
-/// SOA rdata (RFC 6303 §3): the zone is its own server, nobody is responsible.
+/// SOA rdata (RFC 6303 §3). The zone is its own server and has no responsible person.
 fn soa(apex: NameRef<'_>) -> Vec<u8> {
     let mut rdata = apex.wire().to_vec();
     rdata.extend_from_slice(b"\x06nobody\x07invalid\0");

@@ -1,4 +1,4 @@
-//! What is done for each opcode, after the stages that all of them share: TSIG, access, view.
+//! The handlers of each opcode. They run after the stages that all opcodes share: TSIG, access, view.
 //!
 //! | opcode | file | response |
 //! |---|---|---|
@@ -6,9 +6,9 @@
 //! | those of `control.opcodes` in the plan | none | the control plane makes it |
 //! | any other | none | NOTIMP with a header alone (RFC 1035 §4.1.1) |
 //!
-//! *Adding an opcode*: a file here that implements [`Handler`], and its line in [`registered`]. The handler gets a request
-//! whose signature is verified, from a client that the access lists admit, and returns a verdict: an answer, a stream of
-//! messages, or `Control` where the control plane answers.
+//! *Adding an opcode*: write a file here that implements [`Handler`], and add it to [`registered`]. The handler
+//! receives a request with a verified signature, from a client that the access lists admit. It returns a verdict: an
+//! answer, a stream of messages, or `Control` if the control plane answers.
 
 pub(crate) mod query;
 
@@ -21,7 +21,7 @@ use crate::plan::Plan;
 use crate::response::{Kind, Response};
 use crate::verdict::Verdict;
 
-/// What is done for an opcode other than QUERY.
+/// Handles an opcode other than QUERY.
 pub trait Handler: Send + Sync {
     /// The opcode.
     fn opcode(&self) -> Opcode;
@@ -30,12 +30,12 @@ pub trait Handler: Send + Sync {
     fn handle(&self, context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict;
 }
 
-/// The handlers of opcodes other than QUERY: those that *plan* gives to the control plane.
+/// The handlers of opcodes other than QUERY: those that *plan* assigns to the control plane.
 pub(crate) fn registered(plan: &Plan) -> Vec<Arc<dyn Handler>> {
     plan.control.opcodes.iter().map(|opcode| Arc::new(ByControl(*opcode)) as Arc<dyn Handler>).collect()
 }
 
-/// Leaves an opcode to the control plane.
+/// Passes an opcode to the control plane.
 struct ByControl(Opcode);
 
 impl Handler for ByControl {
@@ -48,7 +48,7 @@ impl Handler for ByControl {
     }
 }
 
-/// Answer a request, according to its opcode.
+/// Answer a request according to its opcode.
 #[inline]
 pub(crate) fn dispatch(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
     match context.query.flags.opcode() {
@@ -64,7 +64,7 @@ fn other(opcode: Opcode, context: &Context<'_>, response: &mut Response<'_, '_>)
             response.kind = Kind::Opcode;
             handler.handle(context, response)
         }
-        // The reader passes on opcodes that have a handler, and QUERY.
+        // The reader accepts only QUERY and opcodes with a handler.
         None => Verdict::Drop,
     }
 }

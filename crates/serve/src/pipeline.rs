@@ -1,4 +1,4 @@
-//! The path of a request, as a list. Reading [`stages`] and [`exit`] from top to bottom is reading the server.
+//! The path of a request, as a list of stages. [`stages`] and [`exit`], read from top to bottom, describe the server.
 //!
 //! ```text
 //! packet ─ parse ─▶ Context ─▶ stages ─▶ Verdict ─▶ exit ─▶ response
@@ -8,26 +8,28 @@
 //!                                                         give_up: not looked up, not found out, not made in time
 //! ```
 //!
-//! A stage gets the context and the response so far and returns a [`Verdict`]. Every response leaves by the one exit: zone
-//! answers, cache hits, late answers, refusals and failures. Whatever is answered from a zone or the cache is answered
-//! here, without waiting, allocating or locking more than one shard of the cache. The steps of the exit, in their order:
+//! A stage receives the context and the response so far and returns a [`Verdict`]. Every response leaves through the
+//! same exit: zone answers, cache hits, late answers, refusals and failures. The pipeline answers from zones and the
+//! cache immediately, without waiting, allocating or locking more than one shard of the cache. The exit has these
+//! steps, in order:
 //!
 //! | step | where | what it sees |
 //! |---|---|---|
 //! | filters | [`settle_and_filter`] | the RRsets, before OPT; may still refuse, drop or ask again |
 //! | count, record | [`close`] | the final rcode and kind |
 //! | finish | `finish.rs` | writes OPT, extended errors and the header |
-//! | rate limit | [`close`], behind finish | the whole message, its size and kind; nothing limits yet |
+//! | rate limit | [`close`], after finish | the whole message, its size and kind; no limit exists yet |
 //! | sign | [`leave`] | the final octets (RFC 8945 §5.3) |
-//! | tell | [`leave`] | the octets that are sent; an event for whoever reads telemetry |
+//! | report | [`leave`] | the octets that are sent; telemetry receives an event |
 //!
-//! A stream passes finish, sign and tell; a response to what cannot be parsed has a header alone and is told of.
+//! A stream passes finish, sign and report. A response to an unparsable packet consists of a header and is reported.
 //!
-//! **Panics.** A panic while one packet is handled costs that packet alone: it is caught here, counted, and the client gets
-//! SERVFAIL with EDE 0. That response passes no filter, for a filter may have panicked, and is not signed.
+//! **Panics.** A panic while one packet is handled affects only that packet. The pipeline catches and counts it, and
+//! the client gets SERVFAIL with EDE 0. That response skips the filters, because a filter may have panicked, and is
+//! not signed.
 //!
-//! *Adding a stage*: a function that returns a `Verdict`, and its line in [`stages`] at its moment; a filter, an opcode or
-//! a policy: see `filter.rs`, `opcode.rs` and the crate `nw-policy`.
+//! *Adding a stage*: write a function that returns a `Verdict` and add it to [`stages`] where it has to run. For a
+//! filter, an opcode or a policy, see `filter.rs`, `opcode.rs` and the crate `nw-policy`.
 
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
@@ -49,10 +51,10 @@ use crate::telemetry::Event;
 use crate::verdict::{Ask, Causes, Handled, Made, Pending, Transport, Verdict};
 use crate::{admit, finish, opcode, tsig, view};
 
-/// The extended error of a fault of ours.
+/// The extended error of an internal failure.
 pub const UNKNOWN: &[(Ede, String)] = &[(Ede::OTHER, String::new())];
 
-/// Lookups that one request may wait for, one after the other. Stops filters that ask for each other's answers.
+/// Maximum number of sequential lookups for one request. Stops filters that keep asking for each other's answers.
 const MAX_LOOKUPS: u8 = 8;
 
 /// The stages of a request, in their order.
@@ -67,7 +69,7 @@ fn stages(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> Result<
     opcode::dispatch(context, response).go()
 }
 
-/// The exit, up to the finished message. Err: there is no response now.
+/// Run the exit up to the finished message. Returns `Err` if no response is available now.
 #[inline(always)]
 fn exit(
     context: &mut Context<'_>,
@@ -77,7 +79,8 @@ fn exit(
 ) -> Result<usize, Handled> {
     match outcome {
         Ok(()) | Err(Verdict::Answer) if context.snapshot().filters().is_empty() => {
-            // These two own nothing. The compiler does not see it, and would call the drop glue of all verdicts.
+            // Neither value owns anything. The compiler cannot prove it, and would call the drop glue of all
+            // verdicts.
             mem::forget(outcome);
             Ok(close(context, response, errors))
         }
@@ -85,7 +88,8 @@ fn exit(
     }
 }
 
-/// The exit of a response that a verdict or a filter may still change. Err: there is no response now.
+/// Run the exit for a response that a verdict or a filter may still change. Returns `Err` if no response is
+/// available now.
 #[cold]
 fn settle_and_filter(
     context: &mut Context<'_>,
@@ -106,7 +110,7 @@ fn settle_and_filter(
     Ok(close(context, response, errors))
 }
 
-/// Count, record and finish the response; its length.
+/// Count, record and finish the response. Returns its length.
 #[inline(always)]
 fn close(context: &Context<'_>, response: &mut Response<'_, '_>, errors: &[(Ede, String)]) -> usize {
     count(context, response);
@@ -116,7 +120,8 @@ fn close(context: &Context<'_>, response: &mut Response<'_, '_>, errors: &[(Ede,
     finish::finish(response, context.query, &context.snapshot().plan().server, errors)
 }
 
-/// The rest of the exit: sign the finished message, the first *length* octets of *room*, and tell of it; its length.
+/// Complete the exit: sign the finished message, the first *length* octets of *room*, and report it. Returns its
+/// length.
 #[inline]
 fn leave(context: &mut Context<'_>, left: Left, room: &mut [u8], length: usize) -> usize {
     let length = match context.signature.take() {
@@ -129,7 +134,7 @@ fn leave(context: &mut Context<'_>, left: Left, room: &mut [u8], length: usize) 
     length
 }
 
-/// Tell of the response *reply*.
+/// Report the response *reply* to telemetry.
 #[cold]
 #[inline(never)]
 fn tell_of(context: &Context<'_>, left: Left, reply: &[u8]) {
@@ -138,7 +143,7 @@ fn tell_of(context: &Context<'_>, left: Left, reply: &[u8]) {
     tell(context.environment, &asked, left, &Sent::one(reply));
 }
 
-/// What telemetry says of a response that its octets do not say.
+/// The properties of a response that telemetry cannot read from its octets.
 #[derive(Clone, Copy)]
 struct Left {
     rcode: Rcode,
@@ -184,7 +189,7 @@ impl Sent {
     }
 }
 
-/// Tell of a response.
+/// Report a response to telemetry.
 #[cold]
 fn tell(environment: &Environment<'_>, asked: &Asked<'_>, left: Left, sent: &Sent) {
     let Some(ring) = environment.telemetry else { return };
@@ -202,7 +207,8 @@ fn tell(environment: &Environment<'_>, asked: &Asked<'_>, left: Left, sent: &Sen
     });
 }
 
-/// Keep a refusal, or a failure without a lookup, in the flight recorder; the recorder gets lookups with their steps.
+/// Record a refusal, or a failure without a lookup, in the flight recorder. The recorder receives lookups with their
+/// steps.
 #[cold]
 fn record(context: &Context<'_>, response: &Response<'_, '_>, errors: &[(Ede, String)]) {
     if let Some(recorder) = context.environment.recorder {
@@ -211,7 +217,7 @@ fn record(context: &Context<'_>, response: &Response<'_, '_>, errors: &[(Ede, St
     }
 }
 
-/// Do what *verdict* says. Err: there is no response now.
+/// Apply *verdict*. Returns `Err` if no response is available now.
 #[cold]
 fn settle(
     context: &mut Context<'_>,
@@ -251,7 +257,7 @@ fn settle(
     }
 }
 
-/// Let the response be larger than what the client takes, if filters may make it smaller; [`Response::cut`] follows.
+/// Allow the response to exceed the client's size limit if filters may make it smaller. [`Response::cut`] follows.
 #[inline]
 fn widen(context: &Context<'_>, response: &mut Response<'_, '_>) {
     if !context.snapshot().filters().is_empty() {
@@ -259,7 +265,7 @@ fn widen(context: &Context<'_>, response: &mut Response<'_, '_>) {
     }
 }
 
-/// Let the filters act, one after the other.
+/// Apply the filters in order.
 #[cold]
 fn filter(
     context: &mut Context<'_>,
@@ -281,14 +287,14 @@ fn later(context: &mut Context<'_>, ask: Ask) -> Box<Pending> {
     Box::new(Pending::new(context, ask))
 }
 
-/// What a request waits for that no lookup answers.
+/// The placeholder for a request that waits for something other than a lookup.
 fn nothing_asked(query: &Query<'_>) -> Ask {
     Ask::new(ClientQuestion::new(query.qname.to_name(), query.qtype))
 }
 
-/// Answer *packet*, or say that its answer must be waited for.
+/// Answer *packet*, or return what its answer has to wait for.
 ///
-/// `room`: at least 512 octets, and as many as the largest response that the transport and the plan allow.
+/// `room`: at least 512 octets, and at least the size of the largest response that the transport and the plan allow.
 pub fn handle(
     environment: &Environment<'_>,
     packet: &[u8],
@@ -303,7 +309,7 @@ pub fn handle(
     }
 }
 
-/// Make the late response to *pending* out of what the resolver found: a resolution for each of its questions.
+/// Make the late response to *pending* from the resolver's results: one resolution for each of its questions.
 pub fn complete(
     environment: &Environment<'_>,
     pending: Box<Pending>,
@@ -318,8 +324,8 @@ pub fn complete(
     })
 }
 
-/// Make the late response to *pending* when it was not or could not be looked up: SERVFAIL with the extended errors
-/// *errors*, behind what a zone of ours contributed.
+/// Make the late response to *pending* if it could not be looked up: SERVFAIL with the extended errors *errors*,
+/// after what an authoritative zone contributed.
 pub fn give_up(
     environment: &Environment<'_>,
     pending: Box<Pending>,
@@ -332,7 +338,7 @@ pub fn give_up(
     })
 }
 
-/// Make the response to a *pending* request that the control plane has *made*.
+/// Make the response to a *pending* request from *made*, which the control plane supplies.
 pub fn complete_with(
     environment: &Environment<'_>,
     pending: Box<Pending>,
@@ -345,7 +351,7 @@ pub fn complete_with(
     })
 }
 
-/// Write the next message of a stream; its length, or None when it does not fit in any message.
+/// Write the next message of a stream. Returns its length, or `None` if it does not fit in any message.
 pub(crate) fn stream_message(
     environment: &Environment<'_>,
     pending: &mut Pending,
@@ -368,7 +374,7 @@ pub(crate) fn stream_message(
     })
 }
 
-/// Count and tell of a stream that has ended.
+/// Count a stream that has ended, and report it to telemetry.
 pub(crate) fn stream_ended(environment: &Environment<'_>, pending: &Pending, sent: &Sent) {
     let left = Left { rcode: Rcode::NOERROR, kind: Kind::Opcode };
     left.kind.counter(environment.stats).add(1);
@@ -378,7 +384,7 @@ pub(crate) fn stream_ended(environment: &Environment<'_>, pending: &Pending, sen
     tell(environment, &asked, left, sent);
 }
 
-/// The message that answers *question* with *resolution*, for a caller that is no client: QR, RD and RA set.
+/// The message that answers *question* with *resolution*, for a caller that is not a client. Sets QR, RD and RA.
 pub fn message(question: &ClientQuestion, resolution: &Resolution) -> Vec<u8> {
     let mut room = vec![0; usize::from(u16::MAX)];
     let flags = Flags::default().with_qr(true).with_rd(true).with_ra(true).with_rcode(resolution.rcode);
@@ -407,7 +413,7 @@ pub fn query(question: &ClientQuestion) -> Vec<u8> {
     room
 }
 
-/// The explanation of the response *wire*, whose steps *trace* has. `looked_up`: the lookup that it took, if it took one.
+/// Explain the response *wire*, whose steps are in *trace*. `looked_up`: the lookup that it required, if any.
 pub fn explained(wire: &[u8], looked_up: Option<Resolution>, trace: &Trace, now: Micros) -> Resolution {
     let message = Message::parse(wire).expect("the pipeline writes valid messages");
     let Sections { answer, authority, additional } = Sections::of_message(&message);
@@ -456,7 +462,7 @@ fn handle_guarded(
     room: &mut [u8],
 ) -> Handled {
     let snapshot = environment.snapshot;
-    // The query stays where it was read: it is large, and moving it would cost more than many a stage.
+    // The query stays where it was read. It is large, and moving it would cost more than many stages.
     let parsed = Query::parse(packet, |opcode| snapshot.handler(opcode).is_some());
     let query = match &parsed {
         Ok(query) => query,
@@ -487,7 +493,7 @@ fn count(context: &Context<'_>, response: &Response<'_, '_>) {
     }
 }
 
-/// Make the response to *pending*, which *write* fills behind the question.
+/// Make the response to *pending*. *write* fills the part after the question.
 fn finish_pending(
     environment: &Environment<'_>,
     mut pending: Box<Pending>,
@@ -576,12 +582,12 @@ fn panicked(
     servfail(environment, &asked, room).map_or(Handled::Drop, Handled::Reply)
 }
 
-/// Count a panic and make the response of last resort. None when not even the header of the request can be read.
+/// Count a panic and make a SERVFAIL response. Returns `None` if not even the header of the request can be read.
 #[cold]
 fn servfail(environment: &Environment<'_>, asked: &Asked<'_>, room: &mut [u8]) -> Option<usize> {
     environment.stats.panics.add(1);
     let header = Header::read(asked.packet).filter(|header| !header.flags.qr())?;
-    // Built from nothing that could panic again: the reader and the writer, no zone, no cache, no filter.
+    // Uses only the reader and the writer. Zones, the cache and filters could panic again.
     let made = catch_unwind(AssertUnwindSafe(|| {
         let query = Query::parse(asked.packet, |_| false).ok()?;
         let server = &environment.snapshot.plan().server;
@@ -601,7 +607,8 @@ fn servfail(environment: &Environment<'_>, asked: &Asked<'_>, room: &mut [u8]) -
     Some(length)
 }
 
-/// Write what a zone of ours contributed, then what the resolver found. Full: something the client needs did not fit.
+/// Write the records of an authoritative zone, then the results of the resolver. Returns `Full` if required data did
+/// not fit.
 fn write_found(response: &mut Response<'_, '_>, before: &Sections, found: &[Resolution]) -> Result<(), Full> {
     sections::write(
         response.out,

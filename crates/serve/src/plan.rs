@@ -1,9 +1,9 @@
 //! The plan: all settings of a server, as one versioned JSON document.
 //!
-//! Python compiles the configuration that people write into a plan; `Snapshot::build` turns the plan and the zones into
-//! what the workers use. The plan is the interface between the two, so this module defines its form, by version. Reading is
-//! strict: an unknown key, a wrong type, a value out of range or a missing zone is an error with its path. All errors
-//! are reported at once.
+//! Python compiles the configuration file into a plan. `Snapshot::build` turns the plan and the zones into the data
+//! that workers use. The plan is the interface between the two, so this module defines its form, by version. The
+//! reader is strict: an unknown key, a wrong type, a value out of range or a missing zone is an error with its path.
+//! It reports all errors at once.
 //!
 //! ```json
 //! {"version": 1,
@@ -17,12 +17,13 @@
 //!  "recorder": {"entries": 1000, "slow_ms": 1000}}
 //! ```
 //!
-//! Every key but `version` may be left out or null and has the default that its field below states; without `resolver`
-//! nothing is resolved, without `zones` nothing is served. Additions keep the version; a change of meaning raises it.
+//! Every key except `version` may be absent or null, and then has the default that its field below states. Without
+//! `resolver`, the server resolves nothing. Without `zones`, it serves no zones. Additions keep the version; a change
+//! of meaning raises it.
 //!
-//! Secrets of TSIG keys are not part of the plan: see `Snapshot::with_secrets`.
+//! The plan does not contain the secrets of TSIG keys: see `Snapshot::with_secrets`.
 //!
-//! *Limitations*: one resolver, which all views share.
+//! *Limitations*: all views share one resolver.
 
 mod budget;
 mod read;
@@ -40,43 +41,44 @@ use read::{At, Errors};
 
 /// The version that this engine reads.
 pub const VERSION: u64 = 1;
-/// The most octets of NSID (RFC 5001 leaves it open): a reply of 512 octets must hold it beside any question.
+/// Maximum NSID length. RFC 5001 sets none. A response of 512 octets must hold the NSID together with any question.
 pub const MOST_NSID: usize = 128;
 
-/// A whole plan, checked.
+/// A complete, checked plan.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What the server is and how much it takes on.
+    /// The server's identity and limits.
     pub server: ServerPlan,
-    /// Who may ask what.
+    /// The access lists.
     pub acls: AclPlan,
-    /// How names are resolved. None: they are not.
+    /// The resolver's settings. None: the server does not resolve names.
     pub resolver: Option<ResolverPlan>,
-    /// The zones that are served; the data of each is handed to `Snapshot::build` beside the plan.
+    /// The served zones. `Snapshot::build` receives their data separately.
     pub zones: Vec<ZonePlan>,
-    /// Which zones which clients see; the first view that matches a client is its view. Empty: all clients see all zones.
+    /// The zones that each group of clients sees. The first view that matches a client applies. Empty: all clients
+    /// see all zones.
     pub views: Vec<ViewPlan>,
-    /// The TSIG keys that requests may be signed with.
+    /// The TSIG keys that may sign requests.
     pub keys: Vec<KeyPlan>,
-    /// What the control plane answers.
+    /// The requests that the control plane answers.
     pub control: ControlPlan,
-    /// What the flight recorder keeps.
+    /// The limits of the flight recorder.
     pub recorder: RecorderPlan,
 }
 
-/// What the server is and how much it takes on.
+/// The server's identity and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerPlan {
     /// Answer to `id.server` and `hostname.bind` in class CH (RFC 4892). None: refused.
     pub identity: Option<String>,
     /// Answer to `version.server` and `version.bind` in class CH. None: refused.
     pub version: Option<String>,
-    /// The NSID option's data (RFC 5001), for clients that ask for it. None: not sent.
+    /// The data of the NSID option (RFC 5001), for clients that ask for it. None: not sent.
     pub nsid: Option<Vec<u8>>,
-    /// The largest UDP reply and the size offered to clients, octets. 512 to 4096, default 1232: larger ones fragment,
-    /// and fragments can be replaced on their way (RFC 9715 §3.2).
+    /// The largest UDP response and the payload size advertised to clients, in octets. 512 to 4096, default 1232.
+    /// Larger responses fragment, and an attacker can replace fragments in transit (RFC 9715 §3.2).
     pub udp_payload: u16,
-    /// Answer ANY over UDP with one RRset (RFC 8482). Default true: reflection attacks ask for ANY.
+    /// Whether ANY over UDP is answered with one RRset (RFC 8482). Default true, because reflection attacks use ANY.
     pub minimal_any: bool,
     /// The order of addresses in answers. Default fixed.
     pub rrset_order: RrsetOrder,
@@ -89,85 +91,88 @@ pub struct ServerPlan {
 /// The order of the A and AAAA records of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RrsetOrder {
-    /// Leave it as the data has it.
+    /// Keeps the order of the data.
     #[default]
     Fixed,
-    /// Begin the same ring at another record for each query.
+    /// Rotates the records by a different offset for each query.
     Rotate,
-    /// Choose another order for each query.
+    /// Chooses a random order for each query.
     Random,
 }
 
-/// Limits of TCP, each of which stops one way to starve others (RFC 7766 §6.2, RFC 9210 §4).
+/// Limits of TCP. Each one prevents one way to exhaust resources (RFC 7766 §6.2, RFC 9210 §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpPlan {
-    /// Milliseconds without a whole query or an octet taken by the client until a connection is closed. 200 ms to
-    /// 10 minutes, default 10 s; stops idle and slow connections from holding slots. It shrinks as slots are taken: to a
-    /// hundredth while more than half are, to 200 ms while more than four fifths are, and never below 200 ms.
+    /// Milliseconds without a complete query or an octet read by the client before a connection is closed. 200 ms to
+    /// 10 minutes, default 10 s. Stops idle and slow connections from holding slots. The time shrinks to a hundredth
+    /// when more than half of the slots are in use, and to 200 ms when more than four fifths are. It is never below
+    /// 200 ms.
     pub idle_ms: u32,
-    /// Connections open at once in one worker, default 1000; one more ends the idlest of the client prefix that has the most.
-    /// Stops floods of connections from using up descriptors and memory.
+    /// Maximum number of open connections of one worker, default 1000. A further connection closes the most idle one
+    /// of the client prefix with the most connections. Stops connection floods from exhausting descriptors and
+    /// memory.
     pub max_connections: u32,
-    /// Connections open at once from one client prefix (an IPv4 address, an IPv6 /64) in one worker, default 100; one more
-    /// ends the idlest of them. One client cannot take all slots.
+    /// Maximum number of open connections of one client prefix (an IPv4 address, an IPv6 /64) in one worker, default
+    /// 100. A further connection closes the most idle one of that prefix. Stops one client from taking all slots.
     pub max_per_client: u32,
-    /// Queries of one connection in progress at once, default 64; further ones are not read until one is answered.
+    /// Maximum number of queries in progress on one connection, default 64. Further queries are not read until one is
+    /// answered.
     pub max_pipelined: u32,
-    /// Octets of responses kept for one connection that does not read them, default 256 KiB; above it nothing more is read
-    /// from it, and it is closed when it has taken nothing for `idle_ms`. Stops clients that ask and never read.
+    /// Octets of unread responses kept for one connection, default 256 KiB. Above the limit, the server stops reading
+    /// from the connection, and closes it after `idle_ms` without progress. Stops clients that ask and never read.
     pub max_unsent: u32,
-    /// Milliseconds until a connection takes no more queries, 200 ms to 1 day, default 1 hour. Stops clients that
+    /// Milliseconds until a connection accepts no more queries, 200 ms to 1 day, default 1 hour. Stops clients that
     /// query just often enough from holding their slots forever.
     pub max_lifetime_ms: u32,
-    /// Queries of one connection, default 0, which means any number; after the last one it is closed. Makes clients
-    /// that ask all the time come back, and be spread over the workers anew.
+    /// Maximum number of queries on one connection, default 0, which means no limit. The connection closes after the
+    /// last one. Makes busy clients reconnect, so that they are distributed over the workers again.
     pub max_queries: u32,
 }
 
-/// Who may ask what.
+/// The access lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AclPlan {
-    /// Who is answered at all. Default everybody.
+    /// The clients that the server answers. Default all.
     pub query: Acl,
-    /// For whom the server recurses. Default loopback.
+    /// The clients for which the server recurses. Default loopback.
     pub recursion: Acl,
-    /// Who may read the cache with queries that do not ask for recursion. None: as `recursion`. Others could watch what the
-    /// clients of this server ask for (cache snooping).
+    /// The clients that may read the cache with queries without RD. None: as `recursion`. Other clients could observe
+    /// which names the server's clients query (cache snooping).
     pub cache: Option<Acl>,
-    /// Who may ask for a name in class CH, by lower-case name without final dot; others as `query`.
+    /// The clients that may query a name in class CH, by lower-case name without final dot. Other names use `query`.
     pub control_names: Vec<(Name, Acl)>,
 }
 
-/// How names are resolved.
+/// The settings of the resolver.
 #[derive(Clone, Debug)]
 pub struct ResolverPlan {
-    /// What the resolver is told, `budget` included.
+    /// The resolver's configuration, including `budget`.
     pub config: ResolverConfig,
-    /// Where packets to servers really go. None: to the servers.
+    /// The destinations that replace the addresses of upstream servers. None: packets go to the servers.
     pub routes: Option<Vec<RoutePlan>>,
-    /// Queries that leave from one random port before it is closed, 1 to 1000, default 8. One is what an attacker who
-    /// watches a server of his can learn least from, and costs most (docs/decisions/0101-upstream-ports.md).
+    /// Queries sent from one random port before it is closed, 1 to 1000, default 8. A value of 1 reveals the least to
+    /// an attacker who controls a server, and costs the most (docs/decisions/0101-upstream-ports.md).
     pub port_uses: u32,
-    /// Locally served zones (`local_zones.rs`) that are looked up all the same; the root stands for all of them.
+    /// Locally served zones (`local_zones.rs`) that are looked up instead. The root turns all of them off.
     pub local_zones_off: Vec<Name>,
     /// Limits of connections to upstream servers.
     pub streams: StreamPlan,
 }
 
-/// Limits of connections to upstream servers (RFC 7766 §6.2): stop servers that accept and never reply from holding
-/// descriptors and queries.
+/// Limits of connections to upstream servers (RFC 7766 §6.2). They stop servers that accept and never reply from
+/// holding descriptors and queries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamPlan {
-    /// Connections open at once in one worker to all servers, 1 to 100,000, default 128; one more ends the one that has been
-    /// silent longest.
+    /// Maximum number of open connections of one worker to all servers, 1 to 100,000, default 128. A further
+    /// connection closes the one that has been silent longest.
     pub max_connections: u32,
-    /// Connections open at once in one worker to one server, 1 to 1000, default 2. Queries share them.
+    /// Maximum number of open connections of one worker to one server, 1 to 1000, default 2. Queries share them.
     pub max_per_server: u32,
-    /// Queries under way at once on one connection, 1 to 10,000, default 100; further ones wait.
+    /// Maximum number of queries in progress on one connection, 1 to 10,000, default 100. Further queries wait.
     pub max_pipelined: u32,
-    /// Milliseconds that a connection stays open when nothing is under way on it, 0 to 10 minutes, default 5 s.
+    /// Milliseconds that a connection without queries in progress stays open, 0 to 10 minutes, default 5 s.
     pub idle_ms: u32,
-    /// Milliseconds until a connection gets no more queries, 200 ms to 1 day, default 5 minutes.
+    /// Milliseconds until a connection accepts no more queries, 200 ms to 1 day, default 5 minutes.
     pub lifetime_ms: u32,
 }
 
@@ -188,7 +193,7 @@ impl ResolverPlan {
     pub const PORT_USES: u32 = 8;
 }
 
-/// One line of a routing table for a private internet on loopback.
+/// One entry of a routing table for a private internet on loopback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoutePlan {
     /// Packets to these addresses, any port, ...
@@ -197,48 +202,48 @@ pub struct RoutePlan {
     pub to: SocketAddr,
 }
 
-/// A zone that is served.
+/// A served zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZonePlan {
     /// Its apex.
     pub name: Name,
-    /// Who may ask for it. None: as `acls.query`.
+    /// The clients that may query it. None: as `acls.query`.
     pub query_acl: Option<Acl>,
-    /// Whether a name that the zone does not hold is answered from the zone above it or by the resolver, as if the zone were
-    /// not there, instead of NXDOMAIN. Default false.
+    /// Whether a name that the zone does not contain is answered from the zone above it or by the resolver, as if the
+    /// zone did not exist, instead of with NXDOMAIN. Default false.
     pub overlay: bool,
 }
 
-/// A view: which zones some clients see.
+/// A view: the zones that a group of clients sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewPlan {
-    /// Its name and whom it is for.
+    /// Its name and clients.
     pub view: View,
     /// The zones that its clients see. None: all.
     pub zones: Option<Vec<Name>>,
-    /// Whether its clients share the cache with those of all other views that do, instead of having entries of their own.
-    /// Default false: what is looked up for one view is not shown to another.
+    /// Whether its clients share the cache with all other views that set this, instead of having separate entries.
+    /// Default false: a view does not see the lookups of another view.
     pub shared_cache: bool,
 }
 
-/// A TSIG key; the secret is given to `Snapshot::with_secrets`.
+/// A TSIG key. `Snapshot::with_secrets` receives the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPlan {
     /// The key's name.
     pub name: Name,
-    /// The algorithm's name in TSIG records, as `hmac-sha256.` (RFC 8945 §6).
+    /// The algorithm's name in TSIG records, for example `hmac-sha256.` (RFC 8945 §6).
     pub algorithm: Name,
 }
 
-/// What the control plane answers, and how many of these requests wait for it.
+/// The requests that the control plane answers, and the limits of those that wait for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlPlan {
-    /// The opcodes whose requests it answers, 1 to 15. Default none.
+    /// The opcodes that it answers, 1 to 15. Default none.
     pub opcodes: Vec<Opcode>,
-    /// Requests that wait for it at once, 1 to 65,536, default 1000; one more gets SERVFAIL. Stops a flood of requests from
-    /// filling the memory, for each is kept with its packet.
+    /// Maximum number of waiting requests, 1 to 65,536, default 1000. A further request gets SERVFAIL. Stops a flood
+    /// of requests from filling the memory, because each one is kept with its packet.
     pub max_pending: u32,
-    /// Milliseconds until a request that it has not answered gets SERVFAIL, 10 ms to 1 minute, default 5 s.
+    /// Milliseconds until an unanswered request gets SERVFAIL, 10 ms to 1 minute, default 5 s.
     pub timeout_ms: u32,
 }
 
@@ -248,16 +253,17 @@ impl Default for ControlPlan {
     }
 }
 
-/// What the flight recorder keeps.
+/// The limits of the flight recorder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecorderPlan {
-    /// Queries kept, oldest dropped first; 0 to 1,000,000, default 1000.
+    /// Maximum number of queries kept, 0 to 1,000,000, default 1000. The oldest are dropped first.
     pub entries: u32,
-    /// Octets of memory for them, oldest dropped first; 64 KiB to 1 GiB, default 8 MiB. Stops lookups of hundreds of steps
-    /// from filling the memory. Refusals and failures without a lookup get an eighth, so that a flood of them does not
-    /// displace what lookups left.
+    /// Maximum memory of the queries in octets, 64 KiB to 1 GiB, default 8 MiB. The oldest are dropped first. Stops
+    /// lookups of hundreds of steps from filling the memory. Refusals and failures without a lookup get an eighth of
+    /// it, so that a flood of them does not displace lookups.
     pub bytes: u32,
-    /// A query that took at least this long is kept although it was answered, milliseconds, default 1000.
+    /// Milliseconds after which a query is slow, default 1000. The recorder keeps slow queries even if they were
+    /// answered.
     pub slow_ms: u32,
 }
 
@@ -303,7 +309,7 @@ impl Default for RecorderPlan {
 }
 
 impl Plan {
-    /// Read a plan, or say everything that is wrong with it.
+    /// Read a plan, or return all of its errors.
     pub fn parse(json: &[u8]) -> Result<Plan, Vec<PlanError>> {
         let value: Value = serde_json::from_slice(json).map_err(|error| {
             let message = format!("not JSON: {error}");

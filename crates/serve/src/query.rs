@@ -1,4 +1,4 @@
-//! A query as a client sent it, every octet accounted for.
+//! A query as the client sent it, with every octet checked.
 //!
 //! ```text
 //! packet ── fits the usual form? ── yes ─▶ Query                 header, one question, at most one OPT, nothing else
@@ -6,8 +6,9 @@
 //!                └─ Message::parse, the whole message checked ─▶ Query | Rejected
 //! ```
 //!
-//! Nearly every query has the usual form, for which a dedicated reader touches only its 30 to 80 octets; it accepts
-//! nothing that the whole-message reader would reject (a property of the tests). Anything else takes the general way.
+//! Nearly every query has the usual form. A dedicated reader for it touches only its 30 to 80 octets. It accepts
+//! nothing that the whole-message reader would reject (the tests check this property). All other packets use the
+//! whole-message reader.
 //!
 //! | packet | [`Rejected`] | response |
 //! |---|---|---|
@@ -23,7 +24,7 @@ use nw_wire::{Class, Flags, Header, Message, Name, NameRef, Opcode, OptionCode, 
 /// A request that can be answered: a message with one question.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'p> {
-    /// The message as it came.
+    /// The message as received.
     pub packet: &'p [u8],
     /// Its identifier.
     pub id: u16,
@@ -35,18 +36,18 @@ pub struct Query<'p> {
     pub qtype: RrType,
     /// The class.
     pub qclass: Class,
-    /// What the client states with EDNS.
+    /// The client's EDNS parameters.
     pub edns: Option<ClientEdns>,
     /// Where its TSIG record begins (RFC 8945), if it has one.
     pub tsig_at: Option<u16>,
 }
 
-/// What a client states in its OPT record (RFC 6891 §6.1.2).
+/// The contents of a client's OPT record (RFC 6891 §6.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientEdns {
-    /// The UDP payload it can take, at least 512.
+    /// The UDP payload size that it accepts, at least 512.
     pub udp_payload: u16,
-    /// The EDNS version it speaks.
+    /// The EDNS version.
     pub version: u8,
     /// Whether it wants DNSSEC records (DO, RFC 3225).
     pub dnssec_ok: bool,
@@ -68,7 +69,7 @@ pub(crate) struct OwnedQuery {
 }
 
 impl OwnedQuery {
-    /// The query, as it was read once.
+    /// The query, without parsing it again.
     pub(crate) fn as_query(&self) -> Query<'_> {
         let OwnedQuery { id, flags, qtype, qclass, edns, tsig_at, .. } = *self;
         Query { packet: &self.packet, id, flags, qname: self.qname.as_ref(), qtype, qclass, edns, tsig_at }
@@ -87,7 +88,7 @@ pub enum Rejected {
 }
 
 impl<'p> Query<'p> {
-    /// Read *packet*, or return how it is to be treated. `handled`: whether an opcode other than QUERY has a handler.
+    /// Read *packet*, or return how to handle it. `handled`: whether an opcode other than QUERY has a handler.
     #[inline]
     pub fn parse(packet: &'p [u8], handled: impl Fn(Opcode) -> bool) -> Result<Query<'p>, Rejected> {
         match Query::usual(packet) {
@@ -96,7 +97,7 @@ impl<'p> Query<'p> {
         }
     }
 
-    /// The same query with a packet of its own.
+    /// The same query with its own copy of the packet.
     pub(crate) fn into_owned(self) -> OwnedQuery {
         let Query { packet, id, flags, qname, qtype, qclass, edns, tsig_at } = self;
         OwnedQuery { packet: packet.into(), qname: qname.to_name(), id, flags, qtype, qclass, edns, tsig_at }
@@ -150,7 +151,7 @@ impl<'p> Query<'p> {
         if header.counts[0] != 1 {
             return Err(malformed);
         }
-        // The first name of a message has nothing before it to point to, and so stands there in full.
+        // The first name of a message cannot be compressed, because no name precedes it.
         let (qname, _) = NameRef::read(&packet[HEADER..]).map_err(|_| malformed)?;
         let question = message.question().ok_or(malformed)?;
         let edns = message.opt().map(|opt| ClientEdns {
@@ -184,7 +185,7 @@ fn usual_opt(rest: &[u8]) -> Option<ClientEdns> {
     let mut nsid = false;
     while let Some((&[c0, c1, l0, l1], rest)) = options.split_first_chunk::<4>() {
         let code = u16::from_be_bytes([c0, c1]);
-        // What only means something whole is left to the reader that decodes options.
+        // This loop skips the data of options. The reader that decodes options handles it.
         options = rest.get(usize::from(u16::from_be_bytes([l0, l1]))..)?;
         nsid |= code == OptionCode::NSID.0;
     }

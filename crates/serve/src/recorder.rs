@@ -1,15 +1,15 @@
-//! The flight recorder: the last queries that failed, were refused or were slow, with every step that was taken for them.
+//! The flight recorder: the last queries that failed, were refused or were slow, with every step of their processing.
 //!
-//! A query that had to be looked up has its steps anyway; those worth asking about later are put into a bounded ring, whose
-//! oldest records make room. So `nw why NAME` explains a failure of some minutes ago although no log was switched on.
+//! The resolver makes the steps of each lookup in any case. The recorder keeps the notable ones in a bounded ring,
+//! and drops the oldest records. So `nw why NAME` explains a failure of some minutes ago without a log.
 //!
 //! | kept | where |
 //! |---|---|
 //! | a lookup that failed, took long, or met a server that gave no usable reply | the ring of lookups |
 //! | a refusal, or a failure that was answered at once | the ring of refusals, an eighth of the size |
 //!
-//! An answer from a zone or the cache never touches a ring. A flood of refusals costs no waiting: while another worker
-//! writes to that ring, a refusal is not kept.
+//! An answer from a zone or the cache never touches a ring. A flood of refusals does not cause waiting: a refusal is
+//! not kept if another worker is writing to that ring.
 //!
 //! **When full**, by number or by octets: the oldest records are dropped and [`Recorder::dropped`] counts them.
 
@@ -27,14 +27,14 @@ use crate::context::Context;
 use crate::plan::RecorderPlan;
 use crate::verdict::{Pending, Transport};
 
-/// One question, and how it went.
+/// One question and its processing.
 #[derive(Clone, Debug)]
 pub struct FlightRecord {
     /// Counts up from 1 for as long as the server runs.
     pub id: u64,
     /// Seconds since 1970 when it was answered.
     pub unix_s: u64,
-    /// Who asked; None for the server's own questions.
+    /// The client; None for the server's own questions.
     pub client: Option<(SocketAddr, Transport)>,
     /// The name, in the client's case.
     pub name: Name,
@@ -42,18 +42,18 @@ pub struct FlightRecord {
     pub rtype: RrType,
     /// The outcome.
     pub rcode: Rcode,
-    /// Extended errors, the most telling first.
+    /// Extended errors, the most specific first.
     pub ede: Vec<(Ede, String)>,
     /// The RRsets of the answer.
     pub answer: Vec<Rrset>,
-    /// What was done.
+    /// The steps.
     pub steps: Steps,
-    /// The time that it took, microseconds.
+    /// The elapsed time, microseconds.
     pub took: Micros,
 }
 
 impl FlightRecord {
-    /// Octets of memory, about.
+    /// Approximate octets of memory.
     fn octets(&self) -> usize {
         let texts: usize = self.ede.iter().map(|(_, text)| text.len() + 32).sum();
         let answer: usize = self.answer.iter().map(rrset_octets).sum();
@@ -65,7 +65,7 @@ impl FlightRecord {
     }
 }
 
-/// Octets of memory of an RRset, about.
+/// Approximate octets of memory of an RRset.
 fn rrset_octets(set: &Rrset) -> usize {
     std::mem::size_of::<Rrset>() + set.owner.as_ref().wire().len() + set.rdatas.octets()
 }
@@ -73,7 +73,7 @@ fn rrset_octets(set: &Rrset) -> usize {
 /// The rings, shared by all workers.
 #[derive(Debug, Default)]
 pub struct Recorder {
-    /// Lookups kept. Written with their ring locked, as `slow`.
+    /// Maximum number of lookups. Written while their ring is locked, as `slow` is.
     entries: AtomicUsize,
     slow: AtomicU64,
     last_id: AtomicU64,
@@ -98,7 +98,7 @@ impl Recorder {
         recorder
     }
 
-    /// Keep from now on what *plan* says. Records beyond it are dropped, the oldest first.
+    /// Apply the limits of *plan*. Excess records are dropped, the oldest first.
     pub fn set(&self, plan: RecorderPlan) {
         let (entries, octets) = (plan.entries as usize, plan.bytes as usize);
         self.entries.store(entries, Ordering::Relaxed);
@@ -110,7 +110,7 @@ impl Recorder {
         drop(over);
     }
 
-    /// Keep the lookup if it failed, was slow, or met a server that failed; its id, if it was kept.
+    /// Keep the lookup if it failed, was slow, or met a server that failed. Returns its id if it was kept.
     pub fn note(
         &self,
         pending: Option<&Pending>,
@@ -125,8 +125,8 @@ impl Recorder {
         if self.entries() == 0 || !(failed || slow || odd()) {
             return None;
         }
-        // Workers wait for each other only while the record is put there: it is made before, and what makes room is freed
-        // behind.
+        // Workers wait for each other only while the record is inserted. It is made before, and the dropped records
+        // are freed after.
         let id = self.next_id();
         let record = Arc::new(FlightRecord {
             id,
@@ -145,7 +145,7 @@ impl Recorder {
         Some(id)
     }
 
-    /// Keep a query that was refused, or failed, at once.
+    /// Keep a query that was refused or failed immediately.
     #[cold]
     pub(crate) fn note_refusal(&self, context: &Context<'_>, rcode: Rcode, ede: Vec<(Ede, String)>) {
         let Some(mut ring) = self.refusals.try_lock().ok().filter(|ring| ring.most > 0) else { return };
@@ -191,12 +191,12 @@ impl Recorder {
         self.select(|_| true, most)
     }
 
-    /// How many records had to make room.
+    /// The number of records dropped for lack of space.
     pub fn dropped(&self) -> u64 {
         lock(&self.lookups).dropped + lock(&self.refusals).dropped
     }
 
-    /// Octets of memory that the records take, about.
+    /// Approximate octets of memory of the records.
     pub fn octets(&self) -> usize {
         lock(&self.lookups).octets + lock(&self.refusals).octets
     }
@@ -222,7 +222,7 @@ impl Recorder {
     }
 }
 
-/// A panic elsewhere cannot have left a ring half changed: nothing in between panics.
+/// A panic elsewhere cannot leave a ring half changed, because no operation on it panics.
 fn lock(ring: &Mutex<Ring>) -> std::sync::MutexGuard<'_, Ring> {
     ring.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -239,12 +239,13 @@ impl Ring {
         self.shrink()
     }
 
-    /// Take out what is too much, the oldest first.
+    /// Remove the excess records, the oldest first.
     fn shrink(&mut self) -> Vec<Arc<FlightRecord>> {
         let mut over = Vec::new();
         while self.records.len() > self.most || self.octets > self.most_octets {
             let Some(record) = self.records.pop_front() else { break };
-            // The share of shared steps may have changed since: the sum never falls below zero, and is zero when empty.
+            // The share of shared steps may have changed since. The sum never falls below zero, and is zero if the
+            // ring is empty.
             self.octets = self.octets.saturating_sub(record.octets());
             if self.records.is_empty() {
                 self.octets = 0;

@@ -1,4 +1,4 @@
-//! The response under construction: the message so far, and what its header will contain.
+//! The response under construction: the message so far, and the contents of its header.
 
 use nw_wire::{Ede, Flags, NameBuf, Rcode, RrType, Run, Section, Writer};
 
@@ -8,7 +8,8 @@ use crate::telemetry::Source;
 
 /// A response under construction.
 pub struct Response<'w, 'o> {
-    /// The message; holds the question from the start. Borrowed, because a writer is large and must not be moved.
+    /// The message, which contains the question from the start. Borrowed, because a writer is large and must not be
+    /// moved.
     pub(crate) out: &'w mut Writer<'o>,
     /// The outcome, all twelve bits.
     pub rcode: Rcode,
@@ -18,13 +19,13 @@ pub struct Response<'w, 'o> {
     pub ra: bool,
     /// Authentic data (RFC 4035 §3.2.3).
     pub ad: bool,
-    /// Something that the client needs did not fit.
+    /// Required data did not fit.
     pub truncated: bool,
-    /// Extended errors, the most telling first.
+    /// Extended errors, the most specific first.
     pub ede: [Option<Ede>; 2],
-    /// Octets kept free for the TSIG record, which comes last.
+    /// Octets reserved for the TSIG record, which comes last.
     pub(crate) tsig_octets: usize,
-    /// What kind of response it is, for the statistics.
+    /// The kind of response, for the statistics.
     pub(crate) kind: Kind,
 }
 
@@ -45,19 +46,19 @@ impl<'w, 'o> Response<'w, 'o> {
         }
     }
 
-    /// The RRsets written so far, as a copy. None: what was written is not a message.
+    /// The RRsets written so far, as a copy. None: the written octets are not a message.
     pub fn sections(&self) -> Option<Sections> {
         Sections::of(self.out)
     }
 
-    /// Replace all that was written behind the question. What the client needs and does not fit sets TC.
+    /// Replace everything after the question. Sets TC if required data does not fit.
     pub fn replace(&mut self, sections: &Sections) {
         self.out.clear();
         self.truncated = sections.write(self.out).is_err();
     }
 
-    /// The RRset that follows *previous*, the first one for None: the records of one owner and type that stand together in one
-    /// section. It is valid until the message changes.
+    /// The RRset after *previous*, or the first one for None: adjacent records of one owner and type in one section.
+    /// It is valid until the message changes.
     pub fn rrset_after(&self, previous: Option<&Run>) -> Option<Run> {
         self.out.run_after(previous)
     }
@@ -67,12 +68,12 @@ impl<'w, 'o> Response<'w, 'o> {
         self.out.run_owner(rrset)
     }
 
-    /// The TTL of *rrset* in seconds, as this client gets it.
+    /// The TTL of *rrset* in seconds, as sent to this client.
     pub fn ttl_s(&self, rrset: &Run) -> u32 {
         self.out.run_ttl(rrset)
     }
 
-    /// The rdata of each record of *rrset* as it stands in the message: names in it may be compressed.
+    /// The rdata of each record of *rrset* as stored in the message: names in it may be compressed.
     pub fn rdata(&self, rrset: &Run) -> impl Iterator<Item = &[u8]> {
         self.out.run_rdata(rrset)
     }
@@ -89,14 +90,14 @@ impl<'w, 'o> Response<'w, 'o> {
         })
     }
 
-    /// Let *rrset* begin with the record *by* (modulo their number), as in a ring. Returns whether it does.
+    /// Rotate *rrset* so that it starts with the record *by* (modulo their number). Returns whether it does.
     pub fn rotate(&mut self, rrset: &Run, by: usize) -> bool {
         self.out.rotate(rrset, by)
     }
 
-    /// Leave the records with the numbers *picks* of *rrset*, in that order. Returns false and changes nothing when a number
-    /// repeats or no such record exists, when there is none, when the message would grow, or when only a part of an RRset would
-    /// be left behind its signatures, which do not hold for the part. A part of an RRset is not authentic data: AD is cleared.
+    /// Keep the records of *rrset* with the numbers *picks*, in that order. Returns false and changes nothing if a
+    /// number repeats or does not exist, if *picks* is empty, if the message would grow, or if a subset would be sent
+    /// with signatures, which do not cover a subset. A subset of an RRset is not authentic data: AD is cleared.
     pub fn pick(&mut self, rrset: &Run, picks: &[u16]) -> bool {
         let part = picks.len() < usize::from(rrset.count);
         if part && self.is_signed(rrset) || !self.out.pick(rrset, picks) {
@@ -106,8 +107,8 @@ impl<'w, 'o> Response<'w, 'o> {
         true
     }
 
-    /// Cut the message to *limit* octets, between RRsets. TC is set when something is missing that the client needs: anything
-    /// but additional records other than the glue of a referral (RFC 2181 §9, RFC 9471).
+    /// Cut the message to *limit* octets, between RRsets. Sets TC if required data is missing: all records except
+    /// additional ones that are not the glue of a referral (RFC 2181 §9, RFC 9471).
     pub(crate) fn cut(&mut self, limit: usize) {
         let Some(cut) = self.out.shrink(limit) else { return };
         let glue = |response: &Self| {
@@ -118,7 +119,7 @@ impl<'w, 'o> Response<'w, 'o> {
         self.truncated |= cut.section != Section::Additional || self.kind == Kind::Referral && glue(self);
     }
 
-    /// Discard what was written and set *rcode* and *ede*.
+    /// Discard the written records and set *rcode* and *ede*.
     pub fn refuse(&mut self, rcode: Rcode, ede: Ede) {
         self.out.clear();
         (self.rcode, self.aa, self.ad, self.truncated) = (rcode, false, false, false);
@@ -179,7 +180,7 @@ impl Kind {
         }
     }
 
-    /// Where such a response comes from, for telemetry.
+    /// The source of such a response, for telemetry.
     pub(crate) fn source(self) -> Source {
         match self {
             Kind::Answer | Kind::Referral | Kind::NoData | Kind::NxDomain | Kind::Alias => Source::Zone,

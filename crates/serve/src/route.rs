@@ -1,4 +1,4 @@
-//! Where an answer comes from, and fetching it from there when that does not have to wait.
+//! Chooses the source of an answer, and fetches the answer if this does not require waiting.
 //!
 //! ```text
 //! class CH ──────────────▶ Local      names that describe this server, or Refuse
@@ -31,23 +31,23 @@ use crate::response::{Kind, Response};
 use crate::sections::Sections;
 use crate::verdict::{Ask, Causes, Transport, Verdict};
 
-/// Where the answer comes from.
+/// The source of an answer.
 pub(crate) enum Source<'s> {
     /// A name that describes this server.
     Local(&'s Identity),
-    /// A zone of ours.
+    /// A zone of this server.
     Zone(&'s Zone),
-    /// A zone of ours that has no usable data.
+    /// A zone of this server without usable data.
     Unavailable(&'s Unavailable),
-    /// The cache, else a lookup.
+    /// The cache, or else a lookup.
     Resolve,
     /// The cache alone.
     Cache,
-    /// Nowhere.
+    /// No source.
     Refuse(Ede),
 }
 
-/// Choose by class, then by the longest zone of the view, then by what the client may have.
+/// Choose by class, then by the longest zone of the view, then by the permissions of the client.
 #[inline]
 pub(crate) fn choose<'c>(context: &Context<'c>, response: &Response<'_, '_>) -> Source<'c> {
     let query = context.query;
@@ -70,7 +70,7 @@ impl<'s> Source<'s> {
     }
 }
 
-/// Choose where to go on when an overlay does not hold the name.
+/// Choose where to continue if an overlay does not contain the name.
 #[cold]
 pub(crate) fn beyond<'c>(
     context: &Context<'c>,
@@ -89,7 +89,7 @@ fn elsewhere<'c>(context: &Context<'c>, response: &Response<'_, '_>) -> Source<'
     let snapshot = context.snapshot();
     let plan = snapshot.plan();
     match (context.query.flags.rd(), response.ra) {
-        // Unless zones have access lists, the admit stage has asked this one already.
+        // Unless zones have access lists, the admit stage has checked this list already.
         (true, true) if !snapshot.any_zone_acl() || plan.acls.query.allows(context.client_ip()) => {
             Source::Resolve
         }
@@ -107,7 +107,7 @@ fn other_class<'c>(context: &Context<'c>) -> Source<'c> {
     local.map_or(Source::Refuse(Ede::NOT_AUTHORITATIVE), Source::Local)
 }
 
-/// Answer from *source*. `Continue`: the name is not here, but may be beyond.
+/// Answer from *source*. `Continue`: this source does not contain the name, but another one may.
 #[inline]
 pub(crate) fn answer(context: &Context<'_>, source: &Source<'_>, response: &mut Response<'_, '_>) -> Verdict {
     match source {
@@ -124,7 +124,7 @@ pub(crate) fn answer(context: &Context<'_>, source: &Source<'_>, response: &mut 
     }
 }
 
-/// Answer from a zone of ours.
+/// Answer from a zone of this server.
 #[inline]
 fn from_zone(context: &Context<'_>, zone: &Zone, response: &mut Response<'_, '_>) -> Verdict {
     let (query, snapshot) = (context.query, context.snapshot());
@@ -149,7 +149,7 @@ fn from_zone(context: &Context<'_>, zone: &Zone, response: &mut Response<'_, '_>
     Verdict::Answer
 }
 
-/// Answer for a zone of ours that has no usable data.
+/// Answer for a zone of this server without usable data.
 #[cold]
 fn fail(context: &Context<'_>, zone: &Unavailable) -> Verdict {
     let outcome = "the zone has no usable data";
@@ -188,9 +188,9 @@ fn kind(kind: AnswerKind) -> Kind {
     }
 }
 
-/// Follow a referral or an alias that leads out of the zone, for a client that asks for recursion: into another zone of
-/// ours if that is closest to it (RFC 1034 §4.3.2 step 3a: "go back to step 1"), else to the resolver. A zone that the
-/// client may not ask for ends the chain, as does one that comes round to itself or has too many links.
+/// Follow a referral or an alias that leads out of the zone, for a client that asks for recursion. The closest
+/// enclosing zone of this server answers (RFC 1034 §4.3.2 step 3a: "go back to step 1"), or else the resolver. The
+/// chain ends at a zone that the client may not query, at a loop, and after too many links.
 #[cold]
 fn beyond_the_zone(
     context: &Context<'_>,
@@ -200,8 +200,8 @@ fn beyond_the_zone(
 ) -> Verdict {
     let Some(mut sections) = response.sections() else { return Verdict::Answer };
     let (mut zone, mut went_on): (&Zone, bool) = (zone, false);
-    // Where the authority section of the current zone begins: a referral in it is replaced by what it leads to, the proofs of
-    // the aliases before it stay.
+    // Where the authority section of the current zone starts. The target of a referral replaces the referral in it;
+    // the proofs of earlier aliases stay.
     let mut own_authority = 0;
     while matches!(response.kind, Kind::Referral | Kind::Alias) && response.rcode == Rcode::NOERROR {
         let Some(target) = sections.target(asked.qname) else { break };
@@ -211,7 +211,7 @@ fn beyond_the_zone(
         };
         let next = next.filter(|next| next.apex() != zone.apex());
         if next.is_none() && response.kind == Kind::Alias && target.as_ref().is_at_or_below(zone.apex()) {
-            // An alias that ends inside its zone is one that the zone gave up.
+            // The zone stopped following an alias whose target lies inside of it.
             break;
         }
         if response.kind == Kind::Referral {
@@ -243,7 +243,7 @@ fn beyond_the_zone(
         };
         own_authority = sections.authority.len();
         sections.extend(found);
-        // AA speaks of the first owner, the alias (RFC 1035 §4.1.1).
+        // AA refers to the first owner, the alias (RFC 1035 §4.1.1).
         (response.rcode, response.aa, response.ede[0]) = (outcome.rcode, true, outcome.ede);
         response.kind = kind(outcome.kind);
         context.step_in(Some(next.apex()), || zone_step(response.kind));
@@ -255,7 +255,7 @@ fn beyond_the_zone(
     Verdict::Answer
 }
 
-/// What *zone* answers to *asked* in a message of its own. None: not even the largest holds it.
+/// The answer of *zone* to *asked* in a separate message. None: it exceeds the largest message.
 fn answer_apart(zone: &Zone, asked: &ZoneQuestion<'_>) -> Option<(Outcome, Sections)> {
     let mut room = vec![0; usize::from(u16::MAX)];
     let mut out = Writer::new(&mut room, usize::from(u16::MAX), 0, Flags::default());
@@ -267,10 +267,10 @@ fn answer_apart(zone: &Zone, asked: &ZoneQuestion<'_>) -> Option<(Outcome, Secti
     Some((outcome, Sections::of(&out)?))
 }
 
-/// Answer from the cache or a locally served zone, or ask for a lookup.
+/// Answer from the cache or a locally served zone, or request a lookup.
 #[inline]
 fn from_cache(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
-    // An explanation leaves the cache to the resolver, which says what it holds and how old it is.
+    // An explanation leaves the cache to the resolver, which reports the entry and its age.
     if context.environment.trace.is_none()
         && let Some(verdict) = hit(context, response)
     {
@@ -288,7 +288,7 @@ fn miss(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
     Verdict::Ask(Box::new(Ask::new(question(context.query, context.query.qname.to_name()))))
 }
 
-/// Answer a query without RD from the cache; what it does not hold is not looked up (RFC 1034 §4.3.1).
+/// Answer a query without RD from the cache. A miss does not cause a lookup (RFC 1034 §4.3.1).
 #[cold]
 fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
     if let Some(verdict) = hit(context, response) {
@@ -299,7 +299,7 @@ fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> V
     Verdict::Refuse(Rcode::REFUSED, Ede::NOT_AUTHORITATIVE)
 }
 
-/// What the cache says about the query; None: nothing.
+/// The cached answer to the query, if any.
 #[inline]
 fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict> {
     let (query, environment) = (context.query, context.environment);
@@ -320,15 +320,15 @@ fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict
     Some(Verdict::Answer)
 }
 
-/// Which entries of the cache are for the client.
+/// The cache entries that the client may read.
 #[inline]
 fn reader(context: &Context<'_>) -> Reader {
     let checking_disabled = context.query.flags.cd();
     Reader { checking_disabled, view: context.cache_view(), ..Reader::default() }
 }
 
-/// The failure that the cache holds for the query, with its cause and age (RFC 9520 §3.2, RFC 8914 §4.14). `ede`: the
-/// extended error of the first client.
+/// The cached failure of the query, with its cause and age (RFC 9520 §3.2, RFC 8914 §4.14). `ede`: the extended error
+/// of the first client.
 #[cold]
 fn kept_failure(context: &Context<'_>, ede: Ede) -> Verdict {
     let (query, environment) = (context.query, context.environment);
@@ -340,7 +340,7 @@ fn kept_failure(context: &Context<'_>, ede: Ede) -> Verdict {
             let reason = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
             vec![(Ede::CACHED_ERROR, reason.to_string()), (kept.ede, kept.text)]
         }
-        // Another worker has replaced it meanwhile.
+        // Another worker has replaced the entry meanwhile.
         _ => vec![(Ede::CACHED_ERROR, String::new()), (ede, String::new())],
     };
     Verdict::Fail(Box::new(Causes(causes)))
@@ -353,7 +353,7 @@ fn question(query: &Query<'_>, name: Name) -> ClientQuestion {
         class: Class::IN,
         dnssec_ok: query.dnssec_ok(),
         checking_disabled: query.flags.cd(),
-        // `Pending` knows the view.
+        // `Pending` stores the view.
         view: 0,
     }
 }

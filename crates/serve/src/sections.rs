@@ -1,7 +1,7 @@
-//! The RRsets of a response, section by section, for stages that look at an answer or change it.
+//! The RRsets of a response, section by section, for stages that inspect or change an answer.
 //!
-//! Answers from zones and from the cache are copied, not parsed; only a stage that asks for sections pays for them. They
-//! are the request's own copy: nothing that a stage does to them reaches the zone or the cache.
+//! Answers from zones and from the cache are copied, not parsed; only a stage that asks for sections pays for them.
+//! The sections are a copy for this request: changes do not affect the zone or the cache.
 
 use nw_wire::{Flags, Full, Header, Message, Name, NameRef, RdataSet, RrType, Rrset, Section, Writer};
 use nw_zone::MOST_ALIASES;
@@ -18,7 +18,7 @@ pub struct Sections {
 }
 
 impl Sections {
-    /// What *out* holds behind its question. None: what it holds is not a message.
+    /// The records of *out* after its question. None: the content is not a message.
     pub(crate) fn of(out: &Writer<'_>) -> Option<Sections> {
         let mut bytes = out.written().to_vec();
         let header = Header { id: 0, flags: Flags::default(), counts: out.counts() }.to_wire();
@@ -26,7 +26,7 @@ impl Sections {
         Some(Sections::of_message(&Message::parse(&bytes).ok()?))
     }
 
-    /// The RRsets of *message*, each as often as its records are interrupted by others.
+    /// The RRsets of *message*. Records of one RRset that are not adjacent make several entries.
     pub fn of_message(message: &Message<'_>) -> Sections {
         Sections {
             answer: rrsets(message, Section::Answer),
@@ -35,7 +35,7 @@ impl Sections {
         }
     }
 
-    /// Where the aliases end that begin at *qname*. None: at one of them, or there are too many.
+    /// The target of the aliases that start at *qname*. None: they form a loop, or there are too many.
     pub(crate) fn target(&self, qname: NameRef<'_>) -> Option<Name> {
         let mut aliases = self.answer.iter().filter(|set| set.rtype == RrType::CNAME);
         if aliases.clone().count() > MOST_ALIASES {
@@ -46,20 +46,20 @@ impl Sections {
         (!aliases.any(|set| set.owner == target)).then_some(target)
     }
 
-    /// Append what was found behind these.
+    /// Append *found* to these sections.
     pub(crate) fn extend(&mut self, found: Sections) {
         self.answer.extend(found.answer);
         self.authority.extend(found.authority);
         self.additional = found.additional;
     }
 
-    /// Write them behind what *out* holds. Full: something the client needs did not fit.
+    /// Append these sections to *out*. Returns `Full` if required data did not fit.
     pub(crate) fn write(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         write(out, &self.answer, &self.authority, &self.additional)
     }
 }
 
-/// Write RRsets into their sections. Full: something the client needs did not fit.
+/// Write RRsets into their sections. Returns `Full` if required data did not fit.
 pub(crate) fn write<'s>(
     out: &mut Writer<'_>,
     answer: impl IntoIterator<Item = &'s Rrset>,
@@ -90,7 +90,7 @@ fn rrsets(message: &Message<'_>, section: Section) -> Vec<Rrset> {
         let owner = record.owner().to_name();
         rdata.clear();
         record.rdata(&mut rdata);
-        // Signatures of one owner that cover different types have their TTLs.
+        // Signatures of one owner have the TTLs of the types that they cover.
         let same = |set: &&mut Rrset| (&set.owner, set.rtype, set.ttl) == (&owner, record.rtype, record.ttl);
         match sets.last_mut().filter(same) {
             Some(set) => set.rdatas.push(&rdata),

@@ -1,4 +1,4 @@
-//! What a server serves and by which rules, at one moment. A snapshot never changes: each change makes another one.
+//! What a server serves, and its settings, at one moment. A snapshot is immutable: each change makes another one.
 //!
 //! ```text
 //! plan  ── build ──▶ Settings ─┐
@@ -6,13 +6,13 @@
 //! artifacts ───────────────────┘
 //! ```
 //!
-//! Settings, zones and artifacts change apart from each other. [`Snapshot::changed`] replaces, adds and removes zones and keeps
-//! the rest, [`Snapshot::with_artifacts`] does the same for artifacts. [`Snapshot::succeeding`] takes new settings into use and
-//! keeps the zones and artifacts that are served: whatever version of a zone the builder of the new settings had seen, a version
-//! that was published meanwhile stays.
+//! Settings, zones and artifacts change independently. [`Snapshot::changed`] replaces, adds and removes zones and
+//! keeps the rest. [`Snapshot::with_artifacts`] does the same for artifacts. [`Snapshot::succeeding`] applies new
+//! settings and keeps the served zones and artifacts. If a zone was published while the new settings were built, its
+//! published version stays.
 //!
-//! Workers read a snapshot without locks; publishing one is a pointer swap, and queries in progress keep the snapshot they
-//! began with.
+//! Workers read a snapshot without locks. Publishing one is a pointer swap, and queries in progress keep the snapshot
+//! that they started with.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -42,7 +42,7 @@ pub struct Snapshot {
     artifacts: Artifacts,
 }
 
-/// What follows from the plan alone.
+/// The data that depends only on the plan.
 struct Settings {
     plan: Plan,
     resolver: Option<Arc<ResolverConfig>>,
@@ -61,11 +61,11 @@ pub(crate) struct ViewSettings {
     pub(crate) view: View,
     /// None: all zones.
     zones: Option<HashSet<Name>>,
-    /// Whose entries of the cache its clients read and fill: 0 for all that share the cache.
+    /// The cache entries that its clients read and fill: 0 for all views that share the cache.
     pub(crate) cache_view: u16,
 }
 
-/// What a snapshot would do with a question.
+/// The result of a dry run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DryRun {
     /// Send this.
@@ -84,7 +84,7 @@ impl Snapshot {
         Snapshot::from_plan(Plan::parse(plan)?, zones)
     }
 
-    /// Build a snapshot from a plan that is parsed already.
+    /// Build a snapshot from a parsed plan.
     pub fn from_plan(plan: Plan, zones: Vec<Zone>) -> Result<Snapshot, Vec<PlanError>> {
         let mut errors = Vec::new();
         let mut error = |path: String, message: String| errors.push(PlanError { path, message });
@@ -134,23 +134,24 @@ impl Snapshot {
         Ok(Snapshot { settings, zones, artifacts: Artifacts::default() })
     }
 
-    /// The snapshot after `changes` to its zones, of which each is an apex and its new entry, or None to remove it.
+    /// The snapshot after `changes` to its zones. Each change is an apex and its new entry, or None to remove it.
     #[must_use]
     pub fn changed(&self, changes: impl IntoIterator<Item = (Name, Option<ZoneEntry>)>) -> Snapshot {
         Snapshot { zones: self.zones.changed(changes), ..self.clone() }
     }
 
-    /// The snapshot after `changes` to its artifacts, of which each is a name and its new artifact, or None to remove it.
+    /// The snapshot after `changes` to its artifacts. Each change is a name and its new artifact, or None to remove
+    /// it.
     #[must_use]
     pub fn with_artifacts(&self, changes: impl IntoIterator<Item = (String, Option<Artifact>)>) -> Snapshot {
         Snapshot { artifacts: self.artifacts.changed(changes), ..self.clone() }
     }
 
-    /// The snapshot with these settings that follows `former`.
+    /// The snapshot with these settings that replaces `former`.
     ///
-    /// A zone that `former` serves keeps its entry there. A zone that only this snapshot has comes from this snapshot. A zone
-    /// that the plan of `former` names and the plan of this snapshot does not is removed. So the settings add and remove zones
-    /// in one step with their access lists, and never replace the data of one. The artifacts are those of `former`.
+    /// A zone that `former` serves keeps its entry. A zone that only this snapshot has comes from this snapshot. A
+    /// zone that only the plan of `former` names is removed. So the settings add and remove zones together with their
+    /// access lists, and never replace the data of a zone. The artifacts are those of `former`.
     #[must_use]
     pub fn succeeding(&self, former: &Snapshot) -> Snapshot {
         let removed = former.plan().zones.iter().map(|zone| &zone.name);
@@ -162,7 +163,8 @@ impl Snapshot {
         Snapshot { settings: Arc::clone(&self.settings), zones, artifacts: former.artifacts.clone() }
     }
 
-    /// Add the secrets of the TSIG keys that the plan names (RFC 8945). Every key needs one, and no other may be given.
+    /// Add the secrets of the TSIG keys that the plan names (RFC 8945). Every key needs one, and no others are
+    /// accepted.
     ///
     /// # Panics
     /// If the snapshot was cloned before.
@@ -188,7 +190,7 @@ impl Snapshot {
         if errors.is_empty() { Ok(self) } else { Err(errors) }
     }
 
-    /// Add a filter behind those of the plan.
+    /// Add a filter after those of the plan.
     ///
     /// # Panics
     /// If the snapshot was cloned before.
@@ -212,7 +214,7 @@ impl Snapshot {
         Arc::get_mut(&mut self.settings).expect("a snapshot is completed before it is shared")
     }
 
-    /// What the pipeline does with *packet*: a pure dry run, without cache, counters or I/O.
+    /// The result of the pipeline for *packet*: a pure dry run, without cache, counters or I/O.
     pub fn answer(&self, packet: &[u8], client: SocketAddr, transport: Transport) -> DryRun {
         let mut room = vec![0; usize::from(u16::MAX)];
         let environment = Environment {
@@ -241,7 +243,8 @@ impl Snapshot {
         &self.settings.plan
     }
 
-    /// The resolver's configuration, or None without a resolver. The same allocation as long as the settings are the same.
+    /// The resolver's configuration, or None without a resolver. Snapshots with the same settings share the
+    /// allocation.
     pub fn resolver(&self) -> Option<&Arc<ResolverConfig>> {
         self.settings.resolver.as_ref()
     }
@@ -257,18 +260,18 @@ impl Snapshot {
         &self.artifacts
     }
 
-    /// Whether `other` has the same settings, so that at most the zones differ.
+    /// Whether `other` has the same settings. The zones may differ.
     pub fn same_settings(&self, other: &Snapshot) -> bool {
         Arc::ptr_eq(&self.settings, &other.settings)
     }
 
-    /// Whether *client* may have recursion and there is a resolver to give it.
+    /// Whether recursion is available to *client*: its address is permitted and there is a resolver.
     #[inline]
     pub(crate) fn recurses_for(&self, client: IpAddr) -> bool {
         self.settings.resolver.is_some() && self.settings.plan.acls.recursion.allows(client)
     }
 
-    /// Whether *client* may read the cache with queries that do not ask for recursion.
+    /// Whether *client* may read the cache with queries without RD.
     pub(crate) fn cache_for(&self, client: IpAddr) -> bool {
         let acls = &self.settings.plan.acls;
         self.settings.resolver.is_some()
@@ -276,7 +279,7 @@ impl Snapshot {
             && acls.cache.as_ref().unwrap_or(&acls.recursion).allows(client)
     }
 
-    /// The zone that answers for *qname*, among those that *view* sees.
+    /// The zone that answers for *qname*, among the zones of *view*.
     #[inline]
     pub(crate) fn find_zone(
         &self,
@@ -291,7 +294,7 @@ impl Snapshot {
         }
     }
 
-    /// *zone*, or the closest above it that is among those *seen*.
+    /// *zone*, or the closest zone above it that is in *seen*.
     #[cold]
     fn find_seen<'s>(
         &'s self,
@@ -306,7 +309,7 @@ impl Snapshot {
         Some(zone)
     }
 
-    /// Whether names that the zone does not hold are searched beyond it.
+    /// Whether the search for a name that the zone does not contain continues outside of it.
     #[inline]
     pub(crate) fn is_overlay(&self, apex: NameRef<'_>) -> bool {
         !self.settings.overlays.is_empty() && self.is_among_overlays(apex)

@@ -1,9 +1,9 @@
-//! Counters of one worker, written by that worker alone and read by whoever asks.
+//! Counters of one worker. Only that worker writes them; any thread may read them.
 //!
-//! One thread writes a counter, so that counting is a load, an add and a store, without a locked instruction or a cache
-//! line that two threads write. Readers may see one counter earlier than another.
+//! Each counter has a single writer, so counting is a load, an add and a store, without a locked instruction or a
+//! cache line shared by writers. Readers may see one counter earlier than another.
 //!
-//! Metrics and the control socket use the names of the table below. A name never changes its meaning.
+//! Metrics and the control socket use the names of the table below. The meaning of a name never changes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,13 +14,13 @@ use nw_wire::Rcode;
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Count *n* more. Only the thread that owns the counter may call this; a second one would lose counts.
+    /// Add *n*. Only the thread that owns the counter may call this; a second writer would lose counts.
     #[inline]
     pub fn add(&self, n: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
-    /// One less, for counters that say how many there are now.
+    /// Subtract one, for counters of things that exist now.
     #[inline]
     pub fn sub(&self, n: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(n), Ordering::Relaxed);
@@ -40,12 +40,12 @@ macro_rules! counters {
         #[repr(align(128))]
         pub struct Stats {
             $($(#[doc = $doc])+ pub $field: Counter,)*
-            /// Responses by rcode, the last for all above 23.
+            /// Responses by rcode. The last counter holds all rcodes above 23.
             rcodes: [Counter; RCODES],
         }
 
         impl Stats {
-            /// Name and meaning of each counter, without the rcodes.
+            /// Name and meaning of each counter, except the rcodes.
             pub const NAMES: &'static [(&'static str, &'static str)] = &[$(($name, concat!($($doc),+))),*];
 
             fn values(&self) -> Vec<(&'static str, u64)> {
@@ -138,7 +138,8 @@ impl Stats {
     }
 }
 
-/// The sum of the counters of several workers, by name, in the order of the table; rcodes that occurred come last.
+/// The sum of the counters of several workers, by name, in the order of the table. The rcodes that occurred come
+/// last.
 pub fn total<'s>(workers: impl IntoIterator<Item = &'s Stats>) -> Vec<(String, u64)> {
     let mut names: Vec<(String, u64)> =
         Stats::NAMES.iter().map(|(name, _)| ((*name).to_owned(), 0)).collect();

@@ -1,16 +1,16 @@
-//! Telemetry: one event for each response, made where the response leaves.
+//! Telemetry: one event for each response, made when the response leaves.
 //!
 //! ```text
 //! pipeline ── Ring::push ──▶ Ring ── Ring::take ──▶ reader
 //!               └─ full, or the reader is taking: counted as lost
 //! ```
 //!
-//! Each thread that answers queries has a ring of its own. A ring is closed until somebody reads: then
-//! `Environment::telemetry` is None, no event is made, and a query costs one comparison. `push` never waits and never
-//! allocates more than the ring's bound: an event that finds no space is lost and counted.
+//! Each thread that answers queries has its own ring. A ring is closed without a reader: `Environment::telemetry` is
+//! None, no event is made, and a query costs one comparison. `push` never waits and never allocates more than the
+//! ring's bound. An event that finds no space is lost and counted.
 //!
-//! Query logs, dnstap and metrics by client are readers. An event has the whole query as the client sent it, and of the
-//! response what its header and its path say.
+//! Query logs, dnstap and metrics by client are readers. An event contains the whole query as the client sent it, and
+//! the header and source of the response.
 
 use std::mem::size_of;
 use std::net::SocketAddr;
@@ -22,12 +22,12 @@ use nw_wire::{Flags, Rcode};
 
 use crate::verdict::Transport;
 
-/// One response that left.
+/// One sent response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// When it left, on the clock of the cache. Responses of one batch have the time at which the batch began.
+    /// When it was sent, on the clock of the cache. Responses of one batch have the start time of the batch.
     pub at: Micros,
-    /// How long the client waited for it, microseconds. 0: it was made in the batch that the query came in.
+    /// How long the client waited for it, microseconds. 0: it was made in the batch of the query.
     pub took: Micros,
     /// The client's address.
     pub client: SocketAddr,
@@ -50,21 +50,21 @@ pub struct Event {
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// A zone of ours, or one that is served locally.
+    /// A zone of this server, or a locally served zone.
     Zone,
     /// The cache.
     Cache,
     /// A lookup that the client waited for; it may have failed.
     Lookup,
-    /// What the server says of itself, in class CH.
+    /// The server's own identity, in class CH.
     Server,
     /// The handler of an opcode other than QUERY.
     Opcode,
     /// The control plane.
     Control,
-    /// Nowhere: an access list, a view or a policy refused the query.
+    /// No source: an access list, a view or a policy refused the query.
     Refused,
-    /// Nowhere: the query is malformed or of an unknown kind, or answering it failed.
+    /// No source: the query is malformed or of an unknown kind, or answering it failed.
     Error,
 }
 
@@ -91,10 +91,10 @@ impl Event {
     }
 }
 
-/// The events of one thread that were not taken yet, bounded in octets.
+/// The events of one thread that were not read yet, bounded in octets.
 #[derive(Debug, Default)]
 pub struct Ring {
-    /// The most octets of events. 0: closed.
+    /// Maximum octets of events. 0: closed.
     most: AtomicUsize,
     lost: AtomicU64,
     waiting: Mutex<Waiting>,
@@ -107,19 +107,19 @@ struct Waiting {
 }
 
 impl Ring {
-    /// Keep events of at most *octets* from now on.
+    /// Open the ring for at most *octets* of events.
     pub fn open(&self, octets: usize) {
         self.lost.store(0, Ordering::Relaxed);
         self.most.store(octets, Ordering::Release);
     }
 
-    /// Keep no more events, and free those that were not taken.
+    /// Close the ring and free the events that were not taken.
     pub fn close(&self) {
         self.most.store(0, Ordering::Release);
         drop(self.take());
     }
 
-    /// Whether somebody reads.
+    /// Whether the ring has a reader.
     #[inline]
     pub fn is_open(&self) -> bool {
         self.most.load(Ordering::Acquire) > 0
@@ -127,7 +127,7 @@ impl Ring {
 
     /// Keep *event*, or count it as lost.
     pub fn push(&self, event: Event) {
-        // The reader holds the lock for as long as it takes to exchange a vector.
+        // The reader holds the lock only to exchange a vector.
         let Ok(mut waiting) = self.waiting.try_lock() else {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
@@ -141,7 +141,7 @@ impl Ring {
         }
     }
 
-    /// Remove and return the events, oldest first, and the number of those that were lost since the last call.
+    /// Remove and return the events, oldest first, and the number of lost events since the last call.
     pub fn take(&self) -> (Vec<Event>, u64) {
         // Nothing that can panic runs with the lock held.
         let taken = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));

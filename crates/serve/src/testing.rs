@@ -1,4 +1,4 @@
-//! What the tests of this crate share: zones from text, plans from JSON, questions and replies.
+//! Shared test helpers: zones from text, plans from JSON, questions and replies.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,14 +38,14 @@ pub(crate) fn zone(apex: &str, text: &str) -> Zone {
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// A snapshot that serves example.com. by *plan*, in which ZONES stands for its entry.
+/// A snapshot that serves example.com. according to *plan*, in which ZONES stands for its entry.
 pub(crate) fn snapshot(plan: &str) -> Snapshot {
     let plan = plan.replace("ZONES", r#""zones":[{"name":"example.com."}]"#);
     Snapshot::build(plan.as_bytes(), vec![zone("example.com.", EXAMPLE)])
         .unwrap_or_else(|errors| panic!("{errors:?}"))
 }
 
-/// What packets are handled with, without a cache, at 1,700,000,000 s.
+/// An environment without a cache, at 1,700,000,000 s.
 pub(crate) fn environment<'e>(snapshot: &'e Arc<Snapshot>, stats: &'e Stats) -> Environment<'e> {
     Environment {
         snapshot,
@@ -59,7 +59,7 @@ pub(crate) fn environment<'e>(snapshot: &'e Arc<Snapshot>, stats: &'e Stats) -> 
     }
 }
 
-/// A question with id 0x1234 and RD; EDNS with *payload* and DO when it is given.
+/// A question with id 0x1234 and RD, and with EDNS with *payload* and DO if it is given.
 pub(crate) fn question(qname: &str, qtype: RrType, qclass: Class, payload: Option<u16>) -> Vec<u8> {
     let mut room = vec![0; 512];
     let mut out = Writer::new(&mut room, 512, 0x1234, Flags::default().with_rd(true));
@@ -82,7 +82,7 @@ pub(crate) fn loopback() -> SocketAddr {
     "127.0.0.1:4242".parse().expect("an address")
 }
 
-/// The reply of a dry run over UDP; panics when there is none.
+/// The reply of a dry run over UDP. Panics if there is none.
 pub(crate) fn ask(snapshot: &Snapshot, packet: &[u8], client: SocketAddr) -> Vec<u8> {
     match snapshot.answer(packet, client, Transport::Udp) {
         DryRun::Reply(reply) => {
@@ -93,7 +93,7 @@ pub(crate) fn ask(snapshot: &Snapshot, packet: &[u8], client: SocketAddr) -> Vec
     }
 }
 
-/// A cache that holds the address of cached.example.net.
+/// A cache that contains the address of cached.example.net.
 pub(crate) fn cache() -> nw_cache::Cache {
     let cache = nw_cache::Cache::new(1 << 20);
     let mut set = nw_wire::Rrset::new(name("cached.example.net."), RrType::A, Class::IN, 60);

@@ -1,4 +1,4 @@
-//! Transaction signatures (RFC 8945): one check of each request, one signature of each response, for every opcode.
+//! Transaction signatures (RFC 8945): checks each request and signs each response once, for every opcode.
 //!
 //! | request | response |
 //! |---|---|
@@ -6,10 +6,10 @@
 //! | MAC longer than the algorithm's, or shorter than 10 octets or half of it | FORMERR (§5.2.2.1) |
 //! | MAC wrong | NOTAUTH, unsigned TSIG with BADSIG (§5.2.2) |
 //! | signed outside of the time that the client permits | NOTAUTH, signed, BADTIME with the server's time (§5.2.3) |
-//! | MAC right, but cut short | NOTAUTH, signed, BADTRUNC (§5.2.4): the policy is that MACs come whole |
+//! | MAC right, but cut short | NOTAUTH, signed, BADTRUNC (§5.2.4): the policy requires whole MACs |
 //! | right | the answer, signed (§5.3) |
 //!
-//! The secrets are not part of the plan: it names keys and algorithms, and `Snapshot::with_secrets` adds what they are.
+//! The plan names keys and algorithms, but does not contain the secrets. `Snapshot::with_secrets` adds them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use crate::query::Query;
 use crate::response::Response;
 use crate::verdict::Verdict;
 
-/// Seconds that clocks may differ (RFC 8945 §10).
+/// Permitted clock difference in seconds (RFC 8945 §10).
 const FUDGE_S: u16 = 300;
-/// Octets of a TSIG record beside its owner, algorithm, MAC and other data.
+/// Octets of a TSIG record besides its owner, algorithm, MAC and other data.
 const FIXED: usize = 10 + 16;
 /// Octets of the server's time in the other data of BADTIME.
 const TIME: usize = 6;
 
-/// The keys that requests may be signed with, by name.
+/// The keys that may sign requests, by name.
 #[derive(Default)]
 pub(crate) struct Keys(HashMap<Name, Arc<Key>>);
 
@@ -56,7 +56,7 @@ pub(crate) fn algorithm(name: NameRef<'_>) -> Option<HmacAlg> {
 }
 
 impl Keys {
-    /// Add the key *name*. `algorithm`: a name that [`algorithm`] knows, else nothing is added.
+    /// Add the key *name*. `algorithm`: a name that [`algorithm`] supports, else nothing is added.
     pub(crate) fn add(&mut self, name: Name, algorithm_name: Name, secret: &[u8]) {
         if let Some(alg) = algorithm(algorithm_name.as_ref()) {
             let key = Key { algorithm: algorithm_name, hmac: HmacKey::new(alg, secret) };
@@ -65,7 +65,7 @@ impl Keys {
     }
 }
 
-/// The signature of a request, and all that signing its responses takes.
+/// The signature of a request, and the data that signing its responses requires.
 pub(crate) struct Signature {
     /// None: the response carries an unsigned TSIG record.
     key: Option<Arc<Key>>,
@@ -95,8 +95,8 @@ impl Signature {
         self.name.as_ref().wire().len() + self.algorithm.as_ref().wire().len() + FIXED + mac + other
     }
 
-    /// Append the TSIG record to the finished message in the first *length* octets of *room*; the new length. The message
-    /// stays as it is where the record does not fit, which `octets` prevents.
+    /// Append the TSIG record to the finished message in the first *length* octets of *room*. Returns the new length.
+    /// The message stays unchanged if the record does not fit, which `octets` prevents.
     #[cold]
     pub(crate) fn sign(&mut self, unix_s: u64, room: &mut [u8], length: usize) -> usize {
         let now = unix_s.to_be_bytes();
@@ -165,7 +165,7 @@ fn check_signed(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> V
     verdict
 }
 
-/// Keep space for the TSIG record; whether there is enough.
+/// Reserve space for the TSIG record. Returns whether there is enough.
 pub(crate) fn reserve(signature: &Signature, response: &mut Response<'_, '_>) -> bool {
     response.tsig_octets = signature.octets();
     let fits = response.out.reserve(response.tsig_octets).is_ok();

@@ -1,4 +1,4 @@
-//! What a stage decides about a request, and what the pipeline makes of a packet.
+//! The decision of a stage about a request, and the pipeline's result for a packet.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -17,13 +17,14 @@ use crate::sections::Sections;
 use crate::snapshot::Snapshot;
 use crate::tsig::Signature;
 
-/// What a stage decides. A stage gets the context of the request and the response so far, and returns one of these.
+/// The decision of a stage. A stage receives the context of the request and the response so far, and returns one of
+/// these.
 ///
-/// `repr(u64)`: verdicts pass through every stage, and are then moved as two words.
+/// `repr(u64)`: verdicts pass through every stage, and this makes them move as two words.
 #[derive(Debug)]
 #[repr(u64)]
 pub enum Verdict {
-    /// Go on with the next stage.
+    /// Continue with the next stage.
     Continue,
     /// The response is complete: filter, finish and send it.
     Answer,
@@ -33,11 +34,12 @@ pub enum Verdict {
     Refuse(Rcode, Ede),
     /// Empty the response and send it as SERVFAIL with these extended errors and texts.
     Fail(Box<Causes>),
-    /// The answer needs a lookup that may wait: ask the resolver, then complete the response with what it found.
+    /// The answer needs a lookup that may wait: ask the resolver, then complete the response with its result.
     Ask(Box<Ask>),
-    /// The answer consists of many messages, as a zone transfer does. Only streams of octets (TCP) carry it.
+    /// The answer consists of many messages, for example a zone transfer. Only stream transports (TCP) carry it.
     Stream(Box<Stream>),
-    /// The control plane makes the answer, as for NOTIFY and UPDATE, and completes the pending request with it.
+    /// The control plane makes the answer, for example for NOTIFY and UPDATE, and completes the pending request with
+    /// it.
     Control,
 }
 
@@ -46,16 +48,16 @@ pub enum Verdict {
 pub struct Ask {
     /// What to ask the resolver.
     pub question: ClientQuestion,
-    /// A second question, asked at the same time: A and AAAA of one name, for example.
+    /// A second, simultaneous question: for example, A and AAAA of one name.
     pub second: Option<ClientQuestion>,
-    /// What a zone of ours contributed already: aliases that lead to the question, with their proofs.
+    /// The contribution of an authoritative zone: aliases that lead to the question, with their proofs.
     pub before: Sections,
-    /// Whether the response is authoritative: AA speaks of the first owner in the answer section (RFC 1035 §4.1.1).
+    /// Whether the response is authoritative. AA refers to the first owner in the answer section (RFC 1035 §4.1.1).
     pub authoritative: bool,
 }
 
 impl Ask {
-    /// Ask *question* alone; nothing stands before its answer.
+    /// Ask *question* alone, without records before its answer.
     pub fn new(question: ClientQuestion) -> Ask {
         Ask { question, second: None, before: Sections::default(), authoritative: false }
     }
@@ -63,7 +65,7 @@ impl Ask {
 
 /// The messages of an answer that is a stream.
 pub trait Messages: Send {
-    /// Write the next response into `sections`; false when there is none.
+    /// Write the next response into `sections`. Returns false if there is none.
     fn next(&mut self, sections: &mut Sections) -> bool;
 }
 
@@ -81,8 +83,8 @@ impl Stream {
         Stream { messages, pending: None, sent: Sent::default() }
     }
 
-    /// Write the next message to *room*, signed if the request was; its length, or None after the last one. Call it until
-    /// then, or [`Stream::end`] when the client takes no more.
+    /// Write the next message to *room*, signed if the request was. Returns its length, or None after the last one.
+    /// Call it until then, or call [`Stream::end`] when the client accepts no more.
     ///
     /// `room`: 65,535 octets.
     pub fn next(&mut self, environment: &Environment<'_>, room: &mut [u8]) -> Option<usize> {
@@ -100,7 +102,7 @@ impl Stream {
         length
     }
 
-    /// End the stream: what was written of it is all.
+    /// End the stream before its last message.
     pub fn end(&mut self, environment: &Environment<'_>) {
         if let Some(pending) = self.pending.take() {
             pipeline::stream_ended(environment, &pending, &self.sent);
@@ -127,7 +129,7 @@ impl Made {
         Made { rcode, ..Made::default() }
     }
 
-    /// What *message* says. Its id, question, other flags and OPT are those of the request, and are not taken from it.
+    /// The content of *message*. The id, question, other flags and OPT come from the request instead.
     pub fn of(message: &Message<'_>) -> Made {
         let options = message.opt();
         let options = options.iter().flat_map(|opt| opt.options()).flatten();
@@ -151,7 +153,7 @@ impl fmt::Debug for Stream {
 }
 
 impl Verdict {
-    /// For `?` in the list of stages: go on, or leave with the verdict.
+    /// For `?` in the list of stages: continue, or leave with the verdict.
     #[inline]
     pub fn go(self) -> Result<(), Verdict> {
         match self {
@@ -161,7 +163,7 @@ impl Verdict {
     }
 }
 
-/// What the pipeline made of a packet.
+/// The pipeline's result for a packet.
 #[derive(Debug)]
 pub enum Handled {
     /// The response is the first octets of the room.
@@ -176,7 +178,7 @@ pub enum Handled {
     Control(Box<Pending>),
 }
 
-/// All that a late response needs. It owns what it holds: the packet's room is used again meanwhile.
+/// The state that a late response needs. It owns its data, because the buffer of the packet is reused meanwhile.
 pub struct Pending {
     /// The lookups that it waits for.
     pub ask: Ask,
@@ -194,7 +196,7 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Keep what *context* consists of until *ask* has been answered.
+    /// Keep the state of *context* until *ask* has been answered.
     pub(crate) fn new(context: &mut Context<'_>, mut ask: Ask) -> Pending {
         for question in std::iter::once(&mut ask.question).chain(&mut ask.second) {
             question.view = context.cache_view();
@@ -217,12 +219,12 @@ impl Pending {
         self.query.as_query()
     }
 
-    /// The snapshot that the request began with.
+    /// The snapshot that the request started with.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 
-    /// The name of the TSIG key that the request is signed with and was verified by.
+    /// The name of the TSIG key that signed the request, if verified.
     pub fn key(&self) -> Option<NameRef<'_>> {
         self.signature.as_ref().and_then(|signature| signature.verified_key())
     }
@@ -245,6 +247,6 @@ impl fmt::Debug for Pending {
     }
 }
 
-/// Extended errors with their texts, the most telling first.
+/// Extended errors with their texts, the most specific first.
 #[derive(Debug)]
 pub struct Causes(pub Vec<(Ede, String)>);

@@ -1,7 +1,7 @@
-//! The view stage: which of the plan's views a client sees.
+//! The view stage: selects the view of a client.
 //!
-//! The first view that matches the client's address or the key of its signature is its view (`policy/view.rs`). A plan
-//! without views costs one comparison. A client that no view matches is refused.
+//! The first view that matches the client's address or the key of its signature applies (`policy/view.rs`). A plan
+//! without views costs one comparison. A client without a matching view is refused.
 
 use nw_policy::view;
 use nw_resolve::trace::{Layer, Reason};

@@ -1,13 +1,13 @@
-//! The order of addresses: clients that take the first address of an RRset are spread over all of them.
+//! The order of addresses: distributes clients that use the first address of an RRset over all addresses.
 //!
 //! | `rrset_order` | order of the A and AAAA records in the answer section |
 //! |---|---|
-//! | `fixed` | as the zone, or the reply of the server, has them |
-//! | `rotate` | the same ring, begun at the record that the query's id selects |
-//! | `random` | any order, the next one for each id |
+//! | `fixed` | as in the zone, or in the server's reply |
+//! | `rotate` | rotated, starting at the record that the query's id selects |
+//! | `random` | a random order, selected by the query's id |
 //!
-//! The id of a query is as random as the client makes it, differs from query to query, and needs no state that workers
-//! share. An order of records means nothing (RFC 2181 §5), and signatures hold for every order (RFC 4034 §6.3).
+//! The id of a query is as random as the client makes it, differs from query to query, and needs no state shared by
+//! workers. The order of records has no meaning (RFC 2181 §5), and signatures hold for every order (RFC 4034 §6.3).
 
 use nw_wire::hash;
 use nw_wire::{RrType, Section};
@@ -24,7 +24,7 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// The filter that makes `order`. None: nothing has to be done.
+    /// The filter for `order`. None: no reordering is required.
     pub(crate) fn new(order: RrsetOrder) -> Option<Order> {
         match order {
             RrsetOrder::Fixed => None,
@@ -53,14 +53,14 @@ impl Filter for Order {
                     response.rotate(&run, id.into());
                 }
             }
-            // Neither changes where the records end: they are all kept.
+            // Both operations keep all records, so the end of the RRset stays the same.
             next = response.rrset_after(Some(&run));
         }
         Verdict::Continue
     }
 }
 
-/// The numbers below `count` in an order that `id` selects (Fisher and Yates).
+/// The numbers below `count` in an order that `id` selects (Fisher-Yates shuffle).
 fn shuffled(count: u16, id: u16) -> Vec<u16> {
     let mut numbers: Vec<u16> = (0..count).collect();
     for at in (1..count).rev() {

@@ -1,4 +1,4 @@
-//! QUERY: the answer of a zone, of the cache or of the resolver.
+//! QUERY: answers from a zone, the cache or the resolver.
 //!
 //! | query | response |
 //! |---|---|
@@ -30,14 +30,14 @@ pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
             verdict => return verdict,
         }
         match route::answer(context, &source, response) {
-            // Not here: an overlay that does not hold the name.
+            // An overlay does not contain the name.
             Verdict::Continue => source = route::beyond(context, &source, response),
             verdict => return verdict,
         }
     }
 }
 
-/// A client that speaks a later version of EDNS gets ours, in an OPT record without anything else.
+/// Answers a client with a later EDNS version with this server's version, in an OPT record without options.
 #[inline]
 pub(crate) fn edns_version(query: &Query<'_>, response: &mut Response<'_, '_>) -> Verdict {
     match query.edns {
@@ -49,7 +49,7 @@ pub(crate) fn edns_version(query: &Query<'_>, response: &mut Response<'_, '_>) -
     }
 }
 
-/// Refuse types that cannot be looked up, by their range in the registry (RFC 6895 §3.1): 128 to 255 are no data.
+/// Refuse types that cannot be looked up, by their registry range (RFC 6895 §3.1): 128 to 255 are not data types.
 #[inline]
 fn question_type(query: &Query<'_>) -> Verdict {
     match query.qtype.0 {

@@ -185,7 +185,7 @@ fn a_resolver_goes_on_where_its_zones_end() {
     assert_eq!(show(&room[..length]), "NOERROR aa+rd+ra 2/0/1", "AA speaks of the first owner, the alias");
 }
 
-/// Three zones of ours, the last one for loopback alone, with aliases from one to another.
+/// Three authoritative zones with aliases to each other. Only loopback may query the last one.
 fn neighbours() -> Snapshot {
     let soa = "$TTL 60\n@ SOA ns1 hostmaster 7 7200 3600 1209600 300\n@ NS ns1\nns1 A 192.0.2.1\n";
     let com = "to-net CNAME www.example.net.\nto-missing CNAME missing.example.net.\nto-mx CNAME mx.example.net.\n\
@@ -247,7 +247,7 @@ fn an_alias_into_another_zone_of_ours_is_answered_from_there() {
         let found: Vec<_> = message.answer().map(|record| record.owner().to_string()).collect();
         assert_eq!(found.join(" "), owners, "{qname} {qtype}");
     }
-    // Out of all our zones it is the resolver's, with what ours say before.
+    // The resolver answers for a target outside of all authoritative zones, after their records.
     let stats = Stats::default();
     let environment = environment(&neighbours, &stats);
     for (qname, wanted, before) in
@@ -263,7 +263,7 @@ fn an_alias_into_another_zone_of_ours_is_answered_from_there() {
             other => panic!("{qname}: {other:?}"),
         }
     }
-    // Who may not have recursion, or does not ask for it, gets the alias.
+    // A client without recursion, or that does not ask for it, gets the alias.
     let packet = question("to-net.example.com.", RrType::A, Class::IN, Some(1232));
     assert_eq!(show(&ask(&neighbours, &packet, client())), "NOERROR aa+rd 1/0/1");
     let mut unasked = packet;
@@ -382,7 +382,8 @@ fn malformed_packets_and_other_opcodes() {
 }
 
 proptest! {
-    /// Any octets get silence or a valid reply with their id that is no larger than 4096 octets, and never a panic.
+    /// Any octets get either no response or a valid response with their id of at most 4096 octets, and never cause a
+    /// panic.
     #[test]
     fn any_octets(mut packet in prop::collection::vec(any::<u8>(), 0..100), usual: bool, tcp: bool) {
         let recursive = Arc::new(snapshot(RECURSIVE));
@@ -412,7 +413,7 @@ proptest! {
     }
 }
 
-/// A zone that is signed as far as a name server looks: NSEC and RRSIG are there, the signatures are made up.
+/// A zone with NSEC and RRSIG records whose signatures are not valid.
 fn signed() -> Snapshot {
     let sig = |covered: &str, labels: u8| {
         format!("RRSIG {covered} 13 {labels} 60 20300101000000 20200101000000 1 example.com. AAAA")
@@ -445,7 +446,7 @@ fn a_late_answer_keeps_the_proof_of_a_wildcard_alias() {
         let message = Message::parse(reply).expect("valid");
         message.records(section).map(|record| record.rtype.to_string()).collect()
     };
-    // What the same zone answers to a client that does not ask for recursion.
+    // The answer of the same zone to a client that does not ask for recursion.
     let mut unasked = packet.clone();
     unasked[2] = 0;
     let at_once = ask(&signed, &unasked, loopback());
@@ -499,7 +500,7 @@ fn locally_served_zones_are_not_looked_up() {
     assert_eq!(shown(&fewer, "www.test.", RrType::A), "lookup", "turned off");
     assert_eq!(shown(&fewer, "5.1.10.in-addr.arpa.", RrType::PTR), "lookup", "forwarded");
     assert_eq!(shown(&fewer, "5.2.10.in-addr.arpa.", RrType::PTR), "NXDOMAIN aa+rd+ra 0/1/1");
-    // An alias in a zone of ours leads there, too.
+    // An alias in an authoritative zone leads there, too.
     let plan = RECURSIVE.replace("ZONES", r#""zones":[{"name":"example.com."}]"#);
     let text = "$TTL 60\n@ SOA ns h 7 7200 3600 1209600 300\n@ NS ns\nns A 192.0.2.1\n\
         gone CNAME 1.2.0.10.in-addr.arpa.\nhere CNAME ipv4only.arpa.\n";
@@ -507,7 +508,7 @@ fn locally_served_zones_are_not_looked_up() {
     let aliases = Snapshot::build(plan.as_bytes(), zones).unwrap_or_else(|errors| panic!("{errors:?}"));
     assert_eq!(shown(&aliases, "gone.example.com.", RrType::PTR), "NXDOMAIN aa+rd+ra 1/1/1");
     assert_eq!(shown(&aliases, "here.example.com.", RrType::A), "NOERROR aa+rd+ra 3/0/1");
-    // Whoever may not have recursion gets no locally served zone either.
+    // A client without recursion gets no locally served zone either.
     let packet = question("www.test.", RrType::A, Class::IN, None);
     assert_eq!(show(&ask(&recursive, &packet, client())), "REFUSED rd 0/0/0");
 }

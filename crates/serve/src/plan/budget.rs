@@ -1,13 +1,14 @@
-//! The overrides of [`Budget`] in a plan: the field's own name, times in milliseconds with `_ms` at the end.
+//! The overrides of [`Budget`] in a plan. A key is the name of the field; times are in milliseconds and end with
+//! `_ms`.
 //!
-//! What each limit stops and why its default is what it is stands at the field. Zero is allowed only where it turns
-//! something off and does not stop everything.
+//! Each field documents its limit and the reason for its default. Zero is allowed only where it disables one feature
+//! and does not stop all lookups.
 
 use nw_resolve::{Budget, MILLISECOND};
 
 use super::read::{At, Errors};
 
-/// Octets of cache are their own key, `resolver.cache_bytes`.
+/// The cache size has a separate key, `resolver.cache_bytes`.
 pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
     let Some(mut object) = at.object(errors) else { return };
     macro_rules! fields {

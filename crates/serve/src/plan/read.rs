@@ -1,16 +1,16 @@
-//! Reading a JSON value whose shape is known, and saying of *every* place that differs where it is and what was
-//! expected. Used by the plan alone; derived deserialisers stop at the first error.
+//! Reads a JSON value of a known shape, and reports the path and the expected value of *every* error. Only the plan
+//! uses it. Derived deserialisers stop at the first error.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// One thing that is wrong with a plan.
+/// One error in a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanError {
-    /// Where: `zones[3].query_acl[0]`; empty for the plan as a whole.
+    /// The path, for example `zones[3].query_acl[0]`; empty for the plan as a whole.
     pub path: String,
-    /// What is wrong there, without the path.
+    /// The error, without the path.
     pub message: String,
 }
 
@@ -25,7 +25,7 @@ impl fmt::Display for PlanError {
 
 impl std::error::Error for PlanError {}
 
-/// Everything that was found wrong so far.
+/// The errors found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Errors(pub(crate) Vec<PlanError>);
 
@@ -35,7 +35,7 @@ impl Errors {
     }
 }
 
-/// A value and where it stands. Null is read as absent, everywhere.
+/// A value and its path. Null counts as absent everywhere.
 #[derive(Clone)]
 pub(crate) struct At<'v> {
     value: &'v Value,
@@ -51,7 +51,7 @@ impl<'v> At<'v> {
         &self.path
     }
 
-    /// The value as an object, each key of which must be asked for.
+    /// The value as an object. The caller must ask for each key.
     pub(crate) fn object(&self, errors: &mut Errors) -> Option<Object<'v>> {
         match self.value {
             Value::Object(map) => Some(Object { map, path: self.path.clone(), known: Vec::new() }),
@@ -71,7 +71,7 @@ impl<'v> At<'v> {
         }
     }
 
-    /// Every key of an object with its value, for objects whose keys are data.
+    /// Every key of an object with its value, for objects with arbitrary keys.
     pub(crate) fn entries(&self, errors: &mut Errors) -> Vec<(&'v str, At<'v>)> {
         match self.value {
             Value::Object(map) => map
@@ -96,7 +96,7 @@ impl<'v> At<'v> {
         }
     }
 
-    /// A whole number from *least* to *most*.
+    /// An integer from *least* to *most*.
     pub(crate) fn number(&self, least: u64, most: u64, errors: &mut Errors) -> Option<u64> {
         match self.value.as_u64() {
             Some(number) if (least..=most).contains(&number) => Some(number),
@@ -108,7 +108,7 @@ impl<'v> At<'v> {
         }
     }
 
-    /// A string that *parse* turns into something.
+    /// A string that *parse* converts.
     pub(crate) fn parsed<T, E: fmt::Display>(
         &self,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -137,7 +137,7 @@ impl<'v> At<'v> {
     }
 }
 
-/// An object of which every key must be known.
+/// An object that may contain only known keys.
 pub(crate) struct Object<'v> {
     map: &'v Map<String, Value>,
     path: String,
@@ -152,7 +152,7 @@ impl<'v> Object<'v> {
         Some(At { value, path: join(&self.path, key) })
     }
 
-    /// The value of *key*, which must be there.
+    /// The value of *key*, which is required.
     pub(crate) fn required(&mut self, key: &'static str, errors: &mut Errors) -> Option<At<'v>> {
         let at = self.key(key);
         if at.is_none() {
@@ -161,7 +161,7 @@ impl<'v> Object<'v> {
         at
     }
 
-    /// Report the keys that nobody asked for.
+    /// Report the keys that were not requested.
     pub(crate) fn end(self, errors: &mut Errors) {
         for key in self.map.keys().filter(|key| !self.known.contains(&key.as_str())) {
             errors

@@ -1,4 +1,4 @@
-//! The tables of a plan: one function for each, which reads it or adds what is wrong to the errors.
+//! The tables of a plan. One function for each reads it, or adds its errors.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,7 +14,7 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
     let mut object = at.object(errors)?;
     let version = object.required("version", errors).and_then(|at| at.number(0, u64::MAX, errors));
     if let Some(version) = version.filter(|version| *version != VERSION) {
-        // Another version may mean anything by its keys: complaints about them would only mislead.
+        // The keys of another version may have any meaning, so errors about them would mislead.
         errors.add("version", format_args!("{version} is not {VERSION}, the version that this engine reads"));
         return None;
     }
@@ -257,7 +257,7 @@ fn read_key(at: &At<'_>, errors: &mut Errors) -> Option<KeyPlan> {
     Some(KeyPlan { name: name?, algorithm: algorithm? })
 }
 
-/// `hmac-sha256`, with or without final dot; `hmac-md5` stands for its long name.
+/// `hmac-sha256`, with or without final dot. `hmac-md5` stands for its long name.
 fn parse_algorithm(text: &str) -> Result<Name, String> {
     let long = if text.eq_ignore_ascii_case("hmac-md5") { "hmac-md5.sig-alg.reg.int." } else { text };
     let name =
@@ -288,7 +288,7 @@ fn read_recorder(at: &At<'_>, errors: &mut Errors) -> Option<RecorderPlan> {
     Some(plan)
 }
 
-/// Read a number into *field* when *key* is there.
+/// Read a number into *field* if *key* is present.
 pub(super) fn set<T: TryFrom<u64>>(
     field: &mut T,
     object: &mut Object<'_>,
@@ -336,7 +336,7 @@ fn parse_nsid(text: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-/// `9.9.9.9:53`, `[2620:fe::fe]:53`, or an address alone, which means port 53.
+/// `9.9.9.9:53`, `[2620:fe::fe]:53`, or only an address, which means port 53.
 fn parse_server(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)))
@@ -348,7 +348,7 @@ fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
     if to.ip().is_loopback() { Ok(to) } else { Err(format!("{} is not a loopback address", to.ip())) }
 }
 
-/// `. IN DS 20326 8 2 E06D…` or the same with DNSKEY; TTL and class may be left out.
+/// `. IN DS 20326 8 2 E06D…` or the same with DNSKEY. TTL and class are optional.
 fn parse_anchor(text: &str) -> Result<TrustAnchor, String> {
     let mut words = text.split_ascii_whitespace();
     let owner = words.next().ok_or("empty")?;

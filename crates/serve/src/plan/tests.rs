@@ -96,7 +96,7 @@ fn other_versions_and_other_things_are_refused() {
 }
 
 proptest! {
-    /// No input makes the reader panic, and an error always says something.
+    /// No input makes the reader panic, and every error has a text.
     #[test]
     fn any_octets_are_a_plan_or_errors(octets in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Err(errors) = Plan::parse(&octets) {
@@ -104,7 +104,7 @@ proptest! {
         }
     }
 
-    /// No value of the right shape in a wrong place makes the reader panic.
+    /// No misplaced value of a valid shape makes the reader panic.
     #[test]
     fn any_value_in_any_place(key in "version|server|acls|resolver|zones|recorder", value in json()) {
         let plan = format!(r#"{{"version":1,"{key}":{value}}}"#);

@@ -97,7 +97,7 @@ fn unusual_but_right_questions_are_read() {
 }
 
 proptest! {
-    /// What the quick reader accepts, the whole-message reader accepts, with the same meaning.
+    /// The whole-message reader accepts every packet that the quick reader accepts, with the same meaning.
     #[test]
     fn the_quick_reader_is_no_laxer(cut in 0usize..60, changes in prop::collection::vec((0usize..60, any::<u8>()), 0..6), opt: bool) {
         let mut packet = if opt { edns() } else { PLAIN.to_vec() };
@@ -116,7 +116,7 @@ proptest! {
         }
     }
 
-    /// No octets make the reader panic, and what it refuses loudly has a header and is no reply.
+    /// No octets make the reader panic. A rejected packet that gets a response has a header and is not a response.
     #[test]
     fn any_octets(packet in prop::collection::vec(any::<u8>(), 0..80)) {
         if let Err(Rejected::Malformed(header)) = Query::parse(&packet, |_| false) {

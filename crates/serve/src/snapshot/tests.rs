@@ -20,7 +20,7 @@ fn data_of_a_zone_that_the_plan_does_not_name_is_an_error() {
     assert_eq!(errors(&["a.example."]), [""; 0]);
 }
 
-/// RFC 8914 §4.15 and §4.25: a name of ours without data is neither refused nor looked up elsewhere.
+/// RFC 8914 §4.15 and §4.25: a zone without data is neither refused nor looked up elsewhere.
 #[test]
 fn a_zone_without_data_is_servfail_with_the_cause() {
     let plan = br#"{"version":1,"acls":{"recursion":["0.0.0.0/0"]},"resolver":{"hints":[{"name":"ns.","addresses":["192.0.2.1"]}]},"zones":[{"name":"example.com."}]}"#;
@@ -58,19 +58,19 @@ fn a_changed_zone_is_another_snapshot() {
     assert!(before.same_settings(&after));
 }
 
-/// What a server may do, in any order: settings that name some of six zones, and changes to any of them.
+/// The operations of a server, in any order: settings that name some of six zones, and changes to any of them.
 #[derive(Clone, Debug)]
 enum Step {
     /// A reload: build settings for these zones (bits), with the version of each that is current now.
     Build(u8),
-    /// The settings built last are published.
+    /// Publish the settings that were built last.
     Publish,
     Change(u8, Option<u32>),
 }
 
 proptest! {
-    /// No interleaving of reloads and changes loses a change: a zone has the version that was published last, until settings or
-    /// a change remove it.
+    /// No interleaving of reloads and changes loses a change. A zone has the version that was published last, until
+    /// settings or a change remove it.
     #[test]
     fn settings_never_undo_a_change(steps in prop::collection::vec(prop_oneof![
         (0u8..64).prop_map(Step::Build),

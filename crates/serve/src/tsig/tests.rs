@@ -50,7 +50,7 @@ fn reply(packet: &[u8]) -> Vec<u8> {
     room
 }
 
-/// Whether *reply* is signed with the secret as the response to a request with *mac*; and its TSIG error.
+/// Whether *reply* is signed with the secret as the response to a request with *mac*, and its TSIG error.
 fn verified(reply: &[u8], mac: &[u8]) -> (bool, Rcode) {
     let message = Message::parse(reply).expect("valid");
     let record = message.tsig().expect("it carries a TSIG");
@@ -92,7 +92,7 @@ fn a_relayed_query_with_another_id_is_verified_with_the_original_id() {
 
 #[test]
 fn errors_are_signed_only_where_the_key_was_proved() {
-    // Key, secret, time, octets of the MAC; the error, and whether the response is signed.
+    // Key, secret, time, octets of the MAC, error, and whether the response is signed.
     type Case<'c> = (&'c str, &'c [u8], u64, usize, Rcode, bool);
     let cases: [Case<'_>; 6] = [
         ("other.", SECRET, NOW, 32, Rcode::BADKEY, false),
