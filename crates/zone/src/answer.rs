@@ -1,4 +1,4 @@
-//! The answer to a question, by the algorithm of RFC 1034 §4.3.2 with what has been added to it since.
+//! The answer to a question, by the algorithm of RFC 1034 §4.3.2 and its later extensions.
 //!
 //! ```text
 //! walk down from the apex ─► Cut      referral: NS, DS or proof of none, glue                RFC 1034 §4.2.1, 9471
@@ -7,15 +7,15 @@
 //!                         ─► Missing  wildcard as above | name error                         RFC 4592 §3.3.1
 //! ```
 //!
-//! The sections are written as they are found. What is written was rendered when the zone was built; here it is copied. Nothing
-//! is allocated and nothing locked.
+//! Sections are written in the order in which their records are found. Records were rendered when the zone was built;
+//! an answer only copies them. It neither allocates nor locks.
 //!
-//! A chain of aliases ends after [`MOST_ALIASES`] links, at a name that the chain contains already (a loop), and where it leaves
-//! the zone. The answer is then the chain so far, with NOERROR.
+//! A chain of aliases ends after [`MOST_ALIASES`] links, at a name that is already in the chain (a loop), and when it
+//! leaves the zone. The answer is then the chain so far, with NOERROR.
 //!
-//! *Limitations*: NS at a wildcard, of which RFC 4592 §4.2 says that its meaning is not defined, delegates the wildcard's own
-//! name and nothing else. A name that the wildcard stands for is answered as by any other wildcard: with the NS records when
-//! they are asked for, else with the absence of data; and no proof about such a name is tested.
+//! *Limitations*: RFC 4592 §4.2 leaves NS at a wildcard undefined. Here it delegates only the wildcard name itself. A
+//! name that matches the wildcard is answered as with any other wildcard: with the NS records if they are requested,
+//! or else with no data. Proofs about such a name are not tested.
 
 use nw_dnssec::Claim;
 use nw_wire::hash;
@@ -34,17 +34,17 @@ pub(crate) mod signed;
 #[cfg(test)]
 mod tests;
 
-/// Links of a chain of CNAMEs and DNAMEs that are followed inside the zone (ATTACKS D9).
+/// Maximum number of CNAME and DNAME links that are followed inside the zone (ATTACKS D9).
 pub const MOST_ALIASES: usize = 20;
 
-/// A question to one zone, whose apex is the question name or above it.
+/// A question to one zone, whose apex is the question name or an ancestor of it.
 #[derive(Debug, Clone, Copy)]
 pub struct ZoneQuestion<'q> {
-    /// The question name, which the writer already has as its question.
+    /// The question name, which the writer already contains as its question.
     pub qname: NameRef<'q>,
-    /// The type asked for.
+    /// The question type.
     pub qtype: RrType,
-    /// Whether signatures and proofs are wanted (RFC 4035 §3.1).
+    /// Whether the client wants signatures and proofs (RFC 4035 §3.1).
     pub dnssec_ok: bool,
     /// Whether the client's address may be forged, so that ANY gets one RRset (RFC 8482 §4.1).
     pub transport_udp: bool,
@@ -57,18 +57,18 @@ pub struct Outcome {
     pub rcode: Rcode,
     /// Whether the answer is authoritative.
     pub aa: bool,
-    /// Something needed did not fit.
+    /// Required data did not fit.
     pub truncated: bool,
     /// The kind of answer.
     pub kind: AnswerKind,
-    /// An extended error with the cause (RFC 8914).
+    /// The extended error with the cause (RFC 8914).
     pub ede: Option<Ede>,
 }
 
 /// The kinds of answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AnswerKind {
-    /// The RRset that was asked for, perhaps behind aliases.
+    /// The requested RRset, possibly after aliases.
     Answer,
     /// A delegation: ask the name servers in the authority section.
     Referral,
@@ -76,16 +76,17 @@ pub enum AnswerKind {
     NoData,
     /// The name does not exist.
     NxDomain,
-    /// Aliases that lead out of the zone, or nowhere.
+    /// Aliases that lead out of the zone, or that do not end.
     Alias,
-    /// A DNAME made a name that is too long (RFC 6672 §2.2).
+    /// A DNAME produced a name that is too long (RFC 6672 §2.2).
     TooLong,
 }
 
 impl Zone {
     /// Write the answer, authority and additional sections of the reply to `question`.
     ///
-    /// `out` must already hold exactly this question, and `question.qname` lie in the zone. Header flags are left to the caller.
+    /// `out` must already contain exactly this question, and `question.qname` must be in the zone. The caller sets
+    /// the header flags.
     pub fn answer(&self, question: &ZoneQuestion<'_>, out: &mut Writer<'_>) -> Outcome {
         debug_assert!(question.qname.is_at_or_below(self.apex()));
         let (view, wire) = (self.view(), question.qname.wire());
@@ -111,8 +112,8 @@ impl Zone {
     }
 }
 
-/// The two most frequent answers: the RRset that was asked for, and that the name does not exist; both without DNSSEC records. None:
-/// the answer is another one, and nothing was written.
+/// The two most frequent answers, both without DNSSEC records: the requested RRset, and the denial of the name. None:
+/// another answer applies, and nothing was written.
 #[inline]
 fn direct(
     view: View<'_>,
@@ -142,7 +143,7 @@ fn direct(
     Some(Outcome { rcode, aa: true, truncated: written.is_err(), kind, ede: None })
 }
 
-/// Write the SOA of a negative answer (RFC 2308 §3). Returns where it stands, and the entries behind it.
+/// Write the SOA of a negative answer (RFC 2308 §3). Returns its position, and the entries after it.
 #[inline]
 fn denial<'z>(
     view: View<'z>,
@@ -156,21 +157,21 @@ fn denial<'z>(
     Ok((placed, entries))
 }
 
-/// Where the walk from the apex ends.
+/// The end of the walk from the apex.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Found<'z> {
     /// The name itself.
     Exact(Node<'z>),
-    /// A delegation at the name or above it.
+    /// A delegation at the name or at an ancestor.
     Cut(Node<'z>),
-    /// A DNAME above the name.
+    /// A DNAME at an ancestor.
     Dname(Node<'z>),
-    /// Nothing; the closest name above that exists, and its hash.
+    /// The name does not exist. The closest encloser and its hash.
     Missing(Node<'z>, u64),
 }
 
 impl<'z> View<'z> {
-    /// Walk down from the apex towards `wire`, which lies in the zone.
+    /// Walk down from the apex towards `wire`, which is in the zone.
     #[inline]
     pub(crate) fn walk_down(self, wire: &[u8], starts: &LabelStarts) -> Found<'z> {
         let labels = starts.count();
@@ -205,17 +206,17 @@ struct Answering<'a, 'z, 'b> {
     aliases: usize,
     /// Hashes of the owners of the DNAMEs in the answer.
     dnames: [u64; MOST_ALIASES + 1],
-    /// What must be proven in the authority section.
+    /// The claims that the authority section must prove.
     proofs: Proofs,
-    /// What the answer is going to be, set before it is written: should it not fit, that is still known.
+    /// The kind of the answer. It is set before writing, so that it is known even if the answer does not fit.
     kind: AnswerKind,
     truncated: bool,
 }
 
-/// What to do after a name has been looked at.
+/// The next step after one name of the chain.
 enum Next {
     Done,
-    /// Start again at the name that stands at this offset of the message.
+    /// Start again at the name at this offset of the message.
     Alias(usize),
 }
 
@@ -232,9 +233,9 @@ impl<'z> Answering<'_, 'z, '_> {
         self.outcome()
     }
 
-    /// Follow the chain of aliases whose first link leads to the name at `at`.
+    /// Follow the chain of aliases whose first link points to the name at `at`.
     fn chain(&mut self, mut at: usize, question: NamePlace) -> Result<(), Full> {
-        // Hashes of the names that the chain has passed.
+        // Hashes of the names that are already in the chain.
         let mut passed = [0u64; MOST_ALIASES];
         loop {
             let (name, place) = self.target(at);
@@ -255,7 +256,7 @@ impl<'z> Answering<'_, 'z, '_> {
         }
     }
 
-    /// Answer for one name of the chain. It stands at `place`; `question` is where the question stands.
+    /// Answer for one name of the chain. The name is at `place`, and the question at `question`.
     #[inline]
     fn name(
         &mut self,
@@ -268,7 +269,7 @@ impl<'z> Answering<'_, 'z, '_> {
             Found::Exact(node) => self.node(&node, wire, place, question),
             Found::Cut(node) => {
                 if self.qtype == RrType::DS && node.wire().len() == wire.len() {
-                    // DS lives on the parent's side of the cut (RFC 4035 §3.1.4.1).
+                    // The parent side of the cut holds DS (RFC 4035 §3.1.4.1).
                     return self.node(&node, wire, place, question);
                 }
                 self.referral(&node, place, question)?;
@@ -296,7 +297,7 @@ impl<'z> Answering<'_, 'z, '_> {
         self.view.probe(hash::key().extend(hash, b"\x01*"), &name[..2 + above.len()])
     }
 
-    /// A name that exists: its RRset, its alias, or that there is none.
+    /// Answer for an existing name: with its RRset, its alias, or no data.
     #[inline]
     fn node(
         &mut self,
@@ -315,7 +316,7 @@ impl<'z> Answering<'_, 'z, '_> {
         self.negative(AnswerKind::NoData, question)
     }
 
-    /// The same for a name that a wildcard stands for (RFC 4592 §3.3.1, RFC 4035 §3.1.3.3).
+    /// The same for a name that matches a wildcard (RFC 4592 §3.3.1, RFC 4035 §3.1.3.3).
     fn wildcard_node(
         &mut self,
         node: &Node<'z>,
@@ -324,7 +325,7 @@ impl<'z> Answering<'_, 'z, '_> {
         place: Option<NamePlace>,
         question: NamePlace,
     ) -> Result<Next, Full> {
-        // A wildcard is neither a delegation (RFC 4592 §4.2) nor, for the names it stands for, a DNAME (§4.4).
+        // A wildcard is not a delegation (RFC 4592 §4.2), and not a DNAME for the names that match it (§4.4).
         let set = node.find(self.qtype);
         if set.is_some() || node.flags().has(NodeFlags::CNAME) || self.qtype == RrType::ANY {
             self.claim(|| Claim::WildcardAnswer { qname: named(wire), encloser: encloser.owner() });
@@ -339,7 +340,7 @@ impl<'z> Answering<'_, 'z, '_> {
         self.negative(AnswerKind::NoData, question)
     }
 
-    /// The RRset that was asked for, with its addresses.
+    /// Write the requested RRset with its addresses.
     #[inline]
     fn answer_with(
         &mut self,
@@ -360,7 +361,8 @@ impl<'z> Answering<'_, 'z, '_> {
         Ok(Next::Done)
     }
 
-    /// Answer for a name that lacks the wanted RRset: with its CNAME, or for ANY and RRSIG with some or all of its RRsets.
+    /// Answer for a name without the requested RRset: with its CNAME, or for ANY and RRSIG with some or all of its
+    /// RRsets.
     fn alias_or_some(
         &mut self,
         node: &Node<'z>,
@@ -374,7 +376,7 @@ impl<'z> Answering<'_, 'z, '_> {
             let mut entries = node.entries();
             while let Some(entry) = entries.next() {
                 match entry.kind {
-                    // An alias on the way here may have brought the DNAME (RFC 2181 §5.5).
+                    // An earlier alias of the chain may have added the DNAME (RFC 2181 §5.5).
                     Kind::Set
                         if self.qtype == RrType::ANY
                             && entry.rtype == RrType::DNAME
@@ -396,7 +398,7 @@ impl<'z> Answering<'_, 'z, '_> {
                     _ => continue,
                 }
                 any = true;
-                // The client's address may be forged: one RRset is enough (RFC 8482 §4.1).
+                // The client's address may be forged, so the answer contains only one RRset (RFC 8482 §4.1).
                 if self.transport_udp {
                     break;
                 }
@@ -412,17 +414,18 @@ impl<'z> Answering<'_, 'z, '_> {
         }
         let Some((alias, behind)) = node.find(RrType::CNAME) else { return Ok(None) };
         let (placed, _) = self.set(node, &alias, behind, wire, place, question)?;
-        // The target stands behind the owner pointer and the fixed part of the record.
+        // The target follows the owner pointer and the fixed part of the record.
         Ok(Some(Next::Alias(placed.at + 12)))
     }
 
-    /// The name that was written at `at`, perhaps ending in a pointer, and where its octets are; None if they are in
-    /// more than two places.
+    /// The name written at `at`, which may end in a pointer, and the place of its octets. The place is None if they
+    /// are in more than two pieces.
     fn target(&self, at: usize) -> (NameBuf, Option<NamePlace>) {
         let written = self.out.written();
         let mut name = [0u8; 255];
         let (mut len, mut from) = (0, at);
-        // Literal octets, and where the rest stands if there is a pointer: once that is not in one piece, nowhere.
+        // Literal octets, and the position of the rest if there is a pointer. The rest has no position once it is in
+        // several pieces.
         let (mut literal, mut rest, mut pieces) = (0, 0, 1);
         loop {
             let length = written[from] as usize;
@@ -450,7 +453,7 @@ impl<'z> Answering<'_, 'z, '_> {
         (named(&name[..len]).to_buf(), place)
     }
 
-    /// The RRset in `entry` and its signatures into the answer section; both or nothing.
+    /// Write the RRset in `entry` and its signatures into the answer section. Writes both or none.
     #[inline]
     fn set(
         &mut self,
@@ -491,7 +494,7 @@ impl<'z> Answering<'_, 'z, '_> {
         }
     }
 
-    /// Addresses for the names in the RRset at `placed`: as far as there is room.
+    /// Write addresses for the names in the RRset at `placed`, as far as they fit.
     #[inline]
     fn additional(&mut self, mut behind: Entries<'z>, placed: &Placed) {
         if let Some(extra) = behind.next_of(Kind::Extra) {
@@ -505,7 +508,7 @@ impl<'z> Answering<'_, 'z, '_> {
         }
     }
 
-    /// A delegation (RFC 1034 §4.2.1, RFC 4035 §3.1.4, RFC 9471).
+    /// Write a delegation (RFC 1034 §4.2.1, RFC 4035 §3.1.4, RFC 9471).
     #[inline]
     fn referral(
         &mut self,
@@ -545,7 +548,7 @@ impl<'z> Answering<'_, 'z, '_> {
         Ok(())
     }
 
-    /// A DNAME above the name: the record, the CNAME that it means, and the name to go on with (RFC 6672 §3.2).
+    /// Answer with a DNAME at an ancestor: the record, the synthesised CNAME, and the next name (RFC 6672 §3.2).
     fn dname(
         &mut self,
         node: &Node<'z>,
@@ -573,7 +576,7 @@ impl<'z> Answering<'_, 'z, '_> {
                 return Err(Full);
             }
         }
-        // DNAME rdata is never compressed (RFC 6672 §2.5): the target stands in the body as it is.
+        // DNAME rdata is never compressed (RFC 6672 §2.5), so the body contains the whole target.
         let target = NameRef::read(&set.records[12..]).expect("a DNAME holds a name").0;
         let name = named(wire);
         let Some(Ok(alias)) = name.with_suffix(node.owner(), target) else {
@@ -581,7 +584,7 @@ impl<'z> Answering<'_, 'z, '_> {
             self.prove()?;
             return Ok(Next::Done);
         };
-        // The CNAME: its owner points to the name, or is written out.
+        // The owner of the CNAME is a pointer to the name, or is written in full.
         let mut record = [0u8; 255 + 10 + 255];
         let head = match place {
             Some(place) => {
@@ -619,7 +622,7 @@ impl<'z> Answering<'_, 'z, '_> {
         self.dnames.iter().take_while(|&&known| known != 0).any(|&known| known == hash)
     }
 
-    /// Whether the DNAME at `owner` is not in the answer yet; from now on it is. A chain can pass it many times.
+    /// Whether the DNAME at `owner` is not in the answer yet. Marks it as present. A chain can pass it many times.
     fn is_new(&mut self, owner: NameRef<'_>) -> bool {
         let hash = owner.hash64();
         let known = self.has_dname(owner);
@@ -629,7 +632,7 @@ impl<'z> Answering<'_, 'z, '_> {
         !known
     }
 
-    /// The SOA of a negative answer (RFC 2308 §3) and the proofs.
+    /// Write the SOA of a negative answer (RFC 2308 §3) and the proofs.
     #[inline]
     fn negative(&mut self, kind: AnswerKind, question: NamePlace) -> Result<Next, Full> {
         self.kind = kind;
@@ -651,7 +654,7 @@ impl<'z> Answering<'_, 'z, '_> {
         }
     }
 
-    /// Write the proofs that have been asked for.
+    /// Write the requested proofs.
     #[inline]
     fn prove(&mut self) -> Result<(), Full> {
         if self.proofs.is_empty() {
@@ -671,7 +674,7 @@ impl<'z> Answering<'_, 'z, '_> {
     }
 }
 
-/// The name of which `wire` are the octets.
+/// The name with the octets `wire`.
 fn named(wire: &[u8]) -> NameRef<'_> {
     NameRef::from_wire(wire).expect("the question and the links of a chain are names")
 }

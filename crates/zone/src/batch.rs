@@ -1,7 +1,7 @@
-//! Records before they are built into a zone: from a file, an edit or a transfer.
+//! Records that are not built into a zone yet: from a file, an edit or a transfer.
 //!
-//! A batch is one run of octets: for each group of records with the same owner, the owner and then the records, in
-//! the order in which they came. Groups carry the sort key of their owner, so that sorting rarely looks at names.
+//! A batch is one sequence of octets. Each group of records with the same owner consists of the owner and the records
+//! in their original order. Groups store the sort key of their owner, so that sorting rarely reads names.
 
 use std::sync::Arc;
 
@@ -11,30 +11,30 @@ use crate::suffix::{LabelStarts, sort_key};
 
 /// The octets before the rdata of a record: type, TTL, line, length.
 pub(crate) const RECORD_HEAD: usize = 12;
-/// The most octets of a batch, so that offsets fit 32 bits.
+/// Maximum octets of a batch, so that offsets fit 32 bits.
 pub(crate) const MOST_OCTETS: usize = (u32::MAX - 0x2_0000) as usize;
 
-/// Records in the order in which they came.
+/// Records in their original order.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) data: Vec<u8>,
     pub(crate) groups: Vec<Group>,
-    /// The names of the files that groups come from.
+    /// The names of the files that contain the groups.
     pub(crate) files: Vec<Arc<str>>,
-    /// What to add to the line of each record.
+    /// The number added to the line of each record.
     pub(crate) line_base: u32,
 }
 
 /// Consecutive records of one owner.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Group {
-    /// The start of the owner's place in canonical order.
+    /// The first octets of the owner's sort key.
     pub(crate) key: u128,
-    /// Where the owner starts in the data (behind its length octet).
+    /// The offset of the owner in the data (after its length octet).
     pub(crate) name_at: u32,
-    /// Where the records end.
+    /// The end of the records.
     pub(crate) end: u32,
-    /// Which of the types that shape a zone are among the records.
+    /// The types of the records that affect the shape of a zone.
     pub(crate) types: TypeMask,
     /// The index of the file.
     pub(crate) file: u16,
@@ -42,7 +42,7 @@ pub(crate) struct Group {
     pub(crate) name_len: u8,
 }
 
-/// A set of those types that matter for the shape of a zone.
+/// A set of the types that affect the shape of a zone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct TypeMask(pub(crate) u16);
 
@@ -57,7 +57,7 @@ impl TypeMask {
     pub(crate) const NSEC3: TypeMask = TypeMask(128);
     pub(crate) const RRSIG: TypeMask = TypeMask(256);
     pub(crate) const OTHER: TypeMask = TypeMask(512);
-    /// Beside `OTHER`: types with a digest whose length is checked when a zone is loaded.
+    /// Besides `OTHER`: types with a digest whose length is checked when a zone is loaded.
     pub(crate) const DIGEST: TypeMask = TypeMask(1024);
 
     pub(crate) const fn of(rtype: RrType) -> TypeMask {
@@ -101,7 +101,7 @@ pub(crate) struct BatchRecord<'b> {
 }
 
 impl Batch {
-    /// Begin a group for `owner`. The owner must lie in the zone whose apex has `apex_labels` labels.
+    /// Begin a group for `owner`. The owner must be in the zone whose apex has `apex_labels` labels.
     pub(crate) fn open(&mut self, owner: &[u8], apex_labels: usize, file: u16) {
         let mark = self.data.len();
         self.data.push(0);
@@ -109,7 +109,7 @@ impl Batch {
         self.open_in_place(mark, &LabelStarts::of(owner), apex_labels, file);
     }
 
-    /// As [`Batch::open`]; the data already ends in an octet, at `mark`, and the owner.
+    /// As [`Batch::open`]. The data already ends with a length octet, at `mark`, and the owner.
     #[inline]
     pub(crate) fn open_in_place(&mut self, mark: usize, starts: &LabelStarts, apex_labels: usize, file: u16) {
         let owner = &self.data[mark + 1..];
@@ -126,8 +126,8 @@ impl Batch {
         self.groups.push(group);
     }
 
-    /// Begin a record of the open group and return where it starts; its rdata is appended to the data, and
-    /// [`Batch::end_record`] or [`Batch::drop_record`] follows.
+    /// Begin a record of the open group and return its offset. The caller appends its rdata to the data, then calls
+    /// [`Batch::end_record`] or [`Batch::drop_record`].
     #[inline]
     pub(crate) fn begin_record(&mut self, rtype: RrType, ttl: u32, line: u32) -> usize {
         let at = self.data.len();
@@ -139,7 +139,8 @@ impl Batch {
         at
     }
 
-    /// Close the record that began at `at`. Returns false, and drops the record, if RDLENGTH cannot express its length.
+    /// End the record that starts at `at`. Returns false, and drops the record, if RDLENGTH cannot express its
+    /// length.
     #[inline]
     pub(crate) fn end_record(&mut self, at: usize, rtype: RrType) -> bool {
         let Ok(len) = u16::try_from(self.data.len() - at - RECORD_HEAD) else {
@@ -153,7 +154,7 @@ impl Batch {
         true
     }
 
-    /// Drop the record that began at `at`.
+    /// Drop the record that starts at `at`.
     pub(crate) fn drop_record(&mut self, at: usize) {
         self.data.truncate(at);
     }
@@ -163,7 +164,7 @@ impl Batch {
         for rdata in rdatas.iter() {
             let at = self.begin_record(rtype, ttl, 0);
             self.data.extend_from_slice(rdata);
-            // An rdata of a set is never longer than its length field.
+            // The rdata of a set always fits its length field.
             self.end_record(at, rtype);
         }
     }

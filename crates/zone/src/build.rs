@@ -1,12 +1,12 @@
-//! Batches of records to a [`Zone`]: sort, find the shape, check, render.
+//! Builds batches of records into a [`Zone`]: sorts, finds the shape, checks and renders them.
 //!
 //! ```text
 //! batches ─ sort ─► groups in canonical order ─ tree ─► nodes with parents, cuts, empty non-terminals
 //!         ─ render (all threads, one segment each) ─► segments ─ index ─► Zone
 //! ```
 //!
-//! Everything that answers need to know about a name is determined here once, and every RRset is rendered as answers
-//! will contain it (see `node.rs`, `body.rs`).
+//! The build determines all properties of a name that answers need, and renders every RRset as answers contain it
+//! (see `node.rs`, `body.rs`).
 
 mod body;
 mod chain;
@@ -29,7 +29,7 @@ use tree::{Part, Tree};
 /// Zones with fewer groups of records are built in one part.
 const LEAST_PART: usize = 16_384;
 
-/// Which group of which batch.
+/// The index of a batch and of a group in it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GroupRef {
     key: u128,
@@ -37,7 +37,7 @@ pub(crate) struct GroupRef {
     group: u32,
 }
 
-/// The batches, read only, and what every step needs.
+/// The batches, read only, and the data that every step needs.
 pub(crate) struct Input<'b> {
     pub(crate) batches: &'b [Batch],
     pub(crate) apex: NameRef<'b>,
@@ -63,7 +63,8 @@ impl<'b> Input<'b> {
     }
 }
 
-/// Make a zone of all records in `batches`, or None if there are errors, now or from before. `which` rules are checked.
+/// Make a zone of all records in `batches`, or return None if there are errors, old or new. `which` selects the
+/// rules.
 pub(crate) fn zone(
     batches: Vec<Batch>,
     apex: NameRef<'_>,
@@ -76,7 +77,7 @@ pub(crate) fn zone(
     let input =
         Input { batches: &batches, apex, apex_labels: apex.label_count(), class, limit: findings.limit() };
 
-    // SORT and PLANT: each part of the zone by itself.
+    // SORT and PLANT: each part of the zone separately.
     let borders = borders(&input, workers);
     let parts = in_parallel(workers, borders.len() - 1, |i| {
         let groups = sorted(&input, borders[i], borders[i + 1]);
@@ -89,14 +90,14 @@ pub(crate) fn zone(
     let tree = Tree::join(parts);
     tree.check(&input, unread, findings);
 
-    // RENDER: each part fills a segment of its own.
+    // RENDER: each part fills its own segment.
     let names = tree.index(workers);
     rules::check(&input, &tree, &names, which, unread, workers, findings);
     let chain = chain::ChainPlan::of(&input, &tree);
     let shape = node::Shape { input: &input, tree: &tree, names: &names, chain: &chain };
     let rendered = in_parallel(workers, tree.parts.len(), |i| node::render(&shape, i));
 
-    // PLACE: replace numbers of nodes by their places.
+    // PLACE: replace the numbers of nodes with their places.
     let mut places = roomy(tree.len());
     let mut segments = Vec::with_capacity(rendered.len());
     let mut references = Vec::with_capacity(rendered.len());
@@ -134,11 +135,11 @@ pub(crate) fn zone(
     Some(Zone { store: Arc::new(store), overlay: None })
 }
 
-/// A node that was rendered by itself.
+/// A node that was rendered separately.
 pub(crate) struct RenderedNode {
     pub(crate) octets: Box<[u8]>,
     pub(crate) hash: u64,
-    /// Short hashes of the names whose addresses it looked for.
+    /// Short hashes of the names whose addresses the renderer looked up.
     pub(crate) targets: Box<[u32]>,
 }
 
@@ -146,15 +147,15 @@ pub(crate) struct RenderedNode {
 pub(crate) struct RenderedNodes {
     /// One for each group of the batch.
     pub(crate) nodes: Vec<RenderedNode>,
-    /// Of the SOA.
+    /// The serial of the SOA.
     pub(crate) serial: u32,
 }
 
-/// Render the nodes of some names of a zone as a build of the whole zone would, without their links to NSEC3 records.
+/// Render the nodes of some names of a zone as a build of the whole zone would, but without links to NSEC3 records.
 ///
-/// `batch` has one group for each name, the apex among them, in canonical order; one without records is that of an empty
-/// non-terminal. It holds what the nodes depend on: the names above each, `*` below it if that exists, and the names
-/// that its records refer to.
+/// `batch` has one group for each name, including the apex, in canonical order. A group without records is an empty
+/// non-terminal. The batch contains the data that the nodes depend on: the ancestors of each name, an existing `*`
+/// below it, and the names that its records refer to.
 pub(crate) fn nodes(batch: Batch, apex: NameRef<'_>, class: Class, findings: &mut Findings) -> RenderedNodes {
     let groups = batch.groups.iter().enumerate().map(|(i, group)| GroupRef {
         key: group.key,
@@ -191,13 +192,13 @@ pub(crate) fn nodes(batch: Batch, apex: NameRef<'_>, class: Class, findings: &mu
     RenderedNodes { nodes, serial: segment.serial }
 }
 
-/// Sort keys that divide the zone into parts of about the same size: the first is 0, and part i reaches from
-/// border i to the next. No border has names of one subtree of the apex on both sides.
+/// Sort keys that divide the zone into parts of about the same size. The first is 0, and part i extends from border i
+/// to the next. No border divides the subtree of a child of the apex.
 fn borders(input: &Input<'_>, workers: usize) -> Vec<Option<u128>> {
     let groups: usize = input.batches.iter().map(|batch| batch.groups.len()).sum();
     let octets: usize = input.batches.iter().map(|batch| batch.data.len()).sum();
     let parts = if workers == 1 { 1 } else { (groups / LEAST_PART).clamp(1, 2 * workers) };
-    // A node repeats its owner and the addresses of others; eight times is far beyond any honest zone.
+    // A node repeats its owner and the addresses of others. A factor of eight far exceeds any realistic zone.
     let parts = parts.max(octets.saturating_mul(8) / MOST_SEGMENT).min(MOST_SEGMENTS);
     let step = (groups / (parts * 64)).max(1);
     let mut sample: Vec<u128> = input
@@ -210,7 +211,7 @@ fn borders(input: &Input<'_>, workers: usize) -> Vec<Option<u128>> {
     let mut borders: Vec<Option<u128>> = (1..parts)
         .map(|i| {
             let key = sample[i * sample.len() / parts];
-            // The key of the name directly below the apex: all below it sorts behind.
+            // The key of the child of the apex: all names below it sort after it.
             let label = key.to_be_bytes().iter().position(|&octet| octet == 0).unwrap_or(16);
             Some(key & !u128::MAX.checked_shr(8 * label as u32).unwrap_or(0))
         })
@@ -222,8 +223,8 @@ fn borders(input: &Input<'_>, workers: usize) -> Vec<Option<u128>> {
     borders
 }
 
-/// The groups with records whose keys are not below `from` and below `to`, in canonical order of their owners; groups
-/// of one owner in the order of the file.
+/// The groups whose keys are at least `from` and less than `to`, in canonical order of their owners. Groups of one
+/// owner keep the order of the file.
 fn sorted(input: &Input<'_>, from: Option<u128>, to: Option<u128>) -> Vec<GroupRef> {
     let total: usize = input.batches.iter().map(|batch| batch.groups.len()).sum();
     let mut groups = roomy(if to.is_none() && from == Some(0) { total } else { total / 2 });
@@ -279,8 +280,8 @@ pub(crate) fn in_parallel<T: Send>(workers: usize, count: usize, work: impl Fn(u
 }
 
 /// A vector for `len` elements that is dropped when the zone is built. A large one has more capacity than the largest
-/// block that allocators keep (32 MiB in glibc), so that its memory returns to the system. The surplus is never touched
-/// and takes no memory.
+/// block that allocators keep (32 MiB in glibc), so that its memory returns to the system. The surplus is never
+/// touched and uses no memory.
 pub(crate) fn roomy<T>(len: usize) -> Vec<T> {
     const SMALL: usize = 128 << 10;
     const LARGE: usize = 33 << 20;
@@ -288,7 +289,7 @@ pub(crate) fn roomy<T>(len: usize) -> Vec<T> {
     Vec::with_capacity(if octets < SMALL { len } else { octets.max(LARGE) / std::mem::size_of::<T>() })
 }
 
-/// The minimum of an SOA's rdata: its last field (RFC 1035 §3.3.13).
+/// The MINIMUM field of an SOA's rdata, which is the last one (RFC 1035 §3.3.13).
 pub(crate) fn soa_minimum(rdata: &[u8]) -> u32 {
     rdata.last_chunk::<4>().map_or(0, |octets| u32::from_be_bytes(*octets))
 }

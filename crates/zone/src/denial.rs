@@ -1,9 +1,9 @@
-//! Proofs that something does not exist: the chain of NSEC or NSEC3 records of a signed zone, and what an answer takes
-//! from it.
+//! Proofs of nonexistence: the chain of NSEC or NSEC3 records of a signed zone, and the records of it that an answer
+//! contains.
 //!
-//! Which records prove what is decided by [`nw_dnssec::prove`]; here they are found. The NSEC3 records that match a
-//! name of the zone, and that match or cover the wildcard below it, are looked up when the zone is built and stand in the
-//! name's node ([`Kind::Link`]), so that a question costs one hash: that of the next closer name.
+//! [`nw_dnssec::prove`] decides which records prove a claim; this module finds them. The build looks up the NSEC3
+//! records that match a name of the zone, and that match or cover the wildcard below it. It stores them in the name's
+//! node ([`Kind::Link`]), so that a question costs one hash: that of the next closer name.
 //!
 //! RFCs: 4034 §4, 4035 §3.1.3, 5155 §7. *Limitations*: one NSEC3 chain, that of the first NSEC3PARAM with hash algorithm 1.
 
@@ -19,13 +19,13 @@ use crate::suffix::{LabelStarts, sort_key, whole};
 
 /// No record.
 pub(crate) const NO_LINK: u32 = u32::MAX;
-/// Each alias of a chain may be proven by one record, the end of it by three.
+/// One record may prove each alias of a chain, and three records the end of it.
 const MOST_RECORDS: usize = MOST_ALIASES + 3;
 
-/// How a zone proves that something does not exist.
+/// How a zone proves nonexistence.
 #[derive(Debug, Default)]
 pub(crate) enum Denial {
-    /// Not at all.
+    /// The zone has no proofs.
     #[default]
     Unsigned,
     /// By NSEC.
@@ -48,7 +48,7 @@ impl Denial {
 /// The owners of NSEC records in canonical order.
 #[derive(Debug)]
 pub(crate) struct NsecChain {
-    /// The sort key of each owner: nearly all comparisons end here, without a look at the node.
+    /// The sort key of each owner. It decides nearly all comparisons without reading the node.
     pub(crate) keys: Box<[u128]>,
     pub(crate) places: Box<[u32]>,
 }
@@ -61,7 +61,7 @@ pub(crate) struct Nsec3Chain {
     pub(crate) places: Box<[u32]>,
 }
 
-/// How the names of a zone are hashed (RFC 5155 §4).
+/// The hash parameters of a zone (RFC 5155 §4).
 #[derive(Debug, Clone)]
 pub(crate) struct HashParameters {
     pub(crate) salt: Box<[u8]>,
@@ -74,14 +74,15 @@ impl HashParameters {
     }
 }
 
-/// The number of the record with `hash`, or that of the one before, whose span it falls into; the chain is a ring. None
+/// The number of the record with `hash` (Ok), or of the record whose span covers it (Err). The chain is a ring. None
 /// for an empty chain.
 pub(crate) fn locate(hashes: &[Nsec3Hash], hash: &Nsec3Hash) -> Option<Result<usize, usize>> {
     let count = hashes.len();
     if count == 0 {
         return None;
     }
-    // Hashes are spread evenly: begin where this one should be and widen until it is between the bounds.
+    // Hashes are distributed evenly. The search starts at the expected position and widens until the bounds enclose
+    // the hash.
     let word = u64::from_be_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]]);
     let guess = ((word as u128 * count as u128) >> 64) as usize;
     let (mut low, mut high, mut step) = (guess, guess, 16);
@@ -102,7 +103,7 @@ pub(crate) fn locate(hashes: &[Nsec3Hash], hash: &Nsec3Hash) -> Option<Result<us
 }
 
 impl<'z> View<'z> {
-    /// The node of `name` unless that is the hash of a name.
+    /// The node of `name`, unless it holds only NSEC3 records.
     fn name_node(self, name: NameRef<'_>) -> Option<Node<'z>> {
         let starts = LabelStarts::of(name.wire());
         if starts.count() < self.store.apex_labels {
@@ -112,7 +113,7 @@ impl<'z> View<'z> {
         (!node.flags().has(NodeFlags::HASHED)).then_some(node)
     }
 
-    /// The place of the record with the hash of `name` (Ok), or of the one whose span it falls into (Err).
+    /// The place of the record with the hash of `name` (Ok), or of the record whose span covers it (Err).
     fn locate_hash(self, chain: &Nsec3Chain, name: NameRef<'_>) -> Option<Result<u32, u32>> {
         let hash = chain.parameters.hash(name);
         match self.overlay {
@@ -135,7 +136,7 @@ impl<'z> View<'z> {
         }
     }
 
-    /// The numbers that `node` keeps of its records in the store's chain, as long as that is the zone's chain.
+    /// The numbers of `node`'s records in the store's chain, if that is still the zone's chain.
     fn links(self, node: &Node<'_>) -> Option<(u32, u32)> {
         if self.chain_changed() { None } else { node.links() }
     }
@@ -177,13 +178,13 @@ impl Chain for View<'_> {
 }
 
 impl NsecChain {
-    /// The number of the record at `name`, or that of the one before it in the ring.
+    /// The number of the record at `name` (Ok), or of the one before it in the ring (Err).
     fn locate(&self, store: &Store, name: NameRef<'_>) -> Option<Result<usize, usize>> {
         let last = self.places.len().checked_sub(1)?;
         Some(self.search(store, name).map_err(|at| at.checked_sub(1).unwrap_or(last)))
     }
 
-    /// The number of the record at `name`, or how many come before it.
+    /// The number of the record at `name` (Ok), or the number of records before it (Err).
     pub(crate) fn search(&self, store: &Store, name: NameRef<'_>) -> Result<usize, usize> {
         let key = sort_key(name.wire(), &LabelStarts::of(name.wire()), store.apex_labels);
         let low = self.keys.partition_point(|&other| other < key);
@@ -191,7 +192,7 @@ impl NsecChain {
         if same > 0 && whole(key) {
             return Ok(low);
         }
-        // Names that begin alike: a search among them.
+        // Several names start with the same octets: search among them.
         let order = |at: usize| store.node(self.places[at]).owner().cmp(&name);
         let (mut from, mut to) = (low, low + same);
         while from < to {
@@ -206,7 +207,7 @@ impl NsecChain {
     }
 }
 
-/// The records that an answer has to bring as proof, none twice.
+/// The records that an answer must contain as proof, without duplicates.
 #[derive(Debug, Default)]
 pub(crate) struct Proofs {
     records: [u32; MOST_RECORDS],
@@ -219,7 +220,7 @@ impl Proofs {
         self.count == 0
     }
 
-    /// Ask for the proof of `claim`.
+    /// Request the proof of `claim`.
     pub(crate) fn add(&mut self, view: View<'_>, claim: Claim<'_>) {
         let method = match view.store.denial {
             Denial::Unsigned => return,
@@ -234,7 +235,7 @@ impl Proofs {
         }
     }
 
-    /// Write them into the authority section, each with its signatures, and forget them.
+    /// Write the records into the authority section, each with its signatures, and clear the list.
     pub(crate) fn write(&mut self, view: View<'_>, qname: &[u8], out: &mut Writer<'_>) -> Result<(), Full> {
         let store = view.store;
         let rtype = if matches!(store.denial, Denial::Nsec(_)) { RrType::NSEC } else { RrType::NSEC3 };
@@ -244,7 +245,7 @@ impl Proofs {
             let node = view.node(place);
             let Some((set, mut behind)) = node.find(rtype) else { continue };
             let owner = node.wire();
-            // The owner of a proof of no data is the question.
+            // In a proof of no data, the owner is the question name.
             let placed = if eq_folded(owner, qname) {
                 put(out, Section::Authority, &set, owner, question)?
             } else {

@@ -1,13 +1,13 @@
 //! Changes to a zone. File reloads, transfers and updates all produce a [`ZoneEdit`].
 //!
-//! A [`ZoneEdit`] collects changes to one zone. [`ZoneEdit::commit`] returns a new version; the old version does not change and
-//! can be used as long as someone holds it. [`Zone::diff`] is the inverse: it returns the records that differ between two
-//! versions, as IXFR sends them.
+//! A [`ZoneEdit`] collects changes to one zone. [`ZoneEdit::commit`] returns a new version. The old version does not
+//! change and stays usable. [`Zone::diff`] is the inverse: it returns the records that differ between two versions,
+//! as IXFR sends them.
 //!
-//! A commit renders what it touches (`edit/patch.rs`) and keeps it beside the store that all versions share
-//! (`overlay.rs`). When too much has changed, it builds a store; [`Zone::fold`] does so ahead, on a thread of the
-//! caller's, and [`Zone::rebase`] brings the result up to date. [`Zone::succeed`] compares a version that was made
-//! otherwise, such as a file that was read anew, with the served one, and keeps the store where little differs.
+//! A commit renders the nodes that it touches (`edit/patch.rs`) and stores them in an overlay next to the store that
+//! all versions share (`overlay.rs`). After too many changes, it builds a new store. [`Zone::fold`] does this in
+//! advance, on a thread of the caller, and [`Zone::rebase`] updates the result. [`Zone::succeed`] compares the served
+//! version with an independent one, such as a file that was read again, and keeps the store if few records differ.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -30,24 +30,24 @@ mod patch;
 #[cfg(test)]
 mod tests;
 
-/// Findings of an edit that are reported in full.
+/// Maximum number of findings of an edit that are reported in full.
 const MOST_FINDINGS: usize = 100;
 
 /// An RRset within a zone: owner, type, and for RRSIG the type covered.
 type Key = (Name, RrType, RrType);
 
-/// What a commit does with the SOA's serial.
+/// The serial that a commit sets in the SOA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Serial {
-    /// One more than before, unless the edit put an SOA that is newer by itself.
+    /// The next serial, unless the edit put an SOA with a newer one.
     Next,
-    /// This one.
+    /// The given serial.
     Set(u32),
-    /// The serial that the SOA of the edit has.
+    /// The serial in the SOA of the edit.
     Keep,
 }
 
-/// Changes to a zone that are not committed yet.
+/// Uncommitted changes to a zone.
 #[derive(Debug, Clone)]
 pub struct ZoneEdit {
     base: Zone,
@@ -55,29 +55,29 @@ pub struct ZoneEdit {
     changes: BTreeMap<Key, Option<Rrset>>,
 }
 
-/// The records by which two zones differ (RFC 1995 §2).
+/// The records that differ between two zones (RFC 1995 §2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ZoneDiff {
-    /// Records of the older zone that the newer one has not.
+    /// Records that only the older zone has.
     pub removed: Vec<Rrset>,
-    /// Records of the newer zone that the older one had not.
+    /// Records that only the newer zone has.
     pub added: Vec<Rrset>,
 }
 
 impl ZoneDiff {
-    /// Whether the zones are the same.
+    /// Whether the zones are equal.
     pub fn is_empty(&self) -> bool {
         self.removed.is_empty() && self.added.is_empty()
     }
 
-    /// Add the difference between two forms of one RRset.
+    /// Add the difference between two versions of one RRset.
     fn push(&mut self, before: Option<Rrset>, after: Option<Rrset>) {
         match (before, after) {
             (Some(older), Some(newer)) if older.ttl == newer.ttl => {
                 self.removed.extend(without(&older, &newer));
                 self.added.extend(without(&newer, &older));
             }
-            // Another TTL makes all of them other records.
+            // A new TTL changes all of the records.
             (before, after) => {
                 self.removed.extend(before);
                 self.added.extend(after);
@@ -91,7 +91,7 @@ impl ZoneDiff {
 pub struct ChangeCounts {
     /// RRsets that only the newer version has.
     pub added: usize,
-    /// RRsets that both versions have, with other records or another TTL.
+    /// RRsets that both versions have, with different records or TTLs.
     pub changed: usize,
     /// RRsets that only the older version has.
     pub removed: usize,
@@ -107,7 +107,7 @@ impl ChangeCounts {
     }
 }
 
-/// Whether both are the SOA, with nothing but another serial.
+/// Whether both are the SOA and differ only in the serial.
 fn differs_in_serial_only(older: &Rrset, newer: &Rrset) -> bool {
     let without_serial = |rrset: &Rrset| {
         let mut rdata = rrset.rdatas.first().unwrap_or_default().to_vec();
@@ -130,7 +130,7 @@ impl Zone {
         ZoneEdit { base: self.clone(), changes: BTreeMap::new() }
     }
 
-    /// Build a zone from RRsets in any order. The error lists everything that is wrong with them.
+    /// Build a zone from RRsets in any order. The error lists all problems.
     pub fn from_rrsets<'r>(
         apex: NameRef<'_>,
         class: Class,
@@ -143,12 +143,12 @@ impl Zone {
         collector.finish(LoadOptions::default().workers())
     }
 
-    /// Whether so much has changed since the zone was built that [`Zone::fold`] is worth its time.
+    /// Whether enough has changed since the zone was built for [`Zone::fold`] to be worth its time.
     pub fn wants_fold(&self) -> bool {
         self.overlay.is_some() && self.view().changed().len() >= most_changed(self.store.nodes()) / 4
     }
 
-    /// The same zone with all its nodes in one store. It costs as much as loading the zone, on the calling thread.
+    /// The same zone with all nodes in one store. This costs as much as loading the zone, on the calling thread.
     #[must_use]
     pub fn fold(&self) -> Zone {
         if self.overlay.is_none() {
@@ -158,14 +158,14 @@ impl Zone {
         for node in self.view().walk() {
             collector.node(&node);
         }
-        // Every version passed the builder's checks once; if one does not now, it stays as it is.
+        // Every version passed the checks of the builder once. If one fails now, it stays unchanged.
         collector.finish(1).unwrap_or_else(|_| self.clone())
     }
 
-    /// This zone, which is `from` folded, with what has changed between `from` and `to`.
+    /// Apply the changes between `from` and `to` to this zone, which is the result of folding `from`.
     ///
-    /// None if `to` has another store than `from`, or if more has changed than a store is kept for: `to` then needs no fold
-    /// of `from`.
+    /// None if `to` has another store than `from`, or if the changes exceed the limit for keeping a store. In both
+    /// cases `to` does not need the fold of `from`.
     pub fn rebase(&self, from: &Zone, to: &Zone) -> Option<Zone> {
         if !Arc::ptr_eq(&from.store, &to.store) {
             return None;
@@ -173,10 +173,10 @@ impl Zone {
         self.patched(&from.diff(to))
     }
 
-    /// `newer` as the version that follows this one, and how many RRsets differ; None if no record does.
+    /// `newer` as the version that follows this one, and the number of RRsets that differ. None if no record differs.
     ///
-    /// The version shares the store of this zone where few RRsets differ, and is `newer` otherwise. Both zones must have the
-    /// same apex and class.
+    /// The version shares the store of this zone if few RRsets differ, and is `newer` otherwise. Both zones must have
+    /// the same apex and class.
     pub fn succeed(&self, newer: &Zone) -> Option<(Zone, ChangeCounts)> {
         let mut counts = ChangeCounts::default();
         let most = most_changed(self.store.nodes());
@@ -193,13 +193,13 @@ impl Zone {
         let zone = if Arc::ptr_eq(&self.store, &newer.store) {
             None
         } else {
-            // A version that would have to be folded at once is worth less than `newer`, which needs no fold.
+            // A version that needs an immediate fold is worth less than `newer`, which needs none.
             diff.and_then(|diff| self.patched(&diff)).filter(|zone| !zone.wants_fold())
         };
         differs.then(|| (zone.unwrap_or_else(|| newer.clone()), counts))
     }
 
-    /// This zone after `diff`, on the same store; None if a store would have to be built.
+    /// This zone after `diff`, on the same store. None if this requires a new store.
     fn patched(&self, diff: &ZoneDiff) -> Option<Zone> {
         if diff.is_empty() {
             return Some(self.clone());
@@ -209,20 +209,20 @@ impl Zone {
         Patch::of(&edit, None).and_then(Patch::commit)?.ok()
     }
 
-    /// What turns this zone into `newer`.
+    /// The difference that changes this zone into `newer`.
     pub fn diff(&self, newer: &Zone) -> ZoneDiff {
         let mut diff = ZoneDiff::default();
         self.each_difference(newer, |before, after| diff.push(before, after));
         diff
     }
 
-    /// Call `visit` with both forms of every RRset that differs between this zone and `newer`. RRSIGs are split by the type
-    /// that they cover.
+    /// Call `visit` with both versions of every RRset that differs between this zone and `newer`. RRSIGs are split by
+    /// covered type.
     fn each_difference(&self, newer: &Zone, mut visit: impl FnMut(Option<Rrset>, Option<Rrset>)) {
         let class = self.class();
         let (older, newer) = (self.view(), newer.view());
         if std::ptr::eq(older.store, newer.store) {
-            // Two versions on one store differ in changed nodes only, and share most of these.
+            // Two versions on one store differ only in changed nodes, and share most of these.
             let (mut before, mut after) =
                 (older.changed().iter().peekable(), newer.changed().iter().peekable());
             loop {
@@ -279,7 +279,7 @@ impl Zone {
     }
 }
 
-/// Visit the RRsets that differ between two nodes with one owner, or all of the one that exists.
+/// Visit the RRsets that differ between two nodes of one owner, or all RRsets if only one node exists.
 fn compare(
     a: Option<&Node<'_>>,
     b: Option<&Node<'_>>,
@@ -311,7 +311,7 @@ fn compare(
     before.into_values().for_each(|older| visit(Some(older), None));
 }
 
-/// The records of `of` that `other` has not, compared in canonical form, or None if there are none.
+/// The records of `of` that `other` does not have, compared in canonical form, or None if there are none.
 fn without(of: &Rrset, other: &Rrset) -> Option<Rrset> {
     let has = |rdata: &[u8]| {
         other.rdatas.iter().any(|theirs| build::canonical_cmp(of.rtype, rdata, theirs) == Ordering::Equal)
@@ -320,7 +320,7 @@ fn without(of: &Rrset, other: &Rrset) -> Option<Rrset> {
     (!rest.is_empty()).then(|| Rrset { rdatas: rest, ..of.clone() })
 }
 
-/// The type, and for RRSIG the type covered.
+/// The type, and the covered type for RRSIG.
 fn kind(rrset: &Rrset) -> (RrType, RrType) {
     let covered = match rrset.rtype {
         RrType::RRSIG => build::covered(rrset.rdatas.first().unwrap_or_default()),
@@ -335,7 +335,7 @@ impl ZoneEdit {
         &self.base
     }
 
-    /// The RRset as it would be after the changes so far. RRSIGs are asked for by the type they cover.
+    /// The RRset after the changes so far. RRSIGs are selected by covered type.
     pub fn rrset(&self, owner: NameRef<'_>, rtype: RrType, covered: RrType) -> Option<Rrset> {
         match self.changes.get(&(owner.to_name(), rtype, covered)) {
             Some(change) => change.clone(),
@@ -344,8 +344,8 @@ impl ZoneEdit {
         }
     }
 
-    /// Put `rrset` in place of what is there; an empty one deletes. Signatures over an RRset that changes are dropped unless
-    /// they are put as well; RRSIGs replace those that cover the same type.
+    /// Replace the existing RRset with `rrset`. An empty one deletes it. Signatures over a changed RRset are dropped
+    /// unless they are put as well. RRSIGs replace those that cover the same type.
     pub fn put(&mut self, rrset: Rrset) -> &mut ZoneEdit {
         if rrset.rtype == RrType::RRSIG {
             let mut by_type: BTreeMap<RrType, RdataSet> = BTreeMap::new();
@@ -364,7 +364,7 @@ impl ZoneEdit {
         self
     }
 
-    /// Delete the RRset of `rtype` at `owner`, and the signatures over it; with RRSIG, all signatures there.
+    /// Delete the RRset of `rtype` at `owner` and its signatures. RRSIG deletes all signatures at `owner`.
     pub fn delete(&mut self, owner: NameRef<'_>, rtype: RrType) -> &mut ZoneEdit {
         if rtype == RrType::RRSIG {
             for covered in self.covered_at(owner) {
@@ -376,7 +376,7 @@ impl ZoneEdit {
         self
     }
 
-    /// Delete everything at `owner`.
+    /// Delete all RRsets at `owner`.
     pub fn delete_name(&mut self, owner: NameRef<'_>) -> &mut ZoneEdit {
         let name = owner.to_name();
         for (key, change) in self.changes.range_mut((name.clone(), RrType(0), RrType(0))..) {
@@ -392,7 +392,7 @@ impl ZoneEdit {
         self
     }
 
-    /// Add the records of `rrset` to those that are there; the TTL becomes that of `rrset` (RFC 2136 §3.4.2.2).
+    /// Add the records of `rrset` to the existing ones. The TTL becomes that of `rrset` (RFC 2136 §3.4.2.2).
     pub fn add(&mut self, rrset: &Rrset) -> &mut ZoneEdit {
         for rrset in split(rrset) {
             let (rtype, covered) = kind(&rrset);
@@ -413,7 +413,7 @@ impl ZoneEdit {
         self
     }
 
-    /// Remove the records of `rrset`. Its TTL is ignored, and so are records that do not exist.
+    /// Remove the records of `rrset`. Ignores its TTL and records that do not exist.
     pub fn remove(&mut self, rrset: &Rrset) -> &mut ZoneEdit {
         for rrset in split(rrset) {
             let (rtype, covered) = kind(&rrset);
@@ -427,7 +427,7 @@ impl ZoneEdit {
 
     /// Apply a difference that [`Zone::diff`] returned.
     pub fn apply(&mut self, diff: &ZoneDiff) -> &mut ZoneEdit {
-        // Signatures that the difference does not name stay, whatever happens to the RRsets that they cover.
+        // Signatures that are not part of the difference stay, regardless of changes to the RRsets that they cover.
         for rrset in diff.removed.iter().chain(&diff.added).filter(|rrset| rrset.rtype != RrType::RRSIG) {
             let key = (rrset.owner.clone(), RrType::RRSIG, rrset.rtype);
             if !self.changes.contains_key(&key)
@@ -445,12 +445,12 @@ impl ZoneEdit {
         self
     }
 
-    /// Return the zone with all changes. The error lists everything that is wrong with it.
+    /// Return the zone with all changes. The error lists all problems.
     pub fn commit(self, serial: Serial) -> Result<Zone, ZoneFileErrors> {
         self.commit_within(serial, None)
     }
 
-    /// As [`ZoneEdit::commit`], with another limit for the nodes that may differ from the store.
+    /// As [`ZoneEdit::commit`], with another limit for the number of nodes that may differ from the store.
     pub(crate) fn commit_within(
         mut self,
         serial: Serial,
@@ -489,7 +489,7 @@ impl ZoneEdit {
         let class = self.base.class();
         for node in self.base.view().walk() {
             let owner = node.owner();
-            // CHANGES at names that the base has not, and then at this one.
+            // CHANGES at names that the base does not have, and then at this one.
             while let Some((key, change)) = changes.next_if(|change| change.0.0.as_ref() < owner) {
                 collector.change(key, change);
             }
@@ -516,7 +516,7 @@ impl ZoneEdit {
         collector.finish(LoadOptions::default().workers())
     }
 
-    /// Give the SOA its serial.
+    /// Set the serial of the SOA.
     fn number(&mut self, serial: Serial) {
         let apex = self.base.apex().to_name();
         let Some(mut soa) = self.rrset(apex.as_ref(), RrType::SOA, RrType(0)) else { return };
@@ -541,7 +541,7 @@ impl ZoneEdit {
     }
 
     fn base_signatures(&self, owner: NameRef<'_>, covered: RrType) -> Option<Rrset> {
-        // A changed RRset has lost the signatures that the base had for it.
+        // A changed RRset has lost its signatures of the base.
         if self.changes.contains_key(&(owner.to_name(), covered, RrType(0))) {
             return None;
         }
@@ -549,7 +549,7 @@ impl ZoneEdit {
         self.base_node(owner)?.rrsets(self.base.class()).find(|rrset| kind(rrset) == wanted)
     }
 
-    /// The types whose signatures are at `owner`, before or after the changes.
+    /// The types that signatures at `owner` cover, before or after the changes.
     fn covered_at(&self, owner: NameRef<'_>) -> Vec<RrType> {
         let name = owner.to_name();
         let class = self.base.class();
@@ -562,7 +562,7 @@ impl ZoneEdit {
     }
 }
 
-/// Split RRSIGs by the type that they cover; return other RRsets unchanged.
+/// Split RRSIGs by covered type. Returns other RRsets unchanged.
 fn split(rrset: &Rrset) -> Vec<Rrset> {
     if rrset.rtype != RrType::RRSIG {
         return vec![rrset.clone()];
@@ -574,7 +574,7 @@ fn split(rrset: &Rrset) -> Vec<Rrset> {
     by_type.into_values().map(|rdatas| Rrset { rdatas, ..rrset.clone() }).collect()
 }
 
-/// RRsets on their way into batches.
+/// Collects RRsets into batches.
 struct Collector<'a> {
     apex: NameRef<'a>,
     apex_labels: usize,
@@ -602,7 +602,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// The batch, with a group for `owner` open.
+    /// The batch, with an open group for `owner`.
     fn open(&mut self, owner: &[u8]) -> &mut Batch {
         let full = self.batches.last().is_none_or(Batch::is_full);
         if full {
@@ -617,7 +617,7 @@ impl<'a> Collector<'a> {
         batch
     }
 
-    /// Whether `rrset` may be part of the zone; what is wrong with it is a finding.
+    /// Whether the zone may contain `rrset`. Problems are reported as findings.
     fn check(&mut self, rrset: &Rrset) -> bool {
         let problem = if !rrset.owner.as_ref().is_at_or_below(self.apex) {
             Some(Problem::OutOfZone { owner: rrset.owner.clone(), apex: self.apex.to_name() })
@@ -643,7 +643,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// All records of a node of another zone, whose records are known to be good.
+    /// Add all records of a node of another zone, which are already checked.
     fn node(&mut self, node: &Node<'_>) {
         for entry in node.entries() {
             let rtype = match entry.kind {

@@ -1,4 +1,4 @@
-//! Zones: read from master files, kept immutable in canonical order, answered from without a copy too many.
+//! Zones: read from master files, immutable, in canonical order, with prebuilt answers.
 //!
 //! ```text
 //! master file ─ scan ─► records ─ build ─► Zone ──► answer ─► Writer
@@ -7,7 +7,7 @@
 //! Zones: the set of zones that a server answers for, by longest match
 //! ```
 //!
-//! Start with [`scan::load`] and [`Zone::answer`]. A [`Zone`] never changes: an edit makes another.
+//! Start with [`scan::load`] and [`Zone::answer`]. A [`Zone`] is immutable: an edit makes another one.
 //!
 //! RFCs: 1034 §4.3.2, 1035 §5, 1982, 2181, 2308, 3597, 4034, 4035 §3, 4592, 5155 §7, 6672, 8482, 9471.
 //!

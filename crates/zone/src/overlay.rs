@@ -1,16 +1,16 @@
-//! What has changed since a store was built: the nodes that differ, beside the store that all versions share.
+//! The changes since a store was built: the nodes that differ, next to the store that all versions share.
 //!
 //! ```text
 //! View = Store (immutable, one per fold)  +  Overlay (one per version: the changed nodes, found by hash or in order)
 //! ```
 //!
-//! A lookup tries the overlay first. A changed node replaces the one in the store, or marks its name as removed. A zone
-//! without an overlay costs one test. A commit copies the references to the changed nodes, of which there are few
-//! ([`most_changed`]), and renders the touched ones (`patch.rs`). [`Zone::fold`](crate::Zone::fold) makes a store of
-//! both again.
+//! A lookup searches the overlay first. A changed node replaces the one in the store, or marks its name as removed. A
+//! zone without an overlay costs one test. A commit copies the references to the changed nodes, which are few
+//! ([`most_changed`]), and renders the touched ones (`patch.rs`). [`Zone::fold`](crate::Zone::fold) merges both into
+//! a new store.
 //!
-//! The chain of NSEC or NSEC3 records is merged the same way: `members` are the changed nodes that belong to the chain,
-//! `hidden` the records of the store's chain that no longer count.
+//! The chain of NSEC or NSEC3 records is merged in the same way: `members` are the changed nodes in the chain,
+//! `hidden` the records of the store's chain that are no longer valid.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -23,40 +23,40 @@ use crate::denial::{Denial, NO_LINK, Nsec3Chain, NsecChain};
 use crate::store::{Index, Kind, Node, NodeFlags, OVERLAY_SEGMENT, PLACE_BITS, Store};
 use crate::suffix::LabelStarts;
 
-/// How many nodes of an overlay are worth it for a store of `nodes`; with more, a commit builds a store.
+/// Maximum number of nodes in an overlay for a store of `nodes` nodes. Above it, a commit builds a store.
 ///
-/// Unit: nodes. It bounds the work of a commit and the memory of the overlay against clients that send many updates.
+/// Unit: nodes. It bounds the work of a commit and the memory of the overlay if clients send many updates.
 pub(crate) fn most_changed(nodes: usize) -> usize {
     (nodes / 4).clamp(16, 4096)
 }
 
-/// A node that differs from the store's.
+/// A node that differs from the store.
 #[derive(Debug)]
 pub(crate) struct Changed {
-    /// The node as in a segment; without entries if the name is gone.
+    /// The node as in a segment. It has no entries if the name was removed.
     octets: Box<[u8]>,
     pub(crate) hash: u64,
     pub(crate) exists: bool,
-    /// The number of the record that the name has in the store's chain, or [`NO_LINK`].
+    /// The number of the name's record in the store's chain, or [`NO_LINK`].
     pub(crate) hides: u32,
     pub(crate) member: Member,
-    /// Hashes of the names whose addresses its answers carry.
+    /// Hashes of the names whose addresses its answers contain.
     pub(crate) targets: Box<[u32]>,
 }
 
-/// Whether a node belongs to the zone's chain of proofs.
+/// Whether a node is part of the zone's chain of proofs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Member {
-    /// It does not.
+    /// The node is not part of the chain.
     No,
-    /// With its NSEC.
+    /// Part of the chain by its NSEC record.
     Nsec,
-    /// With its NSEC3, by this hash.
+    /// Part of the chain by its NSEC3 record, with this hash.
     Nsec3(Nsec3Hash),
 }
 
 impl Member {
-    /// What `node` is in the chain of `store`.
+    /// The membership of `node` in the chain of `store`.
     pub(crate) fn of(store: &Store, node: &Node<'_>) -> Member {
         match &store.denial {
             Denial::Unsigned => Member::No,
@@ -83,7 +83,7 @@ impl Member {
 }
 
 impl Changed {
-    /// The node in `octets`, which is now part of the zone.
+    /// The node in `octets`, which is now in the zone.
     pub(crate) fn present(
         octets: Box<[u8]>,
         hash: u64,
@@ -96,7 +96,7 @@ impl Changed {
         changed
     }
 
-    /// The name `wire` is not part of the zone any more.
+    /// The name `wire`, which is no longer in the zone.
     pub(crate) fn gone(wire: &[u8], hash: u64, hides: u32) -> Changed {
         let octets = Node::empty(wire);
         Changed { octets, hash, exists: false, hides, member: Member::No, targets: Box::default() }
@@ -112,7 +112,7 @@ impl Changed {
     }
 }
 
-/// The nodes that differ from the store's.
+/// The nodes that differ from the store.
 #[derive(Debug)]
 pub(crate) struct Overlay {
     pub(crate) serial: u32,
@@ -123,7 +123,7 @@ pub(crate) struct Overlay {
     index: Index,
     /// The numbers of the nodes in the chain, in the order of the chain.
     members: Box<[u32]>,
-    /// The numbers of the records of the store's chain that do not count, ascending.
+    /// The numbers of the invalid records of the store's chain, ascending.
     hidden: Box<[u32]>,
 }
 
@@ -165,7 +165,7 @@ impl Overlay {
             .find(|changed| eq_folded(changed.node().wire(), wire))
     }
 
-    /// Octets in memory, those shared with other versions included.
+    /// Octets in memory, including those shared with other versions.
     pub(crate) fn octets(&self) -> usize {
         let nodes: usize = self.changed.iter().map(|changed| changed.octets() + 8).sum();
         nodes
@@ -184,7 +184,7 @@ impl Member {
     }
 }
 
-/// One version of a zone: the store, and what has changed since.
+/// One version of a zone: the store and the changes since it was built.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'z> {
     pub(crate) store: &'z Store,
@@ -213,12 +213,12 @@ impl<'z> View<'z> {
         self.store.probe(hash, wire)
     }
 
-    /// The node of the suffix of `wire` that has `labels` labels; `wire` lies in the zone.
+    /// The node of the suffix of `wire` with `labels` labels. `wire` is in the zone.
     pub(crate) fn find(self, wire: &[u8], starts: &LabelStarts, labels: usize) -> Option<Node<'z>> {
         self.probe(self.store.hash(wire, starts, labels), &wire[starts.suffix(labels)..])
     }
 
-    /// The node of `name`, or None if it is not a name of the zone.
+    /// The node of `name`, or None if the zone does not contain the name.
     pub(crate) fn find_name(self, name: NameRef<'_>) -> Option<Node<'z>> {
         let starts = LabelStarts::of(name.wire());
         if !name.is_at_or_below(self.store.apex.as_ref()) {
@@ -227,7 +227,7 @@ impl<'z> View<'z> {
         self.find(name.wire(), &starts, starts.count())
     }
 
-    /// The node at `place`, which a chain or [`View::matching`] gave.
+    /// The node at `place`, which a chain or [`View::matching`] returned.
     #[inline]
     pub(crate) fn node(self, place: u32) -> Node<'z> {
         match self.overlay {
@@ -247,7 +247,7 @@ impl<'z> View<'z> {
     pub(crate) fn below(self, name: NameRef<'_>) -> impl Iterator<Item = Node<'z>> {
         let starts = LabelStarts::of(name.wire());
         let hash = self.store.hash(name.wire(), &starts, starts.count());
-        // Names below one that the store does not have are not in the store either.
+        // If the store does not have a name, it has no names below it either.
         let place = self.store.place_of(hash, name.wire());
         let stored = place.into_iter().flat_map(|place| self.store.walk_from(place).skip(1));
         let changed = self.overlay.map_or(&[][..], |overlay| &overlay.changed);
@@ -261,18 +261,18 @@ impl<'z> View<'z> {
         self.overlay.map_or(&[], |overlay| &overlay.changed)
     }
 
-    /// The changed node called `name`, whether or not it still exists.
+    /// The changed node of `name`, even if the name no longer exists.
     pub(crate) fn changed_at(self, name: NameRef<'_>) -> Option<&'z Arc<Changed>> {
         let starts = LabelStarts::of(name.wire());
         self.overlay?.find(self.store.hash(name.wire(), &starts, starts.count()), name.wire())
     }
 
-    /// Whether the records of the chain are no longer those of the store.
+    /// Whether the records of the chain differ from those of the store.
     pub(crate) fn chain_changed(self) -> bool {
         self.overlay.is_some_and(|overlay| !overlay.members.is_empty() || !overlay.hidden.is_empty())
     }
 
-    /// Whether the chain has no record left.
+    /// Whether the chain is empty.
     pub(crate) fn chain_is_empty(self) -> bool {
         let stored = match &self.store.denial {
             Denial::Unsigned => 0,
@@ -321,8 +321,9 @@ impl<'z> View<'z> {
 }
 
 impl Overlay {
-    /// The last record among the first `before` of the store's chain and the first `members_before` of the members; if there
-    /// is none, the last of all, for the chain is a ring. `order` compares a record of the store's chain with a member.
+    /// The last of the first `before` records of the store's chain and of the first `members_before` members. If
+    /// there is none, the last of all, because the chain is a ring. `order` compares a record of the store's chain
+    /// with a member.
     fn last(
         &self,
         before: usize,
@@ -349,7 +350,7 @@ impl Overlay {
     }
 }
 
-/// Nodes of a store and changed nodes in one order; a changed node replaces that of the store.
+/// Nodes of a store and changed nodes in one order. A changed node replaces the node in the store.
 fn merged<'z>(
     stored: impl Iterator<Item = Node<'z>>,
     changed: &'z [Arc<Changed>],
@@ -375,13 +376,13 @@ fn merged<'z>(
     })
 }
 
-/// Which nodes carry addresses of a name in their answers: by the hash of that name.
+/// The nodes whose answers contain addresses of a name, indexed by the hash of that name.
 ///
-/// Names at or below the delegation that they serve are left out; their referrer is above them. The nodes of one bucket
-/// may refer to other names.
+/// Does not include names at or below the delegation that they serve, because the referrer is an ancestor of these. A
+/// bucket may also contain nodes that refer to other names.
 #[derive(Debug, Default)]
 pub(crate) struct Referrers {
-    /// Where each bucket starts, and where the last one ends.
+    /// The start of each bucket, and the end of the last one.
     starts: Box<[u32]>,
     places: Box<[u32]>,
 }
@@ -407,7 +408,7 @@ impl Referrers {
             places[*slot as usize] = place;
             *slot += 1;
         }
-        // Each start has moved to the end of its bucket, which is the start of the next.
+        // Each start has moved to the end of its bucket, which is the start of the next one.
         starts.rotate_right(1);
         starts[0] = 0;
         Referrers { starts: starts.into(), places: places.into() }
@@ -433,12 +434,12 @@ fn bucket(hash: u32, buckets: usize) -> usize {
     ((hash as u64 * buckets as u64) >> 32) as usize
 }
 
-/// The part of a name's hash that [`Referrers`] keep.
+/// The part of a name's hash that [`Referrers`] store.
 pub(crate) fn short(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
-/// Whether an answer from `node` would carry addresses of the name with the short hash `target`.
+/// Whether an answer from `node` contains addresses of the name with the short hash `target`.
 pub(crate) fn refers(store: &Store, node: &Node<'_>, target: u32) -> bool {
     let mut found = false;
     for set in node.entries().filter(|entry| entry.kind == Kind::Set) {

@@ -1,19 +1,19 @@
-//! Bodies put into a message: copied in one piece, their pointers moved to where the owner and the body really stand.
+//! Copies bodies into a message in one piece, and moves their pointers to the positions of the owner and the body.
 //!
-//! A body was rendered for the layout `question = owner, body right behind it`. When the question *is* the owner
-//! that layout is the message, and nothing moves. Otherwise a pointer into the owner follows the owner to where the
-//! message has it, label by label from the right, so that the owner of a referral, or the suffix that a wildcard shares
-//! with the question, is found in the question; and a pointer into the body follows the body.
+//! A body was rendered for the layout `question = owner, followed directly by the body`. If the question *is* the
+//! owner, the message has this layout, and no pointer moves. Otherwise, a pointer into the owner moves to the owner's
+//! position in the message, label by label from the right. So the question can contain the owner of a referral, or
+//! the suffix that a wildcard shares with it. A pointer into the body moves with the body.
 
 use nw_wire::{Full, Section, Writer};
 
 use crate::store::{Entry, QUESTION};
 
-/// Where the octets of a name stand in a message: in one piece, or in two.
+/// The position of the octets of a name in a message: in one piece, or in two.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NamePlace {
     len: u16,
-    /// So many octets stand at `head_at`, the rest at `tail_at`.
+    /// The number of octets at `head_at`. The rest is at `tail_at`.
     head: u16,
     head_at: u16,
     tail_at: u16,
@@ -26,13 +26,13 @@ impl NamePlace {
         NamePlace::whole(QUESTION, len)
     }
 
-    /// In one piece at `at`.
+    /// One piece at `at`.
     #[inline]
     pub(crate) fn whole(at: usize, len: usize) -> NamePlace {
         NamePlace { len: len as u16, head: len as u16, head_at: at as u16, tail_at: 0 }
     }
 
-    /// `head` octets at `at`, and then what stands at the end of `rest`; None if that is itself in two pieces.
+    /// `head` octets at `at`, followed by the end of `rest`. None if that end is itself in two pieces.
     pub(crate) fn joined(at: usize, head: usize, rest: &NamePlace, len: usize) -> Option<NamePlace> {
         let rest = rest.suffix(len - head);
         (rest.head == rest.len).then_some(NamePlace {
@@ -43,7 +43,7 @@ impl NamePlace {
         })
     }
 
-    /// Where the last `len` octets stand.
+    /// The position of the last `len` octets.
     #[inline]
     pub(crate) fn suffix(&self, len: usize) -> NamePlace {
         let skip = self.len - len as u16;
@@ -54,7 +54,7 @@ impl NamePlace {
         }
     }
 
-    /// Where the octet `offset` stands.
+    /// The position of the octet `offset`.
     #[inline]
     pub(crate) fn at(&self, offset: usize) -> usize {
         let offset = offset as u16;
@@ -63,27 +63,27 @@ impl NamePlace {
     }
 }
 
-/// The body of an RRset as it stands in a message: what its extra records point to.
+/// The body of an RRset in a message, to which its extra records point.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Placed {
-    /// Where offset 0 of the body is, or would be.
+    /// The position of offset 0 of the body.
     pub(crate) at: usize,
-    /// Where the layout had it.
+    /// The position of the body in the layout.
     base: usize,
     owner_len: usize,
-    /// Where the owner is.
+    /// The position of the owner.
     pub(crate) name: NamePlace,
 }
 
 impl Placed {
-    /// Where the layout's offset `pointer` is in the message.
+    /// The position in the message of the layout's offset `pointer`.
     #[inline]
     fn follow(&self, pointer: usize) -> usize {
         if pointer >= self.base {
             return self.at + (pointer - self.base);
         }
         let offset = pointer - QUESTION;
-        // The whole owner is the whole name, whatever their lengths: so it is with wildcards (RFC 4592 §3.3.1).
+        // The whole owner maps to the whole name, even if their lengths differ, as with wildcards (RFC 4592 §3.3.1).
         if offset == 0 {
             self.name.at(0)
         } else {
@@ -92,7 +92,8 @@ impl Placed {
     }
 }
 
-/// Put the records of `entry`, an RRset whose body was rendered for `owner`; `name` is where the answer has its owner.
+/// Put the records of `entry`, an RRset whose body was rendered for `owner`. `name` is the position of the owner in
+/// the answer.
 #[inline]
 pub(crate) fn put(
     out: &mut Writer<'_>,
@@ -107,7 +108,7 @@ pub(crate) fn put(
     Ok(placed)
 }
 
-/// Put records that belong to the RRset at `placed`, signatures or additional ones, or that RRset itself.
+/// Put records that belong to the RRset at `placed` (signatures or additional records), or that RRset itself.
 #[inline]
 pub(crate) fn put_beside(
     out: &mut Writer<'_>,
@@ -127,7 +128,7 @@ pub(crate) fn put_beside(
     Ok(())
 }
 
-/// Put as many of the records of `entry` as there is room for, whole RRsets only, and return whether that was all.
+/// Put as many whole RRsets of `entry` as fit. Returns whether all of them did.
 pub(crate) fn put_what_fits(
     out: &mut Writer<'_>,
     section: Section,
@@ -148,7 +149,7 @@ pub(crate) fn put_what_fits(
         if at > room {
             break;
         }
-        // An RRset goes on while owner and type stay the same.
+        // Consecutive records with the same owner and type form an RRset.
         if entry.records.get(at..at + 4).is_none_or(|next| next != &record[..4]) {
             border = (at, count);
         }
@@ -157,15 +158,15 @@ pub(crate) fn put_what_fits(
         let records = &entry.records[..border.0];
         let pointers = entry.pointers.chunks_exact(2).filter(|pointer| offset(pointer) < border.0).count();
         let part = Entry { count: border.1, records, pointers: &entry.pointers[..2 * pointers], ..*entry };
-        // The reach of pointers may still forbid it; then these records stay out as well.
+        // If pointers cannot reach far enough, these records are omitted as well.
         let _ = put_beside(out, section, &part, placed);
     }
     false
 }
 
-/// Put an RRset whose owner is not in the message, or not where a pointer can lead: its first record gets the name
-/// `owner` in full up to `apex`, the end of the question, and the others point to it. The body was rendered for a name of
-/// `layout_len` octets, the same name or a wildcard.
+/// Put an RRset whose owner is not in the message, or not within the reach of a pointer. Its first record gets the
+/// name `owner` in full up to `apex`, the end of the question, and the others point to it. The body was rendered for
+/// a name of `layout_len` octets, the same name or a wildcard.
 pub(crate) fn put_with_owner(
     out: &mut Writer<'_>,
     section: Section,
@@ -180,7 +181,7 @@ pub(crate) fn put_with_owner(
     head[literal..literal + 2].copy_from_slice(&(0xc000 | apex.at(0) as u16).to_be_bytes());
     let at = out.len();
     let name = NamePlace::joined(at, literal, &apex, owner.len()).ok_or(Full)?;
-    // The records follow without the two octets of the first owner pointer.
+    // The remaining octets omit the first owner pointer, which is two octets long.
     let placed = Placed { at: at + literal, base: QUESTION + layout_len + 4, owner_len: layout_len, name };
     out.placed(section, entry.count, &head[..literal + 2], &entry.records[2..], |octets| {
         relocate(&mut octets[literal..], &entry.pointers[2..], &placed)

@@ -1,7 +1,7 @@
-//! Findings: what is wrong with a zone, where it stands, what was expected, which RFC says so, what to do.
+//! Findings: the problem in a zone, its place, the expected content, the RFC, and the remedy.
 //!
-//! The scanner reports lines that it cannot read, the load check records that do not make a zone, and the rules of
-//! `build/rules.rs` everything else. All findings are counted; the first `max_findings` are reported in full.
+//! The scanner reports unreadable lines, the load check records that do not form a zone, and the rules of
+//! `build/rules.rs` all other problems. All findings are counted; the first `max_findings` are reported in full.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use nw_wire::{Class, Name, NameError, RrType};
 
 use crate::build::rules::Rule;
 
-/// One mistake and its place.
+/// One problem and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The file, as the source names it; None for records that came from no file.
+    /// The file, as the source names it. None for records that did not come from a file.
     pub file: Option<Arc<str>>,
-    /// The line, from 1; 0 when the finding concerns the zone as a whole.
+    /// The line, from 1. 0 if the finding concerns the whole zone.
     pub line: u32,
-    /// The column in octets, from 1; 0 when it concerns the whole line.
+    /// The column in octets, from 1. 0 if the finding concerns the whole line.
     pub column: u32,
-    /// What is wrong.
+    /// The problem.
     pub problem: Problem,
 }
 
@@ -46,22 +46,22 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What is wrong. [`Problem::facts`] says whether the zone can be served, and what to do.
+/// A problem. [`Problem::facts`] states whether the zone can be served, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
-    /// What a rule of `build/rules.rs` found.
+    /// A finding of a rule in `build/rules.rs`.
     Rule {
         /// The rule.
         rule: &'static Rule,
-        /// What is wrong.
+        /// The problem.
         text: String,
     },
     /// A bad domain name (owner, origin or directive).
     Name(NameError),
-    /// A line that breaks the rules of master files, or rdata that is not of its type.
+    /// A line that violates the master file syntax, or rdata that is invalid for its type.
     Text {
-        /// The type whose rdata it is, if the line got that far.
+        /// The type of the rdata, if it was read.
         rtype: Option<RrType>,
         /// The mistake.
         fault: TextFault,
@@ -70,18 +70,18 @@ pub enum Problem {
     Ttl,
     /// No TTL on the first record and no `$TTL` before it (RFC 2308 §4).
     NoTtl,
-    /// A record of another class than the zone's.
+    /// A record whose class differs from that of the zone.
     Class {
         /// The class in the file.
         found: Class,
         /// The class of the zone.
         zone: Class,
     },
-    /// A word where the type of the record should stand.
+    /// A word in place of the record type.
     UnknownType(String),
-    /// A type that exists in questions or messages only (RFC 6895 §3.1).
+    /// A type that only exists in questions or messages (RFC 6895 §3.1).
     MetaType(RrType),
-    /// Rdata in wire form that is not of its type.
+    /// Rdata in wire form that is invalid for its type.
     Form {
         /// The owner.
         owner: Name,
@@ -90,21 +90,21 @@ pub enum Problem {
     },
     /// The line ends before the record is complete.
     RecordEnds,
-    /// A record without an owner before any owner was named.
+    /// A record without an owner before the first owner.
     NoOwner,
     /// An unknown directive.
     UnknownDirective(String),
-    /// A directive without its argument, or with too many.
+    /// A directive without its argument, or with too many arguments.
     DirectiveArguments {
         /// The directive's form.
         form: &'static str,
     },
-    /// A `$GENERATE` that cannot be read.
+    /// An invalid `$GENERATE`.
     Generate {
-        /// What should have stood there.
+        /// The expected text.
         expected: &'static str,
     },
-    /// A `$GENERATE` of more steps than allowed.
+    /// A `$GENERATE` with more steps than allowed.
     GenerateTooLong {
         /// The most steps.
         limit: u32,
@@ -113,7 +113,7 @@ pub enum Problem {
     Include {
         /// The path in the directive.
         path: String,
-        /// Why, in the words of the system.
+        /// The reason, from the system's error.
         reason: String,
     },
     /// Files that include each other.
@@ -121,17 +121,17 @@ pub enum Problem {
         /// The path in the directive.
         path: String,
     },
-    /// Includes nested deeper than allowed.
+    /// Includes nested more deeply than allowed.
     IncludeDepth {
-        /// The deepest nesting.
+        /// The maximum depth.
         limit: u32,
     },
-    /// The file itself could not be read.
+    /// The main file could not be read.
     Unreadable {
-        /// Why, in the words of the system.
+        /// The reason, from the system's error.
         reason: String,
     },
-    /// More data than one zone can hold.
+    /// More data than a zone can contain.
     TooLarge,
     /// An owner name outside the zone.
     OutOfZone {
@@ -151,7 +151,7 @@ pub enum Problem {
     },
     /// No NS at the apex (RFC 1035 §5.2).
     NoNs,
-    /// A CNAME beside other data (RFC 2181 §10.1).
+    /// A CNAME together with other data (RFC 2181 §10.1).
     CnameAndOther {
         /// The owner.
         owner: Name,
@@ -170,14 +170,14 @@ pub enum Problem {
         /// The owner.
         owner: Name,
     },
-    /// An RRset that no message can carry: over 65,535 octets.
+    /// An RRset that exceeds the largest message, 65,535 octets.
     RrsetTooLarge {
         /// The owner.
         owner: Name,
         /// The type.
         rtype: RrType,
     },
-    /// Records of one RRset with different TTLs; the lowest is used (RFC 2181 §5.2).
+    /// Records of one RRset with different TTLs. The lowest is used (RFC 2181 §5.2).
     TtlMismatch {
         /// The owner.
         owner: Name,
@@ -186,21 +186,21 @@ pub enum Problem {
         /// The TTL that is used.
         used: u32,
     },
-    /// The same record twice; kept once (RFC 2181 §5).
+    /// A duplicate record, which is kept once (RFC 2181 §5).
     Duplicate {
         /// The owner.
         owner: Name,
         /// The type.
         rtype: RrType,
     },
-    /// Data below a delegation that is no glue, or below a DNAME: never answered.
+    /// Data below a delegation that is not glue, or below a DNAME. It is never part of an answer.
     Occluded {
         /// The owner.
         owner: Name,
         /// The delegation or DNAME above it.
         by: Name,
     },
-    /// A name server below its own delegation without an address (RFC 1034 §4.2.1).
+    /// A name server below its own delegation, without an address (RFC 1034 §4.2.1).
     NoGlue {
         /// The delegation.
         owner: Name,
@@ -214,12 +214,12 @@ pub enum Problem {
     },
 }
 
-/// Whether a zone is served in spite of a finding.
+/// Whether a zone is served despite a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// The zone is not served.
     Error,
-    /// The zone is served; a part of it is of no use, or not what was meant.
+    /// The zone is served. A part of it has no effect, or a different effect than intended.
     Warning,
 }
 
@@ -233,21 +233,21 @@ impl Severity {
     }
 }
 
-/// What is known of a problem without the place where it stands.
+/// The properties of a problem that do not depend on its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
     /// A short stable word for programs.
     pub id: &'static str,
-    /// Whether the zone is served in spite of it.
+    /// Whether the zone is served despite it.
     pub severity: Severity,
-    /// The section that says so; empty where no RFC does.
+    /// The RFC section, or empty if no RFC applies.
     pub rfc: &'static str,
-    /// What to do about it; empty where [`Problem::expected`] says it all.
+    /// The remedy, or empty if [`Problem::expected`] suffices.
     pub remedy: &'static str,
 }
 
 impl Problem {
-    /// Id, severity, RFC and remedy. One line for each problem; those of rules stand in `build/rules.rs`.
+    /// Id, severity, RFC and remedy. One line for each problem. Those of rules are in `build/rules.rs`.
     pub fn facts(&self) -> Facts {
         let error = |id, rfc, remedy| Facts { id, severity: Severity::Error, rfc, remedy };
         let warning = |id, rfc, remedy| Facts { id, severity: Severity::Warning, rfc, remedy };
@@ -324,7 +324,7 @@ impl Problem {
         }
     }
 
-    /// Whether the zone cannot be served with it. The others are warnings.
+    /// Whether the problem prevents the zone from being served. The others are warnings.
     pub fn is_error(&self) -> bool {
         self.facts().severity == Severity::Error
     }
@@ -334,7 +334,7 @@ impl Problem {
         self.facts().id
     }
 
-    /// What should have stood there, where that is not plain from the message.
+    /// The expected text, if the message does not already imply it.
     pub fn expected(&self) -> Option<String> {
         Some(match self {
             Problem::Name(_) => "a domain name of labels of 1 to 63 octets, 255 octets in all".into(),
@@ -419,12 +419,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why a zone did not load: every error, the first of them in full.
+/// The reason why a zone did not load: all errors, the first of them in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneFileErrors {
-    /// The findings in the order of the file; errors and the warnings among them.
+    /// The findings in the order of the file: errors, and the warnings between them.
     pub findings: Vec<Finding>,
-    /// How many errors there are, with those that are not listed.
+    /// The number of errors, including those that are not listed.
     pub total: usize,
 }
 
@@ -444,7 +444,7 @@ impl fmt::Display for ZoneFileErrors {
 
 impl std::error::Error for ZoneFileErrors {}
 
-/// Findings up to a number, and how many there were.
+/// Findings up to a limit, and their total number.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) kept: Vec<Finding>,
@@ -463,7 +463,7 @@ impl Findings {
     }
 
     pub(crate) fn push(&mut self, finding: Finding) {
-        // Errors and warnings are bounded apart, so that a flood of one does not hide the other.
+        // Errors and warnings have separate limits, so that many warnings do not hide the errors, or the reverse.
         let count = if finding.problem.is_error() { &mut self.errors } else { &mut self.warnings };
         *count += 1;
         if *count <= self.limit {

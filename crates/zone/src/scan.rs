@@ -1,4 +1,4 @@
-//! Master files to records: RFC 1035 §5 with all that has been added to it since.
+//! Reads master files into records: RFC 1035 §5 and its later extensions.
 //!
 //! ```text
 //!                     ┌─ chunk 1 ─ Scanner ─► Batch ─┐
@@ -6,12 +6,12 @@
 //!                     └─ chunk n ─ Scanner ─► Batch ─┘
 //! ```
 //!
-//! A large file is cut at lines that begin with an owner name, and its chunks are scanned by all threads at once. The
-//! state that a chunk inherits (`$ORIGIN`, `$TTL`, no open parenthesis) is assumed after a quick look ahead. When the
-//! chunk before it has been scanned, its end state is compared with the assumption; a chunk that was scanned under a
-//! wrong assumption is scanned again. The result is that of a scan from top to bottom.
+//! A large file is cut at lines that start with an owner name, and all threads scan its chunks at the same time. A
+//! quick look ahead guesses the state that a chunk inherits (`$ORIGIN`, `$TTL`, no open parenthesis). When the
+//! previous chunk has been scanned, its end state is compared with the guess. If the guess was wrong, the chunk is
+//! scanned again. The result is that of a scan from top to bottom.
 //!
-//! Every mistake is reported with file, line, column and what was expected. The scan continues behind it.
+//! Every error is reported with file, line, column and the expected text. The scan continues after it.
 //!
 //! RFCs: 1035 §5 (master files), 2308 §4 (`$TTL`), 2181 §5.2, §8 (TTL), 3597 §5 (unknown types). `$GENERATE` as in BIND.
 //!
@@ -41,18 +41,18 @@ use crate::build::rules::Which;
 use crate::problem::{Finding, Findings, Problem, ZoneFileErrors};
 use crate::store::Zone;
 
-/// How a zone file is read. Each limit names what it stops.
+/// Options for reading a zone file. Each limit states what it prevents.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// The class of the zone.
     pub class: Class,
-    /// Threads to use; 0 takes one for each core, at most 8.
+    /// Number of threads. 0 uses one for each core, at most 8.
     pub threads: usize,
-    /// The deepest nesting of `$INCLUDE`: stops include bombs.
+    /// Maximum depth of `$INCLUDE`. Stops include bombs.
     pub max_include_depth: u32,
-    /// The most records that one `$GENERATE` may make: stops a line that fills the memory.
+    /// Maximum number of records from one `$GENERATE`. Stops one line from filling the memory.
     pub max_generate: u32,
-    /// Errors, and warnings, reported in full; the rest is counted.
+    /// Maximum number of errors, and of warnings, reported in full. The rest is counted.
     pub max_findings: usize,
 }
 
@@ -71,7 +71,7 @@ impl Default for LoadOptions {
 impl LoadOptions {
     /// The number of threads to use.
     pub(crate) fn workers(&self) -> usize {
-        // Asking the system reads several files of it, which is longer than a small zone takes.
+        // Asking the system reads several of its files, which takes longer than loading a small zone.
         static CORES: OnceLock<usize> = OnceLock::new();
         match self.threads {
             0 => *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| n.get()).min(8)),
@@ -85,15 +85,15 @@ impl LoadOptions {
 pub struct Checked {
     /// The zone, if there was no error.
     pub zone: Option<Zone>,
-    /// Errors and warnings in the order of the file, the first of each in full.
+    /// Errors and warnings in the order of the file. The first of each are listed in full.
     pub findings: Vec<Finding>,
-    /// How many errors there are, with those that are not listed.
+    /// The number of errors, including those that are not listed.
     pub errors: usize,
 }
 
 /// Read the zone `origin` from `source`.
 ///
-/// All errors are returned at once, each with its place; a zone with warnings only loads. RFC 1035 §5.
+/// Returns all errors at once, each with its place. A zone with only warnings loads. RFC 1035 §5.
 pub fn load(
     source: &mut dyn Source,
     origin: NameRef<'_>,
@@ -106,21 +106,21 @@ pub fn load(
     }
 }
 
-/// A zone file after [`load_files`].
+/// The result of loading one zone file with [`load_files`].
 #[derive(Debug)]
 pub struct LoadedFile {
-    /// The zone, or why it did not load.
+    /// The zone, or the reason why it did not load.
     pub zone: Result<Zone, ZoneFileErrors>,
     /// The files that were read, the main file first. Equal stamps at a later time mean an equal zone.
     pub files: Vec<ReadFile>,
 }
 
-/// Files from this size on are loaded one after the other, each by all threads.
+/// Size from which files are loaded one at a time, each by all threads.
 const LARGE_FILE: u64 = 1 << 20;
 
 /// Load many zones, each from its file, and return them in the same order.
 ///
-/// Small files are shared out between the threads, so that no zone pays for threads of its own.
+/// The threads share the small files, so that no zone starts its own threads.
 pub fn load_files(sources: &[(Name, PathBuf)], options: &LoadOptions) -> Vec<LoadedFile> {
     let one = LoadOptions { threads: 1, ..options.clone() };
     let load_file = |i: usize, options: &LoadOptions| {
@@ -137,7 +137,7 @@ pub fn load_files(sources: &[(Name, PathBuf)], options: &LoadOptions) -> Vec<Loa
     loaded.into_iter().enumerate().map(later).collect()
 }
 
-/// Scans of one zone before files that change between each other's reading are reported.
+/// Maximum number of scans of one zone. If its files still change between reads, this is reported.
 const MOST_SCANS: usize = 3;
 
 /// As [`load`], with all rules of `nw zone check` and the warnings.
@@ -169,8 +169,8 @@ fn run(source: &mut dyn Source, origin: NameRef<'_>, options: &LoadOptions, whic
             let (file, problem) = (None, Problem::Unreadable { reason });
             findings.push(Finding { file, line: 0, column: 0, problem });
         }
-        // The load check runs on a file with errors too, so that one run reports everything. It then does not complain
-        // about the absence of records, which an unread line may have held.
+        // The load check also runs on a file with errors, so that one run reports all problems. It then does not
+        // report missing records, because an unreadable line may contain them.
         Ok(batches) => {
             let workers = options.workers();
             zone = build::zone(batches, origin, options.class, workers, which, &mut findings);

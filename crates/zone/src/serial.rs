@@ -2,8 +2,7 @@
 
 use std::cmp::Ordering;
 
-/// Whether `a` is older than, the same as or newer than `b`; None where RFC 1982 §3.2 leaves it undefined, half the
-/// circle apart.
+/// Compare two serials. None if the order is undefined because they are half the circle apart (RFC 1982 §3.2).
 pub fn compare(a: u32, b: u32) -> Option<Ordering> {
     match a.wrapping_sub(b) {
         0 => Some(Ordering::Equal),
@@ -18,7 +17,7 @@ pub fn is_newer(a: u32, b: u32) -> bool {
     compare(a, b) == Some(Ordering::Greater)
 }
 
-/// The next serial; 0 is passed over, for some software takes it for "none".
+/// The next serial. It skips 0, because some software interprets it as "none".
 pub fn next(serial: u32) -> u32 {
     serial.checked_add(1).unwrap_or(1)
 }

@@ -1,4 +1,4 @@
-//! The immutable zone: nodes in canonical order, each holding its RRsets as they will be answered, and a hash index.
+//! The immutable zone: nodes in canonical order, each with its RRsets in the form of answers, and a hash index.
 //!
 //! ```text
 //! segment  | node | node | node | ...          nodes follow each other in canonical order (RFC 4034 §6.1)
@@ -8,9 +8,9 @@
 //! index    hash of the owner -> place of the node
 //! ```
 //!
-//! A body is copied into the answer in one piece. The pointers in it are then moved by `place.rs` if the owner is not
-//! the question itself. Entries of the kinds [`Kind::Signatures`], [`Kind::Glue`] and [`Kind::Extra`] belong to the
-//! RRset before them, in the order in which an answer needs them.
+//! A body is copied into the answer in one piece. Then `place.rs` moves its pointers if the owner is not the question
+//! itself. Entries of the kinds [`Kind::Signatures`], [`Kind::Glue`] and [`Kind::Extra`] belong to the preceding
+//! RRset, in the order in which an answer needs them.
 //!
 //! *Limitations*: 15 GiB of nodes.
 
@@ -24,29 +24,29 @@ use nw_wire::hash::{self, eq_folded};
 
 use crate::suffix::LabelStarts;
 
-/// Where the question name stands in a message, and in the layout that bodies are rendered for.
+/// The offset of the question name in a message, and in the layout that bodies are rendered for.
 pub(crate) const QUESTION: usize = 12;
 /// The octets before the owner in a node: size, flags, owner length, labels, entries.
 pub(crate) const NODE_HEAD: usize = 10;
 /// The octets of an entry of the directory.
 pub(crate) const ENTRY: usize = 8;
-/// The bits of a place that count four octets each; the rest is the segment.
+/// The bits of a place that count units of four octets. The other bits are the segment.
 pub(crate) const PLACE_BITS: u32 = 28;
-/// The most octets in a segment.
+/// Maximum octets of a segment.
 pub(crate) const MOST_SEGMENT: usize = 4 << PLACE_BITS;
-/// The segment number of nodes that are not in the store but in an overlay.
+/// The segment number of nodes in an overlay.
 pub(crate) const OVERLAY_SEGMENT: u32 = (1 << (32 - PLACE_BITS)) - 1;
-/// The most segments.
+/// Maximum number of segments.
 pub(crate) const MOST_SEGMENTS: usize = OVERLAY_SEGMENT as usize;
 
-/// What a node is, apart from its types.
+/// The properties of a node, apart from its types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct NodeFlags(pub(crate) u16);
 
 impl NodeFlags {
-    /// NS below the apex: another zone begins here.
+    /// NS below the apex: another zone starts here.
     pub(crate) const CUT: NodeFlags = NodeFlags(1);
-    /// Below a cut or a DNAME: not answered from, except as glue.
+    /// Below a cut or a DNAME: only used as glue.
     pub(crate) const OCCLUDED: NodeFlags = NodeFlags(2);
     /// Has a DNAME.
     pub(crate) const DNAME: NodeFlags = NodeFlags(4);
@@ -56,7 +56,7 @@ impl NodeFlags {
     pub(crate) const WILDCARD_BELOW: NodeFlags = NodeFlags(16);
     /// Begins with `*`.
     pub(crate) const WILDCARD: NodeFlags = NodeFlags(32);
-    /// Holds NSEC3 and its signatures only: not a name of the zone (RFC 5155 §7.2.8).
+    /// Contains only NSEC3 and its signatures: not a name of the zone (RFC 5155 §7.2.8).
     pub(crate) const HASHED: NodeFlags = NodeFlags(64);
     /// The apex.
     pub(crate) const APEX: NodeFlags = NodeFlags(128);
@@ -72,25 +72,25 @@ impl NodeFlags {
     }
 }
 
-/// What an entry of a node's directory holds.
+/// The content of an entry of a node's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
     /// An RRset.
     Set = 0,
-    /// The RRSIGs of the RRset before.
+    /// The RRSIGs of the preceding RRset.
     Signatures = 1,
-    /// Addresses of name servers below the cut itself: needed to follow the referral (RFC 9471 §3).
+    /// Addresses of name servers below the cut itself, required to follow the referral (RFC 9471 §3).
     Glue = 2,
-    /// Addresses of the names in the RRset before, of any other kind.
+    /// Other addresses of the names in the preceding RRset.
     Extra = 3,
     /// The RRSIGs of the extra addresses.
     ExtraSignatures = 4,
-    /// The SOA as a negative answer shows it, with the TTL of RFC 2308 §3; then its signatures.
+    /// The SOA of negative answers, with the TTL of RFC 2308 §3, followed by its signatures.
     Negative = 5,
-    /// RRSIGs that cover nothing at this owner.
+    /// RRSIGs that do not cover any RRset at this owner.
     Orphans = 6,
-    /// Places in the chain of NSEC3 records: not records.
+    /// Places in the chain of NSEC3 records. These are not records.
     Link = 7,
 }
 
@@ -107,7 +107,7 @@ impl Kind {
     ];
 }
 
-/// Everything about a zone; shared, never changed.
+/// The data of a zone: shared and immutable.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) apex: Name,
@@ -122,11 +122,11 @@ pub(crate) struct Store {
     pub(crate) referrers: Referrers,
 }
 
-/// An immutable zone. Cloning it costs a counter; editing it makes another ([`Zone::edit`]).
+/// An immutable zone. Cloning increments a counter. Editing makes another zone ([`Zone::edit`]).
 #[derive(Debug, Clone)]
 pub struct Zone {
     pub(crate) store: Arc<Store>,
-    /// What has changed since the store was built.
+    /// The changes since the store was built.
     pub(crate) overlay: Option<Arc<Overlay>>,
 }
 
@@ -141,7 +141,7 @@ impl Zone {
         self.store.apex.as_ref()
     }
 
-    /// The class of all its records.
+    /// The class of all records.
     pub fn class(&self) -> Class {
         self.store.class
     }
@@ -151,38 +151,38 @@ impl Zone {
         self.overlay.as_ref().map_or(self.store.serial, |overlay| overlay.serial)
     }
 
-    /// How many records it has.
+    /// The number of records.
     pub fn len(&self) -> u64 {
         self.overlay.as_ref().map_or(self.store.records, |overlay| overlay.records)
     }
 
-    /// Whether it has no record; never true of a zone that was loaded.
+    /// Whether the zone has no records. Never true for a loaded zone.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether its answers carry proofs: it has NSEC or NSEC3 records and signatures.
+    /// Whether its answers contain proofs: it has NSEC or NSEC3 records and signatures.
     pub fn is_signed(&self) -> bool {
         !matches!(self.store.denial, Denial::Unsigned)
     }
 
-    /// The RRset at `owner`, or None. RRSIGs of all covered types are one RRset with the TTL of the first.
+    /// The RRset at `owner`, or None. RRSIGs of all covered types form one RRset with the TTL of the first.
     pub fn rrset(&self, owner: NameRef<'_>, rtype: RrType) -> Option<Rrset> {
         self.view().find_name(owner)?.rrset(rtype, self.store.class)
     }
 
-    /// Every owner with its RRsets, in canonical order; empty non-terminals have none.
+    /// Every owner with its RRsets, in canonical order. Empty non-terminals have none.
     pub fn nodes(&self) -> impl Iterator<Item = NodeView<'_>> {
         let class = self.store.class;
         self.view().walk().map(move |node| NodeView { node, class })
     }
 
-    /// Every RRset in canonical order of the owners. RRSIGs are split by the type that they cover and follow that type.
+    /// Every RRset in canonical order of the owners. RRSIGs are split by covered type and follow that type.
     pub fn rrsets(&self) -> impl Iterator<Item = Rrset> {
         self.nodes().flat_map(|node| node.rrsets())
     }
 
-    /// Octets that the zone occupies in memory.
+    /// Octets of memory that the zone uses.
     pub fn octets(&self) -> usize {
         let segments: usize = self.store.segments.iter().map(|segment| segment.len()).sum();
         segments
@@ -202,17 +202,17 @@ pub struct NodeView<'z> {
 }
 
 impl<'z> NodeView<'z> {
-    /// The owner, as the file wrote it first.
+    /// The owner, in the spelling of its first record in the file.
     pub fn owner(&self) -> NameRef<'z> {
         self.node.owner()
     }
 
-    /// The types that exist here.
+    /// The types at this owner.
     pub fn types(&self) -> Vec<RrType> {
         self.node.types()
     }
 
-    /// The RRsets at this owner. RRSIGs are split by the type that they cover.
+    /// The RRsets at this owner. RRSIGs are split by covered type.
     pub fn rrsets(self) -> impl Iterator<Item = Rrset> + use<'z> {
         self.node.rrsets(self.class)
     }
@@ -222,12 +222,12 @@ impl<'z> NodeView<'z> {
         self.node.rrset(rtype, self.class)
     }
 
-    /// Whether a delegation begins here (RFC 1034 §4.2).
+    /// Whether a delegation starts here (RFC 1034 §4.2).
     pub fn is_cut(&self) -> bool {
         self.node.flags().has(NodeFlags::CUT)
     }
 
-    /// Whether the owner lies below a delegation or a DNAME, so that its records are glue at most.
+    /// Whether the owner is below a delegation or a DNAME, so that its records can only be glue.
     pub fn is_occluded(&self) -> bool {
         self.node.flags().has(NodeFlags::OCCLUDED)
     }
@@ -241,18 +241,18 @@ impl Store {
         Node { bytes: &segment[((place << (32 - PLACE_BITS)) >> (32 - PLACE_BITS)) as usize * 4..] }
     }
 
-    /// About how many nodes there are.
+    /// The approximate number of nodes.
     pub(crate) fn nodes(&self) -> usize {
         self.index.slots.len() * 3 / 5
     }
 
-    /// The hash of the suffix of `wire` that has `labels` labels; `wire` lies in the zone.
+    /// The hash of the suffix of `wire` with `labels` labels. `wire` is in the zone.
     pub(crate) fn hash(&self, wire: &[u8], starts: &LabelStarts, labels: usize) -> u64 {
         let key = hash::key();
         (self.apex_labels + 1..=labels).fold(key.start(), |hash, n| key.extend(hash, starts.label(wire, n)))
     }
 
-    /// The hash of `wire`, or None if it does not lie in the zone.
+    /// The hash of `wire`, or None if it is not in the zone.
     pub(crate) fn hash_in_zone(&self, wire: &[u8], starts: &LabelStarts) -> Option<u64> {
         let inside = starts.count() >= self.apex_labels
             && eq_folded(&wire[starts.suffix(self.apex_labels)..], self.apex.as_ref().wire());
@@ -276,7 +276,7 @@ impl Store {
         (0..self.segments.len()).flat_map(|segment| self.walk_from(place(segment, 4)))
     }
 
-    /// The node at `place` and those behind it in its segment. The nodes below a name stand behind it, in its segment.
+    /// The node at `place` and those after it in its segment, which include all nodes below its name.
     pub(crate) fn walk_from(&self, place: u32) -> impl Iterator<Item = Node<'_>> {
         let segment = &self.segments[(place >> PLACE_BITS) as usize];
         let mut at = ((place << (32 - PLACE_BITS)) >> (32 - PLACE_BITS)) as usize * 4;
@@ -288,7 +288,7 @@ impl Store {
     }
 }
 
-/// The place for a node that stands `offset` octets into `segment`.
+/// The place of a node at `offset` octets in `segment`.
 pub(crate) fn place(segment: usize, offset: usize) -> u32 {
     (segment as u32) << PLACE_BITS | (offset / 4) as u32
 }
@@ -296,12 +296,12 @@ pub(crate) fn place(segment: usize, offset: usize) -> u32 {
 /// A name and its RRsets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Node<'z> {
-    /// From the node on; what follows it belongs to others.
+    /// Starts with the node. The octets after it belong to other nodes.
     bytes: &'z [u8],
 }
 
 impl<'z> Node<'z> {
-    /// The node that `bytes` begin with.
+    /// The node at the start of `bytes`.
     #[inline]
     pub(crate) fn new(bytes: &'z [u8]) -> Node<'z> {
         Node { bytes }
@@ -316,7 +316,7 @@ impl<'z> Node<'z> {
         octets.into()
     }
 
-    /// How many records it has.
+    /// The number of records.
     pub(crate) fn records(&self) -> u64 {
         self.sets().map(|set| u64::from(set.count)).sum()
     }
@@ -347,7 +347,7 @@ impl<'z> Node<'z> {
         eq_folded(self.wire(), wire)
     }
 
-    /// The directory with the bodies it leads to.
+    /// The directory and its bodies.
     #[inline]
     pub(crate) fn entries(&self) -> Entries<'z> {
         let count = u16::from_le_bytes([self.bytes[8], self.bytes[9]]) as usize;
@@ -360,7 +360,7 @@ impl<'z> Node<'z> {
     pub(crate) fn find(&self, rtype: RrType) -> Option<(Entry<'z>, Entries<'z>)> {
         let Entries { mut directory, bodies, .. } = self.entries();
         let mut at = 0;
-        // The bodies of other types are skipped without being looked at.
+        // The bodies of other types are skipped without reading them.
         while let Some((entry, rest)) = directory.split_first_chunk::<ENTRY>() {
             let word = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
             if word(0) == rtype.0 && word(2) >> 13 == Kind::Set as u16 {
@@ -380,7 +380,7 @@ impl<'z> Node<'z> {
         Some((word(0), word(4)))
     }
 
-    /// The RRset of `rtype`, read back.
+    /// The RRset of `rtype`, uncompressed.
     fn rrset(&self, rtype: RrType, class: Class) -> Option<Rrset> {
         let mut rrsets = self.sets().filter(|entry| entry.data_type() == rtype);
         let mut rrset = self.read(&rrsets.next()?, class);
@@ -390,12 +390,12 @@ impl<'z> Node<'z> {
         Some(rrset)
     }
 
-    /// All RRsets, read back. RRSIGs are split by the type that they cover.
+    /// All RRsets, uncompressed. RRSIGs are split by covered type.
     pub(crate) fn rrsets(self, class: Class) -> impl Iterator<Item = Rrset> + use<'z> {
         self.sets().map(move |entry| self.read(&entry, class))
     }
 
-    /// The types that exist here.
+    /// The types at this owner.
     pub(crate) fn types(&self) -> Vec<RrType> {
         let mut types: Vec<RrType> = self.sets().map(|entry| entry.data_type()).collect();
         types.sort();
@@ -415,7 +415,7 @@ impl<'z> Node<'z> {
         }
     }
 
-    /// The entries that are records of this owner, and not prepared for answers only.
+    /// The entries with records of this owner, without those rendered only for answers.
     pub(crate) fn sets(&self) -> impl Iterator<Item = Entry<'z>> + use<'z> {
         self.entries().filter(|entry| match entry.kind {
             Kind::Set | Kind::Orphans => true,
@@ -431,7 +431,7 @@ impl<'z> Node<'z> {
     }
 }
 
-/// The entries of a node's directory that are still to come.
+/// The remaining entries of a node's directory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entries<'z> {
     directory: &'z [u8],
@@ -469,7 +469,7 @@ impl<'z> Iterator for Entries<'z> {
 }
 
 impl<'z> Entries<'z> {
-    /// The next entry if it is of `kind`; otherwise nothing is taken.
+    /// The next entry, if it is of `kind`. Otherwise the iterator does not advance.
     #[inline]
     pub(crate) fn next_of(&mut self, kind: Kind) -> Option<Entry<'z>> {
         let mut ahead = *self;
@@ -488,7 +488,7 @@ pub(crate) struct Entry<'z> {
     /// The offsets of the compression pointers in the records, two octets each, least significant first.
     pub(crate) pointers: &'z [u8],
     pub(crate) records: &'z [u8],
-    /// These are the signatures of the SOA in its negative form.
+    /// Whether these are the signatures of the SOA in its negative form.
     pub(crate) negative: bool,
 }
 
@@ -506,9 +506,9 @@ impl Entry<'_> {
         }
     }
 
-    /// Yield the rdata of each record, uncompressed. `owner` is what the body was rendered for.
+    /// Yield the rdata of each record, uncompressed. `owner` is the owner that the body was rendered for.
     pub(crate) fn each_rdata(&self, owner: &[u8], rtype: RrType, mut yields: impl FnMut(&[u8])) {
-        // The layout again: a message whose question is the owner.
+        // Rebuild the layout: a message whose question is the owner.
         let mut message = vec![0; QUESTION];
         message.extend_from_slice(owner);
         message.extend_from_slice(&[0; 4]);
@@ -525,19 +525,20 @@ impl Entry<'_> {
     }
 }
 
-/// Hash of an owner to the place of its node: open addressing, a tag of 32 bits beside each place.
+/// Maps the hash of an owner to the place of its node. Uses open addressing, with a tag of 32 bits next to each
+/// place.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     pub(crate) slots: Box<[u64]>,
 }
 
 impl Index {
-    /// How many slots `entries` need so that a look-up stays within a cache line or two.
+    /// The number of slots for `entries` entries, so that a lookup stays within one or two cache lines.
     pub(crate) fn size_for(entries: usize) -> usize {
         entries * 5 / 3 + 2
     }
 
-    /// The slot at which the search for `hash` begins.
+    /// The slot where the search for `hash` starts.
     #[inline]
     pub(crate) fn first(hash: u64, slots: usize) -> usize {
         ((hash as u128 * slots as u128) >> 64) as usize
@@ -550,7 +551,7 @@ impl Index {
         hash << 32 | value as u64
     }
 
-    /// What was stored under `hash`, and now and then something else.
+    /// The values stored under `hash`. May rarely include other values.
     #[inline]
     pub(crate) fn candidates(&self, hash: u64) -> impl Iterator<Item = u32> {
         let slots = &self.slots;

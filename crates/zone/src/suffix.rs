@@ -1,22 +1,22 @@
-//! Names read from the right: where each label starts, and the key that sorts names canonically.
+//! Reads names from the right: the start of each label, and the key that sorts names canonically.
 //!
-//! A question walks down from the apex, so its name is hashed label by label from the right; each suffix costs one
-//! label more than the one before. The same hash, taken when the zone is built, leads to the nodes of the index.
+//! A question walks down from the apex, so its name is hashed label by label from the right. Each suffix costs one
+//! label more than the previous one. The index uses the same hash, computed when the zone is built.
 
 #[cfg(test)]
 mod tests;
 
-/// The most labels that a name can have, without the root.
+/// Maximum number of labels in a name, without the root.
 const MAX_LABELS: usize = 127;
 
-/// Where the labels of one name start.
+/// The starts of the labels of one name.
 pub(crate) struct LabelStarts {
     starts: [u8; MAX_LABELS + 1],
     count: u8,
 }
 
 impl LabelStarts {
-    /// Of `wire`, a whole valid name.
+    /// The label starts of `wire`, a whole valid name.
     #[inline]
     pub(crate) fn of(wire: &[u8]) -> LabelStarts {
         let mut starts = [0; MAX_LABELS + 1];
@@ -30,25 +30,25 @@ impl LabelStarts {
         LabelStarts { starts, count: count as u8 }
     }
 
-    /// How many labels there are, without the root.
+    /// The number of labels, without the root.
     #[inline]
     pub(crate) fn count(&self) -> usize {
         self.count as usize
     }
 
-    /// Where the suffix of `labels` labels starts; `labels` is at most [`LabelStarts::count`].
+    /// The start of the suffix with `labels` labels. `labels` is at most [`LabelStarts::count`].
     #[inline]
     pub(crate) fn suffix(&self, labels: usize) -> usize {
         self.starts[self.count as usize - labels] as usize
     }
 
-    /// The label that makes a suffix of `labels` labels out of the one before, length octet included; `labels` >= 1.
+    /// The first label of the suffix with `labels` labels, including its length octet. `labels` is at least 1.
     #[inline]
     pub(crate) fn label<'w>(&self, wire: &'w [u8], labels: usize) -> &'w [u8] {
         &wire[self.suffix(labels)..self.suffix(labels - 1)]
     }
 
-    /// How many labels two names have in common, from the right, without regard to case.
+    /// The number of labels that two names share, counted from the right, ignoring case.
     pub(crate) fn common(&self, wire: &[u8], other: &LabelStarts, other_wire: &[u8]) -> usize {
         let most = self.count().min(other.count());
         (1..=most)
@@ -57,8 +57,8 @@ impl LabelStarts {
     }
 }
 
-/// The first sixteen octets of a name's place in canonical order (RFC 4034 §6.1), counted from below
-/// the rightmost `apex_labels` labels. Keys order as the names do; equal keys mean equal names only if [`whole`].
+/// The first sixteen octets of a name's canonical sort key (RFC 4034 §6.1), without the rightmost `apex_labels`
+/// labels. Keys have the order of the names. Equal keys imply equal names only if [`whole`] is true.
 pub(crate) fn sort_key(wire: &[u8], starts: &LabelStarts, apex_labels: usize) -> u128 {
     let mut key = [0u8; 16];
     let mut at = 0;
@@ -67,7 +67,8 @@ pub(crate) fn sort_key(wire: &[u8], starts: &LabelStarts, apex_labels: usize) ->
             if at >= 16 {
                 break 'labels;
             }
-            // 0 ends a label and sorts before every octet, so the two lowest octets are written as two.
+            // 0 ends a label and sorts before every octet, so each of the two lowest octets takes two octets in the
+            // key.
             if octet < 2 {
                 key[at] = 1;
                 at += 1;
@@ -84,8 +85,8 @@ pub(crate) fn sort_key(wire: &[u8], starts: &LabelStarts, apex_labels: usize) ->
     u128::from_be_bytes(key)
 }
 
-/// Whether `key` holds the whole name, so that an equal key means an equal name.
+/// Whether `key` contains the whole name, so that equal keys imply equal names.
 pub(crate) const fn whole(key: u128) -> bool {
-    // The last octet alone could be the end of a label with more labels behind it.
+    // If only the last octet is 0, more labels may follow.
     key & 0xffff == 0
 }

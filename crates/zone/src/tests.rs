@@ -1,4 +1,4 @@
-//! What every part of the crate is tested with: zones from text, questions, answers as text.
+//! Shared test helpers: zones from text, questions, and answers as text.
 
 use nw_wire::{Flags, Message, Name, RrType, Section, Writer};
 
@@ -19,7 +19,7 @@ pub(crate) fn load_with(apex: &str, text: &str, options: &LoadOptions) -> Result
     scan::load(&mut scan::Text::new("zone", text), name(apex).as_ref(), options)
 }
 
-/// Load a zone that has no error.
+/// Load a zone without errors.
 pub(crate) fn zone(apex: &str, text: &str) -> Zone {
     load(apex, text).unwrap_or_else(|errors| panic!("{errors}"))
 }

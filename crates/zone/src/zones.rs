@@ -6,9 +6,9 @@
 //!                         None                             not ours
 //! ```
 //!
-//! A set never changes: [`Zones::with`] and [`Zones::without`] return another one. It is a tree over the bits of the hash of
-//! the apex, with 64 children in each branch and up to eight zones in each leaf, and two versions share all but one path.
-//! A change therefore costs the same among ten zones and among a million.
+//! A set is immutable: [`Zones::with`] and [`Zones::without`] return another one. It is a tree over the bits of the
+//! hash of the apex, with 64 children in each branch and up to eight zones in each leaf. Two versions share all but
+//! one path. A change therefore costs the same for ten zones and for a million.
 //!
 //! RFCs: 1034 §4.3.2 step 2 (closest zone), 4035 §3.1.4.1 (DS is the parent's), 8914 (the extended error of a zone without
 //! data).
@@ -25,21 +25,21 @@ use crate::suffix::LabelStarts;
 #[cfg(test)]
 mod tests;
 
-/// Bits of the hash that choose among the children of one branch.
+/// Bits of the hash that select a child of one branch.
 const BITS: u32 = 6;
-/// Depth at which all 64 bits are used. Below it only the names of zones distinguish them.
+/// Depth at which all 64 bits are used. Below it, only the names distinguish zones.
 const MAX_DEPTH: u32 = 64u32.div_ceil(BITS);
-/// Zones in one leaf, above which it becomes a branch.
+/// Maximum number of zones in a leaf. Above it, the leaf becomes a branch.
 const MAX_LEAF: usize = 8;
-/// One more than the most labels of a name.
+/// One more than the maximum number of labels in a name.
 const DEPTHS: usize = 128;
 
-/// A zone that the server is configured for: its data, or why there is none.
+/// A configured zone: its data, or the reason why it has none.
 #[derive(Clone, Debug)]
 pub enum ZoneEntry {
     /// Answer from this data.
     Loaded(Zone),
-    /// Answer SERVFAIL: the name is in our authority, so that neither REFUSED nor recursion would be right.
+    /// Answer SERVFAIL. The server is authoritative for the name, so neither REFUSED nor recursion would be correct.
     Unavailable(Arc<Unavailable>),
 }
 
@@ -48,25 +48,26 @@ pub enum ZoneEntry {
 pub struct Unavailable {
     /// Its apex.
     pub apex: Name,
-    /// Why there is no data.
+    /// The reason why there is no data.
     pub cause: Cause,
-    /// What is wrong, for the text of the extended error; may be empty. Clients see it: no paths, no secrets.
+    /// The problem, for the text of the extended error. May be empty. Clients see it: it must not contain paths or
+    /// secrets.
     pub detail: String,
 }
 
-/// Why a zone has no usable data.
+/// The reason why a zone has no usable data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// Its data has not come yet.
+    /// The data has not arrived yet.
     Waiting,
-    /// Its source was read and is not a zone.
+    /// The source was read and is not a valid zone.
     Failed,
-    /// Its data was not confirmed for longer than the SOA's EXPIRE (RFC 1035 §3.3.13).
+    /// The data was not confirmed within the SOA's EXPIRE (RFC 1035 §3.3.13).
     Expired,
 }
 
 impl Cause {
-    /// The extended error that tells a client (RFC 8914 §4.15 and §4.25).
+    /// The extended error for the client (RFC 8914 §4.15 and §4.25).
     pub fn ede(self) -> Ede {
         match self {
             Cause::Waiting => Ede::NOT_READY,
@@ -91,7 +92,7 @@ impl ZoneEntry {
         }
     }
 
-    /// Its data, if there is any.
+    /// The data, if any.
     #[inline]
     pub fn zone(&self) -> Option<&Zone> {
         match self {
@@ -114,9 +115,9 @@ pub struct Zones {
     len: usize,
     /// Bit n: some apex has n labels (0 to 127).
     depths: u128,
-    /// How many apexes have n labels. None for an empty set.
+    /// The number of apexes with n labels. None for an empty set.
     depth_counts: Option<Arc<[u32; DEPTHS]>>,
-    /// The zone, when there is one and nothing needs to be searched.
+    /// The zone if there is only one, which makes a search unnecessary.
     only: Option<ZoneEntry>,
 }
 
@@ -126,12 +127,12 @@ enum Node {
     Leaf(Arc<Vec<Slot>>),
 }
 
-/// Children by the next bits of the hash.
+/// The children, selected by the next bits of the hash.
 #[derive(Clone, Default)]
 struct Branch {
     /// Bit n: there is a child for the bits n.
     present: u64,
-    /// In the order of their bits.
+    /// The children in the order of their bits.
     children: Vec<Node>,
 }
 
@@ -149,7 +150,7 @@ impl Slot {
 }
 
 impl Branch {
-    /// Where the child for `bits` is, or where it would be.
+    /// The position of the child for `bits`, or its insertion position.
     #[inline]
     fn position(&self, bits: u32) -> Result<usize, usize> {
         let at = (self.present & ((1 << bits) - 1)).count_ones() as usize;
@@ -157,14 +158,14 @@ impl Branch {
     }
 }
 
-/// The bits of `hash` that choose a child at `depth`, below [`MAX_DEPTH`].
+/// The bits of `hash` that select a child at `depth`, below [`MAX_DEPTH`].
 #[inline]
 fn bits(hash: u64, depth: u32) -> u32 {
     ((hash << (BITS * depth)) >> (64 - BITS)) as u32
 }
 
 impl Node {
-    /// Put `slot` into the tree below this node, in place of one with the same apex; whether there was none.
+    /// Put `slot` into the tree below this node, replacing one with the same apex. Returns whether there was none.
     fn insert(&mut self, slot: Slot, depth: u32) -> bool {
         match self {
             Node::Branch(branch) => {
@@ -199,7 +200,8 @@ impl Node {
         }
     }
 
-    /// Take the zone `wire` out of the tree below this node, in which it is; whether nothing is left.
+    /// Remove the zone `wire` from the tree below this node, which contains it. Returns whether the tree is now
+    /// empty.
     fn remove(&mut self, hash: u64, wire: &[u8], depth: u32) -> bool {
         match self {
             Node::Branch(branch) => {
@@ -240,7 +242,7 @@ impl Zones {
         self.len
     }
 
-    /// Whether there is no zone.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -259,7 +261,7 @@ impl Zones {
         self.at(hash(apex), apex.wire())
     }
 
-    /// The zone whose apex is `name` or the closest above it (RFC 1034 §4.3.2 step 2).
+    /// The zone whose apex is `name` or its closest ancestor (RFC 1034 §4.3.2 step 2).
     #[inline]
     pub fn closest(&self, name: NameRef<'_>) -> Option<&ZoneEntry> {
         if self.len == 0 {
@@ -273,7 +275,8 @@ impl Zones {
         let key = hash::key();
         // A name has at most 127 labels.
         let mut depths = self.depths & (u128::MAX >> (127 - starts.count()));
-        // The apexes of a set have few different depths: hashing each suffix by itself is less work than keeping all hashes.
+        // The apexes of a set have few different depths. Hashing each suffix separately is less work than storing all
+        // hashes.
         while depths != 0 {
             let depth = 127 - depths.leading_zeros() as usize;
             let hash = (1..=depth).fold(key.start(), |hash, n| key.extend(hash, starts.label(wire, n)));
@@ -285,8 +288,8 @@ impl Zones {
         None
     }
 
-    /// The zone that answers a query for `qname` and `qtype`: the closest one, but for DS at an apex the parent's, if
-    /// it is in the set too (RFC 4035 §3.1.4.1).
+    /// The zone that answers a query for `qname` and `qtype`: the closest one. For DS at an apex, it is the parent
+    /// zone if the set contains it (RFC 4035 §3.1.4.1).
     #[inline]
     pub fn find(&self, qname: NameRef<'_>, qtype: RrType) -> Option<&ZoneEntry> {
         let closest = self.closest(qname)?;
@@ -297,7 +300,7 @@ impl Zones {
         Some(closest)
     }
 
-    /// The set with `entry` in it, in place of one with the same apex.
+    /// The set with `entry`, which replaces one with the same apex.
     #[must_use]
     pub fn with(&self, entry: impl Into<ZoneEntry>) -> Zones {
         let mut zones = self.clone();
@@ -313,7 +316,7 @@ impl Zones {
         zones
     }
 
-    /// The set after `changes`, of which each is an apex and its new entry, or None to remove it.
+    /// The set after `changes`. Each change is an apex and its new entry, or None to remove it.
     #[must_use]
     pub fn changed(&self, changes: impl IntoIterator<Item = (Name, Option<ZoneEntry>)>) -> Zones {
         let mut zones = self.clone();
@@ -326,7 +329,7 @@ impl Zones {
         zones
     }
 
-    /// Copies the nodes on one path that another set shares, and no others.
+    /// Copies only the nodes on one path that another set shares.
     fn insert(&mut self, entry: ZoneEntry) {
         let (hash, labels) = (hash(entry.apex()), entry.apex().label_count());
         let root = self.root.get_or_insert_with(|| Node::Leaf(Arc::default()));

@@ -1,4 +1,5 @@
-//! The store and its answers held against a model: RFC 1034 §4.3.2 over a sorted map, written to be read, not to be fast.
+//! Compares the store and its answers with a model: RFC 1034 §4.3.2 over a sorted map, written for clarity, not
+//! speed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,7 @@ struct Expected {
     aa: bool,
     answer: BTreeSet<String>,
     authority: BTreeSet<String>,
-    /// Addresses that must be there: of name servers at or below the cut.
+    /// Required addresses: those of name servers at or below the cut.
     glue: BTreeSet<String>,
 }
 
@@ -60,7 +61,8 @@ impl Model<'_> {
         let mut passed = vec![target.clone()];
         loop {
             let name = target.as_ref();
-            // Down from the apex: a cut or a DNAME on the way ends the walk (steps 3b, and RFC 6672 §3.2 step 3B).
+            // Walks down from the apex: a cut or a DNAME on the path ends the walk (steps 3b, and RFC 6672 §3.2 step
+            // 3B).
             let (mut next, mut found) = (None, None);
             for labels in self.apex.as_ref().label_count()..=name.label_count() {
                 let at = name.suffix(labels);
@@ -155,7 +157,7 @@ pub(crate) fn record() -> impl Strategy<Value = (String, &'static str, String)> 
     ]
 }
 
-/// Load those of `lines` that make a zone together, one after the other.
+/// Load the `lines` that form a valid zone together, one after the other.
 pub(crate) fn load(lines: &[(String, &'static str, String)], threads: usize) -> (Zone, Records) {
     let mut text = "@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\n".to_owned();
     let mut records = Records::new();
@@ -207,12 +209,12 @@ proptest! {
             prop_assert_eq!(&set(0), &expected.answer, "{} {}", &qname, qtype);
             prop_assert_eq!(&set(1), &expected.authority, "{} {}", &qname, qtype);
             prop_assert!(set(2).is_superset(&expected.glue), "{} {}", &qname, qtype);
-            // Every additional record is one of the zone's.
+            // Every additional record is in the zone.
             for line in set(2) {
                 let owner = name(line.split(' ').next().unwrap_or(""));
                 prop_assert!(model.lines(owner.as_ref(), owner.as_ref(), RrType::A).contains(&line), "{}", line);
             }
-            // With less room, what is there is a part of the whole, and TC says that something is missing.
+            // With less space, the answer is a subset of the whole, and TC indicates missing data.
             let limit = 12 + qname.len() + 6 + (answer.octets - 12) * whole / 20;
             let short = ask_within(&zone, &qname, qtype, false, true, limit);
             prop_assert!(short.octets <= limit.max(12 + qname.len() + 5));
@@ -226,7 +228,7 @@ proptest! {
         }
     }
 
-    /// What was loaded can be read back, edited to and compared with.
+    /// A loaded zone can be read back, edited and compared.
     #[test]
     fn a_zone_holds_what_was_put_in(lines in prop::collection::vec(record(), 0..20), others in prop::collection::vec(record(), 0..20)) {
         let (zone, records) = load(&lines, 1);

@@ -1,5 +1,5 @@
-//! Every answer of a signed zone convinces a validator: random zones are signed, asked, and the proofs that come with the
-//! answers given to the validator's side of [`nw_dnssec`].
+//! A validator accepts every answer of a signed zone. The tests sign random zones, query them, and check the proofs
+//! in the answers with the validator of [`nw_dnssec`].
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::{AnswerKind, Outcome, ZoneQuestion};
 use crate::Zone;
 use crate::tests::name;
 
-/// Signs nothing: what is tested here is which records come, not whether the signatures hold.
+/// Makes placeholder signatures: the tests check which records an answer contains, not whether the signatures are valid.
 struct Stamp;
 
 impl Signer for Stamp {
@@ -90,7 +90,8 @@ fn convince(zone: &Zone, qname: &Name, qtype: RrType) -> Result<(), TestCaseErro
     let limits = Nsec3Limits { records: 64, ..Nsec3Limits::default() };
     let evidence = if nsec3 { Evidence::Nsec3(&nsec3s, limits) } else { Evidence::Nsec(&nsecs) };
 
-    // SIGNATURES: each set that is the zone's own has some, with its TTL, and none comes alone or twice.
+    // SIGNATURES: each of the zone's own RRsets has signatures with its TTL, and none occurs without its RRset or
+    // twice.
     let mut end = qname.clone();
     for record in found.iter().filter(|record| record.rtype != RrType::RRSIG) {
         let signatures = || {
@@ -111,7 +112,7 @@ fn convince(zone: &Zone, qname: &Name, qtype: RrType) -> Result<(), TestCaseErro
         prop_assert!(signatures().next().is_some(), "{} {} has no signature", record.owner, record.rtype);
         for (ttl, rrsig) in signatures() {
             prop_assert_eq!(ttl, record.ttl);
-            // What a wildcard made has fewer labels in its signature (RFC 4035 §5.3.4).
+            // An RRset expanded from a wildcard has fewer labels in its signature (RFC 4035 §5.3.4).
             let labels = rrsig.labels as usize;
             let own = record.owner.as_ref().label_count() - usize::from(record.owner.as_ref().is_wildcard());
             if record.section == Section::Answer && labels < own {
@@ -128,8 +129,8 @@ fn convince(zone: &Zone, qname: &Name, qtype: RrType) -> Result<(), TestCaseErro
         prop_assert!(!twice, "{} {} twice", record.owner, record.rtype);
     }
 
-    // PROOFS: about the name at the end of the chain of aliases.
-    // One that comes round to itself has no end; as many links as there are records are enough for any other.
+    // PROOFS: for the name at the end of the chain of aliases.
+    // A loop has no end. For any other chain, the number of records bounds the number of links.
     for _ in 0..found.len() {
         let alias = of(Section::Answer, RrType::CNAME).find(|record| record.owner == end);
         match alias.filter(|_| qtype != RrType::CNAME) {
@@ -138,7 +139,7 @@ fn convince(zone: &Zone, qname: &Name, qtype: RrType) -> Result<(), TestCaseErro
         }
     }
     match outcome.kind {
-        // DS of the zone itself is a question to the parent, and no validator takes the child's word for it.
+        // The parent answers for DS of the zone itself, and a validator does not accept the child's answer.
         _ if qtype == RrType::DS && end.as_ref() == apex => {}
         AnswerKind::NxDomain => {
             let proved = deny(apex, end.as_ref(), qtype, evidence);
@@ -147,7 +148,7 @@ fn convince(zone: &Zone, qname: &Name, qtype: RrType) -> Result<(), TestCaseErro
         AnswerKind::NoData => {
             let proved = deny(apex, end.as_ref(), qtype, evidence);
             let fine = matches!(proved, Ok(Denial::NoData | Denial::WildcardNoData { .. } | Denial::OptOut))
-                // An empty non-terminal above nothing but unsigned delegations: an opt-out span covers it.
+                // An empty non-terminal with only unsigned delegations below it: an opt-out span covers it.
                 || matches!(proved, Ok(Denial::NxDomain { opt_out: true, .. }));
             prop_assert!(fine, "{} {}: {:?}", end, qtype, proved);
         }
@@ -178,11 +179,11 @@ proptest! {
     /// RFC 4035 §3.1, RFC 5155 §7.2.
     #[test]
     fn answers_convince_a_validator(lines in prop::collection::vec(record(), 0..12), qnames in prop::collection::vec(owner(), 3)) {
-        // What NS at a wildcard means is not defined (RFC 4592 §4.2).
+        // NS at a wildcard is undefined (RFC 4592 §4.2).
         let lines: Vec<_> = lines.into_iter().filter(|line| !(line.0.starts_with('*') && line.1 == "NS")).collect();
         let (zone, _) = load(&lines, 1);
-        // An empty non-terminal that opt-out leaves out of the chain seems to lie below the wildcards above it; no
-        // proof can be had there, and none is needed (RFC 5155 §9.2, erratum 3441).
+        // An empty non-terminal that opt-out omits from the chain appears to be below the wildcards above it. No
+        // proof is possible, and none is required (RFC 5155 §9.2, erratum 3441).
         let plain: Vec<_> = lines.into_iter().filter(|line| !line.0.contains('*')).collect();
         let (plain, _) = load(&plain, 1);
         for denial in denials() {

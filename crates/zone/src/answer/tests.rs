@@ -55,7 +55,7 @@ fn existing_names_get_their_rrset_and_addresses() {
     assert_eq!(answer.sections[2], lines(&["mail.example. 3600 A 192.0.2.2"]));
 }
 
-/// RFC 1034 §4.2.1; glue below the cut comes first, other addresses as room allows (RFC 9471).
+/// RFC 1034 §4.2.1. Glue below the cut comes first, then other addresses if they fit (RFC 9471).
 #[test]
 fn names_below_a_cut_get_a_referral() {
     for qname in ["sub.example.", "www.sub.example.", "a.b.c.SUB.example."] {
@@ -81,7 +81,7 @@ fn ds_at_a_cut_is_answered_by_the_parent() {
     assert_eq!(answer.sections[1], lines(&[SOA]));
 }
 
-/// RFC 2308 §2.1, §2.2, §3: the SOA's TTL is its minimum when that is lower.
+/// RFC 2308 §2.1, §2.2, §3: the SOA's TTL is its minimum if that is lower.
 #[test]
 fn missing_names_and_types_are_denied_with_the_soa() {
     let zone = example();
@@ -99,7 +99,7 @@ fn missing_names_and_types_are_denied_with_the_soa() {
     }
 }
 
-/// RFC 1034 §3.6.2; a chain stops where it leaves the zone or comes round.
+/// RFC 1034 §3.6.2. A chain stops when it leaves the zone or forms a loop.
 #[test]
 fn aliases_are_followed_inside_the_zone() {
     let zone = example();
@@ -133,7 +133,7 @@ fn wildcards_answer_for_missing_names_below_them() {
     }
     let answer = ask(&zone, "a.wild.example.", RrType::A, false);
     assert_eq!(answer.outcome.kind, AnswerKind::NoData);
-    // The wildcard itself exists, with a name below it, and covers nothing below.
+    // The wildcard itself exists, with a name below it, and does not match names below that.
     assert_eq!(ask(&zone, "*.wild.example.", RrType::TXT, false).sections[0].len(), 1);
     assert_eq!(ask(&zone, "y.*.wild.example.", RrType::TXT, false).outcome.kind, AnswerKind::NxDomain);
     let answer = ask(&zone, "q.wcname.example.", RrType::A, false);
@@ -156,7 +156,7 @@ fn dname_makes_a_cname_for_each_name_below_it() {
             "a.new.example. 3600 A 192.0.2.3",
         ])
     );
-    // The DNAME is no alias for its own owner.
+    // The DNAME is not an alias for its own owner.
     assert_eq!(ask(&zone, "old.example.", RrType::A, false).outcome.kind, AnswerKind::NoData);
     let answer = ask(&zone, "x.out.example.", RrType::A, false);
     assert_eq!(answer.outcome.kind, AnswerKind::Alias);
@@ -168,7 +168,7 @@ fn dname_makes_a_cname_for_each_name_below_it() {
     assert_eq!(answer.sections[0].len(), 1);
 }
 
-/// RFC 2181 §5.5: an RRset that an alias chain passes twice is in the answer once, whatever the question asks for.
+/// RFC 2181 §5.5: an RRset that an alias chain passes twice is in the answer once, for any question type.
 #[test]
 fn a_dname_that_a_chain_uses_twice_is_in_the_answer_once() {
     let zone =
@@ -184,8 +184,8 @@ fn a_dname_that_a_chain_uses_twice_is_in_the_answer_once() {
         );
         assert_eq!(answer.outcome.kind, AnswerKind::Answer);
     }
-    // A DNAME below itself ends after so many aliases, with the chain so far; where a name grows too long before, with
-    // YXDOMAIN and the DNAME (RFC 6672 §2.2).
+    // A DNAME below itself ends after the maximum number of aliases, with the chain so far. If a name grows too long
+    // before, the answer is YXDOMAIN with the DNAME (RFC 6672 §2.2).
     let answer = ask_within(&zone, "x.long.example.", RrType::A, false, false, 65_535);
     let dnames = |answer: &crate::tests::Answer| {
         answer.sections[0].iter().filter(|line| line.contains(" DNAME ")).count()
@@ -213,7 +213,7 @@ fn any_gets_one_rrset_over_udp_and_all_over_tcp() {
     assert_eq!(answer.sections[0].len(), 2);
 }
 
-/// RFC 9471 §3: glue that is needed and does not fit sets TC; RFC 2181 §9: nothing is cut in two.
+/// RFC 9471 §3: required glue that does not fit sets TC. RFC 2181 §9: no RRset is split.
 #[test]
 fn rrsets_that_do_not_fit_are_omitted_whole() {
     let zone = example();
