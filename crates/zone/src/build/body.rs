@@ -1,9 +1,9 @@
 //! Records rendered for an answer: compressed as if their owner were the question at offset 12 and they followed it.
 //!
-//! Every compression pointer is listed, so that `place.rs` can move it when the body stands elsewhere. A pointer below
-//! the body's base leads into the owner (standing in the question, or wherever the answer has it), one above it into the body
-//! itself. Extra records (glue, additional) are rendered against the layout of the body that they belong to and only point
-//! into the owner or into that body, never into themselves.
+//! All compression pointers are listed, so that `place.rs` can move them if the body has another position. A pointer
+//! below the body's base points into the owner (in the question or elsewhere in the answer), one above it into the
+//! body itself. Extra records (glue, additional) are rendered for the layout of the body that they belong to. They
+//! point only into the owner or into that body, never into themselves.
 
 use nw_wire::{Class, RrType, rr};
 
@@ -11,9 +11,9 @@ use super::node::NodeRecord;
 use crate::store::QUESTION;
 use crate::suffix::LabelStarts;
 
-/// Pointers reach so far (RFC 1035 §4.1.4).
+/// Maximum offset of a pointer (RFC 1035 §4.1.4).
 const REACH: usize = 0x3fff;
-/// So many earlier names are looked at for a common suffix; a bound on the work per record.
+/// Maximum number of earlier names that are searched for a common suffix. It bounds the work per record.
 const MOST_KNOWN: usize = 8;
 
 /// A finished run of records.
@@ -31,7 +31,7 @@ impl Body {
         self.count = 0;
     }
 
-    /// Append a record whose owner stands at `owner` of the layout, and whose rdata holds no name to compress.
+    /// Append a record whose owner is at `owner` in the layout, and whose rdata does not contain a name to compress.
     pub(super) fn plain(&mut self, owner: usize, rtype: RrType, class: Class, ttl: u32, rdata: &[u8]) {
         self.head(owner, rtype, class, ttl);
         self.octets.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
@@ -52,13 +52,13 @@ impl Body {
 
     #[inline]
     fn pointer(&mut self, target: usize) {
-        // A body that is too long for this is refused when it is complete.
+        // A body that is too long for this is rejected when it is complete.
         self.pointers.push(self.octets.len() as u16);
         self.octets.extend_from_slice(&(0xc000 | target as u16).to_be_bytes());
     }
 }
 
-/// A name in rdata whose addresses an answer may bring, and where it stands in the layout.
+/// A name in rdata whose addresses an answer may contain, and its position in the layout.
 pub(super) struct Target<'b> {
     pub(super) name: &'b [u8],
     pub(super) at: usize,
@@ -84,12 +84,12 @@ impl<'b> Layout<'b> {
         Layout { wire, starts: LabelStarts::of(wire), wildcard: wire.starts_with(b"\x01*") }
     }
 
-    /// Where the body begins.
+    /// The start of the body.
     pub(super) fn base(&self) -> usize {
         QUESTION + self.wire.len() + 4
     }
 
-    /// Render `records`, all of one type, with `ttl`; list the names whose addresses may be added.
+    /// Render `records`, all of one type, with `ttl`. Lists the names whose addresses may be added.
     pub(super) fn render(
         &self,
         records: &[NodeRecord<'b>],
@@ -108,7 +108,7 @@ impl<'b> Layout<'b> {
                 RrType::A | RrType::AAAA | RrType::TXT | RrType::RRSIG | RrType::DS | RrType::NSEC => {
                     body.octets.extend_from_slice(record.rdata);
                 }
-                // One name, compressible (RFC 3597 §4): what most records of large zones are.
+                // One compressible name (RFC 3597 §4): most records of large zones have this form.
                 RrType::NS | RrType::CNAME | RrType::PTR => {
                     let at = self.name(record.rdata, body, &mut known);
                     if record.rtype == RrType::NS && record.rdata != [0] && at <= REACH {
@@ -140,8 +140,8 @@ impl<'b> Layout<'b> {
         }
     }
 
-    /// Write `name`, ending in a pointer to its longest suffix that stands in the owner or in an earlier name, and return
-    /// where it, or the whole of what it points to, stands.
+    /// Write `name`, ending in a pointer to its longest suffix in the owner or in an earlier name. Returns its
+    /// position, or that of the pointer's target if the pointer replaces the whole name.
     fn name(&self, name: &'b [u8], body: &mut Body, known: &mut Vec<Known<'b>>) -> usize {
         let at = self.base() + body.octets.len();
         if name == [0] {
@@ -150,7 +150,7 @@ impl<'b> Layout<'b> {
         }
         let starts = LabelStarts::of(name);
         let mut labels = starts.common(name, &self.starts, self.wire);
-        // The owner of a wildcard's answer is the question, which is not this name.
+        // The answer's owner for a wildcard is the question, which differs from this name.
         if self.wildcard && labels == self.starts.count() {
             labels -= 1;
         }

@@ -1,4 +1,4 @@
-//! The chain of NSEC or NSEC3 records, found before the nodes are rendered, so that these can refer to it.
+//! The chain of NSEC or NSEC3 records. It is found before the nodes are rendered, so that the nodes can refer to it.
 
 use nw_dnssec::{Nsec3, Nsec3Hash, Nsec3Param, nsec3};
 use nw_wire::{NameRef, RrType};
@@ -10,7 +10,7 @@ use crate::denial::{Denial, HashParameters, NO_LINK, Nsec3Chain, NsecChain, loca
 use crate::store::NodeFlags;
 use crate::suffix::{LabelStarts, sort_key};
 
-/// A chain whose records are named by the numbers of their nodes.
+/// A chain whose records are identified by the numbers of their nodes.
 pub(super) enum ChainPlan {
     Unsigned,
     Nsec(Vec<u32>),
@@ -42,7 +42,8 @@ impl ChainPlan {
                     (its.param.iterations, its.param.salt) == (parameters.iterations, parameters.salt)
                 });
             if let Some(nsec3) = hash {
-                // Canonical order of the owners is the order of the hashes (RFC 5155 §1.3): they come sorted.
+                // Canonical order of the owners is the order of the hashes (RFC 5155 §1.3), so they are already
+                // sorted.
                 hashes.push(nsec3.owner);
                 nodes.push(number);
             }
@@ -54,8 +55,8 @@ impl ChainPlan {
         ChainPlan::Nsec3 { parameters, hashes, nodes }
     }
 
-    /// The numbers, in the chain, of the record of `wire` and of the one that matches or covers `*.wire`; None if there is no
-    /// such chain.
+    /// The numbers, in the chain, of the record of `wire` and of the one that matches or covers `*.wire`. None if
+    /// there is no such chain.
     pub(super) fn links(&self, wire: &[u8]) -> Option<(u32, u32)> {
         let ChainPlan::Nsec3 { parameters, hashes, .. } = self else { return None };
         let name = NameRef::from_wire(wire).expect("owners are valid names");

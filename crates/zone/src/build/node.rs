@@ -1,4 +1,4 @@
-//! One node after the other: records to RRsets, RRsets to bodies, bodies to the octets of a node.
+//! Renders one node after the other: records to RRsets, RRsets to bodies, bodies to the octets of a node.
 
 use std::cmp::Ordering;
 
@@ -17,7 +17,7 @@ use crate::suffix::LabelStarts;
 
 /// RDLENGTH and the offsets of a body are 16 bits wide.
 const MOST_BODY: usize = 65_000;
-/// More additional records than this are of no use to anyone.
+/// Octets of additional records above which no more are added, because clients have no use for them.
 const MOST_EXTRA: usize = 16_000;
 
 /// A record of one node.
@@ -33,17 +33,17 @@ pub(super) struct NodeRecord<'b> {
 /// A run of nodes, rendered.
 pub(super) struct Segment {
     pub(super) octets: Vec<u8>,
-    /// Where each node starts, in units of four octets.
+    /// The start of each node, in units of four octets.
     pub(super) offsets: Vec<u32>,
     pub(super) records: u64,
-    /// Of the SOA, if the apex is among the nodes.
+    /// The serial of the SOA, if the apex is among the nodes.
     pub(super) serial: u32,
-    /// Short hash of a name whose addresses a node looked for, and the number of that node.
+    /// The short hash of each name whose addresses a node looked up, and the number of that node.
     pub(super) references: Vec<(u32, u32)>,
     pub(super) findings: Findings,
 }
 
-/// What is known when nodes are rendered.
+/// The data that is available when nodes are rendered.
 #[derive(Clone, Copy)]
 pub(super) struct Shape<'r, 'b> {
     pub(super) input: &'r Input<'b>,
@@ -83,7 +83,7 @@ pub(super) fn render(shape: &Shape<'_, '_>, number: usize) -> Segment {
     let mut records = Vec::new();
     for (i, node) in part.nodes.iter().enumerate() {
         if number > 0 && i == 0 {
-            // The apex is in the first part; here it has a number and no place.
+            // The apex is in the first part. In this part, it has a number but no place.
             renderer.segment.offsets.push(0);
         } else {
             renderer.node(i, node, &mut records);
@@ -150,7 +150,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
         self.finish(node, wire);
     }
 
-    /// Order by type and canonical rdata, signatures behind what they cover, and drop repetitions.
+    /// Sort by type and canonical rdata, signatures after the records that they cover, and remove duplicates.
     fn normalise(&mut self, records: &mut Vec<NodeRecord<'b>>, owner: &[u8]) {
         if records.len() < 2 {
             return;
@@ -170,7 +170,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
         });
     }
 
-    /// Render one RRset with all that belongs to it.
+    /// Render one RRset with the records that belong to it.
     fn set(
         &mut self,
         (number, node): (usize, &TreeNode),
@@ -201,7 +201,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
         self.targets = targets;
     }
 
-    /// One TTL for the RRset: the lowest (RFC 2181 §5.2).
+    /// The TTL of the RRset: the lowest (RFC 2181 §5.2).
     fn ttl(&mut self, set: &[NodeRecord<'b>], owner: &[u8]) -> u32 {
         let lowest = set.iter().map(|record| record.ttl).min().unwrap_or(0);
         if let Some(other) = set.iter().find(|record| record.ttl != lowest) {
@@ -211,7 +211,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
         lowest
     }
 
-    /// Signatures take the TTL of what they cover (RFC 4034 §3), or keep their own.
+    /// Signatures get the TTL of the RRset that they cover (RFC 4034 §3), or keep their own.
     fn signature_set(
         &mut self,
         layout: &Layout<'b>,
@@ -288,14 +288,14 @@ impl<'r, 'b> Renderer<'r, 'b> {
         }
     }
 
-    /// The node of `target` if that lies below the node `number` and follows it closely.
+    /// The node of `target` if it is below the node `number` and follows it closely.
     fn near(&self, number: usize, below: bool, target: &[u8]) -> Option<(&'r Part, &'r TreeNode)> {
         let mut near = self.part.nodes[number..].iter().take(if below { 4 } else { 0 });
         let found = near.find(|node| eq_folded(self.part.wire(self.input, node), target))?;
         Some((self.part, found))
     }
 
-    /// Render the addresses of `found`, whose name stands at `owner` of the layout, and their signatures.
+    /// Render the addresses of `found`, whose name is at `owner` in the layout, and their signatures.
     fn addresses_of(&mut self, part: &Part, found: &TreeNode, owner: usize, own: bool, occluded: bool) {
         let mut addresses = std::mem::take(&mut self.addresses);
         gather(self.input, part, found, |rtype| matches!(rtype, RrType::A | RrType::AAAA), &mut addresses);
@@ -321,7 +321,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
         self.addresses = addresses;
     }
 
-    /// Where this name stands in the chain of NSEC3 records.
+    /// Add the position of this name in the chain of NSEC3 records.
     fn links(&mut self, wire: &[u8]) {
         let Some((own, wildcard)) = self.shape.chain.links(wire) else { return };
         let mut body = Body::default();
@@ -371,7 +371,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
     }
 }
 
-/// Collect the records of `node` whose type (the covered one for RRSIG) is wanted.
+/// Collect the records of `node` whose type (the covered one for RRSIG) is requested.
 fn gather<'b>(
     input: &Input<'b>,
     part: &Part,
@@ -410,7 +410,7 @@ fn name(wire: &[u8]) -> nw_wire::Name {
 pub(crate) fn canonical_cmp(rtype: RrType, a: &[u8], b: &[u8]) -> Ordering {
     match rtype {
         RrType::A | RrType::AAAA | RrType::TXT | RrType::DS => a.cmp(b),
-        // One name and nothing else; its length octets are no letters.
+        // Rdata of exactly one name. Its length octets are not letters.
         RrType::NS | RrType::CNAME | RrType::PTR | RrType::DNAME => {
             let fold = |octet: &u8| octet.to_ascii_lowercase();
             a.iter().map(fold).cmp(b.iter().map(fold))

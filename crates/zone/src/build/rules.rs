@@ -1,10 +1,10 @@
 //! The rules of `nw zone check`: ONE LINE PER RULE in [`RULES`], and one small function.
 //!
-//! A rule looks at one record, at one name, or at the text of one file, and returns what it found in one sentence.
-//! Line, file, RFC, severity and remedy are added here. An error keeps the zone from being served, so that `serve` runs
-//! the same rules; a warning is reported by the check only.
+//! A rule inspects one record, one name, or the text of one file, and returns the problem in one sentence. This
+//! module adds line, file, RFC, severity and remedy. An error prevents the zone from being served, so `serve` runs
+//! the same rules. Only the check reports warnings.
 //!
-//! To add a rule: write the function below its neighbours, add the line, add a case to `rules/tests.rs`.
+//! To add a rule: write the function next to its neighbours, add the line, add a case to `rules/tests.rs`.
 //!
 //! RFCs: 1034 §3.6, 1035 §5, 2181 §10.3, 2782, 4034 §5.1.4, 4255 §3.1.3, 5891 §4.4, 6698 §2.1, 7208 §3.1, 8078 §4, 8976
 //! §2.2.4, 9276 §3.1.
@@ -25,11 +25,11 @@ use crate::suffix::LabelStarts;
 pub struct Rule {
     /// A short stable word for programs.
     pub id: &'static str,
-    /// Whether the zone is served in spite of it.
+    /// Whether the zone is served despite it.
     pub severity: Severity,
-    /// The section that says so.
+    /// The RFC section.
     pub rfc: &'static str,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: &'static str,
     check: Check,
 }
@@ -42,15 +42,15 @@ impl PartialEq for Rule {
 
 impl Eq for Rule {}
 
-/// What a rule looks at. The function returns what is wrong.
+/// The object that a rule inspects. The function returns the problem.
 enum Check {
     /// Each record of these types.
     Records(&'static [RrType], fn(&Subject<'_>) -> Option<String>),
-    /// Each record whose rdata has a name in it.
+    /// Each record with a name in its rdata.
     NamesInside(fn(&Subject<'_>) -> Option<String>),
     /// Each owner name.
     Owners(fn(&ZoneView<'_>, &[u8]) -> Option<String>),
-    /// The text of each file: the offset and what is wrong there.
+    /// The text of each file. Returns the offset and the problem.
     File(fn(&[u8]) -> Option<(usize, String)>),
 }
 
@@ -76,10 +76,10 @@ macro_rules! rules {
     };
 }
 
-/// Types whose names must be those of hosts: an address, a missing name or an alias there is a mistake.
+/// Types whose names must be host names: an address, a missing name or an alias is an error.
 const HOSTS: &[RrType] =
     &[RrType::NS, RrType::MX, RrType::SRV, RrType::AFSDB, RrType::RT, RrType::KX, RrType::LP];
-/// As [`HOSTS`], and those that may lead to an alias.
+/// [`HOSTS`], and the types whose name may be an alias.
 const TARGETS: &[RrType] = &[
     RrType::NS,
     RrType::MX,
@@ -125,10 +125,10 @@ fn ds_digest(subject: &Subject<'_>) -> Option<String> {
     let &[_, _, _, number, ref octets @ ..] = subject.rdata else { return None };
     let length = match number {
         1 => 20,
-        // GOST R 34.11-94 and -2012 and SM3 are as long as SHA-256 (RFC 5933, RFC 9558, RFC 9563).
+        // GOST R 34.11-94, GOST R 34.11-2012 and SM3 have the length of SHA-256 (RFC 5933, RFC 9558, RFC 9563).
         2 | 3 | 5 | 6 => 32,
         4 => 48,
-        // The digest type 0 of CDS asks for the removal of DS (RFC 8078 §4).
+        // The digest type 0 of CDS requests the removal of DS (RFC 8078 §4).
         _ => return None,
     };
     digest("a digest of type", number, octets.len(), Some(length))
@@ -210,7 +210,7 @@ fn target_url(subject: &Subject<'_>) -> Option<String> {
     })
 }
 
-/// What was written in place of a name.
+/// Text that was written in place of a name.
 #[derive(PartialEq)]
 enum Mistaken {
     Address,
@@ -224,7 +224,7 @@ fn mistaken(subject: &Subject<'_>, target: &[u8]) -> Option<Mistaken> {
     } else {
         starts.count()
     };
-    // The labels that were written, without the origin that was added to them, leftmost first.
+    // The labels as written, without the origin that was added to them, leftmost first.
     let written: Vec<&[u8]> = (0..labels).map(|i| &starts.label(target, starts.count() - i)[1..]).collect();
     let is_octet = |label: &&[u8]| std::str::from_utf8(label).is_ok_and(|text| text.parse::<u8>().is_ok());
     let is_group = |octet: &u8| octet.is_ascii_hexdigit() || *octet == b':';
@@ -241,7 +241,7 @@ fn mistaken(subject: &Subject<'_>, target: &[u8]) -> Option<Mistaken> {
 }
 
 fn alias_loop(subject: &Subject<'_>) -> Option<String> {
-    /// Longer chains are followed by no server.
+    /// Servers do not follow longer chains.
     const MOST: usize = 32;
     let mut target = subject.rdata;
     for _ in 0..MOST {
@@ -254,7 +254,7 @@ fn alias_loop(subject: &Subject<'_>) -> Option<String> {
     None
 }
 
-/// A name without its final dot, behind which the origin was added.
+/// A name without its final dot, so that the origin was added to it.
 fn twice(zone: &ZoneView<'_>, name: &[u8]) -> bool {
     let (apex, labels) = (zone.input.apex.wire(), zone.input.apex_labels);
     let starts = LabelStarts::of(name);
@@ -298,12 +298,12 @@ fn spf_type(_subject: &Subject<'_>) -> Option<String> {
 
 fn encoding(text: &[u8]) -> Option<(usize, String)> {
     let marked = text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]);
-    // ASCII in UTF-16 is every other octet zero.
+    // In UTF-16, every second octet of ASCII text is zero.
     let zeros = text.iter().take(64).filter(|&&octet| octet == 0).count();
     (marked || zeros > text.len().min(64) / 3).then(|| (0, "the file is UTF-16".into()))
 }
 
-/// U+FEFF in UTF-8; the scanner steps over it.
+/// U+FEFF in UTF-8. The scanner skips it.
 pub(crate) const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 fn byte_order_mark(text: &[u8]) -> Option<(usize, String)> {
@@ -317,12 +317,12 @@ fn last_line(text: &[u8]) -> Option<(usize, String)> {
 
 // ---- running the rules ----
 
-/// Which rules run.
+/// The rules to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// Those that keep a zone from being served.
+    /// The rules whose findings prevent a zone from being served.
     Errors,
-    /// Warnings too.
+    /// All rules, including warnings.
     All,
 }
 
@@ -337,17 +337,17 @@ pub(super) struct ZoneView<'r> {
     input: &'r Input<'r>,
     tree: &'r Tree,
     names: &'r Index,
-    /// Lines were lost, so that absence proves nothing.
+    /// Lines could not be read, so a missing record is not evidence.
     unread: bool,
 }
 
-/// Where a name is.
+/// The location of a name.
 enum Target<'r> {
     /// In the zone.
     Here(&'r Part, &'r TreeNode),
-    /// In the zone, and nothing there.
+    /// In the zone, but the name does not exist.
     Missing,
-    /// In another zone, or made by a wildcard or a DNAME.
+    /// In another zone, or synthesised from a wildcard or a DNAME.
     Elsewhere,
 }
 
@@ -369,7 +369,7 @@ impl<'r> ZoneView<'r> {
         if let Some((part, node)) = find(name, &starts) {
             return if node.flags.has(outside) { Target::Elsewhere } else { Target::Here(part, node) };
         }
-        // The closest ancestor that exists decides on what is below it.
+        // The closest existing ancestor determines whether names below it can exist.
         let hides = outside.with(NodeFlags::CUT).with(NodeFlags::DNAME).with(NodeFlags::WILDCARD_BELOW);
         for labels in (self.input.apex_labels..starts.count()).rev() {
             let ancestor = &name[starts.suffix(labels)..];
@@ -392,7 +392,7 @@ pub(super) struct Subject<'r> {
 }
 
 impl<'r> Subject<'r> {
-    /// The names that the record leads to, without the root, which stands for "none".
+    /// The target names of the record, without the root, which means "none".
     fn targets(&self) -> impl Iterator<Item = &'r [u8]> {
         let rdata = self.rdata;
         let all = self.rtype == RrType::CNAME || self.rtype == RrType::LP;
@@ -403,7 +403,7 @@ impl<'r> Subject<'r> {
     }
 }
 
-/// Run the rules that look at the text of a file.
+/// Run the rules that inspect the text of a file.
 pub(crate) fn check_file(text: &[u8], which: Which, mut report: impl FnMut(usize, Problem)) {
     for rule in RULES.iter().filter(|rule| which.includes(rule)) {
         if let File(check) = rule.check
@@ -414,7 +414,7 @@ pub(crate) fn check_file(text: &[u8], which: Which, mut report: impl FnMut(usize
     }
 }
 
-/// The lowest type whose rules are not looked up in a table.
+/// The lowest type whose rules are not in a table.
 const TABLED: usize = 512;
 
 /// The rules of each type.
@@ -426,7 +426,7 @@ struct ByType {
 }
 
 impl ByType {
-    /// The table for `which`, which is made once: a small zone loads in less time.
+    /// The table for `which`. It is built once, because building it takes longer than loading a small zone.
     fn shared(which: Which) -> &'static ByType {
         static ERRORS: OnceLock<ByType> = OnceLock::new();
         static ALL: OnceLock<ByType> = OnceLock::new();
@@ -468,7 +468,7 @@ impl ByType {
     }
 }
 
-/// Run the rules that look at records and names.
+/// Run the rules that inspect records and names.
 pub(super) fn check(
     input: &Input<'_>,
     tree: &Tree,
@@ -478,7 +478,7 @@ pub(super) fn check(
     workers: usize,
     findings: &mut Findings,
 ) {
-    // All types with rules for errors are among these.
+    // These include all types with rules for errors.
     let wanted = match which {
         Which::Errors => TypeMask::DS.with(TypeMask::DIGEST),
         Which::All => TypeMask(u16::MAX),

@@ -1,4 +1,4 @@
-//! The shape of a zone: nodes in canonical order with their parents, empty non-terminals, cuts and what they hide.
+//! The shape of a zone: nodes in canonical order with their parents, empty non-terminals, cuts and occluded names.
 
 use std::collections::HashSet;
 
@@ -11,36 +11,36 @@ use crate::problem::{Finding, Findings, Problem};
 use crate::store::{Index, NodeFlags};
 use crate::suffix::LabelStarts;
 
-/// A name of the zone, empty non-terminals included (RFC 4592 §2.2.2).
+/// A name of the zone, including empty non-terminals (RFC 4592 §2.2.2).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TreeNode {
-    /// The groups of the part that hold its records; none for an empty non-terminal.
+    /// The groups of the part with its records. An empty non-terminal has none.
     pub(super) first_group: u32,
     pub(super) groups: u32,
-    /// Where this name stands: in the data of this batch, at this offset, so long. Without length for an apex without
-    /// records. A look-up reads it without a way over the groups.
+    /// The position of this name: the batch, the offset in its data, and the length. The length is 0 for an apex
+    /// without records. A lookup reads the name without going through the groups.
     name_batch: u32,
     name_at: u32,
     name_len: u8,
-    /// The number, in the part, of the node above.
+    /// The number, in the part, of the parent node.
     parent: u32,
     pub(super) flags: NodeFlags,
     pub(super) types: TypeMask,
     pub(super) labels: u8,
 }
 
-/// Nodes in canonical order, whole subtrees of the apex. The first node is the apex, which is real in the first part
-/// only.
+/// Nodes in canonical order, as whole subtrees of the apex. The first node is the apex, which only the first part
+/// uses.
 pub(super) struct Part {
     pub(super) groups: Vec<GroupRef>,
     pub(super) nodes: Vec<TreeNode>,
     hashes: Vec<u64>,
-    /// The number of the first node, all parts counted.
+    /// The number of the first node, counted over all parts.
     base: u32,
 }
 
 impl Part {
-    /// Find the shape of what `groups`, sorted, hold.
+    /// Find the shape of the sorted `groups`.
     pub(super) fn plant(input: &Input<'_>, groups: Vec<GroupRef>) -> Part {
         let apex_labels = input.apex_labels;
         let mut nodes: Vec<TreeNode> = roomy(groups.len() + 1);
@@ -162,13 +162,13 @@ impl Part {
     }
 }
 
-/// All parts, in canonical order.
+/// All parts in canonical order.
 pub(super) struct Tree {
     pub(super) parts: Vec<Part>,
 }
 
 impl Tree {
-    /// Put parts together.
+    /// Join the parts.
     pub(super) fn join(mut parts: Vec<Part>) -> Tree {
         let mut base = 0;
         let mut apex_flags = NodeFlags::default();
@@ -186,12 +186,12 @@ impl Tree {
         Tree { parts }
     }
 
-    /// How many numbers the nodes have.
+    /// The number of node numbers.
     pub(super) fn len(&self) -> usize {
         self.parts.iter().map(|part| part.nodes.len()).sum()
     }
 
-    /// The apex, and the part that it is in.
+    /// The apex and its part.
     pub(super) fn apex(&self) -> (&Part, &TreeNode) {
         (&self.parts[0], &self.parts[0].nodes[0])
     }
@@ -211,12 +211,13 @@ impl Tree {
         (part, &part.nodes[(number - part.base) as usize])
     }
 
-    /// Hash of each name to its number plus one.
+    /// Maps the hash of each name to its number plus one.
     pub(super) fn index(&self, workers: usize) -> Index {
         let mut slots = vec![0u64; Index::size_for(self.len())];
         let total = slots.len();
         let workers = if total < 65_536 { 1 } else { workers };
-        // Each worker fills a run of the slots; what would spill over its end is inserted behind the others.
+        // Each worker fills a range of the slots. Entries that would exceed its end are inserted after all workers
+        // finish.
         let share = total.div_ceil(workers);
         let runs: Vec<_> = slots.chunks_mut(share).map(std::sync::Mutex::new).collect();
         let spilled = in_parallel(workers, runs.len(), |i| {
@@ -244,7 +245,7 @@ impl Tree {
         Index { slots: slots.into_boxed_slice() }
     }
 
-    /// The same index with the place of each node instead of its number.
+    /// The same index, with the place of each node instead of its number.
     pub(super) fn place(&self, mut index: Index, places: &[u32]) -> Index {
         for slot in &mut index.slots {
             if *slot != 0 {
@@ -255,7 +256,7 @@ impl Tree {
         index
     }
 
-    /// The node of the name `wire`, which lies in the zone and has `hash`, if it exists.
+    /// The node of the name `wire`, which is in the zone and has `hash`, if it exists.
     pub(super) fn find(
         &self,
         input: &Input<'_>,
@@ -269,7 +270,8 @@ impl Tree {
             .find(|(part, node)| eq_folded(part.wire(input, node), wire))
     }
 
-    /// The rules that concern more than one RRset. `unread`: lines were lost, so that absence proves nothing.
+    /// Check the rules that concern more than one RRset. `unread`: lines could not be read, so a missing record is
+    /// not evidence.
     pub(super) fn check(&self, input: &Input<'_>, unread: bool, findings: &mut Findings) {
         let whole = |problem| Finding { file: None, line: 0, column: 0, problem };
         let apex = self.apex().1;
@@ -281,7 +283,7 @@ impl Tree {
                 findings.push(whole(Problem::NoNs));
             }
         }
-        // No finding is possible at most names, and one look at the types says so.
+        // Most names cannot have findings, which a single test of the types shows.
         let shaping = TypeMask::CNAME.with(TypeMask::DNAME).with(TypeMask::SOA).with(TypeMask::DS);
         for (_, part, node) in self.nodes() {
             if node.flags.has(NodeFlags::OCCLUDED) {
@@ -293,7 +295,7 @@ impl Tree {
         }
     }
 
-    /// Warn of data that no answer will show: all but addresses below a cut, everything below a DNAME.
+    /// Warn about data that no answer contains: everything below a DNAME, and everything but addresses below a cut.
     fn check_occluded(&self, input: &Input<'_>, part: &Part, node: &TreeNode, findings: &mut Findings) {
         if node.groups == 0 || node.flags.has(NodeFlags::HASHED) {
             return;
@@ -313,7 +315,7 @@ impl Tree {
     }
 }
 
-/// The hash of the name `wire`, or None if it does not lie in the zone.
+/// The hash of the name `wire`, or None if it is not in the zone.
 pub(super) fn hash_in_zone(input: &Input<'_>, wire: &[u8], starts: &LabelStarts) -> Option<u64> {
     let labels = starts.count();
     if labels < input.apex_labels || !eq_folded(&wire[starts.suffix(input.apex_labels)..], input.apex.wire())
@@ -326,7 +328,7 @@ pub(super) fn hash_in_zone(input: &Input<'_>, wire: &[u8], starts: &LabelStarts)
     )
 }
 
-/// Which types may stand beside each other (RFC 2181 §10.1, RFC 6672 §2.3, §2.4, RFC 1035 §5.2).
+/// Check which types may exist together (RFC 2181 §10.1, RFC 6672 §2.3, §2.4, RFC 1035 §5.2).
 fn check_types(input: &Input<'_>, part: &Part, node: &TreeNode, unread: bool, findings: &mut Findings) {
     let of = |rtype: RrType| part.records(input, node).filter(move |record| record.1 == rtype);
     let owner = || part.name(input, node);
@@ -369,6 +371,6 @@ fn check_types(input: &Input<'_>, part: &Part, node: &TreeNode, unread: bool, fi
     }
 }
 
-/// Types that RFC 2535 allowed beside a CNAME.
+/// Types that RFC 2535 allowed together with a CNAME.
 const KEY: u16 = 25;
 const NXT: u16 = 30;

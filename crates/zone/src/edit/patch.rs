@@ -1,16 +1,16 @@
-//! A commit that renders what it touches and nothing else.
+//! A commit that renders only the nodes that it touches.
 //!
 //! ```text
 //! changed names ─► touched names ─► rendered by the builder, in a zone of just these ─► overlay of the next version
 //! ```
 //!
-//! A change to a name touches, besides the name: the apex (serial); empty non-terminals above it that come or go; the name above a
-//! wildcard; everything below it if it begins or ceases to be a delegation or an owner of DNAME; and the names whose answers
-//! carry its addresses. The builder gets these names with all their records, and around them what it looks at: the
-//! NS, DNAME and address records of the names above them and of the names that they refer to.
+//! A change to a name touches the name and: the apex (serial); empty non-terminals above it that appear or disappear;
+//! the parent of a wildcard; all names below it if it becomes or ceases to be a delegation or an owner of DNAME; and
+//! the names whose answers contain its addresses. The builder receives these names with all their records, and the
+//! context that it reads: the NS, DNAME and address records of their ancestors and of the names that they refer to.
 //!
-//! A commit that changes how the zone proves absence, or that touches too much, returns None and the whole zone is
-//! built.
+//! A commit that changes how the zone proves nonexistence, or that touches too much, returns None. Then the whole
+//! zone is built.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::problem::{Findings, ZoneFileErrors};
 use crate::store::{Node, NodeFlags, Zone};
 use crate::suffix::LabelStarts;
 
-/// A commit that renders only what it touches.
+/// A commit that renders only the nodes that it touches.
 pub(super) struct Patch<'e> {
     edit: &'e ZoneEdit,
     view: View<'e>,
@@ -35,17 +35,17 @@ pub(super) struct Patch<'e> {
     /// The changed names with all their records after the change.
     after: BTreeMap<Name, Vec<Rrset>>,
     touched: BTreeSet<Name>,
-    /// What is wrong with single RRsets.
+    /// Problems of single RRsets.
     findings: Findings,
 }
 
-/// The names that touching went beyond the limit with.
+/// The number of touched names exceeds the limit.
 struct TooMany;
 
 impl<'e> Patch<'e> {
-    /// The patch that `edit` needs, or None where the whole zone must be built.
+    /// The patch for `edit`, or None if the whole zone must be built.
     ///
-    /// `most`: nodes that may differ from the store's afterwards.
+    /// `most`: maximum number of nodes that may differ from the store afterwards.
     pub(super) fn of(edit: &'e ZoneEdit, most: Option<usize>) -> Option<Patch<'e>> {
         let view = edit.base.view();
         let most = most.unwrap_or_else(|| most_changed(view.store.nodes()));
@@ -77,7 +77,7 @@ impl<'e> Patch<'e> {
         Some(patch)
     }
 
-    /// Whether the zone begins or ceases to prove absence, or does it in another way.
+    /// Whether the zone starts or stops proving nonexistence, or changes its method.
     fn changes_chain(&self) -> bool {
         let Some(after) = self.after.get(&self.apex.to_name()) else { return false };
         let before: Vec<Rrset> = self.rrsets_before(self.apex);
@@ -105,7 +105,7 @@ impl<'e> Patch<'e> {
         Ok(())
     }
 
-    /// Find every name whose node may differ.
+    /// Find all names whose node may differ.
     fn touch_all(&mut self) -> Result<(), TooMany> {
         self.touch(self.apex)?;
         let names: Vec<Name> = self.after.keys().cloned().collect();
@@ -118,7 +118,7 @@ impl<'e> Patch<'e> {
             };
             rrsets.iter().filter(wanted).cloned().collect()
         };
-        // The names whose addresses, or the right to show them, may differ.
+        // The names whose addresses may differ, or whether answers may contain them.
         let mut targets = Vec::new();
         for name in &names {
             let name = name.as_ref();
@@ -146,7 +146,7 @@ impl<'e> Patch<'e> {
         Ok(())
     }
 
-    /// The names above `name` that its coming or going can change.
+    /// Touch the ancestors of `name` that its appearance or removal can change.
     fn touch_above(&mut self, name: NameRef<'_>) -> Result<(), TooMany> {
         let mut below = name;
         while let Some(above) = below.parent().filter(|above| above.is_below(self.apex)) {
@@ -161,7 +161,7 @@ impl<'e> Patch<'e> {
         Ok(())
     }
 
-    /// The names whose answers carry the addresses of `target`.
+    /// Touch the names whose answers contain the addresses of `target`.
     fn touch_referrers(&mut self, target: NameRef<'_>) -> Result<(), TooMany> {
         let store = self.view.store;
         let starts = LabelStarts::of(target.wire());
@@ -178,7 +178,7 @@ impl<'e> Patch<'e> {
         Ok(())
     }
 
-    /// Whether `name` is a name of the zone after the change: it has records, or a name below it has (RFC 4592 §2.2.2).
+    /// Whether `name` exists in the zone after the change: it, or a name below it, has records (RFC 4592 §2.2.2).
     fn exists(&self, name: NameRef<'_>) -> bool {
         if name == self.apex {
             return true;
@@ -206,7 +206,7 @@ impl<'e> Patch<'e> {
         }
     }
 
-    /// Those records of `name` that the builder looks at when it renders other names.
+    /// The records of `name` that the builder reads when it renders other names.
     fn support(&self, name: &Name) -> Vec<Rrset> {
         let mut rrsets = self.rrsets(name);
         rrsets.retain(|set| {
@@ -217,11 +217,11 @@ impl<'e> Patch<'e> {
         rrsets
     }
 
-    /// Make the next version, or say what is wrong with it; None where the whole zone must be built.
+    /// Make the next version, or return its problems. None if the whole zone must be built.
     pub(super) fn commit(mut self) -> Option<Result<Zone, ZoneFileErrors>> {
         let mut findings = std::mem::take(&mut self.findings);
 
-        // RENDER the touched names that exist, and around them what the builder looks at.
+        // RENDER the touched names that exist, with the context that the builder reads.
         let present: BTreeSet<&Name> =
             self.touched.iter().filter(|name| self.exists(name.as_ref())).collect();
         let groups = self.groups(&present);
@@ -240,7 +240,7 @@ impl<'e> Patch<'e> {
             return Some(Err(ZoneFileErrors { findings: findings.in_order(), total }));
         }
 
-        // OVERLAY: the changed nodes of the version before, and these.
+        // OVERLAY: the changed nodes of the previous version, and these.
         let mut changed: BTreeMap<Name, Arc<Changed>> = BTreeMap::new();
         let mut records = self.edit.base.len();
         let store = self.view.store;
@@ -264,7 +264,7 @@ impl<'e> Patch<'e> {
         }
         let overlay = Overlay::new(rendered.serial, records, changed);
         let next = Zone { store: Arc::clone(&self.edit.base.store), overlay: Some(Arc::new(overlay)) };
-        // The last record of a chain is gone: the zone no longer proves anything.
+        // The chain lost its last record: the zone no longer proves nonexistence.
         if next.is_signed() && next.view().chain_is_empty() {
             return None;
         }
@@ -315,7 +315,7 @@ impl<'e> Patch<'e> {
         above
     }
 
-    /// The number that `name` has in the store's chain.
+    /// The number of `name` in the store's chain.
     fn hides(&self, name: NameRef<'_>) -> u32 {
         if let Some(changed) = self.view.changed_at(name) {
             return changed.hides;
@@ -330,7 +330,7 @@ impl<'e> Patch<'e> {
         number.map_or(NO_LINK, |number| number as u32)
     }
 
-    /// The changed nodes of the version before with `newer` in their place.
+    /// The changed nodes of the previous version, with `newer` replacing them.
     fn merge(&self, newer: BTreeMap<Name, Arc<Changed>>) -> Vec<Arc<Changed>> {
         let (older, store) = (self.view.changed(), View { overlay: None, ..self.view });
         let mut merged = Vec::with_capacity(older.len() + newer.len());
@@ -340,7 +340,7 @@ impl<'e> Patch<'e> {
             merged.extend(older[at..next].iter().cloned());
             at = next
                 + usize::from(older.get(next).is_some_and(|changed| changed.node().owner() == name.as_ref()));
-            // A name that the store never had leaves no trace.
+            // A removed name that is not in the store needs no entry.
             if node.exists || store.find_name(name.as_ref()).is_some() {
                 merged.push(node);
             }

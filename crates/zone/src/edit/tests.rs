@@ -32,7 +32,7 @@ fn a_commit_makes_another_zone_with_the_next_serial() {
     edit.put(rrset("new.example.", RrType::A, 60, &[&[192, 0, 2, 9]]));
     edit.delete(name("a.b.example.").as_ref(), RrType::TXT);
     let new = edit.commit(Serial::Next).expect("the change is good");
-    // RFC 1982: behind the last serial comes the first.
+    // RFC 1982: the first serial follows the last one.
     assert_eq!((old.serial(), new.serial()), (u32::MAX, 1));
     assert!(new.rrset(name("NEW.example.").as_ref(), RrType::A).is_some());
     assert!(new.rrset(name("a.b.example.").as_ref(), RrType::TXT).is_none());

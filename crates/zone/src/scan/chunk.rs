@@ -1,4 +1,5 @@
-//! A file cut into chunks that several threads scan at once, with the result of one scan from top to bottom.
+//! Cuts a file into chunks that several threads scan at the same time. The result is that of one scan from top to
+//! bottom.
 
 use std::sync::Arc;
 
@@ -14,10 +15,10 @@ use crate::problem::{Finding, Findings};
 
 /// Smaller chunks cost more to distribute than to scan.
 const LEAST_CHUNK: usize = 128 << 10;
-/// With larger chunks threads would wait for the last one.
+/// With larger chunks, threads would wait for the last one.
 const MOST_CHUNK: usize = 4 << 20;
 
-/// Scan `file` and what it includes.
+/// Scan `file` and the files that it includes.
 pub(super) fn scan(
     source: &mut dyn Source,
     file: SourceFile,
@@ -30,7 +31,7 @@ pub(super) fn scan(
     scan_in(source, file, apex, options, which, size, findings)
 }
 
-/// Run the rules that look at the text of `file` and return where its records begin; None if it cannot be read.
+/// Run the rules that inspect the text of `file`. Returns the start of its records, or None if it cannot be read.
 pub(super) fn records_start(file: &SourceFile, which: Which, findings: &mut Findings) -> Option<usize> {
     let errors = findings.errors;
     rules::check_file(&file.bytes, which, |at, problem| {
@@ -107,7 +108,7 @@ struct Scanned {
     batch: Batch,
     findings: Findings,
     lines: u32,
-    /// Where the scan ended: behind the chunk, if its last record ends there.
+    /// The end of the scan: after the chunk, if its last record ends there.
     end: usize,
     state: State,
     leaned_on_last_ttl: bool,
@@ -121,7 +122,7 @@ fn scan_chunk(
     name: &Arc<str>,
 ) -> Scanned {
     let mut sink = sink(apex, options, name, None);
-    // Records are about as long as their text, owners and heads included.
+    // Records are about as long as their text, including owners and heads.
     let octets = chunk.stop.saturating_sub(chunk.start);
     sink.batch.data = roomy(octets * 3 / 2);
     sink.batch.groups = roomy(octets / 32);
@@ -152,7 +153,7 @@ fn sink<'z>(
     }
 }
 
-/// Cut `text` at lines that begin with an owner, and look ahead for what each chunk inherits.
+/// Cut `text` at lines that start with an owner, and look ahead for the state that each chunk inherits.
 fn cut(text: &[u8], size: usize, mut state: State) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     let mut start = 0;
@@ -177,7 +178,7 @@ fn cut(text: &[u8], size: usize, mut state: State) -> Vec<Chunk> {
     chunks
 }
 
-/// Apply the `$ORIGIN` and `$TTL` lines of `text` to `state`. The result is a guess: the scan decides.
+/// Apply the `$ORIGIN` and `$TTL` lines of `text` to `state`. The result is a guess, which the scan verifies.
 fn look_ahead(text: &[u8], state: &mut State) {
     for at in dollars(text) {
         if at > 0 && text[at - 1] != b'\n' {
@@ -197,7 +198,7 @@ fn look_ahead(text: &[u8], state: &mut State) {
     }
 }
 
-/// Whether a line begins with `$INCLUDE`.
+/// Whether a line starts with `$INCLUDE`.
 fn holds_include(text: &[u8]) -> bool {
     dollars(text).any(|at| {
         (at == 0 || text[at - 1] == b'\n')

@@ -1,4 +1,4 @@
-//! Zone files read into memory, whole or not at all.
+//! Reads zone files into memory, completely or not at all.
 //!
 //! ```text
 //! open ─► status ─► changed a moment ago? wait ─► read `size` octets ─► status ─► the same? ─► text
@@ -6,30 +6,31 @@
 //!           └─────────────────────────────────────────────────────────────┘   an error after `PATIENCE`
 //! ```
 //!
-//! A file is never mapped: a mapped file that another process truncates ends this process with SIGBUS. Instead its
-//! octets are copied, and the status of the open file (size, modification and change time, inode) before and after the
-//! copy must agree. A file that was written within the last [`QUIET`] is not read yet, since its writer may be between
-//! two writes. Reading starts again until the file rests; a file that does not rest is an error, never half a zone.
+//! A file is never mapped: if another process truncates a mapped file, SIGBUS ends this process. Instead, the octets
+//! are copied, and the status of the open file (size, modification and change time, inode) must be the same before
+//! and after the copy. A file that was written within the last [`QUIET`] is not read yet, because its writer may be
+//! between two writes. Reading starts again until the file is at rest. A file that does not come to rest is an error,
+//! never half a zone.
 //!
-//! *Limitations*: a writer that pauses for longer than [`QUIET`] in the middle of a file is not noticed. Only a writer
-//! that fills another file and renames it is safe in every case; the error text recommends this.
+//! *Limitations*: a writer that pauses for longer than [`QUIET`] in the middle of a file is not detected. Only a
+//! writer that fills another file and renames it is safe in every case; the error text recommends this.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// A file that was written more recently than this may not be complete.
+/// Minimum age of the last write. A more recently written file may be incomplete.
 const QUIET: Duration = Duration::from_millis(50);
 /// How long a file may keep changing before it is reported.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// From this size on two threads read a file: most of the time goes into making its memory.
+/// Size from which two threads read a file. Most of the time is spent allocating its memory.
 const LARGE: u64 = 8 << 20;
 
-/// What the file system says of the contents of a file. Equal stamps mean that nothing was written in between.
+/// The file system's metadata of a file's contents. Equal stamps mean that nothing was written in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileStamp {
-    /// The file system and the file in it; 0 where the system has no such numbers.
+    /// The file system and the file in it. 0 if the system has no such numbers.
     pub identity: (u64, u64),
     /// The size in octets.
     pub size: u64,
@@ -68,12 +69,12 @@ impl From<&Metadata> for FileStamp {
     }
 }
 
-/// A file and its stamp when it was read.
+/// A file and its stamp at the time of reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadFile {
-    /// The path as it was given or put together.
+    /// The path as given, or as joined with the folder.
     pub path: PathBuf,
-    /// The stamp of its contents; None for what is no regular file (a pipe, a terminal).
+    /// The stamp of its contents. None if it is not a regular file (a pipe, a terminal).
     pub stamp: Option<FileStamp>,
 }
 
@@ -84,7 +85,7 @@ pub(super) trait Surroundings {
         SystemTime::now()
     }
 
-    /// Let `duration` pass.
+    /// Wait for `duration`.
     fn wait(&mut self, duration: Duration) {
         std::thread::sleep(duration);
     }
@@ -127,7 +128,7 @@ pub(super) fn read(
                         return Ok((bytes, Some(stamp)));
                     }
                 }
-                // The file became shorter than its size was a moment ago.
+                // The file has become shorter since its size was read.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
                 Err(error) => return Err(error.to_string()),
             }
@@ -146,10 +147,10 @@ pub(super) fn read(
     }
 }
 
-/// How long to wait until a file with this stamp has rested for [`QUIET`].
+/// The time until a file with this stamp has been at rest for [`QUIET`].
 fn unrest(stamp: &FileStamp, now: SystemTime) -> Duration {
     let last = u64::try_from(stamp.modified_ns.max(stamp.changed_ns)).unwrap_or(0);
-    // The clock of a file server may be ahead of ours: a time in the future tells nothing.
+    // The clock of a file server may be ahead of the local one, so a time in the future has no meaning.
     match now.duration_since(SystemTime::UNIX_EPOCH + Duration::from_nanos(last)) {
         Ok(age) => QUIET.saturating_sub(age),
         Err(_) => Duration::ZERO,

@@ -1,11 +1,11 @@
-//! `$GENERATE`: one line that stands for many records, as in BIND.
+//! `$GENERATE`: one line that produces many records, as in BIND.
 //!
-//! `$GENERATE start-stop[/step] owner [TTL] [class] type rdata`: in owner and rdata `$` is the number of the step,
-//! `${offset[,width[,base]]}` the number moved and printed in base `d`, `o`, `x`, `X`, or as nibbles `n`, `N`; `\$` and
-//! `$$` are a dollar sign. Rdata that is one quoted word stands for the words in the quotes, as in BIND:
-//! `$GENERATE 1-2 a$ MX "10 mail$"`; `TXT "a $"` makes two strings, `TXT "\"a $\""` one.
+//! `$GENERATE start-stop[/step] owner [TTL] [class] type rdata`: in owner and rdata, `$` is the number of the step,
+//! and `${offset[,width[,base]]}` is the number plus the offset, printed in base `d`, `o`, `x`, `X`, or as nibbles
+//! `n`, `N`. `\$` and `$$` are a dollar sign. If the rdata is one quoted word, its content is the rdata, as in BIND:
+//! `$GENERATE 1-2 a$ MX "10 mail$"`. `TXT "a $"` makes two strings, `TXT "\"a $\""` one.
 //!
-//! The scanner reads each step as a line of its own. Findings have the place of the directive, and the first error ends
+//! The scanner reads each step as a separate line. Findings have the place of the directive, and the first error ends
 //! it.
 
 use std::fmt::Write;
@@ -18,10 +18,10 @@ use crate::problem::Problem;
 
 const FORM: &str = "$GENERATE START-STOP[/STEP] OWNER [TTL] [CLASS] TYPE RDATA";
 const PLACEHOLDER: &str = "$ or ${OFFSET[,WIDTH[,BASE]]} with BASE one of d, o, x, X, n, N";
-/// Wider numbers fit no label and no field.
+/// Wider numbers do not fit in a label or a field.
 const MOST_WIDTH: usize = 255;
 
-/// Execute the directive; `$GENERATE` has been read.
+/// Execute the directive. The word `$GENERATE` has been read.
 pub(super) fn run(scanner: &mut Scanner<'_, '_, '_>, tokens: &mut Tokens<'_>) -> Result<(), Skip> {
     let start = scanner.at;
     let range = match tokens.next() {
@@ -37,7 +37,7 @@ pub(super) fn run(scanner: &mut Scanner<'_, '_, '_>, tokens: &mut Tokens<'_>) ->
         scanner.find(range.at, Problem::GenerateTooLong { limit });
         return Err(Skip);
     }
-    // The rest of the logical line is the pattern; it must hold an owner, a type and rdata.
+    // The rest of the logical line is the pattern. It must contain an owner, a type and rdata.
     let from = tokens.offset();
     let mut words: Vec<Token<'_>> = Vec::new();
     loop {
@@ -86,7 +86,7 @@ pub(super) fn run(scanner: &mut Scanner<'_, '_, '_>, tokens: &mut Tokens<'_>) ->
     Ok(())
 }
 
-/// The rdata, if it is one quoted word behind the type: BIND takes the content of the quotes as the rdata.
+/// The rdata, if it is one quoted word after the type: BIND uses the content of the quotes as the rdata.
 fn quoted_rdata<'t>(words: &[Token<'t>]) -> Option<Token<'t>> {
     let [_, middle @ .., rtype, last] = words else { return None };
     let precedes_type = |token: &Token<'_>| {
@@ -96,7 +96,7 @@ fn quoted_rdata<'t>(words: &[Token<'t>]) -> Option<Token<'t>> {
     (last.quoted && is_type && middle.iter().all(precedes_type)).then_some(*last)
 }
 
-/// The content of a quoted word; `\"` is a quotation mark in it, and other escapes stay.
+/// The content of a quoted word. `\"` becomes a quotation mark, and other escapes stay.
 fn without_quotes(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes.iter().peekable();
@@ -174,7 +174,7 @@ fn modified(text: &str, value: u32, out: &mut Vec<u8>) -> Option<()> {
         "x" => write!(text, "{value:0width$x}"),
         "X" => write!(text, "{value:0width$X}"),
         "n" | "N" => {
-            // Nibbles, least significant first, each with a dot between; the width counts the dots too.
+            // Nibbles, least significant first, separated by dots. The width includes the dots.
             let mut rest = value;
             loop {
                 let nibble = char::from_digit(rest & 0xf, 16).expect("a nibble is a hex digit");

@@ -1,6 +1,6 @@
 //! One logical line: a record or a directive, in every form that the RFCs allow, with a finding for every mistake.
 //!
-//! [`Scanner::run`] tries each line on the quick path of `plain.rs` first; what that does not know comes here.
+//! [`Scanner::run`] first tries each line on the quick path of `plain.rs`. This module scans all other lines.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::build::rules::Which;
 use crate::problem::{Finding, Findings, Problem};
 use crate::suffix::LabelStarts;
 
-/// What a line inherits from the lines before it.
+/// The state that a line inherits from the lines before it.
 #[derive(Debug, Clone)]
 pub(super) struct State {
     pub(super) origin: NameBuf,
@@ -26,36 +26,36 @@ pub(super) struct State {
     pub(super) owner: Owner,
 }
 
-/// The owner that a line without one has.
+/// The owner of a line without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
-    /// None was named yet.
+    /// No owner was named yet.
     Unset,
-    /// The last one was refused; its records are checked and dropped.
+    /// The last owner was rejected. Its records are checked and dropped.
     Refused,
-    /// The group that is open in the batch, as written at this place in the text (0, 0 if by an included file).
+    /// The group that is open in the batch, as written at this place in the text (0, 0 if in an included file).
     Open(usize, usize),
 }
 
-/// What is fixed for the whole zone, and what all its files share.
+/// The properties of the whole zone, and the state that all its files share.
 pub(super) struct Sink<'z> {
     pub(super) apex: NameRef<'z>,
     pub(super) apex_labels: usize,
     pub(super) options: &'z LoadOptions,
     pub(super) batch: Batch,
     pub(super) findings: Findings,
-    /// The rules that included files are held to.
+    /// The rules that included files must follow.
     pub(super) which: Which,
-    /// Where includes come from; None in a chunk, which has none.
+    /// The source of includes. None in a chunk, which has none.
     pub(super) source: Option<&'z mut dyn Source>,
-    /// The files that are open, outermost first.
+    /// The open files, outermost first.
     pub(super) open: Vec<Arc<str>>,
 }
 
-/// A walk over the lines of one file.
+/// Scans the lines of one file.
 pub(super) struct Scanner<'t, 's, 'z> {
     pub(super) text: &'t [u8],
-    /// The next octet, always the first of a line between lines.
+    /// The offset of the next octet. Between lines, it is the first octet of a line.
     pub(super) at: usize,
     /// The line of `at`, from 1.
     pub(super) line: u32,
@@ -65,12 +65,12 @@ pub(super) struct Scanner<'t, 's, 'z> {
     pub(super) leaned_on_last_ttl: bool,
     /// A record of this scanner's text stated a TTL.
     pub(super) stated_ttl: bool,
-    /// Findings stand at this place, whatever the text says: the text was made by a directive.
+    /// The place of all findings, if a directive produced the text.
     pub(super) pinned: Option<(u32, u32)>,
     pub(super) sink: &'s mut Sink<'z>,
 }
 
-/// The record is skipped; its finding has been reported.
+/// The record is skipped. Its finding was already reported.
 pub(super) struct Skip;
 
 impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
@@ -93,7 +93,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         }
     }
 
-    /// Scan the lines that begin before `stop`.
+    /// Scan the lines that start before `stop`.
     pub(super) fn run(&mut self, stop: usize) {
         while self.at < stop {
             if self.sink.batch.is_full() {
@@ -115,7 +115,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         }
     }
 
-    /// Go behind the next newline.
+    /// Move to the octet after the next newline.
     pub(super) fn skip_line(&mut self) {
         let rest = &self.text[self.at..];
         self.at += rest.iter().position(|&octet| octet == b'\n').map_or(rest.len(), |found| found + 1);
@@ -129,10 +129,10 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         let result =
             if self.text[start] == b'$' { self.directive(&mut tokens) } else { self.record(&mut tokens) };
         if result.is_ok() {
-            // What was read ends where the record ends, or before a rest of blanks and comments.
+            // The text that was read ends at the end of the record, or before trailing blanks and comments.
             tokens.skip_record();
         } else {
-            // An open parenthesis or quote hides where the next record begins.
+            // An open parenthesis or quote hides the start of the next record.
             let unclosed = {
                 let mut again = Tokens::new_at(self.text, start);
                 loop {
@@ -146,7 +146,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
             };
             if unclosed {
                 self.skip_line();
-                // The lines that the parenthesis was meant to hold begin with blanks.
+                // The lines inside the parentheses start with blanks.
                 while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b')')) {
                     self.skip_line();
                 }
@@ -175,7 +175,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
                 Ok(None) => return Ok(()),
                 Ok(Some(token)) => self.owner(token),
                 Err(error) => {
-                    // There is an owner, and it is unknown.
+                    // The record has an owner, but it is unknown.
                     self.state.owner = Owner::Refused;
                     return Err(self.text_error(None, error));
                 }
@@ -184,7 +184,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         self.behind_owner(tokens)
     }
 
-    /// The record behind its owner.
+    /// Scan the record after its owner.
     fn behind_owner(&mut self, tokens: &mut Tokens<'_>) -> Result<(), Skip> {
         let (mut ttl, mut class) = (None, None);
         let (rtype, type_at) = loop {
@@ -198,7 +198,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
                     Some(value) => ttl = Some(value),
                     None => {
                         self.find(token.at, Problem::Ttl);
-                        // The rest can still be read.
+                        // The rest is still readable.
                         ttl = Some(0);
                     }
                 }
@@ -235,7 +235,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
     ) -> Result<(), Skip> {
         let line = self.place(self.at).0;
         if self.state.owner == Owner::Refused {
-            // Say what else is wrong; keep nothing.
+            // Report the other problems, but store nothing.
             let result = rr::from_text(rtype, tokens, self.state.origin.as_ref(), &mut Vec::new());
             return result.map_err(|error| self.text_error(Some(rtype), error));
         }
@@ -250,7 +250,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         let minimum = batch.data.last_chunk::<4>().map_or(0, |octets| u32::from_be_bytes(*octets));
         let ttl = match self.ttl(ttl) {
             Some(ttl) => ttl,
-            // RFC 2308 §4 has no default for this record; what its minimum says is what every server takes.
+            // RFC 2308 §4 has no default for this record. All servers use the SOA's minimum.
             None if rtype == RrType::SOA => minimum & 0x7fff_ffff,
             None => {
                 self.sink.batch.drop_record(at);
@@ -270,7 +270,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         Ok(())
     }
 
-    /// The TTL of a record that states `stated` or nothing.
+    /// The TTL of a record: `stated`, or else that of `$TTL`, or else the last one.
     #[inline]
     pub(super) fn ttl(&mut self, stated: Option<u32>) -> Option<u32> {
         if stated.is_some() {
@@ -285,7 +285,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         self.state.last_ttl
     }
 
-    /// Make `token` the owner of the records that follow. A bad owner is reported once.
+    /// Make `token` the owner of the following records. Reports an invalid owner once.
     fn owner(&mut self, token: Token<'_>) {
         if let Owner::Open(start, end) = self.state.owner
             && self.pinned.is_none()
@@ -324,7 +324,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
             let origin = self.argument_name(tokens, "$ORIGIN NAME")?;
             self.no_more(tokens, "$ORIGIN NAME")?;
             self.state.origin = origin;
-            // The same word now means another name.
+            // The same word now refers to another name.
             if let Owner::Open(..) = self.state.owner {
                 self.state.owner = Owner::Open(0, 0);
             }
@@ -349,7 +349,8 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         }
     }
 
-    /// `$INCLUDE FILE [ORIGIN]`: origin and owner are as before when the file ends (RFC 1035 §5.1); `$TTL` holds on.
+    /// `$INCLUDE FILE [ORIGIN]`: restores origin and owner at the end of the file (RFC 1035 §5.1). `$TTL` stays in
+    /// effect.
     fn include(&mut self, tokens: &mut Tokens<'_>) -> Result<(), Skip> {
         const FORM: &str = "$INCLUDE FILE [ORIGIN]";
         let token = self.argument(tokens, FORM)?;
@@ -404,7 +405,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         Ok(())
     }
 
-    /// Open a group for the current owner again, because records of an included file came between.
+    /// Open a group for the current owner again after the records of an included file.
     pub(super) fn reopen(&mut self) {
         let Owner::Open(start, end) = self.state.owner else { return };
         self.state.owner = Owner::Open(0, 0);
@@ -451,7 +452,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
 
     pub(super) fn text_error(&mut self, rtype: Option<RrType>, error: TextError) -> Skip {
         let rtype = match error.fault {
-            // These are faults of the line, whatever it holds.
+            // These are errors of the line, regardless of its content.
             TextFault::UnclosedParen | TextFault::UnopenedParen | TextFault::UnclosedQuote => None,
             _ => rtype,
         };
@@ -467,7 +468,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         self.sink.findings.push(Finding { file, line, column, problem });
     }
 
-    /// Line and column of offset `at`, which lies in the line at hand.
+    /// Line and column of offset `at`, which is in the current line.
     fn place(&self, at: usize) -> (u32, u32) {
         if let Some(pinned) = self.pinned {
             return pinned;
@@ -480,19 +481,19 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
     }
 }
 
-/// Whether `apex` holds the name `wire`.
+/// Whether `wire` is at or below `apex`.
 #[inline]
 pub(super) fn is_in_zone(wire: &[u8], starts: &LabelStarts, apex: NameRef<'_>, apex_labels: usize) -> bool {
     starts.count() >= apex_labels && eq_folded(&wire[starts.suffix(apex_labels)..], apex.wire())
 }
 
-/// Whether records of `rtype` can stand in a zone: not the types of questions and messages, nor the reserved ones
+/// Whether a zone may contain records of `rtype`: all types except those of questions and messages, and reserved ones
 /// (RFC 6895 §3.1).
 pub(crate) const fn is_data_type(rtype: RrType) -> bool {
     !matches!(rtype.0, 0 | 41 | 128..=255 | 0xffff)
 }
 
-/// Seconds, or numbers with units as `1w2d3h4m5s`; at most 2^31 - 1 (RFC 2181 §8).
+/// Seconds, or numbers with units such as `1w2d3h4m5s`; at most 2^31 - 1 (RFC 2181 §8).
 #[inline]
 pub(super) fn ttl_value(text: &[u8]) -> Option<u32> {
     nw_wire::text::period(text).filter(|&seconds| seconds <= 0x7fff_ffff)

@@ -1,12 +1,12 @@
 //! The quick path: a record on one line, without quotes, escapes or parentheses, of one of the types that fill large
-//! zones. It reports nothing: a line that is not plain or not right is left to `line.rs`, which scans it from its start.
+//! zones. It does not report findings: `line.rs` scans a line that is not plain or not valid from its start.
 
 use nw_wire::RrType;
 
 use super::line::{Owner, Scanner, is_in_zone, ttl_value};
 use crate::suffix::LabelStarts;
 
-/// 0: belongs to a plain word. 1: blank. 2: end of line or comment. 3: not plain.
+/// 0: part of a plain word. 1: blank. 2: end of line or comment. 3: not plain.
 static CLASS: [u8; 256] = {
     let mut class = [0; 256];
     class[b' ' as usize] = 1;
@@ -21,7 +21,7 @@ static CLASS: [u8; 256] = {
     class
 };
 
-/// The next word from `at` and where it ends, or None at the end of the line and at what is not plain.
+/// The next word from `at` and its end. None at the end of the line and at text that is not plain.
 #[inline]
 fn word(text: &[u8], mut at: usize) -> Option<(&[u8], usize)> {
     while CLASS[*text.get(at)? as usize] == 1 {
@@ -37,7 +37,7 @@ fn word(text: &[u8], mut at: usize) -> Option<(&[u8], usize)> {
     Some((&text[start..at], at))
 }
 
-/// Where the line ends if nothing but blanks and a comment follow: the offset behind its newline.
+/// The end of the line if only blanks and a comment follow: the offset after its newline.
 #[inline]
 fn line_end(text: &[u8], mut at: usize) -> Option<usize> {
     loop {
@@ -56,7 +56,7 @@ fn line_end(text: &[u8], mut at: usize) -> Option<usize> {
 }
 
 impl Scanner<'_, '_, '_> {
-    /// Scan one line if it is plain; otherwise change nothing but the owner, to what the line says.
+    /// Scan one line if it is plain. Otherwise only change the owner, to the one in the line.
     #[inline]
     pub(super) fn plain(&mut self) -> bool {
         self.try_plain().is_some()
@@ -116,7 +116,7 @@ impl Scanner<'_, '_, '_> {
             };
         };
 
-        // Decide on the TTL before anything is written, so that there is nothing to take back.
+        // Determine the TTL before writing, so that nothing has to be undone.
         if ttl.is_none() && self.state.default_ttl.is_none() && self.state.last_ttl.is_none() {
             return None;
         }
@@ -153,13 +153,13 @@ impl Scanner<'_, '_, '_> {
         Some(())
     }
 
-    /// TXT whose strings, from `at` on, hold no escapes.
+    /// Read TXT whose strings, from `at` on, contain no escapes.
     fn plain_txt(&mut self, at: usize, ttl: Option<u32>) -> Option<()> {
         let (text, line) = (self.text, self.line);
         let batch = &mut self.sink.batch;
         let start = batch.begin_record(RrType::TXT, 0, line);
         let end = plain_strings(text, at, &mut batch.data);
-        // A record too long for RDLENGTH is dropped here, and reported by `line.rs`.
+        // A record too long for RDLENGTH is dropped here. `line.rs` reports it.
         let Some(end) = end.filter(|_| batch.end_record(start, RrType::TXT)) else {
             batch.drop_record(start);
             return None;
@@ -171,7 +171,7 @@ impl Scanner<'_, '_, '_> {
         Some(())
     }
 
-    /// Make `owner`, which stands at `at`, the owner of what follows.
+    /// Make `owner`, which is at `at`, the owner of the following records.
     #[inline]
     fn plain_owner(&mut self, owner: &[u8], at: usize) -> Option<()> {
         let same = matches!(self.state.owner, Owner::Open(start, end) if self.pinned.is_none() && self.text[start..end] == *owner);
@@ -180,7 +180,7 @@ impl Scanner<'_, '_, '_> {
         }
         let batch = &mut self.sink.batch;
         let mark = batch.data.len();
-        // The name is made where a group has it, behind a length octet, and taken over in place.
+        // The name is built at its position in a group, after a length octet, and used in place.
         batch.data.push(0);
         let made = plain_name(owner, self.state.origin.as_ref().wire(), &mut batch.data).and_then(|()| {
             let wire = &batch.data[mark + 1..];
@@ -197,7 +197,7 @@ impl Scanner<'_, '_, '_> {
     }
 }
 
-/// Append the strings from `at` to the end of the line, at least one, and return where the next line begins.
+/// Append the strings from `at` to the end of the line, at least one. Returns the start of the next line.
 #[inline]
 fn plain_strings(text: &[u8], mut at: usize, out: &mut Vec<u8>) -> Option<usize> {
     let mut strings = 0;
@@ -227,7 +227,7 @@ fn plain_strings(text: &[u8], mut at: usize, out: &mut Vec<u8>) -> Option<usize>
     }
 }
 
-/// Append the name that a plain word means.
+/// Append the name in a plain word.
 #[inline]
 fn plain_name(text: &[u8], origin: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let start = out.len();
@@ -242,7 +242,7 @@ fn plain_name(text: &[u8], origin: &[u8], out: &mut Vec<u8>) -> Option<()> {
         }
         _ => {}
     }
-    // The wire form is the text moved by one octet, with a length where each dot stands.
+    // The wire form is the text moved by one octet, with a length in place of each dot.
     out.push(0);
     out.extend_from_slice(text);
     let wire = &mut out[start..];
@@ -288,7 +288,7 @@ fn ipv4(text: &[u8]) -> Option<[u8; 4]> {
     for &octet in text {
         match octet {
             b'0'..=b'9' => {
-                // A leading zero may mean octal elsewhere: not plain.
+                // A leading zero may mean octal elsewhere, so this is not plain.
                 if digits > 0 && value == 0 {
                     return None;
                 }

@@ -1,4 +1,4 @@
-//! Where the text of a zone comes from.
+//! The sources of the text of a zone.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,33 +8,33 @@ use super::file::{self, FileStamp, ReadFile};
 /// One file of a zone.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
-    /// How findings name it; two files with the same name are the same file.
+    /// The name in findings. Files with the same name are the same file.
     pub name: Arc<str>,
     /// Its text.
     pub bytes: Vec<u8>,
 }
 
-/// Yields the main file of a zone and the files that it includes. An error is a sentence for people.
+/// Provides the main file of a zone and the files that it includes. An error is a sentence for people.
 pub trait Source {
-    /// The file to begin with.
+    /// The main file.
     fn main(&mut self) -> Result<SourceFile, String>;
     /// The file that the file `from` includes as `path`.
     fn include(&mut self, path: &str, from: &str) -> Result<SourceFile, String>;
 
-    /// Whether all files that were read are still as they were, so that they belong together.
+    /// Whether all files that were read are unchanged since, so that they belong together.
     fn is_current(&self) -> bool {
         true
     }
 }
 
-/// Text in memory; it can include nothing.
+/// Text in memory, which cannot include files.
 #[derive(Debug, Clone)]
 pub struct Text {
     file: SourceFile,
 }
 
 impl Text {
-    /// `bytes`; findings call the text `name`.
+    /// A source with the text `bytes`, which findings call `name`.
     pub fn new(name: &str, bytes: impl Into<Vec<u8>>) -> Text {
         Text { file: SourceFile { name: name.into(), bytes: bytes.into() } }
     }
@@ -50,9 +50,9 @@ impl Source for Text {
     }
 }
 
-/// Files of the file system; a relative include starts from the folder of the file that includes.
+/// Files of the file system. A relative include starts from the folder of the including file.
 ///
-/// Each file is read when it has been at rest (see `file.rs`), and remembered in [`Files::read_files`].
+/// Each file is read when it is at rest (see `file.rs`), and recorded in [`Files::read_files`].
 #[derive(Debug, Clone)]
 pub struct Files {
     path: PathBuf,
@@ -89,7 +89,7 @@ impl Source for Files {
     }
 
     fn is_current(&self) -> bool {
-        // One file was compared with itself when it was read.
+        // The reader already compared a single file with itself.
         self.read.len() == 1
             || self.read.iter().all(|file| {
                 file.stamp.is_none_or(|stamp| FileStamp::of(&file.path).is_ok_and(|now| now == stamp))

@@ -56,7 +56,7 @@ fn equivalent_spellings_give_the_same_record() {
     }
 }
 
-/// The owner, and without `$TTL` the TTL, is that of the record before (RFC 1035 §5.1).
+/// The owner, and without `$TTL` the TTL, are those of the previous record (RFC 1035 §5.1).
 #[test]
 fn omitted_fields_come_from_the_previous_line() {
     let zone = zone(
@@ -133,7 +133,7 @@ fn records_that_do_not_form_a_zone_are_reported() {
     };
     assert_eq!(codes(""), ["no-soa", "no-ns"]);
     assert_eq!(codes(&format!("{HEAD}sub 60 NS ns.sub\n")), ["no-glue"]);
-    // A transfer ends with the SOA that it began with.
+    // A transfer ends with the SOA that it started with.
     assert_eq!(codes(&format!("{HEAD}@ 60 IN SOA ns hostmaster 1 2 3 4 5\n")), ["duplicate"]);
 }
 
@@ -167,7 +167,7 @@ fn generate_makes_a_record_for_each_step() {
     assert_eq!(zone.len(), 3 + 3 + 1 + 1);
 }
 
-/// Rdata in one pair of quotes, as BIND reads it; named-compilezone makes the same records.
+/// Rdata in one pair of quotes, as BIND reads it. named-compilezone makes the same records.
 #[test]
 fn generate_accepts_quoted_rdata() {
     let zone = zone(
@@ -191,7 +191,7 @@ fn generate_accepts_quoted_rdata() {
     }
 }
 
-/// TTLs, `$TTL` and the times of SOA are read by one rule.
+/// The same rule applies to TTLs, `$TTL` and the times of SOA.
 #[test]
 fn all_times_follow_the_same_rule() {
     for (time, good) in
@@ -220,7 +220,7 @@ impl Source for Folder {
     }
 }
 
-/// RFC 1035 §5.1: origin and owner come back behind the included file.
+/// RFC 1035 §5.1: the origin and the owner are restored after the included file.
 #[test]
 fn includes_have_their_own_origin() {
     let files = [
@@ -259,7 +259,7 @@ fn includes_are_bounded() {
     assert_eq!(checked.findings[0].to_string(), "2:1:10: includes are nested deeper than 2");
 }
 
-/// Scan `text` in chunks of about `size` octets, as records and findings.
+/// Scan `text` in chunks of about `size` octets. Returns records and findings.
 fn scan_chunks(text: &str, size: usize, threads: usize) -> (Vec<String>, Vec<String>, usize) {
     let options = LoadOptions { threads, ..LoadOptions::default() };
     let mut findings = Findings::new(options.max_findings);
@@ -313,7 +313,7 @@ proptest! {
         prop_assert_eq!(scan_chunks(&text, size, 3), scan_chunks(&text, usize::MAX, 1), "{}", text);
     }
 
-    /// The quick path and the general path read the same: parentheses force the general one.
+    /// The quick path and the general path give the same result: parentheses force the general one.
     #[test]
     fn the_fast_path_agrees_with_the_general_path(
         rtype in "TXT|A|AAAA|MX|NS|txt",
@@ -360,7 +360,7 @@ impl Source for Changing {
     }
 }
 
-/// All files of a zone must be from the same time.
+/// All files of a zone must be from the same moment.
 #[test]
 fn files_that_change_during_the_load_are_read_again() {
     let options = LoadOptions::default();
@@ -371,7 +371,7 @@ fn files_that_change_during_the_load_are_read_again() {
     assert_eq!(checked.findings[0].problem.code(), "unreadable");
 }
 
-/// Many files, small and large, good, bad and missing, each with the files that it was read from.
+/// Many files: small and large, valid, invalid and missing, each with the files that were read for it.
 #[test]
 fn many_zones_are_loaded_in_order() {
     let folder = std::env::temp_dir().join(format!("nw-zone-{}-many", std::process::id()));

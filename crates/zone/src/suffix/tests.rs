@@ -18,7 +18,7 @@ fn name() -> impl Strategy<Value = Name> {
 }
 
 proptest! {
-    /// RFC 4034 §6.1: keys order as names do, and tell them apart where they are whole.
+    /// RFC 4034 §6.1: keys have the order of names, and distinguish names if they are whole.
     #[test]
     fn sort_keys_order_as_names_do(a in name(), b in name()) {
         let key = |name: &Name| {

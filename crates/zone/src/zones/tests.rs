@@ -59,7 +59,7 @@ fn changing_a_set_does_not_affect_the_old_one() {
     assert_eq!(serial(&newer), Some(2));
 }
 
-/// A zone without data is found like one with data, because the server is responsible for its names.
+/// The search finds a zone without data like one with data, because the server is responsible for its names.
 #[test]
 fn a_zone_without_data_keeps_its_names() {
     let waiting = ZoneEntry::unavailable(name("sub.example.").as_ref(), Cause::Expired, "too old");
@@ -72,7 +72,7 @@ fn a_zone_without_data_keeps_its_names() {
     assert_eq!(loaded.len(), 2);
 }
 
-/// The nodes of `newer` that `older` does not have, and how many pointers they hold.
+/// The nodes of `newer` that `older` does not have, and the number of pointers in them.
 fn copied(older: &Node, newer: &Node) -> (usize, usize) {
     match (older, newer) {
         (Node::Branch(one), Node::Branch(other)) if Arc::ptr_eq(one, other) => (0, 0),
@@ -98,7 +98,7 @@ fn a_change_among_many_zones_copies_one_path() {
 }
 
 proptest! {
-    /// A set after any changes finds what a map by name finds.
+    /// After any changes, a set finds the same zones as a map by name.
     #[test]
     fn a_set_behaves_like_a_map_by_name(changes in prop::collection::vec((0u32..400, any::<bool>()), 1..600)) {
         let (mut zones, mut map) = (Zones::new(), HashMap::new());

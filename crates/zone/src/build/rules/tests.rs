@@ -7,7 +7,7 @@ const HEAD: &str = "$TTL 60\n@ SOA ns hostmaster 1 2 3 4 5\n@ NS ns\nns A 192.0.
     sub NS ns.sub\nns.sub A 192.0.2.3\n*.wild A 192.0.2.4\nold DNAME new.example.net.\n";
 const LINES: u32 = 11;
 
-/// The ids that the check of `text`, behind a good head, reports, with the line in `text`.
+/// The ids that the check of `text`, after a valid head, reports, with the line in `text`.
 fn found(text: &[u8]) -> Vec<(&'static str, u32)> {
     let all = [HEAD.as_bytes(), text].concat();
     let checked =
@@ -158,7 +158,7 @@ fn encodings_are_named() {
     assert_eq!(check(marked), (vec!["byte-order-mark"], true));
 }
 
-/// What keeps a zone from passing the check keeps it from being served, and the other way about.
+/// A problem fails the check exactly if it prevents the zone from being served.
 #[test]
 fn serving_and_checking_agree() {
     for (id, bad, good) in CASES {

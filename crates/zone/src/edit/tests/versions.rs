@@ -1,4 +1,4 @@
-//! A version that a patch made answers as the zone built anew from the same records does, octet by octet.
+//! A patched version gives the same answers, octet by octet, as a zone built from the same records.
 
 use nw_wire::{Flags, Name, RrType, Rrset, Writer};
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use crate::answer::signed::{denials, sign};
 use crate::tests::name;
 use crate::{Outcome, Zone, ZoneQuestion};
 
-/// The answer in wire form with A-Z made a-z: which spelling of an owner a zone keeps depends on which came first.
+/// The answer in wire form, in lower case: the spelling that a zone keeps for an owner depends on the first record.
 fn answer(zone: &Zone, qname: &Name, qtype: RrType, dnssec_ok: bool) -> (Outcome, Vec<u8>) {
     let mut buffer = vec![0; 65_535];
     let mut writer = Writer::new(&mut buffer, 65_535, 7, Flags::default());
@@ -22,7 +22,7 @@ fn answer(zone: &Zone, qname: &Name, qtype: RrType, dnssec_ok: bool) -> (Outcome
     (outcome, buffer)
 }
 
-/// Whether the two zones are the same and give the same answers about `names`.
+/// Whether the two zones are equal and give the same answers for `names`.
 fn same(made: &Zone, built: &Zone, names: &[Name]) -> Result<(), TestCaseError> {
     prop_assert!(made.diff(built).is_empty(), "{:?}\n{}", made.diff(built), made.to_text());
     prop_assert_eq!((made.len(), made.serial()), (built.len(), built.serial()));
@@ -41,7 +41,7 @@ fn same(made: &Zone, built: &Zone, names: &[Name]) -> Result<(), TestCaseError> 
     Ok(())
 }
 
-/// Names to ask about: all of the zone, one below each, and others.
+/// The names to query: all names of the zone, one below each, and others.
 fn names(zone: &Zone, others: &[String]) -> Vec<Name> {
     let mut names: Vec<Name> = zone.nodes().map(|node| node.owner().to_name()).collect();
     let below: Vec<Name> =
@@ -66,7 +66,7 @@ fn rrset((owner, rtype, rdata): &(String, &'static str, String)) -> Rrset {
     crate::tests::zone(".", &text).rrset(name(owner).as_ref(), rtype).expect("it was just loaded")
 }
 
-/// How many RRsets differ, found one by one; the SOA only gets another serial.
+/// The number of RRsets that differ, found one by one. The SOA only gets another serial.
 fn count(older: &Zone, newer: &Zone) -> ChangeCounts {
     let of = |zone: &Zone, set: &Rrset| {
         let mut sets = zone.rrsets().filter(|other| other.owner == set.owner && kind(other) == kind(set));
@@ -128,7 +128,7 @@ proptest! {
                 Some(rebased) => same(&rebased, &built, &names(&built, &others))?,
                 None => prop_assert!(!std::ptr::eq(zone.view().store, made.view().store) || zone.diff(&made).added.len() > 4),
             }
-            // The same as a file that was read anew.
+            // The same result as for a file that was read again.
             let read = built.fold();
             match zone.succeed(&read) {
                 Some((next, counts)) => {
@@ -145,7 +145,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
 
-    /// Unsigned to signed, between two signed versions, and back, by NSEC, NSEC3 and with opt-out.
+    /// From unsigned to signed, between two signed versions, and back, with NSEC, NSEC3 and opt-out.
     #[test]
     fn a_patched_signed_zone_answers_like_a_rebuilt_one(
         lines in prop::collection::vec(record(), 0..10),
@@ -156,7 +156,7 @@ proptest! {
             let (plain, _) = load(&lines, 1);
             let mut zone = sign(&plain, denial.clone());
             for extra in &versions {
-                // Half of the first lines stay, the extra ones come and go.
+                // Half of the first lines stay. The extra ones are added and removed.
                 let lines: Vec<_> = lines.iter().step_by(2).chain(extra).cloned().collect();
                 let built = sign(&load(&lines, 1).0, denial.clone());
                 let mut edit = zone.edit();

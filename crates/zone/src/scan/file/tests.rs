@@ -4,7 +4,7 @@ use std::io::{Seek, SeekFrom, Write};
 
 use super::*;
 
-/// A file in a folder of its own, which is removed at the end.
+/// A file in its own folder, which is removed at the end.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -29,7 +29,7 @@ impl Drop for Scratch {
 
 type Action = fn(&Path);
 
-/// Simulated time, one hour ahead, so that every file is at rest; and actions of another process at given moments.
+/// Simulated time, one hour ahead, so that every file is at rest, and actions of another process at given moments.
 struct Script {
     path: PathBuf,
     clock: SystemTime,
@@ -81,7 +81,7 @@ fn overwrite(path: &Path) {
     std::fs::write(path, b"overwritten in place").expect("the file is ours");
 }
 
-/// The size stays, the contents do not.
+/// Changes the contents, but not the size.
 fn patch(path: &Path) {
     let mut file = OpenOptions::new().write(true).open(path).expect("the file is ours");
     file.seek(SeekFrom::Start(3)).and_then(|_| file.write_all(b"XXX")).expect("the file is ours");
@@ -99,7 +99,7 @@ fn replace(path: &Path) {
         .expect("the folder is ours");
 }
 
-/// Whatever another process does to a file while it is read, the result is the contents at one moment.
+/// The result is the contents at one moment, regardless of what another process does to the file while it is read.
 #[test]
 fn a_file_that_changes_while_it_is_read_is_read_again() {
     let small: Vec<u8> = b"0123456789".repeat(100);
@@ -120,7 +120,7 @@ fn a_file_that_changes_while_it_is_read_is_read_again() {
                 let mut script = Script::new(path.clone(), &first, &second);
                 let (bytes, stamp) = read(&path, &mut script).expect("the file rests after one change");
                 let now = std::fs::read(&path).expect("the file is there");
-                // A file that was renamed over this one does not change what was open: the old contents are whole.
+                // A rename over this file does not change the open file: the old contents are complete.
                 let whole = if name == "replace" { bytes == *contents || bytes == now } else { bytes == now };
                 assert!(whole, "{size} {name} before: {before}");
                 assert_eq!(script.waits, usize::from(name != "replace" || script.waits > 0), "{name}");
@@ -140,7 +140,7 @@ fn a_file_that_keeps_changing_is_reported() {
     assert!(script.waits <= 1 + (PATIENCE.as_millis() / QUIET.as_millis()) as usize);
 }
 
-/// `cp` truncates its target and fills it piece by piece: between two pieces the file looks complete.
+/// `cp` truncates its target and fills it in pieces: between two pieces, the file looks complete.
 #[test]
 fn a_file_is_not_read_between_two_writes() {
     let scratch = Scratch::new("fresh", b"the first half");
@@ -151,7 +151,7 @@ fn a_file_is_not_read_between_two_writes() {
     script.clock = modified + Duration::from_millis(1);
     let (bytes, _) = read(&path, &mut script).expect("the file rests");
     assert_eq!((bytes, script.waits), (b"the first half".to_vec(), 1));
-    // A clock that is ahead of ours cannot be waited for.
+    // The reader does not wait for a clock that is ahead of the local one.
     let mut script = Script::new(path.clone(), &[], &[]);
     script.clock = modified - Duration::from_secs(5);
     read(&path, &mut script).expect("the file rests");
