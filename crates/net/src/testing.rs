@@ -1,4 +1,4 @@
-//! What the tests of this crate share: engines on loopback, queries, and a scripted upstream server.
+//! Shared test helpers: engines on loopback, queries, and a scripted upstream server.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -29,7 +29,7 @@ pub(crate) fn zone(text: &str) -> Zone {
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// An engine that serves example.com. by *plan* on UDP and TCP of *bind*, and where.
+/// An engine that serves example.com. according to *plan* on UDP and TCP of *bind*, and its address.
 pub(crate) fn serve(plan: &str, workers: usize, bind: &str) -> (Engine, SocketAddr) {
     let engine = Engine::start(workers).expect("threads can be started");
     let (address, listeners) = listeners(bind, workers);
@@ -41,7 +41,7 @@ pub(crate) fn snapshot(plan: &str) -> Arc<Snapshot> {
     Arc::new(build(plan))
 }
 
-/// A snapshot by *plan*, in which ZONES stands for the zone example.com., to be completed.
+/// A snapshot for *plan*, in which ZONES stands for the zone example.com. The caller completes it.
 pub(crate) fn build(plan: &str) -> Snapshot {
     let plan = plan.replace("ZONES", r#""zones":[{"name":"example.com."}]"#);
     let zones = if plan.contains("example.com.") { vec![zone(EXAMPLE)] } else { Vec::new() };
@@ -54,7 +54,7 @@ pub(crate) fn listeners(bind: &str, workers: usize) -> (SocketAddr, Vec<Listener
     loop {
         let mut all = Listener::open_each(any, Transport::Tcp, workers).expect("loopback has free ports");
         let address = all[0].address;
-        // The port may be taken for UDP; then another.
+        // The port may be in use for UDP. Then try another one.
         if let Ok(udp) = Listener::open_each(address, Transport::Udp, workers) {
             all.extend(udp);
             return (address, all);
@@ -90,7 +90,7 @@ pub(crate) fn reply(query: &[u8], rcode: Rcode, edit: impl FnOnce(&mut Vec<u8>))
     room
 }
 
-/// A client socket that gives up when nothing comes for ten seconds, so that a failing test ends.
+/// A client socket that gives up after ten seconds without data, so that a failing test ends.
 pub(crate) fn client(server: SocketAddr) -> UdpSocket {
     let socket =
         UdpSocket::bind(if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" }).expect("a free port");
@@ -135,7 +135,7 @@ pub(crate) fn read_frame(stream: &mut TcpStream) -> Vec<u8> {
     packet
 }
 
-/// Rcode and number of answers of a reply.
+/// The rcode and the number of answers of a reply.
 pub(crate) fn outcome(reply: &[u8]) -> (Rcode, usize) {
     let message = Message::parse(reply).expect("what we send is valid");
     (message.rcode(), message.answer().count())
@@ -162,7 +162,7 @@ pub(crate) fn event(engine: &Engine) -> Event {
     engine.drain(1).pop().expect("the descriptor was readable")
 }
 
-/// Another handle on the pipe of events, to wait for.
+/// Another handle on the pipe of events, for waiting.
 pub(crate) fn event_pipe(fd: std::os::fd::RawFd) -> tokio::net::unix::pipe::Receiver {
     let copy = crate::mmsg::duplicate(fd).expect("open");
     tokio::net::unix::pipe::Receiver::from_owned_fd(copy).expect("a pipe")
@@ -174,7 +174,7 @@ pub(crate) fn counter(engine: &Engine, name: &str) -> u64 {
     engine.stats().into_iter().find(|(found, _)| found == name).map_or(0, |(_, value)| value)
 }
 
-/// A forwarder's plan with a routing table, so that nothing can leave this machine.
+/// A forwarder's plan with a routing table, so that no packet can leave this machine.
 pub(crate) fn routed(forward: &str, routes: &str) -> String {
     format!(
         r#"{{"version":1,ZONES,"recorder":{{"entries":10,"slow_ms":60000}},
@@ -183,7 +183,7 @@ pub(crate) fn routed(forward: &str, routes: &str) -> String {
     )
 }
 
-/// Return once `holds` does; fail after ten seconds without it.
+/// Return once `holds` is true. Fails after ten seconds.
 pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let began = std::time::Instant::now();
     while !holds() {
@@ -192,7 +192,7 @@ pub(crate) fn wait_until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// A server that answers one question for each word sent, and every question once the sender is dropped.
+/// A server that answers one question for each word sent, and all questions once the sender is dropped.
 pub(crate) fn held() -> (SocketAddr, std::sync::mpsc::Sender<()>) {
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let wait = Mutex::new(wait);
@@ -203,7 +203,7 @@ pub(crate) fn held() -> (SocketAddr, std::sync::mpsc::Sender<()>) {
     (server, release)
 }
 
-/// A server that lives in a thread and answers UDP and TCP with what *answer* makes of each question.
+/// A server in a thread that answers each question over UDP and TCP with the result of *answer*.
 pub(crate) fn upstream(
     bind: &str,
     answer: impl Fn(&[u8], Transport) -> Vec<Vec<u8>> + Send + Sync + 'static,
