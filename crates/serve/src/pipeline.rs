@@ -3,9 +3,9 @@
 //! ```text
 //! packet ─ parse ─▶ Context ─▶ stages ─▶ Verdict ─▶ exit ─▶ response
 //!                                │ Ask, Control       ▲
-//!                                └──▶ Pending ────────┘   complete: found by the resolver, as a task
-//!                                                         complete_with: made by the control plane
-//!                                                         give_up: not looked up, not found out, not made in time
+//!                                └──▶ Pending ────────┘   complete: with the results of the resolver, as a task
+//!                                                         complete_with: with the response of the control plane
+//!                                                         give_up: the lookup or the control plane failed
 //! ```
 //!
 //! A stage receives the context and the response so far and returns a [`Verdict`]. Every response leaves through the
@@ -13,9 +13,9 @@
 //! cache immediately, without waiting, allocating or locking more than one shard of the cache. The exit has these
 //! steps, in order:
 //!
-//! | step | where | what it sees |
+//! | step | function | input or effect |
 //! |---|---|---|
-//! | filters | [`settle_and_filter`] | the RRsets, before OPT; may still refuse, drop or ask again |
+//! | filters | [`settle_and_filter`] | the RRsets, before OPT; may refuse, drop or request a lookup |
 //! | count, record | [`close`] | the final rcode and kind |
 //! | finish | `finish.rs` | writes OPT, extended errors and the header |
 //! | rate limit | [`close`], after finish | the whole message, its size and kind; no limit exists yet |

@@ -6,7 +6,7 @@
 //! | kept | where |
 //! |---|---|
 //! | a lookup that failed, took long, or met a server that gave no usable reply | the ring of lookups |
-//! | a refusal, or a failure that was answered at once | the ring of refusals, an eighth of the size |
+//! | a refusal, or a failure without a lookup | the ring of refusals, an eighth of the size |
 //!
 //! An answer from a zone or the cache never touches a ring. A flood of refusals does not cause waiting: a refusal is
 //! not kept if another worker is writing to that ring.

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! class CH ──────────────▶ Local      names that describe this server, or Refuse
-//! class IN ─ in a zone ──▶ Zone       RFC 1034 §4.3.2; for a client that asks for recursion (RD) and may have it, an
-//!          │                          alias goes on in the zone of ours that it leads to, and out of them to Resolve.
-//!          │                          An overlay that does not hold the name goes on to the zone above it, or elsewhere
+//! class IN ─ in a zone ──▶ Zone       RFC 1034 §4.3.2. If the client asks for recursion (RD) and is permitted, an
+//!          │                          alias continues in the server's zone that holds its target, or else in Resolve.
+//!          │                          An overlay without the name continues in the zone above it, or elsewhere
 //!          ├ in a zone without usable data ──▶ Unavailable     SERVFAIL with EDE 14 Not Ready or 24 Invalid Data
-//!          ├ elsewhere ──▶ Resolve    RD, a client that may have it, and a resolver: the cache, else a locally served
-//!          │                          zone (`local_zones.rs`), else a lookup
-//!          ├───────────── ▶ Cache     no RD, and a client that may read the cache: what the cache holds, or Refuse
+//!          ├ elsewhere ──▶ Resolve    RD, a permitted client, and a resolver: the cache, else a locally served zone
+//!          │                          (`local_zones.rs`), else a lookup
+//!          ├───────────── ▶ Cache     no RD, and a client that may read the cache: the cached answer, or Refuse
 //!          └────────────▶ Refuse      EDE 20 Not Authoritative, or 18 Prohibited
-//! class ANY ─────────────▶ as IN      but never authoritative: there may be other classes (RFC 1034 §3.7.1)
+//! class ANY ─────────────▶ as IN      but never authoritative: other classes may have data (RFC 1034 §3.7.1)
 //! other class ───────────▶ Refuse
 //! ```
 //!

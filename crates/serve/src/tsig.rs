@@ -5,7 +5,7 @@
 //! | key or algorithm unknown | NOTAUTH, unsigned TSIG with BADKEY (§5.2.1) |
 //! | MAC longer than the algorithm's, or shorter than 10 octets or half of it | FORMERR (§5.2.2.1) |
 //! | MAC wrong | NOTAUTH, unsigned TSIG with BADSIG (§5.2.2) |
-//! | signed outside of the time that the client permits | NOTAUTH, signed, BADTIME with the server's time (§5.2.3) |
+//! | signed outside of the permitted time | NOTAUTH, signed, BADTIME with the server's time (§5.2.3) |
 //! | MAC right, but cut short | NOTAUTH, signed, BADTRUNC (§5.2.4): the policy requires whole MACs |
 //! | right | the answer, signed (§5.3) |
 //!

@@ -2,7 +2,7 @@
 //!
 //! | query | response |
 //! |---|---|
-//! | EDNS version above 0 | BADVERS with our version (RFC 6891 §6.1.3) |
+//! | EDNS version above 0 | BADVERS with the server's version (RFC 6891 §6.1.3) |
 //! | AXFR, IXFR, MAILA, MAILB, TKEY and other meta types | NOTIMP |
 //! | type OPT, TSIG or 0 | FORMERR: never a question |
 //! | type NXNAME | FORMERR with EDE 30 (RFC 9824 §3.4) |

@@ -86,7 +86,7 @@ fn other_opcodes_are_told_apart() {
 
 #[test]
 fn unusual_but_right_questions_are_read() {
-    // An additional A record beside the OPT.
+    // An additional A record next to the OPT.
     let packet = with(&edns(), |p| {
         p[11] = 2;
         p.extend_from_slice(b"\xc0\x0c\0\x01\0\x01\0\0\0\0\0\x04\x7f\0\0\x01");
