@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Zones ── find(name) ──▶ ZoneEntry::Loaded(Zone)          answered from its data
-//!                         ZoneEntry::Unavailable(cause)    ours, but without usable data: SERVFAIL
-//!                         None                             not ours
+//!                         ZoneEntry::Unavailable(cause)    configured, but without usable data: SERVFAIL
+//!                         None                             not configured
 //! ```
 //!
 //! A set is immutable: [`Zones::with`] and [`Zones::without`] return another one. It is a tree over the bits of the
