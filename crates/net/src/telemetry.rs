@@ -1,4 +1,4 @@
-//! The reader of telemetry: what all threads of an engine tell, from when it is opened until it is dropped.
+//! The reader of telemetry: the events of all threads of an engine, from when it is opened until it is dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -129,7 +129,7 @@ fn leave(context: &mut Context<'_>, left: Left, room: &mut [u8], length: usize) 
         Some(mut signature) => signature.sign(context.unix_s(), room, length),
     };
     if context.environment.telemetry.is_some() {
-        tell_of(context, left, &room[..length]);
+        report_reply(context, left, &room[..length]);
     }
     length
 }
@@ -137,10 +137,10 @@ fn leave(context: &mut Context<'_>, left: Left, room: &mut [u8], length: usize) 
 /// Report the response *reply* to telemetry.
 #[cold]
 #[inline(never)]
-fn tell_of(context: &Context<'_>, left: Left, reply: &[u8]) {
+fn report_reply(context: &Context<'_>, left: Left, reply: &[u8]) {
     let Context { client, transport, received, .. } = *context;
     let asked = Asked { packet: context.query.packet, client, transport, received };
-    tell(context.environment, &asked, left, &Sent::one(reply));
+    report(context.environment, &asked, left, &Sent::one(reply));
 }
 
 /// The properties of a response that telemetry cannot read from its octets.
@@ -191,7 +191,7 @@ impl Sent {
 
 /// Report a response to telemetry.
 #[cold]
-fn tell(environment: &Environment<'_>, asked: &Asked<'_>, left: Left, sent: &Sent) {
+fn report(environment: &Environment<'_>, asked: &Asked<'_>, left: Left, sent: &Sent) {
     let Some(ring) = environment.telemetry else { return };
     ring.push(Event {
         at: environment.now,
@@ -381,7 +381,7 @@ pub(crate) fn stream_ended(environment: &Environment<'_>, pending: &Pending, sen
     environment.stats.rcode(left.rcode);
     let Pending { client, transport, received, .. } = *pending;
     let asked = Asked { packet: pending.query().packet, client, transport, received };
-    tell(environment, &asked, left, sent);
+    report(environment, &asked, left, sent);
 }
 
 /// The message that answers *question* with *resolution*, for a caller that is not a client. Sets QR, RD and RA.
@@ -566,7 +566,7 @@ fn reject(
     stats.rcode(rcode);
     let length = finish::header_only(header, rcode, room);
     let asked = &Asked { packet, client: *client, transport, received: environment.now };
-    tell(environment, asked, Left { rcode, kind: Kind::Error }, &Sent::one(&room[..length]));
+    report(environment, asked, Left { rcode, kind: Kind::Error }, &Sent::one(&room[..length]));
     Handled::Reply(length)
 }
 
@@ -603,7 +603,7 @@ fn servfail(environment: &Environment<'_>, asked: &Asked<'_>, room: &mut [u8]) -
         Ok(None) | Err(_) => finish::header_only(header, Rcode::SERVFAIL, room),
     };
     let left = Left { rcode: Rcode::SERVFAIL, kind: Kind::Error };
-    tell(environment, asked, left, &Sent::one(&room[..length]));
+    report(environment, asked, left, &Sent::one(&room[..length]));
     Some(length)
 }
 
