@@ -61,7 +61,7 @@ def test_a_log_that_cannot_be_written_changes_nothing(tmp_path: Path, control: s
 
 
 def test_a_log_pipe_that_nobody_reads_does_not_stop_the_server(tmp_path: Path, control: str) -> None:
-    """A full pipe loses events, which are counted and told of once somebody reads again."""
+    """A full pipe loses events. The server counts them, and logs the number once the pipe is read again."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with pytest.raises(BlockingIOError):

@@ -28,7 +28,7 @@ pub struct Telemetry {
     rings: Arc<Rings>,
 }
 
-/// What was told since the last batch.
+/// The events since the last batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// The events by time.

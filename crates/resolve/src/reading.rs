@@ -74,7 +74,8 @@ impl Outcome {
 pub struct Reading {
     /// What it is.
     pub outcome: Outcome,
-    /// What it says, whoever may say it: as `outcome`, apart from [`Outcome::Unauthoritative`].
+    /// The outcome that the reply states, without regard to the authority of its server.
+    /// As `outcome`, except for [`Outcome::Unauthoritative`].
     pub says: Outcome,
     /// Why, in words.
     pub reason: String,

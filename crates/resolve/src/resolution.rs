@@ -21,7 +21,7 @@ pub struct ClientQuestion {
     pub dnssec_ok: bool,
     /// Whether the client wants data that failed validation, too (CD, RFC 4035 §3.2.2).
     pub checking_disabled: bool,
-    /// Whose entries of the cache are read and kept; 0 where clients are not told apart.
+    /// The view whose cache entries are read and kept; 0 where all clients share one cache.
     pub view: u16,
 }
 

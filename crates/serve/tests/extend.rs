@@ -727,7 +727,7 @@ fn telemetry_tells_of_every_response_once() {
     bench.answer(&query("www.example.com.", Opcode::QUERY), None);
     assert_eq!(bench.telemetry.take(), (Vec::new(), 0), "nobody reads");
     bench.telemetry.open(1 << 20);
-    let told = |bench: &Bench| {
+    let reported = |bench: &Bench| {
         let (mut events, lost) = bench.telemetry.take();
         assert_eq!((events.len(), lost), (1, 0), "{events:?}");
         events.remove(0)
@@ -743,7 +743,7 @@ fn telemetry_tells_of_every_response_once() {
         let packet = query(qname, Opcode::QUERY);
         let reply = bench.answer(&packet, found);
         let Event { client, transport, query, rcode: shown, flags, source: from, messages, octets, .. } =
-            told(&bench);
+            reported(&bench);
         assert_eq!((client.to_string(), transport), ("127.0.0.1:4242".to_owned(), Transport::Udp));
         assert_eq!((&*query, shown, from, messages), (&packet[..], rcode, source, 1), "{qname}");
         assert_eq!((flags, octets), (Message::parse(&reply).expect("valid").flags(), reply.len() as u64));
@@ -754,10 +754,10 @@ fn telemetry_tells_of_every_response_once() {
         (query("www.example.com.", Opcode(10)), Rcode::NOTIMP),
     ] {
         bench.answer(&packet, None);
-        let event = told(&bench);
+        let event = reported(&bench);
         assert_eq!((event.rcode, event.source, &*event.query), (rcode, Source::Error, &packet[..]));
     }
-    // What gets no response is not told of.
+    // Telemetry reports only responses.
     let dropped =
         bench.handle(&query("drop.example.com.", Opcode::QUERY), "127.0.0.1:1", Transport::Udp, &mut room);
     assert!(matches!(dropped, Handled::Drop));
@@ -769,7 +769,7 @@ fn telemetry_tells_of_every_response_once() {
     };
     let environment = Environment { now: 7_000, ..bench.environment() };
     pipeline::complete(&environment, pending, &[Resolution::empty(Rcode::NOERROR)], &mut room);
-    assert_eq!((told(&bench).took, bench.cache.stats().answers), (7_000, 1));
+    assert_eq!((reported(&bench).took, bench.cache.stats().answers), (7_000, 1));
     // A stream is one response, signed answers are as large as they are sent.
     let mut packet = query("stream.example.com.", Opcode(9));
     sign(&mut packet);
@@ -780,12 +780,12 @@ fn telemetry_tells_of_every_response_once() {
     while let Some(length) = stream.next(&bench.environment(), &mut room) {
         sent += length as u64;
     }
-    let event = told(&bench);
+    let event = reported(&bench);
     assert_eq!((event.messages, event.octets, event.source), (3, sent, Source::Opcode));
     let mut packet = query("example.com.", Opcode(9));
     sign(&mut packet);
     let reply = bench.answer(&packet, None);
-    assert_eq!(told(&bench).octets, reply.len() as u64);
+    assert_eq!(reported(&bench).octets, reply.len() as u64);
     // And the control plane's.
     let mut packet = query("control.example.com.", Opcode(9));
     sign(&mut packet);
@@ -793,6 +793,6 @@ fn telemetry_tells_of_every_response_once() {
         panic!("the control plane answers")
     };
     pipeline::complete_with(&bench.environment(), pending, &Made::empty(Rcode::REFUSED), &mut room);
-    let event = told(&bench);
+    let event = reported(&bench);
     assert_eq!((event.rcode, event.source), (Rcode::REFUSED, Source::Control));
 }

@@ -182,9 +182,9 @@ fn a_stream_of_messages_is_made_as_fast_as_the_client_takes_it() {
         stream.read_exact(&mut reply).await.expect("a whole reply");
         assert_eq!(outcome(&reply), (Rcode::NOERROR, 1));
         let (events, _) = ring.take();
-        let told: Vec<_> = events.iter().map(|event| (event.messages as usize, event.octets)).collect();
-        assert_eq!(told, [(LONG, octets), (1, reply.len() as u64)]);
-        // A client that goes away ends its stream, of which it is told how much was made.
+        let reported: Vec<_> = events.iter().map(|event| (event.messages as usize, event.octets)).collect();
+        assert_eq!(reported, [(LONG, octets), (1, reply.len() as u64)]);
+        // A client that closes its connection ends its stream. The event counts the messages made so far.
         made.store(0, Ordering::Relaxed);
         stream.write_all(&framed(&query)).await.expect("sent");
         stream.read_u16().await.expect("a message");

@@ -226,7 +226,7 @@ fn closing_tells_of_requests_that_have_not_ended() {
         engine.submit(ticket, exchange(server, &question(5, "x."), Transport::Udp)).expect("taken");
     }
     engine.close(Duration::ZERO);
-    let mut told: Vec<u64> = engine
+    let mut reported: Vec<u64> = engine
         .drain(100)
         .into_iter()
         .map(|event| match event {
@@ -234,8 +234,8 @@ fn closing_tells_of_requests_that_have_not_ended() {
             other => panic!("{other:?}"),
         })
         .collect();
-    told.sort_unstable();
-    assert_eq!(told, (0..20).collect::<Vec<_>>(), "each once");
+    reported.sort_unstable();
+    assert_eq!(reported, (0..20).collect::<Vec<_>>(), "each once");
 }
 
 #[test]
@@ -367,7 +367,7 @@ fn telemetry_is_made_while_somebody_reads() {
     drop(reader);
     ask_udp(address, &question(1, "www.example.com."));
     let reader = engine.telemetry(1).expect("the former reader has gone");
-    assert_eq!(reader.read().events, [], "nothing was told meanwhile");
+    assert_eq!(reader.read().events, [], "nothing was reported meanwhile");
     ask_udp(address, &question(1, "www.example.com."));
     let batch = reader.read();
     assert_eq!((batch.events.len(), batch.lost), (0, 1), "the bound leaves no space");
