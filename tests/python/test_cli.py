@@ -147,7 +147,7 @@ def test_a_missing_zone_file_is_reported(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, f"nw zone: {tmp_path}/gone: No such file or directory\n")
 
 
-def test_config_check_tells_configuration_from_zones(tmp_path: Path) -> None:
+def test_config_check_reports_configuration_and_zones_apart(tmp_path: Path) -> None:
     (tmp_path / "example.net.zone").write_text(BROKEN)
     file = tmp_path / "namewise.toml"
     file.write_text("[sever]\n")

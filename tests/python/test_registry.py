@@ -398,7 +398,7 @@ def test_a_change_that_was_computed_before_a_fold_is_taken() -> None:
     assert str(registry.states["z."].change) == "serial 2 -> 3: 1 RRset added"
 
 
-def test_a_reload_publishes_and_tells_the_difference(tmp_path: Path) -> None:
+def test_a_reload_publishes_and_reports_the_difference(tmp_path: Path) -> None:
     """A file in which little changed keeps the memory of the zone that is served."""
     many = "".join(f"n{number} A 192.0.2.1\n" for number in range(1000))
     registry, engine = connected()

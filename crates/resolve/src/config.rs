@@ -1,4 +1,4 @@
-//! What a resolver is told: where the root is, what to forward, how much it may do.
+//! The settings of a resolver: root servers, forwarders, limits.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use nw_wire::rrset::Rrset;
 
 use crate::budget::Budget;
 
-/// Everything that one resolver is told. Immutable: a change is a new resolver over the same cache.
+/// The settings of one resolver. They never change: a change makes a new resolver over the same cache.
 #[derive(Clone, Debug)]
 pub struct ResolverConfig {
     /// The root servers to begin with: name and addresses (RFC 8109 §2). Empty only when `.` is forwarded.

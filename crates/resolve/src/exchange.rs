@@ -133,14 +133,14 @@ impl<W: World> Task<'_, W> {
                 let reason = if truncated { Reason::Truncated } else { Reason::Malformed };
                 let with_opt = parsed.is_ok_and(|message| message.opt().is_some());
                 servers.replied(server, now - began, with_opt, now);
-                step(list, via, reason, Basis::Told);
+                step(list, via, reason, Basis::Reported);
                 via = Transport::Tcp;
                 continue;
             }
             let Some(message) = parsed.ok().filter(|_| !truncated) else {
                 let reason = if truncated { Reason::TruncatedOverTcp } else { Reason::Malformed };
                 list.set_back(at, Ede::INVALID_DATA, &reason.to_string());
-                step(list, via, reason, Basis::Told);
+                step(list, via, reason, Basis::Reported);
                 list.spend(at);
                 return Ok(None);
             };
@@ -151,7 +151,7 @@ impl<W: World> Task<'_, W> {
             servers.odd(message.oddities(), message.question().is_none());
             // Without OPT it comes from a server without EDNS, even if this address replied with OPT before (RFC 6891 §7).
             if edns && complains && (note.edns != EdnsSupport::Yes || message.opt().is_none()) {
-                step(list, via, Reason::EdnsRefused, Basis::Told);
+                step(list, via, Reason::EdnsRefused, Basis::Reported);
                 (edns, edns_refused) = (false, true);
                 continue;
             }

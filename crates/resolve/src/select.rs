@@ -280,7 +280,7 @@ impl ServerList {
             .zone(self.zone.clone())
             .server(self.address(at), via)
             .server_name(self.server_name(at).cloned())
-            .basis(Basis::Told)
+            .basis(Basis::Reported)
     }
 
     /// The failure of all these servers.

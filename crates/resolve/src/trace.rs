@@ -155,8 +155,8 @@ impl Action {
 pub enum Basis {
     /// We saw it happen.
     Measured,
-    /// A server said so.
-    Told,
+    /// A server reported it.
+    Reported,
     /// It follows from something else.
     Inferred,
 }
@@ -166,7 +166,7 @@ impl Basis {
     pub fn slug(self) -> &'static str {
         match self {
             Basis::Measured => "measured",
-            Basis::Told => "told",
+            Basis::Reported => "reported",
             Basis::Inferred => "inferred",
         }
     }

@@ -13,7 +13,7 @@ use nw_wire::{Class, Name, NameRef, Rcode, RrType, Section};
 
 use crate::plan::Plan;
 use crate::query::Query;
-use crate::response::{Kind, Response};
+use crate::response::{Response, ResponseKind};
 use crate::verdict::Verdict;
 
 /// A name in class CH and its TXT record.
@@ -59,7 +59,8 @@ pub(crate) fn find<'l>(names: &'l [Identity], qname: NameRef<'_>) -> Option<&'l 
 
 /// Write the TXT record. Other types have no data.
 pub(crate) fn answer(local: &Identity, query: &Query<'_>, response: &mut Response<'_, '_>) -> Verdict {
-    (response.rcode, response.aa, response.ra, response.kind) = (Rcode::NOERROR, true, false, Kind::Local);
+    (response.rcode, response.aa, response.ra, response.kind) =
+        (Rcode::NOERROR, true, false, ResponseKind::Local);
     if matches!(query.qtype, RrType::TXT | RrType::ANY) {
         let written =
             response.out.record(Section::Answer, query.qname, RrType::TXT, Class::CH, 0, &local.rdata);

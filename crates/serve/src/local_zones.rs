@@ -26,7 +26,7 @@ use nw_wire::{Class, Name, NameRef, Rcode, RrType, Rrset};
 
 use crate::context::Context;
 use crate::plan::ResolverPlan;
-use crate::response::{Kind, Response};
+use crate::response::{Response, ResponseKind};
 use crate::sections::Sections;
 use crate::verdict::Verdict;
 
@@ -160,20 +160,20 @@ impl nw_resolve::LocalZones for LocalZones {
 /// The answer to *name* from the locally served zone that contains it, if any, and the kind under which it is
 /// counted.
 #[cold]
-pub(crate) fn find(context: &Context<'_>, name: NameRef<'_>) -> Option<(Kind, Sections)> {
+pub(crate) fn find(context: &Context<'_>, name: NameRef<'_>) -> Option<(ResponseKind, Sections)> {
     let found = context.snapshot().local_zones()?.answer(name, context.query.qtype)?;
     context.step_in(Some(found.apex.as_ref()), || (Layer::Zone, Reason::LocallyServed));
     let kind = match (found.answer.is_empty(), found.nxdomain) {
-        (false, _) => Kind::Answer,
-        (true, false) => Kind::NoData,
-        (true, true) => Kind::NxDomain,
+        (false, _) => ResponseKind::Answer,
+        (true, false) => ResponseKind::NoData,
+        (true, true) => ResponseKind::NxDomain,
     };
     Some((kind, Sections { answer: found.answer, authority: found.authority, additional: Vec::new() }))
 }
 
 /// The rcode of an answer of this kind.
-pub(crate) fn rcode(kind: Kind) -> Rcode {
-    if kind == Kind::NxDomain { Rcode::NXDOMAIN } else { Rcode::NOERROR }
+pub(crate) fn rcode(kind: ResponseKind) -> Rcode {
+    if kind == ResponseKind::NxDomain { Rcode::NXDOMAIN } else { Rcode::NOERROR }
 }
 
 /// Answer from the locally served zone that contains the name, if any.

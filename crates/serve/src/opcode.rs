@@ -18,7 +18,7 @@ use nw_wire::Opcode;
 
 use crate::context::Context;
 use crate::plan::Plan;
-use crate::response::{Kind, Response};
+use crate::response::{Response, ResponseKind};
 use crate::verdict::Verdict;
 
 /// Handles an opcode other than QUERY.
@@ -61,7 +61,7 @@ pub(crate) fn dispatch(context: &Context<'_>, response: &mut Response<'_, '_>) -
 fn other(opcode: Opcode, context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
     match context.snapshot().handler(opcode) {
         Some(handler) => {
-            response.kind = Kind::Opcode;
+            response.kind = ResponseKind::Opcode;
             handler.handle(context, response)
         }
         // The reader accepts only QUERY and opcodes with a handler.

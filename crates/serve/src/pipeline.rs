@@ -44,7 +44,7 @@ use nw_wire::{Ede, Flags, Full, Header, Message, Rcode, Section, Writer};
 pub use crate::context::{Context, Environment};
 use crate::opcode::query::edns_version;
 use crate::query::{Query, Rejected};
-use crate::response::{Kind, Response};
+use crate::response::{Response, ResponseKind};
 use crate::sections::{self, Sections};
 use crate::stats::{Counter, Stats};
 use crate::telemetry::Event;
@@ -147,7 +147,7 @@ fn report_reply(context: &Context<'_>, left: Left, reply: &[u8]) {
 #[derive(Clone, Copy)]
 struct Left {
     rcode: Rcode,
-    kind: Kind,
+    kind: ResponseKind,
 }
 
 impl Left {
@@ -346,7 +346,8 @@ pub fn complete_with(
     room: &mut [u8],
 ) -> Handled {
     finish_pending(environment, pending, &made.ede, room, |response, _| {
-        (response.rcode, response.aa, response.kind) = (made.rcode, made.authoritative, Kind::Control);
+        (response.rcode, response.aa, response.kind) =
+            (made.rcode, made.authoritative, ResponseKind::Control);
         made.sections.write(response.out)
     })
 }
@@ -376,7 +377,7 @@ pub(crate) fn stream_message(
 
 /// Count a stream that has ended, and report it to telemetry.
 pub(crate) fn stream_ended(environment: &Environment<'_>, pending: &Pending, sent: &Sent) {
-    let left = Left { rcode: Rcode::NOERROR, kind: Kind::Opcode };
+    let left = Left { rcode: Rcode::NOERROR, kind: ResponseKind::Opcode };
     left.kind.counter(environment.stats).add(1);
     environment.stats.rcode(left.rcode);
     let Pending { client, transport, received, .. } = *pending;
@@ -526,7 +527,7 @@ fn finish_pending(
         widen(context, &mut response);
         response.ra = snapshot.recurses_for(context.client_ip());
         response.aa = pending.ask.authoritative;
-        response.kind = Kind::Resolved;
+        response.kind = ResponseKind::Resolved;
         response.truncated = write(&mut response, &pending.ask.before).is_err();
         response.aa &= response.rcode != Rcode::SERVFAIL;
         match exit(context, Ok(()), &mut response, errors) {
@@ -566,7 +567,7 @@ fn reject(
     stats.rcode(rcode);
     let length = finish::header_only(header, rcode, room);
     let asked = &Asked { packet, client: *client, transport, received: environment.now };
-    report(environment, asked, Left { rcode, kind: Kind::Error }, &Sent::one(&room[..length]));
+    report(environment, asked, Left { rcode, kind: ResponseKind::Error }, &Sent::one(&room[..length]));
     Handled::Reply(length)
 }
 
@@ -602,7 +603,7 @@ fn servfail(environment: &Environment<'_>, asked: &Asked<'_>, room: &mut [u8]) -
         Ok(Some(length)) => length,
         Ok(None) | Err(_) => finish::header_only(header, Rcode::SERVFAIL, room),
     };
-    let left = Left { rcode: Rcode::SERVFAIL, kind: Kind::Error };
+    let left = Left { rcode: Rcode::SERVFAIL, kind: ResponseKind::Error };
     report(environment, asked, left, &Sent::one(&room[..length]));
     Some(length)
 }

@@ -26,7 +26,7 @@ pub struct Response<'w, 'o> {
     /// Octets reserved for the TSIG record, which comes last.
     pub(crate) tsig_octets: usize,
     /// The kind of response, for the statistics.
-    pub(crate) kind: Kind,
+    pub(crate) kind: ResponseKind,
 }
 
 impl<'w, 'o> Response<'w, 'o> {
@@ -42,7 +42,7 @@ impl<'w, 'o> Response<'w, 'o> {
             truncated: false,
             ede: [None; 2],
             tsig_octets: 0,
-            kind: Kind::Error,
+            kind: ResponseKind::Error,
         }
     }
 
@@ -116,7 +116,8 @@ impl<'w, 'o> Response<'w, 'o> {
             let cut_at = referral.find(|run| run.rtype == RrType::NS).map(|run| response.owner(&run));
             cut_at.is_some_and(|at| cut.owner.as_ref().is_at_or_below(at.as_ref()))
         };
-        self.truncated |= cut.section != Section::Additional || self.kind == Kind::Referral && glue(self);
+        self.truncated |=
+            cut.section != Section::Additional || self.kind == ResponseKind::Referral && glue(self);
     }
 
     /// Discard the written records and set *rcode* and *ede*.
@@ -124,7 +125,7 @@ impl<'w, 'o> Response<'w, 'o> {
         self.out.clear();
         (self.rcode, self.aa, self.ad, self.truncated) = (rcode, false, false, false);
         self.ede = [Some(ede), None];
-        self.kind = if rcode == Rcode::REFUSED { Kind::Refused } else { Kind::Error };
+        self.kind = if rcode == Rcode::REFUSED { ResponseKind::Refused } else { ResponseKind::Error };
     }
 
     /// The header's second word for a response to a query with the flags *asked*: RD and CD are copied (RFC 1035 §4.1.1,
@@ -145,7 +146,7 @@ impl<'w, 'o> Response<'w, 'o> {
 
 /// The kinds of response that are counted separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum ResponseKind {
     Answer,
     Referral,
     NoData,
@@ -160,37 +161,41 @@ pub(crate) enum Kind {
     Error,
 }
 
-impl Kind {
+impl ResponseKind {
     /// The counter of this kind.
     #[inline]
     pub(crate) fn counter(self, stats: &Stats) -> &Counter {
         match self {
-            Kind::Answer => &stats.kind_answer,
-            Kind::Referral => &stats.kind_referral,
-            Kind::NoData => &stats.kind_nodata,
-            Kind::NxDomain => &stats.kind_nxdomain,
-            Kind::Alias => &stats.kind_alias,
-            Kind::Local => &stats.kind_local,
-            Kind::Cached => &stats.kind_cached,
-            Kind::Resolved => &stats.kind_resolved,
-            Kind::Opcode => &stats.kind_opcode,
-            Kind::Control => &stats.kind_control,
-            Kind::Refused => &stats.kind_refused,
-            Kind::Error => &stats.kind_error,
+            ResponseKind::Answer => &stats.kind_answer,
+            ResponseKind::Referral => &stats.kind_referral,
+            ResponseKind::NoData => &stats.kind_nodata,
+            ResponseKind::NxDomain => &stats.kind_nxdomain,
+            ResponseKind::Alias => &stats.kind_alias,
+            ResponseKind::Local => &stats.kind_local,
+            ResponseKind::Cached => &stats.kind_cached,
+            ResponseKind::Resolved => &stats.kind_resolved,
+            ResponseKind::Opcode => &stats.kind_opcode,
+            ResponseKind::Control => &stats.kind_control,
+            ResponseKind::Refused => &stats.kind_refused,
+            ResponseKind::Error => &stats.kind_error,
         }
     }
 
     /// The source of such a response, for telemetry.
     pub(crate) fn source(self) -> Source {
         match self {
-            Kind::Answer | Kind::Referral | Kind::NoData | Kind::NxDomain | Kind::Alias => Source::Zone,
-            Kind::Local => Source::Server,
-            Kind::Cached => Source::Cache,
-            Kind::Resolved => Source::Lookup,
-            Kind::Opcode => Source::Opcode,
-            Kind::Control => Source::Control,
-            Kind::Refused => Source::Refused,
-            Kind::Error => Source::Error,
+            ResponseKind::Answer
+            | ResponseKind::Referral
+            | ResponseKind::NoData
+            | ResponseKind::NxDomain
+            | ResponseKind::Alias => Source::Zone,
+            ResponseKind::Local => Source::Server,
+            ResponseKind::Cached => Source::Cache,
+            ResponseKind::Resolved => Source::Lookup,
+            ResponseKind::Opcode => Source::Opcode,
+            ResponseKind::Control => Source::Control,
+            ResponseKind::Refused => Source::Refused,
+            ResponseKind::Error => Source::Error,
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::context::Context;
 use crate::local::{self, Identity};
 use crate::local_zones;
 use crate::query::Query;
-use crate::response::{Kind, Response};
+use crate::response::{Response, ResponseKind};
 use crate::sections::Sections;
 use crate::verdict::{Ask, Causes, Transport, Verdict};
 
@@ -139,10 +139,11 @@ fn from_zone(context: &Context<'_>, zone: &Zone, response: &mut Response<'_, '_>
     response.ede[0] = outcome.ede;
     response.kind = kind(outcome.kind);
     context.step_in(Some(zone.apex()), || zone_step(response.kind));
-    if response.kind == Kind::NxDomain && snapshot.is_overlay(zone.apex()) {
+    if response.kind == ResponseKind::NxDomain && snapshot.is_overlay(zone.apex()) {
         return not_here(response);
     }
-    let leads_out = matches!(response.kind, Kind::Referral | Kind::Alias) && !outcome.truncated;
+    let leads_out =
+        matches!(response.kind, ResponseKind::Referral | ResponseKind::Alias) && !outcome.truncated;
     if leads_out && response.ra && query.flags.rd() {
         return beyond_the_zone(context, zone, &question, response);
     }
@@ -166,25 +167,25 @@ fn not_here(response: &mut Response<'_, '_>) -> Verdict {
     Verdict::Continue
 }
 
-fn zone_step(kind: Kind) -> (Layer, Reason) {
+fn zone_step(kind: ResponseKind) -> (Layer, Reason) {
     let outcome = match kind {
-        Kind::Referral => "referral to other servers",
-        Kind::NoData => "the name has no data of this type",
-        Kind::NxDomain => "the name does not exist",
-        Kind::Alias => "the answer is an alias",
+        ResponseKind::Referral => "referral to other servers",
+        ResponseKind::NoData => "the name has no data of this type",
+        ResponseKind::NxDomain => "the name does not exist",
+        ResponseKind::Alias => "the answer is an alias",
         _ => "answer",
     };
     (Layer::Zone, Reason::FromZone { outcome })
 }
 
 #[inline]
-fn kind(kind: AnswerKind) -> Kind {
+fn kind(kind: AnswerKind) -> ResponseKind {
     match kind {
-        AnswerKind::Answer => Kind::Answer,
-        AnswerKind::Referral => Kind::Referral,
-        AnswerKind::NoData => Kind::NoData,
-        AnswerKind::NxDomain => Kind::NxDomain,
-        AnswerKind::Alias | AnswerKind::TooLong => Kind::Alias,
+        AnswerKind::Answer => ResponseKind::Answer,
+        AnswerKind::Referral => ResponseKind::Referral,
+        AnswerKind::NoData => ResponseKind::NoData,
+        AnswerKind::NxDomain => ResponseKind::NxDomain,
+        AnswerKind::Alias | AnswerKind::TooLong => ResponseKind::Alias,
     }
 }
 
@@ -203,18 +204,23 @@ fn beyond_the_zone(
     // Where the authority section of the current zone starts. The target of a referral replaces the referral in it;
     // the proofs of earlier aliases stay.
     let mut own_authority = 0;
-    while matches!(response.kind, Kind::Referral | Kind::Alias) && response.rcode == Rcode::NOERROR {
+    while matches!(response.kind, ResponseKind::Referral | ResponseKind::Alias)
+        && response.rcode == Rcode::NOERROR
+    {
         let Some(target) = sections.target(asked.qname) else { break };
         let next = match context.snapshot().find_zone(context.view(), target.as_ref(), asked.qtype) {
             Some(ZoneEntry::Unavailable(unavailable)) => return fail(context, unavailable),
             found => found.and_then(ZoneEntry::zone),
         };
         let next = next.filter(|next| next.apex() != zone.apex());
-        if next.is_none() && response.kind == Kind::Alias && target.as_ref().is_at_or_below(zone.apex()) {
+        if next.is_none()
+            && response.kind == ResponseKind::Alias
+            && target.as_ref().is_at_or_below(zone.apex())
+        {
             // The zone stopped following an alias whose target lies inside of it.
             break;
         }
-        if response.kind == Kind::Referral {
+        if response.kind == ResponseKind::Referral {
             sections.authority.truncate(own_authority);
             sections.additional.clear();
         }
@@ -313,7 +319,7 @@ fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict
     let reader = reader(context);
     let hit = environment.cache?.hit_as(&reader, &wanted, environment.now, response.out)?;
     environment.stats.cache_hits.add(1);
-    (response.rcode, response.truncated, response.kind) = (hit.rcode, hit.truncated, Kind::Cached);
+    (response.rcode, response.truncated, response.kind) = (hit.rcode, hit.truncated, ResponseKind::Cached);
     if let Some(ede) = hit.failure {
         return Some(kept_failure(context, ede));
     }

@@ -720,7 +720,7 @@ fn an_artifact_is_swapped_while_queries_are_answered() {
 }
 
 #[test]
-fn telemetry_tells_of_every_response_once() {
+fn telemetry_reports_every_response_once() {
     let filters = snapshot("").with_filter(Arc::new(Moody)).with_handler(Arc::new(Toy));
     let mut bench = Bench::new(filters);
     let mut room = vec![0; 65_535];

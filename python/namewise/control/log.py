@@ -30,7 +30,7 @@ class Log:
         self.stream = stream
         self.lost = 0
         """Events that could not be written."""
-        self._told = 0
+        self._reported = 0
         self._writing = threading.Lock()
 
     def set(self, level: str, form: str) -> None:
@@ -46,13 +46,13 @@ class Log:
         if not self.shows(level):
             return
         with self._writing:
-            if self.lost > self._told:
-                lost = self.lost - self._told
+            if self.lost > self._reported:
+                lost = self.lost - self._reported
                 text_lost = f"{lost} event{'' if lost == 1 else 's'} before this one could not be written"
                 if not self._write(self._line("warning", "log-lost", text_lost, {"count": lost})):
                     self.lost += 1
                     return
-                self._told = self.lost
+                self._reported = self.lost
             self.lost += not self._write(self._line(level, slug, text, fields))
 
     def _line(self, level: str, slug: str, text: str, fields: dict[str, object]) -> str:

@@ -228,7 +228,7 @@ fn the_hungriest_client_loses_its_oldest_question() {
     }));
 }
 
-/// What everybody waited for is told to everybody and kept once.
+/// Every waiting client receives the result, and the result is kept once.
 #[test]
 fn those_who_join_share_the_steps() {
     let lab = Lab::new();

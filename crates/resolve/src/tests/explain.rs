@@ -7,7 +7,7 @@ use super::lab::*;
 use crate::*;
 
 #[test]
-fn every_turn_of_a_crooked_path_is_told() {
+fn explain_names_every_step_of_a_path_with_faults() {
     let lab = Lab::new();
     root(
         &lab,
@@ -91,7 +91,7 @@ fn the_document_is_as_published() {
         "{\"id\":4,\"parent\":null,\"layer\":\"delegation\",\"action\":\"ask\",\"name\":\"com.\",\"type\":\"A\",\"zone\":\".\",\
          \"server\":\"198.41.0.4:53\",\"server_name\":\"a.root-servers.net.\",\"transport\":\"udp\",\"at_us\":10000,\"took_us\":10000,\"parallel\":false,\
          \"cache\":null,\"validation\":null,\"ede\":[],\"reason\":\"referral\",\
-         \"text\":\"a.root-servers.net (198.41.0.4) (for .) asked com. A: referral to com., 1 name server, 1 with address\",\"basis\":\"told\"}"
+         \"text\":\"a.root-servers.net (198.41.0.4) (for .) asked com. A: referral to com., 1 name server, 1 with address\",\"basis\":\"reported\"}"
     ), "{json}");
 }
 

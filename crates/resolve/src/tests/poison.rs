@@ -108,7 +108,7 @@ fn addresses_outside_the_delegating_zone_are_not_taken() {
     assert_eq!(lab.asked("6.6.6.6"), 0);
 }
 
-/// Glue is for reaching servers; clients are told what the zone itself says.
+/// The resolver uses glue to reach servers. Clients receive the data of the zone itself.
 #[test]
 fn glue_is_not_an_answer() {
     let lab =

@@ -218,7 +218,7 @@ fn closing_lets_lookups_end() {
 }
 
 #[test]
-fn closing_tells_of_requests_that_have_not_ended() {
+fn close_reports_requests_that_have_not_ended() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let server = silent.local_addr().expect("bound");
     let (engine, _) = serve(PLAIN, 2, "127.0.0.1:0");
