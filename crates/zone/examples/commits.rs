@@ -48,13 +48,13 @@ fn main() {
     println!("commit, wall, the first      {:>8.1} us", times[0]);
     let grown = zone.octets() - built.octets();
     println!(
-        "overlay after {commits} commits   {grown:>8} octets, {:.2} % of the zone",
+        "delta after {commits} commits   {grown:>8} octets, {:.2} % of the zone",
         grown as f64 * 100.0 / built.octets() as f64
     );
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     println!("commit, wall, median and p99  {:>8.1} {:.1} us", at(0.5), at(0.99));
-    println!("lookup, with the overlay     {:>8.1} ns", lookups(&zone, &names));
+    println!("lookup, with the delta     {:>8.1} ns", lookups(&zone, &names));
     let start = Instant::now();
     let folded = zone.fold();
     println!("fold                         {:>8.1} ms", start.elapsed().as_secs_f64() * 1000.0);

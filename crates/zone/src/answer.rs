@@ -21,8 +21,8 @@ use nw_dnssec::Claim;
 use nw_wire::hash;
 use nw_wire::{Ede, Full, NameBuf, NameRef, Rcode, RrType, Section, Writer};
 
+use crate::delta::View;
 use crate::denial::Proofs;
-use crate::overlay::View;
 use crate::place::{NamePlace, Placed, put, put_beside, put_what_fits, put_with_owner};
 use crate::store::{Entries, Entry, Kind, Node, NodeFlags, Zone};
 use crate::suffix::LabelStarts;

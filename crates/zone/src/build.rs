@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nw_wire::{Class, NameRef, RrType};
 
 use crate::batch::{Batch, Group};
-use crate::overlay::Referrers;
+use crate::delta::Referrers;
 use crate::problem::{Finding, Findings, Problem};
 use crate::store::{MOST_SEGMENT, MOST_SEGMENTS, Store, Zone, place};
 pub(crate) use node::canonical_cmp;
@@ -132,7 +132,7 @@ pub(crate) fn zone(
         denial: chain.finish(&input, &tree, &places),
         referrers: Referrers::of(references.iter().flatten().copied()),
     };
-    Some(Zone { store: Arc::new(store), overlay: None })
+    Some(Zone { store: Arc::new(store), delta: None })
 }
 
 /// A node that was rendered separately.

@@ -12,7 +12,7 @@ use nw_wire::hash::eq_folded;
 use nw_wire::{Full, NameRef, RrType, Section, Writer};
 
 use crate::answer::MOST_ALIASES;
-use crate::overlay::View;
+use crate::delta::View;
 use crate::place::{NamePlace, put, put_beside, put_with_owner};
 use crate::store::{Kind, Node, NodeFlags, Store};
 use crate::suffix::{LabelStarts, sort_key, whole};
@@ -116,8 +116,8 @@ impl<'z> View<'z> {
     /// The place of the record with the hash of `name` (Ok), or of the record whose span covers it (Err).
     fn locate_hash(self, chain: &Nsec3Chain, name: NameRef<'_>) -> Option<Result<u32, u32>> {
         let hash = chain.parameters.hash(name);
-        match self.overlay {
-            Some(overlay) if self.chain_changed() => self.locate_nsec3(overlay, chain, &hash),
+        match self.delta {
+            Some(delta) if self.chain_changed() => self.locate_nsec3(delta, chain, &hash),
             _ => Some(match locate(&chain.hashes, &hash)? {
                 Ok(at) => Ok(chain.places[at]),
                 Err(at) => Err(chain.places[at]),
@@ -127,8 +127,8 @@ impl<'z> View<'z> {
 
     /// The place of the record of `name` (Ok), or of the one before it in the ring (Err).
     fn locate_name(self, chain: &NsecChain, name: NameRef<'_>) -> Option<Result<u32, u32>> {
-        match self.overlay {
-            Some(overlay) if self.chain_changed() => self.locate_nsec(overlay, chain, name),
+        match self.delta {
+            Some(delta) if self.chain_changed() => self.locate_nsec(delta, chain, name),
             _ => Some(match chain.locate(self.store, name)? {
                 Ok(at) => Ok(chain.places[at]),
                 Err(at) => Err(chain.places[at]),

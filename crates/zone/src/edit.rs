@@ -4,8 +4,8 @@
 //! change and stays usable. [`Zone::diff`] is the inverse: it returns the records that differ between two versions,
 //! as IXFR sends them.
 //!
-//! A commit renders the nodes that it touches (`edit/patch.rs`) and stores them in an overlay next to the store that
-//! all versions share (`overlay.rs`). After too many changes, it builds a new store. [`Zone::fold`] does this in
+//! A commit renders the nodes that it touches (`edit/patch.rs`) and stores them in a delta next to the store that
+//! all versions share (`delta.rs`). After too many changes, it builds a new store. [`Zone::fold`] does this in
 //! advance, on a thread of the caller, and [`Zone::rebase`] updates the result. [`Zone::succeed`] compares the served
 //! version with an independent one, such as a file that was read again, and keeps the store if few records differ.
 
@@ -19,7 +19,7 @@ use nw_wire::{Class, Name, NameRef, RdataSet, RrType, Rrset};
 use crate::batch::Batch;
 use crate::build;
 use crate::build::rules::Which;
-use crate::overlay::most_changed;
+use crate::delta::most_changed;
 use crate::problem::{Finding, Findings, Problem, ZoneFileErrors};
 use crate::scan::{LoadOptions, is_data_type};
 use crate::serial;
@@ -145,13 +145,13 @@ impl Zone {
 
     /// Whether enough has changed since the zone was built for [`Zone::fold`] to be worth its time.
     pub fn wants_fold(&self) -> bool {
-        self.overlay.is_some() && self.view().changed().len() >= most_changed(self.store.nodes()) / 4
+        self.delta.is_some() && self.view().changed().len() >= most_changed(self.store.nodes()) / 4
     }
 
     /// The same zone with all nodes in one store. This costs as much as loading the zone, on the calling thread.
     #[must_use]
     pub fn fold(&self) -> Zone {
-        if self.overlay.is_none() {
+        if self.delta.is_none() {
             return self.clone();
         }
         let mut collector = Collector::new(self.apex(), self.class());

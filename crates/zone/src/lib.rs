@@ -17,9 +17,9 @@
 mod answer;
 mod batch;
 mod build;
+mod delta;
 mod denial;
 mod edit;
-mod overlay;
 mod place;
 mod problem;
 pub mod scan;

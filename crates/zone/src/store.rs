@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use nw_wire::{Class, Name, NameRef, RrType, Rrset, rr};
 
+use crate::delta::{Delta, Referrers, View};
 use crate::denial::Denial;
-use crate::overlay::{Overlay, Referrers, View};
 use nw_wire::hash::{self, eq_folded};
 
 use crate::suffix::LabelStarts;
@@ -34,10 +34,10 @@ pub(crate) const ENTRY: usize = 8;
 pub(crate) const PLACE_BITS: u32 = 28;
 /// Maximum octets of a segment.
 pub(crate) const MOST_SEGMENT: usize = 4 << PLACE_BITS;
-/// The segment number of nodes in an overlay.
-pub(crate) const OVERLAY_SEGMENT: u32 = (1 << (32 - PLACE_BITS)) - 1;
+/// The segment number of nodes in a delta.
+pub(crate) const DELTA_SEGMENT: u32 = (1 << (32 - PLACE_BITS)) - 1;
 /// Maximum number of segments.
-pub(crate) const MOST_SEGMENTS: usize = OVERLAY_SEGMENT as usize;
+pub(crate) const MOST_SEGMENTS: usize = DELTA_SEGMENT as usize;
 
 /// The properties of a node, apart from its types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -127,13 +127,13 @@ pub(crate) struct Store {
 pub struct Zone {
     pub(crate) store: Arc<Store>,
     /// The changes since the store was built.
-    pub(crate) overlay: Option<Arc<Overlay>>,
+    pub(crate) delta: Option<Arc<Delta>>,
 }
 
 impl Zone {
     #[inline]
     pub(crate) fn view(&self) -> View<'_> {
-        View { store: &self.store, overlay: self.overlay.as_deref() }
+        View { store: &self.store, delta: self.delta.as_deref() }
     }
 
     /// The name of the zone.
@@ -148,12 +148,12 @@ impl Zone {
 
     /// The serial of its SOA (RFC 1035 §3.3.13).
     pub fn serial(&self) -> u32 {
-        self.overlay.as_ref().map_or(self.store.serial, |overlay| overlay.serial)
+        self.delta.as_ref().map_or(self.store.serial, |delta| delta.serial)
     }
 
     /// The number of records.
     pub fn len(&self) -> u64 {
-        self.overlay.as_ref().map_or(self.store.records, |overlay| overlay.records)
+        self.delta.as_ref().map_or(self.store.records, |delta| delta.records)
     }
 
     /// Whether the zone has no records. Never true for a loaded zone.
@@ -189,7 +189,7 @@ impl Zone {
             + self.store.index.slots.len() * 8
             + self.store.denial.octets()
             + self.store.referrers.octets()
-            + self.overlay.as_ref().map_or(0, |overlay| overlay.octets())
+            + self.delta.as_ref().map_or(0, |delta| delta.octets())
             + std::mem::size_of::<Store>()
     }
 }

@@ -19,7 +19,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("explain", "resolve a name and show every step, with server, time, cache age and reason"),
     ("why", "show how the server resolved a recent query, from its flight recorder"),
     ("trace", "follow the delegations from the root, query every server, print a verdict"),
-    ("dig", "send one query to one server, with the arguments, output and exit codes of dig"),
+    ("dig", "send one query to one server; most arguments, and the output and exit codes, are those of dig"),
     ("zone", "check a zone file and report every mistake with file, line and column"),
     ("dnssec", "verify the signatures of a signed zone file"),
     ("lab", "start a private internet on this machine (up), run scenario files (play)"),

@@ -19,8 +19,8 @@ usage: nw config check [FILE] [--json]
        nw config show [FILE] [--origin] [--json]
        nw config schema
 
-check    read the configuration with its includes and the environment; read or test the files, zones, users and
-         addresses that it names; report every error with file, line and column
+check    read the configuration with its includes and the environment; read the files and zones that it names, and
+         test that users exist and addresses can be used; report every error with file, line and column
 show     print every setting in effect; --origin adds its source: file and line, variable, or default
 schema   print the JSON schema of namewise.toml
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from namewise.cli.options import Parsed
 
 HELP = """\
-usage: nw ctl status [--json]
+usage: nw ctl [--json] [--control PATH] VERB
+
+       nw ctl status
        nw ctl reload
        nw ctl flush [NAME] [--tree]
        nw ctl cache get NAME [TYPE]
@@ -25,8 +27,9 @@ default.
 status      show addresses, zones with their serials and errors, and counters
 reload      read configuration and zones again and print the changes. If the configuration has errors,
             nothing changes. A zone that cannot be loaded keeps its last valid version
-flush       remove all answers from the cache; with NAME only the answers for NAME, of all types; with
-            --tree also those for all names below NAME
+flush       remove everything from the cache: answers, failures, delegations, data about name servers.
+            With NAME only answers, failures and delegations of NAME; with --tree also those of all names
+            below NAME
 cache get   show the cached answers for NAME: state, age, remaining TTL, data
 stop        let queries in progress finish, then end the server
 

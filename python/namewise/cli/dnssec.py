@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 HELP = """\
 usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json]
 
-Verify a complete signed zone file. Every RRset needs a signature of each algorithm for which the zone has
-keys. The NSEC or NSEC3 chain must contain exactly the names of the zone, with the correct types. CDS and
+Verify a complete signed zone file. Every authoritative RRset needs a signature of each algorithm for
+which the zone has keys. The NSEC or NSEC3 chain must contain exactly the names that need an entry (not glue,
+and with opt-out not insecure delegations), with the correct types. CDS and
 CDNSKEY must match keys that sign the zone.
 
   --origin NAME   name of the zone (default: as for `nw zone check`)

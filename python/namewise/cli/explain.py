@@ -29,7 +29,8 @@ no server runs, or with --config, --hints or --forward, this process resolves NA
   --json      the namewise.explain/1 document (docs/schema/explain-1.json)
   --mermaid   a Mermaid sequence diagram
 
-Exit codes: 0 answered (including NXDOMAIN), 1 wrong usage, 3 the resolution failed, 9 no server replied.
+Exit codes: 0 answered (including NXDOMAIN), 1 wrong usage, 3 not resolved (any other response code),
+9 no name server replied, or no running server at the control socket.
 
   $ nw explain www.example.com
   $ nw explain www.example.com AAAA --client 192.0.2.7 --transport udp

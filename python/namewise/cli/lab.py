@@ -10,9 +10,9 @@ usage: nw lab up [--zone NAME=FILE] [--root-zone FILE] [--port N] [--control PAT
        nw lab play FILE ... [--json]
 
 up     start a private internet on this machine: root, TLD, registry and hosting servers, and a resolver that
-       uses them. Also serve the zone of --zone. Explain one name, print example commands, and serve until Ctrl-C.
+       uses them. Explain one name, print example commands, and serve until Ctrl-C.
        No packet leaves the loopback interface.
-  --zone NAME=FILE   the zone to serve from a file (default: the lab's example.com)
+  --zone NAME=FILE   serve this zone from a file, instead of the lab's own example.com
   --root-zone FILE   a root zone file (default: $NAMEWISE_ROOT_ZONE, else the root zone in the package)
   --port N           the resolver's port (default 5300; if it is in use, 5400, 5500, ...)
   --control PATH     the control socket (default: lab.sock in the directory of the server's control socket)

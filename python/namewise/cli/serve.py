@@ -26,7 +26,8 @@ when it is ready.
   --zone NAME=FILE                serve this zone (repeatable)
   --recursive                     resolve names for clients on this machine
   --hints FILE                    names and addresses of root servers (implies --recursive)
-  --trust-anchor FILE             DNSSEC trust anchors: DS or DNSKEY records (implies --recursive)
+  --trust-anchor FILE             DNSSEC trust anchors: DS or DNSKEY records (implies --recursive). They are read
+                                  and checked, but not used: answers are not validated yet
   --forward [SUFFIX=]ADDR[:PORT]  forward queries to this server (repeatable; implies --recursive)
   --workers N                     number of worker threads
   --state DIR                     directory for data that must survive a restart
@@ -40,7 +41,7 @@ stop the server after queries in progress have finished.
 A zone that cannot be loaded does not affect other zones. The server keeps its last valid version, or answers
 SERVFAIL with the reason.
 
-Exit codes: 0 clean shutdown, 1 wrong usage or no zone can be loaded, 2 errors in the configuration
+Exit codes: 0 clean shutdown, 1 wrong usage, or zones are configured and none can be loaded, 2 errors in the configuration
 or in the sockets that systemd passes, 4 cannot listen, 5 a part of the server failed.
 
   $ nw serve --listen 127.0.0.1:5300 --zone example.com=db.example.com

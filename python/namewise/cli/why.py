@@ -9,15 +9,16 @@ usage: nw why [NAME|ID] [--last N] [--json] [--control PATH]
 
 Show how the running server resolved a recent query. The server records the steps of each query that failed, was
 refused, met a failing server or was slow; no log has to be enabled. The settings `recorder` and `slow` in [log] set
-the number of records and the time after which a query counts as slow.
+how many queries it keeps, and the time after which a query counts as slow.
 
-  NAME       the records of this name, the newest first
-  ID         the record with this number
-             without NAME and ID: a list, one line for each record: number, time, client, verdict
-  --last N   at most N records (default: 1 for a name, 10 for the list)
+  NAME       the recorded queries for this name, the newest first
+  ID         the recorded query with this number
+             without NAME and ID: a list, one line for each recorded query: number, time, client, verdict
+  --last N   at most N queries (default: 1 for a name, 10 for the list)
   --json     a JSON array of namewise.explain/1 documents
 
-Exit codes: 0 found, 1 wrong usage, 2 no such record, 9 no server.
+Exit codes: 0 found, 1 wrong usage, 2 no such query is recorded, 9 no running server at the control
+socket.
 
   $ nw why www.example.com
 """

@@ -10,7 +10,7 @@ use super::chain::ChainPlan;
 use super::tree::{Part, Tree, TreeNode, hash_in_zone};
 use super::{GroupRef, Input, covered, roomy, soa_minimum, soa_serial};
 use crate::batch::TypeMask;
-use crate::overlay::short;
+use crate::delta::short;
 use crate::problem::{Findings, Problem};
 use crate::store::{Index, Kind, NODE_HEAD, NodeFlags};
 use crate::suffix::LabelStarts;

@@ -1,7 +1,7 @@
 //! A commit that renders only the nodes that it touches.
 //!
 //! ```text
-//! changed names ─► touched names ─► rendered by the builder, in a zone of just these ─► overlay of the next version
+//! changed names ─► touched names ─► rendered by the builder, in a zone of just these ─► delta of the next version
 //! ```
 //!
 //! A change to a name touches the name and: the apex (serial); empty non-terminals above it that appear or disappear;
@@ -20,8 +20,8 @@ use nw_wire::{Name, NameRef, RrType, Rrset};
 use super::{Collector, ZoneEdit, kind};
 use crate::batch::Batch;
 use crate::build;
+use crate::delta::{Changed, Delta, Member, View, most_changed, refers, short};
 use crate::denial::{Denial, NO_LINK};
-use crate::overlay::{Changed, Member, Overlay, View, most_changed, refers, short};
 use crate::problem::{Findings, ZoneFileErrors};
 use crate::store::{Node, NodeFlags, Zone};
 use crate::suffix::LabelStarts;
@@ -240,7 +240,7 @@ impl<'e> Patch<'e> {
             return Some(Err(ZoneFileErrors { findings: findings.in_order(), total }));
         }
 
-        // OVERLAY: the changed nodes of the previous version, and these.
+        // DELTA: the changed nodes of the previous version, and these.
         let mut changed: BTreeMap<Name, Arc<Changed>> = BTreeMap::new();
         let mut records = self.edit.base.len();
         let store = self.view.store;
@@ -262,8 +262,8 @@ impl<'e> Patch<'e> {
         if changed.len() > self.most {
             return None;
         }
-        let overlay = Overlay::new(rendered.serial, records, changed);
-        let next = Zone { store: Arc::clone(&self.edit.base.store), overlay: Some(Arc::new(overlay)) };
+        let delta = Delta::new(rendered.serial, records, changed);
+        let next = Zone { store: Arc::clone(&self.edit.base.store), delta: Some(Arc::new(delta)) };
         // The chain lost its last record: the zone no longer proves nonexistence.
         if next.is_signed() && next.view().chain_is_empty() {
             return None;
@@ -332,7 +332,7 @@ impl<'e> Patch<'e> {
 
     /// The changed nodes of the previous version, with `newer` replacing them.
     fn merge(&self, newer: BTreeMap<Name, Arc<Changed>>) -> Vec<Arc<Changed>> {
-        let (older, store) = (self.view.changed(), View { overlay: None, ..self.view });
+        let (older, store) = (self.view.changed(), View { delta: None, ..self.view });
         let mut merged = Vec::with_capacity(older.len() + newer.len());
         let mut at = 0;
         for (name, node) in newer {

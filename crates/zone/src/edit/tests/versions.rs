@@ -192,7 +192,7 @@ fn a_commit_shares_the_store_and_too_many_changes_build_another() {
         edit.add(&rrset(&(format!("m{i}.e."), "A", "192.0.2.7".to_owned())));
     }
     let next = edit.commit(Serial::Next).expect("a good change");
-    assert!(next.overlay.is_none());
+    assert!(next.delta.is_none());
     assert_eq!(next.len(), 3 + 400 + 1 + 200);
 }
 

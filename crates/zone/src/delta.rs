@@ -1,11 +1,11 @@
 //! The changes since a store was built: the nodes that differ, next to the store that all versions share.
 //!
 //! ```text
-//! View = Store (immutable, one per fold)  +  Overlay (one per version: the changed nodes, found by hash or in order)
+//! View = Store (immutable, one per fold)  +  Delta (one per version: the changed nodes, found by hash or in order)
 //! ```
 //!
-//! A lookup searches the overlay first. A changed node replaces the one in the store, or marks its name as removed. A
-//! zone without an overlay costs one test. A commit copies the references to the changed nodes, which are few
+//! A lookup searches the delta first. A changed node replaces the one in the store, or marks its name as removed. A
+//! zone without a delta costs one test. A commit copies the references to the changed nodes, which are few
 //! ([`most_changed`]), and renders the touched ones (`patch.rs`). [`Zone::fold`](crate::Zone::fold) merges both into
 //! a new store.
 //!
@@ -20,12 +20,12 @@ use nw_wire::hash::eq_folded;
 use nw_wire::{NameRef, RrType};
 
 use crate::denial::{Denial, NO_LINK, Nsec3Chain, NsecChain};
-use crate::store::{Index, Kind, Node, NodeFlags, OVERLAY_SEGMENT, PLACE_BITS, Store};
+use crate::store::{DELTA_SEGMENT, Index, Kind, Node, NodeFlags, PLACE_BITS, Store};
 use crate::suffix::LabelStarts;
 
-/// Maximum number of nodes in an overlay for a store of `nodes` nodes. Above it, a commit builds a store.
+/// Maximum number of nodes in a delta for a store of `nodes` nodes. Above it, a commit builds a store.
 ///
-/// Unit: nodes. It bounds the work of a commit and the memory of the overlay if clients send many updates.
+/// Unit: nodes. It bounds the work of a commit and the memory of the delta if clients send many updates.
 pub(crate) fn most_changed(nodes: usize) -> usize {
     (nodes / 4).clamp(16, 4096)
 }
@@ -114,7 +114,7 @@ impl Changed {
 
 /// The nodes that differ from the store.
 #[derive(Debug)]
-pub(crate) struct Overlay {
+pub(crate) struct Delta {
     pub(crate) serial: u32,
     pub(crate) records: u64,
     /// In canonical order.
@@ -127,9 +127,9 @@ pub(crate) struct Overlay {
     hidden: Box<[u32]>,
 }
 
-impl Overlay {
-    /// The overlay of `changed`, which is in canonical order.
-    pub(crate) fn new(serial: u32, records: u64, changed: Vec<Arc<Changed>>) -> Overlay {
+impl Delta {
+    /// The delta of `changed`, which is in canonical order.
+    pub(crate) fn new(serial: u32, records: u64, changed: Vec<Arc<Changed>>) -> Delta {
         let mut slots = vec![0; Index::size_for(changed.len())];
         let (mut members, mut hidden) = (Vec::new(), Vec::new());
         for (number, node) in changed.iter().enumerate() {
@@ -146,7 +146,7 @@ impl Overlay {
         }
         hidden.sort_unstable();
         let index = Index { slots: slots.into_boxed_slice() };
-        Overlay {
+        Delta {
             serial,
             records,
             changed: changed.into(),
@@ -168,10 +168,7 @@ impl Overlay {
     /// Octets in memory, including those shared with other versions.
     pub(crate) fn octets(&self) -> usize {
         let nodes: usize = self.changed.iter().map(|changed| changed.octets() + 8).sum();
-        nodes
-            + self.index.slots.len() * 8
-            + (self.members.len() + self.hidden.len()) * 4
-            + size_of::<Overlay>()
+        nodes + self.index.slots.len() * 8 + (self.members.len() + self.hidden.len()) * 4 + size_of::<Delta>()
     }
 }
 
@@ -188,14 +185,14 @@ impl Member {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'z> {
     pub(crate) store: &'z Store,
-    pub(crate) overlay: Option<&'z Overlay>,
+    pub(crate) delta: Option<&'z Delta>,
 }
 
 impl<'z> View<'z> {
     /// The node at the apex.
     #[inline]
     pub(crate) fn apex_node(self) -> Node<'z> {
-        match self.overlay.and_then(|overlay| overlay.changed.first()) {
+        match self.delta.and_then(|delta| delta.changed.first()) {
             // Every commit changes the SOA, and the apex is the first name.
             Some(first) if first.node().flags().has(NodeFlags::APEX) => first.node(),
             _ => self.store.node(self.store.apex_place),
@@ -205,8 +202,8 @@ impl<'z> View<'z> {
     /// The node of the name `wire`, whose hash is known.
     #[inline]
     pub(crate) fn probe(self, hash: u64, wire: &[u8]) -> Option<Node<'z>> {
-        if let Some(overlay) = self.overlay
-            && let Some(changed) = overlay.find(hash, wire)
+        if let Some(delta) = self.delta
+            && let Some(changed) = delta.find(hash, wire)
         {
             return changed.exists.then(|| changed.node());
         }
@@ -230,9 +227,9 @@ impl<'z> View<'z> {
     /// The node at `place`, which a chain or [`View::matching`] returned.
     #[inline]
     pub(crate) fn node(self, place: u32) -> Node<'z> {
-        match self.overlay {
-            Some(overlay) if place >> PLACE_BITS == OVERLAY_SEGMENT => {
-                overlay.changed[(place & ((1 << PLACE_BITS) - 1)) as usize].node()
+        match self.delta {
+            Some(delta) if place >> PLACE_BITS == DELTA_SEGMENT => {
+                delta.changed[(place & ((1 << PLACE_BITS) - 1)) as usize].node()
             }
             _ => self.store.node(place),
         }
@@ -240,7 +237,7 @@ impl<'z> View<'z> {
 
     /// All nodes in canonical order.
     pub(crate) fn walk(self) -> impl Iterator<Item = Node<'z>> {
-        merged(self.store.walk(), self.overlay.map_or(&[], |overlay| &overlay.changed))
+        merged(self.store.walk(), self.delta.map_or(&[], |delta| &delta.changed))
     }
 
     /// The nodes below `name`, which is not the apex, in canonical order.
@@ -250,26 +247,26 @@ impl<'z> View<'z> {
         // If the store does not have a name, it has no names below it either.
         let place = self.store.place_of(hash, name.wire());
         let stored = place.into_iter().flat_map(|place| self.store.walk_from(place).skip(1));
-        let changed = self.overlay.map_or(&[][..], |overlay| &overlay.changed);
+        let changed = self.delta.map_or(&[][..], |delta| &delta.changed);
         let first = changed.partition_point(|changed| changed.node().owner() <= name);
         let name = name.to_buf();
         merged(stored, &changed[first..]).take_while(move |node| node.owner().is_below(name.as_ref()))
     }
 
-    /// The changed nodes; none without an overlay.
+    /// The changed nodes; none without a delta.
     pub(crate) fn changed(self) -> &'z [Arc<Changed>] {
-        self.overlay.map_or(&[], |overlay| &overlay.changed)
+        self.delta.map_or(&[], |delta| &delta.changed)
     }
 
     /// The changed node of `name`, even if the name no longer exists.
     pub(crate) fn changed_at(self, name: NameRef<'_>) -> Option<&'z Arc<Changed>> {
         let starts = LabelStarts::of(name.wire());
-        self.overlay?.find(self.store.hash(name.wire(), &starts, starts.count()), name.wire())
+        self.delta?.find(self.store.hash(name.wire(), &starts, starts.count()), name.wire())
     }
 
     /// Whether the records of the chain differ from those of the store.
     pub(crate) fn chain_changed(self) -> bool {
-        self.overlay.is_some_and(|overlay| !overlay.members.is_empty() || !overlay.hidden.is_empty())
+        self.delta.is_some_and(|delta| !delta.members.is_empty() || !delta.hidden.is_empty())
     }
 
     /// Whether the chain is empty.
@@ -279,13 +276,13 @@ impl<'z> View<'z> {
             Denial::Nsec(chain) => chain.places.len(),
             Denial::Nsec3(chain) => chain.places.len(),
         };
-        self.overlay.map_or(stored, |overlay| stored - overlay.hidden.len() + overlay.members.len()) == 0
+        self.delta.map_or(stored, |delta| stored - delta.hidden.len() + delta.members.len()) == 0
     }
 
     /// The place of the NSEC record of `name` (Ok), or of the one before it in the ring (Err).
     pub(crate) fn locate_nsec(
         self,
-        overlay: &Overlay,
+        delta: &Delta,
         chain: &NsecChain,
         name: NameRef<'_>,
     ) -> Option<Result<u32, u32>> {
@@ -293,34 +290,34 @@ impl<'z> View<'z> {
             Ok(at) => at + 1,
             Err(at) => at,
         };
-        let owner = |number: &u32| overlay.changed[*number as usize].node().owner();
-        let members_before = overlay.members.partition_point(|number| owner(number) <= name);
+        let owner = |number: &u32| delta.changed[*number as usize].node().owner();
+        let members_before = delta.members.partition_point(|number| owner(number) <= name);
         let order = |at: usize, member: u32| self.store.node(chain.places[at]).owner().cmp(&owner(&member));
-        let place = overlay.last(before, members_before, &chain.places, order)?;
+        let place = delta.last(before, members_before, &chain.places, order)?;
         Some(if self.node(place).owner() == name { Ok(place) } else { Err(place) })
     }
 
     /// The place of the NSEC3 record with `hash` (Ok), or of the one before it in the ring (Err).
     pub(crate) fn locate_nsec3(
         self,
-        overlay: &Overlay,
+        delta: &Delta,
         chain: &Nsec3Chain,
         hash: &Nsec3Hash,
     ) -> Option<Result<u32, u32>> {
         let before = chain.hashes.partition_point(|other| other <= hash);
-        let member_hash = |number: u32| overlay.changed[number as usize].member.hash();
-        let members_before = overlay.members.partition_point(|&number| member_hash(number) <= *hash);
+        let member_hash = |number: u32| delta.changed[number as usize].member.hash();
+        let members_before = delta.members.partition_point(|&number| member_hash(number) <= *hash);
         let order = |at: usize, member: u32| chain.hashes[at].cmp(&member_hash(member));
-        let place = overlay.last(before, members_before, &chain.places, order)?;
+        let place = delta.last(before, members_before, &chain.places, order)?;
         let matches = match place >> PLACE_BITS {
-            OVERLAY_SEGMENT => member_hash(place & ((1 << PLACE_BITS) - 1)) == *hash,
+            DELTA_SEGMENT => member_hash(place & ((1 << PLACE_BITS) - 1)) == *hash,
             _ => before > 0 && chain.places[before - 1] == place && chain.hashes[before - 1] == *hash,
         };
         Some(if matches { Ok(place) } else { Err(place) })
     }
 }
 
-impl Overlay {
+impl Delta {
     /// The last of the first `before` records of the store's chain and of the first `members_before` members. If
     /// there is none, the last of all, because the chain is a ring. `order` compares a record of the store's chain
     /// with a member.
@@ -341,7 +338,7 @@ impl Overlay {
             let member = members_before.checked_sub(1).map(|at| self.members[at]);
             match (counted(before), member) {
                 (Some(at), Some(member)) if order(at, member).is_gt() => Some(places[at]),
-                (_, Some(member)) => Some(OVERLAY_SEGMENT << PLACE_BITS | member),
+                (_, Some(member)) => Some(DELTA_SEGMENT << PLACE_BITS | member),
                 (Some(at), None) => Some(places[at]),
                 (None, None) => None,
             }
