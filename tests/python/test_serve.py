@@ -490,3 +490,58 @@ def test_a_key_of_the_configuration_signs_answers(tmp_path: Path, control: str) 
         assert [step["layer"] for step in document["steps"]] == ["zone"]
         document = call(control, "explain", {"name": "www.example.net"})["explanation"]
         assert document["result"]["rcode"] == "REFUSED"
+
+
+def test_a_key_selects_the_view(tmp_path: Path, control: str) -> None:
+    """The key of a request selects the view, over UDP and TCP; a bad signature selects none (RFC 8945 §5.2)."""
+    dig = shutil.which("dig")
+    if dig is None:
+        pytest.skip("dig is not installed")
+    port = free_port()
+    secrets = {"office": "MDEyMzQ1Njc4OWFiY2RlZg==", "other": "ZmVkY2JhOTg3NjU0MzIxMA=="}
+    text = f'[[listen]]\naddress = "127.0.0.1"\nport = {port}\n'
+    for zone, address in (("inside.test", "192.0.2.1"), ("outside.test", "192.0.2.2")):
+        zone_file(tmp_path, zone, address)
+        text += f'[[zone]]\nname = "{zone}"\nfile = "{zone}.zone"\n'
+    for name, secret in secrets.items():
+        text += f'[[key]]\nname = "{name}"\nsecret = "{secret}"\n'
+    text += '[[view]]\nname = "inside"\nkeys = ["office"]\nzones = ["inside.test"]\n'
+    outside = '[[view]]\nname = "outside"\nclients = ["127.0.0.0/8"]\nzones = ["outside.test"]\n'
+    settings = tmp_path / "namewise.toml"
+    settings.write_text(text + outside)
+
+    def ask(zone: str, key: str | None = None, *more: str) -> str:
+        asked = [dig, "@127.0.0.1", "-p", str(port), "+norecurse", f"www.{zone}", *more]
+        signed = [] if key is None else ["-y", f"hmac-sha256:{key}"]
+        return subprocess.run([*asked, *signed], capture_output=True, text=True, check=False).stdout
+
+    office, other = (f"{name}:{secret}" for name, secret in secrets.items())
+    args = ("serve", "--config", str(settings), "--control", control)
+    with running(*args, ready=READY):
+        for transport in ("+notcp", "+tcp"):
+            for key, seen, hidden, address in (
+                (office, "inside.test", "outside.test", "192.0.2.1"),
+                (other, "outside.test", "inside.test", "192.0.2.2"),
+                (None, "outside.test", "inside.test", "192.0.2.2"),
+            ):
+                right, refused = ask(seen, key, transport), ask(hidden, key, transport)
+                assert "status: NOERROR" in right and address in right
+                assert "status: REFUSED" in refused and "192.0.2." not in refused
+                for answer in (right, refused):
+                    assert ("TSIG PSEUDOSECTION" in answer) == (key is not None)
+                    assert "could not be validated" not in answer
+            for key, error in (
+                (f"office:{secrets['other']}", "BADSIG"),
+                (f"absent:{secrets['office']}", "BADKEY"),
+            ):
+                for zone in ("inside.test", "outside.test"):
+                    answer = ask(zone, key, transport)
+                    assert "status: NOTAUTH" in answer and error in answer and "192.0.2." not in answer
+
+        # Without a view for its address, a client sees what its key shows and nothing else.
+        settings.write_text(text)
+        call(control, "reload")
+        assert "192.0.2.1" in ask("inside.test", office)
+        for key in (other, None):
+            for zone in ("inside.test", "outside.test"):
+                assert "status: REFUSED" in ask(zone, key)
