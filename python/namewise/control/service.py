@@ -37,6 +37,8 @@ class Outcome(NamedTuple):
     """What a start or a reload did."""
 
     generation: int
+    """The generation that the engine serves afterwards. The publication of the settings takes one generation, and adds and
+    removes zones. New versions of other zones take one more."""
     changes: tuple[str, ...]
     """Differences to what was served before, one line each."""
     warnings: tuple[str, ...]
