@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -74,11 +75,15 @@ def directory(path: Path) -> None:
     path.mkdir()
 
 
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
 def loop(path: Path) -> None:
     path.symlink_to(path.name)
 
 
-@pytest.mark.parametrize("become", [directory, loop])
+@pytest.mark.parametrize("become", [directory, fifo, loop])
 def test_a_file_that_becomes_something_else_keeps_its_zone(
     tmp_path: Path, here: socket.socket, become: Callable[[Path], None]
 ) -> None:
@@ -100,6 +105,18 @@ def test_a_file_that_becomes_something_else_keeps_its_zone(
         zone_file(tmp_path, "example.com", "192.0.2.4", serial=2)
         server.reload()
         assert (address(server), address(server, "www.example.net")) == ("192.0.2.4", "192.0.2.3")
+
+
+@pytest.mark.parametrize("others", [(), ("example.net",)])
+def test_a_start_does_not_wait_for_the_writer_of_a_pipe(
+    tmp_path: Path, here: socket.socket, others: tuple[str, ...]
+) -> None:
+    fifo(tmp_path / "example.com.zone")
+    for name in others:
+        zone_file(tmp_path, name, "192.0.2.1")
+    server = namewise.Server(configured(tmp_path, "example.com", *others), sockets=[here])
+    with pytest.raises(namewise.NamewiseError, match=r"example\.com\.zone.*pipe"):
+        server.__enter__()
 
 
 def test_queries_during_reloads_see_whole_versions(tmp_path: Path, here: socket.socket) -> None:

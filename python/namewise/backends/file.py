@@ -1,13 +1,16 @@
 """A zone in a zone file (RFC 1035 §5), with the files that it includes.
 
 The version consists of the file system's metadata of the file and of every file that it includes with
-`$INCLUDE`. Every editor and every `mv` changes it.
+`$INCLUDE`. Every editor and every `mv` changes it. The file of a zone that is served is never a pipe: it is read at
+every reload, and opening a pipe waits for a program that writes to it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.engine import Zone
@@ -73,13 +76,16 @@ class FileSource:
 
         The result is None for a file that cannot be read.
         """
-        outcomes: list[tuple[Hashable, Zone | ZoneFileError] | None] = []
-        for zone, error, files in Zone.load_files([(source.name, source.place) for source in sources]):
+        outcomes: list[tuple[Hashable, Zone | ZoneFileError] | None] = [None] * len(sources)
+        readable = [at for at, source in enumerate(sources) if not _is_pipe(source.place)]
+        loaded = Zone.load_files([(sources[at].name, sources[at].place) for at in readable])
+        for at, (zone, error, files) in zip(readable, loaded, strict=True):
             outcome = zone or error
             stamps = [
                 _Stamp(path, *stamp[:4]) if stamp else _Stamp(path, 0, 0, 0, 0) for path, stamp in files
             ]
-            outcomes.append((_version(stamps), outcome) if stamps and outcome is not None else None)
+            if stamps and outcome is not None:
+                outcomes[at] = _version(stamps), outcome
         return outcomes
 
     def load(self) -> Zone:
@@ -93,8 +99,17 @@ def _version(stamps: list[_Stamp]) -> Hashable:
     return (main, *sorted(set(included)))
 
 
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
 def _stamp(path: str) -> _Stamp:
     found = os.stat(path)
+    if stat.S_ISFIFO(found.st_mode):
+        raise OSError(errno.EINVAL, "A pipe instead of a file", path)
     return _Stamp(path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
