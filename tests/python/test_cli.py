@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commands import nw
 
-from namewise.cli import COMMANDS
+from namewise.cli import COMMANDS, explain
 
 ZONES = Path(__file__).resolve().parents[2] / "python/namewise/lab/zones"
 BROKEN = """\
@@ -176,3 +176,43 @@ def test_config_show_gives_the_origin_of_each_value(tmp_path: Path) -> None:
     assert f"server.workers = 3 # {file}:2:1" in lines
     assert 'log.level = "debug" # NAMEWISE_LOG_LEVEL' in lines
     assert "server.udp_payload = 1232 # default" in lines
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["explain", "a..b", "--json"], 1),
+        (["explain", "example.com", "--json", "--control", "/nonexistent/s"], 9),
+        (["ctl", "status", "--json", "--control", "/nonexistent/s"], 9),
+        (["why", "--json", "--control", "/nonexistent/s"], 9),
+        (["zone", "check", "/nonexistent/zone", "--json"], 1),
+        (["config", "check", "--json", "a", "b"], 1),
+        (["dnssec", "verify", "/nonexistent/zone", "--json"], 2),
+    ],
+)
+def test_a_failure_with_json_is_an_object(args: list[str], code: int) -> None:
+    done = nw(*args)
+    assert done.returncode == code
+    document = json.loads(done.stdout)
+    assert document["ok"] is False and document["error"]["message"]
+    assert done.stderr.startswith(f"nw {args[0]}: {document['error']['message'].splitlines()[0]}")
+
+
+def test_explain_helps_with_addresses(tmp_path: Path) -> None:
+    socket = str(tmp_path / "none.sock")
+    done = nw("explain", "-x", "no-address", "--control", socket)
+    assert done.returncode == 1 and "nw explain -x 192.0.2.1" in done.stderr
+    assert explain._reversed(["-x", "192.0.2.1", "--json"]) == ["1.2.0.192.in-addr.arpa.", "PTR", "--json"]
+    assert explain._reversed(["-x", "2001:db8::1"])[0].endswith("8.b.d.0.1.0.0.2.ip6.arpa.")
+    assert explain._reversed(["www.example.com"]) == ["www.example.com"]
+
+
+def test_config_check_warns_of_secrets_that_all_may_read(tmp_path: Path) -> None:
+    secret, config = tmp_path / "secret", tmp_path / "namewise.toml"
+    secret.write_text("c2VjcmV0\n")
+    config.write_text(f'[[key]]\nname = "k.example."\nsecret_file = "{secret}"\n')
+    secret.chmod(0o644)
+    done = nw("config", "check", str(config))
+    assert done.returncode == 0 and f"chmod o= {secret}" in done.stdout
+    secret.chmod(0o640)
+    assert "warning" not in nw("config", "check", str(config)).stdout

@@ -77,6 +77,8 @@ def _run(name: str, args: list[str]) -> int:
     try:
         code: int = module.run(args)
     except Failure as failure:
+        if name != "dig" and "--json" in args:
+            sys.stdout.write(failure.json())
         sys.stdout.flush()
         sys.stderr.write(failure.text(name))
         return failure.code

@@ -158,6 +158,7 @@ def _print(parsed: Parsed, verb: str, args: dict[str, Any], printer: Any) -> int
         import json
 
         print(json.dumps(answer, indent=2))
+        return ZONES_FAILED if answer.get("failures") else 0
     else:
         printer(answer)
     return 0
@@ -178,7 +179,7 @@ def _status(answer: dict[str, Any]) -> None:
         if zone["error"]:
             print(f"  the last attempt to load it failed: {printable(zone['error'])}")
     for key, value in sorted(answer["stats"].items()):
-        if value:
+        if value and key not in answer:
             print(f"{key}: {value}")
 
 

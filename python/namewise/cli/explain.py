@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HELP = """\
 usage: nw explain NAME [TYPE] [--json|--mermaid] [--control PATH]
+       nw explain -x ADDRESS [...]       the PTR records of an address, as in dig
                   [--client ADDRESS] [--transport udp|tcp]
        nw explain NAME [TYPE] [--json|--mermaid] [--config FILE] [--hints FILE]
                   [--forward [SUFFIX=]ADDR[:PORT]]
@@ -48,7 +49,7 @@ def run(args: list[str]) -> int:
 
     from namewise.tools import explain
 
-    parsed = _OPTIONS.read(args)
+    parsed = _OPTIONS.read(_reversed(args))
     with Progress(f"resolving {parsed.words[0]}"):
         document = resolve(parsed)
     if "--json" in parsed:
@@ -59,7 +60,42 @@ def run(args: list[str]) -> int:
         print(explain.mermaid(document), end="")
     else:
         sys.stdout.write(explain.tree(document, colour=explain.in_colour(sys.stdout)))
+    _hint_for_address(parsed.words[0])
     return _exit_code(document)
+
+
+def _reversed(args: list[str]) -> list[str]:
+    """Return *args* with `-x ADDRESS` replaced by the name of the address in the reverse tree and PTR."""
+    if "-x" not in args:
+        return args
+    at = args.index("-x")
+    reverse = _reverse_name(args[at + 1]) if len(args) > at + 1 else None
+    if reverse is None:
+        raise Failure("-x needs an IP address", hint="For example: nw explain -x 192.0.2.1")
+    return [*args[:at], reverse, "PTR", *args[at + 2 :]]
+
+
+def _reverse_name(address: str) -> str | None:
+    """Return the name of *address* in in-addr.arpa or ip6.arpa (RFC 1035 §3.5, RFC 3596 §2.5), or None."""
+    import ipaddress
+
+    try:
+        return f"{ipaddress.ip_address(address).reverse_pointer}."
+    except ValueError:
+        return None
+
+
+def _hint_for_address(text: str) -> None:
+    """Tell a caller who gave an address where a name is expected how to ask for its name."""
+    import sys
+
+    reverse = _reverse_name(text)
+    if reverse is not None:
+        sys.stdout.flush()
+        sys.stderr.write(
+            f"nw explain: {text} is an address and was resolved as a name; for its name: nw explain -x {text} "
+            f"({reverse} PTR)\n"
+        )
 
 
 def _exit_code(document: dict[str, Any]) -> int:

@@ -23,6 +23,13 @@ class Failure(Exception):
         hint = f"{self.hint}\n" if self.hint else ""
         return printable(f"nw {command}: {self.message}\n{hint}")
 
+    def json(self) -> str:
+        """Return the output for a program that asked for JSON."""
+        import json
+
+        error = {"message": self.message, "hint": self.hint or None, "exit": self.code}
+        return json.dumps({"ok": False, "error": error}, indent=2) + "\n"
+
 
 def bad_name(error: BadName) -> Failure:
     """Return the failure for an invalid domain name, with a mark below the offending label."""

@@ -6,6 +6,7 @@ Loaded -> check -> plan + zones -> Snapshot.build -> dry run -> Candidate
 from __future__ import annotations
 
 import ipaddress
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from namewise import backends
@@ -71,6 +72,7 @@ class Candidate(NamedTuple):
             *self.zones.warnings,
             *_open_recursion(self.loaded.config),
             *_forwards_to_itself(self.loaded.config),
+            *_readable_secrets(self.loaded.config),
         )
 
 
@@ -128,6 +130,21 @@ def _open_recursion(config: Config) -> Iterator[str]:
             yield (
                 f"recursion is open to {', '.join(wide)}: anybody can use this server to attack others with its answers "
                 '(RFC 5358); list your own networks in [[policy]] on = "recursion"'
+            )
+
+
+def _readable_secrets(config: Config) -> Iterator[str]:
+    for key in config.key:
+        if key.secret_file is None:
+            continue
+        try:
+            mode = os.stat(key.secret_file).st_mode
+        except OSError:
+            continue  # It was read a moment ago; the next check reports it.
+        if mode & 0o007:
+            yield (
+                f"every user of this machine may use {key.secret_file}, the secret of the key {key.name}: "
+                f"chmod o= {key.secret_file}"
             )
 
 
