@@ -545,3 +545,51 @@ def test_a_key_selects_the_view(tmp_path: Path, control: str) -> None:
         for key in (other, None):
             for zone in ("inside.test", "outside.test"):
                 assert "status: REFUSED" in ask(zone, key)
+
+
+def test_signatures_cover_what_filters_send(tmp_path: Path, control: str) -> None:
+    """`dig -y` verifies answers that a filter rearranged, also those over TCP that exceed 16 KiB (RFC 8945 §5.3)."""
+    dig = shutil.which("dig")
+    if dig is None:
+        pytest.skip("dig is not installed")
+    port = free_port()
+    zone = zone_file(tmp_path, "example.com", "192.0.2.1")
+    addresses = {f"192.0.2.{number}" for number in range(1, 9)}
+    many = {f"10.0.{number >> 8}.{number & 255}" for number in range(2000)}
+    with zone.open("a") as file:
+        file.writelines(f"pool A {address}\n" for address in sorted(addresses))
+        file.writelines(f"large A {address}\n" for address in sorted(many))
+    key = '[[key]]\nname = "office"\nsecret = "MDEyMzQ1Njc4OWFiY2RlZg=="\n'
+    order = '[server]\nrrset_order = "random"\n'
+    (tmp_path / "namewise.toml").write_text(order + listening(port) + key)
+    args = ("serve", "--config", str(tmp_path / "namewise.toml"), "--control", control)
+    with running(*args, ready=READY):
+        asked = [
+            dig,
+            "@127.0.0.1",
+            "-p",
+            str(port),
+            "+norecurse",
+            "-y",
+            "hmac-sha256:office:MDEyMzQ1Njc4OWFiY2RlZg==",
+        ]
+        for name, records, transport in (
+            ("pool", addresses, "+notcp"),
+            ("pool", addresses, "+tcp"),
+            ("large", many, "+tcp"),
+        ):
+            orders = set()
+            for _ in range(12):
+                command = [*asked, f"{name}.example.com", "A", transport]
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                assert "could not be validated" not in done.stdout + done.stderr
+                assert "verify failure" not in done.stdout + done.stderr
+                assert "TSIG PSEUDOSECTION" in done.stdout and "status: NOERROR" in done.stdout
+                lines = [line.split(None, 4)[4] for line in done.stdout.splitlines() if "\tIN\tA\t" in line]
+                lines = [line for line in lines if line in records]
+                assert set(lines) == records and len(lines) == len(records)
+                orders.add(tuple(lines))
+            if records is many:
+                size = next(line for line in done.stdout.splitlines() if "MSG SIZE" in line)
+                assert int(size.split()[-1]) > 16_384
+            assert len(orders) > 1, "the filter acts"
