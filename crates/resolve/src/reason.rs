@@ -82,8 +82,11 @@ impl fmt::Display for Unusable {
 pub enum Reason {
     /// The name is answered here by definition.
     SpecialUse,
-    /// The client may not ask this: an access list or the list of views does not admit it.
-    ClientRefused,
+    /// The client may not ask this: this access list does not admit it.
+    ClientRefused {
+        /// The list.
+        list: AccessList,
+    },
     /// The name is in no zone that is served here, and is not looked up for this client.
     NotServed {
         /// The extended error that the client gets.
@@ -98,6 +101,8 @@ pub enum Reason {
     FromZone {
         /// What the zone answers, in words.
         outcome: &'static str,
+        /// The wildcard that the answer comes from (RFC 4592 §3.3.1).
+        wildcard: Option<Name>,
     },
     /// A locally served zone answers (RFC 6303).
     LocallyServed,
@@ -263,7 +268,7 @@ impl Reason {
     pub fn slug(&self) -> &'static str {
         match self {
             Reason::SpecialUse => "special-use",
-            Reason::ClientRefused => "client-refused",
+            Reason::ClientRefused { .. } => "client-refused",
             Reason::NotServed { .. } => "not-served",
             Reason::InView { .. } => "in-view",
             Reason::FromZone { .. } => "from-zone",
@@ -310,21 +315,48 @@ impl Reason {
     }
 }
 
+/// The access lists of a server, as the configuration names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessList {
+    /// The list for all queries.
+    Query,
+    /// The clients of all views: no view matches.
+    Views,
+    /// The list of this zone.
+    Zone(Name),
+    /// The list of a name that describes the server.
+    ServerName,
+}
+
+impl fmt::Display for AccessList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AccessList::Query => f.write_str("[[policy]] on = \"query\" does not admit this client"),
+            AccessList::Views => f.write_str("no [[view]] matches this client"),
+            AccessList::Zone(zone) => write!(f, "allow of the zone {zone} does not admit this client"),
+            AccessList::ServerName => f.write_str("the list of this name does not admit this client"),
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::SpecialUse => f.write_str("answered here: the name is reserved"),
-            Reason::ClientRefused => f.write_str("refused: the access lists do not admit this client"),
+            Reason::ClientRefused { list } => write!(f, "refused: {list}"),
             Reason::NotServed { ede } => {
                 let purpose = ede.mnemonic().unwrap_or("no reason");
                 let why = match *ede {
-                    Ede::PROHIBITED => "the access lists do not allow recursion for this client",
+                    Ede::PROHIBITED => "[[policy]] on = \"recursion\" does not admit this client",
                     _ => "the server does not resolve this query",
                 };
                 write!(f, "refused: the name is in no zone of this server, and {why} ({purpose})")
             }
             Reason::InView { name } => write!(f, "the client sees the view {name}"),
-            Reason::FromZone { outcome } => f.write_str(outcome),
+            Reason::FromZone { outcome, wildcard: None } => f.write_str(outcome),
+            Reason::FromZone { outcome, wildcard: Some(wildcard) } => {
+                write!(f, "{outcome}, from the wildcard {wildcard} (RFC 4592)")
+            }
             Reason::LocallyServed => f.write_str("served locally: the name has no meaning in the public DNS"),
             Reason::Filtered { filter } => write!(f, "decided by the filter {filter}"),
             Reason::CachedAnswer => f.write_str("the cache holds it"),

@@ -1,11 +1,11 @@
 //! The access lists of the server, checked first, and of its zones, checked when the route is known.
 
-use nw_resolve::trace::{Layer, Reason};
-use nw_wire::{Ede, Rcode};
+use nw_resolve::trace::{AccessList, Layer, Reason};
+use nw_wire::{Ede, NameRef, Rcode};
 
 use crate::context::Context;
 use crate::response::Response;
-use crate::route::Source;
+use crate::route::{self, Source};
 use crate::verdict::Verdict;
 
 const PROHIBITED: Verdict = Verdict::Refuse(Rcode::REFUSED, Ede::PROHIBITED);
@@ -19,7 +19,7 @@ pub(crate) fn client(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
     if snapshot.plan().acls.query.allows(client) || snapshot.any_zone_acl() {
         Verdict::Continue
     } else {
-        context.step(|| (Layer::Admission, Reason::ClientRefused));
+        context.step(|| (Layer::Admission, Reason::ClientRefused { list: AccessList::Query }));
         PROHIBITED
     }
 }
@@ -37,22 +37,54 @@ pub(crate) fn source(context: &Context<'_>, source: &Source<'_>) -> Verdict {
 /// The same check if single sources have access lists.
 #[inline(never)]
 fn source_with_acl(context: &Context<'_>, source: &Source<'_>) -> Verdict {
+    let Some(list) = refusing(context, source) else { return Verdict::Continue };
+    let zone = if let Source::Zone(zone) = source { Some(zone.apex()) } else { None };
+    context.step_in(zone, || (Layer::Admission, Reason::ClientRefused { list }));
+    PROHIBITED
+}
+
+/// The access list that keeps the client from answers of this *source*, if one does.
+fn refusing(context: &Context<'_>, source: &Source<'_>) -> Option<AccessList> {
     let snapshot = context.snapshot();
-    let acl = match source {
-        Source::Local(local) => local.acl.as_ref(),
-        Source::Zone(zone) => snapshot.zone_acl(zone.apex()),
-        Source::Unavailable(zone) => snapshot.zone_acl(zone.apex.as_ref()),
+    let of_zone =
+        |apex: NameRef<'_>| snapshot.zone_acl(apex).map(|acl| (acl, AccessList::Zone(apex.to_name())));
+    let own = match source {
+        Source::Local(local) => local.acl.as_ref().map(|acl| (acl, AccessList::ServerName)),
+        Source::Zone(zone) => of_zone(zone.apex()),
+        Source::Unavailable(zone) => of_zone(zone.apex.as_ref()),
         Source::Resolve | Source::Cache | Source::Refuse(_) => None,
     };
-    let acl = match acl {
-        Some(acl) => acl,
-        None if snapshot.any_zone_acl() => &snapshot.plan().acls.query,
-        None => return Verdict::Continue,
+    let (acl, list) = match own {
+        Some(own) => own,
+        None if snapshot.any_zone_acl() => (&snapshot.plan().acls.query, AccessList::Query),
+        None => return None,
     };
-    if acl.allows(context.client_ip()) {
-        return Verdict::Continue;
+    (!acl.allows(context.client_ip())).then_some(list)
+}
+
+/// Why the client was refused with EDE 18, found again for the flight recorder: a query that is not explained makes
+/// no steps. None: another stage refused it.
+#[cold]
+pub(crate) fn refusal(context: &Context<'_>, response: &Response<'_, '_>) -> Option<(Layer, Reason)> {
+    let snapshot = context.snapshot();
+    let refused = |list| (Layer::Admission, Reason::ClientRefused { list });
+    if !snapshot.plan().acls.query.allows(context.client_ip()) && !snapshot.any_zone_acl() {
+        return Some(refused(AccessList::Query));
     }
-    let zone = if let Source::Zone(zone) = source { Some(zone.apex()) } else { None };
-    context.step_in(zone, || (Layer::Admission, Reason::ClientRefused));
-    PROHIBITED
+    if !snapshot.views().is_empty() && context.view.is_none() {
+        return Some((Layer::View, Reason::ClientRefused { list: AccessList::Views }));
+    }
+    let mut source = route::choose(context, response);
+    loop {
+        if let Some(list) = refusing(context, &source) {
+            return Some(refused(list));
+        }
+        match source {
+            Source::Refuse(ede) => return Some((Layer::Admission, Reason::NotServed { ede })),
+            Source::Zone(zone) if snapshot.is_overlay(zone.apex()) => {
+                source = route::beyond(context, &source, response);
+            }
+            _ => return None,
+        }
+    }
 }

@@ -213,7 +213,7 @@ fn report(environment: &Environment<'_>, asked: &Asked<'_>, left: Left, sent: &S
 fn record(context: &Context<'_>, response: &Response<'_, '_>, errors: &[(Ede, String)]) {
     if let Some(recorder) = context.environment.recorder {
         let own = response.ede.iter().flatten().map(|ede| (*ede, String::new()));
-        recorder.note_refusal(context, response.rcode, own.chain(errors.iter().cloned()).collect());
+        recorder.note_refusal(context, response, own.chain(errors.iter().cloned()).collect());
     }
 }
 

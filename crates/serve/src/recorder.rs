@@ -22,9 +22,10 @@ use nw_resolve::trace::{Action, Draft, Layer, Reason};
 use nw_resolve::{Micros, Resolution, Steps, Trace};
 use nw_wire::{Ede, Name, NameRef, Rcode, RrType, Rrset};
 
+use crate::admit;
 use crate::context::Context;
-
 use crate::plan::RecorderPlan;
+use crate::response::Response;
 use crate::verdict::{Pending, Transport};
 
 /// One question and its processing.
@@ -147,18 +148,32 @@ impl Recorder {
 
     /// Keep a query that was refused or failed immediately.
     #[cold]
-    pub(crate) fn note_refusal(&self, context: &Context<'_>, rcode: Rcode, ede: Vec<(Ede, String)>) {
+    pub(crate) fn note_refusal(
+        &self,
+        context: &Context<'_>,
+        response: &Response<'_, '_>,
+        ede: Vec<(Ede, String)>,
+    ) {
+        let rcode = response.rcode;
         let Some(mut ring) = self.refusals.try_lock().ok().filter(|ring| ring.most > 0) else { return };
         let query = context.query;
         let name = query.qname.to_name();
         let now = context.environment.now;
-        let trace = Trace::start(now, 1);
+        let trace = Trace::start(now, 2);
+        let step = |(layer, reason)| {
+            trace.step(now, Draft::new(layer, Action::Lookup, name.clone(), query.qtype, reason));
+        };
+        if let Some(view) = context.view() {
+            step((Layer::View, Reason::InView { name: view.view.name.clone() }));
+        }
         if rcode == Rcode::REFUSED {
             let reason = match ede.first() {
-                Some(&(ede, _)) if ede != Ede::PROHIBITED => Reason::NotServed { ede },
-                _ => Reason::ClientRefused,
+                Some(&(ede, _)) if ede != Ede::PROHIBITED => {
+                    Some((Layer::Admission, Reason::NotServed { ede }))
+                }
+                _ => admit::refusal(context, response),
             };
-            trace.step(now, Draft::new(Layer::Admission, Action::Lookup, name.clone(), query.qtype, reason));
+            reason.map(step);
         }
         let over = ring.push(Arc::new(FlightRecord {
             id: self.next_id(),

@@ -138,7 +138,7 @@ fn from_zone(context: &Context<'_>, zone: &Zone, response: &mut Response<'_, '_>
     (response.rcode, response.aa, response.truncated) = (outcome.rcode, outcome.aa, outcome.truncated);
     response.ede[0] = outcome.ede;
     response.kind = kind(outcome.kind);
-    context.step_in(Some(zone.apex()), || zone_step(response.kind));
+    context.step_in(Some(zone.apex()), || zone_step(response.kind, zone.wildcard(query.qname)));
     if response.kind == ResponseKind::NxDomain && snapshot.is_overlay(zone.apex()) {
         return not_here(response);
     }
@@ -154,7 +154,7 @@ fn from_zone(context: &Context<'_>, zone: &Zone, response: &mut Response<'_, '_>
 #[cold]
 fn fail(context: &Context<'_>, zone: &Unavailable) -> Verdict {
     let outcome = "the zone has no usable data";
-    context.step_in(Some(zone.apex.as_ref()), || (Layer::Zone, Reason::FromZone { outcome }));
+    context.step_in(Some(zone.apex.as_ref()), || (Layer::Zone, Reason::FromZone { outcome, wildcard: None }));
     Verdict::Fail(Box::new(Causes(vec![(zone.cause.ede(), zone.detail.clone())])))
 }
 
@@ -167,7 +167,7 @@ fn not_here(response: &mut Response<'_, '_>) -> Verdict {
     Verdict::Continue
 }
 
-fn zone_step(kind: ResponseKind) -> (Layer, Reason) {
+fn zone_step(kind: ResponseKind, wildcard: Option<Name>) -> (Layer, Reason) {
     let outcome = match kind {
         ResponseKind::Referral => "referral to other servers",
         ResponseKind::NoData => "the name has no data of this type",
@@ -175,7 +175,7 @@ fn zone_step(kind: ResponseKind) -> (Layer, Reason) {
         ResponseKind::Alias => "the answer is an alias",
         _ => "answer",
     };
-    (Layer::Zone, Reason::FromZone { outcome })
+    (Layer::Zone, Reason::FromZone { outcome, wildcard })
 }
 
 #[inline]
@@ -252,7 +252,7 @@ fn beyond_the_zone(
         // AA refers to the first owner, the alias (RFC 1035 §4.1.1).
         (response.rcode, response.aa, response.ede[0]) = (outcome.rcode, true, outcome.ede);
         response.kind = kind(outcome.kind);
-        context.step_in(Some(next.apex()), || zone_step(response.kind));
+        context.step_in(Some(next.apex()), || zone_step(response.kind, next.wildcard(target.as_ref())));
         (zone, went_on) = (next, true);
     }
     if went_on {

@@ -4,7 +4,7 @@
 //! without views costs one comparison. A client without a matching view is refused.
 
 use nw_policy::view;
-use nw_resolve::trace::{Layer, Reason};
+use nw_resolve::trace::{AccessList, Layer, Reason};
 use nw_wire::{Ede, Rcode};
 
 use crate::context::Context;
@@ -21,7 +21,7 @@ fn select_among(context: &mut Context<'_>) -> Verdict {
     let views = context.snapshot().views();
     let selected = view::select(views.iter().map(|view| &view.view), context.client_ip(), context.key());
     let Some(at) = selected.and_then(|at| u16::try_from(at).ok()) else {
-        context.step(|| (Layer::View, Reason::ClientRefused));
+        context.step(|| (Layer::View, Reason::ClientRefused { list: AccessList::Views }));
         return Verdict::Refuse(Rcode::REFUSED, Ede::PROHIBITED);
     };
     context.view = Some(at);

@@ -19,7 +19,7 @@
 
 use nw_dnssec::Claim;
 use nw_wire::hash;
-use nw_wire::{Ede, Full, NameBuf, NameRef, Rcode, RrType, Section, Writer};
+use nw_wire::{Ede, Full, Name, NameBuf, NameRef, Rcode, RrType, Section, Writer};
 
 use crate::delta::View;
 use crate::denial::Proofs;
@@ -109,6 +109,18 @@ impl Zone {
             truncated: false,
         };
         answering.run(&found)
+    }
+
+    /// The wildcard that answers for `qname`, which is in the zone (RFC 1034 §4.3.3, RFC 4592 §3.3.1). None: the name
+    /// exists, a delegation or a DNAME covers it, or there is no wildcard below its closest encloser.
+    pub fn wildcard(&self, qname: NameRef<'_>) -> Option<Name> {
+        let wire = qname.wire();
+        match self.view().walk_down(wire, &LabelStarts::of(wire)) {
+            Found::Missing(encloser, _) if encloser.flags().has(NodeFlags::WILDCARD_BELOW) => {
+                named(encloser.wire()).with_label(b"*").map(|name| name.to_name())
+            }
+            _ => None,
+        }
     }
 }
 

@@ -471,6 +471,18 @@ impl Findings {
         }
     }
 
+    /// Remove the errors below `line` that follow the first `known` findings. Returns whether it left none of them.
+    pub(crate) fn forget_below(&mut self, known: usize, line: u32) -> bool {
+        let before = self.kept.len();
+        let mut at = 0;
+        self.kept.retain(|finding| {
+            at += 1;
+            at <= known || finding.line <= line || !finding.problem.is_error()
+        });
+        self.errors -= before - self.kept.len();
+        before > known && self.kept.len() == known
+    }
+
     pub(crate) fn append(&mut self, other: Findings) {
         let (errors, warnings) = (other.errors, other.warnings);
         let (before_errors, before_warnings) = (self.errors, self.warnings);

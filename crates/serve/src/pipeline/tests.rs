@@ -3,8 +3,9 @@ use nw_wire::{Class, Message, Opcode, OptionCode, RrType, Rrset, Section};
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::RecorderPlan;
 use crate::testing::{ask, client, environment, loopback, name, question, snapshot};
-use crate::{DryRun, Snapshot, Transport};
+use crate::{DryRun, Recorder, Snapshot, Transport};
 
 const PLAIN: &str = r#"{"version":1,ZONES}"#;
 const RECURSIVE: &str =
@@ -589,5 +590,79 @@ fn a_kept_failure_states_its_cause_and_age_to_every_client() {
     let text = String::from_utf8_lossy(&room[..length]);
     for expected in ["failed 2 s ago", "in 3 s", &kept.cause, &kept.text] {
         assert!(text.contains(expected), "{expected}: {text}");
+    }
+}
+
+/// Return the texts of the steps of an explanation, and those that the flight recorder keeps of the same query.
+fn steps_of(plan: &str, qname: &str, client: SocketAddr) -> (Vec<String>, Vec<String>) {
+    let (snapshot, stats) = (Arc::new(snapshot(plan)), Stats::default());
+    let packet = question(qname, RrType::A, Class::IN, None);
+    let mut room = vec![0; 65_535];
+    let trace = Trace::start(0, 10);
+    let explained = Environment { trace: Some(&trace), ..environment(&snapshot, &stats) };
+    let _ = handle(&explained, &packet, client, Transport::Udp, &mut room);
+    let recorder = Recorder::new(RecorderPlan::default());
+    let live = Environment { recorder: Some(&recorder), ..environment(&snapshot, &stats) };
+    let _ = handle(&live, &packet, client, Transport::Udp, &mut room);
+    (
+        trace.steps().iter().map(|step| step.text()).collect(),
+        recorder
+            .latest(1)
+            .first()
+            .map_or(Vec::new(), |record| record.steps.iter().map(|step| step.text()).collect()),
+    )
+}
+
+/// An explanation and the flight recorder name the access list that refused a client, and the view before it.
+#[test]
+fn refusals_name_their_access_list() {
+    let here = r#""clients":["192.0.2.0/24"]"#;
+    let closed = r#""zones":[{"name":"example.com.","query_acl":[]}]"#;
+    for (plan, qname, expected) in [
+        (
+            r#"{"version":1,"acls":{"query":[]},ZONES}"#.to_owned(),
+            "www.example.com.",
+            "[[policy]] on = \"query\"",
+        ),
+        (format!(r#"{{"version":1,{closed}}}"#), "www.example.com.", "allow of the zone example.com."),
+        (
+            format!(r#"{{"version":1,{closed},"acls":{{"query":[]}}}}"#),
+            "example.net.",
+            "[[policy]] on = \"query\"",
+        ),
+        (
+            r#"{"version":1,"views":[{"name":"none","clients":[]}],ZONES}"#.to_owned(),
+            "www.example.com.",
+            "no [[view]]",
+        ),
+        (
+            format!(r#"{{"version":1,"views":[{{"name":"inside",{here}}}],{closed}}}"#),
+            "www.example.com.",
+            "allow of the zone example.com.",
+        ),
+        (
+            r#"{"version":1,"resolver":{"forward":[{"suffix":".","servers":["127.0.0.1:1"]}]},"acls":{"recursion":[]},ZONES}"#.to_owned(),
+            "www.example.net.",
+            "[[policy]] on = \"recursion\"",
+        ),
+    ] {
+        let (explained, kept) = steps_of(&plan, qname, client());
+        let last = kept.last().unwrap_or_else(|| panic!("{plan}: nothing kept"));
+        assert!(last.contains(expected), "{plan}: {last}");
+        assert_eq!(kept.len(), explained.len(), "{plan}: {explained:?} {kept:?}");
+        assert!(explained.last().is_some_and(|text| text.contains(expected)), "{plan}: {explained:?}");
+        assert_eq!(plan.contains("inside"), kept[0].contains("the view inside"), "{kept:?}");
+    }
+}
+
+/// A step names the wildcard that an answer comes from (RFC 4592 §3.3.1), also if the wildcard lacks the type.
+#[test]
+fn steps_name_the_wildcard() {
+    let plan = r#"{"version":1,ZONES}"#;
+    let (explained, _) = steps_of(plan, "x.y.wild.example.com.", client());
+    assert!(explained[0].ends_with("from the wildcard *.wild.example.com. (RFC 4592)"), "{explained:?}");
+    for qname in ["www.example.com.", "wild.example.com.", "*.wild.example.com.", "none.example.com."] {
+        let (explained, _) = steps_of(plan, qname, client());
+        assert!(!explained[0].contains("wildcard"), "{explained:?}");
     }
 }

@@ -244,10 +244,16 @@ fn alias_loop(subject: &Subject<'_>) -> Option<String> {
     /// Servers do not follow longer chains.
     const MOST: usize = 32;
     let mut target = subject.rdata;
+    let mut first = true;
     for _ in 0..MOST {
         if target.eq_ignore_ascii_case(subject.owner) {
+            // One of the aliases reports the loop.
+            if !first {
+                return None;
+            }
             return Some(format!("the aliases lead from {} back to it", show(subject.owner)));
         }
+        first &= subject.owner.to_ascii_lowercase() < target.to_ascii_lowercase();
         let Target::Here(part, node) = subject.zone.find(target) else { return None };
         target = part.records(subject.zone.input, node).find(|record| record.1 == RrType::CNAME)?.3;
     }

@@ -125,6 +125,7 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
     /// Scan a line of any form.
     fn any(&mut self) {
         let start = self.at;
+        let known = self.sink.findings.kept.len();
         let mut tokens = Tokens::new_at(self.text, start);
         let result =
             if self.text[start] == b'$' { self.directive(&mut tokens) } else { self.record(&mut tokens) };
@@ -138,13 +139,18 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
                 loop {
                     match again.next() {
                         Ok(Some(_)) => {}
-                        Ok(None) => break false,
-                        Err(TextError { fault: TextFault::UnclosedParen, .. }) => break true,
-                        Err(_) => break false,
+                        Ok(None) => break None,
+                        Err(error @ TextError { fault: TextFault::UnclosedParen, .. }) => break Some(error),
+                        Err(_) => break None,
                     }
                 }
             };
-            if unclosed {
+            if let Some(error) = unclosed {
+                // The lines below the parenthesis are read as its content: their faults are not theirs.
+                let (line, _) = self.place(error.at);
+                if self.sink.findings.forget_below(known, line) {
+                    let _ = self.text_error(None, error);
+                }
                 self.skip_line();
                 // The lines inside the parentheses start with blanks.
                 while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b')')) {

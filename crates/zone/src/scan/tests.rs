@@ -56,6 +56,19 @@ fn equivalent_spellings_give_the_same_record() {
     }
 }
 
+/// An open parenthesis is reported where it stands, and not in the records that it swallows.
+#[test]
+fn unclosed_parentheses_are_reported_where_they_open() {
+    assert_eq!(findings("www 60 A (\nmail 60 A 192.0.2.9\n"), [(1, 10, "syntax")]);
+    assert_eq!(
+        findings("www 60 MX 10 ( mail\n\nmail 60 A 192.0.2.9\nftp 60 A x\n"),
+        [(1, 14, "syntax"), (4, 10, "rdata")]
+    );
+    assert_eq!(findings("www 60 A 192.0.2.9 (\n"), [(1, 20, "syntax")]);
+    // The fault on the line of the parenthesis is a fault of its own.
+    assert_eq!(findings("www 60 A x (\nmail 60 A 192.0.2.9\n"), [(1, 10, "rdata")]);
+}
+
 /// The owner, and without `$TTL` the TTL, are those of the previous record (RFC 1035 §5.1).
 #[test]
 fn omitted_fields_come_from_the_previous_line() {

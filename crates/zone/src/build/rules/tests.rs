@@ -131,6 +131,15 @@ fn every_rule_reports_what_it_is_for_and_nothing_else() {
     assert!(untested.is_empty(), "rules without a case: {untested:?}");
 }
 
+/// A loop is one finding, however many aliases it consists of and lead into it.
+#[test]
+fn a_loop_of_aliases_is_reported_once() {
+    for text in ["B CNAME a\na CNAME c\nc CNAME b\nx CNAME b", "a CNAME b\nb CNAME a", "a CNAME A"] {
+        let found = found(format!("{text}\n").as_bytes());
+        assert_eq!(found.iter().filter(|finding| finding.0 == "alias-loop").count(), 1, "{text}: {found:?}");
+    }
+}
+
 #[test]
 fn a_good_zone_has_no_findings() {
     assert_eq!(found(b""), []);
