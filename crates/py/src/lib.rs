@@ -35,6 +35,11 @@ mod verify_zone;
 mod zone;
 
 use pyo3::prelude::*;
+use tikv_jemallocator::Jemalloc;
+
+/// Allocates for the engine alone; Python keeps its own allocator.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// The engine of namewise. Import it through `namewise.engine`.
 #[pymodule(gil_used = false)]
