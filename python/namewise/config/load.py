@@ -121,10 +121,7 @@ class _State:
                 )
             return
         tree: Tree = json.loads(raw)
-        origins = {
-            _path(tree, key): Origin("file", name, line, column)
-            for key, (line, column) in json.loads(spans).items()
-        }
+        origins = dict(_origins(tree, json.loads(spans), name))
         includes = tree.pop("include", [])
         self.merge(tree, origins, name)
         if not isinstance(includes, list) or not all(isinstance(item, str) for item in includes):
@@ -253,7 +250,7 @@ class _State:
 
     def resolve_paths(self) -> None:
         """Make every file name absolute: relative to the file that sets it, else to the working directory."""
-        folders: dict[Origin, str] = {}
+        folders: dict[str | None, str] = {}
         for table, key in PATH_FIELDS:
             for place, item in _entries(self.tree, table):
                 value = item.get(key)
@@ -261,7 +258,7 @@ class _State:
                     continue
                 path = (*place, key)
                 origin = self.origins.get(path, DEFAULT)
-                source = Origin("file", origin.where) if origin.kind == "file" else DEFAULT
+                source = origin.where if origin.kind == "file" else None
                 try:
                     folder = folders.get(source) or folders.setdefault(source, _folder(source))
                 except FileNotFoundError:
@@ -301,23 +298,39 @@ def _entries(tree: Tree, table: str) -> Iterator[tuple[Path, Tree]]:
                 yield (table, index), item
 
 
-def _folder(source: Origin) -> str:
-    """Return the folder that relative paths of *source* start from. Raises `FileNotFoundError`."""
-    return os.path.dirname(os.path.abspath(source.where)) if source.kind == "file" else os.getcwd()
+def _folder(file: str | None) -> str:
+    """Return the folder that relative paths in *file* start from (None: not in a file). Raises `FileNotFoundError`."""
+    return os.getcwd() if file is None else os.path.dirname(os.path.abspath(file))
 
 
-def _path(tree: Tree, key: str) -> Path:
-    """Return the path that the dotted *key* of the TOML reader means in *tree* (`zone.0.name`)."""
-    parts: list[str | int] = []
-    node: Any = tree
-    for part in _parts(key) if '"' in key else key.split("."):
-        if isinstance(node, list):
-            parts.append(int(part))
-            node = node[int(part)]
+def _origins(tree: Tree, spans: dict[str, tuple[int, int]], file: str) -> Iterator[tuple[Path, Origin]]:
+    """Yield path and origin of each value in the *tree* of *file*, from the *spans* of the TOML reader.
+
+    The reader writes a path as a dotted key (`zone.0.name`), after the key of the table or array that contains it.
+    """
+    inside: dict[str, tuple[Path, Any]] = {"": ((), tree)}
+    for key, (line, column) in spans.items():
+        if '"' in key:
+            *around, last = _parts(key)
+            path, node = _descend(tree, around)
         else:
-            parts.append(part)
-            node = node.get(part) if isinstance(node, dict) else None
-    return tuple(parts)
+            head, _, last = key.rpartition(".")
+            path, node = inside[head]
+        part: str | int = int(last) if isinstance(node, list) else last
+        path = (*path, part)
+        if isinstance(node[part], dict | list):
+            inside[key] = path, node[part]
+        yield path, Origin("file", file, line, column)
+
+
+def _descend(tree: Tree, parts: Iterable[str]) -> tuple[Path, Any]:
+    """Return the path that *parts* mean in *tree*, and what is there."""
+    path: Path = ()
+    node: Any = tree
+    for part in parts:
+        step: str | int = int(part) if isinstance(node, list) else part
+        path, node = (*path, step), node[step]
+    return path, node
 
 
 def _parts(key: str) -> Iterator[str]:
