@@ -119,6 +119,17 @@ def test_a_start_does_not_wait_for_the_writer_of_a_pipe(
         server.__enter__()
 
 
+def test_an_included_pipe_is_an_error_of_its_zone(tmp_path: Path, here: socket.socket) -> None:
+    path = zone_file(tmp_path, "example.com", "192.0.2.1")
+    zone_file(tmp_path, "example.net", "192.0.2.2")
+    with namewise.Server(configured(tmp_path, "example.com", "example.net"), sockets=[here]) as server:
+        fifo(tmp_path / "more")
+        path.write_text(path.read_text() + "$INCLUDE more\n")
+        with pytest.raises(namewise.NamewiseError, match="not a regular file"):
+            server.reload()
+        assert address(server) == "192.0.2.1"
+
+
 def test_queries_during_reloads_see_whole_versions(tmp_path: Path, here: socket.socket) -> None:
     names = ("one.example", "two.example")
     for name in names:

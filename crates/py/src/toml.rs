@@ -5,6 +5,8 @@
 //! position of the key, or of the value if there is no key. Dates and times become strings. All syntax errors are
 //! reported at once.
 
+use std::fmt::Write;
+
 use pyo3::prelude::*;
 use serde_json::{Map, Number, Value};
 use toml::Spanned;
@@ -29,14 +31,17 @@ fn parse(text: &str) -> Result<(String, String), Raise> {
             TomlFault { line, column, message: error.message().to_owned() }
         })
         .collect();
-    let mut walk = Walk { lines: &lines, positions: Map::new(), faults: Vec::new() };
+    let mut walk = Walk { lines: &lines, positions: String::from("{"), faults: Vec::new() };
     let values = walk.table(table.get_ref(), "");
+    // The parsed document takes many times the memory of its text.
+    drop(table);
     // A value that the parser refused is not reported again.
     if faults.is_empty() {
         faults.append(&mut walk.faults);
     }
     if faults.is_empty() {
-        Ok((values.to_string(), Value::Object(walk.positions).to_string()))
+        walk.positions.push('}');
+        Ok((values.to_string(), walk.positions))
     } else {
         faults.sort_by_key(|fault| (fault.line, fault.column));
         Err(Raise::Toml(faults))
@@ -45,7 +50,9 @@ fn parse(text: &str) -> Result<(String, String), Raise> {
 
 struct Walk<'t> {
     lines: &'t Lines<'t>,
-    positions: Map<String, Value>,
+    /// JSON text, written at once because there is one position for each key and element. A path follows the path that
+    /// contains it.
+    positions: String,
     faults: Vec<TomlFault>,
 }
 
@@ -87,7 +94,9 @@ impl Walk<'_> {
 
     fn note(&mut self, path: &str, at: usize) {
         let (line, column) = self.lines.position(at);
-        self.positions.insert(path.to_owned(), serde_json::json!([line, column]));
+        let comma = if self.positions.len() > 1 { "," } else { "" };
+        let path = Value::from(path);
+        write!(self.positions, "{comma}{path}:[{line},{column}]").expect("a string takes any text");
     }
 
     fn fault(&mut self, at: usize, message: String) -> Value {

@@ -60,9 +60,9 @@ class FileSource:
             for path in _included(pending.pop()):
                 if path not in seen:
                     seen.add(path)
-                    pending.append(path)
                     try:
                         found.append(_stamp(path))
+                        pending.append(path)
                     except OSError:
                         # The loader reports the error, with the line that includes the file.
                         found.append(_Stamp(path, 0, 0, 0, 0))

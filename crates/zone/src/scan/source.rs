@@ -85,7 +85,12 @@ impl Source for Files {
     }
 
     fn include(&mut self, path: &str, from: &str) -> Result<SourceFile, String> {
-        self.open(Path::new(from).parent().unwrap_or(Path::new("")).join(path))
+        let path = Path::new(from).parent().unwrap_or(Path::new("")).join(path);
+        // Opening a pipe waits for a writer, and only the main file may be one.
+        if std::fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err("this is not a regular file".into());
+        }
+        self.open(path)
     }
 
     fn is_current(&self) -> bool {
