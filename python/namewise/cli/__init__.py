@@ -17,10 +17,10 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("serve", "run the server: recursive, forwarding, authoritative, from namewise.toml or from flags"),
     ("ctl", "control the running server: status, reload, flush, cache get, stop"),
     ("explain", "resolve a name and show every step, with server, time, cache age and reason"),
-    ("why", "show how the server resolved a recent query, from its flight recorder"),
+    ("why", "show how the server resolved a recent query that failed, was refused or was slow"),
     ("trace", "follow the delegations from the root, query every server, print a verdict"),
     ("dig", "send one query to one server; most arguments, and the output and exit codes, are those of dig"),
-    ("zone", "check a zone file and report every mistake with file, line and column"),
+    ("zone", "check a zone file and report every error with file, line and column"),
     ("dnssec", "verify the signatures of a signed zone file"),
     ("lab", "start a private internet on this machine (up), run scenario files (play)"),
     ("config", "check the configuration, show it (with the origin of each value), print its schema"),
@@ -93,6 +93,8 @@ def _help() -> str:
         "usage: nw COMMAND [ARGUMENT ...]\n\n"
         f"{''.join(lines)}\n"
         "nw COMMAND --help describes a command; nw --version prints the version.\n"
+        "Exit codes of every command: 0 done, 1 wrong usage or invalid input, 130 ended by Ctrl-C,\n"
+        "141 the reader of the output has gone.\n"
     )
 
 

@@ -20,7 +20,8 @@ usage: nw config check [FILE] [--json]
        nw config schema
 
 check    read the configuration with its includes and the environment; read the files and zones that it names, and
-         test that users exist and addresses can be used; report every error with file, line and column
+         test that the system users of [control] exist and that the server can listen on its
+         addresses; report every error with file, line and column
 show     print every setting in effect; --origin adds its source: file and line, variable, or default
 schema   print the JSON schema of namewise.toml
 

@@ -15,9 +15,9 @@ HELP = """\
 usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json]
 
 Verify a complete signed zone file. Every authoritative RRset needs a signature of each algorithm for
-which the zone has keys. The NSEC or NSEC3 chain must contain exactly the names that need an entry (not glue,
-and with opt-out not insecure delegations), with the correct types. CDS and
-CDNSKEY must match keys that sign the zone.
+which the zone has keys. The NSEC or NSEC3 chain must contain every authoritative name and every delegation,
+with the correct types, and no other name; with opt-out, insecure delegations may be missing. CDS and CDNSKEY
+must match keys that sign the zone.
 
   --origin NAME   name of the zone (default: as for `nw zone check`)
   --anchor FILE   DS or DNSKEY records: a dsset- file, a K*.key file, or the DS records of the parent; one of them

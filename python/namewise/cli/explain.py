@@ -12,26 +12,30 @@ if TYPE_CHECKING:
     from namewise.cli.options import Parsed
 
 HELP = """\
-usage: nw explain NAME [TYPE] [--json|--mermaid] [--control PATH]
-       nw explain -x ADDRESS [...]       the PTR records of an address, as in dig
-                  [--client ADDRESS] [--transport udp|tcp]
-       nw explain NAME [TYPE] [--json|--mermaid] [--config FILE] [--hints FILE]
-                  [--forward [SUFFIX=]ADDR[:PORT]]
+usage: nw explain NAME [TYPE] [OPTION ...]
+       nw explain -x ADDRESS [OPTION ...]    the PTR records of ADDRESS, as in dig
 
 Resolve NAME and show every step: each query with its server, time and duration, each cache entry with its age,
 and the reason for the next step. The first line is the verdict: the result, and what took most of the time.
 
-By default, the running server resolves NAME with its cache; --control PATH selects the server by its socket. If
-no server runs, or with --config, --hints or --forward, this process resolves NAME itself, with an empty cache.
+By default, the running server resolves NAME with its cache. If no server runs, this process resolves NAME itself,
+with an empty cache.
 
-  --client ADDRESS     explain what this client would get: access lists and views apply. Default 127.0.0.1
-  --transport udp|tcp  how the client would ask. Default tcp
+With the running server:
+  --control PATH       its control socket (default: as for nw serve)
+  --client ADDRESS     explain what this client would get: access lists and views apply (default 127.0.0.1)
+  --transport udp|tcp  the transport of the client's query (default tcp)
+
+Without a server:
+  --config FILE        resolve with the settings of this file
+  --hints FILE         resolve from these root servers
+  --forward [SUFFIX=]ADDR[:PORT]  forward queries to this server
 
   --json      the namewise.explain/1 document (docs/schema/explain-1.json)
   --mermaid   a Mermaid sequence diagram
 
-Exit codes: 0 answered (including NXDOMAIN), 1 wrong usage, 3 not resolved (any other response code),
-9 no name server replied, or no running server at the control socket.
+Exit codes: 0 answered (including NXDOMAIN), 1 wrong usage, 2 errors in the configuration, 3 not resolved (any
+other response code), 9 no name server replied, or --control, --client or --transport is given and no server runs.
 
   $ nw explain www.example.com
   $ nw explain www.example.com AAAA --client 192.0.2.7 --transport udp

@@ -12,10 +12,11 @@ usage: nw lab up [--zone NAME=FILE] [--root-zone FILE] [--port N] [--control PAT
 up     start a private internet on this machine: root, TLD, registry and hosting servers, and a resolver that
        uses them. Explain one name, print example commands, and serve until Ctrl-C.
        No packet leaves the loopback interface.
-  --zone NAME=FILE   serve this zone from a file, instead of the lab's own example.com
+  --zone NAME=FILE   the zone of the lab's separate authoritative server (default: example.com from
+                     the package)
   --root-zone FILE   a root zone file (default: $NAMEWISE_ROOT_ZONE, else the root zone in the package)
   --port N           the resolver's port (default 5300; if it is in use, 5400, 5500, ...)
-  --control PATH     the control socket (default: lab.sock in the directory of the server's control socket)
+  --control PATH     the control socket (default: lab.sock in the default directory of nw serve's control socket)
   --once             exit after the explanation
 
 play   run scenario files (.toml, .rpl) against the engine in simulated time. Report for each file: passed, failed
@@ -23,7 +24,7 @@ play   run scenario files (.toml, .rpl) against the engine in simulated time. Re
   --json             one JSON object for each file
 
 Exit codes:
-  up     0 ended by Ctrl-C, 1 wrong usage, 4 cannot listen
+  up     0 ended by Ctrl-C (instead of 130), 1 wrong usage, 4 cannot listen
   play   0 all passed, 1 some failed, 2 a file cannot be read, 3 none failed and some are unsupported
 
   $ nw lab up --once

@@ -19,12 +19,13 @@ usage: nw serve [--config FILE] [FLAG ...]
 Run the server in the foreground: recursive, forwarding, authoritative, or any combination. It prints one line
 when it is ready.
 
-  --config FILE                   configuration file. Default, if none of the flags below is given:
+  --config FILE                   configuration file. Default, if no flag but --control or --strict is given:
                                   $NAMEWISE_CONFIG, else /etc/namewise/namewise.toml for root and
                                   $XDG_CONFIG_HOME/namewise/namewise.toml for other users
   --listen ADDR[:PORT]            listen on this address (repeatable; default 127.0.0.1 and ::1, port 53)
   --zone NAME=FILE                serve this zone (repeatable)
-  --recursive                     resolve names for clients on this machine
+  --recursive                     resolve names; only for clients on this machine, unless [[policy]]
+                                  permits others
   --hints FILE                    names and addresses of root servers (implies --recursive)
   --trust-anchor FILE             DNSSEC trust anchors: DS or DNSKEY records (implies --recursive). They are read
                                   and checked, but not used: answers are not validated yet
@@ -38,10 +39,10 @@ when it is ready.
 Flags override the environment (NAMEWISE_...), which overrides the file. SIGHUP reloads. SIGTERM and SIGINT
 stop the server after queries in progress have finished.
 
-A zone that cannot be loaded does not affect other zones. The server keeps its last valid version, or answers
-SERVFAIL with the reason.
+A zone that cannot be loaded does not affect other zones: the server keeps the last valid version of this zone,
+or answers SERVFAIL with the reason. It does not start if no zone can be loaded and it resolves no names either.
 
-Exit codes: 0 clean shutdown, 1 wrong usage, or zones are configured and none can be loaded, 2 errors in the configuration
+Exit codes: 0 clean shutdown, 1 wrong usage, or zones cannot be loaded (all, or with --strict one), 2 errors in the configuration
 or in the sockets that systemd passes, 4 cannot listen, 5 a part of the server failed.
 
   $ nw serve --listen 127.0.0.1:5300 --zone example.com=db.example.com

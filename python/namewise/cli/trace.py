@@ -25,14 +25,14 @@ their addresses, with the delegation in the parent zone. Compare the SOA serials
 The first line is the verdict. The word "inferred" marks a conclusion that no reply states directly.
 
   --control PATH   the running server with this control socket sends the queries and uses its own root hints and
-                   routing table (default: the server of this machine, if one runs)
+                   routing table (default: the server of this machine; if none runs, as with --from-root)
   --from-root      this process sends the queries and uses the built-in root hints (--direct is the same)
   --hints FILE     other root hints (implies --from-root)
   --every          print a line for every server, even if many gave the same answer
   --json           print one JSON object
 
 Exit codes: 0 answered (including NXDOMAIN) and no fault found, 1 wrong usage, 3 not resolved or a fault found,
-9 no name server replied.
+9 no name server replied, or no server at the given control socket.
 
   $ nw trace www.example.com
 """

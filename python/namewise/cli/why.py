@@ -7,11 +7,11 @@ from namewise.cli.options import Options
 HELP = """\
 usage: nw why [NAME|ID] [--last N] [--json] [--control PATH]
 
-Show how the running server resolved a recent query. The server records the steps of each query that failed, was
-refused, met a failing server or was slow; no log has to be enabled. The settings `recorder` and `slow` in [log] set
+Show how the running server resolved a recent query. The server records the steps of queries that failed, were
+refused, were slow, or needed a server that failed; no log has to be enabled. The settings `recorder` and `slow` in [log] set
 how many queries it keeps, and the time after which a query counts as slow.
 
-  NAME       the recorded queries for this name, the newest first
+  NAME       the newest recorded query for this name (with --last N: the newest N)
   ID         the recorded query with this number
              without NAME and ID: a list, one line for each recorded query: number, time, client, verdict
   --last N   at most N queries (default: 1 for a name, 10 for the list)

@@ -19,8 +19,8 @@ Read a zone file (RFC 1035 §5) with the files that it includes and report every
 line, column, message, RFC, remedy. The server does not serve a zone with an error. It serves a zone with
 warnings; a warning marks records without effect, or with an effect that is rarely intended.
 
-  --origin NAME   name of the zone (default: the first of $ORIGIN and the SOA owner that is an absolute name,
-                  else the file name without db., .zone, .db or .txt)
+  --origin NAME   name of the zone (default: the absolute name in $ORIGIN or in the owner of the SOA, whichever
+                  comes first in the file; else the file name without db., .zone, .db or .txt)
   --json          one JSON object: zone, serial, records, errors, warnings, findings[]; a finding has id,
                   severity, file, line, column, message, expected, rfc, remedy
 
