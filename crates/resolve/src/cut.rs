@@ -12,6 +12,7 @@ use nw_wire::code::RrType;
 use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
 
+use crate::answer::Failure;
 use crate::budget::{Limit, Meter};
 use crate::classify::{Finding, Reply};
 use crate::config::{Forward, ForwardMode};
@@ -21,7 +22,7 @@ use crate::scrub::Scrubber;
 use crate::select::ServerList;
 use crate::signed::{Signed, pair, substitute, synthesise, target_of};
 use crate::special;
-use crate::task::{Core, Failure, Primed, Task};
+use crate::task::{Core, Primed, Task};
 use crate::trace::{Action, Basis, CacheState, Draft, Layer, Reason, Trace, Unusable};
 use crate::world::{Micros, SECOND, World};
 

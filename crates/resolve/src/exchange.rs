@@ -20,13 +20,14 @@ use nw_wire::header::{Flags, Header};
 use nw_wire::message::{Message, same_case};
 use nw_wire::name::NameRef;
 
+use crate::answer::Failure;
 use crate::case;
 use crate::classify::{Asked, Reply, classify};
 use crate::discarded::{Discarded, Discards, Reasons};
 use crate::flight::Join;
 use crate::join::until;
 use crate::select::ServerList;
-use crate::task::{Arrived, Core, Failure, NoReply, Sent, Task};
+use crate::task::{Arrived, Core, NoReply, Sent, Task};
 use crate::trace::{Basis, Reason, Trace};
 use crate::world::{Endpoint, ExchangeError, Micros, Transport, World};
 

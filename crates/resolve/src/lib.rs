@@ -19,6 +19,7 @@
 //! Every limit is a field of [`Budget`], every decision leaves a [`Step`].
 #![forbid(unsafe_code)]
 
+mod answer;
 pub mod budget;
 mod case;
 mod classify;
@@ -47,6 +48,7 @@ mod task;
 mod tests;
 pub mod trace;
 mod validate;
+mod validator;
 pub mod world;
 
 pub use budget::{Budget, Limit};

@@ -21,6 +21,7 @@ use nw_cache::{KeptFailure, Lameness, Origin, Rank, State};
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::name::{Name, NameRef};
 
+use crate::answer::{Answer, Cause, Failure};
 use crate::budget::Limit;
 use crate::classify::{Finding, Reply};
 use crate::cut::LocalData;
@@ -30,7 +31,7 @@ use crate::minimise::Minimiser;
 use crate::quota::Asking;
 use crate::select::ServerList;
 use crate::signed::{Signed, flatten};
-use crate::task::{Answer, Cause, Failure, Frame, Task};
+use crate::task::{Frame, Task};
 use crate::trace::{Reason, Trace};
 use crate::world::{Micros, World};
 

@@ -9,6 +9,7 @@ use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
 
+use crate::answer::{Answer, Failure};
 use crate::budget::{Limit, Meter};
 use crate::config::ResolverConfig;
 use crate::flight::Join;
@@ -16,7 +17,7 @@ use crate::join::until;
 use crate::quota::Prefix;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::signed::flatten;
-use crate::task::{Answer, Core, Failure, Frame, Task};
+use crate::task::{Core, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace, Validation};
 use crate::world::{Micros, World};
 
@@ -44,7 +45,7 @@ impl<W: World> Resolver<W> {
         world: Rc<W>,
         cache: Arc<Cache>,
         config: Arc<ResolverConfig>,
-        validator: Rc<dyn crate::validate::Validator>,
+        validator: Rc<dyn crate::validator::Validator>,
     ) -> Resolver<W> {
         let core = Core { validator: Some(validator), ..Core::new(world, cache, config) };
         Resolver { core: Rc::new(core) }

@@ -24,9 +24,9 @@ use nw_wire::message::{Message, Record, Section};
 use nw_wire::name::{Name, NameBuf, NameRef};
 use nw_wire::rrset::{RdataSet, Rrset};
 
+use crate::answer::Failure;
 use crate::budget::Budget;
 use crate::signed::{Signed, TooLong, covered, flatten, substitute, synthesise, target_of};
-use crate::task::Failure;
 use crate::trace::{Reason, Unusable};
 
 /// Records of the authority section that are read for a proof; a denial needs 8 at most (RFC 5155 §7.2).

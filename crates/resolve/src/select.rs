@@ -22,11 +22,12 @@ use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 use nw_wire::rrset::Rrset;
 
+use crate::answer::{Answer, Cause, Failure};
 use crate::budget::Limit;
 use crate::classify::Reply;
 use crate::config::{Forward, ForwardMode};
 use crate::join::{Boxed, first_of};
-use crate::task::{Answer, Cause, Core, Failure, Frame, Task};
+use crate::task::{Core, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace};
 use crate::world::{Micros, Transport, World};
 

@@ -12,7 +12,7 @@ use super::lab::*;
 use crate::classify::Reply;
 use crate::join::Boxed;
 use crate::scrub::Referral;
-use crate::validate::{Lookups, Validator};
+use crate::validator::{Lookups, Validator};
 use crate::*;
 
 /// Looks up the DNSKEY RRset of the zone, as a validator does, then believes what the name says.

@@ -1,0 +1,83 @@
+//! How a lookup ends: with an [`Answer`] or with a [`Failure`].
+//!
+//! RFCs: 9520 §3.2 (which failures are kept), 8914 (Extended DNS Errors).
+
+use nw_cache::{KeptFailure, State};
+use nw_wire::code::{Ede, Rcode};
+use nw_wire::rrset::Rrset;
+
+use crate::budget::Limit;
+use crate::signed::Signed;
+use crate::trace::Reason;
+
+/// The result of a lookup: data or its absence, behind any aliases.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) rcode: Rcode,
+    /// The answer section: aliases in their order, then data.
+    pub(crate) sets: Vec<Signed>,
+    /// The authority section: SOA, NSEC and NSEC3.
+    pub(crate) authority: Vec<Signed>,
+    /// The least that is known of the signatures of one of them.
+    pub(crate) state: State,
+}
+
+/// Why a lookup has no result.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) reason: Reason,
+    pub(crate) rcode: Rcode,
+    pub(crate) ede: Vec<(Ede, String)>,
+    /// Whose failure it is, and so whether it is kept.
+    pub(crate) cause: Cause,
+    /// The alias chain as far as it was found.
+    pub(crate) chain: Vec<Rrset>,
+}
+
+/// Whose failure it is (RFC 9520 §3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The servers' or their data's: the same lookup fails for every client. It is kept for `Budget::failure_ttl`.
+    Servers,
+    /// This machine's or this task's budget: the next attempt may succeed. It is not kept.
+    Here,
+    /// A failure that is kept already. Its life is not extended.
+    Kept,
+}
+
+impl Failure {
+    pub(crate) fn because(reason: Reason) -> Failure {
+        let ede = match reason {
+            Reason::NoReachableAuthority { .. } | Reason::NoServers { .. } | Reason::Cycle => {
+                Ede::NO_REACHABLE_AUTHORITY
+            }
+            Reason::NoHints => Ede::NOT_READY,
+            Reason::Unusable { .. }
+            | Reason::Malformed
+            | Reason::TruncatedOverTcp
+            | Reason::NameTooLong
+            | Reason::AliasLoop { .. } => Ede::INVALID_DATA,
+            _ => Ede::OTHER,
+        };
+        let text = reason.to_string();
+        Failure {
+            reason,
+            rcode: Rcode::SERVFAIL,
+            ede: vec![(ede, text)],
+            cause: Cause::Servers,
+            chain: Vec::new(),
+        }
+    }
+
+    pub(crate) fn limit(limit: Limit) -> Failure {
+        Failure { cause: Cause::Here, ..Failure::because(Reason::LimitReached { limit }) }
+    }
+
+    /// The failure *kept* that was found in the cache.
+    pub(crate) fn kept(kept: KeptFailure, age_s: u32, left_s: u32) -> Failure {
+        let reason = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
+        let mut failure = Failure { cause: Cause::Kept, ..Failure::because(reason) };
+        failure.ede = vec![(Ede::CACHED_ERROR, failure.reason.to_string()), (kept.ede, kept.text)];
+        failure
+    }
+}
