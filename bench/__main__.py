@@ -303,7 +303,7 @@ ROWS: dict[str, tuple[str, list[Figure]]] = {
 
 # Rows without servers and peers. Each prints its own table.
 ALONE = {
-    "F7": ["cargo", "run", "--quiet", "--release", "-p", "nw-net", "--example", "loadtest"],
+    "F7": ["cargo", "run", "--quiet", "--release", "-p", "nw-serve", "--example", "loadtest"],
     "P1": [sys.executable, "-m", "bench.py_codec", "--rounds", "3"],
 }
 
