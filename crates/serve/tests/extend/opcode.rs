@@ -1,0 +1,91 @@
+//! A toy opcode, signed with TSIG: answered at once, by a stream of messages, or by the control plane.
+
+use std::sync::Arc;
+
+use nw_serve::{
+    Context, Handled, Handler, Made, Messages, Response, Sections, Stream, Transport, Verdict, pipeline,
+};
+use nw_wire::{Class, Ede, Message, Opcode, Rcode, RrType, Rrset};
+
+use crate::bench::{Bench, name, query, sign, snapshot, verify};
+
+/// Opcode 9: answers clients with a key, with three messages over TCP.
+pub(crate) struct Toy;
+
+struct Three(u8);
+
+impl Messages for Three {
+    fn next(&mut self, sections: &mut Sections) -> bool {
+        let mut set = Rrset::new(name("toy."), RrType::TXT, Class::IN, 0);
+        set.rdatas.push(&[1, b'0' + self.0]);
+        sections.answer.push(set);
+        self.0 += 1;
+        self.0 <= 3
+    }
+}
+
+impl Handler for Toy {
+    fn opcode(&self) -> Opcode {
+        Opcode(9)
+    }
+
+    fn handle(&self, context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+        match (context.key(), context.query.qname.first_label()) {
+            (None, _) => Verdict::Refuse(Rcode::REFUSED, Ede::PROHIBITED),
+            (Some(_), Some(b"control")) => Verdict::Control,
+            (Some(_), Some(b"stream")) => Verdict::Stream(Box::new(Stream::new(Box::new(Three(0))))),
+            (Some(key), _) => {
+                let mut sections = Sections::default();
+                let mut set = Rrset::new(key.to_name(), RrType::TXT, Class::IN, 0);
+                set.rdatas.push(b"\x02ok");
+                sections.answer.push(set);
+                response.replace(&sections);
+                Verdict::Answer
+            }
+        }
+    }
+}
+
+#[test]
+fn a_signed_opcode_answers_once_as_a_stream_or_by_the_control_plane() {
+    let mut bench = Bench::new(snapshot("").with_handler(Arc::new(Toy)));
+    let unsigned = bench.answer(&query("example.com.", Opcode(9)), None);
+    assert_eq!(Message::parse(&unsigned).expect("valid").rcode(), Rcode::REFUSED);
+    let unknown = bench.answer(&query("example.com.", Opcode(10)), None);
+    assert_eq!(Message::parse(&unknown).expect("valid").rcode(), Rcode::NOTIMP);
+
+    let mut packet = query("example.com.", Opcode(9));
+    let mac = sign(&mut packet);
+    let reply = bench.answer(&packet, None);
+    let message = Message::parse(&reply).expect("valid");
+    assert_eq!((message.flags().opcode(), message.answer().count()), (Opcode(9), 1));
+    verify(&reply, &mac, true);
+
+    let mut room = vec![0; 65_535];
+    let mut packet = query("stream.example.com.", Opcode(9));
+    let mac = sign(&mut packet);
+    match bench.handle(&packet, "127.0.0.1:1", Transport::Udp, &mut room) {
+        Handled::Reply(length) => assert!(Message::parse(&room[..length]).expect("valid").flags().tc()),
+        other => panic!("{other:?}"),
+    }
+    let Handled::Stream(mut stream) = bench.handle(&packet, "127.0.0.1:1", Transport::Tcp, &mut room) else {
+        panic!("a stream over TCP")
+    };
+    let (mut prior, mut messages) = (mac, 0);
+    while let Some(length) = stream.next(&bench.environment(), &mut room) {
+        prior = verify(&room[..length], &prior, messages == 0);
+        messages += 1;
+    }
+    assert_eq!(messages, 3);
+
+    let mut packet = query("control.example.com.", Opcode(9));
+    let mac = sign(&mut packet);
+    let Handled::Control(pending) = bench.handle(&packet, "127.0.0.1:1", Transport::Udp, &mut room) else {
+        panic!("the control plane answers")
+    };
+    let environment = bench.environment();
+    let done = pipeline::complete_with(&environment, pending, &Made::empty(Rcode::YXDOMAIN), &mut room);
+    let Handled::Reply(length) = done else { panic!("{done:?}") };
+    assert_eq!(Message::parse(&room[..length]).expect("valid").rcode(), Rcode::YXDOMAIN);
+    verify(&room[..length], &mac, true);
+}
