@@ -15,8 +15,10 @@
 //! **Sizes.** If there are filters, an answer may fill the whole buffer, and is cut to the client's limit after they
 //! ran. A client therefore receives the complete subset of an RRset that exceeds its limit.
 //!
-//! **Signatures.** A different order keeps signatures valid (RFC 4034 §6.3). A subset does not: an RRset that is sent
-//! with its signatures stays whole ([decision 41](../../../docs/decisions/0041-filters-act-on-the-copy.md)).
+//! **Signatures.** A different order keeps signatures valid (RFC 4034 §6.3). A subset does not: [`Response::pick`] leaves an
+//! RRset whole that is sent with its signatures. [`Response::replace`] leaves out the signatures of RRsets that it changes, so
+//! that a filter which needs valid answers asks [`Response::is_signed`] first
+//! ([decision 41](../../../docs/decisions/0041-filters-act-on-the-copy.md)).
 //!
 //! *Adding a filter*: write a file in `filter/` with an implementation of [`Filter`], and add it to [`registered`].
 //! The list has the order in which filters act. Without filters, the stage costs one comparison.

@@ -51,10 +51,17 @@ impl<'w, 'o> Response<'w, 'o> {
         Sections::of(self.out)
     }
 
-    /// Replace everything after the question. Sets TC if required data does not fit.
+    /// Replace everything after the question. Sets TC if required data does not fit. A signature that was written before
+    /// is left out if its RRset is not the same any more. If answer or authority change, AD is cleared.
     pub fn replace(&mut self, sections: &Sections) {
+        let before = self.sections().unwrap_or_default();
         self.out.clear();
-        self.truncated = sections.write(self.out).is_err();
+        let written = match sections.without_stale_signatures(&before) {
+            Some(sections) => sections.write(self.out),
+            None => sections.write(self.out),
+        };
+        self.truncated |= written.is_err();
+        self.ad &= sections.says_the_same_as(&before);
     }
 
     /// The RRset after *previous*, or the first one for None: adjacent records of one owner and type in one section.

@@ -3,6 +3,8 @@
 //! Answers from zones and from the cache are copied, not parsed; only a stage that asks for sections pays for them.
 //! The sections are a copy for this request: changes do not affect the zone or the cache.
 
+use std::collections::BTreeSet;
+
 use nw_wire::{Flags, Full, Header, Message, Name, NameRef, RdataSet, RrType, Rrset, Section, Writer};
 use nw_zone::MOST_ALIASES;
 
@@ -53,10 +55,57 @@ impl Sections {
         self.additional = found.additional;
     }
 
+    /// These sections without the signatures of *before* whose RRset has changed: a signature covers one whole RRset
+    /// (RFC 4035 §5.3.2). None: there are no such signatures.
+    pub(crate) fn without_stale_signatures(&self, before: &Sections) -> Option<Sections> {
+        let is_stale = |section: &[Rrset], owner: &Name, rdata: &[u8]| {
+            let covered = rdata.first_chunk().map_or(RrType(0), |octets| RrType(u16::from_be_bytes(*octets)));
+            let mut signatures = before.all().filter(|set| is(set, owner, RrType::RRSIG));
+            signatures.any(|set| set.rdatas.iter().any(|signature| signature == rdata))
+                && records(before.all().filter(|set| is(set, owner, covered)))
+                    != records(section.iter().filter(|set| is(set, owner, covered)))
+        };
+        let mut kept = self.clone();
+        let mut changed = false;
+        for (sets, section) in [
+            (&mut kept.answer, &self.answer),
+            (&mut kept.authority, &self.authority),
+            (&mut kept.additional, &self.additional),
+        ] {
+            for set in sets.iter_mut().filter(|set| set.rtype == RrType::RRSIG) {
+                let some = set.rdatas.iter().filter(|rdata| !is_stale(section, &set.owner, rdata));
+                let some: RdataSet = some.collect();
+                changed |= some != set.rdatas;
+                set.rdatas = some;
+            }
+        }
+        changed.then_some(kept)
+    }
+
+    /// Whether answer and authority consist of the same records as those of *other*.
+    pub(crate) fn says_the_same_as(&self, other: &Sections) -> bool {
+        records(&self.answer) == records(&other.answer)
+            && records(&self.authority) == records(&other.authority)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Rrset> {
+        self.answer.iter().chain(&self.authority).chain(&self.additional)
+    }
+
     /// Append these sections to *out*. Returns `Full` if required data did not fit.
     pub(crate) fn write(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         write(out, &self.answer, &self.authority, &self.additional)
     }
+}
+
+fn is(set: &Rrset, owner: &Name, rtype: RrType) -> bool {
+    set.rtype == rtype && set.owner == *owner
+}
+
+/// The records of *sets*, without regard to their order and TTLs.
+fn records<'s>(sets: impl IntoIterator<Item = &'s Rrset>) -> BTreeSet<(&'s Name, RrType, &'s [u8])> {
+    let of_one = |set: &'s Rrset| set.rdatas.iter().map(|rdata| (&set.owner, set.rtype, rdata));
+    sets.into_iter().flat_map(of_one).collect()
 }
 
 /// Write RRsets into their sections. Returns `Full` if required data did not fit.

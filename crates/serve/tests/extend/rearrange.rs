@@ -80,6 +80,21 @@ fn addresses(owner: &str, numbers: impl IntoIterator<Item = u8>) -> Rrset {
     set
 }
 
+/// A signature over the type *covered* of the owner of *set*.
+fn signature(set: &Rrset, covered: u8, ttl: u32) -> Rrset {
+    let mut signature = Rrset::new(set.owner.clone(), RrType::RRSIG, Class::IN, ttl);
+    let head = [0, covered, 13, 3, 0, 0, 0, 60, 0, 0, 0, 9, 0, 0, 0, 1, 0, 7, 0];
+    signature.rdatas.push(&[&head[..], &[7; 64]].concat());
+    signature
+}
+
+/// *packet* with DO.
+fn dnssec_ok(mut packet: Vec<u8>) -> Vec<u8> {
+    packet[11] = 1;
+    packet.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0]);
+    packet
+}
+
 /// The answer to *packet* when a lookup finds *set*.
 fn answer_with(bench: &mut Bench, packet: &[u8], set: &Rrset, now: u64) -> Vec<u8> {
     let mut room = std::mem::take(&mut bench.room);
@@ -208,14 +223,9 @@ fn a_subset_of_an_rrset_that_is_too_large_for_the_client_arrives() {
 #[test]
 fn a_signed_rrset_is_reordered_but_not_reduced() {
     let set = addresses("signed.example.net.", [1, 3, 5]);
-    let mut signature = Rrset::new(set.owner.clone(), RrType::RRSIG, Class::IN, 60);
-    signature
-        .rdatas
-        .push(&[&[0, 1, 13, 3, 0, 0, 0, 60, 0, 0, 0, 9, 0, 0, 0, 1, 0, 7, 0][..], &[7; 64]].concat());
+    let signature = signature(&set, 1, 60);
     let plain = query("signed.example.net.", Opcode::QUERY);
-    let mut signed = plain.clone();
-    signed[11] = 1;
-    signed.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0]);
+    let signed = dnssec_ok(plain.clone());
     for (filter, with_signature, without) in [
         (Arc::new(Near) as Arc<dyn Filter>, vec![1, 3, 5], vec![5, 1]),
         (Arc::new(Turn), vec![3, 5, 1], vec![3, 5, 1]),
@@ -228,6 +238,60 @@ fn a_signed_rrset_is_reordered_but_not_reduced() {
         assert_eq!(message.answer().filter(|record| record.rtype == RrType::RRSIG).count(), 1);
         assert_eq!(last_octets(&bench.answer(&plain, None), Section::Answer), without);
     }
+}
+
+/// Writes the message anew, without the first records of the answer.
+struct Rewrite {
+    without: usize,
+}
+
+impl Filter for Rewrite {
+    fn name(&self) -> &'static str {
+        "rewrite"
+    }
+
+    fn apply(&self, _: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+        response.ad = true;
+        let mut sections = response.sections().expect("a message");
+        if let Some(set) = sections.answer.first_mut() {
+            set.rdatas = set.rdatas.iter().skip(self.without).collect();
+        }
+        response.replace(&sections);
+        Verdict::Continue
+    }
+}
+
+/// RFC 4035 §5.3.2: a signature covers the whole RRset.
+#[test]
+fn the_signatures_of_a_replaced_rrset_are_left_out() {
+    let set = addresses("signed.example.net.", [1, 3, 5]);
+    let signature = signature(&set, 1, 60);
+    let packet = dnssec_ok(query("signed.example.net.", Opcode::QUERY));
+    for (without, addresses, valid) in [(0, vec![1, 3, 5], true), (1, vec![3, 5], false), (3, vec![], false)]
+    {
+        let mut bench = Bench::new(snapshot("").with_filter(Arc::new(Rewrite { without })));
+        bench.cache.put_rrset(&set, Some(&signature), Rank::Authoritative, 0);
+        let reply = bench.answer(&packet, None);
+        assert_eq!(last_octets(&reply, Section::Answer), addresses);
+        let message = Message::parse(&reply).expect("valid");
+        let signatures = message.answer().filter(|record| record.rtype == RrType::RRSIG).count();
+        assert_eq!((signatures, message.flags().ad()), (usize::from(valid), valid));
+    }
+}
+
+/// What did not fit into the buffer is still missing when a filter writes the message anew.
+#[test]
+fn a_filter_that_replaces_a_truncated_answer_keeps_tc() {
+    let mut many = Rrset::new(name("many.example.net."), RrType::A, Class::IN, 60);
+    for number in 0u16..400 {
+        let [high, low] = number.to_be_bytes();
+        many.rdatas.push(&[192, 0, high, low]);
+    }
+    let mut bench = Bench::new(snapshot("").with_filter(Arc::new(Mark)));
+    bench.room.truncate(4096);
+    let reply = answer_with(&mut bench, &query("many.example.net.", Opcode::QUERY), &many, 0);
+    let message = Message::parse(&reply).expect("valid");
+    assert_eq!((message.flags().tc(), message.answer().count()), (true, 0));
 }
 
 #[test]
@@ -266,14 +330,7 @@ fn the_order_of_addresses_follows_the_setting() {
 #[test]
 fn signatures_keep_their_own_ttls_when_a_filter_replaces_an_answer() {
     let set = addresses("late.example.net.", [1]);
-    let signature = |covered: u8, ttl: u32| {
-        let mut rrset = Rrset::new(set.owner.clone(), RrType::RRSIG, Class::IN, ttl);
-        rrset.rdatas.push(
-            &[&[0, covered, 13, 3, 0, 0, 0, 60, 0, 0, 0, 9, 0, 0, 0, 1, 0, 7, 0][..], &[7; 64]].concat(),
-        );
-        rrset
-    };
-    let signatures = [signature(1, 60), signature(28, 30)];
+    let signatures = [signature(&set, 1, 60), signature(&set, 28, 30)];
     let bench = Bench::new(snapshot("").with_filter(Arc::new(Mark)));
     let mut room = vec![0; 4096];
     let packet = query("late.example.net.", Opcode::QUERY);

@@ -1,0 +1,5 @@
+//! What filters send, for any zone and query.
+
+mod lab;
+mod order;
+mod signed;
