@@ -413,6 +413,44 @@ def test_a_name_server_that_is_an_alias_is_named() -> None:
     assert "the name server ns1.zz. of zz. is an alias (RFC 2181 §10.3)" in done.verdict
 
 
+def under(**servers: Server) -> Server:
+    """Refer to the zone of the question's last label."""
+    return lambda query: servers[str(query.questions[0].name).rstrip(".").rsplit(".", 1)[-1].lower()](query)
+
+
+@pytest.mark.parametrize("parent_names_it", [True, False])
+def test_a_name_server_outside_of_its_zone_that_is_an_alias_is_named(parent_names_it: bool) -> None:
+    """Glue answers for the name, so that only a look-up of the name shows the alias."""
+    names = {"ns_yy": "192.0.2.2"} if parent_names_it else {"ns1_zz": "192.0.2.2"}
+    done = walked(
+        "www.zz",
+        {
+            "192.0.2.1": under(zz=referral("zz.", **names), yy=referral("yy.", a_yy="192.0.2.4")),
+            "192.0.2.2": served(ns="ns.yy."),
+            "192.0.2.4": zone(**{"ns_yy": "-> host.yy.", "host_yy A": "192.0.2.2"}),
+        },
+    )
+    assert (done.outcome, done.exit_code) == ("answer", 3)
+    assert "the name server ns.yy. of zz. is an alias (RFC 2181 §10.3)" in done.verdict
+
+
+@pytest.mark.parametrize(("address", "remarks"), [
+    ("192.0.2.2", []),
+    ("192.0.2.9", ["glue of ns.yy. is 192.0.2.2, its own zone says 192.0.2.9"]),
+    (None, []),
+])  # fmt: skip
+def test_glue_of_a_name_outside_of_the_zone_is_compared_with_its_own_zone(
+    address: str | None, remarks: list[str]
+) -> None:
+    servers: dict[str, Server] = {
+        "192.0.2.1": under(zz=referral("zz.", ns_yy="192.0.2.2"), yy=referral("yy.", a_yy="192.0.2.4")),
+        "192.0.2.2": served(ns="ns.yy."),
+    }
+    if address is not None:
+        servers["192.0.2.4"] = zone(**{"ns_yy A": address})
+    assert walked("www.zz", servers).cuts[-1].remarks == remarks
+
+
 def test_the_first_line_is_the_verdict_with_the_cause_of_delay() -> None:
     done = walked("www.zz", {**ROOT, "192.0.2.2": served(), "192.0.2.3": served()})
     done.cuts[0].took_us = 5

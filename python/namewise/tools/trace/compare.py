@@ -96,12 +96,12 @@ def parent_and_child(parent: Iterable[Name], child: Iterable[Name]) -> list[str]
     return found
 
 
-def glue_and_own(name: Name, glue: Iterable[str], own: Iterable[str]) -> list[str]:
-    """Return where the parent's addresses of a name server differ from those in the zone itself."""
+def glue_and_own(name: Name, glue: Iterable[str], own: Iterable[str], source: str) -> list[str]:
+    """Return where the parent's addresses of a name server differ from its *own*, which *source* has."""
     above, below = set(glue), set(own)
     if above == below:
         return []
-    return [f"glue of {name} is {_some(above) or 'none'}, the zone itself says {_some(below) or 'none'}"]
+    return [f"glue of {name} is {_some(above) or 'none'}, {source} says {_some(below) or 'none'}"]
 
 
 def serials(found: dict[int, list[Server]]) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from namewise.engine import Name, make_query
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     Ask = Callable[[str, Message, bool, float], Outcome]
     """From a server's address, a query, whether to use TCP and the seconds to wait, to what came of it."""
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
 MAX_CUTS = 20
 """Zones on the way to one name."""
 MAX_ALIASES = 16
@@ -31,7 +35,7 @@ MAX_DEPTH = 4
 MAX_SERVERS = 40
 """Addresses asked at one cut: a referral may name more than anybody can ask."""
 MAX_CHECKED = 8
-"""Name servers of the last zone whose addresses are compared with the glue."""
+"""Name servers of the last zone whose own data are compared with the glue."""
 TIMEOUT_S = 2.0
 PARALLEL = 16
 """Servers asked at once."""
@@ -90,6 +94,8 @@ def walk(name: Name, rtype: str, hints: Iterable[tuple[str, Sequence[str]]], ask
 class _Walker:
     def __init__(self, hints: Iterable[tuple[str, Sequence[str]]], ask: Ask) -> None:
         self.send = ask
+        self.slots = threading.Semaphore(PARALLEL)
+        """Bounds the queries under way: look-ups of name servers run beside each other."""
         self.root = [Server(name, address, "hints") for name, addresses in hints for address in addresses]
         self.cuts: list[Cut] = []
         self.parent: Reading | None = None
@@ -142,10 +148,7 @@ class _Walker:
         return None
 
     def _ask_all(self, servers: list[Server], name: Name, rtype: str, zone: Name) -> list[Asked]:
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            return list(pool.map(lambda server: self._ask(server, name, rtype, zone), servers))
+        return _parallel(lambda server: self._ask(server, name, rtype, zone), servers)
 
     def _ask(self, server: Server, name: Name, rtype: str, zone: Name) -> Asked:
         """Ask one server as the resolver does (`resolve/exchange.rs`): without EDNS if it refuses EDNS, over TCP if
@@ -158,7 +161,8 @@ class _Walker:
         edns, tcp = True, False
         while True:
             query = make_query(name, rtype, flags="", udp_payload=UDP_PAYLOAD if edns else None)
-            got = self.send(server.address, query, tcp, TIMEOUT_S)
+            with self.slots:
+                got = self.send(server.address, query, tcp, TIMEOUT_S)
             took += got.took_us
             for why, number in got.discarded:
                 discarded[why] = discarded.get(why, 0) + number
@@ -236,10 +240,14 @@ class _Walker:
         own = self._records(last.server, zone, "NS")
         if not own:
             return
-        cut.remarks += compare.parent_and_child(parent.servers, [record.rdata.names[0] for record in own])
-        glued = [(name, glue) for name, glue in parent.servers.items() if glue and name.is_at_or_below(zone)]
-        for name, glue in glued[:MAX_CHECKED]:
-            self._compare_addresses(cut, last.server, name, glue)
+        names = [record.rdata.names[0] for record in own]
+        cut.remarks += compare.parent_and_child(parent.servers, names)
+        # Names from the parent without glue have been looked up on the way here.
+        unseen = {name: glue for name, glue in parent.servers.items() if glue}
+        unseen |= {name: [] for name in names if name not in parent.servers}
+        checked = list(unseen.items())[:MAX_CHECKED]
+        for remarks in _parallel(lambda one: self._compare_addresses(zone, last.server, *one), checked):
+            cut.remarks += remarks
 
     def _compare_serials(self, cut: Cut, zone: Name) -> None:
         serving = [one.server for one in cut.asked if one.outcome in DECISIVE]
@@ -249,25 +257,36 @@ class _Walker:
                 serials.setdefault(record.rdata.serial, []).append(server)
         cut.remarks += compare.serials(serials)
 
-    def _compare_addresses(self, cut: Cut, asked: Server, name: Name, glue: list[str]) -> None:
+    def _compare_addresses(self, zone: Name, asked: Server, name: Name, glue: list[str]) -> list[str]:
+        """Return what the data of the name server *name* of *zone* say against it and against its *glue*. Glue
+        hides from a resolver what a name outside of the zone is, so that such a name is looked up.
+        """
+        inside = name.is_at_or_below(zone)
+        found = self._own_addresses(zone, asked, name) if inside else self._addresses(name, 1)
+        if found is None:
+            return []
+        own, alias = found
+        if alias:
+            return [f"the name server {name} of {zone} is an alias (RFC 2181 §10.3)"]
+        # A parent may hold back addresses that it has no room for; what it says must be true.
+        if set(glue) <= set(own) or not (own or inside):
+            return []
+        return compare.glue_and_own(name, glue, own, "the zone itself" if inside else "its own zone")
+
+    def _own_addresses(self, zone: Name, asked: Server, name: Name) -> tuple[list[str], bool] | None:
+        """Return what a server of *zone* says of *name*, as `_addresses` does; None when it does not say."""
         own: list[str] = []
         for rtype in ("A", "AAAA"):
-            one = self._ask(asked, name, rtype, Name(cut.zone))
+            one = self._ask(asked, name, rtype, zone)
             if one.outcome not in DECISIVE or one.reading is None:
-                return
+                return None
             if one.reading.aliases:
-                cut.remarks.append(f"the name server {name} of {cut.zone} is an alias (RFC 2181 §10.3)")
-                return
+                return [], True
             own += [str(record.rdata) for record in one.records("answer") if record.type == rtype]
-        # A parent may hold back addresses that it has no room for; what it says must be true.
-        if not set(glue) <= set(own):
-            cut.remarks += compare.glue_and_own(name, glue, own)
+        return own, False
 
     def _each(self, servers: list[Server], name: Name, rtype: str) -> list[list[Record]]:
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            return list(pool.map(lambda server: self._records(server, name, rtype), servers))
+        return _parallel(lambda server: self._records(server, name, rtype), servers)
 
     def _records(self, server: Server, name: Name, rtype: str) -> list[Record]:
         """Return the records of *name*, the zone of *server*."""
@@ -304,6 +323,14 @@ class _Walker:
         if slow is None or slow.took_us * 2 < took_us or len(self.cuts) < 2:
             return ""
         return f", {milliseconds(slow.took_us)} of it waiting for {slow.server}"
+
+
+def _parallel(do: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
+    """Return the results of *do*, in order."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        return list(pool.map(do, items))
 
 
 def _best(asked: list[Asked]) -> Asked | None:
