@@ -213,27 +213,28 @@ impl Entry {
         }
     }
 
-    /// Make an entry with the records `plain`, and the records `dnssec` for clients that set DO, all in the answer
-    /// section or all in the authority section. Returns None if they exceed the size limit.
+    /// Make an entry with the records of `plain`, and those of `dnssec` for clients that set DO, all in the answer section
+    /// or all in the authority section. Returns None if they exceed the size limit.
     pub(crate) fn from_rrsets(
         key: &Key<'_>,
-        plain: &[&Rrset],
-        dnssec: &[&Rrset],
+        plain: Option<&Rrset>,
+        dnssec: &[Rrset],
         life: u32,
         now: Micros,
     ) -> Option<Entry> {
-        let sets = || plain.iter().chain(dnssec);
-        let compressed = sets().any(|set| has_compressible_names(set));
-        let layout = if compressed { Layout::compressed(key, sets())? } else { Layout::plain(key, sets()) };
-        let records = |sets: &[&Rrset]| sets.iter().map(|set| set.rdatas.len()).sum::<usize>();
-        let (plain_count, all_count) = (records(plain), records(plain) + records(dnssec));
-        let plain_len = layout.ends.get(plain_count.wrapping_sub(1)).map_or(0, |&end| end as usize);
+        let plain_count = plain.map_or(0, |set| set.rdatas.len());
+        let all_count = plain_count + dnssec.iter().map(|set| set.rdatas.len()).sum::<usize>();
+        let compressed = plain.into_iter().chain(dnssec).any(has_compressible_names);
+        let (blob, plain_len) = match compressed {
+            true => compressed_blob(key, plain, dnssec, all_count)?,
+            false => plain_blob(key, plain, dnssec, all_count),
+        };
         let counts = if key.kind == EntryKind::Rrset {
             [plain_count, 0, all_count, 0]
         } else {
             [0, plain_count, 0, all_count]
         };
-        let entry = Entry::assemble(key, counts, plain_len, &layout.offsets, &layout.body, life, now)?;
+        let entry = Entry::assemble(key, counts, plain_len, blob, life, now)?;
         Some(Entry { compressed, ..entry })
     }
 
@@ -249,38 +250,36 @@ impl Entry {
     ) -> Option<Entry> {
         let (answer, authority) = (answer as usize, authority as usize);
         debug_assert_eq!(answer + authority, offsets.len());
-        Entry::assemble(key, [answer, authority, answer, authority], body.len(), offsets, body, life, now)
+        let mut blob = Blob::new(key.name, offsets.len(), body.len());
+        offsets.iter().for_each(|&offset| blob.ttl_at(offset));
+        blob.octets.extend_from_slice(body);
+        Entry::assemble(key, [answer, authority, answer, authority], body.len(), blob, life, now)
     }
 
     /// Make an entry with `octets` that are not records.
     pub(crate) fn from_octets(key: &Key<'_>, octets: &[u8], life: u32, now: Micros) -> Option<Entry> {
-        Entry::assemble(key, [0; 4], 0, &[], octets, life, now)
+        let mut blob = Blob::new(key.name, 0, octets.len());
+        blob.octets.extend_from_slice(octets);
+        Entry::assemble(key, [0; 4], 0, blob, life, now)
     }
 
+    /// Make an entry with `blob`. `counts` and `plain_len` are the numbers of its head.
     fn assemble(
         key: &Key<'_>,
         counts: [usize; 4],
         plain_len: usize,
-        offsets: &[usize],
-        body: &[u8],
+        mut blob: Blob,
         life: u32,
         now: Micros,
     ) -> Option<Entry> {
-        if body.len() > LONGEST {
+        if blob.body_len() > LONGEST {
             return None;
         }
-        let name = key.name.wire();
-        let mut blob = Vec::with_capacity(HEAD + name.len() + 2 * offsets.len() + body.len());
-        for number in counts.into_iter().chain([plain_len]).map(|number| number as u16) {
-            blob.extend_from_slice(&number.to_be_bytes());
+        for (at, number) in counts.into_iter().chain([plain_len]).enumerate() {
+            blob.octets[2 * at..2 * at + 2].copy_from_slice(&(number as u16).to_be_bytes());
         }
-        blob.extend_from_slice(name);
-        for &offset in offsets {
-            blob.extend_from_slice(&(offset as u16).to_be_bytes());
-        }
-        blob.extend_from_slice(body);
         Some(Entry {
-            blob: blob.into_boxed_slice(),
+            blob: blob.octets.into_boxed_slice(),
             stored: now,
             life,
             rtype: key.rtype,
@@ -290,7 +289,7 @@ impl Entry {
             view: key.origin.view,
             scope: key.origin.scope.map(Box::new),
             // A name has at most 255 octets.
-            name_len: name.len() as u8,
+            name_len: key.name.wire().len() as u8,
             compressed: false,
         })
     }
@@ -384,89 +383,122 @@ fn has_compressible_names(set: &Rrset) -> bool {
     set.rdatas.first().is_some_and(|rdata| rr::names(set.rtype, rdata).any(|name| name.compressible))
 }
 
-/// Builds the body of an entry.
-struct Layout<'k> {
-    key: NameRef<'k>,
-    body: Vec<u8>,
-    /// The offsets of the TTL fields.
-    offsets: Vec<usize>,
-    /// The offset at which each record ends.
-    ends: Vec<u16>,
+/// The octets of an entry while they are written.
+struct Blob {
+    octets: Vec<u8>,
+    /// Where the next TTL offset is written.
+    offset_at: usize,
+    body_at: usize,
 }
 
-impl<'k> Layout<'k> {
-    /// Write `sets` and compress only owner names.
-    fn plain<'s>(key: &Key<'k>, sets: impl Iterator<Item = &'s &'s Rrset>) -> Layout<'k> {
-        let body = Vec::with_capacity(64);
-        let mut layout = Layout { key: key.name, body, offsets: Vec::new(), ends: Vec::new() };
-        sets.for_each(|rrset| layout.rrset(rrset));
-        layout
+impl Blob {
+    /// A blob with room for the TTL offsets of `records` records and for a body of `length` octets.
+    fn new(name: NameRef<'_>, records: usize, length: usize) -> Blob {
+        let offset_at = HEAD + name.wire().len();
+        let body_at = offset_at + 2 * records;
+        let mut octets = Vec::with_capacity(body_at + length);
+        octets.resize(HEAD, 0);
+        octets.extend_from_slice(name.wire());
+        octets.resize(body_at, 0);
+        Blob { octets, offset_at, body_at }
     }
 
-    /// Write `sets` with full compression. Returns None if they exceed the size limit.
-    fn compressed<'s>(
-        key: &Key<'k>,
-        sets: impl Iterator<Item = &'s &'s Rrset> + Clone,
-    ) -> Option<Layout<'k>> {
-        let start = QUESTION + key.name.wire().len() + 4;
-        let most = |set: &&Rrset| {
-            let owner = set.owner.as_ref().wire().len() + 10;
-            set.rdatas.iter().map(|rdata| owner + rdata.len()).sum::<usize>()
-        };
-        let size = start + sets.clone().map(most).sum::<usize>();
-        let mut buf = vec![0; size.min(start + LONGEST)];
-        let limit = buf.len();
-        let mut writer = Writer::new(&mut buf, limit, 0, Flags::default());
-        writer.question(key.name, key.rtype, Class::IN).ok()?;
-        let (mut offsets, mut ends) = (Vec::new(), Vec::new());
-        for set in sets {
-            for rdata in set.rdatas.iter() {
-                let at = writer.len();
-                writer
-                    .record(Section::Answer, set.owner.as_ref(), set.rtype, set.class, set.ttl, rdata)
-                    .ok()?;
-                let (owner, _) = split_owner(&writer.written()[at..]);
-                offsets.push(at + owner.len() + 4 - start);
-                ends.push((writer.len() - start) as u16);
-            }
-        }
-        let end = writer.len();
-        Some(Layout { key: key.name, body: buf[start..end].to_vec(), offsets, ends })
+    fn body_len(&self) -> usize {
+        self.octets.len() - self.body_at
     }
 
-    fn rrset(&mut self, rrset: &Rrset) {
+    /// Note that the TTL field of the next record is at `offset` of the body. Longer bodies than the field can count are refused.
+    fn ttl_at(&mut self, offset: usize) {
+        self.octets[self.offset_at..self.offset_at + 2].copy_from_slice(&(offset as u16).to_be_bytes());
+        self.offset_at += 2;
+    }
+
+    /// Write the records of `rrset` and compress only their owner names.
+    fn rrset(&mut self, rrset: &Rrset, owner: &SharedOwner<'_>) {
+        let ([t0, t1], [c0, c1], [s0, s1, s2, s3]) =
+            (rrset.rtype.0.to_be_bytes(), rrset.class.0.to_be_bytes(), rrset.ttl.to_be_bytes());
         for rdata in rrset.rdatas.iter() {
-            self.owner(rrset.owner.as_ref());
-            self.body.extend_from_slice(&rrset.rtype.0.to_be_bytes());
-            self.body.extend_from_slice(&rrset.class.0.to_be_bytes());
-            self.offsets.push(self.body.len());
-            self.body.extend_from_slice(&rrset.ttl.to_be_bytes());
+            self.octets.extend_from_slice(owner.labels);
+            match owner.pointer {
+                Some(pointer) => self.octets.extend_from_slice(&pointer.to_be_bytes()),
+                None => self.octets.push(0),
+            }
+            self.ttl_at(self.body_len() + 4);
             // An RdataSet stores lengths in 16 bits as well.
-            self.body.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
-            self.body.extend_from_slice(rdata);
-            // Longer bodies are refused.
-            self.ends.push(self.body.len() as u16);
+            let [l0, l1] = (rdata.len() as u16).to_be_bytes();
+            self.octets.extend_from_slice(&[t0, t1, c0, c1, s0, s1, s2, s3, l0, l1]);
+            self.octets.extend_from_slice(rdata);
         }
     }
+}
 
-    /// Write an owner name: its own labels, followed by a pointer to the part that it shares with the key's name.
-    fn owner(&mut self, owner: NameRef<'_>) {
+/// An owner name in a body: its own labels, then a pointer to the part that it shares with the key's name, or the root.
+struct SharedOwner<'o> {
+    labels: &'o [u8],
+    pointer: Option<u16>,
+}
+
+impl<'o> SharedOwner<'o> {
+    fn new(owner: NameRef<'o>, key: NameRef<'_>) -> SharedOwner<'o> {
+        let own = |rest: NameRef<'_>| &owner.wire()[..owner.wire().len() - rest.wire().len()];
         let mut rest = owner;
         while !rest.is_root() {
-            if self.key.is_at_or_below(rest) {
-                let start = QUESTION + self.key.wire().len() - rest.wire().len();
-                self.body.extend_from_slice(&(0xc000 | start as u16).to_be_bytes());
-                return;
+            if key.is_at_or_below(rest) {
+                let start = QUESTION + key.wire().len() - rest.wire().len();
+                return SharedOwner { labels: own(rest), pointer: Some(0xc000 | start as u16) };
             }
-            let label = 1 + rest.wire()[0] as usize;
-            self.body.extend_from_slice(&rest.wire()[..label]);
             rest = rest.parent().expect("not the root");
         }
-        self.body.push(0);
+        SharedOwner { labels: own(rest), pointer: None }
+    }
+
+    fn len(&self) -> usize {
+        self.labels.len() + if self.pointer.is_some() { 2 } else { 1 }
     }
 }
 
-/// Split an owner name written by [`Layout::owner`] from the following octets.
+/// Write the records with compressed owner names only. Returns the blob and the length of the body up to `dnssec`.
+fn plain_blob(key: &Key<'_>, plain: Option<&Rrset>, dnssec: &[Rrset], records: usize) -> (Blob, usize) {
+    let owner = |set: &Rrset| SharedOwner::new(set.owner.as_ref(), key.name).len();
+    // Type, class and TTL have eight octets. The length field of each rdata is in both forms.
+    let length = |set: &Rrset| set.rdatas.len() * (owner(set) + 8) + set.rdatas.octets();
+    let length = plain.into_iter().chain(dnssec).map(length).sum();
+    let mut blob = Blob::new(key.name, records, length);
+    plain.into_iter().for_each(|set| blob.rrset(set, &SharedOwner::new(set.owner.as_ref(), key.name)));
+    let plain_len = blob.body_len();
+    dnssec.iter().for_each(|set| blob.rrset(set, &SharedOwner::new(set.owner.as_ref(), key.name)));
+    (blob, plain_len)
+}
+
+/// Do the same with full compression. Returns None if they exceed the size limit.
+fn compressed_blob(
+    key: &Key<'_>,
+    plain: Option<&Rrset>,
+    dnssec: &[Rrset],
+    records: usize,
+) -> Option<(Blob, usize)> {
+    let start = QUESTION + key.name.wire().len() + 4;
+    let most = |set: &Rrset| set.rdatas.len() * (set.owner.as_ref().wire().len() + 8) + set.rdatas.octets();
+    let size = start + plain.into_iter().chain(dnssec).map(most).sum::<usize>();
+    let mut buf = vec![0; size.min(start + LONGEST)];
+    let limit = buf.len();
+    let mut writer = Writer::new(&mut buf, limit, 0, Flags::default());
+    writer.question(key.name, key.rtype, Class::IN).ok()?;
+    let mut offsets = Vec::with_capacity(records);
+    let mut write = |writer: &mut Writer<'_>, set: &Rrset| {
+        writer.rrset_noting(Section::Answer, set, |at| offsets.push(at - start)).ok()
+    };
+    plain.map_or(Some(()), |set| write(&mut writer, set))?;
+    let plain_len = writer.len() - start;
+    dnssec.iter().try_for_each(|set| write(&mut writer, set))?;
+    let body = &writer.written()[start..];
+    let mut blob = Blob::new(key.name, records, body.len());
+    offsets.iter().for_each(|&offset| blob.ttl_at(offset));
+    blob.octets.extend_from_slice(body);
+    Some((blob, plain_len))
+}
+
+/// Split an owner name of a body from the following octets.
 fn split_owner(bytes: &[u8]) -> (&[u8], &[u8]) {
     let mut at = 0;
     loop {

@@ -359,8 +359,8 @@ impl Cache {
         if rrset.ttl == 0 || rrset.rdatas.is_empty() || rrset.class != Class::IN || rrset.rtype == NAME {
             return false;
         }
-        let signatures: &[&Rrset] = &signatures.into_iter().collect::<Vec<_>>();
-        match Entry::from_rrsets(&key, &[rrset], signatures, rrset.ttl, now) {
+        let signatures = signatures.map_or(&[][..], std::slice::from_ref);
+        match Entry::from_rrsets(&key, Some(rrset), signatures, rrset.ttl, now) {
             Some(entry) => self.put(&key, entry, now),
             None => false,
         }
@@ -384,7 +384,7 @@ impl Cache {
         if soa.ttl == 0 {
             return false;
         }
-        match Entry::from_rrsets(&key, &[soa], &proof.iter().collect::<Vec<_>>(), soa.ttl, now) {
+        match Entry::from_rrsets(&key, Some(soa), proof, soa.ttl, now) {
             Some(entry) => self.put(&key, entry, now),
             None => false,
         }
@@ -402,7 +402,7 @@ impl Cache {
         let (rtype, kind) = rtype.map_or((NAME, EntryKind::NxDomain), |rtype| (rtype, EntryKind::NoData));
         let origin = Origin { rank: Rank::NonAuthoritative, ..origin.into() };
         let key = Key { name, rtype, kind, origin };
-        match Entry::from_rrsets(&key, &[], &[], life_s, now) {
+        match Entry::from_rrsets(&key, None, &[], life_s, now) {
             Some(entry) if life_s > 0 => self.put(&key, entry, now),
             _ => false,
         }

@@ -7,7 +7,7 @@ use nw_cache::{
 };
 use nw_wire::code::{Rcode, RrType};
 use nw_wire::header::Flags;
-use nw_wire::message::{Message, Section};
+use nw_wire::message::Section;
 use nw_wire::name::NameRef;
 use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
@@ -31,7 +31,10 @@ impl<W: World> Task<'_, W> {
     pub(crate) fn learn(&self, reply: Reply, rtype: RrType, origin: Origin, now: Micros) -> Finding {
         match reply {
             Reply::Answer(mut chain) => {
-                self.keep_chain(&chain, origin, now);
+                // The RRsets that answer ANY are kept as a whole only, see [`Core::keep_whole`]: there may be many.
+                if rtype != RrType::ANY {
+                    self.keep_chain(&chain, origin, now);
+                }
                 let proof = std::mem::take(&mut chain.proof);
                 Finding::Data { sets: chain.into_sets(), proof }
             }
@@ -139,25 +142,19 @@ impl<W: World> Core<W> {
         let mut buf = vec![0; most];
         let mut writer = Writer::new(&mut buf, most, 0, Flags::default());
         let name = question.name.as_ref();
-        let mut written = writer.question(name, question.rtype, question.class);
-        for set in &resolution.answer {
-            written = written.and_then(|()| writer.rrset(Section::Answer, set));
-        }
-        for set in &resolution.authority {
-            written = written.and_then(|()| writer.rrset(Section::Authority, set));
-        }
+        writer.question(name, question.rtype, question.class).expect("a question fits");
+        let start = writer.question_end();
+        let mut ttl_offsets = Vec::new();
+        let answer = resolution.answer.iter().map(|set| (Section::Answer, set));
+        let authority = resolution.authority.iter().map(|set| (Section::Authority, set));
+        let written = answer.chain(authority).try_for_each(|(section, set)| {
+            writer.rrset_noting(section, set, |at| ttl_offsets.push(at - start))
+        });
         if written.is_err() {
             return;
         }
-        let (start, [_, answer, authority, _]) = (writer.question_end(), writer.counts());
+        let [_, answer, authority, _] = writer.counts();
         let length = writer.finish();
-        let message = Message::parse(&buf[..length]).expect("what the writer writes is a message");
-        // The TTL stands four octets before RDLENGTH, two octets before the rdata (RFC 1035 §4.1.3).
-        let ttl_offsets: Vec<usize> = message
-            .answer()
-            .chain(message.authority())
-            .map(|record| record.rdata_start() - 6 - start)
-            .collect();
         let sets = resolution.answer.iter().chain(&resolution.authority);
         let whole = WholeAnswer {
             rcode: resolution.rcode,

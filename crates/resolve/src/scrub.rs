@@ -16,10 +16,14 @@
 //!
 //! Work is linear in the size of the reply, apart from one sort: the answer section is indexed once by owner and type.
 
+use std::collections::HashSet;
+use std::convert::Infallible;
 use std::net::IpAddr;
 
 use nw_cache::{DelegationEvidence, NameServer};
 use nw_wire::code::{Class, RrType};
+use nw_wire::hash::Keyed;
+use nw_wire::header::HEADER;
 use nw_wire::message::{Message, Record, Section};
 use nw_wire::name::{Name, NameBuf, NameRef};
 use nw_wire::rrset::{RdataSet, Rrset};
@@ -64,6 +68,9 @@ impl Chain {
 
     /// The RRsets in the order in which they are sent: aliases, then data.
     pub(crate) fn into_sets(self) -> Vec<Signed> {
+        if self.links.is_empty() {
+            return self.data;
+        }
         self.links.into_iter().chain(self.data).collect()
     }
 }
@@ -101,95 +108,116 @@ pub(crate) struct Scrubber<'s> {
     pub(crate) delegated: &'s dyn Fn(NameRef<'_>) -> bool,
 }
 
-/// One record of an index.
+/// A record of an index.
 struct Indexed<'m> {
-    /// Hash of the owner, type, and for RRSIG the type covered.
-    key: (u64, u16, u16),
-    content: Content<'m>,
-}
-
-/// What an index knows of a record. The owner of a sound one is read from the message when it is needed: records are moved
-/// while they are sorted.
-enum Content<'m> {
-    Sound(Record<'m>),
-    /// The owner of a malformed record.
-    Malformed(Name),
-}
-
-impl Indexed<'_> {
-    fn is_of(&self, owner: NameRef<'_>) -> bool {
-        match &self.content {
-            Content::Sound(record) => record.owner() == owner,
-            Content::Malformed(name) => *name == owner,
-        }
-    }
+    record: Record<'m>,
+    /// Whether its rdata is valid for its type.
+    sound: bool,
 }
 
 /// The records of a section in the order of owner and type, so that each RRset is found without reading the others.
 struct Index<'m> {
-    records: Vec<Indexed<'m>>,
+    message: Message<'m>,
+    /// One number for each record: see [`Index::key`].
+    keys: Vec<u128>,
 }
 
 impl<'m> Index<'m> {
-    fn new(message: &Message<'m>, section: Section) -> Index<'m> {
-        let key = |owner: NameRef<'_>, rtype: RrType, covers: RrType| (owner.hash64(), rtype.0, covers.0);
-        let sound = message.records(section).filter(|record| record.class == Class::IN).map(|record| {
-            let owner = record.owner();
+    /// The index of *section*. `name`: the name asked for, which most records belong to.
+    fn new(message: &Message<'m>, section: Section, name: NameRef<'_>) -> Index<'m> {
+        let mut keys = Vec::with_capacity(message.header().counts[section as usize + 1].into());
+        // Records with the same pointer in place of the owner have the same owner.
+        let mut last = message.asks(name).then(|| (HEADER as u16, name.hash64()));
+        let mut hash = |record: &Record<'_>| match (record.owner_pointer(), last) {
+            (Some(pointer), Some((before, hash))) if pointer == before => hash,
+            (pointer, _) => {
+                let hash = record.owner().as_ref().hash64();
+                last = pointer.map(|pointer| (pointer, hash));
+                hash
+            }
+        };
+        for record in message.records(section).filter(|record| record.class == Class::IN) {
             let covers = covered(record.rdata_raw()).filter(|_| record.rtype == RrType::RRSIG);
-            let key = key(owner.as_ref(), record.rtype, covers.unwrap_or(RrType(0)));
-            Indexed { key, content: Content::Sound(record) }
-        });
+            let covers = covers.unwrap_or(RrType(0));
+            keys.push(Index::key(hash(&record), (record.rtype.0, covers.0), record.start(), true));
+        }
         // A bad signature is just not there; any other bad record spoils its RRset.
-        let malformed = message
-            .malformed(section)
-            .filter(|record| record.class == Class::IN && record.rtype != RrType::RRSIG)
-            .map(|record| {
-                let key = key(record.owner.as_ref(), record.rtype, RrType(0));
-                Indexed { key, content: Content::Malformed(record.owner.to_name()) }
-            });
-        let mut records: Vec<Indexed<'m>> = sound.chain(malformed).collect();
-        // Stable: records of one RRset stay in their order.
-        records.sort_by_key(|indexed| indexed.key);
-        Index { records }
+        for bad in message.malformed(section) {
+            if bad.class == Class::IN && bad.rtype != RrType::RRSIG {
+                keys.push(Index::key(bad.owner.as_ref().hash64(), (bad.rtype.0, 0), bad.start, false));
+            }
+        }
+        keys.sort_unstable();
+        Index { message: *message, keys }
+    }
+
+    /// The number that stands for the record at *start* of the message: hash of the owner, type, for RRSIG the type covered, and
+    /// the place. So records of one RRset stay in their order.
+    fn key(hash: u64, (rtype, covers): (u16, u16), start: usize, sound: bool) -> u128 {
+        let place = (start as u32) << 1 | u32::from(sound);
+        u128::from(hash) << 64 | u128::from(rtype) << 48 | u128::from(covers) << 32 | u128::from(place)
+    }
+
+    /// The type in *key*.
+    fn type_of(key: u128) -> RrType {
+        RrType((key >> 48) as u16)
     }
 
     /// Whether the section has a record of *rtype*.
     fn has(&self, rtype: RrType) -> bool {
-        self.records.iter().any(|indexed| indexed.key.1 == rtype.0)
+        self.keys.iter().any(|key| Index::type_of(*key) == rtype)
     }
 
-    /// The records of *owner* with keys between *low* and *high*, both included, but for the hash.
+    /// The keys with *hash* between *low* and *high*, both included.
+    fn run(&self, hash: u64, low: (u16, u16), high: (u16, u16)) -> impl Iterator<Item = u128> {
+        let [low, high] = [low, high].map(|types| Index::key(hash, types, 0, false));
+        let high = high | u128::from(u32::MAX);
+        let start = self.keys.partition_point(|key| *key < low);
+        self.keys[start..].iter().copied().take_while(move |key| *key <= high)
+    }
+
+    /// The records of *owner* with types between *low* and *high*, both included.
     fn range<'i>(
         &'i self,
         owner: NameRef<'i>,
         low: (u16, u16),
         high: (u16, u16),
-    ) -> impl Iterator<Item = &'i Indexed<'m>> + 'i {
-        let hash = owner.hash64();
-        let (low, high) = ((hash, low.0, low.1), (hash, high.0, high.1));
-        let start = self.records.partition_point(|indexed| indexed.key < low);
-        let run = self.records[start..].iter().take_while(move |indexed| indexed.key <= high);
-        run.filter(move |indexed| {
+    ) -> impl Iterator<Item = Indexed<'m>> + 'i {
+        let mut same = None;
+        self.run(owner.hash64(), low, high).filter_map(move |key| {
             work::count(1);
-            indexed.is_of(owner)
+            let place = key as u32;
+            let record = self.message.record_at((place >> 1) as usize);
+            let pointer = record.owner_pointer();
+            if pointer.is_none() || pointer != same {
+                if !record.is_owned_by(owner) {
+                    return None;
+                }
+                same = pointer;
+            }
+            Some(Indexed { record, sound: place & 1 == 1 })
         })
     }
 
     /// The records of *owner* and *rtype*; for RRSIG those that cover any type.
-    fn of<'i>(&'i self, owner: NameRef<'i>, rtype: RrType) -> impl Iterator<Item = &'i Indexed<'m>> + 'i {
+    fn of<'i>(&'i self, owner: NameRef<'i>, rtype: RrType) -> impl Iterator<Item = Indexed<'m>> + 'i {
         self.range(owner, (rtype.0, 0), (rtype.0, u16::MAX))
     }
 
     /// The signatures of *owner* over *rtype*.
-    fn over<'i>(&'i self, owner: NameRef<'i>, rtype: RrType) -> impl Iterator<Item = &'i Indexed<'m>> + 'i {
+    fn over<'i>(&'i self, owner: NameRef<'i>, rtype: RrType) -> impl Iterator<Item = Indexed<'m>> + 'i {
         self.range(owner, (RrType::RRSIG.0, rtype.0), (RrType::RRSIG.0, rtype.0))
     }
 
-    /// The types that *owner* has, in order.
+    /// The types that *owner* may have, in order.
     fn types(&self, owner: NameRef<'_>) -> Vec<RrType> {
-        let all = self.range(owner, (0, 0), (u16::MAX, u16::MAX));
-        let mut types: Vec<RrType> = all.map(|indexed| RrType(indexed.key.1)).collect();
-        types.dedup();
+        let all = self.run(owner.hash64(), (0, 0), (u16::MAX, u16::MAX));
+        let mut types: Vec<RrType> = Vec::new();
+        for rtype in all.map(Index::type_of) {
+            if types.last() != Some(&rtype) {
+                types.push(rtype);
+            }
+        }
         types
     }
 }
@@ -206,25 +234,24 @@ impl<'s> Scrubber<'s> {
 
     /// The RRset that *records* make up, with the smallest of their TTLs (RFC 2181 §5.2) and without repeated records
     /// (RFC 2181 §5); None when there are no records.
-    fn set<'i, 'm: 'i>(
+    fn set<'m>(
         &self,
         owner: NameRef<'_>,
         rtype: RrType,
-        records: impl Iterator<Item = &'i Indexed<'m>>,
+        records: impl Iterator<Item = Indexed<'m>>,
     ) -> Result<Option<Rrset>, Unusable> {
         let mut set: Option<Rrset> = None;
-        let mut rdata = Vec::new();
-        for (count, indexed) in records.enumerate() {
+        for (count, Indexed { record, sound }) in records.enumerate() {
             if count as u32 >= self.budget.max_records_per_rrset {
                 return Err(Unusable::TooManyRecords);
             }
-            let Content::Sound(record) = &indexed.content else { return Err(Unusable::MalformedRecord) };
+            if !sound {
+                return Err(Unusable::MalformedRecord);
+            }
             let ttl = self.ttl(record.ttl);
             let set = set.get_or_insert_with(|| Rrset::new(owner.to_name(), rtype, Class::IN, ttl));
             set.ttl = set.ttl.min(ttl);
-            rdata.clear();
-            record.rdata(&mut rdata);
-            set.rdatas.push(&rdata);
+            push(&mut set.rdatas, &record);
         }
         if let Some(set) = &mut set {
             drop_repeated(&mut set.rdatas);
@@ -261,8 +288,8 @@ impl<'s> Scrubber<'s> {
         if self.message.header().counts[1] == 0 {
             return Ok(chain);
         }
-        let index = Index::new(self.message, Section::Answer);
-        work::count(index.records.len());
+        let index = Index::new(self.message, Section::Answer, name);
+        work::count(index.keys.len());
         let dnames = index.has(RrType::DNAME);
         let mut at: NameBuf = name.to_buf();
         while self.in_zone(at.as_ref()) && (chain.end.is_none() || !(self.delegated)(at.as_ref())) {
@@ -474,7 +501,6 @@ impl<'s> Scrubber<'s> {
     fn of_authority(&self, wanted: impl Fn(NameRef<'_>, RrType) -> bool) -> Vec<Signed> {
         let mut found: Vec<Signed> = Vec::new();
         let mut signatures: Vec<Rrset> = Vec::new();
-        let mut rdata = Vec::new();
         let records = self.message.authority().filter(|record| record.class == Class::IN);
         let about = |record: &Record<'_>| match record.rtype {
             RrType::RRSIG => covered(record.rdata_raw()),
@@ -486,12 +512,10 @@ impl<'s> Scrubber<'s> {
         });
         for record in ours.take(MAX_PROOF_RECORDS) {
             let owner = record.owner();
-            rdata.clear();
-            record.rdata(&mut rdata);
             let ttl = self.ttl(record.ttl);
             if record.rtype == RrType::RRSIG {
                 let mut set = Rrset::new(owner.to_name(), RrType::RRSIG, Class::IN, ttl);
-                set.rdatas.push(&rdata);
+                push(&mut set.rdatas, &record);
                 signatures.push(set);
                 continue;
             }
@@ -506,7 +530,7 @@ impl<'s> Scrubber<'s> {
                 }
             };
             set.ttl = set.ttl.min(ttl);
-            set.rdatas.push(&rdata);
+            push(&mut set.rdatas, &record);
         }
         let spoilt = |one: &Signed| {
             let mut bad = self.message.malformed(Section::Authority);
@@ -537,17 +561,26 @@ fn single(mut set: Rrset) -> Rrset {
     set
 }
 
+/// Append the rdata of *record*.
+fn push(rdatas: &mut RdataSet, record: &Record<'_>) {
+    let Ok(()) = rdatas.push_with(|out| {
+        record.rdata(out);
+        Ok::<(), Infallible>(())
+    });
+}
+
 /// Drop repeated records. The others keep their order.
 fn drop_repeated(rdatas: &mut RdataSet) {
-    let mut order: Vec<(usize, &[u8])> = rdatas.iter().enumerate().collect();
-    order.sort_by_key(|&(_, rdata)| rdata);
-    let before = order.len();
-    order.dedup_by_key(|(_, rdata)| *rdata);
-    if order.len() == before {
+    if rdatas.iter().nth(1).is_none() {
         return;
     }
-    order.sort_by_key(|&(at, _)| at);
-    *rdatas = RdataSet::from_iter(order.into_iter().map(|(_, rdata)| rdata));
+    let mut seen: HashSet<&[u8], Keyed> = HashSet::with_capacity_and_hasher(rdatas.len(), Keyed);
+    if rdatas.iter().all(|rdata| seen.insert(rdata)) {
+        return;
+    }
+    seen.clear();
+    let kept = rdatas.iter().filter(|rdata| seen.insert(rdata)).collect();
+    *rdatas = kept;
 }
 
 /// Counts the records read, so that a test can tell linear work from quadratic. Nothing outside tests.

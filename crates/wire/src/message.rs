@@ -22,8 +22,9 @@ use std::fmt;
 
 use crate::code::{Class, Rcode, RrType};
 use crate::edns::Opt;
+use crate::hash::eq_folded;
 use crate::header::{Flags, HEADER, Header};
-use crate::name::{MAX_LABEL, MAX_LABELS, MAX_NAME, NameBuf};
+use crate::name::{MAX_LABEL, MAX_LABELS, MAX_NAME, NameBuf, NameRef};
 use crate::rr;
 
 #[cfg(test)]
@@ -165,6 +166,8 @@ impl<'a> Message<'a> {
         }
         let oddities = Oddities::default();
         let mut message = Message { bytes, header, borders: [at; 4], opt_at: 0, tsig_at: 0, oddities };
+        // The pointer that is the whole owner of the record before. It is followed once for all records that repeat it.
+        let mut followed = None;
         for (section, &count) in
             [Section::Answer, Section::Authority, Section::Additional].iter().zip(&header.counts[1..])
         {
@@ -172,7 +175,14 @@ impl<'a> Message<'a> {
                 if message.tsig_at != 0 {
                     return Err(MessageError::BadTsig { at: message.tsig_at });
                 }
-                let record = Record::frame(bytes, at)?;
+                let owner: Option<&[u8; 2]> = bytes.get(at..).and_then(<[u8]>::first_chunk);
+                let pointer = owner.copied().filter(|octets| octets[0] >= 0xc0);
+                let fixed_at = match pointer {
+                    Some(_) if pointer == followed => at + 2,
+                    _ => skip_name(bytes, at)?,
+                };
+                followed = pointer;
+                let record = Record::behind(bytes, at, fixed_at)?;
                 match record.check() {
                     Ok(()) => message.note(&record, *section, tolerant)?,
                     Err(_) if tolerant => message.oddities.malformed_records += 1,
@@ -256,6 +266,12 @@ impl<'a> Message<'a> {
         self.questions().next()
     }
 
+    /// Return whether the message has a question, and the first one is about `name`.
+    pub fn asks(&self, name: NameRef<'_>) -> bool {
+        let question = self.bytes[HEADER..].get(..name.wire().len());
+        self.header.counts[0] > 0 && question.is_some_and(|octets| eq_folded(octets, name.wire()))
+    }
+
     /// The records of `section`, including OPT and TSIG, without the records that [`Message::malformed`] lists.
     pub fn records(&self, section: Section) -> Records<'a> {
         let (at, end) = (self.borders[section as usize], self.borders[section as usize + 1]);
@@ -271,15 +287,21 @@ impl<'a> Message<'a> {
         let bytes = self.bytes;
         std::iter::from_fn(move || {
             while at < end {
-                let record = Record::frame(bytes, at).ok()?;
+                let record = Record::checked(bytes, at);
                 at = record.end();
                 if let Err(error) = record.check() {
-                    let (owner, rtype, class) = (record.owner(), record.rtype, record.class);
-                    return Some(MalformedRecord { owner, rtype, class, error });
+                    let (start, owner) = (record.start(), record.owner());
+                    let (rtype, class) = (record.rtype, record.class);
+                    return Some(MalformedRecord { start, owner, rtype, class, error });
                 }
             }
             None
         })
+    }
+
+    /// The record that starts at `start`, which is the [`Record::start`] or [`MalformedRecord::start`] of one of this message.
+    pub fn record_at(&self, start: usize) -> Record<'a> {
+        Record::checked(self.bytes, start)
     }
 
     /// The records of the answer section.
@@ -302,13 +324,13 @@ impl<'a> Message<'a> {
         if self.opt_at == 0 {
             return None;
         }
-        let record = Record::frame(self.bytes, self.opt_at).ok()?;
+        let record = Record::checked(self.bytes, self.opt_at);
         Some(Opt::from_record(record.class.0, record.ttl, record.rdata_raw()))
     }
 
     /// The TSIG record (RFC 8945 §4.2).
     pub fn tsig(&self) -> Option<Record<'a>> {
-        if self.tsig_at == 0 { None } else { Record::frame(self.bytes, self.tsig_at).ok() }
+        (self.tsig_at != 0).then(|| Record::checked(self.bytes, self.tsig_at))
     }
 }
 
@@ -339,22 +361,26 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Read the fields that all records share from the record at `at`. The rdata is not checked.
-    fn frame(bytes: &'a [u8], at: usize) -> Result<Record<'a>, MessageError> {
-        let fixed = skip_name(bytes, at)?;
-        let rdata_at = fixed + 10;
-        if rdata_at > bytes.len() {
-            return Err(MessageError::Truncated { at });
-        }
-        let rdata_len = word(bytes, fixed + 8) as usize;
+    /// Read the fields that all records share from the record at `owner_at`, whose owner ends at `fixed_at`. The rdata is not
+    /// checked.
+    #[inline]
+    fn behind(bytes: &'a [u8], owner_at: usize, fixed_at: usize) -> Result<Record<'a>, MessageError> {
+        let truncated = MessageError::Truncated { at: owner_at };
+        let fixed: &[u8; 10] = bytes.get(fixed_at..).and_then(<[u8]>::first_chunk).ok_or(truncated)?;
+        let (rdata_at, rdata_len) = (fixed_at + 10, word(fixed, 8) as usize);
         if rdata_at + rdata_len > bytes.len() {
-            return Err(MessageError::Truncated { at });
+            return Err(truncated);
         }
-        let rtype = RrType(word(bytes, fixed));
-        let class = Class(word(bytes, fixed + 2));
-        let ttl = (word(bytes, fixed + 4) as u32) << 16 | word(bytes, fixed + 6) as u32;
+        let (rtype, class) = (RrType(word(fixed, 0)), Class(word(fixed, 2)));
+        let ttl = (word(fixed, 4) as u32) << 16 | word(fixed, 6) as u32;
         let ttl = if rtype != RrType::OPT && ttl > i32::MAX as u32 { 0 } else { ttl };
-        Ok(Record { bytes, owner_at: at, rdata_at, rdata_len, rtype, class, ttl })
+        Ok(Record { bytes, owner_at, rdata_at, rdata_len, rtype, class, ttl })
+    }
+
+    /// Read the same from a record that was read before. Its owner is not checked again.
+    #[inline]
+    fn checked(bytes: &'a [u8], at: usize) -> Record<'a> {
+        Record::behind(bytes, at, end_of_name(bytes, at)).expect("checked when the message was parsed")
     }
 
     /// Check the rdata.
@@ -382,6 +408,35 @@ impl<'a> Record<'a> {
         read_name(self.bytes, self.owner_at).expect("checked when the message was parsed").0
     }
 
+    /// Return whether `name` owns the record.
+    pub fn is_owned_by(&self, name: NameRef<'_>) -> bool {
+        let (mut at, mut rest) = (self.owner_at, name.wire());
+        loop {
+            let first = self.bytes[at];
+            if first >= 0xc0 {
+                at = (word(self.bytes, at) & 0x3fff) as usize;
+                // Most pointers lead to a whole name. Length octets are never ASCII letters.
+                if self.bytes[at..].get(..rest.len()).is_some_and(|octets| eq_folded(octets, rest)) {
+                    return true;
+                }
+                continue;
+            }
+            let label = 1 + first as usize;
+            let same = rest.get(..label).is_some_and(|octets| eq_folded(octets, &self.bytes[at..at + label]));
+            if !same || first == 0 {
+                return same;
+            }
+            (at, rest) = (at + label, &rest[label..]);
+        }
+    }
+
+    /// Where the owner name is in the message, if the record has a pointer in its place. Records with the same pointer have the
+    /// same owner.
+    #[inline]
+    pub fn owner_pointer(&self) -> Option<u16> {
+        word(self.bytes, self.owner_at).checked_sub(0xc000)
+    }
+
     /// The rdata as it is in the message. Names in it may be compressed.
     pub fn rdata_raw(&self) -> &'a [u8] {
         &self.bytes[self.rdata_at..self.rdata_at + self.rdata_len]
@@ -389,8 +444,10 @@ impl<'a> Record<'a> {
 
     /// Append the uncompressed rdata to `out`.
     pub fn rdata(&self, out: &mut Vec<u8>) {
-        if self.rdata_len > 0 {
-            rr::expand(self.rtype, self.bytes, self.rdata_at, self.rdata_len, out)
+        if !rr::may_be_compressed(self.rtype) {
+            out.extend_from_slice(self.rdata_raw());
+        } else if self.rdata_len > 0 {
+            rr::expand_checked(self.rtype, self.bytes, self.rdata_at, self.rdata_len, out)
                 .expect("checked when the message was parsed");
         }
     }
@@ -424,6 +481,8 @@ impl fmt::Debug for Record<'_> {
 /// A record whose rdata is not valid for its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedRecord {
+    /// The offset in the message at which it starts.
+    pub start: usize,
     /// Its owner name.
     pub owner: NameBuf,
     /// Its type.
@@ -449,7 +508,7 @@ impl<'a> Iterator for Records<'a> {
 
     fn next(&mut self) -> Option<Record<'a>> {
         while self.at < self.end {
-            let record = Record::frame(self.bytes, self.at).expect("checked when the message was parsed");
+            let record = Record::checked(self.bytes, self.at);
             self.at = record.end();
             if self.checked || record.check().is_ok() {
                 return Some(record);
@@ -605,6 +664,18 @@ pub(crate) fn skip_name(bytes: &[u8], start: usize) -> Result<usize, MessageErro
                 }
                 (at, barrier) = (target, target);
             }
+        }
+    }
+}
+
+/// Return the offset at which the name at `at` ends in the packet. The name has been checked.
+#[inline]
+fn end_of_name(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        match bytes[at] {
+            0 => return at + 1,
+            pointer if pointer >= 0xc0 => return at + 2,
+            length => at += 1 + length as usize,
         }
     }
 }

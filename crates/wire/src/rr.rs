@@ -110,7 +110,18 @@ fn check_in(rtype: RrType, wire: &Wire<'_>, start: usize) -> Result<(), RdataErr
 /// like in [`check_in_message`].
 pub fn expand(rtype: RrType, msg: &[u8], at: usize, len: usize, out: &mut Vec<u8>) -> Result<(), RdataError> {
     check_in_message(rtype, msg, at, len)?;
-    if !rtype.fields().iter().any(|field| matches!(field, Field::Name(Role { expand: true, .. }))) {
+    expand_checked(rtype, msg, at, len, out)
+}
+
+/// Do the same as [`expand`] for rdata that was checked before.
+pub(crate) fn expand_checked(
+    rtype: RrType,
+    msg: &[u8],
+    at: usize,
+    len: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), RdataError> {
+    if !may_be_compressed(rtype) {
         out.extend_from_slice(&msg[at..at + len]);
         return Ok(());
     }
@@ -130,6 +141,12 @@ pub fn expand(rtype: RrType, msg: &[u8], at: usize, len: usize, out: &mut Vec<u8
     }
     out.extend_from_slice(&msg[copied..at + len]);
     Ok(())
+}
+
+/// Return whether names in rdata of `rtype` may be compressed in a packet.
+#[inline]
+pub(crate) fn may_be_compressed(rtype: RrType) -> bool {
+    rtype.fields().iter().any(|field| matches!(field, Field::Name(Role { expand: true, .. })))
 }
 
 /// Append the canonical form of `rdata` (uncompressed, valid) to `out`. RFC 4034 §6.2, RFC 6840 §5.1

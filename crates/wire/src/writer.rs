@@ -20,6 +20,7 @@
 //! bounds the work for a hostile message (ATTACKS B5). A message with more suffixes is correct but slightly longer.
 
 use crate::code::{Class, RrType};
+use crate::hash::eq_folded;
 use crate::header::{Flags, HEADER, Header};
 use crate::message::Section;
 use crate::name::{MAX_LABELS, NameRef};
@@ -90,7 +91,7 @@ impl<'b> Writer<'b> {
         self.at += 4;
         self.counts[0] += 1;
         self.question_end = self.at;
-        self.suffixes.question = (start, name.wire().len());
+        self.suffixes.question = (start as u16, name.wire().len() as u16);
         Ok(())
     }
 
@@ -113,6 +114,16 @@ impl<'b> Writer<'b> {
 
     /// Write all records of an RRset, or none if they do not fit.
     pub fn rrset(&mut self, section: Section, rrset: &Rrset) -> Result<(), Full> {
+        self.rrset_noting(section, rrset, |_| ())
+    }
+
+    /// Do the same, and call `ttl_at` with the offset of each TTL field. If the RRset does not fit, the offsets mean nothing.
+    pub fn rrset_noting(
+        &mut self,
+        section: Section,
+        rrset: &Rrset,
+        mut ttl_at: impl FnMut(usize),
+    ) -> Result<(), Full> {
         let mark = self.mark();
         let Rrset { owner, rtype, class, ttl, rdatas } = rrset;
         // The owner is searched for until it was written as a bare pointer; the records after that one share it.
@@ -123,9 +134,11 @@ impl<'b> Writer<'b> {
                 Some(pointer) => self.octets(pointer),
                 None => self.name(owner.as_ref(), true, true),
             };
+            let fixed_at = self.at;
             written
                 .and_then(|()| self.try_body(*rtype, *class, *ttl, rdata))
                 .inspect_err(|Full| self.rollback(mark))?;
+            ttl_at(fixed_at + 4);
             self.counts[section as usize + 1] += 1;
             pointer = pointer
                 .or_else(|| self.buf[start..].first_chunk().copied().filter(|[first, _]| *first >= 0xc0));
@@ -282,11 +295,13 @@ impl<'b> Writer<'b> {
     /// Write a record behind its owner.
     fn try_body(&mut self, rtype: RrType, class: Class, ttl: u32, rdata: &[u8]) -> Result<(), Full> {
         self.room(10)?;
-        self.copy(&rtype.0.to_be_bytes());
-        self.copy(&class.0.to_be_bytes());
-        self.copy(&ttl.to_be_bytes());
-        let length_at = self.at;
-        self.copy(&[0, 0]);
+        let ([t0, t1], [c0, c1], [s0, s1, s2, s3]) =
+            (rtype.0.to_be_bytes(), class.0.to_be_bytes(), ttl.to_be_bytes());
+        // The length is right unless a name is compressed.
+        let [l0, l1] = (rdata.len() as u16).to_be_bytes();
+        self.put(self.at, [t0, t1, c0, c1, s0, s1, s2, s3, l0, l1]);
+        self.at += 10;
+        let rdata_at = self.at;
         let mut done = 0;
         for field in rr::names(rtype, rdata) {
             self.octets(&rdata[done..field.start])?;
@@ -296,8 +311,9 @@ impl<'b> Writer<'b> {
             done = field.end;
         }
         self.octets(&rdata[done..])?;
-        let length = (self.at - length_at - 2) as u16;
-        self.buf[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+        if done > 0 {
+            self.put(rdata_at - 2, ((self.at - rdata_at) as u16).to_be_bytes());
+        }
         Ok(())
     }
 
@@ -311,6 +327,11 @@ impl<'b> Writer<'b> {
                 self.suffixes.remember(wire, wire.len() - 1, start);
             }
             return Ok(());
+        }
+        // Most owners are the name in the question.
+        let (at, length) = self.suffixes.question();
+        if wire.len() == length && eq_folded(&self.buf[at..at + length], wire) {
+            return self.octets(&(at as u16 | 0xc000).to_be_bytes());
         }
         let found = self.suffixes.find(name, &self.buf[..start]);
         let literal = found.map_or(wire.len() - 1, |(cut, _)| cut);
@@ -354,8 +375,10 @@ impl<'b> Writer<'b> {
 /// The offsets of name suffixes that later names may point to. A rollback can leave stale entries, so that each
 /// candidate is compared with the written octets before it is used.
 struct Suffixes {
-    /// Offset and length of the question name. It is indexed when the first name is looked up.
-    question: (usize, usize),
+    /// Offset and length of the question name.
+    question: (u16, u16),
+    /// Whether the suffixes of the question name are in the table. They are added when the first other name is looked up.
+    indexed: bool,
     /// Hash tag and offset of each known suffix; offset 0 marks a free slot. The table is created when the first name
     /// is written, so that a message made of rendered records does not initialize it.
     slots: Option<[(u16, u16); SLOTS]>,
@@ -373,14 +396,19 @@ const MOST_JUMPS: usize = 16;
 impl Suffixes {
     #[inline]
     fn new() -> Suffixes {
-        Suffixes { question: (0, 0), slots: None, used: 0 }
+        Suffixes { question: (0, 0), indexed: false, slots: None, used: 0 }
+    }
+
+    fn question(&self) -> (usize, usize) {
+        (self.question.0.into(), self.question.1.into())
     }
 
     /// Find the longest suffix of `name` in `written`. Return the number of octets of `name` before the suffix, and
     /// the offset of the suffix in `written`.
     fn find(&mut self, name: NameRef<'_>, written: &[u8]) -> Option<(usize, u16)> {
-        if self.question.1 > 1 {
-            let (at, len) = std::mem::take(&mut self.question);
+        let (at, len) = self.question();
+        if len > 1 && !self.indexed {
+            self.indexed = true;
             let question: [u8; crate::name::MAX_NAME] = {
                 let mut copy = [0; crate::name::MAX_NAME];
                 copy[..len].copy_from_slice(&written[at..at + len]);

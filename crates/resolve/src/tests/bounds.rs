@@ -356,12 +356,16 @@ fn a_large_reply_is_read_once() {
         assert_eq!((found.rcode, found.answer.len()), (Rcode::NOERROR, types));
         let read = crate::scrub::work::records() - before;
         assert!(hit(&lab, &resolver, "big.example.com.", RrType::ANY).is_some());
-        read
+        (read, resolver.cache().stats().answers)
     };
+    let (_, entries) = work(1, 1);
     // The same number of records in 4, 40 and 100 RRsets, and a message that is nearly as long as any.
     for (types, records) in [(4, 50), (40, 5), (100, 2), (100, 40), (100, 46)] {
-        let read = work(types, records);
-        assert!(read <= 4 * types * records, "{types} x {records}: {read}");
+        let (read, kept) = work(types, records);
+        // Each record is indexed once and read once.
+        assert!(read <= 2 * types * records + 20, "{types} x {records}: {read}");
+        // The answer is kept as a whole and not again as RRsets.
+        assert_eq!(kept, entries, "{types} x {records}");
     }
 }
 

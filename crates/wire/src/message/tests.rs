@@ -165,6 +165,41 @@ fn an_error_needs_no_question() {
 
 const OPT: &[u8] = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0";
 
+/// Owners as labels, as pointers, as both, and in other cases.
+#[test]
+fn owners_are_compared_where_they_stand() {
+    let fixed = b"\0\x01\0\x01\0\0\0\x05\0\x04\x0a\0\0\x01";
+    let owners: [&[u8]; 7] = [
+        b"\xc0\x0c",
+        b"\xc0\x0c",
+        b"\xc0\x10",
+        b"\x03WWW\xc0\x10",
+        b"\x03www\x07Example\0",
+        b"\x01w\xc0\x0c",
+        b"\0",
+    ];
+    let records: Vec<u8> = owners.iter().flat_map(|owner| [owner, &fixed[..]].concat()).collect();
+    let bytes = query([1, 7, 0, 0], &[WWW, &records].concat());
+    let message = Message::parse(&bytes).unwrap();
+    let names =
+        ["www.example.", "www.example.", "example.", "www.example.", "www.example.", "w.www.example.", "."];
+    let names = names.map(|name| name.parse::<Name>().unwrap());
+    for (record, name) in message.answer().zip(&names) {
+        assert_eq!(record.owner(), name.as_ref());
+        assert_eq!(message.record_at(record.start()).owner(), name.as_ref());
+        for other in &names {
+            assert_eq!(record.is_owned_by(other.as_ref()), other == name, "{record:?} {other}");
+        }
+    }
+    let pointers: Vec<Option<u16>> = message.answer().map(|record| record.owner_pointer()).collect();
+    assert_eq!(pointers, [Some(12), Some(12), Some(16), None, None, None, None]);
+    assert!(message.asks("WWW.example.".parse::<Name>().unwrap().as_ref()));
+    assert!(!message.asks("example.".parse::<Name>().unwrap().as_ref()));
+    // A pointer is followed again where the one before it was not followed.
+    let unlike = query([1, 2, 0, 0], &[WWW, b"\xc0\x0c", fixed, b"\xc0\x80", fixed].concat());
+    assert_eq!(error(&unlike), MessageError::BadPointer { at: 45 });
+}
+
 fn record(rtype: u8, rdata: &[u8]) -> Vec<u8> {
     [b"\xc0\x0c\0", &[rtype][..], b"\0\x01\0\0\0\x05\0", &[rdata.len() as u8], rdata].concat()
 }

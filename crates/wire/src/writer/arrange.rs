@@ -262,7 +262,7 @@ impl Writer<'_> {
         let counts = self.counts;
         self.clear();
         self.suffixes = Suffixes::new();
-        self.suffixes.question = (HEADER, self.question_end.saturating_sub(HEADER + 4));
+        self.suffixes.question = (HEADER as u16, self.question_end.saturating_sub(HEADER + 4) as u16);
         let mut rdata = Vec::new();
         let written = before.iter().chain(picked).chain(behind).try_for_each(|(section, record)| {
             rdata.clear();
