@@ -38,7 +38,7 @@ const TIMEOUTS_BEFORE_PLAIN: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct Replied {
     pub(crate) reply: Reply,
-    pub(crate) bytes: Rc<[u8]>,
+    pub(crate) bytes: Vec<u8>,
     pub(crate) via: Transport,
     /// The credibility of its data (RFC 2181 §5.4.1).
     pub(crate) rank: Rank,
@@ -149,7 +149,7 @@ impl<W: World> Task<'_, W> {
                 servers.replied(server, now - began, message.opt().is_some(), now);
             }
             let complains = complains_about_edns(&message);
-            servers.odd(message.oddities(), message.question().is_none());
+            servers.odd(message.oddities(), message.header().counts[0] == 0);
             // Without OPT it comes from a server without EDNS, even if this address replied with OPT before (RFC 6891 §7).
             if edns && complains && (note.edns != EdnsSupport::Yes || message.opt().is_none()) {
                 step(list, via, Reason::EdnsRefused, Basis::Reported);
@@ -240,7 +240,7 @@ impl<W: World> Core<W> {
                 let mut reply = reply.map_err(|error| NoReply { error, discarded: discarded.reasons() })?;
                 let case_kept = same_case(&query, &reply);
                 case::restore(&mut reply, sent.name.as_ref());
-                Ok(Arrived { bytes: reply.into(), case_kept })
+                Ok(Arrived { bytes: reply, case_kept })
             }
         };
         match self.exchanges.join(&sent, work) {
@@ -261,7 +261,7 @@ impl<W: World> Core<W> {
 pub(crate) fn complains_about_edns(message: &Message<'_>) -> bool {
     match message.rcode() {
         Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS => true,
-        Rcode::SERVFAIL | Rcode::REFUSED => message.question().is_none(),
+        Rcode::SERVFAIL | Rcode::REFUSED => message.header().counts[0] == 0,
         _ => false,
     }
 }

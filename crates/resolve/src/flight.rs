@@ -8,13 +8,13 @@
 //! identical questions under way at once to guess the reply to (RFC 5452 §5).
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::future::Future;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
+use hashbrown::HashTable;
 use nw_wire::hash::Keyed;
 
 use crate::join::Boxed;
@@ -27,10 +27,12 @@ pub(crate) struct Flights<K: Eq + Hash, T> {
     map: Rc<Map<K, T>>,
 }
 
-type Map<K, T> = RefCell<HashMap<K, Weak<Flight<K, T>>, Keyed>>;
+/// The flights with the hashes of their keys.
+type Map<K, T> = RefCell<HashTable<(u64, Weak<Flight<K, T>>)>>;
 
 struct Flight<K: Eq + Hash, T> {
     key: K,
+    hash: u64,
     map: Weak<Map<K, T>>,
     state: RefCell<State<T>>,
     wakers: Wakers,
@@ -123,19 +125,25 @@ impl<K: Eq + Hash + Clone + 'static, T: Clone + 'static> Flights<K, T> {
     where
         F: Future<Output = T> + 'static,
     {
-        let under_way = self.map.borrow().get(key).and_then(Weak::upgrade);
+        let hash = Keyed.hash_one(key);
+        let mut under_way = None;
+        self.map.borrow().find(hash, |(other, flight)| {
+            under_way = flight.upgrade().filter(|flight| *other == hash && flight.key == *key);
+            under_way.is_some()
+        });
         if let Some(flight) = under_way {
             return Join::Later(Wait::take(flight));
         }
         let flight = Rc::new(Flight {
             key: key.clone(),
+            hash,
             map: Rc::downgrade(&self.map),
             state: RefCell::new(State::Running(Some(Box::pin(work())))),
             wakers: Wakers::default(),
             next_number: Cell::new(0),
             waiters: Cell::new(0),
         });
-        self.map.borrow_mut().insert(key.clone(), Rc::downgrade(&flight));
+        self.map.borrow_mut().insert_unique(hash, (hash, Rc::downgrade(&flight)), |(hash, _)| *hash);
         Join::First(Wait::take(flight))
     }
 }
@@ -145,8 +153,8 @@ impl<K: Eq + Hash, T> Flight<K, T> {
     fn leave_map(&self) {
         let Some(map) = self.map.upgrade() else { return };
         let mut map = map.borrow_mut();
-        if map.get(&self.key).is_some_and(|flight| std::ptr::eq(flight.as_ptr(), self)) {
-            map.remove(&self.key);
+        if let Ok(entry) = map.find_entry(self.hash, |(_, flight)| std::ptr::eq(flight.as_ptr(), self)) {
+            entry.remove();
         }
     }
 }

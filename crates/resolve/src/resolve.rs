@@ -109,12 +109,16 @@ impl<W: World> Task<'_, W> {
             if rtype != RrType::CNAME {
                 links += sets.iter().filter(|set| set.rrset.rtype == RrType::CNAME).count() as u32;
             }
-            for set in sets {
-                if !repeats(&answer.sets, &set) {
-                    answer.sets.push(set);
+            if answer.sets.is_empty() {
+                (answer.sets, answer.authority) = (sets, authority);
+            } else {
+                for set in sets {
+                    if !repeats(&answer.sets, &set) {
+                        answer.sets.push(set);
+                    }
                 }
+                answer.authority.extend(authority);
             }
-            answer.authority.extend(authority);
             if let Some(names) = next.as_ref().and_then(|next| alias_loop(&answer.sets, next)) {
                 return Err(Failure {
                     chain: flatten(answer.sets),

@@ -65,7 +65,7 @@ pub(crate) struct Sent {
 #[derive(Clone, Debug)]
 pub(crate) struct Arrived {
     /// The message, with the name of the question in the case of the lookup.
-    pub(crate) bytes: Rc<[u8]>,
+    pub(crate) bytes: Vec<u8>,
     /// Whether it repeated the question in the case in which it was sent.
     pub(crate) case_kept: bool,
 }

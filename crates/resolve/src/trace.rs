@@ -289,13 +289,15 @@ impl Step {
 #[derive(Clone, Debug)]
 pub struct Trace {
     record: Rc<Recording>,
-    lane: Rc<Lane>,
+    /// None: the first lane.
+    lane: Option<Rc<Lane>>,
 }
 
 #[derive(Debug)]
 struct Recording {
     started: Micros,
     most: u32,
+    first: Lane,
     steps: RefCell<Vec<Step>>,
 }
 
@@ -396,10 +398,9 @@ impl Trace {
     pub fn start(now: Micros, most: u32) -> Trace {
         /// Steps of most lookups: a look into the cache, one query, the end.
         const FEW: usize = 3;
-        Trace {
-            record: Rc::new(Recording { started: now, most, steps: RefCell::new(Vec::with_capacity(FEW)) }),
-            lane: Rc::new(Lane { parent: None, cursor: Cell::new(now) }),
-        }
+        let first = Lane { parent: None, cursor: Cell::new(now) };
+        let steps = RefCell::new(Vec::with_capacity(FEW));
+        Trace { record: Rc::new(Recording { started: now, most, first, steps }), lane: None }
     }
 
     /// When the question arrived.
@@ -431,7 +432,7 @@ impl Trace {
     pub fn lane(&self, parent: u32, now: Micros) -> Trace {
         Trace {
             record: Rc::clone(&self.record),
-            lane: Rc::new(Lane { parent: Some(parent), cursor: Cell::new(now) }),
+            lane: Some(Rc::new(Lane { parent: Some(parent), cursor: Cell::new(now) })),
         }
     }
 
@@ -458,17 +459,22 @@ impl Trace {
         own.extend(steps.iter().take(room).map(|step| graft.of(step)));
     }
 
+    fn own_lane(&self) -> &Lane {
+        self.lane.as_deref().unwrap_or(&self.record.first)
+    }
+
     fn reserve(&self, draft: Draft) -> u32 {
+        let lane = self.own_lane();
         let mut steps = self.record.steps.borrow_mut();
         // The last step is always recorded; its time then includes that of the steps that are not.
-        let last = draft.action == Action::Finish && self.lane.parent.is_none();
+        let last = draft.action == Action::Finish && lane.parent.is_none();
         if steps.len() >= self.record.most as usize && !last {
             return 0;
         }
         let id = steps.len() as u32 + 1;
         steps.push(Step {
             id,
-            parent: self.lane.parent.filter(|&parent| parent != 0),
+            parent: lane.parent.filter(|&parent| parent != 0),
             layer: draft.layer,
             action: draft.action,
             name: draft.name,
@@ -477,9 +483,9 @@ impl Trace {
             server: draft.server.map(|(server, _)| server),
             server_name: draft.server_name,
             transport: draft.server.map(|(_, via)| via),
-            at: self.lane.cursor.get().saturating_sub(self.record.started),
+            at: lane.cursor.get().saturating_sub(self.record.started),
             took: 0,
-            parallel: self.lane.parent.is_some(),
+            parallel: lane.parent.is_some(),
             cache: draft.cache,
             validation: draft.validation,
             ede: draft.ede,
@@ -490,12 +496,13 @@ impl Trace {
     }
 
     fn close(&self, id: u32, now: Micros) {
-        let began = self.lane.cursor.get();
+        let lane = self.own_lane();
+        let began = lane.cursor.get();
         if let Some(step) = self.record.steps.borrow_mut().get_mut((id as usize).wrapping_sub(1)) {
             step.took = now.saturating_sub(began);
         }
         if id != 0 {
-            self.lane.cursor.set(now);
+            lane.cursor.set(now);
         }
     }
 }
