@@ -121,23 +121,25 @@ pub(crate) fn expand_checked(
     len: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), RdataError> {
-    if !may_be_compressed(rtype) {
+    let expands = |field: &Field| matches!(field, Field::Name(Role { expand: true, .. }));
+    let Some(last) = rtype.fields().iter().rposition(expands) else {
         out.extend_from_slice(&msg[at..at + len]);
         return Ok(());
-    }
+    };
     let wire = Wire { bytes: msg, end: at + len, packet: true };
     let mut copied = at;
     let mut next = at;
-    for field in rtype.fields() {
+    for field in &rtype.fields()[..=last] {
         let start = next;
-        next = field.check(&wire, start)?;
-        if let Field::Name(Role { expand: true, .. }) = field {
-            let (name, _) =
-                read_name(msg, start).map_err(|_| RdataError { at: start, fault: RdataFault::Name })?;
-            out.extend_from_slice(&msg[copied..start]);
-            out.extend_from_slice(name.as_ref().wire());
-            copied = next;
+        if !expands(field) {
+            next = field.check(&wire, start)?;
+            continue;
         }
+        let (name, end) =
+            read_name(msg, start).map_err(|_| RdataError { at: start, fault: RdataFault::Name })?;
+        out.extend_from_slice(&msg[copied..start]);
+        out.extend_from_slice(name.as_ref().wire());
+        (next, copied) = (end, end);
     }
     out.extend_from_slice(&msg[copied..at + len]);
     Ok(())

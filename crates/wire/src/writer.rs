@@ -20,7 +20,7 @@
 //! bounds the work for a hostile message (ATTACKS B5). A message with more suffixes is correct but slightly longer.
 
 use crate::code::{Class, RrType};
-use crate::hash::eq_folded;
+use crate::hash::{HashKey, eq_folded};
 use crate::header::{Flags, HEADER, Header};
 use crate::message::Section;
 use crate::name::{MAX_LABELS, NameRef};
@@ -324,7 +324,7 @@ impl<'b> Writer<'b> {
         if !compress || name.is_root() {
             self.octets(wire)?;
             if likely && !name.is_root() {
-                self.suffixes.remember(wire, wire.len() - 1, start);
+                self.suffixes.remember(&SuffixHashes::of(name), wire.len() - 1, start);
             }
             return Ok(());
         }
@@ -333,7 +333,8 @@ impl<'b> Writer<'b> {
         if wire.len() == length && eq_folded(&self.buf[at..at + length], wire) {
             return self.octets(&(at as u16 | 0xc000).to_be_bytes());
         }
-        let found = self.suffixes.find(name, &self.buf[..start]);
+        let hashes = SuffixHashes::of(name);
+        let found = self.suffixes.find(name, &hashes, &self.buf[..start]);
         let literal = found.map_or(wire.len() - 1, |(cut, _)| cut);
         self.octets(&wire[..literal])?;
         match found {
@@ -341,7 +342,7 @@ impl<'b> Writer<'b> {
             None => self.octets(&[0])?,
         }
         if literal > 0 {
-            self.suffixes.remember(wire, literal, start);
+            self.suffixes.remember(&hashes, literal, start);
         }
         Ok(())
     }
@@ -405,24 +406,16 @@ impl Suffixes {
 
     /// Find the longest suffix of `name` in `written`. Return the number of octets of `name` before the suffix, and
     /// the offset of the suffix in `written`.
-    fn find(&mut self, name: NameRef<'_>, written: &[u8]) -> Option<(usize, u16)> {
+    fn find(&mut self, name: NameRef<'_>, hashes: &SuffixHashes, written: &[u8]) -> Option<(usize, u16)> {
         let (at, len) = self.question();
         if len > 1 && !self.indexed {
             self.indexed = true;
-            let question: [u8; crate::name::MAX_NAME] = {
-                let mut copy = [0; crate::name::MAX_NAME];
-                copy[..len].copy_from_slice(&written[at..at + len]);
-                copy
-            };
-            self.remember(&question[..len], len - 1, at);
+            let question = NameRef::from_wire(&written[at..at + len]).expect("a written name is a name");
+            self.remember(&SuffixHashes::of(question), len - 1, at);
         }
         let wire = name.wire();
-        let mut hashes = [0u64; MAX_LABELS + 1];
-        let mut offsets = [0u8; MAX_LABELS + 1];
-        let count = suffix_hashes(name, &mut offsets, &mut hashes);
-        (0..count).find_map(|i| {
-            let offset = offsets[i] as usize;
-            self.candidates(hashes[i])
+        hashes.iter().find_map(|(offset, hash)| {
+            self.candidates(hash)
                 .find(|&target| same_name(written, target as usize, &wire[offset..]))
                 .map(|target| (offset, target))
         })
@@ -437,19 +430,14 @@ impl Suffixes {
             .map(|slot| slot.1)
     }
 
-    /// Index the suffixes of the name `wire`, written at `at`, that start before its octet `literal`.
-    fn remember(&mut self, wire: &[u8], literal: usize, at: usize) {
-        let name = NameRef::from_wire(wire).expect("a written name is a name");
-        let mut hashes = [0u64; MAX_LABELS + 1];
-        let mut offsets = [0u8; MAX_LABELS + 1];
-        let count = suffix_hashes(name, &mut offsets, &mut hashes);
+    /// Index the suffixes of a name, written at `at`, that start before its octet `literal`.
+    fn remember(&mut self, hashes: &SuffixHashes, literal: usize, at: usize) {
         let slots = self.slots.get_or_insert([(0, 0); SLOTS]);
-        for i in 0..count {
-            let target = at + offsets[i] as usize;
-            if offsets[i] as usize >= literal || target > 0x3fff || self.used >= MOST {
+        for (offset, hash) in hashes.iter() {
+            let target = at + offset;
+            if offset >= literal || target > 0x3fff || self.used >= MOST {
                 break;
             }
-            let hash = hashes[i];
             let free =
                 (0..PROBES).map(|probe| (hash as usize + probe) % SLOTS).find(|&slot| slots[slot].1 == 0);
             if let Some(slot) = free {
@@ -460,24 +448,34 @@ impl Suffixes {
     }
 }
 
-/// Compute the offset and the hash of each suffix of `name`, leftmost first, and return their number. Every octet is
-/// hashed once, from right to left.
-fn suffix_hashes(
-    name: NameRef<'_>,
-    offsets: &mut [u8; MAX_LABELS + 1],
-    hashes: &mut [u64; MAX_LABELS + 1],
-) -> usize {
-    let count = name.label_offsets(offsets);
-    let wire = name.wire();
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for i in (0..count).rev() {
-        let at = offsets[i] as usize;
-        for octet in &wire[at..at + 1 + wire[at] as usize] {
-            hash = (hash ^ octet.to_ascii_lowercase() as u64).wrapping_mul(0x0000_0100_0000_01b3);
+/// The offset and the hash of each suffix of a name, leftmost first. Every octet is hashed once, from right to left.
+struct SuffixHashes {
+    offsets: [u8; MAX_LABELS + 1],
+    hashes: [u64; MAX_LABELS + 1],
+    count: usize,
+}
+
+/// Messages do not depend on it: the same names are compressed in the same way in every process.
+const KEY: HashKey = HashKey::new([0x9e37_79b9_7f4a_7c15, 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3]);
+
+impl SuffixHashes {
+    fn of(name: NameRef<'_>) -> SuffixHashes {
+        let (mut offsets, mut hashes) = ([0; MAX_LABELS + 1], [0; MAX_LABELS + 1]);
+        let count = name.label_offsets(&mut offsets);
+        let wire = name.wire();
+        let mut hash = KEY.start();
+        for i in (0..count).rev() {
+            let at = offsets[i] as usize;
+            hash = KEY.extend(hash, &wire[at..at + 1 + wire[at] as usize]);
+            hashes[i] = hash;
         }
-        hashes[i] = hash ^ hash >> 29;
+        SuffixHashes { offsets, hashes, count }
     }
-    count
+
+    fn iter(&self) -> impl Iterator<Item = (usize, u64)> {
+        let offsets = self.offsets[..self.count].iter().map(|&offset| offset as usize);
+        offsets.zip(self.hashes.iter().copied())
+    }
 }
 
 /// Return whether the name at `at` in `written` equals `wire`, without regard to case. The octets at `at` may be
@@ -504,7 +502,7 @@ fn same_name(written: &[u8], mut at: usize, wire: &[u8]) -> bool {
         }
         let length = 1 + first as usize;
         match written.get(at..at + length) {
-            Some(label) if label.eq_ignore_ascii_case(&wire[done..done + length]) => {}
+            Some(label) if eq_folded(label, &wire[done..done + length]) => {}
             _ => return false,
         }
         at += length;
