@@ -17,8 +17,6 @@
 
 use std::cell::{Cell, RefCell};
 
-use nw_wire::name::NameRef;
-
 use crate::world::{MILLISECOND, Micros, SECOND};
 
 /// The limits of one resolver.
@@ -256,8 +254,8 @@ impl Meter {
         self.queries.get()
     }
 
-    /// Count one question to a server of *zone*, in vain until the server has helped. Or return the limit that forbids it.
-    pub(crate) fn query(&self, zone: NameRef<'_>, budget: &Budget, now: Micros) -> Result<(), Limit> {
+    /// Count one question to a server of the zone that hashes to *zone*, in vain until the server has helped. Or return the limit that forbids it.
+    pub(crate) fn query(&self, zone: u64, budget: &Budget, now: Micros) -> Result<(), Limit> {
         if now >= self.deadline {
             return Err(Limit::WallClock);
         }
@@ -268,9 +266,8 @@ impl Meter {
             return Err(Limit::Progress);
         }
         let mut in_vain = self.in_vain.borrow_mut();
-        let hash = zone.hash64();
-        let at = in_vain.iter().position(|(cut, _)| *cut == hash).unwrap_or_else(|| {
-            in_vain.push((hash, 0));
+        let at = in_vain.iter().position(|(cut, _)| *cut == zone).unwrap_or_else(|| {
+            in_vain.push((zone, 0));
             in_vain.len() - 1
         });
         if in_vain[at].1 >= budget.max_queries_per_cut {
@@ -283,23 +280,22 @@ impl Meter {
     }
 
     /// A server of *zone* gave a reply of use.
-    pub(crate) fn helped(&self, zone: NameRef<'_>) {
+    pub(crate) fn helped(&self, zone: u64) {
         self.adjust(zone, -1);
     }
 
     /// The last question to a server of *zone*, although it was answered, brought nothing after all.
-    pub(crate) fn in_vain(&self, zone: NameRef<'_>) {
+    pub(crate) fn in_vain(&self, zone: u64) {
         self.adjust(zone, 1);
     }
 
     /// *count* questions to servers of *zone* that were taken to be in vain were not.
-    pub(crate) fn not_in_vain(&self, zone: NameRef<'_>, count: u32) {
+    pub(crate) fn not_in_vain(&self, zone: u64, count: u32) {
         self.adjust(zone, -i32::try_from(count).unwrap_or(i32::MAX));
     }
 
-    fn adjust(&self, zone: NameRef<'_>, by: i32) {
-        let hash = zone.hash64();
-        if let Some((_, count)) = self.in_vain.borrow_mut().iter_mut().find(|(cut, _)| *cut == hash) {
+    fn adjust(&self, zone: u64, by: i32) {
+        if let Some((_, count)) = self.in_vain.borrow_mut().iter_mut().find(|(cut, _)| *cut == zone) {
             *count = count.saturating_add_signed(by);
         }
     }

@@ -43,6 +43,7 @@ pub(crate) fn randomise(query: &mut [u8], length: usize, mut random: impl FnMut(
 pub(crate) fn restore(reply: &mut [u8], name: NameRef<'_>) {
     let name = name.wire();
     if let Some(repeated) = reply.get_mut(HEADER..HEADER + name.len())
+        && repeated != name
         && repeated.eq_ignore_ascii_case(name)
     {
         repeated.copy_from_slice(name);

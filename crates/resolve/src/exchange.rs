@@ -68,18 +68,21 @@ impl<W: World> Task<'_, W> {
         let suspected = note.edns == EdnsSupport::Unknown && note.timeouts >= TIMEOUTS_BEFORE_PLAIN;
         let mut edns = note.edns != EdnsSupport::No && !suspected;
         let mut edns_refused = suspected;
+        // As of the first attempt.
+        let mut timeouts = Some(note.timeouts);
         let mut via = Transport::Udp;
         let random_case = core.config.qname_case_randomisation && !note.changes_case;
         // A reply in another case came over UDP; TCP was of no help in that.
         let (mut case_changed, mut without_tcp) = (false, false);
         while list.queries_to(at) < budget.max_queries_per_server {
             let began = world.now();
-            self.meter.query(list.zone.as_ref(), budget, began).map_err(|limit| list.stopped(limit))?;
+            self.meter.query(list.zone_hash, budget, began).map_err(|limit| list.stopped(limit))?;
             list.count(at);
             let timeout = match via {
                 Transport::Tcp => budget.tcp_timeout,
                 Transport::Udp => {
-                    let timeouts = servers.note(server, began).timeouts.min(4);
+                    let timeouts = timeouts.take().unwrap_or_else(|| servers.note(server, began).timeouts);
+                    let timeouts = timeouts.min(4);
                     let unknown = budget.first_timeout << timeouts;
                     // After a timeout the known round-trip time says little: of three attempts, two wait as long as for an
                     // unknown server, so that a pause of a third of a second is no failure.
@@ -164,7 +167,7 @@ impl<W: World> Task<'_, W> {
             let asked = Asked { name, rtype, zone, recursive: list.recursive, delegated: &delegated };
             let reply = classify(&message, &asked, budget);
             if !reply.is_setback() {
-                self.meter.helped(list.zone.as_ref());
+                self.meter.helped(list.zone_hash);
             }
             let rank = if message.flags().aa() { Rank::Authoritative } else { Rank::NonAuthoritative };
             return Ok(Some(Replied { reply, via, rank, bytes }));

@@ -10,7 +10,7 @@
 //! the allowance. What exceeds it fails at once. A forwarder stands for many zones; there the parent of the name counts.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
@@ -56,7 +56,8 @@ impl Prefix {
 pub(crate) struct Quotas {
     next: Cell<u64>,
     under_way: Cell<usize>,
-    clients: RefCell<HashMap<Prefix, BTreeMap<u64, Rc<Place>>, Keyed>>,
+    /// The places of each prefix by their numbers, the oldest first.
+    clients: RefCell<HashMap<Prefix, VecDeque<(u64, Rc<Place>)>, Keyed>>,
     zones: RefCell<HashMap<u64, Zone, Keyed>>,
 }
 
@@ -85,7 +86,7 @@ struct Zone {
 impl Quotas {
     /// A place for a question of *prefix*. If there is no free one, another question loses its place.
     pub(crate) fn admit(self: &Rc<Self>, prefix: Prefix, budget: &Budget) -> Ticket {
-        let own = self.clients.borrow().get(&prefix).map_or(0, BTreeMap::len);
+        let own = self.clients.borrow().get(&prefix).map_or(0, VecDeque::len);
         if own >= budget.max_in_flight_per_client as usize {
             self.evict(prefix);
         } else if self.under_way.get() >= budget.max_in_flight as usize {
@@ -99,7 +100,7 @@ impl Quotas {
         let number = self.next.get();
         self.next.set(number + 1);
         let place = Rc::new(Place::default());
-        self.clients.borrow_mut().entry(prefix).or_default().insert(number, Rc::clone(&place));
+        self.clients.borrow_mut().entry(prefix).or_default().push_back((number, Rc::clone(&place)));
         self.under_way.set(self.under_way.get() + 1);
         Ticket { quotas: Rc::clone(self), prefix, number, place }
     }
@@ -108,7 +109,7 @@ impl Quotas {
     fn evict(&self, prefix: Prefix) {
         let oldest = {
             let clients = self.clients.borrow();
-            clients.get(&prefix).and_then(|places| places.first_key_value().map(|(&number, _)| number))
+            clients.get(&prefix).and_then(|places| places.front().map(|(number, _)| *number))
         };
         if let Some(place) = oldest.and_then(|number| self.remove(prefix, number)) {
             place.lost.set(true);
@@ -121,7 +122,8 @@ impl Quotas {
     fn remove(&self, prefix: Prefix, number: u64) -> Option<Rc<Place>> {
         let mut clients = self.clients.borrow_mut();
         let places = clients.get_mut(&prefix)?;
-        let place = places.remove(&number)?;
+        let at = places.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        let (_, place) = places.remove(at)?;
         if places.is_empty() {
             clients.remove(&prefix);
         }

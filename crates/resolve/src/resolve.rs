@@ -186,7 +186,7 @@ impl<W: World> Task<'_, W> {
                 continue;
             }
             if frame.depth > 0 && matches!(reply, Reply::Absence(..)) {
-                self.meter.in_vain(servers.zone.as_ref());
+                self.meter.in_vain(servers.zone_hash);
                 denied += 1;
             }
             if !whole {
@@ -202,7 +202,7 @@ impl<W: World> Task<'_, W> {
                     }
                     match frame.depth {
                         0 => self.meter.progressed(),
-                        _ => self.meter.not_in_vain(servers.zone.as_ref(), denied),
+                        _ => self.meter.not_in_vain(servers.zone_hash, denied),
                     }
                     denied = 0;
                     let trust = self.trust(&referral, &servers, frame, trace).await;
@@ -235,7 +235,7 @@ impl<W: World> Task<'_, W> {
                 }
                 Reply::Answer(_) | Reply::Alias(..) | Reply::Absence(..) | Reply::TooLong(_) => {
                     if !matches!(reply, Reply::Absence(..)) {
-                        self.meter.not_in_vain(servers.zone.as_ref(), denied);
+                        self.meter.not_in_vain(servers.zone_hash, denied);
                     }
                     return Ok((self.learn(reply, rtype, origin, now), state));
                 }
@@ -256,7 +256,7 @@ impl<W: World> Task<'_, W> {
         let (core, budget) = (self.core, &self.core.config.budget);
         let share = match (servers.recursive, qname.parent()) {
             (true, Some(parent)) => parent.hash64(),
-            _ => servers.zone.as_ref().hash64(),
+            _ => servers.zone_hash,
         };
         let asking = Asking::begin(&core.quotas, share, budget, core.world.now())
             .ok_or_else(|| Failure::limit(Limit::Zone))?;

@@ -432,7 +432,7 @@ impl<'s> Scrubber<'s> {
 
     /// DS RRset of *child*, or the records that deny it, as the authority section has them.
     fn evidence(&self, child: NameRef<'_>) -> DelegationEvidence {
-        let ds = self.of_authority(|owner, rtype| rtype == RrType::DS && owner == child);
+        let ds = self.of_authority(|rtype| rtype == RrType::DS, |owner| owner == child);
         let denial = if ds.is_empty() { self.denial() } else { Vec::new() };
         DelegationEvidence { ds: flatten(ds), denial: flatten(denial) }
     }
@@ -477,10 +477,8 @@ impl<'s> Scrubber<'s> {
 
     /// The SOA in the authority section that may deny *name*, with the TTL of the absence (RFC 2308 §5), and its proof.
     pub(crate) fn absence(&self, name: NameRef<'_>) -> Option<(Signed, Vec<Signed>)> {
-        let denies = |owner: NameRef<'_>, rtype| {
-            rtype == RrType::SOA && self.in_zone(owner) && name.is_at_or_below(owner)
-        };
-        let mut soa = self.of_authority(denies).into_iter().next()?;
+        let soa = self.of_authority(|rtype| rtype == RrType::SOA, |owner| name.is_at_or_below(owner));
+        let mut soa = soa.into_iter().next()?;
         soa.rrset = single(soa.rrset);
         let minimum = soa.rrset.rdatas.first().and_then(|rdata| rdata.last_chunk());
         let minimum = minimum.map_or(0, |minimum| u32::from_be_bytes(*minimum));
@@ -493,12 +491,12 @@ impl<'s> Scrubber<'s> {
 
     /// NSEC and NSEC3 of the zone in the authority section, with their signatures.
     fn denial(&self) -> Vec<Signed> {
-        self.of_authority(|_, rtype| matches!(rtype, RrType::NSEC | RrType::NSEC3))
+        self.of_authority(|rtype| matches!(rtype, RrType::NSEC | RrType::NSEC3), |_| true)
     }
 
-    /// The RRsets of the zone in the authority section that *wanted* says, with their signatures. Reads a bounded number of
-    /// records of those types.
-    fn of_authority(&self, wanted: impl Fn(NameRef<'_>, RrType) -> bool) -> Vec<Signed> {
+    /// The RRsets of the zone in the authority section with types and owners that *wanted* and *of* say, with their signatures.
+    /// Reads a bounded number of records of those types.
+    fn of_authority(&self, wanted: impl Fn(RrType) -> bool, of: impl Fn(NameRef<'_>) -> bool) -> Vec<Signed> {
         let mut found: Vec<Signed> = Vec::new();
         let mut signatures: Vec<Rrset> = Vec::new();
         let records = self.message.authority().filter(|record| record.class == Class::IN);
@@ -506,12 +504,11 @@ impl<'s> Scrubber<'s> {
             RrType::RRSIG => covered(record.rdata_raw()),
             rtype => Some(rtype),
         };
-        let ours = records.filter(|record| {
+        let ours = records.filter(|record| about(record).is_some_and(&wanted)).filter_map(|record| {
             let owner = record.owner();
-            self.in_zone(owner.as_ref()) && about(record).is_some_and(|rtype| wanted(owner.as_ref(), rtype))
+            (self.in_zone(owner.as_ref()) && of(owner.as_ref())).then_some((record, owner))
         });
-        for record in ours.take(MAX_PROOF_RECORDS) {
-            let owner = record.owner();
+        for (record, owner) in ours.take(MAX_PROOF_RECORDS) {
             let ttl = self.ttl(record.ttl);
             if record.rtype == RrType::RRSIG {
                 let mut set = Rrset::new(owner.to_name(), RrType::RRSIG, Class::IN, ttl);
@@ -537,6 +534,9 @@ impl<'s> Scrubber<'s> {
             bad.any(|bad| bad.rtype == one.rrset.rtype && bad.owner == one.rrset.owner.as_ref())
         };
         found.retain(|one| !spoilt(one));
+        if signatures.is_empty() {
+            return found;
+        }
         let sets = found.into_iter().map(|one| one.rrset).chain(signatures).collect();
         let mut paired = crate::signed::pair(sets);
         // A signature without the RRset that it covers proves nothing.

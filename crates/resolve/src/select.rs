@@ -42,6 +42,8 @@ const PROBES: [u32; 3] = [u32::MAX - 2, u32::MAX - 1, u32::MAX];
 pub(crate) struct ServerList {
     /// The zone, or the suffix that is forwarded.
     pub(crate) zone: Name,
+    /// The hash of `zone`, which several counts go by.
+    pub(crate) zone_hash: u64,
     /// Whether the servers are recursive resolvers.
     pub(crate) recursive: bool,
     /// The layer that explanations name.
@@ -96,6 +98,7 @@ enum Next {
 impl ServerList {
     fn new(zone: Name, layer: Layer, expires: Micros) -> ServerList {
         ServerList {
+            zone_hash: zone.as_ref().hash64(),
             zone,
             recursive: false,
             layer,
