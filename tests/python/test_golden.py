@@ -11,8 +11,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from namewise.compile import Inputs, plan
+from namewise.compile import Inputs
 from namewise.compile.inputs import Hint
+from namewise.compile.plan import plan
 from namewise.config import load
 from namewise.tools.explain import mermaid, tree
 

@@ -10,6 +10,6 @@
 from __future__ import annotations
 
 from namewise.compile.inputs import Inputs, read_inputs
-from namewise.compile.plan import plan, plan_bytes
+from namewise.compile.plan import plan_bytes
 
-__all__ = ["Inputs", "plan", "plan_bytes", "read_inputs"]
+__all__ = ["Inputs", "plan_bytes", "read_inputs"]

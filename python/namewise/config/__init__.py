@@ -1,7 +1,7 @@
 """`namewise.toml`: its settings, the origin of each value, and the mistakes in it.
 
     files, includes ─┐
-    NAMEWISE_…      ─┼─> load.py ─> tree + origin of every value ─> validate.py ─> Config (frozen)
+    NAMEWISE_…      ─┼─> loader.py ─> tree + origin of every value ─> validate.py ─> Config (frozen)
     flags           ─┘                                                  │
                           server, resolver, zones, access.py: models ───┴─> pages.py: JSON schema, reference page
 
@@ -14,24 +14,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from namewise.config.diff import Change, diff
+    from namewise.config.changes import Change, diff
     from namewise.config.errors import ConfigError, Problem
-    from namewise.config.load import Loaded, load
+    from namewise.config.loader import Loaded, load
     from namewise.config.model import Config
     from namewise.config.origin import Origin, Overlay
 
 __all__ = ["Change", "Config", "ConfigError", "Loaded", "Origin", "Overlay", "Problem", "diff", "load"]
 
 _WHERE = {
-    "Change": "diff",
+    "Change": "changes",
     "Config": "model",
     "ConfigError": "errors",
-    "Loaded": "load",
+    "Loaded": "loader",
     "Origin": "origin",
     "Overlay": "origin",
     "Problem": "errors",
-    "diff": "diff",
-    "load": "load",
+    "diff": "changes",
+    "load": "loader",
 }
 
 

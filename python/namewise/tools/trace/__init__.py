@@ -7,7 +7,7 @@ A resolver takes the first good answer; this walk shows the bad ones too: server
 not serve the zone (lame), that refer elsewhere or answer something else than the others. It ends in a
 verdict.
 
-    walk.py      the walk itself: no I/O, over an `Ask`
+    descent.py   the walk itself: no I/O, over an `Ask`
     reading.py   what the resolver makes of one reply: the engine's judgement, as values
     compare.py   what is odd about the servers of a zone, and where they differ
     ask.py       `direct`: asks with an engine of this process; the command passes another that asks through a
@@ -16,7 +16,7 @@ verdict.
 """
 
 from .ask import Outcome, direct
+from .descent import TIMEOUT_S, Walk, walk
 from .render import as_json, text
-from .walk import TIMEOUT_S, Walk, walk
 
 __all__ = ["TIMEOUT_S", "Outcome", "Walk", "as_json", "direct", "text", "walk"]

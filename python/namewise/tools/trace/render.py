@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .compare import discarded_text
+from .descent import milliseconds
 from .reading import BAD, Asked, count
-from .walk import milliseconds
 
 if TYPE_CHECKING:
-    from .walk import Walk
+    from .descent import Walk
 
 FEW = 4
 """Servers that say the same and still get a line each."""
