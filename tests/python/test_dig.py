@@ -24,6 +24,7 @@ from dig_cases import cases, difference, put_aside, run_all
 from dnsserver import DnsServer, on_ipv6
 
 from namewise.engine import Message, RRset, make_response
+from namewise.tools.dig import grammar
 from namewise.tools.dig.grammar import Usage, parse
 
 if TYPE_CHECKING:
@@ -200,8 +201,24 @@ def test_an_invalid_name_is_marked(name: str, marked: str) -> None:
     ],
 )
 def test_missing_things_are_reported(word: str) -> None:
-    with pytest.raises(Usage, match="not in this version"):
+    with pytest.raises(Usage, match="not supported"):
         parse(["example.com", *word.split()], "v")
+
+
+@pytest.mark.parametrize("word", [f"+{word}" for word in grammar._ABSENT] + ["+idnin", "-d", "-k x", "-y x"])
+def test_an_option_that_is_not_supported_is_refused_by_name(word: str) -> None:
+    option = word.split()[0]
+    with pytest.raises(Usage, match=f"nw dig: {re.escape(option)} .*not supported"):
+        parse(["example.com", *word.split()], "v")
+    assert option in grammar.help_text().split("not supported:")[1]
+
+
+def test_the_help_lists_every_option() -> None:
+    listed = grammar.help_text().split("not supported:")[0]
+    assert [
+        word for word, *_ in grammar.KEYWORDS if f"+{word}" not in listed and f"+[no]{word}" not in listed
+    ] == []
+    assert [letter for letter in "46bcfhimnpqrtuvx" if f"-{letter}" not in listed] == []
 
 
 def test_an_unknown_keyword_gets_a_suggestion() -> None:

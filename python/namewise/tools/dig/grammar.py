@@ -36,7 +36,7 @@ Where:  domain    is in the Domain Name System
                  -f filename         (batch mode)
                  -p port             (specify port number)
                  -q name             (specify query name)
-                 -r                  (accepted without effect: ~/.digrc is never read)
+                 -i, -m, -n, -r      (accepted without effect; ~/.digrc is never read)
                  -t type             (specify query type)
                  -u                  (display times in usec instead of msec)
                  -x dot-notation     (shortcut for reverse lookups)
@@ -119,7 +119,7 @@ KEYWORDS: tuple[tuple[str, str, str, bool, str], ...] = (
     ("yaml", "y", "", True, "print the messages as YAML"),
     ("zflag", "z", "", True, "set the Z flag in the query"),
 )
-# What dig has and this version has not: refused by name. `+no...` of these asks for nothing and is accepted.
+# Keywords of dig that are not supported: refused by name. `+no...` of these changes nothing and is accepted.
 _ABSENT = (
     "dns64prefix", "https", "https-get", "https-post", "http-plain", "http-plain-get", "http-plain-post", "nssearch", "tls", "tls-ca",
     "tls-certfile", "tls-hostname", "tls-keyfile", "unexpected",
@@ -342,7 +342,7 @@ def _switch(call: Call, letter: str, version: str) -> None:
     elif letter == "h":
         raise Usage(help_text(), 0, to_stdout=True)
     elif letter == "d":
-        raise Usage("nw dig: -d (debugging output) is not in this version")
+        raise Usage("nw dig: -d (debugging output) is not supported")
 
 
 def _with_value(call: Call, letter: str, value: str) -> None:
@@ -363,7 +363,7 @@ def _with_value(call: Call, letter: str, value: str) -> None:
         # A socket that is bound to an address reaches addresses of its family only.
         call.family = 6 if ":" in host else 4
     else:
-        raise Usage(f"nw dig: -{letter} (TSIG) is not in this version")
+        raise Usage(f"nw dig: -{letter} (TSIG) is not supported")
 
 
 def help_text() -> str:
@@ -372,7 +372,19 @@ def help_text() -> str:
     for word, _, value, negatable, purpose in KEYWORDS:
         shown = f"+{'[no]' if negatable else ''}{word}{'=###' if value == '=' else '[=###]' if value else ''}"
         lines.append(f"                 {shown:<22} ({purpose})\n")
-    return (HELP + "".join(lines)).rstrip("\n")
+    return f"{HELP}{''.join(lines)}{_not_supported()}"
+
+
+def _not_supported() -> str:
+    """Return the part of the help that lists what dig has and `nw dig` refuses."""
+    import textwrap
+
+    absent = [*(f"+{word}" for word in _ABSENT), "+idnin", "+idnout", "-d (debugging)", "-k and -y (TSIG)"]
+    listed = textwrap.wrap(
+        ", ".join([*absent, "the types AXFR and IXFR"]), 90, break_long_words=False, break_on_hyphens=False
+    )
+    lines = "".join(f"                 {line}\n" for line in listed)
+    return f"        Options of dig that are refused, because they are not supported:\n{lines}".rstrip("\n")
 
 
 def keyword(lookup: Lookup, text: str, call: Call) -> None:
@@ -389,7 +401,7 @@ def keyword(lookup: Lookup, text: str, call: Call) -> None:
         if plain in _ABSENT:
             if plain != word:
                 return
-            raise Usage(f"nw dig: +{word} is not in this version")
+            raise Usage(f"nw dig: +{word} is not supported")
         raise Usage(f"Invalid option: +{text}{_guess(plain)}", usage=True)
     name, _, wants, negatable, _ = entry
     if (not on and not negatable) or (wants == "=" and on and not equals):
@@ -481,7 +493,7 @@ def _apply(lookup: Lookup, call: Call, name: str, on: bool, value: str | None) -
             lookup.flags["rd"] = False
     elif name in ("idnin", "idnout"):
         if on:
-            raise Usage(f"nw dig: +{name} is not in this version")
+            raise Usage(f"nw dig: +{name} is not supported")
     elif name == "fail":
         lookup.servfail_stops = on
     elif name != "onesoa":
@@ -532,7 +544,7 @@ def _guess(word: str) -> str:
 
 def _set_type(call: Call, lookup: Lookup, word: str) -> bool:
     if word[:5].lower() == "ixfr=":
-        raise Usage(f"nw dig: zone transfers ({word}) are not in this version")
+        raise Usage(f"nw dig: zone transfers ({word}) are not supported")
     try:
         type_value(word)
     except ValueError:
@@ -541,7 +553,7 @@ def _set_type(call: Call, lookup: Lookup, word: str) -> bool:
         call.warnings.append(";; Warning, extra type option")
     lookup.rtype, lookup.rtype_set = word.upper(), True
     if lookup.rtype in ("AXFR", "IXFR"):
-        raise Usage(f"nw dig: zone transfers ({lookup.rtype}) are not in this version")
+        raise Usage(f"nw dig: zone transfers ({lookup.rtype}) are not supported")
     return True
 
 
