@@ -97,7 +97,7 @@ servers = ["192.0.2.1"]
         "namewise.toml:7:10: policy[0].allow[0]: no [[acl]] is named 'ofice'; did you mean 'office'?",
         "namewise.toml:7:19: policy[0].allow[1]: '10.0.0.1/8' has bits set after its length; did you "
         "mean 10.0.0.0/8?",
-        "namewise.toml:12:1: zone[1].name: zone 'A.example.' is given twice",
+        "namewise.toml:12:1: zone[1].name: zone 'A.example.' is given twice; first at namewise.toml:9:1",
         "namewise.toml:14:1: forward[0]: forwarding is recursion: add a [resolver] table (it may be empty)",
     ]
 
@@ -129,7 +129,7 @@ zones = ["b.example", "aa.example"]
         "namewise.toml:6:10: zone[0].allow[0]: no [[acl]] is named 'ofice'; did you mean 'office'?",
         'namewise.toml:7:1: zone[1].file: the key "file" is required here',
         'namewise.toml:9:1: zone[1].fil: unknown key "fil"; did you mean "file"?',
-        "namewise.toml:11:1: zone[2].name: zone 'A.example.' is given twice",
+        "namewise.toml:11:1: zone[2].name: zone 'A.example.' is given twice; first at namewise.toml:4:1",
         "namewise.toml:15:13: acl[0].prefixes[0]: '10.0.0.0/36' is not an address prefix; "
         "write 10.0.0.0/8 or 2001:db8::/32",
         "namewise.toml:19:23: view[0].zones[1]: no [[zone]] is named 'aa.example.'; did you mean 'a.example.'?",
@@ -278,6 +278,53 @@ def test_the_difference_names_settings_not_positions(tmp_path: Path) -> None:
         "~ zone b. file: /b -> /c",
         "~ log slow: 1s -> 2s",
     ]
+
+
+def differences(folder: Path, old: str, new: str) -> list[str]:
+    before, after = (load(written(folder, text), environ={}).config for text in (old, new))
+    return [str(change) for change in diff(before, after)]
+
+
+def listening(*pairs: tuple[str, int], more: str = "") -> str:
+    return "".join(f'[[listen]]\naddress = "{address}"\nport = {port}\n{more}' for address, port in pairs)
+
+
+def test_a_listener_that_moved_is_one_change(tmp_path: Path) -> None:
+    old = listening(("127.0.0.1", 53), ("::1", 53))
+    assert differences(tmp_path, old, listening(("127.0.0.1", 5300), ("::1", 53))) == [
+        "~ listen 127.0.0.1:53: moved to 127.0.0.1:5300"
+    ]
+    assert differences(tmp_path, old, listening(("::1", 54), ("127.0.0.2", 53))) == [
+        "~ listen 127.0.0.1:53: moved to 127.0.0.2:53",
+        "~ listen [::1]:53: moved to [::1]:54",
+    ]
+    assert differences(tmp_path, old, listening(("::1", 53), ("127.0.0.1", 53))) == []
+    # What else changed with it is a change of its own; a listener more or less is one change.
+    only_udp = listening(("127.0.0.1", 5300), more='transports = ["udp"]\n')
+    assert differences(tmp_path, listening(("127.0.0.1", 53)), only_udp) == [
+        "~ listen 127.0.0.1:53: moved to 127.0.0.1:5300",
+        "+ listen 127.0.0.1:5300 transports = [udp]",
+    ]
+    assert differences(tmp_path, old, listening(("::1", 53))) == ["- listen 127.0.0.1:53"]
+    assert differences(tmp_path, listening(("::1", 53)), old) == ["+ listen 127.0.0.1:53"]
+
+
+def test_what_is_given_twice_names_both_places(tmp_path: Path) -> None:
+    zone, listen = '[[zone]]\nname = "{}"\nfile = "x"\n', listening(("127.0.0.1", 53))
+    written(tmp_path, zone.format("A.example."), "more.toml")
+    text = f'include = ["more.toml"]\n{zone.format("a.example")}{listen}{listen}'
+    assert mistakes(tmp_path, text) == [
+        "more.toml:2:1: zone[1].name: zone 'A.example.' is given twice; first at namewise.toml:3:1",
+        "namewise.toml:9:1: listen[1].address: listen on '127.0.0.1 port 53' is given twice; first at namewise.toml:6:1",
+    ]
+    # Also beside other errors, which leave entries out of the comparison.
+    text = f'[[zone]]\nname = "b"\n{zone.format("a.example")}{zone.format("a.example")}'
+    assert mistakes(tmp_path, text)[1:] == [
+        "namewise.toml:7:1: zone[2].name: zone 'a.example.' is given twice; first at namewise.toml:4:1"
+    ]
+    text = listening(("0.0.0.0", 53), ("127.0.0.1", 53))
+    (found,) = mistakes(tmp_path, text)
+    assert found.endswith("includes 127.0.0.1, which is listed too at namewise.toml:5:1; remove one of them")
 
 
 @pytest.mark.parametrize("ms", [0, 1, 999, 1000, 61_000, 5_400_000, 86_400_000, 90_061_001])

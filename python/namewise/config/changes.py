@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from namewise.config.origin import Path, dotted
 from namewise.config.schema import Secret, Setting, Table, settings
+from namewise.config.server import Listen
+from namewise.config.values import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from namewise.config.model import Config
 
@@ -26,19 +29,25 @@ class Change(NamedTuple):
     restart: bool
     """Whether the change takes effect after a restart; other changes take effect at the reload."""
 
+    moved: bool = False
+    """Whether a listener has another address or port; `old` and `new` are the two."""
+
     def __str__(self) -> str:
         late = " (after a restart)" if self.restart else ""
+        if self.moved:
+            return f"~ {self.path} {self.old}: moved to {self.new}{late}"
         if self.old is None:
-            return f"+ {self.path} = {self.new}{late}"
+            return f"+ {self.path}{f' = {self.new}' if self.new else ''}{late}"
         if self.new is None:
-            return f"- {self.path} = {self.old}{late}"
+            return f"- {self.path}{f' = {self.old}' if self.old else ''}{late}"
         return f"~ {self.path}: {self.old} -> {self.new}{late}"
 
 
 def diff(old: Config, new: Config) -> list[Change]:
     """Return every setting in which *old* and *new* differ, in the order of the settings."""
-    before, after = dict(_flat(old)), dict(_flat(new))
-    changes = []
+    moved = _moved(old.listen, new.listen)
+    before, after = dict(_flat(old, moved)), dict(_flat(new))
+    changes = [Change("listen", str(was), str(now), False, moved=True) for was, now in moved.items()]
     for path in dict.fromkeys((*before, *after)):
         was, now = before.get(path), after.get(path)
         if was != now:
@@ -46,8 +55,38 @@ def diff(old: Config, new: Config) -> list[Change]:
     return changes
 
 
-def _flat(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield every setting under a path that does not depend on the order of tables."""
+def _endpoint(listen: Listen) -> Endpoint:
+    return Endpoint(listen.address, listen.port)
+
+
+def _moved(old: Iterable[Listen], new: Iterable[Listen]) -> dict[Endpoint, Endpoint]:
+    """Return where each listener went that has another address or port: one with the same address if there is one, else one
+    with the same port, else the next."""
+    before, after = list(map(_endpoint, old)), list(map(_endpoint, new))
+    gone = [one for one in before if one not in after]
+    come = [one for one in after if one not in before]
+    moved: dict[Endpoint, Endpoint] = {}
+    likeness: tuple[Callable[[Endpoint, Endpoint], bool], ...] = (
+        lambda was, now: was.address == now.address,
+        lambda was, now: was.port == now.port,
+        lambda was, now: True,
+    )
+    for alike in likeness:
+        for was in [one for one in gone if one not in moved]:
+            now = next((one for one in come if alike(was, one)), None)
+            if now is not None:
+                moved[was] = now
+                come.remove(now)
+    return {was: moved[was] for was in before if was in moved}
+
+
+def _flat(
+    config: Config, moved: Mapping[Endpoint, Endpoint] = MappingProxyType({})
+) -> Iterator[tuple[str, str]]:
+    """Yield every setting under a path that does not depend on the order of tables.
+
+    moved: the listeners whose settings come under another address and port.
+    """
     for table in settings(type(config)):
         value = getattr(config, table)
         if isinstance(value, Table):
@@ -57,17 +96,24 @@ def _flat(config: Config) -> Iterator[tuple[str, str]]:
                 if not isinstance(item, Table):
                     yield f"{table}[{index}]", str(item)
                     continue
-                key = _KEYS.get(table)
-                if key is not None:
-                    label = str(getattr(item, key))
-                else:
-                    label = f"{getattr(item, 'address', index)} {getattr(item, 'port', '')}".strip()
-                yield from _table((f"{table} {label}",), item, defaults=False)
+                if isinstance(item, Listen):
+                    endpoint = _endpoint(item)
+                    label = str(moved.get(endpoint, endpoint))
+                    yield f"{table} {label}", ""
+                    yield from _table(
+                        (f"{table} {label}",), item, defaults=False, without=("address", "port")
+                    )
+                    continue
+                yield from _table((f"{table} {getattr(item, _KEYS[table])}",), item, defaults=False)
 
 
-def _table(path: Path, table: Table, *, defaults: bool = True) -> Iterator[tuple[str, str]]:
-    """Yield the settings of *table*; without *defaults* only those that differ from their default."""
+def _table(
+    path: Path, table: Table, *, defaults: bool = True, without: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str]]:
+    """Yield the settings of *table* but *without*; if not *defaults*, only those that differ from their default."""
     for key, setting in settings(type(table)).items():
+        if key in without:
+            continue
         value = getattr(table, key)
         if isinstance(value, Table):
             yield from _table((*path, key), value)

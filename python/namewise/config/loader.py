@@ -269,7 +269,9 @@ class _State:
 
     def validate(self) -> Loaded:
         """Turn the tree into a `Config`, or raise with every mistake."""
-        config, mistakes = validate(self.tree, whole=not self.problems)
+        config, mistakes = validate(
+            self.tree, whole=not self.problems, place=lambda path: str(self._nearest_origin(path))
+        )
         self.problems += [Problem(path, message, self._nearest_origin(path)) for path, message in mistakes]
         if self.problems or config is None:
             raise ConfigError(_in_order(self.problems))

@@ -11,7 +11,7 @@ A setting exists only if the engine does what it says.
 """
 
 import ipaddress
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from namewise.config import values
 from namewise.config.access import BUILT_IN_ACLS, Acl, AclPolicy, Key, View
+from namewise.config.origin import Path, dotted
 from namewise.config.resolver import Budget, Forward, Resolver, Streams
 from namewise.config.schema import Table, setting
 from namewise.config.server import Control, Listen, Log, ServerTable
@@ -112,14 +113,17 @@ ARRAYS = frozenset({"listen", "forward", "zone", "view", "key", "acl", "policy"}
 
 
 def cross_check(
-    config: Config, left_out: Mapping[str, Collection[str | None]] = MappingProxyType({})
-) -> list[tuple[tuple[str | int, ...], str]]:
+    config: Config,
+    left_out: Mapping[str, Collection[str | None]] = MappingProxyType({}),
+    place: Callable[[Path], str] = dotted,
+) -> list[tuple[Path, str]]:
     """Return what is wrong between tables, each with the path of the value to change.
 
+    place: returns where the value at a path is set, as text.
     left_out: by table, the names of entries that *config* lacks because they have mistakes of their own; None: an
     entry without a name. No reference to them is a mistake.
     """
-    found: list[tuple[tuple[str | int, ...], str]] = []
+    found: list[tuple[Path, str]] = []
 
     def names(table: str, entries: Iterable[str]) -> set[str] | None:
         """Return the names in *table*, or None if not all of them are known."""
@@ -133,7 +137,7 @@ def cross_check(
 
     lists = names("acl", (*BUILT_IN_ACLS, *(acl.name for acl in config.acl)))
 
-    def members(path: tuple[str | int, ...], names: tuple[str, ...]) -> None:
+    def members(path: Path, names: tuple[str, ...]) -> None:
         for index, name in enumerate(names):
             if lists is not None and name in lists:
                 continue
@@ -150,7 +154,8 @@ def cross_check(
         seen: dict[str, int] = {}
         for index, item in enumerate(items):
             if item.lower() in seen:
-                found.append(((table, index, key), f"{what} {item!r} is given twice"))
+                first = place((table, seen[item.lower()], key))
+                found.append(((table, index, key), f"{what} {item!r} is given twice; first at {first}"))
             seen.setdefault(item.lower(), index)
 
     once("zone", "name", [zone.name for zone in config.zone], "zone")
@@ -180,12 +185,13 @@ def cross_check(
     if config.resolver is None and config.forward:
         found.append((("forward", 0), "forwarding is recursion: add a [resolver] table (it may be empty)"))
     for index, listen in enumerate(config.listen):
-        for other in config.listen:
+        for at, other in enumerate(config.listen):
             if listen is not other and _covers(listen, other):
                 found.append(
                     (
                         ("listen", index, "address"),
-                        f"{listen.address} port {listen.port} includes {other.address}, which is listed too; remove one of them",
+                        f"{listen.address} port {listen.port} includes {other.address}, which is listed too at "
+                        f"{place(('listen', at, 'address'))}; remove one of them",
                     )
                 )
                 break

@@ -26,9 +26,12 @@ Mistake = tuple[Path, str]
 _EXPECTED = {"int": "an integer", "bool": "true or false", "str": "a text in quotes", "float": "a number"}
 
 
-def validate(tree: dict[str, Any], *, whole: bool = True) -> tuple[Config | None, list[Mistake]]:
+def validate(
+    tree: dict[str, Any], *, whole: bool = True, place: Callable[[Path], str] = dotted
+) -> tuple[Config | None, list[Mistake]]:
     """Return *tree* as a `Config`, or None and every mistake in it. *tree* is changed.
 
+    place: returns where the value at a path is set, as text.
     whole: false if parts of the configuration could not be read; entries are then not checked against each other.
     """
     mistakes: list[Mistake] = []
@@ -39,7 +42,7 @@ def validate(tree: dict[str, Any], *, whole: bool = True) -> tuple[Config | None
         except ValidationError:
             pass
         else:
-            return config, cross_check(config) if whole else []
+            return config, cross_check(config, place=place) if whole else []
     misread = {path for path, _ in mistakes}
     mistakes += [
         (path, message)
@@ -47,11 +50,11 @@ def validate(tree: dict[str, Any], *, whole: bool = True) -> tuple[Config | None
         if not any(path[:end] in misread for end in range(1, len(path) + 1))
     ]
     if whole:
-        mistakes += _between(tree, [path for path, _ in mistakes])
+        mistakes += _between(tree, [path for path, _ in mistakes], place)
     return None, mistakes
 
 
-def _between(tree: dict[str, Any], mistaken: list[Path]) -> list[Mistake]:
+def _between(tree: dict[str, Any], mistaken: list[Path], place: Callable[[Path], str]) -> list[Mistake]:
     """Return the mistakes between those parts of *tree* that have no mistake of their own.
 
     An entry of an array of tables that has a mistake is left out, and its name counts as known. Of another table,
@@ -80,16 +83,18 @@ def _between(tree: dict[str, Any], mistaken: list[Path]) -> list[Mistake]:
         else:
             del rest[table]
     names = {table: [_name(entry) for entry in entries] for table, entries in left_out.items()}
+
+    def of_tree(path: Path) -> Path:
+        """Return the path in *tree* of what is at *path* in the rest."""
+        if path[0] in kept and isinstance(path[1], int):
+            return (path[0], kept[path[0]][path[1]], *path[2:])
+        return path
+
     try:
-        found = cross_check(convert(rest, Config), names)
+        found = cross_check(convert(rest, Config), names, lambda path: place(of_tree(path)))
     except ValidationError:
         return []
-    return [
-        ((path[0], kept[path[0]][path[1]], *path[2:]), message)
-        if path[0] in kept and isinstance(path[1], int)
-        else (path, message)
-        for path, message in found
-    ]
+    return [(of_tree(path), message) for path, message in found]
 
 
 def _name(entry: Any) -> str | None:
