@@ -6,11 +6,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import nw
 
 from namewise.cli import COMMANDS, explain
+from namewise.config.resolver import Budget
+from namewise.config.schema import settings
+from namewise.config.values import duration_ms, duration_text
 
 ZONES = Path(__file__).resolve().parents[2] / "python/namewise/lab/zones"
 BROKEN = """\
@@ -178,6 +182,27 @@ def test_config_show_gives_the_origin_of_each_value(tmp_path: Path) -> None:
     assert "server.udp_payload = 1232 # default" in lines
 
 
+def test_config_show_gives_the_limits_that_the_engine_uses(tmp_path: Path) -> None:
+    file = tmp_path / "namewise.toml"
+    file.write_text('[resolver.budget]\nmax_referrals = 7\nfailure_ttl = "9s"\n')
+    lines = nw("config", "show", str(file), "--origin").stdout.splitlines()
+    shown = {line.split(" = ")[0]: " ".join(line.split(" = ")[1].split()) for line in lines}
+    limits = {name: value for name, value in shown.items() if name.startswith("resolver.budget.")}
+    assert len(limits) == len(settings(Budget))
+    for name, setting in settings(Budget).items():
+        default = setting.description.rsplit("Not set: ", 1)[1].removesuffix(".")
+        if setting.extra("kind") == "duration":
+            default = duration_text(duration_ms(default))
+        text = default if default.isdigit() else f'"{default}"'
+        expected = {
+            "max_referrals": f"7 # {file}:2:1", "failure_ttl": f'"9s" # {file}:3:1'
+        }.get(name, f"{text} # default")  # fmt: skip
+        assert limits[f"resolver.budget.{name}"] == expected
+    assert shown["control.socket"] == '"/nonexistent/control.sock" # default'
+    report = {row["path"]: row for row in json.loads(nw("config", "show", str(file), "--json").stdout)}
+    assert report["resolver.budget.wall_clock"]["value"] == "7s"
+
+
 @pytest.mark.parametrize(
     ("args", "code"),
     [
@@ -188,6 +213,10 @@ def test_config_show_gives_the_origin_of_each_value(tmp_path: Path) -> None:
         (["zone", "check", "/nonexistent/zone", "--json"], 1),
         (["config", "check", "--json", "a", "b"], 1),
         (["dnssec", "verify", "/nonexistent/zone", "--json"], 2),
+        (["trace", "example.com", "--json", "--control", "/nonexistent/s"], 9),
+        (["lab", "play", "--json"], 1),
+        (["lab", "--json"], 1),
+        (["serve", "--json"], 1),
     ],
 )
 def test_a_failure_with_json_is_an_object(args: list[str], code: int) -> None:
@@ -195,7 +224,46 @@ def test_a_failure_with_json_is_an_object(args: list[str], code: int) -> None:
     assert done.returncode == code
     document = json.loads(done.stdout)
     assert document["ok"] is False and document["error"]["message"]
+    assert set(document["error"]) == {"message", "hint", "exit"} and document["error"]["exit"] == code
     assert done.stderr.startswith(f"nw {args[0]}: {document['error']['message'].splitlines()[0]}")
+
+
+def failure(*args: str) -> tuple[int, dict[str, Any]]:
+    """Return exit code and error of a command with --json that fails; its output has the form of every failure."""
+    done = nw(*args, "--json")
+    document = json.loads(done.stdout)
+    assert document["ok"] is False and document["error"]["exit"] == done.returncode
+    assert document["error"]["message"] in done.stderr
+    return done.returncode, document
+
+
+def test_every_failure_with_json_has_the_same_form(tmp_path: Path) -> None:
+    zone, config = tmp_path / "example.net.zone", tmp_path / "namewise.toml"
+    zone.write_text(BROKEN)
+    code, document = failure("explian")
+    assert (code, document["error"]["message"]) == (1, 'no command "explian"; did you mean "nw explain"?')
+    code, document = failure("zone", "check", str(zone))
+    assert (code, document["errors"], len(document["findings"])) == (1, 2, 2)
+    config.write_text("[sever]\nx = 1\n")
+    for verb in ("check", "show"):
+        code, document = failure("config", verb, str(config))
+        assert (code, document["error"]["message"]) == (2, "1 error in the configuration")
+        assert [(one["line"], one["column"]) for one in document["problems"]] == [(1, 2)]
+    config.write_text('[[zone]]\nname = "example.net"\nfile = "example.net.zone"\n')
+    code, document = failure("config", "check", str(config))
+    assert (code, document["zones"], len(document["failures"])) == (1, ["example.net."], 1)
+    config.write_text('[control]\nusers = ["nobody-of-that-name"]\n')
+    code, document = failure("config", "check", str(config))
+    assert (code, document["problems"][0]["path"]) == (2, "control.users[0]")
+
+
+def test_an_error_of_the_system_with_json_has_the_same_form(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "example.net.zone"
+    directory.mkdir()
+    code, document = failure("zone", "check", str(directory))
+    assert code == 1 and str(directory) in document["error"]["message"]
 
 
 def test_explain_helps_with_addresses(tmp_path: Path) -> None:

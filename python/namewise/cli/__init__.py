@@ -6,11 +6,17 @@ only when they are needed, because `nw --help` and `nw dig` must start fast.
 
 Exit codes of every command: 0 done, 1 wrong usage, invalid input, or output that could not be written, 130
 ended by Ctrl-C, 141 the reader of the output has gone. The `HELP` of a command lists its other codes.
+
+A command that fails raises `Failure`; with --json it prints one object with `ok`, `error` and the keys of its report.
 """
 
 from __future__ import annotations
 
 import sys
+
+TYPE_CHECKING = False  # typing costs more time to import than a question takes
+if TYPE_CHECKING:
+    from namewise.cli.failure import Failure
 
 # name, what it is for. The order is the order of `nw --help`.
 COMMANDS: tuple[tuple[str, str], ...] = (
@@ -47,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         from namewise.cli import streams
 
-        return streams.failed(args[0] if args else "help", error)
+        return streams.failed(args[0] if args else "help", error, as_json="--json" in args)
 
 
 def _main(args: list[str]) -> int:
@@ -62,9 +68,19 @@ def _main(args: list[str]) -> int:
         sys.stdout.write(f"namewise {VERSION}\n")
         return 0
     name = args[0]
-    if name not in {command for command, _ in COMMANDS}:
-        return _unknown(name)
-    return _run(name, args[1:])
+    from namewise.cli.failure import Failure
+
+    known = name in {command for command, _ in COMMANDS}
+    try:
+        if not known:
+            raise _unknown(name)
+        return _run(name, args[1:])
+    except Failure as failure:
+        if name != "dig" and "--json" in args:
+            sys.stdout.write(failure.json())
+        sys.stdout.flush()
+        sys.stderr.write(failure.text(f"nw {name}" if known else "nw"))
+        return failure.code
 
 
 def _run(name: str, args: list[str]) -> int:
@@ -72,16 +88,7 @@ def _run(name: str, args: list[str]) -> int:
     if name != "dig" and any(arg in ("-h", "--help") for arg in args):
         sys.stdout.write(module.HELP)
         return 0
-    from namewise.cli.failure import Failure
-
-    try:
-        code: int = module.run(args)
-    except Failure as failure:
-        if name != "dig" and "--json" in args:
-            sys.stdout.write(failure.json())
-        sys.stdout.flush()
-        sys.stderr.write(failure.text(name))
-        return failure.code
+    code: int = module.run(args)
     return code
 
 
@@ -94,14 +101,15 @@ def _help() -> str:
         f"{''.join(lines)}\n"
         "nw COMMAND --help describes a command; nw --version prints the version.\n"
         "Exit codes of every command: 0 done, 1 wrong usage or invalid input, 130 ended by Ctrl-C,\n"
-        "141 the reader of the output has gone.\n"
+        "141 the reader of the output has gone. With --json, a command that fails prints an object with\n"
+        '"ok": false and "error": message, hint, exit code.\n'
     )
 
 
-def _unknown(name: str) -> int:
+def _unknown(name: str) -> Failure:
+    from namewise.cli.failure import Failure
     from namewise.config.values import nearest
 
     guess = nearest(name, [command for command, _ in COMMANDS])
     hint = f'; did you mean "nw {guess}"?' if guess else "; nw --help lists them"
-    sys.stderr.write(f'nw: no command "{name}"{hint}\n')
-    return 1
+    return Failure(f'no command "{name}"{hint}')

@@ -11,7 +11,8 @@ from namewise.config.values import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from namewise.config import Loaded
+    from namewise.config import ConfigError, Loaded
+    from namewise.config.origin import Path
     from namewise.control.candidate import Candidate
 
 HELP = """\
@@ -34,6 +35,8 @@ Exit codes: 0 no errors, 1 wrong usage or a zone that cannot be loaded, 2 errors
   $ nw config show namewise.toml --origin
 """
 
+BAD_CONFIG = 2
+
 
 def run(args: list[str]) -> int:
     """Run the sub-command."""
@@ -49,40 +52,35 @@ def _file(words: list[str]) -> str:
     file = words[0] if words else config_file()
     if file is None:
         raise Failure(
-            "no configuration file", hint="Pass one: nw config check FILE; or set NAMEWISE_CONFIG.", code=2
+            "no configuration file",
+            hint="Pass one: nw config check FILE; or set NAMEWISE_CONFIG.",
+            code=BAD_CONFIG,
         )
     return file
 
 
-def _load(file: str, *, as_json: bool) -> Loaded | None:
-    """Return the configuration, or print what is wrong with it and return None."""
+def _load(file: str, *, as_json: bool) -> Loaded:
+    """Return the configuration. Raises `Failure` after it has printed what is wrong with it."""
     from namewise.config import ConfigError, load
 
     try:
         return load(file)
     except ConfigError as error:
-        _report(error, as_json=as_json)
-        return None
+        raise _failure(error, as_json=as_json) from None
 
 
-def _report(error: Any, *, as_json: bool) -> None:
-    import json
-    import sys
-
-    if as_json:
-        print(
-            json.dumps({"ok": False, "problems": [problem.as_json() for problem in error.problems]}, indent=2)
-        )
-        return
-    for problem in error.problems:
-        print(printable(problem.text()))
-    sys.stdout.flush()
-    sys.stderr.write(f"nw config: {_count(len(error.problems), 'mistake')}\n")
+def _failure(error: ConfigError, *, as_json: bool) -> Failure:
+    """Print the problems of *error*, unless they come with the JSON object, and return the failure."""
+    if not as_json:
+        for problem in error.problems:
+            print(printable(problem.text()))
+    problems = [problem.as_json() for problem in error.problems]
+    count = _count(len(problems), "error")
+    return Failure(f"{count} in the configuration", code=BAD_CONFIG, report={"problems": problems})
 
 
 def _check(args: list[str]) -> int:
     import json
-    import sys
 
     from namewise.config import ConfigError
     from namewise.control.candidate import build
@@ -92,26 +90,21 @@ def _check(args: list[str]) -> int:
     parsed = Options(flags=("--json",), words=(0, 1)).read(args)
     file, as_json = _file(parsed.words), "--json" in parsed
     loaded = _load(file, as_json=as_json)
-    if loaded is None:
-        return 2
     try:
         candidate = build(loaded, Registry(), worker_count)
     except ConfigError as error:
-        _report(error, as_json=as_json)
-        return 2
+        raise _failure(error, as_json=as_json) from None
     warnings, zones = candidate.warnings(), list(candidate.zones.after)
     if candidate.zones.failures:
         failures = list(_failures(loaded, candidate))
-        if as_json:
-            document = {"ok": False, "problems": [], "zones": zones, "failures": failures}
-            print(json.dumps(document, indent=2))
-            return 1
-        for warning in warnings:
-            print(f"warning: {printable(warning)}")
-        print(printable("\n".join(failures)))
-        sys.stdout.flush()
-        sys.stderr.write(f"nw config: {len(failures)} of {_count(len(zones), 'zone')} cannot be loaded\n")
-        return 1
+        if not as_json:
+            for warning in warnings:
+                print(f"warning: {printable(warning)}")
+            print(printable("\n".join(failures)))
+        raise Failure(
+            f"{len(failures)} of {_count(len(zones), 'zone')} cannot be loaded",
+            report={"problems": [], "zones": zones, "failures": failures, "warnings": list(warnings)},
+        )
     if as_json:
         document = {"ok": True, "files": list(loaded.files), "zones": zones, "warnings": list(warnings)}
         print(json.dumps(document, indent=2))
@@ -144,9 +137,11 @@ def _show(args: list[str]) -> int:
 
     parsed = Options(flags=("--json", "--origin"), words=(0, 1)).read(args)
     loaded = _load(_file(parsed.words), as_json="--json" in parsed)
-    if loaded is None:
-        return 2
-    rows = [(dotted(path), value, str(origin)) for path, value, origin in loaded.values()]
+    defaults = _defaults(loaded)
+    rows = [
+        (dotted(path), defaults.get(path) if value is None else value, str(origin))
+        for path, value, origin in loaded.values()
+    ]
     if "--json" in parsed:
         print(json.dumps([{"path": p, "value": v, "origin": o} for p, v, o in rows], indent=2))
         return 0
@@ -158,6 +153,32 @@ def _show(args: list[str]) -> int:
     for line, (_, _, origin) in zip(lines, rows, strict=True):
         print(f"{line:<{width}}  # {origin}")
     return 0
+
+
+def _defaults(loaded: Loaded) -> dict[Path, Any]:
+    """Return the values in effect of settings that have no default of their own: the limits of the engine, and the path of
+    the control socket."""
+    from namewise.config.paths import control_socket
+
+    found: dict[Path, Any] = {("control", "socket"): control_socket()}
+    if loaded.config.resolver is None:
+        return found
+
+    from namewise.compile import plan_bytes, read_inputs
+    from namewise.config.model import Config, Resolver
+    from namewise.config.resolver import Budget
+    from namewise.config.schema import settings
+    from namewise.engine import Snapshot
+
+    config = Config(resolver=Resolver())
+    limits = Snapshot.build(plan_bytes(config, read_inputs(config), 1), []).budget or {}
+    for name, setting in settings(Budget).items():
+        value = limits[name]
+        if setting.extra("kind") == "duration":
+            # Of the engine's times, TTLs are in seconds and others in microseconds.
+            value = value * 1000 if name.endswith("ttl") else value // 1000
+        found["resolver", "budget", name] = setting.shown(value)
+    return found
 
 
 def _schema(args: list[str]) -> int:

@@ -35,7 +35,8 @@ stop        let queries in progress finish, then end the server
 
 nw ctl also accepts these verbs of rndc and unbound-control: reconfig, flushname, flushtree, flush_zone.
 
-With --json every verb prints the reply of the server as one JSON object.
+With --json every verb prints the reply of the server as one JSON object. If the verb fails, the object has "ok": false
+and "error".
 
 Exit codes: 0 done, 1 wrong usage or a refused request, 3 a refused reload: nothing has changed, 4 reloaded,
 but a zone could not be loaded, 9 no server.
@@ -154,13 +155,17 @@ def rtype(words: list[str]) -> str | None:
 def _print(parsed: Parsed, verb: str, args: dict[str, Any], printer: Any) -> int:
     with Progress(verb):
         answer = ask(parsed.one("--control"), verb, args)
+    if "--json" not in parsed:
+        printer(answer)
+    failures = answer.get("failures")
+    if failures:
+        zones = f"{len(failures)} zone{'' if len(failures) == 1 else 's'}"
+        text = "\n".join([f"{zones} could not be loaded", *failures])
+        raise Failure(text, code=ZONES_FAILED, report=answer)
     if "--json" in parsed:
         import json
 
         print(json.dumps(answer, indent=2))
-        return ZONES_FAILED if answer.get("failures") else 0
-    else:
-        printer(answer)
     return 0
 
 
@@ -196,10 +201,6 @@ def _reload(answer: dict[str, Any]) -> None:
         print(f"  {change}")
     for warning in answer["warnings"]:
         print(f"warning: {printable(warning)}")
-    if answer["failures"]:
-        failed = len(answer["failures"])
-        zones = f"{failed} zone{'' if failed == 1 else 's'}"
-        raise Failure("\n".join([f"{zones} could not be loaded", *answer["failures"]]), code=ZONES_FAILED)
 
 
 def _flush(wanted: dict[str, Any], answer: dict[str, Any]) -> None:

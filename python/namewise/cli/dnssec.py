@@ -24,7 +24,7 @@ must match keys that sign the zone.
                   must match a key that signs the DNSKEY RRset
   --at TIME       the time at which signatures must be valid: 2026-01-31, 20260131235959, +7d, -1h or seconds
                   since 1970 (default: now)
-  --json          one JSON object: zone, serial, at, rrsets, signatures, keys[], chains[], first_expiration,
+  --json          one JSON object: ok, zone, serial, at, rrsets, signatures, keys[], chains[], first_expiration,
                   errors, warnings, problems[]
 
 Exit codes: 0 verified (there may be warnings), 1 verification failed, or wrong usage, 2 a file
@@ -62,12 +62,28 @@ def verify(parsed: Parsed) -> int:
     most = 1_000_000 if "--json" in parsed else _SHOWN
     with Progress(f"verifying {path}"):
         report: dict[str, Any] = json.loads(verify_zone(zone, at, anchors=anchors, most=most))
+    head = {
+        "ok": not report["errors"],
+        "file": path,
+        "zone": str(zone.name),
+        "serial": zone.serial,
+        "at": stamp(at),
+    }
+    document = {**head, **report}
+    if "--json" not in parsed:
+        _show(report)
+    if report["errors"]:
+        count = f"{report['errors']} error{'' if report['errors'] == 1 else 's'}"
+        text = f"{path}: {count}: zone {zone.name} does not verify at {stamp(at)}"
+        raise Failure(text, code=PROBLEMS, report=document)
     if "--json" in parsed:
-        head = {"file": path, "zone": str(zone.name), "serial": zone.serial, "at": stamp(at)}
-        print(json.dumps({**head, **report}, indent=2))
-    else:
-        _show(path, zone, report, at)
-    return PROBLEMS if report["errors"] else 0
+        print(json.dumps(document, indent=2))
+        return 0
+    print(
+        f"{path}: zone {zone.name} serial {zone.serial}, {report['signatures']} signatures over "
+        f"{report['rrsets']} RRsets: verified"
+    )
+    return 0
 
 
 def moment(text: str, now: float) -> int:
@@ -144,9 +160,7 @@ def _anchors(path: str | None, zone: Name) -> list[RRset]:
     return wanted
 
 
-def _show(path: str, zone: Zone, report: dict[str, Any], at: int) -> None:
-    import sys
-
+def _show(report: dict[str, Any]) -> None:
     for problem in report["problems"]:
         what = f"{problem['owner']} {problem['type']}" if problem["type"] else problem["owner"]
         print(f"{problem['severity']}: {what}: {problem['message']}")
@@ -165,12 +179,3 @@ def _show(path: str, zone: Zone, report: dict[str, Any], at: int) -> None:
         print(f"chain: {chain['records']} {chain['type']} records{opt_out}")
     if report["first_expiration"] is not None:
         print(f"first signature to expire: {stamp(report['first_expiration'])}")
-    sys.stdout.flush()
-    if report["errors"]:
-        count = f"{report['errors']} error{'' if report['errors'] == 1 else 's'}"
-        sys.stderr.write(f"nw dnssec: {path}: {count}: zone {zone.name} does not verify at {stamp(at)}\n")
-        return
-    print(
-        f"{path}: zone {zone.name} serial {zone.serial}, {report['signatures']} signatures over "
-        f"{report['rrsets']} RRsets: verified"
-    )

@@ -120,7 +120,7 @@ def run(args: list[str]) -> int:
         return FAULT if daemon.failed else 0
     except ConfigError as error:
         count = len(error.problems)
-        hint = f"{count} mistake{'' if count == 1 else 's'} in the configuration"
+        hint = f"{count} error{'' if count == 1 else 's'} in the configuration"
         raise Failure(str(error), hint=hint, code=BAD_CONFIG) from None
     except (ListenError, ControlError) as error:
         code = BAD_CONFIG if error.code == "ACTIVATION" else CANNOT_LISTEN

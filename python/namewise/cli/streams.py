@@ -34,16 +34,28 @@ _OF_OUTPUT = frozenset({errno.ENOSPC, errno.EBADF, errno.EIO, errno.EFBIG, errno
 """Errors that only the output of a command can cause, if they name no file."""
 
 
-def failed(command: str, error: OSError) -> int:
-    """Write one line about the error of the system and return the exit code."""
+def failed(command: str, error: OSError, *, as_json: bool) -> int:
+    """Write one line about the error of the system and return the exit code.
+
+    as_json: write it to standard output as an object too, unless it is standard output that cannot be written.
+    """
+    place = f"{error.filename}: " if error.filename is not None else ""
+    message = f"{place}{(error.strerror or str(error)).lower()}"
+    if as_json and (place or error.errno not in _OF_OUTPUT) and not isinstance(error, BrokenPipeError):
+        from namewise.cli.failure import Failure
+
+        try:
+            sys.stdout.write(Failure(message, code=CANNOT_WRITE).json())
+            sys.stdout.flush()
+        except OSError:
+            pass
     silence()
     if isinstance(error, BrokenPipeError):
         return READER_GONE
-    place = f"{error.filename}: " if error.filename is not None else ""
     if not place and error.errno in _OF_OUTPUT:
-        place = "standard output: "
+        message = f"standard output: {message}"
     try:
-        sys.stderr.write(f"nw {command}: {place}{(error.strerror or str(error)).lower()}\n")
+        sys.stderr.write(f"nw {command}: {message}\n")
         sys.stderr.flush()
     except OSError:
         pass

@@ -96,6 +96,7 @@ def _hints(file: str | None) -> Sequence[tuple[str, Sequence[str]]]:
 
 def _through_server(path: str | None, target: Name, kind: str) -> Walk:
     """Walk through a running server; through none if none runs and none is named."""
+    from namewise.cli.ctl import ask as send
     from namewise.compile.roots import ROOT_SERVERS
     from namewise.config.paths import control_socket
     from namewise.control.client import ControlError, call
@@ -121,7 +122,7 @@ def _through_server(path: str | None, target: Name, kind: str) -> Walk:
 
     def ask(address: str, query: Message, tcp: bool, timeout_s: float) -> Outcome:
         wanted = {"server": address, "query": query.wire.hex(), "timeout_s": timeout_s, "tcp": tcp}
-        found = call(control, "exchange", wanted)
+        found = send(control, "exchange", wanted)
         wire = bytes.fromhex(found["reply"]) if found["reply"] else None
         discarded = tuple((one["reason"], one["packets"]) for one in found["discarded"])
         return trace.Outcome(wire, found["failure"] or "", found["took_us"], discarded)

@@ -45,7 +45,7 @@ def run(args: list[str]) -> int:
         return 0 if records else NOT_FOUND
     if not records:
         about = f"no record of {word}" if word else "no records"
-        print(f"{about}: no such question failed, was refused or was slow recently")
+        print(f"{about}: no such query failed, was refused or was slow recently")
         return NOT_FOUND
     for record in records:
         if word:

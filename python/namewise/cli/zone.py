@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from namewise.cli.failure import Failure, bad_name
 from namewise.cli.options import Options
@@ -10,6 +10,7 @@ from namewise.cli.progress import Progress
 
 if TYPE_CHECKING:
     from namewise.cli.options import Parsed
+    from namewise.engine import Name
     from namewise.engine.errors import ZoneFault
 
 HELP = """\
@@ -21,7 +22,7 @@ warnings; a warning marks records without effect, or with an effect that is rare
 
   --origin NAME   name of the zone (default: the absolute name in $ORIGIN or in the owner of the SOA, whichever
                   comes first in the file; else the file name without db., .zone, .db or .txt)
-  --json          one JSON object: zone, serial, records, errors, warnings, findings[]; a finding has id,
+  --json          one JSON object: ok, zone, serial, records, errors, warnings, findings[]; a finding has id,
                   severity, file, line, column, message, expected, rfc, remedy
 
 Exit codes: 0 the zone can be served (there may be warnings), 1 it cannot, or wrong usage.
@@ -40,8 +41,6 @@ def run(args: list[str]) -> int:
 
 def check(parsed: Parsed) -> int:
     """Check one zone file and print the result."""
-    import sys
-
     from namewise.engine import Name, Zone
     from namewise.engine.errors import BadName
 
@@ -58,6 +57,7 @@ def check(parsed: Parsed) -> int:
         import json
 
         report = {
+            "ok": not errors,
             "file": path,
             "zone": str(name),
             "serial": zone.serial if zone else None,
@@ -66,23 +66,27 @@ def check(parsed: Parsed) -> int:
             "warnings": len(findings) - min(errors, len(findings)),
             "findings": [finding._asdict() for finding in findings],
         }
+        if errors:
+            raise _cannot_serve(path, name, errors, report)
         print(json.dumps(report, indent=2))
-        return 1 if errors else 0
+        return 0
     for finding in findings:
         _show(finding)
     shown = sum(1 for finding in findings if finding.severity == "error")
     if errors > shown:
         print(f"and {errors - shown} more errors")
-    sys.stdout.flush()
     if zone is None or errors:
-        count = f"{errors} error{'' if errors == 1 else 's'}"
-        sys.stderr.write(f"nw zone: {path}: {count}: zone {name} cannot be served\n")
-        return 1
+        raise _cannot_serve(path, name, errors, {})
     signed = ", signed" if zone.is_signed else ""
     warnings = len(findings)
     verdict = "OK" if not warnings else f"OK, {warnings} warning{'' if warnings == 1 else 's'}"
     print(f"{path}: zone {name} serial {zone.serial}, {len(zone)} records{signed}: {verdict}")
     return 0
+
+
+def _cannot_serve(path: str, name: Name, errors: int, report: dict[str, Any]) -> Failure:
+    count = f"{errors} error{'' if errors == 1 else 's'}"
+    return Failure(f"{path}: {count}: zone {name} cannot be served", report=report)
 
 
 def readable(path: str) -> None:
