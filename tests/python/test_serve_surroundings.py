@@ -258,7 +258,7 @@ def test_a_folder_for_the_socket_is_made_and_reported(tmp_path: Path) -> None:
     with running(
         "serve", "--listen", "127.0.0.1:0", "--recursive", "--control", control, ready="ready: "
     ) as (_, lines):
-        assert any(f"created the folder {tmp_path}/made (mode 0700)" in line for line in lines)
+        assert any(f"created the directory {tmp_path}/made (mode 0700)" in line for line in lines)
 
 
 def test_a_socket_path_that_is_too_long_is_refused_by_check_and_serve(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_a_socket_path_that_is_too_long_is_refused_by_check_and_serve(tmp_path: 
         ('[resolver]\n[[forward]]\nservers = ["fe80::53%lo"]\n', "forward[0].servers[0]: fe80::53%lo: an address that is valid on one interface only"),  # noqa: E501
         ('[[acl]]\nname = "a"\nprefixes = ["fe80::%lo/64"]\n', "acl[0].prefixes[0]: 'fe80::%lo/64': a prefix has no zone index"),
         ('[resolver.routes]\n"fe80::%lo/64" = "127.0.0.1:53"\n', 'resolver.routes."fe80::%lo/64": \'fe80::%lo/64\': a prefix has no zone index'),  # noqa: E501
-        ('[server]\nstate = "empty"\n', "server.state: {folder}/empty is not a folder"),
+        ('[server]\nstate = "empty"\n', "server.state: {folder}/empty is not a directory"),
     ],
 )  # fmt: skip
 def test_the_check_refuses_what_serve_cannot_use(tmp_path: Path, text: str, message: str) -> None:

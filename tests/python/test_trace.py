@@ -373,7 +373,7 @@ def test_octets_after_a_reply_are_reported() -> None:
 
     done = walked("www.zz", {**ROOT, "192.0.2.2": odd, "192.0.2.3": odd})
     assert (done.outcome, done.exit_code) == ("answer", 0)
-    assert done.cuts[1].asked[0].notes == ("3 octets behind the reply ignored",)
+    assert done.cuts[1].asked[0].notes == ("3 octets after the reply ignored",)
 
 
 SOA = "ns1.zz. admin.zz. {} 1 2 3 4"

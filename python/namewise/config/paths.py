@@ -60,7 +60,7 @@ def check_private_folder(path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(f"{path} is not a folder")
+        raise NotADirectoryError(f"{path} is not a directory")
     if found.st_uid not in (os.geteuid(), 0):
         raise PermissionError(f"{path} belongs to another user")
     if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:

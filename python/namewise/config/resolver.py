@@ -24,7 +24,7 @@ class Budget(Table, frozen=True, kw_only=True):
             int,
             limit(
                 "200",
-                "Questions to servers for one client question, everything included; stops CAMP.",
+                "Queries to servers for one client query, everything included; stops CAMP.",
                 ge=1,
                 le=10000,
             ),
@@ -385,8 +385,8 @@ class Resolver(Table, frozen=True, kw_only=True):
     local_zones_off: Annotated[
         tuple[DomainName, ...],
         setting(
-            "Zones that RFC 6303, RFC 6761 and others have every resolver answer itself (`10.in-addr.arpa.`, `test.`), "
-            "and that are looked up all the same; `.` stands for all of them."
+            "Zones that a resolver answers itself by RFC 6303, RFC 6761 and others (`10.in-addr.arpa.`, `test.`), but that "
+            "this resolver looks up instead; `.` means all of them."
         ),
     ] = ()
     streams: Annotated[Streams, setting("Limits of TCP connections to servers.")] = Streams()

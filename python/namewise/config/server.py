@@ -110,7 +110,7 @@ class ServerTable(Table, frozen=True, kw_only=True):
         Annotated[
             Path,
             setting(
-                "Folder for data that must survive a restart. The server creates it with mode 0700 when it starts; nothing is kept "
+                "Directory for data that must survive a restart. The server creates it with mode 0700 when it starts; nothing is kept "
                 "there yet. Not set: `/var/lib/namewise` as root, else `$XDG_STATE_HOME/namewise`.",
                 applies="restart",
             ),

@@ -76,7 +76,7 @@ class Channel:
                 self.log.event(
                     "info",
                     "folder-created",
-                    f"created the folder {folder} (mode 0700) for the control socket",
+                    f"created the directory {folder} (mode 0700) for the control socket",
                 )
         except OSError as error:
             raise ControlError(
@@ -193,7 +193,7 @@ class Channel:
         number = os.urandom(4).hex()
         trace = "".join(traceback.format_exception(error)).rstrip()
         self.log.event("error", "fault", f"{verb} failed (error {number}):\n{trace}", id=number, verb=verb)
-        hint = "This is a mistake in namewise: please report it with what the log says of that error."
+        hint = "This is an error in namewise: please report it with the log lines of this error."
         return _line(_failure("INTERNAL", f"{verb} failed in the server: error {number}", hint))
 
 

@@ -92,7 +92,7 @@ def read(query: Message, wire: bytes, zone: Name) -> Reading:
 def _oddities(found: dict[str, Any]) -> Iterable[str]:
     odd = found["oddities"]
     if octets := odd["trailing_octets"]:
-        yield f"{count(octets, 'octet')} behind the reply ignored"
+        yield f"{count(octets, 'octet')} after the reply ignored"
     if more := odd["extra_opt"]:
         yield f"{count(more, 'OPT record')} too many ignored"
     if bad := odd["malformed_records"]:
