@@ -12,6 +12,9 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # the constant of `typing`, whose import takes longer than all the rest here
 if TYPE_CHECKING:
+    from . import message as message
+    from . import name as name
+    from . import rdata as rdata
     from .control.server import Server
     from .engine import Message, Name, Rdata, RRset, Zone
     from .engine.errors import NXDOMAIN, NamewiseError, NoAnswer, ResolutionError, ServersFailed, Timeout
@@ -35,6 +38,8 @@ __all__ = [  # noqa: RUF022 - most wanted first
 def __getattr__(name: str) -> object:
     if name == "aio":
         return import_module(".stub.aio", __name__)
+    if name in ("message", "name", "rdata"):
+        return import_module(f".{name}", __name__)
     if name == "__version__":
         version: str = import_module(".engine", __name__).VERSION
         return version

@@ -102,15 +102,18 @@ def lookup(
                     break
     silent = last is None and any(attempt.outcome == TIMEOUT for attempt in attempts)
     error = Timeout if silent else ServersFailed
-    raise error(
-        f"no answer for {question.name} {question.type}: {_in_words(attempts)}", question, attempts, last
-    )
+    text = f"no answer for {question.name} {question.type}: {_in_words(attempts)}{_causes(last)}"
+    raise error(text, question, attempts, last)
 
 
 def one_question(
     message: Message, server: str, port: int, timeout_s: float, tcp: bool, retry_truncated: bool
 ) -> Generator[Exchange, Reply | Failure, Message]:
     """Yield `message` for `server`, and again over TCP if the reply is truncated. Return the reply."""
+    if not isinstance(message, Message):
+        raise TypeError(
+            f"query() sends a Message, not {message!r}: make one with namewise.message.make_query, or call namewise.resolve"
+        )
     address, timeout_s = parse_server(server, port), seconds(timeout_s)
     attempts: list[Attempt] = []
     for transport in ("tcp",) if tcp else ("udp", "tcp"):
@@ -159,4 +162,15 @@ def _answer(question: Question, response: Message, attempts: list[Attempt]) -> A
 
 
 def _in_words(attempts: list[Attempt]) -> str:
-    return "; ".join(f"{attempt.server} over {attempt.transport}: {attempt.outcome}" for attempt in attempts)
+    counts: dict[str, int] = {}
+    for attempt in attempts:
+        text = f"{attempt.server} over {attempt.transport}: {attempt.outcome}"
+        counts[text] = counts.get(text, 0) + 1
+    return "; ".join(f"{text} ({count}x)" if count > 1 else text for text, count in counts.items())
+
+
+def _causes(response: Message | None) -> str:
+    """Return the extended errors of *response* in words (RFC 8914), or nothing."""
+    found = response.ede if response is not None else []
+    causes = [f"EDE {code} ({name})" + (f": {text}" if text else "") for code, name, text in found]
+    return f"; the last server states {', '.join(causes)}" if causes else ""
