@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(args: list[str]) -> int:
     if not args or args[0] in ("-h", "--help", "help"):
-        if len(args) > 1 and args[0] == "help":
+        if len(args) > 1:
             return _main([args[1], "--help"])
         sys.stdout.write(_help())
         return 0
@@ -88,7 +88,13 @@ def _run(name: str, args: list[str]) -> int:
     if name != "dig" and any(arg in ("-h", "--help") for arg in args):
         sys.stdout.write(module.HELP)
         return 0
-    code: int = module.run(args)
+    from namewise.cli.failure import WrongUsage
+
+    try:
+        code: int = module.run(args)
+    except WrongUsage as failure:
+        failure.hint = failure.hint or module.HELP.split("\n\n", 1)[0]
+        raise
     return code
 
 

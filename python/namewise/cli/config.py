@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from namewise.cli.failure import Failure
-from namewise.cli.options import Options
+from namewise.cli.options import Options, verb
 from namewise.config.values import printable
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ BAD_CONFIG = 2
 def run(args: list[str]) -> int:
     """Run the sub-command."""
     verbs = {"check": _check, "show": _show, "schema": _schema}
-    if not args or args[0] not in verbs:
-        raise Failure("a verb is missing: check, show or schema", hint="nw config --help describes them.")
-    return verbs[args[0]](args[1:])
+    return verbs[verb(args, tuple(verbs))](args[1:])
 
 
 def _file(words: list[str]) -> str:

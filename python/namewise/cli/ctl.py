@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from namewise.cli.failure import Failure
+from namewise.cli.failure import Failure, WrongUsage
 from namewise.cli.options import Options
 from namewise.cli.progress import Progress
 from namewise.config.values import printable
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 HELP = """\
 usage: nw ctl [--json] [--control PATH] VERB
-
        nw ctl status
        nw ctl reload
        nw ctl flush [NAME] [--tree]
@@ -81,7 +80,7 @@ def run(args: list[str]) -> int:
         return _print(parsed, "flush", wanted, lambda answer: _flush(wanted, answer))
     if verb == "cache":
         if words[:1] != ["get"] or len(words) < 2:
-            raise Failure("nw ctl cache get NAME [TYPE]")
+            raise WrongUsage("cache get needs a name", hint="nw ctl cache get NAME [TYPE]")
         return _print(parsed, "cache", {"name": name(words[1]), "type": rtype(words[2:])}, _cache)
     if words:
         raise Failure(f"{said} takes no argument")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from namewise.cli.failure import Failure, bad_name
-from namewise.cli.options import Options
+from namewise.cli.options import Options, verb
 
 if TYPE_CHECKING:
     from namewise.cli.options import Parsed
@@ -42,8 +42,7 @@ _OPTIONS = Options(values=("--origin", "--anchor", "--at"), flags=("--json",), w
 
 def run(args: list[str]) -> int:
     """Run the sub-command."""
-    if args[:1] != ["verify"]:
-        raise Failure("the sub-command is missing: nw dnssec verify FILE", hint="nw dnssec --help says more.")
+    verb(args, ("verify",))
     return verify(_OPTIONS.read(args[1:]))
 
 

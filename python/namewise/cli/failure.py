@@ -39,6 +39,10 @@ class Failure(Exception):
         return json.dumps({"ok": False, "error": error, **self.report}, indent=2) + "\n"
 
 
+class WrongUsage(Failure):
+    """Ends a command whose arguments have no meaning. The usage of the command follows unless there is a better hint."""
+
+
 def bad_name(error: BadName) -> Failure:
     """Return the failure for an invalid domain name, with a mark below the offending label."""
     from namewise.tools import mark

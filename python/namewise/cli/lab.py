@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from namewise.cli.failure import Failure
-from namewise.cli.options import Options
+from namewise.cli.options import Options, verb
 
 HELP = """\
 usage: nw lab up [--zone NAME=FILE] [--root-zone FILE] [--port N] [--control PATH] [--once]
@@ -35,11 +35,7 @@ CANNOT_LISTEN = 4
 
 def run(args: list[str]) -> int:
     """Run the sub-command."""
-    if args[:1] == ["up"]:
-        return _up(args[1:])
-    if args[:1] == ["play"]:
-        return _play(args[1:])
-    raise Failure("say what to do: up or play", hint="nw lab --help says more.")
+    return {"up": _up, "play": _play}[verb(args, ("up", "play"))](args[1:])
 
 
 def _up(args: list[str]) -> int:

@@ -7,7 +7,7 @@ would take a third of the time budget of `nw --help`, and its error messages are
 
 from __future__ import annotations
 
-from namewise.cli.failure import Failure
+from namewise.cli.failure import Failure, WrongUsage
 
 
 class Parsed:
@@ -40,6 +40,19 @@ class Parsed:
         return name in self.flags
 
 
+def verb(words: list[str], known: tuple[str, ...]) -> str:
+    """Return the verb that begins *words*, or raise `WrongUsage`."""
+    said = words[0] if words else ""
+    if said in known:
+        return said
+    if not said or said.startswith("-"):
+        raise WrongUsage(f"the verb is missing: {' or '.join(known)}")
+    from namewise.config.values import nearest
+
+    guess = nearest(said, known)
+    raise WrongUsage(f"no verb {said!r}", hint=f"Did you mean {guess}?" if guess else "")
+
+
 class Options:
     """The accepted arguments: *values* take a value, *flags* do not; *words* is (minimum, maximum)."""
 
@@ -69,9 +82,9 @@ class Options:
                 self._flag(parsed, arg, rest)
         least, most = self.words
         if len(parsed.words) < least:
-            raise Failure("an argument is missing", hint="--help lists the arguments")
+            raise WrongUsage("an argument is missing")
         if most is not None and len(parsed.words) > most:
-            raise Failure(f"one argument too many: {parsed.words[most]!r}", hint="--help lists the arguments")
+            raise WrongUsage(f"one argument too many: {parsed.words[most]!r}")
         return parsed
 
     def _flag(self, parsed: Parsed, arg: str, rest: object) -> None:

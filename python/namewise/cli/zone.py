@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from namewise.cli.failure import Failure, bad_name
-from namewise.cli.options import Options
+from namewise.cli.options import Options, verb
 from namewise.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ Exit codes: 0 the zone can be served (there may be warnings), 1 it cannot, or wr
 
 def run(args: list[str]) -> int:
     """Run the sub-command."""
-    if not args or args[0] != "check":
-        raise Failure("say what to do: nw zone check FILE", hint="nw zone --help says more.")
+    verb(args, ("check",))
     parsed = Options(values=("--origin",), flags=("--json",), words=(1, 1)).read(args[1:])
     return check(parsed)
 

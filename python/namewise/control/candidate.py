@@ -70,6 +70,7 @@ class Candidate(NamedTuple):
         """Return what is allowed but rarely meant."""
         return (
             *self.zones.warnings,
+            *_nothing_to_serve(self.loaded.config),
             *_open_recursion(self.loaded.config),
             *_forwards_to_itself(self.loaded.config),
             *_readable_secrets(self.loaded.config),
@@ -112,6 +113,14 @@ def _probe(snapshot: Snapshot, zones: Refresh) -> None:
         if message is None or not (refused or (message.authoritative and message.rcode == "NOERROR")):
             answer = message.rcode if message is not None else "nothing"
             raise ProbeError(f"the new snapshot answers {answer} to {name} SOA")
+
+
+def _nothing_to_serve(config: Config) -> Iterator[str]:
+    if not config.zone and config.resolver is None:
+        yield (
+            "there is no zone and no recursion: every query is refused; add a [[zone]] or a [resolver] table, or the flag "
+            "--zone or --recursive"
+        )
 
 
 def _open_recursion(config: Config) -> Iterator[str]:
