@@ -107,8 +107,8 @@ def _help() -> str:
         f"{''.join(lines)}\n"
         "nw COMMAND --help describes a command; nw --version prints the version.\n"
         "Exit codes of every command: 0 done, 1 wrong usage or invalid input, 130 ended by Ctrl-C,\n"
-        "141 the reader of the output has gone. With --json, a command that fails prints an object with\n"
-        '"ok": false and "error": message, hint, exit code.\n'
+        '141 the reader of the output has gone. With --json, an error is an object with "ok": false\n'
+        'and "error": message, hint, exit code.\n'
     )
 
 

@@ -15,7 +15,7 @@ how many queries it keeps, and the time after which a query counts as slow.
   ID         the recorded query with this number
              without NAME and ID: a list, one line for each recorded query: number, time, client, verdict
   --last N   at most N queries (default: 1 for a name, 10 for the list)
-  --json     a JSON array of namewise.explain/1 documents
+  --json     a JSON array of namewise.explain/1 documents, empty if nothing is recorded
 
 Exit codes: 0 found, 1 wrong usage, 2 no such query is recorded, 9 no running server at the control
 socket.
