@@ -106,6 +106,7 @@ def test_parents_refer_and_never_answer_for_children() -> None:
             reply = namewise.query(make_query(name, "A", flags=""), str(endpoint))
             assert not reply.answer and not reply.authoritative
             assert [rrset.type for rrset in reply.authority if rrset.type == "NS"] == ["NS"], server.role.name
+        assert internet.routes
         for target in internet.routes.values():
             assert ipaddress.ip_address(target.rpartition(":")[0].strip("[]")).is_loopback
 

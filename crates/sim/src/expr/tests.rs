@@ -43,6 +43,8 @@ proptest! {
 
     #[test]
     fn no_text_panics(text in ".{0,40}") {
-        let _ = value(&text);
+        if let Err(ExprError::Syntax(rest) | ExprError::Unknown(rest)) = value(&text) {
+            prop_assert!(text.contains(&rest), "{rest}");
+        }
     }
 }

@@ -342,13 +342,29 @@ proptest! {
     /// Arbitrary input is accepted or reported.
     #[test]
     fn any_octets_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        check(&mut Text::new("zone", bytes), name("example.").as_ref(), &LoadOptions::default());
+        checks_as_it_loads(&bytes)?;
     }
 
     #[test]
     fn almost_zones_are_read_without_panic(text in "([ab@*.\\\\]{1,4}|\\$(TTL|ORIGIN|GENERATE 1-3)|[ \t\n()\";]|60|IN|NS|CNAME|SOA|TXT|NSEC3|[0-9]{1,3}){0,60}") {
-        check(&mut Text::new("zone", text), name("example.").as_ref(), &LoadOptions::default());
+        checks_as_it_loads(text.as_bytes())?;
     }
+}
+
+/// A zone is loaded if it has no errors, and what passes the check is loaded.
+fn checks_as_it_loads(text: &[u8]) -> Result<(), TestCaseError> {
+    let (origin, options) = (name("example."), LoadOptions::default());
+    let checked = check(&mut Text::new("zone", text), origin.as_ref(), &options);
+    prop_assert_eq!(checked.zone.is_some(), checked.errors == 0, "{:?}", checked.findings);
+    let loaded = load(&mut Text::new("zone", text), origin.as_ref(), &options);
+    match loaded {
+        Ok(_) => {}
+        Err(errors) => {
+            prop_assert!(errors.total > 0 && !errors.findings.is_empty());
+            prop_assert!(checked.zone.is_none(), "{errors}");
+        }
+    }
+    Ok(())
 }
 
 /// Files in memory that change after they were read.

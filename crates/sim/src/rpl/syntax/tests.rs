@@ -179,12 +179,16 @@ fn errors_name_the_line() {
 proptest! {
     #[test]
     fn no_text_panics(text in "[A-Z_a-z0-9 :;#\"\n.()]{0,200}") {
-        let _ = Script::parse(&text);
+        if let Err(error) = Script::parse(&text) {
+            prop_assert!((1..=text.lines().count() + 1).contains(&error.line), "{error:?}");
+        }
     }
 
     #[test]
     fn a_cut_file_never_panics(cut in 0usize..WHOLE.len()) {
         prop_assume!(WHOLE.is_char_boundary(cut));
-        let _ = Script::parse(&WHOLE[..cut]);
+        if let Err(error) = Script::parse(&WHOLE[..cut]) {
+            prop_assert!((1..=WHOLE[..cut].lines().count() + 1).contains(&error.line), "{error:?}");
+        }
     }
 }
