@@ -5,7 +5,7 @@ use nw_wire::{Ede, NameRef, Rcode};
 
 use crate::context::Context;
 use crate::response::Response;
-use crate::route::{self, Source};
+use crate::route::{self, AnswerSource};
 use crate::verdict::Verdict;
 
 const PROHIBITED: Verdict = Verdict::Refuse(Rcode::REFUSED, Ede::PROHIBITED);
@@ -26,9 +26,9 @@ pub(crate) fn client(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
 
 /// Decide whether the client may receive answers from this *source*.
 #[inline]
-pub(crate) fn source(context: &Context<'_>, source: &Source<'_>) -> Verdict {
+pub(crate) fn source(context: &Context<'_>, source: &AnswerSource<'_>) -> Verdict {
     let snapshot = context.snapshot();
-    if !snapshot.any_zone_acl() && !matches!(source, Source::Local(_)) {
+    if !snapshot.any_zone_acl() && !matches!(source, AnswerSource::Local(_)) {
         return Verdict::Continue;
     }
     source_with_acl(context, source)
@@ -36,23 +36,23 @@ pub(crate) fn source(context: &Context<'_>, source: &Source<'_>) -> Verdict {
 
 /// The same check if single sources have access lists.
 #[inline(never)]
-fn source_with_acl(context: &Context<'_>, source: &Source<'_>) -> Verdict {
+fn source_with_acl(context: &Context<'_>, source: &AnswerSource<'_>) -> Verdict {
     let Some(list) = refusing(context, source) else { return Verdict::Continue };
-    let zone = if let Source::Zone(zone) = source { Some(zone.apex()) } else { None };
+    let zone = if let AnswerSource::Zone(zone) = source { Some(zone.apex()) } else { None };
     context.step_in(zone, || (Layer::Admission, Reason::ClientRefused { list }));
     PROHIBITED
 }
 
 /// The access list that keeps the client from answers of this *source*, if one does.
-fn refusing(context: &Context<'_>, source: &Source<'_>) -> Option<AccessList> {
+fn refusing(context: &Context<'_>, source: &AnswerSource<'_>) -> Option<AccessList> {
     let snapshot = context.snapshot();
     let of_zone =
         |apex: NameRef<'_>| snapshot.zone_acl(apex).map(|acl| (acl, AccessList::Zone(apex.to_name())));
     let own = match source {
-        Source::Local(local) => local.acl.as_ref().map(|acl| (acl, AccessList::ServerName)),
-        Source::Zone(zone) => of_zone(zone.apex()),
-        Source::Unavailable(zone) => of_zone(zone.apex.as_ref()),
-        Source::Resolve | Source::Cache | Source::Refuse(_) => None,
+        AnswerSource::Local(local) => local.acl.as_ref().map(|acl| (acl, AccessList::ServerName)),
+        AnswerSource::Zone(zone) => of_zone(zone.apex()),
+        AnswerSource::Unavailable(zone) => of_zone(zone.apex.as_ref()),
+        AnswerSource::Resolve | AnswerSource::Cache | AnswerSource::Refuse(_) => None,
     };
     let (acl, list) = match own {
         Some(own) => own,
@@ -80,8 +80,8 @@ pub(crate) fn refusal(context: &Context<'_>, response: &Response<'_, '_>) -> Opt
             return Some(refused(list));
         }
         match source {
-            Source::Refuse(ede) => return Some((Layer::Admission, Reason::NotServed { ede })),
-            Source::Zone(zone) if snapshot.is_overlay(zone.apex()) => {
+            AnswerSource::Refuse(ede) => return Some((Layer::Admission, Reason::NotServed { ede })),
+            AnswerSource::Zone(zone) if snapshot.is_overlay(zone.apex()) => {
                 source = route::beyond(context, &source, response);
             }
             _ => return None,

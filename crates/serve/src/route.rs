@@ -32,7 +32,7 @@ use crate::sections::Sections;
 use crate::verdict::{Ask, Causes, Transport, Verdict};
 
 /// The source of an answer.
-pub(crate) enum Source<'s> {
+pub(crate) enum AnswerSource<'s> {
     /// A name that describes this server.
     Local(&'s Identity),
     /// A zone of this server.
@@ -49,23 +49,23 @@ pub(crate) enum Source<'s> {
 
 /// Choose by class, then by the longest zone of the view, then by the permissions of the client.
 #[inline]
-pub(crate) fn choose<'c>(context: &Context<'c>, response: &Response<'_, '_>) -> Source<'c> {
+pub(crate) fn choose<'c>(context: &Context<'c>, response: &Response<'_, '_>) -> AnswerSource<'c> {
     let query = context.query;
     if query.qclass != Class::IN && query.qclass != Class::ANY {
         return other_class(context);
     }
     match context.snapshot().find_zone(context.view(), query.qname, query.qtype) {
-        Some(entry) => Source::of(entry),
+        Some(entry) => AnswerSource::of(entry),
         None => elsewhere(context, response),
     }
 }
 
-impl<'s> Source<'s> {
+impl<'s> AnswerSource<'s> {
     #[inline]
-    fn of(entry: &'s ZoneEntry) -> Source<'s> {
+    fn of(entry: &'s ZoneEntry) -> AnswerSource<'s> {
         match entry {
-            ZoneEntry::Loaded(zone) => Source::Zone(zone),
-            ZoneEntry::Unavailable(zone) => Source::Unavailable(zone),
+            ZoneEntry::Loaded(zone) => AnswerSource::Zone(zone),
+            ZoneEntry::Unavailable(zone) => AnswerSource::Unavailable(zone),
         }
     }
 }
@@ -74,49 +74,53 @@ impl<'s> Source<'s> {
 #[cold]
 pub(crate) fn beyond<'c>(
     context: &Context<'c>,
-    source: &Source<'c>,
+    source: &AnswerSource<'c>,
     response: &Response<'_, '_>,
-) -> Source<'c> {
-    let Source::Zone(zone) = source else { return Source::Refuse(Ede::NOT_AUTHORITATIVE) };
+) -> AnswerSource<'c> {
+    let AnswerSource::Zone(zone) = source else { return AnswerSource::Refuse(Ede::NOT_AUTHORITATIVE) };
     let above = zone.apex().parent();
     let next =
         above.and_then(|above| context.snapshot().find_zone(context.view(), above, context.query.qtype));
-    next.map_or_else(|| elsewhere(context, response), Source::of)
+    next.map_or_else(|| elsewhere(context, response), AnswerSource::of)
 }
 
 #[inline]
-fn elsewhere<'c>(context: &Context<'c>, response: &Response<'_, '_>) -> Source<'c> {
+fn elsewhere<'c>(context: &Context<'c>, response: &Response<'_, '_>) -> AnswerSource<'c> {
     let snapshot = context.snapshot();
     let plan = snapshot.plan();
     match (context.query.flags.rd(), response.ra) {
         // Unless zones have access lists, the admit stage has checked this list already.
         (true, true) if !snapshot.any_zone_acl() || plan.acls.query.allows(context.client_ip()) => {
-            Source::Resolve
+            AnswerSource::Resolve
         }
-        (true, _) if plan.resolver.is_some() => Source::Refuse(Ede::PROHIBITED),
-        (false, _) if snapshot.cache_for(context.client_ip()) => Source::Cache,
-        _ => Source::Refuse(Ede::NOT_AUTHORITATIVE),
+        (true, _) if plan.resolver.is_some() => AnswerSource::Refuse(Ede::PROHIBITED),
+        (false, _) if snapshot.cache_for(context.client_ip()) => AnswerSource::Cache,
+        _ => AnswerSource::Refuse(Ede::NOT_AUTHORITATIVE),
     }
 }
 
 #[cold]
-fn other_class<'c>(context: &Context<'c>) -> Source<'c> {
+fn other_class<'c>(context: &Context<'c>) -> AnswerSource<'c> {
     let query = context.query;
     let chaos = query.qclass == Class::CH;
     let local = chaos.then(|| local::find(context.snapshot().locals(), query.qname)).flatten();
-    local.map_or(Source::Refuse(Ede::NOT_AUTHORITATIVE), Source::Local)
+    local.map_or(AnswerSource::Refuse(Ede::NOT_AUTHORITATIVE), AnswerSource::Local)
 }
 
 /// Answer from *source*. `Continue`: this source does not contain the name, but another one may.
 #[inline]
-pub(crate) fn answer(context: &Context<'_>, source: &Source<'_>, response: &mut Response<'_, '_>) -> Verdict {
+pub(crate) fn answer(
+    context: &Context<'_>,
+    source: &AnswerSource<'_>,
+    response: &mut Response<'_, '_>,
+) -> Verdict {
     match source {
-        Source::Local(local) => local::answer(local, context.query, response),
-        Source::Zone(zone) => from_zone(context, zone, response),
-        Source::Unavailable(zone) => fail(context, zone),
-        Source::Resolve => from_cache(context, response),
-        Source::Cache => from_cache_alone(context, response),
-        Source::Refuse(ede) => {
+        AnswerSource::Local(local) => local::answer(local, context.query, response),
+        AnswerSource::Zone(zone) => from_zone(context, zone, response),
+        AnswerSource::Unavailable(zone) => fail(context, zone),
+        AnswerSource::Resolve => from_cache(context, response),
+        AnswerSource::Cache => from_cache_alone(context, response),
+        AnswerSource::Refuse(ede) => {
             let ede = *ede;
             context.step(|| (Layer::Admission, Reason::NotServed { ede }));
             Verdict::Refuse(Rcode::REFUSED, ede)
@@ -239,7 +243,7 @@ fn beyond_the_zone(
                 before: sections,
             }));
         };
-        if !matches!(admit::source(context, &Source::Zone(next)), Verdict::Continue) {
+        if !matches!(admit::source(context, &AnswerSource::Zone(next)), Verdict::Continue) {
             response.ede[0] = Some(Ede::PROHIBITED);
             break;
         }

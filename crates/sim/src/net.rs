@@ -115,7 +115,7 @@ impl Fate {
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct LogEntry {
     /// The time.
     pub at: Micros,
     /// The fate of the message.
@@ -124,7 +124,7 @@ pub struct Event {
     pub datagram: Datagram,
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for LogEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Datagram { from, to, via, bytes } = &self.datagram;
         let (seconds, micros) = (self.at / 1_000_000, self.at % 1_000_000);
@@ -158,7 +158,7 @@ impl fmt::Display for Event {
 #[derive(Debug, Default)]
 pub struct Log {
     hash: Fnv,
-    events: Vec<Event>,
+    events: Vec<LogEntry>,
     passed: u64,
 }
 
@@ -181,7 +181,7 @@ impl Log {
         self.hash.write(&datagram.bytes.len().to_le_bytes());
         self.hash.write(&datagram.bytes);
         if self.events.len() < KEPT_EVENTS {
-            self.events.push(Event { at, fate, datagram: datagram.clone() });
+            self.events.push(LogEntry { at, fate, datagram: datagram.clone() });
         }
     }
 
@@ -191,7 +191,7 @@ impl Log {
     }
 
     /// The first events in full.
-    pub fn events(&self) -> &[Event] {
+    pub fn events(&self) -> &[LogEntry] {
         &self.events
     }
 

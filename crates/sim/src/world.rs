@@ -15,7 +15,7 @@ use crate::random::Random;
 
 /// A query that the resolver sent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
+pub struct SentQuery {
     /// The time.
     pub at: Micros,
     /// The server.
@@ -32,7 +32,7 @@ pub struct SimWorld {
     addresses: Vec<IpAddr>,
     unix_at_zero: u64,
     rng: RefCell<Random>,
-    asked: RefCell<Vec<Asked>>,
+    asked: RefCell<Vec<SentQuery>>,
 }
 
 impl SimWorld {
@@ -46,7 +46,7 @@ impl SimWorld {
     }
 
     /// All queries sent so far.
-    pub fn asked(&self) -> std::cell::Ref<'_, Vec<Asked>> {
+    pub fn asked(&self) -> std::cell::Ref<'_, Vec<SentQuery>> {
         self.asked.borrow()
     }
 
@@ -132,7 +132,7 @@ impl SimWorld {
         let local = *local.ok_or(ExchangeError::NoRoute)?;
         let socket = self.net.bind(local, &mut self.rng.borrow_mut());
         let packet = Message::parse(query).ok().map(|message| Packet::of(&message));
-        self.asked.borrow_mut().push(Asked { at: self.now(), server, via: transport, packet });
+        self.asked.borrow_mut().push(SentQuery { at: self.now(), server, via: transport, packet });
         if transport.is_stream() {
             match socket.connect(server, deadline).await {
                 Acceptance::Accepted => {}

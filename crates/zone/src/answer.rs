@@ -24,7 +24,7 @@ use nw_wire::{Ede, Full, Name, NameBuf, NameRef, Rcode, RrType, Section, Writer}
 use crate::delta::View;
 use crate::denial::Proofs;
 use crate::place::{NamePlace, Placed, put, put_beside, put_what_fits, put_with_owner};
-use crate::store::{Entries, Entry, Kind, Node, NodeFlags, Zone};
+use crate::store::{Entries, Entry, EntryKind, Node, NodeFlags, Zone};
 use crate::suffix::LabelStarts;
 
 #[cfg(test)]
@@ -139,8 +139,8 @@ fn direct(
         Found::Exact(node) => {
             let (set, mut behind) = node.find(qtype)?;
             let written = put(out, Section::Answer, &set, node.wire(), question).map(|placed| {
-                behind.next_of(Kind::Signatures);
-                if let Some(extra) = behind.next_of(Kind::Extra) {
+                behind.next_of(EntryKind::Signatures);
+                if let Some(extra) = behind.next_of(EntryKind::Extra) {
                     put_what_fits(out, Section::Additional, &extra, &placed);
                 }
             });
@@ -164,7 +164,7 @@ fn denial<'z>(
 ) -> Result<(Placed, Entries<'z>), Full> {
     let apex = view.apex_node();
     let mut entries = apex.entries();
-    let soa = entries.find(|entry| entry.kind == Kind::Negative).expect("a zone has an SOA");
+    let soa = entries.find(|entry| entry.kind == EntryKind::Negative).expect("a zone has an SOA");
     let placed = put(out, Section::Authority, &soa, apex.wire(), question.suffix(apex.wire().len()))?;
     Ok((placed, entries))
 }
@@ -389,22 +389,22 @@ impl<'z> Answering<'_, 'z, '_> {
             while let Some(entry) = entries.next() {
                 match entry.kind {
                     // An earlier alias of the chain may have added the DNAME (RFC 2181 §5.5).
-                    Kind::Set
+                    EntryKind::Set
                         if self.qtype == RrType::ANY
                             && entry.rtype == RrType::DNAME
                             && !self.is_new(named(wire)) => {}
-                    Kind::Signatures
+                    EntryKind::Signatures
                         if self.dnssec_ok
                             && self.qtype == RrType::RRSIG
                             && entry.rtype == RrType::DNAME
                             && self.has_dname(named(wire)) => {}
-                    Kind::Set if self.qtype == RrType::ANY => {
+                    EntryKind::Set if self.qtype == RrType::ANY => {
                         self.set(node, &entry, entries, wire, place, question)?;
                     }
-                    Kind::Signatures if self.qtype == RrType::RRSIG && !entry.negative => {
+                    EntryKind::Signatures if self.qtype == RrType::RRSIG && !entry.negative => {
                         self.put(&entry, node, wire, place, question)?;
                     }
-                    Kind::Orphans if self.qtype == RrType::RRSIG => {
+                    EntryKind::Orphans if self.qtype == RrType::RRSIG => {
                         self.put(&entry, node, wire, place, question)?;
                     }
                     _ => continue,
@@ -478,7 +478,7 @@ impl<'z> Answering<'_, 'z, '_> {
     ) -> Result<(Placed, Entries<'z>), Full> {
         let mark = self.out.mark();
         let placed = self.put(entry, node, wire, place, question)?;
-        if let Some(signatures) = behind.next_of(Kind::Signatures)
+        if let Some(signatures) = behind.next_of(EntryKind::Signatures)
             && self.dnssec_ok
             && let Err(Full) = put_beside(self.out, Section::Answer, &signatures, &placed)
         {
@@ -509,11 +509,11 @@ impl<'z> Answering<'_, 'z, '_> {
     /// Write addresses for the names in the RRset at `placed`, as far as they fit.
     #[inline]
     fn additional(&mut self, mut behind: Entries<'z>, placed: &Placed) {
-        if let Some(extra) = behind.next_of(Kind::Extra) {
+        if let Some(extra) = behind.next_of(EntryKind::Extra) {
             let all = put_what_fits(self.out, Section::Additional, &extra, placed);
             if all
                 && self.dnssec_ok
-                && let Some(signatures) = behind.next_of(Kind::ExtraSignatures)
+                && let Some(signatures) = behind.next_of(EntryKind::ExtraSignatures)
             {
                 put_what_fits(self.out, Section::Additional, &signatures, placed);
             }
@@ -539,11 +539,11 @@ impl<'z> Answering<'_, 'z, '_> {
                 put_with_owner(self.out, Section::Authority, &set, node.wire().len(), node.wire(), apex)?
             }
         };
-        behind.next_of(Kind::Signatures);
+        behind.next_of(EntryKind::Signatures);
         if self.dnssec_ok {
             if let Some((ds, mut behind)) = node.find(RrType::DS) {
                 put_beside(self.out, Section::Authority, &ds, &placed)?;
-                if let Some(signatures) = behind.next_of(Kind::Signatures) {
+                if let Some(signatures) = behind.next_of(EntryKind::Signatures) {
                     put_beside(self.out, Section::Authority, &signatures, &placed)?;
                 }
             } else {
@@ -551,7 +551,7 @@ impl<'z> Answering<'_, 'z, '_> {
             }
         }
         self.prove()?;
-        if let Some(glue) = behind.next_of(Kind::Glue) {
+        if let Some(glue) = behind.next_of(EntryKind::Glue) {
             self.truncated = !put_what_fits(self.out, Section::Additional, &glue, &placed);
         }
         if !self.truncated {
@@ -581,7 +581,7 @@ impl<'z> Answering<'_, 'z, '_> {
                 }
             };
             if self.dnssec_ok
-                && let Some(signatures) = behind.next_of(Kind::Signatures)
+                && let Some(signatures) = behind.next_of(EntryKind::Signatures)
                 && let Err(Full) = put_beside(self.out, Section::Answer, &signatures, &placed)
             {
                 self.out.rollback(mark);
@@ -650,7 +650,7 @@ impl<'z> Answering<'_, 'z, '_> {
         self.kind = kind;
         let (placed, mut entries) = denial(self.view, self.out, question)?;
         if self.dnssec_ok {
-            if let Some(signatures) = entries.next_of(Kind::Signatures) {
+            if let Some(signatures) = entries.next_of(EntryKind::Signatures) {
                 put_beside(self.out, Section::Authority, &signatures, &placed)?;
             }
             self.prove()?;

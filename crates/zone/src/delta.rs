@@ -20,7 +20,7 @@ use nw_wire::hash::eq_folded;
 use nw_wire::{NameRef, RrType};
 
 use crate::denial::{Denial, NO_LINK, Nsec3Chain, NsecChain};
-use crate::store::{DELTA_SEGMENT, Index, Kind, Node, NodeFlags, PLACE_BITS, Store};
+use crate::store::{DELTA_SEGMENT, EntryKind, Index, Node, NodeFlags, PLACE_BITS, Store};
 use crate::suffix::LabelStarts;
 
 /// Maximum number of nodes in a delta for a store of `nodes` nodes. Above it, a commit builds a store.
@@ -439,7 +439,7 @@ pub(crate) fn short(hash: u64) -> u32 {
 /// Whether an answer from `node` contains addresses of the name with the short hash `target`.
 pub(crate) fn refers(store: &Store, node: &Node<'_>, target: u32) -> bool {
     let mut found = false;
-    for set in node.entries().filter(|entry| entry.kind == Kind::Set) {
+    for set in node.entries().filter(|entry| entry.kind == EntryKind::Set) {
         set.each_rdata(node.wire(), set.rtype, |rdata| {
             for field in nw_wire::rr::names(set.rtype, rdata).filter(|field| field.additional) {
                 let name = &rdata[field.start..field.end];

@@ -3,7 +3,7 @@
 //!
 //! [`nw_dnssec::prove`] decides which records prove a claim; this module finds them. The build looks up the NSEC3
 //! records that match a name of the zone, and that match or cover the wildcard below it. It stores them in the name's
-//! node ([`Kind::Link`]), so that a question costs one hash: that of the next closer name.
+//! node ([`EntryKind::Link`]), so that a question costs one hash: that of the next closer name.
 //!
 //! RFCs: 4034 §4, 4035 §3.1.3, 5155 §7. *Limitations*: one NSEC3 chain, that of the first NSEC3PARAM with hash algorithm 1.
 
@@ -14,7 +14,7 @@ use nw_wire::{Full, NameRef, RrType, Section, Writer};
 use crate::answer::MOST_ALIASES;
 use crate::delta::View;
 use crate::place::{NamePlace, put, put_beside, put_with_owner};
-use crate::store::{Kind, Node, NodeFlags, Store};
+use crate::store::{EntryKind, Node, NodeFlags, Store};
 use crate::suffix::{LabelStarts, sort_key, whole};
 
 /// No record.
@@ -251,7 +251,7 @@ impl Proofs {
             } else {
                 put_with_owner(out, Section::Authority, &set, owner.len(), owner, question.suffix(apex_len))?
             };
-            if let Some(signatures) = behind.next_of(Kind::Signatures) {
+            if let Some(signatures) = behind.next_of(EntryKind::Signatures) {
                 put_beside(out, Section::Authority, &signatures, &placed)?;
             }
         }

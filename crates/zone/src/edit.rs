@@ -23,7 +23,7 @@ use crate::delta::most_changed;
 use crate::problem::{Finding, Findings, Problem, ZoneFileErrors};
 use crate::scan::{LoadOptions, is_data_type};
 use crate::serial;
-use crate::store::{Kind, Node, Zone};
+use crate::store::{EntryKind, Node, Zone};
 use patch::Patch;
 
 mod patch;
@@ -647,9 +647,9 @@ impl<'a> Collector<'a> {
     fn node(&mut self, node: &Node<'_>) {
         for entry in node.entries() {
             let rtype = match entry.kind {
-                Kind::Set => entry.rtype,
-                Kind::Signatures if !entry.negative => RrType::RRSIG,
-                Kind::Orphans => RrType::RRSIG,
+                EntryKind::Set => entry.rtype,
+                EntryKind::Signatures if !entry.negative => RrType::RRSIG,
+                EntryKind::Orphans => RrType::RRSIG,
                 _ => continue,
             };
             let batch = self.open(node.wire());

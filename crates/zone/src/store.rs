@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A body is copied into the answer in one piece. Then `place.rs` moves its pointers if the owner is not the question
-//! itself. Entries of the kinds [`Kind::Signatures`], [`Kind::Glue`] and [`Kind::Extra`] belong to the preceding
+//! itself. Entries of the kinds [`EntryKind::Signatures`], [`EntryKind::Glue`] and [`EntryKind::Extra`] belong to the preceding
 //! RRset, in the order in which an answer needs them.
 //!
 //! *Limitations*: 15 GiB of nodes.
@@ -75,7 +75,7 @@ impl NodeFlags {
 /// The content of an entry of a node's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     /// An RRset.
     Set = 0,
     /// The RRSIGs of the preceding RRset.
@@ -94,16 +94,16 @@ pub(crate) enum Kind {
     Link = 7,
 }
 
-impl Kind {
-    const ALL: [Kind; 8] = [
-        Kind::Set,
-        Kind::Signatures,
-        Kind::Glue,
-        Kind::Extra,
-        Kind::ExtraSignatures,
-        Kind::Negative,
-        Kind::Orphans,
-        Kind::Link,
+impl EntryKind {
+    const ALL: [EntryKind; 8] = [
+        EntryKind::Set,
+        EntryKind::Signatures,
+        EntryKind::Glue,
+        EntryKind::Extra,
+        EntryKind::ExtraSignatures,
+        EntryKind::Negative,
+        EntryKind::Orphans,
+        EntryKind::Link,
     ];
 }
 
@@ -363,7 +363,7 @@ impl<'z> Node<'z> {
         // The bodies of other types are skipped without reading them.
         while let Some((entry, rest)) = directory.split_first_chunk::<ENTRY>() {
             let word = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
-            if word(0) == rtype.0 && word(2) >> 13 == Kind::Set as u16 {
+            if word(0) == rtype.0 && word(2) >> 13 == EntryKind::Set as u16 {
                 let mut entries = Entries { directory, bodies: &bodies[at..], negative: false };
                 return Some((entries.next()?, entries));
             }
@@ -375,7 +375,7 @@ impl<'z> Node<'z> {
 
     /// The numbers of the NSEC3 record of this name, and of the one that matches or covers the wildcard below it.
     pub(crate) fn links(&self) -> Option<(u32, u32)> {
-        let link = self.entries().find(|entry| entry.kind == Kind::Link)?;
+        let link = self.entries().find(|entry| entry.kind == EntryKind::Link)?;
         let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| link.records[at + i]));
         Some((word(0), word(4)))
     }
@@ -418,8 +418,8 @@ impl<'z> Node<'z> {
     /// The entries with records of this owner, without those rendered only for answers.
     pub(crate) fn sets(&self) -> impl Iterator<Item = Entry<'z>> + use<'z> {
         self.entries().filter(|entry| match entry.kind {
-            Kind::Set | Kind::Orphans => true,
-            Kind::Signatures => !entry.negative,
+            EntryKind::Set | EntryKind::Orphans => true,
+            EntryKind::Signatures => !entry.negative,
             _ => false,
         })
     }
@@ -451,10 +451,10 @@ impl<'z> Iterator for Entries<'z> {
         let (pointers, records) = body.split_at(2 * pointers);
         self.directory = directory;
         self.bodies = bodies;
-        let kind_of = Kind::ALL[(kind >> 13) as usize];
+        let kind_of = EntryKind::ALL[(kind >> 13) as usize];
         match kind_of {
-            Kind::Negative => self.negative = true,
-            Kind::Signatures => {}
+            EntryKind::Negative => self.negative = true,
+            EntryKind::Signatures => {}
             _ => self.negative = false,
         }
         Some(Entry {
@@ -471,7 +471,7 @@ impl<'z> Iterator for Entries<'z> {
 impl<'z> Entries<'z> {
     /// The next entry, if it is of `kind`. Otherwise the iterator does not advance.
     #[inline]
-    pub(crate) fn next_of(&mut self, kind: Kind) -> Option<Entry<'z>> {
+    pub(crate) fn next_of(&mut self, kind: EntryKind) -> Option<Entry<'z>> {
         let mut ahead = *self;
         let entry = ahead.next().filter(|entry| entry.kind == kind)?;
         *self = ahead;
@@ -483,7 +483,7 @@ impl<'z> Entries<'z> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry<'z> {
     pub(crate) rtype: RrType,
-    pub(crate) kind: Kind,
+    pub(crate) kind: EntryKind,
     pub(crate) count: u16,
     /// The offsets of the compression pointers in the records, two octets each, least significant first.
     pub(crate) pointers: &'z [u8],
@@ -501,7 +501,7 @@ impl Entry<'_> {
     /// The type of the records.
     pub(crate) fn data_type(&self) -> RrType {
         match self.kind {
-            Kind::Signatures | Kind::ExtraSignatures | Kind::Orphans => RrType::RRSIG,
+            EntryKind::Signatures | EntryKind::ExtraSignatures | EntryKind::Orphans => RrType::RRSIG,
             _ => self.rtype,
         }
     }

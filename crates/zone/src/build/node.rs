@@ -12,7 +12,7 @@ use super::{GroupRef, Input, covered, roomy, soa_minimum, soa_serial};
 use crate::batch::TypeMask;
 use crate::delta::short;
 use crate::problem::{Findings, Problem};
-use crate::store::{Index, Kind, NODE_HEAD, NodeFlags};
+use crate::store::{EntryKind, Index, NODE_HEAD, NodeFlags};
 use crate::suffix::LabelStarts;
 
 /// RDLENGTH and the offsets of a body are 16 bits wide.
@@ -141,7 +141,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
                 })
                 .copied()
                 .collect();
-            self.signature_set(&layout, &lone, None, Kind::Orphans);
+            self.signature_set(&layout, &lone, None, EntryKind::Orphans);
         }
         if !node.flags.has(NodeFlags(NodeFlags::OCCLUDED.0 | NodeFlags::HASHED.0)) {
             self.links(wire);
@@ -185,8 +185,8 @@ impl<'r, 'b> Renderer<'r, 'b> {
         targets.clear();
         let mut body = std::mem::take(&mut self.body);
         layout.render(set, class, ttl, &mut body, &mut targets);
-        self.push(Kind::Set, rtype, &body, layout.wire, set);
-        self.signature_set(layout, signatures, Some(ttl), Kind::Signatures);
+        self.push(EntryKind::Set, rtype, &body, layout.wire, set);
+        self.signature_set(layout, signatures, Some(ttl), EntryKind::Signatures);
         if !targets.is_empty() {
             self.additional((number, node), layout, rtype, &targets);
         }
@@ -194,8 +194,8 @@ impl<'r, 'b> Renderer<'r, 'b> {
             self.segment.serial = soa_serial(set[0].rdata);
             let ttl = ttl.min(soa_minimum(set[0].rdata));
             layout.render(set, class, ttl, &mut body, &mut targets);
-            self.push(Kind::Negative, rtype, &body, layout.wire, set);
-            self.signature_set(layout, signatures, Some(ttl), Kind::Signatures);
+            self.push(EntryKind::Negative, rtype, &body, layout.wire, set);
+            self.signature_set(layout, signatures, Some(ttl), EntryKind::Signatures);
         }
         self.body = body;
         self.targets = targets;
@@ -217,7 +217,7 @@ impl<'r, 'b> Renderer<'r, 'b> {
         layout: &Layout<'b>,
         signatures: &[NodeRecord<'b>],
         ttl: Option<u32>,
-        kind: Kind,
+        kind: EntryKind,
     ) {
         if signatures.is_empty() {
             return;
@@ -271,18 +271,18 @@ impl<'r, 'b> Renderer<'r, 'b> {
             }
             self.addresses_of(part, found, target.at, own, occluded);
         }
-        for kind in [Kind::Glue, Kind::Extra, Kind::ExtraSignatures] {
+        for kind in [EntryKind::Glue, EntryKind::Extra, EntryKind::ExtraSignatures] {
             let body = match kind {
-                Kind::Glue => std::mem::take(&mut self.glue),
-                Kind::Extra => std::mem::take(&mut self.extra),
+                EntryKind::Glue => std::mem::take(&mut self.glue),
+                EntryKind::Extra => std::mem::take(&mut self.extra),
                 _ => std::mem::take(&mut self.signatures),
             };
             if body.count > 0 {
                 self.push(kind, RrType::A, &body, layout.wire, &[]);
             }
             match kind {
-                Kind::Glue => self.glue = body,
-                Kind::Extra => self.extra = body,
+                EntryKind::Glue => self.glue = body,
+                EntryKind::Extra => self.extra = body,
                 _ => self.signatures = body,
             }
         }
@@ -327,11 +327,18 @@ impl<'r, 'b> Renderer<'r, 'b> {
         let mut body = Body::default();
         body.octets.extend_from_slice(&own.to_le_bytes());
         body.octets.extend_from_slice(&wildcard.to_le_bytes());
-        self.push(Kind::Link, RrType(0), &body, wire, &[]);
+        self.push(EntryKind::Link, RrType(0), &body, wire, &[]);
     }
 
     /// Add an entry to the directory and its body to the bodies.
-    fn push(&mut self, kind: Kind, rtype: RrType, body: &Body, owner: &[u8], records: &[NodeRecord<'b>]) {
+    fn push(
+        &mut self,
+        kind: EntryKind,
+        rtype: RrType,
+        body: &Body,
+        owner: &[u8],
+        records: &[NodeRecord<'b>],
+    ) {
         if body.octets.len() > MOST_BODY {
             let problem = Problem::RrsetTooLarge { owner: name(owner), rtype };
             let at = records.first().map_or((0, self.part.groups[0]), |record| (record.line, record.at));
