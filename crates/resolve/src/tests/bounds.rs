@@ -15,9 +15,7 @@ fn many(count: usize, line: impl Fn(usize) -> String) -> String {
 /// NXNSAttack (CVE-2020-8616): a referral to many servers without addresses in a victim's zone.
 #[test]
 fn a_referral_to_a_victim_costs_the_victim_little() {
-    let lab = Lab::new();
-    root(
-        &lab,
+    let lab = delegating(
         "attack.com. 172800 NS ns.attack.com.
          ns.attack.com. 172800 A 192.0.2.66",
         "victim.net. 172800 NS ns.victim.net.
@@ -39,9 +37,7 @@ fn a_referral_to_a_victim_costs_the_victim_little() {
 /// NRDelegation (CVE-2022-3204): a referral to 1500 servers whose delegations do not answer.
 #[test]
 fn a_huge_referral_is_cut_short() {
-    let lab = Lab::new();
-    root(
-        &lab,
+    let lab = delegating(
         "attack.com. 172800 NS ns.attack.com.
          ns.attack.com. 172800 A 192.0.2.66",
         "dead.net. 172800 NS ns.dead.net.
@@ -61,10 +57,9 @@ fn a_huge_referral_is_cut_short() {
 /// CAMP: alias chains whose every link fans out over name servers; no restart resets the count.
 #[test]
 fn fan_out_times_chain_is_one_budget() {
-    let lab = Lab::new();
     let com = many(12, |i| many(6, |j| format!("z{i}.com. 300 NS s{j}.t{i}.net.")));
     let net = many(12, |i| format!("t{i}.net. 300 NS ns.t{i}.net.\nns.t{i}.net. 300 A 192.0.2.{}", 100 + i));
-    root(&lab, &com, &net);
+    let lab = delegating(&com, &net);
     for i in 0..12 {
         // The servers of the name servers deny most of them; the last leads on.
         let alias = zone(&format!("z{i}.com."), &format!("a.z{i}.com. 300 CNAME a.z{}.com.", i + 1));
@@ -88,8 +83,7 @@ fn fan_out_times_chain_is_one_budget() {
 /// TsuNAME: two zones whose servers live in each other.
 #[test]
 fn zones_that_need_each_other_end_soon() {
-    let lab = Lab::new();
-    root(&lab, "one.com. 300 NS ns.two.net.", "two.net. 300 NS ns.one.com.");
+    let lab = delegating("one.com. 300 NS ns.two.net.", "two.net. 300 NS ns.one.com.");
     let resolver = resolver(&lab);
     let found = ask(&lab, &resolver, "www.one.com.", RrType::A);
     assert_eq!(found.rcode, Rcode::SERVFAIL);
@@ -105,8 +99,7 @@ fn zones_that_need_each_other_end_soon() {
 /// CVE-2026-5950: a server with another excuse each time.
 #[test]
 fn a_server_full_of_excuses_is_left() {
-    let lab = Lab::new();
-    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+    let lab = delegating("example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
     let turn = Cell::new(0);
     lab.host(
         "192.0.2.1",
@@ -132,12 +125,11 @@ fn a_server_full_of_excuses_is_left() {
 /// CVE-2026-3592: ten names for the same ten addresses.
 #[test]
 fn an_address_with_many_names_is_one_server() {
-    let lab = Lab::new();
     let com = many(10, |i| {
         format!("example.com. 300 NS n{i}.example.com.\n")
             + &many(10, |j| format!("n{i}.example.com. 300 A 192.0.2.{}", (i + j) % 10 + 1))
     });
-    root(&lab, &com, "");
+    let lab = delegating(&com, "");
     for i in 1..=10 {
         lab.host(&format!("192.0.2.{i}"), says("SERVFAIL", "", "", ""));
     }
@@ -151,10 +143,8 @@ fn an_address_with_many_names_is_one_server() {
 /// A name of 120 labels, existing at the bottom, and its DS.
 #[test]
 fn long_names_cost_no_more_than_ten_extra_questions() {
-    let lab = Lab::new();
-    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
     let name = "a.".repeat(118) + "example.com.";
-    lab.host("192.0.2.1", zone("example.com.", &format!("{name} 300 A 203.0.113.1")));
+    let lab = example(zone("example.com.", &format!("{name} 300 A 203.0.113.1")));
     let resolver = resolver(&lab);
     let found = ask(&lab, &resolver, &name, RrType::A);
     assert_eq!((found.rcode, found.answer.len()), (Rcode::NOERROR, 1));
@@ -167,11 +157,9 @@ fn long_names_cost_no_more_than_ten_extra_questions() {
 /// CVE-2024-1737: RRsets of thousands of records.
 #[test]
 fn an_rrset_of_too_many_records_is_refused() {
-    let lab = Lab::new();
-    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
     let records = many(3000, |i| format!("big.example.com. 300 A 10.0.{}.{}", i / 250, i % 250))
         + &many(100, |i| format!("full.example.com. 300 A 10.1.0.{i}"));
-    lab.host("192.0.2.1", zone("example.com.", &records));
+    let lab = example(zone("example.com.", &records));
     let resolver = resolver(&lab);
     assert_eq!(ask(&lab, &resolver, "big.example.com.", RrType::A).rcode, Rcode::SERVFAIL);
     assert_eq!(ask(&lab, &resolver, "full.example.com.", RrType::A).answer[0].rdatas.len(), 100);
@@ -180,17 +168,12 @@ fn an_rrset_of_too_many_records_is_refused() {
 /// Endless referrals downward.
 #[test]
 fn a_bottomless_delegation_ends() {
-    let lab = Lab::new();
-    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
-    lab.host(
-        "192.0.2.1",
-        Rc::new(|asked| {
-            // One label more each time: cut at what is asked.
-            let ns = format!("{} 300 NS ns.{}", asked.name, asked.name);
-            let glue = format!("ns.{} 300 A 192.0.2.1", asked.name);
-            Says::Reply(say(asked, "", [&[], &lines(&ns), &lines(&glue)]))
-        }),
-    );
+    let lab = example(Rc::new(|asked| {
+        // One label more each time: cut at what is asked.
+        let ns = format!("{} 300 NS ns.{}", asked.name, asked.name);
+        let glue = format!("ns.{} 300 A 192.0.2.1", asked.name);
+        Says::Reply(say(asked, "", [&[], &lines(&ns), &lines(&glue)]))
+    }));
     let resolver = resolver(&lab);
     let found = ask(&lab, &resolver, &("a.".repeat(60) + "example.com."), RrType::A);
     assert_eq!(found.rcode, Rcode::SERVFAIL);
@@ -231,8 +214,7 @@ fn the_hungriest_client_loses_its_oldest_question() {
 /// Every waiting client receives the result, and the result is kept once.
 #[test]
 fn those_who_join_share_the_steps() {
-    let lab = Lab::new();
-    root(&lab, "", "");
+    let lab = delegating("", "");
     let resolver = resolver(&lab);
     let ask = || Box::pin(resolver.resolve(question("www.com.", RrType::A), Trace::start(lab.now(), 400)));
     let mut waiting: Vec<_> = (0..3000).map(|_| Some(ask())).collect();
@@ -262,9 +244,7 @@ fn those_who_join_share_the_steps() {
 /// A client that has waited elsewhere already, and joins what others have just begun, waits no longer than its own time.
 #[test]
 fn whoever_joins_keeps_its_own_time() {
-    let lab = Lab::new();
-    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
-    lab.host("192.0.2.1", silent());
+    let lab = example(silent());
     let resolver = resolver(&lab);
     let ask = |name: &str, waited: Micros| {
         let trace = Trace::start(lab.now() - waited, 400);
@@ -298,8 +278,7 @@ fn whoever_joins_keeps_its_own_time() {
 /// The same where only one question to a server is joined: both names need the same referral.
 #[test]
 fn whoever_joins_a_question_to_a_server_keeps_its_own_time() {
-    let lab = Lab::new();
-    root(&lab, "", "");
+    let lab = delegating("", "");
     lab.host("192.5.6.30", silent());
     let resolver = resolver(&lab);
     ask(&lab, &resolver, "net.", RrType::SOA);
@@ -343,13 +322,11 @@ fn silent_roots_cost_no_more_than_the_clocks() {
 #[test]
 fn a_large_reply_is_read_once() {
     let work = |types: usize, records: usize| {
-        let lab = Lab::new();
-        root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
         let all = many(types, |rtype| {
             many(records, |i| format!("big.example.com. 300 TYPE{} \\# 2 {i:04x}", 300 + rtype))
         });
         let all = lines(&all);
-        lab.host("192.0.2.1", Rc::new(move |asked| Says::Reply(say(asked, "aa", [&all, &[], &[]]))));
+        let lab = example(Rc::new(move |asked| Says::Reply(say(asked, "aa", [&all, &[], &[]]))));
         let resolver = resolver(&lab);
         let before = crate::scrub::work::records();
         let found = ask(&lab, &resolver, "big.example.com.", RrType::ANY);
@@ -372,12 +349,11 @@ fn a_large_reply_is_read_once() {
 /// NRDelegation (CVE-2022-3204) where each of the 1,500 name servers lies in a silent zone of its own.
 #[test]
 fn silent_name_servers_of_a_huge_referral_cost_little() {
-    let lab = Lab::new();
     let net = many(1500, |i| {
         let address = format!("10.9.{}.{}", i / 250, i % 250 + 1);
         format!("z{i}.net. 172800 NS ns.z{i}.net.\nns.z{i}.net. 172800 A {address}")
     });
-    root(&lab, "attack.com. 172800 NS ns.attack.com.\nns.attack.com. 172800 A 192.0.2.66", &net);
+    let lab = delegating("attack.com. 172800 NS ns.attack.com.\nns.attack.com. 172800 A 192.0.2.66", &net);
     for glued in [false, true] {
         let servers = many(1500, |i| format!("sub.attack.com. 300 NS r.z{i}.net."));
         let addresses = many(1500, |i| format!("r.z{i}.net. 300 A 10.8.{}.{}", i / 250, i % 250 + 1));

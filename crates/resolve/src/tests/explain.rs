@@ -8,9 +8,7 @@ use crate::*;
 
 #[test]
 fn explain_names_every_step_of_a_path_with_faults() {
-    let lab = Lab::new();
-    root(
-        &lab,
+    let lab = delegating(
         "example.com. 172800 NS ns1.example.com.
          example.com. 172800 NS ns2.example.com.
          ns1.example.com. 172800 A 192.0.2.1
@@ -64,8 +62,7 @@ fn explain_names_every_step_of_a_path_with_faults() {
 
 #[test]
 fn a_full_explanation_still_ends() {
-    let lab = Lab::new();
-    root(&lab, "", "");
+    let lab = delegating("", "");
     let resolver = resolver(&lab);
     let found =
         lab.run(resolver.resolve(question("www.example.com.", RrType::A), Trace::start(lab.now(), 2)));
@@ -75,8 +72,7 @@ fn a_full_explanation_still_ends() {
 
 #[test]
 fn the_document_is_as_published() {
-    let lab = Lab::new();
-    root(&lab, "", "");
+    let lab = delegating("", "");
     let resolver = resolver(&lab);
     let asked = question("a\"b.com.", RrType::TXT);
     let found = lab.run(resolver.resolve(asked.clone(), Trace::start(lab.now(), 400)));
@@ -97,9 +93,7 @@ fn the_document_is_as_published() {
 
 #[test]
 fn the_verdict_names_the_outcome_and_what_cost_the_time() {
-    let lab = Lab::new();
-    root(
-        &lab,
+    let lab = delegating(
         "example.com. 300 NS ns1.example.com.\nns1.example.com. 300 A 192.0.2.1
          dead.com. 300 NS ns.dead.com.\nns.dead.com. 300 A 192.0.2.9",
         "",

@@ -353,6 +353,20 @@ pub(super) fn root(lab: &Lab, com: &str, net: &str) {
     lab.host("192.5.6.31", zone("net.", net));
 }
 
+/// A lab with this root.
+pub(super) fn delegating(com: &str, net: &str) -> Rc<Lab> {
+    let lab = Lab::new();
+    root(&lab, com, net);
+    lab
+}
+
+/// A lab in which *host* at 192.0.2.1 is the only server of example.com.
+pub(super) fn example(host: Host) -> Rc<Lab> {
+    let lab = delegating("example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+    lab.host("192.0.2.1", host);
+    lab
+}
+
 pub(super) fn config() -> ResolverConfig {
     let hints = vec![("a.root-servers.net.".parse().unwrap(), vec!["198.41.0.4".parse().unwrap()])];
     ResolverConfig { hints, ..ResolverConfig::default() }

@@ -14,8 +14,7 @@ const COM: &str = "example.com. 172800 NS ns1.example.com.
     ns.bank.com. 172800 A 192.0.2.7";
 
 fn world(evil: Host) -> Rc<Lab> {
-    let lab = Lab::new();
-    root(&lab, COM, "");
+    let lab = delegating(COM, "");
     lab.host("192.0.2.1", evil);
     lab.host("192.0.2.7", zone("bank.com.", "www.bank.com. 60 A 203.0.113.7\nns.bank.com. 60 A 192.0.2.7"));
     lab
@@ -153,10 +152,9 @@ fn a_forwarder_is_believed_within_its_suffix_only() {
 /// Ghost domains (CVE-2012-1033, CVE-2022-30698, CVE-2026-40622): a delegation that its parent has withdrawn.
 #[test]
 fn a_withdrawn_delegation_is_gone_at_its_ttl() {
-    let lab = Lab::new();
     let delegated = "ghost.com. 3600 NS ns.ghost.com.
         ns.ghost.com. 3600 A 192.0.2.6";
-    root(&lab, delegated, "");
+    let lab = delegating(delegated, "");
     // The ghost keeps itself alive: long NS sets with every answer, and delegations below itself to itself.
     lab.host(
         "192.0.2.6",

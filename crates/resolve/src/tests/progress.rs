@@ -92,9 +92,7 @@ fn a_network_that_is_back_is_used_at_once() {
 
 #[test]
 fn a_cached_failure_keeps_its_cause_and_age() {
-    let lab = Lab::new();
-    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
-    lab.host("192.0.2.1", says("SERVFAIL", "", "", ""));
+    let lab = example(says("SERVFAIL", "", "", ""));
     let resolver = resolver(&lab);
     let first = ask(&lab, &resolver, "www.example.com.", RrType::A);
     lab.pass(2);
@@ -108,9 +106,7 @@ fn a_cached_failure_keeps_its_cause_and_age() {
 /// A failure of the servers is kept for all clients, one of a client's own making for nobody.
 #[test]
 fn a_failure_is_kept_by_its_cause() {
-    let lab = Lab::new();
-    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
-    lab.host("192.0.2.1", says("SERVFAIL", "", "", ""));
+    let lab = example(says("SERVFAIL", "", "", ""));
     let resolver = resolver(&lab);
     ask(&lab, &resolver, "www.example.com.", RrType::A);
     let before = lab.total();
@@ -131,9 +127,7 @@ fn an_alias_loop_is_named() {
         "a.example.com. 300 CNAME b.example.com.\nb.example.com. 300 CNAME a.example.com.",
         "a.example.com. 300 CNAME b.example.net.",
     ] {
-        let lab = Lab::new();
-        root(
-            &lab,
+        let lab = delegating(
             "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1",
             "example.net. 300 NS ns.example.net.\nns.example.net. 300 A 192.0.2.2",
         );
@@ -157,11 +151,9 @@ fn an_alias_loop_is_named() {
 
 #[test]
 fn rrsets_of_hundreds_of_records_resolve() {
-    let lab = Lab::new();
-    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
     let records: String =
         (0..400).map(|i| format!("big.example.com. 300 A 10.0.{}.{}\n", i / 250, i % 250)).collect();
-    lab.host("192.0.2.1", zone("example.com.", &records));
+    let lab = example(zone("example.com.", &records));
     let found = ask(&lab, &resolver(&lab), "big.example.com.", RrType::A);
     assert_eq!((found.rcode, found.answer[0].rdatas.len()), (Rcode::NOERROR, 400));
     let mut config = config();

@@ -12,8 +12,7 @@ const NET: &str = "example.net. 172800 NS ns1.example.net.
     ns1.example.net. 172800 A 192.0.2.2";
 
 fn world() -> std::rc::Rc<Lab> {
-    let lab = Lab::new();
-    root(&lab, COM, NET);
+    let lab = delegating(COM, NET);
     lab.host(
         "192.0.2.1",
         zone(
@@ -192,8 +191,7 @@ fn an_alias_loop_ends() {
 
 #[test]
 fn a_dname_is_followed_and_its_alias_made_here() {
-    let lab = Lab::new();
-    root(&lab, COM, NET);
+    let lab = delegating(COM, NET);
     lab.host("192.0.2.1", says("aa", "old.example.com. 3600 DNAME new.example.com.", "", ""));
     let answer = lines("host.new.example.com. 60 A 203.0.113.7");
     let dname = lines("old.example.com. 3600 DNAME new.example.com.");
@@ -310,8 +308,7 @@ fn without_hints_it_says_so() {
 /// RFC 4035 §3.1.3.3: a validator behind us needs the proof that no closer name exists.
 #[test]
 fn what_proves_a_wildcards_answer_comes_along() {
-    let lab = Lab::new();
-    root(&lab, COM, NET);
+    let lab = delegating(COM, NET);
     let rrsig = |covered: &str, labels: u8| {
         format!("RRSIG {covered} 13 {labels} 300 20300101000000 20200101000000 1 example.com. AAAA")
     };
@@ -342,18 +339,13 @@ fn what_proves_a_wildcards_answer_comes_along() {
 #[test]
 fn an_alias_in_the_cache_is_not_followed_for_what_stands_beside_it() {
     for cached in [false, true] {
-        let lab = Lab::new();
-        root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
-        lab.host(
-            "192.0.2.1",
-            zone(
-                "example.com.",
-                "www.example.com. 300 CNAME web.example.com.
+        let lab = example(zone(
+            "example.com.",
+            "www.example.com. 300 CNAME web.example.com.
                  www.example.com. 300 NSEC x.example.com. CNAME NSEC
                  web.example.com. 300 A 203.0.113.1
                  web.example.com. 300 NSEC www.example.com. A NSEC",
-            ),
-        );
+        ));
         let resolver = resolver(&lab);
         if cached {
             ask(&lab, &resolver, "www.example.com.", RrType::A);

@@ -20,8 +20,7 @@ const WWW: &str = "www.example.com. 300 A 203.0.113.1";
 
 /// The zone example.com. served by *host* alone.
 fn world(host: Host) -> Rc<Lab> {
-    let lab = Lab::new();
-    root(&lab, ONE, "");
+    let lab = delegating(ONE, "");
     lab.host("192.0.2.1", host);
     lab
 }
@@ -82,8 +81,7 @@ fn an_error_without_question_leads_to_the_next_step() {
         assert_eq!((found.rcode, lab.asked("192.0.2.1")), (Rcode::NOERROR, 2), "{rcode}");
         assert!(found.took < 100 * MILLISECOND, "{rcode}: {}", found.took);
         // For everything: another server is asked.
-        let lab = Lab::new();
-        root(&lab, TWO, "");
+        let lab = delegating(TWO, "");
         lab.host("192.0.2.1", Rc::new(move |asked| Says::Reply(header_only(asked, rcode))));
         lab.host("192.0.2.2", zone("example.com.", "*.example.com. 300 A 203.0.113.1"));
         let resolver = resolver(&lab);
@@ -135,8 +133,7 @@ fn a_malformed_record_of_another_rrset_is_ignored() {
 
 #[test]
 fn a_malformed_record_spoils_its_rrset() {
-    let lab = Lab::new();
-    root(&lab, TWO, "");
+    let lab = delegating(TWO, "");
     let text = "*.example.com. 300 A 203.0.113.1\nexample.com. 300 A 203.0.113.1";
     for address in ["192.0.2.1", "192.0.2.2"] {
         lab.host(
@@ -177,9 +174,7 @@ fn service_parameters_pass_unread() {
 /// know of.
 #[test]
 fn a_denial_behind_an_alias_is_asked_where_the_target_lives() {
-    let lab = Lab::new();
-    root(
-        &lab,
+    let lab = delegating(
         "example.com. 172800 NS ns1.example.com.
          ns1.example.com. 172800 A 192.0.2.1",
         "",
@@ -221,9 +216,7 @@ fn a_denial_behind_an_alias_is_asked_where_the_target_lives() {
 /// RFC 2181 §5.4.1: what a server says about a zone that is known to be delegated further is asked again there.
 #[test]
 fn a_chain_that_enters_a_known_delegation_is_asked_there() {
-    let lab = Lab::new();
-    root(
-        &lab,
+    let lab = delegating(
         "example.com. 172800 NS ns1.example.com.
          ns1.example.com. 172800 A 192.0.2.1",
         "",
@@ -273,8 +266,7 @@ fn answers_without_authority_are_the_last_resort() {
     };
     let text = "www.example.com. 300 A 203.0.113.1\nalias.example.com. 300 CNAME www.example.com.";
     for other in [resolvers(text), silent(), says("REFUSED", "", "", ""), says("SERVFAIL", "", "", "")] {
-        let lab = Lab::new();
-        root(&lab, TWO, "");
+        let lab = delegating(TWO, "");
         lab.host("192.0.2.1", resolvers(text));
         lab.host("192.0.2.2", other);
         let resolver = resolver(&lab);
@@ -288,8 +280,7 @@ fn answers_without_authority_are_the_last_resort() {
         }
     }
     // A server of the zone is believed first.
-    let lab = Lab::new();
-    root(&lab, TWO, "");
+    let lab = delegating(TWO, "");
     lab.host("192.0.2.1", resolvers("www.example.com. 300 A 203.0.113.66"));
     lab.host("192.0.2.2", zone("example.com.", "www.example.com. 300 A 203.0.113.1"));
     for _ in 0..8 {
@@ -321,8 +312,7 @@ fn an_upward_referral_with_aa_is_lame() {
         let found = ask(&lab, &resolver(&lab), "www.example.com.", RrType::A);
         assert_eq!(found.rcode, Rcode::SERVFAIL, "{:?}", slugs(&found));
         assert!(slugs(&found).contains(&"lame"));
-        let lab = Lab::new();
-        root(&lab, TWO, "");
+        let lab = delegating(TWO, "");
         lab.host("192.0.2.1", says("aa", "", authority, ""));
         lab.host("192.0.2.2", zone("example.com.", WWW));
         for _ in 0..4 {
@@ -468,8 +458,7 @@ const SIGNATURE: &str = "8 2 300 20300101000000 20200101000000 1 com. AAAA";
 #[test]
 fn a_delegation_keeps_ds_or_the_proof_of_its_absence() {
     let kept = |authority: &str| {
-        let lab = Lab::new();
-        root(&lab, "", "");
+        let lab = delegating("", "");
         let text = format!("example.com. 300 NS ns1.example.com.\n{authority}");
         lab.host("192.5.6.30", says("", "", &text, "ns1.example.com. 300 A 192.0.2.1"));
         lab.host("192.0.2.1", zone("example.com.", WWW));

@@ -24,8 +24,7 @@ fn example() -> Host {
 }
 
 fn world(com: &str) -> Rc<Lab> {
-    let lab = Lab::new();
-    root(&lab, com, "");
+    let lab = delegating(com, "");
     lab
 }
 
@@ -301,8 +300,7 @@ fn a_server_may_lose_edns() {
 /// Addresses that came along help nobody who cannot use them: the others are looked up.
 #[test]
 fn glue_of_the_other_family_is_no_glue() {
-    let lab = Lab::new();
-    root(&lab, "", "");
+    let lab = delegating("", "");
     let host = says("aa", "ns.host.com. 300 A 192.0.2.1", "", "");
     let referral = says("", "", "example.com. 300 NS ns.host.com.", "ns.host.com. 300 AAAA 2001:db8::1");
     lab.host(
@@ -338,8 +336,7 @@ fn the_zones_own_addresses_are_tried_before_it_is_given_up() {
 /// The same where the zone has moved to servers that only it names.
 #[test]
 fn the_zones_own_servers_are_tried_before_it_is_given_up() {
-    let lab = Lab::new();
-    root(&lab, ONE, "ns.example.net. 300 A 192.0.2.9");
+    let lab = delegating(ONE, "ns.example.net. 300 A 192.0.2.9");
     let text = "example.com. 3600 NS ns1.example.com.\nexample.com. 3600 NS ns.example.net.
         www.example.com. 5 A 203.0.113.1";
     lab.host("192.0.2.1", zone("example.com.", text));

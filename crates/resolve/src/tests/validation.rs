@@ -58,9 +58,7 @@ impl Validator for Toy {
 }
 
 fn validating() -> (Rc<Lab>, Resolver<Lab>, Rc<Toy>) {
-    let lab = Lab::new();
-    root(
-        &lab,
+    let lab = delegating(
         "example.com. 300 NS n1.example.com.\nexample.com. 300 NS n2.example.com.
          n1.example.com. 300 A 192.0.2.1\nn2.example.com. 300 A 192.0.2.2",
         "",
