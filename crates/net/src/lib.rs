@@ -6,6 +6,7 @@
 //!             ├─ tcp ─▶ stream   queries of clients in streams ─▶ nw_serve::pipeline
 //!             │     └─ slots     which client connections may be open
 //!             ├─ control         requests that the owner of the engine answers
+//!             ├─ outbox          datagrams of one turn leave together
 //!             └─ world           queries to servers ◀─ nw_resolve::Resolver
 //!                 ├─ upstream    handles on servers; UDP from random ports, connected sockets
 //!                 ├─ connection  streams to servers: shared, pipelined, bounded
@@ -24,6 +25,7 @@ pub mod engine;
 pub mod events;
 pub mod listen;
 pub mod mmsg;
+mod outbox;
 pub mod random;
 pub mod request;
 pub mod routes;

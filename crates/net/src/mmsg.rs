@@ -11,8 +11,8 @@
 //! pointers are written once. A reply goes back with the address structure the kernel wrote for its question, and, on a
 //! wildcard socket, from the address that was asked (IP_PKTINFO, RFC 3542 §6.1): nothing is translated on the way.
 //!
-//! The module also holds the few other calls that the safe libraries do not have: a single datagram from a chosen
-//! address, socket options, dissolving a datagram socket's connection, randomness, and a duplicate of a descriptor that was
+//! The module also holds the few other calls that the safe libraries do not have: datagrams from chosen
+//! addresses, socket options, dissolving a datagram socket's connection, randomness, and a duplicate of a descriptor that was
 //! opened elsewhere.
 //!
 //! Why the code is unsafe, what safe code would cost, and which tests guard it: `docs/decisions/0020-batched-datagrams.md`.
@@ -246,37 +246,11 @@ impl Batch {
     /// Send the queued replies. A datagram that the kernel refuses is skipped and counted; a full socket buffer loses
     /// what is left.
     pub fn flush(&mut self, socket: BorrowedFd<'_>) -> Flushed {
-        let mut done = Flushed::default();
-        let mut at = 0;
-        while at < self.queued {
-            // SAFETY: entries `at`..`queued` were written by `reply` since the last receive; what they point at is
-            // of this allocation and untouched during the call.
-            let n = unsafe {
-                libc::sendmmsg(
-                    socket.as_raw_fd(),
-                    addr_of_mut!((*self.slots.as_ptr()).out_headers).cast::<libc::mmsghdr>().add(at),
-                    (self.queued - at) as libc::c_uint,
-                    libc::MSG_DONTWAIT as _,
-                )
-            };
-            match usize::try_from(n) {
-                Ok(n) if n > 0 => {
-                    done.sent += n;
-                    at += n;
-                }
-                _ => match io::Error::last_os_error().kind() {
-                    io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock => {
-                        done.lost += self.queued - at;
-                        break;
-                    }
-                    _ => {
-                        done.lost += 1;
-                        at += 1;
-                    }
-                },
-            }
-        }
+        // SAFETY: the first `queued` entries were written by `reply` since the last receive; what they point at is of
+        // this allocation and untouched during the call.
+        let done = unsafe {
+            send_headers(socket, addr_of_mut!((*self.slots.as_ptr()).out_headers).cast(), self.queued)
+        };
         self.queued = 0;
         self.free = 0;
         done
@@ -290,29 +264,95 @@ impl Drop for Batch {
     }
 }
 
-/// Send one datagram to *peer*, from the address it asked.
-pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], peer: &Peer) -> io::Result<()> {
-    let (mut name, name_len) = name_of(peer.address);
-    let mut control = Control([0; 64]);
-    let control_len = peer.local.map_or(0, |local| write_local(&mut control, local));
-    let mut iovec = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    // SAFETY: zero is a valid msghdr; it is given pointers to locals and to `bytes` that outlive the call, with their
-    // true lengths. The kernel does not write through a msghdr that it sends.
-    unsafe {
-        let mut header: libc::msghdr = MaybeUninit::zeroed().assume_init();
-        header.msg_name = addr_of_mut!(name).cast();
-        header.msg_namelen = name_len;
-        header.msg_iov = addr_of_mut!(iovec);
-        header.msg_iovlen = 1;
-        if control_len > 0 {
-            header.msg_control = addr_of_mut!(control).cast();
-            header.msg_controllen = control_len;
+/// Send each of *datagrams* to its peer, from the address it asked: one system call for up to [`BATCH`]. As
+/// [`Batch::flush`], for what did not come in one batch.
+pub fn send_each<'b>(
+    socket: BorrowedFd<'_>,
+    mut datagrams: impl ExactSizeIterator<Item = (&'b Peer, &'b [u8])>,
+) -> Flushed {
+    let mut done = Flushed::default();
+    while datagrams.len() > 0 {
+        let mut parts: Vec<Parts> = datagrams.by_ref().take(BATCH).map(Parts::of).collect();
+        let mut headers: Vec<libc::mmsghdr> = parts.iter_mut().map(Parts::header).collect();
+        // SAFETY: each header points, with true lengths, at its parts and at octets that *datagrams* lent; they outlive
+        // the call and nothing else uses them meanwhile. The kernel does not write through a msghdr that it sends.
+        let some = unsafe { send_headers(socket, headers.as_mut_ptr(), headers.len()) };
+        done.sent += some.sent;
+        done.lost += some.lost;
+    }
+    done
+}
+
+/// What the header of one datagram points at.
+struct Parts {
+    name: Name,
+    name_len: libc::socklen_t,
+    control: Control,
+    control_len: usize,
+    iovec: libc::iovec,
+}
+
+impl Parts {
+    fn of((peer, bytes): (&Peer, &[u8])) -> Parts {
+        let (name, name_len) = name_of(peer.address);
+        let mut control = Control([0; 64]);
+        let control_len = peer.local.map_or(0, |local| write_local(&mut control, local));
+        let iovec = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        Parts { name, name_len, control, control_len, iovec }
+    }
+
+    /// A header that points at these parts.
+    fn header(&mut self) -> libc::mmsghdr {
+        // SAFETY: zero is a valid mmsghdr.
+        let mut header: libc::mmsghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+        header.msg_hdr.msg_name = addr_of_mut!(self.name).cast();
+        header.msg_hdr.msg_namelen = self.name_len;
+        header.msg_hdr.msg_iov = addr_of_mut!(self.iovec);
+        header.msg_hdr.msg_iovlen = 1;
+        if self.control_len > 0 {
+            header.msg_hdr.msg_control = addr_of_mut!(self.control).cast();
+            header.msg_hdr.msg_controllen = self.control_len;
         }
-        if libc::sendmsg(socket.as_raw_fd(), &header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) < 0 {
-            return Err(io::Error::last_os_error());
+        header
+    }
+}
+
+/// Send *count* datagrams; see [`Batch::flush`].
+///
+/// # Safety
+/// `headers` points at `count` valid entries, and what these point at is valid during the call.
+unsafe fn send_headers(socket: BorrowedFd<'_>, headers: *mut libc::mmsghdr, count: usize) -> Flushed {
+    let mut done = Flushed::default();
+    let mut at = 0;
+    while at < count {
+        // SAFETY: entries `at`..`count` are valid, as the caller promises.
+        let n = unsafe {
+            libc::sendmmsg(
+                socket.as_raw_fd(),
+                headers.add(at),
+                (count - at) as libc::c_uint,
+                libc::MSG_DONTWAIT as _,
+            )
+        };
+        match usize::try_from(n) {
+            Ok(n) if n > 0 => {
+                done.sent += n;
+                at += n;
+            }
+            _ => match io::Error::last_os_error().kind() {
+                io::ErrorKind::Interrupted => {}
+                io::ErrorKind::WouldBlock => {
+                    done.lost += count - at;
+                    break;
+                }
+                _ => {
+                    done.lost += 1;
+                    at += 1;
+                }
+            },
         }
     }
-    Ok(())
+    done
 }
 
 /// Make the kernel report, with each datagram, the local address that it was sent to.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! readable ─▶ recvmmsg ─▶ for each: pipeline::handle ─▶ reply into the batch ─▶ sendmmsg
-//!                                       └─ must wait ─▶ the worker's tasks; the reply is sent by itself
+//!                                       └─ must wait ─▶ the worker's tasks; the reply leaves through `outbox`
 //! ```
 //!
 //! Each worker has a thread that does nothing else. A reply that can be made at once thus waits for no lookup, no stream and
@@ -17,7 +17,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,7 +35,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::listen::{Identity, Listener};
-use crate::mmsg::{self, BATCH, Batch, Peer};
+use crate::mmsg::{BATCH, Batch, Peer};
 use crate::worker::{Published, Reports, Shared, environment};
 
 /// Full batches in a row until other sockets are served: about half a millisecond.
@@ -150,9 +150,23 @@ impl Drop for Datagrams {
 }
 
 impl ReplyTo {
-    /// Send *reply*; whether the kernel took it.
-    pub(crate) fn send(&self, reply: &[u8]) -> bool {
-        mmsg::send(self.socket.as_fd(), reply, &self.peer).is_ok()
+    pub(crate) fn new(socket: Arc<OwnedFd>, peer: Peer) -> ReplyTo {
+        ReplyTo { socket, peer }
+    }
+
+    /// The socket that the query came to.
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// The client.
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Whether *other* asked at the same socket.
+    pub(crate) fn shares_socket(&self, other: &ReplyTo) -> bool {
+        Arc::ptr_eq(&self.socket, &other.socket)
     }
 }
 
@@ -321,7 +335,7 @@ impl Thread {
                         Handled::Later(pending) => (pending, Awaits::Lookup),
                         _ => continue,
                     };
-                    let client = ReplyTo { socket: Arc::clone(socket), peer: batch.peer(i) };
+                    let client = ReplyTo::new(Arc::clone(socket), batch.peer(i));
                     let deferred = Deferred { pending, awaits, client };
                     if let Err(TrySendError::Full(deferred)) = self.lookups.try_send(deferred) {
                         let length = too_many(&environment, deferred.pending, batch.packet(i).1);

@@ -25,22 +25,26 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use nw_resolve::{Endpoint, ExchangeError, Fit};
 use nw_serve::Stats;
 use nw_serve::plan::{ResolverPlan, StreamPlan};
 use nw_wire::hash::Keyed;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::io::Interest;
+use tokio::io::{Interest, Ready};
 use tokio::net::UdpSocket;
 
 use crate::connection::{Connections, Session};
 use crate::mmsg;
+use crate::outbox::{Failure, Outbox};
 use crate::random::Random;
 use crate::world::Clock;
 use nw_resolve::Discarded;
@@ -87,9 +91,9 @@ pub(crate) struct Upstreams {
 }
 
 impl Upstreams {
-    pub(crate) fn new(clock: Clock, random: Rc<Random>, stats: Arc<Stats>) -> Upstreams {
+    pub(crate) fn new(clock: Clock, random: Rc<Random>, outbox: Rc<Outbox>, stats: Arc<Stats>) -> Upstreams {
         Upstreams {
-            ports: Ports::new(Rc::clone(&random)),
+            ports: Ports::new(Rc::clone(&random), outbox),
             connections: Connections::new(clock, random, stats),
             plan: Cell::new(StreamPlan::default()),
             sessions: RefCell::default(),
@@ -149,24 +153,46 @@ impl Upstreams {
 /// The ports of one worker.
 struct Ports {
     random: Rc<Random>,
+    outbox: Rc<Outbox>,
     /// Queries that one port carries before it is given up.
     uses: Cell<u32>,
-    idle: [RefCell<Vec<Port>>; 2],
+    idle: [RefCell<Vec<Rc<Port>>>; 2],
     room: RefCell<Vec<u8>>,
 }
 
 /// A socket on a random port.
-struct Port {
+pub(crate) struct Port {
     socket: UdpSocket,
     /// Where it is connected to.
-    peer: SocketAddr,
-    uses: u32,
+    peer: Cell<SocketAddr>,
+    uses: Cell<u32>,
+    /// Why its query could not be sent.
+    pub(crate) failure: Failure,
+}
+
+impl Port {
+    /// Send *query* to the server that the port is connected to.
+    pub(crate) fn send(&self, query: &[u8]) -> io::Result<()> {
+        // The socket is new or drained: its buffer has room for one datagram, and sending need not be waited for.
+        SockRef::from(&self.socket).send(query).map(|_| ())
+    }
+
+    /// Return when there is something to read, or an error. Fails when the query could not be sent.
+    async fn ready(&self) -> io::Result<Ready> {
+        let mut ready = pin!(self.socket.ready(Interest::READABLE | Interest::ERROR));
+        poll_fn(|context| match self.failure.poll(context) {
+            Some(error) => Poll::Ready(Err(error)),
+            None => ready.as_mut().poll(context),
+        })
+        .await
+    }
 }
 
 impl Ports {
-    fn new(random: Rc<Random>) -> Ports {
+    fn new(random: Rc<Random>, outbox: Rc<Outbox>) -> Ports {
         Ports {
             random,
+            outbox,
             uses: Cell::new(ResolverPlan::PORT_USES),
             idle: Default::default(),
             room: RefCell::new(Vec::new()),
@@ -187,12 +213,11 @@ impl Ports {
             port: Some(self.take(server)?),
             clean: Cell::new(false),
         };
-        let socket = &lease.port.as_ref().expect("a lease holds its port until it is dropped").socket;
-        // The socket is new or drained: its buffer has room for one datagram, and sending need not be waited for.
-        SockRef::from(socket).send(query).map_err(|error| classify(&error))?;
+        let port = lease.port.as_ref().expect("a lease holds its port until it is dropped");
+        let socket = &port.socket;
+        self.outbox.query(port, query);
         loop {
-            let waiting = socket.ready(Interest::READABLE | Interest::ERROR).await;
-            if waiting.map_err(|error| classify(&error))?.is_error()
+            if port.ready().await.map_err(|error| classify(&error))?.is_error()
                 && let Err(error) = icmp(socket)
             {
                 return Err(classify(&error));
@@ -226,29 +251,31 @@ impl Ports {
     }
 
     /// An idle port at random or a new one, connected to *server* and with nothing left to read.
-    fn take(&self, server: SocketAddr) -> Result<Port, ExchangeError> {
+    fn take(&self, server: SocketAddr) -> Result<Rc<Port>, ExchangeError> {
         let mut idle = self.idle[family(server)].borrow_mut();
-        let mut port = if idle.len() < CHOICE {
+        let port = if idle.len() < CHOICE {
             drop(idle);
-            self.open(server.ip()).map_err(|error| classify(&error))?
+            Rc::new(self.open(server.ip()).map_err(|error| classify(&error))?)
         } else {
             let mut at = self.random.below(idle.len());
             for _ in 1..DRAWS {
-                if idle[at].peer == server {
+                if idle[at].peer.get() == server {
                     break;
                 }
                 at = self.random.below(idle.len());
             }
             idle.swap_remove(at)
         };
-        port.uses += 1;
-        if port.peer != server {
-            if port.uses > 1 {
+        port.failure.clear();
+        let uses = port.uses.get() + 1;
+        port.uses.set(uses);
+        if port.peer.get() != server {
+            if uses > 1 {
                 // A new address may need another source address: the kernel chooses it for a socket without a peer.
                 mmsg::disconnect(port.socket.as_fd()).map_err(|error| classify(&error))?;
             }
             SockRef::from(&port.socket).connect(&server.into()).map_err(|error| classify(&error))?;
-            port.peer = server;
+            port.peer.set(server);
         }
         Ok(port)
     }
@@ -274,7 +301,12 @@ impl Ports {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Port { socket: UdpSocket::from_std(socket.into())?, peer: any, uses: 0 })
+        Ok(Port {
+            socket: UdpSocket::from_std(socket.into())?,
+            peer: Cell::new(any),
+            uses: Cell::new(0),
+            failure: Failure::default(),
+        })
     }
 }
 
@@ -282,7 +314,7 @@ impl Ports {
 struct Lease<'p> {
     ports: &'p Ports,
     family: usize,
-    port: Option<Port>,
+    port: Option<Rc<Port>>,
     /// Whether the query was answered, so that nothing for it can come any more.
     clean: Cell<bool>,
 }
@@ -291,7 +323,7 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let Some(port) = self.port.take() else { return };
         let mut idle = self.ports.idle[self.family].borrow_mut();
-        if self.clean.get() && port.uses < self.ports.uses.get() && idle.len() < MOST_IDLE {
+        if self.clean.get() && port.uses.get() < self.ports.uses.get() && idle.len() < MOST_IDLE {
             idle.push(port);
         }
     }

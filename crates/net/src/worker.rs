@@ -37,6 +37,7 @@ use crate::control::Control;
 use crate::conversation::READ;
 use crate::events::{Completion, Events, Outcome};
 use crate::listen::{Identity, Listener};
+use crate::outbox::Outbox;
 use crate::request::Request;
 use crate::routes::Routes;
 use crate::slots::Slots;
@@ -96,6 +97,8 @@ pub(crate) struct Worker {
     pub(crate) room: RefCell<Vec<u8>>,
     /// The buffer that streams are read into.
     pub(crate) read_room: RefCell<Box<[u8]>>,
+    /// Datagrams that leave at the end of the turn.
+    outbox: Rc<Outbox>,
     /// Connections of clients.
     pub(crate) slots: Rc<Slots>,
     under_way: Cell<usize>,
@@ -156,7 +159,9 @@ pub(crate) fn run(
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, reports: Reports) -> Worker {
         let published = shared.current.load_full();
-        let world = Rc::new(RealWorld::new(shared.clock, Arc::clone(&reports.stats)));
+        let outbox = Rc::new(Outbox::new(Arc::clone(&reports.stats)));
+        let world = RealWorld::new(shared.clock, Rc::clone(&outbox), Arc::clone(&reports.stats));
+        let world = Rc::new(world);
         let mut state = State { published, world, resolver: None, config: None };
         state.follow();
         let slots = Slots::new(Arc::clone(&reports.stats));
@@ -166,6 +171,7 @@ impl Worker {
             state: RefCell::new(state),
             room: RefCell::new(vec![0; usize::from(u16::MAX)]),
             read_room: RefCell::new(vec![0; READ].into_boxed_slice()),
+            outbox,
             slots,
             under_way: Cell::new(0),
             waiting: Clients::default(),
@@ -180,6 +186,8 @@ impl Worker {
         datagrams: Datagrams,
         mut deferred: mpsc::Receiver<Deferred>,
     ) {
+        let outbox = Rc::clone(&self.outbox);
+        tokio::task::spawn_local(async move { outbox.run().await });
         loop {
             let command = tokio::select! {
                 command = commands.recv() => command,
@@ -208,6 +216,7 @@ impl Worker {
                     }
                     // What is not finished in time is dropped with the runtime.
                     let _ = tokio::time::timeout(grace, self.finished()).await;
+                    self.outbox.flush();
                     return;
                 }
                 None => return,
@@ -315,11 +324,7 @@ impl Worker {
     fn wait_for(self: &Rc<Worker>, deferred: Deferred) {
         let Deferred { pending, awaits, client } = deferred;
         let worker = Rc::clone(self);
-        let send = move |reply: &[u8]| {
-            if !client.send(reply) {
-                worker.stats().dropped_send.add(1);
-            }
-        };
+        let send = move |reply: &[u8]| worker.outbox.reply(client, reply);
         match awaits {
             Awaits::Lookup => self.look_up(pending, send),
             Awaits::Control => self.ask_owner(pending, send),

@@ -11,6 +11,7 @@ use nw_serve::plan::ResolverPlan;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::connection::Upward;
+use crate::outbox::Outbox;
 use crate::random::Random;
 use crate::routes::Routes;
 use crate::upstream::{Upstream, Upstreams, Way, classify};
@@ -66,9 +67,10 @@ pub struct RealWorld {
 }
 
 impl RealWorld {
-    pub(crate) fn new(clock: Clock, stats: Arc<Stats>) -> RealWorld {
+    /// *outbox*: through which queries leave.
+    pub(crate) fn new(clock: Clock, outbox: Rc<Outbox>, stats: Arc<Stats>) -> RealWorld {
         let random = Rc::new(Random::default());
-        let upstreams = Rc::new(Upstreams::new(clock, Rc::clone(&random), Arc::clone(&stats)));
+        let upstreams = Rc::new(Upstreams::new(clock, Rc::clone(&random), outbox, Arc::clone(&stats)));
         RealWorld { clock, random, upstreams, routes: None, stats }
     }
 

@@ -71,7 +71,8 @@ fn a_wildcard_socket_answers_from_the_address_asked() {
         let peer = batch.peer(0);
         assert_eq!(peer.address, client.local_addr().expect("bound"));
         assert_eq!(peer.local, Some(LocalAddress { ip: to.ip(), interface: 0 }));
-        send(server.as_fd(), b"now", &peer).expect("sent");
+        let sent = send_each(server.as_fd(), [(&peer, &b"now"[..])].into_iter());
+        assert_eq!(sent, Flushed { sent: 1, lost: 0 });
         assert_eq!(client.recv(&mut buffer).expect("comes back"), 3);
     }
 }
@@ -132,8 +133,13 @@ fn one_refused_datagram_does_not_hold_up_the_others() {
     // SAFETY: the batch is not shared, and slot 1 exists.
     unsafe { (*batch.slots.as_ptr()).names[1] = name };
     assert_eq!(batch.flush(server.as_fd()), Flushed { sent: 2, lost: 1 });
-    let nowhere = Peer { address: "127.0.0.1:0".parse().expect("an address"), local: None };
-    assert!(send(server.as_fd(), b"x", &nowhere).is_err());
+
+    // More than one batch of single datagrams, the second of which is refused.
+    let peer = |address: &str| Peer { address: address.parse().expect("an address"), local: None };
+    let (there, nowhere) = (peer(&client.local_addr().expect("bound").to_string()), peer("127.0.0.1:0"));
+    let datagrams: Vec<_> =
+        (0..BATCH + 5).map(|i| (if i == 1 { &nowhere } else { &there }, &b"x"[..])).collect();
+    assert_eq!(send_each(server.as_fd(), datagrams.into_iter()), Flushed { sent: BATCH + 4, lost: 1 });
 }
 
 #[test]

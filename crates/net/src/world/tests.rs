@@ -25,7 +25,7 @@ fn read_all(
         serve(&query, &mut stream);
     });
     let (stats, query) = (Arc::<Stats>::default(), question(7, "example.net."));
-    let world = RealWorld::new(Clock::start(), Arc::clone(&stats));
+    let world = RealWorld::new(Clock::start(), Rc::default(), Arc::clone(&stats));
     let read = run(async {
         let upstream = world.upstream(&Endpoint::new(server, Transport::Tcp));
         let mut replies = world.stream(&upstream, &query, world.now() + LONG).await.expect("connected");
@@ -113,7 +113,7 @@ fn the_largest_message_passes_and_a_larger_query_is_not_sent() {
         stream.write_all(&framed(&large)).expect("sent");
     });
     assert_eq!((read.len(), read[0].len(), error), (1, 65_535, ExchangeError::Closed));
-    let world = RealWorld::new(Clock::start(), Arc::default());
+    let world = RealWorld::new(Clock::start(), Rc::default(), Arc::default());
     run(async {
         let upstream = world.upstream(&Endpoint::new("127.0.0.1:9".parse().expect("valid"), Transport::Tcp));
         let sent = world.stream(&upstream, &vec![0; 65_536], world.now() + LONG).await;
@@ -126,7 +126,8 @@ fn a_closed_port_refuses_and_datagrams_are_no_stream() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let server: SocketAddr = free.local_addr().expect("bound");
     drop(free);
-    let (world, query) = (RealWorld::new(Clock::start(), Arc::default()), question(7, "example.net."));
+    let (world, query) =
+        (RealWorld::new(Clock::start(), Rc::default(), Arc::default()), question(7, "example.net."));
     run(async {
         for (via, error) in [(Transport::Tcp, ExchangeError::Refused), (Transport::Udp, ExchangeError::Local)]
         {

@@ -38,6 +38,20 @@ fn one_question_to_one_server() {
 }
 
 #[test]
+fn a_query_that_cannot_be_sent_fails_at_once() {
+    let (engine, address) = serve(PLAIN, 1, "127.0.0.1:0");
+    // No datagram is that long.
+    let long = vec![0; 70_000];
+    let request = Request::Exchange {
+        endpoint: Endpoint::new(address, Transport::Udp),
+        wire: long,
+        timeout: 60_000_000,
+    };
+    engine.submit(1, request).expect("taken");
+    assert!(matches!(done(&engine), (1, Outcome::Exchanged { result: Err(ExchangeError::Local), .. })));
+}
+
+#[test]
 fn an_explanation_is_what_a_client_gets() {
     let explain = |engine: &Engine, qname: &str| {
         let question = ClientQuestion::new(name(qname), RrType::A);
