@@ -143,7 +143,8 @@ impl Upstreams {
             }
             Way::Stream(session) => {
                 stats.upstream_tcp.add(1);
-                session.exchange(&self.connections, query, discarded).await
+                // Boxed: it is rarer than datagrams, and its future is larger.
+                Box::pin(session.exchange(&self.connections, query, discarded)).await
             }
             Way::NoRoute => Err(ExchangeError::NoRoute),
         }

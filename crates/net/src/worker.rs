@@ -345,7 +345,7 @@ impl Worker {
         tokio::task::spawn_local(async move {
             let made = tokio::time::timeout(Duration::from_millis(plan.timeout_ms.into()), made).await;
             worker.shared.control.forget(ticket);
-            worker.reply(pending, send, |environment, pending, room| match made {
+            worker.reply(pending, worker.now(), send, |environment, pending, room| match made {
                 Ok(Ok(made)) => pipeline::complete_with(environment, pending, &made, room),
                 _ => {
                     let text = "the control plane did not answer in time".to_owned();
@@ -368,11 +368,12 @@ impl Worker {
     fn reply(
         self: &Rc<Worker>,
         pending: Box<Pending>,
+        now: Micros,
         send: impl FnOnce(&[u8]) + 'static,
         complete: impl FnOnce(&Environment<'_>, Box<Pending>, &mut [u8]) -> Handled,
     ) {
         let (state, mut room) = (self.state(), self.room.borrow_mut());
-        let environment = environment(&state.published, self.now(), &self.reports);
+        let environment = environment(&state.published, now, &self.reports);
         match complete(&environment, pending, &mut room) {
             Handled::Reply(length) => send(&room[..length]),
             // A filter asks for a further lookup.
@@ -387,13 +388,12 @@ impl Worker {
     /// Look up what *pending* waits for, unless a lookup for another client has begun; then pass the reply to *send*. When too
     /// many clients wait already (`Budget::max_waiting`), the reply is a failure, at once.
     pub(crate) fn look_up(self: &Rc<Worker>, pending: Box<Pending>, send: impl FnOnce(&[u8]) + 'static) {
-        let now = self.now();
         // Not `state()`: the caller may hold a borrow of the old one.
         let state = self.state.borrow();
         if let Some(config) = &state.config
             && self.waiting.len() >= config.budget.max_waiting
         {
-            self.stats().dropped_late.add(self.waiting.remove_gone(&config.budget, now));
+            self.stats().dropped_late.add(self.waiting.remove_gone(&config.budget, self.now()));
             if self.waiting.len() >= config.budget.max_waiting {
                 return self.refuse_one_too_many(pending, send);
             }
@@ -406,6 +406,7 @@ impl Worker {
         let worker = Rc::clone(self);
         let under_way = UnderWay::new(self);
         tokio::task::spawn_local(async move {
+            worker.state().world.look();
             // Boxed: the future is large, and each function that takes it would hold it twice.
             let work = Box::pin(worker.resolve_all(&lookup, Some(client), received));
             let found = worker.guarded(work).await;
@@ -435,7 +436,7 @@ impl Worker {
                 self.stats().dropped_late.add(1);
                 continue;
             }
-            self.reply(pending, send, |environment, pending, room| match found {
+            self.reply(pending, now, send, |environment, pending, room| match found {
                 Some(found) => pipeline::complete(environment, pending, found, room),
                 None => pipeline::give_up(environment, pending, pipeline::UNKNOWN, room),
             });
@@ -479,6 +480,7 @@ impl Worker {
         let worker = Rc::clone(self);
         let under_way = UnderWay::new(self);
         tokio::task::spawn_local(async move {
+            worker.state().world.look();
             let outcome = worker.guarded(worker.outcome(request)).await;
             completion.complete(outcome.unwrap_or(Outcome::Unable));
             drop(under_way);

@@ -1,5 +1,6 @@
 //! The real world: the kernel's clocks and random source, and servers across the network.
 
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -58,8 +59,12 @@ impl Clock {
 }
 
 /// The world as one worker sees it.
+///
+/// A lookup asks for the time often, and little time passes while it does not wait. [`World::now`] therefore shows when the
+/// worker last looked at the clock: whenever a wait for the network or for a time is over, and before a lookup begins.
 pub struct RealWorld {
     clock: Clock,
+    seen: Rc<Cell<Micros>>,
     random: Rc<Random>,
     upstreams: Rc<Upstreams>,
     routes: Option<Arc<Routes>>,
@@ -71,7 +76,7 @@ impl RealWorld {
     pub(crate) fn new(clock: Clock, outbox: Rc<Outbox>, stats: Arc<Stats>) -> RealWorld {
         let random = Rc::new(Random::default());
         let upstreams = Rc::new(Upstreams::new(clock, Rc::clone(&random), outbox, Arc::clone(&stats)));
-        RealWorld { clock, random, upstreams, routes: None, stats }
+        RealWorld { clock, seen: Rc::new(Cell::new(clock.now())), random, upstreams, routes: None, stats }
     }
 
     /// The same world with another routing table and the limits of *plan*; ports and connections are shared.
@@ -81,11 +86,18 @@ impl RealWorld {
         }
         RealWorld {
             clock: self.clock,
+            seen: Rc::clone(&self.seen),
             random: Rc::clone(&self.random),
             upstreams: Rc::clone(&self.upstreams),
             routes,
             stats: Arc::clone(&self.stats),
         }
+    }
+
+    /// Look at the clock.
+    pub(crate) fn look(&self) -> Micros {
+        self.seen.set(self.clock.now());
+        self.seen.get()
     }
 
     /// What *work* yields, or the error of what takes longer than until *deadline*, which is counted.
@@ -94,7 +106,9 @@ impl RealWorld {
         deadline: Micros,
         work: impl Future<Output = Result<T, ExchangeError>>,
     ) -> Result<T, ExchangeError> {
-        match tokio::time::timeout_at(self.clock.instant(deadline), work).await {
+        let done = tokio::time::timeout_at(self.clock.instant(deadline), work).await;
+        self.look();
+        match done {
             Ok(result) => result,
             Err(_) => {
                 self.stats.upstream_timeouts.add(1);
@@ -109,7 +123,7 @@ impl World for RealWorld {
     type Replies = StreamReplies;
 
     fn now(&self) -> Micros {
-        self.clock.now()
+        self.seen.get()
     }
 
     fn unix_s(&self) -> u64 {
@@ -122,6 +136,7 @@ impl World for RealWorld {
 
     async fn sleep_until(&self, at: Micros) {
         tokio::time::sleep_until(self.clock.instant(at)).await;
+        self.look();
     }
 
     fn upstream(&self, endpoint: &Endpoint) -> Upstream {
@@ -165,13 +180,20 @@ impl World for RealWorld {
             Ok(stream)
         };
         let stream = self.before(deadline, sent).await?;
-        Ok(StreamReplies { clock: self.clock, stream, id, stats: Arc::clone(&self.stats) })
+        Ok(StreamReplies {
+            clock: self.clock,
+            seen: Rc::clone(&self.seen),
+            stream,
+            id,
+            stats: Arc::clone(&self.stats),
+        })
     }
 }
 
 /// A connection whose messages answer one query.
 pub struct StreamReplies {
     clock: Clock,
+    seen: Rc<Cell<Micros>>,
     stream: Box<dyn Upward>,
     id: [u8; 2],
     stats: Arc<Stats>,
@@ -190,7 +212,9 @@ impl Replies for StreamReplies {
     async fn next(&mut self, deadline: Micros) -> Result<Vec<u8>, ExchangeError> {
         let deadline = self.clock.instant(deadline);
         loop {
-            match tokio::time::timeout_at(deadline, self.message()).await {
+            let next = tokio::time::timeout_at(deadline, self.message()).await;
+            self.seen.set(self.clock.now());
+            match next {
                 Ok(Ok(message)) if message.first_chunk() == Some(&self.id) => return Ok(message),
                 Ok(Ok(_)) => self.stats.upstream_junk.add(1),
                 Ok(Err(error)) => return Err(classify(&error)),

@@ -56,6 +56,25 @@ fn later(query: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn the_clock_is_looked_at_after_each_wait() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let server = silent.local_addr().expect("bound");
+    let (world, query) = (RealWorld::new(Clock::start(), Rc::default(), Arc::default()), question(7, "x."));
+    run(async {
+        let over = world.now() + SHORT;
+        world.sleep_until(over).await;
+        assert!(world.now() >= over, "a time was waited for");
+        let upstream = world.upstream(&Endpoint::new(server, Transport::Udp));
+        let over = world.now() + SHORT;
+        let reply = world.exchange(&upstream, &query, over, &Discarded::kept()).await;
+        assert_eq!(reply, Err(ExchangeError::Timeout));
+        assert!(world.now() >= over, "a reply was waited for");
+    });
+    let before = world.now();
+    assert!(world.look() >= before && world.now() >= before);
+}
+
+#[test]
 fn a_stream_returns_its_messages_in_order_whatever_the_segments_and_then_its_end() {
     let (read, error, junk, timeouts) = read_all(LONG, |query, stream| {
         let octets = [framed(&answer(query)), framed(&later(query)), framed(&later(query))].concat();
