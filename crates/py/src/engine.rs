@@ -14,6 +14,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::allocator;
 use crate::artifact::NameList;
 use crate::call;
 use crate::name::NameArg;
@@ -58,6 +59,14 @@ impl Engine {
             None => PyOSError::new_err(refused.to_string()),
         })?;
         call::detached(py, || Ok::<_, Raise>(self.inner.publish(Arc::clone(&snapshot.inner), listeners)))
+    }
+
+    /// Return unused memory to the system. For the end of a load, which needs more memory than what it loads.
+    fn trim(&self, py: Python<'_>) -> PyResult<()> {
+        call::detached(py, || {
+            allocator::purge();
+            Ok::<_, Raise>(())
+        })
     }
 
     /// Change zones in one step, and return the generation.

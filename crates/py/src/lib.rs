@@ -6,9 +6,10 @@
 //! ```
 //! Each file has one class or function: `name`, `rdata` with its `fields`, `rrset`, `edns`, `message` (with `build`,
 //! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `verify_zone`, `snapshot` with its `budget`,
-//! `engine` with its `request`s, events and `telemetry`, `artifact`, `play`. Every call uses `call`, and every error uses `raise`. Classes are
-//! immutable, so that reading needs no lock.
+//! `engine` with its `request`s, events and `telemetry`, `artifact`, `play`, `allocator`. Every call uses `call`, and every error uses
+//! `raise`. Classes are immutable, so that reading needs no lock.
 
+mod allocator;
 mod artifact;
 mod budget;
 mod build;
@@ -35,15 +36,12 @@ mod verify_zone;
 mod zone;
 
 use pyo3::prelude::*;
-use tikv_jemallocator::Jemalloc;
-
-/// Allocates for the engine alone; Python keeps its own allocator.
-#[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// The engine of namewise. Import it through `namewise.engine`.
 #[pymodule(gil_used = false)]
 mod _engine {
+    #[pymodule_export]
+    use crate::allocator::allocator_arenas;
     #[pymodule_export]
     use crate::artifact::NameList;
     #[pymodule_export]

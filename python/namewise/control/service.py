@@ -99,25 +99,30 @@ class Service:
         Raises `ZonesError` if nothing would be served: every zone failed, and there is no resolver.
         """
         with self._changing:
-            candidate = build(self.load(), self.registry, worker_count)
-            config = candidate.loaded.config
-            zones = candidate.zones
-            if zones.failures and (self.strict or not (zones.added or config.resolver is not None)):
-                raise ZonesError(zones.failures)
-            self.workers = worker_count(config)
-            try:
-                engine = Engine(self.workers)
-            except OSError as error:
-                raise EngineError(f"the engine cannot start {self.workers} workers: {error}") from error
-            try:
-                self.registry.connect(engine)
-                self.events.connect(engine)
-                outcome = self._publish(engine, candidate)
-            except BaseException:
-                engine.close(0.0)
-                raise
-            self._engine = engine
+            outcome = self._start()
+            self.engine.trim()
             return outcome
+
+    def _start(self) -> Outcome:
+        candidate = build(self.load(), self.registry, worker_count)
+        config = candidate.loaded.config
+        zones = candidate.zones
+        if zones.failures and (self.strict or not (zones.added or config.resolver is not None)):
+            raise ZonesError(zones.failures)
+        self.workers = worker_count(config)
+        try:
+            engine = Engine(self.workers)
+        except OSError as error:
+            raise EngineError(f"the engine cannot start {self.workers} workers: {error}") from error
+        try:
+            self.registry.connect(engine)
+            self.events.connect(engine)
+            outcome = self._publish(engine, candidate)
+        except BaseException:
+            engine.close(0.0)
+            raise
+        self._engine = engine
+        return outcome
 
     def reload(self, check: Callable[[Candidate], None] | None = None) -> Outcome:
         """Take configuration and zones as they are now into use, or raise and change nothing.
@@ -125,13 +130,17 @@ class Service:
         check: called with what would be served, before it is published; what it raises ends the reload.
         """
         with self._changing:
-            engine = self.engine
-            candidate = build(self.load(), self.registry, lambda _: self.workers)
-            if candidate.zones.failures and self.strict:
-                raise ZonesError(candidate.zones.failures)
-            if check is not None:
-                check(candidate)
-            return self._publish(engine, candidate)
+            outcome = self._reload(check)
+            self.engine.trim()
+            return outcome
+
+    def _reload(self, check: Callable[[Candidate], None] | None) -> Outcome:
+        candidate = build(self.load(), self.registry, lambda _: self.workers)
+        if candidate.zones.failures and self.strict:
+            raise ZonesError(candidate.zones.failures)
+        if check is not None:
+            check(candidate)
+        return self._publish(self.engine, candidate)
 
     def close(self, grace_s: float | None = None) -> None:
         """Stop serving; let queries in progress finish for at most *grace_s* (default: `[server] drain`). A reload in
