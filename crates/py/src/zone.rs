@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use nw_wire::edns::{EdnsOption, Opt, ttl_field};
 use nw_wire::header::HEADER;
 use nw_wire::{Class, Question, RrType, Rrset, Section, Writer};
-use nw_zone::scan::{self, Checked, FileStamp, Files, LoadOptions, LoadedFile, Source, Text};
+use nw_zone::scan::{self, Checked, Files, LoadOptions, LoadedFile, ReadFile, Source, Text};
 use nw_zone::{Finding, ZoneFileErrors, ZoneQuestion};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -39,14 +39,23 @@ impl From<nw_zone::Zone> for Zone {
 pub(crate) type Fault =
     (String, u32, u32, &'static str, &'static str, String, String, &'static str, &'static str);
 
-/// A result of `Zone.load_files`: the zone, the error, and the files with their stamps.
-type LoadedRow = (Option<Zone>, Option<Py<PyAny>>, Vec<(OsString, Option<Stamp>)>);
+/// A result of `Zone.load_files`: the version of the files, and the zone or its error.
+type LoadedRow = Option<(Py<PyTuple>, Py<PyAny>)>;
 
-/// Device, inode, size, modification and change time of a file.
-type Stamp = (u64, u64, u64, i128, i128);
-
-fn stamp(stamp: FileStamp) -> Stamp {
-    (stamp.identity.0, stamp.identity.1, stamp.size, stamp.modified_ns, stamp.changed_ns)
+/// The version of a zone: path, device, inode, size and modification time of the main file, then of each other file that was
+/// read, in order.
+fn version(py: Python<'_>, mut files: Vec<ReadFile>) -> PyResult<Py<PyTuple>> {
+    if files.len() > 1 {
+        files[1..].sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
+        files.dedup_by(|a, b| a.path == b.path);
+    }
+    let files = files.into_iter().map(|file| {
+        let stamp = file.stamp.map_or((0, 0, 0, 0), |stamp| {
+            (stamp.identity.0, stamp.identity.1, stamp.size, stamp.modified_ns)
+        });
+        (OsString::from(file.path), stamp.0, stamp.1, stamp.2, stamp.3)
+    });
+    Ok(PyTuple::new(py, files.collect::<Vec<_>>())?.unbind())
 }
 
 #[pymethods]
@@ -74,9 +83,10 @@ impl Zone {
         call::interruptible(py, move || load(Files::new(path), &file, &name, rclass.0))
     }
 
-    /// Load many zones, each from its file, on all cores. Returns a list of `(zone or None, ZoneFileError or None,
-    /// files)` in the same order. `files` has `(path, stamp)` for each file that was read. Equal stamps at a later
-    /// time mean an unchanged zone.
+    /// Load many zones, each from its file, on all cores. Returns a list in the same order: `(version, zone)`, or
+    /// `(version, ZoneFileError)`, or None for a pipe and for a file that cannot be opened. Equal versions at a later time mean
+    /// an unchanged zone. A version is a tuple of `(path, device, inode, size, modification time in ns)` for the file and for
+    /// each file that it includes.
     #[staticmethod]
     #[pyo3(signature = (sources, *, rclass = Code(Class::IN)))]
     fn load_files(
@@ -87,20 +97,18 @@ impl Zone {
         let sources: Vec<_> = sources.into_iter().map(|(name, path)| (name.0, path)).collect();
         let loaded =
             call::interruptible(py, move || Ok::<_, Raise>(scan::load_files(&sources, &options(rclass.0))))?;
-        loaded
-            .into_iter()
-            .map(|LoadedFile { zone, files }| {
-                let main = files.first().map_or(String::new(), |file| file.path.to_string_lossy().into());
-                let files = files.into_iter().map(|file| (file.path.into(), file.stamp.map(stamp))).collect();
-                match zone {
-                    Ok(zone) => Ok((Some(Self::from(zone)), None, files)),
-                    Err(errors) => {
-                        let error = Raise::Zone(zone_faults(&errors, &main)).into_err(py);
-                        Ok((None, Some(error.into_value(py).into_any()), files))
-                    }
+        let row = |LoadedFile { zone, files }: LoadedFile| {
+            let Some(main) = files.first() else { return Ok(None) };
+            let outcome = match zone {
+                Ok(zone) => Py::new(py, Self::from(zone))?.into_any(),
+                Err(errors) => {
+                    let faults = zone_faults(&errors, &main.path.to_string_lossy());
+                    Raise::Zone(faults).into_err(py).into_value(py).into_any()
                 }
-            })
-            .collect()
+            };
+            Ok(Some((version(py, files)?, outcome)))
+        };
+        loaded.into_iter().map(row).collect()
     }
 
     /// Check master-file text like `from_text`, including warnings, without raising: `(zone or None, findings, number

@@ -118,7 +118,8 @@ pub struct LoadedFile {
 /// Size from which files are loaded one at a time, each by all threads.
 const LARGE_FILE: u64 = 1 << 20;
 
-/// Load many zones, each from its file, and return them in the same order.
+/// Load many zones, each from its file, and return them in the same order. A pipe is not read, because opening it waits
+/// for a writer; it has no entry in [`LoadedFile::files`], and neither has a file that cannot be opened.
 ///
 /// The threads share the small files, so that no zone starts its own threads.
 pub fn load_files(sources: &[(Name, PathBuf)], options: &LoadOptions) -> Vec<LoadedFile> {
@@ -127,14 +128,23 @@ pub fn load_files(sources: &[(Name, PathBuf)], options: &LoadOptions) -> Vec<Loa
         let (name, path) = &sources[i];
         let mut files = Files::new(path);
         let zone = load(&mut files, name.as_ref(), options);
-        LoadedFile { zone, files: files.read_files().to_vec() }
+        LoadedFile { zone, files: files.into_read_files() }
     };
     let workers = options.workers();
-    let large =
-        |i: usize| workers > 1 && FileStamp::of(&sources[i].1).is_ok_and(|stamp| stamp.size >= LARGE_FILE);
-    let loaded = build::in_parallel(workers, sources.len(), |i| (!large(i)).then(|| load_file(i, &one)));
+    let large = if sources.len() == 1 { 0 } else { LARGE_FILE };
+    let loaded = build::in_parallel(workers, sources.len(), |i| match std::fs::metadata(&sources[i].1) {
+        Ok(metadata) if file::is_pipe(&metadata) => Some(pipe()),
+        Ok(metadata) if workers > 1 && metadata.len() >= large => None,
+        _ => Some(load_file(i, &one)),
+    });
     let later = |(i, loaded): (usize, Option<LoadedFile>)| loaded.unwrap_or_else(|| load_file(i, options));
     loaded.into_iter().enumerate().map(later).collect()
+}
+
+fn pipe() -> LoadedFile {
+    let problem = Problem::Unreadable { reason: "this is a pipe instead of a file".into() };
+    let finding = Finding { file: None, line: 0, column: 0, problem };
+    LoadedFile { zone: Err(ZoneFileErrors { findings: vec![finding], total: 1 }), files: Vec::new() }
 }
 
 /// Maximum number of scans of one zone. If its files still change between reads, this is reported.

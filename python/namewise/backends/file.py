@@ -11,14 +11,18 @@ import errno
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from namewise.engine import Zone
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
+    from typing import TypeAlias
 
     from namewise.engine.errors import ZoneFileError
+
+    Stamp: TypeAlias = tuple[str, int, int, int, int]
+    """The metadata of a file: path, device, inode, size and modification time in nanoseconds."""
 
 _INCLUDE = rb'^\$INCLUDE[ \t]+(?:"([^"\n]*)"|([^\s;]+))'
 _CHUNK = 1 << 20
@@ -27,16 +31,6 @@ _MAX_LINE = 4096
 """The maximum length of a directive that crosses the boundary of two reads."""
 _MAX_FILES = 1000
 """The maximum number of files of one zone whose metadata is checked."""
-
-
-class _Stamp(NamedTuple):
-    """The metadata of a file."""
-
-    path: str
-    device: int
-    inode: int
-    size: int
-    changed_ns: int
 
 
 class FileSource:
@@ -50,9 +44,9 @@ class FileSource:
 
     def version(self, former: Hashable = None) -> Hashable:
         """Return the metadata of the file and of the files that it includes."""
-        known = {stamp.path: stamp for stamp in former} if isinstance(former, tuple) else {}
+        known = former if isinstance(former, tuple) else ()
         main = _stamp(self.place)
-        if len(known) == 1 and known.get(self.place) == main:
+        if len(known) == 1 and known[0] == main:
             return former
         found, pending = [main], [self.place]
         seen = {self.place}
@@ -65,52 +59,36 @@ class FileSource:
                         pending.append(path)
                     except OSError:
                         # The loader reports the error, with the line that includes the file.
-                        found.append(_Stamp(path, 0, 0, 0, 0))
+                        found.append((path, 0, 0, 0, 0))
         return _version(found)
 
     @staticmethod
     def load_many(
         sources: Sequence[FileSource],
-    ) -> list[tuple[Hashable, Zone | ZoneFileError] | None]:
+    ) -> Sequence[tuple[Hashable, Zone | ZoneFileError] | None]:
         """Return version and zone, or version and error, for each of *sources*, loaded on all cores.
 
-        The result is None for a file that cannot be read.
+        The result is None for a pipe and for a file that cannot be read.
         """
-        outcomes: list[tuple[Hashable, Zone | ZoneFileError] | None] = [None] * len(sources)
-        readable = [at for at, source in enumerate(sources) if not _is_pipe(source.place)]
-        loaded = Zone.load_files([(sources[at].name, sources[at].place) for at in readable])
-        for at, (zone, error, files) in zip(readable, loaded, strict=True):
-            outcome = zone or error
-            stamps = [
-                _Stamp(path, *stamp[:4]) if stamp else _Stamp(path, 0, 0, 0, 0) for path, stamp in files
-            ]
-            if stamps and outcome is not None:
-                outcomes[at] = _version(stamps), outcome
-        return outcomes
+        return Zone.load_files([(source.name, source.place) for source in sources])
 
     def load(self) -> Zone:
         """Load the zone from the file."""
         return Zone.from_file(self.name, self.place)
 
 
-def _version(stamps: list[_Stamp]) -> Hashable:
-    """Return the version of a zone that was read from the files in *stamps*, with the main file first."""
+def _version(stamps: list[Stamp]) -> Hashable:
+    """Return the version of a zone that was read from the files in *stamps*, with the main file first. `Zone.load_files` makes
+    equal ones."""
     main, *included = stamps
     return (main, *sorted(set(included)))
 
 
-def _is_pipe(path: str) -> bool:
-    try:
-        return stat.S_ISFIFO(os.stat(path).st_mode)
-    except OSError:
-        return False
-
-
-def _stamp(path: str) -> _Stamp:
+def _stamp(path: str) -> Stamp:
     found = os.stat(path)
     if stat.S_ISFIFO(found.st_mode):
         raise OSError(errno.EINVAL, "A pipe instead of a file", path)
-    return _Stamp(path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return (path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _included(path: str) -> list[str]:

@@ -18,9 +18,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.engine.errors import EngineClosed, NamewiseError, ZoneFileError
 from namewise.zones.background import Background
@@ -50,8 +49,7 @@ class ZoneConflict(NamewiseError):
     code = "CONFLICT"
 
 
-@dataclass(frozen=True, slots=True)
-class Refresh:
+class Refresh(NamedTuple):
     """The effect of reading the sources of the configuration, with the states from which it was computed."""
 
     before: Mapping[str, ZoneState]
@@ -68,8 +66,7 @@ class Refresh:
         return [zone for zone in found if zone is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class Fold:
+class Fold(NamedTuple):
     """A version of a zone that is stored anew, beside the state that it was computed from."""
 
     before: ZoneState
@@ -111,7 +108,7 @@ class Registry:
             if state is None:
                 state = ZoneState(source)
             elif state.source.place != source.place or not state.configured:
-                state = replace(state, source=source, configured=True, version=None)
+                state = state._replace(source=source, configured=True, version=None)
             reading.look(state, source)
         reading.read()
         removed = tuple(
@@ -145,7 +142,7 @@ class Registry:
                     continue
                 if before is None or present.revision != before.revision:
                     # It changed after its source was read: the acknowledged version stays. The next reload reads again.
-                    states[name] = replace(present, source=after.source, configured=True)
+                    states[name] = present._replace(source=after.source, configured=True)
                     continue
                 if present is not before and after.revision == present.revision:
                     after = after.folded(present.current) if present.current is not None else after
@@ -288,7 +285,7 @@ class Registry:
                 if present is not before and after.revision == present.revision and present.current:
                     after = after.folded(present.current)
                 with contextlib.suppress(EngineClosed):
-                    self._put(name, replace(after, source=present.source, configured=present.configured))
+                    self._put(name, after._replace(source=present.source, configured=present.configured))
 
     def _running(self) -> Engine:
         if self._engine is None:
@@ -321,7 +318,7 @@ class Reading:
             if state.journal:
                 self.warnings.append(_ignored(state))
                 return
-        self._unread.append(state if state.source is source else replace(state, source=source))
+        self._unread.append(state if state.source is source else state._replace(source=source))
 
     def read(self) -> None:
         """Read the planned sources, those of one class together where that class can."""
@@ -368,7 +365,7 @@ def _read(states: list[ZoneState]) -> Iterable[tuple[ZoneState, Hashable, Zone |
     for kind, group in kinds.items():
         load_many = getattr(kind, "load_many", None)
         together = [None] * len(group)
-        if load_many is not None and len(group) > 1:
+        if load_many is not None:
             together = load_many([state.source for state in group])
         for state, read in zip(group, together, strict=True):
             yield (state, *(read or _read_one(state.source)))

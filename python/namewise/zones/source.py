@@ -16,7 +16,8 @@ registry then reads the source, in a thread of its own. *changed* returns at onc
 before `watch` returns. Without `watch`, a source is read when the server starts and at a reload.
 
 `load_many(sources)`, a static method: for each source a pair of version and zone or `ZoneFileError`, or None where it cannot
-say. The registry calls it when several sources of the class are to be read, so that thousands of zones are read together.
+say. The registry then calls it instead of `version` and `load` when sources are to be read, so that thousands of zones are
+read together.
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from namewise.engine import Unavailable
 from namewise.engine.errors import ZoneFileError
@@ -32,12 +31,7 @@ Condition = Literal["waiting", "failed", "loaded", "expired"]
 _revisions = itertools.count(1)
 
 
-def _next_revision() -> int:
-    return next(_revisions)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """How a version of a zone differs from the one before."""
 
     why: str
@@ -61,8 +55,7 @@ class Change:
         return f"serial {self.before} -> {self.serial}" + (f": {', '.join(parts)}" if parts else "")
 
 
-@dataclass(frozen=True, slots=True)
-class ZoneState:
+class ZoneState(NamedTuple):
     """One zone with its source and its served data."""
 
     source: ZoneSource
@@ -71,8 +64,8 @@ class ZoneState:
     condition: Condition = "waiting"
     current: Zone | None = None
     """The version that is served; None unless *condition* is `loaded`."""
-    revision: int = field(default_factory=_next_revision)
-    """A number that no other content of any zone has. A fold keeps it: the records stay the same."""
+    revision: int = 0
+    """A number that no other content of any zone has; 0 before the first. A fold keeps it: the records stay the same."""
     change: Change | None = None
     """How *current* came to be."""
     version: Hashable = None
@@ -86,17 +79,16 @@ class ZoneState:
 
     def loaded(self, zone: Zone, version: Hashable, change: Change) -> ZoneState:
         """Return the state after *zone* was read from *version* of the source."""
-        return ZoneState(self.source, self.configured, "loaded", zone, _next_revision(), change, version)
+        return ZoneState(self.source, self.configured, "loaded", zone, next(_revisions), change, version)
 
     def confirmed(self, version: Hashable) -> ZoneState:
         """Return the state after *version* of the source was found to have the served records."""
-        return replace(self, version=version, journal=0, error="", detail="")
+        return self._replace(version=version, journal=0, error="", detail="")
 
     def failed(self, error: Exception, version: Hashable) -> ZoneState:
         """Return the state after reading *version* of the source failed. A served version stays."""
         condition: Condition = "failed" if self.current is None else self.condition
-        return replace(
-            self,
+        return self._replace(
             condition=condition,
             version=version,
             error=failure_text(self.source, error),
@@ -105,11 +97,10 @@ class ZoneState:
 
     def changed(self, zone: Zone, change: Change) -> ZoneState:
         """Return the state after a change that is not in the source replaced the current version by *zone*."""
-        return replace(
-            self,
+        return self._replace(
             condition="loaded",
             current=zone,
-            revision=_next_revision(),
+            revision=next(_revisions),
             change=change,
             journal=self.journal + 1,
             error="",
@@ -118,21 +109,20 @@ class ZoneState:
 
     def folded(self, zone: Zone) -> ZoneState:
         """Return the state with *zone*, which has the records of the current version, stored anew."""
-        return replace(self, current=zone)
+        return self._replace(current=zone)
 
     def waiting(self, detail: str = "") -> ZoneState:
         """Return the state of a zone whose source has no data yet. A served version stays."""
         if self.current is not None:
             return self
-        return replace(self, condition="waiting", version=None, error="", detail=detail)
+        return self._replace(condition="waiting", version=None, error="", detail=detail)
 
     def expired(self, detail: str = "") -> ZoneState:
         """Return the state of a zone whose data is too old to be served."""
-        return replace(
-            self,
+        return self._replace(
             condition="expired",
             current=None,
-            revision=_next_revision(),
+            revision=next(_revisions),
             change=None,
             version=None,
             journal=0,

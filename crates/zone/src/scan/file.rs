@@ -69,6 +69,18 @@ impl From<&Metadata> for FileStamp {
     }
 }
 
+/// Whether this is the metadata of a named pipe.
+#[cfg(unix)]
+pub(super) fn is_pipe(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    metadata.file_type().is_fifo()
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_pipe(_: &Metadata) -> bool {
+    false
+}
+
 /// A file and its stamp at the time of reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadFile {

@@ -70,6 +70,11 @@ impl Files {
         &self.read
     }
 
+    /// As [`Files::read_files`], without a copy.
+    pub(crate) fn into_read_files(self) -> Vec<ReadFile> {
+        self.read
+    }
+
     fn open(&mut self, path: PathBuf) -> Result<SourceFile, String> {
         let (bytes, stamp) = file::read(&path, &mut file::System)?;
         let name = path.to_string_lossy().into();
