@@ -15,13 +15,15 @@ use toml::de::{DeTable, DeValue};
 use crate::call;
 use crate::raise::{Raise, TomlFault};
 
-/// Return `(values, positions)` of a TOML document, both as JSON text. Raises `TomlError` with every syntax error.
+/// Return `(values, positions)` of a TOML document, both as JSON text. Raises `TomlError` with every syntax error. With
+/// `positions` false, the positions are an empty object: they take as long as the values.
 #[pyfunction]
-pub(crate) fn parse_toml(py: Python<'_>, text: &str) -> PyResult<(String, String)> {
-    call::attached(py, || parse(text))
+#[pyo3(signature = (text, *, positions = true))]
+pub(crate) fn parse_toml(py: Python<'_>, text: &str, positions: bool) -> PyResult<(String, String)> {
+    call::attached(py, || parse(text, positions))
 }
 
-fn parse(text: &str) -> Result<(String, String), Raise> {
+fn parse(text: &str, positions: bool) -> Result<(String, String), Raise> {
     let lines = Lines::new(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut faults: Vec<TomlFault> = errors
@@ -31,7 +33,8 @@ fn parse(text: &str) -> Result<(String, String), Raise> {
             TomlFault { line, column, message: error.message().to_owned() }
         })
         .collect();
-    let mut walk = Walk { lines: &lines, positions: String::from("{"), faults: Vec::new() };
+    let mut walk =
+        Walk { lines: &lines, wanted: positions, positions: String::from("{"), faults: Vec::new() };
     let values = walk.table(table.get_ref(), "");
     // The parsed document takes many times the memory of its text.
     drop(table);
@@ -50,6 +53,8 @@ fn parse(text: &str) -> Result<(String, String), Raise> {
 
 struct Walk<'t> {
     lines: &'t Lines<'t>,
+    /// Whether positions are wanted. Without them, all paths are empty.
+    wanted: bool,
     /// JSON text, written at once because there is one position for each key and element. A path follows the path that
     /// contains it.
     positions: String,
@@ -60,7 +65,7 @@ impl Walk<'_> {
     fn table(&mut self, table: &DeTable<'_>, path: &str) -> Value {
         let mut object = Map::new();
         for (key, value) in table {
-            let here = join(path, &quoted(key.get_ref()));
+            let here = self.join(path, || quoted(key.get_ref()));
             self.note(&here, key.span().start);
             object.insert(key.get_ref().to_string(), self.value(value, &here));
         }
@@ -82,7 +87,7 @@ impl Walk<'_> {
             },
             DeValue::Array(elements) => {
                 let element = |(at, element): (usize, &Spanned<DeValue<'_>>)| {
-                    let here = join(path, &at.to_string());
+                    let here = self.join(path, || at.to_string());
                     self.note(&here, element.span().start);
                     self.value(element, &here)
                 };
@@ -92,7 +97,18 @@ impl Walk<'_> {
         }
     }
 
+    fn join(&self, path: &str, key: impl FnOnce() -> String) -> String {
+        match (self.wanted, path.is_empty()) {
+            (false, _) => String::new(),
+            (true, true) => key(),
+            (true, false) => format!("{path}.{}", key()),
+        }
+    }
+
     fn note(&mut self, path: &str, at: usize) {
+        if !self.wanted {
+            return;
+        }
         let (line, column) = self.lines.position(at);
         let comma = if self.positions.len() > 1 { "," } else { "" };
         let path = Value::from(path);
@@ -104,10 +120,6 @@ impl Walk<'_> {
         self.faults.push(TomlFault { line, column, message });
         Value::Null
     }
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn quoted(key: &str) -> String {

@@ -5,6 +5,8 @@ a whole, so that all mistakes are reported at once, each with its place.
 
 Rules: a value may be set in one file only (main file or one include); flags override the environment, which overrides files. A
 relative path in a file is relative to that file; elsewhere to the working directory.
+
+Origins are found when one is asked for, because most never are: `Origins` keeps the texts of the files and the steps of the merge.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from namewise.engine import parse_toml
 from namewise.engine.errors import TomlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     Tree: TypeAlias = dict[str, Any]
@@ -41,24 +43,46 @@ PATH_FIELDS = frozenset(
 JOINED = {"zone": "name", "forward": "suffix"}
 
 
+class Origins:
+    """The origin of every value that is not a default."""
+
+    def __init__(self) -> None:
+        self._found: dict[Path, Origin] = {}
+        self._steps: list[Callable[[dict[Path, Origin]], None]] = []
+
+    def then(self, step: Callable[[dict[Path, Origin]], None]) -> None:
+        """Let *step* change the origins that those before it have made, when one is asked for."""
+        self._steps.append(step)
+
+    @property
+    def found(self) -> dict[Path, Origin]:
+        """The origins by path."""
+        for step in self._steps:
+            step(self._found)
+        self._steps.clear()
+        return self._found
+
+
 class Loaded(NamedTuple):
-    """A configuration, the files it was read from, and the origin of every value that is not a default."""
+    """A configuration, the origin of every value that is not a default, the files it was read from, and the tables in which a
+    file, the environment or a flag sets something."""
 
     config: Config
-    origins: dict[Path, Origin]
+    origins: Origins
     files: tuple[str, ...]
+    tables: frozenset[str]
 
     def origin(self, path: Path) -> Origin:
         """Return where the value at *path* was set."""
-        return self.origins.get(path, DEFAULT)
+        return self.origins.found.get(path, DEFAULT)
 
     def sets(self, table: str) -> bool:
         """Return whether a file, the environment or a flag sets something in *table*."""
-        return any(path[:1] == (table,) for path in self.origins)
+        return table in self.tables
 
     def problem(self, path: Path, message: str) -> Problem:
         """Return the problem *message* at *path*, with the place of the closest setting around it."""
-        return Problem(path, message, _nearest(self.origins, path, self.files))
+        return Problem(path, message, _nearest(self.origins.found, path, self.files))
 
     def values(self) -> Iterator[tuple[Path, Any, Origin]]:
         """Yield every value in the order of the models, with its origin; secrets come as `**********`."""
@@ -85,8 +109,24 @@ def load(
     state.problems.extend(problems)
     for overlay in (environment, flags or Overlay()):
         state.lay(overlay)
-    state.resolve_paths()
     return state.validate()
+
+
+class _File:
+    """A file that was read, with the origins of its values."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self._text = text
+        self._origins: dict[Path, Origin] | None = None
+
+    @property
+    def origins(self) -> dict[Path, Origin]:
+        """The origin of each value in the file by path."""
+        if self._origins is None:
+            raw, spans = parse_toml(self._text)
+            self._origins = dict(_origins(json.loads(raw), json.loads(spans), self.name))
+        return self._origins
 
 
 class _State:
@@ -94,9 +134,12 @@ class _State:
 
     def __init__(self) -> None:
         self.tree: Tree = {}
-        self.origins: dict[Path, Origin] = {}
+        self.origins = Origins()
+        self.tables: set[str] = set()
         self.files: list[str] = []
         self.problems: list[Problem] = []
+        self._places: dict[str, dict[str, int]] = {}
+        """By array of tables whose entries have names: the index of the entry of each name."""
 
     def read(self, name: str, included_by: Origin | None) -> None:
         """Add the file *name* and what it includes."""
@@ -113,7 +156,7 @@ class _State:
             return
         self.files.append(name)
         try:
-            raw, spans = parse_toml(text)
+            raw, _ = parse_toml(text, positions=False)
         except TomlError as error:
             for fault in error.faults:
                 self.problems.append(
@@ -121,56 +164,72 @@ class _State:
                 )
             return
         tree: Tree = json.loads(raw)
-        origins = dict(_origins(tree, json.loads(spans), name))
+        file_read = _File(name, text)
         includes = tree.pop("include", [])
-        self.merge(tree, origins, name)
+        _make_absolute(tree, os.path.dirname(os.path.abspath(name)))
+        self.merge(tree, file_read)
+        if includes == []:
+            return
+        origins = file_read.origins
         if not isinstance(includes, list) or not all(isinstance(item, str) for item in includes):
             where = origins.get(("include",), Origin("file", name))
             self.problems.append(Problem(("include",), "expected an array of file names or globs", where))
             return
         for index, pattern in enumerate(includes):
-            import glob
+            self._include(pattern, name, origins.get(("include", index)) or origins[("include",)], index)
 
-            where = origins.get(("include", index)) or origins.get(("include",)) or Origin("file", name)
-            place = os.path.join(os.path.dirname(name), pattern)
-            found = sorted(glob.glob(place, recursive=True))
-            if not found and not glob.has_magic(pattern):
-                self.problems.append(Problem(("include", index), f"no file {place}", where))
-            for item in found:
-                self.read(item, where)
-            path: Path = ("include", len(self.tree.setdefault("include", [])))
-            self.tree["include"].append(pattern)
-            self.origins[path] = where
+    def _include(self, pattern: str, name: str, where: Origin, index: int) -> None:
+        """Read the files that the file *name* includes by *pattern*, the one with the number *index*."""
+        import glob
 
-    def merge(self, tree: Tree, origins: dict[Path, Origin], file: str) -> None:
+        place = os.path.join(os.path.dirname(name), pattern)
+        found = sorted(glob.glob(place, recursive=True))
+        if not found and not glob.has_magic(pattern):
+            self.problems.append(Problem(("include", index), f"no file {place}", where))
+        for item in found:
+            self.read(item, where)
+        path: Path = ("include", len(self.tree.setdefault("include", [])))
+        self.tree["include"].append(pattern)
+        self.tables.add("include")
+        self._set([path], where)
+
+    def merge(self, tree: Tree, file: _File) -> None:
         """Merge the *tree* of one file: arrays of tables are concatenated, a value that is set already is a mistake."""
+        offsets: dict[str | int, int] = {}
+        merged: set[Path] = set()
         for table, content in tree.items():
-            if table in ARRAYS and isinstance(content, list):
-                present = self.tree.setdefault(table, [])
-                offset = len(present)
+            self.tables.add(table)
+            present = self.tree.get(table, [])
+            if table in ARRAYS and isinstance(content, list) and isinstance(present, list):
+                self.tree[table] = present
+                offsets[table] = len(present)
                 present.extend(content)
-                for path, origin in origins.items():
-                    if len(path) > 1 and path[0] == table and isinstance(path[1], int):
-                        self.origins[(table, path[1] + offset, *path[2:])] = origin
-                self.origins.setdefault((table,), origins.get((table,), Origin("file", file)))
                 continue
-            if isinstance(content, dict) and isinstance(self.tree.get(table), dict):
+            if isinstance(content, dict) and isinstance(present, dict):
                 for key, value in content.items():
-                    if key in self.tree[table]:
-                        first = self.origins.get((table, key), DEFAULT)
-                        here = origins.get((table, key), Origin("file", file))
+                    if key in present:
+                        first = self.origins.found.get((table, key), DEFAULT)
+                        here = file.origins.get((table, key), Origin("file", file.name))
                         self.problems.append(Problem((table, key), f"already set at {first}", here))
                         continue
-                    self.tree[table][key] = value
-                    self._adopt(origins, (table, key))
+                    present[key] = value
+                    merged.add((table, key))
                 continue
             self.tree[table] = content
-            self._adopt(origins, (table,))
+            merged.add((table,))
 
-    def _adopt(self, origins: dict[Path, Origin], below: Path) -> None:
-        for path, origin in origins.items():
-            if path[: len(below)] == below:
-                self.origins[path] = origin
+        def adopt(origins: dict[Path, Origin]) -> None:
+            for path, origin in file.origins.items():
+                offset = offsets.get(path[0])
+                if offset is None:
+                    if path[:1] in merged or path[:2] in merged:
+                        origins[path] = origin
+                elif len(path) > 1 and isinstance(path[1], int):
+                    origins[(path[0], path[1] + offset, *path[2:])] = origin
+                else:
+                    origins.setdefault(path, origin)
+
+        self.origins.then(adopt)
 
     def lay(self, overlay: Overlay) -> None:
         """Merge *overlay* into the tree; its values replace those of the files."""
@@ -186,23 +245,27 @@ class _State:
                     continue
                 path = found
             node: Any = self.tree
+            around: list[Path] = []
             for depth, part in enumerate(path[:-1]):
                 if isinstance(part, str):
                     node = node.setdefault(part, {})
-                    self.origins.setdefault(path[: depth + 1], origin)
+                    around.append(path[: depth + 1])
                 else:
                     node = node[part]
                 if not isinstance(node, dict | list):
                     break
+            self.tables.add(str(table))
+            self._set(around, origin, new=True)
             if not isinstance(node, dict):
                 continue  # what the file has instead of the table is a mistake, which `validate` reports
             if value == {} and isinstance(node.get(path[-1]), dict):
                 continue  # the table exists already
+            if (path[0], path[-1]) in PATH_FIELDS:
+                value = self._from_here(value, path, origin)
             node[path[-1]] = value
+            self._places.pop(str(table), None)
             self._forget(path)
-            self.origins[path] = origin
-            for below, _ in _leaves(path, value):
-                self.origins[below] = origin
+            self._set([path, *(below for below, _ in _leaves(path, value))], origin)
 
     def _lay_item(self, table: str, item: Tree, origin: Origin, replaced: set[str]) -> None:
         items: Any = self.tree.setdefault(table, [])
@@ -214,19 +277,23 @@ class _State:
             self._forget((table,))
             replaced.add(table)
         index = len(items)
-        if key is not None:
-            for at, present in enumerate(items):
-                both = isinstance(present, dict) and isinstance(item, dict)
-                if both and _same_name(present.get(key), item.get(key)):
-                    index = at
+        if key is not None and isinstance(item, dict):
+            if table not in self._places:
+                named = ((at, entry) for at, entry in enumerate(items) if isinstance(entry, dict))
+                self._places[table] = {_folded(entry.get(key)): at for at, entry in named}
+            index = self._places[table].setdefault(_folded(item.get(key)), index)
+        if isinstance(item, dict):
+            item = dict(item)
+            for name in item:
+                if (table, name) in PATH_FIELDS:
+                    item[name] = self._from_here(item[name], (table, index, name), origin)
         if index < len(items):
             items[index] = item
             self._forget((table, index))
         else:
             items.append(item)
-        self.origins[(table, index)] = origin
-        for below, _ in _leaves((table, index), item):
-            self.origins[below] = origin
+        self.tables.add(table)
+        self._set([(table, index), *(below for below, _ in _leaves((table, index), item))], origin)
 
     def _key_of_variable(self, path: Path, origin: Origin) -> Path | None:
         """Return *path* with the variable's word for a key replaced by the number of that `[[key]]`.
@@ -244,28 +311,33 @@ class _State:
         self.problems.append(Problem((), f"there is no [[key]] whose name would be {word} here", origin))
         return None
 
-    def _forget(self, below: Path) -> None:
-        for path in [path for path in self.origins if path[: len(below)] == below]:
-            del self.origins[path]
+    def _set(self, paths: list[Path], origin: Origin, *, new: bool = False) -> None:
+        """Let *origin* be that of *paths*; *new*: only of those that have none."""
 
-    def resolve_paths(self) -> None:
-        """Make every file name absolute: relative to the file that sets it, else to the working directory."""
-        folders: dict[str | None, str] = {}
-        for table, key in PATH_FIELDS:
-            for place, item in _entries(self.tree, table):
-                value = item.get(key)
-                if not isinstance(value, str) or not value:
-                    continue
-                path = (*place, key)
-                origin = self.origins.get(path, DEFAULT)
-                source = origin.where if origin.kind == "file" else None
-                try:
-                    folder = folders.get(source) or folders.setdefault(source, _folder(source))
-                except FileNotFoundError:
-                    message = f"{value}: the working directory does not exist any more; use absolute paths"
-                    self.problems.append(Problem(path, message, origin))
-                    continue
-                item[key] = os.path.normpath(os.path.join(folder, os.path.expanduser(value)))
+        def put(origins: dict[Path, Origin]) -> None:
+            for path in paths:
+                if not new or path not in origins:
+                    origins[path] = origin
+
+        self.origins.then(put)
+
+    def _forget(self, below: Path) -> None:
+        def forget(origins: dict[Path, Origin]) -> None:
+            for path in [path for path in origins if path[: len(below)] == below]:
+                del origins[path]
+
+        self.origins.then(forget)
+
+    def _from_here(self, value: Any, path: Path, origin: Origin) -> Any:
+        """Return *value*, if it is the name of a file, as an absolute path that starts from the working directory."""
+        if not isinstance(value, str) or not value:
+            return value
+        try:
+            return _absolute(value, "" if os.path.isabs(value) else os.path.join(os.getcwd(), ""))
+        except FileNotFoundError:
+            message = f"{value}: the working directory does not exist any more; use absolute paths"
+            self.problems.append(Problem(path, message, origin))
+            return value
 
     def validate(self) -> Loaded:
         """Turn the tree into a `Config`, or raise with every mistake."""
@@ -275,10 +347,10 @@ class _State:
         self.problems += [Problem(path, message, self._nearest_origin(path)) for path, message in mistakes]
         if self.problems or config is None:
             raise ConfigError(_in_order(self.problems))
-        return Loaded(config, self.origins, tuple(self.files))
+        return Loaded(config, self.origins, tuple(self.files), frozenset(self.tables))
 
     def _nearest_origin(self, path: Path) -> Origin:
-        return _nearest(self.origins, path, self.files)
+        return _nearest(self.origins.found, path, self.files)
 
 
 def _nearest(origins: Mapping[Path, Origin], path: Path, files: Sequence[str]) -> Origin:
@@ -300,9 +372,21 @@ def _entries(tree: Tree, table: str) -> Iterator[tuple[Path, Tree]]:
                 yield (table, index), item
 
 
-def _folder(file: str | None) -> str:
-    """Return the folder that relative paths in *file* start from (None: not in a file). Raises `FileNotFoundError`."""
-    return os.getcwd() if file is None else os.path.dirname(os.path.abspath(file))
+def _make_absolute(tree: Tree, folder: str) -> None:
+    """Make every file name in the *tree* of a file absolute; relative ones start from *folder*."""
+    start = os.path.join(folder, "")
+    for table, key in PATH_FIELDS:
+        for _, item in _entries(tree, table):
+            value = item.get(key)
+            if isinstance(value, str) and value:
+                item[key] = _absolute(value, start)
+
+
+def _absolute(value: str, start: str) -> str:
+    """Return *value* as an absolute path; *start*, which ends in a slash, is where a relative one begins."""
+    if value.startswith("~"):
+        value = os.path.expanduser(value)
+    return os.path.normpath(value if value.startswith("/") else start + value)
 
 
 def _origins(tree: Tree, spans: dict[str, tuple[int, int]], file: str) -> Iterator[tuple[Path, Origin]]:
@@ -361,8 +445,9 @@ def _in_order(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(kept, key=lambda problem: (problem.origin.where, problem.origin.line or 0))
 
 
-def _same_name(one: object, other: object) -> bool:
-    return str(one or ".").rstrip(".").lower() == str(other or ".").rstrip(".").lower()
+def _folded(name: object) -> str:
+    """Return a text that is the same for every spelling of the domain name *name*."""
+    return str(name or ".").rstrip(".").lower()
 
 
 def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
