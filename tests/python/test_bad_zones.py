@@ -105,12 +105,12 @@ def test_a_reload_reports_serials_and_calls_only_changed_zones_changed(tmp_path:
         assert "warning: zone one.example.: the content has changed, but the serial is still 5" in done.stdout
 
 
-def test_server_in_a_program_is_strict_by_default(tmp_path: Path) -> None:
+def test_server_in_a_program_is_strict_as_serve_is(tmp_path: Path) -> None:
     zone_file(tmp_path, "good.example", "192.0.2.1")
     config = configured(tmp_path, "good.example", "gone.example")
     with pytest.raises(ZonesError, match=r"gone\.example\.zone: No such file"):
-        namewise.Server(config).__enter__()
-    with namewise.Server(config, strict=False) as server:
+        namewise.Server(config, strict=True).__enter__()
+    with namewise.Server(config) as server:
         assert server.failures[0].startswith("zone gone.example. is not loaded:")
         assert str(namewise.resolve("www.good.example", server=server.addresses[0]).records[0]) == "192.0.2.1"
         assert namewise.query(make_query("gone.example"), server.addresses[0]).rcode == "SERVFAIL"

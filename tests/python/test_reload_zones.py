@@ -93,11 +93,10 @@ def test_a_file_that_becomes_something_else_keeps_its_zone(
         path.unlink()
         become(path)
         zone_file(tmp_path, "example.net", "192.0.2.3", serial=2)
-        with pytest.raises(namewise.NamewiseError, match=r"example\.com") as caught:
-            server.reload()
-        assert str(path) in str(caught.value)
+        server.reload()
+        assert str(path) in server.failures[0]
         assert address(server) == "192.0.2.1"
-        assert address(server, "www.example.net") == "192.0.2.2", "a refused reload changes no other zone"
+        assert address(server, "www.example.net") == "192.0.2.3", "the other zones are reloaded"
         if become is directory:
             path.rmdir()
         else:
@@ -114,7 +113,7 @@ def test_a_start_does_not_wait_for_the_writer_of_a_pipe(
     fifo(tmp_path / "example.com.zone")
     for name in others:
         zone_file(tmp_path, name, "192.0.2.1")
-    server = namewise.Server(configured(tmp_path, "example.com", *others), sockets=[here])
+    server = namewise.Server(configured(tmp_path, "example.com", *others), sockets=[here], strict=True)
     with pytest.raises(namewise.NamewiseError, match=r"example\.com\.zone.*pipe"):
         server.__enter__()
 
@@ -125,8 +124,8 @@ def test_an_included_pipe_is_an_error_of_its_zone(tmp_path: Path, here: socket.s
     with namewise.Server(configured(tmp_path, "example.com", "example.net"), sockets=[here]) as server:
         fifo(tmp_path / "more")
         path.write_text(path.read_text() + "$INCLUDE more\n")
-        with pytest.raises(namewise.NamewiseError, match="not a regular file"):
-            server.reload()
+        server.reload()
+        assert "not a regular file" in server.failures[0]
         assert address(server) == "192.0.2.1"
 
 

@@ -82,7 +82,7 @@ def test_dictionaries_are_a_configuration_and_servers_are_independent(tmp_path: 
 def test_a_reload_that_fails_changes_nothing(tmp_path: Path, here: socket.socket) -> None:
     zone_file(tmp_path, "example.com", "192.0.2.1")
     config = configured(tmp_path, "example.com")
-    with namewise.Server(config, sockets=[here]) as server:
+    with namewise.Server(config, sockets=[here], strict=True) as server:
         config.write_text("[sever]\n")
         with pytest.raises(ConfigError, match='did you mean "server"'):
             server.reload()

@@ -23,6 +23,7 @@ from namewise.control.client import ControlError
 from namewise.control.descriptors import raise_limit
 from namewise.control.events import EventThread
 from namewise.control.service import Service
+from namewise.control.shared import Shared
 from namewise.control.sockets import Sockets, inherited
 from namewise.control.verbs import table
 from namewise.engine.errors import NamewiseError
@@ -66,6 +67,9 @@ class Daemon:
         self.failed = False
         """Whether a fault in the engine ended the server."""
         self._early = early
+        self.reload = Shared(self._reload)
+        """Take the configuration as it is now into use and return the difference, or raise and change nothing. Calls that wait
+        for their turn share one reload."""
         self._changing = threading.Lock()
         self._stop = threading.Event()
         self.stopping = False
@@ -152,8 +156,7 @@ class Daemon:
         where = ", ".join(service.addresses())
         return f"ready: {served} on {where}, control {self.control_path}, pid {os.getpid()}"
 
-    def reload(self) -> Outcome:
-        """Take the configuration as it is now into use and return the difference, or raise and change nothing."""
+    def _reload(self) -> Outcome:
         with self._changing:
             if self.stopping:
                 raise ControlError("the server is stopping", code="STOPPING")
@@ -205,7 +208,12 @@ class Daemon:
         self.log.event("info", "signal", f"{name} has no meaning here; SIGHUP reloads, SIGTERM stops")
 
     def _hangup(self) -> None:
-        threading.Thread(target=self._reload_by_signal, name="namewise-reload", daemon=True).start()
+        if self.reload.waiting:
+            return
+        try:
+            threading.Thread(target=self._reload_by_signal, name="namewise-reload", daemon=True).start()
+        except RuntimeError as error:
+            self.log.event("error", "reload-failed", f"reload failed: {error}")
 
     def _reload_by_signal(self) -> None:
         try:

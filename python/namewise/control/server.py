@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from namewise.config import Loaded
+    from namewise.control.service import Outcome
 
 
 class Server:
@@ -41,13 +42,15 @@ class Server:
 
     config: path of a `namewise.toml`, or its tables as a mapping: `{"zone": [{"name": ..., "file": ...}]}`
     sockets: bound UDP and listening TCP sockets to serve instead of those of `[[listen]]`; the server closes them
-    strict: a zone that cannot be loaded is an error; otherwise its names are answered SERVFAIL, and `failures` has the reason
+    strict: a zone that cannot be loaded is an error of the start or reload, as with `nw serve --strict`
+
+    Without *strict*, a zone that cannot be loaded does not affect the others: the version that is served stays, or its names are
+    answered SERVFAIL. `failures` has the reason, which is also logged on standard error, as are faults of the engine.
 
     Port 0 in `[[listen]]` means a free port; `addresses` has its number.
 
-    Raises `ConfigError` with every mistake, `ListenError` for an address that cannot be had, `ZonesError` for
-    zones that cannot be loaded; all of them `NamewiseError`. The environment is not read. Faults of the engine are logged on
-    standard error.
+    Raises `ConfigError` with every mistake, `ListenError` for an address that cannot be had, `ZonesError` if zones are configured
+    and none can be loaded, or with *strict* if one cannot; all of them `NamewiseError`. The environment is not read.
     """
 
     def __init__(
@@ -55,7 +58,7 @@ class Server:
         config: str | os.PathLike[str] | Mapping[str, Any],
         *,
         sockets: Iterable[socket.socket] = (),
-        strict: bool = True,
+        strict: bool = False,
     ) -> None:
         self._config = config
         self._service = Service(
@@ -63,10 +66,10 @@ class Server:
         )
         self._events: EventThread | None = None
         self.failures: tuple[str, ...] = ()
-        """Zones that could not be loaded, each with its errors."""
+        """Zones that could not be loaded at the start or at the last reload, each with its errors."""
 
     def __enter__(self) -> Server:
-        self.failures = self._service.start().failures
+        self._report(self._service.start())
         self._events = EventThread(self._service.events, self._service.engine)
         return self
 
@@ -84,17 +87,22 @@ class Server:
         return self._service.addresses()
 
     def reload(self) -> list[str]:
-        """Read configuration and zones again, take them into use and return what changed; on any mistake raise and change
-        nothing."""
+        """Read configuration and zones again, take them into use and return what changed. On a mistake in the configuration raise
+        and change nothing. Zones that cannot be loaded are treated as at the start."""
         self._running()
         outcome = self._service.reload()
-        self.failures = outcome.failures
+        self._report(outcome)
         return list(outcome.changes)
 
     def stats(self) -> dict[str, int]:
         """Return the engine's counters by name."""
         self._running()
         return dict(self._service.engine.stats())
+
+    def _report(self, outcome: Outcome) -> None:
+        self.failures = outcome.failures
+        for failure in outcome.failures:
+            self._service.log.event("error", "zone-failed", failure)
 
     def _running(self) -> None:
         if self._events is None:
