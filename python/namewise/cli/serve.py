@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from namewise.cli.failure import Failure
 from namewise.cli.options import Options
 
+TYPE_CHECKING = False  # typing is imported when signals are caught and garbage is left alone
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -77,9 +76,18 @@ def run(args: list[str]) -> int:
 
     import gc
     import os
+    import sys
 
     # What is made until the server is ready stays: searching it for garbage again and again would only delay the start.
     gc.disable()
+    # msgspec prefers `typing_extensions`, which takes longer to import than msgspec, and needs nothing that `typing` lacks.
+    with_extensions = "typing_extensions" in sys.modules
+    if not with_extensions:
+        sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # as if it were not installed
+    import msgspec  # noqa: F401
+
+    if not with_extensions:
+        del sys.modules["typing_extensions"]
     parsed = OPTIONS.read(args)
     load = loader(parsed)
 

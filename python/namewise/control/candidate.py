@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from namewise import backends
 from namewise.compile import plan_bytes, read_inputs
 from namewise.compile.where import config_path
-from namewise.config import ConfigError, diff
+from namewise.config import ConfigError
 from namewise.config.values import endpoint, is_loopback
 from namewise.control.check import problems
 from namewise.engine import Message, Snapshot, make_query
@@ -48,6 +48,8 @@ class Candidate(NamedTuple):
 
     def changes(self, config: Config) -> list[str]:
         """Return what differs from *config* and the zones that were served before, one line each."""
+        from namewise.config import diff
+
         found = [str(change) for change in diff(config, self.loaded.config)]
         zones = self.zones
         for sign, names in (("+", zones.added), ("~", zones.changed)):

@@ -15,7 +15,6 @@ import socket
 from typing import TYPE_CHECKING
 
 from namewise.config.values import Endpoint
-from namewise.control.holder import holders
 from namewise.engine.errors import NamewiseError
 
 if TYPE_CHECKING:
@@ -278,6 +277,8 @@ def _explained(key: Key, error: OSError) -> ListenError:
     address, port, transport = key
     where = f"{Endpoint(address, port)} ({transport})"
     if error.errno == errno.EADDRINUSE:
+        from namewise.control.holder import holders
+
         found = holders(port, transport)
         who = " and ".join(str(one) for one in found)
         message = f"cannot listen on {where}: " + (
