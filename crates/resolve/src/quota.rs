@@ -51,13 +51,16 @@ impl Prefix {
     }
 }
 
+/// The places of the questions of one client prefix, the oldest first, each with its number.
+type Places = VecDeque<(u64, Rc<Place>)>;
+
 /// The places of a resolver.
 #[derive(Default)]
 pub(crate) struct Quotas {
     next: Cell<u64>,
     under_way: Cell<usize>,
     /// The places of each prefix by their numbers, the oldest first.
-    clients: RefCell<HashMap<Prefix, VecDeque<(u64, Rc<Place>)>, Keyed>>,
+    clients: RefCell<HashMap<Prefix, Places, Keyed>>,
     zones: RefCell<HashMap<u64, Zone, Keyed>>,
 }
 

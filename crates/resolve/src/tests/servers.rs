@@ -24,8 +24,7 @@ fn example() -> Host {
 }
 
 fn world(com: &str) -> Rc<Lab> {
-    let lab = delegating(com, "");
-    lab
+    delegating(com, "")
 }
 
 #[test]
