@@ -356,7 +356,7 @@ fn checks_as_it_loads(text: &[u8]) -> Result<(), TestCaseError> {
     let (origin, options) = (name("example."), LoadOptions::default());
     let checked = check(&mut Text::new("zone", text), origin.as_ref(), &options);
     prop_assert_eq!(checked.zone.is_some(), checked.errors == 0, "{:?}", checked.findings);
-    let loaded = load(&mut Text::new("zone", text), origin.as_ref(), &options);
+    let loaded = super::load(&mut Text::new("zone", text), origin.as_ref(), &options);
     match loaded {
         Ok(_) => {}
         Err(errors) => {
