@@ -150,7 +150,7 @@ impl ServerList {
     /// the zone names, and the configured addresses of root servers. An outage of one set must not take the zone down.
     fn add_others<W: World>(&mut self, cut: &Delegation, core: &Core<W>, now: Micros) {
         if cut.zone.as_ref().is_root() {
-            core.hinted_addresses().for_each(|address| self.add(address));
+            core.hinted_addresses().for_each(|(address, name)| self.add_named(address, name));
         }
         let own = match core.cache.get(cut.zone.as_ref(), RrType::NS, now) {
             Lookup::Hit { found: Cached::Rrset(sets), .. } => sets,
@@ -165,17 +165,18 @@ impl ServerList {
             let known = [RrType::A, RrType::AAAA].map(|rtype| core.known_addresses(&name, rtype, now));
             // A name inside the zone is looked up at the servers of the zone, which do not reply, or came with no address at all.
             let outside = !name.as_ref().is_at_or_below(cut.zone.as_ref());
-            if outside && known.iter().all(Vec::is_empty) && !self.unresolved.contains(&name) {
+            let unknown = known.iter().all(Vec::is_empty);
+            known.into_iter().flatten().for_each(|address| self.add_named(address, &name));
+            if outside && unknown && !self.unresolved.contains(&name) {
                 self.spare.push(name);
             }
-            known.into_iter().flatten().for_each(|address| self.add(address));
         }
     }
 
     /// The root servers that the configuration names, whatever their addresses.
     pub(crate) fn hinted<W: World>(core: &Core<W>, layer: Layer) -> ServerList {
         let mut list = ServerList::new(Name::root(), layer, Micros::MAX);
-        core.hinted_addresses().for_each(|address| list.add(address));
+        core.hinted_addresses().for_each(|(address, name)| list.add_named(address, name));
         list
     }
 
@@ -404,11 +405,13 @@ impl ServerList {
 }
 
 impl<W: World> Core<W> {
-    /// The addresses of root servers that the configuration names.
-    fn hinted_addresses(&self) -> impl Iterator<Item = SocketAddr> + use<'_, W> {
+    /// The addresses of root servers that the configuration names, each with its name.
+    fn hinted_addresses(&self) -> impl Iterator<Item = (SocketAddr, &Name)> + use<'_, W> {
         let wanted = |address: &IpAddr| if address.is_ipv4() { self.config.ipv4 } else { self.config.ipv6 };
-        let addresses = self.config.hints.iter().flat_map(|(_, addresses)| addresses).copied();
-        addresses.filter(wanted).map(|address| SocketAddr::new(address, crate::cut::PORT))
+        let hints = self.config.hints.iter();
+        let addresses = hints.flat_map(|(name, addresses)| addresses.iter().map(move |one| (one, name)));
+        let wanted = addresses.filter(move |(address, _)| wanted(address));
+        wanted.map(|(address, name)| (SocketAddr::new(*address, crate::cut::PORT), name))
     }
 
     /// The addresses of *name* that answers in the cache give.
