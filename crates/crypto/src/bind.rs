@@ -214,11 +214,13 @@ impl fmt::Display for KeyFileError {
             Self::Format => f.write_str("not a private key file: expected \"Private-key-format: v1.3\""),
             Self::Line { line } => write!(f, "line {line} is not a field of a private key file"),
             Self::Missing(name) => write!(f, "the field {name} is missing"),
-            Self::Unsupported(algorithm) => write!(f, "keys of algorithm {algorithm} do not sign here"),
+            Self::Unsupported(algorithm) => {
+                write!(f, "signing with keys of algorithm {algorithm} is not supported")
+            }
             Self::RsaTooSmall { bits } => {
                 write!(f, "an RSA key of {bits} bits is too small to sign: expected 2048 or more")
             }
-            Self::Inconsistent => f.write_str("the fields do not make a key"),
+            Self::Inconsistent => f.write_str("the fields do not form a valid key"),
         }
     }
 }

@@ -244,7 +244,9 @@ pub enum GenerateError {
 impl fmt::Display for GenerateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unsupported(algorithm) => write!(f, "no keys of algorithm {algorithm} are made"),
+            Self::Unsupported(algorithm) => {
+                write!(f, "generating keys of algorithm {algorithm} is not supported")
+            }
             Self::RsaSize { bits } => {
                 write!(f, "an RSA key of {bits} bits: expected 2048, 3072 or 4096")
             }

@@ -120,7 +120,7 @@ pub enum Unproved {
 impl fmt::Display for Unproved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OutOfZone => "the name lies outside the zone",
+            Self::OutOfZone => "the name is outside the zone",
             Self::NoRecords => "there is no NSEC or NSEC3 record",
             Self::NotCovered => "no record matches or covers the name",
             Self::TypeExists => "the record at the name lists the type",
@@ -132,7 +132,7 @@ impl fmt::Display for Unproved {
             Self::NextCloserNotCovered => "the next closer name is not covered",
             Self::CloserNameExists => "a name closer than the wildcard exists",
             Self::NotADelegation => "the name is not a delegation",
-            Self::MixedParameters => "the NSEC3 records are of several chains",
+            Self::MixedParameters => "the NSEC3 records belong to several chains",
             Self::InsecureIterations { iterations } | Self::BogusIterations { iterations } => {
                 return write!(f, "NSEC3 with {iterations} iterations");
             }

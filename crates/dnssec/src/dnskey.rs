@@ -165,7 +165,7 @@ pub enum VerifierError {
 impl std::fmt::Display for VerifierError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NotZoneKey => f.write_str("the key is no zone key (flags or protocol)"),
+            Self::NotZoneKey => f.write_str("the key is not a zone key (wrong flags or protocol)"),
             Self::Key(error) => error.fmt(f),
         }
     }

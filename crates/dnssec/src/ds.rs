@@ -112,8 +112,8 @@ pub enum DsFault {
 impl fmt::Display for DsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OtherKey => "the DS names another key",
-            Self::NotZoneKey => "the key is no zone key",
+            Self::OtherKey => "the DS refers to another key",
+            Self::NotZoneKey => "the key is not a zone key",
             Self::UnsupportedDigest => "the digest type of the DS is not supported",
             Self::DigestMismatch => "the digest of the DS does not match the key",
         })

@@ -259,14 +259,14 @@ impl fmt::Display for RrsigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TypeCovered => f.write_str("the signature covers another type"),
-            Self::SignerNotAbove => f.write_str("the records do not lie in the zone of the signer"),
+            Self::SignerNotAbove => f.write_str("the records are not in the zone of the signer"),
             Self::TooManyLabels => f.write_str("the signature claims more labels than the owner has"),
             Self::LabelsAboveSigner => f.write_str("the signature claims a wildcard above its zone"),
             Self::TooFewLabels => f.write_str("the signature is that of a wildcard"),
-            Self::ExpiresBeforeInception => f.write_str("the signature expires before it begins"),
+            Self::ExpiresBeforeInception => f.write_str("the signature expires before its inception"),
             Self::NotYetValid { inception } => write!(f, "the signature is not valid before {inception}"),
             Self::Expired { expiration } => write!(f, "the signature expired at {expiration}"),
-            Self::OtherKey => f.write_str("the signature names another key"),
+            Self::OtherKey => f.write_str("the signature refers to another key"),
             Self::RevokedKey => f.write_str("the key is revoked"),
             Self::Signature(error) => error.fmt(f),
         }

@@ -314,7 +314,7 @@ pub enum SignZoneError {
 impl fmt::Display for SignZoneError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSoa => f.write_str("the zone has not exactly one SOA record at its apex"),
+            Self::NoSoa => f.write_str("the zone does not have exactly one SOA record at its apex"),
             Self::NoKeys => f.write_str("no key signs the zone"),
             Self::ForeignKey { tag } => write!(f, "the key {tag} belongs to another zone"),
             Self::OutOfZone { owner } => write!(f, "{owner} lies outside the zone"),

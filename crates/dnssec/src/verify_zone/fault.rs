@@ -202,53 +202,62 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoKey => f.write_str("no DNSKEY at the apex that could verify anything"),
+            Self::NoKey => f.write_str("the apex has no DNSKEY that can verify signatures"),
             Self::NotZoneKey { tag } => {
-                write!(f, "key {tag} is no zone key (flags or protocol) and is ignored")
+                write!(f, "key {tag} is not a zone key (wrong flags or protocol); validators ignore it")
             }
             Self::UnsupportedAlgorithm { tag, algorithm } => {
                 write!(f, "signatures of key {tag} were not checked: algorithm {algorithm} is not supported")
             }
-            Self::BrokenKey { tag, error } => write!(f, "key {tag} is broken: {error}"),
-            Self::AnchorNamesNoKey => f.write_str("no trust anchor names a key of the zone"),
+            Self::BrokenKey { tag, error } => write!(f, "key {tag} is malformed: {error}"),
+            Self::AnchorNamesNoKey => f.write_str("no trust anchor matches a key of the zone"),
             Self::AnchoredKeyDoesNotSign => {
-                f.write_str("the key that the trust anchor names does not sign the DNSKEY RRset")
+                f.write_str("the key that matches the trust anchor does not sign the DNSKEY RRset")
             }
             Self::NoEntryKeySigns => f.write_str("no key with the SEP flag signs the DNSKEY RRset"),
-            Self::ChildAsksForNoKey => f.write_str("names no key that signs the DNSKEY RRset"),
+            Self::ChildAsksForNoKey => f.write_str("matches no key that signs the DNSKEY RRset"),
             Self::Unsigned => f.write_str("has no signature"),
             Self::AlgorithmMissing { algorithm } => {
-                write!(f, "has no signature of algorithm {algorithm}, of which the zone has a key")
+                write!(
+                    f,
+                    "has no signature of algorithm {algorithm}, although the zone has a key of this algorithm"
+                )
             }
             Self::Signature { tag, algorithm, fault, spare } => {
                 write!(f, "signature of key {tag} ({algorithm}): ")?;
                 signature(fault, f)?;
-                f.write_str(if *spare { "; another one is good" } else { "" })
+                f.write_str(if *spare { "; another signature is valid" } else { "" })
             }
             Self::OtherTtl { tag, signed, found } => {
-                write!(f, "has TTL {found}, and key {tag} signed TTL {signed}")
+                write!(f, "has TTL {found}, but key {tag} signed it with TTL {signed}")
             }
             Self::SignedWithoutAuthority => f.write_str(
-                "is signed, and the zone has no authority over it: it is below or at a delegation",
+                "is signed, but is not authoritative data of the zone: it is at or below a delegation",
             ),
-            Self::SignsNothing => f.write_str("has a signature and no records"),
-            Self::Malformed => f.write_str("cannot be read"),
-            Self::NoChain => {
-                f.write_str("has neither NSEC nor NSEC3 records: nothing proves what is not there")
-            }
+            Self::SignsNothing => f.write_str("has a signature, but no records"),
+            Self::Malformed => f.write_str("the record data is malformed"),
+            Self::NoChain => f.write_str(
+                "the zone has neither NSEC nor NSEC3 records: it cannot prove that a name does not exist",
+            ),
             Self::NsecMissing => f.write_str("the name has no NSEC record"),
             Self::NotOne { count } => write!(f, "has {count} records; exactly one is allowed"),
-            Self::NsecTooMuch => f.write_str("stands at a name that is not in the zone's own data"),
-            Self::NsecNext { expected, found } => {
-                write!(f, "says that {found} is the next name; it is {expected}")
+            Self::NsecTooMuch => {
+                f.write_str("the name has no authoritative data, and must not have an NSEC record")
             }
-            Self::Nsec3Missing { hashed } => write!(f, "the name has no NSEC3 record; it would be {hashed}"),
+            Self::NsecNext { expected, found } => {
+                write!(f, "gives {found} as the next name; the next name is {expected}")
+            }
+            Self::Nsec3Missing { hashed } => {
+                write!(f, "the name has no NSEC3 record; its owner would be {hashed}")
+            }
             Self::Nsec3TooMuch => f.write_str("no name of the zone has this hash"),
-            Self::Nsec3Next => f.write_str("the next hash is not that of the next record"),
-            Self::NoNsec3Param => f.write_str("has NSEC3 records and no NSEC3PARAM that they belong to"),
+            Self::Nsec3Next => f.write_str("the next hash is not that of the next NSEC3 record"),
+            Self::NoNsec3Param => {
+                f.write_str("the zone has NSEC3 records, but no NSEC3PARAM record with their parameters")
+            }
             Self::Nsec3Parameters { iterations, salt } => write!(
                 f,
-                "{iterations} additional iterations and {salt} octets of salt; 0 and none are recommended"
+                "{iterations} additional iterations and {salt} octets of salt; RFC 9276 recommends 0 iterations and no salt"
             ),
             Self::Types { missing, extra } => {
                 let list =
@@ -258,7 +267,7 @@ impl fmt::Display for Fault {
                     parts.push(format!("does not list {}, which the name has", list(missing)));
                 }
                 if !extra.is_empty() {
-                    parts.push(format!("lists {}, which the name has not", list(extra)));
+                    parts.push(format!("lists {}, which the name does not have", list(extra)));
                 }
                 f.write_str(&parts.join("; "))
             }

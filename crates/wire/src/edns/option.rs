@@ -184,12 +184,12 @@ impl OptionError {
 impl fmt::Display for OptionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.fault {
-            OptionFault::Truncated => "ends behind the record",
-            OptionFault::Length => "has a length that it cannot have",
+            OptionFault::Truncated => "extends beyond the record data",
+            OptionFault::Length => "has an invalid length",
             OptionFault::Family => "has an unknown address family",
             OptionFault::Prefix => "has a prefix longer than its address",
-            OptionFault::Bits => "has bits set behind its prefix",
-            OptionFault::Name => "does not hold one uncompressed name",
+            OptionFault::Bits => "has bits set after its prefix",
+            OptionFault::Name => "does not contain exactly one uncompressed name",
         };
         write!(f, "option {} {what} ({})", self.code, self.section())
     }
