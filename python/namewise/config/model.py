@@ -55,7 +55,7 @@ KINDS = {"zone": "file", "policy": None}
 
 
 def _table(model: type[Table], *, min_length: int | None = None) -> Meta:
-    return setting(model.__doc__ or "", min_length=min_length)
+    return setting(" ".join((model.__doc__ or "").split()), min_length=min_length)
 
 
 class Config(Table, frozen=True, kw_only=True):

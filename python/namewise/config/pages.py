@@ -41,6 +41,8 @@ def json_schema() -> str:
 
 def _as_written(schema: dict[str, Any], model: type[Table]) -> None:
     """Make *schema* describe what is written in the file: msgspec describes what the fields of *model* hold."""
+    # One line: versions of msgspec treat the indentation of a docstring differently.
+    schema["description"] = _about(model)
     for name, setting in settings(model).items():
         described = schema["properties"][name]
         default = described.pop("default", None)
