@@ -252,7 +252,8 @@ struct Reader<'t> {
 
 impl<'t> Reader<'t> {
     fn fail<T>(&self, problem: Problem) -> Result<T, SyntaxError> {
-        Err(SyntaxError { line: self.line, problem })
+        // An empty file ends in its first line.
+        Err(SyntaxError { line: self.line.max(1), problem })
     }
 
     fn next_line(&mut self, until: &'static str) -> Result<&'t str, SyntaxError> {
