@@ -47,13 +47,16 @@ const NOW: Micros = 3_600_000_000;
 /// The name in every question begins here.
 const QUESTION: u16 = 0xc000 | 12;
 
-/// A world whose servers give the same reply to every question, but for the question.
+/// A world whose servers give the same reply to every question for one type, but for the question.
 struct Instant {
     random: Cell<u64>,
+    rtype: RrType,
     /// The header behind the id, and what follows the question.
     reply: ([u8; 10], Vec<u8>),
     /// The same for questions to servers of the zone above.
     referral: ([u8; 10], Vec<u8>),
+    /// The same for shortened questions, which are for another type.
+    no_data: ([u8; 10], Vec<u8>),
 }
 
 enum NoReplies {}
@@ -97,8 +100,13 @@ impl World for Instant {
         _deadline: Micros,
         _discarded: &Discarded,
     ) -> Result<Vec<u8>, ExchangeError> {
-        let (header, records) = if *upstream == parent() { &self.referral } else { &self.reply };
         let end = 12 + query[12..].iter().position(|octet| *octet == 0).expect("a name ends") + 5;
+        let rtype = RrType(u16::from_be_bytes([query[end - 4], query[end - 3]]));
+        let (header, records) = match rtype {
+            _ if *upstream == parent() => &self.referral,
+            rtype if rtype == self.rtype => &self.reply,
+            _ => &self.no_data,
+        };
         let mut reply = Vec::with_capacity(end + records.len());
         reply.extend_from_slice(&query[..2]);
         reply.extend_from_slice(header);
@@ -227,8 +235,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let glue = [&[2, b'n', b's'][..], &record(QUESTION, RrType::A, &CHILD)].concat();
     let world = Rc::new(Instant {
         random: Cell::new(1),
+        rtype,
         reply: reply_to(&kind),
         referral: reply(0, false, [Vec::new(), vec![record(QUESTION, RrType::NS, &ns)], vec![glue]]),
+        no_data: reply(0, true, [Vec::new(), Vec::new(), Vec::new()]),
     });
     let cache = Arc::new(Cache::new(512 << 20));
     cache.put_cut(delegation("com.", parent())?, NOW);
