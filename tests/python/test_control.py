@@ -326,7 +326,7 @@ def test_descriptors_required_by_the_limits() -> None:
     udp = replace(config, listen=(Listen(address="127.0.0.1", transports=("udp",)),))
     assert needed(config, 3, None, 6) == 64 + 12 + 300
     assert needed(udp, 3, None, 3) == 64 + 6
-    assert needed(config, 3, {"max_in_flight": 50}, 6) == 64 + 12 + 3 * (100 + 256 + 50)
+    assert needed(config, 3, {"max_in_flight": 50}, 6) == 64 + 12 + 3 * (100 + 512 + 50)
     assert shortage(config, 3, None, 6, 376) is None
     assert shortage(config, 3, None, 6, resource.RLIM_INFINITY) is None
     said = shortage(config, 3, None, 6, 375)

@@ -14,7 +14,7 @@
 //!
 //! **Ports.** Each new socket takes a port at random out of the 64,512 from 1024 up (15.98 bits), whatever range the
 //! kernel would use. Opening, binding and closing a socket costs more than the query itself, so a port carries
-//! `port_uses` queries (of the plan) before it is closed. The next port is picked at random among at least 64 idle ones. A few
+//! `port_uses` queries (of the plan) before it is closed. The next port is picked at random among at least 128 idle ones. A few
 //! are drawn, and one that is connected to the server already is preferred: connecting costs two system calls, and a port
 //! that stays with one server shows nothing to others. An attacker who owns a server sees ports in use there;
 //! the chance that the next query to somebody else leaves from a port that he has seen and that is still alive is what
@@ -50,11 +50,11 @@ use crate::world::Clock;
 use nw_resolve::Discarded;
 
 /// Idle ports of one family from which the next is picked; below it a new one is opened.
-const CHOICE: usize = 64;
+const CHOICE: usize = 128;
 /// Idle ports kept of one family.
-const MOST_IDLE: usize = 256;
+const MOST_IDLE: usize = 512;
 /// Idle ports drawn to find one that is connected to the server already.
-const DRAWS: usize = 4;
+const DRAWS: usize = 8;
 /// Ports below are left to services.
 const FIRST_PORT: usize = 1024;
 /// Ports tried until one is free.
@@ -364,3 +364,6 @@ pub(crate) fn classify(error: &io::Error) -> ExchangeError {
         _ => ExchangeError::Local,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 OURS = 64
 """Descriptors of the process itself: standard streams, control socket and its connections, event loops, files that are
 being read."""
-IDLE_PORTS = 256
+IDLE_PORTS = 512
 """Sockets to servers that one worker keeps for the next question."""
 
 
