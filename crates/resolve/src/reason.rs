@@ -45,6 +45,8 @@ impl LameKind {
 pub enum Unusable {
     /// An RRset has more records than `Budget::max_records_per_rrset`.
     TooManyRecords,
+    /// The answer fits no message when its names are not compressed.
+    TooLarge,
     /// A CNAME does not follow from the DNAME above it.
     WrongSynthesis,
     /// A record of an RRset that the answer needs is malformed.
@@ -58,6 +60,7 @@ impl Unusable {
     pub fn slug(self) -> &'static str {
         match self {
             Unusable::TooManyRecords => "too-many-records",
+            Unusable::TooLarge => "too-large",
             Unusable::WrongSynthesis => "wrong-synthesis",
             Unusable::MalformedRecord => "malformed-record",
             Unusable::Unasked => "unasked",
@@ -69,6 +72,7 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Unusable::TooManyRecords => "an RRset of the reply has more records than max_records_per_rrset",
+            Unusable::TooLarge => "the answer fits no message when its names are not compressed",
             Unusable::WrongSynthesis => "a CNAME of the reply does not follow from the DNAME above it",
             Unusable::MalformedRecord => "an RRset that the answer needs has a malformed record",
             Unusable::Unasked => "the reply does not hold what was asked for",

@@ -314,16 +314,22 @@ impl<'s> Scrubber<'s> {
         Ok(chain)
     }
 
-    /// Every RRset of *owner*, each with its signatures.
+    /// Every RRset of *owner*, each with its signatures. Names in their data may take more room than in the reply, a hundred times
+    /// as much; what then fits no message is refused before it is compressed again.
     fn every(&self, index: &Index<'_>, owner: NameRef<'_>) -> Result<Vec<Signed>, Unusable> {
         let mut types = index.types(owner);
         types.retain(|rtype| *rtype != RrType::RRSIG && !rtype.is_meta());
         if types.len() as u32 > self.budget.max_records_per_rrset {
             return Err(Unusable::TooManyRecords);
         }
-        let mut sets = Vec::with_capacity(types.len());
+        let (mut sets, mut octets) = (Vec::with_capacity(types.len()), 0);
         for rtype in types {
-            sets.extend(self.signed(index, owner, rtype)?);
+            let Some(signed) = self.signed(index, owner, rtype)? else { continue };
+            octets += signed.rrset.rdatas.octets();
+            if octets > usize::from(u16::MAX) {
+                return Err(Unusable::TooLarge);
+            }
+            sets.push(signed);
         }
         Ok(sets)
     }

@@ -27,6 +27,7 @@ BAD_REASONS = frozenset(
         "malformed",
         "truncated-over-tcp",
         "too-many-records",
+        "too-large",
         "wrong-synthesis",
         "unasked",
         "alias-loop",

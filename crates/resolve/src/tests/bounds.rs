@@ -346,6 +346,33 @@ fn a_large_reply_is_read_once() {
     }
 }
 
+/// Names that are pointers in a reply and long outside of it are expanded as far as they could be sent without compression.
+#[test]
+fn an_answer_that_grows_beyond_a_message_is_refused() {
+    let owner = "a.".repeat(100) + "example.com.";
+    let types = ["NS", "MB", "MG", "MR", "PTR"];
+    let ask_for = |types: &[&str]| {
+        let lab = Lab::new();
+        root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+        let records: String =
+            types.iter().map(|rtype| many(100, |i| format!("{owner} 300 {rtype} n{i}.{owner}"))).collect();
+        let all = lines(&records);
+        let name: nw_wire::name::Name = owner.parse().unwrap();
+        lab.host(
+            "192.0.2.1",
+            Rc::new(move |asked| {
+                let all = if asked.name == name { &all[..] } else { &[] };
+                Says::Reply(say(asked, "aa", [all, &[], &[]]))
+            }),
+        );
+        ask(&lab, &resolver(&lab), &owner, RrType::ANY)
+    };
+    assert_eq!(ask_for(&types[..2]).answer.len(), 2);
+    let refused = ask_for(&types);
+    assert_eq!(refused.rcode, Rcode::SERVFAIL);
+    assert!(refused.ede.iter().any(|(_, text)| text.contains("fits no message")), "{:?}", refused.ede);
+}
+
 /// NRDelegation (CVE-2022-3204) where each of the 1,500 name servers lies in a silent zone of its own.
 #[test]
 fn silent_name_servers_of_a_huge_referral_cost_little() {
