@@ -63,7 +63,7 @@ impl<W: World> Task<'_, W> {
 
     /// Cache the aliases and the data of an answer. A synthesised CNAME is made again when it is needed. An RRset that a wildcard
     /// made is cached with its proof as a whole answer, see [`Core::keep_whole`].
-    fn keep_chain(&self, chain: &Chain, origin: Origin, now: Micros) {
+    pub(crate) fn keep_chain(&self, chain: &Chain, origin: Origin, now: Micros) {
         let proved = |signed: &&Signed| !chain.proof.is_empty() && signed.is_expansion();
         let kept = chain.links.iter().chain(&chain.data).filter(|signed| !signed.synthesised);
         for signed in kept.filter(|signed| !proved(signed)) {

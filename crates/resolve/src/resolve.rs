@@ -283,7 +283,10 @@ impl<W: World> Task<'_, W> {
                 self.keep_absence(&absence, RrType::A, origin, now);
                 minimiser.more(shortened, sname);
             }
-            Reply::Answer(_) | Reply::Alias(..) => minimiser.more(shortened, sname),
+            Reply::Answer(chain) | Reply::Alias(chain, _) => {
+                self.keep_chain(&chain, origin, now);
+                minimiser.more(shortened, sname);
+            }
             _ => minimiser.whole(),
         }
     }

@@ -221,3 +221,20 @@ proptest! {
         }
     }
 }
+
+/// What a shortened question brings is kept, so that the next name below does not ask it again (RFC 9156).
+#[test]
+fn answers_to_shortened_questions_are_kept() {
+    for data in ["b.example.com. 300 A 203.0.113.1", "b.example.com. 300 CNAME www.example.com."] {
+        let lab = Lab::new();
+        root(&lab, "example.com. 3600 NS ns.example.com.\nns.example.com. 3600 A 192.0.2.1", "");
+        let text = format!("{data}\nx.b.example.com. 300 A 203.0.113.2\ny.b.example.com. 300 A 203.0.113.3");
+        lab.host("192.0.2.1", zone("example.com.", &text));
+        let resolver = resolver(&lab);
+        for name in ["x.b.example.com.", "y.b.example.com."] {
+            assert_eq!(ask(&lab, &resolver, name, RrType::A).rcode, Rcode::NOERROR);
+        }
+        let asked = lab.questions("192.0.2.1");
+        assert_eq!(asked, ["b.example.com. A", "x.b.example.com. A", "y.b.example.com. A"], "{data}");
+    }
+}
