@@ -52,6 +52,7 @@ impl Failure {
                 Ede::NO_REACHABLE_AUTHORITY
             }
             Reason::NoHints => Ede::NOT_READY,
+            Reason::Bogus { ref fault } => fault.ede(),
             Reason::Unusable { .. }
             | Reason::Malformed
             | Reason::TruncatedOverTcp

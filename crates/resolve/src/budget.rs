@@ -69,6 +69,14 @@ pub struct Budget {
     pub max_received_bytes: u32,
     /// Records in one RRset of a reply; larger ones are refused (CVE-2024-1737). Names with some hundred addresses exist.
     pub max_records_per_rrset: u32,
+    /// Signatures verified for one client question; stops KeyTrap (CVE-2023-50387). A cold answer behind eleven aliases in signed
+    /// zones needs about 70.
+    pub max_signatures: u32,
+    /// Signatures verified in vain for one client question; stops KeyTrap, whose signatures are all invalid. A zone with
+    /// key tags that collide needs one or two.
+    pub max_failed_signatures: u32,
+    /// Iterations of NSEC3 above which a zone counts as insecure and nothing is hashed; stops CVE-2023-50868 (RFC 9276 §3.2).
+    pub max_nsec3_iterations: u16,
     /// Time for one client question, microseconds; stops phantom domains. Clients stop waiting after 5 to 10 s. It counts
     /// from the arrival of each client's question, also for a client that waits for the answer to another client's
     /// question, or for the root servers.
@@ -145,6 +153,9 @@ impl Default for Budget {
             max_minimise: 10,
             max_received_bytes: 100_000,
             max_records_per_rrset: 1000,
+            max_signatures: 128,
+            max_failed_signatures: 8,
+            max_nsec3_iterations: 50,
             wall_clock: 7 * SECOND,
             priming_clock: 3 * SECOND,
             max_steps: 400,

@@ -1,11 +1,14 @@
 //! The settings of a resolver: root servers, forwarders, limits.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use nw_wire::code::RrType;
 use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
+use nw_wire::text::Tokens;
 
 use crate::budget::Budget;
 
@@ -18,8 +21,10 @@ pub struct ResolverConfig {
     pub forwards: Vec<Forward>,
     /// Every limit.
     pub budget: Budget,
-    /// Where chains of trust begin, for the validator.
+    /// Where chains of trust begin; without one, nothing is validated.
     pub trust_anchors: Vec<TrustAnchor>,
+    /// Names at and below which nothing is validated (RFC 7646).
+    pub negative_trust_anchors: Vec<Name>,
     /// Show each server no more of the name than it needs (RFC 9156).
     pub qname_minimisation: bool,
     /// Draw the case of the name in each query at random and compare it with that of the reply (see `case.rs`). Off
@@ -68,6 +73,7 @@ impl Default for ResolverConfig {
             forwards: Vec::new(),
             budget: Budget::default(),
             trust_anchors: Vec::new(),
+            negative_trust_anchors: Vec::new(),
             qname_minimisation: true,
             qname_case_randomisation: false,
             dnssec_ok: true,
@@ -123,7 +129,7 @@ impl Forward {
     }
 }
 
-/// Where a chain of trust begins (RFC 4033 §2). Kept for the validator, read by nothing else.
+/// Where a chain of trust begins (RFC 4033 §2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrustAnchor {
     /// The digest of a key of the zone *owner*.
@@ -140,4 +146,40 @@ pub enum TrustAnchor {
         /// DNSKEY rdata.
         rdata: Vec<u8>,
     },
+}
+
+impl fmt::Display for TrustAnchor {
+    /// Write the record, as [`TrustAnchor::from_str`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (owner, rtype, rdata) = match self {
+            TrustAnchor::Ds { owner, rdata } => (owner, RrType::DS, rdata),
+            TrustAnchor::Dnskey { owner, rdata } => (owner, RrType::DNSKEY, rdata),
+        };
+        let mut text = String::new();
+        nw_wire::rr::to_text(rtype, rdata, &mut text);
+        write!(f, "{owner} IN {rtype} {text}")
+    }
+}
+
+impl FromStr for TrustAnchor {
+    type Err = String;
+
+    /// Read `. IN DS 20326 8 2 E06D…` or the same with DNSKEY. TTL and class are optional.
+    fn from_str(text: &str) -> Result<TrustAnchor, String> {
+        let mut words = text.split_ascii_whitespace();
+        let owner = words.next().ok_or("empty")?;
+        let owner = Name::parse(owner.as_bytes(), None).map_err(|error| error.to_string())?;
+        let is_ttl = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+        let rtype = words.find(|word| !is_ttl(word) && !word.eq_ignore_ascii_case("IN"));
+        let rtype: RrType = rtype.and_then(|word| word.parse().ok()).ok_or("expected DS or DNSKEY")?;
+        let rest = words.collect::<Vec<_>>().join(" ");
+        let (mut tokens, mut rdata) = (Tokens::new(rest.as_bytes()), Vec::new());
+        nw_wire::rr::from_text(rtype, &mut tokens, NameRef::ROOT, &mut rdata)
+            .map_err(|error| error.to_string())?;
+        match rtype {
+            RrType::DS => Ok(TrustAnchor::Ds { owner, rdata }),
+            RrType::DNSKEY => Ok(TrustAnchor::Dnskey { owner, rdata }),
+            _ => Err("expected DS or DNSKEY".to_owned()),
+        }
+    }
 }

@@ -24,6 +24,7 @@ use crate::signed::{Signed, pair, substitute, synthesise, target_of};
 use crate::special;
 use crate::task::{Core, Primed, Task};
 use crate::trace::{Action, Basis, CacheState, Draft, Layer, Reason, Trace, Unusable};
+use crate::validator::Effort;
 use crate::world::{Micros, SECOND, World};
 
 /// The port that name servers listen on.
@@ -161,7 +162,11 @@ impl<W: World> Task<'_, W> {
                             let target = target.to_name();
                             let reason = Reason::CachedAlias { target: target.clone() };
                             let sets = pair(sets).into_iter().chain([link]).collect();
-                            let finding = Finding::Alias { sets, target, proof: Vec::new() };
+                            let finding = match rtype {
+                                // The CNAME itself is what is asked for.
+                                RrType::CNAME => Finding::Data { sets, proof: Vec::new() },
+                                _ => Finding::Alias { sets, target, proof: Vec::new() },
+                            };
                             return Ok((Some((reason, finding, age_s, left_s, state)), None));
                         }
                     }
@@ -239,12 +244,9 @@ impl<W: World> Core<W> {
     async fn prime(core: Rc<Core<W>>) -> Primed {
         let began = core.world.now();
         let budget = &core.config.budget;
-        let task = Task {
-            core: &core,
-            meter: Meter::until(began.saturating_add(budget.priming_clock)),
-            checking_disabled: false,
-            view: 0,
-        };
+        let meter = Meter::until(began.saturating_add(budget.priming_clock));
+        let effort = Effort::new(budget);
+        let task = Task { core: &core, meter: &meter, effort: &effort, checking_disabled: false, view: 0 };
         let trace = Trace::start(began, budget.max_steps);
         let mut list = ServerList::hinted(&core, Layer::Priming);
         while let Some(at) = list.pick(&core) {
@@ -269,7 +271,10 @@ impl<W: World> Core<W> {
                     server.addresses.clone_from(addresses);
                 }
             }
-            core.cache.put_rrset(ns, signatures.as_ref(), Rank::Authoritative, now);
+            // For clients without CD the NS RRset is looked up when they ask for it, and validated.
+            let state = if core.validator.is_some() { State::Unchecked } else { State::default() };
+            let origin = task.origin(Rank::Authoritative, state);
+            core.cache.put_rrset(ns, signatures.as_ref(), origin, now);
             let expires = now + ns.ttl.min(life) as Micros * SECOND;
             let root = Arc::new(Delegation {
                 zone: Name::root(),

@@ -59,4 +59,5 @@ pub use resolution::{ClientQuestion, Resolution};
 pub use resolver::Resolver;
 pub use steps::Steps;
 pub use trace::{Reason, Step, Trace, Validation};
+pub use validator::Fault;
 pub use world::{Endpoint, ExchangeError, Fit, MILLISECOND, Micros, Replies, SECOND, Transport, World};

@@ -1,12 +1,14 @@
 //! What can happen in a step: the vocabulary of explanations. Slugs are stable, sentences are for people.
 
 use std::fmt;
+use std::sync::Arc;
 
 use nw_wire::code::{Ede, Rcode};
 use nw_wire::name::Name;
 
 use crate::budget::Limit;
 use crate::discarded::{Discards, Reasons};
+use crate::validator::Fault;
 use crate::world::ExchangeError;
 
 /// In which way a server is no server of the zone that it was asked about.
@@ -241,6 +243,22 @@ pub enum Reason {
     NoHints,
     /// The signatures were not checked.
     NotValidated,
+    /// The reply is bogus (RFC 4035 §4.3).
+    Bogus {
+        /// Why.
+        fault: Arc<Fault>,
+    },
+    /// The keys of *zone* are trusted: a DS RRset or a trust anchor names one that signs them.
+    KeysTrusted {
+        /// The zone.
+        zone: Name,
+        /// The tags of the keys that are named.
+        key_tags: Vec<u16>,
+        /// Whether a trust anchor names them.
+        anchor: bool,
+    },
+    /// It is proved that the delegation has no DS RRset: everything below is insecure.
+    UnsignedDelegation,
     /// The whole answer is ready.
     Resolved {
         /// Its response code.
@@ -311,6 +329,9 @@ impl Reason {
             Reason::AliasLoop { .. } => "alias-loop",
             Reason::NoHints => "no-hints",
             Reason::NotValidated => "not-validated",
+            Reason::Bogus { .. } => "bogus",
+            Reason::KeysTrusted { .. } => "keys-trusted",
+            Reason::UnsignedDelegation => "unsigned-delegation",
             Reason::Resolved { .. } => "resolved",
             Reason::NotAnswered => "not-answered",
             Reason::NameTooLong => "name-too-long",
@@ -429,6 +450,15 @@ impl fmt::Display for Reason {
             }
             Reason::NoHints => f.write_str("neither root hints nor a forwarder are configured"),
             Reason::NotValidated => f.write_str("signatures were not checked"),
+            Reason::Bogus { fault } => write!(f, "bogus: {fault}"),
+            Reason::KeysTrusted { zone, key_tags, anchor } => {
+                let from = if *anchor { "the trust anchor" } else { "the DS records of its parent" };
+                write!(f, "the keys of {zone} are trusted: {from} and key")?;
+                key_tags.iter().try_for_each(|tag| write!(f, " {tag}"))
+            }
+            Reason::UnsignedDelegation => {
+                f.write_str("the delegation has no DS records: insecure from here on")
+            }
             Reason::Resolved { rcode } => write!(f, "resolved: {rcode}"),
             Reason::NotAnswered => f.write_str("recursion does not answer questions of this class or type"),
             Reason::NameTooLong => f.write_str("the alias leads to a name that is too long"),

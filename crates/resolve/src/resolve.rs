@@ -15,7 +15,7 @@
 //!
 //! RFCs: 1034 §5.3.3, 1035 §7, 2181 §5.4.1, 2308, 5452, 6672, 6761, 8020, 8109, 8914, 9156, 9520.
 //!
-//! *Limitations*: answers are not validated (see `validate.rs`); nothing is fetched ahead of its expiry.
+//! *Limitations*: nothing is fetched ahead of its expiry.
 
 use nw_cache::{KeptFailure, Lameness, Origin, Rank, State};
 use nw_wire::code::{Ede, Rcode, RrType};
@@ -33,6 +33,7 @@ use crate::select::ServerList;
 use crate::signed::{Signed, flatten};
 use crate::task::{Frame, Task};
 use crate::trace::{Reason, Trace};
+use crate::validator::Judgement;
 use crate::world::{Micros, World};
 
 impl<W: World> Task<'_, W> {
@@ -64,7 +65,7 @@ impl<W: World> Task<'_, W> {
             None => failure.reason.to_string(),
         };
         let (core, kept) = (self.core, KeptFailure { ede, text, cause });
-        let bogus = failure.ede.iter().any(|(ede, _)| *ede == Ede::DNSSEC_BOGUS);
+        let bogus = matches!(failure.reason, Reason::Bogus { .. });
         let state = if bogus { State::Bogus } else { State::default() };
         let origin = self.origin(Rank::NonAuthoritative, state);
         let life = core.config.budget.failure_ttl;
@@ -129,7 +130,7 @@ impl<W: World> Task<'_, W> {
                 let failure = Failure { cause: Cause::Servers, ..Failure::limit(Limit::Aliases) };
                 return Err(Failure { chain: flatten(answer.sets), ..failure });
             }
-            let Some(next) = next else { return Ok(answer) };
+            let Some(next) = next.filter(|_| frame.follows) else { return Ok(answer) };
             if frame.depth == 0 {
                 self.meter.progressed();
             }
@@ -156,15 +157,16 @@ impl<W: World> Task<'_, W> {
             let (qname, qtype, shortened) = self.next_question(&mut minimiser, &servers, sname, rtype);
             let asked = self.ask_next(&mut servers, qname.as_ref(), qtype, frame, trace).await;
             let now = core.world.now();
-            let (at, Replied { reply, via, rank, .. }) = match asked {
+            let (at, Replied { mut reply, via, rank, .. }) = match asked {
                 Ok(Some(asked)) => asked,
                 Ok(None) => continue,
                 Err(failure) => {
                     // No server of the zone is left. A reply without authority is better than no answer.
-                    let Some(reply) = servers.take_last_resort() else { return Err(failure) };
-                    let state = self.judge(&reply, &servers, frame, trace).await;
-                    if state == State::Bogus {
-                        return Err(failure);
+                    let Some(mut reply) = servers.take_last_resort() else { return Err(failure) };
+                    let judgement = self.judge(&mut reply, rtype, frame, trace).await?;
+                    let state = judgement.state;
+                    if let Some(fault) = judgement.fault {
+                        return Err(Failure::because(Reason::Bogus { fault: fault.into() }));
                     }
                     let origin = self.origin(Rank::NonAuthoritative, state);
                     return Ok((self.learn(reply, rtype, origin, core.world.now()), state));
@@ -174,11 +176,10 @@ impl<W: World> Task<'_, W> {
             let reason = if whole || reply.is_setback() { reply.reason() } else { Reason::Minimised };
             trace.step(now, servers.asked(at, via, qname.clone(), qtype, reason));
             // Nothing of the reply is kept before it is judged.
-            let state = self.judge(&reply, &servers, frame, trace).await;
+            let Judgement { state, fault } = self.judge(&mut reply, qtype, frame, trace).await?;
             let (origin, now) = (self.origin(rank, state), core.world.now());
-            if state == State::Bogus {
-                servers.set_back(at, Ede::DNSSEC_BOGUS, "bogus");
-                servers.spend(at);
+            if let Some(fault) = fault {
+                servers.bogus(at, fault);
                 if whole && !matches!(reply, Reply::Referral(_)) {
                     // For clients that set CD.
                     self.learn(reply, rtype, origin, now);
@@ -195,7 +196,7 @@ impl<W: World> Task<'_, W> {
                 continue;
             }
             match reply {
-                Reply::Referral(referral) => {
+                Reply::Referral(mut referral) => {
                     referrals += 1;
                     if referrals > budget.max_referrals {
                         return Err(Failure::limit(Limit::Referrals));
@@ -205,7 +206,12 @@ impl<W: World> Task<'_, W> {
                         _ => self.meter.not_in_vain(servers.zone_hash, denied),
                     }
                     denied = 0;
-                    let trust = self.trust(&referral, &servers, frame, trace).await;
+                    let zone = servers.zone.clone();
+                    let (judgement, trust) = self.trust(&mut referral, zone.as_ref(), frame, trace).await?;
+                    if let Some(fault) = judgement.fault {
+                        servers.bogus(at, fault);
+                        continue;
+                    }
                     let cut = self.keep_cut(referral, trust, &servers, now);
                     servers = ServerList::delegated(&cut, core, now);
                 }

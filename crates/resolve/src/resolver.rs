@@ -19,6 +19,7 @@ use crate::resolution::{ClientQuestion, Resolution};
 use crate::signed::flatten;
 use crate::task::{Core, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace, Validation};
+use crate::validator::Effort;
 use crate::world::{Micros, World};
 
 /// Answers questions by recursion. One per worker thread; the cache behind it is shared.
@@ -36,18 +37,6 @@ impl<W: World> Resolver<W> {
     /// A resolver in *world* that keeps what it learns in *cache*.
     pub fn new(world: Rc<W>, cache: Arc<Cache>, config: Arc<ResolverConfig>) -> Resolver<W> {
         let core = Core::new(world, cache, config);
-        Resolver { core: Rc::new(core) }
-    }
-
-    /// The same with a validator.
-    #[cfg(test)]
-    pub(crate) fn validating(
-        world: Rc<W>,
-        cache: Arc<Cache>,
-        config: Arc<ResolverConfig>,
-        validator: Rc<dyn crate::validator::Validator>,
-    ) -> Resolver<W> {
-        let core = Core { validator: Some(validator), ..Core::new(world, cache, config) };
         Resolver { core: Rc::new(core) }
     }
 
@@ -139,9 +128,11 @@ fn refusal(question: &ClientQuestion) -> Option<(Rcode, Ede)> {
 impl<W: World> Core<W> {
     /// The work for *question*, done once for all who asked it.
     async fn work(self: &Rc<Self>, question: &ClientQuestion, trace: &Trace) -> Resolution {
+        let (meter, effort) = (Meter::until(self.deadline(trace)), Effort::new(&self.config.budget));
         let task = Task {
             core: self,
-            meter: Meter::until(self.deadline(trace)),
+            meter: &meter,
+            effort: &effort,
             checking_disabled: question.checking_disabled,
             view: question.view,
         };

@@ -293,6 +293,13 @@ impl<'s> Scrubber<'s> {
         let dnames = index.has(RrType::DNAME);
         let mut at: NameBuf = name.to_buf();
         while self.in_zone(at.as_ref()) && (chain.end.is_none() || !(self.delegated)(at.as_ref())) {
+            if rtype == RrType::CNAME && dnames && self.dname(&index, at.as_ref())?.is_some() {
+                // The CNAME that follows from the DNAME is the answer (RFC 6672 §3.1).
+                if self.link(&index, at.as_ref(), dnames, &mut chain)?.is_some() {
+                    chain.data.extend(chain.links.pop());
+                }
+                return Ok(chain);
+            }
             if rtype == RrType::ANY {
                 chain.data = self.every(&index, at.as_ref())?;
             } else {

@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use nw_cache::{Cached, Delegation, Lameness, Lookup};
+use nw_cache::{Cached, Delegation, Lameness, Lookup, Reader};
 use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 use nw_wire::rrset::Rrset;
@@ -29,6 +29,7 @@ use crate::config::{Forward, ForwardMode};
 use crate::join::{Boxed, first_of};
 use crate::task::{Core, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace};
+use crate::validator::Fault;
 use crate::world::{Micros, Transport, World};
 
 /// Upper bound of the random round-trip time that a server without a known one gets, microseconds.
@@ -66,6 +67,8 @@ pub(crate) struct ServerList {
     pub(crate) whole_name: bool,
     /// Which of [`PROBES`] have been asked for want of a better server.
     probed: [bool; 3],
+    /// Why the last bogus reply is bogus.
+    fault: Option<Arc<Fault>>,
     /// The last thing that went wrong, in words, and its extended error.
     setback: Option<(Ede, String)>,
     /// Whether a setback was a server's fault.
@@ -111,6 +114,7 @@ impl ServerList {
             names: Vec::new(),
             whole_name: false,
             probed: [false; 3],
+            fault: None,
             setback: None,
             blamed: false,
             hindered: false,
@@ -233,6 +237,13 @@ impl ServerList {
         self.blamed = true;
     }
 
+    /// Candidate *at* gave a bogus reply: do not ask it again for this name.
+    pub(crate) fn bogus(&mut self, at: usize, fault: Fault) {
+        self.fault = Some(Arc::new(fault));
+        self.blamed = true;
+        self.spend(at);
+    }
+
     /// Record that this machine could not ask candidate *at*.
     pub(crate) fn hindered_at(&mut self, at: usize, what: &str) {
         if !self.blamed {
@@ -290,6 +301,9 @@ impl ServerList {
 
     /// The failure of all these servers.
     pub(crate) fn exhausted(&self) -> Failure {
+        if let Some(fault) = &self.fault {
+            return Failure::because(Reason::Bogus { fault: Arc::clone(fault) });
+        }
         let without_servers = self.candidates.is_empty() && self.setback.is_none();
         let (zone, forwarded) = (self.zone.clone(), self.recursive);
         let reason = match without_servers {
@@ -416,7 +430,9 @@ impl<W: World> Core<W> {
 
     /// The addresses of *name* that answers in the cache give.
     fn known_addresses(&self, name: &Name, rtype: RrType, now: Micros) -> Vec<SocketAddr> {
-        match self.cache.get(name.as_ref(), rtype, now) {
+        // Addresses need not be validated.
+        let reader = Reader { checking_disabled: true, ..Reader::default() };
+        match self.cache.get_as(&reader, name.as_ref(), rtype, now) {
             Lookup::Hit { found: Cached::Rrset(sets), .. } => self.addresses_in(&sets),
             _ => Vec::new(),
         }
@@ -533,7 +549,7 @@ impl<W: World> Task<'_, W> {
             let found = match frame.below(name.as_ref(), rtype, config.budget.max_depth) {
                 Ok(mut below) => {
                     below.hasty |= others;
-                    self.lookup(name, rtype, &below, trace).await
+                    self.unchecked().lookup(name, rtype, &below, trace).await
                 }
                 Err(failure) => Err(failure),
             };

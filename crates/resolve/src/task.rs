@@ -24,7 +24,7 @@ use crate::flight::Flights;
 use crate::quota::Quotas;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::trace::{Reason, Step, Trace};
-use crate::validator::Validator;
+use crate::validator::{Effort, Validator};
 use crate::world::{Endpoint, ExchangeError, Micros, World};
 
 /// What all tasks of a resolver share.
@@ -39,7 +39,7 @@ pub(crate) struct Core<W: World> {
     /// Questions under way to servers.
     pub(crate) exchanges: Flights<Sent, Result<Arrived, NoReply>>,
     /// Judges replies before anything of them is kept; None judges nothing: every reply is [`State::Indeterminate`].
-    pub(crate) validator: Option<Rc<dyn Validator>>,
+    pub(crate) validator: Option<Validator>,
     /// Shares of the work.
     pub(crate) quotas: Rc<Quotas>,
     /// Client questions under way.
@@ -85,6 +85,7 @@ impl NoReply {
 
 impl<W: World> Core<W> {
     pub(crate) fn new(world: Rc<W>, cache: Arc<Cache>, config: Arc<ResolverConfig>) -> Core<W> {
+        let validator = Validator::new(&config);
         Core {
             world,
             cache,
@@ -92,7 +93,7 @@ impl<W: World> Core<W> {
             priming: Flights::new(),
             unprimed_until: Cell::new(0),
             exchanges: Flights::new(),
-            validator: None,
+            validator,
             quotas: Rc::default(),
             flights: Flights::new(),
         }
@@ -107,14 +108,22 @@ impl<W: World> Core<W> {
 /// The work for one client question: one meter against one budget, however many aliases and lookups it takes.
 pub(crate) struct Task<'t, W: World> {
     pub(crate) core: &'t Rc<Core<W>>,
-    pub(crate) meter: Meter,
+    pub(crate) meter: &'t Meter,
+    /// What validation may still cost.
+    pub(crate) effort: &'t Effort,
     /// Whether the client wants what was not validated, too (CD, RFC 4035 §3.2.2).
     pub(crate) checking_disabled: bool,
     /// Whose entries of the cache it reads and keeps.
     pub(crate) view: u16,
 }
 
-impl<W: World> Task<'_, W> {
+impl<'t, W: World> Task<'t, W> {
+    /// The same task for lookups whose data need not be validated.
+    pub(crate) fn unchecked(&self) -> Task<'t, W> {
+        let checking_disabled = self.checking_disabled || self.core.validator.is_some();
+        Task { checking_disabled, ..*self }
+    }
+
     /// Which entries of the cache are for this task.
     pub(crate) fn reader(&self) -> Reader {
         Reader { checking_disabled: self.checking_disabled, view: self.view, ..Reader::default() }
@@ -136,12 +145,14 @@ pub(crate) struct Frame<'f> {
     pub(crate) depth: u32,
     /// Whether other names can be looked up instead: then no server is asked again that did not reply.
     pub(crate) hasty: bool,
+    /// Whether aliases are followed.
+    pub(crate) follows: bool,
 }
 
 impl<'f> Frame<'f> {
     /// The frame of the lookup that the client waits for.
     pub(crate) fn top(name: NameRef<'f>, rtype: RrType) -> Frame<'f> {
-        Frame { name, rtype, above: None, depth: 0, hasty: false }
+        Frame { name, rtype, above: None, depth: 0, hasty: false, follows: true }
     }
 
     /// The frame of a lookup of *name* that this one waits for, at most *most* deep.
@@ -156,6 +167,21 @@ impl<'f> Frame<'f> {
         if self.depth >= most {
             return Err(Failure::limit(Limit::Depth));
         }
-        Ok(Frame { name, rtype, above: Some(self), depth: self.depth + 1, hasty: self.hasty })
+        Ok(Frame { name, rtype, above: Some(self), depth: self.depth + 1, hasty: self.hasty, follows: true })
+    }
+
+    /// The frame of a lookup that ends at the first alias.
+    pub(crate) fn without_aliases(self) -> Frame<'f> {
+        Frame { follows: false, ..self }
+    }
+
+    /// The name that is looked up.
+    pub(crate) fn name(&self) -> Name {
+        self.name.to_name()
+    }
+
+    /// The type that is looked up.
+    pub(crate) fn rtype(&self) -> RrType {
+        self.rtype
     }
 }

@@ -1,79 +1,611 @@
-//! Where replies are validated: between classify and keep.
+//! The validator: between classify and keep (RFC 4035 §5, RFC 6840).
 //!
 //! ```text
-//! classify ─> Task::judge ─> Validator::judge ─> State ─> keep
-//!                   │              └─ looks up DNSKEY and DS through Lookups: more questions of the same task
-//!                   └─ no validator: Indeterminate   the client set CD: Unchecked, and its entries are for CD only
+//! reply ─> judge ─┬─ each RRset ──> signature.rs   a valid RRSIG by a key of its zone
+//!                 ├─ each absence ─> denial.rs      NSEC or NSEC3 that prove it
+//!                 └─ standing ─────> keys.rs        the keys of the zone: from the trust anchor along DS and DNSKEY
+//! referral ─> trust: the DS RRset, or the proof that there is none ──> Delegation::trust
 //! ```
+//! The files are in `validator/`.
 //!
 //! Nothing of a reply is stored before it is judged, except for clients that set CD. A bogus reply sets its server back: the
-//! next server is asked. When no server is left, the client gets SERVFAIL with "DNSSEC Bogus", and the bogus data are
-//! kept for clients that set CD. A delegation gets its trust state here as well (RFC 4035 §5.2).
+//! next server is asked. When no server is left, the client gets SERVFAIL with the fault as extended error, and the bogus data
+//! are kept for clients that set CD.
 //!
-//! *Limitations*: the resolver has no validator yet, so that every reply is indeterminate and AD is never set. Signatures are
-//! kept and sent to clients that ask for them, so that a validator behind this resolver works (RFC 4035 §3.2.1).
+//! **Standing.** The chain of trust begins at the trust anchor nearest above a name. Each label below may be a delegation: a
+//! referral has said so ([`Delegation::trust`](nw_cache::Delegation)), or the resolver asks for its DS RRset. A DS RRset leads to
+//! the keys of the child. A proof that a delegation has no DS makes everything below insecure.
+//!
+//! Lookups of name server addresses are not validated: a wrong address leads to a server whose replies are bogus.
+//!
+//! *Limitations*: no RFC 5011, no aggressive use of NSEC (RFC 8198).
 
-use nw_cache::{State, Trust};
-use nw_wire::code::RrType;
-use nw_wire::name::Name;
+use std::rc::Rc;
 
-use crate::answer::{Answer, Failure};
-use crate::classify::Reply;
-use crate::join::Boxed;
-use crate::scrub::Referral;
-use crate::select::ServerList;
+use nw_cache::{DelegationEvidence, State, Trust};
+use nw_dnssec::Verified;
+use nw_wire::code::{Ede, RrType};
+use nw_wire::name::{Name, NameRef};
+use nw_wire::rrset::Rrset;
+
+use crate::answer::{Answer, Cause, Failure};
+use crate::classify::{Absence, Reply};
+use crate::scrub::{Chain, Referral};
+use crate::signed::{Signed, flatten, pair};
 use crate::task::{Frame, Task};
-use crate::trace::Trace;
-use crate::validator::Lookups;
-use crate::world::World;
+use crate::trace::{Action, Draft, Layer, Reason, Trace, Validation};
+use crate::validator::{
+    Anchors, DenialFault, Fault, Judgement, Proofs, Standing, TrustPoint, Validator, ZoneKeys, signature,
+};
+use crate::world::{Micros, SECOND, World};
 
-/// The lookups of one task below one frame.
-struct TaskLookups<'t, W: World> {
-    task: &'t Task<'t, W>,
-    frame: &'t Frame<'t>,
-    trace: &'t Trace,
+/// Digests of keys that are compared for one DNSKEY RRset.
+const MAX_DIGESTS: u32 = 16;
+/// The longest time that the standing of a zone is remembered, seconds.
+const MAX_STANDING: u32 = 3600;
+
+/// Why nothing can be said of a reply.
+enum Trouble {
+    /// It is bogus.
+    Bogus(Fault),
+    /// This machine or the budget prevented the validation.
+    Failed(Failure),
 }
 
-impl<W: World> Lookups for TaskLookups<'_, W> {
-    fn lookup<'a>(&'a self, name: &'a Name, rtype: RrType) -> Boxed<'a, Result<Answer, Failure>> {
-        Box::pin(async move {
-            let most = self.task.core.config.budget.max_depth;
-            let below = self.frame.below(name.as_ref(), rtype, most)?;
-            self.task.lookup(name, rtype, &below, self.trace).await
-        })
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Trouble {
+        Trouble::Bogus(fault)
     }
+}
+
+/// What there is at a name below a secure zone.
+enum Cut {
+    /// Nothing: the name is in the same zone.
+    None,
+    /// The name does not exist, so that no zone is below it either.
+    NoName,
+    /// A delegation to a zone that has these keys.
+    Secure(Anchors),
+    /// A delegation to a zone without a chain of trust.
+    Insecure,
+}
+
+/// What a referral proves.
+enum Delegated {
+    /// The child has this DS RRset, and a key that it names could be used.
+    Secure(Rrset),
+    /// The child has no DS RRset that could be used.
+    Insecure,
 }
 
 impl<W: World> Task<'_, W> {
-    /// What is known of the signatures of *reply* of one of *servers*.
+    /// Judge *reply* of one of the servers of *zone* to the question for *rtype*. Lifetimes are cut to those of the signatures
+    /// (RFC 4035 §5.3.3). Err: it could not be judged.
     pub(crate) async fn judge(
         &self,
-        reply: &Reply,
-        servers: &ServerList,
+        reply: &mut Reply,
+        rtype: RrType,
         frame: &Frame<'_>,
         trace: &Trace,
-    ) -> State {
-        match &self.core.validator {
-            None => State::Indeterminate,
-            Some(_) if self.checking_disabled => State::Unchecked,
-            // A setback says nothing, a referral is judged by `trust`.
-            Some(_) if reply.is_setback() || matches!(reply, Reply::Referral(_)) => State::Indeterminate,
-            Some(validator) => {
-                validator.judge(reply, servers.zone.as_ref(), &TaskLookups { task: self, frame, trace }).await
+    ) -> Result<Judgement, Failure> {
+        let Some(validator) = &self.core.validator else { return Ok(State::Indeterminate.into()) };
+        if self.checking_disabled {
+            return Ok(State::Unchecked.into());
+        }
+        let check = Check { task: self, validator, frame, trace };
+        let judged = match reply {
+            Reply::Answer(chain) | Reply::Alias(chain, _) | Reply::TooLong(chain) => {
+                check.reply(chain, None, rtype).await
             }
+            Reply::Absence(chain, absence) => check.reply(chain, Some(absence), rtype).await,
+            // A setback says nothing, a referral is judged by `trust`.
+            _ => return Ok(State::Indeterminate.into()),
+        };
+        self.judged(judged.map(Judgement::from), frame, trace)
+    }
+
+    /// Judge what *referral* of one of the servers of *zone* says of the security of the zone that it leads to. None: it has no
+    /// trust state yet.
+    pub(crate) async fn trust(
+        &self,
+        referral: &mut Referral,
+        zone: NameRef<'_>,
+        frame: &Frame<'_>,
+        trace: &Trace,
+    ) -> Result<(Judgement, Option<Trust>), Failure> {
+        let Some(validator) = self.core.validator.as_ref().filter(|_| !self.checking_disabled) else {
+            return Ok((State::Indeterminate.into(), None));
+        };
+        let check = Check { task: self, validator, frame, trace };
+        match check.referral(referral, zone).await {
+            Ok(trust) => Ok((State::Indeterminate.into(), trust)),
+            Err(trouble) => Ok((self.judged(Err(trouble), frame, trace)?, None)),
         }
     }
 
-    /// The trust state of the zone that *referral* of one of *servers* leads to; None when it is not known.
-    pub(crate) async fn trust(
+    /// Record that a reply is bogus.
+    fn judged(
         &self,
-        referral: &Referral,
-        servers: &ServerList,
+        judged: Result<Judgement, Trouble>,
         frame: &Frame<'_>,
         trace: &Trace,
-    ) -> Option<Trust> {
-        let validator = self.core.validator.as_ref().filter(|_| !self.checking_disabled)?;
-        let lookups = TaskLookups { task: self, frame, trace };
-        Some(validator.trust(referral, servers.zone.as_ref(), &lookups).await)
+    ) -> Result<Judgement, Failure> {
+        match judged {
+            Ok(judgement) => Ok(judgement),
+            Err(Trouble::Failed(failure)) => Err(failure),
+            Err(Trouble::Bogus(fault)) => {
+                let reason = Reason::Bogus { fault: fault.clone().into() };
+                let draft =
+                    Draft::new(Layer::Validator, Action::Validate, frame.name(), frame.rtype(), reason);
+                let draft = draft.validation(Validation::Bogus).ede(fault.ede());
+                trace.step(self.core.world.now(), draft);
+                Ok(Judgement { state: State::Bogus, fault: Some(fault) })
+            }
+        }
     }
+}
+
+/// The validation of one reply.
+struct Check<'c, W: World> {
+    task: &'c Task<'c, W>,
+    validator: &'c Validator,
+    frame: &'c Frame<'c>,
+    trace: &'c Trace,
+}
+
+/// A judged RRset.
+struct Judged {
+    state: State,
+    /// The keys that signed it, and the labels of the wildcard's parent, if a wildcard made it.
+    wildcard: Option<(Rc<ZoneKeys>, u8)>,
+}
+
+impl From<State> for Judged {
+    fn from(state: State) -> Judged {
+        Judged { state, wildcard: None }
+    }
+}
+
+impl<W: World> Check<'_, W> {
+    fn now(&self) -> Micros {
+        self.task.core.world.now()
+    }
+
+    /// Seconds since 1970 modulo 2^32, as signatures have them.
+    fn unix(&self) -> u32 {
+        self.task.core.world.unix_s() as u32
+    }
+
+    /// Verify *signed* with *keys*, and cut its lifetime.
+    fn verify(&self, signed: &mut Signed, keys: &ZoneKeys) -> Result<Verified, Fault> {
+        let zone = (keys.zone.as_ref(), keys.keys.as_slice());
+        let signatures = signed.signatures.as_ref();
+        let verified = signature::verify(&signed.rrset, signatures, zone, self.unix(), &self.task.effort)?;
+        signed.shorten(verified.ttl);
+        Ok(verified)
+    }
+
+    /// The state of an answer: the least of its parts.
+    async fn reply(
+        &self,
+        chain: &mut Chain,
+        absence: Option<&mut Absence>,
+        rtype: RrType,
+    ) -> Result<State, Trouble> {
+        let (mut state, mut expanded) = (State::Secure, Vec::new());
+        for signed in chain.links.iter_mut().chain(&mut chain.data).filter(|signed| !signed.synthesised) {
+            let judged = self.rrset(signed).await?;
+            state = state.min(judged.state);
+            if let Some((keys, encloser)) = judged.wildcard {
+                expanded.push((signed.rrset.owner.clone(), signed.rrset.rtype, keys, encloser));
+            }
+        }
+        for (owner, rtype, keys, encloser) in expanded {
+            // The proof of a wildcard stands in the authority section, beside that of an absence.
+            let denial = absence.as_ref().map(|absence| absence.proof.as_slice()).unwrap_or_default();
+            let (proved, fault) = self.proved(chain.proof.iter().chain(denial), &keys);
+            let proofs = Proofs::new(keys.zone.as_ref(), &proved, self.validator.limits);
+            let found = proofs.expansion(owner.as_ref(), rtype, encloser);
+            state = state.min(found.map_err(|unproved| fault.unwrap_or(unproved))?);
+        }
+        if let Some(absence) = absence {
+            state = state.min(self.absence(absence, rtype).await?);
+        }
+        Ok(state)
+    }
+
+    /// The RRsets of *proof* that have a valid signature by *keys* and are no expansions of a wildcard, and what is wrong with one
+    /// of the others.
+    fn proved<'p>(
+        &self,
+        proof: impl Iterator<Item = &'p Signed>,
+        keys: &ZoneKeys,
+    ) -> (Vec<Rrset>, Option<Fault>) {
+        let (mut proved, mut fault) = (Vec::new(), None);
+        for signed in proof {
+            let mut signed = signed.clone();
+            match self.verify(&mut signed, keys) {
+                Ok(Verified { wildcard: None, .. }) => proved.push(signed.rrset),
+                Ok(_) => {}
+                Err(found) => fault = Some(found),
+            }
+        }
+        (proved, fault)
+    }
+
+    /// The state of *signed*, with its lifetime cut.
+    async fn rrset(&self, signed: &mut Signed) -> Result<Judged, Trouble> {
+        let (owner, rtype) = (signed.rrset.owner.clone(), signed.rrset.rtype);
+        if rtype == RrType::RRSIG {
+            // Signatures are not signed (RFC 4035 §2.2).
+            return Ok(State::Indeterminate.into());
+        }
+        let within = zone_side(owner.as_ref(), rtype);
+        let anchor = match self.validator.points.nearest(within) {
+            None => return Ok(State::Indeterminate.into()),
+            Some(TrustPoint::Negative) => return Ok(State::Insecure.into()),
+            Some(TrustPoint::Anchor(zone, _)) => zone,
+        };
+        let signer = signature::signer(&signed.rrset, signed.signatures.as_ref());
+        let signer = signer.filter(|signer| signer.is_at_or_below(anchor.as_ref())).map(NameRef::to_name);
+        if rtype == RrType::DNSKEY && signer.as_ref().is_none_or(|signer| *signer == owner) {
+            return self.own_keys(signed).await.map(Judged::from);
+        }
+        let Some(signer) = signer else {
+            return match self.standing(within).await? {
+                Standing::Secure(keys) => {
+                    Err(Fault::Unsigned { owner, rtype, zone: keys.zone.clone() }.into())
+                }
+                Standing::Insecure => Ok(State::Insecure.into()),
+                Standing::Indeterminate => Ok(State::Indeterminate.into()),
+            };
+        };
+        match self.standing(signer.as_ref()).await? {
+            Standing::Secure(keys) if keys.zone == signer && within.is_at_or_below(signer.as_ref()) => {
+                let verified = self.verify(signed, &keys)?;
+                Ok(Judged { state: State::Secure, wildcard: verified.wildcard.map(|labels| (keys, labels)) })
+            }
+            Standing::Secure(_) => Err(Fault::WrongSigner { owner, rtype, signer }.into()),
+            Standing::Insecure => Ok(State::Insecure.into()),
+            Standing::Indeterminate => Ok(State::Indeterminate.into()),
+        }
+    }
+
+    /// The state of *absence*, with its lifetime cut.
+    async fn absence(&self, absence: &mut Absence, rtype: RrType) -> Result<State, Trouble> {
+        let name = absence.name.clone();
+        let within = zone_side(name.as_ref(), rtype);
+        let anchor = match self.validator.points.nearest(within) {
+            None => return Ok(State::Indeterminate),
+            Some(TrustPoint::Negative) => return Ok(State::Insecure),
+            Some(TrustPoint::Anchor(zone, _)) => zone,
+        };
+        let signers = absence.soa.iter().chain(&absence.proof);
+        let signers =
+            signers.filter_map(|signed| signature::signer(&signed.rrset, signed.signatures.as_ref()));
+        let mut signers =
+            signers.filter(|signer| within.is_at_or_below(*signer) && signer.is_at_or_below(anchor.as_ref()));
+        let signer = signers.next().map(NameRef::to_name);
+        if rtype == RrType::DNSKEY && signer.as_ref().is_none_or(|signer| *signer == name) {
+            // Its keys would be needed to prove that it has none.
+            return match self.anchors_of(name.as_ref()).await? {
+                Err(state) => Ok(state),
+                Ok(_) => Err(missing_keys(&name).into()),
+            };
+        }
+        let standing = self.standing(signer.as_ref().map_or(within, Name::as_ref)).await?;
+        let nxdomain = absence.nxdomain;
+        let unproved = |fault| Fault::Denial { name: name.clone(), rtype, nxdomain, fault };
+        let keys = match standing {
+            Standing::Secure(keys) => keys,
+            Standing::Insecure => return Ok(State::Insecure),
+            Standing::Indeterminate => return Ok(State::Indeterminate),
+        };
+        match signer {
+            None => return Err(unproved(DenialFault::Unproved(nw_dnssec::Unproved::NoRecords)).into()),
+            Some(signer) if keys.zone != signer => {
+                return Err(Fault::WrongSigner { owner: name, rtype, signer }.into());
+            }
+            Some(_) => {}
+        }
+        if let Some(soa) = &mut absence.soa {
+            self.verify(soa, &keys)?;
+        }
+        let (proved, fault) = self.proved(absence.proof.iter(), &keys);
+        let proofs = Proofs::new(keys.zone.as_ref(), &proved, self.validator.limits);
+        let state = proofs.absence(name.as_ref(), rtype, nxdomain);
+        let state = state.map_err(|unproved| fault.unwrap_or(unproved))?;
+        let life = proved.iter().map(|set| set.ttl).min().unwrap_or(u32::MAX);
+        absence.soa.iter_mut().chain(&mut absence.proof).for_each(|signed| signed.shorten(life));
+        Ok(state)
+    }
+
+    /// The trust state of the zone that *referral* of a server of *zone* leads to.
+    async fn referral(&self, referral: &mut Referral, zone: NameRef<'_>) -> Result<Option<Trust>, Trouble> {
+        let child = referral.child.clone();
+        match self.validator.points.nearest(child.as_ref()) {
+            None => return Ok(None),
+            Some(TrustPoint::Negative) => return Ok(Some(Trust::Insecure)),
+            // The zone has trust anchors of its own, or lies beside them.
+            Some(TrustPoint::Anchor(anchor, _)) if !zone.is_at_or_below(anchor.as_ref()) => return Ok(None),
+            Some(TrustPoint::Anchor(..)) => {}
+        }
+        let keys = match self.standing(zone).await? {
+            Standing::Secure(keys) => keys,
+            Standing::Insecure => return Ok(Some(Trust::Insecure)),
+            Standing::Indeterminate => return Ok(None),
+        };
+        if keys.zone == zone
+            && let Some((cut, life)) = self.evidence(&referral.evidence, child.as_ref(), &keys)?
+        {
+            referral.ttl = referral.ttl.min(life);
+            return Ok(Some(match cut {
+                Delegated::Secure(ds) => Trust::Secure { ds },
+                Delegated::Insecure => Trust::Insecure,
+            }));
+        }
+        // The referral proves nothing: the parent says more when it is asked for DS.
+        match self.cut_at(&keys, child.as_ref()).await? {
+            Cut::Insecure => Ok(Some(Trust::Insecure)),
+            Cut::Secure(_) | Cut::None | Cut::NoName => Ok(None),
+        }
+    }
+
+    /// What *evidence* of a referral to *child* from the zone of *keys* proves, and for how many seconds; None: nothing.
+    fn evidence(
+        &self,
+        evidence: &DelegationEvidence,
+        child: NameRef<'_>,
+        keys: &ZoneKeys,
+    ) -> Result<Option<(Delegated, u32)>, Fault> {
+        let mut ds = pair(evidence.ds.clone()).into_iter().filter(|signed| signed.rrset.rtype == RrType::DS);
+        if let Some(mut ds) = ds.next() {
+            self.verify(&mut ds, keys)?;
+            let (life, supported) = (ds.rrset.ttl, Anchors::of_ds(&ds.rrset).is_supported());
+            let delegated = if supported { Delegated::Secure(ds.rrset) } else { Delegated::Insecure };
+            return Ok(Some((delegated, life)));
+        }
+        let denial = pair(evidence.denial.clone());
+        let (proved, fault) = self.proved(denial.iter(), keys);
+        let proofs = Proofs::new(keys.zone.as_ref(), &proved, self.validator.limits);
+        match (proofs.unsigned_delegation(child), fault) {
+            (Ok(_), _) => {
+                let life = proved.iter().map(|set| set.ttl).min().unwrap_or(0);
+                Ok(Some((Delegated::Insecure, life)))
+            }
+            (Err(_), Some(fault)) => Err(fault),
+            (Err(_), None) => Ok(None),
+        }
+    }
+
+    /// Judge *signed*, the DNSKEY RRset of a zone, by the DS RRset of its parent or by a trust anchor (RFC 4035 §5.2).
+    async fn own_keys(&self, signed: &mut Signed) -> Result<State, Trouble> {
+        let zone = signed.rrset.owner.clone();
+        let (anchors, anchored) = match self.anchors_of(zone.as_ref()).await? {
+            Ok(anchors) => anchors,
+            Err(state) => return Ok(state),
+        };
+        if !anchors.is_supported() {
+            return Ok(State::Insecure);
+        }
+        let mut digests = MAX_DIGESTS;
+        let trusted = anchors.matching(&signed.rrset, &mut digests);
+        let untrusted = Fault::NoTrustedKey { zone: zone.clone(), anchor: anchored };
+        if trusted.is_empty() {
+            return Err(untrusted.into());
+        }
+        let tags: Vec<u16> = trusted.iter().map(nw_dnssec::Verifier::tag).collect();
+        let trusted = ZoneKeys { zone: zone.clone(), keys: trusted };
+        match self.verify(signed, &trusted) {
+            Ok(_) => {}
+            Err(Fault::NoKey { .. } | Fault::Unsigned { .. }) => return Err(untrusted.into()),
+            Err(fault) => return Err(fault.into()),
+        }
+        let reason = Reason::KeysTrusted { zone: zone.clone(), key_tags: tags, anchor: anchored };
+        self.step(zone.clone(), RrType::DNSKEY, reason, Validation::Secure);
+        let standing = Standing::Secure(Rc::new(ZoneKeys::of(&signed.rrset)));
+        self.remember(zone.as_ref(), standing, signed.rrset.ttl);
+        Ok(State::Secure)
+    }
+
+    /// What the keys of *zone* must match, and whether a trust anchor says so; Err: the state of a zone that need not be signed.
+    async fn anchors_of(&self, zone: NameRef<'_>) -> Result<Result<(Rc<Anchors>, bool), State>, Trouble> {
+        match self.validator.points.at(zone) {
+            Some(anchors) => Ok(Ok((anchors, true))),
+            None => Ok(self.delegated(zone).await?.map(|anchors| (anchors, false))),
+        }
+    }
+
+    /// What the parent of *zone* says of its keys; Err: the state of a zone without a chain of trust.
+    async fn delegated(&self, zone: NameRef<'_>) -> Result<Result<Rc<Anchors>, State>, Trouble> {
+        if let Some(trust) = self.known_trust(zone) {
+            return Ok(match trust {
+                Cut::Secure(anchors) => Ok(Rc::new(anchors)),
+                _ => Err(State::Insecure),
+            });
+        }
+        let Some(parent) = zone.parent() else { return Ok(Err(State::Indeterminate)) };
+        match self.standing(parent).await? {
+            Standing::Insecure => Ok(Err(State::Insecure)),
+            Standing::Indeterminate => Ok(Err(State::Indeterminate)),
+            Standing::Secure(keys) => match self.cut_at(&keys, zone).await? {
+                Cut::Secure(anchors) => Ok(Ok(Rc::new(anchors))),
+                Cut::Insecure => Ok(Err(State::Insecure)),
+                Cut::None | Cut::NoName => {
+                    let (owner, zone) = (zone.to_name(), keys.zone.clone());
+                    Err(Fault::Unsigned { owner, rtype: RrType::DNSKEY, zone }.into())
+                }
+            },
+        }
+    }
+
+    /// The standing of the deepest zone at or above *name*.
+    async fn standing(&self, name: NameRef<'_>) -> Result<Standing, Trouble> {
+        let (anchor, anchors) = match self.validator.points.nearest(name) {
+            None => return Ok(Standing::Indeterminate),
+            Some(TrustPoint::Negative) => return Ok(Standing::Insecure),
+            Some(TrustPoint::Anchor(zone, anchors)) => (zone, anchors),
+        };
+        let (now, top) = (self.now(), anchor.as_ref().label_count());
+        let mut from = None;
+        for labels in (top..=name.label_count()).rev() {
+            let at = name.suffix(labels);
+            let known = match self.validator.standings.get(at, now) {
+                Some(known) => known,
+                None if labels == top => self.keys(at, &anchors).await?,
+                None => match self.known_trust(at) {
+                    None => continue,
+                    Some(Cut::Secure(anchors)) => self.keys(at, &anchors).await?,
+                    Some(_) => Standing::Insecure,
+                },
+            };
+            from = Some((labels, known));
+            break;
+        }
+        let (mut labels, mut standing) = from.expect("the anchor's zone ends the search");
+        while labels < name.label_count() {
+            let Standing::Secure(keys) = &standing else { break };
+            labels += 1;
+            let at = name.suffix(labels);
+            match self.cut_at(keys, at).await? {
+                Cut::None => {}
+                Cut::NoName => break,
+                Cut::Secure(anchors) => standing = self.keys(at, &anchors).await?,
+                Cut::Insecure => standing = Standing::Insecure,
+            }
+        }
+        Ok(standing)
+    }
+
+    /// What a referral to *zone* has shown.
+    fn known_trust(&self, zone: NameRef<'_>) -> Option<Cut> {
+        match &self.task.core.cache.cut(zone, self.now())?.trust {
+            Trust::Secure { ds } => Some(Cut::Secure(Anchors::of_ds(ds))),
+            Trust::Insecure => Some(Cut::Insecure),
+            Trust::Unknown { .. } => None,
+        }
+    }
+
+    /// The keys of *zone*, of which one must match *anchors*.
+    async fn keys(&self, zone: NameRef<'_>, anchors: &Anchors) -> Result<Standing, Trouble> {
+        if let Some(known) = self.validator.standings.get(zone, self.now()) {
+            return Ok(known);
+        }
+        if !anchors.is_supported() {
+            self.remember(zone, Standing::Insecure, MAX_STANDING);
+            return Ok(Standing::Insecure);
+        }
+        let answer = self.find(zone, RrType::DNSKEY).await?;
+        let keys = answer.sets.iter().map(|signed| &signed.rrset);
+        let mut keys = keys.filter(|set| set.rtype == RrType::DNSKEY && set.owner == zone);
+        match (answer.state, keys.next()) {
+            (State::Secure, Some(set)) => {
+                // The judgement of the reply has stored them, unless the answer came from the cache.
+                if let Some(known) = self.validator.standings.get(zone, self.now()) {
+                    return Ok(known);
+                }
+                let standing = Standing::Secure(Rc::new(ZoneKeys::of(set)));
+                self.remember(zone, standing.clone(), set.ttl);
+                Ok(standing)
+            }
+            (State::Secure, None) => Err(missing_keys(&zone.to_name()).into()),
+            (State::Insecure, _) => Ok(Standing::Insecure),
+            _ => Ok(Standing::Indeterminate),
+        }
+    }
+
+    /// What there is at *child*, a name below the zone of *keys* with no zone between them.
+    async fn cut_at(&self, keys: &Rc<ZoneKeys>, child: NameRef<'_>) -> Result<Cut, Trouble> {
+        if let Some(known) = self.known_trust(child) {
+            return Ok(known);
+        }
+        // A referral that was not judged when it came, because a client without CD did not wait for it.
+        if let Some(cut) = self.task.core.cache.cut(child, self.now())
+            && let Trust::Unknown { evidence } = &cut.trust
+            && let Ok(Some((delegated, _))) = self.evidence(evidence, child, keys)
+        {
+            return Ok(match delegated {
+                Delegated::Secure(ds) => Cut::Secure(Anchors::of_ds(&ds)),
+                Delegated::Insecure => Cut::Insecure,
+            });
+        }
+        let mut answer = self.find(child, RrType::DS).await?;
+        if let Some(first) = answer.sets.first_mut() {
+            let is_ds = first.rrset.rtype == RrType::DS && first.rrset.owner == child;
+            if !is_ds || answer.state != State::Secure {
+                // An alias, which is not at a cut (RFC 1034 §3.6.2). The state of the answer is that of its target, too.
+                self.verify(first, keys)?;
+            }
+            return Ok(match is_ds {
+                true => Cut::Secure(Anchors::of_ds(&first.rrset)),
+                false => Cut::None,
+            });
+        }
+        if answer.state != State::Secure {
+            self.remember(child, Standing::Insecure, life(&answer.authority));
+            return Ok(Cut::Insecure);
+        }
+        if answer.rcode == nw_wire::code::Rcode::NXDOMAIN {
+            return Ok(Cut::NoName);
+        }
+        let proof = flatten(answer.authority.iter().cloned());
+        let proofs = Proofs::new(keys.zone.as_ref(), &proof, self.validator.limits);
+        if proofs.unsigned_delegation(child).is_err() {
+            return Ok(Cut::None);
+        }
+        self.step(child.to_name(), RrType::DS, Reason::UnsignedDelegation, Validation::Insecure);
+        self.remember(child, Standing::Insecure, life(&answer.authority));
+        Ok(Cut::Insecure)
+    }
+
+    /// Look up the DNSKEY or DS RRset of *zone*.
+    async fn find(&self, zone: NameRef<'_>, rtype: RrType) -> Result<Answer, Trouble> {
+        let (task, name) = (self.task, zone.to_name());
+        let most = task.core.config.budget.max_depth;
+        let below = self.frame.below(name.as_ref(), rtype, most).map_err(Trouble::Failed)?;
+        let below = below.without_aliases();
+        task.lookup(&name, rtype, &below, self.trace).await.map_err(|failure| match failure.cause {
+            Cause::Here => Trouble::Failed(failure),
+            Cause::Servers | Cause::Kept => match failure.reason {
+                Reason::Bogus { fault } => Fault::clone(&fault).into(),
+                reason => {
+                    // Of a failure that the cache kept, the second extended error is that of its cause.
+                    let cause = failure.ede.get(1).filter(|_| failure.cause == Cause::Kept);
+                    let ede = cause.map_or(Ede::DNSSEC_BOGUS, |(ede, _)| *ede);
+                    let because = cause.map_or_else(|| reason.to_string(), |(_, text)| text.clone());
+                    Fault::Missing { zone: name.clone(), rtype, because, ede }.into()
+                }
+            },
+        })
+    }
+
+    /// Remember *standing* of *zone* for *ttl* seconds at most.
+    fn remember(&self, zone: NameRef<'_>, standing: Standing, ttl: u32) {
+        let expires = self.now() + Micros::from(ttl.min(MAX_STANDING)) * SECOND;
+        self.validator.standings.put(zone, standing, expires);
+    }
+
+    fn step(&self, name: Name, rtype: RrType, reason: Reason, validation: Validation) {
+        let draft = Draft::new(Layer::Validator, Action::Validate, name, rtype, reason);
+        self.trace.step(self.now(), draft.validation(validation));
+    }
+}
+
+/// *zone* has a DS RRset and no keys.
+fn missing_keys(zone: &Name) -> Fault {
+    let because = "the zone has none".to_string();
+    Fault::Missing { zone: zone.clone(), rtype: RrType::DNSKEY, because, ede: Ede::DNSKEY_MISSING }
+}
+
+/// The side of a zone cut at *name* on which data of *rtype* lies: DS in the parent (RFC 4035 §2.4).
+fn zone_side(name: NameRef<'_>, rtype: RrType) -> NameRef<'_> {
+    match (rtype, name.parent()) {
+        (RrType::DS, Some(parent)) => parent,
+        _ => name,
+    }
+}
+
+/// The shortest life in *sets*, seconds.
+fn life(sets: &[Signed]) -> u32 {
+    sets.iter().map(|signed| signed.rrset.ttl).min().unwrap_or(0)
 }

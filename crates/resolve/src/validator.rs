@@ -1,32 +1,51 @@
-//! The interface of a validator, and of the lookups that it makes. The step that calls it is `validate.rs`.
+//! What the validator knows: trust anchors, keys of zones, and how RRsets and proofs are checked. The step that uses it is
+//! `validate.rs`.
 
-use nw_cache::{State, Trust};
-use nw_wire::code::RrType;
-use nw_wire::name::{Name, NameRef};
+mod denial;
+mod fault;
+mod keys;
+pub(crate) mod signature;
 
-use crate::answer::{Answer, Failure};
-use crate::classify::Reply;
-use crate::join::Boxed;
-use crate::scrub::Referral;
+use nw_cache::State;
+use nw_dnssec::Nsec3Limits;
 
-/// Decides what is known of the signatures of replies.
-pub(crate) trait Validator {
-    /// Judge *reply* of a server of *zone*.
-    fn judge<'a>(&'a self, reply: &'a Reply, zone: NameRef<'a>, lookups: &'a dyn Lookups)
-    -> Boxed<'a, State>;
+use crate::config::ResolverConfig;
 
-    /// Judge what a server of *zone* says about the security of the zone that it refers to.
-    fn trust<'a>(
-        &'a self,
-        referral: &'a Referral,
-        zone: NameRef<'a>,
-        lookups: &'a dyn Lookups,
-    ) -> Boxed<'a, Trust>;
+pub(crate) use denial::Proofs;
+pub(crate) use fault::DenialFault;
+pub use fault::Fault;
+pub(crate) use keys::{Anchors, Standing, TrustPoint, ZoneKeys};
+use keys::{Standings, TrustPoints};
+pub(crate) use signature::Effort;
+
+/// Where chains of trust begin, and what is known of zones.
+#[derive(Debug)]
+pub(crate) struct Validator {
+    pub(crate) points: TrustPoints,
+    pub(crate) standings: Standings,
+    pub(crate) limits: Nsec3Limits,
 }
 
-/// What a validator may ask for: lookups that count against the client's question and end where they would go in a circle.
-#[cfg_attr(not(test), expect(dead_code, reason = "the resolver has no validator yet; tests have one"))]
-pub(crate) trait Lookups {
-    /// Look up *name* and *rtype*, a DNSKEY or DS RRset.
-    fn lookup<'a>(&'a self, name: &'a Name, rtype: RrType) -> Boxed<'a, Result<Answer, Failure>>;
+impl Validator {
+    /// The validator that *config* asks for; None without trust anchors.
+    pub(crate) fn new(config: &ResolverConfig) -> Option<Validator> {
+        let points = TrustPoints::new(config);
+        let limits =
+            Nsec3Limits { insecure_above: config.budget.max_nsec3_iterations, ..Nsec3Limits::default() };
+        (!points.is_empty()).then(|| Validator { points, standings: Standings::default(), limits })
+    }
+}
+
+/// What is known of a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    pub(crate) state: State,
+    /// Why it is bogus.
+    pub(crate) fault: Option<Fault>,
+}
+
+impl From<State> for Judgement {
+    fn from(state: State) -> Judgement {
+        Judgement { state, fault: None }
+    }
 }

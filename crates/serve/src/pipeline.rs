@@ -318,7 +318,11 @@ pub fn complete(
 ) -> Handled {
     let errors = found.iter().map(|resolution| &resolution.ede).find(|ede| !ede.is_empty());
     let errors = errors.map_or(&[][..], Vec::as_slice);
+    let secure = |one: &Resolution| one.validation == Validation::Secure;
+    let secure = pending.query().wants_ad() && !found.is_empty() && found.iter().all(secure);
     finish_pending(environment, pending, errors, room, |response, before| {
+        // What a zone of this server contributed was not validated.
+        response.ad = secure && before.answer.is_empty();
         response.rcode = found.first().map_or(Rcode::SERVFAIL, |resolution| resolution.rcode);
         write_found(response, before, found)
     })
@@ -388,7 +392,9 @@ pub(crate) fn stream_ended(environment: &Environment<'_>, pending: &Pending, sen
 /// The message that answers *question* with *resolution*, for a caller that is not a client. Sets QR, RD and RA.
 pub fn message(question: &ClientQuestion, resolution: &Resolution) -> Vec<u8> {
     let mut room = vec![0; usize::from(u16::MAX)];
-    let flags = Flags::default().with_qr(true).with_rd(true).with_ra(true).with_rcode(resolution.rcode);
+    let secure = resolution.validation == Validation::Secure;
+    let flags = Flags::default().with_qr(true).with_rd(true).with_ra(true).with_ad(secure);
+    let flags = flags.with_rcode(resolution.rcode);
     let mut out = Writer::new(&mut room, usize::from(u16::MAX), 0, flags);
     out.question(question.name.as_ref(), question.rtype, question.class)
         .expect("a question fits in 65,535 octets");

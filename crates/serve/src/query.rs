@@ -109,6 +109,12 @@ impl<'p> Query<'p> {
         self.edns.is_some_and(|edns| edns.dnssec_ok)
     }
 
+    /// Whether the client wants to know if the answer is secure (RFC 6840 §5.7).
+    #[inline]
+    pub fn wants_ad(&self) -> bool {
+        self.flags.ad() || self.dnssec_ok()
+    }
+
     /// A query in the usual form, or None.
     #[inline]
     fn usual(packet: &'p [u8]) -> Option<Query<'p>> {

@@ -16,7 +16,7 @@
 //!
 //! The resolver decides name by name whether a lookup is forwarded or goes to the root (`forward`).
 
-use nw_cache::{Cached, HitQuestion, Lookup, Reader};
+use nw_cache::{Cached, HitQuestion, Lookup, Reader, State};
 use nw_resolve::ClientQuestion;
 use nw_resolve::trace::{Layer, Reason};
 use nw_wire::{Class, Ede, Flags, Name, Rcode, Writer};
@@ -324,6 +324,7 @@ fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict
     let hit = environment.cache?.hit_as(&reader, &wanted, environment.now, response.out)?;
     environment.stats.cache_hits.add(1);
     (response.rcode, response.truncated, response.kind) = (hit.rcode, hit.truncated, ResponseKind::Cached);
+    response.ad = hit.state == State::Secure && query.wants_ad();
     if let Some(ede) = hit.failure {
         return Some(kept_failure(context, ede));
     }

@@ -26,8 +26,8 @@ when it is ready.
   --recursive                     resolve names; only for clients on this machine, unless [[policy]]
                                   permits others
   --hints FILE                    names and addresses of root servers (implies --recursive)
-  --trust-anchor FILE             DNSSEC trust anchors: DS or DNSKEY records (implies --recursive). They are read
-                                  and checked, but not used: answers are not validated yet
+  --trust-anchor FILE             DNSSEC trust anchors: DS or DNSKEY records (implies --recursive). Default: the keys
+                                  of the public root, unless other root servers or a forwarder for all names are set
   --forward [SUFFIX=]ADDR[:PORT]  forward queries to this server (repeatable; implies --recursive)
   --workers N                     number of worker threads
   --state DIR                     directory for data that must survive a restart

@@ -9,7 +9,7 @@ import binascii
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from namewise.compile.roots import ROOT_SERVERS
+from namewise.compile.roots import ROOT_ANCHORS, ROOT_SERVERS
 from namewise.config.errors import ConfigError, Problem
 from namewise.config.origin import Origin
 from namewise.engine import Name, Rdata
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from namewise.config import Config
     from namewise.config.model import Key
     from namewise.config.origin import Path
+    from namewise.config.resolver import Resolver
 
 
 class Hint(NamedTuple):
@@ -61,10 +62,22 @@ def read_inputs(config: Config, origin: Callable[[Path], Origin] | None = None) 
     resolver = config.resolver
     if resolver is not None:
         hints = BUILT_IN_HINTS if resolver.hints is None else _hints(resolver.hints, problems)
-        anchors = () if resolver.trust_anchor is None else _anchors(resolver.trust_anchor, problems)
+        anchors = _trust_anchors(config, resolver, problems)
     if problems:
         raise ConfigError(problems)
     return Inputs(hints, anchors, secrets)
+
+
+def _trust_anchors(config: Config, resolver: Resolver, problems: list[Problem]) -> tuple[str, ...]:
+    """Return the trust anchors with which *config* validates; none switches validation off."""
+    anchors = () if resolver.trust_anchor is None else _anchors(resolver.trust_anchor, problems)
+    if resolver.validation == "off":
+        return ()
+    public = resolver.hints is None and resolver.routes is None
+    from_root = public and not any(forward.suffix == "." for forward in config.forward)
+    if not anchors and (resolver.validation == "on" or from_root):
+        return ROOT_ANCHORS
+    return anchors
 
 
 def _secret(

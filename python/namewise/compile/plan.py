@@ -76,6 +76,13 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
     }
 
 
+def _negative_trust_anchors(config: Config, resolver: Resolver) -> list[str]:
+    """Return the names below which nothing is validated: those of the configuration and, unless it validates everything, those
+    that go to forwarders."""
+    forwarded = [forward.suffix for forward in config.forward] if resolver.validation == "auto" else []
+    return sorted({*resolver.negative_trust_anchors, *forwarded} - {"."})
+
+
 def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, Any]:
     budget: dict[str, int] = {}
     for name, setting in settings(Budget).items():
@@ -100,6 +107,7 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
             for forward in config.forward
         ],
         "trust_anchors": list(inputs.anchors),
+        "negative_trust_anchors": _negative_trust_anchors(config, resolver),
         "cache_bytes": resolver.cache,
         "qname_minimisation": resolver.qname_minimisation,
         "qname_case_randomisation": resolver.qname_case_randomisation,

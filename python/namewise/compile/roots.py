@@ -23,3 +23,10 @@ ROOT_SERVERS: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
     for letter, *addresses in (line.split() for line in _ADDRESSES.splitlines())
 )
 """Name and addresses of each of the thirteen letters."""
+
+ROOT_ANCHORS = (
+    ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D",
+    ". IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16",
+)
+"""The DS records of the keys of the public root, as IANA publishes them: the key of 2017, and that of 2024, which signs since October
+2026."""

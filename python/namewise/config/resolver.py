@@ -1,6 +1,6 @@
 """Settings of recursion: `[resolver]`, `[resolver.budget]`, `[resolver.streams]`, `[[forward]]`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from namewise.config.schema import (
     DomainName,
@@ -158,6 +158,31 @@ class Budget(Table, frozen=True, kw_only=True):
     max_records_per_rrset: (
         Annotated[
             int, limit("1000", "Records in one RRset of a response; larger ones are refused.", ge=1, le=65535)
+        ]
+        | None
+    ) = None
+    max_signatures: (
+        Annotated[int, limit("128", "Signatures verified for one query; stops KeyTrap.", ge=1, le=100000)]
+        | None
+    ) = None
+    max_failed_signatures: (
+        Annotated[
+            int,
+            limit(
+                "8", "Signatures verified for one query that turn out invalid; stops KeyTrap.", ge=1, le=1000
+            ),
+        ]
+        | None
+    ) = None
+    max_nsec3_iterations: (
+        Annotated[
+            int,
+            limit(
+                "50",
+                "NSEC3 iterations above which a zone counts as insecure (RFC 9276 §3.2).",
+                ge=0,
+                le=500,
+            ),
         ]
         | None
     ) = None
@@ -341,11 +366,23 @@ class Resolver(Table, frozen=True, kw_only=True):
         Annotated[
             Path,
             setting(
-                "File with DS or DNSKEY records in zone-file form. They are read and checked; answers are not validated yet."
+                "File with DS or DNSKEY records in zone-file form. Not set: the keys of the public root, if `validation` needs "
+                "them."
             ),
         ]
         | None
     ) = None
+    validation: Annotated[
+        Literal["auto", "on", "off"],
+        setting(
+            "Validate answers with DNSSEC (RFC 4035). `auto`: with `trust_anchor`, or where the resolver starts at the public root "
+            "servers; what `[[forward]]` servers answer is not validated. `on`: all answers."
+        ),
+    ] = "auto"
+    negative_trust_anchors: Annotated[
+        tuple[DomainName, ...],
+        setting("Names at and below which answers are not validated (RFC 7646)."),
+    ] = ()
     cache: Annotated[
         Size, setting("Memory for cached answers. A change of this setting empties the cache.", ge=1 << 16)
     ] = 64 << 20

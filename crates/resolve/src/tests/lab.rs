@@ -436,3 +436,19 @@ pub(super) fn hit(
     };
     Some((hit.rcode, message.answer().chain(message.authority()).map(text).collect()))
 }
+
+/// The RRsets of *text*, which has lines as [`lines`] reads them.
+pub(super) fn rrsets(text: &str) -> Vec<Rrset> {
+    let mut sets: Vec<Rrset> = Vec::new();
+    for Line { owner, ttl, rtype, rdata } in lines(text) {
+        match sets.iter_mut().find(|set| set.owner == owner && set.rtype == rtype) {
+            Some(set) => set.rdatas.push(&rdata),
+            None => {
+                let mut set = Rrset::new(owner, rtype, Class::IN, ttl);
+                set.rdatas.push(&rdata);
+                sets.push(set);
+            }
+        }
+    }
+    sets
+}

@@ -239,7 +239,7 @@ fn a_dname_that_does_not_yield_its_alias_is_refused() {
         "",
     ));
     let resolver = resolver(&lab);
-    assert_eq!(ask(&lab, &resolver, "x.old.example.com.", RrType::A).rcode, Rcode::SERVFAIL);
-    let found = ask(&lab, &resolver, "x.old.example.com.", RrType::CNAME);
-    assert_eq!(found.rcode, Rcode::NOERROR);
+    for rtype in [RrType::A, RrType::CNAME] {
+        assert_eq!(ask(&lab, &resolver, "x.old.example.com.", rtype).rcode, Rcode::SERVFAIL, "{rtype}");
+    }
 }

@@ -41,6 +41,9 @@ pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
         max_minimise: 0 to 127;
         max_received_bytes: 512 to 1_000_000_000;
         max_records_per_rrset: 1 to 65_535;
+        max_signatures: 1 to 100_000;
+        max_failed_signatures: 1 to 1000;
+        max_nsec3_iterations: 0 to 500;
         max_steps: 1 to 100_000;
         max_in_flight: 1 to 1_000_000;
         max_in_flight_per_client: 1 to 1_000_000;

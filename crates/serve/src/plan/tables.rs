@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use nw_policy::{Acl, Prefix, View};
 use nw_resolve::{Forward, ResolverConfig, TrustAnchor};
-use nw_wire::{Name, Opcode, RrType};
+use nw_wire::{Name, Opcode};
 
 use super::read::{At, Errors, Object};
 use super::*;
@@ -136,6 +136,7 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
         trust_anchors: read_all(object.key("trust_anchors"), read_anchor, errors),
         ..ResolverConfig::default()
     };
+    config.negative_trust_anchors = read_all(object.key("negative_trust_anchors"), read_name, errors);
     if let Some(at) = object.key("budget") {
         super::budget::read(&at, &mut config.budget, errors);
     }
@@ -217,7 +218,7 @@ fn read_route(at: &At<'_>, errors: &mut Errors) -> Option<RoutePlan> {
 }
 
 fn read_anchor(at: &At<'_>, errors: &mut Errors) -> Option<TrustAnchor> {
-    at.parsed(parse_anchor, errors)
+    at.parsed(str::parse, errors)
 }
 
 fn read_zones(at: &At<'_>, errors: &mut Errors) -> Vec<ZonePlan> {
@@ -346,30 +347,4 @@ fn parse_server(text: &str) -> Result<SocketAddr, String> {
 fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
     let to: SocketAddr = text.parse().map_err(|_| format!("{text:?} is not an address with a port"))?;
     if to.ip().is_loopback() { Ok(to) } else { Err(format!("{} is not a loopback address", to.ip())) }
-}
-
-/// `. IN DS 20326 8 2 E06D…` or the same with DNSKEY. TTL and class are optional.
-fn parse_anchor(text: &str) -> Result<TrustAnchor, String> {
-    let mut words = text.split_ascii_whitespace();
-    let owner = words.next().ok_or("empty")?;
-    let owner = Name::parse(owner.as_bytes(), None).map_err(|error| error.to_string())?;
-    let mut word = words.next();
-    while let Some(skip) = word {
-        let is_ttl = !skip.is_empty() && skip.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_ttl && !skip.eq_ignore_ascii_case("IN") {
-            break;
-        }
-        word = words.next();
-    }
-    let rtype: RrType = word.and_then(|word| word.parse().ok()).ok_or("expected DS or DNSKEY")?;
-    let rest = words.collect::<Vec<_>>().join(" ");
-    let mut rdata = Vec::new();
-    let mut tokens = nw_wire::text::Tokens::new(rest.as_bytes());
-    nw_wire::rr::from_text(rtype, &mut tokens, nw_wire::NameRef::ROOT, &mut rdata)
-        .map_err(|error| error.to_string())?;
-    match rtype {
-        RrType::DS => Ok(TrustAnchor::Ds { owner, rdata }),
-        RrType::DNSKEY => Ok(TrustAnchor::Dnskey { owner, rdata }),
-        _ => Err("expected DS or DNSKEY".to_owned()),
-    }
 }

@@ -1,0 +1,85 @@
+//! Proofs of absence from verified NSEC and NSEC3 records (RFC 4035 §5.4, RFC 5155 §8, RFC 6840 §4).
+
+use nw_dnssec::{Denial, Evidence, Nsec, Nsec3, Nsec3Limits, Unproved, Unsigned};
+use nw_wire::code::RrType;
+use nw_wire::name::NameRef;
+use nw_wire::rrset::Rrset;
+
+use super::fault::{DenialFault, Fault};
+use nw_cache::State;
+
+/// The verified records of a proof.
+pub(crate) struct Proofs<'p> {
+    zone: NameRef<'p>,
+    nsec: Vec<Nsec<'p>>,
+    nsec3: Vec<Nsec3<'p>>,
+    limits: Nsec3Limits,
+}
+
+impl<'p> Proofs<'p> {
+    /// The NSEC and NSEC3 records of *sets*, which were verified with the keys of *zone*. Malformed records prove nothing.
+    pub(crate) fn new(
+        zone: NameRef<'p>,
+        sets: impl IntoIterator<Item = &'p Rrset>,
+        limits: Nsec3Limits,
+    ) -> Proofs<'p> {
+        let (mut nsec, mut nsec3) = (Vec::new(), Vec::new());
+        for set in sets {
+            let (owner, rdatas) = (set.owner.as_ref(), set.rdatas.iter());
+            match set.rtype {
+                RrType::NSEC => nsec.extend(rdatas.filter_map(|rdata| Nsec::parse(owner, rdata))),
+                RrType::NSEC3 => nsec3.extend(rdatas.filter_map(|rdata| Nsec3::parse(owner, zone, rdata))),
+                _ => {}
+            }
+        }
+        Proofs { zone, nsec, nsec3, limits }
+    }
+
+    /// What *ask* finds proved, by NSEC or else by NSEC3.
+    fn either<T>(&self, ask: impl Fn(Evidence<'_>) -> Result<T, Unproved>) -> Result<T, Unproved> {
+        let by_nsec = ask(Evidence::Nsec(&self.nsec));
+        match by_nsec {
+            Err(_) if !self.nsec3.is_empty() => ask(Evidence::Nsec3(&self.nsec3, self.limits)),
+            other => other,
+        }
+    }
+
+    /// The state of a reply that denies *name*, or the type *rtype* at it.
+    pub(crate) fn absence(&self, name: NameRef<'_>, rtype: RrType, nxdomain: bool) -> Result<State, Fault> {
+        let fault = |fault| Fault::Denial { name: name.to_name(), rtype, nxdomain, fault };
+        let state = |opt_out| if opt_out { State::Insecure } else { State::Secure };
+        match self.either(|evidence| nw_dnssec::deny(self.zone, name, rtype, evidence)) {
+            Ok(Denial::NxDomain { opt_out, .. }) if nxdomain => Ok(state(opt_out)),
+            // A name that opt-out may hide (RFC 5155 §9.2).
+            Ok(Denial::NxDomain { opt_out: true, .. } | Denial::OptOut) => Ok(State::Insecure),
+            Ok(Denial::NxDomain { .. }) => Err(fault(DenialFault::NameAbsent)),
+            Ok(_) if nxdomain => Err(fault(DenialFault::NameExists)),
+            Ok(Denial::NoData) => Ok(State::Secure),
+            Ok(Denial::WildcardNoData { opt_out, .. }) => Ok(state(opt_out)),
+            Err(Unproved::InsecureIterations { .. }) => Ok(State::Insecure),
+            Err(unproved) => Err(fault(DenialFault::Unproved(unproved))),
+        }
+    }
+
+    /// The state of an answer at *name* that was expanded from the wildcard below the name of *encloser* labels.
+    pub(crate) fn expansion(&self, name: NameRef<'_>, rtype: RrType, encloser: u8) -> Result<State, Fault> {
+        match self.either(|evidence| nw_dnssec::expansion(self.zone, name, encloser, evidence)) {
+            Ok(proved) if proved.opt_out => Ok(State::Insecure),
+            Ok(_) => Ok(State::Secure),
+            Err(Unproved::InsecureIterations { .. }) => Ok(State::Insecure),
+            Err(unproved) => {
+                let fault = DenialFault::Unproved(unproved);
+                Err(Fault::Denial { name: name.to_name(), rtype, nxdomain: true, fault })
+            }
+        }
+    }
+
+    /// Whether *cut* is a delegation without DS.
+    pub(crate) fn unsigned_delegation(&self, cut: NameRef<'_>) -> Result<Unsigned, Unproved> {
+        match self.either(|evidence| nw_dnssec::unsigned_delegation(self.zone, cut, evidence)) {
+            // The zone counts as insecure, so that its delegations do.
+            Err(Unproved::InsecureIterations { .. }) => Ok(Unsigned::NoDs),
+            other => other,
+        }
+    }
+}

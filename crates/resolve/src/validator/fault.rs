@@ -1,0 +1,193 @@
+//! Why data is bogus: the reason for people, and the extended error for clients (RFC 8914 §4).
+
+use std::fmt;
+
+use nw_dnssec::{RrsigFault, Unproved};
+use nw_wire::code::{Ede, RrType};
+use nw_wire::name::Name;
+
+/// What is wrong with a chain of trust. The text of [`fmt::Display`] names RRset, signer, key and times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The RRset lies in a signed zone and has no signature.
+    Unsigned {
+        /// The owner of the RRset.
+        owner: Name,
+        /// Its type.
+        rtype: RrType,
+        /// The zone, which is secure.
+        zone: Name,
+    },
+    /// The signature is not valid for the RRset.
+    Signature {
+        /// The owner of the RRset.
+        owner: Name,
+        /// Its type.
+        rtype: RrType,
+        /// The tag of the key that the signature names.
+        key_tag: u16,
+        /// What is wrong with it.
+        fault: RrsigFault,
+        /// When it was checked, seconds since 1970 modulo 2^32.
+        now: u32,
+    },
+    /// The RRset has signatures, and none of them is by a key of the zone.
+    NoKey {
+        /// The owner of the RRset.
+        owner: Name,
+        /// Its type.
+        rtype: RrType,
+        /// The zone that signed it.
+        signer: Name,
+        /// The tag of the key that the signature names.
+        key_tag: u16,
+    },
+    /// The signer is not the zone that the RRset lies in.
+    WrongSigner {
+        /// The owner of the RRset.
+        owner: Name,
+        /// Its type.
+        rtype: RrType,
+        /// The zone that signed it.
+        signer: Name,
+    },
+    /// No key of the zone matches the DS RRset of its parent, or the trust anchor.
+    NoTrustedKey {
+        /// The zone.
+        zone: Name,
+        /// Whether a trust anchor names the keys.
+        anchor: bool,
+    },
+    /// The DNSKEY or DS RRset of the zone cannot be found, so that its data cannot be validated.
+    Missing {
+        /// The zone.
+        zone: Name,
+        /// DNSKEY or DS.
+        rtype: RrType,
+        /// Why it was not found.
+        because: String,
+        /// The extended error of that cause.
+        ede: Ede,
+    },
+    /// The absence of the name or of the type is not proved.
+    Denial {
+        /// The name.
+        name: Name,
+        /// The type.
+        rtype: RrType,
+        /// Whether the reply denies the name as a whole.
+        nxdomain: bool,
+        /// What is missing.
+        fault: DenialFault,
+    },
+    /// The validation costs more than this limit allows (attack KeyTrap).
+    TooMuchWork {
+        /// The field of `Budget`.
+        limit: &'static str,
+    },
+}
+
+/// What is wrong with a proof of absence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DenialFault {
+    /// The records do not prove it.
+    Unproved(Unproved),
+    /// The records prove that the name exists.
+    NameExists,
+    /// The records prove that the name does not exist, while the response code says that it does.
+    NameAbsent,
+}
+
+impl Fault {
+    /// The extended error that names this kind of fault.
+    pub(crate) fn ede(&self) -> Ede {
+        match self {
+            Fault::Unsigned { .. } => Ede::RRSIGS_MISSING,
+            Fault::Signature { fault: RrsigFault::Expired { .. }, .. } => Ede::SIGNATURE_EXPIRED,
+            Fault::Signature { fault: RrsigFault::NotYetValid { .. }, .. } => Ede::SIGNATURE_NOT_YET_VALID,
+            Fault::Signature { fault: RrsigFault::ExpiresBeforeInception, .. } => {
+                Ede::SIGNATURE_EXPIRED_BEFORE_VALID
+            }
+            Fault::NoKey { .. } | Fault::NoTrustedKey { .. } => Ede::DNSKEY_MISSING,
+            Fault::Missing { ede, .. } => *ede,
+            Fault::Denial { .. } => Ede::NSEC_MISSING,
+            Fault::Signature { .. } | Fault::WrongSigner { .. } | Fault::TooMuchWork { .. } => {
+                Ede::DNSSEC_BOGUS
+            }
+        }
+    }
+
+    /// How much the fault says about the cause: of the faults of several signatures, the one with the highest weight is reported.
+    pub(crate) fn weight(&self) -> u8 {
+        match self {
+            Fault::TooMuchWork { .. } => 4,
+            Fault::Signature {
+                fault: RrsigFault::Expired { .. } | RrsigFault::NotYetValid { .. }, ..
+            } => 3,
+            Fault::Signature { .. } => 2,
+            Fault::NoKey { .. } => 1,
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Unsigned { owner, rtype, zone } => {
+                write!(f, "{owner} {rtype} has no signature, although the zone {zone} is signed")
+            }
+            Fault::Signature { owner, rtype, key_tag, fault, now } => {
+                write!(f, "RRSIG for {owner} {rtype} by key {key_tag} ")?;
+                match fault {
+                    RrsigFault::Expired { expiration } => {
+                        write!(f, "expired {} ago", Span(now.wrapping_sub(*expiration)))
+                    }
+                    RrsigFault::NotYetValid { inception } => {
+                        write!(f, "is not valid for another {}", Span(inception.wrapping_sub(*now)))
+                    }
+                    fault => write!(f, "is not valid: {fault}"),
+                }
+            }
+            Fault::NoKey { owner, rtype, signer, key_tag } => {
+                write!(f, "RRSIG for {owner} {rtype} names key {key_tag}, which {signer} does not have")
+            }
+            Fault::WrongSigner { owner, rtype, signer } => {
+                write!(f, "RRSIG for {owner} {rtype} is by {signer}, which is not the zone of this name")
+            }
+            Fault::NoTrustedKey { zone, anchor } => {
+                let from = if *anchor { "the trust anchor" } else { "the DS records of its parent" };
+                write!(f, "no DNSKEY of {zone} that signs its keys matches {from}")
+            }
+            Fault::Missing { zone, rtype, because, .. } => {
+                write!(f, "no {rtype} records of {zone}: {because}")
+            }
+            Fault::Denial { name, rtype, nxdomain, fault } => {
+                match nxdomain {
+                    true => write!(f, "it is not proved that {name} does not exist: ")?,
+                    false => write!(f, "it is not proved that {name} has no {rtype} records: ")?,
+                }
+                match fault {
+                    DenialFault::Unproved(unproved) => unproved.fmt(f),
+                    DenialFault::NameExists => f.write_str("the records prove that the name exists"),
+                    DenialFault::NameAbsent => f.write_str("the records prove that the name does not exist"),
+                }
+            }
+            Fault::TooMuchWork { limit } => write!(f, "validation stopped: limit {limit} reached"),
+        }
+    }
+}
+
+/// A time span in seconds, for people: the largest unit that fits.
+struct Span(u32);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            seconds @ 0..120 => write!(f, "{seconds} s"),
+            seconds @ 120..7200 => write!(f, "{} min", seconds / 60),
+            seconds @ 7200..172_800 => write!(f, "{} h", seconds / 3600),
+            seconds => write!(f, "{} days", seconds / 86_400),
+        }
+    }
+}

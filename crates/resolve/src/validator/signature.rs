@@ -1,0 +1,121 @@
+//! One RRset and its signatures against the keys of a zone (RFC 4035 §5.3). Any valid signature suffices (RFC 6840 §5.4).
+
+use std::cell::{Cell, RefCell};
+
+use nw_dnssec::{Canonical, Rrsig, RrsigFault, Verified, Verifier, verify_rrset};
+use nw_wire::name::NameRef;
+use nw_wire::rrset::Rrset;
+
+use super::fault::Fault;
+use crate::budget::Budget;
+
+/// Signatures of one RRset that are looked at. Each algorithm and key of a zone gives one, twice that during a rollover.
+const MAX_SIGNATURES: usize = 16;
+/// Keys with the tag of a signature that are tried; honest zones hardly ever have two keys with one tag.
+const MAX_COLLIDING: usize = 2;
+/// Bounds of the tolerance for clocks that differ, seconds. Within them it is a tenth of the life of the signature, as in Unbound.
+const SKEW: (u32, u32) = (3600, 86_400);
+
+/// The work that validation may still do for one client question (attacks KeyTrap and its relatives).
+#[derive(Debug)]
+pub(crate) struct Effort {
+    /// Verifications left, of signatures that turn out valid or not.
+    signatures: Cell<u32>,
+    /// Verifications left that fail.
+    failures: Cell<u32>,
+    scratch: RefCell<Canonical>,
+}
+
+impl Effort {
+    pub(crate) fn new(budget: &Budget) -> Effort {
+        Effort {
+            signatures: Cell::new(budget.max_signatures),
+            failures: Cell::new(budget.max_failed_signatures),
+            scratch: RefCell::new(Canonical::new()),
+        }
+    }
+
+    /// Verify one signature, or return which limit forbids it.
+    fn verify(
+        &self,
+        set: &Rrset,
+        rrsig: &Rrsig<'_>,
+        key: &Verifier,
+        now: u32,
+    ) -> Result<Result<Verified, RrsigFault>, Fault> {
+        if self.failures.get() == 0 {
+            return Err(Fault::TooMuchWork { limit: "max_failed_signatures" });
+        }
+        let Some(left) = self.signatures.get().checked_sub(1) else {
+            return Err(Fault::TooMuchWork { limit: "max_signatures" });
+        };
+        self.signatures.set(left);
+        let verified = verify_rrset(set, rrsig, key, now, &mut self.scratch.borrow_mut());
+        if verified.is_err() {
+            self.failures.set(self.failures.get() - 1);
+        }
+        Ok(verified)
+    }
+}
+
+/// The signer of the first of *signatures* that could be valid for *set*: its name is that of a zone at or above the owner.
+pub(crate) fn signer<'s>(set: &Rrset, signatures: Option<&'s Rrset>) -> Option<NameRef<'s>> {
+    let signers = signatures?.rdatas.iter().filter_map(Rrsig::parse).map(|rrsig| rrsig.signer);
+    let mut signers = signers.filter(|signer| set.owner.as_ref().is_at_or_below(*signer));
+    signers.next()
+}
+
+/// Verify that one of *signatures* is by one of *keys* of *zone* and valid for *set* at *now* (seconds since 1970 modulo 2^32).
+pub(crate) fn verify(
+    set: &Rrset,
+    signatures: Option<&Rrset>,
+    (zone, keys): (NameRef<'_>, &[Verifier]),
+    now: u32,
+    effort: &Effort,
+) -> Result<Verified, Fault> {
+    let (owner, rtype) = (set.owner.clone(), set.rtype);
+    let mut worst = Fault::Unsigned { owner: owner.clone(), rtype, zone: zone.to_name() };
+    let mut blame = |fault: Fault| {
+        if fault.weight() >= worst.weight() {
+            worst = fault;
+        }
+    };
+    let rdatas = signatures.into_iter().flat_map(|signatures| signatures.rdatas.iter());
+    for rrsig in rdatas.take(MAX_SIGNATURES).filter_map(Rrsig::parse) {
+        let key_tag = rrsig.key_tag;
+        if rrsig.signer != zone {
+            blame(Fault::WrongSigner { owner: owner.clone(), rtype, signer: rrsig.signer.to_name() });
+            continue;
+        }
+        let at = tolerated(&rrsig, now);
+        if let Err(fault) = rrsig.check(set, at) {
+            blame(Fault::Signature { owner: owner.clone(), rtype, key_tag, fault, now });
+            continue;
+        }
+        let mut named = keys.iter().filter(|key| rrsig.names(key)).take(MAX_COLLIDING).peekable();
+        if named.peek().is_none() {
+            blame(Fault::NoKey { owner: owner.clone(), rtype, signer: zone.to_name(), key_tag });
+        }
+        for key in named {
+            match effort.verify(set, &rrsig, key, at)? {
+                Ok(verified) => return Ok(verified),
+                Err(fault) => blame(Fault::Signature { owner: owner.clone(), rtype, key_tag, fault, now }),
+            }
+        }
+    }
+    Err(worst)
+}
+
+/// The time at which *rrsig* is checked: *now*, or the nearest time at which it is valid if the clocks may differ by as much.
+fn tolerated(rrsig: &Rrsig<'_>, now: u32) -> u32 {
+    let life = rrsig.expiration.wrapping_sub(rrsig.inception);
+    let skew = (life / 10).clamp(SKEW.0, SKEW.1);
+    let (early, late) = (rrsig.inception.wrapping_sub(now), now.wrapping_sub(rrsig.expiration));
+    if early != 0 && early <= skew {
+        rrsig.inception
+    } else if late != 0 && late <= skew {
+        rrsig.expiration
+    } else {
+        now
+    }
+}
