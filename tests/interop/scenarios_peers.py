@@ -94,7 +94,13 @@ def quietly(command: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def start_unbound(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
+def trust_anchors(hosts: Path, file: Path) -> list[str]:
+    """The DS records that the resolver of the scenario in *file* trusts; none: it does not validate."""
+    printed = subprocess.run([hosts, file, "--anchors"], check=True, capture_output=True, text=True)
+    return printed.stdout.splitlines()
+
+
+def start_unbound(folder: Path, scenario: dict, anchors: list[str]) -> subprocess.Popen[bytes]:
     (folder / "hints").write_text(root_hints(scenario))
     ipv6 = "yes" if scenario["resolver"].get("ipv6") else "no"
     forwards = "".join(
@@ -102,6 +108,9 @@ def start_unbound(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
         + "".join(f"  {'stub' if f.get('authoritative') else 'forward'}-addr: {a}\n" for a in f["servers"])
         for f in scenario["resolver"].get("forward", [])
     )
+    trusted = "".join(f'  trust-anchor: "{anchor}"\n' for anchor in anchors)
+    negative = scenario["resolver"].get("negative_trust_anchors", [])
+    trusted += "".join(f'  domain-insecure: "{name}"\n' for name in negative)
     (folder / "unbound.conf").write_text(
         f"""server:
   interface: {RESOLVER}
@@ -113,8 +122,8 @@ def start_unbound(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
   use-syslog: no
   do-daemonize: no
   do-ip6: {ipv6}
-  module-config: "iterator"
-  root-hints: "{folder}/hints"
+  module-config: "{"validator " if anchors else ""}iterator"
+{trusted}  root-hints: "{folder}/hints"
   qname-minimisation: no
   do-not-query-localhost: no
   num-threads: 1
@@ -125,7 +134,7 @@ remote-control:
     return quietly(["unbound", "-d", "-p", "-c", str(folder / "unbound.conf")])
 
 
-def start_named(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
+def start_named(folder: Path, scenario: dict, anchors: list[str]) -> subprocess.Popen[bytes]:
     zones, listen4, listen6, recursion = [], [], [], "no"
     if "resolver" in scenario:
         (folder / "hints").write_text(root_hints(scenario))
@@ -150,6 +159,12 @@ def start_named(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
                 data = f'type primary; file "{file}"; check-names ignore;'
                 zones.append(f'zone "{apex}" {{ {data} }};')
 
+    negative = (scenario.get("resolver") or {}).get("negative_trust_anchors", [])
+    for anchor in anchors:
+        owner, _, _, tag, algorithm, digest_type, digest = anchor.split(maxsplit=6)
+        record = f'static-ds {tag} {algorithm} {digest_type} "{digest}"'
+        zones.append(f'trust-anchors {{ "{owner}" {record}; }};')
+
     def group(addresses: list[str]) -> str:
         return "{ " + "".join(f"{address}; " for address in addresses or ["none"]) + "}"
 
@@ -163,7 +178,8 @@ def start_named(folder: Path, scenario: dict) -> subprocess.Popen[bytes]:
   recursion {recursion};
   allow-query {{ any; }};
   allow-recursion {{ any; }};
-  dnssec-validation no;
+  dnssec-validation {"yes" if anchors else "no"};
+  validate-except {group([f'"{name}"' for name in negative]).replace("none; ", "")};
   qname-minimization off;
   notify no;
 }};
@@ -209,7 +225,8 @@ def play(hosts: Path, file: Path, scenario: dict, peer: str) -> dict:
             assert actors.stdin is not None and actors.stdout is not None
             if actors.stdout.readline().strip() != "ready":
                 return {"agrees": None, "problem": "the hosts did not start"}
-            server = (start_unbound if peer == "unbound" else start_named)(Path(name), scenario)
+            anchors = trust_anchors(hosts, file) if resolver else []
+            server = (start_unbound if peer == "unbound" else start_named)(Path(name), scenario, anchors)
             asked = [step["to"] for step in scenario["step"] if "to" in step]
             first = {host["name"]: host["addresses"][0] for host in scenario.get("host", [])}
             if not wait_for(RESOLVER if resolver else first[asked[0]], server):

@@ -1,7 +1,8 @@
 //! Plays the hosts of a TOML scenario on real sockets, sends its queries to another server, and compares the answers
 //! with the expectations.
 //!
-//! `scenario_hosts SCENARIO.toml [RESOLVER]`. The addresses of the hosts must be local, usually in a network
+//! `scenario_hosts SCENARIO.toml [RESOLVER [--record] | --anchors]`. With `--anchors`, it prints the trust anchors of the resolver and ends. With
+//! `--record`, it prints the answer to each query as JSON instead of comparing it. The addresses of the hosts must be local, usually in a network
 //! namespace, and port 53 must be free on them. Without RESOLVER, another program must play the hosts that steps name
 //! in `to`, and listen at their first addresses. The program prints `ready` when all sockets are open. A line on
 //! standard input starts the steps, and a JSON object ends the run. Only the answers to clients are compared, because
@@ -13,7 +14,7 @@ use std::io::{self, BufRead, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nw_resolve::Transport;
 use nw_sim::net::{Acceptance, Datagram};
@@ -21,7 +22,8 @@ use nw_sim::packet::Packet;
 use nw_sim::scenario::behaviour::{Emission, ScriptedHost};
 use nw_sim::scenario::expect::{self, Seen};
 use nw_sim::scenario::format::{ExpectTable, Protocol, Scenario, StepTable};
-use nw_sim::scenario::play::{CLIENT, query_packet, read_zones};
+use nw_sim::scenario::play::{CLIENT, query_packet};
+use nw_sim::scenario::sign::Signing;
 use nw_wire::message::Message;
 
 /// The time after which a client repeats its query, like a stub resolver.
@@ -72,9 +74,16 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let words: Vec<String> = std::env::args().collect();
-    let file = words.get(1).ok_or("usage: scenario_hosts SCENARIO.toml [RESOLVER]")?;
+    let file = words.get(1).ok_or("usage: scenario_hosts SCENARIO.toml [RESOLVER [--record] | --anchors]")?;
     let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
     let scenario = Scenario::parse(&text)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let signing = Signing::new(&scenario.host, now)?;
+    if words.get(2).is_some_and(|word| word == "--anchors") {
+        let table = scenario.resolver.unwrap_or_default();
+        signing.anchors(&table.trust_anchors)?.iter().for_each(|anchor| say(&anchor.to_string()));
+        return Ok(());
+    }
     let resolver: Option<IpAddr> = match words.get(2) {
         Some(word) => Some(word.parse().map_err(|_| format!("{word}: not an address"))?),
         None => None,
@@ -87,22 +96,23 @@ fn run() -> Result<(), String> {
     };
     let mut hosts = Vec::new();
     for host in scenario.host.iter().filter(|host| !played_by_peer.contains(&&host.name)) {
-        let scripted = ScriptedHost::new(read_zones(&host.zones)?, &host.rule)?;
+        let scripted = ScriptedHost::new(signing.read_zones(&host.zones)?, &host.rule)?;
         hosts.push(
             open(host.name.clone(), scripted, &host.addresses)
                 .map_err(|error| format!("{}: {error}", host.name))?,
         );
     }
+    let recording = words.get(3).is_some_and(|word| word == "--record");
     let (commands, received) = channel();
     let steps = scenario.clone();
     let client = std::thread::spawn(move || {
-        let difference = play_steps(&steps, resolver, &commands);
+        let difference = play_steps(&steps, resolver, &commands, recording);
         // The hosts may have ended with an error already.
         let _ = commands.send(Command::End);
         difference
     });
     say("ready");
-    serve(hosts, &received).map_err(|error| error.to_string())?;
+    serve(hosts, &signing, &received).map_err(|error| error.to_string())?;
     let outcome = client.join().map_err(|_| "the client failed".to_owned())?;
     say(&match outcome {
         Ok(None) => serde_json::json!({"agrees": true}).to_string(),
@@ -141,7 +151,7 @@ fn open(name: String, host: ScriptedHost, addresses: &[IpAddr]) -> io::Result<Op
 }
 
 /// Answer queries until the steps end.
-fn serve(hosts: Vec<OpenHost>, commands: &Receiver<Command>) -> io::Result<()> {
+fn serve(hosts: Vec<OpenHost>, signing: &Signing, commands: &Receiver<Command>) -> io::Result<()> {
     let scheduled: RefCell<Vec<Scheduled>> = RefCell::default();
     let mut streams: Vec<Stream> = Vec::new();
     let mut room = vec![0; 65535];
@@ -191,7 +201,7 @@ fn serve(hosts: Vec<OpenHost>, commands: &Receiver<Command>) -> io::Result<()> {
         match commands.try_recv() {
             Ok(Command::Swap(name, zones)) => {
                 for host in hosts.iter().filter(|host| host.name == name) {
-                    let swapped = read_zones(&zones).map(|zones| host.host.swap(zones));
+                    let swapped = signing.read_zones(&zones).map(|zones| host.host.swap(zones));
                     swapped.map_err(io::Error::other)?;
                 }
             }
@@ -237,6 +247,7 @@ fn play_steps(
     scenario: &Scenario,
     resolver: Option<IpAddr>,
     commands: &Sender<Command>,
+    recording: bool,
 ) -> Result<Found, String> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
@@ -262,6 +273,10 @@ fn play_steps(
             };
             for _ in 0..step.times.unwrap_or(1) {
                 let seen = ask(step, question, server)?;
+                if recording {
+                    say(&seen.to_json().to_string());
+                    continue;
+                }
                 // Servers may choose different extended errors for a failure.
                 let wanted = step.expect.clone().map(|wanted| ExpectTable { ede: Vec::new(), ..wanted });
                 if let Some(wanted) = &wanted

@@ -9,3 +9,4 @@ pub mod behaviour;
 pub mod expect;
 pub mod format;
 pub mod play;
+pub mod sign;

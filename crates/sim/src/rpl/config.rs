@@ -11,6 +11,7 @@ mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 
+use nw_resolve::TrustAnchor;
 use nw_wire::name::Name;
 
 use super::syntax::{Clause, Script, Setting};
@@ -40,6 +41,10 @@ pub struct Settings {
     pub ask_loopback: bool,
     /// NXDOMAIN denies all names below (RFC 8020).
     pub nxdomain_cut: bool,
+    /// Where chains of trust begin; without one, nothing is validated.
+    pub trust_anchors: Vec<TrustAnchor>,
+    /// Names below which nothing is validated.
+    pub negative_trust_anchors: Vec<Name>,
     /// Random case of names in queries.
     pub case_randomisation: bool,
     /// NSID, as octets.
@@ -65,6 +70,8 @@ impl Default for Settings {
             min_ttl: None,
             ask_loopback: false,
             nxdomain_cut: false,
+            trust_anchors: Vec::new(),
+            negative_trust_anchors: Vec::new(),
             case_randomisation: false,
             nsid: None,
             identity: None,
@@ -239,17 +246,29 @@ impl Read {
                 Some("allow" | "allow_snoop" | "allow_setrd") => Honoured,
                 _ => Value,
             },
-            // Without trust anchors nothing is validated.
-            "domain-insecure"
-            | "aggressive-nsec"
+            "trust-anchor" => match setting.value.parse() {
+                Ok(anchor) => {
+                    settings.trust_anchors.push(anchor);
+                    Honoured
+                }
+                Err(_) => Value,
+            },
+            "domain-insecure" => match Name::parse(setting.value.as_bytes(), Some(Name::root().as_ref())) {
+                Ok(name) => {
+                    settings.negative_trust_anchors.push(name);
+                    Honoured
+                }
+                Err(_) => Value,
+            },
+            "val-permissive-mode" => only(setting, false),
+            "aggressive-nsec"
             | "val-log-level"
             | "val-nsec3-keysize-iterations"
             | "val-sig-skew-min"
             | "val-sig-skew-max"
             | "fake-sha1"
             | "trust-anchor-signaling"
-            | "root-key-sentinel"
-            | "val-permissive-mode" => Ignored,
+            | "root-key-sentinel" => Ignored,
             // The network of a script consists of the addresses that it names.
             "target-fetch-policy"
             | "force-ipv6"

@@ -527,6 +527,8 @@ fn resolver_config(settings: &Settings) -> ResolverConfig {
         ipv4: settings.ipv4,
         ipv6: settings.ipv6,
         ask_loopback: settings.ask_loopback,
+        trust_anchors: settings.trust_anchors.clone(),
+        negative_trust_anchors: settings.negative_trust_anchors.clone(),
         ..ResolverConfig::default()
     };
     config.budget.discard_timeout = 0;

@@ -18,6 +18,8 @@ use crate::record::{DEFAULT_TTL, Record, as_set, parse_question};
 pub struct Seen {
     /// The reply, if there was one.
     pub reply: Option<Packet>,
+    /// Why what arrived is no message.
+    pub malformed: Option<String>,
     /// The length of the reply.
     pub octets: usize,
     /// The time from the query to the reply.
@@ -28,6 +30,22 @@ pub struct Seen {
     pub reasons: Vec<String>,
 }
 
+impl Seen {
+    /// What a client sees, as JSON: `rcode` (null: no reply), `flags`, `answer` with TTLs of 0, sorted, and `ede`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let Some(reply) = &self.reply else { return serde_json::json!({ "rcode": null }) };
+        let without_ttl = |record: &Record| Record { ttl: 0, ..record.clone() }.to_string();
+        let mut answer: Vec<String> = reply.sections[0].iter().map(without_ttl).collect();
+        answer.sort_unstable();
+        serde_json::json!({
+            "rcode": reply.rcode.to_string(),
+            "flags": flag_words(reply.flags).split_whitespace().collect::<Vec<_>>(),
+            "answer": answer,
+            "ede": extended_errors(reply).into_iter().map(|(code, text)| (code, text)).collect::<Vec<_>>(),
+        })
+    }
+}
+
 /// Return the slugs of `steps`.
 pub fn reasons(steps: &Steps) -> Vec<String> {
     steps.iter().map(|step| step.reason.slug().to_owned()).collect()
@@ -35,6 +53,9 @@ pub fn reasons(steps: &Steps) -> Vec<String> {
 
 /// Compare the reply that the client received. [`behind`] compares time and upstream queries.
 pub fn reply(expect: &ExpectTable, seen: &Seen) -> Option<Difference> {
+    if let Some(malformed) = &seen.malformed {
+        return Some(differs("reply", "a message", malformed));
+    }
     let Some(reply) = &seen.reply else {
         return (!expect.silence).then(|| differs("reply", "an answer", "none"));
     };

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
+use super::sign::SignTable;
 use crate::link::Link;
 
 /// A complete file.
@@ -55,6 +56,10 @@ pub struct ResolverTable {
     pub case_randomisation: bool,
     /// Query servers over IPv6.
     pub ipv6: bool,
+    /// Zones whose keys are trusted. By default the root, if it is signed.
+    pub trust_anchors: Vec<String>,
+    /// Names below which nothing is validated.
+    pub negative_trust_anchors: Vec<String>,
     /// Limits that differ from the defaults, by the name of the field of `Budget`.
     pub budget: BTreeMap<String, u64>,
 }
@@ -83,6 +88,9 @@ pub struct HostTable {
     /// Zones that it serves: apex to master file.
     #[serde(default)]
     pub zones: BTreeMap<String, String>,
+    /// Those of the zones that are signed, and how.
+    #[serde(default)]
+    pub sign: BTreeMap<String, SignTable>,
     /// The host is a resolver (a second namewise) instead.
     pub resolver: Option<ResolverTable>,
     /// Exceptions from its behaviour. The first matching rule applies.

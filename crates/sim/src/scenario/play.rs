@@ -13,11 +13,11 @@ use nw_serve::PlanError;
 use nw_wire::code::RrType;
 use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
-use nw_zone::Zone;
 
 use super::behaviour::{ScriptedHost, ScriptedHostOnNet, read_zone};
 use super::expect::{self, Seen};
-use super::format::{ExpectTable, HostTable, ResolverTable, Scenario, StepTable};
+use super::format::{HostTable, ResolverTable, Scenario, StepTable};
+use super::sign::Signing;
 use crate::entry::apply_reply_word;
 use crate::exec::{Executor, Micros};
 use crate::matching::Difference;
@@ -89,6 +89,21 @@ pub fn play(text: &str, options: &Options) -> Report {
     report
 }
 
+/// Run the steps of `text` and return what each query step saw; expectations do not count.
+pub fn record(text: &str, options: &Options) -> Result<Vec<Seen>, String> {
+    let scenario = Scenario::parse(text)?;
+    let mut topology = Topology::build(&scenario, scenario.seed.unwrap_or(options.seed))?;
+    let mut seen = Vec::new();
+    for step in &scenario.step {
+        match &step.query {
+            Some(question) => seen.extend(topology.query(step, question)?.into_iter().take(1)),
+            None => _ = topology.step(step)?,
+        }
+    }
+    topology.net.clear();
+    Ok(seen)
+}
+
 /// A host of a scenario.
 enum Player {
     ScriptedHost(Rc<ScriptedHost>),
@@ -114,11 +129,7 @@ struct Topology {
     rng: Random,
     resolver: Option<Rc<Server>>,
     players: BTreeMap<String, (Player, Vec<IpAddr>)>,
-}
-
-/// Parse the zones of a scenario.
-pub fn read_zones(zones: &BTreeMap<String, String>) -> Result<Vec<Zone>, String> {
-    zones.iter().map(|(apex, text)| read_zone(apex, text)).collect()
+    signing: Signing,
 }
 
 /// The root servers of a scenario: names and addresses from its root zone, or else the hosts that serve the root
@@ -152,7 +163,11 @@ fn address(rdata: &[u8]) -> Option<IpAddr> {
 }
 
 /// Convert a `[resolver]` table.
-fn resolver_config(table: &ResolverTable, hosts: &[HostTable]) -> Result<ResolverConfig, String> {
+fn resolver_config(
+    table: &ResolverTable,
+    hosts: &[HostTable],
+    signing: &Signing,
+) -> Result<ResolverConfig, String> {
     let name = |text: &String| text.parse::<Name>().map_err(|_| format!("{text:?} is no domain name"));
     let mut config = ResolverConfig {
         qname_minimisation: table.minimise,
@@ -160,6 +175,8 @@ fn resolver_config(table: &ResolverTable, hosts: &[HostTable]) -> Result<Resolve
         qname_case_randomisation: table.case_randomisation,
         ipv6: table.ipv6,
         hints: root_hints(hosts)?,
+        trust_anchors: signing.anchors(&table.trust_anchors)?,
+        negative_trust_anchors: table.negative_trust_anchors.iter().map(name).collect::<Result<_, _>>()?,
         ..ResolverConfig::default()
     };
     // Unless the scenario sets the limit, late answers are not discarded.
@@ -209,6 +226,9 @@ fn set_budget(budget: &mut Budget, field: &str, value: u64) -> Result<(), String
         max_received_bytes,
         max_records_per_rrset,
         wall_clock,
+        max_signatures,
+        max_failed_signatures,
+        max_nsec3_iterations,
         max_in_flight,
         max_in_flight_per_client,
         max_in_flight_per_zone,
@@ -233,21 +253,23 @@ impl Topology {
         let clock = Executor::new();
         let net = Net::new(clock.clone(), seed);
         let unix_s = scenario.unix_s.unwrap_or(DEFAULT_UNIX);
+        let signing = Signing::new(&scenario.host, unix_s)?;
         let mut players = BTreeMap::new();
         for host in &scenario.host {
             let player = match &host.resolver {
                 Some(table) => {
                     let spec = ServerSpec {
                         addresses: host.addresses.clone(),
-                        zones: read_zones(&host.zones)?,
-                        resolver: Some(resolver_config(table, &scenario.host)?),
+                        zones: signing.read_zones(&host.zones)?,
+                        resolver: Some(resolver_config(table, &scenario.host, &signing)?),
                         unix_s,
                         ..ServerSpec::default()
                     };
                     Player::Resolver(Server::start(&net, spec).map_err(joined_errors)?)
                 }
                 None => {
-                    Player::ScriptedHost(Rc::new(ScriptedHost::new(read_zones(&host.zones)?, &host.rule)?))
+                    let zones = signing.read_zones(&host.zones)?;
+                    Player::ScriptedHost(Rc::new(ScriptedHost::new(zones, &host.rule)?))
                 }
             };
             for address in &host.addresses {
@@ -268,7 +290,7 @@ impl Topology {
                 RESOLVER.iter().map(|address| address.parse().expect("both are literal addresses")).collect();
             let spec = ServerSpec {
                 addresses: addresses.clone(),
-                resolver: Some(resolver_config(table, &scenario.host)?),
+                resolver: Some(resolver_config(table, &scenario.host, &signing)?),
                 unix_s,
                 ..ServerSpec::default()
             };
@@ -279,7 +301,7 @@ impl Topology {
             resolver = Some(server);
         }
         let rng = Random::stream(seed, "clients");
-        Ok(Topology { net, clock, rng, resolver, players })
+        Ok(Topology { net, clock, rng, resolver, players, signing })
     }
 
     fn step(&mut self, step: &StepTable) -> Result<Option<Difference>, String> {
@@ -298,7 +320,7 @@ impl Topology {
                 self.net.remove(*address);
             }
         } else if let Some(swap) = &step.swap {
-            let zones = read_zones(&swap.zones)?;
+            let zones = self.signing.read_zones(&swap.zones)?;
             match &self.player(&swap.host)?.0 {
                 Player::ScriptedHost(host) => host.swap(zones),
                 Player::Resolver(server) => server.swap(zones),
@@ -308,7 +330,10 @@ impl Topology {
             let server = self.resolver.as_ref().ok_or("flush without a resolver")?;
             server.flush(name.as_ref(), RrType::ANY);
         } else if let Some(question) = &step.query {
-            return self.query(step, question);
+            let seen = self.query(step, question)?;
+            let Some(wanted) = &step.expect else { return Ok(None) };
+            let differs = |seen: &Seen| expect::reply(wanted, seen).or_else(|| expect::behind(wanted, seen));
+            return Ok(seen.iter().find_map(differs));
         } else {
             return Err("a step needs one of query, advance_s, up, down, swap, flush".to_owned());
         }
@@ -319,7 +344,8 @@ impl Topology {
         self.players.get(name).ok_or_else(|| format!("no host is called {name:?}"))
     }
 
-    fn query(&mut self, step: &StepTable, question: &str) -> Result<Option<Difference>, String> {
+    /// Send the query of `step` and return what came of each copy.
+    fn query(&mut self, step: &StepTable, question: &str) -> Result<Vec<Seen>, String> {
         let packet = query_packet(step, question)?;
         let client = step.client.unwrap_or(CLIENT.parse().expect("a literal address"));
         let server = match &step.to {
@@ -356,31 +382,18 @@ impl Topology {
             });
         }
         self.clock.run_while_pending(began + MAX_WAIT + 1, || replies.borrow().len() == times);
-        let Some(wanted) = &step.expect else { return Ok(None) };
         let replies = replies.borrow();
-        Ok(replies.iter().find_map(|reply| self.judge(wanted, reply.as_ref(), began, before)))
+        Ok(replies.iter().map(|reply| self.seen(reply.as_ref(), began, before)).collect())
     }
 
-    fn judge(
-        &self,
-        wanted: &ExpectTable,
-        reply: Option<&(Micros, Vec<u8>)>,
-        began: Micros,
-        before: usize,
-    ) -> Option<Difference> {
+    fn seen(&self, reply: Option<&(Micros, Vec<u8>)>, began: Micros, before: usize) -> Seen {
         let mut seen = Seen::default();
         if let Some((at, bytes)) = reply {
             seen.octets = bytes.len();
             seen.took = at - began;
             match Message::parse(bytes) {
                 Ok(message) => seen.reply = Some(Packet::of(&message)),
-                Err(error) => {
-                    return Some(Difference {
-                        field: "reply",
-                        expected: "a message".to_owned(),
-                        got: error.to_string(),
-                    });
-                }
+                Err(error) => seen.malformed = Some(error.to_string()),
             }
         }
         if let Some(server) = &self.resolver {
@@ -390,7 +403,7 @@ impl Topology {
                 .collect();
             seen.reasons = expect::reasons(&server.explained());
         }
-        expect::reply(wanted, &seen).or_else(|| expect::behind(wanted, &seen))
+        seen
     }
 
     fn host_at(&self, address: IpAddr) -> String {

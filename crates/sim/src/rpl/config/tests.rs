@@ -41,7 +41,7 @@ fn flat_dialect() {
 #[test]
 fn features_that_are_missing_are_named() {
     let unsupported = |config: &str| settings(config).unsupported;
-    assert_eq!(unsupported("trust-anchor: \". DS 1 8 2 AB\""), ["trust-anchor"]);
+    assert_eq!(unsupported("trust-anchor: \". A 192.0.2.1\""), ["trust-anchor: . A 192.0.2.1"]);
     assert_eq!(
         unsupported("server:\n serve-expired: yes\n dlv-anchor: x"),
         ["serve-expired: yes", "dlv-anchor"]
@@ -54,6 +54,15 @@ fn features_that_are_missing_are_named() {
     assert_eq!(unsupported("stub-zone:\n name: a.\n stub-host: b."), ["stub-host"]);
     assert!(unsupported("serve-expired: no\nprefetch: no\nuse-caps-for-id: no\nharden-glue: yes").is_empty());
     assert!(unsupported("stub-zone:\n name: .\n stub-prime: yes\n stub-addr: 192.0.2.1").is_empty());
+}
+
+#[test]
+fn trust_anchors() {
+    let read = honoured(
+        "server:\n trust-anchor: \"example.com. 3600 IN DS 1 8 2 AB\"\n trust-anchor: \". DS 1 8 2 AB\"\n domain-insecure: a.\n \
+         val-permissive-mode: no",
+    );
+    assert_eq!((read.trust_anchors.len(), read.negative_trust_anchors), (2, vec!["a.".parse().unwrap()]));
 }
 
 #[test]
@@ -70,14 +79,13 @@ fn dates() {
 fn settings_without_effect_are_listed() {
     let read = settings(
         "server:\n verbosity: 4\n module-config: \"validator iterator\"\n minimal-responses: no\n \
-         domain-insecure: a.\n rrset-roundrobin: no\n trust-anchor-signaling: no\n fake-sha1: yes",
+         rrset-roundrobin: no\n trust-anchor-signaling: no\n fake-sha1: yes",
     );
     assert!(read.unsupported.is_empty());
     let keys = [
         "verbosity",
         "module-config",
         "minimal-responses",
-        "domain-insecure",
         "rrset-roundrobin",
         "trust-anchor-signaling",
         "fake-sha1",

@@ -134,7 +134,7 @@ fn what_cannot_be_played_is_named() {
         Outcome::Unsupported { reasons } => reasons,
         other => panic!("{other:?}"),
     };
-    assert_eq!(reasons("trust-anchor: \". DS 1 8 2 AB\"\nrespip: x", ""), ["trust-anchor", "respip"]);
+    assert_eq!(reasons("dlv-anchor: \". DS 1 8 2 AB\"\nrespip: x", ""), ["dlv-anchor", "respip"]);
     assert_eq!(reasons("", "STEP 1 TRAFFIC\nSTEP 2 INFRA_RTT a b c"), ["TRAFFIC", "INFRA_RTT"]);
 }
 
