@@ -1,0 +1,298 @@
+"""Resolve random questions over a generated private internet, and compare the answers with those of Unbound and BIND.
+
+    python3 tests/interop/differential.py [--seed N] [--zones N] [--questions N] [--peer unbound|named] [--keep DIR]
+
+The internet has a signed root, TLDs and zones with NSEC, NSEC3, opt-out and no signatures. It has faults: bogus, expired, future and
+missing signatures, wrong and missing DS records, and servers that refuse or fail beside good ones. It has alias chains and loops, wildcards and
+DNAME. The seed decides everything; it is printed. Compared are response code, AD (unless CD is set) and the answer section. A difference
+from one peer alone is counted and printed with `--all`. Exit status: 0 no question differs from all peers, 1 some do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from scenarios_peers import (
+    CLIENT,
+    ELSEWHERE,
+    INSIDE,
+    RESOLVER,
+    ROOT,
+    enter_namespace,
+    start_named,
+    start_unbound,
+    trust_anchors,
+    use_addresses,
+    wait_for,
+)
+
+DAY = 86_400
+# How a zone is signed, and how often.
+SIGNED = [
+    (10, {}),
+    (8, {"denial": "nsec3"}),
+    (4, {"denial": "nsec3-opt-out"}),
+    (2, {"denial": "nsec3", "iterations": 5}),
+    (2, {"denial": "nsec3", "iterations": 300}),
+    (5, None),
+    (2, {"ds": "none"}),
+    (2, {"ds": "wrong"}),
+    (2, {"ds": "unknown"}),
+    (2, {"expiration_s": -3 * DAY, "inception_s": -30 * DAY}),
+    (2, {"inception_s": 3 * DAY, "expiration_s": 30 * DAY}),
+    (2, {"absent": ["{apex} DNSKEY"]}),
+    (2, {"unsigned": ["{apex} DNSKEY"]}),
+    (2, {"forged": ["{apex} DNSKEY"]}),
+    (3, {"forged": ["www.{apex} A", "alias.{apex} CNAME"]}),
+    (3, {"unsigned": ["www.{apex} A", "moved.{apex} DNAME"]}),
+    (2, {"forged": ["{apex} SOA"]}),
+    (2, {"unsigned": ["*.wild.{apex} A"]}),
+]
+
+
+class Internet:
+    """The generated hosts and questions."""
+
+    def __init__(self, seed: int, zones: int) -> None:
+        self.rng = random.Random(seed)
+        self.hosts: list[dict[str, Any]] = []
+        self.names: list[str] = []
+        self.next_address = 1
+        tlds = [f"t{n}." for n in range(max(2, zones // 12))]
+        leaves: dict[str, list[str]] = {tld: [] for tld in tlds}
+        for n in range(zones):
+            tld = self.rng.choice(tlds)
+            leaves[tld].append(f"z{n}.{tld}")
+        self.leaves = [zone for zones_ in leaves.values() for zone in zones_]
+        root = self.soa(".") + ". 518400 NS a.root-servers.net.\na.root-servers.net. 518400 A 198.41.0.4\n"
+        for tld in tlds:
+            servers = self.addresses(self.rng.choice([1, 2]))
+            root += self.delegation(tld, servers)
+            text = self.soa(tld) + self.delegation(tld, servers)
+            for leaf in leaves[tld]:
+                text += self.leaf(leaf)
+            sign = self.rng.choice([{}, {"denial": "nsec3"}, {"denial": "nsec3-opt-out"}, None])
+            for address in servers:
+                self.host(address, {tld: text}, {tld: sign})
+        self.host("198.41.0.4", {".": root}, {".": {}})
+
+    def addresses(self, count: int) -> list[str]:
+        found = []
+        for _ in range(count):
+            high, low = divmod(self.next_address, 250)
+            found.append(f"192.0.{high}.{low + 1}")
+            self.next_address += 1
+        return found
+
+    def host(
+        self, address: str, zones: dict[str, str], sign: dict[str, Any], rules: list[Any] | None = None
+    ) -> None:
+        signed = {zone: how for zone, how in sign.items() if how is not None}
+        self.hosts.append(
+            {
+                "name": f"h{len(self.hosts)}",
+                "addresses": [address],
+                "zones": zones,
+                "sign": signed,
+                "rule": rules or [],
+            }
+        )
+
+    def soa(self, apex: str) -> str:
+        return f"{apex} 3600 SOA ns.{'' if apex == '.' else apex} h. 1 7200 3600 604800 300\n"
+
+    def delegation(self, apex: str, servers: list[str]) -> str:
+        lines = ""
+        for at, address in enumerate(servers):
+            lines += f"{apex} 3600 NS ns{at}.{apex}\nns{at}.{apex} 3600 A {address}\n"
+        return lines
+
+    def leaf(self, apex: str) -> str:
+        """Make the zone *apex* and return its delegation."""
+        rng = self.rng
+        weights = [weight for weight, _ in SIGNED]
+        how = rng.choices([how for _, how in SIGNED], weights)[0]
+        sign = None
+        if how is not None:
+            sign = {
+                key: [line.format(apex=apex) for line in value] if isinstance(value, list) else value
+                for key, value in how.items()
+            }
+        servers = self.addresses(rng.choice([1, 1, 2, 3]))
+        other = rng.choice(self.leaves)
+        text = self.soa(apex) + self.delegation(apex, servers)
+        text += f"www.{apex} 300 A 203.0.113.{rng.randrange(1, 250)}\nwww.{apex} 300 AAAA 2001:db8::{rng.randrange(1, 9999)}\n"
+        text += f'{apex} 300 MX 10 mail.{apex}\nmail.{apex} 300 A 203.0.113.1\n{apex} 300 TXT "a zone"\n'
+        text += f"alias.{apex} 300 CNAME www.{apex}\nout.{apex} 300 CNAME www.{other}\nchain.{apex} 300 CNAME out.{other}\n"
+        text += f"gone.{apex} 300 CNAME nothing.{other}\n"
+        text += f'*.wild.{apex} 300 A 203.0.113.7\nwild.{apex} 300 TXT "wild"\n*.walias.{apex} 300 CNAME www.{other}\n'
+        text += f"a.b.ent.{apex} 300 A 203.0.113.8\nmoved.{apex} 300 DNAME {other}\n"
+        text += f"loop1.{apex} 300 CNAME loop2.{apex}\nloop2.{apex} 300 CNAME loop1.{apex}\n"
+        self.names += [
+            f"{label}{apex}"
+            for label in (
+                "",
+                "www.",
+                "alias.",
+                "out.",
+                "chain.",
+                "gone.",
+                "x.wild.",
+                "x.y.wild.",
+                "wild.",
+                "q.walias.",
+                "b.ent.",
+                "ent.",
+                "nothing.",
+                "a.nothing.",
+                "www.moved.",
+                "moved.",
+                "nothing.moved.",
+                "mail.",
+                "loop1.",
+            )
+        ]
+        bad = rng.randrange(len(servers)) if len(servers) > 1 and rng.random() < 0.4 else None
+        for at, address in enumerate(servers):
+            if at == bad:
+                rule = rng.choice([{"rcode": "REFUSED"}, {"rcode": "SERVFAIL"}])
+                self.host(address, {}, {}, [{"flags": [], **rule}])
+            else:
+                self.host(address, {apex: text}, {apex: sign})
+        return self.delegation(apex, servers)
+
+    def steps(self, questions: int) -> list[dict[str, Any]]:
+        types = ["A", "A", "A", "AAAA", "MX", "TXT", "DS", "DNSKEY", "NS", "SOA", "CNAME"]
+        steps = []
+        for _ in range(questions):
+            name, rtype = self.rng.choice(self.names), self.rng.choice(types)
+            step: dict[str, Any] = {"query": f"{name} {rtype}", "dnssec_ok": True}
+            if self.rng.random() < 0.1:
+                step["flags"] = ["RD", "CD"]
+            steps.append(step)
+        return steps
+
+
+def toml(value: Any) -> str:
+    """*value* as an inline TOML value."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {toml(one)}" for key, one in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(toml(one) for one in value) + "]"
+    return json.dumps(value)
+
+
+def write(internet: Internet, steps: list[dict[str, Any]], file: Path) -> None:
+    lines = ['about = "generated"', "standard = false", "", "[resolver]", ""]
+    for host in internet.hosts:
+        lines.append("[[host]]")
+        lines += [f"{key} = {toml(value)}" for key, value in host.items()]
+        lines.append("")
+    for step in steps:
+        lines.append("[[step]]")
+        lines += [f"{key} = {toml(value)}" for key, value in step.items()]
+        lines.append("")
+    file.write_text("\n".join(lines))
+
+
+def ours(player: Path, file: Path) -> list[dict[str, Any]]:
+    done = subprocess.run([player, "--record", file], check=True, capture_output=True, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def theirs(hosts: Path, file: Path, peer: str) -> list[dict[str, Any]]:
+    scenario = tomllib.loads(file.read_text())
+    addresses = {address for host in scenario["host"] for address in host["addresses"]}
+    use_addresses(addresses | {RESOLVER, CLIENT, ELSEWHERE})
+    with tempfile.TemporaryDirectory(prefix="differential-") as name:
+        actors = subprocess.Popen(
+            [hosts, file, RESOLVER, "--record"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        server = None
+        try:
+            assert actors.stdin is not None and actors.stdout is not None
+            if actors.stdout.readline().strip() != "ready":
+                raise SystemExit("the hosts did not start")
+            start = start_unbound if peer == "unbound" else start_named
+            server = start(Path(name), scenario, trust_anchors(hosts, file))
+            if not wait_for(RESOLVER, server):
+                raise SystemExit(f"{peer} did not start")
+            answer, _ = actors.communicate("go\n", timeout=3600)
+            return [json.loads(line) for line in answer.splitlines() if '"rcode"' in line]
+        finally:
+            for process in (actors, server):
+                if process is not None and process.poll() is None:
+                    process.terminate()
+                    process.wait()
+
+
+def seen(answer: dict[str, Any]) -> tuple[Any, ...]:
+    """What is compared: code, AD, and the records of the answer section that are no signatures."""
+    if answer["rcode"] in (None, "SERVFAIL"):
+        return (answer["rcode"],)
+    records = [record for record in answer["answer"] if " RRSIG " not in record]
+    # With CD, a validator need not validate (RFC 4035 §3.2.2).
+    secure = "AD" in answer["flags"] and "CD" not in answer["flags"]
+    return answer["rcode"], secure, *sorted(record.lower() for record in records)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--zones", type=int, default=40)
+    parser.add_argument("--questions", type=int, default=500)
+    parser.add_argument("--peer", action="append", choices=["unbound", "named"])
+    parser.add_argument("--all", action="store_true", help="print also where one peer agrees")
+    parser.add_argument("--keep", type=Path, help="write the scenario and all answers here")
+    options = parser.parse_args()
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    peers = [peer for peer in options.peer or ["unbound", "named"] if shutil.which(peer)]
+    if not os.environ.get(INSIDE):
+        subprocess.run(["cargo", "build", "-q", "-p", "nw-sim", "--examples"], cwd=ROOT, check=True)
+    enter_namespace()
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "examples"
+    print(f"seed {options.seed}: {options.zones} zones, {options.questions} questions")
+    internet = Internet(options.seed, options.zones)
+    steps = internet.steps(options.questions)
+    with tempfile.TemporaryDirectory(prefix="differential-") as name:
+        folder = options.keep or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "scenario.toml"
+        write(internet, steps, file)
+        answers = {"namewise": ours(target / "play", file)}
+        for peer in peers:
+            answers[peer] = theirs(target / "scenario_hosts", file, peer)
+        if options.keep:
+            (folder / "answers.json").write_text(json.dumps(answers, indent=1))
+    counts = dict.fromkeys(peers, 0)
+    both = 0
+    for at, step in enumerate(steps):
+        ours_ = seen(answers["namewise"][at])
+        differing = [peer for peer in peers if seen(answers[peer][at]) != ours_]
+        for peer in differing:
+            counts[peer] += 1
+        all_differ = len(differing) == len(peers)
+        both += all_differ
+        if all_differ or (differing and options.all):
+            flags = " ".join(step.get("flags", []))
+            print(f"{at}: {step['query']} {flags}")
+            for who, given in answers.items():
+                print(f"    {who}: {seen(given[at])} {given[at].get('ede')}")
+    told = ", ".join(f"{peer} {count}" for peer, count in counts.items())
+    print(f"{len(steps)} questions: {told} different; different from all peers: {both}")
+    return 1 if both else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
