@@ -9,7 +9,6 @@
 //! times and upstream queries depend on the simulation.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
@@ -21,7 +20,7 @@ use nw_sim::net::{Acceptance, Datagram};
 use nw_sim::packet::Packet;
 use nw_sim::scenario::behaviour::{Emission, ScriptedHost};
 use nw_sim::scenario::expect::{self, Seen};
-use nw_sim::scenario::format::{ExpectTable, Protocol, Scenario, StepTable};
+use nw_sim::scenario::format::{ExpectTable, Protocol, Scenario, StepTable, SwapTable};
 use nw_sim::scenario::play::{CLIENT, query_packet};
 use nw_sim::scenario::sign::Signing;
 use nw_wire::message::Message;
@@ -58,7 +57,7 @@ struct Scheduled {
 
 /// A command from the steps to the hosts.
 enum Command {
-    Swap(String, BTreeMap<String, String>),
+    Swap(SwapTable),
     End,
 }
 
@@ -96,7 +95,7 @@ fn run() -> Result<(), String> {
     };
     let mut hosts = Vec::new();
     for host in scenario.host.iter().filter(|host| !played_by_peer.contains(&&host.name)) {
-        let scripted = ScriptedHost::new(signing.read_zones(&host.zones)?, &host.rule)?;
+        let scripted = ScriptedHost::new(signing.read_zones(&host.zones, &host.sign)?, &host.rule)?;
         hosts.push(
             open(host.name.clone(), scripted, &host.addresses)
                 .map_err(|error| format!("{}: {error}", host.name))?,
@@ -199,9 +198,10 @@ fn serve(hosts: Vec<OpenHost>, signing: &Signing, commands: &Receiver<Command>) 
             };
         }
         match commands.try_recv() {
-            Ok(Command::Swap(name, zones)) => {
-                for host in hosts.iter().filter(|host| host.name == name) {
-                    let swapped = signing.read_zones(&zones).map(|zones| host.host.swap(zones));
+            Ok(Command::Swap(swap)) => {
+                for host in hosts.iter().filter(|host| host.name == swap.host) {
+                    let swapped =
+                        signing.read_zones(&swap.zones, &swap.sign).map(|zones| host.host.swap(zones));
                     swapped.map_err(io::Error::other)?;
                 }
             }
@@ -258,9 +258,7 @@ fn play_steps(
             }
             std::thread::sleep(Duration::from_secs_f64(seconds));
         } else if let Some(swap) = &step.swap {
-            commands
-                .send(Command::Swap(swap.host.clone(), swap.zones.clone()))
-                .map_err(|error| error.to_string())?;
+            commands.send(Command::Swap(swap.clone())).map_err(|error| error.to_string())?;
             std::thread::sleep(Duration::from_millis(50));
         } else if let Some(question) = &step.query {
             let server = match (&step.to, resolver) {

@@ -16,6 +16,7 @@ use nw_wire::code::{Opcode, Rcode, RrType};
 use nw_wire::header::{Flags, HEADER};
 use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
+use nw_wire::rrset::Rrset;
 use nw_zone::Zone;
 use nw_zone::scan::{LoadOptions, Text, load};
 
@@ -52,6 +53,8 @@ pub enum Emission {
 /// A scripted host.
 pub struct ScriptedHost {
     snapshot: RefCell<Snapshot>,
+    /// The RRsets of its zones, with the apexes, for rules that quote them.
+    sets: RefCell<Vec<(Name, Rrset)>>,
     rules: Vec<Rule>,
 }
 
@@ -99,8 +102,6 @@ impl Rule {
             met: Cell::new(0),
             table: table.clone(),
         };
-        // All records are parsed once, so that errors are found before the scenario starts.
-        rule.sections(Name::root().as_ref())?;
         Ok(rule)
     }
 
@@ -128,31 +129,71 @@ impl Rule {
             || table.rcode.is_some()
     }
 
-    fn sections(&self, qname: NameRef<'_>) -> Result<[Vec<Record>; 3], String> {
+    fn sections(&self, qname: NameRef<'_>, sets: &[(Name, Rrset)]) -> Result<[Vec<Record>; 3], String> {
         let read = |lines: &Option<Vec<String>>| -> Result<Vec<Record>, String> {
-            let lines = lines.iter().flatten();
-            lines
-                .map(|line| {
-                    let line = line.replace("{qname}", &qname.to_string());
-                    Record::parse(&line, NameRef::ROOT, DEFAULT_TTL)
-                        .map_err(|error| format!("{line:?}: {error}"))
-                })
-                .collect()
+            let mut records = Vec::new();
+            for line in lines.iter().flatten() {
+                let line = line.replace("{qname}", &qname.to_string());
+                if let Some(words) = line.strip_prefix("signed ") {
+                    records.extend(quoted(words, sets)?);
+                } else {
+                    let read = Record::parse(&line, NameRef::ROOT, DEFAULT_TTL);
+                    records.push(read.map_err(|error| format!("{line:?}: {error}"))?);
+                }
+            }
+            Ok(records)
         };
         Ok([read(&self.table.answer)?, read(&self.table.authority)?, read(&self.table.additional)?])
     }
+}
+
+/// The records that `OWNER TYPE [in ZONE] [as NAME]` stands for.
+fn quoted(line: &str, sets: &[(Name, Rrset)]) -> Result<Vec<Record>, String> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let after = |word: &str| words.iter().position(|it| *it == word).and_then(|at| words.get(at + 1));
+    let [owner, rtype, ..] = words[..] else { return Err(format!("{line:?}: expected owner and type")) };
+    let (owner, rtype) = (name(owner)?, rtype.parse::<RrType>().map_err(|_| format!("{line:?}: no type"))?);
+    let zone = after("in").map(|word| name(word)).transpose()?;
+    let renamed = after("as").map(|word| name(word)).transpose()?;
+    let fits = |apex: &Name, set: &Rrset| set.owner == owner && zone.as_ref().is_none_or(|zone| zone == apex);
+    let mut records = Vec::new();
+    for (_, set) in sets.iter().filter(|(apex, set)| fits(apex, set)) {
+        records.extend(Record::of_rrset(set).filter(|record| match record.rtype {
+            _ if record.rtype == rtype => true,
+            RrType::RRSIG => record.rdata.starts_with(&rtype.0.to_be_bytes()),
+            _ => false,
+        }));
+    }
+    if records.is_empty() {
+        return Err(format!("{line:?}: there is no such RRset"));
+    }
+    if let Some(renamed) = renamed {
+        records.iter_mut().for_each(|record| record.owner = renamed.clone());
+    }
+    Ok(records)
+}
+
+/// The RRsets of *zones*, with the apexes.
+fn sets(zones: &[Zone]) -> Vec<(Name, Rrset)> {
+    zones.iter().flat_map(|zone| zone.rrsets().map(|set| (zone.apex().to_name(), set))).collect()
 }
 
 impl ScriptedHost {
     /// Create a host with these zones and rules. The error describes an invalid rule.
     pub fn new(zones: Vec<Zone>, rules: &[RuleTable]) -> Result<ScriptedHost, String> {
         let rules = rules.iter().map(Rule::new).collect::<Result<Vec<Rule>, String>>()?;
+        let sets = sets(&zones);
+        // All records are read once, so that errors are found before the scenario starts.
+        rules.iter().try_for_each(|rule| rule.sections(NameRef::ROOT, &sets).map(drop))?;
         let snapshot = snapshot(zones, |_| ()).map_err(joined_errors)?;
-        Ok(ScriptedHost { snapshot: RefCell::new(snapshot), rules })
+        Ok(ScriptedHost { snapshot: RefCell::new(snapshot), sets: RefCell::new(sets), rules })
     }
 
     /// Replace the zones of the same names.
     pub fn swap(&self, zones: Vec<Zone>) {
+        let swapped = sets(&zones);
+        self.sets.borrow_mut().retain(|(apex, _)| zones.iter().all(|zone| zone.apex() != apex.as_ref()));
+        self.sets.borrow_mut().extend(swapped);
         let changes = zones.into_iter().map(|zone| (zone.apex().to_name(), Some(zone.into())));
         let snapshot = self.snapshot.borrow().changed(changes);
         self.snapshot.replace(snapshot);
@@ -243,7 +284,7 @@ impl ScriptedHost {
 
     fn written(&self, rule: &Rule, query: &Packet, flags: Flags, with_sections: bool) -> Packet {
         let qname = query.question.first().map_or(NameRef::ROOT.to_buf(), |question| question.name);
-        let sections = rule.sections(qname.as_ref()).unwrap_or_default();
+        let sections = rule.sections(qname.as_ref(), &self.sets.borrow()).unwrap_or_default();
         let edns = if rule.table.without_opt { None } else { query.edns.as_ref().map(|_| Edns::default()) };
         Packet {
             flags: flags.with_rd(query.flags.rd()),

@@ -169,7 +169,8 @@ pub struct RuleTable {
     /// Flags of a written answer. Default: `AA`.
     pub flags: Option<Vec<String>>,
     /// Records of a written answer. An answer is a written one if any of the three sections is given. `{qname}` is
-    /// the queried name.
+    /// the queried name. `signed OWNER TYPE [in ZONE] [as NAME]` stands for an RRset of a zone of the host with its
+    /// signatures, at another name if `as` is given.
     pub answer: Option<Vec<String>>,
     /// Its authority section.
     pub authority: Option<Vec<String>>,
@@ -298,6 +299,9 @@ pub struct SwapTable {
     pub host: String,
     /// Master files by apex.
     pub zones: BTreeMap<String, String>,
+    /// How they are signed. By default as at the start, by the first host that has them.
+    #[serde(default)]
+    pub sign: BTreeMap<String, SignTable>,
 }
 
 /// `expect`: omitted fields are not checked.
@@ -318,7 +322,7 @@ pub struct ExpectTable {
     pub authority: Option<Vec<String>>,
     /// The additional section as a set, without OPT.
     pub additional: Option<Vec<String>>,
-    /// Records that some section must contain.
+    /// Records, or owners with a type (`name type`), that some section must contain.
     pub contains: Vec<String>,
     /// Records, or owners with a type (`name type`), that no section may contain.
     pub lacks: Vec<String>,

@@ -260,7 +260,7 @@ impl Topology {
                 Some(table) => {
                     let spec = ServerSpec {
                         addresses: host.addresses.clone(),
-                        zones: signing.read_zones(&host.zones)?,
+                        zones: signing.read_zones(&host.zones, &host.sign)?,
                         resolver: Some(resolver_config(table, &scenario.host, &signing)?),
                         unix_s,
                         ..ServerSpec::default()
@@ -268,7 +268,7 @@ impl Topology {
                     Player::Resolver(Server::start(&net, spec).map_err(joined_errors)?)
                 }
                 None => {
-                    let zones = signing.read_zones(&host.zones)?;
+                    let zones = signing.read_zones(&host.zones, &host.sign)?;
                     Player::ScriptedHost(Rc::new(ScriptedHost::new(zones, &host.rule)?))
                 }
             };
@@ -320,7 +320,7 @@ impl Topology {
                 self.net.remove(*address);
             }
         } else if let Some(swap) = &step.swap {
-            let zones = self.signing.read_zones(&swap.zones)?;
+            let zones = self.signing.read_zones(&swap.zones, &swap.sign)?;
             match &self.player(&swap.host)?.0 {
                 Player::ScriptedHost(host) => host.swap(zones),
                 Player::Resolver(server) => server.swap(zones),

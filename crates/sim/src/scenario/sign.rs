@@ -9,29 +9,36 @@
 //! A zone with an entry under `sign` is signed when the scenario starts, with one fixed Ed25519 key for all zones, so that equal
 //! runs have equal packets. If another signed zone delegates it, that zone gets its DS record. If the root zone is signed, its key
 //! is the resolver's trust anchor.
+//!
+//! Hosts can sign the same zone in different ways. DS records and trust anchors are those of the first host. A `swap` step signs
+//! with its own `sign` table, or else with that of the first host.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nw_crypto::SigningKey;
-use nw_dnssec::{DenialOptions, DigestType, SignOptions, ZoneKey, ds::push_ds, sign_zone};
+use nw_dnssec::{Canonical, DenialOptions, DigestType, SignOptions, ZoneKey, ds::push_ds, sign_zone};
 use nw_resolve::TrustAnchor;
 use nw_wire::code::{Class, RrType};
 use nw_wire::name::{Name, NameRef};
+use nw_wire::rr;
 use nw_wire::rrset::{RdataSet, Rrset};
+use nw_wire::text::Tokens;
 use nw_zone::Zone;
 use serde::Deserialize;
 
 use super::behaviour::read_zone;
 use super::format::HostTable;
 
-/// The private key of all zones.
-const KEY: &str = "Private-key-format: v1.3
-Algorithm: 15 (ED25519)
-PrivateKey: bmFtZXdpc2Ugc2NlbmFyaW8ga2V5IG51bWJlciAxICE=
-";
+/// The private keys, by number. Zones have the first unless they say otherwise.
+const KEYS: [&str; 2] =
+    ["bmFtZXdpc2Ugc2NlbmFyaW8ga2V5IG51bWJlciAxICE=", "bmFtZXdpc2Ugc2NlbmFyaW8ga2V5IG51bWJlciAyICE="];
 /// Flags of a key that signs everything: zone key, secure entry point.
 const FLAGS: u16 = 257;
+/// Flags of a key that does not sign the keys: zone key.
+const ZSK_FLAGS: u16 = 256;
+/// The sum of the numbers of the two keys.
+const OTHER_KEY: u8 = 3;
 const DAY: i64 = 86_400;
 
 /// `sign."zone."`: how a zone is signed, and what is wrong with it.
@@ -54,6 +61,42 @@ pub struct SignTable {
     pub unsigned: Vec<String>,
     /// RRsets that are absent although the rest of the zone says otherwise, such as NSEC records.
     pub absent: Vec<String>,
+    /// Rdata in place of that of the RRset `owner type`, correctly signed. Used for NSEC records that a signer would not make.
+    pub instead: BTreeMap<String, Vec<String>>,
+    /// The signature of the RRset `owner type`, if it is not the usual one.
+    pub signature: BTreeMap<String, SignatureTable>,
+    /// The number of the zone's key: 1 or 2.
+    pub key: u8,
+    /// The flags of its DNSKEY.
+    pub flags: u16,
+    /// The zone has the other key, too: it signs everything except the keys.
+    pub zsk: bool,
+}
+
+/// `sign."zone.".signature."owner type"`: a signature that is correct except for these fields. It covers them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignatureTable {
+    /// Type covered.
+    pub covers: Option<String>,
+    /// Algorithm.
+    pub algorithm: Option<u8>,
+    /// Labels.
+    pub labels: Option<u8>,
+    /// Original TTL.
+    pub original_ttl: Option<u32>,
+    /// Expiration, in seconds after the start of the scenario.
+    pub expiration_s: Option<i64>,
+    /// Inception, likewise.
+    pub inception_s: Option<i64>,
+    /// Key tag.
+    pub tag: Option<u16>,
+    /// The name of the signer.
+    pub signer: Option<String>,
+    /// The number of the key that makes the signature, if it is not that of the zone.
+    pub key: Option<u8>,
+    /// The usual signature follows this one.
+    pub beside: bool,
 }
 
 impl Default for SignTable {
@@ -67,6 +110,11 @@ impl Default for SignTable {
             forged: Vec::new(),
             unsigned: Vec::new(),
             absent: Vec::new(),
+            instead: BTreeMap::new(),
+            signature: BTreeMap::new(),
+            key: 1,
+            flags: FLAGS,
+            zsk: false,
         }
     }
 }
@@ -114,9 +162,22 @@ impl Signing {
         Ok(Signing { tables, now: unix_s as u32 })
     }
 
-    /// Read *zones*, a master file for each apex, and sign those that are signed.
-    pub fn read_zones(&self, zones: &BTreeMap<String, String>) -> Result<Vec<Zone>, String> {
-        zones.iter().map(|(apex, text)| self.sign(read_zone(apex, text)?)).collect()
+    /// Read *zones*, a master file for each apex, and sign those that are signed: as *sign* says, or else as the first host does.
+    pub fn read_zones(
+        &self,
+        zones: &BTreeMap<String, String>,
+        sign: &BTreeMap<String, SignTable>,
+    ) -> Result<Vec<Zone>, String> {
+        zones
+            .iter()
+            .map(|(apex, text)| {
+                let zone = read_zone(apex, text)?;
+                match sign.get(apex).or_else(|| self.tables.get(&zone.apex().to_name())) {
+                    Some(table) => self.sign(zone, table),
+                    None => Ok(zone),
+                }
+            })
+            .collect()
     }
 
     /// The trust anchors for *zones*; without any, that of the root if it is signed.
@@ -125,18 +186,22 @@ impl Signing {
         if zones.is_empty() && self.tables.contains_key(&Name::root()) {
             zones.push(Name::root());
         }
-        Ok(zones.into_iter().map(|owner| TrustAnchor::Ds { rdata: ds(owner.as_ref()), owner }).collect())
+        let anchor = |owner: Name| {
+            let usual = SignTable::default();
+            let rdata = ds(owner.as_ref(), self.tables.get(&owner).unwrap_or(&usual))?;
+            Ok(TrustAnchor::Ds { rdata, owner })
+        };
+        zones.into_iter().map(anchor).collect()
     }
 
-    fn sign(&self, zone: Zone) -> Result<Zone, String> {
-        let Some(table) = self.tables.get(&zone.apex().to_name()) else { return Ok(zone) };
+    fn sign(&self, zone: Zone, table: &SignTable) -> Result<Zone, String> {
         let apex = zone.apex();
         let mut rrsets: Vec<Rrset> = zone.rrsets().collect();
         let cuts = rrsets.iter().filter(|set| set.rtype == RrType::NS && set.owner != apex);
         let cuts: Vec<(Name, u32)> = cuts.map(|set| (set.owner.clone(), set.ttl)).collect();
         for (cut, ttl) in cuts {
             let Some(child) = self.tables.get(&cut) else { continue };
-            let mut rdata = ds(cut.as_ref());
+            let mut rdata = ds(cut.as_ref(), child)?;
             match child.ds {
                 DsKind::None => continue,
                 DsKind::Right => {}
@@ -156,21 +221,46 @@ impl Signing {
             },
         };
         let options = SignOptions {
-            inception: self.now.wrapping_add(table.inception_s as u32),
-            expiration: self.now.wrapping_add(table.expiration_s as u32),
+            inception: self.after(table.inception_s),
+            expiration: self.after(table.expiration_s),
             jitter: 0,
             denial,
             dnskey_ttl: 3600,
             threads: 1,
         };
-        let signed = sign_zone(apex, rrsets, &[key(apex)], &options)
-            .map_err(|error| format!("zone {apex}: {error}"))?;
+        let mut keys = vec![key(apex, table.key, table.flags)?];
+        if table.zsk {
+            keys.push(key(apex, OTHER_KEY - table.key, ZSK_FLAGS)?);
+        }
+        let signed =
+            sign_zone(apex, rrsets, &keys, &options).map_err(|error| format!("zone {apex}: {error}"))?;
+        let mut special: BTreeMap<(Name, RrType), SignatureTable> = BTreeMap::new();
+        for (line, fields) in &table.signature {
+            special.insert(set(line)?, fields.clone());
+        }
+        let mut instead: BTreeMap<(Name, RrType), &Vec<String>> = BTreeMap::new();
+        for (line, rdatas) in &table.instead {
+            special.entry(set(line)?).or_default();
+            instead.insert(set(line)?, rdatas);
+        }
         let (forged, unsigned, absent) = (sets(&table.forged)?, sets(&table.unsigned)?, sets(&table.absent)?);
         let named = |list: &[(Name, RrType)], set: &Rrset| {
             list.iter().any(|(owner, rtype)| *owner == set.owner && *rtype == set.rtype)
         };
         let mut all = Vec::new();
-        for one in signed.into_iter().filter(|one| !named(&absent, &one.rrset)) {
+        for mut one in signed.into_iter().filter(|one| !named(&absent, &one.rrset)) {
+            let name = (one.rrset.owner.clone(), one.rrset.rtype);
+            if let Some(rdatas) = instead.get(&name) {
+                one.rrset.rdatas = RdataSet::default();
+                for text in *rdatas {
+                    one.rrset.rdatas.push(&rdata(name.1, text, apex)?);
+                }
+            }
+            if let Some(fields) = special.remove(&name) {
+                let usual = std::mem::take(&mut one.rrsigs);
+                one.rrsigs.push(&self.signature(&one.rrset, apex, table, &fields)?);
+                usual.iter().filter(|_| fields.beside).for_each(|usual| one.rrsigs.push(usual));
+            }
             let signatures = one.rrsig_rrset().filter(|_| !named(&unsigned, &one.rrset));
             if let Some(mut signatures) = signatures {
                 if named(&forged, &one.rrset) {
@@ -180,8 +270,62 @@ impl Signing {
             }
             all.push(one.rrset);
         }
+        if let Some((owner, rtype)) = special.keys().next() {
+            return Err(format!("zone {apex}: there is no {owner} {rtype}"));
+        }
         Zone::from_rrsets(apex, Class::IN, &all).map_err(|errors| format!("zone {apex}: {errors}"))
     }
+
+    /// The time *seconds* after the start of the scenario.
+    fn after(&self, seconds: i64) -> u32 {
+        self.now.wrapping_add(seconds as u32)
+    }
+
+    /// The rdata of an RRSIG over *set* with these *fields*.
+    fn signature(
+        &self,
+        set: &Rrset,
+        apex: NameRef<'_>,
+        table: &SignTable,
+        fields: &SignatureTable,
+    ) -> Result<Vec<u8>, String> {
+        let owner = set.owner.as_ref();
+        let signer = fields.signer.as_deref().map(name).transpose()?.unwrap_or_else(|| apex.to_name());
+        let usual = if table.zsk && set.rtype != RrType::DNSKEY { OTHER_KEY - table.key } else { table.key };
+        let number = fields.key.unwrap_or(usual);
+        let flags = if table.zsk && number != table.key { ZSK_FLAGS } else { table.flags };
+        let key = key(signer.as_ref(), number, flags)?;
+        let covers = match &fields.covers {
+            Some(word) => word.parse().map_err(|_| format!("{word:?} is no type"))?,
+            None => set.rtype,
+        };
+        let usual_labels = owner.label_count() - usize::from(owner.is_wildcard());
+        let labels = fields.labels.unwrap_or(usual_labels as u8); // at most 127
+        let original_ttl = fields.original_ttl.unwrap_or(set.ttl);
+        let mut rdata = covers.0.to_be_bytes().to_vec();
+        rdata.extend([fields.algorithm.unwrap_or(key.dnskey().algorithm().0), labels]);
+        rdata.extend(original_ttl.to_be_bytes());
+        rdata.extend(self.after(fields.expiration_s.unwrap_or(table.expiration_s)).to_be_bytes());
+        rdata.extend(self.after(fields.inception_s.unwrap_or(table.inception_s)).to_be_bytes());
+        rdata.extend(fields.tag.unwrap_or(key.tag()).to_be_bytes());
+        rdata.extend_from_slice(signer.as_ref().wire());
+        let mut message = rdata.clone();
+        let below = owner.suffix(usize::from(labels).min(owner.label_count()));
+        let wildcard = below.with_label(b"*").filter(|_| usize::from(labels) < usual_labels);
+        let signed = wildcard.unwrap_or_else(|| owner.to_buf());
+        let head = (set.rtype, set.class, original_ttl);
+        Canonical::new().push_rrset(signed.as_ref(), head, &set.rdatas, &mut message);
+        key.signer().sign(&message, &mut rdata).map_err(|error| error.to_string())?;
+        Ok(rdata)
+    }
+}
+
+/// Read rdata of the zone *apex*.
+fn rdata(rtype: RrType, text: &str, apex: NameRef<'_>) -> Result<Vec<u8>, String> {
+    let (mut tokens, mut rdata) = (Tokens::new(text.as_bytes()), Vec::new());
+    let read = rr::from_text(rtype, &mut tokens, apex, &mut rdata).and_then(|_| tokens.end());
+    read.map_err(|error| format!("{text:?}: {error}"))?;
+    Ok(rdata)
 }
 
 /// The same signatures with one bit changed.
@@ -195,29 +339,30 @@ fn damaged(signatures: &RdataSet) -> RdataSet {
     damaged
 }
 
-/// The key of the zone *apex*.
-fn key(apex: NameRef<'_>) -> ZoneKey {
-    let key = SigningKey::from_bind_private(KEY).expect("a literal key");
-    ZoneKey::new(apex, FLAGS, Arc::new(key))
+/// The key *number* of the zone *apex*.
+fn key(apex: NameRef<'_>, number: u8, flags: u16) -> Result<ZoneKey, String> {
+    let secret = KEYS.get(usize::from(number).wrapping_sub(1));
+    let secret = secret.ok_or_else(|| format!("there is no key {number}"))?;
+    let text = format!("Private-key-format: v1.3\nAlgorithm: 15 (ED25519)\nPrivateKey: {secret}\n");
+    let key = SigningKey::from_bind_private(&text).map_err(|error| error.to_string())?;
+    Ok(ZoneKey::new(apex, flags, Arc::new(key)))
 }
 
 /// The DS rdata of the zone *apex*.
-fn ds(apex: NameRef<'_>) -> Vec<u8> {
+fn ds(apex: NameRef<'_>, table: &SignTable) -> Result<Vec<u8>, String> {
     let mut rdata = Vec::new();
-    push_ds(apex, key(apex).dnskey(), DigestType::SHA256, &mut rdata);
-    rdata
+    push_ds(apex, key(apex, table.key, table.flags)?.dnskey(), DigestType::SHA256, &mut rdata);
+    Ok(rdata)
 }
 
 /// Read `owner type` lines.
 fn sets(lines: &[String]) -> Result<Vec<(Name, RrType)>, String> {
-    lines
-        .iter()
-        .map(|line| {
-            let (owner, rtype) =
-                line.split_once(' ').ok_or_else(|| format!("{line:?}: expected owner and type"))?;
-            Ok((name(owner)?, rtype.trim().parse().map_err(|_| format!("{line:?}: no type"))?))
-        })
-        .collect()
+    lines.iter().map(|line| set(line)).collect()
+}
+
+fn set(line: &str) -> Result<(Name, RrType), String> {
+    let (owner, rtype) = line.split_once(' ').ok_or_else(|| format!("{line:?}: expected owner and type"))?;
+    Ok((name(owner)?, rtype.trim().parse().map_err(|_| format!("{line:?}: no type"))?))
 }
 
 fn name(text: &str) -> Result<Name, String> {
