@@ -27,6 +27,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nw_wire::code::{Class, Ede, Rcode, RrType};
@@ -172,6 +173,7 @@ pub struct CacheStats {
 pub struct Cache {
     shards: Box<[Shard]>,
     servers: Servers,
+    flushes: AtomicU64,
 }
 
 /// Data of one shard, aligned to cache lines so that locks of different shards do not share one.
@@ -211,6 +213,7 @@ impl Cache {
                 })
                 .collect(),
             servers: Servers::new(octets / 10),
+            flushes: AtomicU64::new(0),
         }
     }
 
@@ -488,6 +491,7 @@ impl Cache {
 
     /// Remove everything about exactly `name` and return the number of entries. Entries stored meanwhile may remain.
     pub fn flush_name(&self, name: NameRef<'_>) -> usize {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
         let shard = &self.shards[self.place(name).shard];
         remove_all(&shard.answers, |entry| entry.name() == name)
             + remove_all(&shard.cuts, |cut| cut.zone == name)
@@ -496,6 +500,7 @@ impl Cache {
     /// Remove everything about names at or below `top`, including chains that end there, and return the number of
     /// entries. Entries stored meanwhile may remain.
     pub fn flush_tree(&self, top: NameRef<'_>) -> usize {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
         let mut count = 0;
         for shard in &self.shards {
             count += remove_all(&shard.answers, |entry| {
@@ -504,6 +509,11 @@ impl Cache {
             count += remove_all(&shard.cuts, |cut| cut.zone.as_ref().is_at_or_below(top));
         }
         count
+    }
+
+    /// Return the number of times that names were removed. What others have derived from cached data is outdated when it changes.
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::Relaxed)
     }
 
     /// Remove everything, including server statistics.

@@ -230,8 +230,12 @@ impl<W: World> Core<W> {
         let work = || {
             let (world, sent) = (Rc::clone(&self.world), sent.clone());
             let opt = sent.edns.then_some((self.config.budget.udp_payload, self.config.dnssec_ok));
-            let flags = Flags::default().with_rd(sent.recursive);
             let name = sent.name.as_ref();
+            // What is validated here need not pass the validation of a forwarder, whose SERVFAIL would leave nothing for
+            // clients that set CD (RFC 6840 §5.9).
+            let validates =
+                self.validator.as_ref().is_some_and(|validator| validator.validates(name, sent.rtype));
+            let flags = Flags::default().with_rd(sent.recursive).with_cd(sent.recursive && validates);
             let mut query = query(world.random() as u16, flags, name, sent.rtype, opt);
             if sent.random_case {
                 case::randomise(&mut query, name.wire().len(), || world.random());

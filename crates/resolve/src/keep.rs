@@ -67,6 +67,12 @@ impl<W: World> Task<'_, W> {
         let proved = |signed: &&Signed| !chain.proof.is_empty() && signed.is_expansion();
         let kept = chain.links.iter().chain(&chain.data).filter(|signed| !signed.synthesised);
         for signed in kept.filter(|signed| !proved(signed)) {
+            // In an insecure answer there may be secure RRsets.
+            let state = match origin.state {
+                State::Insecure | State::Indeterminate => signed.state.unwrap_or(origin.state),
+                state => state,
+            };
+            let origin = Origin { state, ..origin };
             self.core.cache.put_rrset(&signed.rrset, signed.signatures.as_ref(), origin, now);
         }
     }

@@ -186,7 +186,8 @@ impl<W: World> Task<'_, W> {
                 }
                 continue;
             }
-            if frame.depth > 0 && matches!(reply, Reply::Absence(..)) {
+            // To the validator, the denial of a DS RRset is an answer.
+            if frame.depth > 0 && rtype != RrType::DS && matches!(reply, Reply::Absence(..)) {
                 self.meter.in_vain(servers.zone_hash);
                 denied += 1;
             }

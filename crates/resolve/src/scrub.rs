@@ -271,7 +271,7 @@ impl<'s> Scrubber<'s> {
             RrType::RRSIG => None,
             _ => self.set(owner, RrType::RRSIG, index.over(owner, rtype))?,
         };
-        Ok(Some(Signed { rrset: single(rrset), signatures, synthesised: false }))
+        Ok(Some(Signed { rrset: single(rrset), signatures, synthesised: false, state: None }))
     }
 
     /// Follow the answer section from *name* as far as the server may speak, and take along what proves it.

@@ -4,6 +4,7 @@
 //! whose keys are needed (RFC 4035 §5.3.1). Lists of plain RRsets, as messages and the cache have them, are made by
 //! [`flatten`] and taken apart by [`pair`].
 
+use nw_cache::State;
 use nw_wire::code::{Class, RrType};
 use nw_wire::name::{NameBuf, NameRef};
 use nw_wire::rrset::Rrset;
@@ -20,12 +21,14 @@ pub(crate) struct Signed {
     pub(crate) signatures: Option<Rrset>,
     /// Made here from a DNAME: sent to clients, not cached (RFC 6672 §3.4).
     pub(crate) synthesised: bool,
+    /// Its own validation state, if that does not depend on other records.
+    pub(crate) state: Option<State>,
 }
 
 impl Signed {
     /// An RRset without signatures.
     pub(crate) fn unsigned(rrset: Rrset) -> Signed {
-        Signed { rrset, signatures: None, synthesised: false }
+        Signed { rrset, signatures: None, synthesised: false, state: None }
     }
 
     /// The zone that signed it, by its first signature; None without one.
@@ -118,5 +121,5 @@ pub(crate) struct TooLong;
 pub(crate) fn synthesise(name: NameRef<'_>, dname: &Rrset, target: NameRef<'_>) -> Signed {
     let mut rrset = Rrset::new(name.to_name(), RrType::CNAME, Class::IN, dname.ttl);
     rrset.rdatas.push(target.wire());
-    Signed { rrset, signatures: None, synthesised: true }
+    Signed { rrset, signatures: None, synthesised: true, state: None }
 }

@@ -36,6 +36,7 @@ use crate::task::{Frame, Task};
 use crate::trace::{Action, Draft, Layer, Reason, Trace, Validation};
 use crate::validator::{
     Anchors, DenialFault, Fault, Judgement, Proofs, Standing, TrustPoint, Validator, ZoneKeys, signature,
+    zone_side,
 };
 use crate::world::{Micros, SECOND, World};
 
@@ -92,6 +93,7 @@ impl<W: World> Task<'_, W> {
         if self.checking_disabled {
             return Ok(State::Unchecked.into());
         }
+        validator.standings.keep_to(self.core.cache.flushes());
         let check = Check { task: self, validator, frame, trace };
         let judged = match reply {
             Reply::Answer(chain) | Reply::Alias(chain, _) | Reply::TooLong(chain) => {
@@ -116,6 +118,7 @@ impl<W: World> Task<'_, W> {
         let Some(validator) = self.core.validator.as_ref().filter(|_| !self.checking_disabled) else {
             return Ok((State::Indeterminate.into(), None));
         };
+        validator.standings.keep_to(self.core.cache.flushes());
         let check = Check { task: self, validator, frame, trace };
         match check.referral(referral, zone).await {
             Ok(trust) => Ok((State::Indeterminate.into(), trust)),
@@ -194,10 +197,13 @@ impl<W: World> Check<'_, W> {
     ) -> Result<State, Trouble> {
         let (mut state, mut expanded) = (State::Secure, Vec::new());
         for signed in chain.links.iter_mut().chain(&mut chain.data).filter(|signed| !signed.synthesised) {
-            let judged = self.rrset(signed).await?;
+            let judged = self.rrset(signed, rtype).await?;
             state = state.min(judged.state);
-            if let Some((keys, encloser)) = judged.wildcard {
-                expanded.push((signed.rrset.owner.clone(), signed.rrset.rtype, keys, encloser));
+            match judged.wildcard {
+                Some((keys, encloser)) => {
+                    expanded.push((signed.rrset.owner.clone(), signed.rrset.rtype, keys, encloser));
+                }
+                None => signed.state = Some(judged.state),
             }
         }
         for (owner, rtype, keys, encloser) in expanded {
@@ -233,42 +239,72 @@ impl<W: World> Check<'_, W> {
         (proved, fault)
     }
 
-    /// The state of *signed*, with its lifetime cut.
-    async fn rrset(&self, signed: &mut Signed) -> Result<Judged, Trouble> {
+    /// The state of *signed*, a part of the reply to a question for *asked*, with its lifetime cut.
+    async fn rrset(&self, signed: &mut Signed, asked: RrType) -> Result<Judged, Trouble> {
         let (owner, rtype) = (signed.rrset.owner.clone(), signed.rrset.rtype);
         if rtype == RrType::RRSIG {
             // Signatures are not signed (RFC 4035 §2.2).
             return Ok(State::Indeterminate.into());
         }
-        let within = zone_side(owner.as_ref(), rtype);
+        // An alias is not at a cut (RFC 1034 §3.6.2). In place of DS it lies in the zone that was asked whether there is one.
+        let within = match rtype {
+            RrType::CNAME => zone_side(owner.as_ref(), asked),
+            _ => zone_side(owner.as_ref(), rtype),
+        };
         let anchor = match self.validator.points.nearest(within) {
             None => return Ok(State::Indeterminate.into()),
             Some(TrustPoint::Negative) => return Ok(State::Insecure.into()),
             Some(TrustPoint::Anchor(zone, _)) => zone,
         };
-        let signer = signature::signer(&signed.rrset, signed.signatures.as_ref());
-        let signer = signer.filter(|signer| signer.is_at_or_below(anchor.as_ref())).map(NameRef::to_name);
-        if rtype == RrType::DNSKEY && signer.as_ref().is_none_or(|signer| *signer == owner) {
+        let signers = signature::signers(std::iter::once(&*signed), anchor.as_ref(), owner.as_ref());
+        if rtype == RrType::DNSKEY && (signers.is_empty() || signers.contains(&owner)) {
             return self.own_keys(signed).await.map(Judged::from);
         }
-        let Some(signer) = signer else {
-            return match self.standing(within).await? {
-                Standing::Secure(keys) => {
-                    Err(Fault::Unsigned { owner, rtype, zone: keys.zone.clone() }.into())
-                }
-                Standing::Insecure => Ok(State::Insecure.into()),
-                Standing::Indeterminate => Ok(State::Indeterminate.into()),
-            };
-        };
-        match self.standing(signer.as_ref()).await? {
-            Standing::Secure(keys) if keys.zone == signer && within.is_at_or_below(signer.as_ref()) => {
-                let verified = self.verify(signed, &keys)?;
-                Ok(Judged { state: State::Secure, wildcard: verified.wildcard.map(|labels| (keys, labels)) })
+        let mut worst = None;
+        for signer in signers {
+            match self.signed_by(signed, signer, within).await {
+                Err(Trouble::Bogus(fault)) => blame(&mut worst, fault),
+                judged => return judged,
             }
-            Standing::Secure(_) => Err(Fault::WrongSigner { owner, rtype, signer }.into()),
+        }
+        if let Some(fault) = worst {
+            return Err(fault.into());
+        }
+        match self.standing(within).await? {
+            Standing::Secure(keys) => Err(Fault::Unsigned { owner, rtype, zone: keys.zone.clone() }.into()),
             Standing::Insecure => Ok(State::Insecure.into()),
             Standing::Indeterminate => Ok(State::Indeterminate.into()),
         }
+    }
+
+    /// The state of *signed*, data at *within*, by the signatures of *signer*.
+    async fn signed_by(
+        &self,
+        signed: &mut Signed,
+        signer: Name,
+        within: NameRef<'_>,
+    ) -> Result<Judged, Trouble> {
+        match self.standing(signer.as_ref()).await? {
+            Standing::Secure(keys) if keys.zone == signer && self.may_sign(signer.as_ref(), within) => {
+                let verified = self.verify(signed, &keys)?;
+                Ok(Judged { state: State::Secure, wildcard: verified.wildcard.map(|labels| (keys, labels)) })
+            }
+            Standing::Secure(_) => {
+                let (owner, rtype) = (signed.rrset.owner.clone(), signed.rrset.rtype);
+                Err(Fault::WrongSigner { owner, rtype, signer }.into())
+            }
+            Standing::Insecure => Ok(State::Insecure.into()),
+            Standing::Indeterminate => Ok(State::Indeterminate.into()),
+        }
+    }
+
+    /// Whether *signer*, a secure zone, may be the zone of data at *within*: it is at or above, and no secure zone is known between
+    /// them (RFC 4035 §5.3.1).
+    fn may_sign(&self, signer: NameRef<'_>, within: NameRef<'_>) -> bool {
+        let between = std::iter::successors(Some(within), |name| name.parent());
+        let mut between = between.take_while(|name| name.is_below(signer));
+        let is_secure = |name: NameRef<'_>| matches!(self.known_trust(name), Some(Cut::Secure(_)));
+        within.is_at_or_below(signer) && !between.any(is_secure)
     }
 
     /// The state of *absence*, with its lifetime cut.
@@ -280,40 +316,52 @@ impl<W: World> Check<'_, W> {
             Some(TrustPoint::Negative) => return Ok(State::Insecure),
             Some(TrustPoint::Anchor(zone, _)) => zone,
         };
-        let signers = absence.soa.iter().chain(&absence.proof);
-        let signers =
-            signers.filter_map(|signed| signature::signer(&signed.rrset, signed.signatures.as_ref()));
-        let mut signers =
-            signers.filter(|signer| within.is_at_or_below(*signer) && signer.is_at_or_below(anchor.as_ref()));
-        let signer = signers.next().map(NameRef::to_name);
-        if rtype == RrType::DNSKEY && signer.as_ref().is_none_or(|signer| *signer == name) {
+        let signers = signature::signers(absence.soa.iter().chain(&absence.proof), anchor.as_ref(), within);
+        if rtype == RrType::DNSKEY && (signers.is_empty() || signers.contains(&name)) {
             // Its keys would be needed to prove that it has none.
             return match self.anchors_of(name.as_ref()).await? {
                 Err(state) => Ok(state),
                 Ok(_) => Err(missing_keys(&name).into()),
             };
         }
-        let standing = self.standing(signer.as_ref().map_or(within, Name::as_ref)).await?;
-        let nxdomain = absence.nxdomain;
-        let unproved = |fault| Fault::Denial { name: name.clone(), rtype, nxdomain, fault };
-        let keys = match standing {
+        let mut worst = None;
+        for signer in signers {
+            match self.denied_by(absence, rtype, signer).await {
+                Err(Trouble::Bogus(fault)) => blame(&mut worst, fault),
+                judged => return judged,
+            }
+        }
+        if let Some(fault) = worst {
+            return Err(fault.into());
+        }
+        match self.standing(within).await? {
+            Standing::Secure(_) => {
+                let (fault, nxdomain) =
+                    (DenialFault::Unproved(nw_dnssec::Unproved::NoRecords), absence.nxdomain);
+                Err(Fault::Denial { name, rtype, nxdomain, fault }.into())
+            }
+            Standing::Insecure => Ok(State::Insecure),
+            Standing::Indeterminate => Ok(State::Indeterminate),
+        }
+    }
+
+    /// The state of *absence* by the signatures of *signer*.
+    async fn denied_by(&self, absence: &mut Absence, rtype: RrType, signer: Name) -> Result<State, Trouble> {
+        let name = absence.name.clone();
+        let keys = match self.standing(signer.as_ref()).await? {
             Standing::Secure(keys) => keys,
             Standing::Insecure => return Ok(State::Insecure),
             Standing::Indeterminate => return Ok(State::Indeterminate),
         };
-        match signer {
-            None => return Err(unproved(DenialFault::Unproved(nw_dnssec::Unproved::NoRecords)).into()),
-            Some(signer) if keys.zone != signer => {
-                return Err(Fault::WrongSigner { owner: name, rtype, signer }.into());
-            }
-            Some(_) => {}
+        if keys.zone != signer || !self.may_sign(signer.as_ref(), zone_side(name.as_ref(), rtype)) {
+            return Err(Fault::WrongSigner { owner: name, rtype, signer }.into());
         }
         if let Some(soa) = &mut absence.soa {
             self.verify(soa, &keys)?;
         }
         let (proved, fault) = self.proved(absence.proof.iter(), &keys);
         let proofs = Proofs::new(keys.zone.as_ref(), &proved, self.validator.limits);
-        let state = proofs.absence(name.as_ref(), rtype, nxdomain);
+        let state = proofs.absence(name.as_ref(), rtype, absence.nxdomain);
         let state = state.map_err(|unproved| fault.unwrap_or(unproved))?;
         let life = proved.iter().map(|set| set.ttl).min().unwrap_or(u32::MAX);
         absence.soa.iter_mut().chain(&mut absence.proof).for_each(|signed| signed.shorten(life));
@@ -398,7 +446,7 @@ impl<W: World> Check<'_, W> {
         let trusted = ZoneKeys { zone: zone.clone(), keys: trusted };
         match self.verify(signed, &trusted) {
             Ok(_) => {}
-            Err(Fault::NoKey { .. } | Fault::Unsigned { .. }) => return Err(untrusted.into()),
+            Err(Fault::NoKey { .. }) => return Err(untrusted.into()),
             Err(fault) => return Err(fault.into()),
         }
         let reason = Reason::KeysTrusted { zone: zone.clone(), key_tags: tags, anchor: anchored };
@@ -591,18 +639,17 @@ impl<W: World> Check<'_, W> {
     }
 }
 
+/// Keep of two faults the one that says more.
+fn blame(worst: &mut Option<Fault>, fault: Fault) {
+    if worst.as_ref().is_none_or(|worst| fault.weight() > worst.weight()) {
+        *worst = Some(fault);
+    }
+}
+
 /// *zone* has a DS RRset and no keys.
 fn missing_keys(zone: &Name) -> Fault {
     let because = "the zone has none".to_string();
     Fault::Missing { zone: zone.clone(), rtype: RrType::DNSKEY, because, ede: Ede::DNSKEY_MISSING }
-}
-
-/// The side of a zone cut at *name* on which data of *rtype* lies: DS in the parent (RFC 4035 §2.4).
-fn zone_side(name: NameRef<'_>, rtype: RrType) -> NameRef<'_> {
-    match (rtype, name.parent()) {
-        (RrType::DS, Some(parent)) => parent,
-        _ => name,
-    }
 }
 
 /// The shortest life in *sets*, seconds.

@@ -8,6 +8,8 @@ pub(crate) mod signature;
 
 use nw_cache::State;
 use nw_dnssec::Nsec3Limits;
+use nw_wire::code::RrType;
+use nw_wire::name::NameRef;
 
 use crate::config::ResolverConfig;
 
@@ -33,6 +35,19 @@ impl Validator {
         let limits =
             Nsec3Limits { insecure_above: config.budget.max_nsec3_iterations, ..Nsec3Limits::default() };
         (!points.is_empty()).then(|| Validator { points, standings: Standings::default(), limits })
+    }
+
+    /// Whether data of *rtype* at *name* is validated.
+    pub(crate) fn validates(&self, name: NameRef<'_>, rtype: RrType) -> bool {
+        matches!(self.points.nearest(zone_side(name, rtype)), Some(TrustPoint::Anchor(..)))
+    }
+}
+
+/// The side of a zone cut at *name* on which data of *rtype* lies: DS in the parent (RFC 4035 §2.4).
+pub(crate) fn zone_side(name: NameRef<'_>, rtype: RrType) -> NameRef<'_> {
+    match (rtype, name.parent()) {
+        (RrType::DS, Some(parent)) => parent,
+        _ => name,
     }
 }
 

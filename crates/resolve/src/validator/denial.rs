@@ -50,6 +50,8 @@ impl<'p> Proofs<'p> {
         let state = |opt_out| if opt_out { State::Insecure } else { State::Secure };
         match self.either(|evidence| nw_dnssec::deny(self.zone, name, rtype, evidence)) {
             Ok(Denial::NxDomain { opt_out, .. }) if nxdomain => Ok(state(opt_out)),
+            // The denial of the wildcard is missing (RFC 5155 §8.4).
+            Ok(Denial::OptOut) if nxdomain => Err(fault(DenialFault::Unproved(Unproved::WildcardNotDenied))),
             // A name that opt-out may hide (RFC 5155 §9.2).
             Ok(Denial::NxDomain { opt_out: true, .. } | Denial::OptOut) => Ok(State::Insecure),
             Ok(Denial::NxDomain { .. }) => Err(fault(DenialFault::NameAbsent)),

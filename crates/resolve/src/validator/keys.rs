@@ -1,6 +1,6 @@
 //! The keys of zones, and where chains of trust begin.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -156,10 +156,19 @@ impl TrustPoints {
 /// The standings of zones that were established, in two generations: when the younger is full, it replaces the older.
 #[derive(Debug, Default)]
 pub(crate) struct Standings {
+    /// The number of flushes of the cache, from which they are derived, when they were established.
+    flushes: Cell<u64>,
     generations: RefCell<[HashMap<Name, (Standing, Micros), Keyed>; 2]>,
 }
 
 impl Standings {
+    /// Forget all of them if names have been flushed from the cache since: *flushes* is the number of times.
+    pub(crate) fn keep_to(&self, flushes: u64) {
+        if self.flushes.replace(flushes) != flushes {
+            *self.generations.borrow_mut() = Default::default();
+        }
+    }
+
     /// The standing of the zone *zone*, unless its time is over at *now*.
     pub(crate) fn get(&self, zone: NameRef<'_>, now: Micros) -> Option<Standing> {
         let zone = zone.to_name();

@@ -3,14 +3,17 @@
 use std::cell::{Cell, RefCell};
 
 use nw_dnssec::{Canonical, Rrsig, RrsigFault, Verified, Verifier, verify_rrset};
-use nw_wire::name::NameRef;
+use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
 
 use super::fault::Fault;
 use crate::budget::Budget;
+use crate::signed::Signed;
 
 /// Signatures of one RRset that are looked at. Each algorithm and key of a zone gives one, twice that during a rollover.
 const MAX_SIGNATURES: usize = 16;
+/// Signers of one RRset that are tried. Each may need the keys of another zone.
+const MAX_SIGNERS: usize = 3;
 /// Keys with the tag of a signature that are tried; honest zones hardly ever have two keys with one tag.
 const MAX_COLLIDING: usize = 2;
 /// Bounds of the tolerance for clocks that differ, seconds. Within them it is a tenth of the life of the signature, as in Unbound.
@@ -58,11 +61,24 @@ impl Effort {
     }
 }
 
-/// The signer of the first of *signatures* that could be valid for *set*: its name is that of a zone at or above the owner.
-pub(crate) fn signer<'s>(set: &Rrset, signatures: Option<&'s Rrset>) -> Option<NameRef<'s>> {
-    let signers = signatures?.rdatas.iter().filter_map(Rrsig::parse).map(|rrsig| rrsig.signer);
-    let mut signers = signers.filter(|signer| set.owner.as_ref().is_at_or_below(*signer));
-    signers.next()
+/// The signers of *sets* that could be zones of data at *within*: at or above it, and at or below *anchor*. Honest zones have one.
+pub(crate) fn signers<'s>(
+    sets: impl Iterator<Item = &'s Signed>,
+    anchor: NameRef<'_>,
+    within: NameRef<'_>,
+) -> Vec<Name> {
+    let mut signers: Vec<Name> = Vec::new();
+    for signed in sets {
+        let rdatas = signed.signatures.iter().flat_map(|signatures| signatures.rdatas.iter());
+        for signer in rdatas.take(MAX_SIGNATURES).filter_map(Rrsig::parse).map(|rrsig| rrsig.signer) {
+            let may_sign = signer.is_at_or_below(anchor) && within.is_at_or_below(signer);
+            let may_sign = may_sign && signed.rrset.owner.as_ref().is_at_or_below(signer);
+            if may_sign && signers.len() < MAX_SIGNERS && signers.iter().all(|known| *known != signer) {
+                signers.push(signer.to_name());
+            }
+        }
+    }
+    signers
 }
 
 /// Verify that one of *signatures* is by one of *keys* of *zone* and valid for *set* at *now* (seconds since 1970 modulo 2^32).
