@@ -179,8 +179,13 @@ impl<W: World> Task<'_, W> {
             let Judgement { state, fault } = self.judge(&mut reply, qtype, frame, trace).await?;
             let (origin, now) = (self.origin(rank, state), core.world.now());
             if let Some(fault) = fault {
+                if !whole {
+                    // It says nothing of the whole name, which may be sound (RFC 9156 §2.3).
+                    minimiser.whole();
+                    continue;
+                }
                 servers.bogus(at, fault);
-                if whole && !matches!(reply, Reply::Referral(_)) {
+                if !matches!(reply, Reply::Referral(_)) {
                     // For clients that set CD.
                     self.learn(reply, rtype, origin, now);
                 }
