@@ -1,6 +1,6 @@
 """Play each scenario that is `standard` against Unbound and BIND, and report which of them agree.
 
-    python3 tests/interop/scenarios_peers.py [--peer unbound|named] [--json FILE] [FILE ...]
+    python3 tests/interop/scenarios_peers.py [--peer unbound|named] [--shard I/N] [--json FILE] [FILE ...]
 
 A scenario's hosts are played at their true addresses and port 53, inside a network namespace whose only
 interface is loopback (root, or unprivileged user namespaces). Resolver scenarios: the peer is the
@@ -247,6 +247,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", action="append", choices=["unbound", "named"])
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--shard", default="0/1", help="of N parts of the scenarios, play part I (from 0)")
     parser.add_argument("files", nargs="*", type=Path)
     options = parser.parse_args()
     wanted = options.peer or ["unbound", "named"]
@@ -260,7 +261,8 @@ def main() -> int:
     enter_namespace()
     counts = {"agree": 0, "differ": 0, "accepted": 0, "left out": 0}
     rows, alone = [], []
-    for file in sorted(options.files or SCENARIOS.rglob("*.toml")):
+    part, parts = (int(number) for number in options.shard.split("/"))
+    for file in sorted(options.files or SCENARIOS.rglob("*.toml"))[part::parts]:
         scenario = tomllib.loads(file.read_text())
         ours = file.resolve().is_relative_to(SCENARIOS)
         name = str(file.resolve().relative_to(SCENARIOS)) if ours else str(file)
