@@ -2,10 +2,11 @@
 
     python3 tests/interop/differential.py [--seed N] [--zones N] [--questions N] [--peer unbound|named] [--keep DIR]
 
-The internet has a signed root, TLDs and zones with NSEC, NSEC3, opt-out and no signatures. It has faults: bogus, expired, future and
-missing signatures, wrong and missing DS records, and servers that refuse or fail beside good ones. It has alias chains and loops, wildcards and
-DNAME. The seed decides everything; it is printed. Compared are response code, AD (unless CD is set) and the answer section. A difference
-from one peer alone is counted and printed with `--all`. Exit status: 0 no question differs from all peers, 1 some do.
+The internet has a signed root, TLDs and zones with NSEC, NSEC3, opt-out and no signatures. It has faults:
+bogus, expired, future and missing signatures, wrong and missing DS records, and servers that refuse or fail
+beside good ones. It has alias chains and loops, wildcards and DNAME. The seed decides everything; it is
+printed. Compared are response code, AD (unless CD is set) and the answer section. A difference from one peer
+alone is counted and printed with `--all`. Exit status: 0 no question differs from all peers, 1 some do.
 """
 
 from __future__ import annotations
