@@ -502,7 +502,8 @@ impl Trace {
             step.took = now.saturating_sub(began);
         }
         if id != 0 {
-            lane.cursor.set(now);
+            // The question may have arrived after the world last looked at the clock.
+            lane.cursor.set(now.max(began));
         }
     }
 }

@@ -4,6 +4,7 @@ use nw_wire::code::{Class, Rcode, RrType};
 use nw_wire::{Name, Rrset};
 
 use super::lab::*;
+use crate::trace::{Action, Draft, Layer};
 use crate::*;
 
 #[test]
@@ -150,4 +151,15 @@ fn the_verdict_names_the_outcome_and_what_cost_the_time() {
         explain::verdict(&question("a.example.com.", RrType::A), &found),
         "a.example.com. A: alias loop: a.example.com. -> b.example.com. -> a.example.com.; answered in 0.0 ms"
     );
+}
+
+/// The times of the steps add up to the whole also when the clock was last read before the question arrived.
+#[test]
+fn times_add_up_when_the_first_step_ends_before_the_question_arrived() {
+    let trace = Trace::start(100, 10);
+    let step = || Draft::new(Layer::Cache, Action::Lookup, Name::root(), RrType::A, Reason::NotCached);
+    for now in [99, 103] {
+        trace.step(now, step());
+    }
+    assert_eq!(trace.steps().iter().map(|step| step.took).sum::<Micros>(), 3);
 }
