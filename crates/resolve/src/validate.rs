@@ -183,7 +183,7 @@ impl<W: World> Check<'_, W> {
     fn verify(&self, signed: &mut Signed, keys: &ZoneKeys) -> Result<Verified, Fault> {
         let zone = (keys.zone.as_ref(), keys.keys.as_slice());
         let signatures = signed.signatures.as_ref();
-        let verified = signature::verify(&signed.rrset, signatures, zone, self.unix(), &self.task.effort)?;
+        let verified = signature::verify(&signed.rrset, signatures, zone, self.unix(), self.task.effort)?;
         signed.shorten(verified.ttl);
         Ok(verified)
     }

@@ -13,9 +13,9 @@ use crate::config::{ResolverConfig, TrustAnchor};
 use crate::world::Micros;
 
 /// Keys of one zone that are used; further ones are ignored. The root has five while a key is rolled over.
-const MAX_KEYS: usize = 32;
-/// Zones whose standing a resolver remembers, in each of two generations.
-const MAX_ZONES: usize = 4096;
+const MAX_KEYS: usize = 16;
+/// Zones whose standing a resolver remembers, in each of two generations. With as many keys as are used, 2,000 zones take 20 MB.
+const MAX_ZONES: usize = 1000;
 
 /// The keys of a secure zone, ready to verify.
 #[derive(Debug)]
@@ -153,12 +153,15 @@ impl TrustPoints {
     }
 }
 
+/// Zones with their standing and the time at which it ends.
+type Generation = HashMap<Name, (Standing, Micros), Keyed>;
+
 /// The standings of zones that were established, in two generations: when the younger is full, it replaces the older.
 #[derive(Debug, Default)]
 pub(crate) struct Standings {
     /// The number of flushes of the cache, from which they are derived, when they were established.
     flushes: Cell<u64>,
-    generations: RefCell<[HashMap<Name, (Standing, Micros), Keyed>; 2]>,
+    generations: RefCell<[Generation; 2]>,
 }
 
 impl Standings {
@@ -187,12 +190,7 @@ impl Standings {
         Self::put_in(&mut self.generations.borrow_mut(), zone.to_name(), standing, expires);
     }
 
-    fn put_in(
-        generations: &mut [HashMap<Name, (Standing, Micros), Keyed>; 2],
-        zone: Name,
-        standing: Standing,
-        expires: Micros,
-    ) {
+    fn put_in(generations: &mut [Generation; 2], zone: Name, standing: Standing, expires: Micros) {
         if generations[0].len() >= MAX_ZONES && !generations[0].contains_key(&zone) {
             generations[1] = std::mem::take(&mut generations[0]);
         }
