@@ -41,7 +41,7 @@ impl Seen {
             "rcode": reply.rcode.to_string(),
             "flags": flag_words(reply.flags).split_whitespace().collect::<Vec<_>>(),
             "answer": answer,
-            "ede": extended_errors(reply).into_iter().map(|(code, text)| (code, text)).collect::<Vec<_>>(),
+            "ede": extended_errors(reply).into_iter().collect::<Vec<_>>(),
         })
     }
 }
