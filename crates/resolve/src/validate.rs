@@ -378,12 +378,17 @@ impl<W: World> Check<'_, W> {
             Some(TrustPoint::Anchor(anchor, _)) if !zone.is_at_or_below(anchor.as_ref()) => return Ok(None),
             Some(TrustPoint::Anchor(..)) => {}
         }
-        let keys = match self.standing(zone).await? {
+        // A server that serves zones between as well refers from the deepest of them.
+        let evidence = with_signatures(&referral.evidence);
+        let parent = child.as_ref().parent().unwrap_or(NameRef::ROOT);
+        let signers = signature::signers(evidence.iter(), zone, parent);
+        let parent = signers.first().map_or(zone, Name::as_ref);
+        let keys = match self.standing(parent).await? {
             Standing::Secure(keys) => keys,
             Standing::Insecure => return Ok(Some(Trust::Insecure)),
             Standing::Indeterminate => return Ok(None),
         };
-        if keys.zone == zone
+        if keys.zone == parent
             && let Some((cut, life)) = self.evidence(&referral.evidence, child.as_ref(), &keys)?
         {
             referral.ttl = referral.ttl.min(life);
@@ -650,6 +655,12 @@ fn blame(worst: &mut Option<Fault>, fault: Fault) {
 fn missing_keys(zone: &Name) -> Fault {
     let because = "the zone has none".to_string();
     Fault::Missing { zone: zone.clone(), rtype: RrType::DNSKEY, because, ede: Ede::DNSKEY_MISSING }
+}
+
+/// The RRsets of *evidence* with their signatures.
+fn with_signatures(evidence: &DelegationEvidence) -> Vec<Signed> {
+    let DelegationEvidence { ds, denial } = evidence;
+    pair(ds.iter().chain(denial).cloned().collect())
 }
 
 /// The shortest life in *sets*, seconds.
