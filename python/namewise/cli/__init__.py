@@ -106,7 +106,7 @@ def _help() -> str:
         "usage: nw COMMAND [ARGUMENT ...]\n\n"
         f"{''.join(lines)}\n"
         "nw COMMAND --help describes a command; nw --version prints the version.\n"
-        "Exit codes of every command: 0 done, 1 wrong usage or invalid input, 130 ended by Ctrl-C,\n"
+        "Exit codes, unless the help of a command says otherwise: 0 done, 1 wrong usage or invalid input, 130 ended by Ctrl-C,\n"
         '141 the reader of the output has gone. With --json, an error is an object with "ok": false\n'
         'and "error": message, hint, exit code.\n'
     )

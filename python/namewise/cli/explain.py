@@ -26,7 +26,7 @@ With the running server:
   --client ADDRESS     explain what this client would get: access lists and views apply (default 127.0.0.1)
   --transport udp|tcp  the transport of the client's query (default tcp)
 
-Without a server:
+In this process, with an empty cache, even if a server runs (not with --client or --transport):
   --config FILE        resolve with the settings of this file
   --hints FILE         resolve from these root servers
   --forward [SUFFIX=]ADDR[:PORT]  forward queries to this server

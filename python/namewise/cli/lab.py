@@ -9,11 +9,10 @@ HELP = """\
 usage: nw lab up [--zone NAME=FILE] [--root-zone FILE] [--port N] [--control PATH] [--once]
        nw lab play FILE ... [--json]
 
-up     start a private internet on this machine: root, TLD, registry and hosting servers, and a resolver that
-       uses them. Explain one name, print example commands, and serve until Ctrl-C.
+up     start a private internet on this machine: root, TLD, registry and hosting servers, a resolver that uses
+       them, and one more authoritative server for a zone from a file. Explain one name, print example commands, and serve until Ctrl-C.
        No packet leaves the loopback interface.
-  --zone NAME=FILE   the zone of the lab's separate authoritative server (default: example.com from
-                     the package)
+  --zone NAME=FILE   the zone of that server (default: example.com from the package)
   --root-zone FILE   a root zone file (default: $NAMEWISE_ROOT_ZONE, else the root zone in the package)
   --port N           the resolver's port (default 5300; if it is in use, 5400, 5500, ...)
   --control PATH     the control socket (default: lab.sock in the default directory of nw serve's control socket)

@@ -18,7 +18,8 @@ usage: nw serve [--config FILE] [FLAG ...]
 Run the server in the foreground: recursive, forwarding, authoritative, or any combination. It prints one line
 when it is ready.
 
-  --config FILE                   configuration file. Default, if no flag but --control or --strict is given:
+  --config FILE                   configuration file. Without it, a file is read only if there are no other flags
+                                  than --control and --strict:
                                   $NAMEWISE_CONFIG, else /etc/namewise/namewise.toml for root and
                                   $XDG_CONFIG_HOME/namewise/namewise.toml for other users
   --listen ADDR[:PORT]            listen on this address (repeatable; default 127.0.0.1 and ::1, port 53)
@@ -41,8 +42,9 @@ stop the server after queries in progress have finished.
 A zone that cannot be loaded does not affect other zones: the server keeps the last valid version of this zone,
 or answers SERVFAIL with the reason. It does not start if no zone can be loaded and it resolves no names either.
 
-Exit codes: 0 clean shutdown, 1 wrong usage, or zones cannot be loaded (all, or with --strict one), 2 errors in the configuration
-or in the sockets that systemd passes, 4 cannot listen, 5 a part of the server failed.
+Exit codes: 0 clean shutdown (also after Ctrl-C), 1 wrong usage, or zones cannot be loaded (all, or with
+--strict one), 2 errors in the configuration or in the sockets that systemd passes, 4 cannot listen, 5 a part of
+the server failed.
 
   $ nw serve --listen 127.0.0.1:5300 --zone example.com=db.example.com
   $ nw serve --listen 127.0.0.1:5300 --recursive

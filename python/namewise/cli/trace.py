@@ -24,8 +24,8 @@ that are silent, lame or faulty, and servers whose answers differ. Compare the n
 their addresses, with the delegation in the parent zone. Compare the SOA serials of these servers.
 The first line is the verdict. The word "inferred" marks a conclusion that no reply states directly.
 
-  --control PATH   the running server with this control socket sends the queries and uses its own root hints and
-                   routing table (default: the server of this machine; if none runs, as with --from-root)
+  --control PATH   the running server with this control socket sends the queries and uses its root hints and its
+                   setting `routes` (default: the server of this machine; if none runs, as with --from-root)
   --from-root      this process sends the queries and uses the built-in root hints (--direct is the same)
   --hints FILE     other root hints (implies --from-root)
   --every          print a line for every server, even if many gave the same answer

@@ -8,8 +8,8 @@ HELP = """\
 usage: nw why [NAME|ID] [--last N] [--json] [--control PATH]
 
 Show how the running server resolved a recent query. The server records the steps of queries that failed, were
-refused, were slow, or needed a server that failed; no log has to be enabled. The settings `recorder` and `slow` in [log] set
-how many queries it keeps, and the time after which a query counts as slow.
+refused, were slow, or needed a server that failed; no log has to be enabled. In [log], `recorder` and
+`recorder_bytes` limit what it keeps, and `slow` is the time after which a query counts as slow.
 
   NAME       the newest recorded query for this name (with --last N: the newest N)
   ID         the recorded query with this number
