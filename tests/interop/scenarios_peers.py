@@ -280,6 +280,9 @@ def main() -> int:
                 continue  # Unbound is not an authoritative server.
             verdict = play(hosts, file, scenario, peer)
             accepted = scenario.get("peers_differ", {}).get(peer)
+            if not verdict["agrees"] and not accepted:
+                # Peers run in real time: on a busy machine, a timeout of theirs may come too early.
+                verdict = play(hosts, file, scenario, peer)
             word = "agree" if verdict["agrees"] else "accepted" if accepted else "differ"
             good |= word != "differ"
             counts[word] += 1

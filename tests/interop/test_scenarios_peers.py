@@ -11,7 +11,7 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("scenarios_peers.py")
 # Peers wait most of the time: for servers of scenarios that do not answer.
-PARTS = 3
+PARTS = 2
 
 
 def test_a_peer_agrees_with_each_standard_scenario(capsys: pytest.CaptureFixture[str]) -> None:
