@@ -69,8 +69,8 @@ pub struct Budget {
     pub max_received_bytes: u32,
     /// Records in one RRset of a reply; larger ones are refused (CVE-2024-1737). Names with some hundred addresses exist.
     pub max_records_per_rrset: u32,
-    /// Signatures verified for one client question; stops KeyTrap (CVE-2023-50387). A cold answer behind eleven aliases in signed
-    /// zones needs about 70.
+    /// Signatures verified for one client question; stops KeyTrap (CVE-2023-50387). Eleven aliases into cold signed zones, with six
+    /// signatures each, need 66.
     pub max_signatures: u32,
     /// Signatures verified in vain for one client question; stops KeyTrap, whose signatures are all invalid. A zone with
     /// key tags that collide needs one or two.

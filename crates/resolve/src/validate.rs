@@ -303,7 +303,8 @@ impl<W: World> Check<'_, W> {
     fn may_sign(&self, signer: NameRef<'_>, within: NameRef<'_>) -> bool {
         let between = std::iter::successors(Some(within), |name| name.parent());
         let mut between = between.take_while(|name| name.is_below(signer));
-        let is_secure = |name: NameRef<'_>| matches!(self.known_trust(name), Some(Cut::Secure(_)));
+        let cut = |name| self.task.core.cache.cut(name, self.now());
+        let is_secure = |name| cut(name).is_some_and(|cut| matches!(cut.trust, Trust::Secure { .. }));
         within.is_at_or_below(signer) && !between.any(is_secure)
     }
 
@@ -389,7 +390,7 @@ impl<W: World> Check<'_, W> {
             Standing::Indeterminate => return Ok(None),
         };
         if keys.zone == parent
-            && let Some((cut, life)) = self.evidence(&referral.evidence, child.as_ref(), &keys)?
+            && let Some((cut, life)) = self.evidence(&evidence, child.as_ref(), &keys)?
         {
             referral.ttl = referral.ttl.min(life);
             return Ok(Some(match cut {
@@ -407,19 +408,17 @@ impl<W: World> Check<'_, W> {
     /// What *evidence* of a referral to *child* from the zone of *keys* proves, and for how many seconds; None: nothing.
     fn evidence(
         &self,
-        evidence: &DelegationEvidence,
+        evidence: &[Signed],
         child: NameRef<'_>,
         keys: &ZoneKeys,
     ) -> Result<Option<(Delegated, u32)>, Fault> {
-        let mut ds = pair(evidence.ds.clone()).into_iter().filter(|signed| signed.rrset.rtype == RrType::DS);
-        if let Some(mut ds) = ds.next() {
+        if let Some(mut ds) = evidence.iter().find(|signed| signed.rrset.rtype == RrType::DS).cloned() {
             self.verify(&mut ds, keys)?;
             let (life, supported) = (ds.rrset.ttl, Anchors::of_ds(&ds.rrset).is_supported());
             let delegated = if supported { Delegated::Secure(ds.rrset) } else { Delegated::Insecure };
             return Ok(Some((delegated, life)));
         }
-        let denial = pair(evidence.denial.clone());
-        let (proved, fault) = self.proved(denial.iter(), keys);
+        let (proved, fault) = self.proved(evidence.iter(), keys);
         let proofs = Proofs::new(keys.zone.as_ref(), &proved, self.validator.limits);
         match (proofs.unsigned_delegation(child), fault) {
             (Ok(_), _) => {
@@ -572,10 +571,10 @@ impl<W: World> Check<'_, W> {
         if let Some(known) = self.known_trust(child) {
             return Ok(known);
         }
-        // A referral that was not judged when it came, because a client without CD did not wait for it.
+        // A referral that was not judged when it came: to a lookup for a client with CD, or for the address of a name server.
         if let Some(cut) = self.task.core.cache.cut(child, self.now())
             && let Trust::Unknown { evidence } = &cut.trust
-            && let Ok(Some((delegated, _))) = self.evidence(evidence, child, keys)
+            && let Ok(Some((delegated, _))) = self.evidence(&with_signatures(evidence), child, keys)
         {
             return Ok(match delegated {
                 Delegated::Secure(ds) => Cut::Secure(Anchors::of_ds(&ds)),
