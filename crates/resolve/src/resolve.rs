@@ -33,7 +33,6 @@ use crate::select::ServerList;
 use crate::signed::{Signed, flatten};
 use crate::task::{Frame, Task};
 use crate::trace::{Reason, Trace};
-use crate::validator::Judgement;
 use crate::world::{Micros, World};
 
 impl<W: World> Task<'_, W> {
@@ -163,11 +162,9 @@ impl<W: World> Task<'_, W> {
                 Err(failure) => {
                     // No server of the zone is left. A reply without authority is better than no answer.
                     let Some(mut reply) = servers.take_last_resort() else { return Err(failure) };
-                    let judgement = self.judge(&mut reply, rtype, frame, trace).await?;
-                    let state = judgement.state;
-                    if let Some(fault) = judgement.fault {
-                        return Err(Failure::because(Reason::Bogus { fault: fault.into() }));
-                    }
+                    let judged = self.judge(&mut reply, rtype, frame, trace).await?;
+                    let state =
+                        judged.map_err(|fault| Failure::because(Reason::Bogus { fault: fault.into() }))?;
                     let origin = self.origin(Rank::NonAuthoritative, state);
                     return Ok((self.learn(reply, rtype, origin, core.world.now()), state));
                 }
@@ -176,19 +173,18 @@ impl<W: World> Task<'_, W> {
             let reason = if whole || reply.is_setback() { reply.reason() } else { Reason::Minimised };
             trace.step(now, servers.asked(at, via, qname.clone(), qtype, reason));
             // Nothing of the reply is kept before it is judged.
-            let Judgement { state, fault } = self.judge(&mut reply, qtype, frame, trace).await?;
+            let judged = self.judge(&mut reply, qtype, frame, trace).await?;
+            let state = *judged.as_ref().unwrap_or(&State::Bogus);
             let (origin, now) = (self.origin(rank, state), core.world.now());
-            if let Some(fault) = fault {
+            if let Err(fault) = judged {
                 if !whole {
                     // It says nothing of the whole name, which may be sound (RFC 9156 §2.3).
                     minimiser.whole();
                     continue;
                 }
                 servers.bogus(at, fault);
-                if !matches!(reply, Reply::Referral(_)) {
-                    // For clients that set CD.
-                    self.learn(reply, rtype, origin, now);
-                }
+                // For clients that set CD.
+                self.learn(reply, rtype, origin, now);
                 continue;
             }
             // To the validator, the denial of a DS RRset is an answer.
@@ -213,11 +209,13 @@ impl<W: World> Task<'_, W> {
                     }
                     denied = 0;
                     let zone = servers.zone.clone();
-                    let (judgement, trust) = self.trust(&mut referral, zone.as_ref(), frame, trace).await?;
-                    if let Some(fault) = judgement.fault {
-                        servers.bogus(at, fault);
-                        continue;
-                    }
+                    let trust = match self.trust(&mut referral, zone.as_ref(), frame, trace).await? {
+                        Ok(trust) => trust,
+                        Err(fault) => {
+                            servers.bogus(at, fault);
+                            continue;
+                        }
+                    };
                     let cut = self.keep_cut(referral, trust, &servers, now);
                     servers = ServerList::delegated(&cut, core, now);
                 }

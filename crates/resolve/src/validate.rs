@@ -89,9 +89,9 @@ impl<W: World> Task<'_, W> {
         frame: &Frame<'_>,
         trace: &Trace,
     ) -> Result<Judgement, Failure> {
-        let Some(validator) = &self.core.validator else { return Ok(State::Indeterminate.into()) };
+        let Some(validator) = &self.core.validator else { return Ok(Ok(State::Indeterminate)) };
         if self.checking_disabled {
-            return Ok(State::Unchecked.into());
+            return Ok(Ok(State::Unchecked));
         }
         validator.standings.keep_to(self.core.cache.flushes());
         let check = Check { task: self, validator, frame, trace };
@@ -101,9 +101,9 @@ impl<W: World> Task<'_, W> {
             }
             Reply::Absence(chain, absence) => check.reply(chain, Some(absence), rtype).await,
             // A setback says nothing, a referral is judged by `trust`.
-            _ => return Ok(State::Indeterminate.into()),
+            _ => return Ok(Ok(State::Indeterminate)),
         };
-        self.judged(judged.map(Judgement::from), frame, trace)
+        self.judged(judged, frame, trace)
     }
 
     /// Judge what *referral* of one of the servers of *zone* says of the security of the zone that it leads to. None: it has no
@@ -114,27 +114,24 @@ impl<W: World> Task<'_, W> {
         zone: NameRef<'_>,
         frame: &Frame<'_>,
         trace: &Trace,
-    ) -> Result<(Judgement, Option<Trust>), Failure> {
+    ) -> Result<Judgement<Option<Trust>>, Failure> {
         let Some(validator) = self.core.validator.as_ref().filter(|_| !self.checking_disabled) else {
-            return Ok((State::Indeterminate.into(), None));
+            return Ok(Ok(None));
         };
         validator.standings.keep_to(self.core.cache.flushes());
         let check = Check { task: self, validator, frame, trace };
-        match check.referral(referral, zone).await {
-            Ok(trust) => Ok((State::Indeterminate.into(), trust)),
-            Err(trouble) => Ok((self.judged(Err(trouble), frame, trace)?, None)),
-        }
+        self.judged(check.referral(referral, zone).await, frame, trace)
     }
 
     /// Record that a reply is bogus.
-    fn judged(
+    fn judged<T>(
         &self,
-        judged: Result<Judgement, Trouble>,
+        judged: Result<T, Trouble>,
         frame: &Frame<'_>,
         trace: &Trace,
-    ) -> Result<Judgement, Failure> {
+    ) -> Result<Judgement<T>, Failure> {
         match judged {
-            Ok(judgement) => Ok(judgement),
+            Ok(known) => Ok(Ok(known)),
             Err(Trouble::Failed(failure)) => Err(failure),
             Err(Trouble::Bogus(fault)) => {
                 let reason = Reason::Bogus { fault: fault.clone().into() };
@@ -142,7 +139,7 @@ impl<W: World> Task<'_, W> {
                     Draft::new(Layer::Validator, Action::Validate, frame.name(), frame.rtype(), reason);
                 let draft = draft.validation(Validation::Bogus).ede(fault.ede());
                 trace.step(self.core.world.now(), draft);
-                Ok(Judgement { state: State::Bogus, fault: Some(fault) })
+                Ok(Err(fault))
             }
         }
     }

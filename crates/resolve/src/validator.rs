@@ -51,16 +51,5 @@ pub(crate) fn zone_side(name: NameRef<'_>, rtype: RrType) -> NameRef<'_> {
     }
 }
 
-/// What is known of a reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Judgement {
-    pub(crate) state: State,
-    /// Why it is bogus.
-    pub(crate) fault: Option<Fault>,
-}
-
-impl From<State> for Judgement {
-    fn from(state: State) -> Judgement {
-        Judgement { state, fault: None }
-    }
-}
+/// What is known of a reply, or why it is bogus.
+pub(crate) type Judgement<T = State> = Result<T, Fault>;
