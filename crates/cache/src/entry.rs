@@ -96,6 +96,12 @@ impl Kept for Entry {
     fn expired(&self, now: Micros) -> bool {
         now.saturating_sub(self.stored) >= self.life as Micros * 1_000_000
     }
+
+    /// Failures and data that no validation has accepted are never served stale (RFC 8767 §4).
+    fn useless(&self, now: Micros, grace: Micros) -> bool {
+        let lasting = self.kind != EntryKind::Failure && !self.is_unchecked();
+        self.expired(now.saturating_sub(if lasting { grace } else { 0 }))
+    }
 }
 
 /// Return whether an entry is only for clients that set CD.
@@ -175,6 +181,16 @@ impl Entry {
     /// Whole seconds since the entry was stored.
     pub(crate) fn age_s(&self, now: Micros) -> u32 {
         u32::try_from(now.saturating_sub(self.stored) / 1_000_000).unwrap_or(u32::MAX)
+    }
+
+    /// When the entry was stored.
+    pub(crate) fn stored(&self) -> Micros {
+        self.stored
+    }
+
+    /// Whole seconds since the lifetime of the entry ended, or 0 if it has not.
+    pub(crate) fn expired_s(&self, now: Micros) -> u32 {
+        self.age_s(now).saturating_sub(self.life)
     }
 
     /// The remaining lifetime in seconds, or 0 if the entry has expired.

@@ -15,8 +15,11 @@
 //!
 //! RFCs: 1035 §7.4 (what to cache), 2181 §5.4.1 (credibility), 2308 (negative answers), 9520 (failures).
 //!
-//! *Limitations*: the table evicts expired entries first, so that few stale entries are available for serving (RFC
-//! 8767). The cache does not synthesize answers from NSEC (RFC 8198).
+//! *Stale data* (RFC 8767): [`Cache::keep_expired`] lets expired answers stay until others need their memory. A failure
+//! is stored beside them, and says until when the servers are not asked again. [`Cache::stale_hit`] and [`Cache::stale`]
+//! return what was learned last about a name. Delegations, failures and bogus data are never used after their lifetime.
+//!
+//! *Limitations*: the cache does not synthesize answers from NSEC (RFC 8198).
 #![forbid(unsafe_code)]
 
 mod delegation;
@@ -31,6 +34,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nw_wire::code::{Class, Ede, Rcode, RrType};
+use nw_wire::header::Flags;
 use nw_wire::message::Section;
 use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
@@ -154,6 +158,31 @@ pub enum Lookup {
     Miss,
 }
 
+/// An answer of [`Cache::stale`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// The content. Its TTLs are [`Reader::stale_ttl_s`] if it has expired.
+    pub found: StaleData,
+    /// The validation state.
+    pub state: State,
+    /// Seconds since its lifetime ended; 0 if it has not.
+    pub expired_s: u32,
+}
+
+/// The content of an answer of [`Cache::stale`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StaleData {
+    /// Data, an alias or a negative answer.
+    Cached(Cached),
+    /// The whole answer behind an alias.
+    Whole {
+        /// The response code.
+        rcode: Rcode,
+        /// A message with the answer.
+        message: Vec<u8>,
+    },
+}
+
 /// Size and counters of the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheStats {
@@ -217,6 +246,12 @@ impl Cache {
         }
     }
 
+    /// Keep expired answers for `seconds` if nothing else needs their memory, so that they can be served stale.
+    pub fn keep_expired(&self, seconds: u32) {
+        let grace = Micros::from(seconds) * 1_000_000;
+        self.shards.iter().for_each(|shard| lock(&shard.answers).keep_expired(grace));
+    }
+
     /// The server statistics.
     pub fn servers(&self) -> &Servers {
         &self.servers
@@ -258,33 +293,58 @@ impl Cache {
         let at = answers
             .locate(place.with(rtype), |entry| usable(entry, rtype))
             .or_else(|| answers.locate(place.with(NAME), |entry| usable(entry, NAME)))?;
+        Some(write_hit(answers.warm(at), reader, question.dnssec_ok, now, out))
+    }
+
+    /// Append the answer to `question` that was learned last to `out`, even if it has expired; see [`Reader::stale_s`].
+    /// Returns it with the seconds since its lifetime ended. Returns None if there is none that `reader` accepts, or
+    /// if an alias was learned since, which the caller has to follow ([`Cache::stale`]).
+    pub fn stale_hit(
+        &self,
+        reader: &Reader,
+        question: &HitQuestion<'_>,
+        now: Micros,
+        out: &mut Writer<'_>,
+    ) -> Option<(Hit, u32)> {
+        let place = self.place(question.name);
+        let mut answers = lock(&self.shards[place.shard].answers);
+        let (at, key) = latest(&answers, place, reader, question, now)?;
+        if key == RrType::CNAME && question.rtype != key {
+            return None;
+        }
         let entry = answers.warm(at);
-        let age_s = entry.age_s(now);
-        let rcode = match entry.kind() {
-            EntryKind::NxDomain | EntryKind::Chain { nxdomain: true, .. } => Rcode::NXDOMAIN,
-            EntryKind::Failure => return Some(Hit { age_s, ..failed(entry, now) }),
-            EntryKind::Chain { nxdomain: false, .. } | EntryKind::Rrset | EntryKind::NoData => Rcode::NOERROR,
-        };
-        let body = entry.body(question.dnssec_ok);
-        let (freshness, state) = (freshness(entry, now), entry.state());
-        let hit = Hit { rcode, failure: None, truncated: false, age_s, freshness, state };
-        let Ok(start) = out.raw(Section::Answer, body.answer, body.bytes) else {
-            return Some(Hit { truncated: true, ..hit });
-        };
-        if body.authority != 0 {
-            // The octets are already written. This only counts the authority records.
-            let counted = out.raw(Section::Authority, body.authority, &[]);
-            debug_assert!(counted.is_ok(), "nothing always fits");
+        let expired_s = entry.expired_s(now);
+        Some((write_hit(entry, reader, question.dnssec_ok, now, out), expired_s))
+    }
+
+    /// Return what was learned last for `question`, even if it has expired; see [`Reader::stale_s`].
+    pub fn stale(&self, reader: &Reader, question: &HitQuestion<'_>, now: Micros) -> Option<Stale> {
+        let (name, rtype) = (question.name, question.rtype);
+        let place = self.place(name);
+        let mut answers = lock(&self.shards[place.shard].answers);
+        let (at, key) = latest(&answers, place, reader, question, now)?;
+        let entry = answers.warm(at);
+        let mut sets = entry.rrsets(now, true);
+        if entry.expired(now) {
+            sets.iter_mut().for_each(|set| set.ttl = reader.stale_ttl_s);
         }
-        for offset in body.ttl_offsets() {
-            let ttl = body.bytes[offset..].first_chunk().map_or(0, |ttl| u32::from_be_bytes(*ttl));
-            let left = match freshness {
-                Freshness::Fresh => ttl.saturating_sub(age_s),
-                Freshness::Stale => reader::STALE_TTL,
-            };
-            out.patch_ttl(start + offset, left);
-        }
-        Some(hit)
+        let found = match entry.kind() {
+            EntryKind::Rrset if key == rtype => StaleData::Cached(Cached::Rrset(sets)),
+            EntryKind::Rrset => StaleData::Cached(Cached::Alias(sets)),
+            EntryKind::NoData if key == rtype => StaleData::Cached(Cached::NoData(sets)),
+            EntryKind::NxDomain => StaleData::Cached(Cached::NxDomain(sets)),
+            EntryKind::NoData | EntryKind::Failure => return None,
+            EntryKind::Chain { .. } => {
+                let mut room = vec![0; usize::from(u16::MAX)];
+                let mut out = Writer::new(&mut room, usize::from(u16::MAX), 0, Flags::default());
+                out.question(name, rtype, Class::IN).ok()?;
+                let rcode = write_hit(entry, reader, question.dnssec_ok, now, &mut out).rcode;
+                let length = out.finish();
+                room.truncate(length);
+                StaleData::Whole { rcode, message: room }
+            }
+        };
+        Some(Stale { found, state: entry.state(), expired_s: entry.expired_s(now) })
     }
 
     /// Return what is cached for `name` and `rtype`: data, an alias, a negative answer or a failure.
@@ -450,20 +510,22 @@ impl Cache {
         let hash = place.with(key.rtype);
         let mut answers = lock(&self.shards[place.shard].answers);
         let same = |other: &Entry| other.is(key.name, key.rtype) && !other.is_beside(key);
-        if let Some(other) =
-            answers.peek(hash, |other| same(other) && !matches!(other.kind(), EntryKind::Chain { .. }))
-            && !other.expired(now)
-        {
-            let weaker = other.kind() == EntryKind::Rrset && other.rank() > key.origin.rank;
-            let only_failed = key.kind == EntryKind::Failure && other.kind() != EntryKind::Failure;
-            if weaker || only_failed {
-                return false;
-            }
+        let is_failure = key.kind == EntryKind::Failure;
+        let stronger = |other: &Entry| match other.kind() {
+            EntryKind::Rrset => is_failure || other.rank() > key.origin.rank,
+            EntryKind::NoData | EntryKind::NxDomain => is_failure,
+            EntryKind::Chain { .. } | EntryKind::Failure => false,
+        };
+        if answers.peek(hash, |other| same(other) && !other.expired(now) && stronger(other)).is_some() {
+            return false;
         }
+        let grace = answers.grace();
         // Answers for clients with and without DO can be stored together. All other entries conflict.
+        // A failure stays beside data that may be served stale because of it.
         let beside = |other: &Entry| {
             let (one, two) = (other.kind(), key.kind);
-            matches!((one, two), (EntryKind::Chain { dnssec_ok: a, .. }, EntryKind::Chain { dnssec_ok: b, .. }) if a != b)
+            is_failure && one != two && !other.useless(now, grace)
+                || matches!((one, two), (EntryKind::Chain { dnssec_ok: a, .. }, EntryKind::Chain { dnssec_ok: b, .. }) if a != b)
         };
         while answers.remove(hash, |other| same(other) && !beside(other)).is_some() {}
         if key.kind == EntryKind::Rrset {
@@ -600,6 +662,70 @@ pub struct Inspected {
     pub left_s: u32,
     /// Its records; empty for a chain or a failure.
     pub records: Vec<Rrset>,
+}
+
+/// Return the position and the key of the entry that was stored last for `question` and that `reader` takes. An older one
+/// has been superseded, even if it is about data and the newer one about their absence.
+fn latest(
+    answers: &Table<Entry>,
+    place: Place,
+    reader: &Reader,
+    question: &HitQuestion<'_>,
+    now: Micros,
+) -> Option<(u32, RrType)> {
+    let (name, rtype) = (question.name, question.rtype);
+    let found = [rtype, RrType::CNAME, NAME].into_iter().filter_map(|key| {
+        let usable = |entry: &Entry| {
+            let suits = match entry.kind() {
+                EntryKind::Chain { dnssec_ok, .. } => dnssec_ok == question.dnssec_ok && key == rtype,
+                // The absence of an alias says nothing about other types.
+                EntryKind::NoData => key == rtype,
+                EntryKind::Failure => false,
+                EntryKind::Rrset | EntryKind::NxDomain => true,
+            };
+            let valid = !(entry.is_unchecked() && entry.expired(now));
+            suits && valid && entry.is(name, key) && reader.takes(entry, now).is_some()
+        };
+        let mut found: Option<(Micros, u32, RrType)> = None;
+        answers.each(place.with(key), |at, entry| {
+            if usable(entry) && found.is_none_or(|(stored, ..)| entry.stored() > stored) {
+                found = Some((entry.stored(), at, key));
+            }
+        });
+        found
+    });
+    found.max_by_key(|(stored, ..)| *stored).map(|(_, at, key)| (at, key))
+}
+
+/// Append what `entry` holds to `out`.
+#[inline(always)]
+fn write_hit(entry: &Entry, reader: &Reader, dnssec_ok: bool, now: Micros, out: &mut Writer<'_>) -> Hit {
+    let age_s = entry.age_s(now);
+    let rcode = match entry.kind() {
+        EntryKind::NxDomain | EntryKind::Chain { nxdomain: true, .. } => Rcode::NXDOMAIN,
+        EntryKind::Failure => return Hit { age_s, ..failed(entry, now) },
+        EntryKind::Chain { nxdomain: false, .. } | EntryKind::Rrset | EntryKind::NoData => Rcode::NOERROR,
+    };
+    let body = entry.body(dnssec_ok);
+    let (freshness, state) = (freshness(entry, now), entry.state());
+    let hit = Hit { rcode, failure: None, truncated: false, age_s, freshness, state };
+    let Ok(start) = out.raw(Section::Answer, body.answer, body.bytes) else {
+        return Hit { truncated: true, ..hit };
+    };
+    if body.authority != 0 {
+        // The octets are already written. This only counts the authority records.
+        let counted = out.raw(Section::Authority, body.authority, &[]);
+        debug_assert!(counted.is_ok(), "nothing always fits");
+    }
+    for offset in body.ttl_offsets() {
+        let ttl = body.bytes[offset..].first_chunk().map_or(0, |ttl| u32::from_be_bytes(*ttl));
+        let left = match freshness {
+            Freshness::Fresh => ttl.saturating_sub(age_s),
+            Freshness::Stale => reader.stale_ttl_s,
+        };
+        out.patch_ttl(start + offset, left);
+    }
+    hit
 }
 
 fn freshness(entry: &Entry, now: Micros) -> Freshness {

@@ -96,6 +96,8 @@ pub struct Reader {
     pub client: Option<IpAddr>,
     /// The number of seconds after its lifetime for which an entry is still accepted (RFC 8767 §4).
     pub stale_s: u32,
+    /// The TTL of the records of an expired entry, seconds (RFC 8767 §4).
+    pub stale_ttl_s: u32,
 }
 
 /// Whether the lifetime of an entry has ended.
@@ -106,9 +108,6 @@ pub enum Freshness {
     /// The entry has expired, and the reader accepts it. It is sent with a short TTL (RFC 8767 §5).
     Stale,
 }
-
-/// The TTL of stale records, seconds (RFC 8767 §4).
-pub(crate) const STALE_TTL: u32 = 30;
 
 impl Reader {
     /// Return the freshness of `entry` at `now` if it is valid for this reader.

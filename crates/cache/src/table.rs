@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Eviction uses the CLOCK algorithm with a use count instead of a bit. A new entry has count zero, and each use
-//! increments the count up to [`HOTTEST`]. The hand evicts expired entries and entries with count zero, and
-//! decrements the other counts. A stream of names that are queried only once therefore evicts itself and leaves
+//! increments the count up to [`HOTTEST`]. The hand evicts entries with count zero, sets the count of expired entries to
+//! zero, and decrements the other counts. A stream of names that are queried only once therefore evicts itself and leaves
 //! entries in use (cache flushing attacks). The work of the hand is bounded: it visits an entry at most once more
 //! than the entry was used.
 //!
@@ -27,8 +27,12 @@ mod tests;
 pub(crate) trait Kept {
     /// The number of octets that the value owns outside its slot.
     fn octets(&self) -> usize;
-    /// Return whether the value is useless at `now`.
+    /// Return whether the lifetime of the value has ended at `now`.
     fn expired(&self, now: Micros) -> bool;
+    /// Return whether the value is useless at `now`, although it may be used for `grace` after its lifetime.
+    fn useless(&self, now: Micros, grace: Micros) -> bool {
+        self.expired(now.saturating_sub(grace))
+    }
 }
 
 /// The maximum use count: how often the hand passes an entry that is not used again.
@@ -59,6 +63,8 @@ pub(crate) struct Table<V> {
     slots: usize,
     most: usize,
     evicted: u64,
+    /// For how long expired values are kept if nothing else needs their memory.
+    grace: Micros,
 }
 
 /// Call `piece` for one block after the other, until it returns None.
@@ -102,7 +108,18 @@ impl<V: Kept> Table<V> {
             slots: 0,
             most,
             evicted: 0,
+            grace: 0,
         }
+    }
+
+    /// For how long expired values are kept.
+    pub(crate) fn grace(&self) -> Micros {
+        self.grace
+    }
+
+    /// Keep expired values for `grace` if nothing else needs their memory.
+    pub(crate) fn keep_expired(&mut self, grace: Micros) {
+        self.grace = grace;
     }
 
     /// The number of octets that `value` costs outside its slot.
@@ -137,6 +154,16 @@ impl<V: Kept> Table<V> {
             slot.hash == hash && slot.value.as_ref().is_some_and(&same)
         });
         found.copied()
+    }
+
+    /// Call `visit` with the position of each value with `hash`.
+    pub(crate) fn each(&self, hash: u32, mut visit: impl FnMut(u32, &V)) {
+        for &at in self.index.iter_hash(spread(hash)) {
+            let slot = Self::slot(&self.blocks, at);
+            if let Some(value) = slot.value.as_ref().filter(|_| slot.hash == hash) {
+                visit(at, value);
+            }
+        }
     }
 
     /// Return the value with `hash` for which `same` returns true, and increment its use count.
@@ -268,10 +295,12 @@ impl<V: Kept> Table<V> {
             let place = self.hand as u32;
             self.hand += 1;
             match &slot.value {
-                Some(value) if slot.heat == 0 || value.expired(now) => {
+                Some(value) if slot.heat == 0 || value.useless(now, self.grace) => {
                     self.empty(place);
                     self.evicted += 1;
                 }
+                // An expired value stays for one more turn only, unless it is used.
+                Some(value) if value.expired(now) => slot.heat = 0,
                 _ => slot.heat = slot.heat.saturating_sub(1),
             }
         }

@@ -562,7 +562,7 @@ fn views_and_networks_have_separate_entries() {
 fn readers_can_accept_stale_entries() {
     let cache = Cache::new(1 << 20);
     cache.put_rrset(&address(1), None, Rank::Authoritative, 0);
-    let patient = Reader { stale_s: 3600, ..Reader::default() };
+    let patient = Reader { stale_s: 3600, stale_ttl_s: 30, ..Reader::default() };
     let at = |now| ask_as(&cache, &patient, "www.example.", now).map(|(hit, ttl)| (hit.freshness, ttl));
     assert_eq!(at(59 * SECOND), Some((Freshness::Fresh, 1)));
     assert_eq!(at(60 * SECOND), Some((Freshness::Stale, 30)));

@@ -139,6 +139,11 @@ impl World for RealWorld {
         self.look();
     }
 
+    fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        // Nobody waits for it: a panic ends this work alone.
+        tokio::task::spawn_local(work);
+    }
+
     fn upstream(&self, endpoint: &Endpoint) -> Upstream {
         let Some(routes) = &self.routes else { return self.upstreams.get(endpoint) };
         match routes.target(endpoint.address) {

@@ -20,6 +20,8 @@ pub(crate) struct Answer {
     pub(crate) authority: Vec<Signed>,
     /// The least that is known of the signatures of one of them.
     pub(crate) state: State,
+    /// Extended errors with their text: the data has expired.
+    pub(crate) ede: Vec<(Ede, String)>,
 }
 
 /// Why a lookup has no result.
@@ -30,6 +32,8 @@ pub(crate) struct Failure {
     pub(crate) ede: Vec<(Ede, String)>,
     /// Whose failure it is, and so whether it is kept.
     pub(crate) cause: Cause,
+    /// Whether a validation failed: nothing is served in place of bogus data.
+    pub(crate) bogus: bool,
     /// The alias chain as far as it was found.
     pub(crate) chain: Vec<Rrset>,
 }
@@ -62,6 +66,7 @@ impl Failure {
         };
         let text = reason.to_string();
         Failure {
+            bogus: matches!(reason, Reason::Bogus { .. }),
             reason,
             rcode: Rcode::SERVFAIL,
             ede: vec![(ede, text)],
@@ -75,9 +80,10 @@ impl Failure {
     }
 
     /// The failure *kept* that was found in the cache.
-    pub(crate) fn kept(kept: KeptFailure, age_s: u32, left_s: u32) -> Failure {
+    pub(crate) fn kept(kept: KeptFailure, age_s: u32, left_s: u32, state: State) -> Failure {
         let reason = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
-        let mut failure = Failure { cause: Cause::Kept, ..Failure::because(reason) };
+        let bogus = state == State::Bogus;
+        let mut failure = Failure { cause: Cause::Kept, bogus, ..Failure::because(reason) };
         failure.ede = vec![(Ede::CACHED_ERROR, failure.reason.to_string()), (kept.ede, kept.text)];
         failure
     }

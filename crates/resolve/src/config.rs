@@ -11,6 +11,7 @@ use nw_wire::rrset::Rrset;
 use nw_wire::text::Tokens;
 
 use crate::budget::Budget;
+use crate::world::{MILLISECOND, Micros};
 
 /// The settings of one resolver. They never change: a change makes a new resolver over the same cache.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct ResolverConfig {
     /// Also take a denial that is not validated to mean that nothing exists below the name either (RFC 8020). Off by default: some
     /// servers deny empty non-terminals.
     pub nxdomain_cut: bool,
+    /// Whether and when expired data is served.
+    pub stale: Stale,
     /// Ask servers at IPv4 addresses.
     pub ipv4: bool,
     /// Ask servers at IPv6 addresses.
@@ -45,6 +48,28 @@ pub struct ResolverConfig {
     pub special_use: bool,
     /// Zones that are answered here instead of being looked up (RFC 6303): for names that aliases lead to, and for servers.
     pub local: Option<Arc<dyn LocalZones>>,
+}
+
+/// Whether and when expired data is served (RFC 8767 §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// Seconds after its lifetime for which data may be served; 0 turns this off. Bounds how long a zone can be held
+    /// at its former data by an attack on its servers. RFC 8767 §4 recommends one to three days.
+    pub max_s: u32,
+    /// How long a client waits for the servers before it gets expired data, microseconds. Clients ask again after 2 s,
+    /// and the answer to a datagram is not sent after [`Budget::discard_timeout`].
+    pub client_timeout: Micros,
+    /// The TTL of expired records, seconds. RFC 8767 §4 recommends 30.
+    pub ttl_s: u32,
+    /// Seconds after a failed lookup for which expired data is served at once and no server is asked; protects servers
+    /// that are overloaded (RFC 8767 §5, at least 30).
+    pub recheck_s: u32,
+}
+
+impl Default for Stale {
+    fn default() -> Stale {
+        Stale { max_s: 86_400, client_timeout: 1_800 * MILLISECOND, ttl_s: 30, recheck_s: 30 }
+    }
 }
 
 /// Zones that are answered here instead of being looked up.
@@ -78,6 +103,7 @@ impl Default for ResolverConfig {
             qname_case_randomisation: false,
             dnssec_ok: true,
             nxdomain_cut: false,
+            stale: Stale::default(),
             ipv4: true,
             ipv6: true,
             ask_loopback: false,

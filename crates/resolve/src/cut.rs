@@ -84,7 +84,7 @@ impl<W: World> Task<'_, W> {
                     }
                     Cached::Failure(kept) => {
                         let ede = kept.ede;
-                        let failure = Failure::kept(kept, age_s, left_s);
+                        let failure = Failure::kept(kept, age_s, left_s, state);
                         trace.step(now, draft(failure.reason.clone()).ede(ede));
                         return Err(failure);
                     }

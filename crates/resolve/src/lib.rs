@@ -42,6 +42,7 @@ mod scrub;
 mod select;
 mod signed;
 mod special;
+mod stale;
 pub mod steps;
 mod task;
 #[cfg(test)]
@@ -52,7 +53,7 @@ mod validator;
 pub mod world;
 
 pub use budget::{Budget, Limit};
-pub use config::{Forward, ForwardMode, LocalAnswer, LocalZones, ResolverConfig, TrustAnchor};
+pub use config::{Forward, ForwardMode, LocalAnswer, LocalZones, ResolverConfig, Stale, TrustAnchor};
 pub use discarded::{Discarded, Reasons};
 pub use nw_cache::{Cache, Hit, HitQuestion};
 pub use resolution::{ClientQuestion, Resolution};

@@ -140,6 +140,18 @@ pub enum Reason {
         /// For how many seconds it is not tried again.
         left_s: u32,
     },
+    /// Data whose lifetime has ended is served, since nothing newer can be had (RFC 8767).
+    ServedStale {
+        /// Seconds since its lifetime ended.
+        expired_s: u32,
+        /// Why nothing newer can be had.
+        cause: String,
+    },
+    /// The lookup takes longer than clients wait.
+    LookupTakesLong {
+        /// How long they wait, milliseconds.
+        after_ms: u64,
+    },
     /// The cache holds nothing of use; servers of `zone` are the nearest known.
     NotCached,
     /// An identical question was under way; this one got its answer.
@@ -301,6 +313,8 @@ impl Reason {
             Reason::CachedNoData => "cached-nodata",
             Reason::CachedNxDomain { .. } => "cached-nxdomain",
             Reason::CachedFailure { .. } => "cached-failure",
+            Reason::ServedStale { .. } => "served-stale",
+            Reason::LookupTakesLong { .. } => "lookup-takes-long",
             Reason::NotCached => "not-cached",
             Reason::Joined => "joined",
             Reason::Answer { .. } => "answer",
@@ -390,6 +404,12 @@ impl fmt::Display for Reason {
             Reason::CachedNxDomain { denied } => write!(f, "the cache holds that {denied} does not exist"),
             Reason::CachedFailure { cause, age_s, left_s } => {
                 write!(f, "it failed {age_s} s ago and is tried again in {left_s} s: {cause}")
+            }
+            Reason::ServedStale { expired_s, cause } => {
+                write!(f, "the cache serves data that expired {expired_s} s ago: {cause}")
+            }
+            Reason::LookupTakesLong { after_ms } => {
+                write!(f, "the lookup takes longer than {after_ms} ms and goes on")
             }
             Reason::NotCached => f.write_str("not in the cache"),
             Reason::Joined => f.write_str("joined an identical question that was under way"),

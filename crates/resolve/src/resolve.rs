@@ -64,10 +64,12 @@ impl<W: World> Task<'_, W> {
             None => failure.reason.to_string(),
         };
         let (core, kept) = (self.core, KeptFailure { ede, text, cause });
-        let bogus = matches!(failure.reason, Reason::Bogus { .. });
-        let state = if bogus { State::Bogus } else { State::default() };
+        let state = if failure.bogus { State::Bogus } else { State::default() };
         let origin = self.origin(Rank::NonAuthoritative, state);
-        let life = core.config.budget.failure_ttl;
+        let mut life = core.config.budget.failure_ttl;
+        if !failure.bogus && core.stale(name, rtype, &self.reader(), false).is_some() {
+            life = life.max(core.config.stale.recheck_s);
+        }
         core.cache.put_failure(name, rtype, &kept, life, origin, core.world.now());
     }
 
@@ -80,8 +82,13 @@ impl<W: World> Task<'_, W> {
         trace: &Trace,
     ) -> Result<Answer, Failure> {
         let mut sname = name.clone();
-        let mut answer =
-            Answer { rcode: Rcode::NOERROR, sets: Vec::new(), authority: Vec::new(), state: State::Secure };
+        let mut answer = Answer {
+            rcode: Rcode::NOERROR,
+            sets: Vec::new(),
+            authority: Vec::new(),
+            state: State::Secure,
+            ede: Vec::new(),
+        };
         let mut links = 0;
         loop {
             let (found, state) = match self.local(&sname, rtype, trace)? {

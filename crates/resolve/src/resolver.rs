@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nw_cache::{Cache, Hit, HitQuestion, State};
+use nw_cache::{Cache, Hit, HitQuestion};
 use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
@@ -36,6 +36,7 @@ impl<W: World> Clone for Resolver<W> {
 impl<W: World> Resolver<W> {
     /// A resolver in *world* that keeps what it learns in *cache*.
     pub fn new(world: Rc<W>, cache: Arc<Cache>, config: Arc<ResolverConfig>) -> Resolver<W> {
+        cache.keep_expired(config.stale.max_s);
         let core = Core::new(world, cache, config);
         Resolver { core: Rc::new(core) }
     }
@@ -94,7 +95,10 @@ impl<W: World> Resolver<W> {
             }
         };
         match core.flights.join(&question, work) {
-            Join::First(wait) => Rc::unwrap_or_clone(wait.await),
+            Join::First(wait) => match core.in_time(&question, &trace, wait).await {
+                Ok(done) => Rc::unwrap_or_clone(done),
+                Err(stale) => stale,
+            },
             Join::Later(wait) => {
                 let draft = Draft::new(
                     Layer::Flight,
@@ -105,11 +109,15 @@ impl<W: World> Resolver<W> {
                 );
                 let id = trace.begin(draft);
                 // This client may have arrived before the one whose work it joins.
+                let wait = core.in_time(&question, &trace, wait);
                 let theirs = until(&*core.world, core.deadline(&trace), wait).await;
                 let now = core.world.now();
                 trace.finish(id, now, Reason::Joined);
-                let Some(theirs) = theirs else { return limit(Limit::WallClock) };
-                theirs.joining(&trace, id, now)
+                match theirs {
+                    Some(Ok(theirs)) => theirs.joining(&trace, id, now),
+                    Some(Err(stale)) => stale,
+                    None => limit(Limit::WallClock),
+                }
             }
         }
     }
@@ -138,16 +146,23 @@ impl<W: World> Core<W> {
         };
         let frame = Frame::top(question.name.as_ref(), question.rtype);
         let found = task.lookup(&question.name, question.rtype, &frame, trace).await;
-        let state = found.as_ref().map_or(State::Unchecked, |answer| answer.state);
+        let found = match found {
+            Ok(answer) => answer,
+            Err(failure) => {
+                let found = self.or_stale(question, failure, trace);
+                return self.conclude(question, found, task.meter.queries(), trace);
+            }
+        };
+        let state = found.state;
         // Also for those who do not get to see the proof.
-        let proved = matches!(&found, Ok(answer) if !answer.sets.is_empty() && !answer.authority.is_empty());
-        let resolution = self.conclude(question, found, task.meter.queries(), trace);
+        let proved = !found.sets.is_empty() && !found.authority.is_empty();
+        let resolution = self.conclude(question, Ok(found), task.meter.queries(), trace);
         self.keep_whole(question, &resolution, proved, state);
         resolution
     }
 
     /// Make the resolution that *found* amounts to, and end the explanation.
-    fn conclude(
+    pub(crate) fn conclude(
         &self,
         question: &ClientQuestion,
         found: Result<Answer, Failure>,
@@ -160,10 +175,10 @@ impl<W: World> Core<W> {
                 .basis(Basis::Inferred)
         };
         let (rcode, mut answer, mut authority, ede, validation) = match found {
-            Ok(Answer { rcode, sets, authority, state }) => {
+            Ok(Answer { rcode, sets, authority, state, ede }) => {
                 let validation = Validation::from(state);
                 trace.step(now, finish(Reason::Resolved { rcode }).validation(validation));
-                (rcode, flatten(sets), flatten(authority), Vec::new(), validation)
+                (rcode, flatten(sets), flatten(authority), ede, validation)
             }
             Err(Failure { reason, rcode, ede, chain, .. }) => {
                 let draft = finish(reason);

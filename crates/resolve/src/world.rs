@@ -160,6 +160,9 @@ pub trait World: 'static {
     /// Return at time *at*, or at once when it has passed.
     fn sleep_until(&self, at: Micros) -> impl Future<Output = ()>;
 
+    /// Let *work* go on beside everything else, with nobody waiting for it.
+    fn spawn(&self, work: impl Future<Output = ()> + 'static);
+
     /// The upstream at *endpoint*. Nothing is sent.
     fn upstream(&self, endpoint: &Endpoint) -> Self::Upstream;
 

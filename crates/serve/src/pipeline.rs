@@ -227,9 +227,14 @@ fn settle(
 ) -> Result<(), Handled> {
     match verdict {
         Verdict::Continue | Verdict::Answer => Ok(()),
+        Verdict::AnswerWith(because) => {
+            *failure = Some(because);
+            Ok(())
+        }
         Verdict::Drop => Err(Handled::Drop),
         Verdict::Refuse(rcode, ede) => {
             response.refuse(rcode, ede);
+            *failure = None;
             Ok(())
         }
         Verdict::Fail(because) => {
@@ -318,6 +323,9 @@ pub fn complete(
 ) -> Handled {
     let errors = found.iter().map(|resolution| &resolution.ede).find(|ede| !ede.is_empty());
     let errors = errors.map_or(&[][..], Vec::as_slice);
+    if matches!(errors, [(Ede::STALE_ANSWER | Ede::STALE_NXDOMAIN_ANSWER, _), ..]) {
+        environment.stats.cache_stale.add(1);
+    }
     let secure = |one: &Resolution| one.validation == Validation::Secure;
     let secure = pending.query().wants_ad() && !found.is_empty() && found.iter().all(secure);
     finish_pending(environment, pending, errors, room, |response, before| {

@@ -16,7 +16,7 @@
 //!
 //! The resolver decides name by name whether a lookup is forwarded or goes to the root (`forward`).
 
-use nw_cache::{Cached, HitQuestion, Lookup, Reader, State};
+use nw_cache::{Cache, Cached, HitQuestion, Lookup, Reader, State};
 use nw_resolve::ClientQuestion;
 use nw_resolve::trace::{Layer, Reason};
 use nw_wire::{Class, Ede, Flags, Name, Rcode, Writer};
@@ -313,20 +313,13 @@ fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> V
 #[inline]
 fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict> {
     let (query, environment) = (context.query, context.environment);
-    let wanted = HitQuestion {
-        name: query.qname,
-        rtype: query.qtype,
-        class: Class::IN,
-        dnssec_ok: query.dnssec_ok(),
-        checking_disabled: query.flags.cd(),
-    };
     let reader = reader(context);
-    let hit = environment.cache?.hit_as(&reader, &wanted, environment.now, response.out)?;
+    let hit = environment.cache?.hit_as(&reader, &wanted(query), environment.now, response.out)?;
     environment.stats.cache_hits.add(1);
     (response.rcode, response.truncated, response.kind) = (hit.rcode, hit.truncated, ResponseKind::Cached);
     response.ad = hit.state == State::Secure && query.wants_ad();
     if let Some(ede) = hit.failure {
-        return Some(kept_failure(context, ede));
+        return kept_failure(context, ede, response);
     }
     Some(Verdict::Answer)
 }
@@ -338,23 +331,80 @@ fn reader(context: &Context<'_>) -> Reader {
     Reader { checking_disabled, view: context.cache_view(), ..Reader::default() }
 }
 
-/// The cached failure of the query, with its cause and age (RFC 9520 §3.2, RFC 8914 §4.14). `ede`: the extended error
-/// of the first client.
+/// The cached failure of the query, with its cause and age (RFC 9520 §3.2, RFC 8914 §4.14), or what was known before it
+/// (RFC 8767). `ede`: the extended error of the first client. None: expired data have to be found along an alias.
 #[cold]
-fn kept_failure(context: &Context<'_>, ede: Ede) -> Verdict {
+fn kept_failure(context: &Context<'_>, ede: Ede, response: &mut Response<'_, '_>) -> Option<Verdict> {
     let (query, environment) = (context.query, context.environment);
-    let lookup = environment
-        .cache
-        .map(|cache| cache.get_as(&reader(context), query.qname, query.qtype, environment.now));
+    let cache = environment.cache?;
+    let lookup = cache.get_as(&reader(context), query.qname, query.qtype, environment.now);
     let causes = match lookup {
-        Some(Lookup::Hit { found: Cached::Failure(kept), age_s, left_s, .. }) => {
+        Lookup::Hit { found: Cached::Failure(kept), age_s, left_s, state } => {
             let reason = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
+            if state != State::Bogus {
+                match stale(context, cache, &reason, response) {
+                    Expired::Answer(verdict) => return Some(verdict),
+                    Expired::Alias => return None,
+                    Expired::Nothing => {}
+                }
+            }
             vec![(Ede::CACHED_ERROR, reason.to_string()), (kept.ede, kept.text)]
         }
         // Another worker has replaced the entry meanwhile.
         _ => vec![(Ede::CACHED_ERROR, String::new()), (ede, String::new())],
     };
-    Verdict::Fail(Box::new(Causes(causes)))
+    Some(Verdict::Fail(Box::new(Causes(causes))))
+}
+
+/// What the cache has for a query whose servers failed.
+enum Expired {
+    /// The answer.
+    Answer(Verdict),
+    /// An alias that the resolver has to follow.
+    Alias,
+    /// Nothing.
+    Nothing,
+}
+
+/// Answer the query from expired data because of *failed* (RFC 8767).
+fn stale(context: &Context<'_>, cache: &Cache, failed: &Reason, response: &mut Response<'_, '_>) -> Expired {
+    let (query, environment) = (context.query, context.environment);
+    let Some(config) =
+        context.snapshot().resolver().map(|config| config.stale).filter(|stale| stale.max_s > 0)
+    else {
+        return Expired::Nothing;
+    };
+    let reader = Reader { stale_s: config.max_s, stale_ttl_s: config.ttl_s, ..reader(context) };
+    let wanted = wanted(query);
+    let Some((hit, expired_s)) = cache.stale_hit(&reader, &wanted, environment.now, response.out) else {
+        return match cache.stale(&reader, &wanted, environment.now) {
+            Some(_) => Expired::Alias,
+            None => Expired::Nothing,
+        };
+    };
+    environment.stats.cache_stale.add(1);
+    (response.rcode, response.truncated) = (hit.rcode, hit.truncated);
+    response.ad = hit.state == State::Secure && query.wants_ad();
+    let code = match hit.rcode {
+        Rcode::NXDOMAIN => Ede::STALE_NXDOMAIN_ANSWER,
+        _ => Ede::STALE_ANSWER,
+    };
+    let reason = Reason::ServedStale { expired_s, cause: failed.to_string() };
+    let text = reason.to_string();
+    context.step(|| (Layer::Cache, reason));
+    Expired::Answer(Verdict::AnswerWith(Box::new(Causes(vec![(code, text)]))))
+}
+
+/// What the query asks of the cache.
+#[inline]
+fn wanted<'q>(query: &Query<'q>) -> HitQuestion<'q> {
+    HitQuestion {
+        name: query.qname,
+        rtype: query.qtype,
+        class: Class::IN,
+        dnssec_ok: query.dnssec_ok(),
+        checking_disabled: query.flags.cd(),
+    }
 }
 
 fn question(query: &Query<'_>, name: Name) -> ClientQuestion {

@@ -28,6 +28,8 @@ pub enum Verdict {
     Continue,
     /// The response is complete: filter, finish and send it.
     Answer,
+    /// The same with these extended errors and texts: the answer is not as it should be, for example expired.
+    AnswerWith(Box<Causes>),
     /// Send nothing.
     Drop,
     /// Empty the response and send it with this rcode and extended error (RFC 8914).

@@ -77,6 +77,10 @@ impl World for SimWorld {
         self.net.clock().sleep_until(at).await;
     }
 
+    fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        self.net.clock().spawn(work);
+    }
+
     fn upstream(&self, endpoint: &Endpoint) -> Endpoint {
         endpoint.clone()
     }

@@ -116,6 +116,12 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
         "ipv6": resolver.ipv6,
         "ask_loopback": resolver.ask_loopback,
         "local_zones_off": list(resolver.local_zones_off),
+        "stale": {
+            "max_s": resolver.stale.max_age // 1000,
+            "client_timeout_ms": resolver.stale.client_timeout,
+            "ttl_s": resolver.stale.ttl // 1000,
+            "recheck_s": resolver.stale.recheck // 1000,
+        },
         "streams": {
             "max_connections": streams.max_connections,
             "max_per_server": streams.max_per_server,

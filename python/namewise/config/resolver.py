@@ -1,4 +1,4 @@
-"""Settings of recursion: `[resolver]`, `[resolver.budget]`, `[resolver.streams]`, `[[forward]]`."""
+"""Settings of recursion: `[resolver]`, `[resolver.stale]`, `[resolver.budget]`, `[resolver.streams]`, `[[forward]]`."""
 
 from typing import Annotated, Literal
 
@@ -349,6 +349,38 @@ class Streams(Table, frozen=True, kw_only=True):
     ] = 300_000
 
 
+class Stale(Table, frozen=True, kw_only=True):
+    """Expired data for clients, when no newer data can be had in time (RFC 8767). Bogus answers are never replaced."""
+
+    max_age: Annotated[
+        Duration,
+        setting(
+            "How long data may be served after its TTL; 0 turns this off. Bounds how long an attack on the servers of a "
+            "zone can hold clients at its former data.",
+            ge=0,
+            le=604_800_000,
+        ),
+    ] = 86_400_000
+    client_timeout: Annotated[
+        Duration,
+        setting(
+            "How long a client waits before it gets expired data, while the lookup goes on. More than "
+            "`discard_timeout` of `[resolver.budget]` is too late for clients over UDP.",
+            ge=0,
+            le=600_000,
+        ),
+    ] = 1_800
+    ttl: Annotated[Duration, setting("TTL of expired records.", ge=1_000, le=3_600_000)] = 30_000
+    recheck: Annotated[
+        Duration,
+        setting(
+            "Time after a failed lookup in which expired data is served at once and no server is queried.",
+            ge=1_000,
+            le=3_600_000,
+        ),
+    ] = 30_000
+
+
 class Resolver(Table, frozen=True, kw_only=True):
     """Recursion. The presence of this table, even empty, enables it; `[[policy]]` says for which clients (default: loopback
     only)."""
@@ -426,6 +458,9 @@ class Resolver(Table, frozen=True, kw_only=True):
             "this resolver looks up instead; `.` means all of them."
         ),
     ] = ()
+    stale: Annotated[Stale, setting("Expired data for clients, when no newer data can be had in time.")] = (
+        Stale()
+    )
     streams: Annotated[Streams, setting("Limits of TCP connections to servers.")] = Streams()
     budget: Annotated[Budget, setting("Limits of the work for one query.")] = Budget()
 

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -48,6 +48,8 @@ pub(super) struct Lab {
     timers: RefCell<BTreeSet<Micros>>,
     hosts: RefCell<HashMap<IpAddr, (Host, Micros)>>,
     rng: Cell<u64>,
+    /// Work that nobody waits for: it goes on while something else runs.
+    background: RefCell<Vec<Pin<Box<dyn Future<Output = ()>>>>>,
     /// Every question that reached the network.
     pub(super) log: RefCell<Vec<Asked>>,
 }
@@ -59,6 +61,7 @@ impl Lab {
             timers: RefCell::default(),
             hosts: RefCell::default(),
             rng: Cell::new(0x1234_5678_9abc_def1),
+            background: RefCell::default(),
             log: RefCell::default(),
         })
     }
@@ -85,6 +88,9 @@ impl Lab {
             if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
                 return value;
             }
+            let mut background = self.background.take();
+            background.retain_mut(|work| work.as_mut().poll(&mut context).is_pending());
+            self.background.borrow_mut().append(&mut background);
             let next = self.timers.borrow_mut().pop_first().expect("somebody waits for something");
             self.now.set(next.max(self.now.get()));
         }
@@ -121,6 +127,10 @@ impl Replies for NoReplies {
 impl World for Lab {
     type Upstream = Endpoint;
     type Replies = NoReplies;
+
+    fn spawn(&self, work: impl Future<Output = ()> + 'static) {
+        self.background.borrow_mut().push(Box::pin(work));
+    }
 
     fn now(&self) -> Micros {
         self.now.get()

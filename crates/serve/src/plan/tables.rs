@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use nw_policy::{Acl, Prefix, View};
-use nw_resolve::{Forward, ResolverConfig, TrustAnchor};
+use nw_resolve::{Forward, MILLISECOND, ResolverConfig, Stale, TrustAnchor};
 use nw_wire::{Name, Opcode};
 
 use super::read::{At, Errors, Object};
@@ -155,6 +155,9 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
             *field = truth;
         }
     }
+    if let Some(at) = object.key("stale") {
+        read_stale(&at, &mut config.stale, errors);
+    }
     let mut port_uses = ResolverPlan::PORT_USES;
     set(&mut port_uses, &mut object, "port_uses", 1, 1000, errors);
     let streams = object.key("streams").and_then(|at| read_streams(&at, errors)).unwrap_or_default();
@@ -165,6 +168,17 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
         errors.add(at.path(), "neither hints nor forward: there is nobody to ask");
     }
     Some(ResolverPlan { config, routes, port_uses, local_zones_off, streams })
+}
+
+fn read_stale(at: &At<'_>, stale: &mut Stale, errors: &mut Errors) {
+    let Some(mut object) = at.object(errors) else { return };
+    set(&mut stale.max_s, &mut object, "max_s", 0, 7 * 86_400, errors);
+    if let Some(ms) = object.key("client_timeout_ms").and_then(|at| at.number(0, 600_000, errors)) {
+        stale.client_timeout = ms * MILLISECOND;
+    }
+    set(&mut stale.ttl_s, &mut object, "ttl_s", 1, 3600, errors);
+    set(&mut stale.recheck_s, &mut object, "recheck_s", 1, 3600, errors);
+    object.end(errors);
 }
 
 fn read_streams(at: &At<'_>, errors: &mut Errors) -> Option<StreamPlan> {

@@ -532,6 +532,8 @@ fn resolver_config(settings: &Settings) -> ResolverConfig {
         ..ResolverConfig::default()
     };
     config.budget.discard_timeout = 0;
+    // As in the server for which the scripts are written, unless they say otherwise.
+    config.stale.max_s = 0;
     if settings.hints.is_empty() {
         config.hints.extend(root_servers());
     } else {

@@ -52,6 +52,8 @@ pub struct ResolverTable {
     pub minimise: bool,
     /// Treat an NXDOMAIN as a denial of all names below (RFC 8020), also if it is not validated.
     pub nxdomain_cut: bool,
+    /// When expired data is served. By default as in a server.
+    pub stale: StaleTable,
     /// Draw the case of the names in queries at random.
     pub case_randomisation: bool,
     /// Query servers over IPv6.
@@ -62,6 +64,16 @@ pub struct ResolverTable {
     pub negative_trust_anchors: Vec<String>,
     /// Limits that differ from the defaults, by the name of the field of `Budget`.
     pub budget: BTreeMap<String, u64>,
+}
+
+/// `stale`: when expired data is served (RFC 8767).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StaleTable {
+    /// Seconds after its lifetime; 0 turns it off.
+    pub max_s: Option<u32>,
+    /// Milliseconds that clients wait for servers.
+    pub client_timeout_ms: Option<u64>,
 }
 
 /// A suffix and the servers that answer it.

@@ -179,6 +179,10 @@ fn resolver_config(
         negative_trust_anchors: table.negative_trust_anchors.iter().map(name).collect::<Result<_, _>>()?,
         ..ResolverConfig::default()
     };
+    config.stale.max_s = table.stale.max_s.unwrap_or(config.stale.max_s);
+    if let Some(ms) = table.stale.client_timeout_ms {
+        config.stale.client_timeout = ms * 1000;
+    }
     // Unless the scenario sets the limit, late answers are not discarded.
     config.budget.discard_timeout = 0;
     if !table.hints.is_empty() {
