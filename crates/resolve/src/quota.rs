@@ -214,7 +214,8 @@ impl<'q> Asking<'q> {
         budget: &'q Budget,
         now: Micros,
     ) -> Option<Asking<'q>> {
-        quotas.ask(zone, budget, now).then_some(Asking { quotas, budget, zone, replied: None })
+        // Made only if allowed, because its drop gives the place back.
+        quotas.ask(zone, budget, now).then(|| Asking { quotas, budget, zone, replied: None })
     }
 
     /// End, the server having *replied* or not.

@@ -65,3 +65,15 @@ fn the_allowance_of_a_zone_follows_its_servers() {
     held.into_iter().for_each(|asking| asking.end(true));
     assert!(!quotas.zones.borrow().contains_key(&1));
 }
+
+#[test]
+fn a_refused_question_gives_no_place_back() {
+    let (quotas, budget) = (Quotas::default(), Budget { max_in_flight_per_zone: 1, ..budget() });
+    let first = Asking::begin(&quotas, 7, &budget, 0);
+    assert!(first.is_some());
+    for _ in 0..3 {
+        assert!(Asking::begin(&quotas, 7, &budget, 0).is_none());
+    }
+    drop(first);
+    assert!(Asking::begin(&quotas, 7, &budget, 0).is_some());
+}
