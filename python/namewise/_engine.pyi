@@ -514,7 +514,12 @@ class Engine:
     def close(self, grace_s: float = 0.0) -> None: ...
 
 def play(
-    path: str | PathLike[str] | None = None, *, text: str | None = None, seed: int = 0, log: bool = False
+    path: str | PathLike[str] | None = None,
+    *,
+    text: str | None = None,
+    seed: int = 0,
+    log: bool = False,
+    measure: bool = False,
 ) -> str: ...
 def make_query(
     name: Name | str,

@@ -17,6 +17,7 @@ from servers import running
 
 import namewise
 from namewise.engine import make_query
+from namewise.lab import attacks
 from namewise.lab.internet import Internet
 from namewise.lab.topology import read_root
 from namewise.lab.up import command
@@ -252,3 +253,42 @@ def test_printed_commands_can_be_typed(tmp_path: Path, monkeypatch: pytest.Monke
     assert command() == "nw"
     monkeypatch.setattr(sys, "argv", ["-c"])
     assert command() == f"{sys.executable} -m namewise"
+
+
+def test_attacks_are_listed_with_their_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert attacks.main(["a6", "C11"], as_json=True) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["id"], row["verdict"], row["schema"]) for row in rows] == [
+        ("A6", "held", "namewise.attacks/1"),
+        ("C11", "held", "namewise.attacks/1"),
+    ]
+    assert rows[0]["upstream"] <= 14 and rows[0]["upstream_per_question"] == rows[0]["upstream"]
+    assert {"what": "upstream", "measured": rows[0]["upstream"], "bound": "at most 14", "step": 1} in rows[0][
+        "measures"
+    ]
+    assert 0 < rows[0]["engine_us_per_question"] <= rows[0]["max_us_per_question"]
+
+
+def test_a_broken_limit_and_a_slow_engine_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = (Path(str(attacks.FILES)) / "A6-duplicate-addresses.toml").read_text()
+    (tmp_path / "A6-low.toml").write_text(good.replace("upstream = { max = 14 }", "upstream = { max = 2 }"))
+    (tmp_path / "A6-slow.toml").write_text(good.replace("us_per_question = 10000", "us_per_question = 0"))
+    (tmp_path / "A6-torn.toml").write_text("about = 1")
+    monkeypatch.setattr(attacks, "FILES", tmp_path)
+    assert attacks.main([], as_json=False) == 1
+    said = capsys.readouterr().out
+    assert "A6   broken" in said and "upstream: expected at most 2, got " in said
+    assert "A6   slow" in said and "(limit 0)" in said
+    assert said.endswith("3 scenarios: 2 broken, 1 slow\n")
+
+
+def test_unknown_attacks_are_named() -> None:
+    done = nw("lab", "attacks", "Z9")
+    assert done.returncode == 1 and "no attack 'Z9'; known are A1, A2," in done.stderr
+
+
+def test_identifiers_are_ordered_by_number() -> None:
+    listed = list(dict.fromkeys(identifier for identifier, _ in attacks.scenarios()))
+    assert listed[:3] == ["A1", "A2", "A3"] and listed.index("A9") < listed.index("A10") < listed.index("B1")

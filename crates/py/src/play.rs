@@ -13,17 +13,18 @@ use crate::raise::Raise;
 /// JSON.
 ///
 /// `seed` determines all random numbers. `log` adds every packet to the report. The same scenario and seed yield the
-/// same report.
+/// same report. `measure` adds the time that the engine computes, which depends on the machine.
 #[pyfunction]
-#[pyo3(signature = (path = None, *, text = None, seed = 0, log = false))]
+#[pyo3(signature = (path = None, *, text = None, seed = 0, log = false, measure = false))]
 pub(crate) fn play(
     py: Python<'_>,
     path: Option<PathBuf>,
     text: Option<String>,
     seed: u64,
     log: bool,
+    measure: bool,
 ) -> PyResult<String> {
-    let options = Options { seed, log };
+    let options = Options { seed, log, measure };
     let report = match (path, text) {
         (Some(path), None) => {
             call::interruptible(py, move || Ok::<_, Raise>(run(Source::Path(&path), &options)))

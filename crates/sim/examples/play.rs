@@ -1,4 +1,4 @@
-//! Play scenario files: `cargo run -p nw-sim --example play -- [--json] [--log] [--record] [--seed N] FILE...`.
+//! Play scenario files: `cargo run -p nw-sim --example play -- [--json] [--log] [--measure] [--record] [--seed N] FILE...`.
 //! `--record` prints the answer to each query of TOML files as JSON instead of comparing it.
 
 use std::io::Write;
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         match word.as_str() {
             "--json" => json = true,
             "--log" => options.log = true,
+            "--measure" => options.measure = true,
             "--record" => recording = true,
             "--seed" => options.seed = words.next().and_then(|seed| seed.parse().ok()).unwrap_or(0),
             _ => files.push(word),

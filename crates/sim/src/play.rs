@@ -24,6 +24,8 @@ pub struct Options {
     pub seed: u64,
     /// Report every packet.
     pub log: bool,
+    /// Report the time that the engine computes. It depends on the machine.
+    pub measure: bool,
 }
 
 /// Play a scenario. The same source and options yield the same report on every machine.

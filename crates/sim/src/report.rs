@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::matching::Difference;
 
@@ -21,6 +23,9 @@ pub struct Report {
     /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// The attack that was played, if it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attack: Option<Attack>,
     /// Settings of the file that have no effect.
     pub ignored: Vec<String>,
     /// What happened during the run.
@@ -85,9 +90,50 @@ pub struct Run {
     pub unanswered: Vec<String>,
     /// The step of each SERVFAIL that was checked, with the reason that the engine gave.
     pub causes: Vec<String>,
+    /// What bounded expectations were compared with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<Measure>,
+    /// The number of queries that clients sent to the engine.
+    pub questions: u64,
+    /// The octets that the cache held at the end.
+    pub cache_octets: usize,
+    /// The time that the engine computed, in microseconds, if requested. It depends on the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_us: Option<u64>,
     /// Every packet, one line each, if requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<String>,
+}
+
+/// `[attack]`: the attack that a scenario plays.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attack {
+    /// Its identifier, such as `A1`.
+    pub id: String,
+    /// Its usual name.
+    pub name: String,
+    /// What the best of the other servers keep, in words.
+    pub peers_keep: String,
+    /// The most time that the engine may compute for one query of a client, in microseconds. The player reports the
+    /// time; it does not compare it, because it depends on the machine.
+    pub max_us_per_question: u64,
+    /// Queries to servers that other servers sent in this scenario.
+    #[serde(default)]
+    pub peers_sent: BTreeMap<String, u64>,
+}
+
+/// A number that an expectation limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Measure {
+    /// The number of the step.
+    pub step: u64,
+    /// The name of the expectation.
+    pub what: String,
+    /// The number.
+    pub measured: u64,
+    /// Its limit, in words.
+    pub bound: String,
 }
 
 impl Report {
@@ -99,6 +145,7 @@ impl Report {
             title,
             language,
             outcome,
+            attack: None,
             ignored: Vec::new(),
             run: Run::default(),
         }

@@ -7,6 +7,7 @@
 
 pub mod behaviour;
 pub mod expect;
+pub mod flood;
 pub mod format;
 pub mod play;
 pub mod sign;

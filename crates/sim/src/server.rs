@@ -4,10 +4,12 @@
 //! It is `nw serve` without sockets: `nw_serve::pipeline` answers each packet, and lookups are tasks of the virtual
 //! clock.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use nw_cache::Cache;
 use nw_resolve::{Micros, Resolver, ResolverConfig, Steps, Trace, World};
@@ -48,6 +50,9 @@ pub struct Server {
     resolver: Option<Resolver<SimWorld>>,
     explained: RefCell<Steps>,
     max_steps: u32,
+    questions: Cell<u64>,
+    /// The time that it computed, if that is measured.
+    computed: Cell<Option<Duration>>,
 }
 
 /// Build a snapshot that serves these zones, and the resolver if there is one, to all clients.
@@ -91,6 +96,8 @@ impl Server {
             resolver,
             explained: RefCell::default(),
             max_steps: budget.max_steps,
+            questions: Cell::new(0),
+            computed: Cell::new(None),
         }))
     }
 
@@ -109,6 +116,21 @@ impl Server {
     /// Its cache.
     pub fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    /// The number of queries that it has received.
+    pub fn questions(&self) -> u64 {
+        self.questions.get()
+    }
+
+    /// Measure the time that it computes from now on.
+    pub fn measure(&self) {
+        self.computed.set(Some(Duration::ZERO));
+    }
+
+    /// The time in microseconds that it computed, by the clock of this machine; None if it was not measured.
+    pub fn engine_us(&self) -> Option<u64> {
+        self.computed.get().map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
     }
 
     /// The number of panics of the engine that were caught.
@@ -196,6 +218,17 @@ pub struct ServerHost(pub Rc<Server>);
 impl Host for ServerHost {
     fn receive(&self, net: &Net, datagram: Datagram) {
         let server = Rc::clone(&self.0);
-        net.clock().spawn(server.answer(net.clone(), datagram));
+        // A reply that arrives when nobody waits for it is no query.
+        let query = datagram.bytes.get(2).is_some_and(|flags| flags & 0x80 == 0);
+        server.questions.set(server.questions.get() + u64::from(query));
+        let measured = Rc::clone(&self.0);
+        let mut answer = Box::pin(server.answer(net.clone(), datagram));
+        net.clock().spawn(poll_fn(move |context| {
+            let Some(before) = measured.computed.get() else { return answer.as_mut().poll(context) };
+            let began = Instant::now();
+            let polled = answer.as_mut().poll(context);
+            measured.computed.set(Some(before + began.elapsed()));
+            polled
+        }));
     }
 }

@@ -26,6 +26,12 @@ fn scenarios(extension: &str) -> Vec<PathBuf> {
     files
 }
 
+/// The scenarios without the attacks, which take longer.
+fn quick(extension: &str) -> Vec<PathBuf> {
+    let attack = |file: &PathBuf| file.parent().is_some_and(|folder| folder.ends_with("attacks"));
+    scenarios(extension).into_iter().filter(|file| !attack(file)).collect()
+}
+
 #[test]
 fn all_pass() {
     let files = [scenarios("toml"), scenarios("rpl")].concat();
@@ -70,8 +76,8 @@ fn every_expected_servfail_names_its_cause() {
 #[test]
 fn two_runs_with_one_seed_are_equal() {
     let mut seeds_matter = false;
-    for file in [scenarios("toml"), scenarios("rpl")].concat() {
-        let run = |seed| play(Source::Path(&file), &Options { seed, log: true });
+    for file in [quick("toml"), quick("rpl")].concat() {
+        let run = |seed| play(Source::Path(&file), &Options { seed, log: true, ..Options::default() });
         let (first, second) = (run(1), run(1));
         assert_eq!(first, second, "{}", file.display());
         seeds_matter |= first.run.fingerprint != run(2).run.fingerprint;
@@ -100,6 +106,20 @@ fn files_are_in_the_folder_of_an_rfc_that_they_name() {
     }
 }
 
+#[test]
+fn attacks_are_named_by_their_identifiers() {
+    let files: Vec<PathBuf> =
+        scenarios("toml").into_iter().filter(|file| !quick("toml").contains(file)).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("listed a moment ago");
+        let scenario = Scenario::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let attack = scenario.attack.unwrap_or_else(|| panic!("{} has no [attack]", file.display()));
+        let name = file.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        assert!(name.starts_with(&format!("{}-", attack.id)), "{}: {}", file.display(), attack.id);
+    }
+}
+
 /// The processor time of this thread. Unlike the wall clock, it does not depend on other programs.
 fn processor_time() -> Duration {
     let times = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux counts it");
@@ -109,7 +129,7 @@ fn processor_time() -> Duration {
 
 #[test]
 fn thousands_of_scenarios_are_played_in_a_minute_of_processor_time() {
-    let files = scenarios("toml");
+    let files = quick("toml");
     let began = processor_time();
     for file in &files {
         play(Source::Path(file), &Options::default());

@@ -1,4 +1,4 @@
-"""`nw lab up|play`."""
+"""`nw lab up|play|attacks`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from namewise.cli.options import Options, verb
 HELP = """\
 usage: nw lab up [--zone NAME=FILE] [--root-zone FILE] [--port N] [--control PATH] [--once]
        nw lab play FILE ... [--json]
+       nw lab attacks [ID ...] [--json]
 
 up     start a private internet on this machine: root, TLD, registry and hosting servers, a resolver that uses
        them, and one more authoritative server for a zone from a file. Explain one name, print example commands, and serve until Ctrl-C.
@@ -22,9 +23,15 @@ play   run scenario files (.toml, .rpl) against the engine in simulated time. Re
        with the first difference, or unsupported with the reason.
   --json             one JSON object for each file
 
+attacks  play known attacks (A1 NXNSAttack, B1 KeyTrap, C1 Kaminsky, ...; default: all) on the resolver in simulated
+       time. Report for each: the queries to servers and the computing that one query costs, the success of other
+       clients, and the limit of each number.
+  --json             one JSON object for each attack
+
 Exit codes:
   up     0 ended by Ctrl-C (instead of 130), 1 wrong usage, 4 cannot listen
   play   0 all passed, 1 some failed, 2 a file cannot be read, 3 none failed and some are unsupported
+  attacks  0 every limit held, 1 a limit was exceeded
 
   $ nw lab up --once
 """
@@ -34,7 +41,7 @@ CANNOT_LISTEN = 4
 
 def run(args: list[str]) -> int:
     """Run the sub-command."""
-    return {"up": _up, "play": _play}[verb(args, ("up", "play"))](args[1:])
+    return {"up": _up, "play": _play, "attacks": _attacks}[verb(args, ("up", "play", "attacks"))](args[1:])
 
 
 def _up(args: list[str]) -> int:
@@ -72,3 +79,13 @@ def _play(args: list[str]) -> int:
 
     parsed = Options(flags=("--json",), words=(1, None)).read(args)
     return main(parsed.words, as_json="--json" in parsed)
+
+
+def _attacks(args: list[str]) -> int:
+    from namewise.lab.attacks import UnknownAttack, main
+
+    parsed = Options(flags=("--json",), words=(0, None)).read(args)
+    try:
+        return main(parsed.words, as_json="--json" in parsed)
+    except UnknownAttack as error:
+        raise Failure(str(error)) from None

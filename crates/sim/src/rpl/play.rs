@@ -285,6 +285,10 @@ impl Player {
             fingerprint: self.net.log(|log| format!("{:016x}", log.hash())),
             unanswered: self.servers.unanswered.borrow().clone(),
             causes: self.causes.borrow().clone(),
+            measures: Vec::new(),
+            questions: self.server.questions(),
+            cache_octets: self.server.cache().stats().octets,
+            engine_us: None,
             log: self.net.log(|log| {
                 let events = if options.log { log.events() } else { &[] };
                 events.iter().map(ToString::to_string).collect()

@@ -130,10 +130,12 @@ impl Rule {
     }
 
     fn sections(&self, qname: NameRef<'_>, sets: &[(Name, Rrset)]) -> Result<[Vec<Record>; 3], String> {
+        let met = self.met.get().saturating_sub(1).to_string();
         let read = |lines: &Option<Vec<String>>| -> Result<Vec<Record>, String> {
             let mut records = Vec::new();
+            let lines = lines.iter().flatten().map(|line| repeated(line)).collect::<Result<Vec<_>, _>>()?;
             for line in lines.iter().flatten() {
-                let line = line.replace("{qname}", &qname.to_string());
+                let line = line.replace("{qname}", &qname.to_string()).replace("{met}", &met);
                 if let Some(words) = line.strip_prefix("signed ") {
                     records.extend(quoted(words, sets)?);
                 } else {
@@ -145,6 +147,17 @@ impl Rule {
         };
         Ok([read(&self.table.answer)?, read(&self.table.authority)?, read(&self.table.additional)?])
     }
+}
+
+/// The lines that `for N..M: LINE` stands for: one for each number, which replaces `{n}`. Another line stands for itself.
+fn repeated(line: &str) -> Result<Vec<String>, String> {
+    let Some(rest) = line.strip_prefix("for ") else { return Ok(vec![line.to_owned()]) };
+    let range = rest.split_once(": ").and_then(|(range, line)| {
+        let (from, to) = range.split_once("..")?;
+        Some((from.parse::<u32>().ok()?, to.parse::<u32>().ok()?, line))
+    });
+    let (from, to, line) = range.ok_or_else(|| format!("{line:?}: expected `for N..M: LINE`"))?;
+    Ok((from..=to).map(|number| line.replace("{n}", &number.to_string())).collect())
 }
 
 /// The records that `OWNER TYPE [in ZONE] [as NAME]` stands for.
@@ -242,6 +255,8 @@ impl ScriptedHost {
         for kind in &rule.table.junk {
             emissions.extend(junk(*kind, asked, &query, after));
         }
+        let forged = (1..=rule.table.forged).map(|number| id(asked) ^ number);
+        emissions.extend(forged.filter_map(|id| forgery(id, asked, &query, after)));
         if rule.table.refuse {
             emissions.push(Emission::Refused);
         } else if rule.table.close {
@@ -346,6 +361,61 @@ fn make_odd(kind: Odd, bytes: &mut Vec<u8>) {
             bytes.truncate(HEADER);
             bytes[4..].fill(0);
         }
+        Odd::HugeCounts => bytes[6..HEADER].fill(0xff),
+        Odd::PointerLoop => {
+            let here = u16::try_from(bytes.len()).unwrap_or(0) | 0xc000;
+            let head = [&here.to_be_bytes()[..], &[0, 1, 0, 1, 0, 0, 1, 0, 0, 4, 192, 0, 2, 1]].concat();
+            append(bytes, 6, 1, &head);
+        }
+        Odd::CompressionBomb => compression_bomb(bytes),
+        Odd::ManyOptions => {
+            let options = [0xfd, 0xe9, 0, 0].repeat(MANY_OPTIONS);
+            let length = u16::try_from(options.len()).expect("48,000 octets");
+            let head = [&[0, 0, 41, 2, 0, 0, 0, 0, 0][..], &length.to_be_bytes(), &options].concat();
+            append(bytes, 10, 1, &head);
+        }
+    }
+}
+
+/// The number of options of [`Odd::ManyOptions`].
+const MANY_OPTIONS: usize = 12_000;
+/// The number of records of [`Odd::CompressionBomb`].
+const BOMB_RECORDS: u16 = 4000;
+
+/// Append *records* to a message without OPT record, and count *number* of them in the field at *count*.
+fn append(bytes: &mut Vec<u8>, count: usize, number: u16, records: &[u8]) {
+    bytes.extend_from_slice(records);
+    let total = u16::from_be_bytes([bytes[count], bytes[count + 1]]).wrapping_add(number);
+    bytes[count..count + 2].copy_from_slice(&total.to_be_bytes());
+}
+
+/// Replace all records by one whose rdata holds a name of 126 labels, each with a pointer to the next, and by MX records
+/// with this name.
+fn compression_bomb(bytes: &mut Vec<u8>) {
+    let question = Message::parse_reply(bytes).ok().and_then(|message| message.question());
+    let Some(question) = question else { return };
+    bytes.truncate(HEADER + question.name.as_ref().wire().len() + 4);
+    bytes[6..HEADER].fill(0);
+    let start = bytes.len() + 12;
+    let (mut name, mut at) = (vec![0u8], start);
+    for _ in 0..126 {
+        let pointer = u16::try_from(at).expect("the start of a message") | 0xc000;
+        at = start + name.len();
+        name.extend([1, b'a']);
+        name.extend(pointer.to_be_bytes());
+    }
+    let length = u16::try_from(name.len()).expect("about 500 octets");
+    // A record of a private type at the queried name.
+    let head = [&[0xc0, 12, 0xff, 0, 0, 1, 0, 0, 1, 0][..], &length.to_be_bytes(), &name].concat();
+    append(bytes, 6, 1, &head);
+    let pointer = u16::try_from(at).expect("the start of a message") | 0xc000;
+    for number in 0..BOMB_RECORDS {
+        let exchange = [number.to_be_bytes(), pointer.to_be_bytes()].concat();
+        let record = [&[0xc0, 12, 0, 15, 0, 1, 0, 0, 1, 0, 0, 4][..], &exchange].concat();
+        // A stream carries no longer message.
+        if bytes.len() + record.len() <= usize::from(u16::MAX) {
+            append(bytes, 6, 1, &record);
+        }
     }
 }
 
@@ -359,10 +429,15 @@ fn change_letters(bytes: &mut [u8], change: impl Fn(u8) -> u8) {
     }
 }
 
-/// Make a false answer to `asked`.
-fn junk(kind: Junk, asked: &Datagram, query: &Packet, after: Micros) -> Option<Emission> {
+/// Make a false answer to `asked` that is right but for its id.
+fn forgery(id: u16, asked: &Datagram, query: &Packet, after: Micros) -> Option<Emission> {
+    Some(Emission::Reply { after, from: asked.to, bytes: poison(query)?.to_wire(id) })
+}
+
+/// The false answer to `query`.
+fn poison(query: &Packet) -> Option<Packet> {
     let question = *query.question.first()?;
-    let mut packet = Packet {
+    Some(Packet {
         flags: Flags::default().with_qr(true).with_aa(true),
         question: vec![question],
         sections: [
@@ -377,7 +452,13 @@ fn junk(kind: Junk, asked: &Datagram, query: &Packet, after: Micros) -> Option<E
             Vec::new(),
         ],
         ..Packet::default()
-    };
+    })
+}
+
+/// Make a false answer to `asked`.
+fn junk(kind: Junk, asked: &Datagram, query: &Packet, after: Micros) -> Option<Emission> {
+    let mut packet = poison(query)?;
+    let question = *query.question.first()?;
     let (mut id, mut from) = (id(asked), asked.to);
     match kind {
         Junk::WrongId => id ^= 0x5555,

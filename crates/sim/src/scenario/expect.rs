@@ -12,6 +12,7 @@ use crate::exec::Micros;
 use crate::matching::{Difference, extended_errors, flag_words, listed};
 use crate::packet::Packet;
 use crate::record::{DEFAULT_TTL, Record, as_set, parse_question};
+use crate::report::Measure;
 
 /// The result of a step.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,10 @@ pub struct Seen {
     pub took: Micros,
     /// The hosts that the resolver queried meanwhile, by name, and the transports.
     pub asked: Vec<(String, Transport)>,
+    /// The octets that the cache holds afterwards.
+    pub cache_octets: usize,
+    /// The largest UDP payload size that the resolver offered meanwhile.
+    pub payload: u16,
     /// The reasons in the explanation; empty if the cache answered.
     pub reasons: Vec<String>,
 }
@@ -131,24 +136,54 @@ pub fn reply(expect: &ExpectTable, seen: &Seen) -> Option<Difference> {
     }
 }
 
-/// Compare values that only the simulation knows: upstream queries, reasons and time.
-pub fn behind(expect: &ExpectTable, seen: &Seen) -> Option<Difference> {
-    let count = |field: &'static str, wanted: Option<Count>, number: usize| {
-        let wanted = wanted.filter(|wanted| !wanted.holds(number))?;
-        Some(differs(field, wanted, number))
-    };
-    if let Some(difference) = count("upstream", expect.upstream, seen.asked.len()) {
-        return Some(difference);
-    }
+/// The numbers of queries and octets that `expect` limits: the field, its limit, and the number.
+fn counts(expect: &ExpectTable, seen: &Seen) -> Vec<(String, Count, usize)> {
     let tcp = seen.asked.iter().filter(|(_, via)| *via == Transport::Tcp).count();
-    if let Some(difference) = count("upstream_tcp", expect.upstream_tcp, tcp) {
-        return Some(difference);
-    }
+    let mut counts = Vec::new();
+    let mut add = |field: &str, wanted: Option<Count>, number: usize| {
+        counts.extend(wanted.map(|wanted| (field.to_owned(), wanted, number)));
+    };
+    add("upstream", expect.upstream, seen.asked.len());
+    add("upstream_tcp", expect.upstream_tcp, tcp);
     for (host, wanted) in &expect.asked {
         let number = seen.asked.iter().filter(|(asked, _)| asked == host).count();
-        if !wanted.holds(number) {
-            return Some(differs("asked", format!("{host}: {wanted}"), number));
-        }
+        add(&format!("asked {host}"), Some(*wanted), number);
+    }
+    add("cache_octets", expect.cache_octets, seen.cache_octets);
+    counts
+}
+
+/// What the bounded expectations of step `step` were compared with.
+pub fn measures(expect: &ExpectTable, seen: &Seen, step: u64) -> Vec<Measure> {
+    let measure = |what: String, measured: usize, bound: String| Measure {
+        step,
+        what,
+        measured: measured as u64,
+        bound,
+    };
+    let bounded = counts(expect, seen).into_iter().filter(|(_, wanted, _)| wanted.is_bound());
+    let mut measures: Vec<Measure> =
+        bounded.map(|(field, wanted, number)| measure(field, number, wanted.to_string())).collect();
+    let took_ms = (seen.took / 1000) as usize;
+    measures.extend(expect.max_ms.map(|most| measure("ms".to_owned(), took_ms, format!("at most {most}"))));
+    let octets = expect.max_octets;
+    measures.extend(octets.map(|most| measure("octets".to_owned(), seen.octets, format!("at most {most}"))));
+    measures
+}
+
+/// Compare values that only the simulation knows: upstream queries, reasons and time.
+pub fn behind(expect: &ExpectTable, seen: &Seen) -> Option<Difference> {
+    let broken = counts(expect, seen).into_iter().find(|(_, wanted, number)| !wanted.holds(*number));
+    if let Some((field, wanted, number)) = broken {
+        return Some(match field.strip_prefix("asked ") {
+            Some(host) => differs("asked", format!("{host}: {wanted}"), number),
+            None if field == "upstream" => differs("upstream", wanted, number),
+            None if field == "upstream_tcp" => differs("upstream_tcp", wanted, number),
+            None => differs("cache_octets", wanted, number),
+        });
+    }
+    if let Some(most) = expect.max_payload.filter(|most| seen.payload > *most) {
+        return Some(differs("max_payload", most, seen.payload));
     }
     let mut rest = seen.reasons.iter();
     for wanted in &expect.reasons {
@@ -173,6 +208,6 @@ fn records(lines: &[String]) -> Result<Vec<Record>, String> {
     lines.iter().map(read).collect()
 }
 
-fn differs(field: &'static str, expected: impl ToString, got: impl ToString) -> Difference {
+pub(super) fn differs(field: &'static str, expected: impl ToString, got: impl ToString) -> Difference {
     Difference { field, expected: expected.to_string(), got: got.to_string() }
 }

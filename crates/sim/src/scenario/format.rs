@@ -8,8 +8,10 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
+use super::flood::StreamTable;
 use super::sign::SignTable;
 use crate::link::Link;
+use crate::report::Attack;
 
 /// A complete file.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +29,8 @@ pub struct Scenario {
     /// Peers that are known to differ, with the reason.
     #[serde(default)]
     pub peers_differ: BTreeMap<String, String>,
+    /// The attack that is played, if it is one.
+    pub attack: Option<Attack>,
     /// The seed of all random numbers.
     pub seed: Option<u64>,
     /// The Unix time in seconds at the start.
@@ -181,7 +185,8 @@ pub struct RuleTable {
     /// Flags of a written answer. Default: `AA`.
     pub flags: Option<Vec<String>>,
     /// Records of a written answer. An answer is a written one if any of the three sections is given. `{qname}` is
-    /// the queried name. `signed OWNER TYPE [in ZONE] [as NAME]` stands for an RRset of a zone of the host with its
+    /// the queried name, `{met}` the number of queries that matched before. `for N..M: LINE` stands for one line for each
+    /// number, which replaces `{n}`. `signed OWNER TYPE [in ZONE] [as NAME]` stands for an RRset of a zone of the host with its
     /// signatures, at another name if `as` is given.
     pub answer: Option<Vec<String>>,
     /// Its authority section.
@@ -194,6 +199,9 @@ pub struct RuleTable {
     pub odd: Vec<Odd>,
     /// False answers that arrive before the true one.
     pub junk: Vec<Junk>,
+    /// The number of forged answers that arrive before the true one, from the right address to the right port, each
+    /// with a wrong id of its own.
+    pub forged: u16,
     /// The delay of the answer in milliseconds.
     pub delay_ms: u64,
 }
@@ -235,6 +243,14 @@ pub enum Odd {
     MalformedRecord,
     /// Only the header remains, with all counts 0.
     HeaderOnly,
+    /// The header promises 65,535 records in each section.
+    HugeCounts,
+    /// The owner of the last record is a pointer to itself.
+    PointerLoop,
+    /// 4,000 MX records follow, each with a name of 126 labels behind as many pointers.
+    CompressionBomb,
+    /// The OPT record has 12,000 options.
+    ManyOptions,
 }
 
 /// A false answer. Each carries the record `{qname} 86400 IN A 203.0.113.66`.
@@ -263,7 +279,7 @@ pub enum Junk {
     Garbage,
 }
 
-/// `[[step]]`: exactly one of `query`, `advance_s`, `up`, `down`, `swap`, `flush`.
+/// `[[step]]`: exactly one of `query`, `flood`, `advance_s`, `up`, `down`, `swap`, `flush`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StepTable {
@@ -287,8 +303,12 @@ pub struct StepTable {
     pub version: Option<u8>,
     /// Options in hexadecimal; implies `edns`.
     pub options: Option<String>,
+    /// Send the options this many times in the query.
+    pub repeat_options: Option<u16>,
     /// Send the query this many times at once. `expect` applies to each answer.
     pub times: Option<u32>,
+    /// Streams of queries from many clients, all at once.
+    pub flood: Vec<StreamTable>,
     /// Advance the clock by this many seconds.
     pub advance_s: Option<f64>,
     /// Put this host at its addresses.
@@ -352,6 +372,10 @@ pub struct ExpectTable {
     pub asked: BTreeMap<String, Count>,
     /// The same number over TCP.
     pub upstream_tcp: Option<Count>,
+    /// The octets that the cache holds after the step.
+    pub cache_octets: Option<Count>,
+    /// The largest UDP payload size that the upstream queries offer.
+    pub max_payload: Option<u16>,
     /// Reasons (slugs) that the explanation must contain in this order, possibly with others between them.
     pub reasons: Vec<String>,
     /// Reasons that the explanation must not contain.
@@ -386,6 +410,13 @@ impl Count {
                 min.is_none_or(|min| number >= min) && max.is_none_or(|max| number <= max)
             }
         }
+    }
+}
+
+impl Count {
+    /// Return whether numbers can be too large.
+    pub fn is_bound(self) -> bool {
+        !matches!(self, Count::Between { max: None, .. })
     }
 }
 

@@ -16,6 +16,7 @@ use nw_wire::name::{Name, NameRef};
 
 use super::behaviour::{ScriptedHost, ScriptedHostOnNet, read_zone};
 use super::expect::{self, Seen};
+use super::flood;
 use super::format::{HostTable, ResolverTable, Scenario, StepTable};
 use super::sign::Signing;
 use crate::entry::apply_reply_word;
@@ -26,7 +27,7 @@ use crate::packet::{Edns, Packet};
 use crate::play::Options;
 use crate::random::Random;
 use crate::record::parse_question;
-use crate::report::{Failure, Outcome, Report, Run};
+use crate::report::{Failure, Measure, Outcome, Report, Run};
 use crate::rpl::config::DEFAULT_UNIX;
 use crate::rpl::lines::unhex;
 use crate::server::{Server, ServerHost, ServerSpec};
@@ -57,9 +58,14 @@ pub fn play(text: &str, options: &Options) -> Report {
         .filter(|(_, line)| line.trim() == "[[step]]")
         .map(|(at, _)| at + 1)
         .collect();
+    if options.measure
+        && let Some(server) = &topology.resolver
+    {
+        server.measure();
+    }
     let mut outcome = Outcome::Pass;
     for (at, step) in scenario.step.iter().enumerate() {
-        match topology.step(step) {
+        match topology.step(at as u64 + 1, step) {
             Ok(None) => {}
             Ok(Some(difference)) => {
                 let line = lines.get(at).copied().unwrap_or(0);
@@ -73,6 +79,7 @@ pub fn play(text: &str, options: &Options) -> Report {
         }
     }
     let mut report = Report::new("toml", scenario.about, outcome);
+    report.attack = scenario.attack;
     report.run = Run {
         seed,
         virtual_us: topology.clock.now(),
@@ -80,6 +87,10 @@ pub fn play(text: &str, options: &Options) -> Report {
         fingerprint: topology.net.log(|log| format!("{:016x}", log.hash())),
         unanswered: Vec::new(),
         causes: Vec::new(),
+        measures: std::mem::take(&mut topology.measures),
+        questions: topology.resolver.as_ref().map_or(0, |server| server.questions()),
+        cache_octets: topology.resolver.as_ref().map_or(0, |server| server.cache().stats().octets),
+        engine_us: topology.resolver.as_ref().and_then(|server| server.engine_us()),
         log: topology.net.log(|log| {
             let events = if options.log { log.events() } else { &[] };
             events.iter().map(ToString::to_string).collect()
@@ -97,7 +108,7 @@ pub fn record(text: &str, options: &Options) -> Result<Vec<Seen>, String> {
     for step in &scenario.step {
         match &step.query {
             Some(question) => seen.extend(topology.query(step, question)?.into_iter().take(1)),
-            None => _ = topology.step(step)?,
+            None => _ = topology.step(0, step)?,
         }
     }
     topology.net.clear();
@@ -130,6 +141,7 @@ struct Topology {
     resolver: Option<Rc<Server>>,
     players: BTreeMap<String, (Player, Vec<IpAddr>)>,
     signing: Signing,
+    measures: Vec<Measure>,
 }
 
 /// The root servers of a scenario: names and addresses from its root zone, or else the hosts that serve the root
@@ -305,10 +317,11 @@ impl Topology {
             resolver = Some(server);
         }
         let rng = Random::stream(seed, "clients");
-        Ok(Topology { net, clock, rng, resolver, players, signing })
+        Ok(Topology { net, clock, rng, resolver, players, signing, measures: Vec::new() })
     }
 
-    fn step(&mut self, step: &StepTable) -> Result<Option<Difference>, String> {
+    /// Play step *number*.
+    fn step(&mut self, number: u64, step: &StepTable) -> Result<Option<Difference>, String> {
         if let Some(seconds) = step.advance_s {
             if !(0.0..=1e12).contains(&seconds) {
                 return Err(format!("advance_s: {seconds} is out of range"));
@@ -336,10 +349,26 @@ impl Topology {
         } else if let Some(question) = &step.query {
             let seen = self.query(step, question)?;
             let Some(wanted) = &step.expect else { return Ok(None) };
+            self.measures.extend(seen.iter().flat_map(|seen| expect::measures(wanted, seen, number)));
             let differs = |seen: &Seen| expect::reply(wanted, seen).or_else(|| expect::behind(wanted, seen));
             return Ok(seen.iter().find_map(differs));
+        } else if !step.flood.is_empty() {
+            let server = RESOLVER[0].parse().expect("a literal address");
+            let before = self.sent();
+            let answers = flood::play(&self.net, server, &step.flood, &mut self.rng)?;
+            for (stream, answers) in step.flood.iter().zip(&answers) {
+                let (difference, measures) = flood::compare(stream, answers, number)?;
+                self.measures.extend(measures);
+                if difference.is_some() {
+                    return Ok(difference);
+                }
+            }
+            let seen = self.seen(None, 0, before);
+            let Some(wanted) = &step.expect else { return Ok(None) };
+            self.measures.extend(expect::measures(wanted, &seen, number));
+            return Ok(expect::behind(wanted, &seen));
         } else {
-            return Err("a step needs one of query, advance_s, up, down, swap, flush".to_owned());
+            return Err("a step needs one of query, flood, advance_s, up, down, swap, flush".to_owned());
         }
         Ok(None)
     }
@@ -363,7 +392,7 @@ impl Topology {
             None => RESOLVER[usize::from(client.is_ipv6())].parse().expect("a literal address"),
         };
         let via = step.via.transport();
-        let before = self.resolver.as_ref().map_or(0, |server| server.world().asked().len());
+        let before = self.sent();
         if let Some(server) = &self.resolver {
             server.forget_explanation();
         }
@@ -390,6 +419,11 @@ impl Topology {
         Ok(replies.iter().map(|reply| self.seen(reply.as_ref(), began, before)).collect())
     }
 
+    /// The number of queries that the resolver has sent.
+    fn sent(&self) -> usize {
+        self.resolver.as_ref().map_or(0, |server| server.world().asked().len())
+    }
+
     fn seen(&self, reply: Option<&(Micros, Vec<u8>)>, began: Micros, before: usize) -> Seen {
         let mut seen = Seen::default();
         if let Some((at, bytes)) = reply {
@@ -405,6 +439,12 @@ impl Topology {
                 .iter()
                 .map(|asked| (self.host_at(asked.server.ip()), asked.via))
                 .collect();
+            seen.payload = server.world().asked()[before..]
+                .iter()
+                .filter_map(|asked| Some(asked.packet.as_ref()?.edns.as_ref()?.payload))
+                .max()
+                .unwrap_or(0);
+            seen.cache_octets = server.cache().stats().octets;
             seen.reasons = expect::reasons(&server.explained());
         }
         seen
@@ -438,7 +478,8 @@ pub fn query_packet(step: &StepTable, question: &str) -> Result<Packet, String> 
         edns.payload = step.payload.unwrap_or(edns.payload);
         edns.version = step.version.unwrap_or(0);
         if let Some(digits) = &step.options {
-            edns.options = unhex(digits).ok_or_else(|| format!("{digits:?} is not hexadecimal"))?;
+            let options = unhex(digits).ok_or_else(|| format!("{digits:?} is not hexadecimal"))?;
+            edns.options = options.repeat(usize::from(step.repeat_options.unwrap_or(1)));
         }
     }
     Ok(packet)

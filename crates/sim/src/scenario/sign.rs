@@ -13,6 +13,9 @@
 //! Hosts can sign the same zone in different ways. DS records and trust anchors are those of the first host. A `swap` step signs
 //! with its own `sign` table, or else with that of the first host.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -71,6 +74,12 @@ pub struct SignTable {
     pub flags: u16,
     /// The zone has the other key, too: it signs everything except the keys.
     pub zsk: bool,
+    /// The number of further DNSKEY records with the tag of its key.
+    pub colliding_keys: u16,
+    /// RRsets with this many signatures that do not match in place of the right one, by `owner type`.
+    pub false_signatures: BTreeMap<String, u16>,
+    /// The number of further DS records, each with the tag of its key and another digest.
+    pub false_ds: u16,
 }
 
 /// `sign."zone.".signature."owner type"`: a signature that is correct except for these fields. It covers them.
@@ -115,6 +124,9 @@ impl Default for SignTable {
             key: 1,
             flags: FLAGS,
             zsk: false,
+            colliding_keys: 0,
+            false_signatures: BTreeMap::new(),
+            false_ds: 0,
         }
     }
 }
@@ -210,6 +222,15 @@ impl Signing {
             }
             let mut set = Rrset::new(cut, RrType::DS, Class::IN, ttl);
             set.rdatas.push(&rdata);
+            for number in 1..=child.false_ds {
+                let end = rdata.len() - 2;
+                let mut other = rdata.clone();
+                other[end..]
+                    .iter_mut()
+                    .zip(number.to_be_bytes())
+                    .for_each(|(octet, change)| *octet ^= change);
+                set.rdatas.push(&other);
+            }
             rrsets.push(set);
         }
         let denial = match table.denial {
@@ -243,6 +264,13 @@ impl Signing {
             special.entry(set(line)?).or_default();
             instead.insert(set(line)?, rdatas);
         }
+        let mut false_signatures: BTreeMap<(Name, RrType), u16> = BTreeMap::new();
+        for (line, number) in &table.false_signatures {
+            false_signatures.insert(set(line)?, *number);
+        }
+        if table.colliding_keys > 0 {
+            special.entry((apex.to_name(), RrType::DNSKEY)).or_default();
+        }
         let (forged, unsigned, absent) = (sets(&table.forged)?, sets(&table.unsigned)?, sets(&table.absent)?);
         let named = |list: &[(Name, RrType)], set: &Rrset| {
             list.iter().any(|(owner, rtype)| *owner == set.owner && *rtype == set.rtype)
@@ -256,10 +284,27 @@ impl Signing {
                     one.rrset.rdatas.push(&rdata(name.1, text, apex)?);
                 }
             }
+            if name == (apex.to_name(), RrType::DNSKEY) {
+                let key = keys[0].dnskey().rdata().to_vec();
+                (1..=table.colliding_keys).for_each(|number| one.rrset.rdatas.push(&colliding(&key, number)));
+            }
             if let Some(fields) = special.remove(&name) {
                 let usual = std::mem::take(&mut one.rrsigs);
                 one.rrsigs.push(&self.signature(&one.rrset, apex, table, &fields)?);
                 usual.iter().filter(|_| fields.beside).for_each(|usual| one.rrsigs.push(usual));
+            }
+            if let Some(number) = false_signatures.remove(&name) {
+                let right = one.rrsigs.iter().next().ok_or("an RRset without signature")?.to_vec();
+                one.rrsigs = RdataSet::default();
+                for number in 1..=number {
+                    let mut wrong = right.clone();
+                    let end = wrong.len() - 2;
+                    wrong[end..]
+                        .iter_mut()
+                        .zip(number.to_be_bytes())
+                        .for_each(|(octet, change)| *octet ^= change);
+                    one.rrsigs.push(&wrong);
+                }
             }
             let signatures = one.rrsig_rrset().filter(|_| !named(&unsigned, &one.rrset));
             if let Some(mut signatures) = signatures {
@@ -270,7 +315,7 @@ impl Signing {
             }
             all.push(one.rrset);
         }
-        if let Some((owner, rtype)) = special.keys().next() {
+        if let Some((owner, rtype)) = special.keys().chain(false_signatures.keys()).next() {
             return Err(format!("zone {apex}: there is no {owner} {rtype}"));
         }
         Zone::from_rrsets(apex, Class::IN, &all).map_err(|errors| format!("zone {apex}: {errors}"))
@@ -326,6 +371,25 @@ fn rdata(rtype: RrType, text: &str, apex: NameRef<'_>) -> Result<Vec<u8>, String
     let read = rr::from_text(rtype, &mut tokens, apex, &mut rdata).and_then(|_| tokens.end());
     read.map_err(|error| format!("{text:?}: {error}"))?;
     Ok(rdata)
+}
+
+/// Another DNSKEY rdata with the tag of *key*: a sum of 16-bit words (RFC 4034 App. B) does not change if one word grows by
+/// what another one loses.
+fn colliding(key: &[u8], number: u16) -> Vec<u8> {
+    let mut other = key.to_vec();
+    let word = |rdata: &[u8], at: usize| u16::from_be_bytes([rdata[at], rdata[at + 1]]);
+    // The first words of the public key that can take the change without a carry.
+    let fits = |grow: &usize, lose: &usize| {
+        grow != lose && word(key, *grow).checked_add(number).is_some() && word(key, *lose) >= number
+    };
+    let words = || (4..key.len() - 1).step_by(2);
+    let pair = words().find_map(|grow| words().find(|lose| fits(&grow, lose)).map(|lose| (grow, lose)));
+    if let Some((grow, lose)) = pair {
+        let (grown, lost) = (word(key, grow) + number, word(key, lose) - number);
+        other[grow..grow + 2].copy_from_slice(&grown.to_be_bytes());
+        other[lose..lose + 2].copy_from_slice(&lost.to_be_bytes());
+    }
+    other
 }
 
 /// The same signatures with one bit changed.

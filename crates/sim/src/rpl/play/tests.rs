@@ -253,7 +253,7 @@ fn bad_entries_make_the_file_unreadable() {
 fn one_seed_one_fingerprint() {
     let ranges = range(0, 100, &answer("192.0.2.1", 300));
     let text = script("", &ranges, &(query(1) + &check(10, "all", "192.0.2.1", 300)));
-    let run = |seed| play(&text, &Options { seed, log: true }).run;
+    let run = |seed| play(&text, &Options { seed, log: true, ..Options::default() }).run;
     assert_eq!(run(1), run(1));
     assert_ne!(run(1).fingerprint, run(2).fingerprint);
     assert!(!run(1).log.is_empty());

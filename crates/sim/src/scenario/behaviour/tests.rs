@@ -128,6 +128,53 @@ fn odd_replies_are_replies() {
 }
 
 #[test]
+fn a_line_can_stand_for_many_records() {
+    let host = scripted("[[rule]]\nauthority = [\"for 1..3: {qname} NS n{n}x{met}.\"]");
+    for met in 0..2 {
+        let replies = packets(&host, "a.example. A", Transport::Udp, true);
+        let lines: Vec<String> = replies[0].sections[1].iter().map(ToString::to_string).collect();
+        let wanted = [1, 2, 3].map(|number| format!("a.example. 3600 IN NS n{number}x{met}."));
+        assert_eq!(lines, wanted);
+    }
+}
+
+#[test]
+fn forged_replies_have_other_ids_each() {
+    let query = asked("www.example. A", Transport::Udp, true);
+    let emissions = scripted("[[rule]]\nforged = 300").respond(&query);
+    let mut ids = std::collections::BTreeSet::new();
+    for emission in &emissions[..300] {
+        let Emission::Reply { from, bytes, .. } = emission else { panic!("{emission:?}") };
+        let message = Message::parse(bytes).unwrap();
+        assert_eq!((*from, message.question()), (query.to, Message::parse(&query.bytes).unwrap().question()));
+        ids.insert(message.id());
+    }
+    assert_eq!((emissions.len(), ids.len(), ids.contains(&77)), (301, 300, false));
+}
+
+#[test]
+fn bombs_are_as_large_as_they_claim() {
+    let bytes = |odd: &str| {
+        let host = scripted(&format!(
+            "[[rule]]\nodd = [\"{odd}\"]\nwithout_opt = true\nanswer = [\"{{qname}} A 192.0.2.9\"]"
+        ));
+        let mut emissions = host.respond(&asked("www.example. A", Transport::Tcp, true));
+        let Some(Emission::Reply { bytes, .. }) = emissions.pop() else { panic!("{odd}") };
+        bytes
+    };
+    let bomb = bytes("compression-bomb");
+    let message = Message::parse_reply(&bomb).unwrap();
+    let exchanges: Vec<_> = message.records(nw_wire::message::Section::Answer).skip(1).collect();
+    assert_eq!(exchanges.len(), 4000);
+    assert_eq!(Record::of(&exchanges[3999]).rdata.len(), 2 + 126 * 2 + 1);
+    let options = bytes("many-options");
+    assert_eq!(Message::parse_reply(&options).unwrap().opt().unwrap().rdata().len(), 48_000);
+    for odd in ["huge-counts", "pointer-loop"] {
+        assert!(Message::parse_reply(&bytes(odd)).is_err(), "{odd}");
+    }
+}
+
+#[test]
 fn mistakes_are_found_before_playing() {
     let rule = |text: &str| {
         let table: RuleTable = toml::from_str(text).unwrap();
@@ -137,5 +184,6 @@ fn mistakes_are_found_before_playing() {
     assert!(rule("rcode = \"FINE\"").is_some());
     assert!(rule("qtype = \"WHAT\"").is_some());
     assert!(rule("answer = [\"{qname} A x\"]").is_some());
+    assert!(rule("answer = [\"for 1-2: {qname} A 192.0.2.1\"]").is_some());
     assert!(read_zone("example.", "@ SOA").is_err());
 }

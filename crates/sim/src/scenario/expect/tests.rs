@@ -16,6 +16,8 @@ fn seen() -> Seen {
         octets: 60,
         took: 5000,
         asked: vec![("root".to_owned(), Transport::Udp), ("ns".to_owned(), Transport::Tcp)],
+        cache_octets: 900,
+        payload: 1232,
         reasons: ["not-cached", "referral", "lame", "answer"].map(str::to_owned).to_vec(),
     }
 }
@@ -82,4 +84,27 @@ fn silence() {
     let expect: ExpectTable = toml::from_str("silence = true").unwrap();
     assert_eq!(reply(&expect, &Seen::default()), None);
     assert!(reply(&ExpectTable::default(), &Seen::default()).is_some());
+}
+
+#[test]
+fn bounded_numbers_are_measured() {
+    let expect: ExpectTable = toml::from_str(
+        "upstream = { max = 5 }\nasked = { ns = 1, root = { min = 1 } }\nmax_ms = 9\ncache_octets = { max = 1000 }\nmax_payload = 1232",
+    )
+    .unwrap();
+    let seen = seen();
+    assert_eq!(behind(&expect, &seen), None);
+    let lines: Vec<String> = measures(&expect, &seen, 3)
+        .into_iter()
+        .map(|Measure { step, what, measured, bound }| format!("{step} {what} {measured} {bound}"))
+        .collect();
+    let wanted =
+        ["3 upstream 2 at most 5", "3 asked ns 1 1", "3 cache_octets 900 at most 1000", "3 ms 5 at most 9"];
+    assert_eq!(lines, wanted);
+    for (key, field) in
+        [("cache_octets = { max = 899 }", "cache_octets"), ("max_payload = 1231", "max_payload")]
+    {
+        let expect: ExpectTable = toml::from_str(key).unwrap();
+        assert_eq!(behind(&expect, &seen).unwrap().field, field);
+    }
 }

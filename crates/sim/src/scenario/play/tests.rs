@@ -27,7 +27,7 @@ www 60 A 192.0.2.80
 "#;
 
 fn run(steps: &str) -> Report {
-    play(&format!("{INTERNET}\n{steps}"), &Options { seed: 1, log: true })
+    play(&format!("{INTERNET}\n{steps}"), &Options { seed: 1, log: true, ..Options::default() })
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn one_seed_one_fingerprint() {
     let text = format!(
         "{INTERNET}\n[[step]]\nquery = \"www.example. A\"\ntimes = 5\n[[step]]\nadvance_s = 61\n[[step]]\nquery = \"nothere.example. MX\""
     );
-    let with = |seed| play(&text, &Options { seed, log: true }).run;
+    let with = |seed| play(&text, &Options { seed, log: true, ..Options::default() }).run;
     for seed in 0..20 {
         assert_eq!(with(seed), with(seed));
     }
@@ -83,7 +83,7 @@ expect = { answer = ["www.example. A 192.0.2.81"], flags = ["AA"] }
 "#;
     // The client asks once, which a lossy link would make a matter of luck.
     let internet = INTERNET.replace("loss = 0.2, ", "");
-    let report = play(&format!("{internet}\n{steps}"), &Options { seed: 1, log: true });
+    let report = play(&format!("{internet}\n{steps}"), &Options { seed: 1, log: true, ..Options::default() });
     assert_eq!(report.outcome, Outcome::Pass, "{}\n{}", report.line(), report.run.log.join("\n"));
 }
 
