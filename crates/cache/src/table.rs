@@ -1,19 +1,25 @@
-//! A bounded table: a hash index over slots, with CLOCK eviction.
+//! A bounded table: a hash index over slots, with S3-FIFO eviction.
 //!
 //! ```text
-//! index  hash -> slot number          hashbrown, 5 octets per entry
-//! slots  | v h | v h | free | v h |   in blocks, so that growing copies at most one block
-//!              ^ hand
+//! index   hash -> slot number         hashbrown, 5 octets per entry
+//! slots   | v h | v h | free | v h |  in blocks, so that growing copies at most one block
+//!               ^ hand over the main part
+//! new     slot numbers of new values, oldest first: a tenth of the table at most
+//! ghosts  hashes of values that were evicted without having been used
 //! ```
 //!
-//! Eviction uses the CLOCK algorithm with a use count instead of a bit. A new entry has count zero, and each use
-//! increments the count up to [`HOTTEST`]. The hand evicts entries with count zero, sets the count of expired entries to
-//! zero, and decrements the other counts. A stream of names that are queried only once therefore evicts itself and leaves
-//! entries in use (cache flushing attacks). The work of the hand is bounded: it visits an entry at most once more
-//! than the entry was used.
+//! Eviction uses S3-FIFO (Yang et al., SOSP 2023). A value is new until it is the oldest new one while a tenth of the table is
+//! new. If it was used by then, it moves to the main part, otherwise it is evicted and leaves its hash. A value whose hash was
+//! left goes to the main part at once. In the main part, a hand evicts values with use count zero, sets the count of expired
+//! values to zero, and decrements other counts; each use increments the count up to [`HOTTEST`].
 //!
-//! The bound includes all memory: values, used and free slots, the index, and the list of free slots.
+//! A stream of names that are queried only once therefore passes through a tenth of the table and leaves the rest alone (scans,
+//! cache flushing attacks). `docs/decisions/0141-eviction.md` compares the hit ratio with those of other algorithms. The work of
+//! the hand is bounded: it visits a value at most once more than the value was used.
+//!
+//! The bound includes all memory: values, used and free slots, the index, and the lists.
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use hashbrown::HashTable;
@@ -41,6 +47,8 @@ const HOTTEST: u8 = 3;
 const BLOCK: usize = 512;
 /// The initial number of slots in the first block, so that a small cache is small.
 const FIRST: usize = 16;
+/// The part of the table that new values may fill before the oldest of them is judged: one in this number.
+const NEW_PART: usize = 10;
 /// The octets that the allocator adds to each value.
 const OVERHEAD: usize = 16;
 
@@ -48,6 +56,10 @@ const OVERHEAD: usize = 16;
 struct Slot<V> {
     hash: u32,
     heat: u8,
+    /// Whether the value is new.
+    is_new: bool,
+    /// Whether the slot is in the list of new values.
+    listed: bool,
     value: Option<V>,
 }
 
@@ -56,6 +68,14 @@ pub(crate) struct Table<V> {
     index: HashTable<u32>,
     blocks: Vec<Vec<Slot<V>>>,
     free: Vec<u32>,
+    /// The slots of new values, oldest first. A slot whose value was removed stays until its turn comes.
+    new: VecDeque<u32>,
+    /// The number of new values, and the octets that they cost.
+    new_count: usize,
+    new_octets: usize,
+    /// Hashes of values that were evicted unused, each at the place that it chooses; 0 for none. Empty until something is
+    /// evicted.
+    ghosts: Box<[u32]>,
     hand: usize,
     /// The number of octets of the values.
     values: usize,
@@ -103,6 +123,10 @@ impl<V: Kept> Table<V> {
             index: HashTable::new(),
             blocks: Vec::new(),
             free: Vec::new(),
+            new: VecDeque::new(),
+            new_count: 0,
+            new_octets: 0,
+            ghosts: Box::default(),
             hand: 0,
             values: 0,
             slots: 0,
@@ -179,6 +203,14 @@ impl<V: Kept> Table<V> {
         slot.value.as_mut().expect("the index leads to full slots only")
     }
 
+    /// Do the same as [`Table::warm`], and return whether the value was used before.
+    pub(crate) fn warm_again(&mut self, at: u32) -> (&mut V, bool) {
+        let slot = &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK];
+        let used = slot.heat > 0;
+        slot.heat = (slot.heat + 1).min(HOTTEST);
+        (slot.value.as_mut().expect("the index leads to full slots only"), used)
+    }
+
     /// Return the value with `hash` for which `same` returns true, without changing its use count.
     pub(crate) fn peek(&self, hash: u32, same: impl Fn(&V) -> bool) -> Option<&V> {
         Self::slot(&self.blocks, self.locate(hash, same)?).value.as_ref()
@@ -196,12 +228,25 @@ impl<V: Kept> Table<V> {
             let slot = &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK];
             let old = slot.value.replace(value).map_or(0, |old| Self::cost(&old));
             self.values = self.values - old + cost;
+            if slot.is_new {
+                self.new_octets = self.new_octets - old + cost;
+            }
             self.make_room(0, 0, now);
             return true;
         }
         self.make_room(cost, 1, now);
         let at = self.free_slot();
-        self.blocks[at as usize / BLOCK][at as usize % BLOCK] = Slot { hash, heat: 0, value: Some(value) };
+        let is_new = self.ghosts.is_empty() || self.ghosts[self.ghost_at(hash)] != hash;
+        let slot = &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK];
+        let listed = slot.listed || is_new;
+        if listed && !slot.listed {
+            self.new.push_back(at);
+        }
+        *slot = Slot { hash, heat: 0, is_new, listed, value: Some(value) };
+        if is_new {
+            self.new_count += 1;
+            self.new_octets += cost;
+        }
         let blocks = &self.blocks;
         self.index.insert_unique(spread(hash), at, |&at| spread(Self::slot(blocks, at).hash));
         self.values += cost;
@@ -244,7 +289,8 @@ impl<V: Kept> Table<V> {
 
     /// The number of octets in use.
     pub(crate) fn octets(&self) -> usize {
-        let lists = self.index.allocation_size() + self.free.capacity() * size_of::<u32>();
+        let numbers = self.free.capacity() + self.new.capacity() + self.ghosts.len();
+        let lists = self.index.allocation_size() + numbers * size_of::<u32>();
         self.values + self.slots * size_of::<Slot<V>>() + lists
     }
 
@@ -261,6 +307,10 @@ impl<V: Kept> Table<V> {
             entry.remove();
         }
         self.values -= Self::cost(&value);
+        if slot.is_new {
+            self.new_count -= 1;
+            self.new_octets -= Self::cost(&value);
+        }
         self.free.push(at);
         Some(value)
     }
@@ -278,31 +328,71 @@ impl<V: Kept> Table<V> {
         self.slots += growth;
         let before = (self.blocks.len() - 1) * BLOCK;
         let block = self.blocks.last_mut().expect("one was pushed if there was none");
-        block.push(Slot { hash: 0, heat: 0, value: None });
+        block.push(Slot { hash: 0, heat: 0, is_new: false, listed: false, value: None });
         (before + block.len() - 1) as u32
     }
 
-    /// Advance the hand until `cost` more octets and the slots of `count` more values fit.
+    /// The place of `hash` among the ghosts.
+    fn ghost_at(&self, hash: u32) -> usize {
+        (spread(hash) >> 32) as usize & (self.ghosts.len() - 1)
+    }
+
+    /// Evict values until `cost` more octets and the slots of `count` more values fit.
     fn make_room(&mut self, cost: usize, count: usize, now: Micros) {
         while self.octets() + cost + count * self.growth() * size_of::<Slot<V>>() > self.most
             && !self.index.is_empty()
         {
-            let (block, at) = (self.hand / BLOCK, self.hand % BLOCK);
-            let Some(slot) = self.blocks.get_mut(block).and_then(|block| block.get_mut(at)) else {
-                self.hand = 0;
-                continue;
-            };
-            let place = self.hand as u32;
-            self.hand += 1;
-            match &slot.value {
-                Some(value) if slot.heat == 0 || value.useless(now, self.grace) => {
-                    self.empty(place);
-                    self.evicted += 1;
-                }
-                // An expired value stays for one more turn only, unless it is used.
-                Some(value) if value.expired(now) => slot.heat = 0,
-                _ => slot.heat = slot.heat.saturating_sub(1),
+            let all_new = self.new_count == self.index.len();
+            let new = self.new_octets + self.new_count * size_of::<Slot<V>>();
+            if all_new || new * NEW_PART >= self.most {
+                self.judge_oldest_new(now);
+            } else {
+                self.advance(now);
             }
+        }
+    }
+
+    /// Evict the oldest new value, or move it to the main part.
+    fn judge_oldest_new(&mut self, now: Micros) {
+        let Some(at) = self.new.pop_front() else { return };
+        let grace = self.grace;
+        let slot = &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK];
+        slot.listed = false;
+        let Some(value) = slot.value.as_ref().filter(|_| slot.is_new) else { return };
+        if slot.heat > 0 && !value.useless(now, grace) {
+            (slot.is_new, slot.heat) = (false, 0);
+            self.new_count -= 1;
+            self.new_octets -= Self::cost(value);
+            return;
+        }
+        let hash = slot.hash;
+        self.empty(at);
+        self.evicted += 1;
+        if self.ghosts.is_empty() {
+            self.ghosts = vec![0; (self.index.len() + 1).next_power_of_two() / 2].into_boxed_slice();
+        }
+        let place = self.ghost_at(hash);
+        self.ghosts[place] = hash;
+    }
+
+    /// Advance the hand over the main part by one slot.
+    fn advance(&mut self, now: Micros) {
+        let (block, at) = (self.hand / BLOCK, self.hand % BLOCK);
+        let Some(slot) = self.blocks.get_mut(block).and_then(|block| block.get_mut(at)) else {
+            self.hand = 0;
+            return;
+        };
+        let place = self.hand as u32;
+        self.hand += 1;
+        match &slot.value {
+            _ if slot.is_new => {}
+            Some(value) if slot.heat == 0 || value.useless(now, self.grace) => {
+                self.empty(place);
+                self.evicted += 1;
+            }
+            // An expired value stays for one more turn only, unless it is used.
+            Some(value) if value.expired(now) => slot.heat = 0,
+            _ => slot.heat = slot.heat.saturating_sub(1),
         }
     }
 }
