@@ -77,7 +77,7 @@ pub struct NameServer {
 }
 
 /// The number of octets of `set` on the heap.
-fn octets_of(set: &Rrset) -> usize {
+pub(crate) fn octets_of(set: &Rrset) -> usize {
     size_of::<Rrset>() + set.owner.as_ref().wire().len() + set.rdatas.octets()
 }
 

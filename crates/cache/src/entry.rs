@@ -84,9 +84,14 @@ pub(crate) struct Entry {
     /// Whether names in the body point to other parts of the body.
     compressed: bool,
     state: State,
+    /// Whether somebody was told to renew the entry.
+    renewing: bool,
     view: u16,
     scope: Option<Box<Scope>>,
 }
+
+/// The least lifetime of an entry that is renewed before it ends, seconds.
+const RENEWED: u32 = 10;
 
 impl Kept for Entry {
     fn octets(&self) -> usize {
@@ -198,6 +203,20 @@ impl Entry {
         self.life.saturating_sub(self.age_s(now))
     }
 
+    /// Return whether less than a tenth of the lifetime is left at the age of `age_s` seconds, and the entry lives long
+    /// enough to be renewed.
+    #[inline]
+    pub(crate) fn is_ripe(&self, age_s: u32) -> bool {
+        let left = u64::from(self.life.saturating_sub(age_s));
+        left * 10 < u64::from(self.life) && self.life >= RENEWED
+    }
+
+    /// Return whether the entry is to be renewed now: true once, if it is ripe and not a failure.
+    #[inline]
+    pub(crate) fn begin_renewal(&mut self, age_s: u32) -> bool {
+        self.is_ripe(age_s) && self.kind != EntryKind::Failure && !std::mem::replace(&mut self.renewing, true)
+    }
+
     /// The key's name in wire form.
     fn name_wire(&self) -> &[u8] {
         &self.blob[HEAD..HEAD + self.name_len as usize]
@@ -307,6 +326,7 @@ impl Entry {
             // A name has at most 255 octets.
             name_len: key.name.wire().len() as u8,
             compressed: false,
+            renewing: false,
         })
     }
 

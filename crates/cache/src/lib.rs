@@ -6,6 +6,7 @@
 //! shard 0 ... shard 15          |            each: one short lock
 //!   answers: Table<Entry>       |            copied into messages by `hit`, read back as RRsets by `get`
 //!   cuts:    Table<Delegation>  |            delegations for the resolver, never sent to clients
+//!   denials: NSEC, NSEC3        |            validated denials by zone, in canonical order (RFC 8198)
 //! servers: Table<Server>, Table<Lame>        by address
 //! ```
 //!
@@ -18,11 +19,10 @@
 //! *Stale data* (RFC 8767): [`Cache::keep_expired`] lets expired answers stay until others need their memory. A failure
 //! is stored beside them, and says until when the servers are not asked again. [`Cache::stale_hit`] and [`Cache::stale`]
 //! return what was learned last about a name. Delegations, failures and bogus data are never used after their lifetime.
-//!
-//! *Limitations*: the cache does not synthesize answers from NSEC (RFC 8198).
 #![forbid(unsafe_code)]
 
 mod delegation;
+mod denials;
 mod entry;
 mod reader;
 mod servers;
@@ -30,7 +30,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nw_wire::code::{Class, Ede, Rcode, RrType};
@@ -41,6 +41,8 @@ use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
 
 pub use delegation::{Delegation, DelegationEvidence, DelegationSource, NameServer, Trust};
+use denials::Denials;
+pub use denials::{DenialKey, DenialRecord, DenialZone};
 pub use entry::Rank;
 use entry::{Entry, EntryKind, Key, NAME};
 pub use reader::{Freshness, Origin, Reader, Scope, State};
@@ -82,6 +84,9 @@ pub struct Hit {
     pub age_s: u32,
     /// Whether the answer has expired.
     pub freshness: Freshness,
+    /// Whether the answer is to be renewed now: it was asked for before, and less than a tenth of its lifetime is left. True for
+    /// one hit of each entry.
+    pub due: bool,
     /// Its validation state. AD may be set only for [`State::Secure`].
     pub state: State,
 }
@@ -190,6 +195,8 @@ pub struct CacheStats {
     pub answers: usize,
     /// The number of delegations.
     pub delegations: usize,
+    /// The number of denial records (NSEC, NSEC3).
+    pub denials: usize,
     /// The number of servers.
     pub servers: usize,
     /// The octets that all of them use.
@@ -203,6 +210,8 @@ pub struct Cache {
     shards: Box<[Shard]>,
     servers: Servers,
     flushes: AtomicU64,
+    /// Whether there may be denial records.
+    denies: AtomicBool,
 }
 
 /// Data of one shard, aligned to cache lines so that locks of different shards do not share one.
@@ -210,6 +219,7 @@ pub struct Cache {
 struct Shard {
     answers: Mutex<Table<Entry>>,
     cuts: Mutex<Table<Arc<Delegation>>>,
+    denials: Mutex<Denials>,
 }
 
 /// Take a lock. A poisoned lock is safe to use: no code panics while it changes a table.
@@ -231,18 +241,21 @@ impl Place {
 }
 
 impl Cache {
-    /// Create a cache of at most `octets`. Nine tenths are for answers and delegations, one tenth is for servers.
+    /// Create a cache of at most `octets`. Of twenty parts, thirteen are for answers, four for delegations, one for denial
+    /// records and two for servers.
     pub fn new(octets: usize) -> Cache {
-        let shard = octets / SHARDS / 10;
+        let shard = octets / SHARDS / 20;
         Cache {
             shards: (0..SHARDS)
                 .map(|_| Shard {
-                    answers: Mutex::new(Table::new(shard * 7)),
-                    cuts: Mutex::new(Table::new(shard * 2)),
+                    answers: Mutex::new(Table::new(shard * 13)),
+                    cuts: Mutex::new(Table::new(shard * 4)),
+                    denials: Mutex::new(Denials::new(shard)),
                 })
                 .collect(),
             servers: Servers::new(octets / 10),
             flushes: AtomicU64::new(0),
+            denies: AtomicBool::new(false),
         }
     }
 
@@ -293,7 +306,10 @@ impl Cache {
         let at = answers
             .locate(place.with(rtype), |entry| usable(entry, rtype))
             .or_else(|| answers.locate(place.with(NAME), |entry| usable(entry, NAME)))?;
-        Some(write_hit(answers.warm(at), reader, question.dnssec_ok, now, out))
+        let (entry, used) = answers.warm_again(at);
+        let hit = write_hit(entry, reader, question.dnssec_ok, now, out);
+        let due = used && hit.freshness == Freshness::Fresh && entry.begin_renewal(hit.age_s);
+        Some(Hit { due, ..hit })
     }
 
     /// Append the answer to `question` that was learned last to `out`, even if it has expired; see [`Reader::stale_s`].
@@ -389,7 +405,8 @@ impl Cache {
             };
             let Some(entry) = answers.find(place.with(key), single) else { continue };
             let age_s = entry.age_s(now);
-            if reader.takes(entry, now).is_none() {
+            let renewed = reader.renews && entry.kind() != EntryKind::Failure && entry.is_ripe(age_s);
+            if renewed || reader.takes(entry, now).is_none() {
                 stale.get_or_insert(age_s);
                 continue;
             }
@@ -551,12 +568,57 @@ impl Cache {
         lock(&self.shards[place.shard].cuts).put(place.hash, cut, now, |other| other.zone == zone);
     }
 
+    /// Store a validated denial record of `zone`, or its SOA.
+    pub fn put_denial(
+        &self,
+        view: u16,
+        zone: NameRef<'_>,
+        key: DenialKey,
+        record: DenialRecord,
+        now: Micros,
+    ) {
+        lock(&self.shards[self.place(zone).shard].denials).put(view, zone, key, record, now);
+        self.denies.store(true, Ordering::Relaxed);
+    }
+
+    /// Return what is known of the denial records of `zone`, if any.
+    pub fn denial_zone(&self, view: u16, zone: NameRef<'_>, now: Micros) -> Option<DenialZone> {
+        if !self.denies.load(Ordering::Relaxed) {
+            return None;
+        }
+        lock(&self.shards[self.place(zone).shard].denials).known(view, zone, now)
+    }
+
+    /// Return the NSEC record of `zone` at `name`, or the last known one before it.
+    pub fn nsec_before(
+        &self,
+        view: u16,
+        zone: NameRef<'_>,
+        name: NameRef<'_>,
+        now: Micros,
+    ) -> Option<Arc<DenialRecord>> {
+        lock(&self.shards[self.place(zone).shard].denials).nsec(view, zone, name, now)
+    }
+
+    /// Return the NSEC3 record of `zone` with `hash`, or the last known one before it.
+    pub fn nsec3_before(
+        &self,
+        view: u16,
+        zone: NameRef<'_>,
+        hash: &[u8; 20],
+        now: Micros,
+    ) -> Option<Arc<DenialRecord>> {
+        lock(&self.shards[self.place(zone).shard].denials).nsec3(view, zone, hash, now)
+    }
+
     /// Remove everything about exactly `name` and return the number of entries. Entries stored meanwhile may remain.
     pub fn flush_name(&self, name: NameRef<'_>) -> usize {
         self.flushes.fetch_add(1, Ordering::Relaxed);
+        let denials: usize = self.shards.iter().map(|shard| lock(&shard.denials).flush(name, false)).sum();
         let shard = &self.shards[self.place(name).shard];
         remove_all(&shard.answers, |entry| entry.name() == name)
             + remove_all(&shard.cuts, |cut| cut.zone == name)
+            + denials
     }
 
     /// Remove everything about names at or below `top`, including chains that end there, and return the number of
@@ -569,6 +631,7 @@ impl Cache {
                 entry.name().is_at_or_below(top) || matches!(entry.kind(), EntryKind::Chain { .. })
             });
             count += remove_all(&shard.cuts, |cut| cut.zone.as_ref().is_at_or_below(top));
+            count += lock(&shard.denials).flush(top, true);
         }
         count
     }
@@ -581,6 +644,7 @@ impl Cache {
     /// Remove everything, including server statistics.
     pub fn clear(&self) {
         self.flush_tree(NameRef::ROOT);
+        self.shards.iter().for_each(|shard| lock(&shard.denials).clear());
         self.servers.clear();
     }
 
@@ -625,6 +689,10 @@ impl Cache {
             let cuts = lock(&shard.cuts);
             stats.delegations += cuts.len();
             stats.octets += cuts.octets();
+            drop(cuts);
+            let denials = lock(&shard.denials);
+            stats.denials += denials.len();
+            stats.octets += denials.octets();
         }
         stats
     }
@@ -708,7 +776,7 @@ fn write_hit(entry: &Entry, reader: &Reader, dnssec_ok: bool, now: Micros, out: 
     };
     let body = entry.body(dnssec_ok);
     let (freshness, state) = (freshness(entry, now), entry.state());
-    let hit = Hit { rcode, failure: None, truncated: false, age_s, freshness, state };
+    let hit = Hit { rcode, failure: None, truncated: false, age_s, freshness, due: false, state };
     let Ok(start) = out.raw(Section::Answer, body.answer, body.bytes) else {
         return Hit { truncated: true, ..hit };
     };
@@ -736,5 +804,6 @@ fn freshness(entry: &Entry, now: Micros) -> Freshness {
 fn failed(entry: &Entry, now: Micros) -> Hit {
     let ede = entry.octets().first_chunk().map_or(Ede::OTHER, |code| Ede(u16::from_be_bytes(*code)));
     let (freshness, state) = (freshness(entry, now), entry.state());
-    Hit { rcode: Rcode::SERVFAIL, failure: Some(ede), truncated: false, age_s: 0, freshness, state }
+    let (rcode, truncated, due) = (Rcode::SERVFAIL, false, false);
+    Hit { rcode, failure: Some(ede), truncated, age_s: 0, freshness, due, state }
 }

@@ -96,6 +96,9 @@ pub struct Reader {
     pub client: Option<IpAddr>,
     /// The number of seconds after its lifetime for which an entry is still accepted (RFC 8767 §4).
     pub stale_s: u32,
+    /// Whether [`crate::Cache::get_as`] and [`crate::Cache::above`] overlook entries of which less than a tenth of the lifetime is
+    /// left: the reader renews them.
+    pub renews: bool,
     /// The TTL of the records of an expired entry, seconds (RFC 8767 §4).
     pub stale_ttl_s: u32,
 }

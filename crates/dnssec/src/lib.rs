@@ -7,6 +7,7 @@
 //!   check    Rrset + RRSIG + Verifier, now ─> Verified        rrsig.rs
 //!            name, type + Evidence ────────> Denial           denial.rs  (denial/nsec.rs, denial/nsec3.rs)
 //!            DS + DNSKEY ──────────────────> match or fault   ds.rs
+//!   reuse    name, type + known records ───> Synthesis         synthesis.rs (RFC 8198)
 //!            zone's RRsets, now ───────────> Report           verify_zone.rs
 //! ```
 //!
@@ -29,6 +30,7 @@ pub mod nsec3;
 pub mod proof;
 pub mod rrsig;
 pub mod sign;
+pub mod synthesis;
 pub mod verify_zone;
 pub mod zonekey;
 
@@ -47,5 +49,6 @@ pub use nw_wire::rr::{TypeBitmap, push_bitmap};
 pub use proof::{Chain, Claim, Method, Proof, prove};
 pub use rrsig::{Rrsig, RrsigFault, SignParams, Verified, sign_rrset, verify_rrset};
 pub use sign::{DenialOptions, SignOptions, SignZoneError, SignedRrset, sign_zone};
+pub use synthesis::{Synthesis, Synthesised, from_nsec, from_nsec3};
 pub use verify_zone::{Report, VerifyOptions, verify_zone};
 pub use zonekey::{ZoneKey, ZoneKeyError};

@@ -127,7 +127,12 @@ impl Engine {
             events: Arc::new(Events::new()?),
             control: Control::default(),
         });
-        let reports: Vec<[Reports; 2]> = (0..workers.max(1)).map(|_| Default::default()).collect();
+        let pair = |_| {
+            let reports = Reports::default();
+            let renewals = reports.renewals.clone();
+            [reports, Reports { renewals, ..Reports::default() }]
+        };
+        let reports: Vec<[Reports; 2]> = (0..workers.max(1)).map(pair).collect();
         let rings = reports.iter().flatten().map(|reports| Arc::clone(&reports.telemetry)).collect();
         let (rings, workers) = (Rings::new(rings), Mutex::default());
         let engine = Engine { shared, reports, rings, workers, next: AtomicUsize::new(0) };
@@ -293,6 +298,7 @@ impl Engine {
         let more = [
             ("cache.answers", cache.answers as u64),
             ("cache.delegations", cache.delegations as u64),
+            ("cache.denials", cache.denials as u64),
             ("cache.servers", cache.servers as u64),
             ("cache.octets", cache.octets as u64),
             ("cache.evicted", cache.evicted),

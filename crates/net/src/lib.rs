@@ -27,6 +27,7 @@ pub mod listen;
 pub mod mmsg;
 mod outbox;
 pub mod random;
+mod renewals;
 pub mod request;
 pub mod routes;
 mod slots;

@@ -38,6 +38,7 @@ use crate::conversation::READ;
 use crate::events::{Completion, Events, Outcome};
 use crate::listen::{Identity, Listener};
 use crate::outbox::Outbox;
+use crate::renewals::Renewals;
 use crate::request::Request;
 use crate::routes::Routes;
 use crate::slots::Slots;
@@ -74,6 +75,8 @@ pub(crate) struct Published {
 pub(crate) struct Reports {
     pub(crate) stats: Arc<Stats>,
     pub(crate) telemetry: Arc<Ring>,
+    /// What the worker of the thread looks up.
+    pub(crate) renewals: Renewals,
 }
 
 /// A command of the engine to a worker.
@@ -188,6 +191,8 @@ impl Worker {
     ) {
         let outbox = Rc::clone(&self.outbox);
         tokio::task::spawn_local(async move { outbox.run().await });
+        let worker = Rc::clone(&self);
+        tokio::task::spawn_local(async move { worker.renew().await });
         loop {
             let command = tokio::select! {
                 command = commands.recv() => command,
@@ -221,6 +226,17 @@ impl Worker {
                 }
                 None => return,
             }
+        }
+    }
+
+    /// Look up again what is about to expire.
+    async fn renew(&self) {
+        loop {
+            let question = self.reports.renewals.next().await;
+            let Some(resolver) = self.state().resolver.clone() else { continue };
+            self.state().world.look();
+            // A panic ends this lookup alone.
+            tokio::task::spawn_local(async move { resolver.renew(question).await });
         }
     }
 
@@ -577,6 +593,7 @@ pub(crate) fn environment<'e>(
         stats: &reports.stats,
         recorder: None,
         telemetry: reports.telemetry.is_open().then_some(&reports.telemetry),
+        renew: Some(&reports.renewals),
         trace: None,
     }
 }

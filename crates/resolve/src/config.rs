@@ -38,6 +38,10 @@ pub struct ResolverConfig {
     pub nxdomain_cut: bool,
     /// Whether and when expired data is served.
     pub stale: Stale,
+    /// Deny names, and answer from wildcards, by the validated NSEC and NSEC3 records that are known (RFC 8198).
+    pub aggressive_nsec: bool,
+    /// Look up an answer again when it is asked for and less than a tenth of its lifetime is left.
+    pub prefetch: bool,
     /// Ask servers at IPv4 addresses.
     pub ipv4: bool,
     /// Ask servers at IPv6 addresses.
@@ -104,6 +108,8 @@ impl Default for ResolverConfig {
             dnssec_ok: true,
             nxdomain_cut: false,
             stale: Stale::default(),
+            aggressive_nsec: true,
+            prefetch: true,
             ipv4: true,
             ipv6: true,
             ask_loopback: false,

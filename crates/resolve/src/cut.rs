@@ -104,6 +104,10 @@ impl<W: World> Task<'_, W> {
             };
             return Ok(LocalData::Found(finding, State::Indeterminate));
         }
+        if let Some((finding, zone, reason)) = self.synthesise(name, rtype, forward, now) {
+            trace.step(now, step(Layer::Cache, reason).zone(zone).basis(Basis::Inferred));
+            return Ok(LocalData::Found(finding, State::Secure));
+        }
         if let Some(forward) = forward
             && forward.mode == ForwardMode::Recursive
         {
@@ -246,7 +250,8 @@ impl<W: World> Core<W> {
         let budget = &core.config.budget;
         let meter = Meter::until(began.saturating_add(budget.priming_clock));
         let effort = Effort::new(budget);
-        let task = Task { core: &core, meter: &meter, effort: &effort, checking_disabled: false, view: 0 };
+        let (checking_disabled, view, renews) = (false, 0, false);
+        let task = Task { core: &core, meter: &meter, effort: &effort, checking_disabled, view, renews };
         let trace = Trace::start(began, budget.max_steps);
         let mut list = ServerList::hinted(&core, Layer::Priming);
         while let Some(at) = list.pick(&core) {

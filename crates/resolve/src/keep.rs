@@ -66,6 +66,10 @@ impl<W: World> Task<'_, W> {
     pub(crate) fn keep_chain(&self, chain: &Chain, origin: Origin, now: Micros) {
         let proved = |signed: &&Signed| !chain.proof.is_empty() && signed.is_expansion();
         let kept = chain.links.iter().chain(&chain.data).filter(|signed| !signed.synthesised);
+        if origin.state == State::Secure && !chain.proof.is_empty() {
+            self.keep_denials(None, &chain.proof, now);
+            kept.clone().filter(proved).for_each(|signed| self.keep_wildcard(signed, origin, now));
+        }
         for signed in kept.filter(|signed| !proved(signed)) {
             // In an insecure answer there may be secure RRsets.
             let state = match origin.state {
@@ -79,6 +83,9 @@ impl<W: World> Task<'_, W> {
 
     /// Keep an absence for as long as its SOA says, or for as long as a failure without one (RFC 2308 §5).
     pub(crate) fn keep_absence(&self, absence: &Absence, rtype: RrType, origin: Origin, now: Micros) {
+        if origin.state == State::Secure {
+            self.keep_denials(absence.soa.as_ref(), &absence.proof, now);
+        }
         // Nothing is more credible than the absence of data in an answer.
         let origin = Origin { rank: Rank::Authoritative, ..origin };
         let rtype = (!absence.nxdomain).then_some(rtype);

@@ -140,6 +140,11 @@ pub enum Reason {
         /// For how many seconds it is not tried again.
         left_s: u32,
     },
+    /// Records in the cache prove that the name or the type does not exist, or that a wildcard answers (RFC 8198).
+    Synthesised {
+        /// Whether a wildcard answers.
+        wildcard: bool,
+    },
     /// Data whose lifetime has ended is served, since nothing newer can be had (RFC 8767).
     ServedStale {
         /// Seconds since its lifetime ended.
@@ -313,6 +318,7 @@ impl Reason {
             Reason::CachedNoData => "cached-nodata",
             Reason::CachedNxDomain { .. } => "cached-nxdomain",
             Reason::CachedFailure { .. } => "cached-failure",
+            Reason::Synthesised { .. } => "synthesised",
             Reason::ServedStale { .. } => "served-stale",
             Reason::LookupTakesLong { .. } => "lookup-takes-long",
             Reason::NotCached => "not-cached",
@@ -404,6 +410,12 @@ impl fmt::Display for Reason {
             Reason::CachedNxDomain { denied } => write!(f, "the cache holds that {denied} does not exist"),
             Reason::CachedFailure { cause, age_s, left_s } => {
                 write!(f, "it failed {age_s} s ago and is tried again in {left_s} s: {cause}")
+            }
+            Reason::Synthesised { wildcard: false } => {
+                f.write_str("NSEC or NSEC3 records in the cache prove that it does not exist")
+            }
+            Reason::Synthesised { wildcard: true } => {
+                f.write_str("records in the cache prove that a wildcard answers")
             }
             Reason::ServedStale { expired_s, cause } => {
                 write!(f, "the cache serves data that expired {expired_s} s ago: {cause}")

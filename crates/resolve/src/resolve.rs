@@ -14,8 +14,6 @@
 //! Each client question is one [`Task`] (see `task.rs`). A lookup that another lookup waits for gets a [`Frame`] below it.
 //!
 //! RFCs: 1034 §5.3.3, 1035 §7, 2181 §5.4.1, 2308, 5452, 6672, 6761, 8020, 8109, 8914, 9156, 9520.
-//!
-//! *Limitations*: nothing is fetched ahead of its expiry.
 
 use nw_cache::{KeptFailure, Lameness, Origin, Rank, State};
 use nw_wire::code::{Ede, Rcode, RrType};

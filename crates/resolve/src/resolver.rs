@@ -88,7 +88,7 @@ impl<W: World> Resolver<W> {
             let ticket = core.quotas.admit(Prefix::of(client), &core.config.budget);
             let (core, question, trace) = (Rc::clone(core), question.clone(), trace.clone());
             async move {
-                let done = ticket.hold(core.work(&question, &trace)).await;
+                let done = ticket.hold(core.work(&question, false, &trace)).await;
                 Rc::new(done.unwrap_or_else(|| {
                     core.conclude(&question, Err(Failure::limit(Limit::InFlight)), 0, &trace)
                 }))
@@ -123,6 +123,28 @@ impl<W: World> Resolver<W> {
     }
 }
 
+impl<W: World> Resolver<W> {
+    /// Look up *question* again although the cache has the answer, since that is about to expire. Clients that ask meanwhile and
+    /// miss the cache join this lookup. It takes a share of the work like the question of a client of this process.
+    pub async fn renew(&self, question: ClientQuestion) {
+        let core = &self.core;
+        let work = || {
+            let ticket = core.quotas.admit(Prefix::of(None), &core.config.budget);
+            let trace = Trace::start(core.world.now(), core.config.budget.max_steps);
+            let (core, question) = (Rc::clone(core), question.clone());
+            async move {
+                let done = ticket.hold(core.work(&question, true, &trace)).await;
+                Rc::new(done.unwrap_or_else(|| {
+                    core.conclude(&question, Err(Failure::limit(Limit::InFlight)), 0, &trace)
+                }))
+            }
+        };
+        if let Join::First(wait) = core.flights.join(&question, work) {
+            wait.await;
+        }
+    }
+}
+
 /// Why *question* is none that recursion can answer, if so.
 fn refusal(question: &ClientQuestion) -> Option<(Rcode, Ede)> {
     if question.class != Class::IN {
@@ -135,7 +157,7 @@ fn refusal(question: &ClientQuestion) -> Option<(Rcode, Ede)> {
 
 impl<W: World> Core<W> {
     /// The work for *question*, done once for all who asked it.
-    async fn work(self: &Rc<Self>, question: &ClientQuestion, trace: &Trace) -> Resolution {
+    async fn work(self: &Rc<Self>, question: &ClientQuestion, renews: bool, trace: &Trace) -> Resolution {
         let (meter, effort) = (Meter::until(self.deadline(trace)), Effort::new(&self.config.budget));
         let task = Task {
             core: self,
@@ -143,6 +165,7 @@ impl<W: World> Core<W> {
             effort: &effort,
             checking_disabled: question.checking_disabled,
             view: question.view,
+            renews,
         };
         let frame = Frame::top(question.name.as_ref(), question.rtype);
         let found = task.lookup(&question.name, question.rtype, &frame, trace).await;

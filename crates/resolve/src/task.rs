@@ -115,6 +115,8 @@ pub(crate) struct Task<'t, W: World> {
     pub(crate) checking_disabled: bool,
     /// Whose entries of the cache it reads and keeps.
     pub(crate) view: u16,
+    /// Whether entries of the cache that are about to expire are looked up again.
+    pub(crate) renews: bool,
 }
 
 impl<'t, W: World> Task<'t, W> {
@@ -126,7 +128,8 @@ impl<'t, W: World> Task<'t, W> {
 
     /// Which entries of the cache are for this task.
     pub(crate) fn reader(&self) -> Reader {
-        Reader { checking_disabled: self.checking_disabled, view: self.view, ..Reader::default() }
+        let (checking_disabled, view, renews) = (self.checking_disabled, self.view, self.renews);
+        Reader { checking_disabled, view, renews, ..Reader::default() }
     }
 
     /// The origin of an entry of *rank* and *state* that this task keeps.

@@ -18,7 +18,7 @@
 //!
 //! Lookups of name server addresses are not validated: a wrong address leads to a server whose replies are bogus.
 //!
-//! *Limitations*: no RFC 5011, no aggressive use of NSEC (RFC 8198).
+//! *Limitations*: no RFC 5011.
 
 use std::rc::Rc;
 
@@ -56,6 +56,16 @@ enum Trouble {
 impl From<Fault> for Trouble {
     fn from(fault: Fault) -> Trouble {
         Trouble::Bogus(fault)
+    }
+}
+
+/// Note which parts of *proof* are *proved*, those that were verified and are no expansions: only they may be used again.
+fn mark(proof: &mut [Signed], proved: &[Rrset]) {
+    for signed in proof {
+        let same = |set: &Rrset| set.owner == signed.rrset.owner && set.rtype == signed.rrset.rtype;
+        if proved.iter().any(same) {
+            signed.state = Some(State::Secure);
+        }
     }
 }
 
@@ -203,13 +213,14 @@ impl<W: World> Check<'_, W> {
                 None => signed.state = Some(judged.state),
             }
         }
-        for (owner, rtype, keys, encloser) in expanded {
+        for (owner, rtype, keys, encloser) in &expanded {
             // The proof of a wildcard stands in the authority section, beside that of an absence.
             let denial = absence.as_ref().map(|absence| absence.proof.as_slice()).unwrap_or_default();
-            let (proved, fault) = self.proved(chain.proof.iter().chain(denial), &keys);
+            let (proved, fault) = self.proved(chain.proof.iter().chain(denial), keys);
             let proofs = Proofs::new(keys.zone.as_ref(), &proved, self.validator.limits);
-            let found = proofs.expansion(owner.as_ref(), rtype, encloser);
+            let found = proofs.expansion(owner.as_ref(), *rtype, *encloser);
             state = state.min(found.map_err(|unproved| fault.unwrap_or(unproved))?);
+            mark(&mut chain.proof, &proved);
         }
         if let Some(absence) = absence {
             state = state.min(self.absence(absence, rtype).await?);
@@ -361,6 +372,7 @@ impl<W: World> Check<'_, W> {
         let proofs = Proofs::new(keys.zone.as_ref(), &proved, self.validator.limits);
         let state = proofs.absence(name.as_ref(), rtype, absence.nxdomain);
         let state = state.map_err(|unproved| fault.unwrap_or(unproved))?;
+        mark(&mut absence.proof, &proved);
         let life = proved.iter().map(|set| set.ttl).min().unwrap_or(u32::MAX);
         absence.soa.iter_mut().chain(&mut absence.proof).for_each(|signed| signed.shorten(life));
         Ok(state)

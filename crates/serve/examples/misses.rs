@@ -258,6 +258,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         stats: &stats,
         recorder: None,
         telemetry: None,
+        renew: None,
         trace: None,
     };
     let client: SocketAddr = ([127, 0, 0, 1], 4242).into();

@@ -15,8 +15,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use nw_cache::{Cache, Micros};
-use nw_resolve::Trace;
 use nw_resolve::trace::{Action, Draft, Layer, Reason};
+use nw_resolve::{ClientQuestion, Trace};
 use nw_wire::edns::{ClientSubnet, EdnsOption};
 use nw_wire::{Message, NameRef, OptionCode};
 
@@ -45,8 +45,16 @@ pub struct Environment<'e> {
     pub recorder: Option<&'e Recorder>,
     /// Receives an event for each response. None: telemetry is off, and no event is made.
     pub telemetry: Option<&'e Ring>,
+    /// Renews answers of the cache that are about to expire. None: they expire.
+    pub renew: Option<&'e dyn Renew>,
     /// Records the steps of stages, for an explanation. None: no step is made.
     pub trace: Option<&'e Trace>,
+}
+
+/// Looks up questions again whose answers are about to expire.
+pub trait Renew {
+    /// Begin to look up `question`, later and elsewhere. Returns false if too many wait already.
+    fn renew(&self, question: ClientQuestion) -> bool;
 }
 
 /// One request in the pipeline.

@@ -32,7 +32,7 @@ pub mod verdict;
 mod view;
 
 pub use artifact::{Artifact, Artifacts};
-pub use context::{Context, Environment};
+pub use context::{Context, Environment, Renew};
 pub use filter::Filter;
 pub use opcode::Handler;
 pub use plan::{Plan, PlanError};

@@ -321,7 +321,23 @@ fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict
     if let Some(ede) = hit.failure {
         return kept_failure(context, ede, response);
     }
+    if hit.due {
+        renew(context);
+    }
     Some(Verdict::Answer)
+}
+
+/// Look up the query again before the cached answer expires.
+#[cold]
+fn renew(context: &Context<'_>) {
+    let (query, environment) = (context.query, context.environment);
+    let wanted = context.snapshot().resolver().is_some_and(|config| config.prefetch);
+    // A query without RD never causes a lookup.
+    if let Some(renew) = environment.renew.filter(|_| wanted && query.flags.rd()) {
+        let view = context.cache_view();
+        let question = ClientQuestion { view, ..question(query, query.qname.to_name()) };
+        environment.stats.cache_prefetches.add(renew.renew(question).into());
+    }
 }
 
 /// The cache entries that the client may read.

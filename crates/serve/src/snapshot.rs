@@ -225,6 +225,7 @@ impl Snapshot {
             stats: &Stats::default(),
             recorder: None,
             telemetry: None,
+            renew: None,
             trace: None,
         };
         match pipeline::handle(&environment, packet, client, transport, &mut room) {

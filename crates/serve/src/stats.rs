@@ -96,6 +96,8 @@ counters! {
     cache_hits = "cache.hits";
     /// Queries for the resolver that had to be looked up.
     cache_misses = "cache.misses";
+    /// Lookups of answers that were about to expire.
+    cache_prefetches = "cache.prefetches";
     /// Answers with data that had expired (RFC 8767).
     cache_stale = "cache.stale";
     /// Packets without a response: shorter than a header, or responses themselves.

@@ -55,6 +55,7 @@ pub(crate) fn environment<'e>(snapshot: &'e Arc<Snapshot>, stats: &'e Stats) -> 
         stats,
         recorder: None,
         telemetry: None,
+        renew: None,
         trace: None,
     }
 }

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nw_cache::Cache;
-use nw_resolve::{Micros, Resolver, ResolverConfig, Steps, Trace, World};
+use nw_resolve::{ClientQuestion, Micros, Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::{Plan, ResolverPlan, StreamPlan};
-use nw_serve::{Environment, Handled, PlanError, Snapshot, Stats, Transport, pipeline};
+use nw_serve::{Environment, Handled, PlanError, Renew, Snapshot, Stats, Transport, pipeline};
 use nw_wire::code::RrType;
 use nw_wire::name::{Name, NameRef};
 use nw_zone::Zone;
@@ -157,6 +157,7 @@ impl Server {
         let mut room = vec![0; usize::from(u16::MAX)];
         let snapshot = Arc::clone(&self.snapshot.borrow());
         let unix_s = || self.world.unix_s();
+        let renewals = Renewals(Rc::clone(&self));
         let environment = Environment {
             snapshot: &snapshot,
             cache: Some(&self.cache),
@@ -165,6 +166,7 @@ impl Server {
             stats: &self.stats,
             recorder: None,
             telemetry: None,
+            renew: Some(&renewals),
             trace: None,
         };
         let transport = datagram.via;
@@ -209,6 +211,17 @@ impl Server {
         };
         room.truncate(length);
         net.reply(&datagram, room);
+    }
+}
+
+/// Looks up again what is about to expire.
+struct Renewals(Rc<Server>);
+
+impl Renew for Renewals {
+    fn renew(&self, question: ClientQuestion) -> bool {
+        let Some(resolver) = self.0.resolver.clone() else { return false };
+        self.0.world.spawn(async move { resolver.renew(question).await });
+        true
     }
 }
 

@@ -112,6 +112,8 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
         "qname_minimisation": resolver.qname_minimisation,
         "qname_case_randomisation": resolver.qname_case_randomisation,
         "nxdomain_cut": resolver.nxdomain_cut,
+        "aggressive_nsec": resolver.aggressive_nsec,
+        "prefetch": resolver.prefetch,
         "ipv4": resolver.ipv4,
         "ipv6": resolver.ipv6,
         "ask_loopback": resolver.ask_loopback,

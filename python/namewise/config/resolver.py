@@ -458,6 +458,19 @@ class Resolver(Table, frozen=True, kw_only=True):
             "this resolver looks up instead; `.` means all of them."
         ),
     ] = ()
+    aggressive_nsec: Annotated[
+        bool,
+        setting(
+            "Deny names, and answer from wildcards, by validated NSEC and NSEC3 records in the cache, without a query "
+            "(RFC 8198)."
+        ),
+    ] = True
+    prefetch: Annotated[
+        bool,
+        setting(
+            "Look up an answer again when it is queried, was queried before, and less than a tenth of its TTL is left."
+        ),
+    ] = True
     stale: Annotated[Stale, setting("Expired data for clients, when no newer data can be had in time.")] = (
         Stale()
     )

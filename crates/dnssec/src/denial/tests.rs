@@ -355,6 +355,71 @@ proptest! {
     }
 }
 
+/// What follows from those records of `chain` that `known` names.
+fn synthesised(
+    chain: &[Rrset],
+    known: &[bool],
+    qname: &Name,
+    qtype: RrType,
+) -> Option<crate::synthesis::Synthesised> {
+    let (zone, q) = (name(APEX), qname.as_ref());
+    let zone = zone.as_ref();
+    let known: Vec<usize> = (0..chain.len()).filter(|at| known.get(*at).copied().unwrap_or(true)).collect();
+    match Store::new(chain).pick(known.into_iter()) {
+        Store::Nsec(all) => {
+            let known = |at: NameRef<'_>| {
+                all.iter().filter(|one| one.owner <= at).max_by_key(|one| one.owner).copied()
+            };
+            crate::synthesis::from_nsec(zone, q, qtype, known, |one| Some(*one)).map(|found| found.kind)
+        }
+        Store::Nsec3(all) => {
+            let known =
+                |hash: &Nsec3Hash| all.iter().find(|one| one.owner == *hash || one.covers(hash)).copied();
+            let (param, limits) = (all.first()?.param, Nsec3Limits::default());
+            crate::synthesis::from_nsec3(zone, q, qtype, &param, limits, known, |one| Some(*one))
+                .map(|found| found.kind)
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    /// Whatever records are known, what follows from them is what the zone itself would answer. If all are known, everything
+    /// follows that does not depend on an opt-out span.
+    #[test]
+    fn synthesised_answers_are_those_of_the_zone(
+        model in model(),
+        qname in qname(),
+        qtype in prop::sample::select(TYPES.to_vec()),
+        known in prop::collection::vec(any::<bool>(), 0..24),
+    ) {
+        use crate::synthesis::Synthesised;
+        let chain = model.chain();
+        let truth = model.lookup(&qname, qtype);
+        let some = synthesised(&chain, &known, &qname, qtype);
+        let all = synthesised(&chain, &[], &qname, qtype);
+        for found in some.iter().chain(&all) {
+            let agrees = match (found, &truth) {
+                (Synthesised::Denied(Denial::NxDomain { opt_out: false, .. }), Truth::NxDomain(_)) => true,
+                (Synthesised::Denied(Denial::NoData), Truth::NoData) => true,
+                // The type at a delegation is the child's, except DS.
+                (Synthesised::Denied(Denial::WildcardNoData { opt_out: false, .. }), Truth::WildcardNoData(_)) => true,
+                (Synthesised::Wildcard(wildcard), Truth::Answer(Some(encloser))) => {
+                    wildcard.as_ref().parent() == Some(encloser.as_ref())
+                }
+                _ => false,
+            };
+            prop_assert!(agrees, "{found:?}, but {truth:?}");
+        }
+        let opt_out = matches!(model.options, DenialOptions::Nsec3 { opt_out: true, .. });
+        let follows = !matches!(truth, Truth::Answer(None) | Truth::Referral(_) | Truth::Elsewhere);
+        if follows && !opt_out {
+            prop_assert!(all.is_some(), "{truth:?}");
+        }
+    }
+}
+
 /// A zone for cases that random zones do not reach.
 const ZONE: &str = "z.t. 60 IN NSEC a.z.t. SOA NS RRSIG NSEC
 a.z.t. 60 IN NSEC cut.z.t. A RRSIG NSEC

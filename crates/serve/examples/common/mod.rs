@@ -87,6 +87,7 @@ pub(crate) fn answer(
         stats,
         recorder: None,
         telemetry: None,
+        renew: None,
         trace: None,
     };
     match pipeline::handle(&environment, packet, client, Transport::Udp, room) {

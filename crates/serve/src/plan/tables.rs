@@ -147,6 +147,8 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
         ("qname_minimisation", &mut config.qname_minimisation),
         ("qname_case_randomisation", &mut config.qname_case_randomisation),
         ("nxdomain_cut", &mut config.nxdomain_cut),
+        ("aggressive_nsec", &mut config.aggressive_nsec),
+        ("prefetch", &mut config.prefetch),
         ("ipv4", &mut config.ipv4),
         ("ipv6", &mut config.ipv6),
         ("ask_loopback", &mut config.ask_loopback),

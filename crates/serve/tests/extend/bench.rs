@@ -123,6 +123,7 @@ impl Bench {
             stats: &self.stats,
             recorder: None,
             telemetry: self.telemetry.is_open().then_some(&self.telemetry),
+            renew: None,
             trace: None,
         }
     }

@@ -69,6 +69,7 @@ pub(crate) fn answer(snapshot: &Arc<Snapshot>, packet: &[u8], transport: Transpo
         stats: &stats,
         recorder: None,
         telemetry: None,
+        renew: None,
         trace: None,
     };
     let client: SocketAddr = ([127, 0, 0, 1], 53).into();

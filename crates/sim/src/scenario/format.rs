@@ -56,6 +56,8 @@ pub struct ResolverTable {
     pub minimise: bool,
     /// Treat an NXDOMAIN as a denial of all names below (RFC 8020), also if it is not validated.
     pub nxdomain_cut: bool,
+    /// Conclude from denial records in the cache (RFC 8198). Default: yes.
+    pub aggressive_nsec: Option<bool>,
     /// When expired data is served. By default as in a server.
     pub stale: StaleTable,
     /// Draw the case of the names in queries at random.

@@ -191,6 +191,7 @@ fn resolver_config(
         negative_trust_anchors: table.negative_trust_anchors.iter().map(name).collect::<Result<_, _>>()?,
         ..ResolverConfig::default()
     };
+    config.aggressive_nsec = table.aggressive_nsec.unwrap_or(config.aggressive_nsec);
     config.stale.max_s = table.stale.max_s.unwrap_or(config.stale.max_s);
     if let Some(ms) = table.stale.client_timeout_ms {
         config.stale.client_timeout = ms * 1000;
