@@ -15,7 +15,7 @@ use nw_wire::name::{Name, NameRef};
 use crate::answer::Failure;
 use crate::budget::{Limit, Meter};
 use crate::classify::{Finding, Reply};
-use crate::config::{Forward, ForwardMode};
+use crate::config::{Forward, ForwardMode, LocalAnswer};
 use crate::flight::Join;
 use crate::join::until;
 use crate::scrub::Scrubber;
@@ -43,6 +43,15 @@ pub(crate) enum LocalData {
 }
 
 impl<W: World> Task<'_, W> {
+    /// What local data answer to *name* and *rtype*, at an alias of the client's name.
+    pub(crate) fn local_data(&self, name: &Name, rtype: RrType, trace: &Trace) -> Option<LocalData> {
+        let (found, source) = self.core.config.local.as_ref()?.data(name.as_ref(), rtype)?;
+        let reason = Reason::LocalData { source };
+        let draft = Draft::new(Layer::Zone, Action::Lookup, name.clone(), rtype, reason);
+        trace.step(self.core.world.now(), draft.zone(found.apex.clone()).basis(Basis::Inferred));
+        Some(LocalData::Found(finding(found, rtype), State::Indeterminate))
+    }
+
     /// Steps 1 and 2: find *name* and *rtype* in local data, or else the servers to ask.
     pub(crate) fn local(&self, name: &Name, rtype: RrType, trace: &Trace) -> Result<LocalData, Failure> {
         let core = self.core;
@@ -96,13 +105,9 @@ impl<W: World> Task<'_, W> {
             Lookup::Miss => {}
         }
         if let Some(found) = core.config.local.as_ref().and_then(|zones| zones.answer(name.as_ref(), rtype)) {
-            let draft = step(Layer::Zone, Reason::LocallyServed).zone(found.apex).basis(Basis::Inferred);
-            trace.step(now, draft);
-            let finding = match found.answer.is_empty() {
-                true => absence(found.nxdomain, found.authority),
-                false => Finding::Data { sets: pair(found.answer), proof: Vec::new() },
-            };
-            return Ok(LocalData::Found(finding, State::Indeterminate));
+            let draft = step(Layer::Zone, Reason::LocallyServed).zone(found.apex.clone());
+            trace.step(now, draft.basis(Basis::Inferred));
+            return Ok(LocalData::Found(finding(found, rtype), State::Indeterminate));
         }
         if let Some((finding, zone, reason)) = self.synthesise(name, rtype, forward, now) {
             trace.step(now, step(Layer::Cache, reason).zone(zone).basis(Basis::Inferred));
@@ -236,6 +241,17 @@ impl<W: World> Task<'_, W> {
         };
         trace.finish(id, now, Reason::Primed { servers: root.servers.len() as u32 });
         Ok(ServerList::delegated(&root, core, now))
+    }
+}
+
+/// What *found* means for a lookup of *rtype*.
+fn finding(found: LocalAnswer, rtype: RrType) -> Finding {
+    let alias = found.answer.first().filter(|set| set.rtype == RrType::CNAME && rtype != RrType::CNAME);
+    let target = alias.filter(|_| rtype != RrType::ANY).and_then(target_of).map(|target| target.to_name());
+    match (found.answer.is_empty(), target) {
+        (true, _) => absence(found.nxdomain, found.authority),
+        (false, None) => Finding::Data { sets: pair(found.answer), proof: Vec::new() },
+        (false, Some(target)) => Finding::Alias { sets: pair(found.answer), target, proof: Vec::new() },
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can happen in a step: the vocabulary of explanations. Slugs are stable, sentences are for people.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use nw_wire::code::{Ede, Rcode};
@@ -112,11 +113,25 @@ pub enum Reason {
     },
     /// A locally served zone answers (RFC 6303).
     LocallyServed,
+    /// A hosts file, a local record or the rule of a local zone answers.
+    LocalData {
+        /// Where it is written: file and line.
+        source: String,
+    },
     /// A filter decided about the answer.
     Filtered {
         /// The filter's name.
         filter: &'static str,
     },
+    /// A public name has a private address, which the client does not get.
+    PrivateAddress {
+        /// The name.
+        owner: Name,
+        /// The address.
+        address: IpAddr,
+    },
+    /// The server does not look names up, and neither the cache nor a forwarder has the answer.
+    CacheOnly,
     /// The cache holds the RRset.
     CachedAnswer,
     /// The cache holds an alias: the search goes on at *target*.
@@ -312,7 +327,10 @@ impl Reason {
             Reason::InView { .. } => "in-view",
             Reason::FromZone { .. } => "from-zone",
             Reason::LocallyServed => "locally-served",
+            Reason::LocalData { .. } => "local-data",
             Reason::Filtered { .. } => "filtered",
+            Reason::PrivateAddress { .. } => "private-address",
+            Reason::CacheOnly => "cache-only",
             Reason::CachedAnswer => "cached-answer",
             Reason::CachedAlias { .. } => "cached-alias",
             Reason::CachedNoData => "cached-nodata",
@@ -403,7 +421,14 @@ impl fmt::Display for Reason {
                 write!(f, "{outcome}, from the wildcard {wildcard} (RFC 4592)")
             }
             Reason::LocallyServed => f.write_str("served locally: the name has no meaning in the public DNS"),
+            Reason::LocalData { source } => write!(f, "local data answers: {source}"),
             Reason::Filtered { filter } => write!(f, "decided by the filter {filter}"),
+            Reason::PrivateAddress { owner, address } => {
+                write!(f, "rebinding: removed {address}, a private address, from the public name {owner}")
+            }
+            Reason::CacheOnly => {
+                f.write_str("cache_only: the name is not in the cache, and no forwarder serves it")
+            }
             Reason::CachedAnswer => f.write_str("the cache holds it"),
             Reason::CachedAlias { target } => write!(f, "the cache holds an alias for {target}"),
             Reason::CachedNoData => f.write_str("the cache holds that there is no data of this type"),

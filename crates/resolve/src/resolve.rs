@@ -89,7 +89,9 @@ impl<W: World> Task<'_, W> {
         };
         let mut links = 0;
         loop {
-            let (found, state) = match self.local(&sname, rtype, trace)? {
+            let local = if frame.depth == 0 { self.local_data(&sname, rtype, trace) } else { None };
+            let known = local.map_or_else(|| self.local(&sname, rtype, trace), Ok)?;
+            let (found, state) = match known {
                 LocalData::Found(found, state) => (found, state),
                 LocalData::Servers(servers) => self.descend(servers, &sname, rtype, frame, trace).await?,
                 LocalData::Unprimed => {

@@ -75,6 +75,8 @@ pub struct Context<'c> {
     pub(crate) signature: Option<Box<Signature>>,
     /// The number of lookups that this request has waited for.
     pub(crate) lookups: u8,
+    /// Whether the response holds the answers to both questions of an [`Ask`](crate::verdict::Ask).
+    pub(crate) both: bool,
     /// When the request arrived.
     pub(crate) received: Micros,
 }
@@ -97,6 +99,7 @@ impl<'c> Context<'c> {
             view: None,
             signature: None,
             lookups: 0,
+            both: false,
             received: environment.now,
         }
     }

@@ -30,7 +30,13 @@ use crate::plan::Plan;
 use crate::response::Response;
 use crate::verdict::Verdict;
 
+pub(crate) mod dns64;
+mod hints;
+pub(crate) mod no_aaaa;
 mod order;
+mod rebinding;
+
+pub use dns64::Nat64;
 
 /// A stage that acts on complete answers.
 pub trait Filter: Send + Sync {
@@ -43,6 +49,15 @@ pub trait Filter: Send + Sync {
 
 /// The filters that *plan* enables, in order.
 pub(crate) fn registered(plan: &Plan) -> Vec<Arc<dyn Filter>> {
-    let order = order::Order::new(plan.server.rrset_order).map(|order| Arc::new(order) as Arc<dyn Filter>);
-    [order].into_iter().flatten().collect()
+    fn boxed<F: Filter + 'static>(filter: Option<F>) -> Option<Arc<dyn Filter>> {
+        filter.map(|filter| Arc::new(filter) as Arc<dyn Filter>)
+    }
+    // What DNS64 asks for passes the protection from rebinding first.
+    let filters = [
+        boxed(rebinding::Rebinding::new(plan)),
+        boxed(dns64::Dns64::new(plan)),
+        boxed(no_aaaa::NoAaaa::new(plan)),
+        boxed(order::Order::new(plan.server.rrset_order)),
+    ];
+    filters.into_iter().flatten().collect()
 }

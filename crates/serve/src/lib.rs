@@ -13,6 +13,7 @@ pub mod context;
 pub mod filter;
 mod finish;
 mod local;
+pub mod local_data;
 mod local_zones;
 pub mod opcode;
 pub mod pipeline;

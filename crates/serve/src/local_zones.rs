@@ -4,6 +4,9 @@
 //! |---|---|---|
 //! | reverse zones of private, link-local, shared, documentation and broadcast addresses | empty zone | RFC 6303 §4, RFC 7793 |
 //! | `test.` | empty zone | RFC 6761 §6.2 |
+//! | `alt.` | empty zone: names of other systems than the DNS | RFC 9476 §2 |
+//! | `local.` | empty zone: names of multicast DNS | RFC 6762 §22.1 |
+//! | `service.arpa.` | empty zone: services that register on their own link | RFC 9665 §10 |
 //! | `home.arpa.` | empty zone | RFC 8375 §4 |
 //! | `resolver.arpa.` | empty zone: no encrypted resolver is announced | RFC 9462 §6.4 |
 //! | `ipv4only.arpa.` and the reverse names of its addresses | A 192.0.0.170 and 192.0.0.171, no AAAA | RFC 8880 §7.1 |
@@ -18,6 +21,7 @@
 //! The resolver itself answers `localhost.`, `invalid.`, `onion.` and the loopback addresses.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use nw_resolve::LocalAnswer;
 use nw_resolve::LocalZones as _;
@@ -25,6 +29,7 @@ use nw_resolve::trace::{Layer, Reason};
 use nw_wire::{Class, Name, NameRef, Rcode, RrType, Rrset};
 
 use crate::context::Context;
+use crate::local_data::LocalData;
 use crate::plan::ResolverPlan;
 use crate::response::{Response, ResponseKind};
 use crate::sections::Sections;
@@ -32,14 +37,19 @@ use crate::verdict::Verdict;
 
 /// TTL of all records, seconds (RFC 6303 §3).
 const TTL: u32 = 10_800;
-/// Serial, refresh, retry, expire and minimum of the SOA (RFC 6303 §3).
-const TIMERS: [u32; 5] = [1, 3600, 1200, 604_800, TTL];
+/// Serial, refresh, retry and expire of the SOA (RFC 6303 §3).
+const TIMERS: [u32; 4] = [1, 3600, 1200, 604_800];
 
+/// The top-level names that all of the zones are at or below.
+const TOPS: [&[u8]; 4] = [b"arpa", b"test", b"alt", b"local"];
 /// Empty zones by name. [`apexes`] contains the ranges.
 const EMPTY: &[&str] = &[
     "test.",
+    "alt.",
+    "local.",
     "home.arpa.",
     "resolver.arpa.",
+    "service.arpa.",
     // RFC 6303 §4.1 to §4.4
     "10.in-addr.arpa.",
     "168.192.in-addr.arpa.",
@@ -67,6 +77,8 @@ pub(crate) struct LocalZones {
     zones: HashMap<Name, Content>,
     /// Forwarded suffixes, without the root.
     forwarded: Vec<Name>,
+    /// Local data, which precede these zones.
+    data: Arc<LocalData>,
 }
 
 /// The records at the apex of a locally served zone, besides SOA and NS.
@@ -84,16 +96,21 @@ impl LocalZones {
         let zones = apexes().filter(|(name, _)| !off(name)).collect();
         let suffixes = plan.config.forwards.iter().map(|forward| &forward.suffix);
         let forwarded = suffixes.filter(|suffix| !suffix.as_ref().is_root()).cloned().collect();
-        LocalZones { zones, forwarded }
+        LocalZones { zones, forwarded, data: Arc::clone(&plan.local) }
+    }
+
+    /// Whether one of the zones contains *name*.
+    pub(crate) fn contains(&self, name: NameRef<'_>) -> bool {
+        self.find(name).is_some()
     }
 
     /// The apex and content of the zone that contains *name*.
     fn find(&self, name: NameRef<'_>) -> Option<(&Name, Content)> {
-        // All of them are below two names.
         let top = name.suffix(1);
-        let candidate = matches!(top.first_label(), Some(label)
-            if label.eq_ignore_ascii_case(b"arpa") || label.eq_ignore_ascii_case(b"test"));
-        if !candidate || self.forwarded.iter().any(|suffix| name.is_at_or_below(suffix.as_ref())) {
+        let candidate = |label: &[u8]| TOPS.iter().any(|top| label.eq_ignore_ascii_case(top));
+        if !top.first_label().is_some_and(candidate)
+            || self.forwarded.iter().any(|suffix| name.is_at_or_below(suffix.as_ref()))
+        {
             return None;
         }
         let mut suffix = Some(name);
@@ -137,7 +154,7 @@ impl nw_resolve::LocalZones for LocalZones {
             rdatas.iter().for_each(|rdata| set.rdatas.push(rdata));
             set
         };
-        let soa = set(RrType::SOA, &[&soa(apex.as_ref())]);
+        let soa = set(RrType::SOA, &[&soa(apex.as_ref(), TTL)]);
         let mut answer = Vec::new();
         if at_apex {
             answer.push(soa.clone());
@@ -154,6 +171,10 @@ impl nw_resolve::LocalZones for LocalZones {
         }
         let authority = if answer.is_empty() { vec![soa] } else { Vec::new() };
         Some(LocalAnswer { apex: apex.clone(), nxdomain: !at_apex, answer, authority })
+    }
+
+    fn data(&self, name: NameRef<'_>, rtype: RrType) -> Option<(LocalAnswer, String)> {
+        self.data.answer(name, rtype)
     }
 }
 
@@ -186,9 +207,9 @@ pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
 }
 
 /// SOA rdata (RFC 6303 §3). The zone is its own server and has no responsible person.
-fn soa(apex: NameRef<'_>) -> Vec<u8> {
+pub(crate) fn soa(apex: NameRef<'_>, minimum: u32) -> Vec<u8> {
     let mut rdata = apex.wire().to_vec();
     rdata.extend_from_slice(b"\x06nobody\x07invalid\0");
-    TIMERS.iter().for_each(|timer| rdata.extend_from_slice(&timer.to_be_bytes()));
+    TIMERS.iter().chain([&minimum]).for_each(|timer| rdata.extend_from_slice(&timer.to_be_bytes()));
     rdata
 }

@@ -114,6 +114,8 @@ fn settle_and_filter(
 #[inline(always)]
 fn close(context: &Context<'_>, response: &mut Response<'_, '_>, errors: &[(Ede, String)]) -> usize {
     count(context, response);
+    let notes = response.notes.take();
+    let errors = notes.as_ref().map_or(errors, |notes| &notes.0);
     if !matches!(response.rcode, Rcode::NOERROR | Rcode::NXDOMAIN) && context.lookups == 0 {
         record(context, response, errors);
     }
@@ -239,7 +241,7 @@ fn settle(
         }
         Verdict::Fail(because) => {
             response.refuse(Rcode::SERVFAIL, Ede::OTHER);
-            response.ede = [None; 2];
+            (response.ede, response.notes) = ([None; 2], None);
             *failure = Some(because);
             Ok(())
         }
@@ -530,6 +532,7 @@ fn finish_pending(
             view: pending.view,
             signature,
             lookups: pending.lookups.saturating_add(1),
+            both: pending.ask.second.is_some(),
             received: pending.received,
         };
         let server = &snapshot.plan().server;

@@ -26,15 +26,20 @@
 //! *Limitations*: all views share one resolver.
 
 mod budget;
+mod local;
 mod read;
 mod tables;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use nw_policy::{Acl, Prefix, View};
 use nw_resolve::ResolverConfig;
 use nw_wire::{Name, Opcode};
 use serde_json::Value;
+
+use crate::filter::Nat64;
+use crate::local_data::LocalData;
 
 pub use read::PlanError;
 use read::{At, Errors};
@@ -60,6 +65,12 @@ pub struct Plan {
     pub views: Vec<ViewPlan>,
     /// The TSIG keys that may sign requests.
     pub keys: Vec<KeyPlan>,
+    /// The prefixes of DNS64 (`filter/dns64.rs`). Default none.
+    pub dns64: Vec<Dns64Plan>,
+    /// The clients that get no IPv6 addresses (`filter/no_aaaa.rs`). Default none.
+    pub no_aaaa: Option<Acl>,
+    /// Protection from DNS rebinding (`filter/rebinding.rs`). Default none.
+    pub rebinding: Option<RebindingPlan>,
     /// The requests that the control plane answers.
     pub control: ControlPlan,
     /// The limits of the flight recorder.
@@ -155,6 +166,10 @@ pub struct ResolverPlan {
     pub port_uses: u32,
     /// Locally served zones (`local_zones.rs`) that are looked up instead. The root turns all of them off.
     pub local_zones_off: Vec<Name>,
+    /// Whether a miss of the cache goes to forwarders only, and else is refused. Default false.
+    pub cache_only: bool,
+    /// Hosts files, local records and local zones (`local_data.rs`). Default none.
+    pub local: Arc<LocalData>,
     /// Limits of connections to upstream servers.
     pub streams: StreamPlan,
 }
@@ -191,6 +206,30 @@ impl Default for StreamPlan {
 impl ResolverPlan {
     /// The default of `port_uses`.
     pub const PORT_USES: u32 = 8;
+}
+
+/// A prefix of DNS64.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dns64Plan {
+    /// The prefix of the NAT64.
+    pub prefix: Nat64,
+    /// The clients that it serves. Default all.
+    pub clients: Acl,
+    /// The IPv4 addresses that it maps. Default all.
+    pub mapped: Acl,
+    /// The AAAA records that count as absent. Default `::ffff:0:0/96`.
+    pub exclude: Vec<Prefix>,
+}
+
+/// Protection from DNS rebinding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RebindingPlan {
+    /// Addresses that public names must not have.
+    pub private: Acl,
+    /// Names that may have them, with those below.
+    pub allow: Vec<Name>,
+    /// Whether the whole answer is refused.
+    pub refuse: bool,
 }
 
 /// One entry of a routing table for a private internet on loopback.

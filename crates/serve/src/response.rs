@@ -5,6 +5,7 @@ use nw_wire::{Ede, Flags, NameBuf, Rcode, RrType, Run, Section, Writer};
 use crate::sections::Sections;
 use crate::stats::{Counter, Stats};
 use crate::telemetry::Source;
+use crate::verdict::Causes;
 
 /// A response under construction.
 pub struct Response<'w, 'o> {
@@ -23,6 +24,8 @@ pub struct Response<'w, 'o> {
     pub truncated: bool,
     /// Extended errors, the most specific first.
     pub ede: [Option<Ede>; 2],
+    /// Extended errors with texts, which a stage added with [`Response::note`].
+    pub(crate) notes: Option<Box<Causes>>,
     /// Octets reserved for the TSIG record, which comes last.
     pub(crate) tsig_octets: usize,
     /// The kind of response, for the statistics.
@@ -41,6 +44,7 @@ impl<'w, 'o> Response<'w, 'o> {
             ad: false,
             truncated: false,
             ede: [None; 2],
+            notes: None,
             tsig_octets: 0,
             kind: ResponseKind::Error,
         }
@@ -127,11 +131,18 @@ impl<'w, 'o> Response<'w, 'o> {
             cut.section != Section::Additional || self.kind == ResponseKind::Referral && glue(self);
     }
 
+    /// Add an extended error with its text, which says what the server did and which setting asked for it.
+    #[cold]
+    pub fn note(&mut self, ede: Ede, text: String) {
+        self.notes.get_or_insert_with(|| Box::new(Causes(Vec::new()))).0.push((ede, text));
+    }
+
     /// Discard the written records and set *rcode* and *ede*.
     pub fn refuse(&mut self, rcode: Rcode, ede: Ede) {
         self.out.clear();
         (self.rcode, self.aa, self.ad, self.truncated) = (rcode, false, false, false);
         self.ede = [Some(ede), None];
+        self.notes = None;
         self.kind = if rcode == Rcode::REFUSED { ResponseKind::Refused } else { ResponseKind::Error };
     }
 

@@ -6,9 +6,10 @@
 //!          │                          alias continues in the server's zone that holds its target, or else in Resolve.
 //!          │                          An overlay without the name continues in the zone above it, or elsewhere
 //!          ├ in a zone without usable data ──▶ Unavailable     SERVFAIL with EDE 14 Not Ready or 24 Invalid Data
-//!          ├ elsewhere ──▶ Resolve    RD, a permitted client, and a resolver: the cache, else a locally served zone
-//!          │                          (`local_zones.rs`), else a lookup
-//!          ├───────────── ▶ Cache     no RD, and a client that may read the cache: the cached answer, or Refuse
+//!          ├ elsewhere ──▶ Resolve    RD, a permitted client, and a resolver: local data (`local_data.rs`), else the
+//!          │                          cache, else a locally served zone (`local_zones.rs`), else a lookup
+//!          ├───────────── ▶ Cache     no RD, and a client that may read the cache: local data, else the cached answer,
+//!          │                          or Refuse
 //!          └────────────▶ Refuse      EDE 20 Not Authoritative, or 18 Prohibited
 //! class ANY ─────────────▶ as IN      but never authoritative: other classes may have data (RFC 1034 §3.7.1)
 //! other class ───────────▶ Refuse
@@ -17,14 +18,16 @@
 //! The resolver decides name by name whether a lookup is forwarded or goes to the root (`forward`).
 
 use nw_cache::{Cache, Cached, HitQuestion, Lookup, Reader, State};
-use nw_resolve::ClientQuestion;
 use nw_resolve::trace::{Layer, Reason};
-use nw_wire::{Class, Ede, Flags, Name, Rcode, Writer};
+use nw_resolve::{ClientQuestion, LocalAnswer};
+use nw_wire::{Class, Ede, Flags, Name, Rcode, RrType, Writer};
 use nw_zone::{AnswerKind, Outcome, Unavailable, Zone, ZoneEntry, ZoneQuestion};
 
 use crate::admit;
 use crate::context::Context;
+use crate::filter::{dns64, no_aaaa};
 use crate::local::{self, Identity};
+use crate::local_data::{LocalData, Said};
 use crate::local_zones;
 use crate::query::Query;
 use crate::response::{Response, ResponseKind};
@@ -280,6 +283,17 @@ fn answer_apart(zone: &Zone, asked: &ZoneQuestion<'_>) -> Option<(Outcome, Secti
 /// Answer from the cache or a locally served zone, or request a lookup.
 #[inline]
 fn from_cache(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    if let Some(data) = context.snapshot().local_data()
+        && let Some(verdict) = from_local_data(context, data, response)
+    {
+        return verdict;
+    }
+    if context.query.qtype == RrType::PTR
+        && !context.snapshot().plan().dns64.is_empty()
+        && let Some(verdict) = from_dns64(context, response)
+    {
+        return verdict;
+    }
     // An explanation leaves the cache to the resolver, which reports the entry and its age.
     if context.environment.trace.is_none()
         && let Some(verdict) = hit(context, response)
@@ -291,16 +305,154 @@ fn from_cache(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict
 
 #[inline(never)]
 fn miss(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    if let Some(verdict) = no_aaaa::instead_of_lookup(context, response) {
+        return verdict;
+    }
     if let Some(verdict) = local_zones::answer(context, response) {
         return verdict;
+    }
+    if is_cache_only(context) {
+        return refuse_cache_only(context, response);
     }
     context.environment.stats.cache_misses.add(1);
     Verdict::Ask(Box::new(Ask::new(question(context.query, context.query.qname.to_name()))))
 }
 
+/// Answer from local data. None: they say nothing about the name.
+#[inline(never)]
+fn from_local_data(
+    context: &Context<'_>,
+    data: &LocalData,
+    response: &mut Response<'_, '_>,
+) -> Option<Verdict> {
+    let query = context.query;
+    let found = data.find(query.qname, query.qtype)?;
+    let reason = Reason::LocalData { source: found.source };
+    let text = found.blocked.then(|| reason.to_string());
+    context.step_in(Some(found.apex.as_ref()), || (Layer::Zone, reason));
+    let verdict = match found.said {
+        Said::Deny => Verdict::Drop,
+        Said::Refuse => {
+            response.refuse(Rcode::REFUSED, Ede::BLOCKED);
+            response.ede = [None; 2];
+            Verdict::Answer
+        }
+        Said::Answer(answer) => write_local_data(context, data, answer, response),
+    };
+    if let Some(text) = text {
+        response.note(Ede::BLOCKED, text);
+    }
+    Some(verdict)
+}
+
+/// Write *answer* and what the aliases in it lead to: further local data, locally served zones, or a lookup.
+fn write_local_data(
+    context: &Context<'_>,
+    data: &LocalData,
+    mut answer: LocalAnswer,
+    response: &mut Response<'_, '_>,
+) -> Verdict {
+    let query = context.query;
+    let minimal = context.transport == Transport::Udp && context.snapshot().plan().server.minimal_any;
+    if query.qtype == RrType::ANY && minimal {
+        answer.answer.truncate(1);
+    }
+    let mut sections = Sections::default();
+    loop {
+        let alias = matches!(answer.answer.first(), Some(set) if set.rtype == RrType::CNAME)
+            && !matches!(query.qtype, RrType::CNAME | RrType::ANY);
+        response.kind = match (alias, answer.answer.is_empty(), answer.nxdomain) {
+            (true, ..) => ResponseKind::Alias,
+            (false, false, _) => ResponseKind::Answer,
+            (false, true, false) => ResponseKind::NoData,
+            (false, true, true) => ResponseKind::NxDomain,
+        };
+        sections.answer.append(&mut answer.answer);
+        sections.authority.append(&mut answer.authority);
+        if !(alias && response.ra && query.flags.rd()) {
+            break;
+        }
+        // A loop, or too many links: the client gets the aliases.
+        let Some(target) = sections.target(query.qname) else { break };
+        if let Some((next, source)) = data.answer(target.as_ref(), query.qtype) {
+            context.step_in(Some(next.apex.as_ref()), || (Layer::Zone, Reason::LocalData { source }));
+            answer = next;
+            continue;
+        }
+        let authoritative = true;
+        if let Some((kind, found)) = local_zones::find(context, target.as_ref()) {
+            sections.extend(found);
+            response.kind = kind;
+            break;
+        }
+        let question = question(query, target);
+        return Verdict::Ask(Box::new(Ask { question, second: None, authoritative, before: sections }));
+    }
+    (response.rcode, response.aa) = (local_zones::rcode(response.kind), true);
+    response.truncated = sections.write(response.out).is_err();
+    Verdict::Answer
+}
+
+/// Whether the server looks the name up nowhere, not even at a forwarder.
+fn is_cache_only(context: &Context<'_>) -> bool {
+    let resolver = context.snapshot().plan().resolver.as_ref();
+    resolver.is_some_and(|plan| plan.cache_only && plan.config.forward(context.query.qname).is_none())
+}
+
+/// Refuse what is not in the cache. REFUSED, and not SERVFAIL: the server works and is not configured to recurse for the name (RFC 8914
+/// §4.21), so that clients ask their next server at once and keep no failure (RFC 9520).
+fn refuse_cache_only(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    context.step(|| (Layer::Cache, Reason::CacheOnly));
+    response.refuse(Rcode::REFUSED, Ede::NOT_AUTHORITATIVE);
+    response.ede = [None; 2];
+    response.note(Ede::NOT_AUTHORITATIVE, Reason::CacheOnly.to_string());
+    Verdict::Answer
+}
+
+/// Answer a PTR query for an address below a prefix of DNS64 with the alias that leads to its IPv4 address (RFC 6147 §5.3.1). None: it is
+/// another address.
+#[cold]
+fn from_dns64(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict> {
+    let (alias, target) = dns64::reverse(context)?;
+    context.step(|| (Layer::Filter, Reason::Filtered { filter: "dns64" }));
+    let mut before = Sections { answer: vec![alias], ..Sections::default() };
+    let data = context.snapshot().local_data();
+    if let Some((found, _)) = data.and_then(|data| data.answer(target.as_ref(), RrType::PTR)) {
+        before.answer.extend(found.answer);
+        before.authority = found.authority;
+    } else if let Some((kind, found)) = local_zones::find(context, target.as_ref()) {
+        before.extend(found);
+        response.rcode = local_zones::rcode(kind);
+    } else {
+        let question = question(context.query, target);
+        return Some(Verdict::Ask(Box::new(Ask { question, second: None, authoritative: false, before })));
+    }
+    response.kind = ResponseKind::Alias;
+    response.truncated = before.write(response.out).is_err();
+    Some(Verdict::Answer)
+}
+
+/// What zones of this server, local data and locally served zones know of *rtype* at the name of the query.
+pub(crate) fn known(context: &Context<'_>, rtype: RrType) -> Option<Sections> {
+    let (query, snapshot) = (context.query, context.snapshot());
+    if let Some(ZoneEntry::Loaded(zone)) = snapshot.find_zone(context.view(), query.qname, rtype) {
+        let asked = ZoneQuestion { qname: query.qname, qtype: rtype, dnssec_ok: false, transport_udp: false };
+        return Some(answer_apart(zone, &asked)?.1);
+    }
+    let data = snapshot.local_data().and_then(|data| Some(data.answer(query.qname, rtype)?.0));
+    let found =
+        data.or_else(|| nw_resolve::LocalZones::answer(snapshot.local_zones()?, query.qname, rtype))?;
+    Some(Sections { answer: found.answer, authority: found.authority, additional: Vec::new() })
+}
+
 /// Answer a query without RD from the cache. A miss does not cause a lookup (RFC 1034 §4.3.1).
 #[cold]
 fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    if let Some(data) = context.snapshot().local_data()
+        && let Some(verdict) = from_local_data(context, data, response)
+    {
+        return verdict;
+    }
     if let Some(verdict) = hit(context, response) {
         context.step(|| (Layer::Cache, Reason::CachedAnswer));
         return verdict;
@@ -424,9 +576,14 @@ fn wanted<'q>(query: &Query<'q>) -> HitQuestion<'q> {
 }
 
 fn question(query: &Query<'_>, name: Name) -> ClientQuestion {
+    question_of(query, name, query.qtype)
+}
+
+/// The question for *name* and *rtype* on behalf of *query*.
+pub(crate) fn question_of(query: &Query<'_>, name: Name, rtype: RrType) -> ClientQuestion {
     ClientQuestion {
         name,
-        rtype: query.qtype,
+        rtype,
         class: Class::IN,
         dnssec_ok: query.dnssec_ok(),
         checking_disabled: query.flags.cd(),

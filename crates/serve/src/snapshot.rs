@@ -26,6 +26,7 @@ use nw_zone::{Cause, Zone, ZoneEntry, Zones};
 use crate::artifact::{Artifact, Artifacts};
 use crate::filter::{self, Filter};
 use crate::local::{self, Identity};
+use crate::local_data::LocalData;
 use crate::local_zones::LocalZones;
 use crate::opcode::{self, Handler};
 use crate::pipeline::{self, Environment};
@@ -49,6 +50,8 @@ struct Settings {
     locals: Vec<Identity>,
     zone_acls: HashMap<Name, Acl>,
     local_zones: Option<Arc<LocalZones>>,
+    /// None: there are none.
+    local_data: Option<Arc<LocalData>>,
     overlays: HashSet<Name>,
     views: Vec<ViewSettings>,
     keys: Keys,
@@ -124,6 +127,7 @@ impl Snapshot {
             locals,
             zone_acls,
             local_zones,
+            local_data: plan.resolver.as_ref().map(|it| &it.local).filter(|it| !it.is_empty()).cloned(),
             overlays,
             views: plan.views.iter().enumerate().map(view).collect(),
             keys: Keys::default(),
@@ -336,6 +340,11 @@ impl Snapshot {
 
     pub(crate) fn local_zones(&self) -> Option<&LocalZones> {
         self.settings.local_zones.as_deref()
+    }
+
+    #[inline]
+    pub(crate) fn local_data(&self) -> Option<&LocalData> {
+        self.settings.local_data.as_deref()
     }
 
     #[inline]

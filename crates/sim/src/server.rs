@@ -18,6 +18,7 @@ use nw_serve::{Environment, Handled, PlanError, Renew, Snapshot, Stats, Transpor
 use nw_wire::code::RrType;
 use nw_wire::name::{Name, NameRef};
 use nw_zone::Zone;
+use serde_json::Value;
 
 use crate::net::{Datagram, Host, Net};
 use crate::world::SimWorld;
@@ -35,6 +36,8 @@ pub struct ServerSpec {
     pub nsid: Option<Vec<u8>>,
     /// `id.server` (RFC 4892).
     pub identity: Option<String>,
+    /// Further settings, a part of a plan. Those of `resolver` that are not in the configuration of the resolver hold.
+    pub settings: Value,
     /// Whether locally served zones such as `test.` are switched off.
     pub local_zones_off: bool,
     /// The Unix time in seconds at virtual time zero.
@@ -56,12 +59,21 @@ pub struct Server {
 }
 
 /// Build a snapshot that serves these zones, and the resolver if there is one, to all clients.
-pub fn snapshot(zones: Vec<Zone>, adjust: impl FnOnce(&mut Plan)) -> Result<Snapshot, Vec<PlanError>> {
+///
+/// `settings`: further settings, a part of a plan.
+pub fn snapshot(
+    zones: Vec<Zone>,
+    settings: Value,
+    adjust: impl FnOnce(&mut Plan),
+) -> Result<Snapshot, Vec<PlanError>> {
     let names: Vec<_> =
         zones.iter().map(|zone| serde_json::json!({"name": zone.apex().to_string()})).collect();
     let everybody = ["0.0.0.0/0", "::/0"];
     let acls = serde_json::json!({"query": everybody, "recursion": everybody});
-    let json = serde_json::json!({"version": 1, "acls": acls, "zones": names});
+    let mut json = serde_json::json!({"version": 1, "acls": acls, "zones": names});
+    if let (Some(json), Value::Object(mut settings)) = (json.as_object_mut(), settings) {
+        json.append(&mut settings);
+    }
     let mut plan = Plan::parse(json.to_string().as_bytes())?;
     adjust(&mut plan);
     Snapshot::from_plan(plan, zones)
@@ -70,17 +82,24 @@ pub fn snapshot(zones: Vec<Zone>, adjust: impl FnOnce(&mut Plan)) -> Result<Snap
 impl Server {
     /// Start a server on `net`. It has no address yet.
     pub fn start(net: &Net, spec: ServerSpec) -> Result<Rc<Server>, Vec<PlanError>> {
-        let ServerSpec { addresses, zones, resolver, nsid, identity, local_zones_off, unix_s } = spec;
+        let ServerSpec { addresses, zones, resolver, nsid, identity, settings, local_zones_off, unix_s } =
+            spec;
         let local_zones_off = if local_zones_off { vec![Name::root()] } else { Vec::new() };
-        let snapshot = snapshot(zones, |plan| {
+        let snapshot = snapshot(zones, settings, |plan| {
             plan.server.nsid = nsid;
             plan.server.identity = identity;
-            plan.resolver = resolver.map(|config| ResolverPlan {
-                config,
-                routes: None,
-                port_uses: ResolverPlan::PORT_USES,
-                local_zones_off,
-                streams: StreamPlan::default(),
+            let given = plan.resolver.take();
+            plan.resolver = resolver.map(|config| match given {
+                Some(given) => ResolverPlan { config, local_zones_off, ..given },
+                None => ResolverPlan {
+                    config,
+                    routes: None,
+                    port_uses: ResolverPlan::PORT_USES,
+                    local_zones_off,
+                    cache_only: false,
+                    local: Arc::default(),
+                    streams: StreamPlan::default(),
+                },
             });
         })?;
         let world = Rc::new(SimWorld::new(net.clone(), addresses, unix_s));

@@ -26,6 +26,8 @@ when it is ready.
   --zone NAME=FILE                serve this zone (repeatable)
   --recursive                     resolve names; only for clients on this machine, unless [[policy]]
                                   permits others
+  --cache-only                    start no lookup at the root servers: answer from local data, the cache and
+                                  forwarders (implies --recursive)
   --hints FILE                    names and addresses of root servers (implies --recursive)
   --trust-anchor FILE             DNSSEC trust anchors: DS or DNSKEY records (implies --recursive). Default: the keys
                                   of the public root, unless other root servers or a forwarder for all names are set
@@ -62,7 +64,7 @@ OPTIONS = Options(
         "--state",
         "--control",
     ),
-    flags=("--recursive", "--strict"),
+    flags=("--cache-only", "--recursive", "--strict"),
 )
 CANNOT_LISTEN = 4
 BAD_CONFIG = 2
@@ -178,8 +180,12 @@ def overlay(parsed: Parsed) -> Overlay:
             except ValueError as error:
                 raise Failure(f"{flag}: {error}") from None
     implied = next((flag for flag in ("--hints", "--trust-anchor", "--forward") if parsed.one(flag)), None)
+    if "--cache-only" in parsed:
+        implied = implied or "--cache-only"
     if "--recursive" in parsed or implied:
         made.set(("resolver",), {}, Origin("flag", implied or "--recursive"))
+    if "--cache-only" in parsed:
+        made.set(("resolver", "cache_only"), True, Origin("flag", "--cache-only"))
     for flag, path in (
         ("--hints", ("resolver", "hints")),
         ("--trust-anchor", ("resolver", "trust_anchor")),

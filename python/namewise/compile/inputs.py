@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.compile.roots import ROOT_ANCHORS, ROOT_SERVERS
 from namewise.config.errors import ConfigError, Problem
-from namewise.config.origin import Origin
+from namewise.config.origin import Origin, dotted
 from namewise.engine import Name, Rdata
 
 if TYPE_CHECKING:
@@ -31,16 +31,21 @@ class Hint(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """The content of the named files: root servers, trust anchors as `OWNER IN TYPE DATA`, secrets of keys by name."""
+    """The content of the named files: root servers, trust anchors as `OWNER IN TYPE DATA`, secrets of keys by name, hosts files in the
+    order of `[[hosts]]`. `places`: where each `[[local]]` and each of its records is written, for explanations."""
 
     hints: tuple[Hint, ...]
     anchors: tuple[str, ...] = ()
     secrets: Mapping[str, bytes] = MappingProxyType({})
+    hosts: tuple[str, ...] = ()
+    places: Mapping[Path, str] = MappingProxyType({})
 
     def __repr__(self) -> str:
-        return f"Inputs({self.hints!r}, {self.anchors!r}, {len(self.secrets)} secrets)"
+        return f"Inputs({self.hints!r}, {self.anchors!r}, {len(self.secrets)} secrets, {len(self.hosts)} hosts files)"
 
 
+MAX_HOSTS = 32 << 20
+"""Octets of a hosts file; stops a wrong path from filling the memory."""
 MAX_SECRET = 4096
 """Octets of a file with a secret; longer files are something else."""
 BUILT_IN_HINTS = tuple(Hint(name, addresses) for name, addresses in ROOT_SERVERS)
@@ -63,9 +68,45 @@ def read_inputs(config: Config, origin: Callable[[Path], Origin] | None = None) 
     if resolver is not None:
         hints = BUILT_IN_HINTS if resolver.hints is None else _hints(resolver.hints, problems)
         anchors = _trust_anchors(config, resolver, problems)
+    hosts = tuple(
+        _hosts(entry.file, ("hosts", index, "file"), problems) for index, entry in enumerate(config.hosts)
+    )
     if problems:
         raise ConfigError(problems)
-    return Inputs(hints, anchors, secrets)
+    return Inputs(hints, anchors, secrets, hosts, _places(config, origin))
+
+
+def _hosts(file: str, path: Path, problems: list[Problem]) -> str:
+    """Return the text of the hosts file *file*. The engine reads its lines."""
+    message = ""
+    try:
+        with open(file, "rb") as opened:
+            raw = opened.read(MAX_HOSTS + 1)
+        if len(raw) <= MAX_HOSTS:
+            return raw.decode("utf-8-sig")
+        message = f"has more than {MAX_HOSTS} octets"
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        message = f"line {line} is not UTF-8 text; save the file as UTF-8 or ASCII"
+    problems.append(Problem(path, f"{file} {message}", Origin("file", file)))
+    return ""
+
+
+def _places(config: Config, origin: Callable[[Path], Origin] | None) -> dict[Path, str]:
+    """Return where each `[[local]]` and each record of it is written."""
+    paths: list[Path] = []
+    for index, local in enumerate(config.local):
+        paths.append(("local", index))
+        paths += [("local", index, "records", at) for at in range(len(local.records))]
+
+    def place(path: Path) -> str:
+        around = (path, (*path, "type"), (*path, "name"), path[:3])
+        found = (origin(one) for one in around) if origin is not None else ()
+        return next((f"{one.where}:{one.line}" for one in found if one.line is not None), dotted(path))
+
+    return {path: place(path) for path in paths}
 
 
 def _trust_anchors(config: Config, resolver: Resolver, problems: list[Problem]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ def plan_bytes(config: Config, inputs: Inputs, workers: int) -> bytes:
 def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
     """Return the plan for *config* and a number of *workers*; *inputs* holds the content of the files that it names."""
     server = config.server
+    rebinding = config.rebinding
     acls = {"query": BUILT_IN_ACLS["any"], "recursion": BUILT_IN_ACLS["loopback"]}
     for policy in config.policy:
         acls[policy.on] = config.prefixes(policy.allow)
@@ -68,6 +69,23 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
             }
             for view in config.view
         ],
+        "dns64": [
+            {
+                "prefix": dns64.prefix,
+                "clients": list(config.prefixes(dns64.clients)),
+                "mapped": list(config.prefixes(dns64.mapped)),
+                "exclude": list(dns64.exclude),
+            }
+            for dns64 in config.dns64
+        ],
+        "no_aaaa": list(config.prefixes(config.no_aaaa.clients)) or None,
+        "rebinding": None
+        if rebinding.action == "off"
+        else {
+            "private": list(rebinding.private),
+            "allow": list(rebinding.allow),
+            "refuse": rebinding.action == "refuse",
+        },
         "recorder": {
             "entries": config.log.recorder,
             "bytes": config.log.recorder_bytes,
@@ -97,7 +115,11 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
             budget[f"{name}_ms"] = value
     streams = resolver.streams
     made: dict[str, Any] = {
-        "hints": [{"name": hint.name, "addresses": list(hint.addresses)} for hint in inputs.hints],
+        # Without hints, the resolver can ask forwarders only.
+        "hints": [
+            {"name": hint.name, "addresses": list(hint.addresses)}
+            for hint in (() if resolver.cache_only else inputs.hints)
+        ],
         "forward": [
             {
                 "suffix": forward.suffix,
@@ -124,6 +146,7 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
             "ttl_s": resolver.stale.ttl // 1000,
             "recheck_s": resolver.stale.recheck // 1000,
         },
+        "cache_only": resolver.cache_only,
         "streams": {
             "max_connections": streams.max_connections,
             "max_per_server": streams.max_per_server,
@@ -133,6 +156,24 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
         },
         "budget": budget,
     }
+    if config.hosts:
+        made["hosts"] = [
+            {"file": hosts.file, "text": text, "ttl": hosts.ttl // 1000, "reverse": hosts.reverse}
+            for hosts, text in zip(config.hosts, inputs.hosts, strict=True)
+        ]
+    if config.local:
+        made["local"] = [
+            {
+                "name": local.name,
+                "type": local.type,
+                "source": inputs.places["local", index],
+                "records": [
+                    {"text": text, "source": inputs.places["local", index, "records", at]}
+                    for at, text in enumerate(local.records)
+                ],
+            }
+            for index, local in enumerate(config.local)
+        ]
     if resolver.routes is not None:
         made["routes"] = [{"prefix": prefix, "to": to} for prefix, to in sorted(resolver.routes.items())]
     return made

@@ -31,6 +31,12 @@ def config_path(plan_path: str, config: Config) -> Path:
             return ("zone", index, *rest)
         case ("resolver", "forward", *rest):
             return ("forward", *rest)
+        case ("resolver", "hosts", int(index), *_):
+            return ("hosts", index, "file")
+        case ("resolver", "local", int(index), "records", int(at), *_):
+            return ("local", index, "records", at)
+        case ("resolver", "local", *rest):
+            return ("local", *rest)
         case ("resolver", "hints" | "trust_anchors" as key, *_):
             return ("resolver", "trust_anchor" if key == "trust_anchors" else key)
         case ("resolver", "budget", str(key), *_):
@@ -46,6 +52,8 @@ def config_path(plan_path: str, config: Config) -> Path:
         case ("acls", str(key), *_):
             found = next((at for at, policy in enumerate(config.policy) if policy.on == key), None)
             return ("policy",) if found is None else ("policy", found, "allow")
+        case ("no_aaaa", *_):
+            return ("no_aaaa", "clients")
         case ("recorder", str(key)):
             return ("log", _RECORDER.get(key, key))
     return parts

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from namewise.config.model import Config
 
 _FINGERPRINT_KEY = os.urandom(32)
-_KEYS = {"zone": "name", "forward": "suffix", "key": "name", "acl": "name", "view": "name", "policy": "on"}
+_KEYS = {
+    "zone": "name",
+    "forward": "suffix",
+    "hosts": "file",
+    "key": "name",
+    "acl": "name",
+    "view": "name",
+    "policy": "on",
+}
 
 
 class Change(NamedTuple):

@@ -35,6 +35,7 @@ PATH_FIELDS = frozenset(
         ("server", "state"),
         ("resolver", "hints"),
         ("resolver", "trust_anchor"),
+        ("hosts", "file"),
         ("zone", "file"),
         ("key", "secret_file"),
         ("control", "socket"),

@@ -19,6 +19,8 @@ from msgspec import Meta
 
 from namewise.config import values
 from namewise.config.access import BUILT_IN_ACLS, Acl, AclPolicy, Key, View
+from namewise.config.filters import Dns64, NoAaaa, Rebinding
+from namewise.config.local import Hosts, Local
 from namewise.config.origin import Path, dotted
 from namewise.config.resolver import Budget, Forward, Resolver, Streams
 from namewise.config.schema import Table, setting
@@ -36,11 +38,16 @@ __all__ = [
     "Budget",
     "Config",
     "Control",
+    "Dns64",
     "FileZone",
     "Forward",
+    "Hosts",
     "Key",
     "Listen",
+    "Local",
     "Log",
+    "NoAaaa",
+    "Rebinding",
     "Resolver",
     "ServerTable",
     "Streams",
@@ -74,11 +81,16 @@ class Config(Table, frozen=True, kw_only=True):
     )
     resolver: Annotated[Resolver, _table(Resolver)] | None = None
     forward: Annotated[tuple[Forward, ...], _table(Forward)] = ()
+    hosts: Annotated[tuple[Hosts, ...], _table(Hosts)] = ()
+    local: Annotated[tuple[Local, ...], _table(Local)] = ()
     zone: Annotated[tuple[Zone, ...], _table(FileZone)] = ()
     view: Annotated[tuple[View, ...], _table(View)] = ()
     key: Annotated[tuple[Key, ...], _table(Key)] = ()
     acl: Annotated[tuple[Acl, ...], _table(Acl)] = ()
     policy: Annotated[tuple[Policy, ...], _table(AclPolicy)] = ()
+    dns64: Annotated[tuple[Dns64, ...], _table(Dns64)] = ()
+    no_aaaa: Annotated[NoAaaa, _table(NoAaaa)] = NoAaaa()
+    rebinding: Annotated[Rebinding, _table(Rebinding)] = Rebinding()
     log: Annotated[Log, _table(Log)] = Log()
     control: Annotated[Control, _table(Control)] = Control()
 
@@ -96,11 +108,16 @@ TABLES: dict[str, type[Table]] = {
     "listen": Listen,
     "resolver": Resolver,
     "forward": Forward,
+    "hosts": Hosts,
+    "local": Local,
     "zone": FileZone,
     "view": View,
     "key": Key,
     "acl": Acl,
     "policy": AclPolicy,
+    "dns64": Dns64,
+    "no_aaaa": NoAaaa,
+    "rebinding": Rebinding,
     "log": Log,
     "control": Control,
 }
@@ -109,7 +126,7 @@ NESTED: dict[tuple[str, ...], type[Table]] = {
     ("resolver", "streams"): Streams,
 }
 """Tables inside of tables."""
-ARRAYS = frozenset({"listen", "forward", "zone", "view", "key", "acl", "policy"})
+ARRAYS = frozenset({"listen", "forward", "hosts", "local", "dns64", "zone", "view", "key", "acl", "policy"})
 
 
 def cross_check(
@@ -163,10 +180,15 @@ def cross_check(
     once("view", "name", [view.name for view in config.view], "view")
     once("key", "name", [key.name for key in config.key], "key")
     once("forward", "suffix", [forward.suffix for forward in config.forward], "forward for")
+    once("hosts", "file", [hosts.file for hosts in config.hosts], "hosts file")
     once("policy", "on", [policy.on for policy in config.policy], "an acl policy on")
     once("listen", "address", [f"{item.address} port {item.port}" for item in config.listen], "listen on")
     for index, policy in enumerate(config.policy):
         members(("policy", index, "allow"), policy.allow)
+    for index, dns64 in enumerate(config.dns64):
+        members(("dns64", index, "clients"), dns64.clients)
+        members(("dns64", index, "mapped"), dns64.mapped)
+    members(("no_aaaa", "clients"), config.no_aaaa.clients)
     for index, zone in enumerate(config.zone):
         if zone.allow is not None:
             members(("zone", index, "allow"), zone.allow)
@@ -184,6 +206,11 @@ def cross_check(
             found.append((("view", index), "nobody can see this view: set clients, keys, or both"))
     if config.resolver is None and config.forward:
         found.append((("forward", 0), "forwarding is recursion: add a [resolver] table (it may be empty)"))
+    for table in ("hosts", "local"):
+        if config.resolver is None and getattr(config, table):
+            found.append(
+                ((table, 0), "local data belong to the resolver: add a [resolver] table (it may be empty)")
+            )
     for index, listen in enumerate(config.listen):
         for at, other in enumerate(config.listen):
             if listen is not other and _covers(listen, other):

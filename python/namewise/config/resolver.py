@@ -451,6 +451,13 @@ class Resolver(Table, frozen=True, kw_only=True):
     ask_loopback: Annotated[
         bool, setting("Query servers whose published address is a loopback address. Only for tests.")
     ] = False
+    cache_only: Annotated[
+        bool,
+        setting(
+            "Start no lookup at the root servers: what neither local data nor the cache has goes to the `[[forward]]` servers of the "
+            "name, and is REFUSED with EDE 20 if there are none."
+        ),
+    ] = False
     local_zones_off: Annotated[
         tuple[DomainName, ...],
         setting(

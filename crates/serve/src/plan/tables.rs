@@ -8,6 +8,7 @@ use nw_wire::{Name, Opcode};
 
 use super::read::{At, Errors, Object};
 use super::*;
+use crate::filter::dns64;
 
 /// Read a whole plan.
 pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
@@ -29,6 +30,9 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
             errors.add(format!("views[{i}].keys"), format_args!("{key} is not among the keys"));
         }
     }
+    let dns64 = read_all(object.key("dns64"), read_dns64, errors);
+    let no_aaaa = object.key("no_aaaa").map(|at| read_acl(&at, errors));
+    let rebinding = object.key("rebinding").and_then(|at| read_rebinding(&at, errors));
     let control = object.key("control").and_then(|at| read_control(&at, errors));
     let recorder = object.key("recorder").and_then(|at| read_recorder(&at, errors));
     object.end(errors);
@@ -39,6 +43,9 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
         acls: acls.unwrap_or_default(),
         resolver,
         zones: zones.unwrap_or_default(),
+        dns64,
+        no_aaaa,
+        rebinding,
         control: control.unwrap_or_default(),
         recorder: recorder.unwrap_or_default(),
     })
@@ -128,6 +135,28 @@ fn read_acl(at: &At<'_>, errors: &mut Errors) -> Acl {
     )
 }
 
+fn read_dns64(at: &At<'_>, errors: &mut Errors) -> Option<Dns64Plan> {
+    let mut object = at.object(errors)?;
+    let prefix = object.required("prefix", errors).and_then(|at| at.parsed(Nat64::parse, errors));
+    let clients = object.key("clients").map_or_else(Acl::any, |at| read_acl(&at, errors));
+    let mapped = object.key("mapped").map_or_else(dns64::default_mapped, |at| read_acl(&at, errors));
+    let exclude = match object.key("exclude") {
+        Some(at) => read_all(Some(at), |at, errors| at.parsed(str::parse::<Prefix>, errors), errors),
+        None => dns64::default_exclude(),
+    };
+    object.end(errors);
+    Some(Dns64Plan { prefix: prefix?, clients, mapped, exclude })
+}
+
+fn read_rebinding(at: &At<'_>, errors: &mut Errors) -> Option<RebindingPlan> {
+    let mut object = at.object(errors)?;
+    let private = object.required("private", errors).map(|at| read_acl(&at, errors));
+    let allow = read_all(object.key("allow"), read_name, errors);
+    let refuse = object.key("refuse").and_then(|at| at.truth(errors)).unwrap_or(false);
+    object.end(errors);
+    Some(RebindingPlan { private: private?, allow, refuse })
+}
+
 fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
     let mut object = at.object(errors)?;
     let mut config = ResolverConfig {
@@ -164,12 +193,14 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
     set(&mut port_uses, &mut object, "port_uses", 1, 1000, errors);
     let streams = object.key("streams").and_then(|at| read_streams(&at, errors)).unwrap_or_default();
     let local_zones_off = read_all(object.key("local_zones_off"), read_local_zone, errors);
+    let cache_only = object.key("cache_only").and_then(|at| at.truth(errors)).unwrap_or(false);
+    let local = super::local::read(&mut object, errors);
     let routes = object.key("routes").map(|at| read_all(Some(at), read_route, errors));
     object.end(errors);
-    if config.hints.is_empty() && config.forwards.is_empty() {
+    if config.hints.is_empty() && config.forwards.is_empty() && !cache_only {
         errors.add(at.path(), "neither hints nor forward: there is nobody to ask");
     }
-    Some(ResolverPlan { config, routes, port_uses, local_zones_off, streams })
+    Some(ResolverPlan { config, routes, port_uses, local_zones_off, cache_only, local, streams })
 }
 
 fn read_stale(at: &At<'_>, stale: &mut Stale, errors: &mut Errors) {
@@ -329,7 +360,7 @@ fn read_all<T>(
     items.iter().filter_map(|at| read(at, errors)).collect()
 }
 
-fn read_name(at: &At<'_>, errors: &mut Errors) -> Option<Name> {
+pub(super) fn read_name(at: &At<'_>, errors: &mut Errors) -> Option<Name> {
     at.parsed(|text| Name::parse(text.as_bytes(), None), errors)
 }
 

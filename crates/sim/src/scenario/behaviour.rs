@@ -198,7 +198,7 @@ impl ScriptedHost {
         let sets = sets(&zones);
         // All records are read once, so that errors are found before the scenario starts.
         rules.iter().try_for_each(|rule| rule.sections(NameRef::ROOT, &sets).map(drop))?;
-        let snapshot = snapshot(zones, |_| ()).map_err(joined_errors)?;
+        let snapshot = snapshot(zones, serde_json::Value::Null, |_| ()).map_err(joined_errors)?;
         Ok(ScriptedHost { snapshot: RefCell::new(snapshot), sets: RefCell::new(sets), rules })
     }
 

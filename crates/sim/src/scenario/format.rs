@@ -37,6 +37,9 @@ pub struct Scenario {
     pub unix_s: Option<u64>,
     /// The resolver under test. `None` if the steps query only authoritative servers.
     pub resolver: Option<ResolverTable>,
+    /// Further settings of the server under test: a part of its plan (`crates/serve/src/plan.rs`).
+    #[serde(default)]
+    pub settings: toml::Table,
     /// The other hosts.
     #[serde(default)]
     pub host: Vec<HostTable>,

@@ -174,6 +174,16 @@ fn address(rdata: &[u8]) -> Option<IpAddr> {
     v4.or_else(|_| <[u8; 16]>::try_from(rdata).map(IpAddr::from)).ok()
 }
 
+/// Convert `[settings]` to a part of a plan.
+fn settings(table: &toml::Table) -> Result<serde_json::Value, String> {
+    let mut settings = serde_json::to_value(table).map_err(|error| format!("settings: {error}"))?;
+    if let Some(resolver) = settings.get_mut("resolver").and_then(serde_json::Value::as_object_mut) {
+        // `[resolver]` of the scenario says where to ask; a plan without such a place is wrong.
+        resolver.insert("forward".into(), serde_json::json!([{"suffix": ".", "servers": ["192.0.2.1"]}]));
+    }
+    Ok(settings)
+}
+
 /// Convert a `[resolver]` table.
 fn resolver_config(
     table: &ResolverTable,
@@ -308,6 +318,7 @@ impl Topology {
             let spec = ServerSpec {
                 addresses: addresses.clone(),
                 resolver: Some(resolver_config(table, &scenario.host, &signing)?),
+                settings: settings(&scenario.settings)?,
                 unix_s,
                 ..ServerSpec::default()
             };
