@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from bench import data, measure
 from bench.measure import Run
-from bench.servers import AUTHORITATIVE, CACHES, PEERS_ROOT, RESOLVERS, Server, Zone
+from bench.servers import AUTHORITATIVE, CACHES, PEERS_ROOT, RESOLVERS, VALIDATORS, Server, Zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,6 +43,8 @@ BEST = {
     "A1": {"NSD", "Knot"},
     "R1": {"Knot Resolver", "Unbound"},
     "R2": {"Knot Resolver", "Unbound"},
+    "R3": {"Unbound", "Unbound D13"},
+    "R4": {"Unbound", "Unbound D13"},
 }
 
 
@@ -157,28 +159,46 @@ class Bench:
     def r2(self) -> dict[str, list[Run]]:
         return self.missed("R2", "www.probe.", data.miss_queries(".", "www."), 1)
 
-    def missed(self, row: str, known: str, asked: Path, label: int) -> dict[str, list[Run]]:
+    def r3(self) -> dict[str, list[Run]]:
+        return self.missed("R3", "probe.bench.", data.miss_queries("bench."), 0, signed=True)
+
+    def r4(self) -> dict[str, list[Run]]:
+        return self.missed("R4", "www.probe.", data.miss_queries(".", "www."), 1, signed=True)
+
+    def missed(
+        self, row: str, known: str, asked: Path, label: int, signed: bool = False
+    ) -> dict[str, list[Run]]:
         """Questions that no cache has the answer to: label *label* of each is new.
 
         A root at 127.0.0.2 delegates each of its children to 127.0.0.3. Every server gets it as its root, so that delegations
-        are followed and cached as on the Internet. *known*: a name that exists.
+        are followed and cached as on the Internet. *known*: a name that exists. *signed*: all zones are, and the servers
+        validate: a server that does not set AD for *known* is not measured.
         """
-        zone, probe = Zone(".", Path()), data.query(known, "A")
+        zone, probe = Zone(".", Path()), data.query(known, "A", dnssec=signed)
+        sign: tuple[str, ...] = ()
+        known_servers = RESOLVERS
+        if signed:
+            private, anchor = data.root_key()
+            sign, known_servers = ("--sign", str(private)), VALIDATORS
+            zone = Zone(".", Path(), anchor=anchor)
 
         def one(server: Server) -> list[Run]:
             # Delegations name no port: these two need 53, and the right to bind it.
             with (
-                measure.authority("127.0.0.2:53", ".", "--refer", "127.0.0.3"),
-                measure.authority("127.0.0.3:53", "."),
+                measure.authority("127.0.0.2:53", ".", "--refer", "127.0.0.3", *sign),
+                measure.authority("127.0.0.3:53", ".", *(["--children", *sign] if signed else [])),
                 measure.serving(server, zone, probe, 53) as (pid, own, _),
             ):
+                answer = measure.ask(own, probe, 1.0)
+                if signed and not (answer and answer[3] & 0x20):
+                    raise RuntimeError(f"{server.name} does not validate")
                 measure.load(server, pid, own, asked, 0.5, fresh=(label, 1))
                 run = measure.load(server, pid, own, asked, self.seconds, fresh=(label, 2))
             if run.rcodes.get("0", 0) < 0.95 * run.answered or run.lost > 0.01 * run.answered:
                 raise RuntimeError(f"{server.name} does not resolve: {run.lost} lost, rcodes {run.rcodes}")
             return [run]
 
-        return self.rotate(row, RESOLVERS, one)
+        return self.rotate(row, known_servers, one)
 
     def authoritative(self, row: str, zone: Zone, probe: bytes, queries: Path) -> dict[str, list[Run]]:
         def one(server: Server) -> list[Run]:
@@ -294,6 +314,8 @@ ROWS: dict[str, tuple[str, list[Figure]]] = {
     ),
     "R1": ("miss, delegation known: one question upstream", cost(0.50)),
     "R2": ("miss, new delegation: two questions upstream", cost(0.50)),
+    "R3": ("miss, validating P-256, delegation known: one question upstream", cost(0.60)),
+    "R4": ("miss, validating P-256, new signed delegation: three questions upstream", cost(0.60)),
     "F9": (
         "signed 100k-name zone, DO set",
         [Figure("q/s", lambda r: r.rate, 1.40, more=True), Figure("CPU us/q", lambda r: r.cpu_us)],

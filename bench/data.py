@@ -120,6 +120,20 @@ def signed(origin: str, zone: Path, nsec3: bool) -> Path:
     return target
 
 
+def root_key() -> tuple[Path, str]:
+    """The private key (P-256) of the signed lab of rows R3 and R4, and its DNSKEY record: that of the root."""
+    stem = DATA / "root-key"
+    private, public = stem.with_suffix(".private"), stem.with_suffix(".key")
+    if not private.exists():
+        DATA.mkdir(parents=True, exist_ok=True)
+        command = ["dnssec-keygen", "-q", "-K", DATA, "-a", "ECDSAP256SHA256", "-f", "KSK", "."]
+        made = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        (DATA / f"{made}.key").rename(public)
+        (DATA / f"{made}.private").rename(private)
+    records = [line for line in public.read_text().splitlines() if not line.startswith(";")]
+    return private, records[0]
+
+
 def query(name: str, rtype: str, dnssec: bool = False, edns: bool = True) -> bytes:
     """One query in wire form: RD set, EDNS with 1232 octets unless *edns* is false, DO if *dnssec*."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.rstrip(".").split("."))
@@ -170,6 +184,6 @@ def cached_queries(names: int = 10_000) -> Path:
 
 
 def miss_queries(origin: str, prefix: str = "") -> Path:
-    """One query whose label of eight octets the load generator replaces by a number. Rows R1 and R2."""
+    """One query whose label of eight octets the load generator replaces by a number. Rows R1 to R4."""
     name = f"{prefix}00000000.{origin.rstrip('.')}"
     return queries(f"miss-{prefix}{origin}queries", [query(name, "A")])

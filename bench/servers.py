@@ -7,12 +7,15 @@ named by `PEERS_ROOT` (debootstrap trixie), through `chroot`; if it is missing, 
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import shutil
+import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +25,15 @@ PEERS_ROOT = os.environ.get("PEERS_ROOT")
 
 @dataclass(frozen=True)
 class Zone:
-    """An origin (absolute) and its zone file; `more` are further zones that the same server serves."""
+    """An origin (absolute) and its zone file; `more` are further zones that the same server serves.
+
+    `anchor`: the DNSKEY record that resolvers validate with.
+    """
 
     origin: str
     file: Path
     more: tuple[Zone, ...] = ()
+    anchor: str | None = None
 
     @property
     def each(self) -> tuple[Zone, ...]:
@@ -78,10 +85,14 @@ def namewise_cache(folder: Path, port: int, zone: Zone, upstream: int) -> list[s
 
 def namewise_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
     nw = Path(sys.executable).parent / "nw"
+    validate = ""
+    if zone.anchor is not None:
+        validate = f'trust_anchor = "{_write(folder / "anchor", zone.anchor)}"'
     config = _write(
         folder / "namewise.toml",
         f"""[resolver]
 ask_loopback = true
+{validate}
 
 [[forward]]
 suffix = "{zone.origin}"
@@ -226,8 +237,94 @@ remote-control:
 def unbound_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
     command = unbound(folder, port, zone, upstream)
     config = Path(command[-1])
-    _write(config, config.read_text().replace(f"127.0.0.1@{upstream}", f"127.0.0.2@{upstream}"))
+    text = config.read_text().replace(f"127.0.0.1@{upstream}", f"127.0.0.2@{upstream}")
+    if zone.anchor is not None:
+        _write(folder / "anchor", zone.anchor + "\n")
+        validate = f'module-config: "validator iterator"\n  trust-anchor-file: "{folder}/anchor"'
+        text = text.replace('module-config: "iterator"', validate)
+    _write(config, text)
     return command
+
+
+def unbound_resolver_13(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    return _inside(folder, unbound_resolver, port, zone, upstream)
+
+
+def _inside(folder: Path, prepare: Callable[..., list[str]], *args: Any) -> list[str]:
+    """The command of a server of Debian 13, with the configuration that *prepare* writes; below `/` it has its own folder."""
+    inside = Path(PEERS_ROOT or "/") / "bench" / folder.name
+    inside.mkdir(parents=True, exist_ok=True)
+    program, *rest = prepare(inside, *args)
+    for file in inside.iterdir():
+        file.write_text(file.read_text().replace(str(inside), f"/bench/{folder.name}"))
+    rest = [word.replace(str(inside), f"/bench/{folder.name}") for word in rest]
+    return ["chroot", str(PEERS_ROOT), f"/usr/sbin/{program}", *rest]
+
+
+def bind_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    key = (zone.anchor or "").split("DNSKEY", 1)[-1].split()
+    anchor = (
+        f'trust-anchors {{ "." static-key {" ".join(key[:3])} "{"".join(key[3:])}"; }};'
+        if zone.anchor
+        else ""
+    )
+    _write(folder / "hints", ". 3600 IN NS ns.\nns. 3600 IN A 127.0.0.2\n")
+    config = _write(
+        folder / "named.conf",
+        f"""options {{
+  directory "{folder}"; pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key";
+  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+  recursion yes; dnssec-validation {"yes" if anchor else "no"}; empty-zones-enable no; max-cache-size 200m;
+}};
+controls {{ }};
+{anchor}
+zone "." {{ type hint; file "{folder}/hints"; }};
+""",
+    )
+    return ["named", "-4", "-n", "1", "-f", "-c", str(config)]
+
+
+def bind_resolver_13(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    return _inside(folder, bind_resolver, port, zone, upstream)
+
+
+def powerdns_resolver_13(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    return _inside(folder, powerdns_resolver, port, zone, upstream)
+
+
+def powerdns_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    key = (zone.anchor or "").split("DNSKEY", 1)[-1].strip()
+    _write(folder / "hints", ". 3600 IN NS ns.\nns. 3600 IN A 127.0.0.2\n")
+    _write(
+        folder / "anchor.lua", "clearTA()\n" + (f"addTA('.', \"{_ds_of_key(key)}\")\n" if zone.anchor else "")
+    )
+    _write(
+        folder / "recursor.conf",
+        f"""local-address=127.0.0.1
+local-port={port}
+hint-file={folder}/hints
+lua-config-file={folder}/anchor.lua
+dont-query=
+threads=1
+socket-dir={folder}
+daemon=no
+dnssec={"validate" if zone.anchor else "off"}
+quiet=yes
+loglevel=0
+enable-old-settings=yes
+""",
+    )
+    return ["pdns_recursor", f"--config-dir={folder}"]
+
+
+def _ds_of_key(key: str) -> str:
+    """The rdata of a DS record (SHA-256) for a DNSKEY of the root, of which *key* is the rdata."""
+    flags, protocol, algorithm, *parts = key.split()
+    rdata = struct.pack("!HBB", int(flags), int(protocol), int(algorithm)) + base64.b64decode("".join(parts))
+    words = struct.unpack(f"!{len(rdata) // 2}H", rdata[: len(rdata) // 2 * 2])
+    total = sum(words) + (rdata[-1] << 8 if len(rdata) % 2 else 0)
+    tag = (total + (total >> 16)) & 0xFFFF
+    return f"{tag} {algorithm} 2 {hashlib.sha256(bytes(1) + rdata).hexdigest()}"
 
 
 def bind_cache(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
@@ -258,12 +355,15 @@ policy.add(policy.suffix(policy.STUB('127.0.0.1@{upstream}'), {{todname('{zone.o
 
 
 def knot_resolver_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    trust = "trust_anchors.remove('.')"
+    if zone.anchor is not None:
+        trust += f"\ntrust_anchors.add([[{zone.anchor}]])"
     # A stub policy does not follow referrals. Without ALLOW_LOCAL, addresses of servers in 127/8 are ignored.
     config = _write(
         folder / "kresd.conf",
         f"""net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})
 net.ipv6 = false
-trust_anchors.remove('.')
+{trust}
 cache.size = 200 * MB
 modules = {{ 'hints > iterate' }}
 hints.root({{ ['ns.'] = '127.0.0.2' }})
@@ -335,4 +435,15 @@ RESOLVERS = [
     Server("namewise", "python3", namewise_resolver),
     Server("Unbound", "unbound", unbound_resolver),
     Server("Knot Resolver", "kresd", knot_resolver_resolver),
+]
+D13_VALIDATORS = [
+    Server("Unbound D13", "/usr/sbin/unbound", unbound_resolver_13, PEERS_ROOT),
+    Server("BIND D13", "/usr/sbin/named", bind_resolver_13, PEERS_ROOT),
+    Server("PowerDNS Recursor D13", "/usr/sbin/pdns_recursor", powerdns_resolver_13, PEERS_ROOT),
+]
+VALIDATORS = [
+    *RESOLVERS,
+    Server("BIND", "named", bind_resolver),
+    Server("PowerDNS Recursor", "pdns_recursor", powerdns_resolver),
+    *(D13_VALIDATORS if PEERS_ROOT else []),
 ]

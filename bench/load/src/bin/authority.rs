@@ -4,20 +4,36 @@
 //! ```text
 //! authority 127.0.0.2:5300 miss.bench.                 every name has an address
 //! authority 127.0.0.2:5300 tld.bench. --refer 127.0.0.3      every child of the zone is delegated to that address
+//! authority 127.0.0.2:5300 . --refer 127.0.0.3 --sign FILE  the same, signed with this private key of dnssec-keygen
+//! authority 127.0.0.3:5300 . --children --sign FILE         every child of the zone is a signed zone of its own
 //! ```
 //!
 //! With `--refer` a question for a name below the zone gets a referral to `ns.CHILD` with its address; without it an address
 //! for type A, and NODATA with the SOA record for other types. The zone's own SOA and NS records are answered in both. It
 //! runs until it is killed.
+//!
+//! With `--sign` every zone has the one key, and each RRset is signed when it is asked for. Referrals have a DS record. NODATA is
+//! proved by an NSEC record that covers nothing else (RFC 4470), so that no question is answered by an earlier proof.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nw_crypto::{Signer, SigningKey};
+use nw_dnssec::rrsig::SignScratch;
+use nw_dnssec::{DigestType, SignParams, ZoneKey, push_bitmap, sign_rrset};
+use nw_wire::{Class, NameRef, RrType, Rrset};
 
 const BATCH: usize = 64;
-const BUFFER: usize = 1024;
+const BUFFER: usize = 1232;
 const A: u16 = 1;
 const NS: u16 = 2;
 const SOA: u16 = 6;
+const DS: u16 = 43;
+const RRSIG: u16 = 46;
+const NSEC: u16 = 47;
+const DNSKEY: u16 = 48;
 const TTL: u32 = 3600;
 
 /// A name in wire form, lower case.
@@ -34,6 +50,53 @@ fn wire(name: &str) -> Vec<u8> {
 struct Authority {
     zone: Vec<u8>,
     refer: Option<Ipv4Addr>,
+    children: bool,
+    sign: Option<Sign>,
+}
+
+/// How RRsets are signed.
+struct Sign {
+    signer: Arc<SigningKey>,
+    /// The key as that of the root zone.
+    key: ZoneKey,
+    params: SignParams,
+}
+
+impl Sign {
+    /// The key in *file*, an entry key, for signatures that are valid for a month.
+    fn new(file: &str) -> Sign {
+        let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let signer = Arc::new(SigningKey::from_bind_private(&text).expect("a private key"));
+        let key = ZoneKey::new(NameRef::ROOT, 257, Arc::clone(&signer) as Arc<dyn Signer>);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as u32;
+        Sign { signer, key, params: SignParams { inception: now - 3600, expiration: now + 30 * 86_400 } }
+    }
+
+    /// The rdata of a signature of *zone* over the RRset of one record.
+    fn rrsig(&self, zone: NameRef<'_>, owner: NameRef<'_>, rtype: u16, rdata: &[u8]) -> Vec<u8> {
+        let key = ZoneKey::new(zone, 257, Arc::clone(&self.signer) as Arc<dyn Signer>);
+        let mut set = Rrset::new(owner.to_name(), RrType(rtype), Class::IN, TTL);
+        set.rdatas.push(rdata);
+        let mut out = Vec::with_capacity(128);
+        sign_rrset(&set, &key, self.params, &mut SignScratch::default(), &mut out).expect("a signature");
+        out
+    }
+
+    /// The DS record of *zone*.
+    fn ds(&self, zone: NameRef<'_>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(36);
+        nw_dnssec::ds::push_ds(zone, self.key.dnskey(), DigestType::SHA256, &mut out);
+        out
+    }
+}
+
+/// A record of a reply: section, where its owner is in the message, type, data. `glue`: it is not signed.
+struct Put {
+    section: usize,
+    owner: usize,
+    rtype: u16,
+    rdata: Vec<u8>,
+    glue: bool,
 }
 
 impl Authority {
@@ -45,6 +108,7 @@ impl Authority {
             labels.push(at);
             at += 1 + usize::from(query[at]);
         }
+        let root = at;
         let qtype = u16::from_be_bytes([*query.get(at + 1)?, *query.get(at + 2)?]);
         let question = query.get(12..at + 5)?;
         let has_opt = query.len() > 12 + question.len();
@@ -53,41 +117,74 @@ impl Authority {
             name[start..].eq_ignore_ascii_case(&self.zone)
                 && (self.zone.len() == 1 || labels.contains(&(12 + start)))
         });
-        let mut sections = [Vec::new(), Vec::new(), Vec::new()];
-        let mut counts = [0u16; 3];
-        let mut put = |section: usize, owner: usize, rtype: u16, rdata: &[u8]| {
-            let out = &mut sections[section];
-            out.extend_from_slice(&(0xc000 | owner as u16).to_be_bytes());
-            out.extend_from_slice(&rtype.to_be_bytes());
-            out.extend_from_slice(&1u16.to_be_bytes());
-            out.extend_from_slice(&TTL.to_be_bytes());
-            out.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
-            out.extend_from_slice(rdata);
-            counts[section] += 1;
+        let mut records: Vec<Put> = Vec::new();
+        let mut put = |section, owner, rtype, rdata: &[u8], glue| {
+            records.push(Put { section, owner, rtype, rdata: rdata.to_vec(), glue });
         };
         let soa = [&[0, 0][..], &[0, 0, 0, 1].repeat(5)].concat();
         let mut flags = 0x8400;
+        let mut apex = root;
         match below {
             None => flags = 0x8005,
             Some(start) => {
-                let apex = 12 + start;
-                match (start, qtype, self.refer) {
-                    (0, SOA, _) => put(0, apex, SOA, &soa),
-                    (0, NS, _) => put(0, apex, NS, &[0xc0, apex as u8]),
-                    (1.., _, Some(address)) => {
-                        let last = labels.iter().rev().find(|&&label| label < apex);
-                        let cut = *last?;
-                        flags = 0x8000;
-                        let server = [&[2, b'n', b's', 0xc0][..], &[cut as u8]].concat();
-                        put(1, cut, NS, &server);
-                        // Its name is the rdata of the record above: after the question and the record's twelve octets.
-                        put(2, 12 + question.len() + 12, A, &address.octets());
+                apex = 12 + start;
+                let child = labels.iter().rev().find(|&&label| label < apex).copied();
+                if self.children {
+                    apex = child?;
+                }
+                let at_apex = apex == 12;
+                match (qtype, self.refer, child) {
+                    (SOA, ..) if at_apex => put(0, apex, SOA, &soa, false),
+                    // Its name server is itself.
+                    (NS, ..) if at_apex => put(0, apex, NS, &question[apex - 12..root + 1 - 12], false),
+                    (DNSKEY, ..) if at_apex && self.sign.is_some() => {
+                        put(0, apex, DNSKEY, self.sign.as_ref()?.key.dnskey().rdata(), false);
                     }
-                    (1.., A, None) => put(0, 12, A, &[192, 0, 2, 1]),
-                    _ => put(1, apex, SOA, &soa),
+                    (DS, Some(_), Some(cut)) if cut == 12 && self.sign.is_some() => {
+                        let zone = NameRef::from_wire(name).ok()?;
+                        put(0, cut, DS, &self.sign.as_ref()?.ds(zone), false);
+                    }
+                    (_, Some(address), Some(cut)) => {
+                        flags = 0x8000;
+                        let server = [&[2, b'n', b's'], &question[cut - 12..root + 1 - 12]].concat();
+                        put(1, cut, NS, &server, true);
+                        // Its name is the rdata of the record above: after the question and the record's twelve octets.
+                        put(2, 12 + question.len() + 12, A, &address.octets(), true);
+                        if let Some(sign) = &self.sign {
+                            let zone = NameRef::from_wire(&question[cut - 12..root + 1 - 12]).ok()?;
+                            put(1, cut, DS, &sign.ds(zone), false);
+                        }
+                    }
+                    (A, None, _) => put(0, 12, A, &[192, 0, 2, 1], false),
+                    _ => {
+                        put(1, apex, SOA, &soa, false);
+                        if self.sign.is_some() {
+                            let mut rdata = [&[1, 0], name].concat();
+                            let mut types = vec![RrType(A), RrType(RRSIG), RrType(NSEC)];
+                            if at_apex {
+                                types.extend([RrType(NS), RrType(SOA), RrType(DNSKEY)]);
+                            }
+                            push_bitmap(&mut types, &mut rdata);
+                            put(1, 12, NSEC, &rdata, false);
+                        }
+                    }
                 }
             }
         }
+        if let Some(sign) = &self.sign {
+            let name_at = |at: usize| NameRef::from_wire(&question[at - 12..root + 1 - 12]).ok();
+            let zone = name_at(apex)?;
+            let mut signatures = Vec::new();
+            for Put { section, owner, rtype, rdata, .. } in records.iter().filter(|put| !put.glue) {
+                let rdata = sign.rrsig(zone, name_at(*owner)?, *rtype, rdata);
+                signatures.push(Put { section: *section, owner: *owner, rtype: RRSIG, rdata, glue: true });
+            }
+            records.extend(signatures);
+        }
+        // The glue record refers to the NS record as the first behind the question.
+        records.sort_by_key(|put| put.section);
+        let mut counts = [0u16; 3];
+        records.iter().for_each(|put| counts[put.section] += 1);
         let mut reply = query[..2].to_vec();
         let rd = u16::from(query[2] & 1) << 8;
         reply.extend_from_slice(&(flags | rd).to_be_bytes());
@@ -95,23 +192,39 @@ impl Authority {
             reply.extend_from_slice(&count.to_be_bytes());
         }
         reply.extend_from_slice(question);
-        sections.iter().for_each(|section| reply.extend_from_slice(section));
+        for Put { owner, rtype, rdata, .. } in &records {
+            reply.extend_from_slice(&(0xc000 | *owner as u16).to_be_bytes());
+            reply.extend_from_slice(&rtype.to_be_bytes());
+            reply.extend_from_slice(&1u16.to_be_bytes());
+            reply.extend_from_slice(&TTL.to_be_bytes());
+            reply.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
+            reply.extend_from_slice(rdata);
+        }
         if has_opt {
-            reply.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+            let dnssec = u8::from(self.sign.is_some()) << 7;
+            reply.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, dnssec, 0, 0, 0]);
         }
         Some(reply)
     }
 }
 
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let (Some(listen), Some(zone)) = (args.first(), args.get(1)) else {
-        eprintln!("authority: expected ADDRESS:PORT ZONE [--refer ADDRESS]");
+    let mut args = std::env::args().skip(1);
+    let (Some(listen), Some(zone)) = (args.next(), args.next()) else {
+        eprintln!("authority: expected ADDRESS:PORT ZONE [--refer ADDRESS] [--children] [--sign FILE]");
         std::process::exit(1);
     };
-    let refer = args.get(3).map(|address| address.parse().expect("--refer takes an IPv4 address"));
-    let authority = Authority { zone: wire(zone), refer };
-    let socket = UdpSocket::bind(listen).unwrap_or_else(|error| {
+    let mut authority = Authority { zone: wire(&zone), refer: None, children: false, sign: None };
+    while let Some(option) = args.next() {
+        let mut value = || args.next().expect("the option takes a value");
+        match option.as_str() {
+            "--refer" => authority.refer = Some(value().parse().expect("--refer takes an IPv4 address")),
+            "--children" => authority.children = true,
+            "--sign" => authority.sign = Some(Sign::new(&value())),
+            other => panic!("no option {other}"),
+        }
+    }
+    let socket = UdpSocket::bind(&listen).unwrap_or_else(|error| {
         eprintln!("authority: {listen}: {error}");
         std::process::exit(1);
     });
