@@ -5,7 +5,7 @@
 //!           <-- wire, tagged events, JSON steps, errors as data ---
 //! ```
 //! Each file has one class or function: `name`, `rdata` with its `fields`, `rrset`, `edns`, `message` (with `build`,
-//! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `verify_zone`, `snapshot` with its `budget`,
+//! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `verify_keys`, `verify_zone`, `snapshot` with its `budget`,
 //! `engine` with its `request`s, events and `telemetry`, `artifact`, `play`, `allocator`. Every call uses `call`, and every error uses
 //! `raise`. Classes are immutable, so that reading needs no lock.
 
@@ -32,6 +32,7 @@ mod rrset;
 mod snapshot;
 mod telemetry;
 mod toml;
+mod verify_keys;
 mod verify_zone;
 mod zone;
 
@@ -74,6 +75,8 @@ mod _engine {
     use crate::telemetry::{Response, Telemetry};
     #[pymodule_export]
     use crate::toml::parse_toml;
+    #[pymodule_export]
+    use crate::verify_keys::verify_keys;
     #[pymodule_export]
     use crate::verify_zone::verify_zone;
     #[pymodule_export]

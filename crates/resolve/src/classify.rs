@@ -25,6 +25,7 @@
 //! [`Reply::Unauthoritative`] keeps it for the case that no server of the zone gives a better one: some zones have nothing but a
 //! forwarder in front of their servers.
 
+use nw_cache::State;
 use nw_wire::code::{Rcode, RrType};
 use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
@@ -130,6 +131,8 @@ pub(crate) struct Absence {
     /// With the TTL of the absence.
     pub(crate) soa: Option<Signed>,
     pub(crate) proof: Vec<Signed>,
+    /// Its own validation state, if it was judged.
+    pub(crate) state: Option<State>,
 }
 
 /// The question and the server that it was put to.
@@ -188,7 +191,7 @@ fn read(scrubber: &Scrubber<'_>, asked: &Asked<'_>, chain: Chain) -> Reply {
         let denied = (asked.recursive && !comes_round).then(|| scrubber.absence(end.as_ref())).flatten();
         return match denied {
             Some((soa, proof)) => {
-                Reply::Absence(chain, Absence { name: end, nxdomain, soa: Some(soa), proof })
+                Reply::Absence(chain, Absence { name: end, nxdomain, soa: Some(soa), proof, state: None })
             }
             None => Reply::Alias(chain, end),
         };
@@ -200,9 +203,9 @@ fn read(scrubber: &Scrubber<'_>, asked: &Asked<'_>, chain: Chain) -> Reply {
             return Reply::Lame(LameKind::Empty);
         }
         let (soa, proof) = absence.map_or((None, Vec::new()), |(soa, proof)| (Some(soa), proof));
-        return Reply::Absence(chain, Absence { name, nxdomain, soa, proof });
+        return Reply::Absence(chain, Absence { name, nxdomain, soa, proof, state: None });
     }
-    let no_data = |name| Absence { name, nxdomain: false, soa: None, proof: Vec::new() };
+    let no_data = |name| Absence { name, nxdomain: false, soa: None, proof: Vec::new(), state: None };
     match scrubber.referral(asked.name) {
         // The parent has what there is to know about DS; a referral to the child for it is an error (RFC 4035 §3.1.4).
         Some(Ok(referral)) if asked.rtype == RrType::DS && referral.child == asked.name => {

@@ -26,6 +26,13 @@ pub struct ResolverConfig {
     pub trust_anchors: Vec<TrustAnchor>,
     /// Names at and below which nothing is validated (RFC 7646).
     pub negative_trust_anchors: Vec<Name>,
+    /// Accept SHA-1: the algorithms 5 and 7, and DS records with digest 1. Otherwise what only they secure is insecure (RFC 9905).
+    pub sha1: bool,
+    /// By how much clocks may differ from those of signers, seconds: a tenth of the life of a signature, but not less than the
+    /// first and not more than the second number.
+    pub signature_skew: (u32, u32),
+    /// Answer questions of the root key sentinel (RFC 8509).
+    pub root_key_sentinel: bool,
     /// Show each server no more of the name than it needs (RFC 9156).
     pub qname_minimisation: bool,
     /// Draw the case of the name in each query at random and compare it with that of the reply (see `case.rs`). Off
@@ -107,6 +114,9 @@ impl Default for ResolverConfig {
             budget: Budget::default(),
             trust_anchors: Vec::new(),
             negative_trust_anchors: Vec::new(),
+            sha1: true,
+            signature_skew: (3600, 86_400),
+            root_key_sentinel: true,
             qname_minimisation: true,
             qname_case_randomisation: false,
             dnssec_ok: true,

@@ -265,7 +265,7 @@ impl<W: World> Core<W> {
         let began = core.world.now();
         let budget = &core.config.budget;
         let meter = Meter::until(began.saturating_add(budget.priming_clock));
-        let effort = Effort::new(budget);
+        let effort = Effort::new(&core.config);
         let (checking_disabled, view, renews) = (false, 0, false);
         let task = Task { core: &core, meter: &meter, effort: &effort, checking_disabled, view, renews };
         let trace = Trace::start(began, budget.max_steps);

@@ -23,11 +23,12 @@ use nw_wire::name::NameRef;
 use crate::answer::Failure;
 use crate::case;
 use crate::classify::{Asked, Reply, classify};
+use crate::config::ForwardMode;
 use crate::discarded::{Discarded, Discards, Reasons};
 use crate::flight::Join;
 use crate::join::until;
 use crate::select::ServerList;
-use crate::task::{Arrived, Core, NoReply, Sent, Task};
+use crate::task::{Arrived, Core, Frame, NoReply, Sent, Task};
 use crate::trace::{Basis, Reason, Trace};
 use crate::world::{Endpoint, ExchangeError, Micros, Transport, World};
 
@@ -95,8 +96,10 @@ impl<W: World> Task<'_, W> {
                 }
             };
             let endpoint = Endpoint::new(server, via);
-            let key =
-                Sent { endpoint, name: name.to_name(), rtype, edns, random_case, recursive: list.recursive };
+            let recursive = list.recursive;
+            let unchecked = recursive && self.forwards_cd(name, rtype);
+            let sent = name.to_name();
+            let key = Sent { endpoint, name: sent, rtype, edns, random_case, recursive, unchecked };
             let arrived = core.send(key, (began + timeout).min(self.meter.deadline())).await;
             let now = world.now();
             let Arrived { bytes, case_kept } = match arrived {
@@ -217,7 +220,26 @@ impl<W: World> Task<'_, W> {
     }
 }
 
+impl<W: World> Task<'_, W> {
+    /// Whether a forwarder is to answer without validation. What is validated here need not pass the validation of a forwarder, whose
+    /// SERVFAIL would leave nothing for clients that set CD (RFC 6840 §5.9). What is not is for a client that set CD itself
+    /// (RFC 4035 §3.2.2).
+    fn forwards_cd(&self, name: NameRef<'_>, rtype: RrType) -> bool {
+        match &self.core.validator {
+            Some(validator) => validator.validates(name, rtype),
+            None => self.checking_disabled,
+        }
+    }
+}
+
 impl<W: World> Core<W> {
+    /// Whether what *frame* looks up is asked of a forwarder.
+    pub(crate) fn recurses_by_forwarder(&self, frame: &Frame<'_>) -> bool {
+        let name = frame.name();
+        let forward = self.config.forward(name.as_ref());
+        forward.is_some_and(|forward| forward.mode == ForwardMode::Recursive)
+    }
+
     /// Whether the cache knows a zone cut below *zone* and at or above *name*.
     fn has_cut_between(&self, zone: NameRef<'_>, name: NameRef<'_>, now: Micros) -> bool {
         let above = std::iter::successors(Some(name), |name| name.parent());
@@ -231,11 +253,7 @@ impl<W: World> Core<W> {
             let (world, sent) = (Rc::clone(&self.world), sent.clone());
             let opt = sent.edns.then_some((self.config.budget.udp_payload, self.config.dnssec_ok));
             let name = sent.name.as_ref();
-            // What is validated here need not pass the validation of a forwarder, whose SERVFAIL would leave nothing for
-            // clients that set CD (RFC 6840 §5.9).
-            let validates =
-                self.validator.as_ref().is_some_and(|validator| validator.validates(name, sent.rtype));
-            let flags = Flags::default().with_rd(sent.recursive).with_cd(sent.recursive && validates);
+            let flags = Flags::default().with_rd(sent.recursive).with_cd(sent.unchecked);
             let mut query = query(world.random() as u16, flags, name, sent.rtype, opt);
             if sent.random_case {
                 case::randomise(&mut query, name.wire().len(), || world.random());

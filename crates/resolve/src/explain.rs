@@ -259,7 +259,7 @@ impl Json {
 }
 
 /// Seconds since 1970 as a UTC time of day and date (proleptic Gregorian calendar).
-fn iso8601(unix_s: u64) -> String {
+pub(crate) fn iso8601(unix_s: u64) -> String {
     let (days, second) = (unix_s / 86_400, unix_s % 86_400);
     // Count in years that begin in March, so that the leap day comes last: eras of 400 years, 146,097 days each.
     let shifted = days + 719_468;

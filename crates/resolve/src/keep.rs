@@ -83,11 +83,15 @@ impl<W: World> Task<'_, W> {
 
     /// Keep an absence for as long as its SOA says, or for as long as a failure without one (RFC 2308 §5).
     pub(crate) fn keep_absence(&self, absence: &Absence, rtype: RrType, origin: Origin, now: Micros) {
-        if origin.state == State::Secure {
+        // Nothing is more credible than the absence of data in an answer. Its own state counts, not that of aliases before it.
+        let state = match origin.state {
+            State::Insecure | State::Indeterminate => absence.state.unwrap_or(origin.state),
+            state => state,
+        };
+        if state == State::Secure {
             self.keep_denials(absence.soa.as_ref(), &absence.proof, now);
         }
-        // Nothing is more credible than the absence of data in an answer.
-        let origin = Origin { rank: Rank::Authoritative, ..origin };
+        let origin = Origin { rank: Rank::Authoritative, state, ..origin };
         let rtype = (!absence.nxdomain).then_some(rtype);
         if let Some(soa) = &absence.soa {
             let proof: Vec<Rrset> =

@@ -4,12 +4,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use nw_crypto::Algorithm;
+use nw_dnssec::DigestType;
 use nw_wire::code::{Ede, Rcode};
 use nw_wire::name::Name;
 
 use crate::budget::Limit;
 use crate::discarded::{Discards, Reasons};
-use crate::validator::Fault;
+use crate::validator::{Fault, Insecurity, Signer};
 use crate::world::ExchangeError;
 
 /// In which way a server is no server of the zone that it was asked about.
@@ -285,9 +287,48 @@ pub enum Reason {
         /// The zone.
         zone: Name,
         /// The tags of the keys that are named.
-        key_tags: Vec<u16>,
+        key_tags: Box<[u16]>,
         /// Whether a trust anchor names them.
         anchor: bool,
+        /// The key that signs the DNSKEY RRset, and the times of its signature.
+        signer: Box<Signer>,
+    },
+    /// *zone* has DS records for the child, so that the child is secure.
+    SignedDelegation {
+        /// The parent.
+        zone: Name,
+        /// Key tag, algorithm and digest of each DS record.
+        named: Box<[(u16, Algorithm, DigestType)]>,
+        /// Who signed them; None where the cache held them, validated.
+        signer: Option<Box<Signer>>,
+    },
+    /// A key of *zone* signed the RRset.
+    Verified {
+        /// The zone.
+        zone: Name,
+        /// The key, and the times of its signature.
+        signer: Signer,
+    },
+    /// Signed NSEC or NSEC3 records of *zone* prove that there is no such name or type.
+    AbsenceProved {
+        /// The zone.
+        zone: Name,
+        /// Whether the name as a whole is denied.
+        nxdomain: bool,
+    },
+    /// *zone* is insecure although it has DS records.
+    Insecure {
+        /// The zone.
+        zone: Name,
+        /// Why.
+        why: Insecurity,
+    },
+    /// The root key sentinel says by SERVFAIL whether a key is a trust anchor (RFC 8509).
+    Sentinel {
+        /// The tag of the key.
+        key_tag: u16,
+        /// Whether the key is trusted.
+        trusted: bool,
     },
     /// It is proved that the delegation has no DS RRset: everything below is insecure.
     UnsignedDelegation,
@@ -370,6 +411,11 @@ impl Reason {
             Reason::Bogus { .. } => "bogus",
             Reason::KeysTrusted { .. } => "keys-trusted",
             Reason::UnsignedDelegation => "unsigned-delegation",
+            Reason::SignedDelegation { .. } => "signed-delegation",
+            Reason::Verified { .. } => "verified",
+            Reason::AbsenceProved { .. } => "absence-proved",
+            Reason::Insecure { .. } => "insecure-zone",
+            Reason::Sentinel { .. } => "root-key-sentinel",
             Reason::Resolved { .. } => "resolved",
             Reason::NotAnswered => "not-answered",
             Reason::NameTooLong => "name-too-long",
@@ -508,10 +554,32 @@ impl fmt::Display for Reason {
             Reason::NoHints => f.write_str("neither root hints nor a forwarder are configured"),
             Reason::NotValidated => f.write_str("signatures were not checked"),
             Reason::Bogus { fault } => write!(f, "bogus: {fault}"),
-            Reason::KeysTrusted { zone, key_tags, anchor } => {
+            Reason::KeysTrusted { zone, key_tags, anchor, signer } => {
                 let from = if *anchor { "the trust anchor" } else { "the DS records of its parent" };
-                write!(f, "the keys of {zone} are trusted: {from} and key")?;
-                key_tags.iter().try_for_each(|tag| write!(f, " {tag}"))
+                let tags: Vec<String> = key_tags.iter().map(u16::to_string).collect();
+                let (tags, key) = (tags.join(" and "), By(signer));
+                write!(
+                    f,
+                    "the keys of {zone} are trusted: {from} names key {tags}, and they are signed by {key}"
+                )
+            }
+            Reason::SignedDelegation { zone, named, signer } => {
+                write!(f, "{zone} has DS records for keys")?;
+                named.iter().enumerate().try_for_each(|(at, (tag, algorithm, digest))| {
+                    write!(f, "{} {tag} ({algorithm}, {digest})", if at == 0 { "" } else { "," })
+                })?;
+                signer.as_ref().map_or(Ok(()), |signer| write!(f, ", signed by {}", By(signer)))
+            }
+            Reason::Verified { zone, signer } => write!(f, "signed by {zone} with {}", By(signer)),
+            Reason::AbsenceProved { zone, nxdomain } => {
+                let what =
+                    if *nxdomain { "the name does not exist" } else { "there is no data of this type" };
+                write!(f, "signed records of {zone} prove that {what}")
+            }
+            Reason::Insecure { zone, why } => write!(f, "{zone} is insecure: {why}"),
+            Reason::Sentinel { key_tag, trusted } => {
+                let is = if *trusted { "is" } else { "is not" };
+                write!(f, "SERVFAIL by the root key sentinel: key {key_tag} {is} a trust anchor of the root")
             }
             Reason::UnsignedDelegation => {
                 f.write_str("the delegation has no DS records: insecure from here on")
@@ -521,6 +589,18 @@ impl fmt::Display for Reason {
             Reason::NameTooLong => f.write_str("the alias leads to a name that is too long"),
             Reason::Abandoned => f.write_str("no longer needed"),
         }
+    }
+}
+
+/// A key and the times of its signature, for people.
+struct By<'s>(&'s Signer);
+
+impl fmt::Display for By<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Signer { key_tag, algorithm, inception, expiration } = self.0;
+        // A record has no more than 32 bits; the times until 2106 are those since 1970.
+        let [from, to] = [inception, expiration].map(|time| crate::explain::iso8601(u64::from(*time)));
+        write!(f, "key {key_tag} ({algorithm}) from {from} to {to}")
     }
 }
 

@@ -9,13 +9,14 @@ use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Cause, Failure};
 use crate::budget::{Limit, Meter};
 use crate::config::ResolverConfig;
 use crate::flight::Join;
 use crate::join::until;
 use crate::quota::Prefix;
 use crate::resolution::{ClientQuestion, Resolution};
+use crate::sentinel::Sentinel;
 use crate::signed::flatten;
 use crate::task::{Core, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace, Validation};
@@ -158,7 +159,7 @@ fn refusal(question: &ClientQuestion) -> Option<(Rcode, Ede)> {
 impl<W: World> Core<W> {
     /// The work for *question*, done once for all who asked it.
     async fn work(self: &Rc<Self>, question: &ClientQuestion, renews: bool, trace: &Trace) -> Resolution {
-        let (meter, effort) = (Meter::until(self.deadline(trace)), Effort::new(&self.config.budget));
+        let (meter, effort) = (Meter::until(self.deadline(trace)), Effort::new(&self.config));
         let task = Task {
             core: self,
             meter: &meter,
@@ -169,8 +170,9 @@ impl<W: World> Core<W> {
         };
         let frame = Frame::top(question.name.as_ref(), question.rtype);
         let found = task.lookup(&question.name, question.rtype, &frame, trace).await;
-        let found = match found {
-            Ok(answer) => answer,
+        let found = match found.map(|answer| self.sentinel(question, answer)) {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(failure)) => return self.conclude(question, Err(failure), task.meter.queries(), trace),
             Err(failure) => {
                 let found = self.or_stale(question, failure, trace);
                 return self.conclude(question, found, task.meter.queries(), trace);
@@ -179,9 +181,29 @@ impl<W: World> Core<W> {
         let state = found.state;
         // Also for those who do not get to see the proof.
         let proved = !found.sets.is_empty() && !found.authority.is_empty();
-        let resolution = self.conclude(question, Ok(found), task.meter.queries(), trace);
+        let mut resolution = self.conclude(question, Ok(found), task.meter.queries(), trace);
+        if resolution.ede.is_empty() && state == State::Insecure {
+            resolution.ede.extend(effort.explained());
+        }
         self.keep_whole(question, &resolution, proved, state);
         resolution
+    }
+
+    /// The answer *found* to *question*, or the failure that the root key sentinel makes of it (RFC 8509 §2.1).
+    fn sentinel(&self, question: &ClientQuestion, found: Answer) -> Result<Answer, Failure> {
+        let trusted = self.validator.as_ref().and_then(|validator| validator.sentinel.as_ref());
+        let sentinel = trusted.filter(|_| !question.checking_disabled).zip(Sentinel::of(question));
+        match sentinel {
+            Some((tags, sentinel))
+                if found.rcode == Rcode::NOERROR
+                    && found.state == State::Secure
+                    && tags.contains(&sentinel.key_tag) != sentinel.trusted =>
+            {
+                let (key_tag, trusted) = (sentinel.key_tag, !sentinel.trusted);
+                Err(Failure { cause: Cause::Here, ..Failure::because(Reason::Sentinel { key_tag, trusted }) })
+            }
+            _ => Ok(found),
+        }
     }
 
     /// Make the resolution that *found* amounts to, and end the explanation.

@@ -59,6 +59,8 @@ pub(crate) struct Sent {
     /// Whether the case of the name is drawn at random.
     pub(crate) random_case: bool,
     pub(crate) recursive: bool,
+    /// Whether a forwarder answers what fails its validation, too (CD).
+    pub(crate) unchecked: bool,
 }
 
 /// A reply as it arrived.

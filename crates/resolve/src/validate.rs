@@ -18,7 +18,7 @@
 //!
 //! Lookups of name server addresses are not validated: a wrong address leads to a server whose replies are bogus.
 //!
-//! *Limitations*: no RFC 5011.
+//! *Limitations*: trust anchors are fixed; the control plane replaces them (RFC 5011).
 
 use std::rc::Rc;
 
@@ -35,8 +35,8 @@ use crate::signed::{Signed, flatten, pair};
 use crate::task::{Frame, Task};
 use crate::trace::{Action, Draft, Layer, Reason, Trace, Validation};
 use crate::validator::{
-    Anchors, DenialFault, Fault, Judgement, Proofs, Standing, TrustPoint, Validator, ZoneKeys, signature,
-    zone_side,
+    Anchors, DenialFault, Fault, Insecurity, Judgement, Proofs, Signer, Standing, TrustPoint, Validator,
+    ZoneKeys, signature, zone_side,
 };
 use crate::world::{Micros, SECOND, World};
 
@@ -78,7 +78,7 @@ enum Cut {
     /// A delegation to a zone that has these keys.
     Secure(Anchors),
     /// A delegation to a zone without a chain of trust.
-    Insecure,
+    Insecure(Insecurity),
 }
 
 /// What a referral proves.
@@ -86,7 +86,7 @@ enum Delegated {
     /// The child has this DS RRset, and a key that it names could be used.
     Secure(Rrset),
     /// The child has no DS RRset that could be used.
-    Insecure,
+    Insecure(Insecurity),
 }
 
 impl<W: World> Task<'_, W> {
@@ -99,7 +99,11 @@ impl<W: World> Task<'_, W> {
         frame: &Frame<'_>,
         trace: &Trace,
     ) -> Result<Judgement, Failure> {
-        let Some(validator) = &self.core.validator else { return Ok(Ok(State::Indeterminate)) };
+        let Some(validator) = &self.core.validator else {
+            // A forwarder was asked not to validate either: what it answers is for clients that set CD.
+            let unchecked = self.checking_disabled && self.core.recurses_by_forwarder(frame);
+            return Ok(Ok(if unchecked { State::Unchecked } else { State::Indeterminate }));
+        };
         if self.checking_disabled {
             return Ok(Ok(State::Unchecked));
         }
@@ -187,12 +191,38 @@ impl<W: World> Check<'_, W> {
     }
 
     /// Verify *signed* with *keys*, and cut its lifetime.
-    fn verify(&self, signed: &mut Signed, keys: &ZoneKeys) -> Result<Verified, Fault> {
-        let zone = (keys.zone.as_ref(), keys.keys.as_slice());
-        let signatures = signed.signatures.as_ref();
-        let verified = signature::verify(&signed.rrset, signatures, zone, self.unix(), self.task.effort)?;
-        signed.shorten(verified.ttl);
-        Ok(verified)
+    fn verify(&self, signed: &mut Signed, keys: &ZoneKeys) -> Result<(Verified, Signer), Fault> {
+        self.verify_by(signed, keys.zone.as_ref(), keys.all())
+    }
+
+    /// Verify *signed* with *keys* of *zone*, and cut its lifetime.
+    fn verify_by<'k>(
+        &self,
+        signed: &mut Signed,
+        zone: NameRef<'_>,
+        keys: impl Iterator<Item = &'k nw_dnssec::Verifier> + Clone,
+    ) -> Result<(Verified, Signer), Fault> {
+        let (signatures, clock) = (signed.signatures.as_ref(), &self.validator.clock);
+        match signature::verify(&signed.rrset, signatures, (zone, keys), self.unix(), self.task.effort) {
+            Ok((verified, signer)) => {
+                clock.valid(zone);
+                signed.shorten(verified.ttl);
+                Ok((verified, signer))
+            }
+            Err(fault) => {
+                let anchored = self.validator.points.at(zone).is_some();
+                Err(match clock.failed(zone, anchored, &fault) {
+                    Some(skew) => Fault::Clock { fault: Box::new(fault), skew },
+                    None => fault,
+                })
+            }
+        }
+    }
+
+    /// The state of what lies in the insecure *zone*; the client learns why.
+    fn insecure(&self, zone: NameRef<'_>, why: Insecurity) -> State {
+        why.explain(zone, self.task.effort);
+        State::Insecure
     }
 
     /// The state of an answer: the least of its parts.
@@ -217,13 +247,16 @@ impl<W: World> Check<'_, W> {
             // The proof of a wildcard stands in the authority section, beside that of an absence.
             let denial = absence.as_ref().map(|absence| absence.proof.as_slice()).unwrap_or_default();
             let (proved, fault) = self.proved(chain.proof.iter().chain(denial), keys);
-            let proofs = Proofs::new(keys.zone.as_ref(), &proved, self.validator.limits);
+            let proofs = self.proofs(keys, &proved);
             let found = proofs.expansion(owner.as_ref(), *rtype, *encloser);
             state = state.min(found.map_err(|unproved| fault.unwrap_or(unproved))?);
             mark(&mut chain.proof, &proved);
         }
         if let Some(absence) = absence {
-            state = state.min(self.absence(absence, rtype).await?);
+            let denied = self.absence(absence, rtype).await?;
+            // Behind an insecure alias, the denial itself may be secure.
+            absence.state = Some(denied);
+            state = state.min(denied);
         }
         Ok(state)
     }
@@ -239,12 +272,16 @@ impl<W: World> Check<'_, W> {
         for signed in proof {
             let mut signed = signed.clone();
             match self.verify(&mut signed, keys) {
-                Ok(Verified { wildcard: None, .. }) => proved.push(signed.rrset),
+                Ok((Verified { wildcard: None, .. }, _)) => proved.push(signed.rrset),
                 Ok(_) => {}
                 Err(found) => fault = Some(found),
             }
         }
         (proved, fault)
+    }
+
+    fn proofs<'p>(&'p self, keys: &'p ZoneKeys, proved: &'p [Rrset]) -> Proofs<'p> {
+        Proofs::new(keys.zone.as_ref(), proved, self.validator.limits, self.task.effort)
     }
 
     /// The state of *signed*, a part of the reply to a question for *asked*, with its lifetime cut.
@@ -280,7 +317,7 @@ impl<W: World> Check<'_, W> {
         }
         match self.standing(within).await? {
             Standing::Secure(keys) => Err(Fault::Unsigned { owner, rtype, zone: keys.zone.clone() }.into()),
-            Standing::Insecure => Ok(State::Insecure.into()),
+            Standing::Insecure(why) => Ok(self.insecure(within, why).into()),
             Standing::Indeterminate => Ok(State::Indeterminate.into()),
         }
     }
@@ -294,14 +331,16 @@ impl<W: World> Check<'_, W> {
     ) -> Result<Judged, Trouble> {
         match self.standing(signer.as_ref()).await? {
             Standing::Secure(keys) if keys.zone == signer && self.may_sign(signer.as_ref(), within) => {
-                let verified = self.verify(signed, &keys)?;
+                let (verified, by) = self.verify(signed, &keys)?;
+                let reason = Reason::Verified { zone: keys.zone.clone(), signer: by };
+                self.step(signed.rrset.owner.clone(), signed.rrset.rtype, reason, Validation::Secure);
                 Ok(Judged { state: State::Secure, wildcard: verified.wildcard.map(|labels| (keys, labels)) })
             }
             Standing::Secure(_) => {
                 let (owner, rtype) = (signed.rrset.owner.clone(), signed.rrset.rtype);
                 Err(Fault::WrongSigner { owner, rtype, signer }.into())
             }
-            Standing::Insecure => Ok(State::Insecure.into()),
+            Standing::Insecure(why) => Ok(self.insecure(signer.as_ref(), why).into()),
             Standing::Indeterminate => Ok(State::Indeterminate.into()),
         }
     }
@@ -349,7 +388,7 @@ impl<W: World> Check<'_, W> {
                     (DenialFault::Unproved(nw_dnssec::Unproved::NoRecords), absence.nxdomain);
                 Err(Fault::Denial { name, rtype, nxdomain, fault }.into())
             }
-            Standing::Insecure => Ok(State::Insecure),
+            Standing::Insecure(why) => Ok(self.insecure(within, why)),
             Standing::Indeterminate => Ok(State::Indeterminate),
         }
     }
@@ -359,7 +398,7 @@ impl<W: World> Check<'_, W> {
         let name = absence.name.clone();
         let keys = match self.standing(signer.as_ref()).await? {
             Standing::Secure(keys) => keys,
-            Standing::Insecure => return Ok(State::Insecure),
+            Standing::Insecure(why) => return Ok(self.insecure(signer.as_ref(), why)),
             Standing::Indeterminate => return Ok(State::Indeterminate),
         };
         if keys.zone != signer || !self.may_sign(signer.as_ref(), zone_side(name.as_ref(), rtype)) {
@@ -369,12 +408,14 @@ impl<W: World> Check<'_, W> {
             self.verify(soa, &keys)?;
         }
         let (proved, fault) = self.proved(absence.proof.iter(), &keys);
-        let proofs = Proofs::new(keys.zone.as_ref(), &proved, self.validator.limits);
+        let proofs = self.proofs(&keys, &proved);
         let state = proofs.absence(name.as_ref(), rtype, absence.nxdomain);
         let state = state.map_err(|unproved| fault.unwrap_or(unproved))?;
         mark(&mut absence.proof, &proved);
         let life = proved.iter().map(|set| set.ttl).min().unwrap_or(u32::MAX);
         absence.soa.iter_mut().chain(&mut absence.proof).for_each(|signed| signed.shorten(life));
+        let reason = Reason::AbsenceProved { zone: keys.zone.clone(), nxdomain: absence.nxdomain };
+        self.step(name, rtype, reason, state.into());
         Ok(state)
     }
 
@@ -395,7 +436,7 @@ impl<W: World> Check<'_, W> {
         let parent = signers.first().map_or(zone, Name::as_ref);
         let keys = match self.standing(parent).await? {
             Standing::Secure(keys) => keys,
-            Standing::Insecure => return Ok(Some(Trust::Insecure)),
+            Standing::Insecure(_) => return Ok(Some(Trust::Insecure)),
             Standing::Indeterminate => return Ok(None),
         };
         if keys.zone == parent
@@ -404,12 +445,15 @@ impl<W: World> Check<'_, W> {
             referral.ttl = referral.ttl.min(life);
             return Ok(Some(match cut {
                 Delegated::Secure(ds) => Trust::Secure { ds },
-                Delegated::Insecure => Trust::Insecure,
+                Delegated::Insecure(why) => {
+                    self.remember(child.as_ref(), Standing::Insecure(why), life);
+                    Trust::Insecure
+                }
             }));
         }
         // The referral proves nothing: the parent says more when it is asked for DS.
         match self.cut_at(&keys, child.as_ref()).await? {
-            Cut::Insecure => Ok(Some(Trust::Insecure)),
+            Cut::Insecure(_) => Ok(Some(Trust::Insecure)),
             Cut::Secure(_) | Cut::None | Cut::NoName => Ok(None),
         }
     }
@@ -422,21 +466,42 @@ impl<W: World> Check<'_, W> {
         keys: &ZoneKeys,
     ) -> Result<Option<(Delegated, u32)>, Fault> {
         if let Some(mut ds) = evidence.iter().find(|signed| signed.rrset.rtype == RrType::DS).cloned() {
-            self.verify(&mut ds, keys)?;
-            let (life, supported) = (ds.rrset.ttl, Anchors::of_ds(&ds.rrset).is_supported());
-            let delegated = if supported { Delegated::Secure(ds.rrset) } else { Delegated::Insecure };
+            let (_, by) = self.verify(&mut ds, keys)?;
+            let (life, ds) = (ds.rrset.ttl, ds.rrset);
+            let unsupported = self.signed_delegation(child, keys, Anchors::of_ds(&ds), Some(by));
+            let delegated = unsupported.map_or(Delegated::Secure(ds), Delegated::Insecure);
             return Ok(Some((delegated, life)));
         }
         let (proved, fault) = self.proved(evidence.iter(), keys);
-        let proofs = Proofs::new(keys.zone.as_ref(), &proved, self.validator.limits);
+        let proofs = self.proofs(keys, &proved);
         match (proofs.unsigned_delegation(child), fault) {
             (Ok(_), _) => {
                 let life = proved.iter().map(|set| set.ttl).min().unwrap_or(0);
-                Ok(Some((Delegated::Insecure, life)))
+                self.step(child.to_name(), RrType::DS, Reason::UnsignedDelegation, Validation::Insecure);
+                Ok(Some((Delegated::Insecure(Insecurity::Unsigned), life)))
             }
             (Err(_), Some(fault)) => Err(fault),
             (Err(_), None) => Ok(None),
         }
+    }
+
+    /// Record that the zone of *keys* has *ds* for *child*, signed *by* one of the keys. Why *child* is insecure nevertheless, if
+    /// it is.
+    fn signed_delegation(
+        &self,
+        child: NameRef<'_>,
+        keys: &ZoneKeys,
+        ds: Anchors,
+        by: Option<Signer>,
+    ) -> Option<Insecurity> {
+        let unsupported = ds.unsupported(self.validator.accepted);
+        let (zone, named) = (keys.zone.clone(), ds.named().into_boxed_slice());
+        let (reason, validation) = match unsupported {
+            None => (Reason::SignedDelegation { zone, named, signer: by.map(Box::new) }, Validation::Secure),
+            Some(why) => (Reason::Insecure { zone: child.to_name(), why }, Validation::Insecure),
+        };
+        self.step(child.to_name(), RrType::DS, reason, validation);
+        unsupported
     }
 
     /// Judge *signed*, the DNSKEY RRset of a zone, by the DS RRset of its parent or by a trust anchor (RFC 4035 §5.2).
@@ -446,25 +511,30 @@ impl<W: World> Check<'_, W> {
             Ok(anchors) => anchors,
             Err(state) => return Ok(state),
         };
-        if !anchors.is_supported() {
-            return Ok(State::Insecure);
+        let accepted = self.validator.accepted;
+        if let Some(why) = anchors.unsupported(accepted) {
+            return Ok(self.insecure(zone.as_ref(), why));
         }
         let mut digests = MAX_DIGESTS;
-        let trusted = anchors.matching(&signed.rrset, &mut digests);
+        let trusted = anchors.matching(&signed.rrset, accepted, &mut digests);
         let untrusted = Fault::NoTrustedKey { zone: zone.clone(), anchor: anchored };
         if trusted.is_empty() {
             return Err(untrusted.into());
         }
-        let tags: Vec<u16> = trusted.iter().map(nw_dnssec::Verifier::tag).collect();
-        let trusted = ZoneKeys { zone: zone.clone(), keys: trusted };
-        match self.verify(signed, &trusted) {
-            Ok(_) => {}
+        let keys = ZoneKeys::of(&signed.rrset, accepted);
+        let signer = match self.verify_by(signed, zone.as_ref(), keys.at(&trusted)) {
+            Ok((_, signer)) => signer,
+            Err(Fault::NoKey { .. } | Fault::Unsigned { .. }) if keys.at(&trusted).next().is_none() => {
+                return Err(untrusted.into());
+            }
             Err(Fault::NoKey { .. }) => return Err(untrusted.into()),
             Err(fault) => return Err(fault.into()),
-        }
-        let reason = Reason::KeysTrusted { zone: zone.clone(), key_tags: tags, anchor: anchored };
+        };
+        let key_tags = keys.at(&trusted).map(nw_dnssec::Verifier::tag).collect();
+        let reason =
+            Reason::KeysTrusted { zone: zone.clone(), key_tags, anchor: anchored, signer: Box::new(signer) };
         self.step(zone.clone(), RrType::DNSKEY, reason, Validation::Secure);
-        let standing = Standing::Secure(Rc::new(ZoneKeys::of(&signed.rrset)));
+        let standing = Standing::Secure(Rc::new(keys));
         self.remember(zone.as_ref(), standing, signed.rrset.ttl);
         Ok(State::Secure)
     }
@@ -482,16 +552,17 @@ impl<W: World> Check<'_, W> {
         if let Some(trust) = self.known_trust(zone) {
             return Ok(match trust {
                 Cut::Secure(anchors) => Ok(Rc::new(anchors)),
-                _ => Err(State::Insecure),
+                Cut::Insecure(why) => Err(self.insecure(zone, why)),
+                Cut::None | Cut::NoName => Err(State::Insecure),
             });
         }
         let Some(parent) = zone.parent() else { return Ok(Err(State::Indeterminate)) };
         match self.standing(parent).await? {
-            Standing::Insecure => Ok(Err(State::Insecure)),
+            Standing::Insecure(why) => Ok(Err(self.insecure(parent, why))),
             Standing::Indeterminate => Ok(Err(State::Indeterminate)),
             Standing::Secure(keys) => match self.cut_at(&keys, zone).await? {
                 Cut::Secure(anchors) => Ok(Ok(Rc::new(anchors))),
-                Cut::Insecure => Ok(Err(State::Insecure)),
+                Cut::Insecure(why) => Ok(Err(self.insecure(zone, why))),
                 Cut::None | Cut::NoName => {
                     let (owner, zone) = (zone.to_name(), keys.zone.clone());
                     Err(Fault::Unsigned { owner, rtype: RrType::DNSKEY, zone }.into())
@@ -504,7 +575,7 @@ impl<W: World> Check<'_, W> {
     async fn standing(&self, name: NameRef<'_>) -> Result<Standing, Trouble> {
         let (anchor, anchors) = match self.validator.points.nearest(name) {
             None => return Ok(Standing::Indeterminate),
-            Some(TrustPoint::Negative) => return Ok(Standing::Insecure),
+            Some(TrustPoint::Negative) => return Ok(Standing::Insecure(Insecurity::NegativeAnchor)),
             Some(TrustPoint::Anchor(zone, anchors)) => (zone, anchors),
         };
         let (now, top) = (self.now(), anchor.as_ref().label_count());
@@ -517,7 +588,8 @@ impl<W: World> Check<'_, W> {
                 None => match self.known_trust(at) {
                     None => continue,
                     Some(Cut::Secure(anchors)) => self.keys(at, &anchors).await?,
-                    Some(_) => Standing::Insecure,
+                    Some(Cut::Insecure(why)) => Standing::Insecure(why),
+                    Some(Cut::None | Cut::NoName) => continue,
                 },
             };
             from = Some((labels, known));
@@ -532,7 +604,7 @@ impl<W: World> Check<'_, W> {
                 Cut::None => {}
                 Cut::NoName => break,
                 Cut::Secure(anchors) => standing = self.keys(at, &anchors).await?,
-                Cut::Insecure => standing = Standing::Insecure,
+                Cut::Insecure(why) => standing = Standing::Insecure(why),
             }
         }
         Ok(standing)
@@ -542,7 +614,10 @@ impl<W: World> Check<'_, W> {
     fn known_trust(&self, zone: NameRef<'_>) -> Option<Cut> {
         match &self.task.core.cache.cut(zone, self.now())?.trust {
             Trust::Secure { ds } => Some(Cut::Secure(Anchors::of_ds(ds))),
-            Trust::Insecure => Some(Cut::Insecure),
+            Trust::Insecure => match self.validator.standings.get(zone, self.now()) {
+                Some(Standing::Insecure(why)) => Some(Cut::Insecure(why)),
+                _ => Some(Cut::Insecure(Insecurity::Unsigned)),
+            },
             Trust::Unknown { .. } => None,
         }
     }
@@ -552,9 +627,11 @@ impl<W: World> Check<'_, W> {
         if let Some(known) = self.validator.standings.get(zone, self.now()) {
             return Ok(known);
         }
-        if !anchors.is_supported() {
-            self.remember(zone, Standing::Insecure, MAX_STANDING);
-            return Ok(Standing::Insecure);
+        if let Some(why) = anchors.unsupported(self.validator.accepted) {
+            let reason = Reason::Insecure { zone: zone.to_name(), why };
+            self.step(zone.to_name(), RrType::DS, reason, Validation::Insecure);
+            self.remember(zone, Standing::Insecure(why), MAX_STANDING);
+            return Ok(Standing::Insecure(why));
         }
         let answer = self.find(zone, RrType::DNSKEY).await?;
         let keys = answer.sets.iter().map(|signed| &signed.rrset);
@@ -565,12 +642,12 @@ impl<W: World> Check<'_, W> {
                 if let Some(known) = self.validator.standings.get(zone, self.now()) {
                     return Ok(known);
                 }
-                let standing = Standing::Secure(Rc::new(ZoneKeys::of(set)));
+                let standing = Standing::Secure(Rc::new(ZoneKeys::of(set, self.validator.accepted)));
                 self.remember(zone, standing.clone(), set.ttl);
                 Ok(standing)
             }
             (State::Secure, None) => Err(missing_keys(&zone.to_name()).into()),
-            (State::Insecure, _) => Ok(Standing::Insecure),
+            (State::Insecure, _) => Ok(Standing::Insecure(Insecurity::Unsigned)),
             _ => Ok(Standing::Indeterminate),
         }
     }
@@ -587,36 +664,44 @@ impl<W: World> Check<'_, W> {
         {
             return Ok(match delegated {
                 Delegated::Secure(ds) => Cut::Secure(Anchors::of_ds(&ds)),
-                Delegated::Insecure => Cut::Insecure,
+                Delegated::Insecure(why) => Cut::Insecure(why),
             });
         }
         let mut answer = self.find(child, RrType::DS).await?;
         if let Some(first) = answer.sets.first_mut() {
             let is_ds = first.rrset.rtype == RrType::DS && first.rrset.owner == child;
+            let mut by = None;
             if !is_ds || answer.state != State::Secure {
                 // An alias, which is not at a cut (RFC 1034 §3.6.2). The state of the answer is that of its target, too.
-                self.verify(first, keys)?;
+                by = Some(self.verify(first, keys)?.1);
             }
-            return Ok(match is_ds {
-                true => Cut::Secure(Anchors::of_ds(&first.rrset)),
-                false => Cut::None,
+            if !is_ds {
+                return Ok(Cut::None);
+            }
+            let anchors = Anchors::of_ds(&first.rrset);
+            return Ok(match self.signed_delegation(child, keys, anchors.clone(), by) {
+                None => Cut::Secure(anchors),
+                Some(why) => {
+                    self.remember(child, Standing::Insecure(why), first.rrset.ttl);
+                    Cut::Insecure(why)
+                }
             });
         }
         if answer.state != State::Secure {
-            self.remember(child, Standing::Insecure, life(&answer.authority));
-            return Ok(Cut::Insecure);
+            self.remember(child, Standing::Insecure(Insecurity::Unsigned), life(&answer.authority));
+            return Ok(Cut::Insecure(Insecurity::Unsigned));
         }
         if answer.rcode == nw_wire::code::Rcode::NXDOMAIN {
             return Ok(Cut::NoName);
         }
         let proof = flatten(answer.authority.iter().cloned());
-        let proofs = Proofs::new(keys.zone.as_ref(), &proof, self.validator.limits);
+        let proofs = self.proofs(keys, &proof);
         if proofs.unsigned_delegation(child).is_err() {
             return Ok(Cut::None);
         }
         self.step(child.to_name(), RrType::DS, Reason::UnsignedDelegation, Validation::Insecure);
-        self.remember(child, Standing::Insecure, life(&answer.authority));
-        Ok(Cut::Insecure)
+        self.remember(child, Standing::Insecure(Insecurity::Unsigned), life(&answer.authority));
+        Ok(Cut::Insecure(Insecurity::Unsigned))
     }
 
     /// Look up the DNSKEY or DS RRset of *zone*.

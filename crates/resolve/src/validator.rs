@@ -1,6 +1,7 @@
 //! What the validator knows: trust anchors, keys of zones, and how RRsets and proofs are checked. The step that uses it is
 //! `validate.rs`.
 
+pub(crate) mod clock;
 mod denial;
 mod fault;
 mod keys;
@@ -16,9 +17,11 @@ use crate::config::ResolverConfig;
 pub(crate) use denial::Proofs;
 pub(crate) use fault::DenialFault;
 pub use fault::Fault;
-pub(crate) use keys::{Anchors, Standing, TrustPoint, ZoneKeys};
+pub use keys::Insecurity;
+pub(crate) use keys::{Accepted, Anchors, Standing, TrustPoint, ZoneKeys};
 use keys::{Standings, TrustPoints};
 pub(crate) use signature::Effort;
+pub use signature::Signer;
 
 /// Where chains of trust begin, and what is known of zones.
 #[derive(Debug)]
@@ -26,6 +29,11 @@ pub(crate) struct Validator {
     pub(crate) points: TrustPoints,
     pub(crate) standings: Standings,
     pub(crate) limits: Nsec3Limits,
+    pub(crate) accepted: Accepted,
+    /// What signatures say of the clock of this machine.
+    pub(crate) clock: clock::Clock,
+    /// The tags of the keys of the root that are trusted; None: the sentinel is off, or the root has no trust anchor (RFC 8509).
+    pub(crate) sentinel: Option<Vec<u16>>,
 }
 
 impl Validator {
@@ -34,7 +42,16 @@ impl Validator {
         let points = TrustPoints::new(config);
         let limits =
             Nsec3Limits { insecure_above: config.budget.max_nsec3_iterations, ..Nsec3Limits::default() };
-        (!points.is_empty()).then(|| Validator { points, standings: Standings::default(), limits })
+        let tags = points.key_tags(NameRef::ROOT);
+        let sentinel = (config.root_key_sentinel && !tags.is_empty()).then_some(tags);
+        (!points.is_empty()).then(|| Validator {
+            points,
+            standings: Standings::default(),
+            limits,
+            accepted: Accepted::new(config),
+            clock: clock::Clock::default(),
+            sentinel,
+        })
     }
 
     /// Whether data of *rtype* at *name* is validated.

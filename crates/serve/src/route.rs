@@ -466,6 +466,10 @@ fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> V
 fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict> {
     let (query, environment) = (context.query, context.environment);
     let reader = reader(context);
+    // The resolver answers these by what it trusts.
+    if nw_resolve::is_sentinel(query.qname) {
+        return None;
+    }
     let hit = environment.cache?.hit_as(&reader, &wanted(query), environment.now, response.out)?;
     environment.stats.cache_hits.add(1);
     (response.rcode, response.truncated, response.kind) = (hit.rcode, hit.truncated, ResponseKind::Cached);

@@ -18,6 +18,8 @@ usage: nw ctl [--json] [--control PATH] VERB
        nw ctl reload
        nw ctl flush [NAME] [--tree]
        nw ctl cache get NAME [TYPE]
+       nw ctl anchors
+       nw ctl nta add NAME [--lifetime TIME] | nta remove NAME | nta list
        nw ctl stop
 
 Control the running server over its control socket. --control PATH selects the socket; `nw serve --help` shows the
@@ -30,6 +32,10 @@ flush       remove everything from the cache: answers, failures, delegations, da
             With NAME only answers, failures and delegations of NAME; with --tree also those of all names
             below NAME
 cache get   show the cached answers for NAME: state, age, remaining TTL, data
+anchors     show the trust anchors: for each key its state (RFC 5011), since when, and what happens to it next
+nta         negative trust anchors (RFC 7646): validate nothing at and below NAME for TIME (default 1h, at most 7d).
+            One ends by itself, or as soon as the zone validates again, which is tried every five minutes. It
+            survives a restart
 stop        let queries in progress finish, then end the server
 
 nw ctl also accepts these verbs of rndc and unbound-control: reconfig, flushname, flushtree, flush_zone.
@@ -49,7 +55,7 @@ REFUSED_RELOAD = 3
 KEPT = "Nothing has changed; the server keeps its former configuration."
 ZONES_FAILED = 4
 NO_SERVER = 9
-VERBS = ("status", "reload", "flush", "cache", "stop")
+VERBS = ("status", "reload", "flush", "cache", "anchors", "nta", "stop")
 # Verbs of other servers' tools: the verb here, and whether it includes the names below.
 ALIASES = {
     "reconfig": ("reload", False),
@@ -57,7 +63,7 @@ ALIASES = {
     "flushtree": ("flush", True),
     "flush_zone": ("flush", True),
 }
-_OPTIONS = Options(values=("--control",), flags=("--json", "--tree"), words=(1, 4))
+_OPTIONS = Options(values=("--control", "--lifetime"), flags=("--json", "--tree"), words=(1, 4))
 
 
 def run(args: list[str]) -> int:
@@ -75,6 +81,10 @@ def run(args: list[str]) -> int:
         raise Failure(f"no verb {verb!r}", hint=hint)
     if verb != "flush" and "--tree" in parsed:
         raise Failure(f"{said} has no option --tree", hint="--tree is for flush: nw ctl flush NAME --tree")
+    if verb != "nta" and parsed.one("--lifetime") is not None:
+        raise Failure(f"{said} has no option --lifetime", hint="nw ctl nta add NAME --lifetime 1h")
+    if verb == "nta":
+        return _print(parsed, "nta", _nta(words, parsed.one("--lifetime")), _negative)
     if verb == "flush":
         wanted = _flushed(said, words, tree or "--tree" in parsed)
         return _print(parsed, "flush", wanted, lambda answer: _flush(wanted, answer))
@@ -84,7 +94,9 @@ def run(args: list[str]) -> int:
         return _print(parsed, "cache", {"name": name(words[1]), "type": rtype(words[2:])}, _cache)
     if words:
         raise Failure(f"{said} takes no argument")
-    return _print(parsed, verb, {}, {"status": _status, "reload": _reload, "stop": _stop}[verb])
+    return _print(
+        parsed, verb, {}, {"status": _status, "reload": _reload, "anchors": anchors, "stop": _stop}[verb]
+    )
 
 
 def _flushed(said: str, words: list[str], tree: bool) -> dict[str, Any]:
@@ -206,6 +218,59 @@ def _flush(wanted: dict[str, Any], answer: dict[str, Any]) -> None:
     count = answer["flushed"]
     what = f" of {wanted['name']}{' and below' if wanted['below'] else ''}" if wanted["name"] else ""
     print(f"removed from the cache{what}: {count} entr{'y' if count == 1 else 'ies'}")
+
+
+def _nta(words: list[str], lifetime: str | None) -> dict[str, Any]:
+    """Return the arguments of `nta`, or raise `Failure`."""
+    action, names = (words or ["list"])[0], words[1:]
+    wanted = {"add": 1, "remove": 1, "list": 0}.get(action)
+    if wanted is None or len(names) != wanted or (lifetime is not None and action != "add"):
+        raise WrongUsage(
+            f"nta: {' '.join(words)!r} is not understood",
+            hint="nw ctl nta add NAME [--lifetime TIME], nw ctl nta remove NAME or nw ctl nta list",
+        )
+    arguments: dict[str, Any] = {"action": action}
+    if names:
+        arguments["name"] = name(names[0])
+    if lifetime is not None:
+        from namewise.config.values import duration_ms
+
+        try:
+            arguments["lifetime_s"] = duration_ms(int(lifetime) if lifetime.isdigit() else lifetime) // 1000
+        except ValueError as error:
+            raise Failure(f"--lifetime: {error}") from None
+    return arguments
+
+
+def _negative(answer: dict[str, Any]) -> None:
+    for configured in answer["configured"]:
+        print(f"{configured} without end, from the configuration")
+    for one in answer["added"]:
+        print(f"{one['name']} until {_moment(one['until'])}")
+    if not answer["configured"] and not answer["added"]:
+        print("no negative trust anchors")
+
+
+def anchors(answer: dict[str, Any]) -> None:
+    """Print the trust anchors."""
+    if not answer["points"]:
+        print("no trust anchors: nothing is validated")
+    for point in answer["points"]:
+        checked = f"keys seen {_moment(point['checked'])}" if point["checked"] else "keys not seen yet"
+        following = f"{checked}, next query {_moment(point['due'])}" if answer["follows"] else "not followed"
+        print(f"{point['zone']} {following}")
+        if point["deleted"]:
+            print("  all keys are revoked: nothing below is validated")
+        for key in point["keys"]:
+            since = f" since {_moment(key['since'])}" if key["since"] else ""
+            after = f", {key['next']} after {_moment(key['at'])}" if key["next"] else ""
+            print(f"  key {key['tag']} (algorithm {key['algorithm']}): {key['state']}{since}{after}")
+
+
+def _moment(seconds: int) -> str:
+    import time
+
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _cache(answer: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`nw dnssec verify`."""
+"""`nw dnssec verify`, `nw dnssec chain`, `nw dnssec anchors`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 HELP = """\
 usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json]
+       nw dnssec chain NAME [TYPE] [--config FILE] [--json]
+       nw dnssec anchors [--control PATH] [--json]
 
 Verify a complete signed zone file. Every authoritative RRset needs a signature of each algorithm for
 which the zone has keys. The NSEC or NSEC3 chain must contain every authoritative name and every delegation,
@@ -27,6 +29,12 @@ must match keys that sign the zone.
   --json          one JSON object: ok, zone, serial, at, rrsets, signatures, keys[], chains[], first_expiration,
                   errors, warnings, problems[]
 
+`nw dnssec chain` resolves NAME in this process with an empty cache and shows the chain of trust: from the trust anchor along
+DS records and keys to the RRset, each link with its state, key tags, algorithms and the times of its signature. It exits with 3
+if the answer is bogus or there is none, and with 0 otherwise.
+
+`nw dnssec anchors` shows what the running server trusts, as `nw ctl anchors`.
+
 Exit codes: 0 verified (there may be warnings), 1 verification failed, or wrong usage, 2 a file
 cannot be read or does not contain the zone.
 
@@ -37,13 +45,38 @@ cannot be read or does not contain the zone.
 PROBLEMS = 1
 UNREADABLE = 2
 _SHOWN = 50
+_CHAIN = Options(values=("--config",), flags=("--json",), words=(1, 2))
 _OPTIONS = Options(values=("--origin", "--anchor", "--at"), flags=("--json",), words=(1, 1))
 
 
 def run(args: list[str]) -> int:
     """Run the sub-command."""
-    verb(args, ("verify",))
+    said = verb(args, ("verify", "chain", "anchors"))
+    if said == "anchors":
+        from namewise.cli.ctl import run as control
+
+        return control(["anchors", *args[1:]])
+    if said == "chain":
+        return chain(_CHAIN.read(args[1:]))
     return verify(_OPTIONS.read(args[1:]))
+
+
+def chain(parsed: Parsed) -> int:
+    """Resolve one name and print its chain of trust."""
+    import json
+    import sys
+
+    from namewise.cli.explain import alone
+    from namewise.cli.progress import Progress
+    from namewise.tools import explain
+
+    with Progress(f"resolving {parsed.words[0]}"):
+        document = alone(parsed)
+    if "--json" in parsed:
+        print(json.dumps(document, indent=2))
+    else:
+        sys.stdout.write(explain.chain(document, colour=explain.in_colour(sys.stdout)))
+    return explain.exit_code(document)
 
 
 def verify(parsed: Parsed) -> int:

@@ -155,19 +155,20 @@ def resolve(parsed: Parsed) -> dict[str, Any]:
             if error.code not in ("NO_SERVER", "NO_RESOLVER") or parsed.one("--control") or client:
                 code = NO_REPLY if error.code in ("NO_SERVER", "TIMEOUT") else 1
                 raise Failure(str(error), hint=error.hint, code=code) from None
-    return _alone(parsed, question)
+    return alone(parsed)
 
 
-def _alone(parsed: Parsed, question: dict[str, str]) -> dict[str, Any]:
+def alone(parsed: Parsed) -> dict[str, Any]:
     """Resolve with an engine of our own, by the settings of --config, --hints and --forward."""
+    from namewise.cli.ctl import name, rtype
     from namewise.cli.serve import overlay
     from namewise.config import ConfigError, Origin, load
-    from namewise.tools.alone import explain
+    from namewise.observe.alone import explain
 
     flags = overlay(parsed)
     flags.set(("resolver",), {}, Origin("flag", "explain"))
     try:
         config = load(parsed.one("--config"), flags=flags).config
-        return explain(config, question["name"], question["type"])
+        return explain(config, name(parsed.words[0]), rtype(parsed.words[1:]) or "A")
     except ConfigError as error:
         raise Failure(str(error), code=2) from None

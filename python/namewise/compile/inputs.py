@@ -36,9 +36,14 @@ class Inputs(NamedTuple):
 
     hints: tuple[Hint, ...]
     anchors: tuple[str, ...] = ()
+    """Those that validation begins with."""
     secrets: Mapping[str, bytes] = MappingProxyType({})
     hosts: tuple[str, ...] = ()
     places: Mapping[Path, str] = MappingProxyType({})
+    configured: tuple[str, ...] = ()
+    """The trust anchors of the configuration, where `anchors` have become others since (RFC 5011)."""
+    negative: tuple[str, ...] = ()
+    """Negative trust anchors that were added at run time."""
 
     def __repr__(self) -> str:
         return f"Inputs({self.hints!r}, {self.anchors!r}, {len(self.secrets)} secrets, {len(self.hosts)} hosts files)"

@@ -94,11 +94,11 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
     }
 
 
-def _negative_trust_anchors(config: Config, resolver: Resolver) -> list[str]:
-    """Return the names below which nothing is validated: those of the configuration and, unless it validates everything, those
-    that go to forwarders."""
+def _negative_trust_anchors(config: Config, resolver: Resolver, inputs: Inputs) -> list[str]:
+    """Return the names below which nothing is validated: those of the configuration, those added at run time and, unless it
+    validates everything, those that go to forwarders."""
     forwarded = [forward.suffix for forward in config.forward] if resolver.validation == "auto" else []
-    return sorted({*resolver.negative_trust_anchors, *forwarded} - {"."})
+    return sorted({*resolver.negative_trust_anchors, *inputs.negative, *forwarded} - {"."})
 
 
 def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, Any]:
@@ -129,7 +129,11 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
             for forward in config.forward
         ],
         "trust_anchors": list(inputs.anchors),
-        "negative_trust_anchors": _negative_trust_anchors(config, resolver),
+        "negative_trust_anchors": _negative_trust_anchors(config, resolver, inputs),
+        "sha1": resolver.sha1,
+        "signature_skew_least_s": resolver.signature_skew_least // 1000,
+        "signature_skew_most_s": resolver.signature_skew_most // 1000,
+        "root_key_sentinel": resolver.root_key_sentinel,
         "cache_bytes": resolver.cache,
         "qname_minimisation": resolver.qname_minimisation,
         "qname_case_randomisation": resolver.qname_case_randomisation,

@@ -415,6 +415,45 @@ class Resolver(Table, frozen=True, kw_only=True):
         tuple[DomainName, ...],
         setting("Names at and below which answers are not validated (RFC 7646)."),
     ] = ()
+    trust_anchor_updates: Annotated[
+        bool,
+        setting(
+            "Follow the keys of zones with trust anchors: trust a new key once it has been there for 30 days, and a revoked one "
+            "no more (RFC 5011). The states are kept in the directory `[server] state`; `nw ctl anchors` shows them."
+        ),
+    ] = True
+    trust_anchor_telemetry: Annotated[
+        bool,
+        setting(
+            "Tell the servers of the root which of its keys are trust anchors here, by a query for `_ta-4f66.` after each query "
+            "for keys (RFC 8145 §5.1), as BIND and Unbound do."
+        ),
+    ] = True
+    root_key_sentinel: Annotated[
+        bool,
+        setting(
+            "Answer questions for `root-key-sentinel-is-ta-20326.NAME` and `root-key-sentinel-not-ta-20326.NAME` according to "
+            "the trust anchors of the root, so that clients can find out which keys are trusted (RFC 8509)."
+        ),
+    ] = True
+    sha1: Annotated[
+        bool,
+        setting(
+            "Accept SHA-1 in DNSSEC: the algorithms 5 and 7, and DS records with digest 1. `false`: what only they secure is "
+            "insecure (RFC 9905)."
+        ),
+    ] = True
+    signature_skew_least: Annotated[
+        Duration,
+        setting(
+            "By how much the clocks of this machine and of a signer may differ at least. The tolerance is a tenth of the life of the "
+            "signature within these bounds, as for `val-sig-skew-min` of Unbound.",
+            le=86_400_000,
+        ),
+    ] = 3_600_000
+    signature_skew_most: Annotated[
+        Duration, setting("The upper bound of that tolerance.", le=604_800_000)
+    ] = 86_400_000
     cache: Annotated[
         Size, setting("Memory for cached answers. A change of this setting empties the cache.", ge=1 << 16)
     ] = 64 << 20

@@ -79,8 +79,15 @@ class Candidate(NamedTuple):
         )
 
 
-def build(loaded: Loaded, registry: Registry, workers: Callable[[Config], int]) -> Candidate:
+def build(
+    loaded: Loaded,
+    registry: Registry,
+    workers: Callable[[Config], int],
+    trust: Callable[[Inputs, Config], Inputs] = lambda inputs, _: inputs,
+) -> Candidate:
     """Read and build what *loaded* describes, with the zones of *registry* that have not changed.
+
+    trust: returns the inputs with the trust anchors as they have become.
 
     Touches nothing that is being served. Raises `ConfigError` with everything that is wrong with the settings; zones that
     cannot be loaded are in `Candidate.zones`.
@@ -88,21 +95,29 @@ def build(loaded: Loaded, registry: Registry, workers: Callable[[Config], int]) 
     config = loaded.config
     found = problems(loaded)
     try:
-        inputs = read_inputs(config, loaded.origin)
+        inputs = trust(read_inputs(config, loaded.origin), config)
     except ConfigError as error:
         found += error.problems
     if found:
         raise ConfigError(found)
     zones = registry.refresh(map(backends.source, config.zone))
+    candidate = Candidate(loaded, inputs, zones, _snapshot(loaded, inputs, zones, workers(config)))
+    _probe(candidate.snapshot, zones)
+    return candidate
+
+
+def rebuild(loaded: Loaded, inputs: Inputs, zones: Refresh, workers: int) -> Candidate:
+    """Build what is served already with other trust anchors in *inputs*. No file is read."""
+    return Candidate(loaded, inputs, zones, _snapshot(loaded, inputs, zones, workers))
+
+
+def _snapshot(loaded: Loaded, inputs: Inputs, zones: Refresh, workers: int) -> Snapshot:
+    config = loaded.config
     try:
-        snapshot = Snapshot.build(
-            plan_bytes(config, inputs, workers(config)), zones.new_data(), inputs.secrets
-        )
+        return Snapshot.build(plan_bytes(config, inputs, workers), zones.new_data(), inputs.secrets)
     except PlanError as error:
         paths = [(config_path(fault.path, config), fault.message) for fault in error.faults]
         raise ConfigError([loaded.problem(path, message) for path, message in paths]) from error
-    _probe(snapshot, zones)
-    return Candidate(loaded, inputs, zones, snapshot)
 
 
 def _probe(snapshot: Snapshot, zones: Refresh) -> None:

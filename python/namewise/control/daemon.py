@@ -94,6 +94,8 @@ class Daemon:
         self._allow()
         service.events.on_fatal = self._fail
         self._events = EventThread(service.events, service.engine)
+        if service.config.resolver is not None:
+            service.trust.start()
         self._take_signals()
         self._report(outcome)
         if self._early is not None and self._early.reload_wanted:
@@ -132,6 +134,7 @@ class Daemon:
             if self._events is not None:
                 self._events.close()
             unavailable = self.service.unavailable()
+            self.service.trust.close()
             self.service.close()
             not_loaded = f"; zones that could not be loaded: {', '.join(unavailable)}" if unavailable else ""
             self.log.event("info", "stopped", f"stopped{not_loaded}", unavailable=list(unavailable))
@@ -170,6 +173,7 @@ class Daemon:
             finally:
                 self.notifier.ready(self.ready_line())
             self._allow()
+            self.service.trust.reloaded()
             self._report(outcome)
             differences = "; ".join(outcome.changes) or "nothing changed"
             text = f"reloaded, generation {outcome.generation}: {differences}"

@@ -15,10 +15,11 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.config.values import Endpoint
-from namewise.control.candidate import build
+from namewise.control.candidate import build, rebuild
 from namewise.control.descriptors import shortage
 from namewise.control.events import Events
 from namewise.control.sockets import descriptors
+from namewise.control.trust import Trust
 from namewise.engine import Engine
 from namewise.engine.errors import EngineClosed, EngineError
 from namewise.zones.registry import Registry, ZonesError
@@ -69,6 +70,8 @@ class Service:
         self.files = files
         self.registry = Registry()
         self.events = Events(log)
+        self.trust = Trust(self, log)
+        """What is trusted beyond the configuration. Its thread is started by the owner."""
         self.loaded: Loaded
         self.inputs: Inputs
         self.workers = 0
@@ -104,7 +107,10 @@ class Service:
             return outcome
 
     def _start(self) -> Outcome:
-        candidate = build(self.load(), self.registry, worker_count)
+        loaded = self.load()
+        if loaded.config.resolver is not None:
+            self.trust.load(loaded.config.server.state)
+        candidate = build(loaded, self.registry, worker_count, self.trust.apply)
         config = candidate.loaded.config
         zones = candidate.zones
         if zones.failures and (self.strict or not (zones.added or config.resolver is not None)):
@@ -135,12 +141,21 @@ class Service:
             return outcome
 
     def _reload(self, check: Callable[[Candidate], None] | None) -> Outcome:
-        candidate = build(self.load(), self.registry, lambda _: self.workers)
+        candidate = build(self.load(), self.registry, lambda _: self.workers, self.trust.apply)
         if candidate.zones.failures and self.strict:
             raise ZonesError(candidate.zones.failures)
         if check is not None:
             check(candidate)
         return self._publish(self.engine, candidate)
+
+    def republish(self) -> int:
+        """Publish the settings in force with the trust anchors as they are now, and return the generation. No file is read, and
+        nothing but what is trusted changes."""
+        with self._changing:
+            inputs = self.inputs._replace(anchors=self.inputs.configured)
+            inputs = self.trust.apply(inputs, self.config)
+            candidate = rebuild(self.loaded, inputs, self.registry.unchanged(), self.workers)
+            return self._publish(self.engine, candidate).generation
 
     def close(self, grace_s: float | None = None) -> None:
         """Stop serving; let queries in progress finish for at most *grace_s* (default: `[server] drain`). A reload in

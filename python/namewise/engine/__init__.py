@@ -38,6 +38,7 @@ from namewise._engine import (
     registry,
     type_name,
     type_value,
+    verify_keys,
     verify_zone,
 )
 
@@ -75,5 +76,6 @@ __all__ = [
     "registry",
     "type_name",
     "type_value",
+    "verify_keys",
     "verify_zone",
 ]

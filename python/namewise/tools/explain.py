@@ -44,6 +44,20 @@ BAD_REASONS = frozenset(
 """Reasons that a person looks for first."""
 
 
+DELEGATIONS, KEYS, RRSETS = range(3)
+LINKS = {
+    "signed-delegation": DELEGATIONS,
+    "unsigned-delegation": DELEGATIONS,
+    "insecure-zone": DELEGATIONS,
+    "keys-trusted": KEYS,
+    "verified": RRSETS,
+    "absence-proved": RRSETS,
+    "bogus": RRSETS,
+}
+"""Reasons of the steps that are links of a chain of trust, with their order in one zone."""
+STATE_COLOURS = {"secure": GREEN, "insecure": YELLOW, "bogus": RED, "indeterminate": DIM}
+
+
 def in_colour(stream: Any) -> bool:
     """Say whether *stream* takes colour: a terminal, and NO_COLOR (no-color.org) is not set."""
     import os
@@ -65,10 +79,21 @@ def tree(document: Document, *, colour: bool = False) -> str:
         lines.insert(0, paint(BOLD, document["verdict"]))
     children = _children(document["steps"])
     _branch(lines, children, None, "", paint)
+    lines += _chain(document, paint)
     lines += result["answer"]
     for ede in result["ede"]:
         text = f": {ede['text']}" if ede.get("text") else ""
         lines.append(paint(YELLOW, f"EDE {ede['code']} ({ede['purpose']}){text}"))
+    return "\n".join(lines) + "\n"
+
+
+def chain(document: Document, *, colour: bool = False) -> str:
+    """Return the chain of trust of *document* alone: one line for each link, from the trust anchor to the RRset."""
+    paint = _Paint(colour)
+    question = document["question"]
+    asked = f"{question['name']} {question['class']} {question['type']}"
+    state = _state(document)
+    lines = [f"{paint(BOLD, asked)}: {paint(STATE_COLOURS[state], state)}", *_chain(document, paint)]
     return "\n".join(lines) + "\n"
 
 
@@ -110,6 +135,41 @@ def milliseconds(us: int) -> str:
 def exit_code(document: Document) -> int:
     """Return 0 for an answer or a proven absence, 3 when the resolution is broken."""
     return 0 if document["result"]["rcode"] in ("NOERROR", "NXDOMAIN") else 3
+
+
+def _state(document: Document) -> str:
+    """Return what is known of the signatures of the answer (RFC 4035 §4.3)."""
+    if (
+        any(step["reason"] == "bogus" for step in document["steps"])
+        and document["result"]["rcode"] == "SERVFAIL"
+    ):
+        return "bogus"
+    last = [step["validation"] for step in document["steps"] if step["parent"] is None and step["validation"]]
+    return str(last[-1]) if last else "indeterminate"
+
+
+def _chain(document: Document, paint: _Paint) -> Iterator[str]:
+    """Yield the links of the chain of trust, indented by their depth: keys and delegations from the root on, then RRsets.
+
+    Keys that the server has in memory leave no step.
+    """
+    links: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for step in document["steps"]:
+        if step["reason"] in LINKS:
+            links[step["name"], step["type"], step["reason"]] = step
+    if not links:
+        return
+
+    def place(step: dict[str, Any]) -> tuple[bool, int, int]:
+        kind = LINKS[step["reason"]]
+        return kind == RRSETS, step["name"].rstrip(".").count(".") + (step["name"] != "."), kind
+
+    yield paint(BOLD, "chain of trust:")
+    for depth, step in enumerate(sorted(links.values(), key=place)):
+        what = f"{step['name']} {step['type']}"
+        text = step["text"].removeprefix(f"{what}: ")
+        state = step["validation"] or "indeterminate"
+        yield f"  {'  ' * depth}{'└─ ' if depth else ''}{what} {paint(STATE_COLOURS[state], state)}: {text}"
 
 
 class _Paint:

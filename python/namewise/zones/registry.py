@@ -121,6 +121,11 @@ class Registry:
         failures, warnings = tuple(reading.failures), tuple(reading.warnings)
         return Refresh(before, reading.after, tuple(added), tuple(changed), removed, failures, warnings)
 
+    def unchanged(self) -> Refresh:
+        """Return the effect of settings that change no zone."""
+        after = {name: state for name, state in self.states.items() if state.configured}
+        return Refresh(self.states, after, (), (), (), (), ())
+
     def publish(self, refresh: Refresh, publish: Callable[[], int]) -> int:
         """Put new settings and *refresh* into effect, and return the generation.
 

@@ -6,6 +6,8 @@ use nw_wire::name::NameRef;
 use nw_wire::rrset::Rrset;
 
 use super::fault::{DenialFault, Fault};
+use super::keys::Insecurity;
+use super::signature::Effort;
 use nw_cache::State;
 
 /// The verified records of a proof.
@@ -14,6 +16,7 @@ pub(crate) struct Proofs<'p> {
     nsec: Vec<Nsec<'p>>,
     nsec3: Vec<Nsec3<'p>>,
     limits: Nsec3Limits,
+    effort: &'p Effort,
 }
 
 impl<'p> Proofs<'p> {
@@ -22,6 +25,7 @@ impl<'p> Proofs<'p> {
         zone: NameRef<'p>,
         sets: impl IntoIterator<Item = &'p Rrset>,
         limits: Nsec3Limits,
+        effort: &'p Effort,
     ) -> Proofs<'p> {
         let (mut nsec, mut nsec3) = (Vec::new(), Vec::new());
         for set in sets {
@@ -32,7 +36,13 @@ impl<'p> Proofs<'p> {
                 _ => {}
             }
         }
-        Proofs { zone, nsec, nsec3, limits }
+        Proofs { zone, nsec, nsec3, limits, effort }
+    }
+
+    /// Note that the zone counts as insecure for its *iterations*.
+    fn insecure(&self, iterations: u16) -> State {
+        Insecurity::Iterations(iterations).explain(self.zone, self.effort);
+        State::Insecure
     }
 
     /// What *ask* finds proved, by NSEC or else by NSEC3.
@@ -58,7 +68,7 @@ impl<'p> Proofs<'p> {
             Ok(_) if nxdomain => Err(fault(DenialFault::NameExists)),
             Ok(Denial::NoData) => Ok(State::Secure),
             Ok(Denial::WildcardNoData { opt_out, .. }) => Ok(state(opt_out)),
-            Err(Unproved::InsecureIterations { .. }) => Ok(State::Insecure),
+            Err(Unproved::InsecureIterations { iterations }) => Ok(self.insecure(iterations)),
             Err(unproved) => Err(fault(DenialFault::Unproved(unproved))),
         }
     }
@@ -68,7 +78,7 @@ impl<'p> Proofs<'p> {
         match self.either(|evidence| nw_dnssec::expansion(self.zone, name, encloser, evidence)) {
             Ok(proved) if proved.opt_out => Ok(State::Insecure),
             Ok(_) => Ok(State::Secure),
-            Err(Unproved::InsecureIterations { .. }) => Ok(State::Insecure),
+            Err(Unproved::InsecureIterations { iterations }) => Ok(self.insecure(iterations)),
             Err(unproved) => {
                 let fault = DenialFault::Unproved(unproved);
                 Err(Fault::Denial { name: name.to_name(), rtype, nxdomain: true, fault })
@@ -80,7 +90,10 @@ impl<'p> Proofs<'p> {
     pub(crate) fn unsigned_delegation(&self, cut: NameRef<'_>) -> Result<Unsigned, Unproved> {
         match self.either(|evidence| nw_dnssec::unsigned_delegation(self.zone, cut, evidence)) {
             // The zone counts as insecure, so that its delegations do.
-            Err(Unproved::InsecureIterations { .. }) => Ok(Unsigned::NoDs),
+            Err(Unproved::InsecureIterations { iterations }) => {
+                self.insecure(iterations);
+                Ok(Unsigned::NoDs)
+            }
             other => other,
         }
     }

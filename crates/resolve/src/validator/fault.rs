@@ -4,7 +4,11 @@ use std::fmt;
 
 use nw_dnssec::{RrsigFault, Unproved};
 use nw_wire::code::{Ede, RrType};
-use nw_wire::name::Name;
+use nw_wire::name::{Name, NameRef};
+
+use super::clock::Skew;
+use super::keys::Insecurity;
+use super::signature::Effort;
 
 /// What is wrong with a chain of trust. The text of [`fmt::Display`] names RRset, signer, key and times.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +84,13 @@ pub enum Fault {
         /// What is missing.
         fault: DenialFault,
     },
+    /// A fault of signatures that more likely is one of the clock.
+    Clock {
+        /// What is wrong.
+        fault: Box<Fault>,
+        /// By how much the clock is off.
+        skew: Skew,
+    },
     /// The validation costs more than this limit allows (attack KeyTrap).
     TooMuchWork {
         /// The field of `Budget`.
@@ -110,6 +121,7 @@ impl Fault {
             }
             Fault::NoKey { .. } | Fault::NoTrustedKey { .. } => Ede::DNSKEY_MISSING,
             Fault::Missing { ede, .. } => *ede,
+            Fault::Clock { fault, .. } => fault.ede(),
             Fault::Denial { .. } => Ede::NSEC_MISSING,
             Fault::Signature { .. } | Fault::WrongSigner { .. } | Fault::TooMuchWork { .. } => {
                 Ede::DNSSEC_BOGUS
@@ -121,6 +133,7 @@ impl Fault {
     pub(crate) fn weight(&self) -> u8 {
         match self {
             Fault::TooMuchWork { .. } => 4,
+            Fault::Clock { fault, .. } => fault.weight(),
             Fault::Signature {
                 fault: RrsigFault::Expired { .. } | RrsigFault::NotYetValid { .. }, ..
             } => 3,
@@ -173,13 +186,51 @@ impl fmt::Display for Fault {
                     DenialFault::NameAbsent => f.write_str("the records prove that the name does not exist"),
                 }
             }
+            Fault::Clock { fault, skew } => write!(f, "{fault}; {skew}"),
             Fault::TooMuchWork { limit } => write!(f, "validation stopped: limit {limit} reached"),
         }
     }
 }
 
+impl Insecurity {
+    /// The extended error that clients get with insecure data, if there is one.
+    pub(crate) fn ede(self) -> Option<Ede> {
+        match self {
+            Insecurity::Unsigned | Insecurity::NegativeAnchor => None,
+            Insecurity::Algorithm(_) => Some(Ede::UNSUPPORTED_DNSKEY_ALGORITHM),
+            Insecurity::Digest(_) => Some(Ede::UNSUPPORTED_DS_DIGEST_TYPE),
+            Insecurity::Iterations(_) => Some(Ede::UNSUPPORTED_NSEC3_ITERATIONS),
+        }
+    }
+
+    /// Let the client of *effort* know why *zone* is insecure, if there is an extended error for it.
+    pub(crate) fn explain(self, zone: NameRef<'_>, effort: &Effort) {
+        if let Some(ede) = self.ede() {
+            effort.explain(ede, format!("{} is insecure: {self}", zone.to_name()));
+        }
+    }
+}
+
+impl fmt::Display for Insecurity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Insecurity::Unsigned => f.write_str("it is proved that there are no DS records for it"),
+            Insecurity::NegativeAnchor => f.write_str("a negative trust anchor lies at or above it"),
+            Insecurity::Algorithm(algorithm) => {
+                write!(f, "its DS records name no algorithm that is accepted, but {algorithm}")
+            }
+            Insecurity::Digest(digest) => {
+                write!(f, "its DS records have no digest that is accepted, but {digest}")
+            }
+            Insecurity::Iterations(iterations) => {
+                write!(f, "its NSEC3 records have {iterations} iterations, more than max_nsec3_iterations")
+            }
+        }
+    }
+}
+
 /// A time span in seconds, for people: the largest unit that fits.
-struct Span(u32);
+pub(super) struct Span(pub(super) u32);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

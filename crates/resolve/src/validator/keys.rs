@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use nw_crypto::Algorithm;
 use nw_dnssec::{DigestType, Dnskey, Ds, Verifier};
 use nw_wire::hash::Keyed;
 use nw_wire::name::{Name, NameRef};
@@ -17,20 +18,75 @@ const MAX_KEYS: usize = 16;
 /// Zones whose standing a resolver remembers, in each of two generations. With 16 keys of 512 octets each, 2,000 zones take 16 MB.
 const MAX_ZONES: usize = 1000;
 
-/// The keys of a secure zone, ready to verify.
+/// The algorithms and digests that are accepted: those that are supported, except SHA-1 where the settings say so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accepted {
+    sha1: bool,
+}
+
+impl Accepted {
+    pub(crate) fn new(config: &ResolverConfig) -> Accepted {
+        Accepted { sha1: config.sha1 }
+    }
+
+    pub(crate) fn algorithm(self, algorithm: Algorithm) -> bool {
+        algorithm.verifies()
+            && (self.sha1 || !matches!(algorithm, Algorithm::RSASHA1 | Algorithm::RSASHA1_NSEC3_SHA1))
+    }
+
+    fn digest(self, digest: DigestType) -> bool {
+        digest.digest().is_some() && (self.sha1 || digest != DigestType::SHA1)
+    }
+}
+
+/// The keys of a secure zone, ready to verify. Each is parsed once.
 #[derive(Debug)]
 pub(crate) struct ZoneKeys {
     pub(crate) zone: Name,
-    pub(crate) keys: Vec<Verifier>,
+    pub(crate) keys: Vec<ZoneKey>,
+}
+
+/// A key, and its place in the DNSKEY RRset.
+#[derive(Debug)]
+pub(crate) struct ZoneKey {
+    pub(crate) verifier: Verifier,
+    place: usize,
 }
 
 impl ZoneKeys {
-    /// The keys of the validated DNSKEY RRset *set*. Those that cannot verify anything are left out (RFC 4035 §5.3.1).
-    pub(crate) fn of(set: &Rrset) -> ZoneKeys {
-        let keys = set.rdatas.iter().filter_map(Dnskey::parse).take(MAX_KEYS);
-        let keys = keys.filter_map(|key| Verifier::new(set.owner.as_ref(), key).ok()).collect();
-        ZoneKeys { zone: set.owner.clone(), keys }
+    /// The keys of the DNSKEY RRset *set*. Those that cannot verify anything are left out (RFC 4035 §5.3.1).
+    pub(crate) fn of(set: &Rrset, accepted: Accepted) -> ZoneKeys {
+        let keys = set.rdatas.iter().take(MAX_KEYS).enumerate().filter_map(|(place, rdata)| {
+            let key = Dnskey::parse(rdata).filter(|key| accepted.algorithm(key.algorithm()))?;
+            Some(ZoneKey { verifier: Verifier::new(set.owner.as_ref(), key).ok()?, place })
+        });
+        ZoneKeys { zone: set.owner.clone(), keys: keys.collect() }
     }
+
+    /// The keys that may sign data of the zone.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Verifier> + Clone {
+        self.keys.iter().map(|key| &key.verifier)
+    }
+
+    /// The keys at *places* of the RRset.
+    pub(crate) fn at<'k>(&'k self, places: &'k [usize]) -> impl Iterator<Item = &'k Verifier> + Clone {
+        self.keys.iter().filter(|key| places.contains(&key.place)).map(|key| &key.verifier)
+    }
+}
+
+/// Why a zone is insecure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insecurity {
+    /// It is proved that its parent has no DS records for it, or it is cached that it is insecure for one of these reasons.
+    Unsigned,
+    /// A negative trust anchor lies at or above it.
+    NegativeAnchor,
+    /// All its DS records or trust anchors name algorithms that are not accepted, for instance this one (RFC 4035 §5.2).
+    Algorithm(Algorithm),
+    /// Its DS records with accepted algorithms have digests that are not accepted, for instance of this type (RFC 4509 §3).
+    Digest(DigestType),
+    /// Its NSEC3 records have this many iterations, more than are hashed (RFC 9276 §3.2).
+    Iterations(u16),
 }
 
 /// What is known of the security of a zone (RFC 4035 §4.3). Bogus is a [`Fault`](super::Fault).
@@ -38,8 +94,8 @@ impl ZoneKeys {
 pub(crate) enum Standing {
     /// A chain of trust leads to these keys.
     Secure(Rc<ZoneKeys>),
-    /// A proof shows that no chain of trust leads here.
-    Insecure,
+    /// No chain of trust leads here.
+    Insecure(Insecurity),
     /// There is no trust anchor above.
     Indeterminate,
 }
@@ -59,27 +115,46 @@ impl Anchors {
         Anchors { ds: set.rdatas.iter().map(Box::from).collect(), keys: Vec::new() }
     }
 
-    /// Whether a key could match: its algorithm and digest are known here. Otherwise the zone is insecure (RFC 4035 §5.2).
-    pub(crate) fn is_supported(&self) -> bool {
-        self.usable_ds().next().is_some()
-            || self.keys.iter().filter_map(|key| Dnskey::parse(key)).any(|key| key.algorithm().verifies())
+    /// Tag, algorithm and digest of the DS records.
+    pub(crate) fn named(&self) -> Vec<(u16, Algorithm, DigestType)> {
+        let ds = self.ds.iter().filter_map(|ds| Ds::parse(ds));
+        ds.map(|ds| (ds.key_tag, ds.algorithm, ds.digest_type)).collect()
+    }
+
+    /// Why no key could match: each algorithm or digest is one that is not accepted, so that the zone is insecure (RFC 4035 §5.2).
+    pub(crate) fn unsupported(&self, accepted: Accepted) -> Option<Insecurity> {
+        let mut keys = self.keys.iter().filter_map(|key| Dnskey::parse(key));
+        if self.usable_ds(accepted).next().is_some() || keys.any(|key| accepted.algorithm(key.algorithm())) {
+            return None;
+        }
+        let ds = || self.ds.iter().filter_map(|ds| Ds::parse(ds));
+        let digest = ds().find(|ds| accepted.algorithm(ds.algorithm)).map(|ds| ds.digest_type);
+        let keys = self.keys.iter().filter_map(|key| Dnskey::parse(key)).map(Dnskey::algorithm);
+        let algorithm = ds().map(|ds| ds.algorithm).chain(keys).next();
+        Some(match (digest, algorithm) {
+            (Some(digest), _) => Insecurity::Digest(digest),
+            (None, Some(algorithm)) => Insecurity::Algorithm(algorithm),
+            (None, None) => Insecurity::Unsigned,
+        })
     }
 
     /// The DS records to compare with: SHA-1 digests only where there is no better one (RFC 4509 §3).
-    fn usable_ds(&self) -> impl Iterator<Item = Ds<'_>> {
-        let usable = || self.ds.iter().filter_map(|ds| Ds::parse(ds)).filter(|ds| ds.is_supported());
+    fn usable_ds(&self, accepted: Accepted) -> impl Iterator<Item = Ds<'_>> {
+        let is_usable =
+            move |ds: &Ds<'_>| accepted.algorithm(ds.algorithm) && accepted.digest(ds.digest_type);
+        let usable = move || self.ds.iter().filter_map(|ds| Ds::parse(ds)).filter(is_usable);
         let better = usable().any(|ds| ds.digest_type != DigestType::SHA1);
         usable().filter(move |ds| !better || ds.digest_type != DigestType::SHA1)
     }
 
-    /// The keys of *set* that a digest or a key here matches. At most *most* digests are computed.
-    pub(crate) fn matching(&self, set: &Rrset, most: &mut u32) -> Vec<Verifier> {
+    /// The places of the keys in *set* that a digest or a key here matches. At most *most* digests are computed.
+    pub(crate) fn matching(&self, set: &Rrset, accepted: Accepted, most: &mut u32) -> Vec<usize> {
         let (owner, mut matching) = (set.owner.as_ref(), Vec::new());
-        for rdata in set.rdatas.iter().take(MAX_KEYS) {
+        for (place, rdata) in set.rdatas.iter().take(MAX_KEYS).enumerate() {
             let Some(key) = Dnskey::parse(rdata) else { continue };
             let mut trusted = self.keys.iter().any(|known| **known == *rdata);
-            for ds in self.usable_ds().filter(|ds| (ds.key_tag, ds.algorithm) == (key.tag(), key.algorithm()))
-            {
+            let named = |ds: &Ds<'_>| (ds.key_tag, ds.algorithm) == (key.tag(), key.algorithm());
+            for ds in self.usable_ds(accepted).filter(named) {
                 if trusted || *most == 0 {
                     break;
                 }
@@ -87,7 +162,7 @@ impl Anchors {
                 trusted = ds.check(owner, key).is_ok();
             }
             if trusted && !key.is_revoked() {
-                matching.extend(Verifier::new(owner, key));
+                matching.push(place);
             }
         }
         matching
@@ -127,6 +202,13 @@ impl TrustPoints {
         }
         let anchors = anchors.into_iter().map(|(zone, anchors)| (zone, Rc::new(anchors))).collect();
         TrustPoints { anchors, negative: config.negative_trust_anchors.clone() }
+    }
+
+    /// The tags of the keys that the trust anchors of *zone* name (RFC 8509 §3).
+    pub(crate) fn key_tags(&self, zone: NameRef<'_>) -> Vec<u16> {
+        let Some(anchors) = self.at(zone) else { return Vec::new() };
+        let ds = anchors.ds.iter().filter_map(|ds| Ds::parse(ds)).map(|ds| ds.key_tag);
+        ds.chain(anchors.keys.iter().map(|key| nw_dnssec::key_tag(key))).collect()
     }
 
     /// Whether there is nothing to begin with.

@@ -2,12 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 
+use nw_crypto::Algorithm;
 use nw_dnssec::{Canonical, Rrsig, RrsigFault, Verified, Verifier, verify_rrset};
+use nw_wire::code::Ede;
 use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
 
 use super::fault::Fault;
-use crate::budget::Budget;
+use crate::config::ResolverConfig;
 use crate::signed::Signed;
 
 /// Signatures of one RRset that are looked at. Each algorithm and key of a zone gives one, twice that during a rollover.
@@ -16,8 +18,6 @@ const MAX_SIGNATURES: usize = 16;
 const MAX_SIGNERS: usize = 3;
 /// Keys with the tag of a signature that are tried; honest zones hardly ever have two keys with one tag.
 const MAX_COLLIDING: usize = 2;
-/// Bounds of the tolerance for clocks that differ, seconds. Within them it is a tenth of the life of the signature, as in Unbound.
-const SKEW: (u32, u32) = (3600, 86_400);
 
 /// The work that validation may still do for one client question (attacks KeyTrap and its relatives).
 #[derive(Debug)]
@@ -26,16 +26,34 @@ pub(crate) struct Effort {
     signatures: Cell<u32>,
     /// Verifications left that fail.
     failures: Cell<u32>,
+    /// Bounds of the tolerance for clocks that differ, seconds. Within them it is a tenth of the life of the signature, as in
+    /// Unbound.
+    skew: (u32, u32),
+    /// Why a part of the answer is insecure, if clients are told: the extended error and its text.
+    explained: RefCell<Option<(Ede, String)>>,
     scratch: RefCell<Canonical>,
 }
 
 impl Effort {
-    pub(crate) fn new(budget: &Budget) -> Effort {
+    pub(crate) fn new(config: &ResolverConfig) -> Effort {
+        let budget = &config.budget;
         Effort {
+            skew: config.signature_skew,
+            explained: RefCell::new(None),
             signatures: Cell::new(budget.max_signatures),
             failures: Cell::new(budget.max_failed_signatures),
             scratch: RefCell::new(Canonical::new()),
         }
+    }
+
+    /// Note why a part of the answer is insecure. The first reason is kept.
+    pub(crate) fn explain(&self, ede: Ede, text: String) {
+        self.explained.borrow_mut().get_or_insert((ede, text));
+    }
+
+    /// Why a part of the answer is insecure, if clients are told.
+    pub(crate) fn explained(&self) -> Option<(Ede, String)> {
+        self.explained.borrow().clone()
     }
 
     /// Verify one signature, or return which limit forbids it.
@@ -82,18 +100,18 @@ pub(crate) fn signers<'s>(
 }
 
 /// Verify that one of *signatures* is by one of *keys* of *zone* and valid for *set* at *now* (seconds since 1970 modulo 2^32).
-pub(crate) fn verify(
+pub(crate) fn verify<'k>(
     set: &Rrset,
     signatures: Option<&Rrset>,
-    (zone, keys): (NameRef<'_>, &[Verifier]),
+    (zone, keys): (NameRef<'_>, impl Iterator<Item = &'k Verifier> + Clone),
     now: u32,
     effort: &Effort,
-) -> Result<Verified, Fault> {
-    let (owner, rtype) = (set.owner.clone(), set.rtype);
-    let mut worst = Fault::Unsigned { owner: owner.clone(), rtype, zone: zone.to_name() };
+) -> Result<(Verified, Signer), Fault> {
+    let (owner, rtype) = (&set.owner, set.rtype);
+    let mut worst: Option<Fault> = None;
     let mut blame = |fault: Fault| {
-        if fault.weight() >= worst.weight() {
-            worst = fault;
+        if worst.as_ref().is_none_or(|worst| fault.weight() >= worst.weight()) {
+            worst = Some(fault);
         }
     };
     let rdatas = signatures.into_iter().flat_map(|signatures| signatures.rdatas.iter());
@@ -103,29 +121,45 @@ pub(crate) fn verify(
             blame(Fault::WrongSigner { owner: owner.clone(), rtype, signer: rrsig.signer.to_name() });
             continue;
         }
-        let at = tolerated(&rrsig, now);
+        let at = tolerated(&rrsig, now, effort.skew);
         if let Err(fault) = rrsig.check(set, at) {
             blame(Fault::Signature { owner: owner.clone(), rtype, key_tag, fault, now });
             continue;
         }
-        let mut named = keys.iter().filter(|key| rrsig.names(key)).take(MAX_COLLIDING).peekable();
+        let mut named = keys.clone().filter(|key| rrsig.names(key)).take(MAX_COLLIDING).peekable();
         if named.peek().is_none() {
             blame(Fault::NoKey { owner: owner.clone(), rtype, signer: zone.to_name(), key_tag });
         }
         for key in named {
             match effort.verify(set, &rrsig, key, at)? {
-                Ok(verified) => return Ok(verified),
+                Ok(verified) => {
+                    let Rrsig { algorithm, inception, expiration, .. } = rrsig;
+                    return Ok((verified, Signer { key_tag, algorithm, inception, expiration }));
+                }
                 Err(fault) => blame(Fault::Signature { owner: owner.clone(), rtype, key_tag, fault, now }),
             }
         }
     }
-    Err(worst)
+    Err(worst.unwrap_or_else(|| Fault::Unsigned { owner: owner.clone(), rtype, zone: zone.to_name() }))
+}
+
+/// Who made a valid signature, and when it is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// The tag of the key.
+    pub key_tag: u16,
+    /// The algorithm of the key.
+    pub algorithm: Algorithm,
+    /// The first second, since 1970 modulo 2^32.
+    pub inception: u32,
+    /// The last second.
+    pub expiration: u32,
 }
 
 /// The time at which *rrsig* is checked: *now*, or the nearest time at which it is valid if the clocks may differ by as much.
-fn tolerated(rrsig: &Rrsig<'_>, now: u32) -> u32 {
+fn tolerated(rrsig: &Rrsig<'_>, now: u32, (least, most): (u32, u32)) -> u32 {
     let life = rrsig.expiration.wrapping_sub(rrsig.inception);
-    let skew = (life / 10).clamp(SKEW.0, SKEW.1);
+    let skew = (life / 10).max(least).min(most);
     let (early, late) = (rrsig.inception.wrapping_sub(now), now.wrapping_sub(rrsig.expiration));
     if early != 0 && early <= skew {
         rrsig.inception

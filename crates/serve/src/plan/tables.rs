@@ -178,6 +178,8 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
         ("nxdomain_cut", &mut config.nxdomain_cut),
         ("aggressive_nsec", &mut config.aggressive_nsec),
         ("prefetch", &mut config.prefetch),
+        ("sha1", &mut config.sha1),
+        ("root_key_sentinel", &mut config.root_key_sentinel),
         ("ipv4", &mut config.ipv4),
         ("ipv6", &mut config.ipv6),
         ("ask_loopback", &mut config.ask_loopback),
@@ -189,6 +191,9 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
     if let Some(at) = object.key("stale") {
         read_stale(&at, &mut config.stale, errors);
     }
+    let (least, most) = &mut config.signature_skew;
+    set(least, &mut object, "signature_skew_least_s", 0, 86_400, errors);
+    set(most, &mut object, "signature_skew_most_s", 0, 604_800, errors);
     let mut port_uses = ResolverPlan::PORT_USES;
     set(&mut port_uses, &mut object, "port_uses", 1, 1000, errors);
     let streams = object.key("streams").and_then(|at| read_streams(&at, errors)).unwrap_or_default();

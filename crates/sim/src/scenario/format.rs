@@ -71,6 +71,10 @@ pub struct ResolverTable {
     pub trust_anchors: Vec<String>,
     /// Names below which nothing is validated.
     pub negative_trust_anchors: Vec<String>,
+    /// Treat what only SHA-1 secures as insecure.
+    pub without_sha1: bool,
+    /// Bounds of the tolerance for clocks that differ, in seconds.
+    pub signature_skew: Option<(u32, u32)>,
     /// Limits that differ from the defaults, by the name of the field of `Budget`.
     pub budget: BTreeMap<String, u64>,
 }

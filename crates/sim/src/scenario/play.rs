@@ -196,6 +196,8 @@ fn resolver_config(
         nxdomain_cut: table.nxdomain_cut,
         qname_case_randomisation: table.case_randomisation,
         ipv6: table.ipv6,
+        sha1: !table.without_sha1,
+        signature_skew: table.signature_skew.unwrap_or(ResolverConfig::default().signature_skew),
         hints: root_hints(hosts)?,
         trust_anchors: signing.anchors(&table.trust_anchors)?,
         negative_trust_anchors: table.negative_trust_anchors.iter().map(name).collect::<Result<_, _>>()?,

@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
     from namewise.control.daemon import Daemon
 
-VERBS = ("cache", "exchange", "explain", "flush", "reload", "resolver", "status", "stop", "why")
+VERBS = (
+    "anchors",
+    "cache",
+    "exchange",
+    "explain",
+    "flush",
+    "nta",
+    "reload",
+    "resolver",
+    "status",
+    "stop",
+    "why",
+)
 
 
 def table(daemon: Daemon) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:

@@ -35,7 +35,7 @@ class Outcome:
 @contextmanager
 def direct() -> Iterator[Callable[[str, Message, bool, float], Outcome]]:
     """Yield a function that sends a query to an address over UDP or TCP and returns what came of it."""
-    from namewise.tools.alone import Alone
+    from namewise.observe.alone import Alone
 
     with Alone() as engine:
 

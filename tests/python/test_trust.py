@@ -1,0 +1,237 @@
+"""A running resolver follows the keys of a signed root, and excepts names from validation for a while."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from commands import nw
+from servers import running
+
+from namewise import Server
+from namewise.control.trust import ANCHORS, NEGATIVE, Trust
+from namewise.dnssec.anchors import DAY, HOLD_DOWN_S, State
+from namewise.engine import Message, Resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from namewise.control.service import Service
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("dnssec-signzone") is None, reason="BIND's tools are not installed"
+)
+
+ZONE = """\
+$TTL 3600
+. IN SOA ns. admin. 1 3600 900 604800 300
+. NS ns.
+ns. A 192.0.2.53
+www.example. A 192.0.2.1
+"""
+
+
+class Root:
+    """A signed root zone in *folder*, with keys to choose from."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        keygen = ("dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-f", "KSK", ".")
+        self.keys = [self._run(*keygen) for _ in range(2)]
+
+    def record(self, key: int) -> str:
+        """The DNSKEY record of a key."""
+        lines = (self.folder / f"{self.keys[key]}.key").read_text().splitlines()
+        return next(line for line in lines if not line.startswith(";"))
+
+    def tag(self, key: int) -> int:
+        return int(self.keys[key].rsplit("+", 1)[1])
+
+    def sign(self, published: tuple[int, ...], signing: tuple[int, ...]) -> None:
+        """Write `root.zone` with the *published* keys, signed by the *signing* ones for 90 days."""
+        text = ZONE + "".join(f"{self.record(key)}\n" for key in published)
+        (self.folder / "db").write_text(text)
+        signers = [self.keys[key] for key in signing]
+        times = ("-s", "now-3600", "-e", "now+7776000")
+        self._run("dnssec-signzone", "-q", "-P", "-z", *times, "-o", ".", "-f", "root.zone", "db", *signers)
+
+    def _run(self, *args: str) -> str:
+        return subprocess.run(
+            args, cwd=self.folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        import time
+
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Root:
+    made = Root(tmp_path)
+    made.sign((0,), (0,))
+    (tmp_path / "anchor").write_text(made.record(0) + "\n")
+    return made
+
+
+@pytest.fixture
+def resolving(root: Root) -> Iterator[tuple[Server, Service, Trust, Clock]]:
+    """The root's server, and the parts of a resolver that asks it."""
+    listen = [{"address": "127.0.0.1", "port": 0}]
+    zone = {"name": ".", "file": str(root.folder / "root.zone")}
+    with Server({"listen": listen, "zone": [zone], "server": {"workers": 1}}) as authority:
+        settings = {
+            "listen": listen,
+            "server": {"workers": 1, "state": str(root.folder)},
+            "resolver": {
+                "trust_anchor": str(root.folder / "anchor"),
+                "ask_loopback": True,
+                "validation": "on",
+            },
+            "forward": [{"suffix": ".", "servers": [authority.addresses[0]], "authoritative": True}],
+        }
+        with Server(settings) as resolver:
+            service = resolver._service
+            clock = Clock()
+            service.trust._clock = clock
+            service.trust.reloaded()
+            yield authority, service, service.trust, clock
+
+
+def rcode(service: Service, name: str = "www.example.") -> str:
+    done = service.events.submit(Resolve(name, "A", steps=False)).result(10)
+    assert done.wire is not None
+    return Message.parse(done.wire).rcode
+
+
+def test_a_new_key_becomes_an_anchor_and_the_old_one_is_dropped_when_it_is_revoked(
+    root: Root, resolving: tuple[Server, Service, Trust, Clock]
+) -> None:
+    authority, service, trust, clock = resolving
+
+    def states() -> dict[int, State]:
+        (point,) = trust.now.points
+        return {one.key.tag: one.state for one in point.keys}
+
+    trust.act()
+    assert states() == {root.tag(0): State.VALID} and rcode(service) == "NOERROR"
+    root.sign((0, 1), (0,))
+    authority.reload()
+    clock.now += 2 * DAY
+    trust.act()
+    assert states()[root.tag(1)] is State.ADD_PEND
+    generation = service.engine.generation
+    clock.now += HOLD_DOWN_S + DAY
+    trust.act()
+    assert states()[root.tag(1)] is State.VALID and service.engine.generation > generation
+    assert len(service.inputs.anchors) == 2 and len(service.inputs.configured) == 1
+    # The new key alone signs now. A restart continues with what was saved.
+    root.sign((1,), (1,))
+    authority.reload()
+    service.engine.flush()
+    assert rcode(service) == "NOERROR"
+    again = Trust(service, service.log, clock)
+    again.load(str(root.folder))
+    assert again.now.points == trust.now.points
+    # A reload of the settings, which name the old key alone, changes nothing of it.
+    service.reload()
+    assert len(service.inputs.anchors) == 2
+
+
+def test_keys_that_nobody_trusted_signs_are_tried_again(
+    root: Root, resolving: tuple[Server, Service, Trust, Clock]
+) -> None:
+    authority, service, trust, clock = resolving
+    trust.act()
+    root.sign((1,), (1,))
+    authority.reload()
+    clock.now += 2 * DAY
+    before = trust.now.points[0]
+    trust.act()
+    after = trust.now.points[0]
+    assert after.keys == before.keys and after.due == int(clock.now) + after.retry_s
+    assert rcode(service) == "SERVFAIL"
+
+
+def test_a_negative_anchor_ends_after_its_lifetime_or_when_the_zone_validates(
+    root: Root, resolving: tuple[Server, Service, Trust, Clock]
+) -> None:
+    authority, service, trust, clock = resolving
+    root.sign((1,), (1,))
+    authority.reload()
+    assert rcode(service) == "SERVFAIL"
+    trust.add("example.", 7200)
+    assert rcode(service) == "NOERROR" and rcode(service, "www.other.") == "SERVFAIL"
+    assert "example. until" in (root.folder / NEGATIVE).read_text()
+    clock.now += 301
+    trust.act()
+    assert [one.name for one in trust.now.negative] == ["example."]
+    clock.now += 7000
+    trust.act()
+    assert trust.now.negative == () and rcode(service) == "SERVFAIL"
+    trust.add("example.", 7200)
+    root.sign((0,), (0,))
+    authority.reload()
+    clock.now += 301
+    trust.act()
+    assert trust.now.negative == ()
+
+
+def test_a_broken_file_is_left_alone_and_the_configured_anchors_count(
+    root: Root, resolving: tuple[Server, Service, Trust, Clock]
+) -> None:
+    _, service, _, clock = resolving
+    (root.folder / ANCHORS).write_text("; namewise trust anchors, version 1\nnonsense\n")
+    said: list[str] = []
+
+    class Log:
+        def event(self, _level: str, _id: str, text: str, **_fields: object) -> None:
+            said.append(text)
+
+    trust = Trust(service, Log(), clock)  # type: ignore[arg-type]
+    trust.load(str(root.folder))
+    trust.reloaded()
+    trust.act()
+    assert "line 2: expected `zone`" in said[0] and len(trust.now.points[0].keys) == 1
+    assert (root.folder / ANCHORS).read_text().endswith("nonsense\n")
+
+
+def test_ctl_shows_anchors_and_edits_negative_ones_which_survive_a_restart(root: Root) -> None:
+    folder = root.folder
+    config, control = folder / "namewise.toml", str(folder / "control.sock")
+    config.write_text(
+        f'[server]\nworkers = 1\nstate = "{folder}/state"\n[[listen]]\naddress = "127.0.0.1"\nport = 0\n'
+        f'[resolver]\ntrust_anchor = "{folder}/anchor"\nvalidation = "on"\n'
+        '[[forward]]\nservers = ["127.0.0.1:1"]\n'
+    )
+
+    def ctl(*words: str) -> tuple[int, str]:
+        done = nw("ctl", *words, "--control", control)
+        return done.returncode, done.stdout + done.stderr
+
+    serve = ("serve", "--config", str(config), "--control", control)
+    with running(*serve, ready="ready: "):
+        code, text = ctl("anchors")
+        assert code == 0 and f"key {root.tag(0)} (algorithm 13): Valid" in text
+        assert nw("dnssec", "anchors", "--control", control).stdout == text
+        assert ctl("nta") == (0, "no negative trust anchors\n")
+        code, text = ctl("nta", "add", "example.com", "--lifetime", "2h")
+        assert code == 0 and text.startswith("example.com. until ")
+        assert ctl("nta", "add", ".")[0] == 1
+        assert ctl("nta", "add", "example.com", "--lifetime", "8d")[0] == 1
+        assert ctl("nta", "remove", "example.org")[0] == 1
+        assert ctl("nta", "add")[0] == 1 and ctl("status", "--lifetime", "1h")[0] == 1
+    with running(*serve, ready="ready: "):
+        code, text = ctl("nta", "list")
+        assert code == 0 and text.startswith("example.com. until ")
+        assert ctl("nta", "remove", "example.com") == (0, "no negative trust anchors\n")
