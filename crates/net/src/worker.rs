@@ -489,7 +489,11 @@ impl Worker {
             let state = self.state();
             (state.resolver.clone()?, state.config.as_ref()?.budget.max_steps)
         };
-        Some(resolver.resolve_for(question, client, Trace::start(arrived, most)).await)
+        let resolution = resolver.resolve_for(question, client, Trace::start(arrived, most)).await;
+        if let Some(warning) = resolver.clock_warning() {
+            self.shared.events.fault(format!("signatures of several zones are not valid now: {warning}"));
+        }
+        Some(resolution)
     }
 
     fn request(self: &Rc<Worker>, completion: Completion, request: Request) {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nw_cache::{Cache, Hit, HitQuestion};
+use nw_cache::{Cache, Hit, HitQuestion, State};
 use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
@@ -50,6 +50,11 @@ impl<W: World> Resolver<W> {
     /// The cache that it uses.
     pub fn cache(&self) -> &Arc<Cache> {
         &self.core.cache
+    }
+
+    /// Why the clock of this machine is likely wrong, for the log; at most once an hour.
+    pub fn clock_warning(&self) -> Option<String> {
+        self.core.validator.as_ref()?.clock.take_warning().map(|skew| skew.to_string())
     }
 
     /// How many different client questions are under way.

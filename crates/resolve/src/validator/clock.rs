@@ -1,7 +1,7 @@
 //! What signatures say of the clock of this machine: if those of several zones, or those of the keys of a trust anchor, are all
 //! expired or all not valid yet, the clock is wrong rather than the zones.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use nw_dnssec::RrsigFault;
@@ -13,6 +13,8 @@ use super::fault::{Fault, Span};
 const ZONES: usize = 16;
 /// Zones whose signatures must fail in one direction, if none of them has a trust anchor.
 const ENOUGH: usize = 3;
+/// Time between two warnings, seconds.
+const WARN_EVERY: u32 = 3600;
 
 /// How far the clock of this machine is off at least, seconds. Positive: it is ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,13 @@ impl fmt::Display for Skew {
 /// The zones whose signatures were checked last, each with what its last one says: 0 for a valid one, or by how many seconds
 /// the clock is off if the signature is sound.
 #[derive(Debug, Default)]
-pub(crate) struct Clock(RefCell<Vec<Sample>>);
+pub(crate) struct Clock {
+    samples: RefCell<Vec<Sample>>,
+    /// A suspicion for the log, which has not been taken.
+    warning: Cell<Option<Skew>>,
+    /// When there was the last one, seconds since 1970 modulo 2^32.
+    warned: Cell<Option<u32>>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Sample {
@@ -42,7 +50,7 @@ struct Sample {
 impl Clock {
     /// Note that a signature of *zone* is valid.
     pub(crate) fn valid(&self, zone: NameRef<'_>) {
-        let mut samples = self.0.borrow_mut();
+        let mut samples = self.samples.borrow_mut();
         // While all is well, nothing needs to be remembered.
         if !samples.is_empty() {
             note(&mut samples, Sample { zone: zone.hash64(), anchored: false, off: 0 });
@@ -60,13 +68,26 @@ impl Clock {
             RrsigFault::NotYetValid { inception } => -i64::from(inception.wrapping_sub(*now)),
             _ => return None,
         };
-        let mut samples = self.0.borrow_mut();
+        let mut samples = self.samples.borrow_mut();
         note(&mut samples, Sample { zone: zone.hash64(), anchored, off });
         let same = || samples.iter().filter(|sample| sample.off != 0 && (sample.off > 0) == (off > 0));
         let certain = same().any(|sample| sample.anchored) || same().count() >= ENOUGH;
         // A clock that is off by this much would make each of these zones fail.
         let least = same().map(|sample| sample.off.abs()).max()?;
-        (certain && 2 * same().count() > samples.len()).then_some(Skew(least * off.signum()))
+        let skew = Skew(least * off.signum());
+        if !certain || 2 * same().count() <= samples.len() {
+            return None;
+        }
+        if self.warned.get().is_none_or(|last| now.wrapping_sub(last) >= WARN_EVERY) {
+            self.warned.set(Some(*now));
+            self.warning.set(Some(skew));
+        }
+        Some(skew)
+    }
+
+    /// A suspicion that belongs into the log, once an hour.
+    pub(crate) fn take_warning(&self) -> Option<Skew> {
+        self.warning.take()
     }
 }
 

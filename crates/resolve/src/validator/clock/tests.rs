@@ -41,6 +41,9 @@ fn signatures_of_the_future_show_a_clock_that_is_behind() {
     let future = RrsigFault::NotYetValid { inception: NOW + 5 * DAY };
     let text = "the clock of this machine is likely wrong: at least 5 days behind";
     assert_eq!(failed(&clock, ".", true, future).as_deref(), Some(text), "a trust anchor is enough");
+    assert_eq!(clock.take_warning().map(|skew| skew.to_string()).as_deref(), Some(text));
+    failed(&clock, ".", true, future);
+    assert_eq!(clock.take_warning(), None, "the log is told once an hour");
 }
 
 #[test]
