@@ -15,7 +15,7 @@ from namewise.compile import Inputs
 from namewise.compile.inputs import Hint
 from namewise.compile.plan import plan
 from namewise.config import load
-from namewise.tools.explain import mermaid, tree
+from namewise.tools.explain import chain, mermaid, tree
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests/golden"
@@ -29,11 +29,12 @@ def made() -> dict[str, str]:
     return {
         "explain.txt": tree(document),
         "explain.mmd": mermaid(document),
+        "chain.txt": "".join(map(chain, json.loads((GOLDEN / "chain.json").read_text()))),
         "plan.json": json.dumps(plan(config, Inputs(HINTS), 2), indent=1) + "\n",
     }
 
 
-@pytest.mark.parametrize("name", ["explain.txt", "explain.mmd", "plan.json"])
+@pytest.mark.parametrize("name", ["explain.txt", "explain.mmd", "chain.txt", "plan.json"])
 def test_output_is_unchanged(name: str) -> None:
     assert made()[name] == (GOLDEN / name).read_text()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +19,6 @@ from namewise.engine import Message, Resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from namewise.control.service import Service
 
@@ -58,6 +59,15 @@ class Root:
         times = ("-s", "now-3600", "-e", "now+7776000")
         self._run("dnssec-signzone", "-q", "-P", "-z", *times, "-o", ".", "-f", "root.zone", "db", *signers)
 
+    def revoke(self, key: int) -> None:
+        """Set the REVOKE bit of a key, which changes its tag."""
+        path = self._run("dnssec-revoke", "-f", f"{self.keys[key]}.private")
+        self.keys[key] = Path(path).name
+
+    def digests(self) -> str:
+        """The DS records of the keys."""
+        return "".join(self._run("dnssec-dsfromkey", "-2", f"{key}.key") + "\n" for key in self.keys)
+
     def _run(self, *args: str) -> str:
         return subprocess.run(
             args, cwd=self.folder, capture_output=True, text=True, check=True
@@ -87,6 +97,13 @@ def root(tmp_path: Path) -> Root:
 @pytest.fixture
 def resolving(root: Root) -> Iterator[tuple[Server, Service, Trust, Clock]]:
     """The root's server, and the parts of a resolver that asks it."""
+    with resolver_of(root) as parts:
+        yield parts
+
+
+@contextmanager
+def resolver_of(root: Root) -> Iterator[tuple[Server, Service, Trust, Clock]]:
+    """The same for the *root* as it is now."""
     listen = [{"address": "127.0.0.1", "port": 0}]
     zone = {"name": ".", "file": str(root.folder / "root.zone")}
     with Server({"listen": listen, "zone": [zone], "server": {"workers": 1}}) as authority:
@@ -148,6 +165,29 @@ def test_a_new_key_becomes_an_anchor_and_the_old_one_is_dropped_when_it_is_revok
     assert len(service.inputs.anchors) == 2
 
 
+@pytest.mark.parametrize(
+    ("published", "signing", "revoked", "trusted"),
+    [((0, 1), (0,), False, 2), ((0, 1), (1,), False, 2), ((0, 1), (0, 1), True, 1), ((1,), (1,), False, 2)],
+    ids=["before", "rolled", "revoked", "gone"],
+)
+def test_a_cold_start_with_the_digests_of_both_keys_resolves_throughout_the_roll(
+    tmp_path: Path, published: tuple[int, ...], signing: tuple[int, ...], revoked: bool, trusted: int
+) -> None:
+    """The roll of the root's keys, 20326 to 38696, with keys that can sign."""
+    root = Root(tmp_path)
+    (tmp_path / "anchor").write_text(root.digests())
+    if revoked:
+        root.revoke(0)
+    root.sign(published, signing)
+    with resolver_of(root) as (_, service, trust, _clock):
+        assert rcode(service) == "NOERROR"
+        trust.act()
+        assert len(service.inputs.anchors) == trusted
+        assert [one.state for one in trust.now.points[0].keys].count(State.REVOKED) == int(revoked)
+        service.engine.flush()
+        assert rcode(service) == "NOERROR"
+
+
 def test_keys_that_nobody_trusted_signs_are_tried_again(
     root: Root, resolving: tuple[Server, Service, Trust, Clock]
 ) -> None:
@@ -204,6 +244,26 @@ def test_a_broken_file_is_left_alone_and_the_configured_anchors_count(
     trust.act()
     assert "line 2: expected `zone`" in said[0] and len(trust.now.points[0].keys) == 1
     assert (root.folder / ANCHORS).read_text().endswith("nonsense\n")
+
+
+def test_the_chain_of_trust_is_drawn_and_ends_where_it_breaks(
+    root: Root, resolving: tuple[Server, Service, Trust, Clock]
+) -> None:
+    authority, *_ = resolving
+    config = root.folder / "chain.toml"
+    config.write_text(
+        f'[resolver]\ntrust_anchor = "{root.folder}/anchor"\nask_loopback = true\n'
+        f'[[forward]]\nservers = ["{authority.addresses[0]}"]\nauthoritative = true\n'
+        'suffix = "."\n'
+    )
+    done = nw("dnssec", "chain", "www.example", "--config", str(config))
+    first, *lines = done.stdout.splitlines()
+    assert done.returncode == 0 and first == "www.example. IN A: secure", done
+    assert f"the trust anchor names key {root.tag(0)}" in lines[1] and "www.example. A secure" in lines[-1]
+    root.sign((1,), (1,))
+    authority.reload()
+    done = nw("dnssec", "chain", "www.example", "--config", str(config))
+    assert done.returncode == 3 and "bogus" in done.stdout.splitlines()[0], done
 
 
 def test_ctl_shows_anchors_and_edits_negative_ones_which_survive_a_restart(root: Root) -> None:

@@ -555,12 +555,12 @@ impl fmt::Display for Reason {
             Reason::NotValidated => f.write_str("signatures were not checked"),
             Reason::Bogus { fault } => write!(f, "bogus: {fault}"),
             Reason::KeysTrusted { zone, key_tags, anchor, signer } => {
-                let from = if *anchor { "the trust anchor" } else { "the DS records of its parent" };
+                let from = if *anchor { "the trust anchor names" } else { "the DS records of its parent name" };
                 let tags: Vec<String> = key_tags.iter().map(u16::to_string).collect();
                 let (tags, key) = (tags.join(" and "), By(signer));
                 write!(
                     f,
-                    "the keys of {zone} are trusted: {from} names key {tags}, and they are signed by {key}"
+                    "the keys of {zone} are trusted: {from} key {tags}, and they are signed by {key}"
                 )
             }
             Reason::SignedDelegation { zone, named, signer } => {

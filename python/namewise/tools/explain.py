@@ -159,6 +159,19 @@ def _chain(document: Document, paint: _Paint) -> Iterator[str]:
             links[step["name"], step["type"], step["reason"]] = step
     if not links:
         return
+    question = document["question"]
+    for name, rtype, reason in list(links):
+        signed = links.get((name, "DS", "signed-delegation"))
+        if rtype == "DS" != question["type"] and LINKS[reason] == RRSETS:
+            # The signature or the proof of a link that has its own line.
+            link = links.pop((name, rtype, reason))
+            if signed is not None and reason == "verified" and ", signed by" not in signed["text"]:
+                what = f"{name} DS: "
+                text = f"{signed['text']}, {link['text'].removeprefix(what)}"
+                links[name, "DS", "signed-delegation"] = {**signed, "text": text}
+        elif reason == "absence-proved" and question["name"].endswith("." + name.lstrip(".")):
+            # A question with fewer labels, on the way to the whole name (RFC 9156).
+            del links[name, rtype, reason]
 
     def place(step: dict[str, Any]) -> tuple[bool, int, int]:
         kind = LINKS[step["reason"]]
@@ -169,6 +182,7 @@ def _chain(document: Document, paint: _Paint) -> Iterator[str]:
         what = f"{step['name']} {step['type']}"
         text = step["text"].removeprefix(f"{what}: ")
         state = step["validation"] or "indeterminate"
+        text = text.removeprefix(f"{state}: ")
         yield f"  {'  ' * depth}{'└─ ' if depth else ''}{what} {paint(STATE_COLOURS[state], state)}: {text}"
 
 
