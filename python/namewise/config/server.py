@@ -110,8 +110,8 @@ class ServerTable(Table, frozen=True, kw_only=True):
         Annotated[
             Path,
             setting(
-                "Directory for data that must survive a restart. The server creates it with mode 0700 when it starts; nothing is kept "
-                "there yet. Not set: `/var/lib/namewise` as root, else `$XDG_STATE_HOME/namewise`.",
+                "Directory for data that must survive a restart: the states of trust anchors and negative trust anchors. The server "
+                "creates it with mode 0700 when it starts. Not set: `/var/lib/namewise` as root, else `$XDG_STATE_HOME/namewise`.",
                 applies="restart",
             ),
         ]
