@@ -555,13 +555,11 @@ impl fmt::Display for Reason {
             Reason::NotValidated => f.write_str("signatures were not checked"),
             Reason::Bogus { fault } => write!(f, "bogus: {fault}"),
             Reason::KeysTrusted { zone, key_tags, anchor, signer } => {
-                let from = if *anchor { "the trust anchor names" } else { "the DS records of its parent name" };
+                let from =
+                    if *anchor { "the trust anchor names" } else { "the DS records of its parent name" };
                 let tags: Vec<String> = key_tags.iter().map(u16::to_string).collect();
                 let (tags, key) = (tags.join(" and "), By(signer));
-                write!(
-                    f,
-                    "the keys of {zone} are trusted: {from} key {tags}, and they are signed by {key}"
-                )
+                write!(f, "the keys of {zone} are trusted: {from} key {tags}, and they are signed by {key}")
             }
             Reason::SignedDelegation { zone, named, signer } => {
                 write!(f, "{zone} has DS records for keys")?;
