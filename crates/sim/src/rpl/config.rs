@@ -47,6 +47,14 @@ pub struct Settings {
     pub negative_trust_anchors: Vec<Name>,
     /// Random case of names in queries.
     pub case_randomisation: bool,
+    /// Serve expired data (RFC 8767).
+    pub stale: bool,
+    /// Seconds after its lifetime for which it is served; 0: without end.
+    pub stale_s: u32,
+    /// The TTL of expired records, in seconds.
+    pub stale_ttl: Option<u32>,
+    /// Milliseconds that clients wait for servers before they get expired data.
+    pub stale_client_timeout: Option<u32>,
     /// NSID, as octets.
     pub nsid: Option<Vec<u8>>,
     /// `id.server`.
@@ -73,6 +81,10 @@ impl Default for Settings {
             trust_anchors: Vec::new(),
             negative_trust_anchors: Vec::new(),
             case_randomisation: false,
+            stale: false,
+            stale_s: 86_400,
+            stale_ttl: None,
+            stale_client_timeout: None,
             nsid: None,
             identity: None,
         }
@@ -276,7 +288,7 @@ impl Read {
             | "outgoing-range"
             | "num-threads" => Ignored,
             // Extended errors are always sent.
-            "ede" => Ignored,
+            "ede" | "ede-serve-expired" => Ignored,
             // Settings of another server that concern its process, log, modules and response details.
             "verbosity"
             | "module-config"
@@ -300,8 +312,18 @@ impl Read {
             | "max-sent-count"
             | "do-daemonize" => Ignored,
             "harden-glue" => only(setting, true),
-            "serve-expired" | "ede-serve-expired" | "prefetch" => only(setting, false),
-            "serve-expired-ttl" | "serve-expired-reply-ttl" | "serve-expired-client-timeout" => Ignored,
+            "serve-expired" => switch(setting, &mut settings.stale),
+            "serve-expired-ttl" => {
+                let mut seconds = None;
+                let fit = number(setting, &mut seconds);
+                settings.stale_s = seconds.unwrap_or(settings.stale_s);
+                fit
+            }
+            "serve-expired-reply-ttl" => number(setting, &mut settings.stale_ttl),
+            "serve-expired-client-timeout" => number(setting, &mut settings.stale_client_timeout),
+            // A failure after the lifetime ends never prolongs it.
+            "serve-expired-ttl-reset" => only(setting, false),
+            "prefetch" => only(setting, false),
             _ => Key,
         }
     }

@@ -60,6 +60,11 @@ pub fn play(text: &str, options: &Options) -> Report {
             unsupported.push(kind.clone());
         }
     }
+    // The engine can forget an answer, but not let it expire alone.
+    let expires = script.steps.iter().any(|step| matches!(step.action, Action::ExpireMessage(_)));
+    if expires && settings.stale {
+        unsupported.push("EXPIRE_MESSAGE with serve-expired".to_owned());
+    }
     if !unsupported.is_empty() {
         let mut report = Report::new("rpl", script.title, Outcome::Unsupported { reasons: unsupported });
         report.ignored = ignored;
@@ -537,7 +542,15 @@ fn resolver_config(settings: &Settings) -> ResolverConfig {
     };
     config.budget.discard_timeout = 0;
     // As in the server for which the scripts are written, unless they say otherwise.
-    config.stale.max_s = 0;
+    config.stale.max_s = match (settings.stale, settings.stale_s) {
+        (false, _) => 0,
+        (true, 0) => u32::MAX,
+        (true, seconds) => seconds,
+    };
+    config.stale.ttl_s = settings.stale_ttl.unwrap_or(config.stale.ttl_s);
+    if let Some(ms) = settings.stale_client_timeout {
+        config.stale.client_timeout = Micros::from(ms) * 1000;
+    }
     if settings.hints.is_empty() {
         config.hints.extend(root_servers());
     } else {

@@ -43,8 +43,8 @@ fn features_that_are_missing_are_named() {
     let unsupported = |config: &str| settings(config).unsupported;
     assert_eq!(unsupported("trust-anchor: \". A 192.0.2.1\""), ["trust-anchor: . A 192.0.2.1"]);
     assert_eq!(
-        unsupported("server:\n serve-expired: yes\n dlv-anchor: x"),
-        ["serve-expired: yes", "dlv-anchor"]
+        unsupported("server:\n serve-expired-ttl-reset: yes\n dlv-anchor: x"),
+        ["serve-expired-ttl-reset: yes", "dlv-anchor"]
     );
     assert_eq!(unsupported("auth-zone:\n name: a.\nrpz:\n name: b."), ["auth-zone", "rpz"]);
     assert_eq!(unsupported("features: dns64_prefix=64:ff9b::/96"), ["features: dns64_prefix"]);
@@ -106,4 +106,15 @@ fn a_clause_may_stand_on_one_line() {
 fn features_may_have_spaces() {
     let read = honoured("features: min_ttl = 5 max_ttl =50");
     assert_eq!((read.min_ttl, read.max_ttl), (Some(5), Some(50)));
+}
+
+#[test]
+fn expired_data() {
+    let read = honoured(
+        "server:\n serve-expired: yes\n serve-expired-ttl: 0\n serve-expired-reply-ttl: 123\n serve-expired-client-timeout: 0\n \
+         ede-serve-expired: yes",
+    );
+    assert!(read.stale);
+    assert_eq!((read.stale_s, read.stale_ttl, read.stale_client_timeout), (0, Some(123), Some(0)));
+    assert!(!honoured("server:\n serve-expired-ttl: 5").stale);
 }
