@@ -2,7 +2,7 @@
 //! with the expectations.
 //!
 //! `scenario_hosts SCENARIO.toml [RESOLVER [--record] | --anchors]`. With `--anchors`, it prints the trust anchors of the resolver and ends. With
-//! `--record`, it prints the answer to each query as JSON instead of comparing it. The addresses of the hosts must be local, usually in a network
+//! `--record`, it sends many queries at once, and prints the answer to each as JSON instead of comparing it. The addresses of the hosts must be local, usually in a network
 //! namespace, and port 53 must be free on them. Without RESOLVER, another program must play the hosts that steps name
 //! in `to`, and listen at their first addresses. The program prints `ready` when all sockets are open. A line on
 //! standard input starts the steps, and a JSON object ends the run. Only the answers to clients are compared, because
@@ -12,6 +12,8 @@ use std::cell::RefCell;
 use std::io::{self, BufRead, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -29,6 +31,8 @@ use nw_wire::message::Message;
 const MAX_WAIT: Duration = Duration::from_secs(5);
 /// The number of tries. Peers need long for servers that do not answer.
 const TRIES: u32 = 4;
+/// The number of queries that are sent at once when they are recorded.
+const CLIENTS: usize = 24;
 /// The longest real time that a step may take to advance the clock.
 const LONGEST_ADVANCE_S: f64 = 10.0;
 
@@ -251,6 +255,9 @@ fn play_steps(
 ) -> Result<Found, String> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
+    if let (true, Some(resolver)) = (recording, resolver) {
+        return record(&scenario.step, resolver);
+    }
     for (at, step) in scenario.step.iter().enumerate() {
         if let Some(seconds) = step.advance_s {
             if seconds > LONGEST_ADVANCE_S {
@@ -271,10 +278,6 @@ fn play_steps(
             };
             for _ in 0..step.times.unwrap_or(1) {
                 let seen = ask(step, question, server)?;
-                if recording {
-                    say(&seen.to_json().to_string());
-                    continue;
-                }
                 // Servers may choose different extended errors for a failure.
                 let wanted = step.expect.clone().map(|wanted| ExpectTable { ede: Vec::new(), ..wanted });
                 if let Some(wanted) = &wanted
@@ -290,10 +293,37 @@ fn play_steps(
     Ok(None)
 }
 
+/// Send the queries of *steps* to *resolver*, [`CLIENTS`] at once, and print the answers in order.
+fn record(steps: &[StepTable], resolver: IpAddr) -> Result<Found, String> {
+    let next = AtomicUsize::new(0);
+    let answers: Vec<OnceLock<Result<Seen, String>>> = steps.iter().map(|_| OnceLock::new()).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(step) = steps.get(at) else { return };
+                    let seen = match &step.query {
+                        Some(question) => ask(step, question, resolver),
+                        None => Err(format!("step {} is no query", at + 1)),
+                    };
+                    // Each step is taken once.
+                    let _ = answers[at].set(seen);
+                }
+            });
+        }
+    });
+    for answer in answers {
+        say(&answer.into_inner().ok_or("a step without an answer")??.to_json().to_string());
+    }
+    Ok(None)
+}
+
 fn ask(step: &StepTable, question: &str, server: IpAddr) -> Result<Seen, String> {
     let mut packet = query_packet(step, question)?;
     packet.flags = packet.flags.with_qr(false);
     let began = Instant::now();
+    // The port of each query differs, so that the id need not be secret.
     let id = u16::try_from(began.elapsed().as_nanos() & 0xffff).unwrap_or(1);
     let wire = packet.to_wire(id);
     let client = step.client.unwrap_or(CLIENT.parse().map_err(|_| "a literal address")?);

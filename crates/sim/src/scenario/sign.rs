@@ -60,6 +60,8 @@ pub struct SignTable {
     pub ds: DsKind,
     /// RRsets whose signatures do not match, as `owner type`.
     pub forged: Vec<String>,
+    /// RRsets whose last octet is changed after they are signed.
+    pub altered: Vec<String>,
     /// RRsets without signatures.
     pub unsigned: Vec<String>,
     /// RRsets that are absent although the rest of the zone says otherwise, such as NSEC records.
@@ -117,6 +119,7 @@ impl Default for SignTable {
             expiration_s: 14 * DAY,
             ds: DsKind::Right,
             forged: Vec::new(),
+            altered: Vec::new(),
             unsigned: Vec::new(),
             absent: Vec::new(),
             instead: BTreeMap::new(),
@@ -271,6 +274,7 @@ impl Signing {
         if table.colliding_keys > 0 {
             special.entry((apex.to_name(), RrType::DNSKEY)).or_default();
         }
+        let altered = sets(&table.altered)?;
         let (forged, unsigned, absent) = (sets(&table.forged)?, sets(&table.unsigned)?, sets(&table.absent)?);
         let named = |list: &[(Name, RrType)], set: &Rrset| {
             list.iter().any(|(owner, rtype)| *owner == set.owner && *rtype == set.rtype)
@@ -312,6 +316,9 @@ impl Signing {
                     signatures.rdatas = damaged(&signatures.rdatas);
                 }
                 all.push(signatures);
+            }
+            if named(&altered, &one.rrset) {
+                one.rrset.rdatas = damaged(&one.rrset.rdatas);
             }
             all.push(one.rrset);
         }
@@ -392,12 +399,12 @@ fn colliding(key: &[u8], number: u16) -> Vec<u8> {
     other
 }
 
-/// The same signatures with one bit changed.
-fn damaged(signatures: &RdataSet) -> RdataSet {
+/// The same rdata with one bit changed in each.
+fn damaged(rdatas: &RdataSet) -> RdataSet {
     let mut damaged = RdataSet::default();
-    for rdata in signatures.iter() {
+    for rdata in rdatas.iter() {
         let mut rdata = rdata.to_vec();
-        *rdata.last_mut().expect("a signature has octets") ^= 1;
+        *rdata.last_mut().expect("signatures and addresses have octets") ^= 1;
         damaged.push(&rdata);
     }
     damaged
