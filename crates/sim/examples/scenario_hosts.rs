@@ -2,13 +2,14 @@
 //! with the expectations.
 //!
 //! `scenario_hosts SCENARIO.toml [RESOLVER [--record] | --anchors]`. With `--anchors`, it prints the trust anchors of the resolver and ends. With
-//! `--record`, it sends many queries at once, and prints the answer to each as JSON instead of comparing it. The addresses of the hosts must be local, usually in a network
+//! `--record`, it sends many queries at once, and prints the answer to each as JSON instead of comparing it,
+//! and then the number of queries that the hosts received. The addresses of the hosts must be local, usually in a network
 //! namespace, and port 53 must be free on them. Without RESOLVER, another program must play the hosts that steps name
 //! in `to`, and listen at their first addresses. The program prints `ready` when all sockets are open. A line on
 //! standard input starts the steps, and a JSON object ends the run. Only the answers to clients are compared, because
 //! times and upstream queries depend on the simulation.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ struct OpenHost {
     host: ScriptedHost,
     udp: Vec<UdpSocket>,
     listeners: Vec<TcpListener>,
+    /// The number of queries that have arrived.
+    arrived: Cell<u64>,
 }
 
 /// A stream with the octets of its incomplete message.
@@ -115,7 +118,11 @@ fn run() -> Result<(), String> {
         difference
     });
     say("ready");
-    serve(hosts, &signing, &received).map_err(|error| error.to_string())?;
+    serve(&hosts, &signing, &received).map_err(|error| error.to_string())?;
+    if recording {
+        let arrived: u64 = hosts.iter().map(|host| host.arrived.get()).sum();
+        say(&serde_json::json!({"arrived": arrived}).to_string());
+    }
     let outcome = client.join().map_err(|_| "the client failed".to_owned())?;
     say(&match outcome {
         Ok(None) => serde_json::json!({"agrees": true}).to_string(),
@@ -150,11 +157,11 @@ fn open(name: String, host: ScriptedHost, addresses: &[IpAddr]) -> io::Result<Op
             listeners.push(listener);
         }
     }
-    Ok(OpenHost { name, host, udp, listeners })
+    Ok(OpenHost { name, host, udp, listeners, arrived: Cell::new(0) })
 }
 
 /// Answer queries until the steps end.
-fn serve(hosts: Vec<OpenHost>, signing: &Signing, commands: &Receiver<Command>) -> io::Result<()> {
+fn serve(hosts: &[OpenHost], signing: &Signing, commands: &Receiver<Command>) -> io::Result<()> {
     let scheduled: RefCell<Vec<Scheduled>> = RefCell::default();
     let mut streams: Vec<Stream> = Vec::new();
     let mut room = vec![0; 65535];
@@ -164,6 +171,7 @@ fn serve(hosts: Vec<OpenHost>, signing: &Signing, commands: &Receiver<Command>) 
             for socket in &host.udp {
                 while let Ok((length, from)) = socket.recv_from(&mut room) {
                     idle = false;
+                    host.arrived.set(host.arrived.get() + 1);
                     let asked = Datagram {
                         from,
                         to: socket.local_addr()?,
@@ -185,7 +193,7 @@ fn serve(hosts: Vec<OpenHost>, signing: &Signing, commands: &Receiver<Command>) 
                 }
             }
         }
-        streams.retain_mut(|stream| answer_stream(&hosts, stream, &mut room));
+        streams.retain_mut(|stream| answer_stream(hosts, stream, &mut room));
         let now = Instant::now();
         // In the order of their creation: unrelated packets are sent before the true reply.
         let due: Vec<Scheduled> =
@@ -232,6 +240,8 @@ fn answer_stream(hosts: &[OpenHost], stream: &mut Stream, room: &mut [u8]) -> bo
         };
         let asked = Datagram { from, to, via: Transport::Tcp, bytes: message.to_vec() };
         stream.read.drain(..2 + length);
+        let arrived = &hosts[stream.host].arrived;
+        arrived.set(arrived.get() + 1);
         for emission in hosts[stream.host].host.respond(&asked) {
             let Emission::Reply { after, bytes, .. } = emission else { return false };
             std::thread::sleep(Duration::from_micros(after));

@@ -84,6 +84,8 @@ pub struct Run {
     pub virtual_us: u64,
     /// The number of queries that the engine sent to servers.
     pub upstream_queries: usize,
+    /// The same number without the floods of a scenario.
+    pub upstream_without_floods: usize,
     /// The fingerprint of all network traffic. Equal runs have equal fingerprints.
     pub fingerprint: String,
     /// The questions that no entry of the script answered.
@@ -118,7 +120,7 @@ pub struct Attack {
     /// The most time that the engine may compute for one query of a client, in microseconds. The player reports the
     /// time; it does not compare it, because it depends on the machine.
     pub max_us_per_question: u64,
-    /// Queries to servers that other servers sent in this scenario.
+    /// The number of queries to servers that other servers sent for the queries of the scenario, without its floods.
     #[serde(default)]
     pub peers_sent: BTreeMap<String, u64>,
 }

@@ -65,6 +65,7 @@ def measured(identifier: str, file: Traversable) -> Report:
         "upstream_per_question": round(run["upstream_queries"] / questions, 3),
         "peers_sent": attack["peers_sent"],
         "upstream": run["upstream_queries"],
+        "upstream_without_floods": run["upstream_without_floods"],
         "engine_us_per_question": round(per_question),
         "max_us_per_question": attack["max_us_per_question"],
         "cache_octets": run["cache_octets"],
@@ -117,7 +118,9 @@ def text(row: Report) -> str:
         upstream = (
             f"{row['upstream_per_question']:g} queries to servers for each of {row['questions']} queries"
         )
-        lines.append(f"     {upstream}" + (f" ({row['upstream']} in all; {peers})" if peers else ""))
+        lines.append(f"     {upstream}")
+        if peers:
+            lines.append(f"     without floods {row['upstream_without_floods']} queries to servers, {peers}")
         cpu = f"{row['engine_us_per_question']} us of computing for each (limit {row['max_us_per_question']})"
         lines.append(f"     {cpu}, cache {row['cache_octets']} octets")
         worst: dict[tuple[str, str], int] = {}

@@ -287,6 +287,7 @@ impl Player {
             seed: options.seed,
             virtual_us: self.clock.now(),
             upstream_queries: self.server.world().asked().len(),
+            upstream_without_floods: self.server.world().asked().len(),
             fingerprint: self.net.log(|log| format!("{:016x}", log.hash())),
             unanswered: self.servers.unanswered.borrow().clone(),
             causes: self.causes.borrow().clone(),

@@ -84,6 +84,7 @@ pub fn play(text: &str, options: &Options) -> Report {
         seed,
         virtual_us: topology.clock.now(),
         upstream_queries: topology.resolver.as_ref().map_or(0, |server| server.world().asked().len()),
+        upstream_without_floods: topology.without_floods,
         fingerprint: topology.net.log(|log| format!("{:016x}", log.hash())),
         unanswered: Vec::new(),
         causes: Vec::new(),
@@ -142,6 +143,8 @@ struct Topology {
     players: BTreeMap<String, (Player, Vec<IpAddr>)>,
     signing: Signing,
     measures: Vec<Measure>,
+    /// The number of queries to servers that steps other than floods caused.
+    without_floods: usize,
 }
 
 /// The root servers of a scenario: names and addresses from its root zone, or else the hosts that serve the root
@@ -331,7 +334,7 @@ impl Topology {
             resolver = Some(server);
         }
         let rng = Random::stream(seed, "clients");
-        Ok(Topology { net, clock, rng, resolver, players, signing, measures: Vec::new() })
+        Ok(Topology { net, clock, rng, resolver, players, signing, measures: Vec::new(), without_floods: 0 })
     }
 
     /// Play step *number*.
@@ -361,7 +364,9 @@ impl Topology {
             let server = self.resolver.as_ref().ok_or("flush without a resolver")?;
             server.flush(name.as_ref(), RrType::ANY);
         } else if let Some(question) = &step.query {
+            let before = self.sent();
             let seen = self.query(step, question)?;
+            self.without_floods += self.sent() - before;
             let Some(wanted) = &step.expect else { return Ok(None) };
             self.measures.extend(seen.iter().flat_map(|seen| expect::measures(wanted, seen, number)));
             let differs = |seen: &Seen| expect::reply(wanted, seen).or_else(|| expect::behind(wanted, seen));
