@@ -9,10 +9,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use nw_policy::Prefix;
 use nw_resolve::TrustAnchor;
 use nw_wire::name::Name;
+use serde_json::{Value as Json, json};
 
 use super::syntax::{Clause, Script, Setting};
 
@@ -55,6 +57,22 @@ pub struct Settings {
     pub stale_ttl: Option<u32>,
     /// Milliseconds that clients wait for servers before they get expired data.
     pub stale_client_timeout: Option<u32>,
+    /// Look up popular answers again before they expire.
+    pub prefetch: bool,
+    /// Conclude from denial records in the cache (RFC 8198).
+    pub aggressive_nsec: bool,
+    /// Local zones: name and type.
+    pub local_zones: Vec<(Name, &'static str)>,
+    /// Local records.
+    pub local_data: Vec<String>,
+    /// The prefix of DNS64 (RFC 6147).
+    pub dns64: Option<String>,
+    /// Addresses that public names may not have, as prefixes.
+    pub private_addresses: Vec<String>,
+    /// Names that may have them, with those below.
+    pub private_domains: Vec<Name>,
+    /// Clients, as prefixes, and whether they may query. The longest prefix counts; other clients may query.
+    pub access: Vec<(Prefix, bool)>,
     /// NSID, as octets.
     pub nsid: Option<Vec<u8>>,
     /// `id.server`.
@@ -85,8 +103,72 @@ impl Default for Settings {
             stale_s: 86_400,
             stale_ttl: None,
             stale_client_timeout: None,
+            prefetch: false,
+            aggressive_nsec: false,
+            local_zones: Vec::new(),
+            local_data: Vec::new(),
+            dns64: None,
+            private_addresses: Vec::new(),
+            private_domains: Vec::new(),
+            access: Vec::new(),
             nsid: None,
             identity: None,
+        }
+    }
+}
+
+impl Settings {
+    /// The settings that are no settings of the resolver alone, as a part of a plan.
+    pub fn plan(&self) -> Json {
+        let mut plan = serde_json::Map::new();
+        if !self.local_zones.is_empty() || !self.local_data.is_empty() {
+            let mut local: Vec<Json> = self
+                .local_zones
+                .iter()
+                .map(|(name, kind)| json!({"name": name.to_string(), "type": kind, "source": "local-zone"}))
+                .collect();
+            let records = self.local_data.iter().map(|text| json!({"text": text, "source": "local-data"}));
+            local.push(json!({"records": records.collect::<Vec<Json>>()}));
+            // The place where to ask comes from the script; a plan without one is wrong.
+            let forward = json!([{"suffix": ".", "servers": ["192.0.2.1"]}]);
+            plan.insert("resolver".into(), json!({"local": local, "forward": forward}));
+        }
+        if let Some(prefix) = &self.dns64 {
+            plan.insert("dns64".into(), json!([{"prefix": prefix}]));
+        }
+        if !self.private_addresses.is_empty() {
+            let allow: Vec<String> = self.private_domains.iter().map(Name::to_string).collect();
+            plan.insert("rebinding".into(), json!({"private": self.private_addresses, "allow": allow}));
+        }
+        if !self.access.is_empty() {
+            let clients = self.admitted();
+            plan.insert("acls".into(), json!({"query": clients, "recursion": clients}));
+        }
+        Json::Object(plan)
+    }
+
+    /// The clients that may query, as prefixes.
+    fn admitted(&self) -> Vec<String> {
+        let mut admitted = Vec::new();
+        let all: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        for first in all {
+            self.admit(Prefix::covering(first, 0).expect("a length of 0"), &mut admitted);
+        }
+        admitted
+    }
+
+    /// Add the clients in *block* that may query: all or none, or those of its halves if rules are about parts of it.
+    fn admit(&self, block: Prefix, admitted: &mut Vec<String>) {
+        let inside = |rule: &(Prefix, bool)| rule.0.len() > block.len() && block.contains(rule.0.first());
+        if self.access.iter().any(inside) {
+            for end in [block.first(), block.last()] {
+                self.admit(Prefix::covering(end, block.len() + 1).expect("a rule is longer"), admitted);
+            }
+            return;
+        }
+        let around = self.access.iter().filter(|(prefix, _)| prefix.contains(block.first()));
+        if around.max_by_key(|(prefix, _)| prefix.len()).is_none_or(|(_, allowed)| *allowed) {
+            admitted.push(block.to_string());
         }
     }
 }
@@ -254,10 +336,50 @@ impl Read {
                 }
                 None => Value,
             },
-            "access-control" => match setting.value.split_whitespace().last() {
-                Some("allow" | "allow_snoop" | "allow_setrd") => Honoured,
-                _ => Value,
+            "access-control" => {
+                let (prefix, verdict) = two_words(&setting.value);
+                let allowed = match verdict {
+                    "allow" | "allow_snoop" | "allow_setrd" => true,
+                    "refuse" => false,
+                    // The engine refuses such clients; it does not ignore them.
+                    _ => return Value,
+                };
+                match prefix.parse() {
+                    Ok(prefix) => {
+                        settings.access.push((prefix, allowed));
+                        Honoured
+                    }
+                    Err(_) => Value,
+                }
+            }
+            "local-zone" => match local_zone(&setting.value) {
+                Some(zone) => {
+                    settings.local_zones.extend(zone);
+                    Honoured
+                }
+                None => Value,
             },
+            "local-data" => {
+                settings.local_data.push(setting.value.clone());
+                Honoured
+            }
+            "private-address" => {
+                settings.private_addresses.push(setting.value.clone());
+                if setting.value.parse::<Prefix>().is_ok() { Honoured } else { Value }
+            }
+            "private-domain" => match absolute(&setting.value) {
+                Some(name) => {
+                    settings.private_domains.push(name);
+                    Honoured
+                }
+                None => Value,
+            },
+            "dns64-prefix" => {
+                settings.dns64 = Some(setting.value.clone());
+                Honoured
+            }
+            "prefetch" => switch(setting, &mut settings.prefetch),
+            "aggressive-nsec" => switch(setting, &mut settings.aggressive_nsec),
             "trust-anchor" => match setting.value.parse() {
                 Ok(anchor) => {
                     settings.trust_anchors.push(anchor);
@@ -273,8 +395,7 @@ impl Read {
                 Err(_) => Value,
             },
             "val-permissive-mode" => only(setting, false),
-            "aggressive-nsec"
-            | "val-log-level"
+            "val-log-level"
             | "val-nsec3-keysize-iterations"
             | "val-sig-skew-min"
             | "val-sig-skew-max"
@@ -323,7 +444,6 @@ impl Read {
             "serve-expired-client-timeout" => number(setting, &mut settings.stale_client_timeout),
             // A failure after the lifetime ends never prolongs it.
             "serve-expired-ttl-reset" => only(setting, false),
-            "prefetch" => only(setting, false),
             _ => Key,
         }
     }
@@ -337,6 +457,11 @@ impl Read {
             let place = match name {
                 "min_ttl" => &mut self.settings.min_ttl,
                 "max_ttl" => &mut self.settings.max_ttl,
+                "dns64_prefix" => {
+                    let prefix = if value.contains('/') { value.to_owned() } else { format!("{value}/96") };
+                    self.settings.dns64 = Some(prefix);
+                    continue;
+                }
                 _ => {
                     self.note(format!("features: {name}"));
                     continue;
@@ -349,6 +474,33 @@ impl Read {
         }
         Honoured
     }
+}
+
+fn absolute(text: &str) -> Option<Name> {
+    Name::parse(text.as_bytes(), Some(Name::root().as_ref())).ok()
+}
+
+/// The first and the last word, without quotes.
+fn two_words(value: &str) -> (&str, &str) {
+    let (first, last) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
+    (first.trim_matches(['"', '\'']), last.trim())
+}
+
+/// Name and type of a local zone, in the words of the engine; `Some(None)` for one that the engine need not know.
+fn local_zone(value: &str) -> Option<Option<(Name, &'static str)>> {
+    let (name, kind) = two_words(value);
+    let kind = match kind {
+        "transparent" | "always_transparent" | "inform" => "transparent",
+        "typetransparent" => "typetransparent",
+        "static" => "static",
+        "redirect" => "redirect",
+        "refuse" => "refuse",
+        "deny" => "deny",
+        // It switches a default of the other server off.
+        "nodefault" => return Some(None),
+        _ => return None,
+    };
+    absolute(name).map(|name| Some((name, kind)))
 }
 
 fn truth(value: &str) -> Option<bool> {

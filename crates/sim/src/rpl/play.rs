@@ -255,6 +255,7 @@ impl Player {
         let spec = ServerSpec {
             addresses: addresses.clone(),
             resolver: Some(resolver_config(&settings)),
+            settings: settings.plan(),
             nsid: settings.nsid.clone(),
             identity: settings.identity.clone(),
             unix_s: settings.unix_s,
@@ -537,6 +538,8 @@ fn resolver_config(settings: &Settings) -> ResolverConfig {
         ipv4: settings.ipv4,
         ipv6: settings.ipv6,
         ask_loopback: settings.ask_loopback,
+        prefetch: settings.prefetch,
+        aggressive_nsec: settings.aggressive_nsec,
         trust_anchors: settings.trust_anchors.clone(),
         negative_trust_anchors: settings.negative_trust_anchors.clone(),
         ..ResolverConfig::default()

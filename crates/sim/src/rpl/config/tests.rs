@@ -47,7 +47,9 @@ fn features_that_are_missing_are_named() {
         ["serve-expired-ttl-reset: yes", "dlv-anchor"]
     );
     assert_eq!(unsupported("auth-zone:\n name: a.\nrpz:\n name: b."), ["auth-zone", "rpz"]);
-    assert_eq!(unsupported("features: dns64_prefix=64:ff9b::/96"), ["features: dns64_prefix"]);
+    assert_eq!(unsupported("features: flags=1"), ["features: flags"]);
+    assert_eq!(unsupported("access-control: 127.0.0.1 deny"), ["access-control: 127.0.0.1 deny"]);
+    assert_eq!(unsupported("local-zone: \"a.\" block_a"), ["local-zone: \"a.\" block_a"]);
     assert_eq!(unsupported("harden-glue: no"), ["harden-glue: no"]);
     assert_eq!(unsupported("do-ip6: maybe"), ["do-ip6: maybe"]);
     assert_eq!(unsupported("stub-zone:\n name: a.\n stub-prime: yes"), ["stub-prime: yes"]);
@@ -117,4 +119,41 @@ fn expired_data() {
     assert!(read.stale);
     assert_eq!((read.stale_s, read.stale_ttl, read.stale_client_timeout), (0, Some(123), Some(0)));
     assert!(!honoured("server:\n serve-expired-ttl: 5").stale);
+}
+
+#[test]
+fn local_data_and_filters_become_parts_of_a_plan() {
+    let read = honoured(
+        "server:\n local-zone: \"ads.example.\" static\n local-zone: example.org nodefault\n \
+         local-data: 'www.example. A 192.0.2.1'\n dns64-prefix: 64:ff9b::/96\n private-address: 10.0.0.0/8\n \
+         private-domain: \"lan\"\n prefetch: yes\n aggressive-nsec: yes",
+    );
+    assert!(read.prefetch && read.aggressive_nsec);
+    let plan = read.plan();
+    assert_eq!(plan["dns64"], json!([{"prefix": "64:ff9b::/96"}]));
+    assert_eq!(plan["rebinding"], json!({"private": ["10.0.0.0/8"], "allow": ["lan."]}));
+    let local = json!([
+        {"name": "ads.example.", "type": "static", "source": "local-zone"},
+        {"records": [{"text": "www.example. A 192.0.2.1", "source": "local-data"}]},
+    ]);
+    assert_eq!(plan["resolver"]["local"], local);
+    assert_eq!(plan.get("acls"), None);
+    assert_eq!(honoured("features: dns64_prefix=64:ff9b::").dns64.as_deref(), Some("64:ff9b::/96"));
+}
+
+#[test]
+fn the_longest_prefix_decides_about_access() {
+    let read = honoured(
+        "server:\n access-control: 10.0.0.0/8 refuse\n access-control: 10.128.0.0/9 allow\n access-control: ::/0 refuse",
+    );
+    let clients = read.plan()["acls"]["query"].clone();
+    let acl = nw_policy::Acl::parse(
+        &clients.as_array().unwrap().iter().filter_map(Json::as_str).collect::<Vec<_>>(),
+    )
+    .unwrap();
+    let admitted = |address: &str| acl.allows(address.parse().unwrap());
+    assert!(
+        admitted("9.255.255.255") && admitted("10.128.0.1") && admitted("11.0.0.0") && admitted("127.0.0.1")
+    );
+    assert!(!admitted("10.0.0.1") && !admitted("10.127.255.255") && !admitted("2001:db8::1"));
 }

@@ -258,3 +258,13 @@ fn one_seed_one_fingerprint() {
     assert_ne!(run(1).fingerprint, run(2).fingerprint);
     assert!(!run(1).log.is_empty());
 }
+
+#[test]
+fn an_answer_cannot_expire_alone_while_expired_data_is_served() {
+    let expire = "STEP 5 EXPIRE_MESSAGE www.example. IN A\n";
+    let ranges = range(0, 100, &answer("192.0.2.1", 300));
+    let steps = query(1) + expire + &query(6) + &check(10, "all", "192.0.2.1", 300);
+    assert_eq!(outcome("", &ranges, &steps), Outcome::Pass);
+    let reasons = vec!["EXPIRE_MESSAGE with serve-expired".to_owned()];
+    assert_eq!(outcome("server:\n serve-expired: yes\n", &ranges, &steps), Outcome::Unsupported { reasons });
+}
