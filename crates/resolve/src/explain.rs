@@ -4,6 +4,7 @@
 //! {"schema": "namewise.explain/1",
 //!  "question": {"name": "www.example.com.", "type": "A", "class": "IN"},
 //!  "started": "2026-08-02T10:00:00Z",
+//!  "diagnosis": "slow: ns1.example.com (192.0.2.7) did not answer for 20.0 of 40.0 ms; 1 of 2 servers of example.com. is dead",
 //!  "verdict": "www.example.com. A is answered with 1 record in 40.0 ms; 20.0 ms of it went to 192.0.2.1:53 (answer, 1 record)",
 //!  "total_us": 40000,
 //!  "result": {"rcode": "NOERROR", "ede": [{"code": 22, "purpose": "No Reachable Authority", "text": "..."}],
@@ -23,6 +24,7 @@ use nw_wire::Name;
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::rrset::Rrset;
 
+use crate::diagnosis::diagnosis;
 use crate::reason::Reason;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::signed::target_of;
@@ -38,6 +40,7 @@ pub fn document(question: &ClientQuestion, started_unix_s: u64, resolution: &Res
     out.field("type").text(&question.rtype.to_string());
     out.field("class").text(&question.class.to_string());
     out.raw("}").field("started").text(&iso8601(started_unix_s));
+    out.field("diagnosis").optional(diagnosis(resolution));
     out.field("verdict").text(&verdict(question, resolution));
     out.field("total_us").number(resolution.took);
     out.field("result").raw("{\"rcode\":").text(&resolution.rcode.to_string());
@@ -143,7 +146,7 @@ fn costliest(resolution: &Resolution) -> Option<(String, String, Micros)> {
 }
 
 /// A time for people.
-fn milliseconds(time: Micros) -> String {
+pub(crate) fn milliseconds(time: Micros) -> String {
     match time {
         0..10_000_000 => format!("{}.{} ms", time / 1000, time / 100 % 10),
         _ => format!("{}.{} s", time / 1_000_000, time / 100_000 % 10),

@@ -26,6 +26,7 @@ mod case;
 mod classify;
 pub mod config;
 mod cut;
+mod diagnosis;
 mod discarded;
 mod exchange;
 pub mod explain;
@@ -56,6 +57,8 @@ pub mod world;
 
 pub use budget::{Budget, Limit};
 pub use config::{Forward, ForwardMode, LocalAnswer, LocalZones, ResolverConfig, Stale, TrustAnchor};
+pub use config::{Forward, ForwardMode, LocalAnswer, LocalZones, ResolverConfig, TrustAnchor};
+pub use diagnosis::diagnosis;
 pub use discarded::{Discarded, Reasons};
 pub use nw_cache::{Cache, Hit, HitQuestion};
 pub use resolution::{ClientQuestion, Resolution};

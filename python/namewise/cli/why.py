@@ -7,13 +7,14 @@ from namewise.cli.options import Options
 HELP = """\
 usage: nw why [NAME|ID] [--last N] [--json] [--control PATH]
 
-Show how the running server resolved a recent query. The server records the steps of queries that failed, were
-refused, were slow, or needed a server that failed; no log has to be enabled. In [log], `recorder` and
-`recorder_bytes` limit what it keeps, and `slow` is the time after which a query counts as slow.
+Show why a recent query of the running server failed, was refused or was slow: the cause in one sentence, then
+every step. The server records queries that failed, were refused, were slow, or needed a server that failed; no
+log has to be enabled. In [log], `recorder` and `recorder_bytes` limit what it keeps, and `slow` is the time after
+which a query counts as slow.
 
   NAME       the newest recorded query for this name (with --last N: the newest N)
   ID         the recorded query with this number
-             without NAME and ID: a list, one line for each recorded query: number, time, client, verdict
+             without NAME and ID: a list, one line for each recorded query: number, time, client, cause
   --last N   at most N queries (default: 1 for a name, 10 for the list)
   --json     a JSON array of namewise.explain/1 documents, empty if nothing is recorded
 
@@ -52,5 +53,7 @@ def run(args: list[str]) -> int:
             sys.stdout.write(tree(record, colour=in_colour(sys.stdout)))
             continue
         client = record["client"] or "the server itself"
-        print(f"{record['id']:>6}  {record['started']}  {client}  {record['verdict']}")
+        cause = record.get("diagnosis") or record["verdict"]
+        asked = f"{record['question']['name']} {record['question']['type']}"
+        print(f"{record['id']:>6}  {record['started']}  {client}  {asked}: {cause}")
     return 0

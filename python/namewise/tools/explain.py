@@ -66,7 +66,7 @@ def in_colour(stream: Any) -> bool:
 
 
 def tree(document: Document, *, colour: bool = False) -> str:
-    """Return *document* as a tree: the verdict in one sentence, then one line a step."""
+    """Return *document* as a tree: the cause of a failure or delay, the verdict, then one line a step."""
     paint = _Paint(colour)
     question, result = document["question"], document["result"]
     good = result["rcode"] in ("NOERROR", "NXDOMAIN")
@@ -77,6 +77,8 @@ def tree(document: Document, *, colour: bool = False) -> str:
     lines = [f"{paint(BOLD, asked)}: {rcode} in {took}, {document['started']}{client}"]
     if document.get("verdict"):
         lines.insert(0, paint(BOLD, document["verdict"]))
+    if document.get("diagnosis"):
+        lines.insert(0, paint(YELLOW if good else RED, document["diagnosis"]))
     children = _children(document["steps"])
     _branch(lines, children, None, "", paint)
     lines += _chain(document, paint)

@@ -80,7 +80,7 @@ fn the_document_is_as_published() {
     let json = explain::document(&asked, 1_785_664_800, &found);
     assert!(json.starts_with(
         "{\"schema\":\"namewise.explain/1\",\"question\":{\"name\":\"a\\\\\\\"b.com.\",\"type\":\"TXT\",\"class\":\"IN\"},\
-         \"started\":\"2026-08-02T10:00:00Z\",\"verdict\":\"a\\\\\\\"b.com. TXT: the name does not exist; answered in \
+         \"started\":\"2026-08-02T10:00:00Z\",\"diagnosis\":null,\"verdict\":\"a\\\\\\\"b.com. TXT: the name does not exist; answered in \
          30.0 ms; 20.0 ms of it went to a.root-servers.net (198.41.0.4) (answer, 1 record)\",\"total_us\":30000,\
          \"result\":{\"rcode\":\"NXDOMAIN\",\"ede\":[],\"answer\":[]},\"steps\":[{\"id\":1,\"parent\":null,\"layer\":\"cache\","
     ), "{json}");
@@ -162,4 +162,51 @@ fn times_add_up_when_the_first_step_ends_before_the_question_arrived() {
         trace.step(now, step());
     }
     assert_eq!(trace.steps().iter().map(|step| step.took).sum::<Micros>(), 3);
+}
+
+#[test]
+fn the_diagnosis_begins_with_the_cause() {
+    let lab = delegating(
+        "example.com. 300 NS ns1.example.com.\nns1.example.com. 300 A 192.0.2.1
+         example.com. 300 NS ns2.example.com.\nns2.example.com. 300 A 192.0.2.2
+         example.com. 300 NS ns3.example.com.\nns3.example.com. 300 A 192.0.2.3
+         dead.com. 300 NS ns.dead.com.\nns.dead.com. 300 A 192.0.2.9
+         far.com. 300 NS ns.far.com.\nns.far.com. 300 A 192.0.2.8",
+        "",
+    );
+    let data = "www.example.com. 300 A 203.0.113.1\nmail.example.com. 300 A 203.0.113.2";
+    lab.host("192.0.2.1", silent());
+    lab.host("192.0.2.2", says("REFUSED", "", "", ""));
+    lab.host_at("192.0.2.3", 10 * MILLISECOND, zone("example.com.", data));
+    lab.host("192.0.2.9", silent());
+    lab.host_at("192.0.2.8", 300 * MILLISECOND, zone("far.com.", "www.far.com. 300 A 203.0.113.3"));
+    let resolver = resolver(&lab);
+    // The silent server and the lame one are tried first when they are known to be quick.
+    for server in ["192.0.2.1:53", "192.0.2.2:53"] {
+        resolver.cache().servers().replied(server.parse().unwrap(), 1000, true, lab.now());
+    }
+    let diagnosed = |name: &str| diagnosis(&ask(&lab, &resolver, name, RrType::A));
+    let slow = diagnosed("www.example.com.").expect("a server was silent");
+    assert!(slow.starts_with("slow: ns1.example.com (192.0.2.1) did not answer for "), "{slow}");
+    assert!(slow.ends_with("; 1 of 3 servers of example.com. is dead, 1 lame"), "{slow}");
+    let later = diagnosed("mail.example.com.").expect("the silent server is asked once more");
+    assert!(later.ends_with("; 1 of 2 asked servers of example.com. is dead"), "{later}");
+    assert_eq!(diagnosed("mail.example.com."), None, "the cache answers");
+    let failed = diagnosed("www.dead.com.").expect("it failed");
+    let cause = "failed: no server of dead.com. gave a usable reply; 1 of 1 server of dead.com. is dead";
+    assert_eq!(failed, cause);
+    let kept = diagnosed("www.dead.com.").expect("it failed a moment ago");
+    assert!(kept.starts_with("failed: it failed 0 s ago and is tried again in 5 s: "), "{kept}");
+    let far = diagnosed("www.far.com.").expect("it took long");
+    assert!(far.starts_with("slow: ns.far.com (192.0.2.8) took 300.0 ms of 3"), "{far}");
+}
+
+#[test]
+fn a_refusal_is_its_own_diagnosis() {
+    let trace = Trace::start(0, 10);
+    let reason = Reason::NotServed { ede: nw_wire::Ede::PROHIBITED };
+    trace.step(0, Draft::new(Layer::Admission, Action::Lookup, Name::root(), RrType::A, reason));
+    let refused = Resolution { steps: trace.steps().into(), ..Resolution::empty(Rcode::REFUSED) };
+    let text = diagnosis(&refused).expect("a refusal");
+    assert!(text.starts_with("refused: the name is in no zone of this server"), "{text}");
 }

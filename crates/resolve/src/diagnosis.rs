@@ -1,0 +1,205 @@
+//! Why an answer failed, was refused, was slow or met a broken server: one sentence, the cause first.
+//!
+//! ```text
+//! slow: ns1.example.org (192.0.2.66) did not answer for 377.0 of 379.9 ms; 1 of 3 servers of example.org. is dead, 1 lame
+//! failed: bogus: the RRSIG of www.example.com. A by key 12345 of example.com. expired 2 h ago
+//! failed: no server of example.org. gave a usable reply; 2 of 2 servers of example.org. are dead
+//! refused: the name is in no zone of this server, and [[policy]] on = "recursion" does not admit this client (Prohibited)
+//! ```
+//!
+//! The sentence is computed from the steps alone, so that the flight recorder, `nw explain` and `nw why` agree.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use nw_wire::Name;
+use nw_wire::code::Rcode;
+
+use crate::explain::milliseconds;
+use crate::reason::Reason;
+use crate::resolution::Resolution;
+use crate::trace::{Action, Step};
+use crate::world::{ExchangeError, MILLISECOND, Micros};
+
+/// An answer that took less is not slow. Most lookups with an empty cache take less.
+const SLOW: Micros = 200 * MILLISECOND;
+
+/// The cause in one sentence. None: the answer arrived in time, and every server gave a usable reply.
+pub fn diagnosis(resolution: &Resolution) -> Option<String> {
+    let steps: Vec<Cow<'_, Step>> = resolution.steps.iter().collect();
+    let servers = Servers::of(&steps);
+    let about_servers = servers.sentence();
+    let rest = about_servers.as_ref().map_or_else(String::new, |sentence| format!("; {sentence}"));
+    match resolution.rcode {
+        Rcode::NOERROR | Rcode::NXDOMAIN => {
+            let slow = servers.slow(resolution.took).or_else(|| slow_reply(&steps, resolution.took));
+            match slow {
+                Some(slow) => Some(format!("slow: {slow}{rest}")),
+                None => about_servers,
+            }
+        }
+        rcode => Some(match failure(&steps) {
+            Some(reason) if is_refusal(&reason) => reason.to_string(),
+            Some(reason) => format!("failed: {reason}{rest}"),
+            None => match resolution.ede.iter().find(|(_, text)| !text.is_empty()) {
+                Some((_, text)) => format!("failed: {text}"),
+                None => format!("failed: {rcode}"),
+            },
+        }),
+    }
+}
+
+/// The reason of a failure: the fault that validation found, what the cache kept, or the last step.
+fn failure(steps: &[Cow<'_, Step>]) -> Option<Reason> {
+    let own = || steps.iter().filter(|step| step.parent.is_none()).rev();
+    let decisive = own().find(|step| {
+        matches!(step.reason, Reason::Bogus { .. } | Reason::CachedFailure { .. }) || is_refusal(&step.reason)
+    });
+    decisive.or_else(|| own().next()).map(|step| step.reason.clone())
+}
+
+/// Whether the server did not accept the query. The text of these reasons begins with "refused".
+fn is_refusal(reason: &Reason) -> bool {
+    matches!(reason, Reason::ClientRefused { .. } | Reason::NotServed { .. })
+}
+
+/// The server whose usable replies took the most time of a slow answer.
+fn slow_reply(steps: &[Cow<'_, Step>], took: Micros) -> Option<String> {
+    let asked = steps.iter().filter(|step| step.action == Action::Ask && !step.parallel);
+    let longest = asked.max_by_key(|step| step.took)?;
+    let whole = took >= SLOW && longest.took * 2 >= took;
+    let server = longest.server_shown().filter(|_| whole)?;
+    Some(format!("{server} took {} of {} to answer", milliseconds(longest.took), milliseconds(took)))
+}
+
+/// A server that was asked about one zone.
+struct Server {
+    zone: Name,
+    address: SocketAddr,
+    shown: String,
+    /// Its last failure, or Usable.
+    state: State,
+    /// The time that passed without a usable reply.
+    lost: Micros,
+    /// What it did in that time.
+    complaint: &'static str,
+}
+
+/// What a server turned out to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Usable,
+    Dead,
+    Lame,
+    Failing,
+}
+
+/// The servers that were asked, and the sizes of the delegations that led to them.
+struct Servers {
+    asked: Vec<Server>,
+    delegations: Vec<(Name, u32)>,
+}
+
+impl Servers {
+    fn of(steps: &[Cow<'_, Step>]) -> Servers {
+        let mut servers = Servers { asked: Vec::new(), delegations: Vec::new() };
+        for step in steps {
+            if let Reason::Referral { child, servers: count, .. } = &step.reason {
+                servers.delegations.push((child.clone(), *count));
+            }
+            if step.action == Action::Ask && step.reason != Reason::Abandoned {
+                servers.add(step);
+            }
+        }
+        servers
+    }
+
+    fn add(&mut self, step: &Step) {
+        let (Some(address), Some(zone)) = (step.server, step.zone.clone()) else { return };
+        let (state, complaint) = state_of(step);
+        let known = self.asked.iter_mut().find(|server| server.address == address && server.zone == zone);
+        let server = match known {
+            Some(server) => server,
+            None => {
+                let shown = step.server_shown().unwrap_or_default();
+                self.asked.push(Server { zone, address, shown, state, lost: 0, complaint });
+                self.asked.last_mut().expect("one was pushed")
+            }
+        };
+        if state != State::Usable {
+            server.lost += step.took;
+            server.complaint = complaint;
+        }
+        // A server that gave one usable reply is not dead, whatever else it did.
+        if server.state != State::Usable {
+            server.state = state;
+        }
+    }
+
+    /// The server that cost half of the time of the answer, or more, without a usable reply.
+    fn slow(&self, took: Micros) -> Option<String> {
+        let worst = self.asked.iter().max_by_key(|server| server.lost)?;
+        let lost = worst.lost.min(took);
+        let most = lost >= MILLISECOND && lost * 2 >= took;
+        most.then(|| {
+            format!(
+                "{} {} for {} of {}",
+                worst.shown,
+                worst.complaint,
+                milliseconds(lost),
+                milliseconds(took)
+            )
+        })
+    }
+
+    /// How many servers of each zone gave no usable reply.
+    fn sentence(&self) -> Option<String> {
+        let mut zones: Vec<&Name> = Vec::new();
+        for server in self.asked.iter().filter(|server| server.state != State::Usable) {
+            if !zones.contains(&&server.zone) {
+                zones.push(&server.zone);
+            }
+        }
+        let sentences: Vec<String> = zones.into_iter().map(|zone| self.of_zone(zone)).collect();
+        (!sentences.is_empty()).then(|| sentences.join("; "))
+    }
+
+    fn of_zone(&self, zone: &Name) -> String {
+        let asked: Vec<&Server> = self.asked.iter().filter(|server| server.zone == *zone).collect();
+        let delegation = self.delegations.iter().rev().find(|(child, _)| child == zone);
+        // Without the referral, the number of servers is not known.
+        let (total, known) = match delegation {
+            Some((_, count)) => (asked.len().max(*count as usize), ""),
+            None => (asked.len(), "asked "),
+        };
+        let counts = [(State::Dead, "dead"), (State::Lame, "lame"), (State::Failing, "failing")];
+        let mut parts = Vec::new();
+        for (state, word) in counts {
+            let count = asked.iter().filter(|server| server.state == state).count();
+            if count > 0 {
+                let plural = if total == 1 { "" } else { "s" };
+                let verb = if count == 1 { "is" } else { "are" };
+                parts.push(match parts.is_empty() {
+                    true => format!("{count} of {total} {known}server{plural} of {zone} {verb} {word}"),
+                    false => format!("{count} {word}"),
+                });
+            }
+        }
+        parts.join(", ")
+    }
+}
+
+/// What the reply in *step* shows about its server, and the words for it.
+fn state_of(step: &Step) -> (State, &'static str) {
+    match &step.reason {
+        Reason::Network { error: ExchangeError::Timeout, .. } => (State::Dead, "did not answer"),
+        Reason::Network { error: ExchangeError::Refused, .. } => (State::Dead, "refused connections"),
+        Reason::Network { error: ExchangeError::Closed, .. } => (State::Failing, "closed connections early"),
+        Reason::Network { error: ExchangeError::WrongId, .. } => (State::Usable, ""),
+        Reason::Network { error: ExchangeError::Local, .. } => (State::Usable, ""),
+        Reason::Network { .. } => (State::Dead, "could not be reached"),
+        Reason::Lame { .. } => (State::Lame, "was lame"),
+        reason if reason.is_server_failure() => (State::Failing, "gave no usable reply"),
+        _ => (State::Usable, ""),
+    }
+}
