@@ -409,6 +409,8 @@ class Resolve:
         steps: bool = True,
         client: str = "127.0.0.1",
         transport: str = "tcp",
+        empty_cache: bool = False,
+        forwarders: Sequence[str] = ...,
     ) -> Resolve: ...
 
 @final

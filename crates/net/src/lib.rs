@@ -46,7 +46,7 @@ pub use control::Asked;
 pub use engine::{ChangeError, Engine, SubmitError};
 pub use events::{Event, Outcome};
 pub use listen::{ListenError, Listener};
-pub use request::{Request, Ticket};
+pub use request::{Request, Ticket, WhatIf};
 pub use routes::Routes;
 pub use telemetry::Telemetry;
 pub use world::{Clock, RealWorld};

@@ -29,7 +29,7 @@ use nw_resolve::{Budget, ClientQuestion, Resolution, Resolver, ResolverConfig, S
 use nw_serve::plan::TcpPlan;
 use nw_serve::telemetry::Ring;
 use nw_serve::{Environment, Handled, Pending, Recorder, Snapshot, Stats, Stream, Transport, pipeline};
-use nw_wire::Ede;
+use nw_wire::{Ede, Name};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 
@@ -39,7 +39,7 @@ use crate::events::{Completion, Events, Outcome};
 use crate::listen::{Identity, Listener};
 use crate::outbox::Outbox;
 use crate::renewals::Renewals;
-use crate::request::Request;
+use crate::request::{Request, WhatIf};
 use crate::routes::Routes;
 use crate::slots::Slots;
 use crate::tcp;
@@ -510,8 +510,8 @@ impl Worker {
     /// Carry out *request*.
     async fn outcome(&self, request: Request) -> Outcome {
         match request {
-            Request::Explain { question, client, transport } => {
-                self.explain(&question, client, transport).await
+            Request::Explain { question, client, transport, what_if } => {
+                self.explain(&question, client, transport, &what_if).await
             }
             Request::Resolve { question } => match self.resolve(question.clone(), None, self.now()).await {
                 Some(mut resolution) => {
@@ -534,8 +534,15 @@ impl Worker {
         }
     }
 
-    /// Answer *question* as *client* would be answered over *transport*, and record every step. Nothing is counted.
-    async fn explain(&self, question: &ClientQuestion, client: SocketAddr, transport: Transport) -> Outcome {
+    /// Answer *question* as *client* would be answered over *transport* if *what_if* held, and record every step. Nothing is
+    /// counted.
+    async fn explain(
+        &self,
+        question: &ClientQuestion,
+        client: SocketAddr,
+        transport: Transport,
+        what_if: &WhatIf,
+    ) -> Outcome {
         let (began, uncounted) = (self.now(), Reports::default());
         let most = self
             .state()
@@ -545,22 +552,30 @@ impl Worker {
         let trace = Trace::start(began, most);
         let packet = pipeline::query(question);
         let mut room = vec![0; usize::from(u16::MAX)];
+        let own = what_if.starts_afresh().then(|| self.afresh(what_if, &question.name));
+        let cache = own.as_ref().map(|(cache, _)| cache);
         let mut handled = {
             let state = self.state();
-            let dry_run =
-                Environment { trace: Some(&trace), ..environment(&state.published, began, &uncounted) };
+            let running = environment(&state.published, began, &uncounted);
+            let cache = cache.map_or(running.cache, |cache| Some(&**cache));
+            let dry_run = Environment { trace: Some(&trace), cache, ..running };
             pipeline::handle(&dry_run, &packet, client, transport, &mut room)
         };
         let mut looked_up: Option<Resolution> = None;
         while let Handled::Later(pending) = handled {
             let mut found = Vec::new();
             for question in pending.questions() {
-                let Some(resolver) = self.state().resolver.clone() else { return Outcome::Unable };
+                let resolver = match &own {
+                    Some((_, resolver)) => resolver.clone(),
+                    None => self.state().resolver.clone(),
+                };
+                let Some(resolver) = resolver else { return Outcome::Unable };
                 found.push(resolver.resolve_for(question.clone(), Some(client.ip()), trace.clone()).await);
             }
             let state = self.state();
-            let dry_run =
-                Environment { trace: Some(&trace), ..environment(&state.published, self.now(), &uncounted) };
+            let running = environment(&state.published, self.now(), &uncounted);
+            let cache = cache.map_or(running.cache, |cache| Some(&**cache));
+            let dry_run = Environment { trace: Some(&trace), cache, ..running };
             handled = pipeline::complete(&dry_run, pending, &found, &mut room);
             looked_up = found.into_iter().next();
         }
@@ -570,6 +585,17 @@ impl Worker {
         let (name, rtype) = (&question.name, question.rtype);
         self.shared.recorder.note(None, name, rtype, &resolution, Clock::unix_s());
         Outcome::Resolved { wire, resolution: Box::new(resolution) }
+    }
+
+    /// An empty cache, and a resolver that uses it and finds *name* by the settings that *what_if* assumes.
+    fn afresh(&self, what_if: &WhatIf, name: &Name) -> (Arc<Cache>, Option<Resolver<RealWorld>>) {
+        /// Octets of a cache for one lookup.
+        const ENOUGH: usize = 4 << 20;
+        let (state, cache) = (self.state(), Arc::new(Cache::new(ENOUGH)));
+        let config = state.config.as_ref().map(|config| what_if.config(config, name));
+        let resolver =
+            config.map(|config| Resolver::new(Rc::clone(&state.world), Arc::clone(&cache), config));
+        (cache, resolver)
     }
 
     /// The output of *future*, or None when it panics, which is counted.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use nw_net::{Outcome, Request};
+use nw_net::{Outcome, Request, WhatIf};
 use nw_resolve::{ClientQuestion, Endpoint, Transport, explain};
 use nw_wire::{Class, RrType};
 use pyo3::exceptions::PyValueError;
@@ -21,12 +21,16 @@ const MOST_SECONDS: f64 = 86_400.0;
 /// steps: answer it as `client` would be answered over `transport` (`udp`, `tcp`), with every step: a dry run of the client's
 /// whole path, access lists and views included. Without steps the resolver of the published snapshot is asked.
 ///
-/// Raises ValueError for a client that is no IP address and for an unknown transport.
+/// With steps, two assumptions can be made: `empty_cache`, and `forwarders` (`ADDRESS:PORT`), which replace the configured
+/// forwarders of the name, or the root. What such a lookup learns is not kept.
+///
+/// Raises ValueError for a client that is no IP address, a forwarder without address and port, and an unknown transport.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Resolve {
     pub(crate) question: ClientQuestion,
     /// As whom the question is explained, if it is.
     explained: Option<(SocketAddr, Transport)>,
+    what_if: WhatIf,
 }
 
 #[pymethods]
@@ -34,7 +38,7 @@ impl Resolve {
     #[new]
     #[pyo3(signature = (
         name, rtype = Code(RrType::A), rclass = Code(Class::IN), *, dnssec_ok = false, checking_disabled = false,
-        steps = true, client = "127.0.0.1", transport = "tcp",
+        steps = true, client = "127.0.0.1", transport = "tcp", empty_cache = false, forwarders = Vec::new(),
     ))]
     #[allow(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
@@ -46,11 +50,15 @@ impl Resolve {
         steps: bool,
         client: &str,
         transport: &str,
+        empty_cache: bool,
+        forwarders: Vec<String>,
     ) -> PyResult<Self> {
         let (name, rtype, class) = (name.0, rtype.0, rclass.0);
         let question = ClientQuestion { name, rtype, class, dnssec_ok, checking_disabled, view: 0 };
         let asker = (client_of(client)?, transport_of(transport)?);
-        Ok(Self { question, explained: steps.then_some(asker) })
+        let forwarders = forwarders.iter().map(|text| server_of(text)).collect::<PyResult<_>>()?;
+        let what_if = WhatIf { empty_cache, forwarders };
+        Ok(Self { question, explained: steps.then_some(asker), what_if })
     }
 }
 
@@ -58,7 +66,9 @@ impl Resolve {
     pub(crate) fn request(&self) -> Request {
         let question = self.question.clone();
         match self.explained {
-            Some((client, transport)) => Request::Explain { question, client, transport },
+            Some((client, transport)) => {
+                Request::Explain { question, client, transport, what_if: self.what_if.clone() }
+            }
             None => Request::Resolve { question },
         }
     }
@@ -72,6 +82,12 @@ pub(crate) fn client_of(text: &str) -> PyResult<SocketAddr> {
     let address: IpAddr =
         text.parse().map_err(|_| PyValueError::new_err(format!("{text:?} is not an IP address")))?;
     Ok(SocketAddr::new(address, CLIENT_PORT))
+}
+
+/// The server *text*.
+fn server_of(text: &str) -> PyResult<SocketAddr> {
+    text.parse()
+        .map_err(|_| PyValueError::new_err(format!("{text:?} is not a server: expected ADDRESS:PORT")))
 }
 
 /// The transport *text*.
@@ -96,9 +112,7 @@ impl Exchange {
     #[new]
     #[pyo3(signature = (server, wire, *, tcp = false, timeout_s = 2.0))]
     fn new(server: &str, wire: Vec<u8>, tcp: bool, timeout_s: f64) -> PyResult<Self> {
-        let server: SocketAddr = server.parse().map_err(|_| {
-            PyValueError::new_err(format!("{server:?} is not a server: expected ADDRESS:PORT"))
-        })?;
+        let server = server_of(server)?;
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
         Ok(Self { endpoint: Endpoint::new(server, transport), wire, timeout: seconds(timeout_s)? })
     }

@@ -57,7 +57,6 @@ pub mod world;
 
 pub use budget::{Budget, Limit};
 pub use config::{Forward, ForwardMode, LocalAnswer, LocalZones, ResolverConfig, Stale, TrustAnchor};
-pub use config::{Forward, ForwardMode, LocalAnswer, LocalZones, ResolverConfig, TrustAnchor};
 pub use diagnosis::diagnosis;
 pub use discarded::{Discarded, Reasons};
 pub use nw_cache::{Cache, Hit, HitQuestion};

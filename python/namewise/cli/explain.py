@@ -31,6 +31,13 @@ In this process, with an empty cache, even if a server runs (not with --client o
   --hints FILE         resolve from these root servers
   --forward [SUFFIX=]ADDR[:PORT]  forward queries to this server
 
+Counterfactuals (the running server does not change):
+  --what-if flush             if the cache were empty
+  --what-if no-validate       if the answer were not validated
+  --what-if other-forwarder=ADDR[:PORT]  if this server answered instead of the configured forwarders, or the root
+  --what-if trailing-dot      if NAME ended with a dot, so that a program's search list (resolv.conf) did not apply
+The output is the difference. With --json, it is the namewise.what-if/1 document with both explanations.
+
   --json      the namewise.explain/1 document (docs/schema/explain-1.json)
   --mermaid   a Mermaid sequence diagram
 
@@ -39,11 +46,12 @@ other response code), 9 no name server replied, or --control, --client or --tran
 
   $ nw explain www.example.com
   $ nw explain www.example.com AAAA --client 192.0.2.7 --transport udp
+  $ nw explain www.example.com --what-if flush
 """
 
 _CLIENT = ("--client", "--transport")
 _OWN = ("--config", "--hints", "--forward")
-_OPTIONS = Options(values=("--control", *_CLIENT, *_OWN), flags=("--json", "--mermaid"), words=(1, 2))
+_OPTIONS = Options(values=("--control", "--what-if", *_CLIENT, *_OWN), flags=("--json", "--mermaid"), words=(1, 2))
 NO_REPLY = 9
 
 
@@ -54,6 +62,8 @@ def run(args: list[str]) -> int:
     from namewise.tools import explain
 
     parsed = _OPTIONS.read(_reversed(args))
+    if parsed.one("--what-if"):
+        return _counterfactual(parsed, str(parsed.one("--what-if")))
     with Progress(f"resolving {parsed.words[0]}"):
         document = resolve(parsed)
     if "--json" in parsed:
@@ -66,6 +76,69 @@ def run(args: list[str]) -> int:
         sys.stdout.write(explain.tree(document, colour=explain.in_colour(sys.stdout)))
     _hint_for_address(parsed.words[0])
     return _exit_code(document)
+
+
+def _counterfactual(parsed: Parsed, what_if: str) -> int:
+    """Resolve twice, now and under the assumption *what_if*, and print the difference."""
+    import sys
+
+    from namewise.tools import what_if as tool
+
+    kind, _, value = what_if.partition("=")
+    if kind not in tool.ASSUMPTIONS or bool(value) != (kind == "other-forwarder"):
+        raise Failure(
+            f"--what-if {what_if} is no counterfactual",
+            hint="Known: flush, no-validate, other-forwarder=ADDRESS[:PORT], trailing-dot.",
+        )
+    name = parsed.words[0]
+    with Progress(f"resolving {name} twice"):
+        if kind == "trailing-dot":
+            before, after = _searched(parsed), resolve(parsed)
+        else:
+            before, after = resolve(parsed), resolve(parsed, _assumption(kind, value))
+    document = tool.compare(what_if, before, after)
+    if "--json" in parsed:
+        import json
+
+        print(json.dumps(document, indent=2))
+    else:
+        sys.stdout.write(tool.render(document))
+    return 0
+
+
+def _assumption(kind: str, value: str) -> dict[str, Any]:
+    """Return the arguments of the server's `explain` verb for a counterfactual."""
+    if kind == "flush":
+        return {"empty_cache": True}
+    if kind == "no-validate":
+        return {"checking_disabled": True}
+    from namewise.stub.servers import parse_server
+
+    try:
+        return {"forwarder": str(parse_server(value))}
+    except ValueError as error:
+        raise Failure(f"--what-if other-forwarder={value}: {error}") from None
+
+
+def _searched(parsed: Parsed) -> dict[str, Any]:
+    """Return the explanation of the first name that exists among those that a program's stub resolver looks up."""
+    from namewise.stub.servers import RESOLV_CONF
+    from namewise.tools.what_if import search_names
+
+    try:
+        with open(RESOLV_CONF, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        text = ""
+    for name in search_names(parsed.words[0], text):
+        parsed.words[0], given = name, parsed.words[0]
+        try:
+            document = resolve(parsed)
+        finally:
+            parsed.words[0] = given
+        if document["result"]["answer"]:
+            break
+    return document
 
 
 def _reversed(args: list[str]) -> list[str]:
@@ -133,8 +206,9 @@ def _say_who_was_tried(asked: list[dict[str, Any]], total_us: int) -> None:
     sys.stderr.write(f"nw explain: no server replied within {milliseconds(total_us)}; tried {tried}\n")
 
 
-def resolve(parsed: Parsed) -> dict[str, Any]:
-    """Return the explanation, from the running server or from a resolver in this process."""
+def resolve(parsed: Parsed, assumed: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the explanation, from the running server or from a resolver in this process. *assumed*: a counterfactual, as
+    arguments of the server's `explain` verb."""
     from namewise.cli.ctl import name, rtype
     from namewise.config.paths import control_socket
     from namewise.control.client import ControlError, call
@@ -142,6 +216,11 @@ def resolve(parsed: Parsed) -> dict[str, Any]:
     question = {"name": name(parsed.words[0]), "type": rtype(parsed.words[1:]) or "A"}
     own = any(parsed.one(flag) for flag in _OWN)
     client = {flag[2:]: value for flag in _CLIENT if (value := parsed.one(flag)) is not None}
+    if own and assumed:
+        raise Failure(
+            "--what-if needs the running server",
+            hint="A resolver in this process has an empty cache and the settings that you give.",
+        )
     if own and client:
         raise Failure(
             f"--{next(iter(client))} needs the running server",
@@ -150,9 +229,10 @@ def resolve(parsed: Parsed) -> dict[str, Any]:
     if not own:
         path = parsed.one("--control") or control_socket()
         try:
-            return dict(call(path, "explain", {**question, **client})["explanation"])
+            arguments = {**question, **client, **(assumed or {})}
+            return dict(call(path, "explain", arguments)["explanation"])
         except ControlError as error:
-            if error.code not in ("NO_SERVER", "NO_RESOLVER") or parsed.one("--control") or client:
+            if error.code not in ("NO_SERVER", "NO_RESOLVER") or parsed.one("--control") or client or assumed:
                 code = NO_REPLY if error.code in ("NO_SERVER", "TIMEOUT") else 1
                 raise Failure(str(error), hint=error.hint, code=code) from None
     return alone(parsed)

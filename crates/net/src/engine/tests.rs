@@ -9,8 +9,8 @@ use nw_wire::{Message, Rcode, RrType};
 use nw_zone::{Cause, ZoneEntry};
 
 use super::*;
-use crate::Outcome;
 use crate::testing::*;
+use crate::{Outcome, WhatIf};
 
 mod requests;
 
@@ -333,7 +333,8 @@ fn a_miss_is_looked_up_and_then_a_hit() {
     assert_eq!(asked.load(Ordering::Relaxed), 3);
     let client = "127.0.0.1:53000".parse().expect("an address");
     let question = ClientQuestion::new(name("third.example.net."), RrType::A);
-    let request = Request::Explain { question, client, transport: Transport::Tcp };
+    let request =
+        Request::Explain { question, client, transport: Transport::Tcp, what_if: WhatIf::default() };
     engine.submit(5, request).expect("taken");
     match done(&engine) {
         (5, Outcome::Resolved { wire, resolution }) => {

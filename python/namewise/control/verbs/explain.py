@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Return the `namewise.explain/1` document for `name`, `type` and `class`, as the address `client` (default: this machine)
-    would be answered over `transport` (`udp`, `tcp`; default TCP)."""
+    would be answered over `transport` (`udp`, `tcp`; default TCP).
+
+    Counterfactuals: `checking_disabled` (CD, no validation), `empty_cache`, and `forwarder` (`ADDRESS:PORT`), which replaces the
+    configured forwarders of the name.
+    """
+    forwarder = arguments.optional_text("forwarder")
     name, rtype, rclass = arguments.name("name"), arguments.text("type", "A"), arguments.text("class", "IN")
     try:
         request = Resolve(
@@ -24,6 +29,9 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
             rclass,
             client=arguments.text("client", "127.0.0.1"),
             transport=arguments.text("transport", "tcp"),
+            checking_disabled=arguments.flag("checking_disabled"),
+            empty_cache=arguments.flag("empty_cache"),
+            forwarders=[] if forwarder is None else [forwarder],
         )
     except ValueError as error:
         raise ControlError(f"explain: {error}", code="BAD_ARGUMENT") from None

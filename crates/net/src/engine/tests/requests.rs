@@ -56,7 +56,15 @@ fn an_explanation_is_what_a_client_gets() {
     let explain = |engine: &Engine, qname: &str| {
         let question = ClientQuestion::new(name(qname), RrType::A);
         engine
-            .submit(4, Request::Explain { question, client: HERE, transport: Transport::Tcp })
+            .submit(
+                4,
+                Request::Explain {
+                    question,
+                    client: HERE,
+                    transport: Transport::Tcp,
+                    what_if: WhatIf::default(),
+                },
+            )
             .expect("taken");
         match done(engine) {
             (4, Outcome::Resolved { wire, resolution }) => {
@@ -341,7 +349,9 @@ fn an_explanation_is_for_a_client_and_a_transport() {
     let explained = |client: &str, transport| {
         let question = ClientQuestion::new(name("www.example.com."), RrType::A);
         let client = format!("{client}:1").parse().expect("an address");
-        engine.submit(4, Request::Explain { question, client, transport }).expect("taken");
+        engine
+            .submit(4, Request::Explain { question, client, transport, what_if: WhatIf::default() })
+            .expect("taken");
         match done(&engine) {
             (4, Outcome::Resolved { wire, .. }) => outcome(&wire),
             other => panic!("{other:?}"),
