@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from commands import nw
-from namewise.tools.what_if import compare, render, search_names
 from servers import running, zone_file
+
+from namewise.tools.what_if import compare, render, search_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

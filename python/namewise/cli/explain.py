@@ -51,7 +51,9 @@ other response code), 9 no name server replied, or --control, --client or --tran
 
 _CLIENT = ("--client", "--transport")
 _OWN = ("--config", "--hints", "--forward")
-_OPTIONS = Options(values=("--control", "--what-if", *_CLIENT, *_OWN), flags=("--json", "--mermaid"), words=(1, 2))
+_OPTIONS = Options(
+    values=("--control", "--what-if", *_CLIENT, *_OWN), flags=("--json", "--mermaid"), words=(1, 2)
+)
 NO_REPLY = 9
 
 
