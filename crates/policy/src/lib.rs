@@ -13,6 +13,8 @@
 //! `pipeline.rs`.
 
 pub mod acl;
+pub mod lists;
+pub mod matcher;
 pub mod names;
 pub mod prefix;
 pub mod view;

@@ -1,0 +1,121 @@
+use nw_wire::Name;
+use proptest::prelude::*;
+
+use super::*;
+use crate::matcher::Matcher;
+
+fn name(text: &str) -> Name {
+    text.parse().expect("tests use valid names")
+}
+
+/// The rule for a name: as the policy finds it, by rank and then by length.
+fn rule(text: &str, asked: &str) -> Option<ListRule> {
+    let list = read(text.as_bytes(), 1);
+    assert_eq!(list.wrong, ListFindings::default());
+    let matcher = Matcher::build(list.names, 1).expect("few names");
+    let mut best: Option<u32> = None;
+    matcher.visit(name(asked).as_ref(), |_, number| {
+        if best.is_none_or(|best| number >> RANK_SHIFT > best >> RANK_SHIFT) {
+            best = Some(number);
+        }
+        true
+    });
+    best.map(|number| list.rules[(number & ((1 << RANK_SHIFT) - 1)) as usize - 1])
+}
+
+#[test]
+fn every_syntax_is_read() {
+    let text = "# hosts\r\n0.0.0.0 a.example  b.example # both\n127.0.0.1 localhost\n::1 ip6-localhost\nfe80::1%lo0 localhost\n\
+                plain.example\n*.wild.example\n[Adblock Plus]\n! a comment\n||ad.example^\n||imp.example^$important\n\
+                @@||ok.ad.example^\n@@||imp.example^\naddress=/x.example/y.example/192.0.2.1\naddress=/null.example/#\n\
+                local=/gone.example/\nserver=/free.gone.example/#\n";
+    let sink = Some(ListRule::Address("192.0.2.1".parse().expect("an address")));
+    for (asked, expected) in [
+        ("A.example.", Some(ListRule::Block)),
+        ("b.example.", Some(ListRule::Block)),
+        ("sub.a.example.", None),
+        ("localhost.", None),
+        ("plain.example.", Some(ListRule::Block)),
+        ("sub.plain.example.", Some(ListRule::Block)),
+        ("wild.example.", None),
+        ("sub.wild.example.", Some(ListRule::Block)),
+        ("x.ad.example.", Some(ListRule::Block)),
+        ("ok.ad.example.", Some(ListRule::Except)),
+        ("sub.ok.ad.example.", Some(ListRule::Except)),
+        ("imp.example.", Some(ListRule::Block)),
+        ("x.example.", sink),
+        ("sub.y.example.", sink),
+        ("null.example.", Some(ListRule::Block)),
+        ("gone.example.", Some(ListRule::Nxdomain)),
+        ("free.gone.example.", Some(ListRule::Except)),
+        ("other.example.", None),
+    ] {
+        assert_eq!(rule(text, asked), expected, "{asked}");
+    }
+}
+
+#[test]
+fn an_important_exception_wins_over_an_important_rule() {
+    let text = "||ad.example^$important\n@@||ok.ad.example^$important\n";
+    assert_eq!(rule(text, "ok.ad.example."), Some(ListRule::Except));
+    assert_eq!(rule(text, "ad.example."), Some(ListRule::Block));
+}
+
+#[test]
+fn unsupported_and_wrong_lines_are_named() {
+    let text = "ok.example\nexample.com##.ad\n||x.example^$third-party\n/ads[0-9]+/\n##.banner\n||x.example/path^\n192.0.2.7 nas.example\n\
+                server=/x.example/192.0.2.1\nbad..example\ntwo names\naddress=/x.example/y\nm\u{fc}ller.example\n";
+    let list = read(text.as_bytes(), 1);
+    let lines = |findings: &ListFindings| findings.first.iter().map(|finding| finding.line).collect::<Vec<_>>();
+    assert_eq!(lines(&list.unsupported), [2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(lines(&list.wrong), [9, 10, 11, 12]);
+    assert_eq!(list.wrong.first[0].to_string(), "line 9: the name has an empty label: \"bad..example\"");
+    let long = format!("{}.example\n{}\n", "a".repeat(64), "a.".repeat(130));
+    assert_eq!(lines(&read(long.as_bytes(), 1).wrong), [1, 2]);
+}
+
+#[test]
+fn findings_are_bounded_and_counted() {
+    let list = read("bad..name\n".repeat(1000).as_bytes(), 1);
+    assert_eq!((list.wrong.count, list.wrong.first.len()), (1000, MOST_FINDINGS));
+}
+
+#[test]
+fn several_threads_read_the_same_as_one() {
+    let mut text = String::new();
+    for number in 0..20_000 {
+        text += &format!("name{number}.example\n");
+        if number % 5000 == 4999 {
+            text += "bad..name\naddress=/z.example/192.0.2.9\n";
+        }
+    }
+    let (one, many) = (read(text.as_bytes(), 1), read(text.as_bytes(), 3));
+    assert!(many.names.len() > 1);
+    assert_eq!(one.wrong, many.wrong);
+    assert_eq!(one.rules, many.rules);
+    let count = |list: &ReadList| list.names.iter().map(NameBatch::len).sum::<usize>();
+    assert_eq!(count(&one), count(&many));
+}
+
+#[test]
+fn lines_for_a_name_are_found() {
+    let text = "# x\nexample.com\n||www.example.com^\n@@||www.example.com^\n0.0.0.0 example.com\n";
+    let mut lines = Vec::new();
+    lines_for(text.as_bytes(), name("WWW.example.com.").as_ref(), |line, listed, rule| {
+        lines.push((line, listed.to_string(), rule.rule));
+    });
+    let expected = [
+        (2, "example.com.".to_owned(), ListRule::Block),
+        (3, "www.example.com.".to_owned(), ListRule::Block),
+        (4, "www.example.com.".to_owned(), ListRule::Except),
+    ];
+    assert_eq!(lines, expected);
+}
+
+proptest! {
+    #[test]
+    fn any_octets_are_read(octets in prop::collection::vec(any::<u8>(), 0..400), syntax in "[|@^$/=.# \n*a-c0-9:-]{0,200}") {
+        read(&octets, 2);
+        read(syntax.as_bytes(), 2);
+    }
+}
