@@ -6,8 +6,10 @@
 //! |---|---|---|
 //! | [`acl`] | admit | which clients may send queries, and for which clients the server recurses |
 //! | [`view`] | view | which zones a client sees, by its address or TSIG key |
+//! | [`rules`] | before and after the lookup | which answers lists and response policy zones change |
 //!
-//! [`prefix`] parses address blocks, and [`names`] lists of names. All policies may use them.
+//! [`lists`] reads lists of names, [`rpz`] response policy zones. [`matcher`] maps millions of names to rules, [`prefixes`]
+//! address blocks. [`prefix`] parses address blocks, and [`names`] lists of names. All policies may use them.
 //!
 //! *Adding a policy*: copy `acl.rs`, replace its module comment, and add a line to the table above and to
 //! `pipeline.rs`.
@@ -17,6 +19,9 @@ pub mod lists;
 pub mod matcher;
 pub mod names;
 pub mod prefix;
+pub mod prefixes;
+pub mod rpz;
+pub mod rules;
 pub mod view;
 
 pub use acl::{Acl, AclError};

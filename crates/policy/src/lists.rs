@@ -29,9 +29,10 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use nw_wire::NameRef;
+use nw_wire::{Class, Name, NameRef, RrType, Rrset};
 
-use crate::matcher::{NameBatch, NameRules};
+use crate::matcher::{Matcher, NameBatch, NameRules};
+use crate::rules::{Action, Rules as PolicyRules};
 
 /// At most so many findings of a list are reported in full. Stops a list that is something else from filling the log.
 const MOST_FINDINGS: usize = 100;
@@ -156,13 +157,44 @@ pub struct ReadList {
     pub wrong: ListFindings,
 }
 
+impl ReadList {
+    /// The rules of the list. `action`: that of the list. `ttl`: of addresses, in seconds. Returns None if the names are too
+    /// many.
+    pub fn into_rules(self, action: &Action, ttl: u32, threads: usize) -> Option<PolicyRules> {
+        let of = |rule: &ListRule| match rule {
+            ListRule::Block => action.clone(),
+            ListRule::Nxdomain => Action::Nxdomain,
+            ListRule::Except => Action::Passthru,
+            ListRule::Address(address) => addresses(&[*address], ttl),
+        };
+        let actions = self.rules.iter().map(of).collect();
+        Some(PolicyRules { names: Matcher::build(self.names, threads)?, actions, ..PolicyRules::default() })
+    }
+}
+
+/// The action that answers with these addresses.
+pub fn addresses(addresses: &[IpAddr], ttl: u32) -> Action {
+    let mut sets: Vec<Rrset> = Vec::new();
+    for address in addresses {
+        let (rtype, rdata) = match address {
+            IpAddr::V4(v4) => (RrType::A, v4.octets().to_vec()),
+            IpAddr::V6(v6) => (RrType::AAAA, v6.octets().to_vec()),
+        };
+        let at = sets.iter().position(|set| set.rtype == rtype).unwrap_or_else(|| {
+            sets.push(Rrset::new(Name::root(), rtype, Class::IN, ttl));
+            sets.len() - 1
+        });
+        sets[at].rdatas.push(&rdata);
+    }
+    Action::Data(sets)
+}
+
 /// Read a list with *threads* threads.
 pub fn read(text: &[u8], threads: usize) -> ReadList {
     let rules = Rules::default();
     let parts = parts(text, threads);
     let parts: Vec<Part> = thread::scope(|scope| {
-        let running: Vec<_> =
-            parts.iter().map(|part| scope.spawn(|| Part::read(part, &rules))).collect();
+        let running: Vec<_> = parts.iter().map(|part| scope.spawn(|| Part::read(part, &rules))).collect();
         running.into_iter().map(|part| part.join().expect("reading does not panic")).collect()
     });
     let mut list = ReadList { rules: rules.into_list(), ..ReadList::default() };
@@ -220,7 +252,8 @@ impl Rules {
 
     fn into_list(self) -> Vec<ListRule> {
         let addresses = self.addresses.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut addresses: Vec<(u32, IpAddr)> = addresses.into_iter().map(|(a, number)| (number, a)).collect();
+        let mut addresses: Vec<(u32, IpAddr)> =
+            addresses.into_iter().map(|(a, number)| (number, a)).collect();
         addresses.sort_unstable();
         let addresses = addresses.into_iter().map(|(_, address)| ListRule::Address(address));
         Rules::PLAIN.into_iter().chain(addresses).collect()
@@ -233,7 +266,8 @@ fn parts(text: &[u8], threads: usize) -> Vec<&[u8]> {
     let (mut parts, mut rest) = (Vec::new(), text);
     while !rest.is_empty() {
         let least = size.min(rest.len());
-        let end = rest[least..].iter().position(|octet| *octet == b'\n').map_or(rest.len(), |at| least + at + 1);
+        let end =
+            rest[least..].iter().position(|octet| *octet == b'\n').map_or(rest.len(), |at| least + at + 1);
         let (part, others) = rest.split_at(end);
         parts.push(part);
         rest = others;
@@ -322,8 +356,11 @@ impl<'l> Names<'l> {
     }
 
     fn each(self) -> impl Iterator<Item = &'l [u8]> {
-        let between = move |octet: &u8| if self.slashes { *octet == b'/' } else { octet.is_ascii_whitespace() };
-        self.text.split(between).filter(|name| !name.is_empty() && !OF_THE_MACHINE.iter().any(|own| own.as_bytes() == *name))
+        let between =
+            move |octet: &u8| if self.slashes { *octet == b'/' } else { octet.is_ascii_whitespace() };
+        self.text
+            .split(between)
+            .filter(|name| !name.is_empty() && !OF_THE_MACHINE.iter().any(|own| own.as_bytes() == *name))
     }
 }
 
@@ -332,7 +369,9 @@ fn meaning(line: &[u8]) -> Line<'_> {
         [] | [b'#' | b'!' | b';' | b'[', ..] if !line.starts_with(b"##") => Line::Comment,
         [b'|', b'|', rest @ ..] => adblock(rest, ListRule::Block),
         [b'@', b'@', b'|', b'|', rest @ ..] => adblock(rest, ListRule::Except),
-        [b'@', b'@', ..] | [b'|' | b'/', ..] => Line::Unsupported("only ||name^ and @@||name^ have a meaning for names"),
+        [b'@', b'@', ..] | [b'|' | b'/', ..] => {
+            Line::Unsupported("only ||name^ and @@||name^ have a meaning for names")
+        }
         _ => plain(line),
     }
 }
@@ -374,11 +413,15 @@ fn plain(line: &[u8]) -> Line<'_> {
     }
     match line {
         [b'*', b'.', name @ ..] => Line::Names(Names::of(name), LineRule::new(ListRule::Block, Scope::Below)),
-        _ if line.contains(&b'#') => Line::Unsupported("rules for the content of pages have no meaning for names"),
+        _ if line.contains(&b'#') => {
+            Line::Unsupported("rules for the content of pages have no meaning for names")
+        }
         _ if line.iter().any(|octet| matches!(octet, b'*' | b'^' | b'$' | b'/' | b'|')) => {
             Line::Unsupported("only ||name^ and @@||name^ have a meaning for names")
         }
-        _ if address(line).is_some() => Line::Unsupported("a rule for an address; use a response policy zone"),
+        _ if address(line).is_some() => {
+            Line::Unsupported("a rule for an address; use a response policy zone")
+        }
         _ => Line::Names(Names::of(line), LineRule::new(ListRule::Block, Scope::Both)),
     }
 }
@@ -401,12 +444,13 @@ fn hosts<'l>(first: &'l [u8], names: &'l [u8]) -> Line<'l> {
 
 fn dnsmasq<'l>(option: &[u8], value: &'l [u8]) -> Line<'l> {
     if !matches!(option, b"address" | b"server" | b"local") {
-        return Line::Unsupported("of dnsmasq, only address=/name/, server=/name/ and local=/name/ are supported");
+        return Line::Unsupported(
+            "of dnsmasq, only address=/name/, server=/name/ and local=/name/ are supported",
+        );
     }
-    let Some((names, target)) = value
-        .strip_prefix(b"/")
-        .and_then(|rest| rest.iter().rposition(|octet| *octet == b'/').map(|at| (&rest[..at], &rest[at + 1..])))
-    else {
+    let Some((names, target)) = value.strip_prefix(b"/").and_then(|rest| {
+        rest.iter().rposition(|octet| *octet == b'/').map(|at| (&rest[..at], &rest[at + 1..]))
+    }) else {
         return Line::Unsupported("an option without a name");
     };
     let names = Names { text: names, slashes: true };
@@ -416,7 +460,9 @@ fn dnsmasq<'l>(option: &[u8], value: &'l [u8]) -> Line<'l> {
         (b"address", _, Some(address)) if address.is_unspecified() => ListRule::Block,
         (b"address", _, Some(address)) => ListRule::Address(address),
         (b"server", b"#", _) => ListRule::Except,
-        (b"server" | b"local", _, Some(_)) => return Line::Unsupported("a server for a name; use [[forward]]"),
+        (b"server" | b"local", _, Some(_)) => {
+            return Line::Unsupported("a server for a name; use [[forward]]");
+        }
         _ => return Line::Wrong("expected an address after the last slash"),
     };
     Line::Names(names, LineRule::new(rule, Scope::Both))
@@ -424,7 +470,7 @@ fn dnsmasq<'l>(option: &[u8], value: &'l [u8]) -> Line<'l> {
 
 fn address(text: &[u8]) -> Option<IpAddr> {
     // Most names are seen not to be addresses by their last octet.
-    let plausible = text.iter().any(|octet| *octet == b':') || text.last().is_some_and(u8::is_ascii_digit);
+    let plausible = text.contains(&b':') || text.last().is_some_and(u8::is_ascii_digit);
     if plausible { std::str::from_utf8(text).ok()?.parse().ok() } else { None }
 }
 

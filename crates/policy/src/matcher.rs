@@ -18,8 +18,8 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::thread;
 
-use nw_wire::hash::{self, Keyed};
 use nw_wire::NameRef;
+use nw_wire::hash::{self, Keyed};
 
 /// The average number of names in a bucket.
 const PER_BUCKET: usize = 8;
@@ -262,7 +262,7 @@ fn hash_of(name: NameRef<'_>) -> u64 {
 /// The bucket of a hash among *count*. The lowest octet of the hash, the tag, does not determine it.
 #[inline]
 fn bucket_of(hash: u64, count: u32) -> usize {
-    ((hash >> 32) * u64::from(count) >> 32) as usize
+    (((hash >> 32) * u64::from(count)) >> 32) as usize
 }
 
 /// Put the names of *batches* in the order of their buckets. Returns them, and where each bucket starts and the last one
@@ -418,7 +418,7 @@ fn read_number(mut bytes: &[u8]) -> (u32, &[u8]) {
 
 /// A prefix code for names. Every name has exactly one text, and no text is the text of two names: it ends with the symbol
 /// for the end of a name, so that the zero bits that fill its last octet have no meaning.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Code {
     /// Octets, then [`BETWEEN`] and [`END`].
     symbols: Box<[Bits]>,
@@ -431,12 +431,6 @@ struct Code {
 struct Bits {
     bits: u64,
     length: u8,
-}
-
-impl Default for Code {
-    fn default() -> Code {
-        Code { symbols: Box::default(), lasts: HashMap::default() }
-    }
 }
 
 impl Code {
@@ -526,7 +520,9 @@ fn prefix_code(weights: &[u64]) -> Vec<Bits> {
     let mut open: BinaryHeap<Reverse<(u64, usize)>> =
         weights.iter().enumerate().map(|(node, weight)| Reverse((*weight, node))).collect();
     for parent in weights.len()..parents.len() {
-        let (Some(Reverse((light, one))), Some(Reverse((heavy, other)))) = (open.pop(), open.pop()) else { break };
+        let (Some(Reverse((light, one))), Some(Reverse((heavy, other)))) = (open.pop(), open.pop()) else {
+            break;
+        };
         (parents[one], parents[other]) = (2 * parent, 2 * parent + 1);
         open.push(Reverse((light + heavy, parent)));
     }

@@ -1,12 +1,21 @@
-//! `NameList`: a list of names that policies select by, an artifact of the engine.
+//! Artifacts of the engine: `NameList`, names that policies select by; `PolicyList` and `Policies`, the lists and response
+//! policy zones that change answers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use nw_policy::lists::{self, ListFindings};
+use nw_policy::rules::{self, Action, Client, Group, ListSettings, Rules};
+use nw_policy::{Acl, View, rpz};
+use nw_serve::Artifact;
+use nw_wire::{Ede, Name};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::call;
+use crate::name::NameArg;
 use crate::raise::Raise;
+use crate::zone::Zone;
 
 /// A list of names, one on a line, with `#` before a comment; a name stands for itself and all below: `NameList(text)`.
 ///
@@ -29,5 +38,260 @@ impl NameList {
 
     fn __len__(&self) -> usize {
         self.inner.len()
+    }
+}
+
+/// The rules of one list, with its settings: `PolicyList("ads", text, action="nxdomain")`.
+///
+/// source: the text of a list as bytes, or the `Zone` of a response policy zone. action: `nxdomain`, `nodata`, `refused`,
+/// `drop`, `passthru`, `tcp-only`, `address`, `cname`; or `given` for the action of each rule of a policy zone. targets: addresses, or
+/// the name of a CNAME. groups: positions of groups in the `Policies`. Raises ValueError with every wrong line, unless
+/// `skip_errors`.
+#[pyclass(frozen, module = "namewise.engine")]
+pub(crate) struct PolicyList {
+    pub(crate) inner: Arc<rules::PolicyList>,
+    faults: Vec<String>,
+    fault_count: usize,
+}
+
+/// The source of rules.
+#[derive(FromPyObject)]
+enum RuleSource<'py> {
+    Zone(PyRef<'py, Zone>),
+    Text(Vec<u8>),
+}
+
+#[pymethods]
+impl PolicyList {
+    #[new]
+    #[pyo3(signature = (
+        name, source, *, action = "nxdomain", targets = Vec::new(), ttl = 300, ede = None, text = String::new(),
+        groups = Vec::new(), log_only = false, break_dnssec = true, skip_errors = false, threads = 0,
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python are a named object")]
+    fn new(
+        py: Python<'_>,
+        name: String,
+        source: RuleSource<'_>,
+        action: &str,
+        targets: Vec<String>,
+        ttl: u32,
+        ede: Option<u16>,
+        text: String,
+        groups: Vec<usize>,
+        log_only: bool,
+        break_dnssec: bool,
+        skip_errors: bool,
+        threads: usize,
+    ) -> PyResult<Self> {
+        let action = action_of(action, &targets, ttl)?;
+        let mut bits = 0;
+        for group in groups {
+            if group >= rules::MOST_GROUPS {
+                return Err(PyValueError::new_err(format!("more than {} groups", rules::MOST_GROUPS)));
+            }
+            bits |= 1u64 << group;
+        }
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8)),
+            threads => threads,
+        };
+        let (read, faults, fault_count, over) = match source {
+            RuleSource::Zone(zone) => {
+                let zone = zone.inner.clone();
+                let (read, faults, count) = call::detached(py, || {
+                    let read = rpz::read(&zone);
+                    let (faults, count) = (read.faults.clone(), read.fault_count);
+                    Ok::<_, Raise>((read.into_rules(threads), faults, count))
+                })?;
+                (read, faults, count, action)
+            }
+            RuleSource::Text(octets) => {
+                let action = action
+                    .ok_or_else(|| PyValueError::new_err("only policy zones have actions of their own"))?;
+                let read = call::detached(py, || Ok::<_, Raise>(lists::read(&octets, threads)))?;
+                if read.wrong.count > 0 && !skip_errors {
+                    return Err(PyValueError::new_err(shown(&read.wrong).join("\n")));
+                }
+                let count = read.wrong.count + read.unsupported.count;
+                let mut faults = shown(&read.wrong);
+                faults.extend(shown(&read.unsupported));
+                let rules = call::detached(py, || Ok::<_, Raise>(read.into_rules(&action, ttl, threads)))?;
+                (rules, faults, count, None)
+            }
+        };
+        let rules: Rules = read.ok_or_else(|| PyValueError::new_err("the list has more names than fit"))?;
+        let settings = ListSettings {
+            name,
+            action: over,
+            log_only,
+            break_dnssec,
+            ede: ede.map(Ede),
+            text,
+            groups: bits,
+        };
+        let inner = Arc::new(rules::PolicyList::new(settings, Arc::new(rules)));
+        Ok(Self { inner, faults, fault_count })
+    }
+
+    /// The name of the list.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.inner.settings.name
+    }
+
+    /// The first lines or rules without effect, each with the reason.
+    #[getter]
+    fn faults(&self) -> Vec<String> {
+        self.faults.clone()
+    }
+
+    /// The number of lines or rules without effect.
+    #[getter]
+    fn fault_count(&self) -> usize {
+        self.fault_count
+    }
+
+    /// Octets of memory.
+    #[getter]
+    fn octets(&self) -> usize {
+        self.inner.rules.octets()
+    }
+
+    /// The number of queries to which its rules applied.
+    #[getter]
+    fn hits(&self) -> u64 {
+        self.inner.hits()
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.rules.len()
+    }
+
+    /// The lines of *text* that have a rule for *name*: number of the line, listed name, rule.
+    #[staticmethod]
+    fn lines_for(text: &[u8], name: NameArg) -> Vec<(usize, String, String)> {
+        let mut found = Vec::new();
+        lists::lines_for(text, name.0.as_ref(), |line, listed, rule| {
+            let what = match rule.rule {
+                lists::ListRule::Block => "block".to_owned(),
+                lists::ListRule::Nxdomain => "nxdomain".to_owned(),
+                lists::ListRule::Except => "exception".to_owned(),
+                lists::ListRule::Address(address) => address.to_string(),
+            };
+            let important = if rule.important { ", important" } else { "" };
+            found.push((line, listed.to_string(), format!("{what}{important}")));
+        });
+        found
+    }
+}
+
+/// Findings as text, with the number of those that are not listed.
+fn shown(findings: &ListFindings) -> Vec<String> {
+    let mut lines: Vec<String> = findings.first.iter().map(ToString::to_string).collect();
+    if findings.count > lines.len() {
+        lines.push(format!("and {} more lines", findings.count - findings.first.len()));
+    }
+    lines
+}
+
+/// The action with this name. None: `given`.
+fn action_of(action: &str, targets: &[String], ttl: u32) -> PyResult<Option<Action>> {
+    let wrong = |text: &str| PyValueError::new_err(text.to_owned());
+    Ok(Some(match action {
+        "given" => return Ok(None),
+        "nxdomain" => Action::Nxdomain,
+        "nodata" => Action::Nodata,
+        "refused" => Action::Refused,
+        "drop" => Action::Drop,
+        "passthru" => Action::Passthru,
+        "tcp-only" => Action::TcpOnly,
+        "address" => {
+            let addresses: Result<Vec<IpAddr>, _> = targets.iter().map(|text| text.parse()).collect();
+            let addresses = addresses.map_err(|_| wrong("a target is not an IP address"))?;
+            if addresses.is_empty() {
+                return Err(wrong("the action address needs addresses"));
+            }
+            lists::addresses(&addresses, ttl)
+        }
+        "cname" => match targets {
+            [name] => Action::Alias(name.parse::<Name>().map_err(|error| wrong(&error.to_string()))?, ttl),
+            _ => return Err(wrong("the action cname needs one name")),
+        },
+        _ => {
+            return Err(wrong(
+                "expected given, nxdomain, nodata, refused, drop, passthru, tcp-only, address or cname",
+            ));
+        }
+    }))
+}
+
+/// The lists of a server, in their order, for `Engine.swap({"policies": ...})`.
+///
+/// groups: name, prefixes of clients and names of TSIG keys of each group. paused: the names of groups to which no list applies; `None`
+/// in it stands for all clients.
+#[pyclass(frozen, module = "namewise.engine")]
+pub(crate) struct Policies {
+    pub(crate) inner: Arc<rules::Policies>,
+}
+
+/// A rule that applies: list, trigger, action, whether it is only logged.
+type Applies = (String, String, &'static str, bool);
+
+#[pymethods]
+impl Policies {
+    #[new]
+    #[pyo3(signature = (lists, groups = Vec::new(), paused = Vec::new()))]
+    fn new(
+        lists: Vec<PyRef<'_, PolicyList>>,
+        groups: Vec<(String, Vec<String>, Vec<String>)>,
+        paused: Vec<Option<String>>,
+    ) -> PyResult<Self> {
+        if groups.len() > rules::MOST_GROUPS {
+            return Err(PyValueError::new_err(format!("more than {} groups", rules::MOST_GROUPS)));
+        }
+        let all = paused.contains(&None);
+        let group = |(name, clients, keys): (String, Vec<String>, Vec<String>)| {
+            let clients =
+                Acl::parse(&clients).map_err(|errors| PyValueError::new_err(errors[0].to_string()))?;
+            let keys: Result<Vec<Name>, _> = keys.iter().map(|key| key.parse::<Name>()).collect();
+            let keys = keys.map_err(|error| PyValueError::new_err(error.to_string()))?;
+            let is_paused = paused.iter().flatten().any(|paused| *paused == name);
+            Ok(Group { view: View { name, clients, keys }, paused: is_paused })
+        };
+        let groups = groups.into_iter().map(group).collect::<PyResult<Vec<_>>>()?;
+        let lists = lists.iter().map(|list| Arc::clone(&list.inner)).collect();
+        Ok(Self { inner: Arc::new(rules::Policies::new(lists, groups, all)) })
+    }
+
+    /// Every list with a rule for *name* that applies to *client*, in order, with what decides in it. Nothing is counted.
+    #[pyo3(signature = (name, client = "127.0.0.1", key = None))]
+    fn test(&self, name: NameArg, client: &str, key: Option<NameArg>) -> PyResult<Vec<Applies>> {
+        let address =
+            client.parse().map_err(|_| PyValueError::new_err(format!("{client:?} is not an IP address")))?;
+        let key = key.as_ref().map(|key| key.0.as_ref());
+        let client = Client { address, key, dnssec_ok: false };
+        let found = self.inner.all_for(&client, name.0.as_ref());
+        let shown = found.iter().map(|found| {
+            let settings = &found.list.settings;
+            (settings.name.clone(), found.trigger.to_string(), found.action.slug(), settings.log_only)
+        });
+        Ok(shown.collect())
+    }
+}
+
+/// What `Engine.swap` accepts.
+#[derive(FromPyObject)]
+pub(crate) enum ArtifactArg<'py> {
+    Names(PyRef<'py, NameList>),
+    Policies(PyRef<'py, Policies>),
+}
+
+impl ArtifactArg<'_> {
+    pub(crate) fn shared(&self) -> Artifact {
+        match self {
+            ArtifactArg::Names(list) => Arc::clone(&list.inner) as Artifact,
+            ArtifactArg::Policies(policies) => Arc::clone(&policies.inner) as Artifact,
+        }
     }
 }

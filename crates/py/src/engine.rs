@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::allocator;
-use crate::artifact::NameList;
+use crate::artifact::ArtifactArg;
 use crate::call;
 use crate::name::NameArg;
 use crate::raise::Raise;
@@ -90,11 +90,11 @@ impl Engine {
         })
     }
 
-    /// Swap artifacts, all of them at once: by name a `NameList`, or None to remove it. Settings, zones, cache and generation stay
+    /// Swap artifacts, all of them at once: by name a `NameList` or `Policies`, or None to remove it. Settings, zones, cache and generation stay
     /// as they are. Raises `EngineClosed` after `close`.
-    fn swap(&self, py: Python<'_>, artifacts: HashMap<String, Option<PyRef<'_, NameList>>>) -> PyResult<()> {
-        let artifact = |list: PyRef<'_, NameList>| Arc::clone(&list.inner) as Artifact;
-        let changes = artifacts.into_iter().map(|(name, list)| (name, list.map(artifact)));
+    fn swap(&self, py: Python<'_>, artifacts: HashMap<String, Option<ArtifactArg<'_>>>) -> PyResult<()> {
+        let changes =
+            artifacts.into_iter().map(|(name, artifact)| (name, artifact.map(|given| given.shared())));
         let changes: Vec<(String, Option<Artifact>)> = changes.collect();
         call::detached(py, || self.inner.swap(changes).map_err(|error| Raise::Closed(error.to_string())))
     }

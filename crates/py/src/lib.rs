@@ -44,7 +44,7 @@ mod _engine {
     #[pymodule_export]
     use crate::allocator::allocator_arenas;
     #[pymodule_export]
-    use crate::artifact::NameList;
+    use crate::artifact::{NameList, Policies, PolicyList};
     #[pymodule_export]
     use crate::build::{make_message, make_query, make_response};
     #[pymodule_export]

@@ -134,6 +134,8 @@ pub enum Reason {
     },
     /// The server does not look names up, and neither the cache nor a forwarder has the answer.
     CacheOnly,
+    /// A rule of a list applies to the query.
+    ListRule(Box<ListRule>),
     /// The cache holds the RRset.
     CachedAnswer,
     /// The cache holds an alias: the search goes on at *target*.
@@ -372,6 +374,7 @@ impl Reason {
             Reason::Filtered { .. } => "filtered",
             Reason::PrivateAddress { .. } => "private-address",
             Reason::CacheOnly => "cache-only",
+            Reason::ListRule(_) => "list-rule",
             Reason::CachedAnswer => "cached-answer",
             Reason::CachedAlias { .. } => "cached-alias",
             Reason::CachedNoData => "cached-nodata",
@@ -424,6 +427,19 @@ impl Reason {
     }
 }
 
+/// A rule of a list that applies to a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListRule {
+    /// The list's name.
+    pub list: String,
+    /// Why the rule applies.
+    pub trigger: String,
+    /// What the rule does.
+    pub action: &'static str,
+    /// Whether the list is in log-only mode, so that the rule does nothing.
+    pub log_only: bool,
+}
+
 /// The access lists of a server, as the configuration names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessList {
@@ -474,6 +490,10 @@ impl fmt::Display for Reason {
             }
             Reason::CacheOnly => {
                 f.write_str("cache_only: the name is not in the cache, and no forwarder serves it")
+            }
+            Reason::ListRule(rule) => {
+                let effect = if rule.log_only { ", which the list only logs" } else { "" };
+                write!(f, "the list {} has a rule for {}: {}{effect}", rule.list, rule.trigger, rule.action)
             }
             Reason::CachedAnswer => f.write_str("the cache holds it"),
             Reason::CachedAlias { target } => write!(f, "the cache holds an alias for {target}"),

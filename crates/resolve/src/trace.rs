@@ -25,7 +25,7 @@ use nw_cache::State;
 use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 
-pub use crate::reason::{AccessList, LameKind, Reason, Unusable};
+pub use crate::reason::{AccessList, LameKind, ListRule, Reason, Unusable};
 use crate::steps::{Graft, Steps};
 use crate::world::{Micros, Transport};
 

@@ -26,6 +26,11 @@ impl Artifacts {
         self.0.get(name)?.downcast_ref()
     }
 
+    /// The artifact *name*, shared.
+    pub(crate) fn shared<T: Any + Send + Sync>(&self, name: &str) -> Option<Arc<T>> {
+        Arc::clone(self.0.get(name)?).downcast().ok()
+    }
+
     /// The names, in arbitrary order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(|name| &**name)

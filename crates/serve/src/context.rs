@@ -11,6 +11,7 @@
 //! Cookie and client subnet are read from the packet only when a stage asks for them.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use nw_resolve::{ClientQuestion, Trace};
 use nw_wire::edns::{ClientSubnet, EdnsOption};
 use nw_wire::{Message, NameRef, OptionCode};
 
+use crate::policies::Judged;
 use crate::query::Query;
 use crate::recorder::Recorder;
 use crate::snapshot::{Snapshot, ViewSettings};
@@ -79,6 +81,8 @@ pub struct Context<'c> {
     pub(crate) both: bool,
     /// When the request arrived.
     pub(crate) received: Micros,
+    /// What the lists have decided.
+    pub(crate) judged: Cell<Judged>,
 }
 
 impl<'c> Context<'c> {
@@ -101,6 +105,7 @@ impl<'c> Context<'c> {
             lookups: 0,
             both: false,
             received: environment.now,
+            judged: Cell::new(Judged::No),
         }
     }
 

@@ -31,6 +31,7 @@
 //! *Adding a stage*: write a function that returns a `Verdict` and add it to [`stages`] where it has to run. For a
 //! filter, an opcode or a policy, see `filter.rs`, `opcode.rs` and the crate `nw-policy`.
 
+use std::cell::Cell;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,7 +50,7 @@ use crate::sections::{self, Sections};
 use crate::stats::{Counter, Stats};
 use crate::telemetry::Event;
 use crate::verdict::{Ask, Causes, Handled, Made, Pending, Transport, Verdict};
-use crate::{admit, finish, opcode, tsig, view};
+use crate::{admit, finish, opcode, policies, tsig, view};
 
 /// The extended error of an internal failure.
 pub const UNKNOWN: &[(Ede, String)] = &[(Ede::OTHER, String::new())];
@@ -78,7 +79,7 @@ fn exit(
     errors: &[(Ede, String)],
 ) -> Result<usize, Handled> {
     match outcome {
-        Ok(()) | Err(Verdict::Answer) if context.snapshot().filters().is_empty() => {
+        Ok(()) | Err(Verdict::Answer) if !context.snapshot().filters_answers() => {
             // Neither value owns anything. The compiler cannot prove it, and would call the drop glue of all
             // verdicts.
             mem::forget(outcome);
@@ -116,7 +117,8 @@ fn close(context: &Context<'_>, response: &mut Response<'_, '_>, errors: &[(Ede,
     count(context, response);
     let notes = response.notes.take();
     let errors = notes.as_ref().map_or(errors, |notes| &notes.0);
-    if !matches!(response.rcode, Rcode::NOERROR | Rcode::NXDOMAIN) && context.lookups == 0 {
+    let fine = matches!(response.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
+    if !fine && context.lookups == 0 || response.kind == ResponseKind::Policy {
         record(context, response, errors);
     }
     finish::finish(response, context.query, &context.snapshot().plan().server, errors)
@@ -245,6 +247,10 @@ fn settle(
             *failure = Some(because);
             Ok(())
         }
+        Verdict::Explain(because) => {
+            *failure = Some(because);
+            Ok(())
+        }
         Verdict::Ask(_) if context.lookups >= MAX_LOOKUPS => {
             response.refuse(Rcode::SERVFAIL, Ede::OTHER);
             Ok(())
@@ -267,7 +273,7 @@ fn settle(
 /// Allow the response to exceed the client's size limit if filters may make it smaller. [`Response::cut`] follows.
 #[inline]
 fn widen(context: &Context<'_>, response: &mut Response<'_, '_>) {
-    if !context.snapshot().filters().is_empty() {
+    if context.snapshot().filters_answers() {
         response.out.widen();
     }
 }
@@ -279,6 +285,11 @@ fn filter(
     response: &mut Response<'_, '_>,
     failure: &mut Option<Box<Causes>>,
 ) -> Result<(), Handled> {
+    match policies::after(context, response) {
+        Verdict::Continue => {}
+        verdict @ Verdict::Explain(_) => settle(context, verdict, response, failure)?,
+        verdict => return settle(context, verdict, response, failure),
+    }
     for filter in context.snapshot().filters() {
         let verdict = filter.apply(context, response);
         if !matches!(verdict, Verdict::Continue) {
@@ -324,7 +335,8 @@ pub fn complete(
     room: &mut [u8],
 ) -> Handled {
     let errors = found.iter().map(|resolution| &resolution.ede).find(|ede| !ede.is_empty());
-    let errors = errors.map_or(&[][..], Vec::as_slice);
+    let because = pending.ask.because.clone();
+    let errors = errors.map_or(&*because, Vec::as_slice);
     if matches!(errors, [(Ede::STALE_ANSWER | Ede::STALE_NXDOMAIN_ANSWER, _), ..]) {
         environment.stats.cache_stale.add(1);
     }
@@ -534,6 +546,7 @@ fn finish_pending(
             lookups: pending.lookups.saturating_add(1),
             both: pending.ask.second.is_some(),
             received: pending.received,
+            judged: Cell::new(pending.judged),
         };
         let server = &snapshot.plan().server;
         let mut out = finish::writer(context.query, context.transport, server, room);

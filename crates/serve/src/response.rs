@@ -175,6 +175,7 @@ pub(crate) enum ResponseKind {
     Resolved,
     Opcode,
     Control,
+    Policy,
     Refused,
     Error,
 }
@@ -194,6 +195,7 @@ impl ResponseKind {
             ResponseKind::Resolved => &stats.kind_resolved,
             ResponseKind::Opcode => &stats.kind_opcode,
             ResponseKind::Control => &stats.kind_control,
+            ResponseKind::Policy => &stats.kind_policy,
             ResponseKind::Refused => &stats.kind_refused,
             ResponseKind::Error => &stats.kind_error,
         }
@@ -212,6 +214,7 @@ impl ResponseKind {
             ResponseKind::Resolved => Source::Lookup,
             ResponseKind::Opcode => Source::Opcode,
             ResponseKind::Control => Source::Control,
+            ResponseKind::Policy => Source::Policy,
             ResponseKind::Refused => Source::Refused,
             ResponseKind::Error => Source::Error,
         }

@@ -29,6 +29,7 @@ use crate::filter::{dns64, no_aaaa};
 use crate::local::{self, Identity};
 use crate::local_data::{LocalData, Said};
 use crate::local_zones;
+use crate::policies;
 use crate::query::Query;
 use crate::response::{Response, ResponseKind};
 use crate::sections::Sections;
@@ -121,8 +122,14 @@ pub(crate) fn answer(
         AnswerSource::Local(local) => local::answer(local, context.query, response),
         AnswerSource::Zone(zone) => from_zone(context, zone, response),
         AnswerSource::Unavailable(zone) => fail(context, zone),
-        AnswerSource::Resolve => from_cache(context, response),
-        AnswerSource::Cache => from_cache_alone(context, response),
+        AnswerSource::Resolve => match policies::before(context, response) {
+            Verdict::Continue => from_cache(context, response),
+            verdict => verdict,
+        },
+        AnswerSource::Cache => match policies::before(context, response) {
+            Verdict::Continue => from_cache_alone(context, response),
+            verdict => verdict,
+        },
         AnswerSource::Refuse(ede) => {
             let ede = *ede;
             context.step(|| (Layer::Admission, Reason::NotServed { ede }));
@@ -244,6 +251,7 @@ fn beyond_the_zone(
                 second: None,
                 authoritative: response.aa && !sections.answer.is_empty(),
                 before: sections,
+                because: Vec::new(),
             }));
         };
         if !matches!(admit::source(context, &AnswerSource::Zone(next)), Verdict::Continue) {
@@ -269,7 +277,7 @@ fn beyond_the_zone(
 }
 
 /// The answer of *zone* to *asked* in a separate message. None: it exceeds the largest message.
-fn answer_apart(zone: &Zone, asked: &ZoneQuestion<'_>) -> Option<(Outcome, Sections)> {
+pub(crate) fn answer_apart(zone: &Zone, asked: &ZoneQuestion<'_>) -> Option<(Outcome, Sections)> {
     let mut room = vec![0; usize::from(u16::MAX)];
     let mut out = Writer::new(&mut room, usize::from(u16::MAX), 0, Flags::default());
     out.question(asked.qname, asked.qtype, Class::IN).ok()?;
@@ -579,7 +587,7 @@ fn wanted<'q>(query: &Query<'q>) -> HitQuestion<'q> {
     }
 }
 
-fn question(query: &Query<'_>, name: Name) -> ClientQuestion {
+pub(crate) fn question(query: &Query<'_>, name: Name) -> ClientQuestion {
     question_of(query, name, query.qtype)
 }
 

@@ -18,6 +18,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use nw_policy::rules::Policies;
 use nw_policy::{Acl, View};
 use nw_resolve::{ClientQuestion, ResolverConfig};
 use nw_wire::{Name, NameRef, Opcode, RrType};
@@ -31,6 +32,7 @@ use crate::local_zones::LocalZones;
 use crate::opcode::{self, Handler};
 use crate::pipeline::{self, Environment};
 use crate::plan::{Plan, PlanError};
+use crate::policies::ARTIFACT as POLICIES;
 use crate::stats::Stats;
 use crate::tsig::Keys;
 use crate::verdict::{Handled, Transport};
@@ -41,6 +43,10 @@ pub struct Snapshot {
     settings: Arc<Settings>,
     zones: Zones,
     artifacts: Artifacts,
+    /// The lists among the artifacts.
+    policies: Option<Arc<Policies>>,
+    /// Whether lists or filters act on answers.
+    filters_answers: bool,
 }
 
 /// The data that depends only on the plan.
@@ -122,6 +128,8 @@ impl Snapshot {
             zones: view.zones.as_ref().map(|zones| zones.iter().cloned().collect()),
             cache_view: if view.shared_cache { 0 } else { u16::try_from(at + 1).unwrap_or(u16::MAX) },
         };
+        let filters = filter::registered(&plan);
+        let filters_answers = !filters.is_empty();
         let settings = Arc::new(Settings {
             resolver,
             locals,
@@ -131,11 +139,11 @@ impl Snapshot {
             overlays,
             views: plan.views.iter().enumerate().map(view).collect(),
             keys: Keys::default(),
-            filters: filter::registered(&plan),
+            filters,
             handlers: opcode::registered(&plan),
             plan,
         });
-        Ok(Snapshot { settings, zones, artifacts: Artifacts::default() })
+        Ok(Snapshot { settings, zones, artifacts: Artifacts::default(), policies: None, filters_answers })
     }
 
     /// The snapshot after `changes` to its zones. Each change is an apex and its new entry, or None to remove it.
@@ -148,7 +156,13 @@ impl Snapshot {
     /// it.
     #[must_use]
     pub fn with_artifacts(&self, changes: impl IntoIterator<Item = (String, Option<Artifact>)>) -> Snapshot {
-        Snapshot { artifacts: self.artifacts.changed(changes), ..self.clone() }
+        self.clone().with(self.artifacts.changed(changes))
+    }
+
+    fn with(self, artifacts: Artifacts) -> Snapshot {
+        let policies = artifacts.shared(POLICIES);
+        let filters_answers = policies.is_some() || !self.settings.filters.is_empty();
+        Snapshot { artifacts, policies, filters_answers, ..self }
     }
 
     /// The snapshot with these settings that replaces `former`.
@@ -164,7 +178,7 @@ impl Snapshot {
         let added = self.zones.iter().filter(|entry| former.zones.get(entry.apex()).is_none());
         let added = added.map(|entry| (entry.apex().to_name(), Some(entry.clone())));
         let zones = former.zones.changed(removed.chain(added));
-        Snapshot { settings: Arc::clone(&self.settings), zones, artifacts: former.artifacts.clone() }
+        Snapshot { zones, ..self.clone() }.with(former.artifacts.clone())
     }
 
     /// Add the secrets of the TSIG keys that the plan names (RFC 8945). Every key needs one, and no others are
@@ -201,6 +215,7 @@ impl Snapshot {
     #[must_use]
     pub fn with_filter(mut self, filter: Arc<dyn Filter>) -> Snapshot {
         self.settings_mut().filters.push(filter);
+        self.filters_answers = true;
         self
     }
 
@@ -340,6 +355,18 @@ impl Snapshot {
 
     pub(crate) fn local_zones(&self) -> Option<&LocalZones> {
         self.settings.local_zones.as_deref()
+    }
+
+    /// Whether lists or filters act on answers.
+    #[inline]
+    pub(crate) fn filters_answers(&self) -> bool {
+        self.filters_answers
+    }
+
+    /// The lists.
+    #[inline]
+    pub(crate) fn policies(&self) -> Option<&Policies> {
+        self.policies.as_deref()
     }
 
     #[inline]

@@ -86,6 +86,8 @@ counters! {
     kind_opcode = "kind.opcode";
     /// Responses that the control plane made.
     kind_control = "kind.control";
+    /// Responses that a rule of a list made.
+    kind_policy = "kind.policy";
     /// Responses that refuse.
     kind_refused = "kind.refused";
     /// Responses to what is malformed or unknown.

@@ -62,7 +62,9 @@ pub enum Source {
     Opcode,
     /// The control plane.
     Control,
-    /// No source: an access list, a view or a policy refused the query.
+    /// A rule of a list.
+    Policy,
+    /// No source: an access list, a view or a filter refused the query.
     Refused,
     /// No source: the query is malformed or of an unknown kind, or answering it failed.
     Error,
@@ -78,6 +80,7 @@ impl Source {
             Source::Server => "server",
             Source::Opcode => "opcode",
             Source::Control => "control",
+            Source::Policy => "policy",
             Source::Refused => "refused",
             Source::Error => "error",
         }

@@ -12,6 +12,7 @@ use nw_wire::{Ede, Message, NameRef, Rcode};
 
 use crate::context::{Context, Environment};
 use crate::pipeline::{self, Sent};
+use crate::policies::Judged;
 use crate::query::{OwnedQuery, Query};
 use crate::sections::Sections;
 use crate::snapshot::Snapshot;
@@ -36,6 +37,8 @@ pub enum Verdict {
     Refuse(Rcode, Ede),
     /// Empty the response and send it as SERVFAIL with these extended errors and texts.
     Fail(Box<Causes>),
+    /// The response is complete, and a rule made it: filter, finish and send it with these extended errors and texts.
+    Explain(Box<Causes>),
     /// The answer needs a lookup that may wait: ask the resolver, then complete the response with its result.
     Ask(Box<Ask>),
     /// The answer consists of many messages, for example a zone transfer. Only stream transports (TCP) carry it.
@@ -56,12 +59,15 @@ pub struct Ask {
     pub before: Sections,
     /// Whether the response is authoritative. AA refers to the first owner in the answer section (RFC 1035 §4.1.1).
     pub authoritative: bool,
+    /// Extended errors of the response, if the lookup has none.
+    pub because: Vec<(Ede, String)>,
 }
 
 impl Ask {
     /// Ask *question* alone, without records before its answer.
     pub fn new(question: ClientQuestion) -> Ask {
-        Ask { question, second: None, before: Sections::default(), authoritative: false }
+        let before = Sections::default();
+        Ask { question, second: None, before, authoritative: false, because: Vec::new() }
     }
 }
 
@@ -195,6 +201,7 @@ pub struct Pending {
     pub(crate) view: Option<u16>,
     pub(crate) signature: Option<Box<Signature>>,
     pub(crate) lookups: u8,
+    pub(crate) judged: Judged,
 }
 
 impl Pending {
@@ -213,6 +220,7 @@ impl Pending {
             view: context.view,
             signature: context.signature.take(),
             lookups: context.lookups,
+            judged: context.judged.get(),
         }
     }
 

@@ -66,7 +66,8 @@ fn unsupported_and_wrong_lines_are_named() {
     let text = "ok.example\nexample.com##.ad\n||x.example^$third-party\n/ads[0-9]+/\n##.banner\n||x.example/path^\n192.0.2.7 nas.example\n\
                 server=/x.example/192.0.2.1\nbad..example\ntwo names\naddress=/x.example/y\nm\u{fc}ller.example\n";
     let list = read(text.as_bytes(), 1);
-    let lines = |findings: &ListFindings| findings.first.iter().map(|finding| finding.line).collect::<Vec<_>>();
+    let lines =
+        |findings: &ListFindings| findings.first.iter().map(|finding| finding.line).collect::<Vec<_>>();
     assert_eq!(lines(&list.unsupported), [2, 3, 4, 5, 6, 7, 8]);
     assert_eq!(lines(&list.wrong), [9, 10, 11, 12]);
     assert_eq!(list.wrong.first[0].to_string(), "line 9: the name has an empty label: \"bad..example\"");

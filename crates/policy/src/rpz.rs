@@ -1,0 +1,192 @@
+//! Response policy zones (draft-vixie-dnsop-dns-rpz): a policy as a zone, which publishers distribute by zone transfer.
+//!
+//! | owner, without the name of the zone | trigger |
+//! |---|---|
+//! | `example.com`, `*.example.com` | the queried name, or a name of its alias chain |
+//! | `32.1.2.0.192.rpz-client-ip` | the address of the client |
+//! | `24.0.2.0.192.rpz-ip`, `32.zz.db8.2001.rpz-ip` | an address in the answer |
+//!
+//! | data | action |
+//! |---|---|
+//! | `CNAME .` | NXDOMAIN |
+//! | `CNAME *.` | no data |
+//! | `CNAME rpz-passthru.`, or the name of the trigger | the answer stays, no further rule applies |
+//! | `CNAME rpz-drop.` | no response |
+//! | `CNAME rpz-tcp-only.` | TC over UDP |
+//! | `CNAME *.example.net` | an alias to the queried name below `example.net`; YXDOMAIN if that is too long |
+//! | anything else | these records |
+//!
+//! *Limitations*: `rpz-nsdname` and `rpz-nsip` are reported and have no effect, because a cached answer does not know the
+//! name servers that it came from.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use nw_wire::{Name, NameRef, RrType, Rrset};
+use nw_zone::Zone;
+
+use crate::matcher::{Matcher, NameBatch, NameRules};
+use crate::prefix::Prefix;
+use crate::prefixes::PrefixMap;
+use crate::rules::{Action, Rules};
+
+/// At most so many faults are kept. Stops a zone that is no policy from filling the log.
+const MOST_FAULTS: usize = 100;
+/// The last labels of triggers that are not names.
+const TRIGGERS: [&[u8]; 4] = [b"rpz-client-ip", b"rpz-ip", b"rpz-nsdname", b"rpz-nsip"];
+
+/// The rules of a policy zone. The number of a rule is its position in `actions`, plus 1.
+#[derive(Debug, Default)]
+pub struct ReadRpz {
+    /// Rules for names.
+    pub names: NameBatch,
+    /// Rules for addresses of clients.
+    pub clients: Vec<(Prefix, u32)>,
+    /// Rules for addresses in answers.
+    pub addresses: Vec<(Prefix, u32)>,
+    /// The different actions.
+    pub actions: Vec<Action>,
+    /// Rules without effect, and why.
+    pub faults: Vec<String>,
+    /// The number of rules without effect.
+    pub fault_count: usize,
+    /// The SOA RRset of the zone.
+    pub soa: Option<Rrset>,
+}
+
+/// Read the rules of *zone*.
+pub fn read(zone: &Zone) -> ReadRpz {
+    let mut read = ReadRpz { soa: zone.rrset(zone.apex(), RrType::SOA), ..ReadRpz::default() };
+    let mut known = HashMap::new();
+    for node in zone.nodes() {
+        let owner = node.owner();
+        if owner == zone.apex() {
+            continue;
+        }
+        let sets = node.rrsets().filter(|set| {
+            !matches!(set.rtype, RrType::RRSIG | RrType::NSEC | RrType::NSEC3 | RrType::DNSKEY | RrType::DS)
+        });
+        let sets: Vec<Rrset> = sets.collect();
+        if sets.is_empty() {
+            continue;
+        }
+        if let Err(fault) = read.add(owner, zone.apex(), sets, &mut known) {
+            read.fault_count += 1;
+            if read.faults.len() < MOST_FAULTS {
+                read.faults.push(format!("{owner}: {fault}"));
+            }
+        }
+    }
+    read
+}
+
+impl ReadRpz {
+    /// The rules of the zone. Returns None if the names are too many.
+    pub fn into_rules(self, threads: usize) -> Option<Rules> {
+        Some(Rules {
+            names: Matcher::build(vec![self.names], threads)?,
+            clients: PrefixMap::new(self.clients),
+            addresses: PrefixMap::new(self.addresses),
+            actions: self.actions,
+            soa: self.soa,
+        })
+    }
+
+    fn add(
+        &mut self,
+        owner: NameRef<'_>,
+        apex: NameRef<'_>,
+        sets: Vec<Rrset>,
+        known: &mut HashMap<Vec<u8>, u32>,
+    ) -> Result<(), &'static str> {
+        let trigger = owner.with_suffix(apex, NameRef::ROOT).and_then(Result::ok).ok_or("not in the zone")?;
+        let trigger = trigger.as_ref();
+        let last = trigger.labels().last().unwrap_or_default();
+        let special = TRIGGERS.iter().find(|kind| last.eq_ignore_ascii_case(kind));
+        let number = match action(trigger, &sets)? {
+            Action::Data(sets) => {
+                // Many names have the same data.
+                let key = format!("{sets:?}").into_bytes();
+                *known.entry(key).or_insert_with(|| number_of(&mut self.actions, Action::Data(sets)))
+            }
+            simple => match self.actions.iter().position(|known| *known == simple) {
+                Some(at) => at as u32 + 1,
+                None => number_of(&mut self.actions, simple),
+            },
+        };
+        match special.copied() {
+            Some(b"rpz-client-ip") => self.clients.push((block(trigger)?, number)),
+            Some(b"rpz-ip") => self.addresses.push((block(trigger)?, number)),
+            Some(_) => return Err("triggers on name servers are not supported; the rule has no effect"),
+            None => {
+                let below = trigger.is_wildcard();
+                let name = if below { trigger.parent().unwrap_or(NameRef::ROOT) } else { trigger };
+                let (own, below) = if below { (0, number) } else { (number, 0) };
+                if !self.names.add(name, NameRules { own, below }) {
+                    return Err("there are more names than fit");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn number_of(actions: &mut Vec<Action>, action: Action) -> u32 {
+    actions.push(action);
+    actions.len() as u32
+}
+
+/// The action of the data of *trigger*.
+fn action(trigger: NameRef<'_>, sets: &[Rrset]) -> Result<Action, &'static str> {
+    let alias = sets.iter().find(|set| set.rtype == RrType::CNAME);
+    let target = alias.and_then(|set| Some((Name::from_wire(set.rdatas.first()?).ok()?, set.ttl)));
+    let Some((target, ttl)) = target else {
+        let bare = |set: &Rrset| Rrset { owner: Name::root(), ..set.clone() };
+        return Ok(Action::Data(sets.iter().map(bare).collect()));
+    };
+    let to = target.as_ref();
+    let label = to.labels().last().unwrap_or_default().to_ascii_lowercase();
+    let action = match (to.label_count(), &*label) {
+        (0, _) => Action::Nxdomain,
+        (1, b"*") => Action::Nodata,
+        (1, b"rpz-passthru") => Action::Passthru,
+        (1, b"rpz-drop") => Action::Drop,
+        (1, b"rpz-tcp-only") => Action::TcpOnly,
+        (1, label) if label.starts_with(b"rpz-") => {
+            return Err("the action is not known; the rule has no effect");
+        }
+        _ if to == trigger => Action::Passthru,
+        _ if to.is_wildcard() => Action::Below(to.parent().unwrap_or(NameRef::ROOT).to_name(), ttl),
+        _ => Action::Alias(target, ttl),
+    };
+    Ok(action)
+}
+
+/// The address block of a trigger: the length of the prefix, then the parts of the address, the last one first.
+fn block(trigger: NameRef<'_>) -> Result<Prefix, &'static str> {
+    const WRONG: &str = "not an address block: expected LENGTH.ADDRESS, its parts in reverse order";
+    let labels: Vec<&str> =
+        trigger.labels().map(std::str::from_utf8).collect::<Result<_, _>>().map_err(|_| WRONG)?;
+    let (&[length, ref parts @ ..], _) = labels.split_at(labels.len() - 1) else { return Err(WRONG) };
+    let length: u8 = length.parse().map_err(|_| WRONG)?;
+    let mut parts: Vec<&str> = parts.to_vec();
+    parts.reverse();
+    let address: IpAddr = if parts.len() == 4 && parts.iter().all(|part| part.parse::<u8>().is_ok()) {
+        parts.join(".").parse::<Ipv4Addr>().map_err(|_| WRONG)?.into()
+    } else {
+        let text = parts.iter().map(|part| if part.eq_ignore_ascii_case("zz") { "" } else { part });
+        let mut text = text.collect::<Vec<_>>().join(":");
+        // `::` at an end has two colons there, and alone it is the whole address.
+        if text.is_empty() || text.starts_with(':') {
+            text.insert(0, ':');
+        }
+        if text.ends_with(':') {
+            text.push(':');
+        }
+        text.parse::<Ipv6Addr>().map_err(|_| WRONG)?.into()
+    };
+    Prefix::new(address, length).map_err(|_| "the address has bits beyond the length of the prefix")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,319 @@
+//! Lists and response policy zones in the path of a query (`nw-policy`, `rules.rs`).
+//!
+//! ```text
+//! route: Resolve, Cache ──▶ before ──▶ cache, lookup ──▶ exit: after ──▶ other filters
+//!                           client, queried name               alias chain, addresses
+//! ```
+//!
+//! Lists judge what the resolver answers, from the cache as well as from a lookup. They do not judge the zones of this server, except
+//! an alias that leaves them. A failure stays a failure: data that failed validation never becomes an answer.
+//!
+//! | action | response |
+//! |---|---|
+//! | nxdomain, nodata | the aliases before the name, and the SOA of a policy zone in the additional section |
+//! | data | the records of the type, or no data |
+//! | cname | the alias, and the answer for its target, to which no list applies |
+//! | tcp-only | TC over UDP |
+//! | drop | none |
+//!
+//! A changed answer is never authentic (AD), and has an Extended DNS Error with the list and the rule.
+
+use std::net::IpAddr;
+
+use nw_policy::rules::{Action, AtQuery, Client, Link, Match};
+use nw_resolve::trace::{Layer, ListRule, Reason};
+use nw_wire::{Class, Ede, Name, NameRef, Rcode, RrType, Rrset, Section};
+use nw_zone::{MOST_ALIASES, ZoneQuestion};
+
+use crate::context::Context;
+use crate::response::{Response, ResponseKind};
+use crate::route;
+use crate::sections::Sections;
+use crate::verdict::{Ask, Causes, Transport, Verdict};
+
+/// The name of the artifact with the lists, a [`Policies`](nw_policy::rules::Policies).
+pub const ARTIFACT: &str = "policies";
+
+/// What the lists have decided about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// Nothing.
+    No,
+    /// No rule applies to the client and the queried name.
+    Query,
+    /// Everything: no further rule applies.
+    Done,
+}
+
+/// Decide by client and queried name, before the lookup.
+#[inline]
+pub(crate) fn before(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    if context.snapshot().policies().is_none() { Verdict::Continue } else { judge_query(context, response) }
+}
+
+#[inline(never)]
+fn judge_query(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    let Some(policies) = context.snapshot().policies() else { return Verdict::Continue };
+    let qname = context.query.qname;
+    match policies.at_query(&client(context), qname, |found| note(context, &found)) {
+        AtQuery::Decided(found) => act(context, response, &found, Vec::new(), qname),
+        AtQuery::Nothing => {
+            context.judged.set(Judged::Query);
+            Verdict::Continue
+        }
+        AtQuery::Wait => Verdict::Continue,
+        AtQuery::Exempt => {
+            context.judged.set(Judged::Done);
+            Verdict::Continue
+        }
+    }
+}
+
+/// Decide by the answer: the names of its alias chain, and its addresses.
+pub(crate) fn after(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    let Some(policies) = context.snapshot().policies() else { return Verdict::Continue };
+    let judged = context.judged.get();
+    let resolved = matches!(response.kind, ResponseKind::Cached | ResponseKind::Resolved);
+    let data = matches!(response.rcode, Rcode::NOERROR | Rcode::NXDOMAIN | Rcode::YXDOMAIN);
+    if judged == Judged::Done || !resolved || !data {
+        return Verdict::Continue;
+    }
+    let first = usize::from(judged == Judged::Query);
+    if first == 1 && !policies.reads_addresses() && !names_others(response) {
+        return Verdict::Continue;
+    }
+    let Some(sections) = response.sections() else { return Verdict::Continue };
+    let qname = context.query.qname;
+    let mut names = chain(&sections.answer, qname);
+    let aliases = names.len();
+    names.extend(service_targets(&sections.answer));
+    let addresses: Vec<Vec<IpAddr>> = names.iter().map(|name| addresses(&sections.answer, name)).collect();
+    let links = names.iter().zip(&addresses);
+    let links: Vec<Link<'_>> =
+        links.map(|(name, addresses)| Link { name: name.as_ref(), addresses }).collect();
+    let signed = sections.answer.iter().chain(&sections.authority).any(|set| set.rtype == RrType::RRSIG);
+    let logged = |found: Match<'_>| note(context, &found);
+    let Some((at, found)) = policies.at_answer(&client(context), &links, first, signed, logged) else {
+        return Verdict::Continue;
+    };
+    // A rule for the target of a service applies to the records that name it.
+    let at = at.min(aliases - 1);
+    let before = |set: &Rrset| {
+        names[..at].iter().any(|name| match set.rtype {
+            RrType::DNAME => name.as_ref().is_below(set.owner.as_ref()),
+            _ => *name == set.owner,
+        })
+    };
+    let kept = sections.answer.iter().filter(|set| before(set)).cloned().collect();
+    act(context, response, &found, kept, names[at].as_ref())
+}
+
+/// Whether the answer has aliases or names services, so that rules for other names than the queried one may apply.
+fn names_others(response: &Response<'_, '_>) -> bool {
+    let mut next = response.rrset_after(None);
+    while let Some(run) = next.filter(|run| run.section == Section::Answer) {
+        if matches!(run.rtype, RrType::CNAME | RrType::DNAME | RrType::SVCB | RrType::HTTPS) {
+            return true;
+        }
+        next = response.rrset_after(Some(&run));
+    }
+    false
+}
+
+fn client<'c>(context: &'c Context<'_>) -> Client<'c> {
+    Client { address: context.client_ip(), key: context.key(), dnssec_ok: context.query.dnssec_ok() }
+}
+
+/// Count *found* and show it in an explanation.
+#[cold]
+fn note(context: &Context<'_>, found: &Match<'_>) {
+    found.count();
+    context.step(|| {
+        let rule = ListRule {
+            list: found.list.settings.name.clone(),
+            trigger: found.trigger.to_string(),
+            action: found.action.slug(),
+            log_only: found.list.settings.log_only,
+        };
+        (Layer::Filter, Reason::ListRule(Box::new(rule)))
+    });
+}
+
+/// Do what *found* says. `kept`: the aliases before *owner*, the name to which the rule applies.
+#[cold]
+fn act(
+    context: &Context<'_>,
+    response: &mut Response<'_, '_>,
+    found: &Match<'_>,
+    kept: Vec<Rrset>,
+    owner: NameRef<'_>,
+) -> Verdict {
+    note(context, found);
+    context.judged.set(Judged::Done);
+    let query = context.query;
+    let mut sections = Sections { answer: kept, ..Sections::default() };
+    let (mut rcode, mut truncated, mut negative) = (Rcode::NOERROR, false, false);
+    match found.action {
+        Action::Passthru => return Verdict::Continue,
+        Action::TcpOnly if context.transport != Transport::Udp => return Verdict::Continue,
+        Action::Drop => return Verdict::Drop,
+        Action::TcpOnly => {
+            sections.answer.clear();
+            truncated = true;
+        }
+        Action::Refused => {
+            sections.answer.clear();
+            rcode = Rcode::REFUSED;
+        }
+        Action::Nxdomain => (rcode, negative) = (Rcode::NXDOMAIN, true),
+        Action::Nodata => negative = true,
+        Action::Data(sets) => {
+            let wanted = sets.iter().filter(|set| set.rtype == query.qtype || query.qtype == RrType::ANY);
+            let before = sections.answer.len();
+            sections.answer.extend(wanted.map(|set| Rrset { owner: owner.to_name(), ..set.clone() }));
+            negative = sections.answer.len() == before;
+        }
+        Action::Alias(target, ttl) => {
+            return alias(context, response, found, sections, owner, (target.clone(), *ttl));
+        }
+        Action::Below(suffix, ttl) => match owner.with_suffix(NameRef::ROOT, suffix.as_ref()) {
+            Some(Ok(target)) => {
+                return alias(context, response, found, sections, owner, (target.to_name(), *ttl));
+            }
+            _ => rcode = Rcode::YXDOMAIN,
+        },
+    }
+    if negative {
+        sections.additional.extend(found.list.rules.soa.clone());
+    }
+    write(response, &sections, rcode);
+    response.truncated |= truncated;
+    Verdict::Explain(causes(found))
+}
+
+/// Answer with an alias, and with what is known of its target.
+fn alias(
+    context: &Context<'_>,
+    response: &mut Response<'_, '_>,
+    found: &Match<'_>,
+    mut sections: Sections,
+    owner: NameRef<'_>,
+    (target, ttl): (Name, u32),
+) -> Verdict {
+    let query = context.query;
+    let mut set = Rrset::new(owner.to_name(), RrType::CNAME, Class::IN, ttl);
+    set.rdatas.push(target.as_ref().wire());
+    sections.answer.push(set);
+    let mut rcode = Rcode::NOERROR;
+    if !matches!(query.qtype, RrType::CNAME | RrType::ANY) {
+        // The target may be a page of this server that says why the name is blocked.
+        let zone = context.snapshot().find_zone(context.view(), target.as_ref(), query.qtype);
+        let asked = ZoneQuestion {
+            qname: target.as_ref(),
+            qtype: query.qtype,
+            dnssec_ok: query.dnssec_ok(),
+            transport_udp: false,
+        };
+        match zone.and_then(|entry| entry.zone()) {
+            Some(zone) => {
+                if let Some((outcome, more)) = route::answer_apart(zone, &asked) {
+                    sections.extend(more);
+                    rcode = outcome.rcode;
+                }
+            }
+            None if response.ra && query.flags.rd() => {
+                let mut ask = Ask::new(route::question(query, target));
+                (ask.before, ask.because) = (sections, causes(found).0);
+                return Verdict::Ask(Box::new(ask));
+            }
+            None => {}
+        }
+    }
+    write(response, &sections, rcode);
+    Verdict::Explain(causes(found))
+}
+
+/// Replace the response.
+fn write(response: &mut Response<'_, '_>, sections: &Sections, rcode: Rcode) {
+    response.out.clear();
+    (response.rcode, response.aa, response.ad, response.ede) = (rcode, false, false, [None; 2]);
+    response.truncated = sections.write(response.out).is_err();
+    response.kind = ResponseKind::Policy;
+}
+
+/// The extended error of a response that *found* made: the text of the list, its name, and the rule.
+fn causes(found: &Match<'_>) -> Box<Causes> {
+    let settings = &found.list.settings;
+    let forged = matches!(found.action, Action::Data(_) | Action::Alias(..) | Action::Below(..));
+    let ede = settings.ede.unwrap_or(if forged { Ede::FORGED_ANSWER } else { Ede::BLOCKED });
+    let text = match &*settings.text {
+        "" => format!("list {}: {}", settings.name, found.trigger),
+        text => format!("{text} (list {}: {})", settings.name, found.trigger),
+    };
+    Box::new(Causes(vec![(ede, text)]))
+}
+
+/// The names of the alias chain that starts at *qname*.
+fn chain(answer: &[Rrset], qname: NameRef<'_>) -> Vec<Name> {
+    let mut names = vec![qname.to_name()];
+    while names.len() <= MOST_ALIASES {
+        let last = &names[names.len() - 1];
+        let alias = answer.iter().find(|set| set.rtype == RrType::CNAME && set.owner == *last);
+        let target = alias.and_then(|set| Name::from_wire(set.rdatas.first()?).ok());
+        match target.filter(|target| !names.contains(target)) {
+            Some(target) => names.push(target),
+            None => break,
+        }
+    }
+    names
+}
+
+/// The target names of SVCB and HTTPS records (RFC 9460 §2.2).
+fn service_targets(answer: &[Rrset]) -> Vec<Name> {
+    let services = answer.iter().filter(|set| matches!(set.rtype, RrType::SVCB | RrType::HTTPS));
+    let targets = services.flat_map(|set| set.rdatas.iter()).filter_map(|rdata| {
+        let (target, _) = NameRef::read(rdata.get(2..)?).ok()?;
+        (!target.is_root()).then(|| target.to_name())
+    });
+    targets.collect()
+}
+
+/// The addresses that *answer* has for *name*: records, and hints for services (RFC 9460 §7.3).
+fn addresses(answer: &[Rrset], name: &Name) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    for set in answer.iter().filter(|set| set.owner == *name) {
+        match set.rtype {
+            RrType::A => found.extend(set.rdatas.iter().flat_map(v4)),
+            RrType::AAAA => found.extend(set.rdatas.iter().flat_map(v6)),
+            RrType::SVCB | RrType::HTTPS => set.rdatas.iter().for_each(|rdata| hints(rdata, &mut found)),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn v4(octets: &[u8]) -> impl Iterator<Item = IpAddr> {
+    octets.as_chunks::<4>().0.iter().map(|octets| IpAddr::from(*octets))
+}
+
+fn v6(octets: &[u8]) -> impl Iterator<Item = IpAddr> {
+    octets.as_chunks::<16>().0.iter().map(|octets| IpAddr::from(*octets))
+}
+
+/// Append the addresses of `ipv4hint` (4) and `ipv6hint` (6).
+fn hints(rdata: &[u8], found: &mut Vec<IpAddr>) {
+    let Some((_, mut rest)) = rdata.get(2..).and_then(|rest| NameRef::read(rest).ok()) else { return };
+    while let [k0, k1, l0, l1, more @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+        let Some((value, after)) = more.split_at_checked(length) else { return };
+        match u16::from_be_bytes([*k0, *k1]) {
+            4 => found.extend(v4(value)),
+            6 => found.extend(v6(value)),
+            _ => {}
+        }
+        rest = after;
+    }
+}
+
+#[cfg(test)]
+mod tests;
