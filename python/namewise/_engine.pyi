@@ -24,6 +24,8 @@ __all__ = [
     "Message",
     "Name",
     "NameList",
+    "Policies",
+    "PolicyList",
     "Question",
     "RRset",
     "Rdata",
@@ -423,6 +425,52 @@ class NameList:
     def __len__(self) -> int: ...
 
 @final
+class PolicyList:
+    def __new__(
+        cls,
+        name: str,
+        source: Zone | bytes,
+        *,
+        action: str = "nxdomain",
+        targets: Sequence[str] = ...,
+        ttl: int = 300,
+        ede: int | None = None,
+        text: str = "",
+        groups: Sequence[int] = ...,
+        log_only: bool = False,
+        break_dnssec: bool = True,
+        skip_errors: bool = False,
+        threads: int = 0,
+    ) -> PolicyList: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def faults(self) -> list[str]: ...
+    @property
+    def fault_count(self) -> int: ...
+    @property
+    def octets(self) -> int: ...
+    @property
+    def hits(self) -> int: ...
+    @property
+    def reads_answers(self) -> bool: ...
+    def __len__(self) -> int: ...
+    @staticmethod
+    def lines_for(text: bytes, name: Name | str) -> list[tuple[int, str, str]]: ...
+
+@final
+class Policies:
+    def __new__(
+        cls,
+        lists: Sequence[PolicyList],
+        groups: Sequence[tuple[str, Sequence[str], Sequence[str]]] = ...,
+        paused: Sequence[str | None] = ...,
+    ) -> Policies: ...
+    def test(
+        self, name: Name | str, client: str = "127.0.0.1", key: Name | str | None = None
+    ) -> list[tuple[str, str, str, bool]]: ...
+
+@final
 class Asked:
     @property
     def ticket(self) -> int: ...
@@ -505,7 +553,7 @@ class Engine:
     def drain(self, limit: int = 1000) -> list[Done | Asked | Fault | Dropped]: ...
     def answer(self, ticket: int, response: bytes) -> bool: ...
     def telemetry(self, octets: int = 1048576) -> Telemetry: ...
-    def swap(self, artifacts: Mapping[str, NameList | None]) -> None: ...
+    def swap(self, artifacts: Mapping[str, NameList | Policies | None]) -> None: ...
     @property
     def artifacts(self) -> list[str]: ...
     def stats(self) -> dict[str, int]: ...

@@ -164,6 +164,12 @@ impl PolicyList {
         self.inner.hits()
     }
 
+    /// Whether rules for addresses in answers may apply, so that a verdict needs the answer.
+    #[getter]
+    fn reads_answers(&self) -> bool {
+        !self.inner.rules.addresses.is_empty()
+    }
+
     fn __len__(&self) -> usize {
         self.inner.rules.len()
     }

@@ -247,10 +247,6 @@ fn settle(
             *failure = Some(because);
             Ok(())
         }
-        Verdict::Explain(because) => {
-            *failure = Some(because);
-            Ok(())
-        }
         Verdict::Ask(_) if context.lookups >= MAX_LOOKUPS => {
             response.refuse(Rcode::SERVFAIL, Ede::OTHER);
             Ok(())
@@ -287,8 +283,11 @@ fn filter(
 ) -> Result<(), Handled> {
     match policies::after(context, response) {
         Verdict::Continue => {}
-        verdict @ Verdict::Explain(_) => settle(context, verdict, response, failure)?,
         verdict => return settle(context, verdict, response, failure),
+    }
+    if response.kind == ResponseKind::Policy {
+        // What the operator put in the place of an answer stays.
+        return Ok(());
     }
     for filter in context.snapshot().filters() {
         let verdict = filter.apply(context, response);

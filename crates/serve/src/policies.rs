@@ -5,7 +5,7 @@
 //!                           client, queried name               alias chain, addresses
 //! ```
 //!
-//! Lists judge what the resolver answers, from the cache as well as from a lookup. They do not judge the zones of this server, except
+//! Lists judge what the resolver answers, from the cache as well as from a lookup. They do not judge the zones and local data of this server, except
 //! an alias that leaves them. A failure stays a failure: data that failed validation never becomes an answer.
 //!
 //! | action | response |
@@ -188,7 +188,7 @@ fn act(
     }
     write(response, &sections, rcode);
     response.truncated |= truncated;
-    Verdict::Explain(causes(found))
+    Verdict::AnswerWith(causes(found))
 }
 
 /// Answer with an alias, and with what is known of its target.
@@ -230,12 +230,13 @@ fn alias(
         }
     }
     write(response, &sections, rcode);
-    Verdict::Explain(causes(found))
+    Verdict::AnswerWith(causes(found))
 }
 
 /// Replace the response.
 fn write(response: &mut Response<'_, '_>, sections: &Sections, rcode: Rcode) {
     response.out.clear();
+    response.notes = None;
     (response.rcode, response.aa, response.ad, response.ede) = (rcode, false, false, [None; 2]);
     response.truncated = sections.write(response.out).is_err();
     response.kind = ResponseKind::Policy;

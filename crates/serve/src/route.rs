@@ -122,14 +122,8 @@ pub(crate) fn answer(
         AnswerSource::Local(local) => local::answer(local, context.query, response),
         AnswerSource::Zone(zone) => from_zone(context, zone, response),
         AnswerSource::Unavailable(zone) => fail(context, zone),
-        AnswerSource::Resolve => match policies::before(context, response) {
-            Verdict::Continue => from_cache(context, response),
-            verdict => verdict,
-        },
-        AnswerSource::Cache => match policies::before(context, response) {
-            Verdict::Continue => from_cache_alone(context, response),
-            verdict => verdict,
-        },
+        AnswerSource::Resolve => from_cache(context, response),
+        AnswerSource::Cache => from_cache_alone(context, response),
         AnswerSource::Refuse(ede) => {
             let ede = *ede;
             context.step(|| (Layer::Admission, Reason::NotServed { ede }));
@@ -296,6 +290,10 @@ fn from_cache(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict
     {
         return verdict;
     }
+    match policies::before(context, response) {
+        Verdict::Continue => {}
+        verdict => return verdict,
+    }
     if context.query.qtype == RrType::PTR
         && !context.snapshot().plan().dns64.is_empty()
         && let Some(verdict) = from_dns64(context, response)
@@ -394,7 +392,7 @@ fn write_local_data(
             break;
         }
         let question = question(query, target);
-        return Verdict::Ask(Box::new(Ask { question, second: None, authoritative, before: sections }));
+        return Verdict::Ask(Box::new(Ask { authoritative, before: sections, ..Ask::new(question) }));
     }
     (response.rcode, response.aa) = (local_zones::rcode(response.kind), true);
     response.truncated = sections.write(response.out).is_err();
@@ -433,7 +431,7 @@ fn from_dns64(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<
         response.rcode = local_zones::rcode(kind);
     } else {
         let question = question(context.query, target);
-        return Some(Verdict::Ask(Box::new(Ask { question, second: None, authoritative: false, before })));
+        return Some(Verdict::Ask(Box::new(Ask { before, ..Ask::new(question) })));
     }
     response.kind = ResponseKind::Alias;
     response.truncated = before.write(response.out).is_err();
@@ -460,6 +458,10 @@ fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> V
         && let Some(verdict) = from_local_data(context, data, response)
     {
         return verdict;
+    }
+    match policies::before(context, response) {
+        Verdict::Continue => {}
+        verdict => return verdict,
     }
     if let Some(verdict) = hit(context, response) {
         context.step(|| (Layer::Cache, Reason::CachedAnswer));

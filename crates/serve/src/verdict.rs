@@ -37,8 +37,6 @@ pub enum Verdict {
     Refuse(Rcode, Ede),
     /// Empty the response and send it as SERVFAIL with these extended errors and texts.
     Fail(Box<Causes>),
-    /// The response is complete, and a rule made it: filter, finish and send it with these extended errors and texts.
-    Explain(Box<Causes>),
     /// The answer needs a lookup that may wait: ask the resolver, then complete the response with its result.
     Ask(Box<Ask>),
     /// The answer consists of many messages, for example a zone transfer. Only stream transports (TCP) carry it.

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 # name, what it is for. The order is the order of `nw --help`.
 COMMANDS: tuple[tuple[str, str], ...] = (
     ("serve", "run the server: recursive, forwarding, authoritative, from namewise.toml or from flags"),
-    ("ctl", "control the running server: status, reload, flush, cache get, stop"),
+    ("ctl", "control the running server: status, reload, flush, cache get, policy, stop"),
     ("explain", "resolve a name and show every step, with server, time, cache age and reason"),
     ("why", "show how the server resolved a recent query that failed, was refused or was slow"),
     ("trace", "follow the delegations from the root, query every server, print a verdict"),
     ("dig", "send one query to one server; most arguments, and the output and exit codes, are those of dig"),
     ("zone", "check a zone file and report every error with file, line and column"),
     ("dnssec", "verify the signatures of a signed zone file"),
+    ("policy", "show what lists and response policy zones do with queries for a name"),
     ("lab", "start a private internet on this machine (up), run scenario files (play)"),
     ("config", "check the configuration, show it (with the origin of each value), print its schema"),
 )

@@ -20,6 +20,9 @@ usage: nw ctl [--json] [--control PATH] VERB
        nw ctl cache get NAME [TYPE]
        nw ctl anchors
        nw ctl nta add NAME [--lifetime TIME] | nta remove NAME | nta list
+       nw ctl policy status|reload
+       nw ctl policy pause TIME [--group GROUP]
+       nw ctl policy resume [--group GROUP]
        nw ctl stop
 
 Control the running server over its control socket. --control PATH selects the socket; `nw serve --help` shows the
@@ -36,6 +39,9 @@ anchors     show the trust anchors: for each key its state (RFC 5011), since whe
 nta         negative trust anchors (RFC 7646): validate nothing at and below NAME for TIME (default 1h, at most 7d).
             One ends by itself, or as soon as the zone validates again, which is tried every five minutes. It
             survives a restart
+policy      show the lists with their rules, memory and counters; read changed lists again; let no list apply
+            for some time (10m, 1h30m), to the clients of one group or to all; end such a pause. A list that
+            cannot be read keeps its last version
 stop        let queries in progress finish, then end the server
 
 nw ctl also accepts these verbs of rndc and unbound-control: reconfig, flushname, flushtree, flush_zone.
@@ -55,7 +61,7 @@ REFUSED_RELOAD = 3
 KEPT = "Nothing has changed; the server keeps its former configuration."
 ZONES_FAILED = 4
 NO_SERVER = 9
-VERBS = ("status", "reload", "flush", "cache", "anchors", "nta", "stop")
+VERBS = ("status", "reload", "flush", "cache", "policy", "anchors", "nta", "stop")
 # Verbs of other servers' tools: the verb here, and whether it includes the names below.
 ALIASES = {
     "reconfig": ("reload", False),
@@ -63,7 +69,7 @@ ALIASES = {
     "flushtree": ("flush", True),
     "flush_zone": ("flush", True),
 }
-_OPTIONS = Options(values=("--control", "--lifetime"), flags=("--json", "--tree"), words=(1, 4))
+_OPTIONS = Options(values=("--control", "--group", "--lifetime"), flags=("--json", "--tree"), words=(1, 4))
 
 
 def run(args: list[str]) -> int:
@@ -92,11 +98,33 @@ def run(args: list[str]) -> int:
         if words[:1] != ["get"] or len(words) < 2:
             raise WrongUsage("cache get needs a name", hint="nw ctl cache get NAME [TYPE]")
         return _print(parsed, "cache", {"name": name(words[1]), "type": rtype(words[2:])}, _cache)
+    if verb == "policy":
+        return _print(parsed, "policy", _policy_wanted(words, parsed.one("--group")), _policy)
     if words:
         raise Failure(f"{said} takes no argument")
     return _print(
         parsed, verb, {}, {"status": _status, "reload": _reload, "anchors": anchors, "stop": _stop}[verb]
     )
+
+
+def _policy_wanted(words: list[str], group: str | None) -> dict[str, Any]:
+    """Return the arguments of the verb policy, or raise `Failure` for a command line without meaning."""
+    from namewise.config.values import duration_ms
+
+    do, rest = (words[0], words[1:]) if words else ("", [])
+    if do not in ("status", "reload", "pause", "resume") or len(rest) != (do == "pause"):
+        raise WrongUsage("policy needs status, reload, pause TIME or resume")
+    wanted: dict[str, Any] = {"do": do}
+    if group is not None:
+        if do not in ("pause", "resume"):
+            raise Failure(f"policy {do} has no option --group", hint="--group is for pause and resume")
+        wanted["group"] = group
+    if do == "pause":
+        try:
+            wanted["seconds"] = duration_ms(rest[0]) / 1000
+        except ValueError as error:
+            raise Failure(f"{rest[0]!r}: {error}", hint="nw ctl policy pause 10m") from None
+    return wanted
 
 
 def _flushed(said: str, words: list[str], tree: bool) -> dict[str, Any]:
@@ -170,7 +198,8 @@ def _print(parsed: Parsed, verb: str, args: dict[str, Any], printer: Any) -> int
         printer(answer)
     failures = answer.get("failures")
     if failures:
-        zones = f"{len(failures)} zone{'' if len(failures) == 1 else 's'}"
+        what = "list" if verb == "policy" else "zone"
+        zones = f"{len(failures)} {what}{'' if len(failures) == 1 else 's'}"
         text = "\n".join([f"{zones} could not be loaded", *failures])
         raise Failure(text, code=ZONES_FAILED, report=answer)
     if "--json" in parsed:
@@ -194,6 +223,8 @@ def _status(answer: dict[str, Any]) -> None:
         print(f"zone {zone['name']} {data}, from {zone['place']}")
         if zone["error"]:
             print(f"  the last attempt to load it failed: {printable(zone['error'])}")
+    for one in answer["lists"]:
+        print(_list_line(one))
     for key, value in sorted(answer["stats"].items()):
         if value and key not in answer:
             print(f"{key}: {value}")
@@ -281,6 +312,22 @@ def _cache(answer: dict[str, Any]) -> None:
         print(f"{entry['name']} {entry['type'] or 'any type'}: {entry['state']}, {kept}")
         for rrset in entry["records"]:
             print("\n".join(f"  {line}" for line in rrset.splitlines()).replace("\t", " "))
+
+
+def _policy(answer: dict[str, Any]) -> None:
+    for one in answer["lists"]:
+        print(_list_line(one))
+    if not answer["lists"]:
+        print("no lists")
+    for group, seconds in answer["paused"].items():
+        print(f"paused for {'all clients' if group == '*' else f'the group {group}'}: {seconds} s left")
+
+
+def _list_line(one: dict[str, Any]) -> str:
+    each = f", {one['octets'] / one['rules']:.1f} octets each" if one["rules"] else ""
+    mode = ", log only" if one["log_only"] else ""
+    skipped = f", {one['without_effect']} lines without effect" if one["without_effect"] else ""
+    return f"list {one['name']}: {one['rules']} rules{each}{skipped}{mode}, applied {one['hits']} times"
 
 
 def _stop(_: dict[str, Any]) -> None:

@@ -25,6 +25,8 @@ _KEYS = {
     "acl": "name",
     "view": "name",
     "policy": "on",
+    "group": "name",
+    "list": "name",
 }
 
 

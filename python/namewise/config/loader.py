@@ -37,6 +37,7 @@ PATH_FIELDS = frozenset(
         ("resolver", "trust_anchor"),
         ("hosts", "file"),
         ("zone", "file"),
+        ("list", "file"),
         ("key", "secret_file"),
         ("control", "socket"),
     }

@@ -20,6 +20,7 @@ from msgspec import Meta
 from namewise.config import values
 from namewise.config.access import BUILT_IN_ACLS, Acl, AclPolicy, Key, View
 from namewise.config.filters import Dns64, NoAaaa, Rebinding
+from namewise.config.lists import Group, List
 from namewise.config.local import Hosts, Local
 from namewise.config.origin import Path, dotted
 from namewise.config.resolver import Budget, Forward, Resolver, Streams
@@ -41,8 +42,10 @@ __all__ = [
     "Dns64",
     "FileZone",
     "Forward",
+    "Group",
     "Hosts",
     "Key",
+    "List",
     "Listen",
     "Local",
     "Log",
@@ -59,6 +62,10 @@ Zone = FileZone
 Policy = AclPolicy
 KINDS = {"zone": "file", "policy": None}
 """By tagged table: the kind that an entry has when it does not say, or None where it has to."""
+
+
+MOST_GROUPS = 64
+"""Groups of clients: the engine has a bit for each."""
 
 
 def _table(model: type[Table], *, min_length: int | None = None) -> Meta:
@@ -91,6 +98,8 @@ class Config(Table, frozen=True, kw_only=True):
     dns64: Annotated[tuple[Dns64, ...], _table(Dns64)] = ()
     no_aaaa: Annotated[NoAaaa, _table(NoAaaa)] = NoAaaa()
     rebinding: Annotated[Rebinding, _table(Rebinding)] = Rebinding()
+    group: Annotated[tuple[Group, ...], _table(Group)] = ()
+    list: Annotated[tuple[List, ...], _table(List)] = ()
     log: Annotated[Log, _table(Log)] = Log()
     control: Annotated[Control, _table(Control)] = Control()
 
@@ -118,6 +127,8 @@ TABLES: dict[str, type[Table]] = {
     "dns64": Dns64,
     "no_aaaa": NoAaaa,
     "rebinding": Rebinding,
+    "group": Group,
+    "list": List,
     "log": Log,
     "control": Control,
 }
@@ -126,7 +137,9 @@ NESTED: dict[tuple[str, ...], type[Table]] = {
     ("resolver", "streams"): Streams,
 }
 """Tables inside of tables."""
-ARRAYS = frozenset({"listen", "forward", "hosts", "local", "dns64", "zone", "view", "key", "acl", "policy"})
+ARRAYS = frozenset(
+    {"listen", "forward", "hosts", "local", "dns64", "zone", "view", "key", "acl", "policy", "group", "list"}
+)
 
 
 def cross_check(
@@ -182,6 +195,8 @@ def cross_check(
     once("forward", "suffix", [forward.suffix for forward in config.forward], "forward for")
     once("hosts", "file", [hosts.file for hosts in config.hosts], "hosts file")
     once("policy", "on", [policy.on for policy in config.policy], "an acl policy on")
+    once("group", "name", [group.name for group in config.group], "group")
+    once("list", "name", [one.name for one in config.list], "list")
     once("listen", "address", [f"{item.address} port {item.port}" for item in config.listen], "listen on")
     for index, policy in enumerate(config.policy):
         members(("policy", index, "allow"), policy.allow)
@@ -204,6 +219,18 @@ def cross_check(
                 found.append((("view", index, "keys", at), unknown("key", name, keys)))
         if not view.clients and not view.keys:
             found.append((("view", index), "nobody can see this view: set clients, keys, or both"))
+    groups = names("group", (group.name for group in config.group))
+    for index, group in enumerate(config.group):
+        members(("group", index, "clients"), group.clients)
+        for at, name in enumerate(group.keys):
+            if keys is not None and name.lower() not in keys:
+                found.append((("group", index, "keys", at), unknown("key", name, keys)))
+    for index, one in enumerate(config.list):
+        for at, name in enumerate(one.groups):
+            if groups is not None and name.lower() not in groups:
+                found.append((("list", index, "groups", at), unknown("group", name, groups)))
+    if len(config.group) > MOST_GROUPS:
+        found.append((("group", MOST_GROUPS), f"more than {MOST_GROUPS} groups"))
     if config.resolver is None and config.forward:
         found.append((("forward", 0), "forwarding is recursion: add a [resolver] table (it may be empty)"))
     for table in ("hosts", "local"):

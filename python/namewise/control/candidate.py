@@ -17,6 +17,7 @@ from namewise.config.values import endpoint, is_loopback
 from namewise.control.check import problems
 from namewise.engine import Message, Snapshot, make_query
 from namewise.engine.errors import NamewiseError, PlanError
+from namewise.policy.lists import NOTHING, refresh
 from namewise.zones.state import failure_text
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from namewise.compile.inputs import Inputs
     from namewise.config import Config, Loaded
+    from namewise.policy.lists import Refreshed
     from namewise.zones.registry import Refresh, Registry
 
 PROBES = 100
@@ -45,6 +47,7 @@ class Candidate(NamedTuple):
     inputs: Inputs
     zones: Refresh
     snapshot: Snapshot
+    lists: Refreshed = NOTHING
 
     def changes(self, config: Config) -> list[str]:
         """Return what differs from *config* and the zones that were served before, one line each."""
@@ -66,12 +69,13 @@ class Candidate(NamedTuple):
                 "SERVFAIL" if state.current is None else f"the version with serial {state.current.serial}"
             )
             found.append(f"{failure_text(source, error)}\n  served until it can be loaded: {served}")
-        return tuple(found)
+        return (*found, *list_failures(self.lists))
 
     def warnings(self) -> tuple[str, ...]:
         """Return what is allowed but rarely meant."""
         return (
             *self.zones.warnings,
+            *_lists_without_resolver(self.loaded.config),
             *_nothing_to_serve(self.loaded.config),
             *_open_recursion(self.loaded.config),
             *_forwards_to_itself(self.loaded.config),
@@ -79,13 +83,19 @@ class Candidate(NamedTuple):
         )
 
 
+def list_failures(lists: Refreshed) -> tuple[str, ...]:
+    """Return why lists could not be read whose last version stays."""
+    return tuple(f"{text}\n  its last version stays in use" for _, text, kept in lists.failures if kept)
+
+
 def build(
     loaded: Loaded,
     registry: Registry,
     workers: Callable[[Config], int],
     trust: Callable[[Inputs, Config], Inputs] = lambda inputs, _: inputs,
+    lists: Refreshed = NOTHING,
 ) -> Candidate:
-    """Read and build what *loaded* describes, with the zones of *registry* that have not changed.
+    """Read and build what *loaded* describes, with the zones of *registry* and those of *lists* that have not changed.
 
     trust: returns the inputs with the trust anchors as they have become.
 
@@ -98,10 +108,15 @@ def build(
         inputs = trust(read_inputs(config, loaded.origin), config)
     except ConfigError as error:
         found += error.problems
+    refreshed = refresh(config, lists)
+    found += [
+        loaded.problem(("list", index, "file"), text) for index, text, kept in refreshed.failures if not kept
+    ]
     if found:
         raise ConfigError(found)
     zones = registry.refresh(map(backends.source, config.zone))
-    candidate = Candidate(loaded, inputs, zones, _snapshot(loaded, inputs, zones, workers(config)))
+    snapshot = _snapshot(loaded, inputs, zones, workers(config))
+    candidate = Candidate(loaded, inputs, zones, snapshot, refreshed)
     _probe(candidate.snapshot, zones)
     return candidate
 
@@ -138,6 +153,11 @@ def _nothing_to_serve(config: Config) -> Iterator[str]:
             "there is no zone and no recursion: every query is refused; add a [[zone]] or a [resolver] table, or the flag "
             "--zone or --recursive"
         )
+
+
+def _lists_without_resolver(config: Config) -> Iterator[str]:
+    if config.list and config.resolver is None:
+        yield "[[list]] has no effect: lists change answers of the resolver, and there is no [resolver] table"
 
 
 def _open_recursion(config: Config) -> Iterator[str]:

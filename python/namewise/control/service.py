@@ -15,13 +15,14 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.config.values import Endpoint
-from namewise.control.candidate import build, rebuild
+from namewise.control.candidate import build, list_failures, rebuild
 from namewise.control.descriptors import shortage
 from namewise.control.events import Events
 from namewise.control.sockets import descriptors
 from namewise.control.trust import Trust
 from namewise.engine import Engine
 from namewise.engine.errors import EngineClosed, EngineError
+from namewise.policy.lists import ARTIFACT, NOTHING, refresh
 from namewise.zones.registry import Registry, ZonesError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from namewise.control.candidate import Candidate
     from namewise.control.log import Log
     from namewise.control.sockets import Sockets
+    from namewise.policy.lists import Refreshed
 
 
 class Outcome(NamedTuple):
@@ -74,9 +76,14 @@ class Service:
         """What is trusted beyond the configuration. Its thread is started by the owner."""
         self.loaded: Loaded
         self.inputs: Inputs
+        self.lists: Refreshed = NOTHING
+        """The lists in use."""
+        self.pauses: dict[str | None, threading.Timer] = {}
+        """Groups to which no list applies now; None stands for all clients."""
         self.workers = 0
         self._engine: Engine | None = None
         self._started = time.monotonic()
+        self._pause_ends: dict[str | None, float] = {}
         self._changing = threading.Lock()
 
     @property
@@ -110,7 +117,7 @@ class Service:
         loaded = self.load()
         if loaded.config.resolver is not None:
             self.trust.load(loaded.config.server.state)
-        candidate = build(loaded, self.registry, worker_count, self.trust.apply)
+        candidate = build(loaded, self.registry, worker_count, self.trust.apply, self.lists)
         config = candidate.loaded.config
         zones = candidate.zones
         if zones.failures and (self.strict or not (zones.added or config.resolver is not None)):
@@ -141,7 +148,7 @@ class Service:
             return outcome
 
     def _reload(self, check: Callable[[Candidate], None] | None) -> Outcome:
-        candidate = build(self.load(), self.registry, lambda _: self.workers, self.trust.apply)
+        candidate = build(self.load(), self.registry, lambda _: self.workers, self.trust.apply, self.lists)
         if candidate.zones.failures and self.strict:
             raise ZonesError(candidate.zones.failures)
         if check is not None:
@@ -155,13 +162,72 @@ class Service:
             inputs = self.inputs._replace(anchors=self.inputs.configured)
             inputs = self.trust.apply(inputs, self.config)
             candidate = rebuild(self.loaded, inputs, self.registry.unchanged(), self.workers)
+            candidate = candidate._replace(lists=self.lists._replace(changed=(), failures=()))
             return self._publish(self.engine, candidate).generation
+
+    def reload_lists(self) -> tuple[str, ...]:
+        """Read lists whose files have changed. Return why some could not be read; their last versions stay in use."""
+        with self._changing:
+            refreshed = refresh(self.config, self.lists)
+            self._use(self.engine, refreshed)
+            self.lists = refreshed
+            for note in refreshed.notes():
+                self.log.event("info", "list", note)
+            failures = list_failures(refreshed)
+            for failure in failures:
+                self.log.event("error", "list-failed", failure)
+            self.engine.trim()
+            return failures
+
+    def pause_lists(self, group: str | None, seconds: float) -> None:
+        """Let no list apply to the clients of *group* (None: to any client) for some time."""
+        with self._changing:
+            timer = threading.Timer(seconds, lambda: self._resume(group, timer))
+            timer.daemon = True
+            former = self.pauses.get(group)
+            if former is not None:
+                former.cancel()
+            self._pause_ends[group] = time.monotonic() + seconds
+            self.pauses[group] = timer
+            self._use(self.engine, self.lists)
+            timer.start()
+            self.log.event("warning", "lists-paused", f"lists paused for {_whom(group)}, {seconds:.0f} s")
+
+    def resume_lists(self, group: str | None) -> None:
+        """End a pause."""
+        with self._changing:
+            self._end_pause(group)
+
+    def paused(self) -> dict[str, int]:
+        """Return the seconds that each pause lasts, by group; `*` stands for all clients."""
+        now = time.monotonic()
+        return {group or "*": max(0, round(self._pause_ends[group] - now)) for group in self.pauses}
+
+    def _resume(self, group: str | None, timer: threading.Timer) -> None:
+        with self._changing:
+            if self.pauses.get(group) is timer and self._engine is not None:
+                self._end_pause(group)
+
+    def _end_pause(self, group: str | None) -> None:
+        timer = self.pauses.pop(group, None)
+        if timer is None:
+            return
+        timer.cancel()
+        self._use(self.engine, self.lists)
+        self.log.event("info", "lists-resumed", f"lists in use again for {_whom(group)}")
+
+    def _use(self, engine: Engine, lists: Refreshed) -> None:
+        policies = lists.policies(tuple(self.pauses))
+        if policies is not None or ARTIFACT in engine.artifacts:
+            engine.swap({ARTIFACT: policies})
 
     def close(self, grace_s: float | None = None) -> None:
         """Stop serving; let queries in progress finish for at most *grace_s* (default: `[server] drain`). A reload in
         progress is finished first. Idempotent."""
         with self._changing:
             engine, self._engine = self._engine, None
+            for timer in self.pauses.values():
+                timer.cancel()
             if engine is not None:
                 engine.close(self.config.server.drain / 1000 if grace_s is None else grace_s)
                 self.registry.close()
@@ -185,12 +251,18 @@ class Service:
             config.listen, self.workers, optional=not candidate.loaded.sets("listen")
         )
         try:
+            # Before the settings, so that no query is answered without the lists.
+            self._use(engine, candidate.lists)
             generation = self.registry.publish(
                 candidate.zones, lambda: engine.publish(candidate.snapshot, descriptors(prepared))
             )
         except BaseException:
+            self._use(engine, self.lists)
             self.sockets.discard(prepared)
             raise
+        self.lists = candidate.lists
+        for note in self.lists.notes():
+            self.log.event("info", "list", note)
         self.sockets.adopt(prepared)
         self.loaded, self.inputs = candidate.loaded, candidate.inputs
         self.log.set(config.log.level, config.log.format)
@@ -203,6 +275,10 @@ class Service:
         limits = candidate.snapshot.budget
         short = shortage(candidate.loaded.config, self.workers, limits, sockets, self.files)
         return (short,) if short else ()
+
+
+def _whom(group: str | None) -> str:
+    return "all clients" if group is None else f"the group {group}"
 
 
 def worker_count(config: Config) -> int:

@@ -25,6 +25,7 @@ VERBS = (
     "explain",
     "flush",
     "nta",
+    "policy",
     "reload",
     "resolver",
     "status",

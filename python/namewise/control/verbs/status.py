@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from namewise.config.values import Endpoint
+from namewise.control.verbs.policy import lists
 
 if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
@@ -27,6 +28,7 @@ def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
         ],
         "recursion": service.config.resolver is not None,
         "zones": [_zone(name, state) for name, state in service.registry.states.items()],
+        "lists": lists(daemon),
         "stats": {**service.engine.stats(), "log.lost": daemon.log.lost},
     }
 

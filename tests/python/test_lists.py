@@ -1,0 +1,187 @@
+"""Lists and response policy zones, from the configuration to the answer that a client gets."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import namewise
+from namewise.cli import main
+from namewise.config import ConfigError, load
+from namewise.engine import Policies, PolicyList, Zone
+from namewise.message import make_query
+from namewise.policy.lists import refresh
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from namewise.message import Message
+
+RPZ = "$TTL 60\n@ SOA . . 1 2 3 4 5\n@ NS .\nrpz.example CNAME .\n*.rpz.example CNAME *.\nsink.example A 192.0.2.9\n"
+
+
+def config(tmp_path: Path, lists: str, **more: str) -> str:
+    """Return the path of a configuration with these tables."""
+    (tmp_path / "hints").write_text(". NS a.test.\na.test. A 192.0.2.1\n")
+    path = tmp_path / "namewise.toml"
+    path.write_text(
+        '[[listen]]\naddress = "127.0.0.1"\nport = 0\n[server]\nworkers = 1\n'
+        '[resolver]\nhints = "hints"\nroutes = { "0.0.0.0/0" = "127.0.0.1:9" }\nvalidation = "off"\n'
+        + lists.replace("DIR", str(tmp_path))
+    )
+    for name, text in more.items():
+        (tmp_path / name).write_text(text)
+    return str(path)
+
+
+def ask(server: namewise.Server, name: str, rtype: str = "A") -> Message:
+    return namewise.query(make_query(name, rtype), server.addresses[0])
+
+
+def ede(message: Message) -> list[tuple[int, str]]:
+    assert message.edns is not None
+    return [
+        (int.from_bytes(option.data[:2], "big"), option.data[2:].decode())
+        for option in message.edns.options
+        if option.name == "EDE"
+    ]
+
+
+TWO = """
+[[list]]
+name = "ads"
+file = "ads"
+category = "advertising"
+ede = "filtered"
+[[list]]
+name = "feed"
+file = "feed"
+format = "rpz"
+zone = "feed.test"
+"""
+
+
+def test_a_server_changes_answers_by_its_lists(tmp_path: Path) -> None:
+    path = config(tmp_path, TWO, ads="||ads.example^\n@@||ok.ads.example^\n", feed=RPZ)
+    with namewise.Server(path) as server:
+        reply = ask(server, "x.ads.example")
+        assert (reply.rcode, ede(reply)) == (
+            "NXDOMAIN",
+            [(17, "advertising (list ads: names below ads.example.)")],
+        )
+        reply = ask(server, "rpz.example")
+        assert (reply.rcode, ede(reply)) == ("NXDOMAIN", [(15, "list feed: the name rpz.example.")])
+        assert [rrset.type for rrset in reply.additional] == ["SOA"]
+        reply = ask(server, "sink.example")
+        assert [str(rdata) for rdata in reply.answer[0].rdatas] == ["192.0.2.9"]
+        assert server.stats()["kind.policy"] == 3
+
+
+def test_a_changed_list_is_read_again_and_a_broken_one_kept(tmp_path: Path) -> None:
+    path = config(tmp_path, TWO, ads="a.example\n", feed=RPZ)
+    with namewise.Server(path) as server:
+        assert ask(server, "a.example").rcode == "NXDOMAIN"
+        (tmp_path / "ads").write_text("b.example\nc.example\n")
+        server.reload()
+        assert (ask(server, "b.example").rcode, server.failures) == ("NXDOMAIN", ())
+        (tmp_path / "ads").write_text("d.example\nbad..name\n")
+        server.reload()
+        assert "line 2: the name has an empty label" in server.failures[0]
+        assert "its last version stays in use" in server.failures[0]
+        assert ask(server, "b.example").rcode == "NXDOMAIN"
+
+
+def test_a_list_that_was_never_read_is_an_error_of_the_configuration(tmp_path: Path) -> None:
+    path = config(tmp_path, TWO, ads="bad..name\n", feed=RPZ)
+    with pytest.raises(ConfigError) as caught, namewise.Server(path):
+        pass
+    assert "line 1: the name has an empty label" in str(caught.value)
+    path = config(tmp_path, TWO.replace("[[list]]", "[[list]]\nskip_errors = true", 1), ads="bad..name\n")
+    with namewise.Server(path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('format = "rpz"', "set zone if, and only if"),
+        ('action = "given"', 'action "given" is for format "rpz"'),
+        ('action = "address"', "needs addresses in targets"),
+        ('targets = ["192.0.2.1"]', "targets is for address and cname"),
+        ('groups = ["kidz"]', "no [[group]] is named 'kidz'; did you mean 'kids'?"),
+    ],
+)
+def test_settings_that_do_not_fit(tmp_path: Path, table: str, message: str) -> None:
+    lists = f'[[group]]\nname = "kids"\nclients = ["10.0.0.0/8"]\n[[list]]\nname = "l"\nfile = "l"\n{table}\n'
+    path = config(tmp_path, lists, l="")
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ={})
+    assert message in str(caught.value)
+
+
+def test_unchanged_lists_are_not_read_again(tmp_path: Path) -> None:
+    loaded = load(config(tmp_path, TWO, ads="a.example\n", feed=RPZ), environ={})
+    first = refresh(loaded.config)
+    again = refresh(loaded.config, first)
+    assert again.changed == () and again.lists == first.lists
+    assert [note.split(",")[0] for note in first.notes()] == ["list ads: 1 rule", "list feed: 2 rules"]
+    os.utime(tmp_path / "ads", ns=(1, 1))
+    assert [one.settings.name for one in refresh(loaded.config, first).changed] == ["ads"]
+
+
+def test_groups_and_pauses() -> None:
+    kids = PolicyList("kids", b"a.example\n", groups=[0])
+    groups = [("kids", ["10.0.0.0/8"], ["kid."])]
+    applies = [("kids", "the name a.example.", "nxdomain", False)]
+    assert Policies([kids], groups).test("a.example", "10.1.1.1") == applies
+    assert Policies([kids], groups).test("a.example", "192.0.2.1") == []
+    assert Policies([kids], groups).test("a.example", "192.0.2.1", "kid.") == applies
+    assert Policies([kids], groups, ["kids"]).test("a.example", "10.1.1.1") == []
+    assert Policies([kids], groups, [None]).test("a.example", "10.1.1.1") == []
+
+
+def test_wrong_arguments_are_refused() -> None:
+    for wrong in (
+        {"action": "burn"},
+        {"action": "address"},
+        {"action": "cname"},
+        {"action": "given"},
+        {"groups": [64]},
+    ):
+        with pytest.raises(ValueError, match=r"expected|needs|only policy zones|more than 64"):
+            PolicyList("x", b"", **wrong)  # type: ignore[arg-type]
+    zone = Zone.from_text("feed.test", RPZ + "ns.x.rpz-nsdname CNAME .\n")
+    feed = PolicyList("feed", zone, action="given")
+    assert (len(feed), feed.fault_count) == (2, 1)
+    assert "triggers on name servers" in feed.faults[0]
+
+
+def verdict(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, Any]:
+    code = main(["policy", "test", *args, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_policy_test_names_lists_lines_and_the_winner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = config(tmp_path, TWO, ads="# ads\nrpz.example\n||ads.example^\n@@||ok.ads.example^\n", feed=RPZ)
+    code, found = verdict(capsys, "x.rpz.example", "--config", path)
+    assert (code, found["action"], found["winner"]["list"]) == (3, "nxdomain", "ads")
+    assert [rule["list"] for rule in found["rules"]] == ["ads", "feed"]
+    assert [(line["list"], line["line"], line["listed"]) for line in found["held"]] == [
+        ("ads", 2, "rpz.example."),
+        ("feed", 5, "*.rpz.example."),
+    ]
+    code, found = verdict(capsys, "ok.ads.example", "--config", path)
+    assert (code, found["action"]) == (0, "passthru")
+    assert [line["line"] for line in found["held"]] == [3, 4]
+    code, found = verdict(capsys, "other.example", "--config", path)
+    assert (code, found["action"], found["held"]) == (0, "none", [])
+    assert main(["policy", "test", "x.ads.example", "--config", path]) == 3
+    out = capsys.readouterr().out
+    assert f"{tmp_path}/ads:3: ads.example. block (list ads)" in out
+    (tmp_path / "ads").write_text("bad..name\n")
+    assert main(["policy", "test", "x.example", "--config", path]) == 2
