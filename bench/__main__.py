@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from bench import data, measure
 from bench.measure import Run
-from bench.servers import AUTHORITATIVE, CACHES, PEERS_ROOT, RESOLVERS, VALIDATORS, Server, Zone
+from bench.servers import AUTHORITATIVE, CACHES, PEERS_ROOT, RESOLVERS, ROOMY, VALIDATORS, Server, Zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,6 +45,7 @@ BEST = {
     "R2": {"Knot Resolver", "Unbound"},
     "R3": {"Unbound", "Unbound D13"},
     "R4": {"Unbound", "Unbound D13"},
+    "R5": {"Knot Resolver", "Unbound", "PowerDNS Recursor"},
 }
 
 
@@ -164,6 +165,32 @@ class Bench:
 
     def r4(self) -> dict[str, list[Run]]:
         return self.missed("R4", "www.probe.", data.miss_queries(".", "www."), 1, signed=True)
+
+    def r5(self) -> dict[str, list[Run]]:
+        """Memory for each cached answer: what a server grows by while it learns new names, divided by their number."""
+        zone, probe = Zone(".", Path()), data.query("probe.bench.", "A")
+        asked, wanted = data.miss_queries("miss.bench."), 1_000_000 if self.full else 200_000
+
+        def one(server: Server) -> list[Run]:
+            with (
+                measure.authority("127.0.0.2:53", ".", "--refer", "127.0.0.3"),
+                measure.authority("127.0.0.3:53", "."),
+                measure.serving(server, zone, probe, 53) as (pid, own, _),
+            ):
+                # What a server allocates once, such as sockets and tables, is there after the warming-up.
+                measure.load(server, pid, own, asked, 1.0, fresh=(0, 1))
+                before, learned, seed = measure.pss_mib(pid), 0, 1
+                while learned < wanted:
+                    seed += 1
+                    run = measure.load(server, pid, own, asked, 5.0, fresh=(0, seed))
+                    if run.rcodes.get("0", 0) < 0.95 * run.answered or not run.answered:
+                        raise RuntimeError(f"{server.name} does not resolve: rcodes {run.rcodes}")
+                    learned += run.answered
+                run.pss_mib = measure.pss_mib(pid)
+                run.octets_per_answer = (run.pss_mib - before) * (1 << 20) / learned
+            return [run]
+
+        return self.rotate("R5", ROOMY, one)
 
     def missed(
         self, row: str, known: str, asked: Path, label: int, signed: bool = False
@@ -316,6 +343,13 @@ ROWS: dict[str, tuple[str, list[Figure]]] = {
     "R2": ("miss, new delegation: two questions upstream", cost(0.50)),
     "R3": ("miss, validating P-256, delegation known: one question upstream", cost(0.60)),
     "R4": ("miss, validating P-256, new signed delegation: three questions upstream", cost(0.60)),
+    "R5": (
+        "memory for each cached answer",
+        [
+            Figure("octets/answer", lambda r: r.octets_per_answer, 0.60),
+            Figure("PSS MiB", lambda r: r.pss_mib),
+        ],
+    ),
     "F9": (
         "signed 100k-name zone, DO set",
         [Figure("q/s", lambda r: r.rate, 1.40, more=True), Figure("CPU us/q", lambda r: r.cpu_us)],

@@ -65,6 +65,7 @@ class Run:
     p99_us: float = 0.0
     p999_us: float = 0.0
     pss_mib: float = 0.0
+    octets_per_answer: float = 0.0
     first_answer_s: float = 0.0
     load_cpu_s: float = 0.0
     steal: float = 0.0

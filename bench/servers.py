@@ -430,6 +430,38 @@ CACHES = [
     Server("BIND", "named", bind_cache),
     Server("dnsmasq", "dnsmasq", dnsmasq),
 ]
+
+
+def powerdns_recursor_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+    command = powerdns_recursor(folder, port, zone, upstream)
+    config = folder / "recursor.conf"
+    _write(config, config.read_text().replace(f"127.0.0.1:{upstream}", f"127.0.0.2:{upstream}"))
+    return command
+
+
+def roomy(prepare: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    """Return *prepare* with a cache that holds more than a million answers."""
+
+    def prepared(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
+        command = prepare(folder, port, zone, upstream)
+        for config in folder.iterdir():
+            if config.is_file():
+                text = config.read_text()
+                for small, large in ROOM.items():
+                    text = text.replace(small, large)
+                config.write_text(text)
+        return command
+
+    return prepared
+
+
+ROOM = {
+    "ask_loopback = true": 'ask_loopback = true\ncache = "2GB"\ncache_save = "0s"',
+    "msg-cache-size: 64m": "msg-cache-size: 1g",
+    "rrset-cache-size: 128m": "rrset-cache-size: 2g",
+    "cache.size = 200 * MB": "cache.size = 2 * GB",
+    "threads=1\n": "threads=1\nmax-cache-entries=3000000\nmax-packetcache-entries=3000000\n",
+}
 # The upstream of these is `authority` at 127.0.0.2, which the load generator brings along.
 RESOLVERS = [
     Server("namewise", "python3", namewise_resolver),
@@ -446,4 +478,9 @@ VALIDATORS = [
     Server("BIND", "named", bind_resolver),
     Server("PowerDNS Recursor", "pdns_recursor", powerdns_resolver),
     *(D13_VALIDATORS if PEERS_ROOT else []),
+]
+# The same with room for a million answers.
+ROOMY = [
+    *(Server(one.name, one.program, roomy(one.prepare), one.root) for one in RESOLVERS),
+    Server("PowerDNS Recursor", "pdns_recursor", roomy(powerdns_recursor_resolver)),
 ]
