@@ -78,16 +78,47 @@ pub(crate) struct Entry {
     life: u32,
     rtype: RrType,
     kind: EntryKind,
-    rank: Rank,
     /// The length of the key's name in octets.
     name_len: u8,
-    /// Whether names in the body point to other parts of the body.
-    compressed: bool,
-    state: State,
-    /// Whether somebody was told to renew the entry.
-    renewing: bool,
+    /// Rank, state and two facts; see [`Marks`].
+    marks: Marks,
     view: u16,
+    /// The number of the server that sent it; see `sources.rs`.
+    server: u32,
     scope: Option<Box<Scope>>,
+}
+
+/// Rank and validation state of an entry, and two facts about it, in one octet: there may be millions of entries.
+#[derive(Clone, Copy)]
+struct Marks(u8);
+
+impl Marks {
+    const STATE: u8 = 0b111;
+    const AUTHORITATIVE: u8 = 1 << 3;
+    /// Names in the body point to other parts of the body.
+    const COMPRESSED: u8 = 1 << 4;
+    /// Somebody was told to renew the entry.
+    const RENEWING: u8 = 1 << 5;
+
+    fn new(origin: &Origin) -> Marks {
+        let rank = if origin.rank == Rank::Authoritative { Self::AUTHORITATIVE } else { 0 };
+        Marks(origin.state as u8 | rank)
+    }
+
+    #[inline]
+    fn state(self) -> State {
+        match self.0 & Self::STATE {
+            0 => State::Bogus,
+            1 => State::Unchecked,
+            2 => State::Indeterminate,
+            3 => State::Insecure,
+            _ => State::Secure,
+        }
+    }
+
+    fn has(self, mark: u8) -> bool {
+        self.0 & mark != 0
+    }
 }
 
 /// The least lifetime of an entry that is renewed before it ends, seconds.
@@ -151,11 +182,11 @@ impl Entry {
     }
 
     pub(crate) fn rank(&self) -> Rank {
-        self.rank
+        if self.marks.has(Marks::AUTHORITATIVE) { Rank::Authoritative } else { Rank::NonAuthoritative }
     }
 
     pub(crate) fn state(&self) -> State {
-        self.state
+        self.marks.state()
     }
 
     pub(crate) fn view(&self) -> u16 {
@@ -168,7 +199,7 @@ impl Entry {
 
     /// Return whether the entry is only for clients that set CD.
     pub(crate) fn is_unchecked(&self) -> bool {
-        unchecked(self.state, self.kind)
+        unchecked(self.state(), self.kind)
     }
 
     /// Return whether the entry is for other clients than those of `key`, so that both can be stored.
@@ -186,6 +217,21 @@ impl Entry {
     /// Whole seconds since the entry was stored.
     pub(crate) fn age_s(&self, now: Micros) -> u32 {
         u32::try_from(now.saturating_sub(self.stored) / 1_000_000).unwrap_or(u32::MAX)
+    }
+
+    /// The number of the server that sent it.
+    pub(crate) fn server(&self) -> u32 {
+        self.server
+    }
+
+    /// Set the number of the server that sent it.
+    pub(crate) fn set_server(&mut self, number: u32) {
+        self.server = number;
+    }
+
+    /// The lifetime in seconds.
+    pub(crate) fn life_s(&self) -> u32 {
+        self.life
     }
 
     /// When the entry was stored.
@@ -214,7 +260,11 @@ impl Entry {
     /// Return whether the entry is to be renewed now: true once, if it is ripe and not a failure.
     #[inline]
     pub(crate) fn begin_renewal(&mut self, age_s: u32) -> bool {
-        self.is_ripe(age_s) && self.kind != EntryKind::Failure && !std::mem::replace(&mut self.renewing, true)
+        let due = self.is_ripe(age_s) && self.kind != EntryKind::Failure && !self.marks.has(Marks::RENEWING);
+        if due {
+            self.marks.0 |= Marks::RENEWING;
+        }
+        due
     }
 
     /// The key's name in wire form.
@@ -269,8 +319,11 @@ impl Entry {
         } else {
             [0, plain_count, 0, all_count]
         };
-        let entry = Entry::assemble(key, counts, plain_len, blob, life, now)?;
-        Some(Entry { compressed, ..entry })
+        let mut entry = Entry::assemble(key, counts, plain_len, blob, life, now)?;
+        if compressed {
+            entry.marks.0 |= Marks::COMPRESSED;
+        }
+        Some(entry)
     }
 
     /// Make an entry with a whole answer of a writer. `body` is the part after the question, and `offsets` are the
@@ -319,14 +372,12 @@ impl Entry {
             life,
             rtype: key.rtype,
             kind: key.kind,
-            rank: key.origin.rank,
-            state: key.origin.state,
+            marks: Marks::new(&key.origin),
             view: key.origin.view,
             scope: key.origin.scope.map(Box::new),
             // A name has at most 255 octets.
             name_len: key.name.wire().len() as u8,
-            compressed: false,
-            renewing: false,
+            server: 0,
         })
     }
 
@@ -341,7 +392,7 @@ impl Entry {
         // The message to which the pointers refer.
         let start = QUESTION + self.name_len as usize + 4;
         let mut message = Vec::new();
-        if self.compressed {
+        if self.marks.has(Marks::COMPRESSED) {
             message.reserve_exact(start + body.len());
             message.resize(QUESTION, 0);
             message.extend_from_slice(self.name_wire());
@@ -361,7 +412,7 @@ impl Entry {
             let ttl = u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]).saturating_sub(age);
             let length = word(8) as usize;
             let end = 10 + length;
-            let rdata = if self.compressed {
+            let rdata = if self.marks.has(Marks::COMPRESSED) {
                 expanded.clear();
                 rr::expand(rtype, &message, start + at + owner.len() + 10, length, &mut expanded)
                     .expect("written by a writer");
@@ -369,8 +420,10 @@ impl Entry {
             } else {
                 &fixed[10..end]
             };
-            let full_owner =
-                self.compressed.then(|| read_name(&message, start + at).expect("written by a writer").0);
+            let full_owner = self
+                .marks
+                .has(Marks::COMPRESSED)
+                .then(|| read_name(&message, start + at).expect("written by a writer").0);
             let same_owner = |set: &Rrset| match &full_owner {
                 Some(name) => set.owner == name.as_ref(),
                 None => owner == previous,

@@ -10,7 +10,7 @@
 //! Entries for the same name and type can be stored together if they differ in view, scope, or in being only for
 //! readers with CD.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::Micros;
 use crate::entry::{Entry, EntryKind, Rank};
@@ -77,11 +77,13 @@ pub struct Origin {
     pub view: u16,
     /// The network to which it applies.
     pub scope: Option<Scope>,
+    /// The server that sent it.
+    pub server: Option<SocketAddr>,
 }
 
 impl From<Rank> for Origin {
     fn from(rank: Rank) -> Origin {
-        Origin { rank, state: State::default(), view: 0, scope: None }
+        Origin { rank, state: State::default(), view: 0, scope: None, server: None }
     }
 }
 

@@ -311,7 +311,7 @@ fn flushing_removes_a_name_or_a_tree() {
     assert_eq!(cache.flush_name(name("a.example.").as_ref()), 1);
     assert_eq!(cache.flush_tree(name("example.").as_ref()), 2);
     assert!(ask(&cache, "a.other.", RrType::A, false, 0).is_some());
-    assert_eq!(cache.inspect(name("a.other.").as_ref(), 0)[0].state, "data");
+    assert_eq!(cache.inspect(name("a.other.").as_ref(), 0)[0].kind, Kind::Data);
     cache.clear();
     assert_eq!(cache.stats().answers, 0);
 }

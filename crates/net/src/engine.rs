@@ -11,9 +11,12 @@
 //! and free what no worker uses any more. Dropping the engine closes it without grace.
 
 use std::convert::Infallible;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter};
 use std::os::fd::RawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +25,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use nw_cache::Cache;
+use nw_cache::save::{self, SaveError};
 use nw_resolve::Micros;
 use nw_serve::plan::Plan;
 use nw_serve::{Artifact, Made, Recorder, Snapshot, stats};
@@ -317,6 +321,31 @@ impl Engine {
     /// The cache, for inspection and flushing at times of [`Engine::now`].
     pub fn cache(&self) -> Arc<Cache> {
         Arc::clone(&self.shared.current.load().cache)
+    }
+
+    /// Write the cache to the file `path`, by way of another file beside it, and return the number of entries. At any time
+    /// there is a whole file.
+    pub fn save_cache(&self, path: &Path) -> io::Result<usize> {
+        let beside = path.with_extension("new");
+        let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).to_owned();
+        let written = options.open(&beside).and_then(|file| {
+            let mut out = BufWriter::new(file);
+            let count = save::save(&self.cache(), self.now(), Clock::unix_s(), &mut out)?;
+            out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            std::fs::rename(&beside, path)?;
+            Ok(count)
+        });
+        if written.is_err() {
+            // What was written is of no use; the error is that of the write.
+            let _ = std::fs::remove_file(&beside);
+        }
+        written
+    }
+
+    /// Take the entries of the file `path` into the cache and return their number. Queries are answered meanwhile.
+    pub fn load_cache(&self, path: &Path) -> Result<usize, SaveError> {
+        let mut file = BufReader::new(File::open(path)?);
+        save::load(&self.cache(), self.now(), Clock::unix_s(), &mut file)
     }
 
     /// The time on the clock of the cache.

@@ -18,8 +18,8 @@ use crate::routes::Routes;
 use crate::upstream::{Upstream, Upstreams, Way, classify};
 use nw_resolve::Discarded;
 
-/// What the clock shows when it starts.
-const HEAD_START: Micros = 3600 * nw_resolve::SECOND;
+/// What the clock shows when it starts: longer than the age of any entry of a cache that was saved before the start.
+const HEAD_START: Micros = 60 * 86_400 * nw_resolve::SECOND;
 
 /// The clock that all workers share, so that the age of a cache entry is the same for each.
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +28,12 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that starts now, at one hour, so that times before the start can be expressed.
+    /// A clock that starts now, at some weeks, so that times before the start can be expressed.
     pub fn start() -> Clock {
         Clock { zero: Instant::now() }
     }
 
-    /// Microseconds since the start, and one hour more.
+    /// Microseconds since the start, and some weeks more.
     pub fn now(self) -> Micros {
         HEAD_START + Micros::try_from(self.zero.elapsed().as_micros()).unwrap_or(Micros::MAX / 2)
     }

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nw_cache::save::SaveError;
+use nw_cache::{Flush, FlushOnly, dump};
 use nw_net::{ChangeError, Event, Listener, SubmitError};
 use nw_resolve::{ClientQuestion, Resolution, explain};
 use nw_serve::recorder::FlightRecord;
 use nw_serve::{Artifact, Made};
-use nw_wire::Message;
-use pyo3::exceptions::PyOSError;
+use nw_wire::{Message, RrType};
+use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -173,26 +176,43 @@ impl Engine {
         Ok(table)
     }
 
-    /// Remove answers from the cache and return their number. Without `name`, all are removed. With `below`, names
-    /// below `name` are included.
-    #[pyo3(signature = (name = None, *, below = false))]
-    fn flush(&self, py: Python<'_>, name: Option<NameArg>, below: bool) -> PyResult<usize> {
+    /// Remove entries from the cache and return their number. Without `name`, those of all names; with `below`, also those of the names
+    /// below `name`. `type` and `only` (`negative`, `bogus` or `failures`) remove some of them. Without arguments, data about
+    /// servers is removed as well. Raises `ValueError` for another `only`.
+    #[pyo3(signature = (name = None, *, below = false, r#type = None, only = None))]
+    fn flush(
+        &self,
+        py: Python<'_>,
+        name: Option<NameArg>,
+        below: bool,
+        r#type: Option<u16>,
+        only: Option<&str>,
+    ) -> PyResult<usize> {
+        let only = match only {
+            None => None,
+            Some("negative") => Some(FlushOnly::Negative),
+            Some("bogus") => Some(FlushOnly::Bogus),
+            Some("failures") => Some(FlushOnly::Failures),
+            Some(other) => {
+                let text = format!("{other:?} is not negative, bogus or failures");
+                return Err(PyValueError::new_err(text));
+            }
+        };
         call::detached(py, || {
             let cache = self.inner.cache();
-            Ok::<_, Raise>(match name {
-                None => {
-                    let answers = cache.stats().answers;
-                    cache.clear();
-                    answers
-                }
-                Some(name) if below => cache.flush_tree(name.0.as_ref()),
-                Some(name) => cache.flush_name(name.0.as_ref()),
-            })
+            let rtype = r#type.map(RrType);
+            let count =
+                cache.flush(&Flush { name: name.as_ref().map(|name| name.0.as_ref()), below, rtype, only });
+            if name.is_none() && rtype.is_none() && only.is_none() {
+                cache.clear();
+            }
+            Ok::<_, Raise>(count)
         })
     }
 
     /// Return what the cache holds for `name`: dictionaries with name, type (None for the name as a whole), state
-    /// (`data`, `chain`, `nodata`, `nxdomain`, `failure`), age_s, ttl_left_s, and records as master-file text.
+    /// (`data`, `chain`, `nodata`, `nxdomain`, `failure`), age_s, ttl_left_s, stale, credibility (`authoritative` or
+    /// `non-authoritative`), validation, server (`ADDRESS:PORT` or None), view, and records as master-file text.
     fn cached<'py>(&self, py: Python<'py>, name: NameArg) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let held = call::detached(py, || {
             Ok::<_, Raise>(self.inner.cache().inspect(name.0.as_ref(), self.inner.now()))
@@ -202,13 +222,58 @@ impl Engine {
                 let table = PyDict::new(py);
                 table.set_item("name", one.name.to_string())?;
                 table.set_item("type", one.rtype.map(|rtype| rtype.to_string()))?;
-                table.set_item("state", one.state)?;
+                table.set_item("state", one.kind.slug())?;
                 table.set_item("age_s", one.age_s)?;
-                table.set_item("ttl_left_s", one.left_s)?;
+                table.set_item("ttl_left_s", one.left_s())?;
+                table.set_item("stale", one.is_stale())?;
+                table.set_item("credibility", dump::rank(one.rank))?;
+                table.set_item("validation", dump::state(one.validation))?;
+                table.set_item("server", one.server.map(|server| server.to_string()))?;
+                table.set_item("view", one.view)?;
                 table.set_item("records", one.records.iter().map(ToString::to_string).collect::<Vec<_>>())?;
                 Ok(table)
             })
             .collect()
+    }
+
+    /// Return some of the cache as text, and the number with which to go on, or None after the last. Begin with 0.
+    fn dump(&self, py: Python<'_>, cursor: usize) -> PyResult<(String, Option<usize>)> {
+        /// Octets after which the text ends.
+        const ENOUGH: usize = 256 << 10;
+        call::detached(py, || {
+            let (cache, now) = (self.inner.cache(), self.inner.now());
+            let (mut text, mut cursor) = (String::new(), Some(cursor));
+            while let Some(at) = cursor.filter(|_| text.len() < ENOUGH) {
+                let (entries, next) = cache.entries(at, now, false);
+                entries.iter().for_each(|entry| dump::write(entry, &mut text));
+                cursor = next;
+            }
+            Ok::<_, Raise>((text, cursor))
+        })
+    }
+
+    /// Take the entries of `text`, as `dump` writes it, into the cache and return their number. Raises `ValueError` with
+    /// the line, and takes nothing, if one is wrong.
+    fn load(&self, py: Python<'_>, text: &str) -> PyResult<usize> {
+        let loaded = py.detach(|| dump::load(&self.inner.cache(), text, self.inner.now()));
+        loaded.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// Write the cache to the file `path` and return the number of entries. Raises `OSError`.
+    fn save_cache(&self, py: Python<'_>, path: PathBuf) -> PyResult<usize> {
+        py.detach(|| self.inner.save_cache(&path)).map_err(|error| PyOSError::new_err(error.to_string()))
+    }
+
+    /// Take the entries of the file `path` into the cache and return their number. Raises `FileNotFoundError`, or `ValueError`
+    /// for a file that is broken or no saved cache; nothing is taken then.
+    fn load_cache(&self, py: Python<'_>, path: PathBuf) -> PyResult<usize> {
+        py.detach(|| self.inner.load_cache(&path)).map_err(|error| match error {
+            SaveError::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                PyFileNotFoundError::new_err(error.to_string())
+            }
+            SaveError::Io(error) => PyOSError::new_err(error.to_string()),
+            broken => PyValueError::new_err(broken.to_string()),
+        })
     }
 
     /// Return questions that failed or were slow from the flight recorder, newest first: those about `name`, the one

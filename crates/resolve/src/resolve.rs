@@ -168,11 +168,12 @@ impl<W: World> Task<'_, W> {
                 Ok(None) => continue,
                 Err(failure) => {
                     // No server of the zone is left. A reply without authority is better than no answer.
-                    let Some(mut reply) = servers.take_last_resort() else { return Err(failure) };
+                    let Some((mut reply, server)) = servers.take_last_resort() else { return Err(failure) };
                     let judged = self.judge(&mut reply, rtype, frame, trace).await?;
                     let state =
                         judged.map_err(|fault| Failure::because(Reason::Bogus { fault: fault.into() }))?;
-                    let origin = self.origin(Rank::NonAuthoritative, state);
+                    let server = Some(server);
+                    let origin = Origin { server, ..self.origin(Rank::NonAuthoritative, state) };
                     return Ok((self.learn(reply, rtype, origin, core.world.now()), state));
                 }
             };
@@ -182,7 +183,8 @@ impl<W: World> Task<'_, W> {
             // Nothing of the reply is kept before it is judged.
             let judged = self.judge(&mut reply, qtype, frame, trace).await?;
             let state = *judged.as_ref().unwrap_or(&State::Bogus);
-            let (origin, now) = (self.origin(rank, state), core.world.now());
+            let server = Some(servers.address(at));
+            let (origin, now) = (Origin { server, ..self.origin(rank, state) }, core.world.now());
             if let Err(fault) = judged {
                 if !whole {
                     // It says nothing of the whole name, which may be sound (RFC 9156 §2.3).
@@ -231,7 +233,7 @@ impl<W: World> Task<'_, W> {
                     core.cache.servers().lame(server, zone, Lameness::Unauthoritative, now);
                     servers.set_back(at, Ede::NO_REACHABLE_AUTHORITY, "answers without authority");
                     servers.spend(at);
-                    servers.keep_last_resort(reply);
+                    servers.keep_last_resort(at, reply);
                 }
                 Reply::Lame(_) => {
                     let (server, zone) = (servers.address(at), servers.zone.as_ref());

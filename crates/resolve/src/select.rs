@@ -76,7 +76,7 @@ pub(crate) struct ServerList {
     /// Whether this machine or the budget prevented an attempt.
     hindered: bool,
     /// A reply from a server that does not speak for the zone, for the case that no other server replies.
-    last_resort: Option<Box<Reply>>,
+    last_resort: Option<(Box<Reply>, SocketAddr)>,
 }
 
 /// One address that may be asked.
@@ -259,13 +259,14 @@ impl ServerList {
     }
 
     /// Keep *reply*, which came without authority, for the case that nothing better comes. The first one counts.
-    pub(crate) fn keep_last_resort(&mut self, reply: Box<Reply>) {
-        self.last_resort.get_or_insert(reply);
+    pub(crate) fn keep_last_resort(&mut self, at: usize, reply: Box<Reply>) {
+        let server = self.address(at);
+        self.last_resort.get_or_insert((reply, server));
     }
 
-    /// The reply that [`ServerList::keep_last_resort`] kept.
-    pub(crate) fn take_last_resort(&mut self) -> Option<Reply> {
-        self.last_resort.take().map(|reply| *reply)
+    /// The reply that [`ServerList::keep_last_resort`] kept, and its server.
+    pub(crate) fn take_last_resort(&mut self) -> Option<(Reply, SocketAddr)> {
+        self.last_resort.take().map(|(reply, server)| (*reply, server))
     }
 
     /// Add an address of the name server *name*.

@@ -16,8 +16,10 @@ HELP = """\
 usage: nw ctl [--json] [--control PATH] VERB
        nw ctl status
        nw ctl reload
-       nw ctl flush [NAME] [--tree]
+       nw ctl flush [NAME] [--tree] [--type TYPE] [--negative|--bogus|--failures]
        nw ctl cache get NAME [TYPE]
+       nw ctl cache dump [FILE]
+       nw ctl cache load FILE
        nw ctl anchors
        nw ctl nta add NAME [--lifetime TIME] | nta remove NAME | nta list
        nw ctl policy status|reload
@@ -33,8 +35,12 @@ reload      read configuration and zones again and print the changes. If the con
             nothing changes. A zone that cannot be loaded keeps its last valid version
 flush       remove everything from the cache: answers, failures, delegations, data about name servers.
             With NAME only answers, failures and delegations of NAME; with --tree also those of all names
-            below NAME
-cache get   show the cached answers for NAME: state, age, remaining TTL, data
+            below NAME. --type removes the entries of one type, --negative those that deny a name or type,
+            --bogus data that failed validation, --failures failed lookups
+cache get   show the cached answers for NAME: state, age, remaining TTL, whether expired, credibility, validation,
+            the server they are from, data
+cache dump  write the cache as text, to FILE or the standard output: records, with a comment on the origin of each
+cache load  take the entries of such a text into the cache; what the server has learned since stays
 anchors     show the trust anchors: for each key its state (RFC 5011), since when, and what happens to it next
 nta         negative trust anchors (RFC 7646): validate nothing at and below NAME for TIME (default 1h, at most 7d).
             One ends by itself, or as soon as the zone validates again, which is tried every five minutes. It
@@ -69,7 +75,12 @@ ALIASES = {
     "flushtree": ("flush", True),
     "flush_zone": ("flush", True),
 }
-_OPTIONS = Options(values=("--control", "--group", "--lifetime"), flags=("--json", "--tree"), words=(1, 4))
+ONLY = ("negative", "bogus", "failures")
+_OPTIONS = Options(
+    values=("--control", "--group", "--lifetime", "--type"),
+    flags=("--json", "--tree", *(f"--{kind}" for kind in ONLY)),
+    words=(1, 4),
+)
 
 
 def run(args: list[str]) -> int:
@@ -91,12 +102,26 @@ def run(args: list[str]) -> int:
         raise Failure(f"{said} has no option --lifetime", hint="nw ctl nta add NAME --lifetime 1h")
     if verb == "nta":
         return _print(parsed, "nta", _nta(words, parsed.one("--lifetime")), _negative)
+    for option in ("--type", *(f"--{kind}" for kind in ONLY)):
+        if verb != "flush" and (option in parsed or parsed.one(option) is not None):
+            raise Failure(f"{said} has no option {option}", hint=f"{option} is for flush")
     if verb == "flush":
         wanted = _flushed(said, words, tree or "--tree" in parsed)
+        only = [kind for kind in ONLY if f"--{kind}" in parsed]
+        if len(only) > 1:
+            raise Failure(f"--{only[0]} and --{only[1]} exclude each other", hint="Flush twice.")
+        given = parsed.one("--type")
+        wanted["type"] = None if given is None else rtype([given])
+        wanted["only"] = only[0] if only else None
         return _print(parsed, "flush", wanted, lambda answer: _flush(wanted, answer))
     if verb == "cache":
+        if words[:1] == ["dump"] and len(words) < 3:
+            return _dump(parsed, words[1:])
+        if words[:1] == ["load"] and len(words) == 2:
+            return _load(parsed, words[1])
         if words[:1] != ["get"] or len(words) < 2:
-            raise WrongUsage("cache get needs a name", hint="nw ctl cache get NAME [TYPE]")
+            hint = "nw ctl cache get NAME [TYPE], cache dump [FILE], cache load FILE"
+            raise WrongUsage("cache needs get and a name, dump, or load and a file", hint=hint)
         return _print(parsed, "cache", {"name": name(words[1]), "type": rtype(words[2:])}, _cache)
     if verb == "policy":
         return _print(parsed, "policy", _policy_wanted(words, parsed.one("--group")), _policy)
@@ -142,8 +167,10 @@ def _flushed(said: str, words: list[str], tree: bool) -> dict[str, Any]:
             type_value(words[1])
         except ValueError:
             raise Failure("flush takes one name at a time") from None
-        hint = f"All types of a name are removed at once: nw ctl flush {words[0]}"
-        raise Failure(f"flush takes no type ({words[1]})", hint=hint)
+        raise Failure(
+            f"flush takes the type as an option ({words[1]})",
+            hint=f"nw ctl flush {words[0]} --type {words[1]}",
+        )
     return {"name": name(words[0]) if words else None, "below": tree}
 
 
@@ -248,6 +275,8 @@ def _reload(answer: dict[str, Any]) -> None:
 def _flush(wanted: dict[str, Any], answer: dict[str, Any]) -> None:
     count = answer["flushed"]
     what = f" of {wanted['name']}{' and below' if wanted['below'] else ''}" if wanted["name"] else ""
+    what += f", type {wanted['type']}" if wanted["type"] else ""
+    what += f", only {wanted['only']}" if wanted["only"] else ""
     print(f"removed from the cache{what}: {count} entr{'y' if count == 1 else 'ies'}")
 
 
@@ -308,7 +337,12 @@ def _cache(answer: dict[str, Any]) -> None:
     if not answer["entries"]:
         print("not in the cache")
     for entry in answer["entries"]:
-        kept = f"age {entry['age_s']} s, {entry['ttl_left_s']} s left"
+        kept = f"age {entry['age_s']} s, " + (
+            "expired" if entry["stale"] else f"{entry['ttl_left_s']} s left"
+        )
+        kept += f", {entry['validation']}, {entry['credibility']}"
+        kept += f", from {entry['server']}" if entry["server"] else ""
+        kept += f", view {entry['view']}" if entry["view"] else ""
         print(f"{entry['name']} {entry['type'] or 'any type'}: {entry['state']}, {kept}")
         for rrset in entry["records"]:
             print("\n".join(f"  {line}" for line in rrset.splitlines()).replace("\t", " "))
@@ -328,6 +362,79 @@ def _list_line(one: dict[str, Any]) -> str:
     mode = ", log only" if one["log_only"] else ""
     skipped = f", {one['without_effect']} lines without effect" if one["without_effect"] else ""
     return f"list {one['name']}: {one['rules']} rules{each}{skipped}{mode}, applied {one['hits']} times"
+
+
+def _dump(parsed: Parsed, words: list[str]) -> int:
+    """Write the cache to the file in *words* or to the standard output, piece by piece."""
+    import contextlib
+    import sys
+
+    cursor: int | None = 0
+    count = 0
+    try:
+        with contextlib.ExitStack() as stack:
+            out = stack.enter_context(open(words[0], "w")) if words else sys.stdout
+            while cursor is not None:
+                piece = ask(parsed.one("--control"), "dump", {"cursor": cursor})
+                out.write(piece["text"])
+                count += sum(line.startswith("; ") for line in piece["text"].splitlines())
+                cursor = piece["cursor"]
+    except OSError as error:
+        raise Failure(f"{words[0] if words else 'standard output'}: {error.strerror or error}") from None
+    if words:
+        if "--json" in parsed:
+            import json
+
+            print(json.dumps({"file": words[0], "entries": count}, indent=2))
+        else:
+            print(f"{words[0]}: {count} entr{'y' if count == 1 else 'ies'}")
+    return 0
+
+
+PIECE = 256 * 1024
+"""Characters of a file that are loaded at once, about."""
+
+
+def _load(parsed: Parsed, path: str) -> int:
+    """Load the file *path* piece by piece; each piece begins with the comment of an entry."""
+    loaded = 0
+    try:
+        with open(path) as file:
+            lines: list[str] = []
+            first, size = 1, 0
+            for number, line in enumerate(file, 1):
+                if size > PIECE and line.startswith("; "):
+                    loaded += _piece(parsed, path, first, lines)
+                    lines, first, size = [], number, 0
+                lines.append(line)
+                size += len(line)
+            loaded += _piece(parsed, path, first, lines)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text"
+        raise Failure(f"{path}: {reason or error}") from None
+    if "--json" in parsed:
+        import json
+
+        print(json.dumps({"loaded": loaded}, indent=2))
+    else:
+        print(f"loaded into the cache: {loaded} entr{'y' if loaded == 1 else 'ies'}")
+    return 0
+
+
+def _piece(parsed: Parsed, path: str, first: int, lines: list[str]) -> int:
+    try:
+        loaded: int = ask(parsed.one("--control"), "load", {"text": "".join(lines)})["loaded"]
+    except Failure as failure:
+        import re
+
+        text = str(failure)
+        place = re.match(r"line (\d+): ", text)
+        if place is None:
+            raise
+        raise Failure(
+            f"{path}:{first - 1 + int(place[1])}: {text[place.end() :]}", hint=failure.hint
+        ) from None
+    return loaded
 
 
 def _stop(_: dict[str, Any]) -> None:

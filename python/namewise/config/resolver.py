@@ -457,6 +457,15 @@ class Resolver(Table, frozen=True, kw_only=True):
     cache: Annotated[
         Size, setting("Memory for cached answers. A change of this setting empties the cache.", ge=1 << 16)
     ] = 64 << 20
+    cache_save: Annotated[
+        Duration,
+        setting(
+            "How often the cache is saved in the directory `state` of `[server]`, besides when the server stops. The server "
+            "loads it in the background when it starts. Without that directory, or with 0, nothing is saved.",
+            ge=0,
+            le=604_800_000,
+        ),
+    ] = 900_000
     routes: (
         Annotated[
             dict[Prefix, LoopbackServer],

@@ -110,8 +110,9 @@ class ServerTable(Table, frozen=True, kw_only=True):
         Annotated[
             Path,
             setting(
-                "Directory for data that must survive a restart: the states of trust anchors and negative trust anchors. The server "
-                "creates it with mode 0700 when it starts. Not set: `/var/lib/namewise` as root, else `$XDG_STATE_HOME/namewise`.",
+                "Directory for data that must survive a restart: the states of trust anchors and negative trust anchors, and the "
+                "cache (`cache_save` of `[resolver]`). The server creates it with mode 0700 when it starts. Not set: nothing is "
+                "kept.",
                 applies="restart",
             ),
         ]

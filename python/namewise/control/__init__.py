@@ -9,6 +9,7 @@ channel.py      the control socket, server side; client.py is the other side
 sockets.py      open what [[listen]] says, take what systemd passes; holder.py finds who holds a port
 descriptors.py  how many files may be open, and how many are needed
 signals.py      signals before the server is ready
+saved.py        the cache in the state directory, from one run to the next
 notify.py       readiness and state for systemd
 log.py          events on standard error
 """

@@ -22,6 +22,7 @@ from namewise.control.check import uid
 from namewise.control.client import ControlError
 from namewise.control.descriptors import raise_limit
 from namewise.control.events import EventThread
+from namewise.control.saved import SavedCache
 from namewise.control.service import Service
 from namewise.control.shared import Shared
 from namewise.control.sockets import Sockets, inherited
@@ -76,6 +77,7 @@ class Daemon:
         """Whether `stop` has been called: a reload that has not begun is refused."""
         self._channel = Channel(control_path, table(self), log)
         self._events: EventThread | None = None
+        self._saved = SavedCache(self.service, log)
         self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def start(self) -> None:
@@ -96,6 +98,7 @@ class Daemon:
         self._events = EventThread(service.events, service.engine)
         if service.config.resolver is not None:
             service.trust.start()
+        self._saved.start()
         self._take_signals()
         self._report(outcome)
         if self._early is not None and self._early.reload_wanted:
@@ -134,6 +137,7 @@ class Daemon:
             if self._events is not None:
                 self._events.close()
             unavailable = self.service.unavailable()
+            self._saved.stop()
             self.service.trust.close()
             self.service.close()
             not_loaded = f"; zones that could not be loaded: {', '.join(unavailable)}" if unavailable else ""

@@ -45,6 +45,24 @@ fn world() -> std::rc::Rc<Lab> {
     lab
 }
 
+/// Every entry knows the server that sent it, also behind an alias into another zone.
+#[test]
+fn entries_know_their_servers() {
+    let lab = world();
+    let resolver = resolver(&lab);
+    ask(&lab, &resolver, "cut.example.com.", RrType::A);
+    ask(&lab, &resolver, "missing.example.net.", RrType::A);
+    let from = |name: &str| {
+        let name: nw_wire::name::Name = name.parse().unwrap();
+        let held = resolver.cache().inspect(name.as_ref(), lab.now());
+        let servers = held.iter().filter_map(|entry| entry.server);
+        servers.map(|server| server.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(from("cut.example.com."), ["192.0.2.1:53"]);
+    assert_eq!(from("www.example.net."), ["192.0.2.2:53"]);
+    assert_eq!(from("missing.example.net."), ["192.0.2.2:53"]);
+}
+
 #[test]
 fn referrals_lead_from_the_root_to_the_answer() {
     let lab = world();

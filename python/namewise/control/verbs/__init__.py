@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 VERBS = (
     "anchors",
     "cache",
+    "dump",
     "exchange",
     "explain",
     "flush",
+    "load",
     "nta",
     "policy",
     "reload",

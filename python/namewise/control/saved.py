@@ -1,0 +1,89 @@
+"""The cache of a server in its state directory, so that it survives a restart.
+
+    start ─> load in the background ─> (save)* every `[resolver] cache_save` ─> stop: save
+
+The first query does not wait for the file. A file that is broken, or of another version, is left out: an event names the file and the
+place, and the next save replaces it. A server that is killed loses what it has learned since the last save.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from namewise.control.log import Log
+    from namewise.control.service import Service
+
+FILE = "cache.bin"
+"""The name of the file in the state directory."""
+
+
+class SavedCache:
+    """Loads and saves the cache of *service* in a thread of its own."""
+
+    def __init__(self, service: Service, log: Log) -> None:
+        self.service = service
+        self.log = log
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Load the file, then save now and then. Call it once, after the state directory was made."""
+        if self._path() is None:
+            return
+        self._thread = threading.Thread(target=self._run, name="namewise-cache", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Save for the last time, while the engine still runs."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self.save()
+
+    def save(self) -> None:
+        """Save now, if the configuration in force says that the cache is saved."""
+        path = self._path()
+        if path is None:
+            return
+        try:
+            count = self.service.engine.save_cache(path)
+        except OSError as error:
+            self.log.event("error", "cache-not-saved", f"{path}: the cache was not saved: {error}")
+        else:
+            self.log.event(
+                "debug", "cache-saved", f"{path}: {count} entries of the cache saved", entries=count
+            )
+
+    def load(self) -> None:
+        """Load the file, if there is one."""
+        path = self._path()
+        if path is None:
+            return
+        try:
+            count = self.service.engine.load_cache(path)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            self.log.event("error", "cache-not-loaded", f"{path}: {error}")
+        else:
+            self.log.event(
+                "info", "cache-loaded", f"{path}: {count} entries of the cache loaded", entries=count
+            )
+
+    def _path(self) -> str | None:
+        server, resolver = self.service.config.server, self.service.config.resolver
+        if server.state is None or resolver is None or resolver.cache_save == 0:
+            return None
+        return os.path.join(server.state, FILE)
+
+    def _run(self) -> None:
+        self.load()
+        while True:
+            resolver = self.service.config.resolver
+            pause = resolver.cache_save / 1000 if resolver is not None and resolver.cache_save else 60.0
+            if self._stop.wait(pause):
+                return
+            self.save()
