@@ -411,7 +411,12 @@ impl Cache {
                     && !matches!(entry.kind(), EntryKind::Chain { .. })
                     && any_age.takes(entry, now).is_some()
             };
-            let Some(entry) = answers.find(place.with(key), single) else { continue };
+            // A failure can be stored beside the expired data that it leaves: what is valid comes first.
+            let valid = |entry: &Entry| single(entry) && reader.takes(entry, now).is_some();
+            let at =
+                answers.locate(place.with(key), valid).or_else(|| answers.locate(place.with(key), single));
+            let Some(at) = at else { continue };
+            let entry = answers.warm(at);
             let age_s = entry.age_s(now);
             let renewed = reader.renews && entry.kind() != EntryKind::Failure && entry.is_ripe(age_s);
             if renewed || reader.takes(entry, now).is_none() {
