@@ -25,6 +25,7 @@ mod delegation;
 mod denials;
 pub mod dump;
 mod entry;
+mod loops;
 mod reader;
 pub mod save;
 mod servers;
@@ -49,8 +50,11 @@ use denials::Denials;
 pub use denials::{DenialKey, DenialRecord, DenialZone};
 pub use entry::Rank;
 use entry::{Entry, EntryKind, Key, NAME};
+pub use loops::{LOOP_TYPE, Loops};
 pub use reader::{Freshness, Origin, Reader, Scope, State};
-pub use servers::{EdnsSupport, Lameness, OddReplies, ServerNote, Servers};
+pub use servers::{
+    CookieSupport, EdnsSupport, LameServer, Lameness, OddReplies, ServerCookie, ServerNote, Servers, Trouble,
+};
 use sources::Sources;
 use table::{Kept, Table, block_by_block, remove_all};
 

@@ -4,15 +4,23 @@
 //! timeout. After several consecutive timeouts, a server rests: for a growing time, it is not queried while others
 //! are available. A round-trip time that is not measured again is halved periodically, so that a server that was slow
 //! once is tried again.
+//!
+//! **When nobody replies**, the network of this machine is down, and no server is to blame. When `MOST_SILENT` different
+//! servers have been silent and nobody has replied meanwhile, rest periods do not count; those that began by then end with the
+//! first reply, so that names resolve again as soon as the network is back.
+//!
+//! **Cookies** (RFC 7873). The client cookie of a server follows from a secret that all workers share
+//! ([`Servers::secret`]); the cookie that the server gave is kept with the server.
 
-use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use nw_wire::message::Oddities;
-use nw_wire::name::NameRef;
+use nw_wire::name::{Name, NameRef};
 
-use crate::table::{Kept, Table, remove_all};
+use crate::loops::Loops;
+use crate::table::{Kept, Table, block_by_block, remove_all};
 use crate::{Micros, lock};
 
 /// The number of consecutive timeouts after which a server rests.
@@ -27,8 +35,17 @@ const UNREACHABLE_REST: Micros = 5_000_000;
 const WITHOUT_EDNS: Micros = 900_000_000;
 /// How long the cache remembers that a server changes the case of the question.
 const CHANGES_CASE: Micros = 900_000_000;
+/// How long a server that answered without a cookie is asked without one.
+const WITHOUT_COOKIES: Micros = 900_000_000;
+/// How long a forwarder that leads back to this server is not asked.
+const LOOPS: Micros = 30_000_000;
+/// Different servers that are silent, with no reply from anybody meanwhile, from which on the network is taken to be down. A zone
+/// with fewer servers may be down by itself.
+const MOST_SILENT: usize = 5;
 /// How long the cache remembers that a server is lame for a zone.
 const LAME: Micros = 300_000_000;
+/// The round-trip time that a server is taken to have that never replied and that another one overtook.
+const OVERTAKEN: u32 = 376_000;
 /// The interval at which a round-trip time without new measurements is halved.
 const HALF_LIFE: Micros = 180_000_000;
 /// The maximum number of times that consecutive timeouts double the timeout.
@@ -48,10 +65,68 @@ pub enum EdnsSupport {
     No,
 }
 
+/// What is known of a server's support of cookies (RFC 7873).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CookieSupport {
+    /// Not known yet.
+    #[default]
+    Unknown,
+    /// It sends cookies, the last time this one. A reply without a cookie may be forged.
+    Yes(ServerCookie),
+    /// It does not understand cookies.
+    No,
+}
+
+/// The cookie that a server gave us: 8 to 32 octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerCookie {
+    length: u8,
+    octets: [u8; ServerCookie::MOST],
+}
+
+impl ServerCookie {
+    /// The longest server cookie, octets (RFC 7873 §4).
+    pub const MOST: usize = 32;
+
+    /// Keep *octets*; None unless they are 8 to 32.
+    pub fn new(octets: &[u8]) -> Option<ServerCookie> {
+        if !(8..=ServerCookie::MOST).contains(&octets.len()) {
+            return None;
+        }
+        let mut room = [0; ServerCookie::MOST];
+        room[..octets.len()].copy_from_slice(octets);
+        Some(ServerCookie { length: octets.len() as u8, octets: room })
+    }
+
+    /// The octets.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets[..usize::from(self.length)]
+    }
+}
+
+/// What last went wrong with a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It did not reply in time.
+    Timeout,
+    /// The network or the host said that it cannot be reached.
+    Unreachable,
+}
+
+impl Trouble {
+    /// Its name in the state of the resolver.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Trouble::Timeout => "timeout",
+            Trouble::Unreachable => "unreachable",
+        }
+    }
+}
+
 /// The statistics of one server at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ServerNote {
-    /// The smoothed round-trip time, reduced with age. None if the server has never replied.
+    /// The smoothed round-trip time, reduced with age. None if the server has never replied nor been overtaken by another.
     pub srtt: Option<Micros>,
     /// The time to wait for a reply. None if nothing is known.
     pub timeout: Option<Micros>,
@@ -63,6 +138,30 @@ pub struct ServerNote {
     pub edns: EdnsSupport,
     /// Whether its replies repeat the question in another case.
     pub changes_case: bool,
+    /// Whether it supports cookies.
+    pub cookie: CookieSupport,
+    /// What went wrong since its last reply.
+    pub trouble: Option<Trouble>,
+}
+
+impl ServerNote {
+    /// The time within which it usually replies: the timeout that no earlier timeout has prolonged.
+    pub fn usual(&self) -> Option<Micros> {
+        self.timeout.map(|timeout| timeout >> self.timeouts.min(MOST_DOUBLINGS))
+    }
+}
+
+/// A server that is not asked for a zone for the time being, or only when there is no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LameServer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The zone, or the suffix that is forwarded.
+    pub zone: Name,
+    /// Why.
+    pub how: Lameness,
+    /// When it is asked again.
+    pub until: Micros,
 }
 
 #[derive(Clone, Copy)]
@@ -78,8 +177,11 @@ struct Server {
     /// It is known to change the case of the question until then.
     changes_case_until: Micros,
     heard: Micros,
-    /// The time of the last counted timeout.
+    /// The time of the last counted timeout, or of the last report that it is unreachable.
     timed_out: Micros,
+    trouble: Option<Trouble>,
+    cookie: CookieSupport,
+    without_cookies_until: Micros,
 }
 
 impl Kept for Server {
@@ -99,19 +201,27 @@ pub enum Lameness {
     Unauthoritative,
     /// It gives no answer.
     NotServed,
+    /// A forwarder whose queries come back to this server from `back`.
+    Loops {
+        /// The address from which they come back.
+        back: IpAddr,
+    },
 }
 
-/// A server that is lame for a zone that is delegated to it.
-struct Lame {
-    address: SocketAddr,
-    zone: u64,
-    how: Lameness,
-    until: Micros,
+impl Lameness {
+    /// Its name in the state of the resolver.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Lameness::Unauthoritative => "answers-without-authority",
+            Lameness::NotServed => "lame",
+            Lameness::Loops { .. } => "forwarding-loop",
+        }
+    }
 }
 
-impl Kept for Lame {
+impl Kept for LameServer {
     fn octets(&self) -> usize {
-        0
+        self.zone.as_ref().wire().len()
     }
 
     fn expired(&self, now: Micros) -> bool {
@@ -137,7 +247,17 @@ pub struct Servers {
     /// Counters in the order of the fields of [`OddReplies`].
     odd: [AtomicU64; 4],
     known: Mutex<Table<Server>>,
-    lame: Mutex<Table<Lame>>,
+    lame: Mutex<Table<LameServer>>,
+    loops: Loops,
+    /// From which client cookies are made.
+    secret: OnceLock<[u64; 2]>,
+    /// The hashes of servers that were silent since somebody replied, and how many they are.
+    silent: Mutex<[u32; MOST_SILENT]>,
+    silent_count: AtomicUsize,
+    /// Timeouts up to then were those of our own network.
+    forgiven: AtomicU64,
+    /// How the root hints differ from what the root servers say, one sentence each.
+    hints: Mutex<Vec<String>>,
 }
 
 /// The keyed hash of the address of a server.
@@ -157,6 +277,12 @@ impl Servers {
             odd: Default::default(),
             known: Mutex::new(Table::new(octets / 4 * 3)),
             lame: Mutex::new(Table::new(octets / 4)),
+            loops: Loops::default(),
+            secret: OnceLock::new(),
+            silent: Mutex::default(),
+            silent_count: AtomicUsize::new(0),
+            forgiven: AtomicU64::new(0),
+            hints: Mutex::default(),
         }
     }
 
@@ -167,11 +293,36 @@ impl Servers {
         let Some(server) = known.find(hash, |server| server.address == address) else {
             return ServerNote::default();
         };
+        self.note_of(server, now)
+    }
+
+    /// Whether nobody has replied for so long that the network of this machine seems to be down.
+    pub fn is_silent(&self) -> bool {
+        self.silent_count.load(Ordering::Relaxed) >= MOST_SILENT
+    }
+
+    /// Count `address` among the servers that are silent.
+    fn was_silent(&self, address: SocketAddr) {
+        let (hash, mut silent) = (hash_of(address), lock(&self.silent));
+        let count = self.silent_count.load(Ordering::Relaxed);
+        if count < MOST_SILENT && !silent[..count].contains(&hash) {
+            silent[count] = hash;
+            self.silent_count.store(count + 1, Ordering::Relaxed);
+        }
+    }
+
+    fn note_of(&self, server: &Server, now: Micros) -> ServerNote {
+        let forgiven = self.is_silent() || server.timed_out <= self.forgiven.load(Ordering::Relaxed);
         let edns = match server.edns {
             EdnsSupport::No if now >= server.edns_until => EdnsSupport::Unknown,
             edns => edns,
         };
-        let doublings = server.timeouts.min(MOST_DOUBLINGS);
+        let timeouts = if forgiven { 0 } else { server.timeouts };
+        let doublings = timeouts.min(MOST_DOUBLINGS);
+        let cookie = match server.cookie {
+            CookieSupport::No if now >= server.without_cookies_until => CookieSupport::Unknown,
+            cookie => cookie,
+        };
         let (srtt, timeout) = if server.srtt == 0 {
             (None, None)
         } else {
@@ -182,10 +333,12 @@ impl Servers {
         ServerNote {
             srtt,
             timeout,
-            timeouts: server.timeouts,
-            rests_until: Some(server.rests_until).filter(|&until| until > now),
+            timeouts,
+            rests_until: Some(server.rests_until).filter(|&until| until > now && !forgiven),
             edns,
             changes_case: now < server.changes_case_until,
+            cookie,
+            trouble: server.trouble,
         }
     }
 
@@ -208,6 +361,9 @@ impl Servers {
             changes_case_until: 0,
             heard: now,
             timed_out: 0,
+            trouble: None,
+            cookie: CookieSupport::Unknown,
+            without_cookies_until: 0,
         };
         change(&mut server);
         known.put(hash, server, now, |server| server.address == address);
@@ -216,6 +372,11 @@ impl Servers {
     /// Record that `address` replied after `took`, with OPT or without. RFC 6298 §2.
     pub fn replied(&self, address: SocketAddr, took: Micros, with_opt: bool, now: Micros) {
         let took = u32::try_from(took).unwrap_or(u32::MAX).clamp(1, 60_000_000);
+        if self.silent_count.load(Ordering::Relaxed) != 0
+            && self.silent_count.swap(0, Ordering::Relaxed) >= MOST_SILENT
+        {
+            self.forgiven.store(now, Ordering::Relaxed);
+        }
         self.change(address, now, |server| {
             if server.srtt == 0 {
                 (server.srtt, server.rttvar) = (took, took / 2);
@@ -223,7 +384,7 @@ impl Servers {
                 server.rttvar = server.rttvar / 4 * 3 + server.srtt.abs_diff(took) / 4;
                 server.srtt = (server.srtt / 8 * 7 + took / 8).max(1);
             }
-            (server.timeouts, server.rests_until, server.heard) = (0, 0, now);
+            (server.timeouts, server.rests_until, server.heard, server.trouble) = (0, 0, now, None);
             if with_opt {
                 server.edns = EdnsSupport::Yes;
             }
@@ -234,11 +395,16 @@ impl Servers {
     ///
     /// Only one of several concurrent queries counts.
     pub fn timed_out(&self, address: SocketAddr, sent: Micros, now: Micros) {
+        self.was_silent(address);
+        let forgiven = self.forgiven.load(Ordering::Relaxed);
         self.change(address, now, |server| {
             if sent < server.timed_out || sent < server.heard && server.srtt != 0 {
                 return;
             }
-            server.timed_out = now;
+            if server.timed_out <= forgiven {
+                server.timeouts = 0;
+            }
+            (server.timed_out, server.trouble) = (now, Some(Trouble::Timeout));
             server.timeouts = server.timeouts.saturating_add(1);
             if server.timeouts >= TIMEOUTS_BEFORE_REST {
                 let doublings = (server.timeouts - TIMEOUTS_BEFORE_REST).min(8);
@@ -247,9 +413,27 @@ impl Servers {
         });
     }
 
+    /// Record that another server replied when `address` had not done so for `waited`: its round-trip time is longer.
+    pub fn overtaken(&self, address: SocketAddr, waited: Micros, now: Micros) {
+        let waited = u32::try_from(waited).unwrap_or(u32::MAX).clamp(1, 60_000_000);
+        self.change(address, now, |server| {
+            if server.srtt == 0 {
+                server.srtt = waited.max(OVERTAKEN);
+                server.rttvar = server.srtt / 2;
+            } else if waited > server.srtt {
+                server.srtt = server.srtt / 8 * 7 + waited / 8;
+            }
+            server.heard = now;
+        });
+    }
+
     /// Record that the network reports `address` as unreachable.
     pub fn unreachable(&self, address: SocketAddr, now: Micros) {
-        self.change(address, now, |server| server.rests_until = now + UNREACHABLE_REST);
+        self.was_silent(address);
+        self.change(address, now, |server| {
+            (server.rests_until, server.timed_out) = (now + UNREACHABLE_REST, now);
+            server.trouble = Some(Trouble::Unreachable);
+        });
     }
 
     /// Record that `address` does not support EDNS.
@@ -257,6 +441,23 @@ impl Servers {
         self.change(address, now, |server| {
             (server.edns, server.edns_until) = (EdnsSupport::No, now + WITHOUT_EDNS);
         });
+    }
+
+    /// Record that `address` gave us *cookie*.
+    pub fn gave_cookie(&self, address: SocketAddr, cookie: ServerCookie, now: Micros) {
+        self.change(address, now, |server| server.cookie = CookieSupport::Yes(cookie));
+    }
+
+    /// Record that `address` does not understand cookies, or gives none any more.
+    pub fn without_cookies(&self, address: SocketAddr, now: Micros) {
+        self.change(address, now, |server| {
+            (server.cookie, server.without_cookies_until) = (CookieSupport::No, now + WITHOUT_COOKIES);
+        });
+    }
+
+    /// The secret from which client cookies are made; *random* makes it when it is first needed.
+    pub fn secret(&self, random: impl FnOnce() -> [u64; 2]) -> [u64; 2] {
+        *self.secret.get_or_init(random)
     }
 
     /// *address* repeats the question in another case. The caller knows that the reply was not forged.
@@ -282,10 +483,10 @@ impl Servers {
 
     /// Record that `address` is lame for `zone`.
     pub fn lame(&self, address: SocketAddr, zone: NameRef<'_>, how: Lameness, now: Micros) {
-        let (hash, zone) = (hash_of(address), zone.hash64());
-        let note = Lame { address, zone, how, until: now + LAME };
-        lock(&self.lame)
-            .put(hash ^ zone as u32, note, now, |lame| lame.address == address && lame.zone == zone);
+        let hash = hash_of(address) ^ zone.hash64() as u32;
+        let life = if matches!(how, Lameness::Loops { .. }) { LOOPS } else { LAME };
+        let note = LameServer { address, zone: zone.to_name(), how, until: now + life };
+        lock(&self.lame).put(hash, note, now, |lame| lame.address == address && lame.zone == zone);
     }
 
     /// Return in which way `address` is lame for `zone`, or None if it is not known to be lame.
@@ -294,10 +495,45 @@ impl Servers {
         if lame.len() == 0 {
             return None;
         }
-        let (hash, zone) = (hash_of(address), zone.hash64());
-        lame.find(hash ^ zone as u32, |lame| lame.address == address && lame.zone == zone)
+        let hash = hash_of(address) ^ zone.hash64() as u32;
+        lame.find(hash, |lame| lame.address == address && lame.zone == zone)
             .filter(|lame| now < lame.until)
             .map(|lame| lame.how)
+    }
+
+    /// The servers that are lame for a zone, in no order.
+    pub fn lame_servers(&self, now: Micros) -> Vec<LameServer> {
+        let piece = |table: &mut Table<LameServer>, number| {
+            Some(table.values_in(number)?.filter(|lame| now < lame.until).cloned().collect::<Vec<_>>())
+        };
+        block_by_block(&self.lame, piece).flatten().collect()
+    }
+
+    /// The servers that rest, with their statistics, in no order.
+    pub fn resting_servers(&self, now: Micros) -> Vec<(SocketAddr, ServerNote)> {
+        let piece = |table: &mut Table<Server>, number| {
+            let notes = table.values_in(number)?.map(|server| (server.address, self.note_of(server, now)));
+            Some(notes.filter(|(_, note)| note.rests_until.is_some()).collect::<Vec<_>>())
+        };
+        block_by_block(&self.known, piece).flatten().collect()
+    }
+
+    /// Forwarding loops, and the probes that find them.
+    pub fn loops(&self) -> &Loops {
+        &self.loops
+    }
+
+    /// Keep how the root hints differ from what the root servers say; whether that is news.
+    pub fn set_hint_differences(&self, differences: &[String]) -> bool {
+        let mut kept = lock(&self.hints);
+        let news = *kept != differences;
+        differences.clone_into(&mut kept);
+        news
+    }
+
+    /// How the root hints differ from what the root servers say.
+    pub fn hint_differences(&self) -> Vec<String> {
+        lock(&self.hints).clone()
     }
 
     /// Remove everything.

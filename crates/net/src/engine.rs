@@ -27,9 +27,10 @@ use arc_swap::ArcSwap;
 use nw_cache::Cache;
 use nw_cache::save::{self, SaveError};
 use nw_resolve::Micros;
+use nw_serve::decision::{self, Considered};
 use nw_serve::plan::Plan;
 use nw_serve::{Artifact, Made, Recorder, Snapshot, stats};
-use nw_wire::Name;
+use nw_wire::{Name, NameRef, RrType};
 use nw_zone::ZoneEntry;
 use tokio::sync::mpsc;
 
@@ -346,6 +347,12 @@ impl Engine {
     pub fn load_cache(&self, path: &Path) -> Result<usize, SaveError> {
         let mut file = BufReader::new(File::open(path)?);
         save::load(&self.cache(), self.now(), Clock::unix_s(), &mut file)
+    }
+
+    /// The sources of answers for *name* and *rtype* in their order. Nobody is asked.
+    pub fn decide(&self, name: NameRef<'_>, rtype: RrType) -> Vec<Considered> {
+        let current = self.shared.current.load();
+        decision::decide(&current.snapshot, &current.cache, name, rtype, self.now())
     }
 
     /// The time on the clock of the cache.

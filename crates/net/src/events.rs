@@ -11,7 +11,7 @@ use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nw_resolve::{ExchangeError, Micros, Reasons, Resolution};
+use nw_resolve::{ExchangeError, Micros, Notice, Reasons, Resolution};
 
 use crate::control::Asked;
 use crate::request::Ticket;
@@ -37,6 +37,13 @@ pub enum Event {
         text: String,
         /// Whether a thread has ended: the engine does not serve as it should until it is started anew.
         fatal: bool,
+    },
+    /// The resolver found something that the operator should know; for the log.
+    Notice {
+        /// The notice's stable name.
+        slug: &'static str,
+        /// What the resolver found.
+        text: String,
     },
     /// Events were dropped because the queue was full.
     Dropped {
@@ -124,6 +131,11 @@ impl Events {
     /// Report that a thread has ended by a fault.
     pub(crate) fn fatal(&self, text: String) {
         self.add(Event::Fault { text, fatal: true });
+    }
+
+    /// Pass on what the operator should know.
+    pub(crate) fn notice(&self, notice: &Notice) {
+        self.add(Event::Notice { slug: notice.slug(), text: notice.to_string() });
     }
 
     /// Pass on a request for the owner.

@@ -275,7 +275,7 @@ impl Ports {
                 // A new address may need another source address: the kernel chooses it for a socket without a peer.
                 mmsg::disconnect(port.socket.as_fd()).map_err(|error| classify(&error))?;
             }
-            SockRef::from(&port.socket).connect(&server.into()).map_err(|error| classify(&error))?;
+            SockRef::from(&port.socket).connect(&server.into()).map_err(|error| not_sent(&error))?;
             port.peer.set(server);
         }
         Ok(port)
@@ -348,6 +348,14 @@ fn icmp(socket: &UdpSocket) -> io::Result<()> {
     // Nothing after all: forget that there was.
     let _ = socket.try_io(Interest::ERROR, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
     Ok(())
+}
+
+/// What an error means before anything was sent: this machine has no route, rather than that the network reports one.
+fn not_sent(error: &io::Error) -> ExchangeError {
+    match classify(error) {
+        ExchangeError::Unreachable => ExchangeError::NoRoute,
+        other => other,
+    }
 }
 
 /// What an error of a socket means for the query.

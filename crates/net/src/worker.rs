@@ -163,7 +163,8 @@ impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, reports: Reports) -> Worker {
         let published = shared.current.load_full();
         let outbox = Rc::new(Outbox::new(Arc::clone(&reports.stats)));
-        let world = RealWorld::new(shared.clock, Rc::clone(&outbox), Arc::clone(&reports.stats));
+        let (stats, events) = (Arc::clone(&reports.stats), Arc::clone(&shared.events));
+        let world = RealWorld::new(shared.clock, Rc::clone(&outbox), stats, events);
         let world = Rc::new(world);
         let mut state = State { published, world, resolver: None, config: None };
         state.follow();

@@ -6,12 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nw_resolve::{Endpoint, ExchangeError, Micros, Replies, World};
+use nw_resolve::{Endpoint, ExchangeError, Micros, Notice, Replies, World};
 use nw_serve::Stats;
 use nw_serve::plan::ResolverPlan;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::connection::Upward;
+use crate::events::Events;
 use crate::outbox::Outbox;
 use crate::random::Random;
 use crate::routes::Routes;
@@ -69,14 +70,16 @@ pub struct RealWorld {
     upstreams: Rc<Upstreams>,
     routes: Option<Arc<Routes>>,
     stats: Arc<Stats>,
+    events: Arc<Events>,
 }
 
 impl RealWorld {
-    /// *outbox*: through which queries leave.
-    pub(crate) fn new(clock: Clock, outbox: Rc<Outbox>, stats: Arc<Stats>) -> RealWorld {
+    /// *outbox*: through which queries leave. *events*: where notices go.
+    pub(crate) fn new(clock: Clock, outbox: Rc<Outbox>, stats: Arc<Stats>, events: Arc<Events>) -> RealWorld {
         let random = Rc::new(Random::default());
         let upstreams = Rc::new(Upstreams::new(clock, Rc::clone(&random), outbox, Arc::clone(&stats)));
-        RealWorld { clock, seen: Rc::new(Cell::new(clock.now())), random, upstreams, routes: None, stats }
+        let seen = Rc::new(Cell::new(clock.now()));
+        RealWorld { clock, seen, random, upstreams, routes: None, stats, events }
     }
 
     /// The same world with another routing table and the limits of *plan*; ports and connections are shared.
@@ -91,6 +94,7 @@ impl RealWorld {
             upstreams: Rc::clone(&self.upstreams),
             routes,
             stats: Arc::clone(&self.stats),
+            events: Arc::clone(&self.events),
         }
     }
 
@@ -128,6 +132,10 @@ impl World for RealWorld {
 
     fn unix_s(&self) -> u64 {
         Clock::unix_s()
+    }
+
+    fn notice(&self, notice: Notice) {
+        self.events.notice(&notice);
     }
 
     fn random(&self) -> u64 {

@@ -1,15 +1,17 @@
 //! `Engine`: the threads that serve and resolve. They never attach to the interpreter; a queue holds their events.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nw_cache::save::SaveError;
-use nw_cache::{Flush, FlushOnly, dump};
+use nw_cache::{Flush, FlushOnly, LameServer, Lameness, ServerNote, Trouble, dump};
 use nw_net::{ChangeError, Event, Listener, SubmitError};
-use nw_resolve::{ClientQuestion, Resolution, explain};
+use nw_resolve::{ClientQuestion, Forward, Resolution, explain};
+use nw_serve::decision::Considered;
 use nw_serve::recorder::FlightRecord;
 use nw_serve::{Artifact, Made};
 use nw_wire::{Message, RrType};
@@ -20,9 +22,10 @@ use pyo3::types::PyDict;
 use crate::allocator;
 use crate::artifact::ArtifactArg;
 use crate::call;
+use crate::code::Code;
 use crate::name::NameArg;
 use crate::raise::Raise;
-use crate::request::{Asked, Done, Dropped, Exchange, Fault, Resolve, seconds};
+use crate::request::{Asked, Done, Dropped, Exchange, Fault, Notice, Resolve, seconds};
 use crate::snapshot::{EntryArg, Snapshot, entry_of};
 use crate::telemetry::Telemetry;
 
@@ -276,6 +279,80 @@ impl Engine {
         })
     }
 
+    /// Return where the name would be answered from, without asking anybody: dictionaries with `source`, `taken` and `why`, in the
+    /// order in which the sources are considered.
+    fn decide<'py>(
+        &self,
+        py: Python<'py>,
+        name: NameArg,
+        rtype: Code<RrType>,
+    ) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let considered = call::detached(py, || Ok::<_, Raise>(self.inner.decide(name.0.as_ref(), rtype.0)))?;
+        let table = |one: Considered| {
+            let table = PyDict::new(py);
+            table.set_item("source", one.source)?;
+            table.set_item("taken", one.taken)?;
+            table.set_item("why", one.why)?;
+            Ok(table)
+        };
+        considered.into_iter().map(table).collect()
+    }
+
+    /// Return what is known of the servers of the resolver: `forward` (the forwards with the state of each server), `resting`
+    /// (servers that are not asked for a while), `lame` (servers that are no use for a zone) and `hint_differences` (sentences).
+    /// Times in seconds.
+    fn upstreams<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let (cache, now) = (self.inner.cache(), self.inner.now());
+        let (snapshot, servers) = (self.inner.snapshot(), cache.servers());
+        let lame = call::detached(py, || Ok::<_, Raise>(servers.lame_servers(now)))?;
+        let resting = call::detached(py, || Ok::<_, Raise>(servers.resting_servers(now)))?;
+        let left = |until: u64| until.saturating_sub(now).div_ceil(1_000_000);
+        let server = |address: SocketAddr, note: ServerNote| {
+            let table = PyDict::new(py);
+            table.set_item("server", address.to_string())?;
+            table.set_item("rtt_us", note.srtt)?;
+            table.set_item("timeouts", note.timeouts)?;
+            table.set_item("trouble", note.trouble.map(Trouble::slug))?;
+            table.set_item("next_probe_s", note.rests_until.map(left))?;
+            Ok::<_, PyErr>(table)
+        };
+        let forward = |forward: &Forward| {
+            let table = PyDict::new(py);
+            table.set_item("suffix", forward.suffix.to_string())?;
+            let states = forward.servers.iter().map(|&address| {
+                let state = server(address, servers.note(address, now))?;
+                let looped = lame.iter().find(|lame| {
+                    lame.address == address
+                        && lame.zone == forward.suffix
+                        && matches!(lame.how, Lameness::Loops { .. })
+                });
+                if let Some(looped) = looped {
+                    state.set_item("trouble", looped.how.slug())?;
+                    state.set_item("next_probe_s", left(looped.until))?;
+                }
+                Ok(state)
+            });
+            table.set_item("servers", states.collect::<PyResult<Vec<_>>>()?)?;
+            Ok::<_, PyErr>(table)
+        };
+        let lame_table = |lame: &LameServer| {
+            let table = PyDict::new(py);
+            table.set_item("server", lame.address.to_string())?;
+            table.set_item("zone", lame.zone.to_string())?;
+            table.set_item("trouble", lame.how.slug())?;
+            table.set_item("next_probe_s", left(lame.until))?;
+            Ok::<_, PyErr>(table)
+        };
+        let forwards = snapshot.resolver().map_or_else(Vec::new, |config| config.forwards.clone());
+        let made = PyDict::new(py);
+        made.set_item("forward", forwards.iter().map(forward).collect::<PyResult<Vec<_>>>()?)?;
+        let resting = resting.into_iter().map(|(address, note)| server(address, note));
+        made.set_item("resting", resting.collect::<PyResult<Vec<_>>>()?)?;
+        made.set_item("lame", lame.iter().map(lame_table).collect::<PyResult<Vec<_>>>()?)?;
+        made.set_item("hint_differences", servers.hint_differences())?;
+        Ok(made)
+    }
+
     /// Return questions that failed or were slow from the flight recorder, newest first: those about `name`, the one
     /// with the number `id`, or the latest. Each is a tuple of its number, the client (`ADDRESS:PORT/transport`, None
     /// for the engine itself) and its `namewise.explain/1` document as JSON text. The records of the answer are not
@@ -332,6 +409,7 @@ impl Engine {
             }
             Event::Asked(asked) => Py::new(py, Asked::new(py, asked))?.into_any(),
             Event::Fault { text, fatal } => Py::new(py, Fault { text, fatal })?.into_any(),
+            Event::Notice { slug, text } => Py::new(py, Notice { slug, text })?.into_any(),
             Event::Dropped { count } => Py::new(py, Dropped { count })?.into_any(),
         })
     }

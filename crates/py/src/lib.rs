@@ -66,7 +66,7 @@ mod _engine {
     #[pymodule_export]
     use crate::reading::read_reply;
     #[pymodule_export]
-    use crate::request::{Asked, Done, Dropped, Exchange, Fault, Resolve};
+    use crate::request::{Asked, Done, Dropped, Exchange, Fault, Notice, Resolve};
     #[pymodule_export]
     use crate::rrset::{RRset, Record};
     #[pymodule_export]

@@ -1,4 +1,4 @@
-//! Requests to an engine (`Resolve`, `Exchange`) and its events (`Done`, `Asked`, `Fault`, `Dropped`).
+//! Requests to an engine (`Resolve`, `Exchange`) and its events (`Done`, `Asked`, `Fault`, `Notice`, `Dropped`).
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -216,6 +216,15 @@ pub(crate) struct Fault {
     pub(crate) text: String,
     /// Whether a thread has ended. The engine must then be restarted.
     pub(crate) fatal: bool,
+}
+
+/// The resolver found something that the operator should know. The event is for the log.
+#[pyclass(frozen, get_all, module = "namewise.engine")]
+pub(crate) struct Notice {
+    /// The notice's stable name.
+    pub(crate) slug: &'static str,
+    /// What the resolver found.
+    pub(crate) text: String,
 }
 
 /// Events were dropped because the queue was full.

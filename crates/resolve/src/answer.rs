@@ -55,6 +55,7 @@ impl Failure {
             Reason::NoReachableAuthority { .. } | Reason::NoServers { .. } | Reason::Cycle => {
                 Ede::NO_REACHABLE_AUTHORITY
             }
+            Reason::ForwardingLoop { .. } => Ede::NETWORK_ERROR,
             Reason::NoHints => Ede::NOT_READY,
             Reason::Bogus { ref fault } => fault.ede(),
             Reason::Unusable { .. }

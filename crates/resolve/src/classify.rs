@@ -221,6 +221,10 @@ fn read(scrubber: &Scrubber<'_>, asked: &Asked<'_>, chain: Chain) -> Reply {
         Some(Err(NoReferral::Malformed)) => Reply::Unusable(Unusable::MalformedRecord),
         // A server of the zone may name itself and its like beside an absence.
         Some(Err(NoReferral::Itself)) if aa => Reply::Absence(chain, no_data(name)),
+        // It answers something else.
+        None if asked.recursive && scrubber.message.header().counts[1] > 0 => {
+            Reply::Unusable(Unusable::Unasked)
+        }
         None if aa || asked.recursive => Reply::Absence(chain, no_data(name)),
         Some(Err(NoReferral::Itself)) => Reply::Lame(LameKind::SelfReferral),
         None => Reply::Lame(LameKind::Empty),

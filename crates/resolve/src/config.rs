@@ -11,6 +11,7 @@ use nw_wire::rrset::Rrset;
 use nw_wire::text::Tokens;
 
 use crate::budget::Budget;
+use crate::reason::Route;
 use crate::world::{MILLISECOND, Micros};
 
 /// The settings of one resolver. They never change: a change makes a new resolver over the same cache.
@@ -18,7 +19,8 @@ use crate::world::{MILLISECOND, Micros};
 pub struct ResolverConfig {
     /// The root servers to begin with: name and addresses (RFC 8109 §2). Empty only when `.` is forwarded.
     pub hints: Vec<(Name, Vec<IpAddr>)>,
-    /// Names whose questions go to fixed servers. The longest matching suffix wins.
+    /// Names whose questions go to fixed servers. The longest matching suffix wins. One without servers is an exception: its
+    /// names are resolved as if no shorter suffix were forwarded.
     pub forwards: Vec<Forward>,
     /// Every limit.
     pub budget: Budget,
@@ -134,12 +136,30 @@ impl Default for ResolverConfig {
 }
 
 impl ResolverConfig {
-    /// The forward with the longest suffix at or above *name*, or None.
-    pub fn forward(&self, name: NameRef<'_>) -> Option<&Forward> {
+    /// The forward with the longest suffix at or above *name*, or None. One without servers is an exception from the others.
+    pub fn forward_or_exception(&self, name: NameRef<'_>) -> Option<&Forward> {
         self.forwards
             .iter()
             .filter(|forward| name.is_at_or_below(forward.suffix.as_ref()))
             .max_by_key(|forward| forward.suffix.as_ref().label_count())
+    }
+
+    /// Where *name* is looked up if neither the cache nor a local zone answers.
+    pub fn route(&self, name: NameRef<'_>) -> Route {
+        match self.forward_or_exception(name) {
+            None => Route::Root { forwards: !self.forwards.is_empty() },
+            Some(forward) if forward.servers.is_empty() => Route::Exception(forward.suffix.clone()),
+            Some(forward) if forward.mode == ForwardMode::Authoritative => {
+                Route::Stub(forward.suffix.clone())
+            }
+            Some(forward) if forward.suffix.as_ref().is_root() => Route::Forwarders,
+            Some(forward) => Route::Conditional(forward.suffix.clone()),
+        }
+    }
+
+    /// The forward whose servers are asked about *name*, or None.
+    pub fn forward(&self, name: NameRef<'_>) -> Option<&Forward> {
+        self.forward_or_exception(name).filter(|forward| !forward.servers.is_empty())
     }
 }
 
@@ -152,6 +172,13 @@ pub struct Forward {
     pub servers: Vec<SocketAddr>,
     /// What the servers are to us.
     pub mode: ForwardMode,
+    /// How many forwarders are asked at once; the first good reply counts. With one, a second is asked as well when the first takes
+    /// longer than usual.
+    pub race: u32,
+    /// Whether names are resolved from the root when all forwarders fail.
+    pub fallback: bool,
+    /// Whether the NS records of the zone itself replace `servers`, which are asked for them (a stub zone).
+    pub prime: bool,
 }
 
 /// What the servers of a [`Forward`] are to us.
@@ -166,12 +193,12 @@ pub enum ForwardMode {
 impl Forward {
     /// Send questions at and below *suffix* to recursive *servers*.
     pub fn new(suffix: Name, servers: Vec<SocketAddr>) -> Forward {
-        Forward { suffix, servers, mode: ForwardMode::Recursive }
+        Forward { suffix, servers, mode: ForwardMode::Recursive, race: 1, fallback: false, prime: false }
     }
 
     /// Take *servers* to be the servers of the zone *suffix*, whatever its parent says.
     pub fn authoritative(suffix: Name, servers: Vec<SocketAddr>) -> Forward {
-        Forward { suffix, servers, mode: ForwardMode::Authoritative }
+        Forward { mode: ForwardMode::Authoritative, ..Forward::new(suffix, servers) }
     }
 }
 

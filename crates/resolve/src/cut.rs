@@ -7,10 +7,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nw_cache::{Cached, Delegation, DelegationEvidence, DelegationSource, Lookup, Rank, State, Trust};
+use nw_cache::{
+    Cached, Delegation, DelegationEvidence, DelegationSource, Lookup, NameServer, Rank, State, Trust,
+};
 use nw_wire::code::RrType;
 use nw_wire::message::Message;
-use nw_wire::name::{Name, NameRef};
+use nw_wire::name::Name;
 
 use crate::answer::Failure;
 use crate::budget::{Limit, Meter};
@@ -18,6 +20,7 @@ use crate::classify::{Finding, Reply};
 use crate::config::{Forward, ForwardMode, LocalAnswer};
 use crate::flight::Join;
 use crate::join::until;
+use crate::notice::Notice;
 use crate::scrub::Scrubber;
 use crate::select::ServerList;
 use crate::signed::{Signed, pair, substitute, synthesise, target_of};
@@ -38,8 +41,18 @@ pub(crate) enum LocalData {
     Found(Finding, State),
     /// Servers to ask.
     Servers(ServerList),
-    /// The root servers are not known yet.
-    Unprimed,
+    /// The servers of this zone, the root or a stub zone, are not known yet.
+    Unprimed(Name),
+}
+
+/// What is known nearest to a name.
+pub(crate) enum Nearest {
+    /// The answer follows from what is above: why, what, age and life left in seconds, its state.
+    Found(Reason, Finding, u32, u32, State),
+    /// Servers to ask.
+    Servers(ServerList),
+    /// The servers of this zone, the root or a stub zone, are not known yet.
+    Unprimed(Name),
 }
 
 impl<W: World> Task<'_, W> {
@@ -116,37 +129,41 @@ impl<W: World> Task<'_, W> {
         if let Some(forward) = forward
             && forward.mode == ForwardMode::Recursive
         {
-            trace.step(
-                now,
-                step(Layer::Cache, Reason::NotCached).zone(forward.suffix.clone()).cache(state, age, 0),
-            );
+            let reason = Reason::NotCached { route: core.config.route(name.as_ref()) };
+            trace.step(now, step(Layer::Cache, reason).zone(forward.suffix.clone()).cache(state, age, 0));
             return Ok(LocalData::Servers(ServerList::forward(forward)));
         }
-        let (found, servers) = self.upward(name, rtype, forward, now)?;
-        if let Some((reason, finding, age_s, left_s, found_state)) = found {
+        let nearest = self.upward(name, rtype, forward, now)?;
+        if let Nearest::Found(reason, finding, age_s, left_s, found_state) = nearest {
             trace.step(
                 now,
                 step(Layer::Cache, reason).cache(CacheState::Hit, age_s, left_s).basis(Basis::Inferred),
             );
             return Ok(LocalData::Found(finding, found_state));
         }
-        let mut draft = step(Layer::Cache, Reason::NotCached).cache(state, age, 0);
-        if let Some(servers) = &servers {
-            draft = draft.zone(servers.zone.clone());
-        }
-        trace.step(now, draft);
-        Ok(servers.map_or(LocalData::Unprimed, LocalData::Servers))
+        let reason = Reason::NotCached { route: core.config.route(name.as_ref()) };
+        let draft = step(Layer::Cache, reason).cache(state, age, 0);
+        Ok(match nearest {
+            Nearest::Servers(servers) => {
+                trace.step(now, draft.zone(servers.zone.clone()));
+                LocalData::Servers(servers)
+            }
+            Nearest::Unprimed(zone) => {
+                trace.step(now, draft);
+                LocalData::Unprimed(zone)
+            }
+            Nearest::Found(..) => unreachable!("it was returned above"),
+        })
     }
 
     /// Walk up from *name* to the deepest cut.
-    #[allow(clippy::type_complexity, reason = "used in one place, three lines above")]
-    fn upward(
+    pub(crate) fn upward(
         &self,
         name: &Name,
         rtype: RrType,
         stub: Option<&Forward>,
         now: Micros,
-    ) -> Result<(Option<(Reason, Finding, u32, u32, State)>, Option<ServerList>), Failure> {
+    ) -> Result<Nearest, Failure> {
         let core = self.core;
         // DS stands in the parent, so the cut at the name itself is one too deep (RFC 4035 §3.1.4.1).
         let mut above = if rtype == RrType::DS { name.as_ref().parent() } else { Some(name.as_ref()) };
@@ -162,9 +179,12 @@ impl<W: World> Task<'_, W> {
                         {
                             let Ok(target) = target else {
                                 let finding = Finding::TooLong { sets: pair(sets) };
-                                return Ok((
-                                    Some((Reason::NameTooLong, finding, age_s, left_s, state)),
-                                    None,
+                                return Ok(Nearest::Found(
+                                    Reason::NameTooLong,
+                                    finding,
+                                    age_s,
+                                    left_s,
+                                    state,
                                 ));
                             };
                             let link = synthesise(name.as_ref(), dname, target.as_ref());
@@ -176,19 +196,19 @@ impl<W: World> Task<'_, W> {
                                 RrType::CNAME => Finding::Data { sets, proof: Vec::new() },
                                 _ => Finding::Alias { sets, target, proof: Vec::new() },
                             };
-                            return Ok((Some((reason, finding, age_s, left_s, state)), None));
+                            return Ok(Nearest::Found(reason, finding, age_s, left_s, state));
                         }
                     }
                     // RFC 8020, always for validated denials: those cannot be an error of a server about empty non-terminals.
                     Cached::NxDomain(authority) if state == State::Secure || core.config.nxdomain_cut => {
                         let reason = Reason::CachedNxDomain { denied: at.to_name() };
-                        return Ok((Some((reason, absence(true, authority), age_s, left_s, state)), None));
+                        return Ok(Nearest::Found(reason, absence(true, authority), age_s, left_s, state));
                     }
                     _ => {}
                 }
             }
             if let Some(stub) = stub.filter(|stub| stub.suffix == at) {
-                return Ok((None, Some(ServerList::forward(stub))));
+                return Ok(self.stub(stub, now));
             }
             if let Some(cut) = core.cache.cut(at, now) {
                 let mut servers = ServerList::delegated(&cut, core, now);
@@ -199,48 +219,61 @@ impl<W: World> Task<'_, W> {
                     && cut.servers.iter().any(|server| server.name == *name)
                     && !at.is_root();
                 if !unreachable {
-                    return Ok((None, Some(servers)));
+                    return Ok(Nearest::Servers(servers));
                 }
                 skipped = true;
             }
             above = at.parent();
         }
-        Ok((None, None))
+        Ok(Nearest::Unprimed(Name::root()))
     }
 
-    /// The root servers by a priming query (RFC 8109), or the hints as they are.
-    pub(crate) async fn root(&self, trace: &Trace) -> Result<ServerList, Failure> {
+    /// The servers of the stub zone *stub*: those that it names itself, once they are known.
+    fn stub(&self, stub: &Forward, now: Micros) -> Nearest {
+        let core = self.core;
+        let own = core.cache.cut(stub.suffix.as_ref(), now);
+        match own.filter(|cut| stub.prime && cut.source == DelegationSource::Priming) {
+            Some(cut) => Nearest::Servers(ServerList::delegated(&cut, core, now)),
+            None if stub.prime => Nearest::Unprimed(stub.suffix.clone()),
+            None => Nearest::Servers(ServerList::forward(stub)),
+        }
+    }
+
+    /// The servers of *zone* by a priming query, or the configured ones as they are: those of the root (RFC 8109) or of a stub zone.
+    pub(crate) async fn primed(&self, zone: &Name, trace: &Trace) -> Result<ServerList, Failure> {
         let core = self.core;
         let now = core.world.now();
-        if core.config.hints.is_empty() {
+        if zone.as_ref().is_root() && core.config.hints.is_empty() {
             return Err(Failure::because(Reason::NoHints));
         }
-        if now < core.unprimed_until.get() {
-            return Ok(ServerList::hinted(core, Layer::Delegation));
+        if core.unprimed.borrow().iter().any(|(unprimed, until)| unprimed == zone && now < *until) {
+            return Ok(core.configured(zone, Layer::Delegation));
         }
         let id = trace.begin(Draft::new(
             Layer::Priming,
             Action::Lookup,
-            Name::root(),
+            zone.clone(),
             RrType::NS,
             Reason::Abandoned,
         ));
-        let primed = match core.priming.join(&(), || Core::prime(Rc::clone(core))) {
+        let primed = match core.priming.join(zone, || Core::prime(Rc::clone(core), zone.clone())) {
             Join::First(wait) | Join::Later(wait) => until(&*core.world, self.meter.deadline(), wait).await,
         };
         let now = core.world.now();
-        let Some((root, steps, began)) = primed else {
+        let Some((cut, steps, began)) = primed else {
             trace.finish(id, now, Reason::LimitReached { limit: Limit::WallClock });
-            return Err(ServerList::hinted(core, Layer::Priming).stopped(Limit::WallClock));
+            return Err(core.configured(zone, Layer::Priming).stopped(Limit::WallClock));
         };
         trace.graft(id, &steps, began);
-        let Some(root) = root else {
-            trace.finish(id, now, Reason::Unprimed);
-            core.unprimed_until.set(now + UNPRIMED);
-            return Ok(ServerList::hinted(core, Layer::Delegation));
+        let Some(cut) = cut else {
+            trace.finish(id, now, Reason::Unprimed { zone: zone.clone() });
+            let mut unprimed = core.unprimed.borrow_mut();
+            unprimed.retain(|(other, _)| other != zone);
+            unprimed.push((zone.clone(), now + UNPRIMED));
+            return Ok(core.configured(zone, Layer::Delegation));
         };
-        trace.finish(id, now, Reason::Primed { servers: root.servers.len() as u32 });
-        Ok(ServerList::delegated(&root, core, now))
+        trace.finish(id, now, Reason::Primed { zone: zone.clone(), servers: cut.servers.len() as u32 });
+        Ok(ServerList::delegated(&cut, core, now))
     }
 }
 
@@ -260,8 +293,21 @@ fn absence(nxdomain: bool, authority: Vec<nw_wire::rrset::Rrset>) -> Finding {
 }
 
 impl<W: World> Core<W> {
-    /// Ask the hinted servers for the root's servers, and cache the delegation.
-    async fn prime(core: Rc<Core<W>>) -> Primed {
+    /// The servers that the configuration names for *zone*: the root hints, or those of a stub zone.
+    fn configured(&self, zone: &Name, layer: Layer) -> ServerList {
+        let stub = self.config.forwards.iter().find(|forward| forward.prime && forward.suffix == *zone);
+        match stub {
+            Some(stub) => {
+                let mut list = ServerList::forward(stub);
+                list.layer = layer;
+                list
+            }
+            None => ServerList::hinted(self, layer),
+        }
+    }
+
+    /// Ask the configured servers of *zone* for its name servers, and cache the delegation.
+    async fn prime(core: Rc<Core<W>>, zone: Name) -> Primed {
         let began = core.world.now();
         let budget = &core.config.budget;
         let meter = Meter::until(began.saturating_add(budget.priming_clock));
@@ -269,12 +315,12 @@ impl<W: World> Core<W> {
         let (checking_disabled, view, renews) = (false, 0, false);
         let task = Task { core: &core, meter: &meter, effort: &effort, checking_disabled, view, renews };
         let trace = Trace::start(began, budget.max_steps);
-        let mut list = ServerList::hinted(&core, Layer::Priming);
+        let mut list = core.configured(&zone, Layer::Priming);
         while let Some(at) = list.pick(&core) {
-            let Ok(replied) = task.ask(&mut list, at, NameRef::ROOT, RrType::NS, &trace).await else { break };
+            let Ok(replied) = task.ask(&mut list, at, zone.as_ref(), RrType::NS, &trace).await else { break };
             let Some(replied) = replied else { continue };
             let now = core.world.now();
-            let step = |reason| list.asked(at, replied.via, Name::root(), RrType::NS, reason);
+            let step = |reason| list.asked(at, replied.via, zone.clone(), RrType::NS, reason);
             let Reply::Answer(chain) = &replied.reply else {
                 trace.step(now, step(Reason::Unusable { unusable: Unusable::Unasked }));
                 list.spend(at);
@@ -284,12 +330,15 @@ impl<W: World> Core<W> {
             trace.step(now, step(Reason::Answer { records: ns.rdatas.len() as u32 }));
             let names = ns.rdatas.iter().filter_map(|rdata| Name::from_wire(rdata).ok()).collect();
             let message = Message::parse_reply(&replied.bytes).expect("it was parsed when it arrived");
-            let scrubber = Scrubber { message: &message, zone: NameRef::ROOT, budget, delegated: &|_| false };
+            let scrubber = Scrubber { message: &message, zone: zone.as_ref(), budget, delegated: &|_| false };
             let (mut servers, life) = scrubber.servers(names);
-            for server in servers.iter_mut().filter(|server| server.addresses.is_empty()) {
-                if let Some((_, addresses)) = core.config.hints.iter().find(|(name, _)| *name == server.name)
-                {
-                    server.addresses.clone_from(addresses);
+            if zone.as_ref().is_root() {
+                core.compare_hints(&servers);
+                for server in servers.iter_mut().filter(|server| server.addresses.is_empty()) {
+                    let hint = core.config.hints.iter().find(|(name, _)| *name == server.name);
+                    if let Some((_, addresses)) = hint {
+                        server.addresses.clone_from(addresses);
+                    }
                 }
             }
             // For clients without CD the NS RRset is looked up when they ask for it, and validated.
@@ -297,18 +346,46 @@ impl<W: World> Core<W> {
             let origin = task.origin(Rank::Authoritative, state);
             core.cache.put_rrset(ns, signatures.as_ref(), origin, now);
             let expires = now + ns.ttl.min(life) as Micros * SECOND;
-            let root = Arc::new(Delegation {
-                zone: Name::root(),
+            let cut = Arc::new(Delegation {
+                zone,
                 servers,
                 source: DelegationSource::Priming,
                 trust: Trust::Unknown { evidence: DelegationEvidence::default() },
                 stored: now,
                 expires,
             });
-            core.cache.put_cut(Arc::clone(&root), now);
-            return (Some(root), trace.steps().into(), began);
+            core.cache.put_cut(Arc::clone(&cut), now);
+            return (Some(cut), trace.steps().into(), began);
         }
         (None, trace.steps().into(), began)
+    }
+
+    /// Compare the root hints with *servers*, which the root servers themselves name, and tell the operator once how they differ.
+    ///
+    /// A server without addresses came without them, for want of room in the reply; that is no difference.
+    fn compare_hints(&self, servers: &[NameServer]) {
+        let hints = &self.config.hints;
+        let mut differences = Vec::new();
+        for server in servers {
+            let Some((name, hinted)) = hints.iter().find(|(name, _)| *name == server.name) else {
+                differences.push(format!("the hints lack the root server {}", server.name));
+                continue;
+            };
+            let given = |v4| server.addresses.iter().filter(move |address| address.is_ipv4() == v4);
+            for v4 in [true, false].into_iter().filter(|v4| given(*v4).next().is_some()) {
+                let gone = hinted.iter().filter(|address| address.is_ipv4() == v4);
+                let gone = gone.filter(|address| !server.addresses.contains(address));
+                differences.extend(gone.map(|address| format!("{name} has no longer the address {address}")));
+                let new = given(v4).filter(|address| !hinted.contains(address));
+                differences.extend(new.map(|address| format!("{name} has the address {address}")));
+            }
+        }
+        let gone = hints.iter().filter(|(name, _)| !servers.iter().any(|server| server.name == *name));
+        differences.extend(gone.map(|(name, _)| format!("{name} is no longer a root server")));
+        differences.sort_unstable();
+        if self.cache.servers().set_hint_differences(&differences) && !differences.is_empty() {
+            self.world.notice(Notice::HintsDiffer { differences });
+        }
     }
 
     /// The address of a name server that was learned, or None if it must not be asked.

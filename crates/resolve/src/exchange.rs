@@ -16,6 +16,7 @@ use std::rc::Rc;
 
 use nw_cache::{EdnsSupport, Rank};
 use nw_wire::code::{Class, Ede, Rcode, RrType};
+use nw_wire::edns::EdnsOption;
 use nw_wire::header::{Flags, Header};
 use nw_wire::message::{Message, same_case};
 use nw_wire::name::NameRef;
@@ -87,7 +88,9 @@ impl<W: World> Task<'_, W> {
                     let unknown = budget.first_timeout << timeouts;
                     // After a timeout the known round-trip time says little: of three attempts, two wait as long as for an
                     // unknown server, so that a pause of a third of a second is no failure.
+                    // A forwarder that has no answer yet needs more than its round-trip time.
                     let floor = match timeouts {
+                        again if list.recursive => budget.first_timeout << (again + 1),
                         0 => budget.min_timeout,
                         again => budget.first_timeout << (again - 1),
                     };
@@ -169,8 +172,17 @@ impl<W: World> Task<'_, W> {
             let delegated = |name: NameRef<'_>| !list.recursive && core.has_cut_between(zone, name, now);
             let asked = Asked { name, rtype, zone, recursive: list.recursive, delegated: &delegated };
             let reply = classify(&message, &asked, budget);
-            if !reply.is_setback() {
-                self.meter.helped(list.zone_hash);
+            match &reply {
+                Reply::Failed(_) if list.recursive => {
+                    let mut options = message.opt().into_iter().flat_map(|opt| opt.options().flatten());
+                    let said = options.find_map(|option| match option {
+                        EdnsOption::Ede { text, .. } if !text.is_empty() => Some(text),
+                        _ => None,
+                    });
+                    said.into_iter().for_each(|text| list.says(text));
+                }
+                reply if reply.is_setback() => {}
+                _ => self.meter.helped(list.zone_hash),
             }
             let rank = if message.flags().aa() { Rank::Authoritative } else { Rank::NonAuthoritative };
             return Ok(Some(Replied { reply, via, rank, bytes }));
@@ -248,7 +260,7 @@ impl<W: World> Core<W> {
 
     /// Send *sent*, or wait for the reply if the same query is outstanding. An attacker who causes many identical queries gets
     /// one id and port to guess, not many (RFC 5452 §5).
-    async fn send(&self, sent: Sent, deadline: Micros) -> Result<Arrived, NoReply> {
+    pub(crate) async fn send(&self, sent: Sent, deadline: Micros) -> Result<Arrived, NoReply> {
         let work = || {
             let (world, sent) = (Rc::clone(&self.world), sent.clone());
             let opt = sent.edns.then_some((self.config.budget.udp_payload, self.config.dnssec_ok));

@@ -1,7 +1,7 @@
 //! What can happen in a step: the vocabulary of explanations. Slugs are stable, sentences are for people.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use nw_crypto::Algorithm;
@@ -82,6 +82,64 @@ impl fmt::Display for Unusable {
             Unusable::MalformedRecord => "an RRset that the answer needs has a malformed record",
             Unusable::Unasked => "the reply does not hold what was asked for",
         })
+    }
+}
+
+/// Where a name that neither the cache nor a local zone answers is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// A conditional forwarder, for the names below this suffix.
+    Conditional(Name),
+    /// The forwarders for all names.
+    Forwarders,
+    /// The configured servers of this zone.
+    Stub(Name),
+    /// The root, although a shorter suffix is forwarded: this suffix is an exception.
+    Exception(Name),
+    /// The root. Whether names are forwarded at all: this one is not among them.
+    Root {
+        /// Whether forwards are configured.
+        forwards: bool,
+    },
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Route::Conditional(suffix) => write!(f, "the conditional forwarder for {suffix} is asked"),
+            Route::Forwarders => {
+                f.write_str("no conditional forwarder is for it, so the forwarders are asked")
+            }
+            Route::Stub(zone) => write!(f, "the configured servers of {zone} are asked"),
+            Route::Exception(suffix) => {
+                write!(f, "{suffix} is excepted from forwarding, so the nearest known name servers are asked")
+            }
+            Route::Root { forwards: true } => {
+                f.write_str("no forwarder is for it, so the nearest known name servers are asked")
+            }
+            Route::Root { forwards: false } => f.write_str("no forwarder is configured"),
+        }
+    }
+}
+
+/// The two ends of a forwarding loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoopEnds {
+    /// The suffix that is forwarded.
+    pub suffix: Name,
+    /// The forwarder that was asked.
+    pub forwarder: SocketAddr,
+    /// The address from which the query came back.
+    pub back: IpAddr,
+}
+
+impl fmt::Display for LoopEnds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LoopEnds { suffix, forwarder, back } = self;
+        write!(
+            f,
+            "forwarding loop for {suffix}: a query that this server sent to the forwarder {forwarder} came back from {back}"
+        )
     }
 }
 
@@ -177,7 +235,25 @@ pub enum Reason {
         after_ms: u64,
     },
     /// The cache holds nothing of use; servers of `zone` are the nearest known.
-    NotCached,
+    NotCached {
+        /// Where it is looked up instead.
+        route: Route,
+    },
+    /// A forwarder was asked beside another one, which took longer than usual.
+    AskedBeside {
+        /// Whether it was the first to answer.
+        first: bool,
+    },
+    /// A forwarder leads back to this server.
+    ForwardingLoop {
+        /// Both ends.
+        ends: Box<LoopEnds>,
+    },
+    /// All forwarders for *suffix* failed: the name is resolved from the root.
+    FallsBack {
+        /// The suffix.
+        suffix: Name,
+    },
     /// An identical question was under way; this one got its answer.
     Joined,
     /// The server returned the records asked for.
@@ -237,13 +313,18 @@ pub enum Reason {
         /// What arrived and was discarded: how many packets for each reason.
         discarded: Reasons,
     },
-    /// The root servers are known.
+    /// The servers of the root, or of a stub zone, are known.
     Primed {
+        /// The zone.
+        zone: Name,
         /// How many.
         servers: u32,
     },
-    /// No root server confirmed the hints; they are used as they are.
-    Unprimed,
+    /// No configured server of the root, or of a stub zone, confirmed them; they are used as they are.
+    Unprimed {
+        /// The zone.
+        zone: Name,
+    },
     /// Addresses of name servers were found.
     AddressesFound {
         /// For how many of the name servers.
@@ -358,6 +439,7 @@ impl Reason {
                 | Reason::TruncatedOverTcp
                 | Reason::Unusable { .. }
                 | Reason::Network { .. }
+                | Reason::ForwardingLoop { .. }
         )
     }
 
@@ -383,7 +465,10 @@ impl Reason {
             Reason::Synthesised { .. } => "synthesised",
             Reason::ServedStale { .. } => "served-stale",
             Reason::LookupTakesLong { .. } => "lookup-takes-long",
-            Reason::NotCached => "not-cached",
+            Reason::NotCached { .. } => "not-cached",
+            Reason::AskedBeside { .. } => "asked-beside",
+            Reason::ForwardingLoop { .. } => "forwarding-loop",
+            Reason::FallsBack { .. } => "falls-back",
             Reason::Joined => "joined",
             Reason::Answer { .. } => "answer",
             Reason::Alias { .. } => "alias",
@@ -401,7 +486,7 @@ impl Reason {
             Reason::Unusable { unusable } => unusable.slug(),
             Reason::Network { error, .. } => error.slug(),
             Reason::Primed { .. } => "primed",
-            Reason::Unprimed => "unprimed",
+            Reason::Unprimed { .. } => "unprimed",
             Reason::AddressesFound { .. } => "addresses-found",
             Reason::AddressesMissing => "addresses-missing",
             Reason::Cycle => "cycle",
@@ -514,7 +599,17 @@ impl fmt::Display for Reason {
             Reason::LookupTakesLong { after_ms } => {
                 write!(f, "the lookup takes longer than {after_ms} ms and goes on")
             }
-            Reason::NotCached => f.write_str("not in the cache"),
+            Reason::NotCached { route } => write!(f, "not in the cache and in no local zone; {route}"),
+            Reason::AskedBeside { first: true } => {
+                f.write_str("asked beside a forwarder that is slower than usual, and answered first")
+            }
+            Reason::AskedBeside { first: false } => {
+                f.write_str("asked beside a forwarder that is slower than usual")
+            }
+            Reason::ForwardingLoop { ends } => ends.fmt(f),
+            Reason::FallsBack { suffix } => {
+                write!(f, "no forwarder for {suffix} answered: resolved from the root")
+            }
             Reason::Joined => f.write_str("joined an identical question that was under way"),
             Reason::Answer { records } => write!(f, "answer, {}", plural(*records, "record")),
             Reason::Alias { target } => write!(f, "alias for {target}"),
@@ -551,8 +646,16 @@ impl fmt::Display for Reason {
                     f.write_str("a reply with another id arrived first: a forgery is possible")
                 }
             },
-            Reason::Primed { servers } => write!(f, "{} known", plural(*servers, "root server")),
-            Reason::Unprimed => f.write_str("no root server confirmed the hints, they are used as they are"),
+            Reason::Primed { zone, servers } if zone.as_ref().is_root() => {
+                write!(f, "{} known", plural(*servers, "root server"))
+            }
+            Reason::Primed { zone, servers } => write!(f, "{} of {zone} known", plural(*servers, "server")),
+            Reason::Unprimed { zone } if zone.as_ref().is_root() => {
+                f.write_str("no root server confirmed the hints, they are used as they are")
+            }
+            Reason::Unprimed { zone } => {
+                write!(f, "no configured server of {zone} named its servers: they are used as they are")
+            }
             Reason::AddressesFound { servers } => {
                 write!(f, "addresses of {} found", plural(*servers, "name server"))
             }

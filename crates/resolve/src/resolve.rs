@@ -22,7 +22,7 @@ use nw_wire::name::{Name, NameRef};
 use crate::answer::{Answer, Cause, Failure};
 use crate::budget::Limit;
 use crate::classify::{Finding, Reply};
-use crate::cut::LocalData;
+use crate::cut::{LocalData, Nearest};
 use crate::exchange::Replied;
 use crate::join::Boxed;
 use crate::minimise::Minimiser;
@@ -30,7 +30,7 @@ use crate::quota::Asking;
 use crate::select::ServerList;
 use crate::signed::{Signed, flatten};
 use crate::task::{Frame, Task};
-use crate::trace::{Reason, Trace};
+use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace};
 use crate::world::{Micros, World};
 
 impl<W: World> Task<'_, W> {
@@ -68,6 +68,10 @@ impl<W: World> Task<'_, W> {
         if !failure.bogus && core.stale(name, rtype, &self.reader(), false).is_some() {
             life = life.max(core.config.stale.recheck_s);
         }
+        if core.cache.servers().is_silent() {
+            // Our own network seems to have failed: the shortest time that RFC 9520 §3.2 allows.
+            life = 1;
+        }
         core.cache.put_failure(name, rtype, &kept, life, origin, core.world.now());
     }
 
@@ -93,10 +97,10 @@ impl<W: World> Task<'_, W> {
             let known = local.map_or_else(|| self.local(&sname, rtype, trace), Ok)?;
             let (found, state) = match known {
                 LocalData::Found(found, state) => (found, state),
-                LocalData::Servers(servers) => self.descend(servers, &sname, rtype, frame, trace).await?,
-                LocalData::Unprimed => {
-                    let root = self.root(trace).await?;
-                    self.descend(root, &sname, rtype, frame, trace).await?
+                LocalData::Servers(servers) => self.ask_servers(servers, &sname, rtype, frame, trace).await?,
+                LocalData::Unprimed(zone) => {
+                    let servers = self.primed(&zone, trace).await?;
+                    self.descend(servers, &sname, rtype, frame, trace).await?
                 }
             };
             answer.state = answer.state.min(state);
@@ -144,6 +148,34 @@ impl<W: World> Task<'_, W> {
         }
     }
 
+    /// Ask *servers*. If they are forwarders that all fail, and the configuration says so, resolve *sname* from the root.
+    async fn ask_servers(
+        &self,
+        servers: ServerList,
+        sname: &Name,
+        rtype: RrType,
+        frame: &Frame<'_>,
+        trace: &Trace,
+    ) -> Result<(Finding, State), Failure> {
+        let suffix = servers.fallback.then(|| servers.zone.clone());
+        let found = self.descend(servers, sname, rtype, frame, trace).await;
+        let (Some(suffix), Err(failure)) = (suffix, &found) else { return found };
+        let over = matches!(failure.reason, Reason::LimitReached { limit } if limit != Limit::QueriesPerCut);
+        if over || self.core.config.hints.is_empty() {
+            return found;
+        }
+        let now = self.core.world.now();
+        let reason = Reason::FallsBack { suffix: suffix.clone() };
+        let draft = Draft::new(Layer::Forward, Action::Lookup, sname.clone(), rtype, reason);
+        trace.step(now, draft.zone(suffix).basis(Basis::Inferred));
+        let servers = match self.upward(sname, rtype, None, now)? {
+            Nearest::Found(_, finding, _, _, state) => return Ok((finding, state)),
+            Nearest::Servers(servers) => servers,
+            Nearest::Unprimed(zone) => self.primed(&zone, trace).await?,
+        };
+        self.descend(servers, sname, rtype, frame, trace).await
+    }
+
     /// Step 3 and 4: ask *servers*, and those that they refer to, until something is found about *sname*.
     async fn descend(
         &self,
@@ -161,7 +193,12 @@ impl<W: World> Task<'_, W> {
         let mut minimiser = Minimiser::new(if minimise { budget.max_minimise } else { 0 });
         loop {
             let (qname, qtype, shortened) = self.next_question(&mut minimiser, &servers, sname, rtype);
-            let asked = self.ask_next(&mut servers, qname.as_ref(), qtype, frame, trace).await;
+            // Forwarders record their steps themselves: several may be under way.
+            let forwarded = servers.recursive;
+            let asked = match forwarded {
+                true => self.race(&mut servers, qname.as_ref(), qtype, frame, trace).await,
+                false => self.ask_next(&mut servers, qname.as_ref(), qtype, frame, trace).await,
+            };
             let now = core.world.now();
             let (at, Replied { mut reply, via, rank, .. }) = match asked {
                 Ok(Some(asked)) => asked,
@@ -179,7 +216,9 @@ impl<W: World> Task<'_, W> {
             };
             let whole = !shortened || matches!(reply, Reply::Referral(_));
             let reason = if whole || reply.is_setback() { reply.reason() } else { Reason::Minimised };
-            trace.step(now, servers.asked(at, via, qname.clone(), qtype, reason));
+            if !forwarded {
+                trace.step(now, servers.asked(at, via, qname.clone(), qtype, reason));
+            }
             // Nothing of the reply is kept before it is judged.
             let judged = self.judge(&mut reply, qtype, frame, trace).await?;
             let state = *judged.as_ref().unwrap_or(&State::Bogus);
@@ -228,29 +267,11 @@ impl<W: World> Task<'_, W> {
                     let cut = self.keep_cut(referral, trust, &servers, now);
                     servers = ServerList::delegated(&cut, core, now);
                 }
-                Reply::Unauthoritative(reply) => {
-                    let (server, zone) = (servers.address(at), servers.zone.as_ref());
-                    core.cache.servers().lame(server, zone, Lameness::Unauthoritative, now);
-                    servers.set_back(at, Ede::NO_REACHABLE_AUTHORITY, "answers without authority");
-                    servers.spend(at);
-                    servers.keep_last_resort(at, reply);
-                }
-                Reply::Lame(_) => {
-                    let (server, zone) = (servers.address(at), servers.zone.as_ref());
-                    core.cache.servers().lame(server, zone, Lameness::NotServed, now);
-                    match servers.recursive {
-                        true => servers.set_back(at, Ede::NETWORK_ERROR, "does not recurse"),
-                        false => servers.set_back(at, Ede::NO_REACHABLE_AUTHORITY, "lame"),
+                Reply::Unauthoritative(_) | Reply::Lame(_) | Reply::Failed(_) | Reply::Unusable(_) => {
+                    self.set_back(&mut servers, at, &reply, qname.as_ref(), qtype);
+                    if let Reply::Unauthoritative(reply) = reply {
+                        servers.keep_last_resort(at, reply);
                     }
-                    servers.spend(at);
-                }
-                Reply::Failed(rcode) => {
-                    servers.set_back(at, Ede::NETWORK_ERROR, &format!("rcode={rcode} for {qname} {qtype}"));
-                    servers.spend(at);
-                }
-                Reply::Unusable(unusable) => {
-                    servers.set_back(at, Ede::INVALID_DATA, &unusable.to_string());
-                    servers.spend(at);
                 }
                 Reply::Answer(_) | Reply::Alias(..) | Reply::Absence(..) | Reply::TooLong(_) => {
                     if !matches!(reply, Reply::Absence(..)) {
@@ -260,6 +281,40 @@ impl<W: World> Task<'_, W> {
                 }
             }
         }
+    }
+
+    /// Candidate *at* of *servers* gave *reply*, which is of no use: do not ask it again for this name.
+    pub(crate) fn set_back(
+        &self,
+        servers: &mut ServerList,
+        at: usize,
+        reply: &Reply,
+        qname: NameRef<'_>,
+        qtype: RrType,
+    ) {
+        let (ede, what, lame) = match reply {
+            Reply::Unauthoritative(_) => (
+                Ede::NO_REACHABLE_AUTHORITY,
+                "answers without authority".to_owned(),
+                Some(Lameness::Unauthoritative),
+            ),
+            Reply::Lame(_) if servers.recursive => {
+                (Ede::NETWORK_ERROR, "does not recurse".to_owned(), Some(Lameness::NotServed))
+            }
+            Reply::Lame(_) => (Ede::NO_REACHABLE_AUTHORITY, "lame".to_owned(), Some(Lameness::NotServed)),
+            Reply::Failed(rcode) => {
+                let said = servers.take_said().map_or_else(String::new, |said| format!(" ({said})"));
+                (Ede::NETWORK_ERROR, format!("rcode={rcode} for {qname} {qtype}{said}"), None)
+            }
+            Reply::Unusable(unusable) => (Ede::INVALID_DATA, unusable.to_string(), None),
+            _ => return,
+        };
+        if let Some(how) = lame {
+            let (server, zone) = (servers.address(at), servers.zone.as_ref());
+            self.core.cache.servers().lame(server, zone, how, self.core.world.now());
+        }
+        servers.set_back(at, ede, &what);
+        servers.spend(at);
     }
 
     /// Ask the next of *servers*; None when it gave no reply worth reading.
@@ -273,11 +328,7 @@ impl<W: World> Task<'_, W> {
     ) -> Result<Option<(usize, Replied)>, Failure> {
         let at = self.select(servers, frame, trace).await?;
         let (core, budget) = (self.core, &self.core.config.budget);
-        let share = match (servers.recursive, qname.parent()) {
-            (true, Some(parent)) => parent.hash64(),
-            _ => servers.zone_hash,
-        };
-        let asking = Asking::begin(&core.quotas, share, budget, core.world.now())
+        let asking = Asking::begin(&core.quotas, servers.zone_hash, budget, core.world.now())
             .ok_or_else(|| Failure::limit(Limit::Zone))?;
         let replied = self.ask(servers, at, qname, qtype, trace).await?;
         asking.end(replied.is_some());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use nw_cache::{Cache, Hit, HitQuestion, State};
 use nw_wire::code::{Class, Ede, Rcode, RrType};
+use nw_wire::name::Name;
 use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
 
@@ -15,6 +16,7 @@ use crate::config::ResolverConfig;
 use crate::flight::Join;
 use crate::join::until;
 use crate::quota::Prefix;
+use crate::reason::LoopEnds;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::sentinel::Sentinel;
 use crate::signed::flatten;
@@ -88,6 +90,15 @@ impl<W: World> Resolver<W> {
             let failure =
                 Failure { rcode, ede: vec![(ede, String::new())], ..Failure::because(Reason::NotAnswered) };
             return core.conclude(&question, Err(failure), 0, &trace);
+        }
+        if let Some(client) = client
+            && let Some(forwarder) = core.cache.servers().loops().came_back(question.name.as_ref(), client)
+        {
+            let suffix = core.config.forward(question.name.as_ref()).map(|forward| forward.suffix.clone());
+            let suffix = suffix.unwrap_or_else(Name::root);
+            let ends = Box::new(LoopEnds { suffix, forwarder, back: client });
+            let reason = Reason::ForwardingLoop { ends };
+            return core.conclude(&question, Err(Failure::because(reason)), 0, &trace);
         }
         let limit = |limit| core.conclude(&question, Err(Failure::limit(limit)), 0, &trace);
         let work = || {

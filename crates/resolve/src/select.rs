@@ -11,6 +11,9 @@
 //! 6. one probe each of a server that answers without authority, one that was lame and one that rests, when there is nothing
 //!    else.
 //!
+//! Forwarders may be asked beside each other (`race.rs`): the one that is under way is passed over. A forwarder that leads back to
+//! this server is not asked.
+//!
 //! With a reply without authority in hand ([`ServerList::keep_last_resort`]), only servers of steps 1 to 3 are asked.
 
 use std::cell::Cell;
@@ -27,6 +30,7 @@ use crate::budget::Limit;
 use crate::classify::Reply;
 use crate::config::{Forward, ForwardMode};
 use crate::join::{Boxed, first_of};
+use crate::reason::LoopEnds;
 use crate::task::{Core, Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace};
 use crate::validator::Fault;
@@ -47,6 +51,10 @@ pub(crate) struct ServerList {
     pub(crate) zone_hash: u64,
     /// Whether the servers are recursive resolvers.
     pub(crate) recursive: bool,
+    /// How many of them are asked at once.
+    pub(crate) race: u32,
+    /// Whether the name is resolved from the root when all of them fail.
+    pub(crate) fallback: bool,
     /// The layer that explanations name.
     pub(crate) layer: Layer,
     /// When the delegation that they come from ends; nothing learned below it lasts longer.
@@ -69,6 +77,8 @@ pub(crate) struct ServerList {
     probed: [bool; 3],
     /// Why the last bogus reply is bogus.
     fault: Option<Arc<Fault>>,
+    /// What a forwarder said about its failure.
+    said: Option<String>,
     /// The last thing that went wrong, in words, and its extended error.
     setback: Option<(Ede, String)>,
     /// Whether a setback was a server's fault.
@@ -77,12 +87,16 @@ pub(crate) struct ServerList {
     hindered: bool,
     /// A reply from a server that does not speak for the zone, for the case that no other server replies.
     last_resort: Option<(Box<Reply>, SocketAddr)>,
+    /// A forwarder that leads back to this server, and from where.
+    looped: Option<Box<(SocketAddr, IpAddr)>>,
 }
 
 /// One address that may be asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Candidate {
     address: SocketAddr,
+    /// A query to it is under way.
+    busy: bool,
     queries: u32,
     timeouts: u32,
     /// Not to be asked again for this name.
@@ -92,9 +106,12 @@ struct Candidate {
 }
 
 /// What can be done next.
-enum Next {
+pub(crate) enum Next {
+    /// Ask this candidate.
     Ask(usize),
+    /// Look up addresses of name servers.
     LookUp,
+    /// Nothing is left.
     Nothing,
 }
 
@@ -104,6 +121,8 @@ impl ServerList {
             zone_hash: zone.as_ref().hash64(),
             zone,
             recursive: false,
+            race: 1,
+            fallback: false,
             layer,
             expires,
             candidates: Vec::new(),
@@ -115,11 +134,66 @@ impl ServerList {
             whole_name: false,
             probed: [false; 3],
             fault: None,
+            said: None,
             setback: None,
             blamed: false,
             hindered: false,
             last_resort: None,
+            looped: None,
         }
+    }
+
+    /// A list of candidate *at* alone, to ask it beside others.
+    pub(crate) fn apart(&mut self, at: usize) -> ServerList {
+        let mut apart = ServerList::new(self.zone.clone(), self.layer, self.expires);
+        (apart.recursive, apart.zone_hash) = (self.recursive, self.zone_hash);
+        apart.candidates.push(self.candidates[at].clone());
+        self.candidates[at].busy = true;
+        apart
+    }
+
+    /// Candidate *at* was asked apart; take over what came of it.
+    pub(crate) fn take_back(&mut self, at: usize, apart: ServerList) {
+        self.candidates[at] = apart.candidates.into_iter().next().expect("it has one candidate");
+        self.setback = apart.setback.or_else(|| self.setback.take());
+        self.said = apart.said.or_else(|| self.said.take());
+        self.fault = apart.fault.or_else(|| self.fault.take());
+        self.looped = apart.looped.or_else(|| self.looped.take());
+        self.blamed |= apart.blamed;
+        self.hindered |= apart.hindered;
+    }
+
+    /// Candidate *at* was overtaken by another while it was asked apart.
+    pub(crate) fn overtaken(&mut self, at: usize) {
+        self.candidates[at].busy = false;
+        self.candidates[at].queries += 1;
+    }
+
+    /// The forwarder says *text* about its failure (RFC 8914): part of what went wrong with it. Anybody may have written that.
+    pub(crate) fn says(&mut self, text: &[u8]) {
+        const MOST: usize = 300;
+        let text = String::from_utf8_lossy(&text[..text.len().min(MOST)]);
+        let text: String = text.chars().filter(|letter| !letter.is_control()).collect();
+        self.said = Some(text).filter(|text| !text.is_empty());
+    }
+
+    /// What the last forwarder said about its failure.
+    pub(crate) fn take_said(&mut self) -> Option<String> {
+        self.said.take()
+    }
+
+    /// Whether another candidate could be asked beside those under way.
+    pub(crate) fn has_several(&self) -> bool {
+        self.candidates.iter().filter(|candidate| !candidate.spent).count() > 1
+    }
+
+    /// Candidate *at* leads back to this server, from *back*.
+    pub(crate) fn loops(&mut self, at: usize, back: IpAddr) {
+        let forwarder = self.candidates[at].address;
+        let what = format!("leads back to this server: a query came back from {back}");
+        self.set_back(at, Ede::NETWORK_ERROR, &what);
+        self.spend(at);
+        self.looped = Some(Box::new((forwarder, back)));
     }
 
     /// The servers of a zone as its parent named them.
@@ -153,6 +227,9 @@ impl ServerList {
     /// Add what others than the parent say about the servers of *cut*: the zone's own addresses for them, the servers that only
     /// the zone names, and the configured addresses of root servers. An outage of one set must not take the zone down.
     fn add_others<W: World>(&mut self, cut: &Delegation, core: &Core<W>, now: Micros) {
+        for stub in core.config.forwards.iter().filter(|stub| stub.prime && stub.suffix == cut.zone) {
+            stub.servers.iter().for_each(|&address| self.add(address));
+        }
         if cut.zone.as_ref().is_root() {
             core.hinted_addresses().for_each(|(address, name)| self.add_named(address, name));
         }
@@ -190,6 +267,11 @@ impl ServerList {
         let layer = if recursive { Layer::Forward } else { Layer::Delegation };
         let mut list = ServerList::new(forward.suffix.clone(), layer, Micros::MAX);
         list.recursive = recursive;
+        if recursive {
+            (list.race, list.fallback) = (forward.race.max(1), forward.fallback);
+            // A zone of the same name has counts of its own.
+            list.zone_hash = !list.zone_hash;
+        }
         forward.servers.iter().for_each(|&address| list.add(address));
         list
     }
@@ -197,7 +279,8 @@ impl ServerList {
     /// Add an address unless it is in the list already (CVE-2026-3592: many names, the same addresses).
     fn add(&mut self, address: SocketAddr) {
         if !self.candidates.iter().any(|candidate| candidate.address == address) {
-            self.candidates.push(Candidate { address, queries: 0, timeouts: 0, spent: false, probed: false });
+            let (queries, timeouts, busy, spent, probed) = (0, 0, false, false, false);
+            self.candidates.push(Candidate { address, busy, queries, timeouts, spent, probed });
         }
     }
 
@@ -305,6 +388,11 @@ impl ServerList {
         if let Some(fault) = &self.fault {
             return Failure::because(Reason::Bogus { fault: Arc::clone(fault) });
         }
+        if let Some((forwarder, back)) = self.looped.as_deref().copied() {
+            let suffix = self.zone.clone();
+            let ends = Box::new(LoopEnds { suffix, forwarder, back });
+            return Failure::because(Reason::ForwardingLoop { ends });
+        }
         let without_servers = self.candidates.is_empty() && self.setback.is_none();
         let (zone, forwarded) = (self.zone.clone(), self.recursive);
         let reason = match without_servers {
@@ -343,29 +431,34 @@ impl ServerList {
     }
 
     /// What to do next. *frame*: that of the lookup, if addresses may be looked up.
-    fn next<W: World>(&mut self, core: &Core<W>, frame: Option<&Frame<'_>>) -> Next {
+    pub(crate) fn next<W: World>(&mut self, core: &Core<W>, frame: Option<&Frame<'_>>) -> Next {
         let (may_look_up, hasty) = (frame.is_some(), frame.is_some_and(|frame| frame.hasty));
         let (now, budget, servers) = (core.world.now(), &core.config.budget, core.cache.servers());
         let mut best: Option<(u32, Micros, usize)> = None;
         let mut noise = core.world.random();
         let unanswered: u32 = self.candidates.iter().map(|candidate| candidate.timeouts).sum();
         let many_timeouts = unanswered >= budget.max_timeouts_per_cut;
-        for (at, candidate) in self.candidates.iter().enumerate() {
+        for (at, candidate) in self.candidates.iter_mut().enumerate() {
             let exhausted = candidate.queries >= budget.max_queries_per_server
                 || candidate.timeouts >= budget.max_timeouts_per_server
                 || many_timeouts && candidate.timeouts > 0;
-            if candidate.spent || exhausted {
+            if candidate.spent || candidate.busy || exhausted {
                 continue;
             }
             noise = noise.rotate_left(17).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let note = servers.note(candidate.address, now);
             let rests = note.rests_until.is_some();
             let lame = servers.lameness(candidate.address, self.zone.as_ref(), now);
+            if let Some(Lameness::Loops { back }) = lame.filter(|_| self.recursive) {
+                candidate.spent = true;
+                self.looped = Some(Box::new((candidate.address, back)));
+                continue;
+            }
             let doubt = match (rests, lame.filter(|_| !self.recursive)) {
                 (true, _) => Some(2),
                 (false, Some(Lameness::NotServed)) => Some(1),
                 (false, Some(Lameness::Unauthoritative)) => Some(0),
-                (false, None) => None,
+                (false, Some(Lameness::Loops { .. }) | None) => None,
             };
             let standing = match (candidate.timeouts, doubt) {
                 (0, None) => 0,
@@ -377,6 +470,10 @@ impl ServerList {
                 (_, Some(_)) => continue,
                 (timeouts, None) => timeouts,
             };
+            // The root is asked instead, until the rest is over.
+            if self.fallback && rests {
+                continue;
+            }
             if hasty && (rests || candidate.timeouts > 0) {
                 continue;
             }

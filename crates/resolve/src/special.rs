@@ -33,6 +33,11 @@ fn constant(wire: &'static [u8]) -> NameRef<'static> {
     NameRef::from_wire(wire).expect("the constants above are names")
 }
 
+/// Whether *name* is answered without a query, whatever the servers say.
+pub fn is_special_use(name: NameRef<'_>, rtype: RrType) -> bool {
+    answer(name, rtype).is_some()
+}
+
 /// The answer to *name* and *rtype*; None for names without a special use.
 pub(crate) fn answer(name: NameRef<'_>, rtype: RrType) -> Option<Finding> {
     let below = |wire| name.is_at_or_below(constant(wire));

@@ -8,7 +8,7 @@
 //! Frame  one per lookup of the question: which lookups wait for it
 //! ```
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -32,10 +32,10 @@ pub(crate) struct Core<W: World> {
     pub(crate) world: Rc<W>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) config: Arc<ResolverConfig>,
-    /// The search for the root servers, if it is under way.
-    pub(crate) priming: Flights<(), Primed>,
-    /// The time until which the hints are used without a new attempt to prime.
-    pub(crate) unprimed_until: Cell<Micros>,
+    /// The searches for the servers of the root and of stub zones that are under way.
+    pub(crate) priming: Flights<Name, Primed>,
+    /// The time until which the configured servers of the root or a stub zone are used without a new attempt to prime.
+    pub(crate) unprimed: RefCell<Vec<(Name, Micros)>>,
     /// Questions under way to servers.
     pub(crate) exchanges: Flights<Sent, Result<Arrived, NoReply>>,
     /// Judges replies before anything of them is kept; None judges nothing: every reply is [`State::Indeterminate`].
@@ -46,7 +46,7 @@ pub(crate) struct Core<W: World> {
     pub(crate) flights: Flights<ClientQuestion, Rc<Resolution>>,
 }
 
-/// The result of priming: the root's delegation, the steps that led to it, and when they began.
+/// The result of priming: the zone's delegation, the steps that led to it, and when they began.
 pub(crate) type Primed = (Option<Arc<Delegation>>, Arc<[Step]>, Micros);
 
 /// A question that is under way to a server.
@@ -93,7 +93,7 @@ impl<W: World> Core<W> {
             cache,
             config,
             priming: Flights::new(),
-            unprimed_until: Cell::new(0),
+            unprimed: RefCell::default(),
             exchanges: Flights::new(),
             validator,
             quotas: Rc::default(),

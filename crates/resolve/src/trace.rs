@@ -25,7 +25,7 @@ use nw_cache::State;
 use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 
-pub use crate::reason::{AccessList, LameKind, ListRule, Reason, Unusable};
+pub use crate::reason::{AccessList, LameKind, ListRule, LoopEnds, Reason, Route, Unusable};
 use crate::steps::{Graft, Steps};
 use crate::world::{Micros, Transport};
 
@@ -128,6 +128,8 @@ pub enum Action {
     Ask,
     /// Waited for addresses of name servers.
     Addresses,
+    /// Asked one server beside another.
+    Race,
     /// Waited for an identical question.
     Join,
     /// Checked signatures.
@@ -143,6 +145,7 @@ impl Action {
             Action::Lookup => "lookup",
             Action::Ask => "ask",
             Action::Addresses => "addresses",
+            Action::Race => "race",
             Action::Join => "join",
             Action::Validate => "validate",
             Action::Finish => "finish",

@@ -18,6 +18,7 @@ use nw_wire::message::replies_to;
 use nw_wire::name::Name;
 
 use crate::discarded::Discarded;
+use crate::notice::Notice;
 
 /// Microseconds of the world's monotonic clock. Its zero means nothing; only differences do.
 pub type Micros = nw_cache::Micros;
@@ -153,6 +154,9 @@ pub trait World: 'static {
 
     /// Seconds since 1970 UTC: for signature validity, never for durations.
     fn unix_s(&self) -> u64;
+
+    /// Tell the operator *notice*.
+    fn notice(&self, notice: Notice);
 
     /// 64 bits that an attacker cannot predict: message ids come from here (RFC 5452 §4.4).
     fn random(&self) -> u64;

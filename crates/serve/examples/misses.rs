@@ -33,7 +33,7 @@ use std::task::{Context, Poll, Waker};
 
 use nw_cache::{Cache, Delegation, DelegationEvidence, DelegationSource, NameServer, Trust};
 use nw_resolve::{
-    Discarded, Endpoint, ExchangeError, Micros, Replies, Resolver, ResolverConfig, Trace, World,
+    Discarded, Endpoint, ExchangeError, Micros, Notice, Replies, Resolver, ResolverConfig, Trace, World,
 };
 use nw_serve::{Environment, Handled, Snapshot, Stats, Transport, pipeline};
 use nw_wire::{Class, Flags, Message, Name, RrType, Section, Writer};
@@ -78,6 +78,8 @@ impl World for Instant {
     fn unix_s(&self) -> u64 {
         1_800_000_000
     }
+
+    fn notice(&self, _: Notice) {}
 
     fn random(&self) -> u64 {
         let next = self.random.get().wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);

@@ -10,6 +10,7 @@
 mod admit;
 pub mod artifact;
 pub mod context;
+pub mod decision;
 pub mod filter;
 mod finish;
 mod local;

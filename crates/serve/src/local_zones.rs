@@ -94,7 +94,8 @@ impl LocalZones {
     pub(crate) fn new(plan: &ResolverPlan) -> LocalZones {
         let off = |name: &Name| plan.local_zones_off.iter().any(|off| off.as_ref().is_root() || off == name);
         let zones = apexes().filter(|(name, _)| !off(name)).collect();
-        let suffixes = plan.config.forwards.iter().map(|forward| &forward.suffix);
+        let suffixes = plan.config.forwards.iter().filter(|forward| !forward.servers.is_empty());
+        let suffixes = suffixes.map(|forward| &forward.suffix);
         let forwarded = suffixes.filter(|suffix| !suffix.as_ref().is_root()).cloned().collect();
         LocalZones { zones, forwarded, data: Arc::clone(&plan.local) }
     }

@@ -6,7 +6,7 @@ mod tests;
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 
-use nw_resolve::{Discarded, Endpoint, ExchangeError, Fit, Micros, Replies, Transport, World};
+use nw_resolve::{Discarded, Endpoint, ExchangeError, Fit, Micros, Notice, Replies, Transport, World};
 use nw_wire::message::Message;
 
 use crate::net::{Acceptance, Arrival, Net, Socket};
@@ -33,6 +33,7 @@ pub struct SimWorld {
     unix_at_zero: u64,
     rng: RefCell<Random>,
     asked: RefCell<Vec<SentQuery>>,
+    notices: RefCell<Vec<Notice>>,
 }
 
 impl SimWorld {
@@ -42,12 +43,18 @@ impl SimWorld {
         let label =
             addresses.first().map_or_else(|| "world".to_owned(), |address| format!("world {address}"));
         let rng = RefCell::new(Random::stream(net.seed(), &label));
-        SimWorld { net, addresses, unix_at_zero, rng, asked: RefCell::default() }
+        let (asked, notices) = (RefCell::default(), RefCell::default());
+        SimWorld { net, addresses, unix_at_zero, rng, asked, notices }
     }
 
     /// All queries sent so far.
     pub fn asked(&self) -> std::cell::Ref<'_, Vec<SentQuery>> {
         self.asked.borrow()
+    }
+
+    /// All notices for the operator so far.
+    pub fn notices(&self) -> std::cell::Ref<'_, Vec<Notice>> {
+        self.notices.borrow()
     }
 
     /// The network that it is part of.
@@ -67,6 +74,10 @@ impl World for SimWorld {
 
     fn unix_s(&self) -> u64 {
         self.unix_at_zero + self.now() / 1_000_000
+    }
+
+    fn notice(&self, notice: Notice) {
+        self.notices.borrow_mut().push(notice);
     }
 
     fn random(&self) -> u64 {

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 # name, what it is for. The order is the order of `nw --help`.
 COMMANDS: tuple[tuple[str, str], ...] = (
     ("serve", "run the server: recursive, forwarding, authoritative, from namewise.toml or from flags"),
-    ("ctl", "control the running server: status, reload, flush, cache get, policy, stop"),
+    ("ctl", "control the running server: status, resolver, reload, flush, cache get, policy, stop"),
     ("explain", "resolve a name and show every step, with server, time, cache age and reason"),
+    ("route", "show where the server would answer a name from, and why, without asking anybody"),
     ("why", "show how the server resolved a recent query that failed, was refused or was slow"),
     ("trace", "follow the delegations from the root, query every server, print a verdict"),
     ("dig", "send one query to one server; most arguments, and the output and exit codes, are those of dig"),

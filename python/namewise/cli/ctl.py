@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 HELP = """\
 usage: nw ctl [--json] [--control PATH] VERB
        nw ctl status
+       nw ctl resolver
        nw ctl reload
        nw ctl flush [NAME] [--tree] [--type TYPE] [--negative|--bogus|--failures]
        nw ctl cache get NAME [TYPE]
@@ -31,6 +32,8 @@ Control the running server over its control socket. --control PATH selects the s
 default.
 
 status      show addresses, zones with their serials and errors, and counters
+resolver    show root hints, forwarders with their response time and state, and the servers that are not asked for a
+            while: why, and when they are tried again
 reload      read configuration and zones again and print the changes. If the configuration has errors,
             nothing changes. A zone that cannot be loaded keeps its last valid version
 flush       remove everything from the cache: answers, failures, delegations, data about name servers.
@@ -67,7 +70,7 @@ REFUSED_RELOAD = 3
 KEPT = "Nothing has changed; the server keeps its former configuration."
 ZONES_FAILED = 4
 NO_SERVER = 9
-VERBS = ("status", "reload", "flush", "cache", "policy", "anchors", "nta", "stop")
+VERBS = ("status", "resolver", "reload", "flush", "cache", "policy", "anchors", "nta", "stop")
 # Verbs of other servers' tools: the verb here, and whether it includes the names below.
 ALIASES = {
     "reconfig": ("reload", False),
@@ -127,9 +130,8 @@ def run(args: list[str]) -> int:
         return _print(parsed, "policy", _policy_wanted(words, parsed.one("--group")), _policy)
     if words:
         raise Failure(f"{said} takes no argument")
-    return _print(
-        parsed, verb, {}, {"status": _status, "reload": _reload, "anchors": anchors, "stop": _stop}[verb]
-    )
+    printers = {"status": _status, "resolver": _resolver, "reload": _reload, "anchors": anchors, "stop": _stop}
+    return _print(parsed, verb, {}, printers[verb])
 
 
 def _policy_wanted(words: list[str], group: str | None) -> dict[str, Any]:
@@ -255,6 +257,43 @@ def _status(answer: dict[str, Any]) -> None:
     for key, value in sorted(answer["stats"].items()):
         if value and key not in answer:
             print(f"{key}: {value}")
+
+
+def _resolver(answer: dict[str, Any]) -> None:
+    print(f"root hints: {len(answer['hints'])} servers")
+    for difference in answer["hint_differences"]:
+        print(f"  {difference}")
+    for forward in answer["forward"]:
+        print(f"forward {forward['suffix']} {_forward(forward)}")
+        for server in forward["state"]:
+            print(f"  {_server(server)}")
+    for server in answer["resting"]:
+        print(f"resting: {_server(server)}")
+    for server in answer["lame"]:
+        again = f"tried again in {server['next_probe_s']} s"
+        print(f"not used for {server['zone']}: {server['server']} {server['trouble']}, {again}")
+
+
+def _forward(forward: dict[str, Any]) -> str:
+    """Return what a forward does, in words."""
+    if not forward["servers"]:
+        return "is an exception: resolved from the root"
+    if forward["authoritative"]:
+        return "stub, primed from its own name servers" if forward["prime"] else "stub"
+    race = f", {forward['race']} at once" if forward["race"] > 1 else ""
+    return f"{'first, then the root servers' if forward['fallback'] else 'only'}{race}"
+
+
+def _server(server: dict[str, Any]) -> str:
+    """Return the state of a server in one line."""
+    rtt = server["rtt_us"]
+    parts = [str(server["server"]), "no response yet" if rtt is None else f"{rtt / 1000:.1f} ms"]
+    if server["trouble"]:
+        count = server["timeouts"]
+        parts.append(f"{server['trouble']}{f' x{count}' if count > 1 else ''}")
+    if server["next_probe_s"] is not None:
+        parts.append(f"tried again in {server['next_probe_s']} s")
+    return ", ".join(parts)
 
 
 def _seconds(seconds: float) -> str:

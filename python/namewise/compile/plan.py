@@ -97,7 +97,9 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
 def _negative_trust_anchors(config: Config, resolver: Resolver, inputs: Inputs) -> list[str]:
     """Return the names below which nothing is validated: those of the configuration, those added at run time and, unless it
     validates everything, those that go to forwarders."""
-    forwarded = [forward.suffix for forward in config.forward] if resolver.validation == "auto" else []
+    forwarded = [forward.suffix for forward in config.forward if forward.servers]
+    if resolver.validation != "auto":
+        forwarded = []
     return sorted({*resolver.negative_trust_anchors, *inputs.negative, *forwarded} - {"."})
 
 
@@ -124,7 +126,8 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
             {
                 "suffix": forward.suffix,
                 "servers": list(forward.servers),
-                **({"authoritative": True} if forward.authoritative else {}),
+                **{key: True for key in ("authoritative", "fallback", "prime") if getattr(forward, key)},
+                **({"race": forward.race} if forward.race != 1 else {}),
             }
             for forward in config.forward
         ],

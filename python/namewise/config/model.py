@@ -231,6 +231,8 @@ def cross_check(
                 found.append((("list", index, "groups", at), unknown("group", name, groups)))
     if len(config.group) > MOST_GROUPS:
         found.append((("group", MOST_GROUPS), f"more than {MOST_GROUPS} groups"))
+    for index, forward in enumerate(config.forward):
+        found += [(("forward", index, key), message) for key, message in _in_forward(forward)]
     if config.resolver is None and config.forward:
         found.append((("forward", 0), "forwarding is recursion: add a [resolver] table (it may be empty)"))
     for table in ("hosts", "local"):
@@ -250,6 +252,16 @@ def cross_check(
                 )
                 break
     return found
+
+
+def _in_forward(forward: Forward) -> Iterable[tuple[str, str]]:
+    """Yield what does not fit together in a forward: the key and the message."""
+    if not forward.servers and forward.suffix == ".":
+        yield "servers", "needs at least one entry: only a longer suffix can be an exception"
+    if forward.prime and not forward.authoritative:
+        yield "prime", "asks for the name servers of the zone: add authoritative = true"
+    if forward.authoritative and (forward.fallback or forward.race > 1):
+        yield "authoritative", "fallback and race are for recursive servers: remove them, or authoritative"
 
 
 def _covers(wide: Listen, narrow: Listen) -> bool:

@@ -534,17 +534,42 @@ class Resolver(Table, frozen=True, kw_only=True):
 
 
 class Forward(Table, frozen=True, kw_only=True):
-    """Queries for names at or below a suffix go to other resolvers instead of being resolved from the root."""
+    """Queries for names at or below a suffix go to other resolvers instead of being resolved from the root. The longest suffix
+    decides: first conditional forwarders (`suffix`), then those for all names, then the root servers. `nw route NAME` shows the
+    decision."""
 
     suffix: Annotated[
         DomainName, setting("Name at and below which queries are forwarded; the longest suffix wins.")
     ] = "."
     servers: Annotated[
-        tuple[Server, ...], setting("Servers to query, `ADDRESS` or `ADDRESS:PORT`.", min_length=1)
+        tuple[Server, ...],
+        setting(
+            "Servers to query, `ADDRESS` or `ADDRESS:PORT`, the quickest first; when it takes longer than usual, the next one is "
+            "queried as well. Empty: the suffix is an exception from a shorter one and is resolved from the root."
+        ),
     ]
+    race: Annotated[
+        int,
+        setting(
+            "Servers queried at once; the first good response counts. More cost more traffic.", ge=1, le=16
+        ),
+    ] = 1
+    fallback: Annotated[
+        bool,
+        setting(
+            "Resolve from the root if all servers fail. False: such a query fails (`forward only` of BIND)."
+        ),
+    ] = False
     authoritative: Annotated[
         bool,
         setting(
             "The servers are authoritative for the suffix: they are queried without RD, and their referrals are followed."
+        ),
+    ] = False
+    prime: Annotated[
+        bool,
+        setting(
+            "Ask the servers for the NS records of the suffix, and use the name servers that these name for as long as their TTL "
+            "says (a stub zone). Needs `authoritative`."
         ),
     ] = False

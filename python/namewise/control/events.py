@@ -16,7 +16,7 @@ import select
 import threading
 from typing import TYPE_CHECKING
 
-from namewise.engine import Asked, Done, Dropped, Fault, Message, make_response
+from namewise.engine import Asked, Done, Dropped, Fault, Message, Notice, make_response
 from namewise.engine.errors import EngineClosed
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ class Events:
                 self.log.event("error", "fault", event.text, fatal=event.fatal)
                 if event.fatal and self.on_fatal is not None:
                     self.on_fatal()
+            elif isinstance(event, Notice):
+                self.log.event("warning", event.slug, event.text)
             elif isinstance(event, Dropped):
                 self.log.event(
                     "warning", "events-dropped", f"{event.count} events were dropped", count=event.count

@@ -25,7 +25,7 @@ fn read_all(
         serve(&query, &mut stream);
     });
     let (stats, query) = (Arc::<Stats>::default(), question(7, "example.net."));
-    let world = RealWorld::new(Clock::start(), Rc::default(), Arc::clone(&stats));
+    let world = RealWorld::new(Clock::start(), Rc::default(), Arc::clone(&stats), events());
     let read = run(async {
         let upstream = world.upstream(&Endpoint::new(server, Transport::Tcp));
         let mut replies = world.stream(&upstream, &query, world.now() + LONG).await.expect("connected");
@@ -59,7 +59,8 @@ fn later(query: &[u8]) -> Vec<u8> {
 fn the_clock_is_looked_at_after_each_wait() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let server = silent.local_addr().expect("bound");
-    let (world, query) = (RealWorld::new(Clock::start(), Rc::default(), Arc::default()), question(7, "x."));
+    let (world, query) =
+        (RealWorld::new(Clock::start(), Rc::default(), Arc::default(), events()), question(7, "x."));
     run(async {
         let over = world.now() + SHORT;
         world.sleep_until(over).await;
@@ -132,7 +133,7 @@ fn the_largest_message_passes_and_a_larger_query_is_not_sent() {
         stream.write_all(&framed(&large)).expect("sent");
     });
     assert_eq!((read.len(), read[0].len(), error), (1, 65_535, ExchangeError::Closed));
-    let world = RealWorld::new(Clock::start(), Rc::default(), Arc::default());
+    let world = RealWorld::new(Clock::start(), Rc::default(), Arc::default(), events());
     run(async {
         let upstream = world.upstream(&Endpoint::new("127.0.0.1:9".parse().expect("valid"), Transport::Tcp));
         let sent = world.stream(&upstream, &vec![0; 65_536], world.now() + LONG).await;
@@ -145,8 +146,10 @@ fn a_closed_port_refuses_and_datagrams_are_no_stream() {
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let server: SocketAddr = free.local_addr().expect("bound");
     drop(free);
-    let (world, query) =
-        (RealWorld::new(Clock::start(), Rc::default(), Arc::default()), question(7, "example.net."));
+    let (world, query) = (
+        RealWorld::new(Clock::start(), Rc::default(), Arc::default(), events()),
+        question(7, "example.net."),
+    );
     run(async {
         for (via, error) in [(Transport::Tcp, ExchangeError::Refused), (Transport::Udp, ExchangeError::Local)]
         {
@@ -155,4 +158,8 @@ fn a_closed_port_refuses_and_datagrams_are_no_stream() {
             assert_eq!(sent.err(), Some(error), "{via:?}");
         }
     });
+}
+
+fn events() -> Arc<Events> {
+    Arc::new(Events::new().expect("a pipe"))
 }

@@ -4,7 +4,7 @@ use nw_wire::code::{Class, Rcode, RrType};
 use nw_wire::{Name, Rrset};
 
 use super::lab::*;
-use crate::trace::{Action, Draft, Layer};
+use crate::trace::{Action, Draft, Layer, Route};
 use crate::*;
 
 #[test]
@@ -37,14 +37,14 @@ fn explain_names_every_step_of_a_path_with_faults() {
     assert_eq!(
         texts,
         [
-            "www.example.com. A: not in the cache",
+            "www.example.com. A: not in the cache and in no local zone; no forwarder is configured",
             ". NS: 1 root server known",
             "a.root-servers.net (198.41.0.4) (for .) asked . NS: answer, 1 record",
             "a.root-servers.net (198.41.0.4) (for .) asked com. A: referral to com., 1 name server, 1 with address",
             "a.gtld-servers.net (192.5.6.30) (for com.) asked example.com. A: referral to example.com., 2 name servers, 2 with address",
             "ns1.example.com (192.0.2.1) (for example.com.) asked www.example.com. A: lame: no server of this zone (refused)",
             "ns2.example.com (192.0.2.2) (for example.com.) asked www.example.com. A: alias for www.example.net.",
-            "www.example.net. A: not in the cache",
+            "www.example.net. A: not in the cache and in no local zone; no forwarder is configured",
             "a.root-servers.net (198.41.0.4) (for .) asked net. A: referral to net., 1 name server, 1 with address",
             "b.gtld-servers.net (192.5.6.31) (for net.) asked example.net. A: referral to example.net., 1 name server, 1 with address",
             "ns1.example.net (192.0.2.3) (for example.net.) asked www.example.net. A: timeout: no reply",
@@ -157,7 +157,7 @@ fn the_verdict_names_the_outcome_and_what_cost_the_time() {
 #[test]
 fn times_add_up_when_the_first_step_ends_before_the_question_arrived() {
     let trace = Trace::start(100, 10);
-    let step = || Draft::new(Layer::Cache, Action::Lookup, Name::root(), RrType::A, Reason::NotCached);
+    let step = || Draft::new(Layer::Cache, Action::Lookup, Name::root(), RrType::A, not_cached());
     for now in [99, 103] {
         trace.step(now, step());
     }
@@ -209,4 +209,8 @@ fn a_refusal_is_its_own_diagnosis() {
     let refused = Resolution { steps: trace.steps().into(), ..Resolution::empty(Rcode::REFUSED) };
     let text = diagnosis(&refused).expect("a refusal");
     assert!(text.starts_with("refused: the name is in no zone of this server"), "{text}");
+}
+
+fn not_cached() -> Reason {
+    Reason::NotCached { route: Route::Root { forwards: false } }
 }

@@ -140,6 +140,8 @@ impl World for Lab {
         1_800_000_000 + self.now.get() / SECOND
     }
 
+    fn notice(&self, _: Notice) {}
+
     fn random(&self) -> u64 {
         // xorshift64*
         let mut rng = self.rng.get();

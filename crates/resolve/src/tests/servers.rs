@@ -75,7 +75,7 @@ fn a_zone_without_a_living_server_fails_in_time_and_is_remembered() {
     for i in 3..9 {
         let before = lab.total();
         assert_eq!(ask(&lab, &resolver, &format!("n{i}.example.com."), RrType::A).rcode, Rcode::SERVFAIL);
-        assert!(lab.total() - before <= if i < 6 { 2 } else { 1 }, "{i}: {}", lab.total() - before);
+        assert!(lab.total() - before <= if i < 7 { 2 } else { 1 }, "{i}: {}", lab.total() - before);
     }
     // And when the servers are back, so is the zone.
     lab.host("192.0.2.1", example());
@@ -162,6 +162,8 @@ fn lame_servers_are_named_and_avoided() {
         lab.host_at("192.0.2.1", MILLISECOND, host);
         lab.host("192.0.2.2", example());
         let resolver = resolver(&lab);
+        // The lame server is tried first when it is known to be quick.
+        resolver.cache().servers().replied("192.0.2.1:53".parse().unwrap(), 100, true, lab.now());
         let mut seen = false;
         for i in 1..20 {
             let found = ask(&lab, &resolver, &format!("n{i}.example.com."), RrType::A);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use nw_policy::{Acl, Prefix, View};
-use nw_resolve::{Forward, MILLISECOND, ResolverConfig, Stale, TrustAnchor};
+use nw_resolve::{Forward, ForwardMode, MILLISECOND, ResolverConfig, Stale, TrustAnchor};
 use nw_wire::{Name, Opcode};
 
 use super::read::{At, Errors, Object};
@@ -202,7 +202,8 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
     let local = super::local::read(&mut object, errors);
     let routes = object.key("routes").map(|at| read_all(Some(at), read_route, errors));
     object.end(errors);
-    if config.hints.is_empty() && config.forwards.is_empty() && !cache_only {
+    let forwarded = config.forwards.iter().any(|forward| !forward.servers.is_empty());
+    if config.hints.is_empty() && !forwarded && !cache_only {
         errors.add(at.path(), "neither hints nor forward: there is nobody to ask");
     }
     Some(ResolverPlan { config, routes, port_uses, local_zones_off, cache_only, local, streams })
@@ -252,13 +253,23 @@ fn read_forward(at: &At<'_>, errors: &mut Errors) -> Option<Forward> {
     let servers: Option<Vec<SocketAddr>> = object
         .required("servers", errors)
         .map(|at| at.items(errors).iter().filter_map(|at| at.parsed(parse_server, errors)).collect());
-    let authoritative = object.key("authoritative").and_then(|at| at.truth(errors)).unwrap_or(false);
+    let mut truth = |key: &'static str| object.key(key).and_then(|at| at.truth(errors)).unwrap_or(false);
+    let (authoritative, fallback, prime) = (truth("authoritative"), truth("fallback"), truth("prime"));
+    let mut race = 1;
+    set(&mut race, &mut object, "race", 1, 16, errors);
     object.end(errors);
     let (suffix, servers) = (suffix?, servers?);
-    if servers.is_empty() {
-        errors.add(at.path(), "no server");
+    if servers.is_empty() && suffix.as_ref().is_root() {
+        errors.add(at.path(), "no server: only a longer suffix can be an exception");
     }
-    Some(if authoritative { Forward::authoritative(suffix, servers) } else { Forward::new(suffix, servers) })
+    if prime && !authoritative {
+        errors.add(at.path(), "prime needs authoritative: recursive servers are no servers of the zone");
+    }
+    if authoritative && (fallback || race > 1) {
+        errors.add(at.path(), "fallback and race are for recursive servers");
+    }
+    let mode = if authoritative { ForwardMode::Authoritative } else { ForwardMode::Recursive };
+    Some(Forward { mode, race, fallback, prime, ..Forward::new(suffix, servers) })
 }
 
 fn read_route(at: &At<'_>, errors: &mut Errors) -> Option<RoutePlan> {

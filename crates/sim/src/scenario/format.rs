@@ -95,11 +95,19 @@ pub struct StaleTable {
 pub struct ForwardTable {
     /// The suffix.
     pub suffix: String,
-    /// Addresses of its servers.
+    /// Addresses of its servers. None: the suffix is an exception from shorter ones.
     pub servers: Vec<IpAddr>,
     /// The servers are the zone's authoritative servers, not resolvers.
     #[serde(default)]
     pub authoritative: bool,
+    /// The number of servers queried at once.
+    pub race: Option<u32>,
+    /// Resolve from the root if all servers fail.
+    #[serde(default)]
+    pub fallback: bool,
+    /// Replace the servers by those that the zone itself names.
+    #[serde(default)]
+    pub prime: bool,
 }
 
 /// `[[host]]`: a host at some addresses.

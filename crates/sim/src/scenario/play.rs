@@ -220,10 +220,12 @@ fn resolver_config(
     for forward in &table.forward {
         let servers = forward.servers.iter().map(|address| SocketAddr::new(*address, 53)).collect();
         let suffix = name(&forward.suffix)?;
-        config.forwards.push(match forward.authoritative {
+        let made = match forward.authoritative {
             true => Forward::authoritative(suffix, servers),
             false => Forward::new(suffix, servers),
-        });
+        };
+        let (race, fallback, prime) = (forward.race.unwrap_or(1), forward.fallback, forward.prime);
+        config.forwards.push(Forward { race, fallback, prime, ..made });
     }
     for (field, value) in &table.budget {
         set_budget(&mut config.budget, field, *value)?;

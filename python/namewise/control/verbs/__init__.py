@@ -30,6 +30,7 @@ VERBS = (
     "policy",
     "reload",
     "resolver",
+    "route",
     "status",
     "stop",
     "why",

@@ -1,4 +1,4 @@
-"""`resolver`: how the server resolves names, for tools that do the same."""
+"""`resolver`: how the server resolves names, and the state of the servers that it asks."""
 
 from __future__ import annotations
 
@@ -12,14 +12,28 @@ if TYPE_CHECKING:
 
 
 def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
-    """Return root hints, forwarders, and whether packets are routed to a private internet."""
+    """Return root hints and how they differ from what the root servers say, forwarders with their state, servers that are not asked
+    for a while, and whether packets are routed to a private internet."""
     needs_resolver(daemon)
     service = daemon.service
     resolver = service.config.resolver
+    state = service.engine.upstreams()
     return {
         "hints": [{"name": hint.name, "addresses": list(hint.addresses)} for hint in service.inputs.hints],
+        "hint_differences": state["hint_differences"],
         "forward": [
-            {"suffix": forward.suffix, "servers": list(forward.servers)} for forward in service.config.forward
+            {
+                "suffix": forward.suffix,
+                "servers": list(forward.servers),
+                "authoritative": forward.authoritative,
+                "race": forward.race,
+                "fallback": forward.fallback,
+                "prime": forward.prime,
+                "state": known["servers"],
+            }
+            for forward, known in zip(service.config.forward, state["forward"], strict=False)
         ],
+        "resting": state["resting"],
+        "lame": state["lame"],
         "routed": resolver is not None and resolver.routes is not None,
     }
