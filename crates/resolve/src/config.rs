@@ -42,6 +42,8 @@ pub struct ResolverConfig {
     pub qname_case_randomisation: bool,
     /// Set DO on questions to servers, so that signatures can be handed to clients that ask for them (RFC 4035 §3.2.1).
     pub dnssec_ok: bool,
+    /// Send cookies to servers (RFC 7873).
+    pub cookies: bool,
     /// Also take a denial that is not validated to mean that nothing exists below the name either (RFC 8020). Off by default: some
     /// servers deny empty non-terminals.
     pub nxdomain_cut: bool,
@@ -122,6 +124,7 @@ impl Default for ResolverConfig {
             qname_minimisation: true,
             qname_case_randomisation: false,
             dnssec_ok: true,
+            cookies: true,
             nxdomain_cut: false,
             stale: Stale::default(),
             aggressive_nsec: true,

@@ -6,6 +6,7 @@
 //!      ├── FORMERR, NOTIMP, BADVERS ──> UDP without EDNS   (RFC 6891 §6.2.2; remembered per server if it helps)
 //!      ├── TC, nonsense, wrong id, ───> TCP                (RFC 7766 §5, RFC 5452 §9.1 and §9.2)
 //!      │   wrong case                                      (see `case.rs`)
+//!      ├── cookie missing, BADCOOKIE ─> UDP again, then TCP (see `cookie.rs`)
 //!      └── reply
 //! ```
 //!
@@ -14,7 +15,7 @@
 
 use std::rc::Rc;
 
-use nw_cache::{EdnsSupport, Rank};
+use nw_cache::{CookieSupport, EdnsSupport, Rank, ServerCookie};
 use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::edns::EdnsOption;
 use nw_wire::header::{Flags, Header};
@@ -25,6 +26,7 @@ use crate::answer::Failure;
 use crate::case;
 use crate::classify::{Asked, Reply, classify};
 use crate::config::ForwardMode;
+use crate::cookie::{Cookie, ReplyCookie};
 use crate::discarded::{Discarded, Discards, Reasons};
 use crate::flight::Join;
 use crate::join::until;
@@ -74,6 +76,12 @@ impl<W: World> Task<'_, W> {
         let mut timeouts = Some(note.timeouts);
         let mut via = Transport::Udp;
         let random_case = core.config.qname_case_randomisation && !note.changes_case;
+        let mut cookie = None;
+        if edns && core.config.cookies {
+            cookie = Cookie::to(server, note.cookie, core);
+        }
+        // Replies that a cookie was missing from, and BADCOOKIE, so far; a retry without cookies is under way.
+        let (mut cookie_faults, mut cookie_refused) = (0, false);
         // A reply in another case came over UDP; TCP was of no help in that.
         let (mut case_changed, mut without_tcp) = (false, false);
         while list.queries_to(at) < budget.max_queries_per_server {
@@ -101,9 +109,18 @@ impl<W: World> Task<'_, W> {
             let endpoint = Endpoint::new(server, via);
             let recursive = list.recursive;
             let unchecked = recursive && self.forwards_cd(name, rtype);
-            let sent = name.to_name();
-            let key = Sent { endpoint, name: sent, rtype, edns, random_case, recursive, unchecked };
-            let arrived = core.send(key, (began + timeout).min(self.meter.deadline())).await;
+            let cookie_sent = cookie.filter(|_| edns);
+            let key = Sent {
+                endpoint,
+                name: name.to_name(),
+                rtype,
+                edns,
+                cookie: cookie_sent.is_some(),
+                random_case,
+                recursive,
+                unchecked,
+            };
+            let arrived = core.send(key, cookie_sent, (began + timeout).min(self.meter.deadline())).await;
             let now = world.now();
             let Arrived { bytes, case_kept } = match arrived {
                 Ok(arrived) => arrived,
@@ -157,7 +174,53 @@ impl<W: World> Task<'_, W> {
             if via == Transport::Udp {
                 servers.replied(server, now - began, message.opt().is_some(), now);
             }
+            if let Some(sent) = cookie_sent {
+                let reply = sent.read(&message);
+                let given = match reply {
+                    ReplyCookie::Ours(given) => given,
+                    ReplyCookie::Absent | ReplyCookie::Wrong => None,
+                };
+                if let Some(given) = given.filter(|given| note.cookie != CookieSupport::Yes(*given)) {
+                    servers.gave_cookie(server, given, now);
+                    cookie = Some(sent.with(given));
+                }
+                let fault = match (reply, message.rcode()) {
+                    (ReplyCookie::Wrong, _) => Some(Reason::CookieWrong),
+                    (ReplyCookie::Ours(Some(_)), Rcode::BADCOOKIE) => Some(Reason::BadCookie),
+                    (ReplyCookie::Absent, _) if matches!(note.cookie, CookieSupport::Yes(_)) => {
+                        Some(Reason::CookieMissing)
+                    }
+                    _ => None,
+                };
+                match fault {
+                    Some(reason) if via == Transport::Udp => {
+                        // Once more: a server may have a new secret, or be one of several behind an address. Then TCP.
+                        cookie_faults += 1;
+                        if reason == Reason::CookieWrong || cookie_faults > 1 {
+                            via = Transport::Tcp;
+                        }
+                        step(list, Transport::Udp, reason, Basis::Reported);
+                        continue;
+                    }
+                    // Nobody forges a connection: it is the server that has changed.
+                    Some(Reason::CookieMissing | Reason::CookieWrong) => servers.without_cookies(server, now),
+                    _ => {}
+                }
+            }
             let complains = complains_about_edns(&message);
+            if message.rcode() == Rcode::FORMERR
+                && cookie_sent.is_some()
+                && message.opt().is_some()
+                && !cookie_refused
+            {
+                // It understands EDNS, so that the cookie may be what it complains about.
+                step(list, via, Reason::CookieRefused, Basis::Reported);
+                (cookie, cookie_refused) = (None, true);
+                continue;
+            }
+            if cookie_refused && !complains && edns {
+                servers.without_cookies(server, now);
+            }
             servers.odd(message.oddities(), message.header().counts[0] == 0);
             // Without OPT it comes from a server without EDNS, even if this address replied with OPT before (RFC 6891 §7).
             if edns && complains && (note.edns != EdnsSupport::Yes || message.opt().is_none()) {
@@ -260,13 +323,20 @@ impl<W: World> Core<W> {
 
     /// Send *sent*, or wait for the reply if the same query is outstanding. An attacker who causes many identical queries gets
     /// one id and port to guess, not many (RFC 5452 §5).
-    pub(crate) async fn send(&self, sent: Sent, deadline: Micros) -> Result<Arrived, NoReply> {
+    ///
+    /// *cookie*: sent along if the query goes out with EDNS.
+    pub(crate) async fn send(
+        &self,
+        sent: Sent,
+        cookie: Option<Cookie>,
+        deadline: Micros,
+    ) -> Result<Arrived, NoReply> {
         let work = || {
             let (world, sent) = (Rc::clone(&self.world), sent.clone());
             let opt = sent.edns.then_some((self.config.budget.udp_payload, self.config.dnssec_ok));
             let name = sent.name.as_ref();
             let flags = Flags::default().with_rd(sent.recursive).with_cd(sent.unchecked);
-            let mut query = query(world.random() as u16, flags, name, sent.rtype, opt);
+            let mut query = query(world.random() as u16, flags, name, sent.rtype, opt, cookie.as_ref());
             if sent.random_case {
                 case::randomise(&mut query, name.wire().len(), || world.random());
             }
@@ -303,20 +373,35 @@ pub(crate) fn complains_about_edns(message: &Message<'_>) -> bool {
     }
 }
 
-/// A query in wire form. `opt`: payload size and DO.
-fn query(id: u16, flags: Flags, name: NameRef<'_>, rtype: RrType, opt: Option<(u16, bool)>) -> Vec<u8> {
-    let mut query = Vec::with_capacity(12 + name.wire().len() + 4 + 11);
+/// A query in wire form. `opt`: payload size and DO; without it there is no cookie either.
+fn query(
+    id: u16,
+    flags: Flags,
+    name: NameRef<'_>,
+    rtype: RrType,
+    opt: Option<(u16, bool)>,
+    cookie: Option<&Cookie>,
+) -> Vec<u8> {
+    /// Octets of a cookie option with the longest cookies.
+    const COOKIE: usize = 4 + 8 + ServerCookie::MOST;
+    let mut query = Vec::with_capacity(12 + name.wire().len() + 4 + 11 + COOKIE);
     let counts = [1, 0, 0, opt.is_some() as u16];
     query.extend_from_slice(&Header { id, flags, counts }.to_wire());
     query.extend_from_slice(name.wire());
     query.extend_from_slice(&rtype.0.to_be_bytes());
     query.extend_from_slice(&Class::IN.0.to_be_bytes());
     if let Some((payload, dnssec_ok)) = opt {
-        // Root owner, type OPT, payload size, extended rcode and version 0, flags, no options (RFC 6891 §6.1.2).
+        // Root owner, type OPT, payload size, extended rcode and version 0, flags, options (RFC 6891 §6.1.2).
         query.push(0);
         query.extend_from_slice(&RrType::OPT.0.to_be_bytes());
         query.extend_from_slice(&payload.to_be_bytes());
         query.extend_from_slice(&[0, 0, if dnssec_ok { 0x80 } else { 0 }, 0, 0, 0]);
+        if let Some(cookie) = cookie {
+            let options = query.len();
+            cookie.write(&mut query);
+            let length = (query.len() - options) as u16;
+            query[options - 2..options].copy_from_slice(&length.to_be_bytes());
+        }
     }
     query
 }

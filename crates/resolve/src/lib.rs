@@ -25,6 +25,7 @@ pub mod budget;
 mod case;
 mod classify;
 pub mod config;
+mod cookie;
 mod cut;
 mod diagnosis;
 mod discarded;

@@ -206,12 +206,13 @@ impl<W: World> Task<'_, W> {
             name,
             rtype: LOOP_TYPE,
             edns: true,
+            cookie: false,
             random_case: false,
             recursive: true,
             unchecked: false,
         };
         let end = world.now() + PROBE_CLOCK;
-        let mut probe = pin!(core.send(sent, end));
+        let mut probe = pin!(core.send(sent, None, end));
         let mut replied = false;
         while !replied && world.now() < end {
             let tick = (world.now() + TICK).min(end);

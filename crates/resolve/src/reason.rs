@@ -285,6 +285,14 @@ pub enum Reason {
     Truncated,
     /// The reply repeated the question in another case than it was sent in: asked again over TCP.
     CaseChanged,
+    /// The server asks for its cookie: asked again with it.
+    BadCookie,
+    /// The reply lacks the cookie that the server is known to send: asked again.
+    CookieMissing,
+    /// The reply carries another cookie than ours: asked again over TCP.
+    CookieWrong,
+    /// The server does not understand cookies: asked again without.
+    CookieRefused,
     /// The server does not understand EDNS: asked again without.
     EdnsRefused,
     /// The server is no server of the zone.
@@ -478,6 +486,10 @@ impl Reason {
             Reason::Minimised => "minimised",
             Reason::Truncated => "truncated",
             Reason::CaseChanged => "case-changed",
+            Reason::BadCookie => "bad-cookie",
+            Reason::CookieMissing => "cookie-missing",
+            Reason::CookieWrong => "cookie-wrong",
+            Reason::CookieRefused => "cookie-refused",
             Reason::EdnsRefused => "edns-refused",
             Reason::Lame { .. } => "lame",
             Reason::ServerFailure { .. } => "server-failure",
@@ -623,6 +635,14 @@ impl fmt::Display for Reason {
             Reason::CaseChanged => f.write_str(
                 "the reply has the question in another case: a forgery is possible, asked again over TCP",
             ),
+            Reason::BadCookie => f.write_str("the server wants its cookie, asked again with it"),
+            Reason::CookieMissing => f.write_str(
+                "the reply lacks the cookie that the server is known to send: a forgery is possible, asked again",
+            ),
+            Reason::CookieWrong => f.write_str(
+                "the reply carries another cookie than ours: a forgery is possible, asked again over TCP",
+            ),
+            Reason::CookieRefused => f.write_str("does not understand cookies, asked again without"),
             Reason::EdnsRefused => f.write_str("does not understand EDNS, asked again without"),
             Reason::Lame { kind: LameKind::NoRecursion } => {
                 f.write_str("the forwarder does not recurse: it refers to other servers")

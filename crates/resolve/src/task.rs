@@ -56,6 +56,8 @@ pub(crate) struct Sent {
     pub(crate) name: Name,
     pub(crate) rtype: RrType,
     pub(crate) edns: bool,
+    /// Whether it carries a cookie.
+    pub(crate) cookie: bool,
     /// Whether the case of the name is drawn at random.
     pub(crate) random_case: bool,
     pub(crate) recursive: bool,

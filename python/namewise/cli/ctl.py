@@ -130,7 +130,13 @@ def run(args: list[str]) -> int:
         return _print(parsed, "policy", _policy_wanted(words, parsed.one("--group")), _policy)
     if words:
         raise Failure(f"{said} takes no argument")
-    printers = {"status": _status, "resolver": _resolver, "reload": _reload, "anchors": anchors, "stop": _stop}
+    printers = {
+        "status": _status,
+        "resolver": _resolver,
+        "reload": _reload,
+        "anchors": anchors,
+        "stop": _stop,
+    }
     return _print(parsed, verb, {}, printers[verb])
 
 

@@ -140,6 +140,7 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
         "cache_bytes": resolver.cache,
         "qname_minimisation": resolver.qname_minimisation,
         "qname_case_randomisation": resolver.qname_case_randomisation,
+        "cookies": resolver.cookies,
         "nxdomain_cut": resolver.nxdomain_cut,
         "aggressive_nsec": resolver.aggressive_nsec,
         "prefetch": resolver.prefetch,

@@ -487,6 +487,13 @@ class Resolver(Table, frozen=True, kw_only=True):
             "The few servers that compare names with regard to case, against RFC 4343, cannot be resolved with this on."
         ),
     ] = False
+    cookies: Annotated[
+        bool,
+        setting(
+            "Send cookies to servers (RFC 7873). A reply without the cookie of a server that is known to send them may be forged: "
+            "the query is repeated, then over TCP."
+        ),
+    ] = True
     nxdomain_cut: Annotated[
         bool,
         setting(

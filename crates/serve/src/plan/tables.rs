@@ -175,6 +175,7 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
     for (key, field) in [
         ("qname_minimisation", &mut config.qname_minimisation),
         ("qname_case_randomisation", &mut config.qname_case_randomisation),
+        ("cookies", &mut config.cookies),
         ("nxdomain_cut", &mut config.nxdomain_cut),
         ("aggressive_nsec", &mut config.aggressive_nsec),
         ("prefetch", &mut config.prefetch),

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use nw_resolve::Transport;
 use nw_serve::Snapshot;
 use nw_serve::snapshot::DryRun;
-use nw_wire::code::{Opcode, Rcode, RrType};
+use nw_wire::code::{Opcode, OptionCode, Rcode, RrType};
 use nw_wire::header::{Flags, HEADER};
 use nw_wire::message::Message;
 use nw_wire::name::{Name, NameRef};
@@ -20,7 +20,7 @@ use nw_wire::rrset::Rrset;
 use nw_zone::Zone;
 use nw_zone::scan::{LoadOptions, Text, load};
 
-use super::format::{Junk, Odd, Protocol, RuleTable};
+use super::format::{CookieRule, Junk, Odd, Protocol, RuleTable};
 use super::play::joined_errors;
 use crate::entry::apply_reply_word;
 use crate::exec::Micros;
@@ -112,7 +112,8 @@ impl Rule {
             && self.subdomain.as_ref().is_none_or(|top| name.is_at_or_below(top.as_ref()))
             && self.qtype.is_none_or(|qtype| qtype == question.rtype)
             && self.table.via.is_none_or(|protocol| protocol.transport() == via)
-            && self.table.edns.is_none_or(|edns| edns == query.edns.is_some());
+            && self.table.edns.is_none_or(|edns| edns == query.edns.is_some())
+            && self.table.cookie_sent.is_none_or(|sent| sent == cookie_of(query).is_some());
         if !fits {
             return false;
         }
@@ -279,6 +280,13 @@ impl ScriptedHost {
                 other => other,
             }));
         }
+        if let Some(cookie) = rule.table.cookie {
+            for emission in &mut emissions {
+                if let Emission::Reply { bytes, .. } = emission {
+                    with_cookie(cookie, &query, rule.met.get(), bytes);
+                }
+            }
+        }
         for kind in &rule.table.odd {
             for emission in &mut emissions {
                 if let Emission::Reply { bytes, .. } = emission {
@@ -325,6 +333,34 @@ fn without_opt(bytes: Vec<u8>) -> Vec<u8> {
         Ok(message) => Packet { edns: None, ..Packet::of(&message) }.to_wire(message.id()),
         Err(_) => bytes,
     }
+}
+
+/// The cookie that `query` carries.
+fn cookie_of(query: &Packet) -> Option<&[u8]> {
+    let options = &query.edns.as_ref()?.options;
+    let mut options = nw_wire::edns::Opt::from_record(0, 0, options).raw_options();
+    options.find(|(code, _)| *code == OptionCode::COOKIE).map(|(_, data)| data)
+}
+
+/// Do with the cookie of `query` in the reply `bytes` what `rule` says. `met`: how many queries there were.
+fn with_cookie(rule: CookieRule, query: &Packet, met: u32, bytes: &mut Vec<u8>) {
+    let Ok(message) = Message::parse_reply(bytes) else { return };
+    let (id, mut packet) = (message.id(), Packet::of(&message));
+    let (Some(given), Some(edns)) = (cookie_of(query), packet.edns.as_mut()) else { return };
+    let mut own = *b"a server cookie!";
+    if rule == CookieRule::Change {
+        own[0] = met as u8;
+    }
+    let mut cookie = [&given[..8], &own].concat();
+    if rule == CookieRule::Wrong {
+        cookie[0] ^= 1;
+    }
+    nw_wire::edns::push_option(&mut edns.options, OptionCode::COOKIE, &cookie);
+    if rule == CookieRule::Change || rule == CookieRule::Require && given[8..] != own {
+        packet.rcode = Rcode::BADCOOKIE;
+        packet.sections = Default::default();
+    }
+    *bytes = packet.to_wire(id);
 }
 
 /// Add a fault to the reply in `bytes`.

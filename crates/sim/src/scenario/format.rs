@@ -183,6 +183,8 @@ pub struct RuleTable {
     pub via: Option<Protocol>,
     /// With or without EDNS.
     pub edns: Option<bool>,
+    /// With or without a cookie.
+    pub cookie_sent: Option<bool>,
     /// Only the first matching queries, up to this number.
     pub first: Option<u32>,
     /// Skip this number of matching queries.
@@ -212,6 +214,8 @@ pub struct RuleTable {
     pub additional: Option<Vec<String>>,
     /// Omit the OPT record from the answer.
     pub without_opt: bool,
+    /// What the answer does with cookies (RFC 7873).
+    pub cookie: Option<CookieRule>,
     /// The faults of the answer.
     pub odd: Vec<Odd>,
     /// False answers that arrive before the true one.
@@ -242,6 +246,20 @@ impl Protocol {
             Protocol::Tcp => nw_resolve::Transport::Tcp,
         }
     }
+}
+
+/// What a host does with the cookies of a query.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum CookieRule {
+    /// It returns the client cookie and a cookie of its own.
+    Send,
+    /// The same, and BADCOOKIE to queries without its cookie.
+    Require,
+    /// BADCOOKIE to every query, with another cookie each time.
+    Change,
+    /// It returns another client cookie.
+    Wrong,
 }
 
 /// The faults of a true answer.
