@@ -7,6 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from commands import nw
+from servers import running
 
 import namewise
 from namewise.cli import main
@@ -185,3 +187,49 @@ def test_policy_test_names_lists_lines_and_the_winner(
     assert f"{tmp_path}/ads:3: ads.example. block (list ads)" in out
     (tmp_path / "ads").write_text("bad..name\n")
     assert main(["policy", "test", "x.example", "--config", path]) == 2
+
+
+def test_ctl_pauses_shows_and_reloads_lists(tmp_path: Path) -> None:
+    group = '[[group]]\nname = "here"\nclients = ["127.0.0.0/8"]\n'
+    path = config(tmp_path, group + TWO, ads="a.example\n", feed=RPZ)
+    control = str(tmp_path / "control.sock")
+
+    def ctl(*args: str) -> tuple[int, Any]:
+        done = nw("ctl", "policy", *args, "--json", "--control", control)
+        return done.returncode, json.loads(done.stdout)
+
+    def action() -> str:
+        done = nw("policy", "test", "a.example", "--running", "--json", "--control", control)
+        found: str = json.loads(done.stdout)["action"]
+        return found
+
+    with running("serve", "--config", path, "--control", control, ready="ready: ") as (_, lines):
+        assert any("list ads: 1 rule, " in line for line in lines), lines
+        address = next(line for line in lines if "ready: " in line).split(" on ")[1].split(",")[0]
+        query = make_query("a.example", "A")
+        assert namewise.query(query, address).rcode == "NXDOMAIN"
+        code, state = ctl("status")
+        assert (code, [(one["name"], one["hits"]) for one in state["lists"]]) == (
+            0,
+            [("ads", 1), ("feed", 0)],
+        )
+        assert action() == "nxdomain"
+        assert ctl("pause", "10m", "--group", "here")[1]["paused"].keys() == {"here"}
+        assert action() == "none"
+        ctl("resume", "--group", "here")
+        assert action() == "nxdomain"
+        ctl("pause", "10m")
+        assert action() == "none"
+        ctl("resume")
+        code, _ = ctl("pause", "10m", "--group", "nobody")
+        assert code == 1
+        (tmp_path / "ads").write_text("b.example\n")
+        assert ctl("reload")[0] == 0
+        assert action() == "none"
+        (tmp_path / "ads").write_text("a.example\nbad..name\n")
+        code, state = ctl("reload")
+        assert code == 4 and "line 2: the name has an empty label" in state["failures"][0]
+        assert action() == "none"
+        text = nw("ctl", "status", "--control", control).stdout
+        assert "list ads: 1 rule, " in text
+        assert nw("why", "a.example", "--control", control).stdout.count("list ads: the name a.example.")

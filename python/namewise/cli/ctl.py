@@ -406,7 +406,9 @@ def _list_line(one: dict[str, Any]) -> str:
     each = f", {one['octets'] / one['rules']:.1f} octets each" if one["rules"] else ""
     mode = ", log only" if one["log_only"] else ""
     skipped = f", {one['without_effect']} lines without effect" if one["without_effect"] else ""
-    return f"list {one['name']}: {one['rules']} rules{each}{skipped}{mode}, applied {one['hits']} times"
+    rules = f"{one['rules']} rule{'' if one['rules'] == 1 else 's'}"
+    times = f"{one['hits']} time{'' if one['hits'] == 1 else 's'}"
+    return f"list {one['name']}: {rules}{each}{skipped}{mode}, applied {times}"
 
 
 def _dump(parsed: Parsed, words: list[str]) -> int:
