@@ -32,7 +32,7 @@ use std::thread;
 use nw_wire::{Class, Name, NameRef, RrType, Rrset};
 
 use crate::matcher::{Matcher, NameBatch, NameRules};
-use crate::rules::{Action, Rules as PolicyRules};
+use crate::rules::{Action, FIRST_RULE, Rules as PolicyRules};
 
 /// At most so many findings of a list are reported in full. Stops a list that is something else from filling the log.
 const MOST_FINDINGS: usize = 100;
@@ -147,7 +147,7 @@ impl ListFindings {
 /// A list that was read.
 #[derive(Debug, Default)]
 pub struct ReadList {
-    /// The names. A rule has the number `rank << RANK_SHIFT | position in rules + 1`.
+    /// The names. A rule has the number `rank << RANK_SHIFT | position in rules + FIRST_RULE`.
     pub names: Vec<NameBatch>,
     /// The different rules.
     pub rules: Vec<ListRule>,
@@ -168,7 +168,8 @@ impl ReadList {
             ListRule::Address(address) => addresses(&[*address], ttl),
         };
         let actions = self.rules.iter().map(of).collect();
-        Some(PolicyRules { names: Matcher::build(self.names, threads)?, actions, ..PolicyRules::default() })
+        let names = Matcher::build(self.names, threads)?;
+        Some(PolicyRules { count: names.len(), names, actions, ..PolicyRules::default() })
     }
 }
 
@@ -238,12 +239,12 @@ impl Rules {
 
     fn number(&self, line: LineRule) -> u32 {
         let number = match line.rule {
-            ListRule::Block => 1,
-            ListRule::Nxdomain => 2,
-            ListRule::Except => 3,
+            ListRule::Block => FIRST_RULE,
+            ListRule::Nxdomain => FIRST_RULE + 1,
+            ListRule::Except => FIRST_RULE + 2,
             ListRule::Address(address) => {
                 let mut known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-                let next = (Rules::PLAIN.len() + known.len() + 1) as u32;
+                let next = (Rules::PLAIN.len() + known.len()) as u32 + FIRST_RULE;
                 *known.entry(address).or_insert(next)
             }
         };

@@ -16,6 +16,9 @@
 //! | `CNAME *.example.net` | an alias to the queried name below `example.net`; YXDOMAIN if that is too long |
 //! | anything else | these records |
 //!
+//! Wildcards are those of DNS (RFC 4592), as in BIND: `*.example.com` does not apply to names that the policy zone holds, nor to names
+//! below these.
+//!
 //! *Limitations*: `rpz-nsdname` and `rpz-nsip` are reported and have no effect, because a cached answer does not know the
 //! name servers that it came from.
 
@@ -28,15 +31,15 @@ use nw_zone::Zone;
 use crate::matcher::{Matcher, NameBatch, NameRules};
 use crate::prefix::Prefix;
 use crate::prefixes::PrefixMap;
-use crate::rules::{Action, Rules};
+use crate::rules::{Action, FIRST_RULE, NO_WILDCARD, Rules};
 
 /// At most so many faults are kept. Stops a zone that is no policy from filling the log.
 const MOST_FAULTS: usize = 100;
 /// The last labels of triggers that are not names.
 const TRIGGERS: [&[u8]; 4] = [b"rpz-client-ip", b"rpz-ip", b"rpz-nsdname", b"rpz-nsip"];
 
-/// The rules of a policy zone. The number of a rule is its position in `actions`, plus 1.
-#[derive(Debug, Default)]
+/// The rules of a policy zone. The number of a rule is its position in `actions`, plus 2.
+#[derive(Debug)]
 pub struct ReadRpz {
     /// Rules for names.
     pub names: NameBatch,
@@ -50,13 +53,17 @@ pub struct ReadRpz {
     pub faults: Vec<String>,
     /// The number of rules without effect.
     pub fault_count: usize,
+    /// The number of rules with effect.
+    pub count: usize,
     /// The SOA RRset of the zone.
     pub soa: Option<Rrset>,
+    /// The name that was added last.
+    last: Name,
 }
 
 /// Read the rules of *zone*.
 pub fn read(zone: &Zone) -> ReadRpz {
-    let mut read = ReadRpz { soa: zone.rrset(zone.apex(), RrType::SOA), ..ReadRpz::default() };
+    let mut read = ReadRpz::new(zone.rrset(zone.apex(), RrType::SOA));
     let mut known = HashMap::new();
     for node in zone.nodes() {
         let owner = node.owner();
@@ -81,6 +88,20 @@ pub fn read(zone: &Zone) -> ReadRpz {
 }
 
 impl ReadRpz {
+    fn new(soa: Option<Rrset>) -> ReadRpz {
+        ReadRpz {
+            names: NameBatch::new(),
+            clients: Vec::new(),
+            addresses: Vec::new(),
+            actions: Vec::new(),
+            faults: Vec::new(),
+            fault_count: 0,
+            count: 0,
+            soa,
+            last: Name::root(),
+        }
+    }
+
     /// The rules of the zone. Returns None if the names are too many.
     pub fn into_rules(self, threads: usize) -> Option<Rules> {
         Some(Rules {
@@ -88,6 +109,7 @@ impl ReadRpz {
             clients: PrefixMap::new(self.clients),
             addresses: PrefixMap::new(self.addresses),
             actions: self.actions,
+            count: self.count,
             soa: self.soa,
         })
     }
@@ -110,7 +132,7 @@ impl ReadRpz {
                 *known.entry(key).or_insert_with(|| number_of(&mut self.actions, Action::Data(sets)))
             }
             simple => match self.actions.iter().position(|known| *known == simple) {
-                Some(at) => at as u32 + 1,
+                Some(at) => at as u32 + FIRST_RULE,
                 None => number_of(&mut self.actions, simple),
             },
         };
@@ -121,19 +143,30 @@ impl ReadRpz {
             None => {
                 let below = trigger.is_wildcard();
                 let name = if below { trigger.parent().unwrap_or(NameRef::ROOT) } else { trigger };
-                let (own, below) = if below { (0, number) } else { (number, 0) };
-                if !self.names.add(name, NameRules { own, below }) {
+                let (own, below) = if below { (NO_WILDCARD, number) } else { (number, NO_WILDCARD) };
+                let mut fits = self.names.add(name, NameRules { own, below });
+                // Names above exist, too. Nodes come in canonical order, so that those above the former name are known.
+                let mut above = name.parent();
+                while let Some(at) =
+                    above.filter(|at| !at.is_root() && !self.last.as_ref().is_at_or_below(*at))
+                {
+                    fits &= self.names.add(at, NameRules { own: NO_WILDCARD, below: NO_WILDCARD });
+                    above = at.parent();
+                }
+                self.last = name.to_name();
+                if !fits {
                     return Err("there are more names than fit");
                 }
             }
         }
+        self.count += 1;
         Ok(())
     }
 }
 
 fn number_of(actions: &mut Vec<Action>, action: Action) -> u32 {
     actions.push(action);
-    actions.len() as u32
+    actions.len() as u32 - 1 + FIRST_RULE
 }
 
 /// The action of the data of *trigger*.

@@ -31,6 +31,11 @@ use crate::prefix::Prefix;
 use crate::prefixes::PrefixMap;
 use crate::view::View;
 
+/// The number of no rule that ends the search: the name exists in a policy zone, so that no wildcard above it applies to it (RFC
+/// 4592 §3.3.1).
+pub(crate) const NO_WILDCARD: u32 = 1;
+/// The number of the first rule of a list.
+pub(crate) const FIRST_RULE: u32 = 2;
 /// The most groups of clients.
 pub const MOST_GROUPS: usize = 64;
 
@@ -101,16 +106,18 @@ pub struct Rules {
     pub clients: PrefixMap,
     /// Rules for addresses in answers.
     pub addresses: PrefixMap,
-    /// The actions, by the number of a rule less 1, without its rank.
+    /// The actions, by the number of a rule less 2, without its rank.
     pub actions: Vec<Action>,
+    /// The number of rules.
+    pub count: usize,
     /// The SOA RRset of a policy zone, sent with its changes.
     pub soa: Option<Rrset>,
 }
 
 impl Rules {
-    /// The number of names and blocks that have rules.
+    /// The number of rules.
     pub fn len(&self) -> usize {
-        self.names.len() + self.clients.len() + self.addresses.len()
+        self.count
     }
 
     /// Whether there are no rules.
@@ -161,11 +168,12 @@ impl PolicyList {
             }
             true
         });
+        let best = best.filter(|(_, rule)| *rule != NO_WILDCARD);
         best.map(|(listed, rule)| (Trigger::Name { name: listed.to_name(), below: listed != name }, rule))
     }
 
     fn found(&self, (trigger, rule): (Trigger, u32)) -> Match<'_> {
-        let own = &self.rules.actions[(rule & ((1 << RANK_SHIFT) - 1)) as usize - 1];
+        let own = &self.rules.actions[((rule & ((1 << RANK_SHIFT) - 1)) - FIRST_RULE) as usize];
         Match { list: self, trigger, action: self.settings.action.as_ref().unwrap_or(own) }
     }
 }

@@ -20,7 +20,7 @@ fn rule(text: &str, asked: &str) -> Option<ListRule> {
         }
         true
     });
-    best.map(|number| list.rules[(number & ((1 << RANK_SHIFT) - 1)) as usize - 1])
+    best.map(|number| list.rules[((number & ((1 << RANK_SHIFT) - 1)) - FIRST_RULE) as usize])
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn every_action_is_read() {
     ] {
         let read = zone(&format!("bad.example {data}\n"));
         assert_eq!(read.actions, [expected], "{data}");
-        assert_eq!((read.names.len(), read.fault_count), (1, 0), "{data}");
+        assert_eq!((read.count, read.fault_count), (1, 0), "{data}");
     }
     let read = zone("a A 192.0.2.1\nb A 192.0.2.1\nb TXT x\nc A 192.0.2.1\n");
     assert_eq!(read.actions.len(), 2, "equal data is one action");

@@ -76,7 +76,16 @@ fn precedence_within_a_zone() {
     assert_eq!(of(rules, &[("a.example.", &["192.0.2.1"])]), Some("data"), "the name before addresses");
     assert_eq!(of(rules, &[("c.example.", &[])]), Some("nxdomain"));
     assert_eq!(of(rules, &[("c.b.example.", &[])]), Some("nodata"), "the longest wildcard");
-    assert_eq!(of(rules, &[("b.example.", &[])]), Some("nxdomain"), "a wildcard does not cover its own name");
+    assert_eq!(of(rules, &[("b.example.", &[])]), None, "the policy zone holds b.example");
+    let exists = "*.example CNAME .\nx.y.example CNAME *.\n";
+    assert_eq!(of(exists, &[("a.example.", &[])]), Some("nxdomain"));
+    assert_eq!(
+        of(exists, &[("y.example.", &[])]),
+        None,
+        "the policy zone holds y.example as an empty non-terminal"
+    );
+    assert_eq!(of(exists, &[("a.y.example.", &[])]), None, "its closest encloser is y.example");
+    assert_eq!(of(exists, &[("a.x.y.example.", &[])]), None);
     assert_eq!(of(rules, &[("x.test.", &["192.0.2.7", "192.0.2.1"])]), Some("drop"), "the longest block");
     assert_eq!(of(rules, &[("x.test.", &["198.51.100.1"])]), None);
 }
