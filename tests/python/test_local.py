@@ -137,3 +137,18 @@ def test_no_aaaa(tmp_path: Path) -> None:
     reply = ask(snapshot(file), "www.example", "AAAA")
     assert reply is not None and (reply.rcode, records(reply)) == ("NOERROR", [])
     assert ask(snapshot(file), "www.example", "A") is None, "is looked up"
+
+
+def test_the_response_rate_limit_is_shown(tmp_path: Path) -> None:
+    control = ("--control", str(tmp_path / "control.sock"))
+    with serving(tmp_path, "[rrl]\nerrors_per_second = 2\nslip = 1\n") as port:
+        for _ in range(10):
+            ask_server(port, "www.example")
+        shown = nw("ctl", "rrl", *control)
+        assert shown.returncode == 0, shown.stderr
+        assert "1 of 131072 buckets in use" in shown.stdout
+        assert "0 responses dropped, 8 truncated" in shown.stdout
+        assert "127.0.0.0/24 error .: 0 dropped, 8 truncated" in shown.stdout
+    with serving(tmp_path, "") as port:
+        refused = nw("ctl", "rrl", *control)
+        assert refused.returncode == 1 and "responses are not limited" in refused.stderr

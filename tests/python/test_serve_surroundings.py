@@ -310,7 +310,7 @@ def test_the_check_refuses_what_serve_cannot_use(tmp_path: Path, text: str, mess
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[[listen]]\naddress = "0.0.0.0"\nport = 0\n[resolver]\n[[policy]]\npolicy = "acl"\non = "recursion"\nallow = ["any"]\n', "warning: recursion is open to 0.0.0.0/0, ::/0"),  # noqa: E501
+        ('[[listen]]\naddress = "0.0.0.0"\nport = 0\n[resolver]\n[[policy]]\npolicy = "acl"\non = "recursion"\nallow = ["any"]\n', "warning: recursion is open to 0.0.0.0/0, ::/0 on 0.0.0.0 port 0, by [[policy]] at "),  # noqa: E501
         ('[[listen]]\naddress = "127.0.0.1"\nport = 5399\n[resolver]\n[[forward]]\nservers = ["127.0.0.1:5399"]\n', "warning: queries for . are forwarded to 127.0.0.1:5399, which is this server itself"),  # noqa: E501
         ('[[listen]]\naddress = "0.0.0.0"\nport = 5399\n[resolver]\n[[forward]]\nsuffix = "a."\nservers = ["127.0.0.1:5399"]\n', "warning: queries for a. are forwarded to 127.0.0.1:5399, which"),  # noqa: E501
     ],

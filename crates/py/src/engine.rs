@@ -179,6 +179,36 @@ impl Engine {
         Ok(table)
     }
 
+    /// The state of the response rate limit: `buckets`, `in_use`, `dropped`, `slipped`, and `limited`, the networks that were
+    /// limited recently, the latest first. None: there is no limit.
+    fn rrl<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let snapshot = self.inner.snapshot();
+        let Some(rrl) = snapshot.rrl() else { return Ok(None) };
+        let now = self.inner.now();
+        let ((in_use, buckets), (dropped, slipped)) = (rrl.load(now), rrl.totals());
+        let table = PyDict::new(py);
+        for (key, value) in [
+            ("buckets", buckets as u64),
+            ("in_use", in_use as u64),
+            ("dropped", dropped),
+            ("slipped", slipped),
+        ] {
+            table.set_item(key, value)?;
+        }
+        let limited = rrl.listed().into_iter().map(|one| {
+            let entry = PyDict::new(py);
+            entry.set_item("prefix", one.prefix)?;
+            entry.set_item("class", one.class.slug())?;
+            entry.set_item("name", one.name.to_string())?;
+            entry.set_item("dropped", one.dropped)?;
+            entry.set_item("slipped", one.slipped)?;
+            entry.set_item("age_s", now.saturating_sub(one.last) / 1_000_000)?;
+            Ok(entry)
+        });
+        table.set_item("limited", limited.collect::<PyResult<Vec<_>>>()?)?;
+        Ok(Some(table))
+    }
+
     /// Remove entries from the cache and return their number. Without `name`, those of all names; with `below`, also those of the names
     /// below `name`. `type` and `only` (`negative`, `bogus` or `failures`) remove some of them. Without arguments, data about
     /// servers is removed as well. Raises `ValueError` for another `only`.

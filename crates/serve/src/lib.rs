@@ -13,6 +13,7 @@ pub mod context;
 pub mod decision;
 pub mod filter;
 mod finish;
+mod limit;
 mod local;
 pub mod local_data;
 mod local_zones;

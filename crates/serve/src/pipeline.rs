@@ -16,9 +16,9 @@
 //! | step | function | input or effect |
 //! |---|---|---|
 //! | filters | [`settle_and_filter`] | the RRsets, before OPT; may refuse, drop or request a lookup |
+//! | rate limit | `limit.rs` | the final rcode, kind and records; may drop the response or cut it to TC |
 //! | count, record | [`close`] | the final rcode and kind |
 //! | finish | `finish.rs` | writes OPT, extended errors and the header |
-//! | rate limit | [`close`], after finish | the whole message, its size and kind; no limit exists yet |
 //! | sign | [`leave`] | the final octets (RFC 8945 §5.3) |
 //! | report | [`leave`] | the octets that are sent; telemetry receives an event |
 //!
@@ -50,7 +50,7 @@ use crate::sections::{self, Sections};
 use crate::stats::{Counter, Stats};
 use crate::telemetry::Event;
 use crate::verdict::{Ask, Causes, Handled, Made, Pending, Transport, Verdict};
-use crate::{admit, finish, opcode, policies, tsig, view};
+use crate::{admit, finish, limit, opcode, policies, tsig, view};
 
 /// The extended error of an internal failure.
 pub const UNKNOWN: &[(Ede, String)] = &[(Ede::OTHER, String::new())];
@@ -83,7 +83,7 @@ fn exit(
             // Neither value owns anything. The compiler cannot prove it, and would call the drop glue of all
             // verdicts.
             mem::forget(outcome);
-            Ok(close(context, response, errors))
+            close(context, response, errors)
         }
         outcome => settle_and_filter(context, outcome, response, errors),
     }
@@ -108,12 +108,21 @@ fn settle_and_filter(
         None => errors,
         Some(causes) => &causes.0,
     };
-    Ok(close(context, response, errors))
+    close(context, response, errors)
 }
 
-/// Count, record and finish the response. Returns its length.
+/// Limit, count, record and finish the response. Returns its length, or `Err` if it is not sent.
 #[inline(always)]
-fn close(context: &Context<'_>, response: &mut Response<'_, '_>, errors: &[(Ede, String)]) -> usize {
+fn close(
+    context: &Context<'_>,
+    response: &mut Response<'_, '_>,
+    errors: &[(Ede, String)],
+) -> Result<usize, Handled> {
+    if let Some(rrl) = context.snapshot().rrl()
+        && let Some(limited) = limit::respond(context, rrl, response)
+    {
+        return limited;
+    }
     count(context, response);
     let notes = response.notes.take();
     let errors = notes.as_ref().map_or(errors, |notes| &notes.0);
@@ -121,7 +130,7 @@ fn close(context: &Context<'_>, response: &mut Response<'_, '_>, errors: &[(Ede,
     if !fine && context.lookups == 0 || response.kind == ResponseKind::Policy {
         record(context, response, errors);
     }
-    finish::finish(response, context.query, &context.snapshot().plan().server, errors)
+    Ok(finish::finish(response, context.query, &context.snapshot().plan().server, errors))
 }
 
 /// Complete the exit: sign the finished message, the first *length* octets of *room*, and report it. Returns its
@@ -512,7 +521,7 @@ fn handle_guarded(
 
 /// Count a response.
 #[inline]
-fn count(context: &Context<'_>, response: &Response<'_, '_>) {
+pub(crate) fn count(context: &Context<'_>, response: &Response<'_, '_>) {
     let stats = context.environment.stats;
     response.kind.counter(stats).add(1);
     stats.rcode(response.rcode);

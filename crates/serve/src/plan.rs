@@ -33,7 +33,7 @@ mod tables;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use nw_policy::{Acl, Prefix, View};
+use nw_policy::{Acl, Prefix, RrlSettings, View};
 use nw_resolve::ResolverConfig;
 use nw_wire::{Name, Opcode};
 use serde_json::Value;
@@ -71,6 +71,8 @@ pub struct Plan {
     pub no_aaaa: Option<Acl>,
     /// Protection from DNS rebinding (`filter/rebinding.rs`). Default none.
     pub rebinding: Option<RebindingPlan>,
+    /// Limits of responses (`crates/policy/src/rrl.rs`). Default none.
+    pub rrl: Option<RrlSettings>,
     /// The requests that the control plane answers.
     pub control: ControlPlan,
     /// The limits of the flight recorder.

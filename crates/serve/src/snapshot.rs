@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use nw_policy::rules::Policies;
-use nw_policy::{Acl, View};
+use nw_policy::{Acl, Rrl, View};
 use nw_resolve::{ClientQuestion, ResolverConfig};
 use nw_wire::{Name, NameRef, Opcode, RrType};
 use nw_zone::{Cause, Zone, ZoneEntry, Zones};
@@ -47,6 +47,8 @@ pub struct Snapshot {
     policies: Option<Arc<Policies>>,
     /// Whether lists or filters act on answers.
     filters_answers: bool,
+    /// Its table outlives changes of everything but its own settings. None: no limit.
+    rrl: Option<Arc<Rrl>>,
 }
 
 /// The data that depends only on the plan.
@@ -143,7 +145,15 @@ impl Snapshot {
             handlers: opcode::registered(&plan),
             plan,
         });
-        Ok(Snapshot { settings, zones, artifacts: Artifacts::default(), policies: None, filters_answers })
+        let rrl = settings.plan.rrl.clone().map(|rrl| Arc::new(Rrl::new(rrl)));
+        Ok(Snapshot {
+            settings,
+            zones,
+            artifacts: Artifacts::default(),
+            policies: None,
+            filters_answers,
+            rrl,
+        })
     }
 
     /// The snapshot after `changes` to its zones. Each change is an apex and its new entry, or None to remove it.
@@ -178,7 +188,9 @@ impl Snapshot {
         let added = self.zones.iter().filter(|entry| former.zones.get(entry.apex()).is_none());
         let added = added.map(|entry| (entry.apex().to_name(), Some(entry.clone())));
         let zones = former.zones.changed(removed.chain(added));
-        Snapshot { zones, ..self.clone() }.with(former.artifacts.clone())
+        let same = |rrl: &&Arc<Rrl>| self.settings.plan.rrl.as_ref() == Some(rrl.settings());
+        let rrl = former.rrl.as_ref().filter(same).or(self.rrl.as_ref()).cloned();
+        Snapshot { zones, rrl, ..self.clone() }.with(former.artifacts.clone())
     }
 
     /// Add the secrets of the TSIG keys that the plan names (RFC 8945). Every key needs one, and no others are
@@ -367,6 +379,12 @@ impl Snapshot {
     #[inline]
     pub(crate) fn policies(&self) -> Option<&Policies> {
         self.policies.as_deref()
+    }
+
+    /// The limiter of responses, if it is on.
+    #[inline]
+    pub fn rrl(&self) -> Option<&Arc<Rrl>> {
+        self.rrl.as_ref()
     }
 
     #[inline]

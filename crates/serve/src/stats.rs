@@ -104,6 +104,10 @@ counters! {
     cache_stale = "cache.stale";
     /// Packets without a response: shorter than a header, or responses themselves.
     dropped_silence = "dropped.silence";
+    /// Responses that the response rate limit left out.
+    rrl_dropped = "rrl.dropped";
+    /// Responses that the response rate limit sent truncated.
+    rrl_slipped = "rrl.slipped";
     /// Responses that the kernel did not take.
     dropped_send = "dropped.send";
     /// Responses over UDP that were not sent because the client has stopped waiting.

@@ -26,6 +26,7 @@ usage: nw ctl [--json] [--control PATH] VERB
        nw ctl policy status|reload
        nw ctl policy pause TIME [--group GROUP]
        nw ctl policy resume [--group GROUP]
+       nw ctl rrl
        nw ctl stop
 
 Control the running server over its control socket. --control PATH selects the socket; `nw serve --help` shows the
@@ -51,6 +52,7 @@ nta         negative trust anchors (RFC 7646): validate nothing at and below NAM
 policy      show the lists with their rules, memory and counters; read changed lists again; let no list apply
             for some time (10m, 1h30m), to the clients of one group or to all; end such a pause. A list that
             cannot be read keeps its last version
+rrl         show the response rate limit: use of its table, responses dropped and truncated, limited networks
 stop        let queries in progress finish, then end the server
 
 nw ctl also accepts these verbs of rndc and unbound-control: reconfig, flushname, flushtree, flush_zone.
@@ -70,7 +72,7 @@ REFUSED_RELOAD = 3
 KEPT = "Nothing has changed; the server keeps its former configuration."
 ZONES_FAILED = 4
 NO_SERVER = 9
-VERBS = ("status", "resolver", "reload", "flush", "cache", "policy", "anchors", "nta", "stop")
+VERBS = ("status", "resolver", "reload", "flush", "cache", "policy", "anchors", "nta", "rrl", "stop")
 # Verbs of other servers' tools: the verb here, and whether it includes the names below.
 ALIASES = {
     "reconfig": ("reload", False),
@@ -135,6 +137,7 @@ def run(args: list[str]) -> int:
         "resolver": _resolver,
         "reload": _reload,
         "anchors": anchors,
+        "rrl": _rrl,
         "stop": _stop,
     }
     return _print(parsed, verb, {}, printers[verb])
@@ -482,6 +485,14 @@ def _piece(parsed: Parsed, path: str, first: int, lines: list[str]) -> int:
             f"{path}:{first - 1 + int(place[1])}: {text[place.end() :]}", hint=failure.hint
         ) from None
     return loaded
+
+
+def _rrl(answer: dict[str, Any]) -> None:
+    print(f"{answer['in_use']} of {answer['buckets']} buckets in use")
+    print(f"{answer['dropped']} responses dropped, {answer['slipped']} truncated")
+    for one in answer["limited"]:
+        counts = f"{one['dropped']} dropped, {one['slipped']} truncated, last {one['age_s']} s ago"
+        print(f"  {one['prefix']} {one['class']} {printable(one['name'])}: {counts}")
 
 
 def _stop(_: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from namewise.config.schema import settings
 if TYPE_CHECKING:
     from namewise.compile.inputs import Inputs
     from namewise.config import Config
+    from namewise.config.filters import Rrl
     from namewise.config.resolver import Resolver
 
 VERSION = 1
@@ -86,11 +87,27 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
             "allow": list(rebinding.allow),
             "refuse": rebinding.action == "refuse",
         },
+        "rrl": None if config.rrl is None else _rrl(config, config.rrl),
         "recorder": {
             "entries": config.log.recorder,
             "bytes": config.log.recorder_bytes,
             "slow_ms": config.log.slow,
         },
+    }
+
+
+def _rrl(config: Config, rrl: Rrl) -> dict[str, Any]:
+    return {
+        "responses_per_second": rrl.responses_per_second,
+        "nxdomains_per_second": rrl.nxdomains_per_second,
+        "errors_per_second": rrl.errors_per_second,
+        "slip": rrl.slip,
+        "window_s": rrl.window // 1000,
+        "ipv4_prefix": rrl.ipv4_prefix,
+        "ipv6_prefix": rrl.ipv6_prefix,
+        "exempt": list(config.prefixes(rrl.exempt)),
+        "log_only": rrl.log_only,
+        "buckets": rrl.buckets,
     }
 
 

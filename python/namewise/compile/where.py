@@ -54,6 +54,8 @@ def config_path(plan_path: str, config: Config) -> Path:
             return ("policy",) if found is None else ("policy", found, "allow")
         case ("no_aaaa", *_):
             return ("no_aaaa", "clients")
+        case ("rrl", str(key), *_):
+            return ("rrl", key.removesuffix("_s"))
         case ("recorder", str(key)):
             return ("log", _RECORDER.get(key, key))
     return parts

@@ -1,8 +1,8 @@
-"""Filters of answers: `[[dns64]]`, `[no_aaaa]`, `[rebinding]`."""
+"""Filters and limits of answers: `[[dns64]]`, `[no_aaaa]`, `[rebinding]`, `[rrl]`."""
 
 from typing import Annotated, Literal
 
-from namewise.config.schema import DomainName, Prefix, Table, setting
+from namewise.config.schema import DomainName, Duration, Prefix, Table, setting
 
 PRIVATE = (
     "0.0.0.0/8",
@@ -61,3 +61,42 @@ class Rebinding(Table, frozen=True, kw_only=True):
     allow: Annotated[
         tuple[DomainName, ...], setting("Names that may have private addresses, with those below them.")
     ] = ()
+
+
+class Rrl(Table, frozen=True, kw_only=True):
+    """A limit on equal UDP responses to one network, so that the server is no use for reflection attacks. The presence of this table,
+    even empty, enables it. Authoritative servers on the internet should have it; a resolver behind which many clients share an address
+    should not. TCP and requests with a TSIG key are exempt."""
+
+    responses_per_second: Annotated[
+        int, setting("Equal answers and referrals per second to one network.", ge=1, le=1_000_000)
+    ] = 200
+    nxdomains_per_second: Annotated[
+        int,
+        setting("Denials of names of one zone per second to one network.", ge=1, le=1_000_000),
+    ] = 200
+    errors_per_second: Annotated[
+        int, setting("Errors and refusals per second to one network.", ge=1, le=1_000_000)
+    ] = 200
+    slip: Annotated[
+        int,
+        setting(
+            "One of so many limited responses is sent truncated, so that a real client asks over TCP; 0: none.",
+            ge=0,
+            le=10,
+        ),
+    ] = 2
+    window: Annotated[
+        Duration,
+        setting("How long a network that exceeds the rate must be silent at most.", ge=1000, le=3_600_000),
+    ] = 15_000
+    ipv4_prefix: Annotated[int, setting("Bits of an IPv4 address that make a network.", ge=8, le=32)] = 24
+    ipv6_prefix: Annotated[int, setting("Bits of an IPv6 address that make a network.", ge=16, le=128)] = 56
+    exempt: Annotated[
+        tuple[str, ...], setting("Clients without a limit: prefixes and names of `[[acl]]`.")
+    ] = ()
+    log_only: Annotated[bool, setting("Only count what would be limited.")] = False
+    buckets: Annotated[
+        int,
+        setting("Networks and names that are counted at once; each takes 8 octets.", ge=1024, le=1 << 24),
+    ] = 131_072

@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from namewise.config import values
 from namewise.config.access import BUILT_IN_ACLS, Acl, AclPolicy, Key, View
-from namewise.config.filters import Dns64, NoAaaa, Rebinding
+from namewise.config.filters import Dns64, NoAaaa, Rebinding, Rrl
 from namewise.config.lists import Group, List
 from namewise.config.local import Hosts, Local
 from namewise.config.origin import Path, dotted
@@ -52,6 +52,7 @@ __all__ = [
     "NoAaaa",
     "Rebinding",
     "Resolver",
+    "Rrl",
     "ServerTable",
     "Streams",
     "View",
@@ -100,6 +101,7 @@ class Config(Table, frozen=True, kw_only=True):
     rebinding: Annotated[Rebinding, _table(Rebinding)] = Rebinding()
     group: Annotated[tuple[Group, ...], _table(Group)] = ()
     list: Annotated[tuple[List, ...], _table(List)] = ()
+    rrl: Annotated[Rrl, _table(Rrl)] | None = None
     log: Annotated[Log, _table(Log)] = Log()
     control: Annotated[Control, _table(Control)] = Control()
 
@@ -129,6 +131,7 @@ TABLES: dict[str, type[Table]] = {
     "rebinding": Rebinding,
     "group": Group,
     "list": List,
+    "rrl": Rrl,
     "log": Log,
     "control": Control,
 }
@@ -204,6 +207,8 @@ def cross_check(
         members(("dns64", index, "clients"), dns64.clients)
         members(("dns64", index, "mapped"), dns64.mapped)
     members(("no_aaaa", "clients"), config.no_aaaa.clients)
+    if config.rrl is not None:
+        members(("rrl", "exempt"), config.rrl.exempt)
     for index, zone in enumerate(config.zone):
         if zone.allow is not None:
             members(("zone", index, "allow"), zone.allow)

@@ -77,7 +77,7 @@ class Candidate(NamedTuple):
             *self.zones.warnings,
             *_lists_without_resolver(self.loaded.config),
             *_nothing_to_serve(self.loaded.config),
-            *_open_recursion(self.loaded.config),
+            *_open_recursion(self.loaded),
             *_forwards_to_itself(self.loaded.config),
             *_readable_secrets(self.loaded.config),
         )
@@ -160,10 +160,12 @@ def _lists_without_resolver(config: Config) -> Iterator[str]:
         yield "[[list]] has no effect: lists change answers of the resolver, and there is no [resolver] table"
 
 
-def _open_recursion(config: Config) -> Iterator[str]:
-    if config.resolver is None or all(is_loopback(listen.address) for listen in config.listen):
+def _open_recursion(loaded: Loaded) -> Iterator[str]:
+    config = loaded.config
+    reached = [index for index, listen in enumerate(config.listen) if not is_loopback(listen.address)]
+    if config.resolver is None or not reached:
         return
-    for policy in config.policy:
+    for index, policy in enumerate(config.policy):
         if policy.on != "recursion":
             continue
         networks = map(ipaddress.ip_network, config.prefixes(policy.allow))
@@ -173,9 +175,13 @@ def _open_recursion(config: Config) -> Iterator[str]:
             if network.prefixlen < WIDE[network.version] and not (network.prefixlen and network.is_private)
         ]
         if wide:
+            place = loaded.problem(("policy", index, "allow"), "").origin
+            listeners = ", ".join(
+                f"{config.listen[at].address} port {config.listen[at].port}" for at in reached
+            )
             yield (
-                f"recursion is open to {', '.join(wide)}: anybody can use this server to attack others with its answers "
-                '(RFC 5358); list your own networks in [[policy]] on = "recursion"'
+                f"recursion is open to {', '.join(wide)} on {listeners}, by [[policy]] at {place}: anybody can use this server to "
+                'attack others with its answers (RFC 5358); list your own networks in [[policy]] on = "recursion"'
             )
 
 

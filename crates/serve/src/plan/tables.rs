@@ -33,6 +33,7 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
     let dns64 = read_all(object.key("dns64"), read_dns64, errors);
     let no_aaaa = object.key("no_aaaa").map(|at| read_acl(&at, errors));
     let rebinding = object.key("rebinding").and_then(|at| read_rebinding(&at, errors));
+    let rrl = object.key("rrl").and_then(|at| read_rrl(&at, errors));
     let control = object.key("control").and_then(|at| read_control(&at, errors));
     let recorder = object.key("recorder").and_then(|at| read_recorder(&at, errors));
     object.end(errors);
@@ -46,6 +47,7 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
         dns64,
         no_aaaa,
         rebinding,
+        rrl,
         control: control.unwrap_or_default(),
         recorder: recorder.unwrap_or_default(),
     })
@@ -155,6 +157,25 @@ fn read_rebinding(at: &At<'_>, errors: &mut Errors) -> Option<RebindingPlan> {
     let refuse = object.key("refuse").and_then(|at| at.truth(errors)).unwrap_or(false);
     object.end(errors);
     Some(RebindingPlan { private: private?, allow, refuse })
+}
+
+fn read_rrl(at: &At<'_>, errors: &mut Errors) -> Option<RrlSettings> {
+    let mut object = at.object(errors)?;
+    let mut rrl = RrlSettings::default();
+    set(&mut rrl.responses_per_second, &mut object, "responses_per_second", 1, 1_000_000, errors);
+    set(&mut rrl.nxdomains_per_second, &mut object, "nxdomains_per_second", 1, 1_000_000, errors);
+    set(&mut rrl.errors_per_second, &mut object, "errors_per_second", 1, 1_000_000, errors);
+    set(&mut rrl.slip, &mut object, "slip", 0, 10, errors);
+    set(&mut rrl.window_s, &mut object, "window_s", 1, 3600, errors);
+    set(&mut rrl.ipv4_prefix, &mut object, "ipv4_prefix", 8, 32, errors);
+    set(&mut rrl.ipv6_prefix, &mut object, "ipv6_prefix", 16, 128, errors);
+    set(&mut rrl.buckets, &mut object, "buckets", 1024, 1 << 24, errors);
+    if let Some(exempt) = object.key("exempt").map(|at| read_acl(&at, errors)) {
+        rrl.exempt = exempt;
+    }
+    rrl.log_only = object.key("log_only").and_then(|at| at.truth(errors)).unwrap_or(false);
+    object.end(errors);
+    Some(rrl)
 }
 
 fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {

@@ -31,6 +31,7 @@ VERBS = (
     "reload",
     "resolver",
     "route",
+    "rrl",
     "status",
     "stop",
     "why",

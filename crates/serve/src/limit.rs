@@ -1,0 +1,90 @@
+//! The rate limit of responses: what `nw_policy::rrl` needs to know of a response, and what becomes of a limited one.
+//!
+//! A limited response is dropped, or sent empty with TC, OPT and no option: then it is not longer than its query.
+
+use nw_policy::{Limited, ResponseClass, Rrl};
+use nw_wire::{Name, NameBuf, NameRef, Rcode, RrType, Section};
+use nw_zone::ZoneEntry;
+
+use crate::context::Context;
+use crate::query::{ClientEdns, Query};
+use crate::response::{Response, ResponseKind};
+use crate::verdict::{Handled, Transport};
+use crate::{finish, pipeline};
+
+/// Limit the response. None: it is sent as it is.
+#[inline(never)]
+pub(crate) fn respond(
+    context: &Context<'_>,
+    rrl: &Rrl,
+    response: &mut Response<'_, '_>,
+) -> Option<Result<usize, Handled>> {
+    if context.transport != Transport::Udp || context.key().is_some() || context.environment.trace.is_some() {
+        return None;
+    }
+    let class = match (response.rcode, response.kind) {
+        (Rcode::NOERROR, ResponseKind::Referral) => ResponseClass::Referral,
+        (Rcode::NOERROR, _) => ResponseClass::Answer,
+        (Rcode::NXDOMAIN, _) => ResponseClass::NxDomain,
+        _ => ResponseClass::Error,
+    };
+    let (above, wildcard);
+    let name = match class {
+        ResponseClass::Error => NameRef::ROOT,
+        ResponseClass::NxDomain => {
+            above = owner(response, RrType::SOA);
+            above.as_ref().map_or(NameRef::ROOT, NameBuf::as_ref)
+        }
+        ResponseClass::Referral => {
+            above = owner(response, RrType::NS);
+            above.as_ref().map_or(NameRef::ROOT, NameBuf::as_ref)
+        }
+        ResponseClass::Answer => {
+            wildcard = wildcard_of(context, response.kind);
+            wildcard.as_ref().map_or(context.query.qname, Name::as_ref)
+        }
+    };
+    let (client, query) = (context.client_ip(), context.query);
+    match rrl.decide(client, class, name, query.id, context.environment.now) {
+        Limited::Send => None,
+        Limited::Drop => {
+            context.environment.stats.rrl_dropped.add(1);
+            Some(Err(Handled::Drop))
+        }
+        Limited::Slip => Some(Ok(slip(context, response))),
+    }
+}
+
+/// Send the client to TCP.
+#[cold]
+fn slip(context: &Context<'_>, response: &mut Response<'_, '_>) -> usize {
+    response.out.clear();
+    (response.truncated, response.ad, response.notes, response.ede) = (true, false, None, [None; 2]);
+    context.environment.stats.rrl_slipped.add(1);
+    pipeline::count(context, response);
+    let edns = context.query.edns.map(|edns| ClientEdns { nsid: false, ..edns });
+    let query = Query { edns, ..*context.query };
+    finish::finish(response, &query, &context.snapshot().plan().server, &[])
+}
+
+/// The owner of the first RRset of *rtype* in the authority section.
+fn owner(response: &Response<'_, '_>, rtype: RrType) -> Option<NameBuf> {
+    let mut runs = response.out.runs();
+    let found = runs.find(|run| run.section == Section::Authority && run.rtype == rtype)?;
+    Some(response.owner(&found))
+}
+
+/// The wildcard that an answer of a zone of this server comes from: random names below it share one bucket.
+fn wildcard_of(context: &Context<'_>, kind: ResponseKind) -> Option<Name> {
+    if !matches!(kind, ResponseKind::Answer | ResponseKind::NoData | ResponseKind::Alias) {
+        return None;
+    }
+    let query = context.query;
+    match context.snapshot().find_zone(context.view(), query.qname, query.qtype)? {
+        ZoneEntry::Loaded(zone) => zone.wildcard(query.qname),
+        ZoneEntry::Unavailable(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
