@@ -98,6 +98,14 @@ pub struct Budget {
     /// floods of random names (water torture). A zone that answers within 100 ms needs as many for 10,000 questions a
     /// second.
     pub max_in_flight_per_zone: u32,
+    /// Questions for recursion per second in one worker from one client prefix (/24, /56); further ones fail at once. 0: no
+    /// limit, the default, because thousands of clients may share one address. Stops one client from taking the resolver
+    /// with names that are quick to look up, which `max_in_flight_per_client` does not notice.
+    pub max_queries_per_second_per_client: u32,
+    /// Questions per second from one worker to the servers of one zone, or, through a forwarder, about names with one
+    /// parent; further ones fail at once. 0: no limit, the default, because `max_in_flight_per_zone` follows the servers.
+    /// Stops floods of random names from reaching servers that answer quickly.
+    pub max_queries_per_second_per_zone: u32,
     /// Clients that wait in one worker over all. One that waits for the answer to another client's question takes some
     /// hundred octets. Further ones fail at once; stops floods from using up memory.
     pub max_waiting: u32,
@@ -162,6 +170,8 @@ impl Default for Budget {
             max_in_flight: 4096,
             max_in_flight_per_client: 1000,
             max_in_flight_per_zone: 1000,
+            max_queries_per_second_per_client: 0,
+            max_queries_per_second_per_zone: 0,
             max_waiting: 65_536,
             discard_timeout: 1900 * MILLISECOND,
             first_timeout: 376 * MILLISECOND,
@@ -210,6 +220,10 @@ pub enum Limit {
     InFlight,
     /// [`Budget::max_in_flight_per_zone`].
     Zone,
+    /// [`Budget::max_queries_per_second_per_client`].
+    ClientRate,
+    /// [`Budget::max_queries_per_second_per_zone`].
+    ZoneRate,
     /// [`Budget::max_waiting`].
     Waiting,
 }
@@ -229,6 +243,8 @@ impl Limit {
             Limit::WallClock => "wall_clock",
             Limit::InFlight => "max_in_flight",
             Limit::Zone => "max_in_flight_per_zone",
+            Limit::ClientRate => "max_queries_per_second_per_client",
+            Limit::ZoneRate => "max_queries_per_second_per_zone",
             Limit::Waiting => "max_waiting",
         }
     }

@@ -8,6 +8,8 @@
 //! it grows with each reply up to `Budget::max_in_flight_per_zone` and shrinks with each silence down to [`FEWEST`].
 //! Random names under a silent zone (water torture) then cost a handful of places, and a flood under a slow zone no more than
 //! the allowance. What exceeds it fails at once. A forwarder stands for many zones; there the parent of the name counts.
+//!
+//! **Rates.** If the budget sets them, prefixes and zones also have a number of questions per second, in bursts of one second.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -62,6 +64,40 @@ pub(crate) struct Quotas {
     /// The places of each prefix by their numbers, the oldest first.
     clients: RefCell<HashMap<Prefix, Places, Keyed>>,
     zones: RefCell<HashMap<u64, Zone, Keyed>>,
+    client_rates: Rates,
+    zone_rates: Rates,
+}
+
+/// Rates by key. A key has used what is paid back until its time; a key without time has used nothing.
+#[derive(Default)]
+struct Rates {
+    until: RefCell<HashMap<u64, Micros, Keyed>>,
+    swept: Cell<Micros>,
+}
+
+impl Rates {
+    /// Take one of *per_second* of *key*. False: there is none left. When too many keys are in use, further ones are not
+    /// limited.
+    fn take(&self, key: u64, per_second: u32, now: Micros) -> bool {
+        if per_second == 0 {
+            return true;
+        }
+        let mut until = self.until.borrow_mut();
+        if until.len() >= REMEMBERED && now.saturating_sub(self.swept.get()) > SECOND / 10 {
+            until.retain(|_, until| *until > now);
+            self.swept.set(now);
+        }
+        if until.len() >= REMEMBERED && !until.contains_key(&key) {
+            return true;
+        }
+        let until = until.entry(key).or_insert(now);
+        let paid = (*until).max(now) + SECOND / Micros::from(per_second);
+        let allowed = paid <= now + SECOND;
+        if allowed {
+            *until = paid;
+        }
+        allowed
+    }
 }
 
 /// The place of one client question.
@@ -132,6 +168,16 @@ impl Quotas {
         }
         self.under_way.set(self.under_way.get() - 1);
         Some(place)
+    }
+
+    /// Whether *prefix* may ask one more question for recursion in this second.
+    pub(crate) fn client_rate(&self, prefix: Prefix, budget: &Budget, now: Micros) -> bool {
+        self.client_rates.take(prefix.0, budget.max_queries_per_second_per_client, now)
+    }
+
+    /// Whether the servers of the zone that hashes to *zone* may get one more question in this second.
+    pub(crate) fn zone_rate(&self, zone: u64, budget: &Budget, now: Micros) -> bool {
+        self.zone_rates.take(zone, budget.max_queries_per_second_per_zone, now)
     }
 
     /// Begin a question to the servers of the zone that hashes to *zone*. False: the zone has its share already.

@@ -328,6 +328,9 @@ impl<W: World> Task<'_, W> {
     ) -> Result<Option<(usize, Replied)>, Failure> {
         let at = self.select(servers, frame, trace).await?;
         let (core, budget) = (self.core, &self.core.config.budget);
+        if !core.quotas.zone_rate(servers.zone_hash, budget, core.world.now()) {
+            return Err(Failure::limit(Limit::ZoneRate));
+        }
         let asking = Asking::begin(&core.quotas, servers.zone_hash, budget, core.world.now())
             .ok_or_else(|| Failure::limit(Limit::Zone))?;
         let replied = self.ask(servers, at, qname, qtype, trace).await?;

@@ -101,6 +101,12 @@ impl<W: World> Resolver<W> {
             return core.conclude(&question, Err(Failure::because(reason)), 0, &trace);
         }
         let limit = |limit| core.conclude(&question, Err(Failure::limit(limit)), 0, &trace);
+        // Questions of this process itself have no client.
+        if client.is_some()
+            && !core.quotas.client_rate(Prefix::of(client), &core.config.budget, core.world.now())
+        {
+            return limit(Limit::ClientRate);
+        }
         let work = || {
             let ticket = core.quotas.admit(Prefix::of(client), &core.config.budget);
             let (core, question, trace) = (Rc::clone(core), question.clone(), trace.clone());

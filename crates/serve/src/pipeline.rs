@@ -40,7 +40,7 @@ use std::sync::Arc;
 use nw_resolve::trace::{Layer, Reason};
 use nw_resolve::{ClientQuestion, Micros, Resolution, Trace, Validation};
 use nw_wire::edns::EdnsOption;
-use nw_wire::{Ede, Flags, Full, Header, Message, Rcode, Section, Writer};
+use nw_wire::{Ede, Flags, Full, Header, Message, Rcode, RrType, Section, Writer};
 
 pub use crate::context::{Context, Environment};
 use crate::opcode::query::edns_version;
@@ -50,7 +50,7 @@ use crate::sections::{self, Sections};
 use crate::stats::{Counter, Stats};
 use crate::telemetry::Event;
 use crate::verdict::{Ask, Causes, Handled, Made, Pending, Transport, Verdict};
-use crate::{admit, finish, limit, opcode, policies, tsig, view};
+use crate::{admit, finish, limit, opcode, policies, route, tsig, view};
 
 /// The extended error of an internal failure.
 pub const UNKNOWN: &[(Ede, String)] = &[(Ede::OTHER, String::new())];
@@ -568,6 +568,9 @@ fn finish_pending(
         response.kind = ResponseKind::Resolved;
         response.truncated = write(&mut response, &pending.ask.before).is_err();
         response.aa &= response.rcode != Rcode::SERVFAIL;
+        if context.query.qtype == RrType::ANY && route::is_minimal(context) {
+            response.minimise_any();
+        }
         match exit(context, Ok(()), &mut response, errors) {
             Ok(length) => {
                 let left = Left::of(&response);

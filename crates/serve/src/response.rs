@@ -118,6 +118,30 @@ impl<'w, 'o> Response<'w, 'o> {
         true
     }
 
+    /// Leave one RRset of an answer to ANY, with its signatures (RFC 8482 §4.1). AD stays: the RRset is as authentic as all were.
+    #[cold]
+    pub(crate) fn minimise_any(&mut self) {
+        let Some(mut sections) = self.sections() else { return };
+        let Some(first) = sections.answer.iter().find(|set| set.rtype != RrType::RRSIG) else { return };
+        let (owner, rtype) = (first.owner.clone(), first.rtype);
+        let covers = |rdata: &[u8]| rdata.starts_with(&rtype.0.to_be_bytes());
+        for set in &mut sections.answer {
+            if set.rtype == RrType::RRSIG {
+                set.rdatas = set.rdatas.iter().filter(|rdata| covers(rdata)).collect();
+            }
+        }
+        sections.answer.retain(|set| {
+            set.owner == owner
+                && matches!(set.rtype, other if other == rtype || other == RrType::RRSIG)
+                && !set.rdatas.is_empty()
+        });
+        sections.additional.clear();
+        let secure = self.ad;
+        self.truncated = false;
+        self.replace(&sections);
+        self.ad = secure;
+    }
+
     /// Cut the message to *limit* octets, between RRsets. Sets TC if required data is missing: all records except
     /// additional ones that are not the glue of a referral (RFC 2181 §9, RFC 9471).
     pub(crate) fn cut(&mut self, limit: usize) {

@@ -359,8 +359,7 @@ fn write_local_data(
     response: &mut Response<'_, '_>,
 ) -> Verdict {
     let query = context.query;
-    let minimal = context.transport == Transport::Udp && context.snapshot().plan().server.minimal_any;
-    if query.qtype == RrType::ANY && minimal {
+    if query.qtype == RrType::ANY && is_minimal(context) {
         answer.answer.truncate(1);
     }
     let mut sections = Sections::default();
@@ -490,6 +489,9 @@ fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict
     if hit.due {
         renew(context);
     }
+    if query.qtype == RrType::ANY && is_minimal(context) {
+        response.minimise_any();
+    }
     Some(Verdict::Answer)
 }
 
@@ -504,6 +506,11 @@ fn renew(context: &Context<'_>) {
         let question = ClientQuestion { view, ..question(query, query.qname.to_name()) };
         environment.stats.cache_prefetches.add(renew.renew(question).into());
     }
+}
+
+/// Whether the client gets one RRset for ANY (RFC 8482).
+pub(crate) fn is_minimal(context: &Context<'_>) -> bool {
+    context.transport == Transport::Udp && context.snapshot().plan().server.minimal_any
 }
 
 /// The cache entries that the client may read.

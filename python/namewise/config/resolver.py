@@ -228,6 +228,32 @@ class Budget(Table, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    max_queries_per_second_per_client: (
+        Annotated[
+            int,
+            limit(
+                "0",
+                "Queries for recursion per second in one worker from one client prefix (/24, /56); further ones fail at once, "
+                "with EDE 31. 0: no limit.",
+                ge=0,
+                le=1000000,
+            ),
+        ]
+        | None
+    ) = None
+    max_queries_per_second_per_zone: (
+        Annotated[
+            int,
+            limit(
+                "0",
+                "Queries per second from one worker to the servers of one zone; further ones fail at once, with EDE 31. 0: no "
+                "limit.",
+                ge=0,
+                le=1000000,
+            ),
+        ]
+        | None
+    ) = None
     max_waiting: (
         Annotated[
             int,

@@ -266,6 +266,8 @@ fn set_budget(budget: &mut Budget, field: &str, value: u64) -> Result<(), String
         max_in_flight,
         max_in_flight_per_client,
         max_in_flight_per_zone,
+        max_queries_per_second_per_client,
+        max_queries_per_second_per_zone,
         max_waiting,
         discard_timeout,
         first_timeout,
