@@ -60,6 +60,6 @@ def test_a_loop_through_a_peer_is_found(tmp_path: Path, peer: object) -> None:
             assert took < PLENTY_S
             # BIND notices that its query waits for itself, and answers before the probe is due.
             if to is ours and peer is unbound:
-                assert f"the forwarder {theirs[0]}:{theirs[1]} came back from 127.0.0." in done.stdout
+                assert f"own query to {theirs[0]}:{theirs[1]} came back from 127.0.0." in done.stdout
         if peer is unbound:
             assert "forwarding loop for" in server.says("forwarding loop for")

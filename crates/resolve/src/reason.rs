@@ -136,10 +136,7 @@ pub struct LoopEnds {
 impl fmt::Display for LoopEnds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let LoopEnds { suffix, forwarder, back } = self;
-        write!(
-            f,
-            "forwarding loop for {suffix}: a query that this server sent to the forwarder {forwarder} came back from {back}"
-        )
+        write!(f, "forwarding loop for {suffix}: own query to {forwarder} came back from {back}")
     }
 }
 

@@ -303,8 +303,12 @@ impl<W: World> Task<'_, W> {
             }
             Reply::Lame(_) => (Ede::NO_REACHABLE_AUTHORITY, "lame".to_owned(), Some(Lameness::NotServed)),
             Reply::Failed(rcode) => {
-                let said = servers.take_said().map_or_else(String::new, |said| format!(" ({said})"));
-                (Ede::NETWORK_ERROR, format!("rcode={rcode} for {qname} {qtype}{said}"), None)
+                // What it says comes first: long texts are cut.
+                let what = match servers.take_said() {
+                    Some(said) => format!("says: {said} (rcode={rcode} for {qname} {qtype})"),
+                    None => format!("rcode={rcode} for {qname} {qtype}"),
+                };
+                (Ede::NETWORK_ERROR, what, None)
             }
             Reply::Unusable(unusable) => (Ede::INVALID_DATA, unusable.to_string(), None),
             _ => return,
