@@ -36,6 +36,7 @@ pub(crate) const PORT: u16 = 53;
 const UNPRIMED: Micros = 30 * SECOND;
 
 /// What is known without a query.
+#[expect(clippy::large_enum_variant, reason = "made once for a lookup and taken apart at once")]
 pub(crate) enum LocalData {
     /// The answer, or an alias.
     Found(Finding, State),
