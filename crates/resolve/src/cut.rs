@@ -37,7 +37,6 @@ const UNPRIMED: Micros = 30 * SECOND;
 
 /// What is known without a query.
 #[expect(clippy::large_enum_variant, reason = "made once for a lookup and taken apart at once")]
-#[expect(clippy::large_enum_variant, reason = "it moves once for each lookup; a box costs an allocation")]
 pub(crate) enum LocalData {
     /// The answer, or an alias.
     Found(Finding, State),
