@@ -48,6 +48,7 @@ __all__ = [
     "registry",
     "type_name",
     "type_value",
+    "verify_keys",
     "verify_zone",
 ]
 VERSION: Final[str]
@@ -436,7 +437,7 @@ class PolicyList:
         targets: Sequence[str] = ...,
         ttl: int = 300,
         ede: int | None = None,
-        text: str = "",
+        text: str = ...,
         groups: Sequence[int] = ...,
         log_only: bool = False,
         break_dnssec: bool = True,

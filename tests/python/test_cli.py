@@ -67,7 +67,7 @@ def test_help_imports_nothing_slow() -> None:
         (["ctl", "flush", "a..b"], "  a..b\n    ^"),
         (
             ["ctl", "flush", "a.example", "AAAA"],
-            "All types of a name are removed at once: nw ctl flush a.example",
+            "flush takes the type as an option (AAAA)\nnw ctl flush a.example --type AAAA",
         ),
         (["ctl", "flush", "a.example", "b.example"], "flush takes one name at a time"),
         (["ctl", "flush", "--tree"], "nw ctl flush without a name removes all answers."),
