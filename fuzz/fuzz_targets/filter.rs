@@ -206,6 +206,7 @@ fn answer(snapshot: &Arc<Snapshot>, packet: &[u8], transport: Transport, found: 
         stats: &stats,
         recorder: None,
         telemetry: None,
+        renew: None,
         trace: None,
     };
     let client = "127.0.0.1:53".parse().expect("an address");

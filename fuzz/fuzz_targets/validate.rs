@@ -19,15 +19,22 @@ use libfuzzer_sys::fuzz_target;
 use nw_crypto::{Algorithm, SigningKey};
 use nw_dnssec::{SignParams, ZoneKey, rrsig::SignScratch, sign_rrset};
 use nw_resolve::{
-    Cache, ClientQuestion, Discarded, Endpoint, ExchangeError, Micros, Replies, Resolver, ResolverConfig,
-    Trace, TrustAnchor, World,
+    Cache, ClientQuestion, Discarded, Endpoint, ExchangeError, Micros, Notice, Replies, Resolver,
+    ResolverConfig, Trace, TrustAnchor, World,
 };
 use nw_wire::{Class, Name, NameRef, Rcode, RrType, Rrset};
 
 const NOW: Micros = 3_600_000_000;
 const UNIX: u32 = 1_800_000_000;
 const TYPES: [RrType; 8] = [
-    RrType::DNSKEY, RrType::DS, RrType::RRSIG, RrType::NSEC, RrType::NSEC3, RrType::A, RrType::NS, RrType::SOA,
+    RrType::DNSKEY,
+    RrType::DS,
+    RrType::RRSIG,
+    RrType::NSEC,
+    RrType::NSEC3,
+    RrType::A,
+    RrType::NS,
+    RrType::SOA,
 ];
 const NAMES: [&str; 4] = [".", "a.", "b.a.", "*.a."];
 
@@ -71,6 +78,10 @@ impl World for Hostile {
     fn unix_s(&self) -> u64 {
         UNIX.into()
     }
+
+    fn notice(&self, _: Notice) {}
+
+    fn spawn(&self, _: impl Future<Output = ()> + 'static) {}
 
     fn random(&self) -> u64 {
         let next = self.random.get().wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
@@ -156,7 +167,10 @@ fuzz_target!(|bytes: &[u8]| {
     let address: IpAddr = [192, 0, 2, 1].into();
     let config = ResolverConfig {
         hints: vec![("ns.".parse().expect("a name"), vec![address])],
-        trust_anchors: vec![TrustAnchor::Dnskey { owner: Name::root(), rdata: KEY.dnskey().rdata().to_vec() }],
+        trust_anchors: vec![TrustAnchor::Dnskey {
+            owner: Name::root(),
+            rdata: KEY.dnskey().rdata().to_vec(),
+        }],
         ..ResolverConfig::default()
     };
     let most = config.budget.max_upstream_queries;
@@ -168,7 +182,10 @@ fuzz_target!(|bytes: &[u8]| {
     for _ in 0..1000 {
         if let Poll::Ready(found) = resolution.as_mut().poll(&mut context) {
             assert!(found.queries <= most, "{} queries", found.queries);
-            assert!(matches!(found.rcode, Rcode::NOERROR | Rcode::NXDOMAIN | Rcode::SERVFAIL | Rcode::NOTIMP));
+            assert!(matches!(
+                found.rcode,
+                Rcode::NOERROR | Rcode::NXDOMAIN | Rcode::SERVFAIL | Rcode::NOTIMP
+            ));
             return;
         }
     }
