@@ -17,7 +17,7 @@
 //! RFCs: 1035 §4.1.4 (compression), 3597 §4 (only the types of RFC 1035 have compressible names), 2181 §9.
 //!
 //! *Limitations*: the writer stores at most 255 suffixes for compression, and each look-up probes a few of them. This
-//! bounds the work for a hostile message (ATTACKS B5). A message with more suffixes is correct but slightly longer.
+//! bounds the work for a hostile message. A message with more suffixes is correct but slightly longer.
 
 use crate::code::{Class, RrType};
 use crate::hash::{HashKey, eq_folded};
