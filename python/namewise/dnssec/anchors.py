@@ -34,7 +34,7 @@ MOST_KEYS = 16
 """Keys of one trust point that are followed. A stolen key could announce others without end."""
 ZONE_KEY, REVOKE, ENTRY = 0x0100, 0x0080, 0x0001
 HASHES = {1: "sha1", 2: "sha256", 4: "sha384"}
-"""The digest types of DS records (RFC 3658, RFC 4509, RFC 6605), by their names in hashlib."""
+"""The digest types of DS records (RFC 4034 appendix A.2, RFC 4509, RFC 6605), by their names in hashlib."""
 
 
 class State(enum.Enum):
