@@ -31,7 +31,7 @@ use crate::response::Response;
 use crate::verdict::Verdict;
 
 pub(crate) mod dns64;
-mod hints;
+pub(crate) mod hints;
 pub(crate) mod no_aaaa;
 mod order;
 mod rebinding;

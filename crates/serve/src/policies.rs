@@ -26,6 +26,7 @@ use nw_wire::{Class, Ede, Name, NameRef, Rcode, RrType, Rrset, Section};
 use nw_zone::{MOST_ALIASES, ZoneQuestion};
 
 use crate::context::Context;
+use crate::filter::hints;
 use crate::response::{Response, ResponseKind};
 use crate::route;
 use crate::sections::Sections;
@@ -286,7 +287,7 @@ fn addresses(answer: &[Rrset], name: &Name) -> Vec<IpAddr> {
         match set.rtype {
             RrType::A => found.extend(set.rdatas.iter().flat_map(v4)),
             RrType::AAAA => found.extend(set.rdatas.iter().flat_map(v6)),
-            RrType::SVCB | RrType::HTTPS => set.rdatas.iter().for_each(|rdata| hints(rdata, &mut found)),
+            RrType::SVCB | RrType::HTTPS => found.extend(set.rdatas.iter().flat_map(hints::addresses)),
             _ => {}
         }
     }
@@ -299,21 +300,6 @@ fn v4(octets: &[u8]) -> impl Iterator<Item = IpAddr> {
 
 fn v6(octets: &[u8]) -> impl Iterator<Item = IpAddr> {
     octets.as_chunks::<16>().0.iter().map(|octets| IpAddr::from(*octets))
-}
-
-/// Append the addresses of `ipv4hint` (4) and `ipv6hint` (6).
-fn hints(rdata: &[u8], found: &mut Vec<IpAddr>) {
-    let Some((_, mut rest)) = rdata.get(2..).and_then(|rest| NameRef::read(rest).ok()) else { return };
-    while let [k0, k1, l0, l1, more @ ..] = rest {
-        let length = usize::from(u16::from_be_bytes([*l0, *l1]));
-        let Some((value, after)) = more.split_at_checked(length) else { return };
-        match u16::from_be_bytes([*k0, *k1]) {
-            4 => found.extend(v4(value)),
-            6 => found.extend(v6(value)),
-            _ => {}
-        }
-        rest = after;
-    }
 }
 
 #[cfg(test)]
