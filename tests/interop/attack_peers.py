@@ -10,30 +10,20 @@ reads them. Without identifiers, all attacks are played whose cost is a number o
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import tomllib
 from pathlib import Path
 
-from differential import toml
+from differential import recorded, toml
 from scenarios_peers import (
-    CLIENT,
-    ELSEWHERE,
     INSIDE,
-    RESOLVER,
     ROOT,
     build_hosts,
     enter_namespace,
-    start_named,
-    start_unbound,
-    trust_anchors,
-    use_addresses,
-    wait_for,
 )
 
 ATTACKS = ROOT / "python/namewise/lab/attacks"
@@ -51,31 +41,7 @@ def without_floods(scenario: dict, file: Path) -> int:
 
 def sent(hosts: Path, file: Path, peer: str) -> int:
     """Return the number of queries to servers that *peer* sends for the queries in *file*."""
-    scenario = tomllib.loads(file.read_text())
-    addresses = {address for host in scenario["host"] for address in host["addresses"]}
-    use_addresses(addresses | {RESOLVER, CLIENT, ELSEWHERE})
-    with tempfile.TemporaryDirectory(prefix="attack-") as name:
-        actors = subprocess.Popen(
-            [hosts, file, RESOLVER, "--record"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        server = None
-        try:
-            assert actors.stdin is not None and actors.stdout is not None
-            if actors.stdout.readline().strip() != "ready":
-                raise SystemExit("the hosts did not start")
-            start = start_unbound if peer == "unbound" else start_named
-            server = start(Path(name), scenario, trust_anchors(hosts, file))
-            if not wait_for(RESOLVER, server):
-                raise SystemExit(f"{peer} did not start")
-            printed, _ = actors.communicate("go\n", timeout=300)
-            return next(
-                int(json.loads(line)["arrived"]) for line in printed.splitlines() if '"arrived"' in line
-            )
-        finally:
-            for process in (actors, server):
-                if process is not None and process.poll() is None:
-                    process.terminate()
-                    process.wait()
+    return next(int(line["arrived"]) for line in recorded(hosts, file, peer, 300) if "arrived" in line)
 
 
 def main() -> int:

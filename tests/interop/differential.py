@@ -104,9 +104,9 @@ ODD = [
 
 def signer_of_another_zone(_: Step, ours: Answer, theirs: Answer) -> bool:
     """The signer must be the zone that contains the RRset. Peers accept a zone above it."""
-    told = " ".join(text for _, text in ours.get("ede", []))
+    cause = " ".join(text for _, text in ours.get("ede", []))
     return (
-        ours["rcode"] == "SERVFAIL" and "not the zone of this name" in told and theirs["rcode"] == "NOERROR"
+        ours["rcode"] == "SERVFAIL" and "not the zone of this name" in cause and theirs["rcode"] == "NOERROR"
     )
 
 
@@ -117,8 +117,8 @@ def no_answer_in_time(_: Step, ours: Answer, theirs: Answer) -> bool:
 
 def denial_with_a_bogus_soa(_: Step, ours: Answer, theirs: Answer) -> bool:
     """AD needs every RRset of the authority section. BIND hands a denial with a bogus SOA on without AD; we fail."""
-    told = " ".join(text for _, text in ours.get("ede", []))
-    return ours["rcode"] == "SERVFAIL" and " SOA by key " in told and "AD" not in theirs["flags"]
+    cause = " ".join(text for _, text in ours.get("ede", []))
+    return ours["rcode"] == "SERVFAIL" and " SOA by key " in cause and "AD" not in theirs["flags"]
 
 
 def alias_from_a_secure_dname(step: Step, ours: Answer, theirs: Answer) -> bool:
@@ -330,11 +330,12 @@ def ours(player: Path, file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def theirs(hosts: Path, file: Path, peer: str) -> list[dict[str, Any]]:
+def recorded(hosts: Path, file: Path, peer: str, timeout_s: float) -> list[dict[str, Any]]:
+    """Return what the actors of *file* record while *peer* resolves its queries: one object for each query, and a last one."""
     scenario = tomllib.loads(file.read_text())
     addresses = {address for host in scenario["host"] for address in host["addresses"]}
     use_addresses(addresses | {RESOLVER, CLIENT, ELSEWHERE})
-    with tempfile.TemporaryDirectory(prefix="differential-") as name:
+    with tempfile.TemporaryDirectory(prefix="recorded-") as name:
         actors = subprocess.Popen(
             [hosts, file, RESOLVER, "--record"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -347,13 +348,17 @@ def theirs(hosts: Path, file: Path, peer: str) -> list[dict[str, Any]]:
             server = start(Path(name), scenario, trust_anchors(hosts, file))
             if not wait_for(RESOLVER, server):
                 raise SystemExit(f"{peer} did not start")
-            answer, _ = actors.communicate("go\n", timeout=3600)
-            return [json.loads(line) for line in answer.splitlines() if '"rcode"' in line]
+            printed, _ = actors.communicate("go\n", timeout=timeout_s)
+            return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
         finally:
             for process in (actors, server):
                 if process is not None and process.poll() is None:
                     process.terminate()
                     process.wait()
+
+
+def theirs(hosts: Path, file: Path, peer: str) -> list[dict[str, Any]]:
+    return [line for line in recorded(hosts, file, peer, 3600) if "rcode" in line]
 
 
 def seen(answer: dict[str, Any]) -> tuple[Any, ...]:
@@ -432,8 +437,10 @@ def main() -> int:
                 print(f"    {who}: {seen(given[at])} {given[at].get('ede')}")
     for section, count in sorted(explained.items()):
         print(f"accepted: {count} by {section}")
-    told = ", ".join(f"{peer} {count} ({failed[peer]} times it fails)" for peer, count in counts.items())
-    print(f"{len(steps)} questions: {told} different; different from all peers: {both}")
+    differences = ", ".join(
+        f"{peer} {count} ({failed[peer]} times it fails)" for peer, count in counts.items()
+    )
+    print(f"{len(steps)} questions: {differences} different; different from all peers: {both}")
     return 1 if both else 0
 
 
