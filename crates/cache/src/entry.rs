@@ -97,7 +97,7 @@ impl Marks {
     const AUTHORITATIVE: u8 = 1 << 3;
     /// Names in the body point to other parts of the body.
     const COMPRESSED: u8 = 1 << 4;
-    /// Somebody was told to renew the entry.
+    /// A lookup that renews the entry has been requested.
     const RENEWING: u8 = 1 << 5;
 
     fn new(origin: &Origin) -> Marks {

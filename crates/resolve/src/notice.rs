@@ -1,4 +1,4 @@
-//! What the operator should know: events of the resolver for the log, each told once.
+//! Events of the resolver for the log. The resolver reports each event once.
 
 use std::fmt;
 

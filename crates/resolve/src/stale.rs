@@ -3,7 +3,7 @@
 //! ```text
 //! the lookup fails ────────────> expired data at once, and for `Stale::recheck_s` without a new attempt
 //! it takes `client_timeout` ───> expired data, while the lookup goes on and its result replaces the data
-//! it finds bogus data ─────────> SERVFAIL: whoever can forge replies must not be able to prolong old data
+//! it finds bogus data ─────────> SERVFAIL: an attacker who can forge replies must not prolong old data
 //! ```
 //!
 //! What was learned last counts: a denial, however old, supersedes the data before it. Delegations are never used after

@@ -11,7 +11,7 @@ Before the first observation these are the configured DS and DNSKEY records. A k
 A DS record whose key has not been seen stays an anchor, so that a machine that was off while the root rolled its keys starts with
 whichever of them still signs.
 
-RFCs: 5011 §2 to §5. As in Unbound, a revocation counts as soon as the revoked key signs it, whoever else signs.
+RFCs: 5011 §2 to §5. As in Unbound, a revocation counts as soon as the revoked key signs it; no other signature is needed.
 
 *Limitations*: keys with another algorithm than those of `HASHES` or a length that the engine cannot parse never verify, and so
 never become anchors.

@@ -29,7 +29,7 @@ pub(crate) struct Effort {
     /// Bounds of the tolerance for clocks that differ, seconds. Within them it is a tenth of the life of the signature, as in
     /// Unbound.
     skew: (u32, u32),
-    /// Why a part of the answer is insecure, if clients are told: the extended error and its text.
+    /// The extended error, with its text, of a part of the answer that is insecure.
     explained: RefCell<Option<(Ede, String)>>,
     scratch: RefCell<Canonical>,
 }
@@ -51,7 +51,7 @@ impl Effort {
         self.explained.borrow_mut().get_or_insert((ede, text));
     }
 
-    /// Why a part of the answer is insecure, if clients are told.
+    /// The extended error of a part of the answer that is insecure, if there is one.
     pub(crate) fn explained(&self) -> Option<(Ede, String)> {
         self.explained.borrow().clone()
     }

@@ -43,7 +43,7 @@ fn signatures_of_the_future_show_a_clock_that_is_behind() {
     assert_eq!(failed(&clock, ".", true, future).as_deref(), Some(text), "a trust anchor is enough");
     assert_eq!(clock.take_warning().map(|skew| skew.to_string()).as_deref(), Some(text));
     failed(&clock, ".", true, future);
-    assert_eq!(clock.take_warning(), None, "the log is told once an hour");
+    assert_eq!(clock.take_warning(), None, "the clock warns once an hour");
 }
 
 #[test]
