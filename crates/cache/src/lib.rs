@@ -237,6 +237,7 @@ struct Shard {
 }
 
 /// Take a lock. A poisoned lock is safe to use: no code panics while it changes a table.
+#[inline]
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -249,6 +250,7 @@ struct Place {
 }
 
 impl Place {
+    #[inline]
     fn with(self, rtype: RrType) -> u32 {
         self.hash ^ (rtype.0 as u32).wrapping_mul(0x9e37_79b1)
     }
@@ -285,6 +287,7 @@ impl Cache {
         &self.servers
     }
 
+    #[inline]
     fn place(&self, name: NameRef<'_>) -> Place {
         let hash = name.hash64();
         Place { shard: (hash >> 60) as usize % SHARDS, hash: hash as u32 }
@@ -314,13 +317,14 @@ impl Cache {
         let (name, rtype) = (question.name, question.rtype);
         let place = self.place(name);
         let mut answers = lock(&self.shards[place.shard].answers);
-        let usable = |entry: &Entry, key| {
+        let usable = |entry: &Entry| {
             let suits = !matches!(entry.kind(), EntryKind::Chain { dnssec_ok, .. } if dnssec_ok != question.dnssec_ok);
-            suits && entry.is(name, key) && reader.takes(entry, now).is_some()
+            suits && entry.is(name, rtype) && reader.takes(entry, now).is_some()
         };
-        let at = answers
-            .locate(place.with(rtype), |entry| usable(entry, rtype))
-            .or_else(|| answers.locate(place.with(NAME), |entry| usable(entry, NAME)))?;
+        let at = match answers.locate(place.with(rtype), usable) {
+            Some(at) => at,
+            None => locate_nxdomain(&answers, place, reader, name, now)?,
+        };
         let (entry, used) = answers.warm_again(at);
         let hit = write_hit(entry, reader, question.dnssec_ok, now, out);
         let due = used && hit.freshness == Freshness::Fresh && entry.begin_renewal(hit.age_s);
@@ -687,6 +691,18 @@ pub struct WholeAnswer<'c> {
     pub origin: Origin,
 }
 
+/// Return the position of the entry that says that `name` does not exist.
+#[inline(never)]
+fn locate_nxdomain(
+    answers: &Table<Entry>,
+    place: Place,
+    reader: &Reader,
+    name: NameRef<'_>,
+    now: Micros,
+) -> Option<u32> {
+    answers.locate(place.with(NAME), |entry| entry.is(name, NAME) && reader.takes(entry, now).is_some())
+}
+
 /// Return the position and the key of the entry that was stored last for `question` and that `reader` takes. An older one
 /// has been superseded, even if it is about data and the newer one about their absence.
 fn latest(
@@ -730,7 +746,7 @@ fn write_hit(entry: &Entry, reader: &Reader, dnssec_ok: bool, now: Micros, out: 
         EntryKind::Chain { nxdomain: false, .. } | EntryKind::Rrset | EntryKind::NoData => Rcode::NOERROR,
     };
     let body = entry.body(dnssec_ok);
-    let (freshness, state) = (freshness(entry, now), entry.state());
+    let (freshness, state) = (freshness(entry, age_s), entry.state());
     let hit = Hit { rcode, failure: None, truncated: false, age_s, freshness, due: false, state };
     let Ok(start) = out.raw(Section::Answer, body.answer, body.bytes) else {
         return Hit { truncated: true, ..hit };
@@ -751,14 +767,16 @@ fn write_hit(entry: &Entry, reader: &Reader, dnssec_ok: bool, now: Micros, out: 
     hit
 }
 
-fn freshness(entry: &Entry, now: Micros) -> Freshness {
-    if entry.expired(now) { Freshness::Stale } else { Freshness::Fresh }
+/// Return the freshness of `entry` at the age of `age_s` seconds.
+#[inline]
+fn freshness(entry: &Entry, age_s: u32) -> Freshness {
+    if age_s >= entry.life_s() { Freshness::Stale } else { Freshness::Fresh }
 }
 
 /// Convert a failure entry to a hit.
 fn failed(entry: &Entry, now: Micros) -> Hit {
     let ede = entry.octets().first_chunk().map_or(Ede::OTHER, |code| Ede(u16::from_be_bytes(*code)));
-    let (freshness, state) = (freshness(entry, now), entry.state());
+    let (freshness, state) = (freshness(entry, entry.age_s(now)), entry.state());
     let (rcode, truncated, due) = (Rcode::SERVFAIL, false, false);
     Hit { rcode, failure: Some(ede), truncated, age_s: 0, freshness, due, state }
 }

@@ -312,7 +312,7 @@ impl Snapshot {
     }
 
     /// The zone that answers for *qname*, among the zones of *view*.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find_zone(
         &self,
         view: Option<&ViewSettings>,
