@@ -80,6 +80,7 @@ fn report_json(report: &Report) -> Value {
         "keys": keys.collect::<Vec<_>>(),
         "chains": chains.collect::<Vec<_>>(),
         "first_expiration": report.first_expiration,
+        "zonemd": report.zonemd.map(|hash| if hash == 1 { "SHA-384" } else { "SHA-512" }),
         "errors": report.errors,
         "warnings": report.warnings,
         "problems": problems.collect::<Vec<_>>(),
