@@ -1,6 +1,7 @@
 //! Delegations: the name servers of a zone and its security status, as the parent zone states them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use nw_wire::name::Name;
 use nw_wire::rrset::Rrset;
@@ -29,6 +30,8 @@ pub struct Delegation {
     pub stored: Micros,
     /// The time at which it expires.
     pub expires: Micros,
+    /// The delegation that led to it.
+    pub above: Option<Arc<Delegation>>,
 }
 
 /// The records from which a delegation was made.
@@ -81,7 +84,7 @@ pub(crate) fn octets_of(set: &Rrset) -> usize {
     size_of::<Rrset>() + set.owner.as_ref().wire().len() + set.rdatas.octets()
 }
 
-impl Kept for std::sync::Arc<Delegation> {
+impl Kept for Arc<Delegation> {
     fn octets(&self) -> usize {
         let servers = self.servers.iter().map(|server| {
             size_of::<NameServer>()

@@ -47,6 +47,8 @@ pub struct WhatIf {
     /// These servers answer instead of the configured forwarders of the name, or instead of the root. Implies an empty cache,
     /// because what other servers answered would hide the difference. Empty: as configured.
     pub forwarders: Vec<SocketAddr>,
+    /// No list and no response policy zone applies.
+    pub policy_off: bool,
 }
 
 impl WhatIf {

@@ -28,7 +28,9 @@ use nw_cache::{Cache, Micros};
 use nw_resolve::{Budget, ClientQuestion, Resolution, Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::TcpPlan;
 use nw_serve::telemetry::Ring;
-use nw_serve::{Environment, Handled, Pending, Recorder, Snapshot, Stats, Stream, Transport, pipeline};
+use nw_serve::{
+    Environment, Handled, POLICIES, Pending, Recorder, Snapshot, Stats, Stream, Transport, pipeline,
+};
 use nw_wire::{Ede, Name};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
@@ -555,9 +557,14 @@ impl Worker {
         let mut room = vec![0; usize::from(u16::MAX)];
         let own = what_if.starts_afresh().then(|| self.afresh(what_if, &question.name));
         let cache = own.as_ref().map(|(cache, _)| cache);
+        let snapshot = what_if.policy_off.then(|| {
+            let running = &self.state().published.snapshot;
+            Arc::new(running.with_artifacts([(POLICIES.to_owned(), None)]))
+        });
         let mut handled = {
             let state = self.state();
             let running = environment(&state.published, began, &uncounted);
+            let running = Environment { snapshot: snapshot.as_ref().unwrap_or(running.snapshot), ..running };
             let cache = cache.map_or(running.cache, |cache| Some(&**cache));
             let dry_run = Environment { trace: Some(&trace), cache, ..running };
             pipeline::handle(&dry_run, &packet, client, transport, &mut room)

@@ -5,6 +5,8 @@
 //! | `example.com`, `*.example.com` | the queried name, or a name of its alias chain |
 //! | `32.1.2.0.192.rpz-client-ip` | the address of the client |
 //! | `24.0.2.0.192.rpz-ip`, `32.zz.db8.2001.rpz-ip` | an address in the answer |
+//! | `ns.example.com.rpz-nsdname`, `*.example.com.rpz-nsdname` | a name server on the way from the root to the name |
+//! | `24.0.2.0.192.rpz-nsip` | an address of such a name server |
 //!
 //! | data | action |
 //! |---|---|
@@ -19,8 +21,8 @@
 //! Wildcards are those of DNS (RFC 4592), as in BIND: `*.example.com` does not apply to names that the policy zone holds, nor to names
 //! below these.
 //!
-//! *Limitations*: `rpz-nsdname` and `rpz-nsip` are reported and have no effect, because a cached answer does not know the
-//! name servers that it came from.
+//! The name servers are those of the delegations that the lookup followed (`nw-cache`, `path.rs`), as the parents name them. Names that
+//! are forwarded have none.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -43,6 +45,10 @@ const TRIGGERS: [&[u8]; 4] = [b"rpz-client-ip", b"rpz-ip", b"rpz-nsdname", b"rpz
 pub struct ReadRpz {
     /// Rules for names.
     pub names: NameBatch,
+    /// Rules for names of name servers.
+    pub servers: NameBatch,
+    /// Rules for addresses of name servers.
+    pub server_addresses: Vec<(Prefix, u32)>,
     /// Rules for addresses of clients.
     pub clients: Vec<(Prefix, u32)>,
     /// Rules for addresses in answers.
@@ -57,8 +63,8 @@ pub struct ReadRpz {
     pub count: usize,
     /// The SOA RRset of the zone.
     pub soa: Option<Rrset>,
-    /// The name that was added last.
-    last: Name,
+    /// The names that were added last: of a chain, of a name server.
+    last: [Name; 2],
 }
 
 /// Read the rules of *zone*.
@@ -91,6 +97,8 @@ impl ReadRpz {
     fn new(soa: Option<Rrset>) -> ReadRpz {
         ReadRpz {
             names: NameBatch::new(),
+            servers: NameBatch::new(),
+            server_addresses: Vec::new(),
             clients: Vec::new(),
             addresses: Vec::new(),
             actions: Vec::new(),
@@ -98,7 +106,7 @@ impl ReadRpz {
             fault_count: 0,
             count: 0,
             soa,
-            last: Name::root(),
+            last: [Name::root(), Name::root()],
         }
     }
 
@@ -106,6 +114,8 @@ impl ReadRpz {
     pub fn into_rules(self, threads: usize) -> Option<Rules> {
         Some(Rules {
             names: Matcher::build(vec![self.names], threads)?,
+            servers: Matcher::build(vec![self.servers], threads)?,
+            server_addresses: PrefixMap::new(self.server_addresses),
             clients: PrefixMap::new(self.clients),
             addresses: PrefixMap::new(self.addresses),
             actions: self.actions,
@@ -139,28 +149,35 @@ impl ReadRpz {
         match special.copied() {
             Some(b"rpz-client-ip") => self.clients.push((block(trigger)?, number)),
             Some(b"rpz-ip") => self.addresses.push((block(trigger)?, number)),
-            Some(_) => return Err("triggers on name servers are not supported; the rule has no effect"),
-            None => {
-                let below = trigger.is_wildcard();
-                let name = if below { trigger.parent().unwrap_or(NameRef::ROOT) } else { trigger };
-                let (own, below) = if below { (NO_WILDCARD, number) } else { (number, NO_WILDCARD) };
-                let mut fits = self.names.add(name, NameRules { own, below });
-                // Names above exist, too. Nodes come in canonical order, so that those above the former name are known.
-                let mut above = name.parent();
-                while let Some(at) =
-                    above.filter(|at| !at.is_root() && !self.last.as_ref().is_at_or_below(*at))
-                {
-                    fits &= self.names.add(at, NameRules { own: NO_WILDCARD, below: NO_WILDCARD });
-                    above = at.parent();
-                }
-                self.last = name.to_name();
-                if !fits {
-                    return Err("there are more names than fit");
-                }
+            Some(b"rpz-nsip") => self.server_addresses.push((block(trigger)?, number)),
+            None => self.add_name(0, trigger, number)?,
+            Some(kind) => {
+                let named = trigger.with_suffix(trigger.suffix(1), NameRef::ROOT).and_then(Result::ok);
+                let named = named.filter(|named| !named.as_ref().is_root());
+                debug_assert_eq!(kind, b"rpz-nsdname");
+                self.add_name(1, named.ok_or("no name before rpz-nsdname")?.as_ref(), number)?;
             }
         }
         self.count += 1;
         Ok(())
+    }
+
+    /// Add the rule *number* for *trigger*: a name of a chain (0) or of a name server (1).
+    fn add_name(&mut self, of: usize, trigger: NameRef<'_>, number: u32) -> Result<(), &'static str> {
+        let names = if of == 0 { &mut self.names } else { &mut self.servers };
+        let last = &mut self.last[of];
+        let below = trigger.is_wildcard();
+        let name = if below { trigger.parent().unwrap_or(NameRef::ROOT) } else { trigger };
+        let (own, below) = if below { (NO_WILDCARD, number) } else { (number, NO_WILDCARD) };
+        let mut fits = names.add(name, NameRules { own, below });
+        // Names above exist, too. Nodes come in canonical order, so that those above the former name are known.
+        let mut above = name.parent();
+        while let Some(at) = above.filter(|at| !at.is_root() && !last.as_ref().is_at_or_below(*at)) {
+            fits &= names.add(at, NameRules { own: NO_WILDCARD, below: NO_WILDCARD });
+            above = at.parent();
+        }
+        *last = name.to_name();
+        if fits { Ok(()) } else { Err("there are more names than fit") }
     }
 }
 
@@ -193,6 +210,29 @@ fn action(trigger: NameRef<'_>, sets: &[Rrset]) -> Result<Action, &'static str> 
         _ => Action::Alias(target, ttl),
     };
     Ok(action)
+}
+
+/// The owner of a rule for *block*, without the label of its kind: the reverse of [`block`].
+pub(crate) fn owner(block: Prefix) -> String {
+    let mut parts: Vec<String> = match block.first() {
+        IpAddr::V4(v4) => v4.octets().iter().map(u8::to_string).collect(),
+        IpAddr::V6(v6) => {
+            // The longest run of zeros is `zz`, as `::` in the text of an address (RFC 5952 §4.2).
+            let text = v6.segments().map(|part| format!("{part:x}"));
+            let (mut from, mut most) = (0, 0);
+            for start in 0..text.len() {
+                let run = text[start..].iter().take_while(|part| *part == "0").count();
+                if run > most {
+                    (from, most) = (start, run);
+                }
+            }
+            let short = [&text[..from], &["zz".to_owned()], &text[from + most..]].concat();
+            if most > 1 { short } else { text.to_vec() }
+        }
+    };
+    parts.push(block.len().to_string());
+    parts.reverse();
+    parts.join(".")
 }
 
 /// The address block of a trigger: the length of the prefix, then the parts of the address, the last one first.

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! **Precedence** (draft-vixie-dnsop-dns-rpz §5). The first name of the alias chain to which a rule applies decides; for it, the
-//! first list; in it, the client before the name before the addresses; among names, the rule for the name itself before the longest
-//! one above; among addresses, the longest block. A rule that passes an answer ends the search. A rule of a list in log-only
+//! first list; in it, the client before the name before the addresses before the names of name servers before their addresses; among
+//! names, the rule for the name itself before the longest one above; among addresses, the longest block; among names of servers, the
+//! first in canonical order. A rule that passes an answer ends the search. A rule of a list in log-only
 //! mode is counted and shown, and the search continues.
 //!
 //! [`Policies::at_query`] decides early only if no later knowledge can have precedence, so that the verdict is the same for a
@@ -29,6 +30,7 @@ use crate::lists::RANK_SHIFT;
 use crate::matcher::Matcher;
 use crate::prefix::Prefix;
 use crate::prefixes::PrefixMap;
+use crate::rpz;
 use crate::view::View;
 
 /// The number of no rule that ends the search: the name exists in a policy zone, so that no wildcard above it applies to it (RFC
@@ -89,12 +91,33 @@ pub struct ListSettings {
     pub log_only: bool,
     /// Whether signed answers to clients that set DO are changed. Such a client may validate, and then sees a failure.
     pub break_dnssec: bool,
+    /// Whether the rules for name servers apply.
+    pub servers: ServerRules,
     /// The extended error of changed answers. None: Forged Answer with records, Blocked otherwise (RFC 8914 §4.5, §4.16).
     pub ede: Option<Ede>,
     /// The text of the extended error, before the name of the list.
     pub text: String,
     /// The groups to which it applies, as bits. 0: all clients.
     pub groups: u64,
+}
+
+/// Which rules for name servers of a list apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerRules {
+    /// Those for their names.
+    pub names: bool,
+    /// Those for their addresses.
+    pub addresses: bool,
+    /// Whether the addresses of servers whose delegation has none are looked up.
+    pub look_up: bool,
+    /// Zones with at most so many labels have no name servers to which they apply: 1 spares the root and top-level domains.
+    pub min_dots: u8,
+}
+
+impl Default for ServerRules {
+    fn default() -> ServerRules {
+        ServerRules { names: true, addresses: true, look_up: true, min_dots: 1 }
+    }
 }
 
 /// The rules of a list.
@@ -106,6 +129,10 @@ pub struct Rules {
     pub clients: PrefixMap,
     /// Rules for addresses in answers.
     pub addresses: PrefixMap,
+    /// Rules for names of name servers.
+    pub servers: Matcher,
+    /// Rules for addresses of name servers.
+    pub server_addresses: PrefixMap,
     /// The actions, by the number of a rule less 2, without its rank.
     pub actions: Vec<Action>,
     /// The number of rules.
@@ -134,6 +161,8 @@ impl Rules {
         self.names.octets()
             + self.clients.octets()
             + self.addresses.octets()
+            + self.servers.octets()
+            + self.server_addresses.octets()
             + self.actions.iter().map(|action| size_of::<Action>() + records(action)).sum::<usize>()
     }
 }
@@ -159,23 +188,73 @@ impl PolicyList {
         self.hits.load(Ordering::Relaxed)
     }
 
-    /// The rule for *name*: that of the highest rank, and among those the longest.
+    /// The rule for *name*.
     fn for_name(&self, name: NameRef<'_>) -> Option<(Trigger, u32)> {
-        let mut best: Option<(NameRef<'_>, u32)> = None;
-        self.rules.names.visit(name, |listed, rule| {
-            if best.is_none_or(|(_, best)| rule >> RANK_SHIFT > best >> RANK_SHIFT) {
-                best = Some((listed, rule));
+        let (listed, rule) = best(&self.rules.names, name)?;
+        Some((Trigger::Name { name: listed.to_name(), below: listed != name }, rule))
+    }
+
+    /// Whether rules for the names of name servers may apply.
+    fn reads_server_names(&self) -> bool {
+        self.settings.servers.names && !self.rules.servers.is_empty()
+    }
+
+    /// Whether rules for the addresses of name servers may apply.
+    fn reads_server_addresses(&self) -> bool {
+        self.settings.servers.addresses && !self.rules.server_addresses.is_empty()
+    }
+
+    /// Whether a verdict may need the answer.
+    pub fn reads_answers(&self) -> bool {
+        !self.rules.addresses.is_empty() || self.reads_server_names() || self.reads_server_addresses()
+    }
+
+    /// The rule for the name servers of a name.
+    fn for_servers(&self, servers: &[Server<'_>]) -> Option<(Trigger, u32)> {
+        let applies = |server: &&Server<'_>| server.zone_labels > self.settings.servers.min_dots;
+        let servers = || servers.iter().filter(applies);
+        if self.reads_server_names() {
+            let found = servers().filter_map(|server| {
+                let (listed, rule) = best(&self.rules.servers, server.name)?;
+                Some((server.name, listed, rule))
+            });
+            if let Some((name, listed, rule)) = found.min_by(|a, b| a.1.cmp(&b.1)) {
+                return Some((Trigger::Server { name: listed.to_name(), below: listed != name }, rule));
             }
-            true
-        });
-        let best = best.filter(|(_, rule)| *rule != NO_WILDCARD);
-        best.map(|(listed, rule)| (Trigger::Name { name: listed.to_name(), below: listed != name }, rule))
+        }
+        if !self.reads_server_addresses() {
+            return None;
+        }
+        let (block, rule) =
+            by_block(&self.rules.server_addresses, servers().flat_map(|server| server.addresses))?;
+        Some((Trigger::ServerAddress(block), rule))
     }
 
     fn found(&self, (trigger, rule): (Trigger, u32)) -> Match<'_> {
         let own = &self.rules.actions[((rule & ((1 << RANK_SHIFT) - 1)) - FIRST_RULE) as usize];
         Match { list: self, trigger, action: self.settings.action.as_ref().unwrap_or(own) }
     }
+}
+
+/// The rule of *names* for *name*: that of the highest rank, and among those the longest.
+fn best<'n>(names: &Matcher, name: NameRef<'n>) -> Option<(NameRef<'n>, u32)> {
+    let mut best: Option<(NameRef<'_>, u32)> = None;
+    names.visit(name, |listed, rule| {
+        if best.is_none_or(|(_, best)| rule >> RANK_SHIFT > best >> RANK_SHIFT) {
+            best = Some((listed, rule));
+        }
+        true
+    });
+    best.filter(|(_, rule)| *rule != NO_WILDCARD)
+}
+
+/// The rule of *blocks* for *addresses*: that of the longest block.
+fn by_block<'a>(
+    blocks: &PrefixMap,
+    addresses: impl IntoIterator<Item = &'a IpAddr>,
+) -> Option<(Prefix, u32)> {
+    let found = addresses.into_iter().filter_map(|address| blocks.find(*address));
+    found.min_by_key(|(block, _)| (std::cmp::Reverse(block.len()), block.first()))
 }
 
 /// Why a rule applies.
@@ -192,6 +271,33 @@ pub enum Trigger {
     Client(Prefix),
     /// The answer has an address of this block.
     Address(Prefix),
+    /// A name server of the name is *name*, or is below it.
+    Server {
+        /// The listed name.
+        name: Name,
+        /// Whether the name server is below it.
+        below: bool,
+    },
+    /// A name server of the name has an address of this block.
+    ServerAddress(Prefix),
+}
+
+impl Trigger {
+    /// The owner of such a rule in a response policy zone, without the name of the zone.
+    pub fn owner(&self) -> String {
+        let name = |name: &Name, below: bool| match (below, name.as_ref().is_root()) {
+            (false, _) => name.to_string(),
+            (true, true) => "*.".to_owned(),
+            (true, false) => format!("*.{name}"),
+        };
+        match self {
+            Trigger::Name { name: listed, below } => name(listed, *below),
+            Trigger::Server { name: listed, below } => format!("{}rpz-nsdname.", name(listed, *below)),
+            Trigger::Client(block) => format!("{}.rpz-client-ip.", rpz::owner(*block)),
+            Trigger::Address(block) => format!("{}.rpz-ip.", rpz::owner(*block)),
+            Trigger::ServerAddress(block) => format!("{}.rpz-nsip.", rpz::owner(*block)),
+        }
+    }
 }
 
 impl fmt::Display for Trigger {
@@ -201,6 +307,9 @@ impl fmt::Display for Trigger {
             Trigger::Name { name, below: true } => write!(f, "names below {name}"),
             Trigger::Client(block) => write!(f, "the client {block}"),
             Trigger::Address(block) => write!(f, "the address {block}"),
+            Trigger::Server { name, below: false } => write!(f, "the name server {name}"),
+            Trigger::Server { name, below: true } => write!(f, "name servers below {name}"),
+            Trigger::ServerAddress(block) => write!(f, "the name server address {block}"),
         }
     }
 }
@@ -240,6 +349,16 @@ pub struct Policies {
     paused: bool,
     /// Whether a decision depends on the groups of the client.
     uses_groups: bool,
+    /// What the rules need to know about name servers.
+    needs: Option<ServerNeeds>,
+}
+
+/// What rules need to know about name servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerNeeds {
+    /// Zones with so many labels and more have name servers to which a rule may apply, whose addresses are looked up if their
+    /// delegation has none. None: the names are enough.
+    pub look_up: Option<u8>,
 }
 
 /// A client: its address, and the key that signed its request.
@@ -273,6 +392,19 @@ pub struct Link<'l> {
     pub name: NameRef<'l>,
     /// The addresses that the answer has for it.
     pub addresses: &'l [IpAddr],
+    /// The name servers of the delegations that led to it.
+    pub servers: &'l [Server<'l>],
+}
+
+/// A name server of a delegation.
+#[derive(Clone, Copy, Debug)]
+pub struct Server<'l> {
+    /// The number of labels of the zone.
+    pub zone_labels: u8,
+    /// The name.
+    pub name: NameRef<'l>,
+    /// The addresses that are known.
+    pub addresses: &'l [IpAddr],
 }
 
 impl Policies {
@@ -280,7 +412,14 @@ impl Policies {
     pub fn new(lists: Vec<Arc<PolicyList>>, groups: Vec<Group>, paused: bool) -> Policies {
         let uses_groups =
             lists.iter().any(|list| list.settings.groups != 0) || groups.iter().any(|group| group.paused);
-        Policies { lists, groups, paused, uses_groups }
+        let needs = lists.iter().filter(|list| list.reads_server_names() || list.reads_server_addresses());
+        let needs = (needs.clone().next().is_some()).then(|| {
+            let of = |list: &Arc<PolicyList>| list.reads_server_addresses() && list.settings.servers.look_up;
+            let labels =
+                needs.filter(|list| of(list)).map(|list| list.settings.servers.min_dots.saturating_add(1));
+            ServerNeeds { look_up: labels.min() }
+        });
+        Policies { lists, groups, paused, uses_groups, needs }
     }
 
     /// The lists.
@@ -338,7 +477,7 @@ impl Policies {
                 }
                 seen.push(found);
             }
-            waits |= !list.rules.addresses.is_empty();
+            waits |= list.reads_answers();
         }
         if waits {
             return AtQuery::Wait;
@@ -364,18 +503,7 @@ impl Policies {
                 if signed && client.dnssec_ok && !list.settings.break_dnssec {
                     continue;
                 }
-                let by_query = if at == 0 {
-                    list.at_query(client, link.name)
-                } else {
-                    list.for_name(link.name).map(|rule| list.found(rule))
-                };
-                let found = by_query.or_else(|| {
-                    let blocks =
-                        link.addresses.iter().filter_map(|address| list.rules.addresses.find(*address));
-                    let (block, rule) =
-                        blocks.min_by_key(|(block, _)| (std::cmp::Reverse(block.len()), block.first()))?;
-                    Some(list.found((Trigger::Address(block), rule)))
-                });
+                let found = list.at_link(link, (at == 0).then_some(client));
                 match found {
                     Some(found) if list.settings.log_only => logged(found),
                     Some(found) => return Some((at, found)),
@@ -386,21 +514,40 @@ impl Policies {
         None
     }
 
-    /// Whether a rule of some list is about addresses in answers.
-    pub fn reads_addresses(&self) -> bool {
-        self.lists.iter().any(|list| !list.rules.addresses.is_empty())
+    /// Whether a rule of some list is about addresses in answers, or about name servers.
+    pub fn reads_answers(&self) -> bool {
+        self.lists.iter().any(|list| list.reads_answers())
     }
 
-    /// Every rule that applies to *name*, of lists that apply to the client, in the order of the lists. For a report: nothing is
-    /// counted, and the rules of a list that lose against others of the same list are not shown.
-    pub fn all_for(&self, client: &Client<'_>, name: NameRef<'_>) -> Vec<Match<'_>> {
+    /// What the rules need to know about name servers. None: no rule is about them.
+    #[inline]
+    pub fn server_needs(&self) -> Option<ServerNeeds> {
+        self.needs
+    }
+
+    /// Every rule that applies to *link*, the queried name, of lists that apply to the client, in the order of the lists. For a
+    /// report: nothing is counted, and the rules of a list that lose against others of the same list are not shown.
+    pub fn all_for(&self, client: &Client<'_>, link: &Link<'_>) -> Vec<Match<'_>> {
         let groups = self.groups_of(client);
         let lists = groups.into_iter().flat_map(|groups| self.lists_for(groups));
-        lists.filter_map(|list| list.at_query(client, name)).collect()
+        lists.filter_map(|list| list.at_link(link, Some(client))).collect()
     }
 }
 
 impl PolicyList {
+    /// The rule for *link*. `client`: the one that asks, if *link* is the queried name.
+    fn at_link(&self, link: &Link<'_>, client: Option<&Client<'_>>) -> Option<Match<'_>> {
+        let by_query = match client {
+            Some(client) => self.at_query(client, link.name),
+            None => self.for_name(link.name).map(|rule| self.found(rule)),
+        };
+        by_query.or_else(|| {
+            let by_address = by_block(&self.rules.addresses, link.addresses);
+            let by_address = by_address.map(|(block, rule)| (Trigger::Address(block), rule));
+            by_address.or_else(|| self.for_servers(link.servers)).map(|rule| self.found(rule))
+        })
+    }
+
     fn at_query(&self, client: &Client<'_>, qname: NameRef<'_>) -> Option<Match<'_>> {
         let by_client = || self.rules.clients.find(client.address);
         let by_client = (!self.rules.clients.is_empty()).then(by_client).flatten();

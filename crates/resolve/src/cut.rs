@@ -21,6 +21,7 @@ use crate::config::{Forward, ForwardMode, LocalAnswer};
 use crate::flight::Join;
 use crate::join::until;
 use crate::notice::Notice;
+use crate::resolution::Walk;
 use crate::scrub::Scrubber;
 use crate::select::ServerList;
 use crate::signed::{Signed, pair, substitute, synthesise, target_of};
@@ -67,7 +68,15 @@ impl<W: World> Task<'_, W> {
     }
 
     /// Steps 1 and 2: find *name* and *rtype* in local data, or else the servers to ask.
-    pub(crate) fn local(&self, name: &Name, rtype: RrType, trace: &Trace) -> Result<LocalData, Failure> {
+    ///
+    /// `walks`: data of the cache to which no path is recorded are not used.
+    pub(crate) fn local(
+        &self,
+        name: &Name,
+        rtype: RrType,
+        walks: bool,
+        trace: &Trace,
+    ) -> Result<LocalData, Failure> {
         let core = self.core;
         let now = core.world.now();
         let forward = core.config.forward(name.as_ref());
@@ -80,7 +89,10 @@ impl<W: World> Task<'_, W> {
             trace.step(now, step(Layer::SpecialUse, Reason::SpecialUse).basis(Basis::Inferred));
             return Ok(LocalData::Found(finding, State::Indeterminate));
         }
-        let lookup = core.cache.get_as(&self.reader(), name.as_ref(), rtype, now);
+        let lookup = match core.cache.get_as(&self.reader(), name.as_ref(), rtype, now) {
+            Lookup::Hit { found, .. } if walks && self.lacks_path(name, &found) => Lookup::Miss,
+            lookup => lookup,
+        };
         let (mut state, mut age) = (CacheState::Miss, 0);
         match lookup {
             Lookup::Hit { found, age_s, left_s, state } => {
@@ -314,7 +326,9 @@ impl<W: World> Core<W> {
         let meter = Meter::until(began.saturating_add(budget.priming_clock));
         let effort = Effort::new(&core.config);
         let (checking_disabled, view, renews) = (false, 0, false);
-        let task = Task { core: &core, meter: &meter, effort: &effort, checking_disabled, view, renews };
+        let walk = Walk::Unrecorded;
+        let task =
+            Task { core: &core, meter: &meter, effort: &effort, checking_disabled, view, renews, walk };
         let trace = Trace::start(began, budget.max_steps);
         let mut list = core.configured(&zone, Layer::Priming);
         while let Some(at) = list.pick(&core) {
@@ -354,6 +368,7 @@ impl<W: World> Core<W> {
                 trust: Trust::Unknown { evidence: DelegationEvidence::default() },
                 stored: now,
                 expires,
+                above: None,
             });
             core.cache.put_cut(Arc::clone(&cut), now);
             return (Some(cut), trace.steps().into(), began);

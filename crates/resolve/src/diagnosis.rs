@@ -3,6 +3,8 @@
 //! ```text
 //! slow: ns1.example.org (192.0.2.66) did not answer for 377.0 of 379.9 ms; 1 of 3 servers of example.org. is dead, 1 lame
 //! failed: bogus: the RRSIG of www.example.com. A by key 12345 of example.com. expired 2 h ago
+//! blocked: ads.example.org. by the rule of list ads for names below example.org. (nxdomain)
+//! stale: the answer expired 42 s ago: no server of example.org. gave a usable reply; 2 of 2 servers of example.org. are dead
 //! failed: no server of example.org. gave a usable reply; 2 of 2 servers of example.org. are dead
 //! refused: the name is in no zone of this server, and [[policy]] on = "recursion" does not admit this client (Prohibited)
 //! ```
@@ -16,7 +18,7 @@ use nw_wire::Name;
 use nw_wire::code::Rcode;
 
 use crate::explain::milliseconds;
-use crate::reason::Reason;
+use crate::reason::{ListRule, Reason};
 use crate::resolution::Resolution;
 use crate::trace::{Action, Step};
 use crate::world::{ExchangeError, MILLISECOND, Micros};
@@ -24,12 +26,18 @@ use crate::world::{ExchangeError, MILLISECOND, Micros};
 /// An answer that took less is not slow. Most lookups with an empty cache take less.
 const SLOW: Micros = 200 * MILLISECOND;
 
-/// The cause in one sentence. None: the answer arrived in time, and every server gave a usable reply.
+/// The cause in one sentence. None: the answer arrived in time, every server gave a usable reply, and no list changed it.
 pub fn diagnosis(resolution: &Resolution) -> Option<String> {
     let steps: Vec<Cow<'_, Step>> = resolution.steps.iter().collect();
     let servers = Servers::of(&steps);
     let about_servers = servers.sentence();
     let rest = about_servers.as_ref().map_or_else(String::new, |sentence| format!("; {sentence}"));
+    if let Some(blocked) = blocked(&steps) {
+        return Some(blocked);
+    }
+    if let Some(stale) = stale(&steps) {
+        return Some(format!("{stale}{rest}"));
+    }
     match resolution.rcode {
         Rcode::NOERROR | Rcode::NXDOMAIN => {
             let slow = servers.slow(resolution.took).or_else(|| slow_reply(&steps, resolution.took));
@@ -47,6 +55,27 @@ pub fn diagnosis(resolution: &Resolution) -> Option<String> {
             },
         }),
     }
+}
+
+/// The rule of a list that changed the answer.
+fn blocked(steps: &[Cow<'_, Step>]) -> Option<String> {
+    steps.iter().rev().find_map(|step| match &step.reason {
+        Reason::ListRule(rule) if !rule.log_only && rule.action != "passthru" => {
+            let ListRule { list, trigger, action, .. } = &**rule;
+            Some(format!("blocked: {} by the rule of list {list} for {trigger} ({action})", step.name))
+        }
+        _ => None,
+    })
+}
+
+/// How long ago the answer expired, and why it was not renewed.
+fn stale(steps: &[Cow<'_, Step>]) -> Option<String> {
+    steps.iter().rev().find_map(|step| match &step.reason {
+        Reason::ServedStale { expired_s, cause } => {
+            Some(format!("stale: the answer expired {expired_s} s ago: {cause}"))
+        }
+        _ => None,
+    })
 }
 
 /// The reason of a failure: the fault that validation found, what the cache kept, or the last step.

@@ -257,6 +257,11 @@ impl Json {
         self.field("validation").optional(step.validation.map(|validation| validation.slug()));
         self.field("ede").list(step.ede.as_slice(), |out, ede| out.ede(*ede, None));
         self.field("reason").text(step.reason.slug()).field("text").text(&step.text());
+        if let Reason::ListRule(rule) = &step.reason {
+            self.field("rule").raw("{\"list\":").text(&rule.list).field("owner").text(&rule.owner);
+            self.field("action").text(rule.action);
+            self.field("log_only").raw(if rule.log_only { "true}" } else { "false}" });
+        }
         self.field("basis").text(step.basis.slug()).raw("}");
     }
 }

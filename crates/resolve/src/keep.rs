@@ -120,6 +120,7 @@ impl<W: World> Task<'_, W> {
             trust: trust.unwrap_or(Trust::Unknown { evidence: referral.evidence }),
             stored: now,
             expires,
+            above: from.cut.clone(),
         });
         if expires > now {
             self.core.cache.put_cut(Arc::clone(&cut), now);

@@ -23,12 +23,34 @@ pub struct ClientQuestion {
     pub checking_disabled: bool,
     /// The view whose cache entries are read and kept; 0 where all clients share one cache.
     pub view: u16,
+    /// What is recorded about the delegations that lead to the answer.
+    pub walk: Walk,
+}
+
+/// What a lookup records about the delegations that lead to each name of the answer; see [`nw_cache::DataPath`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Walk {
+    /// Nothing.
+    #[default]
+    Unrecorded,
+    /// The delegations. Cached data to which no path is recorded are looked up again.
+    Delegations,
+    /// The delegations, and the addresses of servers that came without, of zones with at least this many labels.
+    Addresses(u8),
 }
 
 impl ClientQuestion {
     /// A question in class IN, without DO and CD, of view 0.
     pub fn new(name: Name, rtype: RrType) -> ClientQuestion {
-        ClientQuestion { name, rtype, class: Class::IN, dnssec_ok: false, checking_disabled: false, view: 0 }
+        ClientQuestion {
+            name,
+            rtype,
+            class: Class::IN,
+            dnssec_ok: false,
+            checking_disabled: false,
+            view: 0,
+            walk: Walk::Unrecorded,
+        }
     }
 }
 

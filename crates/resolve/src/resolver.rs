@@ -17,7 +17,7 @@ use crate::flight::Join;
 use crate::join::until;
 use crate::quota::Prefix;
 use crate::reason::LoopEnds;
-use crate::resolution::{ClientQuestion, Resolution};
+use crate::resolution::{ClientQuestion, Resolution, Walk};
 use crate::sentinel::Sentinel;
 use crate::signed::flatten;
 use crate::task::{Core, Frame, Task};
@@ -189,9 +189,13 @@ impl<W: World> Core<W> {
             checking_disabled: question.checking_disabled,
             view: question.view,
             renews,
+            walk: question.walk,
         };
         let frame = Frame::top(question.name.as_ref(), question.rtype);
         let found = task.lookup(&question.name, question.rtype, &frame, trace).await;
+        if let (Walk::Addresses(labels), Ok(answer)) = (question.walk, &found) {
+            task.complete_paths(question, answer, labels, &frame, trace).await;
+        }
         let found = match found.map(|answer| self.sentinel(question, answer)) {
             Ok(Ok(answer)) => answer,
             Ok(Err(failure)) => return self.conclude(question, Err(failure), task.meter.queries(), trace),

@@ -68,7 +68,7 @@ pub(crate) struct ServerList {
     /// The delegation, until the addresses and names that others than the parent give for it have been added.
     unread: Option<Arc<Delegation>>,
     /// The delegation, for the names of servers.
-    cut: Option<Arc<Delegation>>,
+    pub(crate) cut: Option<Arc<Delegation>>,
     /// The names of servers whose addresses did not come with the delegation.
     names: Vec<(SocketAddr, Name)>,
     /// Whether these servers are asked for the whole name at once.

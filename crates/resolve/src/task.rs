@@ -22,7 +22,7 @@ use crate::config::ResolverConfig;
 use crate::discarded::Reasons;
 use crate::flight::Flights;
 use crate::quota::Quotas;
-use crate::resolution::{ClientQuestion, Resolution};
+use crate::resolution::{ClientQuestion, Resolution, Walk};
 use crate::trace::{Reason, Step, Trace};
 use crate::validator::{Effort, Validator};
 use crate::world::{Endpoint, ExchangeError, Micros, World};
@@ -121,6 +121,8 @@ pub(crate) struct Task<'t, W: World> {
     pub(crate) view: u16,
     /// Whether entries of the cache that are about to expire are looked up again.
     pub(crate) renews: bool,
+    /// What is recorded about the delegations that lead to the answer.
+    pub(crate) walk: Walk,
 }
 
 impl<'t, W: World> Task<'t, W> {

@@ -198,6 +198,7 @@ fn delegation(zone: &str, address: SocketAddr) -> Result<Arc<Delegation>, Box<dy
         trust: Trust::Unknown { evidence: DelegationEvidence::default() },
         stored: NOW,
         expires: NOW + 86_400_000_000,
+        above: None,
     }))
 }
 

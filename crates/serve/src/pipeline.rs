@@ -31,14 +31,15 @@
 //! *Adding a stage*: write a function that returns a `Verdict` and add it to [`stages`] where it has to run. For a
 //! filter, an opcode or a policy, see `filter.rs`, `opcode.rs` and the crate `nw-policy`.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use nw_resolve::trace::{Layer, Reason};
-use nw_resolve::{ClientQuestion, Micros, Resolution, Trace, Validation};
+use nw_resolve::trace::{Layer, ListRule, Reason};
+use nw_resolve::{ClientQuestion, Micros, Resolution, Step, Trace, Validation};
 use nw_wire::edns::EdnsOption;
 use nw_wire::{Ede, Flags, Full, Header, Message, Rcode, RrType, Section, Writer};
 
@@ -128,7 +129,8 @@ fn close(
     let errors = notes.as_ref().map_or(errors, |notes| &notes.0);
     let fine = matches!(response.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
     if !fine && context.lookups == 0 || response.kind == ResponseKind::Policy {
-        record(context, response, errors);
+        let rule = notes.as_ref().and_then(|notes| notes.1.as_deref());
+        record(context, response, errors, rule);
     }
     Ok(finish::finish(response, context.query, &context.snapshot().plan().server, errors))
 }
@@ -223,10 +225,15 @@ fn report(environment: &Environment<'_>, asked: &Asked<'_>, left: Left, sent: &S
 /// Record a refusal, or a failure without a lookup, in the flight recorder. The recorder receives lookups with their
 /// steps.
 #[cold]
-fn record(context: &Context<'_>, response: &Response<'_, '_>, errors: &[(Ede, String)]) {
+fn record(
+    context: &Context<'_>,
+    response: &Response<'_, '_>,
+    errors: &[(Ede, String)],
+    rule: Option<&ListRule>,
+) {
     if let Some(recorder) = context.environment.recorder {
         let own = response.ede.iter().flatten().map(|ede| (*ede, String::new()));
-        recorder.note_refusal(context, response, own.chain(errors.iter().cloned()).collect());
+        recorder.note_refusal(context, response, own.chain(errors.iter().cloned()).collect(), rule);
     }
 }
 
@@ -463,7 +470,16 @@ pub fn explained(wire: &[u8], looked_up: Option<Resolution>, trace: &Trace, now:
     match looked_up {
         Some(found) => {
             let ede = if found.ede.is_empty() { ede } else { found.ede };
-            Resolution { rcode: message.rcode(), answer, authority, additional, ede, ..found }
+            // What happened after the lookup.
+            let mut steps: Vec<Step> = found.steps.iter().map(Cow::into_owned).collect();
+            let before = steps.len() as u32;
+            steps.extend(trace.steps().into_iter().map(|step| Step {
+                id: step.id + before,
+                parent: step.parent.map(|parent| parent + before),
+                ..step
+            }));
+            let steps = steps.into();
+            Resolution { rcode: message.rcode(), answer, authority, additional, ede, steps, ..found }
         }
         None => Resolution {
             rcode: message.rcode(),
@@ -500,17 +516,10 @@ fn handle_guarded(
 ) -> Handled {
     let snapshot = environment.snapshot;
     // The query stays where it was read. It is large, and moving it would cost more than many stages.
-    let usual = Query::usual(packet);
-    let general;
-    let query = match &usual {
-        Some(query) => query,
-        None => {
-            general = Query::general(packet, |opcode| snapshot.handler(opcode).is_some());
-            match &general {
-                Ok(query) => query,
-                Err(rejected) => return reject(environment, *rejected, packet, &client, transport, room),
-            }
-        }
+    let parsed = Query::parse(packet, |opcode| snapshot.handler(opcode).is_some());
+    let query = match &parsed {
+        Ok(query) => query,
+        Err(rejected) => return reject(environment, *rejected, packet, &client, transport, room),
     };
     let mut context = Context::new(environment, query, client, transport);
     let server = &snapshot.plan().server;

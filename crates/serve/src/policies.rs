@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! route: Resolve, Cache ──▶ before ──▶ cache, lookup ──▶ exit: after ──▶ other filters
-//!                           client, queried name               alias chain, addresses
+//!                           client, queried name               alias chain, addresses, name servers
 //! ```
 //!
 //! Lists judge what the resolver answers, from the cache as well as from a lookup. They do not judge the zones and local data of this server, except
 //! an alias that leaves them. A failure stays a failure: data that failed validation never becomes an answer.
+//!
+//! Rules about name servers need the delegations that led to each name of the chain (`nw-cache`, `path.rs`). A cached answer to which they are
+//! not recorded, because it was cached before the rules were loaded, is looked up again.
 //!
 //! | action | response |
 //! |---|---|
@@ -20,7 +23,9 @@
 
 use std::net::IpAddr;
 
-use nw_policy::rules::{Action, AtQuery, Client, Link, Match};
+use nw_cache::{DataPath, Delegation};
+use nw_policy::rules::{Action, AtQuery, Client, Link, Match, Policies, Server, ServerNeeds};
+use nw_resolve::Walk;
 use nw_resolve::trace::{Layer, ListRule, Reason};
 use nw_wire::{Class, Ede, Name, NameRef, Rcode, RrType, Rrset, Section};
 use nw_zone::{MOST_ALIASES, ZoneQuestion};
@@ -80,7 +85,7 @@ pub(crate) fn after(context: &Context<'_>, response: &mut Response<'_, '_>) -> V
         return Verdict::Continue;
     }
     let first = usize::from(judged == Judged::Query);
-    if first == 1 && !policies.reads_addresses() && !names_others(response) {
+    if first == 1 && !policies.reads_answers() && !names_others(response) {
         return Verdict::Continue;
     }
     let Some(sections) = response.sections() else { return Verdict::Continue };
@@ -89,9 +94,18 @@ pub(crate) fn after(context: &Context<'_>, response: &mut Response<'_, '_>) -> V
     let aliases = names.len();
     names.extend(service_targets(&sections.answer));
     let addresses: Vec<Vec<IpAddr>> = names.iter().map(|name| addresses(&sections.answer, name)).collect();
-    let links = names.iter().zip(&addresses);
+    let paths = match policies.server_needs() {
+        Some(needs) => match paths(context, response, needs, &names[..aliases]) {
+            Ok(paths) => paths,
+            Err(verdict) => return verdict,
+        },
+        None => Vec::new(),
+    };
+    let servers: Vec<Vec<Server<'_>>> = paths.iter().map(|path| servers(path.as_ref())).collect();
+    let servers = servers.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]));
+    let links = names.iter().zip(&addresses).zip(servers);
     let links: Vec<Link<'_>> =
-        links.map(|(name, addresses)| Link { name: name.as_ref(), addresses }).collect();
+        links.map(|((name, addresses), servers)| Link { name: name.as_ref(), addresses, servers }).collect();
     let signed = sections.answer.iter().chain(&sections.authority).any(|set| set.rtype == RrType::RRSIG);
     let logged = |found: Match<'_>| note(context, &found);
     let Some((at, found)) = policies.at_answer(&client(context), &links, first, signed, logged) else {
@@ -107,6 +121,61 @@ pub(crate) fn after(context: &Context<'_>, response: &mut Response<'_, '_>) -> V
     };
     let kept = sections.answer.iter().filter(|set| before(set)).cloned().collect();
     act(context, response, &found, kept, names[at].as_ref())
+}
+
+/// What a lookup for *context* has to record for the rules about name servers.
+pub(crate) fn walk(context: &Context<'_>) -> Walk {
+    let needs = context.snapshot().policies().and_then(Policies::server_needs);
+    needs.map_or(Walk::Unrecorded, |needs| needs.look_up.map_or(Walk::Delegations, Walk::Addresses))
+}
+
+/// The delegations that led to each of *names*. Err: they are not recorded, and a lookup may record them.
+#[cold]
+fn paths(
+    context: &Context<'_>,
+    response: &mut Response<'_, '_>,
+    needs: ServerNeeds,
+    names: &[Name],
+) -> Result<Vec<Option<DataPath>>, Verdict> {
+    let Some(cache) = context.environment.cache else { return Ok(Vec::new()) };
+    let view = context.cache_view();
+    let looks_up = response.kind == ResponseKind::Cached
+        && context.lookups == 0
+        && response.ra
+        && context.query.flags.rd()
+        && !route::is_cache_only(context);
+    let mut paths = Vec::with_capacity(names.len());
+    for name in names {
+        let path = cache.path(view, name.as_ref());
+        let complete = |path: &DataPath| needs.look_up.is_none() || path.looked_up.is_some();
+        if looks_up && !path.as_ref().is_some_and(complete) {
+            response.out.clear();
+            let question = route::question(context.query, context.query.qname.to_name());
+            return Err(Verdict::Ask(Box::new(Ask::new(question))));
+        }
+        // Without a lookup, what is known now has to do.
+        paths.push(path.or_else(|| {
+            cache.nearest_cut(name.as_ref()).map(|cut| DataPath::new(view, name.as_ref(), Some(cut)))
+        }));
+    }
+    Ok(paths)
+}
+
+/// The name servers of a path.
+fn servers(path: Option<&DataPath>) -> Vec<Server<'_>> {
+    let Some(path) = path else { return Vec::new() };
+    let looked_up = path.looked_up.as_deref().unwrap_or_default();
+    let of = move |cut| {
+        let Delegation { zone, servers, .. }: &Delegation = cut;
+        let zone_labels = zone.as_ref().label_count() as u8;
+        servers.iter().map(move |server| {
+            let own = server.addresses.as_slice();
+            let other = looked_up.iter().find(|other| own.is_empty() && other.name == server.name);
+            let addresses = other.map_or(own, |other| other.addresses.as_slice());
+            Server { zone_labels, name: server.name.as_ref(), addresses }
+        })
+    };
+    path.cuts().flat_map(of).collect()
 }
 
 /// Whether the answer has aliases or names services, so that rules for other names than the queried one may apply.
@@ -129,15 +198,18 @@ fn client<'c>(context: &'c Context<'_>) -> Client<'c> {
 #[cold]
 fn note(context: &Context<'_>, found: &Match<'_>) {
     found.count();
-    context.step(|| {
-        let rule = ListRule {
-            list: found.list.settings.name.clone(),
-            trigger: found.trigger.to_string(),
-            action: found.action.slug(),
-            log_only: found.list.settings.log_only,
-        };
-        (Layer::Filter, Reason::ListRule(Box::new(rule)))
-    });
+    context.step(|| (Layer::Filter, Reason::ListRule(Box::new(rule(found)))));
+}
+
+/// *found*, for explanations.
+fn rule(found: &Match<'_>) -> ListRule {
+    ListRule {
+        list: found.list.settings.name.clone(),
+        trigger: found.trigger.to_string(),
+        owner: found.trigger.owner(),
+        action: found.action.slug(),
+        log_only: found.list.settings.log_only,
+    }
 }
 
 /// Do what *found* says. `kept`: the aliases before *owner*, the name to which the rule applies.
@@ -189,7 +261,8 @@ fn act(
     }
     write(response, &sections, rcode);
     response.truncated |= truncated;
-    Verdict::AnswerWith(causes(found))
+    response.notes = Some(causes(found));
+    Verdict::Answer
 }
 
 /// Answer with an alias, and with what is known of its target.
@@ -231,7 +304,8 @@ fn alias(
         }
     }
     write(response, &sections, rcode);
-    Verdict::AnswerWith(causes(found))
+    response.notes = Some(causes(found));
+    Verdict::Answer
 }
 
 /// Replace the response.
@@ -252,7 +326,7 @@ fn causes(found: &Match<'_>) -> Box<Causes> {
         "" => format!("list {}: {}", settings.name, found.trigger),
         text => format!("{text} (list {}: {})", settings.name, found.trigger),
     };
-    Box::new(Causes(vec![(ede, text)]))
+    Box::new(Causes(vec![(ede, text)], Some(Box::new(rule(found)))))
 }
 
 /// The names of the alias chain that starts at *qname*.

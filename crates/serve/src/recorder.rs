@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nw_resolve::trace::{Action, Draft, Layer, Reason};
+use nw_resolve::trace::{Action, Draft, Layer, ListRule, Reason};
 use nw_resolve::{Micros, Resolution, Steps, Trace};
 use nw_wire::{Ede, Name, NameRef, Rcode, RrType, Rrset};
 
@@ -153,6 +153,7 @@ impl Recorder {
         context: &Context<'_>,
         response: &Response<'_, '_>,
         ede: Vec<(Ede, String)>,
+        rule: Option<&ListRule>,
     ) {
         let rcode = response.rcode;
         let Some(mut ring) = self.refusals.try_lock().ok().filter(|ring| ring.most > 0) else { return };
@@ -166,7 +167,9 @@ impl Recorder {
         if let Some(view) = context.view() {
             step((Layer::View, Reason::InView { name: view.view.name.clone() }));
         }
-        if rcode == Rcode::REFUSED {
+        if let Some(rule) = rule {
+            step((Layer::Filter, Reason::ListRule(Box::new(rule.clone()))));
+        } else if rcode == Rcode::REFUSED {
             let reason = match ede.first() {
                 Some(&(ede, _)) if ede != Ede::PROHIBITED => {
                     Some((Layer::Admission, Reason::NotServed { ede }))

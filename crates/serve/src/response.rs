@@ -158,7 +158,7 @@ impl<'w, 'o> Response<'w, 'o> {
     /// Add an extended error with its text, which says what the server did and which setting asked for it.
     #[cold]
     pub fn note(&mut self, ede: Ede, text: String) {
-        self.notes.get_or_insert_with(|| Box::new(Causes(Vec::new()))).0.push((ede, text));
+        self.notes.get_or_insert_with(|| Box::new(Causes(Vec::new(), None))).0.push((ede, text));
     }
 
     /// Discard the written records and set *rcode* and *ede*.

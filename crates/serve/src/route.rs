@@ -19,7 +19,7 @@
 
 use nw_cache::{Cache, Cached, HitQuestion, Lookup, Reader, State};
 use nw_resolve::trace::{Layer, Reason};
-use nw_resolve::{ClientQuestion, LocalAnswer};
+use nw_resolve::{ClientQuestion, LocalAnswer, Walk};
 use nw_wire::{Class, Ede, Flags, Name, Rcode, RrType, Writer};
 use nw_zone::{AnswerKind, Outcome, Unavailable, Zone, ZoneEntry, ZoneQuestion};
 
@@ -163,7 +163,7 @@ fn from_zone(context: &Context<'_>, zone: &Zone, response: &mut Response<'_, '_>
 fn fail(context: &Context<'_>, zone: &Unavailable) -> Verdict {
     let outcome = "the zone has no usable data";
     context.step_in(Some(zone.apex.as_ref()), || (Layer::Zone, Reason::FromZone { outcome, wildcard: None }));
-    Verdict::Fail(Box::new(Causes(vec![(zone.cause.ede(), zone.detail.clone())])))
+    Verdict::Fail(Box::new(Causes(vec![(zone.cause.ede(), zone.detail.clone())], None)))
 }
 
 /// Discard the denial of an overlay.
@@ -399,7 +399,7 @@ fn write_local_data(
 }
 
 /// Whether the server looks the name up nowhere, not even at a forwarder.
-fn is_cache_only(context: &Context<'_>) -> bool {
+pub(crate) fn is_cache_only(context: &Context<'_>) -> bool {
     let resolver = context.snapshot().plan().resolver.as_ref();
     resolver.is_some_and(|plan| plan.cache_only && plan.config.forward(context.query.qname).is_none())
 }
@@ -503,7 +503,8 @@ fn renew(context: &Context<'_>) {
     // A query without RD never causes a lookup.
     if let Some(renew) = environment.renew.filter(|_| wanted && query.flags.rd()) {
         let view = context.cache_view();
-        let question = ClientQuestion { view, ..question(query, query.qname.to_name()) };
+        let walk = policies::walk(context);
+        let question = ClientQuestion { view, walk, ..question(query, query.qname.to_name()) };
         environment.stats.cache_prefetches.add(renew.renew(question).into());
     }
 }
@@ -542,7 +543,7 @@ fn kept_failure(context: &Context<'_>, ede: Ede, response: &mut Response<'_, '_>
         // Another worker has replaced the entry meanwhile.
         _ => vec![(Ede::CACHED_ERROR, String::new()), (ede, String::new())],
     };
-    Some(Verdict::Fail(Box::new(Causes(causes))))
+    Some(Verdict::Fail(Box::new(Causes(causes, None))))
 }
 
 /// What the cache has for a query whose servers failed.
@@ -581,7 +582,7 @@ fn stale(context: &Context<'_>, cache: &Cache, failed: &Reason, response: &mut R
     let reason = Reason::ServedStale { expired_s, cause: failed.to_string() };
     let text = reason.to_string();
     context.step(|| (Layer::Cache, reason));
-    Expired::Answer(Verdict::AnswerWith(Box::new(Causes(vec![(code, text)]))))
+    Expired::Answer(Verdict::AnswerWith(Box::new(Causes(vec![(code, text)], None))))
 }
 
 /// What the query asks of the cache.
@@ -608,7 +609,8 @@ pub(crate) fn question_of(query: &Query<'_>, name: Name, rtype: RrType) -> Clien
         class: Class::IN,
         dnssec_ok: query.dnssec_ok(),
         checking_disabled: query.flags.cd(),
-        // `Pending` stores the view.
+        // `Pending` stores these.
         view: 0,
+        walk: Walk::Unrecorded,
     }
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use nw_cache::Micros;
 use nw_resolve::ClientQuestion;
 pub use nw_resolve::Transport;
+use nw_resolve::trace::ListRule;
 use nw_wire::edns::EdnsOption;
 use nw_wire::{Ede, Message, NameRef, Rcode};
 
 use crate::context::{Context, Environment};
 use crate::pipeline::{self, Sent};
-use crate::policies::Judged;
+use crate::policies::{self, Judged};
 use crate::query::{OwnedQuery, Query};
 use crate::sections::Sections;
 use crate::snapshot::Snapshot;
@@ -206,7 +207,7 @@ impl Pending {
     /// Keep the state of *context* until *ask* has been answered.
     pub(crate) fn new(context: &mut Context<'_>, mut ask: Ask) -> Pending {
         for question in std::iter::once(&mut ask.question).chain(&mut ask.second) {
-            question.view = context.cache_view();
+            (question.view, question.walk) = (context.cache_view(), policies::walk(context));
         }
         Pending {
             ask,
@@ -255,6 +256,6 @@ impl fmt::Debug for Pending {
     }
 }
 
-/// Extended errors with their texts, the most specific first.
+/// Extended errors with their texts, the most specific first, and the rule of a list that made the response.
 #[derive(Debug)]
-pub struct Causes(pub Vec<(Ede, String)>);
+pub struct Causes(pub Vec<(Ede, String)>, pub Option<Box<ListRule>>);

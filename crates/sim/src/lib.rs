@@ -10,6 +10,7 @@ pub mod matching;
 pub mod net;
 pub mod packet;
 pub mod play;
+pub mod policy;
 pub mod random;
 pub mod record;
 pub mod report;

@@ -12,9 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nw_cache::Cache;
+use nw_policy::rules::Policies;
 use nw_resolve::{ClientQuestion, Micros, Resolver, ResolverConfig, Steps, Trace, World};
 use nw_serve::plan::{Plan, ResolverPlan, StreamPlan};
-use nw_serve::{Environment, Handled, PlanError, Renew, Snapshot, Stats, Transport, pipeline};
+use nw_serve::{
+    Artifact, Environment, Handled, POLICIES, PlanError, Renew, Snapshot, Stats, Transport, pipeline,
+};
 use nw_wire::code::RrType;
 use nw_wire::name::{Name, NameRef};
 use nw_zone::Zone;
@@ -38,6 +41,8 @@ pub struct ServerSpec {
     pub identity: Option<String>,
     /// Further settings, a part of a plan. Those of `resolver` that are not in the configuration of the resolver hold.
     pub settings: Value,
+    /// Lists and response policy zones.
+    pub policies: Option<Arc<Policies>>,
     /// Whether locally served zones such as `test.` are switched off.
     pub local_zones_off: bool,
     /// The Unix time in seconds at virtual time zero.
@@ -79,11 +84,25 @@ pub fn snapshot(
     Snapshot::from_plan(plan, zones)
 }
 
+fn with_policies(snapshot: &Snapshot, policies: Option<Arc<Policies>>) -> Snapshot {
+    let policies = policies.map(|policies| policies as Artifact);
+    snapshot.with_artifacts([(POLICIES.to_owned(), policies)])
+}
+
 impl Server {
     /// Start a server on `net`. It has no address yet.
     pub fn start(net: &Net, spec: ServerSpec) -> Result<Rc<Server>, Vec<PlanError>> {
-        let ServerSpec { addresses, zones, resolver, nsid, identity, settings, local_zones_off, unix_s } =
-            spec;
+        let ServerSpec {
+            addresses,
+            zones,
+            resolver,
+            nsid,
+            identity,
+            settings,
+            policies,
+            local_zones_off,
+            unix_s,
+        } = spec;
         let local_zones_off = if local_zones_off { vec![Name::root()] } else { Vec::new() };
         let snapshot = snapshot(zones, settings, |plan| {
             plan.server.nsid = nsid;
@@ -102,6 +121,7 @@ impl Server {
                 },
             });
         })?;
+        let snapshot = with_policies(&snapshot, policies);
         let world = Rc::new(SimWorld::new(net.clone(), addresses, unix_s));
         let budget = snapshot.resolver().map(|config| config.budget.clone()).unwrap_or_default();
         let cache = Arc::new(Cache::new(budget.cache_bytes));
@@ -124,6 +144,12 @@ impl Server {
     pub fn swap(&self, zones: Vec<Zone>) {
         let changes = zones.into_iter().map(|zone| (zone.apex().to_name(), Some(zone.into())));
         let changed = self.snapshot.borrow().changed(changes);
+        *self.snapshot.borrow_mut() = Arc::new(changed);
+    }
+
+    /// Replace the lists and response policy zones.
+    pub fn swap_policies(&self, policies: Option<Arc<Policies>>) {
+        let changed = with_policies(&self.snapshot.borrow(), policies);
         *self.snapshot.borrow_mut() = Arc::new(changed);
     }
 

@@ -50,7 +50,23 @@ fn address_blocks_are_read() {
     clients.sort();
     assert_eq!(clients, ["2001:db8::/32", "::/0"]);
     let wrong = zone(
-        "24.1.2.0.192.rpz-ip CNAME .\nx.rpz-ip CNAME .\nrpz-ip CNAME .\n33.1.2.0.192.rpz-ip CNAME .\nns.example.rpz-nsdname CNAME .\n",
+        "24.1.2.0.192.rpz-ip CNAME .\nx.rpz-ip CNAME .\nrpz-ip CNAME .\n33.1.2.0.192.rpz-ip CNAME .\nrpz-nsdname CNAME .\n",
     );
     assert_eq!((wrong.fault_count, wrong.addresses.len()), (5, 0));
+}
+
+#[test]
+fn triggers_on_name_servers_are_read() {
+    let read = zone(
+        "ns.example.rpz-nsdname CNAME .\n*.evil.example.rpz-nsdname CNAME *.\n24.0.2.0.192.rpz-nsip CNAME .\n\
+         128.1.zz.db8.2001.rpz-nsip CNAME rpz-passthru.\nrpz-nsdname CNAME .\n33.1.2.0.192.rpz-nsip CNAME .\n",
+    );
+    assert_eq!((read.count, read.fault_count), (4, 2), "{:?}", read.faults);
+    let rules = read.into_rules(1).expect("few names");
+    assert!(rules.names.is_empty(), "no rule is about names of chains");
+    assert_eq!(rules.server_addresses.len(), 2);
+    let own = rules.servers.rules_of(name("ns.example.").as_ref()).expect("listed").own;
+    assert_eq!(rules.actions[(own - FIRST_RULE) as usize], Action::Nxdomain);
+    let below = rules.servers.rules_of(name("evil.example.").as_ref()).expect("listed").below;
+    assert_eq!(rules.actions[(below - FIRST_RULE) as usize], Action::Nodata);
 }

@@ -15,6 +15,7 @@ fn settings(name: &str) -> ListSettings {
         action: None,
         log_only: false,
         break_dnssec: true,
+        servers: ServerRules::default(),
         ede: None,
         text: String::new(),
         groups: 0,
@@ -44,7 +45,7 @@ fn decide(lists: Vec<Arc<PolicyList>>, chain: &[(&str, &[&str])]) -> Option<(usi
     let links: Vec<Link<'_>> = names
         .iter()
         .zip(&addresses)
-        .map(|(name, addresses)| Link { name: name.as_ref(), addresses })
+        .map(|(name, addresses)| Link { name: name.as_ref(), addresses, servers: &[] })
         .collect();
     let client = client("203.0.113.5");
     let late = policies.at_answer(&client, &links, 0, false, |_| {});
@@ -146,7 +147,7 @@ fn signed_answers_stay_without_break_dnssec() {
     let list = zone(ListSettings { break_dnssec: false, ..settings("z") }, "a.example CNAME .\n");
     let policies = Policies::new(vec![list], Vec::new(), false);
     let asked = name("a.example.");
-    let link = [Link { name: asked.as_ref(), addresses: &[] }];
+    let link = [Link { name: asked.as_ref(), addresses: &[], servers: &[] }];
     let validates = Client { dnssec_ok: true, ..client("203.0.113.5") };
     assert!(matches!(policies.at_query(&validates, asked.as_ref(), |_| {}), AtQuery::Wait));
     assert!(policies.at_answer(&validates, &link, 0, true, |_| {}).is_none());
@@ -165,4 +166,61 @@ fn an_exception_of_a_list_passes_the_answer() {
     assert_eq!(action("sink.example."), Some("data"));
     let Action::Data(sets) = &list.rules.actions[3] else { panic!("an address") };
     assert_eq!((sets[0].ttl, sets[0].class), (300, Class::IN));
+}
+
+/// The decision for a.example whose zone has these servers: labels of the zone, name, addresses.
+fn by_servers(list: Arc<PolicyList>, servers: &[(u8, &str, &[&str])]) -> Option<String> {
+    let names: Vec<Name> = servers.iter().map(|(_, server, _)| name(server)).collect();
+    let parsed = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("an address")).collect();
+    let addresses: Vec<Vec<IpAddr>> = servers.iter().map(|(_, _, texts)| parsed(texts)).collect();
+    let servers: Vec<Server<'_>> = (servers.iter().zip(&names).zip(&addresses))
+        .map(|(((zone_labels, ..), name), addresses)| Server {
+            zone_labels: *zone_labels,
+            name: name.as_ref(),
+            addresses,
+        })
+        .collect();
+    let policies = Policies::new(vec![list], Vec::new(), false);
+    let asked = name("a.example.");
+    let link =
+        [Link { name: asked.as_ref(), addresses: &["192.0.2.9".parse().expect("valid")], servers: &servers }];
+    assert!(!matches!(policies.at_query(&client("203.0.113.5"), asked.as_ref(), |_| {}), AtQuery::Nothing));
+    let found = policies.at_answer(&client("203.0.113.5"), &link, 0, false, |_| {});
+    found.map(|(_, found)| found.trigger.to_string())
+}
+
+#[test]
+fn rules_for_name_servers_come_last_and_names_before_addresses() {
+    let rules = "ns.evil.test.rpz-nsdname CNAME .\n*.bad.test.rpz-nsdname CNAME .\n24.0.2.0.192.rpz-nsip CNAME .\n\
+                 32.7.2.0.192.rpz-nsip CNAME .\n";
+    let of = |more: &str, servers: &[(u8, &str, &[&str])]| {
+        by_servers(zone(settings("z"), &format!("{rules}{more}")), servers)
+    };
+    let evil: (u8, &str, &[&str]) = (2, "NS.evil.test.", &["192.0.2.7"]);
+    assert_eq!(of("", &[evil]).as_deref(), Some("the name server NS.evil.test."));
+    assert_eq!(of("", &[evil, (2, "x.y.bad.test.", &[])]).as_deref(), Some("name servers below bad.test."));
+    assert_eq!(
+        of("", &[(2, "ns.test.", &["192.0.2.7", "192.0.2.8"])]).as_deref(),
+        Some("the name server address 192.0.2.7/32")
+    );
+    assert_eq!(of("", &[(2, "bad.test.", &["198.51.100.1"])]), None, "the wildcard is about names below");
+    assert_eq!(of("", &[(1, "ns.evil.test.", &["192.0.2.7"])]), None, "servers of a top-level domain");
+    assert_eq!(of("32.9.2.0.192.rpz-ip CNAME .\n", &[evil]).as_deref(), Some("the address 192.0.2.9/32"));
+    assert_eq!(of("a.example CNAME .\n", &[evil]).as_deref(), Some("the name a.example."));
+}
+
+#[test]
+fn rules_for_name_servers_can_be_switched_off() {
+    let rules = "ns.evil.test.rpz-nsdname CNAME .\n32.7.2.0.192.rpz-nsip CNAME .\na.example.rpz-x CNAME .\n";
+    let of = |servers: ServerRules| {
+        let list = zone(ListSettings { servers, ..settings("z") }, rules);
+        let needs = Policies::new(vec![Arc::clone(&list)], Vec::new(), false).server_needs();
+        let found = needs.and_then(|_| by_servers(list, &[(1, "ns.evil.test.", &["192.0.2.7"])]));
+        (needs.map(|needs| needs.look_up), found)
+    };
+    let all = ServerRules { min_dots: 0, ..ServerRules::default() };
+    assert_eq!(of(all), (Some(Some(1)), Some("the name server ns.evil.test.".to_owned())));
+    let addresses = ServerRules { names: false, look_up: false, ..all };
+    assert_eq!(of(addresses), (Some(None), Some("the name server address 192.0.2.7/32".to_owned())));
+    assert_eq!(of(ServerRules { addresses: false, ..addresses }), (None, None));
 }

@@ -23,6 +23,7 @@ fn settings(name: &str) -> ListSettings {
         action: None,
         log_only: false,
         break_dnssec: true,
+        servers: nw_policy::rules::ServerRules::default(),
         ede: None,
         text: String::new(),
         groups: 0,

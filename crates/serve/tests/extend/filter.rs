@@ -69,7 +69,7 @@ impl Filter for Moody {
         match context.query.qname.first_label() {
             Some(b"refuse") => Verdict::Refuse(Rcode::REFUSED, Ede::BLOCKED),
             Some(b"drop") => Verdict::Drop,
-            Some(b"fail") => Verdict::Fail(Box::new(Causes(vec![(Ede::OTHER, "no".to_owned())]))),
+            Some(b"fail") => Verdict::Fail(Box::new(Causes(vec![(Ede::OTHER, "no".to_owned())], None))),
             Some(b"again") => {
                 let question = nw_resolve::ClientQuestion::new(name("other.example."), RrType::A);
                 let second = Some(nw_resolve::ClientQuestion::new(name("other.example."), RrType::AAAA));

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::flood::StreamTable;
 use super::sign::SignTable;
 use crate::link::Link;
+use crate::policy::ListTable;
 use crate::report::Attack;
 
 /// A complete file.
@@ -40,6 +41,9 @@ pub struct Scenario {
     /// Further settings of the server under test: a part of its plan (`crates/serve/src/plan.rs`).
     #[serde(default)]
     pub settings: toml::Table,
+    /// Lists and response policy zones of the server under test, in their order.
+    #[serde(default)]
+    pub list: Vec<ListTable>,
     /// The other hosts.
     #[serde(default)]
     pub host: Vec<HostTable>,
@@ -75,22 +79,8 @@ pub struct ResolverTable {
     pub without_sha1: bool,
     /// Bounds of the tolerance for clocks that differ, in seconds.
     pub signature_skew: Option<(u32, u32)>,
-    /// A local copy of the root zone (RFC 8806).
-    pub local_root: Option<LocalRootTable>,
     /// Limits that differ from the defaults, by the name of the field of `Budget`.
     pub budget: BTreeMap<String, u64>,
-}
-
-/// `local_root`: a copy of the root zone of a host, checked by its ZONEMD record as a server does.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LocalRootTable {
-    /// The host that serves the root zone.
-    pub host: String,
-    /// Seconds after which the copy must no longer be used.
-    pub expire_s: u64,
-    /// An RRset, as `owner type`, that is absent from the copy.
-    pub without: Option<String>,
 }
 
 /// `stale`: when expired data is served (RFC 8767).
@@ -328,7 +318,7 @@ pub enum Junk {
     Garbage,
 }
 
-/// `[[step]]`: exactly one of `query`, `flood`, `advance_s`, `up`, `down`, `swap`, `flush`.
+/// `[[step]]`: exactly one of `query`, `flood`, `advance_s`, `up`, `down`, `swap`, `flush`, `lists`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StepTable {
@@ -368,6 +358,8 @@ pub struct StepTable {
     pub swap: Option<SwapTable>,
     /// Remove all data at this name from the resolver's cache.
     pub flush: Option<String>,
+    /// The names of the lists that apply from now on. Before, all apply.
+    pub lists: Option<Vec<String>>,
     /// The expected result.
     pub expect: Option<ExpectTable>,
 }

@@ -7,7 +7,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use nw_resolve::{Budget, Forward, ResolverConfig};
 use nw_serve::PlanError;
@@ -26,6 +25,7 @@ use crate::matching::Difference;
 use crate::net::{Arrival, Host, Net};
 use crate::packet::{Edns, Packet};
 use crate::play::Options;
+use crate::policy::{self, ListTable};
 use crate::random::Random;
 use crate::record::parse_question;
 use crate::report::{Failure, Measure, Outcome, Report, Run};
@@ -143,6 +143,7 @@ struct Topology {
     resolver: Option<Rc<Server>>,
     players: BTreeMap<String, (Player, Vec<IpAddr>)>,
     signing: Signing,
+    lists: Vec<ListTable>,
     measures: Vec<Measure>,
     /// The number of queries to servers that steps other than floods caused.
     without_floods: usize,
@@ -227,11 +228,6 @@ fn resolver_config(
         };
         let (race, fallback, prime) = (forward.race.unwrap_or(1), forward.fallback, forward.prime);
         config.forwards.push(Forward { race, fallback, prime, ..made });
-    }
-    if let Some(copy) = &table.local_root {
-        let host = hosts.iter().find(|host| host.name == copy.host);
-        let host = host.ok_or_else(|| format!("local_root: there is no host {}", copy.host))?;
-        config.local_root = Some(Arc::new(signing.local_root(copy, host, &config.trust_anchors)?));
     }
     for (field, value) in &table.budget {
         set_budget(&mut config.budget, field, *value)?;
@@ -334,6 +330,7 @@ impl Topology {
                 addresses: addresses.clone(),
                 resolver: Some(resolver_config(table, &scenario.host, &signing)?),
                 settings: settings(&scenario.settings)?,
+                policies: policy::read(&scenario.list, None)?,
                 unix_s,
                 ..ServerSpec::default()
             };
@@ -344,7 +341,9 @@ impl Topology {
             resolver = Some(server);
         }
         let rng = Random::stream(seed, "clients");
-        Ok(Topology { net, clock, rng, resolver, players, signing, measures: Vec::new(), without_floods: 0 })
+        let lists = scenario.list.clone();
+        let (measures, without_floods) = (Vec::new(), 0);
+        Ok(Topology { net, clock, rng, resolver, players, signing, lists, measures, without_floods })
     }
 
     /// Play step *number*.
@@ -373,6 +372,9 @@ impl Topology {
             let name: Name = name.parse().map_err(|_| format!("{name:?} is no domain name"))?;
             let server = self.resolver.as_ref().ok_or("flush without a resolver")?;
             server.flush(name.as_ref(), RrType::ANY);
+        } else if let Some(wanted) = &step.lists {
+            let server = self.resolver.as_ref().ok_or("lists without a resolver")?;
+            server.swap_policies(policy::read(&self.lists, Some(wanted))?);
         } else if let Some(question) = &step.query {
             let before = self.sent();
             let seen = self.query(step, question)?;
@@ -397,7 +399,9 @@ impl Topology {
             self.measures.extend(expect::measures(wanted, &seen, number));
             return Ok(expect::behind(wanted, &seen));
         } else {
-            return Err("a step needs one of query, flood, advance_s, up, down, swap, flush".to_owned());
+            return Err(
+                "a step needs one of query, flood, advance_s, up, down, swap, flush, lists".to_owned()
+            );
         }
         Ok(None)
     }
