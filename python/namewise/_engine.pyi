@@ -21,7 +21,6 @@ __all__ = [
     "Engine",
     "Exchange",
     "Fault",
-    "LocalRoot",
     "Message",
     "Name",
     "NameList",
@@ -36,7 +35,6 @@ __all__ = [
     "Response",
     "Snapshot",
     "Telemetry",
-    "Transfer",
     "Unavailable",
     "Zone",
     "ZoneEdit",
@@ -52,7 +50,6 @@ __all__ = [
     "type_value",
     "verify_keys",
     "verify_zone",
-    "verify_zonemd",
 ]
 VERSION: Final[str]
 
@@ -376,7 +373,6 @@ class Zone:
 
 def read_reply(query: bytes, reply: bytes, zone: Name, *, recursive: bool = False) -> str: ...
 def verify_keys(keys: RRset, signatures: RRset, now: int) -> list[tuple[int, int, int]]: ...
-def verify_zonemd(zone: Zone, now: int, anchors: Sequence[RRset] = ...) -> str | None: ...
 def verify_zone(zone: Zone, now: int, *, anchors: Sequence[RRset] = ..., most: int = 100) -> str: ...
 
 @final
@@ -419,6 +415,7 @@ class Resolve:
         transport: str = "tcp",
         empty_cache: bool = False,
         forwarders: Sequence[str] = ...,
+        policy_off: bool = False,
     ) -> Resolve: ...
 
 @final
@@ -445,6 +442,7 @@ class PolicyList:
         groups: Sequence[int] = ...,
         log_only: bool = False,
         break_dnssec: bool = True,
+        servers: tuple[bool, bool, bool, int] = ...,
         skip_errors: bool = False,
         threads: int = 0,
     ) -> PolicyList: ...
@@ -473,26 +471,14 @@ class Policies:
         paused: Sequence[str | None] = ...,
     ) -> Policies: ...
     def test(
-        self, name: Name | str, client: str = "127.0.0.1", key: Name | str | None = None
-    ) -> list[tuple[str, str, str, bool]]: ...
-
-@final
-class LocalRoot:
-    def __new__(cls, zone: Zone, expires: int) -> LocalRoot: ...
-    @staticmethod
-    def unusable(why: str) -> LocalRoot: ...
-
-@final
-class Transfer:
-    def __new__(cls, name: Name | str, *, id: int, max_octets: int, max_records: int) -> Transfer: ...
-    @property
-    def query(self) -> bytes: ...
-    @property
-    def records(self) -> int: ...
-    @property
-    def octets(self) -> int: ...
-    def read(self, message: bytes) -> bool: ...
-    def finish(self) -> Zone: ...
+        self,
+        name: Name | str,
+        client: str = "127.0.0.1",
+        key: Name | str | None = None,
+        rtype: str | int | None = None,
+        addresses: Sequence[str] = ...,
+        servers: Sequence[tuple[int, Name | str, Sequence[str]]] = ...,
+    ) -> list[tuple[str, str, str, str, bool]]: ...
 
 @final
 class Asked:
@@ -584,7 +570,7 @@ class Engine:
     def drain(self, limit: int = 1000) -> list[Done | Asked | Fault | Notice | Dropped]: ...
     def answer(self, ticket: int, response: bytes) -> bool: ...
     def telemetry(self, octets: int = 1048576) -> Telemetry: ...
-    def swap(self, artifacts: Mapping[str, NameList | Policies | LocalRoot | None]) -> None: ...
+    def swap(self, artifacts: Mapping[str, NameList | Policies | None]) -> None: ...
     @property
     def artifacts(self) -> list[str]: ...
     def stats(self) -> dict[str, int]: ...

@@ -137,7 +137,7 @@ def test_unchanged_lists_are_not_read_again(tmp_path: Path) -> None:
 def test_groups_and_pauses() -> None:
     kids = PolicyList("kids", b"a.example\n", groups=[0])
     groups = [("kids", ["10.0.0.0/8"], ["kid."])]
-    applies = [("kids", "the name a.example.", "nxdomain", False)]
+    applies = [("kids", "the name a.example.", "a.example.", "nxdomain", False)]
     assert Policies([kids], groups).test("a.example", "10.1.1.1") == applies
     assert Policies([kids], groups).test("a.example", "192.0.2.1") == []
     assert Policies([kids], groups).test("a.example", "192.0.2.1", "kid.") == applies
@@ -155,10 +155,10 @@ def test_wrong_arguments_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=r"expected|needs|only policy zones|more than 64"):
             PolicyList("x", b"", **wrong)  # type: ignore[arg-type]
-    zone = Zone.from_text("feed.test", RPZ + "ns.x.rpz-nsdname CNAME .\n")
+    zone = Zone.from_text("feed.test", RPZ + "ns.x.rpz-nsdname CNAME .\n33.1.2.0.192.rpz-nsip CNAME .\n")
     feed = PolicyList("feed", zone, action="given")
-    assert (len(feed), feed.fault_count) == (3, 1)
-    assert "triggers on name servers" in feed.faults[0]
+    assert (len(feed), feed.fault_count, feed.reads_answers) == (4, 1, True)
+    assert "not an address block" in feed.faults[0] or "beyond the length" in feed.faults[0]
 
 
 def verdict(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, Any]:
@@ -187,6 +187,82 @@ def test_policy_test_names_lists_lines_and_the_winner(
     assert f"{tmp_path}/ads:3: ads.example. block (list ads)" in out
     (tmp_path / "ads").write_text("bad..name\n")
     assert main(["policy", "test", "x.example", "--config", path]) == 2
+
+
+TRIGGERS = """$TTL 60
+@ SOA . . 1 2 3 4 5
+@ NS .
+24.0.2.0.192.rpz-ip CNAME .
+128.0.0.0.0.0.0.db8.2001.rpz-ip CNAME *.
+$ORIGIN rpz-nsdname.feed.test.
+*.evil.example CNAME .
+$ORIGIN feed.test.
+32.66.100.51.198.rpz-nsip A 192.0.2.1
+16.0.0.10.in.rpz-x CNAME .
+32.5.0.0.10.rpz-client-ip CNAME rpz-passthru.
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "action", "line"),
+    [
+        ([], "none", None),
+        (["--answer", "192.0.2.77"], "nxdomain", 4),
+        (["--answer", "198.51.100.1"], "none", None),
+        (["--answer", "2001:db8::"], "nodata", 5),
+        (["--server", "ns1.evil.example"], "nxdomain", 7),
+        (["--server", "ns.good.example=198.51.100.66"], "data", 9),
+        (["--server", "ns.good.example=198.51.100.66", "--type", "AAAA"], "nodata", 9),
+        (["--client", "10.0.0.5", "--answer", "192.0.2.77"], "passthru", 11),
+    ],
+)
+def test_policy_test_of_answers_and_name_servers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], action: str, line: int | None
+) -> None:
+    path = config(tmp_path, TWO, ads="other.example\n", feed=TRIGGERS)
+    _, found = verdict(capsys, "www.example", "--config", path, *flags)
+    assert found["action"] == action
+    winner = found["winner"]
+    assert (None if winner is None else winner["line"]) == line
+    if winner is not None:
+        assert winner["file"] == str(tmp_path / "feed")
+
+
+def test_policy_test_refuses_what_is_no_address(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = config(tmp_path, TWO, ads="", feed=RPZ)
+    for flag, value in (("--answer", "x"), ("--server", "ns.example=x"), ("--client", "1.2.3")):
+        assert main(["policy", "test", "a.example", "--config", path, flag, value]) == 1
+        assert f"{flag} {value.rpartition('=')[2]!r} is not an IP address" in capsys.readouterr().err
+
+
+def test_an_explanation_says_which_rule_blocks_and_what_happened_without_it(tmp_path: Path) -> None:
+    path = config(tmp_path, TWO, ads="# ads\n||ads.example^\n", feed=RPZ)
+    control = str(tmp_path / "control.sock")
+    place = f"{tmp_path}/ads:2"
+    wanted = (
+        f"blocked: x.ads.example. by the rule of list ads for names below ads.example. (nxdomain) ({place})"
+    )
+    with running("serve", "--config", path, "--control", control, ready="ready: ") as (_, lines):
+        address = next(line for line in lines if "ready: " in line).split(" on ")[1].split(",")[0]
+        assert nw("explain", "x.ads.example", "--control", control).stdout.splitlines()[0] == wanted
+        found = json.loads(
+            nw("explain", "x.ads.example", "--what-if", "policy-off", "--json", "--control", control).stdout
+        )
+        assert found["difference"]["rcode"] == ["NXDOMAIN", "SERVFAIL"]
+        assert found["before"]["diagnosis"] == wanted
+        rule = next(step["rule"] for step in found["before"]["steps"] if "rule" in step)
+        assert (rule["list"], rule["owner"], rule["line"]) == ("ads", "*.ads.example.", 2)
+        assert not any("rule" in step for step in found["after"]["steps"])
+        assert namewise.query(make_query("x.ads.example", "A"), address).rcode == "NXDOMAIN"
+        assert nw("why", "x.ads.example", "--control", control).stdout.splitlines()[0] == wanted
+        (tmp_path / "ads").write_text("")
+        gone = nw("explain", "x.ads.example", "--control", control).stdout.splitlines()[0]
+        assert gone == wanted.removesuffix(f" ({place})")
+    alone = nw("explain", "x.ads.example", "--config", path)
+    assert "blocked" not in alone.stdout
+    (tmp_path / "ads").write_text("ads.example\n")
+    alone = nw("explain", "x.ads.example", "--config", path)
+    assert alone.stdout.splitlines()[0].endswith(f"({tmp_path}/ads:1)")
 
 
 def test_ctl_pauses_shows_and_reloads_lists(tmp_path: Path) -> None:

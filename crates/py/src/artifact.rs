@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use nw_policy::lists::{self, ListFindings};
-use nw_policy::rules::{self, Action, Client, Group, ListSettings, Rules};
+use nw_policy::rules::{self, Action, Client, Group, Link, ListSettings, Rules, Server, ServerRules};
 use nw_policy::{Acl, View, rpz};
 use nw_serve::Artifact;
-use nw_wire::{Ede, Name};
+use nw_wire::{Ede, Name, RrType, Rrset};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::call;
+use crate::code::Code;
 use crate::name::NameArg;
 use crate::raise::Raise;
 use crate::zone::Zone;
@@ -45,7 +46,8 @@ impl NameList {
 ///
 /// source: the text of a list as bytes, or the `Zone` of a response policy zone. action: `nxdomain`, `nodata`, `refused`,
 /// `drop`, `passthru`, `tcp-only`, `address`, `cname`; or `given` for the action of each rule of a policy zone. targets: addresses, or
-/// the name of a CNAME. groups: positions of groups in the `Policies`. Raises ValueError with every wrong line, unless
+/// the name of a CNAME. groups: positions of groups in the `Policies`. servers: whether rules for names and for addresses of name
+/// servers apply, whether missing addresses are looked up, and up to how many labels zones are spared. Raises ValueError with every wrong line, unless
 /// `skip_errors`.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct PolicyList {
@@ -66,7 +68,8 @@ impl PolicyList {
     #[new]
     #[pyo3(signature = (
         name, source, *, action = "nxdomain", targets = Vec::new(), ttl = 300, ede = None, text = String::new(),
-        groups = Vec::new(), log_only = false, break_dnssec = true, skip_errors = false, threads = 0,
+        groups = Vec::new(), log_only = false, break_dnssec = true, servers = (true, true, true, 1),
+        skip_errors = false, threads = 0,
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python are a named object")]
     fn new(
@@ -81,6 +84,7 @@ impl PolicyList {
         groups: Vec<usize>,
         log_only: bool,
         break_dnssec: bool,
+        servers: (bool, bool, bool, u8),
         skip_errors: bool,
         threads: usize,
     ) -> PyResult<Self> {
@@ -126,6 +130,12 @@ impl PolicyList {
             action: over,
             log_only,
             break_dnssec,
+            servers: ServerRules {
+                names: servers.0,
+                addresses: servers.1,
+                look_up: servers.2,
+                min_dots: servers.3,
+            },
             ede: ede.map(Ede),
             text,
             groups: bits,
@@ -164,10 +174,10 @@ impl PolicyList {
         self.inner.hits()
     }
 
-    /// Whether rules for addresses in answers may apply, so that a verdict needs the answer.
+    /// Whether rules for addresses in answers or for name servers may apply, so that a verdict needs the answer.
     #[getter]
     fn reads_answers(&self) -> bool {
-        !self.inner.rules.addresses.is_empty()
+        self.inner.reads_answers()
     }
 
     fn __len__(&self) -> usize {
@@ -241,8 +251,8 @@ pub(crate) struct Policies {
     pub(crate) inner: Arc<rules::Policies>,
 }
 
-/// A rule that applies: list, trigger, action, whether it is only logged.
-type Applies = (String, String, &'static str, bool);
+/// A rule that applies: list, trigger, owner of such a rule in a policy zone, action, whether it is only logged.
+type Applies = (String, String, String, &'static str, bool);
 
 #[pymethods]
 impl Policies {
@@ -270,44 +280,50 @@ impl Policies {
         Ok(Self { inner: Arc::new(rules::Policies::new(lists, groups, all)) })
     }
 
-    /// Every list with a rule for *name* that applies to *client*, in order, with what decides in it. Nothing is counted.
-    #[pyo3(signature = (name, client = "127.0.0.1", key = None))]
-    fn test(&self, name: NameArg, client: &str, key: Option<NameArg>) -> PyResult<Vec<Applies>> {
-        let address =
-            client.parse().map_err(|_| PyValueError::new_err(format!("{client:?} is not an IP address")))?;
+    /// Every list with a rule that applies to *client*, *name*, an answer with *addresses* or a name server, in order, with what decides
+    /// in it. rtype: the type of the query; without it, `data` stands for records of any type. servers: labels of the zone, name and addresses of each name server. Nothing is counted.
+    #[pyo3(signature = (name, client = "127.0.0.1", key = None, rtype = None, addresses = Vec::new(), servers = Vec::new()))]
+    fn test(
+        &self,
+        name: NameArg,
+        client: &str,
+        key: Option<NameArg>,
+        rtype: Option<Code<RrType>>,
+        addresses: Vec<String>,
+        servers: Vec<(u8, NameArg, Vec<String>)>,
+    ) -> PyResult<Vec<Applies>> {
+        let parse = |text: &str| {
+            text.parse::<IpAddr>()
+                .map_err(|_| PyValueError::new_err(format!("{text:?} is not an IP address")))
+        };
+        let all = |texts: &[String]| texts.iter().map(|text| parse(text)).collect::<PyResult<Vec<_>>>();
+        let (address, addresses) = (parse(client)?, all(&addresses)?);
+        let of_servers = servers.iter().map(|(_, _, texts)| all(texts)).collect::<PyResult<Vec<_>>>()?;
+        let servers = servers.iter().zip(&of_servers);
+        let servers: Vec<Server<'_>> = servers
+            .map(|((zone_labels, name, _), addresses)| Server {
+                zone_labels: *zone_labels,
+                name: name.0.as_ref(),
+                addresses,
+            })
+            .collect();
         let key = key.as_ref().map(|key| key.0.as_ref());
         let client = Client { address, key, dnssec_ok: false };
-        let found = self.inner.all_for(&client, name.0.as_ref());
+        let link = Link { name: name.0.as_ref(), addresses: &addresses, servers: &servers };
+        let found = self.inner.all_for(&client, &link);
         let shown = found.iter().map(|found| {
             let settings = &found.list.settings;
-            (settings.name.clone(), found.trigger.to_string(), found.action.slug(), settings.log_only)
+            let other = |rtype: RrType, sets: &[Rrset]| {
+                rtype != RrType::ANY && sets.iter().all(|set| set.rtype != rtype)
+            };
+            let action = match (&rtype, found.action) {
+                (Some(rtype), Action::Data(sets)) if other(rtype.0, sets) => Action::Nodata.slug(),
+                (_, action) => action.slug(),
+            };
+            let (trigger, owner) = (found.trigger.to_string(), found.trigger.owner());
+            (settings.name.clone(), trigger, owner, action, settings.log_only)
         });
         Ok(shown.collect())
-    }
-}
-
-/// The local copy of the root (RFC 8806), for `Engine.swap({"local-root": ...})`: `LocalRoot(zone, expires)`.
-///
-/// zone: a checked copy of the root zone; expires: seconds since 1970 from which on it must not be used.
-#[pyclass(frozen, module = "namewise.engine")]
-pub(crate) struct LocalRoot {
-    pub(crate) inner: Arc<nw_resolve::LocalRoot>,
-}
-
-#[pymethods]
-impl LocalRoot {
-    #[new]
-    fn new(zone: &Zone, expires: u64) -> PyResult<Self> {
-        if !zone.inner.apex().is_root() {
-            return Err(PyValueError::new_err(format!("{} is not the root zone", zone.inner.apex())));
-        }
-        Ok(Self { inner: Arc::new(nw_serve::local_root(zone.inner.clone(), expires)) })
-    }
-
-    /// No copy can be used, for the reason *why*: the root servers are asked, and explanations say why.
-    #[staticmethod]
-    fn unusable(why: String) -> Self {
-        Self { inner: Arc::new(nw_resolve::LocalRoot::Unusable(why)) }
     }
 }
 
@@ -316,7 +332,6 @@ impl LocalRoot {
 pub(crate) enum ArtifactArg<'py> {
     Names(PyRef<'py, NameList>),
     Policies(PyRef<'py, Policies>),
-    LocalRoot(PyRef<'py, LocalRoot>),
 }
 
 impl ArtifactArg<'_> {
@@ -324,7 +339,6 @@ impl ArtifactArg<'_> {
         match self {
             ArtifactArg::Names(list) => Arc::clone(&list.inner) as Artifact,
             ArtifactArg::Policies(policies) => Arc::clone(&policies.inner) as Artifact,
-            ArtifactArg::LocalRoot(root) => Arc::clone(&root.inner) as Artifact,
         }
     }
 }

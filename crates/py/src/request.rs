@@ -21,8 +21,8 @@ const MOST_SECONDS: f64 = 86_400.0;
 /// steps: answer it as `client` would be answered over `transport` (`udp`, `tcp`), with every step: a dry run of the client's
 /// whole path, access lists and views included. Without steps the resolver of the published snapshot is asked.
 ///
-/// With steps, two assumptions can be made: `empty_cache`, and `forwarders` (`ADDRESS:PORT`), which replace the configured
-/// forwarders of the name, or the root. What such a lookup learns is not kept.
+/// With steps, three assumptions can be made: `empty_cache`; `forwarders` (`ADDRESS:PORT`), which replace the configured forwarders of
+/// the name, or the root; and `policy_off`, without lists. What a lookup with one of the first two learns is not kept.
 ///
 /// Raises ValueError for a client that is no IP address, a forwarder without address and port, and an unknown transport.
 #[pyclass(frozen, module = "namewise.engine")]
@@ -39,6 +39,7 @@ impl Resolve {
     #[pyo3(signature = (
         name, rtype = Code(RrType::A), rclass = Code(Class::IN), *, dnssec_ok = false, checking_disabled = false,
         steps = true, client = "127.0.0.1", transport = "tcp", empty_cache = false, forwarders = Vec::new(),
+        policy_off = false,
     ))]
     #[allow(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
@@ -52,12 +53,14 @@ impl Resolve {
         transport: &str,
         empty_cache: bool,
         forwarders: Vec<String>,
+        policy_off: bool,
     ) -> PyResult<Self> {
         let (name, rtype, class) = (name.0, rtype.0, rclass.0);
-        let question = ClientQuestion { name, rtype, class, dnssec_ok, checking_disabled, view: 0 };
+        let question =
+            ClientQuestion { class, dnssec_ok, checking_disabled, ..ClientQuestion::new(name, rtype) };
         let asker = (client_of(client)?, transport_of(transport)?);
         let forwarders = forwarders.iter().map(|text| server_of(text)).collect::<PyResult<_>>()?;
-        let what_if = WhatIf { empty_cache, forwarders };
+        let what_if = WhatIf { empty_cache, forwarders, policy_off };
         Ok(Self { question, explained: steps.then_some(asker), what_if })
     }
 }

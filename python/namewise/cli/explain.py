@@ -35,6 +35,7 @@ Counterfactuals (the running server does not change):
   --what-if flush             if the cache were empty
   --what-if no-validate       if the answer were not validated
   --what-if other-forwarder=ADDR[:PORT]  if this server answered instead of the configured forwarders, or the root
+  --what-if policy-off        if no list and no response policy zone applied
   --what-if trailing-dot      if NAME ended with a dot, so that a program's search list (resolv.conf) did not apply
 The output is the difference. With --json, it is the namewise.what-if/1 document with both explanations.
 
@@ -90,7 +91,7 @@ def _counterfactual(parsed: Parsed, what_if: str) -> int:
     if kind not in tool.ASSUMPTIONS or bool(value) != (kind == "other-forwarder"):
         raise Failure(
             f"--what-if {what_if} is no counterfactual",
-            hint="Known: flush, no-validate, other-forwarder=ADDRESS[:PORT], trailing-dot.",
+            hint="Known: flush, no-validate, other-forwarder=ADDRESS[:PORT], policy-off, trailing-dot.",
         )
     name = parsed.words[0]
     with Progress(f"resolving {name} twice"):
@@ -114,6 +115,8 @@ def _assumption(kind: str, value: str) -> dict[str, Any]:
         return {"empty_cache": True}
     if kind == "no-validate":
         return {"checking_disabled": True}
+    if kind == "policy-off":
+        return {"policy_off": True}
     from namewise.stub.servers import parse_server
 
     try:

@@ -11,17 +11,22 @@ if TYPE_CHECKING:
     from namewise.cli.options import Parsed
 
 HELP = """\
-usage: nw policy test NAME [--client ADDRESS] [--key NAME] [--config FILE] [--json]
+usage: nw policy test NAME [--client ADDRESS] [--key NAME] [--type TYPE] [--answer ADDRESS ...]
+                      [--server NAME[=ADDRESS] ...] [--config FILE] [--json]
        nw policy test NAME --running [--control PATH] [...]
 
 Show what the lists and response policy zones do with queries for a name: every line that holds the name, with list,
-file and line; the rules that apply to the client, in the order of precedence; and the action of the first one.
+file and line; the rules that apply, in the order of precedence, with file and line; and the action of the first one.
 
 The lists are those of the configuration; no server is needed. With --running, they are those that the
-running server has in use, with its pauses. Rules for addresses in answers need the answer: nw explain NAME shows them.
+running server has in use, with its pauses. Rules for addresses in answers and for name servers need --answer and
+--server; nw explain NAME finds these addresses and servers itself.
 
   --client ADDRESS   the client that asks (default: 127.0.0.1)
   --key NAME         the TSIG key of its request
+  --type TYPE        the type of the query: a rule with records of other types only is nodata
+  --answer ADDRESS   an address in the answer
+  --server NAME[=ADDRESS]  a name server of the zone of NAME, with an address of it
   --config FILE      the configuration (default: that of nw serve)
   --running          ask the running server; --control PATH selects its socket
   --json             one JSON object: name, client, action, winner, rules[], held[], waits[]
@@ -30,6 +35,7 @@ Exit codes: 0 no rule changes answers for the name, 1 wrong usage, 2 errors in t
 changes them, 9 no running server at the control socket.
 
   $ nw policy test ads.example.com --client 192.0.2.7
+  $ nw policy test www.example.com --type A --answer 198.51.100.7 --server ns.example.net=198.51.100.53
 """
 
 CHANGED = 3
@@ -39,23 +45,30 @@ UNCHANGED = ("none", "passthru")
 def run(args: list[str]) -> int:
     """Run the sub-command."""
     verb(args, ("test",))
-    values = ("--client", "--key", "--config", "--control")
+    values = ("--client", "--key", "--type", "--answer", "--server", "--config", "--control")
     parsed = Options(values=values, flags=("--json", "--running"), words=(1, 1)).read(args[1:])
     return test(parsed)
 
 
 def test(parsed: Parsed) -> int:
     """Print what the lists do with a name."""
-    from namewise.cli.ctl import ask, name
+    from namewise.cli.ctl import ask, name, rtype
 
     asked = name(parsed.words[0])
-    client, key = parsed.one("--client") or "127.0.0.1", parsed.one("--key")
-    key = None if key is None else name(key)
-    if "--running" in parsed:
-        wanted = {"do": "test", "name": asked, "client": client, "key": key}
-        found = ask(parsed.one("--control"), "policy", wanted)
-    else:
-        found = _configured(parsed, asked, client, key)
+    key, answer = parsed.one("--key"), [_address("--answer", text) for text in parsed.all("--answer")]
+    wanted = {
+        "name": asked,
+        "client": _address("--client", parsed.one("--client") or "127.0.0.1"),
+        "key": None if key is None else name(key),
+        "type": rtype(parsed.values.get("--type", [])[-1:]),
+        "answer": " ".join(answer) or None,
+        "servers": " ".join(map(_server, parsed.all("--server"))) or None,
+    }
+    found = (
+        ask(parsed.one("--control"), "policy", {"do": "test", **wanted})
+        if "--running" in parsed
+        else _configured(parsed, wanted)
+    )
     if "--json" in parsed:
         import json
 
@@ -65,23 +78,39 @@ def test(parsed: Parsed) -> int:
     return 0 if found["action"] in UNCHANGED else CHANGED
 
 
-def _configured(parsed: Parsed, asked: str, client: str, key: str | None) -> dict[str, Any]:
+def _address(flag: str, text: str) -> str:
     import ipaddress
 
-    from namewise.cli.config import BAD_CONFIG, _file, _load
-    from namewise.policy.lists import refresh
-    from namewise.policy.report import verdict
-
     try:
-        ipaddress.ip_address(client)
+        return str(ipaddress.ip_address(text))
     except ValueError:
-        raise Failure(f"--client {client!r} is not an IP address") from None
+        raise Failure(f"{flag} {text!r} is not an IP address") from None
+
+
+def _server(text: str) -> str:
+    """Return `NAME` or `NAME=ADDRESS` with an absolute name."""
+    from namewise.cli.ctl import name
+
+    server, equals, address = text.partition("=")
+    return f"{name(server)}={_address('--server', address)}" if equals else name(server)
+
+
+def _configured(parsed: Parsed, wanted: dict[str, Any]) -> dict[str, Any]:
+    from namewise.cli.config import BAD_CONFIG, _file, _load
+    from namewise.cli.progress import Progress
+    from namewise.policy.lists import refresh
+    from namewise.policy.report import Question, verdict
+
     given = parsed.one("--config")
     loaded = _load(_file([given] if given else []), as_json="--json" in parsed)
-    lists = refresh(loaded.config)
+    with Progress("reading the lists"):
+        lists = refresh(loaded.config)
     if lists.failures:
         raise Failure("\n".join(text for _, text, _ in lists.failures), code=BAD_CONFIG)
-    return verdict(lists, asked, client, key)
+    answer, servers = ((wanted[key] or "").split() for key in ("answer", "servers"))
+    pairs = tuple((server.split("=")[0], tuple(server.split("=")[1:])) for server in servers)
+    question = Question(wanted["name"], wanted["client"], wanted["key"], wanted["type"], tuple(answer), pairs)
+    return verdict(lists, question)
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -89,10 +118,14 @@ def _show(found: dict[str, Any]) -> None:
     for rule in found["rules"]:
         mark = "*" if rule == found["winner"] else " "
         logged = ", log only" if rule["log_only"] else ""
-        print(f"{mark} list {rule['list']}: {rule['action']}{logged}, by a rule for {rule['trigger']}")
+        place = "" if rule["file"] is None else f" ({rule['file']}:{rule['line']})"
+        print(f"{mark} list {rule['list']}: {rule['action']}{logged}, by a rule for {rule['trigger']}{place}")
     for line in found["held"]:
         print(f"  {line['file']}:{line['line']}: {line['listed']} {line['rule']} (list {line['list']})")
     if not found["held"]:
         print("  no list holds the name")
     for name in found["waits"]:
-        print(f"  list {name} has rules for addresses in answers: nw explain {found['name']} shows them")
+        print(
+            f"  list {name} has rules for addresses in answers or for name servers: --answer and --server test them, "
+            f"and nw explain {found['name']} shows them"
+        )

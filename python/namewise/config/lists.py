@@ -91,6 +91,28 @@ class List(Table, frozen=True, kw_only=True):
             "could avoid every rule with DO."
         ),
     ] = True
+    nsdname: Annotated[
+        bool, setting("Apply the rules for names of name servers (`rpz-nsdname`) of a policy zone.")
+    ] = True
+    nsip: Annotated[
+        bool, setting("Apply the rules for addresses of name servers (`rpz-nsip`) of a policy zone.")
+    ] = True
+    nsip_lookup: Annotated[
+        bool,
+        setting(
+            "Look up the addresses of name servers whose delegation has none, for `rpz-nsip`. Otherwise such servers have no address "
+            "to which a rule applies."
+        ),
+    ] = True
+    min_ns_dots: Annotated[
+        int,
+        setting(
+            "Zones whose names have at most so many labels have no name servers to which rules apply: 1 spares the root and "
+            "top-level domains.",
+            ge=0,
+            le=127,
+        ),
+    ] = 1
     skip_errors: Annotated[
         bool, setting("Use a list with wrong lines without these lines, instead of keeping its last version.")
     ] = False

@@ -14,7 +14,6 @@ from namewise._engine import (
     Engine,
     Exchange,
     Fault,
-    LocalRoot,
     Message,
     Name,
     NameList,
@@ -29,7 +28,6 @@ from namewise._engine import (
     RRset,
     Snapshot,
     Telemetry,
-    Transfer,
     Unavailable,
     Zone,
     ZoneEdit,
@@ -45,7 +43,6 @@ from namewise._engine import (
     type_value,
     verify_keys,
     verify_zone,
-    verify_zonemd,
 )
 
 __all__ = [
@@ -58,7 +55,6 @@ __all__ = [
     "Engine",
     "Exchange",
     "Fault",
-    "LocalRoot",
     "Message",
     "Name",
     "NameList",
@@ -73,7 +69,6 @@ __all__ = [
     "Response",
     "Snapshot",
     "Telemetry",
-    "Transfer",
     "Unavailable",
     "Zone",
     "ZoneEdit",
@@ -89,5 +84,4 @@ __all__ = [
     "type_value",
     "verify_keys",
     "verify_zone",
-    "verify_zonemd",
 ]

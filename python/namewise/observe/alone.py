@@ -14,12 +14,14 @@ from msgspec.structs import replace
 
 from namewise.compile import plan_bytes, read_inputs
 from namewise.engine import Done, Engine, Resolve, Snapshot
+from namewise.policy.lists import ARTIFACT, refresh
+from namewise.policy.report import located
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from namewise.config import Config
-    from namewise.engine import Exchange
+    from namewise.engine import Exchange, Policies
     from namewise.observe.explain import Document
 
 WAIT_S = 30.0
@@ -48,6 +50,10 @@ class Alone:
         os.close(self._wake)
         self._engine.close(0.0)
 
+    def use(self, policies: Policies | None) -> None:
+        """Let these lists change answers."""
+        self._engine.swap({ARTIFACT: policies})
+
     def ask(self, request: Resolve | Exchange, wait_s: float = WAIT_S) -> Done:
         """Return the outcome of *request*. Raises TimeoutError if there is none within *wait_s* seconds."""
         ticket, future = next(self._tickets), Future[Done]()
@@ -67,9 +73,11 @@ def explain(config: Config, name: str, rtype: str) -> Document:
     """Return the `namewise.explain/1` document for *name*, resolved by *config* with an empty cache."""
     # Zones and keys of a server are left out: only its resolver is wanted.
     only = replace(config, zone=(), key=(), view=())
+    lists = refresh(config)
     with Alone(plan_bytes(only, read_inputs(only), 1)) as engine:
+        engine.use(lists.policies())
         done = engine.ask(Resolve(name, rtype))
     if done.explanation is None:
         raise TimeoutError(f"the resolver could not resolve {name}: {done.error}")
     document: Document = json.loads(done.explanation)
-    return document
+    return located(document, lists)

@@ -116,6 +116,7 @@ def read(settings: List, groups: list[int]) -> PolicyList:
         groups=groups,
         log_only=settings.log_only,
         break_dnssec=settings.break_dnssec,
+        servers=(settings.nsdname, settings.nsip, settings.nsip_lookup, settings.min_ns_dots),
         skip_errors=settings.skip_errors,
     )
 

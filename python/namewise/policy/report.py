@@ -1,59 +1,141 @@
 """What the lists say about one name: every list and line that holds it, and what decides.
 
-Refreshed, name, client ─> verdict ─> `nw policy test`
+Refreshed, Question ─> verdict ─> `nw policy test`
+explanation, Refreshed ─> located ─> `nw explain`, `nw why`: with file and line of each rule
+
+The engine keeps no lines. They are found in the file as it is now.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import ipaddress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from namewise.engine import Name, PolicyList
 from namewise.engine.errors import BadName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from namewise.policy.lists import ReadList, Refreshed
 
 ANCESTORS = 128
 """Labels of a name, at most."""
+BLOCKS = ("rpz-client-ip", "rpz-ip", "rpz-nsip")
+"""The last labels of triggers that are address blocks."""
+
+Document = dict[str, Any]
+"""A `namewise.explain/1` document."""
 
 
-def verdict(
-    lists: Refreshed, name: str, client: str, key: str | None, paused: tuple[str | None, ...] = ()
-) -> dict[str, Any]:
-    """Return what the lists do with queries for *name* from *client*, as the server decides before a lookup.
+class Question(NamedTuple):
+    """What the lists are asked about."""
 
-    The rules of the lists that apply to the client come in the order of precedence; `held` has every line of every list that
-    holds the name, also of lists for other clients.
+    name: str
+    client: str = "127.0.0.1"
+    key: str | None = None
+    type: str | None = None
+    """The type of the query."""
+    addresses: tuple[str, ...] = ()
+    """The addresses of the answer."""
+    servers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Name servers of the zone of the name, each with its addresses."""
+
+
+def verdict(lists: Refreshed, question: Question, paused: tuple[str | None, ...] = ()) -> dict[str, Any]:
+    """Return what the lists do with a query, as the server decides.
+
+    The rules of the lists that apply come in the order of precedence, each with file and line; `held` has every line of every list
+    that holds the name, also of lists for other clients.
     """
     policies = lists.policies(paused)
-    applies = [] if policies is None else policies.test(name, client, key)
+    # The number of labels of the zone is not known: no zone is spared.
+    servers = [(ANCESTORS - 1, name, list(addresses)) for name, addresses in question.servers]
+    applies = []
+    if policies is not None:
+        name, client, key, rtype = question.name, question.client, question.key, question.type
+        applies = policies.test(name, client, key, rtype, list(question.addresses), servers)
+    places = Places(lists)
     rules = [
-        {"list": listed, "trigger": trigger, "action": action, "log_only": log_only}
-        for listed, trigger, action, log_only in applies
+        {
+            "list": listed,
+            "trigger": trigger,
+            "action": action,
+            "log_only": log_only,
+            **places.of(listed, owner),
+        }
+        for listed, trigger, owner, action, log_only in applies
     ]
     winner = next((rule for rule in rules if not rule["log_only"]), None)
-    held = [line for one in lists.lists for line in _lines(one, name)]
+    held = [line for one in lists.lists for line in _lines(one, question.name)]
+    waits = [] if question.addresses or question.servers else lists.lists
     return {
-        "name": name,
-        "client": client,
+        "name": question.name,
+        "client": question.client,
         "action": "none" if winner is None else winner["action"],
         "winner": winner,
         "rules": rules,
         "held": held,
-        "waits": [one.settings.name for one in lists.lists if one.rules.reads_answers],
+        "waits": [one.settings.name for one in waits if one.rules.reads_answers],
     }
+
+
+def located(document: Document, lists: Refreshed) -> Document:
+    """Return *document* with file and line of each rule of a list that it names, in the steps and in the diagnosis."""
+    steps = [step for step in document["steps"] if "rule" in step]
+    if not steps:
+        return document
+    places = Places(lists)
+    for step in steps:
+        rule = step["rule"]
+        rule.update(places.of(rule["list"], rule["owner"]))
+        if rule["file"] is None:
+            continue
+        place = f" ({rule['file']}:{rule['line']})"
+        step["text"] += place
+        said = document.get("diagnosis")
+        if said and said.startswith("blocked: ") and step is steps[-1]:
+            document["diagnosis"] = said + place
+    return document
+
+
+class Places:
+    """The places of rules in the files of lists. Each file is read at most once."""
+
+    def __init__(self, lists: Refreshed) -> None:
+        self._lists = {one.settings.name: one for one in lists.lists}
+        self._texts: dict[str, bytes] = {}
+
+    def of(self, listed: str, owner: str) -> dict[str, Any]:
+        """Return `file` and `line` of the rule with *owner* of the list called *listed*; None if there is none any more."""
+        one = self._lists.get(listed)
+        line = None if one is None else self._line(one, owner)
+        return {"file": None if one is None or line is None else one.settings.file, "line": line}
+
+    def _line(self, one: ReadList, owner: str) -> int | None:
+        text = self._texts.setdefault(one.settings.file, _read(one.settings.file))
+        if one.settings.zone is None:
+            below = owner.startswith("*.")
+            name = owner.removeprefix("*.") or "."
+            lines = PolicyList.lines_for(text, f"a.{name}" if below and name != "." else name)
+            found = [line for line, held, _ in lines if held.lower() == name.lower()]
+        else:
+            wanted = {_trigger(owner.lower())}
+            found = [line for line, _, _ in _records(text, one.settings.zone, wanted)]
+        return found[0] if found else None
 
 
 def _lines(one: ReadList, name: str) -> Iterator[dict[str, Any]]:
     """Yield each line of the file of a list that holds *name*. A file that cannot be read any more has none."""
-    try:
-        with open(one.settings.file, "rb") as opened:
-            text = opened.read()
-    except OSError:
-        return
-    found = PolicyList.lines_for(text, name) if one.settings.zone is None else _records(text, one, name)
+    text = _read(one.settings.file)
+    zone = one.settings.zone
+    if zone is None:
+        found: Iterable[tuple[int, str, str]] = PolicyList.lines_for(text, name)
+    else:
+        labels = name.lower().rstrip(".").split(".")
+        wanted = {name.lower()}
+        wanted |= {f"*.{'.'.join([*labels[at:], ''])}" for at in range(1, min(len(labels), ANCESTORS) + 1)}
+        found = _records(text, zone, {_trigger(owner) for owner in wanted})
     for line, listed, rule in found:
         yield {
             "list": one.settings.name,
@@ -64,12 +146,17 @@ def _lines(one: ReadList, name: str) -> Iterator[dict[str, Any]]:
         }
 
 
-def _records(text: bytes, one: ReadList, name: str) -> Iterator[tuple[int, str, str]]:
-    """Yield line, owner and data of the records of a policy zone whose trigger is *name*, or a wildcard above it."""
-    zone = (one.settings.zone or "").lower()
-    labels = name.lower().rstrip(".").split(".")
-    wanted = {f"{name.lower()}{zone}"}
-    wanted |= {f"*.{'.'.join([*labels[at:], ''])}{zone}" for at in range(1, min(len(labels), ANCESTORS) + 1)}
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as opened:
+            return opened.read()
+    except OSError:
+        return b""
+
+
+def _records(text: bytes, apex: str, wanted: set[str]) -> Iterator[tuple[int, str, str]]:
+    """Yield line, owner and data of the records of the policy zone *apex* whose trigger is one of *wanted*."""
+    zone = apex.lower()
     origin = zone
     for number, raw in enumerate(text.decode("ascii", "replace").splitlines(), 1):
         words = raw.split(";", 1)[0].split()
@@ -81,12 +168,30 @@ def _records(text: bytes, one: ReadList, name: str) -> Iterator[tuple[int, str, 
         owner = words[0].lower()
         if not owner.endswith("."):
             owner = f"{owner}.{origin}"
-        if owner in wanted:
-            yield number, _shown(owner, zone), " ".join(words[1:])
+        relative = owner.removesuffix(zone)
+        if relative != owner and _trigger(relative) in wanted:
+            yield number, _shown(relative), " ".join(words[1:])
 
 
-def _shown(owner: str, zone: str) -> str:
+def _trigger(owner: str) -> str:
+    """Return *owner*, without the name of the zone, in one form: an IPv6 block can be written in several ways."""
+    block, _, kind = owner.rstrip(".").rpartition(".")
+    if kind not in BLOCKS:
+        return owner
+    length, *parts = block.split(".")
+    parts.reverse()
+    text = ".".join(parts)
+    if len(parts) != 4 or not all(part.isdecimal() for part in parts):
+        text = ":".join("" if part == "zz" else part for part in parts)
+        text = f"{':' if parts[:1] == ['zz'] else ''}{text}{':' if parts[-1:] == ['zz'] else ''}"
     try:
-        return str(Name(owner.removesuffix(zone) or "."))
+        return f"{ipaddress.ip_network(f'{text}/{length}')} {kind}"
+    except ValueError:
+        return owner
+
+
+def _shown(owner: str) -> str:
+    try:
+        return str(Name(owner or "."))
     except BadName:
         return owner

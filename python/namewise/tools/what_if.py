@@ -5,6 +5,7 @@
 | `flush` | the cache is empty, and nothing is known of any server |
 | `no-validate` | the client sets CD: the answer is not validated (RFC 4035 §3.2.2) |
 | `other-forwarder=ADDRESS[:PORT]` | this server answers instead of the configured forwarders, or instead of the root |
+| `policy-off` | no list and no response policy zone applies |
 | `trailing-dot` | the name ends with a dot: a program's stub resolver appends no suffix of its search list |
 
 A `namewise.what-if/1` document has both explanations and the difference: response codes, records that only one of
@@ -26,6 +27,7 @@ ASSUMPTIONS = {
     "flush": "the cache were empty",
     "no-validate": "the answer were not validated",
     "other-forwarder": "another forwarder answered",
+    "policy-off": "no list applied",
     "trailing-dot": "the name ended with a dot",
 }
 """The counterfactuals, each as the end of "what if ..."."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from namewise.control.client import ControlError
 from namewise.engine import Resolve
+from namewise.policy.report import located
 
 if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
@@ -18,7 +19,7 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     would be answered over `transport` (`udp`, `tcp`; default TCP).
 
     Counterfactuals: `checking_disabled` (CD, no validation), `empty_cache`, and `forwarder` (`ADDRESS:PORT`), which replaces the
-    configured forwarders of the name.
+    configured forwarders of the name, and `policy_off`, without lists.
     """
     forwarder = arguments.optional_text("forwarder")
     name, rtype, rclass = arguments.name("name"), arguments.text("type", "A"), arguments.text("class", "IN")
@@ -32,10 +33,11 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
             checking_disabled=arguments.flag("checking_disabled"),
             empty_cache=arguments.flag("empty_cache"),
             forwarders=[] if forwarder is None else [forwarder],
+            policy_off=arguments.flag("policy_off"),
         )
     except ValueError as error:
         raise ControlError(f"explain: {error}", code="BAD_ARGUMENT") from None
     done = daemon.service.events.submit(request).result()
     if done.explanation is None:
         raise ControlError(f"no response can be explained: {done.error}", code="UNABLE")
-    return {"explanation": json.loads(done.explanation)}
+    return {"explanation": located(json.loads(done.explanation), daemon.service.lists)}

@@ -6,9 +6,11 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from namewise.control.client import ControlError
-from namewise.policy.report import verdict
+from namewise.policy.report import Question, verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
@@ -20,13 +22,7 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Do what `do` says: `reload`, `pause`, `resume`, `status` or `test`. Return the state of the lists, or the verdict."""
     service, do = daemon.service, arguments.text("do")
     if do == "test":
-        client = arguments.text("client", "127.0.0.1")
-        try:
-            ipaddress.ip_address(client)
-        except ValueError:
-            raise arguments.wrong("client", "an IP address") from None
-        paused = tuple(service.pauses)
-        return verdict(service.lists, arguments.name("name"), client, arguments.optional_name("key"), paused)
+        return verdict(service.lists, _question(arguments), tuple(service.pauses))
     failures: tuple[str, ...] = ()
     if do == "reload":
         failures = service.reload_lists()
@@ -41,6 +37,23 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     elif do != "status":
         raise arguments.wrong("do", "reload, pause, resume, status or test")
     return {"lists": lists(daemon), "paused": service.paused(), "failures": list(failures)}
+
+
+def _question(arguments: Arguments) -> Question:
+    def addresses(key: str, given: Iterable[str]) -> tuple[str, ...]:
+        try:
+            return tuple(str(ipaddress.ip_address(text)) for text in given)
+        except ValueError:
+            raise arguments.wrong(key, "an IP address") from None
+
+    (client,) = addresses("client", [arguments.text("client", "127.0.0.1")])
+    answer = addresses("answer", (arguments.optional_text("answer") or "").split())
+    servers = []
+    for server in (arguments.optional_text("servers") or "").split():
+        name, *given = server.split("=")
+        servers.append((name, addresses("servers", given)))
+    name, key, rtype = arguments.name("name"), arguments.optional_name("key"), arguments.optional_text("type")
+    return Question(name, client, key, rtype, answer, tuple(servers))
 
 
 def lists(daemon: Daemon) -> list[dict[str, Any]]:

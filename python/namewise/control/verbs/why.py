@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from namewise.observe.recorder import records
+from namewise.policy.report import located
 
 if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
@@ -18,4 +19,5 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     name = arguments.optional_name("name")
     number = arguments.optional_number("id", 0, (1 << 64) - 1)
     most = arguments.number("most", 10, 1, MAX_RECORDS)
-    return {"records": records(daemon.service.engine, name, number, most)}
+    found = records(daemon.service.engine, name, number, most)
+    return {"records": [located(record, daemon.service.lists) for record in found]}
