@@ -25,6 +25,8 @@ mod delegation;
 mod denials;
 pub mod dump;
 mod entry;
+mod flush;
+mod inspect;
 mod loops;
 mod path;
 mod reader;
@@ -35,14 +37,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::header::Flags;
 use nw_wire::message::Section;
-use nw_wire::name::{Name, NameRef};
+use nw_wire::name::NameRef;
 use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
 
@@ -51,6 +52,8 @@ use denials::Denials;
 pub use denials::{DenialKey, DenialRecord, DenialZone};
 pub use entry::Rank;
 use entry::{Entry, EntryKind, Key, NAME};
+pub use flush::{Flush, FlushOnly};
+pub use inspect::{Inspected, Kind};
 pub use loops::{LOOP_TYPE, Loops};
 pub use path::DataPath;
 pub use reader::{Freshness, Origin, Reader, Scope, State};
@@ -58,7 +61,7 @@ pub use servers::{
     CookieSupport, EdnsSupport, LameServer, Lameness, OddReplies, ServerCookie, ServerNote, Servers, Trouble,
 };
 use sources::Sources;
-use table::{Kept, Table, block_by_block, remove_all};
+use table::{Kept, Table};
 
 /// Microseconds of a monotonic clock with an arbitrary zero.
 pub type Micros = u64;
@@ -238,6 +241,7 @@ struct Shard {
 }
 
 /// Take a lock. A poisoned lock is safe to use: no code panics while it changes a table.
+#[inline]
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -250,10 +254,12 @@ struct Place {
 }
 
 impl Place {
+    #[inline]
     fn of(hash: u64) -> Place {
         Place { shard: (hash >> 60) as usize % SHARDS, hash: hash as u32 }
     }
 
+    #[inline]
     fn with(self, rtype: RrType) -> u32 {
         self.hash ^ (rtype.0 as u32).wrapping_mul(0x9e37_79b1)
     }
@@ -291,6 +297,7 @@ impl Cache {
         &self.servers
     }
 
+    #[inline]
     fn place(&self, name: NameRef<'_>) -> Place {
         Place::of(name.hash64())
     }
@@ -319,13 +326,14 @@ impl Cache {
         let (name, rtype) = (question.name, question.rtype);
         let place = self.place(name);
         let mut answers = lock(&self.shards[place.shard].answers);
-        let usable = |entry: &Entry, key| {
+        let usable = |entry: &Entry| {
             let suits = !matches!(entry.kind(), EntryKind::Chain { dnssec_ok, .. } if dnssec_ok != question.dnssec_ok);
-            suits && entry.is(name, key) && reader.takes(entry, now).is_some()
+            suits && entry.is(name, rtype) && reader.takes(entry, now).is_some()
         };
-        let at = answers
-            .locate(place.with(rtype), |entry| usable(entry, rtype))
-            .or_else(|| answers.locate(place.with(NAME), |entry| usable(entry, NAME)))?;
+        let at = match answers.locate(place.with(rtype), usable) {
+            Some(at) => at,
+            None => locate_nxdomain(&answers, place, reader, name, now)?,
+        };
         let (entry, used) = answers.warm_again(at);
         let hit = write_hit(entry, reader, question.dnssec_ok, now, out);
         let due = used && hit.freshness == Freshness::Fresh && entry.begin_renewal(hit.age_s);
@@ -674,164 +682,6 @@ impl Cache {
         lock(&self.shards[self.place(zone).shard].denials).nsec3(view, zone, hash, now)
     }
 
-    /// Remove what `wanted` describes, and return the number of entries. Entries stored meanwhile may remain. Of a tree, whole
-    /// answers behind aliases are removed as well, since they may end there. Delegations and denial records are removed
-    /// unless only some of the answers are wanted.
-    pub fn flush(&self, wanted: &Flush<'_>) -> usize {
-        self.flushes.fetch_add(1, Ordering::Relaxed);
-        let about = |name: NameRef<'_>| match wanted.name {
-            Some(top) if wanted.below => name.is_at_or_below(top),
-            Some(only) => name == only,
-            None => true,
-        };
-        let named = |entry: &Entry| {
-            about(entry.name()) || wanted.below && matches!(entry.kind(), EntryKind::Chain { .. })
-        };
-        let some = |entry: &Entry| {
-            named(entry)
-                && wanted.rtype.is_none_or(|rtype| entry.rtype() == rtype)
-                && wanted.only.is_none_or(|only| only.includes(entry))
-        };
-        let all = wanted.rtype.is_none() && wanted.only.is_none();
-        let single = wanted.name.filter(|_| !wanted.below).map(|name| self.place(name).shard);
-        let mut count = 0;
-        for (at, shard) in self.shards.iter().enumerate() {
-            if single.is_none_or(|single| single == at) {
-                count += remove_all(&shard.answers, some);
-                if all {
-                    count += remove_all(&shard.cuts, |cut| about(cut.zone.as_ref()));
-                    if wanted.name.is_none() {
-                        remove_all(&shard.paths, |_| true);
-                    }
-                }
-            }
-            let negative = wanted.only == Some(FlushOnly::Negative);
-            if all || negative {
-                let top = wanted.name.unwrap_or(NameRef::ROOT);
-                count += lock(&shard.denials).flush(top, wanted.below || wanted.name.is_none());
-            }
-        }
-        count
-    }
-
-    /// Remove everything about exactly `name` and return the number of entries; see [`Cache::flush`].
-    pub fn flush_name(&self, name: NameRef<'_>) -> usize {
-        self.flush(&Flush { name: Some(name), ..Flush::default() })
-    }
-
-    /// Remove everything about names at or below `top` and return the number of entries; see [`Cache::flush`].
-    pub fn flush_tree(&self, top: NameRef<'_>) -> usize {
-        self.flush(&Flush { name: Some(top), below: true, ..Flush::default() })
-    }
-
-    /// Return the number of times that names were removed. What others have derived from cached data is outdated when it changes.
-    pub fn flushes(&self) -> u64 {
-        self.flushes.load(Ordering::Relaxed)
-    }
-
-    /// Remove everything, including server statistics.
-    pub fn clear(&self) {
-        self.flush_tree(NameRef::ROOT);
-        self.shards.iter().for_each(|shard| lock(&shard.denials).clear());
-        self.servers.clear();
-    }
-
-    /// Return everything cached for `name`, for display. Entries that have expired are included while they may be served stale. An
-    /// entry that is replaced meanwhile may be missing or occur twice.
-    pub fn inspect(&self, name: NameRef<'_>, now: Micros) -> Vec<Inspected> {
-        let about = |answers: &mut Table<Entry>, block| {
-            let grace = answers.grace();
-            let values = answers.values_in(block)?;
-            let about = values.filter(|entry| entry.name() == name && !entry.useless(now, grace));
-            Some(about.map(|entry| self.inspected(entry, now, now)).collect::<Vec<_>>())
-        };
-        block_by_block(&self.shards[self.place(name).shard].answers, about).flatten().collect()
-    }
-
-    /// Return some of the entries, and where to go on; None after the last. Begin at 0. Entries that change meanwhile may be
-    /// missing or occur twice. `original`: with the TTLs that the records were stored with, instead of those that are left.
-    pub fn entries(&self, cursor: usize, now: Micros, original: bool) -> (Vec<Inspected>, Option<usize>) {
-        /// More blocks than a table can have.
-        const BLOCKS: usize = 1 << 32;
-        let (shard, block) = (cursor / BLOCKS, cursor % BLOCKS);
-        let Some(at) = self.shards.get(shard) else { return (Vec::new(), None) };
-        let answers = lock(&at.answers);
-        let grace = answers.grace();
-        match answers.values_in(block) {
-            None => (Vec::new(), (shard + 1 < self.shards.len()).then_some((shard + 1) * BLOCKS)),
-            Some(values) => {
-                let aged = |entry: &Entry| if original { entry.stored() } else { now };
-                let values = values.filter(|entry| !entry.useless(now, grace) && entry.scope().is_none());
-                let found = values.map(|entry| self.inspected(entry, now, aged(entry)));
-                (found.collect(), Some(cursor + 1))
-            }
-        }
-    }
-
-    /// Describe `entry` at `now`, with the TTLs that its records have at `aged`.
-    fn inspected(&self, entry: &Entry, now: Micros, aged: Micros) -> Inspected {
-        Inspected {
-            name: entry.name().to_name(),
-            rtype: Some(entry.rtype()).filter(|&rtype| rtype != NAME),
-            kind: match entry.kind() {
-                EntryKind::Rrset => Kind::Data,
-                EntryKind::Chain { .. } => Kind::Chain,
-                EntryKind::NoData => Kind::NoData,
-                EntryKind::NxDomain => Kind::NxDomain,
-                EntryKind::Failure => Kind::Failure,
-            },
-            rank: entry.rank(),
-            validation: entry.state(),
-            server: lock(&self.sources).address(entry.server()),
-            view: entry.view(),
-            age_s: entry.age_s(now),
-            life_s: entry.life_s(),
-            records: entry.rrsets(aged, true),
-        }
-    }
-
-    /// Store `entry` as it was, unless the cache has one that was stored later, or it is useless. Returns whether it was stored.
-    pub fn restore(&self, entry: &Inspected, now: Micros) -> bool {
-        let Some(stored) = now.checked_sub(Micros::from(entry.age_s) * 1_000_000) else { return false };
-        let (rtype, kind) = match (entry.kind, entry.rtype) {
-            (Kind::Data, Some(rtype)) => (rtype, EntryKind::Rrset),
-            (Kind::NoData, Some(rtype)) => (rtype, EntryKind::NoData),
-            (Kind::NxDomain, _) => (NAME, EntryKind::NxDomain),
-            _ => return false,
-        };
-        let origin = Origin {
-            rank: entry.rank,
-            state: entry.validation,
-            view: entry.view,
-            scope: None,
-            server: entry.server,
-        };
-        let key = Key { name: entry.name.as_ref(), rtype, kind, origin };
-        let (plain, rest) = match entry.records.split_first() {
-            Some((first, rest)) => (Some(first), rest),
-            None => (None, &[][..]),
-        };
-        let is_its_data = |set: &Rrset| set.rtype == rtype && set.owner == entry.name;
-        let suits = match kind {
-            EntryKind::Rrset => plain.is_some_and(is_its_data),
-            _ => plain.is_none_or(|set| set.rtype == RrType::SOA),
-        };
-        let place = self.place(key.name);
-        let mut answers = lock(&self.shards[place.shard].answers);
-        let grace = answers.grace();
-        let Some(made) = Entry::from_rrsets(&key, plain, rest, entry.life_s, stored) else { return false };
-        let same = |other: &Entry| other.is(key.name, key.rtype) && !other.is_beside(&key);
-        let later = |other: &Entry| same(other) && other.stored() >= stored;
-        if !suits
-            || made.is_unchecked()
-            || made.useless(now, grace)
-            || answers.peek(place.with(rtype), later).is_some()
-        {
-            return false;
-        }
-        self.put_locked(&mut answers, place, &key, made, now)
-    }
-
     /// Return size and counters.
     pub fn stats(&self) -> CacheStats {
         let mut stats = CacheStats {
@@ -875,108 +725,16 @@ pub struct WholeAnswer<'c> {
     pub origin: Origin,
 }
 
-/// An entry as returned by [`Cache::inspect`] and [`Cache::entries`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inspected {
-    /// The name in the case in which it was stored.
-    pub name: Name,
-    /// The type, or None if the entry is about the name as a whole.
-    pub rtype: Option<RrType>,
-    /// What it is.
-    pub kind: Kind,
-    /// Its credibility.
-    pub rank: Rank,
-    /// Its validation state.
-    pub validation: State,
-    /// The server that sent it, unless it has been forgotten.
-    pub server: Option<SocketAddr>,
-    /// The view whose servers sent it.
-    pub view: u16,
-    /// Seconds since it was stored.
-    pub age_s: u32,
-    /// Its lifetime in seconds.
-    pub life_s: u32,
-    /// Its records; empty for a chain or a failure.
-    pub records: Vec<Rrset>,
-}
-
-impl Inspected {
-    /// The remaining lifetime in seconds; 0 if it has expired.
-    pub fn left_s(&self) -> u32 {
-        self.life_s.saturating_sub(self.age_s)
-    }
-
-    /// Whether it has expired.
-    pub fn is_stale(&self) -> bool {
-        self.age_s >= self.life_s
-    }
-}
-
-/// What an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// An RRset.
-    Data,
-    /// The whole answer behind an alias.
-    Chain,
-    /// The absence of a type.
-    NoData,
-    /// The absence of a name.
-    NxDomain,
-    /// A failure.
-    Failure,
-}
-
-impl Kind {
-    /// Its name.
-    pub fn slug(self) -> &'static str {
-        match self {
-            Kind::Data => "data",
-            Kind::Chain => "chain",
-            Kind::NoData => "nodata",
-            Kind::NxDomain => "nxdomain",
-            Kind::Failure => "failure",
-        }
-    }
-}
-
-/// What [`Cache::flush`] removes. The default is everything.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Flush<'f> {
-    /// Only entries of this name. None: of all names.
-    pub name: Option<NameRef<'f>>,
-    /// Those of the names below it, too.
-    pub below: bool,
-    /// Only entries of this type.
-    pub rtype: Option<RrType>,
-    /// Only some kinds of entries.
-    pub only: Option<FlushOnly>,
-}
-
-/// Some kinds of entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlushOnly {
-    /// The absence of names and types, and denial records.
-    Negative,
-    /// Bogus data, and the failures that it caused.
-    Bogus,
-    /// Failures.
-    Failures,
-}
-
-impl FlushOnly {
-    fn includes(self, entry: &Entry) -> bool {
-        match self {
-            FlushOnly::Negative => {
-                matches!(
-                    entry.kind(),
-                    EntryKind::NoData | EntryKind::NxDomain | EntryKind::Chain { nxdomain: true, .. }
-                )
-            }
-            FlushOnly::Bogus => entry.state() == State::Bogus,
-            FlushOnly::Failures => entry.kind() == EntryKind::Failure,
-        }
-    }
+/// Return the position of the entry that says that `name` does not exist.
+#[inline(never)]
+fn locate_nxdomain(
+    answers: &Table<Entry>,
+    place: Place,
+    reader: &Reader,
+    name: NameRef<'_>,
+    now: Micros,
+) -> Option<u32> {
+    answers.locate(place.with(NAME), |entry| entry.is(name, NAME) && reader.takes(entry, now).is_some())
 }
 
 /// Return the position and the key of the entry that was stored last for `question` and that `reader` takes. An older one
@@ -1022,7 +780,7 @@ fn write_hit(entry: &Entry, reader: &Reader, dnssec_ok: bool, now: Micros, out: 
         EntryKind::Chain { nxdomain: false, .. } | EntryKind::Rrset | EntryKind::NoData => Rcode::NOERROR,
     };
     let body = entry.body(dnssec_ok);
-    let (freshness, state) = (freshness(entry, now), entry.state());
+    let (freshness, state) = (freshness(entry, age_s), entry.state());
     let hit = Hit { rcode, failure: None, truncated: false, age_s, freshness, due: false, state };
     let Ok(start) = out.raw(Section::Answer, body.answer, body.bytes) else {
         return Hit { truncated: true, ..hit };
@@ -1043,14 +801,16 @@ fn write_hit(entry: &Entry, reader: &Reader, dnssec_ok: bool, now: Micros, out: 
     hit
 }
 
-fn freshness(entry: &Entry, now: Micros) -> Freshness {
-    if entry.expired(now) { Freshness::Stale } else { Freshness::Fresh }
+/// Return the freshness of `entry` at the age of `age_s` seconds.
+#[inline]
+fn freshness(entry: &Entry, age_s: u32) -> Freshness {
+    if age_s >= entry.life_s() { Freshness::Stale } else { Freshness::Fresh }
 }
 
 /// Convert a failure entry to a hit.
 fn failed(entry: &Entry, now: Micros) -> Hit {
     let ede = entry.octets().first_chunk().map_or(Ede::OTHER, |code| Ede(u16::from_be_bytes(*code)));
-    let (freshness, state) = (freshness(entry, now), entry.state());
+    let (freshness, state) = (freshness(entry, entry.age_s(now)), entry.state());
     let (rcode, truncated, due) = (Rcode::SERVFAIL, false, false);
     Hit { rcode, failure: Some(ede), truncated, age_s: 0, freshness, due, state }
 }

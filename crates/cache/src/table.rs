@@ -165,12 +165,14 @@ impl<V: Kept> Table<V> {
         }
     }
 
+    #[inline]
     fn slot(blocks: &[Vec<Slot<V>>], at: u32) -> &Slot<V> {
         &blocks[at as usize / BLOCK][at as usize % BLOCK]
     }
 
     /// Return the position of the value with `hash` for which `same` returns true. It is valid until the table
     /// changes.
+    #[inline]
     pub(crate) fn locate(&self, hash: u32, same: impl Fn(&V) -> bool) -> Option<u32> {
         let blocks = &self.blocks;
         let found = self.index.find(spread(hash), |&at| {
@@ -204,6 +206,7 @@ impl<V: Kept> Table<V> {
     }
 
     /// Do the same as [`Table::warm`], and return whether the value was used before.
+    #[inline]
     pub(crate) fn warm_again(&mut self, at: u32) -> (&mut V, bool) {
         let slot = &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK];
         let used = slot.heat > 0;

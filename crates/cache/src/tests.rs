@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use nw_wire::header::Flags;
 use nw_wire::message::Message;
+use nw_wire::name::Name;
 use proptest::prelude::*;
 
 use super::*;

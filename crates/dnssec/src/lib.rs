@@ -9,6 +9,7 @@
 //!            DS + DNSKEY ──────────────────> match or fault   ds.rs
 //!   reuse    name, type + known records ───> Synthesis         synthesis.rs (RFC 8198)
 //!            zone's RRsets, now ───────────> Report           verify_zone.rs
+//!            zone's RRsets, ZONEMD ────────> ZonemdVerified   zonemd.rs
 //! ```
 //!
 //! The crate reads no clock, draws no random numbers and does no I/O. Time and keys are arguments. The policy of a
@@ -16,7 +17,7 @@
 //! of keys and rollovers belongs to Python. Both use these functions.
 //!
 //! RFCs: 4033, 4034, 4035 (base), 5155 (NSEC3), 6840 (clarifications), 4509, 6605 (DS), 9077 (TTL of NSEC), 9276
-//! (NSEC3 parameters).
+//! (NSEC3 parameters), 8976 (ZONEMD).
 //!
 //! *Limitations.* NSEC3 supports only SHA-1, the only registered hash.
 #![forbid(unsafe_code)]
@@ -33,6 +34,7 @@ pub mod sign;
 pub mod synthesis;
 pub mod verify_zone;
 pub mod zonekey;
+pub mod zonemd;
 
 mod chain;
 #[cfg(test)]
@@ -52,3 +54,4 @@ pub use sign::{DenialOptions, SignOptions, SignZoneError, SignedRrset, sign_zone
 pub use synthesis::{Synthesis, Synthesised, from_nsec, from_nsec3};
 pub use verify_zone::{Report, VerifyOptions, verify_zone};
 pub use zonekey::{ZoneKey, ZoneKeyError};
+pub use zonemd::{RecordFault, ZonemdFault, ZonemdTrust, ZonemdVerified, verify_zonemd, zone_digest};

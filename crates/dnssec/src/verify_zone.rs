@@ -7,7 +7,7 @@
 //! ```
 //!
 //! RFCs: 4035 §2 (what a signed zone holds), 5155 §7.1 (NSEC3), 6840 §5.11 (algorithms), 7344 §4.1 (CDS), 5011 §2.1
-//! (revoked keys).
+//! (revoked keys), 8976 (ZONEMD).
 //!
 //! *Limitations.* Names below a delegation are not checked. Whether the child of a DS has such a key is not checked
 //! either, because only the child zone contains its keys.
@@ -28,6 +28,7 @@ use crate::chain::{OwnerKind, kinds};
 use crate::dnskey::{Dnskey, Verifier, VerifierError};
 use crate::ds::Ds;
 use crate::rrsig::{Rrsig, RrsigFault, verify_rrset};
+use crate::zonemd::{ZonemdFault, ZonemdTrust, verify_zonemd};
 
 /// The options for verifying a zone.
 #[derive(Clone, Debug)]
@@ -79,6 +80,8 @@ pub struct Report {
     pub chains: Vec<ChainKind>,
     /// The earliest expiration of a good signature.
     pub first_expiration: Option<u32>,
+    /// The hash algorithm of a ZONEMD record with the digest of the zone; None if there is no such record.
+    pub zonemd: Option<u8>,
     /// The first problems by owner in canonical order, those of the whole zone before all others.
     pub problems: Vec<Problem>,
     /// The number of errors, including those without description.
@@ -94,11 +97,21 @@ type Signatures<'a> = HashMap<(NameRef<'a>, RrType), Vec<Rrsig<'a>>>;
 /// several.
 #[must_use]
 pub fn verify_zone(apex: NameRef<'_>, rrsets: Vec<Rrset>, options: &VerifyOptions) -> Report {
+    let mut problems = Vec::new();
+    // Its signature is checked like that of any RRset.
+    let zonemd = match verify_zonemd(apex, &rrsets, &ZonemdTrust::default()) {
+        Ok(verified) => Some(verified.hash),
+        Err(fault) => {
+            if matches!(fault, ZonemdFault::Records(_)) {
+                problems.push(Problem::new(&apex.to_name(), RrType::ZONEMD, Fault::Zonemd(fault)));
+            }
+            None
+        }
+    };
     let (made, mut data): (Vec<Rrset>, Vec<Rrset>) = rrsets
         .into_iter()
         .partition(|rrset| matches!(rrset.rtype, RrType::RRSIG | RrType::NSEC | RrType::NSEC3));
     data.sort_by(|a, b| a.owner.cmp(&b.owner).then(a.rtype.cmp(&b.rtype)));
-    let mut problems = Vec::new();
     let mut signatures = collect(&made, &mut problems);
 
     let key_set = data.iter().find(|rrset| rrset.rtype == RrType::DNSKEY && rrset.owner == apex);
@@ -126,7 +139,7 @@ pub fn verify_zone(apex: NameRef<'_>, rrsets: Vec<Rrset>, options: &VerifyOption
         problems.push(Problem::new(&owner.to_name(), rtype, Fault::SignsNothing));
     }
 
-    let mut report = Report { rrsets: jobs.len(), ..Report::default() };
+    let mut report = Report { rrsets: jobs.len(), zonemd, ..Report::default() };
     report.signatures = jobs.iter().map(|job| job.signatures.len()).sum();
     if !keys.iter().any(|key| key.verifier.is_some()) {
         problems.push(Problem::of_zone(apex, Fault::NoKey));

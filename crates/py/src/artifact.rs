@@ -327,11 +327,37 @@ impl Policies {
     }
 }
 
+/// The local copy of the root (RFC 8806), for `Engine.swap({"local-root": ...})`: `LocalRoot(zone, expires)`.
+///
+/// zone: a checked copy of the root zone; expires: seconds since 1970 from which on it must not be used.
+#[pyclass(frozen, module = "namewise.engine")]
+pub(crate) struct LocalRoot {
+    pub(crate) inner: Arc<nw_resolve::LocalRoot>,
+}
+
+#[pymethods]
+impl LocalRoot {
+    #[new]
+    fn new(zone: &Zone, expires: u64) -> PyResult<Self> {
+        if !zone.inner.apex().is_root() {
+            return Err(PyValueError::new_err(format!("{} is not the root zone", zone.inner.apex())));
+        }
+        Ok(Self { inner: Arc::new(nw_serve::local_root(zone.inner.clone(), expires)) })
+    }
+
+    /// No copy can be used, for the reason *why*: the root servers are asked, and explanations say why.
+    #[staticmethod]
+    fn unusable(why: String) -> Self {
+        Self { inner: Arc::new(nw_resolve::LocalRoot::Unusable(why)) }
+    }
+}
+
 /// What `Engine.swap` accepts.
 #[derive(FromPyObject)]
 pub(crate) enum ArtifactArg<'py> {
     Names(PyRef<'py, NameList>),
     Policies(PyRef<'py, Policies>),
+    LocalRoot(PyRef<'py, LocalRoot>),
 }
 
 impl ArtifactArg<'_> {
@@ -339,6 +365,7 @@ impl ArtifactArg<'_> {
         match self {
             ArtifactArg::Names(list) => Arc::clone(&list.inner) as Artifact,
             ArtifactArg::Policies(policies) => Arc::clone(&policies.inner) as Artifact,
+            ArtifactArg::LocalRoot(root) => Arc::clone(&root.inner) as Artifact,
         }
     }
 }

@@ -32,6 +32,7 @@ mod rrset;
 mod snapshot;
 mod telemetry;
 mod toml;
+mod transfer;
 mod verify_keys;
 mod verify_zone;
 mod zone;
@@ -44,7 +45,7 @@ mod _engine {
     #[pymodule_export]
     use crate::allocator::allocator_arenas;
     #[pymodule_export]
-    use crate::artifact::{NameList, Policies, PolicyList};
+    use crate::artifact::{LocalRoot, NameList, Policies, PolicyList};
     #[pymodule_export]
     use crate::build::{make_message, make_query, make_response};
     #[pymodule_export]
@@ -76,9 +77,11 @@ mod _engine {
     #[pymodule_export]
     use crate::toml::parse_toml;
     #[pymodule_export]
+    use crate::transfer::Transfer;
+    #[pymodule_export]
     use crate::verify_keys::verify_keys;
     #[pymodule_export]
-    use crate::verify_zone::verify_zone;
+    use crate::verify_zone::{verify_zone, verify_zonemd};
     #[pymodule_export]
     use crate::zone::Zone;
 

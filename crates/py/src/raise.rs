@@ -36,6 +36,8 @@ pub(crate) enum Raise {
     Toml(Vec<TomlFault>),
     /// `ZoneFileError(faults, more)`
     Zone(ZoneFaults),
+    /// `TransferError(message, code)`
+    Transfer { message: String, code: &'static str },
     /// `PlanError(faults)`
     Plan(Vec<(String, String)>),
     /// `EngineError(message, code="QUEUE_FULL")`
@@ -113,6 +115,7 @@ impl Raise {
             }
             Raise::Toml(faults) => errors.call_method1("toml_error", (positions(faults),)),
             Raise::Zone(faults) => errors.call_method1("zone_file_error", (faults.listed, faults.more)),
+            Raise::Transfer { message, code } => errors.call_method1("TransferError", (message, code)),
             Raise::Plan(faults) => errors.call_method1("plan_error", (faults,)),
             Raise::Busy(message) => errors.call_method1("queue_full", (message,)),
             Raise::Taken(message) => errors.call_method1("taken", (message,)),

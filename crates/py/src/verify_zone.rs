@@ -1,8 +1,9 @@
 //! `verify_zone`: verifies a complete signed zone and returns a report as JSON.
 
 use nw_dnssec::verify_zone::ChainKind;
-use nw_dnssec::{Report, VerifyOptions};
+use nw_dnssec::{Report, VerifyOptions, ZonemdFault, ZonemdTrust};
 use nw_wire::RrType;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 
@@ -25,11 +26,7 @@ pub(crate) fn verify_zone(
     anchors: Vec<PyRef<'_, RRset>>,
     most: usize,
 ) -> PyResult<String> {
-    let anchors = anchors
-        .iter()
-        .filter(|anchor| matches!(anchor.inner.rtype, RrType::DS | RrType::DNSKEY))
-        .flat_map(|anchor| anchor.inner.rdatas.iter().map(|rdata| (anchor.inner.rtype, rdata.to_vec())))
-        .collect();
+    let anchors = anchor_rdatas(&anchors);
     let options = VerifyOptions {
         // Times wrap at 32 bits, as in the record (RFC 4034 §3.1.5).
         now: now as u32,
@@ -42,6 +39,46 @@ pub(crate) fn verify_zone(
         let report = nw_dnssec::verify_zone(zone.apex(), zone.rrsets().collect(), &options);
         Ok::<_, Raise>(report_json(&report).to_string())
     })
+}
+
+/// Verify `zone` by its ZONEMD records at `now` (RFC 8976 §4), and return the name of the hash algorithm.
+///
+/// `anchors` are DS and DNSKEY RRsets of the zone. If there are any, a key that they name must have signed SOA and
+/// ZONEMD. Raises ValueError with the reason. None: there is no ZONEMD record; if there are anchors, the zone proves
+/// that.
+#[pyfunction]
+#[pyo3(signature = (zone, now, anchors = Vec::new()))]
+pub(crate) fn verify_zonemd(
+    py: Python<'_>,
+    zone: &Zone,
+    now: u64,
+    anchors: Vec<PyRef<'_, RRset>>,
+) -> PyResult<Option<&'static str>> {
+    let trust = ZonemdTrust { anchors: anchor_rdatas(&anchors), now: now as u32 };
+    let zone = zone.inner.clone();
+    let verified = call::detached(py, move || {
+        let rrsets: Vec<_> = zone.rrsets().collect();
+        Ok::<_, Raise>(nw_dnssec::verify_zonemd(zone.apex(), &rrsets, &trust))
+    })?;
+    match verified {
+        Ok(verified) => Ok(Some(hash_name(verified.hash))),
+        Err(ZonemdFault::Absent) => Ok(None),
+        Err(fault) => Err(PyValueError::new_err(fault.to_string())),
+    }
+}
+
+/// The records of *anchors* that are DS or DNSKEY.
+fn anchor_rdatas(anchors: &[PyRef<'_, RRset>]) -> Vec<(RrType, Vec<u8>)> {
+    anchors
+        .iter()
+        .filter(|anchor| matches!(anchor.inner.rtype, RrType::DS | RrType::DNSKEY))
+        .flat_map(|anchor| anchor.inner.rdatas.iter().map(|rdata| (anchor.inner.rtype, rdata.to_vec())))
+        .collect()
+}
+
+/// The name of a hash algorithm of ZONEMD that this server computes.
+fn hash_name(hash: u8) -> &'static str {
+    if hash == 1 { "SHA-384" } else { "SHA-512" }
 }
 
 fn report_json(report: &Report) -> Value {
@@ -80,6 +117,7 @@ fn report_json(report: &Report) -> Value {
         "keys": keys.collect::<Vec<_>>(),
         "chains": chains.collect::<Vec<_>>(),
         "first_expiration": report.first_expiration,
+        "zonemd": report.zonemd.map(hash_name),
         "errors": report.errors,
         "warnings": report.warnings,
         "problems": problems.collect::<Vec<_>>(),

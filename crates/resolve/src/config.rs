@@ -11,6 +11,7 @@ use nw_wire::rrset::Rrset;
 use nw_wire::text::Tokens;
 
 use crate::budget::Budget;
+use crate::local_root::LocalRoot;
 use crate::reason::Route;
 use crate::world::{MILLISECOND, Micros};
 
@@ -63,6 +64,8 @@ pub struct ResolverConfig {
     pub special_use: bool,
     /// Zones that are answered here instead of being looked up (RFC 6303): for names that aliases lead to, and for servers.
     pub local: Option<Arc<dyn LocalZones>>,
+    /// The copy of the root zone that answers in place of the root servers (RFC 8806). None: this is not wanted.
+    pub local_root: Option<Arc<LocalRoot>>,
 }
 
 /// Whether and when expired data is served (RFC 8767 §5).
@@ -134,6 +137,7 @@ impl Default for ResolverConfig {
             ask_loopback: false,
             special_use: true,
             local: None,
+            local_root: None,
         }
     }
 }

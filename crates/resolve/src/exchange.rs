@@ -316,7 +316,7 @@ impl<W: World> Core<W> {
     }
 
     /// Whether the cache knows a zone cut below *zone* and at or above *name*.
-    fn has_cut_between(&self, zone: NameRef<'_>, name: NameRef<'_>, now: Micros) -> bool {
+    pub(crate) fn has_cut_between(&self, zone: NameRef<'_>, name: NameRef<'_>, now: Micros) -> bool {
         let above = std::iter::successors(Some(name), |name| name.parent());
         above.take_while(|at| at.is_below(zone)).any(|at| self.cache.cut(at, now).is_some())
     }

@@ -251,6 +251,18 @@ pub enum Reason {
         /// The suffix.
         suffix: Name,
     },
+    /// The local copy of the root answers in place of a root server (RFC 8806).
+    LocalRoot {
+        /// The serial of the copy.
+        serial: u32,
+        /// What a root server would have said.
+        said: Box<Reason>,
+    },
+    /// The local copy of the root cannot be used: the root servers are asked.
+    LocalRootUnusable {
+        /// The reason.
+        why: String,
+    },
     /// An identical question was under way; this one got its answer.
     Joined,
     /// The server returned the records asked for.
@@ -474,6 +486,8 @@ impl Reason {
             Reason::AskedBeside { .. } => "asked-beside",
             Reason::ForwardingLoop { .. } => "forwarding-loop",
             Reason::FallsBack { .. } => "falls-back",
+            Reason::LocalRoot { .. } => "local-root",
+            Reason::LocalRootUnusable { .. } => "local-root-unusable",
             Reason::Joined => "joined",
             Reason::Answer { .. } => "answer",
             Reason::Alias { .. } => "alias",
@@ -620,6 +634,12 @@ impl fmt::Display for Reason {
             Reason::ForwardingLoop { ends } => ends.fmt(f),
             Reason::FallsBack { suffix } => {
                 write!(f, "no forwarder for {suffix} answered: resolved from the root")
+            }
+            Reason::LocalRoot { serial, said } => {
+                write!(f, "local copy of the root, serial {serial}: {said}")
+            }
+            Reason::LocalRootUnusable { why } => {
+                write!(f, "the local copy of the root cannot be used: {why}; the root servers are asked")
             }
             Reason::Joined => f.write_str("joined an identical question that was under way"),
             Reason::Answer { records } => write!(f, "answer, {}", plural(*records, "record")),

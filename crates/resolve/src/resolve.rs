@@ -1,7 +1,7 @@
 //! The algorithm: RFC 1034 §5.3.3, as it is written there.
 //!
 //! ```text
-//! search   1. see if the answer is in local information ............. cut.rs, special.rs, nw-cache
+//! search   1. see if the answer is in local information ............. cut.rs, special.rs, local_root.rs, nw-cache
 //!          2. find the best servers to ask ........................... cut.rs
 //! descend  3. send them queries until one returns a response ......... select.rs, exchange.rs, minimise.rs
 //!          4. analyse the response ................................... scrub.rs, classify.rs
@@ -25,6 +25,7 @@ use crate::classify::{Finding, Reply};
 use crate::cut::{LocalData, Nearest};
 use crate::exchange::Replied;
 use crate::join::Boxed;
+use crate::local_root::FromCopy;
 use crate::minimise::Minimiser;
 use crate::quota::Asking;
 use crate::resolution::Walk;
@@ -97,10 +98,17 @@ impl<W: World> Task<'_, W> {
             let local = if frame.depth == 0 { self.local_data(&sname, rtype, trace) } else { None };
             let walks = frame.depth == 0 && self.walk != Walk::Unrecorded;
             let known = local.map_or_else(|| self.local(&sname, rtype, walks, trace), Ok)?;
-            let (found, state) = match known {
-                LocalData::Found(found, state) => (found, state),
-                LocalData::Servers(servers) => self.ask_servers(servers, &sname, rtype, frame, trace).await?,
-                LocalData::Unprimed(zone) => {
+            let copied = match known.is_at_root() {
+                true => self.ask_copy(&sname, rtype, frame, trace).await?,
+                false => None,
+            };
+            let (found, state) = match (copied, known) {
+                (Some(copied), _) => self.follow_copy(copied, &sname, rtype, frame, trace).await?,
+                (None, LocalData::Found(found, state)) => (found, state),
+                (None, LocalData::Servers(servers)) => {
+                    self.ask_servers(servers, &sname, rtype, frame, trace).await?
+                }
+                (None, LocalData::Unprimed(zone)) => {
                     let servers = self.primed(&zone, trace).await?;
                     self.descend(servers, &sname, rtype, frame, trace).await?
                 }
@@ -173,12 +181,37 @@ impl<W: World> Task<'_, W> {
         let reason = Reason::FallsBack { suffix: suffix.clone() };
         let draft = Draft::new(Layer::Forward, Action::Lookup, sname.clone(), rtype, reason);
         trace.step(now, draft.zone(suffix).basis(Basis::Inferred));
-        let servers = match self.upward(sname, rtype, None, now)? {
-            Nearest::Found(_, finding, _, _, state) => return Ok((finding, state)),
-            Nearest::Servers(servers) => servers,
-            Nearest::Unprimed(zone) => self.primed(&zone, trace).await?,
+        let nearest = match self.upward(sname, rtype, None, now)? {
+            Nearest::Found(_, finding, _, _, state) => LocalData::Found(finding, state),
+            Nearest::Servers(servers) => LocalData::Servers(servers),
+            Nearest::Unprimed(zone) => LocalData::Unprimed(zone),
+        };
+        if nearest.is_at_root()
+            && let Some(copied) = self.ask_copy(sname, rtype, frame, trace).await?
+        {
+            return self.follow_copy(copied, sname, rtype, frame, trace).await;
+        }
+        let servers = match nearest {
+            LocalData::Found(finding, state) => return Ok((finding, state)),
+            LocalData::Servers(servers) => servers,
+            LocalData::Unprimed(zone) => self.primed(&zone, trace).await?,
         };
         self.descend(servers, sname, rtype, frame, trace).await
+    }
+
+    /// Go on where the local copy of the root led to.
+    async fn follow_copy(
+        &self,
+        copied: FromCopy,
+        sname: &Name,
+        rtype: RrType,
+        frame: &Frame<'_>,
+        trace: &Trace,
+    ) -> Result<(Finding, State), Failure> {
+        match copied {
+            FromCopy::Found(finding, state) => Ok((finding, state)),
+            FromCopy::Servers(servers) => self.descend(servers, sname, rtype, frame, trace).await,
+        }
     }
 
     /// Step 3 and 4: ask *servers*, and those that they refer to, until something is found about *sname*.

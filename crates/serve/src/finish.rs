@@ -94,10 +94,10 @@ pub(crate) fn header_only(header: Header, rcode: Rcode, room: &mut [u8]) -> usiz
 
 #[inline]
 fn opt_octets(query: &Query<'_>, server: &ServerPlan) -> usize {
-    match (query.edns, &server.nsid) {
-        (None, _) => 0,
-        (Some(edns), Some(nsid)) if edns.nsid => OPT_HEAD + OPTION_HEAD + nsid.len(),
-        (Some(_), _) => OPT_HEAD,
+    match &query.edns {
+        None => 0,
+        Some(edns) if edns.nsid => OPT_HEAD + server.nsid.as_ref().map_or(0, |nsid| OPTION_HEAD + nsid.len()),
+        Some(_) => OPT_HEAD,
     }
 }
 

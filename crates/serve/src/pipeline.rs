@@ -516,10 +516,17 @@ fn handle_guarded(
 ) -> Handled {
     let snapshot = environment.snapshot;
     // The query stays where it was read. It is large, and moving it would cost more than many stages.
-    let parsed = Query::parse(packet, |opcode| snapshot.handler(opcode).is_some());
-    let query = match &parsed {
-        Ok(query) => query,
-        Err(rejected) => return reject(environment, *rejected, packet, &client, transport, room),
+    let usual = Query::usual(packet);
+    let general;
+    let query = match &usual {
+        Some(query) => query,
+        None => {
+            general = Query::general(packet, |opcode| snapshot.handler(opcode).is_some());
+            match &general {
+                Ok(query) => query,
+                Err(rejected) => return reject(environment, *rejected, packet, &client, transport, room),
+            }
+        }
     };
     let mut context = Context::new(environment, query, client, transport);
     let server = &snapshot.plan().server;

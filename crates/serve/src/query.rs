@@ -117,7 +117,7 @@ impl<'p> Query<'p> {
 
     /// A query in the usual form, or None.
     #[inline]
-    fn usual(packet: &'p [u8]) -> Option<Query<'p>> {
+    pub(crate) fn usual(packet: &'p [u8]) -> Option<Query<'p>> {
         let (head, body) = packet.split_first_chunk::<HEADER>()?;
         // QR and opcode 0; one question, no answer, no authority, at most one additional record.
         if head[2] & 0xf8 != 0 || head[4..10] != [0, 1, 0, 0, 0, 0] || head[10] != 0 || head[11] > 1 {
@@ -142,8 +142,9 @@ impl<'p> Query<'p> {
         })
     }
 
+    /// Read *packet* with the reader of whole messages.
     #[cold]
-    fn general(packet: &'p [u8], handled: impl Fn(Opcode) -> bool) -> Result<Query<'p>, Rejected> {
+    pub(crate) fn general(packet: &'p [u8], handled: impl Fn(Opcode) -> bool) -> Result<Query<'p>, Rejected> {
         let header = Header::read(packet).ok_or(Rejected::Silence)?;
         if header.flags.qr() {
             return Err(Rejected::Silence);

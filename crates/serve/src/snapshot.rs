@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use nw_policy::rules::Policies;
 use nw_policy::{Acl, Rrl, View};
-use nw_resolve::{ClientQuestion, ResolverConfig};
+use nw_resolve::{ClientQuestion, LocalRoot, ResolverConfig};
 use nw_wire::{Name, NameRef, Opcode, RrType};
 use nw_zone::{Cause, Zone, ZoneEntry, Zones};
 
@@ -28,6 +28,7 @@ use crate::artifact::{Artifact, Artifacts};
 use crate::filter::{self, Filter};
 use crate::local::{self, Identity};
 use crate::local_data::LocalData;
+use crate::local_root::ARTIFACT as LOCAL_ROOT;
 use crate::local_zones::LocalZones;
 use crate::opcode::{self, Handler};
 use crate::pipeline::{self, Environment};
@@ -45,6 +46,8 @@ pub struct Snapshot {
     artifacts: Artifacts,
     /// The lists among the artifacts.
     policies: Option<Arc<Policies>>,
+    /// The resolver's configuration, with the local root among the artifacts.
+    resolver: Option<Arc<ResolverConfig>>,
     /// Whether lists or filters act on answers.
     filters_answers: bool,
     /// Its table outlives changes of everything but its own settings. None: no limit.
@@ -146,11 +149,13 @@ impl Snapshot {
             plan,
         });
         let rrl = settings.plan.rrl.clone().map(|rrl| Arc::new(Rrl::new(rrl)));
+        let resolver = settings.resolver.clone();
         Ok(Snapshot {
             settings,
             zones,
             artifacts: Artifacts::default(),
             policies: None,
+            resolver,
             filters_answers,
             rrl,
         })
@@ -172,7 +177,22 @@ impl Snapshot {
     fn with(self, artifacts: Artifacts) -> Snapshot {
         let policies = artifacts.shared(POLICIES);
         let filters_answers = policies.is_some() || !self.settings.filters.is_empty();
-        Snapshot { artifacts, policies, filters_answers, ..self }
+        let resolver = self.resolver_with(artifacts.shared(LOCAL_ROOT));
+        Snapshot { artifacts, policies, resolver, filters_answers, ..self }
+    }
+
+    /// The resolver's configuration with the local root *root*. The allocation stays if nothing changes.
+    fn resolver_with(&self, root: Option<Arc<LocalRoot>>) -> Option<Arc<ResolverConfig>> {
+        let (configured, current) = (self.settings.resolver.as_ref()?, self.resolver.as_ref()?);
+        match root {
+            None => Some(Arc::clone(configured)),
+            Some(root) if current.local_root.as_ref().is_some_and(|known| Arc::ptr_eq(known, &root)) => {
+                Some(Arc::clone(current))
+            }
+            Some(root) => {
+                Some(Arc::new(ResolverConfig { local_root: Some(root), ..ResolverConfig::clone(configured) }))
+            }
+        }
     }
 
     /// The snapshot with these settings that replaces `former`.
@@ -275,10 +295,10 @@ impl Snapshot {
         &self.settings.plan
     }
 
-    /// The resolver's configuration, or None without a resolver. Snapshots with the same settings share the
-    /// allocation.
+    /// The resolver's configuration, or None without a resolver. Snapshots with the same settings and the same local
+    /// root share the allocation.
     pub fn resolver(&self) -> Option<&Arc<ResolverConfig>> {
-        self.settings.resolver.as_ref()
+        self.resolver.as_ref()
     }
 
     /// The zones.
@@ -312,7 +332,7 @@ impl Snapshot {
     }
 
     /// The zone that answers for *qname*, among the zones of *view*.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find_zone(
         &self,
         view: Option<&ViewSettings>,

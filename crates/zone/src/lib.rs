@@ -28,6 +28,7 @@ mod store;
 mod suffix;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod zones;
 
 pub use answer::{AnswerKind, MOST_ALIASES, Outcome, ZoneQuestion};
@@ -36,4 +37,5 @@ pub use edit::{ChangeCounts, Serial, ZoneDiff, ZoneEdit};
 pub use problem::{Facts, Finding, Problem, Severity, ZoneFileErrors};
 pub use scan::{LoadOptions, LoadedFile, load, load_files};
 pub use store::{NodeView, Zone};
+pub use transfer::{Transfer, TransferError, TransferLimits};
 pub use zones::{Cause, Unavailable, ZoneEntry, Zones};

@@ -263,9 +263,20 @@ def _status(answer: dict[str, Any]) -> None:
             print(f"  the last attempt to load it failed: {printable(zone['error'])}")
     for one in answer["lists"]:
         print(_list_line(one))
+    if answer["local_root"] is not None:
+        print(_local_root(answer["local_root"]))
     for key, value in sorted(answer["stats"].items()):
         if value and key not in answer:
             print(f"{key}: {value}")
+
+
+def _local_root(root: dict[str, Any]) -> str:
+    """Return the state of the local copy of the root in one line."""
+    if not root["used"]:
+        return f"local root: not used, the root servers are asked: {printable(root['why'])}"
+    digest = f"{root['digest']} digest verified" if root["digest"] else "no ZONEMD record"
+    times = f"confirmed {_moment(root['confirmed'])}, expires {_moment(root['expires'])}"
+    return f"local root: serial {root['serial']}, {root['records']} records, from {root['source']}, {digest}, {times}"
 
 
 def _resolver(answer: dict[str, Any]) -> None:

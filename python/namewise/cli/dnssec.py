@@ -209,5 +209,7 @@ def _show(report: dict[str, Any]) -> None:
     for chain in report["chains"]:
         opt_out = ", opt-out" if chain.get("opt_out") else ""
         print(f"chain: {chain['records']} {chain['type']} records{opt_out}")
+    if report["zonemd"] is not None:
+        print(f"zonemd: the {report['zonemd']} digest is that of the zone")
     if report["first_expiration"] is not None:
         print(f"first signature to expire: {stamp(report['first_expiration'])}")

@@ -22,6 +22,7 @@ from namewise.config.access import BUILT_IN_ACLS, Acl, AclPolicy, Key, View
 from namewise.config.filters import Dns64, NoAaaa, Rebinding, Rrl
 from namewise.config.lists import Group, List
 from namewise.config.local import Hosts, Local
+from namewise.config.local_root import LocalRoot
 from namewise.config.origin import Path, dotted
 from namewise.config.resolver import Budget, Forward, Resolver, Streams
 from namewise.config.schema import Table, setting
@@ -102,6 +103,7 @@ class Config(Table, frozen=True, kw_only=True):
     group: Annotated[tuple[Group, ...], _table(Group)] = ()
     list: Annotated[tuple[List, ...], _table(List)] = ()
     rrl: Annotated[Rrl, _table(Rrl)] | None = None
+    local_root: Annotated[LocalRoot, _table(LocalRoot)] | None = None
     log: Annotated[Log, _table(Log)] = Log()
     control: Annotated[Control, _table(Control)] = Control()
 
@@ -132,6 +134,7 @@ TABLES: dict[str, type[Table]] = {
     "group": Group,
     "list": List,
     "rrl": Rrl,
+    "local_root": LocalRoot,
     "log": Log,
     "control": Control,
 }
@@ -245,6 +248,8 @@ def cross_check(
             found.append(
                 ((table, 0), "local data belong to the resolver: add a [resolver] table (it may be empty)")
             )
+    if config.local_root is not None:
+        found += [(("local_root", *key), message) for key, message in _in_local_root(config)]
     for index, listen in enumerate(config.listen):
         for at, other in enumerate(config.listen):
             if listen is not other and _covers(listen, other):
@@ -267,6 +272,20 @@ def _in_forward(forward: Forward) -> Iterable[tuple[str, str]]:
         yield "prime", "asks for the name servers of the zone: add authoritative = true"
     if forward.authoritative and (forward.fallback or forward.race > 1):
         yield "authoritative", "fallback and race are for recursive servers: remove them, or authoritative"
+
+
+def _in_local_root(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
+    """Yield why the local root has no use: the key and the message."""
+    root = config.local_root
+    if config.resolver is None:
+        yield (), "the local root serves the resolver: add a [resolver] table (it may be empty)"
+    if root is not None and not root.primaries and root.file is None:
+        yield ("primaries",), "needs at least one entry, or a file"
+    if any(forward.suffix == "." and forward.authoritative for forward in config.forward):
+        yield (
+            (),
+            'a [[forward]] names the servers of ".", so that the local root is never used: remove one of them',
+        )
 
 
 def _covers(wide: Listen, narrow: Listen) -> bool:

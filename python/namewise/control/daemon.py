@@ -98,6 +98,7 @@ class Daemon:
         self._events = EventThread(service.events, service.engine)
         if service.config.resolver is not None:
             service.trust.start()
+            service.root.start()
         self._saved.start()
         self._take_signals()
         self._report(outcome)
@@ -139,6 +140,7 @@ class Daemon:
             unavailable = self.service.unavailable()
             self._saved.stop()
             self.service.trust.close()
+            self.service.root.close()
             self.service.close()
             not_loaded = f"; zones that could not be loaded: {', '.join(unavailable)}" if unavailable else ""
             self.log.event("info", "stopped", f"stopped{not_loaded}", unavailable=list(unavailable))
@@ -178,6 +180,7 @@ class Daemon:
                 self.notifier.ready(self.ready_line())
             self._allow()
             self.service.trust.reloaded()
+            self.service.root.reloaded()
             self._report(outcome)
             differences = "; ".join(outcome.changes) or "nothing changed"
             text = f"reloaded, generation {outcome.generation}: {differences}"

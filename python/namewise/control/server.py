@@ -71,6 +71,7 @@ class Server:
     def __enter__(self) -> Server:
         self._report(self._service.start())
         self._events = EventThread(self._service.events, self._service.engine)
+        self._service.root.start()
         return self
 
     def __exit__(
@@ -79,6 +80,7 @@ class Server:
         if self._events is not None:
             self._events.close()
             self._events = None
+        self._service.root.close()
         self._service.close()
 
     @property
@@ -91,6 +93,7 @@ class Server:
         and change nothing. Zones that cannot be loaded are treated as at the start."""
         self._running()
         outcome = self._service.reload()
+        self._service.root.reloaded()
         self._report(outcome)
         return list(outcome.changes)
 

@@ -18,6 +18,7 @@ from namewise.config.values import Endpoint
 from namewise.control.candidate import build, list_failures, rebuild
 from namewise.control.descriptors import shortage
 from namewise.control.events import Events
+from namewise.control.local_root import RootCopy
 from namewise.control.sockets import descriptors
 from namewise.control.trust import Trust
 from namewise.engine import Engine
@@ -74,6 +75,8 @@ class Service:
         self.events = Events(log)
         self.trust = Trust(self, log)
         """What is trusted beyond the configuration. Its thread is started by the owner."""
+        self.root = RootCopy(self, log)
+        """The local copy of the root. Its thread is started by the owner."""
         self.loaded: Loaded
         self.inputs: Inputs
         self.lists: Refreshed = NOTHING

@@ -14,6 +14,7 @@ from namewise._engine import (
     Engine,
     Exchange,
     Fault,
+    LocalRoot,
     Message,
     Name,
     NameList,
@@ -28,6 +29,7 @@ from namewise._engine import (
     RRset,
     Snapshot,
     Telemetry,
+    Transfer,
     Unavailable,
     Zone,
     ZoneEdit,
@@ -43,6 +45,7 @@ from namewise._engine import (
     type_value,
     verify_keys,
     verify_zone,
+    verify_zonemd,
 )
 
 __all__ = [
@@ -55,6 +58,7 @@ __all__ = [
     "Engine",
     "Exchange",
     "Fault",
+    "LocalRoot",
     "Message",
     "Name",
     "NameList",
@@ -69,6 +73,7 @@ __all__ = [
     "Response",
     "Snapshot",
     "Telemetry",
+    "Transfer",
     "Unavailable",
     "Zone",
     "ZoneEdit",
@@ -84,4 +89,5 @@ __all__ = [
     "type_value",
     "verify_keys",
     "verify_zone",
+    "verify_zonemd",
 ]

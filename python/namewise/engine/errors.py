@@ -143,6 +143,15 @@ class ZoneFileError(NamewiseError, ValueError):
         self.more = more
 
 
+class TransferError(NamewiseError):
+    """A zone transfer failed. `code` is the reason."""
+
+    code = "TRANSFER"
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+
+
 class PlanFault(NamedTuple):
     """An error of a plan: the path of the value (`zones[3].name`) and the description."""
 

@@ -7,6 +7,7 @@ use nw_wire::text::push_time;
 use nw_wire::{Name, NameRef, RrType};
 
 use crate::rrsig::RrsigFault;
+use crate::zonemd::{RecordFault, ZonemdFault};
 
 /// A fault and its location.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +139,8 @@ pub enum Fault {
         /// Types in the bitmap that the name does not have.
         extra: Vec<RrType>,
     },
+    /// No ZONEMD record has the digest of the zone (RFC 8976 §4).
+    Zonemd(ZonemdFault),
 }
 
 impl Fault {
@@ -154,6 +157,10 @@ impl Fault {
             Self::Signature { spare, .. } => !spare,
             // Validators lower the TTL to the signed one (RFC 4035 §5.3.3).
             Self::OtherTtl { signed, found, .. } => found > signed,
+            // A digest that nobody here can compute says nothing.
+            Self::Zonemd(ZonemdFault::Records(faults)) => {
+                faults.iter().any(|(.., fault)| !matches!(fault, RecordFault::Scheme | RecordFault::Hash))
+            }
             _ => true,
         }
     }
@@ -195,6 +202,7 @@ impl Fault {
             Self::NoNsec3Param => "NO_NSEC3PARAM",
             Self::Nsec3Parameters { .. } => "NSEC3_PARAMETERS",
             Self::Types { .. } => "TYPES",
+            Self::Zonemd(_) => "ZONEMD",
         }
     }
 }
@@ -271,6 +279,7 @@ impl fmt::Display for Fault {
                 }
                 f.write_str(&parts.join("; "))
             }
+            Self::Zonemd(fault) => fault.fmt(f),
         }
     }
 }

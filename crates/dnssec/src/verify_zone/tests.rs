@@ -151,6 +151,40 @@ fn an_unsigned_zone_has_neither_keys_nor_chain() {
     assert_eq!(codes(&verify(&rrsets(ZONE), &at(NOW))), ["NO_KEY", "NO_CHAIN"]);
 }
 
+#[test]
+fn a_digest_of_the_zone_must_be_that_of_its_data() {
+    use crate::zonemd::zone_digest;
+    use nw_crypto::DigestAlg;
+
+    let options = SignOptions {
+        inception: 1,
+        expiration: 9000,
+        jitter: 0,
+        denial: DenialOptions::Nsec,
+        dnskey_ttl: 1,
+        threads: 1,
+    };
+    let sign = |digest: &[u8], hash: u8| {
+        let mut data = rrsets(ZONE);
+        let mut zonemd = Rrset::new(name("example.com"), RrType::ZONEMD, nw_wire::Class::IN, 3600);
+        zonemd.rdatas.push(&[&2026010101u32.to_be_bytes()[..], &[1, hash], digest].concat());
+        data.push(zonemd);
+        let zone = sign_zone(name("example.com").as_ref(), data, &*KEYS, &options).expect("a zone");
+        zone.into_iter().flat_map(|signed| [signed.rrsig_rrset(), Some(signed.rrset)]).flatten().collect()
+    };
+    let zone: Vec<Rrset> = sign(&[0; 48], 1);
+    let report = verify(&zone, &at(NOW));
+    assert_eq!((codes(&report), report.errors, report.zonemd), (vec!["ZONEMD"], 1, None));
+    // The digest covers neither the record nor its signature.
+    let zone: Vec<Rrset> =
+        sign(zone_digest(name("example.com").as_ref(), &zone, DigestAlg::Sha384).as_ref(), 1);
+    let report = verify(&zone, &at(NOW));
+    assert_eq!((codes(&report), report.zonemd), (Vec::new(), Some(1)));
+    // An unknown algorithm is only a warning.
+    let report = verify(&sign(&[0; 48], 200), &at(NOW));
+    assert_eq!((codes(&report), report.errors, report.warnings), (vec!["ZONEMD"], 0, 1));
+}
+
 /// Return whether validators see `rrset`. They do not see glue, or NS RRsets that an opt-out chain may omit.
 fn is_proved(rrset: &Rrset, opt_out: bool) -> bool {
     let hidden = ["ns.signed.example.com", "ns.unsigned.example.com"].map(name);

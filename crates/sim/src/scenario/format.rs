@@ -79,8 +79,22 @@ pub struct ResolverTable {
     pub without_sha1: bool,
     /// Bounds of the tolerance for clocks that differ, in seconds.
     pub signature_skew: Option<(u32, u32)>,
+    /// A local copy of the root zone (RFC 8806).
+    pub local_root: Option<LocalRootTable>,
     /// Limits that differ from the defaults, by the name of the field of `Budget`.
     pub budget: BTreeMap<String, u64>,
+}
+
+/// `local_root`: a copy of the root zone of a host, checked by its ZONEMD record as a server does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalRootTable {
+    /// The host that serves the root zone.
+    pub host: String,
+    /// Seconds after which the copy must no longer be used.
+    pub expire_s: u64,
+    /// An RRset, as `owner type`, that is absent from the copy.
+    pub without: Option<String>,
 }
 
 /// `stale`: when expired data is served (RFC 8767).

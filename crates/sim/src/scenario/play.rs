@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use nw_resolve::{Budget, Forward, ResolverConfig};
 use nw_serve::PlanError;
@@ -228,6 +229,11 @@ fn resolver_config(
         };
         let (race, fallback, prime) = (forward.race.unwrap_or(1), forward.fallback, forward.prime);
         config.forwards.push(Forward { race, fallback, prime, ..made });
+    }
+    if let Some(copy) = &table.local_root {
+        let host = hosts.iter().find(|host| host.name == copy.host);
+        let host = host.ok_or_else(|| format!("local_root: there is no host {}", copy.host))?;
+        config.local_root = Some(Arc::new(signing.local_root(copy, host, &config.trust_anchors)?));
     }
     for (field, value) in &table.budget {
         set_budget(&mut config.budget, field, *value)?;

@@ -19,9 +19,13 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nw_crypto::SigningKey;
-use nw_dnssec::{Canonical, DenialOptions, DigestType, SignOptions, ZoneKey, ds::push_ds, sign_zone};
-use nw_resolve::TrustAnchor;
+use nw_crypto::{DigestAlg, SigningKey};
+use nw_dnssec::{
+    Canonical, DenialOptions, DigestType, SignOptions, ZoneKey, ZonemdTrust, ds::push_ds, sign_zone,
+    verify_zonemd, zone_digest,
+};
+use nw_resolve::{LocalRoot, TrustAnchor};
+use nw_serve::local_root;
 use nw_wire::code::{Class, RrType};
 use nw_wire::name::{Name, NameRef};
 use nw_wire::rr;
@@ -31,7 +35,7 @@ use nw_zone::Zone;
 use serde::Deserialize;
 
 use super::behaviour::read_zone;
-use super::format::HostTable;
+use super::format::{HostTable, LocalRootTable};
 
 /// The private keys, by number. Zones have the first unless they say otherwise.
 const KEYS: [&str; 2] =
@@ -82,6 +86,8 @@ pub struct SignTable {
     pub false_signatures: BTreeMap<String, u16>,
     /// The number of further DS records, each with the tag of its key and another digest.
     pub false_ds: u16,
+    /// The zone has a ZONEMD record with its digest by SHA-384 (RFC 8976).
+    pub zonemd: bool,
 }
 
 /// `sign."zone.".signature."owner type"`: a signature that is correct except for these fields. It covers them.
@@ -130,6 +136,7 @@ impl Default for SignTable {
             colliding_keys: 0,
             false_signatures: BTreeMap::new(),
             false_ds: 0,
+            zonemd: false,
         }
     }
 }
@@ -209,9 +216,56 @@ impl Signing {
         zones.into_iter().map(anchor).collect()
     }
 
+    /// The copy of the root zone of *host* that *table* describes, with the verdict on it.
+    pub(super) fn local_root(
+        &self,
+        table: &LocalRootTable,
+        host: &HostTable,
+        anchors: &[TrustAnchor],
+    ) -> Result<LocalRoot, String> {
+        let zones = self.read_zones(&host.zones, &host.sign)?;
+        let root = zones.into_iter().find(|zone| zone.apex().is_root());
+        let root = root.ok_or_else(|| format!("local_root: {} does not serve the root", host.name))?;
+        let mut rrsets: Vec<Rrset> = root.rrsets().collect();
+        if let Some(line) = &table.without {
+            let (owner, rtype) = set(line)?;
+            rrsets.retain(|rrset| rrset.owner != owner || rrset.rtype != rtype);
+        }
+        let anchors = anchors.iter().filter_map(|anchor| match anchor {
+            TrustAnchor::Ds { owner, rdata } => owner.as_ref().is_root().then(|| (RrType::DS, rdata.clone())),
+            TrustAnchor::Dnskey { owner, rdata } => {
+                owner.as_ref().is_root().then(|| (RrType::DNSKEY, rdata.clone()))
+            }
+        });
+        let trust = ZonemdTrust { anchors: anchors.collect(), now: self.now };
+        if let Err(fault) = verify_zonemd(NameRef::ROOT, &rrsets, &trust) {
+            return Ok(LocalRoot::Unusable(fault.to_string()));
+        }
+        let root = Zone::from_rrsets(NameRef::ROOT, Class::IN, &rrsets);
+        let root = root.map_err(|errors| format!("local_root: {errors}"))?;
+        Ok(local_root(root, u64::from(self.now) + table.expire_s))
+    }
+
     fn sign(&self, zone: Zone, table: &SignTable) -> Result<Zone, String> {
+        if !table.zonemd {
+            return self.sign_with(zone, table, None);
+        }
+        // The digest covers neither the record nor its signature, but the denial that lists its type.
+        let placeholder = self.sign_with(zone.clone(), table, Some(vec![0; DigestAlg::Sha384.size()]))?;
+        let rrsets: Vec<Rrset> = placeholder.rrsets().collect();
+        let digest = zone_digest(zone.apex(), &rrsets, DigestAlg::Sha384);
+        self.sign_with(zone, table, Some(digest.as_ref().to_vec()))
+    }
+
+    /// Sign *zone*; *digest*: that of its ZONEMD record, if it gets one.
+    fn sign_with(&self, zone: Zone, table: &SignTable, digest: Option<Vec<u8>>) -> Result<Zone, String> {
         let apex = zone.apex();
         let mut rrsets: Vec<Rrset> = zone.rrsets().collect();
+        if let Some(digest) = digest {
+            let mut set = Rrset::new(apex.to_name(), RrType::ZONEMD, Class::IN, 86_400);
+            set.rdatas.push(&[&zone.serial().to_be_bytes()[..], &[1, 1], &digest].concat());
+            rrsets.push(set);
+        }
         let cuts = rrsets.iter().filter(|set| set.rtype == RrType::NS && set.owner != apex);
         let cuts: Vec<(Name, u32)> = cuts.map(|set| (set.owner.clone(), set.ttl)).collect();
         for (cut, ttl) in cuts {

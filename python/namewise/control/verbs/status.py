@@ -29,6 +29,7 @@ def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
         "recursion": service.config.resolver is not None,
         "zones": [_zone(name, state) for name, state in service.registry.states.items()],
         "lists": lists(daemon),
+        "local_root": service.root.status(),
         "stats": {**service.engine.stats(), "log.lost": daemon.log.lost},
     }
 
