@@ -283,29 +283,8 @@ fn entry_of(octets: &[u8]) -> Option<Inspected> {
         view: u16::from_be_bytes([view_high, view_low]),
         age_s: u32::from_be_bytes(*age),
         life_s: u32::from_be_bytes(*life),
-        records: rrsets(&message),
+        records: Rrset::of(&message, Section::Answer),
     })
-}
-
-/// The RRsets of the answer section: adjacent records of one owner, type and TTL, and for RRSIG of one covered type.
-fn rrsets(message: &Message<'_>) -> Vec<Rrset> {
-    let mut sets: Vec<Rrset> = Vec::new();
-    let mut rdata = Vec::new();
-    for record in message.records(Section::Answer) {
-        let owner = record.owner().to_name();
-        rdata.clear();
-        record.rdata(&mut rdata);
-        let same = |set: &&mut Rrset| (&set.owner, set.rtype, set.ttl) == (&owner, record.rtype, record.ttl);
-        match sets.last_mut().filter(same) {
-            Some(set) => set.rdatas.push(&rdata),
-            None => {
-                let mut set = Rrset::new(owner, record.rtype, record.class, record.ttl);
-                set.rdatas.push(&rdata);
-                sets.push(set);
-            }
-        }
-    }
-    sets
 }
 
 /// CRC-32 as in IEEE 802.3.

@@ -31,9 +31,9 @@ impl Sections {
     /// The RRsets of *message*. Records of one RRset that are not adjacent make several entries.
     pub fn of_message(message: &Message<'_>) -> Sections {
         Sections {
-            answer: rrsets(message, Section::Answer),
-            authority: rrsets(message, Section::Authority),
-            additional: rrsets(message, Section::Additional),
+            answer: Rrset::of(message, Section::Answer),
+            authority: Rrset::of(message, Section::Authority),
+            additional: Rrset::of(message, Section::Additional),
         }
     }
 
@@ -127,28 +127,4 @@ pub(crate) fn write<'s>(
         }
     }
     Ok(())
-}
-
-fn rrsets(message: &Message<'_>, section: Section) -> Vec<Rrset> {
-    let mut sets: Vec<Rrset> = Vec::new();
-    let mut rdata = Vec::new();
-    for record in message.records(section) {
-        if matches!(record.rtype, RrType::OPT | RrType::TSIG) {
-            continue;
-        }
-        let owner = record.owner().to_name();
-        rdata.clear();
-        record.rdata(&mut rdata);
-        // Signatures of one owner have the TTLs of the types that they cover.
-        let same = |set: &&mut Rrset| (&set.owner, set.rtype, set.ttl) == (&owner, record.rtype, record.ttl);
-        match sets.last_mut().filter(same) {
-            Some(set) => set.rdatas.push(&rdata),
-            None => {
-                let mut set = Rrset::new(owner, record.rtype, record.class, record.ttl);
-                set.rdatas = RdataSet::from_iter([rdata.as_slice()]);
-                sets.push(set);
-            }
-        }
-    }
-    sets
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::code::{Class, RrType};
+use crate::message::{Message, Section};
 use crate::name::Name;
 use crate::rr;
 
@@ -28,6 +29,32 @@ impl Rrset {
     /// An RRset that has no records yet.
     pub fn new(owner: Name, rtype: RrType, class: Class, ttl: u32) -> Rrset {
         Rrset { owner, rtype, class, ttl, rdatas: RdataSet::new() }
+    }
+
+    /// The RRsets of *section* of *message*, without OPT and TSIG: adjacent records of one owner, type and TTL. The signatures
+    /// of one owner, which have the TTLs of what they cover, may be several.
+    pub fn of(message: &Message<'_>, section: Section) -> Vec<Rrset> {
+        let mut sets: Vec<Rrset> = Vec::new();
+        let mut rdata = Vec::new();
+        for record in message.records(section) {
+            if matches!(record.rtype, RrType::OPT | RrType::TSIG) {
+                continue;
+            }
+            let owner = record.owner().to_name();
+            rdata.clear();
+            record.rdata(&mut rdata);
+            let same =
+                |set: &&mut Rrset| (&set.owner, set.rtype, set.ttl) == (&owner, record.rtype, record.ttl);
+            match sets.last_mut().filter(same) {
+                Some(set) => set.rdatas.push(&rdata),
+                None => {
+                    let mut set = Rrset::new(owner, record.rtype, record.class, record.ttl);
+                    set.rdatas.push(&rdata);
+                    sets.push(set);
+                }
+            }
+        }
+        sets
     }
 }
 
