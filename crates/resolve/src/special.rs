@@ -7,7 +7,7 @@
 //! | `onion.` and below (RFC 7686 §2) | does not exist |
 //! | `127.in-addr.arpa.` and below, the reverse name of ::1 (RFC 6303 §4) | PTR localhost for 127.0.0.1 and ::1, else nothing |
 //!
-//! A forward for such a name overrides this. `test.` is resolved like any other name.
+//! A forward for such a name overrides this. The server answers further names before the resolver (`serve/local_zones.rs`).
 
 use nw_wire::code::{Class, RrType};
 use nw_wire::name::NameRef;

@@ -214,3 +214,6 @@ pub(crate) fn soa(apex: NameRef<'_>, minimum: u32) -> Vec<u8> {
     TIMERS.iter().chain([&minimum]).for_each(|timer| rdata.extend_from_slice(&timer.to_be_bytes()));
     rdata
 }
+
+#[cfg(test)]
+mod tests;
