@@ -99,6 +99,30 @@ impl Reply {
         matches!(self, Reply::Unauthoritative(_) | Reply::Lame(_) | Reply::Failed(_) | Reply::Unusable(_))
     }
 
+    /// Reduce a bogus reply to its first aliases that are sound, so that their target is asked for by itself. A server may give
+    /// the data behind an alias without their proof, and with it when it is asked for them (NSD 4.6 for a wildcard behind a
+    /// DNAME). Returns the state of the aliases. None: no alias is sound, or nothing follows them.
+    pub(crate) fn cut_to_sound_aliases(&mut self) -> Option<State> {
+        let (chain, bare) = match self {
+            Reply::Answer(chain) | Reply::Absence(chain, _) => (chain, false),
+            Reply::Alias(chain, _) => (chain, true),
+            _ => return None,
+        };
+        let state = |link: &Signed| match link.synthesised {
+            true => Some(State::Secure),
+            false => link.state.filter(|&state| state != State::Bogus),
+        };
+        let states: Vec<State> = chain.links.iter().map_while(state).collect();
+        if bare && states.len() == chain.links.len() {
+            return None;
+        }
+        chain.links.truncate(states.len());
+        let end = chain.names().pop()?;
+        let links = std::mem::take(&mut chain.links);
+        *self = Reply::Alias(Chain { links, end: Some(end.clone()), ..Chain::default() }, end);
+        states.into_iter().min()
+    }
+
     /// The reason that a step about the reply gives.
     pub(crate) fn reason(&self) -> Reason {
         match self {

@@ -117,7 +117,11 @@ impl<W: World> Task<'_, W> {
             // A setback says nothing, a referral is judged by `trust`.
             _ => return Ok(Ok(State::Indeterminate)),
         };
-        self.judged(judged, frame, trace)
+        let judgement = self.judged(judged, frame, trace)?;
+        Ok(match judgement {
+            Err(fault) => reply.cut_to_sound_aliases().ok_or(fault),
+            sound => sound,
+        })
     }
 
     /// Judge what *referral* of one of the servers of *zone* says of the security of the zone that it leads to. None: it has no

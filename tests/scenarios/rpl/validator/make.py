@@ -530,6 +530,32 @@ def main() -> None:
         [(moved, "RD DO", bogus.format("any"), {})],
     ).write()
 
+    # A server may forget the proof of a wildcard behind an alias, and give it with the target's own answer.
+    behind = signed(f"{ZONE}back 300 DNAME wild\nfore 300 CNAME x.wild\n")
+    expansion = behind.rrset("*.wild", "A", shown="x.wild")
+    proof = {"ANSWER": expansion, "AUTHORITY": behind.denial("x.wild")}
+    for kind, owner, alias_sets in (
+        (
+            "dname",
+            "x.back",
+            [*behind.rrset("back", "DNAME"), f"x.back.{APEX} 300 IN CNAME x.wild.{APEX}"],
+        ),
+        ("cname", "fore", behind.rrset("fore", "CNAME")),
+    ):
+        asked = f"{owner}.{APEX} IN A"
+        chain = {"ANSWER": [*alias_sets, *expansion]}
+        for name, title, of_target, check in (
+            ("", "is asked for with its target", proof, ("rcode flags answer|QR RD RA AD DO NOERROR", chain)),
+            ("bogus-", "that is nowhere is bogus", {"ANSWER": expansion}, (bogus.format("any"), {})),
+        ):
+            File(
+                f"{name}{kind}-to-a-wildcard-without-proof",
+                f"The proof of a wildcard behind a {kind.upper()} {title}",
+                behind,
+                [(asked, "NOERROR", chain), (f"x.wild.{APEX} IN A", "NOERROR", of_target)],
+                [(asked, "RD DO", *check)],
+            ).write()
+
 
 if __name__ == "__main__":
     main()
