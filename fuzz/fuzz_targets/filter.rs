@@ -208,6 +208,7 @@ fn answer(snapshot: &Arc<Snapshot>, packet: &[u8], transport: Transport, found: 
         telemetry: None,
         renew: None,
         trace: None,
+        receipt: None,
     };
     let client = "127.0.0.1:53".parse().expect("an address");
     let mut room = vec![0; if transport == Transport::Udp { 4096 } else { 65_535 }];

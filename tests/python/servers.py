@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from commands import CODE, environment
+from commands import CODE, environment, nw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,3 +54,9 @@ def zone_file(folder: Path, name: str, address: str, serial: int = 1) -> Path:
         f"ns1 A 192.0.2.53\nwww A {address}\n"
     )
     return path
+
+
+def listening(control: str) -> str:
+    """Return the address of the server behind *control*."""
+    document = json.loads(nw("ctl", "status", "--json", "--control", control).stdout)
+    return str(next(one for one in document["listen"] if str(one).endswith("/udp"))).split("/")[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from commands import nw
-from servers import running, zone_file
+from servers import listening, running, zone_file
 
 from namewise.tools.what_if import compare, render, search_names
 
@@ -85,12 +85,6 @@ def forwarded(tmp_path: Path) -> Iterator[str]:
         )
         with running("serve", "--config", str(resolver), "--control", control, ready="ready: "):
             yield f"{control} {ports[1]}"
-
-
-def listening(control: str) -> str:
-    """Return the address of the server behind *control*."""
-    document = json.loads(nw("ctl", "status", "--json", "--control", control).stdout)
-    return str(next(one for one in document["listen"] if str(one).endswith("/udp"))).split("/")[0]
 
 
 def test_an_empty_cache_and_another_forwarder_are_tried_without_a_trace(forwarded: str) -> None:

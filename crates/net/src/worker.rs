@@ -392,7 +392,10 @@ impl Worker {
         complete: impl FnOnce(&Environment<'_>, Box<Pending>, &mut [u8]) -> Handled,
     ) {
         let (state, mut room) = (self.state(), self.room.borrow_mut());
-        let environment = environment(&state.published, now, &self.reports);
+        let environment = Environment {
+            recorder: Some(&self.shared.recorder),
+            ..environment(&state.published, now, &self.reports)
+        };
         match complete(&environment, pending, &mut room) {
             Handled::Reply(length) => send(&room[..length]),
             // A filter asks for a further lookup.
@@ -633,6 +636,7 @@ pub(crate) fn environment<'e>(
         telemetry: reports.telemetry.is_open().then_some(&reports.telemetry),
         renew: Some(&reports.renewals),
         trace: None,
+        receipt: None,
     }
 }
 

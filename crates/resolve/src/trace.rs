@@ -406,6 +406,14 @@ impl Trace {
         Trace { record: Rc::new(Recording { started: now, most, first, steps }), lane: None }
     }
 
+    /// Go on with the explanation of a question that arrived at *started* and has these *steps*, with at most *most*.
+    pub fn resume(started: Micros, most: u32, steps: Vec<Step>) -> Trace {
+        let ends = steps.iter().filter(|step| !step.parallel).map(|step| started + step.at + step.took);
+        let first = Lane { parent: None, cursor: Cell::new(ends.max().unwrap_or(started)) };
+        let record = Recording { started, most, first, steps: RefCell::new(steps) };
+        Trace { record: Rc::new(record), lane: None }
+    }
+
     /// When the question arrived.
     pub fn started(&self) -> Micros {
         self.record.started

@@ -263,6 +263,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         telemetry: None,
         renew: None,
         trace: None,
+        receipt: None,
     };
     let client: SocketAddr = ([127, 0, 0, 1], 4242).into();
     let mut room = vec![0; MESSAGE];

@@ -19,7 +19,7 @@ use nw_cache::{Cache, Micros};
 use nw_resolve::trace::{Action, Draft, Layer, Reason};
 use nw_resolve::{ClientQuestion, Trace};
 use nw_wire::edns::{ClientSubnet, EdnsOption};
-use nw_wire::{Message, NameRef, OptionCode};
+use nw_wire::{Message, NameRef, OptionCode, Rcode};
 
 use crate::policies::Judged;
 use crate::query::Query;
@@ -49,8 +49,10 @@ pub struct Environment<'e> {
     pub telemetry: Option<&'e Ring>,
     /// Renews answers of the cache that are about to expire. None: they expire.
     pub renew: Option<&'e dyn Renew>,
-    /// Records the steps of stages, for an explanation. None: no step is made.
+    /// Records the steps of stages, for an explanation or a receipt. None: no step is made.
     pub trace: Option<&'e Trace>,
+    /// The number under which the flight recorder will keep this answer (`receipt.rs`). None: the client asked for none.
+    pub receipt: Option<u64>,
 }
 
 /// Looks up questions again whose answers are about to expire.
@@ -77,8 +79,9 @@ pub struct Context<'c> {
     pub(crate) signature: Option<Box<Signature>>,
     /// The number of lookups that this request has waited for.
     pub(crate) lookups: u8,
-    /// Whether the response holds the answers to both questions of an [`Ask`](crate::verdict::Ask).
-    pub(crate) both: bool,
+    /// The rcode of the second lookup, if the response holds the answers to both questions of an
+    /// [`Ask`](crate::verdict::Ask).
+    pub(crate) second: Option<Rcode>,
     /// When the request arrived.
     pub(crate) received: Micros,
     /// What the lists have decided.
@@ -103,7 +106,7 @@ impl<'c> Context<'c> {
             view: None,
             signature: None,
             lookups: 0,
-            both: false,
+            second: None,
             received: environment.now,
             judged: Cell::new(Judged::No),
         }
@@ -164,7 +167,13 @@ impl<'c> Context<'c> {
         self.view().map_or(0, |view| view.cache_view)
     }
 
-    /// Record a step if an explanation was requested.
+    /// Whether this is an explanation, whose response is not sent.
+    #[inline]
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.environment.trace.is_some() && self.environment.receipt.is_none()
+    }
+
+    /// Record a step if an explanation or a receipt was requested.
     #[inline]
     pub(crate) fn step(&self, make: impl FnOnce() -> (Layer, Reason)) {
         self.step_in(None, make);

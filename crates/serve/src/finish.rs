@@ -1,6 +1,6 @@
 //! The last stage before the signature: OPT, NSID, extended errors and the header.
 //!
-//! Space for OPT, NSID and TSIG is reserved from the start, so that a truncated response contains them (RFC 6891 §7).
+//! Space for OPT, NSID, a receipt and TSIG is reserved from the start, so that a truncated response contains them (RFC 6891 §7).
 //! Extended errors use the remaining space, the most specific first. Their text is cut before an error is omitted. A
 //! client without EDNS receives none of these options.
 //!
@@ -9,7 +9,8 @@
 use nw_wire::{Class, Ede, Flags, Header, OptionCode, Rcode, RrType, Section, Writer, edns};
 
 use crate::plan::{MOST_NSID, ServerPlan};
-use crate::query::Query;
+use crate::query::{Query, Wanted};
+use crate::receipt::RECEIPT;
 use crate::response::Response;
 use crate::verdict::Transport;
 
@@ -18,7 +19,9 @@ const OPT_HEAD: usize = 11;
 /// Octets of an option's code and length.
 const OPTION_HEAD: usize = 4;
 /// Maximum octets of text of one extended error.
-const MOST_TEXT: usize = 120;
+const MOST_TEXT: usize = 240;
+/// Octets of a receipt.
+const RECEIPT_OCTETS: usize = 8;
 
 /// The largest response that the client takes and this server sends (RFC 6891 §6.2.5).
 #[inline]
@@ -43,7 +46,7 @@ pub(crate) fn writer<'o>(
 
 /// Write the question in the client's case, and reserve space for the final records.
 ///
-/// `out`: at least 512 octets, which any question with OPT and NSID fits.
+/// `out`: at least 512 octets, which any question with OPT, NSID and a receipt fits.
 #[inline]
 pub(crate) fn begin<'w, 'o>(
     out: &'w mut Writer<'o>,
@@ -53,26 +56,28 @@ pub(crate) fn begin<'w, 'o>(
     let kept = opt_octets(query, server);
     out.question(query.qname, query.qtype, query.qclass)
         .and_then(|()| out.reserve(kept))
-        .expect("a question of at most 271 octets and 143 of OPT fit in 512");
+        .expect("a question of at most 271 octets and 155 of OPT fit in 512");
     Response::new(out)
 }
 
 /// Write the final records and the header. Returns the length of the message.
 ///
-/// `errors`: further extended errors with their text.
+/// `errors`: further extended errors with their text. `receipt`: the number of the answer in the flight recorder, if the
+/// client gets it.
 #[inline(always)]
 pub(crate) fn finish(
     response: &mut Response<'_, '_>,
     query: &Query<'_>,
     server: &ServerPlan,
     errors: &[(Ede, String)],
+    receipt: Option<u64>,
 ) -> usize {
     response.out.release();
     if query.edns.is_some() {
         if response.tsig_octets > 0 {
             response.out.reserve(response.tsig_octets).expect("space for it was kept");
         }
-        write_opt(response, query, server, errors);
+        write_opt(response, query, server, errors, receipt);
     }
     // Other classes may have data (RFC 1034 §3.7.1).
     response.aa &= query.qclass != Class::ANY;
@@ -96,9 +101,17 @@ pub(crate) fn header_only(header: Header, rcode: Rcode, room: &mut [u8]) -> usiz
 fn opt_octets(query: &Query<'_>, server: &ServerPlan) -> usize {
     match &query.edns {
         None => 0,
-        Some(edns) if edns.nsid => OPT_HEAD + server.nsid.as_ref().map_or(0, |nsid| OPTION_HEAD + nsid.len()),
-        Some(_) => OPT_HEAD,
+        Some(edns) if edns.wanted.is_empty() => OPT_HEAD,
+        Some(edns) => OPT_HEAD + wanted_octets(edns.wanted, server),
     }
+}
+
+/// The octets of the options that the client asks for.
+#[cold]
+fn wanted_octets(wanted: Wanted, server: &ServerPlan) -> usize {
+    let nsid = server.nsid.as_ref().filter(|_| wanted.contains(Wanted::NSID));
+    let receipt = if wanted.contains(Wanted::RECEIPT) { OPTION_HEAD + RECEIPT_OCTETS } else { 0 };
+    receipt + nsid.map_or(0, |nsid| OPTION_HEAD + nsid.len())
 }
 
 #[inline(always)]
@@ -107,13 +120,15 @@ fn write_opt(
     query: &Query<'_>,
     server: &ServerPlan,
     errors: &[(Ede, String)],
+    receipt: Option<u64>,
 ) {
     let ([t0, t1], [p0, p1]) = (RrType::OPT.0.to_be_bytes(), server.udp_payload.to_be_bytes());
     let [f0, f1, f2, f3] = edns::ttl_field(response.rcode, 0, query.dnssec_ok()).to_be_bytes();
     let head: [u8; OPT_HEAD] = [0, t0, t1, p0, p1, f0, f1, f2, f3, 0, 0];
-    let nsid = query.edns.filter(|edns| edns.nsid).and(server.nsid.as_deref());
-    if nsid.is_some() || response.ede[0].is_some() || !errors.is_empty() {
-        return write_options(response, head, nsid, errors);
+    let wanted = query.edns.map_or(Wanted::default(), |edns| edns.wanted);
+    if !wanted.is_empty() || response.ede[0].is_some() || !errors.is_empty() {
+        let nsid = server.nsid.as_deref().filter(|_| wanted.contains(Wanted::NSID));
+        return write_options(response, head, nsid, receipt, errors);
     }
     response.out.raw_array(Section::Additional, 1, head).expect("space for it was kept");
 }
@@ -123,13 +138,18 @@ fn write_options(
     response: &mut Response<'_, '_>,
     head: [u8; OPT_HEAD],
     nsid: Option<&[u8]>,
+    receipt: Option<u64>,
     errors: &[(Ede, String)],
 ) {
-    let mut opt = [0u8; OPT_HEAD + OPTION_HEAD + MOST_NSID + 2 * (OPTION_HEAD + 2 + MOST_TEXT)];
+    const WANTED: usize = OPTION_HEAD + MOST_NSID + OPTION_HEAD + RECEIPT_OCTETS;
+    let mut opt = [0u8; OPT_HEAD + WANTED + 2 * (OPTION_HEAD + 2 + MOST_TEXT)];
     opt[..OPT_HEAD].copy_from_slice(&head);
     let mut at = OPT_HEAD;
     if let Some(nsid) = nsid {
         at = option(&mut opt, at, OptionCode::NSID, &[nsid]);
+    }
+    if let Some(id) = receipt {
+        at = option(&mut opt, at, RECEIPT, &[&id.to_be_bytes()]);
     }
     at = extended_errors(&mut opt, at, response.out.left(), response.ede, errors);
     let length = (at - OPT_HEAD) as u16;

@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod plan;
 mod policies;
 pub mod query;
+pub mod receipt;
 pub mod recorder;
 pub mod response;
 mod route;

@@ -7,7 +7,7 @@ use nw_wire::{Name, NameBuf, NameRef, Rcode, RrType, Section};
 use nw_zone::ZoneEntry;
 
 use crate::context::Context;
-use crate::query::{ClientEdns, Query};
+use crate::query::{ClientEdns, Query, Wanted};
 use crate::response::{Response, ResponseKind};
 use crate::verdict::{Handled, Transport};
 use crate::{finish, pipeline};
@@ -19,7 +19,7 @@ pub(crate) fn respond(
     rrl: &Rrl,
     response: &mut Response<'_, '_>,
 ) -> Option<Result<usize, Handled>> {
-    if context.transport != Transport::Udp || context.key().is_some() || context.environment.trace.is_some() {
+    if context.transport != Transport::Udp || context.key().is_some() || context.is_dry_run() {
         return None;
     }
     let class = match (response.rcode, response.kind) {
@@ -62,9 +62,9 @@ fn slip(context: &Context<'_>, response: &mut Response<'_, '_>) -> usize {
     (response.truncated, response.ad, response.notes, response.ede) = (true, false, None, [None; 2]);
     context.environment.stats.rrl_slipped.add(1);
     pipeline::count(context, response);
-    let edns = context.query.edns.map(|edns| ClientEdns { nsid: false, ..edns });
+    let edns = context.query.edns.map(|edns| ClientEdns { wanted: Wanted::default(), ..edns });
     let query = Query { edns, ..*context.query };
-    finish::finish(response, &query, &context.snapshot().plan().server, &[])
+    finish::finish(response, &query, &context.snapshot().plan().server, &[], None)
 }
 
 /// The owner of the first RRset of *rtype* in the authority section.

@@ -45,13 +45,13 @@ use nw_wire::{Ede, Flags, Full, Header, Message, Rcode, RrType, Section, Writer}
 
 pub use crate::context::{Context, Environment};
 use crate::opcode::query::edns_version;
-use crate::query::{Query, Rejected};
+use crate::query::{Query, Rejected, Wanted};
 use crate::response::{Response, ResponseKind};
 use crate::sections::{self, Sections};
 use crate::stats::{Counter, Stats};
 use crate::telemetry::Event;
 use crate::verdict::{Ask, Causes, Handled, Made, Pending, Transport, Verdict};
-use crate::{admit, finish, limit, opcode, policies, route, tsig, view};
+use crate::{admit, finish, limit, opcode, policies, receipt, route, tsig, view};
 
 /// The extended error of an internal failure.
 pub const UNKNOWN: &[(Ede, String)] = &[(Ede::OTHER, String::new())];
@@ -132,7 +132,8 @@ fn close(
         let rule = notes.as_ref().and_then(|notes| notes.1.as_deref());
         record(context, response, errors, rule);
     }
-    Ok(finish::finish(response, context.query, &context.snapshot().plan().server, errors))
+    let (server, receipt) = (&context.snapshot().plan().server, context.environment.receipt);
+    Ok(finish::finish(response, context.query, server, errors, receipt))
 }
 
 /// Complete the exit: sign the finished message, the first *length* octets of *room*, and report it. Returns its
@@ -345,10 +346,13 @@ pub fn handle(
 /// Make the late response to *pending* from the resolver's results: one resolution for each of its questions.
 pub fn complete(
     environment: &Environment<'_>,
-    pending: Box<Pending>,
+    mut pending: Box<Pending>,
     found: &[Resolution],
     room: &mut [u8],
 ) -> Handled {
+    if let Some(receipt) = &mut pending.receipt {
+        receipt.add(found);
+    }
     let errors = found.iter().map(|resolution| &resolution.ede).find(|ede| !ede.is_empty());
     let because = pending.ask.because.clone();
     let errors = errors.map_or(&*because, Vec::as_slice);
@@ -357,7 +361,8 @@ pub fn complete(
     }
     let secure = |one: &Resolution| one.validation == Validation::Secure;
     let secure = pending.query().wants_ad() && !found.is_empty() && found.iter().all(secure);
-    finish_pending(environment, pending, errors, room, |response, before| {
+    let second = found.get(1).map(|resolution| resolution.rcode);
+    finish_pending(environment, pending, second, errors, room, |response, before| {
         // What a zone of this server contributed was not validated.
         response.ad = secure && before.answer.is_empty();
         response.rcode = found.first().map_or(Rcode::SERVFAIL, |resolution| resolution.rcode);
@@ -373,7 +378,8 @@ pub fn give_up(
     errors: &[(Ede, String)],
     room: &mut [u8],
 ) -> Handled {
-    finish_pending(environment, pending, errors, room, |response, before| {
+    let second = pending.ask.second.as_ref().map(|_| Rcode::SERVFAIL);
+    finish_pending(environment, pending, second, errors, room, |response, before| {
         response.rcode = Rcode::SERVFAIL;
         write_found(response, before, &[])
     })
@@ -386,7 +392,7 @@ pub fn complete_with(
     made: &Made,
     room: &mut [u8],
 ) -> Handled {
-    finish_pending(environment, pending, &made.ede, room, |response, _| {
+    finish_pending(environment, pending, None, &made.ede, room, |response, _| {
         (response.rcode, response.aa, response.kind) =
             (made.rcode, made.authoritative, ResponseKind::Control);
         made.sections.write(response.out)
@@ -409,7 +415,7 @@ pub(crate) fn stream_message(
         tsig::reserve(signature, &mut response);
     }
     sections.write(response.out).ok()?;
-    let length = finish::finish(&mut response, &query, server, &[]);
+    let length = finish::finish(&mut response, &query, server, &[], None);
     Some(match &mut pending.signature {
         Some(signature) => signature.sign((environment.unix_s)(), room, length),
         None => length,
@@ -528,8 +534,25 @@ fn handle_guarded(
             }
         }
     };
+    if query.edns.is_some_and(|edns| edns.wanted.contains(Wanted::RECEIPT))
+        && let Some(handled) = receipt::handle(environment, query, client, transport, room)
+    {
+        return handled;
+    }
+    handle_query(environment, query, client, transport, room)
+}
+
+/// Take *query* through the stages and the exit.
+#[inline]
+pub(crate) fn handle_query(
+    environment: &Environment<'_>,
+    query: &Query<'_>,
+    client: SocketAddr,
+    transport: Transport,
+    room: &mut [u8],
+) -> Handled {
     let mut context = Context::new(environment, query, client, transport);
-    let server = &snapshot.plan().server;
+    let server = &environment.snapshot.plan().server;
     let mut out = finish::writer(query, transport, server, room);
     let mut response = finish::begin(&mut out, query, server);
     let outcome = stages(&mut context, &mut response);
@@ -553,14 +576,21 @@ pub(crate) fn count(context: &Context<'_>, response: &Response<'_, '_>) {
     }
 }
 
-/// Make the response to *pending*. *write* fills the part after the question.
+/// Make the response to *pending*. *write* fills the part after the question. `second`: the rcode of the second of two
+/// lookups.
 fn finish_pending(
     environment: &Environment<'_>,
     mut pending: Box<Pending>,
+    second: Option<Rcode>,
     errors: &[(Ede, String)],
     room: &mut [u8],
     write: impl FnOnce(&mut Response<'_, '_>, &Sections) -> Result<(), Full>,
 ) -> Handled {
+    if let Some(receipt) = pending.receipt.take() {
+        return receipt.complete(environment, pending, room, |environment, pending, room| {
+            finish_pending(environment, pending, second, errors, room, write)
+        });
+    }
     let snapshot = Arc::clone(&pending.snapshot);
     let environment = &Environment { snapshot: &snapshot, ..*environment };
     let signature = pending.signature.take();
@@ -575,7 +605,7 @@ fn finish_pending(
             view: pending.view,
             signature,
             lookups: pending.lookups.saturating_add(1),
-            both: pending.ask.second.is_some(),
+            second,
             received: pending.received,
             judged: Cell::new(pending.judged),
         };
@@ -661,7 +691,7 @@ fn servfail(environment: &Environment<'_>, asked: &Asked<'_>, room: &mut [u8]) -
         (response.rcode, response.ra) = (Rcode::SERVFAIL, environment.snapshot.plan().resolver.is_some());
         response.kind.counter(environment.stats).add(1);
         environment.stats.rcode(response.rcode);
-        Some(finish::finish(&mut response, &query, server, UNKNOWN))
+        Some(finish::finish(&mut response, &query, server, UNKNOWN, None))
     }));
     let length = match made {
         Ok(Some(length)) => length,

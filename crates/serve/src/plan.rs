@@ -152,6 +152,9 @@ pub struct AclPlan {
     /// The clients that may read the cache with queries without RD. None: as `recursion`. Other clients could observe
     /// which names the server's clients query (cache snooping).
     pub cache: Option<Acl>,
+    /// The clients that get the number under which the flight recorder keeps their answer, if they ask for it
+    /// (`receipt.rs`). Default loopback: each such answer costs a record.
+    pub receipts: Acl,
     /// The clients that may query a name in class CH, by lower-case name without final dot. Other names use `query`.
     pub control_names: Vec<(Name, Acl)>,
 }
@@ -301,7 +304,7 @@ pub struct RecorderPlan {
     pub entries: u32,
     /// Maximum memory of the queries in octets, 64 KiB to 1 GiB, default 8 MiB. The oldest are dropped first. Stops
     /// lookups of hundreds of steps from filling the memory. Refusals and failures without a lookup get an eighth of
-    /// it, so that a flood of them does not displace lookups.
+    /// it, and receipts another, so that a flood of them does not displace lookups.
     pub bytes: u32,
     /// Milliseconds after which a query is slow, default 1000. The recorder keeps slow queries even if they were
     /// answered.
@@ -339,7 +342,13 @@ impl Default for TcpPlan {
 
 impl Default for AclPlan {
     fn default() -> AclPlan {
-        AclPlan { query: Acl::any(), recursion: Acl::loopback(), cache: None, control_names: Vec::new() }
+        AclPlan {
+            query: Acl::any(),
+            recursion: Acl::loopback(),
+            cache: None,
+            receipts: Acl::loopback(),
+            control_names: Vec::new(),
+        }
     }
 }
 

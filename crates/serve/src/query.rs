@@ -18,8 +18,12 @@
 //!
 //! RFCs: 1035 §4.1, 6891 §6.1, 9619.
 
+use std::ops::BitOrAssign;
+
 use nw_wire::header::HEADER;
 use nw_wire::{Class, Flags, Header, Message, Name, NameRef, Opcode, OptionCode, RrType};
+
+use crate::receipt::RECEIPT;
 
 /// A request that can be answered: a message with one question.
 #[derive(Clone, Copy, Debug)]
@@ -51,8 +55,44 @@ pub struct ClientEdns {
     pub version: u8,
     /// Whether it wants DNSSEC records (DO, RFC 3225).
     pub dnssec_ok: bool,
-    /// Whether it asks which server this is (NSID, RFC 5001).
-    pub nsid: bool,
+    /// The options that it asks for.
+    pub wanted: Wanted,
+}
+
+/// Options that a server sends only to clients that ask for them, as a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted(u8);
+
+impl Wanted {
+    /// Which server this is (NSID, RFC 5001).
+    pub const NSID: Wanted = Wanted(1);
+    /// The number of the answer in the flight recorder (`receipt.rs`).
+    pub const RECEIPT: Wanted = Wanted(2);
+
+    /// The option with this *code* alone, or none if the server sends it without being asked, or never.
+    #[inline]
+    fn of(code: u16) -> Wanted {
+        Wanted(u8::from(code == OptionCode::NSID.0) | u8::from(code == RECEIPT.0) << 1)
+    }
+
+    /// Whether *other* is among them.
+    #[inline]
+    pub fn contains(self, other: Wanted) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether the client asks for none.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl BitOrAssign for Wanted {
+    #[inline]
+    fn bitor_assign(&mut self, other: Wanted) {
+        self.0 |= other.0;
+    }
 }
 
 /// A query that owns its packet.
@@ -165,7 +205,10 @@ impl<'p> Query<'p> {
             udp_payload: opt.udp_payload(),
             version: opt.version(),
             dnssec_ok: opt.dnssec_ok(),
-            nsid: opt.raw_options().any(|(code, _)| code == OptionCode::NSID),
+            wanted: opt.raw_options().fold(Wanted::default(), |mut wanted, (code, _)| {
+                wanted |= Wanted::of(code.0);
+                wanted
+            }),
         });
         Ok(Query {
             packet,
@@ -189,12 +232,12 @@ fn usual_opt(rest: &[u8]) -> Option<ClientEdns> {
     if owner != 0 || u16::from_be_bytes([t0, t1]) != RrType::OPT.0 || options.len() != length {
         return None;
     }
-    let mut nsid = false;
+    let mut wanted = Wanted::default();
     while let Some((&[c0, c1, l0, l1], rest)) = options.split_first_chunk::<4>() {
         let code = u16::from_be_bytes([c0, c1]);
         // This loop skips the data of options. The reader that decodes options handles it.
         options = rest.get(usize::from(u16::from_be_bytes([l0, l1]))..)?;
-        nsid |= code == OptionCode::NSID.0;
+        wanted |= Wanted::of(code);
     }
     if !options.is_empty() {
         return None;
@@ -203,7 +246,7 @@ fn usual_opt(rest: &[u8]) -> Option<ClientEdns> {
         udp_payload: u16::from_be_bytes([p0, p1]).max(512),
         version,
         dnssec_ok: f0 & 0x80 != 0,
-        nsid,
+        wanted,
     })
 }
 

@@ -7,8 +7,9 @@
 //! |---|---|
 //! | a lookup that failed, took long, or met a server that gave no usable reply | the ring of lookups |
 //! | a refusal, or a failure without a lookup | the ring of refusals, an eighth of the size |
+//! | an answer for which the client wanted a receipt (`receipt.rs`) | the ring of receipts, an eighth of the size |
 //!
-//! An answer from a zone or the cache never touches a ring. A flood of refusals does not cause waiting: a refusal is
+//! Other answers from a zone or the cache never touch a ring. A flood of refusals does not cause waiting: a refusal is
 //! not kept if another worker is writing to that ring.
 //!
 //! **When full**, by number or by octets: the oldest records are dropped and [`Recorder::dropped`] counts them.
@@ -54,6 +55,29 @@ pub struct FlightRecord {
 }
 
 impl FlightRecord {
+    /// The record of *resolution*.
+    pub(crate) fn of(
+        id: u64,
+        unix_s: u64,
+        client: Option<(SocketAddr, Transport)>,
+        name: Name,
+        rtype: RrType,
+        resolution: &Resolution,
+    ) -> FlightRecord {
+        FlightRecord {
+            id,
+            unix_s,
+            client,
+            name,
+            rtype,
+            rcode: resolution.rcode,
+            ede: resolution.ede.clone(),
+            answer: resolution.answer.clone(),
+            steps: resolution.steps.clone(),
+            took: resolution.took,
+        }
+    }
+
     /// Approximate octets of memory.
     fn octets(&self) -> usize {
         let texts: usize = self.ede.iter().map(|(_, text)| text.len() + 32).sum();
@@ -80,6 +104,7 @@ pub struct Recorder {
     last_id: AtomicU64,
     lookups: Mutex<Ring>,
     refusals: Mutex<Ring>,
+    receipts: Mutex<Ring>,
 }
 
 #[derive(Debug, Default)]
@@ -105,8 +130,9 @@ impl Recorder {
         self.entries.store(entries, Ordering::Relaxed);
         self.slow.store(Micros::from(plan.slow_ms) * nw_resolve::MILLISECOND, Ordering::Relaxed);
         let over = [
-            lock(&self.lookups).resize(entries, octets - octets / 8),
+            lock(&self.lookups).resize(entries, octets - 2 * (octets / 8)),
             lock(&self.refusals).resize(entries.div_ceil(8), octets / 8),
+            lock(&self.receipts).resize(entries.div_ceil(8), octets / 8),
         ];
         drop(over);
     }
@@ -129,21 +155,23 @@ impl Recorder {
         // Workers wait for each other only while the record is inserted. It is made before, and the dropped records
         // are freed after.
         let id = self.next_id();
-        let record = Arc::new(FlightRecord {
-            id,
-            unix_s,
-            client: pending.map(|pending| (pending.client, pending.transport)),
-            name: name.clone(),
-            rtype,
-            rcode: resolution.rcode,
-            ede: resolution.ede.clone(),
-            answer: resolution.answer.clone(),
-            steps: resolution.steps.clone(),
-            took: resolution.took,
-        });
+        let client = pending.map(|pending| (pending.client, pending.transport));
+        let record = Arc::new(FlightRecord::of(id, unix_s, client, name.clone(), rtype, resolution));
         let over = lock(&self.lookups).push(record);
         drop(over);
         Some(id)
+    }
+
+    /// The number of a record that [`Recorder::keep_receipt`] will add. None: the recorder is disabled.
+    pub(crate) fn reserve(&self) -> Option<u64> {
+        (self.entries() > 0).then(|| self.next_id())
+    }
+
+    /// Keep the record of an answer whose client gets its number.
+    #[cold]
+    pub(crate) fn keep_receipt(&self, record: FlightRecord) {
+        let over = lock(&self.receipts).push(Arc::new(record));
+        drop(over);
     }
 
     /// Keep a query that was refused or failed immediately.
@@ -211,12 +239,16 @@ impl Recorder {
 
     /// The number of records dropped for lack of space.
     pub fn dropped(&self) -> u64 {
-        lock(&self.lookups).dropped + lock(&self.refusals).dropped
+        self.rings().map(|ring| lock(ring).dropped).iter().sum()
     }
 
     /// Approximate octets of memory of the records.
     pub fn octets(&self) -> usize {
-        lock(&self.lookups).octets + lock(&self.refusals).octets
+        self.rings().map(|ring| lock(ring).octets).iter().sum()
+    }
+
+    fn rings(&self) -> [&Mutex<Ring>; 3] {
+        [&self.lookups, &self.refusals, &self.receipts]
     }
 
     fn next_id(&self) -> u64 {
@@ -232,8 +264,7 @@ impl Recorder {
             let ring = lock(ring);
             ring.records.iter().rev().filter(|record| wanted(record)).take(most).cloned().collect()
         };
-        let mut found = of(&self.lookups);
-        found.extend(of(&self.refusals));
+        let mut found: Vec<_> = self.rings().into_iter().flat_map(of).collect();
         found.sort_by_key(|record| std::cmp::Reverse(record.id));
         found.truncate(most);
         found

@@ -278,6 +278,7 @@ impl Snapshot {
             telemetry: None,
             renew: None,
             trace: None,
+            receipt: None,
         };
         match pipeline::handle(&environment, packet, client, transport, &mut room) {
             Handled::Reply(length) => {

@@ -57,6 +57,7 @@ pub(crate) fn environment<'e>(snapshot: &'e Arc<Snapshot>, stats: &'e Stats) -> 
         telemetry: None,
         renew: None,
         trace: None,
+        receipt: None,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::context::{Context, Environment};
 use crate::pipeline::{self, Sent};
 use crate::policies::{self, Judged};
 use crate::query::{OwnedQuery, Query};
+use crate::receipt::Receipt;
 use crate::sections::Sections;
 use crate::snapshot::Snapshot;
 use crate::tsig::Signature;
@@ -201,6 +202,7 @@ pub struct Pending {
     pub(crate) signature: Option<Box<Signature>>,
     pub(crate) lookups: u8,
     pub(crate) judged: Judged,
+    pub(crate) receipt: Option<Box<Receipt>>,
 }
 
 impl Pending {
@@ -220,6 +222,7 @@ impl Pending {
             signature: context.signature.take(),
             lookups: context.lookups,
             judged: context.judged.get(),
+            receipt: Receipt::of(context.environment),
         }
     }
 

@@ -213,6 +213,7 @@ impl Server {
             telemetry: None,
             renew: Some(&renewals),
             trace: None,
+            receipt: None,
         };
         let transport = datagram.via;
         let arrived = self.world.now();

@@ -49,12 +49,13 @@ class AclPolicy(Table, tag_field="policy", tag="acl", frozen=True, kw_only=True)
     """An access list: which clients may query, and for which clients the server resolves names."""
 
     on: Annotated[
-        Literal["query", "recursion", "cache"],
+        Literal["query", "recursion", "cache", "receipts"],
         setting(
             "`query`: clients that are answered at all (others get REFUSED); `recursion`: clients for which names are resolved; "
             "`cache`: clients that may read the cache with queries without RD. Without a policy on `cache` that on "
             "`recursion` holds: who reads "
-            "the cache sees what others asked for."
+            "the cache sees what others asked for. `receipts`: clients that may ask for the number of their answer in the "
+            "flight recorder (`nw dig +receipt`, `nw why NUMBER`); without a policy the machine itself."
         ),
     ]
     allow: Annotated[tuple[str, ...], setting("Prefixes and names of `[[acl]]`; other clients are refused.")]

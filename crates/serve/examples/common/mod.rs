@@ -89,6 +89,7 @@ pub(crate) fn answer(
         telemetry: None,
         renew: None,
         trace: None,
+        receipt: None,
     };
     match pipeline::handle(&environment, packet, client, Transport::Udp, room) {
         Handled::Reply(length) => length,

@@ -17,6 +17,7 @@
 //! | TTL: the least of the A record's and of the negative answer's, at most 600 s without SOA | 6147 §5.1.7 |
 //! | a client that sets DO and CD validates itself and gets the answer of the DNS | 6147 §5.5 item 3 |
 //! | both answers are validated before anything is made of them; AD is set if both are secure | 6147 §5.5 |
+//! | if the A lookup fails, for example because its answer is bogus, the response is SERVFAIL, as BIND and Unbound do | - |
 //! | `ipv4only.arpa.` is answered here, so that clients learn the prefix | 7050 §3, 8880 §7.1 |
 //!
 //! The response carries EDE 29 *Synthesized*. Names in zones of this server, in local data and in locally served zones are translated as well.
@@ -247,7 +248,8 @@ impl Filter for Dns64 {
         {
             return Verdict::Continue;
         }
-        let mut sections = if context.both {
+        let both = context.second.is_some();
+        let mut sections = if both {
             let Some(sections) = response.sections() else { return Verdict::Continue };
             sections
         } else {
@@ -265,9 +267,15 @@ impl Filter for Dns64 {
             sections
         };
         // Between the first answer and this one, the name may have got an address.
-        if context.both && self.has_usable(context, response) {
+        if both && self.has_usable(context, response) {
             sections.answer.retain(|set| set.rtype != RrType::A);
             response.replace(&sections);
+            return Verdict::Continue;
+        }
+        if context.second.is_some_and(|rcode| !matches!(rcode, Rcode::NOERROR | Rcode::NXDOMAIN)) {
+            // An empty answer would say that the name has no address.
+            response.replace(&Sections::default());
+            response.rcode = Rcode::SERVFAIL;
             return Verdict::Continue;
         }
         let secure = response.ad;
@@ -276,7 +284,7 @@ impl Filter for Dns64 {
         response.replace(&sections);
         if made {
             response.ad = secure;
-            response.kind = if context.both { response.kind } else { ResponseKind::Answer };
+            response.kind = if both { response.kind } else { ResponseKind::Answer };
             response.ede[0] = Some(Ede::SYNTHESIZED);
             context.step(|| (Layer::Filter, Reason::Filtered { filter: self.name() }));
         }

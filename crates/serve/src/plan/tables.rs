@@ -120,6 +120,9 @@ fn read_acls(at: &At<'_>, errors: &mut Errors) -> Option<AclPlan> {
         plan.recursion = acl;
     }
     plan.cache = object.key("cache").map(|at| read_acl(&at, errors));
+    if let Some(acl) = object.key("receipts").map(|at| read_acl(&at, errors)) {
+        plan.receipts = acl;
+    }
     let names = object.key("control_names").map(|at| at.entries(errors)).unwrap_or_default();
     for (name, at) in names {
         match Name::parse(name.as_bytes(), Some(nw_wire::NameRef::ROOT)) {

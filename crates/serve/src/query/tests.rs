@@ -28,7 +28,10 @@ fn the_usual_form() {
     assert!(query.flags.rd() && !query.dnssec_ok());
     let packet = edns();
     let query = Query::usual(&packet).expect("usual");
-    assert_eq!(query.edns, Some(ClientEdns { udp_payload: 4096, version: 0, dnssec_ok: true, nsid: true }));
+    assert_eq!(
+        query.edns,
+        Some(ClientEdns { udp_payload: 4096, version: 0, dnssec_ok: true, wanted: Wanted::NSID })
+    );
 }
 
 #[test]
@@ -93,7 +96,7 @@ fn unusual_but_right_questions_are_read() {
     });
     assert!(Query::usual(&packet).is_none());
     let query = Query::parse(&packet, |_| false).expect("a valid message");
-    assert!(query.dnssec_ok() && query.edns.expect("an OPT").nsid);
+    assert!(query.dnssec_ok() && query.edns.expect("an OPT").wanted.contains(Wanted::NSID));
 }
 
 proptest! {

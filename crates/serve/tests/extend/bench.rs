@@ -125,6 +125,7 @@ impl Bench {
             telemetry: self.telemetry.is_open().then_some(&self.telemetry),
             renew: None,
             trace: None,
+            receipt: None,
         }
     }
 

@@ -71,6 +71,7 @@ pub(crate) fn answer(snapshot: &Arc<Snapshot>, packet: &[u8], transport: Transpo
         telemetry: None,
         renew: None,
         trace: None,
+        receipt: None,
     };
     let client: SocketAddr = ([127, 0, 0, 1], 53).into();
     let mut room = vec![0; if transport == Transport::Udp { 4096 } else { 65_535 }];

@@ -96,6 +96,7 @@ KEYWORDS: tuple[tuple[str, str, str, bool, str], ...] = (
     ("question", "qu", "", True, "print the question section"),
     ("raflag", "ra", "", True, "set the RA flag in the query"),
     ("rdflag", "rd", "", True, "set the RD flag in the query (default on)"),
+    ("receipt", "rece", "", True, "request the number of the answer for `nw why` (servers of namewise)"),
     ("recurse", "rec", "", True, "the same as +rdflag"),
     ("retry", "ret", "=", False, "number of UDP retries (default 2)"),
     ("retries", "retri", "=", False, "the same as +retry"),
@@ -128,6 +129,8 @@ _WITHOUT_EFFECT = ("dscp", "fuzztime", "sigchase", "topdown", "trusted-key")
 """What dig 9.18 accepts, too, and does not act upon."""
 _SECTIONS = ("additional", "answer", "authority", "comments", "question", "stats")
 _NEGATIVE = -1
+RECEIPT = 65023
+"""The EDNS option of `+receipt`, from the range for local use (RFC 6891 §9)."""
 VALUE_EXIT = 10
 """dig's exit code for a keyword whose value cannot be used."""
 
@@ -448,6 +451,9 @@ def _apply(lookup: Lookup, call: Call, name: str, on: bool, value: str | None) -
         if not code:
             raise Usage("nw dig: ednsopt no code point specified", VALUE_EXIT)
         lookup.options.append((_option_code(code), _hex(data)))
+    elif name == "receipt":
+        others = [option for option in lookup.options if option[0] != RECEIPT]
+        lookup.options = [*others, (RECEIPT, b"")] if on else others
     elif name == "subnet":
         lookup.subnet = subnet_option(text) if on else None
     elif name == "padding":

@@ -7,6 +7,7 @@ least one space. Long hex and base64 fields are cut into words of 56 characters;
 from __future__ import annotations
 
 from namewise.engine import registry
+from namewise.tools.dig.grammar import RECEIPT
 
 TYPE_CHECKING = False  # typing costs more time to import than a question takes
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _HEX = frozenset({"DS", "CDS", "DLV", "TA", "TLSA", "SMIMEA", "SSHFP", "ZONEMD"}
 _CRYPTO = frozenset({"DNSKEY", "CDNSKEY", "KEY", "RRSIG", "SIG", "DS", "CDS", "DLV"})
 _OPTIONS = {
     1: "LLQ", 3: "NSID", 8: "CLIENT-SUBNET", 9: "EXPIRE", 11: "TCP KEEPALIVE", 12: "PAD", 14: "KEY-TAG",
-    15: "EDE", 16: "CLIENT-TAG", 17: "SERVER-TAG",
+    15: "EDE", 16: "CLIENT-TAG", 17: "SERVER-TAG", RECEIPT: "RECEIPT",
 }  # fmt: skip
 _WORD = 56
 _MULTILINE_WORD = 44
@@ -136,6 +137,9 @@ def option_text(option: EdnsOption, query: Message | None, *, yaml: bool = False
     if code == 9:
         seconds = int.from_bytes(data, "big")
         return f"{name}: {seconds} ({in_words(seconds)})"
+    if code == RECEIPT and len(data) == 8:
+        number = int.from_bytes(data, "big")
+        return f"{name}: {number}" + ("" if yaml else f" (nw why {number})")
     if code == 12 and not yaml:
         return f"{name}: ({len(data)} bytes)"
     words = [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]

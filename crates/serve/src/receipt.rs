@@ -1,0 +1,146 @@
+//! Receipts: the flight recorder keeps how one answer came about, and the client gets the number of that record.
+//!
+//! ```text
+//! query with the option RECEIPT ─▶ a record of every step ─▶ response with RECEIPT = number ─▶ nw why NUMBER
+//! ```
+//!
+//! The recorder keeps only queries that failed, were refused or were slow. A person who wonders about another answer
+//! asks for a receipt (`nw dig +receipt`, or `+ednsopt=65023` of any dig). The answer is the same as without: it comes
+//! from the same zones, cache and lookups, and passes the same filters and limits. It costs more, because its steps are
+//! recorded, so only the clients in `acls.receipts` get one. For others, the option has no effect.
+//!
+//! The option is EDNS option 65023, from the range for local use (RFC 6891 §9). In a query it is empty. In a response
+//! it has 8 octets, the number in network byte order.
+//!
+//! *Limitations*: A response that is a stream (a zone transfer) or that the control plane makes has no receipt.
+
+use std::net::SocketAddr;
+
+use nw_resolve::trace::Step;
+use nw_resolve::{Budget, Micros, Resolution, Trace};
+use nw_wire::OptionCode;
+
+use crate::context::Environment;
+use crate::pipeline;
+use crate::query::Query;
+use crate::recorder::FlightRecord;
+use crate::verdict::{Handled, Pending, Transport};
+
+/// The option.
+pub const RECEIPT: OptionCode = OptionCode(65_023);
+
+/// The receipt of an answer that waits for a lookup.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    id: u64,
+    /// When the query arrived.
+    started: Micros,
+    /// The steps so far.
+    steps: Vec<Step>,
+}
+
+/// Answer *query* with a receipt. None: this client gets none.
+#[cold]
+pub(crate) fn handle(
+    environment: &Environment<'_>,
+    query: &Query<'_>,
+    client: SocketAddr,
+    transport: Transport,
+    room: &mut [u8],
+) -> Option<Handled> {
+    let admitted = environment.snapshot.plan().acls.receipts.allows(client.ip());
+    // The response of an explanation is not sent.
+    let recorder = environment.recorder.filter(|_| admitted && environment.trace.is_none())?;
+    let id = recorder.reserve()?;
+    let trace = Trace::start(environment.now, most(environment));
+    let environment = &Environment { trace: Some(&trace), receipt: Some(id), ..*environment };
+    let handled = pipeline::handle_query(environment, query, client, transport, room);
+    if let Handled::Reply(length) = handled {
+        keep(environment, query, (client, transport), &room[..length]);
+    }
+    Some(handled)
+}
+
+impl Receipt {
+    /// The receipt of an answer that has to wait, if the client gets one.
+    pub(crate) fn of(environment: &Environment<'_>) -> Option<Box<Receipt>> {
+        let (id, trace) = (environment.receipt?, environment.trace?);
+        Some(Box::new(Receipt { id, started: trace.started(), steps: trace.steps() }))
+    }
+
+    /// Add the steps of the lookups *found*, which ran at the same time. The first one includes the time until they began.
+    pub(crate) fn add(&mut self, found: &[Resolution]) {
+        let ended = end(&self.steps);
+        let first = self.steps.len();
+        for (number, resolution) in found.iter().enumerate() {
+            let base = self.steps.len() as u32;
+            self.steps.extend(resolution.steps.iter().map(|step| {
+                let step = step.into_owned();
+                Step {
+                    id: step.id + base,
+                    parent: step.parent.map(|id| id + base),
+                    at: (resolution.began + step.at).saturating_sub(self.started),
+                    parallel: step.parallel || number > 0,
+                    ..step
+                }
+            }));
+        }
+        if let Some(step) = self.steps[first..].iter_mut().find(|step| !step.parallel) {
+            step.took += step.at.saturating_sub(ended);
+            step.at = ended;
+        }
+    }
+
+    /// Complete *pending* with *make*, and keep the record.
+    #[cold]
+    pub(crate) fn complete(
+        self: Box<Receipt>,
+        environment: &Environment<'_>,
+        pending: Box<Pending>,
+        room: &mut [u8],
+        make: impl FnOnce(&Environment<'_>, Box<Pending>, &mut [u8]) -> Handled,
+    ) -> Handled {
+        let trace = Trace::resume(self.started, most(environment), self.steps);
+        let environment = &Environment { trace: Some(&trace), receipt: Some(self.id), ..*environment };
+        let (query, client) = (pending.query.clone(), (pending.client, pending.transport));
+        let handled = make(environment, pending, room);
+        if let Handled::Reply(length) = handled {
+            keep(environment, &query.as_query(), client, &room[..length]);
+        }
+        handled
+    }
+}
+
+/// When the last of *steps* ended, counted from the arrival of the query.
+fn end(steps: &[Step]) -> Micros {
+    steps.iter().filter(|step| !step.parallel).map(|step| step.at + step.took).max().unwrap_or(0)
+}
+
+/// The maximum number of steps of a record.
+fn most(environment: &Environment<'_>) -> u32 {
+    let resolver = environment.snapshot.plan().resolver.as_ref();
+    resolver.map_or(Budget::default().max_steps, |resolver| resolver.config.budget.max_steps)
+}
+
+/// Keep the record of *reply*.
+fn keep(environment: &Environment<'_>, query: &Query<'_>, client: (SocketAddr, Transport), reply: &[u8]) {
+    let (Some(recorder), Some(trace), Some(id)) =
+        (environment.recorder, environment.trace, environment.receipt)
+    else {
+        return;
+    };
+    let mut resolution = pipeline::explained(reply, None, trace, environment.now);
+    let mut steps = trace.steps();
+    let rest = resolution.took.saturating_sub(end(&steps));
+    if let Some(step) = steps.iter_mut().rfind(|step| !step.parallel) {
+        // Until the reply was made.
+        step.took += rest;
+    }
+    resolution.steps = steps.into();
+    let unix_s = (environment.unix_s)();
+    let name = query.qname.to_name();
+    recorder.keep_receipt(FlightRecord::of(id, unix_s, Some(client), name, query.qtype, &resolution));
+}
+
+#[cfg(test)]
+mod tests;
