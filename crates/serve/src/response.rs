@@ -153,6 +153,11 @@ impl<'w, 'o> Response<'w, 'o> {
         };
         self.truncated |=
             cut.section != Section::Additional || self.kind == ResponseKind::Referral && glue(self);
+        // A filter may have put the signatures before what is cut now.
+        if let Some(sections) = self.sections().and_then(|sections| sections.without_lone_signatures()) {
+            self.out.clear();
+            self.truncated |= sections.write(self.out).is_err();
+        }
     }
 
     /// Add an extended error with its text, which says what the server did and which setting asked for it.

@@ -82,6 +82,28 @@ impl Sections {
         changed.then_some(kept)
     }
 
+    /// These sections without signatures whose RRset is not in the same section (RFC 4035 §3.1.1). None: there are none.
+    pub(crate) fn without_lone_signatures(&self) -> Option<Sections> {
+        let mut kept = self.clone();
+        let mut changed = false;
+        for sets in [&mut kept.answer, &mut kept.authority, &mut kept.additional] {
+            let data: BTreeSet<(Name, RrType)> =
+                sets.iter().map(|set| (set.owner.clone(), set.rtype)).collect();
+            for set in sets.iter_mut().filter(|set| set.rtype == RrType::RRSIG) {
+                let covered = |rdata: &[u8]| {
+                    let rtype =
+                        rdata.first_chunk().map_or(RrType(0), |octets| RrType(u16::from_be_bytes(*octets)));
+                    data.contains(&(set.owner.clone(), rtype))
+                };
+                let some: RdataSet = set.rdatas.iter().filter(|rdata| covered(rdata)).collect();
+                changed |= some != set.rdatas;
+                set.rdatas = some;
+            }
+            sets.retain(|set| !set.rdatas.is_empty());
+        }
+        changed.then_some(kept)
+    }
+
     /// Whether answer and authority consist of the same records as those of *other*.
     pub(crate) fn says_the_same_as(&self, other: &Sections) -> bool {
         records(&self.answer) == records(&other.answer)
