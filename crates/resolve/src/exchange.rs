@@ -1,8 +1,7 @@
 //! One query to one server, in several forms: with EDNS, without EDNS, over TCP, in random case or not.
 //!
 //! ```text
-//! UDP with EDNS ── timeout ──────────────────────────> give up for now; later attempts go without EDNS while it is not
-//!      │                                               known whether the server understands it
+//! UDP with EDNS ── timeout ──────────────────────────> give up for now
 //!      ├── FORMERR, NOTIMP, BADVERS ──> UDP without EDNS   (RFC 6891 §6.2.2; remembered per server if it helps)
 //!      ├── TC, nonsense, wrong id, ───> TCP                (RFC 7766 §5, RFC 5452 §9.1 and §9.2)
 //!      │   wrong case                                      (see `case.rs`)
@@ -35,9 +34,6 @@ use crate::task::{Arrived, Core, Frame, NoReply, Sent, Task};
 use crate::trace::{Basis, Reason, Trace};
 use crate::world::{Endpoint, ExchangeError, Micros, Transport, World};
 
-/// Timeouts of a server of which nothing is known before it is asked without EDNS.
-const TIMEOUTS_BEFORE_PLAIN: u8 = 2;
-
 /// A reply and its meaning.
 #[derive(Debug)]
 pub(crate) struct Replied {
@@ -69,9 +65,9 @@ impl<W: World> Task<'_, W> {
             trace.step(world.now(), draft);
         };
         let note = servers.note(server, world.now());
-        let suspected = note.edns == EdnsSupport::Unknown && note.timeouts >= TIMEOUTS_BEFORE_PLAIN;
-        let mut edns = note.edns != EdnsSupport::No && !suspected;
-        let mut edns_refused = suspected;
+        // A timeout says nothing about EDNS (decision 240).
+        let mut edns = note.edns != EdnsSupport::No;
+        let mut edns_refused = false;
         // As of the first attempt.
         let mut timeouts = Some(note.timeouts);
         let mut via = Transport::Udp;

@@ -700,6 +700,10 @@ impl fmt::Display for Reason {
             }
             Reason::AddressesMissing => f.write_str("no usable address of a name server"),
             Reason::Cycle => f.write_str("the name server's address depends on itself"),
+            Reason::LimitReached { limit: limit @ Limit::Zone } => {
+                let cause = "too many queries to the servers of this zone wait for a reply";
+                write!(f, "stopped: limit {} reached, {cause}", limit.slug())
+            }
             Reason::LimitReached { limit } => write!(f, "stopped: limit {} reached", limit.slug()),
             Reason::NoReachableAuthority { zone, forwarded } => {
                 let role = if *forwarded { "forwarder for" } else { "server of" };
