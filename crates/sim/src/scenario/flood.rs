@@ -84,10 +84,29 @@ pub struct StreamExpect {
     pub max_ms: Option<u64>,
     /// The maximum number of answers that reach one client within 10 ms.
     pub max_pulse: Option<usize>,
+    /// The maximum of the octets of all answers, as a percentage of the octets of all queries (without UDP and IP headers).
+    pub max_amplification: Option<usize>,
 }
 
-/// The answers to one stream: arrival time, time since the query, client and rcode.
-pub type Answers = Rc<RefCell<Vec<(Micros, Micros, IpAddr, Rcode)>>>;
+/// An answer to a query of a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    /// When it arrived.
+    pub at: Micros,
+    /// The time since the query.
+    pub took: Micros,
+    /// Who asked.
+    pub client: IpAddr,
+    /// The rcode.
+    pub rcode: Rcode,
+    /// Its length.
+    pub octets: usize,
+    /// The length of the query.
+    pub asked_octets: usize,
+}
+
+/// The answers to one stream.
+pub type Answers = Rc<RefCell<Vec<Answer>>>;
 
 /// Send the queries of `streams` to `server`, and return the answers of each stream.
 pub fn play(
@@ -110,6 +129,7 @@ pub fn play(
             let client = stream.client.unwrap_or_else(|| client(stream, at, number));
             let packet = packet(stream, number)?;
             let wire = packet.to_wire(u16::try_from(rng.below(0x10000)).expect("below 2^16"));
+            let asked_octets = wire.len();
             let sent = began + Micros::from(number) * SECOND / Micros::from(stream.per_s);
             last = last.max(sent);
             let (inner, found, waiting) = (net.clone(), Rc::clone(&found), Rc::clone(&waiting));
@@ -123,7 +143,15 @@ pub fn play(
                     if let Some(Arrival::Message(_, reply)) = socket.receive(sent + MAX_WAIT).await {
                         let now = net.clock().now();
                         let rcode = Message::parse(&reply).map_or(Rcode::FORMERR, |reply| reply.rcode());
-                        found.borrow_mut().push((now, now - sent, client, rcode));
+                        let (took, octets) = (now - sent, reply.len());
+                        found.borrow_mut().push(Answer {
+                            at: now,
+                            took,
+                            client,
+                            rcode,
+                            octets,
+                            asked_octets,
+                        });
                     }
                     *waiting.borrow_mut() -= 1;
                 });
@@ -167,9 +195,9 @@ pub fn compare(
         None => Rcode::NOERROR,
     };
     let answers = answers.borrow();
-    let mut took: Vec<Micros> = answers.iter().map(|(_, took, ..)| took / 1000).collect();
+    let mut took: Vec<Micros> = answers.iter().map(|answer| answer.took / 1000).collect();
     took.sort_unstable();
-    let good = answers.iter().filter(|(.., rcode)| *rcode == wanted).count();
+    let good = answers.iter().filter(|answer| answer.rcode == wanted).count();
     let percent = good * 100 / stream.count as usize;
     let mut difference = None;
     let mut measures = Vec::new();
@@ -189,6 +217,12 @@ pub fn compare(
     if let Some(most) = expect.max_pulse {
         limit("pulse", pulse(&answers) as u64, most as u64);
     }
+    if let Some(most) = expect.max_amplification {
+        let octets: usize = answers.iter().map(|answer| answer.octets).sum();
+        // Every query of a stream has the same length but for the digits of its number.
+        let each = answers.first().map_or(1, |answer| answer.asked_octets);
+        limit("amplification_percent", (octets * 100 / (each * stream.count as usize)) as u64, most as u64);
+    }
     if let Some(wanted) = expect.answered {
         let what = format!("percent answered of {}", stream.query);
         measures.push(Measure { step, what, measured: percent as u64, bound: wanted.to_string() });
@@ -200,9 +234,9 @@ pub fn compare(
 }
 
 /// The largest number of answers that reached one client within [`PULSE`].
-fn pulse(answers: &[(Micros, Micros, IpAddr, Rcode)]) -> usize {
+fn pulse(answers: &[Answer]) -> usize {
     let mut arrivals: Vec<(IpAddr, Micros)> =
-        answers.iter().map(|(at, _, client, _)| (*client, *at)).collect();
+        answers.iter().map(|answer| (answer.client, answer.at)).collect();
     arrivals.sort_unstable();
     let (mut first, mut most) = (0, 0);
     for (last, (client, at)) in arrivals.iter().enumerate() {

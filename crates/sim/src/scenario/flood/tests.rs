@@ -1,7 +1,14 @@
 use super::*;
 
 fn answers(rows: &[(Micros, &str, Rcode)]) -> Answers {
-    let rows = rows.iter().map(|(at, client, rcode)| (*at, *at, client.parse().unwrap(), *rcode));
+    let rows = rows.iter().map(|(at, client, rcode)| Answer {
+        at: *at,
+        took: *at,
+        client: client.parse().unwrap(),
+        rcode: *rcode,
+        octets: 100,
+        asked_octets: 40,
+    });
     Rc::new(RefCell::new(rows.collect()))
 }
 
@@ -40,6 +47,10 @@ fn broken_limits_are_differences() {
     assert_eq!(field(slow), Some(("median_ms", "9".into())));
     let loud = StreamExpect { max_pulse: Some(1), ..StreamExpect::default() };
     assert_eq!(field(loud), Some(("pulse", "2".into())));
+    // Two answers of 100 octets to four queries of 40.
+    let amplified = |most| StreamExpect { max_amplification: Some(most), ..StreamExpect::default() };
+    assert_eq!(field(amplified(125)), None);
+    assert_eq!(field(amplified(124)), Some(("amplification_percent", "125".into())));
 }
 
 #[test]
