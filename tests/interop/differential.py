@@ -35,6 +35,7 @@ from scenarios_peers import (
     ROOT,
     enter_namespace,
     start_named,
+    start_namewise,
     start_unbound,
     trust_anchors,
     use_addresses,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 Step = dict[str, Any]
 Answer = dict[str, Any]
+STARTS = {"unbound": start_unbound, "named": start_named, "namewise": start_namewise}
 DAY = 86_400
 # How a zone is signed, and how often.
 SIGNED = [
@@ -331,7 +333,8 @@ def ours(player: Path, file: Path) -> list[dict[str, Any]]:
 
 
 def recorded(hosts: Path, file: Path, peer: str, timeout_s: float) -> list[dict[str, Any]]:
-    """Return what the actors of *file* record while *peer* resolves its queries: one object for each query, and a last one."""
+    """Return what the actors of *file* record while *peer* resolves its queries: one object for each query, one with the number of
+    queries that arrived at servers, and one with the CPU time of the peer (`cpu_us`), from its first query to its last answer."""
     scenario = tomllib.loads(file.read_text())
     addresses = {address for host in scenario["host"] for address in host["addresses"]}
     use_addresses(addresses | {RESOLVER, CLIENT, ELSEWHERE})
@@ -344,17 +347,26 @@ def recorded(hosts: Path, file: Path, peer: str, timeout_s: float) -> list[dict[
             assert actors.stdin is not None and actors.stdout is not None
             if actors.stdout.readline().strip() != "ready":
                 raise SystemExit("the hosts did not start")
-            start = start_unbound if peer == "unbound" else start_named
-            server = start(Path(name), scenario, trust_anchors(hosts, file))
+            server = STARTS[peer](Path(name), scenario, trust_anchors(hosts, file))
             if not wait_for(RESOLVER, server):
                 raise SystemExit(f"{peer} did not start")
+            before = cpu_us(server.pid)
             printed, _ = actors.communicate("go\n", timeout=timeout_s)
-            return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+            spent = {"cpu_us": cpu_us(server.pid) - before}
+            return [json.loads(line) for line in printed.splitlines() if line.startswith("{")] + [spent]
         finally:
             for process in (actors, server):
                 if process is not None and process.poll() is None:
                     process.terminate()
                     process.wait()
+
+
+def cpu_us(pid: int) -> int:
+    """Return the CPU time of all threads of a process, microseconds."""
+    return (
+        sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+        // 1000
+    )
 
 
 def theirs(hosts: Path, file: Path, peer: str) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ RESOLVER = "10.53.0.1"
 CLIENT = "10.53.0.2"
 # False answers come from here.
 ELSEWHERE = "203.0.113.99"
-INSIDE = "NAMEWISE_SCENARIO_NAMESPACE"
+INSIDE = "SCENARIO_NAMESPACE"
 
 
 # --- the stage
@@ -190,6 +190,21 @@ logging {{ category default {{ null; }}; }};
         + "\n"
     )
     return quietly(["named", "-g", "-n", "1", "-c", str(folder / "named.conf")])
+
+
+def start_namewise(folder: Path, scenario: dict, anchors: list[str]) -> subprocess.Popen[bytes]:
+    """Start `nw serve` of this environment. Only root hints and trust anchors are set."""
+    (folder / "hints").write_text(root_hints(scenario))
+    (folder / "anchors").write_text("".join(f"{anchor}\n" for anchor in anchors))
+    trust = ["--trust-anchor", str(folder / "anchors")] if anchors else []
+    config = folder / "namewise.toml"
+    config.write_text(
+        f'[[listen]]\naddress = "{RESOLVER}"\n[[policy]]\npolicy = "acl"\non = "recursion"\nallow = ["any"]\n'
+        f'[resolver]\nhints = "{folder}/hints"\n'
+    )
+    nw = Path(sys.executable).parent / "nw"
+    control = ["--control", str(folder / "control.sock")]
+    return quietly([str(nw), "serve", "--config", str(config), "--workers", "1", *control, *trust])
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes]) -> bool:
