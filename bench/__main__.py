@@ -361,7 +361,10 @@ ROWS: dict[str, tuple[str, list[Figure]]] = {
 ALONE = {
     "F7": ["cargo", "run", "--quiet", "--release", "-p", "nw-serve", "--example", "loadtest"],
     "P1": [sys.executable, "-m", "bench.py_codec", "--rounds", "3"],
+    "R8": [sys.executable, "-m", "bench.cold"],
 }
+MORE = {"R8": ["--names", "50000", "--rounds", "5"]}
+"""What the whole method adds to their arguments."""
 
 
 def judge(figure: Figure, medians: dict[str, float]) -> str:
@@ -427,7 +430,8 @@ def main() -> int:
     for row in wanted:
         if row in ALONE:
             print(f"{row}", flush=True)
-            subprocess.run(ALONE[row], check=True, cwd=measure.ROOT)
+            more = MORE.get(row, []) if options.full else []
+            subprocess.run([*ALONE[row], *more], check=True, cwd=measure.ROOT)
             continue
         key = f"{row}{'-full' if options.full else ''}"
         if key not in results or options.row:

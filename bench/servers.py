@@ -60,7 +60,8 @@ class Server:
         return shutil.which(self.program) is not None
 
 
-def _write(path: Path, text: str) -> Path:
+def write(path: Path, text: str) -> Path:
+    """Write *text* to *path* and return the path."""
     path.write_text(text)
     return path
 
@@ -68,7 +69,7 @@ def _write(path: Path, text: str) -> Path:
 def namewise(folder: Path, port: int, zone: Zone) -> list[str]:
     nw = Path(sys.executable).parent / "nw"
     zones = "".join(f'[[zone]]\nname = "{each.origin}"\nfile = "{each.file}"\n' for each in zone.each)
-    config = _write(folder / "namewise.toml", zones)
+    config = write(folder / "namewise.toml", zones)
     return [
         str(nw), "serve", "--config", str(config), "--listen", f"127.0.0.1:{port}", "--workers", "1",
         "--state", str(folder), "--control", str(folder / "control.sock"),
@@ -87,8 +88,8 @@ def namewise_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> lis
     nw = Path(sys.executable).parent / "nw"
     validate = ""
     if zone.anchor is not None:
-        validate = f'trust_anchor = "{_write(folder / "anchor", zone.anchor)}"'
-    config = _write(
+        validate = f'trust_anchor = "{write(folder / "anchor", zone.anchor)}"'
+    config = write(
         folder / "namewise.toml",
         f"""[resolver]
 ask_loopback = true
@@ -107,7 +108,7 @@ authoritative = true
 
 
 def _nsd(folder: Path, port: int, zone: Zone) -> Path:
-    return _write(
+    return write(
         folder / "nsd.conf",
         f"""server:
   server-count: 1
@@ -144,7 +145,7 @@ def nsd_13(folder: Path, port: int, zone: Zone) -> list[str]:
 
 
 def knot(folder: Path, port: int, zone: Zone) -> list[str]:
-    config = _write(
+    config = write(
         folder / "knot.conf",
         f"""server:
   rundir: "{folder}"
@@ -172,7 +173,7 @@ zone:
 
 
 def bind(folder: Path, port: int, zone: Zone) -> list[str]:
-    config = _write(
+    config = write(
         folder / "named.conf",
         f"""options {{
   directory "{folder}"; pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key";
@@ -187,10 +188,10 @@ zone "{zone.origin}" {{ type primary; file "{zone.file}"; check-names ignore; }}
 
 
 def powerdns(folder: Path, port: int, zone: Zone) -> list[str]:
-    zones = _write(
+    zones = write(
         folder / "zones.conf", f'zone "{zone.origin.rstrip(".")}" {{ type master; file "{zone.file}"; }};\n'
     )
-    config = _write(
+    config = write(
         folder / "pdns.conf",
         f"""launch=bind
 bind-config={zones}
@@ -208,7 +209,7 @@ loglevel=0
 
 
 def unbound(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
-    config = _write(
+    config = write(
         folder / "unbound.conf",
         f"""server:
   directory: "{folder}"
@@ -239,10 +240,10 @@ def unbound_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list
     config = Path(command[-1])
     text = config.read_text().replace(f"127.0.0.1@{upstream}", f"127.0.0.2@{upstream}")
     if zone.anchor is not None:
-        _write(folder / "anchor", zone.anchor + "\n")
+        write(folder / "anchor", zone.anchor + "\n")
         validate = f'module-config: "validator iterator"\n  trust-anchor-file: "{folder}/anchor"'
         text = text.replace('module-config: "iterator"', validate)
-    _write(config, text)
+    write(config, text)
     return command
 
 
@@ -268,8 +269,8 @@ def bind_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[st
         if zone.anchor
         else ""
     )
-    _write(folder / "hints", ". 3600 IN NS ns.\nns. 3600 IN A 127.0.0.2\n")
-    config = _write(
+    write(folder / "hints", ". 3600 IN NS ns.\nns. 3600 IN A 127.0.0.2\n")
+    config = write(
         folder / "named.conf",
         f"""options {{
   directory "{folder}"; pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key";
@@ -294,11 +295,11 @@ def powerdns_resolver_13(folder: Path, port: int, zone: Zone, upstream: int) -> 
 
 def powerdns_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
     key = (zone.anchor or "").split("DNSKEY", 1)[-1].strip()
-    _write(folder / "hints", ". 3600 IN NS ns.\nns. 3600 IN A 127.0.0.2\n")
-    _write(
-        folder / "anchor.lua", "clearTA()\n" + (f"addTA('.', \"{_ds_of_key(key)}\")\n" if zone.anchor else "")
+    write(folder / "hints", ". 3600 IN NS ns.\nns. 3600 IN A 127.0.0.2\n")
+    write(
+        folder / "anchor.lua", "clearTA()\n" + (f"addTA('.', \"{ds_of_key(key)}\")\n" if zone.anchor else "")
     )
-    _write(
+    write(
         folder / "recursor.conf",
         f"""local-address=127.0.0.1
 local-port={port}
@@ -317,7 +318,7 @@ enable-old-settings=yes
     return ["pdns_recursor", f"--config-dir={folder}"]
 
 
-def _ds_of_key(key: str) -> str:
+def ds_of_key(key: str) -> str:
     """The rdata of a DS record (SHA-256) for a DNSKEY of the root, of which *key* is the rdata."""
     flags, protocol, algorithm, *parts = key.split()
     rdata = struct.pack("!HBB", int(flags), int(protocol), int(algorithm)) + base64.b64decode("".join(parts))
@@ -328,7 +329,7 @@ def _ds_of_key(key: str) -> str:
 
 
 def bind_cache(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
-    config = _write(
+    config = write(
         folder / "named.conf",
         f"""options {{
   directory "{folder}"; pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key";
@@ -343,7 +344,7 @@ zone "{zone.origin}" {{ type forward; forward only; forwarders {{ 127.0.0.1 port
 
 
 def knot_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
-    config = _write(
+    config = write(
         folder / "kresd.conf",
         f"""net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})
 trust_anchors.remove('.')
@@ -359,7 +360,7 @@ def knot_resolver_resolver(folder: Path, port: int, zone: Zone, upstream: int) -
     if zone.anchor is not None:
         trust += f"\ntrust_anchors.add([[{zone.anchor}]])"
     # A stub policy does not follow referrals. Without ALLOW_LOCAL, addresses of servers in 127/8 are ignored.
-    config = _write(
+    config = write(
         folder / "kresd.conf",
         f"""net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})
 net.ipv6 = false
@@ -374,7 +375,7 @@ option('ALLOW_LOCAL', true)
 
 
 def powerdns_recursor(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
-    _write(
+    write(
         folder / "recursor.conf",
         f"""local-address=127.0.0.1
 local-port={port}
@@ -392,7 +393,7 @@ loglevel=0
 
 
 def dnsdist(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
-    config = _write(
+    config = write(
         folder / "dnsdist.conf",
         f"""setLocal('127.0.0.1:{port}')
 newServer({{address='127.0.0.1:{upstream}'}})
@@ -409,6 +410,11 @@ def dnsmasq(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
         "--listen-address=127.0.0.1", f"--port={port}", "--cache-size=20000", f"--pid-file={folder}/pid", "--user=root",
         f"--server=/{zone.origin.rstrip('.')}/127.0.0.1#{upstream}", "--dns-forward-max=1000",
     ]  # fmt: skip
+
+
+def inside(prepare: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    """Return *prepare* for the same server of Debian 13."""
+    return lambda folder, *args: _inside(folder, prepare, *args)
 
 
 NAMEWISE = Server("namewise", "python3", namewise)
@@ -435,7 +441,7 @@ CACHES = [
 def powerdns_recursor_resolver(folder: Path, port: int, zone: Zone, upstream: int) -> list[str]:
     command = powerdns_recursor(folder, port, zone, upstream)
     config = folder / "recursor.conf"
-    _write(config, config.read_text().replace(f"127.0.0.1:{upstream}", f"127.0.0.2:{upstream}"))
+    write(config, config.read_text().replace(f"127.0.0.1:{upstream}", f"127.0.0.2:{upstream}"))
     return command
 
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! load --server 127.0.0.1:5300 --queries FILE --seconds 5 [--outstanding 200 | --rate 20000] [--sockets 4] [--seed 1]
-//!      [--fresh LABEL]
+//!      [--fresh LABEL] [--patience 1] [--failures FILE] [--count QUERIES]
 //! ```
 //!
 //! FILE holds queries in wire form, each behind its length (two octets, as over TCP). They are asked in random order. With
@@ -10,23 +10,32 @@
 //! queries leave on time whatever comes back (open loop: how long does an answer take at that load?). A generator that was
 //! kept from running for more than a millisecond leaves out what it missed, and counts it as skipped: sent in a burst,
 //! it would be another load than the one asked for, and its delay the generator's own.
-//! A query that is not answered within a second is lost. The result is one line of JSON on standard output: queries sent, skipped,
+//! A query that is not answered within `--patience` seconds is lost. The result is one line of JSON on standard output: queries sent, skipped,
 //! answered, lost, per rcode and truncated, seconds, and for latencies the percentiles in microseconds.
 //!
-//! With `--fresh N` no question is asked twice: label N of each query (0 is the first), which has eight octets, is replaced by
-//! a number in hexadecimal that counts from `--seed` times 2^24, so that a resolver's cache never has the answer.
+//! With `--fresh N` no question with eight octets in label N (0 is the first) is asked twice: they are replaced by
+//! a number in hexadecimal that counts from `--seed` times 2^24, so that a resolver's cache never has the answer. Other queries are asked
+//! as they are.
+//!
+//! With `--count N` the run ends when N queries are answered or lost, and the seconds are those until the last answer.
+//!
+//! With `--failures FILE` a line is appended to FILE for each SERVFAIL (`S`, the time in milliseconds since 1970, the reply in
+//! hexadecimal) and for each query that is lost (`L`, the time, the query).
 //!
 //! Ids are the numbers of the slots in flight, so that matching an answer is one look-up; the question is
 //! compared as well, so that a server cannot win by answering wrongly.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const BATCH: usize = 64;
 const BUFFER: usize = 4096;
-const LOST_AFTER: Duration = Duration::from_secs(1);
+const SERVFAIL: u8 = 2;
 /// Seconds that the generator may be late without leaving queries out.
 const LATE: f64 = 0.001;
 
@@ -39,12 +48,16 @@ struct Options {
     sockets: usize,
     seed: u64,
     fresh: Option<usize>,
+    patience: Duration,
+    failures: Option<BufWriter<File>>,
+    count: Option<u64>,
 }
 
 fn options() -> Result<Options, String> {
     let mut args = std::env::args().skip(1);
     let (mut server, mut file, mut seconds, mut outstanding, mut rate, mut sockets, mut seed, mut fresh) =
         (None, None, 5.0, 200, None, 4, 1, None);
+    let (mut patience, mut failures, mut count) = (Duration::from_secs(1), None, None);
     while let Some(flag) = args.next() {
         let value = args.next().ok_or_else(|| format!("{flag} needs a value"))?;
         let number = || value.parse::<f64>().map_err(|_| format!("{flag}: {value} is not a number"));
@@ -57,6 +70,12 @@ fn options() -> Result<Options, String> {
             "--sockets" => sockets = number()? as usize,
             "--seed" => seed = number()? as u64,
             "--fresh" => fresh = Some(number()? as usize),
+            "--patience" => patience = Duration::from_secs_f64(number()?),
+            "--count" => count = Some(number()? as u64),
+            "--failures" => {
+                let opened = File::options().create(true).append(true).open(&value);
+                failures = Some(BufWriter::new(opened.map_err(|error| format!("{value}: {error}"))?));
+            }
             _ => return Err(format!("unknown option {flag}")),
         }
     }
@@ -76,11 +95,23 @@ fn options() -> Result<Options, String> {
         return Err("no queries, or a count out of range".into());
     }
     if let Some(label) = fresh
-        && queries.iter().any(|query| counter(query, label).is_none())
+        && queries.iter().all(|query| counter(query, label).is_none())
     {
-        return Err(format!("--fresh: label {label} of every query must have eight octets"));
+        return Err(format!("--fresh: label {label} of no query has eight octets"));
     }
-    Ok(Options { server, queries, seconds, outstanding, rate, sockets, seed, fresh })
+    Ok(Options {
+        server,
+        queries,
+        seconds,
+        outstanding,
+        rate,
+        sockets,
+        seed,
+        fresh,
+        patience,
+        failures,
+        count,
+    })
 }
 
 /// Where the octets of label *label* of the question are, if there are eight.
@@ -121,6 +152,7 @@ struct Load {
     flights: Vec<Flight>,
     free: Vec<u16>,
     order: VecDeque<u16>,
+    last_answer: Option<Instant>,
     random: u64,
     next_socket: usize,
     next_number: u32,
@@ -158,6 +190,7 @@ impl Load {
             flights: vec![Flight { query: 0, number: 0, sent: now, pending: false }; slots],
             free: (0..slots as u16).rev().collect(),
             order: VecDeque::with_capacity(slots),
+            last_answer: None,
             random: options.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             next_socket: 0,
             next_number: (options.seed << 24) as u32,
@@ -176,7 +209,8 @@ impl Load {
 
     /// Send up to `count` queries in one call and return how many left.
     fn send(&mut self, count: usize) -> usize {
-        let count = count.min(BATCH).min(self.free.len());
+        let left = self.options.count.map_or(u64::MAX, |count| count.saturating_sub(self.result.sent));
+        let count = count.min(BATCH).min(self.free.len()).min(left as usize);
         if count == 0 {
             return 0;
         }
@@ -271,6 +305,10 @@ impl Load {
             return;
         }
         flight.pending = false;
+        self.last_answer = Some(now);
+        if let (Some(file), SERVFAIL) = (&mut self.options.failures, reply[3] & 15) {
+            report(file, 'S', reply);
+        }
         self.free.push(slot as u16);
         self.result.answered += 1;
         self.result.octets += length as u64;
@@ -280,19 +318,31 @@ impl Load {
         self.result.latencies_ns.push(u32::try_from(nanoseconds).unwrap_or(u32::MAX));
     }
 
-    /// Give up on queries that were sent more than a second ago.
+    /// Give up on queries that were sent too long ago.
     fn expire(&mut self, now: Instant) {
         while let Some(&slot) = self.order.front() {
-            let flight = &mut self.flights[slot as usize];
-            if flight.pending && now.duration_since(flight.sent) < LOST_AFTER {
+            let flight = self.flights[slot as usize];
+            if flight.pending && now.duration_since(flight.sent) < self.options.patience {
                 break;
             }
             self.order.pop_front();
             if flight.pending {
-                flight.pending = false;
-                self.result.lost += 1;
-                self.free.push(slot);
+                self.give_up(slot);
             }
+        }
+    }
+
+    fn give_up(&mut self, slot: u16) {
+        let flight = &mut self.flights[slot as usize];
+        flight.pending = false;
+        self.result.lost += 1;
+        self.free.push(slot);
+        if let Some(file) = &mut self.options.failures {
+            let mut query = self.options.queries[flight.query as usize].clone();
+            if let Some(at) = self.options.fresh.and_then(|label| counter(&query, label)) {
+                write_number(&mut query[at..at + 8], flight.number);
+            }
+            report(file, 'L', &query);
         }
     }
 
@@ -300,7 +350,7 @@ impl Load {
         let start = Instant::now();
         let end = start + Duration::from_secs_f64(self.options.seconds);
         let mut now = start;
-        while now < end {
+        while now < end && self.options.count != Some(self.result.answered + self.result.lost) {
             match self.options.rate {
                 None => while self.free.len() >= 16.min(self.flights.len()) && self.send(BATCH) == BATCH {},
                 Some(rate) => {
@@ -317,14 +367,38 @@ impl Load {
             now = Instant::now();
             self.expire(now);
         }
-        let seconds = start.elapsed().as_secs_f64();
-        let grace = Instant::now() + Duration::from_millis(300);
+        let ended = self.last_answer.filter(|_| self.options.count.is_some()).unwrap_or_else(Instant::now);
+        let seconds = (ended - start).as_secs_f64();
+        // Without a report of failures, nobody waits for what will be lost.
+        let patience = match self.options.failures {
+            Some(_) => self.options.patience,
+            None => Duration::from_millis(300),
+        };
+        let grace = Instant::now() + patience;
         while self.result.answered + self.result.lost < self.result.sent && Instant::now() < grace {
             self.receive();
         }
-        self.result.lost = self.result.sent - self.result.answered;
+        for slot in 0..self.flights.len() {
+            if self.flights[slot].pending {
+                self.give_up(slot as u16);
+            }
+        }
+        if let Some(file) = &mut self.options.failures {
+            file.flush().expect("the file of failures takes lines");
+        }
         seconds
     }
+}
+
+/// Append a line about *message* to the file of failures.
+fn report(file: &mut BufWriter<File>, kind: char, message: &[u8]) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let mut line = format!("{kind} {now} ");
+    for octet in message {
+        let _ = write!(line, "{octet:02x}");
+    }
+    line.push('\n');
+    file.write_all(line.as_bytes()).expect("the file of failures takes lines");
 }
 
 /// Write *number* in hexadecimal.

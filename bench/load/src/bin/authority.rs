@@ -17,13 +17,10 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use nw_crypto::{Signer, SigningKey};
-use nw_dnssec::rrsig::SignScratch;
-use nw_dnssec::{DigestType, SignParams, ZoneKey, push_bitmap, sign_rrset};
-use nw_wire::{Class, NameRef, RrType, Rrset};
+use load::sign::Sign;
+use nw_dnssec::push_bitmap;
+use nw_wire::{NameRef, RrType};
 
 const BATCH: usize = 64;
 const BUFFER: usize = 1232;
@@ -52,42 +49,6 @@ struct Authority {
     refer: Option<Ipv4Addr>,
     children: bool,
     sign: Option<Sign>,
-}
-
-/// How RRsets are signed.
-struct Sign {
-    signer: Arc<SigningKey>,
-    /// The key as that of the root zone.
-    key: ZoneKey,
-    params: SignParams,
-}
-
-impl Sign {
-    /// The key in *file*, an entry key, for signatures that are valid for a month.
-    fn new(file: &str) -> Sign {
-        let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let signer = Arc::new(SigningKey::from_bind_private(&text).expect("a private key"));
-        let key = ZoneKey::new(NameRef::ROOT, 257, Arc::clone(&signer) as Arc<dyn Signer>);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as u32;
-        Sign { signer, key, params: SignParams { inception: now - 3600, expiration: now + 30 * 86_400 } }
-    }
-
-    /// The rdata of a signature of *zone* over the RRset of one record.
-    fn rrsig(&self, zone: NameRef<'_>, owner: NameRef<'_>, rtype: u16, rdata: &[u8]) -> Vec<u8> {
-        let key = ZoneKey::new(zone, 257, Arc::clone(&self.signer) as Arc<dyn Signer>);
-        let mut set = Rrset::new(owner.to_name(), RrType(rtype), Class::IN, TTL);
-        set.rdatas.push(rdata);
-        let mut out = Vec::with_capacity(128);
-        sign_rrset(&set, &key, self.params, &mut SignScratch::default(), &mut out).expect("a signature");
-        out
-    }
-
-    /// The DS record of *zone*.
-    fn ds(&self, zone: NameRef<'_>) -> Vec<u8> {
-        let mut out = Vec::with_capacity(36);
-        nw_dnssec::ds::push_ds(zone, self.key.dnskey(), DigestType::SHA256, &mut out);
-        out
-    }
 }
 
 /// A record of a reply: section, where its owner is in the message, type, data. `glue`: it is not signed.
@@ -138,7 +99,7 @@ impl Authority {
                     // Its name server is itself.
                     (NS, ..) if at_apex => put(0, apex, NS, &question[apex - 12..root + 1 - 12], false),
                     (DNSKEY, ..) if at_apex && self.sign.is_some() => {
-                        put(0, apex, DNSKEY, self.sign.as_ref()?.key.dnskey().rdata(), false);
+                        put(0, apex, DNSKEY, self.sign.as_ref()?.dnskey(), false);
                     }
                     (DS, Some(_), Some(cut)) if cut == 12 && self.sign.is_some() => {
                         let zone = NameRef::from_wire(name).ok()?;
@@ -176,7 +137,7 @@ impl Authority {
             let zone = name_at(apex)?;
             let mut signatures = Vec::new();
             for Put { section, owner, rtype, rdata, .. } in records.iter().filter(|put| !put.glue) {
-                let rdata = sign.rrsig(zone, name_at(*owner)?, *rtype, rdata);
+                let rdata = sign.rrsig(zone, name_at(*owner)?, *rtype, TTL, &[rdata]);
                 signatures.push(Put { section: *section, owner: *owner, rtype: RRSIG, rdata, glue: true });
             }
             records.extend(signatures);
