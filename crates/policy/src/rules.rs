@@ -11,7 +11,7 @@
 //! **Precedence** (draft-vixie-dnsop-dns-rpz §5). The first name of the alias chain to which a rule applies decides; for it, the
 //! first list; in it, the client before the name before the addresses before the names of name servers before their addresses; among
 //! names, the rule for the name itself before the longest one above; among addresses, the longest block; among names of servers, the
-//! first in canonical order. A rule that passes an answer ends the search. A rule of a list in log-only
+//! last in canonical order, as in BIND (whose manual says the first). A rule that passes an answer ends the search. A rule of a list in log-only
 //! mode is counted and shown, and the search continues.
 //!
 //! [`Policies::at_query`] decides early only if no later knowledge can have precedence, so that the verdict is the same for a
@@ -218,7 +218,7 @@ impl PolicyList {
                 let (listed, rule) = best(&self.rules.servers, server.name)?;
                 Some((server.name, listed, rule))
             });
-            if let Some((name, listed, rule)) = found.min_by(|a, b| a.1.cmp(&b.1)) {
+            if let Some((name, listed, rule)) = found.max_by(|a, b| a.1.cmp(&b.1)) {
                 return Some((Trigger::Server { name: listed.to_name(), below: listed != name }, rule));
             }
         }

@@ -198,7 +198,7 @@ fn rules_for_name_servers_come_last_and_names_before_addresses() {
     };
     let evil: (u8, &str, &[&str]) = (2, "NS.evil.test.", &["192.0.2.7"]);
     assert_eq!(of("", &[evil]).as_deref(), Some("the name server NS.evil.test."));
-    assert_eq!(of("", &[evil, (2, "x.y.bad.test.", &[])]).as_deref(), Some("name servers below bad.test."));
+    assert_eq!(of("", &[evil, (2, "x.y.bad.test.", &[])]).as_deref(), Some("the name server NS.evil.test."));
     assert_eq!(
         of("", &[(2, "ns.test.", &["192.0.2.7", "192.0.2.8"])]).as_deref(),
         Some("the name server address 192.0.2.7/32")
