@@ -10,7 +10,7 @@
 //! | [`rrl`] | exit, before finish | which responses are left out, because too many equal ones go to one network |
 //!
 //! [`buckets`] counts rates. [`lists`] reads lists of names, [`rpz`] response policy zones. [`matcher`] maps millions of names to rules, [`prefixes`]
-//! address blocks. [`prefix`] parses address blocks, and [`names`] lists of names. All policies may use them.
+//! address blocks. [`prefix`] parses address blocks, and [`names`] lists of names. [`progress`] shows how far the reading of a list has come. All policies may use them.
 //!
 //! *Adding a policy*: copy `acl.rs`, replace its module comment, and add a line to the table above and to
 //! `pipeline.rs`.
@@ -22,6 +22,7 @@ pub mod matcher;
 pub mod names;
 pub mod prefix;
 pub mod prefixes;
+pub mod progress;
 pub mod rpz;
 pub mod rrl;
 pub mod rules;

@@ -32,6 +32,7 @@ use std::thread;
 use nw_wire::{Class, Name, NameRef, RrType, Rrset};
 
 use crate::matcher::{Matcher, NameBatch, NameRules};
+use crate::progress::Progress;
 use crate::rules::{Action, FIRST_RULE, Rules as PolicyRules};
 
 /// At most so many findings of a list are reported in full. Stops a list that is something else from filling the log.
@@ -161,6 +162,17 @@ impl ReadList {
     /// The rules of the list. `action`: that of the list. `ttl`: of addresses, in seconds. Returns None if the names are too
     /// many.
     pub fn into_rules(self, action: &Action, ttl: u32, threads: usize) -> Option<PolicyRules> {
+        self.into_rules_showing(action, ttl, threads, &Progress::default())
+    }
+
+    /// Do the same, and finish *progress*.
+    pub fn into_rules_showing(
+        self,
+        action: &Action,
+        ttl: u32,
+        threads: usize,
+        progress: &Progress,
+    ) -> Option<PolicyRules> {
         let of = |rule: &ListRule| match rule {
             ListRule::Block => action.clone(),
             ListRule::Nxdomain => Action::Nxdomain,
@@ -168,7 +180,7 @@ impl ReadList {
             ListRule::Address(address) => addresses(&[*address], ttl),
         };
         let actions = self.rules.iter().map(of).collect();
-        let names = Matcher::build(self.names, threads)?;
+        let names = Matcher::build_showing(self.names, threads, progress)?;
         Some(PolicyRules { count: names.len(), names, actions, ..PolicyRules::default() })
     }
 }
@@ -192,10 +204,17 @@ pub fn addresses(addresses: &[IpAddr], ttl: u32) -> Action {
 
 /// Read a list with *threads* threads.
 pub fn read(text: &[u8], threads: usize) -> ReadList {
+    read_showing(text, threads, &Progress::default())
+}
+
+/// Do the same, and add what is done to *progress*: reading is about half of the work until the list can be used.
+pub fn read_showing(text: &[u8], threads: usize, progress: &Progress) -> ReadList {
+    progress.expect(2 * text.len());
     let rules = Rules::default();
     let parts = parts(text, threads);
     let parts: Vec<Part> = thread::scope(|scope| {
-        let running: Vec<_> = parts.iter().map(|part| scope.spawn(|| Part::read(part, &rules))).collect();
+        let running: Vec<_> =
+            parts.iter().map(|part| scope.spawn(|| Part::read(part, &rules, progress))).collect();
         running.into_iter().map(|part| part.join().expect("reading does not panic")).collect()
     });
     let mut list = ReadList { rules: rules.into_list(), ..ReadList::default() };
@@ -286,15 +305,39 @@ struct Part {
 }
 
 impl Part {
-    fn read(text: &[u8], rules: &Rules) -> Part {
+    fn read(text: &[u8], rules: &Rules, progress: &Progress) -> Part {
         let mut part = Part::default();
         let (mut last, mut number) = (None, 0);
-        part.lines = each_line(text, |at, line| {
+        let block = rules.number(LineRule::new(ListRule::Block, Scope::Both));
+        let (both, own) = (NameRules { own: block, below: block }, NameRules { own: block, below: 0 });
+        let (mut simple, mut rest, mut told) = (Simple::default(), text, text.len());
+        while !rest.is_empty() {
+            if told - rest.len() > SHOWN_EVERY {
+                progress.add(told - rest.len());
+                told = rest.len();
+            }
+            part.lines += 1;
+            if let Some((scope, after)) = simple.read(rest) {
+                let rules = if scope == Scope::Both { both } else { own };
+                if part.names.add_lower(simple.wire(), simple.offsets(), rules) {
+                    rest = after;
+                    continue;
+                }
+            }
+            let end = memchr(rest).unwrap_or(rest.len());
+            let (at, line) = (part.lines, rest[..end].trim_ascii());
+            rest = rest.get(end + 1..).unwrap_or_default();
             let (names, rule) = match meaning(line) {
-                Line::Comment => return,
+                Line::Comment => continue,
                 Line::Names(names, rule) => (names, rule),
-                Line::Unsupported(reason) => return part.unsupported.add(at, reason, line),
-                Line::Wrong(reason) => return part.wrong.add(at, reason, line),
+                Line::Unsupported(reason) => {
+                    part.unsupported.add(at, reason, line);
+                    continue;
+                }
+                Line::Wrong(reason) => {
+                    part.wrong.add(at, reason, line);
+                    continue;
+                }
             };
             if last != Some(rule) {
                 (last, number) = (Some(rule), rules.number(rule));
@@ -312,8 +355,115 @@ impl Part {
                     Err(reason) => part.wrong.add(at, reason, line),
                 }
             }
-        });
+        }
+        progress.add(told);
         part
+    }
+}
+
+/// The octets of a list after which a thread tells what it has done.
+const SHOWN_EVERY: usize = 1 << 20;
+
+/// Reads lines that are one plain name, or `0.0.0.0` or `127.0.0.1` and one, in one pass. They are nearly all lines of nearly all lists;
+/// [`meaning`] reads the others, and would read these in the same way.
+struct Simple {
+    wire: [u8; 256],
+    length: usize,
+    offsets: [u8; 128],
+    labels: usize,
+}
+
+/// What an octet is in a plain name: the octet in lower case, or one of these.
+const LOWER: [u8; 256] = {
+    let mut table = [OTHER; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        table[octet] = match octet as u8 {
+            letter @ (b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_') => letter,
+            upper @ b'A'..=b'Z' => upper + 32,
+            b'.' => b'.',
+            _ => OTHER,
+        };
+        octet += 1;
+    }
+    table
+};
+const OTHER: u8 = 0;
+
+impl Default for Simple {
+    fn default() -> Simple {
+        Simple { wire: [0; 256], length: 0, offsets: [0; 128], labels: 0 }
+    }
+}
+
+impl Simple {
+    /// Read the line at the start of *text*. Returns its scope and what follows. None: it is another kind of line.
+    #[inline]
+    fn read<'t>(&mut self, text: &'t [u8]) -> Option<(Scope, &'t [u8])> {
+        let address = |address: &[u8]| text.strip_prefix(address);
+        let (scope, name) = match text.first()? {
+            b'0' | b'1' => match address(b"0.0.0.0 ").or_else(|| address(b"127.0.0.1 ")) {
+                Some(name) => (Scope::Name, name),
+                None => (Scope::Both, text),
+            },
+            _ => (Scope::Both, text),
+        };
+        let (mut at, mut label) = (1, 0);
+        self.labels = 0;
+        let mut octets = name.iter();
+        let mut last = OTHER;
+        let end = loop {
+            let octet = octets.next().copied().unwrap_or(b'\n');
+            let lower = LOWER[usize::from(octet)];
+            if lower == OTHER {
+                break octet;
+            }
+            if at == 254 {
+                return None;
+            }
+            if lower == b'.' {
+                self.label(label, at)?;
+                label = at;
+            } else {
+                self.wire[at] = lower;
+            }
+            last = lower;
+            at += 1;
+        };
+        let rest = match end {
+            b'\n' => octets.as_slice(),
+            b'\r' if octets.as_slice().first() == Some(&b'\n') => &octets.as_slice()[1..],
+            _ => return None,
+        };
+        // An address ends with a digit. One label may be a name of the machine.
+        if last.is_ascii_digit() || self.labels == 0 {
+            return None;
+        }
+        self.label(label, at)?;
+        self.wire[at] = 0;
+        self.length = at + 1;
+        (!self.wire().ends_with(b"\x0blocaldomain\0")).then_some((scope, rest))
+    }
+
+    /// The label whose length octet is at *label* ends before *at*.
+    #[inline]
+    fn label(&mut self, label: usize, at: usize) -> Option<()> {
+        let length = at - label - 1;
+        if length == 0 || length > 63 {
+            return None;
+        }
+        self.wire[label] = length as u8;
+        self.offsets[self.labels] = label as u8;
+        self.labels += 1;
+        Some(())
+    }
+
+    fn wire(&self) -> &[u8] {
+        &self.wire[..self.length]
+    }
+
+    fn offsets(&self) -> &[u8] {
+        &self.offsets[..self.labels]
     }
 }
 

@@ -10,19 +10,29 @@
 //!
 //! A bucket holds eight names on average. A lookup hashes the name label by label from the right, and examines one bucket
 //! for each suffix whose number of labels occurs in the map. Texts are compared only if an octet of the hash agrees, for
-//! one of about thirty buckets. Nothing is decoded. See [decision 160](../../../docs/decisions/0160-names-of-policies.md) for the measurements.
+//! one of about thirty buckets. Nothing is decoded. All memory that a lookup needs is requested before it is examined, so that the
+//! suffixes of a name wait for it together.
+//!
+//! A batch divides its names by their hash into [`PARTS`]. The names of one part fit the cache of a processor while they are put in the
+//! order of their buckets and encoded. See [decision 160](../../../docs/decisions/0160-names-of-policies.md) for the measurements.
 //!
 //! *Limitations*: 4 GiB of text, which is about 400 million names.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use nw_wire::NameRef;
 use nw_wire::hash::{self, Keyed};
 
+use crate::progress::Progress;
+
 /// The average number of names in a bucket.
 const PER_BUCKET: usize = 8;
+/// The number of parts of a batch; the buckets of a map are a multiple of it.
+const PARTS: usize = 256;
 /// At most so many names are counted when the code is made.
 const MOST_COUNTED: usize = 1 << 18;
 /// The number of last labels that have a code of their own.
@@ -54,8 +64,16 @@ impl NameRules {
 }
 
 /// Names and their rules, collected for a [`Matcher`]. Each thread that reads a part of a list fills its own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct NameBatch {
+    /// By the highest bits of the hash.
+    parts: Box<[BatchPart]>,
+    names: usize,
+}
+
+/// Names of a batch whose hashes have the same highest bits.
+#[derive(Debug, Default)]
+struct BatchPart {
     text: Vec<u8>,
     entries: Vec<Collected>,
 }
@@ -64,10 +82,16 @@ pub struct NameBatch {
 #[derive(Clone, Copy, Debug)]
 struct Collected {
     hash: u64,
-    /// Where its wire form starts.
+    /// Where its wire form starts in the text of its part.
     at: u32,
     batch: u32,
     rules: NameRules,
+}
+
+impl Default for NameBatch {
+    fn default() -> NameBatch {
+        NameBatch { parts: (0..PARTS).map(|_| BatchPart::default()).collect(), names: 0 }
+    }
 }
 
 impl NameBatch {
@@ -79,24 +103,43 @@ impl NameBatch {
     /// Add *name* with its rules. If a name is added more than once, the greater number of each rule holds. Returns false
     /// if the batch is full.
     pub fn add(&mut self, name: NameRef<'_>, rules: NameRules) -> bool {
-        let Ok(at) = u32::try_from(self.text.len()) else { return false };
-        self.text.extend(name.wire().iter().map(u8::to_ascii_lowercase));
-        self.entries.push(Collected { hash: hash_of(name), at, batch: 0, rules });
+        let mut offsets = [0; MOST_LABELS];
+        let labels = name.label_offsets(&mut offsets);
+        let mut lower = [0; 255];
+        let lower = &mut lower[..name.wire().len()];
+        lower.copy_from_slice(name.wire());
+        lower.make_ascii_lowercase();
+        self.add_lower(lower, &offsets[..labels], rules)
+    }
+
+    /// Do the same for a name in wire form and lower case, whose labels start at *offsets*.
+    #[inline]
+    pub(crate) fn add_lower(&mut self, wire: &[u8], offsets: &[u8], rules: NameRules) -> bool {
+        let key = hash::key();
+        let hash = offsets.iter().rev().fold(key.start(), |hash, at| key.extend(hash, label_at(wire, *at)));
+        let part = &mut self.parts[bucket_of(hash, PARTS as u32)];
+        let Ok(at) = u32::try_from(part.text.len()) else { return false };
+        part.text.extend_from_slice(wire);
+        part.entries.push(Collected { hash, at, batch: 0, rules });
+        self.names += 1;
         true
     }
 
     /// The number of names that were added.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.names
     }
 
     /// Whether no name was added.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.names == 0
     }
+}
 
-    fn name(&self, at: u32) -> NameRef<'_> {
-        NameRef::read(&self.text[at as usize..]).expect("written from a name").0
+impl BatchPart {
+    /// The name at *at*, with what follows it.
+    fn wire(&self, at: u32) -> &[u8] {
+        &self.text[at as usize..]
     }
 }
 
@@ -116,30 +159,46 @@ pub struct Matcher {
 
 impl Matcher {
     /// Build the map with *threads* threads. Returns None if the names are too many.
-    pub fn build(mut batches: Vec<NameBatch>, threads: usize) -> Option<Matcher> {
+    pub fn build(batches: Vec<NameBatch>, threads: usize) -> Option<Matcher> {
+        Matcher::build_showing(batches, threads, &Progress::default())
+    }
+
+    /// Do the same, and finish *progress*, part by part.
+    pub fn build_showing(batches: Vec<NameBatch>, threads: usize, progress: &Progress) -> Option<Matcher> {
         let names: usize = batches.iter().map(NameBatch::len).sum();
         if names == 0 {
             return Some(Matcher::default());
         }
-        let count = u32::try_from(names.div_ceil(PER_BUCKET)).ok()?;
         u32::try_from(names).ok()?;
-        for (number, batch) in (0..).zip(&mut batches) {
-            batch.entries.iter_mut().for_each(|entry| entry.batch = number);
-        }
-        let code = Code::for_names(&batches);
-        let (mut sorted, firsts) = sort_by_bucket(&mut batches, count);
-        let threads = threads.clamp(1, count as usize);
-        each_part(&mut sorted, &firsts, threads, |entries, firsts| merge_equal(&batches, entries, firsts));
-        let rules = distinct_rules(&sorted);
-        let numbers: HashMap<NameRules, u32> = rules.iter().copied().zip(0..).collect();
-        let parts = each_part(&mut sorted, &firsts, threads, |entries, firsts| {
-            Part::write(&batches, entries, firsts, &code, &numbers)
+        let per_part = u32::try_from(names.div_ceil(PER_BUCKET * PARTS)).ok()?;
+        let (code, rules) = (Code::for_names(&batches), Mutex::new(RuleNumbers::default()));
+        let (next, each) = (AtomicUsize::new(0), progress.left() / PARTS);
+        let work = || {
+            let mut done = Vec::new();
+            let mut writer = PartWriter::new(&code, &rules);
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= PARTS {
+                    return done;
+                }
+                let part = writer.write(&batches, number, per_part);
+                progress.add(each);
+                done.push((number, part));
+            }
+        };
+        let mut parts: Vec<(usize, Part)> = thread::scope(|scope| {
+            let running: Vec<_> = (1..threads.clamp(1, PARTS)).map(|_| scope.spawn(work)).collect();
+            let own = work();
+            let others =
+                running.into_iter().flat_map(|part| part.join().expect("no part of the work panics"));
+            own.into_iter().chain(others).collect()
         });
-        drop((sorted, batches));
-        let mut starts = Vec::with_capacity(count as usize + 1);
-        let mut blob = Vec::with_capacity(parts.iter().map(|part| part.blob.len()).sum());
+        drop(batches);
+        parts.sort_unstable_by_key(|(number, _)| *number);
+        let mut starts = Vec::with_capacity(per_part as usize * PARTS + 1);
+        let mut blob = Vec::with_capacity(parts.iter().map(|(_, part)| part.blob.len()).sum());
         let (mut depths, mut names) = (0, 0);
-        for part in parts {
+        for (_, part) in parts {
             let offset = u32::try_from(blob.len()).ok()?;
             u32::try_from(blob.len() + part.blob.len()).ok()?;
             starts.extend(part.starts.iter().map(|start| offset + start));
@@ -148,6 +207,7 @@ impl Matcher {
             names += part.names;
         }
         starts.push(u32::try_from(blob.len()).ok()?);
+        let rules = rules.into_inner().unwrap_or_else(PoisonError::into_inner).rules;
         Some(Matcher { starts: starts.into(), blob: blob.into(), rules: rules.into(), code, depths, names })
     }
 
@@ -189,15 +249,40 @@ impl Matcher {
             hash = key.extend(hash, label_at(wire, offsets[labels - depth]));
             hashes[depth] = hash;
         }
-        let mut next = Some(name);
-        for depth in (0..=labels).rev() {
-            let Some(suffix) = next else { return };
-            next = suffix.parent();
-            if self.depths >> depth & 1 == 0 {
+        // The bounds of all buckets are read before any bucket is, so that the processor waits for them together.
+        let mut buckets = [(0u8, 0u8, 0u32, 0u32); 16];
+        let (mut count, mut wanted) = (0, self.depths & (u128::MAX >> (127 - labels)));
+        while wanted != 0 {
+            let depth = 127 - wanted.leading_zeros() as usize;
+            wanted ^= 1 << depth;
+            if count == buckets.len() || depth >= hashes.len() {
+                return self.visit_deep(name, visit);
+            }
+            let bucket = bucket_of(hashes[depth], self.starts.len() as u32 - 1);
+            buckets[count] = (depth as u8, hashes[depth] as u8, self.starts[bucket], self.starts[bucket + 1]);
+            count += 1;
+        }
+        for &(depth, tag, start, end) in &buckets[..count] {
+            let bytes = &self.blob[start as usize..end as usize];
+            if !may_hold(bytes, tag) {
                 continue;
             }
-            let hash = hashes.get(depth).copied().unwrap_or_else(|| hash_of(suffix));
-            let Some(rules) = self.find(hash, suffix) else { continue };
+            let suffix = name.suffix(depth.into());
+            let Some(rules) = self.find_in(bytes, tag, suffix) else { continue };
+            let rule = if usize::from(depth) == labels { rules.own } else { rules.below };
+            if rule != 0 && !visit(suffix, rule) {
+                return;
+            }
+        }
+    }
+
+    /// The same for a name with many labels, suffix by suffix.
+    #[cold]
+    fn visit_deep<'n>(&self, name: NameRef<'n>, mut visit: impl FnMut(NameRef<'n>, u32) -> bool) {
+        let labels = name.label_count();
+        for depth in (0..=labels).rev().filter(|depth| self.depths >> depth & 1 != 0) {
+            let suffix = name.suffix(depth);
+            let Some(rules) = self.find(hash_of(suffix), suffix) else { continue };
             let rule = if depth == labels { rules.own } else { rules.below };
             if rule != 0 && !visit(suffix, rule) {
                 return;
@@ -210,23 +295,28 @@ impl Matcher {
         if self.names == 0 { None } else { self.find(hash_of(name), name) }
     }
 
-    #[inline]
     fn find(&self, hash: u64, name: NameRef<'_>) -> Option<NameRules> {
         let bucket = bucket_of(hash, self.starts.len() as u32 - 1);
-        let bytes = &self.blob[self.starts[bucket] as usize..self.starts[bucket + 1] as usize];
-        let (&count, rest) = bytes.split_first()?;
-        let (count, rest) = if count == MANY { read_number(rest) } else { (count.into(), rest) };
-        let (tags, entries) = rest.split_at(count as usize);
-        if !tags.contains(&(hash as u8)) {
+        self.find_in(
+            &self.blob[self.starts[bucket] as usize..self.starts[bucket + 1] as usize],
+            hash as u8,
+            name,
+        )
+    }
+
+    #[inline]
+    fn find_in(&self, bucket: &[u8], tag: u8, name: NameRef<'_>) -> Option<NameRules> {
+        let (tags, entries) = split(bucket)?;
+        if !tags.contains(&tag) {
             return None;
         }
-        self.compare(tags, entries, hash as u8, name)
+        self.compare(tags, entries, tag, name)
     }
 
     #[inline(never)]
     fn compare(&self, tags: &[u8], mut entries: &[u8], tag: u8, name: NameRef<'_>) -> Option<NameRules> {
         let mut text = [0; LONGEST];
-        let text = self.code.write(name, &mut text);
+        let (text, _) = self.code.write(name.lower().as_ref().wire(), &mut text);
         for other in tags {
             let (rules, rest) = read_number(entries);
             let (length, rest) = read_number(rest);
@@ -237,6 +327,23 @@ impl Matcher {
             entries = rest;
         }
         None
+    }
+}
+
+/// Tags and entries of a bucket. None: it is empty.
+#[inline]
+fn split(bucket: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&count, rest) = bucket.split_first()?;
+    let (count, rest) = if count == MANY { read_number(rest) } else { (count.into(), rest) };
+    Some(rest.split_at(count as usize))
+}
+
+/// Whether a bucket has *tag*, without a branch for each tag: most buckets have none that agrees.
+#[inline]
+fn may_hold(bucket: &[u8], tag: u8) -> bool {
+    match split(bucket) {
+        Some((tags, _)) => tags.iter().fold(false, |found, other| found | (*other == tag)),
+        None => false,
     }
 }
 
@@ -265,107 +372,67 @@ fn bucket_of(hash: u64, count: u32) -> usize {
     (((hash >> 32) * u64::from(count)) >> 32) as usize
 }
 
-/// Put the names of *batches* in the order of their buckets. Returns them, and where each bucket starts and the last one
-/// ends.
-fn sort_by_bucket(batches: &mut [NameBatch], count: u32) -> (Vec<Collected>, Vec<u32>) {
-    let mut firsts = vec![0u32; count as usize + 1];
-    for entry in batches.iter().flat_map(|batch| &batch.entries) {
-        firsts[bucket_of(entry.hash, count) + 1] += 1;
-    }
-    for bucket in 1..firsts.len() {
-        firsts[bucket] += firsts[bucket - 1];
-    }
-    let names = firsts[count as usize] as usize;
-    let mut places = firsts.clone();
-    let nothing = Collected { hash: 0, at: 0, batch: 0, rules: NameRules::default() };
-    let mut sorted = vec![nothing; names];
-    for batch in batches {
-        for entry in std::mem::take(&mut batch.entries) {
-            let place = &mut places[bucket_of(entry.hash, count)];
-            sorted[*place as usize] = entry;
-            *place += 1;
-        }
-    }
-    (sorted, firsts)
+/// The numbers of the different pairs of rules.
+#[derive(Default)]
+struct RuleNumbers {
+    rules: Vec<NameRules>,
+    numbers: HashMap<NameRules, u32>,
 }
 
-/// Divide the buckets into parts, and call *work* with the names and bucket bounds of each, in threads of their own.
-fn each_part<T: Send>(
-    sorted: &mut [Collected],
-    firsts: &[u32],
-    threads: usize,
-    work: impl Fn(&mut [Collected], &[u32]) -> T + Sync,
-) -> Vec<T> {
-    let count = firsts.len() - 1;
-    thread::scope(|scope| {
-        let (mut rest, mut running) = (sorted, Vec::new());
-        for part in 0..threads {
-            let firsts = &firsts[part * count / threads..=(part + 1) * count / threads];
-            let (mine, others) = rest.split_at_mut((firsts[firsts.len() - 1] - firsts[0]) as usize);
-            rest = others;
-            let work = &work;
-            running.push(scope.spawn(move || work(mine, firsts)));
-        }
-        running.into_iter().map(|part| part.join().expect("no part of the work panics")).collect()
-    })
-}
-
-/// Give the rules of equal names to the first of them, and none to the others.
-fn merge_equal(batches: &[NameBatch], entries: &mut [Collected], firsts: &[u32]) {
-    let name = |entry: &Collected| batches[entry.batch as usize].name(entry.at);
-    for bounds in firsts.windows(2) {
-        let bucket = &mut entries[(bounds[0] - firsts[0]) as usize..(bounds[1] - firsts[0]) as usize];
-        bucket.sort_unstable_by(|a, b| a.hash.cmp(&b.hash).then_with(|| name(a).wire().cmp(name(b).wire())));
-        let mut first = 0;
-        for at in 1..bucket.len() {
-            if bucket[at].hash == bucket[first].hash && name(&bucket[at]) == name(&bucket[first]) {
-                bucket[first].rules = bucket[first].rules.merge(bucket[at].rules);
-                bucket[at].rules = NameRules::default();
-            } else {
-                first = at;
-            }
-        }
+impl RuleNumbers {
+    fn number(&mut self, pair: NameRules) -> u32 {
+        let next = self.rules.len() as u32;
+        *self.numbers.entry(pair).or_insert_with(|| {
+            self.rules.push(pair);
+            next
+        })
     }
 }
 
-/// The different pairs of rules of *entries*.
-fn distinct_rules(entries: &[Collected]) -> Vec<NameRules> {
-    let (mut known, mut found, mut last) = (HashMap::new(), Vec::new(), NameRules::default());
-    for entry in entries.iter().filter(|entry| entry.rules != NameRules::default()) {
-        if entry.rules != last {
-            last = entry.rules;
-            known.entry(last).or_insert_with(|| found.push(last));
-        }
-    }
-    found
-}
-
-/// Buckets that one thread has written.
+/// The buckets of one part.
+#[derive(Default)]
 struct Part {
     starts: Vec<u32>,
     blob: Vec<u8>,
     depths: u128,
+    /// The number of different names.
     names: usize,
 }
 
-impl Part {
-    fn write(
-        batches: &[NameBatch],
-        entries: &[Collected],
-        firsts: &[u32],
-        code: &Code,
-        numbers: &HashMap<NameRules, u32>,
-    ) -> Part {
-        let mut part =
-            Part { starts: Vec::with_capacity(firsts.len()), blob: Vec::new(), depths: 0, names: 0 };
+/// Writes parts, one after the other, in one thread.
+struct PartWriter<'w> {
+    code: &'w Code,
+    rules: &'w Mutex<RuleNumbers>,
+    /// The pair of rules of the last name, and its number.
+    last: Option<(NameRules, u32)>,
+    sorted: Vec<Collected>,
+    /// Where each bucket starts, and where the last one ends.
+    firsts: Vec<u32>,
+}
+
+impl<'w> PartWriter<'w> {
+    fn new(code: &'w Code, rules: &'w Mutex<RuleNumbers>) -> PartWriter<'w> {
+        PartWriter { code, rules, last: None, sorted: Vec::new(), firsts: Vec::new() }
+    }
+
+    /// The buckets of part *number*.
+    fn write(&mut self, batches: &[NameBatch], number: usize, per_part: u32) -> Part {
+        self.sort(batches, number, per_part);
+        let (starts, blob) =
+            (Vec::with_capacity(per_part as usize), Vec::with_capacity(12 * self.sorted.len()));
+        let mut part = Part { starts, blob, ..Part::default() };
+        let (sorted, firsts) = (std::mem::take(&mut self.sorted), std::mem::take(&mut self.firsts));
+        let texts: Vec<&BatchPart> = batches.iter().map(|batch| &batch.parts[number]).collect();
+        let wire = |entry: &Collected| texts[entry.batch as usize].wire(entry.at);
+        let mut sorted = sorted;
         let mut text = [0; LONGEST];
-        let (mut last, mut number) = (NameRules::default(), 0);
         for bounds in firsts.windows(2) {
             // Parts of more than 4 GiB are refused when they are put together.
             part.starts.push(part.blob.len() as u32);
-            let bucket = &entries[(bounds[0] - firsts[0]) as usize..(bounds[1] - firsts[0]) as usize];
-            let bucket = || bucket.iter().filter(|entry| entry.rules != NameRules::default());
-            let count = bucket().count();
+            let bucket = &mut sorted[bounds[0] as usize..bounds[1] as usize];
+            merge_equal(bucket, &wire);
+            let kept = || bucket.iter().filter(|entry| entry.rules != NameRules::default());
+            let count = kept().count();
             match u8::try_from(count) {
                 Ok(0) => continue,
                 Ok(few) if few < MANY => part.blob.push(few),
@@ -374,21 +441,74 @@ impl Part {
                     write_number(&mut part.blob, count as u32);
                 }
             }
-            part.blob.extend(bucket().map(|entry| entry.hash as u8));
-            for entry in bucket() {
-                let name = batches[entry.batch as usize].name(entry.at);
-                if entry.rules != last {
-                    (last, number) = (entry.rules, numbers[&entry.rules]);
-                }
-                write_number(&mut part.blob, number);
-                let text = code.write(name, &mut text);
+            part.blob.extend(kept().map(|entry| entry.hash as u8));
+            for entry in kept() {
+                let rules = match self.last {
+                    Some((pair, number)) if pair == entry.rules => number,
+                    _ => {
+                        let number =
+                            self.rules.lock().unwrap_or_else(PoisonError::into_inner).number(entry.rules);
+                        self.last = Some((entry.rules, number));
+                        number
+                    }
+                };
+                write_number(&mut part.blob, rules);
+                let (text, labels) = self.code.write(wire(entry), &mut text);
                 write_number(&mut part.blob, text.len() as u32);
                 part.blob.extend_from_slice(text);
-                part.depths |= 1 << name.label_count();
+                part.depths |= 1 << labels;
             }
             part.names += count;
         }
+        (self.sorted, self.firsts) = (sorted, firsts);
         part
+    }
+
+    /// Put the names of part *number* of all batches in the order of their buckets.
+    fn sort(&mut self, batches: &[NameBatch], number: usize, per_part: u32) {
+        let count = per_part * PARTS as u32;
+        let bucket = |entry: &Collected| bucket_of(entry.hash, count) - number * per_part as usize;
+        self.firsts.clear();
+        self.firsts.resize(per_part as usize + 1, 0);
+        let entries = || batches.iter().map(|batch| &batch.parts[number].entries);
+        for entry in entries().flatten() {
+            self.firsts[bucket(entry) + 1] += 1;
+        }
+        for at in 1..self.firsts.len() {
+            self.firsts[at] += self.firsts[at - 1];
+        }
+        let nothing = Collected { hash: 0, at: 0, batch: 0, rules: NameRules::default() };
+        self.sorted.clear();
+        self.sorted.resize(self.firsts[per_part as usize] as usize, nothing);
+        let mut places = self.firsts.clone();
+        for (batch, entries) in (0..).zip(entries()) {
+            for entry in entries {
+                let place = &mut places[bucket(entry)];
+                self.sorted[*place as usize] = Collected { batch, ..*entry };
+                *place += 1;
+            }
+        }
+    }
+}
+
+/// Give the rules of equal names of a bucket to the first of them, and none to the others.
+fn merge_equal<'w>(bucket: &mut [Collected], wire: &impl Fn(&Collected) -> &'w [u8]) {
+    let name = |entry: &Collected| NameRef::read(wire(entry)).expect("written from a name").0.wire();
+    bucket.sort_unstable_by_key(|entry| entry.hash);
+    for first in 0..bucket.len() {
+        if bucket[first].rules == NameRules::default() {
+            continue;
+        }
+        // Names with one hash are equal, except by an accident that no list can cause.
+        let mut at = first + 1;
+        while at < bucket.len() && bucket[at].hash == bucket[first].hash {
+            let other = bucket[at].rules;
+            if other != NameRules::default() && name(&bucket[at]) == name(&bucket[first]) {
+                bucket[first].rules = bucket[first].rules.merge(other);
+                bucket[at].rules = NameRules::default();
+            }
+            at += 1;
+        }
     }
 }
 
@@ -439,29 +559,35 @@ impl Code {
         // Every symbol may occur, so none has the weight 0.
         let mut weights = vec![1u64; END + 1];
         let mut lasts: HashMap<&[u8], u64> = HashMap::new();
-        let entries = batches.iter().flat_map(|batch| batch.entries.iter().map(move |entry| (batch, entry)));
+        let parts = batches.iter().flat_map(|batch| &batch.parts);
+        let entries = parts.flat_map(|part| part.entries.iter().map(|entry| part.wire(entry.at)));
         let step = batches.iter().map(NameBatch::len).sum::<usize>().div_ceil(MOST_COUNTED);
-        for (batch, entry) in entries.clone().step_by(step) {
-            if let Some(last) = batch.name(entry.at).labels().last() {
-                *lasts.entry(last).or_default() += 1;
-            }
+        let sample: Vec<&[u8]> = entries.step_by(step).collect();
+        for wire in &sample {
+            *lasts.entry(last_label(wire)).or_default() += 1;
         }
+        lasts.remove(&[][..]);
         let mut common: Vec<(&[u8], u64)> = lasts.into_iter().filter(|(_, weight)| *weight > 1).collect();
         common.sort_unstable_by_key(|(label, weight)| (Reverse(*weight), *label));
         common.truncate(LAST_LABELS);
         let known: HashMap<&[u8], usize> = common.iter().map(|(label, _)| *label).zip(END + 1..).collect();
         weights.extend(common.iter().map(|_| 1));
-        for (batch, entry) in entries.step_by(step) {
-            spell(batch.name(entry.at), |last| known.get(last).copied(), |symbol| weights[symbol] += 1);
+        for wire in sample {
+            spell(
+                wire,
+                |last| known.get(last).copied(),
+                |symbol| symbol,
+                |symbol: usize| weights[symbol] += 1,
+            );
         }
         let bits = prefix_code(&weights);
         let lasts = common.iter().zip(&bits[END + 1..]).map(|((label, _), bits)| ((*label).into(), *bits));
         Code { lasts: lasts.collect(), symbols: bits[..=END].into() }
     }
 
-    /// Write the text of *name* to *out*.
+    /// Write the text of the name whose wire form, in lower case, begins *wire* to *out*. Returns it, and the number of labels.
     #[inline]
-    fn write<'o>(&self, name: NameRef<'_>, out: &'o mut [u8; LONGEST]) -> &'o [u8] {
+    fn write<'o>(&self, wire: &[u8], out: &'o mut [u8; LONGEST]) -> (&'o [u8], usize) {
         let (mut held, mut count, mut at) = (0u64, 0u32, 0);
         let put = |bits: Bits| {
             held = held << bits.length | bits.bits;
@@ -472,12 +598,12 @@ impl Code {
                 at += 1;
             }
         };
-        spell_with(name, |last| self.lasts.get(last).copied(), |symbol| self.symbols[symbol], put);
+        let labels = spell(wire, |last| self.lasts.get(last).copied(), |symbol| self.symbols[symbol], put);
         if count > 0 {
             out[at] = (held << (8 - count)) as u8;
             at += 1;
         }
-        &out[..at]
+        (&out[..at], labels)
     }
 
     fn octets(&self) -> usize {
@@ -486,31 +612,42 @@ impl Code {
     }
 }
 
-/// The symbols of *name*, in lower case. `known`: the symbol of a last label that has one.
-fn spell(name: NameRef<'_>, known: impl Fn(&[u8]) -> Option<usize>, put: impl FnMut(usize)) {
-    spell_with(name, known, |symbol| symbol, put);
+/// The last label of the name whose wire form begins *wire*; empty for the root.
+fn last_label(wire: &[u8]) -> &[u8] {
+    let (mut at, mut last) = (0, &[][..]);
+    while wire[at] != 0 {
+        let end = at + 1 + usize::from(wire[at]);
+        last = &wire[at + 1..end];
+        at = end;
+    }
+    last
 }
 
+/// Call *put* with the symbols of the name whose wire form, in lower case, begins *wire*, and return the number of labels. `known`:
+/// the symbol of a last label that has one.
 #[inline]
-fn spell_with<S>(
-    name: NameRef<'_>,
+fn spell<S>(
+    wire: &[u8],
     known: impl Fn(&[u8]) -> Option<S>,
     plain: impl Fn(usize) -> S,
     mut put: impl FnMut(S),
-) {
-    let name = name.lower();
-    let mut labels = name.as_ref().labels().peekable();
-    while let Some(label) = labels.next() {
-        let is_last = labels.peek().is_none();
+) -> usize {
+    let (mut at, mut labels) = (0, 0);
+    if wire[0] == 0 {
+        put(plain(END));
+    }
+    while wire[at] != 0 {
+        let end = at + 1 + usize::from(wire[at]);
+        let (label, is_last) = (&wire[at + 1..end], wire[end] == 0);
+        (at, labels) = (end, labels + 1);
         if is_last && let Some(symbol) = known(label) {
-            return put(symbol);
+            put(symbol);
+            break;
         }
         label.iter().for_each(|octet| put(plain(usize::from(*octet))));
         put(plain(if is_last { END } else { BETWEEN }));
     }
-    if name.as_ref().is_root() {
-        put(plain(END));
-    }
+    labels
 }
 
 /// The prefix code with the shortest average length for symbols of these weights.

@@ -120,3 +120,59 @@ proptest! {
         read(syntax.as_bytes(), 2);
     }
 }
+
+/// Lines that the quick reader takes mean the same as to the other one.
+#[test]
+fn plain_names_are_read_in_one_way() {
+    let lines = [
+        "a.example",
+        "A.Example",
+        "0.0.0.0 a.example",
+        "127.0.0.1 a.example",
+        "a.example\r",
+        "a..example",
+        ".a.example",
+        "a.example.",
+        "local",
+        "localhost.localdomain",
+        "x.localdomain",
+        "1.2.3.4",
+        "a.b1",
+        "0.0.0.0 1.2.3.4",
+        "a.example b",
+        "0.0.0.0  a.example",
+        "_x.-y.example",
+        "a.example#",
+        "a/b.example",
+        "é.example",
+        "0.0.0.0 ",
+        "0.0.0.0",
+        "1",
+        "0.0.0.0 a.example b.example",
+    ];
+    let long = [
+        format!("{}.example", "a".repeat(63)),
+        format!("{}.example", "a".repeat(64)),
+        format!("{}abc.example", "a.".repeat(121)),
+        format!("{}ab.example", "a.".repeat(121)),
+        "a.".repeat(126) + "b",
+        "a.".repeat(127) + "b",
+    ];
+    for line in lines.into_iter().map(str::to_owned).chain(long) {
+        // A space before the line makes it another kind of line.
+        let (quick, slow) = (read(line.as_bytes(), 1), read(format!(" {line}").as_bytes(), 1));
+        let seen = |list: ReadList| {
+            let counts = (
+                list.wrong.count,
+                list.unsupported.count,
+                list.names.iter().map(NameBatch::len).sum::<usize>(),
+            );
+            let matcher = Matcher::build(list.names, 1).expect("few names");
+            let name = line.rsplit(' ').next().unwrap_or_default().trim().trim_end_matches('.');
+            let rules =
+                format!("{name}.").parse::<Name>().ok().and_then(|name| matcher.rules_of(name.as_ref()));
+            (counts, rules)
+        };
+        assert_eq!(seen(quick), seen(slow), "{line:?}");
+    }
+}

@@ -77,7 +77,15 @@ fn a_collision_of_hashes_selects_no_other_name() {
     for number in 0..300 {
         assert!(batch.add(name(&format!("n{number}.example.")).as_ref(), rules(number + 1, 0)));
     }
-    batch.entries.iter_mut().for_each(|entry| entry.hash = 7);
+    let mut all = BatchPart::default();
+    for part in std::mem::take(&mut batch.parts) {
+        for entry in &part.entries {
+            let at = u32::try_from(all.text.len()).expect("short");
+            all.text.extend_from_slice(NameRef::read(part.wire(entry.at)).expect("a name").0.wire());
+            all.entries.push(Collected { hash: 7, at, ..*entry });
+        }
+    }
+    batch.parts = std::iter::once(all).chain((1..PARTS).map(|_| BatchPart::default())).collect();
     let matcher = Matcher::build(vec![batch], 2).expect("few names");
     assert_eq!(matcher.len(), 300);
     for number in 0..300 {
