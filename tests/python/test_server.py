@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -120,3 +121,23 @@ def test_the_environment_is_not_read(
     monkeypatch.setenv("NAMEWISE_SERVER_WOKERS", "2")
     with namewise.Server({}, sockets=[here]) as server:
         assert namewise.query(make_query("a.example"), server.addresses[0]).rcode == "REFUSED"
+
+
+def test_trust_anchors_are_followed_inside_the_block_only(tmp_path: Path, here: socket.socket) -> None:
+    anchor = tmp_path / "anchor"
+    anchor.write_text(". DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n")
+    state = tmp_path / "state"
+    config = {
+        "server": {"workers": 1, "state": str(state)},
+        "resolver": {"trust_anchor": str(anchor)},
+        "forward": [{"suffix": ".", "servers": ["192.0.2.1"]}],
+    }
+
+    def following() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name == "namewise-trust"]
+
+    with namewise.Server(config, sockets=[here]) as server:
+        assert following() and state.is_dir()
+        server.reload()
+        assert len(following()) == 1
+    assert not following()

@@ -7,12 +7,14 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from commands import nw
 from servers import running
 
 from namewise import Server
+from namewise.control.service import Service
 from namewise.control.trust import ANCHORS, NEGATIVE, Trust
 from namewise.dnssec.anchors import DAY, HOLD_DOWN_S, State
 from namewise.engine import Message, Resolve
@@ -20,7 +22,6 @@ from namewise.engine import Message, Resolve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from namewise.control.service import Service
 
 pytestmark = pytest.mark.skipif(
     shutil.which("dnssec-signzone") is None, reason="BIND's tools are not installed"
@@ -117,7 +118,8 @@ def resolver_of(root: Root) -> Iterator[tuple[Server, Service, Trust, Clock]]:
             },
             "forward": [{"suffix": ".", "servers": [authority.addresses[0]], "authoritative": True}],
         }
-        with Server(settings) as resolver:
+        # The tests set the clock and say when something is due, in place of the thread.
+        with mock.patch.object(Service, "follow"), Server(settings) as resolver:
             service = resolver._service
             clock = Clock()
             service.trust._clock = clock

@@ -16,7 +16,6 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from namewise.config.paths import private_folder
 from namewise.control.channel import Channel
 from namewise.control.check import uid
 from namewise.control.client import ControlError
@@ -86,9 +85,6 @@ class Daemon:
         self._channel.open()
         try:
             outcome = service.start()
-            state = service.config.server.state
-            if state is not None:
-                _make_state(state)
         except BaseException:
             self._channel.close()
             service.close(0.0)
@@ -96,9 +92,7 @@ class Daemon:
         self._allow()
         service.events.on_fatal = self._fail
         self._events = EventThread(service.events, service.engine)
-        if service.config.resolver is not None:
-            service.trust.start()
-            service.root.start()
+        service.follow()
         self._saved.start()
         self._take_signals()
         self._report(outcome)
@@ -139,8 +133,6 @@ class Daemon:
                 self._events.close()
             unavailable = self.service.unavailable()
             self._saved.stop()
-            self.service.trust.close()
-            self.service.root.close()
             self.service.close()
             not_loaded = f"; zones that could not be loaded: {', '.join(unavailable)}" if unavailable else ""
             self.log.event("info", "stopped", f"stopped{not_loaded}", unavailable=list(unavailable))
@@ -179,8 +171,7 @@ class Daemon:
             finally:
                 self.notifier.ready(self.ready_line())
             self._allow()
-            self.service.trust.reloaded()
-            self.service.root.reloaded()
+            self.service.followed()
             self._report(outcome)
             differences = "; ".join(outcome.changes) or "nothing changed"
             text = f"reloaded, generation {outcome.generation}: {differences}"
@@ -234,12 +225,3 @@ class Daemon:
             pass
         except Exception as error:
             self.log.event("error", "fault", f"reload failed: {error!r}")
-
-
-def _make_state(folder: str) -> None:
-    try:
-        private_folder(folder)
-    except OSError as error:
-        raise ControlError(
-            f"{folder}: {error.strerror or error}", "Use another directory: --state DIR.", "STATE"
-        ) from None

@@ -71,7 +71,7 @@ class Server:
     def __enter__(self) -> Server:
         self._report(self._service.start())
         self._events = EventThread(self._service.events, self._service.engine)
-        self._service.root.start()
+        self._service.follow()
         return self
 
     def __exit__(
@@ -80,7 +80,6 @@ class Server:
         if self._events is not None:
             self._events.close()
             self._events = None
-        self._service.root.close()
         self._service.close()
 
     @property
@@ -93,7 +92,7 @@ class Server:
         and change nothing. Zones that cannot be loaded are treated as at the start."""
         self._running()
         outcome = self._service.reload()
-        self._service.root.reloaded()
+        self._service.followed()
         self._report(outcome)
         return list(outcome.changes)
 

@@ -14,8 +14,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from namewise.config.paths import private_folder
 from namewise.config.values import Endpoint
 from namewise.control.candidate import build, list_failures, rebuild
+from namewise.control.client import ControlError
 from namewise.control.descriptors import shortage
 from namewise.control.events import Events
 from namewise.control.local_root import RootCopy
@@ -74,9 +76,9 @@ class Service:
         self.registry = Registry()
         self.events = Events(log)
         self.trust = Trust(self, log)
-        """What is trusted beyond the configuration. Its thread is started by the owner."""
+        """What is trusted beyond the configuration; `follow` starts its thread."""
         self.root = RootCopy(self, log)
-        """The local copy of the root. Its thread is started by the owner."""
+        """The local copy of the root; `follow` starts its thread."""
         self.loaded: Loaded
         self.inputs: Inputs
         self.lists: Refreshed = NOTHING
@@ -116,15 +118,29 @@ class Service:
             self.engine.trim()
             return outcome
 
+    def follow(self) -> None:
+        """Begin what goes on beside queries, in threads: follow the trust anchors and the root, if names are resolved."""
+        if self.config.resolver is not None:
+            self.trust.start()
+            self.root.start()
+
+    def followed(self) -> None:
+        """Let the threads of `follow` take new settings into account."""
+        self.trust.reloaded()
+        self.root.reloaded()
+
     def _start(self) -> Outcome:
         loaded = self.load()
+        state = loaded.config.server.state
         if loaded.config.resolver is not None:
-            self.trust.load(loaded.config.server.state)
+            self.trust.load(state)
         candidate = build(loaded, self.registry, worker_count, self.trust.apply, self.lists)
         config = candidate.loaded.config
         zones = candidate.zones
         if zones.failures and (self.strict or not (zones.added or config.resolver is not None)):
             raise ZonesError(zones.failures)
+        if state is not None:
+            _make_state(state)
         self.workers = worker_count(config)
         try:
             engine = Engine(self.workers)
@@ -227,6 +243,8 @@ class Service:
     def close(self, grace_s: float | None = None) -> None:
         """Stop serving; let queries in progress finish for at most *grace_s* (default: `[server] drain`). A reload in
         progress is finished first. Idempotent."""
+        self.trust.close()
+        self.root.close()
         with self._changing:
             engine, self._engine = self._engine, None
             for timer in self.pauses.values():
@@ -287,3 +305,12 @@ def _whom(group: str | None) -> str:
 def worker_count(config: Config) -> int:
     """Return the number of workers that *config* asks for: 0 means one for each core that this process may use."""
     return config.server.workers or len(os.sched_getaffinity(0))
+
+
+def _make_state(folder: str) -> None:
+    try:
+        private_folder(folder)
+    except OSError as error:
+        raise ControlError(
+            f"{folder}: {error.strerror or error}", "Use another directory: --state DIR.", "STATE"
+        ) from None
