@@ -9,4 +9,5 @@
 pub mod config;
 pub mod lines;
 pub mod play;
+mod policy;
 pub mod syntax;

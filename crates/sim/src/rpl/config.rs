@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use nw_policy::Prefix;
@@ -17,6 +18,7 @@ use nw_wire::name::Name;
 use serde_json::{Value as Json, json};
 
 use super::syntax::{Clause, Script, Setting};
+use crate::policy::ListTable;
 
 /// The settings that a script requires.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +75,8 @@ pub struct Settings {
     pub private_domains: Vec<Name>,
     /// Clients, as prefixes, and whether they may query. The longest prefix counts; other clients may query.
     pub access: Vec<(Prefix, bool)>,
+    /// Response policy zones, in their order.
+    pub lists: Vec<ListTable>,
     /// NSID, as octets.
     pub nsid: Option<Vec<u8>>,
     /// `id.server`.
@@ -111,6 +115,7 @@ impl Default for Settings {
             private_addresses: Vec::new(),
             private_domains: Vec::new(),
             access: Vec::new(),
+            lists: Vec::new(),
             nsid: None,
             identity: None,
         }
@@ -188,13 +193,13 @@ pub struct Read {
 pub fn read(script: &Script) -> Read {
     let mut reading = Read::default();
     for clause in &script.config {
-        reading.clause(clause);
+        reading.clause(clause, &script.files);
     }
     reading
 }
 
 /// How a setting was treated.
-enum Fit {
+pub(super) enum Fit {
     Honoured,
     /// It has no effect; the script is played without it.
     Ignored,
@@ -207,13 +212,13 @@ enum Fit {
 use Fit::{Honoured, Ignored, Key, Value};
 
 impl Read {
-    fn note(&mut self, what: String) {
+    pub(super) fn note(&mut self, what: String) {
         if !self.unsupported.contains(&what) {
             self.unsupported.push(what);
         }
     }
 
-    fn judge(&mut self, setting: &Setting, fit: Fit) {
+    pub(super) fn judge(&mut self, setting: &Setting, fit: Fit) {
         match fit {
             Honoured => {}
             Ignored => {
@@ -226,7 +231,7 @@ impl Read {
         }
     }
 
-    fn clause(&mut self, clause: &Clause) {
+    fn clause(&mut self, clause: &Clause, files: &BTreeMap<String, String>) {
         match clause.kind.as_str() {
             "server" => {
                 for setting in &clause.settings {
@@ -235,6 +240,7 @@ impl Read {
                 }
             }
             "stub-zone" => self.upstream(clause, "stub-addr", &["stub-prime", "stub-first"]),
+            "rpz" => self.policy_zone(clause, files),
             "forward-zone" => self.upstream(clause, "forward-addr", &["forward-first"]),
             other => self.note(other.to_owned()),
         }
@@ -476,7 +482,7 @@ impl Read {
     }
 }
 
-fn absolute(text: &str) -> Option<Name> {
+pub(super) fn absolute(text: &str) -> Option<Name> {
     Name::parse(text.as_bytes(), Some(Name::root().as_ref())).ok()
 }
 

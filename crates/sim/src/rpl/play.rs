@@ -31,6 +31,7 @@ use crate::matching::Difference;
 use crate::net::{Acceptance, Arrival, Datagram, Host, Net};
 use crate::packet::Packet;
 use crate::play::Options;
+use crate::policy;
 use crate::random::Random;
 use crate::record::parse_question;
 use crate::report::{Failure, Outcome, Report, Run};
@@ -256,6 +257,7 @@ impl Player {
             addresses: addresses.clone(),
             resolver: Some(resolver_config(&settings)),
             settings: settings.plan(),
+            policies: policy::read(&settings.lists, None).map_err(|error| vec![error])?,
             nsid: settings.nsid.clone(),
             identity: settings.identity.clone(),
             unix_s: settings.unix_s,

@@ -46,7 +46,7 @@ fn features_that_are_missing_are_named() {
         unsupported("server:\n serve-expired-ttl-reset: yes\n dlv-anchor: x"),
         ["serve-expired-ttl-reset: yes", "dlv-anchor"]
     );
-    assert_eq!(unsupported("auth-zone:\n name: a.\nrpz:\n name: b."), ["auth-zone", "rpz"]);
+    assert_eq!(unsupported("auth-zone:\n name: a.\nrpz:\n name: b."), ["auth-zone", "rpz without zonefile"]);
     assert_eq!(unsupported("features: flags=1"), ["features: flags"]);
     assert_eq!(unsupported("access-control: 127.0.0.1 deny"), ["access-control: 127.0.0.1 deny"]);
     assert_eq!(unsupported("local-zone: \"a.\" block_a"), ["local-zone: \"a.\" block_a"]);
@@ -156,4 +156,20 @@ fn the_longest_prefix_decides_about_access() {
         admitted("9.255.255.255") && admitted("10.128.0.1") && admitted("11.0.0.0") && admitted("127.0.0.1")
     );
     assert!(!admitted("10.0.0.1") && !admitted("10.127.255.255") && !admitted("2001:db8::1"));
+}
+
+#[test]
+fn response_policy_zones() {
+    let zone = "TEMPFILE_NAME a.rpz\nTEMPFILE_CONTENTS a.rpz\n@ SOA . . 1 2 3 4 5\n@ NS .\nx.example CNAME .\nTEMPFILE_END\n";
+    let read = honoured(&format!(
+        "rpz:\n name: \"a.rpz.\"\n rpz-action-override: cname\n rpz-cname-override: \"garden.example.\"\n rpz-log: yes\n zonefile:\n{zone}"
+    ));
+    let list = &read.lists[0];
+    assert_eq!((list.zone.as_deref(), list.min_ns_dots), (Some("a.rpz."), Some(0)));
+    assert_eq!((list.action.as_deref(), list.target.as_deref()), (Some("cname"), Some("garden.example.")));
+    assert!(list.read().is_ok());
+    let read = settings("rpz:\n name: \"b.rpz.\"\n zonefile: other\n tags: \"x\"\n");
+    assert_eq!(read.unsupported, ["zonefile: other", "tags"]);
+    let read = settings("rpz:\n name: \"b.rpz.\"\n rpz-action-override: burn\n");
+    assert_eq!(read.unsupported, ["rpz-action-override: burn", "rpz without zonefile"]);
 }
