@@ -8,6 +8,7 @@
 //! | [`view`] | view | which zones a client sees, by its address or TSIG key |
 //! | [`rules`] | before and after the lookup | which answers lists and response policy zones change |
 //! | [`rrl`] | exit, before finish | which responses are left out, because too many equal ones go to one network |
+//! | [`detect`] | before a lookup, exit | which domains are tunnels, and which networks are victims of amplification |
 //!
 //! [`buckets`] counts rates. [`lists`] reads lists of names, [`rpz`] response policy zones. [`matcher`] maps millions of names to rules, [`prefixes`]
 //! address blocks. [`prefix`] parses address blocks, and [`names`] lists of names. [`progress`] shows how far the reading of a list has come. All policies may use them.
@@ -17,6 +18,7 @@
 
 pub mod acl;
 pub mod buckets;
+pub mod detect;
 pub mod lists;
 pub mod matcher;
 pub mod names;
@@ -29,6 +31,7 @@ pub mod rules;
 pub mod view;
 
 pub use acl::{Acl, AclError};
+pub use detect::{DetectAction, DetectSettings, Detector, Share, Suffixes, Watched};
 pub use names::{NameList, NameListError};
 pub use prefix::{Prefix, PrefixError};
 pub use rrl::{Limited, LimitedBucket, ResponseClass, Rrl, RrlSettings};
