@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nw_resolve::{ExchangeError, Micros, Notice, Reasons, Resolution};
 
+use nw_serve::Snapshot;
+
 use crate::control::Asked;
 use crate::request::Ticket;
 
@@ -136,6 +138,14 @@ impl Events {
     /// Pass on what the operator should know.
     pub(crate) fn notice(&self, notice: &Notice) {
         self.add(Event::Notice { slug: notice.slug(), text: notice.to_string() });
+    }
+
+    /// Pass on what *snapshot* has found suspicious since the last call.
+    pub(crate) fn findings(&self, snapshot: &Snapshot) {
+        let Some(detector) = snapshot.detector() else { return };
+        for finding in detector.take_findings() {
+            self.add(Event::Notice { slug: finding.slug, text: finding.text });
+        }
     }
 
     /// Pass on a request for the owner.

@@ -344,6 +344,7 @@ impl Thread {
                 }
             }
         }
+        self.shared.events.findings(&self.published.snapshot);
         let lost = batch.flush(socket.as_fd()).lost;
         if lost > 0 {
             self.reports.stats.dropped_send.add(lost as u64);

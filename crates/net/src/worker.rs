@@ -396,6 +396,7 @@ impl Worker {
             recorder: Some(&self.shared.recorder),
             ..environment(&state.published, now, &self.reports)
         };
+        self.shared.events.findings(&state.published.snapshot);
         match complete(&environment, pending, &mut room) {
             Handled::Reply(length) => send(&room[..length]),
             // A filter asks for a further lookup.

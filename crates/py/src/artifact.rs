@@ -327,6 +327,25 @@ impl Policies {
     }
 }
 
+/// The public suffix list, for `Engine.swap({"suffixes": ...})`: `Suffixes(text)` reads the format of publicsuffix.org.
+#[pyclass(frozen, module = "namewise.engine")]
+pub(crate) struct Suffixes {
+    pub(crate) inner: Arc<nw_policy::Suffixes>,
+}
+
+#[pymethods]
+impl Suffixes {
+    #[new]
+    fn new(py: Python<'_>, text: String) -> PyResult<Self> {
+        let suffixes = call::detached(py, || Ok::<_, Raise>(nw_policy::Suffixes::parse(&text)))?;
+        Ok(Self { inner: Arc::new(suffixes) })
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.len()
+    }
+}
+
 /// The local copy of the root (RFC 8806), for `Engine.swap({"local-root": ...})`: `LocalRoot(zone, expires)`.
 ///
 /// zone: a checked copy of the root zone; expires: seconds since 1970 from which on it must not be used.
@@ -358,6 +377,7 @@ pub(crate) enum ArtifactArg<'py> {
     Names(PyRef<'py, NameList>),
     Policies(PyRef<'py, Policies>),
     LocalRoot(PyRef<'py, LocalRoot>),
+    Suffixes(PyRef<'py, Suffixes>),
 }
 
 impl ArtifactArg<'_> {
@@ -366,6 +386,7 @@ impl ArtifactArg<'_> {
             ArtifactArg::Names(list) => Arc::clone(&list.inner) as Artifact,
             ArtifactArg::Policies(policies) => Arc::clone(&policies.inner) as Artifact,
             ArtifactArg::LocalRoot(root) => Arc::clone(&root.inner) as Artifact,
+            ArtifactArg::Suffixes(suffixes) => Arc::clone(&suffixes.inner) as Artifact,
         }
     }
 }

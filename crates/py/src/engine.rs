@@ -179,6 +179,14 @@ impl Engine {
         Ok(table)
     }
 
+    /// The domains that look most like tunnels now, at most `most`, the most suspicious first, each as one sentence with every
+    /// feature. None: nothing is watched.
+    fn suspicions(&self, most: usize) -> Option<Vec<String>> {
+        let snapshot = self.inner.snapshot();
+        let detector = snapshot.detector()?;
+        Some(detector.domains(self.inner.now(), most))
+    }
+
     /// The state of the response rate limit: `buckets`, `in_use`, `dropped`, `slipped`, and `limited`, the networks that were
     /// limited recently, the latest first. None: there is no limit.
     fn rrl<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {

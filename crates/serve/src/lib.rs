@@ -11,6 +11,7 @@ mod admit;
 pub mod artifact;
 pub mod context;
 pub mod decision;
+mod detect;
 pub mod filter;
 mod finish;
 mod limit;
@@ -39,6 +40,7 @@ mod view;
 
 pub use artifact::{Artifact, Artifacts};
 pub use context::{Context, Environment, Renew};
+pub use detect::ARTIFACT as SUFFIXES;
 pub use filter::Filter;
 pub use local_root::{ARTIFACT as LOCAL_ROOT, local_root};
 pub use opcode::Handler;

@@ -51,16 +51,18 @@ pub(crate) fn respond(
             context.environment.stats.rrl_dropped.add(1);
             Some(Err(Handled::Drop))
         }
-        Limited::Slip => Some(Ok(slip(context, response))),
+        Limited::Slip => {
+            context.environment.stats.rrl_slipped.add(1);
+            Some(Ok(slip(context, response)))
+        }
     }
 }
 
 /// Send the client to TCP.
 #[cold]
-fn slip(context: &Context<'_>, response: &mut Response<'_, '_>) -> usize {
+pub(crate) fn slip(context: &Context<'_>, response: &mut Response<'_, '_>) -> usize {
     response.out.clear();
     (response.truncated, response.ad, response.notes, response.ede) = (true, false, None, [None; 2]);
-    context.environment.stats.rrl_slipped.add(1);
     pipeline::count(context, response);
     let edns = context.query.edns.map(|edns| ClientEdns { wanted: Wanted::default(), ..edns });
     let query = Query { edns, ..*context.query };

@@ -51,7 +51,7 @@ use crate::sections::{self, Sections};
 use crate::stats::{Counter, Stats};
 use crate::telemetry::Event;
 use crate::verdict::{Ask, Causes, Handled, Made, Pending, Transport, Verdict};
-use crate::{admit, finish, limit, opcode, policies, receipt, route, tsig, view};
+use crate::{admit, detect, finish, limit, opcode, policies, receipt, route, tsig, view};
 
 /// The extended error of an internal failure.
 pub const UNKNOWN: &[(Ede, String)] = &[(Ede::OTHER, String::new())];
@@ -121,6 +121,11 @@ fn close(
 ) -> Result<usize, Handled> {
     if let Some(rrl) = context.snapshot().rrl()
         && let Some(limited) = limit::respond(context, rrl, response)
+    {
+        return limited;
+    }
+    if let Some(detector) = context.snapshot().detector()
+        && let Some(limited) = detect::respond(context, detector, response)
     {
         return limited;
     }
@@ -268,7 +273,16 @@ fn settle(
             response.refuse(Rcode::SERVFAIL, Ede::OTHER);
             Ok(())
         }
-        Verdict::Ask(ask) => Err(Handled::Later(later(context, *ask))),
+        Verdict::Ask(ask) => {
+            if let Some(detector) = context.snapshot().detector()
+                && let Some((rcode, because)) = detect::lookup(context, detector)
+            {
+                response.refuse(rcode, Ede::OTHER);
+                (response.ede, *failure) = ([None; 2], Some(because));
+                return Ok(());
+            }
+            Err(Handled::Later(later(context, *ask)))
+        }
         Verdict::Stream(_) if context.transport == Transport::Udp => {
             // TC sends the client to TCP (RFC 1995 §2).
             response.out.clear();
@@ -361,6 +375,10 @@ pub fn complete(
     }
     let secure = |one: &Resolution| one.validation == Validation::Secure;
     let secure = pending.query().wants_ad() && !found.is_empty() && found.iter().all(secure);
+    if let Some(detector) = pending.snapshot.detector() {
+        let octets = found.iter().flat_map(|one| &one.answer).map(|set| set.rdatas.octets()).sum();
+        detect::answered(detector, pending.snapshot.suffixes(), &pending, octets);
+    }
     let second = found.get(1).map(|resolution| resolution.rcode);
     finish_pending(environment, pending, second, errors, room, |response, before| {
         // What a zone of this server contributed was not validated.

@@ -26,6 +26,7 @@
 //! *Limitations*: all views share one resolver.
 
 mod budget;
+mod detect;
 mod local;
 mod read;
 mod tables;
@@ -33,7 +34,7 @@ mod tables;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use nw_policy::{Acl, Prefix, RrlSettings, View};
+use nw_policy::{Acl, DetectSettings, Prefix, RrlSettings, View};
 use nw_resolve::ResolverConfig;
 use nw_wire::{Name, Opcode};
 use serde_json::Value;
@@ -73,6 +74,8 @@ pub struct Plan {
     pub rebinding: Option<RebindingPlan>,
     /// Limits of responses (`crates/policy/src/rrl.rs`). Default none.
     pub rrl: Option<RrlSettings>,
+    /// Detection of tunnels and amplification (`crates/policy/src/detect.rs`). Default none.
+    pub detect: Option<DetectSettings>,
     /// The requests that the control plane answers.
     pub control: ControlPlan,
     /// The limits of the flight recorder.

@@ -19,12 +19,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use nw_policy::rules::Policies;
-use nw_policy::{Acl, Rrl, View};
+use nw_policy::{Acl, Detector, Rrl, Suffixes, View};
 use nw_resolve::{ClientQuestion, LocalRoot, ResolverConfig};
 use nw_wire::{Name, NameRef, Opcode, RrType};
 use nw_zone::{Cause, Zone, ZoneEntry, Zones};
 
 use crate::artifact::{Artifact, Artifacts};
+use crate::detect::ARTIFACT as SUFFIXES;
 use crate::filter::{self, Filter};
 use crate::local::{self, Identity};
 use crate::local_data::LocalData;
@@ -52,6 +53,10 @@ pub struct Snapshot {
     filters_answers: bool,
     /// Its table outlives changes of everything but its own settings. None: no limit.
     rrl: Option<Arc<Rrl>>,
+    /// Watches lookups and responses, and outlives changes of everything but its own settings. None: nothing is watched.
+    detector: Option<Arc<Detector>>,
+    /// The public suffix list among the artifacts.
+    suffixes: Option<Arc<Suffixes>>,
 }
 
 /// The data that depends only on the plan.
@@ -149,6 +154,7 @@ impl Snapshot {
             plan,
         });
         let rrl = settings.plan.rrl.clone().map(|rrl| Arc::new(Rrl::new(rrl)));
+        let detector = settings.plan.detect.clone().map(|detect| Arc::new(Detector::new(detect)));
         let resolver = settings.resolver.clone();
         Ok(Snapshot {
             settings,
@@ -158,6 +164,8 @@ impl Snapshot {
             resolver,
             filters_answers,
             rrl,
+            detector,
+            suffixes: None,
         })
     }
 
@@ -178,7 +186,8 @@ impl Snapshot {
         let policies = artifacts.shared(POLICIES);
         let filters_answers = policies.is_some() || !self.settings.filters.is_empty();
         let resolver = self.resolver_with(artifacts.shared(LOCAL_ROOT));
-        Snapshot { artifacts, policies, resolver, filters_answers, ..self }
+        let suffixes = artifacts.shared(SUFFIXES);
+        Snapshot { artifacts, policies, resolver, suffixes, filters_answers, ..self }
     }
 
     /// The resolver's configuration with the local root *root*. The allocation stays if nothing changes.
@@ -210,7 +219,10 @@ impl Snapshot {
         let zones = former.zones.changed(removed.chain(added));
         let same = |rrl: &&Arc<Rrl>| self.settings.plan.rrl.as_ref() == Some(rrl.settings());
         let rrl = former.rrl.as_ref().filter(same).or(self.rrl.as_ref()).cloned();
-        Snapshot { zones, rrl, ..self.clone() }.with(former.artifacts.clone())
+        let same =
+            |detector: &&Arc<Detector>| self.settings.plan.detect.as_ref() == Some(detector.settings());
+        let detector = former.detector.as_ref().filter(same).or(self.detector.as_ref()).cloned();
+        Snapshot { zones, rrl, detector, ..self.clone() }.with(former.artifacts.clone())
     }
 
     /// Add the secrets of the TSIG keys that the plan names (RFC 8945). Every key needs one, and no others are
@@ -406,6 +418,17 @@ impl Snapshot {
     #[inline]
     pub fn rrl(&self) -> Option<&Arc<Rrl>> {
         self.rrl.as_ref()
+    }
+
+    /// The detector of tunnels and amplification, if it is on.
+    #[inline]
+    pub fn detector(&self) -> Option<&Arc<Detector>> {
+        self.detector.as_ref()
+    }
+
+    /// The public suffix list.
+    pub(crate) fn suffixes(&self) -> Option<&Suffixes> {
+        self.suffixes.as_deref()
     }
 
     #[inline]

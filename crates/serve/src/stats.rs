@@ -108,6 +108,12 @@ counters! {
     rrl_dropped = "rrl.dropped";
     /// Responses that the response rate limit sent truncated.
     rrl_slipped = "rrl.slipped";
+    /// Lookups that were refused because their domain is suspected to be a tunnel.
+    detect_refused = "detect.refused";
+    /// Responses that were not sent because their network is suspected to be a victim of amplification.
+    detect_dropped = "detect.dropped";
+    /// Responses that were sent truncated for the same reason.
+    detect_truncated = "detect.truncated";
     /// Responses that the kernel did not take.
     dropped_send = "dropped.send";
     /// Responses over UDP that were not sent because the client has stopped waiting.

@@ -27,6 +27,7 @@ usage: nw ctl [--json] [--control PATH] VERB
        nw ctl policy pause TIME [--group GROUP]
        nw ctl policy resume [--group GROUP]
        nw ctl rrl
+       nw ctl detect
        nw ctl stop
 
 Control the running server over its control socket. --control PATH selects the socket; `nw serve --help` shows the
@@ -53,6 +54,7 @@ policy      show the lists with their rules, memory and counters; read changed l
             for some time (10m, 1h30m), to the clients of one group or to all; end such a pause. A list that
             cannot be read keeps its last version
 rrl         show the response rate limit: use of its table, responses dropped and truncated, limited networks
+detect      show the domains that look most like tunnels now, with every feature, and what is done about them
 stop        let queries in progress finish, then end the server
 
 nw ctl also accepts these verbs of rndc and unbound-control: reconfig, flushname, flushtree, flush_zone.
@@ -72,7 +74,19 @@ REFUSED_RELOAD = 3
 KEPT = "Nothing has changed; the server keeps its former configuration."
 ZONES_FAILED = 4
 NO_SERVER = 9
-VERBS = ("status", "resolver", "reload", "flush", "cache", "policy", "anchors", "nta", "rrl", "stop")
+VERBS = (
+    "status",
+    "resolver",
+    "reload",
+    "flush",
+    "cache",
+    "policy",
+    "anchors",
+    "nta",
+    "rrl",
+    "detect",
+    "stop",
+)
 # Verbs of other servers' tools: the verb here, and whether it includes the names below.
 ALIASES = {
     "reconfig": ("reload", False),
@@ -138,6 +152,7 @@ def run(args: list[str]) -> int:
         "reload": _reload,
         "anchors": anchors,
         "rrl": _rrl,
+        "detect": _detect,
         "stop": _stop,
     }
     return _print(parsed, verb, {}, printers[verb])
@@ -277,6 +292,16 @@ def _local_root(root: dict[str, Any]) -> str:
     digest = f"{root['digest']} digest verified" if root["digest"] else "no ZONEMD record"
     times = f"confirmed {_moment(root['confirmed'])}, expires {_moment(root['expires'])}"
     return f"local root: serial {root['serial']}, {root['records']} records, from {root['source']}, {digest}, {times}"
+
+
+def _detect(answer: dict[str, Any]) -> None:
+    for what in ("tunnels", "amplification"):
+        print(f"{what}: {answer[what] or f'not watched; the table [{what}] of the configuration enables it'}")
+    for count in ("refused", "truncated", "dropped"):
+        if answer[count]:
+            print(f"{count}: {answer[count]}")
+    for domain in answer["domains"]:
+        print(printable(domain))
 
 
 def _resolver(answer: dict[str, Any]) -> None:

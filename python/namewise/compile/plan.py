@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from namewise.config.access import BUILT_IN_ACLS
+from namewise.config.detect import ALLOW
 from namewise.config.resolver import Budget
 from namewise.config.schema import settings
 
@@ -88,6 +89,7 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
             "refuse": rebinding.action == "refuse",
         },
         "rrl": None if config.rrl is None else _rrl(config, config.rrl),
+        **_detect(config),
         "recorder": {
             "entries": config.log.recorder,
             "bytes": config.log.recorder_bytes,
@@ -109,6 +111,43 @@ def _rrl(config: Config, rrl: Rrl) -> dict[str, Any]:
         "log_only": rrl.log_only,
         "buckets": rrl.buckets,
     }
+
+
+def _detect(config: Config) -> dict[str, Any]:
+    """Return what is watched; nothing if nothing is."""
+    made: dict[str, Any] = {}
+    if config.tunnels is not None:
+        watch = config.tunnels
+        made["tunnels"] = {
+            "action": watch.action,
+            "window_s": watch.window // 1000,
+            "max_subdomains": watch.max_subdomains,
+            "min_features": watch.min_features,
+            "label_length": watch.label_length,
+            "entropy": watch.entropy,
+            "data_share": watch.data_share,
+            "question_octets": watch.question_octets,
+            "answer_octets": watch.answer_octets,
+            "hold_s": watch.hold // 1000,
+            "per_second": watch.per_second,
+            "domains": watch.domains,
+            "allow": sorted({*watch.allow, *(ALLOW if watch.allow_default else ())}),
+        }
+    if config.amplification is not None:
+        limit = config.amplification
+        made["amplification"] = {
+            "action": limit.action,
+            "window_s": limit.window // 1000,
+            "octets": limit.octets,
+            "ratio": limit.ratio,
+            "share": limit.share,
+            "hold_s": limit.hold // 1000,
+            "ipv4_prefix": limit.ipv4_prefix,
+            "ipv6_prefix": limit.ipv6_prefix,
+            "networks": limit.networks,
+            "exempt": list(config.prefixes(limit.exempt)),
+        }
+    return {"detect": made} if made else {}
 
 
 def _negative_trust_anchors(config: Config, resolver: Resolver, inputs: Inputs) -> list[str]:

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from namewise.config import values
 from namewise.config.access import BUILT_IN_ACLS, Acl, AclPolicy, Key, View
+from namewise.config.detect import Amplification, Tunnels
 from namewise.config.filters import Dns64, NoAaaa, Rebinding, Rrl
 from namewise.config.lists import Group, List
 from namewise.config.local import Hosts, Local
@@ -104,6 +105,8 @@ class Config(Table, frozen=True, kw_only=True):
     list: Annotated[tuple[List, ...], _table(List)] = ()
     rrl: Annotated[Rrl, _table(Rrl)] | None = None
     local_root: Annotated[LocalRoot, _table(LocalRoot)] | None = None
+    tunnels: Annotated[Tunnels, _table(Tunnels)] | None = None
+    amplification: Annotated[Amplification, _table(Amplification)] | None = None
     log: Annotated[Log, _table(Log)] = Log()
     control: Annotated[Control, _table(Control)] = Control()
 
@@ -135,6 +138,8 @@ TABLES: dict[str, type[Table]] = {
     "list": List,
     "rrl": Rrl,
     "local_root": LocalRoot,
+    "tunnels": Tunnels,
+    "amplification": Amplification,
     "log": Log,
     "control": Control,
 }
@@ -212,6 +217,10 @@ def cross_check(
     members(("no_aaaa", "clients"), config.no_aaaa.clients)
     if config.rrl is not None:
         members(("rrl", "exempt"), config.rrl.exempt)
+    if config.amplification is not None:
+        members(("amplification", "exempt"), config.amplification.exempt)
+    if config.tunnels is not None and config.resolver is None:
+        found.append((("tunnels",), "only lookups can be tunnels: add a [resolver] table (it may be empty)"))
     for index, zone in enumerate(config.zone):
         if zone.allow is not None:
             members(("zone", index, "allow"), zone.allow)

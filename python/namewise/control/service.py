@@ -25,6 +25,7 @@ from namewise.control.sockets import descriptors
 from namewise.control.trust import Trust
 from namewise.engine import Engine
 from namewise.engine.errors import EngineClosed, EngineError
+from namewise.policy.detect import use_suffixes
 from namewise.policy.lists import ARTIFACT, NOTHING, refresh
 from namewise.zones.registry import Registry, ZonesError
 
@@ -274,6 +275,7 @@ class Service:
         try:
             # Before the settings, so that no query is answered without the lists.
             self._use(engine, candidate.lists)
+            use_suffixes(engine, wanted=config.tunnels is not None)
             generation = self.registry.publish(
                 candidate.zones, lambda: engine.publish(candidate.snapshot, descriptors(prepared))
             )

@@ -11,7 +11,7 @@ Limitations: AXFR only, without TSIG.
 
 from __future__ import annotations
 
-import random
+import os
 import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from namewise.engine import Zone
 
 _HALF = 1 << 31
-_random = random.SystemRandom()
 
 
 class Limits(NamedTuple):
@@ -55,7 +54,7 @@ def transfer(zone: str, primary: Endpoint, serial: int | None, limits: Limits) -
         if serial is not None and not is_newer(found, serial):
             raise TransferError(f"the primary has the serial {found}, which is older than {serial}", "OLDER")
         running = Transfer(
-            zone, id=_random.getrandbits(16), max_octets=limits.octets, max_records=limits.records
+            zone, id=_id(), max_octets=limits.octets, max_records=limits.records
         )
         _send(link, running.query, deadline)
         try:
@@ -69,7 +68,7 @@ def transfer(zone: str, primary: Endpoint, serial: int | None, limits: Limits) -
 
 def _serial(link: socket.socket, zone: str, deadline: float) -> int:
     """Return the serial of *zone* at the other end of *link*."""
-    query = make_query(zone, "SOA", id=_random.getrandbits(16), flags="")
+    query = make_query(zone, "SOA", id=_id(), flags="")
     _send(link, query.wire, deadline)
     try:
         reply = Message.parse(read_message(link, deadline))
@@ -85,6 +84,11 @@ def _serial(link: socket.socket, zone: str, deadline: float) -> int:
         if rrset.type == "SOA" and str(rrset.owner).lower() == zone.lower():
             return int(str(next(iter(rrset))).split()[2])
     raise TransferError("the primary answers without the SOA of the zone", "NO_SOA")
+
+
+def _id() -> int:
+    """Return an id that nobody can predict."""
+    return int.from_bytes(os.urandom(2), "big")
 
 
 def _send(link: socket.socket, message: bytes, deadline: float) -> None:

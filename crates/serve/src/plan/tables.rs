@@ -34,6 +34,7 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
     let no_aaaa = object.key("no_aaaa").map(|at| read_acl(&at, errors));
     let rebinding = object.key("rebinding").and_then(|at| read_rebinding(&at, errors));
     let rrl = object.key("rrl").and_then(|at| read_rrl(&at, errors));
+    let detect = object.key("detect").and_then(|at| detect::read_detect(&at, errors));
     let control = object.key("control").and_then(|at| read_control(&at, errors));
     let recorder = object.key("recorder").and_then(|at| read_recorder(&at, errors));
     object.end(errors);
@@ -48,6 +49,7 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
         no_aaaa,
         rebinding,
         rrl,
+        detect,
         control: control.unwrap_or_default(),
         recorder: recorder.unwrap_or_default(),
     })
@@ -134,7 +136,7 @@ fn read_acls(at: &At<'_>, errors: &mut Errors) -> Option<AclPlan> {
     Some(plan)
 }
 
-fn read_acl(at: &At<'_>, errors: &mut Errors) -> Acl {
+pub(super) fn read_acl(at: &At<'_>, errors: &mut Errors) -> Acl {
     Acl::new(
         at.items(errors).iter().filter_map(|at| at.parsed(str::parse::<Prefix>, errors)).collect::<Vec<_>>(),
     )
@@ -392,7 +394,7 @@ pub(super) fn set<T: TryFrom<u64>>(
     }
 }
 
-fn read_all<T>(
+pub(super) fn read_all<T>(
     at: Option<At<'_>>,
     read: impl Fn(&At<'_>, &mut Errors) -> Option<T>,
     errors: &mut Errors,

@@ -76,7 +76,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         "zones[1].name: EXAMPLE.com. is there twice",
         &empty_label,
         "zones[3].name: missing",
-        "servr: unknown key; known are version, server, acls, resolver, zones, keys, views, dns64, no_aaaa, rebinding, rrl, control, recorder",
+        "servr: unknown key; known are version, server, acls, resolver, zones, keys, views, dns64, no_aaaa, rebinding, rrl, detect, control, recorder",
     ];
     assert_eq!(errors.len(), expected.len(), "{errors:#?}");
     for (error, start) in errors.iter().zip(expected) {

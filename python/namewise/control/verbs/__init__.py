@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 VERBS = (
     "anchors",
     "cache",
+    "detect",
     "dump",
     "exchange",
     "explain",

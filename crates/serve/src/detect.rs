@@ -1,0 +1,63 @@
+//! Detection: what `nw_policy::detect` needs to know of lookups and responses, and what becomes of suspicious ones.
+//!
+//! Lookups are counted when a query begins to wait for one, and their answers when they leave. A cache hit is a lookup of nobody.
+
+use nw_policy::{Detector, Share, Suffixes, Watched};
+use nw_wire::{Ede, Rcode};
+
+use crate::context::Context;
+use crate::limit;
+use crate::response::Response;
+use crate::verdict::{Causes, Handled, Pending, Transport};
+
+/// The name of the artifact with the public suffix list, a [`Suffixes`].
+pub const ARTIFACT: &str = "suffixes";
+
+/// Count the lookup that *context* asks for. Some: it is refused, for this reason.
+#[cold]
+pub(crate) fn lookup(context: &Context<'_>, detector: &Detector) -> Option<(Rcode, Box<Causes>)> {
+    if context.lookups > 0 || context.environment.trace.is_some() {
+        return None;
+    }
+    let query = context.query;
+    let suffixes = context.snapshot().suffixes();
+    let client = context.client_ip();
+    let (ede, text) =
+        match detector.lookup(suffixes, client, query.qname, query.qtype, context.environment.now) {
+            Watched::Pass => return None,
+            Watched::Block(text) => (Ede::BLOCKED, text),
+            Watched::Limit(text) => (Ede::PROHIBITED, text),
+        };
+    context.environment.stats.detect_refused.add(1);
+    Some((Rcode::REFUSED, Box::new(Causes(vec![(ede, text)], None))))
+}
+
+/// Count the *octets* that answer a lookup.
+pub(crate) fn answered(detector: &Detector, suffixes: Option<&Suffixes>, pending: &Pending, octets: usize) {
+    detector.answered(suffixes, pending.query().qname, octets);
+}
+
+/// Count the response, perhaps. None: it is sent as it is.
+#[inline(never)]
+pub(crate) fn respond(
+    context: &Context<'_>,
+    detector: &Detector,
+    response: &mut Response<'_, '_>,
+) -> Option<Result<usize, Handled>> {
+    if context.transport != Transport::Udp || context.key().is_some() || context.environment.trace.is_some() {
+        return None;
+    }
+    let (client, query, now) = (context.client_ip(), context.query, context.environment.now);
+    let octets = (query.packet.len(), response.out.len());
+    match detector.response(client, query.id, query.qtype, octets, now) {
+        Share::Send => None,
+        Share::Truncate => {
+            context.environment.stats.detect_truncated.add(1);
+            Some(Ok(limit::slip(context, response)))
+        }
+        Share::Drop => {
+            context.environment.stats.detect_dropped.add(1);
+            Some(Err(Handled::Drop))
+        }
+    }
+}

@@ -1,0 +1,170 @@
+"""Detection of tunnels and amplification in a running server: what is refused, what is logged, and what `nw ctl detect` shows."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.query
+import dns.rdatatype
+import dns.rrset
+import pytest
+from commands import nw
+from dnsserver import DnsServer
+from servers import running
+
+from namewise import Server
+from namewise.config.detect import ALLOW
+from namewise.policy.detect import suffixes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from namewise.engine import Message
+
+DATA = Path(__file__).parent.parent / "vectors/detect/names.tsv"
+
+
+def answer(asked: Message, _transport: str) -> bytes:
+    """Answer each TXT query with 200 octets and TTL 0."""
+    query = dns.message.from_wire(asked.wire)
+    reply = dns.message.make_response(query, recursion_available=True)
+    name = query.question[0].name.to_text()
+    if query.question[0].rdtype == dns.rdatatype.TXT:
+        reply.answer = [dns.rrset.from_text(name, 0, "IN", "TXT", f'"{"x" * 200}"')]
+    return reply.to_wire()
+
+
+@pytest.fixture
+def forwarder() -> Iterator[DnsServer]:
+    with DnsServer(answer) as server:
+        yield server
+
+
+def config(forwarder: DnsServer, **tables: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "listen": [{"address": "127.0.0.1", "port": 0}],
+        "resolver": {"validation": "off"},
+        "forward": [{"servers": [f"127.0.0.1:{forwarder.port}"]}],
+        **tables,
+    }
+
+
+def ask(server: Server, name: str, rtype: str = "TXT") -> dns.message.Message:
+    host, _, port = server.addresses[0].rpartition(":")
+    query = dns.message.make_query(name, rtype, use_edns=0)
+    return dns.query.udp(query, host, port=int(port), timeout=10)
+
+
+def tunnel(server: Server, domain: str, count: int) -> list[dns.message.Message]:
+    digits = random.Random(7)
+    label = lambda: "".join(digits.choices("abcdefghijklmnopqrstuvwxyz234567", k=50))  # noqa: E731
+    return [ask(server, f"{label()}.{domain}") for _ in range(count)]
+
+
+def test_a_tunnel_is_logged_and_blocked(forwarder: DnsServer) -> None:
+    with Server(config(forwarder, tunnels={"action": "block"})) as server:
+        logged: list[tuple[str, str]] = []
+        server._service.log.event = lambda level, slug, text, **more: logged.append((slug, text))  # type: ignore[method-assign]
+        replies = tunnel(server, "t.tunnel.co.uk", 70)
+        refused = [reply for reply in replies if reply.rcode() == 5]
+        assert 15 <= len(refused) <= 20, len(refused)
+        (ede,) = [option for option in refused[0].options if isinstance(option, dns.edns.EDEOption)]
+        assert (ede.code, ede.text) == (15, "tunnel suspected: tunnel.co.uk.")
+        # Other domains below the same public suffix are not affected.
+        assert ask(server, "www.example.co.uk").rcode() == 0
+        server._service.events.drain()
+        found = [text for slug, text in logged if slug == "tunnel-suspected"]
+        assert len(found) == 1
+        assert found[0].startswith(
+            "tunnel suspected: tunnel.co.uk. from 127.0.0.1: 51 distinct subdomains in 60 s"
+        )
+        assert "100 % TXT, NULL or private types (limit 50)" in found[0]
+        assert server.stats()["detect.refused"] == len(refused)
+        (first, *_) = server._service.engine.suspicions(5) or []
+        assert first.startswith("tunnel.co.uk. from 127.0.0.1")
+
+
+def test_by_default_a_tunnel_is_only_logged(forwarder: DnsServer) -> None:
+    with Server(config(forwarder, tunnels={})) as server:
+        assert {reply.rcode() for reply in tunnel(server, "t.tunnel.com", 70)} == {0}
+        assert server._service.engine.suspicions(5) != []
+
+
+def test_nothing_is_watched_without_the_tables(forwarder: DnsServer) -> None:
+    with Server(config(forwarder)) as server:
+        assert {reply.rcode() for reply in tunnel(server, "t.tunnel.com", 70)} == {0}
+        assert server._service.engine.suspicions(5) is None
+        assert "suffixes" not in server._service.engine.artifacts
+
+
+def test_names_of_the_default_allow_list_are_not_watched(forwarder: DnsServer) -> None:
+    with Server(config(forwarder, tunnels={"action": "block", "allow": ["fine.example."]})) as server:
+        for domain in ("ebl.msbl.org", "x.fine.example"):
+            assert {reply.rcode() for reply in tunnel(server, domain, 70)} == {0}
+    with Server(config(forwarder, tunnels={"action": "block", "allow_default": False})) as server:
+        assert 5 in {reply.rcode() for reply in tunnel(server, "ebl.msbl.org", 70)}
+
+
+def test_the_default_allow_list_has_what_the_data_need() -> None:
+    rows = [line.split("\t") for line in DATA.read_text().splitlines() if not line.startswith("#")]
+    for verdict, *_, name in rows:
+        listed = any(name == allowed or name.endswith(f".{allowed}") for allowed in ALLOW)
+        assert listed == (verdict == "allowed"), name
+
+
+def test_a_victim_of_amplification_gets_truncated_responses(forwarder: DnsServer) -> None:
+    table = {"action": "rate-limit", "octets": "10kB", "ratio": 2}
+    with Server(config(forwarder, amplification=table)) as server:
+        logged: list[tuple[str, str]] = []
+        server._service.log.event = lambda level, slug, text, **more: logged.append((slug, text))  # type: ignore[method-assign]
+        replies = [ask(server, "large.example") for _ in range(400)]
+        assert replies[0].answer and replies[-1].flags & dns.flags.TC and not replies[-1].answer
+        server._service.events.drain()
+        (found,) = [text for slug, text in logged if slug == "amplification-suspected"]
+        assert found.startswith("amplification suspected: 127.0.0.0/24 gets ")
+        assert server.stats()["detect.truncated"] > 0
+
+
+def test_the_state_survives_a_reload(forwarder: DnsServer) -> None:
+    tables = config(forwarder, tunnels={"action": "block"})
+    with Server(tables) as server:
+        tunnel(server, "t.tunnel.com", 70)
+        server.reload()
+        assert {reply.rcode() for reply in tunnel(server, "t.tunnel.com", 3)} == {5}
+
+
+def test_the_list_has_the_rules_of_the_package() -> None:
+    assert len(suffixes()) > 5000
+
+
+def test_the_command_shows_the_most_suspicious_domains(forwarder: DnsServer, tmp_path: Path) -> None:
+    file, control = tmp_path / "namewise.toml", tmp_path / "control.sock"
+    file.write_text(
+        f"""\
+[[listen]]
+address = "127.0.0.1"
+port = 0
+[resolver]
+validation = "off"
+[[forward]]
+servers = ["127.0.0.1:{forwarder.port}"]
+[tunnels]
+"""
+    )
+    with running("serve", "--config", str(file), "--control", str(control), ready="ready:") as (_, lines):
+        port = int(lines[-1].split("127.0.0.1:")[1].split(",")[0])
+        digits = random.Random(1)
+        for _ in range(60):
+            label = "".join(digits.choices("0123456789abcdef", k=40))
+            query = dns.message.make_query(f"{label}.c2.example", "TXT")
+            dns.query.udp(query, "127.0.0.1", port=port, timeout=10)
+        shown = nw("ctl", "detect", "--control", str(control))
+        assert shown.returncode == 0, shown.stderr
+        first, second, domain, *_ = shown.stdout.splitlines()
+        assert (first, second.split(":")[0]) == ("tunnels: log", "amplification")
+        assert domain.startswith("c2.example. from 127.0.0.1: "), shown.stdout
