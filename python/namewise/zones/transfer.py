@@ -53,9 +53,7 @@ def transfer(zone: str, primary: Endpoint, serial: int | None, limits: Limits) -
             return None
         if serial is not None and not is_newer(found, serial):
             raise TransferError(f"the primary has the serial {found}, which is older than {serial}", "OLDER")
-        running = Transfer(
-            zone, id=_id(), max_octets=limits.octets, max_records=limits.records
-        )
+        running = Transfer(zone, id=_id(), max_octets=limits.octets, max_records=limits.records)
         _send(link, running.query, deadline)
         try:
             while not running.read(read_message(link, deadline)):
