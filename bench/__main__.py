@@ -361,9 +361,10 @@ ROWS: dict[str, tuple[str, list[Figure]]] = {
 ALONE = {
     "F7": ["cargo", "run", "--quiet", "--release", "-p", "nw-serve", "--example", "loadtest"],
     "P1": [sys.executable, "-m", "bench.py_codec", "--rounds", "3"],
+    "R6": [sys.executable, "-m", "bench.lists"],
     "R8": [sys.executable, "-m", "bench.cold"],
 }
-MORE = {"R8": ["--names", "50000", "--rounds", "5"]}
+MORE = {"R6": ["--names", "5000000", "--rounds", "3"], "R8": ["--names", "50000", "--rounds", "5"]}
 """What the whole method adds to their arguments."""
 
 

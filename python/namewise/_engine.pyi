@@ -433,6 +433,12 @@ class NameList:
     def __len__(self) -> int: ...
 
 @final
+class ListProgress:
+    def __new__(cls) -> ListProgress: ...
+    @property
+    def part(self) -> float: ...
+
+@final
 class PolicyList:
     def __new__(
         cls,
@@ -450,6 +456,7 @@ class PolicyList:
         servers: tuple[bool, bool, bool, int] = ...,
         skip_errors: bool = False,
         threads: int = 0,
+        progress: ListProgress | None = None,
     ) -> PolicyList: ...
     @property
     def name(self) -> str: ...

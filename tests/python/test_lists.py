@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from namewise.cli import main
 from namewise.config import ConfigError, load
 from namewise.engine import Policies, PolicyList, Zone
 from namewise.message import make_query
+from namewise.policy import lists
 from namewise.policy.lists import refresh
 
 if TYPE_CHECKING:
@@ -309,3 +311,47 @@ def test_ctl_pauses_shows_and_reloads_lists(tmp_path: Path) -> None:
         text = nw("ctl", "status", "--control", control).stdout
         assert "list ads: 1 rule, " in text
         assert nw("why", "a.example", "--control", control).stdout.count("list ads: the name a.example.")
+
+
+def test_answers_continue_while_a_list_is_read_and_change_at_once(tmp_path: Path) -> None:
+    """Queries meanwhile get the rules of the former list or those of the new one, and never a mixture."""
+    old = "".join(f"old{number}.example\n" for number in range(200_000))
+    path = config(tmp_path, TWO, ads=f"a.example\n{old}", feed=RPZ)
+    seen: list[tuple[str, str]] = []
+    ended = threading.Event()
+    with namewise.Server(path) as server:
+
+        def question() -> None:
+            while not ended.is_set():
+                # The second of each pair is asked after the first.
+                first = ask(server, "a.example").rcode
+                seen.append((first, ask(server, "b.example").rcode))
+
+        asking = threading.Thread(target=question)
+        asking.start()
+        (tmp_path / "ads").write_text("b.example\n" + old.replace("old", "new"))
+        server.reload()
+        asked = len(seen)
+        ended.set()
+        asking.join()
+        assert ask(server, "b.example").rcode == "NXDOMAIN"
+        assert ask(server, "new7.example").rcode == "NXDOMAIN"
+    assert asked > 2
+    # Both are blocked only if the list changes between the two questions of a pair.
+    assert {first for first, _ in seen} <= {"NXDOMAIN", "SERVFAIL"}
+    assert seen.count(("SERVFAIL", "SERVFAIL")) == 0, "for a moment, no list applied"
+    assert seen.count(("NXDOMAIN", "NXDOMAIN")) <= 1
+
+
+def test_a_list_that_takes_long_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "TOLD_EACH_S", 0.001)
+    text = "".join(f"name{number}.example\n" for number in range(300_000))
+    path = config(tmp_path, TWO, ads=text, feed=RPZ)
+    told: list[str] = []
+    refreshed = refresh(load(path).config, told=told.append)
+    assert len(refreshed.lists[0].rules) == 300_000
+    parts = [
+        int(line.removeprefix("list ads: ").split("%")[0]) for line in told if line.startswith("list ads: ")
+    ]
+    assert parts == sorted(parts) and 0 < parts[-1] <= 100
+    assert threading.active_count() == 1 or not any("watch" in one.name for one in threading.enumerate())

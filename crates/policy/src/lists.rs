@@ -101,7 +101,7 @@ impl LineRule {
 }
 
 /// The number of bits of a rule's number below its rank.
-pub(crate) const RANK_SHIFT: u32 = 28;
+pub const RANK_SHIFT: u32 = 28;
 
 /// A line that has no rule.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -44,6 +44,19 @@ impl PrefixMap {
         self.0.iter().map(|group| group.blocks.len()).sum()
     }
 
+    /// The blocks, the longest first.
+    pub fn blocks(&self) -> impl Iterator<Item = Prefix> {
+        let of = |group: &OfLength| {
+            let len = group.len;
+            group
+                .blocks
+                .iter()
+                .filter_map(move |(first, _)| Prefix::new(*first, len).ok())
+                .collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of)
+    }
+
     /// The number of octets that the map occupies.
     pub fn octets(&self) -> usize {
         size_of_val(&*self.0) + self.0.iter().map(|group| size_of_val(&*group.blocks)).sum::<usize>()

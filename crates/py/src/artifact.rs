@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use nw_policy::lists::{self, ListFindings};
+use nw_policy::progress::Progress;
 use nw_policy::rules::{self, Action, Client, Group, Link, ListSettings, Rules, Server, ServerRules};
 use nw_policy::{Acl, View, rpz};
 use nw_serve::Artifact;
@@ -56,6 +57,27 @@ pub(crate) struct PolicyList {
     fault_count: usize,
 }
 
+/// How far the reading of a list has come, for another thread to look at: `ListProgress()`.
+#[pyclass(frozen, module = "namewise.engine")]
+#[derive(Default)]
+pub(crate) struct ListProgress {
+    inner: Arc<Progress>,
+}
+
+#[pymethods]
+impl ListProgress {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// The part that is done, 0 to 1.
+    #[getter]
+    fn part(&self) -> f64 {
+        self.inner.part()
+    }
+}
+
 /// The source of rules.
 #[derive(FromPyObject)]
 enum RuleSource<'py> {
@@ -69,7 +91,7 @@ impl PolicyList {
     #[pyo3(signature = (
         name, source, *, action = "nxdomain", targets = Vec::new(), ttl = 300, ede = None, text = String::new(),
         groups = Vec::new(), log_only = false, break_dnssec = true, servers = (true, true, true, 1),
-        skip_errors = false, threads = 0,
+        skip_errors = false, threads = 0, progress = None,
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python are a named object")]
     fn new(
@@ -87,7 +109,9 @@ impl PolicyList {
         servers: (bool, bool, bool, u8),
         skip_errors: bool,
         threads: usize,
+        progress: Option<PyRef<'_, ListProgress>>,
     ) -> PyResult<Self> {
+        let progress = progress.map_or_else(Arc::default, |progress| Arc::clone(&progress.inner));
         let action = action_of(action, &targets, ttl)?;
         let mut bits = 0;
         for group in groups {
@@ -113,14 +137,17 @@ impl PolicyList {
             RuleSource::Text(octets) => {
                 let action = action
                     .ok_or_else(|| PyValueError::new_err("only policy zones have actions of their own"))?;
-                let read = call::detached(py, || Ok::<_, Raise>(lists::read(&octets, threads)))?;
+                let read =
+                    call::detached(py, || Ok::<_, Raise>(lists::read_showing(&octets, threads, &progress)))?;
                 if read.wrong.count > 0 && !skip_errors {
                     return Err(PyValueError::new_err(shown(&read.wrong).join("\n")));
                 }
                 let count = read.wrong.count + read.unsupported.count;
                 let mut faults = shown(&read.wrong);
                 faults.extend(shown(&read.unsupported));
-                let rules = call::detached(py, || Ok::<_, Raise>(read.into_rules(&action, ttl, threads)))?;
+                let rules = call::detached(py, || {
+                    Ok::<_, Raise>(read.into_rules_showing(&action, ttl, threads, &progress))
+                })?;
                 (rules, faults, count, None)
             }
         };

@@ -45,7 +45,7 @@ mod _engine {
     #[pymodule_export]
     use crate::allocator::allocator_arenas;
     #[pymodule_export]
-    use crate::artifact::{LocalRoot, NameList, Policies, PolicyList, Suffixes};
+    use crate::artifact::{ListProgress, LocalRoot, NameList, Policies, PolicyList, Suffixes};
     #[pymodule_export]
     use crate::build::{make_message, make_query, make_response};
     #[pymodule_export]

@@ -103,8 +103,13 @@ def _configured(parsed: Parsed, wanted: dict[str, Any]) -> dict[str, Any]:
 
     given = parsed.one("--config")
     loaded = _load(_file([given] if given else []), as_json="--json" in parsed)
-    with Progress("reading the lists"):
-        lists = refresh(loaded.config)
+    progress = Progress("reading the lists")
+
+    def told(text: str) -> None:
+        progress.what = f"reading {text.split(' after ')[0]}"
+
+    with progress:
+        lists = refresh(loaded.config, told=told)
     if lists.failures:
         raise Failure("\n".join(text for _, text, _ in lists.failures), code=BAD_CONFIG)
     answer, servers = ((wanted[key] or "").split() for key in ("answer", "servers"))

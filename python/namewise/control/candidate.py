@@ -94,10 +94,11 @@ def build(
     workers: Callable[[Config], int],
     trust: Callable[[Inputs, Config], Inputs] = lambda inputs, _: inputs,
     lists: Refreshed = NOTHING,
+    told: Callable[[str], None] | None = None,
 ) -> Candidate:
     """Read and build what *loaded* describes, with the zones of *registry* and those of *lists* that have not changed.
 
-    trust: returns the inputs with the trust anchors as they have become.
+    trust: returns the inputs with the trust anchors as they have become. told: receives lines about lists that take long to read.
 
     Touches nothing that is being served. Raises `ConfigError` with everything that is wrong with the settings; zones that
     cannot be loaded are in `Candidate.zones`.
@@ -108,7 +109,7 @@ def build(
         inputs = trust(read_inputs(config, loaded.origin), config)
     except ConfigError as error:
         found += error.problems
-    refreshed = refresh(config, lists)
+    refreshed = refresh(config, lists, told)
     found += [
         loaded.problem(("list", index, "file"), text) for index, text, kept in refreshed.failures if not kept
     ]

@@ -135,7 +135,7 @@ class Service:
         state = loaded.config.server.state
         if loaded.config.resolver is not None:
             self.trust.load(state)
-        candidate = build(loaded, self.registry, worker_count, self.trust.apply, self.lists)
+        candidate = build(loaded, self.registry, worker_count, self.trust.apply, self.lists, self._told)
         config = candidate.loaded.config
         zones = candidate.zones
         if zones.failures and (self.strict or not (zones.added or config.resolver is not None)):
@@ -168,7 +168,9 @@ class Service:
             return outcome
 
     def _reload(self, check: Callable[[Candidate], None] | None) -> Outcome:
-        candidate = build(self.load(), self.registry, lambda _: self.workers, self.trust.apply, self.lists)
+        candidate = build(
+            self.load(), self.registry, lambda _: self.workers, self.trust.apply, self.lists, self._told
+        )
         if candidate.zones.failures and self.strict:
             raise ZonesError(candidate.zones.failures)
         if check is not None:
@@ -188,7 +190,7 @@ class Service:
     def reload_lists(self) -> tuple[str, ...]:
         """Read lists whose files have changed. Return why some could not be read; their last versions stay in use."""
         with self._changing:
-            refreshed = refresh(self.config, self.lists)
+            refreshed = refresh(self.config, self.lists, self._told)
             self._use(self.engine, refreshed)
             self.lists = refreshed
             for note in refreshed.notes():
@@ -235,6 +237,9 @@ class Service:
         timer.cancel()
         self._use(self.engine, self.lists)
         self.log.event("info", "lists-resumed", f"lists in use again for {_whom(group)}")
+
+    def _told(self, text: str) -> None:
+        self.log.event("info", "list-progress", text)
 
     def _use(self, engine: Engine, lists: Refreshed) -> None:
         policies = lists.policies(tuple(self.pauses))

@@ -4,6 +4,8 @@
     files               ─┴─> Lists.refresh ─> Refreshed ─> Engine.swap
     pauses              ───> Refreshed.policies
 
+While a list is read, `told` receives a line each second, so that nobody has to guess what a start or reload waits for.
+
 A list whose file and settings have not changed is not read again, and keeps its counter. A list that cannot be read
 keeps its last version; if there is none, that is an error of the configuration.
 """
@@ -11,13 +13,15 @@ keeps its last version; if there is none, that is an error of the configuration.
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from namewise.engine import Policies, PolicyList, Zone
+from namewise.engine import ListProgress, Policies, PolicyList, Zone
 from namewise.engine.errors import NamewiseError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from namewise.config import Config
     from namewise.config.lists import List
@@ -26,6 +30,8 @@ ARTIFACT = "policies"
 """The name under which the engine finds the lists."""
 CODES = {"blocked": 15, "censored": 16, "filtered": 17, "prohibited": 18, "forged": 4}
 """Extended errors (RFC 8914 §4)."""
+TOLD_EACH_S = 1.0
+"""Seconds between two lines about a list that is being read."""
 NULL = ("0.0.0.0", "::")
 MAX_LIST = 4 << 30
 """Octets of a list; more is something else, such as a device."""
@@ -66,8 +72,13 @@ class Refreshed(NamedTuple):
 NOTHING = Refreshed((), (), (), ())
 
 
-def refresh(config: Config, former: Refreshed = NOTHING) -> Refreshed:
-    """Return the lists of *config*, with those of *former* that have not changed."""
+def refresh(
+    config: Config, former: Refreshed = NOTHING, told: Callable[[str], None] | None = None
+) -> Refreshed:
+    """Return the lists of *config*, with those of *former* that have not changed.
+
+    told: receives a line about a list that has been read for a second, and one each second after, in a thread of its own.
+    """
     groups = tuple((group.name, config.prefixes(group.clients), group.keys) for group in config.group)
     positions = {group.name.lower(): at for at, group in enumerate(config.group)}
     known = {one.settings.name: one for one in former.lists}
@@ -80,7 +91,9 @@ def refresh(config: Config, former: Refreshed = NOTHING) -> Refreshed:
             if before is not None and before.stamp == stamp:
                 lists.append(before)
                 continue
-            one = ReadList(settings, stamp, read(settings, numbers))
+            progress = ListProgress()
+            with _watched(settings, progress, told):
+                one = ReadList(settings, stamp, read(settings, numbers, progress))
         except (OSError, ValueError, NamewiseError) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             failures.append((index, f"list {settings.name}: {settings.file}: {text}", before is not None))
@@ -92,7 +105,7 @@ def refresh(config: Config, former: Refreshed = NOTHING) -> Refreshed:
     return Refreshed(tuple(lists), groups, tuple(changed), tuple(failures))
 
 
-def read(settings: List, groups: list[int]) -> PolicyList:
+def read(settings: List, groups: list[int], progress: ListProgress | None = None) -> PolicyList:
     """Return the rules of a list, or raise `OSError`, `ValueError` or `ZoneFileError` with every error.
 
     groups: the positions of its groups.
@@ -118,7 +131,30 @@ def read(settings: List, groups: list[int]) -> PolicyList:
         break_dnssec=settings.break_dnssec,
         servers=(settings.nsdname, settings.nsip, settings.nsip_lookup, settings.min_ns_dots),
         skip_errors=settings.skip_errors,
+        progress=progress,
     )
+
+
+@contextmanager
+def _watched(settings: List, progress: ListProgress, told: Callable[[str], None] | None) -> Iterator[None]:
+    ended = threading.Event()
+
+    def watch(told: Callable[[str], None]) -> None:
+        seconds = 0
+        while not ended.wait(TOLD_EACH_S):
+            seconds += 1
+            part = "" if settings.zone is not None else f"{progress.part:.0%} after "
+            told(f"list {settings.name}: {part}{seconds} s")
+
+    thread = None if told is None else threading.Thread(target=watch, args=(told,), daemon=True)
+    if thread is not None:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if thread is not None:
+            thread.join()
 
 
 def _content(path: str) -> bytes:
