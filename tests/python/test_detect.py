@@ -168,3 +168,5 @@ servers = ["127.0.0.1:{forwarder.port}"]
         first, second, domain, *_ = shown.stdout.splitlines()
         assert (first, second.split(":")[0]) == ("tunnels: log", "amplification")
         assert domain.startswith("c2.example. from 127.0.0.1: "), shown.stdout
+        explained = nw("explain", "x.c2.example", "TXT", "--control", str(control)).stdout
+        assert "tunnel suspected, only logged: c2.example. from 127.0.0.1: 60 distinct" in explained

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dns.flags
@@ -14,8 +16,11 @@ import dns.message
 import dns.rrset
 import dns.zone
 import pytest
+from commands import nw
+from servers import running
 
 from namewise import Server
+from namewise.config import ConfigError, load
 from namewise.config.values import endpoint
 from namewise.control.local_root import FILE, RootCopy
 from namewise.engine import Resolve, Zone, verify_zonemd
@@ -24,7 +29,6 @@ from namewise.zones.transfer import Limits, is_newer, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from namewise.control.service import Service
 
@@ -395,6 +399,73 @@ def test_a_zone_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
         file.unlink()
         copy.act()
         assert "No such file" in logged[-1][1]
+
+
+def test_the_commands_show_the_copy(tmp_path: Path, primary: Primary) -> None:
+    control = str(tmp_path / "control.sock")
+    config = tmp_path / "namewise.toml"
+    config.write_text(
+        f"""\
+[server]
+state = "{tmp_path / "state"}"
+[[listen]]
+address = "127.0.0.1"
+port = 0
+[resolver]
+validation = "off"
+[local_root]
+primaries = ["{primary.where}"]
+"""
+    )
+    with running("serve", "--config", str(config), "--control", control, ready="local root: serial 1") as (
+        _,
+        lines,
+    ):
+        assert lines[-1].endswith(
+            f"local root: serial 1, 6 records, from {primary.where}, SHA-384 digest verified"
+        )
+        status = nw("ctl", "status", "--control", control).stdout
+        start = (
+            f"local root: serial 1, 6 records, from {primary.where}, SHA-384 digest verified, confirmed 20"
+        )
+        assert any(line.startswith(start) for line in status.splitlines()), status
+        explained = nw("explain", "nothing-at-all", "--control", control).stdout
+        assert "local copy of the root, serial 1: the name does not exist" in explained
+        routed = nw("route", "www.example.com", "--control", control).stdout
+        assert "the local copy of the root, serial 1, answers in their place" in routed
+        # Without the table, the root servers are asked again.
+        config.write_text(config.read_text().partition("[local_root]")[0])
+        assert nw("ctl", "reload", "--control", control).returncode == 0
+        assert "local root" not in nw("ctl", "status", "--control", control).stdout
+
+
+def test_the_configurations_of_the_page_are_valid(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/local-root.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    for at, block in enumerate(blocks):
+        file = tmp_path / f"{at}.toml"
+        file.write_text(block if "[resolver]" in block else f"[resolver]\n{block}")
+        assert load(str(file), environ={}).config.local_root is not None
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("[local_root]\n", "the local root serves the resolver"),
+        ("[resolver]\n[local_root]\nprimaries = []\n", "needs at least one entry, or a file"),
+        (
+            '[resolver]\n[[forward]]\nservers = ["192.0.2.1"]\nauthoritative = true\n[local_root]\n',
+            'a [[forward]] names the servers of "."',
+        ),
+        ('[resolver]\n[local_root]\nprimaries = ["here"]\n', "here"),
+    ],
+)
+def test_a_table_without_use_is_an_error(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "namewise.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load(str(file), environ={})
 
 
 def test_a_thread_follows_the_root_of_a_server(tmp_path: Path, primary: Primary) -> None:

@@ -156,6 +156,13 @@ pub enum Reason {
         /// The extended error that the client gets.
         ede: Ede,
     },
+    /// The name's domain is suspected to be a tunnel. A client may be refused because of that.
+    TunnelSuspected {
+        /// The domain with all that makes it suspicious.
+        features: String,
+        /// What is done about it: `log`, `rate-limit` or `block`.
+        action: &'static str,
+    },
     /// The client sees the zones of this view.
     InView {
         /// The view's name.
@@ -466,6 +473,7 @@ impl Reason {
             Reason::SpecialUse => "special-use",
             Reason::ClientRefused { .. } => "client-refused",
             Reason::NotServed { .. } => "not-served",
+            Reason::TunnelSuspected { .. } => "tunnel-suspected",
             Reason::InView { .. } => "in-view",
             Reason::FromZone { .. } => "from-zone",
             Reason::LocallyServed => "locally-served",
@@ -579,6 +587,12 @@ impl fmt::Display for Reason {
         match self {
             Reason::SpecialUse => f.write_str("answered here: the name is reserved"),
             Reason::ClientRefused { list } => write!(f, "refused: {list}"),
+            Reason::TunnelSuspected { features, action: "log" } => {
+                write!(f, "tunnel suspected, only logged: {features}")
+            }
+            Reason::TunnelSuspected { features, action } => {
+                write!(f, "tunnel suspected, lookups of clients are refused (action = {action:?}): {features}")
+            }
             Reason::NotServed { ede } => {
                 let purpose = ede.mnemonic().unwrap_or("no reason");
                 let why = match *ede {

@@ -8,7 +8,7 @@
 
 use nw_cache::{Cache, Cached, Lookup, Micros, Reader};
 use nw_resolve::reason::Route;
-use nw_resolve::{LocalZones as _, ResolverConfig, is_special_use};
+use nw_resolve::{LocalRoot, LocalZones as _, ResolverConfig, is_special_use};
 use nw_wire::name::NameRef;
 use nw_wire::{Name, RrType};
 
@@ -139,6 +139,15 @@ fn beyond(all: &mut Vec<Considered>, config: &ResolverConfig, cache: &Cache, nam
         }
         Some(_) => "the delegations lead to the name; only the root servers are known so far".to_owned(),
         None => "the delegations lead to the name; the root servers are asked for first".to_owned(),
+    };
+    let why = match config.local_root.as_deref() {
+        Some(LocalRoot::Copy { zone, .. }) => {
+            format!("{why}; the local copy of the root, serial {}, answers in their place", zone.serial())
+        }
+        Some(LocalRoot::Unusable(reason)) => {
+            format!("{why}; the local copy of the root is not used: {reason}")
+        }
+        None => why,
     };
     add(all, "root-servers", iterates, why);
 }

@@ -3,6 +3,7 @@
 //! Lookups are counted when a query begins to wait for one, and their answers when they leave. A cache hit is a lookup of nobody.
 
 use nw_policy::{Detector, Share, Suffixes, Watched};
+use nw_resolve::trace::{Layer, Reason};
 use nw_wire::{Ede, Rcode};
 
 use crate::context::Context;
@@ -16,11 +17,16 @@ pub const ARTIFACT: &str = "suffixes";
 /// Count the lookup that *context* asks for. Some: it is refused, for this reason.
 #[cold]
 pub(crate) fn lookup(context: &Context<'_>, detector: &Detector) -> Option<(Rcode, Box<Causes>)> {
-    if context.lookups > 0 || context.environment.trace.is_some() {
+    if context.lookups > 0 {
         return None;
     }
     let query = context.query;
     let suffixes = context.snapshot().suffixes();
+    if context.environment.trace.is_some() {
+        let (features, action) = detector.peek(suffixes, query.qname, context.environment.now)?;
+        context.step(|| (Layer::Admission, Reason::TunnelSuspected { features, action: action.slug() }));
+        return None;
+    }
     let client = context.client_ip();
     let (ede, text) =
         match detector.lookup(suffixes, client, query.qname, query.qtype, context.environment.now) {

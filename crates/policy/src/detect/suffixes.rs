@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use nw_wire::hash::Keyed;
 use nw_wire::{Name, NameRef};
 
 const SUFFIX: u8 = 1;
@@ -14,14 +15,16 @@ const EXCEPTION: u8 = 4;
 /// The rules of a list.
 #[derive(Debug, Default)]
 pub struct Suffixes {
-    rules: HashMap<u64, u8>,
+    rules: HashMap<u64, u8, Keyed>,
+    /// The labels of the longest rule: no more of a name need be looked up.
+    deepest: usize,
 }
 
 impl Suffixes {
     /// Read the list in the format of publicsuffix.org, one rule on a line. Rules that are no domain names, such as those in Unicode that have
     /// another in Punycode, are left out.
     pub fn parse(text: &str) -> Suffixes {
-        let mut rules = HashMap::new();
+        let (mut rules, mut deepest) = (HashMap::default(), 0);
         let lines = text.lines().filter_map(|line| line.split_whitespace().next());
         for line in lines.filter(|line| !line.starts_with("//") && line.is_ascii()) {
             let (rule, kind) = match (line.strip_prefix("*."), line.strip_prefix('!')) {
@@ -30,10 +33,11 @@ impl Suffixes {
                 (None, None) => (line, SUFFIX),
             };
             if let Ok(name) = rule.parse::<Name>() {
+                deepest = deepest.max(name.as_ref().label_count());
                 *rules.entry(name.as_ref().hash64()).or_insert(0) |= kind;
             }
         }
-        Suffixes { rules }
+        Suffixes { rules, deepest }
     }
 
     /// The number of names with a rule.
@@ -50,7 +54,7 @@ impl Suffixes {
     fn suffix_labels(&self, name: NameRef<'_>) -> usize {
         let most = name.label_count();
         let mut found = 1;
-        for labels in 1..=most {
+        for labels in 1..=most.min(self.deepest) {
             let kinds = self.rules.get(&name.suffix(labels).hash64()).copied().unwrap_or(0);
             if kinds & EXCEPTION != 0 {
                 return labels - 1;

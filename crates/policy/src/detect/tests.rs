@@ -211,6 +211,10 @@ fn a_suspected_domain_is_blocked_until_it_is_quiet() {
     assert!((50..=55).contains(&pass) && pass + block == 100, "{pass} {block}");
     assert_eq!(detector.take_findings().len(), 1, "reported once");
     assert_eq!(flood(&detector, "other.com.", 20, SECOND), [20, 0, 0]);
+    let peek = |text: &str| detector.peek(None, name(text).as_ref(), SECOND);
+    let (text, action) = peek("x.tunnel.com.").expect("it is suspected");
+    assert!(text.starts_with("tunnel.com. from 192.0.2.7: "), "{text}");
+    assert_eq!((action, peek("x.other.com."), peek("tunnel.com.")), (DetectAction::Block, None, None));
     // It stays so for ten minutes after the last window with too much.
     assert_eq!(flood(&detector, "tunnel.com.", 1, 500 * SECOND), [0, 0, 1]);
     assert_eq!(flood(&detector, "tunnel.com.", 1, 700 * SECOND), [1, 0, 0]);
@@ -355,4 +359,21 @@ fn findings_that_nobody_takes_are_bounded() {
         flood(&detector, &format!("tunnel{n}.com."), 60, SECOND);
     }
     assert_eq!(detector.take_findings().len(), MOST_FINDINGS);
+}
+
+#[test]
+fn a_report_has_the_entropy_of_the_longest_label() {
+    for (label, entropy) in [
+        ("aaaa", "0.0"),
+        ("abababab", "1.0"),
+        ("abcdefgh", "3.0"),
+        ("aBcDeFgH", "3.0"),
+        ("0123456789abcdef", "4.0"),
+    ] {
+        let detector = detector(TunnelSettings::default());
+        let asked = name(&format!("{label}.x.example.com."));
+        detector.lookup(None, CLIENT, asked.as_ref(), RrType::A, SECOND);
+        let shown = detector.domains(SECOND, 1);
+        assert!(shown[0].contains(&format!("entropy {entropy} bits")), "{label}: {shown:?}");
+    }
 }

@@ -17,8 +17,9 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
+use nw_wire::hash::Keyed;
 use nw_wire::{Name, NameRef, RrType};
 
 use super::suffixes::{Suffixes, registered};
@@ -90,7 +91,7 @@ impl Default for TunnelSettings {
 pub struct Tunnels {
     settings: TunnelSettings,
     /// The hashes of the names of `allow`.
-    allow: HashSet<u64>,
+    allow: HashSet<u64, Keyed>,
     shards: Vec<Mutex<Vec<Option<Box<Domain>>>>>,
 }
 
@@ -187,6 +188,17 @@ impl Tunnels {
             }
         };
         (watched, finding)
+    }
+
+    /// See [`super::Detector::peek`].
+    pub(super) fn peek(&self, suffixes: Option<&Suffixes>, name: NameRef<'_>, now: u64) -> Option<String> {
+        let apex = self.watched(suffixes, name)?;
+        let hash = apex.hash64();
+        let shard = self.shard(hash);
+        let start = set(hash, shard.len());
+        let mut found = shard[start..start + WAYS].iter().flatten().filter(|domain| domain.hash == hash);
+        let domain = found.find(|domain| now < domain.suspected)?;
+        Some(self.describe(domain, &domain.features()))
     }
 
     /// See [`super::Detector::answered`].
@@ -363,9 +375,7 @@ impl Domain {
         if longest.len() > self.label.len() {
             self.label = longest.into();
         }
-        if self.client != client {
-            self.client = client;
-        }
+        self.client = client;
         if self.queries > 1 || self.intervals > 0 {
             let interval = now.saturating_sub(self.last);
             let (mean, distance) = self.interval;
@@ -404,12 +414,22 @@ fn carries_data(rtype: RrType) -> bool {
     matches!(rtype, RrType::TXT | RrType(10)) || rtype.0 >= 65_280
 }
 
+/// n log2 n for the lengths of labels.
+static WEIGHTS: LazyLock<[f32; 64]> =
+    LazyLock::new(|| std::array::from_fn(|n| if n == 0 { 0.0 } else { n as f32 * (n as f32).log2() }));
+
 /// The entropy of *label*, hundredths of a bit for each character. Case does not count.
 fn entropy(label: &[u8]) -> u32 {
-    let mut counts = [0u8; 256];
+    let weights = &*WEIGHTS;
+    let (mut counts, mut repeated) = ([0u8; 256], 0.0);
     // A label has at most 63 octets.
-    label.iter().for_each(|octet| counts[usize::from(octet.to_ascii_lowercase())] += 1);
-    let all = label.len() as f32;
-    let shares = counts.iter().filter(|count| **count > 0).map(|count| f32::from(*count) / all);
-    (shares.map(|share| -share * share.log2()).sum::<f32>() * 100.0).round() as u32
+    for octet in label {
+        let count = &mut counts[usize::from(octet.to_ascii_lowercase())];
+        repeated -= weights[usize::from(*count)];
+        *count += 1;
+        repeated += weights[usize::from(*count)];
+    }
+    // -sum(c/n log2(c/n)) = (n log2 n - sum(c log2 c)) / n
+    let bits = (weights[label.len()] - repeated) / label.len().max(1) as f32;
+    (bits * 100.0).round() as u32
 }

@@ -1,7 +1,11 @@
 use nw_wire::{Section, Writer};
+use proptest::prelude::*;
 
 use super::*;
 use crate::scan;
+
+/// Owner, type, class, TTL and rdata of a record.
+type Row = (Name, RrType, Class, u32, Vec<u8>);
 
 const ZONE: &str = "\
 $TTL 3600
@@ -30,7 +34,7 @@ fn transfer(limits: TransferLimits) -> Transfer {
 }
 
 /// The records of the zone, the SOA first.
-fn records() -> Vec<(Name, RrType, Class, u32, Vec<u8>)> {
+fn records() -> Vec<Row> {
     let zone = zone();
     let mut records: Vec<_> = zone
         .rrsets()
@@ -43,12 +47,7 @@ fn records() -> Vec<(Name, RrType, Class, u32, Vec<u8>)> {
     records
 }
 
-fn message(
-    id: u16,
-    flags: Flags,
-    question: bool,
-    records: &[(Name, RrType, Class, u32, Vec<u8>)],
-) -> Vec<u8> {
+fn message(id: u16, flags: Flags, question: bool, records: &[Row]) -> Vec<u8> {
     let mut room = vec![0; 65_535];
     let mut writer = Writer::new(&mut room, 65_535, id, flags.with_qr(true));
     if question {
@@ -148,4 +147,27 @@ fn only_a_complete_transfer_is_a_zone() {
     let soa = all[0].clone();
     assert_eq!(bare.read(&message(ID, Flags::default(), true, &[soa.clone(), soa])), Ok(true));
     assert!(matches!(bare.finish(), Err(TransferError::Zone(_))));
+}
+
+proptest! {
+    /// Whatever octets of the messages change, the transfer ends with a zone or an error, and holds no more than its limits.
+    #[test]
+    fn damaged_messages_do_no_harm(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8), size in 1usize..8) {
+        let mut all = records();
+        all.push(all[0].clone());
+        let mut running = transfer(LIMITS);
+        for (at, part) in all.chunks(size).enumerate() {
+            let mut octets = message(ID, Flags::default(), at == 0, part);
+            for (place, octet) in &changes {
+                let place = place.index(octets.len());
+                octets[place] ^= octet;
+            }
+            match running.read(&octets) {
+                Ok(false) => {}
+                Ok(true) | Err(_) => break,
+            }
+        }
+        prop_assert!(running.records() <= LIMITS.records + 1 && running.octets() <= LIMITS.octets + 65_535);
+        let _ = running.finish();
+    }
 }
