@@ -4,7 +4,7 @@ use nw_wire::code::{Class, Rcode, RrType};
 use nw_wire::{Name, Rrset};
 
 use super::lab::*;
-use crate::trace::{Action, Draft, Layer, Route};
+use crate::trace::{Action, Draft, Layer, ListRule, Route};
 use crate::*;
 
 #[test]
@@ -199,6 +199,36 @@ fn the_diagnosis_begins_with_the_cause() {
     assert!(kept.starts_with("failed: it failed 0 s ago and is tried again in 5 s: "), "{kept}");
     let far = diagnosed("www.far.com.").expect("it took long");
     assert!(far.starts_with("slow: ns.far.com (192.0.2.8) took 300.0 ms of 3"), "{far}");
+}
+
+#[test]
+fn a_stale_answer_says_so_first_with_its_cause() {
+    let delegation = "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1";
+    let lab = delegating(delegation, "");
+    lab.host("192.0.2.1", zone("example.com.", "www.example.com. 60 A 203.0.113.1"));
+    let resolver = resolver(&lab);
+    let diagnosed = || diagnosis(&ask(&lab, &resolver, "www.example.com.", RrType::A));
+    assert_eq!(diagnosed(), None);
+    lab.host("192.0.2.1", silent());
+    lab.pass(90);
+    let stale = diagnosed().expect("the answer has expired");
+    assert!(stale.starts_with("stale: the answer expired 3"), "{stale}");
+    assert!(stale.contains("example.com."), "{stale}");
+}
+
+#[test]
+fn the_rule_of_a_list_is_the_diagnosis_unless_it_changes_nothing() {
+    let rule = |action, log_only| {
+        let (list, trigger, owner) = ("ads".to_owned(), "the name x.".to_owned(), "x.".to_owned());
+        let reason = Reason::ListRule(Box::new(ListRule { list, trigger, owner, action, log_only }));
+        let trace = Trace::start(0, 10);
+        trace.step(0, Draft::new(Layer::Filter, Action::Lookup, "x.".parse().unwrap(), RrType::A, reason));
+        diagnosis(&Resolution { steps: trace.steps().into(), ..Resolution::empty(Rcode::NXDOMAIN) })
+    };
+    let said = "blocked: x. by the rule of list ads for the name x. (nxdomain)";
+    assert_eq!(rule("nxdomain", false).as_deref(), Some(said));
+    assert_eq!(rule("nxdomain", true), None);
+    assert_eq!(rule("passthru", false), None);
 }
 
 #[test]
