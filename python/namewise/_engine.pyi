@@ -21,6 +21,7 @@ __all__ = [
     "Engine",
     "Exchange",
     "Fault",
+    "ListProgress",
     "LocalRoot",
     "Message",
     "Name",
