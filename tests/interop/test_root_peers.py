@@ -177,3 +177,25 @@ def test_unbound_has_the_same_verdict(
     except ValueError:
         verdict = False
     assert verdict == good
+
+
+@pytest.mark.parametrize("case", COPIES)
+def test_nw_dnssec_verify_and_ldns_have_the_same_verdict(
+    signed: tuple[Path, str], tmp_path: Path, case: str
+) -> None:
+    if shutil.which("ldns-verify-zone") is None:
+        pytest.skip("ldns-verify-zone is not installed")
+    change, good = COPIES[case]
+    copy = tmp_path / "copy.zone"
+    copy.write_text(change(signed[0].read_text()))
+    commands = (
+        ["ldns-verify-zone", "-Z", "-Z", copy],
+        [peers.NW, "dnssec", "verify", copy, "--origin", "."],
+    )
+    theirs, ours = (
+        subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        for command in commands
+    )
+    assert (theirs.returncode == 0) == good, theirs.stdout + theirs.stderr
+    assert (ours.returncode == 0) == good, ours.stdout + ours.stderr
+    assert not good or "digest is that of the zone" in ours.stdout, ours.stdout

@@ -302,6 +302,22 @@ def test_the_soa_says_when_the_root_is_asked_again(tmp_path: Path, primary: Prim
         assert (copy.why, copy.copy.serial) == ("", 3)
 
 
+def test_a_confirmed_copy_is_published_again_before_it_would_expire(tmp_path: Path, primary: Primary) -> None:
+    clock = Clock()
+    with serving(tmp_path, {"primaries": [primary.where]}, clock) as (copy, _, _):
+        copy.load()
+        copy.act()
+        expiries = []
+        for _ in range(8 * 48):
+            clock.now += REFRESH
+            copy.act()
+            assert isinstance(copy._published, tuple)
+            expiries.append(copy._published[1])
+            assert expiries[-1] - clock.now >= EXPIRE // 2, "the engine could use it for days without us"
+        assert len(set(expiries)) == 3, "in eight days it is published anew every three and a half"
+        assert copy.why == "" and copy.copy is not None and copy.copy.serial == 1
+
+
 @pytest.mark.parametrize(
     "text, reason",
     [

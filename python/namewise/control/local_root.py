@@ -38,7 +38,7 @@ ARTIFACT = "local-root"
 FILE = "root.zone"
 """The name of the file in the state directory."""
 FIRST_RETRY_S = 60
-"""Seconds between attempts while there is no copy whose SOA says how long to wait."""
+"""Seconds between attempts while there is no copy whose SOA says how long to wait, and at least with one."""
 LONGEST_WAIT_S = 600.0
 """After this time the clock is looked at again: it may have been set."""
 
@@ -236,7 +236,7 @@ class RootCopy:
                 return
             self._save(copy, whole=zone is not None)
             self._accept(copy)
-            self._due = copy.confirmed + max(1, copy.refresh_s)
+            self._due = copy.confirmed + max(FIRST_RETRY_S, copy.refresh_s)
             return
         retry = FIRST_RETRY_S if self.copy is None else max(FIRST_RETRY_S, self.copy.retry_s)
         self._due = self._seconds() + retry
@@ -286,20 +286,31 @@ class RootCopy:
         if self._settings is None:
             self.why, wanted, artifact = "", None, None
         elif copy is not None and copy.expires > self._seconds():
-            self.why, wanted = "", (copy.serial, copy.expires, id(copy.zone))
+            self.why, wanted = "", (copy.zone, copy.expires)
+            if self._lasts(copy):
+                return
             artifact = Artifact(copy.zone, copy.expires)
         else:
             if copy is not None:
                 self.why = f"the copy with serial {copy.serial} has expired"
             self.why = self.why or "no copy has been transferred yet"
             wanted, artifact = self.why, Artifact.unusable(self.why)
-        if wanted == self._published:
+        if not isinstance(wanted, tuple) and wanted == self._published:
             return
         engine.swap({ARTIFACT: artifact})
         used = not isinstance(wanted, str)
         if not used and isinstance(self._published, tuple):
             self.log.event("error", "root-unusable", f"local root: {self.why}; the root servers are asked")
         self._published = wanted
+
+    def _lasts(self, copy: Copy) -> bool:
+        """Return whether the engine has *copy*, with more than half of its life left: a new time alone is not worth a new resolver."""
+        if not isinstance(self._published, tuple):
+            return False
+        zone, expires = self._published
+        return zone is copy.zone and (
+            expires == copy.expires or expires - self._seconds() > copy.expire_s // 2
+        )
 
     # Files
 
