@@ -29,6 +29,8 @@ const TIMEOUTS_BEFORE_REST: u8 = 3;
 const FIRST_REST: Micros = 2_000_000;
 /// The maximum rest period.
 const LONGEST_REST: Micros = 120_000_000;
+/// How long a server is suspected to be down after a timeout. It doubles with each further timeout.
+const SUSPECTED: Micros = 4_000_000;
 /// The rest period of a server that the network reports as unreachable.
 const UNREACHABLE_REST: Micros = 5_000_000;
 /// How long the cache remembers that a server does not support EDNS.
@@ -132,6 +134,9 @@ pub struct ServerNote {
     pub timeout: Option<Micros>,
     /// Timeouts since its last reply.
     pub timeouts: u8,
+    /// Whether it timed out a moment ago: a server that replies is to be preferred. A lost packet is forgotten after
+    /// [`SUSPECTED`], a second one after twice that time.
+    pub suspected: bool,
     /// The end of its rest period, if it rests.
     pub rests_until: Option<Micros>,
     /// Whether it supports EDNS.
@@ -319,6 +324,7 @@ impl Servers {
         };
         let timeouts = if forgiven { 0 } else { server.timeouts };
         let doublings = timeouts.min(MOST_DOUBLINGS);
+        let suspected = timeouts > 0 && now < server.timed_out + (SUSPECTED << (doublings - 1));
         let cookie = match server.cookie {
             CookieSupport::No if now >= server.without_cookies_until => CookieSupport::Unknown,
             cookie => cookie,
@@ -334,6 +340,7 @@ impl Servers {
             srtt,
             timeout,
             timeouts,
+            suspected,
             rests_until: Some(server.rests_until).filter(|&until| until > now && !forgiven),
             edns,
             changes_case: now < server.changes_case_until,

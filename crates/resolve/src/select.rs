@@ -1,7 +1,8 @@
 //! The choice of the next server (RFC 1034 §5.3.3 step 3, RFC 1035 §7.2), in this order:
 //!
 //! 1. a server not yet tried for this name that neither rests nor is known to be lame. The one with the shortest smoothed
-//!    round-trip time comes first. A server without one gets a short random time, so that it is tried soon;
+//!    round-trip time comes first. A server without one gets a short random time, so that it is tried soon; one that timed out
+//!    some seconds ago gets the first timeout in addition;
 //! 2. the same among the addresses that the zone itself gives for its servers, and those that the configuration gives for the
 //!    root, when none that the parent gave is left (the two may disagree, and one set may be down);
 //! 3. further name servers whose addresses must be looked up first;
@@ -486,6 +487,10 @@ impl ServerList {
                 Some(srtt) => srtt + srtt * (noise >> 40 & 0xff) / 2048,
                 None => (noise >> 20) % UNKNOWN_RTT,
             };
+            // One that timed out a moment ago comes behind all that reply sooner than it would time out again. Forwarders need no
+            // such order: another is asked beside the one that is late.
+            let rtt =
+                if note.suspected && !self.recursive { rtt + core.config.budget.first_timeout } else { rtt };
             let rank = (standing, rtt, at);
             if best.is_none_or(|best| rank < best) {
                 best = Some(rank);
