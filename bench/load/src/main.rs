@@ -36,6 +36,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const BATCH: usize = 64;
 const BUFFER: usize = 4096;
 const SERVFAIL: u8 = 2;
+const PAUSE: Duration = Duration::from_micros(100);
 /// Seconds that the generator may be late without leaving queries out.
 const LATE: f64 = 0.001;
 
@@ -363,7 +364,10 @@ impl Load {
                     self.send(behind as usize);
                 }
             }
-            self.receive();
+            // At the rates of `--count` the generator need not be awake all the time, and the server may want this core.
+            if self.receive() == 0 && self.options.count.is_some() {
+                std::thread::sleep(PAUSE);
+            }
             now = Instant::now();
             self.expire(now);
         }
