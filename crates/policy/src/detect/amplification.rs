@@ -5,6 +5,7 @@
 //! Only UDP counts: the address of a TCP client is its own.
 //!
 //! One response in [`SAMPLE`](super::SAMPLE) is counted, chosen by a keyed hash that nobody outside can compute; the numbers in reports are multiplied by that.
+//! Suspected networks are looked up in a table of their own, without a lock.
 //! The counts of a network are kept while its window lasts; the table has a fixed size, and the network with the fewest octets makes room.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -19,6 +20,8 @@ use crate::acl::Acl;
 const SECOND: u64 = 1_000_000;
 /// Places that a network may take.
 const WAYS: usize = 8;
+/// Suspected networks that are acted on at once. Of two with the same place, the one that exceeded the limits last has it.
+const SUSPECTS: usize = 256;
 
 /// The settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +81,10 @@ pub enum Share {
 pub struct Amplification {
     settings: AmplificationSettings,
     networks: Mutex<Vec<Network>>,
-    /// The latest time until which a network is suspected. Before that, each response looks into the table.
-    suspected: AtomicU64,
+    /// The latest time until which a network is acted on.
+    acting: AtomicU64,
+    /// The networks that are acted on: key, and until when.
+    suspects: Box<[(AtomicU64, AtomicU64)]>,
 }
 
 /// What is known of one network. A key of 0 is a free place.
@@ -100,7 +105,8 @@ impl Amplification {
         let places = (settings.networks as usize).next_multiple_of(WAYS).max(WAYS);
         Amplification {
             networks: Mutex::new(vec![Network::default(); places]),
-            suspected: AtomicU64::new(0),
+            acting: AtomicU64::new(0),
+            suspects: std::iter::repeat_with(Default::default).take(SUSPECTS).collect(),
             settings,
         }
     }
@@ -117,7 +123,7 @@ impl Amplification {
     ) -> (Share, Option<Finding>) {
         let bits = u128::from(id) << 112 | u128::from(rtype.0) << 96 | u128::from(now) << 32;
         let sampled = hash::key().number(bits ^ bits_of(client)).is_multiple_of(SAMPLE);
-        if !sampled && now >= self.suspected.load(Ordering::Relaxed) {
+        if !sampled && now >= self.acting.load(Ordering::Relaxed) {
             return (Share::Send, None);
         }
         self.look(client, rtype, octets, now, sampled)
@@ -128,7 +134,7 @@ impl Amplification {
         &self,
         client: IpAddr,
         rtype: RrType,
-        (asked, sent): (usize, usize),
+        octets: (usize, usize),
         now: u64,
         sampled: bool,
     ) -> (Share, Option<Finding>) {
@@ -137,64 +143,77 @@ impl Amplification {
         }
         let (network, length) = self.prefix(client);
         let key = hash::key().number(bits_of(network) ^ u128::from(length)).max(1);
+        let finding = match sampled {
+            true => self.count(key, (network, length), rtype, octets, now),
+            false => None,
+        };
+        let (suspect, until) = &self.suspects[key as usize % SUSPECTS];
+        let acts = suspect.load(Ordering::Relaxed) == key && now < until.load(Ordering::Relaxed);
+        let share = match self.settings.action {
+            DetectAction::RateLimit if acts => Share::Truncate,
+            DetectAction::Block if acts => Share::Drop,
+            _ => Share::Send,
+        };
+        (share, finding)
+    }
+
+    /// Count a response of *sent* octets to a query of *asked* octets.
+    fn count(
+        &self,
+        key: u64,
+        (network, length): (IpAddr, u8),
+        rtype: RrType,
+        (asked, sent): (usize, usize),
+        now: u64,
+    ) -> Option<Finding> {
+        let settings = &self.settings;
         let mut networks = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
         let start = (key as usize % (networks.len() / WAYS)) * WAYS;
         let places = &mut networks[start..start + WAYS];
+        let rank = |one: &Network| (one.key != 0, now < one.suspected, one.sent);
         let known = places.iter().position(|one| one.key == key);
-        let Some(at) = known.or_else(|| {
-            let rank = |one: &Network| (one.key != 0, now < one.suspected, one.sent);
-            sampled.then(|| (0..WAYS).min_by_key(|&at| rank(&places[at])).unwrap_or(0))
-        }) else {
-            return (Share::Send, None);
-        };
+        let at = known.or_else(|| (0..WAYS).min_by_key(|&at| rank(&places[at]))).unwrap_or(0);
         let one = &mut places[at];
         if one.key != key {
             *one = Network { key, began: now, ..Network::default() };
         }
-        let settings = &self.settings;
-        let mut finding = None;
-        if sampled {
-            if now.saturating_sub(one.began) >= u64::from(settings.window_s) * SECOND {
-                let suspected = one.suspected;
-                *one = Network { key, began: now, suspected, ..Network::default() };
-            }
-            one.responses += 1;
-            one.large += u32::from(is_large(rtype));
-            one.asked += asked as u64;
-            one.sent += sent as u64;
-            let share = one.large * 100 / one.responses;
-            let total = one.sent * SAMPLE;
-            let exceeds = total > settings.octets
-                && one.sent > one.asked * u64::from(settings.ratio)
-                && share >= settings.share;
-            if exceeds {
-                if now >= one.suspected {
-                    let ratio = one.sent * 10 / one.asked.max(1);
-                    let text = format!(
-                        "amplification suspected: {network}/{length} gets {}.{} octets for each octet of its queries (limit {}): {} in {} s \
-                         (limit {}), {share} % ANY, DNSKEY, TXT and the like (limit {})",
-                        ratio / 10,
-                        ratio % 10,
-                        settings.ratio,
-                        size(total),
-                        settings.window_s,
-                        size(settings.octets),
-                        settings.share,
-                    );
-                    finding = Some(Finding { slug: "amplification-suspected", text });
-                }
-                one.suspected = now + u64::from(settings.hold_s) * SECOND;
-                if settings.action != DetectAction::Log {
-                    self.suspected.fetch_max(one.suspected, Ordering::Relaxed);
-                }
-            }
+        if now.saturating_sub(one.began) >= u64::from(settings.window_s) * SECOND {
+            *one = Network { key, began: now, suspected: one.suspected, ..Network::default() };
         }
-        let share = match settings.action {
-            DetectAction::RateLimit if now < one.suspected => Share::Truncate,
-            DetectAction::Block if now < one.suspected => Share::Drop,
-            _ => Share::Send,
-        };
-        (share, finding)
+        one.responses += 1;
+        one.large += u32::from(is_large(rtype));
+        one.asked += asked as u64;
+        one.sent += sent as u64;
+        let (total, share) = (one.sent * SAMPLE, one.large * 100 / one.responses);
+        let exceeds = total > settings.octets
+            && one.sent > one.asked * u64::from(settings.ratio)
+            && share >= settings.share;
+        if !exceeds {
+            return None;
+        }
+        let is_new = now >= one.suspected;
+        one.suspected = now + u64::from(settings.hold_s) * SECOND;
+        if settings.action != DetectAction::Log {
+            let (suspect, until) = &self.suspects[key as usize % SUSPECTS];
+            until.store(one.suspected, Ordering::Relaxed);
+            suspect.store(key, Ordering::Relaxed);
+            self.acting.fetch_max(one.suspected, Ordering::Relaxed);
+        }
+        let ratio = one.sent * 10 / one.asked.max(1);
+        is_new.then(|| Finding {
+            slug: "amplification-suspected",
+            text: format!(
+                "amplification suspected: {network}/{length} gets {}.{} octets for each octet of its queries (limit {}): {} in {} s \
+                 (limit {}), {share} % ANY, DNSKEY, TXT and the like (limit {})",
+                ratio / 10,
+                ratio % 10,
+                settings.ratio,
+                size(total),
+                settings.window_s,
+                size(settings.octets),
+                settings.share,
+            ),
+        })
     }
 
     /// The network of *client* and the length of its prefix.
