@@ -53,7 +53,7 @@ x = 1
         "namewise.toml:3:1: server.udp_payload: must be at least 512",
         "namewise.toml:5:1: listen[0].address: '127.0.0.1:53' is not an IP address; names are not looked up here",
         'namewise.toml:6:1: zone[0].file: the key "file" is required here',
-        "namewise.toml:10:1: policy[0].on: expected 'query', 'recursion' or 'cache'; did you mean \"recursion\"?",
+        "namewise.toml:10:1: policy[0].on: expected 'query', 'recursion', 'cache' or 'receipts'; did you mean \"recursion\"?",
         'namewise.toml:12:2: sever: unknown table "sever"; did you mean "server"?',
     ]
 
