@@ -199,3 +199,42 @@ def test_nw_dnssec_verify_and_ldns_have_the_same_verdict(
     assert (theirs.returncode == 0) == good, theirs.stdout + theirs.stderr
     assert (ours.returncode == 0) == good, ours.stdout + ours.stderr
     assert not good or "digest is that of the zone" in ours.stdout, ours.stdout
+
+
+def test_a_server_uses_a_copy_from_bind(signed: tuple[Path, str], tmp_path: Path) -> None:
+    file, ds = signed
+    theirs, ours = peers.free_address("127.0.0.1"), peers.free_address("127.0.0.1")
+    folder = tmp_path / "namewise"
+    folder.mkdir()
+    (folder / "anchor").write_text(ds + "\n")
+    config = folder / "namewise.toml"
+    config.write_text(
+        f"""\
+[server]
+state = "{folder}/state"
+[[listen]]
+address = "{ours[0]}"
+port = {ours[1]}
+[resolver]
+trust_anchor = "{folder}/anchor"
+validation = "on"
+# No packet leaves this machine: what the copy does not answer fails.
+routes = {{ "192.0.2.0/24" = "127.0.0.1:9" }}
+[local_root]
+primaries = ["{theirs[0]}:{theirs[1]}"]
+"""
+    )
+    with (
+        peers.running(peers.bind(tmp_path / "bind", theirs, {".": file}).answers(".")),
+        peers.running(peers.namewise(folder, None, "--config", config)) as server,
+    ):
+        server.says("digest verified")
+        ask = ["dig", f"@{ours[0]}", "-p", str(ours[1]), "+dnssec", "+time=10", "+tries=1"]
+        denied = run(*ask, "nonexistent-tld", "A")
+        assert "status: NXDOMAIN" in denied and " ad" in denied and " aa" not in denied, denied
+        ds_of_com = run(*ask, "com", "DS")
+        assert (
+            "status: NOERROR" in ds_of_com and "8ACBB0CD28F41250A80A491389424D341522D946B0DA0C02" in ds_of_com
+        )
+        assert " ad" in ds_of_com, ds_of_com
+    assert (folder / "state/root.zone").exists()

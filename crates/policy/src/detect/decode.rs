@@ -9,6 +9,11 @@ const MOST: usize = 48;
 /// The least octets of text; shorter ones are chance.
 const LEAST: usize = 4;
 
+/// The value of a digit, None if it is none.
+type Digit = fn(u8) -> Option<u8>;
+/// An encoding: its name, the bits of a digit, its digits, and whether a label looks like it.
+type Way = (&'static str, u32, Digit, bool);
+
 /// What *label* hides: the name of the encoding and the text.
 pub fn decode(label: &[u8]) -> Option<(&'static str, String)> {
     let bare: &[u8] = match label.iter().position(|&octet| octet == b'=') {
@@ -18,7 +23,7 @@ pub fn decode(label: &[u8]) -> Option<(&'static str, String)> {
     };
     let padded = bare.len() < label.len();
     let is_mixed = bare.iter().any(u8::is_ascii_uppercase) && bare.iter().any(u8::is_ascii_lowercase);
-    let ways: [(&'static str, u32, fn(u8) -> Option<u8>, bool); 3] = [
+    let ways: [Way; 3] = [
         ("hex", 4, hex_digit, bare.len() >= 12 && bare.len().is_multiple_of(2)),
         ("base32", 5, base32_digit, padded || bare.len() >= 10),
         // In names without case, base64 has lost half of its data.
@@ -33,7 +38,7 @@ pub fn decode(label: &[u8]) -> Option<(&'static str, String)> {
 }
 
 /// The octets of *text*, whose digits have *bits* each. None: an octet is no digit, or octets are left over.
-fn octets(text: &[u8], bits: u32, digit: fn(u8) -> Option<u8>) -> Option<Vec<u8>> {
+fn octets(text: &[u8], bits: u32, digit: Digit) -> Option<Vec<u8>> {
     let (mut out, mut pending, mut count) = (Vec::with_capacity(text.len()), 0u32, 0);
     for &octet in text {
         pending = pending << bits | u32::from(digit(octet)?);
