@@ -80,6 +80,8 @@ class Primary:
             query, self.text
         )
         self.asked: list[str] = []
+        self.close_after_soa = False
+        self.soa: Callable[[dns.message.Message], Iterable[bytes]] = self._soa
         self._listener = socket.create_server(("127.0.0.1", 0))
         host, port = self._listener.getsockname()[:2]
         self.where = f"{host}:{port}"
@@ -100,11 +102,11 @@ class Primary:
                     query = dns.message.from_wire(stream.read(int.from_bytes(length, "big")))
                     rtype = query.question[0].rdtype.name
                     self.asked.append(rtype)
-                    replies = self.answer(query) if rtype == "AXFR" else self._soa(query)
+                    replies = self.answer(query) if rtype == "AXFR" else self.soa(query)
                     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                         for reply in replies:
                             link.sendall(len(reply).to_bytes(2, "big") + reply)
-                    if rtype == "AXFR":
+                    if rtype == "AXFR" or self.close_after_soa:
                         break
 
     def _soa(self, query: dns.message.Message) -> list[bytes]:
@@ -176,6 +178,24 @@ def test_what_is_no_transfer_is_refused(primary: Primary, case: str) -> None:
     with pytest.raises(TransferError) as caught:
         transfer(".", endpoint(primary.where), None, LIMITS)
     assert caught.value.code == code
+
+
+SOA: dict[str, tuple[Any, str]] = {
+    "no reply": (lambda query: (), "INCOMPLETE"),
+    "another id": (lambda query: [_flip(_refused(query), 0, 1)], "NOT_THE_REPLY"),
+    "refused": (lambda query: [_refused(query)], "RCODE"),
+    "without SOA": (lambda query: [dns.message.make_response(query).to_wire()], "NO_SOA"),
+    "malformed": (lambda query: [b"x"], "MALFORMED"),
+}
+
+
+@pytest.mark.parametrize("case", SOA)
+def test_a_primary_without_soa_is_refused(primary: Primary, case: str) -> None:
+    primary.soa, code = SOA[case]
+    primary.close_after_soa = case == "no reply"
+    with pytest.raises(TransferError) as caught:
+        transfer(".", endpoint(primary.where), None, LIMITS)
+    assert caught.value.code == code and primary.asked == ["SOA"]
 
 
 def test_an_older_zone_is_refused(primary: Primary) -> None:
@@ -388,6 +408,16 @@ def test_a_broken_file_is_reported_with_its_line(tmp_path: Path, primary: Primar
         assert f"{tmp_path / FILE}:5:" in logged[0][1] and logged[0][0] == "root-refused"
         copy.act()
         assert copy.why == "" and Zone.from_file(".", tmp_path / FILE).serial == 1
+
+
+def test_a_copy_that_cannot_be_saved_is_used(tmp_path: Path, primary: Primary) -> None:
+    (tmp_path / f"{FILE}.new").mkdir()
+    with serving(tmp_path, {"primaries": [primary.where]}, Clock()) as (copy, _, logged):
+        copy.load()
+        copy.act()
+        assert copy.why == "" and not (tmp_path / FILE).exists()
+        (text,) = [text for slug, text in logged if slug == "root-not-saved"]
+        assert text.startswith(f"{tmp_path / FILE} cannot be written: ")
 
 
 def test_a_zone_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
