@@ -529,6 +529,9 @@ struct SharedOwner<'o> {
 
 impl<'o> SharedOwner<'o> {
     fn new(owner: NameRef<'o>, key: NameRef<'_>) -> SharedOwner<'o> {
+        if eq_folded(owner.wire(), key.wire()) && !owner.is_root() {
+            return SharedOwner { labels: &[], pointer: Some(0xc000 | QUESTION as u16) };
+        }
         let own = |rest: NameRef<'_>| &owner.wire()[..owner.wire().len() - rest.wire().len()];
         let mut rest = owner;
         while !rest.is_root() {

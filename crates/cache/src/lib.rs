@@ -406,6 +406,15 @@ impl Cache {
         self.look(reader, name, rtype, keys, now)
     }
 
+    /// Return whether anything is kept that [`Cache::get_as`] or [`Cache::stale`] could return for `name` and `rtype` to some
+    /// reader. False: both have nothing.
+    pub fn holds(&self, name: NameRef<'_>, rtype: RrType) -> bool {
+        let place = self.place(name);
+        let answers = lock(&self.shards[place.shard].answers);
+        let keys = [rtype, RrType::CNAME, NAME];
+        keys.iter().any(|&key| answers.locate(place.with(key), |entry| entry.is(name, key)).is_some())
+    }
+
     /// Return what is kept about `name` that concerns all names below it: its DNAME RRset, or its absence.
     pub fn above(&self, reader: &Reader, name: NameRef<'_>, now: Micros) -> Lookup {
         self.look(reader, name, RrType::DNAME, &[RrType::DNAME, NAME], now)
@@ -433,9 +442,8 @@ impl Cache {
             };
             // A failure can be stored beside the expired data that it leaves: what is valid comes first.
             let valid = |entry: &Entry| single(entry) && reader.takes(entry, now).is_some();
-            let at =
-                answers.locate(place.with(key), valid).or_else(|| answers.locate(place.with(key), single));
-            let Some(at) = at else { continue };
+            let Some(any) = answers.locate(place.with(key), single) else { continue };
+            let at = answers.locate(place.with(key), valid).unwrap_or(any);
             let entry = answers.warm(at);
             let age_s = entry.age_s(now);
             let renewed = reader.renews && entry.kind() != EntryKind::Failure && entry.is_ripe(age_s);
@@ -580,7 +588,10 @@ impl Cache {
             EntryKind::NoData | EntryKind::NxDomain => is_failure,
             EntryKind::Chain { .. } | EntryKind::Failure => false,
         };
-        if answers.peek(hash, |other| same(other) && !other.expired(now) && stronger(other)).is_some() {
+        let anything = answers.peek(hash, same).is_some();
+        if anything
+            && answers.peek(hash, |other| same(other) && !other.expired(now) && stronger(other)).is_some()
+        {
             return false;
         }
         let grace = answers.grace();
@@ -591,7 +602,7 @@ impl Cache {
             is_failure && one != two && !other.useless(now, grace)
                 || matches!((one, two), (EntryKind::Chain { dnssec_ok: a, .. }, EntryKind::Chain { dnssec_ok: b, .. }) if a != b)
         };
-        while answers.remove(hash, |other| same(other) && !beside(other)).is_some() {}
+        while anything && answers.remove(hash, |other| same(other) && !beside(other)).is_some() {}
         if key.kind == EntryKind::Rrset {
             // Data shows that the name exists.
             answers.remove(place.with(NAME), |other| other.is(key.name, NAME) && !other.is_beside(key));

@@ -58,11 +58,17 @@ impl Cookie {
         };
         let secret = core.cache.servers().secret(|| [core.world.random(), core.world.random()]);
         let mut hasher = SipHasher::new_with_keys(secret[0], secret[1]);
+        let [p0, p1] = server.port().to_be_bytes();
         match server {
-            SocketAddr::V4(v4) => hasher.write(&v4.ip().octets()),
-            SocketAddr::V6(v6) => hasher.write(&v6.ip().octets()),
+            SocketAddr::V4(v4) => {
+                let [a, b, c, d] = v4.ip().octets();
+                hasher.write(&[a, b, c, d, p0, p1]);
+            }
+            SocketAddr::V6(v6) => {
+                hasher.write(&v6.ip().octets());
+                hasher.write(&[p0, p1]);
+            }
         }
-        hasher.write(&server.port().to_be_bytes());
         Some(Cookie { client: hasher.finish().to_be_bytes(), server: given })
     }
 

@@ -69,11 +69,12 @@ impl<W: World> Task<'_, W> {
 
     /// Steps 1 and 2: find *name* and *rtype* in local data, or else the servers to ask.
     ///
-    /// `walks`: data of the cache to which no path is recorded are not used.
+    /// `unknown`: the cache holds nothing about them. `walks`: data of the cache to which no path is recorded are not used.
     pub(crate) fn local(
         &self,
         name: &Name,
         rtype: RrType,
+        unknown: bool,
         walks: bool,
         trace: &Trace,
     ) -> Result<LocalData, Failure> {
@@ -89,7 +90,8 @@ impl<W: World> Task<'_, W> {
             trace.step(now, step(Layer::SpecialUse, Reason::SpecialUse).basis(Basis::Inferred));
             return Ok(LocalData::Found(finding, State::Indeterminate));
         }
-        let lookup = match core.cache.get_as(&self.reader(), name.as_ref(), rtype, now) {
+        let kept = || core.cache.get_as(&self.reader(), name.as_ref(), rtype, now);
+        let lookup = match if unknown { Lookup::Miss } else { kept() } {
             Lookup::Hit { found, .. } if walks && self.lacks_path(name, &found) => Lookup::Miss,
             lookup => lookup,
         };
@@ -325,10 +327,10 @@ impl<W: World> Core<W> {
         let budget = &core.config.budget;
         let meter = Meter::until(began.saturating_add(budget.priming_clock));
         let effort = Effort::new(&core.config);
-        let (checking_disabled, view, renews) = (false, 0, false);
-        let walk = Walk::Unrecorded;
-        let task =
-            Task { core: &core, meter: &meter, effort: &effort, checking_disabled, view, renews, walk };
+        let (checking_disabled, view, unknown, renews) = (false, 0, false, false);
+        let (core, walk) = (&core, Walk::Unrecorded);
+        let (meter, effort) = (&meter, &effort);
+        let task = Task { core, meter, effort, checking_disabled, view, unknown, renews, walk };
         let trace = Trace::start(began, budget.max_steps);
         let mut list = core.configured(&zone, Layer::Priming);
         while let Some(at) = list.pick(&core) {

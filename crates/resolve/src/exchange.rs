@@ -64,7 +64,7 @@ impl<W: World> Task<'_, W> {
             let draft = list.asked(at, via, name.to_name(), rtype, reason).basis(basis);
             trace.step(world.now(), draft);
         };
-        let note = servers.note(server, world.now());
+        let note = list.take_note(at).unwrap_or_else(|| servers.note(server, world.now()));
         // A timeout says nothing about EDNS (decision 240).
         let mut edns = note.edns != EdnsSupport::No;
         let mut edns_refused = false;
@@ -154,7 +154,7 @@ impl<W: World> Task<'_, W> {
             if via == Transport::Udp && (truncated || parsed.is_err()) {
                 // A malformed reply may be forged. A connection is harder to forge.
                 let reason = if truncated { Reason::Truncated } else { Reason::Malformed };
-                let with_opt = parsed.is_ok_and(|message| message.opt().is_some());
+                let with_opt = parsed.is_ok_and(|message| message.has_opt());
                 servers.replied(server, now - began, with_opt, now);
                 step(list, via, reason, Basis::Reported);
                 via = Transport::Tcp;
@@ -168,8 +168,9 @@ impl<W: World> Task<'_, W> {
                 return Ok(None);
             };
             if via == Transport::Udp {
-                servers.replied(server, now - began, message.opt().is_some(), now);
+                servers.replied(server, now - began, message.has_opt(), now);
             }
+            let rcode = message.rcode();
             if let Some(sent) = cookie_sent {
                 let reply = sent.read(&message);
                 let given = match reply {
@@ -180,7 +181,7 @@ impl<W: World> Task<'_, W> {
                     servers.gave_cookie(server, given, now);
                     cookie = Some(sent.with(given));
                 }
-                let fault = match (reply, message.rcode()) {
+                let fault = match (reply, rcode) {
                     (ReplyCookie::Wrong, _) => Some(Reason::CookieWrong),
                     (ReplyCookie::Ours(Some(_)), Rcode::BADCOOKIE) => Some(Reason::BadCookie),
                     (ReplyCookie::Absent, _) if matches!(note.cookie, CookieSupport::Yes(_)) => {
@@ -203,12 +204,8 @@ impl<W: World> Task<'_, W> {
                     _ => {}
                 }
             }
-            let complains = complains_about_edns(&message);
-            if message.rcode() == Rcode::FORMERR
-                && cookie_sent.is_some()
-                && message.opt().is_some()
-                && !cookie_refused
-            {
+            let complains = complains_about_edns(&message, rcode);
+            if rcode == Rcode::FORMERR && cookie_sent.is_some() && message.has_opt() && !cookie_refused {
                 // It understands EDNS, so that the cookie may be what it complains about.
                 step(list, via, Reason::CookieRefused, Basis::Reported);
                 (cookie, cookie_refused) = (None, true);
@@ -219,7 +216,7 @@ impl<W: World> Task<'_, W> {
             }
             servers.odd(message.oddities(), message.header().counts[0] == 0);
             // Without OPT it comes from a server without EDNS, even if this address replied with OPT before (RFC 6891 §7).
-            if edns && complains && (note.edns != EdnsSupport::Yes || message.opt().is_none()) {
+            if edns && complains && (note.edns != EdnsSupport::Yes || !message.has_opt()) {
                 step(list, via, Reason::EdnsRefused, Basis::Reported);
                 (edns, edns_refused) = (false, true);
                 continue;
@@ -357,12 +354,12 @@ impl<W: World> Core<W> {
     }
 }
 
-/// Whether *message*, the reply to a query with EDNS, may mean that the server does not understand EDNS (RFC 6891 §7).
+/// Whether *message*, the reply with *rcode* to a query with EDNS, may mean that the server does not understand EDNS (RFC 6891 §7).
 ///
 /// An error without the question comes from a server that could not read the query. If it reports SERVFAIL or REFUSED, EDNS may
 /// be what it could not read.
-pub(crate) fn complains_about_edns(message: &Message<'_>) -> bool {
-    match message.rcode() {
+pub(crate) fn complains_about_edns(message: &Message<'_>, rcode: Rcode) -> bool {
+    match rcode {
         Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS => true,
         Rcode::SERVFAIL | Rcode::REFUSED => message.header().counts[0] == 0,
         _ => false,

@@ -136,7 +136,7 @@ pub fn read_reply(
     let reason = if message.flags().tc() {
         reading.outcome = Outcome::Truncated;
         Reason::Truncated
-    } else if edns && complains_about_edns(&message) {
+    } else if edns && complains_about_edns(&message, message.rcode()) {
         reading.outcome = Outcome::EdnsRefused;
         Reason::EdnsRefused
     } else {

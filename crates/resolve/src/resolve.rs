@@ -94,10 +94,12 @@ impl<W: World> Task<'_, W> {
             ede: Vec::new(),
         };
         let mut links = 0;
+        let mut unknown = self.unknown && frame.depth == 0;
         loop {
             let local = if frame.depth == 0 { self.local_data(&sname, rtype, trace) } else { None };
             let walks = frame.depth == 0 && self.walk != Walk::Unrecorded;
-            let known = local.map_or_else(|| self.local(&sname, rtype, walks, trace), Ok)?;
+            let known = local.map_or_else(|| self.local(&sname, rtype, unknown, walks, trace), Ok)?;
+            unknown = false;
             let copied = match known.is_at_root() {
                 true => self.ask_copy(&sname, rtype, frame, trace).await?,
                 false => None,

@@ -107,18 +107,20 @@ impl<W: World> Resolver<W> {
         {
             return limit(Limit::ClientRate);
         }
+        // Looked up once for what would each look into the cache: most questions that get here are not kept at all.
+        let unknown = !core.cache.holds(question.name.as_ref(), question.rtype);
         let work = || {
             let ticket = core.quotas.admit(Prefix::of(client), &core.config.budget);
             let (core, question, trace) = (Rc::clone(core), question.clone(), trace.clone());
             async move {
-                let done = ticket.hold(core.work(&question, false, &trace)).await;
+                let done = ticket.hold(core.work(&question, unknown, false, &trace)).await;
                 Rc::new(done.unwrap_or_else(|| {
                     core.conclude(&question, Err(Failure::limit(Limit::InFlight)), 0, &trace)
                 }))
             }
         };
         match core.flights.join(&question, work) {
-            Join::First(wait) => match core.in_time(&question, &trace, wait).await {
+            Join::First(wait) => match core.in_time(&question, unknown, &trace, wait).await {
                 Ok(done) => Rc::unwrap_or_clone(done),
                 Err(stale) => stale,
             },
@@ -132,7 +134,7 @@ impl<W: World> Resolver<W> {
                 );
                 let id = trace.begin(draft);
                 // This client may have arrived before the one whose work it joins.
-                let wait = core.in_time(&question, &trace, wait);
+                let wait = core.in_time(&question, unknown, &trace, wait);
                 let theirs = until(&*core.world, core.deadline(&trace), wait).await;
                 let now = core.world.now();
                 trace.finish(id, now, Reason::Joined);
@@ -156,7 +158,7 @@ impl<W: World> Resolver<W> {
             let trace = Trace::start(core.world.now(), core.config.budget.max_steps);
             let (core, question) = (Rc::clone(core), question.clone());
             async move {
-                let done = ticket.hold(core.work(&question, true, &trace)).await;
+                let done = ticket.hold(core.work(&question, false, true, &trace)).await;
                 Rc::new(done.unwrap_or_else(|| {
                     core.conclude(&question, Err(Failure::limit(Limit::InFlight)), 0, &trace)
                 }))
@@ -179,8 +181,15 @@ fn refusal(question: &ClientQuestion) -> Option<(Rcode, Ede)> {
 }
 
 impl<W: World> Core<W> {
-    /// The work for *question*, done once for all who asked it.
-    async fn work(self: &Rc<Self>, question: &ClientQuestion, renews: bool, trace: &Trace) -> Resolution {
+    /// The work for *question*, done once for all who asked it. *unknown*: the cache holds nothing about it. *renews*: it is
+    /// looked up although the cache holds the answer.
+    async fn work(
+        self: &Rc<Self>,
+        question: &ClientQuestion,
+        unknown: bool,
+        renews: bool,
+        trace: &Trace,
+    ) -> Resolution {
         let (meter, effort) = (Meter::until(self.deadline(trace)), Effort::new(&self.config));
         let task = Task {
             core: self,
@@ -188,6 +197,7 @@ impl<W: World> Core<W> {
             effort: &effort,
             checking_disabled: question.checking_disabled,
             view: question.view,
+            unknown,
             renews,
             walk: question.walk,
         };

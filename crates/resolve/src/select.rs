@@ -21,7 +21,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use nw_cache::{Cached, Delegation, Lameness, Lookup, Reader};
+use nw_cache::{Cached, Delegation, Lameness, Lookup, Reader, ServerNote};
 use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 use nw_wire::rrset::Rrset;
@@ -61,6 +61,8 @@ pub(crate) struct ServerList {
     /// When the delegation that they come from ends; nothing learned below it lasts longer.
     pub(crate) expires: Micros,
     candidates: Vec<Candidate>,
+    /// The candidate that was chosen last, and what was known of it then.
+    noted: Option<(usize, ServerNote)>,
     /// Name servers whose addresses are not known.
     unresolved: Vec<Name>,
     /// Name servers to look up before the zone is given up: those whose addresses came with the delegation, and those that only
@@ -127,6 +129,7 @@ impl ServerList {
             layer,
             expires,
             candidates: Vec::new(),
+            noted: None,
             unresolved: Vec::new(),
             spare: Vec::new(),
             unread: None,
@@ -202,7 +205,8 @@ impl ServerList {
         let mut list = ServerList::new(cut.zone.clone(), Layer::Delegation, cut.expires);
         list.cut = Some(Arc::clone(cut));
         for server in &cut.servers {
-            if !server.addresses.iter().any(|&address| core.usable(address).is_some()) {
+            let mut usable = server.addresses.iter().filter_map(|&address| core.usable(address)).peekable();
+            if usable.peek().is_none() {
                 let known =
                     [RrType::A, RrType::AAAA].map(|rtype| core.known_addresses(&server.name, rtype, now));
                 if known.iter().all(Vec::is_empty) {
@@ -210,11 +214,7 @@ impl ServerList {
                 }
                 known.into_iter().flatten().for_each(|address| list.add_named(address, &server.name));
             }
-            server
-                .addresses
-                .iter()
-                .filter_map(|&address| core.usable(address))
-                .for_each(|address| list.add(address));
+            usable.for_each(|address| list.add(address));
         }
         list.unread = Some(Arc::clone(cut));
         list
@@ -283,6 +283,11 @@ impl ServerList {
             let (queries, timeouts, busy, spent, probed) = (0, 0, false, false, false);
             self.candidates.push(Candidate { address, busy, queries, timeouts, spent, probed });
         }
+    }
+
+    /// What was known of candidate *at* when it was chosen; None if that was used already.
+    pub(crate) fn take_note(&mut self, at: usize) -> Option<ServerNote> {
+        self.noted.take().filter(|(noted, _)| *noted == at).map(|(_, note)| note)
     }
 
     /// The address of candidate *at*.
@@ -494,6 +499,7 @@ impl ServerList {
             let rank = (standing, rtt, at);
             if best.is_none_or(|best| rank < best) {
                 best = Some(rank);
+                self.noted = Some((at, note));
             }
         }
         if best.is_none_or(|(standing, ..)| standing != 0)

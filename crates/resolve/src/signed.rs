@@ -56,7 +56,13 @@ impl Signed {
 
 /// The RRsets, each followed by its signatures.
 pub(crate) fn flatten(signed: impl IntoIterator<Item = Signed>) -> Vec<Rrset> {
-    signed.into_iter().flat_map(|one| std::iter::once(one.rrset).chain(one.signatures)).collect()
+    let signed = signed.into_iter();
+    let mut sets = Vec::with_capacity(signed.size_hint().0);
+    for one in signed {
+        sets.push(one.rrset);
+        sets.extend(one.signatures);
+    }
+    sets
 }
 
 /// The RRsets of *sets* with their signatures, which may stand anywhere after them. Signatures over RRsets that are not there

@@ -37,14 +37,15 @@ pub(crate) struct StaleAnswer {
 
 impl<W: World> Core<W> {
     /// Wait for the work *wait* on *question*. Err: it takes longer than clients wait. It goes on in the background, and this is
-    /// the expired answer.
+    /// the expired answer. *unknown*: the cache holds nothing about *question*.
     pub(crate) async fn in_time(
         self: &Rc<Self>,
         question: &ClientQuestion,
+        unknown: bool,
         trace: &Trace,
         mut wait: Wait<ClientQuestion, Rc<Resolution>>,
     ) -> Result<Rc<Resolution>, Resolution> {
-        if self.stale_for(question).is_none() {
+        if unknown || self.stale_for(question).is_none() {
             return Ok(wait.await);
         }
         let timeout = self.config.stale.client_timeout;

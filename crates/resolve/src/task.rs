@@ -119,6 +119,8 @@ pub(crate) struct Task<'t, W: World> {
     pub(crate) checking_disabled: bool,
     /// Whose entries of the cache it reads and keeps.
     pub(crate) view: u16,
+    /// Whether the cache held nothing about the client's question when that arrived.
+    pub(crate) unknown: bool,
     /// Whether entries of the cache that are about to expire are looked up again.
     pub(crate) renews: bool,
     /// What is recorded about the delegations that lead to the answer.

@@ -319,6 +319,12 @@ impl<'a> Message<'a> {
         self.records(Section::Additional).filter(|record| !matches!(record.rtype, RrType::OPT | RrType::TSIG))
     }
 
+    /// Whether the message has an OPT record.
+    #[inline]
+    pub fn has_opt(&self) -> bool {
+        self.opt_at != 0
+    }
+
     /// The OPT record (RFC 6891 §6.1.2).
     pub fn opt(&self) -> Option<Opt<'a>> {
         if self.opt_at == 0 {
