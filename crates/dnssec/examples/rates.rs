@@ -38,6 +38,9 @@ fn main() {
         });
         let whole = rate(&format!("{} sign_rrset", Algorithm(number)), &mut sign);
         println!("{:<40} {:>12.2}", "  ratio", whole / raw);
+        rate(&format!("{} key parsed", Algorithm(number)), || {
+            black_box(Verifier::new(apex.as_ref(), black_box(key.dnskey())).expect("our own key"));
+        });
         let public =
             PublicKey::from_dnskey(Algorithm(number), key.dnskey().public_key()).expect("our own key");
         let raw = rate(&format!("{} verify, bare", Algorithm(number)), || {

@@ -328,9 +328,16 @@ impl<W: World> Core<W> {
         let meter = Meter::until(began.saturating_add(budget.priming_clock));
         let effort = Effort::new(&core.config);
         let (checking_disabled, view, unknown, renews) = (false, 0, false, false);
-        let (core, walk) = (&core, Walk::Unrecorded);
-        let (meter, effort) = (&meter, &effort);
-        let task = Task { core, meter, effort, checking_disabled, view, unknown, renews, walk };
+        let task = Task {
+            core: &core,
+            meter: &meter,
+            effort: &effort,
+            checking_disabled,
+            view,
+            unknown,
+            renews,
+            walk: Walk::Unrecorded,
+        };
         let trace = Trace::start(began, budget.max_steps);
         let mut list = core.configured(&zone, Layer::Priming);
         while let Some(at) = list.pick(&core) {

@@ -115,7 +115,11 @@ impl<W: World> Task<'_, W> {
             return unusable(reply.reason().to_string());
         }
         step(Reason::LocalRoot { serial, said: Box::new(reply.reason()) });
-        let state = match self.judge(&mut reply, rtype, frame, trace).await? {
+        let judged = match self.judge_of(frame) {
+            Err(state) => Ok(state),
+            Ok(validator) => self.judge(validator, &mut reply, rtype, frame, trace).await?,
+        };
+        let state = match judged {
             Ok(state) => state,
             Err(fault) => return unusable(format!("serial {serial}: {fault}")),
         };

@@ -29,7 +29,7 @@ use crate::local_root::FromCopy;
 use crate::minimise::Minimiser;
 use crate::quota::Asking;
 use crate::resolution::Walk;
-use crate::select::ServerList;
+use crate::select::{Next, ServerList};
 use crate::signed::{Signed, flatten};
 use crate::task::{Frame, Task};
 use crate::trace::{Action, Basis, Draft, Layer, Reason, Trace};
@@ -107,8 +107,11 @@ impl<W: World> Task<'_, W> {
             let (found, state) = match (copied, known) {
                 (Some(copied), _) => self.follow_copy(copied, &sname, rtype, frame, trace).await?,
                 (None, LocalData::Found(found, state)) => (found, state),
+                (None, LocalData::Servers(servers)) if servers.fallback => {
+                    self.ask_forwarders(servers, &sname, rtype, frame, trace).await?
+                }
                 (None, LocalData::Servers(servers)) => {
-                    self.ask_servers(servers, &sname, rtype, frame, trace).await?
+                    self.descend(servers, &sname, rtype, frame, trace).await?
                 }
                 (None, LocalData::Unprimed(zone)) => {
                     let servers = self.primed(&zone, trace).await?;
@@ -163,8 +166,8 @@ impl<W: World> Task<'_, W> {
         }
     }
 
-    /// Ask *servers*. If they are forwarders that all fail, and the configuration says so, resolve *sname* from the root.
-    async fn ask_servers(
+    /// Ask the forwarders *servers*. If all of them fail, resolve *sname* from the root.
+    async fn ask_forwarders(
         &self,
         servers: ServerList,
         sname: &Name,
@@ -172,9 +175,9 @@ impl<W: World> Task<'_, W> {
         frame: &Frame<'_>,
         trace: &Trace,
     ) -> Result<(Finding, State), Failure> {
-        let suffix = servers.fallback.then(|| servers.zone.clone());
+        let suffix = servers.zone.clone();
         let found = self.descend(servers, sname, rtype, frame, trace).await;
-        let (Some(suffix), Err(failure)) = (suffix, &found) else { return found };
+        let Err(failure) = &found else { return found };
         let over = matches!(failure.reason, Reason::LimitReached { limit } if limit != Limit::QueriesPerCut);
         if over || self.core.config.hints.is_empty() {
             return found;
@@ -246,7 +249,10 @@ impl<W: World> Task<'_, W> {
                 Err(failure) => {
                     // No server of the zone is left. A reply without authority is better than no answer.
                     let Some((mut reply, server)) = servers.take_last_resort() else { return Err(failure) };
-                    let judged = self.judge(&mut reply, rtype, frame, trace).await?;
+                    let judged = match self.judge_of(frame) {
+                        Err(state) => Ok(state),
+                        Ok(validator) => self.judge(validator, &mut reply, rtype, frame, trace).await?,
+                    };
                     let state =
                         judged.map_err(|fault| Failure::because(Reason::Bogus { fault: fault.into() }))?;
                     let server = Some(server);
@@ -262,7 +268,10 @@ impl<W: World> Task<'_, W> {
                 trace.step(now, servers.asked(at, via, qname.clone(), qtype, reason));
             }
             // Nothing of the reply is kept before it is judged.
-            let judged = self.judge(&mut reply, qtype, frame, trace).await?;
+            let judged = match self.judge_of(frame) {
+                Err(state) => Ok(state),
+                Ok(validator) => self.judge(validator, &mut reply, qtype, frame, trace).await?,
+            };
             let state = *judged.as_ref().unwrap_or(&State::Bogus);
             let server = Some(servers.address(at));
             let (origin, now) = (Origin { server, ..self.origin(rank, state) }, core.world.now());
@@ -374,7 +383,10 @@ impl<W: World> Task<'_, W> {
         frame: &Frame<'_>,
         trace: &Trace,
     ) -> Result<Option<(usize, Replied)>, Failure> {
-        let at = self.select(servers, frame, trace).await?;
+        let at = match servers.next(self.core, Some(frame)) {
+            Next::Ask(at) => at,
+            other => self.select(other, servers, frame, trace).await?,
+        };
         let (core, budget) = (self.core, &self.core.config.budget);
         if !core.quotas.zone_rate(servers.zone_hash, budget, core.world.now()) {
             return Err(Failure::limit(Limit::ZoneRate));

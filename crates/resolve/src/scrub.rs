@@ -120,11 +120,14 @@ struct Index<'m> {
     message: Message<'m>,
     /// One number for each record: see [`Index::key`].
     keys: Vec<u128>,
+    /// Whether there are signatures among them.
+    signed: bool,
 }
 
 impl<'m> Index<'m> {
     /// The index of *section*. `name`: the name asked for, which most records belong to.
     fn new(message: &Message<'m>, section: Section, name: NameRef<'_>) -> Index<'m> {
+        let mut signed = false;
         let mut keys = Vec::with_capacity(message.header().counts[section as usize + 1].into());
         // Records with the same pointer in place of the owner have the same owner.
         let mut last = message.asks(name).then(|| (HEADER as u16, name.hash64()));
@@ -139,6 +142,7 @@ impl<'m> Index<'m> {
         for record in message.records(section).filter(|record| record.class == Class::IN) {
             let covers = covered(record.rdata_raw()).filter(|_| record.rtype == RrType::RRSIG);
             let covers = covers.unwrap_or(RrType(0));
+            signed |= record.rtype == RrType::RRSIG;
             keys.push(Index::key(hash(&record), (record.rtype.0, covers.0), record.start(), true));
         }
         // A bad signature is just not there; any other bad record spoils its RRset.
@@ -148,7 +152,7 @@ impl<'m> Index<'m> {
             }
         }
         keys.sort_unstable();
-        Index { message: *message, keys }
+        Index { message: *message, keys, signed }
     }
 
     /// The number that stands for the record at *start* of the message: hash of the owner, type, for RRSIG the type covered, and
@@ -269,6 +273,7 @@ impl<'s> Scrubber<'s> {
         let Some(rrset) = self.set(owner, rtype, index.of(owner, rtype))? else { return Ok(None) };
         let signatures = match rtype {
             RrType::RRSIG => None,
+            _ if !index.signed => None,
             _ => self.set(owner, RrType::RRSIG, index.over(owner, rtype))?,
         };
         Ok(Some(Signed { rrset: single(rrset), signatures, synthesised: false, state: None }))

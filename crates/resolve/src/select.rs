@@ -560,19 +560,21 @@ impl<W: World> Core<W> {
 }
 
 impl<W: World> Task<'_, W> {
-    /// The next server of *list* to ask, looking up addresses of name servers where necessary.
+    /// The server of *list* to ask, looking up addresses of name servers where necessary. *next*: what is to be done first.
     pub(crate) async fn select(
         &self,
+        mut next: Next,
         list: &mut ServerList,
         frame: &Frame<'_>,
         trace: &Trace,
     ) -> Result<usize, Failure> {
         loop {
-            match list.next(self.core, Some(frame)) {
+            match next {
                 Next::Ask(at) => return Ok(at),
                 Next::LookUp => self.find_addresses(list, frame, trace).await?,
                 Next::Nothing => return Err(list.exhausted()),
             }
+            next = list.next(self.core, Some(frame));
         }
     }
 

@@ -9,6 +9,7 @@
 //! ```
 
 use std::cell::RefCell;
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ pub(crate) struct Core<W: World> {
 pub(crate) type Primed = (Option<Arc<Delegation>>, Arc<[Step]>, Micros);
 
 /// A question that is under way to a server.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) endpoint: Endpoint,
     pub(crate) name: Name,
@@ -63,6 +64,13 @@ pub(crate) struct Sent {
     pub(crate) recursive: bool,
     /// Whether a forwarder answers what fails its validation, too (CD).
     pub(crate) unchecked: bool,
+}
+
+impl Hash for Sent {
+    /// Few questions under way share name and type, so that the rest is only compared.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.name, self.rtype).hash(state);
+    }
 }
 
 /// A reply as it arrived.

@@ -399,8 +399,8 @@ impl Draft {
 impl Trace {
     /// Begin the explanation of a question that arrived at *now*, with at most *most* steps.
     pub fn start(now: Micros, most: u32) -> Trace {
-        /// Steps of most lookups: a look into the cache, one query, the end.
-        const FEW: usize = 3;
+        /// Steps of most lookups: a look into the cache, one or two queries, the end.
+        const FEW: usize = 4;
         let first = Lane { parent: None, cursor: Cell::new(now) };
         let steps = RefCell::new(Vec::with_capacity(FEW));
         Trace { record: Rc::new(Recording { started: now, most, first, steps }), lane: None }

@@ -90,23 +90,28 @@ enum Delegated {
 }
 
 impl<W: World> Task<'_, W> {
-    /// Judge *reply* of one of the servers of *zone* to the question for *rtype*. Lifetimes are cut to those of the signatures
-    /// (RFC 4035 §5.3.3). Err: it could not be judged.
+    /// Who judges a reply. Err: the state of one that is not judged, for want of a validator or because the client set CD.
+    pub(crate) fn judge_of(&self, frame: &Frame<'_>) -> Result<&Validator, State> {
+        match &self.core.validator {
+            Some(validator) if !self.checking_disabled => Ok(validator),
+            // A forwarder was asked not to validate either: what it answers is for clients that set CD.
+            None if !(self.checking_disabled && self.core.recurses_by_forwarder(frame)) => {
+                Err(State::Indeterminate)
+            }
+            _ => Err(State::Unchecked),
+        }
+    }
+
+    /// Let *validator* judge *reply* of one of the servers of *zone* to the question for *rtype*. Lifetimes are cut to those of the
+    /// signatures (RFC 4035 §5.3.3). Err: it could not be judged.
     pub(crate) async fn judge(
         &self,
+        validator: &Validator,
         reply: &mut Reply,
         rtype: RrType,
         frame: &Frame<'_>,
         trace: &Trace,
     ) -> Result<Judgement, Failure> {
-        let Some(validator) = &self.core.validator else {
-            // A forwarder was asked not to validate either: what it answers is for clients that set CD.
-            let unchecked = self.checking_disabled && self.core.recurses_by_forwarder(frame);
-            return Ok(Ok(if unchecked { State::Unchecked } else { State::Indeterminate }));
-        };
-        if self.checking_disabled {
-            return Ok(Ok(State::Unchecked));
-        }
         validator.standings.keep_to(self.core.cache.flushes());
         let check = Check { task: self, validator, frame, trace };
         let judged = match reply {

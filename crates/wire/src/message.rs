@@ -244,8 +244,13 @@ impl<'a> Message<'a> {
 
     /// The response code, with the upper bits from OPT if there is one (RFC 6891 §6.1.3).
     pub fn rcode(&self) -> Rcode {
+        /// Octets of an OPT record before its extended rcode: the root, type and class.
+        const BEFORE: usize = 5;
         let low = self.header.flags.rcode().0;
-        Rcode(self.opt().map_or(low, |opt| (opt.extended_rcode() as u16) << 4 | low))
+        match self.opt_at {
+            0 => Rcode(low),
+            at => Rcode(u16::from(self.bytes[at + BEFORE]) << 4 | low),
+        }
     }
 
     /// The questions. A query has at most one (RFC 9619).
