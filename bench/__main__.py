@@ -360,6 +360,7 @@ ROWS: dict[str, tuple[str, list[Figure]]] = {
 # Rows without servers and peers. Each prints its own table.
 ALONE = {
     "F7": ["cargo", "run", "--quiet", "--release", "-p", "nw-serve", "--example", "loadtest"],
+    "R7": ["cargo", "run", "--quiet", "--release", "-p", "nw-dnssec", "--example", "rates", "0"],
     "P1": [sys.executable, "-m", "bench.py_codec", "--rounds", "3"],
     "R6": [sys.executable, "-m", "bench.lists"],
     "R8": [sys.executable, "-m", "bench.cold"],
