@@ -61,7 +61,7 @@ docs-test: .venv/engine
 	@$(BIN)/python scripts/run-docs
 
 fuzz-test:
-	@fuzz/run $${FUZZ_SECONDS:-60}
+	@fuzz/run $${FUZZ_SECONDS:-30}
 
 engine: .venv/engine
 
