@@ -100,6 +100,10 @@ def converted(source: Path, form: str, head: str = "") -> Path:
     return path
 
 
+COPIES: list[Path] = []
+"""Copies of the list that a run has made."""
+
+
 def with_lines(folder: Path, port: int, zone: Zone, upstream: int, source: Path | None) -> list[str]:
     command = namewise_cache(folder, port, zone, upstream)
     lists = "" if source is None else f'[[list]]\nname = "big"\nfile = "{source}"\n'
@@ -133,6 +137,7 @@ def recursor(folder: Path, port: int, zone: Zone, upstream: int, source: Path | 
     if source is not None:
         # The folder is all that the server sees of this machine.
         target = folder / "list.rpz"
+        COPIES.append(target)
         with converted(source, RULE, HEAD).open("rb") as given, target.open("wb") as copy:
             copy.writelines(given)
         lua = f'rpzFile("{target}", {{policyName="big"}})\n'
@@ -208,6 +213,8 @@ def main() -> int:
                     runs[listed].append(once(ready, given.seconds))
                 except RuntimeError as error:
                     print(f"  R6: {error}", file=sys.stderr)
+                while COPIES:
+                    COPIES.pop().unlink(missing_ok=True)
         if not (runs[True] and runs[False]):
             continue
 
