@@ -76,6 +76,8 @@ pub enum EntryProblem {
     Reply(String),
     /// An invalid line of a section.
     Record(RecordError),
+    /// The words of MATCH compare nothing.
+    ComparesNothing,
 }
 
 impl fmt::Display for EntryError {
@@ -86,6 +88,7 @@ impl fmt::Display for EntryError {
             EntryProblem::Adjust(word) => write!(f, "ADJUST {word}"),
             EntryProblem::Reply(word) => write!(f, "REPLY {word}"),
             EntryProblem::Record(error) => write!(f, "{error}"),
+            EntryProblem::ComparesNothing => f.write_str("MATCH compares nothing"),
         }
     }
 }
@@ -181,6 +184,14 @@ impl Entry {
             self.matches = ALL.to_vec();
         }
         self
+    }
+
+    /// Return the entry of a check if it compares something. `ttl` alone says only how records are compared.
+    pub fn comparing(self, text: &EntryText) -> Result<Entry, EntryError> {
+        match self.matches.iter().any(|one| *one != Match::Ttl) {
+            true => Ok(self),
+            false => Err(EntryError { line: text.line, problem: EntryProblem::ComparesNothing }),
+        }
     }
 
     /// The first message.

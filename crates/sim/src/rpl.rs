@@ -11,3 +11,4 @@ pub mod lines;
 pub mod play;
 mod policy;
 pub mod syntax;
+mod zone;

@@ -29,6 +29,10 @@ pub struct Settings {
     pub stubs: Vec<(Name, Vec<SocketAddr>)>,
     /// Zones for which other resolvers are queried.
     pub forwards: Vec<(Name, Vec<SocketAddr>)>,
+    /// Those of them that are resolved from the root if the other resolvers fail.
+    pub fall_back: Vec<Name>,
+    /// Zones that the engine serves: apex and master file.
+    pub zones: Vec<(String, String)>,
     /// The Unix time in seconds at the start.
     pub unix_s: u64,
     /// QNAME minimization (RFC 9156).
@@ -92,6 +96,8 @@ impl Default for Settings {
             hints: Vec::new(),
             stubs: Vec::new(),
             forwards: Vec::new(),
+            fall_back: Vec::new(),
+            zones: Vec::new(),
             unix_s: DEFAULT_UNIX,
             minimise: false,
             ipv4: true,
@@ -241,7 +247,8 @@ impl Read {
             }
             "stub-zone" => self.upstream(clause, "stub-addr", &["stub-prime", "stub-first"]),
             "rpz" => self.policy_zone(clause, files),
-            "forward-zone" => self.upstream(clause, "forward-addr", &["forward-first"]),
+            "forward-zone" => self.upstream(clause, "forward-addr", &[]),
+            "auth-zone" => self.auth_zone(clause, files),
             other => self.note(other.to_owned()),
         }
     }
@@ -250,6 +257,7 @@ impl Read {
     fn upstream(&mut self, clause: &Clause, address_key: &str, off: &[&str]) {
         let mut name = Name::root();
         let mut addresses: Vec<SocketAddr> = Vec::new();
+        let mut first = false;
         for setting in &clause.settings {
             let fit = match setting.key.as_str() {
                 "name" => match Name::parse(setting.value.as_bytes(), Some(Name::root().as_ref())) {
@@ -266,12 +274,16 @@ impl Read {
                     }
                     None => Value,
                 },
+                "forward-first" if clause.kind == "forward-zone" => switch(setting, &mut first),
                 key if off.contains(&key) => only(setting, false),
                 _ => Key,
             };
             // The engine always primes, like "stub-prime: yes" for the root.
             let root_prime = setting.key == "stub-prime" && name.as_ref().is_root();
             self.judge(setting, if root_prime { Honoured } else { fit });
+        }
+        if first {
+            self.settings.fall_back.push(name.clone());
         }
         if clause.kind == "forward-zone" {
             self.settings.forwards.push((name, addresses));
@@ -369,6 +381,13 @@ impl Read {
                 settings.local_data.push(setting.value.clone());
                 Honoured
             }
+            "local-data-ptr" => match local_pointer(&setting.value) {
+                Some(record) => {
+                    settings.local_data.push(record);
+                    Honoured
+                }
+                None => Value,
+            },
             "private-address" => {
                 settings.private_addresses.push(setting.value.clone());
                 if setting.value.parse::<Prefix>().is_ok() { Honoured } else { Value }
@@ -509,7 +528,29 @@ fn local_zone(value: &str) -> Option<Option<(Name, &'static str)>> {
     absolute(name).map(|name| Some((name, kind)))
 }
 
-fn truth(value: &str) -> Option<bool> {
+/// The PTR record of `address [TTL] name`.
+fn local_pointer(value: &str) -> Option<String> {
+    let (address, rest) = value.split_once(char::is_whitespace)?;
+    let owner = match address.parse().ok()? {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            format!("{d}.{c}.{b}.{a}.in-addr.arpa.")
+        }
+        IpAddr::V6(v6) => {
+            let nibbles =
+                v6.octets().into_iter().rev().map(|octet| format!("{:x}.{:x}.", octet & 15, octet >> 4));
+            nibbles.collect::<String>() + "ip6.arpa."
+        }
+    };
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    match words[..] {
+        [name] => Some(format!("{owner} PTR {}", absolute(name)?)),
+        [ttl, name] => Some(format!("{owner} {} PTR {}", ttl.parse::<u32>().ok()?, absolute(name)?)),
+        _ => None,
+    }
+}
+
+pub(super) fn truth(value: &str) -> Option<bool> {
     match value.to_ascii_lowercase().as_str() {
         "yes" | "on" | "true" | "1" => Some(true),
         "no" | "off" | "false" | "0" => Some(false),

@@ -21,6 +21,7 @@ use nw_resolve::{Forward, ResolverConfig, Transport};
 use nw_wire::code::Rcode;
 use nw_wire::message::Message;
 use nw_wire::name::Name;
+use nw_zone::Zone;
 
 use super::config::{self, Settings};
 use super::syntax::{Action, EntryText, Script, Step};
@@ -35,6 +36,7 @@ use crate::policy;
 use crate::random::Random;
 use crate::record::parse_question;
 use crate::report::{Failure, Outcome, Report, Run};
+use crate::scenario::behaviour::read_zone;
 use crate::server::{Server, ServerHost, ServerSpec};
 
 /// The addresses of the engine. Scripts may use all other addresses.
@@ -71,6 +73,13 @@ pub fn play(text: &str, options: &Options) -> Report {
         report.ignored = ignored;
         return report;
     }
+    // A TIMEOUT step fails unless a query is outstanding.
+    let checks = |action: &Action| {
+        matches!(action, Action::CheckAnswer(_) | Action::CheckOutQuery(_) | Action::Timeout(_))
+    };
+    if !steps.iter().any(|step| checks(&step.action)) {
+        return unreadable(script.title, "no step checks anything".to_owned());
+    }
     let mut player = match Player::new(servers, settings, options) {
         Ok(player) => player,
         Err(reasons) => return Report::new("rpl", script.title, Outcome::Unsupported { reasons }),
@@ -102,7 +111,7 @@ fn compile(script: &Script) -> Result<(ScriptedServers, Vec<CompiledStep>), Entr
         let addresses = range.addresses.clone();
         servers.ranges.push(ServerRange { from: range.from, to: range.to, addresses, entries: entries? });
     }
-    let checked = |text: &EntryText| Entry::compile(text).map(Entry::or_match_all);
+    let checked = |text: &EntryText| Entry::compile(text).map(Entry::or_match_all)?.comparing(text);
     let steps: Result<Vec<CompiledStep>, EntryError> = script
         .steps
         .iter()
@@ -253,8 +262,11 @@ impl Player {
         let net = Net::new(clock.clone(), options.seed);
         let addresses: Vec<IpAddr> =
             ENGINE.iter().map(|address| address.parse().expect("both are literal addresses")).collect();
+        let zones: Result<Vec<Zone>, String> =
+            settings.zones.iter().map(|(apex, text)| read_zone(apex, text)).collect();
         let spec = ServerSpec {
             addresses: addresses.clone(),
+            zones: zones.map_err(|error| vec![error])?,
             resolver: Some(resolver_config(&settings)),
             settings: settings.plan(),
             policies: policy::read(&settings.lists, None).map_err(|error| vec![error])?,
@@ -568,7 +580,8 @@ fn resolver_config(settings: &Settings) -> ResolverConfig {
         config.forwards.push(Forward::authoritative(suffix.clone(), servers.clone()));
     }
     for (suffix, servers) in &settings.forwards {
-        config.forwards.push(Forward::new(suffix.clone(), servers.clone()));
+        let fallback = settings.fall_back.contains(suffix);
+        config.forwards.push(Forward { fallback, ..Forward::new(suffix.clone(), servers.clone()) });
     }
     if let Some(seconds) = settings.max_ttl {
         config.budget.max_ttl = seconds;

@@ -46,7 +46,11 @@ fn features_that_are_missing_are_named() {
         unsupported("server:\n serve-expired-ttl-reset: yes\n dlv-anchor: x"),
         ["serve-expired-ttl-reset: yes", "dlv-anchor"]
     );
-    assert_eq!(unsupported("auth-zone:\n name: a.\nrpz:\n name: b."), ["auth-zone", "rpz without zonefile"]);
+    assert_eq!(
+        unsupported("auth-zone:\n name: a.\nrpz:\n name: b."),
+        ["auth-zone without zonefile", "rpz without zonefile"]
+    );
+    assert_eq!(unsupported("view:\n name: a."), ["view"]);
     assert_eq!(unsupported("features: flags=1"), ["features: flags"]);
     assert_eq!(unsupported("access-control: 127.0.0.1 deny"), ["access-control: 127.0.0.1 deny"]);
     assert_eq!(unsupported("local-zone: \"a.\" block_a"), ["local-zone: \"a.\" block_a"]);
@@ -172,4 +176,26 @@ fn response_policy_zones() {
     assert_eq!(read.unsupported, ["zonefile: other", "tags"]);
     let read = settings("rpz:\n name: \"b.rpz.\"\n rpz-action-override: burn\n");
     assert_eq!(read.unsupported, ["rpz-action-override: burn", "rpz without zonefile"]);
+}
+
+#[test]
+fn reverse_local_data() {
+    let read = honoured(
+        "server:\n local-data-ptr: \"192.0.2.3 www.example.com\"\n local-data-ptr: \"2001:db8::1 60 www.example.com\"\n",
+    );
+    assert_eq!(
+        read.local_data,
+        [
+            "3.2.0.192.in-addr.arpa. PTR www.example.com.",
+            "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. 60 PTR www.example.com."
+        ]
+    );
+    let read = settings("server:\n local-data-ptr: \"here www.example.com\"\n");
+    assert_eq!(read.unsupported, ["local-data-ptr: here www.example.com"]);
+}
+
+#[test]
+fn served_zones() {
+    let read = settings("auth-zone:\n name: \"a.example\"\n for-downstream: no\n primary: 192.0.2.1\n");
+    assert_eq!(read.unsupported, ["for-downstream: no", "primary", "auth-zone without zonefile"]);
 }

@@ -268,3 +268,43 @@ fn an_answer_cannot_expire_alone_while_expired_data_is_served() {
     let reasons = vec!["EXPIRE_MESSAGE with serve-expired".to_owned()];
     assert_eq!(outcome("server:\n serve-expired: yes\n", &ranges, &steps), Outcome::Unsupported { reasons });
 }
+
+#[test]
+fn a_script_passes_only_if_each_check_compares_something() {
+    let ranges = range(0, 100, &answer("192.0.2.1", 300));
+    let unreadable = |steps: &str| match outcome("", &ranges, steps) {
+        Outcome::Unreadable { problem } => problem,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(unreadable(&query(1)), "no step checks anything");
+    let problem = unreadable(&(query(1) + &check(10, "ttl", "192.0.2.9", 1)));
+    assert!(problem.ends_with("MATCH compares nothing"), "{problem}");
+    // Without an answer there is nothing to compare.
+    let Outcome::Fail(failure) = outcome("", &ranges, &check(10, "all", "192.0.2.1", 300)) else {
+        panic!("nothing was asked")
+    };
+    assert_eq!(failure.step, 10);
+}
+
+#[test]
+fn a_zone_of_the_script_is_served() {
+    let zone = "auth-zone:\n name: \"example.\"\n for-downstream: yes\n for-upstream: yes\n fallback-enabled: no\n zonefile:\n\
+                TEMPFILE_NAME example.zone\nTEMPFILE_CONTENTS example.zone\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.53\n\
+                www 300 A 192.0.2.7\nTEMPFILE_END\nserver:\n";
+    let check = check(10, "all", "192.0.2.7", 300).replace("REPLY QR RD RA", "REPLY QR AA RD RA");
+    let steps = query(1) + &check;
+    assert_eq!(outcome(zone, "", &steps), Outcome::Pass);
+}
+
+#[test]
+fn a_forward_zone_falls_back_with_forward_first() {
+    let ranges = range(0, 100, &answer("192.0.2.1", 300));
+    let refused = "RANGE_BEGIN 0 100\nADDRESS 192.0.2.200\nENTRY_BEGIN\nMATCH opcode\nADJUST copy_id copy_query\nREPLY QR RA REFUSED\n\
+                   ENTRY_END\nRANGE_END\n";
+    let ranges = ranges + refused;
+    let steps = query(1) + &check(10, "all", "192.0.2.1", 300);
+    let forward = "forward-zone:\n name: \"example.\"\n forward-addr: 192.0.2.200\n";
+    assert!(matches!(outcome(&format!("{forward}server:\n"), &ranges, &steps), Outcome::Fail(_)));
+    let first = format!("{forward} forward-first: yes\nserver:\n");
+    assert_eq!(outcome(&first, &ranges, &steps), Outcome::Pass);
+}
