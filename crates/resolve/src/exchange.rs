@@ -269,7 +269,7 @@ impl<W: World> Task<'_, W> {
         }
         match error {
             ExchangeError::Timeout => {
-                list.timed_out(at);
+                list.timed_out(at, self.core.config.budget.max_timeouts_per_cut);
                 if let Some(sent) = waited_since {
                     servers.timed_out(server, sent, now);
                 }

@@ -10,7 +10,7 @@
 //! 5. name servers with addresses and those that only the zone itself names: their addresses are looked up, in case that others
 //!    are in use by now;
 //! 6. one probe each of a server that answers without authority, one that was lame and one that rests, when there is nothing
-//!    else.
+//!    else; of the first two kinds another one, when the probe is lost.
 //!
 //! Forwarders may be asked beside each other (`race.rs`): the one that is under way is passed over. A forwarder that leads back to
 //! this server is not asked.
@@ -310,9 +310,15 @@ impl ServerList {
         self.candidates[at].queries = 0;
     }
 
-    /// Count a timeout of candidate *at*.
-    pub(crate) fn timed_out(&mut self, at: usize) {
+    /// Count a timeout of candidate *at*. If it was lame and probed, nobody knows yet whether the zone is served again: another lame
+    /// one may be probed, until *most* queries of this name have timed out.
+    pub(crate) fn timed_out(&mut self, at: usize, most: u32) {
         self.candidates[at].timeouts += 1;
+        let unanswered: u32 = self.candidates.iter().map(|candidate| candidate.timeouts).sum();
+        if self.candidates[at].probed && unanswered < most {
+            // A server that rests is silent already, and others like it are not worth waiting for.
+            (self.probed[0], self.probed[1]) = (false, false);
+        }
     }
 
     /// Do not ask candidate *at* again for this name.
