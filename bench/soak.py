@@ -53,14 +53,14 @@ GROWTH = 1.05
 ZONES = 10
 # Each kind with a pattern for what `nw why` says (the diagnosis and the steps), or None if nothing has to fail.
 KINDS: dict[str, str | None] = {
-    "silent": r"dead|did not answer|wait for a reply",
+    "silent": r"dead|did not answer|timeout|wait for a reply",
     "half": None,
     "lame": r"lame",
     "servfail": r"failing|SERVFAIL",
     "refused": r"lame|REFUSED",
     "formerr": r"FORMERR",
     "slow": None,
-    "truncated": r"truncat|TC",
+    "truncated": r"truncat|TC|wait for a reply",
     "wrong-id": r"another id|wrong id|dead|TCP|wait for a reply",
     "bogus": r"bogus",
 }
@@ -104,12 +104,12 @@ class Result:
 
 def schedule(seconds: float) -> list[tuple[float, float, str, str]]:
     """Return begin, length, kind and zone of each fault of a run of *seconds*."""
-    rounds = max(1, int(seconds / 900))
+    rounds = 2 if seconds >= 480 else 1
     each = seconds / rounds
     found = []
     for number in range(rounds):
         first = number * each
-        # Eight tenths of a round for the ten kinds, which overlap; then the network is away; the rest is for recovery.
+        # Seven tenths of a round for the ten kinds, which overlap; then the network is away; the rest is for recovery.
         step = each * 0.7 / len(KINDS)
         length = min(60.0, step * 1.3)
         for place, kind in enumerate(KINDS):
@@ -444,6 +444,7 @@ def main() -> int:
             "rss_mib": result.rss_mib,
             "stats": stats,
         }
+        report |= {"unexplained": result.unexplained, "without_ede": result.without_ede}
         report |= {"why": {"asked": result.asked_why, "unnamed": result.unnamed}}
         options.json.write_text(json.dumps(report, indent=1))
     return 1 if bad else 0
