@@ -59,9 +59,13 @@ impl<W: World> Task<'_, W> {
     /// Keep *failure* for all clients (RFC 9520).
     fn keep_failure(&self, name: NameRef<'_>, rtype: RrType, failure: &Failure) {
         let (ede, text) = failure.ede.first().cloned().unwrap_or((Ede::OTHER, String::new()));
-        let cause = match failure.ede.get(1) {
-            Some((_, detail)) => format!("{} ({detail})", failure.reason),
-            None => failure.reason.to_string(),
+        let cause = match (failure.ede.get(1), text.split_once(": ")) {
+            (Some((_, detail)), _) => format!("{} ({detail})", failure.reason),
+            // The server that was lame, see `ServerList::exhausted`.
+            (None, Some((_, detail))) if ede == Ede::NO_REACHABLE_AUTHORITY => {
+                format!("{} ({detail})", failure.reason)
+            }
+            _ => failure.reason.to_string(),
         };
         let (core, kept) = (self.core, KeptFailure { ede, text, cause });
         let state = if failure.bogus { State::Bogus } else { State::default() };

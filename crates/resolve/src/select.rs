@@ -413,8 +413,15 @@ impl ServerList {
         };
         let role = if self.recursive { "forwarder for" } else { "delegation" };
         let mut failure = Failure::because(reason);
-        failure.ede = vec![(Ede::NO_REACHABLE_AUTHORITY, format!("at {role} {}", self.zone))];
-        failure.ede.extend(self.setback.clone().filter(|(ede, _)| *ede != Ede::NO_REACHABLE_AUTHORITY));
+        let place = format!("at {role} {}", self.zone);
+        failure.ede = match &self.setback {
+            // A lame server: one extended error says both.
+            Some((ede, what)) if *ede == Ede::NO_REACHABLE_AUTHORITY => {
+                vec![(*ede, format!("{place}: {what}"))]
+            }
+            Some(setback) => vec![(Ede::NO_REACHABLE_AUTHORITY, place), setback.clone()],
+            None => vec![(Ede::NO_REACHABLE_AUTHORITY, place)],
+        };
         if self.hindered && !self.blamed {
             failure.cause = Cause::Here;
         }

@@ -248,6 +248,20 @@ fn a_server_that_cannot_says_so_in_the_error() {
     assert_eq!(lab.asked("192.0.2.1"), 1);
 }
 
+/// Also when the failure comes from the cache.
+#[test]
+fn the_error_names_the_lame_server() {
+    let lab = world(ONE);
+    lab.host("192.0.2.1", says("REFUSED", "", "", ""));
+    let resolver = resolver(&lab);
+    let found = ask(&lab, &resolver, "n1.example.com.", RrType::A);
+    let text = "at delegation example.com.: 192.0.2.1:53 lame".to_string();
+    assert_eq!(found.ede, [(Ede::NO_REACHABLE_AUTHORITY, text)]);
+    let kept = ask(&lab, &resolver, "n1.example.com.", RrType::A);
+    let cause = "no server of example.com. gave a usable reply (192.0.2.1:53 lame)";
+    assert!(kept.ede[0].1.ends_with(cause), "{:?}", kept.ede);
+}
+
 #[test]
 fn an_unreachable_server_is_not_waited_for() {
     let lab = world(TWO);
