@@ -645,3 +645,18 @@ fn a_looping_forwarder_is_known_for_its_suffix() {
     let listed = servers.lame_servers(2 * SECOND);
     assert_eq!((listed.len(), listed[0].how.slug(), listed[0].until), (1, "forwarding-loop", 31 * SECOND));
 }
+
+#[test]
+fn a_panic_under_a_lock_leaves_the_cache_usable() {
+    let cache = Arc::new(Cache::new(1 << 20));
+    assert!(cache.put_rrset(&address(1), None, Rank::Authoritative, 0));
+    let other = Arc::clone(&cache);
+    let panicked = std::thread::spawn(move || {
+        let _held: Vec<_> = other.shards.iter().map(|shard| lock(&shard.answers)).collect();
+        panic!("while every shard is locked");
+    });
+    assert!(panicked.join().is_err());
+    assert_eq!(found(&cache, &Reader::default()), Some(1));
+    assert!(cache.put_rrset(&address(2), None, Rank::Authoritative, 0));
+    assert_eq!(found(&cache, &Reader::default()), Some(2));
+}
