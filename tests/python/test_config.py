@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
+from commands import nw
 from msgspec import ValidationError, convert
 
 from namewise.config import ConfigError, Origin, Overlay, diff, load
 from namewise.config import values as readers
-from namewise.config.model import FileZone
+from namewise.config.loader import PATH_FIELDS
+from namewise.config.model import ARRAYS, Config, FileZone
 from namewise.config.pages import json_schema, pages
-from namewise.config.schema import Table
+from namewise.config.schema import Table, settings
 from namewise.engine import parse_toml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -441,3 +445,73 @@ def test_each_kind_of_mistake_has_its_message(tmp_path: Path, text: str, said: s
 def test_only_kinds_that_work_are_accepted(tmp_path: Path) -> None:
     text = '[[zone]]\nname = "a."\nkind = "sqlite"\nfile = "x"\n'
     assert mistakes(tmp_path, text) == ["namewise.toml:3:1: zone[0].kind: expected 'file'"]
+
+
+def test_two_tables_of_each_array_can_be_compared(tmp_path: Path) -> None:
+    """A reload prints the difference: it must be able to name the tables of every array, also those that are alike."""
+    text = {
+        "listen": 'address = "127.0.0.1"\nport = 1\n',
+        "forward": 'suffix = "example"\nservers = ["192.0.2.1"]\n',
+        "hosts": 'file = "hosts"\n',
+        "local": 'name = "lan"\nrecords = ["a A 192.0.2.1"]\n',
+        "zone": 'name = "example.com"\nfile = "zone"\n',
+        "view": 'name = "inside"\nclients = ["any"]\n',
+        "key": 'name = "key"\nsecret = "AAAA"\n',
+        "acl": 'name = "acl"\nprefixes = ["192.0.2.0/24"]\n',
+        "policy": 'policy = "acl"\non = "query"\nallow = ["any"]\n',
+        "dns64": 'prefix = "64:ff9b::/96"\n',
+        "group": 'name = "group"\nclients = ["any"]\n',
+        "list": 'name = "list"\nfile = "list"\n',
+    }
+    assert set(text) == ARRAYS
+    empty = load(written(tmp_path, "[resolver]\n"), environ={}).config
+    for array, table in text.items():
+        config = load(written(tmp_path, f"[resolver]\n[[{array}]]\n{table}"), environ={}).config
+        assert not diff(config, config)
+        assert any(change.path.startswith(array) for change in diff(empty, config)), array
+
+
+def test_local_tables_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    def config(*records: str) -> Config:
+        tables = "".join(f'[[local]]\nname = "lan"\nrecords = ["{record}"]\n' for record in records)
+        return load(written(tmp_path, f"[resolver]\n{tables}"), environ={}).config
+
+    before = config("a A 192.0.2.1", "b A 192.0.2.1")
+    (change,) = diff(before, config("a A 192.0.2.2", "b A 192.0.2.1"))
+    assert "192.0.2.2" in str(change)
+    gone = [str(change) for change in diff(before, config("a A 192.0.2.1"))]
+    assert gone == ["- local lan. (2) name = lan.", "- local lan. (2) records = [b A 192.0.2.1]"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[resolver]\nhints = "FIFO"\n',
+        '[resolver]\ntrust_anchor = "FIFO"\n',
+        '[resolver]\n[[hosts]]\nfile = "FIFO"\n',
+        '[[key]]\nname = "a"\nsecret_file = "FIFO"\n',
+        '[resolver]\n[local_root]\nfile = "FIFO"\n',
+        'include = ["FIFO"]\n',
+    ],
+)
+def test_a_pipe_in_place_of_a_file_is_an_error_and_not_waited_for(tmp_path: Path, text: str) -> None:
+    os.mkfifo(tmp_path / "FIFO")
+    done = nw("config", "check", written(tmp_path, text), timeout_s=20)
+    assert done.returncode != 0
+    assert "a pipe, not a file" in done.stderr + done.stdout
+
+
+def test_every_path_is_relative_to_its_file() -> None:
+    paths = {
+        (table, name)
+        for table, setting in settings(Config).items()
+        for model in (setting.table or next((one for one in get_args(setting.type) if is_table(one)), None),)
+        if model is not None
+        for name, inner in settings(model).items()
+        if inner.extra("kind") == "path"
+    }
+    assert paths and paths <= PATH_FIELDS
+
+
+def is_table(one: object) -> bool:
+    return isinstance(one, type) and issubclass(one, Table)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from namewise.compile.roots import ROOT_ANCHORS, ROOT_SERVERS
 from namewise.config.errors import ConfigError, Problem
 from namewise.config.origin import Origin, dotted
+from namewise.config.paths import open_file, read_text
 from namewise.engine import Name, Rdata
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _hosts(file: str, path: Path, problems: list[Problem]) -> str:
     """Return the text of the hosts file *file*. The engine reads its lines."""
     message = ""
     try:
-        with open(file, "rb") as opened:
+        with open_file(file) as opened:
             raw = opened.read(MAX_HOSTS + 1)
         if len(raw) <= MAX_HOSTS:
             return raw.decode("utf-8-sig")
@@ -140,7 +141,7 @@ def _secret(
         problems.append(Problem(path, message, where))
 
     try:
-        with open(file, "rb") as opened:
+        with open_file(file) as opened:
             text = opened.read(MAX_SECRET + 1)
     except OSError as error:
         problem(f"cannot read {file}: {error.strerror}")
@@ -209,8 +210,7 @@ def _records(
 ) -> Iterator[tuple[str, str, str, Origin]]:
     """Yield owner, type and data of each record of a small file in zone-file form without directives."""
     try:
-        with open(file, encoding="ascii") as opened:
-            text = opened.read()
+        text = read_text(file, "ascii")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not ASCII text"
         problems.append(Problem((table, key), f"cannot read {file}: {reason}", Origin("file", file)))

@@ -27,7 +27,10 @@ _KEYS = {
     "policy": "on",
     "group": "name",
     "list": "name",
+    "local": "name",
+    "dns64": "prefix",
 }
+"""The setting that tells one table of an array from the others."""
 
 
 class Change(NamedTuple):
@@ -99,6 +102,7 @@ def _flat(
     """
     for table in settings(type(config)):
         value = getattr(config, table)
+        seen: dict[str, int] = {}
         if isinstance(value, Table):
             yield from _table((table,), value)
         elif isinstance(value, tuple):
@@ -114,7 +118,11 @@ def _flat(
                         (f"{table} {label}",), item, defaults=False, without=("address", "port")
                     )
                     continue
-                yield from _table((f"{table} {getattr(item, _KEYS[table])}",), item, defaults=False)
+                label = f"{table} {getattr(item, _KEYS[table])}"
+                seen[label] = seen.get(label, 0) + 1
+                if seen[label] > 1:
+                    label += f" ({seen[label]})"
+                yield from _table((label,), item, defaults=False)
 
 
 def _table(

@@ -19,6 +19,7 @@ from namewise.config.environment import overlay_of_environment
 from namewise.config.errors import ConfigError, Problem
 from namewise.config.model import ARRAYS, Config
 from namewise.config.origin import DEFAULT, Origin, Overlay, Path
+from namewise.config.paths import read_text
 from namewise.config.schema import as_tree
 from namewise.config.validate import EMPTY, validate
 from namewise.engine import parse_toml
@@ -38,6 +39,7 @@ PATH_FIELDS = frozenset(
         ("hosts", "file"),
         ("zone", "file"),
         ("list", "file"),
+        ("local_root", "file"),
         ("key", "secret_file"),
         ("control", "socket"),
     }
@@ -148,8 +150,7 @@ class _State:
         if os.path.realpath(name) in map(os.path.realpath, self.files):
             return
         try:
-            with open(name, encoding="utf-8") as file:
-                text = file.read()
+            text = read_text(name)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             self.problems.append(

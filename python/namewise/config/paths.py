@@ -8,8 +8,10 @@ Without `$XDG_RUNTIME_DIR` the socket is in a folder of the user, mode 0700, in 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from typing import BinaryIO
 
 
 def control_socket() -> str:
@@ -65,6 +67,25 @@ def check_private_folder(path: str) -> None:
         raise PermissionError(f"{path} belongs to another user")
     if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
         raise PermissionError(f"other users may write to {path} (chmod go-w)")
+
+
+def open_file(path: str) -> BinaryIO:
+    """Open the regular file *path* for reading. A pipe or a device is an `OSError`: reading it might never end, and a reload could
+    not read it again."""
+    # Opening a pipe waits for its writer without O_NONBLOCK, which has no effect on regular files.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = "a directory" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device"
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file", path)
+    return os.fdopen(descriptor, "rb")
+
+
+def read_text(path: str, encoding: str = "utf-8") -> str:
+    """Return the text of the regular file *path*. Raises `OSError` and `UnicodeDecodeError`."""
+    with open_file(path) as file:
+        return file.read().decode(encoding)
 
 
 def _temporary_folder() -> str:

@@ -11,7 +11,7 @@ import pwd
 import socket
 from typing import TYPE_CHECKING
 
-from namewise.config.paths import check_private_folder
+from namewise.config.paths import check_private_folder, open_file
 from namewise.control.sockets import socket_address
 
 if TYPE_CHECKING:
@@ -59,6 +59,11 @@ def _found(loaded: Loaded) -> Iterator[tuple[Path, str]]:
             check_private_folder(config.server.state)
         except OSError as error:
             yield ("server", "state"), error.strerror or str(error)
+    if config.local_root is not None and config.local_root.file is not None:
+        try:
+            open_file(config.local_root.file).close()
+        except OSError as error:
+            yield ("local_root", "file"), f"cannot read {config.local_root.file}: {error.strerror}"
     if loaded.sets("listen"):
         for index, listen in enumerate(config.listen):
             wrong = _address_problem(listen.address)

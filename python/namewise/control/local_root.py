@@ -19,6 +19,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from namewise.config.paths import open_file
 from namewise.config.values import endpoint
 from namewise.engine import LocalRoot as Artifact
 from namewise.engine import RRset, Zone, verify_zonemd
@@ -200,6 +201,7 @@ class RootCopy:
     def _take_file(self, path: str, *, missing: bool) -> None:
         """Take the copy at *path* into use if it is the newest. missing: a missing file is an error."""
         try:
+            open_file(path).close()
             confirmed = min(int(os.stat(path).st_mtime), self._seconds())
             copy = self._checked(Zone.from_file(".", path), path, confirmed)
         except FileNotFoundError as error:

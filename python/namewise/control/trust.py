@@ -18,6 +18,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from namewise.config.paths import read_text
 from namewise.dnssec import anchors as rfc5011
 from namewise.dnssec import negative
 from namewise.dnssec.anchors import Change, FileError, Observation, Seen, TrustPoint
@@ -290,8 +291,7 @@ class Trust:
             return None
         path = os.path.join(self._folder, name)
         try:
-            with open(path, encoding="utf-8") as file:
-                return parse(file.read())
+            return parse(read_text(path))
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError, FileError) as error:
