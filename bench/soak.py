@@ -10,7 +10,8 @@ Each kind of fault has its top-level zone, and some time: servers that are silen
 FORMERR, TC also over TCP, with a wrong id, with bogus signatures. For some time the network is away. Settings are reloaded, and the
 cache is flushed. A report is printed each minute. At the end the run has failed (exit code 1) if
 
-- a SERVFAIL or a lost query is not explained: its name is not below a zone that had a fault at that time or up to `AFTER_S` before;
+- a SERVFAIL or a lost query is not explained: its name is not below a zone that had a fault at that time or up to `AFTER_S` before,
+  and this machine let the servers run (what failed while it did not is counted apart);
 - a SERVFAIL has no Extended DNS Error;
 - `nw why` does not name the fault of a failed query of the sample;
 - a fault that must be noticed was not: nothing failed below its zone;
@@ -44,6 +45,8 @@ AFTER_S = 15.0
 """How long a fault may have consequences: a lookup of 7 s that begins at its end, and the 5 s for which its failure is kept."""
 PATIENCE_S = 8.0
 """How long the load generator waits for an answer: longer than a lookup may take."""
+LATE_MS = 250
+"""The servers of the internet have not run for so long: a resolver may have taken them for silent."""
 FILL_S = 10.0
 MAXIMUM_S = 5.0
 CACHE = "16MB"
@@ -94,6 +97,7 @@ class Result:
     lost: int = 0
     skipped: int = 0
     unexplained: list[str] = field(default_factory=list)
+    by_machine: int = 0
     without_ede: list[str] = field(default_factory=list)
     codes: Counter[str] = field(default_factory=Counter)
     asked_why: int = 0
@@ -155,6 +159,7 @@ class Soak:
         self.lock = threading.Lock()
         self.read_to = 0
         self.seen: dict[str, float] = {}
+        self.stalls: list[float] = []
 
     def load(self, asked: Path, seconds: float, seed: int, rate: float | None) -> dict[str, Any]:
         """Run the load generator once."""
@@ -216,6 +221,9 @@ class Soak:
         """Ask the server about a sample of the failed queries, soon after they failed."""
         done: set[tuple[str, str]] = set()
         while not self.stop.wait(1.0):
+            with self.lock:
+                if self.internet.counts()["late_ms"] > LATE_MS:
+                    self.stalls.append(time.time())
             self.read_failures()
             for name in random.sample(sorted(self.seen), min(3, len(self.seen))):
                 at = self.seen[name]
@@ -272,7 +280,9 @@ class Soak:
         ]
         clock = time.strftime("%H:%M:%S", time.gmtime(at))
         errors = [] if lost else [str(error[0]) for error in message.ede]
-        if not causes:
+        if not causes and any(at - 1 <= stall + AFTER_S and stall - 2 <= at for stall in self.stalls[-30:]):
+            self.result.by_machine += 1
+        elif not causes:
             what = "lost" if lost else f"SERVFAIL, EDE {','.join(errors)}"
             self.result.unexplained.append(f"{clock} {name} {what}")
         for cause in causes:
@@ -420,6 +430,9 @@ def main() -> int:
     )
     for fault in result.faults:
         print(f"  {fault.kind:10} {fault.zone:4} {fault.end - fault.begin:5.0f} s  {fault.failed} failures")
+    print(
+        f"{result.by_machine} failures while this machine did not let the servers run ({len(soak.stalls)} times)"
+    )
     print(f"nw why explained {result.asked_why - len(result.unnamed)} of {result.asked_why} sampled failures")
     for problem in bad:
         print(f"FAILED: {problem}")

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! It prints `ready`, then reads commands, one a line: `fault KIND SUFFIX` begins a fault at the servers of the zones at and below SUFFIX
-//! (see `Fault`), `clear` ends all. `counts` prints the number of queries and replies. It ends with its standard input.
+//! (see `Fault`), `clear` ends all. `counts` prints the number of queries and replies, and for how long this machine has not let the program
+//! run, in milliseconds, at most since the last `counts`. It ends with its standard input.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -29,6 +30,10 @@ const STREAMS: usize = 512;
 /// How long a stream may be idle.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// How often the program looks whether it runs.
+const BEAT: Duration = Duration::from_millis(10);
+
+static LATE_MS: AtomicU64 = AtomicU64::new(0);
 static QUERIES: AtomicU64 = AtomicU64::new(0);
 static REPLIES: AtomicU64 = AtomicU64::new(0);
 
@@ -76,6 +81,14 @@ fn main() {
     let (datagrams, streams) = (Arc::clone(&internet), Arc::clone(&internet));
     std::thread::spawn(move || answer_datagrams(&datagrams, &udp));
     std::thread::spawn(move || accept(&streams, &tcp));
+    std::thread::spawn(|| {
+        loop {
+            let began = Instant::now();
+            std::thread::sleep(BEAT);
+            let late = began.elapsed().saturating_sub(BEAT);
+            LATE_MS.fetch_max(late.as_millis() as u64, Ordering::Relaxed);
+        }
+    });
     say("ready");
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -86,9 +99,10 @@ fn main() {
             }
             ["clear"] => faults.clear(),
             ["counts"] => say(&format!(
-                "{{\"queries\":{},\"replies\":{}}}",
+                "{{\"queries\":{},\"replies\":{},\"late_ms\":{}}}",
                 QUERIES.load(Ordering::Relaxed),
-                REPLIES.load(Ordering::Relaxed)
+                REPLIES.load(Ordering::Relaxed),
+                LATE_MS.swap(0, Ordering::Relaxed)
             )),
             _ => eprintln!("internet: no command {line:?}"),
         }
