@@ -115,6 +115,15 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, peer
         }
 
 
+@pytest.mark.parametrize("options", ["+nodnssec", "+dnssec"])
+def test_no_record_is_there_twice(servers: dict[str, peers.Where], options: str) -> None:
+    """RFC 2181 §5: an RRset has no duplicates. Two lookups return the same aliases and proofs."""
+    for name, rtype in QUESTIONS:
+        reply = asking.ask("dig", servers["namewise"], f"{name}.z64", rtype, options)
+        for section, rows in reply.sections.items():
+            assert len(rows) == len(set(rows)), f"{name} {rtype} {section}: {reply.text}"
+
+
 @pytest.mark.parametrize("options", [(), ("+dnssec",), ("+cd",), ("+cd", "+dnssec"), ("+adflag",)])
 def test_the_answers_are_those_of_the_peers(
     servers: dict[str, peers.Where], options: tuple[str, ...]

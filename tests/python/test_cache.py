@@ -138,5 +138,5 @@ def test_a_broken_file_is_named_and_the_server_starts(tmp_path: Path) -> None:
     octets[40] ^= 1
     saved.write_bytes(octets)
     with serving(tmp_path, "starts with an empty cache") as (control, lines):
-        assert f"{saved}: offset 16: the saved cache is cut off or damaged" in lines[-1]
+        assert f"{saved}: offset 24: the saved cache is cut off or damaged" in lines[-1]
         assert entries(control, "www.example") == []

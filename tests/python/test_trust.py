@@ -14,6 +14,7 @@ from commands import nw
 from servers import running
 
 from namewise import Server
+from namewise.config import ConfigError
 from namewise.control.service import Service
 from namewise.control.trust import ANCHORS, NEGATIVE, Trust
 from namewise.dnssec.anchors import DAY, HOLD_DOWN_S, State
@@ -297,3 +298,52 @@ def test_ctl_shows_anchors_and_edits_negative_ones_which_survive_a_restart(root:
         code, text = ctl("nta", "list")
         assert code == 0 and text.startswith("example.com. until ")
         assert ctl("nta", "remove", "example.com") == (0, "no negative trust anchors\n")
+
+
+def test_what_the_cache_holds_is_judged_anew_when_trust_changes(tmp_path: Path) -> None:
+    """Data that were cached without validation, or by an anchor that is gone, are served to nobody who relies on validation."""
+    root = Root(tmp_path)
+    root.sign((0,), (0,))
+    (tmp_path / "right").write_text(root.record(0) + "\n")
+    (tmp_path / "wrong").write_text(root.record(1) + "\n")
+    listen = [{"address": "127.0.0.1", "port": 0}]
+    zone = {"name": ".", "file": str(tmp_path / "root.zone")}
+    config, anchor = tmp_path / "namewise.toml", tmp_path / "anchor"
+    with Server({"listen": listen, "zone": [zone], "server": {"workers": 1}}) as authority:
+
+        def settings(validation: str) -> None:
+            config.write_text(
+                '[server]\nworkers = 1\n[[listen]]\naddress = "127.0.0.1"\nport = 0\n'
+                f'[resolver]\nask_loopback = true\nvalidation = "{validation}"\ntrust_anchor = "anchor"\n'
+                f'trust_anchor_updates = false\n[[forward]]\nservers = ["{authority.addresses[0]}"]\nauthoritative = true\n'
+            )
+
+        anchor.write_text((tmp_path / "wrong").read_text())
+        settings("off")
+        file = str(tmp_path / "cache.bin")
+        with Server(str(config)) as resolver:
+            service = resolver._service
+            assert rcode(service) == "NOERROR"
+            settings("on")
+            resolver.reload()
+            assert rcode(service) == "SERVFAIL", "cached without validation"
+            anchor.write_text((tmp_path / "right").read_text())
+            (gone, come) = resolver.reload()
+            assert gone.startswith("- trust anchor . IN DNSKEY") and come.startswith("+ trust anchor . IN")
+            assert rcode(service) == "NOERROR"
+            service.engine.save_cache(file)
+            anchor.write_text((tmp_path / "wrong").read_text())
+            resolver.reload()
+            assert rcode(service) == "SERVFAIL", "secure by an anchor that is gone"
+            service.engine.flush()
+            assert service.engine.load_cache(file) is None, "saved while that anchor was there"
+            assert rcode(service) == "SERVFAIL"
+            both = (tmp_path / "right").read_text() + (tmp_path / "wrong").read_text()
+            anchor.write_text(both)
+            resolver.reload()
+            assert service.engine.load_cache(file), "a further anchor proves no less"
+            # A file that was cut off does not switch validation off.
+            anchor.write_text("; nothing\n")
+            with pytest.raises(ConfigError, match="anchor has no trust anchor"):
+                resolver.reload()
+            assert len(service.inputs.anchors) == 2

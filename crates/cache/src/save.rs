@@ -1,7 +1,7 @@
 //! The cache as a file, so that it survives a restart.
 //!
 //! ```text
-//! | magic 8 | saved at, seconds since 1970, 8 | chunk | chunk | ... | empty chunk |
+//! | magic 8 | saved at, seconds since 1970, 8 | basis chunk | chunk | chunk | ... | empty chunk |
 //! chunk: | octets 4 | CRC-32 of the entries 4 | entries |
 //! entry: | octets 4 | kind | rank | state | view 2 | server 1 + 0, 6 or 18 | age 4 | life 4 | message |
 //! ```
@@ -9,6 +9,8 @@
 //! Numbers are big-endian. The message is a DNS message without compression: the question is the name and the type of the entry,
 //! its records have the TTLs that they were stored with. It is parsed like a message from the network, so that whatever the
 //! file holds, an entry is valid or refused.
+//!
+//! The basis is text that says by which settings the entries were judged; the caller decides whether they still apply.
 //!
 //! Failures, bogus data and data that was not validated are not saved, nor are whole answers behind aliases, which follow from the
 //! others, delegations, denial records and data about servers. The magic number is the version: a file of another one is refused.
@@ -28,7 +30,7 @@ use crate::reader::State;
 use crate::{Cache, Inspected, Kind, Micros};
 
 /// The first octets of a file, with the version of the format.
-const MAGIC: &[u8; 8] = b"nwcache\x01";
+const MAGIC: &[u8; 8] = b"nwcache\x02";
 /// Octets after which a chunk ends.
 const CHUNK: usize = 64 << 10;
 /// The longest chunk that is read: a chunk and one entry, which is hardly longer than a message. Stops broken files from
@@ -42,6 +44,8 @@ pub enum SaveError {
     Io(io::Error),
     /// The file is no saved cache, or one of another version.
     Foreign,
+    /// The entries were judged by other settings.
+    Outdated,
     /// The file is broken at this offset.
     Broken {
         /// Octets from its start.
@@ -55,6 +59,9 @@ impl std::fmt::Display for SaveError {
             SaveError::Io(error) => error.fmt(f),
             SaveError::Foreign => f.write_str(
                 "offset 0: not a saved cache of this version; the server starts with an empty cache",
+            ),
+            SaveError::Outdated => f.write_str(
+                "trust anchors, validation or views have changed since it was saved; the server starts with an empty cache",
             ),
             SaveError::Broken { offset } => write!(
                 f,
@@ -72,10 +79,12 @@ impl From<io::Error> for SaveError {
     }
 }
 
-/// Write the entries of `cache` to `out` and return their number. `unix_s`: seconds since 1970.
-pub fn save(cache: &Cache, now: Micros, unix_s: u64, out: &mut impl Write) -> io::Result<usize> {
+/// Write the entries of `cache` to `out` and return their number. `unix_s`: seconds since 1970. `basis`: by which settings
+/// they were judged.
+pub fn save(cache: &Cache, now: Micros, unix_s: u64, basis: &str, out: &mut impl Write) -> io::Result<usize> {
     out.write_all(MAGIC)?;
     out.write_all(&unix_s.to_be_bytes())?;
+    write_chunk(out, &mut basis.as_bytes().to_vec())?;
     let (mut chunk, mut count, mut cursor) = (Vec::with_capacity(CHUNK), 0, Some(0));
     while let Some(at) = cursor {
         let (entries, next) = cache.entries(at, now, true);
@@ -97,17 +106,21 @@ pub fn save(cache: &Cache, now: Micros, unix_s: u64, out: &mut impl Write) -> io
 
 /// Take the entries of `file` into `cache` and return their number. What the cache has learned since stays. Entries have aged by
 /// the time that has passed since the file was written; those that have expired beyond use are left out. If the file is not
-/// sound as a whole, nothing is taken.
+/// sound as a whole, or `applies` says that the basis of its entries does not apply, nothing is taken.
 pub fn load(
     cache: &Cache,
     now: Micros,
     unix_s: u64,
+    applies: impl Fn(&str) -> bool,
     file: &mut (impl Read + Seek),
 ) -> Result<usize, SaveError> {
-    let saved_at = chunks(file, |chunk, offset| {
+    let (saved_at, basis) = chunks(file, |chunk, offset| {
         // Sound as octets; each entry has to be sound as well.
         entries_of(chunk, offset).try_for_each(|entry| entry.map(drop))
     })?;
+    if !applies(&basis) {
+        return Err(SaveError::Outdated);
+    }
     let passed = u32::try_from(unix_s.saturating_sub(saved_at)).unwrap_or(u32::MAX);
     file.seek(SeekFrom::Start(0))?;
     let mut count = 0;
@@ -135,11 +148,12 @@ fn write_chunk(out: &mut impl Write, chunk: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Call `visit` with each chunk of `file` and its offset, and return when the file was written, seconds since 1970.
+/// Call `visit` with each chunk of `file` and its offset, and return when the file was written, seconds since 1970, and the
+/// basis of its entries.
 fn chunks(
     file: &mut impl Read,
     mut visit: impl FnMut(&[u8], u64) -> Result<(), SaveError>,
-) -> Result<u64, SaveError> {
+) -> Result<(u64, String), SaveError> {
     let mut head = [0; 16];
     read(file, &mut head, 0).map_err(|error| match error {
         SaveError::Broken { .. } => SaveError::Foreign,
@@ -151,25 +165,32 @@ fn chunks(
     }
     let saved_at = u64::from_be_bytes(saved_at.try_into().expect("8 octets"));
     let (mut offset, mut chunk) = (head.len() as u64, Vec::new());
+    read_chunk(file, &mut chunk, offset)?;
+    let basis = String::from_utf8(chunk.clone()).map_err(|_| SaveError::Broken { offset })?;
     loop {
-        let mut head = [0; 8];
-        read(file, &mut head, offset)?;
-        let [length, sum] =
-            [0, 4].map(|at| u32::from_be_bytes(head[at..at + 4].try_into().expect("4 octets")));
-        if length as usize > LONGEST_CHUNK {
-            return Err(SaveError::Broken { offset });
-        }
-        chunk.resize(length as usize, 0);
-        read(file, &mut chunk, offset)?;
-        if crc(&chunk) != sum {
-            return Err(SaveError::Broken { offset });
-        }
+        offset += 8 + chunk.len() as u64;
+        read_chunk(file, &mut chunk, offset)?;
         if chunk.is_empty() {
-            return Ok(saved_at);
+            return Ok((saved_at, basis));
         }
         visit(&chunk, offset)?;
-        offset += 8 + u64::from(length);
     }
+}
+
+/// Read the chunk at `offset` of `file` into `chunk`.
+fn read_chunk(file: &mut impl Read, chunk: &mut Vec<u8>, offset: u64) -> Result<(), SaveError> {
+    let mut head = [0; 8];
+    read(file, &mut head, offset)?;
+    let [length, sum] = [0, 4].map(|at| u32::from_be_bytes(head[at..at + 4].try_into().expect("4 octets")));
+    if length as usize > LONGEST_CHUNK {
+        return Err(SaveError::Broken { offset });
+    }
+    chunk.resize(length as usize, 0);
+    read(file, chunk, offset)?;
+    if crc(chunk) != sum {
+        return Err(SaveError::Broken { offset });
+    }
+    Ok(())
 }
 
 fn read(file: &mut impl Read, into: &mut [u8], offset: u64) -> Result<(), SaveError> {

@@ -27,6 +27,7 @@ use arc_swap::ArcSwap;
 use nw_cache::Cache;
 use nw_cache::save::{self, SaveError};
 use nw_resolve::Micros;
+use nw_serve::basis::{Basis, Outdated};
 use nw_serve::decision::{self, Considered};
 use nw_serve::plan::Plan;
 use nw_serve::{Artifact, Made, Recorder, Snapshot, stats};
@@ -183,10 +184,18 @@ impl Engine {
             Some(resolver) => resolver.routes.as_deref().map(|routes| Arc::new(Routes::new(routes))),
             None => None,
         };
-        let cache = match cache_bytes(&snapshot) == cache_bytes(&former.snapshot) && routes == former.routes {
-            true => Arc::clone(&former.cache),
-            // Another size or another internet: what was learned does not carry over.
-            false => Arc::new(Cache::new(cache_bytes(&snapshot))),
+        let outdated = match same {
+            true => Outdated::Below(Vec::new()),
+            false => Basis::of(&former.snapshot).outdated_by(&Basis::of(&snapshot)),
+        };
+        let (cache, outdated) = match outdated {
+            Outdated::Below(names)
+                if cache_bytes(&snapshot) == cache_bytes(&former.snapshot) && routes == former.routes =>
+            {
+                (Arc::clone(&former.cache), names)
+            }
+            // Another size, another internet or another basis: what was learned does not carry over.
+            _ => (Arc::new(Cache::new(cache_bytes(&snapshot))), Vec::new()),
         };
         self.shared.recorder.set(snapshot.plan().recorder);
         let (version, generation) = (former.version + 1, former.generation + 1);
@@ -198,6 +207,10 @@ impl Engine {
             let _ = worker.commands.send(Command::Listen(share));
         }
         let followed = follow(&workers);
+        // Once every worker judges by the new settings.
+        for name in outdated {
+            self.cache().flush_tree(name.as_ref());
+        }
         drop(workers);
         release(former, &followed);
         generation
@@ -331,7 +344,9 @@ impl Engine {
         let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).to_owned();
         let written = options.open(&beside).and_then(|file| {
             let mut out = BufWriter::new(file);
-            let count = save::save(&self.cache(), self.now(), Clock::unix_s(), &mut out)?;
+            let current = self.shared.current.load();
+            let basis = Basis::of(&current.snapshot).to_text();
+            let count = save::save(&current.cache, self.now(), Clock::unix_s(), &basis, &mut out)?;
             out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
             std::fs::rename(&beside, path)?;
             Ok(count)
@@ -343,10 +358,16 @@ impl Engine {
         written
     }
 
-    /// Take the entries of the file `path` into the cache and return their number. Queries are answered meanwhile.
+    /// Take the entries of the file `path` into the cache and return their number. Queries are answered meanwhile. Entries that
+    /// were judged by other trust anchors or belong to other views are not taken.
     pub fn load_cache(&self, path: &Path) -> Result<usize, SaveError> {
         let mut file = BufReader::new(File::open(path)?);
-        save::load(&self.cache(), self.now(), Clock::unix_s(), &mut file)
+        let current = self.shared.current.load();
+        let now = Basis::of(&current.snapshot);
+        let applies = |text: &str| {
+            Basis::from_text(text).is_some_and(|then| then.outdated_by(&now) == Outdated::Below(Vec::new()))
+        };
+        save::load(&current.cache, self.now(), Clock::unix_s(), applies, &mut file)
     }
 
     /// The sources of answers for *name* and *rtype* in their order. Nobody is asked.

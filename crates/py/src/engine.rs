@@ -305,10 +305,15 @@ impl Engine {
         py.detach(|| self.inner.save_cache(&path)).map_err(|error| PyOSError::new_err(error.to_string()))
     }
 
-    /// Take the entries of the file `path` into the cache and return their number. Raises `FileNotFoundError`, or `ValueError`
-    /// for a file that is broken or no saved cache; nothing is taken then.
-    fn load_cache(&self, py: Python<'_>, path: PathBuf) -> PyResult<usize> {
-        py.detach(|| self.inner.load_cache(&path)).map_err(|error| match error {
+    /// Take the entries of the file `path` into the cache and return their number; None if trust anchors, validation or views
+    /// have changed since it was saved. Raises `FileNotFoundError`, or `ValueError` for a file that is broken or no saved
+    /// cache. Nothing is taken in these cases.
+    fn load_cache(&self, py: Python<'_>, path: PathBuf) -> PyResult<Option<usize>> {
+        let loaded = py.detach(|| self.inner.load_cache(&path));
+        if matches!(loaded, Err(SaveError::Outdated)) {
+            return Ok(None);
+        }
+        loaded.map(Some).map_err(|error| match error {
             SaveError::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 PyFileNotFoundError::new_err(error.to_string())
             }

@@ -70,7 +70,7 @@ pub(crate) fn finish(
     query: &Query<'_>,
     server: &ServerPlan,
     errors: &[(Ede, String)],
-    receipt: Option<u64>,
+    receipt: &Option<u64>,
 ) -> usize {
     response.out.release();
     if query.edns.is_some() {
@@ -120,7 +120,7 @@ fn write_opt(
     query: &Query<'_>,
     server: &ServerPlan,
     errors: &[(Ede, String)],
-    receipt: Option<u64>,
+    receipt: &Option<u64>,
 ) {
     let ([t0, t1], [p0, p1]) = (RrType::OPT.0.to_be_bytes(), server.udp_payload.to_be_bytes());
     let [f0, f1, f2, f3] = edns::ttl_field(response.rcode, 0, query.dnssec_ok()).to_be_bytes();
@@ -138,7 +138,7 @@ fn write_options(
     response: &mut Response<'_, '_>,
     head: [u8; OPT_HEAD],
     nsid: Option<&[u8]>,
-    receipt: Option<u64>,
+    receipt: &Option<u64>,
     errors: &[(Ede, String)],
 ) {
     const WANTED: usize = OPTION_HEAD + MOST_NSID + OPTION_HEAD + RECEIPT_OCTETS;
@@ -148,7 +148,7 @@ fn write_options(
     if let Some(nsid) = nsid {
         at = option(&mut opt, at, OptionCode::NSID, &[nsid]);
     }
-    if let Some(id) = receipt {
+    if let Some(id) = *receipt {
         at = option(&mut opt, at, RECEIPT, &[&id.to_be_bytes()]);
     }
     at = extended_errors(&mut opt, at, response.out.left(), response.ede, errors);

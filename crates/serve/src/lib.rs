@@ -9,6 +9,7 @@
 
 mod admit;
 pub mod artifact;
+pub mod basis;
 pub mod context;
 pub mod decision;
 mod detect;

@@ -66,7 +66,7 @@ pub(crate) fn slip(context: &Context<'_>, response: &mut Response<'_, '_>) -> us
     pipeline::count(context, response);
     let edns = context.query.edns.map(|edns| ClientEdns { wanted: Wanted::default(), ..edns });
     let query = Query { edns, ..*context.query };
-    finish::finish(response, &query, &context.snapshot().plan().server, &[], None)
+    finish::finish(response, &query, &context.snapshot().plan().server, &[], &None)
 }
 
 /// The owner of the first RRset of *rtype* in the authority section.

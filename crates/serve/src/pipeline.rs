@@ -137,7 +137,7 @@ fn close(
         let rule = notes.as_ref().and_then(|notes| notes.1.as_deref());
         record(context, response, errors, rule);
     }
-    let (server, receipt) = (&context.snapshot().plan().server, context.environment.receipt);
+    let (server, receipt) = (&context.snapshot().plan().server, &context.environment.receipt);
     Ok(finish::finish(response, context.query, server, errors, receipt))
 }
 
@@ -433,7 +433,7 @@ pub(crate) fn stream_message(
         tsig::reserve(signature, &mut response);
     }
     sections.write(response.out).ok()?;
-    let length = finish::finish(&mut response, &query, server, &[], None);
+    let length = finish::finish(&mut response, &query, server, &[], &None);
     Some(match &mut pending.signature {
         Some(signature) => signature.sign((environment.unix_s)(), room, length),
         None => length,
@@ -709,7 +709,7 @@ fn servfail(environment: &Environment<'_>, asked: &Asked<'_>, room: &mut [u8]) -
         (response.rcode, response.ra) = (Rcode::SERVFAIL, environment.snapshot.plan().resolver.is_some());
         response.kind.counter(environment.stats).add(1);
         environment.stats.rcode(response.rcode);
-        Some(finish::finish(&mut response, &query, server, UNKNOWN, None))
+        Some(finish::finish(&mut response, &query, server, UNKNOWN, &None))
     }));
     let length = match made {
         Ok(Some(length)) => length,
@@ -722,7 +722,17 @@ fn servfail(environment: &Environment<'_>, asked: &Asked<'_>, room: &mut [u8]) -
 
 /// Write the records of an authoritative zone, then the results of the resolver. Returns `Full` if required data did
 /// not fit.
+///
+/// Two lookups of one name have the same aliases, and often the same proofs: each RRset is written once.
 fn write_found(response: &mut Response<'_, '_>, before: &Sections, found: &[Resolution]) -> Result<(), Full> {
+    if let [first, second] = found {
+        return sections::write(
+            response.out,
+            before.answer.iter().chain(&sections::merged(&first.answer, &second.answer)),
+            before.authority.iter().chain(&sections::merged(&first.authority, &second.authority)),
+            &sections::merged(&first.additional, &second.additional),
+        );
+    }
     sections::write(
         response.out,
         before.answer.iter().chain(found.iter().flat_map(|one| &one.answer)),

@@ -120,6 +120,29 @@ impl Sections {
     }
 }
 
+/// *first*, then the RRsets and signatures of *second* that it does not have. The lesser TTL applies (RFC 2181 §5.2).
+pub(crate) fn merged(first: &[Rrset], second: &[Rrset]) -> Vec<Rrset> {
+    let mut all = first.to_vec();
+    for set in second {
+        let (owner, rtype) = (&set.owner, set.rtype);
+        if rtype == RrType::RRSIG {
+            let known = |rdata: &[u8]| {
+                let mut signatures = all.iter().filter(|one| is(one, owner, rtype));
+                signatures.any(|one| one.rdatas.iter().any(|signature| signature == rdata))
+            };
+            let rdatas: RdataSet = set.rdatas.iter().filter(|rdata| !known(rdata)).collect();
+            if !rdatas.is_empty() {
+                all.push(Rrset { rdatas, ..set.clone() });
+            }
+        } else if let Some(one) = all.iter_mut().find(|one| is(one, owner, rtype)) {
+            one.ttl = one.ttl.min(set.ttl);
+        } else {
+            all.push(set.clone());
+        }
+    }
+    all
+}
+
 fn is(set: &Rrset, owner: &Name, rtype: RrType) -> bool {
     set.rtype == rtype && set.owner == *owner
 }

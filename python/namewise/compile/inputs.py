@@ -193,6 +193,7 @@ def _hints(file: str, problems: list[Problem]) -> tuple[Hint, ...]:
 
 def _anchors(file: str, problems: list[Problem]) -> tuple[str, ...]:
     found: list[str] = []
+    before = len(problems)
     for owner, rtype, data, origin in _records(file, "resolver", "trust_anchor", problems):
         if rtype not in ("DS", "DNSKEY"):
             message = f"{owner} {rtype}: a trust anchor is a DS or DNSKEY record"
@@ -202,6 +203,10 @@ def _anchors(file: str, problems: list[Problem]) -> tuple[str, ...]:
             found.append(f"{owner} IN {rtype} {Rdata(rtype, data)}")
         except ValueError as error:
             problems.append(Problem(("resolver", "trust_anchor"), str(error), origin))
+    if not found and len(problems) == before:
+        # Without an anchor nothing would be validated, and nobody would notice.
+        message = f"{file} has no trust anchor; write DS or DNSKEY records into it, or set validation to off"
+        problems.append(Problem(("resolver", "trust_anchor"), message, Origin("file", file)))
     return tuple(found)
 
 

@@ -49,11 +49,13 @@ class Candidate(NamedTuple):
     snapshot: Snapshot
     lists: Refreshed = NOTHING
 
-    def changes(self, config: Config) -> list[str]:
-        """Return what differs from *config* and the zones that were served before, one line each."""
+    def changes(self, config: Config, inputs: Inputs) -> list[str]:
+        """Return what differs from *config*, from the files that it names as *inputs* has them, and from the zones that were served
+        before, one line each."""
         from namewise.config import diff
 
         found = [str(change) for change in diff(config, self.loaded.config)]
+        found += _file_changes((config, inputs), (self.loaded.config, self.inputs))
         zones = self.zones
         for sign, names in (("+", zones.added), ("~", zones.changed)):
             found += [f"{sign} zone {name} {zones.after[name].change}" for name in names]
@@ -81,6 +83,20 @@ class Candidate(NamedTuple):
             *_forwards_to_itself(self.loaded.config),
             *_readable_secrets(self.loaded.config),
         )
+
+
+def _file_changes(old: tuple[Config, Inputs], new: tuple[Config, Inputs]) -> Iterator[str]:
+    """Yield how the content of the files that the configuration names has changed, one line each."""
+    (before, had), (after, has) = old, new
+    anchors = [one.configured or one.anchors for one in (had, has)]
+    yield from (f"- trust anchor {anchor}" for anchor in anchors[0] if anchor not in anchors[1])
+    yield from (f"+ trust anchor {anchor}" for anchor in anchors[1] if anchor not in anchors[0])
+    if had.hints and has.hints and had.hints != has.hints:
+        yield "~ root hints: other servers or addresses"
+    texts = dict(zip((entry.file for entry in before.hosts), had.hosts, strict=True))
+    for entry, text in zip(after.hosts, has.hosts, strict=True):
+        if texts.get(entry.file, text) != text:
+            yield f"~ hosts {entry.file}: the content"
 
 
 def list_failures(lists: Refreshed) -> tuple[str, ...]:

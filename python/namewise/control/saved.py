@@ -2,8 +2,9 @@
 
     start ─> load in the background ─> (save)* every `[resolver] cache_save` ─> stop: save
 
-The first query does not wait for the file. A file that is broken, or of another version, is left out: an event names the file and the
-place, and the next save replaces it. A server that is killed loses what it has learned since the last save.
+The first query does not wait for the file. A file that is broken, of another version, or whose entries were judged by other trust
+anchors or belong to other views, is left out: an event says why, for a broken file with the place, and the next save replaces it. A
+server that is killed loses what it has learned since the last save.
 """
 
 from __future__ import annotations
@@ -69,6 +70,10 @@ class SavedCache:
         except (OSError, ValueError) as error:
             self.log.event("error", "cache-not-loaded", f"{path}: {error}")
         else:
+            if count is None:
+                text = f"{path}: trust anchors, validation or views have changed since the cache was saved: it starts empty"
+                self.log.event("info", "cache-outdated", text)
+                return
             self.log.event(
                 "info", "cache-loaded", f"{path}: {count} entries of the cache loaded", entries=count
             )

@@ -273,7 +273,7 @@ class Service:
 
     def _publish(self, engine: Engine, candidate: Candidate) -> Outcome:
         config = candidate.loaded.config
-        changes = tuple(candidate.changes(self.config)) if self._engine is not None else ()
+        changes = tuple(candidate.changes(self.config, self.inputs)) if self._engine is not None else ()
         prepared, missing = self.sockets.prepare(
             config.listen, self.workers, optional=not candidate.loaded.sets("listen")
         )

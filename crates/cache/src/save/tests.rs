@@ -51,7 +51,10 @@ fn filled() -> Cache {
 
 fn saved() -> Vec<u8> {
     let mut file = Vec::new();
-    assert_eq!(save(&filled(), NOW + 10 * SECOND, 5000, &mut file).expect("a vector takes everything"), 3);
+    assert_eq!(
+        save(&filled(), NOW + 10 * SECOND, 5000, "basis", &mut file).expect("a vector takes everything"),
+        3
+    );
     file
 }
 
@@ -61,7 +64,10 @@ fn entries_survive_and_age_by_the_time_that_has_passed() {
     cache.keep_expired(3600);
     let now = 2_000_000 * SECOND;
     // Saved at the age of 10 s, loaded 90 s later.
-    assert_eq!(load(&cache, now, 5090, &mut Cursor::new(saved())).expect("sound"), 3);
+    assert_eq!(
+        load(&cache, now, 5090, |basis| basis == "basis", &mut Cursor::new(saved())).expect("sound"),
+        3
+    );
     let www = &cache.inspect(name("www.example.").as_ref(), now)[0];
     assert_eq!(
         (www.age_s, www.left_s(), www.validation, www.rank),
@@ -75,7 +81,10 @@ fn entries_survive_and_age_by_the_time_that_has_passed() {
     assert!(cache.inspect(name("dead.example.").as_ref(), now).is_empty());
     // After a long time, nothing is of use.
     let later = Cache::new(4 << 20);
-    assert_eq!(load(&later, now, 5000 + 90_000, &mut Cursor::new(saved())).expect("sound"), 0);
+    assert_eq!(
+        load(&later, now, 5000 + 90_000, |basis| basis == "basis", &mut Cursor::new(saved())).expect("sound"),
+        0
+    );
 }
 
 #[test]
@@ -88,7 +97,10 @@ fn what_was_learned_since_stays() {
         Rank::NonAuthoritative,
         now,
     );
-    assert_eq!(load(&cache, now, 5000, &mut Cursor::new(saved())).expect("sound"), 2);
+    assert_eq!(
+        load(&cache, now, 5000, |basis| basis == "basis", &mut Cursor::new(saved())).expect("sound"),
+        2
+    );
     let www = &cache.inspect(name("www.example.").as_ref(), now)[0];
     assert_eq!(www.records[0].rdatas.first(), Some(&[192, 0, 2, 99][..]));
 }
@@ -99,7 +111,8 @@ fn broken_files_are_refused_as_a_whole() {
     let file = saved();
     let refused = |file: &[u8]| {
         let cache = Cache::new(4 << 20);
-        let error = load(&cache, NOW, 5000, &mut Cursor::new(file)).expect_err("broken");
+        let error =
+            load(&cache, NOW, 5000, |basis| basis == "basis", &mut Cursor::new(file)).expect_err("broken");
         assert_eq!(cache.stats().answers, 0);
         error.to_string()
     };
@@ -115,9 +128,18 @@ fn broken_files_are_refused_as_a_whole() {
     assert!(refused(b"#!/bin/sh\nexit 0\n").contains("not a saved cache"));
     // A sound checksum over nonsense.
     let mut foreign = file[..16].to_vec();
+    write_chunk(&mut foreign, &mut b"basis".to_vec()).unwrap();
     write_chunk(&mut foreign, &mut b"nonsense".to_vec()).unwrap();
     write_chunk(&mut foreign, &mut Vec::new()).unwrap();
     assert!(refused(&foreign).contains("damaged"));
+}
+
+#[test]
+fn entries_of_another_basis_are_not_taken() {
+    let cache = Cache::new(4 << 20);
+    let loaded = load(&cache, NOW, 5000, |basis| basis != "basis", &mut Cursor::new(saved()));
+    assert!(matches!(loaded, Err(SaveError::Outdated)));
+    assert_eq!(cache.stats().answers, 0);
 }
 
 #[test]
@@ -133,9 +155,9 @@ fn large_caches_are_saved_in_chunks() {
         cache.put_rrset(&rrset, None, Rank::Authoritative, NOW);
     }
     let mut file = Vec::new();
-    assert_eq!(save(&cache, NOW, 5000, &mut file).unwrap(), 5000);
+    assert_eq!(save(&cache, NOW, 5000, "basis", &mut file).unwrap(), 5000);
     assert!(file.len() > 3 * CHUNK);
     let other = Cache::new(16 << 20);
-    assert_eq!(load(&other, NOW, 5000, &mut Cursor::new(&file)).unwrap(), 5000);
+    assert_eq!(load(&other, NOW, 5000, |basis| basis == "basis", &mut Cursor::new(&file)).unwrap(), 5000);
     assert_eq!(other.stats().answers, 5000);
 }
