@@ -144,11 +144,11 @@ def test_route_shows_the_decision_without_a_query(tmp_path: Path) -> None:
             assert route("www.served.example") == [
                 "-> 1. zones                   served.example. is served here"
             ]
-            assert route("localhost")[0].startswith("-> 2. reserved-names")
-            assert route("1.0.0.10.in-addr.arpa", "PTR")[0].startswith("-> 4. local-zones")
+            assert route("localhost")[0].startswith("-> 4. reserved-names")
+            assert route("1.0.0.10.in-addr.arpa", "PTR")[0].startswith("-> 6. local-zones")
             assert "suffix corp.: 127.0.0.1:" in route("a.corp")[0]
-            assert route("a.public.corp")[0].startswith("-> 7. root-servers")
-            assert route("www.example.com")[0].startswith("-> 6. forwarders")
+            assert route("a.public.corp")[0].startswith("-> 9. root-servers")
+            assert route("www.example.com")[0].startswith("-> 8. forwarders")
             assert call(server.control, "status", {})["stats"].get("upstream.udp", 0) == 0
             assert ask(port, "www.example.com.")[0] == "NOERROR"
             assert "the cache holds the answer" in route("www.example.com")[0]

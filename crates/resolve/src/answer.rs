@@ -57,6 +57,7 @@ impl Failure {
             }
             Reason::ForwardingLoop { .. } => Ede::NETWORK_ERROR,
             Reason::NoHints => Ede::NOT_READY,
+            Reason::CacheOnly => Ede::NOT_AUTHORITATIVE,
             Reason::LimitReached { limit: Limit::ClientRate | Limit::ZoneRate } => Ede::RATE_LIMITED,
             Reason::Bogus { ref fault } => fault.ede(),
             Reason::Unusable { .. }

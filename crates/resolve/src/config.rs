@@ -64,6 +64,8 @@ pub struct ResolverConfig {
     pub special_use: bool,
     /// Zones that are answered here instead of being looked up (RFC 6303): for names that aliases lead to, and for servers.
     pub local: Option<Arc<dyn LocalZones>>,
+    /// Whether lookups begin at forwarders only, and never at the root servers.
+    pub cache_only: bool,
     /// The copy of the root zone that answers in place of the root servers (RFC 8806). None: this is not wanted.
     pub local_root: Option<Arc<LocalRoot>>,
 }
@@ -128,6 +130,7 @@ impl Default for ResolverConfig {
             qname_case_randomisation: false,
             dnssec_ok: true,
             cookies: true,
+            cache_only: false,
             nxdomain_cut: false,
             stale: Stale::default(),
             aggressive_nsec: true,

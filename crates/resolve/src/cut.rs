@@ -259,7 +259,8 @@ impl<W: World> Task<'_, W> {
         let core = self.core;
         let now = core.world.now();
         if zone.as_ref().is_root() && core.config.hints.is_empty() {
-            return Err(Failure::because(Reason::NoHints));
+            let reason = if core.config.cache_only { Reason::CacheOnly } else { Reason::NoHints };
+            return Err(Failure::because(reason));
         }
         if core.unprimed.borrow().iter().any(|(unprimed, until)| unprimed == zone && now < *until) {
             return Ok(core.configured(zone, Layer::Delegation));

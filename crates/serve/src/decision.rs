@@ -1,12 +1,17 @@
 //! Where a name would be answered from, decided without asking anybody: the same order as in `route.rs` and the resolver.
 //!
 //! ```text
-//! zones of this server ─▶ reserved names ─▶ cache ─▶ locally served zones ─▶ conditional forwarders ─▶ forwarders ─▶ root servers
+//! zones of this server ─▶ local data ─▶ lists ─▶ reserved names ─▶ cache ─▶ locally served zones
+//!                      ─▶ conditional forwarders ─▶ forwarders ─▶ root servers
 //! ```
 //!
-//! The first source that has or may have the name is taken; the reasons of the others say why they are not.
+//! The first source that has or may have the name is taken; the reasons of the others say why they are not. Lists apply as
+//! to a client on this machine.
+
+use std::net::Ipv4Addr;
 
 use nw_cache::{Cache, Cached, Lookup, Micros, Reader};
+use nw_policy::rules::{Action, Client, Link};
 use nw_resolve::reason::Route;
 use nw_resolve::{LocalRoot, LocalZones as _, ResolverConfig, is_special_use};
 use nw_wire::name::NameRef;
@@ -52,6 +57,15 @@ pub fn decide(
         add(&mut all, "resolver", false, "this server does not resolve names".to_owned());
         return all;
     };
+    let data = snapshot.local_data().and_then(|data| data.answer(name, rtype));
+    let why = match &data {
+        Some((_, source)) => format!("{source} says what the name has"),
+        None => "neither [[local]] nor [[hosts]] has the name".to_owned(),
+    };
+    add(&mut all, "local-data", data.is_some(), why);
+    let (listed, why) = listed(snapshot, name);
+    add(&mut all, "lists", listed, why);
+    let cache_only = snapshot.plan().resolver.as_ref().is_some_and(|plan| plan.config.cache_only);
     let forwarded = config.forward(name).is_some_and(|forward| !forward.suffix.as_ref().is_root());
     let reserved = config.special_use && is_special_use(name, rtype);
     add(
@@ -76,8 +90,26 @@ pub fn decide(
             None => "no locally served zone contains the name".to_owned(),
         },
     );
-    beyond(&mut all, config, cache, name, now);
+    beyond(&mut all, config, cache, name, now, cache_only);
     all
+}
+
+/// Whether a list decides about *name*, and which one.
+fn listed(snapshot: &Snapshot, name: NameRef<'_>) -> (bool, String) {
+    let Some(policies) = snapshot.policies() else {
+        return (false, "there are no lists".to_owned());
+    };
+    let client = Client { address: Ipv4Addr::LOCALHOST.into(), key: None, dnssec_ok: false };
+    let all = policies.all_for(&client, &Link { name, addresses: &[], servers: &[] });
+    let Some(found) = all.into_iter().find(|found| !found.list.settings.log_only) else {
+        return (
+            false,
+            "no list has a rule for the name; those for addresses apply to the answer".to_owned(),
+        );
+    };
+    let (list, trigger, action) = (&found.list.settings.name, &found.trigger, found.action.slug());
+    let passes = matches!(found.action, Action::Passthru);
+    (!passes, format!("list {list} has a rule for {trigger} ({action}); `nw policy test` shows its line"))
 }
 
 /// Add a source; the first one that could be taken is.
@@ -104,7 +136,14 @@ fn cached(cache: &Cache, name: NameRef<'_>, rtype: RrType, now: Micros) -> (bool
 }
 
 /// Add forwarders and root servers.
-fn beyond(all: &mut Vec<Considered>, config: &ResolverConfig, cache: &Cache, name: NameRef<'_>, now: Micros) {
+fn beyond(
+    all: &mut Vec<Considered>,
+    config: &ResolverConfig,
+    cache: &Cache,
+    name: NameRef<'_>,
+    now: Micros,
+    cache_only: bool,
+) {
     let route = config.route(name);
     let servers = config.forward(name).map(|forward| {
         let mut servers: Vec<String> = forward.servers.iter().map(ToString::to_string).collect();
@@ -131,8 +170,10 @@ fn beyond(all: &mut Vec<Considered>, config: &ResolverConfig, cache: &Cache, nam
     add(all, "forwarders", forwarders, why);
     let nearest = std::iter::successors(Some(name), |name| name.parent());
     let nearest = nearest.filter_map(|above| cache.cut(above, now)).next().map(|cut| cut.zone.clone());
-    let iterates = matches!(route, Route::Exception(_) | Route::Root { .. }) && !config.hints.is_empty();
+    let asks = !config.hints.is_empty() && !cache_only;
+    let iterates = matches!(route, Route::Exception(_) | Route::Root { .. }) && asks;
     let why = match nearest {
+        _ if cache_only => "cache_only: no lookup begins there".to_owned(),
         _ if config.hints.is_empty() => "no root hints are configured".to_owned(),
         Some(zone) if zone != Name::root() => {
             format!("the delegations lead to the name; the nearest known servers are those of {zone}")

@@ -174,8 +174,6 @@ pub struct ResolverPlan {
     pub port_uses: u32,
     /// Locally served zones (`local_zones.rs`) that are looked up instead. The root turns all of them off.
     pub local_zones_off: Vec<Name>,
-    /// Whether a miss of the cache goes to forwarders only, and else is refused. Default false.
-    pub cache_only: bool,
     /// Hosts files, local records and local zones (`local_data.rs`). Default none.
     pub local: Arc<LocalData>,
     /// Limits of connections to upstream servers.

@@ -334,7 +334,8 @@ fn from_local_data(
     let query = context.query;
     let found = data.find(query.qname, query.qtype)?;
     let reason = Reason::LocalData { source: found.source };
-    let text = found.blocked.then(|| reason.to_string());
+    // Clients need not know where the configuration is; explanations say it.
+    let blocked = found.blocked;
     context.step_in(Some(found.apex.as_ref()), || (Layer::Zone, reason));
     let verdict = match found.said {
         Said::Deny => Verdict::Drop,
@@ -345,8 +346,8 @@ fn from_local_data(
         }
         Said::Answer(answer) => write_local_data(context, data, answer, response),
     };
-    if let Some(text) = text {
-        response.note(Ede::BLOCKED, text);
+    if blocked {
+        response.note(Ede::BLOCKED, "local data".to_owned());
     }
     Some(verdict)
 }
@@ -401,7 +402,7 @@ fn write_local_data(
 /// Whether the server looks the name up nowhere, not even at a forwarder.
 pub(crate) fn is_cache_only(context: &Context<'_>) -> bool {
     let resolver = context.snapshot().plan().resolver.as_ref();
-    resolver.is_some_and(|plan| plan.cache_only && plan.config.forward(context.query.qname).is_none())
+    resolver.is_some_and(|plan| plan.config.cache_only && plan.config.forward(context.query.qname).is_none())
 }
 
 /// Refuse what is not in the cache. REFUSED, and not SERVFAIL: the server works and is not configured to recurse for the name (RFC 8914

@@ -109,13 +109,15 @@ impl Server {
             plan.server.identity = identity;
             let given = plan.resolver.take();
             plan.resolver = resolver.map(|config| match given {
-                Some(given) => ResolverPlan { config, local_zones_off, ..given },
+                Some(given) => {
+                    let config = ResolverConfig { cache_only: given.config.cache_only, ..config };
+                    ResolverPlan { config, local_zones_off, ..given }
+                }
                 None => ResolverPlan {
                     config,
                     routes: None,
                     port_uses: ResolverPlan::PORT_USES,
                     local_zones_off,
-                    cache_only: false,
                     local: Arc::default(),
                     streams: StreamPlan::default(),
                 },

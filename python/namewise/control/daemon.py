@@ -152,7 +152,8 @@ class Daemon:
         count = f"{len(states) - failed} of {len(states)}" if failed else str(len(states))
         jobs = [f"{count} zone{'' if len(states) == 1 else 's'}"] if states else []
         if service.config.resolver is not None:
-            jobs.append("forwarding" if service.config.forward else "recursion")
+            all_names = any(forward.suffix == "." and forward.servers for forward in service.config.forward)
+            jobs.append("forwarding" if all_names else "recursion")
         served = " and ".join(jobs) or "nothing"
         where = ", ".join(service.addresses())
         return f"ready: {served} on {where}, control {self.control_path}, pid {os.getpid()}"

@@ -321,6 +321,11 @@ fn without_hints_it_says_so() {
     let resolver = resolver_with(&lab, ResolverConfig::default());
     let found = ask(&lab, &resolver, "example.com.", RrType::A);
     assert_eq!((found.rcode, found.ede[0].0), (Rcode::SERVFAIL, Ede::NOT_READY));
+    // An alias may lead from a forwarder to where a server that only caches looks nothing up.
+    let resolver = resolver_with(&lab, ResolverConfig { cache_only: true, ..ResolverConfig::default() });
+    let found = ask(&lab, &resolver, "example.com.", RrType::A);
+    assert_eq!((found.rcode, found.ede[0].0), (Rcode::SERVFAIL, Ede::NOT_AUTHORITATIVE));
+    assert!(found.ede[0].1.starts_with("cache_only"), "{:?}", found.ede);
 }
 
 /// RFC 4035 §3.1.3.3: a validator behind us needs the proof that no closer name exists.

@@ -225,15 +225,15 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
     set(&mut port_uses, &mut object, "port_uses", 1, 1000, errors);
     let streams = object.key("streams").and_then(|at| read_streams(&at, errors)).unwrap_or_default();
     let local_zones_off = read_all(object.key("local_zones_off"), read_local_zone, errors);
-    let cache_only = object.key("cache_only").and_then(|at| at.truth(errors)).unwrap_or(false);
+    config.cache_only = object.key("cache_only").and_then(|at| at.truth(errors)).unwrap_or(false);
     let local = super::local::read(&mut object, errors);
     let routes = object.key("routes").map(|at| read_all(Some(at), read_route, errors));
     object.end(errors);
     let forwarded = config.forwards.iter().any(|forward| !forward.servers.is_empty());
-    if config.hints.is_empty() && !forwarded && !cache_only {
+    if config.hints.is_empty() && !forwarded && !config.cache_only {
         errors.add(at.path(), "neither hints nor forward: there is nobody to ask");
     }
-    Some(ResolverPlan { config, routes, port_uses, local_zones_off, cache_only, local, streams })
+    Some(ResolverPlan { config, routes, port_uses, local_zones_off, local, streams })
 }
 
 fn read_stale(at: &At<'_>, stale: &mut Stale, errors: &mut Errors) {
