@@ -64,6 +64,11 @@ pub enum Outcome {
         /// The same, with the steps that led to it.
         resolution: Box<Resolution>,
     },
+    /// A client that asks this gets no response, for the reasons that `resolution` has as steps.
+    Silent {
+        /// The steps.
+        resolution: Box<Resolution>,
+    },
     /// The server was asked.
     Exchanged {
         /// Its reply, or why there is none.

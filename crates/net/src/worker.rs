@@ -591,7 +591,14 @@ impl Worker {
             handled = pipeline::complete(&dry_run, pending, &found, &mut room);
             looked_up = found.into_iter().next();
         }
-        let Handled::Reply(length) = handled else { return Outcome::Unable };
+        let length = match handled {
+            Handled::Reply(length) => length,
+            Handled::Drop => {
+                let resolution = pipeline::unanswered(looked_up, &trace, self.now());
+                return Outcome::Silent { resolution: Box::new(resolution) };
+            }
+            Handled::Later(_) | Handled::Stream(_) | Handled::Control(_) => return Outcome::Unable,
+        };
         let wire = room[..length].to_vec();
         let resolution = pipeline::explained(&wire, looked_up, &trace, self.now());
         let (name, rtype) = (&question.name, question.rtype);

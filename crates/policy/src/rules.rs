@@ -64,6 +64,8 @@ pub enum Action {
     Data(Vec<Rrset>),
 }
 
+static PASSTHRU: Action = Action::Passthru;
+
 impl Action {
     /// The action's name in explanations.
     pub fn slug(&self) -> &'static str {
@@ -183,6 +185,12 @@ impl PolicyList {
         PolicyList { settings, rules, hits: AtomicU64::new(0) }
     }
 
+    /// The list for other groups, given as bits, with the same rules and counter.
+    pub fn with_groups(&self, groups: u64) -> PolicyList {
+        let settings = ListSettings { groups, ..self.settings.clone() };
+        PolicyList { settings, rules: Arc::clone(&self.rules), hits: AtomicU64::new(self.hits()) }
+    }
+
     /// How many queries its rules applied to.
     pub fn hits(&self) -> u64 {
         self.hits.load(Ordering::Relaxed)
@@ -230,9 +238,16 @@ impl PolicyList {
         Some((Trigger::ServerAddress(block), rule))
     }
 
-    fn found(&self, (trigger, rule): (Trigger, u32)) -> Match<'_> {
+    /// The rule for *name*.
+    fn found(&self, name: NameRef<'_>, (trigger, rule): (Trigger, u32)) -> Match<'_> {
         let own = &self.rules.actions[((rule & ((1 << RANK_SHIFT) - 1)) - FIRST_RULE) as usize];
-        Match { list: self, trigger, action: self.settings.action.as_ref().unwrap_or(own) }
+        let action = match self.settings.action.as_ref().unwrap_or(own) {
+            // No name can be an alias of itself. As in BIND, such a rule lets the name pass: `*.example.com CNAME www.example.com.`
+            // leads all names to www.example.com, and that one to its own data.
+            Action::Alias(target, _) if target.as_ref() == name => &PASSTHRU,
+            action => action,
+        };
+        Match { list: self, trigger, action }
     }
 }
 
@@ -539,12 +554,12 @@ impl PolicyList {
     fn at_link(&self, link: &Link<'_>, client: Option<&Client<'_>>) -> Option<Match<'_>> {
         let by_query = match client {
             Some(client) => self.at_query(client, link.name),
-            None => self.for_name(link.name).map(|rule| self.found(rule)),
+            None => self.for_name(link.name).map(|rule| self.found(link.name, rule)),
         };
         by_query.or_else(|| {
             let by_address = by_block(&self.rules.addresses, link.addresses);
             let by_address = by_address.map(|(block, rule)| (Trigger::Address(block), rule));
-            by_address.or_else(|| self.for_servers(link.servers)).map(|rule| self.found(rule))
+            by_address.or_else(|| self.for_servers(link.servers)).map(|rule| self.found(link.name, rule))
         })
     }
 
@@ -552,7 +567,7 @@ impl PolicyList {
         let by_client = || self.rules.clients.find(client.address);
         let by_client = (!self.rules.clients.is_empty()).then(by_client).flatten();
         let by_client = by_client.map(|(block, rule)| (Trigger::Client(block), rule));
-        by_client.or_else(|| self.for_name(qname)).map(|rule| self.found(rule))
+        by_client.or_else(|| self.for_name(qname)).map(|rule| self.found(qname, rule))
     }
 }
 

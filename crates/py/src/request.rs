@@ -162,6 +162,10 @@ impl Done {
                 let text = asked.map(|(question, at)| explain::document(&question, at, &resolution));
                 (Some(wire), None, text, Vec::new(), resolution.took)
             }
+            Outcome::Silent { resolution } => {
+                let text = asked.map(|(question, at)| explain::document(&question, at, &resolution));
+                (None, Some("no-response"), text, Vec::new(), resolution.took)
+            }
             Outcome::Exchanged { result: Ok(wire), discarded, took } => {
                 (Some(wire), None, None, discarded, took)
             }

@@ -4,6 +4,8 @@
 //! slow: ns1.example.org (192.0.2.66) did not answer for 377.0 of 379.9 ms; 1 of 3 servers of example.org. is dead, 1 lame
 //! failed: bogus: the RRSIG of www.example.com. A by key 12345 of example.com. expired 2 h ago
 //! blocked: ads.example.org. by the rule of list ads for names below example.org. (nxdomain)
+//! blocked: ads.example.org. by the rule of list ads for names below example.org. (drop): no response is sent
+//! truncated: ads.example.org. by the rule of list ads for names below example.org. (tcp-only): the client has to ask over TCP
 //! stale: the answer expired 42 s ago: no server of example.org. gave a usable reply; 2 of 2 servers of example.org. are dead
 //! failed: no server of example.org. gave a usable reply; 2 of 2 servers of example.org. are dead
 //! refused: the name is in no zone of this server, and [[policy]] on = "recursion" does not admit this client (Prohibited)
@@ -18,7 +20,7 @@ use nw_wire::Name;
 use nw_wire::code::Rcode;
 
 use crate::explain::milliseconds;
-use crate::reason::{ListRule, Reason};
+use crate::reason::{ListRule, Reason, TCP_ONLY};
 use crate::resolution::Resolution;
 use crate::trace::{Action, Step};
 use crate::world::{ExchangeError, MILLISECOND, Micros};
@@ -57,15 +59,44 @@ pub fn diagnosis(resolution: &Resolution) -> Option<String> {
     }
 }
 
-/// The rule of a list that changed the answer.
+/// The rule of a list that changed the answer, or what else kept the response back.
 fn blocked(steps: &[Cow<'_, Step>]) -> Option<String> {
-    steps.iter().rev().find_map(|step| match &step.reason {
-        Reason::ListRule(rule) if !rule.log_only && rule.action != "passthru" => {
-            let ListRule { list, trigger, action, .. } = &**rule;
-            Some(format!("blocked: {} by the rule of list {list} for {trigger} ({action})", step.name))
-        }
+    let dropped = steps.iter().any(|step| step.reason == Reason::NoResponse);
+    let changed = steps.iter().rev().find_map(|step| match &step.reason {
+        Reason::ListRule(rule) if !rule.log_only && !rule.passes => Some((step, &**rule)),
         _ => None,
+    });
+    let Some((step, ListRule { list, trigger, action, .. })) = changed else {
+        let own = |step: &&Cow<'_, Step>| step.reason != Reason::NoResponse && step.parent.is_none();
+        return dropped.then(|| match steps.iter().rev().find(own) {
+            Some(step) => match &step.reason {
+                Reason::LocalData { source } => {
+                    format!("blocked: {} by local data: {source}: {}", step.name, Reason::NoResponse)
+                }
+                reason => format!("blocked: {}: {reason}: {}", step.name, Reason::NoResponse),
+            },
+            None => format!("blocked: {}", Reason::NoResponse),
+        });
+    };
+    let (verb, effect) = match *action {
+        _ if dropped => ("blocked", format!(": {}", Reason::NoResponse)),
+        TCP_ONLY => ("truncated", ": the client has to ask over TCP".to_owned()),
+        _ => ("blocked", String::new()),
+    };
+    Some(format!("{verb}: {} by the rule of list {list} for {trigger} ({action}){effect}", step.name))
+}
+
+/// Whether a rule of a list sends the client to TCP.
+pub(crate) fn sends_to_tcp(resolution: &Resolution) -> bool {
+    resolution.steps.iter().any(|step| match &step.reason {
+        Reason::ListRule(rule) => !rule.log_only && !rule.passes && rule.action == TCP_ONLY,
+        _ => false,
     })
+}
+
+/// Whether the client gets no response.
+pub(crate) fn is_dropped(resolution: &Resolution) -> bool {
+    resolution.steps.iter().any(|step| step.reason == Reason::NoResponse)
 }
 
 /// How long ago the answer expired, and why it was not renewed.

@@ -24,7 +24,7 @@ use nw_wire::Name;
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::rrset::Rrset;
 
-use crate::diagnosis::diagnosis;
+use crate::diagnosis::{diagnosis, is_dropped, sends_to_tcp};
 use crate::reason::Reason;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::signed::target_of;
@@ -43,7 +43,8 @@ pub fn document(question: &ClientQuestion, started_unix_s: u64, resolution: &Res
     out.field("diagnosis").optional(diagnosis(resolution));
     out.field("verdict").text(&verdict(question, resolution));
     out.field("total_us").number(resolution.took);
-    out.field("result").raw("{\"rcode\":").text(&resolution.rcode.to_string());
+    let rcode = (!is_dropped(resolution)).then_some(resolution.rcode);
+    out.field("result").raw("{\"rcode\":").optional(rcode);
     out.field("ede").list(&resolution.ede, |out, (ede, text)| out.ede(*ede, Some(text)));
     let lines: Vec<String> = resolution.answer.iter().flat_map(lines).collect();
     out.field("answer").list(&lines, |out, line| {
@@ -62,6 +63,12 @@ pub fn verdict(question: &ClientQuestion, resolution: &Resolution) -> String {
     let has_data = resolution.answer.iter().any(|set| set.rtype == rtype || rtype == RrType::ANY);
     let took = milliseconds(resolution.took);
     let outcome = match resolution.rcode {
+        _ if is_dropped(resolution) => format!("{name} {rtype}: the client gets no response"),
+        _ if sends_to_tcp(resolution) => {
+            format!(
+                "{name} {rtype}: the response over UDP is truncated (TC); over TCP, the client gets the answer"
+            )
+        }
         Rcode::NOERROR if has_data => {
             format!("{name} {rtype} is answered with {records} record{plural} in {took}")
         }

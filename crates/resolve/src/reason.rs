@@ -198,6 +198,8 @@ pub enum Reason {
     CacheOnly,
     /// A rule of a list applies to the query.
     ListRule(Box<ListRule>),
+    /// The client gets no response.
+    NoResponse,
     /// The cache holds the RRset.
     CachedAnswer,
     /// The cache holds an alias: the search goes on at *target*.
@@ -482,6 +484,7 @@ impl Reason {
             Reason::PrivateAddress { .. } => "private-address",
             Reason::CacheOnly => "cache-only",
             Reason::ListRule(_) => "list-rule",
+            Reason::NoResponse => "no-response",
             Reason::CachedAnswer => "cached-answer",
             Reason::CachedAlias { .. } => "cached-alias",
             Reason::CachedNoData => "cached-nodata",
@@ -543,6 +546,9 @@ impl Reason {
     }
 }
 
+/// The action of a rule that demands TCP.
+pub const TCP_ONLY: &str = "tcp-only";
+
 /// A rule of a list that applies to a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListRule {
@@ -556,6 +562,8 @@ pub struct ListRule {
     pub action: &'static str,
     /// Whether the list is in log-only mode, so that the rule does nothing.
     pub log_only: bool,
+    /// Whether the answer stays: the rule is an exception, or demands TCP and the query came over TCP.
+    pub passes: bool,
 }
 
 /// The access lists of a server, as the configuration names them.
@@ -616,9 +624,14 @@ impl fmt::Display for Reason {
                 f.write_str("cache_only: the name is not in the cache, and no forwarder serves it")
             }
             Reason::ListRule(rule) => {
-                let effect = if rule.log_only { ", which the list only logs" } else { "" };
+                let effect = match (rule.log_only, rule.passes && rule.action == TCP_ONLY) {
+                    (true, _) => ", which the list only logs",
+                    (false, true) => "; the query came over TCP, and the answer stays",
+                    (false, false) => "",
+                };
                 write!(f, "the list {} has a rule for {}: {}{effect}", rule.list, rule.trigger, rule.action)
             }
+            Reason::NoResponse => f.write_str("no response is sent"),
             Reason::CachedAnswer => f.write_str("the cache holds it"),
             Reason::CachedAlias { target } => write!(f, "the cache holds an alias for {target}"),
             Reason::CachedNoData => f.write_str("the cache holds that there is no data of this type"),

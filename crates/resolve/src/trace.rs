@@ -25,7 +25,7 @@ use nw_cache::State;
 use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 
-pub use crate::reason::{AccessList, LameKind, ListRule, LoopEnds, Reason, Route, Unusable};
+pub use crate::reason::{AccessList, LameKind, ListRule, LoopEnds, Reason, Route, TCP_ONLY, Unusable};
 use crate::steps::{Graft, Steps};
 use crate::world::{Micros, Transport};
 

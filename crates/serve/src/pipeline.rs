@@ -38,7 +38,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use nw_resolve::trace::{Layer, ListRule, Reason};
+use nw_resolve::trace::{Layer, Reason};
 use nw_resolve::{ClientQuestion, Micros, Resolution, Step, Trace, Validation};
 use nw_wire::edns::EdnsOption;
 use nw_wire::{Ede, Flags, Full, Header, Message, Rcode, RrType, Section, Writer};
@@ -134,8 +134,8 @@ fn close(
     let errors = notes.as_ref().map_or(errors, |notes| &notes.0);
     let fine = matches!(response.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
     if !fine && context.lookups == 0 || response.kind == ResponseKind::Policy {
-        let rule = notes.as_ref().and_then(|notes| notes.1.as_deref());
-        record(context, response, errors, rule);
+        let because = notes.as_ref().and_then(|notes| notes.1.as_ref());
+        record(context, response, errors, because, true);
     }
     let (server, receipt) = (&context.snapshot().plan().server, &context.environment.receipt);
     Ok(finish::finish(response, context.query, server, errors, receipt))
@@ -228,18 +228,20 @@ fn report(environment: &Environment<'_>, asked: &Asked<'_>, left: Left, sent: &S
     });
 }
 
-/// Record a refusal, or a failure without a lookup, in the flight recorder. The recorder receives lookups with their
-/// steps.
+/// Record a refusal, a failure without a lookup, or a response that is not sent, in the flight recorder. The recorder receives lookups with
+/// their steps.
 #[cold]
 fn record(
     context: &Context<'_>,
     response: &Response<'_, '_>,
     errors: &[(Ede, String)],
-    rule: Option<&ListRule>,
+    because: Option<&Reason>,
+    sent: bool,
 ) {
     if let Some(recorder) = context.environment.recorder {
         let own = response.ede.iter().flatten().map(|ede| (*ede, String::new()));
-        recorder.note_refusal(context, response, own.chain(errors.iter().cloned()).collect(), rule);
+        let errors = own.chain(errors.iter().cloned()).collect();
+        recorder.note_refusal(context, response, errors, because, sent);
     }
 }
 
@@ -257,7 +259,14 @@ fn settle(
             *failure = Some(because);
             Ok(())
         }
-        Verdict::Drop => Err(Handled::Drop),
+        Verdict::Drop => {
+            context.step(|| (Layer::Filter, Reason::NoResponse));
+            // Without a note, nobody has asked for what is dropped.
+            if let Some(notes) = response.notes.take() {
+                record(context, response, &notes.0, notes.1.as_ref(), false);
+            }
+            Err(Handled::Drop)
+        }
         Verdict::Refuse(rcode, ede) => {
             response.refuse(rcode, ede);
             *failure = None;
@@ -479,6 +488,12 @@ pub fn query(question: &ClientQuestion) -> Vec<u8> {
     let length = out.finish();
     room.truncate(length);
     room
+}
+
+/// Explain that the client gets no response, for the reasons in *trace*. `looked_up`: the lookup that it required, if any.
+pub fn unanswered(looked_up: Option<Resolution>, trace: &Trace, now: Micros) -> Resolution {
+    let nothing = Header { id: 0, flags: Flags::default(), counts: [0; 4] }.to_wire();
+    explained(&nothing, looked_up, trace, now)
 }
 
 /// Explain the response *wire*, whose steps are in *trace*. `looked_up`: the lookup that it required, if any.

@@ -14,8 +14,8 @@
 //! | action | response |
 //! |---|---|
 //! | nxdomain, nodata | the aliases before the name, and the SOA of a policy zone in the additional section |
-//! | data | the records of the type, or no data |
-//! | cname | the alias, and the answer for its target, to which no list applies |
+//! | data | the records of the type, or no data; AAAA records of DNS64 are made of its A records |
+//! | cname | the alias, and the answer for its target, to which no list applies; an alias to the name itself lets it pass |
 //! | tcp-only | TC over UDP |
 //! | drop | none |
 //!
@@ -31,7 +31,7 @@ use nw_wire::{Class, Ede, Name, NameRef, Rcode, RrType, Rrset, Section};
 use nw_zone::{MOST_ALIASES, ZoneQuestion};
 
 use crate::context::Context;
-use crate::filter::hints;
+use crate::filter::{dns64, hints};
 use crate::response::{Response, ResponseKind};
 use crate::route;
 use crate::sections::Sections;
@@ -198,17 +198,22 @@ fn client<'c>(context: &'c Context<'_>) -> Client<'c> {
 #[cold]
 fn note(context: &Context<'_>, found: &Match<'_>) {
     found.count();
-    context.step(|| (Layer::Filter, Reason::ListRule(Box::new(rule(found)))));
+    context.step(|| (Layer::Filter, Reason::ListRule(Box::new(rule(found, context.transport)))));
 }
 
 /// *found*, for explanations.
-fn rule(found: &Match<'_>) -> ListRule {
+fn rule(found: &Match<'_>, transport: Transport) -> ListRule {
     ListRule {
         list: found.list.settings.name.clone(),
         trigger: found.trigger.to_string(),
         owner: found.trigger.owner(),
         action: found.action.slug(),
         log_only: found.list.settings.log_only,
+        passes: match found.action {
+            Action::Passthru => true,
+            Action::TcpOnly => transport != Transport::Udp,
+            _ => false,
+        },
     }
 }
 
@@ -229,7 +234,10 @@ fn act(
     match found.action {
         Action::Passthru => return Verdict::Continue,
         Action::TcpOnly if context.transport != Transport::Udp => return Verdict::Continue,
-        Action::Drop => return Verdict::Drop,
+        Action::Drop => {
+            response.notes = Some(causes(context, found));
+            return Verdict::Drop;
+        }
         Action::TcpOnly => {
             sections.answer.clear();
             truncated = true;
@@ -244,6 +252,9 @@ fn act(
             let wanted = sets.iter().filter(|set| set.rtype == query.qtype || query.qtype == RrType::ANY);
             let before = sections.answer.len();
             sections.answer.extend(wanted.map(|set| Rrset { owner: owner.to_name(), ..set.clone() }));
+            if query.qtype == RrType::AAAA && sections.answer.len() == before {
+                sections.answer.extend(dns64::of_records(context, owner, sets));
+            }
             negative = sections.answer.len() == before;
         }
         Action::Alias(target, ttl) => {
@@ -261,7 +272,7 @@ fn act(
     }
     write(response, &sections, rcode);
     response.truncated |= truncated;
-    response.notes = Some(causes(found));
+    response.notes = Some(causes(context, found));
     Verdict::Answer
 }
 
@@ -291,20 +302,34 @@ fn alias(
         match zone.and_then(|entry| entry.zone()) {
             Some(zone) => {
                 if let Some((outcome, more)) = route::answer_apart(zone, &asked) {
-                    sections.extend(more);
+                    let made = match query.qtype {
+                        RrType::AAAA if !more.answer.iter().any(|set| set.rtype == RrType::AAAA) => {
+                            let asked = ZoneQuestion { qtype: RrType::A, ..asked };
+                            let found = route::answer_apart(zone, &asked).map(|(_, found)| found.answer);
+                            dns64::of_answer(context, found.unwrap_or_default())
+                        }
+                        _ => None,
+                    };
+                    match made {
+                        Some(made) => sections.answer.extend(made),
+                        None => sections.extend(more),
+                    }
                     rcode = outcome.rcode;
                 }
             }
             None if response.ra && query.flags.rd() => {
-                let mut ask = Ask::new(route::question(query, target));
-                (ask.before, ask.because) = (sections, causes(found).0);
+                // DNS64 would ask for the queried name, to which the rule applies.
+                let second =
+                    dns64::applies(context).then(|| route::question_of(query, target.clone(), RrType::A));
+                let mut ask = Ask { second, ..Ask::new(route::question(query, target)) };
+                (ask.before, ask.because) = (sections, causes(context, found).0);
                 return Verdict::Ask(Box::new(ask));
             }
             None => {}
         }
     }
     write(response, &sections, rcode);
-    response.notes = Some(causes(found));
+    response.notes = Some(causes(context, found));
     Verdict::Answer
 }
 
@@ -318,7 +343,7 @@ fn write(response: &mut Response<'_, '_>, sections: &Sections, rcode: Rcode) {
 }
 
 /// The extended error of a response that *found* made: the text of the list, its name, and the rule.
-fn causes(found: &Match<'_>) -> Box<Causes> {
+fn causes(context: &Context<'_>, found: &Match<'_>) -> Box<Causes> {
     let settings = &found.list.settings;
     let forged = matches!(found.action, Action::Data(_) | Action::Alias(..) | Action::Below(..));
     let ede = settings.ede.unwrap_or(if forged { Ede::FORGED_ANSWER } else { Ede::BLOCKED });
@@ -326,7 +351,8 @@ fn causes(found: &Match<'_>) -> Box<Causes> {
         "" => format!("list {}: {}", settings.name, found.trigger),
         text => format!("{text} (list {}: {})", settings.name, found.trigger),
     };
-    Box::new(Causes(vec![(ede, text)], Some(Box::new(rule(found)))))
+    let rule = Box::new(rule(found, context.transport));
+    Box::new(Causes(vec![(ede, text)], Some(Reason::ListRule(rule))))
 }
 
 /// The names of the alias chain that starts at *qname*.

@@ -6,7 +6,7 @@
 //! | kept | where |
 //! |---|---|
 //! | a lookup that failed, took long, or met a server that gave no usable reply | the ring of lookups |
-//! | a refusal, or a failure without a lookup | the ring of refusals, an eighth of the size |
+//! | a refusal, a failure without a lookup, or a response that a list or local data keeps back | the ring of refusals, an eighth of the size |
 //! | an answer for which the client wanted a receipt (`receipt.rs`) | the ring of receipts, an eighth of the size |
 //!
 //! Other answers from a zone or the cache never touch a ring. A flood of refusals does not cause waiting: a refusal is
@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nw_resolve::trace::{Action, Draft, Layer, ListRule, Reason};
+use nw_resolve::trace::{Action, Draft, Layer, Reason};
 use nw_resolve::{Micros, Resolution, Steps, Trace};
 use nw_wire::{Ede, Name, NameRef, Rcode, RrType, Rrset};
 
@@ -174,29 +174,31 @@ impl Recorder {
         drop(over);
     }
 
-    /// Keep a query that was refused or failed immediately.
+    /// Keep a query that was refused, failed immediately, or gets no response. `because`: what decided so, if that is known. `sent`:
+    /// whether there is a response.
     #[cold]
     pub(crate) fn note_refusal(
         &self,
         context: &Context<'_>,
         response: &Response<'_, '_>,
         ede: Vec<(Ede, String)>,
-        rule: Option<&ListRule>,
+        because: Option<&Reason>,
+        sent: bool,
     ) {
         let rcode = response.rcode;
         let Some(mut ring) = self.refusals.try_lock().ok().filter(|ring| ring.most > 0) else { return };
         let query = context.query;
         let name = query.qname.to_name();
         let now = context.environment.now;
-        let trace = Trace::start(now, 2);
+        let trace = Trace::start(now, 3);
         let step = |(layer, reason)| {
             trace.step(now, Draft::new(layer, Action::Lookup, name.clone(), query.qtype, reason));
         };
         if let Some(view) = context.view() {
             step((Layer::View, Reason::InView { name: view.view.name.clone() }));
         }
-        if let Some(rule) = rule {
-            step((Layer::Filter, Reason::ListRule(Box::new(rule.clone()))));
+        if let Some(because) = because {
+            step((Layer::Filter, because.clone()));
         } else if rcode == Rcode::REFUSED {
             let reason = match ede.first() {
                 Some(&(ede, _)) if ede != Ede::PROHIBITED => {
@@ -205,6 +207,9 @@ impl Recorder {
                 _ => admit::refusal(context, response),
             };
             reason.map(step);
+        }
+        if !sent {
+            step((Layer::Filter, Reason::NoResponse));
         }
         let over = ring.push(Arc::new(FlightRecord {
             id: self.next_id(),

@@ -336,9 +336,13 @@ fn from_local_data(
     let reason = Reason::LocalData { source: found.source };
     // Clients need not know where the configuration is; explanations say it.
     let blocked = found.blocked;
+    let dropped = matches!(found.said, Said::Deny).then(|| reason.clone());
     context.step_in(Some(found.apex.as_ref()), || (Layer::Zone, reason));
     let verdict = match found.said {
-        Said::Deny => Verdict::Drop,
+        Said::Deny => {
+            response.notes = Some(Box::new(Causes(Vec::new(), dropped)));
+            Verdict::Drop
+        }
         Said::Refuse => {
             response.refuse(Rcode::REFUSED, Ede::BLOCKED);
             response.ede = [None; 2];

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nw_cache::Micros;
 use nw_resolve::ClientQuestion;
 pub use nw_resolve::Transport;
-use nw_resolve::trace::ListRule;
+use nw_resolve::trace::Reason;
 use nw_wire::edns::EdnsOption;
 use nw_wire::{Ede, Message, NameRef, Rcode};
 
@@ -261,4 +261,4 @@ impl fmt::Debug for Pending {
 
 /// Extended errors with their texts, the most specific first, and the rule of a list that made the response.
 #[derive(Debug)]
-pub struct Causes(pub Vec<(Ede, String)>, pub Option<Box<ListRule>>);
+pub struct Causes(pub Vec<(Ede, String)>, pub Option<Reason>);

@@ -71,7 +71,7 @@ def tree(document: Document, *, colour: bool = False) -> str:
     question, result = document["question"], document["result"]
     good = result["rcode"] in ("NOERROR", "NXDOMAIN")
     asked = f"{question['name']} {question['class']} {question['type']}"
-    rcode = paint(GREEN if good else RED, result["rcode"])
+    rcode = paint(GREEN if good else RED, result["rcode"] or "no response")
     client = f", client {document['client']}" if document.get("client") else ""
     took = milliseconds(document["total_us"])
     lines = [f"{paint(BOLD, asked)}: {rcode} in {took}, {document['started']}{client}"]
@@ -125,7 +125,10 @@ def mermaid(document: Document) -> str:
             lines.append(f"    Note over resolver: {_quiet(step['text'])} ({took})")
     count = _count(len(result["answer"]), "record")
     answer = f"{result['rcode']}, {count}, {milliseconds(document['total_us'])}"
-    lines.append(f"    resolver-->>client: {answer}")
+    if result["rcode"] is None:
+        lines.append("    Note over client: no response")
+    else:
+        lines.append(f"    resolver-->>client: {answer}")
     return "\n".join(lines) + "\n"
 
 

@@ -70,7 +70,7 @@ def render(document: Document) -> str:
         lines = [f"The answer would be the same if {assumption}."]
     for label in ("name", "rcode"):
         if difference[label]:
-            old, new = difference[label]
+            old, new = (value or "no response" for value in difference[label])
             lines.append(f"  {label}: {old} -> {new}")
     lines += [f"  - {record}" for record in difference["removed"]]
     lines += [f"  + {record}" for record in difference["added"]]

@@ -220,17 +220,44 @@ fn a_stale_answer_says_so_first_with_its_cause() {
 
 #[test]
 fn the_rule_of_a_list_is_the_diagnosis_unless_it_changes_nothing() {
-    let rule = |action, log_only| {
+    let rule = |action, log_only, passes, dropped| {
         let (list, trigger, owner) = ("ads".to_owned(), "the name x.".to_owned(), "x.".to_owned());
-        let reason = Reason::ListRule(Box::new(ListRule { list, trigger, owner, action, log_only }));
-        let trace = Trace::start(0, 10);
-        trace.step(0, Draft::new(Layer::Filter, Action::Lookup, "x.".parse().unwrap(), RrType::A, reason));
-        diagnosis(&Resolution { steps: trace.steps().into(), ..Resolution::empty(Rcode::NXDOMAIN) })
+        let rule = Box::new(ListRule { list, trigger, owner, action, log_only, passes });
+        explained_by([Some(Reason::ListRule(rule)), dropped])
     };
     let said = "blocked: x. by the rule of list ads for the name x. (nxdomain)";
-    assert_eq!(rule("nxdomain", false).as_deref(), Some(said));
-    assert_eq!(rule("nxdomain", true), None);
-    assert_eq!(rule("passthru", false), None);
+    assert_eq!(rule("nxdomain", false, false, None).0.as_deref(), Some(said));
+    assert_eq!(rule("nxdomain", true, false, None).0, None);
+    assert_eq!(rule("passthru", false, true, None).0, None);
+    let said =
+        "truncated: x. by the rule of list ads for the name x. (tcp-only): the client has to ask over TCP";
+    let (diagnosis, document) = rule("tcp-only", false, false, None);
+    assert_eq!(diagnosis.as_deref(), Some(said));
+    assert!(document.contains("x. A: the response over UDP is truncated (TC)"), "{document}");
+    assert_eq!(rule("tcp-only", false, true, None).0, None);
+    let said = "blocked: x. by the rule of list ads for the name x. (drop): no response is sent";
+    let (diagnosis, document) = rule("drop", false, false, Some(Reason::NoResponse));
+    assert_eq!(diagnosis.as_deref(), Some(said));
+    assert!(document.contains("\"result\":{\"rcode\":null,"), "{document}");
+    assert!(document.contains("x. A: the client gets no response"), "{document}");
+}
+
+#[test]
+fn local_data_that_denies_is_the_diagnosis() {
+    let local = Reason::LocalData { source: "nw.toml:3".to_owned() };
+    let said = "blocked: x. by local data: nw.toml:3: no response is sent";
+    assert_eq!(explained_by([Some(local), Some(Reason::NoResponse)]).0.as_deref(), Some(said));
+}
+
+/// Diagnosis and document of an answer with these steps.
+fn explained_by(reasons: [Option<Reason>; 2]) -> (Option<String>, String) {
+    let trace = Trace::start(0, 10);
+    for reason in reasons.into_iter().flatten() {
+        trace.step(0, Draft::new(Layer::Filter, Action::Lookup, "x.".parse().unwrap(), RrType::A, reason));
+    }
+    let resolution = Resolution { steps: trace.steps().into(), ..Resolution::empty(Rcode::NOERROR) };
+    let question = ClientQuestion::new("x.".parse().unwrap(), RrType::A);
+    (diagnosis(&resolution), crate::explain::document(&question, 0, &resolution))
 }
 
 #[test]

@@ -21,6 +21,8 @@
 //! | `ipv4only.arpa.` is answered here, so that clients learn the prefix | 7050 §3, 8880 §7.1 |
 //!
 //! The response carries EDE 29 *Synthesized*. Names in zones of this server, in local data and in locally served zones are translated as well.
+//! So are the A records with which a list answers, and the target of its aliases, as in BIND (`policies.rs`); the extended error is that of
+//! the list.
 //!
 //! *Limitations*: a failed AAAA lookup fails, although §5.1.2 lets it count as empty: it could be an answer that failed validation. The alias
 //! of a zone of this server that leads out of it is not translated.
@@ -169,19 +171,7 @@ impl Dns64 {
     }
 
     fn map(&self, context: &Context<'_>, set: &Rrset, most: u32) -> Rrset {
-        let mut made = Rrset::new(set.owner.clone(), RrType::AAAA, Class::IN, set.ttl.min(most));
-        let learning =
-            set.owner.as_ref() == NameRef::from_wire(b"\x08ipv4only\x04arpa\0").expect("a literal name");
-        for rule in self.rules(context.client_ip()) {
-            let addresses = set.rdatas.iter().filter_map(|rdata| <[u8; 4]>::try_from(rdata).ok());
-            for address in addresses.map(Ipv4Addr::from) {
-                let global = !rule.prefix.is_well_known() || is_global(address) || learning;
-                if global && rule.mapped.allows(address.into()) {
-                    made.rdatas.push(&rule.prefix.embed(address).octets());
-                }
-            }
-        }
-        made
+        mapped(self.rules(context.client_ip()), set, most)
     }
 
     /// Remove excluded AAAA records. Returns whether the answer has others.
@@ -219,6 +209,62 @@ impl Dns64 {
     }
 }
 
+/// The AAAA records that *rules* make of the A records *set*, with a TTL of at most *most*.
+fn mapped<'r>(rules: impl Iterator<Item = &'r Dns64Plan>, set: &Rrset, most: u32) -> Rrset {
+    let mut made = Rrset::new(set.owner.clone(), RrType::AAAA, Class::IN, set.ttl.min(most));
+    let learning =
+        set.owner.as_ref() == NameRef::from_wire(b"\x08ipv4only\x04arpa\0").expect("a literal name");
+    for rule in rules {
+        let addresses = set.rdatas.iter().filter_map(|rdata| <[u8; 4]>::try_from(rdata).ok());
+        for address in addresses.map(Ipv4Addr::from) {
+            let global = !rule.prefix.is_well_known() || is_global(address) || learning;
+            if global && rule.mapped.allows(address.into()) {
+                made.rdatas.push(&rule.prefix.embed(address).octets());
+            }
+        }
+    }
+    made
+}
+
+/// Whether the client of *context* asks for AAAA records, and gets those that are made of A records.
+pub(crate) fn applies(context: &Context<'_>) -> bool {
+    let query = context.query;
+    let validates = query.dnssec_ok() && query.flags.cd();
+    let mut rules = context.snapshot().plan().dns64.iter();
+    query.qtype == RrType::AAAA && !validates && rules.any(|rule| rule.clients.allows(context.client_ip()))
+}
+
+/// The AAAA records for *owner* that are made of the A records among *sets*, which a list answers with. None: there are none.
+#[cold]
+pub(crate) fn of_records(context: &Context<'_>, owner: NameRef<'_>, sets: &[Rrset]) -> Option<Rrset> {
+    let set = sets.iter().find(|set| set.rtype == RrType::A)?;
+    made_of(context, &Rrset { owner: owner.to_name(), ..set.clone() })
+}
+
+/// *answer*, with AAAA records in place of its A records. None: none can be made.
+#[cold]
+pub(crate) fn of_answer(context: &Context<'_>, mut answer: Vec<Rrset>) -> Option<Vec<Rrset>> {
+    let set = answer.iter_mut().find(|set| set.rtype == RrType::A)?;
+    *set = made_of(context, set)?;
+    Some(answer)
+}
+
+fn made_of(context: &Context<'_>, set: &Rrset) -> Option<Rrset> {
+    if !applies(context) {
+        return None;
+    }
+    let rules = context.snapshot().plan().dns64.iter();
+    let made = mapped(rules.filter(|rule| rule.clients.allows(context.client_ip())), set, MOST_TTL);
+    if made.rdatas.is_empty() {
+        return None;
+    }
+    context.step(|| (Layer::Filter, Reason::Filtered { filter: NAME }));
+    Some(made)
+}
+
+/// The name of the filter.
+const NAME: &str = "dns64";
+
 /// The TTL of the negative answer that the SOA *set* belongs to (RFC 2308 §5).
 fn negative_ttl(set: &Rrset) -> Option<u32> {
     let rdata = set.rdatas.first().filter(|_| set.rtype == RrType::SOA)?;
@@ -234,7 +280,7 @@ fn covers_address(rdata: &[u8]) -> bool {
 
 impl Filter for Dns64 {
     fn name(&self) -> &'static str {
-        "dns64"
+        NAME
     }
 
     fn apply(&self, context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {

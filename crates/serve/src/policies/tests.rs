@@ -31,6 +31,10 @@ fn settings(name: &str) -> ListSettings {
 }
 
 fn serve(lists: Vec<(ListSettings, &str)>) -> Arc<Snapshot> {
+    serve_with(PLAN, lists)
+}
+
+fn serve_with(plan: &str, lists: Vec<(ListSettings, &str)>) -> Arc<Snapshot> {
     let list = |(settings, rules): (ListSettings, &str)| {
         let text = format!("$TTL 60\n@ SOA . . 1 2 3 4 5\n@ NS .\n{rules}");
         let rules = rpz::read(&zone("rpz.test.", &text)).into_rules(1).expect("few names");
@@ -38,7 +42,7 @@ fn serve(lists: Vec<(ListSettings, &str)>) -> Arc<Snapshot> {
     };
     let policies = Policies::new(lists.into_iter().map(list).collect(), Vec::new(), false);
     let artifact = Arc::new(policies) as crate::Artifact;
-    Arc::new(snapshot(PLAN).with_artifacts([(ARTIFACT.to_owned(), Some(artifact))]))
+    Arc::new(snapshot(plan).with_artifacts([(ARTIFACT.to_owned(), Some(artifact))]))
 }
 
 /// What a client sees: rcode, answer as text, octets of the additional section, extended errors.
@@ -271,4 +275,85 @@ fn text_code_and_counter_of_a_list() {
     let text = "court order 7 (list law: the name cached.example.net.)";
     assert_eq!(seen.ede, [(Ede::CENSORED, text.to_owned())]);
     assert_eq!(snapshot.policies().expect("a list").lists()[0].hits(), 1);
+}
+
+#[test]
+fn an_alias_to_the_name_itself_lets_it_pass() {
+    let rules = "*.example.net CNAME cached.example.net.\n";
+    let snapshot = serve(vec![(settings("z"), rules), (settings("later"), "cached.example.net CNAME .\n")]);
+    let seen = ask(&snapshot, &cache(), "cached.example.net.", RrType::A);
+    assert_eq!(seen.answer, ["cached.example.net. 60 IN A 192.0.2.9"], "the search ends");
+    assert_eq!(seen.ede, []);
+    let Handled::Later(pending) =
+        handle(&snapshot, &cache(), "other.example.net.", RrType::A, Transport::Udp)
+    else {
+        panic!("a lookup")
+    };
+    assert_eq!(pending.ask.question.name, name("cached.example.net."));
+    // A list of names with one target for all of them.
+    let action = Some(Action::Alias(name("Cached.Example.NET."), 60));
+    let snapshot = serve(vec![(ListSettings { action, ..settings("safe") }, "*.example.net CNAME .\n")]);
+    assert_eq!(ask(&snapshot, &cache(), "cached.example.net.", RrType::A).answer.len(), 1);
+}
+
+const DNS64: &str = r#"{"version":1,"acls":{"recursion":["0.0.0.0/0"]},"dns64":[{"prefix":"64:ff9b:1::/96"}],
+    "resolver":{"hints":[{"name":"a.root-servers.net.","addresses":["198.41.0.4"]}]},ZONES}"#;
+
+#[test]
+fn dns64_translates_the_addresses_of_rules() {
+    let rules = "a.example.net A 192.0.2.77\nboth.example.net A 192.0.2.77\nboth.example.net AAAA 2001:db8::1\n\
+                 txt.example.net TXT x\nhere.example.net CNAME ns1.example.com.\n";
+    let snapshot = serve_with(DNS64, vec![(settings("z"), rules)]);
+    let answer = |name: &str, rtype| ask(&snapshot, &cache(), name, rtype).answer;
+    assert_eq!(answer("a.example.net.", RrType::AAAA), ["a.example.net. 60 IN AAAA 64:ff9b:1::c000:24d"]);
+    assert_eq!(answer("a.example.net.", RrType::A), ["a.example.net. 60 IN A 192.0.2.77"]);
+    assert_eq!(answer("both.example.net.", RrType::AAAA), ["both.example.net. 60 IN AAAA 2001:db8::1"]);
+    assert_eq!(answer("txt.example.net.", RrType::AAAA), [""; 0]);
+    let here = answer("here.example.net.", RrType::AAAA);
+    assert_eq!(here.len(), 2, "the target is in a zone of this server: {here:?}");
+    assert_eq!(here[1], "ns1.example.com. 600 IN AAAA 64:ff9b:1::c000:201", "{here:?}");
+    let without = serve(vec![(settings("z"), rules)]);
+    assert_eq!(ask(&without, &cache(), "a.example.net.", RrType::AAAA).answer, [""; 0]);
+}
+
+#[test]
+fn dns64_asks_for_the_target_of_an_alias_and_not_for_the_listed_name() {
+    let snapshot = serve_with(DNS64, vec![(settings("z"), "bad.example.net CNAME garden.example.net.\n")]);
+    let cache = cache();
+    put(&cache, "bad.example.net.", RrType::A, &[203, 0, 113, 66]);
+    let Handled::Later(pending) = handle(&snapshot, &cache, "bad.example.net.", RrType::AAAA, Transport::Udp)
+    else {
+        panic!("a lookup")
+    };
+    let asked: Vec<_> = pending.questions().map(|question| (question.name.clone(), question.rtype)).collect();
+    let garden = name("garden.example.net.");
+    assert_eq!(asked, [(garden.clone(), RrType::AAAA), (garden.clone(), RrType::A)]);
+    let mut set = Rrset::new(garden, RrType::A, Class::IN, 60);
+    set.rdatas.push(&[192, 0, 2, 1]);
+    let found = [
+        Resolution::empty(Rcode::NOERROR),
+        Resolution { answer: vec![set], ..Resolution::empty(Rcode::NOERROR) },
+    ];
+    let stats = Stats::default();
+    let mut room = vec![0; 65_535];
+    let handled = pipeline::complete(&environment(&snapshot, &stats), pending, &found, &mut room);
+    let Handled::Reply(length) = handled else { panic!("{handled:?}") };
+    let expected = [
+        "bad.example.net. 60 IN CNAME garden.example.net.",
+        "garden.example.net. 60 IN AAAA 64:ff9b:1::c000:201",
+    ];
+    assert_eq!(seen(&room[..length]).answer, expected);
+}
+
+#[test]
+fn a_query_that_gets_no_response_is_recorded_with_its_rule() {
+    let snapshot = serve(vec![(settings("z"), "x.example.net CNAME rpz-drop.\n")]);
+    let (stats, recorder) = (Stats::default(), crate::recorder::Recorder::new(Default::default()));
+    let environment = crate::Environment { recorder: Some(&recorder), ..environment(&snapshot, &stats) };
+    let packet = question("x.example.net.", RrType::A, Class::IN, Some(1232));
+    let handled = pipeline::handle(&environment, &packet, loopback(), Transport::Udp, &mut vec![0; 65_535]);
+    assert!(matches!(handled, Handled::Drop));
+    let records = recorder.by_name(name("x.example.net.").as_ref(), 10);
+    let said = records[0].steps.iter().map(|step| step.reason.to_string()).collect::<Vec<_>>();
+    assert_eq!(said, ["the list z has a rule for the name x.example.net.: drop", "no response is sent"]);
 }
