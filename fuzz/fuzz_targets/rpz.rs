@@ -20,7 +20,7 @@ fn policies(text: &[u8]) -> Option<(Vec<String>, Policies)> {
     let owners: Vec<String> = (zone.nodes())
         .filter(|node| node.owner() != zone.apex() && node.rrsets().any(|set| set.rtype == RrType::CNAME))
         .map(|node| node.owner().to_string())
-        .filter(|owner| !read.faults.iter().any(|fault| fault.starts_with(owner.as_str())))
+        .filter(|owner| !read.faults.iter().any(|(fault, _)| owner.strip_suffix("rpz.") == Some(fault.as_str())))
         .collect();
     assert!(read.fault_count >= read.faults.len());
     let rules = read.into_rules(1).expect("few names");

@@ -17,7 +17,7 @@ from namewise.config import ConfigError, load
 from namewise.engine import Policies, PolicyList, Zone
 from namewise.message import make_query
 from namewise.policy import lists
-from namewise.policy.lists import refresh
+from namewise.policy.lists import ListsError, refresh
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,19 +93,209 @@ def test_a_changed_list_is_read_again_and_a_broken_one_kept(tmp_path: Path) -> N
         assert (ask(server, "b.example").rcode, server.failures) == ("NXDOMAIN", ())
         (tmp_path / "ads").write_text("d.example\nbad..name\n")
         server.reload()
-        assert "line 2: the name has an empty label" in server.failures[0]
+        assert f"{tmp_path}/ads:2: the name has an empty label" in server.failures[0]
         assert "its last version stays in use" in server.failures[0]
         assert ask(server, "b.example").rcode == "NXDOMAIN"
 
 
-def test_a_list_that_was_never_read_is_an_error_of_the_configuration(tmp_path: Path) -> None:
+def test_a_list_that_was_never_read_does_not_stop_the_server_unless_strict(tmp_path: Path) -> None:
+    path = config(tmp_path, TWO, ads="a.example\nbad..name\nworse..name\n", feed=RPZ)
+    with namewise.Server(path) as server:
+        assert server.failures == (
+            f"list ads cannot be read:\n"
+            f'  {tmp_path}/ads:2: the name has an empty label: "bad..name"\n'
+            f'  {tmp_path}/ads:3: the name has an empty label: "worse..name"\n'
+            "  correct the lines, or set skip_errors to use the list without them\n"
+            "  no rule of it applies until it can be read",
+        )
+        assert ask(server, "rpz.example").rcode == "NXDOMAIN", "the other list is in use"
+        assert ask(server, "a.example").rcode == "SERVFAIL"
+        (tmp_path / "ads").write_text("a.example\n")
+        server.reload()
+        assert (ask(server, "a.example").rcode, server.failures) == ("NXDOMAIN", ())
+        (tmp_path / "ads").unlink()
+        server.reload()
+        assert (ask(server, "a.example").rcode, len(server.failures)) == ("NXDOMAIN", 1)
+        assert f"{tmp_path}/ads: No such file or directory" in server.failures[0]
+    with pytest.raises(ListsError, match="ads: No such file"), namewise.Server(path, strict=True):
+        pass
+    (tmp_path / "ads").write_text("a.example\n")
+    with namewise.Server(path, strict=True) as server:
+        (tmp_path / "feed").write_text(RPZ + "bad..name CNAME .\n")
+        with pytest.raises(ListsError, match=f"{tmp_path}/feed:7"):
+            server.reload()
+        assert ask(server, "rpz.example").rcode == "NXDOMAIN"
+
+
+def test_an_error_of_a_list_is_logged_and_shown(tmp_path: Path) -> None:
     path = config(tmp_path, TWO, ads="bad..name\n", feed=RPZ)
-    with pytest.raises(ConfigError) as caught, namewise.Server(path):
-        pass
-    assert "line 1: the name has an empty label" in str(caught.value)
-    path = config(tmp_path, TWO.replace("[[list]]", "[[list]]\nskip_errors = true", 1), ads="bad..name\n")
-    with namewise.Server(path):
-        pass
+    control = str(tmp_path / "control.sock")
+    place = f"{tmp_path}/ads:1: the name has an empty label"
+    with running("serve", "--config", path, "--control", control, ready="ready: ") as (_, lines):
+        assert any("error: list ads cannot be read" in line for line in lines), lines
+        assert any(place in line for line in lines), lines
+        text = nw("ctl", "policy", "status", "--control", control).stdout
+        assert "list ads: not in use, none of its rules applies" in text and place in text
+        state = json.loads(nw("ctl", "status", "--json", "--control", control).stdout)["lists"]
+        assert [(one["name"], one["loaded"], one["error"] is None) for one in state] == [
+            ("ads", False, False),
+            ("feed", True, True),
+        ]
+        reload = nw("ctl", "reload", "--control", control)
+        assert reload.returncode == 4 and "1 list could not be loaded" in reload.stderr, reload
+    checked = nw("config", "check", path)
+    assert checked.returncode == 1 and place in checked.stdout
+    assert "1 of 2 lists cannot be loaded" in checked.stderr
+    explained = nw("explain", "a.example", "--config", path)
+    assert place in explained.stderr
+    strict = nw("serve", "--config", path, "--control", control, "--strict")
+    assert strict.returncode == 1 and place in strict.stderr
+
+
+def test_a_list_that_stays_follows_the_order_of_groups(tmp_path: Path) -> None:
+    one = '[[group]]\nname = "{}"\nclients = ["{}"]\n'
+    here, there = one.format("here", "127.0.0.0/8"), one.format("there", "10.0.0.0/8")
+    of_here = '[[list]]\nname = "l"\nfile = "l"\ngroups = ["here"]\n'
+    path = config(tmp_path, here + there + of_here, l="a.example\n")
+    with namewise.Server(path) as server:
+        assert ask(server, "a.example").rcode == "NXDOMAIN"
+        config(tmp_path, there + here + of_here, l="bad..name\n")
+        server.reload()
+        assert len(server.failures) == 1
+        assert ask(server, "a.example").rcode == "NXDOMAIN", "the group has another position now"
+
+
+def test_lines_that_are_wrong_are_skipped_if_the_list_says_so(tmp_path: Path) -> None:
+    skip = TWO.replace("[[list]]", "[[list]]\nskip_errors = true")
+    wrong = "outside.org. CNAME .\n   A 192.0.2.66\nsink.example CNAME .\nbad..name A 192.0.2.1\nlast.example CNAME .\n"
+    path = config(tmp_path, skip, ads="a.example\nbad..name\n", feed=RPZ + wrong)
+    with namewise.Server(path) as server:
+        assert server.failures == ()
+        assert ask(server, "a.example").rcode == "NXDOMAIN"
+        assert ask(server, "last.example").rcode == "NXDOMAIN"
+        assert ask(server, "rpz.example").rcode == "NXDOMAIN"
+    refreshed = refresh(load(path, environ={}).config)
+    assert [one.without_effect for one in refreshed.lists] == [1, 3]
+    assert f"; 1 line without effect, such as {tmp_path}/ads:2: the name has" in refreshed.notes()[0]
+    (tmp_path / "feed").write_text(RPZ.replace("@ SOA", "x SOA") + wrong)
+    assert len(refresh(load(path, environ={}).config).failures) == 1, "a zone without SOA is no zone"
+    (tmp_path / "feed").write_text(RPZ + "$TTL x\n")
+    assert len(refresh(load(path, environ={}).config).failures) == 1, "a directive is not skipped"
+
+
+def test_files_that_are_no_lists(tmp_path: Path) -> None:
+    small = TWO.replace("[[list]]", '[[list]]\nmax_size = "1KiB"')
+    path = config(tmp_path, small, ads="a.example\n" * 200, feed=RPZ + "; padding\n" * 200)
+    errors = [failure.error for failure in refresh(load(path, environ={}).config).failures]
+    assert errors[0] == f"{tmp_path}/ads: the file has 2000 octets; max_size of the list allows 1024"
+    assert errors[1].startswith(f"{tmp_path}/feed: the file has ")
+    for name in ("ads", "feed"):
+        (tmp_path / name).unlink()
+        os.mkfifo(tmp_path / name)
+    errors = [failure.error for failure in refresh(load(path, environ={}).config).failures]
+    assert errors == [f"{tmp_path}/{name}: it is a pipe, not a file" for name in ("ads", "feed")]
+    loaded = load(config(tmp_path, '[[list]]\nname = "l"\nfile = "/dev/zero"\n'), environ={})
+    assert refresh(loaded.config).failures[0].error == "/dev/zero: it is a device, not a file"
+    (tmp_path / "ads").unlink()
+    (tmp_path / "ads").write_text(RPZ + "x.example CNAME .\n")
+    failure = refresh(load(config(tmp_path, TWO, feed_="")).config).failures[0]
+    assert 'this looks like a response policy zone: set format = "rpz" and zone' in failure.error
+
+
+def test_policy_check_shows_every_line_without_effect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ads = "\ufeffa.example\n" + "/banner/\n" * 150 + "b.example\n"
+    feed = RPZ + "33.1.2.0.192.rpz-ip CNAME .\ngood.example CNAME rpz-passthru\n"
+    path = config(tmp_path, TWO, ads=ads, feed=feed)
+    assert main(["policy", "check", "--config", path]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "list ads: 2 rules, 150 lines without effect"
+    reason = "only ||name^ and @@||name^ have a meaning for names"
+    assert out[1:151] == [f'{tmp_path}/ads:{line}: {reason}: "/banner/"' for line in range(2, 152)]
+    assert out[151] == "list feed: 4 rules, 1 line without effect"
+    assert out[152].startswith(f"{tmp_path}/feed:7: 33.1.2.0.192.rpz-ip.: ")
+    assert out[153] == (
+        f"warning: {tmp_path}/feed:8: good.example.: the rule is an alias for rpz-passthru.feed.test.; "
+        "end the action with a dot: CNAME rpz-passthru."
+    )
+    assert main(["config", "check", path]) == 0
+    assert out[153] in capsys.readouterr().out
+    (tmp_path / "ads").write_text("bad..name\n")
+    assert main(["policy", "check", "--config", path, "--json"]) == 2
+    reports = json.loads(capsys.readouterr().out)["lists"]
+    assert f"{tmp_path}/ads:1: " in reports[0]["error"] and reports[1]["rules"] == 4
+
+
+@pytest.mark.parametrize(
+    ("tables", "warning"),
+    [
+        (
+            '[[list]]\nname = "l"\nfile = "l"\naction = "cname"\ntargets = ["192.0.2.1"]\n',
+            'list l: the target 192.0.2.1 of action = "cname" is an IP address',
+        ),
+        ('[[group]]\nname = "kids"\n', "the group kids has no clients and no keys"),
+        (
+            '[[local]]\nname = "x.test"\ntype = "redirect"\nrecords = ["www A 192.0.2.1"]\n',
+            "[[local]] x.test.: redirect without a record of x.test. itself leads nowhere",
+        ),
+        ('[rebinding]\nallow = ["x.test"]\n', "[rebinding] allow has no effect"),
+    ],
+)
+def test_settings_without_effect_are_warnings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tables: str, warning: str
+) -> None:
+    assert main(["config", "check", config(tmp_path, tables, l="a.example\n")]) == 0
+    assert f"warning: {warning}" in capsys.readouterr().out
+    fine = (
+        tables.replace("192.0.2.1", "www.test")
+        .replace("www A", "@ A")
+        .replace("[rebinding]", '[rebinding]\naction = "remove"')
+    )
+    fine = fine.replace('"kids"', '"kids"\nclients = ["10.0.0.0/8"]').replace("@ A www.test", "@ A 192.0.2.1")
+    assert main(["config", "check", config(tmp_path, fine)]) == 0
+    assert "warning" not in capsys.readouterr().out
+
+
+def test_a_query_without_response_is_explained(tmp_path: Path) -> None:
+    tables = '[[list]]\nname = "drop"\nfile = "drop"\naction = "drop"\n[[list]]\nname = "tcp"\nfile = "tcp"\naction = "tcp-only"\n'
+    local = '[[local]]\nname = "deny.example"\ntype = "deny"\n'
+    path = config(tmp_path, tables + local, drop="bad.example\n", tcp="big.example\n")
+    control = str(tmp_path / "control.sock")
+    rule = (
+        "blocked: bad.example. by the rule of list drop for the name bad.example. (drop): no response is sent"
+    )
+    wanted = {
+        "bad.example": f"{rule} ({tmp_path}/drop:1)",
+        "deny.example": f"blocked: deny.example. by local data: {path}:",
+    }
+    with running("serve", "--config", path, "--control", control, ready="ready: ") as (_, lines):
+        address = next(line for line in lines if "ready: " in line).split(" on ")[1].split(",")[0]
+        for name, first in wanted.items():
+            said = nw("explain", name, "--control", control)
+            assert said.stdout.startswith(first), said.stdout
+            assert ": no response is sent" in said.stdout.splitlines()[0]
+            assert said.stdout.splitlines()[1].startswith(f"{name}. A: the client gets no response")
+            document = json.loads(nw("explain", name, "--json", "--control", control).stdout)
+            assert document["result"] == {"rcode": None, "ede": [], "answer": []}
+            with pytest.raises(TimeoutError):
+                namewise.query(make_query(name, "A"), address, timeout_s=0.2)
+            assert nw("why", name, "--control", control).stdout.startswith(first)
+            differs = nw("explain", name, "--what-if", "policy-off", "--control", control)
+            assert differs.returncode == 0
+            assert ("rcode: no response -> SERVFAIL" in differs.stdout) == (name == "bad.example")
+            assert "no response" in nw("explain", name, "--mermaid", "--control", control).stdout
+        over = [
+            nw("explain", "big.example", "--transport", via, "--control", control) for via in ("udp", "tcp")
+        ]
+        assert over[0].stdout.splitlines()[:2] == [
+            "truncated: big.example. by the rule of list tcp for the name big.example. (tcp-only): "
+            f"the client has to ask over TCP ({tmp_path}/tcp:1)",
+            over[0].stdout.splitlines()[1],
+        ]
+        assert "the response over UDP is truncated (TC)" in over[0].stdout.splitlines()[1]
+        assert not over[1].stdout.startswith(("blocked", "truncated"))
+        assert "the query came over TCP, and the answer stays" in over[1].stdout
 
 
 @pytest.mark.parametrize(
@@ -160,7 +350,8 @@ def test_wrong_arguments_are_refused() -> None:
     zone = Zone.from_text("feed.test", RPZ + "ns.x.rpz-nsdname CNAME .\n33.1.2.0.192.rpz-nsip CNAME .\n")
     feed = PolicyList("feed", zone, action="given")
     assert (len(feed), feed.fault_count, feed.reads_answers) == (4, 1, True)
-    assert "not an address block" in feed.faults[0] or "beyond the length" in feed.faults[0]
+    owner, reason = feed.faults[0]
+    assert owner == "33.1.2.0.192.rpz-nsip." and "beyond the length" in reason
 
 
 def verdict(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, Any]:
@@ -184,6 +375,8 @@ def test_policy_test_names_lists_lines_and_the_winner(
     assert [line["line"] for line in found["held"]] == [3, 4]
     code, found = verdict(capsys, "other.example", "--config", path)
     assert (code, found["action"], found["held"]) == (0, "none", [])
+    assert main(["policy", "test", "other.example", "--config", path]) == 0
+    assert "nw explain other.example. follows and tests them" in capsys.readouterr().out
     assert main(["policy", "test", "x.ads.example", "--config", path]) == 3
     out = capsys.readouterr().out
     assert f"{tmp_path}/ads:3: ads.example. block (list ads)" in out
@@ -301,12 +494,19 @@ def test_ctl_pauses_shows_and_reloads_lists(tmp_path: Path) -> None:
         ctl("resume")
         code, _ = ctl("pause", "10m", "--group", "nobody")
         assert code == 1
+        ctl("pause", "10m", "--group", "here")
+        config(tmp_path, TWO)
+        assert nw("ctl", "reload", "--control", control).returncode == 0
+        assert ctl("status")[1]["paused"] == {}
+        config(tmp_path, group + TWO)
+        assert nw("ctl", "reload", "--control", control).returncode == 0
+        assert action() == "nxdomain", "the pause of a group ends with the group"
         (tmp_path / "ads").write_text("b.example\n")
         assert ctl("reload")[0] == 0
         assert action() == "none"
         (tmp_path / "ads").write_text("a.example\nbad..name\n")
         code, state = ctl("reload")
-        assert code == 4 and "line 2: the name has an empty label" in state["failures"][0]
+        assert code == 4 and f"{tmp_path}/ads:2: the name has an empty label" in state["failures"][0]
         assert action() == "none"
         text = nw("ctl", "status", "--control", control).stdout
         assert "list ads: 1 rule, " in text

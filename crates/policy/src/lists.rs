@@ -36,7 +36,7 @@ use crate::progress::Progress;
 use crate::rules::{Action, FIRST_RULE, Rules as PolicyRules};
 
 /// At most so many findings of a list are reported in full. Stops a list that is something else from filling the log.
-const MOST_FINDINGS: usize = 100;
+pub const MOST_FINDINGS: usize = 100;
 /// A list is divided into parts of at least this many octets, one for each thread.
 const LEAST_PART: usize = 64 << 10;
 /// Names that every hosts file has for the machine itself.
@@ -119,18 +119,30 @@ impl fmt::Display for ListFinding {
 }
 
 /// Findings: the first ones, and the number of all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListFindings {
     /// The first ones.
     pub first: Vec<ListFinding>,
     /// The number of all.
     pub count: usize,
+    /// At most so many are kept.
+    most: usize,
+}
+
+impl Default for ListFindings {
+    fn default() -> ListFindings {
+        ListFindings::at_most(MOST_FINDINGS)
+    }
 }
 
 impl ListFindings {
+    fn at_most(most: usize) -> ListFindings {
+        ListFindings { first: Vec::new(), count: 0, most }
+    }
+
     fn add(&mut self, line: usize, reason: &str, text: &[u8]) {
         self.count += 1;
-        if self.first.len() < MOST_FINDINGS {
+        if self.first.len() < self.most {
             let shown = text[..text.len().min(80)].escape_ascii();
             self.first.push(ListFinding { line, message: format!("{reason}: \"{shown}\"") });
         }
@@ -139,7 +151,7 @@ impl ListFindings {
     /// Append the findings of a part that begins after *lines* lines.
     fn append(&mut self, part: ListFindings, lines: usize) {
         self.count += part.count;
-        let room = MOST_FINDINGS - self.first.len();
+        let room = self.most - self.first.len();
         let moved = part.first.into_iter().take(room);
         self.first.extend(moved.map(|finding| ListFinding { line: finding.line + lines, ..finding }));
     }
@@ -204,20 +216,28 @@ pub fn addresses(addresses: &[IpAddr], ttl: u32) -> Action {
 
 /// Read a list with *threads* threads.
 pub fn read(text: &[u8], threads: usize) -> ReadList {
-    read_showing(text, threads, &Progress::default())
+    read_showing(text, threads, MOST_FINDINGS, &Progress::default())
 }
 
-/// Do the same, and add what is done to *progress*: reading is about half of the work until the list can be used.
-pub fn read_showing(text: &[u8], threads: usize, progress: &Progress) -> ReadList {
+/// Do the same with at most *most* findings of each kind, and add what is done to *progress*: reading is about half of the work until the
+/// list can be used.
+pub fn read_showing(text: &[u8], threads: usize, most: usize, progress: &Progress) -> ReadList {
+    let text = without_mark(text);
     progress.expect(2 * text.len());
     let rules = Rules::default();
     let parts = parts(text, threads);
     let parts: Vec<Part> = thread::scope(|scope| {
         let running: Vec<_> =
-            parts.iter().map(|part| scope.spawn(|| Part::read(part, &rules, progress))).collect();
+            parts.iter().map(|part| scope.spawn(|| Part::read(part, &rules, most, progress))).collect();
         running.into_iter().map(|part| part.join().expect("reading does not panic")).collect()
     });
-    let mut list = ReadList { rules: rules.into_list(), ..ReadList::default() };
+    let findings = || ListFindings::at_most(most);
+    let mut list = ReadList {
+        rules: rules.into_list(),
+        unsupported: findings(),
+        wrong: findings(),
+        ..ReadList::default()
+    };
     let mut lines = 0;
     for part in parts {
         list.unsupported.append(part.unsupported, lines);
@@ -228,9 +248,14 @@ pub fn read_showing(text: &[u8], threads: usize, progress: &Progress) -> ReadLis
     list
 }
 
+/// *text* without the byte order mark that some editors write before UTF-8.
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
 /// Call *visit* with line number, listed name and rule of each line that has a rule for *name*.
 pub fn lines_for(text: &[u8], name: NameRef<'_>, mut visit: impl FnMut(usize, NameRef<'_>, LineRule)) {
-    each_line(text, |number, line| {
+    each_line(without_mark(text), |number, line| {
         let Line::Names(names, rule) = meaning(line) else { return };
         let mut room = [0; 256];
         for listed in names.each() {
@@ -305,8 +330,9 @@ struct Part {
 }
 
 impl Part {
-    fn read(text: &[u8], rules: &Rules, progress: &Progress) -> Part {
-        let mut part = Part::default();
+    fn read(text: &[u8], rules: &Rules, most: usize, progress: &Progress) -> Part {
+        let findings = || ListFindings::at_most(most);
+        let mut part = Part { unsupported: findings(), wrong: findings(), ..Part::default() };
         let (mut last, mut number) = (None, 0);
         let block = rules.number(LineRule::new(ListRule::Block, Scope::Both));
         let (both, own) = (NameRules { own: block, below: block }, NameRules { own: block, below: 0 });

@@ -30,13 +30,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use nw_wire::{Name, NameRef, RrType, Rrset};
 use nw_zone::Zone;
 
+use crate::lists::MOST_FINDINGS;
 use crate::matcher::{Matcher, NameBatch, NameRules};
 use crate::prefix::Prefix;
 use crate::prefixes::PrefixMap;
 use crate::rules::{Action, FIRST_RULE, NO_WILDCARD, Rules};
 
-/// At most so many faults are kept. Stops a zone that is no policy from filling the log.
-const MOST_FAULTS: usize = 100;
 /// The last labels of triggers that are not names.
 const TRIGGERS: [&[u8]; 4] = [b"rpz-client-ip", b"rpz-ip", b"rpz-nsdname", b"rpz-nsip"];
 
@@ -55,10 +54,12 @@ pub struct ReadRpz {
     pub addresses: Vec<(Prefix, u32)>,
     /// The different actions.
     pub actions: Vec<Action>,
-    /// Rules without effect, and why.
-    pub faults: Vec<String>,
+    /// The first rules without effect, by their owner without the name of the zone, and why.
+    pub faults: Vec<(String, String)>,
     /// The number of rules without effect.
     pub fault_count: usize,
+    /// The first rules that probably mean something else, in the same way.
+    pub warnings: Vec<(String, String)>,
     /// The number of rules with effect.
     pub count: usize,
     /// The SOA RRset of the zone.
@@ -69,6 +70,11 @@ pub struct ReadRpz {
 
 /// Read the rules of *zone*.
 pub fn read(zone: &Zone) -> ReadRpz {
+    read_reporting(zone, MOST_FINDINGS)
+}
+
+/// Do the same, and keep at most *most* faults and warnings.
+pub fn read_reporting(zone: &Zone, most: usize) -> ReadRpz {
     let mut read = ReadRpz::new(zone.rrset(zone.apex(), RrType::SOA));
     let mut known = HashMap::new();
     for node in zone.nodes() {
@@ -83,14 +89,34 @@ pub fn read(zone: &Zone) -> ReadRpz {
         if sets.is_empty() {
             continue;
         }
+        let trigger = owner.with_suffix(zone.apex(), NameRef::ROOT).and_then(Result::ok);
+        let shown =
+            || trigger.as_ref().map_or_else(|| owner.to_string(), |trigger| trigger.as_ref().to_string());
+        if let Some(warning) = without_dot(zone.apex(), &sets)
+            && read.warnings.len() < most
+        {
+            read.warnings.push((shown(), warning));
+        }
         if let Err(fault) = read.add(owner, zone.apex(), sets, &mut known) {
             read.fault_count += 1;
-            if read.faults.len() < MOST_FAULTS {
-                read.faults.push(format!("{owner}: {fault}"));
+            if read.faults.len() < most {
+                read.faults.push((shown(), fault.to_owned()));
             }
         }
     }
     read
+}
+
+/// What is wrong with an action that is written without its final dot, so that it is a name of the zone.
+fn without_dot(apex: NameRef<'_>, sets: &[Rrset]) -> Option<String> {
+    let alias = sets.iter().find(|set| set.rtype == RrType::CNAME)?;
+    let (target, _) = NameRef::read(alias.rdatas.first()?).ok()?;
+    let label = target.labels().next()?.to_ascii_lowercase();
+    let action = label.starts_with(b"rpz-") && target.parent() == Some(apex);
+    action.then(|| {
+        let label = label.escape_ascii();
+        format!("the rule is an alias for {target}; end the action with a dot: CNAME {label}.")
+    })
 }
 
 impl ReadRpz {
@@ -104,6 +130,7 @@ impl ReadRpz {
             actions: Vec::new(),
             faults: Vec::new(),
             fault_count: 0,
+            warnings: Vec::new(),
             count: 0,
             soa,
             last: [Name::root(), Name::root()],

@@ -48,13 +48,23 @@ impl NameList {
 /// source: the text of a list as bytes, or the `Zone` of a response policy zone. action: `nxdomain`, `nodata`, `refused`,
 /// `drop`, `passthru`, `tcp-only`, `address`, `cname`; or `given` for the action of each rule of a policy zone. targets: addresses, or
 /// the name of a CNAME. groups: positions of groups in the `Policies`. servers: whether rules for names and for addresses of name
-/// servers apply, whether missing addresses are looked up, and up to how many labels zones are spared. Raises ValueError with every wrong line, unless
-/// `skip_errors`.
+/// servers apply, whether missing addresses are looked up, and up to how many labels zones are spared. findings: at most so many faults,
+/// wrong lines and warnings are kept; 0 keeps all.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct PolicyList {
     pub(crate) inner: Arc<rules::PolicyList>,
-    faults: Vec<String>,
+    faults: Vec<(Place, String)>,
     fault_count: usize,
+    wrong: Vec<(usize, String)>,
+    wrong_count: usize,
+    warnings: Vec<(String, String)>,
+}
+
+/// The number of a line, or the owner of a rule in a response policy zone.
+#[derive(Clone, IntoPyObject)]
+enum Place {
+    Line(usize),
+    Owner(String),
 }
 
 /// How far the reading of a list has come, for another thread to look at: `ListProgress()`.
@@ -91,7 +101,7 @@ impl PolicyList {
     #[pyo3(signature = (
         name, source, *, action = "nxdomain", targets = Vec::new(), ttl = 300, ede = None, text = String::new(),
         groups = Vec::new(), log_only = false, break_dnssec = true, servers = (true, true, true, 1),
-        skip_errors = false, threads = 0, progress = None,
+        findings = lists::MOST_FINDINGS, threads = 0, progress = None,
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python are a named object")]
     fn new(
@@ -107,44 +117,43 @@ impl PolicyList {
         log_only: bool,
         break_dnssec: bool,
         servers: (bool, bool, bool, u8),
-        skip_errors: bool,
+        findings: usize,
         threads: usize,
         progress: Option<PyRef<'_, ListProgress>>,
     ) -> PyResult<Self> {
         let progress = progress.map_or_else(Arc::default, |progress| Arc::clone(&progress.inner));
         let action = action_of(action, &targets, ttl)?;
-        let mut bits = 0;
-        for group in groups {
-            if group >= rules::MOST_GROUPS {
-                return Err(PyValueError::new_err(format!("more than {} groups", rules::MOST_GROUPS)));
-            }
-            bits |= 1u64 << group;
-        }
+        let bits = group_bits(&groups)?;
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8)),
             threads => threads,
         };
+        let most = if findings == 0 { usize::MAX } else { findings };
+        let (mut wrong, mut wrong_count, mut warnings) = (Vec::new(), 0, Vec::new());
         let (read, faults, fault_count, over) = match source {
             RuleSource::Zone(zone) => {
                 let zone = zone.inner.clone();
                 let (read, faults, count) = call::detached(py, || {
-                    let read = rpz::read(&zone);
-                    let (faults, count) = (read.faults.clone(), read.fault_count);
+                    let mut read = rpz::read_reporting(&zone, most);
+                    let (faults, count) = (std::mem::take(&mut read.faults), read.fault_count);
+                    warnings = std::mem::take(&mut read.warnings);
                     Ok::<_, Raise>((read.into_rules(threads), faults, count))
                 })?;
-                (read, faults, count, action)
+                let faults = faults.into_iter().map(|(owner, fault)| (Place::Owner(owner), fault));
+                (read, faults.collect(), count, action)
             }
             RuleSource::Text(octets) => {
                 let action = action
                     .ok_or_else(|| PyValueError::new_err("only policy zones have actions of their own"))?;
-                let read =
-                    call::detached(py, || Ok::<_, Raise>(lists::read_showing(&octets, threads, &progress)))?;
-                if read.wrong.count > 0 && !skip_errors {
-                    return Err(PyValueError::new_err(shown(&read.wrong).join("\n")));
-                }
-                let count = read.wrong.count + read.unsupported.count;
-                let mut faults = shown(&read.wrong);
-                faults.extend(shown(&read.unsupported));
+                let mut read = call::detached(py, || {
+                    Ok::<_, Raise>(lists::read_showing(&octets, threads, most, &progress))
+                })?;
+                let lines = |findings: &mut ListFindings| std::mem::take(&mut findings.first).into_iter();
+                wrong_count = read.wrong.count;
+                wrong = lines(&mut read.wrong).map(|one| (one.line, one.message)).collect();
+                let count = read.unsupported.count;
+                let faults = lines(&mut read.unsupported).map(|one| (Place::Line(one.line), one.message));
+                let faults: Vec<_> = faults.collect();
                 let rules = call::detached(py, || {
                     Ok::<_, Raise>(read.into_rules_showing(&action, ttl, threads, &progress))
                 })?;
@@ -168,7 +177,7 @@ impl PolicyList {
             groups: bits,
         };
         let inner = Arc::new(rules::PolicyList::new(settings, Arc::new(rules)));
-        Ok(Self { inner, faults, fault_count })
+        Ok(Self { inner, faults, fault_count, wrong, wrong_count, warnings })
     }
 
     /// The name of the list.
@@ -177,13 +186,40 @@ impl PolicyList {
         &self.inner.settings.name
     }
 
-    /// The first lines or rules without effect, each with the reason.
+    /// The same list for other groups: it has the same rules, and the counter goes on from the present number.
+    fn with_groups(&self, groups: Vec<usize>) -> PyResult<Self> {
+        let inner = Arc::new(self.inner.with_groups(group_bits(&groups)?));
+        let Self { faults, wrong, warnings, .. } = self;
+        let (faults, wrong, warnings) = (faults.clone(), wrong.clone(), warnings.clone());
+        Ok(Self { inner, faults, wrong, warnings, ..*self })
+    }
+
+    /// The first lines or rules without effect: the number of the line, or the owner of the rule without the name of the zone, and the
+    /// reason.
     #[getter]
-    fn faults(&self) -> Vec<String> {
+    fn faults(&self) -> Vec<(Place, String)> {
         self.faults.clone()
     }
 
-    /// The number of lines or rules without effect.
+    /// The first lines that are wrong: the number of the line and the reason. They have no effect either.
+    #[getter]
+    fn wrong(&self) -> Vec<(usize, String)> {
+        self.wrong.clone()
+    }
+
+    /// The number of lines that are wrong.
+    #[getter]
+    fn wrong_count(&self) -> usize {
+        self.wrong_count
+    }
+
+    /// The first rules that probably mean something else: the owner and the reason.
+    #[getter]
+    fn warnings(&self) -> Vec<(String, String)> {
+        self.warnings.clone()
+    }
+
+    /// The number of lines or rules without effect, without those that are wrong.
     #[getter]
     fn fault_count(&self) -> usize {
         self.fault_count
@@ -229,13 +265,16 @@ impl PolicyList {
     }
 }
 
-/// Findings as text, with the number of those that are not listed.
-fn shown(findings: &ListFindings) -> Vec<String> {
-    let mut lines: Vec<String> = findings.first.iter().map(ToString::to_string).collect();
-    if findings.count > lines.len() {
-        lines.push(format!("and {} more lines", findings.count - findings.first.len()));
+/// The positions of groups as bits.
+fn group_bits(groups: &[usize]) -> PyResult<u64> {
+    let mut bits = 0;
+    for &group in groups {
+        if group >= rules::MOST_GROUPS {
+            return Err(PyValueError::new_err(format!("more than {} groups", rules::MOST_GROUPS)));
+        }
+        bits |= 1 << group;
     }
-    lines
+    Ok(bits)
 }
 
 /// The action with this name. None: `given`.

@@ -39,8 +39,8 @@ impl ListTable {
         let (rules, over) = match &self.zone {
             Some(apex) => {
                 let read = rpz::read(&read_zone(apex, &self.text)?);
-                if let Some(fault) = read.faults.first() {
-                    return Err(wrong(fault));
+                if let Some((owner, fault)) = read.faults.first() {
+                    return Err(wrong(&format!("{owner}: {fault}")));
                 }
                 (read.into_rules(1), action)
             }

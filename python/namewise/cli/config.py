@@ -29,7 +29,8 @@ schema   print the JSON schema of namewise.toml
 Default for FILE: $NAMEWISE_CONFIG, else /etc/namewise/namewise.toml for root and
 $XDG_CONFIG_HOME/namewise/namewise.toml for other users.
 
-Exit codes: 0 no errors, 1 wrong usage or a zone that cannot be loaded, 2 errors in the configuration.
+Exit codes: 0 no errors, 1 wrong usage, or a zone or a list that cannot be loaded, 2 errors in the configuration.
+nw policy check also shows the lines of lists without effect.
 
   $ nw config check namewise.toml
   $ nw config show namewise.toml --origin
@@ -44,14 +45,14 @@ def run(args: list[str]) -> int:
     return verbs[verb(args, tuple(verbs))](args[1:])
 
 
-def _file(words: list[str]) -> str:
+def _file(words: list[str], how: str = "nw config check FILE") -> str:
     from namewise.config.paths import config_file
 
     file = words[0] if words else config_file()
     if file is None:
         raise Failure(
             "no configuration file",
-            hint="Pass one: nw config check FILE; or set NAMEWISE_CONFIG.",
+            hint=f"Pass one: {how}; or set NAMEWISE_CONFIG.",
             code=BAD_CONFIG,
         )
     return file
@@ -93,15 +94,17 @@ def _check(args: list[str]) -> int:
     except ConfigError as error:
         raise _failure(error, as_json=as_json) from None
     warnings, zones = candidate.warnings(), list(candidate.zones.after)
-    if candidate.zones.failures:
-        failures = list(_failures(loaded, candidate))
+    failures, lists = list(_failures(loaded, candidate)), list(_list_failures(loaded, candidate))
+    if failures or lists:
         if not as_json:
             for warning in warnings:
                 print(f"warning: {printable(warning)}")
-            print(printable("\n".join(failures)))
+            print(printable("\n".join(failures + lists)))
+        counts = (("zone", failures, len(zones)), ("list", lists, len(loaded.config.list)))
+        failed = [f"{len(found)} of {_count(total, what)}" for what, found, total in counts if found]
+        report = {"problems": [], "zones": zones, "failures": failures, "list_failures": lists}
         raise Failure(
-            f"{len(failures)} of {_count(len(zones), 'zone')} cannot be loaded",
-            report={"problems": [], "zones": zones, "failures": failures, "warnings": list(warnings)},
+            f"{' and '.join(failed)} cannot be loaded", report={**report, "warnings": list(warnings)}
         )
     if as_json:
         document = {"ok": True, "files": list(loaded.files), "zones": zones, "warnings": list(warnings)}
@@ -122,6 +125,15 @@ def _failures(loaded: Loaded, candidate: Candidate) -> Iterator[str]:
     }
     for source, error in candidate.zones.failures:
         yield f"{failure_text(source, error)}\n  the file is set at {places[source.name]}"
+
+
+def _list_failures(loaded: Loaded, candidate: Candidate) -> Iterator[str]:
+    """Yield why each list cannot be read, and where the configuration names its file."""
+    places = {
+        one.name: loaded.origin(("list", index, "file")) for index, one in enumerate(loaded.config.list)
+    }
+    for failure in candidate.lists.failures:
+        yield f"{failure.text()}\n  the file is set at {places[failure.name]}"
 
 
 def _count(number: int, what: str) -> str:

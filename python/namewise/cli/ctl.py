@@ -249,11 +249,16 @@ def _print(parsed: Parsed, verb: str, args: dict[str, Any], printer: Any) -> int
         answer = ask(parsed.one("--control"), verb, args)
     if "--json" not in parsed:
         printer(answer)
-    failures = answer.get("failures")
-    if failures:
-        what = "list" if verb == "policy" else "zone"
-        zones = f"{len(failures)} {what}{'' if len(failures) == 1 else 's'}"
-        text = "\n".join([f"{zones} could not be loaded", *failures])
+    zones, lists = answer.get("failures", []), answer.get("list_failures", [])
+    if verb == "policy":
+        zones, lists = [], zones
+    failed = [
+        f"{len(found)} {what}{'' if len(found) == 1 else 's'}"
+        for what, found in (("zone", zones), ("list", lists))
+        if found
+    ]
+    if failed:
+        text = "\n".join([f"{' and '.join(failed)} could not be loaded", *zones, *lists])
         raise Failure(text, code=ZONES_FAILED, report=answer)
     if "--json" in parsed:
         import json
@@ -442,12 +447,18 @@ def _policy(answer: dict[str, Any]) -> None:
 
 
 def _list_line(one: dict[str, Any]) -> str:
+    error = ""
+    if one["error"]:
+        lines = "\n".join(f"    {line}" for line in printable(one["error"]).splitlines())
+        error = f"\n  the last attempt to read it failed:\n{lines}"
+    if not one["loaded"]:
+        return f"list {one['name']}: not in use, none of its rules applies{error}"
     each = f", {one['octets'] / one['rules']:.1f} octets each" if one["rules"] else ""
     mode = ", log only" if one["log_only"] else ""
     skipped = f", {one['without_effect']} lines without effect" if one["without_effect"] else ""
     rules = f"{one['rules']} rule{'' if one['rules'] == 1 else 's'}"
     times = f"{one['hits']} time{'' if one['hits'] == 1 else 's'}"
-    return f"list {one['name']}: {rules}{each}{skipped}{mode}, applied {times}"
+    return f"list {one['name']}: {rules}{each}{skipped}{mode}, applied {times}{error}"
 
 
 def _dump(parsed: Parsed, words: list[str]) -> int:

@@ -243,6 +243,14 @@ def resolve(parsed: Parsed, assumed: dict[str, Any] | None = None) -> dict[str, 
     return alone(parsed)
 
 
+def _warn(text: str) -> None:
+    import sys
+
+    from namewise.config.values import printable
+
+    sys.stderr.write(f"nw explain: {printable(text)}\n")
+
+
 def alone(parsed: Parsed) -> dict[str, Any]:
     """Resolve with an engine of our own, by the settings of --config, --hints and --forward."""
     from namewise.cli.ctl import name, rtype
@@ -254,6 +262,6 @@ def alone(parsed: Parsed) -> dict[str, Any]:
     flags.set(("resolver",), {}, Origin("flag", "explain"))
     try:
         config = load(parsed.one("--config"), flags=flags).config
-        return explain(config, name(parsed.words[0]), rtype(parsed.words[1:]) or "A")
+        return explain(config, name(parsed.words[0]), rtype(parsed.words[1:]) or "A", _warn)
     except ConfigError as error:
         raise Failure(str(error), code=2) from None

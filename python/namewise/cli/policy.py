@@ -1,4 +1,4 @@
-"""`nw policy test`."""
+"""`nw policy test`, `nw policy check`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ HELP = """\
 usage: nw policy test NAME [--client ADDRESS] [--key NAME] [--type TYPE] [--answer ADDRESS ...]
                       [--server NAME[=ADDRESS] ...] [--config FILE] [--json]
        nw policy test NAME --running [--control PATH] [...]
+       nw policy check [--config FILE] [--json]
 
-Show what the lists and response policy zones do with queries for a name: every line that holds the name, with list,
+test: show what the lists and response policy zones do with queries for a name: every line that holds the name, with list,
 file and line; the rules that apply, in the order of precedence, with file and line; and the action of the first one.
 
 The lists are those of the configuration; no server is needed. With --running, they are those that the
 running server has in use, with its pauses. Rules for addresses in answers and for name servers need --answer and
---server; nw explain NAME finds these addresses and servers itself.
+--server; nw explain NAME finds these addresses and servers itself. The same rules apply to the targets of the aliases
+of NAME, which this command does not look up: nw explain NAME follows them.
+
+check: read each list, and show its errors, its lines without effect and doubtful rules, with file and line.
 
   --client ADDRESS   the client that asks (default: 127.0.0.1)
   --key NAME         the TSIG key of its request
@@ -29,7 +33,7 @@ running server has in use, with its pauses. Rules for addresses in answers and f
   --server NAME[=ADDRESS]  a name server of the zone of NAME, with an address of it
   --config FILE      the configuration (default: that of nw serve)
   --running          ask the running server; --control PATH selects its socket
-  --json             one JSON object: name, client, action, winner, rules[], held[], waits[]
+  --json             one JSON object: name, client, action, winner, rules[], held[], waits[]; check: lists[]
 
 Exit codes: 0 no rule changes answers for the name, 1 wrong usage, 2 errors in the configuration or a list, 3 a rule
 changes them, 9 no running server at the control socket.
@@ -44,7 +48,8 @@ UNCHANGED = ("none", "passthru")
 
 def run(args: list[str]) -> int:
     """Run the sub-command."""
-    verb(args, ("test",))
+    if verb(args, ("test", "check")) == "check":
+        return check(Options(values=("--config",), flags=("--json",)).read(args[1:]))
     values = ("--client", "--key", "--type", "--answer", "--server", "--config", "--control")
     parsed = Options(values=values, flags=("--json", "--running"), words=(1, 1)).read(args[1:])
     return test(parsed)
@@ -78,6 +83,49 @@ def test(parsed: Parsed) -> int:
     return 0 if found["action"] in UNCHANGED else CHANGED
 
 
+def check(parsed: Parsed) -> int:
+    """Print what is wrong with the lists."""
+    from namewise.cli.config import BAD_CONFIG, _file, _load
+    from namewise.cli.progress import Progress
+    from namewise.policy.lists import check
+
+    given = parsed.one("--config")
+    as_json = "--json" in parsed
+    loaded = _load(_file([given] if given else [], "--config FILE"), as_json=as_json)
+    with Progress("reading the lists"):
+        reports = [check(settings) for settings in loaded.config.list]
+    failed = sum(report["error"] is not None for report in reports)
+    if not as_json:
+        for report in reports:
+            _show_report(report)
+    if failed:
+        what = f"{failed} of {len(reports)} list{'' if len(reports) == 1 else 's'}"
+        raise Failure(f"{what} cannot be read", code=BAD_CONFIG, report={"lists": reports})
+    if as_json:
+        import json
+
+        print(json.dumps({"lists": reports}, indent=2))
+    elif not reports:
+        print("no lists")
+    return 0
+
+
+def _show_report(report: dict[str, Any]) -> None:
+    from namewise.config.values import printable
+
+    name = report["name"]
+    if report["error"] is not None:
+        print(printable(f"list {name} cannot be read:\n{report['error']}"))
+        return
+    rules, lines = report["rules"], len(report["without_effect"])
+    said = f", {lines} line{'' if lines == 1 else 's'} without effect" if lines else ""
+    print(f"list {name}: {rules} rule{'' if rules == 1 else 's'}{said}")
+    for line in report["without_effect"]:
+        print(printable(line))
+    for line in report["warnings"]:
+        print(f"warning: {printable(line)}")
+
+
 def _address(flag: str, text: str) -> str:
     import ipaddress
 
@@ -102,7 +150,7 @@ def _configured(parsed: Parsed, wanted: dict[str, Any]) -> dict[str, Any]:
     from namewise.policy.report import Question, verdict
 
     given = parsed.one("--config")
-    loaded = _load(_file([given] if given else []), as_json="--json" in parsed)
+    loaded = _load(_file([given] if given else [], "--config FILE"), as_json="--json" in parsed)
     progress = Progress("reading the lists")
 
     def told(text: str) -> None:
@@ -111,7 +159,7 @@ def _configured(parsed: Parsed, wanted: dict[str, Any]) -> dict[str, Any]:
     with progress:
         lists = refresh(loaded.config, told=told)
     if lists.failures:
-        raise Failure("\n".join(text for _, text, _ in lists.failures), code=BAD_CONFIG)
+        raise Failure("\n".join(failure.text() for failure in lists.failures), code=BAD_CONFIG)
     answer, servers = ((wanted[key] or "").split() for key in ("answer", "servers"))
     pairs = tuple((server.split("=")[0], tuple(server.split("=")[1:])) for server in servers)
     question = Question(wanted["name"], wanted["client"], wanted["key"], wanted["type"], tuple(answer), pairs)
@@ -129,6 +177,10 @@ def _show(found: dict[str, Any]) -> None:
         print(f"  {line['file']}:{line['line']}: {line['listed']} {line['rule']} (list {line['list']})")
     if not found["held"]:
         print("  no list holds the name")
+    if found["action"] == "none":
+        print(
+            f"  the targets of its aliases were not looked up: nw explain {found['name']} follows and tests them"
+        )
     for name in found["waits"]:
         print(
             f"  list {name} has rules for addresses in answers or for name servers: --answer and --server test them, "

@@ -36,16 +36,18 @@ when it is ready.
   --state DIR                     directory for data that must survive a restart
   --control PATH                  control socket. Default: $NAMEWISE_CONTROL, else /run/namewise/control.sock for
                                   root and $XDG_RUNTIME_DIR/namewise/control.sock for other users
-  --strict                        do not start or reload if a zone cannot be loaded
+  --strict                        do not start or reload if a zone or a list cannot be loaded
 
 Flags override the environment (NAMEWISE_...), which overrides the file. SIGHUP reloads. SIGTERM and SIGINT
 stop the server after queries in progress have finished.
 
 A zone that cannot be loaded does not affect other zones: the server keeps the last valid version of this zone,
 or answers SERVFAIL with the reason. It does not start if no zone can be loaded and it resolves no names either.
+A list that cannot be read keeps its last version; if there is none, its rules do not apply. The log has an error then,
+and nw ctl policy status shows it.
 
 Exit codes: 0 clean shutdown (also after Ctrl-C), 1 wrong usage, or zones cannot be loaded (all, or with
---strict one), 2 errors in the configuration or in the sockets that systemd passes, 4 cannot listen, 5 a part of
+--strict one zone or list), 2 errors in the configuration or in the sockets that systemd passes, 4 cannot listen, 5 a part of
 the server failed.
 
   $ nw serve --listen 127.0.0.1:5300 --zone example.com=db.example.com

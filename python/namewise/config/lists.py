@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from namewise.config.schema import DomainName, Duration, Path, Table, setting
+from namewise.config.schema import DomainName, Duration, Path, Size, Table, setting
 
 
 class Group(Table, frozen=True, kw_only=True):
@@ -114,8 +114,20 @@ class List(Table, frozen=True, kw_only=True):
         ),
     ] = 1
     skip_errors: Annotated[
-        bool, setting("Use a list with wrong lines without these lines, instead of keeping its last version.")
+        bool,
+        setting(
+            "Use a list with wrong lines without these lines, instead of keeping its last version. In a policy zone, such lines are "
+            "records out of the zone and records beside a CNAME, for example."
+        ),
     ] = False
+    max_size: Annotated[
+        Size,
+        setting(
+            "Largest size of the file. Stops a publisher, or a wrong path, from filling the memory.",
+            ge=1024,
+            le=1 << 40,
+        ),
+    ] = 1 << 30
 
     def __post_init__(self) -> None:
         if (self.format == "rpz") != (self.zone is not None):

@@ -18,6 +18,7 @@ from namewise.control.check import problems
 from namewise.engine import Message, Snapshot, make_query
 from namewise.engine.errors import NamewiseError, PlanError
 from namewise.policy.lists import NOTHING, refresh
+from namewise.policy.report import doubtful
 from namewise.zones.state import failure_text
 
 if TYPE_CHECKING:
@@ -71,13 +72,15 @@ class Candidate(NamedTuple):
                 "SERVFAIL" if state.current is None else f"the version with serial {state.current.serial}"
             )
             found.append(f"{failure_text(source, error)}\n  served until it can be loaded: {served}")
-        return (*found, *list_failures(self.lists))
+        return tuple(found)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what is allowed but rarely meant."""
         return (
             *self.zones.warnings,
             *_lists_without_resolver(self.loaded.config),
+            *(text for one in self.lists.changed for text in doubtful(one)),
+            *_settings_without_effect(self.loaded.config),
             *_nothing_to_serve(self.loaded.config),
             *_open_recursion(self.loaded),
             *_forwards_to_itself(self.loaded.config),
@@ -99,11 +102,6 @@ def _file_changes(old: tuple[Config, Inputs], new: tuple[Config, Inputs]) -> Ite
             yield f"~ hosts {entry.file}: the content"
 
 
-def list_failures(lists: Refreshed) -> tuple[str, ...]:
-    """Return why lists could not be read whose last version stays."""
-    return tuple(f"{text}\n  its last version stays in use" for _, text, kept in lists.failures if kept)
-
-
 def build(
     loaded: Loaded,
     registry: Registry,
@@ -117,7 +115,7 @@ def build(
     trust: returns the inputs with the trust anchors as they have become. told: receives lines about lists that take long to read.
 
     Touches nothing that is being served. Raises `ConfigError` with everything that is wrong with the settings; zones that
-    cannot be loaded are in `Candidate.zones`.
+    cannot be loaded are in `Candidate.zones`, and lists that cannot be read in `Candidate.lists`.
     """
     config = loaded.config
     found = problems(loaded)
@@ -125,12 +123,9 @@ def build(
         inputs = trust(read_inputs(config, loaded.origin), config)
     except ConfigError as error:
         found += error.problems
-    refreshed = refresh(config, lists, told)
-    found += [
-        loaded.problem(("list", index, "file"), text) for index, text, kept in refreshed.failures if not kept
-    ]
     if found:
         raise ConfigError(found)
+    refreshed = refresh(config, lists, told)
     zones = registry.refresh(map(backends.source, config.zone))
     snapshot = _snapshot(loaded, inputs, zones, workers(config))
     candidate = Candidate(loaded, inputs, zones, snapshot, refreshed)
@@ -175,6 +170,40 @@ def _nothing_to_serve(config: Config) -> Iterator[str]:
 def _lists_without_resolver(config: Config) -> Iterator[str]:
     if config.list and config.resolver is None:
         yield "[[list]] has no effect: lists change answers of the resolver, and there is no [resolver] table"
+
+
+def _settings_without_effect(config: Config) -> Iterator[str]:
+    for one in config.list:
+        if one.action == "cname" and _is_address(one.targets[0]):
+            yield (
+                f'list {one.name}: the target {one.targets[0]} of action = "cname" is an IP address, and is used as a name; '
+                'set action = "address"'
+            )
+    for group in config.group:
+        if not group.clients and not group.keys:
+            yield f"the group {group.name} has no clients and no keys: its lists apply to nobody; set clients or keys"
+    for local in config.local:
+        if local.type == "redirect" and not any(_is_apex(record, local.name) for record in local.records):
+            yield (
+                f"[[local]] {local.name}: redirect without a record of {local.name} itself leads nowhere; add one, such as "
+                '"@ A 192.0.2.1"'
+            )
+    if config.rebinding is not None and config.rebinding.action == "off" and config.rebinding.allow:
+        yield '[rebinding] allow has no effect: action is "off"; set it to "remove" or "refuse"'
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_apex(record: str, name: str) -> bool:
+    """Whether the owner of *record*, a record of `[[local]]`, is *name*."""
+    owner = record.split(maxsplit=1)[0].lower() if record.strip() else ""
+    return owner == "@" or owner.rstrip(".") == name.lower().rstrip(".")
 
 
 def _open_recursion(loaded: Loaded) -> Iterator[str]:

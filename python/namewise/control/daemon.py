@@ -176,15 +176,17 @@ class Daemon:
             self._report(outcome)
             differences = "; ".join(outcome.changes) or "nothing changed"
             text = f"reloaded, generation {outcome.generation}: {differences}"
-            if outcome.failures:
-                count = len(outcome.failures)
-                text += f"; {count} zone{'' if count == 1 else 's'} could not be loaded"
+            for what, count in (("zone", len(outcome.failures)), ("list", len(outcome.list_failures))):
+                if count:
+                    text += f"; {count} {what}{'' if count == 1 else 's'} could not be loaded"
             self.log.event("info", "reload", text, changes=list(outcome.changes))
             return outcome
 
     def _report(self, outcome: Outcome) -> None:
         for failure in outcome.failures:
             self.log.event("error", "zone-failed", failure)
+        for failure in outcome.list_failures:
+            self.log.event("error", "list-failed", failure)
         for warning in outcome.warnings:
             self.log.event("warning", "configuration", warning)
 

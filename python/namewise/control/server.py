@@ -66,7 +66,7 @@ class Server:
         )
         self._events: EventThread | None = None
         self.failures: tuple[str, ...] = ()
-        """Zones that could not be loaded at the start or at the last reload, each with its errors."""
+        """Zones and lists that could not be loaded at the start or at the last reload, each with its errors."""
 
     def __enter__(self) -> Server:
         self._report(self._service.start())
@@ -102,9 +102,11 @@ class Server:
         return dict(self._service.engine.stats())
 
     def _report(self, outcome: Outcome) -> None:
-        self.failures = outcome.failures
+        self.failures = (*outcome.failures, *outcome.list_failures)
         for failure in outcome.failures:
             self._service.log.event("error", "zone-failed", failure)
+        for failure in outcome.list_failures:
+            self._service.log.event("error", "list-failed", failure)
 
     def _running(self) -> None:
         if self._events is None:

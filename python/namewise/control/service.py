@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.config.paths import private_folder
 from namewise.config.values import Endpoint
-from namewise.control.candidate import build, list_failures, rebuild
+from namewise.control.candidate import build, rebuild
 from namewise.control.client import ControlError
 from namewise.control.descriptors import shortage
 from namewise.control.events import Events
@@ -26,7 +26,7 @@ from namewise.control.trust import Trust
 from namewise.engine import Engine
 from namewise.engine.errors import EngineClosed, EngineError
 from namewise.policy.detect import use_suffixes
-from namewise.policy.lists import ARTIFACT, NOTHING, refresh
+from namewise.policy.lists import ARTIFACT, NOTHING, ListsError, refresh
 from namewise.zones.registry import Registry, ZonesError
 
 if TYPE_CHECKING:
@@ -51,12 +51,15 @@ class Outcome(NamedTuple):
     warnings: tuple[str, ...]
     failures: tuple[str, ...]
     """Zones that could not be loaded, each with its errors; the versions that were served stay."""
+    list_failures: tuple[str, ...]
+    """Lists that could not be read, each with its errors and what is used instead."""
 
 
 class Service:
     """One server. *load* reads the configuration anew each time it is called.
 
-    strict: a zone that cannot be loaded is an error of the whole start or reload, instead of an error of that zone.
+    strict: a zone that cannot be loaded, or a list that cannot be read, is an error of the whole start or reload, instead of an error
+    of that zone or list.
     files: the number of descriptors that the process may have open, or None if that is not to be checked.
     """
 
@@ -140,6 +143,7 @@ class Service:
         zones = candidate.zones
         if zones.failures and (self.strict or not (zones.added or config.resolver is not None)):
             raise ZonesError(zones.failures)
+        self._check_lists(candidate)
         if state is not None:
             _make_state(state)
         self.workers = worker_count(config)
@@ -173,9 +177,14 @@ class Service:
         )
         if candidate.zones.failures and self.strict:
             raise ZonesError(candidate.zones.failures)
+        self._check_lists(candidate)
         if check is not None:
             check(candidate)
         return self._publish(self.engine, candidate)
+
+    def _check_lists(self, candidate: Candidate) -> None:
+        if candidate.lists.failures and self.strict:
+            raise ListsError(candidate.lists.failures)
 
     def republish(self) -> int:
         """Publish the settings in force with the trust anchors as they are now, and return the generation. No file is read, and
@@ -184,18 +193,18 @@ class Service:
             inputs = self.inputs._replace(anchors=self.inputs.configured)
             inputs = self.trust.apply(inputs, self.config)
             candidate = rebuild(self.loaded, inputs, self.registry.unchanged(), self.workers)
-            candidate = candidate._replace(lists=self.lists._replace(changed=(), failures=()))
+            candidate = candidate._replace(lists=self.lists._replace(changed=()))
             return self._publish(self.engine, candidate).generation
 
     def reload_lists(self) -> tuple[str, ...]:
-        """Read lists whose files have changed. Return why some could not be read; their last versions stay in use."""
+        """Read lists whose files have changed. Return why some could not be read; their last versions stay in use, if there are any."""
         with self._changing:
             refreshed = refresh(self.config, self.lists, self._told)
             self._use(self.engine, refreshed)
             self.lists = refreshed
             for note in refreshed.notes():
                 self.log.event("info", "list", note)
-            failures = list_failures(refreshed)
+            failures = tuple(failure.text() for failure in refreshed.failures)
             for failure in failures:
                 self.log.event("error", "list-failed", failure)
             self.engine.trim()
@@ -237,6 +246,15 @@ class Service:
         timer.cancel()
         self._use(self.engine, self.lists)
         self.log.event("info", "lists-resumed", f"lists in use again for {_whom(group)}")
+
+    def _forget_pauses(self, engine: Engine, groups: set[str]) -> None:
+        """End the pauses of groups that are gone."""
+        gone = [group for group in self.pauses if group is not None and group not in groups]
+        for group in gone:
+            self.pauses.pop(group).cancel()
+            self.log.event("info", "lists-resumed", f"the pause for {_whom(group)} ends: the group is gone")
+        if gone:
+            self._use(engine, self.lists)
 
     def _told(self, text: str) -> None:
         self.log.event("info", "list-progress", text)
@@ -289,13 +307,15 @@ class Service:
             self.sockets.discard(prepared)
             raise
         self.lists = candidate.lists
+        self._forget_pauses(engine, {group.name for group in config.group})
         for note in self.lists.notes():
             self.log.event("info", "list", note)
         self.sockets.adopt(prepared)
         self.loaded, self.inputs = candidate.loaded, candidate.inputs
         self.log.set(config.log.level, config.log.format)
         warnings = (*missing, *candidate.warnings(), *self._shortage(candidate, len(descriptors(prepared))))
-        return Outcome(generation, changes, warnings, candidate.failures())
+        failed = tuple(failure.text() for failure in candidate.lists.failures)
+        return Outcome(generation, changes, warnings, candidate.failures(), failed)
 
     def _shortage(self, candidate: Candidate, sockets: int) -> tuple[str, ...]:
         if self.files is None:

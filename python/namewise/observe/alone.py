@@ -18,6 +18,7 @@ from namewise.policy.lists import ARTIFACT, refresh
 from namewise.policy.report import located
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from namewise.config import Config
@@ -69,11 +70,16 @@ class Alone:
                     self._waiting.pop(event.ticket).set_result(event)
 
 
-def explain(config: Config, name: str, rtype: str) -> Document:
-    """Return the `namewise.explain/1` document for *name*, resolved by *config* with an empty cache."""
+def explain(config: Config, name: str, rtype: str, failed: Callable[[str], None]) -> Document:
+    """Return the `namewise.explain/1` document for *name*, resolved by *config* with an empty cache.
+
+    failed: receives the error of each list that cannot be read, and that does not apply therefore.
+    """
     # Zones and keys of a server are left out: only its resolver is wanted.
     only = replace(config, zone=(), key=(), view=())
     lists = refresh(config)
+    for failure in lists.failures:
+        failed(failure.text())
     with Alone(plan_bytes(only, read_inputs(only), 1)) as engine:
         engine.use(lists.policies())
         done = engine.ask(Resolve(name, rtype))

@@ -7,21 +7,25 @@
 While a list is read, `told` receives a line each second, so that nobody has to guess what a start or reload waits for.
 
 A list whose file and settings have not changed is not read again, and keeps its counter. A list that cannot be read
-keeps its last version; if there is none, that is an error of the configuration.
+keeps its last version; if there is none, the server works without it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from namewise.config.paths import open_file
 from namewise.engine import ListProgress, Policies, PolicyList, Zone
-from namewise.engine.errors import NamewiseError
+from namewise.engine.errors import NamewiseError, ZoneFileError
+from namewise.policy.report import doubtful, unused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from typing import BinaryIO
 
     from namewise.config import Config
     from namewise.config.lists import List
@@ -33,8 +37,47 @@ CODES = {"blocked": 15, "censored": 16, "filtered": 17, "prohibited": 18, "forge
 TOLD_EACH_S = 1.0
 """Seconds between two lines about a list that is being read."""
 NULL = ("0.0.0.0", "::")
-MAX_LIST = 4 << 30
-"""Octets of a list; more is something else, such as a device."""
+MOST_SHOWN = 20
+"""At most so many errors of a list are listed."""
+MOST_ROUNDS = 20
+"""A policy zone is read at most so many times without its wrong lines; each time reports 100 of them."""
+RPZ_RECORD = re.compile(rb"^\S*\s+(\d+\s+)?(IN\s+)?(SOA|NS|CNAME)\s", re.IGNORECASE | re.MULTILINE)
+
+
+class ListError(NamewiseError):
+    """The file of a list has errors. `errors`: the first ones, each with its place; `count`: the number of all."""
+
+    code = "BAD_LIST"
+
+    def __init__(self, errors: Iterable[str], count: int, remedy: str) -> None:
+        self.errors, self.count = tuple(errors), count
+        more = () if count <= len(self.errors) else (f"and {count - len(self.errors)} more",)
+        super().__init__("\n".join((*self.errors, *more, remedy)))
+
+
+class ListsError(NamewiseError):
+    """Lists cannot be read."""
+
+    code = "BAD_LISTS"
+
+    def __init__(self, failures: Iterable[Failure]) -> None:
+        super().__init__("\n".join(failure.text() for failure in failures))
+
+
+class Failure(NamedTuple):
+    """A list that cannot be read."""
+
+    name: str
+    error: str
+    """What is wrong, with the file."""
+    kept: bool
+    """Whether an earlier version stays in use."""
+
+    def text(self) -> str:
+        """Return a message that says what is wrong and what happens meanwhile."""
+        lines = "\n".join(f"  {line}" for line in self.error.splitlines())
+        used = "its last version stays in use" if self.kept else "no rule of it applies until it can be read"
+        return f"list {self.name} cannot be read:\n{lines}\n  {used}"
 
 
 class ReadList(NamedTuple):
@@ -44,6 +87,13 @@ class ReadList(NamedTuple):
     stamp: tuple[Any, ...]
     """File and settings; equal stamps mean an equal list."""
     rules: PolicyList
+    skipped: tuple[str, ...] = ()
+    """Errors of a policy zone whose lines were skipped, each with its place."""
+
+    @property
+    def without_effect(self) -> int:
+        """The number of lines, or rules of a policy zone, without effect."""
+        return self.rules.fault_count + self.rules.wrong_count + len(self.skipped)
 
 
 class Refreshed(NamedTuple):
@@ -54,8 +104,8 @@ class Refreshed(NamedTuple):
     """Name, prefixes and keys of each group."""
     changed: tuple[ReadList, ...]
     """Those that were read now."""
-    failures: tuple[tuple[int, str, bool], ...]
-    """Position, error, and whether an earlier version stays."""
+    failures: tuple[Failure, ...]
+    """Those that could not be read."""
 
     def policies(self, paused: Collection[str | None] = ()) -> Policies | None:
         """Return what the engine needs, or None without lists. paused: names of groups; None stands for all clients."""
@@ -83,7 +133,7 @@ def refresh(
     positions = {group.name.lower(): at for at, group in enumerate(config.group)}
     known = {one.settings.name: one for one in former.lists}
     lists, changed, failures = [], [], []
-    for index, settings in enumerate(config.list):
+    for settings in config.list:
         numbers = [positions[name.lower()] for name in settings.groups]
         before = known.get(settings.name)
         try:
@@ -93,32 +143,59 @@ def refresh(
                 continue
             progress = ListProgress()
             with _watched(settings, progress, told):
-                one = ReadList(settings, stamp, read(settings, numbers, progress))
+                rules, skipped = read(settings, numbers, progress)
         except (OSError, ValueError, NamewiseError) as error:
-            text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            failures.append((index, f"list {settings.name}: {settings.file}: {text}", before is not None))
+            failures.append(Failure(settings.name, _text(settings.file, error), before is not None))
             if before is not None:
-                lists.append(before)
+                # The positions of groups may have changed.
+                lists.append(before._replace(rules=before.rules.with_groups(numbers)))
             continue
+        one = ReadList(settings, stamp, rules, skipped)
         lists.append(one)
         changed.append(one)
     return Refreshed(tuple(lists), groups, tuple(changed), tuple(failures))
 
 
-def read(settings: List, groups: list[int], progress: ListProgress | None = None) -> PolicyList:
-    """Return the rules of a list, or raise `OSError`, `ValueError` or `ZoneFileError` with every error.
+def check(settings: List) -> dict[str, Any]:
+    """Return what is wrong with a list: `name`, `rules`, `without_effect` and `warnings`, with all lines and their places, and `error`, or
+    None if the list can be used."""
+    report: dict[str, Any] = {
+        "name": settings.name,
+        "rules": 0,
+        "without_effect": [],
+        "warnings": [],
+        "error": None,
+    }
+    try:
+        one = ReadList(settings, (), *read(settings, (), findings=0))
+    except (OSError, ValueError, NamewiseError) as error:
+        return {**report, "error": _text(settings.file, error)}
+    lines = {"without_effect": list(unused(one)), "warnings": list(doubtful(one))}
+    return {**report, "rules": len(one.rules), **lines}
 
-    groups: the positions of its groups.
+
+def read(
+    settings: List, groups: Sequence[int], progress: ListProgress | None = None, findings: int = 100
+) -> tuple[PolicyList, tuple[str, ...]]:
+    """Return the rules of a list, and the errors of a policy zone whose lines were skipped.
+
+    groups: the positions of its groups. findings: at most so many lines without effect are kept; 0 keeps all. Raises `OSError`,
+    `ListError` or `ZoneFileError`.
     """
-    zone = settings.zone
-    source = _content(settings.file) if zone is None else Zone.from_file(zone, settings.file)
+    skipped: tuple[str, ...] = ()
+    source: bytes | Zone
+    if settings.zone is None:
+        source = _content(settings.file, settings.max_size)
+    else:
+        _open(settings.file, settings.max_size).close()
+        source, skipped = _zone(settings, settings.zone)
     action, targets = settings.action, settings.targets
     if action is None:
         action = "nxdomain" if settings.zone is None else "given"
     if action == "null":
         action, targets = "address", NULL
     text = ": ".join(filter(None, (settings.category, settings.text)))
-    return PolicyList(
+    rules = PolicyList(
         settings.name,
         source,
         action=action,
@@ -130,9 +207,51 @@ def read(settings: List, groups: list[int], progress: ListProgress | None = None
         log_only=settings.log_only,
         break_dnssec=settings.break_dnssec,
         servers=(settings.nsdname, settings.nsip, settings.nsip_lookup, settings.min_ns_dots),
-        skip_errors=settings.skip_errors,
+        findings=findings,
         progress=progress,
     )
+    if rules.wrong_count and not settings.skip_errors:
+        errors = (f"{settings.file}:{line}: {message}" for line, message in rules.wrong[:MOST_SHOWN])
+        remedy = "correct the lines, or set skip_errors to use the list without them"
+        if isinstance(source, bytes) and len(RPZ_RECORD.findall(source[:65536])) > 2:
+            remedy = 'this looks like a response policy zone: set format = "rpz" and zone'
+        raise ListError(errors, rules.wrong_count, remedy)
+    return rules, skipped
+
+
+def _zone(settings: List, zone: str) -> tuple[Zone, tuple[str, ...]]:
+    """Return the policy zone *zone*, and the errors of the lines that were skipped. Without `skip_errors`, an error is raised."""
+    try:
+        return Zone.from_file(zone, settings.file), ()
+    except ZoneFileError as error:
+        if not settings.skip_errors:
+            raise
+        first = last = error
+    with open_file(settings.file) as opened:
+        lines = opened.read().decode("utf-8-sig", "replace").split("\n")
+    skipped: list[str] = []
+    for _ in range(MOST_ROUNDS):
+        for fault in last.faults:
+            # Errors of the whole zone, of included files and of directives cannot be skipped.
+            line = lines[fault.line - 1] if fault.file == settings.file and fault.line else "$"
+            if line.startswith("$"):
+                raise first
+            skipped.append(str(fault))
+            _skip(lines, fault.line - 1)
+        try:
+            return Zone.from_text(zone, "\n".join(lines), file=settings.file), tuple(skipped)
+        except ZoneFileError as error:
+            last = error
+    raise first
+
+
+def _skip(lines: list[str], at: int) -> None:
+    """Empty the line at *at*, and those after it that have the same owner because they name none."""
+    names_owner = not lines[at][:1].isspace()
+    lines[at] = ""
+    while names_owner and at + 1 < len(lines) and lines[at + 1][:1] in (" ", "\t"):
+        at += 1
+        lines[at] = ""
 
 
 @contextmanager
@@ -157,11 +276,31 @@ def _watched(settings: List, progress: ListProgress, told: Callable[[str], None]
             thread.join()
 
 
-def _content(path: str) -> bytes:
-    with open(path, "rb") as opened:
-        if os.fstat(opened.fileno()).st_size > MAX_LIST:
-            raise ValueError(f"more than {MAX_LIST} octets")
-        return opened.read()
+def _text(file: str, error: Exception) -> str:
+    """Return what is wrong with the list in *file*. The text names the file."""
+    if isinstance(error, OSError):
+        return f"{file}: {error.strerror or error}"
+    text = str(error)
+    return text if isinstance(error, ListError) or text.startswith(f"{file}:") else f"{file}: {text}"
+
+
+def _open(path: str, most: int) -> BinaryIO:
+    opened = open_file(path)
+    size = os.fstat(opened.fileno()).st_size
+    if size > most:
+        opened.close()
+        raise ValueError(f"the file has {size} octets; max_size of the list allows {most}")
+    return opened
+
+
+def _content(path: str, most: int) -> bytes:
+    """Return the content of the file *path* of at most *most* octets."""
+    with _open(path, most) as opened:
+        size = os.fstat(opened.fileno()).st_size
+        content = opened.read(size + 1)
+    if len(content) > size:
+        raise ValueError("the file grows while it is read; reload the lists when it is complete")
+    return content
 
 
 def _stamp(path: str) -> tuple[int, int, int, int]:
@@ -173,7 +312,8 @@ def _note(one: ReadList) -> str:
     rules, octets = len(one.rules), one.rules.octets
     each = f", {octets / rules:.1f} octets each" if rules else ""
     text = f"list {one.settings.name}: {rules} rule{'' if rules == 1 else 's'}{each}"
-    count = one.rules.fault_count
+    count = one.without_effect
     if count:
-        text += f"; {count} line{'' if count == 1 else 's'} without effect, such as {one.rules.faults[0]}"
+        first = next(unused(one, 1))
+        text += f"; {count} line{'' if count == 1 else 's'} without effect, such as {first} (nw policy check lists them)"
     return text

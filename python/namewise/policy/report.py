@@ -2,6 +2,7 @@
 
 Refreshed, Question ─> verdict ─> `nw policy test`
 explanation, Refreshed ─> located ─> `nw explain`, `nw why`: with file and line of each rule
+ReadList ─> unused, doubtful ─> `nw policy check`, log: lines without effect or with another meaning than meant
 
 The engine keeps no lines. They are found in the file as it is now.
 """
@@ -15,7 +16,7 @@ from namewise.engine import Name, PolicyList
 from namewise.engine.errors import BadName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from namewise.policy.lists import ReadList, Refreshed
 
@@ -94,9 +95,38 @@ def located(document: Document, lists: Refreshed) -> Document:
         place = f" ({rule['file']}:{rule['line']})"
         step["text"] += place
         said = document.get("diagnosis")
-        if said and said.startswith("blocked: ") and step is steps[-1]:
+        if said and said.startswith(("blocked: ", "truncated: ")) and step is steps[-1]:
             document["diagnosis"] = said + place
     return document
+
+
+def unused(one: ReadList, most: int | None = None) -> Iterator[str]:
+    """Yield the lines, or the rules of a policy zone, without effect, each with its place and the reason; at most *most* of them."""
+    yield from one.skipped[:most]
+    faults = [*one.rules.wrong, *one.rules.faults]
+    faults = faults[: None if most is None else max(0, most - len(one.skipped))]
+    yield from _placed(one, faults)
+
+
+def doubtful(one: ReadList) -> Iterator[str]:
+    """Yield the rules of a policy zone that probably mean something else, each with its place and the reason."""
+    yield from _placed(one, one.rules.warnings)
+
+
+def _placed(one: ReadList, findings: Sequence[tuple[int | str, str]]) -> Iterator[str]:
+    """Yield *findings* with file and line. Findings name a line, or the owner of a rule in a policy zone."""
+    zone, file = one.settings.zone, one.settings.file
+    lines: dict[str, int] = {}
+    if zone is not None and findings:
+        wanted = {_trigger(str(owner).lower()) for owner, _ in findings}
+        for line, _, _, trigger in _records(_read(file), zone, wanted):
+            lines.setdefault(trigger, line)
+    for place, message in findings:
+        if isinstance(place, int):
+            yield f"{file}:{place}: {message}"
+        else:
+            at = lines.get(_trigger(place.lower()))
+            yield f"{file}{'' if at is None else f':{at}'}: {place}: {message}"
 
 
 class Places:
@@ -121,7 +151,7 @@ class Places:
             found = [line for line, held, _ in lines if held.lower() == name.lower()]
         else:
             wanted = {_trigger(owner.lower())}
-            found = [line for line, _, _ in _records(text, one.settings.zone, wanted)]
+            found = [line for line, *_ in _records(text, one.settings.zone, wanted)]
         return found[0] if found else None
 
 
@@ -135,7 +165,8 @@ def _lines(one: ReadList, name: str) -> Iterator[dict[str, Any]]:
         labels = name.lower().rstrip(".").split(".")
         wanted = {name.lower()}
         wanted |= {f"*.{'.'.join([*labels[at:], ''])}" for at in range(1, min(len(labels), ANCESTORS) + 1)}
-        found = _records(text, zone, {_trigger(owner) for owner in wanted})
+        records = _records(text, zone, {_trigger(owner) for owner in wanted})
+        found = ((line, owner, data) for line, owner, data, _ in records)
     for line, listed, rule in found:
         yield {
             "list": one.settings.name,
@@ -149,13 +180,13 @@ def _lines(one: ReadList, name: str) -> Iterator[dict[str, Any]]:
 def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as opened:
-            return opened.read()
+            return opened.read().removeprefix(b"\xef\xbb\xbf")
     except OSError:
         return b""
 
 
-def _records(text: bytes, apex: str, wanted: set[str]) -> Iterator[tuple[int, str, str]]:
-    """Yield line, owner and data of the records of the policy zone *apex* whose trigger is one of *wanted*."""
+def _records(text: bytes, apex: str, wanted: set[str]) -> Iterator[tuple[int, str, str, str]]:
+    """Yield line, owner, data and trigger of the records of the policy zone *apex* whose trigger is one of *wanted*."""
     zone = apex.lower()
     origin = zone
     for number, raw in enumerate(text.decode("ascii", "replace").splitlines(), 1):
@@ -169,8 +200,9 @@ def _records(text: bytes, apex: str, wanted: set[str]) -> Iterator[tuple[int, st
         if not owner.endswith("."):
             owner = f"{owner}.{origin}"
         relative = owner.removesuffix(zone)
-        if relative != owner and _trigger(relative) in wanted:
-            yield number, _shown(relative), " ".join(words[1:])
+        trigger = _trigger(relative)
+        if relative != owner and trigger in wanted:
+            yield number, _shown(relative), " ".join(words[1:]), trigger
 
 
 def _trigger(owner: str) -> str:

@@ -176,3 +176,23 @@ fn plain_names_are_read_in_one_way() {
         assert_eq!(seen(quick), seen(slow), "{line:?}");
     }
 }
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_name() {
+    let text = "\u{feff}a.example\nb.example\n";
+    assert_eq!(rule(text, "a.example."), Some(ListRule::Block));
+    let mut lines = Vec::new();
+    lines_for(text.as_bytes(), name("a.example.").as_ref(), |line, _, _| lines.push(line));
+    assert_eq!(lines, [1]);
+}
+
+#[test]
+fn all_findings_are_kept_if_they_are_wanted() {
+    let text = "/path/\n".repeat(150) + &"bad..name\n".repeat(150);
+    for (most, kept) in [(MOST_FINDINGS, 100), (usize::MAX, 150)] {
+        let read = read_showing(text.as_bytes(), 2, most, &Progress::default());
+        assert_eq!((read.unsupported.first.len(), read.unsupported.count), (kept, 150));
+        assert_eq!((read.wrong.first.len(), read.wrong.count), (kept, 150));
+        assert_eq!(read.wrong.first[0].line, 151);
+    }
+}

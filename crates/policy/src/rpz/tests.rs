@@ -32,7 +32,23 @@ fn every_action_is_read() {
     let read = zone("a A 192.0.2.1\nb A 192.0.2.1\nb TXT x\nc A 192.0.2.1\n");
     assert_eq!(read.actions.len(), 2, "equal data is one action");
     let unknown = zone("bad.example CNAME rpz-new.\n");
-    assert_eq!(unknown.faults, ["bad.example.rpz.test.: the action is not known; the rule has no effect"]);
+    let (owner, fault) =
+        ("bad.example.".to_owned(), "the action is not known; the rule has no effect".to_owned());
+    assert_eq!(unknown.faults, [(owner, fault)]);
+}
+
+#[test]
+fn an_action_without_its_dot_is_a_warning() {
+    let read =
+        zone("a CNAME rpz-passthru\nb CNAME rpz-drop.\nc CNAME rpz-drop.example.\nd CNAME x.rpz-drop\n");
+    let warnings = read.warnings.iter().map(|(owner, _)| &**owner).collect::<Vec<_>>();
+    assert_eq!(warnings, ["a."]);
+    assert!(
+        read.warnings[0].1.ends_with("end the action with a dot: CNAME rpz-passthru."),
+        "{:?}",
+        read.warnings
+    );
+    assert_eq!((read.count, read.fault_count), (4, 0), "the rule is what it says");
 }
 
 #[test]
@@ -42,7 +58,7 @@ fn address_blocks_are_read() {
         "24.0.2.0.192.rpz-ip CNAME .\n128.1.zz.db8.2001.rpz-ip CNAME .\n32.zz.db8.2001.rpz-client-ip CNAME .\n\
          128.8.7.6.5.4.3.2.1.rpz-ip CNAME .\n128.1.zz.rpz-ip CNAME .\n0.zz.rpz-client-ip CNAME .\n",
     );
-    assert_eq!(read.faults, [""; 0]);
+    assert_eq!(read.faults, []);
     let mut addresses = blocks(&read.addresses);
     addresses.sort();
     assert_eq!(addresses, ["192.0.2.0/24", "1:2:3:4:5:6:7:8/128", "2001:db8::1/128", "::1/128"]);

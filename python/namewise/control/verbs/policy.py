@@ -11,8 +11,10 @@ from namewise.policy.report import Question, verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from namewise.config.lists import List
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
+    from namewise.policy.lists import ReadList
 
 MOST_PAUSE_S = 7 * 86400.0
 """A pause is at most this long, so that lists which were paused by mistake come back."""
@@ -28,7 +30,8 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
         failures = service.reload_lists()
     elif do in ("pause", "resume"):
         group = arguments.optional_text("group")
-        if group is not None and group not in {one.name for one in service.config.group}:
+        known = {one.name for one in service.config.group} | set(service.pauses)
+        if group is not None and group not in known:
             raise ControlError(f"no [[group]] is named {group!r}", code="BAD_ARGUMENT")
         if do == "pause":
             service.pause_lists(group, arguments.seconds("seconds", MOST_PAUSE_S))
@@ -57,17 +60,27 @@ def _question(arguments: Arguments) -> Question:
 
 
 def lists(daemon: Daemon) -> list[dict[str, Any]]:
-    """Return the state of each list: its rules, their memory, and how often they applied."""
+    """Return the state of each list: whether it is in use, its rules, their memory, how often they applied, and why it could not be read
+    the last time."""
+    service = daemon.service
+    used = {one.settings.name: one for one in service.lists.lists}
+    errors = {failure.name: failure.error for failure in service.lists.failures}
     return [
-        {
-            "name": one.settings.name,
-            "file": one.settings.file,
-            "rules": len(one.rules),
-            "octets": one.rules.octets,
-            "without_effect": one.rules.fault_count,
-            "groups": list(one.settings.groups),
-            "log_only": one.settings.log_only,
-            "hits": one.rules.hits,
-        }
-        for one in daemon.service.lists.lists
+        _state(settings, used.get(settings.name), errors.get(settings.name))
+        for settings in service.config.list
     ]
+
+
+def _state(settings: List, one: ReadList | None, error: str | None) -> dict[str, Any]:
+    return {
+        "name": settings.name,
+        "file": settings.file,
+        "loaded": one is not None,
+        "rules": 0 if one is None else len(one.rules),
+        "octets": 0 if one is None else one.rules.octets,
+        "without_effect": 0 if one is None else one.without_effect,
+        "groups": list(settings.groups),
+        "log_only": settings.log_only,
+        "hits": 0 if one is None else one.rules.hits,
+        "error": error,
+    }

@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 
 def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
-    """Return the new generation, the differences, warnings, and the zones that could not be loaded."""
+    """Return the new generation, the differences, warnings, and the zones and the lists that could not be loaded."""
     outcome = daemon.reload()
     return {
         "generation": outcome.generation,
         "changes": list(outcome.changes),
         "warnings": list(outcome.warnings),
         "failures": list(outcome.failures),
+        "list_failures": list(outcome.list_failures),
     }
