@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -189,6 +190,40 @@ def test_a_cold_start_with_the_digests_of_both_keys_resolves_throughout_the_roll
         assert [one.state for one in trust.now.points[0].keys].count(State.REVOKED) == int(revoked)
         service.engine.flush()
         assert rcode(service) == "NOERROR"
+
+
+@pytest.mark.parametrize("signing", [(0, 1), (0,)], ids=["by both keys", "by the revoked key alone"])
+def test_a_revocation_that_the_validator_sees_takes_effect_at_once(
+    tmp_path: Path, signing: tuple[int, ...]
+) -> None:
+    root = Root(tmp_path)
+    root.sign((0, 1), (0, 1))
+    (tmp_path / "anchor").write_text(root.digests())
+    with resolver_of(root) as (authority, service, trust, clock):
+        trust.act()
+        (point,) = trust.now.points
+        assert len(point.anchors) == 2 and point.due > clock()
+        root.revoke(0)
+        root.sign((0, 1), signing)
+        authority.reload()
+        service.engine.flush()
+        looked, woken = [], threading.Event()
+        with mock.patch.object(trust._wake, "set", woken.set):
+            rcode(service)
+            assert woken.wait(10), "the validator has seen the revoked key"
+        with mock.patch.object(
+            trust, "_look", side_effect=lambda one: looked.append(one.zone) or Trust._look(trust, one)
+        ):
+            trust.act()
+            # Nothing is due a second time, and another notice of the same revocation is not acted on.
+            trust.revoked(".")
+            trust.act()
+        assert looked == ["."]
+        (point,) = trust.now.points
+        assert [one.state for one in point.keys].count(State.REVOKED) == 1 and len(point.anchors) == 1
+        assert service.inputs.anchors == point.anchors
+        if signing == (0, 1):
+            assert rcode(service) == "NOERROR"
 
 
 def test_keys_that_nobody_trusted_signs_are_tried_again(

@@ -8,7 +8,7 @@
 //!
 //! The caller must have verified the records. Each needs a signature of `zone` that is not expanded from a wildcard
 //! ([`Verified::wildcard`](crate::Verified) is None). The functions return what is proved. The caller compares it
-//! with the rcode: NXDOMAIN needs [`Denial::NxDomain`], NOERROR needs one of the others.
+//! with the rcode: NXDOMAIN needs [`Denial::NxDomain`], NOERROR needs one of the others, and [`Denial::Compact`] fits both.
 
 mod nsec;
 mod nsec3;
@@ -43,6 +43,9 @@ pub enum Denial {
     },
     /// The name exists, possibly as an empty non-terminal. The type does not exist, and neither does a CNAME.
     NoData,
+    /// The record at the name lists NXNAME: the name does not exist, and neither does a name below it or a wildcard for it.
+    /// The rcode may be NOERROR or NXDOMAIN (RFC 9824 §2 and §5).
+    Compact,
     /// A wildcard matches the name, and the wildcard does not have the type.
     WildcardNoData {
         /// The number of labels of the wildcard's parent.
@@ -218,6 +221,12 @@ fn in_zone(name: NameRef<'_>, zone: NameRef<'_>) -> Result<(), Unproved> {
 /// Return whether a name with these types is a delegation, as its parent sees it (RFC 6840 §4.1).
 fn is_cut(types: TypeBitmap<'_>) -> bool {
     types.contains(RrType::NS) && !types.contains(RrType::SOA)
+}
+
+/// Return what the types at `qname` prove about `qtype`.
+fn at_name(types: TypeBitmap<'_>, qtype: RrType, qname: NameRef<'_>) -> Result<Denial, Unproved> {
+    lacks(types, qtype, qname.is_root())?;
+    Ok(if types.contains(RrType::NXNAME) { Denial::Compact } else { Denial::NoData })
 }
 
 /// Check that the types at a name do not include `qtype`, and that the record is from the right side of a zone cut.

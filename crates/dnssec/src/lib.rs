@@ -46,7 +46,7 @@ pub use denial::{Denial, Evidence, Expansion, Unproved, Unsigned, deny, expansio
 pub use dnskey::{Dnskey, Verifier, key_tag};
 pub use ds::{DigestType, Ds, DsFault};
 pub use nsec::Nsec;
-pub use nsec3::{Nsec3, Nsec3Hash, Nsec3Limits, Nsec3Param, nsec3_hash};
+pub use nsec3::{Nsec3, Nsec3Hash, Nsec3Ignored, Nsec3Limits, Nsec3Param, nsec3_hash};
 pub use nw_wire::rr::{TypeBitmap, push_bitmap};
 pub use proof::{Chain, Claim, Method, Proof, prove};
 pub use rrsig::{Rrsig, RrsigFault, SignParams, Verified, sign_rrset, verify_rrset};

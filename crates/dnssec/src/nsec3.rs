@@ -1,5 +1,7 @@
 //! NSEC3: hashed names, the chain of records, and limits on the work of a validator (RFC 5155, RFC 9276).
 
+use std::fmt;
+
 use nw_wire::base::{base32hex, push_base32hex};
 use nw_wire::{NameBuf, NameRef};
 
@@ -89,6 +91,30 @@ impl<'a> Nsec3Param<'a> {
     }
 }
 
+/// Why an NSEC3 record proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nsec3Ignored {
+    /// The hash algorithm is unknown (RFC 5155 §8.1).
+    Algorithm(u8),
+    /// A flag is unknown (RFC 5155 §8.2).
+    Flags(u8),
+    /// The owner is not directly below the apex of the zone.
+    Owner,
+    /// The owner or the rdata is malformed.
+    Malformed,
+}
+
+impl fmt::Display for Nsec3Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Algorithm(algorithm) => write!(f, "the hash algorithm {algorithm} is unknown"),
+            Self::Flags(flags) => write!(f, "the flags {flags:#04x} are unknown"),
+            Self::Owner => f.write_str("the owner is not directly below the apex of the zone"),
+            Self::Malformed => f.write_str("it is malformed"),
+        }
+    }
+}
+
 /// A view of an NSEC3 record with a supported hash algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nsec3<'a> {
@@ -103,22 +129,31 @@ pub struct Nsec3<'a> {
 }
 
 impl<'a> Nsec3<'a> {
-    /// Parse the `rdata` of the NSEC3 at `owner`. Returns None if it is malformed, has an unknown algorithm or flag,
-    /// or is not directly below `zone`, because RFC 5155 §8.1 and §8.2 require that such records are ignored.
+    /// Parse the `rdata` of the NSEC3 at `owner`. Returns None for a record that must be ignored.
     #[must_use]
     pub fn parse(owner: NameRef<'_>, zone: NameRef<'_>, rdata: &'a [u8]) -> Option<Self> {
-        let (param, rest) = Nsec3Param::read(rdata)?;
-        if param.algorithm != SHA1 || param.flags & !OPT_OUT != 0 {
-            return None;
+        Self::usable(owner, zone, rdata).ok()
+    }
+
+    /// Parse the `rdata` of the NSEC3 at `owner`, or return why the record must be ignored (RFC 5155 §8.1 and §8.2).
+    pub fn usable(owner: NameRef<'_>, zone: NameRef<'_>, rdata: &'a [u8]) -> Result<Self, Nsec3Ignored> {
+        let malformed = Nsec3Ignored::Malformed;
+        let (param, rest) = Nsec3Param::read(rdata).ok_or(malformed)?;
+        if param.algorithm != SHA1 {
+            return Err(Nsec3Ignored::Algorithm(param.algorithm));
         }
-        let (&length, rest) = rest.split_first()?;
-        let (next, blocks) = rest.split_first_chunk::<20>().filter(|_| length == 20)?;
+        if param.flags & !OPT_OUT != 0 {
+            return Err(Nsec3Ignored::Flags(param.flags));
+        }
         if owner.parent() != Some(zone) {
-            return None;
+            return Err(Nsec3Ignored::Owner);
         }
+        let (&length, rest) = rest.split_first().ok_or(malformed)?;
+        let (next, blocks) = rest.split_first_chunk::<20>().filter(|_| length == 20).ok_or(malformed)?;
         let mut hash = Vec::with_capacity(20);
-        base32hex(owner.first_label()?, &mut hash).ok()?;
-        Some(Self { param, owner: hash.try_into().ok()?, next: *next, types: TypeBitmap::new(blocks).ok()? })
+        base32hex(owner.first_label().ok_or(malformed)?, &mut hash).map_err(|_| malformed)?;
+        let owner = hash.try_into().map_err(|_| malformed)?;
+        Ok(Self { param, owner, next: *next, types: TypeBitmap::new(blocks).map_err(|_| malformed)? })
     }
 
     /// Return whether the span of the record may contain unsigned delegations without their own record.

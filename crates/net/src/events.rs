@@ -46,6 +46,8 @@ pub enum Event {
         slug: &'static str,
         /// What the resolver found.
         text: String,
+        /// The zone that the owner is to act for, if there is one.
+        zone: Option<String>,
     },
     /// Events were dropped because the queue was full.
     Dropped {
@@ -142,14 +144,15 @@ impl Events {
 
     /// Pass on what the operator should know.
     pub(crate) fn notice(&self, notice: &Notice) {
-        self.add(Event::Notice { slug: notice.slug(), text: notice.to_string() });
+        let zone = notice.zone().map(ToString::to_string);
+        self.add(Event::Notice { slug: notice.slug(), text: notice.to_string(), zone });
     }
 
     /// Pass on what *snapshot* has found suspicious since the last call.
     pub(crate) fn findings(&self, snapshot: &Snapshot) {
         let Some(detector) = snapshot.detector() else { return };
         for finding in detector.take_findings() {
-            self.add(Event::Notice { slug: finding.slug, text: finding.text });
+            self.add(Event::Notice { slug: finding.slug, text: finding.text, zone: None });
         }
     }
 

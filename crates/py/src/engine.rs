@@ -452,7 +452,7 @@ impl Engine {
             }
             Event::Asked(asked) => Py::new(py, Asked::new(py, asked))?.into_any(),
             Event::Fault { text, fatal } => Py::new(py, Fault { text, fatal })?.into_any(),
-            Event::Notice { slug, text } => Py::new(py, Notice { slug, text })?.into_any(),
+            Event::Notice { slug, text, zone } => Py::new(py, Notice { slug, text, zone })?.into_any(),
             Event::Dropped { count } => Py::new(py, Dropped { count })?.into_any(),
         })
     }

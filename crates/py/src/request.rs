@@ -232,6 +232,8 @@ pub(crate) struct Notice {
     pub(crate) slug: &'static str,
     /// What the resolver found.
     pub(crate) text: String,
+    /// The zone that the owner is to act for, if there is one.
+    pub(crate) zone: Option<String>,
 }
 
 /// Events were dropped because the queue was full.

@@ -226,15 +226,15 @@ fn read(scrubber: &Scrubber<'_>, asked: &Asked<'_>, chain: Chain) -> Reply {
         if absence.is_none() && !aa && !asked.recursive {
             return Reply::Lame(LameKind::Empty);
         }
-        let (soa, proof) = absence.map_or((None, Vec::new()), |(soa, proof)| (Some(soa), proof));
+        let (soa, proof) =
+            absence.map_or_else(|| (None, scrubber.denial()), |(soa, proof)| (Some(soa), proof));
         return Reply::Absence(chain, Absence { name, nxdomain, soa, proof, state: None });
     }
-    let no_data = |name| Absence { name, nxdomain: false, soa: None, proof: Vec::new(), state: None };
+    let no_data = |name| Absence { name, nxdomain: false, soa: None, proof: scrubber.denial(), state: None };
     match scrubber.referral(asked.name) {
         // The parent has what there is to know about DS; a referral to the child for it is an error (RFC 4035 §3.1.4).
         Some(Ok(referral)) if asked.rtype == RrType::DS && referral.child == asked.name => {
-            let proof = crate::signed::pair(referral.evidence.denial);
-            Reply::Absence(chain, Absence { proof, ..no_data(name) })
+            Reply::Absence(chain, no_data(name))
         }
         // A forwarder that refers to others has not recursed.
         Some(_) if asked.recursive => Reply::Lame(LameKind::NoRecursion),

@@ -81,7 +81,8 @@ impl<W: World> Task<'_, W> {
         }
     }
 
-    /// Keep an absence for as long as its SOA says, or for as long as a failure without one (RFC 2308 §5).
+    /// Keep an absence for as long as its SOA says, or for as long as a failure without one. A proof without SOA is not kept: how
+    /// long it holds is not known (RFC 2308 §5), and without it, clients cannot validate the absence.
     pub(crate) fn keep_absence(&self, absence: &Absence, rtype: RrType, origin: Origin, now: Micros) {
         // Nothing is more credible than the absence of data in an answer. Its own state counts, not that of aliases before it.
         let state = match origin.state {
@@ -97,7 +98,7 @@ impl<W: World> Task<'_, W> {
             let proof: Vec<Rrset> =
                 soa.signatures.iter().cloned().chain(flatten(absence.proof.iter().cloned())).collect();
             self.core.cache.put_absence(absence.name.as_ref(), rtype, &soa.rrset, &proof, origin, now);
-        } else {
+        } else if absence.proof.is_empty() {
             let budget = &self.core.config.budget;
             let life = budget.failure_ttl.min(budget.max_negative_ttl);
             self.core.cache.put_bare_absence(absence.name.as_ref(), rtype, life, origin, now);
@@ -154,6 +155,13 @@ impl<W: World> Core<W> {
         let kept = matches!(resolution.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
         let any = question.rtype == RrType::ANY && !resolution.answer.is_empty();
         if !(aliased || proved || any) || !kept {
+            return;
+        }
+        // A denial without SOA is not kept (RFC 2308 §5).
+        let last = resolution.answer.iter().rev().map(|set| set.rtype).find(|rtype| *rtype != RrType::RRSIG);
+        let data = any || last.is_some_and(|last| last == question.rtype);
+        let has_soa = resolution.authority.iter().any(|set| set.rtype == RrType::SOA);
+        if !has_soa && (!data || resolution.rcode == Rcode::NXDOMAIN) {
             return;
         }
         let most = if any { LONGEST_ANY } else { LONGEST_WHOLE };

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use nw_wire::name::Name;
+
 use crate::reason::LoopEnds;
 
 /// Something that the operator has to mend, or may want to.
@@ -15,14 +17,30 @@ pub enum Notice {
         /// One sentence for each difference.
         differences: Vec<String>,
     },
+    /// A zone has revoked a key that is a trust anchor: the key itself signs the DNSKEY RRset that says so (RFC 5011 §2.1).
+    AnchorRevoked {
+        /// The zone.
+        zone: Name,
+        /// The tag of the key with its REVOKE bit.
+        key_tag: u16,
+    },
 }
 
 impl Notice {
+    /// The zone that the notice is about, if it is one that the owner of the resolver acts for.
+    pub fn zone(&self) -> Option<&Name> {
+        match self {
+            Notice::AnchorRevoked { zone, .. } => Some(zone),
+            Notice::ForwardingLoop(_) | Notice::HintsDiffer { .. } => None,
+        }
+    }
+
     /// The notice's stable name in logs.
     pub fn slug(&self) -> &'static str {
         match self {
             Notice::ForwardingLoop(_) => "forwarding-loop",
             Notice::HintsDiffer { .. } => "root-hints-differ",
+            Notice::AnchorRevoked { .. } => "anchor-revoked",
         }
     }
 }
@@ -35,6 +53,9 @@ impl fmt::Display for Notice {
             }
             Notice::HintsDiffer { differences } => {
                 write!(f, "the root hints are out of date: {}", differences.join("; "))
+            }
+            Notice::AnchorRevoked { zone, key_tag } => {
+                write!(f, "{zone} has revoked its key {key_tag}, which is a trust anchor")
             }
         }
     }

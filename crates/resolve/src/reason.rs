@@ -52,8 +52,6 @@ pub enum Unusable {
     TooManyRecords,
     /// The answer fits no message when its names are not compressed.
     TooLarge,
-    /// A CNAME does not follow from the DNAME above it.
-    WrongSynthesis,
     /// A record of an RRset that the answer needs is malformed.
     MalformedRecord,
     /// It does not hold what was asked for.
@@ -66,7 +64,6 @@ impl Unusable {
         match self {
             Unusable::TooManyRecords => "too-many-records",
             Unusable::TooLarge => "too-large",
-            Unusable::WrongSynthesis => "wrong-synthesis",
             Unusable::MalformedRecord => "malformed-record",
             Unusable::Unasked => "unasked",
         }
@@ -78,7 +75,6 @@ impl fmt::Display for Unusable {
         f.write_str(match self {
             Unusable::TooManyRecords => "an RRset of the reply has more records than max_records_per_rrset",
             Unusable::TooLarge => "the answer fits no message when its names are not compressed",
-            Unusable::WrongSynthesis => "a CNAME of the reply does not follow from the DNAME above it",
             Unusable::MalformedRecord => "an RRset that the answer needs has a malformed record",
             Unusable::Unasked => "the reply does not hold what was asked for",
         })

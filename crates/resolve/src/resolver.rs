@@ -231,9 +231,7 @@ impl<W: World> Core<W> {
         let sentinel = trusted.filter(|_| !question.checking_disabled).zip(Sentinel::of(question));
         match sentinel {
             Some((tags, sentinel))
-                if found.rcode == Rcode::NOERROR
-                    && found.state == State::Secure
-                    && tags.contains(&sentinel.key_tag) != sentinel.trusted =>
+                if found.state == State::Secure && tags.contains(&sentinel.key_tag) != sentinel.trusted =>
             {
                 let (key_tag, trusted) = (sentinel.key_tag, !sentinel.trusted);
                 Err(Failure { cause: Cause::Here, ..Failure::because(Reason::Sentinel { key_tag, trusted }) })

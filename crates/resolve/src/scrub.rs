@@ -276,7 +276,7 @@ impl<'s> Scrubber<'s> {
             _ if !index.signed => None,
             _ => self.set(owner, RrType::RRSIG, index.over(owner, rtype))?,
         };
-        Ok(Some(Signed { rrset: single(rrset), signatures, synthesised: false, state: None }))
+        Ok(Some(Signed::with_signatures(single(rrset), signatures)))
     }
 
     /// Follow the answer section from *name* as far as the server may speak, and take along what proves it.
@@ -354,7 +354,6 @@ impl<'s> Scrubber<'s> {
         dnames: bool,
         chain: &mut Chain,
     ) -> Result<Option<NameBuf>, Unusable> {
-        let cname = self.signed(index, at, RrType::CNAME)?;
         if dnames && let Some(dname) = self.dname(index, at)? {
             let target = match substitute(at, &dname.rrset) {
                 Ok(None) => return Ok(None),
@@ -365,16 +364,13 @@ impl<'s> Scrubber<'s> {
                     return Ok(None);
                 }
             };
-            let given = cname.as_ref().map(|cname| target_of(&cname.rrset));
-            if given.is_some_and(|given| given.is_none_or(|given| given != target)) {
-                return Err(Unusable::WrongSynthesis);
-            }
+            // The CNAME of the reply is not used, whether it follows from the DNAME or not (RFC 6672 §5.3.1).
             let link = synthesise(at, &dname.rrset, target.as_ref());
             push_once(&mut chain.links, dname);
             chain.links.push(link);
             return Ok(Some(target));
         }
-        let Some(cname) = cname else { return Ok(None) };
+        let Some(cname) = self.signed(index, at, RrType::CNAME)? else { return Ok(None) };
         // A name has one alias (RFC 2181 §10.1); of several the first counts.
         let Some(target) = target_of(&cname.rrset) else { return Ok(None) };
         chain.links.push(cname);
@@ -508,7 +504,7 @@ impl<'s> Scrubber<'s> {
     }
 
     /// NSEC and NSEC3 of the zone in the authority section, with their signatures.
-    fn denial(&self) -> Vec<Signed> {
+    pub(crate) fn denial(&self) -> Vec<Signed> {
         self.of_authority(|rtype| matches!(rtype, RrType::NSEC | RrType::NSEC3), |_| true)
     }
 

@@ -4,7 +4,7 @@
 //! root-key-sentinel-is-ta-20326.example.com. A      SERVFAIL unless key 20326 is a trust anchor of the root
 //! root-key-sentinel-not-ta-20326.example.com. A     SERVFAIL if it is
 //! ```
-//! Only for answers that are secure, types A and AAAA, and clients without CD. The cache answers no such question by itself:
+//! Only for answers and denials that are secure, types A and AAAA, and clients without CD (RFC 8509 §2.1). The cache answers no such question by itself:
 //! [`is_sentinel`] costs one comparison for other names.
 
 use nw_wire::code::RrType;

@@ -45,6 +45,16 @@ impl Signed {
         self.signatures.as_ref().is_some_and(|signatures| signatures.rdatas.iter().any(counted))
     }
 
+    /// *rrset* with *signatures* over it. Both have the lesser of their TTLs: one is of no use without the other
+    /// (RFC 4035 §2.2, §5.3.3).
+    pub(crate) fn with_signatures(rrset: Rrset, signatures: Option<Rrset>) -> Signed {
+        let mut signed = Signed { rrset, signatures, synthesised: false, state: None };
+        if let Some(ttl) = signed.signatures.as_ref().map(|signatures| signatures.ttl) {
+            signed.shorten(ttl.min(signed.rrset.ttl));
+        }
+        signed
+    }
+
     /// Let neither the RRset nor its signatures live longer than *ttl*.
     pub(crate) fn shorten(&mut self, ttl: u32) {
         self.rrset.ttl = self.rrset.ttl.min(ttl);
@@ -66,7 +76,7 @@ pub(crate) fn flatten(signed: impl IntoIterator<Item = Signed>) -> Vec<Rrset> {
 }
 
 /// The RRsets of *sets* with their signatures, which may stand anywhere after them. Signatures over RRsets that are not there
-/// stay as RRsets of their own.
+/// stay as RRsets of their own. See [`Signed::with_signatures`] for the TTLs.
 pub(crate) fn pair(sets: Vec<Rrset>) -> Vec<Signed> {
     let mut paired: Vec<Signed> = Vec::with_capacity(sets.len());
     for set in sets {
@@ -88,8 +98,8 @@ pub(crate) fn pair(sets: Vec<Rrset>) -> Vec<Signed> {
             let signatures = one
                 .signatures
                 .get_or_insert_with(|| Rrset::new(set.owner.clone(), RrType::RRSIG, set.class, set.ttl));
-            signatures.ttl = signatures.ttl.min(set.ttl);
             signatures.rdatas.push(rdata);
+            one.shorten(one.rrset.ttl.min(set.ttl));
         }
         if !orphans.rdatas.is_empty() {
             paired.push(Signed::unsigned(orphans));

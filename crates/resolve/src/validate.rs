@@ -30,6 +30,7 @@ use nw_wire::rrset::Rrset;
 
 use crate::answer::{Answer, Cause, Failure};
 use crate::classify::{Absence, Reply};
+use crate::notice::Notice;
 use crate::scrub::{Chain, Referral};
 use crate::signed::{Signed, flatten, pair};
 use crate::task::{Frame, Task};
@@ -234,6 +235,12 @@ impl<W: World> Check<'_, W> {
         State::Insecure
     }
 
+    /// *why* the zone *zone* is insecure; the client learns it.
+    fn explained(&self, zone: NameRef<'_>, why: Insecurity) -> Insecurity {
+        why.explain(zone, self.task.effort);
+        why
+    }
+
     /// The state of an answer: the least of its parts.
     async fn reply(
         &self,
@@ -282,7 +289,10 @@ impl<W: World> Check<'_, W> {
             let mut signed = signed.clone();
             match self.verify(&mut signed, keys) {
                 Ok((Verified { wildcard: None, .. }, _)) => proved.push(signed.rrset),
-                Ok(_) => {}
+                Ok(_) => {
+                    let Rrset { owner, rtype, .. } = signed.rrset;
+                    fault.get_or_insert(Fault::ExpandedDenial { owner, rtype });
+                }
                 Err(found) => fault = Some(found),
             }
         }
@@ -314,6 +324,13 @@ impl<W: World> Check<'_, W> {
         if rtype == RrType::DNSKEY && (signers.is_empty() || signers.contains(&owner)) {
             return self.own_keys(signed).await.map(Judged::from);
         }
+        if asked == RrType::DNSKEY && rtype == RrType::CNAME && signers.contains(&owner) {
+            // Its keys would be needed to validate what stands in their place (RFC 2181 §10.1).
+            return match self.anchors_of(owner.as_ref()).await? {
+                Err(state) => Ok(state.into()),
+                Ok(_) => Err(missing_keys(&owner, "the reply is an alias").into()),
+            };
+        }
         let mut worst = None;
         for signer in signers {
             match self.signed_by(signed, signer, within).await {
@@ -324,8 +341,14 @@ impl<W: World> Check<'_, W> {
         if let Some(fault) = worst {
             return Err(fault.into());
         }
-        match self.standing(within).await? {
-            Standing::Secure(keys) => Err(Fault::Unsigned { owner, rtype, zone: keys.zone.clone() }.into()),
+        let unsigned =
+            |zone, between| Trouble::from(Fault::Unsigned { owner: owner.clone(), rtype, zone, between });
+        let standing = match self.standing(within).await {
+            Err(Trouble::Bogus(Fault::Cut { zone, fault })) => return Err(unsigned(zone, Some(fault))),
+            standing => standing?,
+        };
+        match standing {
+            Standing::Secure(keys) => Err(unsigned(keys.zone.clone(), None)),
             Standing::Insecure(why) => Ok(self.insecure(within, why).into()),
             Standing::Indeterminate => Ok(State::Indeterminate.into()),
         }
@@ -378,7 +401,7 @@ impl<W: World> Check<'_, W> {
             // Its keys would be needed to prove that it has none.
             return match self.anchors_of(name.as_ref()).await? {
                 Err(state) => Ok(state),
-                Ok(_) => Err(missing_keys(&name).into()),
+                Ok(_) => Err(missing_keys(&name, "the zone has none").into()),
             };
         }
         let mut worst = None;
@@ -413,13 +436,19 @@ impl<W: World> Check<'_, W> {
         if keys.zone != signer || !self.may_sign(signer.as_ref(), zone_side(name.as_ref(), rtype)) {
             return Err(Fault::WrongSigner { owner: name, rtype, signer }.into());
         }
-        if let Some(soa) = &mut absence.soa {
-            self.verify(soa, &keys)?;
-        }
+        let unsigned_soa = match absence.soa.as_mut().map(|soa| self.verify(soa, &keys)) {
+            Some(Err(Fault::Unsigned { .. })) => true,
+            Some(Err(fault)) => return Err(fault.into()),
+            Some(Ok(_)) | None => false,
+        };
         let (proved, fault) = self.proved(absence.proof.iter(), &keys);
         let proofs = self.proofs(&keys, &proved);
         let state = proofs.absence(name.as_ref(), rtype, absence.nxdomain);
         let state = state.map_err(|unproved| fault.unwrap_or(unproved))?;
+        if unsigned_soa && state == State::Secure {
+            // The proof says it all. What is not signed is not sent with AD (RFC 4035 §3.2.3), and without SOA nothing is kept.
+            absence.soa = None;
+        }
         mark(&mut absence.proof, &proved);
         let life = proved.iter().map(|set| set.ttl).min().unwrap_or(u32::MAX);
         absence.soa.iter_mut().chain(&mut absence.proof).for_each(|signed| signed.shorten(life));
@@ -526,11 +555,16 @@ impl<W: World> Check<'_, W> {
         }
         let mut digests = MAX_DIGESTS;
         let trusted = anchors.matching(&signed.rrset, accepted, &mut digests);
-        let untrusted = Fault::NoTrustedKey { zone: zone.clone(), anchor: anchored };
+        let keys = ZoneKeys::of(&signed.rrset, accepted);
+        let revoked = anchors.revoked(&signed.rrset, accepted, &mut digests);
+        let tag = keys.at(&revoked).next().map(nw_dnssec::Verifier::tag);
+        if anchored && tag.is_some() {
+            self.revocation(signed, keys.at(&revoked));
+        }
+        let untrusted = Fault::NoTrustedKey { zone: zone.clone(), anchor: anchored, revoked: tag };
         if trusted.is_empty() {
             return Err(untrusted.into());
         }
-        let keys = ZoneKeys::of(&signed.rrset, accepted);
         let signer = match self.verify_by(signed, zone.as_ref(), keys.at(&trusted)) {
             Ok((_, signer)) => signer,
             Err(Fault::NoKey { .. } | Fault::Unsigned { .. }) if keys.at(&trusted).next().is_none() => {
@@ -546,6 +580,23 @@ impl<W: World> Check<'_, W> {
         let standing = Standing::Secure(Rc::new(keys));
         self.remember(zone.as_ref(), standing, signed.rrset.ttl);
         Ok(State::Secure)
+    }
+
+    /// Report that the zone of *signed*, a DNSKEY RRset, has revoked a trust anchor, if one of the *revoked* keys signs it
+    /// (RFC 5011 §2.1).
+    fn revocation<'k>(
+        &self,
+        signed: &Signed,
+        revoked: impl Iterator<Item = &'k nw_dnssec::Verifier> + Clone,
+    ) {
+        let (zone, signatures) = (&signed.rrset.owner, signed.signatures.as_ref());
+        let by = (zone.as_ref(), revoked);
+        if let Ok((_, signer)) =
+            signature::verify(&signed.rrset, signatures, by, self.unix(), self.task.effort)
+        {
+            let notice = Notice::AnchorRevoked { zone: zone.clone(), key_tag: signer.key_tag };
+            self.task.core.world.notice(notice);
+        }
     }
 
     /// What the keys of *zone* must match, and whether a trust anchor says so; Err: the state of a zone that need not be signed.
@@ -574,7 +625,7 @@ impl<W: World> Check<'_, W> {
                 Cut::Insecure(why) => Ok(Err(self.insecure(zone, why))),
                 Cut::None | Cut::NoName => {
                     let (owner, zone) = (zone.to_name(), keys.zone.clone());
-                    Err(Fault::Unsigned { owner, rtype: RrType::DNSKEY, zone }.into())
+                    Err(Fault::Unsigned { owner, rtype: RrType::DNSKEY, zone, between: None }.into())
                 }
             },
         }
@@ -601,6 +652,9 @@ impl<W: World> Check<'_, W> {
                     Some(Cut::None | Cut::NoName) => continue,
                 },
             };
+            if let Standing::Insecure(why) = known {
+                self.explained(at, why);
+            }
             from = Some((labels, known));
             break;
         }
@@ -609,11 +663,17 @@ impl<W: World> Check<'_, W> {
             let Standing::Secure(keys) = &standing else { break };
             labels += 1;
             let at = name.suffix(labels);
-            match self.cut_at(keys, at).await? {
+            let cut = match self.cut_at(keys, at).await {
+                Err(Trouble::Bogus(fault)) => {
+                    return Err(Fault::Cut { zone: keys.zone.clone(), fault: Box::new(fault) }.into());
+                }
+                cut => cut?,
+            };
+            match cut {
                 Cut::None => {}
                 Cut::NoName => break,
                 Cut::Secure(anchors) => standing = self.keys(at, &anchors).await?,
-                Cut::Insecure(why) => standing = Standing::Insecure(why),
+                Cut::Insecure(why) => standing = Standing::Insecure(self.explained(at, why)),
             }
         }
         Ok(standing)
@@ -655,7 +715,7 @@ impl<W: World> Check<'_, W> {
                 self.remember(zone, standing.clone(), set.ttl);
                 Ok(standing)
             }
-            (State::Secure, None) => Err(missing_keys(&zone.to_name()).into()),
+            (State::Secure, None) => Err(missing_keys(&zone.to_name(), "the zone has none").into()),
             (State::Insecure, _) => Ok(Standing::Insecure(Insecurity::Unsigned)),
             _ => Ok(Standing::Indeterminate),
         }
@@ -728,7 +788,10 @@ impl<W: World> Check<'_, W> {
                     let cause = failure.ede.get(1).filter(|_| failure.cause == Cause::Kept);
                     let ede = cause.map_or(Ede::DNSSEC_BOGUS, |(ede, _)| *ede);
                     let because = cause.map_or_else(|| reason.to_string(), |(_, text)| text.clone());
-                    Fault::Missing { zone: name.clone(), rtype, because, ede }.into()
+                    match because.strip_prefix("bogus: ") {
+                        Some(text) => Fault::Kept { text: text.to_string(), ede }.into(),
+                        None => Fault::Missing { zone: name.clone(), rtype, because, ede }.into(),
+                    }
                 }
             },
         })
@@ -754,8 +817,8 @@ fn blame(worst: &mut Option<Fault>, fault: Fault) {
 }
 
 /// *zone* has a DS RRset and no keys.
-fn missing_keys(zone: &Name) -> Fault {
-    let because = "the zone has none".to_string();
+fn missing_keys(zone: &Name, because: &str) -> Fault {
+    let because = because.to_string();
     Fault::Missing { zone: zone.clone(), rtype: RrType::DNSKEY, because, ede: Ede::DNSKEY_MISSING }
 }
 

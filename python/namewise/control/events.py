@@ -61,6 +61,8 @@ class Events:
         self.log = log
         self.on_fatal: Callable[[], None] | None = None
         """Called when a thread of the engine has ended by a fault: the process cannot serve as configured any more."""
+        self.on_revoked: Callable[[str], None] | None = None
+        """Called with a zone that has revoked one of its trust anchors; it must not block."""
         self.handlers: dict[int, Callable[[ClientRequest], None]] = {}
         """By opcode, what is called with each request of a client; it must not block. Other opcodes get NOTIMP."""
         self._engine: Engine | None = None
@@ -104,6 +106,8 @@ class Events:
                     self.on_fatal()
             elif isinstance(event, Notice):
                 self.log.event("warning", event.slug, event.text)
+                if event.zone is not None and self.on_revoked is not None:
+                    self.on_revoked(event.zone)
             elif isinstance(event, Dropped):
                 self.log.event(
                     "warning", "events-dropped", f"{event.count} events were dropped", count=event.count

@@ -81,6 +81,7 @@ class Service:
         self.events = Events(log)
         self.trust = Trust(self, log)
         """What is trusted beyond the configuration; `follow` starts its thread."""
+        self.events.on_revoked = self.trust.revoked
         self.root = RootCopy(self, log)
         """The local copy of the root; `follow` starts its thread."""
         self.loaded: Loaded

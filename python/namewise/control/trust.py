@@ -3,7 +3,8 @@
     configured anchors ─┐
     DIR/trust-anchors ──┴─> TrustPoint ── DNSKEY lookup, observe ──> changed ──> save ──> publish the settings anew
 
-One thread waits for what is due next: a DNSKEY query of a zone with trust anchors, the end of a negative trust anchor, or a try
+One thread waits for what is due next: a DNSKEY query of a zone with trust anchors, by its schedule or since the validator has seen a
+revocation; the end of a negative trust anchor; or a try
 whether its zone validates again. The states are those of `namewise.dnssec`; here are clock, files and engine. A file that cannot
 be read is reported with its line and left as it is: the configured anchors are used, and nothing is saved.
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 SETTLE_S = 60
 """How long after the start the first query for keys waits: the start of a server has better things to do."""
+AT_ONCE_S = 60
+"""How often a zone that the validator sees as revoked is looked up: if the lookup does not confirm it, others of the validator follow."""
 ANSWER_S = 30.0
 """Longer than any budget lets a question take."""
 LONGEST_WAIT_S = 600.0
@@ -61,6 +64,10 @@ class Trust:
         self._clock = clock
         self._folder: str | None = None
         self._unreadable: set[str] = set()
+        self._at_once: set[str] = set()
+        """Zones whose keys are looked up whatever their schedule says. Only `act` removes names."""
+        self._noticed: dict[str, float] = {}
+        """When a revocation in a zone was last noticed, seconds since 1970. Only zones with trust anchors are."""
         self._changing = threading.Lock()
         """Held while `now` is replaced, and never while settings are published: a reload asks what is trusted."""
         self._editing = threading.Lock()
@@ -109,6 +116,14 @@ class Trust:
             self.now = self.now._replace(points=self._merged(self.service.inputs.configured))
         self._wake.set()
 
+    def revoked(self, zone: str) -> None:
+        """Look up the keys of *zone* now: the validator has seen that one of its trust anchors is revoked (RFC 5011 §2.1)."""
+        now = self._clock()
+        if not 0 <= now - self._noticed.get(zone, -AT_ONCE_S) < AT_ONCE_S:
+            self._noticed[zone] = now
+            self._at_once.add(zone.lower())
+            self._wake.set()
+
     def add(self, name: str, lifetime_s: int) -> Negative:
         """Validate nothing at and below *name* for *lifetime_s* seconds. Raises what publishing raises."""
         one = negative.new(name, lifetime_s, self._seconds())
@@ -140,7 +155,9 @@ class Trust:
         for one in self.now.negative:
             self._tend(one)
         for point in self.now.points:
-            if point.due <= self._seconds() and self._follows:
+            at_once = point.zone in self._at_once
+            self._at_once.discard(point.zone)
+            if (at_once or point.due <= self._seconds()) and self._follows:
                 self._look(point)
         due = [one.due for one in self.now.negative]
         if self._follows:

@@ -28,7 +28,6 @@ BAD_REASONS = frozenset(
         "truncated-over-tcp",
         "too-many-records",
         "too-large",
-        "wrong-synthesis",
         "unasked",
         "alias-loop",
         "addresses-missing",

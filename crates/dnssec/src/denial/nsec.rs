@@ -8,7 +8,7 @@
 
 use nw_wire::{NameRef, RrType};
 
-use super::{Denial, Expansion, Unproved, Unsigned, is_cut, lacks, lacks_ds};
+use super::{Denial, Expansion, Unproved, Unsigned, at_name, is_cut, lacks, lacks_ds};
 use crate::nsec::Nsec;
 
 /// See [`super::deny`].
@@ -20,7 +20,7 @@ pub(super) fn deny(
 ) -> Result<Denial, Unproved> {
     let own = of_zone(zone, records);
     if let Some(record) = own.clone().find(|record| record.owner == qname) {
-        return lacks(record.types, qtype, qname.is_root()).map(|()| Denial::NoData);
+        return at_name(record.types, qtype, qname);
     }
     let record = covering(own.clone(), qname)?;
     if record.next.is_below(qname) {

@@ -8,7 +8,7 @@
 
 use nw_wire::{NameRef, RrType};
 
-use super::{Denial, Expansion, Unproved, Unsigned, is_cut, lacks, lacks_ds};
+use super::{Denial, Expansion, Unproved, Unsigned, at_name, is_cut, lacks, lacks_ds};
 use crate::nsec3::{Nsec3, Nsec3Hash, Nsec3Limits};
 
 /// The records of one chain, and the remaining work limit.
@@ -60,7 +60,7 @@ impl<'a, 'z> Search<'a, 'z> {
     pub(super) fn deny(mut self, qname: NameRef<'_>, qtype: RrType) -> Result<Denial, Unproved> {
         let hash = self.hash(qname)?;
         if let Some(record) = self.matching(&hash) {
-            return lacks(record.types, qtype, qname.is_root()).map(|()| Denial::NoData);
+            return at_name(record.types, qtype, qname);
         }
         let Encloser { labels, opt_out } = self.closest_encloser(qname, hash)?;
         let encloser = labels as u8; // at most 127

@@ -52,6 +52,8 @@ pub(super) struct Lab {
     background: RefCell<Vec<Pin<Box<dyn Future<Output = ()>>>>>,
     /// Every question that reached the network.
     pub(super) log: RefCell<Vec<Asked>>,
+    /// Every notice.
+    pub(super) notices: RefCell<Vec<Notice>>,
 }
 
 impl Lab {
@@ -63,6 +65,7 @@ impl Lab {
             rng: Cell::new(0x1234_5678_9abc_def1),
             background: RefCell::default(),
             log: RefCell::default(),
+            notices: RefCell::default(),
         })
     }
 
@@ -140,7 +143,9 @@ impl World for Lab {
         1_800_000_000 + self.now.get() / SECOND
     }
 
-    fn notice(&self, _: Notice) {}
+    fn notice(&self, notice: Notice) {
+        self.notices.borrow_mut().push(notice);
+    }
 
     fn random(&self) -> u64 {
         // xorshift64*

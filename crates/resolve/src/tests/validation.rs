@@ -17,6 +17,8 @@ use nw_zone::{Zone, ZoneQuestion};
 use super::lab::*;
 use crate::*;
 
+mod revocation;
+
 /// The time at which the lab starts, seconds since 1970.
 const START: u32 = 1_800_001_000;
 const DAY: u32 = 86_400;

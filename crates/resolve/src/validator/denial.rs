@@ -1,6 +1,6 @@
 //! Proofs of absence from verified NSEC and NSEC3 records (RFC 4035 §5.4, RFC 5155 §8, RFC 6840 §4).
 
-use nw_dnssec::{Denial, Evidence, Nsec, Nsec3, Nsec3Limits, Unproved, Unsigned};
+use nw_dnssec::{Denial, Evidence, Nsec, Nsec3, Nsec3Ignored, Nsec3Limits, Unproved, Unsigned};
 use nw_wire::code::RrType;
 use nw_wire::name::NameRef;
 use nw_wire::rrset::Rrset;
@@ -15,6 +15,8 @@ pub(crate) struct Proofs<'p> {
     zone: NameRef<'p>,
     nsec: Vec<Nsec<'p>>,
     nsec3: Vec<Nsec3<'p>>,
+    /// Why one of the NSEC3 records proves nothing.
+    ignored: Option<Nsec3Ignored>,
     limits: Nsec3Limits,
     effort: &'p Effort,
 }
@@ -27,16 +29,27 @@ impl<'p> Proofs<'p> {
         limits: Nsec3Limits,
         effort: &'p Effort,
     ) -> Proofs<'p> {
-        let (mut nsec, mut nsec3) = (Vec::new(), Vec::new());
+        let (mut nsec, mut nsec3, mut ignored) = (Vec::new(), Vec::new(), None);
         for set in sets {
             let (owner, rdatas) = (set.owner.as_ref(), set.rdatas.iter());
             match set.rtype {
                 RrType::NSEC => nsec.extend(rdatas.filter_map(|rdata| Nsec::parse(owner, rdata))),
-                RrType::NSEC3 => nsec3.extend(rdatas.filter_map(|rdata| Nsec3::parse(owner, zone, rdata))),
+                RrType::NSEC3 => {
+                    let read = rdatas.map(|rdata| Nsec3::usable(owner, zone, rdata));
+                    nsec3.extend(read.filter_map(|read| read.map_err(|why| ignored = Some(why)).ok()));
+                }
                 _ => {}
             }
         }
-        Proofs { zone, nsec, nsec3, limits, effort }
+        Proofs { zone, nsec, nsec3, ignored, limits, effort }
+    }
+
+    /// What is wrong with records that leave something *unproved*.
+    fn fault(&self, unproved: Unproved) -> DenialFault {
+        match (unproved, self.ignored) {
+            (Unproved::NoRecords, Some(why)) => DenialFault::Ignored(why),
+            _ => DenialFault::Unproved(unproved),
+        }
     }
 
     /// Note that the zone counts as insecure for its *iterations*.
@@ -60,6 +73,8 @@ impl<'p> Proofs<'p> {
         let state = |opt_out| if opt_out { State::Insecure } else { State::Secure };
         match self.either(|evidence| nw_dnssec::deny(self.zone, name, rtype, evidence)) {
             Ok(Denial::NxDomain { opt_out, .. }) if nxdomain => Ok(state(opt_out)),
+            // With either rcode: the record says that the name does not exist (RFC 9824 §5).
+            Ok(Denial::Compact) => Ok(State::Secure),
             // The denial of the wildcard is missing (RFC 5155 §8.4).
             Ok(Denial::OptOut) if nxdomain => Err(fault(DenialFault::Unproved(Unproved::WildcardNotDenied))),
             // A name that opt-out may hide (RFC 5155 §9.2).
@@ -69,7 +84,9 @@ impl<'p> Proofs<'p> {
             Ok(Denial::NoData) => Ok(State::Secure),
             Ok(Denial::WildcardNoData { opt_out, .. }) => Ok(state(opt_out)),
             Err(Unproved::InsecureIterations { iterations }) => Ok(self.insecure(iterations)),
-            Err(unproved) => Err(fault(DenialFault::Unproved(unproved))),
+            // Signatures are not data of the zone, so that servers need not answer with them, and no proof denies them.
+            Err(Unproved::TypeExists) if rtype == RrType::RRSIG && !nxdomain => Ok(State::Indeterminate),
+            Err(unproved) => Err(fault(self.fault(unproved))),
         }
     }
 
@@ -80,7 +97,7 @@ impl<'p> Proofs<'p> {
             Ok(_) => Ok(State::Secure),
             Err(Unproved::InsecureIterations { iterations }) => Ok(self.insecure(iterations)),
             Err(unproved) => {
-                let fault = DenialFault::Unproved(unproved);
+                let fault = self.fault(unproved);
                 Err(Fault::Denial { name: name.to_name(), rtype, nxdomain: true, fault })
             }
         }
@@ -98,3 +115,6 @@ impl<'p> Proofs<'p> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use nw_dnssec::{RrsigFault, Unproved};
+use nw_dnssec::{Nsec3Ignored, RrsigFault, Unproved};
 use nw_wire::code::{Ede, RrType};
 use nw_wire::name::{Name, NameRef};
 
@@ -21,6 +21,8 @@ pub enum Fault {
         rtype: RrType,
         /// The zone, which is secure.
         zone: Name,
+        /// Why it is not known whether an insecure zone lies between, if that was to be found out.
+        between: Option<Box<Fault>>,
     },
     /// The signature is not valid for the RRset.
     Signature {
@@ -61,6 +63,8 @@ pub enum Fault {
         zone: Name,
         /// Whether a trust anchor names the keys.
         anchor: bool,
+        /// The tag of a key that would match if it were not published as revoked (RFC 5011 §2.1).
+        revoked: Option<u16>,
     },
     /// The DNSKEY or DS RRset of the zone cannot be found, so that its data cannot be validated.
     Missing {
@@ -72,6 +76,27 @@ pub enum Fault {
         because: String,
         /// The extended error of that cause.
         ede: Ede,
+    },
+    /// It is not known whether a name lies in another zone than the name above it.
+    Cut {
+        /// The zone of the name above, which is secure.
+        zone: Name,
+        /// Why it is not known.
+        fault: Box<Fault>,
+    },
+    /// A lookup failed a short while ago, and the cache kept why.
+    Kept {
+        /// The fault as it was reported.
+        text: String,
+        /// Its extended error.
+        ede: Ede,
+    },
+    /// The NSEC or NSEC3 RRset was expanded from a wildcard. A zone has none at such a name.
+    ExpandedDenial {
+        /// The owner of the RRset.
+        owner: Name,
+        /// NSEC or NSEC3.
+        rtype: RrType,
     },
     /// The absence of the name or of the type is not proved.
     Denial {
@@ -103,6 +128,8 @@ pub enum Fault {
 pub enum DenialFault {
     /// The records do not prove it.
     Unproved(Unproved),
+    /// There are NSEC3 records only that prove nothing.
+    Ignored(Nsec3Ignored),
     /// The records prove that the name exists.
     NameExists,
     /// The records prove that the name does not exist, while the response code says that it does.
@@ -120,9 +147,9 @@ impl Fault {
                 Ede::SIGNATURE_EXPIRED_BEFORE_VALID
             }
             Fault::NoKey { .. } | Fault::NoTrustedKey { .. } => Ede::DNSKEY_MISSING,
-            Fault::Missing { ede, .. } => *ede,
-            Fault::Clock { fault, .. } => fault.ede(),
-            Fault::Denial { .. } => Ede::NSEC_MISSING,
+            Fault::Missing { ede, .. } | Fault::Kept { ede, .. } => *ede,
+            Fault::Clock { fault, .. } | Fault::Cut { fault, .. } => fault.ede(),
+            Fault::Denial { .. } | Fault::ExpandedDenial { .. } => Ede::NSEC_MISSING,
             Fault::Signature { .. } | Fault::WrongSigner { .. } | Fault::TooMuchWork { .. } => {
                 Ede::DNSSEC_BOGUS
             }
@@ -133,7 +160,7 @@ impl Fault {
     pub(crate) fn weight(&self) -> u8 {
         match self {
             Fault::TooMuchWork { .. } => 4,
-            Fault::Clock { fault, .. } => fault.weight(),
+            Fault::Clock { fault, .. } | Fault::Cut { fault, .. } => fault.weight(),
             Fault::Signature {
                 fault: RrsigFault::Expired { .. } | RrsigFault::NotYetValid { .. }, ..
             } => 3,
@@ -147,8 +174,14 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Unsigned { owner, rtype, zone } => {
-                write!(f, "{owner} {rtype} has no signature, although the zone {zone} is signed")
+            Fault::Unsigned { owner, rtype, zone, between } => {
+                write!(f, "{owner} {rtype} has no signature, although the zone {zone} is signed")?;
+                match between {
+                    Some(fault) => {
+                        write!(f, ", and no proof of an insecure zone between them was found: {fault}")
+                    }
+                    None => Ok(()),
+                }
             }
             Fault::Signature { owner, rtype, key_tag, fault, now } => {
                 write!(f, "RRSIG for {owner} {rtype} by key {key_tag} ")?;
@@ -168,9 +201,13 @@ impl fmt::Display for Fault {
             Fault::WrongSigner { owner, rtype, signer } => {
                 write!(f, "RRSIG for {owner} {rtype} is by {signer}, which is not the zone of this name")
             }
-            Fault::NoTrustedKey { zone, anchor } => {
+            Fault::NoTrustedKey { zone, anchor, revoked } => {
                 let from = if *anchor { "the trust anchor" } else { "the DS records of its parent" };
-                write!(f, "no DNSKEY of {zone} that signs its keys matches {from}")
+                write!(f, "no DNSKEY of {zone} that signs its keys matches {from}")?;
+                match revoked {
+                    Some(tag) => write!(f, "; key {tag}, which would match, is published as revoked"),
+                    None => Ok(()),
+                }
             }
             Fault::Missing { zone, rtype, because, .. } => {
                 write!(f, "no {rtype} records of {zone}: {because}")
@@ -182,9 +219,15 @@ impl fmt::Display for Fault {
                 }
                 match fault {
                     DenialFault::Unproved(unproved) => unproved.fmt(f),
+                    DenialFault::Ignored(why) => write!(f, "an NSEC3 record is ignored: {why}"),
                     DenialFault::NameExists => f.write_str("the records prove that the name exists"),
                     DenialFault::NameAbsent => f.write_str("the records prove that the name does not exist"),
                 }
+            }
+            Fault::Cut { fault, .. } => fault.fmt(f),
+            Fault::Kept { text, .. } => f.write_str(text),
+            Fault::ExpandedDenial { owner, rtype } => {
+                write!(f, "{owner} {rtype} was expanded from a wildcard and proves nothing")
             }
             Fault::Clock { fault, skew } => write!(f, "{fault}; {skew}"),
             Fault::TooMuchWork { limit } => write!(f, "validation stopped: limit {limit} reached"),

@@ -149,10 +149,34 @@ impl Anchors {
 
     /// The places of the keys in *set* that a digest or a key here matches. At most *most* digests are computed.
     pub(crate) fn matching(&self, set: &Rrset, accepted: Accepted, most: &mut u32) -> Vec<usize> {
+        self.find(set, accepted, most, |key| (!key.is_revoked()).then(|| key.rdata().into()))
+    }
+
+    /// The places of the keys in *set* that are revoked and that a digest or a key here matched before: with the REVOKE bit, the
+    /// tag and the digest of a key change (RFC 5011 §2.1). At most *most* digests are computed.
+    pub(crate) fn revoked(&self, set: &Rrset, accepted: Accepted, most: &mut u32) -> Vec<usize> {
+        self.find(set, accepted, most, |key| {
+            key.is_revoked().then(|| {
+                let (flags, mut before) = (key.flags() & !Dnskey::REVOKE, Box::<[u8]>::from(key.rdata()));
+                before[..2].copy_from_slice(&flags.to_be_bytes());
+                before
+            })
+        })
+    }
+
+    /// The places of the keys in *set* whose rdata, as *form* gives it, a digest or a key here matches.
+    fn find(
+        &self,
+        set: &Rrset,
+        accepted: Accepted,
+        most: &mut u32,
+        form: impl Fn(Dnskey<'_>) -> Option<Box<[u8]>>,
+    ) -> Vec<usize> {
         let (owner, mut matching) = (set.owner.as_ref(), Vec::new());
         for (place, rdata) in set.rdatas.iter().take(MAX_KEYS).enumerate() {
-            let Some(key) = Dnskey::parse(rdata) else { continue };
-            let mut trusted = self.keys.iter().any(|known| **known == *rdata);
+            let Some(rdata) = Dnskey::parse(rdata).and_then(&form) else { continue };
+            let Some(key) = Dnskey::parse(&rdata) else { continue };
+            let mut trusted = self.keys.iter().any(|known| *known == rdata);
             let named = |ds: &Ds<'_>| (ds.key_tag, ds.algorithm) == (key.tag(), key.algorithm());
             for ds in self.usable_ds(accepted).filter(named) {
                 if trusted || *most == 0 {
@@ -161,7 +185,7 @@ impl Anchors {
                 *most -= 1;
                 trusted = ds.check(owner, key).is_ok();
             }
-            if trusted && !key.is_revoked() {
+            if trusted {
                 matching.push(place);
             }
         }

@@ -140,7 +140,8 @@ pub(crate) fn verify<'k>(
             }
         }
     }
-    Err(worst.unwrap_or_else(|| Fault::Unsigned { owner: owner.clone(), rtype, zone: zone.to_name() }))
+    let unsigned = || Fault::Unsigned { owner: owner.clone(), rtype, zone: zone.to_name(), between: None };
+    Err(worst.unwrap_or_else(unsigned))
 }
 
 /// Who made a valid signature, and when it is valid.

@@ -161,7 +161,7 @@ fn repeated(line: &str) -> Result<Vec<String>, String> {
     Ok((from..=to).map(|number| line.replace("{n}", &number.to_string())).collect())
 }
 
-/// The records that `OWNER TYPE [in ZONE] [as NAME]` stands for.
+/// The records that `OWNER TYPE [in ZONE] [as NAME] [rrsig-ttl TTL]` stands for.
 fn quoted(line: &str, sets: &[(Name, Rrset)]) -> Result<Vec<Record>, String> {
     let words: Vec<&str> = line.split(' ').collect();
     let after = |word: &str| words.iter().position(|it| *it == word).and_then(|at| words.get(at + 1));
@@ -169,6 +169,8 @@ fn quoted(line: &str, sets: &[(Name, Rrset)]) -> Result<Vec<Record>, String> {
     let (owner, rtype) = (name(owner)?, rtype.parse::<RrType>().map_err(|_| format!("{line:?}: no type"))?);
     let zone = after("in").map(|word| name(word)).transpose()?;
     let renamed = after("as").map(|word| name(word)).transpose()?;
+    let rrsig_ttl = after("rrsig-ttl").map(|word| word.parse().map_err(|_| format!("{line:?}: no TTL")));
+    let rrsig_ttl: Option<u32> = rrsig_ttl.transpose()?;
     let fits = |apex: &Name, set: &Rrset| set.owner == owner && zone.as_ref().is_none_or(|zone| zone == apex);
     let mut records = Vec::new();
     for (_, set) in sets.iter().filter(|(apex, set)| fits(apex, set)) {
@@ -180,6 +182,10 @@ fn quoted(line: &str, sets: &[(Name, Rrset)]) -> Result<Vec<Record>, String> {
     }
     if records.is_empty() {
         return Err(format!("{line:?}: there is no such RRset"));
+    }
+    if let Some(ttl) = rrsig_ttl {
+        let signatures = records.iter_mut().filter(|record| record.rtype == RrType::RRSIG);
+        signatures.for_each(|record| record.ttl = ttl);
     }
     if let Some(renamed) = renamed {
         records.iter_mut().for_each(|record| record.owner = renamed.clone());
