@@ -48,6 +48,7 @@ pub(crate) enum LocalData {
 }
 
 /// What is known nearest to a name.
+#[expect(clippy::large_enum_variant, reason = "made once for a lookup and taken apart at once")]
 pub(crate) enum Nearest {
     /// The answer follows from what is above: why, what, age and life left in seconds, its state.
     Found(Reason, Finding, u32, u32, State),

@@ -94,7 +94,7 @@ impl Receipt {
     /// Complete *pending* with *make*, and keep the record.
     #[cold]
     pub(crate) fn complete(
-        self: Box<Receipt>,
+        self,
         environment: &Environment<'_>,
         pending: Box<Pending>,
         room: &mut [u8],

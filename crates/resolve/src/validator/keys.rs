@@ -176,7 +176,7 @@ impl Anchors {
         for (place, rdata) in set.rdatas.iter().take(MAX_KEYS).enumerate() {
             let Some(rdata) = Dnskey::parse(rdata).and_then(&form) else { continue };
             let Some(key) = Dnskey::parse(&rdata) else { continue };
-            let mut trusted = self.keys.iter().any(|known| *known == rdata);
+            let mut trusted = self.keys.contains(&rdata);
             let named = |ds: &Ds<'_>| (ds.key_tag, ds.algorithm) == (key.tag(), key.algorithm());
             for ds in self.usable_ds(accepted).filter(named) {
                 if trusted || *most == 0 {
