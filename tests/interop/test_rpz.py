@@ -1,7 +1,7 @@
 """Response policy zones: namewise and BIND give the same verdicts, over generated zones and questions.
 
 Both forward to one server, and have the same two policy zones. Rules are about names, wildcards, addresses in answers
-and clients, with every action.
+and clients, with every action. For half of the zones, both have DNS64, which translates the records of rules, too.
 """
 
 from __future__ import annotations
@@ -53,8 +53,10 @@ def data(names: list[str], rng: random.Random) -> str:
         # Aliases lead to later names. A loop fails: BIND waits for the failure, and namewise may have decided before.
         if names[at:] and rng.random() < 0.3:
             text += f"{name}. CNAME {rng.choice(names[at:])}.\n"
-        else:
-            text += f"{name}. A 192.0.2.{rng.randint(1, 30)}\n{name}. AAAA 2001:db8::{rng.randint(1, 9)}\n"
+            continue
+        text += f"{name}. A 192.0.2.{rng.randint(1, 30)}\n"
+        if rng.random() < 0.7:
+            text += f"{name}. AAAA 2001:db8::{rng.randint(1, 9)}\n"
     return text
 
 
@@ -68,6 +70,10 @@ def policy(names: list[str], rng: random.Random) -> str:
         if rng.random() < 0.4:
             name = f"*.{name.split('.', 1)[1]}" if name.count(".") > 1 else f"*.{name}"
         rules[name] = action()
+    # All names below a name lead to one of them, which has no other rule.
+    kept = rng.choice(names)
+    rules.pop(kept, None)
+    rules[f"*.{kept.split('.', 1)[1]}"] = f"CNAME {kept}."
     for _ in range(6):
         rules[f"32.{rng.randint(1, 30)}.2.0.192.rpz-ip"] = action(5)
     rules[f"28.{rng.choice([0, 16])}.2.0.192.rpz-ip"] = action(5)
@@ -124,10 +130,12 @@ def test_verdicts_agree_with_bind(tmp_path: Path, seed: int) -> None:
     for policy_zone in ("rpz1", "rpz2"):
         (tmp_path / policy_zone).write_text(policy(names, rng))
     zone = 'zone "{0}" {{ type primary; file "{0}"; }};\n'.format
+    dns64 = seed % 2 == 1
     with named(tmp_path, "recursion no;", zone("zzt")) as source:
         forward = source.replace(":", " port ")
         more = f"recursion yes; forward only; forwarders {{ {forward}; }};"
         more += ' response-policy { zone "rpz1"; zone "rpz2"; } break-dnssec yes;'
+        more += " dns64 64:ff9b:1::/96 { clients { any; }; };" if dns64 else ""
         lists = [
             {"name": one, "file": str(tmp_path / one), "format": "rpz", "zone": one}
             for one in ("rpz1", "rpz2")
@@ -138,6 +146,7 @@ def test_verdicts_agree_with_bind(tmp_path: Path, seed: int) -> None:
             "resolver": {"validation": "off", "ask_loopback": True},
             "forward": [{"suffix": ".", "servers": [source]}],
             "list": lists,
+            "dns64": [{"prefix": "64:ff9b:1::/96"}] if dns64 else [],
         }
         with named(tmp_path, more, zone("rpz1") + zone("rpz2")) as bind, namewise.Server(config) as server:
             questions = [(name, rtype) for name in names for rtype in ("A", "AAAA", "TXT")]
