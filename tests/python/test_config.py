@@ -515,3 +515,25 @@ def test_every_path_is_relative_to_its_file() -> None:
 
 def is_table(one: object) -> bool:
     return isinstance(one, type) and issubclass(one, Table)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (f". IN DNSKEY 385 3 13 {'A' * 86}==", "the key is revoked"),
+        (f". IN DNSKEY 1 3 13 {'A' * 86}==", "not the key of a zone"),
+        (f". IN DNSKEY 257 2 13 {'A' * 86}==", "protocol 2"),
+        (". IN DNSKEY 257 3 13 AAAA", "has 3 octets; one of algorithm 13 has at least 64"),
+        (". IN DS 1 13 2 0000", "a digest of type 2 has 32 octets, not 2"),
+        (". CH DS 1 13 2 0000", "a trust anchor is a DS or DNSKEY record"),
+    ],
+)
+def test_what_cannot_be_a_trust_anchor_is_an_error_with_its_line(
+    tmp_path: Path, record: str, said: str
+) -> None:
+    anchor = tmp_path / "anchor"
+    anchor.write_text(f"; the root\n{record}\n")
+    done = nw("config", "check", written(tmp_path, f'[resolver]\ntrust_anchor = "{anchor}"\n'))
+    assert done.returncode != 0
+    assert f"{anchor}:2" in done.stdout + done.stderr
+    assert said in done.stdout + done.stderr

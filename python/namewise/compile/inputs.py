@@ -52,6 +52,10 @@ class Inputs(NamedTuple):
 
 MAX_HOSTS = 32 << 20
 """Octets of a hosts file; stops a wrong path from filling the memory."""
+DIGEST_OCTETS = {1: 20, 2: 32, 4: 48}
+"""The length of a DS digest by its type."""
+KEY_OCTETS = {5: 64, 7: 64, 8: 64, 10: 128, 13: 64, 14: 96, 15: 32, 16: 57}
+"""The least length of the key of a DNSKEY record by algorithm."""
 MAX_SECRET = 4096
 """Octets of a file with a secret; longer files are something else."""
 BUILT_IN_HINTS = tuple(Hint(name, addresses) for name, addresses in ROOT_SERVERS)
@@ -200,14 +204,41 @@ def _anchors(file: str, problems: list[Problem]) -> tuple[str, ...]:
             problems.append(Problem(("resolver", "trust_anchor"), message, origin))
             continue
         try:
-            found.append(f"{owner} IN {rtype} {Rdata(rtype, data)}")
+            text = str(Rdata(rtype, data))
         except ValueError as error:
             problems.append(Problem(("resolver", "trust_anchor"), str(error), origin))
+            continue
+        wrong = _wrong_anchor(rtype, text)
+        if wrong is not None:
+            problems.append(Problem(("resolver", "trust_anchor"), f"{owner} {rtype}: {wrong}", origin))
+        found.append(f"{owner} IN {rtype} {text}")
     if not found and len(problems) == before:
         # Without an anchor nothing would be validated, and nobody would notice.
         message = f"{file} has no trust anchor; write DS or DNSKEY records into it, or set validation to off"
         problems.append(Problem(("resolver", "trust_anchor"), message, Origin("file", file)))
     return tuple(found)
+
+
+def _wrong_anchor(rtype: str, text: str) -> str | None:
+    """Return why the record *text* can never be a trust anchor, or None (RFC 4034 §2.1, §5.1; RFC 5011 §2.1)."""
+    first, second, third, *rest = text.split()
+    if rtype == "DS":
+        digest, length = int(third), len("".join(rest)) // 2
+        expected = DIGEST_OCTETS.get(digest)
+        if expected is not None and length != expected:
+            return f"a digest of type {digest} has {expected} octets, not {length}"
+        return None
+    flags, protocol, algorithm = int(first), int(second), int(third)
+    if flags & 0x0080:
+        return "the key is revoked (flag REVOKE)"
+    if not flags & 0x0100:
+        return f"flags {flags}: not the key of a zone (flag ZONE)"
+    if protocol != 3:
+        return f"protocol {protocol}; it must be 3"
+    length, least = len(binascii.a2b_base64("".join(rest))), KEY_OCTETS.get(algorithm)
+    if least is not None and length < least:
+        return f"the key has {length} octets; one of algorithm {algorithm} has at least {least}"
+    return None
 
 
 def _records(
@@ -232,7 +263,7 @@ def _records(
             except ValueError as error:
                 problems.append(Problem((table, key), str(error), origin))
                 return
-        while words and (words[0].isdigit() or words[0].upper() in ("IN", "CH", "HS")):
+        while words and (words[0].isdigit() or words[0].upper() == "IN"):
             words.pop(0)
         if not owner or len(words) < 2:
             message = "expected OWNER [TTL] [CLASS] TYPE DATA"
