@@ -9,6 +9,7 @@ import pytest
 from commands import nw
 from servers import listening, running, zone_file
 
+from namewise.tools.explain import _chain, _Paint
 from namewise.tools.what_if import compare, render, search_names
 
 if TYPE_CHECKING:
@@ -115,3 +116,15 @@ def test_an_unknown_counterfactual_is_refused() -> None:
     assert "--what-if other-forwarder is no counterfactual" in done.stderr
     done = nw("explain", "www.example.com", "--what-if", "other-forwarder=nowhere")
     assert done.returncode == 1 and "is not a server" in done.stderr
+
+
+def test_the_last_link_of_a_bogus_chain_is_bogus() -> None:
+    step = {"name": "www.example.com.", "type": "A", "validation": None, "reason": "bogus"}
+    document = {
+        "question": {"name": "www.example.com.", "type": "A"},
+        "steps": [{**step, "text": "www.example.com. A: bogus: it has no signature"}],
+    }
+    assert list(_chain(document, _Paint(colour=False))) == [
+        "chain of trust:",
+        "  www.example.com. A bogus: it has no signature",
+    ]

@@ -185,7 +185,8 @@ def _chain(document: Document, paint: _Paint) -> Iterator[str]:
     for depth, step in enumerate(sorted(links.values(), key=place)):
         what = f"{step['name']} {step['type']}"
         text = step["text"].removeprefix(f"{what}: ")
-        state = step["validation"] or "indeterminate"
+        # The last step of a bogus answer gives its reason, and no state of its own.
+        state = step["validation"] or ("bogus" if step["reason"] == "bogus" else "indeterminate")
         text = text.removeprefix(f"{state}: ")
         yield f"  {'  ' * depth}{'└─ ' if depth else ''}{what} {paint(STATE_COLOURS[state], state)}: {text}"
 
