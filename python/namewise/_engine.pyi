@@ -455,7 +455,7 @@ class PolicyList:
         log_only: bool = False,
         break_dnssec: bool = True,
         servers: tuple[bool, bool, bool, int] = ...,
-        findings: int = 100,
+        findings: int = ...,
         threads: int = 0,
         progress: ListProgress | None = None,
     ) -> PolicyList: ...

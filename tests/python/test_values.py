@@ -52,6 +52,7 @@ ERRORS = [
     errors.ZoneFileError([errors.ZoneFault("f", 1, 2, "error", "C", "m", "e")], 3),
     errors.PlanError([errors.PlanFault("zones[0]", "x")]),
     errors.EngineClosed("closed"),
+    errors.TransferError("the primary refuses", "REFUSED"),
     errors.GenerationConflict(7, 8),
     errors.NXDOMAIN("no such name", QUESTION, [ATTEMPT], REPLY),
     errors.NoAnswer("no record", QUESTION, [ATTEMPT], REPLY),

@@ -405,7 +405,11 @@ def anchors(answer: dict[str, Any]) -> None:
     if not answer["points"]:
         print("no trust anchors: nothing is validated")
     for point in answer["points"]:
-        checked = f"keys seen {_moment(point['checked'])}" if point["checked"] else "no query for keys since the start"
+        checked = (
+            f"keys seen {_moment(point['checked'])}"
+            if point["checked"]
+            else "no query for keys since the start"
+        )
         following = f"{checked}, next query {_moment(point['due'])}" if answer["follows"] else "not followed"
         print(f"{point['zone']} {following}")
         if point["deleted"]:
