@@ -144,7 +144,7 @@ def questions() -> Path:
 def rss_mib(pid: int) -> float:
     """Return the resident memory of *pid*."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
 
 
 class Soak:
@@ -206,7 +206,7 @@ class Soak:
             number += 1
             try:
                 if number % 3 == 0:
-                    self.configure(slow_ms=1000 + number % 7)
+                    self.configure(self.folder, slow_ms=1000 + number % 7)
                     call(self.control, "reload")
                 elif number % 10 == 7:
                     call(self.control, "flush")
@@ -293,11 +293,12 @@ class Soak:
             if not errors:
                 self.result.without_ede.append(f"{clock} {name}")
 
-    def configure(self, slow_ms: int = 1000) -> Path:
+    @staticmethod
+    def configure(folder: Path, slow_ms: int = 1000) -> Path:
         """Write the configuration: as shipped, except for the trust anchor, a small cache, and a recorder that keeps up."""
-        config = self.folder / "namewise.toml"
+        config = folder / "namewise.toml"
         config.write_text(
-            f'[resolver]\ntrust_anchor = "{self.folder}/anchor"\ncache = "{CACHE}"\n'
+            f'[resolver]\ntrust_anchor = "{folder}/anchor"\ncache = "{CACHE}"\n'
             f'[log]\nslow = "{slow_ms}ms"\nrecorder = 20000\nlevel = "warning"\n'
         )
         return config
@@ -392,7 +393,7 @@ def main() -> int:
         folder = Path(name)
         (folder / "anchor").write_text(anchor + "\n")
         nw = str(Path(sys.executable).parent / "nw")
-        config = Soak.configure(Soak(folder, internet, None))  # type: ignore[arg-type]
+        config = Soak.configure(folder)
         command = [nw, "serve", "--config", str(config), "--listen", f"127.0.0.1:{PORT}", "--state", name]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(

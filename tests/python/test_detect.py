@@ -62,8 +62,8 @@ def ask(server: Server, name: str, rtype: str = "TXT") -> dns.message.Message:
 
 def tunnel(server: Server, domain: str, count: int) -> list[dns.message.Message]:
     digits = random.Random(7)
-    label = lambda: "".join(digits.choices("abcdefghijklmnopqrstuvwxyz234567", k=50))  # noqa: E731
-    return [ask(server, f"{label()}.{domain}") for _ in range(count)]
+    labels = ("".join(digits.choices("abcdefghijklmnopqrstuvwxyz234567", k=50)) for _ in range(count))
+    return [ask(server, f"{label}.{domain}") for label in labels]
 
 
 def test_a_tunnel_is_logged_and_blocked(forwarder: DnsServer) -> None:

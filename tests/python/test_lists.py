@@ -547,11 +547,11 @@ def test_a_list_that_takes_long_says_how_far_it_is(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(lists, "TOLD_EACH_S", 0.001)
     text = "".join(f"name{number}.example\n" for number in range(300_000))
     path = config(tmp_path, TWO, ads=text, feed=RPZ)
-    told: list[str] = []
-    refreshed = refresh(load(path).config, told=told.append)
+    shown: list[str] = []
+    refreshed = refresh(load(path).config, show=shown.append)
     assert len(refreshed.lists[0].rules) == 300_000
     parts = [
-        int(line.removeprefix("list ads: ").split("%")[0]) for line in told if line.startswith("list ads: ")
+        int(line.removeprefix("list ads: ").split("%")[0]) for line in shown if line.startswith("list ads: ")
     ]
     assert parts == sorted(parts) and 0 < parts[-1] <= 100
     assert threading.active_count() == 1 or not any("watch" in one.name for one in threading.enumerate())

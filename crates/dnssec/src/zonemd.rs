@@ -6,8 +6,8 @@
 //!                    digest of all RRsets in canonical order == digest of the record     §3, §4 step 5g
 //! ```
 //!
-//! One record that verifies is enough. Without a trust anchor the digest finds damage but no forgery: whoever changes
-//! the data can also change the digest.
+//! One record that verifies is enough. Without a trust anchor the digest detects damage but no forgery: an attacker who
+//! changes the data can also change the digest.
 //!
 //! *Limitations.* Whether the parent has a DS for the zone is not looked up; the caller passes what it trusts.
 

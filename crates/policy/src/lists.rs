@@ -336,11 +336,11 @@ impl Part {
         let (mut last, mut number) = (None, 0);
         let block = rules.number(LineRule::new(ListRule::Block, Scope::Both));
         let (both, own) = (NameRules { own: block, below: block }, NameRules { own: block, below: 0 });
-        let (mut simple, mut rest, mut told) = (Simple::default(), text, text.len());
+        let (mut simple, mut rest, mut counted) = (Simple::default(), text, text.len());
         while !rest.is_empty() {
-            if told - rest.len() > SHOWN_EVERY {
-                progress.add(told - rest.len());
-                told = rest.len();
+            if counted - rest.len() > SHOWN_EVERY {
+                progress.add(counted - rest.len());
+                counted = rest.len();
             }
             part.lines += 1;
             if let Some((scope, after)) = simple.read(rest) {
@@ -382,7 +382,7 @@ impl Part {
                 }
             }
         }
-        progress.add(told);
+        progress.add(counted);
         part
     }
 }

@@ -153,11 +153,11 @@ def _configured(parsed: Parsed, wanted: dict[str, Any]) -> dict[str, Any]:
     loaded = _load(_file([given] if given else [], "--config FILE"), as_json="--json" in parsed)
     progress = Progress("reading the lists")
 
-    def told(text: str) -> None:
+    def show(text: str) -> None:
         progress.what = f"reading {text.split(' after ')[0]}"
 
     with progress:
-        lists = refresh(loaded.config, told=told)
+        lists = refresh(loaded.config, show=show)
     if lists.failures:
         raise Failure("\n".join(failure.text() for failure in lists.failures), code=BAD_CONFIG)
     answer, servers = ((wanted[key] or "").split() for key in ("answer", "servers"))

@@ -108,11 +108,11 @@ def build(
     workers: Callable[[Config], int],
     trust: Callable[[Inputs, Config], Inputs] = lambda inputs, _: inputs,
     lists: Refreshed = NOTHING,
-    told: Callable[[str], None] | None = None,
+    show: Callable[[str], None] | None = None,
 ) -> Candidate:
     """Read and build what *loaded* describes, with the zones of *registry* and those of *lists* that have not changed.
 
-    trust: returns the inputs with the trust anchors as they have become. told: receives lines about lists that take long to read.
+    trust: returns the inputs with the trust anchors as they have become. show: receives lines about lists that take long to read.
 
     Touches nothing that is being served. Raises `ConfigError` with everything that is wrong with the settings; zones that
     cannot be loaded are in `Candidate.zones`, and lists that cannot be read in `Candidate.lists`.
@@ -125,7 +125,7 @@ def build(
         found += error.problems
     if found:
         raise ConfigError(found)
-    refreshed = refresh(config, lists, told)
+    refreshed = refresh(config, lists, show)
     zones = registry.refresh(map(backends.source, config.zone))
     snapshot = _snapshot(loaded, inputs, zones, workers(config))
     candidate = Candidate(loaded, inputs, zones, snapshot, refreshed)

@@ -4,7 +4,7 @@
     files               ─┴─> Lists.refresh ─> Refreshed ─> Engine.swap
     pauses              ───> Refreshed.policies
 
-While a list is read, `told` receives a line each second, so that nobody has to guess what a start or reload waits for.
+While a list is read, `show` is called with a line each second, which says what a start or reload waits for.
 
 A list whose file and settings have not changed is not read again, and keeps its counter. A list that cannot be read
 keeps its last version; if there is none, the server works without it.
@@ -123,11 +123,11 @@ NOTHING = Refreshed((), (), (), ())
 
 
 def refresh(
-    config: Config, former: Refreshed = NOTHING, told: Callable[[str], None] | None = None
+    config: Config, former: Refreshed = NOTHING, show: Callable[[str], None] | None = None
 ) -> Refreshed:
     """Return the lists of *config*, with those of *former* that have not changed.
 
-    told: receives a line about a list that has been read for a second, and one each second after, in a thread of its own.
+    show: receives a line about a list that has been read for a second, and one each second after, in a thread of its own.
     """
     groups = tuple((group.name, config.prefixes(group.clients), group.keys) for group in config.group)
     positions = {group.name.lower(): at for at, group in enumerate(config.group)}
@@ -142,7 +142,7 @@ def refresh(
                 lists.append(before)
                 continue
             progress = ListProgress()
-            with _watched(settings, progress, told):
+            with _watched(settings, progress, show):
                 rules, skipped = read(settings, numbers, progress)
         except (OSError, ValueError, NamewiseError) as error:
             failures.append(Failure(settings.name, _text(settings.file, error), before is not None))
@@ -255,17 +255,17 @@ def _skip(lines: list[str], at: int) -> None:
 
 
 @contextmanager
-def _watched(settings: List, progress: ListProgress, told: Callable[[str], None] | None) -> Iterator[None]:
+def _watched(settings: List, progress: ListProgress, show: Callable[[str], None] | None) -> Iterator[None]:
     ended = threading.Event()
 
-    def watch(told: Callable[[str], None]) -> None:
+    def watch(show: Callable[[str], None]) -> None:
         seconds = 0
         while not ended.wait(TOLD_EACH_S):
             seconds += 1
             part = "" if settings.zone is not None else f"{progress.part:.0%} after "
-            told(f"list {settings.name}: {part}{seconds} s")
+            show(f"list {settings.name}: {part}{seconds} s")
 
-    thread = None if told is None else threading.Thread(target=watch, args=(told,), daemon=True)
+    thread = None if show is None else threading.Thread(target=watch, args=(show,), daemon=True)
     if thread is not None:
         thread.start()
     try:

@@ -7,7 +7,7 @@ use super::Proofs;
 use crate::config::ResolverConfig;
 use crate::validator::Effort;
 
-/// What is said of an answer that only the NSEC3 record with *head* (algorithm and flags) at *owner* could prove.
+/// The fault, as text, of an answer that only the NSEC3 record with *head* (algorithm and flags) at *owner* could prove.
 fn said(owner: &str, head: [u8; 2], rest: &[u8]) -> String {
     let (zone, name): (Name, Name) = ("example.".parse().unwrap(), "nothing.example.".parse().unwrap());
     let mut set = Rrset::new(owner.parse().unwrap(), RrType::NSEC3, Class::IN, 300);
