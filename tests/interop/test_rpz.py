@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import random
 import shutil
-import socket
 import subprocess
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from ports import free_port
 
 import namewise
 from namewise.engine.errors import NamewiseError
@@ -81,13 +81,6 @@ def policy(names: list[str], rng: random.Random) -> str:
     if rng.random() < 0.2:
         rules["32.1.0.0.127.rpz-client-ip"] = action(3)
     return f"{SOA}@ NS .\n" + "".join(f"{owner} {what}\n" for owner, what in rules.items())
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 @contextmanager

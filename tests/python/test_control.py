@@ -287,10 +287,10 @@ def test_a_port_in_use_names_its_holder_and_opens_nothing(kind: socket.SocketKin
     with socket.socket(socket.AF_INET, kind) as other:
         # A server that shares its port must be noticed too.
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        other.bind(("127.0.0.1", 0))
+        port = free_port()
+        other.bind(("127.0.0.1", port))
         if kind == socket.SOCK_STREAM:
             other.listen()
-        port = other.getsockname()[1]
         transport = "tcp" if kind == socket.SOCK_STREAM else "udp"
         sockets = Sockets()
         with pytest.raises(ListenError) as caught:

@@ -32,7 +32,7 @@ def serving(plan: dict[str, object]) -> Iterator[tuple[Engine, str]]:
     """Yield an engine that serves example.com. by *plan*, and its address."""
     engine = Engine()
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(("127.0.0.1", 0))
+    udp.bind(("127.0.0.1", free_port()))
     plan = {"version": 1, "zones": [{"name": "example.com."}], **plan}
     snapshot = Snapshot.build(json.dumps(plan).encode(), [Zone.from_text("example.com", ZONE)])
     engine.publish(snapshot, [udp.fileno()])

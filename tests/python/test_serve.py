@@ -334,8 +334,8 @@ def test_systemd_passes_sockets_and_is_notified(tmp_path: Path, control: str) ->
         socket.socket() as tcp,
     ):
         systemd.bind(notify)
-        udp.bind(("127.0.0.1", 0))
-        port = udp.getsockname()[1]
+        port = free_port()
+        udp.bind(("127.0.0.1", port))
         tcp.bind(("127.0.0.1", port))
         tcp.listen()
         fds = (udp.fileno(), tcp.fileno())

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from ports import free_port
 from servers import zone_file
 
 import namewise
@@ -65,9 +66,7 @@ def test_dictionaries_are_a_configuration_and_servers_are_independent(tmp_path: 
     with ExitStack() as stack:
         found = []
         for number in (1, 2):
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
+            port = free_port()
             zone = zone_file(tmp_path, "example.com", f"192.0.2.{number}")
             tables = {
                 "server": {"workers": 1},

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 from dnsserver import DnsServer, on_ipv6
+from ports import free_port
 
 import namewise
 from namewise.engine.errors import NXDOMAIN, NoAnswer, ServersFailed, Timeout
@@ -203,10 +204,7 @@ def test_one_question(driver: str) -> None:
 @pytest.mark.parametrize("driver", ["blocking", "asyncio"])
 @pytest.mark.parametrize("tcp", [False, True])
 def test_a_closed_port_is_named(driver: str, tcp: bool) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    wanted = {"server": f"127.0.0.1:{port}", "timeout_s": 5.0, "attempts": 1, "tcp": tcp}
+    wanted = {"server": f"127.0.0.1:{free_port()}", "timeout_s": 5.0, "attempts": 1, "tcp": tcp}
     with pytest.raises(ServersFailed, match="connection refused"):
         if driver == "blocking":
             namewise.resolve("www.example.com", **wanted)  # type: ignore[arg-type]
