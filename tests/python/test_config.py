@@ -537,3 +537,37 @@ def test_what_cannot_be_a_trust_anchor_is_an_error_with_its_line(
     assert done.returncode != 0
     assert f"{anchor}:2" in done.stdout + done.stderr
     assert said in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("record", "sha1", "said"),
+    [
+        (". IN DS 1 13 3 " + "00" * 32, "true", "digest type 3 is not supported"),
+        (". IN DS 1 13 99 00", "true", "digest type 99 is not supported"),
+        (". IN DS 1 200 2 " + "00" * 32, "true", "algorithm 200 is not supported"),
+        (". IN DNSKEY 257 3 200 AAAA", "true", "algorithm 200 is not supported"),
+        (". IN DS 1 13 1 " + "00" * 20, "false", "digest type 1 is SHA-1"),
+        (". IN DS 1 5 2 " + "00" * 32, "false", "algorithm 5 needs SHA-1"),
+        (". IN DS 1 13 1 " + "00" * 20, "true", None),
+    ],
+)
+def test_an_unsupported_trust_anchor_gives_a_warning_with_its_line_and_effect(
+    tmp_path: Path, record: str, sha1: str, said: str | None
+) -> None:
+    anchor, settings = (
+        tmp_path / "anchor",
+        f'[resolver]\ntrust_anchor = "{tmp_path}/anchor"\nsha1 = {sha1}\n',
+    )
+    anchor.write_text(f"; the root\n{record}\n")
+    alone = nw("config", "check", written(tmp_path, settings))
+    assert alone.returncode == 0
+    if said is None:
+        assert "warning" not in alone.stdout
+        return
+    assert f"warning: {anchor}:2:1: the trust anchor . {record.split()[2]} is ignored" in alone.stdout
+    assert said in alone.stdout and "nothing at and below . is validated" in alone.stdout
+    anchor.write_text(f"{record}\n. IN DS 2 13 2 {'00' * 32}\n")
+    beside = nw("config", "check", written(tmp_path, settings))
+    assert said in beside.stdout and "the other trust anchors of the zone are used" in beside.stdout
+    off = nw("config", "check", written(tmp_path, settings + 'validation = "off"\n'))
+    assert "warning" not in off.stdout

@@ -335,6 +335,27 @@ def test_ctl_shows_anchors_and_edits_negative_ones_which_survive_a_restart(root:
         assert ctl("nta", "remove", "example.com") == (0, "no negative trust anchors\n")
 
 
+def test_ctl_says_which_anchors_are_ignored(tmp_path: Path) -> None:
+    config, control = tmp_path / "namewise.toml", str(tmp_path / "control.sock")
+    digest = "00" * 32
+    (tmp_path / "anchor").write_text(
+        f". DS 1 13 99 {digest}\n. DS 2 13 2 {digest}\nexample. DS 3 200 2 {digest}\n"
+    )
+    config.write_text(
+        '[server]\nworkers = 1\n[[listen]]\naddress = "127.0.0.1"\nport = 0\n'
+        f'[resolver]\ntrust_anchor = "{tmp_path}/anchor"\ncache_only = true\n'
+    )
+    with running("serve", "--config", str(config), "--control", control, ready="ready: "):
+        lines = nw("ctl", "anchors", "--control", control).stdout.splitlines()
+    assert "  key 1 (algorithm 13): Configured, ignored: digest type 99 is not supported" in lines
+    assert "  key 2 (algorithm 13): Configured" in lines
+    (at,) = (number for number, line in enumerate(lines) if line.startswith("example. "))
+    assert lines[at + 1 :] == [
+        "  no trust anchor is supported: nothing below is validated",
+        "  key 3 (algorithm 200): Configured, ignored: algorithm 200 is not supported",
+    ]
+
+
 def test_what_the_cache_holds_is_judged_anew_when_trust_changes(tmp_path: Path) -> None:
     """Data that were cached without validation, or by an anchor that is gone, are served to nobody who relies on validation."""
     root = Root(tmp_path)

@@ -414,10 +414,13 @@ def anchors(answer: dict[str, Any]) -> None:
         print(f"{point['zone']} {following}")
         if point["deleted"]:
             print("  all keys are revoked: nothing below is validated")
+        elif not point["usable"]:
+            print("  no trust anchor is supported: nothing below is validated")
         for key in point["keys"]:
             since = f" since {_moment(key['since'])}" if key["since"] else ""
             after = f", {key['next']} after {_moment(key['at'])}" if key["next"] else ""
-            print(f"  key {key['tag']} (algorithm {key['algorithm']}): {key['state']}{since}{after}")
+            ignored = f", ignored: {key['unsupported']}" if key["unsupported"] else ""
+            print(f"  key {key['tag']} (algorithm {key['algorithm']}): {key['state']}{since}{after}{ignored}")
 
 
 def _moment(seconds: int) -> str:

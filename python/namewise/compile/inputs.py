@@ -45,6 +45,8 @@ class Inputs(NamedTuple):
     """The trust anchors of the configuration, where `anchors` have become others since (RFC 5011)."""
     negative: tuple[str, ...] = ()
     """Negative trust anchors that were added at run time."""
+    doubts: tuple[str, ...] = ()
+    """What is allowed in the files but has no effect, each with its place."""
 
     def __repr__(self) -> str:
         return f"Inputs({self.hints!r}, {self.anchors!r}, {len(self.secrets)} secrets, {len(self.hosts)} hosts files)"
@@ -53,9 +55,10 @@ class Inputs(NamedTuple):
 MAX_HOSTS = 32 << 20
 """Octets of a hosts file; stops a wrong path from filling the memory."""
 DIGEST_OCTETS = {1: 20, 2: 32, 4: 48}
-"""The length of a DS digest by its type."""
+"""The length of a DS digest by its type, of those that the engine computes."""
 KEY_OCTETS = {5: 64, 7: 64, 8: 64, 10: 128, 13: 64, 14: 96, 15: 32, 16: 57}
-"""The least length of the key of a DNSKEY record by algorithm."""
+"""The least length of the key of a DNSKEY record by algorithm, of those that the engine verifies."""
+SHA1_ALGORITHMS, SHA1_DIGEST = (5, 7), 1
 MAX_SECRET = 4096
 """Octets of a file with a secret; longer files are something else."""
 BUILT_IN_HINTS = tuple(Hint(name, addresses) for name, addresses in ROOT_SERVERS)
@@ -74,16 +77,17 @@ def read_inputs(config: Config, origin: Callable[[Path], Origin] | None = None) 
             secrets[key.name] = secret
     hints: tuple[Hint, ...] = ()
     anchors: tuple[str, ...] = ()
+    doubts: list[str] = []
     resolver = config.resolver
     if resolver is not None:
         hints = BUILT_IN_HINTS if resolver.hints is None else _hints(resolver.hints, problems)
-        anchors = _trust_anchors(config, resolver, problems)
+        anchors = _trust_anchors(config, resolver, problems, doubts)
     hosts = tuple(
         _hosts(entry.file, ("hosts", index, "file"), problems) for index, entry in enumerate(config.hosts)
     )
     if problems:
         raise ConfigError(problems)
-    return Inputs(hints, anchors, secrets, hosts, _places(config, origin))
+    return Inputs(hints, anchors, secrets, hosts, _places(config, origin), doubts=tuple(doubts))
 
 
 def _hosts(file: str, path: Path, problems: list[Problem]) -> str:
@@ -119,11 +123,15 @@ def _places(config: Config, origin: Callable[[Path], Origin] | None) -> dict[Pat
     return {path: place(path) for path in paths}
 
 
-def _trust_anchors(config: Config, resolver: Resolver, problems: list[Problem]) -> tuple[str, ...]:
-    """Return the trust anchors with which *config* validates; none switches validation off."""
-    anchors = () if resolver.trust_anchor is None else _anchors(resolver.trust_anchor, problems)
+def _trust_anchors(
+    config: Config, resolver: Resolver, problems: list[Problem], doubts: list[str]
+) -> tuple[str, ...]:
+    """Return the trust anchors with which *config* validates; none switches validation off. Adds to *doubts* those without effect."""
+    placed = [] if resolver.trust_anchor is None else _anchors(resolver.trust_anchor, problems)
     if resolver.validation == "off":
         return ()
+    doubts += _unusable(placed, sha1=resolver.sha1)
+    anchors = tuple(record for record, _ in placed)
     public = resolver.hints is None and resolver.routes is None
     from_root = public and not any(forward.suffix == "." for forward in config.forward)
     if not anchors and (resolver.validation == "on" or from_root):
@@ -171,7 +179,7 @@ def read_anchors(file: str) -> tuple[str, ...]:
     found = _anchors(file, problems)
     if problems:
         raise ConfigError(problems)
-    return found
+    return tuple(record for record, _ in found)
 
 
 def _hints(file: str, problems: list[Problem]) -> tuple[Hint, ...]:
@@ -195,8 +203,9 @@ def _hints(file: str, problems: list[Problem]) -> tuple[Hint, ...]:
     return found
 
 
-def _anchors(file: str, problems: list[Problem]) -> tuple[str, ...]:
-    found: list[str] = []
+def _anchors(file: str, problems: list[Problem]) -> list[tuple[str, Origin]]:
+    """Return the trust anchors in *file*, each with its place."""
+    found: list[tuple[str, Origin]] = []
     before = len(problems)
     for owner, rtype, data, origin in _records(file, "resolver", "trust_anchor", problems):
         if rtype not in ("DS", "DNSKEY"):
@@ -211,12 +220,45 @@ def _anchors(file: str, problems: list[Problem]) -> tuple[str, ...]:
         wrong = _wrong_anchor(rtype, text)
         if wrong is not None:
             problems.append(Problem(("resolver", "trust_anchor"), f"{owner} {rtype}: {wrong}", origin))
-        found.append(f"{owner} IN {rtype} {text}")
+        found.append((f"{owner} IN {rtype} {text}", origin))
     if not found and len(problems) == before:
         # Without an anchor nothing would be validated, and nobody would notice.
         message = f"{file} has no trust anchor; write DS or DNSKEY records into it, or set validation to off"
         problems.append(Problem(("resolver", "trust_anchor"), message, Origin("file", file)))
-    return tuple(found)
+    return found
+
+
+def unsupported(algorithm: int, digest_type: int | None, *, sha1: bool) -> str | None:
+    """Return why validation cannot begin with a DNSKEY record of *algorithm*, or with a DS record that has a *digest_type*, too; None if
+    it can. sha1: the setting of `[resolver]`. A zone that has no other trust anchors is insecure (RFC 4035 §5.2, RFC 4509 §3)."""
+    if algorithm not in KEY_OCTETS:
+        return f"algorithm {algorithm} is not supported"
+    if digest_type is not None and digest_type not in DIGEST_OCTETS:
+        return f"digest type {digest_type} is not supported"
+    if not sha1 and algorithm in SHA1_ALGORITHMS:
+        return f"algorithm {algorithm} needs SHA-1, which [resolver] sha1 = false switches off"
+    if not sha1 and digest_type == SHA1_DIGEST:
+        return "digest type 1 is SHA-1, which [resolver] sha1 = false switches off"
+    return None
+
+
+def _unusable(anchors: list[tuple[str, Origin]], *, sha1: bool) -> Iterator[str]:
+    """Yield a warning for each of the trust anchors that validation cannot begin with."""
+    found = []
+    for record, origin in anchors:
+        owner, _, rtype, *words = record.split()
+        digest_type = int(words[2]) if rtype == "DS" else None
+        algorithm = int(words[1] if rtype == "DS" else words[2])
+        found.append((owner.lower(), rtype, origin, unsupported(algorithm, digest_type, sha1=sha1)))
+    usable = {owner for owner, _, _, why in found if why is None}
+    for owner, rtype, origin, why in found:
+        if why is not None:
+            effect = (
+                "the other trust anchors of the zone are used"
+                if owner in usable
+                else f"the zone has no other trust anchor: nothing at and below {owner} is validated"
+            )
+            yield f"{origin}: the trust anchor {owner} {rtype} is ignored, since {why}; {effect}"
 
 
 def _wrong_anchor(rtype: str, text: str) -> str | None:

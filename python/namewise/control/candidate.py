@@ -78,6 +78,7 @@ class Candidate(NamedTuple):
         """Return what is allowed but rarely meant."""
         return (
             *self.zones.warnings,
+            *self.inputs.doubts,
             *_lists_without_resolver(self.loaded.config),
             *(text for one in self.lists.changed for text in doubtful(one)),
             *_settings_without_effect(self.loaded.config),

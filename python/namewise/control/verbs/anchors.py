@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from namewise.compile.inputs import unsupported
 from namewise.control.verbs import needs_resolver
 from namewise.dnssec.anchors import next_change
 
 if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
-    from namewise.dnssec.anchors import Followed, TrustPoint
+    from namewise.dnssec.anchors import Ds, Followed, TrustPoint
 
 
 def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
@@ -18,27 +19,42 @@ def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
     needs_resolver(daemon)
     service = daemon.service
     resolver = service.config.resolver
+    assert resolver is not None, "needs_resolver has seen it"
     return {
-        "follows": resolver is not None and resolver.trust_anchor_updates,
-        "points": [_point(point) for point in service.trust.now.points],
+        "follows": resolver.trust_anchor_updates,
+        "points": [_point(point, sha1=resolver.sha1) for point in service.trust.now.points],
     }
 
 
-def _point(point: TrustPoint) -> dict[str, Any]:
+def _point(point: TrustPoint, *, sha1: bool) -> dict[str, Any]:
+    keys = [
+        *(_configured(ds, sha1=sha1) for ds in point.configured),
+        *(_key(point, one, sha1=sha1) for one in point.keys),
+    ]
+    trusted = [key for key in keys if key["state"] in ("Configured", "Valid", "Missing")]
     return {
         "zone": point.zone,
         "checked": point.checked or None,
         "due": point.due,
         "deleted": point.deleted,
-        "keys": [
-            *({"tag": ds.tag, "algorithm": ds.algorithm, "state": "Configured", "since": None, "next": None, "at": None}
-              for ds in point.configured),
-            *(_key(point, one) for one in point.keys),
-        ],
-    }  # fmt: skip
+        "usable": any(key["unsupported"] is None for key in trusted),
+        "keys": keys,
+    }
 
 
-def _key(point: TrustPoint, one: Followed) -> dict[str, Any]:
+def _configured(ds: Ds, *, sha1: bool) -> dict[str, Any]:
+    return {
+        "tag": ds.tag,
+        "algorithm": ds.algorithm,
+        "state": "Configured",
+        "since": None,
+        "next": None,
+        "at": None,
+        "unsupported": unsupported(ds.algorithm, ds.digest_type, sha1=sha1),
+    }
+
+
+def _key(point: TrustPoint, one: Followed, *, sha1: bool) -> dict[str, Any]:
     becomes, at = next_change(point, one) or (None, None)
     return {
         "tag": one.key.tag,
@@ -47,4 +63,5 @@ def _key(point: TrustPoint, one: Followed) -> dict[str, Any]:
         "since": one.since or None,
         "next": becomes,
         "at": at,
+        "unsupported": unsupported(one.key.algorithm, None, sha1=sha1),
     }
