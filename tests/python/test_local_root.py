@@ -21,6 +21,7 @@ from servers import running
 
 from namewise import Server
 from namewise.config import ConfigError, load
+from namewise.config.origin import Origin, Overlay
 from namewise.config.values import endpoint
 from namewise.control.local_root import FILE, RootCopy
 from namewise.engine import Resolve, Zone, verify_zonemd
@@ -445,6 +446,44 @@ def test_a_zone_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
         file.unlink()
         copy.act()
         assert "No such file" in logged[-1][1]
+
+
+def test_a_copy_is_checked_again_when_the_trust_anchors_change(tmp_path: Path, primary: Primary) -> None:
+    anchor = tmp_path / "anchor"
+    anchor.write_text(f". DS 1 13 2 {'00' * 32}\n")
+    table = {"primaries": [primary.where], "file": str(tmp_path / "my.zone")}
+    (tmp_path / "my.zone").write_text(root(1))
+    with serving(tmp_path, table, Clock()) as (copy, service, logged):
+
+        def validate(how: str) -> None:
+            config = {
+                "listen": [{"address": "127.0.0.1", "port": 0}],
+                "server": {"state": str(tmp_path)},
+                "resolver": {"validation": how, "trust_anchor": str(anchor)},
+                "local_root": table,
+            }
+            service.load = lambda: load(
+                None, environ={}, flags=Overlay.of(config, Origin("program", "config"))
+            )
+            service.reload()
+            copy.act()
+
+        copy.load()
+        copy.act()
+        assert copy.why == "" and copy.copy is not None
+        primary.asked.clear()
+        validate("on")
+        assert copy.copy is None and "does not pass its check" in copy.why
+        assert primary.asked == ["SOA", "AXFR"], "another copy is fetched at once"
+        assert "root-unusable" in [slug for slug, _ in logged]
+        validate("off")
+        status = copy.status()
+        assert status is not None and (status["used"], status["serial"]) == (True, 1)
+        # Other changes of the settings cost no check.
+        checked = copy.copy
+        service.reload()
+        copy.act()
+        assert copy.copy is checked
 
 
 def test_the_commands_show_the_copy(tmp_path: Path, primary: Primary) -> None:

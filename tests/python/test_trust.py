@@ -15,7 +15,7 @@ from commands import nw
 from servers import running
 
 from namewise import Server
-from namewise.config import ConfigError
+from namewise.config import ConfigError, load
 from namewise.control.service import Service
 from namewise.control.trust import ANCHORS, NEGATIVE, Trust
 from namewise.dnssec.anchors import DAY, HOLD_DOWN_S, State
@@ -208,7 +208,7 @@ def test_a_revocation_that_the_validator_sees_takes_effect_at_once(
         authority.reload()
         service.engine.flush()
         looked, woken = [], threading.Event()
-        with mock.patch.object(trust._wake, "set", woken.set):
+        with mock.patch.object(trust._follower, "wake", woken.set):
             rcode(service)
             assert woken.wait(10), "the validator has seen the revoked key"
         with mock.patch.object(
@@ -354,6 +354,33 @@ def test_ctl_says_which_anchors_are_ignored(tmp_path: Path) -> None:
         "  no trust anchor is supported: nothing below is validated",
         "  key 3 (algorithm 200): Configured, ignored: algorithm 200 is not supported",
     ]
+
+
+def test_a_reload_that_adds_a_resolver_begins_to_follow_what_was_saved(root: Root) -> None:
+    folder, config = root.folder, root.folder / "namewise.toml"
+    listen = f'[server]\nworkers = 1\nstate = "{folder}/state"\n[[listen]]\naddress = "127.0.0.1"\nport = 0\n'
+    resolver = f'[resolver]\ntrust_anchor = "{folder}/anchor"\ncache_only = true\n'
+    (folder / "state").mkdir(mode=0o700)
+    _, _, _, _, *added = root.record(1).split(None, 4)
+    (folder / "state" / ANCHORS).write_text(
+        "; namewise trust anchors, version 1\nzone . checked 1 due 4000000000 retry 3600\n"
+        f"key Valid since 1 until 0 257 {added[0]}\n"
+    )
+    config.write_text(f'{listen}[[zone]]\nname = "."\nfile = "{folder}/root.zone"\n')
+    control = str(folder / "control.sock")
+    with running("serve", "--config", str(config), "--control", control, ready="ready: "):
+        config.write_text(listen + resolver)
+        assert nw("ctl", "reload", "--control", control).returncode == 0
+        lines = nw("ctl", "anchors", "--control", control).stdout.splitlines()
+        assert lines[0].startswith(". keys seen 1970-01-01T00:00:01Z")
+        assert [f"key {root.tag(key)} " in "".join(lines) for key in (0, 1)] == [True, True]
+    assert (folder / "state" / "cache.bin").exists(), "the cache is saved, too"
+    with Server({"listen": [{"address": "127.0.0.1", "port": 0}]}) as server:
+        service = server._service
+        assert not service.trust._follower.started
+        service.load = lambda: load(str(config), environ={})
+        server.reload()
+        assert service.trust._follower.started and len(service.trust.now.points) == 1
 
 
 def test_what_the_cache_holds_is_judged_anew_when_trust_changes(tmp_path: Path) -> None:

@@ -173,6 +173,7 @@ class Daemon:
                 self.notifier.ready(self.ready_line())
             self._allow()
             self.service.followed()
+            self._saved.start()
             self._report(outcome)
             differences = "; ".join(outcome.changes) or "nothing changed"
             text = f"reloaded, generation {outcome.generation}: {differences}"

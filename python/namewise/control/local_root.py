@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.config.paths import open_file
 from namewise.config.values import endpoint
+from namewise.control.follower import LONGEST_WAIT_S, Follower
 from namewise.engine import LocalRoot as Artifact
 from namewise.engine import RRset, Zone, verify_zonemd
-from namewise.engine.errors import EngineClosed, NamewiseError, TransferError, ZoneFileError
+from namewise.engine.errors import NamewiseError, TransferError, ZoneFileError
 from namewise.zones.transfer import Limits, is_newer, transfer
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ FILE = "root.zone"
 """The name of the file in the state directory."""
 FIRST_RETRY_S = 60
 """Seconds between attempts while there is no copy whose SOA says how long to wait, and at least with one."""
-LONGEST_WAIT_S = 600.0
-"""After this time the clock is looked at again: it may have been set."""
 
 
 class Copy(NamedTuple):
@@ -90,31 +89,26 @@ class RootCopy:
         self._published: object = None
         self._settings: Settings | None = None
         self._stamp: tuple[int, int] | None = None
+        self._anchors: tuple[str, ...] = ()
+        """The trust anchors by which copies were accepted and refused last."""
         self._acting = threading.Lock()
-        self._wake = threading.Event()
-        self._end = False
-        self._thread: threading.Thread | None = None
+        self._follower = Follower("local root", "namewise-root", self.act, log)
 
     def start(self) -> None:
-        """Use what is on the disk, then begin to follow the root in a thread, if a copy is wanted."""
-        if self.service.config.local_root is None:
+        """Use what is on the disk, then begin to follow the root in a thread, if a copy is wanted and that was not done before."""
+        if self.service.config.local_root is None or self._follower.started:
             return
         self.load()
-        self._thread = threading.Thread(target=self._run, name="namewise-root", daemon=True)
-        self._thread.start()
+        self._follower.start()
 
     def close(self) -> None:
         """End the thread. A transfer that is under way ends by itself and changes nothing any more."""
-        self._end = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(1.0)
+        self._follower.close()
 
     def reloaded(self) -> None:
-        """Take new settings into account: a changed table begins anew, and a changed file is read."""
-        if self._thread is None:
-            self.start()
-        self._wake.set()
+        """Take new settings and trust anchors into account: a changed table begins anew, a changed file is read, and the copy is checked
+        by the anchors as they are now."""
+        self._follower.wake()
 
     def load(self) -> None:
         """Read the copies on the disk and use the newest one that passes its check."""
@@ -128,6 +122,7 @@ class RootCopy:
                 self._load()
             if self._settings is None:
                 return LONGEST_WAIT_S
+            self._recheck()
             self._read_file()
             if self._due <= self._seconds() and self._settings.primaries:
                 self._refresh(self._settings)
@@ -155,18 +150,6 @@ class RootCopy:
             "expires": None if copy is None else copy.expires,
         }
 
-    def _run(self) -> None:
-        while not self._end:
-            try:
-                wait_s = self.act()
-            except EngineClosed:
-                return
-            except Exception as error:
-                self.log.event("error", "fault", f"local root: {error!r}")
-                wait_s = LONGEST_WAIT_S
-            self._wake.wait(wait_s)
-            self._wake.clear()
-
     def _seconds(self) -> int:
         return int(self._clock())
 
@@ -174,7 +157,7 @@ class RootCopy:
 
     def _load(self) -> None:
         self._settings = self.service.config.local_root
-        self.copy, self._due, self._stamp = None, 0, None
+        self.copy, self._due, self._stamp, self._anchors = None, 0, None, self._root_anchors()
         if self._settings is not None:
             saved = self._saved_path()
             if saved is not None and self._settings.primaries:
@@ -183,6 +166,22 @@ class RootCopy:
             if self.copy is not None:
                 self._due = self.copy.confirmed + self.copy.refresh_s
         self._publish()
+
+    def _recheck(self) -> None:
+        """Check the copy again if the trust anchors of the root have changed; a file that they refused is read again."""
+        if self._anchors == (anchors := self._root_anchors()):
+            return
+        self._anchors, self._stamp = anchors, None
+        copy, self.copy = self.copy, None
+        if copy is not None:
+            try:
+                self.copy = self._checked(copy.zone, copy.source, copy.confirmed)
+            except Refused as error:
+                self._refuse(copy.source, f"{copy.source}: by the trust anchors as they are now, {error}")
+        if self.copy is None:
+            # The resolver does not use it while another is fetched.
+            self._due = 0
+            self._publish()
 
     def _read_file(self) -> None:
         """Read the configured file if it has changed since it was last read."""
@@ -219,7 +218,7 @@ class RootCopy:
         limits = Limits(settings.max_size, settings.max_records, settings.timeout / 1000)
         serial = None if self.copy is None else self.copy.serial
         for primary in settings.primaries:
-            if self._end:
+            if self._follower.ended:
                 return
             at = endpoint(primary)
             try:
@@ -234,7 +233,7 @@ class RootCopy:
                 reason = "no reply in time" if isinstance(error, TimeoutError) else str(error)
                 self._refuse(str(at), f"{at}: {reason}")
                 continue
-            if self._end:
+            if self._follower.ended:
                 return
             self._save(copy, whole=zone is not None)
             self._accept(copy)
@@ -248,8 +247,7 @@ class RootCopy:
     def _checked(self, zone: Zone, source: str, confirmed: int) -> Copy:
         """Return *zone* as a copy, or raise `Refused`."""
         assert self._settings is not None, "only called while a copy is wanted"
-        anchors = [RRset.from_text(line) for line in self.service.inputs.anchors]
-        anchors = [anchor for anchor in anchors if str(anchor.owner) == "."]
+        anchors = [RRset.from_text(line) for line in self._root_anchors()]
         try:
             digest = verify_zonemd(zone, self._seconds(), anchors)
         except ValueError as error:
@@ -260,6 +258,9 @@ class RootCopy:
         assert soa is not None, "every zone has one"
         refresh, retry, expire = (int(word) for word in str(next(iter(soa))).split()[3:6])
         return Copy(zone, confirmed, source, digest, refresh, retry, expire)
+
+    def _root_anchors(self) -> tuple[str, ...]:
+        return tuple(line for line in self.service.inputs.anchors if line.startswith(". "))
 
     # Use
 
@@ -317,8 +318,7 @@ class RootCopy:
     # Files
 
     def _saved_path(self) -> str | None:
-        state = self.service.config.server.state
-        return None if state is None else os.path.join(state, FILE)
+        return None if self.service.state is None else os.path.join(self.service.state, FILE)
 
     def _save(self, copy: Copy, *, whole: bool) -> None:
         """Save *copy*; not *whole*: only the time at which it was confirmed."""

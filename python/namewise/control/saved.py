@@ -10,8 +10,9 @@ server that is killed loses what it has learned since the last save.
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING
+
+from namewise.control.follower import Follower
 
 if TYPE_CHECKING:
     from namewise.control.log import Log
@@ -27,21 +28,18 @@ class SavedCache:
     def __init__(self, service: Service, log: Log) -> None:
         self.service = service
         self.log = log
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._loaded = False
+        self._follower = Follower("saved cache", "namewise-cache", self._act, log)
 
     def start(self) -> None:
-        """Load the file, then save now and then. Call it once, after the state directory was made."""
-        if self._path() is None:
-            return
-        self._thread = threading.Thread(target=self._run, name="namewise-cache", daemon=True)
-        self._thread.start()
+        """Load the file, then save now and then, unless that has begun before. Call it after the state directory was made."""
+        if self._path() is not None:
+            self._follower.start()
 
     def stop(self) -> None:
         """Save for the last time, while the engine still runs."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._follower.close(None)
+        if self._follower.started:
             self.save()
 
     def save(self) -> None:
@@ -79,16 +77,16 @@ class SavedCache:
             )
 
     def _path(self) -> str | None:
-        server, resolver = self.service.config.server, self.service.config.resolver
-        if server.state is None or resolver is None or resolver.cache_save == 0:
+        state, resolver = self.service.state, self.service.config.resolver
+        if state is None or resolver is None or resolver.cache_save == 0:
             return None
-        return os.path.join(server.state, FILE)
+        return os.path.join(state, FILE)
 
-    def _run(self) -> None:
-        self.load()
-        while True:
-            resolver = self.service.config.resolver
-            pause = resolver.cache_save / 1000 if resolver is not None and resolver.cache_save else 60.0
-            if self._stop.wait(pause):
-                return
+    def _act(self) -> float:
+        if self._loaded:
             self.save()
+        else:
+            self._loaded = True
+            self.load()
+        resolver = self.service.config.resolver
+        return resolver.cache_save / 1000 if resolver is not None and resolver.cache_save else 60.0

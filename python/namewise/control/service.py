@@ -91,6 +91,8 @@ class Service:
         self.pauses: dict[str | None, threading.Timer] = {}
         """Groups to which no list applies now; None stands for all clients."""
         self.workers = 0
+        self.state: str | None = None
+        """The state directory. A reload does not change it."""
         self._engine: Engine | None = None
         self._started = time.monotonic()
         self._pause_ends: dict[str | None, float] = {}
@@ -124,21 +126,23 @@ class Service:
             return outcome
 
     def follow(self) -> None:
-        """Begin what goes on beside queries, in threads: follow the trust anchors and the root, if names are resolved."""
+        """Begin what goes on beside queries, in threads: follow the trust anchors and the root, if names are resolved. What has begun goes
+        on."""
         if self.config.resolver is not None:
             self.trust.start()
             self.root.start()
 
     def followed(self) -> None:
         """Let the threads of `follow` take new settings into account."""
+        self.follow()
         self.trust.reloaded()
         self.root.reloaded()
 
     def _start(self) -> Outcome:
         loaded = self.load()
-        state = loaded.config.server.state
-        if loaded.config.resolver is not None:
-            self.trust.load(state)
+        self.state = state = loaded.config.server.state
+        # A reload may add a resolver.
+        self.trust.load(state)
         candidate = build(loaded, self.registry, worker_count, self.trust.apply, self.lists, self._told)
         config = candidate.loaded.config
         zones = candidate.zones
@@ -195,7 +199,9 @@ class Service:
             inputs = self.trust.apply(inputs, self.config)
             candidate = rebuild(self.loaded, inputs, self.registry.unchanged(), self.workers)
             candidate = candidate._replace(lists=self.lists._replace(changed=()))
-            return self._publish(self.engine, candidate).generation
+            generation = self._publish(self.engine, candidate).generation
+        self.root.reloaded()
+        return generation
 
     def reload_lists(self) -> tuple[str, ...]:
         """Read lists whose files have changed. Return why some could not be read; their last versions stay in use, if there are any."""

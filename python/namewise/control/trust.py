@@ -4,9 +4,9 @@
     DIR/trust-anchors ──┴─> TrustPoint ── DNSKEY lookup, observe ──> changed ──> save ──> publish the settings anew
 
 One thread waits for what is due next: a DNSKEY query of a zone with trust anchors, by its schedule or since the validator has seen a
-revocation; the end of a negative trust anchor; or a try
-whether its zone validates again. The states are those of `namewise.dnssec`; here are clock, files and engine. A file that cannot
-be read is reported with its line and left as it is: the configured anchors are used, and nothing is saved.
+revocation; the end of a negative trust anchor; or a try whether its zone validates again. The states are those of
+`namewise.dnssec`; here are clock, files and engine. A file that cannot be read is reported with its line and left as it is: the
+configured anchors are used, and nothing is saved.
 
 With the queries for keys, the server tells the root which keys it trusts (RFC 8145 §5.1), if `trust_anchor_telemetry` says so.
 """
@@ -20,6 +20,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from namewise.config.paths import read_text
+from namewise.control.follower import LONGEST_WAIT_S, Follower
 from namewise.dnssec import anchors as rfc5011
 from namewise.dnssec import negative
 from namewise.dnssec.anchors import Change, FileError, Observation, Seen, TrustPoint
@@ -41,8 +42,6 @@ AT_ONCE_S = 60
 """How often a zone that the validator sees as revoked is looked up: if the lookup does not confirm it, others of the validator follow."""
 ANSWER_S = 30.0
 """Longer than any budget lets a question take."""
-LONGEST_WAIT_S = 600.0
-"""After this time the clock is looked at again: it may have been set."""
 ANCHORS, NEGATIVE = "trust-anchors", "negative-trust-anchors"
 
 
@@ -71,9 +70,7 @@ class Trust:
         self._changing = threading.Lock()
         """Held while `now` is replaced, and never while settings are published: a reload asks what is trusted."""
         self._editing = threading.Lock()
-        self._wake = threading.Event()
-        self._end = False
-        self._thread: threading.Thread | None = None
+        self._follower = Follower("trust anchors", "namewise-trust", self.act, log)
 
     def load(self, folder: str | None) -> None:
         """Read what was saved in *folder*; None: nothing is kept."""
@@ -93,28 +90,26 @@ class Trust:
             return inputs._replace(anchors=followed, configured=inputs.anchors, negative=names)
 
     def start(self) -> None:
-        """Begin to follow, in a thread of its own."""
+        """Begin to follow, in a thread of its own, unless that was done before."""
+        if self._follower.started:
+            return
         with self._changing:
             soon = self._seconds() + SETTLE_S
             points = self._merged(self.service.inputs.configured)
             # What is due already waits a little.
             points = tuple(point._replace(due=max(point.due, soon)) for point in points)
             self.now = self.now._replace(points=points)
-        self._thread = threading.Thread(target=self._run, name="namewise-trust", daemon=True)
-        self._thread.start()
+        self._follower.start()
 
     def close(self) -> None:
         """End the thread."""
-        self._end = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(1.0)
+        self._follower.close()
 
     def reloaded(self) -> None:
         """Take the anchors of new settings into account."""
         with self._changing:
             self.now = self.now._replace(points=self._merged(self.service.inputs.configured))
-        self._wake.set()
+        self._follower.wake()
 
     def revoked(self, zone: str) -> None:
         """Look up the keys of *zone* now: the validator has seen that one of its trust anchors is revoked (RFC 5011 §2.1)."""
@@ -122,7 +117,7 @@ class Trust:
         if not 0 <= now - self._noticed.get(zone, -AT_ONCE_S) < AT_ONCE_S:
             self._noticed[zone] = now
             self._at_once.add(zone.lower())
-            self._wake.set()
+            self._follower.wake()
 
     def add(self, name: str, lifetime_s: int) -> Negative:
         """Validate nothing at and below *name* for *lifetime_s* seconds. Raises what publishing raises."""
@@ -136,7 +131,7 @@ class Trust:
             "warning", "nta-added", f"nothing is validated below {name} for {lifetime_s} s", name=name
         )
         self._forget(name)
-        self._wake.set()
+        self._follower.wake()
         return one
 
     def remove(self, name: str, why: str = "by request") -> bool:
@@ -168,16 +163,6 @@ class Trust:
     def _follows(self) -> bool:
         resolver = self.service.config.resolver
         return resolver is not None and resolver.trust_anchor_updates
-
-    def _run(self) -> None:
-        while not self._end:
-            try:
-                wait_s = self.act()
-            except Exception as error:
-                self.log.event("error", "fault", f"trust anchors: {error!r}")
-                wait_s = LONGEST_WAIT_S
-            self._wake.wait(wait_s)
-            self._wake.clear()
 
     def _seconds(self) -> int:
         return int(self._clock())
