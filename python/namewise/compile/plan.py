@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from namewise.config.access import BUILT_IN_ACLS
-from namewise.config.detect import ALLOW
 from namewise.config.resolver import Budget
 from namewise.config.schema import settings
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from namewise.config import Config
     from namewise.config.filters import Rrl
     from namewise.config.resolver import Resolver
+    from namewise.config.schema import Table
 
 VERSION = 1
 
@@ -98,55 +98,31 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
     }
 
 
+def _fields(table: Table, unit: str) -> dict[str, Any]:
+    """Return the settings of *table* by name. Durations are in *unit*, `s` or `ms`, which ends their names."""
+    made: dict[str, Any] = {}
+    for name, setting in settings(type(table)).items():
+        value = getattr(table, name)
+        if setting.extra("kind") == "duration":
+            made[f"{name}_{unit}"] = value // 1000 if unit == "s" else value
+        else:
+            made[name] = list(value) if isinstance(value, tuple) else value
+    return made
+
+
 def _rrl(config: Config, rrl: Rrl) -> dict[str, Any]:
-    return {
-        "responses_per_second": rrl.responses_per_second,
-        "nxdomains_per_second": rrl.nxdomains_per_second,
-        "errors_per_second": rrl.errors_per_second,
-        "slip": rrl.slip,
-        "window_s": rrl.window // 1000,
-        "ipv4_prefix": rrl.ipv4_prefix,
-        "ipv6_prefix": rrl.ipv6_prefix,
-        "exempt": list(config.prefixes(rrl.exempt)),
-        "log_only": rrl.log_only,
-        "buckets": rrl.buckets,
-    }
+    return {**_fields(rrl, "s"), "exempt": list(config.prefixes(rrl.exempt))}
 
 
 def _detect(config: Config) -> dict[str, Any]:
     """Return what is watched; nothing if nothing is."""
     made: dict[str, Any] = {}
     if config.tunnels is not None:
-        watch = config.tunnels
-        made["tunnels"] = {
-            "action": watch.action,
-            "window_s": watch.window // 1000,
-            "max_subdomains": watch.max_subdomains,
-            "min_features": watch.min_features,
-            "label_length": watch.label_length,
-            "entropy": watch.entropy,
-            "data_share": watch.data_share,
-            "question_octets": watch.question_octets,
-            "answer_octets": watch.answer_octets,
-            "hold_s": watch.hold // 1000,
-            "per_second": watch.per_second,
-            "domains": watch.domains,
-            "allow": sorted({*watch.allow, *(ALLOW if watch.allow_default else ())}),
-        }
+        made["tunnels"] = {**_fields(config.tunnels, "s"), "allow": list(config.tunnels.unwatched())}
+        del made["tunnels"]["allow_default"]
     if config.amplification is not None:
         limit = config.amplification
-        made["amplification"] = {
-            "action": limit.action,
-            "window_s": limit.window // 1000,
-            "octets": limit.octets,
-            "ratio": limit.ratio,
-            "share": limit.share,
-            "hold_s": limit.hold // 1000,
-            "ipv4_prefix": limit.ipv4_prefix,
-            "ipv6_prefix": limit.ipv6_prefix,
-            "networks": limit.networks,
-            "exempt": list(config.prefixes(limit.exempt)),
-        }
+        made["amplification"] = {**_fields(limit, "s"), "exempt": list(config.prefixes(limit.exempt))}
     return {"detect": made} if made else {}
 
 
@@ -171,7 +147,6 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
             budget[name] = value // 1000
         else:
             budget[f"{name}_ms"] = value
-    streams = resolver.streams
     made: dict[str, Any] = {
         # Without hints, the resolver can ask forwarders only.
         "hints": [
@@ -211,13 +186,7 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
             "recheck_s": resolver.stale.recheck // 1000,
         },
         "cache_only": resolver.cache_only,
-        "streams": {
-            "max_connections": streams.max_connections,
-            "max_per_server": streams.max_per_server,
-            "max_pipelined": streams.max_pipelined,
-            "idle_ms": streams.idle,
-            "lifetime_ms": streams.lifetime,
-        },
+        "streams": _fields(resolver.streams, "ms"),
         "budget": budget,
     }
     if config.hosts:

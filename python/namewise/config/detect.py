@@ -94,6 +94,10 @@ class Tunnels(Table, frozen=True, kw_only=True):
         ),
     ] = True
 
+    def unwatched(self) -> tuple[str, ...]:
+        """Return the names at and below which nothing is watched, sorted."""
+        return tuple(sorted({*self.allow, *(ALLOW if self.allow_default else ())}))
+
 
 class Amplification(Table, frozen=True, kw_only=True):
     """Detection of networks that get many large answers over UDP, as victims of a reflection attack do. The presence of this table, even
