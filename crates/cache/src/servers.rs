@@ -7,7 +7,8 @@
 //!
 //! **When nobody replies**, the network of this machine is down, and no server is to blame. When `MOST_SILENT` different
 //! servers have been silent and nobody has replied meanwhile, rest periods do not count; those that began by then end with the
-//! first reply, so that names resolve again as soon as the network is back.
+//! first reply, so that names resolve again as soon as the network is back. Where many clients ask meanwhile, one lookup in `PAUSE`
+//! asks a server and the others fail at once: they cost little while nobody can be reached.
 //!
 //! **Cookies** (RFC 7873). The client cookie of a server follows from a secret that all workers share
 //! ([`Servers::secret`]); the cookie that the server gave is kept with the server.
@@ -33,6 +34,12 @@ const LONGEST_REST: Micros = 120_000_000;
 const SUSPECTED: Micros = 4_000_000;
 /// The rest period of a server that the network reports as unreachable.
 const UNREACHABLE_REST: Micros = 5_000_000;
+/// The time between two attempts to reach a server while nobody replies or this machine has no route to it, if there are more than
+/// `FREE_ATTEMPTS` of them. With the time for which the failure is kept, the first good answer comes within two seconds after the
+/// network is back.
+const PAUSE: Micros = 500_000;
+/// Attempts at all servers in `PAUSE` that have no pause after them.
+const FREE_ATTEMPTS: usize = 50;
 /// How long the cache remembers that a server does not support EDNS.
 const WITHOUT_EDNS: Micros = 900_000_000;
 /// How long the cache remembers that a server changes the case of the question.
@@ -113,6 +120,8 @@ pub enum Trouble {
     Timeout,
     /// The network or the host said that it cannot be reached.
     Unreachable,
+    /// This machine has no route to it.
+    NoRoute,
 }
 
 impl Trouble {
@@ -121,6 +130,7 @@ impl Trouble {
         match self {
             Trouble::Timeout => "timeout",
             Trouble::Unreachable => "unreachable",
+            Trouble::NoRoute => "no-route",
         }
     }
 }
@@ -139,6 +149,9 @@ pub struct ServerNote {
     pub suspected: bool,
     /// The end of its rest period, if it rests.
     pub rests_until: Option<Micros>,
+    /// When it is asked again, if an attempt would be in vain before: this machine has no route to it, or nobody replies and it was
+    /// asked a moment ago.
+    pub paused_until: Option<Micros>,
     /// Whether it supports EDNS.
     pub edns: EdnsSupport,
     /// Whether its replies repeat the question in another case.
@@ -178,6 +191,7 @@ struct Server {
     timeouts: u8,
     edns: EdnsSupport,
     rests_until: Micros,
+    paused_until: Micros,
     edns_until: Micros,
     /// It is known to change the case of the question until then.
     changes_case_until: Micros,
@@ -258,6 +272,9 @@ pub struct Servers {
     secret: OnceLock<[u64; 2]>,
     /// The hashes of servers that were silent since somebody replied, and how many they are.
     silent: Mutex<[u32; MOST_SILENT]>,
+    /// Attempts in vain since half a second before `in_vain_until`.
+    in_vain: AtomicUsize,
+    in_vain_until: AtomicU64,
     silent_count: AtomicUsize,
     /// Timeouts up to then were those of our own network.
     forgiven: AtomicU64,
@@ -286,6 +303,8 @@ impl Servers {
             secret: OnceLock::new(),
             silent: Mutex::default(),
             silent_count: AtomicUsize::new(0),
+            in_vain: AtomicUsize::new(0),
+            in_vain_until: AtomicU64::new(0),
             forgiven: AtomicU64::new(0),
             hints: Mutex::default(),
         }
@@ -323,6 +342,7 @@ impl Servers {
             edns => edns,
         };
         let timeouts = if forgiven { 0 } else { server.timeouts };
+        let paused = self.is_silent() || server.trouble == Some(Trouble::NoRoute);
         let doublings = timeouts.min(MOST_DOUBLINGS);
         let suspected = timeouts > 0 && now < server.timed_out + (SUSPECTED << (doublings - 1));
         let cookie = match server.cookie {
@@ -342,6 +362,7 @@ impl Servers {
             timeouts,
             suspected,
             rests_until: Some(server.rests_until).filter(|&until| until > now && !forgiven),
+            paused_until: Some(server.paused_until).filter(|&until| until > now && paused),
             edns,
             changes_case: now < server.changes_case_until,
             cookie,
@@ -364,6 +385,7 @@ impl Servers {
             timeouts: 0,
             edns: EdnsSupport::Unknown,
             rests_until: 0,
+            paused_until: 0,
             edns_until: 0,
             changes_case_until: 0,
             heard: now,
@@ -392,6 +414,7 @@ impl Servers {
                 server.srtt = (server.srtt / 8 * 7 + took / 8).max(1);
             }
             (server.timeouts, server.rests_until, server.heard, server.trouble) = (0, 0, now, None);
+            server.paused_until = 0;
             if with_opt {
                 server.edns = EdnsSupport::Yes;
             }
@@ -441,6 +464,32 @@ impl Servers {
             (server.rests_until, server.timed_out) = (now + UNREACHABLE_REST, now);
             server.trouble = Some(Trouble::Unreachable);
         });
+    }
+
+    /// Record that this machine has no route to `address`. It says nothing about the server, nor about others.
+    pub fn no_route(&self, address: SocketAddr, now: Micros) {
+        let pause = self.pause(now);
+        self.change(address, now, |server| {
+            (server.paused_until, server.trouble) = (now + pause, Some(Trouble::NoRoute));
+        });
+    }
+
+    /// Record that `address` is about to be asked although nobody replies.
+    pub fn attempted(&self, address: SocketAddr, now: Micros) {
+        let pause = self.pause(now);
+        self.change(address, now, |server| server.paused_until = now + pause);
+    }
+
+    /// The time until a server is asked again that is being asked in vain.
+    fn pause(&self, now: Micros) -> Micros {
+        if now >= self.in_vain_until.load(Ordering::Relaxed) {
+            self.in_vain_until.store(now + PAUSE, Ordering::Relaxed);
+            self.in_vain.store(0, Ordering::Relaxed);
+        }
+        match self.in_vain.fetch_add(1, Ordering::Relaxed) < FREE_ATTEMPTS {
+            true => 0,
+            false => PAUSE,
+        }
     }
 
     /// Record that `address` does not support EDNS.

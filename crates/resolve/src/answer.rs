@@ -45,6 +45,9 @@ pub(crate) enum Cause {
     Servers,
     /// This machine's or this task's budget: the next attempt may succeed. It is not kept.
     Here,
+    /// This machine's network seems to be down, and servers are asked again in a moment: it is kept for the shortest time that
+    /// RFC 9520 allows.
+    Network,
     /// A failure that is kept already. Its life is not extended.
     Kept,
 }
@@ -55,7 +58,7 @@ impl Failure {
             Reason::NoReachableAuthority { .. } | Reason::NoServers { .. } | Reason::Cycle => {
                 Ede::NO_REACHABLE_AUTHORITY
             }
-            Reason::ForwardingLoop { .. } => Ede::NETWORK_ERROR,
+            Reason::ForwardingLoop { .. } | Reason::NobodyReplies => Ede::NETWORK_ERROR,
             Reason::NoHints => Ede::NOT_READY,
             Reason::CacheOnly => Ede::NOT_AUTHORITATIVE,
             Reason::LimitReached { limit: Limit::ClientRate | Limit::ZoneRate } => Ede::RATE_LIMITED,

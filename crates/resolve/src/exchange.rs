@@ -84,6 +84,9 @@ impl<W: World> Task<'_, W> {
             let began = world.now();
             self.meter.query(list.zone_hash, budget, began).map_err(|limit| list.stopped(limit))?;
             list.count(at);
+            if servers.is_silent() {
+                servers.attempted(server, began);
+            }
             let timeout = match via {
                 Transport::Tcp => budget.tcp_timeout,
                 Transport::Udp => {
@@ -283,7 +286,11 @@ impl<W: World> Task<'_, W> {
             }
             // Over TCP: the server may still reply over UDP.
             ExchangeError::Refused | ExchangeError::Unreachable | ExchangeError::Closed => list.spend(at),
-            ExchangeError::NoRoute | ExchangeError::Local | ExchangeError::WrongId => list.spend(at),
+            ExchangeError::NoRoute => {
+                servers.no_route(server, now);
+                list.spend(at);
+            }
+            ExchangeError::Local | ExchangeError::WrongId => list.spend(at),
         }
     }
 }

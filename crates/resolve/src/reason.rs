@@ -368,6 +368,8 @@ pub enum Reason {
         /// Whether the servers are forwarders.
         forwarded: bool,
     },
+    /// No server is asked at this moment: none replies, or there is no route to them.
+    NobodyReplies,
     /// The zone has no server that could be asked.
     NoServers {
         /// The zone.
@@ -522,6 +524,7 @@ impl Reason {
             Reason::Cycle => "cycle",
             Reason::LimitReached { .. } => "limit-reached",
             Reason::NoReachableAuthority { .. } => "no-reachable-authority",
+            Reason::NobodyReplies => "nobody-replies",
             Reason::NoServers { .. } => "no-servers",
             Reason::AliasLoop { .. } => "alias-loop",
             Reason::NoHints => "no-hints",
@@ -731,6 +734,9 @@ impl fmt::Display for Reason {
             Reason::NoReachableAuthority { zone, forwarded } => {
                 let role = if *forwarded { "forwarder for" } else { "server of" };
                 write!(f, "no {role} {zone} gave a usable reply")
+            }
+            Reason::NobodyReplies => {
+                f.write_str("the network of this machine seems to be down: no server has replied; tried again in a moment")
             }
             Reason::NoServers { zone } => write!(f, "{zone} has no server that could be asked"),
             Reason::AliasLoop { names } => {

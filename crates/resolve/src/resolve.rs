@@ -47,7 +47,7 @@ impl<W: World> Task<'_, W> {
         Box::pin(async move {
             let found = self.search(name, rtype, frame, trace).await;
             if let Err(failure) = &found
-                && failure.cause == Cause::Servers
+                && matches!(failure.cause, Cause::Servers | Cause::Network)
                 && failure.rcode == Rcode::SERVFAIL
             {
                 self.keep_failure(name.as_ref(), rtype, failure);
@@ -74,7 +74,7 @@ impl<W: World> Task<'_, W> {
         if !failure.bogus && core.stale(name, rtype, &self.reader(), false).is_some() {
             life = life.max(core.config.stale.recheck_s);
         }
-        if core.cache.servers().is_silent() {
+        if failure.cause == Cause::Network || core.cache.servers().is_silent() {
             // Our own network seems to have failed: the shortest time that RFC 9520 §3.2 allows.
             life = 1;
         }

@@ -88,6 +88,8 @@ pub(crate) struct ServerList {
     blamed: bool,
     /// Whether this machine or the budget prevented an attempt.
     hindered: bool,
+    /// Whether a server was not asked because the network of this machine seems to be down.
+    paused: bool,
     /// A reply from a server that does not speak for the zone, for the case that no other server replies.
     last_resort: Option<(Box<Reply>, SocketAddr)>,
     /// A forwarder that leads back to this server, and from where.
@@ -142,6 +144,7 @@ impl ServerList {
             setback: None,
             blamed: false,
             hindered: false,
+            paused: false,
             last_resort: None,
             looped: None,
         }
@@ -165,6 +168,7 @@ impl ServerList {
         self.looped = apart.looped.or_else(|| self.looped.take());
         self.blamed |= apart.blamed;
         self.hindered |= apart.hindered;
+        self.paused |= apart.paused;
     }
 
     /// Candidate *at* was overtaken by another while it was asked apart.
@@ -405,6 +409,9 @@ impl ServerList {
             let ends = Box::new(LoopEnds { suffix, forwarder, back });
             return Failure::because(Reason::ForwardingLoop { ends });
         }
+        if self.paused && self.setback.is_none() {
+            return Failure { cause: Cause::Network, ..Failure::because(Reason::NobodyReplies) };
+        }
         let without_servers = self.candidates.is_empty() && self.setback.is_none();
         let (zone, forwarded) = (self.zone.clone(), self.recursive);
         let reason = match without_servers {
@@ -466,6 +473,11 @@ impl ServerList {
             }
             noise = noise.rotate_left(17).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let note = servers.note(candidate.address, now);
+            // This lookup may go on with what it has begun.
+            if note.paused_until.is_some() && candidate.queries == 0 {
+                self.paused = true;
+                continue;
+            }
             let rests = note.rests_until.is_some();
             let lame = servers.lameness(candidate.address, self.zone.as_ref(), now);
             if let Some(Lameness::Loops { back }) = lame.filter(|_| self.recursive) {
@@ -610,7 +622,7 @@ impl<W: World> Task<'_, W> {
         let draft = Draft::new(list.layer, Action::Addresses, names[0].clone(), RrType::A, Reason::Abandoned);
         let id = trace.begin(draft.zone(list.zone.clone()));
         let (mut waiting, mut refused) = (names.iter(), None);
-        let hindered = Cell::new(false);
+        let hindered = Cell::new(None);
         let begin = || {
             let name = waiting.as_slice().first()?;
             let mut lookup = match self.meter.address_lookup(budget) {
@@ -644,7 +656,8 @@ impl<W: World> Task<'_, W> {
         if refused.is_none() {
             list.unresolved = waiting.as_slice().to_vec();
         }
-        list.hindered |= hindered.get() || refused.is_some();
+        list.hindered |= hindered.get().is_some() || refused.is_some();
+        list.paused |= hindered.get() == Some(Cause::Network);
         if let Some((name, found)) = found {
             found.into_iter().for_each(|address| list.add_named(address, &name));
         }
@@ -657,15 +670,15 @@ impl<W: World> Task<'_, W> {
 
     /// The addresses of the name server *name*: IPv4 first, IPv6 when there is none.
     ///
-    /// *others*: further names can be looked up instead. Sets *hindered* when this machine or the budget is why there is no
-    /// address. Err: the lookup failed.
+    /// *others*: further names can be looked up instead. Sets *hindered* when this machine, its network or the budget is why there
+    /// is no address. Err: the lookup failed.
     async fn addresses_of(
         &self,
         name: &Name,
         frame: &Frame<'_>,
         others: bool,
         trace: &Trace,
-        hindered: &Cell<bool>,
+        hindered: &Cell<Option<Cause>>,
     ) -> Result<Vec<SocketAddr>, ()> {
         let config = &self.core.config;
         let families = [(RrType::A, config.ipv4), (RrType::AAAA, config.ipv6)];
@@ -685,7 +698,9 @@ impl<W: World> Task<'_, W> {
                     }
                 }
                 Err(failure) => {
-                    hindered.set(hindered.get() || failure.cause == Cause::Here);
+                    if matches!(failure.cause, Cause::Here | Cause::Network) {
+                        hindered.set(Some(failure.cause));
+                    }
                     let draft =
                         Draft::new(Layer::Resolver, Action::Finish, name.clone(), rtype, failure.reason);
                     trace.step(self.core.world.now(), draft);

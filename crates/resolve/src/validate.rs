@@ -780,7 +780,7 @@ impl<W: World> Check<'_, W> {
         let below = self.frame.below(name.as_ref(), rtype, most).map_err(Trouble::Failed)?;
         let below = below.without_aliases();
         task.lookup(&name, rtype, &below, self.trace).await.map_err(|failure| match failure.cause {
-            Cause::Here => Trouble::Failed(failure),
+            Cause::Here | Cause::Network => Trouble::Failed(failure),
             Cause::Servers | Cause::Kept => match failure.reason {
                 Reason::Bogus { fault } => Fault::clone(&fault).into(),
                 reason => {

@@ -34,6 +34,7 @@ BAD_REASONS = frozenset(
         "cycle",
         "limit-reached",
         "no-reachable-authority",
+        "nobody-replies",
         "no-servers",
         "no-hints",
         "cached-failure",

@@ -90,6 +90,47 @@ fn a_network_that_is_back_is_used_at_once() {
     }
 }
 
+/// However many clients ask while nobody can be reached, servers get few queries, and names resolve within two seconds after.
+#[test]
+fn many_questions_cost_little_while_the_network_is_down() {
+    const ZONES: u8 = 8;
+    for error in [ExchangeError::NoRoute, ExchangeError::Unreachable] {
+        let (lab, down) = (Lab::new(), Rc::new(Cell::new(true)));
+        let mut com = String::new();
+        for i in 0..ZONES {
+            let _ = writeln!(com, "e{i}.com. 3600 NS ns.e{i}.com.\nns.e{i}.com. 3600 A 192.0.2.{i}");
+        }
+        root(&lab, &com, "");
+        for i in 0..ZONES {
+            let zone = zone(&format!("e{i}.com."), &format!("n9x999.e{i}.com. 300 A 203.0.113.1"));
+            let is_down = Rc::clone(&down);
+            let host: Host =
+                Rc::new(move |asked| if is_down.get() { Says::Error(error) } else { zone(asked) });
+            lab.host(&format!("192.0.2.{i}"), host);
+        }
+        let resolver = resolver(&lab);
+        let begin = lab.now();
+        let queries = || (0..ZONES).map(|i| lab.asked(&format!("192.0.2.{i}"))).sum::<usize>();
+        let mut last = String::new();
+        for second in 0..10 {
+            for i in 0..1000 {
+                last = format!("n{second}x{i}.e{}.com.", i % usize::from(ZONES));
+                let found = ask(&lab, &resolver, &last, RrType::A);
+                assert_eq!(found.rcode, Rcode::SERVFAIL);
+                assert!(!found.ede.is_empty());
+            }
+            lab.pass(1);
+        }
+        let seconds = (lab.now() - begin) as usize / SECOND as usize;
+        assert!(queries() <= 150 * seconds, "{error:?}: {} queries in {seconds} s", queries());
+        down.set(false);
+        // The failure of this name is kept, and its server has just been asked.
+        lab.pass(1);
+        let found = ask(&lab, &resolver, &last, RrType::A);
+        assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
+    }
+}
+
 #[test]
 fn a_cached_failure_keeps_its_cause_and_age() {
     let lab = example(says("SERVFAIL", "", "", ""));
