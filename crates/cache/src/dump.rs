@@ -152,6 +152,7 @@ fn head(comment: &str) -> Result<Head, String> {
         age_s,
         life_s,
         records,
+        explained: None,
     })))
 }
 

@@ -10,13 +10,16 @@
 //! head: records answer, authority without DNSSEC | the same with DNSSEC | octets of the body without DNSSEC
 //! ```
 //!
+//! Data that is insecure for a reason that clients learn (RFC 8914) has this extended error behind the body:
+//! `| text | octets of the text 2 | code 2 |`.
+//!
 //! Records for DNSSEC-aware clients only (RRSIG, NSEC, NSEC3) are at the end, so that the answer without them is a
 //! prefix of the answer with them. Names in rdata that may be compressed (RFC 3597 §4) are compressed by a [`Writer`]
 //! when the entry is made. A cached answer is therefore no larger than the upstream's, and a hit is still a copy.
 //! Pointers are relative to the start of a message in which the body directly follows the question. The body of
 //! [`EntryKind::Chain`] is a whole answer made by a [`Writer`]. It is never read back.
 
-use nw_wire::code::{Class, RrType};
+use nw_wire::code::{Class, Ede, RrType};
 use nw_wire::hash::eq_folded;
 use nw_wire::header::Flags;
 use nw_wire::message::{Section, read_name};
@@ -36,6 +39,9 @@ const QUESTION: usize = 12;
 /// The maximum length of a body. TTL offsets then fit their fields, and the message fits a TCP frame with a header, any question
 /// and an OPT record without options.
 const LONGEST: usize = u16::MAX as usize - QUESTION - (255 + 4) - 11;
+
+/// The maximum number of octets of the text of an extended error.
+pub(crate) const LONGEST_TEXT: usize = 300;
 
 /// The content of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +86,7 @@ pub(crate) struct Entry {
     kind: EntryKind,
     /// The length of the key's name in octets.
     name_len: u8,
-    /// Rank, state and two facts; see [`Marks`].
+    /// Rank, state and three facts; see [`Marks`].
     marks: Marks,
     view: u16,
     /// The number of the server that sent it; see `sources.rs`.
@@ -88,7 +94,7 @@ pub(crate) struct Entry {
     scope: Option<Box<Scope>>,
 }
 
-/// Rank and validation state of an entry, and two facts about it, in one octet: there may be millions of entries.
+/// Rank and validation state of an entry, and three facts about it, in one octet: there may be millions of entries.
 #[derive(Clone, Copy)]
 struct Marks(u8);
 
@@ -99,6 +105,8 @@ impl Marks {
     const COMPRESSED: u8 = 1 << 4;
     /// A lookup that renews the entry has been requested.
     const RENEWING: u8 = 1 << 5;
+    /// An extended error follows the body.
+    const EXPLAINED: u8 = 1 << 6;
 
     fn new(origin: &Origin) -> Marks {
         let rank = if origin.rank == Rank::Authoritative { Self::AUTHORITATIVE } else { 0 };
@@ -286,7 +294,7 @@ impl Entry {
         let offsets_at = HEAD + self.name_len as usize;
         let body_at = offsets_at + 2 * (all_answer + all_authority);
         let (answer, authority, end) = if dnssec_ok {
-            (all_answer, all_authority, self.blob.len())
+            (all_answer, all_authority, self.blob.len() - self.explanation_octets())
         } else {
             (word(0), word(2), body_at + word(8))
         };
@@ -349,6 +357,44 @@ impl Entry {
         let mut blob = Blob::new(key.name, 0, octets.len());
         blob.octets.extend_from_slice(octets);
         Entry::assemble(key, [0; 4], 0, blob, life, now)
+    }
+
+    /// The same entry with the extended error `ede` and at most [`LONGEST_TEXT`] octets of its `text`, in place of a former one.
+    pub(crate) fn explained_by(mut self, ede: Ede, text: &str) -> Entry {
+        let text = &text[..text.floor_char_boundary(LONGEST_TEXT)];
+        let body_end = self.blob.len() - self.explanation_octets();
+        let mut blob = Vec::with_capacity(body_end + text.len() + 4);
+        blob.extend_from_slice(&self.blob[..body_end]);
+        blob.extend_from_slice(text.as_bytes());
+        blob.extend_from_slice(&(text.len() as u16).to_be_bytes());
+        blob.extend_from_slice(&ede.0.to_be_bytes());
+        self.blob = blob.into_boxed_slice();
+        self.marks.0 |= Marks::EXPLAINED;
+        self
+    }
+
+    /// Return whether an extended error says why the data is insecure.
+    #[inline]
+    pub(crate) fn is_explained(&self) -> bool {
+        self.marks.has(Marks::EXPLAINED)
+    }
+
+    /// Return the extended error that says why the data is insecure, and its text.
+    pub(crate) fn explanation(&self) -> Option<(Ede, String)> {
+        let text = self.explanation_octets().checked_sub(4)?;
+        let end = self.blob.len() - 4;
+        let (text, code) = (&self.blob[end - text..end], [self.blob[end + 2], self.blob[end + 3]]);
+        Some((Ede(u16::from_be_bytes(code)), String::from_utf8_lossy(text).into_owned()))
+    }
+
+    /// The octets behind the body.
+    #[inline]
+    fn explanation_octets(&self) -> usize {
+        if !self.is_explained() {
+            return 0;
+        }
+        let end = self.blob.len() - 4;
+        4 + usize::from(u16::from_be_bytes([self.blob[end], self.blob[end + 1]]))
     }
 
     /// Make an entry with `blob`. `counts` and `plain_len` are the numbers of its head.

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use nw_wire::code::RrType;
+use nw_wire::code::{Ede, RrType};
 use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
 
@@ -65,6 +65,7 @@ impl Cache {
             age_s: entry.age_s(now),
             life_s: entry.life_s(),
             records: entry.rrsets(aged, true),
+            explained: entry.explanation(),
         }
     }
 
@@ -107,6 +108,10 @@ impl Cache {
         {
             return false;
         }
+        let made = match &entry.explained {
+            Some((ede, text)) if entry.validation == State::Insecure => made.explained_by(*ede, text),
+            _ => made,
+        };
         self.put_locked(&mut answers, place, &key, made, now)
     }
 }
@@ -134,6 +139,8 @@ pub struct Inspected {
     pub life_s: u32,
     /// Its records; empty for a chain or a failure.
     pub records: Vec<Rrset>,
+    /// The extended error that says why it is insecure, with its text, if clients learn it.
+    pub explained: Option<(Ede, String)>,
 }
 
 impl Inspected {

@@ -51,7 +51,7 @@ pub use delegation::{Delegation, DelegationEvidence, DelegationSource, NameServe
 use denials::Denials;
 pub use denials::{DenialKey, DenialRecord, DenialZone};
 pub use entry::Rank;
-use entry::{Entry, EntryKind, Key, NAME};
+use entry::{Entry, EntryKind, Key, LONGEST_TEXT, NAME};
 pub use flush::{Flush, FlushOnly};
 pub use inspect::{Inspected, Kind};
 pub use loops::{LOOP_TYPE, Loops};
@@ -103,6 +103,8 @@ pub struct Hit {
     pub due: bool,
     /// Its validation state. AD may be set only for [`State::Secure`].
     pub state: State,
+    /// Whether clients learn why it is insecure: [`Cache::get_as`] and [`Cache::chain_explanation`] return the extended error.
+    pub explained: bool,
 }
 
 /// The result of [`Cache::get`].
@@ -132,11 +134,8 @@ pub struct KeptFailure {
 }
 
 impl KeptFailure {
-    /// The maximum number of octets of each text.
-    const LONGEST: usize = 300;
-
     fn to_octets(&self) -> Vec<u8> {
-        let cut = |text: &str| text[..text.floor_char_boundary(Self::LONGEST)].len();
+        let cut = |text: &str| text[..text.floor_char_boundary(LONGEST_TEXT)].len();
         let (text, cause) = (&self.text[..cut(&self.text)], &self.cause[..cut(&self.cause)]);
         let mut octets = Vec::with_capacity(4 + text.len() + cause.len());
         octets.extend_from_slice(&self.ede.0.to_be_bytes());
@@ -167,6 +166,8 @@ pub enum Lookup {
         left_s: u32,
         /// The validation state.
         state: State,
+        /// The extended error that says why the data is insecure, with its text, if clients learn it.
+        explained: Option<(Ede, String)>,
     },
     /// The cache has an entry that has expired.
     Expired {
@@ -462,7 +463,8 @@ impl Cache {
                 // A negative answer or failure for CNAME says nothing about other types.
                 EntryKind::NoData | EntryKind::Failure | EntryKind::Chain { .. } => continue,
             };
-            return Lookup::Hit { found, age_s, left_s: entry.left_s(now), state: entry.state() };
+            let (left_s, state, explained) = (entry.left_s(now), entry.state(), entry.explanation());
+            return Lookup::Hit { found, age_s, left_s, state, explained };
         }
         stale.map_or(Lookup::Miss, |age_s| Lookup::Expired { age_s })
     }
@@ -557,9 +559,56 @@ impl Cache {
         let key = Key { name: question.name, rtype, kind, origin: chain.origin };
         let suits = chain.life_s > 0 && matches!(chain.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
         match Entry::from_rendered(&key, chain.counts, chain.ttl_offsets, chain.body, chain.life_s, now) {
-            Some(entry) if suits => self.put(&key, entry, now),
+            Some(entry) if suits => {
+                let entry = match chain.explained {
+                    Some((ede, text)) => entry.explained_by(ede, text),
+                    None => entry,
+                };
+                self.put(&key, entry, now)
+            }
             _ => false,
         }
+    }
+
+    /// Store with what is cached as insecure for `name` and `rtype` (None: the absence of the name) in `view` the extended error
+    /// that says why, at most 300 octets of its text. Returns false if nothing is.
+    pub fn explain(
+        &self,
+        name: NameRef<'_>,
+        rtype: Option<RrType>,
+        view: u16,
+        (ede, text): (Ede, &str),
+        now: Micros,
+    ) -> bool {
+        let (place, rtype) = (self.place(name), rtype.unwrap_or(NAME));
+        let hash = place.with(rtype);
+        let mut answers = lock(&self.shards[place.shard].answers);
+        let insecure = |entry: &Entry| {
+            let single = !matches!(entry.kind(), EntryKind::Chain { .. } | EntryKind::Failure);
+            single && entry.state() == State::Insecure && entry.view() == view && entry.is(name, rtype)
+        };
+        match answers.remove(hash, insecure) {
+            Some(entry) => answers.put(hash, entry.explained_by(ede, text), now, |_| false),
+            None => false,
+        }
+    }
+
+    /// Return the extended error, with its text, that says why the whole answer to `question`, which starts with an alias, is
+    /// insecure.
+    pub fn chain_explanation(
+        &self,
+        reader: &Reader,
+        question: &HitQuestion<'_>,
+        now: Micros,
+    ) -> Option<(Ede, String)> {
+        let place = self.place(question.name);
+        let answers = lock(&self.shards[place.shard].answers);
+        let chain = |entry: &Entry| {
+            matches!(entry.kind(), EntryKind::Chain { dnssec_ok, .. } if dnssec_ok == question.dnssec_ok)
+                && entry.is(question.name, question.rtype)
+                && reader.takes(entry, now).is_some()
+        };
+        answers.peek(place.with(question.rtype), chain)?.explanation()
     }
 
     /// Store `entry` and remove conflicting entries for its key.
@@ -734,6 +783,8 @@ pub struct WholeAnswer<'c> {
     pub life_s: u32,
     /// Its origin.
     pub origin: Origin,
+    /// The extended error that says why it is insecure, with its text, if clients learn it.
+    pub explained: Option<(Ede, &'c str)>,
 }
 
 /// Return the position of the entry that says that `name` does not exist.
@@ -792,7 +843,8 @@ fn write_hit(entry: &Entry, reader: &Reader, dnssec_ok: bool, now: Micros, out: 
     };
     let body = entry.body(dnssec_ok);
     let (freshness, state) = (freshness(entry, age_s), entry.state());
-    let hit = Hit { rcode, failure: None, truncated: false, age_s, freshness, due: false, state };
+    let explained = entry.is_explained();
+    let hit = Hit { rcode, failure: None, truncated: false, age_s, freshness, due: false, state, explained };
     let Ok(start) = out.raw(Section::Answer, body.answer, body.bytes) else {
         return Hit { truncated: true, ..hit };
     };
@@ -823,5 +875,5 @@ fn failed(entry: &Entry, now: Micros) -> Hit {
     let ede = entry.octets().first_chunk().map_or(Ede::OTHER, |code| Ede(u16::from_be_bytes(*code)));
     let (freshness, state) = (freshness(entry, entry.age_s(now)), entry.state());
     let (rcode, truncated, due) = (Rcode::SERVFAIL, false, false);
-    Hit { rcode, failure: Some(ede), truncated, age_s: 0, freshness, due, state }
+    Hit { rcode, failure: Some(ede), truncated, age_s: 0, freshness, due, state, explained: false }
 }

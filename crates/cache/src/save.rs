@@ -305,6 +305,7 @@ fn entry_of(octets: &[u8]) -> Option<Inspected> {
         age_s: u32::from_be_bytes(*age),
         life_s: u32::from_be_bytes(*life),
         records: Rrset::of(&message, Section::Answer),
+        explained: None,
     })
 }
 

@@ -660,3 +660,42 @@ fn a_panic_under_a_lock_leaves_the_cache_usable() {
     assert!(cache.put_rrset(&address(2), None, Rank::Authoritative, 0));
     assert_eq!(found(&cache, &Reader::default()), Some(2));
 }
+
+#[test]
+fn an_explanation_stays_with_its_entry_and_out_of_the_answer() {
+    let cache = Cache::new(4 << 20);
+    let origin = Origin { state: State::Insecure, ..Rank::Authoritative.into() };
+    let mx = [&[0, 10][..], name("mail.example.").as_ref().wire()].concat();
+    let set = rrset("www.example.", RrType::MX, 60, &[&mx]);
+    let signatures = rrset("www.example.", RrType::RRSIG, 60, &[&[0; 40]]);
+    cache.put_rrset(&set, Some(&signatures), origin, 0);
+    let (owner, ede) = (name("www.example."), Ede::UNSUPPORTED_DNSKEY_ALGORITHM);
+    let found = || {
+        let Lookup::Hit { found: Cached::Rrset(sets), explained, .. } =
+            cache.get(owner.as_ref(), RrType::MX, 0)
+        else {
+            panic!("it is cached");
+        };
+        (sets, explained)
+    };
+    let answer = |dnssec_ok| {
+        let (hit, octets) = ask(&cache, "www.example.", RrType::MX, dnssec_ok, 0).expect("it is cached");
+        (hit.explained, octets)
+    };
+    let before = (found().0, answer(false).1, answer(true).1);
+    assert_eq!((found().1, answer(true).0), (None, false));
+    let octets = cache.stats().octets;
+    assert!(!cache.explain(owner.as_ref(), Some(RrType::A), 0, (ede, "why"), 0), "no such entry");
+    for text in ["because", "why"] {
+        assert!(cache.explain(owner.as_ref(), Some(RrType::MX), 0, (ede, text), 0));
+        assert_eq!(found(), (before.0.clone(), Some((ede, text.to_owned()))));
+        assert_eq!((answer(false), answer(true)), ((true, before.1.clone()), (true, before.2.clone())));
+    }
+    assert!((7..64).contains(&(cache.stats().octets - octets)), "its own octets, and those of the table");
+    assert!(cache.explain(owner.as_ref(), Some(RrType::MX), 0, (ede, &"\u{e9}".repeat(300)), 0));
+    assert_eq!(found().1, Some((ede, "\u{e9}".repeat(150))));
+    // A secure entry has no reason to be insecure.
+    cache.put_rrset(&set, None, Origin { state: State::Secure, ..origin }, 0);
+    assert!(!cache.explain(owner.as_ref(), Some(RrType::MX), 0, (ede, "why"), 0));
+    assert_eq!(found().1, None);
+}

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use nw_cache::{
     Cached, Delegation, DelegationEvidence, DelegationSource, Lookup, NameServer, Rank, State, Trust,
 };
-use nw_wire::code::RrType;
+use nw_wire::code::{Ede, RrType};
 use nw_wire::message::Message;
-use nw_wire::name::Name;
+use nw_wire::name::{Name, NameRef};
 
 use crate::answer::Failure;
 use crate::budget::{Limit, Meter};
@@ -26,9 +26,9 @@ use crate::scrub::Scrubber;
 use crate::select::ServerList;
 use crate::signed::{Signed, pair, substitute, synthesise, target_of};
 use crate::special;
-use crate::task::{Core, Primed, Task};
+use crate::task::{Core, Frame, Primed, Task};
 use crate::trace::{Action, Basis, CacheState, Draft, Layer, Reason, Trace, Unusable};
-use crate::validator::Effort;
+use crate::validator::{Effort, Explained};
 use crate::world::{Micros, SECOND, World};
 
 /// The port that name servers listen on.
@@ -70,13 +70,13 @@ impl<W: World> Task<'_, W> {
 
     /// Steps 1 and 2: find *name* and *rtype* in local data, or else the servers to ask.
     ///
-    /// `unknown`: the cache holds nothing about them. `walks`: data of the cache to which no path is recorded are not used.
+    /// `unknown`: the cache holds nothing about them. Data of the cache to which no path is recorded are not used if paths are.
     pub(crate) fn local(
         &self,
         name: &Name,
         rtype: RrType,
         unknown: bool,
-        walks: bool,
+        frame: &Frame<'_>,
         trace: &Trace,
     ) -> Result<LocalData, Failure> {
         let core = self.core;
@@ -91,6 +91,7 @@ impl<W: World> Task<'_, W> {
             trace.step(now, step(Layer::SpecialUse, Reason::SpecialUse).basis(Basis::Inferred));
             return Ok(LocalData::Found(finding, State::Indeterminate));
         }
+        let walks = frame.depth == 0 && self.walk != Walk::Unrecorded;
         let kept = || core.cache.get_as(&self.reader(), name.as_ref(), rtype, now);
         let lookup = match if unknown { Lookup::Miss } else { kept() } {
             Lookup::Hit { found, .. } if walks && self.lacks_path(name, &found) => Lookup::Miss,
@@ -98,7 +99,8 @@ impl<W: World> Task<'_, W> {
         };
         let (mut state, mut age) = (CacheState::Miss, 0);
         match lookup {
-            Lookup::Hit { found, age_s, left_s, state } => {
+            Lookup::Hit { found, age_s, left_s, state, explained } => {
+                self.explain_kept(name.as_ref(), explained, frame);
                 let draft = |reason| step(Layer::Cache, reason).cache(CacheState::Hit, age_s, left_s);
                 let (reason, finding) = match found {
                     Cached::Rrset(sets) => {
@@ -149,7 +151,7 @@ impl<W: World> Task<'_, W> {
             trace.step(now, step(Layer::Cache, reason).zone(forward.suffix.clone()).cache(state, age, 0));
             return Ok(LocalData::Servers(ServerList::forward(forward)));
         }
-        let nearest = self.upward(name, rtype, forward, now)?;
+        let nearest = self.upward(name, rtype, frame, forward, now)?;
         if let Nearest::Found(reason, finding, age_s, left_s, found_state) = nearest {
             trace.step(
                 now,
@@ -177,6 +179,7 @@ impl<W: World> Task<'_, W> {
         &self,
         name: &Name,
         rtype: RrType,
+        frame: &Frame<'_>,
         stub: Option<&Forward>,
         now: Micros,
     ) -> Result<Nearest, Failure> {
@@ -186,8 +189,10 @@ impl<W: World> Task<'_, W> {
         let mut skipped = false;
         while let Some(at) = above {
             if at.wire().len() < name.as_ref().wire().len()
-                && let Lookup::Hit { found, age_s, left_s, state } = core.cache.above(&self.reader(), at, now)
+                && let Lookup::Hit { found, age_s, left_s, state, explained } =
+                    core.cache.above(&self.reader(), at, now)
             {
+                self.explain_kept(at, explained, frame);
                 match found {
                     Cached::Rrset(sets) => {
                         if let Some(dname) = sets.first()
@@ -242,6 +247,13 @@ impl<W: World> Task<'_, W> {
             above = at.parent();
         }
         Ok(Nearest::Unprimed(Name::root()))
+    }
+
+    /// Let the client know why what is cached of *at* is insecure, unless only a part of the lookup needs it.
+    fn explain_kept(&self, at: NameRef<'_>, explained: Option<(Ede, String)>, frame: &Frame<'_>) {
+        if let Some((ede, text)) = explained.filter(|_| frame.depth == 0) {
+            self.effort.explain(Explained { zone: at.to_name(), ede, text });
+        }
     }
 
     /// The servers of the stub zone *stub*: those that it names itself, once they are known.

@@ -18,6 +18,7 @@ use crate::scrub::{Chain, Referral};
 use crate::select::ServerList;
 use crate::signed::{Signed, flatten};
 use crate::task::{Core, Task};
+use crate::validator::Explained;
 use crate::world::{Micros, SECOND, World};
 
 /// The longest answer behind an alias that is kept as a whole, octets.
@@ -45,7 +46,7 @@ impl<W: World> Task<'_, W> {
             }
             Reply::Absence(chain, absence) => {
                 self.keep_chain(&chain, origin, now);
-                self.keep_absence(&absence, rtype, origin, now);
+                self.keep_absence(&absence, rtype, chain.insecure.as_ref(), origin, now);
                 let Absence { nxdomain, soa, proof, .. } = absence;
                 let authority = soa.into_iter().chain(proof).collect();
                 Finding::Absence { sets: chain.into_sets(), nxdomain, authority }
@@ -78,12 +79,39 @@ impl<W: World> Task<'_, W> {
             };
             let origin = Origin { state, ..origin };
             self.core.cache.put_rrset(&signed.rrset, signed.signatures.as_ref(), origin, now);
+            let Rrset { owner, rtype, .. } = &signed.rrset;
+            self.keep_reason(chain.insecure.as_ref(), owner.as_ref(), Some(*rtype), origin, now);
+        }
+    }
+
+    /// Keep with what is cached of *name* why it is insecure, if it is for the reason *why*.
+    fn keep_reason(
+        &self,
+        why: Option<&Explained>,
+        name: NameRef<'_>,
+        rtype: Option<RrType>,
+        origin: Origin,
+        now: Micros,
+    ) {
+        if let Some(why) = why
+            && origin.state == State::Insecure
+            && name.is_at_or_below(why.zone.as_ref())
+        {
+            self.core.cache.explain(name, rtype, origin.view, (why.ede, &why.text), now);
         }
     }
 
     /// Keep an absence for as long as its SOA says, or for as long as a failure without one. A proof without SOA is not kept: how
-    /// long it holds is not known (RFC 2308 §5), and without it, clients cannot validate the absence.
-    pub(crate) fn keep_absence(&self, absence: &Absence, rtype: RrType, origin: Origin, now: Micros) {
+    /// long it holds is not known (RFC 2308 §5), and without it, clients cannot validate the absence. *why* it is insecure is kept
+    /// with it.
+    pub(crate) fn keep_absence(
+        &self,
+        absence: &Absence,
+        rtype: RrType,
+        why: Option<&Explained>,
+        origin: Origin,
+        now: Micros,
+    ) {
         // Nothing is more credible than the absence of data in an answer. Its own state counts, not that of aliases before it.
         let state = match origin.state {
             State::Insecure | State::Indeterminate => absence.state.unwrap_or(origin.state),
@@ -103,6 +131,7 @@ impl<W: World> Task<'_, W> {
             let life = budget.failure_ttl.min(budget.max_negative_ttl);
             self.core.cache.put_bare_absence(absence.name.as_ref(), rtype, life, origin, now);
         }
+        self.keep_reason(why, absence.name.as_ref(), rtype, origin, now);
     }
 
     /// Cache a delegation until it or one above it expires.
@@ -189,6 +218,7 @@ impl<W: World> Core<W> {
             ttl_offsets: &ttl_offsets,
             life_s: sets.map(|set| set.ttl).min().unwrap_or(0),
             origin: Origin { state, view: question.view, ..Rank::NonAuthoritative.into() },
+            explained: resolution.ede.first().map(|(ede, text)| (*ede, text.as_str())),
         };
         let (rtype, class) = (question.rtype, question.class);
         let (dnssec_ok, checking_disabled) = (question.dnssec_ok, question.checking_disabled);

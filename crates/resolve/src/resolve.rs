@@ -102,7 +102,7 @@ impl<W: World> Task<'_, W> {
         loop {
             let local = if frame.depth == 0 { self.local_data(&sname, rtype, trace) } else { None };
             let walks = frame.depth == 0 && self.walk != Walk::Unrecorded;
-            let known = local.map_or_else(|| self.local(&sname, rtype, unknown, walks, trace), Ok)?;
+            let known = local.map_or_else(|| self.local(&sname, rtype, unknown, frame, trace), Ok)?;
             unknown = false;
             let copied = match known.is_at_root() {
                 true => self.ask_copy(&sname, rtype, frame, trace).await?,
@@ -190,7 +190,7 @@ impl<W: World> Task<'_, W> {
         let reason = Reason::FallsBack { suffix: suffix.clone() };
         let draft = Draft::new(Layer::Forward, Action::Lookup, sname.clone(), rtype, reason);
         trace.step(now, draft.zone(suffix).basis(Basis::Inferred));
-        let nearest = match self.upward(sname, rtype, None, now)? {
+        let nearest = match self.upward(sname, rtype, frame, None, now)? {
             Nearest::Found(_, finding, _, _, state) => LocalData::Found(finding, state),
             Nearest::Servers(servers) => LocalData::Servers(servers),
             Nearest::Unprimed(zone) => LocalData::Unprimed(zone),
@@ -416,8 +416,8 @@ impl<W: World> Task<'_, W> {
         now: Micros,
     ) {
         match reply {
-            Reply::Absence(_, absence) if !absence.nxdomain => {
-                self.keep_absence(&absence, RrType::A, origin, now);
+            Reply::Absence(chain, absence) if !absence.nxdomain => {
+                self.keep_absence(&absence, RrType::A, chain.insecure.as_ref(), origin, now);
                 minimiser.more(shortened, sname);
             }
             Reply::Answer(chain) | Reply::Alias(chain, _) => {

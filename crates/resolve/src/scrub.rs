@@ -32,6 +32,7 @@ use crate::answer::Failure;
 use crate::budget::Budget;
 use crate::signed::{Signed, TooLong, covered, flatten, substitute, synthesise, target_of};
 use crate::trace::{Reason, Unusable};
+use crate::validator::Explained;
 
 /// Records of the authority section that are read for a proof; a denial needs 8 at most (RFC 5155 §7.2).
 const MAX_PROOF_RECORDS: usize = 64;
@@ -57,6 +58,8 @@ pub(crate) struct Chain {
     pub(crate) too_long: bool,
     /// NSEC or NSEC3 that show that a wildcard was right to answer (RFC 4035 §3.1.3.3).
     pub(crate) proof: Vec<Signed>,
+    /// Why a part of the reply is insecure, once it was judged, if clients learn the reason.
+    pub(crate) insecure: Option<Explained>,
 }
 
 impl Chain {

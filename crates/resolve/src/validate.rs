@@ -115,14 +115,15 @@ impl<W: World> Task<'_, W> {
     ) -> Result<Judgement, Failure> {
         validator.standings.keep_to(self.core.cache.flushes());
         let check = Check { task: self, validator, frame, trace };
-        let judged = match reply {
-            Reply::Answer(chain) | Reply::Alias(chain, _) | Reply::TooLong(chain) => {
-                check.reply(chain, None, rtype).await
-            }
-            Reply::Absence(chain, absence) => check.reply(chain, Some(absence), rtype).await,
+        let (chain, absence) = match reply {
+            Reply::Answer(chain) | Reply::Alias(chain, _) | Reply::TooLong(chain) => (chain, None),
+            Reply::Absence(chain, absence) => (chain, Some(absence)),
             // A setback says nothing, a referral is judged by `trust`.
             _ => return Ok(Ok(State::Indeterminate)),
         };
+        let outer = self.effort.replace_reason(None);
+        let judged = check.reply(chain, absence, rtype).await;
+        chain.insecure = self.effort.replace_reason(outer);
         let judgement = self.judged(judged, frame, trace)?;
         Ok(match judgement {
             Err(fault) => reply.cut_to_sound_aliases().ok_or(fault),

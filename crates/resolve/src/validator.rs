@@ -20,8 +20,8 @@ pub use fault::Fault;
 pub use keys::Insecurity;
 pub(crate) use keys::{Accepted, Anchors, Standing, TrustPoint, ZoneKeys};
 use keys::{Standings, TrustPoints};
-pub(crate) use signature::Effort;
 pub use signature::Signer;
+pub(crate) use signature::{Effort, Explained};
 
 /// Where chains of trust begin, and what is known of zones.
 #[derive(Debug)]

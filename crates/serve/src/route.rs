@@ -491,6 +491,9 @@ fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict
     if let Some(ede) = hit.failure {
         return kept_failure(context, ede, response);
     }
+    if hit.explained {
+        explain(context, response);
+    }
     if hit.due {
         renew(context);
     }
@@ -498,6 +501,22 @@ fn hit(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict
         response.minimise_any();
     }
     Some(Verdict::Answer)
+}
+
+/// Let the client learn why the cached answer is insecure.
+#[cold]
+fn explain(context: &Context<'_>, response: &mut Response<'_, '_>) {
+    let (query, reader) = (context.query, reader(context));
+    let (Some(cache), now) = (context.environment.cache, context.environment.now) else { return };
+    let explained = cache.chain_explanation(&reader, &wanted(query), now).or_else(|| {
+        match cache.get_as(&reader, query.qname, query.qtype, now) {
+            Lookup::Hit { explained, .. } => explained,
+            _ => None,
+        }
+    });
+    if let Some((ede, text)) = explained {
+        response.note(ede, text);
+    }
 }
 
 /// Look up the query again before the cached answer expires.
@@ -534,7 +553,7 @@ fn kept_failure(context: &Context<'_>, ede: Ede, response: &mut Response<'_, '_>
     let cache = environment.cache?;
     let lookup = cache.get_as(&reader(context), query.qname, query.qtype, environment.now);
     let causes = match lookup {
-        Lookup::Hit { found: Cached::Failure(kept), age_s, left_s, state } => {
+        Lookup::Hit { found: Cached::Failure(kept), age_s, left_s, state, .. } => {
             let reason = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
             if state != State::Bogus {
                 match stale(context, cache, &reason, response) {

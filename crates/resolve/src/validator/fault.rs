@@ -8,7 +8,7 @@ use nw_wire::name::{Name, NameRef};
 
 use super::clock::Skew;
 use super::keys::Insecurity;
-use super::signature::Effort;
+use super::signature::{Effort, Explained};
 
 /// What is wrong with a chain of trust. The text of [`fmt::Display`] names RRset, signer, key and times.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,7 +249,9 @@ impl Insecurity {
     /// Let the client of *effort* know why *zone* is insecure, if there is an extended error for it.
     pub(crate) fn explain(self, zone: NameRef<'_>, effort: &Effort) {
         if let Some(ede) = self.ede() {
-            effort.explain(ede, format!("{} is insecure: {self}", zone.to_name()));
+            let zone = zone.to_name();
+            let text = format!("{zone} is insecure: {self}");
+            effort.explain(Explained { zone, ede, text });
         }
     }
 }

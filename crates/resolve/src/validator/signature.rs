@@ -29,8 +29,10 @@ pub(crate) struct Effort {
     /// Bounds of the tolerance for clocks that differ, seconds. Within them it is a tenth of the life of the signature, as in
     /// Unbound.
     skew: (u32, u32),
-    /// The extended error, with its text, of a part of the answer that is insecure.
-    explained: RefCell<Option<(Ede, String)>>,
+    /// Why a part of the answer is insecure.
+    explained: RefCell<Option<Explained>>,
+    /// The same for the reply that is judged now.
+    of_reply: RefCell<Option<Explained>>,
     scratch: RefCell<Canonical>,
 }
 
@@ -40,20 +42,28 @@ impl Effort {
         Effort {
             skew: config.signature_skew,
             explained: RefCell::new(None),
+            of_reply: RefCell::new(None),
             signatures: Cell::new(budget.max_signatures),
             failures: Cell::new(budget.max_failed_signatures),
             scratch: RefCell::new(Canonical::new()),
         }
     }
 
-    /// Note why a part of the answer is insecure. The first reason is kept.
-    pub(crate) fn explain(&self, ede: Ede, text: String) {
-        self.explained.borrow_mut().get_or_insert((ede, text));
+    /// Note why a part of the answer, and of the reply that is judged, is insecure. The first reason is kept.
+    pub(crate) fn explain(&self, why: Explained) {
+        self.explained.borrow_mut().get_or_insert_with(|| why.clone());
+        self.of_reply.borrow_mut().get_or_insert(why);
     }
 
     /// The extended error of a part of the answer that is insecure, if there is one.
     pub(crate) fn explained(&self) -> Option<(Ede, String)> {
-        self.explained.borrow().clone()
+        self.explained.borrow().as_ref().map(|why| (why.ede, why.text.clone()))
+    }
+
+    /// Set why the reply that is judged is insecure, and return what it was. The judgement of a reply may need lookups, and so that
+    /// of other replies.
+    pub(crate) fn replace_reason(&self, why: Option<Explained>) -> Option<Explained> {
+        self.of_reply.replace(why)
     }
 
     /// Verify one signature, or return which limit forbids it.
@@ -77,6 +87,15 @@ impl Effort {
         }
         Ok(verified)
     }
+}
+
+/// An extended error that says why data is insecure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Explained {
+    /// The zone that is insecure for this reason, with all below it.
+    pub(crate) zone: Name,
+    pub(crate) ede: Ede,
+    pub(crate) text: String,
 }
 
 /// The signers of *sets* that could be zones of data at *within*: at or above it, and at or below *anchor*. Honest zones have one.
