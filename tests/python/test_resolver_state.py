@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING
 from unittest import mock
 
+import pytest
 from commands import nw
 from dnsserver import DnsServer
 from ports import free_port
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 HERE = "127.0.0.1"
 ROOT, LAME = "198.41.0.4", "192.0.2.66"
+KEY_TAG = 14
+"""The EDNS option edns-key-tag (RFC 8145 §4.1)."""
 DIGEST = "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D"
 
 
@@ -79,12 +82,15 @@ def test_differing_hints_and_lame_servers_are_shown(tmp_path: Path) -> None:
     assert LAME in shown and "lame." in shown
 
 
-def test_the_root_learns_which_keys_are_trusted(tmp_path: Path) -> None:
-    """RFC 8145 §5.1: the name that is asked for holds the tags of the trusted keys in hexadecimal."""
-    names = []
+@pytest.mark.parametrize("by_option", [False, True])
+def test_the_root_learns_which_keys_are_trusted(tmp_path: Path, by_option: bool) -> None:
+    """RFC 8145 §5.1: the name that is asked for holds the tags of the trusted keys in hexadecimal; §4.1: an option has them, too."""
+    names, options = [], set()
 
     def watched(query: Message, transport: str) -> bytes:
         assert query.question is not None
+        sent = query.edns.options if query.edns is not None else ()
+        options.update((query.question.type, one.data.hex()) for one in sent if one.code == KEY_TAG)
         if str(query.question.name).startswith("_ta-"):
             names.append((str(query.question.name), query.question.type))
         return root(query, transport)
@@ -94,7 +100,12 @@ def test_the_root_learns_which_keys_are_trusted(tmp_path: Path) -> None:
         settings = {
             "listen": [{"address": HERE, "port": 0}],
             "server": {"workers": 1},
-            "resolver": {"trust_anchor": str(tmp_path / "anchor"), "validation": "on", "ask_loopback": True},
+            "resolver": {
+                "trust_anchor": str(tmp_path / "anchor"),
+                "validation": "on",
+                "ask_loopback": True,
+                "trust_anchor_key_tags": by_option,
+            },
             "forward": [{"suffix": ".", "servers": [f"{HERE}:{top.port}"], "authoritative": True}],
         }
         # What is due a minute after the start is done now, in place of the thread.
@@ -103,3 +114,4 @@ def test_the_root_learns_which_keys_are_trusted(tmp_path: Path) -> None:
             trust.reloaded()
             trust.act()
     assert set(names) == {("_ta-4f66-9728.", "NULL")}
+    assert options == ({("DNSKEY", "4f669728")} if by_option else set())

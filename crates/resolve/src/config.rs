@@ -36,6 +36,8 @@ pub struct ResolverConfig {
     pub signature_skew: (u32, u32),
     /// Answer questions of the root key sentinel (RFC 8509).
     pub root_key_sentinel: bool,
+    /// Send the tags of the trust anchors of a zone with each query for its keys (RFC 8145 §4.1).
+    pub key_tags: bool,
     /// Show each server no more of the name than it needs (RFC 9156).
     pub qname_minimisation: bool,
     /// Draw the case of the name in each query at random and compare it with that of the reply (see `case.rs`). Off
@@ -126,6 +128,7 @@ impl Default for ResolverConfig {
             sha1: true,
             signature_skew: (3600, 86_400),
             root_key_sentinel: true,
+            key_tags: false,
             qname_minimisation: true,
             qname_case_randomisation: false,
             dnssec_ok: true,

@@ -15,7 +15,7 @@
 use std::rc::Rc;
 
 use nw_cache::{CookieSupport, EdnsSupport, Rank, ServerCookie};
-use nw_wire::code::{Class, Ede, Rcode, RrType};
+use nw_wire::code::{Class, Ede, OptionCode, Rcode, RrType};
 use nw_wire::edns::EdnsOption;
 use nw_wire::header::{Flags, Header};
 use nw_wire::message::{Message, same_case};
@@ -321,6 +321,19 @@ impl<W: World> Core<W> {
         above.take_while(|at| at.is_below(zone)).any(|at| self.cache.cut(at, now).is_some())
     }
 
+    /// The tags of the trusted keys that the servers of a zone learn with a query for its keys (RFC 8145 §4.1).
+    fn key_tags(&self, sent: &Sent) -> Vec<u16> {
+        match &self.validator {
+            Some(validator) if self.config.key_tags && sent.rtype == RrType::DNSKEY => {
+                let mut tags = validator.points.key_tags(sent.name.as_ref());
+                tags.sort_unstable();
+                tags.dedup();
+                tags
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Send *sent*, or wait for the reply if the same query is outstanding. An attacker who causes many identical queries gets
     /// one id and port to guess, not many (RFC 5452 §5).
     ///
@@ -336,7 +349,9 @@ impl<W: World> Core<W> {
             let opt = sent.edns.then_some((self.config.budget.udp_payload, self.config.dnssec_ok));
             let name = sent.name.as_ref();
             let flags = Flags::default().with_rd(sent.recursive).with_cd(sent.unchecked);
-            let mut query = query(world.random() as u16, flags, name, sent.rtype, opt, cookie.as_ref());
+            let tags = self.key_tags(&sent);
+            let id = world.random() as u16;
+            let mut query = query(id, flags, name, sent.rtype, opt, cookie.as_ref(), &tags);
             if sent.random_case {
                 case::randomise(&mut query, name.wire().len(), || world.random());
             }
@@ -373,7 +388,7 @@ pub(crate) fn complains_about_edns(message: &Message<'_>, rcode: Rcode) -> bool 
     }
 }
 
-/// A query in wire form. `opt`: payload size and DO; without it there is no cookie either.
+/// A query in wire form. `opt`: payload size and DO; without it there are neither cookie nor `tags` of trusted keys.
 fn query(
     id: u16,
     flags: Flags,
@@ -381,10 +396,11 @@ fn query(
     rtype: RrType,
     opt: Option<(u16, bool)>,
     cookie: Option<&Cookie>,
+    tags: &[u16],
 ) -> Vec<u8> {
     /// Octets of a cookie option with the longest cookies.
     const COOKIE: usize = 4 + 8 + ServerCookie::MOST;
-    let mut query = Vec::with_capacity(12 + name.wire().len() + 4 + 11 + COOKIE);
+    let mut query = Vec::with_capacity(12 + name.wire().len() + 4 + 11 + COOKIE + 4 + 2 * tags.len());
     let counts = [1, 0, 0, opt.is_some() as u16];
     query.extend_from_slice(&Header { id, flags, counts }.to_wire());
     query.extend_from_slice(name.wire());
@@ -396,12 +412,17 @@ fn query(
         query.extend_from_slice(&RrType::OPT.0.to_be_bytes());
         query.extend_from_slice(&payload.to_be_bytes());
         query.extend_from_slice(&[0, 0, if dnssec_ok { 0x80 } else { 0 }, 0, 0, 0]);
+        let options = query.len();
         if let Some(cookie) = cookie {
-            let options = query.len();
             cookie.write(&mut query);
-            let length = (query.len() - options) as u16;
-            query[options - 2..options].copy_from_slice(&length.to_be_bytes());
         }
+        if !tags.is_empty() {
+            query.extend_from_slice(&OptionCode::KEY_TAG.0.to_be_bytes());
+            query.extend_from_slice(&(2 * tags.len() as u16).to_be_bytes());
+            tags.iter().for_each(|tag| query.extend_from_slice(&tag.to_be_bytes()));
+        }
+        let length = (query.len() - options) as u16;
+        query[options - 2..options].copy_from_slice(&length.to_be_bytes());
     }
     query
 }

@@ -168,6 +168,7 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
         "signature_skew_least_s": resolver.signature_skew_least // 1000,
         "signature_skew_most_s": resolver.signature_skew_most // 1000,
         "root_key_sentinel": resolver.root_key_sentinel,
+        "key_tags": resolver.trust_anchor_key_tags,
         "cache_bytes": resolver.cache,
         "qname_minimisation": resolver.qname_minimisation,
         "qname_case_randomisation": resolver.qname_case_randomisation,

@@ -455,6 +455,13 @@ class Resolver(Table, frozen=True, kw_only=True):
             "for keys (RFC 8145 §5.1), as BIND and Unbound do."
         ),
     ] = True
+    trust_anchor_key_tags: Annotated[
+        bool,
+        setting(
+            "Send the tags of the trust anchors of a zone with each query for its keys (the EDNS option edns-key-tag, RFC 8145 §4.1). "
+            "BIND and Unbound send the queries of `trust_anchor_telemetry` only."
+        ),
+    ] = False
     root_key_sentinel: Annotated[
         bool,
         setting(

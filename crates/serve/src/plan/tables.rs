@@ -207,6 +207,7 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
         ("prefetch", &mut config.prefetch),
         ("sha1", &mut config.sha1),
         ("root_key_sentinel", &mut config.root_key_sentinel),
+        ("key_tags", &mut config.key_tags),
         ("ipv4", &mut config.ipv4),
         ("ipv6", &mut config.ipv6),
         ("ask_loopback", &mut config.ask_loopback),
