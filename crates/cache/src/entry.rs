@@ -138,13 +138,13 @@ impl Kept for Entry {
     }
 
     fn expired(&self, now: Micros) -> bool {
-        now.saturating_sub(self.stored) >= self.life as Micros * 1_000_000
+        self.expired_for(0, now)
     }
 
     /// Failures and data that no validation has accepted are never served stale (RFC 8767 §4).
     fn useless(&self, now: Micros, grace: Micros) -> bool {
         let lasting = self.kind != EntryKind::Failure && !self.is_unchecked();
-        self.expired(now.saturating_sub(if lasting { grace } else { 0 }))
+        self.expired_for(if lasting { grace } else { 0 }, now)
     }
 }
 
@@ -247,9 +247,19 @@ impl Entry {
         self.stored
     }
 
-    /// Whole seconds since the lifetime of the entry ended, or 0 if it has not.
+    /// Return whether the lifetime ended at least `time` ago.
+    pub(crate) fn expired_for(&self, time: Micros, now: Micros) -> bool {
+        now.saturating_sub(self.stored) >= self.life as Micros * 1_000_000 + time
+    }
+
+    /// End the lifetime now, if it has not ended.
+    pub(crate) fn expire(&mut self, now: Micros) {
+        self.life = self.life.min(self.age_s(now));
+    }
+
+    /// Seconds since the lifetime of the entry ended, at least 1, or 0 if it has not.
     pub(crate) fn expired_s(&self, now: Micros) -> u32 {
-        self.age_s(now).saturating_sub(self.life)
+        if self.expired(now) { self.age_s(now).saturating_sub(self.life).max(1) } else { 0 }
     }
 
     /// The remaining lifetime in seconds, or 0 if the entry has expired.

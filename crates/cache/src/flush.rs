@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use nw_wire::code::RrType;
 use nw_wire::name::NameRef;
 
-use crate::entry::{Entry, EntryKind};
+use crate::entry::{Entry, EntryKind, NAME};
 use crate::reader::State;
 use crate::table::remove_all;
-use crate::{Cache, lock};
+use crate::{Cache, Micros, lock};
 
 impl Cache {
     /// Remove what `wanted` describes, and return the number of entries. Entries stored meanwhile may remain. Of a tree, whole
@@ -59,6 +59,23 @@ impl Cache {
     /// Remove everything about names at or below `top` and return the number of entries; see [`Cache::flush`].
     pub fn flush_tree(&self, top: NameRef<'_>) -> usize {
         self.flush(&Flush { name: Some(top), below: true, ..Flush::default() })
+    }
+
+    /// End the lifetime of what is cached of exactly `name` and `rtype`, the absence of the name included, and return the
+    /// number of entries. They remain for as long as expired answers are kept; see [`Cache::keep_expired`].
+    pub fn expire(&self, name: NameRef<'_>, rtype: RrType, now: Micros) -> usize {
+        let place = self.place(name);
+        let mut answers = lock(&self.shards[place.shard].answers);
+        let mut found = Vec::new();
+        for of in [rtype, NAME] {
+            answers.each(place.with(of), |at, entry| {
+                if entry.name() == name && entry.rtype() == of {
+                    found.push(at);
+                }
+            });
+        }
+        found.iter().for_each(|at| answers.warm(*at).expire(now));
+        found.len()
     }
 
     /// Return the number of times that names were removed. What others have derived from cached data is outdated when it changes.

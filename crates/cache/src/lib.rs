@@ -185,7 +185,7 @@ pub struct Stale {
     pub found: StaleData,
     /// The validation state.
     pub state: State,
-    /// Seconds since its lifetime ended; 0 if it has not.
+    /// Seconds since its lifetime ended, at least 1; 0 if it has not.
     pub expired_s: u32,
 }
 

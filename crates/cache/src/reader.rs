@@ -135,6 +135,6 @@ impl Reader {
             return Some(Freshness::Fresh);
         }
         let stale = Micros::from(self.stale_s) * 1_000_000;
-        (!entry.expired(now.saturating_sub(stale))).then_some(Freshness::Stale)
+        (!entry.expired_for(stale, now)).then_some(Freshness::Stale)
     }
 }
