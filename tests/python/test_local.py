@@ -54,6 +54,24 @@ def test_hosts_files_and_local_records(tmp_path: Path) -> None:
     assert stranger is not None and stranger.rcode == "REFUSED", "a hosts file is for clients of the resolver"
 
 
+def test_local_data_of_a_view(tmp_path: Path) -> None:
+    """A table with `views` is for their clients, and precedes the others, which a view may be without."""
+    file = tmp_path / "namewise.toml"
+    file.write_text(
+        '[resolver]\n[[policy]]\npolicy = "acl"\non = "recursion"\nallow = ["10.0.0.0/8"]\n'
+        '[[local]]\nrecords = ["printer A 192.0.2.1", "lamp A 192.0.2.3"]\n'
+        '[[local]]\nrecords = ["printer A 192.0.2.2"]\nviews = ["Inside"]\n'
+        '[[view]]\nname = "inside"\nclients = ["10.1.0.0/16"]\n'
+        '[[view]]\nname = "guests"\nclients = ["10.2.0.0/16"]\ncommon_local = false\n'
+        '[[view]]\nname = "others"\nclients = ["10.0.0.0/8"]\n'
+    )
+    served = snapshot(file)
+    assert records(ask(served, "printer", client="10.1.0.1")) == ["192.0.2.2"]
+    assert records(ask(served, "lamp", client="10.1.0.1")) == ["192.0.2.3"]
+    assert ask(served, "printer", client="10.2.0.1") is None, "is looked up"
+    assert records(ask(served, "printer", client="10.3.0.1")) == ["192.0.2.1"]
+
+
 def test_a_reload_reads_hosts_files_again(tmp_path: Path) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("192.0.2.1 db1\n")
@@ -79,6 +97,10 @@ def test_a_reload_reads_hosts_files_again(tmp_path: Path) -> None:
             "no [[acl]] is named 'ofice'",
         ),
         ('[resolver]\n[[local]]\ntype = "statik"\n', "statik"),
+        (
+            '[resolver]\n[[view]]\nname = "inside"\nclients = ["10.0.0.0/8"]\n[[local]]\nviews = ["inzide"]\n',
+            "no [[view]] is named 'inzide'; did you mean 'inside'",
+        ),
     ],
 )
 def test_mistakes_in_settings(tmp_path: Path, text: str, expected: str) -> None:

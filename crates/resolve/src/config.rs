@@ -99,9 +99,9 @@ pub trait LocalZones: std::fmt::Debug + Send + Sync {
     /// The answer to *name* and *rtype*; None for names outside of these zones.
     fn answer(&self, name: NameRef<'_>, rtype: RrType) -> Option<LocalAnswer>;
 
-    /// What local data, which take precedence over the cache, answer to *name* and *rtype*, and where that is written.
-    /// They answer clients only: the resolver's own lookups of addresses and keys need what the public DNS holds.
-    fn data(&self, name: NameRef<'_>, rtype: RrType) -> Option<(LocalAnswer, String)>;
+    /// What local data, which take precedence over the cache, answer to *name* and *rtype* in a view (0: without one), and where that
+    /// is written. They answer clients only: the resolver's own lookups of addresses and keys need what the public DNS holds.
+    fn data(&self, view: u16, name: NameRef<'_>, rtype: RrType) -> Option<(LocalAnswer, String)>;
 }
 
 /// The answer of a locally served zone.

@@ -61,11 +61,38 @@ pub(crate) enum Nearest {
 impl<W: World> Task<'_, W> {
     /// What local data answer to *name* and *rtype*, at an alias of the client's name.
     pub(crate) fn local_data(&self, name: &Name, rtype: RrType, trace: &Trace) -> Option<LocalData> {
-        let (found, source) = self.core.config.local.as_ref()?.data(name.as_ref(), rtype)?;
+        let (found, source) = self.core.config.local.as_ref()?.data(self.view, name.as_ref(), rtype)?;
         let reason = Reason::LocalData { source };
         let draft = Draft::new(Layer::Zone, Action::Lookup, name.clone(), rtype, reason);
         trace.step(self.core.world.now(), draft.zone(found.apex.clone()).basis(Basis::Inferred));
         Some(LocalData::Found(finding(found, rtype), State::Indeterminate))
+    }
+
+    /// End *found*, the reply of a server, at the first alias that leads to local data: these replace what the server says about the name.
+    pub(crate) fn up_to_local_data(&self, found: Finding, rtype: RrType) -> Finding {
+        let (Finding::Data { sets, .. } | Finding::Absence { sets, .. }) = &found else { return found };
+        let Some(local) = self.core.config.local.as_ref().filter(|_| rtype != RrType::CNAME) else {
+            return found;
+        };
+        let leads_here = |set: &Signed| {
+            let target = target_of(&set.rrset).filter(|_| set.rrset.rtype == RrType::CNAME)?.to_name();
+            local.data(self.view, target.as_ref(), rtype).map(|_| target)
+        };
+        let Some((at, target)) = sets.iter().enumerate().find_map(|(at, set)| Some((at, leads_here(set)?)))
+        else {
+            return found;
+        };
+        match found {
+            Finding::Data { mut sets, proof } => {
+                sets.truncate(at + 1);
+                Finding::Alias { sets, target, proof }
+            }
+            Finding::Absence { mut sets, .. } => {
+                sets.truncate(at + 1);
+                Finding::Alias { sets, target, proof: Vec::new() }
+            }
+            other => other,
+        }
     }
 
     /// Steps 1 and 2: find *name* and *rtype* in local data, or else the servers to ask.

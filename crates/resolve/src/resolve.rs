@@ -126,6 +126,7 @@ impl<W: World> Task<'_, W> {
             if walks {
                 self.keep_own_path(&sname);
             }
+            let found = if frame.depth == 0 { self.up_to_local_data(found, rtype) } else { found };
             let (sets, authority, next) = match found {
                 Finding::Data { sets, proof } => (sets, proof, None),
                 Finding::Alias { sets, target, proof } => (sets, proof, Some(target)),

@@ -271,9 +271,9 @@ impl ServerList {
         let recursive = forward.mode == ForwardMode::Recursive;
         let layer = if recursive { Layer::Forward } else { Layer::Delegation };
         let mut list = ServerList::new(forward.suffix.clone(), layer, Micros::MAX);
-        list.recursive = recursive;
+        (list.recursive, list.fallback) = (recursive, forward.fallback);
         if recursive {
-            (list.race, list.fallback) = (forward.race.max(1), forward.fallback);
+            list.race = forward.race.max(1);
             // A zone of the same name has counts of its own.
             list.zone_hash = !list.zone_hash;
         }

@@ -21,6 +21,7 @@ use nw_resolve::{ClientQuestion, Trace};
 use nw_wire::edns::{ClientSubnet, EdnsOption};
 use nw_wire::{Message, NameRef, OptionCode, Rcode};
 
+use crate::local_data::AppliedData;
 use crate::policies::Judged;
 use crate::query::Query;
 use crate::recorder::Recorder;
@@ -159,6 +160,15 @@ impl<'c> Context<'c> {
     #[inline]
     pub(crate) fn view(&self) -> Option<&'c ViewSettings> {
         self.view.map(|view| self.snapshot().view(view))
+    }
+
+    /// The local data that apply to the client.
+    #[inline]
+    pub(crate) fn local_data(&self) -> Option<&'c AppliedData> {
+        match self.view() {
+            Some(view) => view.local_data.as_ref(),
+            None => self.snapshot().local_data(),
+        }
     }
 
     /// The cache entries that the client reads.

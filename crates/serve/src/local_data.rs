@@ -29,7 +29,10 @@
 //!
 //! RFCs: 952 (hosts files), 1035 §3.5 (reverse names), 8914 (EDE 15).
 //!
-//! *Limitations*: all views share the local data; wildcards are written as `redirect`.
+//! **Views.** A `[[local]]` with `views` applies to the clients of these views only, and precedes those without, which apply to
+//! everybody unless `common_local` of the view is off. A view with data of its own has cache entries of its own.
+//!
+//! *Limitations*: hosts files apply to all views alike; wildcards are written as `redirect`.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -112,6 +115,40 @@ pub struct LocalData {
     depths: u128,
     /// Hashes of the names at and above records: those exist (RFC 8020 §2).
     existing: HashSet<u64, Keyed>,
+}
+
+/// The local data that apply to a client: those of its view, and those of the server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AppliedData {
+    of_view: Option<Arc<LocalData>>,
+    common: Option<Arc<LocalData>>,
+}
+
+impl AppliedData {
+    /// Those that are not empty.
+    pub(crate) fn new(of_view: Option<&Arc<LocalData>>, common: Option<&Arc<LocalData>>) -> AppliedData {
+        let some = |data: Option<&Arc<LocalData>>| data.filter(|data| !data.is_empty()).cloned();
+        AppliedData { of_view: some(of_view), common: some(common) }
+    }
+
+    /// These data, or None if there are none.
+    pub(crate) fn if_any(self) -> Option<AppliedData> {
+        (self.of_view.is_some() || self.common.is_some()).then_some(self)
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &LocalData> {
+        self.of_view.as_deref().into_iter().chain(self.common.as_deref())
+    }
+
+    /// What the first of them that says something says about *name*; see [`LocalData::find`].
+    pub(crate) fn find(&self, name: NameRef<'_>, rtype: RrType) -> Option<Found> {
+        self.layers().find_map(|data| data.find(name, rtype))
+    }
+
+    /// What the first of them that says something answers to a lookup that follows an alias; see [`LocalData::answer`].
+    pub(crate) fn answer(&self, name: NameRef<'_>, rtype: RrType) -> Option<(LocalAnswer, String)> {
+        self.layers().find_map(|data| data.answer(name, rtype))
+    }
 }
 
 /// What local data say about a name and a type.

@@ -21,7 +21,6 @@
 //! The resolver itself answers `localhost.`, `invalid.`, `onion.` and the loopback addresses.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use nw_resolve::LocalAnswer;
 use nw_resolve::LocalZones as _;
@@ -29,7 +28,7 @@ use nw_resolve::trace::{Layer, Reason};
 use nw_wire::{Class, Name, NameRef, Rcode, RrType, Rrset};
 
 use crate::context::Context;
-use crate::local_data::LocalData;
+use crate::local_data::AppliedData;
 use crate::plan::ResolverPlan;
 use crate::response::{Response, ResponseKind};
 use crate::sections::Sections;
@@ -78,7 +77,9 @@ pub(crate) struct LocalZones {
     /// Forwarded suffixes, without the root.
     forwarded: Vec<Name>,
     /// Local data, which precede these zones.
-    data: Arc<LocalData>,
+    data: AppliedData,
+    /// Those of the views that have cache entries of their own, by the number of these entries.
+    of_views: HashMap<u16, AppliedData>,
 }
 
 /// The records at the apex of a locally served zone, besides SOA and NS.
@@ -90,14 +91,18 @@ enum Content {
 }
 
 impl LocalZones {
-    /// The zones that *plan* leaves enabled.
-    pub(crate) fn new(plan: &ResolverPlan) -> LocalZones {
+    /// The zones that *plan* leaves enabled, behind the local data of the server and of its views.
+    pub(crate) fn new(
+        plan: &ResolverPlan,
+        data: AppliedData,
+        of_views: HashMap<u16, AppliedData>,
+    ) -> LocalZones {
         let off = |name: &Name| plan.local_zones_off.iter().any(|off| off.as_ref().is_root() || off == name);
         let zones = apexes().filter(|(name, _)| !off(name)).collect();
         let suffixes = plan.config.forwards.iter().filter(|forward| !forward.servers.is_empty());
         let suffixes = suffixes.map(|forward| &forward.suffix);
         let forwarded = suffixes.filter(|suffix| !suffix.as_ref().is_root()).cloned().collect();
-        LocalZones { zones, forwarded, data: Arc::clone(&plan.local) }
+        LocalZones { zones, forwarded, data, of_views }
     }
 
     /// Whether one of the zones contains *name*.
@@ -174,8 +179,8 @@ impl nw_resolve::LocalZones for LocalZones {
         Some(LocalAnswer { apex: apex.clone(), nxdomain: !at_apex, answer, authority })
     }
 
-    fn data(&self, name: NameRef<'_>, rtype: RrType) -> Option<(LocalAnswer, String)> {
-        self.data.answer(name, rtype)
+    fn data(&self, view: u16, name: NameRef<'_>, rtype: RrType) -> Option<(LocalAnswer, String)> {
+        self.of_views.get(&view).unwrap_or(&self.data).answer(name, rtype)
     }
 }
 

@@ -31,6 +31,7 @@ mod local;
 mod read;
 mod tables;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -174,8 +175,10 @@ pub struct ResolverPlan {
     pub port_uses: u32,
     /// Locally served zones (`local_zones.rs`) that are looked up instead. The root turns all of them off.
     pub local_zones_off: Vec<Name>,
-    /// Hosts files, local records and local zones (`local_data.rs`). Default none.
+    /// Hosts files, local records and local zones (`local_data.rs`) of all clients. Default none.
     pub local: Arc<LocalData>,
+    /// Local records and local zones of single views, by the name of the view. Default none.
+    pub local_of_views: HashMap<String, Arc<LocalData>>,
     /// Limits of connections to upstream servers.
     pub streams: StreamPlan,
 }
@@ -267,8 +270,10 @@ pub struct ViewPlan {
     /// The zones that its clients see. None: all.
     pub zones: Option<Vec<Name>>,
     /// Whether its clients share the cache with all other views that set this, instead of having separate entries.
-    /// Default false: a view does not see the lookups of another view.
+    /// Default false: a view does not see the lookups of another view. A view with local data of its own never shares.
     pub shared_cache: bool,
+    /// Whether the local data of all clients apply to its clients as well, behind its own. Default true.
+    pub common_local: bool,
 }
 
 /// A TSIG key. `Snapshot::with_secrets` receives the secret.

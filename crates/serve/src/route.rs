@@ -27,7 +27,7 @@ use crate::admit;
 use crate::context::Context;
 use crate::filter::{dns64, no_aaaa};
 use crate::local::{self, Identity};
-use crate::local_data::{LocalData, Said};
+use crate::local_data::{AppliedData, Said};
 use crate::local_zones;
 use crate::policies;
 use crate::query::Query;
@@ -285,7 +285,7 @@ pub(crate) fn answer_apart(zone: &Zone, asked: &ZoneQuestion<'_>) -> Option<(Out
 /// Answer from the cache or a locally served zone, or request a lookup.
 #[inline]
 fn from_cache(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
-    if let Some(data) = context.snapshot().local_data()
+    if let Some(data) = context.local_data()
         && let Some(verdict) = from_local_data(context, data, response)
     {
         return verdict;
@@ -328,7 +328,7 @@ fn miss(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
 #[inline(never)]
 fn from_local_data(
     context: &Context<'_>,
-    data: &LocalData,
+    data: &AppliedData,
     response: &mut Response<'_, '_>,
 ) -> Option<Verdict> {
     let query = context.query;
@@ -359,7 +359,7 @@ fn from_local_data(
 /// Write *answer* and what the aliases in it lead to: further local data, locally served zones, or a lookup.
 fn write_local_data(
     context: &Context<'_>,
-    data: &LocalData,
+    data: &AppliedData,
     mut answer: LocalAnswer,
     response: &mut Response<'_, '_>,
 ) -> Verdict {
@@ -426,7 +426,7 @@ fn from_dns64(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<
     let (alias, target) = dns64::reverse(context)?;
     context.step(|| (Layer::Filter, Reason::Filtered { filter: "dns64" }));
     let mut before = Sections { answer: vec![alias], ..Sections::default() };
-    let data = context.snapshot().local_data();
+    let data = context.local_data();
     if let Some((found, _)) = data.and_then(|data| data.answer(target.as_ref(), RrType::PTR)) {
         before.answer.extend(found.answer);
         before.authority = found.authority;
@@ -449,7 +449,7 @@ pub(crate) fn known(context: &Context<'_>, rtype: RrType) -> Option<Sections> {
         let asked = ZoneQuestion { qname: query.qname, qtype: rtype, dnssec_ok: false, transport_udp: false };
         return Some(answer_apart(zone, &asked)?.1);
     }
-    let data = snapshot.local_data().and_then(|data| Some(data.answer(query.qname, rtype)?.0));
+    let data = context.local_data().and_then(|data| Some(data.answer(query.qname, rtype)?.0));
     let found =
         data.or_else(|| nw_resolve::LocalZones::answer(snapshot.local_zones()?, query.qname, rtype))?;
     Some(Sections { answer: found.answer, authority: found.authority, additional: Vec::new() })
@@ -458,7 +458,7 @@ pub(crate) fn known(context: &Context<'_>, rtype: RrType) -> Option<Sections> {
 /// Answer a query without RD from the cache. A miss does not cause a lookup (RFC 1034 §4.3.1).
 #[cold]
 fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
-    if let Some(data) = context.snapshot().local_data()
+    if let Some(data) = context.local_data()
         && let Some(verdict) = from_local_data(context, data, response)
     {
         return verdict;

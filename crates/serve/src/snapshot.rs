@@ -28,7 +28,7 @@ use crate::artifact::{Artifact, Artifacts};
 use crate::detect::ARTIFACT as SUFFIXES;
 use crate::filter::{self, Filter};
 use crate::local::{self, Identity};
-use crate::local_data::LocalData;
+use crate::local_data::AppliedData;
 use crate::local_root::ARTIFACT as LOCAL_ROOT;
 use crate::local_zones::LocalZones;
 use crate::opcode::{self, Handler};
@@ -66,8 +66,8 @@ struct Settings {
     locals: Vec<Identity>,
     zone_acls: HashMap<Name, Acl>,
     local_zones: Option<Arc<LocalZones>>,
-    /// None: there are none.
-    local_data: Option<Arc<LocalData>>,
+    /// Those of clients without a view. None: there are none.
+    local_data: Option<AppliedData>,
     overlays: HashSet<Name>,
     views: Vec<ViewSettings>,
     keys: Keys,
@@ -82,6 +82,8 @@ pub(crate) struct ViewSettings {
     zones: Option<HashSet<Name>>,
     /// The cache entries that its clients read and fill: 0 for all views that share the cache.
     pub(crate) cache_view: u16,
+    /// The local data of its clients. None: there are none.
+    pub(crate) local_data: Option<AppliedData>,
 }
 
 /// The result of a dry run.
@@ -126,18 +128,31 @@ impl Snapshot {
         let zones = zones.into_iter().map(ZoneEntry::from).chain(waiting).collect();
         let zone_acls =
             plan.zones.iter().filter_map(|zone| Some((zone.name.clone(), zone.query_acl.clone()?))).collect();
-        let local_zones = plan.resolver.as_ref().map(|resolver| Arc::new(LocalZones::new(resolver)));
+        let common = plan.resolver.as_ref().map(|it| &it.local);
+        let view = |(at, view): (usize, &crate::plan::ViewPlan)| {
+            let own = plan.resolver.as_ref().and_then(|it| it.local_of_views.get(&view.view.name));
+            let as_everybody = own.is_none() && view.common_local;
+            let shared = view.shared_cache && as_everybody;
+            ViewSettings {
+                view: view.view.clone(),
+                zones: view.zones.as_ref().map(|zones| zones.iter().cloned().collect()),
+                cache_view: if shared { 0 } else { u16::try_from(at + 1).unwrap_or(u16::MAX) },
+                local_data: AppliedData::new(own, common.filter(|_| view.common_local)).if_any(),
+            }
+        };
+        let views: Vec<ViewSettings> = plan.views.iter().enumerate().map(view).collect();
+        let local_data = AppliedData::new(None, common);
+        let local_zones = plan.resolver.as_ref().map(|resolver| {
+            let own = views.iter().filter(|view| view.cache_view > 0);
+            let own = own.map(|view| (view.cache_view, view.local_data.clone().unwrap_or_default()));
+            Arc::new(LocalZones::new(resolver, local_data.clone(), own.collect()))
+        });
         let resolver = plan.resolver.as_ref().map(|resolver| {
             let local = local_zones.clone().map(|zones| zones as Arc<dyn nw_resolve::LocalZones>);
             Arc::new(ResolverConfig { local, ..resolver.config.clone() })
         });
         let locals = local::names(&plan);
         let overlays = plan.zones.iter().filter(|zone| zone.overlay).map(|zone| zone.name.clone()).collect();
-        let view = |(at, view): (usize, &crate::plan::ViewPlan)| ViewSettings {
-            view: view.view.clone(),
-            zones: view.zones.as_ref().map(|zones| zones.iter().cloned().collect()),
-            cache_view: if view.shared_cache { 0 } else { u16::try_from(at + 1).unwrap_or(u16::MAX) },
-        };
         let filters = filter::registered(&plan);
         let filters_answers = !filters.is_empty();
         let settings = Arc::new(Settings {
@@ -145,9 +160,9 @@ impl Snapshot {
             locals,
             zone_acls,
             local_zones,
-            local_data: plan.resolver.as_ref().map(|it| &it.local).filter(|it| !it.is_empty()).cloned(),
+            local_data: local_data.if_any(),
             overlays,
-            views: plan.views.iter().enumerate().map(view).collect(),
+            views,
             keys: Keys::default(),
             filters,
             handlers: opcode::registered(&plan),
@@ -431,9 +446,10 @@ impl Snapshot {
         self.suffixes.as_deref()
     }
 
+    /// The local data of clients without a view.
     #[inline]
-    pub(crate) fn local_data(&self) -> Option<&LocalData> {
-        self.settings.local_data.as_deref()
+    pub(crate) fn local_data(&self) -> Option<&AppliedData> {
+        self.settings.local_data.as_ref()
     }
 
     #[inline]

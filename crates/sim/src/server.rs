@@ -5,6 +5,7 @@
 //! clock.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -119,6 +120,7 @@ impl Server {
                     port_uses: ResolverPlan::PORT_USES,
                     local_zones_off,
                     local: Arc::default(),
+                    local_of_views: HashMap::new(),
                     streams: StreamPlan::default(),
                 },
             });
@@ -196,8 +198,13 @@ impl Server {
     }
 
     /// Remove all RRsets at `name` from the cache.
-    pub fn flush(&self, name: NameRef<'_>, _rtype: RrType) {
+    pub fn flush(&self, name: NameRef<'_>) {
         self.cache.flush_name(name);
+    }
+
+    /// Let the cached answer to `name` and `rtype` expire.
+    pub fn expire(&self, name: NameRef<'_>, rtype: RrType) {
+        self.cache.expire(name, rtype, self.world.now());
     }
 
     async fn answer(self: Rc<Server>, net: Net, datagram: Datagram) {

@@ -68,6 +68,7 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
                 "keys": list(view.keys),
                 "zones": None if view.zones is None else list(view.zones),
                 "shared_cache": view.shared_cache,
+                "common_local": view.common_local,
             }
             for view in config.view
         ],
@@ -196,11 +197,13 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
             for hosts, text in zip(config.hosts, inputs.hosts, strict=True)
         ]
     if config.local:
+        views = {view.name.lower(): view.name for view in config.view}
         made["local"] = [
             {
                 "name": local.name,
                 "type": local.type,
                 "source": inputs.places["local", index],
+                "views": None if local.views is None else [views[name.lower()] for name in local.views],
                 "records": [
                     {"text": text, "source": inputs.places["local", index, "records", at]}
                     for at, text in enumerate(local.records)

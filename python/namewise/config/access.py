@@ -106,6 +106,13 @@ class View(Table, frozen=True, kw_only=True):
         bool,
         setting(
             "Whether the clients share the cache with those of all other views that set this, instead of having entries of their "
-            "own. Saves memory and queries; a client can then learn from response times what other views ask for."
+            "own. Saves memory and queries; a client can then learn from response times what other views ask for. A view with `[[local]]` "
+            "tables of its own never shares."
         ),
     ] = False
+    common_local: Annotated[
+        bool,
+        setting(
+            "Whether `[[hosts]]` and `[[local]]` tables without `views` apply to the clients, where those of the view say nothing."
+        ),
+    ] = True

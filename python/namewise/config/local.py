@@ -38,3 +38,13 @@ class Local(Table, frozen=True, kw_only=True):
             "Records as in a zone file with the origin `name`: `OWNER [TTL] [IN] TYPE DATA`. Without TTL: 1h."
         ),
     ] = ()
+    views: (
+        Annotated[
+            tuple[str, ...],
+            setting(
+                "Names of `[[view]]` whose clients alone see the table. It precedes tables without `views`. Not set: all clients, apart "
+                "from views with `common_local = false`."
+            ),
+        ]
+        | None
+    ) = None

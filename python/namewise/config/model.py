@@ -226,6 +226,11 @@ def cross_check(
             members(("zone", index, "allow"), zone.allow)
     zones = names("zone", (zone.name for zone in config.zone))
     keys = names("key", (key.name for key in config.key))
+    views = names("view", (view.name for view in config.view))
+    for index, local in enumerate(config.local):
+        for at, name in enumerate(local.views or ()):
+            if views is not None and name.lower() not in views:
+                found.append((("local", index, "views", at), unknown("view", name, views)))
     for index, view in enumerate(config.view):
         members(("view", index, "clients"), view.clients)
         for at, name in enumerate(view.zones or ()):
@@ -279,8 +284,8 @@ def _in_forward(forward: Forward) -> Iterable[tuple[str, str]]:
         yield "servers", "needs at least one entry: only a longer suffix can be an exception"
     if forward.prime and not forward.authoritative:
         yield "prime", "asks for the name servers of the zone: add authoritative = true"
-    if forward.authoritative and (forward.fallback or forward.race > 1):
-        yield "authoritative", "fallback and race are for recursive servers: remove them, or authoritative"
+    if forward.authoritative and forward.race > 1:
+        yield "authoritative", "race is for recursive servers: remove it, or authoritative"
 
 
 def _in_local_root(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:

@@ -98,7 +98,7 @@ impl Rebinding {
         self.trusted.iter().any(|suffix| name.is_at_or_below(suffix.as_ref()))
             || name.suffix(1).first_label().is_some_and(|top| top.eq_ignore_ascii_case(b"localhost"))
             || snapshot.find_zone(context.view(), name, RrType::A).is_some()
-            || snapshot.local_data().is_some_and(|data| data.find(name, RrType::A).is_some())
+            || context.local_data().is_some_and(|data| data.find(name, RrType::A).is_some())
             || snapshot.local_zones().is_some_and(|zones| zones.contains(name))
     }
 

@@ -10,7 +10,11 @@ fn the_registry_of_special_use_names_is_followed() {
     let text = std::fs::read_to_string(path).expect("the registry");
     let plan =
         Plan::parse(br#"{"version":1,"resolver":{"forward":[{"suffix":".","servers":["127.0.0.1:1"]}]}}"#);
-    let zones = LocalZones::new(&plan.expect("a plan").resolver.expect("a resolver"));
+    let zones = LocalZones::new(
+        &plan.expect("a plan").resolver.expect("a resolver"),
+        AppliedData::default(),
+        HashMap::new(),
+    );
     let answered = |name: NameRef<'_>| zones.contains(name) || nw_resolve::is_special_use(name, RrType::A);
     let mut listed = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {

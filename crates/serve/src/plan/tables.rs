@@ -30,6 +30,10 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
             errors.add(format!("views[{i}].keys"), format_args!("{key} is not among the keys"));
         }
     }
+    let of_views = resolver.iter().flat_map(|resolver| resolver.local_of_views.keys());
+    for name in of_views.filter(|name| !views.iter().any(|view| view.view.name == **name)) {
+        errors.add("resolver.local", format_args!("{name:?} is not among the views"));
+    }
     let dns64 = read_all(object.key("dns64"), read_dns64, errors);
     let no_aaaa = object.key("no_aaaa").map(|at| read_acl(&at, errors));
     let rebinding = object.key("rebinding").and_then(|at| read_rebinding(&at, errors));
@@ -227,14 +231,14 @@ fn read_resolver(at: &At<'_>, errors: &mut Errors) -> Option<ResolverPlan> {
     let streams = object.key("streams").and_then(|at| read_streams(&at, errors)).unwrap_or_default();
     let local_zones_off = read_all(object.key("local_zones_off"), read_local_zone, errors);
     config.cache_only = object.key("cache_only").and_then(|at| at.truth(errors)).unwrap_or(false);
-    let local = super::local::read(&mut object, errors);
+    let (local, local_of_views) = super::local::read(&mut object, errors);
     let routes = object.key("routes").map(|at| read_all(Some(at), read_route, errors));
     object.end(errors);
     let forwarded = config.forwards.iter().any(|forward| !forward.servers.is_empty());
     if config.hints.is_empty() && !forwarded && !config.cache_only {
         errors.add(at.path(), "neither hints nor forward: there is nobody to ask");
     }
-    Some(ResolverPlan { config, routes, port_uses, local_zones_off, local, streams })
+    Some(ResolverPlan { config, routes, port_uses, local_zones_off, local, local_of_views, streams })
 }
 
 fn read_stale(at: &At<'_>, stale: &mut Stale, errors: &mut Errors) {
@@ -293,8 +297,8 @@ fn read_forward(at: &At<'_>, errors: &mut Errors) -> Option<Forward> {
     if prime && !authoritative {
         errors.add(at.path(), "prime needs authoritative: recursive servers are no servers of the zone");
     }
-    if authoritative && (fallback || race > 1) {
-        errors.add(at.path(), "fallback and race are for recursive servers");
+    if authoritative && race > 1 {
+        errors.add(at.path(), "race is for recursive servers");
     }
     let mode = if authoritative { ForwardMode::Authoritative } else { ForwardMode::Recursive };
     Some(Forward { mode, race, fallback, prime, ..Forward::new(suffix, servers) })
@@ -337,8 +341,9 @@ fn read_view(at: &At<'_>, errors: &mut Errors) -> Option<ViewPlan> {
     let keys = read_all(object.key("keys"), read_name, errors);
     let zones = object.key("zones").map(|at| read_all(Some(at), read_name, errors));
     let shared_cache = object.key("shared_cache").and_then(|at| at.truth(errors)).unwrap_or(false);
+    let common_local = object.key("common_local").and_then(|at| at.truth(errors)).unwrap_or(true);
     object.end(errors);
-    Some(ViewPlan { view: View { name: name?, clients, keys }, zones, shared_cache })
+    Some(ViewPlan { view: View { name: name?, clients, keys }, zones, shared_cache, common_local })
 }
 
 fn read_key(at: &At<'_>, errors: &mut Errors) -> Option<KeyPlan> {
