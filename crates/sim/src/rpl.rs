@@ -6,9 +6,10 @@
 //!                      └─entry──► Entry (MATCH, ADJUST, REPLY, sections in wire form) ──play──► Report
 //! ```
 
+pub mod clients;
 pub mod config;
 pub mod lines;
 pub mod play;
 mod policy;
 pub mod syntax;
-mod zone;
+pub mod zone;

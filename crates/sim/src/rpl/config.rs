@@ -10,14 +10,16 @@
 mod tests;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use nw_policy::Prefix;
 use nw_resolve::TrustAnchor;
 use nw_wire::name::Name;
 use serde_json::{Value as Json, json};
 
+use super::clients::{self, Access, Local, View};
 use super::syntax::{Clause, Script, Setting};
+use super::zone::ServedZone;
 use crate::policy::ListTable;
 
 /// The settings that a script requires.
@@ -27,12 +29,16 @@ pub struct Settings {
     pub hints: Vec<IpAddr>,
     /// Zones whose authoritative servers are given.
     pub stubs: Vec<(Name, Vec<SocketAddr>)>,
+    /// Those of them whose NS records replace the given servers.
+    pub primed: Vec<Name>,
     /// Zones for which other resolvers are queried.
     pub forwards: Vec<(Name, Vec<SocketAddr>)>,
-    /// Those of them that are resolved from the root if the other resolvers fail.
+    /// Those of both that are resolved from the root if the given servers fail.
     pub fall_back: Vec<Name>,
-    /// Zones that the engine serves: apex and master file.
-    pub zones: Vec<(String, String)>,
+    /// Whether zones are used although their ZONEMD records do not verify them.
+    pub zonemd_permissive: bool,
+    /// Zones that the engine has.
+    pub zones: Vec<ServedZone>,
     /// The Unix time in seconds at the start.
     pub unix_s: u64,
     /// QNAME minimization (RFC 9156).
@@ -67,18 +73,20 @@ pub struct Settings {
     pub prefetch: bool,
     /// Conclude from denial records in the cache (RFC 8198).
     pub aggressive_nsec: bool,
-    /// Local zones: name and type.
-    pub local_zones: Vec<(Name, &'static str)>,
-    /// Local records.
-    pub local_data: Vec<String>,
+    /// Local data of all clients.
+    pub local: Local,
+    /// Views.
+    pub views: Vec<View>,
+    /// Clients, as prefixes, and their views. The longest prefix counts.
+    pub access_views: Vec<(Prefix, String)>,
     /// The prefix of DNS64 (RFC 6147).
     pub dns64: Option<String>,
     /// Addresses that public names may not have, as prefixes.
     pub private_addresses: Vec<String>,
     /// Names that may have them, with those below.
     pub private_domains: Vec<Name>,
-    /// Clients, as prefixes, and whether they may query. The longest prefix counts; other clients may query.
-    pub access: Vec<(Prefix, bool)>,
+    /// Clients, as prefixes, and what they get. The longest prefix counts; other clients get every answer.
+    pub access: Vec<(Prefix, Access)>,
     /// Response policy zones, in their order.
     pub lists: Vec<ListTable>,
     /// NSID, as octets.
@@ -95,8 +103,10 @@ impl Default for Settings {
         Settings {
             hints: Vec::new(),
             stubs: Vec::new(),
+            primed: Vec::new(),
             forwards: Vec::new(),
             fall_back: Vec::new(),
+            zonemd_permissive: false,
             zones: Vec::new(),
             unix_s: DEFAULT_UNIX,
             minimise: false,
@@ -115,8 +125,9 @@ impl Default for Settings {
             stale_client_timeout: None,
             prefetch: false,
             aggressive_nsec: false,
-            local_zones: Vec::new(),
-            local_data: Vec::new(),
+            local: Local::default(),
+            views: Vec::new(),
+            access_views: Vec::new(),
             dns64: None,
             private_addresses: Vec::new(),
             private_domains: Vec::new(),
@@ -132,17 +143,12 @@ impl Settings {
     /// The settings that are no settings of the resolver alone, as a part of a plan.
     pub fn plan(&self) -> Json {
         let mut plan = serde_json::Map::new();
-        if !self.local_zones.is_empty() || !self.local_data.is_empty() {
-            let mut local: Vec<Json> = self
-                .local_zones
-                .iter()
-                .map(|(name, kind)| json!({"name": name.to_string(), "type": kind, "source": "local-zone"}))
-                .collect();
-            let records = self.local_data.iter().map(|text| json!({"text": text, "source": "local-data"}));
-            local.push(json!({"records": records.collect::<Vec<Json>>()}));
-            // The place where to ask comes from the script; a plan without one is wrong.
-            let forward = json!([{"suffix": ".", "servers": ["192.0.2.1"]}]);
-            plan.insert("resolver".into(), json!({"local": local, "forward": forward}));
+        self.clients(&mut plan);
+        if !self.zones.is_empty() {
+            // Those that are refused, too: they are answered with SERVFAIL.
+            let served = self.zones.iter().filter(|zone| zone.downstream);
+            let names: Vec<Json> = served.map(|zone| json!({"name": zone.apex.to_string()})).collect();
+            plan.insert("zones".into(), Json::Array(names));
         }
         if let Some(prefix) = &self.dns64 {
             plan.insert("dns64".into(), json!([{"prefix": prefix}]));
@@ -151,36 +157,7 @@ impl Settings {
             let allow: Vec<String> = self.private_domains.iter().map(Name::to_string).collect();
             plan.insert("rebinding".into(), json!({"private": self.private_addresses, "allow": allow}));
         }
-        if !self.access.is_empty() {
-            let clients = self.admitted();
-            plan.insert("acls".into(), json!({"query": clients, "recursion": clients}));
-        }
         Json::Object(plan)
-    }
-
-    /// The clients that may query, as prefixes.
-    fn admitted(&self) -> Vec<String> {
-        let mut admitted = Vec::new();
-        let all: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-        for first in all {
-            self.admit(Prefix::covering(first, 0).expect("a length of 0"), &mut admitted);
-        }
-        admitted
-    }
-
-    /// Add the clients in *block* that may query: all or none, or those of its halves if rules are about parts of it.
-    fn admit(&self, block: Prefix, admitted: &mut Vec<String>) {
-        let inside = |rule: &(Prefix, bool)| rule.0.len() > block.len() && block.contains(rule.0.first());
-        if self.access.iter().any(inside) {
-            for end in [block.first(), block.last()] {
-                self.admit(Prefix::covering(end, block.len() + 1).expect("a rule is longer"), admitted);
-            }
-            return;
-        }
-        let around = self.access.iter().filter(|(prefix, _)| prefix.contains(block.first()));
-        if around.max_by_key(|(prefix, _)| prefix.len()).is_none_or(|(_, allowed)| *allowed) {
-            admitted.push(block.to_string());
-        }
     }
 }
 
@@ -200,6 +177,11 @@ pub fn read(script: &Script) -> Read {
     let mut reading = Read::default();
     for clause in &script.config {
         reading.clause(clause, &script.files);
+    }
+    for (_, view) in reading.settings.access_views.clone() {
+        if !reading.settings.views.iter().any(|known| known.name == view) {
+            reading.note(format!("access-control-view: no view {view}"));
+        }
     }
     reading
 }
@@ -245,19 +227,20 @@ impl Read {
                     self.judge(setting, fit);
                 }
             }
-            "stub-zone" => self.upstream(clause, "stub-addr", &["stub-prime", "stub-first"]),
+            "stub-zone" => self.upstream(clause, "stub-addr"),
             "rpz" => self.policy_zone(clause, files),
-            "forward-zone" => self.upstream(clause, "forward-addr", &[]),
+            "forward-zone" => self.upstream(clause, "forward-addr"),
             "auth-zone" => self.auth_zone(clause, files),
+            "view" => self.view(clause),
             other => self.note(other.to_owned()),
         }
     }
 
-    /// Add a zone with given servers. The keys in `off` must be off.
-    fn upstream(&mut self, clause: &Clause, address_key: &str, off: &[&str]) {
+    /// Add a zone with given servers.
+    fn upstream(&mut self, clause: &Clause, address_key: &str) {
         let mut name = Name::root();
         let mut addresses: Vec<SocketAddr> = Vec::new();
-        let mut first = false;
+        let (mut first, mut prime) = (false, false);
         for setting in &clause.settings {
             let fit = match setting.key.as_str() {
                 "name" => match Name::parse(setting.value.as_bytes(), Some(Name::root().as_ref())) {
@@ -275,15 +258,19 @@ impl Read {
                     None => Value,
                 },
                 "forward-first" if clause.kind == "forward-zone" => switch(setting, &mut first),
-                key if off.contains(&key) => only(setting, false),
+                "stub-first" if clause.kind == "stub-zone" => switch(setting, &mut first),
+                "stub-prime" if clause.kind == "stub-zone" => switch(setting, &mut prime),
                 _ => Key,
             };
-            // The engine always primes, like "stub-prime: yes" for the root.
-            let root_prime = setting.key == "stub-prime" && name.as_ref().is_root();
-            self.judge(setting, if root_prime { Honoured } else { fit });
+            self.judge(setting, fit);
         }
-        if first {
+        // The engine always primes the root.
+        let stub = !name.as_ref().is_root() || clause.kind == "forward-zone";
+        if first && stub {
             self.settings.fall_back.push(name.clone());
+        }
+        if prime && stub {
+            self.settings.primed.push(name.clone());
         }
         if clause.kind == "forward-zone" {
             self.settings.forwards.push((name, addresses));
@@ -354,40 +341,21 @@ impl Read {
                 }
                 None => Value,
             },
-            "access-control" => {
-                let (prefix, verdict) = two_words(&setting.value);
-                let allowed = match verdict {
-                    "allow" | "allow_snoop" | "allow_setrd" => true,
-                    "refuse" => false,
-                    // The engine refuses such clients; it does not ignore them.
-                    _ => return Value,
-                };
-                match prefix.parse() {
-                    Ok(prefix) => {
-                        settings.access.push((prefix, allowed));
-                        Honoured
-                    }
-                    Err(_) => Value,
-                }
-            }
-            "local-zone" => match local_zone(&setting.value) {
-                Some(zone) => {
-                    settings.local_zones.extend(zone);
+            "access-control" => match clients::access(&setting.value) {
+                Some(rule) => {
+                    settings.access.push(rule);
                     Honoured
                 }
                 None => Value,
             },
-            "local-data" => {
-                settings.local_data.push(setting.value.clone());
-                Honoured
-            }
-            "local-data-ptr" => match local_pointer(&setting.value) {
-                Some(record) => {
-                    settings.local_data.push(record);
+            "access-control-view" => match clients::access_view(&setting.value) {
+                Some(rule) => {
+                    settings.access_views.push(rule);
                     Honoured
                 }
                 None => Value,
             },
+            "local-zone" | "local-data" | "local-data-ptr" => settings.local.add(setting).unwrap_or(Key),
             "private-address" => {
                 settings.private_addresses.push(setting.value.clone());
                 if setting.value.parse::<Prefix>().is_ok() { Honoured } else { Value }
@@ -420,6 +388,7 @@ impl Read {
                 Err(_) => Value,
             },
             "val-permissive-mode" => only(setting, false),
+            "zonemd-permissive-mode" => switch(setting, &mut settings.zonemd_permissive),
             "val-log-level"
             | "val-nsec3-keysize-iterations"
             | "val-sig-skew-min"
@@ -456,8 +425,23 @@ impl Read {
             | "iter-scrub-cname"
             | "iter-scrub-promiscuous"
             | "max-sent-count"
+            | "harden-referral-path"
+            | "harden-unknown-additional"
+            | "harden-large-queries"
+            | "harden-short-bufsize"
+            | "msg-cache-size"
+            | "rrset-cache-size"
+            | "key-cache-size"
+            | "neg-cache-size"
+            | "interface"
+            | "port"
             | "do-daemonize" => Ignored,
-            "harden-glue" => only(setting, true),
+            // Records outside of the zone of a server are never believed.
+            "harden-glue" => match truth(&setting.value) {
+                Some(true) => Honoured,
+                Some(false) => Ignored,
+                None => Value,
+            },
             "serve-expired" => switch(setting, &mut settings.stale),
             "serve-expired-ttl" => {
                 let mut seconds = None;
@@ -505,51 +489,6 @@ pub(super) fn absolute(text: &str) -> Option<Name> {
     Name::parse(text.as_bytes(), Some(Name::root().as_ref())).ok()
 }
 
-/// The first and the last word, without quotes.
-fn two_words(value: &str) -> (&str, &str) {
-    let (first, last) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
-    (first.trim_matches(['"', '\'']), last.trim())
-}
-
-/// Name and type of a local zone, in the words of the engine; `Some(None)` for one that the engine need not know.
-fn local_zone(value: &str) -> Option<Option<(Name, &'static str)>> {
-    let (name, kind) = two_words(value);
-    let kind = match kind {
-        "transparent" | "always_transparent" | "inform" => "transparent",
-        "typetransparent" => "typetransparent",
-        "static" => "static",
-        "redirect" => "redirect",
-        "refuse" => "refuse",
-        "deny" => "deny",
-        // It switches a default of the other server off.
-        "nodefault" => return Some(None),
-        _ => return None,
-    };
-    absolute(name).map(|name| Some((name, kind)))
-}
-
-/// The PTR record of `address [TTL] name`.
-fn local_pointer(value: &str) -> Option<String> {
-    let (address, rest) = value.split_once(char::is_whitespace)?;
-    let owner = match address.parse().ok()? {
-        IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            format!("{d}.{c}.{b}.{a}.in-addr.arpa.")
-        }
-        IpAddr::V6(v6) => {
-            let nibbles =
-                v6.octets().into_iter().rev().map(|octet| format!("{:x}.{:x}.", octet & 15, octet >> 4));
-            nibbles.collect::<String>() + "ip6.arpa."
-        }
-    };
-    let words: Vec<&str> = rest.split_whitespace().collect();
-    match words[..] {
-        [name] => Some(format!("{owner} PTR {}", absolute(name)?)),
-        [ttl, name] => Some(format!("{owner} {} PTR {}", ttl.parse::<u32>().ok()?, absolute(name)?)),
-        _ => None,
-    }
-}
-
 pub(super) fn truth(value: &str) -> Option<bool> {
     match value.to_ascii_lowercase().as_str() {
         "yes" | "on" | "true" | "1" => Some(true),
@@ -558,7 +497,7 @@ pub(super) fn truth(value: &str) -> Option<bool> {
     }
 }
 
-fn switch(setting: &Setting, place: &mut bool) -> Fit {
+pub(super) fn switch(setting: &Setting, place: &mut bool) -> Fit {
     match truth(&setting.value) {
         Some(value) => {
             *place = value;

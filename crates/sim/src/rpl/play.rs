@@ -18,10 +18,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use nw_resolve::{Forward, ResolverConfig, Transport};
-use nw_wire::code::Rcode;
+use nw_wire::code::{Rcode, RrType};
 use nw_wire::message::Message;
 use nw_wire::name::Name;
-use nw_zone::Zone;
 
 use super::config::{self, Settings};
 use super::syntax::{Action, EntryText, Script, Step};
@@ -36,11 +35,12 @@ use crate::policy;
 use crate::random::Random;
 use crate::record::parse_question;
 use crate::report::{Failure, Outcome, Report, Run};
-use crate::scenario::behaviour::read_zone;
 use crate::server::{Server, ServerHost, ServerSpec};
 
 /// The addresses of the engine. Scripts may use all other addresses.
 const ENGINE: [&str; 2] = ["192.0.0.8", "100::8"];
+/// The address of the server of the zones that only lookups use.
+const ZONES: &str = "192.0.0.9";
 /// The maximum wait if the script does not limit it. The engine gives up much earlier.
 const MAX_WAIT: Micros = 120_000_000;
 const SECOND: Micros = 1_000_000;
@@ -62,11 +62,6 @@ pub fn play(text: &str, options: &Options) -> Report {
         {
             unsupported.push(kind.clone());
         }
-    }
-    // The engine can forget an answer, but not let it expire alone.
-    let expires = script.steps.iter().any(|step| matches!(step.action, Action::ExpireMessage(_)));
-    if expires && settings.stale {
-        unsupported.push("EXPIRE_MESSAGE with serve-expired".to_owned());
     }
     if !unsupported.is_empty() {
         let mut report = Report::new("rpl", script.title, Outcome::Unsupported { reasons: unsupported });
@@ -262,12 +257,23 @@ impl Player {
         let net = Net::new(clock.clone(), options.seed);
         let addresses: Vec<IpAddr> =
             ENGINE.iter().map(|address| address.parse().expect("both are literal addresses")).collect();
-        let zones: Result<Vec<Zone>, String> =
-            settings.zones.iter().map(|(apex, text)| read_zone(apex, text)).collect();
+        let mut config = resolver_config(&settings);
+        let (mut zones, mut upstream) = (Vec::new(), Vec::new());
+        for zone in &settings.zones {
+            let loaded = zone.load(&settings).map_err(|error| vec![error])?;
+            if zone.downstream {
+                zones.extend(loaded);
+            } else if zone.upstream && !(loaded.is_none() && zone.fallback) {
+                let server = SocketAddr::new(ZONES.parse().expect("a literal address"), 53);
+                let stub = Forward::authoritative(zone.apex.clone(), vec![server]);
+                config.forwards.push(Forward { fallback: zone.fallback, ..stub });
+                upstream.extend(loaded);
+            }
+        }
         let spec = ServerSpec {
             addresses: addresses.clone(),
-            zones: zones.map_err(|error| vec![error])?,
-            resolver: Some(resolver_config(&settings)),
+            zones,
+            resolver: Some(config),
             settings: settings.plan(),
             policies: policy::read(&settings.lists, None).map_err(|error| vec![error])?,
             nsid: settings.nsid.clone(),
@@ -281,6 +287,13 @@ impl Player {
         net.place_everywhere(Rc::new(ScriptedHosts(Rc::clone(&servers))));
         for address in addresses {
             net.place(address, Rc::new(ServerHost(Rc::clone(&server))));
+        }
+        if !upstream.is_empty() {
+            let address: IpAddr = ZONES.parse().expect("a literal address");
+            let spec = ServerSpec { addresses: vec![address], zones: upstream, ..ServerSpec::default() };
+            let host = Server::start(&net, spec)
+                .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<String>>())?;
+            net.place(address, Rc::new(ServerHost(host)));
         }
         let rng = Random::stream(options.seed, "clients");
         Ok(Player {
@@ -358,7 +371,16 @@ impl Player {
                 self.variables.insert(name.clone(), value);
                 Ok(())
             }
-            (Action::FlushMessage(text) | Action::ExpireMessage(text), _) => self.forget(text),
+            (Action::FlushMessage(text), _) => {
+                let (name, _) = message(text)?;
+                self.server.flush(name.as_ref());
+                Ok(())
+            }
+            (Action::ExpireMessage(text), _) => {
+                let (name, rtype) = message(text)?;
+                self.server.expire(name.as_ref(), rtype);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -370,17 +392,6 @@ impl Player {
             expected: "a number".to_owned(),
             got: error.to_string(),
         })
-    }
-
-    /// Remove the answer to `name type class` from the cache.
-    fn forget(&self, text: &str) -> Result<(), Difference> {
-        let question = parse_question(text, Name::root().as_ref()).map_err(|error| Difference {
-            field: "message",
-            expected: "name type class".to_owned(),
-            got: error.to_string(),
-        })?;
-        self.server.flush(question.name.as_ref(), question.rtype);
-        Ok(())
     }
 
     // CLIENTS
@@ -544,6 +555,16 @@ impl Player {
     }
 }
 
+/// Read `name type class`.
+fn message(text: &str) -> Result<(Name, RrType), Difference> {
+    let question = parse_question(text, Name::root().as_ref()).map_err(|error| Difference {
+        field: "message",
+        expected: "name type class".to_owned(),
+        got: error.to_string(),
+    })?;
+    Ok((question.name.to_name(), question.rtype))
+}
+
 fn resolver_config(settings: &Settings) -> ResolverConfig {
     let mut config = ResolverConfig {
         qname_minimisation: settings.minimise,
@@ -577,7 +598,9 @@ fn resolver_config(settings: &Settings) -> ResolverConfig {
         config.hints.push((name, settings.hints.clone()));
     }
     for (suffix, servers) in &settings.stubs {
-        config.forwards.push(Forward::authoritative(suffix.clone(), servers.clone()));
+        let (fallback, prime) = (settings.fall_back.contains(suffix), settings.primed.contains(suffix));
+        let stub = Forward::authoritative(suffix.clone(), servers.clone());
+        config.forwards.push(Forward { fallback, prime, ..stub });
     }
     for (suffix, servers) in &settings.forwards {
         let fallback = settings.fall_back.contains(suffix);

@@ -48,7 +48,9 @@ impl Read {
                     list.target = Some(value.to_owned());
                     if absolute(value).is_some() { Honoured } else { Value }
                 }
-                "rpz-log" | "rpz-log-name" => Ignored,
+                "rpz-log" | "rpz-log-name" | "for-downstream" | "for-upstream" | "fallback-enabled" => {
+                    Ignored
+                }
                 _ => Key,
             };
             self.judge(setting, fit);

@@ -377,7 +377,7 @@ impl Topology {
         } else if let Some(name) = &step.flush {
             let name: Name = name.parse().map_err(|_| format!("{name:?} is no domain name"))?;
             let server = self.resolver.as_ref().ok_or("flush without a resolver")?;
-            server.flush(name.as_ref(), RrType::ANY);
+            server.flush(name.as_ref());
         } else if let Some(wanted) = &step.lists {
             let server = self.resolver.as_ref().ok_or("lists without a resolver")?;
             server.swap_policies(policy::read(&self.lists, Some(wanted))?);

@@ -50,13 +50,15 @@ fn features_that_are_missing_are_named() {
         unsupported("auth-zone:\n name: a.\nrpz:\n name: b."),
         ["auth-zone without zonefile", "rpz without zonefile"]
     );
-    assert_eq!(unsupported("view:\n name: a."), ["view"]);
+    assert_eq!(unsupported("view:\n name: a.\n response-ip: x"), ["response-ip"]);
+    assert_eq!(unsupported("access-control-view: 10.0.0.0/8 a"), ["access-control-view: no view a"]);
     assert_eq!(unsupported("features: flags=1"), ["features: flags"]);
-    assert_eq!(unsupported("access-control: 127.0.0.1 deny"), ["access-control: 127.0.0.1 deny"]);
+    assert_eq!(
+        unsupported("access-control: 127.0.0.1 allow_cookie"),
+        ["access-control: 127.0.0.1 allow_cookie"]
+    );
     assert_eq!(unsupported("local-zone: \"a.\" block_a"), ["local-zone: \"a.\" block_a"]);
-    assert_eq!(unsupported("harden-glue: no"), ["harden-glue: no"]);
     assert_eq!(unsupported("do-ip6: maybe"), ["do-ip6: maybe"]);
-    assert_eq!(unsupported("stub-zone:\n name: a.\n stub-prime: yes"), ["stub-prime: yes"]);
     assert_eq!(unsupported("stub-zone:\n name: a.\n stub-host: b."), ["stub-host"]);
     assert!(unsupported("serve-expired: no\nprefetch: no\nuse-caps-for-id: no\nharden-glue: yes").is_empty());
     assert!(unsupported("stub-zone:\n name: .\n stub-prime: yes\n stub-addr: 192.0.2.1").is_empty());
@@ -184,7 +186,7 @@ fn reverse_local_data() {
         "server:\n local-data-ptr: \"192.0.2.3 www.example.com\"\n local-data-ptr: \"2001:db8::1 60 www.example.com\"\n",
     );
     assert_eq!(
-        read.local_data,
+        read.local.data,
         [
             "3.2.0.192.in-addr.arpa. PTR www.example.com.",
             "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. 60 PTR www.example.com."
@@ -197,5 +199,43 @@ fn reverse_local_data() {
 #[test]
 fn served_zones() {
     let read = settings("auth-zone:\n name: \"a.example\"\n for-downstream: no\n primary: 192.0.2.1\n");
-    assert_eq!(read.unsupported, ["for-downstream: no", "primary", "auth-zone without zonefile"]);
+    assert_eq!(read.unsupported, ["primary", "auth-zone without zonefile"]);
+    let zone = "zonefile: TEMPFILE_NAME z\nTEMPFILE_NAME z\nTEMPFILE_CONTENTS z\n@ SOA . . 1 2 3 4 5\n@ NS .\nTEMPFILE_END\n";
+    let read = honoured(&format!(
+        "auth-zone:\n name: a.example\n for-downstream: no\n fallback-enabled: yes\n zonemd-check: yes\n {zone}"
+    ));
+    let zone = &read.zones[0];
+    assert!(!zone.downstream && zone.upstream && zone.fallback && zone.check && !zone.reject_absence);
+    assert_eq!(read.plan()["zones"], json!([]));
+}
+
+#[test]
+fn views_have_their_clients_and_local_data() {
+    let read = honoured(
+        "server:\n access-control-view: 10.0.0.0/8 \"inside\"\n access-control-view: 10.128.0.0/9 lab\n local-data: 'a. A 192.0.2.1'\n\
+         view:\n name: \"inside\"\n local-zone: ads. static\nview:\n name: lab\n view-first: yes\n local-data-ptr: \"192.0.2.1 b\"\n",
+    );
+    let plan = read.plan();
+    let views = json!([
+        {"name": "inside", "clients": ["10.0.0.0/9"], "common_local": false, "shared_cache": true},
+        {"name": "lab", "clients": ["10.128.0.0/9"], "common_local": true, "shared_cache": true},
+        {"name": "server:", "clients": ["0.0.0.0/0", "::/0"], "shared_cache": true},
+    ]);
+    assert_eq!(plan["views"], views);
+    let local = json!([
+        {"records": [{"text": "a. A 192.0.2.1", "source": "local-data"}]},
+        {"name": "ads.", "type": "static", "source": "local-zone", "views": ["inside"]},
+        {"records": [{"text": "1.2.0.192.in-addr.arpa. PTR b.", "source": "local-data"}], "views": ["lab"]},
+    ]);
+    assert_eq!(plan["resolver"]["local"], local);
+}
+
+#[test]
+fn stub_zones_prime_and_fall_back() {
+    let read = honoured(
+        "stub-zone:\n name: a.\n stub-addr: 192.0.2.1\n stub-prime: yes\n stub-first: yes\n\
+         stub-zone:\n name: .\n stub-addr: 192.0.2.2\n stub-prime: yes\n",
+    );
+    let zone: Vec<Name> = vec!["a.".parse().unwrap()];
+    assert_eq!((read.primed, read.fall_back), (zone.clone(), zone));
 }
