@@ -133,7 +133,10 @@ def test_clients_that_hold_connections_starve_nobody(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def dripping() -> Iterator[int]:
-    """Yield the port of a server that truncates over UDP, and over TCP sends an octet of its answer every 100 ms."""
+    """Yield the port of a server that truncates over UDP, and over TCP sends an octet of its answer every 100 ms.
+
+    Of answers to names that begin with `last`, it sends all octets but the last one at once.
+    """
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     udp.bind((HERE, 0))
@@ -153,7 +156,11 @@ def dripping() -> Iterator[int]:
             reader = client.makefile("rb")
             query = Message.parse(reader.read(int.from_bytes(reader.read(2), "big")))
             reply = make_response(query, flags="aa").wire
-            for octet in struct.pack("!H", len(reply)) + reply:
+            octets = struct.pack("!H", len(reply)) + reply
+            if str(query.question[0].name).startswith("last"):
+                client.sendall(octets[:-1])
+                ended.wait()
+            for octet in octets:
                 if ended.wait(0.1):
                     return
                 client.sendall(bytes([octet]))
@@ -199,8 +206,10 @@ def test_a_server_that_drips_octets_is_given_up(tmp_path: Path) -> None:
         with running(*command, ready="ready: "):
             done: list[tuple[str, float]] = []
             clients = [
-                threading.Thread(target=lambda n=n: done.append(asked_over_udp(port, f"n{n}.drip.test")))
-                for n in range(20)
+                threading.Thread(
+                    target=lambda name=name: done.append(asked_over_udp(port, f"{name}.drip.test"))
+                )
+                for name in [f"{word}{n}" for word in ("all", "last") for n in range(10)]
             ]
             for client in clients:
                 client.start()

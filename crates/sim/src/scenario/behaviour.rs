@@ -300,6 +300,14 @@ impl ScriptedHost {
                 }
             }
         }
+        if asked.via.is_stream() {
+            for emission in &mut emissions {
+                if let Emission::Reply { bytes, after, .. } = emission {
+                    // Nothing can be read of a message before its last octet.
+                    *after += rule.table.octet_ms * 1000 * (bytes.len() as u64 + 2);
+                }
+            }
+        }
         emissions
     }
 

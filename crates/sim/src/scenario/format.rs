@@ -243,6 +243,8 @@ pub struct RuleTable {
     pub forged: u16,
     /// The delay of the answer in milliseconds.
     pub delay_ms: u64,
+    /// The milliseconds that each octet of an answer over TCP takes, the two of its length included.
+    pub octet_ms: u64,
 }
 
 /// The transport of a query, as written in a scenario.
