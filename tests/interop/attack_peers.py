@@ -2,6 +2,7 @@
 
     python3 tests/interop/attack_peers.py [--peer unbound|named|namewise] [--rounds 5] [--write] [ID ...]
     python3 tests/interop/attack_peers.py --cpu [ID ...]
+    python3 tests/interop/attack_peers.py --packets
 
 The steps of an attack that are queries are sent to the peer, which is the resolver of the scenario in a network namespace, as in
 `scenarios_peers.py`. Floods are left out. `--write` stores the numbers in the scenarios (`peers_sent`), where `nw lab attacks`
@@ -10,6 +11,8 @@ A7, B1 to B3).
 
 `--cpu` plays the attacks on validators (B1 to B3), and prints the CPU time of each peer, and of the `nw serve` of this environment, for one
 attacking query. Here the queries of floods are sent too, if each has a name of its own: `FLOOD` of them.
+
+`--packets` sends malformed packets to NSD, Unbound and namewise, and prints what each replies (`attack_packets.py`).
 """
 
 from __future__ import annotations
@@ -71,9 +74,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--cpu", action="store_true")
+    parser.add_argument("--packets", action="store_true")
     parser.add_argument("ids", nargs="*")
     options = parser.parse_args()
     os.environ["PATH"] += ":/usr/sbin:/sbin"
+    if options.packets:
+        # The helpers of tests are on the path of pytest only.
+        sys.path.insert(0, str(ROOT / "tests" / "python"))
+        import attack_packets
+
+        return attack_packets.main()
     wanted = options.peer or [*(["namewise"] if options.cpu else []), "unbound", "named"]
     peers = [peer for peer in wanted if peer == "namewise" or shutil.which(peer)]
     if not {"unbound", "named"} & set(peers):
