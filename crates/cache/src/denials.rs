@@ -13,6 +13,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use nw_wire::base::base32hex;
+use nw_wire::code::RrType;
 use nw_wire::hash::Keyed;
 use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
@@ -65,6 +67,26 @@ pub enum DenialKey {
     Nsec(Name),
     /// An NSEC3 record, and the part of its rdata that says how its zone hashes names: algorithm, iterations, salt.
     Nsec3([u8; 20], Vec<u8>),
+}
+
+impl DenialKey {
+    /// The place of the record in `sets`, which begin with its RRset. None: it denies nothing, or its owner is no hash.
+    pub(crate) fn of(sets: &[Rrset]) -> Option<DenialKey> {
+        let set = sets.first()?;
+        Some(match set.rtype {
+            RrType::SOA => DenialKey::Soa,
+            RrType::NSEC => DenialKey::Nsec(set.owner.clone()),
+            RrType::NSEC3 => {
+                // Algorithm, flags, iterations, salt (RFC 5155 §3.2).
+                let (&[algorithm, _, high, low, length], rest) = set.rdatas.first()?.split_first_chunk()?;
+                let salt = rest.get(..length.into())?;
+                let mut hash = Vec::with_capacity(size_of::<Hash>());
+                base32hex(set.owner.as_ref().first_label()?, &mut hash).ok()?;
+                DenialKey::Nsec3(hash.try_into().ok()?, [&[algorithm, high, low], salt].concat())
+            }
+            _ => return None,
+        })
+    }
 }
 
 /// What is known of a zone as a whole.
@@ -161,6 +183,42 @@ impl Denials {
         entry.octets += octets;
         let after = entry.octets;
         self.octets = self.octets + after - before;
+    }
+
+    /// Store a record of `zone` unless a later one has its place, or the zone hashes names in another way now. Returns whether it was
+    /// stored.
+    pub(crate) fn restore(
+        &mut self,
+        view: u16,
+        zone: NameRef<'_>,
+        key: DenialKey,
+        record: DenialRecord,
+        now: Micros,
+    ) -> bool {
+        if let Some(known) = self.zone(view, zone) {
+            let there = match &key {
+                DenialKey::Soa => known.soa.as_ref(),
+                DenialKey::Nsec(owner) => known.nsec.get(owner),
+                DenialKey::Nsec3(_, hashing) if !known.nsec3.is_empty() && known.hashing != *hashing => {
+                    return false;
+                }
+                DenialKey::Nsec3(hash, _) => known.nsec3.get(hash),
+            };
+            if there.is_some_and(|there| there.stored >= record.stored) {
+                return false;
+            }
+        }
+        self.put(view, zone, key, record, now);
+        true
+    }
+
+    /// The records that have not expired, with view and zone.
+    pub(crate) fn records(&self, now: Micros) -> Vec<(u16, Name, Arc<DenialRecord>)> {
+        let all = self.zones.iter().flat_map(|((view, name), zone)| {
+            let records = zone.soa.iter().chain(zone.nsec.values()).chain(zone.nsec3.values());
+            records.map(|record| (*view, name.clone(), Arc::clone(record)))
+        });
+        all.filter(|(.., record)| now < record.expires).collect()
     }
 
     /// What is known of `zone` as a whole.

@@ -43,7 +43,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::header::Flags;
 use nw_wire::message::Section;
-use nw_wire::name::NameRef;
+use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
 
@@ -61,7 +61,7 @@ pub use servers::{
     CookieSupport, EdnsSupport, LameServer, Lameness, OddReplies, ServerCookie, ServerNote, Servers, Trouble,
 };
 use sources::Sources;
-use table::{Kept, Table};
+use table::{Kept, Table, block_by_block};
 
 /// Microseconds of a monotonic clock with an arbitrary zero.
 pub type Micros = u64;
@@ -710,6 +710,38 @@ impl Cache {
     ) {
         lock(&self.shards[self.place(zone).shard].denials).put(view, zone, key, record, now);
         self.denies.store(true, Ordering::Relaxed);
+    }
+
+    /// Store a denial record of `zone`, or its SOA, that a saved cache holds, unless the cache knows better. Returns whether it was
+    /// stored.
+    fn restore_denial(
+        &self,
+        view: u16,
+        zone: NameRef<'_>,
+        key: DenialKey,
+        record: DenialRecord,
+        now: Micros,
+    ) -> bool {
+        let stored = lock(&self.shards[self.place(zone).shard].denials).restore(view, zone, key, record, now);
+        self.denies.fetch_or(stored, Ordering::Relaxed);
+        stored
+    }
+
+    /// Return the denial records of shard number `shard` that have not expired, with their view and zone.
+    fn denial_records(&self, shard: usize, now: Micros) -> Vec<(u16, Name, Arc<DenialRecord>)> {
+        lock(&self.shards[shard].denials).records(now)
+    }
+
+    /// Return the delegations by referrals that have not expired, those of zones with fewer labels first.
+    fn delegations(&self, now: Micros) -> Vec<Arc<Delegation>> {
+        let lasting = |cut: &&Arc<Delegation>| cut.source == DelegationSource::Ns && !cut.expired(now);
+        let some = |cuts: &mut Table<Arc<Delegation>>, block| {
+            Some(cuts.values_in(block)?.filter(lasting).cloned().collect::<Vec<_>>())
+        };
+        let shards = self.shards.iter();
+        let mut all: Vec<_> = shards.flat_map(|shard| block_by_block(&shard.cuts, some).flatten()).collect();
+        all.sort_unstable_by_key(|cut| cut.zone.as_ref().label_count());
+        all
     }
 
     /// Return what is known of the denial records of `zone`, if any.

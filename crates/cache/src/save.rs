@@ -1,39 +1,39 @@
 //! The cache as a file, so that it survives a restart.
 //!
 //! ```text
-//! | magic 8 | saved at, seconds since 1970, 8 | basis chunk | chunk | chunk | ... | empty chunk |
-//! chunk: | octets 4 | CRC-32 of the entries 4 | entries |
-//! entry: | octets 4 | kind | rank | state | view 2 | server 1 + 0, 6 or 18 | age 4 | life 4 | message |
+//! | magic 7, version 1 | saved at, seconds since 1970, 8 | basis chunk | chunk | chunk | ... | empty chunk |
+//! chunk: | octets 4 | CRC-32 of the items 4 | items |
+//! item:  | octets 4 | kind | ...                            an answer, a delegation or a denial record: see `save/item.rs`
 //! ```
 //!
-//! Numbers are big-endian. The message is a DNS message without compression: the question is the name and the type of the entry,
-//! its records have the TTLs that they were stored with. It is parsed like a message from the network, so that whatever the
-//! file holds, an entry is valid or refused.
+//! Numbers are big-endian. The records of an item are a DNS message without compression. It is parsed like a message from the
+//! network, so that whatever the file holds, an item is valid or the file is refused.
 //!
-//! The basis is text that says by which settings the entries were judged; the caller decides whether they still apply.
+//! The basis is text that says by which settings the data were judged; the caller decides whether they still apply.
 //!
 //! Failures, bogus data and data that was not validated are not saved, nor are whole answers behind aliases, which follow from the
-//! others, delegations, denial records and data about servers. The magic number is the version: a file of another one is refused.
+//! others, name servers that a priming query brought, which the configuration may name differently now, and data about servers. A
+//! file of another version is refused.
 //!
-//! Saving takes the memory of one chunk, and each lock for one block of a table. Reading verifies the whole file before the first
-//! entry is taken from it.
+//! Saving takes the memory of one chunk and of one pointer for each delegation, and each lock for one block of a table or the denial
+//! records of one shard. Reading verifies the whole file before the first item is taken from it. Delegations come in the order of
+//! their labels, so that each finds the one that led to it.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::net::{IpAddr, SocketAddr};
-
-use nw_wire::code::{Class, RrType};
-use nw_wire::message::{Message, Section};
-use nw_wire::rrset::Rrset;
-
-use crate::entry::Rank;
 use crate::reader::State;
-use crate::{Cache, Inspected, Kind, Micros};
+use crate::{Cache, Inspected, Kind, Micros, SHARDS};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
-/// The first octets of a file, with the version of the format.
-const MAGIC: &[u8; 8] = b"nwcache\x02";
+mod item;
+
+use item::Item;
+
+/// The first octets of a file; the version of the format follows.
+const MAGIC: &[u8; 7] = b"nwcache";
+/// The version of the format.
+const VERSION: u8 = 3;
 /// Octets after which a chunk ends.
 const CHUNK: usize = 64 << 10;
-/// The longest chunk that is read: a chunk and one entry, which is hardly longer than a message. Stops broken files from
+/// The longest chunk that is read: a chunk and one item, which is hardly longer than a message. Stops broken files from
 /// filling the memory.
 const LONGEST_CHUNK: usize = CHUNK + (256 << 10);
 
@@ -42,8 +42,10 @@ const LONGEST_CHUNK: usize = CHUNK + (256 << 10);
 pub enum SaveError {
     /// The file cannot be read or written.
     Io(io::Error),
-    /// The file is no saved cache, or one of another version.
+    /// The file is no saved cache.
     Foreign,
+    /// The file is a saved cache of this other version.
+    Version(u8),
     /// The entries were judged by other settings.
     Outdated,
     /// The file is broken at this offset.
@@ -57,8 +59,12 @@ impl std::fmt::Display for SaveError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             SaveError::Io(error) => error.fmt(f),
-            SaveError::Foreign => f.write_str(
-                "offset 0: not a saved cache of this version; the server starts with an empty cache",
+            SaveError::Foreign => {
+                f.write_str("offset 0: not a saved cache; the server starts with an empty cache")
+            }
+            SaveError::Version(version) => write!(
+                f,
+                "offset 7: a saved cache of version {version}, and this server reads version {VERSION}; it starts with an empty cache"
             ),
             SaveError::Outdated => f.write_str(
                 "trust anchors, validation or views have changed since it was saved; the server starts with an empty cache",
@@ -79,23 +85,33 @@ impl From<io::Error> for SaveError {
     }
 }
 
-/// Write the entries of `cache` to `out` and return their number. `unix_s`: seconds since 1970. `basis`: by which settings
+/// Write answers, delegations and denial records of `cache` to `out` and return their number. `unix_s`: seconds since 1970. `basis`: by which settings
 /// they were judged.
 pub fn save(cache: &Cache, now: Micros, unix_s: u64, basis: &str, out: &mut impl Write) -> io::Result<usize> {
     out.write_all(MAGIC)?;
+    out.write_all(&[VERSION])?;
     out.write_all(&unix_s.to_be_bytes())?;
     write_chunk(out, &mut basis.as_bytes().to_vec())?;
     let (mut chunk, mut count, mut cursor) = (Vec::with_capacity(CHUNK), 0, Some(0));
+    let mut push = |item: &Item, chunk: &mut Vec<u8>| {
+        item.push(chunk);
+        count += 1;
+        if chunk.len() >= CHUNK { write_chunk(out, chunk) } else { Ok(()) }
+    };
     while let Some(at) = cursor {
         let (entries, next) = cache.entries(at, now, true);
-        for entry in entries.iter().filter(|entry| is_saved(entry)) {
-            push_entry(&mut chunk, entry);
-            count += 1;
-            if chunk.len() >= CHUNK {
-                write_chunk(out, &mut chunk)?;
-            }
+        for entry in entries.into_iter().filter(is_saved) {
+            push(&Item::Answer(entry), &mut chunk)?;
         }
         cursor = next;
+    }
+    for cut in cache.delegations(now) {
+        push(&Item::delegation(&cut, now), &mut chunk)?;
+    }
+    for shard in 0..SHARDS {
+        for (view, zone, record) in cache.denial_records(shard, now) {
+            push(&Item::denial(view, zone, &record, now), &mut chunk)?;
+        }
     }
     if !chunk.is_empty() {
         write_chunk(out, &mut chunk)?;
@@ -104,9 +120,9 @@ pub fn save(cache: &Cache, now: Micros, unix_s: u64, basis: &str, out: &mut impl
     Ok(count)
 }
 
-/// Take the entries of `file` into `cache` and return their number. What the cache has learned since stays. Entries have aged by
+/// Take what `file` holds into `cache` and return the number of items. What the cache has learned since stays. Items have aged by
 /// the time that has passed since the file was written; those that have expired beyond use are left out. If the file is not
-/// sound as a whole, or `applies` says that the basis of its entries does not apply, nothing is taken.
+/// sound as a whole, or `applies` says that the basis does not apply, nothing is taken.
 pub fn load(
     cache: &Cache,
     now: Micros,
@@ -115,8 +131,8 @@ pub fn load(
     file: &mut (impl Read + Seek),
 ) -> Result<usize, SaveError> {
     let (saved_at, basis) = chunks(file, |chunk, offset| {
-        // Sound as octets; each entry has to be sound as well.
-        entries_of(chunk, offset).try_for_each(|entry| entry.map(drop))
+        // Sound as octets; each item has to be sound as well.
+        items_of(chunk, offset).try_for_each(|item| item.map(drop))
     })?;
     if !applies(&basis) {
         return Err(SaveError::Outdated);
@@ -125,10 +141,8 @@ pub fn load(
     file.seek(SeekFrom::Start(0))?;
     let mut count = 0;
     chunks(file, |chunk, offset| {
-        for entry in entries_of(chunk, offset) {
-            let mut entry = entry?;
-            entry.age_s = entry.age_s.saturating_add(passed);
-            count += usize::from(cache.restore(&entry, now));
+        for item in items_of(chunk, offset) {
+            count += usize::from(item?.restore(cache, passed, now));
         }
         Ok(())
     })?;
@@ -159,9 +173,12 @@ fn chunks(
         SaveError::Broken { .. } => SaveError::Foreign,
         error => error,
     })?;
-    let (magic, saved_at) = head.split_first_chunk().expect("16 octets");
-    if magic != MAGIC {
-        return Err(SaveError::Foreign);
+    let (magic, rest) = head.split_first_chunk().expect("16 octets");
+    let (&[version], saved_at) = rest.split_first_chunk().expect("9 octets");
+    match (magic, version) {
+        (MAGIC, VERSION) => {}
+        (MAGIC, version) => return Err(SaveError::Version(version)),
+        _ => return Err(SaveError::Foreign),
     }
     let saved_at = u64::from_be_bytes(saved_at.try_into().expect("8 octets"));
     let (mut offset, mut chunk) = (head.len() as u64, Vec::new());
@@ -200,60 +217,8 @@ fn read(file: &mut impl Read, into: &mut [u8], offset: u64) -> Result<(), SaveEr
     })
 }
 
-fn push_entry(chunk: &mut Vec<u8>, entry: &Inspected) {
-    let start = chunk.len();
-    chunk.extend_from_slice(&[0; 4]);
-    let kind = match entry.kind {
-        Kind::Data => 0,
-        Kind::NoData => 1,
-        _ => 2,
-    };
-    let state = match entry.validation {
-        State::Secure => 2,
-        State::Insecure => 1,
-        _ => 0,
-    };
-    chunk.extend_from_slice(&[kind, u8::from(entry.rank == Rank::Authoritative), state]);
-    chunk.extend_from_slice(&entry.view.to_be_bytes());
-    match entry.server.map(|server| (server.ip(), server.port())) {
-        None => chunk.push(0),
-        Some((IpAddr::V4(ip), port)) => {
-            chunk.push(4);
-            chunk.extend_from_slice(&ip.octets());
-            chunk.extend_from_slice(&port.to_be_bytes());
-        }
-        Some((IpAddr::V6(ip), port)) => {
-            chunk.push(6);
-            chunk.extend_from_slice(&ip.octets());
-            chunk.extend_from_slice(&port.to_be_bytes());
-        }
-    }
-    chunk.extend_from_slice(&entry.age_s.to_be_bytes());
-    chunk.extend_from_slice(&entry.life_s.to_be_bytes());
-    let records: usize = entry.records.iter().map(|set| set.rdatas.len()).sum();
-    let [high, low] = (records as u16).to_be_bytes();
-    // Header: QR, one question, the records in the answer section (RFC 1035 §4.1.1).
-    chunk.extend_from_slice(&[0, 0, 0x80, 0, 0, 1, high, low, 0, 0, 0, 0]);
-    chunk.extend_from_slice(entry.name.as_ref().wire());
-    chunk.extend_from_slice(&entry.rtype.unwrap_or(RrType(0)).0.to_be_bytes());
-    chunk.extend_from_slice(&Class::IN.0.to_be_bytes());
-    for set in &entry.records {
-        for rdata in set.rdatas.iter() {
-            chunk.extend_from_slice(set.owner.as_ref().wire());
-            chunk.extend_from_slice(&set.rtype.0.to_be_bytes());
-            chunk.extend_from_slice(&set.class.0.to_be_bytes());
-            chunk.extend_from_slice(&set.ttl.to_be_bytes());
-            // An RdataSet stores lengths in 16 bits as well.
-            chunk.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
-            chunk.extend_from_slice(rdata);
-        }
-    }
-    let length = (chunk.len() - start - 4) as u32;
-    chunk[start..start + 4].copy_from_slice(&length.to_be_bytes());
-}
-
-/// The entries of a chunk, which begins at `offset` of the file.
-fn entries_of(chunk: &[u8], offset: u64) -> impl Iterator<Item = Result<Inspected, SaveError>> {
+/// The items of a chunk, which begins at `offset` of the file.
+fn items_of(chunk: &[u8], offset: u64) -> impl Iterator<Item = Result<Item, SaveError>> {
     let mut rest = chunk;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -263,49 +228,12 @@ fn entries_of(chunk: &[u8], offset: u64) -> impl Iterator<Item = Result<Inspecte
         let split = rest
             .split_first_chunk::<4>()
             .and_then(|(length, after)| after.split_at_checked(u32::from_be_bytes(*length) as usize));
-        let Some((entry, after)) = split else {
+        let Some((item, after)) = split else {
             rest = &[];
             return Some(Err(SaveError::Broken { offset: at }));
         };
         rest = after;
-        Some(entry_of(entry).ok_or(SaveError::Broken { offset: at }))
-    })
-}
-
-fn entry_of(octets: &[u8]) -> Option<Inspected> {
-    let (&[kind, rank, state, view_high, view_low, family], rest) = octets.split_first_chunk()?;
-    let (server, rest) = match family {
-        0 => (None, rest),
-        4 => {
-            let (&[a, b, c, d, high, low], rest) = rest.split_first_chunk()?;
-            (Some(SocketAddr::from(([a, b, c, d], u16::from_be_bytes([high, low])))), rest)
-        }
-        6 => {
-            let (ip, rest) = rest.split_first_chunk::<16>()?;
-            let (port, rest) = rest.split_first_chunk::<2>()?;
-            (Some(SocketAddr::from((*ip, u16::from_be_bytes(*port)))), rest)
-        }
-        _ => return None,
-    };
-    let (age, rest) = rest.split_first_chunk::<4>()?;
-    let (life, message) = rest.split_first_chunk::<4>()?;
-    let message = Message::parse(message).ok()?;
-    let question = message.question()?;
-    let kind = [Kind::Data, Kind::NoData, Kind::NxDomain].get(usize::from(kind)).copied()?;
-    Some(Inspected {
-        name: question.name.to_name(),
-        rtype: Some(question.rtype).filter(|rtype| rtype.0 != 0),
-        kind,
-        rank: if rank == 0 { Rank::NonAuthoritative } else { Rank::Authoritative },
-        validation: [State::Indeterminate, State::Insecure, State::Secure]
-            .get(usize::from(state))
-            .copied()?,
-        server,
-        view: u16::from_be_bytes([view_high, view_low]),
-        age_s: u32::from_be_bytes(*age),
-        life_s: u32::from_be_bytes(*life),
-        records: Rrset::of(&message, Section::Answer),
-        explained: None,
+        Some(Item::read(item).ok_or(SaveError::Broken { offset: at }))
     })
 }
 

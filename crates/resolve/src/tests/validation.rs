@@ -17,6 +17,7 @@ use nw_zone::{Zone, ZoneQuestion};
 use super::lab::*;
 use crate::*;
 
+mod restart;
 mod revocation;
 
 /// The time at which the lab starts, seconds since 1970.
