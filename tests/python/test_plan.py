@@ -146,3 +146,13 @@ def test_the_engine_accepts_server_settings_that_the_models_allow(tmp_path: Path
     file = tmp_path / "namewise.toml"
     file.write_text("\n".join(lines) + "\n")
     assert snapshot_of(load(str(file), environ={}).config).budget is None
+
+
+def test_what_replaces_a_forwarder_is_validated(tmp_path: Path) -> None:
+    """By default, answers of forwarders are not validated: not those of the root's servers in their place."""
+    file = tmp_path / "namewise.toml"
+    forward = '[[forward]]\nsuffix = "{}"\nservers = ["192.0.2.1"]\nfallback = {}\n'.format
+    file.write_text("[resolver]\n" + forward("a.example", "false") + forward("b.example", "true"))
+    config = load(str(file), environ={}).config
+    plan = json.loads(plan_bytes(config, read_inputs(config), 2))
+    assert plan["resolver"]["negative_trust_anchors"] == ["a.example."]

@@ -129,8 +129,9 @@ def _detect(config: Config) -> dict[str, Any]:
 
 def _negative_trust_anchors(config: Config, resolver: Resolver, inputs: Inputs) -> list[str]:
     """Return the names below which nothing is validated: those of the configuration, those added at run time and, unless it
-    validates everything, those that go to forwarders."""
-    forwarded = [forward.suffix for forward in config.forward if forward.servers]
+    validates everything, those that go to forwarders. What servers of the tree below the root answer in their place is validated,
+    and so is what such forwarders answer: both have the same data."""
+    forwarded = [forward.suffix for forward in config.forward if forward.servers and not forward.fallback]
     if resolver.validation != "auto":
         forwarded = []
     return sorted({*resolver.negative_trust_anchors, *inputs.negative, *forwarded} - {"."})

@@ -434,7 +434,7 @@ class Resolver(Table, frozen=True, kw_only=True):
         Literal["auto", "on", "off"],
         setting(
             "Validate answers with DNSSEC (RFC 4035). `auto`: with `trust_anchor`, or where the resolver starts at the public root "
-            "servers; what `[[forward]]` servers answer is not validated. `on`: all answers."
+            "servers; what `[[forward]]` servers without `fallback` answer is not validated. `on`: all answers."
         ),
     ] = "auto"
     negative_trust_anchors: Annotated[
