@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use nw_wire::header::Flags;
-use nw_wire::message::Message;
+use nw_wire::message::{Message, Section};
 use nw_wire::name::Name;
+use nw_wire::writer::Writer;
 use proptest::prelude::*;
 
 use super::*;
