@@ -7,10 +7,6 @@ use nw_resolve::ClientQuestion;
 use nw_serve::Renew;
 use tokio::sync::Notify;
 
-/// Questions that wait to be looked up, at most; further answers expire. Each entry of the cache is renewed once, so that a client
-/// cannot cause more than one for each answer that it has had looked up before.
-const MOST: usize = 1000;
-
 /// The questions of one worker.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Renewals(Arc<Inner>);
@@ -36,9 +32,9 @@ impl Renewals {
 }
 
 impl Renew for Renewals {
-    fn renew(&self, question: ClientQuestion) -> bool {
+    fn renew(&self, question: ClientQuestion, most: u32) -> bool {
         let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = waiting.len() < MOST;
+        let taken = waiting.len() < most as usize;
         if taken {
             waiting.push_back(question);
             self.0.arrived.notify_one();
@@ -46,3 +42,6 @@ impl Renew for Renewals {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests;

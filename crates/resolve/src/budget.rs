@@ -113,6 +113,10 @@ pub struct Budget {
     /// Clients that wait in one worker over all. One that waits for the answer to another client's question takes some
     /// hundred octets. Further ones fail at once; stops floods from using up memory.
     pub max_waiting: u32,
+    /// Questions whose cached answers are about to expire and that wait in one worker to be looked up again; further answers expire.
+    /// Each entry of the cache is renewed once, so that a client cannot cause more than one for each answer that it has had looked up
+    /// before.
+    pub max_renewals: u32,
     /// Time after which the answer to a datagram is not sent any more, microseconds; stops DNSBomb, which collects slow
     /// answers to release them in one pulse. The client has asked again by then, and the answer is in the cache. Unbound's
     /// `discard-timeout` is the same. 0 sends every answer.
@@ -177,6 +181,7 @@ impl Default for Budget {
             max_queries_per_second_per_client: 0,
             max_queries_per_second_per_zone: 0,
             max_waiting: 65_536,
+            max_renewals: 1000,
             discard_timeout: 1900 * MILLISECOND,
             first_timeout: 376 * MILLISECOND,
             min_timeout: 50 * MILLISECOND,

@@ -7,7 +7,8 @@
 //!
 //! | change | removed |
 //! |---|---|
-//! | validation switched on or off; a view that is not the last one removed, moved or renamed | everything |
+//! | validation switched on or off, SHA-1 or other numbers of NSEC3 iterations accepted | everything |
+//! | a view that is not the last one removed, moved or renamed | everything |
 //! | a trust anchor removed, or a zone with or without anchors for the first time | the zone and what is below it |
 //! | a negative trust anchor added or removed | its name and what is below it |
 //! | a further anchor of a zone that has one (RFC 5011), a view added at the end | nothing |
@@ -28,6 +29,8 @@ pub struct Basis {
     anchors: BTreeMap<String, BTreeSet<String>>,
     /// The negative trust anchors.
     negative: BTreeSet<String>,
+    /// What validation accepts: whether SHA-1, and how many NSEC3 iterations. None: nothing is validated.
+    accepted: Option<(bool, u16)>,
     /// The views in their order, by name. Views that share the cache count as well: they have a place.
     views: Vec<String>,
 }
@@ -60,6 +63,8 @@ impl Basis {
                 .or_default()
                 .insert(anchor.to_string());
         }
+        self.accepted =
+            (!self.anchors.is_empty()).then_some((config.sha1, config.budget.max_nsec3_iterations));
         let names = config.negative_trust_anchors.iter();
         self.negative = names.map(|name| name.to_string().to_ascii_lowercase()).collect();
     }
@@ -67,7 +72,7 @@ impl Basis {
     /// What becomes wrong of the data of this basis when *next* replaces it.
     pub fn outdated_by(&self, next: &Basis) -> Outdated {
         let same_views = next.views.starts_with(&self.views);
-        if !same_views || self.anchors.is_empty() != next.anchors.is_empty() {
+        if !same_views || self.accepted != next.accepted {
             return Outdated::All;
         }
         let zones: BTreeSet<&String> = self.anchors.keys().chain(next.anchors.keys()).collect();
@@ -85,7 +90,8 @@ impl Basis {
         let anchors = self.anchors.values().flatten().map(|anchor| format!("anchor {anchor}\n"));
         let negative = self.negative.iter().map(|name| format!("negative {name}\n"));
         let views = self.views.iter().map(|view| format!("view {view}\n"));
-        anchors.chain(negative).chain(views).collect()
+        let accepted = self.accepted.map(|(sha1, iterations)| format!("accepts {sha1} {iterations}\n"));
+        anchors.chain(accepted).chain(negative).chain(views).collect()
     }
 
     /// Read what [`Basis::to_text`] wrote. None: it is something else.
@@ -97,6 +103,10 @@ impl Basis {
                 "anchor" => {
                     let owner = item.split(' ').next()?.to_ascii_lowercase();
                     basis.anchors.entry(owner).or_default().insert(item.to_owned());
+                }
+                "accepts" => {
+                    let (sha1, iterations) = item.split_once(' ')?;
+                    basis.accepted = Some((sha1.parse().ok()?, iterations.parse().ok()?));
                 }
                 "negative" => drop(basis.negative.insert(item.to_owned())),
                 "view" => basis.views.push(item.to_owned()),

@@ -58,8 +58,8 @@ pub struct Environment<'e> {
 
 /// Looks up questions again whose answers are about to expire.
 pub trait Renew {
-    /// Begin to look up `question`, later and elsewhere. Returns false if too many wait already.
-    fn renew(&self, question: ClientQuestion) -> bool;
+    /// Begin to look up `question`, later and elsewhere. Returns false if `most` wait already.
+    fn renew(&self, question: ClientQuestion, most: u32) -> bool;
 }
 
 /// One request in the pipeline.

@@ -523,13 +523,13 @@ fn explain(context: &Context<'_>, response: &mut Response<'_, '_>) {
 #[cold]
 fn renew(context: &Context<'_>) {
     let (query, environment) = (context.query, context.environment);
-    let wanted = context.snapshot().resolver().is_some_and(|config| config.prefetch);
+    let config = context.snapshot().resolver().filter(|config| config.prefetch);
     // A query without RD never causes a lookup.
-    if let Some(renew) = environment.renew.filter(|_| wanted && query.flags.rd()) {
+    if let (Some(renew), Some(config), true) = (environment.renew, config, query.flags.rd()) {
         let view = context.cache_view();
         let walk = policies::walk(context);
         let question = ClientQuestion { view, walk, ..question(query, query.qname.to_name()) };
-        environment.stats.cache_prefetches.add(renew.renew(question).into());
+        environment.stats.cache_prefetches.add(renew.renew(question, config.budget.max_renewals).into());
     }
 }
 

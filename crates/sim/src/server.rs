@@ -273,7 +273,8 @@ impl Server {
 struct Renewals(Rc<Server>);
 
 impl Renew for Renewals {
-    fn renew(&self, question: ClientQuestion) -> bool {
+    /// Nothing waits.
+    fn renew(&self, question: ClientQuestion, _most: u32) -> bool {
         let Some(resolver) = self.0.resolver.clone() else { return false };
         self.0.world.spawn(async move { resolver.renew(question).await });
         true

@@ -266,6 +266,19 @@ class Budget(Table, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    max_renewals: (
+        Annotated[
+            int,
+            limit(
+                "1000",
+                "Questions whose cached answers are about to expire and that wait in one worker to be looked up again; further "
+                "answers expire.",
+                ge=0,
+                le=1000000,
+            ),
+        ]
+        | None
+    ) = None
     discard_timeout: (
         Annotated[
             Duration,

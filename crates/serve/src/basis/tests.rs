@@ -29,6 +29,24 @@ fn validation_switched_on_or_off_outdates_everything() {
 }
 
 #[test]
+fn what_validation_accepts_outdates_everything() {
+    let with = |settings: &str| {
+        Basis::of(&snapshot(&format!(
+            r#"{{"version":1,ZONES,"resolver":{{"trust_anchors":[{ONE:?}],{settings}
+            "forward":[{{"suffix":".","servers":["127.0.0.1:1"]}}]}}}}"#
+        )))
+    };
+    let usual = with("");
+    for settings in [r#""sha1":false,"#, r#""budget":{"max_nsec3_iterations":0},"#] {
+        let other = with(settings);
+        assert_eq!(usual.outdated_by(&other), Outdated::All, "{settings}");
+        assert_eq!(Basis::from_text(&other.to_text()), Some(other));
+    }
+    let other = with(r#""budget":{"max_nsec3_iterations":50},"#);
+    assert_eq!(usual.outdated_by(&other), below(&[]));
+}
+
+#[test]
 fn an_anchor_that_is_gone_outdates_what_it_proved() {
     let (one, both) = (basis(&[ONE], &[], &[]), basis(&[ONE, TWO], &[], &[]));
     assert_eq!(one.outdated_by(&both), below(&[]), "a key that is added proves more, not less");
@@ -65,4 +83,5 @@ fn the_text_is_read_as_it_was_written() {
     assert_eq!(Basis::from_text(&some.to_text()), Some(some));
     assert_eq!(Basis::from_text(""), Some(Basis::default()));
     assert_eq!(Basis::from_text("something else\n"), None);
+    assert_eq!(Basis::from_text("accepts perhaps 50\n"), None);
 }

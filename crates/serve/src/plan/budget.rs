@@ -51,6 +51,7 @@ pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
         max_queries_per_second_per_client: 0 to 1_000_000;
         max_queries_per_second_per_zone: 0 to 1_000_000;
         max_waiting: 1 to 1_000_000;
+        max_renewals: 0 to 1_000_000;
         udp_payload: 512 to 4096;
         max_ttl: 0 to 2_147_483_647;
         min_ttl: 0 to 86_400;
