@@ -190,6 +190,14 @@ pub struct Nsec3Limits {
     pub blocks: u32,
 }
 
+impl Nsec3Limits {
+    /// Return whether records with this number of iterations make what they deny insecure. Nothing is hashed for them.
+    #[must_use]
+    pub fn makes_insecure(&self, iterations: u16) -> bool {
+        iterations > self.insecure_above && iterations <= self.bogus_above
+    }
+}
+
 impl Default for Nsec3Limits {
     fn default() -> Self {
         Self { insecure_above: 50, bogus_above: u16::MAX, records: 8, blocks: 6000 }

@@ -36,8 +36,8 @@ use crate::signed::{Signed, flatten, pair};
 use crate::task::{Frame, Task};
 use crate::trace::{Action, Draft, Layer, Reason, Trace, Validation};
 use crate::validator::{
-    Anchors, DenialFault, Fault, Insecurity, Judgement, Proofs, Signer, Standing, TrustPoint, Validator,
-    ZoneKeys, signature, zone_side,
+    Anchors, DenialFault, Fault, Insecurity, Judgement, Proofs, Proved, Signer, Standing, TrustPoint,
+    Validator, ZoneKeys, denial, signature, zone_side,
 };
 use crate::world::{Micros, SECOND, World};
 
@@ -263,11 +263,10 @@ impl<W: World> Check<'_, W> {
         for (owner, rtype, keys, encloser) in &expanded {
             // The proof of a wildcard stands in the authority section, beside that of an absence.
             let denial = absence.as_ref().map(|absence| absence.proof.as_slice()).unwrap_or_default();
-            let (proved, fault) = self.proved(chain.proof.iter().chain(denial), keys);
-            let proofs = self.proofs(keys, &proved);
-            let found = proofs.expansion(owner.as_ref(), *rtype, *encloser);
-            state = state.min(found.map_err(|unproved| fault.unwrap_or(unproved))?);
-            mark(&mut chain.proof, &proved);
+            let proved = self.proved(chain.proof.iter().chain(denial), keys);
+            let found = self.proofs(keys, &proved).expansion(owner.as_ref(), *rtype, *encloser);
+            state = state.min(found.map_err(|unproved| proved.fault.unwrap_or(unproved))?);
+            mark(&mut chain.proof, &proved.sets);
         }
         if let Some(absence) = absence {
             let denied = self.absence(absence, rtype).await?;
@@ -278,29 +277,37 @@ impl<W: World> Check<'_, W> {
         Ok(state)
     }
 
-    /// The RRsets of *proof* that have a valid signature by *keys* and are no expansions of a wildcard, and what is wrong with one
-    /// of the others.
-    fn proved<'p>(
-        &self,
-        proof: impl Iterator<Item = &'p Signed>,
-        keys: &ZoneKeys,
-    ) -> (Vec<Rrset>, Option<Fault>) {
-        let (mut proved, mut fault) = (Vec::new(), None);
-        for signed in proof {
+    /// The RRsets of *proof* that have a valid signature by *keys* and are no expansions of a wildcard. What is refused or insecure
+    /// whatever the signatures say costs none: more NSEC3 records than a proof may have, and those behind one with too many
+    /// iterations (RFC 9276 §3.2).
+    fn proved<'p>(&self, proof: impl Iterator<Item = &'p Signed> + Clone, keys: &ZoneKeys) -> Proved {
+        let (zone, limits) = (keys.zone.as_ref(), self.validator.limits);
+        let hashed = proof.clone().flat_map(|signed| denial::nsec3(&signed.rrset, zone));
+        let too_many = hashed.filter(Result::is_ok).take(limits.records + 1).count() > limits.records;
+        let mut proved = Proved { sets: Vec::new(), fault: None, too_many, iterations: false };
+        for signed in proof.filter(|signed| !too_many || signed.rrset.rtype != RrType::NSEC3) {
             let mut signed = signed.clone();
             match self.verify(&mut signed, keys) {
-                Ok((Verified { wildcard: None, .. }, _)) => proved.push(signed.rrset),
+                Ok((Verified { wildcard: None, .. }, _)) => {
+                    proved.iterations = denial::nsec3(&signed.rrset, zone)
+                        .flatten()
+                        .any(|record| limits.makes_insecure(record.param.iterations));
+                    proved.sets.push(signed.rrset);
+                    if proved.iterations {
+                        break;
+                    }
+                }
                 Ok(_) => {
                     let Rrset { owner, rtype, .. } = signed.rrset;
-                    fault.get_or_insert(Fault::ExpandedDenial { owner, rtype });
+                    proved.fault.get_or_insert(Fault::ExpandedDenial { owner, rtype });
                 }
-                Err(found) => fault = Some(found),
+                Err(found) => proved.fault = Some(found),
             }
         }
-        (proved, fault)
+        proved
     }
 
-    fn proofs<'p>(&'p self, keys: &'p ZoneKeys, proved: &'p [Rrset]) -> Proofs<'p> {
+    fn proofs<'p>(&'p self, keys: &'p ZoneKeys, proved: &'p Proved) -> Proofs<'p> {
         Proofs::new(keys.zone.as_ref(), proved, self.validator.limits, self.task.effort)
     }
 
@@ -437,21 +444,22 @@ impl<W: World> Check<'_, W> {
         if keys.zone != signer || !self.may_sign(signer.as_ref(), zone_side(name.as_ref(), rtype)) {
             return Err(Fault::WrongSigner { owner: name, rtype, signer }.into());
         }
-        let unsigned_soa = match absence.soa.as_mut().map(|soa| self.verify(soa, &keys)) {
+        let proved = self.proved(absence.proof.iter(), &keys);
+        let soa = absence.soa.as_mut().filter(|_| !proved.is_settled());
+        let unsigned_soa = match soa.map(|soa| self.verify(soa, &keys)) {
             Some(Err(Fault::Unsigned { .. })) => true,
             Some(Err(fault)) => return Err(fault.into()),
             Some(Ok(_)) | None => false,
         };
-        let (proved, fault) = self.proved(absence.proof.iter(), &keys);
-        let proofs = self.proofs(&keys, &proved);
-        let state = proofs.absence(name.as_ref(), rtype, absence.nxdomain);
+        let state = self.proofs(&keys, &proved).absence(name.as_ref(), rtype, absence.nxdomain);
+        let Proved { sets, fault, .. } = proved;
         let state = state.map_err(|unproved| fault.unwrap_or(unproved))?;
         if unsigned_soa && state == State::Secure {
             // The proof says it all. What is not signed is not sent with AD (RFC 4035 §3.2.3), and without SOA nothing is kept.
             absence.soa = None;
         }
-        mark(&mut absence.proof, &proved);
-        let life = proved.iter().map(|set| set.ttl).min().unwrap_or(u32::MAX);
+        mark(&mut absence.proof, &sets);
+        let life = sets.iter().map(|set| set.ttl).min().unwrap_or(u32::MAX);
         absence.soa.iter_mut().chain(&mut absence.proof).for_each(|signed| signed.shorten(life));
         let reason = Reason::AbsenceProved { zone: keys.zone.clone(), nxdomain: absence.nxdomain };
         self.step(name, rtype, reason, state.into());
@@ -511,11 +519,11 @@ impl<W: World> Check<'_, W> {
             let delegated = unsupported.map_or(Delegated::Secure(ds), Delegated::Insecure);
             return Ok(Some((delegated, life)));
         }
-        let (proved, fault) = self.proved(evidence.iter(), keys);
-        let proofs = self.proofs(keys, &proved);
-        match (proofs.unsigned_delegation(child), fault) {
+        let proved = self.proved(evidence.iter(), keys);
+        let unsigned = self.proofs(keys, &proved).unsigned_delegation(child);
+        match (unsigned, proved.fault) {
             (Ok(_), _) => {
-                let life = proved.iter().map(|set| set.ttl).min().unwrap_or(0);
+                let life = proved.sets.iter().map(|set| set.ttl).min().unwrap_or(0);
                 self.step(child.to_name(), RrType::DS, Reason::UnsignedDelegation, Validation::Insecure);
                 Ok(Some((Delegated::Insecure(Insecurity::Unsigned), life)))
             }
@@ -764,9 +772,8 @@ impl<W: World> Check<'_, W> {
         if answer.rcode == nw_wire::code::Rcode::NXDOMAIN {
             return Ok(Cut::NoName);
         }
-        let proof = flatten(answer.authority.iter().cloned());
-        let proofs = self.proofs(keys, &proof);
-        if proofs.unsigned_delegation(child).is_err() {
+        let proof = Proved::from(flatten(answer.authority.iter().cloned()));
+        if self.proofs(keys, &proof).unsigned_delegation(child).is_err() {
             return Ok(Cut::None);
         }
         self.step(child.to_name(), RrType::DS, Reason::UnsignedDelegation, Validation::Insecure);

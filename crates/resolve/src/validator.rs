@@ -2,7 +2,7 @@
 //! `validate.rs`.
 
 pub(crate) mod clock;
-mod denial;
+pub(crate) mod denial;
 mod fault;
 mod keys;
 pub(crate) mod signature;
@@ -14,7 +14,7 @@ use nw_wire::name::NameRef;
 
 use crate::config::ResolverConfig;
 
-pub(crate) use denial::Proofs;
+pub(crate) use denial::{Proofs, Proved};
 pub(crate) use fault::DenialFault;
 pub use fault::Fault;
 pub use keys::Insecurity;

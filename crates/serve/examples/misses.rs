@@ -4,7 +4,7 @@
 //! ```text
 //! cargo build --release -p nw-serve --example misses
 //! target/release/examples/misses any 200
-//! valgrind --tool=callgrind target/release/examples/misses warm 20000
+//! valgrind --tool=callgrind '--toggle-collect=*::answer_all*' target/release/examples/misses warm 20000
 //! ```
 //!
 //! | kind | the reply of the server |
@@ -12,6 +12,8 @@
 //! | `warm` | one address, from a zone whose delegation is in the cache |
 //! | `new` | a referral, then one address from the servers that it names |
 //! | `denial` | NXDOMAIN, from a zone whose delegation is in the cache |
+//! | `secure` | as `warm`, signed with P-256 and validated: one signature |
+//! | `secure-new` | as `new`, with DS, keys and address signed and validated: three signatures |
 //! | `any` | 64 KiB to ANY: 100 types with 50 records each |
 //! | `one` | the same to a question for one of the types |
 //! | `none` | the same to a question for a type that it lacks |
@@ -19,12 +21,14 @@
 //! | `names` | to ANY at such a name: 800 records that hold as long names |
 //!
 //! Each question is for a name of its own. The program prints the mean time of the thread on a processor, as Linux counts it in
-//! `/proc/thread-self/schedstat`, which some kernels count in whole ticks. The difference between the instructions of runs with
-//! 20,000 and with 40,000 questions is what 20,000 questions cost.
+//! `/proc/thread-self/schedstat`, which some kernels count in whole ticks. Signed replies are made before that, and outside of
+//! `answer_all`. The difference between the instructions of runs with 20,000 and with 40,000 questions is what 20,000 questions
+//! cost.
 
 #![allow(clippy::print_stdout)]
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
@@ -32,11 +36,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use nw_cache::{Cache, Delegation, DelegationEvidence, DelegationSource, NameServer, Trust};
+use nw_crypto::{Algorithm, Signer, SigningKey};
+use nw_dnssec::rrsig::SignScratch;
+use nw_dnssec::{DigestType, SignParams, ZoneKey, sign_rrset};
 use nw_resolve::{
-    Discarded, Endpoint, ExchangeError, Micros, Notice, Replies, Resolver, ResolverConfig, Trace, World,
+    Discarded, Endpoint, ExchangeError, Micros, Notice, Replies, Resolver, ResolverConfig, Trace,
+    TrustAnchor, World,
 };
 use nw_serve::{Environment, Handled, Snapshot, Stats, Transport, pipeline};
-use nw_wire::{Class, Flags, Message, Name, RrType, Section, Writer};
+use nw_wire::{Class, Flags, Message, Name, NameRef, RrType, Rrset, Section, Writer};
 
 const PLAN: &str = r#"{"version":1,"zones":[],
     "resolver":{"forward":[{"suffix":".","servers":["127.0.0.1:1"]}]}}"#;
@@ -44,6 +52,8 @@ const PLAN: &str = r#"{"version":1,"zones":[],
 const MESSAGE: usize = u16::MAX as usize;
 /// The time at which everything happens.
 const NOW: Micros = 3_600_000_000;
+/// The same, in seconds since 1970.
+const UNIX: u32 = 1_800_000_000;
 /// The name in every question begins here.
 const QUESTION: u16 = 0xc000 | 12;
 
@@ -57,6 +67,8 @@ struct Instant {
     referral: ([u8; 10], Vec<u8>),
     /// The same for shortened questions, which are for another type.
     no_data: ([u8; 10], Vec<u8>),
+    /// Replies to particular questions, by server, name and type.
+    signed: HashMap<(SocketAddr, Vec<u8>), ([u8; 10], Vec<u8>)>,
 }
 
 enum NoReplies {}
@@ -76,7 +88,7 @@ impl World for Instant {
     }
 
     fn unix_s(&self) -> u64 {
-        1_800_000_000
+        u64::from(UNIX)
     }
 
     fn notice(&self, _: Notice) {}
@@ -108,7 +120,10 @@ impl World for Instant {
     ) -> Result<Vec<u8>, ExchangeError> {
         let end = 12 + query[12..].iter().position(|octet| *octet == 0).expect("a name ends") + 5;
         let rtype = RrType(u16::from_be_bytes([query[end - 4], query[end - 3]]));
+        let question = (!self.signed.is_empty()).then(|| (*upstream, query[12..end - 2].to_vec()));
+        let signed = question.map(|question| self.signed.get(&question).expect("a known question"));
         let (header, records) = match rtype {
+            _ if signed.is_some() => signed.expect("it is some"),
             _ if *upstream == parent() => &self.referral,
             rtype if rtype == self.rtype => &self.reply,
             _ => &self.no_data,
@@ -160,7 +175,9 @@ fn reply_to(kind: &str) -> ([u8; 10], Vec<u8>) {
     // The name of the zone: behind the first label, which has eight octets.
     let zone = QUESTION + 9;
     match kind {
-        "warm" | "new" => reply(0, true, [vec![record(QUESTION, RrType::A, &CHILD)], none(), none()]),
+        "warm" | "new" | "secure" | "secure-new" => {
+            reply(0, true, [vec![record(QUESTION, RrType::A, &CHILD)], none(), none()])
+        }
         "denial" => {
             let mut soa = [1, b'm'].to_vec();
             soa.extend_from_slice(&zone.to_be_bytes());
@@ -189,13 +206,103 @@ fn reply_to(kind: &str) -> ([u8; 10], Vec<u8>) {
     }
 }
 
-/// A delegation of *zone* to the server at *address*.
-fn delegation(zone: &str, address: SocketAddr) -> Result<Arc<Delegation>, Box<dyn std::error::Error>> {
+/// The key of every signed zone.
+struct Keys {
+    signer: Arc<dyn Signer>,
+    scratch: SignScratch,
+}
+
+impl Keys {
+    fn of(&self, zone: NameRef<'_>) -> ZoneKey {
+        ZoneKey::new(zone, 257, Arc::clone(&self.signer))
+    }
+
+    fn ds(&self, zone: NameRef<'_>) -> Vec<u8> {
+        let mut rdata = Vec::new();
+        assert!(nw_dnssec::ds::push_ds(zone, self.of(zone).dnskey(), DigestType::SHA256, &mut rdata));
+        rdata
+    }
+
+    /// The record of *zone* and its signature.
+    fn signed(&mut self, zone: NameRef<'_>, owner: NameRef<'_>, rtype: RrType, rdata: &[u8]) -> Vec<Vec<u8>> {
+        let mut set = Rrset::new(owner.to_name(), rtype, Class::IN, 300);
+        set.rdatas.push(rdata);
+        let params = SignParams { inception: UNIX - 3600, expiration: UNIX + 30 * 86_400 };
+        let mut rrsig = Vec::new();
+        sign_rrset(&set, &self.of(zone), params, &mut self.scratch, &mut rrsig).expect("a signature");
+        [(rtype, rdata), (RrType::RRSIG, rrsig.as_slice())]
+            .map(|(rtype, rdata)| [owner.wire(), &record(0, rtype, rdata)[2..]].concat())
+            .to_vec()
+    }
+}
+
+/// The signed replies to the questions for which *kind* makes a resolver ask, *count* times.
+fn signed_replies(
+    kind: &str,
+    count: usize,
+    keys: &mut Keys,
+) -> Result<HashMap<(SocketAddr, Vec<u8>), ([u8; 10], Vec<u8>)>, Box<dyn std::error::Error>> {
+    let mut replies = HashMap::new();
+    let question = |server: SocketAddr, name: NameRef<'_>, rtype: RrType| {
+        (server, [name.wire(), &rtype.0.to_be_bytes()].concat())
+    };
+    let (child, com): (SocketAddr, Name) = ((CHILD, 53).into(), "com.".parse()?);
+    let dnskey = |keys: &mut Keys, zone: NameRef<'_>| {
+        let rdata = keys.of(zone).dnskey().rdata().to_vec();
+        reply(0, true, [keys.signed(zone, zone, RrType::DNSKEY, &rdata), Vec::new(), Vec::new()])
+    };
+    replies.insert(question(parent(), com.as_ref(), RrType::DNSKEY), dnskey(keys, com.as_ref()));
+    if kind == "secure" {
+        let zone: Name = "example.com.".parse()?;
+        replies.insert(question(child, zone.as_ref(), RrType::DNSKEY), dnskey(keys, zone.as_ref()));
+        for i in 0..count {
+            let name: Name = format!("n{i:07}.example.com.").parse()?;
+            let answer = keys.signed(zone.as_ref(), name.as_ref(), RrType::A, &CHILD);
+            let reply = reply(0, true, [answer, Vec::new(), Vec::new()]);
+            replies.insert(question(child, name.as_ref(), RrType::A), reply);
+        }
+        return Ok(replies);
+    }
+    for i in 0..count {
+        let (zone, ns): (Name, Name) =
+            (format!("n{i:07}.com.").parse()?, format!("ns.n{i:07}.com.").parse()?);
+        let name: Name = format!("www.n{i:07}.com.").parse()?;
+        let behind = |owner: &Name, rtype, rdata: &[u8]| {
+            [owner.as_ref().wire(), &record(0, rtype, rdata)[2..]].concat()
+        };
+        let mut cut = vec![behind(&zone, RrType::NS, ns.as_ref().wire())];
+        cut.extend(keys.signed(com.as_ref(), zone.as_ref(), RrType::DS, &keys.ds(zone.as_ref())));
+        let referral = reply(0, false, [Vec::new(), cut, vec![behind(&ns, RrType::A, &CHILD)]]);
+        replies.insert(question(parent(), zone.as_ref(), RrType::A), referral.clone());
+        replies.insert(question(parent(), name.as_ref(), RrType::A), referral);
+        replies.insert(question(child, zone.as_ref(), RrType::DNSKEY), dnskey(keys, zone.as_ref()));
+        let answer = keys.signed(zone.as_ref(), name.as_ref(), RrType::A, &CHILD);
+        let reply = reply(0, true, [answer, Vec::new(), Vec::new()]);
+        replies.insert(question(child, name.as_ref(), RrType::A), reply);
+    }
+    Ok(replies)
+}
+
+/// A delegation of *zone* to the server at *address*, with this DS record if there is one.
+fn delegation(
+    zone: &str,
+    address: SocketAddr,
+    ds: Option<&[u8]>,
+) -> Result<Arc<Delegation>, Box<dyn std::error::Error>> {
+    let zone: Name = zone.parse()?;
+    let trust = match ds {
+        Some(rdata) => {
+            let mut ds = Rrset::new(zone.clone(), RrType::DS, Class::IN, 86_400);
+            ds.rdatas.push(rdata);
+            Trust::Secure { ds }
+        }
+        None => Trust::Unknown { evidence: DelegationEvidence::default() },
+    };
     Ok(Arc::new(Delegation {
-        zone: zone.parse()?,
+        zone,
         servers: vec![NameServer { name: "ns.example.net.".parse()?, addresses: vec![address.ip()] }],
         source: DelegationSource::Ns,
-        trust: Trust::Unknown { evidence: DelegationEvidence::default() },
+        trust,
         stored: NOW,
         expires: NOW + 86_400_000_000,
         above: None,
@@ -221,14 +328,23 @@ fn spent() -> u64 {
     text.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
 }
 
+/// Let *answer* answer all *queries*; return the octets of the answers and the number of questions to servers.
+#[inline(never)]
+fn answer_all(queries: &[Vec<u8>], answer: &mut dyn FnMut(&[u8]) -> (usize, u32)) -> (usize, u32) {
+    queries.iter().fold((0, 0), |(octets, asked), packet| {
+        let (length, sent) = answer(packet);
+        (octets + length, asked + sent)
+    })
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let kind = arguments.next().ok_or("the kind of questions")?;
     let count: usize = arguments.next().ok_or("the number of questions")?.parse()?;
     let deep = "a.".repeat(108);
     let (prefix, suffix, rtype, transport) = match kind.as_str() {
-        "warm" | "denial" => ("", "example.com.", RrType::A, Transport::Udp),
-        "new" => ("www.", "com.", RrType::A, Transport::Udp),
+        "warm" | "denial" | "secure" => ("", "example.com.", RrType::A, Transport::Udp),
+        "new" | "secure-new" => ("www.", "com.", RrType::A, Transport::Udp),
         "any" => ("", "example.com.", RrType::ANY, Transport::Tcp),
         "one" => ("", "example.com.", RrType(1000), Transport::Tcp),
         "none" => ("", "example.com.", RrType::A, Transport::Tcp),
@@ -240,7 +356,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A name server inside the zone, with its address.
     let ns = [&[2, b'n', b's'][..], &(QUESTION).to_be_bytes()].concat();
     let glue = [&[2, b'n', b's'][..], &record(QUESTION, RrType::A, &CHILD)].concat();
+    let (validates, mut config) = (kind.starts_with("secure"), ResolverConfig::default());
+    let signer = SigningKey::generate(Algorithm::ECDSAP256SHA256, None).map_err(|_| "no key")?;
+    let mut keys = Keys { signer: Arc::new(signer), scratch: SignScratch::default() };
+    let (com, example): (Name, Name) = ("com.".parse()?, "example.com.".parse()?);
+    let example = validates.then(|| keys.ds(example.as_ref()));
+    let signed = if validates { signed_replies(&kind, count, &mut keys)? } else { HashMap::new() };
+    if validates {
+        let rdata = keys.ds(com.as_ref());
+        config.trust_anchors = vec![TrustAnchor::Ds { owner: com, rdata }];
+    }
     let world = Rc::new(Instant {
+        signed,
         random: Cell::new(1),
         rtype,
         reply: reply_to(&kind),
@@ -248,9 +375,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         no_data: reply(0, true, [Vec::new(), Vec::new(), Vec::new()]),
     });
     let cache = Arc::new(Cache::new(512 << 20));
-    cache.put_cut(delegation("com.", parent())?, NOW);
-    cache.put_cut(delegation("example.com.", (CHILD, 53).into())?, NOW);
-    let resolver = Resolver::new(world, Arc::clone(&cache), Arc::new(ResolverConfig::default()));
+    cache.put_cut(delegation("com.", parent(), None)?, NOW);
+    cache.put_cut(delegation("example.com.", (CHILD, 53).into(), example.as_deref())?, NOW);
+    let resolver = Resolver::new(world, Arc::clone(&cache), Arc::new(config));
     let snapshot = Snapshot::build(PLAN.as_bytes(), Vec::new()).map_err(|errors| format!("{errors:?}"))?;
     let (snapshot, stats) = (Arc::new(snapshot), Stats::default());
     let environment = Environment {
@@ -285,11 +412,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     let before = spent();
-    let (mut octets, mut asked) = (0, 0);
-    for packet in &queries {
-        let (length, sent) = answer(packet);
-        (octets, asked) = (octets + length, asked + sent);
-    }
+    let (octets, asked) = answer_all(&queries, &mut answer);
     let took = spent() - before;
     println!(
         "{kind}: {:.4} ms, {} octets and {:.2} questions to servers each",

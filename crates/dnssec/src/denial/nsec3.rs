@@ -50,7 +50,7 @@ impl<'a, 'z> Search<'a, 'z> {
         if iterations > limits.bogus_above {
             return Err(Unproved::BogusIterations { iterations });
         }
-        if iterations > limits.insecure_above {
+        if limits.makes_insecure(iterations) {
             return Err(Unproved::InsecureIterations { iterations });
         }
         Ok(Self { zone, records, blocks: limits.blocks })

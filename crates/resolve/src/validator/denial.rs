@@ -10,6 +10,41 @@ use super::keys::Insecurity;
 use super::signature::Effort;
 use nw_cache::State;
 
+/// What was verified of the NSEC and NSEC3 RRsets that came as a proof.
+#[derive(Debug, Default)]
+pub(crate) struct Proved {
+    /// The verified RRsets.
+    pub(crate) sets: Vec<Rrset>,
+    /// What is wrong with one of the others.
+    pub(crate) fault: Option<Fault>,
+    /// There were more NSEC3 records than a proof may have; they were not verified.
+    pub(crate) too_many: bool,
+    /// The last of `sets` is an NSEC3 RRset with so many iterations that the absence is insecure; those behind it were not verified.
+    pub(crate) iterations: bool,
+}
+
+impl Proved {
+    /// Whether the absence is insecure or refused, whatever else is verified.
+    pub(crate) fn is_settled(&self) -> bool {
+        (self.iterations || self.too_many) && self.sets.iter().all(|set| set.rtype == RrType::NSEC3)
+    }
+}
+
+impl From<Vec<Rrset>> for Proved {
+    fn from(sets: Vec<Rrset>) -> Proved {
+        Proved { sets, ..Proved::default() }
+    }
+}
+
+/// The NSEC3 records of *set* as records of *zone*; none if it has another type.
+pub(crate) fn nsec3<'p>(
+    set: &'p Rrset,
+    zone: NameRef<'p>,
+) -> impl Iterator<Item = Result<Nsec3<'p>, Nsec3Ignored>> {
+    let rdatas = (set.rtype == RrType::NSEC3).then(|| set.rdatas.iter()).into_iter().flatten();
+    rdatas.map(move |rdata| Nsec3::usable(set.owner.as_ref(), zone, rdata))
+}
+
 /// The verified records of a proof.
 pub(crate) struct Proofs<'p> {
     zone: NameRef<'p>,
@@ -17,31 +52,29 @@ pub(crate) struct Proofs<'p> {
     nsec3: Vec<Nsec3<'p>>,
     /// Why one of the NSEC3 records proves nothing.
     ignored: Option<Nsec3Ignored>,
+    too_many: bool,
     limits: Nsec3Limits,
     effort: &'p Effort,
 }
 
 impl<'p> Proofs<'p> {
-    /// The NSEC and NSEC3 records of *sets*, which were verified with the keys of *zone*. Malformed records prove nothing.
+    /// The records that were *proved* with the keys of *zone*. Malformed records prove nothing.
     pub(crate) fn new(
         zone: NameRef<'p>,
-        sets: impl IntoIterator<Item = &'p Rrset>,
+        proved: &'p Proved,
         limits: Nsec3Limits,
         effort: &'p Effort,
     ) -> Proofs<'p> {
-        let (mut nsec, mut nsec3, mut ignored) = (Vec::new(), Vec::new(), None);
+        let Proved { sets, too_many, .. } = proved;
+        let (mut nsec, mut hashed, mut ignored) = (Vec::new(), Vec::new(), None);
         for set in sets {
-            let (owner, rdatas) = (set.owner.as_ref(), set.rdatas.iter());
-            match set.rtype {
-                RrType::NSEC => nsec.extend(rdatas.filter_map(|rdata| Nsec::parse(owner, rdata))),
-                RrType::NSEC3 => {
-                    let read = rdatas.map(|rdata| Nsec3::usable(owner, zone, rdata));
-                    nsec3.extend(read.filter_map(|read| read.map_err(|why| ignored = Some(why)).ok()));
-                }
-                _ => {}
+            if set.rtype == RrType::NSEC {
+                nsec.extend(set.rdatas.iter().filter_map(|rdata| Nsec::parse(set.owner.as_ref(), rdata)));
             }
+            let read = nsec3(set, zone);
+            hashed.extend(read.filter_map(|read| read.map_err(|why| ignored = Some(why)).ok()));
         }
-        Proofs { zone, nsec, nsec3, ignored, limits, effort }
+        Proofs { zone, nsec, nsec3: hashed, ignored, too_many: *too_many, limits, effort }
     }
 
     /// What is wrong with records that leave something *unproved*.
@@ -62,6 +95,7 @@ impl<'p> Proofs<'p> {
     fn either<T>(&self, ask: impl Fn(Evidence<'_>) -> Result<T, Unproved>) -> Result<T, Unproved> {
         let by_nsec = ask(Evidence::Nsec(&self.nsec));
         match by_nsec {
+            Err(_) if self.too_many => Err(Unproved::TooMuchWork),
             Err(_) if !self.nsec3.is_empty() => ask(Evidence::Nsec3(&self.nsec3, self.limits)),
             other => other,
         }

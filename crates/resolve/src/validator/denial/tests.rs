@@ -3,7 +3,7 @@ use nw_wire::code::{Class, RrType};
 use nw_wire::name::Name;
 use nw_wire::rrset::Rrset;
 
-use super::Proofs;
+use super::{Proofs, Proved};
 use crate::config::ResolverConfig;
 use crate::validator::Effort;
 
@@ -13,7 +13,8 @@ fn said(owner: &str, head: [u8; 2], rest: &[u8]) -> String {
     let mut set = Rrset::new(owner.parse().unwrap(), RrType::NSEC3, Class::IN, 300);
     set.rdatas.push(&[&head[..], rest].concat());
     let effort = Effort::new(&ResolverConfig::default());
-    let proofs = Proofs::new(zone.as_ref(), [&set], Nsec3Limits::default(), &effort);
+    let proved = Proved::from(vec![set]);
+    let proofs = Proofs::new(zone.as_ref(), &proved, Nsec3Limits::default(), &effort);
     let denied = proofs.absence(name.as_ref(), RrType::A, true).unwrap_err().to_string();
     assert!(denied.starts_with("it is not proved that nothing.example. does not exist: "), "{denied}");
     let expanded = proofs.expansion(name.as_ref(), RrType::A, 1).unwrap_err().to_string();
