@@ -44,6 +44,8 @@ const FREE_ATTEMPTS: usize = 50;
 const WITHOUT_EDNS: Micros = 900_000_000;
 /// How long the cache remembers that a server changes the case of the question.
 const CHANGES_CASE: Micros = 900_000_000;
+/// How long a server that truncated a reply is taken to limit its rate.
+const TRUNCATES: Micros = 10_000_000;
 /// How long a server that answered without a cookie is asked without one.
 const WITHOUT_COOKIES: Micros = 900_000_000;
 /// How long a forwarder that leads back to this server is not asked.
@@ -156,6 +158,8 @@ pub struct ServerNote {
     pub edns: EdnsSupport,
     /// Whether its replies repeat the question in another case.
     pub changes_case: bool,
+    /// Whether it truncated a reply a short time ago: it may limit the rate of its replies over UDP.
+    pub truncates: bool,
     /// Whether it supports cookies.
     pub cookie: CookieSupport,
     /// What went wrong since its last reply.
@@ -195,6 +199,7 @@ struct Server {
     edns_until: Micros,
     /// It is known to change the case of the question until then.
     changes_case_until: Micros,
+    truncates_until: Micros,
     heard: Micros,
     /// The time of the last counted timeout, or of the last report that it is unreachable.
     timed_out: Micros,
@@ -365,6 +370,7 @@ impl Servers {
             paused_until: Some(server.paused_until).filter(|&until| until > now && paused),
             edns,
             changes_case: now < server.changes_case_until,
+            truncates: now < server.truncates_until,
             cookie,
             trouble: server.trouble,
         }
@@ -388,6 +394,7 @@ impl Servers {
             paused_until: 0,
             edns_until: 0,
             changes_case_until: 0,
+            truncates_until: 0,
             heard: now,
             timed_out: 0,
             trouble: None,
@@ -519,6 +526,11 @@ impl Servers {
     /// *address* repeats the question in another case. The caller knows that the reply was not forged.
     pub fn changed_case(&self, address: SocketAddr, now: Micros) {
         self.change(address, now, |server| server.changes_case_until = now + CHANGES_CASE);
+    }
+
+    /// *address* truncated a reply.
+    pub fn truncated(&self, address: SocketAddr, now: Micros) {
+        self.change(address, now, |server| server.truncates_until = now + TRUNCATES);
     }
 
     /// Count the faults that were ignored in a reply. `no_question`: it lacks the question.

@@ -70,7 +70,9 @@ impl<W: World> Task<'_, W> {
         let mut edns_refused = false;
         // As of the first attempt.
         let mut timeouts = Some(note.timeouts);
-        let mut via = Transport::Udp;
+        // A server that limits its rate drops some queries over UDP and truncates the replies to others.
+        let limited = note.truncates && list.timeouts_of(at) > 0;
+        let mut via = if limited { Transport::Tcp } else { Transport::Udp };
         let random_case = core.config.qname_case_randomisation && !note.changes_case;
         let mut cookie = None;
         if edns && core.config.cookies {
@@ -94,12 +96,14 @@ impl<W: World> Task<'_, W> {
                     let timeouts = timeouts.min(4);
                     let unknown = budget.first_timeout << timeouts;
                     // After a timeout the known round-trip time says little: of three attempts, two wait as long as for an
-                    // unknown server, so that a pause of a third of a second is no failure.
+                    // unknown server, so that a pause of a second is no failure.
                     // A forwarder that has no answer yet needs more than its round-trip time.
                     let floor = match timeouts {
                         again if list.recursive => budget.first_timeout << (again + 1),
                         0 => budget.min_timeout,
-                        again => budget.first_timeout << (again - 1),
+                        1 => budget.first_timeout,
+                        // The three end before clients get expired data instead (RFC 8767 §5).
+                        again => (budget.first_timeout << again) - budget.first_timeout,
                     };
                     let floor = floor.min(budget.max_timeout);
                     note.timeout.unwrap_or(unknown).clamp(floor, budget.max_timeout)
@@ -159,6 +163,9 @@ impl<W: World> Task<'_, W> {
                 let reason = if truncated { Reason::Truncated } else { Reason::Malformed };
                 let with_opt = parsed.is_ok_and(|message| message.has_opt());
                 servers.replied(server, now - began, with_opt, now);
+                if truncated {
+                    servers.truncated(server, now);
+                }
                 step(list, via, reason, Basis::Reported);
                 via = Transport::Tcp;
                 continue;

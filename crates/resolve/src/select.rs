@@ -304,6 +304,11 @@ impl ServerList {
         self.candidates[at].queries
     }
 
+    /// How many queries for this name candidate *at* has left unanswered.
+    pub(crate) fn timeouts_of(&self, at: usize) -> u32 {
+        self.candidates[at].timeouts
+    }
+
     /// Count a question to candidate *at*.
     pub(crate) fn count(&mut self, at: usize) {
         self.candidates[at].queries += 1;

@@ -131,6 +131,37 @@ fn many_questions_cost_little_while_the_network_is_down() {
     }
 }
 
+/// A server that limits its rate (RRL) drops queries over UDP and truncates the replies to others: TCP gets through.
+#[test]
+fn a_server_that_limits_its_rate_is_asked_over_tcp() {
+    let lab = Lab::new();
+    root(&lab, "example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+    let data = "n0.example.com. 300 A 203.0.113.1\nn1.example.com. 300 A 203.0.113.1";
+    let zone = zone("example.com.", data);
+    let host: Host = Rc::new(move |asked| match (asked.via, asked.name.to_string().as_str()) {
+        (Transport::Udp, "n0.example.com.") => Says::Reply(say(asked, "aa tc", [&[], &[], &[]])),
+        (Transport::Udp, "n1.example.com.") => Says::Silence,
+        _ => zone(asked),
+    });
+    lab.host("192.0.2.1", host);
+    let resolver = resolver(&lab);
+    for name in ["n0.example.com.", "n1.example.com."] {
+        let found = ask(&lab, &resolver, name, RrType::A);
+        assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
+    }
+}
+
+/// The only server of a zone was quick, and is slow now.
+#[test]
+fn a_server_that_becomes_slow_is_waited_for() {
+    let lab = example(zone("example.com.", "n0.example.com. 300 A 203.0.113.1"));
+    let resolver = resolver(&lab);
+    assert_eq!(ask(&lab, &resolver, "n0.example.com.", RrType::A).rcode, Rcode::NOERROR);
+    lab.host_at("192.0.2.1", SECOND, zone("example.com.", "n1.example.com. 300 A 203.0.113.1"));
+    let found = ask(&lab, &resolver, "n1.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
+}
+
 #[test]
 fn a_cached_failure_keeps_its_cause_and_age() {
     let lab = example(says("SERVFAIL", "", "", ""));
