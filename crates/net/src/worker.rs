@@ -29,7 +29,8 @@ use nw_resolve::{Budget, ClientQuestion, Resolution, Resolver, ResolverConfig, S
 use nw_serve::plan::TcpPlan;
 use nw_serve::telemetry::Ring;
 use nw_serve::{
-    Environment, Handled, POLICIES, Pending, Recorder, Snapshot, Stats, Stream, Transport, pipeline,
+    Environment, Explanation, Handled, POLICIES, Pending, Recorder, Snapshot, Stats, Stream, Transport,
+    explanation, pipeline,
 };
 use nw_wire::{Ede, Name};
 use tokio::runtime::Runtime;
@@ -524,7 +525,7 @@ impl Worker {
                 Some(mut resolution) => {
                     let (name, rtype) = (&question.name, question.rtype);
                     self.shared.recorder.note(None, name, rtype, &resolution, Clock::unix_s());
-                    let wire = pipeline::message(&question, &resolution);
+                    let wire = explanation::message(&question, &resolution);
                     resolution.steps = Steps::default();
                     Outcome::Resolved { wire, resolution: Box::new(resolution) }
                 }
@@ -557,7 +558,7 @@ impl Worker {
             .as_ref()
             .map_or_else(|| Budget::default().max_steps, |config| config.budget.max_steps);
         let trace = Trace::start(began, most);
-        let packet = pipeline::query(question);
+        let packet = explanation::query(question);
         let mut room = vec![0; usize::from(u16::MAX)];
         let own = what_if.starts_afresh().then(|| self.afresh(what_if, &question.name));
         let cache = own.as_ref().map(|(cache, _)| cache);
@@ -573,7 +574,7 @@ impl Worker {
             let dry_run = Environment { trace: Some(&trace), cache, ..running };
             pipeline::handle(&dry_run, &packet, client, transport, &mut room)
         };
-        let mut looked_up: Option<Resolution> = None;
+        let mut explanation = Explanation::default();
         while let Handled::Later(pending) = handled {
             let mut found = Vec::new();
             for question in pending.questions() {
@@ -589,18 +590,18 @@ impl Worker {
             let cache = cache.map_or(running.cache, |cache| Some(&**cache));
             let dry_run = Environment { trace: Some(&trace), cache, ..running };
             handled = pipeline::complete(&dry_run, pending, &found, &mut room);
-            looked_up = found.into_iter().next();
+            explanation.add(&found);
         }
         let length = match handled {
             Handled::Reply(length) => length,
             Handled::Drop => {
-                let resolution = pipeline::unanswered(looked_up, &trace, self.now());
+                let resolution = explanation.unanswered(&trace, self.now());
                 return Outcome::Silent { resolution: Box::new(resolution) };
             }
             Handled::Later(_) | Handled::Stream(_) | Handled::Control(_) => return Outcome::Unable,
         };
         let wire = room[..length].to_vec();
-        let resolution = pipeline::explained(&wire, looked_up, &trace, self.now());
+        let resolution = explanation.answered(&wire, &trace, self.now());
         let (name, rtype) = (&question.name, question.rtype);
         self.shared.recorder.note(None, name, rtype, &resolution, Clock::unix_s());
         Outcome::Resolved { wire, resolution: Box::new(resolution) }

@@ -80,6 +80,16 @@ impl Buckets {
         true
     }
 
+    /// Microseconds at *now* until the bucket of *hash* allows one more, if nothing is taken meanwhile. 0: it does.
+    pub fn wait(&self, hash: u64, rate: Rate, now: u64) -> u64 {
+        let start = hash as usize & (self.slots.len() - 1) & !(WAYS - 1);
+        let tag = (hash >> TIME_BITS).max(1);
+        let values = self.slots[start..start + WAYS].iter().map(|slot| slot.load(Ordering::Relaxed));
+        let owed =
+            values.filter(|value| value >> TIME_BITS == tag).map(|value| debt(value, rate, now & TIME));
+        (owed.max().unwrap_or(0) + rate.period).saturating_sub(SECOND)
+    }
+
     /// How many buckets are in use: they owe something at *now*.
     pub fn in_use(&self, rate: Rate, now: u64) -> usize {
         self.slots.iter().filter(|slot| debt(slot.load(Ordering::Relaxed), rate, now & TIME) > 0).count()
@@ -118,6 +128,8 @@ mod tests {
             // It owes 16 seconds now. As long as it floods, it owes them.
             assert_eq!(allowed(&buckets, rate, now + 14 * SECOND, 1000), 0);
             assert_eq!(allowed(&buckets, rate, now + 28 * SECOND, 1), 0);
+            assert_eq!(buckets.wait(HASH, rate, now + 28 * SECOND), 1_200_000);
+            assert_eq!(buckets.wait(HASH, rate, now + 50 * SECOND), 0);
             assert_eq!(allowed(&buckets, rate, now + 50 * SECOND, 1000), 10);
         }
     }

@@ -34,5 +34,5 @@ pub use acl::{Acl, AclError};
 pub use detect::{DetectAction, DetectSettings, Detector, Share, Suffixes, Watched};
 pub use names::{NameList, NameListError};
 pub use prefix::{Prefix, PrefixError};
-pub use rrl::{Limited, LimitedBucket, ResponseClass, Rrl, RrlSettings};
+pub use rrl::{Exceeded, Limited, LimitedBucket, ResponseClass, Rrl, RrlSettings};
 pub use view::View;

@@ -32,6 +32,7 @@
 //!
 //! **Cost.** Off: one comparison. On: two hashes and one atomic exchange in a table of fixed size (`buckets`, 8 octets each) that all workers
 //! share. Only limited responses are noted for `nw ctl rrl`, in a list of at most 64 entries; a worker that finds the list busy does not wait.
+//! The flight recorder (`nw why`) gets one of them per network, kind and name in ten seconds, and at most ten per second in all.
 //!
 //! *Limitations*: server cookies (RFC 7873), which prove an address, are not implemented, so that they exempt nobody.
 
@@ -46,6 +47,10 @@ use crate::buckets::{Buckets, Rate};
 
 /// Maximum number of limited networks that are listed.
 const MOST_LISTED: usize = 64;
+/// Microseconds in which one response of a listed network is reported.
+const REPORT_EVERY: u64 = 10_000_000;
+/// Responses per second that are reported in all, so that a flood does not fill the flight recorder.
+const MOST_REPORTS: u32 = 10;
 
 /// The settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,9 +125,28 @@ pub enum Limited {
     /// Send it.
     Send,
     /// Send it empty, with TC.
-    Slip,
+    Slip {
+        /// Whether the flight recorder should keep it.
+        report: bool,
+    },
     /// Do not send it.
-    Drop,
+    Drop {
+        /// Whether the flight recorder should keep it.
+        report: bool,
+    },
+}
+
+/// The limit that a response exceeds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// The network, as `192.0.2.0/24`.
+    pub prefix: String,
+    /// Responses per second.
+    pub per_second: u32,
+    /// The key of this rate in `[rrl]`.
+    pub setting: &'static str,
+    /// Microseconds without a query until the network gets a full response again.
+    pub wait: u64,
 }
 
 /// A prefix that was limited recently.
@@ -150,7 +174,34 @@ pub struct Rrl {
     buckets: Buckets,
     dropped: AtomicU64,
     slipped: AtomicU64,
-    listed: Mutex<Vec<(u64, LimitedBucket)>>,
+    listed: Mutex<Listed>,
+}
+
+/// The limited networks, and how many were reported in the current second.
+#[derive(Debug, Default)]
+struct Listed {
+    buckets: Vec<ListedBucket>,
+    second: u64,
+    reports: u32,
+}
+
+#[derive(Debug)]
+struct ListedBucket {
+    hash: u64,
+    bucket: LimitedBucket,
+    /// When it is reported again.
+    report_at: u64,
+}
+
+impl Listed {
+    /// Whether one of the reports of this second is left. Takes it.
+    fn may_report(&mut self, now: u64) -> bool {
+        if now / 1_000_000 != self.second {
+            (self.second, self.reports) = (now / 1_000_000, 0);
+        }
+        self.reports += 1;
+        self.reports <= MOST_REPORTS
+    }
 }
 
 impl Rrl {
@@ -187,19 +238,44 @@ impl Rrl {
         id: u16,
         now: u64,
     ) -> Limited {
-        let (bits, length) = self.prefix(client);
-        let key = hash::key();
-        let network = key.number(bits) ^ u64::from(length);
-        let hash = key.number(u128::from(network) << 64 | u128::from(name.hash64() ^ class as u64));
-        let rate = match class {
-            ResponseClass::Answer | ResponseClass::Referral => self.rates[0],
-            ResponseClass::NxDomain => self.rates[1],
-            ResponseClass::Error => self.rates[2],
-        };
-        if self.buckets.take(hash, rate, now) || self.settings.exempt.allows(client) {
+        let hash = self.hash(client, class, name);
+        if self.buckets.take(hash, self.rate(class), now) || self.settings.exempt.allows(client) {
             return Limited::Send;
         }
         self.limit(client, class, name, id, now, hash)
+    }
+
+    /// The bucket of a response.
+    #[inline]
+    fn hash(&self, client: IpAddr, class: ResponseClass, name: NameRef<'_>) -> u64 {
+        let (bits, length) = self.prefix(client);
+        let key = hash::key();
+        let network = key.number(bits) ^ u64::from(length);
+        key.number(u128::from(network) << 64 | u128::from(name.hash64() ^ class as u64))
+    }
+
+    #[inline]
+    fn rate(&self, class: ResponseClass) -> Rate {
+        match class {
+            ResponseClass::Answer | ResponseClass::Referral => self.rates[0],
+            ResponseClass::NxDomain => self.rates[1],
+            ResponseClass::Error => self.rates[2],
+        }
+    }
+
+    /// The limit that a response of *class* to *client* about *name* exceeds at *now*, for people.
+    #[cold]
+    pub fn exceeded(&self, client: IpAddr, class: ResponseClass, name: NameRef<'_>, now: u64) -> Exceeded {
+        let settings = &self.settings;
+        let (per_second, setting) = match class {
+            ResponseClass::Answer | ResponseClass::Referral => {
+                (settings.responses_per_second, "responses_per_second")
+            }
+            ResponseClass::NxDomain => (settings.nxdomains_per_second, "nxdomains_per_second"),
+            ResponseClass::Error => (settings.errors_per_second, "errors_per_second"),
+        };
+        let wait = self.buckets.wait(self.hash(client, class, name), self.rate(class), now);
+        Exceeded { prefix: self.prefix_text(client), per_second, setting, wait }
     }
 
     #[cold]
@@ -215,27 +291,33 @@ impl Rrl {
         let draw = hash::key().number(u128::from(hash) << 64 | u128::from(now) << 16 | u128::from(id));
         let slips = self.settings.slip > 0 && draw.is_multiple_of(self.settings.slip.into());
         if slips { &self.slipped } else { &self.dropped }.fetch_add(1, Ordering::Relaxed);
+        let mut report = false;
         if let Ok(mut listed) = self.listed.try_lock() {
-            let at = listed.iter().position(|(key, _)| *key == hash);
+            let at = listed.buckets.iter().position(|one| one.hash == hash);
             let at = at.unwrap_or_else(|| {
-                if listed.len() >= MOST_LISTED {
-                    let oldest = listed.iter().enumerate().min_by_key(|(_, (_, one))| one.last);
+                if listed.buckets.len() >= MOST_LISTED {
+                    let oldest = listed.buckets.iter().enumerate().min_by_key(|(_, one)| one.bucket.last);
                     let oldest = oldest.map_or(0, |(at, _)| at);
-                    listed.swap_remove(oldest);
+                    listed.buckets.swap_remove(oldest);
                 }
                 let prefix = self.prefix_text(client);
                 let name = name.to_name();
-                listed.push((hash, LimitedBucket { prefix, class, name, dropped: 0, slipped: 0, last: now }));
-                listed.len() - 1
+                let bucket = LimitedBucket { prefix, class, name, dropped: 0, slipped: 0, last: now };
+                listed.buckets.push(ListedBucket { hash, bucket, report_at: 0 });
+                listed.buckets.len() - 1
             });
-            let bucket = &mut listed[at].1;
+            let ListedBucket { bucket, report_at, .. } = &mut listed.buckets[at];
             bucket.last = now;
             *if slips { &mut bucket.slipped } else { &mut bucket.dropped } += 1;
+            if now >= *report_at && !self.settings.log_only {
+                *report_at = now + REPORT_EVERY;
+                report = listed.may_report(now);
+            }
         }
         match (self.settings.log_only, slips) {
             (true, _) => Limited::Send,
-            (false, true) => Limited::Slip,
-            (false, false) => Limited::Drop,
+            (false, true) => Limited::Slip { report },
+            (false, false) => Limited::Drop { report },
         }
     }
 
@@ -277,7 +359,7 @@ impl Rrl {
     /// The prefixes that were limited recently, the latest first.
     pub fn listed(&self) -> Vec<LimitedBucket> {
         let listed = self.listed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut found: Vec<LimitedBucket> = listed.iter().map(|(_, one)| one.clone()).collect();
+        let mut found: Vec<LimitedBucket> = listed.buckets.iter().map(|one| one.bucket.clone()).collect();
         found.sort_by_key(|one| std::cmp::Reverse(one.last));
         found
     }
@@ -305,7 +387,12 @@ mod tests {
         let mut count = [0; 3];
         for id in 0..times {
             let one = rrl.decide(client.parse().unwrap(), class, name(qname).as_ref(), id, now);
-            count[one as usize] += 1;
+            let at = match one {
+                Limited::Send => 0,
+                Limited::Slip { .. } => 1,
+                Limited::Drop { .. } => 2,
+            };
+            count[at] += 1;
         }
         count
     }
@@ -337,6 +424,31 @@ mod tests {
         assert_eq!(rrl.totals().0 + rrl.totals().1, listed.iter().map(|one| one.dropped + one.slipped).sum());
         assert!(listed.iter().any(|one| one.prefix == "192.0.2.0/24" && one.name == name("a.")));
         assert!(listed.iter().any(|one| one.prefix == "2001:db8::/56"));
+    }
+
+    #[test]
+    fn few_limited_responses_are_reported_and_the_limit_is_explained() {
+        let rrl = Rrl::new(RrlSettings { responses_per_second: 5, slip: 0, ..RrlSettings::default() });
+        let (class, qname) = (ResponseClass::Answer, name("a."));
+        let reports = |third: u8, now| {
+            let client = IpAddr::from([192, 0, third, 1]);
+            let decisions = (0..20).map(|id| rrl.decide(client, class, qname.as_ref(), id, now));
+            decisions.filter(|one| *one == Limited::Drop { report: true }).count()
+        };
+        assert_eq!(reports(2, SECOND), 1);
+        assert_eq!(reports(2, 2 * SECOND), 0, "the same network, soon after");
+        assert_eq!(reports(2, 12 * SECOND), 1);
+        assert_eq!((3..100).map(|third| reports(third, 20 * SECOND)).sum::<usize>(), MOST_REPORTS as usize);
+        let exceeded = rrl.exceeded("192.0.2.7".parse().unwrap(), class, qname.as_ref(), 12 * SECOND);
+        assert_eq!((&*exceeded.prefix, exceeded.per_second), ("192.0.2.0/24", 5));
+        assert_eq!(exceeded.setting, "responses_per_second");
+        assert!(exceeded.wait > 0 && exceeded.wait <= 15 * SECOND + SECOND / 5, "{exceeded:?}");
+        let later = 12 * SECOND + exceeded.wait;
+        assert_eq!(
+            rrl.decide("192.0.2.7".parse().unwrap(), class, qname.as_ref(), 1, later),
+            Limited::Send,
+            "the wait is over"
+        );
     }
 
     #[test]

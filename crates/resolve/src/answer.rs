@@ -8,7 +8,8 @@ use nw_wire::rrset::Rrset;
 
 use crate::budget::Limit;
 use crate::signed::Signed;
-use crate::trace::Reason;
+use crate::trace::{RateReached, Reason};
+use crate::world::{MILLISECOND, Micros};
 
 /// The result of a lookup: data or its absence, behind any aliases.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ impl Failure {
             Reason::ForwardingLoop { .. } | Reason::NobodyReplies => Ede::NETWORK_ERROR,
             Reason::NoHints => Ede::NOT_READY,
             Reason::CacheOnly => Ede::NOT_AUTHORITATIVE,
-            Reason::LimitReached { limit: Limit::ClientRate | Limit::ZoneRate } => Ede::RATE_LIMITED,
+            Reason::RateReached(_) => Ede::RATE_LIMITED,
             Reason::Bogus { ref fault } => fault.ede(),
             Reason::Unusable { .. }
             | Reason::Malformed
@@ -83,6 +84,12 @@ impl Failure {
 
     pub(crate) fn limit(limit: Limit) -> Failure {
         Failure { cause: Cause::Here, ..Failure::because(Reason::LimitReached { limit }) }
+    }
+
+    /// *of*, a client network or a zone, has used its *per_second* lookups, and gets another one in *wait*.
+    pub(crate) fn rate(limit: Limit, of: String, per_second: u32, wait: Micros) -> Failure {
+        let reached = RateReached { limit, of, per_second, wait_ms: wait.div_ceil(MILLISECOND) };
+        Failure { cause: Cause::Here, ..Failure::because(Reason::RateReached(Box::new(reached))) }
     }
 
     /// The failure *kept* that was found in the cache.

@@ -62,7 +62,7 @@ impl<W: World> Task<'_, W> {
     /// What local data answer to *name* and *rtype*, at an alias of the client's name.
     pub(crate) fn local_data(&self, name: &Name, rtype: RrType, trace: &Trace) -> Option<LocalData> {
         let (found, source) = self.core.config.local.as_ref()?.data(self.view, name.as_ref(), rtype)?;
-        let reason = Reason::LocalData { source };
+        let reason = Reason::LocalData { source, blocks: false };
         let draft = Draft::new(Layer::Zone, Action::Lookup, name.clone(), rtype, reason);
         trace.step(self.core.world.now(), draft.zone(found.apex.clone()).basis(Basis::Inferred));
         Some(LocalData::Found(finding(found, rtype), State::Indeterminate))

@@ -5,6 +5,8 @@
 //! failed: bogus: the RRSIG of www.example.com. A by key 12345 of example.com. expired 2 h ago
 //! blocked: ads.example.org. by the rule of list ads for names below example.org. (nxdomain)
 //! blocked: ads.example.org. by the rule of list ads for names below example.org. (drop): no response is sent
+//! blocked: rebinding protection removed 10.0.0.1, private address of the public name evil.example. (/etc/namewise.toml:9)
+//! limited: www.example.: response rate limit: 192.0.2.0/24 gets 200 answers about www.example. per second ...: no response is sent
 //! truncated: ads.example.org. by the rule of list ads for names below example.org. (tcp-only): the client has to ask over TCP
 //! stale: the answer expired 42 s ago: no server of example.org. gave a usable reply; 2 of 2 servers of example.org. are dead
 //! failed: no server of example.org. gave a usable reply; 2 of 2 servers of example.org. are dead
@@ -50,6 +52,9 @@ pub fn diagnosis(resolution: &Resolution) -> Option<String> {
         }
         rcode => Some(match failure(&steps) {
             Some(reason) if is_refusal(&reason) => reason.to_string(),
+            Some(reason @ (Reason::CacheOnly | Reason::TunnelSuspected { .. })) => {
+                format!("refused: {reason}")
+            }
             Some(reason) => format!("failed: {reason}{rest}"),
             None => match resolution.ede.iter().find(|(_, text)| !text.is_empty()) {
                 Some((_, text)) => format!("failed: {text}"),
@@ -59,37 +64,54 @@ pub fn diagnosis(resolution: &Resolution) -> Option<String> {
     }
 }
 
-/// The rule of a list that changed the answer, or what else kept the response back.
+/// What the operator had changed in the answer: the rule of a list, a filter or a limit; or what else kept the response back.
 fn blocked(steps: &[Cow<'_, Step>]) -> Option<String> {
     let dropped = steps.iter().any(|step| step.reason == Reason::NoResponse);
-    let changed = steps.iter().rev().find_map(|step| match &step.reason {
-        Reason::ListRule(rule) if !rule.log_only && !rule.passes => Some((step, &**rule)),
-        _ => None,
-    });
-    let Some((step, ListRule { list, trigger, action, .. })) = changed else {
+    let changed = steps.iter().rev().find(|step| withholds(&step.reason));
+    let effect = if dropped { format!(": {}", Reason::NoResponse) } else { String::new() };
+    let Some(step) = changed else {
         let own = |step: &&Cow<'_, Step>| step.reason != Reason::NoResponse && step.parent.is_none();
         return dropped.then(|| match steps.iter().rev().find(own) {
-            Some(step) => match &step.reason {
-                Reason::LocalData { source } => {
-                    format!("blocked: {} by local data: {source}: {}", step.name, Reason::NoResponse)
-                }
-                reason => format!("blocked: {}: {reason}: {}", step.name, Reason::NoResponse),
-            },
-            None => format!("blocked: {}", Reason::NoResponse),
+            Some(step) => format!("blocked: {}: {}{effect}", step.name, step.reason),
+            None => format!("blocked{effect}"),
         });
     };
-    let (verb, effect) = match *action {
-        _ if dropped => ("blocked", format!(": {}", Reason::NoResponse)),
-        TCP_ONLY => ("truncated", ": the client has to ask over TCP".to_owned()),
-        _ => ("blocked", String::new()),
-    };
-    Some(format!("{verb}: {} by the rule of list {list} for {trigger} ({action}){effect}", step.name))
+    Some(match &step.reason {
+        Reason::ListRule(rule) => {
+            let ListRule { list, trigger, action, .. } = &**rule;
+            let (verb, effect) = match *action {
+                TCP_ONLY if !dropped => ("truncated", ": the client has to ask over TCP".to_owned()),
+                _ => ("blocked", effect),
+            };
+            format!("{verb}: {} by the rule of list {list} for {trigger} ({action}){effect}", step.name)
+        }
+        Reason::LocalData { source, .. } => format!("blocked: {} by local data: {source}{effect}", step.name),
+        Reason::ResponseLimited(_) => format!("limited: {}: {}{effect}", step.name, step.reason),
+        reason => format!("blocked: {reason}{effect}"),
+    })
 }
 
-/// Whether a rule of a list sends the client to TCP.
+/// Whether the operator had the answer changed or kept back.
+pub(crate) fn is_withheld(resolution: &Resolution) -> bool {
+    resolution.steps.iter().any(|step| withholds(&step.reason))
+}
+
+/// Whether *reason* says that the operator had the answer changed or kept back.
+fn withholds(reason: &Reason) -> bool {
+    match reason {
+        Reason::ListRule(rule) => !rule.log_only && !rule.passes,
+        Reason::NoAaaa(no_aaaa) => no_aaaa.removed != Some(0),
+        Reason::LocalData { blocks, .. } => *blocks,
+        Reason::Rebinding(_) | Reason::ResponseLimited(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether a rule of a list or the rate limit of responses sends the client to TCP.
 pub(crate) fn sends_to_tcp(resolution: &Resolution) -> bool {
     resolution.steps.iter().any(|step| match &step.reason {
         Reason::ListRule(rule) => !rule.log_only && !rule.passes && rule.action == TCP_ONLY,
+        Reason::ResponseLimited(limit) => limit.truncated,
         _ => false,
     })
 }

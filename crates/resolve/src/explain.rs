@@ -24,7 +24,7 @@ use nw_wire::Name;
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::rrset::Rrset;
 
-use crate::diagnosis::{diagnosis, is_dropped, sends_to_tcp};
+use crate::diagnosis::{diagnosis, is_dropped, is_withheld, sends_to_tcp};
 use crate::reason::Reason;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::signed::target_of;
@@ -71,6 +71,13 @@ pub fn verdict(question: &ClientQuestion, resolution: &Resolution) -> String {
         }
         Rcode::NOERROR if has_data => {
             format!("{name} {rtype} is answered with {records} record{plural} in {took}")
+        }
+        // What the name has is another matter.
+        Rcode::NOERROR if is_withheld(resolution) => {
+            format!("{name} {rtype} is answered without {rtype} records in {took}")
+        }
+        Rcode::NXDOMAIN if is_withheld(resolution) => {
+            format!("{name} {rtype} is answered with NXDOMAIN in {took}")
         }
         Rcode::NOERROR | Rcode::NXDOMAIN => {
             let exists = resolution.rcode == Rcode::NOERROR;

@@ -27,6 +27,7 @@ mod classify;
 pub mod config;
 mod cookie;
 mod cut;
+mod decisions;
 mod diagnosis;
 mod discarded;
 mod exchange;

@@ -14,7 +14,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -51,6 +51,14 @@ impl Prefix {
             Some(IpAddr::V6(v6)) => 1 << 63 | (u128::from(v6) >> 72) as u64,
         })
     }
+
+    /// The prefix of *client*, for people.
+    pub(crate) fn shown(client: IpAddr) -> String {
+        match client.to_canonical() {
+            IpAddr::V4(v4) => format!("{}/24", Ipv4Addr::from_bits(v4.to_bits() & !0xff)),
+            IpAddr::V6(v6) => format!("{}/56", Ipv6Addr::from_bits(v6.to_bits() >> 72 << 72)),
+        }
+    }
 }
 
 /// The places of the questions of one client prefix, the oldest first, each with its number.
@@ -76,11 +84,11 @@ struct Rates {
 }
 
 impl Rates {
-    /// Take one of *per_second* of *key*. False: there is none left. When too many keys are in use, further ones are not
-    /// limited.
-    fn take(&self, key: u64, per_second: u32, now: Micros) -> bool {
+    /// Take one of *per_second* of *key*. Err: there is none left for so long. When too many keys are in use, further ones
+    /// are not limited.
+    fn take(&self, key: u64, per_second: u32, now: Micros) -> Result<(), Micros> {
         if per_second == 0 {
-            return true;
+            return Ok(());
         }
         let mut until = self.until.borrow_mut();
         if until.len() >= REMEMBERED && now.saturating_sub(self.swept.get()) > SECOND / 10 {
@@ -88,15 +96,15 @@ impl Rates {
             self.swept.set(now);
         }
         if until.len() >= REMEMBERED && !until.contains_key(&key) {
-            return true;
+            return Ok(());
         }
         let until = until.entry(key).or_insert(now);
         let paid = (*until).max(now) + SECOND / Micros::from(per_second);
-        let allowed = paid <= now + SECOND;
-        if allowed {
-            *until = paid;
+        if paid > now + SECOND {
+            return Err(paid - now - SECOND);
         }
-        allowed
+        *until = paid;
+        Ok(())
     }
 }
 
@@ -170,13 +178,13 @@ impl Quotas {
         Some(place)
     }
 
-    /// Whether *prefix* may ask one more question for recursion in this second.
-    pub(crate) fn client_rate(&self, prefix: Prefix, budget: &Budget, now: Micros) -> bool {
+    /// Count one more question of *prefix* for recursion. Err: it has used its rate, and may ask another one after so long.
+    pub(crate) fn client_rate(&self, prefix: Prefix, budget: &Budget, now: Micros) -> Result<(), Micros> {
         self.client_rates.take(prefix.0, budget.max_queries_per_second_per_client, now)
     }
 
-    /// Whether the servers of the zone that hashes to *zone* may get one more question in this second.
-    pub(crate) fn zone_rate(&self, zone: u64, budget: &Budget, now: Micros) -> bool {
+    /// Count one more question to the servers of the zone that hashes to *zone*. Err: it has used its rate, as above.
+    pub(crate) fn zone_rate(&self, zone: u64, budget: &Budget, now: Micros) -> Result<(), Micros> {
         self.zone_rates.take(zone, budget.max_queries_per_second_per_zone, now)
     }
 

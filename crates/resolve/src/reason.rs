@@ -10,6 +10,7 @@ use nw_wire::code::{Ede, Rcode};
 use nw_wire::name::Name;
 
 use crate::budget::Limit;
+use crate::decisions::{Dns64, NoAaaa, RateReached, Rebinding, ResponseLimit};
 use crate::discarded::{Discards, Reasons};
 use crate::validator::{Fault, Insecurity, Signer};
 use crate::world::ExchangeError;
@@ -177,19 +178,24 @@ pub enum Reason {
     LocalData {
         /// Where it is written: file and line.
         source: String,
+        /// Whether it blocks the name, rather than giving it data.
+        blocks: bool,
     },
     /// A filter decided about the answer.
     Filtered {
         /// The filter's name.
         filter: &'static str,
+        /// What it did.
+        effect: &'static str,
     },
-    /// A public name has a private address, which the client does not get.
-    PrivateAddress {
-        /// The name.
-        owner: Name,
-        /// The address.
-        address: IpAddr,
-    },
+    /// The protection from rebinding removed private addresses of a public name, or refused the answer.
+    Rebinding(Box<Rebinding>),
+    /// The client gets no IPv6 addresses.
+    NoAaaa(Box<NoAaaa>),
+    /// What DNS64 made, or why it made nothing.
+    Dns64(Box<Dns64>),
+    /// The response rate limit dropped the response, or sent it truncated.
+    ResponseLimited(Box<ResponseLimit>),
     /// The server does not look names up, and neither the cache nor a forwarder has the answer.
     CacheOnly,
     /// A rule of a list applies to the query.
@@ -361,6 +367,8 @@ pub enum Reason {
         /// Which.
         limit: Limit,
     },
+    /// A client network or a zone has used its queries per second.
+    RateReached(Box<RateReached>),
     /// No server of *zone* gave a usable reply.
     NoReachableAuthority {
         /// The zone, or the suffix that is forwarded.
@@ -479,7 +487,10 @@ impl Reason {
             Reason::LocallyServed => "locally-served",
             Reason::LocalData { .. } => "local-data",
             Reason::Filtered { .. } => "filtered",
-            Reason::PrivateAddress { .. } => "private-address",
+            Reason::Rebinding(_) => "private-address",
+            Reason::NoAaaa(_) => "no-aaaa",
+            Reason::Dns64(_) => "dns64",
+            Reason::ResponseLimited(_) => "response-limited",
             Reason::CacheOnly => "cache-only",
             Reason::ListRule(_) => "list-rule",
             Reason::NoResponse => "no-response",
@@ -522,7 +533,7 @@ impl Reason {
             Reason::AddressesFound { .. } => "addresses-found",
             Reason::AddressesMissing => "addresses-missing",
             Reason::Cycle => "cycle",
-            Reason::LimitReached { .. } => "limit-reached",
+            Reason::LimitReached { .. } | Reason::RateReached(_) => "limit-reached",
             Reason::NoReachableAuthority { .. } => "no-reachable-authority",
             Reason::NobodyReplies => "nobody-replies",
             Reason::NoServers { .. } => "no-servers",
@@ -614,11 +625,13 @@ impl fmt::Display for Reason {
                 write!(f, "{outcome}, from the wildcard {wildcard} (RFC 4592)")
             }
             Reason::LocallyServed => f.write_str("served locally: the name has no meaning in the public DNS"),
-            Reason::LocalData { source } => write!(f, "local data answers: {source}"),
-            Reason::Filtered { filter } => write!(f, "decided by the filter {filter}"),
-            Reason::PrivateAddress { owner, address } => {
-                write!(f, "rebinding: removed {address}, a private address, from the public name {owner}")
-            }
+            Reason::LocalData { source, blocks: false } => write!(f, "local data answers: {source}"),
+            Reason::LocalData { source, blocks: true } => write!(f, "local data blocks the name: {source}"),
+            Reason::Filtered { filter, effect } => write!(f, "the filter {filter} {effect}"),
+            Reason::Rebinding(rebinding) => write!(f, "{rebinding} ({})", rebinding.source),
+            Reason::NoAaaa(no_aaaa) => write!(f, "{no_aaaa} ({})", no_aaaa.source),
+            Reason::Dns64(dns64) => dns64.fmt(f),
+            Reason::ResponseLimited(limit) => limit.fmt(f),
             Reason::CacheOnly => {
                 f.write_str("cache_only: the name is not in the cache, and no forwarder serves it")
             }
@@ -731,6 +744,7 @@ impl fmt::Display for Reason {
                 write!(f, "stopped: limit {} reached, {cause}", limit.slug())
             }
             Reason::LimitReached { limit } => write!(f, "stopped: limit {} reached", limit.slug()),
+            Reason::RateReached(rate) => rate.fmt(f),
             Reason::NoReachableAuthority { zone, forwarded } => {
                 let role = if *forwarded { "forwarder for" } else { "server of" };
                 write!(f, "no {role} {zone} gave a usable reply")

@@ -183,7 +183,11 @@ impl<W: World> Task<'_, W> {
         let suffix = servers.zone.clone();
         let found = self.descend(servers, sname, rtype, frame, trace).await;
         let Err(failure) = &found else { return found };
-        let over = matches!(failure.reason, Reason::LimitReached { limit } if limit != Limit::QueriesPerCut);
+        let over = match failure.reason {
+            Reason::LimitReached { limit } => limit != Limit::QueriesPerCut,
+            Reason::RateReached(_) => true,
+            _ => false,
+        };
         if over || self.core.config.hints.is_empty() {
             return found;
         }
@@ -393,8 +397,9 @@ impl<W: World> Task<'_, W> {
             other => self.select(other, servers, frame, trace).await?,
         };
         let (core, budget) = (self.core, &self.core.config.budget);
-        if !core.quotas.zone_rate(servers.zone_hash, budget, core.world.now()) {
-            return Err(Failure::limit(Limit::ZoneRate));
+        if let Err(wait) = core.quotas.zone_rate(servers.zone_hash, budget, core.world.now()) {
+            let (zone, most) = (servers.zone.to_string(), budget.max_queries_per_second_per_zone);
+            return Err(Failure::rate(Limit::ZoneRate, format!("the zone {zone}"), most, wait));
         }
         let asking = Asking::begin(&core.quotas, servers.zone_hash, budget, core.world.now())
             .ok_or_else(|| Failure::limit(Limit::Zone))?;

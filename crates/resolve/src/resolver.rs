@@ -102,10 +102,13 @@ impl<W: World> Resolver<W> {
         }
         let limit = |limit| core.conclude(&question, Err(Failure::limit(limit)), 0, &trace);
         // Questions of this process itself have no client.
-        if client.is_some()
-            && !core.quotas.client_rate(Prefix::of(client), &core.config.budget, core.world.now())
+        let budget = &core.config.budget;
+        if let Some(client) = client
+            && let Err(wait) = core.quotas.client_rate(Prefix::of(Some(client)), budget, core.world.now())
         {
-            return limit(Limit::ClientRate);
+            let (network, most) = (Prefix::shown(client), budget.max_queries_per_second_per_client);
+            let failure = Failure::rate(Limit::ClientRate, network, most, wait);
+            return core.conclude(&question, Err(failure), 0, &trace);
         }
         // Looked up once for what would each look into the cache: most questions that get here are not kept at all.
         let unknown = !core.cache.holds(question.name.as_ref(), question.rtype);
@@ -259,10 +262,11 @@ impl<W: World> Core<W> {
                 trace.step(now, finish(Reason::Resolved { rcode }).validation(validation));
                 (rcode, flatten(sets), flatten(authority), ede, validation)
             }
-            Err(Failure { reason, rcode, ede, chain, .. }) => {
+            Err(Failure { reason, rcode, ede, chain, bogus, .. }) => {
                 let draft = finish(reason);
                 trace.step(now, ede.iter().fold(draft, |draft, (ede, _)| draft.or_ede(*ede)));
-                (rcode, chain, Vec::new(), ede, Validation::Indeterminate)
+                let validation = if bogus { Validation::Bogus } else { Validation::Indeterminate };
+                (rcode, chain, Vec::new(), ede, validation)
             }
         };
         if !question.dnssec_ok {

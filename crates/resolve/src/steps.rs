@@ -27,26 +27,35 @@ pub(crate) struct Joined {
 }
 
 /// How steps of one explanation become steps of another.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Graft {
-    /// The step that waited for them.
-    pub(crate) parent: u32,
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Graft {
+    /// The step that waited for them. None: they follow the others.
+    pub parent: Option<u32>,
     /// How many steps there are before them.
-    pub(crate) base: u32,
+    pub base: u32,
     /// When the explanation that they come from began, and the one that they go to.
-    pub(crate) began: (Micros, Micros),
+    pub began: (Micros, Micros),
+    /// Whether their time is part of that of others.
+    pub parallel: bool,
 }
 
 impl Graft {
     /// *step* as a step of the other explanation.
-    pub(crate) fn of(&self, step: &Step) -> Step {
+    #[must_use]
+    pub fn of(&self, step: &Step) -> Step {
         let mut step = step.clone();
         step.id += self.base;
-        step.parent = Some(step.parent.map_or(self.parent, |id| id + self.base));
-        step.parallel = true;
+        step.parent = step.parent.map(|id| id + self.base).or(self.parent);
+        step.parallel |= self.parallel;
         // One that began before the question did is shown at its beginning.
         step.at = (self.began.0 + step.at).saturating_sub(self.began.1);
         step
+    }
+
+    /// The steps that *steps* and *more*, of the same explanation, have one after the other.
+    pub fn append<'s>(steps: &mut Vec<Step>, more: impl IntoIterator<Item = Cow<'s, Step>>) {
+        let graft = Graft { base: steps.len() as u32, ..Graft::default() };
+        steps.extend(more.into_iter().map(|step| graft.of(&step)));
     }
 }
 
@@ -65,7 +74,7 @@ impl Steps {
             Some(_) => Arc::new(theirs.iter().map(Cow::into_owned).collect()),
         };
         let most = (most as usize).saturating_sub(own.len());
-        let graft = Graft { parent, base: own.len() as u32, began };
+        let graft = Graft { parent: Some(parent), base: own.len() as u32, began, parallel: true };
         Steps { own: Arc::new(own), joined: Some(Joined { steps, graft, most }) }
     }
 

@@ -25,8 +25,10 @@ use nw_cache::State;
 use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 
+pub use crate::decisions::{Dns64, NoAaaa, NothingMade, RateReached, Rebinding, ResponseLimit};
 pub use crate::reason::{AccessList, LameKind, ListRule, LoopEnds, Reason, Route, TCP_ONLY, Unusable};
-use crate::steps::{Graft, Steps};
+pub use crate::steps::Graft;
+use crate::steps::Steps;
 use crate::world::{Micros, Transport};
 
 /// One decision and what it was based on.
@@ -466,7 +468,8 @@ impl Trace {
     pub(crate) fn graft(&self, parent: u32, steps: &[Step], its_start: Micros) {
         let mut own = self.record.steps.borrow_mut();
         let room = (self.record.most as usize).saturating_sub(own.len());
-        let graft = Graft { parent, base: own.len() as u32, began: (its_start, self.record.started) };
+        let began = (its_start, self.record.started);
+        let graft = Graft { parent: Some(parent), base: own.len() as u32, began, parallel: true };
         own.extend(steps.iter().take(room).map(|step| graft.of(step)));
     }
 

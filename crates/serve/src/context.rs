@@ -19,7 +19,7 @@ use nw_cache::{Cache, Micros};
 use nw_resolve::trace::{Action, Draft, Layer, Reason};
 use nw_resolve::{ClientQuestion, Trace};
 use nw_wire::edns::{ClientSubnet, EdnsOption};
-use nw_wire::{Message, NameRef, OptionCode, Rcode};
+use nw_wire::{Message, NameRef, OptionCode};
 
 use crate::local_data::AppliedData;
 use crate::policies::Judged;
@@ -29,7 +29,7 @@ use crate::snapshot::{Snapshot, ViewSettings};
 use crate::stats::Stats;
 use crate::telemetry::Ring;
 use crate::tsig::Signature;
-use crate::verdict::Transport;
+use crate::verdict::{Second, Transport};
 
 /// The state that all requests of a batch share.
 #[derive(Clone, Copy)]
@@ -80,9 +80,8 @@ pub struct Context<'c> {
     pub(crate) signature: Option<Box<Signature>>,
     /// The number of lookups that this request has waited for.
     pub(crate) lookups: u8,
-    /// The rcode of the second lookup, if the response holds the answers to both questions of an
-    /// [`Ask`](crate::verdict::Ask).
-    pub(crate) second: Option<Rcode>,
+    /// The second lookup, if the response holds the answers to both questions of an [`Ask`](crate::verdict::Ask).
+    pub(crate) second: Option<Second>,
     /// When the request arrived.
     pub(crate) received: Micros,
     /// What the lists have decided.

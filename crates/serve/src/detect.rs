@@ -2,7 +2,7 @@
 //!
 //! Lookups are counted when a query begins to wait for one, and their answers when they leave. A cache hit is a lookup of nobody.
 
-use nw_policy::{Detector, Share, Suffixes, Watched};
+use nw_policy::{DetectAction, Detector, Share, Suffixes, Watched};
 use nw_resolve::trace::{Layer, Reason};
 use nw_wire::{Ede, Rcode};
 
@@ -28,14 +28,17 @@ pub(crate) fn lookup(context: &Context<'_>, detector: &Detector) -> Option<(Rcod
         return None;
     }
     let client = context.client_ip();
-    let (ede, text) =
+    let (ede, text, action) =
         match detector.lookup(suffixes, client, query.qname, query.qtype, context.environment.now) {
             Watched::Pass => return None,
-            Watched::Block(text) => (Ede::BLOCKED, text),
-            Watched::Limit(text) => (Ede::PROHIBITED, text),
+            Watched::Block(text) => (Ede::BLOCKED, text, DetectAction::Block),
+            Watched::Limit(text) => (Ede::PROHIBITED, text, DetectAction::RateLimit),
         };
     context.environment.stats.detect_refused.add(1);
-    Some((Rcode::REFUSED, Box::new(Causes(vec![(ede, text)], None))))
+    let features = detector.peek(suffixes, query.qname, context.environment.now);
+    let features = features.map_or_else(|| text.clone(), |(features, _)| features);
+    let because = Reason::TunnelSuspected { features, action: action.slug() };
+    Some((Rcode::REFUSED, Box::new(Causes(vec![(ede, text)], Some(because)))))
 }
 
 /// Count the *octets* that answer a lookup.

@@ -2,7 +2,8 @@
 //!
 //! A limited response is dropped, or sent empty with TC, OPT and no option: then it is not longer than its query.
 
-use nw_policy::{Limited, ResponseClass, Rrl};
+use nw_policy::{Exceeded, Limited, ResponseClass, Rrl};
+use nw_resolve::trace::{Layer, Reason, ResponseLimit};
 use nw_wire::{Name, NameBuf, NameRef, Rcode, RrType, Section};
 use nw_zone::ZoneEntry;
 
@@ -44,18 +45,55 @@ pub(crate) fn respond(
             wildcard.as_ref().map_or(context.query.qname, Name::as_ref)
         }
     };
-    let (client, query) = (context.client_ip(), context.query);
-    match rrl.decide(client, class, name, query.id, context.environment.now) {
+    let (client, query, now) = (context.client_ip(), context.query, context.environment.now);
+    match rrl.decide(client, class, name, query.id, now) {
         Limited::Send => None,
-        Limited::Drop => {
+        Limited::Drop { report } => {
             context.environment.stats.rrl_dropped.add(1);
+            let why = explain(context, rrl, (class, name), false, report);
+            context.step(|| (Layer::Filter, Reason::NoResponse));
+            if let Some(why) = why {
+                pipeline::record(context, response, &[], Some(&why), false);
+            }
             Some(Err(Handled::Drop))
         }
-        Limited::Slip => {
+        Limited::Slip { report } => {
             context.environment.stats.rrl_slipped.add(1);
+            if let Some(why) = explain(context, rrl, (class, name), true, report) {
+                pipeline::record(context, response, &[], Some(&why), true);
+            }
             Some(Ok(slip(context, response)))
         }
     }
+}
+
+/// Show the limit that the response exceeds in a receipt, and return it if the flight recorder should keep it.
+#[cold]
+fn explain(
+    context: &Context<'_>,
+    rrl: &Rrl,
+    (class, name): (ResponseClass, NameRef<'_>),
+    truncated: bool,
+    report: bool,
+) -> Option<Reason> {
+    // A receipt is a record of its own.
+    let receipt = context.environment.receipt.is_some();
+    if !report && !receipt {
+        return None;
+    }
+    let Exceeded { prefix, per_second, setting, wait } =
+        rrl.exceeded(context.client_ip(), class, name, context.environment.now);
+    let reason = Reason::ResponseLimited(Box::new(ResponseLimit {
+        network: prefix,
+        class: class.slug(),
+        name: name.to_name(),
+        per_second,
+        setting,
+        wait_ms: wait.div_ceil(nw_resolve::MILLISECOND),
+        truncated,
+    }));
+    context.step(|| (Layer::Filter, reason.clone()));
+    (!receipt).then_some(reason)
 }
 
 /// Send the client to TCP.

@@ -31,7 +31,6 @@
 //! *Adding a stage*: write a function that returns a `Verdict` and add it to [`stages`] where it has to run. For a
 //! filter, an opcode or a policy, see `filter.rs`, `opcode.rs` and the crate `nw-policy`.
 
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
@@ -39,18 +38,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use nw_resolve::trace::{Layer, Reason};
-use nw_resolve::{ClientQuestion, Micros, Resolution, Step, Trace, Validation};
-use nw_wire::edns::EdnsOption;
-use nw_wire::{Ede, Flags, Full, Header, Message, Rcode, RrType, Section, Writer};
+use nw_resolve::{ClientQuestion, Resolution, Validation};
+use nw_wire::{Ede, Full, Header, Rcode, RrType};
 
 pub use crate::context::{Context, Environment};
 use crate::opcode::query::edns_version;
 use crate::query::{Query, Rejected, Wanted};
+use crate::report::{Asked, Left, Sent, report, report_reply};
 use crate::response::{Response, ResponseKind};
 use crate::sections::{self, Sections};
 use crate::stats::{Counter, Stats};
-use crate::telemetry::Event;
-use crate::verdict::{Ask, Causes, Handled, Made, Pending, Transport, Verdict};
+use crate::verdict::{Ask, Causes, Handled, Made, Pending, Second, Transport, Verdict};
 use crate::{admit, detect, finish, limit, opcode, policies, receipt, route, tsig, view};
 
 /// The extended error of an internal failure.
@@ -130,11 +128,16 @@ fn close(
         return limited;
     }
     count(context, response);
-    let notes = response.notes.take();
+    let mut notes = response.notes.take();
+    if let Some(notes) = &mut notes
+        && response.kind != ResponseKind::Policy
+    {
+        notes.0.extend_from_slice(errors);
+    }
     let errors = notes.as_ref().map_or(errors, |notes| &notes.0);
+    let because = notes.as_ref().and_then(|notes| notes.1.as_ref());
     let fine = matches!(response.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
-    if !fine && context.lookups == 0 || response.kind == ResponseKind::Policy {
-        let because = notes.as_ref().and_then(|notes| notes.1.as_ref());
+    if !fine && context.lookups == 0 || because.is_some() {
         record(context, response, errors, because, true);
     }
     let (server, receipt) = (&context.snapshot().plan().server, &context.environment.receipt);
@@ -155,83 +158,10 @@ fn leave(context: &mut Context<'_>, left: Left, room: &mut [u8], length: usize) 
     length
 }
 
-/// Report the response *reply* to telemetry.
-#[cold]
-#[inline(never)]
-fn report_reply(context: &Context<'_>, left: Left, reply: &[u8]) {
-    let Context { client, transport, received, .. } = *context;
-    let asked = Asked { packet: context.query.packet, client, transport, received };
-    report(context.environment, &asked, left, &Sent::one(reply));
-}
-
-/// The properties of a response that telemetry cannot read from its octets.
-#[derive(Clone, Copy)]
-struct Left {
-    rcode: Rcode,
-    kind: ResponseKind,
-}
-
-impl Left {
-    #[inline]
-    fn of(response: &Response<'_, '_>) -> Left {
-        Left { rcode: response.rcode, kind: response.kind }
-    }
-}
-
-/// A request, as telemetry shows it.
-struct Asked<'p> {
-    packet: &'p [u8],
-    client: SocketAddr,
-    transport: Transport,
-    received: Micros,
-}
-
-/// The messages of a response.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Sent {
-    messages: u32,
-    octets: u64,
-    /// The flags of the last one.
-    flags: Flags,
-}
-
-impl Sent {
-    fn one(message: &[u8]) -> Sent {
-        let mut sent = Sent::default();
-        sent.add(message);
-        sent
-    }
-
-    /// Count *message*.
-    pub(crate) fn add(&mut self, message: &[u8]) {
-        self.messages += 1;
-        self.octets += message.len() as u64;
-        self.flags = Header::read(message).map_or(self.flags, |header| header.flags);
-    }
-}
-
-/// Report a response to telemetry.
-#[cold]
-fn report(environment: &Environment<'_>, asked: &Asked<'_>, left: Left, sent: &Sent) {
-    let Some(ring) = environment.telemetry else { return };
-    ring.push(Event {
-        at: environment.now,
-        took: environment.now.saturating_sub(asked.received),
-        client: asked.client,
-        transport: asked.transport,
-        query: asked.packet.into(),
-        rcode: left.rcode,
-        flags: sent.flags,
-        source: left.kind.source(),
-        messages: sent.messages,
-        octets: sent.octets,
-    });
-}
-
 /// Record a refusal, a failure without a lookup, or a response that is not sent, in the flight recorder. The recorder receives lookups with
 /// their steps.
 #[cold]
-fn record(
+pub(crate) fn record(
     context: &Context<'_>,
     response: &Response<'_, '_>,
     errors: &[(Ede, String)],
@@ -287,7 +217,7 @@ fn settle(
                 && let Some((rcode, because)) = detect::lookup(context, detector)
             {
                 response.refuse(rcode, Ede::OTHER);
-                (response.ede, *failure) = ([None; 2], Some(because));
+                (response.ede, response.notes) = ([None; 2], Some(because));
                 return Ok(());
             }
             Err(Handled::Later(later(context, *ask)))
@@ -332,7 +262,13 @@ fn filter(
     for filter in context.snapshot().filters() {
         let verdict = filter.apply(context, response);
         if !matches!(verdict, Verdict::Continue) {
-            context.step(|| (Layer::Filter, Reason::Filtered { filter: filter.name() }));
+            let effect = match verdict {
+                Verdict::Ask(_) => "looks up more",
+                Verdict::Drop => "drops the response",
+                Verdict::Refuse(..) | Verdict::Fail(_) => "refuses the query",
+                _ => "ends the answer",
+            };
+            context.step(|| (Layer::Filter, Reason::Filtered { filter: filter.name(), effect }));
             return settle(context, verdict, response, failure);
         }
     }
@@ -379,8 +315,10 @@ pub fn complete(
     let errors = found.iter().map(|resolution| &resolution.ede).find(|ede| !ede.is_empty());
     let because = pending.ask.because.clone();
     let errors = errors.map_or(&*because, Vec::as_slice);
-    if matches!(errors, [(Ede::STALE_ANSWER | Ede::STALE_NXDOMAIN_ANSWER, _), ..]) {
-        environment.stats.cache_stale.add(1);
+    match errors {
+        [(Ede::STALE_ANSWER | Ede::STALE_NXDOMAIN_ANSWER, _), ..] => environment.stats.cache_stale.add(1),
+        [(Ede::RATE_LIMITED, _), ..] => environment.stats.lookups_limited.add(1),
+        _ => {}
     }
     let secure = |one: &Resolution| one.validation == Validation::Secure;
     let secure = pending.query().wants_ad() && !found.is_empty() && found.iter().all(secure);
@@ -388,7 +326,12 @@ pub fn complete(
         let octets = found.iter().flat_map(|one| &one.answer).map(|set| set.rdatas.octets()).sum();
         detect::answered(detector, pending.snapshot.suffixes(), &pending, octets);
     }
-    let second = found.get(1).map(|resolution| resolution.rcode);
+    let second = found.get(1).map(|second| {
+        let (first, unchecked) = (&found[0], pending.query().flags.cd());
+        let may_be_absent =
+            unchecked || first.validation != Validation::Bogus && second.validation != Validation::Secure;
+        Second { rcode: second.rcode, may_be_absent }
+    });
     finish_pending(environment, pending, second, errors, room, |response, before| {
         // What a zone of this server contributed was not validated.
         response.ad = secure && before.answer.is_empty();
@@ -405,7 +348,8 @@ pub fn give_up(
     errors: &[(Ede, String)],
     room: &mut [u8],
 ) -> Handled {
-    let second = pending.ask.second.as_ref().map(|_| Rcode::SERVFAIL);
+    let failed = Second { rcode: Rcode::SERVFAIL, may_be_absent: false };
+    let second = pending.ask.second.as_ref().map(|_| failed);
     finish_pending(environment, pending, second, errors, room, |response, before| {
         response.rcode = Rcode::SERVFAIL;
         write_found(response, before, &[])
@@ -457,82 +401,6 @@ pub(crate) fn stream_ended(environment: &Environment<'_>, pending: &Pending, sen
     let Pending { client, transport, received, .. } = *pending;
     let asked = Asked { packet: pending.query().packet, client, transport, received };
     report(environment, &asked, left, sent);
-}
-
-/// The message that answers *question* with *resolution*, for a caller that is not a client. Sets QR, RD and RA.
-pub fn message(question: &ClientQuestion, resolution: &Resolution) -> Vec<u8> {
-    let mut room = vec![0; usize::from(u16::MAX)];
-    let secure = resolution.validation == Validation::Secure;
-    let flags = Flags::default().with_qr(true).with_rd(true).with_ra(true).with_ad(secure);
-    let flags = flags.with_rcode(resolution.rcode);
-    let mut out = Writer::new(&mut room, usize::from(u16::MAX), 0, flags);
-    out.question(question.name.as_ref(), question.rtype, question.class)
-        .expect("a question fits in 65,535 octets");
-    let written =
-        sections::write(&mut out, &resolution.answer, &resolution.authority, &resolution.additional);
-    out.set_flags(flags.with_tc(written.is_err()).with_cd(question.checking_disabled));
-    let length = out.finish();
-    room.truncate(length);
-    room
-}
-
-/// The query that a client sends to ask *question* with RD, over a stream.
-pub fn query(question: &ClientQuestion) -> Vec<u8> {
-    let mut room = vec![0; 512];
-    let flags = Flags::default().with_rd(true).with_cd(question.checking_disabled);
-    let mut out = Writer::new(&mut room, 512, 0, flags);
-    out.question(question.name.as_ref(), question.rtype, question.class)
-        .expect("a question fits in 512 octets");
-    let opt = [0, 0, 41, 0xff, 0xff, 0, 0, u8::from(question.dnssec_ok) << 7, 0, 0, 0];
-    out.raw(Section::Additional, 1, &opt).expect("a question and OPT fit in 512 octets");
-    let length = out.finish();
-    room.truncate(length);
-    room
-}
-
-/// Explain that the client gets no response, for the reasons in *trace*. `looked_up`: the lookup that it required, if any.
-pub fn unanswered(looked_up: Option<Resolution>, trace: &Trace, now: Micros) -> Resolution {
-    let nothing = Header { id: 0, flags: Flags::default(), counts: [0; 4] }.to_wire();
-    explained(&nothing, looked_up, trace, now)
-}
-
-/// Explain the response *wire*, whose steps are in *trace*. `looked_up`: the lookup that it required, if any.
-pub fn explained(wire: &[u8], looked_up: Option<Resolution>, trace: &Trace, now: Micros) -> Resolution {
-    let message = Message::parse(wire).expect("the pipeline writes valid messages");
-    let Sections { answer, authority, additional } = Sections::of_message(&message);
-    let mut ede = Vec::new();
-    for option in message.opt().iter().flat_map(|opt| opt.options()).flatten() {
-        if let EdnsOption::Ede { code, text } = option {
-            ede.push((code, String::from_utf8_lossy(text).into_owned()));
-        }
-    }
-    match looked_up {
-        Some(found) => {
-            let ede = if found.ede.is_empty() { ede } else { found.ede };
-            // What happened after the lookup.
-            let mut steps: Vec<Step> = found.steps.iter().map(Cow::into_owned).collect();
-            let before = steps.len() as u32;
-            steps.extend(trace.steps().into_iter().map(|step| Step {
-                id: step.id + before,
-                parent: step.parent.map(|parent| parent + before),
-                ..step
-            }));
-            let steps = steps.into();
-            Resolution { rcode: message.rcode(), answer, authority, additional, ede, steps, ..found }
-        }
-        None => Resolution {
-            rcode: message.rcode(),
-            answer,
-            authority,
-            additional,
-            ede,
-            steps: trace.steps().into(),
-            began: trace.started(),
-            took: now.saturating_sub(trace.started()),
-            queries: 0,
-            validation: Validation::default(),
-        },
-    }
 }
 
 #[inline]
@@ -609,12 +477,11 @@ pub(crate) fn count(context: &Context<'_>, response: &Response<'_, '_>) {
     }
 }
 
-/// Make the response to *pending*. *write* fills the part after the question. `second`: the rcode of the second of two
-/// lookups.
+/// Make the response to *pending*. *write* fills the part after the question. `second`: of two lookups.
 fn finish_pending(
     environment: &Environment<'_>,
     mut pending: Box<Pending>,
-    second: Option<Rcode>,
+    second: Option<Second>,
     errors: &[(Ede, String)],
     room: &mut [u8],
     write: impl FnOnce(&mut Response<'_, '_>, &Sections) -> Result<(), Full>,

@@ -70,7 +70,7 @@ pub struct Plan {
     /// The prefixes of DNS64 (`filter/dns64.rs`). Default none.
     pub dns64: Vec<Dns64Plan>,
     /// The clients that get no IPv6 addresses (`filter/no_aaaa.rs`). Default none.
-    pub no_aaaa: Option<Acl>,
+    pub no_aaaa: Option<NoAaaaPlan>,
     /// Protection from DNS rebinding (`filter/rebinding.rs`). Default none.
     pub rebinding: Option<RebindingPlan>,
     /// Limits of responses (`crates/policy/src/rrl.rs`). Default none.
@@ -239,6 +239,17 @@ pub struct RebindingPlan {
     pub allow: Vec<Name>,
     /// Whether the whole answer is refused.
     pub refuse: bool,
+    /// Where it is turned on: file and line.
+    pub source: String,
+}
+
+/// The clients that get no IPv6 addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoAaaaPlan {
+    /// The clients.
+    pub clients: Acl,
+    /// Where they are listed: file and line.
+    pub source: String,
 }
 
 /// One entry of a routing table for a private internet on loopback.

@@ -16,11 +16,12 @@
 
 use std::net::SocketAddr;
 
-use nw_resolve::trace::Step;
+use nw_resolve::trace::{Graft, Step};
 use nw_resolve::{Budget, Micros, Resolution, Trace};
 use nw_wire::OptionCode;
 
 use crate::context::Environment;
+use crate::explanation::Explanation;
 use crate::pipeline;
 use crate::query::Query;
 use crate::recorder::FlightRecord;
@@ -55,9 +56,7 @@ pub(crate) fn handle(
     let trace = Trace::start(environment.now, most(environment));
     let environment = &Environment { trace: Some(&trace), receipt: Some(id), ..*environment };
     let handled = pipeline::handle_query(environment, query, client, transport, room);
-    if let Handled::Reply(length) = handled {
-        keep(environment, query, (client, transport), &room[..length]);
-    }
+    keep(environment, query, (client, transport), &handled, room);
     Some(handled)
 }
 
@@ -73,17 +72,9 @@ impl Receipt {
         let ended = end(&self.steps);
         let first = self.steps.len();
         for (number, resolution) in found.iter().enumerate() {
-            let base = self.steps.len() as u32;
-            self.steps.extend(resolution.steps.iter().map(|step| {
-                let step = step.into_owned();
-                Step {
-                    id: step.id + base,
-                    parent: step.parent.map(|id| id + base),
-                    at: (resolution.began + step.at).saturating_sub(self.started),
-                    parallel: step.parallel || number > 0,
-                    ..step
-                }
-            }));
+            let began = (resolution.began, self.started);
+            let graft = Graft { parent: None, base: self.steps.len() as u32, began, parallel: number > 0 };
+            self.steps.extend(resolution.steps.iter().map(|step| graft.of(&step)));
         }
         if let Some(step) = self.steps[first..].iter_mut().find(|step| !step.parallel) {
             step.took += step.at.saturating_sub(ended);
@@ -104,9 +95,7 @@ impl Receipt {
         let environment = &Environment { trace: Some(&trace), receipt: Some(self.id), ..*environment };
         let (query, client) = (pending.query.clone(), (pending.client, pending.transport));
         let handled = make(environment, pending, room);
-        if let Handled::Reply(length) = handled {
-            keep(environment, &query.as_query(), client, &room[..length]);
-        }
+        keep(environment, &query.as_query(), client, &handled, room);
         handled
     }
 }
@@ -122,14 +111,25 @@ fn most(environment: &Environment<'_>) -> u32 {
     resolver.map_or(Budget::default().max_steps, |resolver| resolver.config.budget.max_steps)
 }
 
-/// Keep the record of *reply*.
-fn keep(environment: &Environment<'_>, query: &Query<'_>, client: (SocketAddr, Transport), reply: &[u8]) {
+/// Keep the record of what became of *query*, unless it waits for something: the reply in *room*, or none.
+fn keep(
+    environment: &Environment<'_>,
+    query: &Query<'_>,
+    client: (SocketAddr, Transport),
+    handled: &Handled,
+    room: &[u8],
+) {
     let (Some(recorder), Some(trace), Some(id)) =
         (environment.recorder, environment.trace, environment.receipt)
     else {
         return;
     };
-    let mut resolution = pipeline::explained(reply, None, trace, environment.now);
+    let explanation = Explanation::default();
+    let mut resolution = match *handled {
+        Handled::Reply(length) => explanation.answered(&room[..length], trace, environment.now),
+        Handled::Drop => explanation.unanswered(trace, environment.now),
+        Handled::Later(_) | Handled::Stream(_) | Handled::Control(_) => return,
+    };
     let mut steps = trace.steps();
     let rest = resolution.took.saturating_sub(end(&steps));
     if let Some(step) = steps.iter_mut().rfind(|step| !step.parallel) {

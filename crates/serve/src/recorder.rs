@@ -6,7 +6,8 @@
 //! | kept | where |
 //! |---|---|
 //! | a lookup that failed, took long, or met a server that gave no usable reply | the ring of lookups |
-//! | a refusal, a failure without a lookup, or a response that a list or local data keeps back | the ring of refusals, an eighth of the size |
+//! | a refusal, a failure without a lookup, or a response that a list, local data or the protection from rebinding keeps back or changes | the ring of refusals, an eighth of the size |
+//! | a few of the responses that the rate limit keeps back (`nw_policy::rrl`) | the same |
 //! | an answer for which the client wanted a receipt (`receipt.rs`) | the ring of receipts, an eighth of the size |
 //!
 //! Other answers from a zone or the cache never touch a ring. A flood of refusals does not cause waiting: a refusal is
@@ -211,6 +212,9 @@ impl Recorder {
         if !sent {
             step((Layer::Filter, Reason::NoResponse));
         }
+        // What is left of an answer, or what takes its place.
+        let answer = sent && because.is_some_and(|because| !matches!(because, Reason::ResponseLimited(_)));
+        let answer = answer.then(|| response.sections()).flatten().unwrap_or_default().answer;
         let over = ring.push(Arc::new(FlightRecord {
             id: self.next_id(),
             unix_s: context.unix_s(),
@@ -219,7 +223,7 @@ impl Recorder {
             rtype: query.qtype,
             rcode,
             ede,
-            answer: Vec::new(),
+            answer,
             steps: trace.steps().into(),
             took: 0,
         }));

@@ -1,5 +1,6 @@
 //! The response under construction: the message so far, and the contents of its header.
 
+use nw_resolve::trace::Reason;
 use nw_wire::{Ede, Flags, NameBuf, Rcode, RrType, Run, Section, Writer};
 
 use crate::sections::Sections;
@@ -163,7 +164,14 @@ impl<'w, 'o> Response<'w, 'o> {
     /// Add an extended error with its text, which says what the server did and which setting asked for it.
     #[cold]
     pub fn note(&mut self, ede: Ede, text: String) {
-        self.notes.get_or_insert_with(|| Box::new(Causes(Vec::new(), None))).0.push((ede, text));
+        self.notes.get_or_insert_default().0.push((ede, text));
+    }
+
+    /// Add an extended error with its text, and keep the request in the flight recorder for this *reason*.
+    #[cold]
+    pub(crate) fn note_because(&mut self, ede: Ede, text: String, reason: Reason) {
+        self.note(ede, text);
+        self.notes.get_or_insert_default().1 = Some(reason);
     }
 
     /// Discard the written records and set *rcode* and *ede*.

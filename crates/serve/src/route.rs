@@ -333,15 +333,14 @@ fn from_local_data(
 ) -> Option<Verdict> {
     let query = context.query;
     let found = data.find(query.qname, query.qtype)?;
-    let reason = Reason::LocalData { source: found.source };
-    // Clients need not know where the configuration is; explanations say it.
-    let blocked = found.blocked;
-    let dropped = matches!(found.said, Said::Deny).then(|| reason.clone());
+    let blocked = found.blocked || matches!(found.said, Said::Deny | Said::Refuse);
+    let reason = Reason::LocalData { source: found.source, blocks: blocked };
+    let because = blocked.then(|| reason.clone());
     context.step_in(Some(found.apex.as_ref()), || (Layer::Zone, reason));
     let verdict = match found.said {
         Said::Deny => {
-            response.notes = Some(Box::new(Causes(Vec::new(), dropped)));
-            Verdict::Drop
+            response.notes = Some(Box::new(Causes(Vec::new(), because)));
+            return Some(Verdict::Drop);
         }
         Said::Refuse => {
             response.refuse(Rcode::REFUSED, Ede::BLOCKED);
@@ -350,8 +349,9 @@ fn from_local_data(
         }
         Said::Answer(answer) => write_local_data(context, data, answer, response),
     };
-    if blocked {
-        response.note(Ede::BLOCKED, "local data".to_owned());
+    if let Some(because) = because {
+        // Clients need not know where the configuration is; explanations say it.
+        response.note_because(Ede::BLOCKED, "local data".to_owned(), because);
     }
     Some(verdict)
 }
@@ -385,7 +385,9 @@ fn write_local_data(
         // A loop, or too many links: the client gets the aliases.
         let Some(target) = sections.target(query.qname) else { break };
         if let Some((next, source)) = data.answer(target.as_ref(), query.qtype) {
-            context.step_in(Some(next.apex.as_ref()), || (Layer::Zone, Reason::LocalData { source }));
+            context.step_in(Some(next.apex.as_ref()), || {
+                (Layer::Zone, Reason::LocalData { source, blocks: false })
+            });
             answer = next;
             continue;
         }
@@ -415,7 +417,7 @@ fn refuse_cache_only(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
     context.step(|| (Layer::Cache, Reason::CacheOnly));
     response.refuse(Rcode::REFUSED, Ede::NOT_AUTHORITATIVE);
     response.ede = [None; 2];
-    response.note(Ede::NOT_AUTHORITATIVE, Reason::CacheOnly.to_string());
+    response.note_because(Ede::NOT_AUTHORITATIVE, Reason::CacheOnly.to_string(), Reason::CacheOnly);
     Verdict::Answer
 }
 
@@ -423,8 +425,8 @@ fn refuse_cache_only(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
 /// another address.
 #[cold]
 fn from_dns64(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict> {
-    let (alias, target) = dns64::reverse(context)?;
-    context.step(|| (Layer::Filter, Reason::Filtered { filter: "dns64" }));
+    let (alias, target, made) = dns64::reverse(context)?;
+    context.step(|| (Layer::Filter, Reason::Dns64(Box::new(made))));
     let mut before = Sections { answer: vec![alias], ..Sections::default() };
     let data = context.local_data();
     if let Some((found, _)) = data.and_then(|data| data.answer(target.as_ref(), RrType::PTR)) {
@@ -546,11 +548,16 @@ fn reader(context: &Context<'_>) -> Reader {
 }
 
 /// The cached failure of the query, with its cause and age (RFC 9520 §3.2, RFC 8914 §4.14), or what was known before it
-/// (RFC 8767). `ede`: the extended error of the first client. None: expired data have to be found along an alias.
+/// (RFC 8767). `ede`: the extended error of the first client. None: expired data have to be found along an alias, or DNS64
+/// looks further.
 #[cold]
 fn kept_failure(context: &Context<'_>, ede: Ede, response: &mut Response<'_, '_>) -> Option<Verdict> {
     let (query, environment) = (context.query, context.environment);
     let cache = environment.cache?;
+    // DNS64 needs to know whether the failure is that of a validation.
+    if dns64::applies(context) && query.flags.rd() {
+        return None;
+    }
     let lookup = cache.get_as(&reader(context), query.qname, query.qtype, environment.now);
     let causes = match lookup {
         Lookup::Hit { found: Cached::Failure(kept), age_s, left_s, state, .. } => {

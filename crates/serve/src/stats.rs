@@ -102,6 +102,8 @@ counters! {
     cache_prefetches = "cache.prefetches";
     /// Answers with data that had expired (RFC 8767).
     cache_stale = "cache.stale";
+    /// Lookups that failed because a client network or a zone had used its queries per second.
+    lookups_limited = "lookups.limited";
     /// Packets without a response: shorter than a header, or responses themselves.
     dropped_silence = "dropped.silence";
     /// Responses that the response rate limit left out.

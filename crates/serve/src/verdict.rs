@@ -12,10 +12,11 @@ use nw_wire::edns::EdnsOption;
 use nw_wire::{Ede, Message, NameRef, Rcode};
 
 use crate::context::{Context, Environment};
-use crate::pipeline::{self, Sent};
+use crate::pipeline;
 use crate::policies::{self, Judged};
 use crate::query::{OwnedQuery, Query};
 use crate::receipt::Receipt;
+use crate::report::Sent;
 use crate::sections::Sections;
 use crate::snapshot::Snapshot;
 use crate::tsig::Signature;
@@ -61,6 +62,16 @@ pub struct Ask {
     pub authoritative: bool,
     /// Extended errors of the response, if the lookup has none.
     pub because: Vec<(Ede, String)>,
+}
+
+/// What is known of the second of two lookups, whose records the response holds beside those of the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Second {
+    /// Its outcome.
+    pub(crate) rcode: Rcode,
+    /// Whether a failure of the first one may stand for absent data: it is not bogus, and the second answer is not secure, so that no
+    /// proof of absence was due (RFC 6147 §5.5). True as well if nothing had to be checked (CD).
+    pub(crate) may_be_absent: bool,
 }
 
 impl Ask {
@@ -259,6 +270,7 @@ impl fmt::Debug for Pending {
     }
 }
 
-/// Extended errors with their texts, the most specific first, and the rule of a list that made the response.
-#[derive(Debug)]
+/// Extended errors with their texts, the most specific first, and why the operator had the response changed: the rule of a list, a filter
+/// or a limit. The flight recorder keeps a request with such a reason.
+#[derive(Debug, Default)]
 pub struct Causes(pub Vec<(Ede, String)>, pub Option<Reason>);

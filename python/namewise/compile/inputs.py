@@ -48,6 +48,10 @@ class Inputs(NamedTuple):
     doubts: tuple[str, ...] = ()
     """What is allowed in the files but has no effect, each with its place."""
 
+    def place(self, path: Path) -> str:
+        """Return the file and line of the setting at *path*; without them, the path."""
+        return self.places.get(path) or dotted(path)
+
     def __repr__(self) -> str:
         return f"Inputs({self.hints!r}, {self.anchors!r}, {len(self.secrets)} secrets, {len(self.hosts)} hosts files)"
 
@@ -109,8 +113,8 @@ def _hosts(file: str, path: Path, problems: list[Problem]) -> str:
 
 
 def _places(config: Config, origin: Callable[[Path], Origin] | None) -> dict[Path, str]:
-    """Return where each `[[local]]` and each record of it is written."""
-    paths: list[Path] = []
+    """Return where settings are written that explanations name: each `[[local]]` and each record of it, and filters."""
+    paths: list[Path] = [("rebinding", "action"), ("no_aaaa", "clients")]
     for index, local in enumerate(config.local):
         paths.append(("local", index))
         paths += [("local", index, "records", at) for at in range(len(local.records))]

@@ -81,13 +81,19 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
             }
             for dns64 in config.dns64
         ],
-        "no_aaaa": list(config.prefixes(config.no_aaaa.clients)) or None,
+        "no_aaaa": None
+        if not config.no_aaaa.clients
+        else {
+            "clients": list(config.prefixes(config.no_aaaa.clients)),
+            "source": inputs.place(("no_aaaa", "clients")),
+        },
         "rebinding": None
         if rebinding.action == "off"
         else {
             "private": list(rebinding.private),
             "allow": list(rebinding.allow),
             "refuse": rebinding.action == "refuse",
+            "source": inputs.place(("rebinding", "action")),
         },
         "rrl": None if config.rrl is None else _rrl(config, config.rrl),
         **_detect(config),
@@ -203,10 +209,10 @@ def _resolver(config: Config, resolver: Resolver, inputs: Inputs) -> dict[str, A
             {
                 "name": local.name,
                 "type": local.type,
-                "source": inputs.places["local", index],
+                "source": inputs.place(("local", index)),
                 "views": None if local.views is None else [views[name.lower()] for name in local.views],
                 "records": [
-                    {"text": text, "source": inputs.places["local", index, "records", at]}
+                    {"text": text, "source": inputs.place(("local", index, "records", at))}
                     for at, text in enumerate(local.records)
                 ],
             }

@@ -84,16 +84,17 @@ fn rates_are_counted_by_key_in_bursts_of_a_second() {
     let budget =
         Budget { max_queries_per_second_per_client: 5, max_queries_per_second_per_zone: 2, ..budget() };
     let prefix = |text: &str| Prefix::of(Some(text.parse().unwrap()));
-    let client =
-        |text, times, now| (0..times).filter(|_| quotas.client_rate(prefix(text), &budget, now)).count();
+    let client = |text, times, now| {
+        (0..times).filter(|_| quotas.client_rate(prefix(text), &budget, now).is_ok()).count()
+    };
     assert_eq!(client("192.0.2.1", 100, SECOND), 5);
     assert_eq!(client("192.0.2.200", 100, SECOND), 0, "the same prefix");
     assert_eq!(client("192.0.3.1", 100, SECOND), 5);
     assert_eq!(client("192.0.2.1", 100, SECOND + SECOND / 5), 1, "a fifth of a second pays one back");
     assert_eq!(client("192.0.2.1", 100, 9 * SECOND), 5);
-    assert_eq!((0..100).filter(|_| quotas.zone_rate(7, &budget, SECOND)).count(), 2);
+    assert_eq!((0..100).filter(|_| quotas.zone_rate(7, &budget, SECOND).is_ok()).count(), 2);
     let unlimited = Budget { max_queries_per_second_per_client: 0, ..budget };
-    assert!((0..100).all(|_| quotas.client_rate(prefix("192.0.2.1"), &unlimited, 9 * SECOND)));
+    assert!((0..100).all(|_| quotas.client_rate(prefix("192.0.2.1"), &unlimited, 9 * SECOND).is_ok()));
 }
 
 #[test]
@@ -101,10 +102,10 @@ fn the_memory_for_rates_is_bounded() {
     let quotas = Quotas::default();
     let budget = Budget { max_queries_per_second_per_zone: 1, ..budget() };
     for zone in 0..3 * REMEMBERED as u64 {
-        assert!(quotas.zone_rate(zone, &budget, SECOND));
+        assert!(quotas.zone_rate(zone, &budget, SECOND).is_ok());
     }
     assert_eq!(quotas.zone_rates.until.borrow().len(), REMEMBERED);
-    assert!(!quotas.zone_rate(0, &budget, SECOND), "those that are counted stay counted");
-    assert!(quotas.zone_rate(u64::MAX, &budget, 3 * SECOND));
+    assert!(quotas.zone_rate(0, &budget, SECOND).is_err(), "those that are counted stay counted");
+    assert!(quotas.zone_rate(u64::MAX, &budget, 3 * SECOND).is_ok());
     assert_eq!(quotas.zone_rates.until.borrow().len(), 1, "paid back, and swept");
 }

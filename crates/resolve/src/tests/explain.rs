@@ -244,7 +244,7 @@ fn the_rule_of_a_list_is_the_diagnosis_unless_it_changes_nothing() {
 
 #[test]
 fn local_data_that_denies_is_the_diagnosis() {
-    let local = Reason::LocalData { source: "nw.toml:3".to_owned() };
+    let local = Reason::LocalData { source: "nw.toml:3".to_owned(), blocks: true };
     let said = "blocked: x. by local data: nw.toml:3: no response is sent";
     assert_eq!(explained_by([Some(local), Some(Reason::NoResponse)]).0.as_deref(), Some(said));
 }

@@ -17,6 +17,8 @@
 //! | TTL: the least of the A record's and of the negative answer's, at most 600 s without SOA | 6147 §5.1.7 |
 //! | a client that sets DO and CD validates itself and gets the answer of the DNS | 6147 §5.5 item 3 |
 //! | both answers are validated before anything is made of them; AD is set if both are secure | 6147 §5.5 |
+//! | a failed AAAA lookup counts as an empty answer; if nothing can be made then, the response stays SERVFAIL | 6147 §5.1.2, §5.1.3 |
+//! | but not in a signed zone, where the absence has to be proved, nor if the validation failed | 6147 §5.5 item 2 |
 //! | if the A lookup fails, for example because its answer is bogus, the response is SERVFAIL, as BIND and Unbound do | - |
 //! | `ipv4only.arpa.` is answered here, so that clients learn the prefix | 7050 §3, 8880 §7.1 |
 //!
@@ -24,13 +26,12 @@
 //! So are the A records with which a list answers, and the target of its aliases, as in BIND (`policies.rs`); the extended error is that of
 //! the list.
 //!
-//! *Limitations*: a failed AAAA lookup fails, although §5.1.2 lets it count as empty: it could be an answer that failed validation. The alias
-//! of a zone of this server that leads out of it is not translated.
+//! *Limitations*: the alias of a zone of this server that leads out of it is not translated.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nw_policy::{Acl, Prefix};
-use nw_resolve::trace::{Layer, Reason};
+use nw_resolve::trace::{self, Layer, NothingMade, Reason};
 use nw_wire::{Class, Ede, Name, NameRef, Rcode, RdataSet, RrType, Rrset};
 
 use crate::context::Context;
@@ -133,18 +134,19 @@ impl Dns64 {
         self.rules.iter().filter(move |rule| rule.clients.allows(client))
     }
 
-    /// Make AAAA records in *sections*, which hold the answers to A and AAAA. Returns whether there are any.
-    fn synthesise(&self, context: &Context<'_>, sections: &mut Sections) -> bool {
+    /// Make AAAA records in *sections*, which hold the answers to A and AAAA. Returns whether there are any, and the A records.
+    fn synthesise(&self, context: &Context<'_>, sections: &mut Sections) -> (bool, Vec<Rrset>) {
         let most = sections.authority.iter().filter_map(negative_ttl).min().unwrap_or(MOST_TTL);
         let mut answer: Vec<Rrset> = Vec::new();
-        let mut made = false;
+        let (mut made, mut of) = (false, Vec::new());
         for set in sections.answer.drain(..) {
             let repeats = |other: &Rrset| other.rtype == set.rtype && other.owner == set.owner;
             match set.rtype {
                 RrType::A => {
-                    let mapped = self.map(context, &set, most);
+                    let mapped = mapped(self.rules(context.client_ip()), &set, most);
                     made |= !mapped.rdatas.is_empty();
                     answer.push(mapped);
+                    of.push(set);
                 }
                 // Both lookups return the aliases, and the AAAA lookup only excluded addresses.
                 RrType::AAAA => {}
@@ -167,23 +169,21 @@ impl Dns64 {
         if made {
             sections.authority.clear();
         }
-        made
+        (made, of)
     }
 
-    fn map(&self, context: &Context<'_>, set: &Rrset, most: u32) -> Rrset {
-        mapped(self.rules(context.client_ip()), set, most)
+    /// Whether the AAAA record *rdata* counts as absent for the client.
+    fn excludes(&self, client: IpAddr, rdata: &[u8]) -> bool {
+        let address = <[u8; 16]>::try_from(rdata).map(Ipv6Addr::from);
+        // A mapped address counts as IPv6 here.
+        address.is_ok_and(|address| {
+            self.rules(client).any(|rule| rule.exclude.iter().any(|one| one.contains(address.into())))
+        })
     }
 
     /// Remove excluded AAAA records. Returns whether the answer has others.
     fn has_usable(&self, context: &Context<'_>, response: &mut Response<'_, '_>) -> bool {
-        let excluded = |rdata: &[u8]| {
-            let address = <[u8; 16]>::try_from(rdata).map(Ipv6Addr::from);
-            // A mapped address counts as IPv6 here.
-            address.is_ok_and(|address| {
-                self.rules(context.client_ip())
-                    .any(|rule| rule.exclude.iter().any(|one| one.contains(address.into())))
-            })
-        };
+        let excluded = |rdata: &[u8]| self.excludes(context.client_ip(), rdata);
         let (mut usable, mut bad) = (false, false);
         let mut next = response.rrset_after(None);
         while let Some(run) = next.filter(|run| run.section == nw_wire::Section::Answer) {
@@ -215,8 +215,7 @@ fn mapped<'r>(rules: impl Iterator<Item = &'r Dns64Plan>, set: &Rrset, most: u32
     let learning =
         set.owner.as_ref() == NameRef::from_wire(b"\x08ipv4only\x04arpa\0").expect("a literal name");
     for rule in rules {
-        let addresses = set.rdatas.iter().filter_map(|rdata| <[u8; 4]>::try_from(rdata).ok());
-        for address in addresses.map(Ipv4Addr::from) {
+        for address in addresses(set) {
             let global = !rule.prefix.is_well_known() || is_global(address) || learning;
             if global && rule.mapped.allows(address.into()) {
                 made.rdatas.push(&rule.prefix.embed(address).octets());
@@ -224,6 +223,34 @@ fn mapped<'r>(rules: impl Iterator<Item = &'r Dns64Plan>, set: &Rrset, most: u32
         }
     }
     made
+}
+
+/// The addresses of the A records *set*.
+fn addresses(set: &Rrset) -> impl Iterator<Item = Ipv4Addr> {
+    set.rdatas.iter().filter_map(|rdata| <[u8; 4]>::try_from(rdata).ok()).map(Ipv4Addr::from)
+}
+
+/// Show in an explanation what *rules* made of the A records *of*.
+fn explain_made<'r>(context: &Context<'_>, rules: impl Iterator<Item = &'r Dns64Plan>, of: &[Rrset]) {
+    context.step(|| {
+        let (mut made, mut prefixes) = (Vec::new(), Vec::new());
+        for rule in rules {
+            for set in of {
+                let one = mapped(std::iter::once(rule), set, 0);
+                let one = one.rdatas.iter().filter_map(|rdata| <[u8; 16]>::try_from(rdata).ok());
+                let pairs =
+                    one.map(Ipv6Addr::from).filter_map(|aaaa| Some((rule.prefix.extract(aaaa)?, aaaa)));
+                made.extend(pairs);
+            }
+            prefixes.push(rule.prefix.prefix.to_string());
+        }
+        (Layer::Filter, Reason::Dns64(Box::new(trace::Dns64::Made { addresses: made, prefixes })))
+    });
+}
+
+/// Show in an explanation why nothing is made.
+fn explain_nothing(context: &Context<'_>, why: impl FnOnce() -> NothingMade) {
+    context.step(|| (Layer::Filter, Reason::Dns64(Box::new(trace::Dns64::Nothing(why())))));
 }
 
 /// Whether the client of *context* asks for AAAA records, and gets those that are made of A records.
@@ -254,11 +281,12 @@ fn made_of(context: &Context<'_>, set: &Rrset) -> Option<Rrset> {
         return None;
     }
     let rules = context.snapshot().plan().dns64.iter();
-    let made = mapped(rules.filter(|rule| rule.clients.allows(context.client_ip())), set, MOST_TTL);
+    let rules = rules.filter(|rule| rule.clients.allows(context.client_ip()));
+    let made = mapped(rules.clone(), set, MOST_TTL);
     if made.rdatas.is_empty() {
         return None;
     }
-    context.step(|| (Layer::Filter, Reason::Filtered { filter: NAME }));
+    explain_made(context, rules, std::slice::from_ref(set));
     Some(made)
 }
 
@@ -285,71 +313,120 @@ impl Filter for Dns64 {
 
     fn apply(&self, context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
         let query = context.query;
-        let validates = query.dnssec_ok() && query.flags.cd();
+        let looked_up = matches!(response.kind, ResponseKind::Cached | ResponseKind::Resolved);
+        let failed = response.rcode == Rcode::SERVFAIL && response.kind == ResponseKind::Resolved;
         if query.qtype != RrType::AAAA
             || query.qclass != Class::IN
-            || response.rcode != Rcode::NOERROR
-            || validates
-            || self.rules(context.client_ip()).next().is_none()
+            || matches!(response.kind, ResponseKind::Refused | ResponseKind::Error | ResponseKind::Referral)
         {
             return Verdict::Continue;
         }
-        let both = context.second.is_some();
-        let mut sections = if both {
-            let Some(sections) = response.sections() else { return Verdict::Continue };
-            sections
-        } else {
-            if self.has_usable(context, response) || response.kind == ResponseKind::Referral {
+        if let Some(why) = self.never(context, response.rcode, failed) {
+            explain_nothing(context, || why);
+            return Verdict::Continue;
+        }
+        let mut sections = if context.second.is_some() {
+            // Between the first answer and this one, the name may have got an address.
+            let usable = self.has_usable(context, response);
+            let Some(mut sections) = response.sections() else { return Verdict::Continue };
+            if usable {
+                sections.answer.retain(|set| set.rtype != RrType::A);
+                response.replace(&sections);
+                explain_nothing(context, || NothingMade::HasAaaa);
                 return Verdict::Continue;
             }
-            if matches!(response.kind, ResponseKind::Cached | ResponseKind::Resolved) {
-                let (aaaa, a) = (RrType::AAAA, RrType::A);
+            sections
+        } else {
+            if self.has_usable(context, response) {
+                explain_nothing(context, || NothingMade::HasAaaa);
+                return Verdict::Continue;
+            }
+            if looked_up {
                 let ask = |rtype| route::question_of(query, query.qname.to_name(), rtype);
-                return Verdict::Ask(Box::new(Ask { second: Some(ask(a)), ..Ask::new(ask(aaaa)) }));
+                let failed = failed.then_some(response.rcode);
+                context.step(|| {
+                    let excluded = self.excluded(context, response);
+                    (Layer::Filter, Reason::Dns64(Box::new(trace::Dns64::LooksUpA { excluded, failed })))
+                });
+                return Verdict::Ask(Box::new(Ask {
+                    second: Some(ask(RrType::A)),
+                    ..Ask::new(ask(RrType::AAAA))
+                }));
             }
             let Some(mut sections) = response.sections() else { return Verdict::Continue };
             let Some(found) = route::known(context, RrType::A) else { return Verdict::Continue };
             sections.answer.extend(found.answer);
             sections
         };
-        // Between the first answer and this one, the name may have got an address.
-        if both && self.has_usable(context, response) {
-            sections.answer.retain(|set| set.rtype != RrType::A);
-            response.replace(&sections);
-            return Verdict::Continue;
-        }
-        if context.second.is_some_and(|rcode| !matches!(rcode, Rcode::NOERROR | Rcode::NXDOMAIN)) {
-            // An empty answer would say that the name has no address.
-            response.replace(&Sections::default());
-            response.rcode = Rcode::SERVFAIL;
-            return Verdict::Continue;
+        if let Some(second) = context.second {
+            let unproved = failed && !second.may_be_absent;
+            if unproved || !matches!(second.rcode, Rcode::NOERROR | Rcode::NXDOMAIN) {
+                // An empty answer would say that the name has no address.
+                response.replace(&Sections::default());
+                response.rcode = Rcode::SERVFAIL;
+                explain_nothing(context, || match second.rcode {
+                    Rcode::NOERROR | Rcode::NXDOMAIN => NothingMade::Unproved,
+                    rcode => NothingMade::NoAnswer(rcode),
+                });
+                return Verdict::Continue;
+            }
         }
         let secure = response.ad;
-        let made = self.synthesise(context, &mut sections);
+        let (made, of) = self.synthesise(context, &mut sections);
         response.truncated = false;
         response.replace(&sections);
         if made {
             response.ad = secure;
-            response.kind = if both { response.kind } else { ResponseKind::Answer };
+            response.rcode = Rcode::NOERROR;
+            response.kind = if context.second.is_some() { response.kind } else { ResponseKind::Answer };
             response.ede[0] = Some(Ede::SYNTHESIZED);
-            context.step(|| (Layer::Filter, Reason::Filtered { filter: self.name() }));
+            explain_made(context, self.rules(context.client_ip()), &of);
+        } else {
+            explain_nothing(context, || match of.is_empty() {
+                true => NothingMade::NoA,
+                false => NothingMade::NotMapped(of.iter().flat_map(addresses).collect()),
+            });
         }
         Verdict::Continue
     }
 }
 
+impl Dns64 {
+    /// Why nothing is made for the client, whatever addresses the name has.
+    fn never(&self, context: &Context<'_>, rcode: Rcode, failed: bool) -> Option<NothingMade> {
+        let query = context.query;
+        if self.rules(context.client_ip()).next().is_none() {
+            Some(NothingMade::OtherClient)
+        } else if query.dnssec_ok() && query.flags.cd() {
+            Some(NothingMade::ClientValidates)
+        } else {
+            (rcode != Rcode::NOERROR && !failed).then_some(NothingMade::NoSuchName)
+        }
+    }
+
+    /// The AAAA records of *response* that count as absent.
+    fn excluded(&self, context: &Context<'_>, response: &Response<'_, '_>) -> Vec<Ipv6Addr> {
+        let Some(sections) = response.sections() else { return Vec::new() };
+        let sets = sections.answer.iter().filter(|set| set.rtype == RrType::AAAA);
+        let rdatas = sets.flat_map(|set| set.rdatas.iter());
+        let excluded = rdatas.filter(|rdata| self.excludes(context.client_ip(), rdata));
+        excluded.filter_map(|rdata| <[u8; 16]>::try_from(rdata).ok()).map(Ipv6Addr::from).collect()
+    }
+}
+
 /// Where the PTR query of *context* leads: below in-addr.arpa, if its name stands for an embedded address of a prefix that serves the
-/// client. None: nowhere else.
+/// client; and for an explanation, what it stands for. None: nowhere else.
 #[cold]
-pub(crate) fn reverse(context: &Context<'_>) -> Option<(Rrset, Name)> {
+pub(crate) fn reverse(context: &Context<'_>) -> Option<(Rrset, Name, trace::Dns64)> {
     let address = address_of(context.query.qname)?;
     let rules = context.snapshot().plan().dns64.iter();
     let mut served = rules.filter(|rule| rule.clients.allows(context.client_ip()));
-    let embedded = served.find_map(|rule| rule.prefix.extract(address))?;
+    let (embedded, prefix) =
+        served.find_map(|rule| Some((rule.prefix.extract(address)?, rule.prefix.prefix.to_string())))?;
     let target = crate::local_data::reverse_name(embedded.into());
     let mut alias = Rrset::new(context.query.qname.to_name(), RrType::CNAME, Class::IN, MOST_TTL);
     alias.rdatas.push(target.as_ref().wire());
-    Some((alias, target))
+    Some((alias, target, trace::Dns64::Reverse { embedded, prefix }))
 }
 
 /// The address whose reverse name below ip6.arpa *name* is (RFC 3596 §2.5).

@@ -6,19 +6,18 @@
 //!
 //! A client that sets DO gets signed data unchanged, because it would reject the rest as bogus (as `filter-aaaa` of BIND does).
 
-use nw_policy::Acl;
-use nw_resolve::trace::{Layer, Reason};
+use nw_resolve::trace::{self, Layer, Reason};
 use nw_wire::{Ede, RdataSet, RrType, Section};
 
 use crate::context::Context;
 use crate::filter::{Filter, hints};
-use crate::plan::Plan;
+use crate::plan::{NoAaaaPlan, Plan};
 use crate::response::{Response, ResponseKind};
 use crate::verdict::Verdict;
 
 /// Removes IPv6 addresses.
 pub(crate) struct NoAaaa {
-    clients: Acl,
+    plan: NoAaaaPlan,
 }
 
 const NAME: &str = "no_aaaa";
@@ -26,7 +25,7 @@ const NAME: &str = "no_aaaa";
 impl NoAaaa {
     /// The filter, if *plan* enables it.
     pub(crate) fn new(plan: &Plan) -> Option<NoAaaa> {
-        Some(NoAaaa { clients: plan.no_aaaa.clone()? })
+        Some(NoAaaa { plan: plan.no_aaaa.clone()? })
     }
 }
 
@@ -34,14 +33,20 @@ impl NoAaaa {
 #[cold]
 pub(crate) fn instead_of_lookup(context: &Context<'_>, response: &mut Response<'_, '_>) -> Option<Verdict> {
     let query = context.query;
-    let clients = context.snapshot().plan().no_aaaa.as_ref()?;
-    if query.qtype != RrType::AAAA || query.dnssec_ok() || !clients.allows(context.client_ip()) {
+    let plan = context.snapshot().plan().no_aaaa.as_ref()?;
+    if query.qtype != RrType::AAAA || query.dnssec_ok() || !plan.clients.allows(context.client_ip()) {
         return None;
     }
-    context.step(|| (Layer::Filter, Reason::Filtered { filter: NAME }));
     response.kind = ResponseKind::NoData;
-    response.ede[0] = Some(Ede::FILTERED);
+    note(context, response, plan, None);
     Some(Verdict::Answer)
+}
+
+/// Say what was *removed*, if anything was looked up, in the response and in an explanation.
+fn note(context: &Context<'_>, response: &mut Response<'_, '_>, plan: &NoAaaaPlan, removed: Option<u32>) {
+    let what = trace::NoAaaa { removed, source: plan.source.clone() };
+    response.note(Ede::FILTERED, what.to_string());
+    context.step(|| (Layer::Filter, Reason::NoAaaa(Box::new(what))));
 }
 
 impl Filter for NoAaaa {
@@ -50,7 +55,7 @@ impl Filter for NoAaaa {
     }
 
     fn apply(&self, context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
-        if !self.clients.allows(context.client_ip()) {
+        if !self.plan.clients.allows(context.client_ip()) {
             return Verdict::Continue;
         }
         let signed_for = context.query.dnssec_ok();
@@ -59,15 +64,16 @@ impl Filter for NoAaaa {
             RrType::HTTPS | RrType::SVCB => hints::addresses(rdata).any(|address| address.is_ipv6()),
             _ => false,
         };
-        let mut found = false;
+        let (mut found, mut removed) = (false, 0);
         let mut next = response.rrset_after(None);
         while let Some(run) = next {
-            if run.section != Section::Authority && response.rdata(&run).any(|rdata| is_v6(run.rtype, rdata))
-            {
+            let count = response.rdata(&run).filter(|rdata| is_v6(run.rtype, rdata)).count() as u32;
+            if run.section != Section::Authority && count > 0 {
                 if signed_for && response.is_signed(&run) {
                     return Verdict::Continue;
                 }
                 found = true;
+                removed += if run.section == Section::Answer { count } else { 0 };
             }
             next = response.rrset_after(Some(&run));
         }
@@ -84,8 +90,7 @@ impl Filter for NoAaaa {
             }
         }
         response.replace(&sections);
-        response.ede[0] = response.ede[0].or(Some(Ede::FILTERED));
-        context.step(|| (Layer::Filter, Reason::Filtered { filter: NAME }));
+        note(context, response, &self.plan, Some(removed));
         Verdict::Continue
     }
 }

@@ -25,7 +25,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nw_policy::Acl;
-use nw_resolve::trace::{Layer, Reason};
+use nw_resolve::trace::{self, Layer, Reason};
 use nw_wire::{Ede, Name, NameRef, Rcode, RdataSet, RrType, Rrset, Section};
 
 use crate::context::Context;
@@ -39,6 +39,8 @@ use crate::verdict::Verdict;
 pub(crate) struct Rebinding {
     private: Acl,
     refuse: bool,
+    /// Where the protection is turned on: file and line.
+    source: String,
     /// Names that may have private addresses, with those below.
     trusted: Vec<Name>,
     /// NAT64 prefixes of `[[dns64]]`.
@@ -48,12 +50,13 @@ pub(crate) struct Rebinding {
 impl Rebinding {
     /// The filter, if *plan* enables it.
     pub(crate) fn new(plan: &Plan) -> Option<Rebinding> {
-        let RebindingPlan { private, allow, refuse } = plan.rebinding.as_ref()?;
+        let RebindingPlan { private, allow, refuse, source } = plan.rebinding.as_ref()?;
         let forwards = plan.resolver.iter().flat_map(|resolver| &resolver.config.forwards);
         let suffixes = forwards.map(|forward| &forward.suffix).filter(|suffix| !suffix.as_ref().is_root());
         Some(Rebinding {
             private: private.clone(),
             refuse: *refuse,
+            source: source.clone(),
             trusted: allow.iter().chain(suffixes).cloned().collect(),
             nat64: plan.dns64.iter().map(|rule| rule.prefix).collect(),
         })
@@ -110,16 +113,21 @@ impl Rebinding {
         if chain.chain([context.query.qname]).all(|name| self.is_trusted(context, name)) {
             return Verdict::Continue;
         }
-        let mut first = None;
+        let mut addresses = Vec::new();
+        let mut owner = None;
         let Sections { answer, additional, .. } = &mut sections;
         for set in answer.iter_mut().chain(additional) {
             let bad = self.strip(set);
-            first = first.or(bad.map(|address| (set.owner.clone(), address)));
+            // What is reported belongs to one name.
+            if !bad.is_empty() && *owner.get_or_insert_with(|| set.owner.clone()) == set.owner {
+                addresses.extend(bad);
+            }
         }
-        let Some((owner, address)) = first else { return Verdict::Continue };
-        let reason = Reason::PrivateAddress { owner, address };
-        let text = reason.to_string();
-        context.step(|| (Layer::Filter, reason));
+        let Some(owner) = owner else { return Verdict::Continue };
+        let what = trace::Rebinding { owner, addresses, refused: self.refuse, source: self.source.clone() };
+        let text = what.to_string();
+        let reason = Reason::Rebinding(Box::new(what));
+        context.step(|| (Layer::Filter, reason.clone()));
         if self.refuse {
             response.refuse(Rcode::REFUSED, Ede::BLOCKED);
             response.ede = [None; 2];
@@ -129,13 +137,16 @@ impl Rebinding {
             }
             response.replace(&sections);
         }
-        response.note(Ede::BLOCKED, text);
+        response.note_because(Ede::BLOCKED, text, reason);
         if self.refuse { Verdict::Answer } else { Verdict::Continue }
     }
 
-    /// Remove the private addresses of *set*. Returns the first.
-    fn strip(&self, set: &mut Rrset) -> Option<IpAddr> {
-        let first = set.rdatas.iter().find_map(|rdata| self.is_bad(set.rtype, rdata))?;
+    /// Remove the private addresses of *set*, and return them: one for each record.
+    fn strip(&self, set: &mut Rrset) -> Vec<IpAddr> {
+        let bad: Vec<IpAddr> = set.rdatas.iter().filter_map(|rdata| self.is_bad(set.rtype, rdata)).collect();
+        if bad.is_empty() {
+            return bad;
+        }
         let mut kept = RdataSet::new();
         for rdata in set.rdatas.iter() {
             match (set.rtype, self.is_bad(set.rtype, rdata)) {
@@ -149,7 +160,7 @@ impl Rebinding {
             }
         }
         set.rdatas = kept;
-        Some(first)
+        bad
     }
 }
 
@@ -185,6 +196,7 @@ mod tests {
         let filter = Rebinding {
             private: Acl::parse(&["10.0.0.0/8", "0.0.0.0/8", "::/128", "::1/128", "fc00::/7"]).unwrap(),
             refuse: false,
+            source: String::new(),
             trusted: Vec::new(),
             nat64: vec![nat64],
         };

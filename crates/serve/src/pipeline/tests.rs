@@ -1,4 +1,5 @@
 use nw_cache::{Cache, KeptFailure, Rank};
+use nw_resolve::Trace;
 use nw_wire::{Class, Message, Opcode, OptionCode, RrType, Rrset, Section};
 use proptest::prelude::*;
 

@@ -35,7 +35,7 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
         errors.add("resolver.local", format_args!("{name:?} is not among the views"));
     }
     let dns64 = read_all(object.key("dns64"), read_dns64, errors);
-    let no_aaaa = object.key("no_aaaa").map(|at| read_acl(&at, errors));
+    let no_aaaa = object.key("no_aaaa").and_then(|at| read_no_aaaa(&at, errors));
     let rebinding = object.key("rebinding").and_then(|at| read_rebinding(&at, errors));
     let rrl = object.key("rrl").and_then(|at| read_rrl(&at, errors));
     let detect = object.key("detect").and_then(|at| detect::read_detect(&at, errors));
@@ -164,8 +164,17 @@ fn read_rebinding(at: &At<'_>, errors: &mut Errors) -> Option<RebindingPlan> {
     let private = object.required("private", errors).map(|at| read_acl(&at, errors));
     let allow = read_all(object.key("allow"), read_name, errors);
     let refuse = object.key("refuse").and_then(|at| at.truth(errors)).unwrap_or(false);
+    let source = object.key("source").and_then(|at| at.text(errors)).unwrap_or("[rebinding]").to_owned();
     object.end(errors);
-    Some(RebindingPlan { private: private?, allow, refuse })
+    Some(RebindingPlan { private: private?, allow, refuse, source })
+}
+
+fn read_no_aaaa(at: &At<'_>, errors: &mut Errors) -> Option<NoAaaaPlan> {
+    let mut object = at.object(errors)?;
+    let clients = object.required("clients", errors).map(|at| read_acl(&at, errors));
+    let source = object.key("source").and_then(|at| at.text(errors)).unwrap_or("[no_aaaa]").to_owned();
+    object.end(errors);
+    Some(NoAaaaPlan { clients: clients?, source })
 }
 
 fn read_rrl(at: &At<'_>, errors: &mut Errors) -> Option<RrlSettings> {

@@ -1,0 +1,247 @@
+"""The first line of `nw why` and `nw explain` names what the operator's filters and limits did, and which setting."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from commands import nw
+from servers import listening, running
+
+import namewise
+from namewise.message import make_query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from namewise.message import Message
+
+LISTEN = '[server]\nworkers = 1\n[[listen]]\naddress = "127.0.0.1"\nport = 0\n'
+ZONE = """\
+$ORIGIN example.com.
+$TTL 60
+@ SOA ns admin 1 3600 900 604800 300
+@ NS ns
+ns A 192.0.2.53
+evil A 10.0.0.1
+evil A 192.0.2.80
+inside A 192.168.1.1
+inside A 10.0.0.2
+both A 192.0.2.1
+both AAAA 2001:db8::1
+v4 A 192.0.2.1
+mapped A 198.51.100.7
+mapped AAAA ::ffff:198.51.100.7
+text TXT x
+svc HTTPS 1 . ipv4hint=192.0.2.80 ipv6hint=2001:db8::1
+"""
+
+
+class Served:
+    """A resolver that forwards to a server of example.com."""
+
+    def __init__(self, control: str, file: Path) -> None:
+        self.control, self.file = control, file
+
+    def query(self, name: str, rtype: str = "A") -> Message:
+        return namewise.query(make_query(name, rtype), listening(self.control), timeout_s=5)
+
+    def lines(self, *command: str) -> list[str]:
+        return nw(*command, "--control", self.control).stdout.splitlines()
+
+    def line(self, text: str, before: int = 0) -> str:
+        """The place of the first line of the configuration that holds *text*, or of one *before* it."""
+        lines = self.file.read_text().splitlines()
+        return f"{self.file}:{next(at for at, line in enumerate(lines, 1) if text in line) - before}"
+
+
+@contextmanager
+def serving(tmp_path: Path, tables: str, policy: str = "") -> Iterator[Served]:
+    above = tmp_path / "above"
+    above.mkdir()
+    (above / "zone").write_text(ZONE)
+    (above / "namewise.toml").write_text(LISTEN + '[[zone]]\nname = "example.com"\nfile = "zone"\n')
+    source, control, file = str(above / "c"), str(tmp_path / "control.sock"), tmp_path / "namewise.toml"
+    with running("serve", "--config", str(above / "namewise.toml"), "--control", source, ready="ready: "):
+        forward = f'[[forward]]\nservers = ["{listening(source)}"]\n'
+        file.write_text(f'{LISTEN}{policy}[resolver]\nvalidation = "off"\n{tables}{forward}')
+        with running("serve", "--config", str(file), "--control", control, ready="ready: "):
+            yield Served(control, file)
+
+
+def ede(message: Message) -> list[tuple[int, str]]:
+    assert message.edns is not None
+    options = [option.data for option in message.edns.options if option.name == "EDE"]
+    return [(int.from_bytes(data[:2], "big"), data[2:].decode()) for data in options]
+
+
+def records(message: Message) -> list[str]:
+    return [str(rdata) for rrset in message.answer for rdata in rrset.rdatas]
+
+
+def test_what_the_protection_from_rebinding_removed(tmp_path: Path) -> None:
+    with serving(tmp_path, '[rebinding]\naction = "remove"\n') as served:
+        place = served.line("action")
+        reply = served.query("evil.example.com")
+        removed = (
+            "rebinding protection removed 10.0.0.1, private address of the public name evil.example.com."
+        )
+        assert (records(reply), ede(reply)) == (["192.0.2.80"], [(15, removed)])
+        first = f"blocked: {removed} ({place})"
+        why = served.lines("why", "evil.example.com")
+        assert why[0] == first
+        assert why[1].startswith("evil.example.com. A is answered with 1 record")
+        assert "evil.example.com. 60 IN A 192.0.2.80" in why
+        explained = served.lines("explain", "evil.example.com")
+        assert explained[0] == first and "EDE 15 (Blocked): " + removed in explained
+        assert served.query("inside.example.com").rcode == "NOERROR"
+        why = served.lines("why", "inside.example.com")
+        two = "10.0.0.2, 192.168.1.1, private addresses of the public name inside.example.com."
+        assert why[0] == f"blocked: rebinding protection removed {two} ({place})"
+        assert why[1].startswith("inside.example.com. A is answered without A records")
+        assert served.lines("why")[0].endswith(f"inside.example.com. A: {why[0]}")
+
+
+def test_what_the_protection_from_rebinding_refused(tmp_path: Path) -> None:
+    with serving(tmp_path, '[rebinding]\naction = "refuse"\n') as served:
+        reply = served.query("evil.example.com")
+        refused = "rebinding protection refused the answer: the public name evil.example.com. has 10.0.0.1, private address"
+        assert (reply.rcode, ede(reply)) == ("REFUSED", [(15, refused)])
+        for command in ("why", "explain"):
+            assert (
+                served.lines(command, "evil.example.com")[0]
+                == f"blocked: {refused} ({served.line('action')})"
+            )
+
+
+def test_addresses_that_clients_without_ipv6_do_not_get(tmp_path: Path) -> None:
+    with serving(tmp_path, '[no_aaaa]\nclients = ["loopback"]\n') as served:
+        nothing = "no_aaaa: clients without IPv6 get no AAAA records, and nothing is looked up"
+        reply = served.query("both.example.com", "AAAA")
+        assert (records(reply), ede(reply)) == ([], [(17, nothing)])
+        lines = served.lines("explain", "both.example.com", "AAAA")
+        assert lines[0] == f"blocked: {nothing} ({served.line('clients')})"
+        assert lines[1].startswith("both.example.com. AAAA is answered without AAAA records")
+        hints = "no_aaaa: 1 IPv6 address was removed for a client without IPv6"
+        assert ede(served.query("svc.example.com", "HTTPS")) == [(17, hints)]
+        lines = served.lines("explain", "svc.example.com", "HTTPS")
+        assert lines[0] == f"blocked: {hints} ({served.line('clients')})"
+
+
+LOCAL = """
+[[local]]
+name = "refused.test"
+type = "refuse"
+[[local]]
+name = "nothing.test"
+type = "static"
+"""
+
+
+def test_refusals_of_this_server(tmp_path: Path) -> None:
+    refuse = '[[policy]]\npolicy = "acl"\non = "{}"\nallow = ["192.0.2.0/24"]\n'
+    with serving(tmp_path, LOCAL) as served:
+        for name, rcode, text in (
+            ("refused.test", "REFUSED", '"refused.test"'),
+            ("nothing.test", "NXDOMAIN", '"nothing.test"'),
+        ):
+            assert served.query(name).rcode == rcode
+            first = f"blocked: {name}. by local data: {served.line(text, 1)}"
+            assert served.lines("why", name)[0] == first
+            assert served.lines("explain", name)[0] == first
+    for on, reason in (
+        ("query", '[[policy]] on = "query" does not admit this client'),
+        ("recursion", "the name is in no zone of this server, and"),
+    ):
+        folder = tmp_path / on
+        folder.mkdir()
+        with serving(folder, "", refuse.format(on)) as served:
+            assert served.query("www.example.com").rcode == "REFUSED"
+            for command in ("why", "explain"):
+                lines = served.lines(command, "www.example.com")
+                assert lines[0].startswith(f"refused: {reason}") and " IN A: REFUSED" in lines[2]
+
+
+def test_lookups_above_the_rate_of_a_client(tmp_path: Path) -> None:
+    with serving(tmp_path, "[resolver.budget]\nmax_queries_per_second_per_client = 1\n") as served:
+        address = listening(served.control)
+        replies = [
+            namewise.query(make_query(f"a{number}.example.com", "A"), address, timeout_s=5)
+            for number in range(9)
+        ]
+        assert replies[0].rcode == "NXDOMAIN" and replies[1].rcode == "SERVFAIL"
+        ((code, text),) = ede(replies[1])
+        limit = (
+            "stopped: limit max_queries_per_second_per_client reached, 127.0.0.0/24 has used its 1 per second"
+        )
+        assert (
+            code == 31 and text.startswith(f"{limit}; the next one is allowed in ") and text.endswith(" ms")
+        )
+        assert served.lines("why", "a1.example.com")[0] == f"failed: {text}"
+        stats = nw("ctl", "status", "--control", served.control).stdout
+        assert "lookups.limited" in stats
+
+
+@pytest.mark.parametrize(("slip", "dropped"), [(0, True), (1, False)])
+def test_responses_above_the_rate(tmp_path: Path, slip: int, dropped: bool) -> None:
+    rates = f"[rrl]\nresponses_per_second = 1\nslip = {slip}\n"
+    with serving(tmp_path, rates) as served:
+        assert served.query("both.example.com").rcode == "NOERROR"
+        address = listening(served.control)
+        over = make_query("both.example.com", "A")
+        if dropped:
+            with pytest.raises(TimeoutError):
+                namewise.query(over, address, timeout_s=0.2)
+        else:
+            # Over UDP it is truncated, so that the client asks again over TCP.
+            assert namewise.query(over, address, timeout_s=5).rcode == "NOERROR"
+        first, verdict = served.lines("why", "both.example.com")[:2]
+        assert first.startswith(
+            "limited: both.example.com.: response rate limit: 127.0.0.0/24 gets 1 answer about both.example.com. "
+            "per second ([rrl] responses_per_second); it gets them again after "
+        )
+        assert first.endswith("no response is sent" if dropped else "the client has to ask over TCP")
+        assert ("gets no response" if dropped else "is truncated (TC)") in verdict
+        name, port = "both.example.com", address.rpartition(":")[2]
+        nw("dig", "@127.0.0.1", "-p", port, "+receipt", "+ignore", "+tries=1", "+timeout=1", name)
+        assert served.lines("why", name)[0].startswith("limited: both.example.com.: response rate limit")
+        stats = nw("ctl", "status", "--control", served.control).stdout
+        assert ("rrl.dropped" if dropped else "rrl.slipped") in stats
+
+
+def test_dns64_shows_prefix_and_addresses_or_why_it_makes_none(tmp_path: Path) -> None:
+    with serving(
+        tmp_path, '[[dns64]]\nprefix = "64:ff9b::/96"\nmapped = ["192.0.2.0/24", "198.51.100.0/24"]\n'
+    ) as served:
+        for name, *wanted in (
+            ("both", "DNS64 makes no AAAA records: the name has some of its own"),
+            (
+                "text",
+                "the name has no AAAA records: DNS64 looks up A",
+                "DNS64 makes no AAAA records: the name has no A records",
+            ),
+            ("none", "DNS64 makes no AAAA records: the name does not exist"),
+            (
+                "v4",
+                "the name has no AAAA records: DNS64 looks up A",
+                "DNS64 makes no AAAA records: no prefix maps 192.0.2.1",
+            ),
+            (
+                "mapped",
+                "exclude in [[dns64]] ignores ::ffff:198.51.100.7: DNS64 looks up A",
+                "no prefix maps 198.51.100.7",
+            ),
+        ):
+            lines = "\n".join(served.lines("explain", f"{name}.example.com", "AAAA"))
+            for text in wanted:
+                assert text in lines, lines
+    own = tmp_path / "own"
+    own.mkdir()
+    with serving(own, '[[dns64]]\nprefix = "2001:db8:64::/96"\n') as served:
+        lines = "\n".join(served.lines("explain", "v4.example.com", "AAAA"))
+        assert "DNS64 made 2001:db8:64::c000:201 of 192.0.2.1 (prefix 2001:db8:64::/96)" in lines
+        assert "asked v4.example.com. A: answer, 1 record" in lines, lines
+        lines = "\n".join(served.lines("explain", "-x", "2001:db8:64::c000:201"))
+        assert "the name stands for 192.0.2.1 below the prefix 2001:db8:64::/96" in lines
