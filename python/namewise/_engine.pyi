@@ -498,6 +498,7 @@ class Policies:
         rtype: str | int | None = None,
         addresses: Sequence[str] = ...,
         servers: Sequence[tuple[int, Name | str, Sequence[str]]] = ...,
+        queried: bool = True,
     ) -> list[tuple[str, str, str, str, bool]]: ...
 
 @final

@@ -376,7 +376,7 @@ def test_policy_test_names_lists_lines_and_the_winner(
     code, found = verdict(capsys, "other.example", "--config", path)
     assert (code, found["action"], found["held"]) == (0, "none", [])
     assert main(["policy", "test", "other.example", "--config", path]) == 0
-    assert "nw explain other.example. follows and tests them" in capsys.readouterr().out
+    assert "--running does so, and --alias names them" in capsys.readouterr().out
     assert main(["policy", "test", "x.ads.example", "--config", path]) == 3
     out = capsys.readouterr().out
     assert f"{tmp_path}/ads:3: ads.example. block (list ads)" in out

@@ -35,6 +35,10 @@ v4 A 192.0.2.1
 mapped A 198.51.100.7
 mapped AAAA ::ffff:198.51.100.7
 text TXT x
+www CNAME cdn
+cdn CNAME tracker
+tracker A 192.0.2.5
+far A 192.0.2.9
 svc HTTPS 1 . ipv4hint=192.0.2.80 ipv6hint=2001:db8::1
 """
 
@@ -245,3 +249,77 @@ def test_dns64_shows_prefix_and_addresses_or_why_it_makes_none(tmp_path: Path) -
         assert "asked v4.example.com. A: answer, 1 record" in lines, lines
         lines = "\n".join(served.lines("explain", "-x", "2001:db8:64::c000:201"))
         assert "the name stands for 192.0.2.1 below the prefix 2001:db8:64::/96" in lines
+
+
+def test_policy_test_names_the_link_of_the_alias_chain(tmp_path: Path) -> None:
+    tables = (
+        '[[list]]\nname = "ads"\nfile = "ads"\n'
+        '[[list]]\nname = "feed"\nfile = "feed"\nformat = "rpz"\nzone = "feed.test"\n'
+    )
+    (tmp_path / "ads").write_text("# ads\ntracker.example.com\nblocked.example.com\n")
+    head = "$TTL 60\n@ SOA . . 1 2 3 4 5\n@ NS .\n"
+    (tmp_path / "feed").write_text(
+        f"{head}32.9.2.0.192.rpz-ip CNAME .\n8.0.0.0.127.rpz-client-ip.feed.test. A 192.0.2.7\n"
+    )
+    place = f"{tmp_path}/ads:2"
+    with serving(tmp_path, tables) as served:
+
+        def test(*args: str) -> tuple[int, str]:
+            done = nw("policy", "test", *args)
+            return done.returncode, done.stdout + done.stderr
+
+        # A rule about the client decides by the queried name alone.
+        code, shown = test("www.example.com", "--running", "--control", served.control)
+        assert code == 3 and "list feed: data, by a rule for the client 127.0.0.0/8" in shown
+        file, client = ("--config", str(served.file)), ("--client", "192.0.2.55")
+        code, shown = test(
+            "www.example.com", *client, *file, "--alias", "cdn.example.com", "--alias", "tracker.example.com"
+        )
+        chain = "www.example.com. -> cdn.example.com. -> tracker.example.com."
+        of = "for tracker.example.com., a target of its aliases"
+        assert code == 3
+        assert shown.splitlines()[:3] == [
+            f"www.example.com. asked by 192.0.2.55: nxdomain, {of}",
+            f"  aliases: {chain}",
+            f"* list ads: nxdomain, by a rule for the name tracker.example.com. ({place}), {of}",
+        ]
+        code, shown = test("www.example.com", *client, *file)
+        assert code == 0 and "--running does so, and --alias names them" in shown
+        code, shown = test(
+            "www.example.com", *client, *file, "--alias", "far.example.com", "--answer", "192.0.2.9"
+        )
+        assert (
+            code == 3
+            and "by a rule for the address 192.0.2.9/32" in shown
+            and "for far.example.com." in shown
+        )
+
+
+def test_policy_test_looks_aliases_up(tmp_path: Path) -> None:
+    (tmp_path / "ads").write_text("# ads\ntracker.example.com\nblocked.example.com\n")
+    (tmp_path / "feed").write_text("$TTL 60\n@ SOA . . 1 2 3 4 5\n@ NS .\n32.9.2.0.192.rpz-ip CNAME .\n")
+    tables = (
+        '[[list]]\nname = "ads"\nfile = "ads"\n'
+        '[[list]]\nname = "feed"\nfile = "feed"\nformat = "rpz"\nzone = "feed.test"\n'
+    )
+    with serving(tmp_path, tables) as served:
+
+        def test(name: str) -> tuple[int, list[str]]:
+            done = nw("policy", "test", name, "--running", "--control", served.control)
+            return done.returncode, done.stdout.splitlines()
+
+        code, lines = test("www.example.com")
+        assert code == 3 and lines[:2] == [
+            "www.example.com. asked by 127.0.0.1: nxdomain, for tracker.example.com., a target of its aliases",
+            "  aliases: www.example.com. -> cdn.example.com. -> tracker.example.com.",
+        ]
+        assert served.query("www.example.com").rcode == "NXDOMAIN", "as the server does"
+        code, lines = test("far.example.com")
+        assert code == 3 and "by a rule for the address 192.0.2.9/32" in lines[1]
+        code, lines = test("both.example.com")
+        assert code == 0 and lines[:2] == [
+            "both.example.com. asked by 127.0.0.1: none",
+            "  no list holds the name",
+        ]
+        code, lines = test("www.example.org")
+        assert code == 0 and "the lookup failed: SERVFAIL" in lines[2]

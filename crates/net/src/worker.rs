@@ -602,8 +602,11 @@ impl Worker {
         };
         let wire = room[..length].to_vec();
         let resolution = explanation.answered(&wire, &trace, self.now());
-        let (name, rtype) = (&question.name, question.rtype);
-        self.shared.recorder.note(None, name, rtype, &resolution, Clock::unix_s());
+        if *what_if == WhatIf::default() {
+            // The recorder keeps what happened, not what would have happened.
+            let (name, rtype) = (&question.name, question.rtype);
+            self.shared.recorder.note(None, name, rtype, &resolution, Clock::unix_s());
+        }
         Outcome::Resolved { wire, resolution: Box::new(resolution) }
     }
 

@@ -540,12 +540,13 @@ impl Policies {
         self.needs
     }
 
-    /// Every rule that applies to *link*, the queried name, of lists that apply to the client, in the order of the lists. For a
-    /// report: nothing is counted, and the rules of a list that lose against others of the same list are not shown.
-    pub fn all_for(&self, client: &Client<'_>, link: &Link<'_>) -> Vec<Match<'_>> {
+    /// Every rule that applies to *link*, of lists that apply to the client, in the order of the lists. For a report: nothing is
+    /// counted, and the rules of a list that lose against others of the same list are not shown. `queried`: whether *link* is the
+    /// queried name, not the target of an alias; rules about clients apply to it alone.
+    pub fn all_for(&self, client: &Client<'_>, link: &Link<'_>, queried: bool) -> Vec<Match<'_>> {
         let groups = self.groups_of(client);
         let lists = groups.into_iter().flat_map(|groups| self.lists_for(groups));
-        lists.filter_map(|list| list.at_link(link, Some(client))).collect()
+        lists.filter_map(|list| list.at_link(link, queried.then_some(client))).collect()
     }
 }
 

@@ -347,8 +347,10 @@ impl Policies {
     }
 
     /// Every list with a rule that applies to *client*, *name*, an answer with *addresses* or a name server, in order, with what decides
-    /// in it. rtype: the type of the query; without it, `data` stands for records of any type. servers: labels of the zone, name and addresses of each name server. Nothing is counted.
-    #[pyo3(signature = (name, client = "127.0.0.1", key = None, rtype = None, addresses = Vec::new(), servers = Vec::new()))]
+    /// in it. rtype: the type of the query; without it, `data` stands for records of any type. servers: labels of the zone, name and addresses of each name server.
+    /// queried: whether *name* is the queried name, not the target of an alias. Nothing is counted.
+    #[pyo3(signature = (name, client = "127.0.0.1", key = None, rtype = None, addresses = Vec::new(), servers = Vec::new(), queried = true))]
+    #[allow(clippy::too_many_arguments)]
     fn test(
         &self,
         name: NameArg,
@@ -357,6 +359,7 @@ impl Policies {
         rtype: Option<Code<RrType>>,
         addresses: Vec<String>,
         servers: Vec<(u8, NameArg, Vec<String>)>,
+        queried: bool,
     ) -> PyResult<Vec<Applies>> {
         let parse = |text: &str| {
             text.parse::<IpAddr>()
@@ -376,7 +379,7 @@ impl Policies {
         let key = key.as_ref().map(|key| key.0.as_ref());
         let client = Client { address, key, dnssec_ok: false };
         let link = Link { name: name.0.as_ref(), addresses: &addresses, servers: &servers };
-        let found = self.inner.all_for(&client, &link);
+        let found = self.inner.all_for(&client, &link, queried);
         let shown = found.iter().map(|found| {
             let settings = &found.list.settings;
             let other = |rtype: RrType, sets: &[Rrset]| {

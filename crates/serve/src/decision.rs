@@ -100,7 +100,7 @@ fn listed(snapshot: &Snapshot, name: NameRef<'_>) -> (bool, String) {
         return (false, "there are no lists".to_owned());
     };
     let client = Client { address: Ipv4Addr::LOCALHOST.into(), key: None, dnssec_ok: false };
-    let all = policies.all_for(&client, &Link { name, addresses: &[], servers: &[] });
+    let all = policies.all_for(&client, &Link { name, addresses: &[], servers: &[] }, true);
     let Some(found) = all.into_iter().find(|found| !found.list.settings.log_only) else {
         return (
             false,

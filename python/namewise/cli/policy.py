@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from namewise.cli.options import Parsed
 
 HELP = """\
-usage: nw policy test NAME [--client ADDRESS] [--key NAME] [--type TYPE] [--answer ADDRESS ...]
+usage: nw policy test NAME [--client ADDRESS] [--key NAME] [--type TYPE] [--alias NAME ...] [--answer ADDRESS ...]
                       [--server NAME[=ADDRESS] ...] [--config FILE] [--json]
        nw policy test NAME --running [--control PATH] [...]
        nw policy check [--config FILE] [--json]
@@ -20,20 +20,21 @@ test: show what the lists and response policy zones do with queries for a name: 
 file and line; the rules that apply, in the order of precedence, with file and line; and the action of the first one.
 
 The lists are those of the configuration; no server is needed. With --running, they are those that the
-running server has in use, with its pauses. Rules for addresses in answers and for name servers need --answer and
---server; nw explain NAME finds these addresses and servers itself. The same rules apply to the targets of the aliases
-of NAME, which this command does not look up: nw explain NAME follows them.
+running server has in use, with its pauses. Lists apply to every name of an alias chain, and to the addresses at its end:
+the server looks NAME up to find them, unless a rule for NAME decides before or --alias, --answer or --server is given.
+Without --running, nothing is looked up. Rules about name servers need --server; nw explain NAME finds the servers itself.
 
 check: read each list, and show its errors, its lines without effect and doubtful rules, with file and line.
 
   --client ADDRESS   the client that asks (default: 127.0.0.1)
   --key NAME         the TSIG key of its request
   --type TYPE        the type of the query: a rule with records of other types only is nodata
-  --answer ADDRESS   an address in the answer
+  --alias NAME       the target of an alias: of NAME, or of the --alias before it
+  --answer ADDRESS   an address in the answer, of the last alias
   --server NAME[=ADDRESS]  a name server of the zone of NAME, with an address of it
   --config FILE      the configuration (default: that of nw serve)
   --running          ask the running server; --control PATH selects its socket
-  --json             one JSON object: name, client, action, winner, rules[], held[], waits[]; check: lists[]
+  --json             one JSON object: name, client, chain[], action, winner, rules[], held[], waits[]; check: lists[]
 
 Exit codes: 0 no rule changes answers for the name, 1 wrong usage, 2 errors in the configuration or a list, 3 a rule
 changes them, 9 no running server at the control socket.
@@ -50,7 +51,7 @@ def run(args: list[str]) -> int:
     """Run the sub-command."""
     if verb(args, ("test", "check")) == "check":
         return check(Options(values=("--config",), flags=("--json",)).read(args[1:]))
-    values = ("--client", "--key", "--type", "--answer", "--server", "--config", "--control")
+    values = ("--client", "--key", "--type", "--alias", "--answer", "--server", "--config", "--control")
     parsed = Options(values=values, flags=("--json", "--running"), words=(1, 1)).read(args[1:])
     return test(parsed)
 
@@ -66,6 +67,7 @@ def test(parsed: Parsed) -> int:
         "client": _address("--client", parsed.one("--client") or "127.0.0.1"),
         "key": None if key is None else name(key),
         "type": rtype(parsed.values.get("--type", [])[-1:]),
+        "aliases": " ".join(map(name, parsed.all("--alias"))) or None,
         "answer": " ".join(answer) or None,
         "servers": " ".join(map(_server, parsed.all("--server"))) or None,
     }
@@ -160,29 +162,45 @@ def _configured(parsed: Parsed, wanted: dict[str, Any]) -> dict[str, Any]:
         lists = refresh(loaded.config, show=show)
     if lists.failures:
         raise Failure("\n".join(failure.text() for failure in lists.failures), code=BAD_CONFIG)
-    answer, servers = ((wanted[key] or "").split() for key in ("answer", "servers"))
+    answer, aliases, servers = ((wanted[key] or "").split() for key in ("answer", "aliases", "servers"))
     pairs = tuple((server.split("=")[0], tuple(server.split("=")[1:])) for server in servers)
-    question = Question(wanted["name"], wanted["client"], wanted["key"], wanted["type"], tuple(answer), pairs)
+    question = Question(
+        wanted["name"], wanted["client"], wanted["key"], wanted["type"], tuple(answer), tuple(aliases), pairs
+    )
     return verdict(lists, question)
 
 
 def _show(found: dict[str, Any]) -> None:
-    print(f"{found['name']} asked by {found['client']}: {found['action']}")
+    name, chain, winner = found["name"], found["chain"], found["winner"]
+
+    def link(rule: dict[str, Any]) -> str:
+        return "" if rule["name"] == name else f", for {rule['name']}, a target of its aliases"
+
+    print(f"{name} asked by {found['client']}: {found['action']}{link(winner) if winner else ''}")
+    if len(chain) > 1:
+        print(f"  aliases: {' -> '.join(chain)}")
     for rule in found["rules"]:
-        mark = "*" if rule == found["winner"] else " "
+        mark = "*" if rule == winner else " "
         logged = ", log only" if rule["log_only"] else ""
         place = "" if rule["file"] is None else f" ({rule['file']}:{rule['line']})"
-        print(f"{mark} list {rule['list']}: {rule['action']}{logged}, by a rule for {rule['trigger']}{place}")
+        trigger = f"by a rule for {rule['trigger']}{place}{link(rule)}"
+        print(f"{mark} list {rule['list']}: {rule['action']}{logged}, {trigger}")
     for line in found["held"]:
         print(f"  {line['file']}:{line['line']}: {line['listed']} {line['rule']} (list {line['list']})")
     if not found["held"]:
-        print("  no list holds the name")
-    if found["action"] == "none":
+        print(f"  no list holds {'the name' if len(chain) == 1 else 'a name of the chain'}")
+    looked_up = found.get("looked_up")
+    if looked_up in (None, "NOERROR", "NXDOMAIN"):
+        if found["action"] == "none" and looked_up is None and len(chain) == 1:
+            print(
+                "  the targets of its aliases were not looked up: --running does so, and --alias names them"
+            )
+    else:
         print(
-            f"  the targets of its aliases were not looked up: nw explain {found['name']} follows and tests them"
+            f"  its aliases and addresses are not known, since the lookup failed: {looked_up}; see nw explain {name}"
         )
-    for name in found["waits"]:
+    for listed in found["waits"]:
         print(
-            f"  list {name} has rules for addresses in answers or for name servers: --answer and --server test them, "
-            f"and nw explain {found['name']} shows them"
+            f"  list {listed} has rules for addresses in answers or for name servers: --answer and --server test them, "
+            f"and nw explain {name} shows them"
         )

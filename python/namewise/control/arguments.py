@@ -34,7 +34,13 @@ class Arguments:
 
     def name(self, key: str) -> str:
         """Return the domain name *key*, absolute."""
-        text = self.text(key)
+        return self._name(key, self.text(key))
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """Return the domain names *key*, separated by spaces and absolute; none if it is absent."""
+        return tuple(self._name(key, text) for text in (self.optional_text(key) or "").split())
+
+    def _name(self, key: str, text: str) -> str:
         try:
             return str(Name(text))
         except BadName as error:

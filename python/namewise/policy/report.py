@@ -18,6 +18,7 @@ from namewise.engine.errors import BadName
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from namewise.engine import Message
     from namewise.policy.lists import ReadList, Refreshed
 
 ANCESTORS = 128
@@ -38,7 +39,9 @@ class Question(NamedTuple):
     type: str | None = None
     """The type of the query."""
     addresses: tuple[str, ...] = ()
-    """The addresses of the answer."""
+    """The addresses of the answer: of the last name of the alias chain."""
+    aliases: tuple[str, ...] = ()
+    """The targets of the alias chain that starts at the name."""
     servers: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Name servers of the zone of the name, each with its addresses."""
 
@@ -46,39 +49,61 @@ class Question(NamedTuple):
 def verdict(lists: Refreshed, question: Question, paused: tuple[str | None, ...] = ()) -> dict[str, Any]:
     """Return what the lists do with a query, as the server decides.
 
-    The rules of the lists that apply come in the order of precedence, each with file and line; `held` has every line of every list
-    that holds the name, also of lists for other clients.
+    Lists apply to every name of the alias chain: rules of the first name come first. The rules of the lists that apply come in the
+    order of precedence, each with the name that it is for, with file and line; `held` has every line of every list that holds a name
+    of the chain, also of lists for other clients.
     """
     policies = lists.policies(paused)
     # The number of labels of the zone is not known: no zone is spared.
     servers = [(ANCESTORS - 1, name, list(addresses)) for name, addresses in question.servers]
-    applies = []
-    if policies is not None:
-        name, client, key, rtype = question.name, question.client, question.key, question.type
-        applies = policies.test(name, client, key, rtype, list(question.addresses), servers)
     places = Places(lists)
-    rules = [
-        {
-            "list": listed,
-            "trigger": trigger,
-            "action": action,
-            "log_only": log_only,
-            **places.of(listed, owner),
-        }
-        for listed, trigger, owner, action, log_only in applies
-    ]
+    chain = (question.name, *question.aliases)
+    rules: list[dict[str, Any]] = []
+    for at, name in enumerate(chain if policies is not None else ()):
+        assert policies is not None
+        addresses = question.addresses if at == len(chain) - 1 else ()
+        applies = policies.test(
+            name,
+            question.client,
+            question.key,
+            question.type,
+            list(addresses),
+            servers if at == 0 else [],
+            queried=at == 0,
+        )
+        for listed, trigger, owner, action, log_only in applies:
+            rule = {"list": listed, "name": name, "trigger": trigger, "action": action, "log_only": log_only}
+            rules.append({**rule, **places.of(listed, owner)})
     winner = next((rule for rule in rules if not rule["log_only"]), None)
-    held = [line for one in lists.lists for line in _lines(one, question.name)]
+    held = [line for name in chain for one in lists.lists for line in _lines(one, name)]
     waits = [] if question.addresses or question.servers else lists.lists
     return {
         "name": question.name,
         "client": question.client,
+        "chain": list(chain),
         "action": "none" if winner is None else winner["action"],
         "winner": winner,
         "rules": rules,
         "held": held,
         "waits": [one.settings.name for one in waits if one.rules.reads_answers],
     }
+
+
+def followed(question: Question, answer: Message) -> Question:
+    """Return *question* with the alias chain and the addresses of *answer*."""
+    aliases = {
+        str(rrset.owner).lower(): str(rrset.rdatas[0]) for rrset in answer.answer if rrset.type == "CNAME"
+    }
+    chain = [question.name]
+    while (target := aliases.get(chain[-1].lower())) and target.lower() not in map(str.lower, chain):
+        chain.append(target)
+    addresses = tuple(
+        str(rdata)
+        for rrset in answer.answer
+        if rrset.type in ("A", "AAAA") and str(rrset.owner).lower() == chain[-1].lower()
+        for rdata in rrset.rdatas
+    )
+    return question._replace(aliases=tuple(chain[1:]), addresses=addresses)
 
 
 def located(document: Document, lists: Refreshed) -> Document:

@@ -6,7 +6,8 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from namewise.control.client import ControlError
-from namewise.policy.report import Question, verdict
+from namewise.engine import Message, Resolve
+from namewise.policy.report import Question, followed, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,7 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Do what `do` says: `reload`, `pause`, `resume`, `status` or `test`. Return the state of the lists, or the verdict."""
     service, do = daemon.service, arguments.text("do")
     if do == "test":
-        return verdict(service.lists, _question(arguments), tuple(service.pauses))
+        return _test(daemon, _question(arguments))
     failures: tuple[str, ...] = ()
     if do == "reload":
         failures = service.reload_lists()
@@ -42,6 +43,23 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     return {"lists": lists(daemon), "paused": service.paused(), "failures": list(failures)}
 
 
+def _test(daemon: Daemon, question: Question) -> dict[str, Any]:
+    """Return what the lists do with *question*. Its aliases and addresses are looked up if none are given and they may decide;
+    `looked_up` is the response code then."""
+    service = daemon.service
+    found = verdict(service.lists, question, tuple(service.pauses))
+    given = question.aliases or question.addresses or question.servers
+    if given or service.config.resolver is None or (found["winner"] and not found["waits"]):
+        return found
+    request = Resolve(question.name, question.type or "A", client=question.client, policy_off=True)
+    done = service.events.submit(request).result()
+    if done.wire is None:
+        return {**found, "looked_up": done.error or "no response"}
+    answer = Message.parse(done.wire)
+    found = verdict(service.lists, followed(question, answer), tuple(service.pauses))
+    return {**found, "looked_up": answer.rcode}
+
+
 def _question(arguments: Arguments) -> Question:
     def addresses(key: str, given: Iterable[str]) -> tuple[str, ...]:
         try:
@@ -56,7 +74,7 @@ def _question(arguments: Arguments) -> Question:
         name, *given = server.split("=")
         servers.append((name, addresses("servers", given)))
     name, key, rtype = arguments.name("name"), arguments.optional_name("key"), arguments.optional_text("type")
-    return Question(name, client, key, rtype, answer, tuple(servers))
+    return Question(name, client, key, rtype, answer, arguments.names("aliases"), tuple(servers))
 
 
 def lists(daemon: Daemon) -> list[dict[str, Any]]:
