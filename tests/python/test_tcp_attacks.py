@@ -157,7 +157,8 @@ def dripping() -> Iterator[int]:
             query = Message.parse(reader.read(int.from_bytes(reader.read(2), "big")))
             reply = make_response(query, flags="aa").wire
             octets = struct.pack("!H", len(reply)) + reply
-            if str(query.question[0].name).startswith("last"):
+            assert query.question is not None
+            if str(query.question.name).startswith("last"):
                 client.sendall(octets[:-1])
                 ended.wait()
             for octet in octets:

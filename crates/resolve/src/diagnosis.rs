@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! slow: ns1.example.org (192.0.2.66) did not answer for 377.0 of 379.9 ms; 1 of 3 servers of example.org. is dead, 1 lame
-//! failed: bogus: the RRSIG of www.example.com. A by key 12345 of example.com. expired 2 h ago
+//! failed: bogus: RRSIG for www.example.com. A by key 12345 of example.com. expired 2 h ago
 //! blocked: ads.example.org. by the rule of list ads for names below example.org. (nxdomain)
 //! blocked: ads.example.org. by the rule of list ads for names below example.org. (drop): no response is sent
 //! blocked: rebinding protection removed 10.0.0.1, private address of the public name evil.example. (/etc/namewise.toml:9)

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 use nw_cache::Cache;
 use nw_policy::rules::Policies;
-use nw_resolve::{ClientQuestion, Micros, Resolver, ResolverConfig, Steps, Trace, World};
+use nw_resolve::{
+    ClientQuestion, Micros, Resolution, Resolver, ResolverConfig, Steps, Trace, World, diagnosis,
+};
 use nw_serve::plan::{Plan, ResolverPlan, StreamPlan};
 use nw_serve::{
     Artifact, Environment, Handled, POLICIES, PlanError, Renew, Snapshot, Stats, Transport, pipeline,
@@ -57,7 +59,8 @@ pub struct Server {
     stats: Stats,
     world: Rc<SimWorld>,
     resolver: Option<Resolver<SimWorld>>,
-    explained: RefCell<Steps>,
+    /// The lookup of the last query that needed one.
+    last: RefCell<Option<Resolution>>,
     max_steps: u32,
     questions: Cell<u64>,
     /// The time that it computed, if that is measured.
@@ -137,7 +140,7 @@ impl Server {
             stats: Stats::default(),
             world,
             resolver,
-            explained: RefCell::default(),
+            last: RefCell::default(),
             max_steps: budget.max_steps,
             questions: Cell::new(0),
             computed: Cell::new(None),
@@ -189,12 +192,17 @@ impl Server {
 
     /// The steps of the last query that needed a lookup.
     pub fn explained(&self) -> Steps {
-        self.explained.borrow().clone()
+        self.last.borrow().as_ref().map(|last| last.steps.clone()).unwrap_or_default()
+    }
+
+    /// The first line of `nw why` about the last query that needed a lookup; empty if nothing went wrong.
+    pub fn why(&self) -> String {
+        self.last.borrow().as_ref().and_then(diagnosis).unwrap_or_default()
     }
 
     /// Clear the steps, so that [`Server::explained`] returns those of the next query only.
     pub fn forget_explanation(&self) {
-        self.explained.take();
+        self.last.take();
     }
 
     /// Remove all RRsets at `name` from the cache.
@@ -254,13 +262,13 @@ impl Server {
                         let trace = Trace::start(self.world.now(), self.max_steps);
                         found.push(resolver.resolve_for(question.clone(), client, trace).await);
                     }
-                    self.explained.replace(found[0].steps.clone());
                     let now = self.world.now();
                     if transport == Transport::Udp && resolver.config().budget.discards(arrived, now) {
                         return;
                     }
                     let environment = Environment { now, ..environment };
                     handled = pipeline::complete(&environment, pending, &found, &mut room);
+                    self.last.replace(Some(found.swap_remove(0)));
                 }
             }
         };

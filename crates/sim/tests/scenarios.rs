@@ -54,7 +54,8 @@ fn every_expected_servfail_names_its_cause() {
             let Some(expect) = &step.expect else { continue };
             let servfail = expect.rcode.as_deref() == Some("SERVFAIL");
             // Only the resolver under test explains its answers; other hosts do not.
-            if servfail && step.to.is_none() && expect.ede.is_empty() && expect.reasons.is_empty() {
+            let unnamed_here = expect.ede.is_empty() && expect.reasons.is_empty() && expect.why.is_empty();
+            if servfail && step.to.is_none() && unnamed_here {
                 unnamed.push(format!("{}: step {}", file.display(), at + 1));
             }
         }

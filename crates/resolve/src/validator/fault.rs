@@ -30,6 +30,8 @@ pub enum Fault {
         owner: Name,
         /// Its type.
         rtype: RrType,
+        /// The zone that signed.
+        signer: Name,
         /// The tag of the key that the signature names.
         key_tag: u16,
         /// What is wrong with it.
@@ -183,8 +185,8 @@ impl fmt::Display for Fault {
                     None => Ok(()),
                 }
             }
-            Fault::Signature { owner, rtype, key_tag, fault, now } => {
-                write!(f, "RRSIG for {owner} {rtype} by key {key_tag} ")?;
+            Fault::Signature { owner, rtype, signer, key_tag, fault, now } => {
+                write!(f, "RRSIG for {owner} {rtype} by key {key_tag} of {signer} ")?;
                 match fault {
                     RrsigFault::Expired { expiration } => {
                         write!(f, "expired {} ago", Span(now.wrapping_sub(*expiration)))

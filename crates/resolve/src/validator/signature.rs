@@ -142,7 +142,14 @@ pub(crate) fn verify<'k>(
         }
         let at = tolerated(&rrsig, now, effort.skew);
         if let Err(fault) = rrsig.check(set, at) {
-            blame(Fault::Signature { owner: owner.clone(), rtype, key_tag, fault, now });
+            blame(Fault::Signature {
+                owner: owner.clone(),
+                rtype,
+                signer: zone.to_name(),
+                key_tag,
+                fault,
+                now,
+            });
             continue;
         }
         let mut named = keys.clone().filter(|key| rrsig.names(key)).take(MAX_COLLIDING).peekable();
@@ -155,7 +162,10 @@ pub(crate) fn verify<'k>(
                     let Rrsig { algorithm, inception, expiration, .. } = rrsig;
                     return Ok((verified, Signer { key_tag, algorithm, inception, expiration }));
                 }
-                Err(fault) => blame(Fault::Signature { owner: owner.clone(), rtype, key_tag, fault, now }),
+                Err(fault) => {
+                    let signer = zone.to_name();
+                    blame(Fault::Signature { owner: owner.clone(), rtype, signer, key_tag, fault, now });
+                }
             }
         }
     }

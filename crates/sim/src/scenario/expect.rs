@@ -33,6 +33,8 @@ pub struct Seen {
     pub payload: u16,
     /// The reasons in the explanation; empty if the cache answered.
     pub reasons: Vec<String>,
+    /// The first line of `nw why`; empty if nothing went wrong or the cache answered.
+    pub why: String,
 }
 
 impl Seen {
@@ -190,6 +192,9 @@ pub fn behind(expect: &ExpectTable, seen: &Seen) -> Option<Difference> {
         if !rest.any(|reason| reason == wanted) {
             return Some(differs("reasons", expect.reasons.join(" "), seen.reasons.join(" ")));
         }
+    }
+    if let Some(absent) = expect.why.iter().find(|words| !seen.why.contains(*words)) {
+        return Some(differs("why", absent, &seen.why));
     }
     if let Some(unwanted) = expect.no_reasons.iter().find(|unwanted| seen.reasons.contains(unwanted)) {
         return Some(differs("reasons", format!("no {unwanted}"), seen.reasons.join(" ")));

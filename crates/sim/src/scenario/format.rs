@@ -435,6 +435,8 @@ pub struct ExpectTable {
     pub max_payload: Option<u16>,
     /// Reasons (slugs) that the explanation must contain in this order, possibly with others between them.
     pub reasons: Vec<String>,
+    /// Words that the first line of `nw why` must contain, each.
+    pub why: Vec<String>,
     /// Reasons that the explanation must not contain.
     pub no_reasons: Vec<String>,
     /// The maximum time until the answer, in milliseconds.

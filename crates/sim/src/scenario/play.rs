@@ -485,6 +485,7 @@ impl Topology {
                 .unwrap_or(0);
             seen.cache_octets = server.cache().stats().octets;
             seen.reasons = expect::reasons(&server.explained());
+            seen.why = server.why();
         }
         seen
     }

@@ -13,7 +13,7 @@ fn name(text: &str) -> Name {
 }
 
 fn signature(fault: RrsigFault) -> Fault {
-    Fault::Signature { owner: name("www."), rtype: RrType::A, key_tag: 1, fault, now: NOW }
+    Fault::Signature { owner: name("www."), rtype: RrType::A, signer: name("."), key_tag: 1, fault, now: NOW }
 }
 
 /// What the clock is suspected of when a signature of *zone* fails with *fault*.

@@ -6,6 +6,7 @@ fn seen() -> Seen {
     let mut edns = crate::packet::Edns::default();
     nw_wire::edns::push_option(&mut edns.options, nw_wire::code::OptionCode::EDE, &[0, 22]);
     Seen {
+        why: String::new(),
         malformed: None,
         reply: Some(Packet {
             flags: Flags::default().with_qr(true).with_ra(true),
