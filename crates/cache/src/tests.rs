@@ -573,6 +573,30 @@ fn readers_can_accept_stale_entries() {
     assert!(ask_as(&cache, &Reader::default(), "www.example.", 60 * SECOND).is_none());
 }
 
+#[test]
+fn an_entry_can_be_made_to_expire() {
+    let cache = Cache::new(1 << 20);
+    cache.put_rrset(&address(1), None, Rank::Authoritative, 0);
+    let patient = Reader { stale_s: 60, stale_ttl_s: 30, ..Reader::default() };
+    let at = |now| ask_as(&cache, &patient, "www.example.", now).map(|(hit, ttl)| (hit.freshness, ttl));
+    let name: Name = "www.example.".parse().unwrap();
+    assert_eq!(cache.expire(name.as_ref(), RrType::AAAA, 0), 0);
+    assert_eq!(at(0), Some((Freshness::Fresh, 60)));
+    // Also in the moment in which it was stored.
+    assert_eq!(cache.expire(name.as_ref(), RrType::A, 0), 1);
+    assert_eq!(at(0), Some((Freshness::Stale, 30)));
+    assert_eq!(at(59 * SECOND), Some((Freshness::Stale, 30)));
+    assert_eq!(at(60 * SECOND), None);
+    let question = HitQuestion {
+        name: name.as_ref(),
+        rtype: RrType::A,
+        class: Class::IN,
+        dnssec_ok: false,
+        checking_disabled: false,
+    };
+    assert_eq!(cache.stale(&patient, &question, SECOND / 2).map(|stale| stale.expired_s), Some(1));
+}
+
 /// The address of server *last*.
 fn server(last: u8) -> std::net::SocketAddr {
     std::net::SocketAddr::from(([192, 0, 2, last], 53))

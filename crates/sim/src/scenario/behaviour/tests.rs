@@ -88,6 +88,18 @@ fn each_misbehaviour() {
 }
 
 #[test]
+fn octets_over_tcp_take_their_time() {
+    let host = scripted("[[rule]]\noctet_ms = 10\ndelay_ms = 5");
+    let after = |via| match &host.respond(&asked("www.example. A", via, false))[..] {
+        [Emission::Reply { after, bytes, .. }] => (*after, bytes.len() as u64),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(after(Transport::Udp).0, 5000);
+    let (took, octets) = after(Transport::Tcp);
+    assert_eq!(took, 5000 + (octets + 2) * 10_000);
+}
+
+#[test]
 fn junk_is_never_a_reply() {
     let kinds = "wrong-id wrong-case wrong-question wrong-type no-question wrong-port wrong-address not-a-reply wrong-opcode garbage";
     for kind in kinds.split(' ') {
