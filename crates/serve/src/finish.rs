@@ -47,7 +47,7 @@ pub(crate) fn writer<'o>(
 /// Write the question in the client's case, and reserve space for the final records.
 ///
 /// `out`: at least 512 octets, which any question with OPT, NSID and a receipt fits.
-#[inline]
+#[inline(always)]
 pub(crate) fn begin<'w, 'o>(
     out: &'w mut Writer<'o>,
     query: &Query<'_>,

@@ -152,7 +152,7 @@ impl Hasher for KeyedHasher {
     }
 }
 
-/// Return whether two octet strings are equal if ASCII case is ignored.
+/// Return whether two octet strings are equal if ASCII case is ignored. Most names are asked in the case in which they are kept.
 #[inline]
 pub fn eq_folded(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
@@ -163,8 +163,8 @@ pub fn eq_folded(a: &[u8], b: &[u8]) -> bool {
     };
     let (mut a, mut b) = (a, b);
     while a.len() > 8 {
-        if !same_word(first8(a), first8(b)) {
-            return false;
+        if first8(a) != first8(b) {
+            return eq_otherwise(a, b);
         }
         (a, b) = (&a[8..], &b[8..]);
     }
@@ -172,8 +172,18 @@ pub fn eq_folded(a: &[u8], b: &[u8]) -> bool {
     same_word(u64::from_le_bytes(*last_a), u64::from_le_bytes(*last_b))
 }
 
-/// Whether eight octets agree when A-Z is taken for a-z. Most names are asked in the case in which they are kept, and most
-/// that are not differ in more than case.
+/// Do the same as [`eq_folded`] for octets of the same length, at least eight, of which some differ. It is a function of its own
+/// because the registers that it needs would have to be saved at every comparison.
+#[cold]
+#[inline(never)]
+fn eq_otherwise(a: &[u8], b: &[u8]) -> bool {
+    let last = |octets: &[u8]| octets.last_chunk().map_or(0, |last| u64::from_le_bytes(*last));
+    // The last octets of both may overlap the eight before them.
+    let mut words = a.chunks_exact(8).zip(b.chunks_exact(8));
+    words.all(|(a, b)| same_word(up_to8(a), up_to8(b))) && same_word(last(a), last(b))
+}
+
+/// Whether eight octets agree when A-Z is taken for a-z. Most that are not equal differ in more than case.
 #[inline]
 const fn same_word(a: u64, b: u64) -> bool {
     let differ = a ^ b;

@@ -68,6 +68,13 @@ proptest! {
     }
 
     #[test]
+    fn equality_sees_every_octet(a in prop::collection::vec(any::<u8>(), 1..40), at in any::<prop::sample::Index>(), change in any::<u8>()) {
+        let mut b = a.to_ascii_lowercase();
+        b[at.index(a.len())] ^= change;
+        prop_assert_eq!(eq_folded(&a, &b), a.eq_ignore_ascii_case(&b));
+    }
+
+    #[test]
     fn folding_eight_octets_is_folding_each(word in any::<u64>()) {
         let mut bytes = word.to_le_bytes();
         bytes.make_ascii_lowercase();
