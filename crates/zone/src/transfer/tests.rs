@@ -149,6 +149,40 @@ fn only_a_complete_transfer_is_a_zone() {
     assert!(matches!(bare.finish(), Err(TransferError::Zone(_))));
 }
 
+/// A message of records with names of 248 octets, which are written as pointers. Each owner is another, and each record has two more names.
+fn long_names(first: u16, count: u16) -> Vec<u8> {
+    let apex = name("example.com.");
+    let flags = Flags::default().with_qr(true);
+    let mut bytes = Header { id: ID, flags, counts: [0, count + 1, 0, 0] }.to_wire().to_vec();
+    let at = u16::try_from(bytes.len()).expect("a header");
+    let label = [&[57][..], &[b'x'; 57]].concat();
+    bytes.extend([&*label, &label, &label, &label[..1], &[b'x'; 57], apex.as_ref().wire()].concat());
+    let pointer = (0xc000 | at).to_be_bytes();
+    let head =
+        |rtype: RrType, length: u8| [&rtype.0.to_be_bytes()[..], &[0, 1, 0, 0, 1, 44, 0, length]].concat();
+    bytes.extend([&*head(RrType::RP, 4), &pointer, &pointer].concat());
+    for number in first..first + count {
+        bytes.extend([&[2][..], &(number | 0x8080).to_be_bytes(), &pointer].concat());
+        bytes.extend([&*head(RrType::RP, 4), &pointer, &pointer].concat());
+    }
+    bytes
+}
+
+/// Compression does not let a primary use much more memory than the octets and records that it may send.
+#[test]
+fn names_behind_pointers_cost_what_the_limits_allow() {
+    let mut transfer = transfer(TransferLimits { octets: 1 << 20, records: 100_000 });
+    let all = records();
+    transfer.read(&message(ID, Flags::default(), true, &all)).expect("a good beginning");
+    for part in 0..8 {
+        assert_eq!(transfer.read(&long_names(part * 1000, 1000)), Ok(false));
+    }
+    assert_eq!(transfer.read(&message(ID, Flags::default(), true, &all[..1])), Ok(true));
+    let octets = usize::try_from(transfer.octets()).expect("it is small");
+    let zone = transfer.finish().expect("a zone");
+    assert!(zone.octets() < 64 * octets, "{} octets of {octets}", zone.octets());
+}
+
 proptest! {
     /// Whatever octets of the messages change, the transfer ends with a zone or an error, and holds no more than its limits.
     #[test]
