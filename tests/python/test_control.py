@@ -10,6 +10,7 @@ import select
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
 
 import pytest
 from msgspec.structs import replace
@@ -25,6 +26,8 @@ from namewise.control.holder import holders
 from namewise.control.log import Log
 from namewise.control.notify import Notifier
 from namewise.control.sockets import ListenError, Sockets, descriptors, inherited
+from namewise.control.verbs import VERBS as OURS
+from namewise.control.verbs import table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +132,7 @@ def test_an_unknown_verb_lists_the_known(tmp_path: Path) -> None:
         b'{"verb": "echo", "args": []}\n',
         b'{"verb": "echo", "args": "a"}\n',
         b'{"verb": "echo", "args": 0}\n',
+        b'{"verb": "echo", "arg": {"a": 1}}\n',
     ],
     ids=lambda line: line[:24].decode("ascii", "replace").strip(),
 )
@@ -192,6 +196,36 @@ def test_an_argument_that_is_missing_is_named(tmp_path: Path) -> None:
     assert (
         with_channel(path, ask, {"needs": needs}) == "needs: the argument 'name' is missing; expected a text"
     )
+
+
+@pytest.mark.parametrize("verb", OURS)
+def test_every_verb_refuses_an_argument_that_it_does_not_know(verb: str) -> None:
+    """Without `name`, which is misspelt here, `flush` would empty the cache."""
+    nobody: Any = None
+    with pytest.raises(ControlError, match="unknown argument 'nmae'") as caught:
+        table(nobody)[verb]({"nmae": "nosuch.example"})
+    assert caught.value.code == "BAD_ARGUMENT"
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "said"),
+    [
+        ("policy", {"do": "pause", "seconds": 60, "grop": "kids"}, "policy: unknown argument 'grop'"),
+        ("policy", {"do": "reload", "group": "kids"}, "policy reload: unknown argument 'group'"),
+        ("policy", {"do": "stop"}, "policy: the argument 'do' is wrong"),
+        ("nta", {"action": "list", "name": "a."}, "nta list: unknown argument 'name'"),
+        ("nta", {"action": "remove", "name": "a.", "lifetime_s": 1}, "unknown argument 'lifetime_s'"),
+        ("flush", {"below": True}, "flush: the argument 'name' is missing"),
+        ("flush", {"name": "a.", "type": "NOSUCH"}, "flush: the argument 'type' is wrong"),
+        ("cache", {"name": "a.", "type": "NOSUCH"}, "cache: the argument 'type' is wrong"),
+    ],
+)
+def test_arguments_that_would_have_no_effect_are_refused(verb: str, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ControlError) as caught:
+        table(MagicMock())[verb](given)
+    assert said in str(caught.value)
+    assert caught.value.code == "BAD_ARGUMENT"
 
 
 def test_an_impossible_folder_is_reported(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ pub fn load(cache: &Cache, text: &str, now: Micros) -> Result<usize, DumpError> 
             }
         }
     }
-    Ok(entries.iter().filter(|entry| cache.restore(entry, now)).count())
+    Ok(entries.into_iter().map(|entry| usize::from(cache.restore(entry, now))).sum())
 }
 
 /// What a comment says.

@@ -69,8 +69,12 @@ impl Cache {
         }
     }
 
-    /// Store `entry` as it was, unless the cache has one that was stored later, or it is useless. Returns whether it was stored.
-    pub fn restore(&self, entry: &Inspected, now: Micros) -> bool {
+    /// Store `entry` as it was, within the limits of [`Cache::limit_loaded`], unless the cache has one that was stored later, or it is
+    /// useless. Returns whether it was stored.
+    pub fn restore(&self, mut entry: Inspected, now: Micros) -> bool {
+        entry.life_s = entry.life_s.min(self.longest_s(entry.kind != Kind::Data));
+        // A record does not outlive its entry in the caches of clients.
+        entry.records.iter_mut().for_each(|set| set.ttl = set.ttl.min(entry.life_s));
         let Some(stored) = now.checked_sub(Micros::from(entry.age_s) * 1_000_000) else { return false };
         let (rtype, kind) = match (entry.kind, entry.rtype) {
             (Kind::Data, Some(rtype)) => (rtype, EntryKind::Rrset),

@@ -38,7 +38,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nw_wire::code::{Class, Ede, Rcode, RrType};
@@ -95,6 +95,8 @@ pub struct Cache {
     flushes: AtomicU64,
     /// Whether there may be denial records.
     denies: AtomicBool,
+    /// The longest lives of loaded data and of loaded denials, in seconds.
+    longest_s: [AtomicU32; 2],
 }
 
 /// Data of one shard, aligned to cache lines so that locks of different shards do not share one.
@@ -150,6 +152,7 @@ impl Cache {
             sources: Mutex::default(),
             flushes: AtomicU64::new(0),
             denies: AtomicBool::new(false),
+            longest_s: [AtomicU32::new(u32::MAX), AtomicU32::new(u32::MAX)],
         }
     }
 
@@ -157,6 +160,18 @@ impl Cache {
     pub fn keep_expired(&self, seconds: u32) {
         let grace = Micros::from(seconds) * 1_000_000;
         self.shards.iter().for_each(|shard| lock(&shard.answers).keep_expired(grace));
+    }
+
+    /// Let what is loaded live no longer than this from when it was stored: `data_s` data and delegations, `absence_s` denials. What the
+    /// resolver stores has lives within its limits already.
+    pub fn limit_loaded(&self, data_s: u32, absence_s: u32) {
+        self.longest_s[0].store(data_s, Ordering::Relaxed);
+        self.longest_s[1].store(absence_s, Ordering::Relaxed);
+    }
+
+    /// The longest life of loaded data, or of a loaded denial, in seconds.
+    fn longest_s(&self, denial: bool) -> u32 {
+        self.longest_s[usize::from(denial)].load(Ordering::Relaxed)
     }
 
     /// The server statistics.

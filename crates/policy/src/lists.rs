@@ -553,6 +553,9 @@ fn meaning(line: &[u8]) -> Line<'_> {
     }
 }
 
+/// Why a line without a name, or with several where only one may be, has no effect.
+const ONE_NAME: &str = "expected one name";
+
 /// `name^`, `name^$important`.
 fn adblock(rest: &[u8], rule: ListRule) -> Line<'_> {
     let (name, modifiers) = match rest.iter().position(|octet| *octet == b'$') {
@@ -566,15 +569,18 @@ fn adblock(rest: &[u8], rule: ListRule) -> Line<'_> {
     let Some(name) = name.strip_suffix(b"^").or_else(|| name.strip_suffix(b"^|")) else {
         return Line::Unsupported("only ||name^ and @@||name^ have a meaning for names");
     };
-    match name {
-        [b'*', b'.', name @ ..] if !name.contains(&b'*') => {
-            Line::Names(Names::of(name), LineRule { rule, scope: Scope::Below, important })
-        }
-        _ if name.iter().any(|octet| matches!(octet, b'*' | b'/' | b':')) => {
-            Line::Unsupported("patterns, ports and paths have no meaning for names")
-        }
-        _ => Line::Names(Names::of(name), LineRule { rule, scope: Scope::Both, important }),
+    let (scope, name) = match name {
+        [b'*', b'.', name @ ..] => (Scope::Below, name),
+        _ => (Scope::Both, name),
+    };
+    if name.iter().any(|octet| matches!(octet, b'*' | b'/' | b':')) {
+        return Line::Unsupported("patterns, ports and paths have no meaning for names");
     }
+    // Between two words may be a name and the beginning of another line: a rule for `com` would block far more than was meant.
+    if name.is_empty() || name.iter().any(u8::is_ascii_whitespace) {
+        return Line::Unsupported(ONE_NAME);
+    }
+    Line::Names(Names::of(name), LineRule { rule, scope, important })
 }
 
 /// A line of a hosts file, of dnsmasq, or a name.
@@ -589,6 +595,7 @@ fn plain(line: &[u8]) -> Line<'_> {
         return dnsmasq(&line[..at], &line[at + 1..]);
     }
     match line {
+        b"*." => Line::Unsupported(ONE_NAME),
         [b'*', b'.', name @ ..] => Line::Names(Names::of(name), LineRule::new(ListRule::Block, Scope::Below)),
         _ if line.contains(&b'#') => {
             Line::Unsupported("rules for the content of pages have no meaning for names")
@@ -630,6 +637,9 @@ fn dnsmasq<'l>(option: &[u8], value: &'l [u8]) -> Line<'l> {
     }) else {
         return Line::Unsupported("an option without a name");
     };
+    if names.is_empty() {
+        return Line::Unsupported("an option without a name");
+    }
     let names = Names { text: names, slashes: true };
     let rule = match (option, target, address(target)) {
         (_, b"", _) => ListRule::Nxdomain,

@@ -40,6 +40,7 @@ impl<W: World> Resolver<W> {
     /// A resolver in *world* that keeps what it learns in *cache*.
     pub fn new(world: Rc<W>, cache: Arc<Cache>, config: Arc<ResolverConfig>) -> Resolver<W> {
         cache.keep_expired(config.stale.max_s);
+        cache.limit_loaded(config.budget.max_ttl, config.budget.max_negative_ttl);
         let core = Core::new(world, cache, config);
         Resolver { core: Rc::new(core) }
     }

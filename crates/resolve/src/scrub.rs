@@ -499,7 +499,7 @@ impl<'s> Scrubber<'s> {
         soa.rrset = single(soa.rrset);
         let minimum = soa.rrset.rdatas.first().and_then(|rdata| rdata.last_chunk());
         let minimum = minimum.map_or(0, |minimum| u32::from_be_bytes(*minimum));
-        soa.shorten(minimum.min(self.budget.max_negative_ttl).max(self.budget.min_ttl));
+        soa.shorten(minimum.max(self.budget.min_ttl).min(self.budget.max_negative_ttl));
         let mut proof = self.denial();
         // The proof lasts no longer than what it proves.
         proof.iter_mut().for_each(|one| one.shorten(soa.rrset.ttl));

@@ -330,7 +330,8 @@ class Budget(Table, frozen=True, kw_only=True):
             Duration,
             limit(
                 "0s",
-                "Shortest time that data is cached; more than 0 overrides the TTLs of zone owners.",
+                "Shortest time that data is cached; more than 0 overrides the TTLs of zone owners. It extends neither signed data "
+                "beyond what its signatures allow (RFC 4035 §5.3.3), nor anything beyond `max_ttl` and `max_negative_ttl`.",
                 ge=0,
                 le=86400000,
             ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from namewise.config.values import nearest
 from namewise.control.client import ControlError
-from namewise.engine import Name
+from namewise.engine import Name, type_name, type_value
 from namewise.engine.errors import BadName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 class Arguments:
@@ -18,6 +19,19 @@ class Arguments:
     def __init__(self, verb: str, given: Mapping[str, Any]) -> None:
         self.verb = verb
         self.given = given
+
+    def only(self, known: Collection[str], when: str = "") -> None:
+        """Raise `ControlError` if an argument is not one of *known*: without a misspelt one, the verb would do more than was meant.
+        when: what is done, where that decides which arguments there are."""
+        for key in self.given:
+            if key not in known:
+                guess = nearest(key, known)
+                listed = f"Known here: {', '.join(known)}." if known else "It takes no arguments."
+                raise ControlError(
+                    f"{self.verb}{when and f' {when}'}: unknown argument {key!r}",
+                    f'Did you mean "{guess}"?' if guess else listed,
+                    "BAD_ARGUMENT",
+                )
 
     def text(self, key: str, default: str | None = None) -> str:
         """Return the text *key*; without *default* it is required."""
@@ -49,6 +63,14 @@ class Arguments:
     def optional_name(self, key: str) -> str | None:
         """Return the domain name *key*, or None if it is absent."""
         return None if self.given.get(key) is None else self.name(key)
+
+    def optional_type(self, key: str) -> str | None:
+        """Return the name of the record type *key*, or None if it is absent."""
+        text = self.optional_text(key)
+        try:
+            return None if text is None else type_name(type_value(text))
+        except ValueError:
+            raise self.wrong(key, "a record type") from None
 
     def flag(self, key: str) -> bool:
         """Return the truth *key*; absent means false."""

@@ -206,6 +206,9 @@ def _request(line: bytes) -> tuple[str, dict[str, Any]]:
         raise ControlError("not a request: not JSON", hint, "BAD_REQUEST") from None
     if not isinstance(request, dict):
         raise ControlError("not a request: not a JSON object", hint, "BAD_REQUEST")
+    unknown = sorted(request.keys() - {"verb", "args"})
+    if unknown:
+        raise ControlError(f"not a request: unknown key {unknown[0]!r}", hint, "BAD_REQUEST")
     verb, args = request.get("verb"), request.get("args")
     if not isinstance(verb, str):
         raise ControlError("not a request: verb must be a text", hint, "BAD_REQUEST")

@@ -51,6 +51,23 @@ fn a_text_is_loaded_and_written_again() {
 }
 
 #[test]
+fn a_text_is_loaded_within_the_limits() {
+    let cache = Cache::new(1 << 20);
+    cache.limit_loaded(20, 10);
+    let text =
+        TEXT.replace("life 300", "life 999999").replace("288", "888888").replace("life 60", "life 888888");
+    assert_eq!(load(&cache, &text, NOW), Ok(2));
+    let found = &cache.inspect("www.example.".parse::<Name>().unwrap().as_ref(), NOW)[0];
+    assert_eq!((found.age_s, found.left_s(), found.records[0].ttl), (12, 8, 8));
+    let found = &cache.inspect("none.example.".parse::<Name>().unwrap().as_ref(), NOW)[0];
+    assert_eq!((found.left_s(), found.records[0].ttl), (10, 10));
+    // No record outlives its entry.
+    let text = "; data a.example. A secure authoritative life 5\na.example.\t400\tIN\tA\t192.0.2.80\n";
+    assert_eq!(load(&cache, text, NOW), Ok(1));
+    assert_eq!(cache.inspect("a.example.".parse::<Name>().unwrap().as_ref(), NOW)[0].records[0].ttl, 5);
+}
+
+#[test]
 fn a_wrong_line_is_named_and_nothing_is_taken() {
     for (line, problem) in [
         ("www.example.\t1\tIN\tA\t192.0.2.1", "a record without the comment line"),

@@ -76,10 +76,15 @@ impl Span {
         Span { age_s: seconds(now.saturating_sub(stored)), left_s: seconds(expires.saturating_sub(now)) }
     }
 
-    /// The two moments `passed` seconds later, at `now`. None: the second one is over, or the first one before all time.
-    fn at(self, passed: u32, now: Micros) -> Option<(Micros, Micros)> {
-        let left = self.left_s.checked_sub(passed).filter(|left| *left > 0)?;
+    /// The two moments `passed` seconds later, at `now`, at most `longest_s` apart. None: the second one is over, or the first one before
+    /// all time.
+    fn at(self, passed: u32, longest_s: u32, now: Micros) -> Option<(Micros, Micros)> {
         let age = Micros::from(self.age_s) + Micros::from(passed);
+        let longest = u32::try_from(Micros::from(longest_s).saturating_sub(age)).unwrap_or(u32::MAX);
+        let left = self.left_s.saturating_sub(passed).min(longest);
+        if left == 0 {
+            return None;
+        }
         Some((now.checked_sub(age * SECOND)?, now + Micros::from(left) * SECOND))
     }
 
@@ -147,10 +152,12 @@ impl Item {
         match self {
             Item::Answer(mut entry) => {
                 entry.age_s = entry.age_s.saturating_add(passed);
-                cache.restore(&entry, now)
+                cache.restore(entry, now)
             }
             Item::Delegation { mut cut, above, span } => {
-                let Some((stored, expires)) = span.at(passed, now) else { return false };
+                let Some((stored, expires)) = span.at(passed, cache.longest_s(false), now) else {
+                    return false;
+                };
                 (cut.stored, cut.expires) = (stored, expires);
                 if let Some(labels) = above {
                     cut.above = cache.cut(cut.zone.as_ref().suffix(labels.into()), now);
@@ -166,8 +173,8 @@ impl Item {
                 is_new
             }
             Item::Denial { view, zone, sets, span } => {
-                let (Some((stored, expires)), Some(key)) = (span.at(passed, now), DenialKey::of(&sets))
-                else {
+                let times = span.at(passed, cache.longest_s(true), now);
+                let (Some((stored, expires)), Some(key)) = (times, DenialKey::of(&sets)) else {
                     return false;
                 };
                 cache.restore_denial(view, zone.as_ref(), key, DenialRecord { sets, stored, expires }, now)

@@ -229,6 +229,35 @@ fn entries_survive_and_age_by_the_time_that_has_passed() {
 }
 
 #[test]
+fn what_is_loaded_lives_within_the_limits() {
+    let cache = Cache::new(4 << 20);
+    cache.limit_loaded(120, 50);
+    let now = 2_000_000 * SECOND;
+    // Saved at the age of 10 s, loaded 30 s later.
+    assert_eq!(load_into(&cache, now, 5030, &saved()), 3);
+    let www = &cache.inspect(name("www.example.").as_ref(), now)[0];
+    assert_eq!((www.age_s, www.left_s(), www.records[0].ttl), (40, 80, 80));
+    let none = &cache.inspect(name("none.example.").as_ref(), now)[0];
+    assert_eq!((none.left_s(), none.records[0].ttl), (10, 10));
+
+    let (before, cache) = (Cache::new(4 << 20), Cache::new(4 << 20));
+    cache.limit_loaded(120, 50);
+    delegate(&before);
+    let mut file = Vec::new();
+    save(&before, NOW, 5000, "basis", &mut file).unwrap();
+    // Saved at the age of 5 s, loaded 20 s later.
+    assert_eq!(load_into(&cache, now, 5020, &file), 7);
+    let zone = name("example.");
+    assert_eq!(cache.cut(zone.as_ref(), now).unwrap().expires, now + 95 * SECOND);
+    let nsec = cache.nsec_before(1, zone.as_ref(), name("bb.example.").as_ref(), now).unwrap();
+    assert_eq!(nsec.expires, now + 25 * SECOND);
+    // Nothing is left of what is older than the limits.
+    let cache = Cache::new(4 << 20);
+    cache.limit_loaded(20, 20);
+    assert_eq!(load_into(&cache, now, 5020, &file), 0);
+}
+
+#[test]
 fn what_was_learned_since_stays() {
     let cache = Cache::new(4 << 20);
     let now = 2_000_000 * SECOND;

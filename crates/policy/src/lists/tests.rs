@@ -76,6 +76,19 @@ fn unsupported_and_wrong_lines_are_named() {
 }
 
 #[test]
+fn a_rule_for_two_names_has_no_effect() {
+    let text = "||zoo flag.example^\n||com\tflag.example^$important\n@@||zoo flag.example^\n||*.zoo flag.example^\n|| flag.example^\n||^\n\
+                ||*.^\n*.\naddress=//192.0.2.1\nserver=//\n";
+    let list = read(text.as_bytes(), 1);
+    let lines: Vec<usize> = list.unsupported.first.iter().map(|finding| finding.line).collect();
+    assert_eq!(lines, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(list.wrong, ListFindings::default());
+    for asked in ["zoo.", "flag.example.", "www.com.", "example."] {
+        assert_eq!(rule(text, asked), None, "{asked}");
+    }
+}
+
+#[test]
 fn findings_are_bounded_and_counted() {
     let list = read("bad..name\n".repeat(1000).as_bytes(), 1);
     assert_eq!((list.wrong.count, list.wrong.first.len()), (1000, MOST_FINDINGS));

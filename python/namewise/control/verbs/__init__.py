@@ -1,4 +1,4 @@
-"""The verbs of the control socket: one file for each, with `def run(daemon, arguments)`.
+"""The verbs of the control socket: one file for each, with `ARGUMENTS`, the names of its arguments, and `def run(daemon, arguments)`.
 
 A verb is imported when it is first called: a server that is never asked starts faster. It runs in the thread of the
 connection that asked, so it may block.
@@ -46,7 +46,9 @@ def table(daemon: Daemon) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]
 
 def _call(daemon: Daemon, verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
     module = import_module(f"namewise.control.verbs.{verb}")
-    answer: dict[str, Any] = module.run(daemon, Arguments(verb, given))
+    arguments = Arguments(verb, given)
+    arguments.only(module.ARGUMENTS)
+    answer: dict[str, Any] = module.run(daemon, arguments)
     return answer
 
 

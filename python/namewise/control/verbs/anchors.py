@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from namewise.control.daemon import Daemon
     from namewise.dnssec.anchors import Ds, Followed, TrustPoint
 
+ARGUMENTS = ()
+
 
 def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
     """Return the trust points; times are seconds since 1970, None where there is none."""

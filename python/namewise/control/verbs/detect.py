@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+ARGUMENTS = ()
 MOST = 20
 """Domains that are shown."""
 

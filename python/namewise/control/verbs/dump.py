@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+ARGUMENTS = ("cursor",)
+
 
 def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Return the piece that begins at `cursor` (default: the first), and the cursor of the next one, None after the last."""

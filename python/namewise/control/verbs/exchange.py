@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+ARGUMENTS = ("query", "server", "tcp", "timeout_s")
 DNS_PORT = 53
 MAX_TIMEOUT_S = 60.0
 

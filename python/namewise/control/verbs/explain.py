@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+ARGUMENTS = (
+    "name",
+    "type",
+    "class",
+    "client",
+    "transport",
+    "checking_disabled",
+    "empty_cache",
+    "forwarder",
+    "policy_off",
+)
+
 
 def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Return the `namewise.explain/1` document for `name`, `type` and `class`, as the address `client` (default: this machine)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+ARGUMENTS = ("name", "below", "type", "only")
 ONLY = ("negative", "bogus", "failures")
 
 
@@ -19,11 +20,10 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     `type` and of the kind `only`, if given."""
     needs_resolver(daemon)
     name, below = arguments.optional_name("name"), arguments.flag("below")
-    rtype, only = arguments.optional_text("type"), arguments.optional_text("only")
+    rtype, only = arguments.optional_type("type"), arguments.optional_text("only")
     if only is not None and only not in ONLY:
         raise arguments.wrong("only", f"one of {', '.join(ONLY)}")
-    try:
-        number = None if rtype is None else type_value(rtype)
-    except ValueError:
-        raise arguments.wrong("type", "a record type") from None
+    if below and name is None:
+        raise arguments.wrong("name", "a name, since below is set")
+    number = None if rtype is None else type_value(rtype)
     return {"flushed": daemon.service.engine.flush(name, below=below, type=number, only=only)}

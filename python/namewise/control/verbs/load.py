@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+ARGUMENTS = ("text",)
+
 
 def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Return the number of entries of `text` that were taken. What the cache has learned since stays."""

@@ -12,12 +12,19 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+OF = {"add": ("name", "lifetime_s"), "remove": ("name",), "list": ()}
+"""What can be done, and the arguments of each besides `action`."""
+ARGUMENTS = ("action", "name", "lifetime_s")
+
 
 def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Return the negative trust anchors: those of the configuration, and those of the run time with their ends."""
     needs_resolver(daemon)
     trust = daemon.service.trust
     action = arguments.text("action")
+    if action not in OF:
+        raise arguments.wrong("action", ", ".join(OF))
+    arguments.only(("action", *OF[action]), when=action)
     if action == "add":
         name = arguments.name("name")
         if name == ".":
@@ -32,8 +39,6 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
         if not trust.remove(name):
             hint = "nw ctl nta list shows them; those of the configuration are removed there."
             raise ControlError(f"nta: there is none at {name} that was added at run time", hint, "NOT_FOUND")
-    elif action != "list":
-        raise arguments.wrong("action", "add, remove or list")
     resolver = daemon.service.config.resolver
     configured = resolver.negative_trust_anchors if resolver is not None else ()
     return {

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from namewise.control.daemon import Daemon
     from namewise.policy.lists import ReadList
 
+OF = {
+    "status": (),
+    "reload": (),
+    "pause": ("group", "seconds"),
+    "resume": ("group",),
+    "test": ("name", "client", "key", "type", "answer", "servers"),
+}
+"""What can be done, and the arguments of each besides `do`."""
+ARGUMENTS = ("do", *dict.fromkeys(key for keys in OF.values() for key in keys))
 MOST_PAUSE_S = 7 * 86400.0
 """A pause is at most this long, so that lists which were paused by mistake come back."""
 
@@ -24,6 +33,9 @@ MOST_PAUSE_S = 7 * 86400.0
 def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Do what `do` says: `reload`, `pause`, `resume`, `status` or `test`. Return the state of the lists, or the verdict."""
     service, do = daemon.service, arguments.text("do")
+    if do not in OF:
+        raise arguments.wrong("do", ", ".join(OF))
+    arguments.only(("do", *OF[do]), when=do)
     if do == "test":
         return _test(daemon, _question(arguments))
     failures: tuple[str, ...] = ()
@@ -38,8 +50,6 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
             service.pause_lists(group, arguments.seconds("seconds", MOST_PAUSE_S))
         else:
             service.resume_lists(group)
-    elif do != "status":
-        raise arguments.wrong("do", "reload, pause, resume, status or test")
     return {"lists": lists(daemon), "paused": service.paused(), "failures": list(failures)}
 
 

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+ARGUMENTS = ()
+
 
 def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
     """Return the new generation, the differences, warnings, and the zones and the lists that could not be loaded."""

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+ARGUMENTS = ()
+
 
 def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
     """Return root hints and how they differ from what the root servers say, forwarders with their state, servers that are not asked

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+ARGUMENTS = ("name", "type")
+
 
 def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Return the sources for `name` and `type` (default A) in the order in which they are considered. Nobody is asked."""

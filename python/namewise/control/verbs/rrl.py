@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+ARGUMENTS = ()
+
 
 def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Return size and use of the table, the numbers of responses that were dropped and truncated, and the networks that were limited

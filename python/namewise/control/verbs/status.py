@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from namewise.control.daemon import Daemon
     from namewise.zones.state import ZoneState
 
+ARGUMENTS = ()
+
 
 def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
     """Return the state of the server."""

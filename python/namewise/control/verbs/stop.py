@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+ARGUMENTS = ()
+
 
 def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
     """Begin to stop; the answer does not wait for the end."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
 
+ARGUMENTS = ("name", "id", "most")
 MAX_RECORDS = 1_000_000
 
 
