@@ -15,6 +15,7 @@ import dns.rrset
 import pytest
 from commands import nw
 from dnsserver import DnsServer
+from logs import collect
 from servers import running
 
 from namewise import Server
@@ -68,8 +69,7 @@ def tunnel(server: Server, domain: str, count: int) -> list[dns.message.Message]
 
 def test_a_tunnel_is_logged_and_blocked(forwarder: DnsServer) -> None:
     with Server(config(forwarder, tunnels={"action": "block"})) as server:
-        logged: list[tuple[str, str]] = []
-        server._service.log.event = lambda level, slug, text, **more: logged.append((slug, text))  # type: ignore[method-assign]
+        logged = collect(server._service.log)
         replies = tunnel(server, "t.tunnel.co.uk", 70)
         refused = [reply for reply in replies if reply.rcode() == 5]
         assert 15 <= len(refused) <= 20, len(refused)
@@ -120,8 +120,7 @@ def test_the_default_allow_list_has_what_the_data_need() -> None:
 def test_a_victim_of_amplification_gets_truncated_responses(forwarder: DnsServer) -> None:
     table = {"action": "rate-limit", "octets": "10kB", "ratio": 2}
     with Server(config(forwarder, amplification=table)) as server:
-        logged: list[tuple[str, str]] = []
-        server._service.log.event = lambda level, slug, text, **more: logged.append((slug, text))  # type: ignore[method-assign]
+        logged = collect(server._service.log)
         replies = [ask(server, "large.example") for _ in range(400)]
         assert replies[0].answer and replies[-1].flags & dns.flags.TC and not replies[-1].answer
         server._service.events.drain()

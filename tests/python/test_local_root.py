@@ -17,6 +17,7 @@ import dns.rrset
 import dns.zone
 import pytest
 from commands import nw
+from logs import collect
 from servers import running
 
 from namewise import Server
@@ -30,6 +31,8 @@ from namewise.zones.transfer import Limits, is_newer, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from logs import Logged
 
     from namewise.control.service import Service
 
@@ -240,7 +243,7 @@ class Clock:
 @contextmanager
 def serving(
     folder: Path, local_root: dict[str, Any], clock: Clock
-) -> Iterator[tuple[RootCopy, Service, list[tuple[str, str]]]]:
+) -> Iterator[tuple[RootCopy, Service, Logged]]:
     """Yield the local root of a server, without its thread, the service, and what it logs."""
     config = {
         "listen": [{"address": "127.0.0.1", "port": 0}],
@@ -251,14 +254,7 @@ def serving(
     with Server(config) as server:
         service = server._service
         service.root.close()
-        logged: list[tuple[str, str]] = []
-        copy = RootCopy(service, service.log, clock)
-        event = service.log.event
-        service.log.event = lambda level, slug, text, **more: logged.append((slug, text))  # type: ignore[method-assign]
-        try:
-            yield copy, service, logged
-        finally:
-            service.log.event = event  # type: ignore[method-assign]
+        yield RootCopy(service, service.log, clock), service, collect(service.log)
 
 
 def test_a_copy_is_transferred_used_and_saved(tmp_path: Path, primary: Primary) -> None:

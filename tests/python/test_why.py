@@ -168,6 +168,28 @@ def test_refusals_of_this_server(tmp_path: Path) -> None:
                 assert lines[0].startswith(f"refused: {reason}") and " IN A: REFUSED" in lines[2]
 
 
+def test_refusals_name_what_the_query_lacks(tmp_path: Path) -> None:
+    gone = '[[zone]]\nname = "gone.test"\nfile = "missing"\n'
+    views = '[[view]]\nname = "all"\nclients = ["any"]\n'
+    with serving(tmp_path, gone + views) as served:
+        port = listening(served.control).rpartition(":")[2]
+        for line, first in (
+            (("a.gone.test",), "failed: the zone has no usable data: No such file or directory"),
+            (
+                ("b.example.com", "+norec"),
+                "refused: the name is in no zone of this server, and the query does not ask for recursion (RD), so that only "
+                "the cache could answer (Not Authoritative)",
+            ),
+            (("c.example.com", "HS"), "refused: the server has no such data of class HS (Not Authoritative)"),
+            (
+                ("d.example.com", "+edns=9", "+noednsneg"),
+                "failed: the query has EDNS version 9; this server knows version 0 (RFC 6891 §6.1.3)",
+            ),
+        ):
+            nw("dig", "@127.0.0.1", "-p", port, *line)
+            assert served.lines("why", line[0])[0] == first
+
+
 def test_lookups_above_the_rate_of_a_client(tmp_path: Path) -> None:
     with serving(tmp_path, "[resolver.budget]\nmax_queries_per_second_per_client = 1\n") as served:
         address = listening(served.control)

@@ -133,7 +133,9 @@ fn stale(steps: &[Cow<'_, Step>]) -> Option<String> {
 
 /// The reason of a failure: the fault that validation found, what the cache kept, or the last step.
 fn failure(steps: &[Cow<'_, Step>]) -> Option<Reason> {
-    let own = || steps.iter().filter(|step| step.parent.is_none()).rev();
+    let decides =
+        |step: &&Cow<'_, Step>| step.parent.is_none() && !matches!(step.reason, Reason::InView { .. });
+    let own = || steps.iter().filter(decides).rev();
     let decisive = own().find(|step| {
         matches!(step.reason, Reason::Bogus { .. } | Reason::CachedFailure { .. }) || is_refusal(&step.reason)
     });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nw_crypto::Algorithm;
 use nw_dnssec::DigestType;
-use nw_wire::code::{Ede, Rcode};
+use nw_wire::code::{Class, Ede, Rcode};
 use nw_wire::name::Name;
 
 use crate::budget::Limit;
@@ -152,6 +152,18 @@ pub enum Reason {
     NotServed {
         /// The extended error that the client gets.
         ede: Ede,
+        /// What else would have to be so.
+        why: NotServed,
+    },
+    /// A zone of this server has no usable data.
+    ZoneUnavailable {
+        /// Why.
+        detail: String,
+    },
+    /// The query has an EDNS version that the server does not know (RFC 6891 §6.1.3).
+    EdnsVersion {
+        /// The version.
+        version: u8,
     },
     /// The name's domain is suspected to be a tunnel. A client may be refused because of that.
     TunnelSuspected {
@@ -483,7 +495,8 @@ impl Reason {
             Reason::NotServed { .. } => "not-served",
             Reason::TunnelSuspected { .. } => "tunnel-suspected",
             Reason::InView { .. } => "in-view",
-            Reason::FromZone { .. } => "from-zone",
+            Reason::FromZone { .. } | Reason::ZoneUnavailable { .. } => "from-zone",
+            Reason::EdnsVersion { .. } => "edns-version",
             Reason::LocallyServed => "locally-served",
             Reason::LocalData { .. } => "local-data",
             Reason::Filtered { .. } => "filtered",
@@ -576,6 +589,32 @@ pub struct ListRule {
     pub passes: bool,
 }
 
+/// Why a name that is in no zone of the server is not looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotServed {
+    /// The server looks up nothing.
+    NoResolver,
+    /// The server looks up names for other clients.
+    OtherClient,
+    /// The query does not ask for recursion, and the cache does not have the answer for this client.
+    NotAsked,
+    /// The class is none that is looked up.
+    Class(Class),
+}
+
+impl fmt::Display for NotServed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotServed::NoResolver => f.write_str("there is no [resolver] that would look it up"),
+            NotServed::OtherClient => f.write_str("[[policy]] on = \"recursion\" does not admit this client"),
+            NotServed::NotAsked => {
+                f.write_str("the query does not ask for recursion (RD), so that only the cache could answer")
+            }
+            NotServed::Class(class) => write!(f, "class {class} is not looked up"),
+        }
+    }
+}
+
 /// The access lists of a server, as the configuration names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessList {
@@ -611,13 +650,17 @@ impl fmt::Display for Reason {
             Reason::TunnelSuspected { features, action } => {
                 write!(f, "tunnel suspected, lookups of clients are refused (action = {action:?}): {features}")
             }
-            Reason::NotServed { ede } => {
+            Reason::NotServed { ede, why } => {
                 let purpose = ede.mnemonic().unwrap_or("no reason");
-                let why = match *ede {
-                    Ede::PROHIBITED => "[[policy]] on = \"recursion\" does not admit this client",
-                    _ => "the server does not resolve this query",
-                };
-                write!(f, "refused: the name is in no zone of this server, and {why} ({purpose})")
+                match why {
+                    NotServed::Class(class) => write!(f, "refused: the server has no such data of class {class}"),
+                    why => write!(f, "refused: the name is in no zone of this server, and {why}"),
+                }?;
+                write!(f, " ({purpose})")
+            }
+            Reason::ZoneUnavailable { detail } => write!(f, "the zone has no usable data: {detail}"),
+            Reason::EdnsVersion { version } => {
+                write!(f, "the query has EDNS version {version}; this server knows version 0 (RFC 6891 §6.1.3)")
             }
             Reason::InView { name } => write!(f, "the client sees the view {name}"),
             Reason::FromZone { outcome, wildcard: None } => f.write_str(outcome),

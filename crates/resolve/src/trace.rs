@@ -26,7 +26,9 @@ use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 
 pub use crate::decisions::{Dns64, NoAaaa, NothingMade, RateReached, Rebinding, ResponseLimit};
-pub use crate::reason::{AccessList, LameKind, ListRule, LoopEnds, Reason, Route, TCP_ONLY, Unusable};
+pub use crate::reason::{
+    AccessList, LameKind, ListRule, LoopEnds, NotServed, Reason, Route, TCP_ONLY, Unusable,
+};
 pub use crate::steps::Graft;
 use crate::steps::Steps;
 use crate::world::{Micros, Transport};

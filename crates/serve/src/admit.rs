@@ -80,7 +80,7 @@ pub(crate) fn refusal(context: &Context<'_>, response: &Response<'_, '_>) -> Opt
             return Some(refused(list));
         }
         match source {
-            AnswerSource::Refuse(ede) => return Some((Layer::Admission, Reason::NotServed { ede })),
+            AnswerSource::Refuse(ede) => return Some((Layer::Admission, route::not_served(context, ede))),
             AnswerSource::Zone(zone) if snapshot.is_overlay(zone.apex()) => {
                 source = route::beyond(context, &source, response);
             }

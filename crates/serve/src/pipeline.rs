@@ -103,10 +103,19 @@ fn settle_and_filter(
     }
     filter(context, response, &mut failure)?;
     response.cut(finish::limit(context.query, context.transport, &context.snapshot().plan().server));
-    let errors = match &failure {
-        None => errors,
-        Some(causes) => &causes.0,
-    };
+    let errors = if failure.is_some() { &[] } else { errors };
+    if let Some(mut causes) = failure {
+        response.notes = match response.notes.take() {
+            // What the operator put in the place of an answer does not show what the answer lacked.
+            Some(notes) if response.kind == ResponseKind::Policy => Some(notes),
+            Some(notes) => {
+                causes.0.splice(0..0, notes.0);
+                causes.1 = notes.1.or(causes.1);
+                Some(causes)
+            }
+            None => Some(causes),
+        };
+    }
     close(context, response, errors)
 }
 

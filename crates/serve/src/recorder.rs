@@ -28,6 +28,7 @@ use crate::admit;
 use crate::context::Context;
 use crate::plan::RecorderPlan;
 use crate::response::Response;
+use crate::route;
 use crate::verdict::{Pending, Transport};
 
 /// One question and its processing.
@@ -199,15 +200,24 @@ impl Recorder {
             step((Layer::View, Reason::InView { name: view.view.name.clone() }));
         }
         if let Some(because) = because {
-            step((Layer::Filter, because.clone()));
+            let layer = match because {
+                Reason::ZoneUnavailable { .. } | Reason::LocalData { .. } => Layer::Zone,
+                Reason::CacheOnly => Layer::Cache,
+                _ => Layer::Filter,
+            };
+            step((layer, because.clone()));
         } else if rcode == Rcode::REFUSED {
             let reason = match ede.first() {
                 Some(&(ede, _)) if ede != Ede::PROHIBITED => {
-                    Some((Layer::Admission, Reason::NotServed { ede }))
+                    Some((Layer::Admission, route::not_served(context, ede)))
                 }
                 _ => admit::refusal(context, response),
             };
             reason.map(step);
+        } else if rcode == Rcode::BADVERS
+            && let Some(edns) = query.edns
+        {
+            step((Layer::Admission, Reason::EdnsVersion { version: edns.version }));
         }
         if !sent {
             step((Layer::Filter, Reason::NoResponse));

@@ -18,7 +18,7 @@
 //! The resolver decides name by name whether a lookup is forwarded or goes to the root (`forward`).
 
 use nw_cache::{Cache, Cached, HitQuestion, Lookup, Reader, State};
-use nw_resolve::trace::{Layer, Reason};
+use nw_resolve::trace::{Layer, NotServed, Reason};
 use nw_resolve::{ClientQuestion, LocalAnswer, Walk};
 use nw_wire::{Class, Ede, Flags, Name, Rcode, RrType, Writer};
 use nw_zone::{AnswerKind, Outcome, Unavailable, Zone, ZoneEntry, ZoneQuestion};
@@ -126,7 +126,7 @@ pub(crate) fn answer(
         AnswerSource::Cache => from_cache_alone(context, response),
         AnswerSource::Refuse(ede) => {
             let ede = *ede;
-            context.step(|| (Layer::Admission, Reason::NotServed { ede }));
+            context.step(|| (Layer::Admission, not_served(context, ede)));
             Verdict::Refuse(Rcode::REFUSED, ede)
         }
     }
@@ -161,9 +161,22 @@ fn from_zone(context: &Context<'_>, zone: &Zone, response: &mut Response<'_, '_>
 /// Answer for a zone of this server without usable data.
 #[cold]
 fn fail(context: &Context<'_>, zone: &Unavailable) -> Verdict {
-    let outcome = "the zone has no usable data";
-    context.step_in(Some(zone.apex.as_ref()), || (Layer::Zone, Reason::FromZone { outcome, wildcard: None }));
-    Verdict::Fail(Box::new(Causes(vec![(zone.cause.ede(), zone.detail.clone())], None)))
+    let reason = Reason::ZoneUnavailable { detail: zone.detail.clone() };
+    context.step_in(Some(zone.apex.as_ref()), || (Layer::Zone, reason.clone()));
+    Verdict::Fail(Box::new(Causes(vec![(zone.cause.ede(), zone.detail.clone())], Some(reason))))
+}
+
+/// Why the query is refused with *ede*: no source has the name.
+#[cold]
+pub(crate) fn not_served(context: &Context<'_>, ede: Ede) -> Reason {
+    let query = context.query;
+    let why = match ede {
+        _ if !matches!(query.qclass, Class::IN | Class::ANY) => NotServed::Class(query.qclass),
+        Ede::PROHIBITED => NotServed::OtherClient,
+        _ if context.snapshot().plan().resolver.is_none() => NotServed::NoResolver,
+        _ => NotServed::NotAsked,
+    };
+    Reason::NotServed { ede, why }
 }
 
 /// Discard the denial of an overlay.
@@ -473,7 +486,7 @@ fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> V
         context.step(|| (Layer::Cache, Reason::CachedAnswer));
         return verdict;
     }
-    context.step(|| (Layer::Cache, Reason::NotServed { ede: Ede::NOT_AUTHORITATIVE }));
+    context.step(|| (Layer::Cache, not_served(context, Ede::NOT_AUTHORITATIVE)));
     Verdict::Refuse(Rcode::REFUSED, Ede::NOT_AUTHORITATIVE)
 }
 

@@ -12,6 +12,7 @@ import select
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 from namewise.config.values import printable
@@ -21,13 +22,27 @@ CHUNK = select.PIPE_BUF
 """Octets that a pipe or socket which is ready takes without waiting."""
 
 
-class Log:
-    """Writes events of *level* and more important ones, as `text` or `json`."""
+Output = Callable[[str, str, str, dict[str, object]], None]
+"""Receives level, slug, text and fields of an event."""
 
-    def __init__(self, level: str = "info", form: str = "text", stream: TextIO | None = None) -> None:
+
+class Log:
+    """Writes events of *level* and more important ones, as `text` or `json`, to *stream* (default: standard error).
+
+    output: receives every event, whatever its level, in place of the stream.
+    """
+
+    def __init__(
+        self,
+        level: str = "info",
+        form: str = "text",
+        stream: TextIO | None = None,
+        output: Output | None = None,
+    ) -> None:
         self.level = level
         self.form = form
         self.stream = stream
+        self.output = output
         self.lost = 0
         """Events that could not be written."""
         self._reported = 0
@@ -43,6 +58,9 @@ class Log:
 
     def event(self, level: str, slug: str, text: str, **fields: object) -> None:
         """Write the event *slug*: *text* for people, *fields* for programs."""
+        if self.output is not None:
+            self.output(level, slug, text, fields)
+            return
         if not self.shows(level):
             return
         with self._writing:

@@ -263,7 +263,8 @@ fn explained_by(reasons: [Option<Reason>; 2]) -> (Option<String>, String) {
 #[test]
 fn a_refusal_is_its_own_diagnosis() {
     let trace = Trace::start(0, 10);
-    let reason = Reason::NotServed { ede: nw_wire::Ede::PROHIBITED };
+    let reason =
+        Reason::NotServed { ede: nw_wire::Ede::PROHIBITED, why: crate::trace::NotServed::OtherClient };
     trace.step(0, Draft::new(Layer::Admission, Action::Lookup, Name::root(), RrType::A, reason));
     let refused = Resolution { steps: trace.steps().into(), ..Resolution::empty(Rcode::REFUSED) };
     let text = diagnosis(&refused).expect("a refusal");
