@@ -152,6 +152,17 @@ impl<W: World> Task<'_, W> {
             .await
         };
         let now = core.world.now();
+        let known_loop = || match core.cache.servers().lameness(forwarder, suffix.as_ref(), now) {
+            Some(Lameness::Loops { back }) => Some(back),
+            _ => None,
+        };
+        let asked = match asked {
+            // Another question may have found the loop first: then the forwarder fails because this server refused its query.
+            Ok(Ok(Some(replied))) if replied.reply.is_setback() => {
+                known_loop().map_or(Ok(Ok(Some(replied))), Err)
+            }
+            asked => asked,
+        };
         let result = match asked {
             Ok(result) => result,
             Err(back) => {

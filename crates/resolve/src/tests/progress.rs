@@ -3,8 +3,11 @@
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use nw_cache::Lameness;
 use nw_wire::code::{Ede, Rcode, RrType};
+use nw_wire::name::{Name, NameRef};
 use proptest::prelude::*;
 
 use super::lab::*;
@@ -191,6 +194,24 @@ fn a_failure_is_kept_by_its_cause() {
     let found = lab.run(resolver.resolve(question("late.example.com.", RrType::A), late));
     assert_eq!(found.rcode, Rcode::SERVFAIL);
     assert_eq!(ask(&lab, &resolver, "late.example.com.", RrType::A).rcode, Rcode::NOERROR);
+}
+
+/// Another worker finds the loop and refuses the query of the forwarder, which fails because of that.
+#[test]
+fn a_loop_that_another_question_finds_is_the_cause() {
+    let lab = Lab::new();
+    let forwarder = "192.0.2.53:53".parse().unwrap();
+    let config = ResolverConfig { forwards: vec![Forward::new(Name::root(), vec![forwarder])], ..config() };
+    let resolver = resolver_with(&lab, config);
+    let (cache, world, back) = (Arc::clone(resolver.cache()), Rc::clone(&lab), "192.0.2.99".parse().unwrap());
+    let host: Host = Rc::new(move |asked| {
+        cache.servers().lame(forwarder, NameRef::ROOT, Lameness::Loops { back }, world.now());
+        Says::Reply(say(asked, "SERVFAIL", [&[], &[], &[]]))
+    });
+    lab.host("192.0.2.53", host);
+    let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
+    assert!(slugs(&found).contains(&"forwarding-loop"), "{:?}", slugs(&found));
+    assert!(found.ede[0].1.contains("came back from 192.0.2.99"), "{:?}", found.ede);
 }
 
 #[test]
