@@ -173,6 +173,10 @@ def test_refusals_name_what_the_query_lacks(tmp_path: Path) -> None:
     views = '[[view]]\nname = "all"\nclients = ["any"]\n'
     with serving(tmp_path, gone + views) as served:
         port = listening(served.control).rpartition(":")[2]
+        for _ in range(2):
+            assert served.query("www.example.org").rcode == "SERVFAIL"
+        first, verdict = served.lines("why", "www.example.org")[:2]
+        assert first.startswith("failed: it failed ") and " after 0.0 ms: it failed " in verdict
         for line, first in (
             (("a.gone.test",), "failed: the zone has no usable data: No such file or directory"),
             (

@@ -18,6 +18,7 @@
 //! The steps that are not `parallel` follow each other without a gap, and their `took_us` add up to `total_us`; see
 //! [`crate::trace`]. Fields and reasons may be added; none changes its meaning.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use nw_wire::Name;
@@ -95,7 +96,9 @@ pub fn verdict(question: &ClientQuestion, resolution: &Resolution) -> String {
             format!("{outcome}; answered in {took}")
         }
         rcode => {
-            let last = resolution.steps.iter().filter(|step| step.parent.is_none()).last();
+            let decides =
+                |step: &Cow<'_, Step>| step.parent.is_none() && !matches!(step.reason, Reason::InView { .. });
+            let last = resolution.steps.iter().filter(decides).last();
             let reason = last.map_or_else(String::new, |step| format!(": {}", step.reason));
             format!("{name} {rtype} failed with {rcode} after {took}{reason}")
         }

@@ -202,7 +202,7 @@ impl Recorder {
         if let Some(because) = because {
             let layer = match because {
                 Reason::ZoneUnavailable { .. } | Reason::LocalData { .. } => Layer::Zone,
-                Reason::CacheOnly => Layer::Cache,
+                Reason::CacheOnly | Reason::CachedFailure { .. } => Layer::Cache,
                 _ => Layer::Filter,
             };
             step((layer, because.clone()));

@@ -572,7 +572,7 @@ fn kept_failure(context: &Context<'_>, ede: Ede, response: &mut Response<'_, '_>
         return None;
     }
     let lookup = cache.get_as(&reader(context), query.qname, query.qtype, environment.now);
-    let causes = match lookup {
+    let (causes, because) = match lookup {
         Lookup::Hit { found: Cached::Failure(kept), age_s, left_s, state, .. } => {
             let reason = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
             if state != State::Bogus {
@@ -582,12 +582,12 @@ fn kept_failure(context: &Context<'_>, ede: Ede, response: &mut Response<'_, '_>
                     Expired::Nothing => {}
                 }
             }
-            vec![(Ede::CACHED_ERROR, reason.to_string()), (kept.ede, kept.text)]
+            (vec![(Ede::CACHED_ERROR, reason.to_string()), (kept.ede, kept.text)], Some(reason))
         }
         // Another worker has replaced the entry meanwhile.
-        _ => vec![(Ede::CACHED_ERROR, String::new()), (ede, String::new())],
+        _ => (vec![(Ede::CACHED_ERROR, String::new()), (ede, String::new())], None),
     };
-    Some(Verdict::Fail(Box::new(Causes(causes, None))))
+    Some(Verdict::Fail(Box::new(Causes(causes, because))))
 }
 
 /// What the cache has for a query whose servers failed.

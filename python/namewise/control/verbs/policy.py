@@ -22,7 +22,7 @@ OF = {
     "reload": (),
     "pause": ("group", "seconds"),
     "resume": ("group",),
-    "test": ("name", "client", "key", "type", "answer", "servers"),
+    "test": ("name", "client", "key", "type", "answer", "aliases", "servers"),
 }
 """What can be done, and the arguments of each besides `do`."""
 ARGUMENTS = ("do", *dict.fromkeys(key for keys in OF.values() for key in keys))
