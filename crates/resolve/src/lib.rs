@@ -19,6 +19,7 @@
 //! Every limit is a field of [`Budget`], every decision leaves a [`Step`].
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod aggressive;
 mod answer;
 pub mod budget;
