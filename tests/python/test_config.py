@@ -15,8 +15,9 @@ from msgspec import ValidationError, convert
 from namewise.config import ConfigError, Origin, Overlay, diff, load
 from namewise.config import values as readers
 from namewise.config.loader import PATH_FIELDS
-from namewise.config.model import ARRAYS, Config, FileZone
+from namewise.config.model import ARRAYS, TABLES, Config, FileZone
 from namewise.config.pages import json_schema, pages
+from namewise.config.rules import doubts
 from namewise.config.schema import Table, settings
 from namewise.engine import parse_toml
 
@@ -209,6 +210,7 @@ def test_environment_reads_lists_tables_and_refuses_typing_errors() -> None:
         "NAMEWISE_RESOLVER_BUDGET_WALL_CLOCK": "3s",
         "NAMEWISE_RESOLVER_IPV6": "false",
         "NAMEWISE_RESOLVER_STREAMS_IDLE": "1s",
+        "NAMEWISE_RESOLVER_STALE_TTL": "5s",
         "NAMEWISE_RESOLVER_LOCAL_ZONES_OFF": "test, .",
         "NAMEWISE_FORWARD": "corp.example=192.0.2.2:54",
         "NAMEWISE_CONTROL_USERS": "alice, bob",
@@ -220,6 +222,7 @@ def test_environment_reads_lists_tables_and_refuses_typing_errors() -> None:
     assert config.resolver is not None
     assert (config.resolver.budget.wall_clock, config.resolver.ipv6) == (3000, False)
     assert (config.resolver.streams.idle, config.resolver.local_zones_off) == (1000, ("test.", "."))
+    assert config.resolver.stale.ttl == 5000
     assert config.forward[0].servers == ("192.0.2.2:54",)
     assert config.control.users == ("alice", "bob")
     with pytest.raises(ConfigError, match=r"NAMEWISE_SERVER_WOKERS.*did you mean NAMEWISE_SERVER_WORKERS"):
@@ -361,6 +364,21 @@ def test_endpoints(text: str, expected: str) -> None:
     assert str(readers.endpoint(text)) == expected
 
 
+def test_every_setting_of_every_table_is_in_the_reference() -> None:
+    page = pages()["docs/configuration/reference.md"]
+
+    def keys(model: type[Table], head: str) -> None:
+        part = page.split(f"`{head}`\n", 1)[1].split("\n#", 1)[0]
+        for name, setting in settings(model).items():
+            if setting.table is not None:
+                keys(setting.table, f"[{head.strip('[]')}.{name}]")
+            else:
+                assert f"| `{name}` |" in part, f"{head} {name}"
+
+    for table, model in TABLES.items():
+        keys(model, f"[[{table}]]" if table in ARRAYS else f"[{table}]")
+
+
 def test_generated_pages_are_fresh() -> None:
     for path, content in pages().items():
         assert (ROOT / path).read_text() == content, f"{path} is stale: make docs"
@@ -422,7 +440,10 @@ def test_a_kind_chooses_the_model_of_a_table() -> None:
         ("[server]\nminimal_any = 1", "server.minimal_any: expected true or false"),
         ("[server]\nidentity = 1", "server.identity: expected a text in quotes"),
         ("[server]\nworkers = 257", "server.workers: must be at most 256"),
-        ("[server]\ntcp_idle = '1ms'", "server.tcp_idle: must be at least 200"),
+        ("[server]\ntcp_idle = '1ms'", "server.tcp_idle: must be at least 200ms"),
+        ("[resolver]\nsignature_skew_least = '2d'", "resolver.signature_skew_least: must be at most 1d"),
+        ("[resolver]\ncache = '1KiB'", "resolver.cache: must be at least 64KiB"),
+        ("[resolver.budget]\nfailure_ttl = '1d'", "resolver.budget.failure_ttl: must be at most 5m"),
         ("[server]\nnsid = '0x1'", "server.nsid: expected pairs of hexadecimal digits after 0x"),
         (f"[server]\nidentity = '{'x' * 256}'", "server.identity: must be at most 255 characters long"),
         ("[server]\nstate = ''", "server.state: must not be empty"),
@@ -440,6 +461,110 @@ def test_a_kind_chooses_the_model_of_a_table() -> None:
 def test_each_kind_of_mistake_has_its_message(tmp_path: Path, text: str, said: str) -> None:
     (found,) = mistakes(tmp_path, text + "\n")
     assert found.split(": ", 1)[1] == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[resolver]\nipv4 = false\nipv6 = false", "resolver.ipv6: no server can be asked"),
+        (
+            "[resolver]\nnegative_trust_anchors = ['a.example', '.']",
+            "resolver.negative_trust_anchors[1]: the root as a whole",
+        ),
+        (
+            "[resolver]\nsignature_skew_least = '2h'\nsignature_skew_most = '1h'",
+            "resolver.signature_skew_least: signature_skew_least is 2h, more than signature_skew_most, which is 1h",
+        ),
+        (
+            "[resolver]\nsignature_skew_most = '1m'",
+            "resolver.signature_skew_most: signature_skew_least is 1h",
+        ),
+        (
+            "[resolver.budget]\nmin_timeout = '2s'",
+            "resolver.budget.min_timeout: min_timeout is 2s, more than max_timeout, which is 1s500ms",
+        ),
+        ("[resolver.budget]\nmax_timeout = '49ms'", "resolver.budget.max_timeout: min_timeout is 50ms"),
+        (
+            "[resolver]\ncache_only = true\n[[forward]]\nservers = ['192.0.2.1']\nfallback = true",
+            "forward[0].fallback: [resolver] cache_only starts no lookup",
+        ),
+        *(
+            (
+                f"[resolver]\n[[forward]]\nsuffix = 'a.'\nservers = []\n{line}",
+                f"forward[0].{line.split()[0]}: an exception has no servers",
+            )
+            for line in ("race = 2", "fallback = true")
+        ),
+        *(
+            (
+                f"[resolver]\n[[forward]]\nservers = ['192.0.2.1', '{address}']",
+                f"forward[0].servers[1]: {address} is {what}, and no server has it",
+            )
+            for address, what in (
+                ("0.0.0.0", "the unspecified address"),
+                ("::", "the unspecified address"),
+                ("224.0.0.1", "a multicast address"),
+                ("ff02::1", "a multicast address"),
+                ("255.255.255.255", "the broadcast address"),
+            )
+        ),
+        (
+            "[resolver]\n[[forward]]\nservers = ['2001:db8::1', '[2001:DB8:0::1]:53']",
+            "forward[0].servers[1]: the server [2001:db8::1]:53 is given twice",
+        ),
+        (
+            "[resolver]\n[local_root]\nprimaries = ['192.0.2.1', '192.0.2.1:53']",
+            "local_root.primaries[1]: the server 192.0.2.1:53 is given twice",
+        ),
+        (
+            "[[dns64]]\nprefix = '64:ff9b::/96'\n[[dns64]]\nprefix = '64:FF9B::/96'",
+            "dns64[1].prefix: dns64 prefix '64:ff9b::/96' is given twice",
+        ),
+        (
+            "[[list]]\nname = 'sink'\nfile = 'l'\naction = 'address'\ntargets = ['192.0.2.1', 'sink.example', '10.0.0.300']",
+            "list[0].targets[1]: 'sink.example' is not an IP address",
+        ),
+        (
+            "[[list]]\nname = 'sink'\nfile = 'l'\naction = 'cname'\ntargets = ['a..example']",
+            "list[0].targets[0]: ",
+        ),
+    ],
+    ids=lambda text: text.split(": ")[0].replace("\n", " ")[:60],
+)
+def test_contradictions_are_mistakes(tmp_path: Path, text: str, said: str) -> None:
+    found = mistakes(tmp_path, text + "\n")
+    assert found[0].split(": ", 1)[1].startswith(said), found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[resolver]\nvalidation = 'off'\nnegative_trust_anchors = ['a.']",
+            "negative_trust_anchors has no effect",
+        ),
+        ("[resolver]\nipv6 = false\n[[forward]]\nservers = ['2001:db8::1']", "is asked over IPv6 although"),
+        (
+            "[resolver.budget]\nmin_ttl = '1h'\nmax_ttl = '1m'",
+            "min_ttl, which is 1h, has no effect beyond max_ttl",
+        ),
+        ("[resolver.streams]\nmax_per_server = 200", "max_per_server, which is 200, has no effect"),
+        (
+            "[resolver.stale]\nclient_timeout = '8s'",
+            "client_timeout, which is 8s, has no effect: a lookup ends after 7s",
+        ),
+    ],
+    ids=lambda text: text.split("\n")[-1][:40],
+)
+def test_what_has_no_effect_beside_other_settings_is_a_doubt(tmp_path: Path, text: str, said: str) -> None:
+    (found,) = doubts(load(written(tmp_path, text + "\n"), environ={}).config)
+    assert said in found
+
+
+def test_tables_of_nat64_prefixes_may_divide_clients_and_addresses(tmp_path: Path) -> None:
+    table = "[[dns64]]\nprefix = '64:ff9b::/96'\n"
+    text = f"{table}clients = ['10.0.0.0/8']\n{table}mapped = ['192.0.2.0/24']\n{table}"
+    assert len(load(written(tmp_path, text), environ={}).config.dns64) == 3
 
 
 def test_only_kinds_that_work_are_accepted(tmp_path: Path) -> None:
@@ -570,4 +695,5 @@ def test_an_unsupported_trust_anchor_gives_a_warning_with_its_line_and_effect(
     beside = nw("config", "check", written(tmp_path, settings))
     assert said in beside.stdout and "the other trust anchors of the zone are used" in beside.stdout
     off = nw("config", "check", written(tmp_path, settings + 'validation = "off"\n'))
-    assert "warning" not in off.stdout
+    assert "is ignored" not in off.stdout
+    assert '[resolver] trust_anchor has no effect: validation is "off"' in off.stdout

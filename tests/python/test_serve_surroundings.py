@@ -292,6 +292,7 @@ def test_a_socket_path_that_is_too_long_is_refused_by_check_and_serve(tmp_path: 
         ('[[acl]]\nname = "a"\nprefixes = ["fe80::%lo/64"]\n', "acl[0].prefixes[0]: 'fe80::%lo/64': a prefix has no zone index"),
         ('[resolver.routes]\n"fe80::%lo/64" = "127.0.0.1:53"\n', 'resolver.routes."fe80::%lo/64": \'fe80::%lo/64\': a prefix has no zone index'),  # noqa: E501
         ('[server]\nstate = "empty"\n', "server.state: {folder}/empty is not a directory"),
+        ('[server]\nstate = "/proc/namewise/state"\n', "server.state: cannot create /proc/namewise/state: "),
     ],
 )  # fmt: skip
 def test_the_check_refuses_what_serve_cannot_use(tmp_path: Path, text: str, message: str) -> None:

@@ -21,8 +21,9 @@ usage: nw config check [FILE] [--json]
        nw config schema
 
 check    read the configuration with its includes and the environment; read the files and zones that it names, and
-         test that the system users of [control] exist and that the server can listen on its
-         addresses; report every error with file, line and column
+         test that the system users of [control] exist, that this machine has the addresses of [[listen]]
+         (another process may hold their ports), and that the state directory can be created; report every
+         error with file, line and column
 show     print every setting in effect; --origin adds its source: file and line, variable, or default
 schema   print the JSON schema of namewise.toml
 

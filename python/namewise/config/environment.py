@@ -2,8 +2,7 @@
 
     NAMEWISE_<TABLE>_<KEY>             the key of [server], [resolver], [log] or [control]; lists separated
                                        by commas
-    NAMEWISE_RESOLVER_BUDGET_<KEY>     the key of [resolver.budget]
-    NAMEWISE_RESOLVER_STREAMS_<KEY>    the key of [resolver.streams]
+    NAMEWISE_RESOLVER_<TABLE>_<KEY>    the key of [resolver.budget], [resolver.streams] or [resolver.stale]
     NAMEWISE_RESOLVER=on               recursion, with defaults
     NAMEWISE_LISTEN                    all of [[listen]]: ADDR[:PORT], separated by commas
     NAMEWISE_ZONE                      adds to [[zone]]: NAME=FILE, separated by commas

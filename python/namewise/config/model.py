@@ -10,7 +10,6 @@ one model with its tag, added to `Zone` or `Policy`.
 A setting exists only if the engine does what it says.
 """
 
-import ipaddress
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated
@@ -26,7 +25,8 @@ from namewise.config.local import Hosts, Local
 from namewise.config.local_root import LocalRoot
 from namewise.config.origin import Path, dotted
 from namewise.config.resolver import Budget, Forward, Resolver, Streams
-from namewise.config.schema import Table, setting
+from namewise.config.rules import contradictions, covers
+from namewise.config.schema import Table, setting, settings
 from namewise.config.server import Control, Listen, Log, ServerTable
 from namewise.config.zones import FileZone
 
@@ -144,8 +144,10 @@ TABLES: dict[str, type[Table]] = {
     "control": Control,
 }
 NESTED: dict[tuple[str, ...], type[Table]] = {
-    ("resolver", "budget"): Budget,
-    ("resolver", "streams"): Streams,
+    (table, name): setting.table
+    for table, model in TABLES.items()
+    for name, setting in settings(model).items()
+    if setting.table is not None
 }
 """Tables inside of tables."""
 ARRAYS = frozenset(
@@ -209,6 +211,7 @@ def cross_check(
     once("group", "name", [group.name for group in config.group], "group")
     once("list", "name", [one.name for one in config.list], "list")
     once("listen", "address", [f"{item.address} port {item.port}" for item in config.listen], "listen on")
+    once("dns64", "prefix", list(map(_served, config.dns64)), "dns64 prefix")
     for index, policy in enumerate(config.policy):
         members(("policy", index, "allow"), policy.allow)
     for index, dns64 in enumerate(config.dns64):
@@ -219,8 +222,6 @@ def cross_check(
         members(("rrl", "exempt"), config.rrl.exempt)
     if config.amplification is not None:
         members(("amplification", "exempt"), config.amplification.exempt)
-    if config.tunnels is not None and config.resolver is None:
-        found.append((("tunnels",), "only lookups can be tunnels: add a [resolver] table (it may be empty)"))
     for index, zone in enumerate(config.zone):
         if zone.allow is not None:
             members(("zone", index, "allow"), zone.allow)
@@ -253,20 +254,10 @@ def cross_check(
                 found.append((("list", index, "groups", at), unknown("group", name, groups)))
     if len(config.group) > MOST_GROUPS:
         found.append((("group", MOST_GROUPS), f"more than {MOST_GROUPS} groups"))
-    for index, forward in enumerate(config.forward):
-        found += [(("forward", index, key), message) for key, message in _in_forward(forward)]
-    if config.resolver is None and config.forward:
-        found.append((("forward", 0), "forwarding is recursion: add a [resolver] table (it may be empty)"))
-    for table in ("hosts", "local"):
-        if config.resolver is None and getattr(config, table):
-            found.append(
-                ((table, 0), "local data belong to the resolver: add a [resolver] table (it may be empty)")
-            )
-    if config.local_root is not None:
-        found += [(("local_root", *key), message) for key, message in _in_local_root(config)]
+    found += contradictions(config)
     for index, listen in enumerate(config.listen):
         for at, other in enumerate(config.listen):
-            if listen is not other and _covers(listen, other):
+            if listen is not other and covers(listen, other):
                 found.append(
                     (
                         ("listen", index, "address"),
@@ -278,33 +269,9 @@ def cross_check(
     return found
 
 
-def _in_forward(forward: Forward) -> Iterable[tuple[str, str]]:
-    """Yield what does not fit together in a forward: the key and the message."""
-    if not forward.servers and forward.suffix == ".":
-        yield "servers", "needs at least one entry: only a longer suffix can be an exception"
-    if forward.prime and not forward.authoritative:
-        yield "prime", "asks for the name servers of the zone: add authoritative = true"
-    if forward.authoritative and forward.race > 1:
-        yield "authoritative", "race is for recursive servers: remove it, or authoritative"
-
-
-def _in_local_root(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
-    """Yield why the local root has no use: the key and the message."""
-    root = config.local_root
-    if config.resolver is None:
-        yield (), "the local root serves the resolver: add a [resolver] table (it may be empty)"
-    if root is not None and not root.primaries and root.file is None:
-        yield ("primaries",), "needs at least one entry, or a file"
-    if any(forward.suffix == "." and forward.authoritative for forward in config.forward):
-        yield (
-            (),
-            'a [[forward]] names the servers of ".", so that the local root is never used: remove one of them',
-        )
-
-
-def _covers(wide: Listen, narrow: Listen) -> bool:
-    """Return whether *wide* is a wildcard address and *narrow* another address of the same family and port."""
-    if wide.port != narrow.port or wide.port == 0 or not set(wide.transports) & set(narrow.transports):
-        return False
-    address, other = ipaddress.ip_address(wide.address), ipaddress.ip_address(narrow.address)
-    return address.is_unspecified and address.version == other.version and not other.is_unspecified
+def _served(dns64: Dns64) -> str:
+    """Return the prefix of *dns64*, with clients and mapped addresses where these are not all: several tables may divide them."""
+    parts = [("for", dns64.clients), ("of", dns64.mapped)]
+    return " ".join(
+        [dns64.prefix, *(f"{word} {', '.join(some)}" for word, some in parts if some != ("any",))]
+    )

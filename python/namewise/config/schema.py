@@ -48,17 +48,19 @@ class Secret:
         return hash(self._text)
 
 
-def setting(description: str, *, applies: str = "reload", since: str = "0.1", **bounds: Any) -> Meta:
+def setting(
+    description: str, *, applies: str = "reload", since: str = "0.1", usual: str | None = None, **bounds: Any
+) -> Meta:
     """Return the annotation of a setting: what it does, how a change of it takes effect ("reload" or "restart"), the version
-    that has it first, and the bounds of its value (`ge`, `le`, `min_length`, `max_length`)."""
-    extra = {"applies": applies, "since": since}
+    that has it first, what holds if it is not set, and the bounds of its value (`ge`, `le`, `min_length`, `max_length`)."""
+    extra = {"applies": applies, "since": since, "usual": usual}
     return Meta(description=description, extra=extra, extra_json_schema={"x-applies": applies}, **bounds)
 
 
 def limit(default: str, description: str, **bounds: Any) -> Meta:
     """Return the annotation of a limit that the engine sets: None keeps *default*, the engine's own (a test compares
     them)."""
-    return setting(f"{description} Not set: {default}.", **bounds)
+    return setting(f"{description} Not set: {default}.", usual=default, **bounds)
 
 
 def written_as(
@@ -88,6 +90,9 @@ def _absolute_name(text: str) -> str:
 
 def _server(value: object) -> str:
     endpoint = values.endpoint(value)
+    why = values.is_no_server(endpoint.address)
+    if why is not None:
+        raise ValueError(f"{endpoint.address} is {why}, and no server has it")
     if "%" in endpoint.address:
         raise ValueError(
             f"{endpoint.address}: an address that is valid on one interface only cannot be used here yet; use the global or "
@@ -137,7 +142,7 @@ class Setting(NamedTuple):
     notes: tuple[Meta, ...]
 
     def extra(self, key: str, default: Any = None) -> Any:
-        """Return what the annotations say of *key* (`applies`, `since`, `kind`, `read`, `write`), the outermost first."""
+        """Return what the annotations say of *key* (`applies`, `since`, `usual`, `kind`, `read`, `write`), the outermost first."""
         return next(
             (note.extra[key] for note in reversed(self.notes) if note.extra and key in note.extra), default
         )

@@ -224,7 +224,7 @@ def _required(field: FieldInfo) -> bool:
 
 def _message(said: str, annotation: Any, value: Any, path: Path) -> str:
     """Return the message of this program for what msgspec *said* of *value*."""
-    kind, _ = plain(annotation)
+    kind, notes = plain(annotation)
     if said.startswith("Invalid enum value"):
         return _not_one_of(get_args(kind), value)
     bound = re.fullmatch(r"Expected `(\w+)` (?:of length )?(>=|<=) (\d+)", said)
@@ -233,7 +233,8 @@ def _message(said: str, annotation: Any, value: Any, path: Path) -> str:
         if what == "array" or (what == "str" and sign == ">="):
             return EMPTY if what == "array" else "must not be empty"
         length = " characters long" if what == "str" else ""
-        return f"must be at {'least' if sign == '>=' else 'most'} {number}{length}"
+        write = next((note.extra["write"] for note in notes if note.extra and note.extra.get("write")), str)
+        return f"must be at {'least' if sign == '>=' else 'most'} {write(int(number))}{length}"
     if get_origin(kind) is tuple:
         return "expected an array" + (f", as in [[{path[0]}]]" if len(path) == 1 else "")
     if get_origin(kind) is dict:

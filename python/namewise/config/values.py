@@ -152,6 +152,16 @@ def is_loopback(text: str) -> bool:
     return ipaddress.ip_address(text).is_loopback
 
 
+def is_no_server(text: str) -> str | None:
+    """Return what the address *text* is if no server can have it, else None."""
+    address = ipaddress.ip_address(text)
+    if address.is_unspecified:
+        return "the unspecified address"
+    if address.is_multicast:
+        return "a multicast address"
+    return "the broadcast address" if text == "255.255.255.255" else None
+
+
 def printable(text: str) -> str:
     """Return *text* with control characters as `\\x1b`, so that what a file or a server says cannot control a terminal."""
     if text.isprintable():

@@ -13,6 +13,7 @@ from namewise import backends
 from namewise.compile import plan_bytes, read_inputs
 from namewise.compile.where import config_path
 from namewise.config import ConfigError
+from namewise.config.rules import doubts
 from namewise.config.values import endpoint, is_loopback
 from namewise.control.check import problems
 from namewise.engine import Message, Snapshot, make_query
@@ -79,10 +80,8 @@ class Candidate(NamedTuple):
         return (
             *self.zones.warnings,
             *self.inputs.doubts,
-            *_lists_without_resolver(self.loaded.config),
             *(text for one in self.lists.changed for text in doubtful(one)),
-            *_settings_without_effect(self.loaded.config),
-            *_nothing_to_serve(self.loaded.config),
+            *doubts(self.loaded.config),
             *_open_recursion(self.loaded),
             *_forwards_to_itself(self.loaded.config),
             *_readable_secrets(self.loaded.config),
@@ -158,53 +157,6 @@ def _probe(snapshot: Snapshot, zones: Refresh) -> None:
         if message is None or not (refused or (message.authoritative and message.rcode == "NOERROR")):
             answer = message.rcode if message is not None else "nothing"
             raise ProbeError(f"the new snapshot answers {answer} to {name} SOA")
-
-
-def _nothing_to_serve(config: Config) -> Iterator[str]:
-    if not config.zone and config.resolver is None:
-        yield (
-            "there is no zone and no recursion: every query is refused; add a [[zone]] or a [resolver] table, or the flag "
-            "--zone or --recursive"
-        )
-
-
-def _lists_without_resolver(config: Config) -> Iterator[str]:
-    if config.list and config.resolver is None:
-        yield "[[list]] has no effect: lists change answers of the resolver, and there is no [resolver] table"
-
-
-def _settings_without_effect(config: Config) -> Iterator[str]:
-    for one in config.list:
-        if one.action == "cname" and _is_address(one.targets[0]):
-            yield (
-                f'list {one.name}: the target {one.targets[0]} of action = "cname" is an IP address, and is used as a name; '
-                'set action = "address"'
-            )
-    for group in config.group:
-        if not group.clients and not group.keys:
-            yield f"the group {group.name} has no clients and no keys: its lists apply to nobody; set clients or keys"
-    for local in config.local:
-        if local.type == "redirect" and not any(_is_apex(record, local.name) for record in local.records):
-            yield (
-                f"[[local]] {local.name}: redirect without a record of {local.name} itself leads nowhere; add one, such as "
-                '"@ A 192.0.2.1"'
-            )
-    if config.rebinding is not None and config.rebinding.action == "off" and config.rebinding.allow:
-        yield '[rebinding] allow has no effect: action is "off"; set it to "remove" or "refuse"'
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_apex(record: str, name: str) -> bool:
-    """Whether the owner of *record*, a record of `[[local]]`, is *name*."""
-    owner = record.split(maxsplit=1)[0].lower() if record.strip() else ""
-    return owner == "@" or owner.rstrip(".") == name.lower().rstrip(".")
 
 
 def _open_recursion(loaded: Loaded) -> Iterator[str]:

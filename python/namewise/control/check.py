@@ -57,6 +57,7 @@ def _found(loaded: Loaded) -> Iterator[tuple[Path, str]]:
     if config.server.state is not None:
         try:
             check_private_folder(config.server.state)
+            _check_creation(config.server.state)
         except OSError as error:
             yield ("server", "state"), error.strerror or str(error)
     if config.local_root is not None and config.local_root.file is not None:
@@ -69,6 +70,21 @@ def _found(loaded: Loaded) -> Iterator[tuple[Path, str]]:
             wrong = _address_problem(listen.address)
             if wrong is not None:
                 yield ("listen", index, "address"), wrong
+
+
+def _check_creation(folder: str) -> None:
+    """Raise `OSError` if the server cannot create the directory *folder*, which may exist already."""
+    import tempfile
+
+    above = folder
+    while not os.path.exists(above):
+        above = os.path.dirname(os.path.abspath(above))
+    if above != folder:
+        # Only an attempt shows what the file system allows.
+        try:
+            os.rmdir(tempfile.mkdtemp(prefix=".namewise-", dir=above))
+        except OSError as error:
+            raise OSError(error.errno, f"cannot create {folder}: {error.strerror}") from None
 
 
 def _address_problem(address: str) -> str | None:

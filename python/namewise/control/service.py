@@ -346,5 +346,7 @@ def _make_state(folder: str) -> None:
         private_folder(folder)
     except OSError as error:
         raise ControlError(
-            f"{folder}: {error.strerror or error}", "Use another directory: --state DIR.", "STATE"
+            f"{folder}: {error.strerror or error}",
+            "Use another directory: [server] state, or --state DIR.",
+            "STATE",
         ) from None
