@@ -46,7 +46,7 @@ impl<W: World> Task<'_, W> {
             }
             Reply::Absence(chain, absence) => {
                 self.keep_chain(&chain, origin, now);
-                self.keep_absence(&absence, rtype, chain.insecure.as_ref(), origin, now);
+                self.keep_absence(&absence, rtype, chain.insecure.as_deref(), origin, now);
                 let Absence { nxdomain, soa, proof, .. } = absence;
                 let authority = soa.into_iter().chain(proof).collect();
                 Finding::Absence { sets: chain.into_sets(), nxdomain, authority }
@@ -80,7 +80,7 @@ impl<W: World> Task<'_, W> {
             let origin = Origin { state, ..origin };
             self.core.cache.put_rrset(&signed.rrset, signed.signatures.as_ref(), origin, now);
             let Rrset { owner, rtype, .. } = &signed.rrset;
-            self.keep_reason(chain.insecure.as_ref(), owner.as_ref(), Some(*rtype), origin, now);
+            self.keep_reason(chain.insecure.as_deref(), owner.as_ref(), Some(*rtype), origin, now);
         }
     }
 

@@ -423,7 +423,7 @@ impl<W: World> Task<'_, W> {
     ) {
         match reply {
             Reply::Absence(chain, absence) if !absence.nxdomain => {
-                self.keep_absence(&absence, RrType::A, chain.insecure.as_ref(), origin, now);
+                self.keep_absence(&absence, RrType::A, chain.insecure.as_deref(), origin, now);
                 minimiser.more(shortened, sname);
             }
             Reply::Answer(chain) | Reply::Alias(chain, _) => {

@@ -58,8 +58,9 @@ pub(crate) struct Chain {
     pub(crate) too_long: bool,
     /// NSEC or NSEC3 that show that a wildcard was right to answer (RFC 4035 §3.1.3.3).
     pub(crate) proof: Vec<Signed>,
-    /// Why a part of the reply is insecure, once it was judged, if clients learn the reason.
-    pub(crate) insecure: Option<Explained>,
+    /// Why a part of the reply is insecure, once it was judged, if clients learn the reason. Boxed, because few replies have it and
+    /// all are moved.
+    pub(crate) insecure: Option<Box<Explained>>,
 }
 
 impl Chain {

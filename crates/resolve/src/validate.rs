@@ -101,7 +101,7 @@ impl<W: World> Task<'_, W> {
         };
         let outer = self.effort.replace_reason(None);
         let judged = check.reply(chain, absence, rtype).await;
-        chain.insecure = self.effort.replace_reason(outer);
+        chain.insecure = self.effort.replace_reason(outer).map(Box::new);
         let judgement = self.judged(judged, frame, trace)?;
         Ok(match judgement {
             Err(fault) => reply.cut_to_sound_aliases().ok_or(fault),
