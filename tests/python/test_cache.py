@@ -83,6 +83,39 @@ def test_dump_writes_what_load_reads(resolver: str, tmp_path: Path) -> None:
     assert "www.example.\t" in nw("ctl", "cache", "dump", "--control", resolver).stdout
 
 
+def test_a_text_of_any_size_is_loaded(resolver: str, tmp_path: Path) -> None:
+    """It is sent in pieces that requests can hold, also with the largest entry."""
+    file = tmp_path / "big.txt"
+    heads = "; data n{0}.example. A insecure authoritative life 600\nn{0}.example. 600 IN A 192.0.2.1\n"
+    octets = "\\001" * 255
+    large = f'large.example.\t600\tIN\tTXT\t"{octets}"\n' * 120
+    entry = f"; data large.example. TXT insecure authoritative life 600\n{large}"
+    file.write_text("".join(map(heads.format, range(1200))) + entry + heads.format("x"))
+    done = nw("ctl", "cache", "load", str(file), "--control", resolver)
+    assert (done.returncode, done.stdout) == (0, "loaded into the cache: 1202 entries\n"), done.stderr
+
+
+def test_load_refuses_pipes_and_devices(resolver: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in (
+        ("/dev/zero", "a device"),
+        (str(tmp_path / "pipe"), "a pipe"),
+        (str(tmp_path), "a directory"),
+    ):
+        done = nw("ctl", "cache", "load", path, "--control", resolver)
+        assert (done.returncode, f"{path}: it is {kind}, not a file" in done.stderr) == (1, True), done.stderr
+
+
+def test_dump_writes_json_and_to_the_standard_output(resolver: str, tmp_path: Path) -> None:
+    text = nw("ctl", "cache", "dump", "--json", "--control", resolver)
+    assert "www.example.\t" in json.loads(text.stdout)["text"]
+    assert "www.example.\t" in nw("ctl", "cache", "dump", "-", "--control", resolver).stdout
+    kept = tmp_path / "kept"
+    kept.write_text("before")
+    assert nw("ctl", "cache", "dump", str(kept), "--control", str(tmp_path / "none")).returncode == 9
+    assert kept.read_text() == "before"
+
+
 def test_load_names_file_and_line(resolver: str, tmp_path: Path) -> None:
     file = tmp_path / "bad.txt"
     file.write_text("; data a.example. A insecure authoritative life 60\na.example. 60 IN A 192.0.2\n")

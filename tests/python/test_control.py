@@ -8,6 +8,7 @@ import os
 import resource
 import select
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
@@ -332,8 +333,42 @@ def test_a_port_in_use_names_its_holder_and_opens_nothing(kind: socket.SocketKin
         assert caught.value.code == "IN_USE"
         assert f"cannot listen on 127.0.0.1:{port} ({transport}): " in str(caught.value)
         assert f"(pid {os.getpid()}) holds the port" in str(caught.value)
-        assert [holder.pid for holder in holders(port, transport)] == [os.getpid()]
+        assert [holder.pid for holder in holders("127.0.0.1", port, transport)] == [os.getpid()]
         assert sockets.open == {}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "held"),
+    [
+        ("127.0.0.1", ("0100007F", "00000000", "0" * 32)),
+        ("127.0.0.2", ("0200007F", "00000000", "0" * 32)),
+        ("0.0.0.0", ("0100007F", "0200007F", "00000000", "0" * 32)),
+        ("::1", ("0" * 24 + "01000000", "0" * 32)),
+        ("::", ("0" * 24 + "01000000", "0" * 32)),
+        ("192.0.2.1", ("00000000", "0" * 32)),
+    ],
+)
+@pytest.mark.skipif(sys.byteorder != "little", reason="/proc/net has the order of the machine")
+def test_only_sockets_that_prevent_listening_are_looked_for(
+    tmp_path: Path, wanted: str, held: tuple[str, ...]
+) -> None:
+    """Another address with the same port is no obstacle."""
+    (tmp_path / "net").mkdir()
+    sockets = {"tcp": ("0100007F", "0200007F", "00000000"), "tcp6": ("0" * 24 + "01000000", "0" * 32)}
+    pids = {}
+    for name, addresses in sockets.items():
+        rows = ["  sl  local_address rem_address   st"]
+        for address in addresses:
+            number = pids[address] = 100 + len(pids)
+            links = tmp_path / str(number) / "fd"
+            links.mkdir(parents=True)
+            (links / "3").symlink_to(f"socket:[{number}]")
+            rows.append(f" 0: {address}:0035 0:0000 0A 0:0 0:0 0 0 0 {number} 1")
+            rows.append(f" 1: {address}:0036 0:0000 0A 0:0 0:0 0 0 0 {number + 50} 1")
+            rows.append(f" 2: {address}:0035 0:0000 06 0:0 0:0 0 0 0 {number + 50} 1")
+        (tmp_path / "net" / name).write_text("\n".join(rows) + "\n")
+    found = holders(wanted, 53, "tcp", str(tmp_path))
+    assert [holder.pid for holder in found] == sorted(pids[address] for address in held)
 
 
 def test_an_address_of_another_machine_is_reported() -> None:

@@ -9,6 +9,8 @@ import pytest
 from commands import nw
 from servers import running, zone_file
 
+from namewise.cli.ctl import anchors
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -68,3 +70,42 @@ def test_explain_of_an_address_says_how_to_ask_for_its_name(served: tuple[Path, 
         "(1.2.0.192.in-addr.arpa. PTR)\n"
     ) in done.stderr
     assert "is an address" not in nw("explain", "www.example.com", "--control", served[1]).stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("policy", "pause", "99999d"), "'99999d': must be from 1s to 7d"),
+        (("policy", "pause", "0"), "'0': must be from 1s to 7d"),
+        (("policy", "pause", "soon"), "'soon': 'soon' is not a duration"),
+        (("nta", "add", "example.com", "--lifetime", "8d"), "--lifetime: must be from 1s to 7d"),
+    ],
+)
+def test_times_out_of_bounds_are_named_as_they_are_written(args: tuple[str, ...], said: str) -> None:
+    done = nw("ctl", *args)
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
+
+
+def test_two_formats_at_once_are_refused() -> None:
+    done = nw("explain", "www.example.com", "--json", "--mermaid")
+    assert (done.returncode, "--mermaid and --json exclude each other" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("checked", "failure", "said"),
+    [
+        (0, None, ". keys not seen yet, next query 1970-01-01T00:01:00Z"),
+        (0, "no usable reply", ". keys not seen yet, the last query failed: no usable reply, next query"),
+        (
+            1,
+            "no usable reply",
+            ". keys seen 1970-01-01T00:00:01Z, the last query failed: no usable reply, next query",
+        ),
+    ],
+)
+def test_anchors_say_what_came_of_the_last_query(
+    capsys: pytest.CaptureFixture[str], checked: int, failure: str | None, said: str
+) -> None:
+    point = {"zone": ".", "checked": checked, "due": 60, "deleted": False, "usable": True, "keys": []}
+    anchors({"follows": True, "points": [{**point, "failure": failure}]})
+    assert capsys.readouterr().out.startswith(said)

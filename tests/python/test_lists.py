@@ -487,7 +487,17 @@ def test_ctl_pauses_shows_and_reloads_lists(tmp_path: Path) -> None:
         assert action() == "nxdomain"
         assert ctl("pause", "10m", "--group", "here")[1]["paused"].keys() == {"here"}
         assert action() == "none"
-        ctl("resume", "--group", "here")
+        said = nw("policy", "test", "a.example", "--running", "--control", control).stdout
+        assert "\n  paused for the group here: 600 s left\n" in said
+        code, state = ctl("resume")
+        assert (code, state["ended"], [*state["paused"]]) == (0, False, ["here"])
+        said = nw("ctl", "policy", "resume", "--control", control).stdout
+        assert "no pause has ended: there was none for these clients" in said
+        assert ctl("resume", "--group", "here")[1]["ended"] is True
+        said = nw(
+            "policy", "test", "a.example", "--running", "--key", "no.such.", "--control", control
+        ).stderr
+        assert "no [[key]] is named 'no.such.'" in said
         assert action() == "nxdomain"
         ctl("pause", "10m")
         assert action() == "none"
@@ -555,3 +565,13 @@ def test_a_list_that_takes_long_says_how_far_it_is(tmp_path: Path, monkeypatch: 
     ]
     assert parts == sorted(parts) and 0 < parts[-1] <= 100
     assert threading.active_count() == 1 or not any("watch" in one.name for one in threading.enumerate())
+
+
+def test_a_key_that_is_not_configured_is_an_error(tmp_path: Path) -> None:
+    path = config(tmp_path, '[[key]]\nname = "known."\nsecret = "AAAA"\n')
+    done = nw("policy", "test", "a.example", "--key", "knwon", "--config", path)
+    assert (done.returncode, "no [[key]] is named 'knwon.'; did you mean 'known.'?" in done.stderr) == (
+        1,
+        True,
+    )
+    assert nw("policy", "test", "a.example", "--key", "KNOWN", "--config", path).returncode == 0

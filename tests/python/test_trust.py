@@ -239,6 +239,12 @@ def test_keys_that_nobody_trusted_signs_are_tried_again(
     after = trust.now.points[0]
     assert after.keys == before.keys and after.due == int(clock.now) + after.retry_s
     assert rcode(service) == "SERVFAIL"
+    assert trust.failures == {".": "no trusted key signs them"}
+    root.sign((0,), (0,))
+    authority.reload()
+    clock.now += 2 * DAY
+    trust.act()
+    assert trust.failures == {}
 
 
 def test_a_negative_anchor_ends_after_its_lifetime_or_when_the_zone_validates(

@@ -10,6 +10,8 @@ from namewise.cli.progress import Progress
 from namewise.config.values import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from namewise.cli.options import Parsed
 
 HELP = """\
@@ -160,8 +162,6 @@ def run(args: list[str]) -> int:
 
 def _policy_wanted(words: list[str], group: str | None) -> dict[str, Any]:
     """Return the arguments of the verb policy, or raise `Failure` for a command line without meaning."""
-    from namewise.config.values import duration_ms
-
     do, rest = (words[0], words[1:]) if words else ("", [])
     if do not in ("status", "reload", "pause", "resume") or len(rest) != (do == "pause"):
         raise WrongUsage("policy needs status, reload, pause TIME or resume")
@@ -171,10 +171,9 @@ def _policy_wanted(words: list[str], group: str | None) -> dict[str, Any]:
             raise Failure(f"policy {do} has no option --group", hint="--group is for pause and resume")
         wanted["group"] = group
     if do == "pause":
-        try:
-            wanted["seconds"] = duration_ms(rest[0]) / 1000
-        except ValueError as error:
-            raise Failure(f"{rest[0]!r}: {error}", hint="nw ctl policy pause 10m") from None
+        from namewise.control.verbs.policy import MOST_PAUSE_S
+
+        wanted["seconds"] = _time(rest[0], repr(rest[0]), MOST_PAUSE_S, "nw ctl policy pause 10m")
     return wanted
 
 
@@ -382,13 +381,23 @@ def _nta(words: list[str], lifetime: str | None) -> dict[str, Any]:
     if names:
         arguments["name"] = name(names[0])
     if lifetime is not None:
-        from namewise.config.values import duration_ms
+        from namewise.dnssec.negative import MOST_LIFETIME_S
 
-        try:
-            arguments["lifetime_s"] = duration_ms(int(lifetime) if lifetime.isdigit() else lifetime) // 1000
-        except ValueError as error:
-            raise Failure(f"--lifetime: {error}") from None
+        arguments["lifetime_s"] = int(_time(lifetime, "--lifetime", MOST_LIFETIME_S, ""))
     return arguments
+
+
+def _time(text: str, what: str, most_s: float, hint: str) -> float:
+    """Return the time *text* in seconds, from 1 to *most_s*, or raise `Failure`. A number without a unit counts seconds."""
+    from namewise.config.values import duration_ms, duration_text
+
+    try:
+        seconds = duration_ms(int(text) if text.isdigit() else text) / 1000
+    except ValueError as error:
+        raise Failure(f"{what}: {error}", hint=hint) from None
+    if not 1 <= seconds <= most_s:
+        raise Failure(f"{what}: must be from 1s to {duration_text(round(most_s * 1000))}", hint=hint)
+    return seconds
 
 
 def _negative(answer: dict[str, Any]) -> None:
@@ -405,11 +414,9 @@ def anchors(answer: dict[str, Any]) -> None:
     if not answer["points"]:
         print("no trust anchors: nothing is validated")
     for point in answer["points"]:
-        checked = (
-            f"keys seen {_moment(point['checked'])}"
-            if point["checked"]
-            else "no query for keys since the start"
-        )
+        checked = f"keys seen {_moment(point['checked'])}" if point["checked"] else "keys not seen yet"
+        if point["failure"]:
+            checked += f", the last query failed: {point['failure']}"
         following = f"{checked}, next query {_moment(point['due'])}" if answer["follows"] else "not followed"
         print(f"{point['zone']} {following}")
         if point["deleted"]:
@@ -449,8 +456,15 @@ def _policy(answer: dict[str, Any]) -> None:
         print(_list_line(one))
     if not answer["lists"]:
         print("no lists")
-    for group, seconds in answer["paused"].items():
-        print(f"paused for {'all clients' if group == '*' else f'the group {group}'}: {seconds} s left")
+    if answer.get("ended") is False:
+        print("no pause has ended: there was none for these clients; --group GROUP ends the pause of a group")
+    print("".join(f"{line}\n" for line in pauses(answer["paused"])), end="")
+
+
+def pauses(paused: dict[str, int]) -> list[str]:
+    """Return a line about each pause of the lists."""
+    who = {group: "all clients" if group == "*" else f"the group {group}" for group in paused}
+    return [f"paused for {who[group]}: {seconds} s left" for group, seconds in paused.items()]
 
 
 def _list_line(one: dict[str, Any]) -> str:
@@ -469,41 +483,57 @@ def _list_line(one: dict[str, Any]) -> str:
 
 
 def _dump(parsed: Parsed, words: list[str]) -> int:
-    """Write the cache to the file in *words* or to the standard output, piece by piece."""
+    """Write the cache to the file in *words*, or to the standard output (`-`), piece by piece."""
     import contextlib
+    import json
     import sys
 
-    cursor: int | None = 0
-    count = 0
+    path = None if words in ([], ["-"]) else words[0]
+    as_json, count = "--json" in parsed, 0
+    pieces = _pieces(parsed)
+    # Without a server, the file is not touched.
+    text: str | None = next(pieces)
     try:
         with contextlib.ExitStack() as stack:
-            out = stack.enter_context(open(words[0], "w")) if words else sys.stdout
-            while cursor is not None:
-                piece = ask(parsed.one("--control"), "dump", {"cursor": cursor})
-                out.write(piece["text"])
-                count += sum(line.startswith("; ") for line in piece["text"].splitlines())
-                cursor = piece["cursor"]
+            out = sys.stdout if path is None else stack.enter_context(open(path, "w"))
+            if path is None and as_json:
+                print(json.dumps({"text": "".join((text or "", *pieces))}, indent=2))
+                return 0
+            while text is not None:
+                out.write(text)
+                count += sum(line.startswith("; ") for line in text.splitlines())
+                text = next(pieces, None)
     except OSError as error:
-        raise Failure(f"{words[0] if words else 'standard output'}: {error.strerror or error}") from None
-    if words:
-        if "--json" in parsed:
-            import json
-
-            print(json.dumps({"file": words[0], "entries": count}, indent=2))
-        else:
-            print(f"{words[0]}: {count} entr{'y' if count == 1 else 'ies'}")
+        raise Failure(f"{path or 'standard output'}: {error.strerror or error}") from None
+    if path is not None and as_json:
+        print(json.dumps({"file": path, "entries": count}, indent=2))
+    elif path is not None:
+        print(f"{path}: {count} entr{'y' if count == 1 else 'ies'}")
     return 0
 
 
-PIECE = 256 * 1024
-"""Characters of a file that are loaded at once, about."""
+def _pieces(parsed: Parsed) -> Iterator[str]:
+    """Yield the cache of the server as text, piece by piece; at least one."""
+    cursor: int | None = 0
+    while cursor is not None:
+        piece = ask(parsed.one("--control"), "dump", {"cursor": cursor})
+        yield piece["text"]
+        cursor = piece["cursor"]
+
+
+PIECE = 128 * 1024
+"""Characters of a file that are loaded at once, and those of one entry: a request to the server holds them."""
 
 
 def _load(parsed: Parsed, path: str) -> int:
     """Load the file *path* piece by piece; each piece begins with the comment of an entry."""
+    import io
+
+    from namewise.config.paths import open_file
+
     loaded = 0
     try:
-        with open(path) as file:
+        with io.TextIOWrapper(open_file(path), encoding="utf-8") as file:
             lines: list[str] = []
             first, size = 1, 0
             for number, line in enumerate(file, 1):

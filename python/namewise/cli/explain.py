@@ -65,6 +65,9 @@ def run(args: list[str]) -> int:
     from namewise.tools import explain
 
     parsed = _OPTIONS.read(_reversed(args))
+    if "--mermaid" in parsed and ("--json" in parsed or parsed.one("--what-if")):
+        other = "--json" if "--json" in parsed else "--what-if"
+        raise Failure(f"--mermaid and {other} exclude each other")
     if parsed.one("--what-if"):
         return _counterfactual(parsed, str(parsed.one("--what-if")))
     with Progress(f"resolving {parsed.words[0]}"):

@@ -149,10 +149,14 @@ def _configured(parsed: Parsed, wanted: dict[str, Any]) -> dict[str, Any]:
     from namewise.cli.config import BAD_CONFIG, _file, _load
     from namewise.cli.progress import Progress
     from namewise.policy.lists import refresh
-    from namewise.policy.report import Question, verdict
+    from namewise.policy.report import Question, check_key, verdict
 
     given = parsed.one("--config")
     loaded = _load(_file([given] if given else [], "--config FILE"), as_json="--json" in parsed)
+    try:
+        check_key(loaded.config, wanted["key"])
+    except ValueError as error:
+        raise Failure(f"--key: {error}") from None
     progress = Progress("reading the lists")
 
     def show(text: str) -> None:
@@ -171,12 +175,16 @@ def _configured(parsed: Parsed, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(found: dict[str, Any]) -> None:
+    from namewise.cli.ctl import pauses
+
     name, chain, winner = found["name"], found["chain"], found["winner"]
 
     def link(rule: dict[str, Any]) -> str:
         return "" if rule["name"] == name else f", for {rule['name']}, a target of its aliases"
 
     print(f"{name} asked by {found['client']}: {found['action']}{link(winner) if winner else ''}")
+    for line in pauses(found.get("paused", {})):
+        print(f"  {line}")
     if len(chain) > 1:
         print(f"  aliases: {' -> '.join(chain)}")
     for rule in found["rules"]:

@@ -23,6 +23,7 @@ Follow the delegations from the root to NAME. Query every name server of every z
 that are silent, lame or faulty, and servers whose answers differ. Compare the name servers of the last zone, and
 their addresses, with the delegation in the parent zone. Compare the SOA serials of these servers.
 The first line is the verdict. The word "inferred" marks a conclusion that no reply states directly.
+Signatures are not validated: answers of a zone whose signatures are wrong count as answers; `nw explain NAME` validates.
 
   --control PATH   the running server with this control socket sends the queries and uses its root hints and its
                    setting `routes` (default: the server of this machine; if none runs, as with --from-root)

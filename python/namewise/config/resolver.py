@@ -448,7 +448,8 @@ class Resolver(Table, frozen=True, kw_only=True):
         Literal["auto", "on", "off"],
         setting(
             "Validate answers with DNSSEC (RFC 4035). `auto`: with `trust_anchor`, or where the resolver starts at the public root "
-            "servers; what `[[forward]]` servers without `fallback` answer is not validated. `on`: all answers."
+            "servers; what `[[forward]]` servers of a suffix other than `.` without `fallback` answer is not validated. `on`: all "
+            "answers. `off`: none."
         ),
     ] = "auto"
     negative_trust_anchors: Annotated[
@@ -557,7 +558,7 @@ class Resolver(Table, frozen=True, kw_only=True):
         bool,
         setting(
             "Start no lookup at the root servers: what neither local data nor the cache has goes to the `[[forward]]` servers of the "
-            "name, and is REFUSED with EDE 20 if there are none."
+            "name, and is REFUSED with EDE 20 if there are none. An alias whose target cannot be had so is SERVFAIL with EDE 20."
         ),
     ] = False
     local_zones_off: Annotated[

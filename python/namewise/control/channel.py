@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     Verb = Callable[[dict[str, Any]], dict[str, Any]]
 
-MAX_REQUEST = 65536
-"""Octets of one request; longer ones end the connection."""
+MAX_REQUEST = 640 << 10
+"""Octets of one request; longer ones end the connection. A piece of a dump of the cache with its largest entry has room, as JSON."""
 BACKLOG = 100
 MAX_CONNECTIONS = 32
 """Connections open at once; further ones are closed, so that one client in a loop does not use up the descriptors."""

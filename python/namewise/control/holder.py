@@ -5,7 +5,9 @@ Without root only processes of the own user are visible; the answer is then that
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,9 +26,10 @@ class Holder(NamedTuple):
         return f"{self.command} (pid {self.pid})"
 
 
-def holders(port: int, transport: str, proc: str = "/proc") -> list[Holder]:
-    """Return the processes that hold *port* over *transport* (`udp` or `tcp`), as far as this user may see them."""
-    inodes = set(_inodes(port, transport, proc))
+def holders(address: str, port: int, transport: str, proc: str = "/proc") -> list[Holder]:
+    """Return the processes whose sockets prevent listening on *address* and *port* over *transport* (`udp` or `tcp`), as far as this
+    user may see them: those with the same address, and those with all addresses if one of the two is a wildcard."""
+    inodes = set(_inodes(ipaddress.ip_address(address.partition("%")[0]), port, transport, proc))
     if not inodes:
         return []
     wanted = {f"socket:[{inode}]" for inode in inodes}
@@ -37,7 +40,9 @@ def holders(port: int, transport: str, proc: str = "/proc") -> list[Holder]:
     return found
 
 
-def _inodes(port: int, transport: str, proc: str) -> Iterator[int]:
+def _inodes(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int, transport: str, proc: str
+) -> Iterator[int]:
     for table in (transport, f"{transport}6"):
         try:
             with open(f"{proc}/net/{table}", encoding="ascii") as file:
@@ -47,8 +52,21 @@ def _inodes(port: int, transport: str, proc: str) -> Iterator[int]:
         for row in rows:
             fields = row.split()
             local, state, inode = fields[1], fields[3], fields[9]
-            if int(local.rsplit(":", 1)[1], 16) == port and (transport == "udp" or state == _LISTEN):
+            if int(local.rsplit(":", 1)[1], 16) != port or (transport == "tcp" and state != _LISTEN):
+                continue
+            held = _address(local)
+            wildcard = held.is_unspecified or address.is_unspecified
+            # A socket on :: may serve IPv4, too: the kernel does not show whether it does.
+            double = held.is_unspecified and held.version == 6
+            if held == address or double or (wildcard and held.version == address.version):
                 yield int(inode)
+
+
+def _address(local: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the address of *local*, `ADDRESS:PORT` in hexadecimal: words of four octets in the order of this machine."""
+    digits = local.rsplit(":", 1)[0]
+    words = (int(digits[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(digits), 8))
+    return ipaddress.ip_address(b"".join(words))
 
 
 def _pids(proc: str) -> Iterator[int]:

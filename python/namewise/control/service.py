@@ -231,10 +231,10 @@ class Service:
             timer.start()
             self.log.event("warning", "lists-paused", f"lists paused for {_whom(group)}, {seconds:.0f} s")
 
-    def resume_lists(self, group: str | None) -> None:
-        """End a pause."""
+    def resume_lists(self, group: str | None) -> bool:
+        """End the pause for *group* (None: that for all clients). Return whether there was one."""
         with self._changing:
-            self._end_pause(group)
+            return self._end_pause(group)
 
     def paused(self) -> dict[str, int]:
         """Return the seconds that each pause lasts, by group; `*` stands for all clients."""
@@ -246,13 +246,14 @@ class Service:
             if self.pauses.get(group) is timer and self._engine is not None:
                 self._end_pause(group)
 
-    def _end_pause(self, group: str | None) -> None:
+    def _end_pause(self, group: str | None) -> bool:
         timer = self.pauses.pop(group, None)
         if timer is None:
-            return
+            return False
         timer.cancel()
         self._use(self.engine, self.lists)
         self.log.event("info", "lists-resumed", f"lists in use again for {_whom(group)}")
+        return True
 
     def _forget_pauses(self, engine: Engine, groups: set[str]) -> None:
         """End the pauses of groups that are gone."""

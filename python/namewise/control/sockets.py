@@ -279,7 +279,7 @@ def _explained(key: Key, error: OSError) -> ListenError:
     if error.errno == errno.EADDRINUSE:
         from namewise.control.holder import holders
 
-        found = holders(port, transport)
+        found = holders(address, port, transport)
         who = " and ".join(str(one) for one in found)
         message = f"cannot listen on {where}: " + (
             f"{who} holds the port" if who else "another user's process holds the port"

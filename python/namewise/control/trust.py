@@ -60,6 +60,8 @@ class Trust:
         self.log = log
         self.now = Trusted()
         """Replaced, never changed."""
+        self.failures: dict[str, str] = {}
+        """By zone, why its keys could not be checked the last time. Only `act` changes it."""
         self._clock = clock
         self._folder: str | None = None
         self._unreadable: set[str] = set()
@@ -183,9 +185,11 @@ class Trust:
         if outcome is None:
             after, changes = rfc5011.failed(point, now), no_changes
             why = "no usable reply" if seen is None else "no trusted key signs them"
+            self.failures[point.zone] = why
             text = f"the keys of {point.zone} could not be checked: {why}; tried again in {point.retry_s} s"
             self.log.event("warning", "anchors-unchecked", text, zone=point.zone)
         else:
+            self.failures.pop(point.zone, None)
             after, changes = outcome
         with self._changing:
             self.now = self.now._replace(

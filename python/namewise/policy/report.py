@@ -12,12 +12,14 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from namewise.config.values import nearest
 from namewise.engine import Name, PolicyList
 from namewise.engine.errors import BadName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from namewise.config import Config
     from namewise.engine import Message
     from namewise.policy.lists import ReadList, Refreshed
 
@@ -44,6 +46,14 @@ class Question(NamedTuple):
     """The targets of the alias chain that starts at the name."""
     servers: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Name servers of the zone of the name, each with its addresses."""
+
+
+def check_key(config: Config, key: str | None) -> None:
+    """Raise `ValueError` if *key* is not the name of a `[[key]]`: no request can be signed with it."""
+    known = [one.name for one in config.key]
+    if key is not None and key.lower() not in map(str.lower, known):
+        guess = nearest(key, known)
+        raise ValueError(f"no [[key]] is named {key!r}" + (f"; did you mean {guess!r}?" if guess else ""))
 
 
 def verdict(lists: Refreshed, question: Question, paused: tuple[str | None, ...] = ()) -> dict[str, Any]:

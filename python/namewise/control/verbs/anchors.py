@@ -24,7 +24,10 @@ def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
     assert resolver is not None, "needs_resolver has seen it"
     return {
         "follows": resolver.trust_anchor_updates,
-        "points": [_point(point, sha1=resolver.sha1) for point in service.trust.now.points],
+        "points": [
+            {**_point(point, sha1=resolver.sha1), "failure": service.trust.failures.get(point.zone)}
+            for point in service.trust.now.points
+        ],
     }
 
 

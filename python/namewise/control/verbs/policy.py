@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from namewise.control.client import ControlError
 from namewise.engine import Message, Resolve
-from namewise.policy.report import Question, followed, verdict
+from namewise.policy.report import Question, check_key, followed, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from namewise.config import Config
     from namewise.config.lists import List
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
@@ -37,8 +38,11 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
         raise arguments.wrong("do", ", ".join(OF))
     arguments.only(("do", *OF[do]), when=do)
     if do == "test":
-        return _test(daemon, _question(arguments))
+        question = _question(arguments)
+        _known_key(daemon.service.config, question.key)
+        return {**_test(daemon, question), "paused": service.paused()}
     failures: tuple[str, ...] = ()
+    ended: dict[str, bool] = {}
     if do == "reload":
         failures = service.reload_lists()
     elif do in ("pause", "resume"):
@@ -49,8 +53,15 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
         if do == "pause":
             service.pause_lists(group, arguments.seconds("seconds", MOST_PAUSE_S))
         else:
-            service.resume_lists(group)
-    return {"lists": lists(daemon), "paused": service.paused(), "failures": list(failures)}
+            ended["ended"] = service.resume_lists(group)
+    return {"lists": lists(daemon), "paused": service.paused(), "failures": list(failures), **ended}
+
+
+def _known_key(config: Config, key: str | None) -> None:
+    try:
+        check_key(config, key)
+    except ValueError as error:
+        raise ControlError(f"policy test: {error}", code="BAD_ARGUMENT") from None
 
 
 def _test(daemon: Daemon, question: Question) -> dict[str, Any]:
