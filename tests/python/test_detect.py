@@ -68,7 +68,7 @@ def tunnel(server: Server, domain: str, count: int) -> list[dns.message.Message]
 
 
 def test_a_tunnel_is_logged_and_blocked(forwarder: DnsServer) -> None:
-    with Server(config(forwarder, tunnels={"action": "block"})) as server:
+    with Server(config(forwarder, tunnels={"action": "block", "window": "1h"})) as server:
         logged = collect(server._service.log)
         replies = tunnel(server, "t.tunnel.co.uk", 70)
         refused = [reply for reply in replies if reply.rcode() == 5]
@@ -81,7 +81,7 @@ def test_a_tunnel_is_logged_and_blocked(forwarder: DnsServer) -> None:
         found = [text for slug, text in logged if slug == "tunnel-suspected"]
         assert len(found) == 1
         assert found[0].startswith(
-            "tunnel suspected: tunnel.co.uk. from 127.0.0.1: 51 distinct subdomains in 60 s"
+            "tunnel suspected: tunnel.co.uk. from 127.0.0.1: 51 distinct subdomains in 3600 s"
         )
         assert "100 % TXT, NULL or private types (limit 50)" in found[0]
         assert server.stats()["detect.refused"] == len(refused)
@@ -90,7 +90,7 @@ def test_a_tunnel_is_logged_and_blocked(forwarder: DnsServer) -> None:
 
 
 def test_by_default_a_tunnel_is_only_logged(forwarder: DnsServer) -> None:
-    with Server(config(forwarder, tunnels={})) as server:
+    with Server(config(forwarder, tunnels={"window": "1h"})) as server:
         assert {reply.rcode() for reply in tunnel(server, "t.tunnel.com", 70)} == {0}
         assert server._service.engine.suspicions(5) != []
 
@@ -103,7 +103,9 @@ def test_nothing_is_watched_without_the_tables(forwarder: DnsServer) -> None:
 
 
 def test_names_of_the_default_allow_list_are_not_watched(forwarder: DnsServer) -> None:
-    with Server(config(forwarder, tunnels={"action": "block", "allow": ["fine.example."]})) as server:
+    with Server(
+        config(forwarder, tunnels={"action": "block", "window": "1h", "allow": ["fine.example."]})
+    ) as server:
         for domain in ("ebl.msbl.org", "x.fine.example"):
             assert {reply.rcode() for reply in tunnel(server, domain, 70)} == {0}
     with Server(config(forwarder, tunnels={"action": "block", "allow_default": False})) as server:
@@ -118,7 +120,7 @@ def test_the_default_allow_list_has_what_the_data_need() -> None:
 
 
 def test_a_victim_of_amplification_gets_truncated_responses(forwarder: DnsServer) -> None:
-    table = {"action": "rate-limit", "octets": "10kB", "ratio": 2}
+    table = {"action": "rate-limit", "window": "1h", "octets": "10kB", "ratio": 2}
     with Server(config(forwarder, amplification=table)) as server:
         logged = collect(server._service.log)
         replies = [ask(server, "large.example") for _ in range(400)]
@@ -130,7 +132,7 @@ def test_a_victim_of_amplification_gets_truncated_responses(forwarder: DnsServer
 
 
 def test_the_state_survives_a_reload(forwarder: DnsServer) -> None:
-    tables = config(forwarder, tunnels={"action": "block"})
+    tables = config(forwarder, tunnels={"action": "block", "window": "1h"})
     with Server(tables) as server:
         tunnel(server, "t.tunnel.com", 70)
         server.reload()
@@ -153,6 +155,7 @@ validation = "off"
 [[forward]]
 servers = ["127.0.0.1:{forwarder.port}"]
 [tunnels]
+window = "1h"
 """
     )
     with running("serve", "--config", str(file), "--control", str(control), ready="ready:") as (_, lines):

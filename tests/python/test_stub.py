@@ -133,7 +133,7 @@ def server(respond: Callable[[Message, str], list[bytes]]) -> Iterator[str]:
     """A name server on loopback: UDP and TCP on one port, answering with what `respond` returns."""
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    udp.bind(("127.0.0.1", 0))
+    udp.bind(("127.0.0.1", free_port()))
     tcp.bind(udp.getsockname())
     tcp.listen()
 
