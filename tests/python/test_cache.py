@@ -149,6 +149,15 @@ def test_flush_removes_by_name_tree_type_and_kind(resolver: str) -> None:
     assert done.returncode == 1 and "--negative is for flush" in done.stderr
 
 
+@pytest.mark.parametrize("kind", [[], ["--negative"]])
+def test_flush_of_a_type_removes_the_absence_of_the_name(resolver: str, kind: list[str]) -> None:
+    assert entries(resolver, "none.example") != []
+    done = nw("ctl", "flush", "none.example", "--type", "A", *kind, "--control", resolver)
+    assert (done.returncode, done.stdout.rsplit(": ")[-1]) == (0, "1 entry\n"), done.stderr
+    assert entries(resolver, "none.example") == []
+    assert entries(resolver, "www.example") != []
+
+
 def test_the_cache_survives_a_restart(tmp_path: Path) -> None:
     (tmp_path / "cache.txt").write_text(TEXT)
     with serving(tmp_path) as (control, _):

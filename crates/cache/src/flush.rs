@@ -12,8 +12,9 @@ use crate::{Cache, Micros, lock};
 
 impl Cache {
     /// Remove what `wanted` describes, and return the number of entries. Entries stored meanwhile may remain. Of a tree, whole
-    /// answers behind aliases are removed as well, since they may end there. Delegations and denial records are removed
-    /// unless only some of the answers are wanted.
+    /// answers behind aliases are removed as well, since they may end there. Delegations are removed unless only some of the
+    /// answers are wanted. What denies a name denies all its types: the absence of the name and denial records are removed with
+    /// any type.
     pub fn flush(&self, wanted: &Flush<'_>) -> usize {
         self.flushes.fetch_add(1, Ordering::Relaxed);
         let about = |name: NameRef<'_>| match wanted.name {
@@ -26,7 +27,7 @@ impl Cache {
         };
         let some = |entry: &Entry| {
             named(entry)
-                && wanted.rtype.is_none_or(|rtype| entry.rtype() == rtype)
+                && wanted.rtype.is_none_or(|rtype| entry.rtype() == rtype || entry.rtype() == NAME)
                 && wanted.only.is_none_or(|only| only.includes(entry))
         };
         let all = wanted.rtype.is_none() && wanted.only.is_none();
@@ -42,8 +43,7 @@ impl Cache {
                     }
                 }
             }
-            let negative = wanted.only == Some(FlushOnly::Negative);
-            if all || negative {
+            if matches!(wanted.only, None | Some(FlushOnly::Negative)) {
                 let top = wanted.name.unwrap_or(NameRef::ROOT);
                 count += lock(&shard.denials).flush(top, wanted.below || wanted.name.is_none());
             }
@@ -98,7 +98,7 @@ pub struct Flush<'f> {
     pub name: Option<NameRef<'f>>,
     /// Those of the names below it, too.
     pub below: bool,
-    /// Only entries of this type.
+    /// Only entries of this type, and those that deny the name.
     pub rtype: Option<RrType>,
     /// Only some kinds of entries.
     pub only: Option<FlushOnly>,

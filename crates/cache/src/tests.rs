@@ -318,6 +318,24 @@ fn flushing_removes_a_name_or_a_tree() {
     assert_eq!(cache.stats().answers, 0);
 }
 
+/// The absence of a name answers every type: it goes with each of them, and so do the records that would prove it again.
+#[test]
+fn flushing_a_type_removes_the_absence_of_the_name() {
+    let absent = name("a.example.");
+    for only in [None, Some(FlushOnly::Negative)] {
+        let cache = Cache::new(1 << 20);
+        cache.put_absence(absent.as_ref(), None, &soa("example.", 60), &[], Rank::Authoritative, 0);
+        let other = name("b.example.");
+        cache.put_absence(other.as_ref(), None, &soa("example.", 60), &[], Rank::Authoritative, 0);
+        let record = DenialRecord { sets: vec![], stored: 0, expires: 60_000_000 };
+        cache.put_denial(0, name("example.").as_ref(), DenialKey::Nsec(name("example.")), record, 0);
+        let wanted = Flush { name: Some(absent.as_ref()), rtype: Some(RrType::A), only, ..Flush::default() };
+        assert_eq!(cache.flush(&wanted), 2, "{only:?}");
+        assert!(ask(&cache, "a.example.", RrType::A, false, 0).is_none(), "{only:?}");
+        assert!(ask(&cache, "b.example.", RrType::A, false, 0).is_some(), "{only:?}");
+    }
+}
+
 #[test]
 fn a_million_answers_use_little_memory() {
     let cache = Cache::new(64 << 20);

@@ -24,7 +24,7 @@ use nw_wire::code::Rcode;
 use crate::explain::milliseconds;
 use crate::reason::{ListRule, Reason, TCP_ONLY};
 use crate::resolution::Resolution;
-use crate::trace::{Action, Step};
+use crate::trace::{Action, Layer, Step};
 use crate::world::{ExchangeError, MILLISECOND, Micros};
 
 /// An answer that took less is not slow. Most lookups with an empty cache take less.
@@ -70,7 +70,9 @@ fn blocked(steps: &[Cow<'_, Step>]) -> Option<String> {
     let changed = steps.iter().rev().find(|step| withholds(&step.reason));
     let effect = if dropped { format!(": {}", Reason::NoResponse) } else { String::new() };
     let Some(step) = changed else {
-        let own = |step: &&Cow<'_, Step>| step.reason != Reason::NoResponse && step.parent.is_none();
+        let own = |step: &&Cow<'_, Step>| {
+            step.reason != Reason::NoResponse && step.parent.is_none() && decides(&step.reason)
+        };
         return dropped.then(|| match steps.iter().rev().find(own) {
             Some(step) => format!("blocked: {}: {}{effect}", step.name, step.reason),
             None => format!("blocked{effect}"),
@@ -131,15 +133,34 @@ fn stale(steps: &[Cow<'_, Step>]) -> Option<String> {
     })
 }
 
-/// The reason of a failure: the fault that validation found, what the cache kept, or the last step.
-fn failure(steps: &[Cow<'_, Step>]) -> Option<Reason> {
-    let decides =
-        |step: &&Cow<'_, Step>| step.parent.is_none() && !matches!(step.reason, Reason::InView { .. });
-    let own = || steps.iter().filter(decides).rev();
+/// The reason of a failure: the fault that validation found, what the cache kept, or the last step that decided something.
+pub(crate) fn failure(steps: &[Cow<'_, Step>]) -> Option<Reason> {
+    let joined = |step: &Cow<'_, Step>| step.parent.is_none() && step.reason == Reason::Joined;
+    let joined = steps.iter().find(|step| joined(step)).map(|step| step.id);
+    // What became of a question that was joined is what became of this one.
+    let own = || steps.iter().rev().filter(|step| step.parent.is_none() || step.parent == joined);
     let decisive = own().find(|step| {
         matches!(step.reason, Reason::Bogus { .. } | Reason::CachedFailure { .. }) || is_refusal(&step.reason)
     });
-    decisive.or_else(|| own().next()).map(|step| step.reason.clone())
+    let last = || own().find(|step| decides(&step.reason));
+    decisive.or_else(last).map(|step| step.reason.clone())
+}
+
+/// Whether an answer can fail because of *reason*. Others say what applies to the client or the name, and where the answer is sought.
+fn decides(reason: &Reason) -> bool {
+    match reason {
+        Reason::TunnelSuspected { action, .. } => *action != "log",
+        Reason::LocalData { blocks, .. } => *blocks,
+        Reason::Filtered { effect, .. } => *effect != "looks up more",
+        Reason::InView { .. }
+        | Reason::ListRule(_)
+        | Reason::NoAaaa(_)
+        | Reason::Dns64(_)
+        | Reason::NotCached { .. }
+        | Reason::CachedAlias { .. }
+        | Reason::Joined => false,
+        _ => true,
+    }
 }
 
 /// Whether the server did not accept the query. The text of these reasons begins with "refused".
@@ -156,9 +177,11 @@ fn slow_reply(steps: &[Cow<'_, Step>], took: Micros) -> Option<String> {
     Some(format!("{server} took {} of {} to answer", milliseconds(longest.took), milliseconds(took)))
 }
 
-/// A server that was asked about one zone.
+/// A server that was asked about one zone, or about the names below a suffix that is forwarded.
 struct Server {
     zone: Name,
+    /// Whether it is a forwarder.
+    forwards: bool,
     address: SocketAddr,
     shown: String,
     /// Its last failure, or Usable.
@@ -201,12 +224,16 @@ impl Servers {
     fn add(&mut self, step: &Step) {
         let (Some(address), Some(zone)) = (step.server, step.zone.clone()) else { return };
         let (state, complaint) = state_of(step);
-        let known = self.asked.iter_mut().find(|server| server.address == address && server.zone == zone);
+        let forwards = step.layer == Layer::Forward;
+        let same = |server: &&mut Server| {
+            server.address == address && server.zone == zone && server.forwards == forwards
+        };
+        let known = self.asked.iter_mut().find(same);
         let server = match known {
             Some(server) => server,
             None => {
                 let shown = step.server_shown().unwrap_or_default();
-                self.asked.push(Server { zone, address, shown, state, lost: 0, complaint });
+                self.asked.push(Server { zone, forwards, address, shown, state, lost: 0, complaint });
                 self.asked.last_mut().expect("one was pushed")
             }
         };
@@ -236,21 +263,25 @@ impl Servers {
         })
     }
 
-    /// How many servers of each zone gave no usable reply.
+    /// How many servers of each zone, and forwarders for each suffix, gave no usable reply.
     fn sentence(&self) -> Option<String> {
-        let mut zones: Vec<&Name> = Vec::new();
+        let mut groups: Vec<(&Name, bool)> = Vec::new();
         for server in self.asked.iter().filter(|server| server.state != State::Usable) {
-            if !zones.contains(&&server.zone) {
-                zones.push(&server.zone);
+            let group = (&server.zone, server.forwards);
+            if !groups.contains(&group) {
+                groups.push(group);
             }
         }
-        let sentences: Vec<String> = zones.into_iter().map(|zone| self.of_zone(zone)).collect();
+        let sentences: Vec<String> =
+            groups.into_iter().map(|(zone, forwards)| self.of_zone(zone, forwards)).collect();
         (!sentences.is_empty()).then(|| sentences.join("; "))
     }
 
-    fn of_zone(&self, zone: &Name) -> String {
-        let asked: Vec<&Server> = self.asked.iter().filter(|server| server.zone == *zone).collect();
-        let delegation = self.delegations.iter().rev().find(|(child, _)| child == zone);
+    fn of_zone(&self, zone: &Name, forwards: bool) -> String {
+        let of_group = |server: &&Server| server.zone == *zone && server.forwards == forwards;
+        let asked: Vec<&Server> = self.asked.iter().filter(of_group).collect();
+        let delegation = self.delegations.iter().rev().find(|(child, _)| child == zone && !forwards);
+        let (kind, of) = if forwards { ("forwarder", "for") } else { ("server", "of") };
         // Without the referral, the number of servers is not known.
         let (total, known) = match delegation {
             Some((_, count)) => (asked.len().max(*count as usize), ""),
@@ -264,7 +295,7 @@ impl Servers {
                 let plural = if total == 1 { "" } else { "s" };
                 let verb = if count == 1 { "is" } else { "are" };
                 parts.push(match parts.is_empty() {
-                    true => format!("{count} of {total} {known}server{plural} of {zone} {verb} {word}"),
+                    true => format!("{count} of {total} {known}{kind}{plural} {of} {zone} {verb} {word}"),
                     false => format!("{count} {word}"),
                 });
             }

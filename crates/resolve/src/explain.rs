@@ -25,7 +25,7 @@ use nw_wire::Name;
 use nw_wire::code::{Ede, Rcode, RrType};
 use nw_wire::rrset::Rrset;
 
-use crate::diagnosis::{diagnosis, is_dropped, is_withheld, sends_to_tcp};
+use crate::diagnosis::{diagnosis, failure, is_dropped, is_withheld, sends_to_tcp};
 use crate::reason::Reason;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::signed::target_of;
@@ -96,10 +96,8 @@ pub fn verdict(question: &ClientQuestion, resolution: &Resolution) -> String {
             format!("{outcome}; answered in {took}")
         }
         rcode => {
-            let decides =
-                |step: &Cow<'_, Step>| step.parent.is_none() && !matches!(step.reason, Reason::InView { .. });
-            let last = resolution.steps.iter().filter(decides).last();
-            let reason = last.map_or_else(String::new, |step| format!(": {}", step.reason));
+            let steps: Vec<Cow<'_, Step>> = resolution.steps.iter().collect();
+            let reason = failure(&steps).map_or_else(String::new, |reason| format!(": {reason}"));
             format!("{name} {rtype} failed with {rcode} after {took}{reason}")
         }
     };

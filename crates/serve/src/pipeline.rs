@@ -211,9 +211,10 @@ fn settle(
             *failure = None;
             Ok(())
         }
-        Verdict::Fail(because) => {
+        Verdict::Fail(mut because) => {
             response.refuse(Rcode::SERVFAIL, Ede::OTHER);
-            (response.ede, response.notes) = ([None; 2], None);
+            response.ede = [None; 2];
+            response.notes = because.1.take().map(|reason| Box::new(Causes(Vec::new(), Some(reason))));
             *failure = Some(because);
             Ok(())
         }

@@ -203,6 +203,7 @@ impl Recorder {
             let layer = match because {
                 Reason::ZoneUnavailable { .. } | Reason::LocalData { .. } => Layer::Zone,
                 Reason::CacheOnly | Reason::CachedFailure { .. } => Layer::Cache,
+                Reason::TunnelSuspected { .. } => Layer::Admission,
                 _ => Layer::Filter,
             };
             step((layer, because.clone()));

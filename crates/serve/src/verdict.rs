@@ -270,7 +270,7 @@ impl fmt::Debug for Pending {
     }
 }
 
-/// Extended errors with their texts, the most specific first, and why the operator had the response changed: the rule of a list, a filter
-/// or a limit. The flight recorder keeps a request with such a reason.
+/// Extended errors with their texts, the most specific first, and what decided: the rule of a list, a filter or a limit that changed the
+/// response, or the failure that the cache holds. The flight recorder keeps a request with such a reason.
 #[derive(Debug, Default)]
 pub struct Causes(pub Vec<(Ede, String)>, pub Option<Reason>);

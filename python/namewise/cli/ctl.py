@@ -42,8 +42,8 @@ reload      read configuration and zones again and print the changes. If the con
             nothing changes. A zone that cannot be loaded keeps its last valid version
 flush       remove everything from the cache: answers, failures, delegations, data about name servers.
             With NAME only answers, failures and delegations of NAME; with --tree also those of all names
-            below NAME. --type removes the entries of one type, --negative those that deny a name or type,
-            --bogus data that failed validation, --failures failed lookups
+            below NAME. --type removes the entries of one type and those that deny the name, --negative those
+            that deny a name or type, --bogus data that failed validation, --failures failed lookups
 cache get   show the cached answers for NAME: state, age, remaining TTL, whether expired, credibility, validation,
             the server they are from, data
 cache dump  write the cache as text, to FILE or the standard output: records, with a comment on the origin of each

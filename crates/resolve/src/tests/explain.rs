@@ -1,10 +1,10 @@
 //! The explanation says what happened, in order, with times that add up.
 
-use nw_wire::code::{Class, Rcode, RrType};
+use nw_wire::code::{Class, Ede, Rcode, RrType};
 use nw_wire::{Name, Rrset};
 
 use super::lab::*;
-use crate::trace::{Action, Draft, Layer, ListRule, Route};
+use crate::trace::{Action, Dns64, Draft, Layer, ListRule, NothingMade, Route};
 use crate::*;
 
 #[test]
@@ -258,6 +258,73 @@ fn explained_by(reasons: [Option<Reason>; 2]) -> (Option<String>, String) {
     let resolution = Resolution { steps: trace.steps().into(), ..Resolution::empty(Rcode::NOERROR) };
     let question = ClientQuestion::new("x.".parse().unwrap(), RrType::A);
     (diagnosis(&resolution), crate::explain::document(&question, 0, &resolution))
+}
+
+/// Steps that say what applies to the client or the name are no cause of a failure, wherever they stand.
+#[test]
+fn circumstances_are_never_the_cause() {
+    let failed = |reasons: &[Reason], ede: &[(Ede, String)]| {
+        let trace = Trace::start(0, 10);
+        for reason in reasons {
+            let draft =
+                Draft::new(Layer::View, Action::Lookup, "x.".parse().unwrap(), RrType::A, reason.clone());
+            trace.step(0, draft);
+        }
+        let empty = Resolution::empty(Rcode::SERVFAIL);
+        let resolution = Resolution { steps: trace.steps().into(), ede: ede.to_vec(), ..empty };
+        let question = ClientQuestion::new("x.".parse().unwrap(), RrType::A);
+        (diagnosis(&resolution).unwrap(), crate::explain::verdict(&question, &resolution))
+    };
+    let (list, trigger, owner) = ("ads".to_owned(), "x.".to_owned(), "x.".to_owned());
+    let rule = ListRule { list, trigger, owner, action: "nxdomain", log_only: true, passes: false };
+    let circumstances = [
+        Reason::InView { name: "in".to_owned() },
+        Reason::ListRule(Box::new(rule)),
+        Reason::TunnelSuspected { features: "x.".to_owned(), action: "log" },
+        Reason::LocalData { source: "nw.toml:3".to_owned(), blocks: false },
+        Reason::Filtered { filter: "dns64", effect: "looks up more" },
+        Reason::Dns64(Box::new(Dns64::Nothing(NothingMade::NoAnswer(Rcode::SERVFAIL)))),
+        not_cached(),
+    ];
+    let zone: Name = "x.".parse().unwrap();
+    let cause = Reason::NoReachableAuthority { zone, forwarded: false };
+    for circumstance in circumstances {
+        let (first, verdict) = failed(&[circumstance.clone()], &[(Ede::OTHER, "a text".to_owned())]);
+        assert_eq!(first, "failed: a text");
+        assert_eq!(verdict, "x. A failed with SERVFAIL after 0.0 ms");
+        for order in [[&circumstance, &cause], [&cause, &circumstance]] {
+            let (first, verdict) = failed(&order.map(Clone::clone), &[]);
+            assert_eq!(first, format!("failed: {cause}"));
+            assert_eq!(verdict, format!("x. A failed with SERVFAIL after 0.0 ms: {cause}"));
+        }
+    }
+}
+
+/// A client that joined a lookup sees why that one failed.
+#[test]
+fn a_joined_failure_has_the_cause_of_the_first() {
+    let lab = delegating("dead.com. 300 NS ns.dead.com.\nns.dead.com. 300 A 192.0.2.9", "");
+    lab.host("192.0.2.9", silent());
+    let first = ask(&lab, &resolver(&lab), "www.dead.com.", RrType::A);
+    let question = ClientQuestion::new("www.dead.com.".parse().unwrap(), RrType::A);
+    let joined = first.joined(&question, 0, lab.now(), 100);
+    let text = diagnosis(&joined).expect("it failed");
+    assert!(text.starts_with("failed: no server of dead.com. gave a usable reply; "), "{text}");
+}
+
+/// Forwarders are no servers of the zone whose names they resolve.
+#[test]
+fn forwarders_are_counted_apart() {
+    let lab = delegating("example.com. 300 NS ns.example.com.\nns.example.com. 300 A 192.0.2.1", "");
+    lab.host("192.0.2.1", zone("example.com.", "www.example.com. 60 A 203.0.113.1"));
+    lab.host("192.0.2.7", silent());
+    let servers = vec!["192.0.2.7:53".parse().unwrap()];
+    let forward = Forward { fallback: true, ..Forward::new("example.com.".parse().unwrap(), servers) };
+    let resolver = resolver_with(&lab, ResolverConfig { forwards: vec![forward], ..config() });
+    let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::NOERROR);
+    let text = diagnosis(&found).expect("the forwarder is silent");
+    assert!(text.ends_with("; 1 of 1 asked forwarder for example.com. is dead"), "{text}");
 }
 
 #[test]

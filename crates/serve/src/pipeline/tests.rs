@@ -594,6 +594,27 @@ fn a_kept_failure_states_its_cause_and_age_to_every_client() {
     }
 }
 
+/// `nw why` needs what decided, and not only which view the client sees.
+#[test]
+fn the_record_of_a_kept_failure_ends_with_it() {
+    let view = r#""views":[{"name":"in","clients":["127.0.0.0/8"]}]"#;
+    let forward = r#""resolver":{"forward":[{"suffix":".","servers":["127.0.0.1:1"]}]}"#;
+    let here = Arc::new(snapshot(&format!(r#"{{"version":1,{view},{forward},ZONES}}"#)));
+    let (stats, cache) = (Stats::default(), Cache::new(1 << 20));
+    let kept = KeptFailure { ede: Ede::OTHER, text: String::new(), cause: "no server replied".to_owned() };
+    let origin = nw_cache::Origin { view: 1, ..Rank::NonAuthoritative.into() };
+    cache.put_failure(name("www.example.net.").as_ref(), RrType::A, &kept, 5, origin, 0);
+    let recorder = Recorder::new(RecorderPlan::default());
+    let live = Environment { cache: Some(&cache), recorder: Some(&recorder), ..environment(&here, &stats) };
+    let packet = question("www.example.net.", RrType::A, Class::IN, None);
+    let _ = handle(&live, &packet, loopback(), Transport::Udp, &mut [0; 4096]);
+    let records = recorder.latest(2);
+    let slugs: Vec<&str> =
+        records.iter().flat_map(|one| one.steps.iter().map(|step| step.reason.slug())).collect();
+    assert_eq!(slugs, ["in-view", "cached-failure"]);
+    assert_eq!(records[0].ede.len(), 2, "{:?}", records[0].ede);
+}
+
 /// Return the texts of the steps of an explanation, and those that the flight recorder keeps of the same query.
 fn steps_of(plan: &str, qname: &str, client: SocketAddr) -> (Vec<String>, Vec<String>) {
     let (snapshot, stats) = (Arc::new(snapshot(plan)), Stats::default());
