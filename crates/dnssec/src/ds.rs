@@ -84,15 +84,11 @@ impl<'a> Ds<'a> {
         if self.algorithm != dnskey.algorithm() || self.key_tag != dnskey.tag() {
             return Err(DsFault::OtherKey);
         }
-        if !dnskey.is_zone_key() {
-            return Err(DsFault::NotZoneKey);
-        }
         let Some(digest) = self.digest_type.digest() else { return Err(DsFault::UnsupportedDigest) };
-        if key_digest(digest, owner, dnskey).as_ref() == self.digest {
-            Ok(())
-        } else {
-            Err(DsFault::DigestMismatch)
+        if key_digest(digest, owner, dnskey).as_ref() != self.digest {
+            return Err(DsFault::DigestMismatch);
         }
+        if dnskey.is_zone_key() { Ok(()) } else { Err(DsFault::NotZoneKey) }
     }
 }
 
@@ -101,7 +97,7 @@ impl<'a> Ds<'a> {
 pub enum DsFault {
     /// Key tag or algorithm belong to another key.
     OtherKey,
-    /// The key has no zone bit, or a protocol other than 3.
+    /// The DS matches a key that has no zone bit, or a protocol other than 3.
     NotZoneKey,
     /// The digest type is not supported. The DS counts as absent.
     UnsupportedDigest,

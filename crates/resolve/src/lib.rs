@@ -75,5 +75,5 @@ pub use sentinel::is_sentinel;
 pub use special::is_special_use;
 pub use steps::Steps;
 pub use trace::{Reason, Step, Trace, Validation};
-pub use validator::{Fault, Insecurity, Signer};
+pub use validator::{Fault, Insecurity, Signer, Unfit};
 pub use world::{Endpoint, ExchangeError, Fit, MILLISECOND, Micros, Replies, SECOND, Transport, World};

@@ -181,7 +181,7 @@ impl<W: World> Check<'_, W> {
 
     /// Verify *signed* with *keys*, and cut its lifetime.
     fn verify(&self, signed: &mut Signed, keys: &ZoneKeys) -> Result<(Verified, Signer), Fault> {
-        self.verify_by(signed, keys.zone.as_ref(), keys.all())
+        self.verify_by(signed, keys.zone.as_ref(), keys.all()).map_err(|fault| keys.explained(fault))
     }
 
     /// Verify *signed* with *keys* of *zone*, and cut its lifetime.

@@ -211,10 +211,9 @@ fn settle(
             *failure = None;
             Ok(())
         }
-        Verdict::Fail(mut because) => {
+        Verdict::Fail(because) => {
             response.refuse(Rcode::SERVFAIL, Ede::OTHER);
-            response.ede = [None; 2];
-            response.notes = because.1.take().map(|reason| Box::new(Causes(Vec::new(), Some(reason))));
+            (response.ede, response.notes) = ([None; 2], None);
             *failure = Some(because);
             Ok(())
         }

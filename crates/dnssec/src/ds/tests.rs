@@ -59,5 +59,8 @@ fn each_fault_is_reported_by_name() {
     let mut host = key.rdata().to_vec();
     host[0] = 0; // no zone bit, which changes the tag
     let host = Dnskey::parse(&host).expect("long enough");
-    assert_eq!(Ds { key_tag: host.tag(), ..good }.check(owner, host), Err(DsFault::NotZoneKey));
+    assert_eq!(Ds { key_tag: host.tag(), ..good }.check(owner, host), Err(DsFault::DigestMismatch));
+    let mut its = Vec::new();
+    assert!(push_ds(owner, host, DigestType::SHA256, &mut its));
+    assert_eq!(Ds::parse(&its).map(|ds| ds.check(owner, host)), Some(Err(DsFault::NotZoneKey)));
 }

@@ -21,7 +21,7 @@ use crate::scrub::Referral;
 use crate::signed::{Signed, flatten, pair};
 use crate::trace::{Reason, Validation};
 use crate::validator::{
-    Anchors, Fault, Insecurity, Proved, Signer, Standing, TrustPoint, ZoneKeys, signature,
+    Anchors, Fault, Insecurity, Proved, Signer, Standing, TrustPoint, Unfit, ZoneKeys, signature,
 };
 use crate::world::{Micros, SECOND, World};
 
@@ -152,14 +152,15 @@ impl<W: World> Check<'_, W> {
             return Ok(self.insecure(zone.as_ref(), why));
         }
         let mut digests = MAX_DIGESTS;
-        let trusted = anchors.matching(&signed.rrset, accepted, &mut digests);
+        let (trusted, unfit) = anchors.matching(&signed.rrset, accepted, &mut digests);
         let keys = ZoneKeys::of(&signed.rrset, accepted);
         let revoked = anchors.revoked(&signed.rrset, accepted, &mut digests);
         let tag = keys.at(&revoked).next().map(nw_dnssec::Verifier::tag);
         if anchored && tag.is_some() {
             self.revocation(signed, keys.at(&revoked));
         }
-        let untrusted = Fault::NoTrustedKey { zone: zone.clone(), anchor: anchored, revoked: tag };
+        let unfit = unfit.or(tag.map(|tag| (tag, Unfit::Revoked)));
+        let untrusted = Fault::NoTrustedKey { zone: zone.clone(), anchor: anchored, unfit };
         if trusted.is_empty() {
             return Err(untrusted.into());
         }

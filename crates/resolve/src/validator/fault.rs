@@ -7,7 +7,7 @@ use nw_wire::code::{Ede, RrType};
 use nw_wire::name::{Name, NameRef};
 
 use super::clock::Skew;
-use super::keys::Insecurity;
+use super::keys::{Insecurity, Unfit};
 use super::signature::{Effort, Explained};
 
 /// What is wrong with a chain of trust. The text of [`fmt::Display`] names RRset, signer, key and times.
@@ -49,6 +49,8 @@ pub enum Fault {
         signer: Name,
         /// The tag of the key that the signature names.
         key_tag: u16,
+        /// Why the key does not count, if the zone publishes it.
+        unfit: Option<Unfit>,
     },
     /// The signer is not the zone that the RRset lies in.
     WrongSigner {
@@ -65,8 +67,8 @@ pub enum Fault {
         zone: Name,
         /// Whether a trust anchor names the keys.
         anchor: bool,
-        /// The tag of a key that would match if it were not published as revoked (RFC 5011 §2.1).
-        revoked: Option<u16>,
+        /// The tag of a key that would match, and why it does not count.
+        unfit: Option<(u16, Unfit)>,
     },
     /// The DNSKEY or DS RRset of the zone cannot be found, so that its data cannot be validated.
     Missing {
@@ -148,6 +150,8 @@ impl Fault {
             Fault::Signature { fault: RrsigFault::ExpiresBeforeInception, .. } => {
                 Ede::SIGNATURE_EXPIRED_BEFORE_VALID
             }
+            Fault::NoKey { unfit: Some(Unfit::NoZoneKeyBit), .. }
+            | Fault::NoTrustedKey { unfit: Some((_, Unfit::NoZoneKeyBit)), .. } => Ede::NO_ZONE_KEY_BIT_SET,
             Fault::NoKey { .. } | Fault::NoTrustedKey { .. } => Ede::DNSKEY_MISSING,
             Fault::Missing { ede, .. } | Fault::Kept { ede, .. } => *ede,
             Fault::Clock { fault, .. } | Fault::Cut { fault, .. } => fault.ede(),
@@ -197,17 +201,20 @@ impl fmt::Display for Fault {
                     fault => write!(f, "is not valid: {fault}"),
                 }
             }
-            Fault::NoKey { owner, rtype, signer, key_tag } => {
+            Fault::NoKey { owner, rtype, signer, key_tag, unfit: None } => {
                 write!(f, "RRSIG for {owner} {rtype} names key {key_tag}, which {signer} does not have")
+            }
+            Fault::NoKey { owner, rtype, signer, key_tag, unfit: Some(unfit) } => {
+                write!(f, "RRSIG for {owner} {rtype} names key {key_tag} of {signer}, which {unfit}")
             }
             Fault::WrongSigner { owner, rtype, signer } => {
                 write!(f, "RRSIG for {owner} {rtype} is by {signer}, which is not the zone of this name")
             }
-            Fault::NoTrustedKey { zone, anchor, revoked } => {
+            Fault::NoTrustedKey { zone, anchor, unfit } => {
                 let from = if *anchor { "the trust anchor" } else { "the DS records of its parent" };
                 write!(f, "no DNSKEY of {zone} that signs its keys matches {from}")?;
-                match revoked {
-                    Some(tag) => write!(f, "; key {tag}, which would match, is published as revoked"),
+                match unfit {
+                    Some((tag, unfit)) => write!(f, "; key {tag}, which would match, {unfit}"),
                     None => Ok(()),
                 }
             }

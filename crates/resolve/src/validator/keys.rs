@@ -2,14 +2,16 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 
 use nw_crypto::Algorithm;
-use nw_dnssec::{DigestType, Dnskey, Ds, Verifier};
+use nw_dnssec::{DigestType, Dnskey, Ds, DsFault, Verifier};
 use nw_wire::hash::Keyed;
 use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
 
+use super::fault::Fault;
 use crate::config::{ResolverConfig, TrustAnchor};
 use crate::world::Micros;
 
@@ -44,6 +46,47 @@ impl Accepted {
 pub(crate) struct ZoneKeys {
     pub(crate) zone: Name,
     pub(crate) keys: Vec<ZoneKey>,
+    /// The tags of keys that cannot sign data of the zone.
+    unfit: Vec<(u16, Unfit)>,
+}
+
+/// Why a published key does not sign data of its zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is published as revoked (RFC 5011 §2.1).
+    Revoked,
+    /// The Zone Key bit is not set (RFC 4034 §2.1.1).
+    NoZoneKeyBit,
+    /// The protocol is this number instead of 3 (RFC 4034 §2.1.2).
+    Protocol(u8),
+    /// The public key is malformed.
+    Malformed,
+}
+
+impl Unfit {
+    /// Why *key* of *zone*, whose algorithm is accepted, cannot sign data of its zone, if it cannot.
+    fn of(zone: NameRef<'_>, key: Dnskey<'_>) -> Option<Unfit> {
+        if key.flags() & Dnskey::ZONE == 0 {
+            Some(Unfit::NoZoneKeyBit)
+        } else if key.protocol() != 3 {
+            Some(Unfit::Protocol(key.protocol()))
+        } else if key.is_revoked() {
+            Some(Unfit::Revoked)
+        } else {
+            Verifier::new(zone, key).is_err().then_some(Unfit::Malformed)
+        }
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unfit::Revoked => f.write_str("is published as revoked (RFC 5011)"),
+            Unfit::NoZoneKeyBit => f.write_str("is no zone key: its Zone Key bit is not set"),
+            Unfit::Protocol(number) => write!(f, "is no zone key: its protocol is {number} instead of 3"),
+            Unfit::Malformed => f.write_str("has a malformed public key"),
+        }
+    }
 }
 
 /// A key, and its place in the DNSKEY RRset.
@@ -56,11 +99,24 @@ pub(crate) struct ZoneKey {
 impl ZoneKeys {
     /// The keys of the DNSKEY RRset *set*. Those that cannot verify anything are left out (RFC 4035 §5.3.1).
     pub(crate) fn of(set: &Rrset, accepted: Accepted) -> ZoneKeys {
-        let keys = set.rdatas.iter().take(MAX_KEYS).enumerate().filter_map(|(place, rdata)| {
-            let key = Dnskey::parse(rdata).filter(|key| accepted.algorithm(key.algorithm()))?;
-            Some(ZoneKey { verifier: Verifier::new(set.owner.as_ref(), key).ok()?, place })
-        });
-        ZoneKeys { zone: set.owner.clone(), keys: keys.collect() }
+        let (mut keys, mut unfit) = (Vec::new(), Vec::new());
+        for (place, rdata) in set.rdatas.iter().take(MAX_KEYS).enumerate() {
+            let key = Dnskey::parse(rdata).filter(|key| accepted.algorithm(key.algorithm()));
+            let Some(key) = key else { continue };
+            match Verifier::new(set.owner.as_ref(), key) {
+                Ok(verifier) => keys.push(ZoneKey { verifier, place }),
+                Err(_) => unfit.extend(Unfit::of(set.owner.as_ref(), key).map(|why| (key.tag(), why))),
+            }
+        }
+        ZoneKeys { zone: set.owner.clone(), keys, unfit }
+    }
+
+    /// *fault* of a signature by one of these keys: one that is left out is not missing.
+    pub(crate) fn explained(&self, mut fault: Fault) -> Fault {
+        if let Fault::NoKey { key_tag, unfit, .. } = &mut fault {
+            *unfit = self.unfit.iter().find(|(tag, _)| tag == key_tag).map(|(_, unfit)| *unfit);
+        }
+        fault
     }
 
     /// The keys that may sign data of the zone.
@@ -147,9 +203,23 @@ impl Anchors {
         usable().filter(move |ds| !better || ds.digest_type != DigestType::SHA1)
     }
 
-    /// The places of the keys in *set* that a digest or a key here matches. At most *most* digests are computed.
-    pub(crate) fn matching(&self, set: &Rrset, accepted: Accepted, most: &mut u32) -> Vec<usize> {
-        self.find(set, accepted, most, |key| (!key.is_revoked()).then(|| key.rdata().into()))
+    /// The places of the keys in *set* that a digest or a key here matches, and the first of these that does not count: its tag and
+    /// why. At most *most* digests are computed.
+    pub(crate) fn matching(
+        &self,
+        set: &Rrset,
+        accepted: Accepted,
+        most: &mut u32,
+    ) -> (Vec<usize>, Option<(u16, Unfit)>) {
+        let mut matching = self.find(set, accepted, most, |key| Some(key.rdata().into()));
+        let mut first = None;
+        matching.retain(|place| {
+            let key = set.rdatas.iter().nth(*place).and_then(Dnskey::parse);
+            let unfit = key.and_then(|key| Some((key.tag(), Unfit::of(set.owner.as_ref(), key)?)));
+            first = first.or(unfit);
+            unfit.is_none()
+        });
+        (matching, first)
     }
 
     /// The places of the keys in *set* that are revoked and that a digest or a key here matched before: with the REVOKE bit, the
@@ -183,7 +253,7 @@ impl Anchors {
                     break;
                 }
                 *most -= 1;
-                trusted = ds.check(owner, key).is_ok();
+                trusted = matches!(ds.check(owner, key), Ok(()) | Err(DsFault::NotZoneKey));
             }
             if trusted {
                 matching.push(place);

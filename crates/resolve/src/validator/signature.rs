@@ -154,7 +154,8 @@ pub(crate) fn verify<'k>(
         }
         let mut named = keys.clone().filter(|key| rrsig.names(key)).take(MAX_COLLIDING).peekable();
         if named.peek().is_none() {
-            blame(Fault::NoKey { owner: owner.clone(), rtype, signer: zone.to_name(), key_tag });
+            let signer = zone.to_name();
+            blame(Fault::NoKey { owner: owner.clone(), rtype, signer, key_tag, unfit: None });
         }
         for key in named {
             match effort.verify(set, &rrsig, key, at)? {

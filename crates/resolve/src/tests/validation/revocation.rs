@@ -34,8 +34,9 @@ fn with_flags(key: &Arc<SigningKey>, flags: u16) -> ZoneKey {
     ZoneKey::new(apex.as_ref(), flags, key.clone())
 }
 
-fn anchor(key: &Arc<SigningKey>) -> TrustAnchor {
-    let key = with_flags(key, 257);
+/// The trust anchor for *key* as it is with *flags*.
+fn anchor(key: &Arc<SigningKey>, flags: u16) -> TrustAnchor {
+    let key = with_flags(key, flags);
     let mut rdata = Vec::new();
     assert!(push_ds(key.owner(), key.dnskey(), DigestType::SHA256, &mut rdata));
     TrustAnchor::Ds { owner: key.owner().to_name(), rdata }
@@ -58,12 +59,12 @@ fn a_revoked_trust_anchor_is_reported() {
     let revoked = with_flags(&old, 257 | 0x80);
     let notice = Notice::AnchorRevoked { zone: ".".parse().unwrap(), key_tag: revoked.tag() };
     let keys = [revoked, with_flags(&new, 257)];
-    let (found, notices) = asked(root(&keys, &[]), vec![anchor(&old), anchor(&new)]);
+    let (found, notices) = asked(root(&keys, &[]), vec![anchor(&old, 257), anchor(&new, 257)]);
     assert_eq!((found.rcode, found.validation), (Rcode::NXDOMAIN, Validation::Secure), "{:#?}", found.steps);
     assert_eq!(notices, std::slice::from_ref(&notice));
     // Without another anchor, nothing validates any more. The other key need not sign.
     for silent in [&[][..], &[1]] {
-        let (found, notices) = asked(root(&keys, silent), vec![anchor(&old)]);
+        let (found, notices) = asked(root(&keys, silent), vec![anchor(&old, 257)]);
         let (ede, text) = bogus(&found);
         assert_eq!(ede, Ede::DNSKEY_MISSING);
         let tag = keys[0].tag();
@@ -72,11 +73,11 @@ fn a_revoked_trust_anchor_is_reported() {
         assert_eq!(notices, std::slice::from_ref(&notice));
     }
     // Anyone can set the bit. Only the key itself revokes.
-    let (found, notices) = asked(root(&keys, &[0]), vec![anchor(&old), anchor(&new)]);
+    let (found, notices) = asked(root(&keys, &[0]), vec![anchor(&old, 257), anchor(&new, 257)]);
     assert_eq!((found.rcode, notices), (Rcode::NXDOMAIN, Vec::new()));
     // The revocation of a key that is no trust anchor is of no concern.
     let keys = [with_flags(&other, 257 | 0x80), with_flags(&new, 257)];
-    let (found, notices) = asked(root(&keys, &[]), vec![anchor(&old), anchor(&new)]);
+    let (found, notices) = asked(root(&keys, &[]), vec![anchor(&old, 257), anchor(&new, 257)]);
     assert_eq!((found.rcode, notices), (Rcode::NXDOMAIN, Vec::new()));
 }
 
@@ -85,9 +86,33 @@ fn a_kept_failure_names_its_fault_once() {
     let [old, new] = [(); 2].map(|()| Arc::new(SigningKey::generate(Algorithm::ED25519, None).unwrap()));
     let lab = Lab::new();
     lab.host("198.41.0.4", serves([root(&[with_flags(&new, 257)], &[])]));
-    let resolver = resolver_with(&lab, ResolverConfig { trust_anchors: vec![anchor(&old)], ..config() });
+    let resolver = resolver_with(&lab, ResolverConfig { trust_anchors: vec![anchor(&old, 257)], ..config() });
     let (_, first) = bogus(&ask(&lab, &resolver, "nothing.", RrType::A));
     let (_, second) = bogus(&ask(&lab, &resolver, "other.", RrType::A));
     assert_eq!(first, "bogus: no DNSKEY of . that signs its keys matches the trust anchor");
     assert_eq!(second, first);
+}
+
+/// A key that the zone publishes and that cannot sign its data is not missing (RFC 8914 §4.12).
+#[test]
+fn keys_that_do_not_count_are_named() {
+    let [ksk, zsk] = [(); 2].map(|()| Arc::new(SigningKey::generate(Algorithm::ED25519, None).unwrap()));
+    let no_zone_key = "is no zone key: its Zone Key bit is not set";
+    // One that signs data.
+    let keys = [with_flags(&ksk, 257), with_flags(&zsk, 0)];
+    let (found, _) = asked(root(&keys, &[]), vec![anchor(&ksk, 257)]);
+    let (ede, text) = bogus(&found);
+    assert_eq!(ede, Ede::NO_ZONE_KEY_BIT_SET, "{text}");
+    assert!(text.contains(&format!("key {} of ., which {no_zone_key}", keys[1].tag())), "{text}");
+    // One that a trust anchor matches as it is published.
+    for (flags, code, said) in [
+        (1, Ede::NO_ZONE_KEY_BIT_SET, no_zone_key),
+        (257 | 0x80, Ede::DNSKEY_MISSING, "is published as revoked (RFC 5011)"),
+    ] {
+        let keys = [with_flags(&ksk, flags), with_flags(&zsk, 256)];
+        let (found, _) = asked(root(&keys, &[]), vec![anchor(&ksk, flags)]);
+        let (ede, text) = bogus(&found);
+        assert_eq!(ede, code, "{text}");
+        assert!(text.contains(&format!("key {}, which would match, {said}", keys[0].tag())), "{text}");
+    }
 }
