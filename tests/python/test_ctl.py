@@ -9,7 +9,8 @@ import pytest
 from commands import nw
 from servers import running, zone_file
 
-from namewise.cli.ctl import anchors
+from namewise.cli.ctl import VERBS, anchors, run
+from namewise.cli.failure import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,3 +110,15 @@ def test_anchors_say_what_came_of_the_last_query(
     point = {"zone": ".", "checked": checked, "due": 60, "deleted": False, "usable": True, "keys": []}
     anchors({"follows": True, "points": [{**point, "failure": failure}]})
     assert capsys.readouterr().out.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("option", "of"),
+    [("--group=kids", "policy"), ("--lifetime=1h", "nta"), ("--tree", "flush"), ("--bogus", "flush")],
+)
+@pytest.mark.parametrize("verb", VERBS)
+def test_options_of_other_verbs_are_refused(verb: str, option: str, of: str) -> None:
+    """Without its effect, `flush --group kids` would empty the cache for everybody."""
+    if verb != of:
+        with pytest.raises(Failure, match=f"{verb} has no option {option.split('=')[0]}"):
+            run([verb, option])

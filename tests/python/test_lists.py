@@ -567,6 +567,18 @@ def test_a_list_that_takes_long_says_how_far_it_is(tmp_path: Path, monkeypatch: 
     assert threading.active_count() == 1 or not any("watch" in one.name for one in threading.enumerate())
 
 
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--running", "--config", "x"), "--running and --config exclude each other"),
+        (("--control", "x"), "--control is for --running"),
+    ],
+)
+def test_options_of_the_test_that_exclude_each_other(args: tuple[str, ...], said: str) -> None:
+    done = nw("policy", "test", "a.example", *args)
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
+
+
 def test_a_key_that_is_not_configured_is_an_error(tmp_path: Path) -> None:
     path = config(tmp_path, '[[key]]\nname = "known."\nsecret = "AAAA"\n')
     done = nw("policy", "test", "a.example", "--key", "knwon", "--config", path)

@@ -97,6 +97,14 @@ ALIASES = {
     "flush_zone": ("flush", True),
 }
 ONLY = ("negative", "bogus", "failures")
+OF_VERB = {
+    "--group": ("policy", "nw ctl policy pause TIME --group GROUP"),
+    "--lifetime": ("nta", "nw ctl nta add NAME --lifetime 1h"),
+    "--type": ("flush", "nw ctl flush NAME --type TYPE"),
+    "--tree": ("flush", "nw ctl flush NAME --tree"),
+    **{f"--{kind}": ("flush", f"nw ctl flush NAME --{kind}") for kind in ONLY},
+}
+"""The options of one verb, and how they are used."""
 _OPTIONS = Options(
     values=("--control", "--group", "--lifetime", "--type"),
     flags=("--json", "--tree", *(f"--{kind}" for kind in ONLY)),
@@ -117,15 +125,11 @@ def run(args: list[str]) -> int:
             f"Did you mean {guess}?" if guess else f"Known are {', '.join(VERBS)}; nw ctl --help says more."
         )
         raise Failure(f"no verb {verb!r}", hint=hint)
-    if verb != "flush" and "--tree" in parsed:
-        raise Failure(f"{said} has no option --tree", hint="--tree is for flush: nw ctl flush NAME --tree")
-    if verb != "nta" and parsed.one("--lifetime") is not None:
-        raise Failure(f"{said} has no option --lifetime", hint="nw ctl nta add NAME --lifetime 1h")
+    for option, (of, usage) in OF_VERB.items():
+        if verb != of and (option in parsed or parsed.one(option) is not None):
+            raise Failure(f"{said} has no option {option}", hint=f"{option} is for {of}: {usage}")
     if verb == "nta":
         return _print(parsed, "nta", _nta(words, parsed.one("--lifetime")), _negative)
-    for option in ("--type", *(f"--{kind}" for kind in ONLY)):
-        if verb != "flush" and (option in parsed or parsed.one(option) is not None):
-            raise Failure(f"{said} has no option {option}", hint=f"{option} is for flush")
     if verb == "flush":
         wanted = _flushed(said, words, tree or "--tree" in parsed)
         only = [kind for kind in ONLY if f"--{kind}" in parsed]

@@ -60,6 +60,11 @@ def test(parsed: Parsed) -> int:
     """Print what the lists do with a name."""
     from namewise.cli.ctl import ask, name, rtype
 
+    running = "--running" in parsed
+    if running and parsed.one("--config") is not None:
+        raise Failure("--running and --config exclude each other", hint="The server has read its lists.")
+    if not running and parsed.one("--control") is not None:
+        raise Failure("--control is for --running", hint="nw policy test NAME --running --control PATH")
     asked = name(parsed.words[0])
     key, answer = parsed.one("--key"), [_address("--answer", text) for text in parsed.all("--answer")]
     wanted = {
@@ -73,7 +78,7 @@ def test(parsed: Parsed) -> int:
     }
     found = (
         ask(parsed.one("--control"), "policy", {"do": "test", **wanted})
-        if "--running" in parsed
+        if running
         else _configured(parsed, wanted)
     )
     if "--json" in parsed:
