@@ -493,7 +493,7 @@ def test_each_kind_of_mistake_has_its_message(tmp_path: Path, text: str, said: s
                 f"[resolver]\n[[forward]]\nsuffix = 'a.'\nservers = []\n{line}",
                 f"forward[0].{line.split()[0]}: an exception has no servers",
             )
-            for line in ("race = 2", "fallback = true")
+            for line in ("race = 2", "fallback = true", "prime = true")
         ),
         *(
             (

@@ -69,7 +69,8 @@ class List(Table, frozen=True, kw_only=True):
         Annotated[
             Literal["blocked", "censored", "filtered", "prohibited", "forged"],
             setting(
-                "Extended error of changed answers (RFC 8914). Not set: `forged` for answers with records, else `blocked`."
+                "Extended error of changed answers (RFC 8914). Not set: `forged` for rules with records, also where none is of the "
+                "queried type; else `blocked`."
             ),
         ]
         | None

@@ -104,7 +104,7 @@ def _in_forward(forward: Forward, resolver: Resolver | None) -> Iterator[tuple[P
         if forward.race > 1:
             yield ("race",), "an exception has no servers: remove this, or name servers"
     yield from _twice("servers", forward.servers)
-    if forward.prime and not forward.authoritative:
+    if forward.servers and forward.prime and not forward.authoritative:
         yield ("prime",), "asks for the name servers of the zone: add authoritative = true"
     if forward.authoritative and forward.race > 1:
         yield ("authoritative",), "race is for recursive servers: remove it, or authoritative"
