@@ -57,18 +57,21 @@ const UNIX: u32 = 1_800_000_000;
 /// The name in every question begins here.
 const QUESTION: u16 = 0xc000 | 12;
 
+/// A reply without its id and question: the header behind the id, and what follows the question.
+type Template = ([u8; 10], Vec<u8>);
+/// Replies to particular questions, by server, name and type.
+type Templates = HashMap<(SocketAddr, Vec<u8>), Template>;
+
 /// A world whose servers give the same reply to every question for one type, but for the question.
 struct Instant {
     random: Cell<u64>,
     rtype: RrType,
-    /// The header behind the id, and what follows the question.
-    reply: ([u8; 10], Vec<u8>),
+    reply: Template,
     /// The same for questions to servers of the zone above.
-    referral: ([u8; 10], Vec<u8>),
+    referral: Template,
     /// The same for shortened questions, which are for another type.
-    no_data: ([u8; 10], Vec<u8>),
-    /// Replies to particular questions, by server, name and type.
-    signed: HashMap<(SocketAddr, Vec<u8>), ([u8; 10], Vec<u8>)>,
+    no_data: Template,
+    signed: Templates,
 }
 
 enum NoReplies {}
@@ -160,7 +163,7 @@ fn record(owner: u16, rtype: RrType, rdata: &[u8]) -> Vec<u8> {
 }
 
 /// The header of a reply behind its id, and its records: *rcode*, AA, and the records of its three sections.
-fn reply(rcode: u8, aa: bool, sections: [Vec<Vec<u8>>; 3]) -> ([u8; 10], Vec<u8>) {
+fn reply(rcode: u8, aa: bool, sections: [Vec<Vec<u8>>; 3]) -> Template {
     let [answer, authority, mut additional] = sections;
     additional.push(vec![0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
     let [an, ns, ar] =
@@ -170,7 +173,7 @@ fn reply(rcode: u8, aa: bool, sections: [Vec<Vec<u8>>; 3]) -> ([u8; 10], Vec<u8>
 }
 
 /// The reply of the servers for *kind*.
-fn reply_to(kind: &str) -> ([u8; 10], Vec<u8>) {
+fn reply_to(kind: &str) -> Template {
     let none = Vec::new;
     // The name of the zone: behind the first label, which has eight octets.
     let zone = QUESTION + 9;
@@ -241,7 +244,7 @@ fn signed_replies(
     kind: &str,
     count: usize,
     keys: &mut Keys,
-) -> Result<HashMap<(SocketAddr, Vec<u8>), ([u8; 10], Vec<u8>)>, Box<dyn std::error::Error>> {
+) -> Result<Templates, Box<dyn std::error::Error>> {
     let mut replies = HashMap::new();
     let question = |server: SocketAddr, name: NameRef<'_>, rtype: RrType| {
         (server, [name.wire(), &rtype.0.to_be_bytes()].concat())

@@ -289,7 +289,8 @@ fn circumstances_are_never_the_cause() {
     let zone: Name = "x.".parse().unwrap();
     let cause = Reason::NoReachableAuthority { zone, forwarded: false };
     for circumstance in circumstances {
-        let (first, verdict) = failed(&[circumstance.clone()], &[(Ede::OTHER, "a text".to_owned())]);
+        let (first, verdict) =
+            failed(std::slice::from_ref(&circumstance), &[(Ede::OTHER, "a text".to_owned())]);
         assert_eq!(first, "failed: a text");
         assert_eq!(verdict, "x. A failed with SERVFAIL after 0.0 ms");
         for order in [[&circumstance, &cause], [&cause, &circumstance]] {
