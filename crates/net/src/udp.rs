@@ -83,6 +83,8 @@ enum Command {
     Serve(Vec<Listener>),
     /// Use the published snapshot, then drop this.
     Follow(Sender<Infallible>),
+    /// Answer only what needs no wait.
+    Drain,
     /// Panic.
     #[cfg(test)]
     Panic,
@@ -104,7 +106,7 @@ impl Datagrams {
             shared,
             reports,
             commands: inbox,
-            lookups,
+            lookups: Some(lookups),
             poll,
             published,
             sockets: Vec::new(),
@@ -123,6 +125,12 @@ impl Datagrams {
     /// Use the published snapshot, then drop *following*.
     pub(crate) fn follow(&self, following: Sender<Infallible>) {
         self.command(Command::Follow(following));
+    }
+
+    /// Answer only what needs no wait from now on: other queries fail, so that their clients ask another server. The queue of queries
+    /// that need a lookup ends.
+    pub(crate) fn drain(&self) {
+        self.command(Command::Drain);
     }
 
     /// Make the thread panic.
@@ -175,7 +183,8 @@ struct Thread {
     shared: Arc<Shared>,
     reports: Reports,
     commands: Receiver<Command>,
-    lookups: mpsc::Sender<Deferred>,
+    /// None while the server stops.
+    lookups: Option<mpsc::Sender<Deferred>>,
     poll: Poll,
     published: Arc<Published>,
     sockets: Vec<Served>,
@@ -252,6 +261,7 @@ impl Thread {
                     self.follow();
                     drop(following);
                 }
+                Ok(Command::Drain) => self.lookups = None,
                 #[cfg(test)]
                 Ok(Command::Panic) => panic!("commanded"),
                 Err(TryRecvError::Empty) => return ControlFlow::Continue(()),
@@ -337,10 +347,16 @@ impl Thread {
                     };
                     let client = ReplyTo::new(Arc::clone(socket), batch.peer(i));
                     let deferred = Deferred { pending, awaits, client };
-                    if let Err(TrySendError::Full(deferred)) = self.lookups.try_send(deferred) {
-                        let length = too_many(&environment, deferred.pending, batch.packet(i).1);
-                        batch.reply(i, length);
-                    }
+                    let length = match &self.lookups {
+                        None => stopping(&environment, deferred.pending, batch.packet(i).1),
+                        Some(lookups) => match lookups.try_send(deferred) {
+                            Err(TrySendError::Full(deferred)) => {
+                                too_many(&environment, deferred.pending, batch.packet(i).1)
+                            }
+                            _ => continue,
+                        },
+                    };
+                    batch.reply(i, length);
                 }
             }
         }
@@ -356,7 +372,21 @@ impl Thread {
 pub(crate) fn too_many(environment: &Environment<'_>, pending: Box<Pending>, room: &mut [u8]) -> usize {
     environment.stats.dropped_busy.add(1);
     let reason = Reason::LimitReached { limit: Limit::Waiting }.to_string();
-    match pipeline::give_up(environment, pending, &[(Ede::OTHER, reason)], room) {
+    give_up(environment, pending, (Ede::OTHER, reason), room)
+}
+
+/// Make the response to a client that would have to wait while the server stops; its length.
+fn stopping(environment: &Environment<'_>, pending: Box<Pending>, room: &mut [u8]) -> usize {
+    give_up(environment, pending, (Ede::NOT_READY, "the server is stopping".to_owned()), room)
+}
+
+fn give_up(
+    environment: &Environment<'_>,
+    pending: Box<Pending>,
+    why: (Ede, String),
+    room: &mut [u8],
+) -> usize {
+    match pipeline::give_up(environment, pending, &[why], room) {
         Handled::Reply(length) => length,
         _ => 0,
     }

@@ -218,13 +218,14 @@ impl Worker {
                 }
                 Some(Command::Do(completion, request)) => self.request(completion, request),
                 Some(Command::Stop(grace)) => {
-                    drop(datagrams);
+                    datagrams.drain();
                     self.listen(Vec::new());
                     while let Some(deferred) = deferred.recv().await {
                         self.wait_for(deferred);
                     }
                     // What is not finished in time is dropped with the runtime.
                     let _ = tokio::time::timeout(grace, self.finished()).await;
+                    drop(datagrams);
                     self.outbox.flush();
                     return;
                 }

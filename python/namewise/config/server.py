@@ -103,9 +103,13 @@ class ServerTable(Table, frozen=True, kw_only=True):
             "Queries of one TCP connection before the server closes it; 0: any number.", ge=0, le=4294967295
         ),
     ] = 0
-    drain: Annotated[Duration, setting("How long queries in progress may take to finish after SIGTERM.")] = (
-        5_000
-    )
+    drain: Annotated[
+        Duration,
+        setting(
+            "How long queries in progress may take to finish after SIGTERM. Meanwhile, queries over UDP that need no lookup are "
+            "answered, and others fail with EDE 14; new connections are not accepted."
+        ),
+    ] = 5_000
     state: (
         Annotated[
             Path,

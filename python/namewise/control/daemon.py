@@ -122,7 +122,7 @@ class Daemon:
         self.stop()
 
     def stop(self) -> None:
-        """Accept no more queries, let those in progress finish for as long as `[server] drain` says, close everything. A
+        """Begin no more lookups, let queries in progress finish for as long as `[server] drain` says, close everything. A
         reload in progress is finished first; one that has not begun is refused."""
         self.stopping = True
         with self._changing:

@@ -240,6 +240,41 @@ fn closing_lets_lookups_end() {
 }
 
 #[test]
+fn while_lookups_end_what_needs_none_is_answered() {
+    let (server, release) = held();
+    let plan = routed(r#""192.0.2.53:53""#, &format!(r#"{{"prefix":"192.0.2.0/24","to":"{server}"}}"#));
+    let (engine, address) = serve(&plan, 1, "127.0.0.1:0");
+    let question_of = ClientQuestion::new(name("held.example.net."), RrType::A);
+    engine.submit(1, Request::Resolve { question: question_of }).expect("taken");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            wait_until("the engine is closing", || engine.workers().is_empty());
+            // With an OPT record, so that the reply has the extended error.
+            let mut new = question(7, "new.example.net.");
+            new[11] = 1;
+            new.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+            let socket = client(address);
+            socket.set_nonblocking(true).expect("a socket");
+            wait_until("a query that needs a lookup fails", || {
+                let mut room = [0; 512];
+                socket.send(&new).expect("sent");
+                let length = socket.recv(&mut room).unwrap_or(0);
+                room[..length].windows(8).any(|part| part == b"stopping")
+            });
+            assert_eq!(outcome(&ask_udp(address, &question(8, "www.example.com."))), (Rcode::NOERROR, 1));
+            drop(release);
+        });
+        engine.close(Duration::from_secs(10));
+    });
+    let events = engine.drain(10);
+    assert_eq!(events.len(), 1);
+    let Event::Done { outcome: Outcome::Resolved { wire, .. }, .. } = &events[0] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(outcome(wire), (Rcode::NOERROR, 1));
+}
+
+#[test]
 fn close_reports_requests_that_have_not_ended() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let server = silent.local_addr().expect("bound");
