@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import resource
 import select
 import socket
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
@@ -29,9 +32,6 @@ from namewise.control.notify import Notifier
 from namewise.control.sockets import ListenError, Sockets, descriptors, inherited
 from namewise.control.verbs import VERBS as OURS
 from namewise.control.verbs import table
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def echo(args: dict[str, Any]) -> dict[str, Any]:
@@ -227,6 +227,16 @@ def test_arguments_that_would_have_no_effect_are_refused(verb: str, given: dict[
         table(MagicMock())[verb](given)
     assert said in str(caught.value)
     assert caught.value.code == "BAD_ARGUMENT"
+
+
+@pytest.mark.parametrize("verb", OURS)
+def test_the_page_names_every_verb_with_its_arguments(verb: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / "control.md"
+    (row,) = (line for line in page.read_text().splitlines() if line.startswith(f"| `{verb}` |"))
+    arguments = row.split("|")[2]
+    known = import_module(f"namewise.control.verbs.{verb}").ARGUMENTS
+    assert [name for name in known if not re.search(rf"\b{name}\b", arguments)] == []
+    assert known or not arguments.strip()
 
 
 def test_an_impossible_folder_is_reported(tmp_path: Path) -> None:
