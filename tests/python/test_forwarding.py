@@ -131,7 +131,7 @@ def test_route_shows_the_decision_without_a_query(tmp_path: Path) -> None:
         text = (
             f'[[zone]]\nname = "served.example."\nfile = "{zone}"\n{forwarding(upstream.port)}'
             f'[[forward]]\nsuffix = "corp."\nservers = ["{HERE}:{upstream.port}"]\n'
-            '[[forward]]\nsuffix = "public.corp."\nservers = []\n'
+            '[[forward]]\nsuffix = "public.corp."\nservers = []\n[[local]]\nname = "no.lan"\ntype = "refuse"\n'
         )
         with serving(tmp_path, port, text) as server:
 
@@ -151,6 +151,8 @@ def test_route_shows_the_decision_without_a_query(tmp_path: Path) -> None:
             assert call(server.control, "status", {})["stats"].get("upstream.udp", 0) == 0
             assert ask(port, "www.example.com.")[0] == "NOERROR"
             assert "the cache holds the answer" in route("www.example.com")[0]
+            refused = nw("route", "--control", server.control, "a.no.lan")
+            assert (refused.returncode, "refuses queries for the name" in refused.stdout) == (3, True)
             explained = nw("explain", "--control", server.control, "new.corp")
             assert "the conditional forwarder for corp. is asked" in explained.stdout
             bad = nw("route", "--control", server.control, "a..b")

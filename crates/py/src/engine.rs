@@ -322,8 +322,8 @@ impl Engine {
         })
     }
 
-    /// Return where the name would be answered from, without asking anybody: dictionaries with `source`, `taken` and `why`, in the
-    /// order in which the sources are considered.
+    /// Return where the name would be answered from, without asking anybody: dictionaries with `source`, `taken`, `fails` (it refuses or
+    /// fails) and `why`, in the order in which the sources are considered.
     fn decide<'py>(
         &self,
         py: Python<'py>,
@@ -335,6 +335,7 @@ impl Engine {
             let table = PyDict::new(py);
             table.set_item("source", one.source)?;
             table.set_item("taken", one.taken)?;
+            table.set_item("fails", one.fails)?;
             table.set_item("why", one.why)?;
             Ok(table)
         };

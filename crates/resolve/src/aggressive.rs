@@ -11,24 +11,102 @@
 
 use std::sync::Arc;
 
-use nw_cache::{Cached, DenialKey, DenialRecord, Lookup, Origin, Rank, State};
-use nw_dnssec::{Denial, Nsec, Nsec3, Nsec3Param, Synthesised, from_nsec, from_nsec3};
+use nw_cache::{Cache, Cached, DenialKey, DenialRecord, DenialZone, Lookup, Origin, Rank, Reader, State};
+use nw_dnssec::{Denial, Nsec, Nsec3, Nsec3Param, Synthesis, Synthesised, from_nsec, from_nsec3};
 use nw_wire::base::base32hex;
 use nw_wire::code::RrType;
 use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
 
 use crate::classify::Finding;
-use crate::config::Forward;
+use crate::config::{Forward, ResolverConfig};
 use crate::signed::{Signed, pair};
 use crate::task::Task;
 use crate::trace::Reason;
-use crate::validator::{TrustPoint, zone_side};
+use crate::validator::{TrustPoint, Validator, zone_side};
 use crate::world::{Micros, SECOND, World};
 
 /// Octets of RRSIG rdata before the signer's name, and the place of the number of labels (RFC 4034 §3.1).
 const BEFORE_SIGNER: usize = 18;
 const LABELS: usize = 3;
+
+/// What known denial records say about a name.
+struct Conclusion {
+    /// Their zone.
+    zone: Name,
+    known: DenialZone,
+    found: Synthesis<Arc<DenialRecord>>,
+}
+
+/// What follows from records in *cache* for a name and a type.
+fn conclude(
+    cache: &Cache,
+    validator: &Validator,
+    view: u16,
+    (name, rtype): (NameRef<'_>, RrType),
+    forward: Option<&Forward>,
+    now: Micros,
+) -> Option<Conclusion> {
+    if matches!(rtype, RrType::ANY | RrType::RRSIG | RrType::NSEC | RrType::NSEC3) {
+        return None;
+    }
+    let within = zone_side(name, rtype);
+    let above = std::iter::successors(Some(within), |name| name.parent());
+    let above =
+        above.take_while(|at| forward.is_none_or(|forward| at.is_at_or_below(forward.suffix.as_ref())));
+    let mut known = above.filter_map(|at| Some((at, cache.denial_zone(view, at, now)?)));
+    let (zone, known) = known.next()?;
+    match validator.points.nearest(within)? {
+        TrustPoint::Anchor(anchor, _) if zone.is_at_or_below(anchor.as_ref()) => {}
+        _ => return None,
+    }
+    let by_nsec = from_nsec(
+        zone,
+        name,
+        rtype,
+        |at| cache.nsec_before(view, zone, at, now),
+        |record: &Arc<DenialRecord>| {
+            let set = record.sets.first()?;
+            Nsec::parse(set.owner.as_ref(), set.rdatas.first()?)
+        },
+    );
+    let by_nsec3 = || {
+        let hashing = known.hashing.as_deref()?;
+        let (&[algorithm, high, low], salt) = hashing.split_first_chunk()?;
+        let iterations = u16::from_be_bytes([high, low]);
+        let param = Nsec3Param { algorithm, flags: 0, iterations, salt };
+        let known = |hash: &[u8; 20]| cache.nsec3_before(view, zone, hash, now);
+        from_nsec3(zone, name, rtype, &param, validator.limits, known, |record: &Arc<DenialRecord>| {
+            let set = record.sets.first()?;
+            Nsec3::parse(set.owner.as_ref(), zone, set.rdatas.first()?)
+        })
+    };
+    let found = by_nsec.or_else(by_nsec3)?;
+    Some(Conclusion { zone: zone.to_name(), known, found })
+}
+
+/// The zone whose records in *cache* answer *name* and *rtype* without a lookup, and whether a wildcard of it answers. For a server
+/// with the settings *config*.
+#[must_use]
+pub fn synthesis(
+    config: &ResolverConfig,
+    cache: &Cache,
+    (name, rtype): (NameRef<'_>, RrType),
+    now: Micros,
+) -> Option<(Name, bool)> {
+    let validator = Validator::new(config).filter(|_| config.aggressive_nsec)?;
+    let forward = config.forward(name);
+    let Conclusion { zone, known, found } = conclude(cache, &validator, 0, (name, rtype), forward, now)?;
+    let life = found.records.iter().map(|record| record.left_s(now)).min()?;
+    match found.kind {
+        Synthesised::Denied(_) => (known.soa?.left_s(now).min(life) > 0).then_some((zone, false)),
+        Synthesised::Wildcard(wildcard) => {
+            let found = cache.get_as(&Reader::default(), wildcard.as_ref(), rtype, now);
+            let answers = matches!(found, Lookup::Hit { found: Cached::Rrset(_), state: State::Secure, .. });
+            (answers && life > 0).then_some((zone, true))
+        }
+    }
+}
 
 impl<W: World> Task<'_, W> {
     /// What follows for *name* and *rtype* from known records, with the zone that they belong to.
@@ -41,45 +119,11 @@ impl<W: World> Task<'_, W> {
     ) -> Option<(Finding, Name, Reason)> {
         let core = self.core;
         let validator = core.validator.as_ref().filter(|_| core.config.aggressive_nsec)?;
-        if self.checking_disabled
-            || matches!(rtype, RrType::ANY | RrType::RRSIG | RrType::NSEC | RrType::NSEC3)
-        {
+        if self.checking_disabled {
             return None;
         }
-        let (cache, view) = (&core.cache, self.view);
-        let within = zone_side(name.as_ref(), rtype);
-        let above = std::iter::successors(Some(within), |name| name.parent());
-        let above =
-            above.take_while(|at| forward.is_none_or(|forward| at.is_at_or_below(forward.suffix.as_ref())));
-        let mut known = above.filter_map(|at| Some((at, cache.denial_zone(view, at, now)?)));
-        let (zone, known) = known.next()?;
-        match validator.points.nearest(within)? {
-            TrustPoint::Anchor(anchor, _) if zone.is_at_or_below(anchor.as_ref()) => {}
-            _ => return None,
-        }
-        let q = name.as_ref();
-        let by_nsec = from_nsec(
-            zone,
-            q,
-            rtype,
-            |at| cache.nsec_before(view, zone, at, now),
-            |record: &Arc<DenialRecord>| {
-                let set = record.sets.first()?;
-                Nsec::parse(set.owner.as_ref(), set.rdatas.first()?)
-            },
-        );
-        let by_nsec3 = || {
-            let hashing = known.hashing.as_deref()?;
-            let (&[algorithm, high, low], salt) = hashing.split_first_chunk()?;
-            let iterations = u16::from_be_bytes([high, low]);
-            let param = Nsec3Param { algorithm, flags: 0, iterations, salt };
-            let known = |hash: &[u8; 20]| cache.nsec3_before(view, zone, hash, now);
-            from_nsec3(zone, q, rtype, &param, validator.limits, known, |record: &Arc<DenialRecord>| {
-                let set = record.sets.first()?;
-                Nsec3::parse(set.owner.as_ref(), zone, set.rdatas.first()?)
-            })
-        };
-        let found = by_nsec.or_else(by_nsec3)?;
+        let (cache, view, q) = (&core.cache, self.view, name.as_ref());
+        let Conclusion { zone, known, found } = conclude(cache, validator, view, (q, rtype), forward, now)?;
         let life = found.records.iter().map(|record| record.left_s(now)).min()?;
         let proof = || found.records.iter().flat_map(|record| record.aged(now));
         match found.kind {
@@ -95,7 +139,7 @@ impl<W: World> Task<'_, W> {
                 cache.put_absence(q, (!nxdomain).then_some(rtype), soa.first()?, &rest, origin, now);
                 let authority = pair(soa.into_iter().chain(proof()).collect());
                 let finding = Finding::Absence { sets: Vec::new(), nxdomain, authority };
-                Some((finding, zone.to_name(), Reason::Synthesised { wildcard: false }))
+                Some((finding, zone, Reason::Synthesised { wildcard: false }))
             }
             Synthesised::Wildcard(wildcard) => {
                 let found = cache.get_as(&self.reader(), wildcard.as_ref(), rtype, now);
@@ -109,7 +153,7 @@ impl<W: World> Task<'_, W> {
                     (set.owner, set.ttl) = (name.clone(), set.ttl.min(life));
                 }
                 let finding = Finding::Data { sets: pair(sets), proof: pair(proof().collect()) };
-                Some((finding, zone.to_name(), Reason::Synthesised { wildcard: true }))
+                Some((finding, zone, Reason::Synthesised { wildcard: true }))
             }
         }
     }

@@ -62,6 +62,7 @@ mod validate;
 mod validator;
 pub mod world;
 
+pub use aggressive::synthesis;
 pub use budget::{Budget, Limit};
 pub use config::{Forward, ForwardMode, LocalAnswer, LocalZones, ResolverConfig, Stale, TrustAnchor};
 pub use diagnosis::diagnosis;

@@ -10,13 +10,15 @@
 
 use std::net::Ipv4Addr;
 
-use nw_cache::{Cache, Cached, Lookup, Micros, Reader};
+use nw_cache::{Cache, Cached, HitQuestion, Lookup, Micros, Reader, State};
 use nw_policy::rules::{Action, Client, Link};
-use nw_resolve::reason::Route;
+use nw_resolve::reason::{Reason, Route};
 use nw_resolve::{LocalRoot, LocalZones as _, ResolverConfig, is_special_use};
 use nw_wire::name::NameRef;
-use nw_wire::{Name, RrType};
+use nw_wire::{Class, Name, RrType};
+use nw_zone::ZoneEntry;
 
+use crate::local_data::{Found, Said};
 use crate::snapshot::Snapshot;
 
 /// A source of answers, and whether it is taken.
@@ -26,6 +28,8 @@ pub struct Considered {
     pub source: &'static str,
     /// Whether the name is answered from it.
     pub taken: bool,
+    /// Whether it refuses or fails: clients get no answer from it.
+    pub fails: bool,
     /// Why, or why not.
     pub why: String,
 }
@@ -39,7 +43,8 @@ pub fn decide(
     now: Micros,
 ) -> Vec<Considered> {
     let mut all = Vec::new();
-    let zone = snapshot.find_zone(None, name, rtype).map(nw_zone::ZoneEntry::apex);
+    let entry = snapshot.find_zone(None, name, rtype);
+    let zone = entry.map(ZoneEntry::apex);
     let overlay = zone.is_some_and(|apex| snapshot.is_overlay(apex));
     add(
         &mut all,
@@ -49,22 +54,31 @@ pub fn decide(
             Some(apex) if overlay => {
                 format!("{apex} is an overlay: the names that it lacks are looked up elsewhere")
             }
-            Some(apex) => format!("{apex} is served here"),
+            Some(apex) => match entry {
+                Some(ZoneEntry::Unavailable(_)) => format!("{apex} is served here and has no usable data"),
+                _ => format!("{apex} is served here"),
+            },
             None => "no zone of this server contains the name".to_owned(),
         },
-    );
+    )
+    .fails = matches!(entry, Some(ZoneEntry::Unavailable(_)));
     let Some(config) = snapshot.resolver() else {
         add(&mut all, "resolver", false, "this server does not resolve names".to_owned());
         return all;
     };
-    let data = snapshot.local_data().and_then(|data| data.answer(name, rtype));
+    let data = snapshot.local_data().and_then(|data| data.find(name, rtype));
     let why = match &data {
-        Some((_, source)) => format!("{source} says what the name has"),
+        Some(Found { said: Said::Refuse, source, .. }) => format!("{source} refuses queries for the name"),
+        Some(Found { said: Said::Deny, source, .. }) => {
+            format!("{source} denies the name: no response is sent")
+        }
+        Some(Found { source, .. }) => format!("{source} says what the name has"),
         None => "neither [[local]] nor [[hosts]] has the name".to_owned(),
     };
-    add(&mut all, "local-data", data.is_some(), why);
-    let (listed, why) = listed(snapshot, name);
-    add(&mut all, "lists", listed, why);
+    let fails = data.as_ref().is_some_and(|found| !matches!(found.said, Said::Answer(_)));
+    add(&mut all, "local-data", data.is_some(), why).fails = fails;
+    let (listed, fails, why) = listed(snapshot, name);
+    add(&mut all, "lists", listed, why).fails = fails;
     let cache_only = snapshot.plan().resolver.as_ref().is_some_and(|plan| plan.config.cache_only);
     let forwarded = config.forward(name).is_some_and(|forward| !forward.suffix.as_ref().is_root());
     let reserved = config.special_use && is_special_use(name, rtype);
@@ -78,9 +92,15 @@ pub fn decide(
             (false, _) => "the name is not reserved".to_owned(),
         },
     );
-    let (cached, why) = cached(cache, name, rtype, now);
-    add(&mut all, "cache", cached, why);
     let local = snapshot.local_zones().and_then(|zones| zones.answer(name, rtype));
+    let (mut from_cache, fails, mut why) = cached(config, cache, name, rtype, now);
+    if !from_cache
+        && local.is_none()
+        && let Some(follows) = follows(config, cache, name, rtype, now)
+    {
+        (from_cache, why) = (true, follows);
+    }
+    add(&mut all, "cache", from_cache, why).fails = fails;
     add(
         &mut all,
         "local-zones",
@@ -94,45 +114,123 @@ pub fn decide(
     all
 }
 
-/// Whether a list decides about *name*, and which one.
-fn listed(snapshot: &Snapshot, name: NameRef<'_>) -> (bool, String) {
+/// Whether a list decides about *name*, whether it refuses the query or sends nothing, and which one it is.
+fn listed(snapshot: &Snapshot, name: NameRef<'_>) -> (bool, bool, String) {
     let Some(policies) = snapshot.policies() else {
-        return (false, "there are no lists".to_owned());
+        return (false, false, "there are no lists".to_owned());
     };
     let client = Client { address: Ipv4Addr::LOCALHOST.into(), key: None, dnssec_ok: false };
     let all = policies.all_for(&client, &Link { name, addresses: &[], servers: &[] }, true);
     let Some(found) = all.into_iter().find(|found| !found.list.settings.log_only) else {
         return (
             false,
+            false,
             "no list has a rule for the name; those for addresses apply to the answer".to_owned(),
         );
     };
     let (list, trigger, action) = (&found.list.settings.name, &found.trigger, found.action.slug());
     let passes = matches!(found.action, Action::Passthru);
-    (!passes, format!("list {list} has a rule for {trigger} ({action}); `nw policy test` shows its line"))
+    let fails = matches!(found.action, Action::Refused | Action::Drop);
+    (
+        !passes,
+        fails,
+        format!("list {list} has a rule for {trigger} ({action}); `nw policy test` shows its line"),
+    )
 }
 
 /// Add a source; the first one that could be taken is.
-fn add(all: &mut Vec<Considered>, source: &'static str, applies: bool, why: String) {
+fn add<'a>(
+    all: &'a mut Vec<Considered>,
+    source: &'static str,
+    applies: bool,
+    why: String,
+) -> &'a mut Considered {
     let taken = applies && all.iter().all(|other| !other.taken);
-    all.push(Considered { source, taken, why });
+    all.push(Considered { source, taken, fails: false, why });
+    all.last_mut().expect("one was pushed")
 }
 
-fn cached(cache: &Cache, name: NameRef<'_>, rtype: RrType, now: Micros) -> (bool, String) {
+/// Whether the cache holds what answers *name* and *rtype*, whether that is a failure, and what it is.
+fn cached(
+    config: &ResolverConfig,
+    cache: &Cache,
+    name: NameRef<'_>,
+    rtype: RrType,
+    now: Micros,
+) -> (bool, bool, String) {
     match cache.get_as(&Reader::default(), name, rtype, now) {
+        Lookup::Hit { found: Cached::Failure(kept), age_s, left_s, state, .. } => {
+            let failed = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
+            match expired(config, cache, name, rtype, now).filter(|_| state != State::Bogus) {
+                Some(expired_s) => {
+                    let stale = Reason::ServedStale { expired_s, cause: failed.to_string() };
+                    (true, false, stale.to_string())
+                }
+                None => (true, true, format!("the cache holds a failure: {failed}")),
+            }
+        }
         Lookup::Hit { found, age_s, left_s, .. } => {
             let what = match found {
                 Cached::Rrset(_) => "the answer",
                 Cached::Alias(_) => "an alias",
                 Cached::NoData(_) => "that there is no data of this type",
-                Cached::NxDomain(_) => "that the name does not exist",
-                Cached::Failure(_) => "a failure",
+                Cached::NxDomain(_) | Cached::Failure(_) => "that the name does not exist",
             };
-            (true, format!("the cache holds {what}, {age_s} s old, for {left_s} s more"))
+            (true, false, format!("the cache holds {what}, {age_s} s old, for {left_s} s more"))
         }
-        Lookup::Expired { age_s } => (false, format!("the cache holds an expired entry, {age_s} s old")),
-        Lookup::Miss => (false, "the cache holds nothing for this name and type".to_owned()),
+        Lookup::Expired { age_s } => {
+            (false, false, format!("the cache holds an expired entry, {age_s} s old"))
+        }
+        Lookup::Miss => (false, false, "the cache holds nothing for this name and type".to_owned()),
     }
+}
+
+/// How long ago the data of *name* and *rtype* expired that are served after a failure, seconds (RFC 8767).
+fn expired(
+    config: &ResolverConfig,
+    cache: &Cache,
+    name: NameRef<'_>,
+    rtype: RrType,
+    now: Micros,
+) -> Option<u32> {
+    let stale = &config.stale;
+    let reader = Reader { stale_s: stale.max_s, stale_ttl_s: stale.ttl_s, ..Reader::default() };
+    let wanted = HitQuestion { name, rtype, class: Class::IN, dnssec_ok: false, checking_disabled: false };
+    let found = (stale.max_s > 0).then(|| cache.stale(&reader, &wanted, now)).flatten()?;
+    Some(found.expired_s)
+}
+
+/// How cached data about other names answer *name* and *rtype*.
+fn follows(
+    config: &ResolverConfig,
+    cache: &Cache,
+    name: NameRef<'_>,
+    rtype: RrType,
+    now: Micros,
+) -> Option<String> {
+    if let Some((zone, wildcard)) = nw_resolve::synthesis(config, cache, (name, rtype), now) {
+        return Some(format!("{} (RFC 8198, zone {zone})", Reason::Synthesised { wildcard }));
+    }
+    if matches!(config.route(name), Route::Conditional(_) | Route::Forwarders) {
+        return None;
+    }
+    let mut below = name;
+    while let Some(above) = below.parent().filter(|_| cache.cut(below, now).is_none()) {
+        if let Lookup::Hit { found, state, .. } = cache.above(&Reader::default(), above, now) {
+            match found {
+                Cached::Rrset(_) => {
+                    return Some(format!("the cache holds a DNAME record at {above}: an alias follows"));
+                }
+                Cached::NxDomain(_) if state == State::Secure || config.nxdomain_cut => {
+                    let reason = Reason::CachedNxDomain { denied: above.to_name() };
+                    return Some(format!("{reason} (RFC 8020)"));
+                }
+                _ => {}
+            }
+        }
+        below = above;
+    }
+    None
 }
 
 /// Add forwarders and root servers.

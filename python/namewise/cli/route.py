@@ -17,7 +17,8 @@ each line says why or why not. Lists apply as to a client on this machine.
   --control PATH  the control socket of the server (default: as for nw serve)
   --json          the same as one JSON object
 
-Exit codes: 0 a source was found, 1 wrong usage, 3 no source: the server would refuse or fail, 9 no server.
+Exit codes: 0 a source answers, 1 wrong usage, 3 none does: the server would refuse, fail or send nothing,
+9 no server.
 
   $ nw route www.example.com
   $ nw route db.corp.example AAAA --json
@@ -40,7 +41,8 @@ def run(args: list[str]) -> int:
         print(json.dumps(answer, indent=2))
     else:
         print(text(answer), end="")
-    return 0 if any(source["taken"] for source in answer["sources"]) else NO_SOURCE
+    answers = any(source["taken"] and not source["fails"] for source in answer["sources"])
+    return 0 if answers else NO_SOURCE
 
 
 def text(answer: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
+use nw_cache::{DenialKey, DenialRecord, KeptFailure, Origin, Rank};
 use nw_policy::rules::{ListSettings, Policies, PolicyList, ServerRules};
-use nw_wire::{Class, Rrset};
+use nw_wire::{Ede, Rrset};
 
 use crate::Artifact;
 
@@ -114,4 +115,69 @@ fn a_server_without_resolver_says_so() {
     let all = decide(&snapshot, &Cache::new(1 << 20), NameRef::ROOT, RrType::NS, SECOND);
     assert!(all.iter().all(|considered| !considered.taken));
     assert_eq!(all.last().map(|last| last.source), Some("resolver"));
+}
+
+/// Whether clients get an answer, and why.
+fn of_cache(snapshot: &Snapshot, cache: &Cache, text: &str, now: Micros) -> (&'static str, bool, String) {
+    let name: Name = text.parse().expect("a name");
+    let all = decide(snapshot, cache, name.as_ref(), RrType::A, now);
+    let one = all.into_iter().find(|one| one.taken).expect("something is taken");
+    (one.source, one.fails, one.why)
+}
+
+fn recursive() -> Snapshot {
+    let anchor = ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D";
+    let plan = r#"{"version": 1, "resolver": {"trust_anchors": ["ANCHOR"], "stale": {"max_s": 3600},
+        "local": [{"name": "no.lan.", "type": "refuse", "source": "namewise.toml:7"}],
+        "hints": [{"name": "a.root-servers.net.", "addresses": ["198.41.0.4"]}]}}"#;
+    Snapshot::build(plan.replace("ANCHOR", anchor).as_bytes(), Vec::new()).expect("a plan")
+}
+
+fn set(owner: &str, rtype: RrType, rdata: &[u8]) -> Rrset {
+    let mut set = Rrset::new(owner.parse().expect("a name"), rtype, Class::IN, 60);
+    set.rdatas.push(rdata);
+    set
+}
+
+#[test]
+fn what_follows_from_other_names_is_of_the_cache() {
+    let (snapshot, cache) = (recursive(), Cache::new(1 << 20));
+    let zone: Name = "example.".parse().expect("a name");
+    let soa = set("example.", RrType::SOA, b"\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x3c");
+    let nsec = set("example.", RrType::NSEC, b"\x01m\x07example\0\0\x01\x02");
+    let record = |set: &Rrset| DenialRecord { sets: vec![set.clone()], stored: 0, expires: 60 * SECOND };
+    cache.put_denial(0, zone.as_ref(), DenialKey::Soa, record(&soa), 0);
+    cache.put_denial(0, zone.as_ref(), DenialKey::Nsec(zone.clone()), record(&nsec), 0);
+    let (source, fails, why) = of_cache(&snapshot, &cache, "b.example.", SECOND);
+    assert_eq!((source, fails), ("cache", false), "{why}");
+    assert!(why.ends_with("prove that it does not exist (RFC 8198, zone example.)"), "{why}");
+    assert_eq!(of_cache(&snapshot, &cache, "n.example.", SECOND).0, "root-servers", "nothing denies it");
+    assert_eq!(of_cache(&snapshot, &cache, "b.example.", 61 * SECOND).0, "root-servers", "it has expired");
+    let secure = Origin { state: State::Secure, ..Rank::Authoritative.into() };
+    let absent: Name = "none.com.".parse().expect("a name");
+    cache.put_absence(absent.as_ref(), None, &soa, &[], secure, 0);
+    let (source, _, why) = of_cache(&snapshot, &cache, "a.none.com.", SECOND);
+    assert_eq!((source, &*why), ("cache", "the cache holds that none.com. does not exist (RFC 8020)"));
+}
+
+#[test]
+fn failures_and_refusals_are_no_answers() {
+    let (snapshot, cache) = (recursive(), Cache::new(1 << 20));
+    cache.keep_expired(3600);
+    cache.put_rrset(&set("old.example.", RrType::A, &[192, 0, 2, 1]), None, Rank::Authoritative, 0);
+    let now = 90 * SECOND;
+    let kept = KeptFailure { ede: Ede::OTHER, text: String::new(), cause: "no server replied".to_owned() };
+    for name in ["old.example.", "new.example."] {
+        let name: Name = name.parse().expect("a name");
+        cache.put_failure(name.as_ref(), RrType::A, &kept, 30, Rank::NonAuthoritative, now);
+    }
+    let (source, fails, why) = of_cache(&snapshot, &cache, "old.example.", now);
+    assert_eq!((source, fails), ("cache", false), "{why}");
+    assert!(why.starts_with("the cache serves data that expired 30 s ago: it failed 0 s ago"), "{why}");
+    let (source, fails, why) = of_cache(&snapshot, &cache, "new.example.", now);
+    assert_eq!((source, fails), ("cache", true), "{why}");
+    assert!(why.ends_with("is tried again in 30 s: no server replied"), "{why}");
+    let (source, fails, why) = of_cache(&snapshot, &cache, "a.no.lan.", now);
+    let refuses = "namewise.toml:7 refuses queries for the name";
+    assert_eq!((source, fails, &*why), ("local-data", true, refuses));
 }
