@@ -31,12 +31,14 @@ DATA = Path(__file__).parent.parent / "vectors/detect/names.tsv"
 
 
 def answer(asked: Message, _transport: str) -> bytes:
-    """Answer each TXT query with 200 octets and TTL 0."""
+    """Answer each TXT query with 200 octets; with TTL 0, except below c2.example."""
     query = dns.message.from_wire(asked.wire)
     reply = dns.message.make_response(query, recursion_available=True)
     name = query.question[0].name.to_text()
     if query.question[0].rdtype == dns.rdatatype.TXT:
-        reply.answer = [dns.rrset.from_text(name, 0, "IN", "TXT", f'"{"x" * 200}"')]
+        reply.answer = [
+            dns.rrset.from_text(name, 60 * name.endswith(".c2.example."), "IN", "TXT", f'"{"x" * 200}"')
+        ]
     return reply.to_wire()
 
 
@@ -87,6 +89,45 @@ def test_a_tunnel_is_logged_and_blocked(forwarder: DnsServer) -> None:
         assert server.stats()["detect.refused"] == len(refused)
         (first, *_) = server._service.engine.suspicions(5) or []
         assert first.startswith("tunnel.co.uk. from 127.0.0.1")
+
+
+def test_an_explanation_is_refused_like_a_query(forwarder: DnsServer, tmp_path: Path) -> None:
+    file, control = tmp_path / "namewise.toml", tmp_path / "control.sock"
+    file.write_text(
+        f"""\
+[[listen]]
+address = "127.0.0.1"
+port = 0
+[resolver]
+validation = "off"
+[[forward]]
+servers = ["127.0.0.1:{forwarder.port}"]
+[tunnels]
+window = "1h"
+action = "block"
+"""
+    )
+    with running("serve", "--config", str(file), "--control", str(control), ready="ready:") as (_, lines):
+        port = int(lines[-1].split("127.0.0.1:")[1].split(",")[0])
+        digits = random.Random(1)
+        labels = ["".join(digits.choices("0123456789abcdef", k=40)) for _ in range(60)]
+        for label in labels:
+            query = dns.message.make_query(f"{label}.c2.example", "TXT")
+            last = dns.query.udp(query, "127.0.0.1", port=port, timeout=10)
+        assert last.rcode() == 5
+        first, second, *rest = nw(
+            "explain", "x.c2.example", "TXT", "--control", str(control)
+        ).stdout.splitlines()
+        said = 'tunnel suspected, lookups are refused (action = "block"): c2.example. from 127.0.0.1: '
+        assert first.startswith(f"refused: {said}"), first
+        assert second.startswith("x.c2.example. TXT failed with REFUSED"), second
+        assert "EDE 15 (Blocked): tunnel suspected: c2.example." in rest
+        assert nw("why", f"{labels[-1]}.c2.example", "--control", str(control)).stdout.startswith(
+            f"refused: {said}"
+        )
+        # Clients still get what the cache holds.
+        cached = nw("explain", f"{labels[0]}.c2.example", "TXT", "--control", str(control)).stdout
+        assert "TXT failed" not in cached and '(action = "block"), but not this one: ' in cached
 
 
 def test_by_default_a_tunnel_is_only_logged(forwarder: DnsServer) -> None:

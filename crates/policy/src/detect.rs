@@ -109,6 +109,17 @@ pub enum Watched {
     Limit(String),
 }
 
+/// What is known of a suspected domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    /// The domain, with every feature and its limit.
+    pub features: String,
+    /// The configured action.
+    pub action: DetectAction,
+    /// What becomes of a lookup now.
+    pub watched: Watched,
+}
+
 /// The detector of a server. All workers share one.
 #[derive(Debug)]
 pub struct Detector {
@@ -151,16 +162,10 @@ impl Detector {
         watched
     }
 
-    /// What a lookup of *name* would meet at *now*, for an explanation: the features of its domain, if that is suspected, and what is done
-    /// about it. Nothing is counted.
-    pub fn peek(
-        &self,
-        suffixes: Option<&Suffixes>,
-        name: NameRef<'_>,
-        now: u64,
-    ) -> Option<(String, DetectAction)> {
-        let text = self.tunnels.as_ref()?.peek(suffixes, name, now)?;
-        Some((text, self.settings.tunnels.as_ref()?.action))
+    /// What a lookup of *name* would meet at *now*, for an explanation, if its domain is suspected. Nothing is counted.
+    pub fn peek(&self, suffixes: Option<&Suffixes>, name: NameRef<'_>, now: u64) -> Option<Suspicion> {
+        let (features, watched) = self.tunnels.as_ref()?.peek(suffixes, name, now)?;
+        Some(Suspicion { features, action: self.settings.tunnels.as_ref()?.action, watched })
     }
 
     /// Count the *octets* that answer a lookup of *name*.

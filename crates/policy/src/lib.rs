@@ -31,7 +31,7 @@ pub mod rules;
 pub mod view;
 
 pub use acl::{Acl, AclError};
-pub use detect::{DetectAction, DetectSettings, Detector, Share, Suffixes, Watched};
+pub use detect::{DetectAction, DetectSettings, Detector, Share, Suffixes, Suspicion, Watched};
 pub use names::{NameList, NameListError};
 pub use prefix::{Prefix, PrefixError};
 pub use rrl::{Exceeded, Limited, LimitedBucket, ResponseClass, Rrl, RrlSettings};

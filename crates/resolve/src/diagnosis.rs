@@ -149,7 +149,7 @@ pub(crate) fn failure(steps: &[Cow<'_, Step>]) -> Option<Reason> {
 /// Whether an answer can fail because of *reason*. Others say what applies to the client or the name, and where the answer is sought.
 fn decides(reason: &Reason) -> bool {
     match reason {
-        Reason::TunnelSuspected { action, .. } => *action != "log",
+        Reason::TunnelSuspected { refused, .. } => *refused,
         Reason::LocalData { blocks, .. } => *blocks,
         Reason::Filtered { effect, .. } => *effect != "looks up more",
         Reason::InView { .. }

@@ -171,6 +171,8 @@ pub enum Reason {
         features: String,
         /// What is done about it: `log`, `rate-limit` or `block`.
         action: &'static str,
+        /// Whether this lookup is refused.
+        refused: bool,
     },
     /// The client sees the zones of this view.
     InView {
@@ -644,11 +646,12 @@ impl fmt::Display for Reason {
         match self {
             Reason::SpecialUse => f.write_str("answered here: the name is reserved"),
             Reason::ClientRefused { list } => write!(f, "refused: {list}"),
-            Reason::TunnelSuspected { features, action: "log" } => {
+            Reason::TunnelSuspected { features, action: "log", .. } => {
                 write!(f, "tunnel suspected, only logged: {features}")
             }
-            Reason::TunnelSuspected { features, action } => {
-                write!(f, "tunnel suspected, lookups of clients are refused (action = {action:?}): {features}")
+            Reason::TunnelSuspected { features, action, refused } => {
+                let not = if *refused { "" } else { ", but not this one" };
+                write!(f, "tunnel suspected, lookups are refused (action = {action:?}){not}: {features}")
             }
             Reason::NotServed { ede, why } => {
                 let purpose = ede.mnemonic().unwrap_or("no reason");

@@ -2,42 +2,56 @@
 //!
 //! Lookups are counted when a query begins to wait for one, and their answers when they leave. A cache hit is a lookup of nobody.
 
-use nw_policy::{DetectAction, Detector, Share, Suffixes, Watched};
+use nw_policy::{DetectAction, Detector, Share, Suffixes, Suspicion, Watched};
 use nw_resolve::trace::{Layer, Reason};
 use nw_wire::{Ede, Rcode};
 
 use crate::context::Context;
 use crate::limit;
 use crate::response::Response;
+use crate::route;
 use crate::verdict::{Causes, Handled, Pending, Transport};
 
 /// The name of the artifact with the public suffix list, a [`Suffixes`].
 pub const ARTIFACT: &str = "suffixes";
 
-/// Count the lookup that *context* asks for. Some: it is refused, for this reason.
+/// Count the lookup that *context* asks for. Some: it is refused, for this reason. An explanation is refused alike and not counted.
 #[cold]
 pub(crate) fn lookup(context: &Context<'_>, detector: &Detector) -> Option<(Rcode, Box<Causes>)> {
     if context.lookups > 0 {
         return None;
     }
-    let query = context.query;
-    let suffixes = context.snapshot().suffixes();
-    if context.environment.trace.is_some() {
-        let (features, action) = detector.peek(suffixes, query.qname, context.environment.now)?;
-        context.step(|| (Layer::Admission, Reason::TunnelSuspected { features, action: action.slug() }));
+    let (query, suffixes) = (context.query, context.snapshot().suffixes());
+    let (client, now) = (context.client_ip(), context.environment.now);
+    let traced = context.environment.trace.is_some();
+    let suspicion = || detector.peek(suffixes, query.qname, now);
+    let mut watched = Watched::Pass;
+    // An answer with recorded steps leaves the cache to the resolver. What the cache holds is no lookup.
+    if !(traced && route::is_cached(context)) {
+        watched = match context.is_dry_run() {
+            true => suspicion().map_or(Watched::Pass, |suspicion| suspicion.watched),
+            false => detector.lookup(suffixes, client, query.qname, query.qtype, now),
+        };
+    }
+    let refused = watched != Watched::Pass;
+    if !refused && !traced {
         return None;
     }
-    let client = context.client_ip();
-    let (ede, text, action) =
-        match detector.lookup(suffixes, client, query.qname, query.qtype, context.environment.now) {
-            Watched::Pass => return None,
-            Watched::Block(text) => (Ede::BLOCKED, text, DetectAction::Block),
-            Watched::Limit(text) => (Ede::PROHIBITED, text, DetectAction::RateLimit),
-        };
+    let (features, action) = match (suspicion(), &watched) {
+        (Some(Suspicion { features, action, .. }), _) => (features, action),
+        // Another domain has taken its place meanwhile.
+        (None, Watched::Block(text)) => (text.clone(), DetectAction::Block),
+        (None, Watched::Limit(text)) => (text.clone(), DetectAction::RateLimit),
+        (None, Watched::Pass) => return None,
+    };
+    let because = Reason::TunnelSuspected { features, action: action.slug(), refused };
+    context.step(|| (Layer::Admission, because.clone()));
+    let (ede, text) = match watched {
+        Watched::Pass => return None,
+        Watched::Block(text) => (Ede::BLOCKED, text),
+        Watched::Limit(text) => (Ede::PROHIBITED, text),
+    };
     context.environment.stats.detect_refused.add(1);
-    let features = detector.peek(suffixes, query.qname, context.environment.now);
-    let features = features.map_or_else(|| text.clone(), |(features, _)| features);
-    let because = Reason::TunnelSuspected { features, action: action.slug() };
     Some((Rcode::REFUSED, Box::new(Causes(vec![(ede, text)], Some(because)))))
 }
 
@@ -53,7 +67,7 @@ pub(crate) fn respond(
     detector: &Detector,
     response: &mut Response<'_, '_>,
 ) -> Option<Result<usize, Handled>> {
-    if context.transport != Transport::Udp || context.key().is_some() || context.environment.trace.is_some() {
+    if context.transport != Transport::Udp || context.key().is_some() || context.is_dry_run() {
         return None;
     }
     let (client, query, now) = (context.client_ip(), context.query, context.environment.now);

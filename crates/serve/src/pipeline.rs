@@ -331,7 +331,7 @@ pub fn complete(
     }
     let secure = |one: &Resolution| one.validation == Validation::Secure;
     let secure = pending.query().wants_ad() && !found.is_empty() && found.iter().all(secure);
-    if let Some(detector) = pending.snapshot.detector() {
+    if let Some(detector) = pending.snapshot.detector().filter(|_| environment.trace.is_none()) {
         let octets = found.iter().flat_map(|one| &one.answer).map(|set| set.rdatas.octets()).sum();
         detect::answered(detector, pending.snapshot.suffixes(), &pending, octets);
     }

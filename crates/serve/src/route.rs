@@ -17,7 +17,7 @@
 //!
 //! The resolver decides name by name whether a lookup is forwarded or goes to the root (`forward`).
 
-use nw_cache::{Cache, Cached, HitQuestion, Lookup, Reader, State};
+use nw_cache::{Cache, Cached, HitQuestion, Kind, Lookup, Reader, State};
 use nw_resolve::trace::{Layer, NotServed, Reason};
 use nw_resolve::{ClientQuestion, LocalAnswer, Walk};
 use nw_wire::{Class, Ede, Flags, Name, Rcode, RrType, Writer};
@@ -488,6 +488,26 @@ fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> V
     }
     context.step(|| (Layer::Cache, not_served(context, Ede::NOT_AUTHORITATIVE)));
     Verdict::Refuse(Rcode::REFUSED, Ede::NOT_AUTHORITATIVE)
+}
+
+/// Whether the cache answers the query of a client. Unlike [`hit`], this leaves the entry as it is.
+#[cold]
+pub(crate) fn is_cached(context: &Context<'_>) -> bool {
+    let (query, now, view) = (context.query, context.environment.now, context.cache_view());
+    let Some(cache) = context.environment.cache.filter(|_| !nw_resolve::is_sentinel(query.qname)) else {
+        return false;
+    };
+    match cache.get_as(&reader(context), query.qname, query.qtype, now) {
+        Lookup::Hit { found: Cached::Alias(_), .. } => {
+            let mut entries = cache.inspect(query.qname, now).into_iter();
+            entries.any(|entry| {
+                (entry.kind, entry.rtype, entry.view) == (Kind::Chain, Some(query.qtype), view)
+                    && !entry.is_stale()
+            })
+        }
+        Lookup::Hit { .. } => true,
+        Lookup::Expired { .. } | Lookup::Miss => false,
+    }
 }
 
 /// The cached answer to the query, if any.

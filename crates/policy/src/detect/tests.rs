@@ -212,9 +212,10 @@ fn a_suspected_domain_is_blocked_until_it_is_quiet() {
     assert_eq!(detector.take_findings().len(), 1, "reported once");
     assert_eq!(flood(&detector, "other.com.", 20, SECOND), [20, 0, 0]);
     let peek = |text: &str| detector.peek(None, name(text).as_ref(), SECOND);
-    let (text, action) = peek("x.tunnel.com.").expect("it is suspected");
-    assert!(text.starts_with("tunnel.com. from 192.0.2.7: "), "{text}");
+    let Suspicion { features, action, watched } = peek("x.tunnel.com.").expect("it is suspected");
+    assert!(features.starts_with("tunnel.com. from 192.0.2.7: "), "{features}");
     assert_eq!((action, peek("x.other.com."), peek("tunnel.com.")), (DetectAction::Block, None, None));
+    assert_eq!(watched, Watched::Block("tunnel suspected: tunnel.com.".to_owned()));
     // It stays so for ten minutes after the last window with too much.
     assert_eq!(flood(&detector, "tunnel.com.", 1, 500 * SECOND), [0, 0, 1]);
     assert_eq!(flood(&detector, "tunnel.com.", 1, 700 * SECOND), [1, 0, 0]);

@@ -177,28 +177,37 @@ impl Tunnels {
         if now >= domain.suspected {
             return (Watched::Pass, finding);
         }
-        let reason = || format!("tunnel suspected: {}", domain.name);
-        let watched = match self.settings.action {
-            DetectAction::Log => Watched::Pass,
-            DetectAction::Block => Watched::Block(reason()),
-            DetectAction::RateLimit if now < domain.next => Watched::Limit(reason()),
-            DetectAction::RateLimit => {
-                domain.next = now + SECOND / u64::from(self.settings.per_second.max(1));
-                Watched::Pass
-            }
-        };
+        let watched = self.decide(domain, now);
+        if self.settings.action == DetectAction::RateLimit && watched == Watched::Pass {
+            domain.next = now + SECOND / u64::from(self.settings.per_second.max(1));
+        }
         (watched, finding)
     }
 
-    /// See [`super::Detector::peek`].
-    pub(super) fn peek(&self, suffixes: Option<&Suffixes>, name: NameRef<'_>, now: u64) -> Option<String> {
+    /// What becomes of a lookup of the suspected *domain* at *now*.
+    fn decide(&self, domain: &Domain, now: u64) -> Watched {
+        let reason = || format!("tunnel suspected: {}", domain.name);
+        match self.settings.action {
+            DetectAction::Block => Watched::Block(reason()),
+            DetectAction::RateLimit if now < domain.next => Watched::Limit(reason()),
+            DetectAction::Log | DetectAction::RateLimit => Watched::Pass,
+        }
+    }
+
+    /// The features of the domain of *name*, if it is suspected, and what becomes of a lookup; see [`super::Detector::peek`].
+    pub(super) fn peek(
+        &self,
+        suffixes: Option<&Suffixes>,
+        name: NameRef<'_>,
+        now: u64,
+    ) -> Option<(String, Watched)> {
         let apex = self.watched(suffixes, name)?;
         let hash = apex.hash64();
         let shard = self.shard(hash);
         let start = set(hash, shard.len());
         let mut found = shard[start..start + WAYS].iter().flatten().filter(|domain| domain.hash == hash);
         let domain = found.find(|domain| now < domain.suspected)?;
-        Some(self.describe(domain, &domain.features()))
+        Some((self.describe(domain, &domain.features()), self.decide(domain, now)))
     }
 
     /// See [`super::Detector::answered`].

@@ -280,7 +280,8 @@ fn circumstances_are_never_the_cause() {
     let circumstances = [
         Reason::InView { name: "in".to_owned() },
         Reason::ListRule(Box::new(rule)),
-        Reason::TunnelSuspected { features: "x.".to_owned(), action: "log" },
+        Reason::TunnelSuspected { features: "x.".to_owned(), action: "log", refused: false },
+        Reason::TunnelSuspected { features: "x.".to_owned(), action: "block", refused: false },
         Reason::LocalData { source: "nw.toml:3".to_owned(), blocks: false },
         Reason::Filtered { filter: "dns64", effect: "looks up more" },
         Reason::Dns64(Box::new(Dns64::Nothing(NothingMade::NoAnswer(Rcode::SERVFAIL)))),
