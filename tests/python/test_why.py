@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -142,6 +143,21 @@ type = "refuse"
 name = "nothing.test"
 type = "static"
 """
+
+
+def test_steps_add_up_to_the_whole_time(tmp_path: Path) -> None:
+    tables = '[rebinding]\naction = "remove"\n[[dns64]]\nprefix = "2001:db8:64::/96"\n'
+    with serving(tmp_path, LOCAL + tables) as served:
+        for name, rtype in (
+            ("refused.test", "A"),
+            ("evil.example.com", "A"),
+            ("v4.example.com", "AAAA"),
+            ("v4.example.com", "AAAA"),
+        ):
+            shown = nw("explain", name, rtype, "--json", "--control", served.control).stdout
+            explained = json.loads(shown)
+            took = sum(step["took_us"] for step in explained["steps"] if not step["parallel"])
+            assert took == explained["total_us"] > 0, shown
 
 
 def test_refusals_of_this_server(tmp_path: Path) -> None:

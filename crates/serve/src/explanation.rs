@@ -56,14 +56,19 @@ impl Explanation {
         }
         let waited = !self.steps.is_empty();
         Graft::append(&mut self.steps, trace.steps().into_iter().map(Cow::Owned));
-        let ends = self.steps.iter().filter(|step| waited && !step.parallel).map(|step| step.at + step.took);
+        let ends = end(&self.steps);
+        let took = if waited { ends } else { now.saturating_sub(trace.started()) };
+        if let Some(step) = self.steps.iter_mut().rfind(|step| !step.parallel) {
+            // Until the response was made.
+            step.took += took.saturating_sub(ends);
+        }
         Resolution {
             rcode: message.rcode(),
             answer,
             authority,
             additional,
             ede,
-            took: ends.max().unwrap_or_else(|| now.saturating_sub(trace.started())),
+            took,
             steps: self.steps.into(),
             began: trace.started(),
             queries: self.queries,
@@ -76,6 +81,11 @@ impl Explanation {
         let nothing = Header { id: 0, flags: Flags::default(), counts: [0; 4] }.to_wire();
         self.answered(&nothing, trace, now)
     }
+}
+
+/// When the last of *steps* ended, counted from the arrival of the query.
+pub(crate) fn end(steps: &[Step]) -> Micros {
+    steps.iter().filter(|step| !step.parallel).map(|step| step.at + step.took).max().unwrap_or(0)
 }
 
 /// The message that answers *question* with *resolution*, for a caller that is not a client. Sets QR, RD and RA.

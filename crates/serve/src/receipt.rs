@@ -21,7 +21,7 @@ use nw_resolve::{Budget, Micros, Resolution, Trace};
 use nw_wire::OptionCode;
 
 use crate::context::Environment;
-use crate::explanation::Explanation;
+use crate::explanation::{Explanation, end};
 use crate::pipeline;
 use crate::query::Query;
 use crate::recorder::FlightRecord;
@@ -67,18 +67,20 @@ impl Receipt {
         Some(Box::new(Receipt { id, started: trace.started(), steps: trace.steps() }))
     }
 
-    /// Add the steps of the lookups *found*, which ran at the same time. The first one includes the time until they began.
+    /// Add the steps of the lookups *found*, which ran at the same time. The answer waits for the one that ends last; the others
+    /// run meanwhile. The first step of a lookup begins where the steps before ended, and not at the arrival of the query.
     pub(crate) fn add(&mut self, found: &[Resolution]) {
         let ended = end(&self.steps);
-        let first = self.steps.len();
+        let last = (0..found.len()).max_by_key(|&number| found[number].began + found[number].took);
         for (number, resolution) in found.iter().enumerate() {
-            let began = (resolution.began, self.started);
-            let graft = Graft { parent: None, base: self.steps.len() as u32, began, parallel: number > 0 };
+            let (began, first) = ((resolution.began, self.started), self.steps.len());
+            let graft = Graft { parent: None, base: first as u32, began, parallel: Some(number) != last };
             self.steps.extend(resolution.steps.iter().map(|step| graft.of(&step)));
-        }
-        if let Some(step) = self.steps[first..].iter_mut().find(|step| !step.parallel) {
-            step.took += step.at.saturating_sub(ended);
-            step.at = ended;
+            if let Some(step) = self.steps[first..].iter_mut().find(|step| step.parent.is_none()) {
+                let end = step.at + step.took;
+                step.at = ended;
+                step.took = end.saturating_sub(ended);
+            }
         }
     }
 
@@ -98,11 +100,6 @@ impl Receipt {
         keep(environment, &query.as_query(), client, &handled, room);
         handled
     }
-}
-
-/// When the last of *steps* ended, counted from the arrival of the query.
-fn end(steps: &[Step]) -> Micros {
-    steps.iter().filter(|step| !step.parallel).map(|step| step.at + step.took).max().unwrap_or(0)
 }
 
 /// The maximum number of steps of a record.
@@ -125,18 +122,11 @@ fn keep(
         return;
     };
     let explanation = Explanation::default();
-    let mut resolution = match *handled {
+    let resolution = match *handled {
         Handled::Reply(length) => explanation.answered(&room[..length], trace, environment.now),
         Handled::Drop => explanation.unanswered(trace, environment.now),
         Handled::Later(_) | Handled::Stream(_) | Handled::Control(_) => return,
     };
-    let mut steps = trace.steps();
-    let rest = resolution.took.saturating_sub(end(&steps));
-    if let Some(step) = steps.iter_mut().rfind(|step| !step.parallel) {
-        // Until the reply was made.
-        step.took += rest;
-    }
-    resolution.steps = steps.into();
     let unix_s = (environment.unix_s)();
     let name = query.qname.to_name();
     recorder.keep_receipt(FlightRecord::of(id, unix_s, Some(client), name, query.qtype, &resolution));

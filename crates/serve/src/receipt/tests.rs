@@ -119,6 +119,28 @@ fn a_late_answer_has_the_steps_of_its_stages_and_its_lookup() {
     assert_eq!(sum, record.took, "the steps add up to the whole time");
 }
 
+/// The steps of lookups that follow others, as those of DNS64 do, count the time before them once.
+#[test]
+fn the_time_of_two_lookups_is_that_of_the_longer_one() {
+    let lookup = |took: u64| {
+        let trace = Trace::start(1_000, 10);
+        for (now, text) in [(6_000, "cache"), (1_000 + took, "server")] {
+            let reason = Reason::InView { name: text.to_owned() };
+            trace.step(now, Draft::new(Layer::Cache, Action::Lookup, name("x."), RrType::A, reason));
+        }
+        let steps = trace.steps().into();
+        Resolution { steps, began: 1_000, took, ..Resolution::empty(Rcode::NOERROR) }
+    };
+    let mut receipt = Receipt { id: 1, started: 1_000, steps: Vec::new() };
+    receipt.add(&[lookup(5_000)]);
+    receipt.add(&[lookup(6_000), lookup(9_000)]);
+    let shown: Vec<_> = receipt.steps.iter().map(|step| (step.at, step.took, step.parallel)).collect();
+    let before = [(0, 5_000, false), (5_000, 0, false)];
+    let meanwhile = [(5_000, 0, true), (5_000, 1_000, true)];
+    assert_eq!(shown, [before, meanwhile, [(5_000, 0, false), (5_000, 4_000, false)]].concat());
+    assert_eq!(end(&receipt.steps), 9_000);
+}
+
 #[test]
 fn the_ring_of_receipts_does_not_displace_failures() {
     let recorder = Recorder::new(RecorderPlan { entries: 8, ..RecorderPlan::default() });
