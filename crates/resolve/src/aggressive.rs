@@ -85,23 +85,25 @@ fn conclude(
     Some(Conclusion { zone: zone.to_name(), known, found })
 }
 
-/// The zone whose records in *cache* answer *name* and *rtype* without a lookup, and whether a wildcard of it answers. For a server
-/// with the settings *config*.
+/// The zone whose records in *cache* answer *name* and *rtype* to *reader* without a lookup, and whether a wildcard of it answers. For a
+/// server with the settings *config*.
 #[must_use]
 pub fn synthesis(
     config: &ResolverConfig,
     cache: &Cache,
+    reader: &Reader,
     (name, rtype): (NameRef<'_>, RrType),
     now: Micros,
 ) -> Option<(Name, bool)> {
     let validator = Validator::new(config).filter(|_| config.aggressive_nsec)?;
     let forward = config.forward(name);
-    let Conclusion { zone, known, found } = conclude(cache, &validator, 0, (name, rtype), forward, now)?;
+    let asked = (name, rtype);
+    let Conclusion { zone, known, found } = conclude(cache, &validator, reader.view, asked, forward, now)?;
     let life = found.records.iter().map(|record| record.left_s(now)).min()?;
     match found.kind {
         Synthesised::Denied(_) => (known.soa?.left_s(now).min(life) > 0).then_some((zone, false)),
         Synthesised::Wildcard(wildcard) => {
-            let found = cache.get_as(&Reader::default(), wildcard.as_ref(), rtype, now);
+            let found = cache.get_as(reader, wildcard.as_ref(), rtype, now);
             let answers = matches!(found, Lookup::Hit { found: Cached::Rrset(_), state: State::Secure, .. });
             (answers && life > 0).then_some((zone, true))
         }

@@ -5,13 +5,14 @@
 //!                      ─▶ conditional forwarders ─▶ forwarders ─▶ root servers
 //! ```
 //!
-//! The first source that has or may have the name is taken; the reasons of the others say why they are not. Lists apply as
-//! to a client on this machine.
+//! The first source that has or may have the name is taken; the reasons of the others say why they are not. View and lists
+//! are those of a client on this machine.
 
 use std::net::Ipv4Addr;
 
 use nw_cache::{Cache, Cached, HitQuestion, Lookup, Micros, Reader, State};
 use nw_policy::rules::{Action, Client, Link};
+use nw_policy::view;
 use nw_resolve::reason::{Reason, Route};
 use nw_resolve::{LocalRoot, LocalZones as _, ResolverConfig, is_special_use};
 use nw_wire::name::NameRef;
@@ -43,7 +44,10 @@ pub fn decide(
     now: Micros,
 ) -> Vec<Considered> {
     let mut all = Vec::new();
-    let entry = snapshot.find_zone(None, name, rtype);
+    // A client on this machine sees a view.
+    let views = snapshot.views().iter().map(|view| &view.view);
+    let view = view::select(views, Ipv4Addr::LOCALHOST.into(), None).map(|at| &snapshot.views()[at]);
+    let entry = snapshot.find_zone(view, name, rtype);
     let zone = entry.map(ZoneEntry::apex);
     let overlay = zone.is_some_and(|apex| snapshot.is_overlay(apex));
     add(
@@ -66,7 +70,11 @@ pub fn decide(
         add(&mut all, "resolver", false, "this server does not resolve names".to_owned());
         return all;
     };
-    let data = snapshot.local_data().and_then(|data| data.find(name, rtype));
+    let data = match view {
+        Some(view) => view.local_data.as_ref(),
+        None => snapshot.local_data(),
+    };
+    let data = data.and_then(|data| data.find(name, rtype));
     let why = match &data {
         Some(Found { said: Said::Refuse, source, .. }) => format!("{source} refuses queries for the name"),
         Some(Found { said: Said::Deny, source, .. }) => {
@@ -93,10 +101,12 @@ pub fn decide(
         },
     );
     let local = snapshot.local_zones().and_then(|zones| zones.answer(name, rtype));
-    let (mut from_cache, fails, mut why) = cached(config, cache, name, rtype, now);
+    let reader = Reader { view: view.map_or(0, |view| view.cache_view), ..Reader::default() };
+    let asked = Asked { config, cache, reader, name, rtype, now };
+    let (mut from_cache, fails, mut why) = cached(&asked);
     if !from_cache
         && local.is_none()
-        && let Some(follows) = follows(config, cache, name, rtype, now)
+        && let Some(follows) = follows(&asked)
     {
         (from_cache, why) = (true, follows);
     }
@@ -150,18 +160,22 @@ fn add<'a>(
     all.last_mut().expect("one was pushed")
 }
 
-/// Whether the cache holds what answers *name* and *rtype*, whether that is a failure, and what it is.
-fn cached(
-    config: &ResolverConfig,
-    cache: &Cache,
-    name: NameRef<'_>,
+/// What the cache is asked for.
+struct Asked<'a> {
+    config: &'a ResolverConfig,
+    cache: &'a Cache,
+    reader: Reader,
+    name: NameRef<'a>,
     rtype: RrType,
     now: Micros,
-) -> (bool, bool, String) {
-    match cache.get_as(&Reader::default(), name, rtype, now) {
+}
+
+/// Whether the cache holds what answers *name* and *rtype*, whether that is a failure, and what it is.
+fn cached(asked: &Asked<'_>) -> (bool, bool, String) {
+    match asked.cache.get_as(&asked.reader, asked.name, asked.rtype, asked.now) {
         Lookup::Hit { found: Cached::Failure(kept), age_s, left_s, state, .. } => {
             let failed = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
-            match expired(config, cache, name, rtype, now).filter(|_| state != State::Bogus) {
+            match expired(asked).filter(|_| state != State::Bogus) {
                 Some(expired_s) => {
                     let stale = Reason::ServedStale { expired_s, cause: failed.to_string() };
                     (true, false, stale.to_string())
@@ -186,29 +200,19 @@ fn cached(
 }
 
 /// How long ago the data of *name* and *rtype* expired that are served after a failure, seconds (RFC 8767).
-fn expired(
-    config: &ResolverConfig,
-    cache: &Cache,
-    name: NameRef<'_>,
-    rtype: RrType,
-    now: Micros,
-) -> Option<u32> {
+fn expired(asked: &Asked<'_>) -> Option<u32> {
+    let Asked { config, cache, reader, name, rtype, now } = *asked;
     let stale = &config.stale;
-    let reader = Reader { stale_s: stale.max_s, stale_ttl_s: stale.ttl_s, ..Reader::default() };
+    let reader = Reader { stale_s: stale.max_s, stale_ttl_s: stale.ttl_s, ..reader };
     let wanted = HitQuestion { name, rtype, class: Class::IN, dnssec_ok: false, checking_disabled: false };
     let found = (stale.max_s > 0).then(|| cache.stale(&reader, &wanted, now)).flatten()?;
     Some(found.expired_s)
 }
 
 /// How cached data about other names answer *name* and *rtype*.
-fn follows(
-    config: &ResolverConfig,
-    cache: &Cache,
-    name: NameRef<'_>,
-    rtype: RrType,
-    now: Micros,
-) -> Option<String> {
-    if let Some((zone, wildcard)) = nw_resolve::synthesis(config, cache, (name, rtype), now) {
+fn follows(asked: &Asked<'_>) -> Option<String> {
+    let Asked { config, cache, reader, name, rtype, now } = *asked;
+    if let Some((zone, wildcard)) = nw_resolve::synthesis(config, cache, &reader, (name, rtype), now) {
         return Some(format!("{} (RFC 8198, zone {zone})", Reason::Synthesised { wildcard }));
     }
     if matches!(config.route(name), Route::Conditional(_) | Route::Forwarders) {
@@ -216,7 +220,7 @@ fn follows(
     }
     let mut below = name;
     while let Some(above) = below.parent().filter(|_| cache.cut(below, now).is_none()) {
-        if let Lookup::Hit { found, state, .. } = cache.above(&Reader::default(), above, now) {
+        if let Lookup::Hit { found, state, .. } = cache.above(&reader, above, now) {
             match found {
                 Cached::Rrset(_) => {
                     return Some(format!("the cache holds a DNAME record at {above}: an alias follows"));

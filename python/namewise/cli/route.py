@@ -12,7 +12,7 @@ usage: nw route NAME [TYPE] [--json] [--control PATH]
 Show where the running server would answer NAME from, without asking any other server. It considers its sources in this
 order: zones that it serves, local data ([[local]], [[hosts]]), lists, reserved names, the cache, locally served zones,
 conditional forwarders, forwarders for all names, the root servers. The line with the arrow is the source that it takes;
-each line says why or why not. Lists apply as to a client on this machine.
+each line says why or why not. View and lists are those of a client on this machine.
 
   --control PATH  the control socket of the server (default: as for nw serve)
   --json          the same as one JSON object

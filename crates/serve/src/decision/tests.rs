@@ -181,3 +181,16 @@ fn failures_and_refusals_are_no_answers() {
     let refuses = "namewise.toml:7 refuses queries for the name";
     assert_eq!((source, fails, &*why), ("local-data", true, refuses));
 }
+
+#[test]
+fn the_view_of_this_machine_decides() {
+    let plan = r#"{"version": 1, "views": [{"name": "in", "clients": ["127.0.0.0/8"]}], "resolver": {
+        "local": [{"name": "no.lan.", "type": "refuse", "source": "namewise.toml:7", "views": ["in"]}],
+        "hints": [{"name": "a.root-servers.net.", "addresses": ["198.41.0.4"]}]}}"#;
+    let snapshot = Snapshot::build(plan.as_bytes(), Vec::new()).expect("a plan");
+    let cache = Cache::new(1 << 20);
+    let origin = Origin { view: snapshot.view(0).cache_view, ..Rank::Authoritative.into() };
+    cache.put_rrset(&set("old.example.", RrType::A, &[192, 0, 2, 1]), None, origin, 0);
+    assert_eq!(of_cache(&snapshot, &cache, "old.example.", SECOND).0, "cache");
+    assert_eq!(of_cache(&snapshot, &cache, "a.no.lan.", SECOND).0, "local-data");
+}
