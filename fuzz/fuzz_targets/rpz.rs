@@ -43,7 +43,7 @@ fn policies(text: &[u8]) -> Option<(Vec<String>, Policies)> {
 /// What *link* from *client* triggers.
 fn trigger(policies: &Policies, client: IpAddr, link: Link<'_>) -> Option<Trigger> {
     let client = Client { address: client, key: None, dnssec_ok: false };
-    policies.all_for(&client, &link).pop().map(|found| found.trigger)
+    policies.all_for(&client, &link, true).pop().map(|found| found.trigger)
 }
 
 fuzz_target!(|bytes: &[u8]| {
