@@ -6,7 +6,7 @@
 //! once is tried again.
 //!
 //! **When nobody replies**, the network of this machine is down, and no server is to blame. When `MOST_SILENT` different
-//! servers have been silent and nobody has replied meanwhile, rest periods do not count; those that began by then end with the
+//! servers have been silent and nobody has replied for `SILENCE`, rest periods do not count; those that began by then end with the
 //! first reply, so that names resolve again as soon as the network is back. Where many clients ask meanwhile, one lookup in `PAUSE`
 //! asks a server and the others fail at once: they cost little while nobody can be reached.
 //!
@@ -42,6 +42,9 @@ const PAUSE: Micros = 500_000;
 const FREE_ATTEMPTS: usize = 50;
 /// How long the cache remembers that a server does not support EDNS.
 const WITHOUT_EDNS: Micros = 900_000_000;
+/// How long nobody has replied, from the first silent server on, when the network is taken to be down. The timeouts of many queries
+/// to the servers of one zone come within a few milliseconds, without a reply of others between them.
+const SILENCE: Micros = 500_000;
 /// How long the cache remembers that a server changes the case of the question.
 const CHANGES_CASE: Micros = 900_000_000;
 /// How long a server that truncated a reply is taken to limit its rate.
@@ -277,6 +280,8 @@ pub struct Servers {
     secret: OnceLock<[u64; 2]>,
     /// The hashes of servers that were silent since somebody replied, and how many they are.
     silent: Mutex<[u32; MOST_SILENT]>,
+    /// When the first of them was silent.
+    silent_since: AtomicU64,
     /// Attempts in vain since half a second before `in_vain_until`.
     in_vain: AtomicUsize,
     in_vain_until: AtomicU64,
@@ -308,6 +313,7 @@ impl Servers {
             secret: OnceLock::new(),
             silent: Mutex::default(),
             silent_count: AtomicUsize::new(0),
+            silent_since: AtomicU64::new(0),
             in_vain: AtomicUsize::new(0),
             in_vain_until: AtomicU64::new(0),
             forgiven: AtomicU64::new(0),
@@ -325,15 +331,19 @@ impl Servers {
         self.note_of(server, now)
     }
 
-    /// Whether nobody has replied for so long that the network of this machine seems to be down.
-    pub fn is_silent(&self) -> bool {
+    /// Whether nobody has replied for so long that the network of this machine seems to be down at `now`.
+    pub fn is_silent(&self, now: Micros) -> bool {
         self.silent_count.load(Ordering::Relaxed) >= MOST_SILENT
+            && now >= self.silent_since.load(Ordering::Relaxed) + SILENCE
     }
 
     /// Count `address` among the servers that are silent.
-    fn was_silent(&self, address: SocketAddr) {
+    fn was_silent(&self, address: SocketAddr, now: Micros) {
         let (hash, mut silent) = (hash_of(address), lock(&self.silent));
         let count = self.silent_count.load(Ordering::Relaxed);
+        if count == 0 {
+            self.silent_since.store(now, Ordering::Relaxed);
+        }
         if count < MOST_SILENT && !silent[..count].contains(&hash) {
             silent[count] = hash;
             self.silent_count.store(count + 1, Ordering::Relaxed);
@@ -341,13 +351,13 @@ impl Servers {
     }
 
     fn note_of(&self, server: &Server, now: Micros) -> ServerNote {
-        let forgiven = self.is_silent() || server.timed_out <= self.forgiven.load(Ordering::Relaxed);
+        let forgiven = self.is_silent(now) || server.timed_out <= self.forgiven.load(Ordering::Relaxed);
         let edns = match server.edns {
             EdnsSupport::No if now >= server.edns_until => EdnsSupport::Unknown,
             edns => edns,
         };
         let timeouts = if forgiven { 0 } else { server.timeouts };
-        let paused = self.is_silent() || server.trouble == Some(Trouble::NoRoute);
+        let paused = self.is_silent(now) || server.trouble == Some(Trouble::NoRoute);
         let doublings = timeouts.min(MOST_DOUBLINGS);
         let suspected = timeouts > 0 && now < server.timed_out + (SUSPECTED << (doublings - 1));
         let cookie = match server.cookie {
@@ -408,10 +418,11 @@ impl Servers {
     /// Record that `address` replied after `took`, with OPT or without. RFC 6298 §2.
     pub fn replied(&self, address: SocketAddr, took: Micros, with_opt: bool, now: Micros) {
         let took = u32::try_from(took).unwrap_or(u32::MAX).clamp(1, 60_000_000);
-        if self.silent_count.load(Ordering::Relaxed) != 0
-            && self.silent_count.swap(0, Ordering::Relaxed) >= MOST_SILENT
-        {
-            self.forgiven.store(now, Ordering::Relaxed);
+        if self.silent_count.load(Ordering::Relaxed) != 0 {
+            if self.is_silent(now) {
+                self.forgiven.store(now, Ordering::Relaxed);
+            }
+            self.silent_count.store(0, Ordering::Relaxed);
         }
         self.change(address, now, |server| {
             if server.srtt == 0 {
@@ -432,7 +443,7 @@ impl Servers {
     ///
     /// Only one of several concurrent queries counts.
     pub fn timed_out(&self, address: SocketAddr, sent: Micros, now: Micros) {
-        self.was_silent(address);
+        self.was_silent(address, now);
         let forgiven = self.forgiven.load(Ordering::Relaxed);
         self.change(address, now, |server| {
             if sent < server.timed_out || sent < server.heard && server.srtt != 0 {
@@ -466,7 +477,7 @@ impl Servers {
 
     /// Record that the network reports `address` as unreachable.
     pub fn unreachable(&self, address: SocketAddr, now: Micros) {
-        self.was_silent(address);
+        self.was_silent(address, now);
         self.change(address, now, |server| {
             (server.rests_until, server.timed_out) = (now + UNREACHABLE_REST, now);
             server.trouble = Some(Trouble::Unreachable);

@@ -628,20 +628,32 @@ fn rests_do_not_count_when_nobody_replies() {
         (0..4).for_each(|i| servers.timed_out(server(last), from + i * SECOND, from + (i + 1) * SECOND));
     };
     (1..5).for_each(|last| fail(last, 10 * SECOND));
-    assert!(!servers.is_silent(), "four servers may be down by themselves");
+    assert!(!servers.is_silent(15 * SECOND), "four servers may be down by themselves");
     assert!(servers.note(server(1), 15 * SECOND).rests_until.is_some());
     fail(5, 10 * SECOND);
-    assert!(servers.is_silent());
+    assert!(servers.is_silent(15 * SECOND));
     assert_eq!(servers.note(server(1), 15 * SECOND).rests_until, None);
     assert_eq!(servers.note(server(1), 15 * SECOND).timeouts, 0);
     // The first reply ends the rests that began by then, and only those.
     servers.replied(server(9), 1000, true, 16 * SECOND);
-    assert!(!servers.is_silent());
+    assert!(!servers.is_silent(16 * SECOND));
     assert_eq!(servers.note(server(1), 16 * SECOND).rests_until, None);
     fail(1, 20 * SECOND);
     assert!(servers.note(server(1), 24 * SECOND).rests_until.is_some());
     assert_eq!(servers.resting_servers(24 * SECOND).len(), 1);
     assert_eq!(servers.note(server(1), 24 * SECOND).trouble, Some(Trouble::Timeout));
+}
+
+/// Many queries to the servers of one zone time out at once: between the replies of others, that is no silence.
+#[test]
+fn timeouts_at_one_moment_are_no_silence() {
+    let cache = Cache::new(1 << 20);
+    let servers = cache.servers();
+    (1..10).for_each(|last| servers.timed_out(server(last), 10 * SECOND, 11 * SECOND));
+    assert!(!servers.is_silent(11 * SECOND));
+    assert!(servers.is_silent(12 * SECOND), "nobody has replied for a second");
+    servers.replied(server(20), 1000, true, 12 * SECOND);
+    assert!(!servers.is_silent(13 * SECOND));
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl<W: World> Task<'_, W> {
             let began = world.now();
             self.meter.query(list.zone_hash, budget, began).map_err(|limit| list.stopped(limit))?;
             list.count(at);
-            if servers.is_silent() {
+            if servers.is_silent(began) {
                 servers.attempted(server, began);
             }
             let timeout = match via {

@@ -50,14 +50,15 @@ impl<W: World> Task<'_, W> {
                 && matches!(failure.cause, Cause::Servers | Cause::Network)
                 && failure.rcode == Rcode::SERVFAIL
             {
-                self.keep_failure(name.as_ref(), rtype, failure);
+                self.keep_failure(name.as_ref(), rtype, failure, frame.depth == 0);
             }
             found
         })
     }
 
-    /// Keep *failure* for all clients (RFC 9520).
-    fn keep_failure(&self, name: NameRef<'_>, rtype: RrType, failure: &Failure) {
+    /// Keep *failure* for all clients (RFC 9520). *asked*: a client asked for it, and gets expired data in its place. Validation and
+    /// addresses of name servers do not use those, so that what they need is looked up again sooner.
+    fn keep_failure(&self, name: NameRef<'_>, rtype: RrType, failure: &Failure, asked: bool) {
         let (ede, text) = failure.ede.first().cloned().unwrap_or((Ede::OTHER, String::new()));
         let cause = match (failure.ede.get(1), text.split_once(": ")) {
             (Some((_, detail)), _) => format!("{} ({detail})", failure.reason),
@@ -71,10 +72,10 @@ impl<W: World> Task<'_, W> {
         let state = if failure.bogus { State::Bogus } else { State::default() };
         let origin = self.origin(Rank::NonAuthoritative, state);
         let mut life = core.config.budget.failure_ttl;
-        if !failure.bogus && core.stale(name, rtype, &self.reader(), false).is_some() {
+        if asked && !failure.bogus && core.stale(name, rtype, &self.reader(), false).is_some() {
             life = life.max(core.config.stale.recheck_s);
         }
-        if failure.cause == Cause::Network || core.cache.servers().is_silent() {
+        if failure.cause == Cause::Network || core.cache.servers().is_silent(core.world.now()) {
             // Our own network seems to have failed: the shortest time that RFC 9520 §3.2 allows.
             life = 1;
         }

@@ -165,6 +165,33 @@ fn a_server_that_becomes_slow_is_waited_for() {
     assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
 }
 
+/// The address of a name server has expired while its own servers are silent. They are back before the time for which clients get
+/// expired data is over.
+#[test]
+fn what_lookups_need_is_asked_again_sooner_than_what_clients_get_expired() {
+    let lab = Lab::new();
+    root(
+        &lab,
+        "example.com. 300000 NS ns.help.net.",
+        "help.net. 300000 NS ns.help.net.\nns.help.net. 300000 A 192.0.2.7",
+    );
+    let help = zone("help.net.", "ns.help.net. 60 A 192.0.2.1");
+    lab.host("192.0.2.7", Rc::clone(&help));
+    lab.host(
+        "192.0.2.1",
+        zone("example.com.", "a.example.com. 60 A 203.0.113.1\nb.example.com. 60 A 203.0.113.2"),
+    );
+    let resolver = resolver(&lab);
+    assert_eq!(ask(&lab, &resolver, "a.example.com.", RrType::A).rcode, Rcode::NOERROR);
+    lab.pass(100);
+    lab.host("192.0.2.7", says("SERVFAIL", "", "", ""));
+    assert_eq!(ask(&lab, &resolver, "b.example.com.", RrType::A).rcode, Rcode::SERVFAIL);
+    lab.host("192.0.2.7", help);
+    lab.pass(6);
+    let found = ask(&lab, &resolver, "b.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
+}
+
 #[test]
 fn a_cached_failure_keeps_its_cause_and_age() {
     let lab = example(says("SERVFAIL", "", "", ""));
