@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,8 @@ def test_a_tunnel_is_logged_and_blocked(forwarder: DnsServer) -> None:
         logged = collect(server._service.log)
         replies = tunnel(server, "t.tunnel.co.uk", 70)
         refused = [reply for reply in replies if reply.rcode() == 5]
-        assert 15 <= len(refused) <= 20, len(refused)
+        # Subdomains whose keyed hashes collide count as one: in 50, about one does.
+        assert 12 <= len(refused) <= 20, len(refused)
         (ede,) = [option for option in refused[0].options if isinstance(option, dns.edns.EDEOption)]
         assert (ede.code, ede.text) == (15, "tunnel suspected: tunnel.co.uk.")
         # Other domains below the same public suffix are not affected.
@@ -91,8 +93,9 @@ def test_a_tunnel_is_logged_and_blocked(forwarder: DnsServer) -> None:
         assert first.startswith("tunnel.co.uk. from 127.0.0.1")
 
 
-def test_an_explanation_is_refused_like_a_query(forwarder: DnsServer, tmp_path: Path) -> None:
-    file, control = tmp_path / "namewise.toml", tmp_path / "control.sock"
+def watching(forwarder: DnsServer, folder: Path, action: str) -> tuple[Path, Path]:
+    """Return a configuration that watches for tunnels, and the place of its control socket."""
+    file = folder / "namewise.toml"
     file.write_text(
         f"""\
 [[listen]]
@@ -104,9 +107,14 @@ validation = "off"
 servers = ["127.0.0.1:{forwarder.port}"]
 [tunnels]
 window = "1h"
-action = "block"
+action = "{action}"
 """
     )
+    return file, folder / "control.sock"
+
+
+def test_an_explanation_is_refused_like_a_query(forwarder: DnsServer, tmp_path: Path) -> None:
+    file, control = watching(forwarder, tmp_path, "block")
     with running("serve", "--config", str(file), "--control", str(control), ready="ready:") as (_, lines):
         port = int(lines[-1].split("127.0.0.1:")[1].split(",")[0])
         digits = random.Random(1)
@@ -185,20 +193,7 @@ def test_the_list_has_the_rules_of_the_package() -> None:
 
 
 def test_the_command_shows_the_most_suspicious_domains(forwarder: DnsServer, tmp_path: Path) -> None:
-    file, control = tmp_path / "namewise.toml", tmp_path / "control.sock"
-    file.write_text(
-        f"""\
-[[listen]]
-address = "127.0.0.1"
-port = 0
-[resolver]
-validation = "off"
-[[forward]]
-servers = ["127.0.0.1:{forwarder.port}"]
-[tunnels]
-window = "1h"
-"""
-    )
+    file, control = watching(forwarder, tmp_path, "log")
     with running("serve", "--config", str(file), "--control", str(control), ready="ready:") as (_, lines):
         port = int(lines[-1].split("127.0.0.1:")[1].split(",")[0])
         digits = random.Random(1)
@@ -212,4 +207,8 @@ window = "1h"
         assert (first, second.split(":")[0]) == ("tunnels: log", "amplification")
         assert domain.startswith("c2.example. from 127.0.0.1: "), shown.stdout
         explained = nw("explain", "x.c2.example", "TXT", "--control", str(control)).stdout
-        assert "tunnel suspected, only logged: c2.example. from 127.0.0.1: 60 distinct" in explained
+        step = re.search(
+            r"tunnel suspected, only logged: c2\.example\. from 127\.0\.0\.1: (\d+) distinct", explained
+        )
+        # Counted by keyed hashes: an estimate of 60 with a standard error of about 1.3.
+        assert step is not None and 51 <= int(step[1]) <= 62, explained
