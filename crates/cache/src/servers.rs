@@ -24,6 +24,9 @@ use crate::loops::Loops;
 use crate::table::{Kept, Table, block_by_block, remove_all};
 use crate::{Micros, lock};
 
+#[cfg(test)]
+mod tests;
+
 /// The number of consecutive timeouts after which a server rests.
 const TIMEOUTS_BEFORE_REST: u8 = 3;
 /// The first rest period. It doubles with each further timeout.
@@ -351,13 +354,14 @@ impl Servers {
     }
 
     fn note_of(&self, server: &Server, now: Micros) -> ServerNote {
-        let forgiven = self.is_silent(now) || server.timed_out <= self.forgiven.load(Ordering::Relaxed);
+        let silent = self.is_silent(now);
+        let forgiven = silent || server.timed_out <= self.forgiven.load(Ordering::Relaxed);
         let edns = match server.edns {
             EdnsSupport::No if now >= server.edns_until => EdnsSupport::Unknown,
             edns => edns,
         };
         let timeouts = if forgiven { 0 } else { server.timeouts };
-        let paused = self.is_silent(now) || server.trouble == Some(Trouble::NoRoute);
+        let paused = silent || server.trouble == Some(Trouble::NoRoute);
         let doublings = timeouts.min(MOST_DOUBLINGS);
         let suspected = timeouts > 0 && now < server.timed_out + (SUSPECTED << (doublings - 1));
         let cookie = match server.cookie {

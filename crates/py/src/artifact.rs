@@ -350,7 +350,7 @@ impl Policies {
     /// in it. rtype: the type of the query; without it, `data` stands for records of any type. servers: labels of the zone, name and addresses of each name server.
     /// queried: whether *name* is the queried name, not the target of an alias. Nothing is counted.
     #[pyo3(signature = (name, client = "127.0.0.1", key = None, rtype = None, addresses = Vec::new(), servers = Vec::new(), queried = true))]
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python are a named object")]
     fn test(
         &self,
         name: NameArg,

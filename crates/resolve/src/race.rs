@@ -152,17 +152,10 @@ impl<W: World> Task<'_, W> {
             .await
         };
         let now = core.world.now();
-        let known_loop = || match core.cache.servers().lameness(forwarder, suffix.as_ref(), now) {
-            Some(Lameness::Loops { back }) => Some(back),
-            _ => None,
-        };
-        let asked = match asked {
-            // Another question may have found the loop first: then the forwarder fails because this server refused its query.
-            Ok(Ok(Some(replied))) if replied.reply.is_setback() => {
-                known_loop().map_or(Ok(Ok(Some(replied))), Err)
-            }
-            asked => asked,
-        };
+        // Another question may have found the loop first: then the forwarder fails because this server refused its query.
+        let failed = matches!(&asked, Ok(Ok(Some(replied))) if replied.reply.is_setback());
+        let found_meanwhile = if failed { self.known_loop(forwarder, suffix.as_ref()) } else { None };
+        let asked = found_meanwhile.map_or(asked, Err);
         let result = match asked {
             Ok(result) => result,
             Err(back) => {
@@ -240,12 +233,20 @@ impl<W: World> Task<'_, W> {
         std::future::pending().await
     }
 
+    /// The address from which a query came back, if *forwarder* is known to lead back to this server.
+    fn known_loop(&self, forwarder: std::net::SocketAddr, suffix: NameRef<'_>) -> Option<IpAddr> {
+        match self.core.cache.servers().lameness(forwarder, suffix, self.core.world.now()) {
+            Some(Lameness::Loops { back }) => Some(back),
+            _ => None,
+        }
+    }
+
     /// Return when another question has found that *forwarder* leads back to this server.
     async fn looped_meanwhile(&self, forwarder: std::net::SocketAddr, suffix: NameRef<'_>) -> IpAddr {
-        let (world, servers) = (&self.core.world, self.core.cache.servers());
+        let world = &self.core.world;
         let end = world.now() + 2 * SECOND;
         while world.now() < end {
-            if let Some(Lameness::Loops { back }) = servers.lameness(forwarder, suffix, world.now()) {
+            if let Some(back) = self.known_loop(forwarder, suffix) {
                 return back;
             }
             world.sleep_until(world.now() + 5 * TICK).await;
