@@ -10,6 +10,7 @@ RUST_SOURCES := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml
 TIME ?= 60
 # The gate draws the same cases each time, so that what it says is about the change; `make fuzz` draws new ones.
 export PROPTEST_RNG_SEED ?= 1
+fuzz-test: export FUZZ_SEED ?= 1
 
 .PHONY: help run test check bench fuzz docs fmt clean rust-lint rust-test python-lint python-test docs-test fuzz-test packages engine
 
