@@ -7,20 +7,20 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use nw_policy::rpz;
 use nw_policy::rules::{Client, Link, ListSettings, Policies, PolicyList, Server, ServerRules, Trigger};
-use nw_wire::{Name, RrType};
+use nw_wire::{Name, NameRef, RrType};
 use nw_zone::scan::{LoadOptions, Text, load};
 
 const HEAD: &str = "$TTL 60\n@ SOA . . 1 2 3 4 5\n@ NS .\n";
 
-fn policies(text: &[u8]) -> Option<(Vec<String>, Policies)> {
+fn policies(text: &[u8]) -> Option<(Vec<Name>, Policies)> {
     let origin: Name = "rpz.".parse().expect("a name");
     let options = LoadOptions { threads: 1, max_generate: 16, ..LoadOptions::default() };
     let zone = load(&mut Text::new("fuzz", text), origin.as_ref(), &options).ok()?;
     let read = rpz::read(&zone);
-    let owners: Vec<String> = (zone.nodes())
+    let owners: Vec<Name> = (zone.nodes())
         .filter(|node| node.owner() != zone.apex() && node.rrsets().any(|set| set.rtype == RrType::CNAME))
-        .map(|node| node.owner().to_string())
-        .filter(|owner| !read.faults.iter().any(|(fault, _)| owner.strip_suffix("rpz.") == Some(fault.as_str())))
+        .map(|node| moved(node.owner(), zone.apex(), NameRef::ROOT))
+        .filter(|owner| !read.faults.iter().any(|(fault, _)| owner.to_string() == *fault))
         .collect();
     assert!(read.fault_count >= read.faults.len());
     let rules = read.into_rules(1).expect("few names");
@@ -40,6 +40,11 @@ fn policies(text: &[u8]) -> Option<(Vec<String>, Policies)> {
     ))
 }
 
+/// The name *name*, with *from* at its end replaced by *to*.
+fn moved(name: NameRef<'_>, from: NameRef<'_>, to: NameRef<'_>) -> Name {
+    name.with_suffix(from, to).and_then(Result::ok).expect("a shorter name below it").to_name()
+}
+
 /// What *link* from *client* triggers.
 fn trigger(policies: &Policies, client: IpAddr, link: Link<'_>) -> Option<Trigger> {
     let client = Client { address: client, key: None, dnssec_ok: false };
@@ -52,13 +57,12 @@ fuzz_target!(|bytes: &[u8]| {
     let nowhere: IpAddr = "192.0.2.1".parse().expect("an address");
     for owner in owners.iter().take(16) {
         // The rule alone: no other takes precedence.
-        let Some((_, alone)) = policies(format!("{HEAD}{owner} CNAME .\n").as_bytes()) else { continue };
-        let relative = owner.strip_suffix("rpz.").expect("below the apex").to_ascii_lowercase();
+        let Some((_, alone)) = policies(format!("{HEAD}{owner}rpz. CNAME .\n").as_bytes()) else { continue };
         let name: Name = "nobody.invalid.".parse().expect("a name");
         let bare = Link { name: name.as_ref(), addresses: &[], servers: &[] };
-        let labels: Vec<&str> = relative.trim_end_matches('.').rsplit('.').collect();
-        let kind = labels[0];
-        let probe = match kind {
+        let kind = owner.as_ref().labels().last().expect("not the apex").to_ascii_lowercase();
+        let kind = std::str::from_utf8(&kind).unwrap_or_default();
+        let listed = match kind {
             "rpz-client-ip" | "rpz-ip" | "rpz-nsip" => {
                 let list = &alone.lists()[0].rules;
                 let (map, of) = match kind {
@@ -86,12 +90,16 @@ fuzz_target!(|bytes: &[u8]| {
                 }
                 continue;
             }
-            "rpz-nsdname" => relative.trim_end_matches("rpz-nsdname.").to_owned(),
-            _ => relative.clone(),
+            "rpz-nsdname" => moved(owner.as_ref(), owner.as_ref().suffix(1), NameRef::ROOT),
+            _ => owner.clone(),
         };
-        let asked = probe.replacen("*.", "x.", usize::from(probe.starts_with("*.")));
-        let asked = if probe == "*." { "x.".to_owned() } else { asked };
-        let Ok(asked) = asked.parse::<Name>() else { continue };
+        let asked = match listed.as_ref().is_wildcard() {
+            true => {
+                let above = listed.as_ref().parent().expect("a wildcard has a label");
+                above.with_label(b"x").expect("as long as the wildcard").to_name()
+            }
+            false => listed.clone(),
+        };
         let servers = [Server { zone_labels: 2, name: asked.as_ref(), addresses: &[] }];
         let link = match kind {
             "rpz-nsdname" => Link { servers: &servers, ..bare },
@@ -99,9 +107,9 @@ fuzz_target!(|bytes: &[u8]| {
         };
         let found = trigger(&alone, nowhere, link);
         let found = found.unwrap_or_else(|| panic!("{owner} does not apply to {asked}"));
-        assert_eq!(found.owner().to_ascii_lowercase(), relative, "{owner}");
+        assert_eq!(found.owner().parse::<Name>().as_ref(), Ok(owner), "{owner}");
         // Among all rules some rule applies, unless the zone holds a name that ends the search (RFC 4592 §3.3.1).
-        if !probe.starts_with('*') {
+        if !listed.as_ref().is_wildcard() {
             assert!(trigger(&all, nowhere, link).is_some(), "{owner} is lost among others");
         }
     }
