@@ -11,6 +11,7 @@ from commands import nw
 from ports import free_port
 
 from namewise.cli import COMMANDS
+from namewise.cli import zone as zone_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,7 @@ FILES = {
 
 def examples() -> list[list[str]]:
     texts = [import_module(f"namewise.cli.{name}").HELP for name, _ in COMMANDS if name != "dig"]
+    texts += [zone_command.help_text([verb]) for verb, _, _ in zone_command.VERBS]
     shown = [line for text in texts for line in text.splitlines()]
     return [shlex.split(line.removeprefix("  $ nw ")) for line in shown if line.startswith("  $ nw ")]
 

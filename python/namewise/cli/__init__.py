@@ -88,7 +88,9 @@ def _main(args: list[str]) -> int:
 def _run(name: str, args: list[str]) -> int:
     module = __import__(f"namewise.cli.{name}", fromlist=("run",))
     if name != "dig" and any(arg in ("-h", "--help") for arg in args):
-        sys.stdout.write(module.HELP)
+        # A command with sub-commands in files of their own has a help text for each.
+        help_text = getattr(module, "help_text", None)
+        sys.stdout.write(help_text(args) if help_text else module.HELP)
         return 0
     from namewise.cli.failure import WrongUsage
 

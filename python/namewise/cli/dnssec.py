@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from namewise.cli.failure import Failure, bad_name
+from namewise.cli.failure import Failure
 from namewise.cli.options import Options, verb
 
 if TYPE_CHECKING:
@@ -148,18 +148,14 @@ def stamp(seconds: int) -> str:
 
 def _load(path: str, origin: str | None) -> Zone:
     """Return the zone in the file. Raises `Failure` with its first errors."""
-    from namewise.cli.zone import guess_origin, readable
-    from namewise.engine import Name, Zone
-    from namewise.engine.errors import BadName
+    from namewise.cli.zone.source import readable, zone_name
+    from namewise.engine import Zone
 
     try:
         readable(path)
     except Failure as failure:
         raise Failure(failure.message, code=UNREADABLE) from None
-    try:
-        name = Name(origin or guess_origin(path))
-    except BadName as error:
-        raise bad_name(error) from None
+    name = zone_name(path, origin)
     zone, findings, errors = Zone.check_file(name, path)
     if zone is None:
         mistakes = [str(finding) for finding in findings if finding.severity == "error"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from namewise.cli.failure import Failure, bad_name
-from namewise.cli.options import Options, verb
+from namewise.cli.failure import Failure
+from namewise.cli.options import Options
 from namewise.cli.progress import Progress
+from namewise.cli.zone.source import readable, zone_name
 
 if TYPE_CHECKING:
     from namewise.cli.options import Parsed
@@ -32,24 +33,17 @@ Exit codes: 0 the zone can be served (there may be warnings), 1 it cannot, or wr
 
 
 def run(args: list[str]) -> int:
-    """Run the sub-command."""
-    verb(args, ("check",))
-    parsed = Options(values=("--origin",), flags=("--json",), words=(1, 1)).read(args[1:])
-    return check(parsed)
+    """Check one zone file and print the result."""
+    return check(Options(values=("--origin",), flags=("--json",), words=(1, 1)).read(args))
 
 
 def check(parsed: Parsed) -> int:
     """Check one zone file and print the result."""
-    from namewise.engine import Name, Zone
-    from namewise.engine.errors import BadName
+    from namewise.engine import Zone
 
     path = parsed.words[0]
     readable(path)
-    origin = parsed.one("--origin") or guess_origin(path)
-    try:
-        name = Name(origin)
-    except BadName as error:
-        raise bad_name(error) from None
+    name = zone_name(path, parsed.one("--origin"))
     with Progress(f"reading {path}"):
         zone, findings, errors = Zone.check_file(name, path)
     if "--json" in parsed:
@@ -88,15 +82,6 @@ def _cannot_serve(path: str, name: Name, errors: int, report: dict[str, Any]) ->
     return Failure(f"{path}: {count}: zone {name} cannot be served", report=report)
 
 
-def readable(path: str) -> None:
-    """Raise `Failure` if the file cannot be read."""
-    try:
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror}") from None
-
-
 def _show(finding: ZoneFault) -> None:
     """Print *finding*, the line with a mark below the column, and the remedy."""
     source = f"{finding.id}, {finding.rfc}" if finding.rfc else finding.id
@@ -125,24 +110,3 @@ def _show_line(finding: ZoneFault) -> None:
 def _printable(text: str) -> str:
     """Return *text* with control characters replaced by escapes, so that they cannot control the terminal."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
-def guess_origin(path: str) -> str:
-    """Return the name of the zone in *path*: its `$ORIGIN` or SOA owner at the top, or else the file name."""
-    import os
-
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            for _, line in zip(range(50), file, strict=False):
-                words = line.split(";", 1)[0].split()
-                if len(words) > 1 and words[0].upper() == "$ORIGIN" and words[1].endswith("."):
-                    return words[1]
-                if len(words) > 2 and "SOA" in (word.upper() for word in words) and words[0].endswith("."):
-                    return words[0]
-    except OSError:
-        pass
-    name = os.path.basename(path)
-    name = name.removeprefix("db.")
-    for end in (".zone", ".db", ".txt"):
-        name = name.removesuffix(end)
-    return name or "."

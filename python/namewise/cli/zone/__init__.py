@@ -1,0 +1,46 @@
+"""`nw zone`: one file per sub-command, imported when it is called.
+
+A sub-command is a line in `VERBS` and a module with `HELP` and `run(args)`, the arguments after the verb.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from namewise.cli.options import verb
+
+# verb, the arguments of its usage, what it is for. The order is that of `nw zone --help`.
+VERBS: tuple[tuple[str, str, str], ...] = (
+    ("check", "FILE [--origin NAME] [--json]", "report every error and warning of a zone file"),
+)
+
+HELP = (
+    "\n".join(
+        f"{'usage:' if number == 0 else '      '} nw zone {name} {words}"
+        for number, (name, words, _) in enumerate(VERBS)
+    )
+    + "\n\n"
+    + "".join(f"  {name:<7}  {purpose}\n" for name, _, purpose in VERBS)
+    + """
+nw zone VERB --help describes a sub-command.
+
+Exit codes: 0 done, 1 the zone has errors, or wrong usage. The help of a sub-command lists its other codes.
+
+  $ nw zone check db.example.com --origin example.com
+"""
+)
+
+
+def run(args: list[str]) -> int:
+    """Run the sub-command."""
+    said = verb(args, tuple(name for name, _, _ in VERBS))
+    code: int = import_module(f"namewise.cli.zone.{said}").run(args[1:])
+    return code
+
+
+def help_text(args: list[str]) -> str:
+    """Return the help for *args*, which contain `--help`: that of the verb, if there is one."""
+    if args and args[0] in {name for name, _, _ in VERBS}:
+        text: str = import_module(f"namewise.cli.zone.{args[0]}").HELP
+        return text
+    return HELP
