@@ -18,6 +18,8 @@ from namewise.engine import EdnsOption, Message, Snapshot, Zone, make_query
 
 if TYPE_CHECKING:
     from namewise.config import Config
+    from namewise.config.origin import Origin
+    from namewise.config.origin import Path as SettingPath
 
 ROOT = Path(__file__).resolve().parents[2]
 OFFICE, STRANGER = "10.1.2.3", "203.0.113.7"
@@ -156,3 +158,32 @@ def test_what_replaces_a_forwarder_is_validated(tmp_path: Path) -> None:
     config = load(str(file), environ={}).config
     plan = json.loads(plan_bytes(config, read_inputs(config), 2))
     assert plan["resolver"]["negative_trust_anchors"] == ["a.example."]
+
+
+@pytest.mark.parametrize(
+    ("tables", "asked"),
+    [
+        ('[[key]]\nname = "k."\nalgorithm = "hmac-sha256"\nsecret_file = "secret"\n[resolver]', set()),
+        ('[rebinding]\naction = "remove"', {"rebinding"}),
+        ('[no_aaaa]\nclients = ["any"]', {"no_aaaa"}),
+        (
+            '[resolver]\n[[local]]\nname = "a.example"\ntype = "static"\nrecords = ["@ A 192.0.2.1"]',
+            {"local"},
+        ),
+    ],
+)
+def test_origins_are_asked_for_where_explanations_name_a_setting(
+    tmp_path: Path, tables: str, asked: set[str]
+) -> None:
+    """To find origins, the files are read again, which doubles the start of a server with thousands of zones."""
+    (tmp_path / "secret").write_text("c2VjcmV0")
+    (tmp_path / "namewise.toml").write_text(f'{tables}\n[[zone]]\nname = "example."\nfile = "example.zone"\n')
+    loaded = load(str(tmp_path / "namewise.toml"), environ={})
+    found = set()
+
+    def origin(path: SettingPath) -> Origin:
+        found.add(path[0])
+        return loaded.origin(path)
+
+    read_inputs(loaded.config, origin)
+    assert found == asked

@@ -113,8 +113,15 @@ def _hosts(file: str, path: Path, problems: list[Problem]) -> str:
 
 
 def _places(config: Config, origin: Callable[[Path], Origin] | None) -> dict[Path, str]:
-    """Return where settings are written that explanations name: each `[[local]]` and each record of it, and filters."""
-    paths: list[Path] = [("rebinding", "action"), ("no_aaaa", "clients")]
+    """Return where settings are written that explanations name: each `[[local]]` and each record of it, and the filters in use.
+
+    Without such settings, no origin is asked for: finding them reads the files again, which takes long for thousands of zones.
+    """
+    paths: list[Path] = []
+    if config.rebinding.action != "off":
+        paths.append(("rebinding", "action"))
+    if config.no_aaaa.clients:
+        paths.append(("no_aaaa", "clients"))
     for index, local in enumerate(config.local):
         paths.append(("local", index))
         paths += [("local", index, "records", at) for at in range(len(local.records))]
@@ -151,9 +158,9 @@ def _secret(
         return binascii.a2b_base64(key.secret.reveal(), strict_mode=True)
     assert key.secret_file is not None, "a key has one of both"
     file = key.secret_file
-    where = origin(path) if origin is not None else Origin("file", file)
 
     def problem(message: str) -> None:
+        where = origin(path) if origin is not None else Origin("file", file)
         problems.append(Problem(path, message, where))
 
     try:
