@@ -244,7 +244,7 @@ class Bench:
             stolen = measure.steal_s()
             with measure.serving(server, zone, probe, core=None) as (pid, _, first):
                 steal, cpu = (measure.steal_s() - stolen) / first, sum(measure.cpu_s(pid))
-                pss = measure.pss_mib(pid)
+                pss = measure.settled_pss_mib(pid)
                 return [Run(server.name, first_answer_s=first, load_cpu_s=cpu, pss_mib=pss, steal=steal)]
 
         return self.rotate(row, known, one)

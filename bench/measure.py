@@ -125,6 +125,19 @@ def pss_mib(pid: int) -> float:
     return total / 1024
 
 
+def settled_pss_mib(pid: int) -> float:
+    """Return the proportional set size of *pid* and its descendants at rest: a server that answers may still be at work, and return
+    memory that only its start needed."""
+    last = -1.0
+    for _ in range(20):
+        size = pss_mib(pid)
+        if abs(size - last) < 0.1:
+            break
+        last = size
+        time.sleep(0.25)
+    return size
+
+
 def steal_s() -> float:
     """Return the time that the hypervisor has taken from this machine."""
     return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) * TICK_S
