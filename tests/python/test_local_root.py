@@ -253,6 +253,7 @@ def serving(
     }
     with Server(config) as server:
         service = server._service
+        assert service.root is not None
         service.root.close()
         yield RootCopy(service, service.log, clock), service, collect(service.log)
 
@@ -558,6 +559,7 @@ def test_a_thread_follows_the_root_of_a_server(tmp_path: Path, primary: Primary)
     }
     with Server(config) as server:
         copy = server._service.root
+        assert copy is not None
         copy.act()
         assert copy.why == "" and copy.copy is not None and copy.copy.serial == 1
         assert server._service.engine.artifacts == ["local-root"]

@@ -111,6 +111,7 @@ def test_the_root_learns_which_keys_are_trusted(tmp_path: Path, by_option: bool)
         # What is due a minute after the start is done now, in place of the thread.
         with mock.patch.object(Service, "follow"), Server(settings) as resolver:
             trust = resolver._service.trust
+            assert trust is not None
             trust.reloaded()
             trust.act()
     assert set(names) == {("_ta-4f66-9728.", "NULL")}

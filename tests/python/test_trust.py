@@ -124,9 +124,11 @@ def resolver_of(root: Root) -> Iterator[tuple[Server, Service, Trust, Clock]]:
         with mock.patch.object(Service, "follow"), Server(settings) as resolver:
             service = resolver._service
             clock = Clock()
-            service.trust._clock = clock
-            service.trust.reloaded()
-            yield authority, service, service.trust, clock
+            trust = service.trust
+            assert trust is not None
+            trust._clock = clock
+            trust.reloaded()
+            yield authority, service, trust, clock
 
 
 def rcode(service: Service, name: str = "www.example.") -> str:
@@ -383,10 +385,11 @@ def test_a_reload_that_adds_a_resolver_begins_to_follow_what_was_saved(root: Roo
     assert (folder / "state" / "cache.bin").exists(), "the cache is saved, too"
     with Server({"listen": [{"address": "127.0.0.1", "port": 0}]}) as server:
         service = server._service
-        assert not service.trust._follower.started
+        assert service.trust is None
         service.load = lambda: load(str(config), environ={})
         server.reload()
-        assert service.trust._follower.started and len(service.trust.now.points) == 1
+        trust = server._service.trust
+        assert trust is not None and trust._follower.started and len(trust.now.points) == 1
 
 
 def test_what_the_cache_holds_is_judged_anew_when_trust_changes(tmp_path: Path) -> None:

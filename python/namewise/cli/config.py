@@ -133,7 +133,7 @@ def _list_failures(loaded: Loaded, candidate: Candidate) -> Iterator[str]:
     places = {
         one.name: loaded.origin(("list", index, "file")) for index, one in enumerate(loaded.config.list)
     }
-    for failure in candidate.lists.failures:
+    for failure in () if candidate.lists is None else candidate.lists.failures:
         yield f"{failure.text()}\n  the file is set at {places[failure.name]}"
 
 

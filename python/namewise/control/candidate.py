@@ -18,8 +18,6 @@ from namewise.config.values import endpoint, is_loopback
 from namewise.control.check import problems
 from namewise.engine import Message, Snapshot, make_query
 from namewise.engine.errors import NamewiseError, PlanError
-from namewise.policy.lists import NOTHING, refresh
-from namewise.policy.report import doubtful
 from namewise.zones.state import failure_text
 
 if TYPE_CHECKING:
@@ -49,7 +47,8 @@ class Candidate(NamedTuple):
     inputs: Inputs
     zones: Refresh
     snapshot: Snapshot
-    lists: Refreshed = NOTHING
+    lists: Refreshed | None = None
+    """None: the configuration names no list."""
 
     def changes(self, config: Config, inputs: Inputs) -> list[str]:
         """Return what differs from *config*, from the files that it names as *inputs* has them, and from the zones that were served
@@ -75,12 +74,21 @@ class Candidate(NamedTuple):
             found.append(f"{failure_text(source, error)}\n  served until it can be loaded: {served}")
         return tuple(found)
 
+    def require_lists(self) -> None:
+        """Raise `ListsError` if a list could not be read."""
+        if self.lists is not None:
+            self.lists.require_all()
+
+    def list_failures(self) -> tuple[str, ...]:
+        """Return the lists that could not be read, each with its errors and what is used instead."""
+        return () if self.lists is None else tuple(failure.text() for failure in self.lists.failures)
+
     def warnings(self) -> tuple[str, ...]:
         """Return what is allowed but rarely meant."""
         return (
             *self.zones.warnings,
             *self.inputs.doubts,
-            *(text for one in self.lists.changed for text in doubtful(one)),
+            *(() if self.lists is None else self.lists.doubts()),
             *doubts(self.loaded.config),
             *_open_recursion(self.loaded),
             *_forwards_to_itself(self.loaded.config),
@@ -106,8 +114,8 @@ def build(
     loaded: Loaded,
     registry: Registry,
     workers: Callable[[Config], int],
-    trust: Callable[[Inputs, Config], Inputs] = lambda inputs, _: inputs,
-    lists: Refreshed = NOTHING,
+    trust: Callable[[Inputs, Config], Inputs] | None = None,
+    lists: Refreshed | None = None,
     show: Callable[[str], None] | None = None,
 ) -> Candidate:
     """Read and build what *loaded* describes, with the zones of *registry* and those of *lists* that have not changed.
@@ -120,17 +128,25 @@ def build(
     config = loaded.config
     found = problems(loaded)
     try:
-        inputs = trust(read_inputs(config, loaded.origin), config)
+        inputs = read_inputs(config, loaded.origin)
+        if trust is not None:
+            inputs = trust(inputs, config)
     except ConfigError as error:
         found += error.problems
     if found:
         raise ConfigError(found)
-    refreshed = refresh(config, lists, show)
+    refreshed = _read_lists(config, lists, show) if config.list else None
     zones = registry.refresh(map(backends.source, config.zone))
     snapshot = _snapshot(loaded, inputs, zones, workers(config))
     candidate = Candidate(loaded, inputs, zones, snapshot, refreshed)
     _probe(candidate.snapshot, zones)
     return candidate
+
+
+def _read_lists(config: Config, former: Refreshed | None, show: Callable[[str], None] | None) -> Refreshed:
+    from namewise.policy.lists import NOTHING, refresh
+
+    return refresh(config, former or NOTHING, show)
 
 
 def rebuild(loaded: Loaded, inputs: Inputs, zones: Refresh, workers: int) -> Candidate:

@@ -21,7 +21,6 @@ from namewise.control.check import uid
 from namewise.control.client import ControlError
 from namewise.control.descriptors import raise_limit
 from namewise.control.events import EventThread
-from namewise.control.saved import SavedCache
 from namewise.control.service import Service
 from namewise.control.shared import Shared
 from namewise.control.sockets import Sockets, inherited
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from namewise.config import Loaded
     from namewise.control.log import Log
     from namewise.control.notify import Notifier
+    from namewise.control.saved import SavedCache
     from namewise.control.service import Outcome
     from namewise.control.signals import EarlySignals
 
@@ -76,7 +76,7 @@ class Daemon:
         """Whether `stop` has been called: a reload that has not begun is refused."""
         self._channel = Channel(control_path, table(self), log)
         self._events: EventThread | None = None
-        self._saved = SavedCache(self.service, log)
+        self._saved: SavedCache | None = None
         self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def start(self) -> None:
@@ -93,7 +93,7 @@ class Daemon:
         service.events.on_fatal = self._fail
         self._events = EventThread(service.events, service.engine)
         service.follow()
-        self._saved.start()
+        self._keep_cache()
         self._take_signals()
         self._report(outcome)
         if self._early is not None and self._early.reload_wanted:
@@ -132,7 +132,8 @@ class Daemon:
             if self._events is not None:
                 self._events.close()
             unavailable = self.service.unavailable()
-            self._saved.stop()
+            if self._saved is not None:
+                self._saved.stop()
             self.service.close()
             not_loaded = f"; zones that could not be loaded: {', '.join(unavailable)}" if unavailable else ""
             self.log.event("info", "stopped", f"stopped{not_loaded}", unavailable=list(unavailable))
@@ -173,7 +174,7 @@ class Daemon:
                 self.notifier.ready(self.ready_line())
             self._allow()
             self.service.followed()
-            self._saved.start()
+            self._keep_cache()
             self._report(outcome)
             differences = "; ".join(outcome.changes) or "nothing changed"
             text = f"reloaded, generation {outcome.generation}: {differences}"
@@ -194,6 +195,15 @@ class Daemon:
     def _allow(self) -> None:
         users = (uid(user) for user in self.service.config.control.users)
         self._channel.allow(frozenset(number for number in users if number is not None))
+
+    def _keep_cache(self) -> None:
+        """Load and save the cache in the background from now on, if names are resolved and there is a state directory."""
+        if self._saved is None and self.service.config.resolver is not None:
+            from namewise.control.saved import SavedCache
+
+            self._saved = SavedCache(self.service, self.log)
+        if self._saved is not None:
+            self._saved.start()
 
     def _fail(self) -> None:
         """Stop: a part of the engine has ended, so that the supervisor can start the whole anew."""

@@ -20,13 +20,9 @@ from namewise.control.candidate import build, rebuild
 from namewise.control.client import ControlError
 from namewise.control.descriptors import shortage
 from namewise.control.events import Events
-from namewise.control.local_root import RootCopy
 from namewise.control.sockets import descriptors
-from namewise.control.trust import Trust
 from namewise.engine import Engine
 from namewise.engine.errors import EngineClosed, EngineError
-from namewise.policy.detect import use_suffixes
-from namewise.policy.lists import ARTIFACT, NOTHING, ListsError, refresh
 from namewise.zones.registry import Registry, ZonesError
 
 if TYPE_CHECKING:
@@ -35,8 +31,11 @@ if TYPE_CHECKING:
     from namewise.compile.inputs import Inputs
     from namewise.config import Config, Loaded
     from namewise.control.candidate import Candidate
+    from namewise.control.lists import Lists
+    from namewise.control.local_root import RootCopy
     from namewise.control.log import Log
     from namewise.control.sockets import Sockets
+    from namewise.control.trust import Trust
     from namewise.policy.lists import Refreshed
 
 
@@ -79,24 +78,22 @@ class Service:
         self.files = files
         self.registry = Registry()
         self.events = Events(log)
-        self.trust = Trust(self, log)
-        """What is trusted beyond the configuration; `follow` starts its thread."""
-        self.events.on_revoked = self.trust.revoked
-        self.root = RootCopy(self, log)
+        self.trust: Trust | None = None
+        """What is trusted beyond the configuration; made by `_equip`, as the next two. `follow` starts its thread."""
+        self.root: RootCopy | None = None
         """The local copy of the root; `follow` starts its thread."""
+        self.lists: Lists | None = None
+        """The lists in use and their pauses."""
         self.loaded: Loaded
         self.inputs: Inputs
-        self.lists: Refreshed = NOTHING
-        """The lists in use."""
-        self.pauses: dict[str | None, threading.Timer] = {}
-        """Groups to which no list applies now; None stands for all clients."""
         self.workers = 0
         self.state: str | None = None
         """The state directory. A reload does not change it."""
         self._engine: Engine | None = None
         self._started = time.monotonic()
-        self._pause_ends: dict[str | None, float] = {}
-        self._changing = threading.Lock()
+        self._use_suffixes: Callable[..., None] | None = None
+        self.changing = threading.Lock()
+        """Held while settings, lists or their pauses change."""
 
     @property
     def engine(self) -> Engine:
@@ -104,6 +101,20 @@ class Service:
         if self._engine is None:
             raise EngineClosed("the server is not running")
         return self._engine
+
+    @property
+    def running(self) -> bool:
+        """Whether there is an engine: after `start` and before `close`."""
+        return self._engine is not None
+
+    @property
+    def lists_in_use(self) -> Refreshed:
+        """The lists in use."""
+        if self.lists is not None:
+            return self.lists.now
+        from namewise.policy.lists import NOTHING
+
+        return NOTHING
 
     @property
     def config(self) -> Config:
@@ -120,7 +131,7 @@ class Service:
 
         Raises `ZonesError` if nothing would be served: every zone failed, and there is no resolver.
         """
-        with self._changing:
+        with self.changing:
             outcome = self._start()
             self.engine.trim()
             return outcome
@@ -129,26 +140,66 @@ class Service:
         """Begin what goes on beside queries, in threads: follow the trust anchors and the root, if names are resolved. What has begun goes
         on."""
         if self.config.resolver is not None:
-            self.trust.start()
-            self.root.start()
+            for part in self._followers:
+                part.start()
 
     def followed(self) -> None:
         """Let the threads of `follow` take new settings into account."""
         self.follow()
-        self.trust.reloaded()
-        self.root.reloaded()
+        for part in self._followers:
+            part.reloaded()
+
+    @property
+    def _followers(self) -> list[Trust | RootCopy]:
+        """The parts that have a thread."""
+        return [part for part in (self.trust, self.root) if part is not None]
+
+    def _equip(self, config: Config) -> None:
+        """Make the parts that *config* needs and that this service does not have yet. They stay when a reload removes what they serve.
+
+        A server with zones only has none of these parts, and does not import their modules.
+        """
+        if config.resolver is not None and self.trust is None:
+            from namewise.control.trust import Trust
+
+            self.trust = Trust(self, self.log)
+            self.trust.load(self.state)
+            self.events.on_revoked = self.trust.revoked
+        if config.local_root is not None and self.root is None:
+            from namewise.control.local_root import RootCopy
+
+            self.root = RootCopy(self, self.log)
+        if config.list and self.lists is None:
+            from namewise.control.lists import Lists
+
+            self.lists = Lists(self, self.log)
+        if config.tunnels is not None and self._use_suffixes is None:
+            from namewise.policy.detect import use_suffixes
+
+            self._use_suffixes = use_suffixes
+
+    def _build(self, loaded: Loaded, workers: Callable[[Config], int]) -> Candidate:
+        self._equip(loaded.config)
+        trust, lists = self.trust, self.lists
+        return build(
+            loaded,
+            self.registry,
+            workers,
+            None if trust is None else trust.apply,
+            None if lists is None else lists.now,
+            None if lists is None else lists.show,
+        )
 
     def _start(self) -> Outcome:
         loaded = self.load()
         self.state = state = loaded.config.server.state
-        # A reload may add a resolver.
-        self.trust.load(state)
-        candidate = build(loaded, self.registry, worker_count, self.trust.apply, self.lists, self._told)
+        candidate = self._build(loaded, worker_count)
         config = candidate.loaded.config
         zones = candidate.zones
         if zones.failures and (self.strict or not (zones.added or config.resolver is not None)):
             raise ZonesError(zones.failures)
-        self._check_lists(candidate)
+        if self.strict:
+            candidate.require_lists()
         if state is not None:
             _make_state(state)
         self.workers = worker_count(config)
@@ -171,116 +222,45 @@ class Service:
 
         check: called with what would be served, before it is published; what it raises ends the reload.
         """
-        with self._changing:
+        with self.changing:
             outcome = self._reload(check)
             self.engine.trim()
             return outcome
 
     def _reload(self, check: Callable[[Candidate], None] | None) -> Outcome:
-        candidate = build(
-            self.load(), self.registry, lambda _: self.workers, self.trust.apply, self.lists, self._told
-        )
-        if candidate.zones.failures and self.strict:
-            raise ZonesError(candidate.zones.failures)
-        self._check_lists(candidate)
+        candidate = self._build(self.load(), lambda _: self.workers)
+        if self.strict:
+            if candidate.zones.failures:
+                raise ZonesError(candidate.zones.failures)
+            candidate.require_lists()
         if check is not None:
             check(candidate)
         return self._publish(self.engine, candidate)
 
-    def _check_lists(self, candidate: Candidate) -> None:
-        if candidate.lists.failures and self.strict:
-            raise ListsError(candidate.lists.failures)
-
     def republish(self) -> int:
         """Publish the settings in force with the trust anchors as they are now, and return the generation. No file is read, and
         nothing but what is trusted changes."""
-        with self._changing:
+        with self.changing:
             inputs = self.inputs._replace(anchors=self.inputs.configured)
-            inputs = self.trust.apply(inputs, self.config)
+            if self.trust is not None:
+                inputs = self.trust.apply(inputs, self.config)
             candidate = rebuild(self.loaded, inputs, self.registry.unchanged(), self.workers)
-            candidate = candidate._replace(lists=self.lists._replace(changed=()))
+            if self.lists is not None:
+                candidate = candidate._replace(lists=self.lists.now._replace(changed=()))
             generation = self._publish(self.engine, candidate).generation
-        self.root.reloaded()
+        if self.root is not None:
+            self.root.reloaded()
         return generation
-
-    def reload_lists(self) -> tuple[str, ...]:
-        """Read lists whose files have changed. Return why some could not be read; their last versions stay in use, if there are any."""
-        with self._changing:
-            refreshed = refresh(self.config, self.lists, self._told)
-            self._use(self.engine, refreshed)
-            self.lists = refreshed
-            for note in refreshed.notes():
-                self.log.event("info", "list", note)
-            failures = tuple(failure.text() for failure in refreshed.failures)
-            for failure in failures:
-                self.log.event("error", "list-failed", failure)
-            self.engine.trim()
-            return failures
-
-    def pause_lists(self, group: str | None, seconds: float) -> None:
-        """Let no list apply to the clients of *group* (None: to any client) for some time."""
-        with self._changing:
-            timer = threading.Timer(seconds, lambda: self._resume(group, timer))
-            timer.daemon = True
-            former = self.pauses.get(group)
-            if former is not None:
-                former.cancel()
-            self._pause_ends[group] = time.monotonic() + seconds
-            self.pauses[group] = timer
-            self._use(self.engine, self.lists)
-            timer.start()
-            self.log.event("warning", "lists-paused", f"lists paused for {_whom(group)}, {seconds:.0f} s")
-
-    def resume_lists(self, group: str | None) -> bool:
-        """End the pause for *group* (None: that for all clients). Return whether there was one."""
-        with self._changing:
-            return self._end_pause(group)
-
-    def paused(self) -> dict[str, int]:
-        """Return the seconds that each pause lasts, by group; `*` stands for all clients."""
-        now = time.monotonic()
-        return {group or "*": max(0, round(self._pause_ends[group] - now)) for group in self.pauses}
-
-    def _resume(self, group: str | None, timer: threading.Timer) -> None:
-        with self._changing:
-            if self.pauses.get(group) is timer and self._engine is not None:
-                self._end_pause(group)
-
-    def _end_pause(self, group: str | None) -> bool:
-        timer = self.pauses.pop(group, None)
-        if timer is None:
-            return False
-        timer.cancel()
-        self._use(self.engine, self.lists)
-        self.log.event("info", "lists-resumed", f"lists in use again for {_whom(group)}")
-        return True
-
-    def _forget_pauses(self, engine: Engine, groups: set[str]) -> None:
-        """End the pauses of groups that are gone."""
-        gone = [group for group in self.pauses if group is not None and group not in groups]
-        for group in gone:
-            self.pauses.pop(group).cancel()
-            self.log.event("info", "lists-resumed", f"the pause for {_whom(group)} ends: the group is gone")
-        if gone:
-            self._use(engine, self.lists)
-
-    def _told(self, text: str) -> None:
-        self.log.event("info", "list-progress", text)
-
-    def _use(self, engine: Engine, lists: Refreshed) -> None:
-        policies = lists.policies(tuple(self.pauses))
-        if policies is not None or ARTIFACT in engine.artifacts:
-            engine.swap({ARTIFACT: policies})
 
     def close(self, grace_s: float | None = None) -> None:
         """Stop serving; let queries in progress finish for at most *grace_s* (default: `[server] drain`). A reload in
         progress is finished first. Idempotent."""
-        self.trust.close()
-        self.root.close()
-        with self._changing:
+        for part in self._followers:
+            part.close()
+        with self.changing:
             engine, self._engine = self._engine, None
-            for timer in self.pauses.values():
-                timer.cancel()
+            if self.lists is not None:
+                self.lists.close()
             if engine is not None:
                 engine.close(self.config.server.drain / 1000 if grace_s is None else grace_s)
                 self.registry.close()
@@ -299,31 +279,31 @@ class Service:
 
     def _publish(self, engine: Engine, candidate: Candidate) -> Outcome:
         config = candidate.loaded.config
-        changes = tuple(candidate.changes(self.config, self.inputs)) if self._engine is not None else ()
+        changes = tuple(candidate.changes(self.config, self.inputs)) if self.running else ()
         prepared, missing = self.sockets.prepare(
             config.listen, self.workers, optional=not candidate.loaded.sets("listen")
         )
         try:
             # Before the settings, so that no query is answered without the lists.
-            self._use(engine, candidate.lists)
-            use_suffixes(engine, wanted=config.tunnels is not None)
+            if self.lists is not None:
+                self.lists.use(engine, candidate.lists)
+            if self._use_suffixes is not None:
+                self._use_suffixes(engine, wanted=config.tunnels is not None)
             generation = self.registry.publish(
                 candidate.zones, lambda: engine.publish(candidate.snapshot, descriptors(prepared))
             )
         except BaseException:
-            self._use(engine, self.lists)
+            if self.lists is not None:
+                self.lists.use(engine, self.lists.now)
             self.sockets.discard(prepared)
             raise
-        self.lists = candidate.lists
-        self._forget_pauses(engine, {group.name for group in config.group})
-        for note in self.lists.notes():
-            self.log.event("info", "list", note)
+        if self.lists is not None:
+            self.lists.adopt(engine, candidate.lists, {group.name for group in config.group})
         self.sockets.adopt(prepared)
         self.loaded, self.inputs = candidate.loaded, candidate.inputs
         self.log.set(config.log.level, config.log.format)
         warnings = (*missing, *candidate.warnings(), *self._shortage(candidate, len(descriptors(prepared))))
-        failed = tuple(failure.text() for failure in candidate.lists.failures)
-        return Outcome(generation, changes, warnings, candidate.failures(), failed)
+        return Outcome(generation, changes, warnings, candidate.failures(), candidate.list_failures())
 
     def _shortage(self, candidate: Candidate, sockets: int) -> tuple[str, ...]:
         if self.files is None:
@@ -331,10 +311,6 @@ class Service:
         limits = candidate.snapshot.budget
         short = shortage(candidate.loaded.config, self.workers, limits, sockets, self.files)
         return (short,) if short else ()
-
-
-def _whom(group: str | None) -> str:
-    return "all clients" if group is None else f"the group {group}"
 
 
 def worker_count(config: Config) -> int:

@@ -114,6 +114,15 @@ class Refreshed(NamedTuple):
         groups = [(name, list(clients), list(keys)) for name, clients, keys in self.groups]
         return Policies([one.rules for one in self.lists], groups, list(paused))
 
+    def require_all(self) -> None:
+        """Raise `ListsError` if a list could not be read."""
+        if self.failures:
+            raise ListsError(self.failures)
+
+    def doubts(self) -> tuple[str, ...]:
+        """Return the rules of the lists that were read that probably mean something else, each with its place and the reason."""
+        return tuple(text for one in self.changed for text in doubtful(one))
+
     def notes(self) -> tuple[str, ...]:
         """Return one line for each list that was read: its rules and their memory, and lines without effect."""
         return tuple(_note(one) for one in self.changed)

@@ -20,13 +20,13 @@ def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
     """Return the trust points; times are seconds since 1970, None where there is none."""
     needs_resolver(daemon)
     service = daemon.service
-    resolver = service.config.resolver
-    assert resolver is not None, "needs_resolver has seen it"
+    resolver, trust = service.config.resolver, service.trust
+    assert resolver is not None and trust is not None, "needs_resolver has seen the resolver"
     return {
         "follows": resolver.trust_anchor_updates,
         "points": [
-            {**_point(point, sha1=resolver.sha1), "failure": service.trust.failures.get(point.zone)}
-            for point in service.trust.now.points
+            {**_point(point, sha1=resolver.sha1), "failure": trust.failures.get(point.zone)}
+            for point in trust.now.points
         ],
     }
 

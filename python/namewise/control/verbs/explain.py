@@ -52,4 +52,4 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     done = daemon.service.events.submit(request).result()
     if done.explanation is None:
         raise ControlError(f"no response can be explained: {done.error}", code="UNABLE")
-    return {"explanation": located(json.loads(done.explanation), daemon.service.lists)}
+    return {"explanation": located(json.loads(done.explanation), daemon.service.lists_in_use)}

@@ -21,6 +21,7 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     """Return the negative trust anchors: those of the configuration, and those of the run time with their ends."""
     needs_resolver(daemon)
     trust = daemon.service.trust
+    assert trust is not None, "needs_resolver has seen the resolver"
     action = arguments.text("action")
     if action not in OF:
         raise arguments.wrong("action", ", ".join(OF))

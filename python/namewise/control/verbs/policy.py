@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from namewise.config import Config
-    from namewise.config.lists import List
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
-    from namewise.policy.lists import ReadList
 
 OF = {
     "status": (),
@@ -37,24 +35,30 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     if do not in OF:
         raise arguments.wrong("do", ", ".join(OF))
     arguments.only(("do", *OF[do]), when=do)
+    lists = service.lists
     if do == "test":
         question = _question(arguments)
-        _known_key(daemon.service.config, question.key)
-        return {**_test(daemon, question), "paused": service.paused()}
+        _known_key(service.config, question.key)
+        return {**_test(daemon, question), "paused": {} if lists is None else lists.paused()}
+    if lists is None:
+        if do in ("pause", "resume"):
+            hint = "Add a [[list]] table to the configuration and reload."
+            raise ControlError("this server has no lists", hint, "NO_LISTS")
+        return {"lists": [], "paused": {}, "failures": []}
     failures: tuple[str, ...] = ()
     ended: dict[str, bool] = {}
     if do == "reload":
-        failures = service.reload_lists()
+        failures = lists.reload()
     elif do in ("pause", "resume"):
         group = arguments.optional_text("group")
-        known = {one.name for one in service.config.group} | set(service.pauses)
+        known = {one.name for one in service.config.group} | set(lists.pauses)
         if group is not None and group not in known:
             raise ControlError(f"no [[group]] is named {group!r}", code="BAD_ARGUMENT")
         if do == "pause":
-            service.pause_lists(group, arguments.seconds("seconds", MOST_PAUSE_S))
+            lists.pause(group, arguments.seconds("seconds", MOST_PAUSE_S))
         else:
-            ended["ended"] = service.resume_lists(group)
-    return {"lists": lists(daemon), "paused": service.paused(), "failures": list(failures), **ended}
+            ended["ended"] = lists.resume(group)
+    return {"lists": lists.status(), "paused": lists.paused(), "failures": list(failures), **ended}
 
 
 def _known_key(config: Config, key: str | None) -> None:
@@ -68,7 +72,9 @@ def _test(daemon: Daemon, question: Question) -> dict[str, Any]:
     """Return what the lists do with *question*. Its aliases and addresses are looked up if none are given and they may decide;
     `looked_up` is the response code then."""
     service = daemon.service
-    found = verdict(service.lists, question, tuple(service.pauses))
+    lists = service.lists_in_use
+    paused = () if service.lists is None else tuple(service.lists.pauses)
+    found = verdict(lists, question, paused)
     given = question.aliases or question.addresses or question.servers
     if given or service.config.resolver is None or (found["winner"] and not found["waits"]):
         return found
@@ -77,8 +83,7 @@ def _test(daemon: Daemon, question: Question) -> dict[str, Any]:
     if done.wire is None:
         return {**found, "looked_up": done.error or "no response"}
     answer = Message.parse(done.wire)
-    found = verdict(service.lists, followed(question, answer), tuple(service.pauses))
-    return {**found, "looked_up": answer.rcode}
+    return {**verdict(lists, followed(question, answer), paused), "looked_up": answer.rcode}
 
 
 def _question(arguments: Arguments) -> Question:
@@ -96,30 +101,3 @@ def _question(arguments: Arguments) -> Question:
         servers.append((name, addresses("servers", given)))
     name, key, rtype = arguments.name("name"), arguments.optional_name("key"), arguments.optional_text("type")
     return Question(name, client, key, rtype, answer, arguments.names("aliases"), tuple(servers))
-
-
-def lists(daemon: Daemon) -> list[dict[str, Any]]:
-    """Return the state of each list: whether it is in use, its rules, their memory, how often they applied, and why it could not be read
-    the last time."""
-    service = daemon.service
-    used = {one.settings.name: one for one in service.lists.lists}
-    errors = {failure.name: failure.error for failure in service.lists.failures}
-    return [
-        _state(settings, used.get(settings.name), errors.get(settings.name))
-        for settings in service.config.list
-    ]
-
-
-def _state(settings: List, one: ReadList | None, error: str | None) -> dict[str, Any]:
-    return {
-        "name": settings.name,
-        "file": settings.file,
-        "loaded": one is not None,
-        "rules": 0 if one is None else len(one.rules),
-        "octets": 0 if one is None else one.rules.octets,
-        "without_effect": 0 if one is None else one.without_effect,
-        "groups": list(settings.groups),
-        "log_only": settings.log_only,
-        "hits": 0 if one is None else one.rules.hits,
-        "error": error,
-    }

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from namewise.config.values import Endpoint
-from namewise.control.verbs.policy import lists
 
 if TYPE_CHECKING:
     from namewise.control.arguments import Arguments
@@ -30,8 +29,8 @@ def run(daemon: Daemon, _: Arguments) -> dict[str, Any]:
         ],
         "recursion": service.config.resolver is not None,
         "zones": [_zone(name, state) for name, state in service.registry.states.items()],
-        "lists": lists(daemon),
-        "local_root": service.root.status(),
+        "lists": [] if service.lists is None else service.lists.status(),
+        "local_root": None if service.root is None else service.root.status(),
         "stats": {**service.engine.stats(), "log.lost": daemon.log.lost},
     }
 

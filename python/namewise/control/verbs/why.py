@@ -21,4 +21,4 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     number = arguments.optional_number("id", 0, (1 << 64) - 1)
     most = arguments.number("most", 10, 1, MAX_RECORDS)
     found = records(daemon.service.engine, name, number, most)
-    return {"records": [located(record, daemon.service.lists) for record in found]}
+    return {"records": [located(record, daemon.service.lists_in_use) for record in found]}
