@@ -33,7 +33,8 @@ from scenarios_peers import ROOT, enter_namespace, use_addresses
 
 SERVER = "10.53.0.1"
 PLAYED = ("QUERY", "CHECK_ANSWER")
-COMPARED = {"opcode", "qtype", "qname", "subdomain"}
+COMPARED = {"opcode", "qtype", "qname", "subdomain", "edns", "noedns", "UDP", "TCP"}
+ADJUSTED = {"copy_id", "copy_query"}
 FLAGS = {"QR", "AA", "TC", "RD", "RA", "AD", "CD"}
 # Keys that only the test program of Unbound understands.
 TESTS_ONLY = ("fake-sha1", "target-fetch-policy")
@@ -74,19 +75,21 @@ class Entry:
         named = [word for word in self.reply if word in dns.rcode.Rcode.__members__]
         return named[0] if named else "NOERROR"
 
-    def answers(self, query: dns.message.Message) -> dns.message.Message | None:
-        """The reply to *query*, if this entry matches."""
-        if "do_not_answer" in self.adjust:
-            raise LeftOutError("do_not_answer")
-        if self.match - COMPARED:
-            raise LeftOutError(f"MATCH {' '.join(self.match - COMPARED)}")
+    def answers(self, query: dns.message.Message, via: str) -> dns.message.Message | None:
+        """The reply to *query*, which came *via* UDP or TCP, if this entry matches."""
+        if unknown := (self.match - COMPARED) | (self.adjust - ADJUSTED):
+            raise LeftOutError(" ".join(sorted(unknown)))
         asked, (name, rtype) = query.question[0], self.question
-        wrong = (
-            ("qname" in self.match and asked.name != name)
-            or ("qtype" in self.match and asked.rdtype != rtype)
-            or ("subdomain" in self.match and not asked.name.is_subdomain(name))
-        )
-        if wrong:
+        holds = {
+            "qname": asked.name == name,
+            "qtype": asked.rdtype == rtype,
+            "subdomain": asked.name.is_subdomain(name),
+            "edns": query.edns >= 0,
+            "noedns": query.edns < 0,
+            "UDP": via == "UDP",
+            "TCP": via == "TCP",
+        }
+        if not all(holds[word] for word in self.match & holds.keys()):
             return None
         reply = self.message()
         reply.id = query.id
@@ -169,11 +172,13 @@ def read(text: str) -> Script:
                 inside[-1][2].extend(addresses)
             case ["ENTRY_BEGIN"]:
                 inside[-1][3].append(entry())
-            case ["STEP", number, kind, *_]:
+            case ["STEP", number, kind, *rest]:
                 if kind not in PLAYED:
                     raise LeftOutError(f"STEP {kind}")
                 next(lines)
-                script.steps.append((int(number), kind, entry()))
+                made = entry()
+                made.address = rest[1] if rest[:1] == ["ADDRESS"] else made.address
+                script.steps.append((int(number), kind, made))
     script.ranges = inside
     return script
 
@@ -184,13 +189,18 @@ class Servers(threading.Thread):
     def __init__(self, script: Script) -> None:
         super().__init__(daemon=True)
         self.script, self.step, self.problem = script, 0, ""
+        self.unanswered: set[str] = set()
         self.stopped = threading.Event()
         self.sockets = []
         for address in sorted({one for _, _, addresses, _ in script.ranges for one in addresses}):
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            bound = socket.socket(family, socket.SOCK_DGRAM)
-            bound.bind((address, 53))
-            self.sockets.append((address, bound))
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                bound = socket.socket(family, kind)
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                bound.bind((address, 53))
+                if kind == socket.SOCK_STREAM:
+                    bound.listen()
+                self.sockets.append((address, bound))
 
     def run(self) -> None:
         """Answer what arrives until the sockets are closed."""
@@ -198,23 +208,33 @@ class Servers(threading.Thread):
         while not self.stopped.is_set():
             ready, _, _ = select.select(list(addresses), [], [], 0.05)
             for bound in ready:
-                wire, client = bound.recvfrom(4096)
-                try:
-                    reply = self.reply(addresses[bound], dns.message.from_wire(wire))
-                except LeftOutError as why:
-                    self.problem = str(why)
+                if bound.type == socket.SOCK_STREAM:
+                    link, _ = bound.accept()
+                    with link:
+                        link.settimeout(5)
+                        query, _ = dns.query.receive_tcp(link)
+                        if (reply := self.reply(addresses[bound], query, "TCP")) is not None:
+                            dns.query.send_tcp(link, reply)
                     continue
+                wire, client = bound.recvfrom(4096)
+                reply = self.reply(addresses[bound], dns.message.from_wire(wire), "UDP")
                 if reply is not None:
                     bound.sendto(reply.to_wire(), client)
 
-    def reply(self, address: str, query: dns.message.Message) -> dns.message.Message | None:
+    def reply(self, address: str, query: dns.message.Message, via: str) -> dns.message.Message | None:
         """The reply of the server at *address*, if it has one."""
-        for first, last, addresses, entries in self.script.ranges:
-            if first <= self.step <= last and address in addresses:
-                for entry in entries:
-                    reply = entry.answers(query)
-                    if reply is not None:
-                        return reply
+        try:
+            for first, last, addresses, entries in self.script.ranges:
+                if first <= self.step <= last and address in addresses:
+                    for entry in entries:
+                        reply = entry.answers(query, via)
+                        if reply is not None:
+                            return reply
+        except LeftOutError as why:
+            self.problem = str(why)
+        self.unanswered.add(
+            f"{query.question[0].name} {dns.rdatatype.to_text(query.question[0].rdtype)} at {address}"
+        )
         return None
 
     def close(self) -> None:
@@ -307,19 +327,26 @@ def steps(script: Script, scripted: Servers, server: subprocess.Popen[bytes], lo
         except (dns.exception.Timeout, OSError):
             if server.poll() is not None:
                 raise LeftOutError(f"Unbound does not start: {log.read_text()[-300:]}") from None
-    got: dns.message.Message | None = None
+    # The answers by client; without one in the script, the last.
+    got: dict[str | None, dns.message.Message] = {}
     for number, kind, entry in script.steps:
         scripted.step = number
+        scripted.unanswered.clear()
         if kind == "QUERY":
             name, rtype = entry.question
             query = dns.message.make_query(name, rtype, want_dnssec="DO" in entry.reply)
             query.flags = sum(dns.flags.from_text(flag) for flag in FLAGS & entry.reply)
             try:
-                got = dns.query.udp(query, SERVER, timeout=8, source=entry.address or "127.0.0.1")
+                got[None] = dns.query.udp(query, SERVER, timeout=8, source=entry.address or "127.0.0.1")
+                got[entry.address] = got[None]
             except dns.exception.Timeout:
-                return f"step {number}: no answer"
+                if scripted.problem:
+                    raise LeftOutError(scripted.problem) from None
+                asked = ", ".join(sorted(scripted.unanswered))
+                return f"step {number}: no answer; the script does not answer {asked or 'nothing'}"
         else:
-            difference = differs(entry, got) if got is not None else "nothing was asked"
+            answered = entry.address in got
+            difference = differs(entry, got[entry.address]) if answered else "nothing was asked"
             if scripted.problem:
                 raise LeftOutError(scripted.problem)
             if difference:
