@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use nw_wire::{RrType, Rrset};
+use nw_wire::RrType;
 use nw_zone::{Serial, ZoneEdit as Changes};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -103,14 +103,4 @@ fn serial_of(given: &Bound<'_, PyAny>) -> PyResult<Serial> {
         "keep" => Ok(Serial::Keep),
         other => Err(PyValueError::new_err(format!("{other:?} is not a serial: 'next', 'keep' or a number"))),
     }
-}
-
-/// The RRsets of a difference: removed and added.
-pub(crate) type Difference = (Vec<RRset>, Vec<RRset>);
-
-/// Return the records that turn `older` into `newer`.
-pub(crate) fn difference(py: Python<'_>, older: &Zone, newer: &Zone) -> PyResult<Difference> {
-    let diff = call::detached(py, || Ok::<_, Raise>(older.inner.diff(&newer.inner)))?;
-    let sets = |sets: Vec<Rrset>| sets.into_iter().map(RRset::from).collect();
-    Ok((sets(diff.removed), sets(diff.added)))
 }

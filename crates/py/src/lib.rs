@@ -5,7 +5,7 @@
 //!           <-- wire, tagged events, JSON steps, errors as data ---
 //! ```
 //! Each file has one class or function: `name`, `rdata` with its `fields`, `rrset`, `edns`, `message` (with `build`,
-//! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `verify_keys`, `verify_zone`, `snapshot` with its `budget`,
+//! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `difference`, `verify_keys`, `verify_zone`, `snapshot` with its `budget`,
 //! `engine` with its `request`s, events and `telemetry`, `artifact`, `play`, `allocator`. Every call uses `call`, and every error uses
 //! `raise`. Classes are immutable, so that reading needs no lock.
 
@@ -16,6 +16,7 @@ mod build;
 mod call;
 mod code;
 mod dict;
+mod difference;
 mod edit;
 mod edns;
 mod engine;
@@ -50,6 +51,8 @@ mod _engine {
     use crate::build::{make_message, make_query, make_response};
     #[pymodule_export]
     use crate::code::{registry, type_name, type_value};
+    #[pymodule_export]
+    use crate::difference::Difference;
     #[pymodule_export]
     use crate::edit::ZoneEdit;
     #[pymodule_export]

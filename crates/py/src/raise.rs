@@ -36,6 +36,8 @@ pub(crate) enum Raise {
     Toml(Vec<TomlFault>),
     /// `ZoneFileError(faults, more)`
     Zone(ZoneFaults),
+    /// `DifferenceMismatch(message, code)`
+    Mismatch { message: String, code: &'static str },
     /// `TransferError(message, code)`
     Transfer { message: String, code: &'static str },
     /// `PlanError(faults)`
@@ -115,6 +117,7 @@ impl Raise {
             }
             Raise::Toml(faults) => errors.call_method1("toml_error", (positions(faults),)),
             Raise::Zone(faults) => errors.call_method1("zone_file_error", (faults.listed, faults.more)),
+            Raise::Mismatch { message, code } => errors.call_method1("DifferenceMismatch", (message, code)),
             Raise::Transfer { message, code } => errors.call_method1("TransferError", (message, code)),
             Raise::Plan(faults) => errors.call_method1("plan_error", (faults,)),
             Raise::Busy(message) => errors.call_method1("queue_full", (message,)),

@@ -10,11 +10,12 @@ use nw_zone::scan::{self, Checked, Files, LoadOptions, LoadedFile, ReadFile, Sou
 use nw_zone::{Finding, ZoneFileErrors, ZoneQuestion};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use crate::call;
 use crate::code::Code;
-use crate::edit::{self, Difference, ZoneEdit};
+use crate::difference::Difference;
+use crate::edit::ZoneEdit;
 use crate::edns::UDP_PAYLOAD;
 use crate::message::{Message, reply_flags};
 use crate::name::{Name, NameArg};
@@ -232,9 +233,34 @@ impl Zone {
         self.inner.edit().into()
     }
 
-    /// Return the records that turn this zone into `newer`: RRsets removed, RRsets added (RFC 1995 §2).
-    fn diff(&self, py: Python<'_>, newer: &Zone) -> PyResult<Difference> {
-        edit::difference(py, self, newer)
+    /// Return what turns this zone into `newer` (RFC 1995 §2). Raises ValueError if `newer` is another zone.
+    fn difference(&self, py: Python<'_>, newer: &Zone) -> PyResult<Difference> {
+        self.same_zone(newer)?;
+        call::detached(py, || Ok::<_, Raise>(self.inner.difference(&newer.inner).into()))
+    }
+
+    /// Return the zone after `difference`. Raises `DifferenceMismatch` if it was made from other records than those of this zone,
+    /// `ZoneFileError` if the result is not a zone.
+    fn apply(&self, py: Python<'_>, difference: &Difference) -> PyResult<Self> {
+        call::detached(py, || self.inner.apply(&difference.inner).map(Self::from))
+    }
+
+    /// Return all records in wire form without compression, in canonical order, in chunks of at least `octets` octets.
+    #[pyo3(signature = (octets = 1 << 20))]
+    fn to_wire<'py>(&self, py: Python<'py>, octets: usize) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let chunks = call::detached(py, || Ok::<_, Raise>(self.inner.to_wire(octets)))?;
+        Ok(chunks.iter().map(|chunk| PyBytes::new(py, chunk)).collect())
+    }
+
+    /// Make the zone `name` from the chunks of `to_wire`. Raises `WireError` for octets that are not records, `ZoneFileError` with
+    /// every fault.
+    #[staticmethod]
+    #[pyo3(signature = (name, chunks, *, rclass = Code(Class::IN)))]
+    fn from_wire(py: Python<'_>, name: NameArg, chunks: Vec<Vec<u8>>, rclass: Code<Class>) -> PyResult<Self> {
+        call::interruptible(py, move || {
+            nw_zone::Zone::from_wire(name.0.as_ref(), rclass.0, chunks.iter().map(Vec::as_slice))
+                .map(Self::from)
+        })
     }
 
     /// `newer` as the version that follows this one, with the numbers of RRsets added, changed and removed; None if no record
@@ -243,11 +269,8 @@ impl Zone {
     /// The version shares the memory of this zone where little differs, and is `newer` otherwise. Raises ValueError if `newer` is
     /// another zone.
     fn succeed(&self, py: Python<'_>, newer: &Zone) -> PyResult<Option<(Zone, usize, usize, usize)>> {
+        self.same_zone(newer)?;
         let (old, new) = (&self.inner, &newer.inner);
-        if old.apex() != new.apex() || old.class() != new.class() {
-            let message = format!("zone {} cannot follow zone {}", new.apex(), old.apex());
-            return Err(PyValueError::new_err(message));
-        }
         let next = call::detached(py, || Ok::<_, Raise>(old.succeed(new)))?;
         Ok(next.map(|(zone, counts)| (zone.into(), counts.added, counts.changed, counts.removed)))
     }
@@ -303,6 +326,16 @@ impl Zone {
 }
 
 impl Zone {
+    /// Raise ValueError unless `newer` is a version of this zone.
+    fn same_zone(&self, newer: &Zone) -> PyResult<()> {
+        let (old, new) = (&self.inner, &newer.inner);
+        if old.apex() == new.apex() && old.class() == new.class() {
+            return Ok(());
+        }
+        let message = format!("zone {} cannot follow zone {}", new.apex(), old.apex());
+        Err(PyValueError::new_err(message))
+    }
+
     fn reply(&self, asked: &nw_wire::Message<'_>, question: &Question, udp: bool) -> Vec<u8> {
         let opt = asked.opt();
         let limit = match (udp, &opt) {

@@ -313,15 +313,17 @@ fn compare(
 
 /// The records of `of` that `other` does not have, compared in canonical form, or None if there are none.
 fn without(of: &Rrset, other: &Rrset) -> Option<Rrset> {
-    let has = |rdata: &[u8]| {
-        other.rdatas.iter().any(|theirs| build::canonical_cmp(of.rtype, rdata, theirs) == Ordering::Equal)
-    };
-    let rest: RdataSet = of.rdatas.iter().filter(|rdata| !has(rdata)).collect();
+    let rest: RdataSet = of.rdatas.iter().filter(|rdata| !contains(other, rdata)).collect();
     (!rest.is_empty()).then(|| Rrset { rdatas: rest, ..of.clone() })
 }
 
+/// Whether `set` has the record `rdata`, compared in canonical form.
+pub(crate) fn contains(set: &Rrset, rdata: &[u8]) -> bool {
+    set.rdatas.iter().any(|other| build::canonical_cmp(set.rtype, rdata, other) == Ordering::Equal)
+}
+
 /// The type, and the covered type for RRSIG.
-fn kind(rrset: &Rrset) -> (RrType, RrType) {
+pub(crate) fn kind(rrset: &Rrset) -> (RrType, RrType) {
     let covered = match rrset.rtype {
         RrType::RRSIG => build::covered(rrset.rdatas.first().unwrap_or_default()),
         _ => RrType(0),
@@ -427,15 +429,7 @@ impl ZoneEdit {
 
     /// Apply a difference that [`Zone::diff`] returned.
     pub fn apply(&mut self, diff: &ZoneDiff) -> &mut ZoneEdit {
-        // Signatures that are not part of the difference stay, regardless of changes to the RRsets that they cover.
-        for rrset in diff.removed.iter().chain(&diff.added).filter(|rrset| rrset.rtype != RrType::RRSIG) {
-            let key = (rrset.owner.clone(), RrType::RRSIG, rrset.rtype);
-            if !self.changes.contains_key(&key)
-                && let Some(signatures) = self.base_signatures(rrset.owner.as_ref(), rrset.rtype)
-            {
-                self.changes.insert(key, Some(signatures));
-            }
-        }
+        self.keep_signatures(diff.removed.iter().chain(&diff.added));
         for rrset in &diff.removed {
             self.remove(rrset);
         }
@@ -443,6 +437,18 @@ impl ZoneEdit {
             self.add(rrset);
         }
         self
+    }
+
+    /// Let the signatures of `changed` stay, regardless of changes to the RRsets: a difference contains what it changes.
+    pub(crate) fn keep_signatures<'r>(&mut self, changed: impl Iterator<Item = &'r Rrset>) {
+        for rrset in changed.filter(|rrset| rrset.rtype != RrType::RRSIG) {
+            let key = (rrset.owner.clone(), RrType::RRSIG, rrset.rtype);
+            if !self.changes.contains_key(&key)
+                && let Some(signatures) = self.base_signatures(rrset.owner.as_ref(), rrset.rtype)
+            {
+                self.changes.insert(key, Some(signatures));
+            }
+        }
     }
 
     /// Return the zone with all changes. The error lists all problems.
@@ -575,7 +581,7 @@ fn split(rrset: &Rrset) -> Vec<Rrset> {
 }
 
 /// Collects RRsets into batches.
-struct Collector<'a> {
+pub(crate) struct Collector<'a> {
     apex: NameRef<'a>,
     apex_labels: usize,
     class: Class,
@@ -585,7 +591,7 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn new(apex: NameRef<'a>, class: Class) -> Collector<'a> {
+    pub(crate) fn new(apex: NameRef<'a>, class: Class) -> Collector<'a> {
         Collector {
             apex,
             apex_labels: apex.label_count(),
@@ -637,7 +643,7 @@ impl<'a> Collector<'a> {
         !faulty
     }
 
-    fn rrset(&mut self, rrset: &Rrset) {
+    pub(crate) fn rrset(&mut self, rrset: &Rrset) {
         if self.check(rrset) {
             self.open(rrset.owner.as_ref().wire()).push_set(rrset.rtype, rrset.ttl, &rrset.rdatas);
         }
@@ -661,7 +667,7 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn finish(mut self, workers: usize) -> Result<Zone, ZoneFileErrors> {
+    pub(crate) fn finish(mut self, workers: usize) -> Result<Zone, ZoneFileErrors> {
         let zone =
             build::zone(self.batches, self.apex, self.class, workers, Which::Errors, &mut self.findings);
         let total = self.findings.errors;

@@ -7,6 +7,7 @@ Names, messages and records are immutable views of wire octets. Zones are handle
 from namewise._engine import (
     VERSION,
     Asked,
+    Difference,
     Done,
     Dropped,
     Edns,
@@ -53,6 +54,7 @@ from namewise._engine import (
 __all__ = [
     "VERSION",
     "Asked",
+    "Difference",
     "Done",
     "Dropped",
     "Edns",

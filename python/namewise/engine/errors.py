@@ -143,6 +143,15 @@ class ZoneFileError(NamewiseError, ValueError):
         self.more = more
 
 
+class DifferenceMismatch(NamewiseError):
+    """A difference does not fit the zone. `code`: `OTHER_ZONE`, `SERIAL`, `MISSING` (a removed record), `PRESENT` (an added one)."""
+
+    code = "MISMATCH"
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+
+
 class TransferError(NamewiseError):
     """A zone transfer failed. `code` is the reason."""
 
