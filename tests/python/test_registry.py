@@ -78,9 +78,9 @@ class Later(Background):
 
     def __init__(self) -> None:
         super().__init__()
-        self.jobs: dict[Hashable, Callable[[], None]] = {}
+        self.jobs: dict[Hashable, Callable[[], object]] = {}
 
-    def add(self, key: Hashable, job: Callable[[], None]) -> None:
+    def add(self, key: Hashable, job: Callable[[], object]) -> None:
         self.jobs[key] = job
 
 
@@ -275,7 +275,7 @@ class Interleaving(RuleBasedStateMachine):
             assert taken, "nothing came between"
 
     @property
-    def jobs(self) -> dict[Hashable, Callable[[], None]]:
+    def jobs(self) -> dict[Hashable, Callable[[], object]]:
         assert isinstance(self.registry.background, Later)
         return self.registry.background.jobs
 

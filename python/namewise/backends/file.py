@@ -38,6 +38,8 @@ class FileSource:
 
     __slots__ = ("name", "place")
 
+    kind = "file"
+
     def __init__(self, name: str, path: str) -> None:
         self.name = name
         self.place = path

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from namewise.zones.registry import Refresh, Registry
 from namewise.zones.source import ZoneSource, ZoneUnavailable
-from namewise.zones.state import Change, ZoneState
+from namewise.zones.state import Cause, Change, ZoneState
 
-__all__ = ["Change", "Refresh", "Registry", "ZoneSource", "ZoneState", "ZoneUnavailable"]
+__all__ = ["Cause", "Change", "Refresh", "Registry", "ZoneSource", "ZoneState", "ZoneUnavailable"]

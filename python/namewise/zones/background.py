@@ -17,11 +17,11 @@ class Background:
     """
 
     def __init__(self) -> None:
-        self._jobs: dict[Hashable, Callable[[], None]] = {}
+        self._jobs: dict[Hashable, Callable[[], object]] = {}
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def add(self, key: Hashable, job: Callable[[], None]) -> None:
+    def add(self, key: Hashable, job: Callable[[], object]) -> None:
         """Run *job* later; it replaces a job with the same *key* that has not begun."""
         with self._lock:
             self._jobs[key] = job

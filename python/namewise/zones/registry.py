@@ -2,35 +2,52 @@
 
 ```text
  refresh (files, other sources) ─┐
- change (edit, UPDATE, IXFR) ────┼─▶ state before, zone, why ─▶ succeed ─▶ [sign, journal] ─▶ Engine.change ─▶ acknowledge
- source that reports a change ───┘                             what differs                   ▲
+ change, edit, submit ───────────┼─▶ state before, zone, cause ─▶ succeed ─▶ [sign] ─▶ journal ─▶ Engine.change ─▶ acknowledge
+ source that reports a change ───┘                                what differs                ▲
  fold (background) ───────────────────────────────────────────────────────────────────────────┘  the same records
 ```
 
-`refresh` reads the sources and changes nothing; `publish` takes its outcome into use together with new settings.
+`refresh` (`reading.py`) reads the sources and changes nothing; `publish` takes its outcome into use together with new settings.
 Between the two a zone may change (`change`, `add`, `remove`): that version then stays, because it was acknowledged.
 `fold` and `take` are the same two halves for a version that is stored anew.
 
-*Limitations*: signing and the journal do not exist yet.
+Changes that wait while others are written share the next transaction of the state database (`journal.py`), one publication and
+one acknowledgement: a caller that gets the lock takes all of them. A change that was refused has changed nothing.
+
+*Limitations*: signing does not exist yet.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from namewise.engine.errors import EngineClosed, NamewiseError, ZoneFileError
+from namewise.engine.errors import EngineClosed, NamewiseError
 from namewise.zones.background import Background
-from namewise.zones.source import ZoneUnavailable
-from namewise.zones.state import Change, ZoneState, failure_text
+from namewise.zones.chain import Chain, StoreError, image
+from namewise.zones.journal import Journal, kept, write_of_change, write_of_reading, write_of_snapshot
+from namewise.zones.reading import Reading, succeeding
+from namewise.zones.state import Cause, Change, ZoneState, failure_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
+    from concurrent.futures import Future
+    from typing import TypeAlias
 
-    from namewise.engine import Engine, Unavailable, Zone
+    from namewise.engine import Difference, Engine, Unavailable, Zone
+    from namewise.zones.chain import Write
+    from namewise.zones.reading import Read
     from namewise.zones.source import ZoneSource
+
+    Make: TypeAlias = Callable[[ZoneState], Zone]
+    """Makes the next version of a zone from its state."""
+
+EDIT = Cause()
+MOST_TOGETHER = 1000
+"""Changes that are published together."""
 
 
 class ZonesError(NamewiseError):
@@ -44,7 +61,7 @@ class ZonesError(NamewiseError):
 
 
 class ZoneConflict(NamewiseError):
-    """A change was computed from an outdated version of the zone. Nothing was changed."""
+    """A change was computed from an outdated version of the zone, or its name is taken. Nothing was changed."""
 
     code = "CONFLICT"
 
@@ -59,6 +76,8 @@ class Refresh(NamedTuple):
     removed: tuple[str, ...]
     failures: tuple[tuple[ZoneSource, Exception], ...]
     warnings: tuple[str, ...]
+    recorded: Mapping[str, Read] = {}
+    """What is to be recorded in the state database, by zone."""
 
     def new_data(self) -> list[Zone]:
         """Return the zones that were read from their sources, both new zones and new versions."""
@@ -73,18 +92,35 @@ class Fold(NamedTuple):
     zone: Zone
 
 
-class Registry:
-    """The zones of one server. All methods may be called from any thread."""
+class _Waiting(NamedTuple):
+    """A change that waits for its turn."""
 
-    def __init__(self, background: Background | None = None) -> None:
+    name: str
+    make: Callable[[ZoneState], tuple[Zone, Change] | None]
+    """Returns the next version and what differs; None: nothing does."""
+    source: ZoneSource | None
+    """The source of a zone that is to be added."""
+    future: Future[ZoneState]
+
+
+class Registry:
+    """The zones of one server. All methods may be called from any thread, and block unless they say otherwise."""
+
+    def __init__(self, background: Background | None = None, journal: Journal | None = None) -> None:
         self.states: Mapping[str, ZoneState] = {}
         """By name, in the order of the configuration. The dictionary is replaced, never changed."""
         self.background = background or Background()
+        self.journal = journal or Journal(None)
+        self.on_change: Callable[[ZoneState], None] | None = None
+        """Called with the new state after a zone has changed by `change`, `edit` or `submit`; it must not block."""
         self._engine: Engine | None = None
         self._named: frozenset[str] = frozenset()
         """The zones that the current settings name."""
         self._watched: dict[str, tuple[ZoneSource, Callable[[], None]]] = {}
         """Sources that report changes, each with the function that ends the reports."""
+        self._waiting: deque[_Waiting] = deque()
+        self._committing = Background()
+        """Commits what `submit` leaves."""
         self._changing = threading.Lock()
 
     def connect(self, engine: Engine) -> None:
@@ -92,17 +128,19 @@ class Registry:
         self._engine = engine
 
     def close(self) -> None:
-        """End the reports of all sources, and wait for what runs in the background."""
+        """End the reports of all sources, wait for what runs in the background, and close the state database."""
         with self._changing:
             watched, self._watched = self._watched, {}
         for _, end in watched.values():
             end()
+        self._committing.join()
         self.background.join()
+        self.journal.close()
 
     def refresh(self, sources: Iterable[ZoneSource]) -> Refresh:
         """Read the changed ones of *sources* and return the effect. Changes nothing."""
         before = self.states
-        reading = Reading()
+        reading = Reading(self.journal)
         for source in sources:
             state = before.get(source.name)
             if state is None:
@@ -119,7 +157,16 @@ class Registry:
         for name in reading.new_data:
             (changed if name in before else added).append(name)
         failures, warnings = tuple(reading.failures), tuple(reading.warnings)
-        return Refresh(before, reading.after, tuple(added), tuple(changed), removed, failures, warnings)
+        return Refresh(
+            before,
+            reading.after,
+            tuple(added),
+            tuple(changed),
+            removed,
+            failures,
+            warnings,
+            reading.recorded,
+        )
 
     def unchanged(self) -> Refresh:
         """Return the effect of settings that change no zone."""
@@ -138,12 +185,15 @@ class Registry:
             now, states = self.states, {}
             changes: dict[str, Zone | Unavailable | None] = {}
             published = frozenset(refresh.added)
+            recorded: dict[str, Read] = {}
             for name, after in refresh.after.items():
                 before, present = refresh.before.get(name), now.get(name)
                 if present is None:
                     states[name] = after
                     if name not in published or after.current is None:
                         changes[name] = after.entry()  # not published with the settings
+                    if name in refresh.recorded:
+                        recorded[name] = refresh.recorded[name]
                     continue
                 if before is None or present.revision != before.revision:
                     # It changed after its source was read: the acknowledged version stays. The next reload reads again.
@@ -154,6 +204,8 @@ class Registry:
                 states[name] = after
                 if _served(present) != _served(after):
                     changes[name] = after.entry()
+                if name in refresh.recorded:
+                    recorded[name] = refresh.recorded[name]
             for name, present in now.items():
                 if name not in states and not present.configured:
                     states[name] = present
@@ -167,53 +219,107 @@ class Registry:
                 self._watch(name)
             for name in refresh.changed:
                 self._fold_later(name)
-            return generation
+            if recorded:
+                self._record(recorded)
+            return engine.generation
 
-    def change(self, before: ZoneState, zone: Zone, why: str = "edit") -> int:
-        """Serve *zone*, which was made from the version of *before*, and return the generation.
+    def change(self, before: ZoneState, zone: Zone, cause: Cause = EDIT) -> ZoneState:
+        """Serve *zone*, which was made from the version of *before*, and return the new state.
 
-        Returns once every worker uses the new version. Raises `ZoneConflict` when other records than those of *before* are
-        served by now: begin again with the current state. Raises `KeyError` for a zone that is not served.
+        Returns once it is durable and every worker uses it; until then, clients get the old version. Raises `ZoneConflict` when
+        other records than those of *before* are served by now: begin again with the current state. Raises `KeyError` for a zone
+        that is not served, and `StoreError` if the change cannot be made durable.
         """
-        name = before.source.name
-        after = _succeeding(before, zone, why)
-        with self._changing:
-            present = self.states[name]
+        after = succeeding(before, zone, cause.why, cause)
+
+        def make(present: ZoneState) -> tuple[Zone, Change] | None:
             if present.revision != before.revision:
                 raise ZoneConflict(
-                    f"zone {name} has changed meanwhile: compute the change from its current version"
+                    f"zone {before.source.name} has changed meanwhile: compute the change from its current version"
                 )
             if after is None:
-                return self._running().generation
-            zone, change = after
+                return None
+            made, change = after
             if present.current is not before.current and present.current is not None and before.current:
                 # It was folded meanwhile.
-                zone = present.current.rebase(before.current, zone) or zone
-            return self._put(name, present.changed(zone, change))
+                made = present.current.rebase(before.current, made) or made
+            return made, change
+
+        return self._commit_until(self._wait(before.source.name, make))
+
+    def edit(self, name: str, make: Make, cause: Cause = EDIT) -> ZoneState:
+        """Serve what *make* makes of the state that the zone *name* has then, and return the new state.
+
+        *make* runs with the lock of the registry: it computes, does not wait and calls nothing here. What it raises ends this
+        change. Otherwise as `change`; there is no conflict.
+        """
+        return self._commit_until(self._wait(name, _made_by(make, cause)))
+
+    def submit(self, name: str, make: Make, cause: Cause = EDIT) -> Future[ZoneState]:
+        """As `edit`, from a thread of the registry. Never blocks."""
+        waiting = self._wait(name, _made_by(make, cause))
+        self._committing.add("commit", self._commit)
+        return waiting.future
 
     def add(self, source: ZoneSource) -> int:
         """Load the zone of *source* and serve it until `remove`, whatever the configuration names; return the
         generation. Raises `ZonesError` if it cannot be loaded, `ZoneConflict` if a zone of that name is served."""
-        reading = Reading()
+        reading = Reading(self.journal)
         reading.look(ZoneState(source, configured=False), source)
         reading.read()
         if reading.failures:
             raise ZonesError(reading.failures)
         with self._changing:
-            if source.name in self.states:
+            if self.find(source.name) is not None:
                 raise ZoneConflict(f"zone {source.name} is served already")
             return self._put(source.name, reading.after[source.name])
 
+    def create(self, source: ZoneSource, zone: Zone, cause: Cause = EDIT) -> ZoneState:
+        """Serve *zone* under the name of *source* until `remove`, and keep it in the state database. Raises `ZoneConflict` if a zone
+        of that name is served, `StoreError`."""
+        make = _made_by(lambda _: zone, cause)
+        return self._commit_until(self._wait(source.name, make, source))
+
     def remove(self, name: str) -> int:
-        """Stop serving the zone *name* and return the generation. Raises `KeyError` if it is not served."""
+        """Stop serving the zone *name* and return the generation. What is stored of a zone that the configuration does not name is
+        deleted. Raises `KeyError` if it is not served, `StoreError`."""
         with self._changing:
-            self.states[name]
+            state = self.states[name]
+            if state.tip is not None and not state.configured:
+                self.journal.store.forget(name.lower())
             return self._put(name, None)
 
     def expire(self, name: str) -> int:
         """Answer SERVFAIL for the zone *name* until it is loaded or changed again; return the generation."""
         with self._changing:
             return self._put(name, self.states[name].expired())
+
+    def find(self, name: str) -> ZoneState | None:
+        """Return the state of the zone *name*, in any case of letters, or None."""
+        state = self.states.get(name)
+        if state is not None:
+            return state
+        return next((state for other, state in self.states.items() if other.lower() == name.lower()), None)
+
+    def reread(self, name: str) -> ZoneState:
+        """Read the source of the zone *name* and what is stored of it, and return the state that follows. Raises `ZonesError` if
+        that fails."""
+        failures = self._reread(name)
+        if failures:
+            raise ZonesError(failures)
+        return self.states[name]
+
+    def saved(self, before: ZoneState, version: Hashable) -> None:
+        """Take note that *version* of the source has the records of *before*. Raises `StoreError`."""
+        name, zone = before.source.name, before.current
+        with self._changing:
+            present = self.states[name]
+            if zone is None or present.tip is None or before.tip is None:
+                return
+            after = present.confirmed(version, present.tip - before.tip)
+            write = write_of_reading(present, after, zone, self.journal.limits)
+            _settled(self.journal.store.write([write._replace(base_at=before.tip)]))
+            self.states = {**self.states, name: after}
 
     def fold(self, name: str) -> Fold | None:
         """Store the current version of the zone *name* anew, and return it for `take`; None if that is not worth its
@@ -236,6 +342,182 @@ class Registry:
             if zone is not None:
                 self._put(name, present.folded(zone))
             return zone is not None
+
+    # Commits.
+
+    def _wait(
+        self,
+        name: str,
+        make: Callable[[ZoneState], tuple[Zone, Change] | None],
+        source: ZoneSource | None = None,
+    ) -> _Waiting:
+        # Imported when a zone is changed: most servers change none, and the module brings `logging` along.
+        from concurrent.futures import Future
+
+        waiting = _Waiting(name, make, source, Future())
+        self._waiting.append(waiting)
+        return waiting
+
+    def _commit_until(self, waiting: _Waiting) -> ZoneState:
+        while not waiting.future.done():
+            self._commit()
+        return waiting.future.result()
+
+    def _commit(self) -> None:
+        """Commit the changes that wait. Another thread may have done it before this one gets the lock."""
+        with self._changing:
+            batch: list[_Waiting] = []
+            while self._waiting and len(batch) < MOST_TOGETHER:
+                batch.append(self._waiting.popleft())
+            if batch:
+                try:
+                    self._commit_together(batch)
+                except BaseException as error:
+                    for waiting in batch:
+                        if not waiting.future.done():
+                            waiting.future.set_exception(error)
+                    if not isinstance(error, Exception):
+                        raise
+        if self._waiting:
+            self._committing.add("commit", self._commit)
+
+    def _commit_together(self, batch: list[_Waiting]) -> None:
+        """Make, journal, publish and acknowledge *batch*. The caller holds the lock."""
+        engine = self._running()
+        heads: dict[str, ZoneState] = {}
+        done: list[tuple[_Waiting, ZoneState]] = []
+        writes: list[tuple[str, Write | None]] = []
+        for waiting in batch:
+            try:
+                head = self._head(waiting, heads)
+                after, write = self._next(head, waiting)
+            except Exception as error:
+                waiting.future.set_exception(error)
+                continue
+            if after is head:
+                done.append((waiting, after))
+                continue
+            heads[waiting.name] = after
+            done.append((waiting, after))
+            writes.append((waiting.name, write))
+        refused = self._journalled(writes)
+        changed = {name: state for name, state in heads.items() if name not in refused}
+        if changed:
+            engine.change({name: state.entry() for name, state in changed.items()}, engine.generation)
+            self.states = {**self.states, **changed}
+        for waiting, state in done:
+            if waiting.name in refused:
+                waiting.future.set_exception(refused[waiting.name])
+            else:
+                waiting.future.set_result(state)
+        for name, state in changed.items():
+            self._watch(name)
+            self._fold_later(name)
+            if self.on_change is not None:
+                self.on_change(state)
+
+    def _head(self, waiting: _Waiting, heads: Mapping[str, ZoneState]) -> ZoneState:
+        """Return the state that the change *waiting* is made from."""
+        name, source = waiting.name, waiting.source
+        state = heads.get(name) or self.states.get(name)
+        if source is None:
+            if state is None:
+                raise KeyError(name)
+            return state
+        if state is not None or self.find(name) is not None:
+            raise ZoneConflict(f"zone {name} is served already")
+        if self.journal.exists and name.lower() in self.journal.chains():
+            raise ZoneConflict(
+                f"zone {name} is in the state database, with changes from when the configuration named it: name it again"
+            )
+        return ZoneState(source, configured=False)
+
+    def _next(self, head: ZoneState, waiting: _Waiting) -> tuple[ZoneState, Write | None]:
+        """Return the state after *waiting*, *head* itself if nothing differs, and what stores it."""
+        made = waiting.make(head)
+        if made is None:
+            return head, None
+        zone, change = made
+        after = head.changed(zone, change)
+        if not kept(head.source):
+            return after, None
+        difference: Difference | None = None if head.current is None else head.current.difference(zone)
+        write = write_of_change(head, zone, change, difference, self.journal.limits)
+        return after._replace(tip=(head.tip or 0) + 1, stale=False), write
+
+    def _journalled(self, writes: list[tuple[str, Write | None]]) -> dict[str, Exception]:
+        """Store *writes*, by zone, and return the zones for which that was refused, with the reason."""
+        stored = [(name, write) for name, write in writes if write is not None]
+        if not stored:
+            return {}
+        try:
+            results = self.journal.store.write([write for _, write in stored])
+        except StoreError as error:
+            return {name: error for name, _ in stored}
+        refused: dict[str, Exception] = {}
+        for (name, _), result in zip(stored, results, strict=True):
+            if isinstance(result, StoreError):
+                refused.setdefault(name, result)
+            else:
+                self._compact_later(name, result)
+        return refused
+
+    # The state database.
+
+    def _record(self, recorded: Mapping[str, Read]) -> None:
+        """Store what the sources of *recorded* have become, now that it is served. The caller holds the lock.
+
+        The difference of a file that has everything is history: without it, the file is still true. A merged version is not
+        durable without it, so the version before it is served again.
+        """
+        names = list(recorded)
+        writes = [
+            write_of_reading(read.before, self.states[name], read.zone, self.journal.limits)
+            for name, read in recorded.items()
+        ]
+        results: list[Chain | StoreError]
+        try:
+            results = self.journal.store.write(writes)
+        except StoreError as error:
+            results = [error] * len(writes)
+        states = dict(self.states)
+        changes: dict[str, Zone | Unavailable | None] = {}
+        for name, write, result in zip(names, writes, results, strict=True):
+            state, before = states[name], recorded[name].before
+            if isinstance(result, Chain):
+                states[name] = state._replace(tip=result.tip, stale=False)
+                self._compact_later(name, result)
+            elif write.base == "none":
+                states[name] = state._replace(
+                    stale=state.stale or write.entry is not None, error=failure_text(state.source, result)
+                )
+            else:
+                states[name] = before.failed(result, before.version)
+                changes[name] = states[name].entry()
+        self.states = states
+        if changes:
+            engine = self._running()
+            engine.change(changes, engine.generation)
+
+    def _compact_later(self, name: str, chain: Chain) -> None:
+        if chain.wants_compaction(self.journal.limits):
+            self.background.add(("compact", name), partial(self.compact, name))
+
+    def compact(self, name: str) -> None:
+        """Replace the snapshot of the zone *name* by its current version. Takes as long as loading the zone, and changes wait only
+        while it is written."""
+        state = self.states.get(name)
+        if state is None or state.current is None or state.tip is None or state.stale:
+            return
+        pictured = image(state.current)
+        with self._changing:
+            present = self.states.get(name)
+            if present is None or present.source is not state.source or present.tip is None:
+                return
+            if present.tip >= state.tip:
+                _settled(self.journal.store.write([write_of_snapshot(present, pictured, state.tip)]))
+
+    # Inside.
 
     def _put(self, name: str, state: ZoneState | None) -> int:
         """Change one zone in the engine, and then in the states. The caller holds the lock."""
@@ -274,12 +556,12 @@ class Registry:
             report = partial(self.background.add, ("read", name), partial(self._reread, name))
             self._watched[name] = (state.source, watch(report))
 
-    def _reread(self, name: str) -> None:
-        """Read the source of the zone *name*, which reported a change."""
+    def _reread(self, name: str) -> list[tuple[ZoneSource, Exception]]:
+        """Read the source of the zone *name*, which reported a change, and return what failed."""
         before = self.states.get(name)
         if before is None:
-            return
-        reading = Reading()
+            return []
+        reading = Reading(self.journal)
         reading.look(before, before.source)
         reading.read()
         after = reading.after[name]
@@ -291,6 +573,9 @@ class Registry:
                     after = after.folded(present.current)
                 with contextlib.suppress(EngineClosed):
                     self._put(name, after._replace(source=present.source, configured=present.configured))
+                    if reading.recorded:
+                        self._record(reading.recorded)
+        return reading.failures
 
     def _running(self) -> Engine:
         if self._engine is None:
@@ -298,114 +583,16 @@ class Registry:
         return self._engine
 
 
-class Reading:
-    """Reads sources and finds the state that follows for each."""
-
-    def __init__(self) -> None:
-        self.after: dict[str, ZoneState] = {}
-        self.new_data: list[str] = []
-        """Zones with another version than before."""
-        self.failures: list[tuple[ZoneSource, Exception]] = []
-        self.warnings: list[str] = []
-        self._unread: list[ZoneState] = []
-
-    def look(self, state: ZoneState, source: ZoneSource) -> None:
-        """Find out whether *source* has another version than the one that *state* was read from, and plan to read it."""
-        self.after[source.name] = state
-        if state.version is not None or state.journal:
-            try:
-                version = source.version(state.version)
-            except (ZoneFileError, OSError) as error:
-                self._fail(state, error, None)
-                return
-            if version == state.version and not state.error:
-                return
-            if state.journal:
-                self.warnings.append(_ignored(state))
-                return
-        self._unread.append(state if state.source is source else state._replace(source=source))
-
-    def read(self) -> None:
-        """Read the planned sources, those of one class together where that class can."""
-        for state, version, outcome in _read(self._unread):
-            if isinstance(outcome, ZoneUnavailable):
-                self.after[state.source.name] = getattr(state, outcome.condition)(str(outcome))
-            elif isinstance(outcome, Exception):
-                self._fail(state, outcome, version)
-            else:
-                self._take(state, version, outcome)
-
-    def _take(self, state: ZoneState, version: Hashable, zone: Zone) -> None:
-        name, old = state.source.name, state.current
-        after = _succeeding(state, zone, "load" if old is None else "reload")
-        if after is None:
-            self.after[name] = state.confirmed(version)
-            return
-        if old is not None and not _newer(zone.serial, old.serial):
-            self.warnings.append(_serial_warning(name, old.serial, zone.serial))
-        self.after[name] = state.loaded(after[0], version, after[1])
-        self.new_data.append(name)
-
-    def _fail(self, state: ZoneState, error: Exception, version: Hashable) -> None:
-        self.failures.append((state.source, error))
-        self.after[state.source.name] = state.failed(error, version)
+def _made_by(make: Make, cause: Cause) -> Callable[[ZoneState], tuple[Zone, Change] | None]:
+    return lambda state: succeeding(state, make(state), cause.why, cause)
 
 
-def _succeeding(before: ZoneState, zone: Zone, why: str) -> tuple[Zone, Change] | None:
-    """Return *zone* as the version that follows that of *before*, with what differs; None if no record does."""
-    if before.current is None:
-        return zone, Change(why, zone.serial)
-    following = before.current.succeed(zone)
-    if following is None:
-        return None
-    zone, added, changed, removed = following
-    return zone, Change(why, zone.serial, before.current.serial, added, changed, removed)
-
-
-def _read(states: list[ZoneState]) -> Iterable[tuple[ZoneState, Hashable, Zone | Exception]]:
-    """Read the source of each of *states* and yield its version and the zone, or why there is none."""
-    kinds: dict[type[ZoneSource], list[ZoneState]] = {}
-    for state in states:
-        kinds.setdefault(type(state.source), []).append(state)
-    for kind, group in kinds.items():
-        load_many = getattr(kind, "load_many", None)
-        together = [None] * len(group)
-        if load_many is not None:
-            together = load_many([state.source for state in group])
-        for state, read in zip(group, together, strict=True):
-            yield (state, *(read or _read_one(state.source)))
-
-
-def _read_one(source: ZoneSource) -> tuple[Hashable, Zone | Exception]:
-    version: Hashable = None
-    try:
-        version = source.version(None)
-        return version, source.load()
-    except (ZoneFileError, ZoneUnavailable, OSError) as error:
-        return version, error
+def _settled(results: list[Chain | StoreError]) -> None:
+    for result in results:
+        if isinstance(result, StoreError):
+            raise result
 
 
 def _served(state: ZoneState) -> tuple[object, ...]:
     """Return the part of *state* that the engine uses."""
     return (id(state.current), state.condition, state.detail if state.current is None else "")
-
-
-def _ignored(state: ZoneState) -> str:
-    count = f"{state.journal} change{'' if state.journal == 1 else 's'}"
-    return (
-        f"zone {state.source.name}: {state.source.place} has changed but was not loaded, because {count} made since would "
-        "be lost"
-    )
-
-
-def _newer(serial: int, than: int) -> bool:
-    """Return whether *serial* is newer than *than* (RFC 1982 §3.2)."""
-    return 0 < (serial - than) & 0xFFFF_FFFF < 1 << 31
-
-
-def _serial_warning(name: str, old: int, new: int) -> str:
-    how = "is still" if old == new else f"went back from {old} to"
-    return (
-        f"zone {name}: the content has changed, but the serial {how} {new}: secondary servers will not fetch it "
-        "(RFC 1996 §4.7); raise the serial"
-    )

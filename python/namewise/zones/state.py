@@ -31,11 +31,24 @@ Condition = Literal["waiting", "failed", "loaded", "expired"]
 _revisions = itertools.count(1)
 
 
+class Cause(NamedTuple):
+    """What a change of a zone is made for, and by whom."""
+
+    why: str = "edit"
+    """What produces it: `edit`, `update`, `ixfr`, `axfr`, `sign`, `rollover`, `restore`."""
+    who: str = ""
+    """The user of the control socket, the TSIG key, or the primary."""
+    client: str = ""
+    """The address that the change came from."""
+    note: str = ""
+    """A remark of the person who made it."""
+
+
 class Change(NamedTuple):
-    """How a version of a zone differs from the one before."""
+    """How a version of a zone differs from the one before, and who made it."""
 
     why: str
-    """What produced it: `load`, `reload`, `edit`; later `update`, `ixfr`."""
+    """What produced it: `load`, `reload`, or as in `Cause`."""
     serial: int
     before: int | None = None
     """The serial of the version before; None for the first."""
@@ -43,6 +56,9 @@ class Change(NamedTuple):
     """RRsets, as the next two."""
     changed: int = 0
     removed: int = 0
+    who: str = ""
+    client: str = ""
+    note: str = ""
 
     def __str__(self) -> str:
         if self.before is None:
@@ -72,18 +88,36 @@ class ZoneState(NamedTuple):
     """The version of the source that was read last, whether it was valid or not."""
     journal: int = 0
     """The number of changes since the source was read. The source does not contain them."""
+    tip: int | None = None
+    """The sequence of *current* in the state database; None: nothing of the zone is stored."""
+    stale: bool = False
+    """Whether *current* differs from that version, because the source was read and the database refused the difference."""
     error: str = ""
     """The error of the last attempt to read the source; empty if it succeeded."""
     detail: str = ""
     """The first error in short form, without folder names. Clients see it if the zone has no data."""
 
-    def loaded(self, zone: Zone, version: Hashable, change: Change) -> ZoneState:
-        """Return the state after *zone* was read from *version* of the source."""
-        return ZoneState(self.source, self.configured, "loaded", zone, next(_revisions), change, version)
+    def loaded(self, zone: Zone, version: Hashable, change: Change, journal: int = 0) -> ZoneState:
+        """Return the state after *zone* was made of *version* of the source, and of *journal* changes that it lacks."""
+        return self._replace(
+            condition="loaded",
+            current=zone,
+            revision=next(_revisions),
+            change=change,
+            version=version,
+            journal=journal,
+            error="",
+            detail="",
+        )
 
-    def confirmed(self, version: Hashable) -> ZoneState:
-        """Return the state after *version* of the source was found to have the served records."""
-        return self._replace(version=version, journal=0, error="", detail="")
+    def confirmed(self, version: Hashable, journal: int = 0) -> ZoneState:
+        """Return the state after *version* of the source was found to lead to the served records, with *journal* changes that it
+        lacks."""
+        return self._replace(version=version, journal=journal, error="", detail="")
+
+    def resumed(self, zone: Zone, tip: int, version: Hashable, journal: int) -> ZoneState:
+        """Return the state of a zone that the state database has as *zone*. *version* of the source lacks *journal* changes."""
+        return self.loaded(zone, version, Change("load", zone.serial), journal)._replace(tip=tip)
 
     def failed(self, error: Exception, version: Hashable) -> ZoneState:
         """Return the state after reading *version* of the source failed. A served version stays."""
@@ -97,15 +131,9 @@ class ZoneState(NamedTuple):
 
     def changed(self, zone: Zone, change: Change) -> ZoneState:
         """Return the state after a change that is not in the source replaced the current version by *zone*."""
-        return self._replace(
-            condition="loaded",
-            current=zone,
-            revision=next(_revisions),
-            change=change,
-            journal=self.journal + 1,
-            error="",
-            detail="",
-        )
+        # What is wrong with the source stays wrong.
+        after = self.loaded(zone, self.version, change, self.journal + 1)
+        return after._replace(error=self.error, detail=self.detail)
 
     def folded(self, zone: Zone) -> ZoneState:
         """Return the state with *zone*, which has the records of the current version, stored anew."""

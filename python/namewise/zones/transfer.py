@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from namewise.engine import Message, Transfer, make_query
 from namewise.engine.errors import TransferError, WireError
 from namewise.stream import EndOfStream, read_message, seconds_left
+from namewise.zones.serial import is_newer
 
 if TYPE_CHECKING:
     from namewise.config.values import Endpoint
     from namewise.engine import Zone
-
-_HALF = 1 << 31
 
 
 class Limits(NamedTuple):
@@ -33,11 +32,6 @@ class Limits(NamedTuple):
     octets: int
     records: int
     timeout_s: float
-
-
-def is_newer(serial: int, than: int) -> bool:
-    """Return whether *serial* follows *than* (RFC 1982 §3.2)."""
-    return 0 < (serial - than) % (1 << 32) < _HALF
 
 
 def transfer(zone: str, primary: Endpoint, serial: int | None, limits: Limits) -> Zone | None:

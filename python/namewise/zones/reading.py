@@ -1,0 +1,193 @@
+"""Reading the sources of zones, and what follows for the state of each.
+
+```text
+ nothing stored:      source ──▶ zone, as before it was compared by version
+ changes stored:      snapshot + journal ──▶ zone as it was served ──▶ source has another version? merge (`merge.py`)
+ nothing but history: source ──▶ zone; if it has another version, the stored one is the version before it
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from namewise.engine.errors import ZoneFileError
+from namewise.zones.chain import ChainError, StoreError
+from namewise.zones.journal import in_source, kept, stamp
+from namewise.zones.serial import is_newer
+from namewise.zones.source import ZoneUnavailable
+from namewise.zones.state import Change, ZoneState
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping
+
+    from namewise.engine import Zone
+    from namewise.zones.chain import Chain
+    from namewise.zones.journal import Journal
+    from namewise.zones.source import ZoneSource
+    from namewise.zones.state import Cause
+
+
+class Read(NamedTuple):
+    """A source whose content is to be recorded: the state before it was read, and its zone."""
+
+    before: ZoneState
+    zone: Zone
+
+
+class Reading:
+    """Reads sources and finds the state that follows for each."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.after: dict[str, ZoneState] = {}
+        self.new_data: dict[str, None] = {}
+        """Zones with another version than before, in order."""
+        self.failures: list[tuple[ZoneSource, Exception]] = []
+        self.warnings: list[str] = []
+        self.recorded: dict[str, Read] = {}
+        """What is to be recorded in the state database once it is served."""
+        self._journal = journal
+        self._chains: Mapping[str, Chain] | None = None
+        self._unread: list[ZoneState] = []
+
+    def look(self, state: ZoneState, source: ZoneSource) -> None:
+        """Find out whether *source* has another version than the one that *state* was read from, and plan to read it."""
+        self.after[source.name] = state
+        if state.tip is None and kept(source) and (chain := self._chain(source.name)) is not None:
+            self._resume(state._replace(source=source), chain)
+            return
+        if state.tip is not None and not in_source(source):
+            return
+        if state.version is not None or state.journal:
+            try:
+                version = source.version(state.version)
+            except (ZoneFileError, OSError) as error:
+                self._fail(state, error, None)
+                return
+            if version == state.version and not state.error:
+                return
+            if state.journal and state.tip is None:
+                self.warnings.append(_ignored(state))
+                return
+        self._unread.append(state if state.source is source else state._replace(source=source))
+
+    def read(self) -> None:
+        """Read the planned sources, those of one class together where that class can."""
+        for state, version, outcome in _read(self._unread):
+            if isinstance(outcome, ZoneUnavailable):
+                self.after[state.source.name] = getattr(state, outcome.condition)(str(outcome))
+            elif isinstance(outcome, Exception):
+                self._fail(state, outcome, version)
+            else:
+                self._take(state, version, outcome)
+
+    def _chain(self, name: str) -> Chain | None:
+        if self._chains is None:
+            self._chains = self._journal.chains()
+        return self._chains.get(name.lower())
+
+    def _resume(self, state: ZoneState, chain: Chain) -> None:
+        """Begin with what is stored of a zone: its newest version, unless the source has that."""
+        source, version, missing = state.source, None, None
+        if in_source(source):
+            try:
+                version = source.version(None)
+            except OSError as error:
+                missing = error
+            if version is not None and stamp(version) == chain.source and chain.base is None:
+                # It is read like any other.
+                self._unread.append(state._replace(tip=chain.tip))
+                return
+        try:
+            zone = self._journal.store.load(chain.name)
+        except (ChainError, StoreError) as error:
+            self._fail(state, error, None)
+            return
+        same = version is not None and stamp(version) == chain.source
+        state = state.resumed(zone, chain.tip, version if same else None, chain.unsaved)
+        self.new_data[source.name] = None
+        self.after[source.name] = state
+        if missing is not None:
+            self._fail(state, missing, None)
+        elif in_source(source) and not same:
+            self._unread.append(state)
+
+    def _take(self, state: ZoneState, version: Hashable, zone: Zone) -> None:
+        source, old, read = state.source, state.current, zone
+        name, journal = source.name, 0
+        if old is not None and state.journal:
+            from namewise.zones.merge import MergeConflict, merge
+
+            try:
+                zone = merge(self._journal.store.base(name.lower()), read, old, source.place)
+            except (MergeConflict, ZoneFileError, ChainError, StoreError) as error:
+                self._fail(state, error, version)
+                return
+            journal = 0 if zone is read else state.journal
+        after = succeeding(state, zone, "load" if old is None else "reload")
+        if after is None:
+            self.after[name] = state.confirmed(version, journal)
+        else:
+            if old is not None and not is_newer(zone.serial, old.serial):
+                self.warnings.append(_serial_warning(name, old.serial, zone.serial))
+            self.after[name] = state.loaded(after[0], version, after[1], journal)
+            self.new_data[name] = None
+        if state.tip is not None and old is not None:
+            self.recorded[name] = Read(state, read)
+
+    def _fail(self, state: ZoneState, error: Exception, version: Hashable) -> None:
+        self.failures.append((state.source, error))
+        self.after[state.source.name] = state.failed(error, version)
+
+
+def succeeding(
+    before: ZoneState, zone: Zone, why: str, cause: Cause | None = None
+) -> tuple[Zone, Change] | None:
+    """Return *zone* as the version that follows that of *before*, with what differs; None if no record does."""
+    made = ("", "", "") if cause is None else (cause.who, cause.client, cause.note)
+    if before.current is None:
+        return zone, Change(why, zone.serial, None, 0, 0, 0, *made)
+    following = before.current.succeed(zone)
+    if following is None:
+        return None
+    zone, added, changed, removed = following
+    return zone, Change(why, zone.serial, before.current.serial, added, changed, removed, *made)
+
+
+def _read(states: list[ZoneState]) -> Iterable[tuple[ZoneState, Hashable, Zone | Exception]]:
+    """Read the source of each of *states* and yield its version and the zone, or why there is none."""
+    kinds: dict[type[ZoneSource], list[ZoneState]] = {}
+    for state in states:
+        kinds.setdefault(type(state.source), []).append(state)
+    for kind, group in kinds.items():
+        load_many = getattr(kind, "load_many", None)
+        together = [None] * len(group)
+        if load_many is not None:
+            together = load_many([state.source for state in group])
+        for state, read in zip(group, together, strict=True):
+            yield (state, *(read or _read_one(state.source)))
+
+
+def _read_one(source: ZoneSource) -> tuple[Hashable, Zone | Exception]:
+    version: Hashable = None
+    try:
+        version = source.version(None)
+        return version, source.load()
+    except (ZoneFileError, ZoneUnavailable, OSError) as error:
+        return version, error
+
+
+def _ignored(state: ZoneState) -> str:
+    count = f"{state.journal} change{'' if state.journal == 1 else 's'}"
+    return (
+        f"zone {state.source.name}: {state.source.place} has changed but was not loaded, because {count} made since would "
+        "be lost"
+    )
+
+
+def _serial_warning(name: str, old: int, new: int) -> str:
+    how = "is still" if old == new else f"went back from {old} to"
+    return (
+        f"zone {name}: the content has changed, but the serial {how} {new}: secondary servers will not fetch it "
+        "(RFC 1996 §4.7); raise the serial"
+    )
