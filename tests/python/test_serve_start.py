@@ -19,6 +19,7 @@ TOO_LARGE = {
     "asyncio",
     "base64",
     "concurrent.futures",
+    "decimal",
     "email",
     "glob",
     "hashlib",
@@ -28,6 +29,7 @@ TOO_LARGE = {
     "namewise.stub",
     "namewise.tools",
     "pathlib",
+    "platform",
     "pydantic",
     "random",
     "ssl",
@@ -35,6 +37,7 @@ TOO_LARGE = {
     "tempfile",
     "tomllib",
     "urllib.parse",
+    "uuid",
 }
 ONLY_WITH = {
     "resolver": {

@@ -82,18 +82,10 @@ def run(args: list[str]) -> int:
 
     import gc
     import os
-    import sys
 
     # What is made until the server is ready stays: searching it for garbage again and again would only delay the start.
     gc.disable()
-    # msgspec prefers `typing_extensions`, which takes longer to import than msgspec, and needs nothing that `typing` lacks.
-    with_extensions = "typing_extensions" in sys.modules
-    if not with_extensions:
-        sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # as if it were not installed
-    import msgspec  # noqa: F401
-
-    if not with_extensions:
-        del sys.modules["typing_extensions"]
+    _import_msgspec()
     parsed = OPTIONS.read(args)
     load = loader(parsed)
 
@@ -143,6 +135,27 @@ def run(args: list[str]) -> int:
         raise Failure(str(error)) from None
     except OSError as error:
         raise Failure(f"cannot start: {error.strerror or error}") from None
+
+
+def _import_msgspec() -> None:
+    """Import msgspec without what it imports for types that no setting has, which would take longer and need more memory than msgspec
+    itself. Later imports of these modules get the real ones."""
+    import sys
+    from types import SimpleNamespace
+
+    stand_ins: dict[str, object] = {
+        # As if it were not installed: `typing` has all that msgspec needs.
+        "typing_extensions": None,
+        "decimal": SimpleNamespace(Decimal=type("Decimal", (), {})),
+        "uuid": SimpleNamespace(UUID=type("UUID", (), {}), SafeUUID=SimpleNamespace(unknown=None)),
+    }
+    absent = [name for name in stand_ins if name not in sys.modules]
+    sys.modules.update({name: stand_ins[name] for name in absent})  # type: ignore[misc]
+    try:
+        import msgspec  # noqa: F401
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def once(loaded: Loaded, load: Callable[[], Loaded]) -> Callable[[], Loaded]:
