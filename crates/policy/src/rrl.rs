@@ -13,12 +13,12 @@
 //!
 //! | kind | name | rate |
 //! |---|---|---|
-//! | answer, no data | the queried name, or the wildcard that it comes from | `responses_per_second` |
+//! | answer, no data | the queried name, or the wildcard or DNAME that it comes from | `responses_per_second` |
 //! | referral | the delegation | `responses_per_second` |
 //! | name does not exist | the zone | `nxdomains_per_second` |
-//! | error, refusal | none | `errors_per_second` |
+//! | error, refusal, also of a packet that is no query | none | `errors_per_second` |
 //!
-//! So random names do not evade the limit: they share one zone or one wildcard.
+//! So random names do not evade the limit: they share one zone, one wildcard or one DNAME.
 //!
 //! **What happens above the rate.** Nothing is sent, except that every `slip`-th response (chosen by a hash, so that nobody can choose it) goes out
 //! empty and truncated. A real client then asks over TCP. Such a response has no more octets than its query: the amplification of limited

@@ -6,7 +6,8 @@
 //!
 //! RFCs: 6891 §6.1.3 and §7, 5001 (NSID), 8914 (extended errors), 2181 §9 (truncation on RRset borders, in the writer).
 
-use nw_wire::{Class, Ede, Flags, Header, OptionCode, Rcode, RrType, Section, Writer, edns};
+use nw_wire::header::HEADER;
+use nw_wire::{Class, Ede, Flags, Header, Message, OptionCode, Rcode, RrType, Section, Writer, edns};
 
 use crate::plan::{MOST_NSID, ServerPlan};
 use crate::query::{Query, Wanted};
@@ -97,6 +98,33 @@ pub(crate) fn header_only(header: Header, rcode: Rcode, room: &mut [u8]) -> usiz
     reply.len()
 }
 
+/// A response to *packet*, which is no query: a header, and OPT if the packet is a message that has one (RFC 6891 §6.1.1).
+#[cold]
+pub(crate) fn rejection(
+    packet: &[u8],
+    header: Header,
+    rcode: Rcode,
+    truncated: bool,
+    server: &ServerPlan,
+    room: &mut [u8],
+) -> usize {
+    let length = header_only(header, rcode, room);
+    room[2] |= u8::from(truncated) << 1;
+    let message = Message::parse(packet).ok();
+    let Some(opt) = message.as_ref().and_then(Message::opt) else { return length };
+    room[HEADER - 1] = 1;
+    room[length..length + OPT_HEAD].copy_from_slice(&opt_head(rcode, opt.dnssec_ok(), server));
+    length + OPT_HEAD
+}
+
+/// An OPT record without options.
+#[inline(always)]
+fn opt_head(rcode: Rcode, dnssec_ok: bool, server: &ServerPlan) -> [u8; OPT_HEAD] {
+    let ([t0, t1], [p0, p1]) = (RrType::OPT.0.to_be_bytes(), server.udp_payload.to_be_bytes());
+    let [f0, f1, f2, f3] = edns::ttl_field(rcode, 0, dnssec_ok).to_be_bytes();
+    [0, t0, t1, p0, p1, f0, f1, f2, f3, 0, 0]
+}
+
 #[inline]
 fn opt_octets(query: &Query<'_>, server: &ServerPlan) -> usize {
     match &query.edns {
@@ -122,12 +150,12 @@ fn write_opt(
     errors: &[(Ede, String)],
     receipt: &Option<u64>,
 ) {
-    let ([t0, t1], [p0, p1]) = (RrType::OPT.0.to_be_bytes(), server.udp_payload.to_be_bytes());
-    let [f0, f1, f2, f3] = edns::ttl_field(response.rcode, 0, query.dnssec_ok()).to_be_bytes();
-    let head: [u8; OPT_HEAD] = [0, t0, t1, p0, p1, f0, f1, f2, f3, 0, 0];
+    let head = opt_head(response.rcode, query.dnssec_ok(), server);
     let wanted = query.edns.map_or(Wanted::default(), |edns| edns.wanted);
     if !wanted.is_empty() || response.ede[0].is_some() || !errors.is_empty() {
         let nsid = server.nsid.as_deref().filter(|_| wanted.contains(Wanted::NSID));
+        // The options of a later version may mean something else (RFC 6891 §6.1.3).
+        let nsid = nsid.filter(|_| response.rcode != Rcode::BADVERS);
         return write_options(response, head, nsid, receipt, errors);
     }
     response.out.raw_array(Section::Additional, 1, head).expect("space for it was kept");

@@ -2,12 +2,14 @@
 //!
 //! A limited response is dropped, or sent empty with TC, OPT and no option: then it is not longer than its query.
 
+use std::net::IpAddr;
+
 use nw_policy::{Exceeded, Limited, ResponseClass, Rrl};
 use nw_resolve::trace::{Layer, Reason, ResponseLimit};
 use nw_wire::{Name, NameBuf, NameRef, Rcode, RrType, Section};
 use nw_zone::ZoneEntry;
 
-use crate::context::Context;
+use crate::context::{Context, Environment};
 use crate::query::{ClientEdns, Query, Wanted};
 use crate::response::{Response, ResponseKind};
 use crate::verdict::{Handled, Transport};
@@ -33,16 +35,20 @@ pub(crate) fn respond(
     let name = match class {
         ResponseClass::Error => NameRef::ROOT,
         ResponseClass::NxDomain => {
-            above = owner(response, RrType::SOA);
+            above = owner(response, Section::Authority, RrType::SOA);
             above.as_ref().map_or(NameRef::ROOT, NameBuf::as_ref)
         }
         ResponseClass::Referral => {
-            above = owner(response, RrType::NS);
+            above = owner(response, Section::Authority, RrType::NS);
             above.as_ref().map_or(NameRef::ROOT, NameBuf::as_ref)
         }
         ResponseClass::Answer => {
+            let qname = context.query.qname;
+            above = owner(response, Section::Answer, RrType::DNAME)
+                .filter(|owner| qname.is_below(owner.as_ref()));
             wildcard = wildcard_of(context, response.kind);
-            wildcard.as_ref().map_or(context.query.qname, Name::as_ref)
+            let shared = above.as_ref().map(NameBuf::as_ref).or(wildcard.as_ref().map(Name::as_ref));
+            shared.unwrap_or(qname)
         }
     };
     let (client, query, now) = (context.client_ip(), context.query, context.environment.now);
@@ -107,10 +113,30 @@ pub(crate) fn slip(context: &Context<'_>, response: &mut Response<'_, '_>) -> us
     finish::finish(response, &query, &context.snapshot().plan().server, &[], &None)
 }
 
-/// The owner of the first RRset of *rtype* in the authority section.
-fn owner(response: &Response<'_, '_>, rtype: RrType) -> Option<NameBuf> {
+/// Limit the error to a packet with this *id* that is no query. Such errors are counted with the others, and not in the flight recorder.
+#[cold]
+pub(crate) fn reject(
+    environment: &Environment<'_>,
+    client: IpAddr,
+    transport: Transport,
+    id: u16,
+) -> Limited {
+    let Some(rrl) = environment.snapshot.rrl().filter(|_| transport == Transport::Udp) else {
+        return Limited::Send;
+    };
+    let limited = rrl.decide(client, ResponseClass::Error, NameRef::ROOT, id, environment.now);
+    match limited {
+        Limited::Send => {}
+        Limited::Slip { .. } => environment.stats.rrl_slipped.add(1),
+        Limited::Drop { .. } => environment.stats.rrl_dropped.add(1),
+    }
+    limited
+}
+
+/// The owner of the first RRset of *rtype* in *section*.
+fn owner(response: &Response<'_, '_>, section: Section, rtype: RrType) -> Option<NameBuf> {
     let mut runs = response.out.runs();
-    let found = runs.find(|run| run.section == Section::Authority && run.rtype == rtype)?;
+    let found = runs.find(|run| run.section == section && run.rtype == rtype)?;
     Some(response.owner(&found))
 }
 

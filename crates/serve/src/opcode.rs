@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | QUERY | [`query`] | from a zone, the cache or the resolver |
 //! | those of `control.opcodes` in the plan | none | the control plane makes it |
-//! | any other | none | NOTIMP with a header alone (RFC 1035 §4.1.1) |
+//! | any other | none | NOTIMP: a header (RFC 1035 §4.1.1), and OPT to a message with OPT (RFC 6891 §6.1.1) |
 //!
 //! *Adding an opcode*: write a file here that implements [`Handler`], and add it to [`registered`]. The handler
 //! receives a request with a verified signature, from a client that the access lists admit. It returns a verdict: an

@@ -22,7 +22,8 @@
 //! | sign | [`leave`] | the final octets (RFC 8945 §5.3) |
 //! | report | [`leave`] | the octets that are sent; telemetry receives an event |
 //!
-//! A stream passes finish, sign and report. A response to an unparsable packet consists of a header and is reported.
+//! A stream passes finish, sign and report. A response to a packet that is no query consists of a header, and perhaps OPT. It passes
+//! the rate limit and is reported.
 //!
 //! **Panics.** A panic while one packet is handled affects only that packet. The pipeline catches and counts it, and
 //! the client gets SERVFAIL with EDE 0. That response skips the filters, because a filter may have panicked, and is
@@ -37,6 +38,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use nw_policy::Limited;
 use nw_resolve::trace::{Layer, Reason};
 use nw_resolve::{ClientQuestion, Resolution, Validation};
 use nw_wire::{Ede, Full, Header, Rcode, RrType};
@@ -62,7 +64,7 @@ const MAX_LOOKUPS: u8 = 8;
 fn stages(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> Result<(), Verdict> {
     tsig::check(context, response).go()?;
     widen(context, response);
-    edns_version(context.query, response).go()?;
+    edns_version(context, response).go()?;
     admit::client(context, response).go()?;
     // Quotas and cookies admit or slow down here.
     view::select(context).go()?;
@@ -566,9 +568,16 @@ fn reject(
         Rejected::Malformed(header) => (header, Rcode::FORMERR),
         Rejected::Opcode(header) => (header, Rcode::NOTIMP),
     };
+    let truncated = match limit::reject(environment, client.ip(), transport, header.id) {
+        Limited::Send => false,
+        Limited::Slip { .. } => true,
+        Limited::Drop { .. } => return Handled::Drop,
+    };
     stats.kind_error.add(1);
     stats.rcode(rcode);
-    let length = finish::header_only(header, rcode, room);
+    stats.truncated.add(truncated.into());
+    let server = &environment.snapshot.plan().server;
+    let length = finish::rejection(packet, header, rcode, truncated, server, room);
     let asked = &Asked { packet, client: *client, transport, received: environment.now };
     report(environment, asked, Left { rcode, kind: ResponseKind::Error }, &Sent::one(&room[..length]));
     Handled::Reply(length)

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use nw_policy::LimitedBucket;
 use nw_wire::{Class, Message, OptionCode, RrType};
 
-use crate::testing::{client, environment, question, snapshot};
+use crate::testing::{client, environment, name, question, snapshot, zone};
 use crate::verdict::Handled;
 use crate::{Snapshot, Stats, Transport, pipeline};
 
@@ -68,6 +68,45 @@ fn a_flood_gets_its_rate_and_the_rest_never_amplifies() {
         let sum = |one: &LimitedBucket| (one.dropped + one.slipped) as usize;
         assert_eq!(listed.iter().map(sum).sum::<usize>(), limited);
         assert_eq!(listed[0].prefix, "192.0.2.0/24");
+    }
+}
+
+#[test]
+fn names_below_a_dname_and_packets_that_are_no_query_do_not_evade_the_limit() {
+    let stats = Stats::default();
+    let plan = LIMITED.replace("ZONES", r#""zones":[{"name":"example.com."}]"#);
+    let aliases = zone("example.com.", "@ SOA ns h 1 1 1 1 60\n@ NS ns\nold DNAME example.net.\n");
+    let snapshot = Arc::new(Snapshot::build(plan.as_bytes(), vec![aliases]).unwrap());
+    let names: Vec<String> = (0..100).map(|at| format!("x{at}.old.example.com.")).collect();
+    assert_eq!(flood(&snapshot, &stats, &names, RrType::A, 1, Transport::Udp).0, 5);
+    assert_eq!(snapshot.rrl().unwrap().listed()[0].name, name("old.example.com."));
+
+    let opcode = |opcode: u8| move |packet: &mut Vec<u8>| packet[2] |= opcode << 3;
+    let malformed = |packet: &mut Vec<u8>| packet.push(0);
+    for (spoil, transport, full) in [
+        (&opcode(2) as &dyn Fn(&mut Vec<u8>), Transport::Udp, 2),
+        (&malformed, Transport::Udp, 2),
+        (&malformed, Transport::Tcp, 100),
+    ] {
+        let snapshot = Arc::new(crate::testing::snapshot(LIMITED));
+        let (mut sent, mut slipped) = (0, 0);
+        for id in 0..100u16 {
+            let mut packet = question("www.example.com.", RrType::A, Class::IN, Some(1232));
+            packet[..2].copy_from_slice(&id.to_be_bytes());
+            spoil(&mut packet);
+            let mut room = [0; 65535];
+            match pipeline::handle(&environment(&snapshot, &stats), &packet, client(), transport, &mut room) {
+                Handled::Reply(length) if room[2] & 2 != 0 => {
+                    assert!(length <= packet.len());
+                    slipped += 1;
+                }
+                Handled::Reply(_) => sent += 1,
+                Handled::Drop => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(sent, full);
+        assert_eq!(slipped > 0, full < 100, "{slipped} of {}", 100 - sent);
     }
 }
 

@@ -39,10 +39,11 @@ pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
 
 /// Answers a client with a later EDNS version with this server's version, in an OPT record without options.
 #[inline]
-pub(crate) fn edns_version(query: &Query<'_>, response: &mut Response<'_, '_>) -> Verdict {
-    match query.edns {
+pub(crate) fn edns_version(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    match context.query.edns {
         Some(edns) if edns.version > 0 => {
             response.rcode = Rcode::BADVERS;
+            response.ra = context.snapshot().recurses_for(context.client_ip());
             Verdict::Answer
         }
         _ => Verdict::Continue,

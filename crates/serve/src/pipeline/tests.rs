@@ -94,7 +94,23 @@ fn edns_is_answered_with_edns() {
     let mut packet = question("www.example.com.", RrType::A, Class::IN, Some(4096));
     let version = packet.len() - 9;
     packet[version] = 1;
-    assert_eq!(show(&ask(&plain, &packet, client())), "BADVERS rd 0/0/1");
+    let reply = ask(&plain, &packet, client());
+    assert_eq!(show(&reply), "BADVERS rd 0/0/1");
+    let message = Message::parse(&reply).expect("valid");
+    assert_eq!(
+        message.opt().expect("an OPT").raw_options().count(),
+        0,
+        "of another version (RFC 6891 §6.1.3)"
+    );
+
+    // An error without a question has OPT, too (RFC 6891 §6.1.1).
+    let mut packet = question("www.example.com.", RrType::A, Class::IN, Some(4096));
+    packet[2] = 2 << 3;
+    let reply = ask(&plain, &packet, client());
+    assert_eq!((reply.len(), show(&reply)), (23, "NOTIMP  0/0/1".into()));
+    let message = Message::parse(&reply).expect("valid");
+    let opt = message.opt().expect("an OPT");
+    assert_eq!((opt.udp_payload(), opt.version(), opt.dnssec_ok()), (1400, 0, true));
 }
 
 #[test]
