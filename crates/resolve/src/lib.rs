@@ -73,7 +73,7 @@ pub use nw_cache::{Cache, Hit, HitQuestion};
 pub use resolution::{ClientQuestion, Resolution, Walk};
 pub use resolver::Resolver;
 pub use sentinel::is_sentinel;
-pub use special::is_special_use;
+pub use special::{is_special_use, local_soa};
 pub use steps::Steps;
 pub use trace::{Reason, Step, Trace, Validation};
 pub use validator::{Fault, Insecurity, Signer, Unfit};

@@ -7,6 +7,7 @@
 //! | `onion.` and below (RFC 7686 §2) | does not exist |
 //! | `127.in-addr.arpa.` and below, the reverse name of ::1 (RFC 6303 §4) | PTR localhost for 127.0.0.1 and ::1, else nothing |
 //!
+//! What is absent comes with a SOA record, as of an empty zone (RFC 6303 §3), so that clients keep the absence (RFC 2308 §5).
 //! A forward for such a name overrides this. The server answers further names before the resolver (`serve/local_zones.rs`).
 
 use nw_wire::code::{Class, RrType};
@@ -18,6 +19,8 @@ use crate::signed::Signed;
 
 /// TTL of these answers, seconds.
 const TTL: u32 = 10_800;
+/// Serial, refresh, retry and expire of the SOA (RFC 6303 §3).
+const TIMERS: [u32; 4] = [1, 3600, 1200, 604_800];
 
 const LOCALHOST: &[u8] = b"\x09localhost\0";
 const INVALID: &[u8] = b"\x07invalid\0";
@@ -45,20 +48,18 @@ pub(crate) fn answer(name: NameRef<'_>, rtype: RrType) -> Option<Finding> {
         return Some(match rtype {
             RrType::A => data(name, rtype, &[127, 0, 0, 1]),
             RrType::AAAA => data(name, rtype, &std::net::Ipv6Addr::LOCALHOST.octets()),
-            _ => absent(false),
+            _ => absent(LOCALHOST, false),
         });
     }
-    if below(INVALID) || below(ONION) {
-        return Some(absent(true));
+    if let Some(apex) = [INVALID, ONION].into_iter().find(|apex| below(apex)) {
+        return Some(absent(apex, true));
     }
+    let apex = [LOOPBACK_V4, LOOPBACK_V6].into_iter().find(|apex| below(apex))?;
     let loopback = name == constant(LOOPBACK_V4_HOST) || name == constant(LOOPBACK_V6);
     if loopback && rtype == RrType::PTR {
         return Some(data(name, rtype, LOCALHOST));
     }
-    if loopback || name == constant(LOOPBACK_V4) {
-        return Some(absent(false));
-    }
-    below(LOOPBACK_V4).then(|| absent(true))
+    Some(absent(apex, !loopback && name != constant(apex)))
 }
 
 fn data(name: NameRef<'_>, rtype: RrType, rdata: &[u8]) -> Finding {
@@ -67,6 +68,18 @@ fn data(name: NameRef<'_>, rtype: RrType, rdata: &[u8]) -> Finding {
     Finding::Data { sets: vec![Signed::unsigned(rrset)], proof: Vec::new() }
 }
 
-fn absent(nxdomain: bool) -> Finding {
-    Finding::Absence { sets: Vec::new(), nxdomain, authority: Vec::new() }
+/// The absence of a name or of data in the zone *apex*.
+fn absent(apex: &'static [u8], nxdomain: bool) -> Finding {
+    let apex = constant(apex);
+    let mut soa = Rrset::new(apex.to_name(), RrType::SOA, Class::IN, TTL);
+    soa.rdatas.push(&local_soa(apex, TTL));
+    Finding::Absence { sets: Vec::new(), nxdomain, authority: vec![Signed::unsigned(soa)] }
+}
+
+/// SOA rdata of the zone *apex*, which is served without a zone file (RFC 6303 §3). The zone is its own server and has no responsible person.
+pub fn local_soa(apex: NameRef<'_>, minimum: u32) -> Vec<u8> {
+    let mut rdata = apex.wire().to_vec();
+    rdata.extend_from_slice(b"\x06nobody\x07invalid\0");
+    TIMERS.iter().chain([&minimum]).for_each(|timer| rdata.extend_from_slice(&timer.to_be_bytes()));
+    rdata
 }

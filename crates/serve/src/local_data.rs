@@ -39,12 +39,10 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use nw_resolve::LocalAnswer;
+use nw_resolve::{LocalAnswer, local_soa};
 use nw_wire::hash::Keyed;
 use nw_wire::text::{TextError, Tokens};
 use nw_wire::{Class, Name, NameRef, RrType, Rrset};
-
-use crate::local_zones;
 
 /// TTL of a denial, seconds. It is short because an edit of a file should be seen soon.
 const NEGATIVE_TTL: u32 = 300;
@@ -456,7 +454,7 @@ fn denial_of(apex: &Name, place: &Place, nxdomain: bool, blocked: bool) -> Found
 
 fn negative_soa(apex: &Name) -> Rrset {
     let mut set = Rrset::new(apex.clone(), RrType::SOA, Class::IN, NEGATIVE_TTL);
-    set.rdatas.push(&local_zones::soa(apex.as_ref(), NEGATIVE_TTL));
+    set.rdatas.push(&local_soa(apex.as_ref(), NEGATIVE_TTL));
     set
 }
 

@@ -22,9 +22,8 @@
 
 use std::collections::HashMap;
 
-use nw_resolve::LocalAnswer;
-use nw_resolve::LocalZones as _;
 use nw_resolve::trace::{Layer, Reason};
+use nw_resolve::{LocalAnswer, LocalZones as _, local_soa};
 use nw_wire::{Class, Name, NameRef, Rcode, RrType, Rrset};
 
 use crate::context::Context;
@@ -36,8 +35,6 @@ use crate::verdict::Verdict;
 
 /// TTL of all records, seconds (RFC 6303 §3).
 const TTL: u32 = 10_800;
-/// Serial, refresh, retry and expire of the SOA (RFC 6303 §3).
-const TIMERS: [u32; 4] = [1, 3600, 1200, 604_800];
 
 /// The top-level names that all of the zones are at or below.
 const TOPS: [&[u8]; 4] = [b"arpa", b"test", b"alt", b"local"];
@@ -160,7 +157,7 @@ impl nw_resolve::LocalZones for LocalZones {
             rdatas.iter().for_each(|rdata| set.rdatas.push(rdata));
             set
         };
-        let soa = set(RrType::SOA, &[&soa(apex.as_ref(), TTL)]);
+        let soa = set(RrType::SOA, &[&local_soa(apex.as_ref(), TTL)]);
         let mut answer = Vec::new();
         if at_apex {
             answer.push(soa.clone());
@@ -210,14 +207,6 @@ pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
     (response.rcode, response.aa, response.kind) = (rcode(kind), true, kind);
     response.truncated = sections.write(response.out).is_err();
     Some(Verdict::Answer)
-}
-
-/// SOA rdata (RFC 6303 §3). The zone is its own server and has no responsible person.
-pub(crate) fn soa(apex: NameRef<'_>, minimum: u32) -> Vec<u8> {
-    let mut rdata = apex.wire().to_vec();
-    rdata.extend_from_slice(b"\x06nobody\x07invalid\0");
-    TIMERS.iter().chain([&minimum]).for_each(|timer| rdata.extend_from_slice(&timer.to_be_bytes()));
-    rdata
 }
 
 #[cfg(test)]
