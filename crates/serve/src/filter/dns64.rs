@@ -18,6 +18,7 @@
 //! | a client that sets DO and CD validates itself and gets the answer of the DNS | 6147 §5.5 item 3 |
 //! | both answers are validated before anything is made of them; AD is set if both are secure | 6147 §5.5 |
 //! | a failed AAAA lookup counts as an empty answer; if nothing can be made then, the response stays SERVFAIL | 6147 §5.1.2, §5.1.3 |
+//! | if nothing can be made because the A lookup denies the name, the response denies it | 6147 §5.1 |
 //! | but not in a signed zone, where the absence has to be proved, nor if the validation failed | 6147 §5.5 item 2 |
 //! | if the A lookup fails, for example because its answer is bogus, the response is SERVFAIL, as BIND and Unbound do | - |
 //! | `ipv4only.arpa.` is answered here, so that clients learn the prefix | 7050 §3, 8880 §7.1 |
@@ -382,6 +383,9 @@ impl Filter for Dns64 {
             response.ede[0] = Some(Ede::SYNTHESIZED);
             explain_made(context, self.rules(context.client_ip()), &of);
         } else {
+            if context.second.is_some_and(|second| second.rcode == Rcode::NXDOMAIN) {
+                response.rcode = Rcode::NXDOMAIN;
+            }
             explain_nothing(context, || match of.is_empty() {
                 true => NothingMade::NoA,
                 false => NothingMade::NotMapped(of.iter().flat_map(addresses).collect()),
