@@ -80,10 +80,17 @@ def read(text: str) -> Reply:
 
 
 def query(
-    number: int, name: str, rtype: int, *, flags: int = 0, qclass: int = 1, edns: int | None = None
+    number: int,
+    name: str,
+    rtype: int,
+    *,
+    flags: int = 0,
+    qclass: int = 1,
+    edns: int | None = None,
+    dnssec_ok: bool = False,
 ) -> bytes:
-    """Return a question in wire form."""
+    """Return a question in wire form, with the *edns* version."""
     wire = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     head = struct.pack("!6H", number, flags, 1, 0, 0, edns is not None)
-    opt = b"" if edns is None else struct.pack("!BHHBBHH", 0, 41, 1232, 0, edns, 0, 0)
+    opt = b"" if edns is None else struct.pack("!BHHBBHH", 0, 41, 1232, 0, edns, dnssec_ok << 15, 0)
     return head + wire + struct.pack("!BHH", 0, rtype, qclass) + opt

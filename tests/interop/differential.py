@@ -314,8 +314,17 @@ def toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def write(internet: Internet, steps: list[dict[str, Any]], file: Path) -> None:
-    lines = ['about = "generated"', "standard = false", "", "[resolver]", ""]
+def write(
+    internet: Internet, steps: list[dict[str, Any]], file: Path, settings: dict[str, Any] | None = None
+) -> None:
+    lines = [
+        'about = "generated"',
+        "standard = false",
+        f"settings = {toml(settings or {})}",
+        "",
+        "[resolver]",
+        "",
+    ]
     for host in internet.hosts:
         lines.append("[[host]]")
         lines += [f"{key} = {toml(value)}" for key, value in host.items()]

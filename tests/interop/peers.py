@@ -127,12 +127,14 @@ def bind(
     only."""
     folder.mkdir()
     listed = "".join(f'zone "{name}" {{ type primary; file "{path}"; }};\n' for name, path in zones.items())
+    listen = f"port {where[1]} {{ {where[0]}; }}", "{ none; }"
+    listen4, listen6 = reversed(listen) if ":" in where[0] else listen
     (folder / "named.conf").write_text(
         f"""\
 options {{
   directory "{folder}"; session-keyfile "{folder}/session.key"; managed-keys-directory "{folder}";
   pid-file none; lock-file none; notify no;
-  listen-on port {where[1]} {{ {where[0]}; }}; listen-on-v6 {{ none; }};
+  listen-on {listen4}; listen-on-v6 {listen6};
   {options or "recursion no; dnssec-validation no;"}
 }};
 controls {{ }};
@@ -141,9 +143,12 @@ controls {{ }};
     return Server(["/usr/sbin/named", "-g", "-n", "1", "-c", folder / "named.conf"], folder, where, **how)
 
 
-def nsd(folder: Path, where: Where, zones: Mapping[str, Path], **how: Any) -> Server:
-    """Start NSD with *zones*."""
+def nsd(
+    folder: Path, where: Where, zones: Mapping[str, Path], lines: Sequence[str] = (), **how: Any
+) -> Server:
+    """Start NSD with *zones*, and *lines* in its server clause."""
     folder.mkdir()
+    more = "\n ".join(lines)
     listed = "".join(f'zone:\n name: "{name}"\n zonefile: "{path}"\n' for name, path in zones.items())
     (folder / "nsd.conf").write_text(
         f"""\
@@ -159,6 +164,7 @@ server:
  xfrdir: "{folder}"
  xfrdfile: ""
  zonelistfile: "{folder}/nsd.list"
+ {more}
 remote-control:
  control-enable: no
 {listed}"""
@@ -166,9 +172,11 @@ remote-control:
     return Server(["/usr/sbin/nsd", "-d", "-c", folder / "nsd.conf"], folder, where, **how)
 
 
-def knot(folder: Path, where: Where, zones: Mapping[str, Path], **how: Any) -> Server:
-    """Start Knot with *zones*."""
+def knot(folder: Path, where: Where, zones: Mapping[str, Path], rrl: str = "", **how: Any) -> Server:
+    """Start Knot with *zones*; *rrl* are the settings of its limit on responses."""
     folder.mkdir()
+    module = f"mod-rrl:\n  - id: default\n    {rrl}\n" if rrl else ""
+    use = "\n    global-module: mod-rrl/default" if rrl else ""
     listed = "".join(f"  - domain: {name}\n    file: {path}\n" for name, path in zones.items())
     (folder / "knot.conf").write_text(
         f"""\
@@ -183,8 +191,8 @@ log:
     any: info
 database:
     storage: {folder}/db
-template:
-  - id: default
+{module}template:
+  - id: default{use}
     storage: {folder}
     journal-content: none
     zonefile-sync: -1
@@ -225,12 +233,15 @@ def namewise(folder: Path, where: Where | None, *flags: object, **how: Any) -> S
     """Start `nw serve` with *flags*, listening at *where* (None: as the flags say) with a control socket in
     *folder*."""
     folder.mkdir(exist_ok=True)
-    listen = [] if where is None else ["--listen", f"{where[0]}:{where[1]}"]
+    at = where and (f"[{where[0]}]" if ":" in where[0] else where[0])
+    listen = [] if where is None else ["--listen", f"{at}:{where[1]}"]
     command = [NW, "serve", *listen, "--control", folder / "control.sock", "--workers", "1", *flags]
     return Server(command, folder, where or ("", 0), **how)
 
 
-def authoritative(folder: Path, where: Where, zones: Mapping[str, Path], **how: Any) -> Server:
-    """Start namewise with *zones*."""
-    flags = [flag for name, path in zones.items() for flag in ("--zone", f"{name}={path}")]
-    return namewise(folder, where, *flags, **how)
+def authoritative(
+    folder: Path, where: Where, zones: Mapping[str, Path], *flags: object, **how: Any
+) -> Server:
+    """Start namewise with *zones* and *flags*."""
+    served = [flag for name, path in zones.items() for flag in ("--zone", f"{name}={path}")]
+    return namewise(folder, where, *served, *flags, **how)

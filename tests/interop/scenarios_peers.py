@@ -100,6 +100,13 @@ def trust_anchors(hosts: Path, file: Path) -> list[str]:
     return printed.stdout.splitlines()
 
 
+def settings_of(scenario: dict) -> tuple[list[str], str]:
+    """The settings of the server under test that peers have, too: the prefixes of DNS64, and the NSID in hexadecimal digits."""
+    settings = scenario.get("settings", {})
+    prefixes = [rule["prefix"] for rule in settings.get("dns64", [])]
+    return prefixes, settings.get("server", {}).get("nsid", "")
+
+
 def start_unbound(folder: Path, scenario: dict, anchors: list[str]) -> subprocess.Popen[bytes]:
     (folder / "hints").write_text(root_hints(scenario))
     ipv6 = "yes" if scenario["resolver"].get("ipv6") else "no"
@@ -110,6 +117,9 @@ def start_unbound(folder: Path, scenario: dict, anchors: list[str]) -> subproces
     )
     trusted = "".join(f'  trust-anchor: "{anchor}"\n' for anchor in anchors)
     negative = scenario["resolver"].get("negative_trust_anchors", [])
+    dns64, nsid = settings_of(scenario)
+    trusted += "".join(f"  dns64-prefix: {prefix}\n" for prefix in dns64)
+    trusted += f"  nsid: {nsid}\n" if nsid else ""
     trusted += "".join(f'  domain-insecure: "{name}"\n' for name in negative)
     (folder / "unbound.conf").write_text(
         f"""server:
@@ -122,7 +132,7 @@ def start_unbound(folder: Path, scenario: dict, anchors: list[str]) -> subproces
   use-syslog: no
   do-daemonize: no
   do-ip6: {ipv6}
-  module-config: "{"validator " if anchors else ""}iterator"
+  module-config: "{"dns64 " if dns64 else ""}{"validator " if anchors else ""}iterator"
 {trusted}  root-hints: "{folder}/hints"
   qname-minimisation: no
   do-not-query-localhost: no
@@ -165,6 +175,10 @@ def start_named(folder: Path, scenario: dict, anchors: list[str]) -> subprocess.
         record = f'static-ds {tag} {algorithm} {digest_type} "{digest}"'
         zones.append(f'trust-anchors {{ "{owner}" {record}; }};')
 
+    dns64, nsid = settings_of(scenario)
+    settings = "".join(f"dns64 {prefix} {{ clients {{ any; }}; break-dnssec yes; }}; " for prefix in dns64)
+    settings += f'server-id "{bytes.fromhex(nsid).decode()}";' if nsid else ""
+
     def group(addresses: list[str]) -> str:
         return "{ " + "".join(f"{address}; " for address in addresses or ["none"]) + "}"
 
@@ -181,7 +195,7 @@ def start_named(folder: Path, scenario: dict, anchors: list[str]) -> subprocess.
   dnssec-validation {"yes" if anchors else "no"};
   validate-except {group([f'"{name}"' for name in negative]).replace("none; ", "")};
   qname-minimization off;
-  notify no;
+  notify no; {settings}
 }};
 controls {{ }};
 logging {{ category default {{ null; }}; }};
@@ -198,9 +212,12 @@ def start_namewise(folder: Path, scenario: dict, anchors: list[str]) -> subproce
     (folder / "anchors").write_text("".join(f"{anchor}\n" for anchor in anchors))
     trust = ["--trust-anchor", str(folder / "anchors")] if anchors else []
     config = folder / "namewise.toml"
+    dns64, nsid = settings_of(scenario)
+    settings = "".join(f'[[dns64]]\nprefix = "{prefix}"\n' for prefix in dns64)
+    settings += f'[server]\nnsid = "{bytes.fromhex(nsid).decode()}"\n' if nsid else ""
     config.write_text(
         f'[[listen]]\naddress = "{RESOLVER}"\n[[policy]]\npolicy = "acl"\non = "recursion"\nallow = ["any"]\n'
-        f'[resolver]\nhints = "{folder}/hints"\n'
+        f'[resolver]\nhints = "{folder}/hints"\n{settings}'
     )
     nw = Path(sys.executable).parent / "nw"
     control = ["--control", str(folder / "control.sock")]
