@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 PREFIX = "64:ff9b::/96"
 ZONE = """\
-$TTL 300
-@ SOA ns.z64. h.z64. 1 3600 900 604800 60
+$TTL 3600
+@ SOA ns.z64. h.z64. 1 3600 900 604800 3600
 @ NS ns
 ns A 127.0.0.1
 v4 A 1.2.3.4
