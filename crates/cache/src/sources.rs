@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use nw_wire::hash::Keyed;
+
 /// Addresses kept at most. When there are more, all are forgotten, and the entries that are from them do not know their server
 /// any more; stops floods of servers from filling the memory.
 const MOST: usize = 100_000;
@@ -10,7 +12,7 @@ const MOST: usize = 100_000;
 /// Addresses by number. Numbers are never used twice.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
-    numbers: HashMap<SocketAddr, u32>,
+    numbers: HashMap<SocketAddr, u32, Keyed>,
     addresses: Vec<SocketAddr>,
     /// The number of addresses that were forgotten.
     forgotten: u32,
