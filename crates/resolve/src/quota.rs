@@ -12,6 +12,7 @@
 //! **Rates.** If the budget sets them, prefixes and zones also have a number of questions per second, in bursts of one second.
 
 use std::cell::{Cell, RefCell};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -168,11 +169,12 @@ impl Quotas {
 
     fn remove(&self, prefix: Prefix, number: u64) -> Option<Rc<Place>> {
         let mut clients = self.clients.borrow_mut();
-        let places = clients.get_mut(&prefix)?;
+        let Entry::Occupied(mut entry) = clients.entry(prefix) else { return None };
+        let places = entry.get_mut();
         let at = places.binary_search_by_key(&number, |(number, _)| *number).ok()?;
         let (_, place) = places.remove(at)?;
         if places.is_empty() {
-            clients.remove(&prefix);
+            entry.remove();
         }
         self.under_way.set(self.under_way.get() - 1);
         Some(place)

@@ -103,24 +103,30 @@ impl<W: World> Task<'_, W> {
         loop {
             let local = if frame.depth == 0 { self.local_data(&sname, rtype, trace) } else { None };
             let walks = frame.depth == 0 && self.walk != Walk::Unrecorded;
-            let known = local.map_or_else(|| self.local(&sname, rtype, unknown, frame, trace), Ok)?;
+            // The servers stay where they are: their list is large.
+            let mut known = match local {
+                Some(local) => local,
+                None => self.local(&sname, rtype, unknown, frame, trace)?,
+            };
             unknown = false;
             let copied = match known.is_at_root() {
                 true => self.ask_copy(&sname, rtype, frame, trace).await?,
                 false => None,
             };
-            let (found, state) = match (copied, known) {
-                (Some(copied), _) => self.follow_copy(copied, &sname, rtype, frame, trace).await?,
-                (None, LocalData::Found(found, state)) => (found, state),
-                (None, LocalData::Servers(servers)) if servers.fallback => {
+            let (found, state) = match known {
+                _ if let Some(copied) = copied => {
+                    self.follow_copy(copied, &sname, rtype, frame, trace).await?
+                }
+                LocalData::Found(found, state) => (found, state),
+                LocalData::Servers(ref mut servers) if servers.fallback => {
                     self.ask_forwarders(servers, &sname, rtype, frame, trace).await?
                 }
-                (None, LocalData::Servers(servers)) => {
+                LocalData::Servers(ref mut servers) => {
                     self.descend(servers, &sname, rtype, frame, trace).await?
                 }
-                (None, LocalData::Unprimed(zone)) => {
-                    let servers = self.primed(&zone, trace).await?;
-                    self.descend(servers, &sname, rtype, frame, trace).await?
+                LocalData::Unprimed(zone) => {
+                    let mut servers = self.primed(&zone, trace).await?;
+                    self.descend(&mut servers, &sname, rtype, frame, trace).await?
                 }
             };
             answer.state = answer.state.min(state);
@@ -175,7 +181,7 @@ impl<W: World> Task<'_, W> {
     /// Ask the forwarders *servers*. If all of them fail, resolve *sname* from the root.
     async fn ask_forwarders(
         &self,
-        servers: ServerList,
+        servers: &mut ServerList,
         sname: &Name,
         rtype: RrType,
         frame: &Frame<'_>,
@@ -206,12 +212,12 @@ impl<W: World> Task<'_, W> {
         {
             return self.follow_copy(copied, sname, rtype, frame, trace).await;
         }
-        let servers = match nearest {
+        let mut servers = match nearest {
             LocalData::Found(finding, state) => return Ok((finding, state)),
             LocalData::Servers(servers) => servers,
             LocalData::Unprimed(zone) => self.primed(&zone, trace).await?,
         };
-        self.descend(servers, sname, rtype, frame, trace).await
+        self.descend(&mut servers, sname, rtype, frame, trace).await
     }
 
     /// Go on where the local copy of the root led to.
@@ -225,14 +231,14 @@ impl<W: World> Task<'_, W> {
     ) -> Result<(Finding, State), Failure> {
         match copied {
             FromCopy::Found(finding, state) => Ok((finding, state)),
-            FromCopy::Servers(servers) => self.descend(servers, sname, rtype, frame, trace).await,
+            FromCopy::Servers(mut servers) => self.descend(&mut servers, sname, rtype, frame, trace).await,
         }
     }
 
     /// Step 3 and 4: ask *servers*, and those that they refer to, until something is found about *sname*.
     async fn descend(
         &self,
-        mut servers: ServerList,
+        servers: &mut ServerList,
         sname: &Name,
         rtype: RrType,
         frame: &Frame<'_>,
@@ -245,12 +251,12 @@ impl<W: World> Task<'_, W> {
         let minimise = core.config.qname_minimisation && !servers.recursive && !servers.whole_name;
         let mut minimiser = Minimiser::new(if minimise { budget.max_minimise } else { 0 });
         loop {
-            let (qname, qtype, shortened) = self.next_question(&mut minimiser, &servers, sname, rtype);
+            let (qname, qtype, shortened) = self.next_question(&mut minimiser, servers, sname, rtype);
             // Forwarders record their steps themselves: several may be under way.
             let forwarded = servers.recursive;
             let asked = match forwarded {
-                true => self.race(&mut servers, qname.as_ref(), qtype, frame, trace).await,
-                false => self.ask_next(&mut servers, qname.as_ref(), qtype, frame, trace).await,
+                true => self.race(servers, qname.as_ref(), qtype, frame, trace).await,
+                false => self.ask_next(servers, qname.as_ref(), qtype, frame, trace).await,
             };
             let now = core.world.now();
             let (at, Replied { mut reply, via, rank, .. }) = match asked {
@@ -268,7 +274,7 @@ impl<W: World> Task<'_, W> {
                     let server = Some(server);
                     let origin = Origin { server, ..self.origin(Rank::NonAuthoritative, state) };
                     let found = self.learn(reply, rtype, origin, core.world.now());
-                    self.keep_paths(sname, &found, &servers, frame);
+                    self.keep_paths(sname, &found, servers, frame);
                     return Ok((found, state));
                 }
             };
@@ -325,11 +331,11 @@ impl<W: World> Task<'_, W> {
                             continue;
                         }
                     };
-                    let cut = self.keep_cut(referral, trust, &servers, now);
-                    servers = ServerList::delegated(&cut, core, now);
+                    let cut = self.keep_cut(referral, trust, servers, now);
+                    *servers = ServerList::delegated(&cut, core, now);
                 }
                 Reply::Unauthoritative(_) | Reply::Lame(_) | Reply::Failed(_) | Reply::Unusable(_) => {
-                    self.set_back(&mut servers, at, &reply, qname.as_ref(), qtype);
+                    self.set_back(servers, at, &reply, qname.as_ref(), qtype);
                     if let Reply::Unauthoritative(reply) = reply {
                         servers.keep_last_resort(at, reply);
                     }
@@ -339,7 +345,7 @@ impl<W: World> Task<'_, W> {
                         self.meter.not_in_vain(servers.zone_hash, denied);
                     }
                     let found = self.learn(reply, rtype, origin, now);
-                    self.keep_paths(sname, &found, &servers, frame);
+                    self.keep_paths(sname, &found, servers, frame);
                     return Ok((found, state));
                 }
             }
