@@ -152,8 +152,8 @@ impl<W: World> Check<'_, W> {
             return Ok(self.insecure(zone.as_ref(), why));
         }
         let mut digests = MAX_DIGESTS;
-        let (trusted, unfit) = anchors.matching(&signed.rrset, accepted, &mut digests);
         let keys = ZoneKeys::of(&signed.rrset, accepted);
+        let (trusted, unfit) = anchors.matching(&signed.rrset, &keys, accepted, &mut digests);
         let revoked = anchors.revoked(&signed.rrset, accepted, &mut digests);
         let tag = keys.at(&revoked).next().map(nw_dnssec::Verifier::tag);
         if anchored && tag.is_some() {

@@ -203,19 +203,27 @@ impl Anchors {
         usable().filter(move |ds| !better || ds.digest_type != DigestType::SHA1)
     }
 
-    /// The places of the keys in *set* that a digest or a key here matches, and the first of these that does not count: its tag and
-    /// why. At most *most* digests are computed.
+    /// The places of the keys in *set*, which are *keys*, that a digest or a key here matches, and the first of these that does not
+    /// count: its tag and why. At most *most* digests are computed.
     pub(crate) fn matching(
         &self,
         set: &Rrset,
+        keys: &ZoneKeys,
         accepted: Accepted,
         most: &mut u32,
     ) -> (Vec<usize>, Option<(u16, Unfit)>) {
         let mut matching = self.find(set, accepted, most, |key| Some(key.rdata().into()));
         let mut first = None;
         matching.retain(|place| {
-            let key = set.rdatas.iter().nth(*place).and_then(Dnskey::parse);
-            let unfit = key.and_then(|key| Some((key.tag(), Unfit::of(set.owner.as_ref(), key)?)));
+            // Parsing a key costs thousands of instructions: those that were parsed can verify.
+            let parsed = keys.keys.iter().find(|key| key.place == *place).map(|key| &key.verifier);
+            let unfit = match parsed {
+                Some(key) => key.is_revoked().then(|| (key.tag(), Unfit::Revoked)),
+                None => {
+                    let key = set.rdatas.iter().nth(*place).and_then(Dnskey::parse);
+                    key.and_then(|key| Some((key.tag(), Unfit::of(set.owner.as_ref(), key)?)))
+                }
+            };
             first = first.or(unfit);
             unfit.is_none()
         });
