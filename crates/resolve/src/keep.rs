@@ -13,6 +13,7 @@ use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
 
 use crate::classify::{Absence, Finding, Reply};
+use crate::minimise::Shortened;
 use crate::resolution::{ClientQuestion, Resolution};
 use crate::scrub::{Chain, Referral};
 use crate::select::ServerList;
@@ -158,13 +159,15 @@ impl<W: World> Task<'_, W> {
         cut
     }
 
-    /// Whether the cache shows that there is no zone cut at *name*: it holds data, or the absence of data, for the query that
-    /// would find one.
-    pub(crate) fn is_no_cut(&self, name: NameRef<'_>, rtype: RrType) -> bool {
-        let known = self.core.cache.get_as(&self.reader(), name, rtype, self.core.world.now());
-        let lies_in_zone =
-            |found: &Cached| matches!(found, Cached::Rrset(_) | Cached::Alias(_) | Cached::NoData(_));
-        matches!(known, Lookup::Hit { found, .. } if lies_in_zone(&found))
+    /// What the cache shows of *name* to a lookup that would ask for *rtype* there to find a zone cut.
+    pub(crate) fn known_of(&self, name: NameRef<'_>, rtype: RrType) -> Shortened {
+        match self.core.cache.get_as(&self.reader(), name, rtype, self.core.world.now()) {
+            Lookup::Hit { found: Cached::Rrset(_) | Cached::Alias(_) | Cached::NoData(_), .. } => {
+                Shortened::NoCut
+            }
+            Lookup::Hit { found: Cached::NxDomain(_), .. } => Shortened::Denied,
+            _ => Shortened::Unknown,
+        }
     }
 }
 

@@ -11,6 +11,16 @@ use nw_wire::name::{Name, NameRef};
 /// Queries that add a single label each.
 const ONE_LABEL_STEPS: u32 = 4;
 
+/// What is known of a shortened name before a server is asked for it.
+pub(crate) enum Shortened {
+    /// Nothing: a server is asked.
+    Unknown,
+    /// It holds data, or lacks data of the type that is asked for: there is no zone cut, and one label more is shown.
+    NoCut,
+    /// It does not exist. A server would say so again, and is asked for the whole name.
+    Denied,
+}
+
 /// How many labels of a name the servers of one cut have been sent.
 pub(crate) struct Minimiser {
     /// Labels sent; None for the whole name.

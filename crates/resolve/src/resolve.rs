@@ -26,7 +26,7 @@ use crate::cut::{LocalData, Nearest};
 use crate::exchange::Replied;
 use crate::join::Boxed;
 use crate::local_root::FromCopy;
-use crate::minimise::Minimiser;
+use crate::minimise::{Minimiser, Shortened};
 use crate::quota::Asking;
 use crate::resolution::Walk;
 use crate::select::{Next, ServerList};
@@ -429,9 +429,17 @@ impl<W: World> Task<'_, W> {
         now: Micros,
     ) {
         match reply {
-            Reply::Absence(chain, absence) if !absence.nxdomain => {
-                self.keep_absence(&absence, RrType::A, chain.insecure.as_deref(), origin, now);
-                minimiser.more(shortened, sname);
+            Reply::Absence(chain, absence) => {
+                // A denial of the name that comes with a proof is kept, so that lookups of other names below do not ask for it
+                // again. Without one it may come from a server that denies names for want of an address.
+                let proved = !absence.proof.is_empty() && !self.core.config.nxdomain_cut;
+                if !absence.nxdomain || proved || origin.state == State::Secure {
+                    self.keep_absence(&absence, RrType::A, chain.insecure.as_deref(), origin, now);
+                }
+                match absence.nxdomain {
+                    true => minimiser.whole(),
+                    false => minimiser.more(shortened, sname),
+                }
             }
             Reply::Answer(chain) | Reply::Alias(chain, _) => {
                 self.keep_chain(&chain, origin, now);
@@ -451,10 +459,15 @@ impl<W: World> Task<'_, W> {
     ) -> (Name, RrType, bool) {
         loop {
             let (qname, qtype, shortened) = minimiser.question(servers.zone.as_ref(), sname.as_ref(), rtype);
-            if !shortened || !self.is_no_cut(qname.as_ref(), qtype) {
-                return (qname, qtype, shortened);
+            let known = match shortened {
+                true => self.known_of(qname.as_ref(), qtype),
+                false => Shortened::Unknown,
+            };
+            match known {
+                Shortened::Unknown => return (qname, qtype, shortened),
+                Shortened::NoCut => minimiser.known(qname.as_ref()),
+                Shortened::Denied => minimiser.whole(),
             }
-            minimiser.known(qname.as_ref());
         }
     }
 }
