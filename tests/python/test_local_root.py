@@ -27,7 +27,8 @@ from namewise.config.values import endpoint
 from namewise.control.local_root import FILE, RootCopy
 from namewise.engine import Resolve, Zone, verify_zonemd
 from namewise.engine.errors import TransferError
-from namewise.zones.transfer import Limits, is_newer, transfer
+from namewise.zones.serial import is_newer
+from namewise.zones.transfer import Limits, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

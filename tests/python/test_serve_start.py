@@ -32,6 +32,7 @@ TOO_LARGE = {
     "platform",
     "pydantic",
     "random",
+    "sqlite3",
     "ssl",
     "subprocess",
     "tempfile",

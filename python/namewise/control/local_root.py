@@ -25,7 +25,8 @@ from namewise.control.follower import LONGEST_WAIT_S, Follower
 from namewise.engine import LocalRoot as Artifact
 from namewise.engine import RRset, Zone, verify_zonemd
 from namewise.engine.errors import NamewiseError, TransferError, ZoneFileError
-from namewise.zones.transfer import Limits, is_newer, transfer
+from namewise.zones.serial import is_newer
+from namewise.zones.transfer import Limits, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
