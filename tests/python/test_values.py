@@ -51,6 +51,7 @@ ERRORS = [
     errors.TomlError([errors.TomlFault(1, 2, "x")]),
     errors.ZoneFileError([errors.ZoneFault("f", 1, 2, "error", "C", "m", "e")], 3),
     errors.PlanError([errors.PlanFault("zones[0]", "x")]),
+    errors.KeyFileError("not a key"),
     errors.EngineClosed("closed"),
     errors.TransferError("the primary refuses", "REFUSED"),
     errors.GenerationConflict(7, 8),

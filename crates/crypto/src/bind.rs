@@ -65,13 +65,7 @@ impl PrivateKeyFile {
         if !algorithm.signs() {
             return Err(KeyFileError::Unsupported(algorithm));
         }
-        let secret = secrets.assemble(algorithm)?;
-        if let Secret::Rsa(key) = &secret
-            && key.n.len() < 256
-        {
-            return Err(KeyFileError::RsaTooSmall { bits: key.n.len() * 8 });
-        }
-        let key = SigningKey::from_secret(algorithm, &secret).ok_or(KeyFileError::Inconsistent)?;
+        let key = usable(algorithm, &secrets.assemble(algorithm)?)?;
         Ok(Self { key, fields })
     }
 
@@ -176,12 +170,29 @@ impl Secrets {
     }
 }
 
-/// Decode a complete base64 text.
+/// Make the key of `secret`, if it may sign.
+pub(crate) fn usable(algorithm: Algorithm, secret: &Secret) -> Result<SigningKey, KeyFileError> {
+    if let Secret::Rsa(key) = secret
+        && key.n.len() < 256
+    {
+        return Err(KeyFileError::RsaTooSmall { bits: key.n.len() * 8 });
+    }
+    SigningKey::from_secret(algorithm, secret).ok_or(KeyFileError::Inconsistent)
+}
+
+/// Decode a complete base64 text of one word.
 fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    (!text.contains(|c: char| c.is_ascii_whitespace())).then(|| decode_words(text)).flatten()
+}
+
+/// Decode a complete base64 text that may be split into words.
+pub(crate) fn decode_words(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     // The capacity suffices for the whole text. Growing the buffer would leave copies of the secret in memory.
     let mut out = Zeroizing::new(Vec::with_capacity(text.len() + 3));
     let mut decoder = Base64::default();
-    decoder.push(text.as_bytes(), &mut out).ok()?;
+    for word in text.split_ascii_whitespace() {
+        decoder.push(word.as_bytes(), &mut out).ok()?;
+    }
     decoder.complete().then_some(out)
 }
 
@@ -204,6 +215,10 @@ pub enum KeyFileError {
         /// Length of the modulus.
         bits: usize,
     },
+    /// The text is not a PKCS#8 document in PEM.
+    Pem,
+    /// The document has a key of another kind than the algorithm needs.
+    OtherKind(Algorithm),
     /// The numbers do not form a valid key.
     Inconsistent,
 }
@@ -220,6 +235,11 @@ impl fmt::Display for KeyFileError {
             Self::RsaTooSmall { bits } => {
                 write!(f, "an RSA key of {bits} bits is too small to sign: expected 2048 or more")
             }
+            Self::Pem => f.write_str(
+                "not an unencrypted PKCS#8 document: expected \"-----BEGIN PRIVATE KEY-----\", as `openssl pkcs8 -topk8 \
+                 -nocrypt` writes it",
+            ),
+            Self::OtherKind(algorithm) => write!(f, "the document has no key for algorithm {algorithm}"),
             Self::Inconsistent => f.write_str("the fields do not form a valid key"),
         }
     }

@@ -2,9 +2,9 @@
 
 use zeroize::Zeroizing;
 
-const INTEGER: u8 = 0x02;
-const OCTET_STRING: u8 = 0x04;
-const SEQUENCE: u8 = 0x30;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const SEQUENCE: u8 = 0x30;
 
 /// The integers of an RSA private key, big-endian without leading zeros (RFC 8017 App. A.1.2).
 pub(crate) struct RsaPrivate {
@@ -18,13 +18,28 @@ pub(crate) struct RsaPrivate {
     pub(crate) q_inv: Zeroizing<Vec<u8>>,
 }
 
-/// Extract the integers from a PKCS#8 document of an RSA key (RFC 5208 §5). Returns None if it is not such a
-/// document.
-pub(crate) fn rsa_from_pkcs8(document: &[u8]) -> Option<RsaPrivate> {
+/// Return the algorithm identifier and the key of a PKCS#8 document (RFC 5958 §2), or None if it is not such a document.
+pub(crate) fn pkcs8(document: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut info = Reader(Reader(document).read(SEQUENCE)?);
     info.read(INTEGER)?; // version
-    info.read(SEQUENCE)?; // algorithm: the caller knows it
-    let mut key = Reader(Reader(info.read(OCTET_STRING)?).read(SEQUENCE)?);
+    Some((info.read(SEQUENCE)?, info.read(OCTET_STRING)?))
+}
+
+/// Extract the scalar from an `ECPrivateKey` (RFC 5915 §3).
+pub(crate) fn ec_scalar(document: &[u8]) -> Option<&[u8]> {
+    let mut key = Reader(Reader(document).read(SEQUENCE)?);
+    key.read(INTEGER)?; // version
+    key.read(OCTET_STRING)
+}
+
+/// Extract the content of an OCTET STRING, the form of the keys of RFC 8410 §7.
+pub(crate) fn octet_string(document: &[u8]) -> Option<&[u8]> {
+    Reader(document).read(OCTET_STRING)
+}
+
+/// Extract the integers from an `RSAPrivateKey` (RFC 8017 App. A.1.2).
+pub(crate) fn rsa_private(document: &[u8]) -> Option<RsaPrivate> {
+    let mut key = Reader(Reader(document).read(SEQUENCE)?);
     key.read(INTEGER)?; // version: two primes
     let mut integer = || key.read(INTEGER).map(|bytes| strip_zeros(bytes).to_vec());
     Some(RsaPrivate {
@@ -55,6 +70,30 @@ pub(crate) fn ec_private(scalar: &[u8], curve: &[u8]) -> Zeroizing<Vec<u8>> {
     out.extend_from_slice(&[0xa0, curve.len() as u8]);
     out.extend_from_slice(curve);
     out
+}
+
+/// Write the element `tag` with `parts` one after the other as its content.
+pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    // The capacity suffices for the whole element. Growing it would leave copies of the secret in memory.
+    let mut out = Zeroizing::new(Vec::with_capacity(len + 1 + 1 + size_of::<usize>()));
+    out.push(tag);
+    if len < 0x80 {
+        out.push(len as u8);
+    } else {
+        let size = len.to_be_bytes();
+        let size = strip_zeros(&size);
+        out.push(0x80 | size.len() as u8);
+        out.extend_from_slice(size);
+    }
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+    out
+}
+
+/// Write a positive INTEGER, big-endian without leading zeros.
+pub(crate) fn integer(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+    let sign: &[u8] = if bytes.first().is_none_or(|first| *first >= 0x80) { &[0] } else { &[] };
+    element(INTEGER, &[sign, bytes])
 }
 
 /// Return big-endian `bytes` without their leading zero bytes.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   DNSKEY rdata ──> PublicKey ── verify(message, signature)
-//!   K*.private   ──> SigningKey (a Signer) ── sign(message)        aws-lc-rs │ ed448 │ small RSA
+//!   K*.private, PEM ──> SigningKey (a Signer) ── sign(message)     aws-lc-rs │ ed448 │ small RSA
 //!   bytes        ──> digest, sha1, Hasher, HmacKey                 (the caller does not know which)
 //! ```
 //!
@@ -20,6 +20,7 @@ mod der;
 mod digest;
 mod ed448;
 mod hmac;
+mod pkcs8;
 mod public;
 mod rsa;
 mod signing;

@@ -109,7 +109,8 @@ impl SigningKey {
             Form::Rsa(key) => {
                 let document: Pkcs8V1Der<'_> = key.as_der().expect(EXPORT);
                 let document = Zeroizing::new(document.as_ref().to_vec());
-                Secret::Rsa(Box::new(der::rsa_from_pkcs8(&document).expect("the library writes PKCS#8")))
+                let key = der::pkcs8(&document).and_then(|(_, key)| der::rsa_private(key));
+                Secret::Rsa(Box::new(key.expect("the library writes PKCS#8")))
             }
             Form::Ecdsa(key) => {
                 let scalar: EcPrivateKeyBin<'_> = key.private_key().as_be_bytes().expect(EXPORT);
@@ -198,8 +199,8 @@ fn rsa_pair(key: &RsaPrivate) -> Option<RsaKeyPair> {
 }
 
 /// The named curves as OBJECT IDENTIFIER (RFC 5480 §2.1.1.1).
-const P256_OID: [u8; 10] = [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
-const P384_OID: [u8; 7] = [6, 5, 0x2b, 0x81, 4, 0, 0x22];
+pub(crate) const P256_OID: [u8; 10] = [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
+pub(crate) const P384_OID: [u8; 7] = [6, 5, 0x2b, 0x81, 4, 0, 0x22];
 
 /// Give a private scalar to the library, which computes the public point.
 fn ecdsa_pair(

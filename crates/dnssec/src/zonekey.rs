@@ -32,10 +32,15 @@ impl ZoneKey {
 
     /// Load the two files that `dnssec-keygen` writes: `K….key` (one DNSKEY record) and `K….private`.
     pub fn from_files(key: &str, private: &str) -> Result<Self, ZoneKeyError> {
-        let (owner, rdata) = read_key_file(key).ok_or(ZoneKeyError::KeyFile)?;
         let file = PrivateKeyFile::parse(private).map_err(ZoneKeyError::PrivateFile)?;
+        Self::from_key_file(key, Arc::new(file.key))
+    }
+
+    /// Make the key that a `K….key` file describes; `signer` has its private key.
+    pub fn from_key_file(key: &str, signer: Arc<dyn Signer>) -> Result<Self, ZoneKeyError> {
+        let (owner, rdata) = read_key_file(key).ok_or(ZoneKeyError::KeyFile)?;
         let dnskey = Dnskey::parse(&rdata).ok_or(ZoneKeyError::KeyFile)?;
-        let made = Self::new(owner.as_ref(), dnskey.flags(), Arc::new(file.key));
+        let made = Self::new(owner.as_ref(), dnskey.flags(), signer);
         if *made.rdata == *rdata { Ok(made) } else { Err(ZoneKeyError::Mismatch) }
     }
 

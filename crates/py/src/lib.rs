@@ -5,7 +5,7 @@
 //!           <-- wire, tagged events, JSON steps, errors as data ---
 //! ```
 //! Each file has one class or function: `name`, `rdata` with its `fields`, `rrset`, `edns`, `message` (with `build`,
-//! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `difference`, `verify_keys`, `verify_zone`, `snapshot` with its `budget`,
+//! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `difference`, `verify_keys`, `verify_zone`, `zone_key`, `snapshot` with its `budget`,
 //! `engine` with its `request`s, events and `telemetry`, `artifact`, `play`, `allocator`. Every call uses `call`, and every error uses
 //! `raise`. Classes are immutable, so that reading needs no lock.
 
@@ -37,6 +37,7 @@ mod transfer;
 mod verify_keys;
 mod verify_zone;
 mod zone;
+mod zone_key;
 
 use pyo3::prelude::*;
 
@@ -87,6 +88,8 @@ mod _engine {
     use crate::verify_zone::{verify_zone, verify_zonemd};
     #[pymodule_export]
     use crate::zone::Zone;
+    #[pymodule_export]
+    use crate::zone_key::ZoneKey;
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");

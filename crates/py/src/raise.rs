@@ -40,6 +40,8 @@ pub(crate) enum Raise {
     Mismatch { message: String, code: &'static str },
     /// `TransferError(message, code)`
     Transfer { message: String, code: &'static str },
+    /// `KeyFileError(message)`
+    Key(String),
     /// `PlanError(faults)`
     Plan(Vec<(String, String)>),
     /// `EngineError(message, code="QUEUE_FULL")`
@@ -119,6 +121,7 @@ impl Raise {
             Raise::Zone(faults) => errors.call_method1("zone_file_error", (faults.listed, faults.more)),
             Raise::Mismatch { message, code } => errors.call_method1("DifferenceMismatch", (message, code)),
             Raise::Transfer { message, code } => errors.call_method1("TransferError", (message, code)),
+            Raise::Key(message) => errors.call_method1("KeyFileError", (message,)),
             Raise::Plan(faults) => errors.call_method1("plan_error", (faults,)),
             Raise::Busy(message) => errors.call_method1("queue_full", (message,)),
             Raise::Taken(message) => errors.call_method1("taken", (message,)),

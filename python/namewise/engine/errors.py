@@ -7,6 +7,7 @@ NamewiseError                 code, message
 ├── WireError                 invalid octets: offset
 ├── TomlError                 all faults: (line, column, message)
 ├── ZoneFileError             all faults: file, line, column, message, expected item
+├── KeyFileError              a key that cannot be read or made
 ├── PlanError                 all faults: (path, message)
 ├── EngineError               the engine refused; EngineClosed, GenerationConflict, EnginePanic (a bug in namewise)
 └── ResolutionError           question, attempts; NXDOMAIN, NoAnswer, Timeout, ServersFailed
@@ -159,6 +160,12 @@ class TransferError(NamewiseError):
 
     def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message, code=code)
+
+
+class KeyFileError(NamewiseError, ValueError):
+    """A key of a zone cannot be read from its files, or cannot be made."""
+
+    code = "BAD_KEY"
 
 
 class PlanFault(NamedTuple):
