@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _FINGERPRINT_KEY = os.urandom(32)
 _KEYS = {
     "zone": "name",
+    "dnssec": "name",
     "forward": "suffix",
     "hosts": "file",
     "key": "name",

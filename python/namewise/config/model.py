@@ -19,6 +19,7 @@ from msgspec import Meta
 from namewise.config import values
 from namewise.config.access import BUILT_IN_ACLS, Acl, AclPolicy, Key, View
 from namewise.config.detect import Amplification, Tunnels
+from namewise.config.dnssec import Dnssec
 from namewise.config.filters import Dns64, NoAaaa, Rebinding, Rrl
 from namewise.config.lists import Group, List
 from namewise.config.local import Hosts, Local
@@ -42,6 +43,7 @@ __all__ = [
     "Config",
     "Control",
     "Dns64",
+    "Dnssec",
     "FileZone",
     "Forward",
     "Group",
@@ -94,6 +96,7 @@ class Config(Table, frozen=True, kw_only=True):
     hosts: Annotated[tuple[Hosts, ...], _table(Hosts)] = ()
     local: Annotated[tuple[Local, ...], _table(Local)] = ()
     zone: Annotated[tuple[Zone, ...], _table(FileZone)] = ()
+    dnssec: Annotated[tuple[Dnssec, ...], _table(Dnssec)] = ()
     view: Annotated[tuple[View, ...], _table(View)] = ()
     key: Annotated[tuple[Key, ...], _table(Key)] = ()
     acl: Annotated[tuple[Acl, ...], _table(Acl)] = ()
@@ -127,6 +130,7 @@ TABLES: dict[str, type[Table]] = {
     "hosts": Hosts,
     "local": Local,
     "zone": FileZone,
+    "dnssec": Dnssec,
     "view": View,
     "key": Key,
     "acl": Acl,
@@ -151,7 +155,21 @@ NESTED: dict[tuple[str, ...], type[Table]] = {
 }
 """Tables inside of tables."""
 ARRAYS = frozenset(
-    {"listen", "forward", "hosts", "local", "dns64", "zone", "view", "key", "acl", "policy", "group", "list"}
+    {
+        "listen",
+        "forward",
+        "hosts",
+        "local",
+        "dns64",
+        "zone",
+        "dnssec",
+        "view",
+        "key",
+        "acl",
+        "policy",
+        "group",
+        "list",
+    }
 )
 
 
@@ -210,6 +228,7 @@ def cross_check(
     once("policy", "on", [policy.on for policy in config.policy], "an acl policy on")
     once("group", "name", [group.name for group in config.group], "group")
     once("list", "name", [one.name for one in config.list], "list")
+    once("dnssec", "name", [one.name for one in config.dnssec], "policy")
     once("listen", "address", [f"{item.address} port {item.port}" for item in config.listen], "listen on")
     once("dns64", "prefix", list(map(_served, config.dns64)), "dns64 prefix")
     for index, policy in enumerate(config.policy):

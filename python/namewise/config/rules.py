@@ -10,6 +10,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from namewise.config import values
+from namewise.config.dnssec import mistakes
 from namewise.config.schema import settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def contradictions(config: Config) -> Iterator[tuple[Path, str]]:
     for index, one in enumerate(config.list):
         for at, message in _in_targets(one):
             yield ("list", index, "targets", at), message
+    for index, policy in enumerate(config.dnssec):
+        for name, message in mistakes(policy):
+            yield ("dnssec", index, name), message
 
 
 def doubts(config: Config) -> Iterator[str]:
