@@ -28,7 +28,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("trace", "follow the delegations from the root, query every server, print a verdict"),
     ("dig", "send one query to one server; most arguments, and the output and exit codes, are those of dig"),
     ("zone", "check a zone file and report every error with file, line and column"),
-    ("dnssec", "verify the signatures of a signed zone file"),
+    ("dnssec", "verify a signed zone file, list keys, plan and simulate roll-overs of keys"),
     ("policy", "show what lists and response policy zones do with queries for a name"),
     ("lab", "start a private internet on this machine (up), run scenario files (play)"),
     ("config", "check the configuration, show it (with the origin of each value), print its schema"),

@@ -1,4 +1,4 @@
-"""`nw dnssec verify`, `nw dnssec chain`, `nw dnssec anchors`."""
+"""`nw dnssec verify`, `nw dnssec chain`, `nw dnssec anchors`; `keys` and `rollover` are in `rollover.py`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ HELP = """\
 usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json]
        nw dnssec chain NAME [TYPE] [--config FILE] [--json]
        nw dnssec anchors [--control PATH] [--json]
+       nw dnssec keys DIR [--zone NAME] [--json]
+       nw dnssec rollover plan [--policy NAME] [--config FILE] [--roll WHAT] [--algorithm NAME] [--emergency]
+                               [--parent TIME] [--svg FILE] [--json]
+       nw dnssec rollover status DIR [--zone NAME] [--policy NAME] [--config FILE] [--json]
+       nw dnssec rollover start DIR [--zone NAME] (--role WHICH [--emergency] | --ignored KEY) [--json]
+       nw dnssec rollover simulate [--plans N] [--seed N] [--days N] [--json]
 
 Verify a complete signed zone file. Every authoritative RRset needs a signature of each algorithm for
 which the zone has keys. The NSEC or NSEC3 chain must contain every authoritative name and every delegation,
@@ -35,6 +41,20 @@ if the answer is bogus or there is none, and with 0 otherwise.
 
 `nw dnssec anchors` shows what the running server trusts, as `nw ctl anchors`.
 
+`nw dnssec keys` lists the keys in a folder of key files (K*.key and K*.private, as dnssec-keygen writes them).
+
+`nw dnssec rollover plan` shows what happens when, from a [[dnssec]] table, and checks at each step whether a validator could find the
+zone bogus, whatever it has in its cache. It exits with 3 if so.
+  --policy NAME   `default`, `insecure`, or a [[dnssec]] table of the configuration file (default: the only table)
+  --roll WHAT     first (signing of an unsigned zone), csk, ksk, zsk, algorithm, insecure (to an unsigned zone)
+  --emergency     the key is compromised: no safety margins
+  --parent TIME   how long the parent takes to follow CDS (default: 1h)
+  --svg FILE      also draw the states of all records
+
+`nw dnssec rollover status` shows the keys of a zone with the states of their records, and what they wait for. `start` asks for a
+roll-over, which the next step begins; --ignored KEY says that the parent will not publish the DS of this key any more.
+`simulate` runs random plans with late, silent and broken surroundings, from seed N on. Nothing of these needs a server.
+
 Exit codes: 0 verified (there may be warnings), 1 verification failed, or wrong usage, 2 a file
 cannot be read or does not contain the zone.
 
@@ -51,7 +71,11 @@ _OPTIONS = Options(values=("--origin", "--anchor", "--at"), flags=("--json",), w
 
 def run(args: list[str]) -> int:
     """Run the sub-command."""
-    said = verb(args, ("verify", "chain", "anchors"))
+    said = verb(args, ("verify", "chain", "anchors", "keys", "rollover"))
+    if said in ("keys", "rollover"):
+        from namewise.cli import rollover
+
+        return rollover.run(args[1:]) if said == "rollover" else rollover.read_keys(args[1:])
     if said == "anchors":
         from namewise.cli.ctl import run as control
 
