@@ -14,6 +14,7 @@ from namewise.engine.errors import ZoneFault, ZoneFileError
 __all__ = [
     "VERSION",
     "Asked",
+    "Difference",
     "Done",
     "Dropped",
     "Edns",

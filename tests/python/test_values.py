@@ -52,6 +52,7 @@ ERRORS = [
     errors.ZoneFileError([errors.ZoneFault("f", 1, 2, "error", "C", "m", "e")], 3),
     errors.PlanError([errors.PlanFault("zones[0]", "x")]),
     errors.KeyFileError("not a key"),
+    errors.DifferenceMismatch("another zone", "OTHER_ZONE"),
     errors.EngineClosed("closed"),
     errors.TransferError("the primary refuses", "REFUSED"),
     errors.GenerationConflict(7, 8),
