@@ -16,6 +16,7 @@ from namewise.config import ConfigError, load
 from namewise.dnssec import zone_keys
 from namewise.dnssec.anchors import Key
 from namewise.dnssec.keystore import (
+    DatabaseStore,
     FolderStore,
     KeyStore,
     MemoryStore,
@@ -32,8 +33,11 @@ from namewise.dnssec.safety import Presence, Reach
 from namewise.dnssec.zone_keys import Held, Parent, ZoneFacts, ZoneKeys, ds_of
 from namewise.engine import ZoneKey
 from namewise.engine.errors import KeyFileError
+from namewise.zones.chain import Limits
+from namewise.zones.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NOW = 1_800_000_000
@@ -119,10 +123,15 @@ def test_openssl_reads_and_writes_the_same_keys(
 # Stores.
 
 
-@pytest.fixture(params=["folder", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> KeyStore:
+@pytest.fixture(params=["folder", "memory", "database"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KeyStore]:
     """Each implementation of a store."""
-    return FolderStore(str(tmp_path / "keys")) if request.param == "folder" else MemoryStore()
+    if request.param == "database":
+        database = Store(str(tmp_path), Limits())
+        yield DatabaseStore(database)
+        database.close()
+    else:
+        yield FolderStore(str(tmp_path / "keys")) if request.param == "folder" else MemoryStore()
 
 
 def test_a_roll_over_from_the_first_key_to_its_successor(store: KeyStore) -> None:

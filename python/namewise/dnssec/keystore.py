@@ -4,7 +4,7 @@ A private key is a handle (`ZoneKey`) from the moment it is read or generated. I
 `FolderStore` writes it, to files that no other user can read. What signs asks the store for handles by the ids in `Publication`.
 
 `KeyStore` is what roll-overs need of a store. `FolderStore` keeps the keys of zones in one folder, in the files of BIND (`K*.key`,
-`K*.private`), with the states beside them; the state database of the server is to be another implementation.
+`K*.private`), with the states beside them. `DatabaseStore` keeps them in the state database of the server.
 
 RFCs: 5958 (PKCS#8, by `ZoneKey`).
 """
@@ -27,6 +27,8 @@ from namewise.engine.errors import KeyFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from namewise.zones.store import Store
 
 FORMAT = 1
 """The version of the states in JSON."""
@@ -174,6 +176,45 @@ class FolderStore:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+class DatabaseStore:
+    """The state database: the tables `key` and `rollover`. Raises `StoreError` besides."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def load(self, zone: str) -> ZoneKeys | None:
+        """Return the states of the keys of *zone*. Raises KeyFileError if they cannot be read."""
+        rows = self._store.select("select states from rollover where zone = ?", (_folded(zone),))
+        try:
+            return from_json(rows[0][0]) if rows else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise KeyFileError(f"{self._store.path}: the states of the keys of {zone}: {error}") from None
+
+    def save(self, state: ZoneKeys) -> None:
+        self._do("insert or replace into rollover values (?, ?)", (_folded(state.zone), to_json(state)))
+
+    def add(self, id: str, key: ZoneKey) -> None:
+        row = (_folded(str(key.owner)), id, key.key_file(), key.private_file(key.fields))
+        self._do("insert or replace into key values (?, ?, ?, ?)", row)
+
+    def key(self, zone: str, id: str) -> ZoneKey:
+        rows = self._store.select(
+            "select dnskey, private from key where zone = ? and id = ?", (_folded(zone), id)
+        )
+        if not rows:
+            raise KeyFileError(f"{self._store.path}: no private key {id} of {zone}")
+        try:
+            return ZoneKey.from_files(*rows[0])
+        except KeyFileError as error:
+            raise KeyFileError(f"{self._store.path}: key {id} of {zone}: {error.message}") from None
+
+    def remove(self, zone: str, id: str) -> None:
+        self._do("delete from key where zone = ? and id = ?", (_folded(zone), id))
+
+    def _do(self, statement: str, values: tuple[str, ...]) -> None:
+        self._store.submit(lambda db: db.execute(statement, values)).result()
 
 
 def advance(

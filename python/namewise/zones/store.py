@@ -71,6 +71,10 @@ create table journal (
 );
 create index journal_serial on journal (zone, serial_from);
 """,
+    """
+create table key (zone text not null, id text not null, dnskey text not null, private text not null, primary key (zone, id));
+create table rollover (zone text primary key, states text not null) without rowid;
+""",
 )
 """What makes each format of the database from the one before. The number of the last one is the `user_version`."""
 BUSY_S = 2.0
@@ -135,6 +139,11 @@ class Store:
         else:
             self._jobs.put((job, future))
         return future
+
+    def select(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of *query*, which only reads."""
+        with self._reader() as db:
+            return db.execute(query, values).fetchall()
 
     def write(self, writes: Sequence[Write]) -> list[Chain | StoreError]:
         """Write each of *writes*, in order and in one transaction. Return the chain that each leads to, or why it was refused, once
@@ -251,7 +260,7 @@ class Store:
         return found[::-1]
 
     def forget(self, name: str) -> None:
-        """Delete everything about the zone *name*."""
+        """Delete the versions of the zone *name*; its keys stay."""
 
         def job(db: sqlite3.Connection) -> None:
             for table in ("zone", "image", "journal"):
