@@ -387,6 +387,16 @@ def test_a_zone_is_signed_although_the_parent_has_a_ds_too_early() -> None:
     assert "ds-early" in driver.slugs and driver.out.publication.zone_signers == {"k1"}
 
 
+def test_the_operator_of_a_parent_without_cds_learns_what_to_do(signed: Driver) -> None:
+    roll(signed)
+    said = {notice.slug: notice.text for notice in signed.out.notices}
+    assert said["ds-wanted"].endswith(f"of k2: {ds_of('example.', signed.state.key('k2').public)}")
+    assert said["ds-unwanted"] == "the parent is to remove the DS of k1"
+    signed.at_parent("k2")
+    signed.step()
+    assert not {"ds-wanted", "ds-unwanted"} & signed.slugs
+
+
 def test_a_ds_that_vanishes_is_reported(signed: Driver) -> None:
     signed.at_parent("k1", servers=["a"])
     signed.ds["b"] = frozenset()

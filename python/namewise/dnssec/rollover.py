@@ -40,6 +40,7 @@ from namewise.dnssec.zone_keys import (
     Wanted,
     ZoneFacts,
     ZoneKeys,
+    ds_of,
     is_ds_of,
     moved_by,
     start_of_successor,
@@ -99,7 +100,6 @@ class _Run:
         self.parent = parent if parent is not None and 0 <= now - parent.at <= PARENT_AGE_S else None
         self.notices: list[Notice] = []
         self.purge: list[str] = []
-        self.unconfirmed = False
 
     # What is seen.
 
@@ -202,7 +202,16 @@ class _Run:
             self.answered(None)  # the parent has followed the wish for no DS, which came last
         if presence is HIDDEN and any(has):
             self.put(key.id, "ds", Reach(RUMOURED, self.now if every else None))
-            self.note("ds-early", "warning", f"the parent has the DS of {key.id}, for which it was not asked")
+            if not key.foreign:
+                bad = key.dnskey.presence is not OMNIPRESENT
+                why = (
+                    "although caches lack its DNSKEY: validators may find the zone bogus"
+                    if bad
+                    else "unasked"
+                )
+                self.note(
+                    "ds-early", "error" if bad else "warning", f"the parent has the DS of {key.id}, {why}"
+                )
         elif presence is RUMOURED:
             if not all(has):
                 self.put(key.id, "ds", Reach(RUMOURED))
@@ -302,9 +311,9 @@ class _Run:
             for record in RECORDS[:3]
             if not (key.foreign and record != "dnskey")
         ]
-        self.unconfirmed = any(reach.changes and reach.since is None for reach in moving)
+        unconfirmed = any(reach.changes and reach.since is None for reach in moving)
         unsigned = not any(key.dnskey.possible for key in self.state.keys)
-        if not self.unconfirmed:
+        if not unconfirmed:
             self.introduce(free=unsigned)
         for key in self.state.keys:
             if self.wants_ds(key) and self.attempt([(key.id, "ds", Reach(RUMOURED))]) and not key.foreign:
@@ -313,7 +322,7 @@ class _Run:
         for key in self.state.keys:
             if key.retired and key.ds.published and not key.foreign and self.may_lose_ds(key):
                 self.attempt([(key.id, "ds", Reach(UNRETENTIVE))])
-        if not self.unconfirmed:
+        if not unconfirmed:
             self.withdraw()
 
     def introduce(self, *, free: bool) -> None:
@@ -465,6 +474,12 @@ class _Run:
         )
         if not self.policy.roles and not publication.cds and publication.key_signers:
             publication = publication._replace(delete=True)
+        for key in own:
+            if key.ds == Reach(RUMOURED):
+                text = f"the parent is to publish the DS of {key.id}: {ds_of(self.state.zone, key.public)}"
+                self.note("ds-wanted", "info", text)
+            elif key.ds == Reach(UNRETENTIVE):
+                self.note("ds-unwanted", "info", f"the parent is to remove the DS of {key.id}")
         waits_now = tuple(waits(self.state, self.policy))
         times = [wait.until for wait in waits_now if wait.until is not None]
         times += [
