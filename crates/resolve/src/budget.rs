@@ -227,6 +227,8 @@ pub enum Limit {
     WallClock,
     /// [`Budget::max_in_flight`].
     InFlight,
+    /// [`Budget::max_in_flight_per_client`].
+    InFlightPerClient,
     /// [`Budget::max_in_flight_per_zone`].
     Zone,
     /// [`Budget::max_queries_per_second_per_client`].
@@ -251,6 +253,7 @@ impl Limit {
             Limit::ReceivedBytes => "max_received_bytes",
             Limit::WallClock => "wall_clock",
             Limit::InFlight => "max_in_flight",
+            Limit::InFlightPerClient => "max_in_flight_per_client",
             Limit::Zone => "max_in_flight_per_zone",
             Limit::ClientRate => "max_queries_per_second_per_client",
             Limit::ZoneRate => "max_queries_per_second_per_zone",

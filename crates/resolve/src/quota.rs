@@ -22,7 +22,7 @@ use std::task::{Poll, Waker};
 
 use nw_wire::hash::Keyed;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Limit};
 use crate::world::{Micros, SECOND};
 
 #[cfg(test)]
@@ -112,7 +112,8 @@ impl Rates {
 /// The place of one client question.
 #[derive(Default)]
 struct Place {
-    lost: Cell<bool>,
+    /// The limit that took the place away.
+    lost: Cell<Option<Limit>>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -136,14 +137,14 @@ impl Quotas {
     pub(crate) fn admit(self: &Rc<Self>, prefix: Prefix, budget: &Budget) -> Ticket {
         let own = self.clients.borrow().get(&prefix).map_or(0, VecDeque::len);
         if own >= budget.max_in_flight_per_client as usize {
-            self.evict(prefix);
+            self.evict(prefix, Limit::InFlightPerClient);
         } else if self.under_way.get() >= budget.max_in_flight as usize {
             let hungriest = {
                 let clients = self.clients.borrow();
                 let most = clients.iter().map(|(&prefix, places)| (places.len(), prefix)).max();
                 most.filter(|(count, _)| *count > own).map_or(prefix, |(_, prefix)| prefix)
             };
-            self.evict(hungriest);
+            self.evict(hungriest, Limit::InFlight);
         }
         let number = self.next.get();
         self.next.set(number + 1);
@@ -153,14 +154,14 @@ impl Quotas {
         Ticket { quotas: Rc::clone(self), prefix, number, place }
     }
 
-    /// Take the place of the oldest question of *prefix*.
-    fn evict(&self, prefix: Prefix) {
+    /// Take the place of the oldest question of *prefix* because of *limit*.
+    fn evict(&self, prefix: Prefix, limit: Limit) {
         let oldest = {
             let clients = self.clients.borrow();
             clients.get(&prefix).and_then(|places| places.front().map(|(number, _)| *number))
         };
         if let Some(place) = oldest.and_then(|number| self.remove(prefix, number)) {
-            place.lost.set(true);
+            place.lost.set(Some(limit));
             if let Some(waker) = place.waker.take() {
                 waker.wake();
             }
@@ -228,12 +229,12 @@ impl Quotas {
 }
 
 impl Ticket {
-    /// What *work* yields, or None when its place was lost first.
-    pub(crate) async fn hold<T>(self, work: impl Future<Output = T>) -> Option<T> {
+    /// What *work* yields, or the limit that took its place away first.
+    pub(crate) async fn hold<T>(self, work: impl Future<Output = T>) -> Result<T, Limit> {
         let mut work = pin!(work);
         poll_fn(|context| {
-            if self.place.lost.get() {
-                return Poll::Ready(None);
+            if let Some(limit) = self.place.lost.get() {
+                return Poll::Ready(Err(limit));
             }
             let polled = work.as_mut().poll(context);
             if polled.is_pending() {
@@ -242,7 +243,7 @@ impl Ticket {
                     *waker = Some(context.waker().clone());
                 }
             }
-            polled.map(Some)
+            polled.map(Ok)
         })
         .await
     }

@@ -101,7 +101,6 @@ impl<W: World> Resolver<W> {
             let reason = Reason::ForwardingLoop { ends };
             return core.conclude(&question, Err(Failure::because(reason)), 0, &trace);
         }
-        let limit = |limit| core.conclude(&question, Err(Failure::limit(limit)), 0, &trace);
         // Questions of this process itself have no client.
         let budget = &core.config.budget;
         if let Some(client) = client
@@ -118,9 +117,7 @@ impl<W: World> Resolver<W> {
             let (core, question, trace) = (Rc::clone(core), question.clone(), trace.clone());
             async move {
                 let done = ticket.hold(core.work(&question, unknown, false, &trace)).await;
-                Rc::new(done.unwrap_or_else(|| {
-                    core.conclude(&question, Err(Failure::limit(Limit::InFlight)), 0, &trace)
-                }))
+                Rc::new(done.unwrap_or_else(|limit| core.limited(&question, limit, &trace)))
             }
         };
         match core.flights.join(&question, work) {
@@ -145,7 +142,7 @@ impl<W: World> Resolver<W> {
                 match theirs {
                     Some(Ok(theirs)) => theirs.joining(&trace, id, now),
                     Some(Err(stale)) => stale,
-                    None => limit(Limit::WallClock),
+                    None => core.limited(&question, Limit::WallClock, &trace),
                 }
             }
         }
@@ -163,9 +160,7 @@ impl<W: World> Resolver<W> {
             let (core, question) = (Rc::clone(core), question.clone());
             async move {
                 let done = ticket.hold(core.work(&question, false, true, &trace)).await;
-                Rc::new(done.unwrap_or_else(|| {
-                    core.conclude(&question, Err(Failure::limit(Limit::InFlight)), 0, &trace)
-                }))
+                Rc::new(done.unwrap_or_else(|limit| core.limited(&question, limit, &trace)))
             }
         };
         if let Join::First(wait) = core.flights.join(&question, work) {
@@ -242,6 +237,11 @@ impl<W: World> Core<W> {
             }
             _ => Ok(found),
         }
+    }
+
+    /// The failure of *question* because of *limit*.
+    fn limited(&self, question: &ClientQuestion, limit: Limit, trace: &Trace) -> Resolution {
+        self.conclude(question, Err(Failure::limit(limit)), 0, trace)
     }
 
     /// Make the resolution that *found* amounts to, and end the explanation.

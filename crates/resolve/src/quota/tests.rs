@@ -23,7 +23,10 @@ fn the_hungriest_loses_its_oldest() {
     let (quotas, budget) = (Rc::new(Quotas::default()), budget());
     let many: Vec<Ticket> = (0..5).map(|_| quotas.admit(prefix("192.0.2.1"), &budget)).collect();
     let few: Vec<Ticket> = (0..3).map(|_| quotas.admit(prefix("198.51.100.1"), &budget)).collect();
-    let lost = |tickets: &[Ticket]| tickets.iter().map(|ticket| ticket.place.lost.get()).collect::<Vec<_>>();
+    let lost = |tickets: &[Ticket]| {
+        let lost = tickets.iter().map(|ticket| ticket.place.lost.get() == Some(Limit::InFlight));
+        lost.collect::<Vec<_>>()
+    };
     let newcomer = quotas.admit(prefix("203.0.113.1"), &budget);
     assert_eq!(lost(&many), [true, false, false, false, false]);
     // The hungriest itself: it pays for its own.
@@ -39,7 +42,8 @@ fn the_hungriest_loses_its_oldest() {
 fn a_prefix_at_its_limit_pays_for_itself() {
     let (quotas, budget) = (Rc::new(Quotas::default()), budget());
     let tickets: Vec<Ticket> = (0..7).map(|_| quotas.admit(prefix("192.0.2.1"), &budget)).collect();
-    assert!(tickets[0].place.lost.get() && !tickets[1].place.lost.get());
+    let lost = [0, 1].map(|at: usize| tickets[at].place.lost.get());
+    assert_eq!(lost, [Some(Limit::InFlightPerClient), None]);
 }
 
 #[test]

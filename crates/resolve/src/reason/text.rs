@@ -156,6 +156,11 @@ impl fmt::Display for Reason {
                 let cause = "too many queries to the servers of this zone wait for a reply";
                 write!(f, "stopped: limit {} reached, {cause}", limit.slug())
             }
+            Reason::LimitReached { limit: limit @ (Limit::InFlight | Limit::InFlightPerClient) } => {
+                let whose = if *limit == Limit::InFlight { "" } else { " from the network of this client" };
+                let cause = format!("too many queries{whose} wait for an answer, and the oldest made room");
+                write!(f, "stopped: limit {} reached, {cause}", limit.slug())
+            }
             Reason::LimitReached { limit } => write!(f, "stopped: limit {} reached", limit.slug()),
             Reason::RateReached(rate) => rate.fmt(f),
             Reason::NoReachableAuthority { zone, forwarded } => {

@@ -203,7 +203,7 @@ fn the_hungriest_client_loses_its_oldest_question() {
         let std::task::Poll::Ready(lost) = flood[0].as_mut().poll(context) else {
             panic!("it keeps its place")
         };
-        assert!(lost.steps.iter().last().unwrap().text().contains("max_in_flight"));
+        assert!(lost.steps.iter().last().unwrap().text().contains("max_in_flight reached"));
         assert_eq!(lost.rcode, Rcode::SERVFAIL);
         assert!(flood[1].as_mut().poll(context).is_pending());
         assert!(innocent.as_mut().poll(context).is_pending());
