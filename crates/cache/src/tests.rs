@@ -234,6 +234,7 @@ fn network_failure() -> KeptFailure {
         ede: Ede::NETWORK_ERROR,
         text,
         cause: "no server of example. gave a usable reply é".repeat(9),
+        network: true,
     }
 }
 
@@ -254,7 +255,7 @@ fn failures_are_stored_and_hit() {
     let Lookup::Hit { found: Cached::Failure(kept), age_s: 2, left_s: 3, .. } = found else {
         panic!("{found:?}")
     };
-    assert_eq!((kept.ede, &kept.text), (Ede::NETWORK_ERROR, &network_failure().text));
+    assert_eq!((kept.ede, &kept.text, kept.network), (Ede::NETWORK_ERROR, &network_failure().text, true));
     assert!(network_failure().cause.starts_with(&kept.cause) && kept.cause.len() > 290);
     assert!(ask(&cache, "www.example.", RrType::A, false, 5 * SECOND).is_none());
 }

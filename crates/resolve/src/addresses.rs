@@ -1,6 +1,6 @@
 //! The addresses of name servers: those of the configuration and of the cache, and their lookup (RFC 1034 §5.3.3 step 2).
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 
 use nw_cache::{Cached, Lookup, Reader};
@@ -8,7 +8,7 @@ use nw_wire::code::RrType;
 use nw_wire::name::Name;
 use nw_wire::rrset::Rrset;
 
-use crate::answer::{Answer, Cause, Failure};
+use crate::answer::{Answer, Failure};
 use crate::join::{Boxed, first_of};
 use crate::select::{Next, ServerList};
 use crate::task::{Core, Frame, Task};
@@ -85,7 +85,7 @@ impl<W: World> Task<'_, W> {
         let draft = Draft::new(list.layer, Action::Addresses, names[0].clone(), RrType::A, Reason::Abandoned);
         let id = trace.begin(draft.zone(list.zone.clone()));
         let (mut waiting, mut refused) = (names.iter(), None);
-        let hindered = Cell::new(None);
+        let failed = RefCell::new(Vec::new());
         let begin = || {
             let name = waiting.as_slice().first()?;
             let mut lookup = match self.meter.address_lookup(budget) {
@@ -97,11 +97,12 @@ impl<W: World> Task<'_, W> {
             };
             waiting.next();
             let others = !waiting.as_slice().is_empty();
-            let (lane, hindered) = (trace.lane(id, world.now()), &hindered);
+            let (lane, failed) = (trace.lane(id, world.now()), &failed);
             Some(Box::pin(async move {
-                let found = self.addresses_of(name, frame, others, &lane, hindered).await;
+                let found = self.addresses_of(name, frame, others, &lane).await;
                 if found.as_ref().map_or(true, Vec::is_empty) {
                     lookup.in_vain(found.is_err());
+                    failed.borrow_mut().push((name, found.as_ref().err().cloned()));
                 }
                 found.ok().filter(|found| !found.is_empty()).map(|found| (name.clone(), found))
             }) as Boxed<'_, Option<(Name, Vec<SocketAddr>)>>)
@@ -119,8 +120,8 @@ impl<W: World> Task<'_, W> {
         if refused.is_none() {
             list.unresolved = waiting.as_slice().to_vec();
         }
-        list.hindered |= hindered.get().is_some() || refused.is_some();
-        list.paused |= hindered.get() == Some(Cause::Network);
+        list.hindered |= refused.is_some();
+        failed.into_inner().into_iter().for_each(|(name, failure)| list.without_addresses(name, failure));
         if let Some((name, found)) = found {
             found.into_iter().for_each(|address| list.add_named(address, &name));
         }
@@ -133,16 +134,14 @@ impl<W: World> Task<'_, W> {
 
     /// The addresses of the name server *name*: IPv4 first, IPv6 when there is none.
     ///
-    /// *others*: further names can be looked up instead. Sets *hindered* when this machine, its network or the budget is why there
-    /// is no address. Err: the lookup failed.
+    /// *others*: further names can be looked up instead. Err: the lookup failed.
     async fn addresses_of(
         &self,
         name: &Name,
         frame: &Frame<'_>,
         others: bool,
         trace: &Trace,
-        hindered: &Cell<Option<Cause>>,
-    ) -> Result<Vec<SocketAddr>, ()> {
+    ) -> Result<Vec<SocketAddr>, Failure> {
         let config = &self.core.config;
         let families = [(RrType::A, config.ipv4), (RrType::AAAA, config.ipv6)];
         for rtype in families.into_iter().filter(|(_, wanted)| *wanted).map(|(rtype, _)| rtype) {
@@ -161,14 +160,11 @@ impl<W: World> Task<'_, W> {
                     }
                 }
                 Err(failure) => {
-                    if matches!(failure.cause, Cause::Here | Cause::Network) {
-                        hindered.set(Some(failure.cause));
-                    }
-                    let draft =
-                        Draft::new(Layer::Resolver, Action::Finish, name.clone(), rtype, failure.reason);
+                    let reason = failure.reason.clone();
+                    let draft = Draft::new(Layer::Resolver, Action::Finish, name.clone(), rtype, reason);
                     trace.step(self.core.world.now(), draft);
                     // A lookup of the other family would fail for the same cause.
-                    return Err(());
+                    return Err(failure);
                 }
             }
         }

@@ -50,7 +50,17 @@ pub(crate) enum Cause {
     /// RFC 9520 allows.
     Network,
     /// A failure that is kept already. Its life is not extended.
-    Kept,
+    Kept {
+        /// Whether this machine's network seemed to be down.
+        network: bool,
+    },
+}
+
+impl Cause {
+    /// Whether this machine's network seems to be down.
+    pub(crate) fn is_network(self) -> bool {
+        matches!(self, Cause::Network | Cause::Kept { network: true })
+    }
 }
 
 impl Failure {
@@ -82,6 +92,11 @@ impl Failure {
         }
     }
 
+    /// This machine's network seems to be down.
+    pub(crate) fn network() -> Failure {
+        Failure { cause: Cause::Network, ..Failure::because(Reason::NobodyReplies) }
+    }
+
     pub(crate) fn limit(limit: Limit) -> Failure {
         Failure { cause: Cause::Here, ..Failure::because(Reason::LimitReached { limit }) }
     }
@@ -95,8 +110,8 @@ impl Failure {
     /// The failure *kept* that was found in the cache.
     pub(crate) fn kept(kept: KeptFailure, age_s: u32, left_s: u32, state: State) -> Failure {
         let reason = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
-        let bogus = state == State::Bogus;
-        let mut failure = Failure { cause: Cause::Kept, bogus, ..Failure::because(reason) };
+        let (bogus, cause) = (state == State::Bogus, Cause::Kept { network: kept.network });
+        let mut failure = Failure { cause, bogus, ..Failure::because(reason) };
         failure.ede = vec![(Ede::CACHED_ERROR, failure.reason.to_string()), (kept.ede, kept.text)];
         failure
     }

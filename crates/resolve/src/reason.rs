@@ -398,6 +398,8 @@ pub enum Reason {
     NoServers {
         /// The zone.
         zone: Name,
+        /// What became of the last lookup of an address of a server, in words.
+        because: Option<String>,
     },
     /// An alias chain comes back to a name of its own.
     AliasLoop {

@@ -61,6 +61,7 @@ impl<W: World> Task<'_, W> {
     fn keep_failure(&self, name: NameRef<'_>, rtype: RrType, failure: &Failure, asked: bool) {
         let (ede, text) = failure.ede.first().cloned().unwrap_or((Ede::OTHER, String::new()));
         let cause = match (failure.ede.get(1), text.split_once(": ")) {
+            _ if matches!(failure.reason, Reason::NoServers { .. }) => failure.reason.to_string(),
             (Some((_, detail)), _) => format!("{} ({detail})", failure.reason),
             // The server that was lame, see `ServerList::exhausted`.
             (None, Some((_, detail))) if ede == Ede::NO_REACHABLE_AUTHORITY => {
@@ -68,14 +69,15 @@ impl<W: World> Task<'_, W> {
             }
             _ => failure.reason.to_string(),
         };
-        let (core, kept) = (self.core, KeptFailure { ede, text, cause });
+        let network = failure.cause.is_network();
+        let (core, kept) = (self.core, KeptFailure { ede, text, cause, network });
         let state = if failure.bogus { State::Bogus } else { State::default() };
         let origin = self.origin(Rank::NonAuthoritative, state);
         let mut life = core.config.budget.failure_ttl;
         if asked && !failure.bogus && core.stale(name, rtype, &self.reader(), false).is_some() {
             life = life.max(core.config.stale.recheck_s);
         }
-        if failure.cause == Cause::Network || core.cache.servers().is_silent(core.world.now()) {
+        if network || core.cache.servers().is_silent(core.world.now()) {
             // Our own network seems to have failed: the shortest time that RFC 9520 §3.2 allows.
             life = 1;
         }

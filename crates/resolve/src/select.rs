@@ -89,6 +89,8 @@ pub(crate) struct ServerList {
     pub(crate) hindered: bool,
     /// Whether a server was not asked because the network of this machine seems to be down.
     pub(crate) paused: bool,
+    /// Why the last lookup of addresses brought none, in words.
+    pub(crate) unfound: Option<String>,
     /// A reply from a server that does not speak for the zone, for the case that no other server replies.
     last_resort: Option<(Box<Reply>, SocketAddr)>,
     /// A forwarder that leads back to this server, and from where.
@@ -144,6 +146,7 @@ impl ServerList {
             blamed: false,
             hindered: false,
             paused: false,
+            unfound: None,
             last_resort: None,
             looped: None,
         }
@@ -334,6 +337,19 @@ impl ServerList {
         self.candidates[at].spent = true;
     }
 
+    /// No address of the name server *name* is known: there is none, or its lookup failed.
+    pub(crate) fn without_addresses(&mut self, name: &Name, failure: Option<Failure>) {
+        let cause = failure.as_ref().map(|failure| failure.cause);
+        // This machine, its network or the budget is why.
+        self.paused |= cause.is_some_and(Cause::is_network);
+        self.hindered |= cause.is_some_and(|cause| cause == Cause::Here || cause.is_network());
+        // What failed says more than what does not exist.
+        match failure {
+            Some(failure) => self.unfound = Some(format!("the lookup of {name} failed: {}", failure.reason)),
+            None => drop(self.unfound.get_or_insert_with(|| format!("{name} has no usable address"))),
+        }
+    }
+
     /// Record what went wrong with candidate *at*, for the extended error.
     pub(crate) fn set_back(&mut self, at: usize, ede: Ede, what: &str) {
         self.setback = Some((ede, self.what_of(at, what)));
@@ -414,17 +430,21 @@ impl ServerList {
             return Failure::because(Reason::ForwardingLoop { ends });
         }
         if self.paused && self.setback.is_none() {
-            return Failure { cause: Cause::Network, ..Failure::because(Reason::NobodyReplies) };
+            return Failure::network();
         }
         let without_servers = self.candidates.is_empty() && self.setback.is_none();
         let (zone, forwarded) = (self.zone.clone(), self.recursive);
         let reason = match without_servers {
-            true => Reason::NoServers { zone },
+            true => Reason::NoServers { zone, because: self.unfound.clone() },
             false => Reason::NoReachableAuthority { zone, forwarded },
         };
         let role = if self.recursive { "forwarder for" } else { "delegation" };
         let mut failure = Failure::because(reason);
         let place = format!("at {role} {}", self.zone);
+        let place = match self.unfound.as_ref().filter(|_| without_servers) {
+            Some(unfound) => format!("{place}: {unfound}"),
+            None => place,
+        };
         failure.ede = match &self.setback {
             // A lame server: one extended error says both.
             Some((ede, what)) if *ede == Ede::NO_REACHABLE_AUTHORITY => {

@@ -170,7 +170,10 @@ impl fmt::Display for Reason {
             Reason::NobodyReplies => {
                 f.write_str("the network of this machine seems to be down: no server has replied; tried again in a moment")
             }
-            Reason::NoServers { zone } => write!(f, "{zone} has no server that could be asked"),
+            Reason::NoServers { zone, because } => {
+                write!(f, "{zone} has no server that could be asked")?;
+                because.iter().try_for_each(|because| write!(f, ": {because}"))
+            }
             Reason::AliasLoop { names } => {
                 f.write_str("alias loop: ")?;
                 names.iter().enumerate().try_for_each(|(at, name)| {

@@ -192,6 +192,74 @@ fn what_lookups_need_is_asked_again_sooner_than_what_clients_get_expired() {
     assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
 }
 
+/// The address of a name server cannot be looked up: the failure says why, and so does the one that the cache keeps.
+#[test]
+fn a_zone_without_server_says_what_became_of_the_lookup() {
+    let lab = Lab::new();
+    root(
+        &lab,
+        "example.com. 3600 NS ns.help.net.\nexample2.com. 3600 NS missing.good.net.",
+        "help.net. 3600 NS ns.help.net.\nns.help.net. 3600 A 192.0.2.7
+         good.net. 3600 NS ns.good.net.\nns.good.net. 3600 A 192.0.2.8",
+    );
+    lab.host("192.0.2.7", says("SERVFAIL", "", "", ""));
+    lab.host("192.0.2.8", zone("good.net.", ""));
+    let resolver = resolver(&lab);
+    for (name, why) in [
+        ("www.example.com.", "the lookup of ns.help.net. failed: no server of help.net. gave a usable reply"),
+        // The cache keeps the failure of ns.help.net.
+        ("mail.example.com.", "no server of help.net. gave a usable reply (192.0.2.7:53 rcode=SERVFAIL"),
+        ("www.example2.com.", "missing.good.net. has no usable address"),
+    ] {
+        let found = ask(&lab, &resolver, name, RrType::A);
+        let last = found.steps.iter().last().unwrap().text();
+        assert!(last.contains("has no server that could be asked: ") && last.contains(why), "{last}");
+        assert!(
+            found.ede[0].0 == Ede::NO_REACHABLE_AUTHORITY && found.ede[0].1.contains(why),
+            "{:?}",
+            found.ede
+        );
+        let again = ask(&lab, &resolver, name, RrType::A);
+        let kept = again.steps.iter().find(|step| step.reason.slug() == "cached-failure").unwrap().text();
+        assert_eq!(kept.matches(why).count(), 1, "{kept}");
+    }
+}
+
+/// The network is away when the address of a name server is looked up. Whoever needs that address learns so, too.
+#[test]
+fn a_failure_of_the_network_that_is_kept_is_that_of_lookups_that_need_it() {
+    const ZONES: u8 = 60;
+    let lab = Lab::new();
+    let mut net = "help.net. 3600 NS ns.help.net.\nns.help.net. 3600 A 192.0.2.7\n".to_string();
+    for i in 0..ZONES {
+        let _ = writeln!(net, "e{i}.net. 3600 NS ns.e{i}.net.\nns.e{i}.net. 3600 A 192.0.2.{}", 100 + i);
+    }
+    root(&lab, "example.com. 3600 NS ns.help.net.", &net);
+    lab.host_at("192.5.6.31", MILLISECOND, zone("net.", &net));
+    for last in (100..100 + ZONES).chain([7]) {
+        let away: Host = Rc::new(|_| Says::Error(ExchangeError::NoRoute));
+        lab.host_at(&format!("192.0.2.{last}"), MILLISECOND, away);
+    }
+    let resolver = resolver(&lab);
+    (0..ZONES).for_each(|i| drop(ask(&lab, &resolver, &format!("e{i}.net."), RrType::A)));
+    for (name, reason) in [
+        ("www.help.net.", "no-reachable-authority"),
+        ("ns.help.net.", "nobody-replies"),
+        ("www.example.com.", "nobody-replies"),
+    ] {
+        let found = ask(&lab, &resolver, name, RrType::A);
+        assert_eq!((found.rcode, slugs(&found).last()), (Rcode::SERVFAIL, Some(&reason)), "{name}");
+    }
+    let again = ask(&lab, &resolver, "www.example.com.", RrType::A);
+    assert_eq!((again.ede[0].0, again.ede[1].0), (Ede::CACHED_ERROR, Ede::NETWORK_ERROR));
+    let help = zone("help.net.", "ns.help.net. 60 A 192.0.2.1");
+    lab.host("192.0.2.7", help);
+    lab.host("192.0.2.1", zone("example.com.", "www.example.com. 60 A 203.0.113.1"));
+    lab.pass(1);
+    let found = ask(&lab, &resolver, "www.example.com.", RrType::A);
+    assert_eq!(found.rcode, Rcode::NOERROR, "{:?}", slugs(&found));
+}
+
 #[test]
 fn a_cached_failure_keeps_its_cause_and_age() {
     let lab = example(says("SERVFAIL", "", "", ""));

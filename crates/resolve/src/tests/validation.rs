@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use nw_cache::{Reader, Trust};
+use nw_cache::{KeptFailure, Rank, Reader, Trust};
 use nw_crypto::{Algorithm, SigningKey};
 use nw_dnssec::{DenialOptions, DigestType, SignOptions, ZoneKey, ds::push_ds, sign_zone};
 use nw_wire::code::{Class, Ede, Rcode, RrType};
@@ -244,6 +244,22 @@ fn a_chain_of_trust_makes_answers_secure() {
         world.expect("nothing.plain.test.", T::A, Rcode::NXDOMAIN, Validation::Insecure);
         world.expect("out.example.test.", T::A, Rcode::NOERROR, Validation::Insecure);
     }
+}
+
+/// The network was away when the keys of the zone were looked up: its data are not bogus.
+#[test]
+fn keys_that_the_network_withheld_make_nothing_bogus() {
+    let world = Signed::new();
+    let zone: Name = "example.test.".parse().unwrap();
+    let kept =
+        KeptFailure { ede: Ede::NETWORK_ERROR, text: String::new(), cause: String::new(), network: true };
+    let (cache, now) = (world.resolver.cache(), world.lab.now());
+    cache.put_failure(zone.as_ref(), RrType::DNSKEY, &kept, 1, Rank::NonAuthoritative, now);
+    let found = world.ask("www.example.test.", RrType::A);
+    assert_eq!((found.rcode, found.validation), (Rcode::SERVFAIL, Validation::Indeterminate));
+    assert_eq!(found.ede[0].0, Ede::NETWORK_ERROR);
+    world.lab.pass(1);
+    world.expect("www.example.test.", RrType::A, Rcode::NOERROR, Validation::Secure);
 }
 
 #[test]

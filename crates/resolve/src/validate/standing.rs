@@ -15,7 +15,7 @@ use nw_wire::name::{Name, NameRef};
 use nw_wire::rrset::Rrset;
 
 use super::{Check, Trouble};
-use crate::answer::{Answer, Cause};
+use crate::answer::{Answer, Cause, Failure};
 use crate::notice::Notice;
 use crate::scrub::Referral;
 use crate::signed::{Signed, flatten, pair};
@@ -382,11 +382,12 @@ impl<W: World> Check<'_, W> {
         let below = below.without_aliases();
         task.lookup(&name, rtype, &below, self.trace).await.map_err(|failure| match failure.cause {
             Cause::Here | Cause::Network => Trouble::Failed(failure),
-            Cause::Servers | Cause::Kept => match failure.reason {
+            Cause::Kept { network: true } => Trouble::Failed(Failure::network()),
+            Cause::Servers | Cause::Kept { network: false } => match failure.reason {
                 Reason::Bogus { fault } => Fault::clone(&fault).into(),
                 reason => {
                     // Of a failure that the cache kept, the second extended error is that of its cause.
-                    let cause = failure.ede.get(1).filter(|_| failure.cause == Cause::Kept);
+                    let cause = failure.ede.get(1).filter(|_| failure.cause != Cause::Servers);
                     let ede = cause.map_or(Ede::DNSSEC_BOGUS, |(ede, _)| *ede);
                     let because = cause.map_or_else(|| reason.to_string(), |(_, text)| text.clone());
                     match because.strip_prefix("bogus: ") {

@@ -166,7 +166,12 @@ fn failures_and_refusals_are_no_answers() {
     cache.keep_expired(3600);
     cache.put_rrset(&set("old.example.", RrType::A, &[192, 0, 2, 1]), None, Rank::Authoritative, 0);
     let now = 90 * SECOND;
-    let kept = KeptFailure { ede: Ede::OTHER, text: String::new(), cause: "no server replied".to_owned() };
+    let kept = KeptFailure {
+        ede: Ede::OTHER,
+        text: String::new(),
+        cause: "no server replied".to_owned(),
+        network: false,
+    };
     for name in ["old.example.", "new.example."] {
         let name: Name = name.parse().expect("a name");
         cache.put_failure(name.as_ref(), RrType::A, &kept, 30, Rank::NonAuthoritative, now);

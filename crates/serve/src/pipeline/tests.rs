@@ -596,6 +596,7 @@ fn a_kept_failure_states_its_cause_and_age_to_every_client() {
         ede: Ede::NO_REACHABLE_AUTHORITY,
         text: "at delegation example.net.".to_owned(),
         cause: "no server of example.net. gave a usable reply (192.0.2.1:53 timeout)".to_owned(),
+        network: false,
     };
     cache.put_failure(asked.as_ref(), RrType::A, &kept, 5, Rank::NonAuthoritative, 0);
     let now = 2 * nw_resolve::SECOND;
@@ -617,7 +618,12 @@ fn the_record_of_a_kept_failure_ends_with_it() {
     let forward = r#""resolver":{"forward":[{"suffix":".","servers":["127.0.0.1:1"]}]}"#;
     let here = Arc::new(snapshot(&format!(r#"{{"version":1,{view},{forward},ZONES}}"#)));
     let (stats, cache) = (Stats::default(), Cache::new(1 << 20));
-    let kept = KeptFailure { ede: Ede::OTHER, text: String::new(), cause: "no server replied".to_owned() };
+    let kept = KeptFailure {
+        ede: Ede::OTHER,
+        text: String::new(),
+        cause: "no server replied".to_owned(),
+        network: false,
+    };
     let origin = nw_cache::Origin { view: 1, ..Rank::NonAuthoritative.into() };
     cache.put_failure(name("www.example.net.").as_ref(), RrType::A, &kept, 5, origin, 0);
     let recorder = Recorder::new(RecorderPlan::default());
