@@ -324,6 +324,7 @@ impl Engine {
             ("upstream.odd.extra-opt", odd.extra_opt),
             ("upstream.odd.malformed-record", odd.malformed_record),
             ("upstream.odd.no-question", odd.no_question),
+            ("recorder.octets", self.shared.recorder.octets() as u64),
             ("recorder.dropped", self.shared.recorder.dropped()),
             ("generation", self.generation()),
             ("workers", self.reports.len() as u64),

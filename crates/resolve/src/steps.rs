@@ -63,7 +63,7 @@ impl Steps {
     /// These steps, and below step *parent* those of *theirs*, no more than *most* in all. `began`: when their explanation
     /// began, and this one.
     pub(crate) fn joining(
-        own: Vec<Step>,
+        mut own: Vec<Step>,
         parent: u32,
         theirs: &Steps,
         began: (Micros, Micros),
@@ -73,6 +73,8 @@ impl Steps {
             None => Arc::clone(&theirs.own),
             Some(_) => Arc::new(theirs.iter().map(Cow::into_owned).collect()),
         };
+        // Each of the clients that wait has such a list of few steps.
+        own.shrink_to_fit();
         let most = (most as usize).saturating_sub(own.len());
         let graft = Graft { parent: Some(parent), base: own.len() as u32, began, parallel: true };
         Steps { own: Arc::new(own), joined: Some(Joined { steps, graft, most }) }
@@ -86,16 +88,17 @@ impl Steps {
         self.own.iter().map(Cow::Borrowed).chain(joined)
     }
 
-    /// Octets of memory, about. Steps that other explanations share are divided among those that do.
-    pub fn octets(&self) -> usize {
+    /// The lists of steps: the address of each, and about how many octets it occupies. Explanations that share a list show the
+    /// same address.
+    pub fn lists(&self) -> impl Iterator<Item = (usize, usize)> {
         /// Octets of the names and texts of a step, about.
         const TEXTS: usize = 64;
-        let one = std::mem::size_of::<Step>() + TEXTS;
-        let shared = self
-            .joined
-            .as_ref()
-            .map_or(0, |joined| joined.steps.len() * one / Arc::strong_count(&joined.steps).max(1));
-        self.own.len() * one + shared
+        [Some(&self.own), self.joined.as_ref().map(|joined| &joined.steps)].into_iter().flatten().map(
+            |list| {
+                let octets = list.capacity() * size_of::<Step>() + list.len() * TEXTS;
+                (Arc::as_ptr(list) as usize, octets)
+            },
+        )
     }
 
     /// How many they are.

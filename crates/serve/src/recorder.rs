@@ -15,13 +15,15 @@
 //!
 //! **When full**, by number or by octets: the oldest records are dropped and [`Recorder::dropped`] counts them.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nw_resolve::trace::{Action, Draft, Layer, Reason};
 use nw_resolve::{Micros, Resolution, Steps, Trace};
+use nw_wire::hash::Keyed;
 use nw_wire::{Ede, Name, NameRef, Rcode, RrType, Rrset};
 
 use crate::admit;
@@ -80,15 +82,11 @@ impl FlightRecord {
         }
     }
 
-    /// Approximate octets of memory.
+    /// Approximate octets of memory, without the steps.
     fn octets(&self) -> usize {
         let texts: usize = self.ede.iter().map(|(_, text)| text.len() + 32).sum();
         let answer: usize = self.answer.iter().map(rrset_octets).sum();
-        std::mem::size_of::<FlightRecord>()
-            + self.name.as_ref().wire().len()
-            + texts
-            + answer
-            + self.steps.octets()
+        std::mem::size_of::<FlightRecord>() + self.name.as_ref().wire().len() + texts + answer
     }
 }
 
@@ -116,6 +114,8 @@ struct Ring {
     octets: usize,
     dropped: u64,
     records: VecDeque<Arc<FlightRecord>>,
+    /// How many of the records share each list of steps, by its address. A list counts once.
+    lists: HashMap<usize, u32, Keyed>,
 }
 
 impl Recorder {
@@ -304,6 +304,11 @@ impl Ring {
 
     fn push(&mut self, record: Arc<FlightRecord>) -> Vec<Arc<FlightRecord>> {
         self.octets += record.octets();
+        for (list, octets) in record.steps.lists() {
+            let sharing = self.lists.entry(list).or_default();
+            *sharing += 1;
+            self.octets += if *sharing == 1 { octets } else { 0 };
+        }
         self.records.push_back(record);
         self.shrink()
     }
@@ -313,11 +318,15 @@ impl Ring {
         let mut over = Vec::new();
         while self.records.len() > self.most || self.octets > self.most_octets {
             let Some(record) = self.records.pop_front() else { break };
-            // The share of shared steps may have changed since. The sum never falls below zero, and is zero if the
-            // ring is empty.
-            self.octets = self.octets.saturating_sub(record.octets());
-            if self.records.is_empty() {
-                self.octets = 0;
+            self.octets -= record.octets();
+            for (list, octets) in record.steps.lists() {
+                if let Entry::Occupied(mut sharing) = self.lists.entry(list) {
+                    *sharing.get_mut() -= 1;
+                    if *sharing.get() == 0 {
+                        sharing.remove();
+                        self.octets -= octets;
+                    }
+                }
             }
             over.push(record);
         }

@@ -65,6 +65,38 @@ fn records_are_bounded_in_octets() {
     assert_eq!(recorder.octets(), 0);
 }
 
+/// Many clients wait for one lookup: its steps count once, and until the last of their records is dropped.
+#[test]
+fn steps_that_clients_share_are_bounded_in_octets() {
+    const STEPS: u32 = 30;
+    let bytes = 256 << 10;
+    let recorder = Recorder::new(RecorderPlan { entries: 10_000, bytes, slow_ms: 10 });
+    for lookup in 0..200 {
+        let name = name(&format!("n{lookup}."));
+        let trace = Trace::start(0, 400);
+        for _ in 0..STEPS {
+            trace.step(
+                0,
+                Draft::new(Layer::Delegation, Action::Ask, name.clone(), RrType::A, Reason::Malformed),
+            );
+        }
+        let first = Resolution { steps: trace.steps().into(), ..resolution(Rcode::SERVFAIL, 1) };
+        let question = nw_resolve::ClientQuestion::new(name.clone(), RrType::A);
+        let others: Vec<Resolution> = (0..10).map(|_| first.joined(&question, 0, 1, 400)).collect();
+        for resolution in std::iter::once(&first).chain(&others) {
+            recorder.note(None, &name, RrType::A, resolution, 7);
+        }
+    }
+    let mut kept: Vec<String> =
+        recorder.latest(usize::MAX).iter().map(|record| record.name.to_string()).collect();
+    assert!(kept.len() > 50, "{}", kept.len());
+    kept.dedup();
+    let shared = kept.len() * STEPS as usize * size_of::<nw_resolve::trace::Step>();
+    assert!(shared < bytes as usize, "the steps of {} lookups", kept.len());
+    recorder.set(RecorderPlan { entries: 0, ..RecorderPlan::default() });
+    assert_eq!(recorder.octets(), 0);
+}
+
 #[test]
 fn an_answer_that_met_a_failed_server_is_kept() {
     let recorder = Recorder::new(RecorderPlan { slow_ms: 1000, ..RecorderPlan::default() });
