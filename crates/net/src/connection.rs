@@ -67,12 +67,15 @@ pub(crate) struct Connections {
     stats: Arc<Stats>,
     plan: Cell<StreamPlan>,
     open: RefCell<Vec<Weak<Connection>>>,
+    /// Where octets are read to, by one connection at a time: a connection that waits holds no such buffer.
+    read_room: RefCell<Box<[u8]>>,
 }
 
 impl Connections {
     pub(crate) fn new(clock: Clock, random: Rc<Random>, stats: Arc<Stats>) -> Rc<Connections> {
         let plan = Cell::new(StreamPlan::default());
-        Rc::new(Connections { clock, random, stats, plan, open: RefCell::default() })
+        let read_room = RefCell::new(vec![0; READ].into_boxed_slice());
+        Rc::new(Connections { clock, random, stats, plan, open: RefCell::default(), read_room })
     }
 
     /// Use these limits from now on.
@@ -232,10 +235,11 @@ impl Connection {
         arrives.await.unwrap_or(Err(ExchangeError::Closed))
     }
 
-    /// End the connection: every exchange that waits fails with *error*.
+    /// End the connection: every exchange that waits fails with *error*. Its buffers are freed, for its session may keep it until the
+    /// server is asked again.
     fn end(&self, error: ExchangeError) {
         self.ended.set(true);
-        let waiting = std::mem::take(&mut self.state.borrow_mut().waiting);
+        let State { waiting, .. } = self.state.take();
         waiting.into_values().for_each(|reply| drop(reply.send(Err(error))));
         self.changed.notify_one();
     }
@@ -270,14 +274,13 @@ async fn carry(connection: Rc<Connection>, stream: Opening, all: Rc<Connections>
         },
         () = abandoned(&connection) => return connection.end(ExchangeError::Timeout),
     };
-    let mut room = vec![0; READ].into_boxed_slice();
     loop {
         let idle = connection.state.borrow().client.under_way() == 0;
         let old = all.clock.now() >= connection.opened + micros(plan.lifetime_ms);
         if idle && (old || connection.suspected.get()) {
             return connection.end(ExchangeError::Closed);
         }
-        let moved = poll_fn(|context| transfer(&mut stream, &connection, &all, &mut room, context));
+        let moved = poll_fn(|context| transfer(&mut stream, &connection, &all, context));
         let until = all.clock.instant(all.clock.now() + micros(plan.idle_ms));
         tokio::select! {
             moved = moved => if let Err(error) = moved {
@@ -307,10 +310,12 @@ fn transfer(
     stream: &mut Box<dyn Upward>,
     connection: &Connection,
     all: &Connections,
-    room: &mut [u8],
     context: &mut Context<'_>,
 ) -> Poll<Result<(), ExchangeError>> {
     let fail = |error: io::Error| Poll::Ready(Err(classify(&error)));
+    if connection.ended.get() {
+        return Poll::Ready(Err(ExchangeError::Closed));
+    }
     let mut state = connection.state.borrow_mut();
     let State { client, waiting } = &mut *state;
     let mut stream = Pin::new(stream);
@@ -325,7 +330,8 @@ fn transfer(
     if let Poll::Ready(Err(error)) = stream.as_mut().poll_flush(context) {
         return fail(error);
     }
-    let mut room = ReadBuf::new(room);
+    let mut room = all.read_room.borrow_mut();
+    let mut room = ReadBuf::new(&mut room[..]);
     match ready!(stream.as_mut().poll_read(context, &mut room)) {
         Ok(()) if room.filled().is_empty() => return Poll::Ready(Err(ExchangeError::Closed)),
         Ok(()) => client.input().extend_from_slice(room.filled()),

@@ -378,6 +378,12 @@ impl Client {
         self.replies > 0
     }
 
+    /// Octets of the buffers.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.frames.octets.capacity() + self.output.octets.capacity()
+    }
+
     /// Messages that answered nothing, since the last call.
     pub(crate) fn take_junk(&mut self) -> u64 {
         std::mem::take(&mut self.junk)

@@ -187,6 +187,27 @@ fn a_connection_that_is_never_opened_ends_with_the_queries_that_wait_for_it() {
     });
 }
 
+/// Servers that are asked over TCP once are many, and their sessions are kept for a while.
+#[test]
+fn a_connection_that_has_ended_holds_no_buffers() {
+    let (address, _) = server(|_, mut stream| {
+        let query = read_frame(&mut stream);
+        stream.write_all(&framed(&reply(&query, Rcode::NOERROR, |_| {}))).expect("sent");
+        let _ = stream.read(&mut [0; 512]);
+    });
+    let plan = StreamPlan { idle_ms: 200, ..StreamPlan::default() };
+    run(plan, |all| async move {
+        let session = session(address, plan);
+        assert_eq!(ask(&session, &all, 1, LONG).await, [Ok(())]);
+        let connection = Rc::clone(&session.connections.borrow()[0]);
+        assert!(!connection.ended.get() && connection.state.borrow().client.capacity() > 0);
+        while !session.is_idle() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(connection.state.borrow().client.capacity(), 0);
+    });
+}
+
 #[test]
 fn a_connection_becomes_idle_when_its_last_query_is_abandoned() {
     // Replies to the first query only, and says when the connection ends.
