@@ -16,6 +16,7 @@ cache is flushed, which counts as a fault for a moment when all of it is. A repo
 - a SERVFAIL has no Extended DNS Error;
 - `nw why` does not name the fault of a failed query of the sample;
 - a fault that must be noticed was not: nothing failed below its zone;
+- more than `LIMITED` of the answered queries failed because of a limit, which their extended error and `nw why` name;
 - memory (RSS) grew by more than 5 % after the warm-up;
 - the server ended, or answered less than 99 % of the queries for names without a fault.
 """
@@ -49,6 +50,11 @@ PATIENCE_S = 8.0
 LATE_MS = 250
 """The servers of the internet have not run for so long: a resolver may have taken them for silent."""
 FILL_S = 10.0
+"""How long one round of queries takes that fills the cache, or the flight recorder."""
+MOST_FILLS = 12
+CLIENTS = 16
+"""Networks of clients: what one of them may ask at once is limited."""
+LIMITED = 1e-4
 MAXIMUM_S = 5.0
 CACHE = "16MB"
 WARM_UP = 0.5
@@ -68,11 +74,12 @@ KINDS: dict[str, str | None] = {
     "wrong-id": r"another id|wrong id|dead|TCP|wait for a reply",
     "bogus": r"bogus",
 }
-AWAY, FLUSH = "away", "flush"
+AWAY, FLUSH, LIMIT = "away", "flush", "limit"
 PATTERNS = KINDS | {
     AWAY: r"wait for a reply|dead|did not answer|could not be (reached|sent)|unreachable|this machine",
     # An empty cache under full load: what exceeds the limit of lookups fails.
     FLUSH: r"max_in_flight",
+    LIMIT: r"limit max_",
 }
 
 
@@ -103,11 +110,13 @@ class Result:
     skipped: int = 0
     unexplained: list[str] = field(default_factory=list)
     by_machine: int = 0
+    limited: int = 0
     without_ede: list[str] = field(default_factory=list)
     codes: Counter[str] = field(default_factory=Counter)
     asked_why: int = 0
     unnamed: list[str] = field(default_factory=list)
     rss_mib: list[tuple[float, float]] = field(default_factory=list)
+    parts_mib: list[dict[str, float]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -163,7 +172,8 @@ class Soak:
         self.stop = threading.Event()
         self.lock = threading.Lock()
         self.read_to = 0
-        self.seen: dict[str, float] = {}
+        self.seen: dict[str, tuple[float, bool]] = {}
+        """Names of failed queries: when they failed, and whether because of a limit."""
         self.stalls: list[float] = []
 
     def load(self, asked: Path, seconds: float, seed: int, rate: float | None) -> dict[str, Any]:
@@ -171,10 +181,24 @@ class Soak:
         pace = ["--rate", f"{rate:.0f}"] if rate else ["--outstanding", "200"]
         report = ["--failures", str(self.failures), "--patience", str(PATIENCE_S)] if rate else []
         command = [str(measure.LOAD), "--server", f"127.0.0.1:{PORT}", "--queries", str(asked), "--seconds"]
-        command += [f"{seconds:.1f}", "--fresh", "0", "--seed", str(seed), *pace, *report]
+        command += [f"{seconds:.1f}", "--fresh", "0", "--seed", str(seed), "--clients", str(CLIENTS)]
+        command += [*pace, *report]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
+
+    def stats(self) -> dict[str, int]:
+        """Return the counters of the server."""
+        stats: dict[str, int] = call(self.control, "status")["stats"]
+        return stats
+
+    def fill(self, asked: Path, counter: str, seed: int) -> None:
+        """Run the load generator with *asked*, each name once, until *counter* says that old data made room."""
+        for number in range(MOST_FILLS):
+            self.load(asked, FILL_S, seed + number, None)
+            if self.stats()[counter]:
+                return
+        raise RuntimeError(f"{counter} is still 0 after {MOST_FILLS * FILL_S:.0f} s")
 
     # Threads beside the load.
     def break_things(self, start: float, seconds: float) -> None:
@@ -233,9 +257,11 @@ class Soak:
                     self.stalls.append(time.time())
             self.read_failures()
             for name in random.sample(sorted(self.seen), min(3, len(self.seen))):
-                at = self.seen[name]
+                at, limited = self.seen[name]
                 with self.lock:
                     causes = [fault for fault in self.result.faults if fault.covers(name, at, PATIENCE_S)]
+                if limited and not causes:
+                    causes = [Fault(LIMIT, name, at, at)]
                 # Where two faults cover a name, either may be the cause.
                 if not causes or (name, causes[0].kind) in done:
                     continue
@@ -287,7 +313,10 @@ class Soak:
         ]
         clock = time.strftime("%H:%M:%S", time.gmtime(at))
         errors = [] if lost else [str(error[0]) for error in message.ede]
-        if not causes and any(at - 1 <= stall + AFTER_S and stall - 2 <= at for stall in self.stalls[-30:]):
+        limited = not lost and any(re.search(PATTERNS[LIMIT] or "", str(error[1])) for error in message.ede)
+        if limited and not causes:
+            self.result.limited += 1
+        elif not causes and any(at - 1 <= stall + AFTER_S and stall - 2 <= at for stall in self.stalls[-30:]):
             self.result.by_machine += 1
         elif not causes:
             what = "lost" if lost else f"SERVFAIL, EDE {','.join(errors)}"
@@ -296,7 +325,7 @@ class Soak:
             cause.failed += 1
         if not lost:
             self.result.codes.update(errors)
-            self.seen[name] = at
+            self.seen[name] = (at, limited)
             if not errors:
                 self.result.without_ede.append(f"{clock} {name}")
 
@@ -321,7 +350,7 @@ class Soak:
         for thread in threads:
             thread.start()
         part = min(60.0, seconds / 6)
-        print("  time    q/s answered     lost  rcodes" + " " * 34 + "RSS MiB  faults")
+        print("  time    q/s answered     lost  rcodes" + " " * 34 + "RSS MiB  cache  recorder  faults")
         try:
             for number in itertools.count():
                 begin = time.time()
@@ -343,6 +372,9 @@ class Soak:
         self.read_failures()
         rss = rss_mib(self.server.pid) if self.server.poll() is None else 0.0
         result.rss_mib.append((time.time() - start, rss))
+        stats = self.stats() if rss else {}
+        parts = {part: stats.get(f"{part}.octets", 0) / 2**20 for part in ("cache", "recorder")}
+        result.parts_mib.append(parts)
         result.rcodes.update(outcome["rcodes"])
         result.answered += outcome["answered"]
         result.lost += outcome["lost"]
@@ -352,7 +384,8 @@ class Soak:
         minutes, left = divmod(int(now - start), 60)
         rcodes = " ".join(f"{rcode}:{count}" for rcode, count in outcome["rcodes"].items())
         line = f"{minutes:3}:{left:02} {outcome['answered'] / outcome['seconds']:6.0f} {outcome['answered']:8} {outcome['lost']:8}"
-        print(f"{line}  {rcodes:40} {rss:7.1f}  {' '.join(active)}", flush=True)
+        memory = f"{rss:7.1f} {parts['cache']:6.1f} {parts['recorder']:9.1f}"
+        print(f"{line}  {rcodes:40} {memory}  {' '.join(active)}", flush=True)
 
 
 def verdict(result: Result, seconds: float) -> list[str]:
@@ -368,6 +401,8 @@ def verdict(result: Result, seconds: float) -> list[str]:
     for fault in result.faults:
         if not fault.failed and fault.kind != FLUSH and PATTERNS[fault.kind]:
             bad.append(f"nothing failed during {fault.kind} at {fault.zone}")
+    if result.limited > result.answered * LIMITED:
+        bad.append(f"{result.limited} of {result.answered} queries failed because of a limit")
     if not result.asked_why:
         bad.append("nw why knew none of the failed queries")
     warm = [rss for at, rss in result.rss_mib if at <= seconds * WARM_UP] or [result.rss_mib[0][1]]
@@ -413,10 +448,10 @@ def main() -> int:
                 while not (answer := measure.ask(PORT, known, 1.0)) or answer[3] & 15:
                     if server.poll() is not None or time.monotonic() > end:
                         raise RuntimeError(f"the server does not resolve: {(folder / 'log').read_text()}")
-                soak.load(new, FILL_S, 1, None)
+                soak.fill(new, "cache.evicted", 100)
                 # Failures, so that the flight recorder has reached its size as well.
                 internet.say("fault servfail .")
-                soak.load(new, FILL_S, 2, None)
+                soak.fill(new, "recorder.dropped", 200)
                 internet.say("clear")
                 time.sleep(AFTER_S)
                 soak.load(asked, MAXIMUM_S, 3, None)
@@ -426,7 +461,7 @@ def main() -> int:
                 print(f"maximum {maximum:.0f} queries/s; the load is {rate:.0f} queries/s", flush=True)
                 seconds = options.minutes * 60
                 soak.run(asked, seconds, rate)
-                stats = call(soak.control, "status")["stats"] if server.poll() is None else {}
+                stats = soak.stats() if server.poll() is None else {}
             finally:
                 server.terminate()
                 server.wait(20)
@@ -441,6 +476,7 @@ def main() -> int:
     print(
         f"{result.by_machine} failures while this machine did not let the servers run ({len(soak.stalls)} times)"
     )
+    print(f"{result.limited} failures because of a limit")
     print(f"nw why explained {result.asked_why - len(result.unnamed)} of {result.asked_why} sampled failures")
     for problem in bad:
         print(f"FAILED: {problem}")
@@ -463,6 +499,8 @@ def main() -> int:
         report |= {
             "faults": [vars(fault) for fault in result.faults],
             "rss_mib": result.rss_mib,
+            "parts_mib": result.parts_mib,
+            "limited": result.limited,
             "stats": stats,
         }
         report |= {"unexplained": result.unexplained, "without_ede": result.without_ede}

@@ -1,8 +1,8 @@
 //! A batching DNS load generator: queries from a file, many in flight, one system call for up to 64 packets.
 //!
 //! ```text
-//! load --server 127.0.0.1:5300 --queries FILE --seconds 5 [--outstanding 200 | --rate 20000] [--sockets 4] [--seed 1]
-//!      [--fresh LABEL] [--patience 1] [--failures FILE] [--count QUERIES]
+//! load --server 127.0.0.1:5300 --queries FILE --seconds 5 [--outstanding 200 | --rate 20000] [--sockets 4 | --clients N]
+//!      [--seed 1] [--fresh LABEL] [--patience 1] [--failures FILE] [--count QUERIES]
 //! ```
 //!
 //! FILE holds queries in wire form, each behind its length (two octets, as over TCP). They are asked in random order. With
@@ -17,6 +17,9 @@
 //! a number in hexadecimal that counts from `--seed` times 2^24, so that a resolver's cache never has the answer. Other queries are asked
 //! as they are.
 //!
+//! With `--clients N` there is one socket for each of N networks: the addresses 127.0.0.1, 127.0.1.1 and so on. A server that limits
+//! what one client may ask then sees as many clients.
+//!
 //! With `--count N` the run ends when N queries are answered or lost, and the seconds are those until the last answer.
 //!
 //! With `--failures FILE` a line is appended to FILE for each SERVFAIL (`S`, the time in milliseconds since 1970, the reply in
@@ -29,7 +32,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -47,6 +50,8 @@ struct Options {
     outstanding: usize,
     rate: Option<f64>,
     sockets: usize,
+    /// Whether each socket has an address of its own.
+    clients: bool,
     seed: u64,
     fresh: Option<usize>,
     patience: Duration,
@@ -58,7 +63,7 @@ fn options() -> Result<Options, String> {
     let mut args = std::env::args().skip(1);
     let (mut server, mut file, mut seconds, mut outstanding, mut rate, mut sockets, mut seed, mut fresh) =
         (None, None, 5.0, 200, None, 4, 1, None);
-    let (mut patience, mut failures, mut count) = (Duration::from_secs(1), None, None);
+    let (mut patience, mut failures, mut count, mut clients) = (Duration::from_secs(1), None, None, false);
     while let Some(flag) = args.next() {
         let value = args.next().ok_or_else(|| format!("{flag} needs a value"))?;
         let number = || value.parse::<f64>().map_err(|_| format!("{flag}: {value} is not a number"));
@@ -69,6 +74,7 @@ fn options() -> Result<Options, String> {
             "--outstanding" => outstanding = number()? as usize,
             "--rate" => rate = Some(number()?),
             "--sockets" => sockets = number()? as usize,
+            "--clients" => (sockets, clients) = (number()? as usize, true),
             "--seed" => seed = number()? as u64,
             "--fresh" => fresh = Some(number()? as usize),
             "--patience" => patience = Duration::from_secs_f64(number()?),
@@ -92,6 +98,9 @@ fn options() -> Result<Options, String> {
         rest = tail;
     }
     let server = server.ok_or("--server is missing")?;
+    if clients && (sockets > 255 || server.is_ipv6()) {
+        return Err("--clients: at most 255, and a server with an IPv4 address".into());
+    }
     if queries.is_empty() || outstanding == 0 || outstanding > 60_000 || sockets == 0 {
         return Err("no queries, or a count out of range".into());
     }
@@ -107,6 +116,7 @@ fn options() -> Result<Options, String> {
         outstanding,
         rate,
         sockets,
+        clients,
         seed,
         fresh,
         patience,
@@ -163,10 +173,14 @@ struct Load {
 
 impl Load {
     fn new(options: Options) -> std::io::Result<Load> {
-        let any = if options.server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
         let mut sockets = Vec::new();
-        for _ in 0..options.sockets {
-            let socket = UdpSocket::bind(any)?;
+        for number in 0..options.sockets {
+            let network = if options.clients { number as u8 } else { 0 };
+            let address = match options.server {
+                SocketAddr::V4(_) => IpAddr::from([127, 0, network, 1]),
+                SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
+            };
+            let socket = UdpSocket::bind((address, 0))?;
             socket.connect(options.server)?;
             socket.set_nonblocking(true)?;
             for option in [libc::SO_RCVBUF, libc::SO_SNDBUF] {
