@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from namewise.control.service import Service
 
 REFRESH, RETRY, EXPIRE = 1800, 900, 604_800
-LIMITS = Limits(1 << 20, 1000, 10.0)
+LIMITS = Limits(1 << 20, 1000, 60.0)
 
 
 def root(serial: int, *, digest: bool = True, damaged: bool = False, more: str = "") -> str:
