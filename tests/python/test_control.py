@@ -23,7 +23,7 @@ from ports import free_port
 from namewise.config import Config
 from namewise.config.model import Listen, ServerTable
 from namewise.control.arguments import Arguments
-from namewise.control.channel import Channel
+from namewise.control.channel import MAX_REQUEST, Channel
 from namewise.control.client import ControlError, call
 from namewise.control.descriptors import needed, shortage
 from namewise.control.holder import holders
@@ -34,27 +34,27 @@ from namewise.control.verbs import VERBS as OURS
 from namewise.control.verbs import table
 
 
-def echo(args: dict[str, Any]) -> dict[str, Any]:
+def echo(args: dict[str, Any], _uid: int) -> dict[str, Any]:
     return {"echo": args}
 
 
-def refuse(_: dict[str, Any]) -> dict[str, Any]:
+def refuse(_: dict[str, Any], _uid: int) -> dict[str, Any]:
     raise ControlError("no", "never", "NEVER")
 
 
-def broken(_: dict[str, Any]) -> dict[str, Any]:
+def broken(_: dict[str, Any], _uid: int) -> dict[str, Any]:
     raise RuntimeError("the dog ate it")
 
 
-def mistaken(_: dict[str, Any]) -> dict[str, Any]:
+def mistaken(_: dict[str, Any], _uid: int) -> dict[str, Any]:
     return {"sum": 1 + ""}  # type: ignore[operator]  # a mistake of ours
 
 
-def forgetful(_: dict[str, Any]) -> dict[str, Any]:
+def forgetful(_: dict[str, Any], _uid: int) -> dict[str, Any]:
     return {"value": {}["key"]}
 
 
-def unspeakable(_: dict[str, Any]) -> dict[str, Any]:
+def unspeakable(_: dict[str, Any], _uid: int) -> dict[str, Any]:
     deep: list[Any] = []
     for _depth in range(100_000):
         deep = [deep]
@@ -186,7 +186,7 @@ def test_an_internal_error_is_answered_and_logged_and_the_connection_stays_open(
 def test_an_argument_that_is_missing_is_named(tmp_path: Path) -> None:
     path = str(tmp_path / "c.sock")
 
-    def needs(args: dict[str, Any]) -> dict[str, Any]:
+    def needs(args: dict[str, Any], _uid: int) -> dict[str, Any]:
         return {"name": Arguments("needs", args).name("name")}
 
     def ask() -> str:
@@ -252,7 +252,7 @@ def test_a_line_that_is_too_long_ends_only_the_connection(tmp_path: Path) -> Non
         with socket.socket(socket.AF_UNIX) as link:
             link.connect(path)
             try:
-                link.sendall(b"x" * 1_000_000)
+                link.sendall(b"x" * (MAX_REQUEST + 2))
                 assert link.recv(1) == b""
             except (BrokenPipeError, ConnectionResetError):
                 pass

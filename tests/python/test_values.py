@@ -54,6 +54,7 @@ ERRORS = [
     errors.KeyFileError("not a key"),
     errors.DifferenceMismatch("another zone", "OTHER_ZONE"),
     errors.EngineClosed("closed"),
+    errors.DifferenceMismatch("serial 2", "SERIAL"),
     errors.TransferError("the primary refuses", "REFUSED"),
     errors.GenerationConflict(7, 8),
     errors.NXDOMAIN("no such name", QUESTION, [ATTEMPT], REPLY),

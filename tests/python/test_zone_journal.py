@@ -33,11 +33,14 @@ TEXT = (
 class Server:
     """A registry with its state directory and one file zone `z.`; `restart` makes another one of what is on disk."""
 
-    def __init__(self, folder: Path, limits: Limits = DEFAULTS, *, durable: bool = True) -> None:
+    def __init__(
+        self, folder: Path, limits: Limits = DEFAULTS, *, durable: bool = True, new: bool = True
+    ) -> None:
         self.folder, self.limits, self.durable = folder, limits, durable
         self.file = folder / "z.zone"
         self.clock = 1_700_000_000
-        self.write(TEXT.format(serial=1))
+        if new:
+            self.write(TEXT.format(serial=1))
         self.start()
 
     def start(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from namewise.backends.database import DatabaseSource
 from namewise.backends.file import FileSource
-from namewise.config.model import FileZone
+from namewise.config.model import DatabaseZone, FileZone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from namewise.config.model import Zone
     from namewise.zones.source import ZoneSource
 
-SOURCES: Mapping[type, Callable[[Zone], ZoneSource]] = {
+SOURCES: Mapping[type, Callable[[Any], ZoneSource]] = {
     FileZone: lambda zone: FileSource(zone.name, zone.file),
+    DatabaseZone: lambda zone: DatabaseSource(zone.name),
 }
 """The source of a zone by the model of its `[[zone]]` table."""
 

@@ -29,7 +29,7 @@ from namewise.config.resolver import Budget, Forward, Resolver, Streams
 from namewise.config.rules import contradictions, covers
 from namewise.config.schema import Table, setting, settings
 from namewise.config.server import Control, Listen, Log, ServerTable
-from namewise.config.zones import FileZone
+from namewise.config.zones import DatabaseZone, FileZone
 
 __all__ = [
     "ARRAYS",
@@ -42,6 +42,7 @@ __all__ = [
     "Budget",
     "Config",
     "Control",
+    "DatabaseZone",
     "Dns64",
     "Dnssec",
     "FileZone",
@@ -63,10 +64,12 @@ __all__ = [
     "cross_check",
 ]
 
-Zone = FileZone
+Zone = FileZone | DatabaseZone
 Policy = AclPolicy
 KINDS = {"zone": "file", "policy": None}
 """By tagged table: the kind that an entry has when it does not say, or None where it has to."""
+VARIANTS: dict[str, tuple[type[Table], ...]] = {"zone": (FileZone, DatabaseZone)}
+"""By tagged table with several models: all of them."""
 
 
 MOST_GROUPS = 64
@@ -247,6 +250,11 @@ def cross_check(
     zones = names("zone", (zone.name for zone in config.zone))
     keys = names("key", (key.name for key in config.key))
     views = names("view", (view.name for view in config.view))
+    if config.server.state is None:
+        for index, zone in enumerate(config.zone):
+            if isinstance(zone, DatabaseZone):
+                message = 'a zone of kind "database" needs a state directory: set `state = "DIR"` in [server], or use --state DIR'
+                found.append((("zone", index), message))
     for index, local in enumerate(config.local):
         for at, name in enumerate(local.views or ()):
             if views is not None and name.lower() not in views:

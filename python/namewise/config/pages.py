@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from msgspec.json import schema_components
 
-from namewise.config.model import ARRAYS, KINDS, NESTED, TABLES, Config
+from namewise.config.model import ARRAYS, KINDS, NESTED, TABLES, VARIANTS, Config
 from namewise.config.schema import REQUIRED, Secret, Setting, Table, plain, settings
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def json_schema() -> str:
     _, definitions = schema_components(
         [Config], schema_hook=lambda _: {"type": "string"}, ref_template="#/$defs/{name}"
     )
-    models: list[type[Table]] = [Config, *TABLES.values(), *NESTED.values()]
+    more = [model for models in VARIANTS.values() for model in models[1:]]
+    models: list[type[Table]] = [Config, *TABLES.values(), *NESTED.values(), *more]
     for model in models:
         _as_written(definitions[model.__name__], model)
     body = definitions.pop("Config") | {"title": "namewise.toml"}
@@ -58,13 +59,13 @@ def _as_written(schema: dict[str, Any], model: type[Table]) -> None:
         if default is not None and setting.default is not REQUIRED and setting.table is None:
             described["default"] = _plain_default(setting)
     tag = model.__struct_config__.tag_field
-    if tag is not None and KINDS[tag_table(model)] is not None:
+    if tag is not None and KINDS[tag_table(model)] == model.__struct_config__.tag:
         schema["required"].remove(tag)
 
 
 def tag_table(model: type[Table]) -> str:
     """Return the name of the table whose entries *model* describes."""
-    return next(table for table, one in TABLES.items() if one is model)
+    return next(table for table, one in TABLES.items() if one is model or model in VARIANTS.get(table, ()))
 
 
 def _plain_default(setting: Setting) -> Any:
@@ -91,6 +92,16 @@ def reference() -> str:
     for table, model in TABLES.items():
         head = f"[[{table}]]" if table in ARRAYS else f"[{table}]"
         lines += [f"## `{head}`", "", _about(model), "", *_rows(model), ""]
+        for one in VARIANTS.get(table, ())[1:]:
+            tag = one.__struct_config__
+            lines += [
+                f'### `{head}` with `{tag.tag_field} = "{tag.tag}"`',
+                "",
+                _about(one),
+                "",
+                *_rows(one),
+                "",
+            ]
         for (outer, inner), nested in NESTED.items():
             if outer == table:
                 lines += [f"### `[{outer}.{inner}]`", "", _about(nested), "", *_rows(nested), ""]
@@ -107,7 +118,7 @@ def _rows(model: type[Table]) -> Iterator[str]:
     config = model.__struct_config__
     if config.tag_field is not None:
         usual = KINDS[tag_table(model)]
-        default = "required" if usual is None else f'`"{usual}"`'
+        default = f'`"{usual}"`' if usual == config.tag else "required"
         yield f"| `{config.tag_field}` | `{config.tag}` | {default} | reload | 0.1 | Kind of the entry. |"
     for name, setting in settings(model).items():
         if setting.table is not None:

@@ -194,6 +194,18 @@ def plain(annotation: Any) -> tuple[Any, tuple[Meta, ...]]:
             return annotation, notes
 
 
+def variants(kind: Any) -> tuple[type[Table], ...]:
+    """Return the models of the type *kind*: one, those of a tagged union, or none."""
+    kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    found = tuple(one for one in kinds if isinstance(one, type) and issubclass(one, Table))
+    return found if len(found) == len(kinds) else ()
+
+
+def variant(models: tuple[type[Table], ...], tag: object) -> type[Table] | None:
+    """Return the one of *models* whose tag is *tag*, or None."""
+    return next((model for model in models if model.__struct_config__.tag == tag), None)
+
+
 def as_tree(table: Table) -> dict[str, Any]:
     """Return *table* as it is written in the file: every setting, secrets as `**********`."""
     tree: dict[str, Any] = {}

@@ -110,13 +110,23 @@ class ServerTable(Table, frozen=True, kw_only=True):
             "answered, and others fail with EDE 14; new connections are not accepted."
         ),
     ] = 5_000
+    zone_history: Annotated[
+        Size,
+        setting(
+            "Size of the differences in the state database of one zone. The oldest versions go first, so that a client that may "
+            "change a zone cannot fill the disk; a single larger change is kept as a copy of the zone.",
+            applies="restart",
+            ge=64 << 10,
+            le=1 << 40,
+        ),
+    ] = 16 << 20
     state: (
         Annotated[
             Path,
             setting(
-                "Directory for data that must survive a restart: the states of trust anchors and negative trust anchors, and the "
-                "cache (`cache_save` of `[resolver]`). The server creates it with mode 0700 when it starts. Not set: nothing is "
-                "kept.",
+                "Directory for data that must survive a restart: changes of zones, zones without a file, the states of trust "
+                "anchors and negative trust anchors, and the cache (`cache_save` of `[resolver]`). The server creates it with "
+                "mode 0700 when it starts. Not set: nothing is kept.",
                 applies="restart",
             ),
         ]

@@ -18,7 +18,7 @@ from msgspec.structs import FieldInfo, fields
 from namewise.config import values
 from namewise.config.model import ARRAYS, KINDS, Config, cross_check
 from namewise.config.origin import Path, dotted
-from namewise.config.schema import Table, plain
+from namewise.config.schema import Table, plain, variant, variants
 
 EMPTY = "needs at least one entry"
 
@@ -35,7 +35,7 @@ def validate(
     whole: false if parts of the configuration could not be read; entries are then not checked against each other.
     """
     mistakes: list[Mistake] = []
-    _read_table(Config, tree, (), mistakes)
+    _read_table((Config,), tree, (), mistakes)
     if not mistakes:
         try:
             config = convert(tree, Config)
@@ -108,7 +108,7 @@ def _name(entry: Any) -> str | None:
 @functools.cache
 def _readers(model: type[Table]) -> tuple[tuple[str, Callable[[Any, Path, list[Mistake]], Any]], ...]:
     """Return the fields of *model* that something is read from, each with its reader."""
-    found = [(name, _reader(model.__annotations__[name])) for name in model.__struct_fields__]
+    found = [(field.name, _reader(field.type)) for field in fields(model)]
     return tuple((name, read) for name, read in found if read is not None)
 
 
@@ -118,8 +118,9 @@ def _reader(annotation: Any) -> Callable[[Any, Path, list[Mistake]], Any] | None
     read = next((note.extra["read"] for note in notes if note.extra and "read" in note.extra), None)
     if read is not None:
         return functools.partial(_read_value, read)
-    if isinstance(kind, type) and issubclass(kind, Table):
-        return functools.partial(_read_table, kind)
+    models = variants(kind)
+    if models:
+        return functools.partial(_read_table, models)
     if get_origin(kind) is tuple:
         item = _reader(get_args(kind)[0])
         return None if item is None else functools.partial(_read_items, item)
@@ -149,8 +150,9 @@ def _read_pairs(key: Any, read: Any, value: Any, path: Path, mistakes: list[Mist
     return {key(k, (*path, k), mistakes): read(v, (*path, k), mistakes) for k, v in value.items()}
 
 
-def _read_table(model: type[Table], tree: Any, path: Path, mistakes: list[Mistake]) -> Any:
+def _read_table(models: tuple[type[Table], ...], tree: Any, path: Path, mistakes: list[Mistake]) -> Any:
     if isinstance(tree, dict):
+        model = models[0]
         kind = model.__struct_config__.tag_field
         if kind is not None and kind not in tree:
             default = KINDS.get(str(path[0]))
@@ -158,6 +160,8 @@ def _read_table(model: type[Table], tree: Any, path: Path, mistakes: list[Mistak
                 mistakes.append(((*path, kind), f'the key "{kind}" is required here'))
             else:
                 tree[kind] = default
+        if len(models) > 1 and kind is not None:
+            model = variant(models, tree.get(kind)) or model
         for name, read in _readers(model):
             if name in tree:
                 tree[name] = read(tree[name], (*path, name), mistakes)
@@ -180,6 +184,18 @@ def _in_table(model: type[Table], tree: Any, path: Path) -> Iterator[Mistake]:
         yield from _alone(model, tree, path)
 
 
+def _in_variant(models: tuple[type[Table], ...], tree: Any, path: Path) -> Iterator[Mistake]:
+    field = models[0].__struct_config__.tag_field
+    if len(models) == 1 or field is None or not isinstance(tree, dict):
+        yield from _in_table(models[0], tree, path)
+        return
+    model = variant(models, tree.get(field))
+    if model is None:
+        yield (*path, field), _not_one_of([str(one.__struct_config__.tag) for one in models], tree.get(field))
+    else:
+        yield from _in_table(model, tree, path)
+
+
 def _in_fields(model: type[Table], tree: dict[str, Any], path: Path) -> Iterator[Mistake]:
     config, known = model.__struct_config__, {field.name: field for field in fields(model)}
     for key in tree:
@@ -197,8 +213,9 @@ def _in_fields(model: type[Table], tree: dict[str, Any], path: Path) -> Iterator
 
 def _in_value(annotation: Any, value: Any, path: Path) -> Iterator[Mistake]:
     kind, _ = plain(annotation)
-    if isinstance(kind, type) and issubclass(kind, Table):
-        yield from _in_table(kind, value, path)
+    models = variants(kind)
+    if models:
+        yield from _in_variant(models, value, path)
         return
     inner: list[Mistake] = []
     if get_origin(kind) is tuple and isinstance(value, list):

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 class Arguments:
     """The arguments of *verb*. Each method raises `ControlError` (BAD_ARGUMENT) for a value that is missing or wrong."""
 
-    def __init__(self, verb: str, given: Mapping[str, Any]) -> None:
+    def __init__(self, verb: str, given: Mapping[str, Any], uid: int = -1) -> None:
         self.verb = verb
         self.given = given
+        self.uid = uid
+        """The user of the client; -1: the server itself."""
 
     def only(self, known: Collection[str], when: str = "") -> None:
         """Raise `ControlError` if an argument is not one of *known*: without a misspelt one, the verb would do more than was meant.

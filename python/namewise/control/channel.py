@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 
     from namewise.control.log import Log
 
-    Verb = Callable[[dict[str, Any]], dict[str, Any]]
+    Verb = Callable[[dict[str, Any], int], dict[str, Any]]
+    """Called with the arguments and the user of the client, as the kernel reports it."""
 
-MAX_REQUEST = 640 << 10
-"""Octets of one request; longer ones end the connection. A piece of a dump of the cache with its largest entry has room, as JSON."""
+MAX_REQUEST = 16 << 20
+"""Octets of one request; longer ones end the connection. A change of a zone has room that replaces 100,000 records, as JSON."""
 BACKLOG = 100
 MAX_CONNECTIONS = 32
 """Connections open at once; further ones are closed, so that one client in a loop does not use up the descriptors."""
@@ -167,9 +168,9 @@ class Channel:
             while line := requests.readline(MAX_REQUEST + 1):
                 if len(line) > MAX_REQUEST:
                     return
-                link.sendall(self._answer(line))
+                link.sendall(self._answer(line, uid))
 
-    def _answer(self, line: bytes) -> bytes:
+    def _answer(self, line: bytes, uid: int) -> bytes:
         try:
             verb, args = _request(line)
             if verb not in self.verbs:
@@ -178,7 +179,7 @@ class Channel:
         except ControlError as error:
             return _line(_failure(error.code, str(error), error.hint))
         try:
-            return _line({"ok": True, **self.verbs[verb](args)})
+            return _line({"ok": True, **self.verbs[verb](args, uid)})
         except EnginePanic as error:
             return self._fault(verb, error)
         except NamewiseError as error:

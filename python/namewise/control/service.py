@@ -14,6 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from namewise.backends.database import DatabaseSource
 from namewise.config.paths import private_folder
 from namewise.config.values import Endpoint
 from namewise.control.candidate import build, rebuild
@@ -23,6 +24,8 @@ from namewise.control.events import Events
 from namewise.control.sockets import descriptors
 from namewise.engine import Engine
 from namewise.engine.errors import EngineClosed, EngineError
+from namewise.zones.chain import Limits
+from namewise.zones.journal import Journal
 from namewise.zones.registry import Registry, ZonesError
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from namewise.control.sockets import Sockets
     from namewise.control.trust import Trust
     from namewise.policy.lists import Refreshed
+    from namewise.zones.state import ZoneState
 
 
 class Outcome(NamedTuple):
@@ -193,6 +197,7 @@ class Service:
     def _start(self) -> Outcome:
         loaded = self.load()
         self.state = state = loaded.config.server.state
+        self.registry.journal = Journal(state, Limits(loaded.config.server.zone_history))
         candidate = self._build(loaded, worker_count)
         config = candidate.loaded.config
         zones = candidate.zones
@@ -211,11 +216,28 @@ class Service:
             self.registry.connect(engine)
             self.events.connect(engine)
             outcome = self._publish(engine, candidate)
+            failures = self._resume_added()
         except BaseException:
             engine.close(0.0)
             raise
         self._engine = engine
-        return outcome
+        self.registry.on_change = self._changed
+        return outcome._replace(failures=(*outcome.failures, *failures))
+
+    def _resume_added(self) -> list[str]:
+        """Serve the zones that were added at run time, and return why some cannot be loaded."""
+        found = []
+        for name, chain in self.registry.journal.chains().items():
+            if chain.added and self.registry.find(name) is None:
+                state = self.registry.resume(DatabaseSource(name))
+                found += [state.error] if state.error else []
+        return found
+
+    def _changed(self, state: ZoneState) -> None:
+        name, change = state.source.name, state.change
+        if change is not None:
+            by = f" by {change.who}" if change.who else ""
+            self.log.event("info", "zone-changed", f"zone {name} {change}, {change.why}{by}", zone=name)
 
     def reload(self, check: Callable[[Candidate], None] | None = None) -> Outcome:
         """Take configuration and zones as they are now into use, or raise and change nothing.
@@ -263,8 +285,8 @@ class Service:
                 self.lists.close()
             if engine is not None:
                 engine.close(self.config.server.drain / 1000 if grace_s is None else grace_s)
-                self.registry.close()
                 self.events.drain()
+            self.registry.close()
             self.sockets.close()
 
     def addresses(self) -> tuple[str, ...]:

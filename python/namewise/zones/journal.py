@@ -110,7 +110,10 @@ def write_of_reading(before: ZoneState, after: ZoneState, read: Zone, limits: Li
         source=stamp(after.version), base="none" if after.journal == 0 else image(read)
     )
     change, old, new = after.change, before.current, after.current
-    if after.revision == before.revision or change is None or old is None or new is None:
+    version = after.revision != before.revision and change is not None
+    if after.journal:
+        write = write._replace(base_at=(before.tip or 0) + version - after.journal)
+    if not version or change is None or old is None or new is None:
         return write
     return _version(write, before, new, change, old.difference(new), limits)
 

@@ -119,11 +119,16 @@ class Reading:
             from namewise.zones.merge import MergeConflict, merge
 
             try:
-                zone = merge(self._journal.store.base(name.lower()), read, old, source.place)
+                own = self._own_version(state, read)
+                if own is not None:
+                    # As `nw zone sync` writes it. The server may have ended before it took note of that.
+                    zone, journal = old, (state.tip or 0) - own
+                else:
+                    zone = merge(self._journal.store.base(name.lower()), read, old, source.place)
+                    journal = 0 if zone is read else state.journal
             except (MergeConflict, ZoneFileError, ChainError, StoreError) as error:
                 self._fail(state, error, version)
                 return
-            journal = 0 if zone is read else state.journal
         after = succeeding(state, zone, "load" if old is None else "reload")
         if after is None:
             self.after[name] = state.confirmed(version, journal)
@@ -134,6 +139,17 @@ class Reading:
             self.new_data[name] = None
         if state.tip is not None and old is not None:
             self.recorded[name] = Read(state, read)
+
+    def _own_version(self, state: ZoneState, read: Zone) -> int | None:
+        """Return the entry of the journal after which the records of *read* were served, if they were."""
+        store, name = self._journal.store, state.source.name.lower()
+        sequence = store.find(name, serial=read.serial)
+        if sequence is None:
+            return None
+        try:
+            return None if store.load(name, sequence).difference(read) else sequence
+        except (ChainError, KeyError):
+            return None
 
     def _fail(self, state: ZoneState, error: Exception, version: Hashable) -> None:
         self.failures.append((state.source, error))

@@ -274,6 +274,16 @@ class Registry:
                 raise ZoneConflict(f"zone {source.name} is served already")
             return self._put(source.name, reading.after[source.name])
 
+    def resume(self, source: ZoneSource) -> ZoneState:
+        """Serve a zone that is stored and that the configuration does not name, as `add`; one that cannot be loaded gets SERVFAIL.
+        Return its state."""
+        reading = Reading(self.journal)
+        reading.look(ZoneState(source, configured=False), source)
+        reading.read()
+        with self._changing:
+            self._put(source.name, reading.after[source.name])
+            return self.states[source.name]
+
     def create(self, source: ZoneSource, zone: Zone, cause: Cause = EDIT) -> ZoneState:
         """Serve *zone* under the name of *source* until `remove`, and keep it in the state database. Raises `ZoneConflict` if a zone
         of that name is served, `StoreError`."""
@@ -309,6 +319,20 @@ class Registry:
             raise ZonesError(failures)
         return self.states[name]
 
+    def reset(self, name: str, tip: int | None) -> None:
+        """Go on with the version of the zone *name* after the entry *tip*, or with its source alone (None): the rest of what is
+        stored is deleted. Raises `ChainError` if that version cannot be read, `ZonesError` if the source cannot."""
+        with self._changing:
+            state = self.states[name]
+            if tip is None:
+                self.journal.store.forget(name.lower())
+            else:
+                self.journal.store.cut(name.lower(), tip)
+            # The served version stays until the one that follows is loaded.
+            again = ZoneState(state.source, state.configured, state.condition, state.current, state.revision)
+            self.states = {**self.states, name: again}
+        self.reread(name)
+
     def saved(self, before: ZoneState, version: Hashable) -> None:
         """Take note that *version* of the source has the records of *before*. Raises `StoreError`."""
         name, zone = before.source.name, before.current
@@ -318,7 +342,7 @@ class Registry:
                 return
             after = present.confirmed(version, present.tip - before.tip)
             write = write_of_reading(present, after, zone, self.journal.limits)
-            _settled(self.journal.store.write([write._replace(base_at=before.tip)]))
+            _settled(self.journal.store.write([write]))
             self.states = {**self.states, name: after}
 
     def fold(self, name: str) -> Fold | None:

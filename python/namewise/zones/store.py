@@ -240,6 +240,26 @@ class Store:
             )
             return [Entry(*row) for row in rows]
 
+    def find(self, name: str, *, serial: int | None = None, at: float | None = None) -> int | None:
+        """Return the entry after which the zone *name* had *serial* the last time, or that was the newest one *at* a time (seconds
+        since 1970); None: the history does not go back so far."""
+        with self._reader() as db:
+            if serial is not None:
+                rows = db.execute(
+                    "select sequence from journal where zone = ? and serial_to = ? union all "
+                    "select sequence - 1 from journal where zone = ? and serial_from = ? order by 1 desc limit 1",
+                    (name, serial, name, serial),
+                )
+            else:
+                # Nothing before the first entry is known of a zone whose oldest entries were deleted.
+                rows = db.execute(
+                    "select max(sequence) from journal where zone = ? and time <= ? having max(sequence) is not null "
+                    "union all select 0 from journal where zone = ? and sequence = 1 and time > ? and serial_from is not null",
+                    (name, at, name, at),
+                )
+            row = rows.fetchone()
+            return None if row is None else int(row[0])
+
     def differences(self, name: str, most_octets: int) -> list[Difference]:
         """Return the newest differences of the zone *name* that have at most *most_octets* together, oldest first: they lead to
         its newest version without a gap."""

@@ -36,17 +36,18 @@ VERBS = (
     "status",
     "stop",
     "why",
+    "zone",
 )
 
 
-def table(daemon: Daemon) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+def table(daemon: Daemon) -> dict[str, Callable[..., dict[str, Any]]]:
     """Return what the control socket calls for each verb."""
     return {verb: partial(_call, daemon, verb) for verb in VERBS}
 
 
-def _call(daemon: Daemon, verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _call(daemon: Daemon, verb: str, given: Mapping[str, Any], uid: int = -1) -> dict[str, Any]:
     module = import_module(f"namewise.control.verbs.{verb}")
-    arguments = Arguments(verb, given)
+    arguments = Arguments(verb, given, uid)
     arguments.only(module.ARGUMENTS)
     answer: dict[str, Any] = module.run(daemon, arguments)
     return answer

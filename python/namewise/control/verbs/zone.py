@@ -1,0 +1,376 @@
+"""`zone`: the zones that are served, their history, and changes of them.
+
+Every change goes through the registry: it is durable and served when the answer comes. The history names the user of the client.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from namewise.backends.database import DatabaseSource
+from namewise.control.client import ControlError
+from namewise.engine import Difference, RRset, Zone
+from namewise.zones.serial import successor, way
+from namewise.zones.state import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from namewise.control.arguments import Arguments
+    from namewise.control.daemon import Daemon
+    from namewise.zones.chain import Chain
+    from namewise.zones.registry import Registry
+    from namewise.zones.state import ZoneState
+
+_CHANGE = ("if_serial", "note")
+OF: dict[str, tuple[str, ...]] = {
+    "list": (),
+    "status": ("name",),
+    "show": ("name", "serial", "at", "after"),
+    "log": ("name", "limit", "before"),
+    "diff": ("name", "from", "to"),
+    "add": ("name", "text", "note"),
+    "remove": ("name",),
+    "edit": ("name", "steps", *_CHANGE),
+    "apply": ("name", "difference", "first", *_CHANGE),
+    "soa": ("name", "fields", *_CHANGE),
+    "restore": ("name", "serial", "at", "entry", "file", *_CHANGE),
+    "sync": ("name", "force", "plain"),
+}
+"""What can be done, and the arguments of each besides `do`."""
+ARGUMENTS = ("do", *dict.fromkeys(word for words in OF.values() for word in words))
+PAGE = 2000
+"""RRsets of one page of a zone."""
+MOST_ENTRIES = 1000
+SOA_FIELDS = ("mname", "rname", "serial", "refresh", "retry", "expire", "minimum")
+
+
+def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
+    """Return what `do` found or did."""
+    do = arguments.text("do")
+    if do not in OF:
+        raise arguments.wrong("do", f"one of {', '.join(OF)}")
+    arguments.only(("do", *OF[do]), when=do)
+    registry = daemon.service.registry
+    if do == "list":
+        return {"zones": [summary(state) for state in registry.states.values()]}
+    if do == "add":
+        return _add(registry, arguments)
+    state = _state(registry, arguments)
+    return _DO[do](registry, state, arguments)
+
+
+def summary(state: ZoneState) -> dict[str, Any]:
+    """Return the state of one zone."""
+    zone = state.current
+    return {
+        "name": state.source.name,
+        "kind": getattr(state.source, "kind", "source"),
+        "configured": state.configured,
+        "condition": state.condition,
+        "serial": None if zone is None else zone.serial,
+        "records": 0 if zone is None else len(zone),
+        "signed": zone is not None and zone.is_signed,
+        "unsaved": state.journal if getattr(state.source, "kind", "") == "file" else 0,
+        "place": state.source.place,
+        "change": None if state.change is None else str(state.change),
+        "error": state.error or state.detail or None,
+    }
+
+
+def _status(registry: Registry, state: ZoneState, _: Arguments) -> dict[str, Any]:
+    chain = _chain(registry, state)
+    stored = None
+    if chain is not None:
+        entries = registry.journal.store.entries(chain.name, 1)
+        stored = {
+            "path": registry.journal.store.path,
+            "entries_after_snapshot": chain.tip - chain.snapshot_at,
+            "history_octets": chain.history,
+            "history_limit": registry.journal.limits.history,
+            "newest": entries[0]._asdict() if entries else None,
+        }
+    return {**summary(state), "stored": stored}
+
+
+def _show(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
+    zone = _version(registry, state, arguments)
+    after = arguments.optional_name("after")
+    page = zone.page(after, PAGE)
+    return {
+        "name": str(zone.name),
+        "serial": zone.serial,
+        "text": "".join(f"{rrset}\n" for rrset in page),
+        "after": str(page[-1].owner) if page else None,
+    }
+
+
+def _log(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
+    chain = _chain(registry, state)
+    limit = arguments.number("limit", 20, 1, MOST_ENTRIES)
+    before = arguments.optional_number("before", 1, 1 << 62)
+    entries = [] if chain is None else registry.journal.store.entries(chain.name, limit, before)
+    return {"name": state.source.name, "entries": [entry._asdict() for entry in entries]}
+
+
+def _diff(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
+    sides = []
+    for key in ("from", "to"):
+        serial = arguments.optional_number(key, 0, (1 << 32) - 1)
+        sides.append(_current(state) if serial is None else _at_serial(registry, state, serial))
+    difference = sides[0].difference(sides[1])
+    return {
+        "name": state.source.name,
+        "from": sides[0].serial,
+        "to": sides[1].serial,
+        "removed": "".join(f"{rrset}\n" for rrset in difference.removed),
+        "added": "".join(f"{rrset}\n" for rrset in difference.added),
+    }
+
+
+def _add(registry: Registry, arguments: Arguments) -> dict[str, Any]:
+    name = arguments.name("name")
+    zone = Zone.from_text(name, arguments.text("text"), file="records")
+    state = registry.create(DatabaseSource(name), zone, _cause(arguments, "edit"))
+    return summary(state)
+
+
+def _remove(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
+    if state.configured:
+        raise ControlError(
+            f"zone {state.source.name} is named by the configuration",
+            "Remove its [[zone]] there, then `nw ctl reload`.",
+            "CONFIGURED",
+        )
+    registry.remove(state.source.name)
+    return {"removed": state.source.name}
+
+
+def _edit(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
+    steps = arguments.given.get("steps")
+    if not isinstance(steps, list) or not steps:
+        raise arguments.wrong("steps", 'a list such as [{"set": "www.example.com. 60 A 192.0.2.1"}]')
+
+    def make(present: ZoneState) -> Zone:
+        edit = _current(present).edit()
+        for step in steps:
+            if not isinstance(step, dict) or len(step) != 1:
+                raise arguments.wrong("steps", "objects with one of set, add, remove, delete")
+            ((what, text),) = step.items()
+            if what == "delete":
+                owner, _, rtype = str(text).partition(" ")
+                edit.delete(owner, rtype or None)
+            elif what in ("set", "add", "remove"):
+                rrset = RRset.from_text(str(text))
+                {"set": edit.put, "add": edit.add, "remove": edit.remove}[what](rrset)
+            else:
+                raise arguments.wrong("steps", "objects with one of set, add, remove, delete")
+        return edit.commit()
+
+    return _changed(registry, state, arguments, make, "edit")
+
+
+def _apply(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
+    """Apply a difference that the client computed from the served version, or the records of a zone without data."""
+    if arguments.given.get("first") is not None:
+        text = arguments.text("first")
+
+        def make(present: ZoneState) -> Zone:
+            if present.current is not None:
+                raise ControlError(
+                    f"zone {present.source.name} has data", "Apply a difference to it.", "CONFLICT"
+                )
+            return Zone.from_text(present.source.name, text, file="records")
+    else:
+        try:
+            wire = base64.b64decode(arguments.text("difference"), validate=True)
+        except binascii.Error:
+            raise arguments.wrong("difference", "octets in base64") from None
+        difference = Difference.from_wire(wire)
+
+        def make(present: ZoneState) -> Zone:
+            return _current(present).apply(difference)
+
+    return _changed(registry, state, arguments, make, "edit")
+
+
+def _soa(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
+    given = arguments.given.get("fields") or {}
+    if not isinstance(given, dict) or set(given) - {*SOA_FIELDS, "ttl"}:
+        raise arguments.wrong("fields", f"an object with {', '.join((*SOA_FIELDS, 'ttl'))}")
+    if not given:
+        return {**summary(state), "soa": _soa_of(_current(state))}
+
+    def make(present: ZoneState) -> Zone:
+        zone = _current(present)
+        fields = _soa_of(zone)
+        wanted = given.get("serial")
+        if wanted is not None:
+            steps = way(zone.serial, int(wanted))
+            if len(steps) != 1:
+                recipe = " then ".join(map(str, steps)) or "nothing"
+                raise ControlError(
+                    f"serial {wanted} does not follow {zone.serial} (RFC 1982 §3.2): secondary servers would not fetch the zone",
+                    f"Set {recipe}; wait before each step until every secondary server has the one before.",
+                    "SERIAL",
+                )
+        fields.update({key: str(value) for key, value in given.items()})
+        edit = zone.edit()
+        edit.put(RRset(zone.name, "SOA", int(fields["ttl"]), [" ".join(fields[key] for key in SOA_FIELDS)]))
+        return edit.commit()
+
+    found = _changed(registry, state, arguments, make, "edit")
+    return {**found, "soa": _soa_of(_current(_state(registry, arguments)))}
+
+
+def _restore(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
+    """Serve the records of an earlier version as a new one; or go on with a part of what is stored."""
+    name, store = state.source.name, registry.journal.store
+    entry = arguments.optional_number("entry", 0, 1 << 62)
+    if entry is not None or arguments.flag("file"):
+        if arguments.flag("file"):
+            if getattr(state.source, "kind", "") != "file":
+                raise ControlError(f"zone {name} has no file", "Use --entry or --at.", "NO_FILE")
+            registry.reset(name, None)
+        else:
+            registry.reset(name, entry)
+        return summary(registry.states[name])
+    zone = _version(registry, state, arguments)
+    if _chain(registry, state) is None:
+        raise _no_version(store.path, name, "no changes are stored")
+
+    def make(present: ZoneState) -> Zone:
+        return zone.edit().commit(successor(_current(present).serial))
+
+    return _changed(registry, state, arguments, make, "restore")
+
+
+def _sync(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
+    from namewise.zones.sync import sync
+
+    if getattr(state.source, "kind", "") != "file":
+        raise ControlError(f"zone {state.source.name} has no file", "`nw zone show` prints it.", "NO_FILE")
+    done = sync(registry, state, force=arguments.flag("force"), plain=arguments.flag("plain"))
+    return {"name": state.source.name, **done._asdict()}
+
+
+_DO: dict[str, Callable[[Registry, ZoneState, Arguments], dict[str, Any]]] = {
+    "status": _status,
+    "show": _show,
+    "log": _log,
+    "diff": _diff,
+    "remove": _remove,
+    "edit": _edit,
+    "apply": _apply,
+    "soa": _soa,
+    "restore": _restore,
+    "sync": _sync,
+}
+
+
+# Parts.
+
+
+def _state(registry: Registry, arguments: Arguments) -> ZoneState:
+    name = arguments.name("name")
+    state = registry.find(name)
+    if state is None:
+        raise ControlError(f"zone {name} is not served here", "`nw zone list` shows the zones.", "NO_ZONE")
+    return state
+
+
+def _current(state: ZoneState) -> Zone:
+    if state.current is None:
+        why = state.error or state.detail or state.condition
+        raise ControlError(f"zone {state.source.name} has no data: {why}", code="NO_DATA")
+    return state.current
+
+
+def _changed(
+    registry: Registry,
+    state: ZoneState,
+    arguments: Arguments,
+    make: Callable[[ZoneState], Zone],
+    why: str,
+) -> dict[str, Any]:
+    """Change the zone if it has the serial that the client expects, and return what has changed."""
+    expected = arguments.optional_number("if_serial", 0, (1 << 32) - 1)
+
+    def checked(present: ZoneState) -> Zone:
+        serial = None if present.current is None else present.current.serial
+        if expected is not None and serial != expected:
+            raise ControlError(
+                f"zone {present.source.name} has serial {serial}, not {expected}",
+                "Somebody has changed it meanwhile: look at `nw zone log`, and begin again.",
+                "CONFLICT",
+            )
+        return make(present)
+
+    before = state.revision
+    after = registry.edit(state.source.name, checked, _cause(arguments, why))
+    return {**summary(after), "changed": after.revision != before}
+
+
+def _cause(arguments: Arguments, why: str) -> Cause:
+    return Cause(why, _user(arguments.uid), "control", arguments.optional_text("note") or "")
+
+
+def _user(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _chain(registry: Registry, state: ZoneState) -> Chain | None:
+    if not registry.journal.exists:
+        return None
+    return registry.journal.store.chain(state.source.name.lower())
+
+
+def _version(registry: Registry, state: ZoneState, arguments: Arguments) -> Zone:
+    """Return the version with `serial`, the one that was served `at` a time, or the current one."""
+    serial = arguments.optional_number("serial", 0, (1 << 32) - 1)
+    if serial is not None:
+        return _at_serial(registry, state, serial)
+    at = arguments.given.get("at")
+    if at is None:
+        return _current(state)
+    if isinstance(at, bool) or not isinstance(at, (int, float)):
+        raise arguments.wrong("at", "a time in seconds since 1970")
+    return _stored(registry, state, None, float(at), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)))
+
+
+def _at_serial(registry: Registry, state: ZoneState, serial: int) -> Zone:
+    if state.current is not None and state.current.serial == serial:
+        return state.current
+    return _stored(registry, state, serial, None, f"serial {serial}")
+
+
+def _stored(registry: Registry, state: ZoneState, serial: int | None, at: float | None, what: str) -> Zone:
+    name, path = state.source.name, os.path.join(registry.journal.folder or "", "zones.sqlite3")
+    if _chain(registry, state) is None:
+        raise _no_version(path, name, "no changes are stored")
+    store = registry.journal.store
+    sequence = store.find(name.lower(), serial=serial, at=at)
+    if sequence is None:
+        raise _no_version(path, name, f"the history has nothing of {what}")
+    return store.load(name.lower(), sequence)
+
+
+def _no_version(path: str, name: str, why: str) -> ControlError:
+    return ControlError(
+        f"zone {name}: {why} in {path}", f"`nw zone log {name}` shows what there is.", "NO_VERSION"
+    )
+
+
+def _soa_of(zone: Zone) -> dict[str, str]:
+    soa = zone.rrset(zone.name, "SOA")
+    assert soa is not None, "every zone has one"
+    return {"ttl": str(soa.ttl), **dict(zip(SOA_FIELDS, str(soa.rdatas[0]).split(" "), strict=True))}
