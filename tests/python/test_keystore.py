@@ -21,6 +21,7 @@ from namewise.dnssec.keystore import (
     KeyStore,
     MemoryStore,
     advance,
+    export_folder,
     foreign_key,
     from_json,
     import_folder,
@@ -194,6 +195,17 @@ def test_files_are_private(tmp_path: Path) -> None:
         store.load(ZONE)
 
 
+@pytest.mark.parametrize("zone", [".", "a/b.example.", "8/29.2.0.192.in-addr.arpa.", "Example.COM."])
+def test_names_of_zones_become_names_of_files(tmp_path: Path, zone: str) -> None:
+    store = FolderStore(str(tmp_path))
+    out = advance(store, zone, CSK, ZoneFacts(3600, 3600, 300, None), None, NOW, None, lambda: 0.0)
+    (key,) = out.keys.keys
+    assert store.zones() == [zone.lower()] and store.files(zone) == [key.id]
+    assert public(store.key(zone, key.id)) == key.public
+    again = store.load(zone)
+    assert again == out.keys
+
+
 def test_keys_of_bind_are_imported(tmp_path: Path) -> None:
     folder = str(tmp_path)
     for args in (("-f", "KSK"), (), ("-P", "20370101000000", "-A", "20370101000000")):
@@ -233,6 +245,29 @@ def test_bind_reads_our_files_and_finds_the_same_ds(tmp_path: Path) -> None:
         key.file_stem,
     )
     assert f" {key.tag} {ZONE}" in (tmp_path / "zone.signed").read_text()
+
+
+def test_bind_signs_with_the_keys_that_are_exported(tmp_path: Path) -> None:
+    store, folder = MemoryStore(), FolderStore(str(tmp_path / "bind"))
+    split, now = CSK._replace(roles=(Role.KSK, Role.ZSK)), NOW - 400 * 86400
+    facts = ZoneFacts(3600, 3600, 300, zone_keys.Publication())
+    for number in range(12):
+        out = advance(store, ZONE, split, facts, None, now + number * 86400, 86400, lambda: 0.0)
+        facts = facts._replace(served=out.publication)
+    state = store.load(ZONE)
+    assert state is not None
+    store.save(zone_keys.request(state, Role.ZSK))
+    out = advance(store, ZONE, split, facts, None, now + 12 * 86400, 86400, lambda: 0.0)
+    assert len(out.publication.dnskeys) == 3 and len(out.publication.zone_signers) == 1
+    assert sorted(export_folder(store, ZONE, folder, now)) == sorted(out.publication.dnskeys)
+    zone = tmp_path / "zone"
+    zone.write_text("$TTL 300\n@ IN SOA ns admin 1 7200 900 1209600 300\n@ IN NS ns\nns IN A 192.0.2.1\n")
+    tool("dnssec-signzone", "-S", "-K", folder.path, "-d", str(tmp_path), "-o", ZONE, str(zone))
+    signed = (tmp_path / "zone.signed").read_text()
+    tags = {id: int(id.rsplit("+", 1)[1]) for id in out.publication.dnskeys}
+    assert all(f"key id = {tag}" in signed for tag in tags.values())
+    signers = {id for id, tag in tags.items() if f" {tag} {ZONE}" in signed}
+    assert signers == out.publication.zone_signers | out.publication.key_signers
 
 
 def test_a_key_of_another_signer_is_read_from_its_record() -> None:

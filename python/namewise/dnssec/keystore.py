@@ -26,7 +26,7 @@ from namewise.engine import Name, RRset, ZoneKey
 from namewise.engine.errors import KeyFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from namewise.zones.store import Store
 
@@ -103,8 +103,9 @@ class FolderStore:
     def save(self, state: ZoneKeys) -> None:
         self._write(self._states(state.zone), to_json(state))
 
-    def add(self, id: str, key: ZoneKey) -> None:
-        self._write(self._file(id, ".private"), key.private_file(key.fields))
+    def add(self, id: str, key: ZoneKey, fields: Sequence[tuple[str, str]] | None = None) -> None:
+        """Write the files of a key. *fields*: those of the private key file besides the key; None: those that it was read with."""
+        self._write(self._file(id, ".private"), key.private_file(key.fields if fields is None else fields))
         self._write(self._file(id, ".key"), key.key_file(), mode=0o644)
 
     def key(self, zone: str, id: str) -> ZoneKey:
@@ -332,6 +333,32 @@ def import_folder(store: FolderStore, zone: str, now: int) -> ZoneKeys:
             except ValueError as error:
                 raise KeyFileError(str(error)) from None
     return state
+
+
+def export_folder(store: KeyStore, zone: str, folder: FolderStore, now: int) -> list[str]:
+    """Write the keys of *zone* in *store* to *folder* with times for BIND, which then publishes and signs with the same keys as now.
+
+    Returns their ids. Keys of other signers and keys that have left are not written. Raises KeyFileError.
+    """
+    state = store.load(zone) or ZoneKeys(zone)
+    written = []
+    for key in state.keys:
+        if key.foreign or key.gone:
+            continue
+        signs = key.zrrsig.published or key.krrsig.published
+        times = [("Created", key.created)]
+        times += [("Publish", key.created)] if key.dnskey.published else []
+        times += [("Activate", now if key.active is None else key.active)] if signs else []
+        fields = [(name, _stamp(at)) for name, at in times]
+        folder.add(key.id, store.key(zone, key.id), fields)
+        written.append(key.id)
+    return written
+
+
+def _stamp(at: int) -> str:
+    import time
+
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime(at))
 
 
 def _state_file(path: str) -> Iterator[tuple[str, str]]:
