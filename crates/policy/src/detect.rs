@@ -24,8 +24,8 @@
 //! **Off by default.** A report names a client and what it looked up, which not every operator may log, and a wrong one costs trust in
 //! all others. With a table, even an empty one, the default is to log.
 //!
-//! *Limitations*: a tunnel that stays below all limits in each window is not found. Subdomains are counted by 1024 bits for each domain: above some 4000
-//! the number is a lower bound.
+//! *Limitations*: a tunnel that stays below all limits in each window is not found. Subdomains are counted by 1024 bits for each domain, which gives an estimate;
+//! reports say "about", and "more than 4000" above that, where it is a lower bound.
 
 pub mod amplification;
 pub mod decode;

@@ -203,8 +203,8 @@ impl Amplification {
         is_new.then(|| Finding {
             slug: "amplification-suspected",
             text: format!(
-                "amplification suspected: {network}/{length} gets {}.{} octets for each octet of its queries (limit {}): {} in {} s \
-                 (limit {}), {share} % ANY, DNSKEY, TXT and the like (limit {})",
+                "amplification suspected: {network}/{length} gets about {}.{} octets for each octet of its queries (limit {}): about {} in {} s \
+                 (limit {}), about {share} % ANY, DNSKEY, TXT and the like (limit {})",
                 ratio / 10,
                 ratio % 10,
                 settings.ratio,

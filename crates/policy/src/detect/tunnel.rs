@@ -32,6 +32,8 @@ const SHARDS: usize = 16;
 const WAYS: usize = 4;
 /// Bits that count subdomains.
 const BITS: usize = 1024;
+/// The largest estimate that they give with some certainty.
+const CERTAIN: u32 = 4000;
 /// Intervals between queries before they are called regular.
 const LEAST_INTERVALS: u32 = 10;
 
@@ -279,7 +281,7 @@ impl Tunnels {
              (limit {}.{}), {} % TXT, NULL or private types (limit {}), {} asked (limit {}), {} answered (limit {})",
             domain.name,
             domain.client,
-            features.subdomains,
+            subdomains(features.subdomains),
             limits.window_s,
             limits.max_subdomains,
             features.label_length,
@@ -304,6 +306,14 @@ impl Tunnels {
             let _ = write!(text, ", a label is {encoding} of {hidden:?}");
         }
         text
+    }
+}
+
+/// The estimate *count* in words. Above [`CERTAIN`], so few bits are left that it is a lower bound.
+fn subdomains(count: u32) -> String {
+    match count {
+        0..=CERTAIN => format!("about {count}"),
+        _ => format!("more than {CERTAIN}"),
     }
 }
 
