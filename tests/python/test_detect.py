@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from pathlib import Path
@@ -178,6 +179,14 @@ def test_a_victim_of_amplification_gets_truncated_responses(forwarder: DnsServer
         (found,) = [text for slug, text in logged if slug == "amplification-suspected"]
         assert found.startswith("amplification suspected: 127.0.0.0/24 gets about ")
         assert server.stats()["detect.truncated"] > 0
+        documents = [
+            json.loads(document) for *_, document in server._service.engine.recorded("large.example")
+        ]
+        assert len(documents) == 1, "one in ten seconds"
+        assert documents[0]["diagnosis"] == (
+            "limited: large.example.: amplification suspected: 127.0.0.0/24 gets no full responses over UDP "
+            '([amplification] action = "rate-limit"); sent empty with TC: the client has to ask over TCP'
+        )
 
 
 def test_the_state_survives_a_reload(forwarder: DnsServer) -> None:
@@ -208,7 +217,7 @@ def test_the_command_shows_the_most_suspicious_domains(forwarder: DnsServer, tmp
         assert domain.startswith("c2.example. from 127.0.0.1: "), shown.stdout
         explained = nw("explain", "x.c2.example", "TXT", "--control", str(control)).stdout
         step = re.search(
-            r"tunnel suspected, only logged: c2\.example\. from 127\.0\.0\.1: (\d+) distinct", explained
+            r"tunnel suspected, only logged: c2\.example\. from 127\.0\.0\.1: about (\d+) distinct", explained
         )
         # Counted by keyed hashes: an estimate of 60 with a standard error of about 1.3.
         assert step is not None and 51 <= int(step[1]) <= 62, explained

@@ -445,23 +445,36 @@ impl Worker {
         for (number, Client { pending, send }) in clients.into_iter().enumerate() {
             let config = self.state().config.clone();
             let budget = config.as_ref().map(|config| &config.budget);
-            if let (Some(found), Some(budget)) = (found, budget) {
-                for (question, found) in lookup.questions().zip(found) {
-                    // The first one's explanation is the lookup itself.
-                    let joined =
-                        (number > 0).then(|| found.joined(question, pending.received, now, budget.max_steps));
-                    let found = joined.as_ref().unwrap_or(found);
-                    let (name, rtype) = (&question.name, question.rtype);
-                    self.shared.recorder.note(Some(&pending), name, rtype, found, Clock::unix_s());
+            // The first one's explanation is the lookup itself.
+            let joined: Option<Vec<Resolution>> = match (found, budget) {
+                (Some(found), Some(budget)) if number > 0 => {
+                    let joined = |(question, found): (_, &Resolution)| {
+                        found.joined(question, pending.received, now, budget.max_steps)
+                    };
+                    Some(lookup.questions().zip(found).map(joined).collect())
                 }
-            }
+                _ => None,
+            };
+            let recorder = &self.shared.recorder;
+            let shown = joined.as_deref().or(found).unwrap_or_default();
+            let mut record = recorder.begin(&pending, shown, Clock::unix_s());
             if budget.is_some_and(|budget| waiting::is_gone(&pending, budget, now)) {
                 self.stats().dropped_late.add(1);
+                record.into_iter().for_each(|record| recorder.end(record, None));
                 continue;
             }
-            self.reply(pending, now, send, |environment, pending, room| match found {
-                Some(found) => pipeline::complete(environment, pending, found, room),
-                None => pipeline::give_up(environment, pending, pipeline::UNKNOWN, room),
+            self.reply(pending, now, send, |environment, pending, room| {
+                let Some(found) = found else {
+                    return pipeline::give_up(environment, pending, &pipeline::internal_failure(), room);
+                };
+                let handled = pipeline::complete(environment, pending, found, room);
+                match (record.take(), &handled) {
+                    // It goes on with the further lookup.
+                    (None, _) | (_, Handled::Later(_)) => {}
+                    (Some(record), Handled::Reply(length)) => recorder.end(record, Some(&room[..*length])),
+                    (Some(record), _) => recorder.end(record, None),
+                }
+                handled
             });
         }
     }

@@ -193,6 +193,13 @@ impl Detector {
         share
     }
 
+    /// The suspected network of *client* as `192.0.2.0/24`, one of whose responses is not sent as it is at *now*, and whether the
+    /// flight recorder should keep this response: one in ten seconds for each network. None: amplification is not watched.
+    #[cold]
+    pub fn suspect(&self, client: IpAddr, now: u64) -> Option<(String, bool)> {
+        Some(self.amplification.as_ref()?.suspect(client, now))
+    }
+
     /// The domains with the most suspicious features at *now*, the most suspicious first, each as one sentence.
     pub fn domains(&self, now: u64, most: usize) -> Vec<String> {
         self.tunnels.as_ref().map_or_else(Vec::new, |tunnels| tunnels.domains(now, most))

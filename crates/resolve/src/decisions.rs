@@ -201,6 +201,94 @@ impl fmt::Display for ResponseLimit {
     }
 }
 
+/// What became of a response because an amplification attack on the client's network is suspected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AmplificationLimit {
+    /// The network, as `192.0.2.0/24`.
+    pub network: String,
+    /// Whether the response is sent, empty and with TC.
+    pub truncated: bool,
+}
+
+impl fmt::Display for AmplificationLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (action, effect) = match self.truncated {
+            true => ("rate-limit", "; sent empty with TC: the client has to ask over TCP"),
+            false => ("block", ""),
+        };
+        let network = &self.network;
+        write!(
+            f,
+            "amplification suspected: {network} gets no full responses over UDP ([amplification] action = {action:?}){effect}"
+        )
+    }
+}
+
+/// A request whose signature is not accepted (RFC 8945 §5.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignatureRefused {
+    /// The name of the key that the request names.
+    pub key: Name,
+    /// What is wrong.
+    pub fault: SignatureFault,
+}
+
+/// What is wrong with the signature of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignatureFault {
+    /// The server has no such key.
+    UnknownKey,
+    /// The key is for another algorithm than this one.
+    Algorithm(Name),
+    /// The MAC is wrong.
+    Mac,
+    /// The request was signed at another time.
+    Time {
+        /// Seconds from the time of this server to that of the client.
+        ahead_s: i64,
+        /// Seconds that are permitted in both directions.
+        fudge_s: u16,
+    },
+    /// The MAC is right and cut short.
+    Truncated,
+    /// The record has a form that RFC 8945 does not allow.
+    Form,
+}
+
+impl fmt::Display for SignatureRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = &self.key;
+        match &self.fault {
+            SignatureFault::UnknownKey => write!(f, "TSIG BADKEY: no [[key]] is named {key}"),
+            SignatureFault::Algorithm(other) => {
+                write!(f, "TSIG BADKEY: the algorithm of the [[key]] {key} is not {other}")
+            }
+            SignatureFault::Mac => {
+                write!(
+                    f,
+                    "TSIG BADSIG: the secret of the [[key]] {key} is another one than the client's, or the request was changed"
+                )
+            }
+            SignatureFault::Time { ahead_s, fudge_s } => {
+                let direction = if *ahead_s < 0 { "behind" } else { "ahead of" };
+                let off = ahead_s.unsigned_abs();
+                write!(
+                    f,
+                    "TSIG BADTIME: the clock of the client with the [[key]] {key} is {off} s {direction} that of this server"
+                )?;
+                write!(f, "; {fudge_s} s are permitted")
+            }
+            SignatureFault::Truncated => {
+                write!(
+                    f,
+                    "TSIG BADTRUNC: the MAC by the [[key]] {key} is cut short; this server requires whole ones"
+                )
+            }
+            SignatureFault::Form => f.write_str("TSIG: the record is malformed (RFC 8945 §5.2)"),
+        }
+    }
+}
+
 /// The rate that a lookup exceeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateReached {

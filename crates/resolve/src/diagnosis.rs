@@ -27,7 +27,8 @@ use crate::resolution::Resolution;
 use crate::trace::{Action, Layer, Step};
 use crate::world::{ExchangeError, MILLISECOND, Micros};
 
-/// An answer that took less is not slow. Most lookups with an empty cache take less.
+/// An answer that took less is not slow. Most lookups with an empty cache take less. This is no limit on work: it only decides whether an
+/// explanation names the slowest server. `[log] slow` decides what the flight recorder keeps.
 const SLOW: Micros = 200 * MILLISECOND;
 
 /// The cause in one sentence. None: the answer arrived in time, every server gave a usable reply, and no list changed it.
@@ -88,7 +89,9 @@ fn blocked(steps: &[Cow<'_, Step>]) -> Option<String> {
             format!("{verb}: {} by the rule of list {list} for {trigger} ({action}){effect}", step.name)
         }
         Reason::LocalData { source, .. } => format!("blocked: {} by local data: {source}{effect}", step.name),
-        Reason::ResponseLimited(_) => format!("limited: {}: {}{effect}", step.name, step.reason),
+        Reason::ResponseLimited(_) | Reason::AmplificationLimited(_) => {
+            format!("limited: {}: {}{effect}", step.name, step.reason)
+        }
         reason => format!("blocked: {reason}{effect}"),
     })
 }
@@ -104,7 +107,7 @@ fn withholds(reason: &Reason) -> bool {
         Reason::ListRule(rule) => !rule.log_only && !rule.passes,
         Reason::NoAaaa(no_aaaa) => no_aaaa.removed != Some(0),
         Reason::LocalData { blocks, .. } => *blocks,
-        Reason::Rebinding(_) | Reason::ResponseLimited(_) => true,
+        Reason::Rebinding(_) | Reason::ResponseLimited(_) | Reason::AmplificationLimited(_) => true,
         _ => false,
     }
 }
@@ -114,6 +117,7 @@ pub(crate) fn sends_to_tcp(resolution: &Resolution) -> bool {
     resolution.steps.iter().any(|step| match &step.reason {
         Reason::ListRule(rule) => !rule.log_only && !rule.passes && rule.action == TCP_ONLY,
         Reason::ResponseLimited(limit) => limit.truncated,
+        Reason::AmplificationLimited(limit) => limit.truncated,
         _ => false,
     })
 }
@@ -165,7 +169,7 @@ fn decides(reason: &Reason) -> bool {
 
 /// Whether the server did not accept the query. The text of these reasons begins with "refused".
 fn is_refusal(reason: &Reason) -> bool {
-    matches!(reason, Reason::ClientRefused { .. } | Reason::NotServed { .. })
+    matches!(reason, Reason::ClientRefused { .. } | Reason::NotServed { .. } | Reason::SignatureRefused(_))
 }
 
 /// The server whose usable replies took the most time of a slow answer.

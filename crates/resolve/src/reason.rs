@@ -10,7 +10,9 @@ use nw_wire::code::{Class, Ede, Rcode};
 use nw_wire::name::Name;
 
 use crate::budget::Limit;
-use crate::decisions::{Dns64, NoAaaa, RateReached, Rebinding, ResponseLimit};
+use crate::decisions::{
+    AmplificationLimit, Dns64, NoAaaa, RateReached, Rebinding, ResponseLimit, SignatureRefused,
+};
 use crate::discarded::Reasons;
 use crate::validator::{Fault, Insecurity, Signer};
 use crate::world::ExchangeError;
@@ -157,6 +159,8 @@ pub enum Reason {
         /// What else would have to be so.
         why: NotServed,
     },
+    /// The signature of the request is not accepted (RFC 8945 §5.2).
+    SignatureRefused(Box<SignatureRefused>),
     /// A zone of this server has no usable data.
     ZoneUnavailable {
         /// Why.
@@ -212,6 +216,8 @@ pub enum Reason {
     Dns64(Box<Dns64>),
     /// The response rate limit dropped the response, or sent it truncated.
     ResponseLimited(Box<ResponseLimit>),
+    /// The response was dropped, or sent truncated, because the client's network is suspected to be the victim of an amplification attack.
+    AmplificationLimited(Box<AmplificationLimit>),
     /// The server does not look names up, and neither the cache nor a forwarder has the answer.
     CacheOnly,
     /// A rule of a list applies to the query.
@@ -493,12 +499,23 @@ impl Reason {
         )
     }
 
+    /// The sentence for a client, which sees by the response code that its query is refused.
+    pub fn to_client(&self) -> String {
+        match self {
+            Reason::ClientRefused { list } => list.to_string(),
+            Reason::NotServed { why, .. } => why.to_string(),
+            Reason::SignatureRefused(refused) => refused.to_string(),
+            reason => reason.to_string(),
+        }
+    }
+
     /// The reason's stable name in `namewise.explain/1`.
     pub fn slug(&self) -> &'static str {
         match self {
             Reason::SpecialUse => "special-use",
             Reason::ClientRefused { .. } => "client-refused",
             Reason::NotServed { .. } => "not-served",
+            Reason::SignatureRefused(_) => "signature-refused",
             Reason::TunnelSuspected { .. } => "tunnel-suspected",
             Reason::InView { .. } => "in-view",
             Reason::FromZone { .. } | Reason::ZoneUnavailable { .. } => "from-zone",
@@ -510,6 +527,7 @@ impl Reason {
             Reason::NoAaaa(_) => "no-aaaa",
             Reason::Dns64(_) => "dns64",
             Reason::ResponseLimited(_) => "response-limited",
+            Reason::AmplificationLimited(_) => "amplification-limited",
             Reason::CacheOnly => "cache-only",
             Reason::ListRule(_) => "list-rule",
             Reason::NoResponse => "no-response",
@@ -610,13 +628,17 @@ pub enum NotServed {
 
 impl fmt::Display for NotServed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let NotServed::Class(class) = self {
+            return write!(f, "the server has no such data of class {class}");
+        }
+        f.write_str("the name is in no zone of this server, and ")?;
         match self {
             NotServed::NoResolver => f.write_str("there is no [resolver] that would look it up"),
             NotServed::OtherClient => f.write_str("[[policy]] on = \"recursion\" does not admit this client"),
             NotServed::NotAsked => {
                 f.write_str("the query does not ask for recursion (RD), so that only the cache could answer")
             }
-            NotServed::Class(class) => write!(f, "class {class} is not looked up"),
+            NotServed::Class(_) => Ok(()),
         }
     }
 }

@@ -88,8 +88,9 @@ impl<W: World> Resolver<W> {
     ) -> Resolution {
         let core = &self.core;
         if let Some((rcode, ede)) = refusal(&question) {
+            let reason = Reason::NotAnswered;
             let failure =
-                Failure { rcode, ede: vec![(ede, String::new())], ..Failure::because(Reason::NotAnswered) };
+                Failure { rcode, ede: vec![(ede, reason.to_string())], ..Failure::because(reason) };
             return core.conclude(&question, Err(failure), 0, &trace);
         }
         if let Some(client) = client

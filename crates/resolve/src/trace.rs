@@ -25,7 +25,10 @@ use nw_cache::State;
 use nw_wire::code::{Ede, RrType};
 use nw_wire::name::Name;
 
-pub use crate::decisions::{Dns64, NoAaaa, NothingMade, RateReached, Rebinding, ResponseLimit};
+pub use crate::decisions::{
+    AmplificationLimit, Dns64, NoAaaa, NothingMade, RateReached, Rebinding, ResponseLimit, SignatureFault,
+    SignatureRefused,
+};
 pub use crate::reason::{
     AccessList, LameKind, ListRule, LoopEnds, NotServed, Reason, Route, TCP_ONLY, Unusable,
 };

@@ -5,10 +5,10 @@ use nw_wire::{Ede, NameRef, Rcode};
 
 use crate::context::Context;
 use crate::response::Response;
-use crate::route::{self, AnswerSource};
+use crate::route::AnswerSource;
 use crate::verdict::Verdict;
 
-const PROHIBITED: Verdict = Verdict::Refuse(Rcode::REFUSED, Ede::PROHIBITED);
+const PROHIBITED: (Rcode, Ede) = (Rcode::REFUSED, Ede::PROHIBITED);
 
 /// Decide whether the server answers the client, and whether recursion is available to it (RA in every response).
 #[inline]
@@ -19,8 +19,8 @@ pub(crate) fn client(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
     if snapshot.plan().acls.query.allows(client) || snapshot.any_zone_acl() {
         Verdict::Continue
     } else {
-        context.step(|| (Layer::Admission, Reason::ClientRefused { list: AccessList::Query }));
-        PROHIBITED
+        let reason = Reason::ClientRefused { list: AccessList::Query };
+        context.refuse(Layer::Admission, PROHIBITED, reason)
     }
 }
 
@@ -39,8 +39,7 @@ pub(crate) fn source(context: &Context<'_>, source: &AnswerSource<'_>) -> Verdic
 fn source_with_acl(context: &Context<'_>, source: &AnswerSource<'_>) -> Verdict {
     let Some(list) = refusing(context, source) else { return Verdict::Continue };
     let zone = if let AnswerSource::Zone(zone) = source { Some(zone.apex()) } else { None };
-    context.step_in(zone, || (Layer::Admission, Reason::ClientRefused { list }));
-    PROHIBITED
+    context.refuse_in(zone, Layer::Admission, PROHIBITED, Reason::ClientRefused { list })
 }
 
 /// The access list that keeps the client from answers of this *source*, if one does.
@@ -60,31 +59,4 @@ fn refusing(context: &Context<'_>, source: &AnswerSource<'_>) -> Option<AccessLi
         None => return None,
     };
     (!acl.allows(context.client_ip())).then_some(list)
-}
-
-/// Why the client was refused with EDE 18, found again for the flight recorder: a query that is not explained makes
-/// no steps. None: another stage refused it.
-#[cold]
-pub(crate) fn refusal(context: &Context<'_>, response: &Response<'_, '_>) -> Option<(Layer, Reason)> {
-    let snapshot = context.snapshot();
-    let refused = |list| (Layer::Admission, Reason::ClientRefused { list });
-    if !snapshot.plan().acls.query.allows(context.client_ip()) && !snapshot.any_zone_acl() {
-        return Some(refused(AccessList::Query));
-    }
-    if !snapshot.views().is_empty() && context.view.is_none() {
-        return Some((Layer::View, Reason::ClientRefused { list: AccessList::Views }));
-    }
-    let mut source = route::choose(context, response);
-    loop {
-        if let Some(list) = refusing(context, &source) {
-            return Some(refused(list));
-        }
-        match source {
-            AnswerSource::Refuse(ede) => return Some((Layer::Admission, route::not_served(context, ede))),
-            AnswerSource::Zone(zone) if snapshot.is_overlay(zone.apex()) => {
-                source = route::beyond(context, &source, response);
-            }
-            _ => return None,
-        }
-    }
 }

@@ -19,7 +19,7 @@ use nw_cache::{Cache, Micros};
 use nw_resolve::trace::{Action, Draft, Layer, Reason};
 use nw_resolve::{ClientQuestion, Trace};
 use nw_wire::edns::{ClientSubnet, EdnsOption};
-use nw_wire::{Message, NameRef, OptionCode};
+use nw_wire::{Ede, Message, NameRef, OptionCode, Rcode};
 
 use crate::local_data::AppliedData;
 use crate::policies::Judged;
@@ -29,7 +29,7 @@ use crate::snapshot::{Snapshot, ViewSettings};
 use crate::stats::Stats;
 use crate::telemetry::Ring;
 use crate::tsig::Signature;
-use crate::verdict::{Second, Transport};
+use crate::verdict::{Causes, Refusal, Second, Transport, Verdict};
 
 /// The state that all requests of a batch share.
 #[derive(Clone, Copy)]
@@ -180,6 +180,26 @@ impl<'c> Context<'c> {
     #[inline]
     pub(crate) fn is_dry_run(&self) -> bool {
         self.environment.trace.is_some() && self.environment.receipt.is_none()
+    }
+
+    /// Refuse the query with *rcode* for *reason*, of which the client learns by the extended error *ede*.
+    #[cold]
+    pub(crate) fn refuse(&self, layer: Layer, (rcode, ede): (Rcode, Ede), reason: Reason) -> Verdict {
+        self.refuse_in(None, layer, (rcode, ede), reason)
+    }
+
+    /// Do the same because of *zone*.
+    #[cold]
+    pub(crate) fn refuse_in(
+        &self,
+        zone: Option<NameRef<'_>>,
+        layer: Layer,
+        (rcode, ede): (Rcode, Ede),
+        reason: Reason,
+    ) -> Verdict {
+        self.step_in(zone, || (layer, reason.clone()));
+        let causes = Causes(vec![(ede, reason.to_client())], Some(reason));
+        Verdict::Refuse(Box::new(Refusal { rcode, causes }))
     }
 
     /// Record a step if an explanation or a receipt was requested.

@@ -3,11 +3,12 @@
 //! Lookups are counted when a query begins to wait for one, and their answers when they leave. A cache hit is a lookup of nobody.
 
 use nw_policy::{DetectAction, Detector, Share, Suffixes, Suspicion, Watched};
-use nw_resolve::trace::{Layer, Reason};
+use nw_resolve::trace::{AmplificationLimit, Layer, Reason};
 use nw_wire::{Ede, Rcode};
 
 use crate::context::Context;
 use crate::limit;
+use crate::pipeline;
 use crate::response::Response;
 use crate::route;
 use crate::verdict::{Causes, Handled, Pending, Transport};
@@ -76,11 +77,30 @@ pub(crate) fn respond(
         Share::Send => None,
         Share::Truncate => {
             context.environment.stats.detect_truncated.add(1);
+            explain(context, detector, response, true);
             Some(Ok(limit::slip(context, response)))
         }
         Share::Drop => {
             context.environment.stats.detect_dropped.add(1);
+            explain(context, detector, response, false);
             Some(Err(Handled::Drop))
         }
+    }
+}
+
+/// Show in a receipt why the response is not sent as it is, or let the flight recorder keep it.
+#[cold]
+fn explain(context: &Context<'_>, detector: &Detector, response: &Response<'_, '_>, truncated: bool) {
+    let Some((network, reports)) = detector.suspect(context.client_ip(), context.environment.now) else {
+        return;
+    };
+    let because = Reason::AmplificationLimited(Box::new(AmplificationLimit { network, truncated }));
+    context.step(|| (Layer::Filter, because.clone()));
+    if !truncated {
+        context.step(|| (Layer::Filter, Reason::NoResponse));
+    }
+    // A receipt is a record of its own.
+    if reports && context.environment.receipt.is_none() {
+        pipeline::record(context, response, &[], Some(&because), truncated);
     }
 }

@@ -83,6 +83,23 @@ impl Explanation {
     }
 }
 
+/// Add to *steps*, which count from *started*, those of the lookups *found*, which ran at the same time. The answer waits for the one that
+/// ends last; the others run meanwhile. The first step of a lookup begins where the steps before ended, and not at the arrival of the query.
+pub(crate) fn add_lookups(steps: &mut Vec<Step>, started: Micros, found: &[Resolution]) {
+    let ended = end(steps);
+    let last = (0..found.len()).max_by_key(|&number| found[number].began + found[number].took);
+    for (number, resolution) in found.iter().enumerate() {
+        let (began, first) = ((resolution.began, started), steps.len());
+        let graft = Graft { parent: None, base: first as u32, began, parallel: Some(number) != last };
+        steps.extend(resolution.steps.iter().map(|step| graft.of(&step)));
+        if let Some(step) = steps[first..].iter_mut().find(|step| step.parent.is_none()) {
+            let end = step.at + step.took;
+            step.at = ended;
+            step.took = end.saturating_sub(ended);
+        }
+    }
+}
+
 /// When the last of *steps* ended, counted from the arrival of the query.
 pub(crate) fn end(steps: &[Step]) -> Micros {
     steps.iter().filter(|step| !step.parallel).map(|step| step.at + step.took).max().unwrap_or(0)

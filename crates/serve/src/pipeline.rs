@@ -50,11 +50,13 @@ use crate::report::{Asked, Left, Sent, report, report_reply};
 use crate::response::{Response, ResponseKind};
 use crate::sections::{self, Sections};
 use crate::stats::{Counter, Stats};
-use crate::verdict::{Ask, Causes, Handled, Made, Pending, Second, Transport, Verdict};
+use crate::verdict::{Ask, Causes, Handled, Made, Pending, Refusal, Second, Transport, Verdict};
 use crate::{admit, detect, finish, limit, opcode, policies, receipt, route, tsig, view};
 
-/// The extended error of an internal failure.
-pub const UNKNOWN: &[(Ede, String)] = &[(Ede::OTHER, String::new())];
+/// The extended error of a fault of this server.
+pub fn internal_failure() -> [(Ede, String); 1] {
+    [(Ede::OTHER, "a fault of this server; `nw ctl stats` counts it as panics".to_owned())]
+}
 
 /// Maximum number of sequential lookups for one request. Stops filters that keep asking for each other's answers.
 const MAX_LOOKUPS: u8 = 8;
@@ -208,27 +210,29 @@ fn settle(
             }
             Err(Handled::Drop)
         }
-        Verdict::Refuse(rcode, ede) => {
-            response.refuse(rcode, ede);
+        Verdict::Refuse(refusal) => {
+            let Refusal { rcode, causes } = *refusal;
+            response.refuse(rcode);
+            response.notes = Some(Box::new(causes));
             *failure = None;
             Ok(())
         }
         Verdict::Fail(because) => {
-            response.refuse(Rcode::SERVFAIL, Ede::OTHER);
-            (response.ede, response.notes) = ([None; 2], None);
+            response.refuse(Rcode::SERVFAIL);
             *failure = Some(because);
             Ok(())
         }
         Verdict::Ask(_) if context.lookups >= MAX_LOOKUPS => {
-            response.refuse(Rcode::SERVFAIL, Ede::OTHER);
+            response.refuse(Rcode::SERVFAIL);
+            response.note(Ede::OTHER, format!("filters need more than {MAX_LOOKUPS} lookups for one query"));
             Ok(())
         }
         Verdict::Ask(ask) => {
             if let Some(detector) = context.snapshot().detector()
                 && let Some((rcode, because)) = detect::lookup(context, detector)
             {
-                response.refuse(rcode, Ede::OTHER);
-                (response.ede, response.notes) = ([None; 2], Some(because));
+                response.refuse(rcode);
+                response.notes = Some(because);
                 return Ok(());
             }
             Err(Handled::Later(later(context, *ask)))
@@ -271,7 +275,7 @@ fn filter(
         return Ok(());
     }
     for filter in context.snapshot().filters() {
-        let verdict = filter.apply(context, response);
+        let mut verdict = filter.apply(context, response);
         if !matches!(verdict, Verdict::Continue) {
             let effect = match verdict {
                 Verdict::Ask(_) => "looks up more",
@@ -279,7 +283,11 @@ fn filter(
                 Verdict::Refuse(..) | Verdict::Fail(_) => "refuses the query",
                 _ => "ends the answer",
             };
-            context.step(|| (Layer::Filter, Reason::Filtered { filter: filter.name(), effect }));
+            let reason = Reason::Filtered { filter: filter.name(), effect };
+            context.step(|| (Layer::Filter, reason.clone()));
+            if let Verdict::Refuse(refusal) = &mut verdict {
+                refusal.causes.1.get_or_insert(reason);
+            }
             return settle(context, verdict, response, failure);
         }
     }
@@ -323,6 +331,7 @@ pub fn complete(
     if let Some(receipt) = &mut pending.receipt {
         receipt.add(found);
     }
+    let mut earlier = mem::take(&mut pending.earlier);
     let errors = found.iter().map(|resolution| &resolution.ede).find(|ede| !ede.is_empty());
     let because = pending.ask.because.clone();
     let errors = errors.map_or(&*because, Vec::as_slice);
@@ -343,12 +352,19 @@ pub fn complete(
             unchecked || first.validation != Validation::Bogus && second.validation != Validation::Secure;
         Second { rcode: second.rcode, may_be_absent }
     });
-    finish_pending(environment, pending, second, errors, room, |response, before| {
+    let mut handled = finish_pending(environment, pending, second, errors, room, |response, before| {
         // What a zone of this server contributed was not validated.
         response.ad = secure && before.answer.is_empty();
         response.rcode = found.first().map_or(Rcode::SERVFAIL, |resolution| resolution.rcode);
         write_found(response, before, found)
-    })
+    });
+    if let Handled::Later(further) = &mut handled
+        && environment.recorder.is_some()
+    {
+        earlier.extend_from_slice(found);
+        further.earlier = earlier;
+    }
+    handled
 }
 
 /// Make the late response to *pending* if it could not be looked up: SERVFAIL with the extended errors *errors*,
@@ -609,7 +625,7 @@ fn servfail(environment: &Environment<'_>, asked: &Asked<'_>, room: &mut [u8]) -
         (response.rcode, response.ra) = (Rcode::SERVFAIL, environment.snapshot.plan().resolver.is_some());
         response.kind.counter(environment.stats).add(1);
         environment.stats.rcode(response.rcode);
-        Some(finish::finish(&mut response, &query, server, UNKNOWN, &None))
+        Some(finish::finish(&mut response, &query, server, &internal_failure(), &None))
     }));
     let length = match made {
         Ok(Some(length)) => length,

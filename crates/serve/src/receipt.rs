@@ -16,12 +16,12 @@
 
 use std::net::SocketAddr;
 
-use nw_resolve::trace::{Graft, Step};
+use nw_resolve::trace::Step;
 use nw_resolve::{Budget, Micros, Resolution, Trace};
 use nw_wire::OptionCode;
 
 use crate::context::Environment;
-use crate::explanation::{Explanation, end};
+use crate::explanation::{self, Explanation};
 use crate::pipeline;
 use crate::query::Query;
 use crate::recorder::FlightRecord;
@@ -67,21 +67,9 @@ impl Receipt {
         Some(Box::new(Receipt { id, started: trace.started(), steps: trace.steps() }))
     }
 
-    /// Add the steps of the lookups *found*, which ran at the same time. The answer waits for the one that ends last; the others
-    /// run meanwhile. The first step of a lookup begins where the steps before ended, and not at the arrival of the query.
+    /// Add the steps of the lookups *found*, which ran at the same time.
     pub(crate) fn add(&mut self, found: &[Resolution]) {
-        let ended = end(&self.steps);
-        let last = (0..found.len()).max_by_key(|&number| found[number].began + found[number].took);
-        for (number, resolution) in found.iter().enumerate() {
-            let (began, first) = ((resolution.began, self.started), self.steps.len());
-            let graft = Graft { parent: None, base: first as u32, began, parallel: Some(number) != last };
-            self.steps.extend(resolution.steps.iter().map(|step| graft.of(&step)));
-            if let Some(step) = self.steps[first..].iter_mut().find(|step| step.parent.is_none()) {
-                let end = step.at + step.took;
-                step.at = ended;
-                step.took = end.saturating_sub(ended);
-            }
-        }
+        explanation::add_lookups(&mut self.steps, self.started, found);
     }
 
     /// Complete *pending* with *make*, and keep the record.

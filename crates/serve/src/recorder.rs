@@ -21,16 +21,16 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nw_resolve::trace::{Action, Draft, Layer, Reason};
+use nw_resolve::trace::{AccessList, Action, Draft, Layer, Reason};
 use nw_resolve::{Micros, Resolution, Steps, Trace};
 use nw_wire::hash::Keyed;
-use nw_wire::{Ede, Name, NameRef, Rcode, RrType, Rrset};
+use nw_wire::{Ede, Message, Name, NameRef, Rcode, RrType, Rrset};
 
-use crate::admit;
 use crate::context::Context;
+use crate::explanation;
 use crate::plan::RecorderPlan;
 use crate::response::Response;
-use crate::route;
+use crate::sections::Sections;
 use crate::verdict::{Pending, Transport};
 
 /// One question and its processing.
@@ -139,29 +139,59 @@ impl Recorder {
         drop(over);
     }
 
-    /// Keep the lookup if it failed, was slow, or met a server that failed. Returns its id if it was kept.
-    pub fn note(
-        &self,
-        pending: Option<&Pending>,
-        name: &Name,
-        rtype: RrType,
-        resolution: &Resolution,
-        unix_s: u64,
-    ) -> Option<u64> {
-        let failed = !matches!(resolution.rcode, Rcode::NOERROR | Rcode::NXDOMAIN);
-        let slow = resolution.took >= self.slow.load(Ordering::Relaxed);
-        let odd = || resolution.steps.iter().any(|step| step.reason.is_server_failure());
-        if self.entries() == 0 || !(failed || slow || odd()) {
+    /// Keep a question of the server itself if its lookup failed, was slow, or met a server that failed. Returns its id if it was kept.
+    pub fn note(&self, name: &Name, rtype: RrType, resolution: &Resolution, unix_s: u64) -> Option<u64> {
+        if self.entries() == 0 || !self.is_notable(resolution) {
             return None;
+        }
+        let id = self.next_id();
+        self.end(Box::new(FlightRecord::of(id, unix_s, None, name.clone(), rtype, resolution)), None);
+        Some(id)
+    }
+
+    /// Begin the record of the answer that *pending* waits for, whose lookups have *found* this: they may be two, or follow others. It is
+    /// about the query of the client, whatever names and types were looked up. None: the answer is not kept, or has a receipt, which is
+    /// a record of its own.
+    pub fn begin(&self, pending: &Pending, found: &[Resolution], unix_s: u64) -> Option<Box<FlightRecord>> {
+        let all = || pending.earlier.iter().chain(found);
+        if pending.receipt.is_some() || self.entries() == 0 || !all().any(|one| self.is_notable(one)) {
+            return None;
+        }
+        // Of two lookups, the client depends on the second one: DNS64 makes its answer of the A records.
+        let (query, last) = (pending.query(), found.last()?);
+        let (client, name) = (Some((pending.client, pending.transport)), query.qname.to_name());
+        let mut record = FlightRecord::of(self.next_id(), unix_s, client, name, query.qtype, last);
+        if all().nth(1).is_some() {
+            let mut steps = Vec::new();
+            for one in &pending.earlier {
+                explanation::add_lookups(&mut steps, pending.received, std::slice::from_ref(one));
+            }
+            explanation::add_lookups(&mut steps, pending.received, found);
+            record.took = explanation::end(&steps);
+            record.steps = steps.into();
+            record.ede = all().find(|one| !one.ede.is_empty()).map_or_else(Vec::new, |one| one.ede.clone());
+        }
+        Some(Box::new(record))
+    }
+
+    /// Keep *record* of an answer that was sent as *response*. None: it was not sent.
+    pub fn end(&self, mut record: Box<FlightRecord>, response: Option<&[u8]>) {
+        let message = response.and_then(|wire| Message::parse(wire).ok());
+        // What a filter refuses has a record of its own, with the reason.
+        if let Some(message) = message.filter(|message| message.rcode() != Rcode::REFUSED) {
+            (record.rcode, record.answer) = (message.rcode(), Sections::of_message(&message).answer);
         }
         // Workers wait for each other only while the record is inserted. It is made before, and the dropped records
         // are freed after.
-        let id = self.next_id();
-        let client = pending.map(|pending| (pending.client, pending.transport));
-        let record = Arc::new(FlightRecord::of(id, unix_s, client, name.clone(), rtype, resolution));
-        let over = lock(&self.lookups).push(record);
+        let over = lock(&self.lookups).push(Arc::from(record));
         drop(over);
-        Some(id)
+    }
+
+    /// Whether *resolution* failed, was slow, or met a server that failed.
+    fn is_notable(&self, resolution: &Resolution) -> bool {
+        !matches!(resolution.rcode, Rcode::NOERROR | Rcode::NXDOMAIN)
+            || resolution.took >= self.slow.load(Ordering::Relaxed)
+            || resolution.steps.iter().any(|step| step.reason.is_server_failure())
     }
 
     /// The number of a record that [`Recorder::keep_receipt`] will add. None: the recorder is disabled.
@@ -203,18 +233,14 @@ impl Recorder {
             let layer = match because {
                 Reason::ZoneUnavailable { .. } | Reason::LocalData { .. } => Layer::Zone,
                 Reason::CacheOnly | Reason::CachedFailure { .. } => Layer::Cache,
-                Reason::TunnelSuspected { .. } => Layer::Admission,
+                Reason::ClientRefused { list: AccessList::Views } => Layer::View,
+                Reason::ClientRefused { .. }
+                | Reason::NotServed { .. }
+                | Reason::SignatureRefused(_)
+                | Reason::TunnelSuspected { .. } => Layer::Admission,
                 _ => Layer::Filter,
             };
             step((layer, because.clone()));
-        } else if rcode == Rcode::REFUSED {
-            let reason = match ede.first() {
-                Some(&(ede, _)) if ede != Ede::PROHIBITED => {
-                    Some((Layer::Admission, route::not_served(context, ede)))
-                }
-                _ => admit::refusal(context, response),
-            };
-            reason.map(step);
         } else if rcode == Rcode::BADVERS
             && let Some(edns) = query.edns
         {
@@ -224,7 +250,10 @@ impl Recorder {
             step((Layer::Filter, Reason::NoResponse));
         }
         // What is left of an answer, or what takes its place.
-        let answer = sent && because.is_some_and(|because| !matches!(because, Reason::ResponseLimited(_)));
+        let limited = |because: &Reason| {
+            matches!(because, Reason::ResponseLimited(_) | Reason::AmplificationLimited(_))
+        };
+        let answer = sent && because.is_some_and(|because| !limited(because));
         let answer = answer.then(|| response.sections()).flatten().unwrap_or_default().answer;
         let over = ring.push(Arc::new(FlightRecord {
             id: self.next_id(),

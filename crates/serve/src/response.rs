@@ -174,11 +174,11 @@ impl<'w, 'o> Response<'w, 'o> {
         self.notes.get_or_insert_default().1 = Some(reason);
     }
 
-    /// Discard the written records and set *rcode* and *ede*.
-    pub fn refuse(&mut self, rcode: Rcode, ede: Ede) {
+    /// Discard the written records and extended errors, and set *rcode*. [`Response::note`] says why.
+    pub fn refuse(&mut self, rcode: Rcode) {
         self.out.clear();
         (self.rcode, self.aa, self.ad, self.truncated) = (rcode, false, false, false);
-        self.ede = [Some(ede), None];
+        self.ede = [None; 2];
         self.notes = None;
         self.kind = if rcode == Rcode::REFUSED { ResponseKind::Refused } else { ResponseKind::Error };
     }

@@ -125,9 +125,7 @@ pub(crate) fn answer(
         AnswerSource::Resolve => from_cache(context, response),
         AnswerSource::Cache => from_cache_alone(context, response),
         AnswerSource::Refuse(ede) => {
-            let ede = *ede;
-            context.step(|| (Layer::Admission, not_served(context, ede)));
-            Verdict::Refuse(Rcode::REFUSED, ede)
+            context.refuse(Layer::Admission, (Rcode::REFUSED, *ede), not_served(context, *ede))
         }
     }
 }
@@ -168,7 +166,7 @@ fn fail(context: &Context<'_>, zone: &Unavailable) -> Verdict {
 
 /// Why the query is refused with *ede*: no source has the name.
 #[cold]
-pub(crate) fn not_served(context: &Context<'_>, ede: Ede) -> Reason {
+fn not_served(context: &Context<'_>, ede: Ede) -> Reason {
     let query = context.query;
     let why = match ede {
         _ if !matches!(query.qclass, Class::IN | Class::ANY) => NotServed::Class(query.qclass),
@@ -261,8 +259,8 @@ fn beyond_the_zone(
                 because: Vec::new(),
             }));
         };
-        if !matches!(admit::source(context, &AnswerSource::Zone(next)), Verdict::Continue) {
-            response.ede[0] = Some(Ede::PROHIBITED);
+        if let Verdict::Refuse(refusal) = admit::source(context, &AnswerSource::Zone(next)) {
+            response.notes = Some(Box::new(Causes(refusal.causes.0, None)));
             break;
         }
         let Some((outcome, found)) = answer_apart(next, &ZoneQuestion { qname: target.as_ref(), ..*asked })
@@ -356,8 +354,7 @@ fn from_local_data(
             return Some(Verdict::Drop);
         }
         Said::Refuse => {
-            response.refuse(Rcode::REFUSED, Ede::BLOCKED);
-            response.ede = [None; 2];
+            response.refuse(Rcode::REFUSED);
             Verdict::Answer
         }
         Said::Answer(answer) => write_local_data(context, data, answer, response),
@@ -428,8 +425,7 @@ pub(crate) fn is_cache_only(context: &Context<'_>) -> bool {
 /// §4.21), so that clients ask their next server at once and keep no failure (RFC 9520).
 fn refuse_cache_only(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
     context.step(|| (Layer::Cache, Reason::CacheOnly));
-    response.refuse(Rcode::REFUSED, Ede::NOT_AUTHORITATIVE);
-    response.ede = [None; 2];
+    response.refuse(Rcode::REFUSED);
     response.note_because(Ede::NOT_AUTHORITATIVE, Reason::CacheOnly.to_string(), Reason::CacheOnly);
     Verdict::Answer
 }
@@ -486,8 +482,8 @@ fn from_cache_alone(context: &Context<'_>, response: &mut Response<'_, '_>) -> V
         context.step(|| (Layer::Cache, Reason::CachedAnswer));
         return verdict;
     }
-    context.step(|| (Layer::Cache, not_served(context, Ede::NOT_AUTHORITATIVE)));
-    Verdict::Refuse(Rcode::REFUSED, Ede::NOT_AUTHORITATIVE)
+    let ede = Ede::NOT_AUTHORITATIVE;
+    context.refuse(Layer::Cache, (Rcode::REFUSED, ede), not_served(context, ede))
 }
 
 /// Whether the cache answers the query of a client. Unlike [`hit`], this leaves the entry as it is.
@@ -605,7 +601,10 @@ fn kept_failure(context: &Context<'_>, ede: Ede, response: &mut Response<'_, '_>
             (vec![(Ede::CACHED_ERROR, reason.to_string()), (kept.ede, kept.text)], Some(reason))
         }
         // Another worker has replaced the entry meanwhile.
-        _ => (vec![(Ede::CACHED_ERROR, String::new()), (ede, String::new())], None),
+        _ => {
+            let text = "the lookup failed a moment ago".to_owned();
+            (vec![(Ede::CACHED_ERROR, text), (ede, String::new())], None)
+        }
     };
     Some(Verdict::Fail(Box::new(Causes(causes, because))))
 }

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use nw_crypto::{HmacAlg, HmacKey};
+use nw_resolve::trace::{Layer, Reason, SignatureFault, SignatureRefused};
 use nw_wire::header::HEADER;
 use nw_wire::tsig::{Signed, Tsig};
 use nw_wire::{Class, Ede, Message, Name, NameRef, Rcode, RrType};
@@ -150,19 +151,22 @@ pub(crate) fn check(context: &mut Context<'_>, response: &mut Response<'_, '_>) 
 #[cold]
 fn check_signed(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
     let keys = context.snapshot().keys();
-    let Some(signature) = verify(keys, context.query, context.unix_s()) else {
-        return Verdict::Refuse(Rcode::FORMERR, Ede::OTHER);
-    };
-    let verdict = match signature.error {
-        Rcode::NOERROR => Verdict::Continue,
-        _ => Verdict::Refuse(Rcode::NOTAUTH, Ede::PROHIBITED),
+    let (malformed, refused) = ((Rcode::FORMERR, Ede::OTHER), (Rcode::NOTAUTH, Ede::PROHIBITED));
+    let Some((signature, fault)) = verify(keys, context.query, context.unix_s()) else {
+        return refuse(context, malformed, Name::root(), SignatureFault::Form);
     };
     if !reserve(&signature, response) {
         // A query, an OPT and a TSIG of the longest names do not fit in 512 octets.
-        return Verdict::Refuse(Rcode::FORMERR, Ede::OTHER);
+        return refuse(context, malformed, signature.name, SignatureFault::Form);
     }
+    let verdict = fault.map(|fault| refuse(context, refused, signature.name.clone(), fault));
     context.signature = Some(Box::new(signature));
-    verdict
+    verdict.unwrap_or(Verdict::Continue)
+}
+
+fn refuse(context: &Context<'_>, with: (Rcode, Ede), key: Name, fault: SignatureFault) -> Verdict {
+    let reason = Reason::SignatureRefused(Box::new(SignatureRefused { key, fault }));
+    context.refuse(Layer::Admission, with, reason)
 }
 
 /// Reserve space for the TSIG record. Returns whether there is enough.
@@ -175,8 +179,8 @@ pub(crate) fn reserve(signature: &Signature, response: &mut Response<'_, '_>) ->
     fits
 }
 
-/// Verify *query* (RFC 8945 §5.2). None: the TSIG record is malformed.
-fn verify(keys: &Keys, query: &Query<'_>, unix_s: u64) -> Option<Signature> {
+/// Verify *query* (RFC 8945 §5.2), and say what is wrong with its signature. None: the TSIG record is malformed.
+fn verify(keys: &Keys, query: &Query<'_>, unix_s: u64) -> Option<(Signature, Option<SignatureFault>)> {
     let message = Message::parse(query.packet).ok()?;
     let record = message.tsig()?;
     let mut rdata = Vec::new();
@@ -186,7 +190,7 @@ fn verify(keys: &Keys, query: &Query<'_>, unix_s: u64) -> Option<Signature> {
         return None;
     }
     let name = record.owner().to_name();
-    let key = keys.0.get(&name).filter(|key| key.algorithm.as_ref() == tsig.algorithm).map(Arc::clone);
+    let named = keys.0.get(&name);
     let mut signature = Signature {
         key: None,
         name,
@@ -197,9 +201,13 @@ fn verify(keys: &Keys, query: &Query<'_>, unix_s: u64) -> Option<Signature> {
         error: Rcode::NOERROR,
         id: query.id,
     };
-    let Some(key) = key else {
+    let Some(key) = named.filter(|key| key.algorithm.as_ref() == tsig.algorithm).map(Arc::clone) else {
         signature.error = Rcode::BADKEY;
-        return Some(signature);
+        let fault = match named {
+            Some(_) => SignatureFault::Algorithm(tsig.algorithm.to_name()),
+            None => SignatureFault::UnknownKey,
+        };
+        return Some((signature, Some(fault)));
     };
     let whole = key.hmac.algorithm().size();
     if tsig.mac.len() > whole || tsig.mac.len() < whole.div_ceil(2).max(10) {
@@ -210,15 +218,19 @@ fn verify(keys: &Keys, query: &Query<'_>, unix_s: u64) -> Option<Signature> {
     tsig.push_signed(signed, &query.packet[..record.start()], true, &mut input);
     if !key.hmac.verify(&[&input], tsig.mac) {
         signature.error = Rcode::BADSIG;
-        return Some(signature);
+        return Some((signature, Some(SignatureFault::Mac)));
     }
+    let mut fault = None;
     if unix_s.abs_diff(tsig.time_signed_s) > u64::from(tsig.fudge_s) {
         signature.error = Rcode::BADTIME;
+        let ahead_s = tsig.time_signed_s.wrapping_sub(unix_s).cast_signed();
+        fault = Some(SignatureFault::Time { ahead_s, fudge_s: tsig.fudge_s });
     } else if tsig.mac.len() < whole {
         signature.error = Rcode::BADTRUNC;
+        fault = Some(SignatureFault::Truncated);
     }
     signature.key = Some(key);
-    Some(signature)
+    Some((signature, fault))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use nw_cache::Micros;
-use nw_resolve::ClientQuestion;
 pub use nw_resolve::Transport;
 use nw_resolve::trace::Reason;
+use nw_resolve::{ClientQuestion, Resolution};
 use nw_wire::edns::EdnsOption;
 use nw_wire::{Ede, Message, NameRef, Rcode};
 
@@ -36,8 +36,8 @@ pub enum Verdict {
     AnswerWith(Box<Causes>),
     /// Send nothing.
     Drop,
-    /// Empty the response and send it with this rcode and extended error (RFC 8914).
-    Refuse(Rcode, Ede),
+    /// Empty the response and send it with this rcode and these extended errors (RFC 8914).
+    Refuse(Box<Refusal>),
     /// Empty the response and send it as SERVFAIL with these extended errors and texts.
     Fail(Box<Causes>),
     /// The answer needs a lookup that may wait: ask the resolver, then complete the response with its result.
@@ -171,7 +171,23 @@ impl fmt::Debug for Stream {
     }
 }
 
+/// The rcode of a query that is not answered, and why it is not.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The outcome.
+    pub rcode: Rcode,
+    /// The extended errors with their texts, and what decided.
+    pub causes: Causes,
+}
+
 impl Verdict {
+    /// Refuse the query with *rcode* and the extended error *ede*. *text* says which rule or setting refuses it.
+    #[cold]
+    pub fn refuse(rcode: Rcode, ede: Ede, text: impl Into<String>) -> Verdict {
+        let causes = Causes(vec![(ede, text.into())], None);
+        Verdict::Refuse(Box::new(Refusal { rcode, causes }))
+    }
+
     /// For `?` in the list of stages: continue, or leave with the verdict.
     #[inline]
     pub fn go(self) -> Result<(), Verdict> {
@@ -214,6 +230,8 @@ pub struct Pending {
     pub(crate) lookups: u8,
     pub(crate) judged: Judged,
     pub(crate) receipt: Option<Box<Receipt>>,
+    /// The lookups that it waited for before, for the flight recorder.
+    pub(crate) earlier: Vec<Resolution>,
 }
 
 impl Pending {
@@ -234,6 +252,7 @@ impl Pending {
             lookups: context.lookups,
             judged: context.judged.get(),
             receipt: Receipt::of(context.environment),
+            earlier: Vec::new(),
         }
     }
 

@@ -21,8 +21,8 @@ fn select_among(context: &mut Context<'_>) -> Verdict {
     let views = context.snapshot().views();
     let selected = view::select(views.iter().map(|view| &view.view), context.client_ip(), context.key());
     let Some(at) = selected.and_then(|at| u16::try_from(at).ok()) else {
-        context.step(|| (Layer::View, Reason::ClientRefused { list: AccessList::Views }));
-        return Verdict::Refuse(Rcode::REFUSED, Ede::PROHIBITED);
+        let reason = Reason::ClientRefused { list: AccessList::Views };
+        return context.refuse(Layer::View, (Rcode::REFUSED, Ede::PROHIBITED), reason);
     };
     context.view = Some(at);
     context.step(|| (Layer::View, Reason::InView { name: context.snapshot().view(at).view.name.clone() }));

@@ -246,7 +246,8 @@ impl Server {
                     let end = self.world.now() + Micros::from(timeout) * nw_resolve::MILLISECOND;
                     self.world.sleep_until(end).await;
                     let environment = Environment { now: end, ..environment };
-                    handled = pipeline::give_up(&environment, pending, pipeline::UNKNOWN, &mut room);
+                    handled =
+                        pipeline::give_up(&environment, pending, &pipeline::internal_failure(), &mut room);
                 }
                 Handled::Stream(mut stream) => {
                     while let Some(length) = stream.next(&environment, &mut room) {

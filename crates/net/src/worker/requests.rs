@@ -35,7 +35,7 @@ impl Worker {
             Request::Resolve { question } => match self.resolve(question.clone(), None, self.now()).await {
                 Some(mut resolution) => {
                     let (name, rtype) = (&question.name, question.rtype);
-                    self.shared.recorder.note(None, name, rtype, &resolution, Clock::unix_s());
+                    self.shared.recorder.note(name, rtype, &resolution, Clock::unix_s());
                     let wire = explanation::message(&question, &resolution);
                     resolution.steps = Steps::default();
                     Outcome::Resolved { wire, resolution: Box::new(resolution) }
@@ -116,7 +116,7 @@ impl Worker {
         if *what_if == WhatIf::default() {
             // The recorder keeps what happened, not what would have happened.
             let (name, rtype) = (&question.name, question.rtype);
-            self.shared.recorder.note(None, name, rtype, &resolution, Clock::unix_s());
+            self.shared.recorder.note(name, rtype, &resolution, Clock::unix_s());
         }
         Outcome::Resolved { wire, resolution: Box::new(resolution) }
     }

@@ -22,6 +22,8 @@ const SECOND: u64 = 1_000_000;
 const WAYS: usize = 8;
 /// Suspected networks that are acted on at once. Of two with the same place, the one that exceeded the limits last has it.
 const SUSPECTS: usize = 256;
+/// Microseconds in which one response of a suspected network is reported, so that an attack does not fill the flight recorder.
+const REPORT_EVERY: u64 = 10 * SECOND;
 
 /// The settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,8 +85,17 @@ pub struct Amplification {
     networks: Mutex<Vec<Network>>,
     /// The latest time until which a network is acted on.
     acting: AtomicU64,
-    /// The networks that are acted on: key, and until when.
-    suspects: Box<[(AtomicU64, AtomicU64)]>,
+    /// The networks that are acted on.
+    suspects: Box<[Suspect]>,
+}
+
+/// A network that is acted on.
+#[derive(Debug, Default)]
+struct Suspect {
+    key: AtomicU64,
+    until: AtomicU64,
+    /// When the next of its responses is reported.
+    report_at: AtomicU64,
 }
 
 /// What is known of one network. A key of 0 is a free place.
@@ -142,19 +153,35 @@ impl Amplification {
             return (Share::Send, None);
         }
         let (network, length) = self.prefix(client);
-        let key = hash::key().number(bits_of(network) ^ u128::from(length)).max(1);
+        let key = Self::key(network, length);
         let finding = match sampled {
             true => self.count(key, (network, length), rtype, octets, now),
             false => None,
         };
-        let (suspect, until) = &self.suspects[key as usize % SUSPECTS];
-        let acts = suspect.load(Ordering::Relaxed) == key && now < until.load(Ordering::Relaxed);
+        let suspect = &self.suspects[key as usize % SUSPECTS];
+        let acts = suspect.key.load(Ordering::Relaxed) == key && now < suspect.until.load(Ordering::Relaxed);
         let share = match self.settings.action {
             DetectAction::RateLimit if acts => Share::Truncate,
             DetectAction::Block if acts => Share::Drop,
             _ => Share::Send,
         };
         (share, finding)
+    }
+
+    /// See [`super::Detector::suspect`].
+    pub(super) fn suspect(&self, client: IpAddr, now: u64) -> (String, bool) {
+        let (network, length) = self.prefix(client);
+        let report_at = &self.suspects[Self::key(network, length) as usize % SUSPECTS].report_at;
+        let due = report_at.load(Ordering::Relaxed);
+        let next = now + REPORT_EVERY;
+        let reports =
+            now >= due && report_at.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        (format!("{network}/{length}"), reports)
+    }
+
+    /// The key of a network.
+    fn key(network: IpAddr, length: u8) -> u64 {
+        hash::key().number(bits_of(network) ^ u128::from(length)).max(1)
     }
 
     /// Count a response of *sent* octets to a query of *asked* octets.
@@ -194,9 +221,11 @@ impl Amplification {
         let is_new = now >= one.suspected;
         one.suspected = now + u64::from(settings.hold_s) * SECOND;
         if settings.action != DetectAction::Log {
-            let (suspect, until) = &self.suspects[key as usize % SUSPECTS];
-            until.store(one.suspected, Ordering::Relaxed);
-            suspect.store(key, Ordering::Relaxed);
+            let suspect = &self.suspects[key as usize % SUSPECTS];
+            suspect.until.store(one.suspected, Ordering::Relaxed);
+            if suspect.key.swap(key, Ordering::Relaxed) != key {
+                suspect.report_at.store(0, Ordering::Relaxed);
+            }
             self.acting.fetch_max(one.suspected, Ordering::Relaxed);
         }
         let ratio = one.sent * 10 / one.asked.max(1);

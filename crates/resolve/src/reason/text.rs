@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LameKind, NotServed, Reason, TCP_ONLY};
+use super::{LameKind, Reason, TCP_ONLY};
 use crate::budget::Limit;
 use crate::discarded::Discards;
 use crate::validator::Signer;
@@ -13,6 +13,7 @@ impl fmt::Display for Reason {
         match self {
             Reason::SpecialUse => f.write_str("answered here: the name is reserved"),
             Reason::ClientRefused { list } => write!(f, "refused: {list}"),
+            Reason::SignatureRefused(refused) => write!(f, "refused: {refused}"),
             Reason::TunnelSuspected { features, action: "log", .. } => {
                 write!(f, "tunnel suspected, only logged: {features}")
             }
@@ -21,12 +22,7 @@ impl fmt::Display for Reason {
                 write!(f, "tunnel suspected, lookups are refused (action = {action:?}){not}: {features}")
             }
             Reason::NotServed { ede, why } => {
-                let purpose = ede.mnemonic().unwrap_or("no reason");
-                match why {
-                    NotServed::Class(class) => write!(f, "refused: the server has no such data of class {class}"),
-                    why => write!(f, "refused: the name is in no zone of this server, and {why}"),
-                }?;
-                write!(f, " ({purpose})")
+                write!(f, "refused: {why} ({})", ede.mnemonic().unwrap_or("no reason"))
             }
             Reason::ZoneUnavailable { detail } => write!(f, "the zone has no usable data: {detail}"),
             Reason::EdnsVersion { version } => {
@@ -45,6 +41,7 @@ impl fmt::Display for Reason {
             Reason::NoAaaa(no_aaaa) => write!(f, "{no_aaaa} ({})", no_aaaa.source),
             Reason::Dns64(dns64) => dns64.fmt(f),
             Reason::ResponseLimited(limit) => limit.fmt(f),
+            Reason::AmplificationLimited(limit) => limit.fmt(f),
             Reason::CacheOnly => {
                 f.write_str("cache_only: the name is not in the cache, and no forwarder serves it")
             }

@@ -380,7 +380,12 @@ impl Filter for Dns64 {
             response.ad = secure;
             response.rcode = Rcode::NOERROR;
             response.kind = if context.second.is_some() { response.kind } else { ResponseKind::Answer };
-            response.ede[0] = Some(Ede::SYNTHESIZED);
+            let prefixes = self.rules(context.client_ip()).map(|rule| rule.prefix.prefix.to_string());
+            let prefixes = prefixes.collect::<Vec<_>>().join(" and ");
+            response.note(
+                Ede::SYNTHESIZED,
+                format!("[[dns64]] made the AAAA records of A records (prefix {prefixes})"),
+            );
             explain_made(context, self.rules(context.client_ip()), &of);
         } else {
             if context.second.is_some_and(|second| second.rcode == Rcode::NXDOMAIN) {

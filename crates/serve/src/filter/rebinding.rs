@@ -129,8 +129,7 @@ impl Rebinding {
         let reason = Reason::Rebinding(Box::new(what));
         context.step(|| (Layer::Filter, reason.clone()));
         if self.refuse {
-            response.refuse(Rcode::REFUSED, Ede::BLOCKED);
-            response.ede = [None; 2];
+            response.refuse(Rcode::REFUSED);
         } else {
             for section in [&mut sections.answer, &mut sections.additional] {
                 section.retain(|set| !set.rdatas.is_empty());

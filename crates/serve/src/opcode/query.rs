@@ -55,9 +55,18 @@ pub(crate) fn edns_version(context: &Context<'_>, response: &mut Response<'_, '_
 fn question_type(query: &Query<'_>) -> Verdict {
     match query.qtype.0 {
         1..=40 | 42..=127 | 255.. => Verdict::Continue,
-        128 => Verdict::Refuse(Rcode::FORMERR, Ede::INVALID_QUERY_TYPE),
-        0 | 41 => Verdict::Refuse(Rcode::FORMERR, Ede::NOT_SUPPORTED),
-        _ if query.qtype == RrType::TSIG => Verdict::Refuse(Rcode::FORMERR, Ede::NOT_SUPPORTED),
-        _ => Verdict::Refuse(Rcode::NOTIMP, Ede::NOT_SUPPORTED),
+        128 => refuse(query, Rcode::FORMERR, Ede::INVALID_QUERY_TYPE),
+        0 | 41 => refuse(query, Rcode::FORMERR, Ede::NOT_SUPPORTED),
+        _ if query.qtype == RrType::TSIG => refuse(query, Rcode::FORMERR, Ede::NOT_SUPPORTED),
+        _ => refuse(query, Rcode::NOTIMP, Ede::NOT_SUPPORTED),
     }
+}
+
+#[cold]
+fn refuse(query: &Query<'_>, rcode: Rcode, ede: Ede) -> Verdict {
+    let text = match rcode {
+        Rcode::FORMERR => format!("no query can be for type {}", query.qtype),
+        _ => format!("this server does not answer queries for type {}", query.qtype),
+    };
+    Verdict::refuse(rcode, ede, text)
 }

@@ -308,7 +308,7 @@ fn a_failure_carries_its_reasons_as_far_as_they_fit() {
     let length = length(complete(&environment, pending, &[failed], &mut room));
     assert_eq!(show(&room[..length]), "SERVFAIL rd+ra 0/0/1 ede22 ede23");
     let pending = later(&environment, &packet);
-    let length = self::length(give_up(&environment, pending, UNKNOWN, &mut room));
+    let length = self::length(give_up(&environment, pending, &internal_failure(), &mut room));
     assert_eq!(show(&room[..length]), "SERVFAIL rd+ra 0/0/1 ede0", "RA as in every response to this client");
     let sums = crate::stats::total([&stats]);
     assert!(

@@ -138,14 +138,14 @@ fn the_time_of_two_lookups_is_that_of_the_longer_one() {
     let before = [(0, 5_000, false), (5_000, 0, false)];
     let meanwhile = [(5_000, 0, true), (5_000, 1_000, true)];
     assert_eq!(shown, [before, meanwhile, [(5_000, 0, false), (5_000, 4_000, false)]].concat());
-    assert_eq!(end(&receipt.steps), 9_000);
+    assert_eq!(explanation::end(&receipt.steps), 9_000);
 }
 
 #[test]
 fn the_ring_of_receipts_does_not_displace_failures() {
     let recorder = Recorder::new(RecorderPlan { entries: 8, ..RecorderPlan::default() });
     let failed = Resolution::empty(Rcode::SERVFAIL);
-    let kept = recorder.note(None, &name("failed."), RrType::A, &failed, 7).expect("a failure is kept");
+    let kept = recorder.note(&name("failed."), RrType::A, &failed, 7).expect("a failure is kept");
     for _ in 0..100 {
         let id = recorder.reserve().expect("the recorder is on");
         let record =

@@ -11,8 +11,7 @@ fn name(text: &str) -> Name {
 #[test]
 fn failures_and_slow_answers_are_kept_and_the_oldest_makes_room() {
     let recorder = Recorder::new(RecorderPlan { entries: 2, slow_ms: 10, ..RecorderPlan::default() });
-    let note =
-        |text: &str, rcode, took| recorder.note(None, &name(text), RrType::A, &resolution(rcode, took), 7);
+    let note = |text: &str, rcode, took| recorder.note(&name(text), RrType::A, &resolution(rcode, took), 7);
     assert_eq!(note("quick.", Rcode::NOERROR, 9_999), None);
     assert_eq!(note("missing.", Rcode::NXDOMAIN, 0), None);
     assert_eq!(note("slow.", Rcode::NOERROR, 10_000), Some(1));
@@ -38,7 +37,7 @@ fn workers_that_note_at_once_lose_and_mix_up_nothing() {
             let recorder = &recorder;
             scope.spawn(move || {
                 for _ in 0..500 {
-                    recorder.note(None, &name("x."), RrType::A, &resolution(Rcode::SERVFAIL, worker), 7);
+                    recorder.note(&name("x."), RrType::A, &resolution(Rcode::SERVFAIL, worker), 7);
                 }
             });
         }
@@ -55,7 +54,7 @@ fn records_are_bounded_in_octets() {
     let mut failed = resolution(Rcode::SERVFAIL, 1);
     failed.ede = vec![(Ede::OTHER, "x".repeat(4000))];
     for i in 0..100 {
-        recorder.note(None, &name(&format!("n{i}.")), RrType::A, &failed, 7);
+        recorder.note(&name(&format!("n{i}.")), RrType::A, &failed, 7);
     }
     assert!(recorder.octets() <= 64 << 10, "{}", recorder.octets());
     let kept = recorder.latest(1000).len();
@@ -84,7 +83,7 @@ fn steps_that_clients_share_are_bounded_in_octets() {
         let question = nw_resolve::ClientQuestion::new(name.clone(), RrType::A);
         let others: Vec<Resolution> = (0..10).map(|_| first.joined(&question, 0, 1, 400)).collect();
         for resolution in std::iter::once(&first).chain(&others) {
-            recorder.note(None, &name, RrType::A, resolution, 7);
+            recorder.note(&name, RrType::A, resolution, 7);
         }
     }
     let mut kept: Vec<String> =
@@ -107,9 +106,9 @@ fn an_answer_that_met_a_failed_server_is_kept() {
         trace.steps().into()
     };
     answered.steps = step(Reason::Answer { records: 1 });
-    assert_eq!(recorder.note(None, &name("a."), RrType::A, &answered, 7), None);
+    assert_eq!(recorder.note(&name("a."), RrType::A, &answered, 7), None);
     answered.steps = step(Reason::Lame { kind: nw_resolve::trace::LameKind::Refused });
-    assert!(recorder.note(None, &name("a."), RrType::A, &answered, 7).is_some());
+    assert!(recorder.note(&name("a."), RrType::A, &answered, 7).is_some());
 }
 
 #[test]
@@ -117,7 +116,7 @@ fn refusals_are_kept_apart_from_lookups() {
     use crate::testing::{client, environment, question, snapshot};
     let recorder = Recorder::new(RecorderPlan { entries: 16, ..RecorderPlan::default() });
     let failed = resolution(Rcode::SERVFAIL, 1);
-    let id = recorder.note(None, &name("lookup."), RrType::A, &failed, 7).expect("kept");
+    let id = recorder.note(&name("lookup."), RrType::A, &failed, 7).expect("kept");
     let snapshot = std::sync::Arc::new(snapshot(r#"{"version":1,ZONES}"#));
     let stats = crate::Stats::default();
     let environment = crate::Environment { recorder: Some(&recorder), ..environment(&snapshot, &stats) };

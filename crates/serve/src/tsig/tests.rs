@@ -117,6 +117,54 @@ fn errors_are_signed_only_where_the_key_was_proved() {
     }
 }
 
+/// The client learns by the extended error what the flight recorder keeps as the reason.
+#[test]
+fn errors_say_in_words_what_is_wrong() {
+    type Case<'c> = (&'c str, u64, usize, &'c str);
+    let cases: [Case<'_>; 4] = [
+        ("other.", NOW, 32, "TSIG BADKEY: no [[key]] is named other."),
+        (
+            "key.",
+            NOW - 400,
+            32,
+            "TSIG BADTIME: the clock of the client with the [[key]] key. is 400 s behind that of this server; 300 s are permitted",
+        ),
+        (
+            "key.",
+            NOW + 301,
+            32,
+            "TSIG BADTIME: the clock of the client with the [[key]] key. is 301 s ahead of that of this server; 300 s are permitted",
+        ),
+        (
+            "key.",
+            NOW,
+            16,
+            "TSIG BADTRUNC: the MAC by the [[key]] key. is cut short; this server requires whole ones",
+        ),
+    ];
+    for (key, time, keep, text) in cases {
+        let (snapshot, stats, mut room) = (keyed(), Stats::default(), vec![0; 4096]);
+        let recorder = crate::Recorder::new(crate::plan::RecorderPlan::default());
+        let environment = crate::Environment { recorder: Some(&recorder), ..environment(&snapshot, &stats) };
+        let mut packet = query();
+        sign(&mut packet, key, SECRET, time, keep);
+        let handled = pipeline::handle(&environment, &packet, client(), Transport::Udp, &mut room);
+        let Handled::Reply(length) = handled else { panic!("{handled:?}") };
+        let opt = Message::parse(&room[..length]).expect("valid").opt().expect("the query has one");
+        let ede = opt.options().flatten().find_map(|option| match option {
+            nw_wire::edns::EdnsOption::Ede { code, text } => {
+                Some((code, String::from_utf8_lossy(text).into_owned()))
+            }
+            _ => None,
+        });
+        assert_eq!(ede, Some((Ede::PROHIBITED, text.to_owned())));
+        let record = recorder.latest(1).pop().expect("it is kept");
+        assert_eq!(record.rcode, Rcode::NOTAUTH);
+        let steps: Vec<_> = record.steps.iter().map(|step| step.text()).collect();
+        assert_eq!(steps, [format!("www.example.com. A: refused: {text}")]);
+    }
+}
+
 #[test]
 fn macs_of_impossible_length_are_malformed() {
     for keep in [0, 9, 15] {
@@ -164,7 +212,7 @@ fn a_message_without_space_for_its_signature_stays_as_it_is() {
     let mut packet = query();
     sign(&mut packet, "key.", SECRET, NOW, 32);
     let query = Query::parse(&packet, |_| false).expect("valid");
-    let mut signature = verify(keyed().keys(), &query, NOW).expect("well formed");
+    let (mut signature, _) = verify(keyed().keys(), &query, NOW).expect("well formed");
     let mut room = [0; 60];
     let mut out = Writer::new(&mut room, 60, 1, Flags::default());
     out.raw(Section::Additional, 0, &[]).expect("nothing fits");

@@ -19,7 +19,7 @@ impl Filter for Block {
 
     fn apply(&self, context: &Context<'_>, _: &mut Response<'_, '_>) -> Verdict {
         match context.artifact::<NameList>("blocked").and_then(|list| list.find(context.query.qname)) {
-            Some(_) => Verdict::Refuse(Rcode::REFUSED, Ede::BLOCKED),
+            Some(_) => Verdict::refuse(Rcode::REFUSED, Ede::BLOCKED, "listed"),
             None => Verdict::Continue,
         }
     }

@@ -149,7 +149,9 @@ impl Bench {
                 Some(rcode) => {
                     pipeline::complete(&self.environment(), pending, &[Resolution::empty(rcode)], &mut room)
                 }
-                None => pipeline::give_up(&self.environment(), pending, pipeline::UNKNOWN, &mut room),
+                None => {
+                    pipeline::give_up(&self.environment(), pending, &pipeline::internal_failure(), &mut room)
+                }
             };
         }
         let Handled::Reply(length) = handled else { panic!("{handled:?}") };

@@ -67,7 +67,7 @@ impl Filter for Moody {
 
     fn apply(&self, context: &Context<'_>, _: &mut Response<'_, '_>) -> Verdict {
         match context.query.qname.first_label() {
-            Some(b"refuse") => Verdict::Refuse(Rcode::REFUSED, Ede::BLOCKED),
+            Some(b"refuse") => Verdict::refuse(Rcode::REFUSED, Ede::BLOCKED, "moody"),
             Some(b"drop") => Verdict::Drop,
             Some(b"fail") => Verdict::Fail(Box::new(Causes(vec![(Ede::OTHER, "no".to_owned())], None))),
             Some(b"again") => {

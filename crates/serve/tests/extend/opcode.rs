@@ -31,7 +31,7 @@ impl Handler for Toy {
 
     fn handle(&self, context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
         match (context.key(), context.query.qname.first_label()) {
-            (None, _) => Verdict::Refuse(Rcode::REFUSED, Ede::PROHIBITED),
+            (None, _) => Verdict::refuse(Rcode::REFUSED, Ede::PROHIBITED, "unsigned"),
             (Some(_), Some(b"control")) => Verdict::Control,
             (Some(_), Some(b"stream")) => Verdict::Stream(Box::new(Stream::new(Box::new(Three(0))))),
             (Some(key), _) => {

@@ -447,7 +447,7 @@ impl nw_serve::Filter for Block {
     ) -> nw_serve::Verdict {
         let list = context.artifact::<nw_policy::NameList>("blocked");
         match list.and_then(|list| list.find(context.query.qname)) {
-            Some(_) => nw_serve::Verdict::Refuse(Rcode::REFUSED, nw_wire::Ede::BLOCKED),
+            Some(_) => nw_serve::Verdict::refuse(Rcode::REFUSED, nw_wire::Ede::BLOCKED, "listed"),
             None => nw_serve::Verdict::Continue,
         }
     }
