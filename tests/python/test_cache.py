@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from commands import nw
-from servers import running
+from servers import listening, running
+
+import namewise
+from namewise.message import make_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,3 +185,37 @@ def test_a_broken_file_is_named_and_the_server_starts(tmp_path: Path) -> None:
     with serving(tmp_path, "starts with an empty cache") as (control, lines):
         assert f"{saved}: offset 24: the saved cache is cut off or damaged" in lines[-1]
         assert entries(control, "www.example") == []
+
+
+def test_a_reload_with_shorter_lives_applies_to_what_is_cached(tmp_path: Path) -> None:
+    above = tmp_path / "above"
+    above.mkdir()
+    zone = above / "zone"
+    zone.write_text(
+        "$ORIGIN example.com.\n$TTL 7200\n@ SOA ns admin 1 3600 900 604800 3600\n@ NS ns\nns A 192.0.2.53\nwww CNAME ns\n"
+    )
+    listen = '[server]\nworkers = 1\n[[listen]]\naddress = "127.0.0.1"\nport = 0\n'
+    (above / "namewise.toml").write_text(f'{listen}[[zone]]\nname = "example.com"\nfile = "zone"\n')
+    source, control, file = str(above / "c"), str(tmp_path / "control.sock"), tmp_path / "namewise.toml"
+    with running("serve", "--config", str(above / "namewise.toml"), "--control", source, ready="ready: "):
+        forward = f'[[forward]]\nservers = ["{listening(source)}"]\n'
+        config = f'{listen}[resolver]\nvalidation = "off"\n{forward}'
+        file.write_text(config)
+        with running("serve", "--config", str(file), "--control", control, ready="ready: "):
+
+            def ttls(name: str) -> list[int]:
+                reply = namewise.query(make_query(name, "A"), listening(control), timeout_s=5)
+                return [rrset.ttl for rrset in (*reply.answer, *reply.authority)]
+
+            names = ("ns.example.com", "www.example.com", "none.example.com")
+            for name, most in zip(names, (7200, 7200, 3600), strict=True):
+                assert all(most - 60 < ttl <= most for ttl in ttls(name))
+            serials = zone.read_text()
+            limits = '[resolver.budget]\nmax_ttl = "20m"\nmax_negative_ttl = "10m"\n'
+            file.write_text(config + limits)
+            assert nw("ctl", "reload", "--control", control).returncode == 0
+            # What is looked up again would have another TTL.
+            zone.write_text(serials.replace("TTL 7200", "TTL 300"))
+            assert nw("ctl", "reload", "--control", source).returncode == 0
+            for name, most in zip(names, (1200, 1200, 600), strict=True):
+                assert all(most - 60 < ttl <= most for ttl in ttls(name)), (name, ttls(name))

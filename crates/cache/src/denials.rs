@@ -284,6 +284,17 @@ impl Denials {
         self.octets = 0;
     }
 
+    /// Call `change` with all records, of which the octets stay the same.
+    pub(crate) fn change(&mut self, change: impl Fn(&mut Arc<DenialRecord>)) {
+        for zone in self.zones.values_mut() {
+            zone.soa
+                .iter_mut()
+                .chain(zone.nsec.values_mut())
+                .chain(zone.nsec3.values_mut())
+                .for_each(&change);
+        }
+    }
+
     /// The number of records.
     pub(crate) fn len(&self) -> usize {
         self.zones.values().map(Zone::len).sum()

@@ -29,6 +29,7 @@ use nw_wire::rrset::Rrset;
 use nw_wire::writer::Writer;
 
 use crate::Micros;
+use crate::lives::Cut;
 use crate::reader::{Origin, Scope, State};
 use crate::table::Kept;
 
@@ -255,6 +256,36 @@ impl Entry {
     /// End the lifetime now, if it has not ended.
     pub(crate) fn expire(&mut self, now: Micros) {
         self.life = self.life.min(self.age_s(now));
+    }
+
+    /// Return whether the entry denies a name or type, be it at the end of aliases.
+    pub(crate) fn denies(&self) -> bool {
+        match self.kind {
+            EntryKind::NoData | EntryKind::NxDomain => true,
+            EntryKind::Rrset | EntryKind::Failure => false,
+            EntryKind::Chain { .. } => {
+                let body = self.body(true);
+                // The type is before the class, and that before the TTL.
+                let is_soa = |at: usize| body.bytes[at - 4..].starts_with(&RrType::SOA.0.to_be_bytes());
+                body.ttl_offsets().skip(body.answer.into()).any(is_soa)
+            }
+        }
+    }
+
+    /// Cut the lifetime, and the TTLs that clients get.
+    pub(crate) fn shorten(&mut self, cut: Cut) {
+        self.life = cut.of(self.life);
+        if self.kind == EntryKind::Failure {
+            return;
+        }
+        let body = self.body(true);
+        let body_at = self.blob.len() - self.explanation_octets() - body.bytes.len();
+        let offsets: Vec<usize> = body.ttl_offsets().collect();
+        for at in offsets {
+            if let Some(field) = self.blob[body_at + at..].first_chunk_mut() {
+                *field = cut.of(u32::from_be_bytes(*field)).to_be_bytes();
+            }
+        }
     }
 
     /// Seconds since the lifetime of the entry ended, at least 1, or 0 if it has not.

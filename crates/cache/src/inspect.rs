@@ -69,7 +69,7 @@ impl Cache {
         }
     }
 
-    /// Store `entry` as it was, within the limits of [`Cache::limit_loaded`], unless the cache has one that was stored later, or it is
+    /// Store `entry` as it was, within the limits of [`Cache::limit_lives`], unless the cache has one that was stored later, or it is
     /// useless. Returns whether it was stored.
     pub fn restore(&self, mut entry: Inspected, now: Micros) -> bool {
         entry.life_s = entry.life_s.min(self.longest_s(entry.kind != Kind::Data));

@@ -27,6 +27,7 @@ pub mod dump;
 mod entry;
 mod flush;
 mod inspect;
+mod lives;
 mod lookup;
 mod loops;
 mod path;
@@ -52,6 +53,8 @@ pub use entry::Rank;
 use entry::{Entry, EntryKind, Key, NAME};
 pub use flush::{Flush, FlushOnly};
 pub use inspect::{Inspected, Kind};
+pub use lives::Lives;
+use lives::Cut;
 pub use lookup::{Cached, Hit, HitQuestion, KeptFailure, Lookup, Stale, StaleData};
 pub use loops::{LOOP_TYPE, Loops};
 pub use path::DataPath;
@@ -95,7 +98,7 @@ pub struct Cache {
     flushes: AtomicU64,
     /// Whether there may be denial records.
     denies: AtomicBool,
-    /// The longest lives of loaded data and of loaded denials, in seconds.
+    /// The longest lives of data and of denials, in seconds.
     longest_s: [AtomicU32; 2],
 }
 
@@ -160,18 +163,6 @@ impl Cache {
     pub fn keep_expired(&self, seconds: u32) {
         let grace = Micros::from(seconds) * 1_000_000;
         self.shards.iter().for_each(|shard| lock(&shard.answers).keep_expired(grace));
-    }
-
-    /// Let what is loaded live no longer than this from when it was stored: `data_s` data and delegations, `absence_s` denials. What the
-    /// resolver stores has lives within its limits already.
-    pub fn limit_loaded(&self, data_s: u32, absence_s: u32) {
-        self.longest_s[0].store(data_s, Ordering::Relaxed);
-        self.longest_s[1].store(absence_s, Ordering::Relaxed);
-    }
-
-    /// The longest life of loaded data, or of a loaded denial, in seconds.
-    fn longest_s(&self, denial: bool) -> u32 {
-        self.longest_s[usize::from(denial)].load(Ordering::Relaxed)
     }
 
     /// The server statistics.
@@ -323,6 +314,11 @@ impl Cache {
         mut entry: Entry,
         now: Micros,
     ) -> bool {
+        // Only a lookup that began before the limits changed stores more.
+        let most = self.longest_s(matches!(key.kind, EntryKind::NoData | EntryKind::NxDomain));
+        if entry.life_s() > most {
+            entry.shorten(Cut { most, least: (0, 0) });
+        }
         if key.origin.server.is_some() {
             entry.set_server(lock(&self.sources).number(key.origin.server));
         }

@@ -276,6 +276,13 @@ impl<V: Kept> Table<V> {
         Some(count)
     }
 
+    /// Call `change` with the values of block `number`, of which the octets stay the same. Returns None after the last block.
+    pub(crate) fn change_in(&mut self, number: usize, change: impl Fn(&mut V)) -> Option<()> {
+        let block = self.blocks.get_mut(number)?;
+        block.iter_mut().filter_map(|slot| slot.value.as_mut()).for_each(change);
+        Some(())
+    }
+
     /// Return the values of block `number`, or None after the last block.
     ///
     /// A value never moves. A reader that visits the blocks one by one, while others change the table in between,

@@ -212,7 +212,16 @@ impl Engine {
             self.cache().flush_tree(name.as_ref());
         }
         drop(workers);
+        let lives = former.snapshot.resolver().map(|config| config.budget.lives());
+        let is_kept = Arc::ptr_eq(&former.cache, &self.cache());
         release(former, &followed);
+        // What follows may take a while. No packet waits for it.
+        if let (Some(former), true, Some(config)) = (lives, is_kept, self.snapshot().resolver()) {
+            let lives = config.budget.lives();
+            if lives.are_shorter_than(&former) {
+                self.cache().shorten(&lives, &former);
+            }
+        }
         generation
     }
 

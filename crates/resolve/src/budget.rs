@@ -17,6 +17,8 @@
 
 use std::cell::{Cell, RefCell};
 
+use nw_cache::Lives;
+
 use crate::world::{MILLISECOND, Micros, SECOND};
 
 /// The limits of one resolver.
@@ -198,6 +200,16 @@ impl Default for Budget {
 }
 
 impl Budget {
+    /// How long the cache may keep what is learned.
+    pub fn lives(&self) -> Lives {
+        Lives {
+            data_s: self.max_ttl,
+            absence_s: self.max_negative_ttl,
+            failure_s: self.failure_ttl,
+            least_s: self.min_ttl,
+        }
+    }
+
     /// Whether the answer to a datagram that arrived at *arrived* comes too late to be sent at *now*.
     pub fn discards(&self, arrived: Micros, now: Micros) -> bool {
         self.discard_timeout > 0 && now.saturating_sub(arrived) > self.discard_timeout

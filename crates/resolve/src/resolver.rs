@@ -40,7 +40,7 @@ impl<W: World> Resolver<W> {
     /// A resolver in *world* that keeps what it learns in *cache*.
     pub fn new(world: Rc<W>, cache: Arc<Cache>, config: Arc<ResolverConfig>) -> Resolver<W> {
         cache.keep_expired(config.stale.max_s);
-        cache.limit_loaded(config.budget.max_ttl, config.budget.max_negative_ttl);
+        cache.limit_lives(config.budget.max_ttl, config.budget.max_negative_ttl);
         let core = Core::new(world, cache, config);
         Resolver { core: Rc::new(core) }
     }
@@ -89,8 +89,7 @@ impl<W: World> Resolver<W> {
         let core = &self.core;
         if let Some((rcode, ede)) = refusal(&question) {
             let reason = Reason::NotAnswered;
-            let failure =
-                Failure { rcode, ede: vec![(ede, reason.to_string())], ..Failure::because(reason) };
+            let failure = Failure { rcode, ede: vec![(ede, reason.to_string())], ..Failure::because(reason) };
             return core.conclude(&question, Err(failure), 0, &trace);
         }
         if let Some(client) = client

@@ -53,7 +53,7 @@ fn a_text_is_loaded_and_written_again() {
 #[test]
 fn a_text_is_loaded_within_the_limits() {
     let cache = Cache::new(1 << 20);
-    cache.limit_loaded(20, 10);
+    cache.limit_lives(20, 10);
     let text =
         TEXT.replace("life 300", "life 999999").replace("288", "888888").replace("life 60", "life 888888");
     assert_eq!(load(&cache, &text, NOW), Ok(2));

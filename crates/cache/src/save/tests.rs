@@ -231,7 +231,7 @@ fn entries_survive_and_age_by_the_time_that_has_passed() {
 #[test]
 fn what_is_loaded_lives_within_the_limits() {
     let cache = Cache::new(4 << 20);
-    cache.limit_loaded(120, 50);
+    cache.limit_lives(120, 50);
     let now = 2_000_000 * SECOND;
     // Saved at the age of 10 s, loaded 30 s later.
     assert_eq!(load_into(&cache, now, 5030, &saved()), 3);
@@ -241,7 +241,7 @@ fn what_is_loaded_lives_within_the_limits() {
     assert_eq!((none.left_s(), none.records[0].ttl), (10, 10));
 
     let (before, cache) = (Cache::new(4 << 20), Cache::new(4 << 20));
-    cache.limit_loaded(120, 50);
+    cache.limit_lives(120, 50);
     delegate(&before);
     let mut file = Vec::new();
     save(&before, NOW, 5000, "basis", &mut file).unwrap();
@@ -253,7 +253,7 @@ fn what_is_loaded_lives_within_the_limits() {
     assert_eq!(nsec.expires, now + 25 * SECOND);
     // Nothing is left of what is older than the limits.
     let cache = Cache::new(4 << 20);
-    cache.limit_loaded(20, 20);
+    cache.limit_lives(20, 20);
     assert_eq!(load_into(&cache, now, 5020, &file), 0);
 }
 
