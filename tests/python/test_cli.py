@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 
 import pytest
 from commands import nw
+from ports import free_port
+from servers import running
 
 from namewise.cli import COMMANDS, explain
 from namewise.config.resolver import Budget
@@ -296,3 +300,32 @@ def test_config_check_warns_of_secrets_that_all_may_read(tmp_path: Path) -> None
     assert done.returncode == 0 and f"chmod o= {secret}" in done.stdout
     secret.chmod(0o640)
     assert "chmod" not in nw("config", "check", str(config)).stdout
+
+
+def test_config_check_warns_of_ports_that_others_hold(tmp_path: Path) -> None:
+    port, other, control = free_port(), free_port(), str(tmp_path / "control.sock")
+    config = tmp_path / "namewise.toml"
+    zone = f'[[zone]]\nname = "example.com"\nfile = "{ZONES}/example.com.zone"\n'
+    config.write_text(f'{zone}[[listen]]\naddress = "127.0.0.1"\nport = {port}\n')
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", port))
+        done = nw("config", "check", str(config))
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2 and lines[1] == f"{config}: OK, 1 zone"
+    assert lines[0].startswith(f"warning: cannot listen on 127.0.0.1:{port} (udp): ")
+    assert f"(pid {os.getpid()}) holds the port" in lines[0]
+    assert lines[0].endswith(f"so that a server could not start ([[listen]] at {config}:6:1)")
+    fine = (0, f"{config}: OK, 1 zone\n")
+    with running("serve", "--config", str(config), "--control", control, ready="ready: "):
+        done = nw("config", "check", str(config))
+        assert (done.returncode, done.stdout) == fine, "the server runs with this configuration"
+        copy = tmp_path / "copy.toml"
+        copy.write_text(config.read_text())
+        done = nw("config", "check", str(copy))
+        assert done.returncode == 0 and done.stdout.count("holds the port") == 2, "UDP and TCP"
+    config.write_text(f'{config.read_text()}[control]\nsocket = "{control}"\n')
+    config.write_text(config.read_text().replace(str(port), str(other)))
+    with running("serve", environ={"NAMEWISE_CONFIG": str(config)}, ready="ready: "):
+        done = nw("config", "check", str(config))
+        assert (done.returncode, done.stdout) == fine, "it says so on its control socket"

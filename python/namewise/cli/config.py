@@ -21,9 +21,9 @@ usage: nw config check [FILE] [--json]
        nw config schema
 
 check    read the configuration with its includes and the environment; read the files and zones that it names, and
-         test that the system users of [control] exist, that this machine has the addresses of [[listen]]
-         (another process may hold their ports), and that the state directory can be created; report every
-         error with file, line and column
+         test that the system users of [control] exist, that this machine has the addresses of [[listen]],
+         and that the state directory can be created; report every error with file, line and column. A port
+         that another process holds is a warning, unless that is a server with this configuration
 show     print every setting in effect; --origin adds its source: file and line, variable, or default
 schema   print the JSON schema of namewise.toml
 
@@ -84,6 +84,7 @@ def _check(args: list[str]) -> int:
 
     from namewise.config import ConfigError
     from namewise.control.candidate import build
+    from namewise.control.check import taken_ports
     from namewise.control.service import worker_count
     from namewise.zones.registry import Registry
 
@@ -94,7 +95,7 @@ def _check(args: list[str]) -> int:
         candidate = build(loaded, Registry(), worker_count)
     except ConfigError as error:
         raise _failure(error, as_json=as_json) from None
-    warnings, zones = candidate.warnings(), list(candidate.zones.after)
+    warnings, zones = (*candidate.warnings(), *taken_ports(loaded)), list(candidate.zones.after)
     failures, lists = list(_failures(loaded, candidate)), list(_list_failures(loaded, candidate))
     if failures or lists:
         if not as_json:

@@ -11,8 +11,9 @@ import pwd
 import socket
 from typing import TYPE_CHECKING
 
-from namewise.config.paths import check_private_folder, open_file
-from namewise.control.sockets import socket_address
+from namewise.config.paths import check_private_folder, control_socket, open_file
+from namewise.control.client import ControlError, call
+from namewise.control.sockets import socket_address, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from namewise.config import Loaded, Problem
     from namewise.config.origin import Path
 
+STATUS_TIMEOUT_S = 2.0
+"""Seconds to wait for a running server to say that it holds a port."""
 MAX_SOCKET_PATH = 107
 """Octets of the path of a unix socket (`sun_path` of unix(7), less the final zero)."""
 
@@ -27,6 +30,41 @@ MAX_SOCKET_PATH = 107
 def problems(loaded: Loaded) -> list[Problem]:
     """Return every setting that cannot be used on this machine, with its place."""
     return [loaded.problem(path, message) for path, message in _found(loaded)]
+
+
+def taken_ports(loaded: Loaded) -> Iterator[str]:
+    """Yield which addresses of `[[listen]]` other processes hold, one sentence each. A server that runs with this configuration may hold
+    them: it is the one that reads the configuration next."""
+    if not loaded.sets("listen"):
+        return
+    for index, listen in enumerate(loaded.config.listen):
+        for transport in listen.transports if listen.port else ():
+            found = taken((listen.address, listen.port, transport))
+            if found is not None and not any(serves(pid, loaded) for pid in found.pids):
+                place = loaded.problem(("listen", index, "port"), "").origin
+                yield f"{found}, so that a server could not start ([[listen]] at {place})"
+
+
+def serves(pid: int, loaded: Loaded) -> bool:
+    """Return whether the process *pid* is a server with the configuration *loaded*: it says so on the control socket, or was started
+    with this file."""
+    socket_path = loaded.config.control.socket or control_socket()
+    try:
+        status = call(socket_path, "status", timeout_s=STATUS_TIMEOUT_S)
+        if status["pid"] == pid:
+            return bool(status["files"][:1] == list(loaded.files[:1]))
+    except ControlError:
+        pass  # No server, or not this user's.
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = os.fsdecode(file.read()).split("\0")
+        folder = os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return False
+    given = words[words.index("--config") + 1] if "--config" in words[:-1] else ""
+    return (
+        "serve" in words and given != "" and os.path.join(folder, given) == os.path.abspath(loaded.files[0])
+    )
 
 
 def socket_path_problem(path: str) -> str | None:

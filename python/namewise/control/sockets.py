@@ -34,13 +34,14 @@ Key = tuple[str, int, str]
 
 class ListenError(NamewiseError):
     """The server cannot listen on an address. `code` is IN_USE, FORBIDDEN or NOT_HERE; ACTIVATION for a socket that was
-    passed and cannot be used."""
+    passed and cannot be used. `pids`: the processes that hold the port, as far as they are known."""
 
     code = "LISTEN"
 
-    def __init__(self, message: str, hint: str, code: str) -> None:
+    def __init__(self, message: str, hint: str, code: str, pids: tuple[int, ...] = ()) -> None:
         super().__init__(message, code=code)
         self.hint = hint
+        self.pids = pids
 
 
 class Listening:
@@ -273,6 +274,16 @@ def _bind(key: Key, *, shared: bool) -> socket.socket:
     return one
 
 
+def taken(key: Key) -> ListenError | None:
+    """Return why another process keeps a server from listening on *key*, or None."""
+    try:
+        _bind(key, shared=False).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return _explained(key, error)
+    return None
+
+
 def _explained(key: Key, error: OSError) -> ListenError:
     address, port, transport = key
     where = f"{Endpoint(address, port)} ({transport})"
@@ -289,7 +300,7 @@ def _explained(key: Key, error: OSError) -> ListenError:
         )
         if any("systemd-resolve" in one.command for one in found):
             hint = "Set DNSStubListener=no in /etc/systemd/resolved.conf, or listen on another address."
-        return ListenError(message, hint, "IN_USE")
+        return ListenError(message, hint, "IN_USE", tuple(one.pid for one in found))
     if error.errno in (errno.EMFILE, errno.ENFILE):
         hint = "Raise the limit: LimitNOFILE= in a systemd unit, or ulimit -n."
         return ListenError(f"cannot listen on {where}: too many files are open", hint, "LISTEN")
