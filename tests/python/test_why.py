@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -365,3 +367,157 @@ def test_policy_test_looks_aliases_up(tmp_path: Path) -> None:
         ]
         code, lines = test("www.example.org")
         assert code == 0 and "the lookup failed: SERVFAIL" in lines[2]
+
+
+def test_dns64_has_one_record_for_one_query(tmp_path: Path) -> None:
+    tables = '[log]\nslow = "0s"\n[[dns64]]\nprefix = "2001:db8:64::/96"\n'
+    with serving(tmp_path, tables) as served:
+
+        def records_of(name: str) -> list[tuple[str, str, list[str]]]:
+            shown = json.loads(nw("why", name, "--last", "9", "--json", "--control", served.control).stdout)
+            return [
+                (one["question"]["type"], one["result"]["rcode"], one["result"]["answer"]) for one in shown
+            ]
+
+        assert records(served.query("v4.example.com", "AAAA")) == ["2001:db8:64::c000:201"]
+        made = ["v4.example.com. 60 IN AAAA 2001:db8:64::c000:201"]
+        assert records_of("v4.example.com") == [("AAAA", "NOERROR", made)]
+        lines = "\n".join(served.lines("why", "v4.example.com"))
+        for rtype in ("AAAA", "A"):
+            assert f"asked v4.example.com. {rtype}: " in lines, lines
+        # A query with a receipt has that as its only record.
+        port = listening(served.control).rpartition(":")[2]
+        nw("dig", "@127.0.0.1", "-p", port, "+receipt", "tracker.example.com", "AAAA")
+        made = ["tracker.example.com. 60 IN AAAA 2001:db8:64::c000:205"]
+        assert records_of("tracker.example.com") == [("AAAA", "NOERROR", made)]
+        nw("dig", "@127.0.0.1", "-p", port, "+receipt", "far.example.com", "A")
+        assert records_of("far.example.com") == [("A", "NOERROR", ["far.example.com. 60 IN A 192.0.2.9"])]
+
+
+def test_signatures_that_are_not_accepted(tmp_path: Path) -> None:
+    dig = shutil.which("dig")
+    if dig is None:
+        pytest.skip("dig is not installed")
+    key = '[[key]]\nname = "office"\nsecret = "MDEyMzQ1Njc4OWFiY2RlZg=="\n'
+    with serving(tmp_path, key) as served:
+        port = listening(served.control).rpartition(":")[2]
+        right = "MDEyMzQ1Njc4OWFiY2RlZg=="
+        for name, signed, first in (
+            ("a", f"hmac-sha256:other:{right}", "TSIG BADKEY: no [[key]] is named other."),
+            (
+                "b",
+                f"hmac-sha512:office:{right}",
+                "TSIG BADKEY: the algorithm of the [[key]] office. is not hmac-sha512.",
+            ),
+            (
+                "c",
+                "hmac-sha256:office:d3Jvbmc=",
+                "TSIG BADSIG: the secret of the [[key]] office. is another one than the client's, or the request was changed",
+            ),
+        ):
+            query = [dig, "@127.0.0.1", "-p", port, "-y", signed, f"{name}.example.com"]
+            shown = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+            assert "NOTAUTH" in shown and first in shown, "the extended error says it, too"
+            lines = served.lines("why", f"{name}.example.com")
+            assert lines[0] == f"refused: {first}" and " IN A: NOTAUTH" in lines[2], lines
+
+
+def test_responses_that_a_policy_zone_drops(tmp_path: Path) -> None:
+    (tmp_path / "feed").write_text(
+        "$TTL 60\n@ SOA . . 1 2 3 4 5\n@ NS .\nboth.example.com CNAME rpz-drop.\n32.9.2.0.192.rpz-ip CNAME rpz-drop.\n"
+    )
+    table = '[[list]]\nname = "feed"\nfile = "feed"\nformat = "rpz"\nzone = "feed.test"\n'
+    with serving(tmp_path, table) as served:
+        for name, rule in (("both", "the name both.example.com."), ("far", "the address 192.0.2.9/32")):
+            query = make_query(f"{name}.example.com", "A")
+            with pytest.raises(TimeoutError):
+                namewise.query(query, listening(served.control), timeout_s=0.5)
+            first, verdict = served.lines("why", f"{name}.example.com")[:2]
+            assert first.startswith(
+                f"blocked: {name}.example.com. by the rule of list feed for {rule} (drop)"
+            ), first
+            assert ": no response is sent" in first and "gets no response" in verdict
+
+
+@pytest.mark.parametrize(
+    ("policy", "line", "expected"),
+    [
+        ("query", (), (18, '[[policy]] on = "query" does not admit this client')),
+        ("views", (), (18, "no [[view]] matches this client")),
+        ("zone", (), (18, "allow of the zone own.test. does not admit this client")),
+        (
+            "recursion",
+            (),
+            (
+                18,
+                'the name is in no zone of this server, and [[policy]] on = "recursion" does not admit this client',
+            ),
+        ),
+        (
+            "",
+            ("+norec",),
+            (
+                20,
+                "the name is in no zone of this server, and the query does not ask for recursion (RD), so that only the cache "
+                "could answer",
+            ),
+        ),
+        ("", ("HS",), (20, "the server has no such data of class HS")),
+        ("", ("MAILB",), (21, "this server does not answer queries for type MAILB")),
+    ],
+)
+def test_each_refusal_has_a_text_for_the_client(
+    tmp_path: Path, policy: str, line: tuple[str, ...], expected: tuple[int, str]
+) -> None:
+    (tmp_path / "own").write_text("$TTL 60\n@ SOA ns admin 1 3600 900 604800 300\n@ NS ns\nns A 192.0.2.53\n")
+    others = '["192.0.2.0/24"]'
+    head, tables = "", ""
+    if policy == "zone":
+        tables = f'[[zone]]\nname = "own.test"\nfile = "own"\nallow = {others}\n'
+    elif policy == "views":
+        tables = f'[[view]]\nname = "inside"\nclients = {others}\n'
+    elif policy:
+        head = f'[[policy]]\npolicy = "acl"\non = "{policy}"\nallow = {others}\n'
+    with serving(tmp_path, tables, head) as served:
+        name = "own.test" if policy == "zone" else "www.example.com"
+        port = listening(served.control).rpartition(":")[2]
+        shown = nw("dig", "@127.0.0.1", "-p", port, name, *line).stdout
+        code, text = expected
+        assert f"; EDE: {code} " in shown and f": ({text})" in shown, shown
+        assert text in served.lines("why", name)[0]
+
+
+def test_policy_test_says_which_rules_about_name_servers_were_not_judged(tmp_path: Path) -> None:
+    head = "$TTL 60\n@ SOA . . 1 2 3 4 5\n@ NS .\n"
+    (tmp_path / "feed").write_text(f"{head}ns.example.org.rpz-nsdname CNAME .\n")
+    (tmp_path / "names").write_text("blocked.example.com\n")
+    tables = (
+        '[[list]]\nname = "feed"\nfile = "feed"\nformat = "rpz"\nzone = "feed.test"\n'
+        '[[list]]\nname = "names"\nfile = "names"\n'
+    )
+    with serving(tmp_path, tables) as served:
+        file = ("--config", str(served.file))
+        unjudged = "  the rules of list feed about name servers were not judged, since no name server of {} is known: --server"
+
+        def test(name: str, *args: str) -> tuple[int, list[str]]:
+            done = nw("policy", "test", name, *args)
+            assert done.returncode in (0, 3), done.stderr
+            return done.returncode, done.stdout.splitlines()
+
+        for name, code, more in (
+            ("www.example.com", 0, file),
+            ("www.example.com", 0, (*file, "--answer", "192.0.2.7")),
+            # The list of names comes after the one that could decide first.
+            ("blocked.example.com", 3, file),
+            # A forwarder tells no delegations.
+            ("both.example.com", 0, ("--running", "--control", served.control)),
+        ):
+            found, lines = test(name, *more)
+            assert found == code and any(line.startswith(unjudged.format(f"{name}.")) for line in lines), (
+                lines
+            )
+        found, lines = test("www.example.com", *file, "--server", "ns.example.org=192.0.2.53")
+        assert found == 3 and "by a rule for the name server ns.example.org." in "\n".join(lines)
+        assert not any("not judged" in line for line in lines)
+        document = json.loads("\n".join(test("www.example.com", *file, "--json")[1]))
+        assert document["unjudged"] == ["feed"]

@@ -214,7 +214,12 @@ impl PolicyList {
 
     /// Whether a verdict may need the answer.
     pub fn reads_answers(&self) -> bool {
-        !self.rules.addresses.is_empty() || self.reads_server_names() || self.reads_server_addresses()
+        !self.rules.addresses.is_empty() || self.reads_servers()
+    }
+
+    /// Whether rules about name servers may apply, be it their names or addresses.
+    pub fn reads_servers(&self) -> bool {
+        self.reads_server_names() || self.reads_server_addresses()
     }
 
     /// The rule for the name servers of a name.
@@ -427,7 +432,7 @@ impl Policies {
     pub fn new(lists: Vec<Arc<PolicyList>>, groups: Vec<Group>, paused: bool) -> Policies {
         let uses_groups =
             lists.iter().any(|list| list.settings.groups != 0) || groups.iter().any(|group| group.paused);
-        let needs = lists.iter().filter(|list| list.reads_server_names() || list.reads_server_addresses());
+        let needs = lists.iter().filter(|list| list.reads_servers());
         let needs = (needs.clone().next().is_some()).then(|| {
             let of = |list: &Arc<PolicyList>| list.reads_server_addresses() && list.settings.servers.look_up;
             let labels =

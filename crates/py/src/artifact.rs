@@ -243,6 +243,12 @@ impl PolicyList {
         self.inner.reads_answers()
     }
 
+    /// Whether rules about name servers may apply, so that a verdict needs the name servers.
+    #[getter]
+    fn reads_servers(&self) -> bool {
+        self.inner.reads_servers()
+    }
+
     fn __len__(&self) -> usize {
         self.inner.rules.len()
     }

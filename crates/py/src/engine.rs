@@ -1,7 +1,7 @@
 //! `Engine`: the threads that serve and resolve. They never attach to the interpreter; a queue holds their events.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -275,6 +275,19 @@ impl Engine {
                 Ok(table)
             })
             .collect()
+    }
+
+    /// Return the name servers of `name` that the cache knows, with which rules about name servers judge it: for each, the number of
+    /// labels of the zone, the name, and the addresses.
+    fn name_servers(&self, py: Python<'_>, name: NameArg) -> PyResult<Vec<(u8, String, Vec<String>)>> {
+        let found = call::detached(py, || {
+            Ok::<_, Raise>(nw_serve::name_servers(&self.inner.cache(), name.0.as_ref()))
+        })?;
+        let texts = |addresses: Vec<IpAddr>| addresses.iter().map(ToString::to_string).collect();
+        Ok(found
+            .into_iter()
+            .map(|(labels, name, addresses)| (labels, name.to_string(), texts(addresses)))
+            .collect())
     }
 
     /// Return some of the cache as text, and the number with which to go on, or None after the last. Begin with 0.

@@ -23,7 +23,7 @@
 
 use std::net::IpAddr;
 
-use nw_cache::{DataPath, Delegation};
+use nw_cache::{Cache, DataPath, Delegation};
 use nw_policy::rules::{Action, AtQuery, Client, Link, Match, Policies, Server, ServerNeeds};
 use nw_resolve::Walk;
 use nw_resolve::trace::{Layer, ListRule, Reason};
@@ -159,6 +159,15 @@ fn paths(
         }));
     }
     Ok(paths)
+}
+
+/// The name servers of *name* as far as *cache* knows them, with which rules about name servers judge it: labels of the zone, name and
+/// addresses of each. Empty if it knows none, as for names that are forwarded.
+pub fn name_servers(cache: &Cache, name: NameRef<'_>) -> Vec<(u8, Name, Vec<IpAddr>)> {
+    let nearest = || Some(DataPath::new(0, name, Some(cache.nearest_cut(name)?)));
+    let path = cache.path(0, name).or_else(nearest);
+    let found = servers(path.as_ref()).into_iter();
+    found.map(|server| (server.zone_labels, server.name.to_name(), server.addresses.to_vec())).collect()
 }
 
 /// The name servers of a path.

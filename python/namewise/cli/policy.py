@@ -22,7 +22,8 @@ file and line; the rules that apply, in the order of precedence, with file and l
 The lists are those of the configuration; no server is needed. With --running, they are those that the
 running server has in use, with its pauses. Lists apply to every name of an alias chain, and to the addresses at its end:
 the server looks NAME up to find them, unless a rule for NAME decides before or --alias, --answer or --server is given.
-Without --running, nothing is looked up. Rules about name servers need --server; nw explain NAME finds the servers itself.
+Without --running, nothing is looked up. Rules about name servers (rpz-nsdname, rpz-nsip) apply to the servers in the cache of
+the running server, or to those of --server; where neither has any, the output says that they were not judged.
 
 check: read each list, and show its errors, its lines without effect and doubtful rules, with file and line.
 
@@ -34,7 +35,8 @@ check: read each list, and show its errors, its lines without effect and doubtfu
   --server NAME[=ADDRESS]  a name server of the zone of NAME, with an address of it
   --config FILE      the configuration (default: that of nw serve)
   --running          ask the running server; --control PATH selects its socket
-  --json             one JSON object: name, client, chain[], action, winner, rules[], held[], waits[]; check: lists[]
+  --json             one JSON object: name, client, chain[], action, winner, rules[], held[], waits[],
+                     unjudged[]; check: lists[]
 
 Exit codes: 0 no rule changes answers for the name, 1 wrong usage, 2 errors in the configuration or a list, 3 a rule
 changes them, 9 no running server at the control socket.
@@ -211,6 +213,11 @@ def _show(found: dict[str, Any]) -> None:
     else:
         print(
             f"  its aliases and addresses are not known, since the lookup failed: {looked_up}; see nw explain {name}"
+        )
+    for listed in found["unjudged"]:
+        print(
+            f"  the rules of list {listed} about name servers were not judged, since no name server of {name} is known: "
+            f"--server NAME=ADDRESS gives one{'' if looked_up else ', and --running takes those in the cache of the server'}"
         )
     for listed in found["waits"]:
         print(

@@ -17,7 +17,7 @@ from namewise.engine import Name, PolicyList
 from namewise.engine.errors import BadName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from namewise.config import Config
     from namewise.engine import Message
@@ -48,6 +48,10 @@ class Question(NamedTuple):
     """Name servers of the zone of the name, each with its addresses."""
 
 
+Servers = list[tuple[int, str, list[str]]]
+"""Name servers of a name: labels of the zone, name, addresses."""
+
+
 def check_key(config: Config, key: str | None) -> None:
     """Raise `ValueError` if *key* is not the name of a `[[key]]`: no request can be signed with it."""
     known = [one.name for one in config.key]
@@ -56,29 +60,41 @@ def check_key(config: Config, key: str | None) -> None:
         raise ValueError(f"no [[key]] is named {key!r}" + (f"; did you mean {guess!r}?" if guess else ""))
 
 
-def verdict(lists: Refreshed, question: Question, paused: tuple[str | None, ...] = ()) -> dict[str, Any]:
+def verdict(
+    lists: Refreshed,
+    question: Question,
+    paused: tuple[str | None, ...] = (),
+    known: Callable[[str], Servers] = lambda _: [],
+) -> dict[str, Any]:
     """Return what the lists do with a query, as the server decides.
 
     Lists apply to every name of the alias chain: rules of the first name come first. The rules of the lists that apply come in the
     order of precedence, each with the name that it is for, with file and line; `held` has every line of every list that holds a name
     of the chain, also of lists for other clients.
+
+    known: returns the name servers of a name, unless *question* has some. `unjudged` has the lists that could decide if a name server of
+    the name were known.
     """
     policies = lists.policies(paused)
     # The number of labels of the zone is not known: no zone is spared.
-    servers = [(ANCESTORS - 1, name, list(addresses)) for name, addresses in question.servers]
+    given = [(ANCESTORS - 1, name, list(addresses)) for name, addresses in question.servers]
     places = Places(lists)
     chain = (question.name, *question.aliases)
     rules: list[dict[str, Any]] = []
+    judged = False
     for at, name in enumerate(chain if policies is not None else ()):
         assert policies is not None
         addresses = question.addresses if at == len(chain) - 1 else ()
+        servers = known(name) if not given else given if at == 0 else []
+        # Where only the root and a top-level domain are known, the servers of the name are not.
+        judged = judged or any(labels > 1 for labels, *_ in servers)
         applies = policies.test(
             name,
             question.client,
             question.key,
             question.type,
             list(addresses),
-            servers if at == 0 else [],
+            servers,
             queried=at == 0,
         )
         for listed, trigger, owner, action, log_only in applies:
@@ -86,7 +102,11 @@ def verdict(lists: Refreshed, question: Question, paused: tuple[str | None, ...]
             rules.append({**rule, **places.of(listed, owner)})
     winner = next((rule for rule in rules if not rule["log_only"]), None)
     held = [line for name in chain for one in lists.lists for line in _lines(one, name)]
-    waits = [] if question.addresses or question.servers else lists.lists
+    waits = [] if question.addresses or judged else lists.lists
+    # In one list, a rule about the name precedes those about its servers.
+    before = [one.settings.name for one in lists.lists]
+    before = before[: before.index(winner["list"])] if winner is not None else before
+    unjudged = [] if judged else [one for one in lists.lists if one.settings.name in before]
     return {
         "name": question.name,
         "client": question.client,
@@ -96,6 +116,7 @@ def verdict(lists: Refreshed, question: Question, paused: tuple[str | None, ...]
         "rules": rules,
         "held": held,
         "waits": [one.settings.name for one in waits if one.rules.reads_answers],
+        "unjudged": [one.settings.name for one in unjudged if one.rules.reads_servers],
     }
 
 

@@ -70,20 +70,20 @@ def _known_key(config: Config, key: str | None) -> None:
 
 def _test(daemon: Daemon, question: Question) -> dict[str, Any]:
     """Return what the lists do with *question*. Its aliases and addresses are looked up if none are given and they may decide;
-    `looked_up` is the response code then."""
+    `looked_up` is the response code then. Its name servers are those that the cache knows, unless they are given."""
     service = daemon.service
-    lists = service.lists_in_use
+    lists, known = service.lists_in_use, service.engine.name_servers
     paused = () if service.lists is None else tuple(service.lists.pauses)
     found = verdict(lists, question, paused)
     given = question.aliases or question.addresses or question.servers
     if given or service.config.resolver is None or (found["winner"] and not found["waits"]):
-        return found
+        return verdict(lists, question, paused, known)
     request = Resolve(question.name, question.type or "A", client=question.client, policy_off=True)
     done = service.events.submit(request).result()
     if done.wire is None:
-        return {**found, "looked_up": done.error or "no response"}
+        return {**verdict(lists, question, paused, known), "looked_up": done.error or "no response"}
     answer = Message.parse(done.wire)
-    return {**verdict(lists, followed(question, answer), paused), "looked_up": answer.rcode}
+    return {**verdict(lists, followed(question, answer), paused, known), "looked_up": answer.rcode}
 
 
 def _question(arguments: Arguments) -> Question:
