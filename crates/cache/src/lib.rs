@@ -53,14 +53,15 @@ pub use entry::Rank;
 use entry::{Entry, EntryKind, Key, NAME};
 pub use flush::{Flush, FlushOnly};
 pub use inspect::{Inspected, Kind};
-pub use lives::Lives;
 use lives::Cut;
+pub use lives::Lives;
 pub use lookup::{Cached, Hit, HitQuestion, KeptFailure, Lookup, Stale, StaleData};
 pub use loops::{LOOP_TYPE, Loops};
 pub use path::DataPath;
 pub use reader::{Freshness, Origin, Reader, Scope, State};
 pub use servers::{
-    CookieSupport, EdnsSupport, LameServer, Lameness, OddReplies, ServerCookie, ServerNote, Servers, Trouble,
+    CookieSupport, EdnsSupport, LameServer, Lameness, OddReplies, ServerCookie, ServerLimits, ServerNote,
+    Servers, Trouble,
 };
 use sources::Sources;
 use table::{Kept, Table, block_by_block};

@@ -7,7 +7,7 @@
 //!
 //! **When nobody replies**, the network of this machine is down, and no server is to blame. When `MOST_SILENT` different
 //! servers have been silent and nobody has replied for `SILENCE`, rest periods do not count; those that began by then end with the
-//! first reply, so that names resolve again as soon as the network is back. Where many clients ask meanwhile, one lookup in `PAUSE`
+//! first reply, so that names resolve again as soon as the network is back. Where many clients ask meanwhile, one lookup in `offline_pause`
 //! asks a server and the others fail at once: they cost little while nobody can be reached.
 //!
 //! **Cookies** (RFC 7873). The client cookie of a server follows from a secret that all workers share
@@ -27,22 +27,8 @@ use crate::{Micros, lock};
 #[cfg(test)]
 mod tests;
 
-/// The number of consecutive timeouts after which a server rests.
-const TIMEOUTS_BEFORE_REST: u8 = 3;
-/// The first rest period. It doubles with each further timeout.
-const FIRST_REST: Micros = 2_000_000;
-/// The maximum rest period.
-const LONGEST_REST: Micros = 120_000_000;
 /// How long a server is suspected to be down after a timeout. It doubles with each further timeout.
 const SUSPECTED: Micros = 4_000_000;
-/// The rest period of a server that the network reports as unreachable.
-const UNREACHABLE_REST: Micros = 5_000_000;
-/// The time between two attempts to reach a server while nobody replies or this machine has no route to it, if there are more than
-/// `FREE_ATTEMPTS` of them. With the time for which the failure is kept, the first good answer comes within two seconds after the
-/// network is back.
-const PAUSE: Micros = 500_000;
-/// Attempts at all servers in `PAUSE` that have no pause after them.
-const FREE_ATTEMPTS: usize = 50;
 /// How long the cache remembers that a server does not support EDNS.
 const WITHOUT_EDNS: Micros = 900_000_000;
 /// How long nobody has replied, from the first silent server on, when the network is taken to be down. The timeouts of many queries
@@ -69,6 +55,25 @@ const HALF_LIFE: Micros = 180_000_000;
 const MOST_DOUBLINGS: u8 = 4;
 /// How long a server is remembered after its last reply.
 const FORGOTTEN: Micros = 3_600_000_000;
+
+/// The limits on queries to servers that do not reply. The other times of this file bound no work: they say for how long the cache believes
+/// what it has learned of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// The number of consecutive timeouts after which a server rests.
+    pub timeouts_before_rest: u32,
+    /// The first rest period, microseconds. It doubles with each further timeout.
+    pub first_rest: Micros,
+    /// The maximum rest period, microseconds.
+    pub max_rest: Micros,
+    /// The rest period of a server that the network reports as unreachable, microseconds.
+    pub unreachable_rest: Micros,
+    /// The time between two attempts to reach a server while nobody replies or this machine has no route to it, microseconds, if there are
+    /// more than `max_offline_attempts` of them in that time.
+    pub offline_pause: Micros,
+    /// Attempts at all servers in `offline_pause` that have no pause after them.
+    pub max_offline_attempts: u32,
+}
 
 /// A server's support of EDNS (RFC 6891 §6.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -285,7 +290,7 @@ pub struct Servers {
     silent: Mutex<[u32; MOST_SILENT]>,
     /// When the first of them was silent.
     silent_since: AtomicU64,
-    /// Attempts in vain since half a second before `in_vain_until`.
+    /// Attempts in vain in the pause that ends at `in_vain_until`.
     in_vain: AtomicUsize,
     in_vain_until: AtomicU64,
     silent_count: AtomicUsize,
@@ -446,7 +451,7 @@ impl Servers {
     /// Record a timeout of `address` for a query sent at `sent`.
     ///
     /// Only one of several concurrent queries counts.
-    pub fn timed_out(&self, address: SocketAddr, sent: Micros, now: Micros) {
+    pub fn timed_out(&self, address: SocketAddr, sent: Micros, limits: &ServerLimits, now: Micros) {
         self.was_silent(address, now);
         let forgiven = self.forgiven.load(Ordering::Relaxed);
         self.change(address, now, |server| {
@@ -458,9 +463,10 @@ impl Servers {
             }
             (server.timed_out, server.trouble) = (now, Some(Trouble::Timeout));
             server.timeouts = server.timeouts.saturating_add(1);
-            if server.timeouts >= TIMEOUTS_BEFORE_REST {
-                let doublings = (server.timeouts - TIMEOUTS_BEFORE_REST).min(8);
-                server.rests_until = now + (FIRST_REST << doublings).min(LONGEST_REST);
+            if let Some(further) = u32::from(server.timeouts).checked_sub(limits.timeouts_before_rest) {
+                // The least time that the settings allow reaches the greatest in so many.
+                let rest = limits.first_rest << further.min(24);
+                server.rests_until = now + rest.min(limits.max_rest);
             }
         });
     }
@@ -480,37 +486,37 @@ impl Servers {
     }
 
     /// Record that the network reports `address` as unreachable.
-    pub fn unreachable(&self, address: SocketAddr, now: Micros) {
+    pub fn unreachable(&self, address: SocketAddr, limits: &ServerLimits, now: Micros) {
         self.was_silent(address, now);
         self.change(address, now, |server| {
-            (server.rests_until, server.timed_out) = (now + UNREACHABLE_REST, now);
+            (server.rests_until, server.timed_out) = (now + limits.unreachable_rest, now);
             server.trouble = Some(Trouble::Unreachable);
         });
     }
 
     /// Record that this machine has no route to `address`. It says nothing about the server, nor about others.
-    pub fn no_route(&self, address: SocketAddr, now: Micros) {
-        let pause = self.pause(now);
+    pub fn no_route(&self, address: SocketAddr, limits: &ServerLimits, now: Micros) {
+        let pause = self.pause(limits, now);
         self.change(address, now, |server| {
             (server.paused_until, server.trouble) = (now + pause, Some(Trouble::NoRoute));
         });
     }
 
     /// Record that `address` is about to be asked although nobody replies.
-    pub fn attempted(&self, address: SocketAddr, now: Micros) {
-        let pause = self.pause(now);
+    pub fn attempted(&self, address: SocketAddr, limits: &ServerLimits, now: Micros) {
+        let pause = self.pause(limits, now);
         self.change(address, now, |server| server.paused_until = now + pause);
     }
 
     /// The time until a server is asked again that is being asked in vain.
-    fn pause(&self, now: Micros) -> Micros {
+    fn pause(&self, limits: &ServerLimits, now: Micros) -> Micros {
         if now >= self.in_vain_until.load(Ordering::Relaxed) {
-            self.in_vain_until.store(now + PAUSE, Ordering::Relaxed);
+            self.in_vain_until.store(now + limits.offline_pause, Ordering::Relaxed);
             self.in_vain.store(0, Ordering::Relaxed);
         }
-        match self.in_vain.fetch_add(1, Ordering::Relaxed) < FREE_ATTEMPTS {
+        match self.in_vain.fetch_add(1, Ordering::Relaxed) < limits.max_offline_attempts as usize {
             true => 0,
-            false => PAUSE,
+            false => limits.offline_pause,
         }
     }
 

@@ -20,7 +20,8 @@ pub(crate) fn table<'py>(py: Python<'py>, budget: &Budget) -> PyResult<Bound<'py
         max_failed_address_lookups parallel_address_lookups address_lookup_pause max_minimise max_received_bytes
         max_records_per_rrset max_signatures max_failed_signatures max_nsec3_iterations wall_clock priming_clock max_steps
         max_in_flight max_in_flight_per_client max_in_flight_per_zone max_queries_per_second_per_client
-        max_queries_per_second_per_zone max_waiting max_renewals discard_timeout first_timeout
+        max_queries_per_second_per_zone max_waiting max_renewals discard_timeout timeouts_before_rest first_rest max_rest
+        unreachable_rest offline_pause max_offline_attempts first_timeout
         min_timeout max_timeout
         tcp_timeout udp_payload cache_bytes max_ttl min_ttl max_negative_ttl failure_ttl
     }

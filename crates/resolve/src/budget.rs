@@ -17,7 +17,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use nw_cache::Lives;
+use nw_cache::{Lives, ServerLimits};
 
 use crate::world::{MILLISECOND, Micros, SECOND};
 
@@ -124,6 +124,21 @@ pub struct Budget {
     /// `discard-timeout` is the same. 0 sends every answer.
     pub discard_timeout: Micros,
 
+    /// Consecutive timeouts after which a server rests: while it does, it is asked only where no other server answers. Stops dead and
+    /// unreachable servers from taking the time of every question for their zones.
+    pub timeouts_before_rest: u32,
+    /// The first rest, microseconds; it doubles with each further timeout. Short, so that a server that was restarted is used again.
+    pub first_rest: Micros,
+    /// The longest rest, microseconds: a dead server gets one question in this time.
+    pub max_rest: Micros,
+    /// Rest of a server that the network reports as unreachable, microseconds. The report may be forged, so that the rest is short.
+    pub unreachable_rest: Micros,
+    /// Pause before a server is asked again while no server at all replies, or this machine has no route to it, microseconds; stops floods
+    /// of questions from costing work that cannot succeed. With the time for which the failure is kept, the first good answer comes
+    /// within two seconds after the network is back.
+    pub offline_pause: Micros,
+    /// Questions in `offline_pause` that are sent all the same; so few cost nothing, and notice at once that the network is back.
+    pub max_offline_attempts: u32,
     /// Timeout for a server of which nothing is known, microseconds.
     pub first_timeout: Micros,
     /// Shortest timeout for a server, however quick it has been, microseconds.
@@ -185,6 +200,12 @@ impl Default for Budget {
             max_waiting: 65_536,
             max_renewals: 1000,
             discard_timeout: 1900 * MILLISECOND,
+            timeouts_before_rest: 3,
+            first_rest: 2 * SECOND,
+            max_rest: 120 * SECOND,
+            unreachable_rest: 5 * SECOND,
+            offline_pause: 500 * MILLISECOND,
+            max_offline_attempts: 50,
             first_timeout: 376 * MILLISECOND,
             min_timeout: 50 * MILLISECOND,
             max_timeout: 1500 * MILLISECOND,
@@ -207,6 +228,18 @@ impl Budget {
             absence_s: self.max_negative_ttl,
             failure_s: self.failure_ttl,
             least_s: self.min_ttl,
+        }
+    }
+
+    /// The limits on questions to servers that do not reply.
+    pub fn servers(&self) -> ServerLimits {
+        ServerLimits {
+            timeouts_before_rest: self.timeouts_before_rest,
+            first_rest: self.first_rest,
+            max_rest: self.max_rest,
+            unreachable_rest: self.unreachable_rest,
+            offline_pause: self.offline_pause,
+            max_offline_attempts: self.max_offline_attempts,
         }
     }
 

@@ -87,7 +87,7 @@ impl<W: World> Task<'_, W> {
             self.meter.query(list.zone_hash, budget, began).map_err(|limit| list.stopped(limit))?;
             list.count(at);
             if servers.is_silent(began) {
-                servers.attempted(server, began);
+                servers.attempted(server, &budget.servers(), began);
             }
             let timeout = match via {
                 Transport::Tcp => budget.tcp_timeout,
@@ -277,24 +277,25 @@ impl<W: World> Task<'_, W> {
                 list.set_back(at, Ede::NETWORK_ERROR, &what);
             }
         }
+        let limits = self.core.config.budget.servers();
         match error {
             ExchangeError::Timeout => {
                 list.timed_out(at, self.core.config.budget.max_timeouts_per_cut);
                 if let Some(sent) = waited_since {
-                    servers.timed_out(server, sent, now);
+                    servers.timed_out(server, sent, &limits, now);
                 }
                 if via == Transport::Tcp {
                     list.spend(at);
                 }
             }
             ExchangeError::Refused | ExchangeError::Unreachable if via == Transport::Udp => {
-                servers.unreachable(server, now);
+                servers.unreachable(server, &limits, now);
                 list.spend(at);
             }
             // Over TCP: the server may still reply over UDP.
             ExchangeError::Refused | ExchangeError::Unreachable | ExchangeError::Closed => list.spend(at),
             ExchangeError::NoRoute => {
-                servers.no_route(server, now);
+                servers.no_route(server, &limits, now);
                 list.spend(at);
             }
             ExchangeError::Local | ExchangeError::WrongId => list.spend(at),

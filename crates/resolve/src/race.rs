@@ -187,7 +187,7 @@ impl<W: World> Task<'_, W> {
         let now = self.core.world.now();
         let (address, known) = (servers.address(racer.at), self.core.cache.servers());
         if now - racer.began >= self.usual(servers, racer.at) {
-            known.timed_out(address, racer.began, now);
+            known.timed_out(address, racer.began, &self.core.config.budget.servers(), now);
         }
         known.overtaken(address, now - racer.began, now);
         servers.overtaken(racer.at);

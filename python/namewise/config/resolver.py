@@ -302,6 +302,58 @@ class Budget(Table, frozen=True, kw_only=True):
     priming_clock: (
         Annotated[Duration, limit("3s", "Time to find the root servers (RFC 8109).", ge=1, le=600000)] | None
     ) = None
+    timeouts_before_rest: (
+        Annotated[
+            int,
+            limit(
+                "3",
+                "Consecutive timeouts after which a server rests: it is then asked only if no other server answers.",
+                ge=1,
+                le=100,
+            ),
+        ]
+        | None
+    ) = None
+    first_rest: (
+        Annotated[
+            Duration,
+            limit("2s", "First rest of a server; it doubles with each further timeout.", ge=1, le=600000),
+        ]
+        | None
+    ) = None
+    max_rest: (
+        Annotated[
+            Duration,
+            limit("2m", "Longest rest: a dead server gets one query in this time.", ge=1, le=3600000),
+        ]
+        | None
+    ) = None
+    unreachable_rest: (
+        Annotated[
+            Duration,
+            limit("5s", "Rest of a server that the network reports as unreachable.", ge=0, le=600000),
+        ]
+        | None
+    ) = None
+    offline_pause: (
+        Annotated[
+            Duration,
+            limit(
+                "500ms",
+                "Pause before a server is asked again while no server at all replies, or this machine has no route to it.",
+                ge=0,
+                le=60000,
+            ),
+        ]
+        | None
+    ) = None
+    max_offline_attempts: (
+        Annotated[
+            int,
+            limit("50", "Queries in `offline_pause` that are sent all the same.", ge=0, le=1000000),
+        ]
+        | None
+    ) = None
     first_timeout: (
         Annotated[Duration, limit("376ms", "Timeout for a server that was not measured yet.", ge=1, le=60000)]
         | None
@@ -323,7 +375,17 @@ class Budget(Table, frozen=True, kw_only=True):
         | None
     ) = None
     max_ttl: (
-        Annotated[Duration, limit("1d", "Longest time that data is cached.", ge=0, le=2147483647000)] | None
+        Annotated[
+            Duration,
+            limit(
+                "1d",
+                "Longest time that data is cached. A reload with a shorter time also applies to what is cached already; so do those of the "
+                "other TTLs.",
+                ge=0,
+                le=2147483647000,
+            ),
+        ]
+        | None
     ) = None
     min_ttl: (
         Annotated[
@@ -625,6 +687,7 @@ class Forward(Table, frozen=True, kw_only=True):
         bool,
         setting(
             "Ask the servers for the NS records of the suffix, and use the name servers that these name for as long as their TTL "
-            "says (a stub zone). Needs `authoritative`."
+            "says (a stub zone). The timers of the SOA play no part: if none of these servers answers, those of `servers` are asked. "
+            "Needs `authoritative`."
         ),
     ] = False

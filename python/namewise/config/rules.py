@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BOUNDS = (
     ((), "signature_skew_least", "signature_skew_most"),
     (("budget",), "min_timeout", "max_timeout"),
+    (("budget",), "first_rest", "max_rest"),
 )
 """Within `[resolver]`: the table, and two of its keys of which the first may not exceed the second."""
 

@@ -12,6 +12,42 @@ fn server(last: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, last], 53))
 }
 
+const LIMITS: ServerLimits = ServerLimits {
+    timeouts_before_rest: 3,
+    first_rest: 2 * SECOND,
+    max_rest: 120 * SECOND,
+    unreachable_rest: 5 * SECOND,
+    offline_pause: SECOND / 2,
+    max_offline_attempts: 2,
+};
+
+/// The rests of a server that does not reply, and the pauses while nobody does, are as the limits say.
+#[test]
+fn rests_and_pauses_follow_the_limits() {
+    let servers = Servers::new(1 << 20);
+    let rests: Vec<_> = (1..12)
+        .map(|number| {
+            let now = number * 1000 * SECOND;
+            servers.timed_out(server(1), now - SECOND, &LIMITS, now);
+            servers.note(server(1), now).rests_until.map(|until| (until - now) / SECOND)
+        })
+        .collect();
+    let grows = [2, 4, 8, 16, 32, 64, 120, 120, 120].map(Some);
+    assert_eq!(rests, [&[None, None][..], &grows].concat());
+    let at_once = ServerLimits { timeouts_before_rest: 1, first_rest: SECOND, ..LIMITS };
+    servers.timed_out(server(2), 0, &at_once, SECOND);
+    assert_eq!(servers.note(server(2), SECOND).rests_until, Some(2 * SECOND));
+    servers.unreachable(server(3), &LIMITS, SECOND);
+    assert_eq!(servers.note(server(3), SECOND).rests_until, Some(6 * SECOND));
+    let pauses: Vec<_> = (4..8)
+        .map(|last| {
+            servers.no_route(server(last), &LIMITS, SECOND);
+            servers.note(server(last), SECOND).paused_until
+        })
+        .collect();
+    assert_eq!(pauses, [None, None, Some(SECOND * 3 / 2), Some(SECOND * 3 / 2)]);
+}
+
 #[test]
 fn statistics_of_servers_follow_their_replies() {
     let servers = Servers::new(1 << 20);
@@ -20,8 +56,8 @@ fn statistics_of_servers_follow_their_replies() {
     servers.replied(address, 20_000, true, 0);
     let note = servers.note(address, 0);
     assert_eq!((note.srtt, note.timeout, note.edns), (Some(20_000), Some(60_000), EdnsSupport::Yes));
-    (0..3).for_each(|_| servers.timed_out(address, SECOND, SECOND));
-    (0..3).for_each(|_| servers.timed_out(address, 0, SECOND));
+    (0..3).for_each(|_| servers.timed_out(address, SECOND, &LIMITS, SECOND));
+    (0..3).for_each(|_| servers.timed_out(address, 0, &LIMITS, SECOND));
     let note = servers.note(address, SECOND);
     assert_eq!((note.timeouts, note.timeout), (3, Some(480_000)));
     assert!(note.rests_until.is_some() && servers.note(address, 4 * SECOND).rests_until.is_none());
@@ -41,7 +77,9 @@ fn rests_do_not_count_when_nobody_replies() {
     let cache = Cache::new(1 << 20);
     let servers = cache.servers();
     let fail = |last, from| {
-        (0..4).for_each(|i| servers.timed_out(server(last), from + i * SECOND, from + (i + 1) * SECOND));
+        (0..4).for_each(|i| {
+            servers.timed_out(server(last), from + i * SECOND, &LIMITS, from + (i + 1) * SECOND)
+        });
     };
     (1..5).for_each(|last| fail(last, 10 * SECOND));
     assert!(!servers.is_silent(15 * SECOND), "four servers may be down by themselves");
@@ -65,7 +103,7 @@ fn rests_do_not_count_when_nobody_replies() {
 fn timeouts_at_one_moment_are_no_silence() {
     let cache = Cache::new(1 << 20);
     let servers = cache.servers();
-    (1..10).for_each(|last| servers.timed_out(server(last), 10 * SECOND, 11 * SECOND));
+    (1..10).for_each(|last| servers.timed_out(server(last), 10 * SECOND, &LIMITS, 11 * SECOND));
     assert!(!servers.is_silent(11 * SECOND));
     assert!(servers.is_silent(12 * SECOND), "nobody has replied for a second");
     servers.replied(server(20), 1000, true, 12 * SECOND);

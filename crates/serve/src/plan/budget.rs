@@ -52,6 +52,8 @@ pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
         max_queries_per_second_per_zone: 0 to 1_000_000;
         max_waiting: 1 to 1_000_000;
         max_renewals: 0 to 1_000_000;
+        timeouts_before_rest: 1 to 100;
+        max_offline_attempts: 0 to 1_000_000;
         udp_payload: 512 to 4096;
         max_ttl: 0 to 2_147_483_647;
         min_ttl: 0 to 86_400;
@@ -66,6 +68,10 @@ pub(super) fn read(at: &At<'_>, budget: &mut Budget, errors: &mut Errors) {
         min_timeout "min_timeout_ms": 1 to 60_000;
         max_timeout "max_timeout_ms": 1 to 60_000;
         tcp_timeout "tcp_timeout_ms": 1 to 60_000;
+        first_rest "first_rest_ms": 1 to 600_000;
+        max_rest "max_rest_ms": 1 to 3_600_000;
+        unreachable_rest "unreachable_rest_ms": 0 to 600_000;
+        offline_pause "offline_pause_ms": 0 to 60_000;
         address_lookup_pause "address_lookup_pause_ms": 0 to 60_000;
     }
     object.end(errors);
