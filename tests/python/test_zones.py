@@ -9,15 +9,20 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from test_registry import Engineless, Later, publish
 
+from namewise.backends.database import DatabaseSource
 from namewise.backends.file import FileSource
+from namewise.engine import RRset, Zone
 from namewise.engine.errors import ZoneFileError
-from namewise.zones import Registry
+from namewise.zones import Cause, Registry
+from namewise.zones.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from namewise.zones import ZoneState
     from namewise.zones.source import ZoneSource
 
 TEXT = (
@@ -40,6 +45,107 @@ class FileBackend:
 
     def source(self) -> ZoneSource:
         return FileSource("example.com.", str(self.path))
+
+
+class Kept:
+    """A registry that keeps the changes of one zone. The suite restarts it; each backend that keeps changes is one of `KEPT`."""
+
+    name = "example.com."
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self.folder, self.kind = folder, kind
+        self.file = FileBackend(folder)
+        if kind == "file":
+            self.file.write(TEXT.format(serial=1))
+        self.start()
+        if kind == "database":
+            first = Zone.from_text(self.name, TEXT.format(serial=1))
+            self.registry.change(self.registry.states[self.name], first)
+
+    def start(self) -> None:
+        self.registry, self.engine = Registry(Later(), Journal(str(self.folder))), Engineless()
+        self.registry.connect(self.engine)  # type: ignore[arg-type]  # all that it uses
+        source = self.file.source() if self.kind == "file" else DatabaseSource(self.name)
+        publish(self.registry, self.engine, self.registry.refresh([source]))
+
+    def restart(self) -> None:
+        self.registry.close()
+        self.start()
+
+    def add(self, owner: str) -> None:
+        def make(state: ZoneState) -> Zone:
+            assert state.current is not None
+            edit = state.current.edit()
+            edit.add(RRset(f"{owner}.{self.name}", "A", 60, ["192.0.2.9"]))
+            return edit.commit()
+
+        self.registry.edit(self.name, make, Cause("edit", "test"))
+
+    @property
+    def zone(self) -> Zone:
+        zone = self.registry.states[self.name].current
+        assert zone is not None
+        return zone
+
+
+KEPT = ("file", "database")
+
+
+@pytest.fixture(params=KEPT)
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
+    made = Kept(tmp_path, request.param)
+    yield made
+    made.registry.close()
+
+
+def test_a_change_is_kept(kept: Kept) -> None:
+    kept.add("one")
+    kept.add("two")
+    text = kept.zone.to_text()
+    for _ in range(2):
+        kept.restart()
+        assert (kept.zone.to_text(), kept.zone.serial) == (text, 3)
+    kept.add("three")
+    kept.restart()
+    assert kept.zone.rrset("three.example.com.", "A") is not None
+
+
+def test_earlier_versions_are_kept(kept: Kept) -> None:
+    versions = [kept.zone]
+    for owner in ("one", "two", "three"):
+        kept.add(owner)
+        versions.append(kept.zone)
+    store = kept.registry.journal.store
+    for zone in versions:
+        sequence = store.find(kept.name, serial=zone.serial)
+        assert not store.load(kept.name, sequence).difference(zone)
+
+
+def test_a_snapshot_changes_nothing(kept: Kept) -> None:
+    kept.add("one")
+    kept.registry.compact(kept.name)
+    kept.add("two")
+    text = kept.zone.to_text()
+    kept.restart()
+    assert kept.zone.to_text() == text
+
+
+def test_a_reload_keeps_changes(kept: Kept) -> None:
+    kept.add("one")
+    source = kept.registry.states[kept.name].source
+    refresh = kept.registry.refresh([source])
+    assert (refresh.changed, refresh.warnings, refresh.failures) == ((), (), ())
+    publish(kept.registry, kept.engine, refresh)
+    assert kept.zone.rrset("one.example.com.", "A") is not None
+
+
+def test_what_is_stored_and_unreadable_is_not_served(kept: Kept) -> None:
+    kept.add("one")
+    kept.add("two")
+    kept.registry.journal.store.submit(lambda db: db.execute("update image set crc = 1")).result()
+    kept.restart()
+    state = kept.registry.states[kept.name]
+    assert (state.condition, state.current) == ("failed", None) and "backup" in state.error
 
 
 @pytest.fixture(params=[FileBackend])

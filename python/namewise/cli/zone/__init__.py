@@ -12,7 +12,38 @@ from namewise.cli.options import verb
 # verb, the arguments of its usage, what it is for. The order is that of `nw zone --help`.
 VERBS: tuple[tuple[str, str, str], ...] = (
     ("check", "FILE [--origin NAME] [--json]", "report every error and warning of a zone file"),
+    ("list", "[--json]", "list the zones of the running server"),
+    ("status", "ZONE [--json]", "show one of them, with its history in short and its errors in full"),
+    ("show", "ZONE [--at TIME|--serial N]", "print its records, or those of an earlier version"),
+    ("log", "ZONE [A..B] [--json]", "list its changes, or what differs between two serials"),
+    ("add", "ZONE (--from FILE|--ns NAME)", "serve a new zone, kept in the state database"),
+    ("remove", "ZONE", "remove such a zone"),
+    ("set", "ZONE OWNER TTL TYPE DATA...", "replace or add records"),
+    ("delete", "ZONE OWNER [TYPE [DATA]]", "delete records"),
+    ("soa", "ZONE [--FIELD VALUE...]", "show or change the SOA"),
+    ("plan", "ZONE FILE", "show what a zone file would change, and what clients notice"),
+    ("apply", "ZONE FILE [--yes-delete N]", "make the served zone equal to a file"),
+    ("restore", "ZONE --at TIME|--serial N", "serve an earlier version again"),
+    ("sync", "ZONE [--force] [--plain]", "write the served zone to its file, with its comments"),
 )
+OF_SERVER = frozenset(
+    {
+        "list",
+        "status",
+        "show",
+        "log",
+        "add",
+        "remove",
+        "set",
+        "delete",
+        "soa",
+        "plan",
+        "apply",
+        "restore",
+        "sync",
+    }
+)
+"""Sub-commands for zones of a running server."""
 
 HELP = (
     "\n".join(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from namewise.backends.database import DatabaseSource
 from namewise.control.client import ControlError
 from namewise.engine import Difference, RRset, Zone
-from namewise.zones.serial import successor, way
+from namewise.zones.serial import is_newer, successor, way
 from namewise.zones.state import Cause
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
+    from namewise.engine import ZoneEdit
     from namewise.zones.chain import Chain
     from namewise.zones.registry import Registry
     from namewise.zones.state import ZoneState
@@ -169,7 +170,7 @@ def _edit(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[st
                 {"set": edit.put, "add": edit.add, "remove": edit.remove}[what](rrset)
             else:
                 raise arguments.wrong("steps", "objects with one of set, add, remove, delete")
-        return edit.commit()
+        return _numbered(_current(present), edit)
 
     return _changed(registry, state, arguments, make, "edit")
 
@@ -221,7 +222,7 @@ def _soa(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str
         fields.update({key: str(value) for key, value in given.items()})
         edit = zone.edit()
         edit.put(RRset(zone.name, "SOA", int(fields["ttl"]), [" ".join(fields[key] for key in SOA_FIELDS)]))
-        return edit.commit()
+        return _numbered(_current(present), edit)
 
     found = _changed(registry, state, arguments, make, "edit")
     return {**found, "soa": _soa_of(_current(_state(registry, arguments)))}
@@ -326,6 +327,14 @@ def _user(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
+
+
+def _numbered(current: Zone, edit: ZoneEdit) -> Zone:
+    """Return *current* after *edit*, with the next serial unless the edit has a newer one; *current* itself if nothing differs."""
+    zone = edit.commit("keep")
+    if not current.difference(zone):
+        return current
+    return zone if is_newer(zone.serial, current.serial) else zone.edit().commit(successor(current.serial))
 
 
 def _chain(registry: Registry, state: ZoneState) -> Chain | None:

@@ -1,0 +1,44 @@
+"""`nw zone status`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from namewise.cli.options import Options
+from namewise.cli.zone.running import line, moment, request, show
+from namewise.config.values import printable
+
+HELP = """\
+usage: nw zone status ZONE [--json] [--control PATH]
+
+Show the state of a served zone: version, last change, what the state database keeps of it, and in full why its file could not be
+loaded or merged.
+
+Exit codes: 0 done, 1 no such zone, 9 no server.
+
+  $ nw zone status example.com
+"""
+
+
+def run(args: list[str]) -> int:
+    """Show one zone."""
+    parsed = Options(values=("--control",), flags=("--json",), words=(1, 1)).read(args)
+    return show(parsed, request(parsed, "status", parsed.words[0]), _print)
+
+
+def _print(zone: dict[str, Any]) -> None:
+    print(line(zone))
+    if zone["change"]:
+        print(f"change: {zone['change']}")
+    stored = zone["stored"]
+    if stored is not None:
+        newest = stored["newest"]
+        if newest is not None:
+            who = f" by {newest['who']}" if newest["who"] else ""
+            print(f"newest entry: {newest['sequence']}, {newest['why']}{who}, {moment(newest['time'])}")
+        print(
+            f"history: {stored['history_octets']} of {stored['history_limit']} octets, {stored['entries_after_snapshot']} entries after "
+            f"the snapshot, in {stored['path']}"
+        )
+    if zone["error"]:
+        print(printable(f"error: {zone['error']}"))
