@@ -164,7 +164,9 @@ def test_states_come_back_from_json() -> None:
     key = zone_keys.RolloverKey(
         "K", Role.KSK, Key.parse("257 3 13 AAAA"), 5, 0.25, 7, asked=3, dnskey=Reach(Presence.RUMOURED, 9)
     )
-    state = ZoneKeys(ZONE, (key,), frozenset([Role.KSK]), Held(60, ((3600, 99),)), Held(5), Held(), 4, 17)
+    state = ZoneKeys(
+        ZONE, (key,), frozenset([Role.KSK]), Held(60, ((3600, 99),)), Held(5), Held(), 4, True, 17
+    )
     assert from_json(to_json(state)) == state
     with pytest.raises(ValueError, match="format 2"):
         from_json(to_json(state).replace('"format": 1', '"format": 2'))

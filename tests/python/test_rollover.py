@@ -376,6 +376,23 @@ def test_a_zone_becomes_unsigned_only_when_the_parent_has_no_ds_at_all(signed: D
     assert signed.state.key("k1").gone and signed.out.publication == Publication()
 
 
+def test_only_a_parent_without_any_ds_has_followed_the_wish_for_none(signed: Driver) -> None:
+    """One server has followed, another one may still publish the DS that was asked for before."""
+    roll(signed)
+    signed.policy = INSECURE
+    signed.step()
+    signed.state = adopt(signed.state, "k0", Role.CSK, made(90), NOW, signs=False)
+    signed.at_parent(servers=["a"])
+    for _ in range(5):
+        signed.step(5 * DAY)
+        assert signed.of("k2", "ds") is UNRETENTIVE and signed.of("k2", "dnskey") is OMNIPRESENT
+    signed.at_parent("k2", servers=["b"])
+    signed.step()
+    assert signed.of("k2", "dnskey") is OMNIPRESENT
+    signed.settle()
+    assert all(key.gone for key in signed.state.keys)
+
+
 def test_a_zone_is_signed_although_the_parent_has_a_ds_too_early() -> None:
     driver = Driver(CSK)
     driver.step()
@@ -473,6 +490,11 @@ def test_random_plans_are_never_bogus() -> None:
         finished += world.finished
     print(f"seeds 0 to {PLANS - 1}: {finished} keys were replaced")
     assert finished >= 3 * PLANS, "roll-overs come to an end, too"
+
+
+def test_plans_that_were_bogus_once() -> None:
+    """Plan 120: one server of the parent had followed the wish for no DS, and another one was to publish an older DS."""
+    assert random_plan(120)[2] is None
 
 
 @pytest.mark.parametrize("record", ["dnskey", "zrrsig", "ds"])

@@ -399,6 +399,7 @@ def to_json(state: ZoneKeys) -> str:
         "requested": sorted(role.value for role in state.requested),
         **held,
         "no_ds_since": state.no_ds_since,
+        "had_ds": state.had_ds,
         "stepped": state.stepped,
         "keys": [_key_tree(key) for key in state.keys],
     }
@@ -416,6 +417,7 @@ def from_json(text: str) -> ZoneKeys:
         keys=tuple(map(_key_of, tree["keys"])),
         requested=frozenset(map(Role, tree["requested"])),
         no_ds_since=tree["no_ds_since"],
+        had_ds=tree["had_ds"],
         stepped=tree["stepped"],
         **held,
     )

@@ -180,9 +180,12 @@ class _Run:
             )
         shown = [ds for ds in parent.servers.values() if ds is not None]
         if any(shown):
-            self.state = self.state._replace(no_ds_since=None)
-        elif parent.complete and self.state.no_ds_since is None:
-            self.state = self.state._replace(no_ds_since=self.now)
+            self.state = self.state._replace(no_ds_since=None, had_ds=True)
+        elif parent.complete:
+            if self.state.had_ds and not self.policy.roles:
+                self.answered(None)  # every server has followed the wish for no DS, which came last
+            since = self.state.no_ds_since
+            self.state = self.state._replace(no_ds_since=self.now if since is None else since, had_ds=False)
         known: set[Ds] = set()
         for key in self.state.keys:
             if key.has("ds"):
@@ -198,8 +201,6 @@ class _Run:
         every, none = parent.complete and all(has), parent.complete and not any(has)
         if every and key.asked is not None:
             self.answered(key.asked)
-        elif none and key.asked is None and key.ds == Reach(UNRETENTIVE) and not self.policy.roles:
-            self.answered(None)  # the parent has followed the wish for no DS, which came last
         if presence is HIDDEN and any(has):
             self.put(key.id, "ds", Reach(RUMOURED, self.now if every else None))
             if not key.foreign:

@@ -52,6 +52,8 @@ class ZoneKeys(NamedTuple):
     ds_ttl: Held = Held()
     no_ds_since: int | None = None
     """Since when no server of the parent shows any DS; None: one does, or it is not known."""
+    had_ds: bool = False
+    """Whether any server of the parent has shown a DS since all were without."""
     stepped: int = 0
     """The time of the last step; 0: none."""
 
