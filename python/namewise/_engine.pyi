@@ -545,7 +545,16 @@ class LocalRoot:
 
 @final
 class Transfer:
-    def __new__(cls, name: Name | str, *, id: int, max_octets: int, max_records: int) -> Transfer: ...
+    def __new__(
+        cls,
+        name: Name | str,
+        *,
+        id: int,
+        max_octets: int,
+        max_records: int,
+        max_differences: int = 10_000,
+        have: Zone | None = None,
+    ) -> Transfer: ...
     @property
     def query(self) -> bytes: ...
     @property
@@ -553,7 +562,7 @@ class Transfer:
     @property
     def octets(self) -> int: ...
     def read(self, message: bytes) -> bool: ...
-    def finish(self) -> Zone: ...
+    def finish(self) -> Zone | tuple[Difference, ...] | None: ...
 
 @final
 class Asked:

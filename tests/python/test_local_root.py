@@ -116,6 +116,7 @@ class Primary:
 
     def _soa(self, query: dns.message.Message) -> list[bytes]:
         reply = dns.message.make_response(query)
+        reply.flags |= dns.flags.AA
         reply.answer = [dns.rrset.from_text_list(*_fields(self.text.splitlines()[0]))]
         return [reply.to_wire()]
 
@@ -189,7 +190,8 @@ SOA: dict[str, tuple[Any, str]] = {
     "no reply": (lambda query: (), "INCOMPLETE"),
     "another id": (lambda query: [_flip(_refused(query), 0, 1)], "NOT_THE_REPLY"),
     "refused": (lambda query: [_refused(query)], "RCODE"),
-    "without SOA": (lambda query: [dns.message.make_response(query).to_wire()], "NO_SOA"),
+    "without SOA": (lambda query: [_flip(dns.message.make_response(query).to_wire(), 2, 4)], "NO_SOA"),
+    "not authoritative": (lambda query: [dns.message.make_response(query).to_wire()], "NOT_AUTHORITATIVE"),
     "malformed": (lambda query: [b"x"], "MALFORMED"),
 }
 

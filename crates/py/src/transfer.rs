@@ -2,19 +2,21 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use nw_zone::{TransferError, TransferLimits};
+use nw_zone::{TransferError, TransferLimits, Transferred};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use crate::call;
+use crate::difference::Difference;
 use crate::name::NameArg;
 use crate::raise::Raise;
 use crate::zone::Zone;
 
-/// The AXFR of the zone *name* (RFC 5936): send `query`, give each reply to `read` until that returns True, then `finish`.
+/// The transfer of the zone *name*: send `query`, give each reply to `read` until that returns True, then `finish`.
 ///
-/// id: of the query, chosen at random. max_octets, max_records: the transfer fails above these. Every method raises
-/// `TransferError`.
+/// have: the version that the client has; the transfer is an IXFR of what is newer (RFC 1995). None: an AXFR (RFC 5936).
+/// id: of the query, chosen at random. max_octets, max_records, max_differences: the transfer fails above these. Every method
+/// raises `TransferError`.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct Transfer {
     /// None after `finish`.
@@ -37,10 +39,21 @@ impl Transfer {
 #[pymethods]
 impl Transfer {
     #[new]
-    #[pyo3(signature = (name, *, id, max_octets, max_records))]
-    fn new(name: NameArg, id: u16, max_octets: u64, max_records: u64) -> Self {
-        let limits = TransferLimits { octets: max_octets, records: max_records };
-        let transfer = nw_zone::Transfer::new(name.0, id, limits);
+    #[pyo3(signature = (name, *, id, max_octets, max_records, max_differences=10_000, have=None))]
+    fn new(
+        name: NameArg,
+        id: u16,
+        max_octets: u64,
+        max_records: u64,
+        max_differences: usize,
+        have: Option<&Zone>,
+    ) -> Self {
+        let limits =
+            TransferLimits { octets: max_octets, records: max_records, differences: max_differences };
+        let transfer = match have {
+            Some(zone) => nw_zone::Transfer::incremental(&zone.inner, id, limits),
+            None => nw_zone::Transfer::new(name.0, id, limits),
+        };
         Self { query: transfer.query().to_vec(), inner: Mutex::new(Some(transfer)) }
     }
 
@@ -70,12 +83,20 @@ impl Transfer {
         })
     }
 
-    /// Return the zone, once. Raises `TransferError` unless the transfer is complete and its records are a zone.
-    fn finish(&self, py: Python<'_>) -> PyResult<Zone> {
-        let zone = call::detached(py, || match self.locked().take() {
+    /// Return the zone, or what leads from *have* to it (oldest first), or None if *have* is the newest version. Once.
+    ///
+    /// Raises `TransferError` unless the transfer is complete and its records are a zone.
+    fn finish<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let found = call::detached(py, || match self.locked().take() {
             Some(transfer) => transfer.finish().map_err(Raise::from),
             None => Err(Raise::from(TransferError::Incomplete)),
         })?;
-        Ok(Zone::from(zone))
+        Ok(match found {
+            Transferred::Zone(zone) => Some(Zone::from(zone).into_pyobject(py)?.into_any()),
+            Transferred::Differences(found) => {
+                Some(PyTuple::new(py, found.into_iter().map(Difference::from))?.into_any())
+            }
+            Transferred::Same => None,
+        })
     }
 }

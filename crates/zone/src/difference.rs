@@ -136,6 +136,11 @@ impl fmt::Display for ApplyError {
 impl std::error::Error for ApplyError {}
 
 impl Difference {
+    /// A difference of its two sides, each with one SOA, which is the first.
+    pub(crate) fn of(removed: Vec<Rrset>, added: Vec<Rrset>) -> Difference {
+        Difference { removed, added }
+    }
+
     /// The records that only the older version has, with its SOA.
     pub fn removed(&self) -> &[Rrset] {
         &self.removed

@@ -41,5 +41,5 @@ pub use problem::{Facts, Finding, Problem, Severity, ZoneFileErrors};
 pub use records::{ImageError, RecordsError};
 pub use scan::{LoadOptions, LoadedFile, load, load_files};
 pub use store::{NodeView, Zone};
-pub use transfer::{Transfer, TransferError, TransferLimits};
+pub use transfer::{Transfer, TransferError, TransferLimits, Transferred};
 pub use zones::{Cause, Unavailable, ZoneEntry, Zones};

@@ -187,19 +187,24 @@ impl<'a> Reader<'a> {
             return Err(RecordsError::Rdata { at, rtype, error });
         }
         self.at += owner.wire().len() + FIXED + rdata.len();
-        let mut set = Rrset::new(owner.to_name(), rtype, class, ttl);
-        set.rdatas.push(rdata);
-        match sets.last_mut() {
-            Some(last)
-                if last.owner == set.owner
-                    && (last.class, last.ttl) == (class, ttl)
-                    && kind(last) == kind(&set) =>
-            {
-                last.rdatas.push(rdata);
-            }
-            _ => sets.push(set),
-        }
+        let mut one = Rrset::new(owner.to_name(), rtype, class, ttl);
+        one.rdatas.push(rdata);
+        gather(sets, one);
         Ok(())
+    }
+}
+
+/// Add the record `one` to `sets`: to the last RRset if it belongs there.
+pub(crate) fn gather(sets: &mut Vec<Rrset>, one: Rrset) {
+    match sets.last_mut() {
+        Some(last)
+            if last.owner == one.owner
+                && (last.class, last.ttl) == (one.class, one.ttl)
+                && kind(last) == kind(&one) =>
+        {
+            one.rdatas.iter().for_each(|rdata| last.rdatas.push(rdata));
+        }
+        _ => sets.push(one),
     }
 }
 

@@ -1,17 +1,19 @@
-//! The client side of a zone transfer (AXFR): replies become a zone, as they arrive and without I/O.
+//! The client side of a zone transfer (AXFR, IXFR): replies become a zone or differences, as they arrive and without I/O.
 //!
 //! ```text
-//! query ──▶ primary        message ── Transfer::read ──┬─ records of the zone ─▶ batches
-//!                          (any number)                ├─ the SOA again: complete ─── Transfer::finish ─▶ Zone
+//! query ──▶ primary        message ── Transfer::read ──┬─ records of the zone ─▶ batches ─────────┐
+//!                          (any number)                ├─ records between SOAs ─▶ differences ────┤
+//!                                                      ├─ the SOA again: complete                 └ Transfer::finish ─▶ Transferred
 //!                                                      └─ anything that is wrong: TransferError, nothing is kept
 //! ```
 //!
-//! A primary is not trusted more than any server: octets, records and messages are limited, and records outside of the
-//! zone end the transfer. The caller opens the connection and has a deadline.
+//! The reply to IXFR has one of three forms, known by its second record: none follows and the serial is that of the client (nothing is
+//! new), an SOA (differences, `incremental.rs`), or another record (the whole zone, as by AXFR).
 //!
-//! RFCs: 5936.
+//! A primary is not trusted more than any server: octets, records, differences and messages are limited, and records outside of the
+//! zone end the transfer. The caller opens the connection, verifies signatures and has a deadline.
 //!
-//! *Limitations.* AXFR only; without TSIG.
+//! RFCs: 1995, 5936.
 
 use std::fmt;
 
@@ -22,17 +24,37 @@ use nw_wire::{Class, Message, Name, Opcode, Rcode, RrType};
 use crate::batch::Batch;
 use crate::build;
 use crate::build::rules::Which;
+use crate::difference::Difference;
 use crate::problem::{Findings, ZoneFileErrors};
+use crate::records;
 use crate::scan::{LoadOptions, is_data_type};
+use crate::serial::is_newer;
 use crate::store::Zone;
+
+mod incremental;
+
+use incremental::Incremental;
 
 /// The limits of a transfer. Each stops a primary that never ends, or that sends a zone to fill the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransferLimits {
-    /// Octets of all messages.
+    /// Octets of all messages, and of the records of all differences without compression.
     pub octets: u64,
     /// Records, repeated ones included.
     pub records: u64,
+    /// Differences: each is a version that is built.
+    pub differences: usize,
+}
+
+/// What a transfer is.
+#[derive(Debug)]
+pub enum Transferred {
+    /// The whole zone.
+    Zone(Zone),
+    /// What leads from the version of the client to that of the primary, oldest first; at least one.
+    Differences(Vec<Difference>),
+    /// The primary has the version of the client.
+    Same,
 }
 
 /// A transfer in progress.
@@ -41,6 +63,8 @@ pub struct Transfer {
     apex: Name,
     apex_labels: usize,
     query: Vec<u8>,
+    /// The serial of the version that the client has, if the query is for IXFR.
+    from: Option<u32>,
     limits: TransferLimits,
     octets: u64,
     records: u64,
@@ -48,6 +72,8 @@ pub struct Transfer {
     /// The rdata of the first SOA; None before the first message.
     soa: Option<Vec<u8>>,
     complete: bool,
+    /// The differences, if the reply consists of them.
+    incremental: Option<Incremental>,
     batches: Vec<Batch>,
     /// The owner of the last record, in wire form.
     last: Vec<u8>,
@@ -72,6 +98,22 @@ pub enum TransferError {
     OtherSoa,
     /// Records follow the last SOA.
     Trailing,
+    /// The primary has an older version than the client.
+    Older {
+        /// The serial of the primary.
+        found: u32,
+        /// The serial of the client.
+        held: u32,
+    },
+    /// A difference does not begin with the version that the one before leads to, or does not lead to a newer one (RFC 1995 §4).
+    OutOfSequence {
+        /// The serial that the difference begins with, or leads from.
+        expected: u32,
+        /// The serial that is there.
+        found: u32,
+    },
+    /// More differences than `TransferLimits::differences`.
+    TooManyDifferences(usize),
     /// A record is outside of the zone.
     OutOfZone(Name),
     /// A record has a class or a type that no zone has.
@@ -99,6 +141,9 @@ impl TransferError {
             Self::NoSoa => "NO_SOA",
             Self::OtherSoa => "OTHER_SOA",
             Self::Trailing => "TRAILING",
+            Self::Older { .. } => "OLDER",
+            Self::OutOfSequence { .. } => "OUT_OF_SEQUENCE",
+            Self::TooManyDifferences(_) => "TOO_MANY_DIFFERENCES",
             Self::OutOfZone(_) => "OUT_OF_ZONE",
             Self::NotData(..) => "NOT_DATA",
             Self::TooManyOctets(_) => "TOO_MANY_OCTETS",
@@ -120,6 +165,13 @@ impl fmt::Display for TransferError {
             Self::NoSoa => f.write_str("the first record is not the SOA of the zone"),
             Self::OtherSoa => f.write_str("the transfer ends with another SOA than it began with"),
             Self::Trailing => f.write_str("records follow the last SOA"),
+            Self::Older { found, held } => {
+                write!(f, "the primary has the serial {found}, which is older than {held}")
+            }
+            Self::OutOfSequence { expected, found } => {
+                write!(f, "a difference has the serial {found}, which does not follow {expected}")
+            }
+            Self::TooManyDifferences(most) => write!(f, "more than {most} differences"),
             Self::OutOfZone(owner) => write!(f, "{owner} is outside of the zone"),
             Self::NotData(owner, class, rtype) => {
                 write!(f, "{owner} {class} {rtype} is no record of a zone")
@@ -135,24 +187,36 @@ impl fmt::Display for TransferError {
 impl std::error::Error for TransferError {}
 
 impl Transfer {
-    /// Start the transfer of the zone `apex`. `id`: the id of the query, chosen at random.
+    /// Start the transfer of the zone `apex` (AXFR). `id`: the id of the query, chosen at random.
     #[must_use]
     pub fn new(apex: Name, id: u16, limits: TransferLimits) -> Self {
-        let flags = Flags::default().with_opcode(Opcode::QUERY);
-        let mut query = Header { id, flags, counts: [1, 0, 0, 0] }.to_wire().to_vec();
-        query.extend_from_slice(apex.as_ref().wire());
-        query.extend_from_slice(&RrType::AXFR.0.to_be_bytes());
-        query.extend_from_slice(&Class::IN.0.to_be_bytes());
+        let query = question(&apex, RrType::AXFR, id, 0);
+        Self::asking(apex, query, None, limits)
+    }
+
+    /// Start the transfer of what is newer than `zone` (IXFR). The SOA in the query says which version that is (RFC 1995 §3).
+    #[must_use]
+    pub fn incremental(zone: &Zone, id: u16, limits: TransferLimits) -> Self {
+        let apex = zone.apex().to_name();
+        let mut query = question(&apex, RrType::IXFR, id, 1);
+        let soa = zone.rrset(zone.apex(), RrType::SOA).expect("every zone has an SOA");
+        records::write(&soa, &mut query);
+        Self::asking(apex, query, Some(zone.serial()), limits)
+    }
+
+    fn asking(apex: Name, query: Vec<u8>, from: Option<u32>, limits: TransferLimits) -> Self {
         Self {
             apex_labels: apex.as_ref().label_count(),
             apex,
             query,
+            from,
             limits,
             octets: 0,
             records: 0,
             messages: 0,
             soa: None,
             complete: false,
+            incremental: None,
             batches: vec![Batch::default()],
             last: Vec::new(),
         }
@@ -211,7 +275,15 @@ impl Transfer {
             }
             self.record(&record)?;
         }
+        if self.records == 1 && self.from.is_some() && self.from == self.serial() {
+            self.complete = true;
+        }
         Ok(self.complete)
+    }
+
+    /// The serial of the first SOA.
+    fn serial(&self) -> Option<u32> {
+        self.soa.as_deref().map(build::soa_serial)
     }
 
     fn record(&mut self, record: &nw_wire::message::Record<'_>) -> Result<(), TransferError> {
@@ -230,14 +302,36 @@ impl Transfer {
             }
             let mut rdata = Vec::new();
             record.rdata(&mut rdata);
+            if self.records == 2
+                && let Some(from) = self.from
+            {
+                self.incremental = Some(Incremental::new(from));
+            }
+            if let (Some(incremental), Some(last)) = (&mut self.incremental, &self.soa) {
+                self.complete = incremental.soa(record, rdata, last, &self.limits)?;
+                return Ok(());
+            }
             match &self.soa {
-                None => self.soa = Some(rdata),
+                None => {
+                    let found = build::soa_serial(&rdata);
+                    if let Some(held) = self.from.filter(|held| found != *held && !is_newer(found, *held)) {
+                        return Err(TransferError::Older { found, held });
+                    }
+                    self.soa = Some(rdata);
+                }
                 Some(first) if *first == rdata => {
                     self.complete = true;
                     return Ok(());
                 }
                 Some(_) => return Err(TransferError::OtherSoa),
             }
+        }
+        if self.from.is_some() && self.from == self.serial() && self.records > 1 {
+            // The version of the client is no answer to "what is newer".
+            return Err(TransferError::Trailing);
+        }
+        if let Some(incremental) = &mut self.incremental {
+            return incremental.record(record, &self.limits);
         }
         let full = self.batches.last().is_none_or(Batch::is_full);
         if full {
@@ -256,10 +350,16 @@ impl Transfer {
         Ok(())
     }
 
-    /// Build the zone. The rules for zone files apply to it.
-    pub fn finish(self) -> Result<Zone, TransferError> {
+    /// Return what was transferred. The rules for zone files apply to a zone.
+    pub fn finish(self) -> Result<Transferred, TransferError> {
         if !self.complete {
             return Err(TransferError::Incomplete);
+        }
+        if let Some(incremental) = self.incremental {
+            return Ok(Transferred::Differences(incremental.done));
+        }
+        if self.from.is_some() && self.records == 1 {
+            return Ok(Transferred::Same);
         }
         let options = LoadOptions::default();
         let mut findings = Findings::new(options.max_findings);
@@ -267,10 +367,20 @@ impl Transfer {
         let zone = build::zone(self.batches, apex, Class::IN, workers, Which::Errors, &mut findings);
         let total = findings.errors;
         match zone {
-            Some(zone) if total == 0 => Ok(zone),
+            Some(zone) if total == 0 => Ok(Transferred::Zone(zone)),
             _ => Err(TransferError::Zone(ZoneFileErrors { findings: findings.in_order(), total })),
         }
     }
+}
+
+/// A query without its records. `records`: how many will be in the authority section.
+fn question(apex: &Name, rtype: RrType, id: u16, records: u16) -> Vec<u8> {
+    let flags = Flags::default().with_opcode(Opcode::QUERY);
+    let mut query = Header { id, flags, counts: [1, 0, records, 0] }.to_wire().to_vec();
+    query.extend_from_slice(apex.as_ref().wire());
+    query.extend_from_slice(&rtype.0.to_be_bytes());
+    query.extend_from_slice(&Class::IN.0.to_be_bytes());
+    query
 }
 
 #[cfg(test)]

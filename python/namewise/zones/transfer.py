@@ -1,66 +1,235 @@
-"""A zone from its primary: SOA and AXFR over one TCP connection (RFC 5936).
+"""A zone from its primary: SOA, then IXFR or AXFR over one TCP connection (RFC 1995, 5936); IXFR over UDP first if that is wanted.
 
-    connect -> SOA query -> serial not newer: None
-                         -> AXFR query -> messages -> engine.Transfer -> Zone
+    connect -> SOA query -> the same serial: nothing
+                         -> IXFR query -> messages -> engine.Transfer -> differences, applied to the version at hand
+                         -> AXFR query -> messages -> engine.Transfer -> Zone            (no version at hand, or IXFR refused)
 
 The engine reads the messages and holds no more than the limits say; here are socket and deadline. The whole transfer has one
 deadline, so that a primary that sends single octets slowly does not extend it.
 
-Limitations: AXFR only, without TSIG.
+Limitations: without TSIG.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from namewise.engine import Message, Transfer, make_query
-from namewise.engine.errors import TransferError, WireError
+from namewise.engine import EdnsOption, Message, Transfer, Zone, make_query
+from namewise.engine.errors import DifferenceMismatch, TransferError, WireError, ZoneFileError
 from namewise.stream import EndOfStream, read_message, seconds_left
 from namewise.zones.serial import is_newer
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from namewise.config.values import Endpoint
-    from namewise.engine import Zone
+
+EXPIRE = 9
+"""The number of the EDNS option EXPIRE (RFC 7314 §2)."""
+CONNECT_S = 10.0
+"""How long a connection may take: a primary that is gone must not hold up the next one for the time of a whole transfer."""
+UDP_TIMEOUT_S = 2.0
+"""How long a reply over UDP is waited for before TCP is used."""
+UDP_OCTETS = 1232
+"""The largest reply over UDP that is asked for: larger ones may be fragmented."""
+WHOLE_INSTEAD = frozenset(
+    {
+        "RCODE",
+        "EMPTY",
+        "NO_SOA",
+        "OTHER_SOA",
+        "OUT_OF_SEQUENCE",
+        "TOO_MANY_DIFFERENCES",
+        "MISMATCH",
+    }
+)
+"""Errors of an IXFR after which the whole zone is asked for: the primary cannot send differences, or they do not fit."""
 
 
 class Limits(NamedTuple):
-    """Bounds of one transfer: octets and records that arrive, and seconds that it takes."""
+    """Bounds of one transfer: octets, records and differences that arrive, and seconds that it takes."""
 
     octets: int
     records: int
     timeout_s: float
+    differences: int = 10_000
+
+
+class Found(NamedTuple):
+    """What a primary has."""
+
+    zone: Zone | None
+    """The newer version; None: the version at hand is the newest."""
+    serial: int
+    how: Literal["same", "ixfr", "axfr"]
+    octets: int = 0
+    """Octets of the messages of the transfer."""
+    expire_s: int | None = None
+    """In how many seconds the zone of the primary expires, if it said so (RFC 7314)."""
+    refused: str = ""
+    """Why differences were not used and the whole zone was transferred."""
+
+
+def fetch(
+    zone: str,
+    primary: Endpoint,
+    have: Zone | None,
+    limits: Limits,
+    *,
+    ixfr: Literal["off", "tcp", "udp"] = "tcp",
+) -> Found:
+    """Return what *primary* has of *zone*. have: the version at hand. ixfr: whether and how differences are asked for.
+
+    Raises `TransferError` if the primary has an older zone or sends anything that is not the zone, `OSError` if it cannot be reached,
+    and `TimeoutError`. Nothing is kept of a transfer that fails.
+    """
+    deadline = time.monotonic() + limits.timeout_s
+    if have is not None and ixfr == "udp":
+        found = _by_udp(zone, primary, have, limits)
+        if found is not None:
+            return found
+    refused = ""
+    with contextlib.ExitStack() as stack:
+        link = _connect(stack, primary, deadline)
+        serial, expire_s = _soa(link, zone, deadline)
+        if have is not None:
+            if serial == have.serial:
+                return Found(None, serial, "same", expire_s=expire_s)
+            _require_newer(serial, have.serial)
+            if ixfr != "off":
+                try:
+                    found = _transfer(link, zone, have, limits, deadline)
+                except (TransferError, EndOfStream) as error:
+                    if isinstance(error, TransferError) and error.code not in WHOLE_INSTEAD:
+                        raise
+                    refused = str(error)
+                else:
+                    return found._replace(expire_s=expire_s)
+                # The rest of a transfer may still arrive on the first connection.
+                link = _connect(stack, primary, deadline)
+        found = _transfer(link, zone, None, limits, deadline)
+        assert found.zone is not None, "an AXFR is a zone"
+        if have is not None:
+            _require_newer(found.serial, have.serial)
+        return found._replace(expire_s=expire_s, refused=refused)
 
 
 def transfer(zone: str, primary: Endpoint, serial: int | None, limits: Limits) -> Zone | None:
-    """Return *zone* from *primary* if it is newer than *serial*, and None if it has the same serial. None as serial: any is newer.
+    """Return *zone* from *primary* (AXFR) if it is newer than *serial*, and None if it has the same serial. None as serial: any is newer.
 
-    Raises `TransferError` if the primary has an older zone or sends anything that is not the zone, `OSError` if it cannot be reached,
-    and `TimeoutError`.
+    Raises as `fetch`.
     """
     deadline = time.monotonic() + limits.timeout_s
-    with socket.create_connection((primary.address, primary.port), limits.timeout_s) as link:
-        found = _serial(link, zone, deadline)
-        if serial is not None and found == serial:
-            return None
-        if serial is not None and not is_newer(found, serial):
-            raise TransferError(f"the primary has the serial {found}, which is older than {serial}", "OLDER")
-        running = Transfer(zone, id=_id(), max_octets=limits.octets, max_records=limits.records)
-        _send(link, running.query, deadline)
+    with contextlib.ExitStack() as stack:
+        link = _connect(stack, primary, deadline)
+        found, _ = _soa(link, zone, deadline)
+        if serial is not None:
+            if found == serial:
+                return None
+            _require_newer(found, serial)
+        return _transfer(link, zone, None, limits, deadline).zone
+
+
+def _require_newer(found: int, held: int) -> None:
+    if not is_newer(found, held):
+        raise TransferError(f"the primary has the serial {found}, which is older than {held}", "OLDER")
+
+
+def _connect(stack: contextlib.ExitStack, primary: Endpoint, deadline: float) -> socket.socket:
+    wait_s = min(CONNECT_S, seconds_left(deadline))
+    return stack.enter_context(socket.create_connection((primary.address, primary.port), wait_s))
+
+
+def _transfer(link: socket.socket, zone: str, have: Zone | None, limits: Limits, deadline: float) -> Found:
+    """Transfer *zone*, or what is newer than *have*, over *link*."""
+    running = _running(zone, have, limits)
+    _send(link, running.query, deadline)
+    try:
+        while not running.read(read_message(link, deadline)):
+            pass
+    except EndOfStream:
+        text = f"the primary closed the connection after {running.records} records"
+        raise TransferError(text, "INCOMPLETE") from None
+    return _finish(running, have)
+
+
+def _running(zone: str, have: Zone | None, limits: Limits) -> Transfer:
+    return Transfer(
+        zone,
+        id=_id(),
+        max_octets=limits.octets,
+        max_records=limits.records,
+        max_differences=limits.differences,
+        have=have,
+    )
+
+
+def _finish(running: Transfer, have: Zone | None) -> Found:
+    """Return the outcome of a complete transfer."""
+    octets = running.octets
+    found = running.finish()
+    if isinstance(found, Zone):
+        return Found(found, found.serial, "axfr", octets)
+    assert have is not None, "the reply to an AXFR is a zone"
+    if found is None:
+        return Found(None, have.serial, "same", octets)
+    zone = have
+    for difference in found:
         try:
-            while not running.read(read_message(link, deadline)):
-                pass
-        except EndOfStream:
-            text = f"the primary closed the connection after {running.records} records"
-            raise TransferError(text, "INCOMPLETE") from None
-        return running.finish()
+            zone = zone.apply(difference)
+        except (DifferenceMismatch, ZoneFileError) as error:
+            what = f"{difference.serial_before} to {difference.serial_after}"
+            raise TransferError(
+                f"the difference from {what} does not fit the zone: {error}", "MISMATCH"
+            ) from None
+    return Found(zone, zone.serial, "ixfr", octets)
 
 
-def _serial(link: socket.socket, zone: str, deadline: float) -> int:
-    """Return the serial of *zone* at the other end of *link*."""
-    query = make_query(zone, "SOA", id=_id(), flags="")
+def _by_udp(zone: str, primary: Endpoint, have: Zone, limits: Limits) -> Found | None:
+    """Return what is newer than *have*, if *primary* says so in one datagram (RFC 1995 §2); None: TCP is needed, which also tells what
+    is wrong."""
+    family = socket.AF_INET6 if ":" in primary.address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as link:
+            # Connected: datagrams of others do not arrive.
+            link.connect((primary.address, primary.port))
+            running = _running(zone, have, limits)
+            deadline = time.monotonic() + min(UDP_TIMEOUT_S, limits.timeout_s)
+            link.send(running.query)
+            while True:
+                link.settimeout(seconds_left(deadline))
+                reply = link.recv(65_535)
+                if reply[:2] == running.query[:2]:
+                    break
+            return _finish(running, have) if running.read(reply) else None
+    except (OSError, TransferError):
+        return None
+
+
+def _soa(link: socket.socket, zone: str, deadline: float) -> tuple[int, int | None]:
+    """Return the serial of *zone* at the other end of *link*, and in how many seconds it expires there, if the server says so."""
+    query = make_query(zone, "SOA", id=_id(), flags="", udp_payload=UDP_OCTETS, options=[EdnsOption(EXPIRE)])
+    reply = _ask(link, query, deadline)
+    if reply.rcode in ("FORMERR", "NOTIMP"):
+        # A server without EDNS (RFC 6891 §7).
+        query = make_query(zone, "SOA", id=_id(), flags="", udp_payload=None)
+        reply = _ask(link, query, deadline)
+    if reply.rcode != "NOERROR":
+        raise TransferError(f"the primary answers {reply.rcode} for the SOA", "RCODE")
+    if not reply.authoritative:
+        # As when it is expired there, and it forwards the query (RFC 1034 §4.3.5 asks the authoritative server).
+        raise TransferError("the primary is not authoritative for the zone", "NOT_AUTHORITATIVE")
+    for rrset in reply.answer:
+        if rrset.type == "SOA" and str(rrset.owner).lower() == zone.lower():
+            return int(str(next(iter(rrset))).split()[2]), _expire(reply)
+    raise TransferError("the primary answers without the SOA of the zone", "NO_SOA")
+
+
+def _ask(link: socket.socket, query: Message, deadline: float) -> Message:
     _send(link, query.wire, deadline)
     try:
         reply = Message.parse(read_message(link, deadline))
@@ -70,12 +239,15 @@ def _serial(link: socket.socket, zone: str, deadline: float) -> int:
         raise TransferError(f"the SOA of the primary is malformed: {error}", "MALFORMED") from None
     if reply.id != query.id:
         raise TransferError("the id of the reply is not that of the query", "NOT_THE_REPLY")
-    if reply.rcode != "NOERROR":
-        raise TransferError(f"the primary answers {reply.rcode} for the SOA", "RCODE")
-    for rrset in reply.answer:
-        if rrset.type == "SOA" and str(rrset.owner).lower() == zone.lower():
-            return int(str(next(iter(rrset))).split()[2])
-    raise TransferError("the primary answers without the SOA of the zone", "NO_SOA")
+    return reply
+
+
+def _expire(reply: Message) -> int | None:
+    """Return the value of the option EXPIRE in *reply*."""
+    for option in () if reply.edns is None else reply.edns.options:
+        if option.code == EXPIRE and len(option.data) == 4:
+            return int.from_bytes(option.data, "big")
+    return None
 
 
 def _id() -> int:

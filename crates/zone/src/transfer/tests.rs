@@ -1,4 +1,4 @@
-use nw_wire::{Section, Writer};
+use nw_wire::{Rrset, Section, Writer};
 use proptest::prelude::*;
 
 use super::*;
@@ -27,7 +27,7 @@ fn zone() -> Zone {
 }
 
 const ID: u16 = 4711;
-const LIMITS: TransferLimits = TransferLimits { octets: 100_000, records: 100 };
+const LIMITS: TransferLimits = TransferLimits { octets: 100_000, records: 100, differences: 3 };
 
 fn transfer(limits: TransferLimits) -> Transfer {
     Transfer::new(name("example.com."), ID, limits)
@@ -69,7 +69,14 @@ fn read(mut transfer: Transfer, size: usize) -> Result<Zone, TransferError> {
         let complete = transfer.read(&message(ID, Flags::default(), at == 0, part))?;
         assert_eq!(complete, (at + 1) * size >= all.len());
     }
-    transfer.finish()
+    transfer.finish().map(whole)
+}
+
+fn whole(transferred: Transferred) -> Zone {
+    match transferred {
+        Transferred::Zone(zone) => zone,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -171,7 +178,7 @@ fn long_names(first: u16, count: u16) -> Vec<u8> {
 /// Compression does not let a primary use much more memory than the octets and records that it may send.
 #[test]
 fn names_behind_pointers_cost_what_the_limits_allow() {
-    let mut transfer = transfer(TransferLimits { octets: 1 << 20, records: 100_000 });
+    let mut transfer = transfer(TransferLimits { octets: 1 << 20, records: 100_000, ..LIMITS });
     let all = records();
     transfer.read(&message(ID, Flags::default(), true, &all)).expect("a good beginning");
     for part in 0..8 {
@@ -179,7 +186,7 @@ fn names_behind_pointers_cost_what_the_limits_allow() {
     }
     assert_eq!(transfer.read(&message(ID, Flags::default(), true, &all[..1])), Ok(true));
     let octets = usize::try_from(transfer.octets()).expect("it is small");
-    let zone = transfer.finish().expect("a zone");
+    let zone = whole(transfer.finish().expect("a zone"));
     assert!(zone.octets() < 64 * octets, "{} octets of {octets}", zone.octets());
 }
 
@@ -203,5 +210,187 @@ proptest! {
         }
         prop_assert!(running.records() <= LIMITS.records + 1 && running.octets() <= LIMITS.octets + 65_535);
         let _ = running.finish();
+    }
+}
+
+// IXFR
+
+/// The version of the zone with this serial and these hosts.
+fn version(serial: u32, hosts: &[&str]) -> Zone {
+    let hosts: String = hosts.iter().map(|host| format!("{host} A 192.0.2.9\n")).collect();
+    let text = ZONE.replace("hostmaster 7", &format!("hostmaster {serial}")) + &hosts;
+    let options = LoadOptions { threads: 1, ..LoadOptions::default() };
+    scan::load(&mut scan::Text::new("zone", text), name("example.com.").as_ref(), &options).expect("a zone")
+}
+
+fn rows<'a>(sets: impl IntoIterator<Item = &'a Rrset>) -> Vec<Row> {
+    sets.into_iter()
+        .flat_map(|set| {
+            let row = |rdata: &[u8]| (set.owner.clone(), set.rtype, set.class, set.ttl, rdata.to_vec());
+            set.rdatas.iter().map(row).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// The reply that leads over `versions`: the SOA of the last one, the differences, and that SOA again.
+fn chain(versions: &[Zone]) -> Vec<Row> {
+    let newest = versions.last().expect("versions");
+    let soa = newest.rrset(newest.apex(), RrType::SOA).expect("every zone has one");
+    let mut made = rows([&soa]);
+    for pair in versions.windows(2) {
+        let difference = pair[0].difference(&pair[1]);
+        made.extend(rows(difference.removed()));
+        made.extend(rows(difference.added()));
+    }
+    made.extend(rows([&soa]));
+    made
+}
+
+fn versions() -> [Zone; 3] {
+    [version(7, &["a", "b"]), version(8, &["a", "c"]), version(10, &["c", "d", "e"])]
+}
+
+/// Read `rows` in messages of `size` as the reply to an IXFR of what is newer than the first of `versions`.
+fn incremental(rows: &[Row], size: usize) -> Result<Transferred, TransferError> {
+    let mut running = Transfer::incremental(&versions()[0], ID, LIMITS);
+    for (at, part) in rows.chunks(size).enumerate() {
+        // The question of an IXFR has another type.
+        let mut octets = message(ID, Flags::default(), at == 0, part);
+        if at == 0 {
+            octets[26] = 251;
+        }
+        if running.read(&octets)? {
+            assert!((at + 1) * size >= rows.len(), "records were not read");
+        }
+    }
+    running.finish()
+}
+
+#[test]
+fn the_query_for_what_is_newer_has_the_soa_of_the_client() {
+    let transfer = Transfer::incremental(&versions()[0], ID, LIMITS);
+    let query = Message::parse(transfer.query()).expect("a message");
+    assert_eq!(query.question().expect("a question").rtype, RrType::IXFR);
+    let soa = query.authority().next().expect("an SOA");
+    let mut rdata = Vec::new();
+    soa.rdata(&mut rdata);
+    assert_eq!((soa.rtype, build::soa_serial(&rdata)), (RrType::SOA, 7));
+}
+
+#[test]
+fn differences_lead_to_the_zone_of_the_primary_however_they_are_cut() {
+    let versions = versions();
+    let rows = chain(&versions);
+    for size in 1..=rows.len() {
+        let Ok(Transferred::Differences(found)) = incremental(&rows, size) else { panic!("{size}") };
+        let steps: Vec<_> = found.iter().map(|one| (one.serial_before(), one.serial_after())).collect();
+        assert_eq!(steps, [(7, 8), (8, 10)]);
+        let zone = found.iter().try_fold(versions[0].clone(), |zone, one| zone.apply(one)).expect("they fit");
+        assert_eq!(zone.to_text(), versions[2].to_text());
+    }
+}
+
+#[test]
+fn a_reply_to_ixfr_may_be_the_whole_zone_or_say_that_nothing_is_new() {
+    let versions = versions();
+    let mut all = rows(&versions[2].rrsets().collect::<Vec<_>>());
+    all.sort_by_key(|record| record.1 != RrType::SOA);
+    all.push(all[0].clone());
+    for size in 1..=all.len() {
+        let zone = whole(incremental(&all, size).expect("a zone"));
+        assert_eq!(zone.to_text(), versions[2].to_text(), "{size}");
+    }
+    let same = chain(&versions[..1]);
+    assert!(matches!(incremental(&same[..1], 1), Ok(Transferred::Same)));
+    // Over UDP, the newer SOA alone says that the rest does not fit (RFC 1995 §2): the caller asks over TCP.
+    assert_eq!(incremental(&all[..1], 1).expect_err("not all"), TransferError::Incomplete);
+}
+
+#[test]
+fn differences_that_do_not_follow_are_refused() {
+    let versions = versions();
+    let good = chain(&versions);
+    let soas: Vec<usize> = (0..good.len()).filter(|at| good[*at].1 == RrType::SOA).collect();
+    let with_serial = |changes: &[(usize, u32)]| {
+        let mut rows = good.clone();
+        for (soa, serial) in changes {
+            let rdata = &mut rows[soas[*soa]].4;
+            let at = rdata.len() - 20;
+            rdata[at..at + 4].copy_from_slice(&serial.to_be_bytes());
+        }
+        rows
+    };
+    let refused = |rows: &[Row]| incremental(rows, rows.len()).expect_err("it is refused");
+    let sequence = |expected, found| TransferError::OutOfSequence { expected, found };
+    // SOAs: newest 10; from 7, to 8; from 8, to 10; newest 10.
+    assert_eq!(refused(&with_serial(&[(1, 6)])), sequence(7, 6), "not the version of the client");
+    assert_eq!(refused(&with_serial(&[(2, 7)])), sequence(7, 7), "the same serial");
+    assert_eq!(refused(&with_serial(&[(2, 6)])), sequence(7, 6), "back");
+    assert_eq!(refused(&with_serial(&[(3, 9)])), sequence(8, 9), "a gap");
+    assert_eq!(refused(&with_serial(&[(4, 9)])), sequence(9, 10), "the end before the newest version");
+    assert_eq!(refused(&with_serial(&[(5, 11)])), TransferError::OtherSoa);
+    assert_eq!(refused(&with_serial(&[(0, 6)])), TransferError::Older { found: 6, held: 7 });
+    let mut minimum = good.clone();
+    *minimum[soas[4]].4.last_mut().expect("an SOA") += 1;
+    assert_eq!(
+        refused(&minimum),
+        TransferError::OtherSoa,
+        "the last version is another than the first SOA says"
+    );
+    let mut more = good.clone();
+    more.push(good[1].clone());
+    assert_eq!(refused(&more), TransferError::Trailing);
+    assert_eq!(refused(&[good[0].clone(), good[0].clone()]), sequence(7, 10));
+    let same = chain(&versions[..1]);
+    assert_eq!(refused(&[same[0].clone(), good[2].clone()]), TransferError::Trailing);
+    for end in 1..good.len() {
+        assert_eq!(incremental(&good[..end], 2).expect_err("cut"), TransferError::Incomplete, "{end}");
+    }
+    let mut outside = good.clone();
+    outside[2].0 = name("example.net.");
+    assert_eq!(refused(&outside), TransferError::OutOfZone(name("example.net.")));
+}
+
+#[test]
+fn differences_are_limited() {
+    let many: Vec<Zone> = (7..12).map(|serial| version(serial, &["a"])).collect();
+    let rows = chain(&many);
+    assert_eq!(incremental(&rows, rows.len()).expect_err("four"), TransferError::TooManyDifferences(3));
+    // Octets count without compression.
+    let hosts: Vec<String> =
+        (0..60).map(|host| format!("{host}.{}", vec!["x".repeat(60); 3].join("."))).collect();
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let rows = chain(&[version(7, &["a", "b"]), version(8, &hosts)]);
+    let limits = TransferLimits { octets: 10_000, ..LIMITS };
+    let mut running = Transfer::incremental(&versions()[0], ID, limits);
+    let mut octets = message(ID, Flags::default(), true, &rows);
+    octets[26] = 251;
+    assert!(octets.len() < 10_000);
+    assert_eq!(running.read(&octets), Err(TransferError::TooManyOctets(10_000)));
+}
+
+proptest! {
+    /// Whatever octets of the messages change, the transfer ends with a zone that the differences lead to, or an error.
+    #[test]
+    fn damaged_differences_do_no_harm(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), size in 1usize..12) {
+        let versions = versions();
+        let mut running = Transfer::incremental(&versions[0], ID, LIMITS);
+        for (at, part) in chain(&versions).chunks(size).enumerate() {
+            let mut octets = message(ID, Flags::default(), at == 0, part);
+            if at == 0 {
+                octets[26] = 251;
+            }
+            for (place, octet) in &changes {
+                let place = place.index(octets.len());
+                octets[place] ^= octet;
+            }
+            match running.read(&octets) {
+                Ok(false) => {}
+                Ok(true) | Err(_) => break,
+            }
+        }
+        if let Ok(Transferred::Differences(found)) = running.finish() {
+            let _ = found.iter().try_fold(versions[0].clone(), |zone, one| zone.apply(one));
+        }
     }
 }
