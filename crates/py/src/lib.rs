@@ -87,7 +87,7 @@ mod _engine {
     #[pymodule_export]
     use crate::verify_zone::{verify_zone, verify_zonemd};
     #[pymodule_export]
-    use crate::zone::Zone;
+    use crate::zone::{Zone, format_zone, zone_rules};
     #[pymodule_export]
     use crate::zone_key::ZoneKey;
 

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use nw_wire::edns::{EdnsOption, Opt, ttl_field};
 use nw_wire::header::HEADER;
 use nw_wire::{Class, Question, RrType, Rrset, Section, Writer};
+use nw_zone::format::{FormatError, format_file};
 use nw_zone::scan::{self, Checked, Files, LoadOptions, LoadedFile, ReadFile, Source, Text};
-use nw_zone::{Finding, ZoneFileErrors, ZoneQuestion};
-use pyo3::exceptions::PyValueError;
+use nw_zone::{Finding, PROBLEMS, RULES, ZoneFileErrors, ZoneQuestion};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{IntoPyDict, PyBytes, PyDict, PyList, PyTuple};
 
 use crate::call;
 use crate::code::Code;
@@ -39,6 +40,9 @@ impl From<nw_zone::Zone> for Zone {
 /// The fields of a `ZoneFault`: file, line, column, severity, id, message, expected item, RFC, remedy.
 pub(crate) type Fault =
     (String, u32, u32, &'static str, &'static str, String, String, &'static str, &'static str);
+
+/// A result of `Zone.check_file`: the zone, the findings, the number of findings by id.
+type CheckedRow = (Option<Zone>, Py<PyAny>, Py<PyDict>);
 
 /// A result of `Zone.load_files`: the version of the files, and the zone or its error.
 type LoadedRow = Option<(Py<PyTuple>, Py<PyAny>)>;
@@ -112,37 +116,37 @@ impl Zone {
         loaded.into_iter().map(row).collect()
     }
 
-    /// Check master-file text like `from_text`, including warnings, without raising: `(zone or None, findings, number
-    /// of errors)`.
+    /// Check master-file text like `from_text` with all rules, without raising: `(zone or None, findings, number of all
+    /// findings by id)`. Each rule has at most 100 findings. `now`: seconds since 1970, by which signatures and serials are
+    /// judged; None: they are not judged.
     #[staticmethod]
-    #[pyo3(signature = (name, text, *, file = "<text>", rclass = Code(Class::IN)))]
+    #[pyo3(signature = (name, text, *, file = "<text>", rclass = Code(Class::IN), now = None))]
     fn check_text(
         py: Python<'_>,
         name: NameArg,
         text: String,
         file: &str,
         rclass: Code<Class>,
-    ) -> PyResult<(Option<Self>, Py<PyAny>, usize)> {
+        now: Option<u64>,
+    ) -> PyResult<CheckedRow> {
         let source = Text::new(file, text);
-        checked(py, file, call::interruptible(py, move || Ok::<_, Raise>(check(source, &name, rclass.0)))?)
+        let check = move || Ok::<_, Raise>(check(source, &name, rclass.0, now));
+        checked(py, file, call::interruptible(py, check)?)
     }
 
-    /// Check a master file like `from_file`, including warnings, without raising: `(zone or None, findings, number of
-    /// errors)`.
+    /// Check a master file like `from_file` with all rules, without raising: see `check_text`.
     #[staticmethod]
-    #[pyo3(signature = (name, path, *, rclass = Code(Class::IN)))]
+    #[pyo3(signature = (name, path, *, rclass = Code(Class::IN), now = None))]
     fn check_file(
         py: Python<'_>,
         name: NameArg,
         path: PathBuf,
         rclass: Code<Class>,
-    ) -> PyResult<(Option<Self>, Py<PyAny>, usize)> {
+        now: Option<u64>,
+    ) -> PyResult<CheckedRow> {
         let file = path.to_string_lossy().into_owned();
-        checked(
-            py,
-            &file,
-            call::interruptible(py, move || Ok::<_, Raise>(check(Files::new(path), &name, rclass.0)))?,
-        )
+        let check = move || Ok::<_, Raise>(check(Files::new(path), &name, rclass.0, now));
+        checked(py, &file, call::interruptible(py, check)?)
     }
 
     /// The name of the zone.
@@ -404,15 +408,48 @@ pub(crate) fn zone_faults(errors: &ZoneFileErrors, file: &str) -> ZoneFaults {
     ZoneFaults { listed, more }
 }
 
-fn check(mut source: impl Source, name: &NameArg, class: Class) -> Checked {
-    scan::check(&mut source, name.0.as_ref(), &options(class))
+fn check(mut source: impl Source, name: &NameArg, class: Class, now: Option<u64>) -> Checked {
+    scan::check(&mut source, name.0.as_ref(), &LoadOptions { now, ..options(class) })
 }
 
-fn checked(py: Python<'_>, file: &str, checked: Checked) -> PyResult<(Option<Zone>, Py<PyAny>, usize)> {
+fn checked(py: Python<'_>, file: &str, checked: Checked) -> PyResult<CheckedRow> {
     let findings: Vec<Fault> = checked.findings.iter().map(|finding| fault(finding, file)).collect();
     let faults =
         py.import("namewise.engine.errors")?.call_method1("zone_faults", (PyList::new(py, findings)?,))?;
-    Ok((checked.zone.map(Zone::from), faults.unbind(), checked.errors))
+    let counts = checked.counts.into_iter().into_py_dict(py)?;
+    Ok((checked.zone.map(Zone::from), faults.unbind(), counts.unbind()))
+}
+
+/// The rules of the check, as the fields of `ZoneRule`: first those of the scanner and the load check.
+#[pyfunction]
+pub(crate) fn zone_rules(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    let all = PROBLEMS.iter().chain(RULES.iter().map(|rule| &rule.facts));
+    let rows: Vec<_> =
+        all.map(|facts| (facts.id, facts.severity.as_str(), facts.about, facts.rfc, facts.remedy)).collect();
+    let rules = py.import("namewise.engine.errors")?.call_method1("zone_rules", (PyList::new(py, rows)?,))?;
+    Ok(rules.unbind())
+}
+
+/// Return the text of the zone file `path` with its records in columns, after a proof that it is the same zone `name`.
+///
+/// Raises `ZoneFileError` if the zone has errors, `OSError` if the file cannot be read, and `RuntimeError` if the proof fails,
+/// which is a bug.
+#[pyfunction]
+pub(crate) fn format_zone<'py>(
+    py: Python<'py>,
+    name: NameArg,
+    path: PathBuf,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let file = path.to_string_lossy().into_owned();
+    let formatted = call::interruptible(py, move || {
+        Ok::<_, Raise>(format_file(&path, name.0.as_ref(), &LoadOptions::default()))
+    })?;
+    match formatted {
+        Ok(text) => Ok(PyBytes::new(py, &text)),
+        Err(FormatError::Zone(errors)) => Err(Raise::Zone(zone_faults(&errors, &file)).into_err(py)),
+        Err(FormatError::Unreadable(reason)) => Err(PyOSError::new_err(format!("{file}: {reason}"))),
+        Err(error @ FormatError::Proof(_)) => Err(PyRuntimeError::new_err(format!("{file}: {error}"))),
+    }
 }
 
 fn fault(finding: &Finding, file: &str) -> Fault {

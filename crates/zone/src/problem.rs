@@ -1,8 +1,12 @@
 //! Findings: the problem in a zone, its place, the expected content, the RFC, and the remedy.
 //!
-//! The scanner reports unreadable lines, the load check records that do not form a zone, and the rules of
-//! `build/rules.rs` all other problems. All findings are counted; the first `max_findings` are reported in full.
+//! The scanner reports unreadable lines, the load check records that do not form a zone (`problem/table.rs`), and the
+//! rules of `build/rules.rs` all other problems. All findings are counted; the first `max_findings` of each rule are
+//! reported in full.
 
+mod table;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,6 +14,7 @@ use nw_wire::text::TextFault;
 use nw_wire::{Class, Name, NameError, RrType};
 
 use crate::build::rules::Rule;
+pub use table::PROBLEMS;
 
 /// One problem and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +60,7 @@ pub enum Problem {
         /// The rule.
         rule: &'static Rule,
         /// The problem.
-        text: String,
+        text: Cow<'static, str>,
     },
     /// A bad domain name (owner, origin or directive).
     Name(NameError),
@@ -70,6 +75,8 @@ pub enum Problem {
     Ttl,
     /// No TTL on the first record and no `$TTL` before it (RFC 2308 §4).
     NoTtl,
+    /// A record with the TTL of an earlier record, without `$TTL` (RFC 1035 §5.1).
+    InheritedTtl,
     /// A record whose class differs from that of the zone.
     Class {
         /// The class in the file.
@@ -151,6 +158,11 @@ pub enum Problem {
     },
     /// No NS at the apex (RFC 1035 §5.2).
     NoNs,
+    /// A CNAME at the apex, which has an SOA (RFC 1912 §2.4).
+    ApexCname {
+        /// The zone.
+        apex: Name,
+    },
     /// A CNAME together with other data (RFC 2181 §10.1).
     CnameAndOther {
         /// The owner.
@@ -193,11 +205,18 @@ pub enum Problem {
         /// The type.
         rtype: RrType,
     },
-    /// Data below a delegation that is not glue, or below a DNAME. It is never part of an answer.
+    /// Data below a delegation that is not glue. It is never part of an answer.
     Occluded {
         /// The owner.
         owner: Name,
-        /// The delegation or DNAME above it.
+        /// The delegation above it.
+        by: Name,
+    },
+    /// Data below a DNAME. It is never part of an answer.
+    BelowDname {
+        /// The owner.
+        owner: Name,
+        /// The DNAME above it.
         by: Name,
     },
     /// A name server below its own delegation, without an address (RFC 1034 §4.2.1).
@@ -206,6 +225,11 @@ pub enum Problem {
         owner: Name,
         /// The name server.
         target: Name,
+    },
+    /// DS at the apex, whose place is in the parent (RFC 4035 §2.4).
+    DsAtApex {
+        /// The zone.
+        apex: Name,
     },
     /// DS without a delegation (RFC 4035 §2.4).
     DsWithoutNs {
@@ -221,14 +245,17 @@ pub enum Severity {
     Error,
     /// The zone is served. A part of it has no effect, or a different effect than intended.
     Warning,
+    /// The zone is served. It differs from what is usual or advised, which may be intended.
+    Info,
 }
 
 impl Severity {
-    /// The word for programs: `error` or `warning`.
+    /// The word for programs: `error`, `warning` or `info`.
     pub fn as_str(self) -> &'static str {
         match self {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Info => "info",
         }
     }
 }
@@ -240,6 +267,8 @@ pub struct Facts {
     pub id: &'static str,
     /// Whether the zone is served despite it.
     pub severity: Severity,
+    /// What is reported, as a noun phrase.
+    pub about: &'static str,
     /// The RFC section, or empty if no RFC applies.
     pub rfc: &'static str,
     /// The remedy, or empty if [`Problem::expected`] suffices.
@@ -247,86 +276,65 @@ pub struct Facts {
 }
 
 impl Problem {
-    /// Id, severity, RFC and remedy. One line for each problem. Those of rules are in `build/rules.rs`.
+    /// Id, severity, RFC and remedy.
     pub fn facts(&self) -> Facts {
-        let error = |id, rfc, remedy| Facts { id, severity: Severity::Error, rfc, remedy };
-        let warning = |id, rfc, remedy| Facts { id, severity: Severity::Warning, rfc, remedy };
         match self {
-            Problem::Rule { rule, .. } => {
-                Facts { id: rule.id, severity: rule.severity, rfc: rule.rfc, remedy: rule.remedy }
-            }
-            Problem::Name(_) => error("name", "RFC 1035 §3.1", ""),
+            Problem::Rule { rule, .. } => rule.facts,
             Problem::Text { rtype: Some(rtype), fault } => {
                 let rfc = match fault {
                     TextFault::Rdata(error) => error.fault.section(),
                     _ => rtype.defined().unwrap_or(""),
                 };
-                error("rdata", rfc, "")
+                Facts { rfc, ..table::RDATA }
             }
-            Problem::Text { rtype: None, .. } => error("syntax", "RFC 1035 §5.1", ""),
-            Problem::Ttl => error("ttl", "RFC 2181 §8", ""),
-            Problem::NoTtl => error("no-ttl", "RFC 2308 §4", ""),
-            Problem::Class { .. } => error("class", "RFC 1035 §5.2", ""),
-            Problem::UnknownType(_) => {
-                error("unknown-type", "RFC 3597 §5", "write a type without a name as TYPE123")
-            }
-            Problem::MetaType(_) => error("meta-type", "RFC 6895 §3.1", "remove the record"),
-            Problem::Form { .. } => error("form", "RFC 3597 §5", ""),
-            Problem::RecordEnds => error("record-ends", "RFC 1035 §5.1", ""),
-            Problem::NoOwner => error("no-owner", "RFC 1035 §5.1", ""),
-            Problem::UnknownDirective(_) => error("unknown-directive", "RFC 1035 §5.1", ""),
-            Problem::DirectiveArguments { .. } => error("directive-arguments", "RFC 1035 §5.1", ""),
-            Problem::Generate { .. } => error("generate", "", ""),
-            Problem::GenerateTooLong { .. } => error("generate-too-long", "", "divide the range"),
-            Problem::Include { .. } => {
-                error("include", "RFC 1035 §5.1", "a relative path starts at the including file")
-            }
-            Problem::IncludeLoop { .. } => {
-                error("include-loop", "RFC 1035 §5.1", "remove one of the directives")
-            }
-            Problem::IncludeDepth { .. } => {
-                error("include-depth", "RFC 1035 §5.1", "include fewer levels of files")
-            }
-            Problem::Unreadable { .. } => error("unreadable", "", ""),
-            Problem::TooLarge => error("too-large", "", "divide the zone"),
-            Problem::OutOfZone { .. } => {
-                error("out-of-zone", "RFC 1035 §5.2", "check the name of the zone, $ORIGIN and final dots")
-            }
-            Problem::NoSoa => {
-                error("no-soa", "RFC 1035 §5.2", "add an SOA record; check the name of the zone")
-            }
-            Problem::SecondSoa => error("second-soa", "RFC 1035 §5.2", "keep one SOA record"),
-            Problem::SoaBelowApex { .. } => {
-                error("soa-below-apex", "RFC 1035 §5.2", "check the name of the zone")
-            }
-            Problem::NoNs => error("no-ns", "RFC 1035 §5.2", "add the name servers of the zone"),
-            Problem::CnameAndOther { .. } => {
-                error("cname-and-other", "RFC 2181 §10.1", "remove the CNAME or the other records")
-            }
-            Problem::Single { .. } => error("single", "RFC 2181 §10.1", "keep one of the records"),
-            Problem::DnameAndNs { .. } => {
-                error("dname-and-ns", "RFC 6672 §2.3", "remove the DNAME or the NS records")
-            }
-            Problem::RrsetTooLarge { .. } => error("rrset-too-large", "RFC 1035 §4.2.2", "remove records"),
-            Problem::TtlMismatch { .. } => {
-                warning("ttl-mismatch", "RFC 2181 §5.2", "give all of them the same TTL")
-            }
-            Problem::Duplicate { .. } => warning("duplicate", "RFC 2181 §5", "remove one of them"),
-            Problem::Occluded { .. } => {
-                warning("occluded", "RFC 1034 §4.2.1", "remove it, or the delegation or DNAME")
-            }
-            Problem::NoGlue { .. } => {
-                warning("no-glue", "RFC 1034 §4.2.1", "add the address of the name server")
-            }
-            Problem::DsWithoutNs { .. } => {
-                warning("ds-without-ns", "RFC 4035 §2.4", "add NS records or remove the DS")
-            }
+            Problem::Text { rtype: None, .. } => table::SYNTAX,
+            Problem::Name(_) => table::NAME,
+            Problem::Ttl => table::TTL,
+            Problem::NoTtl => table::NO_TTL,
+            Problem::InheritedTtl => table::INHERITED_TTL,
+            Problem::Class { .. } => table::CLASS,
+            Problem::UnknownType(_) => table::UNKNOWN_TYPE,
+            Problem::MetaType(_) => table::META_TYPE,
+            Problem::Form { .. } => table::FORM,
+            Problem::RecordEnds => table::RECORD_ENDS,
+            Problem::NoOwner => table::NO_OWNER,
+            Problem::UnknownDirective(_) => table::UNKNOWN_DIRECTIVE,
+            Problem::DirectiveArguments { .. } => table::DIRECTIVE_ARGUMENTS,
+            Problem::Generate { .. } => table::GENERATE,
+            Problem::GenerateTooLong { .. } => table::GENERATE_TOO_LONG,
+            Problem::Include { .. } => table::INCLUDE,
+            Problem::IncludeLoop { .. } => table::INCLUDE_LOOP,
+            Problem::IncludeDepth { .. } => table::INCLUDE_DEPTH,
+            Problem::Unreadable { .. } => table::UNREADABLE,
+            Problem::TooLarge => table::TOO_LARGE,
+            Problem::OutOfZone { .. } => table::OUT_OF_ZONE,
+            Problem::NoSoa => table::NO_SOA,
+            Problem::SecondSoa => table::SECOND_SOA,
+            Problem::SoaBelowApex { .. } => table::SOA_BELOW_APEX,
+            Problem::NoNs => table::NO_NS,
+            Problem::ApexCname { .. } => table::APEX_CNAME,
+            Problem::CnameAndOther { .. } => table::CNAME_AND_OTHER,
+            Problem::Single { .. } => table::SINGLE,
+            Problem::DnameAndNs { .. } => table::DNAME_AND_NS,
+            Problem::RrsetTooLarge { .. } => table::RRSET_TOO_LARGE,
+            Problem::TtlMismatch { .. } => table::TTL_MISMATCH,
+            Problem::Duplicate { .. } => table::DUPLICATE,
+            Problem::Occluded { .. } => table::OCCLUDED,
+            Problem::BelowDname { .. } => table::BELOW_DNAME,
+            Problem::NoGlue { .. } => table::NO_GLUE,
+            Problem::DsAtApex { .. } => table::DS_AT_APEX,
+            Problem::DsWithoutNs { .. } => table::DS_WITHOUT_NS,
         }
     }
 
     /// Whether the problem prevents the zone from being served. The others are warnings.
     pub fn is_error(&self) -> bool {
         self.facts().severity == Severity::Error
+    }
+
+    /// Whether one finding in a zone is enough, because all have the same cause.
+    fn is_reported_once(&self) -> bool {
+        matches!(self, Problem::InheritedTtl)
     }
 
     /// A short stable word for programs.
@@ -380,6 +388,9 @@ impl fmt::Display for Problem {
             }
             Problem::Ttl => f.write_str("bad TTL"),
             Problem::NoTtl => f.write_str("the record has no TTL"),
+            Problem::InheritedTtl => {
+                f.write_str("the record has no TTL, and there is no $TTL: it uses that of an earlier record")
+            }
             Problem::Class { found, .. } => write!(f, "class {found} in a zone of another class"),
             Problem::UnknownType(word) => write!(f, "unknown record type `{word}`"),
             Problem::MetaType(rtype) => write!(f, "{rtype} cannot stand in a zone"),
@@ -400,6 +411,9 @@ impl fmt::Display for Problem {
             Problem::SecondSoa => f.write_str("a second SOA"),
             Problem::SoaBelowApex { owner } => write!(f, "SOA at {owner}, which is not the apex"),
             Problem::NoNs => f.write_str("the zone has no NS at its apex"),
+            Problem::ApexCname { apex } => {
+                write!(f, "CNAME at {apex}, the apex, which has an SOA and NS")
+            }
             Problem::CnameAndOther { owner, other } => write!(f, "{owner} has CNAME and {other}"),
             Problem::Single { owner, rtype } => write!(f, "{owner} has more than one {rtype}"),
             Problem::DnameAndNs { owner } => write!(f, "{owner} has DNAME and is delegated"),
@@ -410,10 +424,13 @@ impl fmt::Display for Problem {
                 write!(f, "{owner} {rtype} has records with different TTLs; {used} is used for all")
             }
             Problem::Duplicate { owner, rtype } => write!(f, "{owner} {rtype} has the same record twice"),
-            Problem::Occluded { owner, by } => write!(f, "{owner} lies below {by} and is never answered"),
+            Problem::Occluded { owner, by } | Problem::BelowDname { owner, by } => {
+                write!(f, "{owner} lies below {by} and is never answered")
+            }
             Problem::NoGlue { owner, target } => {
                 write!(f, "{owner} is served by {target}, which has no address here")
             }
+            Problem::DsAtApex { apex } => write!(f, "DS at {apex}, the apex; its place is the parent zone"),
             Problem::DsWithoutNs { owner } => write!(f, "DS at {owner}, which is not delegated"),
         }
     }
@@ -444,13 +461,14 @@ impl fmt::Display for ZoneFileErrors {
 
 impl std::error::Error for ZoneFileErrors {}
 
-/// Findings up to a limit, and their total number.
+/// Findings: the first of each rule, and the number of all.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) kept: Vec<Finding>,
     pub(crate) errors: usize,
     limit: usize,
-    warnings: usize,
+    /// The number of findings by id.
+    counts: Vec<(&'static str, usize)>,
 }
 
 impl Findings {
@@ -462,11 +480,31 @@ impl Findings {
         self.limit
     }
 
+    /// The number of findings of each rule that has any.
+    pub(crate) fn counts(&self) -> &[(&'static str, usize)] {
+        &self.counts
+    }
+
+    /// Count a finding. Returns whether it is to be kept: each rule has its own limit, so that one does not hide others.
+    pub(crate) fn count(&mut self, facts: &Facts) -> bool {
+        self.errors += usize::from(facts.severity == Severity::Error);
+        *self.counter(facts.id) += 1;
+        *self.counter(facts.id) <= self.limit
+    }
+
+    fn counter(&mut self, id: &'static str) -> &mut usize {
+        let at = self.counts.iter().position(|count| count.0 == id).unwrap_or_else(|| {
+            self.counts.push((id, 0));
+            self.counts.len() - 1
+        });
+        &mut self.counts[at].1
+    }
+
     pub(crate) fn push(&mut self, finding: Finding) {
-        // Errors and warnings have separate limits, so that many warnings do not hide the errors, or the reverse.
-        let count = if finding.problem.is_error() { &mut self.errors } else { &mut self.warnings };
-        *count += 1;
-        if *count <= self.limit {
+        if finding.problem.is_reported_once() && *self.counter(finding.problem.code()) > 0 {
+            return;
+        }
+        if self.count(&finding.problem.facts()) {
             self.kept.push(finding);
         }
     }
@@ -474,23 +512,37 @@ impl Findings {
     /// Remove the errors below `line` that follow the first `known` findings. Returns whether it left none of them.
     pub(crate) fn forget_below(&mut self, known: usize, line: u32) -> bool {
         let before = self.kept.len();
-        let mut at = 0;
-        self.kept.retain(|finding| {
-            at += 1;
-            at <= known || finding.line <= line || !finding.problem.is_error()
-        });
-        self.errors -= before - self.kept.len();
+        for finding in self.kept.split_off(known) {
+            if finding.line <= line || !finding.problem.is_error() {
+                self.kept.push(finding);
+            } else {
+                self.errors -= 1;
+                *self.counter(finding.problem.code()) -= 1;
+            }
+        }
         before > known && self.kept.len() == known
     }
 
     pub(crate) fn append(&mut self, other: Findings) {
-        let (errors, warnings) = (other.errors, other.warnings);
-        let (before_errors, before_warnings) = (self.errors, self.warnings);
-        for finding in other.kept {
-            self.push(finding);
+        let Findings { kept, errors, counts, .. } = other;
+        let total = self.errors + errors;
+        for (id, count) in counts {
+            let listed = kept.iter().filter(|finding| finding.problem.code() == id).count();
+            *self.counter(id) += count - listed.min(count);
         }
-        self.errors = before_errors + errors;
-        self.warnings = before_warnings + warnings;
+        // Those that are not listed were counted first: the limit is that of what is listed.
+        for finding in kept {
+            let code = finding.problem.code();
+            if finding.problem.is_reported_once() && *self.counter(code) > 0 {
+                continue;
+            }
+            let listed = self.kept.iter().filter(|known| known.problem.code() == code).count();
+            *self.counter(code) += 1;
+            if listed < self.limit {
+                self.kept.push(finding);
+            }
+        }
+        self.errors = total;
     }
 
     pub(crate) fn in_order(mut self) -> Vec<Finding> {

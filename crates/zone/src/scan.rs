@@ -52,8 +52,10 @@ pub struct LoadOptions {
     pub max_include_depth: u32,
     /// Maximum number of records from one `$GENERATE`. Stops one line from filling the memory.
     pub max_generate: u32,
-    /// Maximum number of errors, and of warnings, reported in full. The rest is counted.
+    /// Maximum number of findings of each rule that are reported in full. The rest is counted.
     pub max_findings: usize,
+    /// The time in seconds since 1970 by which [`check`] judges signatures and serials; None: they are not judged.
+    pub now: Option<u64>,
 }
 
 impl Default for LoadOptions {
@@ -64,6 +66,7 @@ impl Default for LoadOptions {
             max_include_depth: 10,
             max_generate: 65_536,
             max_findings: 100,
+            now: None,
         }
     }
 }
@@ -85,8 +88,10 @@ impl LoadOptions {
 pub struct Checked {
     /// The zone, if there was no error.
     pub zone: Option<Zone>,
-    /// Errors and warnings in the order of the file. The first of each are listed in full.
+    /// The findings in the order of the file, for each rule the first of them.
     pub findings: Vec<Finding>,
+    /// The number of findings of each rule, including those that are not listed.
+    pub counts: Vec<(&'static str, usize)>,
     /// The number of errors, including those that are not listed.
     pub errors: usize,
 }
@@ -150,9 +155,9 @@ fn pipe() -> LoadedFile {
 /// Maximum number of scans of one zone. If its files still change between reads, this is reported.
 const MOST_SCANS: usize = 3;
 
-/// As [`load`], with all rules of `nw zone check` and the warnings.
+/// As [`load`], with all rules of `nw zone check`.
 pub fn check(source: &mut dyn Source, origin: NameRef<'_>, options: &LoadOptions) -> Checked {
-    run(source, origin, options, Which::All)
+    run(source, origin, options, Which::All(options.now))
 }
 
 fn run(source: &mut dyn Source, origin: NameRef<'_>, options: &LoadOptions, which: Which) -> Checked {
@@ -187,5 +192,9 @@ fn run(source: &mut dyn Source, origin: NameRef<'_>, options: &LoadOptions, whic
         }
     }
     let errors = findings.errors;
-    Checked { zone: zone.filter(|_| errors == 0), findings: findings.in_order(), errors }
+    let zone = zone.filter(|_| errors == 0);
+    if let (Some(zone), Which::All(_)) = (&zone, which) {
+        build::rules::check_zone(zone, &mut findings);
+    }
+    Checked { zone, counts: findings.counts().to_vec(), findings: findings.in_order(), errors }
 }

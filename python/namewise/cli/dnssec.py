@@ -180,9 +180,12 @@ def _load(path: str, origin: str | None) -> Zone:
     except Failure as failure:
         raise Failure(failure.message, code=UNREADABLE) from None
     name = zone_name(path, origin)
-    zone, findings, errors = Zone.check_file(name, path)
+    zone, findings, counts = Zone.check_file(name, path)
     if zone is None:
         mistakes = [str(finding) for finding in findings if finding.severity == "error"]
+        errors = sum(
+            counts[one] for one in {finding.id for finding in findings if finding.severity == "error"}
+        )
         first = "\n".join(mistakes[:5])
         raise Failure(
             f"{path} is not a zone file of {name}: {errors} error{'' if errors == 1 else 's'}\n{first}",

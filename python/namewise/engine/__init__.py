@@ -38,6 +38,7 @@ from namewise._engine import (
     ZoneEdit,
     ZoneKey,
     allocator_arenas,
+    format_zone,
     make_message,
     make_query,
     make_response,
@@ -50,6 +51,7 @@ from namewise._engine import (
     verify_keys,
     verify_zone,
     verify_zonemd,
+    zone_rules,
 )
 
 __all__ = [
@@ -86,6 +88,7 @@ __all__ = [
     "ZoneEdit",
     "ZoneKey",
     "allocator_arenas",
+    "format_zone",
     "make_message",
     "make_query",
     "make_response",
@@ -98,4 +101,5 @@ __all__ = [
     "verify_keys",
     "verify_zone",
     "verify_zonemd",
+    "zone_rules",
 ]

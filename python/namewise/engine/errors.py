@@ -109,7 +109,7 @@ class ZoneFault(NamedTuple):
     """A fault of a zone: its position, its description and the remedy.
 
     *line* and *column* start at 1; they are 0 if the fault concerns the whole zone or the whole line.
-    *severity* is `error` (the zone is not served) or `warning`. *id* is a stable identifier of the rule.
+    *severity* is `error` (the zone is not served), `warning` or `info`. *id* is a stable identifier of the rule.
     *expected* is the expected item, *rfc* the section that requires it, and *remedy* the correction; each
     of these may be empty.
     """
@@ -128,6 +128,16 @@ class ZoneFault(NamedTuple):
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
         expected = f" (expected {self.expected})" if self.expected else ""
         return f"{place}: {self.message}{expected}" if place else f"{self.message}{expected}"
+
+
+class ZoneRule(NamedTuple):
+    """A rule of the check of zones. *about* is what it reports; *severity* as in `ZoneFault`; *rfc* and *remedy* may be empty."""
+
+    id: str
+    severity: str
+    about: str
+    rfc: str
+    remedy: str
 
 
 class ZoneFileError(NamewiseError, ValueError):
@@ -282,6 +292,11 @@ def zone_faults(
 ) -> tuple[ZoneFault, ...]:
     """Return findings for rows of the fields of `ZoneFault`."""
     return tuple(ZoneFault(*fault) for fault in faults)
+
+
+def zone_rules(rules: Iterable[tuple[str, str, str, str, str]]) -> tuple[ZoneRule, ...]:
+    """Return rules for rows of the fields of `ZoneRule`."""
+    return tuple(ZoneRule(*rule) for rule in rules)
 
 
 def zone_file_error(

@@ -1,350 +1,145 @@
-//! The rules of `nw zone check`: ONE LINE PER RULE in [`RULES`], and one small function.
+//! The rules of `nw zone check`: one line per rule in [`RULES`] (`rules/table.rs`), and one small function.
 //!
-//! A rule inspects one record, one name, or the text of one file, and returns the problem in one sentence. This
-//! module adds line, file, RFC, severity and remedy. An error prevents the zone from being served, so `serve` runs
-//! the same rules. Only the check reports warnings.
+//! ```text
+//! text of a file ── File ────────────────┐
+//! each name ─┬─ Owners, Empty ───────────┤
+//!            └─ each RRset ─┬─ Sets ─────┼─► the problem in one sentence ─► Finding: line, severity, RFC, remedy
+//!                           └─ each record ─ Records, Targets, NamesInside
+//! the whole zone ── Zone ────────────────┘
+//! ```
 //!
-//! To add a rule: write the function next to its neighbours, add the line, add a case to `rules/tests.rs`.
+//! An error prevents the zone from being served, so each load runs the rules for errors. Only the check reports
+//! warnings and notes.
 //!
-//! RFCs: 1034 §3.6, 1035 §5, 2181 §10.3, 2782, 4034 §5.1.4, 4255 §3.1.3, 5891 §4.4, 6698 §2.1, 7208 §3.1, 8078 §4, 8976
-//! §2.2.4, 9276 §3.1.
+//! To add a rule: write the function in the file of its subject, add the line to the table, add a case to
+//! `rules/tests.rs`.
+//!
+//! *Limitations*: a rule sees one zone. What depends on the parent, on other zones or on servers is not checked.
 
+mod addresses;
+mod apex;
+mod delegation;
+mod digest;
+mod dnssec;
+mod files;
+mod mail;
+mod names;
+mod service;
+mod spf;
+mod table;
+
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use nw_wire::{NameRef, RrType, rr};
 
 use super::tree::{Part, Tree, TreeNode};
 use super::{GroupRef, Input, in_parallel};
-use crate::batch::TypeMask;
-use crate::problem::{Finding, Findings, Problem, Severity};
+use crate::batch::{BatchRecord, TypeMask};
+use crate::problem::{Facts, Finding, Findings, Problem, Severity};
 use crate::store::{Index, NodeFlags};
 use crate::suffix::LabelStarts;
+
+pub(crate) use files::BYTE_ORDER_MARK;
+pub use table::RULES;
 
 /// One rule.
 #[derive(Debug)]
 pub struct Rule {
-    /// A short stable word for programs.
-    pub id: &'static str,
-    /// Whether the zone is served despite it.
-    pub severity: Severity,
-    /// The RFC section.
-    pub rfc: &'static str,
-    /// The remedy.
-    pub remedy: &'static str,
+    /// Id, severity, RFC and remedy.
+    pub facts: Facts,
     check: Check,
 }
 
 impl PartialEq for Rule {
     fn eq(&self, other: &Rule) -> bool {
-        self.id == other.id
+        self.facts.id == other.facts.id
     }
 }
 
 impl Eq for Rule {}
 
-/// The object that a rule inspects. The function returns the problem.
+/// The problem in one sentence, or None. Most rules are silent, so a text is only made for a problem.
+type Found = Option<Cow<'static, str>>;
+
+/// The object that a rule inspects.
 enum Check {
     /// Each record of these types.
-    Records(&'static [RrType], fn(&Subject<'_>) -> Option<String>),
+    Records(&'static [RrType], fn(&Subject<'_>) -> Found),
+    /// Each target in the rdata of these types, and its place in the zone.
+    Targets(&'static [RrType], fn(&Subject<'_>, &[u8], &Target<'_>) -> Found),
     /// Each record with a name in its rdata.
-    NamesInside(fn(&Subject<'_>) -> Option<String>),
-    /// Each owner name.
-    Owners(fn(&ZoneView<'_>, &[u8]) -> Option<String>),
+    NamesInside(fn(&Subject<'_>) -> Found),
+    /// Each RRset of these types.
+    Sets(&'static [RrType], fn(&Set<'_>) -> Found),
+    /// Each RRset.
+    AllSets(fn(&Set<'_>) -> Found),
+    /// Each name with records of these types.
+    Owners(TypeMask, fn(&Place<'_>) -> Found),
+    /// Each empty non-terminal.
+    Empty(fn(&Place<'_>) -> Found),
     /// The text of each file. Returns the offset and the problem.
     File(fn(&[u8]) -> Option<(usize, String)>),
+    /// The zone after it was built.
+    Zone(fn(&crate::store::Zone) -> Found),
 }
 
 impl std::fmt::Debug for Check {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Check::Records(..) => "Records",
+            Check::Targets(..) => "Targets",
             Check::NamesInside(_) => "NamesInside",
-            Check::Owners(_) => "Owners",
+            Check::Sets(..) => "Sets",
+            Check::AllSets(_) => "AllSets",
+            Check::Owners(..) => "Owners",
+            Check::Empty(_) => "Empty",
             Check::File(_) => "File",
+            Check::Zone(_) => "Zone",
         })
     }
 }
-
-use Check::{File, NamesInside, Owners, Records};
-use Severity::{Error, Warning};
-
-macro_rules! rules {
-    ($($id:literal, $severity:ident, $rfc:literal, $remedy:literal, $check:expr;)*) => {
-        /// All rules.
-        pub static RULES: &[Rule] =
-            &[$(Rule { id: $id, severity: $severity, rfc: $rfc, remedy: $remedy, check: $check }),*];
-    };
-}
-
-/// Types whose names must be host names: an address, a missing name or an alias is an error.
-const HOSTS: &[RrType] =
-    &[RrType::NS, RrType::MX, RrType::SRV, RrType::AFSDB, RrType::RT, RrType::KX, RrType::LP];
-/// [`HOSTS`], and the types whose name may be an alias.
-const TARGETS: &[RrType] = &[
-    RrType::NS,
-    RrType::MX,
-    RrType::SRV,
-    RrType::AFSDB,
-    RrType::RT,
-    RrType::KX,
-    RrType::LP,
-    RrType::CNAME,
-    RrType::SVCB,
-    RrType::HTTPS,
-];
-
-rules! {
-    "ds-digest", Error, "RFC 4034 §5.1.4", "copy the whole record as the signer printed it", Records(&[RrType::DS, RrType::CDS, RrType::DLV, RrType::TA], ds_digest);
-    "sshfp-digest", Error, "RFC 4255 §3.1.3", "make the record with ssh-keygen -r", Records(&[RrType::SSHFP], sshfp_digest);
-    "tlsa-digest", Error, "RFC 6698 §2.1.3", "write the whole digest, or the matching type that fits the data", Records(&[RrType::TLSA, RrType::SMIMEA], tlsa_digest);
-    "zonemd-digest", Error, "RFC 8976 §2.2.4", "compute the digest again and copy all of it", Records(&[RrType::ZONEMD], zonemd_digest);
-    "encoding", Error, "RFC 1035 §5.1", "convert the file, for example with iconv -f UTF-16 -t UTF-8", File(encoding);
-    "byte-order-mark", Warning, "RFC 3629 §6", "save the file as UTF-8 without a byte order mark", File(byte_order_mark);
-    "last-line", Warning, "RFC 1035 §5.1", "end the last line with a newline; check that the file is complete", File(last_line);
-    "target-alias", Warning, "RFC 2181 §10.3", "name the host that has the addresses", Records(HOSTS, target_alias);
-    "target-missing", Warning, "RFC 1034 §3.6", "add the name, or end an absolute name with a dot", Records(TARGETS, target_missing);
-    "target-no-address", Warning, "RFC 1034 §3.6", "add an A or AAAA record for the host", Records(HOSTS, target_no_address);
-    "target-address", Warning, "RFC 1035 §3.3", "name a host, and give the host the address", Records(TARGETS, target_address);
-    "target-url", Warning, "RFC 1035 §3.3", "name the host only; DNS carries no URLs here", Records(TARGETS, target_url);
-    "alias-loop", Warning, "RFC 1034 §3.6.2", "let one of the aliases lead to a name with data", Records(&[RrType::CNAME], alias_loop);
-    "origin-twice", Warning, "RFC 1035 §5.1", "end the absolute name with a dot", NamesInside(origin_twice);
-    "owner-origin-twice", Warning, "RFC 1035 §5.1", "end the absolute name with a dot", Owners(owner_origin_twice);
-    "not-ascii", Warning, "RFC 5891 §4.4", "write an internationalised name in its xn-- form", Owners(not_ascii);
-    "nsec3-iterations", Warning, "RFC 9276 §3.1", "sign with 0 additional iterations", Records(&[RrType::NSEC3PARAM], nsec3_iterations);
-    "spf-type", Warning, "RFC 7208 §3.1", "publish the policy as TXT", Records(&[RrType(99)], spf_type);
-}
-
-// ---- digests ----
-
-fn digest(what: &str, number: u8, found: usize, expected: Option<usize>) -> Option<String> {
-    let expected = expected.filter(|&expected| expected != found)?;
-    Some(format!("{what} {number} has {expected} octets, and {found} are given"))
-}
-
-fn ds_digest(subject: &Subject<'_>) -> Option<String> {
-    let &[_, _, _, number, ref octets @ ..] = subject.rdata else { return None };
-    let length = match number {
-        1 => 20,
-        // GOST R 34.11-94, GOST R 34.11-2012 and SM3 have the length of SHA-256 (RFC 5933, RFC 9558, RFC 9563).
-        2 | 3 | 5 | 6 => 32,
-        4 => 48,
-        // The digest type 0 of CDS requests the removal of DS (RFC 8078 §4).
-        _ => return None,
-    };
-    digest("a digest of type", number, octets.len(), Some(length))
-}
-
-fn sshfp_digest(subject: &Subject<'_>) -> Option<String> {
-    let &[_, number, ref octets @ ..] = subject.rdata else { return None };
-    let length = match number {
-        1 => Some(20),
-        2 => Some(32),
-        _ => None,
-    };
-    digest("a fingerprint of type", number, octets.len(), length)
-}
-
-fn tlsa_digest(subject: &Subject<'_>) -> Option<String> {
-    let &[_, _, number, ref octets @ ..] = subject.rdata else { return None };
-    let length = match number {
-        1 => Some(32),
-        2 => Some(64),
-        _ => None,
-    };
-    digest("data of matching type", number, octets.len(), length)
-}
-
-fn zonemd_digest(subject: &Subject<'_>) -> Option<String> {
-    let &[_, _, _, _, _, number, ref octets @ ..] = subject.rdata else { return None };
-    match number {
-        1 => digest("a digest of algorithm", number, octets.len(), Some(48)),
-        2 => digest("a digest of algorithm", number, octets.len(), Some(64)),
-        _ if octets.len() < 12 => Some("a digest has at least 12 octets".into()),
-        _ => None,
-    }
-}
-
-// ---- names in rdata ----
-
-fn target_alias(subject: &Subject<'_>) -> Option<String> {
-    subject.targets().find_map(|target| match subject.zone.find(target) {
-        Target::Here(_, node) if node.flags.has(NodeFlags::CNAME) => {
-            Some(format!("{} leads to {}, which is an alias", subject.rtype, show(target)))
-        }
-        _ => None,
-    })
-}
-
-fn target_missing(subject: &Subject<'_>) -> Option<String> {
-    subject.targets().find_map(|target| {
-        let missing =
-            matches!(subject.zone.find(target), Target::Missing) && mistaken(subject, target).is_none();
-        missing.then(|| {
-            format!("{} leads to {}, which does not exist in this zone", subject.rtype, show(target))
-        })
-    })
-}
-
-fn target_no_address(subject: &Subject<'_>) -> Option<String> {
-    subject.targets().find_map(|target| match subject.zone.find(target) {
-        Target::Here(_, node)
-            if !node.types.has(TypeMask::ADDRESS.with(TypeMask::CNAME)) && !subject.zone.unread =>
-        {
-            Some(format!("{} leads to {}, which has no address", subject.rtype, show(target)))
-        }
-        _ => None,
-    })
-}
-
-fn target_address(subject: &Subject<'_>) -> Option<String> {
-    subject.targets().find_map(|target| {
-        (mistaken(subject, target) == Some(Mistaken::Address))
-            .then(|| format!("{} leads to {}, which is an address", subject.rtype, show(target)))
-    })
-}
-
-fn target_url(subject: &Subject<'_>) -> Option<String> {
-    subject.targets().find_map(|target| {
-        (mistaken(subject, target) == Some(Mistaken::Url))
-            .then(|| format!("{} leads to {}, which is a URL", subject.rtype, show(target)))
-    })
-}
-
-/// Text that was written in place of a name.
-#[derive(PartialEq)]
-enum Mistaken {
-    Address,
-    Url,
-}
-
-fn mistaken(subject: &Subject<'_>, target: &[u8]) -> Option<Mistaken> {
-    let starts = LabelStarts::of(target);
-    let labels = if subject.zone.holds(target, &starts) {
-        starts.count() - subject.zone.input.apex_labels
-    } else {
-        starts.count()
-    };
-    // The labels as written, without the origin that was added to them, leftmost first.
-    let written: Vec<&[u8]> = (0..labels).map(|i| &starts.label(target, starts.count() - i)[1..]).collect();
-    let is_octet = |label: &&[u8]| std::str::from_utf8(label).is_ok_and(|text| text.parse::<u8>().is_ok());
-    let is_group = |octet: &u8| octet.is_ascii_hexdigit() || *octet == b':';
-    if written.len() == 4 && written.iter().all(is_octet) {
-        return Some(Mistaken::Address);
-    }
-    if written.first().is_some_and(|label| {
-        label.iter().filter(|&&octet| octet == b':').count() >= 2 && label.iter().all(is_group)
-    }) {
-        return Some(Mistaken::Address);
-    }
-    let is_url = |label: &&[u8]| label.windows(3).any(|three| three == b"://");
-    written.iter().any(is_url).then_some(Mistaken::Url)
-}
-
-fn alias_loop(subject: &Subject<'_>) -> Option<String> {
-    /// Servers do not follow longer chains.
-    const MOST: usize = 32;
-    let mut target = subject.rdata;
-    let mut first = true;
-    for _ in 0..MOST {
-        if target.eq_ignore_ascii_case(subject.owner) {
-            // One of the aliases reports the loop.
-            if !first {
-                return None;
-            }
-            return Some(format!("the aliases lead from {} back to it", show(subject.owner)));
-        }
-        first &= subject.owner.to_ascii_lowercase() < target.to_ascii_lowercase();
-        let Target::Here(part, node) = subject.zone.find(target) else { return None };
-        target = part.records(subject.zone.input, node).find(|record| record.1 == RrType::CNAME)?.3;
-    }
-    None
-}
-
-/// A name without its final dot, so that the origin was added to it.
-fn twice(zone: &ZoneView<'_>, name: &[u8]) -> bool {
-    let (apex, labels) = (zone.input.apex.wire(), zone.input.apex_labels);
-    let starts = LabelStarts::of(name);
-    if labels < 2 || starts.count() < 2 * labels || !zone.holds(name, &starts) {
-        return false;
-    }
-    let doubled = &name[starts.suffix(2 * labels)..];
-    doubled[..apex.len() - 1].eq_ignore_ascii_case(&apex[..apex.len() - 1])
-}
-
-fn origin_twice(subject: &Subject<'_>) -> Option<String> {
-    rr::names(subject.rtype, subject.rdata)
-        .map(|field| &subject.rdata[field.start..field.end])
-        .find(|name| twice(subject.zone, name))
-        .map(|name| format!("{} ends in the name of the zone twice", show(name)))
-}
-
-// ---- owners ----
-
-fn owner_origin_twice(zone: &ZoneView<'_>, owner: &[u8]) -> Option<String> {
-    twice(zone, owner).then(|| format!("{} ends in the name of the zone twice", show(owner)))
-}
-
-fn not_ascii(_zone: &ZoneView<'_>, owner: &[u8]) -> Option<String> {
-    (!owner.is_ascii()).then(|| format!("{} has octets outside ASCII", show(owner)))
-}
-
-// ---- values ----
-
-fn nsec3_iterations(subject: &Subject<'_>) -> Option<String> {
-    let &[_, _, high, low, ..] = subject.rdata else { return None };
-    let iterations = u16::from_be_bytes([high, low]);
-    (iterations > 0).then(|| format!("NSEC3 with {iterations} additional iterations"))
-}
-
-fn spf_type(_subject: &Subject<'_>) -> Option<String> {
-    Some("the record type SPF is obsolete".into())
-}
-
-// ---- text of files ----
-
-fn encoding(text: &[u8]) -> Option<(usize, String)> {
-    let marked = text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]);
-    // In UTF-16, every second octet of ASCII text is zero.
-    let zeros = text.iter().take(64).filter(|&&octet| octet == 0).count();
-    (marked || zeros > text.len().min(64) / 3).then(|| (0, "the file is UTF-16".into()))
-}
-
-/// U+FEFF in UTF-8. The scanner skips it.
-pub(crate) const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
-
-fn byte_order_mark(text: &[u8]) -> Option<(usize, String)> {
-    text.starts_with(&BYTE_ORDER_MARK).then(|| (0, "the file begins with a byte order mark".into()))
-}
-
-fn last_line(text: &[u8]) -> Option<(usize, String)> {
-    let unended = text.last().is_some_and(|&octet| octet != b'\n');
-    unended.then(|| (text.len() - 1, "the last line does not end".into()))
-}
-
-// ---- running the rules ----
 
 /// The rules to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     /// The rules whose findings prevent a zone from being served.
     Errors,
-    /// All rules, including warnings.
-    All,
+    /// All rules. The time in seconds since 1970 judges signatures and serials; None: they are not judged.
+    All(Option<u64>),
 }
 
 impl Which {
     fn includes(self, rule: &Rule) -> bool {
-        self == Which::All || rule.severity == Severity::Error
+        self != Which::Errors || rule.facts.severity == Severity::Error
+    }
+
+    /// The time, if rules may use it.
+    fn now(self) -> Option<u64> {
+        match self {
+            Which::Errors => None,
+            Which::All(now) => now,
+        }
     }
 }
 
 /// The zone as rules see it.
-pub(super) struct ZoneView<'r> {
+struct ZoneView<'r> {
     input: &'r Input<'r>,
     tree: &'r Tree,
     names: &'r Index,
     /// Lines could not be read, so a missing record is not evidence.
     unread: bool,
+    now: Option<u64>,
+    /// Key tag and algorithm of each DNSKEY at the apex.
+    keys: Vec<(u16, u8)>,
+    /// The zone is below in-addr.arpa or ip6.arpa.
+    reverse: bool,
+    /// The name of the zone is delegated on the Internet, as far as its last labels show.
+    public: bool,
+    /// The targets of all delegations, in lower case. Only unusual glue needs them.
+    delegated_to: OnceLock<HashSet<Vec<u8>>>,
 }
 
 /// The location of a name.
@@ -358,50 +153,176 @@ enum Target<'r> {
 }
 
 impl<'r> ZoneView<'r> {
+    fn new(
+        input: &'r Input<'r>,
+        tree: &'r Tree,
+        names: &'r Index,
+        which: Which,
+        unread: bool,
+    ) -> ZoneView<'r> {
+        let apex = input.apex.wire();
+        let (reverse, public) = (addresses::is_reverse(apex), addresses::is_public(apex));
+        let mut zone = ZoneView {
+            input,
+            tree,
+            names,
+            unread,
+            now: which.now(),
+            keys: Vec::new(),
+            reverse,
+            public,
+            delegated_to: OnceLock::new(),
+        };
+        zone.keys = zone
+            .at_apex(RrType::DNSKEY)
+            .filter(|rdata| rdata.len() > 4)
+            .map(|rdata| (nw_dnssec::key_tag(rdata), rdata[3]))
+            .collect();
+        zone
+    }
+
     fn holds(&self, name: &[u8], starts: &LabelStarts) -> bool {
         super::tree::hash_in_zone(self.input, name, starts).is_some()
     }
 
+    /// The rdata of type `rtype` at the apex.
+    fn at_apex(&self, rtype: RrType) -> impl Iterator<Item = &'r [u8]> + use<'r> {
+        let (part, node) = self.tree.apex();
+        self.records(part, node, rtype)
+    }
+
+    /// The rdata of type `rtype` at `node`.
+    fn records(
+        &self,
+        part: &'r Part,
+        node: &'r TreeNode,
+        rtype: RrType,
+    ) -> impl Iterator<Item = &'r [u8]> + use<'r> {
+        part.records(self.input, node).filter(move |record| record.1 == rtype).map(|record| record.3)
+    }
+
+    /// The types at `node`.
+    fn types(&self, part: &'r Part, node: &'r TreeNode) -> impl Iterator<Item = RrType> + use<'r> {
+        part.records(self.input, node).map(|record| record.1)
+    }
+
+    fn node(&self, name: &[u8], starts: &LabelStarts) -> Option<(&'r Part, &'r TreeNode)> {
+        let hash = super::tree::hash_in_zone(self.input, name, starts)?;
+        self.tree.find(self.input, self.names, name, hash)
+    }
+
     fn find(&self, name: &[u8]) -> Target<'r> {
         let starts = LabelStarts::of(name);
-        let find = |name: &[u8], starts: &LabelStarts| -> Option<(&'r Part, &'r TreeNode)> {
-            let hash = super::tree::hash_in_zone(self.input, name, starts)?;
-            self.tree.find(self.input, self.names, name, hash)
-        };
         if !self.holds(name, &starts) {
             return Target::Elsewhere;
         }
         let outside = NodeFlags::OCCLUDED;
-        if let Some((part, node)) = find(name, &starts) {
+        if let Some((part, node)) = self.node(name, &starts) {
             return if node.flags.has(outside) { Target::Elsewhere } else { Target::Here(part, node) };
         }
         // The closest existing ancestor determines whether names below it can exist.
         let hides = outside.with(NodeFlags::CUT).with(NodeFlags::DNAME).with(NodeFlags::WILDCARD_BELOW);
         for labels in (self.input.apex_labels..starts.count()).rev() {
             let ancestor = &name[starts.suffix(labels)..];
-            let found = find(ancestor, &LabelStarts::of(ancestor));
-            if let Some((_, node)) = found {
+            if let Some((_, node)) = self.node(ancestor, &LabelStarts::of(ancestor)) {
                 let missing = !node.flags.has(hides) && !self.unread;
                 return if missing { Target::Missing } else { Target::Elsewhere };
             }
         }
         Target::Elsewhere
     }
+
+    /// The text of the rules that name a DNSKEY.
+    fn has_key(&self, tag: u16, algorithm: u8) -> bool {
+        self.keys.contains(&(tag, algorithm))
+    }
+}
+
+/// A record and its group.
+#[derive(Clone, Copy)]
+struct Entry<'p> {
+    at: GroupRef,
+    record: BatchRecord<'p>,
+}
+
+/// A name as rules see it.
+struct Place<'p> {
+    zone: &'p ZoneView<'p>,
+    part: &'p Part,
+    node: &'p TreeNode,
+    owner: &'p [u8],
+    /// Sorted by type.
+    records: &'p [Entry<'p>],
+}
+
+impl<'p> Place<'p> {
+    fn is_apex(&self) -> bool {
+        self.node.flags.has(NodeFlags::APEX)
+    }
+
+    /// Whether the data of this name is in no answer.
+    fn is_occluded(&self) -> bool {
+        self.node.flags.has(NodeFlags::OCCLUDED)
+    }
+
+    fn of(&self, rtype: RrType) -> impl Iterator<Item = &'p [u8]> {
+        self.records.iter().filter(move |entry| entry.record.rtype == rtype).map(|entry| entry.record.rdata)
+    }
+
+    fn has(&self, rtype: RrType) -> bool {
+        self.of(rtype).next().is_some()
+    }
+
+    /// The labels, leftmost first, without their length octets.
+    fn labels(&self) -> impl Iterator<Item = &'p [u8]> {
+        labels(self.owner)
+    }
+}
+
+/// An RRset as rules see it.
+struct Set<'p> {
+    place: &'p Place<'p>,
+    rtype: RrType,
+    entries: &'p [Entry<'p>],
+}
+
+impl<'p> Set<'p> {
+    fn rdatas(&self) -> impl Iterator<Item = &'p [u8]> {
+        self.entries.iter().map(|entry| entry.record.rdata)
+    }
+
+    /// The number of records that differ.
+    fn count(&self) -> usize {
+        let mut seen: Vec<&[u8]> = Vec::new();
+        for rdata in self.rdatas() {
+            if !seen.iter().any(|other| other.eq_ignore_ascii_case(rdata)) {
+                seen.push(rdata);
+            }
+        }
+        seen.len()
+    }
+
+    /// The TTL that is served: the lowest.
+    fn ttl(&self) -> u32 {
+        self.entries.iter().map(|entry| entry.record.ttl).min().unwrap_or(0)
+    }
 }
 
 /// A record as rules see it.
-pub(super) struct Subject<'r> {
-    zone: &'r ZoneView<'r>,
-    owner: &'r [u8],
+struct Subject<'p> {
+    place: &'p Place<'p>,
+    zone: &'p ZoneView<'p>,
+    owner: &'p [u8],
     rtype: RrType,
-    rdata: &'r [u8],
+    rdata: &'p [u8],
 }
 
-impl<'r> Subject<'r> {
+impl<'p> Subject<'p> {
     /// The target names of the record, without the root, which means "none".
-    fn targets(&self) -> impl Iterator<Item = &'r [u8]> {
+    fn targets(&self) -> impl Iterator<Item = &'p [u8]> {
         let rdata = self.rdata;
-        let all = self.rtype == RrType::CNAME || self.rtype == RrType::LP;
+        let all =
+            matches!(self.rtype, RrType::CNAME | RrType::LP | RrType::DNAME | RrType::PTR | RrType::NAPTR);
         rr::names(self.rtype, rdata)
             .filter(move |field| field.additional || all)
             .map(move |field| &rdata[field.start..field.end])
@@ -409,13 +330,47 @@ impl<'r> Subject<'r> {
     }
 }
 
+/// The labels of `name`, leftmost first, without their length octets.
+fn labels(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = name;
+    std::iter::from_fn(move || {
+        let (&length, tail) = rest.split_first()?;
+        let (label, tail) = tail.split_at_checked(usize::from(length)).filter(|_| length > 0)?;
+        rest = tail;
+        Some(label)
+    })
+}
+
+/// The character strings of `rdata` (RFC 1035 §3.3).
+fn strings(rdata: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = rdata;
+    std::iter::from_fn(move || {
+        let (&length, tail) = rest.split_first()?;
+        let (string, tail) = tail.split_at_checked(usize::from(length))?;
+        rest = tail;
+        Some(string)
+    })
+}
+
 /// Run the rules that inspect the text of a file.
 pub(crate) fn check_file(text: &[u8], which: Which, mut report: impl FnMut(usize, Problem)) {
     for rule in RULES.iter().filter(|rule| which.includes(rule)) {
-        if let File(check) = rule.check
+        if let Check::File(check) = rule.check
             && let Some((at, text)) = check(text)
         {
-            report(at, Problem::Rule { rule, text });
+            report(at, Problem::Rule { rule, text: text.into() });
+        }
+    }
+}
+
+/// Run the rules that inspect the zone as a whole.
+pub(crate) fn check_zone(zone: &crate::store::Zone, findings: &mut Findings) {
+    for rule in RULES {
+        if let Check::Zone(check) = rule.check
+            && let Some(text) = check(zone)
+        {
+            let problem = Problem::Rule { rule, text };
+            findings.push(Finding { file: None, line: 0, column: 0, problem });
         }
     }
 }
@@ -423,58 +378,90 @@ pub(crate) fn check_file(text: &[u8], which: Which, mut report: impl FnMut(usize
 /// The lowest type whose rules are not in a table.
 const TABLED: usize = 512;
 
-/// The rules of each type.
-struct ByType {
-    low: Vec<Vec<&'static Rule>>,
-    high: Vec<(RrType, &'static Rule)>,
-    inside: Vec<&'static Rule>,
-    owners: Vec<&'static Rule>,
+/// The rules of one type.
+#[derive(Default)]
+struct OfType {
+    records: Vec<&'static Rule>,
+    targets: Vec<&'static Rule>,
+    sets: Vec<&'static Rule>,
 }
 
-impl ByType {
+/// All rules by what they inspect.
+struct Sorted {
+    low: Vec<OfType>,
+    high: Vec<(RrType, OfType)>,
+    rest: OfType,
+    owners: Vec<(TypeMask, &'static Rule)>,
+    empty: Vec<&'static Rule>,
+}
+
+impl Sorted {
     /// The table for `which`. It is built once, because building it takes longer than loading a small zone.
-    fn shared(which: Which) -> &'static ByType {
-        static ERRORS: OnceLock<ByType> = OnceLock::new();
-        static ALL: OnceLock<ByType> = OnceLock::new();
+    fn shared(which: Which) -> &'static Sorted {
+        static ERRORS: OnceLock<Sorted> = OnceLock::new();
+        static ALL: OnceLock<Sorted> = OnceLock::new();
         match which {
-            Which::Errors => ERRORS.get_or_init(|| ByType::of(which)),
-            Which::All => ALL.get_or_init(|| ByType::of(which)),
+            Which::Errors => ERRORS.get_or_init(|| Sorted::of(which)),
+            Which::All(_) => ALL.get_or_init(|| Sorted::of(which)),
         }
     }
 
-    fn of(which: Which) -> ByType {
-        let mut by = ByType {
-            low: vec![Vec::new(); TABLED],
-            high: Vec::new(),
-            inside: Vec::new(),
-            owners: Vec::new(),
-        };
-        for rule in RULES.iter().filter(|rule| which.includes(rule)) {
+    fn of(which: Which) -> Sorted {
+        let mut low = Vec::new();
+        low.resize_with(TABLED, OfType::default);
+        let mut sorted =
+            Sorted { low, high: Vec::new(), rest: OfType::default(), owners: Vec::new(), empty: Vec::new() };
+        let rules = || RULES.iter().filter(|rule| which.includes(rule));
+        for rule in rules() {
             match rule.check {
-                Records(types, _) => {
-                    for &rtype in types {
-                        match by.low.get_mut(usize::from(rtype.0)) {
-                            Some(rules) => rules.push(rule),
-                            None => by.high.push((rtype, rule)),
-                        }
-                    }
+                Check::Records(types, _) => {
+                    types.iter().for_each(|&rtype| sorted.of_type(rtype).records.push(rule));
                 }
-                NamesInside(_) => by.inside.push(rule),
-                Owners(_) => by.owners.push(rule),
-                File(_) => {}
+                Check::Targets(types, _) => {
+                    types.iter().for_each(|&rtype| sorted.of_type(rtype).targets.push(rule));
+                }
+                Check::Sets(types, _) => {
+                    types.iter().for_each(|&rtype| sorted.of_type(rtype).sets.push(rule));
+                }
+                Check::Owners(types, _) => sorted.owners.push((types, rule)),
+                Check::Empty(_) => sorted.empty.push(rule),
+                Check::NamesInside(_) | Check::AllSets(_) | Check::File(_) | Check::Zone(_) => {}
             }
         }
-        by
+        // The rules of every type are in the list of each, so that one list is run.
+        for rule in rules() {
+            let lists = sorted.low.iter_mut().chain(sorted.high.iter_mut().map(|high| &mut high.1));
+            let all = lists.chain(std::iter::once(&mut sorted.rest));
+            match rule.check {
+                Check::NamesInside(_) => all.for_each(|of| of.records.push(rule)),
+                Check::AllSets(_) => all.for_each(|of| of.sets.push(rule)),
+                _ => {}
+            }
+        }
+        sorted
     }
 
-    fn records(&self, rtype: RrType) -> impl Iterator<Item = &'static Rule> {
-        let low = self.low.get(usize::from(rtype.0)).into_iter().flatten().copied();
-        let high = self.high.iter().filter(move |(its, _)| *its == rtype).map(|(_, rule)| *rule);
-        low.chain(high).chain(self.inside.iter().copied())
+    fn of_type(&mut self, rtype: RrType) -> &mut OfType {
+        let number = usize::from(rtype.0);
+        if number < TABLED {
+            return &mut self.low[number];
+        }
+        if !self.high.iter().any(|high| high.0 == rtype) {
+            self.high.push((rtype, OfType::default()));
+        }
+        let found = self.high.iter_mut().find(|high| high.0 == rtype);
+        &mut found.expect("it was pushed").1
+    }
+
+    fn rules(&self, rtype: RrType) -> &OfType {
+        match self.low.get(usize::from(rtype.0)) {
+            Some(rules) => rules,
+            None => self.high.iter().find(|high| high.0 == rtype).map_or(&self.rest, |high| &high.1),
+        }
     }
 }
 
-/// Run the rules that inspect records and names.
+/// Run the rules that inspect names, RRsets and records.
 pub(super) fn check(
     input: &Input<'_>,
     tree: &Tree,
@@ -487,53 +474,122 @@ pub(super) fn check(
     // These include all types with rules for errors.
     let wanted = match which {
         Which::Errors => TypeMask::DS.with(TypeMask::DIGEST),
-        Which::All => TypeMask(u16::MAX),
+        Which::All(_) => TypeMask(u16::MAX),
     };
-    let by = ByType::shared(which);
+    if which == Which::Errors && !tree.nodes().any(|(_, _, node)| node.types.has(wanted)) {
+        return;
+    }
+    let sorted = Sorted::shared(which);
+    let zone = ZoneView::new(input, tree, names, which, unread);
     let found = in_parallel(workers, tree.parts.len(), |i| {
-        let zone = ZoneView { input, tree, names, unread };
         let part = &tree.parts[i];
-        let mut findings = Findings::new(input.limit);
+        let mut run = Run { zone: &zone, sorted, findings: Findings::new(input.limit) };
+        let mut records = Vec::new();
         for node in part.nodes.iter().skip(usize::from(i > 0)) {
-            if node.types.has(wanted) {
-                check_node(&zone, part, node, by, &mut findings);
+            if node.types.has(wanted) || node.groups == 0 {
+                run.node(part, node, &mut records);
             }
         }
-        findings
+        run.findings
     });
     for part in found {
         findings.append(part);
     }
 }
 
-fn check_node(zone: &ZoneView<'_>, part: &Part, node: &TreeNode, by: &ByType, findings: &mut Findings) {
-    let owner = part.wire(zone.input, node);
-    let mut first: Option<(GroupRef, u32)> = None;
-    for (at, rtype, line, rdata) in part.records(zone.input, node) {
-        first = first.or(Some((at, line)));
-        let subject = Subject { zone, owner, rtype, rdata };
-        for rule in by.records(rtype) {
-            let text = match rule.check {
-                Records(_, check) | NamesInside(check) => check(&subject),
-                Owners(_) | File(_) => None,
-            };
-            if let Some(text) = text {
-                findings.push(finding(zone, at, line, rule, text));
+struct Run<'r> {
+    zone: &'r ZoneView<'r>,
+    sorted: &'static Sorted,
+    findings: Findings,
+}
+
+impl<'r> Run<'r> {
+    fn node(&mut self, part: &'r Part, node: &'r TreeNode, records: &mut Vec<Entry<'r>>) {
+        records.clear();
+        records.extend(part.all(self.zone.input, node).map(|(at, record)| Entry { at, record }));
+        if records.len() > 1 {
+            records.sort_by_key(|entry| entry.record.rtype.0);
+        }
+        let zone = self.zone;
+        let place = Place { zone, part, node, owner: part.wire(zone.input, node), records };
+        if node.groups == 0 {
+            self.empty(&place);
+            return;
+        }
+        for entries in place.records.chunk_by(|a, b| a.record.rtype == b.record.rtype) {
+            self.set(&Set { place: &place, rtype: entries[0].record.rtype, entries });
+        }
+        let first = place.records.iter().min_by_key(|entry| entry.record.line);
+        for &(types, rule) in &self.sorted.owners {
+            if node.types.has(types)
+                && let Check::Owners(_, check) = rule.check
+                && let (Some(text), Some(first)) = (check(&place), first)
+            {
+                self.report(first, rule, text);
             }
         }
     }
-    let Some((at, line)) = first else { return };
-    for rule in &by.owners {
-        if let Owners(check) = rule.check
-            && let Some(text) = check(zone, owner)
-        {
-            findings.push(finding(zone, at, line, rule, text));
+
+    fn empty(&mut self, place: &Place<'_>) {
+        for rule in &self.sorted.empty {
+            if let Check::Empty(check) = rule.check
+                && let Some(text) = check(place)
+            {
+                // The first name below it.
+                let at = place.part.groups[place.node.first_group as usize];
+                let (batch, group) = self.zone.input.group(at);
+                if let Some(record) = batch.records(group).next() {
+                    self.report(&Entry { at, record }, rule, text);
+                }
+            }
         }
     }
-}
 
-fn finding(zone: &ZoneView<'_>, at: GroupRef, line: u32, rule: &'static Rule, text: String) -> Finding {
-    zone.input.finding(at, line, Problem::Rule { rule, text })
+    fn set(&mut self, set: &Set<'_>) {
+        let rules = self.sorted.rules(set.rtype);
+        for rule in &rules.sets {
+            if let Check::Sets(_, check) | Check::AllSets(check) = rule.check
+                && let Some(text) = check(set)
+            {
+                self.report(&set.entries[0], rule, text);
+            }
+        }
+        if rules.records.is_empty() && rules.targets.is_empty() {
+            return;
+        }
+        let place = set.place;
+        for entry in set.entries {
+            let BatchRecord { rtype, rdata, .. } = entry.record;
+            let subject = Subject { place, zone: place.zone, owner: place.owner, rtype, rdata };
+            for rule in &rules.records {
+                if let Check::Records(_, check) | Check::NamesInside(check) = rule.check
+                    && let Some(text) = check(&subject)
+                {
+                    self.report(entry, rule, text);
+                }
+            }
+            if rules.targets.is_empty() {
+                continue;
+            }
+            for target in subject.targets() {
+                let found = place.zone.find(target);
+                for rule in &rules.targets {
+                    if let Check::Targets(_, check) = rule.check
+                        && let Some(text) = check(&subject, target, &found)
+                    {
+                        self.report(entry, rule, text);
+                    }
+                }
+            }
+        }
+    }
+
+    fn report(&mut self, entry: &Entry<'_>, rule: &'static Rule, text: Cow<'static, str>) {
+        if self.findings.count(&rule.facts) {
+            let problem = Problem::Rule { rule, text };
+            self.findings.kept.push(self.zone.input.finding(entry.at, entry.record.line, problem));
+        }
+    }
 }
 
 fn show(name: &[u8]) -> String {

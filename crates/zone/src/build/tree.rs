@@ -6,7 +6,7 @@ use nw_wire::hash::{self, eq_folded};
 use nw_wire::{Name, NameRef, RrType};
 
 use super::{GroupRef, Input, in_parallel, roomy};
-use crate::batch::TypeMask;
+use crate::batch::{BatchRecord, TypeMask};
 use crate::problem::{Finding, Findings, Problem};
 use crate::store::{Index, NodeFlags};
 use crate::suffix::LabelStarts;
@@ -23,7 +23,7 @@ pub(super) struct TreeNode {
     name_at: u32,
     name_len: u8,
     /// The number, in the part, of the parent node.
-    parent: u32,
+    pub(super) parent: u32,
     pub(super) flags: NodeFlags,
     pub(super) types: TypeMask,
     pub(super) labels: u8,
@@ -146,19 +146,26 @@ impl Part {
         &self.groups[node.first_group as usize..(node.first_group + node.groups) as usize]
     }
 
+    /// The records of `node` and their groups.
+    pub(super) fn all<'b>(
+        &self,
+        input: &Input<'b>,
+        node: &TreeNode,
+    ) -> impl Iterator<Item = (GroupRef, BatchRecord<'b>)> + use<'_, 'b> {
+        let batches = input.batches;
+        self.groups_of(node).iter().flat_map(move |&at| {
+            let batch = &batches[at.batch as usize];
+            batch.records(&batch.groups[at.group as usize]).map(move |record| (at, record))
+        })
+    }
+
     /// The records of `node`: group, type, line, rdata.
     pub(super) fn records<'b>(
         &self,
         input: &Input<'b>,
         node: &TreeNode,
-    ) -> impl Iterator<Item = (GroupRef, RrType, u32, &'b [u8])> {
-        let batches = input.batches;
-        self.groups_of(node).iter().flat_map(move |&at| {
-            let batch = &batches[at.batch as usize];
-            batch
-                .records(&batch.groups[at.group as usize])
-                .map(move |record| (at, record.rtype, record.line, record.rdata))
-        })
+    ) -> impl Iterator<Item = (GroupRef, RrType, u32, &'b [u8])> + use<'_, 'b> {
+        self.all(input, node).map(|(at, record)| (at, record.rtype, record.line, record.rdata))
     }
 }
 
@@ -310,7 +317,9 @@ impl Tree {
         }
         let lost = part.records(input, node).find(|record| TypeMask::of(record.1).0 & shown == 0);
         let Some((at, _, line, _)) = lost else { return };
-        let problem = Problem::Occluded { owner: part.name(input, node), by: part.name(input, above) };
+        let (owner, by) = (part.name(input, node), part.name(input, above));
+        let cut = above.flags.has(NodeFlags::CUT);
+        let problem = if cut { Problem::Occluded { owner, by } } else { Problem::BelowDname { owner, by } };
         findings.push(input.finding(at, line, problem));
     }
 }
@@ -342,7 +351,10 @@ fn check_types(input: &Input<'_>, part: &Part, node: &TreeNode, unread: bool, fi
     }
     let beside_cname =
         TypeMask(!(TypeMask::CNAME.0 | TypeMask::NSEC.0 | TypeMask::NSEC3.0 | TypeMask::RRSIG.0));
-    if node.types.has(TypeMask::CNAME) && node.types.has(beside_cname) {
+    if node.types.has(TypeMask::CNAME) && node.flags.has(NodeFlags::APEX) {
+        let (at, _, line, _) = of(RrType::CNAME).next().expect("the types say that there is a CNAME");
+        findings.push(input.finding(at, line, Problem::ApexCname { apex: input.apex.to_name() }));
+    } else if node.types.has(TypeMask::CNAME) && node.types.has(beside_cname) {
         let other = part
             .records(input, node)
             .find(|record| TypeMask::of(record.1).has(beside_cname) && !matches!(record.1.0, KEY | NXT));
@@ -367,7 +379,10 @@ fn check_types(input: &Input<'_>, part: &Part, node: &TreeNode, unread: bool, fi
     let delegated = node.flags.has(NodeFlags::CUT.with(NodeFlags::OCCLUDED));
     if node.types.has(TypeMask::DS) && !delegated && !unread {
         let (at, _, line, _) = of(RrType::DS).next().expect("the types say that there is a DS");
-        findings.push(input.finding(at, line, Problem::DsWithoutNs { owner: owner() }));
+        let apex = node.flags.has(NodeFlags::APEX);
+        let problem =
+            if apex { Problem::DsAtApex { apex: owner() } } else { Problem::DsWithoutNs { owner: owner() } };
+        findings.push(input.finding(at, line, problem));
     }
 }
 

@@ -288,6 +288,11 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
             return self.state.default_ttl;
         }
         self.leaned_on_last_ttl |= !self.stated_ttl;
+        if self.state.last_ttl.is_some() {
+            let (line, column) = self.pinned.unwrap_or((self.line, 0));
+            let file = self.sink.batch.files.get(self.file as usize).cloned();
+            self.sink.findings.push(Finding { file, line, column, problem: Problem::InheritedTtl });
+        }
         self.state.last_ttl
     }
 

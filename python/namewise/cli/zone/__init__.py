@@ -6,12 +6,25 @@ A sub-command is a line in `VERBS` and a module with `HELP` and `run(args)`, the
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from namewise.cli.options import verb
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
 # verb, the arguments of its usage, what it is for. The order is that of `nw zone --help`.
 VERBS: tuple[tuple[str, str, str], ...] = (
-    ("check", "FILE [--origin NAME] [--json]", "report every error and warning of a zone file"),
+    (
+        "check",
+        "FILE [--origin NAME] [--only ID,...] [--strict] [--json]",
+        "report what is wrong in a zone file",
+    ),
+    ("rules", "[--json]", "list the rules of the check"),
+    ("fmt", "FILE [--origin NAME] [--write|--check]", "put the records of a zone file in columns"),
+    ("diff", "OLD NEW [--origin NAME] [--json]", "compare two zones by RRset"),
+    ("import", "SOURCE [--from FORM] [--output FILE]", "convert a zone to a zone file"),
+    ("export", "SOURCE [--to FORM]", "print a zone as text, JSON or YAML of octoDNS"),
     ("list", "[--json]", "list the zones of the running server"),
     ("status", "ZONE [--json]", "show one of them, with its history in short and its errors in full"),
     ("show", "ZONE [--at TIME|--serial N]", "print its records, or those of an earlier version"),
@@ -45,6 +58,9 @@ OF_SERVER = frozenset(
 )
 """Sub-commands for zones of a running server."""
 
+# `import` is a word of Python.
+_MODULES = {"import": "import_"}
+
 HELP = (
     "\n".join(
         f"{'usage:' if number == 0 else '      '} nw zone {name} {words}"
@@ -65,13 +81,17 @@ Exit codes: 0 done, 1 the zone has errors, or wrong usage. The help of a sub-com
 def run(args: list[str]) -> int:
     """Run the sub-command."""
     said = verb(args, tuple(name for name, _, _ in VERBS))
-    code: int = import_module(f"namewise.cli.zone.{said}").run(args[1:])
+    code: int = _module(said).run(args[1:])
     return code
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"namewise.cli.zone.{_MODULES.get(name, name)}")
 
 
 def help_text(args: list[str]) -> str:
     """Return the help for *args*, which contain `--help`: that of the verb, if there is one."""
     if args and args[0] in {name for name, _, _ in VERBS}:
-        text: str = import_module(f"namewise.cli.zone.{args[0]}").HELP
+        text: str = _module(args[0]).HELP
         return text
     return HELP

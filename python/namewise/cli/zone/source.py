@@ -1,4 +1,4 @@
-"""The zones that sub-commands of `nw zone` read: files, and their names."""
+"""The zones that sub-commands of `nw zone` read: files and servers, and their names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from namewise.cli.failure import Failure, bad_name
 
 if TYPE_CHECKING:
-    from namewise.engine import Name
+    from namewise.engine import Name, Zone
+
+_ENDINGS = (".signed", ".zone", ".db", ".txt", ".dns", ".yaml", ".yml")
+_MOST_OCTETS = 4 << 30
+_MOST_RECORDS = 100_000_000
+_TRANSFER_TIMEOUT_S = 600.0
+"""The bounds of a transfer that a person asks for: they stop a server that never ends."""
 
 
 def readable(path: str) -> None:
@@ -45,6 +51,54 @@ def guess_origin(path: str) -> str:
         pass
     name = os.path.basename(path)
     name = name.removeprefix("db.")
-    for end in (".zone", ".db", ".txt"):
+    for end in _ENDINGS:
         name = name.removesuffix(end)
     return name or "."
+
+
+def load(source: str, origin: str | None) -> Zone:
+    """Return the zone in the file *source*, or of the server `@ADDRESS[:PORT]`. Raises `Failure`."""
+    from namewise.engine import Zone
+    from namewise.engine.errors import ZoneFileError
+
+    if source.startswith("@"):
+        return transferred(source, origin)
+    readable(source)
+    name = zone_name(source, origin)
+    try:
+        return Zone.from_file(name, source)
+    except ZoneFileError as error:
+        raise Failure(
+            f"{source} is not a zone file of {name}\n{error}",
+            hint=f"nw zone check {source} --origin {name} shows all; --origin names another zone.",
+        ) from None
+
+
+def transferred(source: str, origin: str | None) -> Zone:
+    """Return the zone *origin* from the server *source*, `@ADDRESS[:PORT]`, over AXFR. Raises `Failure`."""
+    from namewise.config.values import endpoint
+    from namewise.engine import Name
+    from namewise.engine.errors import BadName, TransferError, ZoneFileError
+    from namewise.zones.transfer import Limits, transfer
+
+    if origin is None:
+        raise Failure(f"{source}: --origin names the zone to transfer")
+    try:
+        name = str(Name(origin))
+        primary = endpoint(source[1:])
+    except BadName as error:
+        raise bad_name(error) from None
+    except ValueError as error:
+        raise Failure(
+            f"{source}: {error}", hint="For instance @192.0.2.1, @192.0.2.1:5300 or @[2001:db8::1]:53."
+        ) from None
+    limits = Limits(_MOST_OCTETS, _MOST_RECORDS, _TRANSFER_TIMEOUT_S)
+    try:
+        zone = transfer(name, primary, None, limits)
+    except (TransferError, ZoneFileError) as error:
+        raise Failure(f"{source} does not give zone {name}: {error}") from None
+    except OSError as error:
+        raise Failure(f"{source}: {error.strerror or error}") from None
+    if zone is None:
+        raise Failure(f"{source} does not give zone {name}")
+    return zone
