@@ -62,12 +62,13 @@ def run(args: list[str]) -> int:
 
 def compare(old: Zone, new: Zone) -> list[dict[str, Any]]:
     """Return the RRsets that differ, in canonical order of their owners."""
-    removed, added = old.diff(new)
-    keys = {(rrset.owner, rrset.type) for rrset in (*removed, *added)}
-    return [
-        _change(owner, rtype, old.rrset(owner, rtype), new.rrset(owner, rtype))
-        for owner, rtype in sorted(keys)
-    ]
+    difference = old.difference(new)
+    # The difference begins with the SOA of both, even if they are equal.
+    keys = {(rrset.owner, rrset.type) for rrset in (*difference.removed, *difference.added)}
+    found = (
+        (owner, rtype, old.rrset(owner, rtype), new.rrset(owner, rtype)) for owner, rtype in sorted(keys)
+    )
+    return [_change(*change) for change in found if change[2] != change[3]]
 
 
 def _change(owner: Any, rtype: str, old: RRset | None, new: RRset | None) -> dict[str, Any]:
