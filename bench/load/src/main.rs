@@ -97,7 +97,7 @@ fn options() -> Result<Options, String> {
         queries.push(query.to_vec());
         rest = tail;
     }
-    let server = server.ok_or("--server is missing")?;
+    let server: SocketAddr = server.ok_or("--server is missing")?;
     if clients && (sockets > 255 || server.is_ipv6()) {
         return Err("--clients: at most 255, and a server with an IPv4 address".into());
     }
