@@ -569,7 +569,9 @@ def test_tables_of_nat64_prefixes_may_divide_clients_and_addresses(tmp_path: Pat
 
 def test_only_kinds_that_work_are_accepted(tmp_path: Path) -> None:
     text = '[[zone]]\nname = "a."\nkind = "sqlite"\nfile = "x"\n'
-    assert mistakes(tmp_path, text) == ["namewise.toml:3:1: zone[0].kind: expected 'file' or 'database'"]
+    assert mistakes(tmp_path, text) == [
+        "namewise.toml:3:1: zone[0].kind: expected 'file', 'database' or 'secondary'"
+    ]
 
 
 def test_two_tables_of_each_array_can_be_compared(tmp_path: Path) -> None:

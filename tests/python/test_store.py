@@ -184,7 +184,7 @@ def test_a_newer_format_is_refused_with_a_recipe(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "zones.sqlite3") as db:
         db.execute("pragma user_version = 7")
     with pytest.raises(
-        StoreError, match="has format 7, but this version of namewise reads formats up to 2"
+        StoreError, match="has format 7, but this version of namewise reads formats up to 3"
     ) as caught:
         Store(str(tmp_path), Limits())
     assert caught.value.code == "FORMAT" and "newer version" in caught.value.hint

@@ -3,6 +3,7 @@
 //! | opcode | file | response |
 //! |---|---|---|
 //! | QUERY | [`query`] | from a zone, the cache or the resolver |
+//! | NOTIFY, if a zone takes it | [`notify`] | REFUSED, NOTAUTH, or the control plane makes it |
 //! | those of `control.opcodes` in the plan | none | the control plane makes it |
 //! | any other | none | NOTIMP: a header (RFC 1035 §4.1.1), and OPT to a message with OPT (RFC 6891 §6.1.1) |
 //!
@@ -10,6 +11,7 @@
 //! receives a request with a verified signature, from a client that the access lists admit. It returns a verdict: an
 //! answer, a stream of messages, or `Control` if the control plane answers.
 
+mod notify;
 pub(crate) mod query;
 
 use std::sync::Arc;
@@ -30,9 +32,12 @@ pub trait Handler: Send + Sync {
     fn handle(&self, context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict;
 }
 
-/// The handlers of opcodes other than QUERY: those that *plan* assigns to the control plane.
+/// The handlers of opcodes other than QUERY that *plan* needs.
 pub(crate) fn registered(plan: &Plan) -> Vec<Arc<dyn Handler>> {
-    plan.control.opcodes.iter().map(|opcode| Arc::new(ByControl(*opcode)) as Arc<dyn Handler>).collect()
+    let notify = notify::Notify::of(plan).map(|notify| Arc::new(notify) as Arc<dyn Handler>);
+    let control = plan.control.opcodes.iter();
+    let control = control.map(|opcode| Arc::new(ByControl(*opcode)) as Arc<dyn Handler>);
+    notify.into_iter().chain(control).collect()
 }
 
 /// Passes an opcode to the control plane.

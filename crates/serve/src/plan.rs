@@ -271,6 +271,17 @@ pub struct ZonePlan {
     /// Whether a name that the zone does not contain is answered from the zone above it or by the resolver, as if the
     /// zone did not exist, instead of with NXDOMAIN. Default false.
     pub overlay: bool,
+    /// Who may say that the zone has changed (RFC 1996). None: nobody, the zone is no copy.
+    pub notify: Option<NotifyPlan>,
+}
+
+/// Who may send NOTIFY for a zone: one of both is enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotifyPlan {
+    /// The addresses that it may come from.
+    pub clients: Acl,
+    /// The TSIG keys that may sign it.
+    pub keys: Vec<Name>,
 }
 
 /// A view: the zones that a group of clients sees.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from namewise.backends.database import DatabaseSource
 from namewise.backends.file import FileSource
-from namewise.config.model import DatabaseZone, FileZone
+from namewise.backends.secondary import SecondarySource
+from namewise.config.model import DatabaseZone, FileZone, SecondaryZone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SOURCES: Mapping[type, Callable[[Any], ZoneSource]] = {
     FileZone: lambda zone: FileSource(zone.name, zone.file),
     DatabaseZone: lambda zone: DatabaseSource(zone.name),
+    SecondaryZone: lambda zone: SecondarySource(zone.name, zone.primaries),
 }
 """The source of a zone by the model of its `[[zone]]` table."""
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from namewise.config.access import BUILT_IN_ACLS
 from namewise.config.resolver import Budget
 from namewise.config.schema import settings
+from namewise.config.zones import SecondaryZone, peer, sender
 
 if TYPE_CHECKING:
     from namewise.compile.inputs import Inputs
     from namewise.config import Config
     from namewise.config.filters import Rrl
+    from namewise.config.model import Zone
     from namewise.config.resolver import Resolver
     from namewise.config.schema import Table
 
@@ -57,6 +59,7 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
                 "name": zone.name,
                 "query_acl": None if zone.allow is None else list(config.prefixes(zone.allow)),
                 "overlay": zone.overlay,
+                **_notify(config, zone),
             }
             for zone in config.zone
         ],
@@ -103,6 +106,18 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
             "slow_ms": config.log.slow,
         },
     }
+
+
+def _notify(config: Config, zone: Zone) -> dict[str, Any]:
+    """Return who may send NOTIFY for *zone*: its primaries, by address or key, and others that it names."""
+    if not isinstance(zone, SecondaryZone):
+        return {}
+    peers = [peer(text) for text in zone.primaries]
+    senders = [sender(text) for text in zone.notify_from]
+    clients = [one.where.address for one in peers]
+    clients += config.prefixes(tuple(clients for clients, _ in senders if clients is not None))
+    keys = [key for key in (*(one.key for one in peers), *(key for _, key in senders)) if key is not None]
+    return {"notify": {"clients": list(dict.fromkeys(clients)), "keys": list(dict.fromkeys(keys))}}
 
 
 def _fields(table: Table, unit: str) -> dict[str, Any]:

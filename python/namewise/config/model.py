@@ -28,8 +28,9 @@ from namewise.config.origin import Path, dotted
 from namewise.config.resolver import Budget, Forward, Resolver, Streams
 from namewise.config.rules import contradictions, covers
 from namewise.config.schema import Table, setting, settings
+from namewise.config.secondaries import Secondaries
 from namewise.config.server import Control, Listen, Log, ServerTable
-from namewise.config.zones import DatabaseZone, FileZone
+from namewise.config.zones import NAME_SERVERS, DatabaseZone, FileZone, SecondaryZone, peer, sender
 
 __all__ = [
     "ARRAYS",
@@ -58,17 +59,19 @@ __all__ = [
     "Rebinding",
     "Resolver",
     "Rrl",
+    "Secondaries",
+    "SecondaryZone",
     "ServerTable",
     "Streams",
     "View",
     "cross_check",
 ]
 
-Zone = FileZone | DatabaseZone
+Zone = FileZone | DatabaseZone | SecondaryZone
 Policy = AclPolicy
 KINDS = {"zone": "file", "policy": None}
 """By tagged table: the kind that an entry has when it does not say, or None where it has to."""
-VARIANTS: dict[str, tuple[type[Table], ...]] = {"zone": (FileZone, DatabaseZone)}
+VARIANTS: dict[str, tuple[type[Table], ...]] = {"zone": (FileZone, DatabaseZone, SecondaryZone)}
 """By tagged table with several models: all of them."""
 
 
@@ -99,6 +102,7 @@ class Config(Table, frozen=True, kw_only=True):
     hosts: Annotated[tuple[Hosts, ...], _table(Hosts)] = ()
     local: Annotated[tuple[Local, ...], _table(Local)] = ()
     zone: Annotated[tuple[Zone, ...], _table(FileZone)] = ()
+    secondaries: Annotated[Secondaries, _table(Secondaries)] = Secondaries()
     dnssec: Annotated[tuple[Dnssec, ...], _table(Dnssec)] = ()
     view: Annotated[tuple[View, ...], _table(View)] = ()
     key: Annotated[tuple[Key, ...], _table(Key)] = ()
@@ -133,6 +137,7 @@ TABLES: dict[str, type[Table]] = {
     "hosts": Hosts,
     "local": Local,
     "zone": FileZone,
+    "secondaries": Secondaries,
     "dnssec": Dnssec,
     "view": View,
     "key": Key,
@@ -249,11 +254,26 @@ def cross_check(
             members(("zone", index, "allow"), zone.allow)
     zones = names("zone", (zone.name for zone in config.zone))
     keys = names("key", (key.name for key in config.key))
+    for index, zone in enumerate(config.zone):
+        named = [("notify", at, text) for at, text in enumerate(zone.notify) if text != NAME_SERVERS]
+        if isinstance(zone, SecondaryZone):
+            named += [("primaries", at, text) for at, text in enumerate(zone.primaries)]
+            for at, text in enumerate(zone.notify_from):
+                clients, key = sender(text)
+                if clients is not None:
+                    members(("zone", index, "notify_from", at), (clients,))
+                elif key is not None and keys is not None and key.lower() not in keys:
+                    found.append((("zone", index, "notify_from", at), unknown("key", key, keys)))
+        for setting_name, at, text in named:
+            used = peer(text).key
+            if used is not None and keys is not None and used.lower() not in keys:
+                found.append((("zone", index, setting_name, at), unknown("key", used, keys)))
     views = names("view", (view.name for view in config.view))
     if config.server.state is None:
         for index, zone in enumerate(config.zone):
-            if isinstance(zone, DatabaseZone):
-                message = 'a zone of kind "database" needs a state directory: set `state = "DIR"` in [server], or use --state DIR'
+            if isinstance(zone, (DatabaseZone, SecondaryZone)):
+                kind = "database" if isinstance(zone, DatabaseZone) else "secondary"
+                message = f'a zone of kind "{kind}" needs a state directory: set `state = "DIR"` in [server], or use --state DIR'
                 found.append((("zone", index), message))
     for index, local in enumerate(config.local):
         for at, name in enumerate(local.views or ()):

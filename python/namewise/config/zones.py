@@ -1,8 +1,77 @@
 """Zones that the server answers for: `[[zone]]`, one model for each kind."""
 
-from typing import Annotated
+from typing import Annotated, Literal, NamedTuple
 
-from namewise.config.schema import DomainName, Path, Table, setting
+from namewise.config import values
+from namewise.config.schema import DomainName, Path, Table, setting, written_as
+from namewise.config.values import Endpoint
+
+
+class Peer(NamedTuple):
+    """Another server: a primary, or one that is notified."""
+
+    where: Endpoint
+    key: str | None = None
+    """The name of the `[[key]]` that signs what is sent to it, and verifies what it sends."""
+
+    def __str__(self) -> str:
+        return str(self.where) if self.key is None else f"{self.where} key {self.key}"
+
+
+def peer(text: str) -> Peer:
+    """Read `ADDRESS`, `ADDRESS:PORT`, either with ` key NAME`. Raises `ValueError`."""
+    match text.split():
+        case [where]:
+            key = None
+        case [where, "key", key]:
+            pass
+        case _:
+            raise ValueError(
+                f'{text!r} is not a server; expected an address and perhaps a key, as in "192.0.2.1 key xfr."'
+            )
+    endpoint = values.endpoint(where)
+    why = values.is_no_server(endpoint.address)
+    if why is not None:
+        raise ValueError(f"{endpoint.address} is {why}, and no server has it")
+    return Peer(endpoint, key)
+
+
+NAME_SERVERS = "ns"
+"""Stands in `notify` for the name servers of the zone."""
+
+
+def _peer(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected a text in quotes")
+    return str(peer(value))
+
+
+def _notified(value: object) -> str:
+    return value if value == NAME_SERVERS else _peer(value)
+
+
+def sender(text: str) -> tuple[str | None, str | None]:
+    """Read `PREFIX` or `key NAME`: return the one or the other. Raises `ValueError`."""
+    match text.split():
+        case ["key", name]:
+            return None, name
+        case [clients]:
+            return clients, None
+    raise ValueError(
+        f'{text!r} does not say who may send NOTIFY; expected a prefix, the name of an [[acl]], or "key NAME"'
+    )
+
+
+def _sender(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected a text in quotes")
+    sender(value)
+    return value
+
+
+PeerText = Annotated[str, written_as("server", _peer)]
+NotifiedText = Annotated[str, written_as("server", _notified)]
+SenderText = Annotated[str, written_as("text", _sender)]
 
 
 class AnyZone(Table, frozen=True, kw_only=True):
@@ -25,6 +94,14 @@ class AnyZone(Table, frozen=True, kw_only=True):
             "there, instead of NXDOMAIN."
         ),
     ] = False
+    notify: Annotated[
+        tuple[NotifiedText, ...],
+        setting(
+            "Servers that are told at once when the zone has changed (NOTIFY, RFC 1996): `ADDRESS`, `ADDRESS:PORT`, either with "
+            "` key NAME` to sign it with a `[[key]]`, and `ns` for the name servers of the zone, by their addresses in the zone, without "
+            "the one that its SOA names as primary."
+        ),
+    ] = ()
 
 
 class FileZone(AnyZone, tag_field="kind", tag="file", frozen=True, kw_only=True):
@@ -35,3 +112,31 @@ class FileZone(AnyZone, tag_field="kind", tag="file", frozen=True, kw_only=True)
 
 class DatabaseZone(AnyZone, tag_field="kind", tag="database", frozen=True, kw_only=True):
     """A zone in the state database (`[server] state`). `nw zone apply` gives it its first records; until then it is waiting."""
+
+
+class SecondaryZone(AnyZone, tag_field="kind", tag="secondary", frozen=True, kw_only=True):
+    """A copy of a zone that other servers have: transferred from them, refreshed and expired as its SOA says, and kept in the state
+    database (`[server] state`) over restarts. `[secondaries]` has the limits."""
+
+    primaries: Annotated[
+        tuple[PeerText, ...],
+        setting(
+            "Servers that have the zone, in the order of use: `ADDRESS` or `ADDRESS:PORT`, and ` key NAME` for a `[[key]]` that signs "
+            "transfers. The next one is asked if one fails. NOTIFY is taken from their addresses, and with their keys.",
+            min_length=1,
+            max_length=32,
+        ),
+    ]
+    ixfr: Annotated[
+        Literal["tcp", "udp", "off"],
+        setting(
+            "How differences are asked for (IXFR, RFC 1995): over TCP; over UDP first, which saves connections and is easier to forge; "
+            "or not at all, so that each transfer is the whole zone."
+        ),
+    ] = "tcp"
+    notify_from: Annotated[
+        tuple[SenderText, ...],
+        setting(
+            "Who else may send NOTIFY for the zone: prefixes, names of `[[acl]]`, and `key NAME` for messages signed with a `[[key]]`."
+        ),
+    ] = ()

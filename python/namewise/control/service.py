@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.backends.database import DatabaseSource
+from namewise.config.model import SecondaryZone
 from namewise.config.paths import private_folder
 from namewise.config.values import Endpoint
 from namewise.control.candidate import build, rebuild
@@ -37,10 +38,14 @@ if TYPE_CHECKING:
     from namewise.control.lists import Lists
     from namewise.control.local_root import RootCopy
     from namewise.control.log import Log
+    from namewise.control.secondaries import Secondaries
     from namewise.control.sockets import Sockets
     from namewise.control.trust import Trust
     from namewise.policy.lists import Refreshed
     from namewise.zones.state import ZoneState
+
+NOTIFY = 4
+"""The opcode."""
 
 
 class Outcome(NamedTuple):
@@ -88,6 +93,8 @@ class Service:
         """The local copy of the root; `follow` starts its thread."""
         self.lists: Lists | None = None
         """The lists in use and their pauses."""
+        self.secondaries: Secondaries | None = None
+        """The secondary zones; `follow` starts its thread."""
         self.loaded: Loaded
         self.inputs: Inputs
         self.workers = 0
@@ -141,11 +148,10 @@ class Service:
             return outcome
 
     def follow(self) -> None:
-        """Begin what goes on beside queries, in threads: follow the trust anchors and the root, if names are resolved. What has begun goes
-        on."""
-        if self.config.resolver is not None:
-            for part in self._followers:
-                part.start()
+        """Begin what goes on beside queries, in threads: follow the trust anchors and the root, if names are resolved, and the primaries
+        of secondary zones. What has begun goes on."""
+        for part in self._followers:
+            part.start()
 
     def followed(self) -> None:
         """Let the threads of `follow` take new settings into account."""
@@ -154,9 +160,9 @@ class Service:
             part.reloaded()
 
     @property
-    def _followers(self) -> list[Trust | RootCopy]:
+    def _followers(self) -> list[Trust | RootCopy | Secondaries]:
         """The parts that have a thread."""
-        return [part for part in (self.trust, self.root) if part is not None]
+        return [part for part in (self.trust, self.root, self.secondaries) if part is not None]
 
     def _equip(self, config: Config) -> None:
         """Make the parts that *config* needs and that this service does not have yet. They stay when a reload removes what they serve.
@@ -173,6 +179,11 @@ class Service:
             from namewise.control.local_root import RootCopy
 
             self.root = RootCopy(self, self.log)
+        if self.secondaries is None and any(isinstance(zone, SecondaryZone) for zone in config.zone):
+            from namewise.control.secondaries import Secondaries
+
+            self.secondaries = Secondaries(self, self.log)
+            self.events.handlers[NOTIFY] = self.secondaries.notified
         if config.list and self.lists is None:
             from namewise.control.lists import Lists
 

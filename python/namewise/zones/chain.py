@@ -53,6 +53,8 @@ class ChainError(NamewiseError):
             )
         if kind == "file":
             recipes.append(f"`nw zone restore {zone} --file` goes on with the zone file alone")
+        if kind == "secondary":
+            recipes.append("wait: the zone is transferred anew as soon as a primary answers")
         recipes.append(
             f"a copy of {path} from a backup, put in its place while the server is stopped, has all of it"
         )
@@ -92,7 +94,7 @@ class Chain(NamedTuple):
 
     name: str
     kind: str
-    """`file` or `database`."""
+    """`file`, `database` or `secondary`."""
     added: bool
     """Whether the zone was added while the server was running."""
     tip: int

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from namewise.zones.chain import FILE, Limits, StoreError, Write, image
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
+    from typing import Any
 
     from namewise.engine import Difference, Zone
     from namewise.zones.chain import Chain
@@ -35,7 +36,7 @@ def kept(source: ZoneSource) -> bool:
 
 def in_source(source: ZoneSource) -> bool:
     """Return whether *source* holds records, apart from those that are kept here."""
-    return getattr(source, "kind", None) != "database"
+    return getattr(source, "kind", None) not in ("database", "secondary")
 
 
 class Journal:
@@ -73,6 +74,10 @@ class Journal:
         """Close the database."""
         if self._store is not None:
             self._store.close()
+
+    def notes(self, key: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return what was noted of zones under *key* (`Store.put_note`), by the name of the zone in lower case."""
+        return self.store.notes(key) if self.exists else {}
 
     def chains(self) -> dict[str, Chain]:
         """Return what is stored, by the name of the zone in lower case."""

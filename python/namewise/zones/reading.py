@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.engine.errors import ZoneFileError
@@ -20,6 +21,7 @@ from namewise.zones.state import Change, ZoneState
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
+    from typing import Any
 
     from namewise.engine import Zone
     from namewise.zones.chain import Chain
@@ -48,6 +50,7 @@ class Reading:
         """What is to be recorded in the state database once it is served."""
         self._journal = journal
         self._chains: Mapping[str, Chain] | None = None
+        self._noted: Mapping[str, Mapping[str, Any]] | None = None
         self._unread: list[ZoneState] = []
 
     def look(self, state: ZoneState, source: ZoneSource) -> None:
@@ -86,6 +89,14 @@ class Reading:
             self._chains = self._journal.chains()
         return self._chains.get(name.lower())
 
+    def _notes(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what is noted of secondary zones."""
+        from namewise.zones.secondary import NOTE
+
+        if self._noted is None:
+            self._noted = self._journal.notes(NOTE)
+        return self._noted
+
     def _resume(self, state: ZoneState, chain: Chain) -> None:
         """Begin with what is stored of a zone: its newest version, unless the source has that."""
         source, version, missing = state.source, None, None
@@ -101,10 +112,22 @@ class Reading:
         try:
             zone = self._journal.store.load(chain.name)
         except (ChainError, StoreError) as error:
-            self._fail(state, error, None)
+            if isinstance(error, ChainError) and chain.kind == "secondary":
+                # The truth is with the primary, and is transferred anew.
+                self.warnings.append(str(error))
+                self.after[source.name] = state.failed(error, None)
+            else:
+                self._fail(state, error, None)
             return
         same = version is not None and stamp(version) == chain.source
         state = state.resumed(zone, chain.tip, version if same else None, chain.unsaved)
+        if getattr(source, "kind", None) == "secondary":
+            from namewise.zones.secondary import lapsed
+
+            why = lapsed(self._notes().get(chain.name), time.time())
+            if why:
+                self.after[source.name] = state.expired(why)
+                return
         self.new_data[source.name] = None
         self.after[source.name] = state
         if missing is not None:

@@ -299,10 +299,10 @@ class Registry:
                 self.journal.store.forget(name.lower())
             return self._put(name, None)
 
-    def expire(self, name: str) -> int:
-        """Answer SERVFAIL for the zone *name* until it is loaded or changed again; return the generation."""
+    def expire(self, name: str, detail: str = "") -> int:
+        """Answer SERVFAIL for the zone *name* until it is loaded or changed again; return the generation. Clients see *detail*."""
         with self._changing:
-            return self._put(name, self.states[name].expired())
+            return self._put(name, self.states[name].expired(detail))
 
     def find(self, name: str) -> ZoneState | None:
         """Return the state of the zone *name*, in any case of letters, or None."""

@@ -11,8 +11,8 @@ The class inherits nothing. `FileSource` is the example. Run the common suite in
 
 Three members are optional:
 
-`kind`: `file` or `database` for a zone whose changes are kept in the state database (`journal.py`): those that a file lacks, or all
-of them. Without it, the truth is elsewhere, and a change lasts until the source has another version.
+`kind`: `file`, `database` or `secondary` for a zone whose changes are kept in the state database (`journal.py`): those that a file
+lacks, or all of them. Without it, the truth is elsewhere, and a change lasts until the source has another version.
 
 `watch(changed)`: call *changed* whenever `version` may return another value, and return a function that ends this. The
 registry then reads the source, in a thread of its own. *changed* returns at once and may be called from any thread, but not

@@ -20,6 +20,7 @@ is refused and nothing is lost.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import sqlite3
@@ -33,7 +34,7 @@ from namewise.engine.errors import NamewiseError
 from namewise.zones.chain import FILE, Chain, ChainError, Entry, Limits, StoreError, Write, image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from typing import Any, TypeVar
 
@@ -74,6 +75,9 @@ create index journal_serial on journal (zone, serial_from);
     """
 create table key (zone text not null, id text not null, dnskey text not null, private text not null, primary key (zone, id));
 create table rollover (zone text primary key, states text not null) without rowid;
+""",
+    """
+create table note (zone text not null, key text not null, value text not null, primary key (zone, key)) without rowid;
 """,
 )
 """What makes each format of the database from the one before. The number of the last one is the `user_version`."""
@@ -279,11 +283,25 @@ class Store:
                 following = sequence
         return found[::-1]
 
+    def notes(self, key: str) -> dict[str, dict[str, Any]]:
+        """Return what `put_note` stored under *key*, by zone."""
+        rows = self.select("select zone, value from note where key = ?", (key,))
+        return {zone: json.loads(value) for zone, value in rows}
+
+    def put_note(self, name: str, key: str, value: Mapping[str, Any]) -> None:
+        """Store *value*, which JSON can hold, of the zone *name* under *key*."""
+        text = json.dumps(value)
+
+        def job(db: sqlite3.Connection) -> None:
+            db.execute("insert or replace into note values (?, ?, ?)", (name, key, text))
+
+        self.submit(job).result()
+
     def forget(self, name: str) -> None:
         """Delete the versions of the zone *name*; its keys stay."""
 
         def job(db: sqlite3.Connection) -> None:
-            for table in ("zone", "image", "journal"):
+            for table in ("zone", "image", "journal", "note"):
                 db.execute(f"delete from {table} where {'name' if table == 'zone' else 'zone'} = ?", (name,))
 
         self.submit(job).result()

@@ -50,6 +50,39 @@ WHOLE_INSTEAD = frozenset(
 """Errors of an IXFR after which the whole zone is asked for: the primary cannot send differences, or they do not fit."""
 
 
+class Line:
+    """The connections of one transfer, which another thread may close: the transfer then fails with `OSError`."""
+
+    def __init__(self) -> None:
+        self._links: list[socket.socket] = []
+        self._closed = False
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        links, self._links = self._links, []
+        for link in links:
+            link.close()
+
+    def close(self) -> None:
+        """End the connections, and let no other begin."""
+        self._closed = True
+        for link in list(self._links):
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
+
+    def connect(self, primary: Endpoint, deadline: float) -> socket.socket:
+        """Return a new connection. Raises `OSError`."""
+        link = socket.create_connection(
+            (primary.address, primary.port), min(CONNECT_S, seconds_left(deadline))
+        )
+        self._links.append(link)
+        if self._closed:
+            raise ConnectionAbortedError("the transfer was broken off")
+        return link
+
+
 class Limits(NamedTuple):
     """Bounds of one transfer: octets, records and differences that arrive, and seconds that it takes."""
 
@@ -81,8 +114,10 @@ def fetch(
     limits: Limits,
     *,
     ixfr: Literal["off", "tcp", "udp"] = "tcp",
+    line: Line | None = None,
 ) -> Found:
-    """Return what *primary* has of *zone*. have: the version at hand. ixfr: whether and how differences are asked for.
+    """Return what *primary* has of *zone*. have: the version at hand. ixfr: whether and how differences are asked for. line: holds the
+    connections.
 
     Raises `TransferError` if the primary has an older zone or sends anything that is not the zone, `OSError` if it cannot be reached,
     and `TimeoutError`. Nothing is kept of a transfer that fails.
@@ -93,8 +128,8 @@ def fetch(
         if found is not None:
             return found
     refused = ""
-    with contextlib.ExitStack() as stack:
-        link = _connect(stack, primary, deadline)
+    with line or Line() as links:
+        link = links.connect(primary, deadline)
         serial, expire_s = _soa(link, zone, deadline)
         if have is not None:
             if serial == have.serial:
@@ -110,7 +145,7 @@ def fetch(
                 else:
                     return found._replace(expire_s=expire_s)
                 # The rest of a transfer may still arrive on the first connection.
-                link = _connect(stack, primary, deadline)
+                link = links.connect(primary, deadline)
         found = _transfer(link, zone, None, limits, deadline)
         assert found.zone is not None, "an AXFR is a zone"
         if have is not None:
@@ -124,8 +159,8 @@ def transfer(zone: str, primary: Endpoint, serial: int | None, limits: Limits) -
     Raises as `fetch`.
     """
     deadline = time.monotonic() + limits.timeout_s
-    with contextlib.ExitStack() as stack:
-        link = _connect(stack, primary, deadline)
+    with Line() as links:
+        link = links.connect(primary, deadline)
         found, _ = _soa(link, zone, deadline)
         if serial is not None:
             if found == serial:
@@ -137,11 +172,6 @@ def transfer(zone: str, primary: Endpoint, serial: int | None, limits: Limits) -
 def _require_newer(found: int, held: int) -> None:
     if not is_newer(found, held):
         raise TransferError(f"the primary has the serial {found}, which is older than {held}", "OLDER")
-
-
-def _connect(stack: contextlib.ExitStack, primary: Endpoint, deadline: float) -> socket.socket:
-    wait_s = min(CONNECT_S, seconds_left(deadline))
-    return stack.enter_context(socket.create_connection((primary.address, primary.port), wait_s))
 
 
 def _transfer(link: socket.socket, zone: str, have: Zone | None, limits: Limits, deadline: float) -> Found:

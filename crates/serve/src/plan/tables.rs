@@ -30,6 +30,12 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
             errors.add(format!("views[{i}].keys"), format_args!("{key} is not among the keys"));
         }
     }
+    for (i, zone) in zones.iter().flatten().enumerate() {
+        let senders = zone.notify.iter().flat_map(|notify| &notify.keys);
+        for key in senders.filter(|key| !keys.iter().any(|known| known.name == **key)) {
+            errors.add(format!("zones[{i}].notify.keys"), format_args!("{key} is not among the keys"));
+        }
+    }
     let of_views = resolver.iter().flat_map(|resolver| resolver.local_of_views.keys());
     for name in of_views.filter(|name| !views.iter().any(|view| view.view.name == **name)) {
         errors.add("resolver.local", format_args!("{name:?} is not among the views"));
@@ -333,14 +339,23 @@ fn read_zones(at: &At<'_>, errors: &mut Errors) -> Vec<ZonePlan> {
         let name = object.required("name", errors).and_then(|at| read_name(&at, errors));
         let query_acl = object.key("query_acl").map(|at| read_acl(&at, errors));
         let overlay = object.key("overlay").and_then(|at| at.truth(errors)).unwrap_or(false);
+        let notify = object.key("notify").and_then(|at| read_notify(&at, errors));
         object.end(errors);
         let Some(name) = name else { continue };
         if !names.insert(name.clone()) {
             errors.add(format!("{}.name", at.path()), format_args!("{name} is there twice"));
         }
-        zones.push(ZonePlan { name, query_acl, overlay });
+        zones.push(ZonePlan { name, query_acl, overlay, notify });
     }
     zones
+}
+
+fn read_notify(at: &At<'_>, errors: &mut Errors) -> Option<NotifyPlan> {
+    let mut object = at.object(errors)?;
+    let clients = object.key("clients").map_or_else(|| Acl::new([]), |at| read_acl(&at, errors));
+    let keys = read_all(object.key("keys"), read_name, errors);
+    object.end(errors);
+    Some(NotifyPlan { clients, keys })
 }
 
 fn read_view(at: &At<'_>, errors: &mut Errors) -> Option<ViewPlan> {

@@ -34,8 +34,12 @@ pub(crate) fn zone(apex: &str) -> Zone {
 }
 
 pub(crate) fn snapshot(views: &str) -> Snapshot {
+    snapshot_of(&PLAN.replace("VIEWS", views))
+}
+
+pub(crate) fn snapshot_of(plan: &str) -> Snapshot {
     let zones = vec![zone("example.com."), zone("inside.example.com.")];
-    Snapshot::build(PLAN.replace("VIEWS", views).as_bytes(), zones)
+    Snapshot::build(plan.as_bytes(), zones)
         .and_then(|snapshot| snapshot.with_secrets(vec![(name("key."), SECRET.to_vec())]))
         .unwrap_or_else(|errors| panic!("{errors:?}"))
 }

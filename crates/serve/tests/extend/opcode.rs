@@ -7,7 +7,7 @@ use nw_serve::{
 };
 use nw_wire::{Class, Ede, Message, Opcode, Rcode, RrType, Rrset};
 
-use crate::bench::{Bench, name, query, sign, snapshot, verify};
+use crate::bench::{Bench, PLAN, name, query, sign, snapshot, snapshot_of, verify};
 
 /// Opcode 9: answers clients with a key, with three messages over TCP.
 pub(crate) struct Toy;
@@ -88,4 +88,27 @@ fn a_signed_opcode_answers_once_as_a_stream_or_by_the_control_plane() {
     let Handled::Reply(length) = done else { panic!("{done:?}") };
     assert_eq!(Message::parse(&room[..length]).expect("valid").rcode(), Rcode::YXDOMAIN);
     verify(&room[..length], &mac, true);
+}
+
+#[test]
+fn a_notify_reaches_the_control_plane_from_a_primary_or_with_its_key_only() {
+    let senders = r#"{"name":"example.com.","notify":{"clients":["192.0.2.1"],"keys":["key."]}}"#;
+    let plan = PLAN.replace("VIEWS", "").replace(r#"{"name":"example.com."}"#, senders);
+    let mut bench = Bench::new(snapshot_of(&plan));
+    let mut room = vec![0; 65_535];
+    let mut rcode =
+        |packet: &[u8], client: &str| match bench.handle(packet, client, Transport::Udp, &mut room) {
+            Handled::Control(_) => None,
+            Handled::Reply(length) => Some(Message::parse(&room[..length]).expect("valid").rcode()),
+            other => panic!("{other:?}"),
+        };
+    let notify = query("example.com.", Opcode::NOTIFY);
+    let mut signed = notify.clone();
+    sign(&mut signed);
+    assert_eq!(rcode(&notify, "192.0.2.1:53"), None);
+    assert_eq!(rcode(&notify, "192.0.2.2:53"), Some(Rcode::REFUSED));
+    assert_eq!(rcode(&signed, "192.0.2.2:53"), None);
+    assert_eq!(rcode(&query("inside.example.com.", Opcode::NOTIFY), "192.0.2.1:53"), Some(Rcode::REFUSED));
+    assert_eq!(rcode(&query("www.example.com.", Opcode::NOTIFY), "192.0.2.1:53"), Some(Rcode::NOTAUTH));
+    assert_eq!(rcode(&query("example.org.", Opcode::NOTIFY), "192.0.2.1:53"), Some(Rcode::NOTAUTH));
 }
