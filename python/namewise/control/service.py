@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from namewise.control.lists import Lists
     from namewise.control.local_root import RootCopy
     from namewise.control.log import Log
+    from namewise.control.notices import Notices
     from namewise.control.secondaries import Secondaries
     from namewise.control.sockets import Sockets
     from namewise.control.trust import Trust
@@ -95,6 +96,8 @@ class Service:
         """The lists in use and their pauses."""
         self.secondaries: Secondaries | None = None
         """The secondary zones; `follow` starts its thread."""
+        self.notices: Notices | None = None
+        """The NOTIFY messages that are sent; `follow` starts its thread."""
         self.loaded: Loaded
         self.inputs: Inputs
         self.workers = 0
@@ -160,9 +163,10 @@ class Service:
             part.reloaded()
 
     @property
-    def _followers(self) -> list[Trust | RootCopy | Secondaries]:
+    def _followers(self) -> list[Trust | RootCopy | Secondaries | Notices]:
         """The parts that have a thread."""
-        return [part for part in (self.trust, self.root, self.secondaries) if part is not None]
+        parts = (self.trust, self.root, self.secondaries, self.notices)
+        return [part for part in parts if part is not None]
 
     def _equip(self, config: Config) -> None:
         """Make the parts that *config* needs and that this service does not have yet. They stay when a reload removes what they serve.
@@ -184,6 +188,10 @@ class Service:
 
             self.secondaries = Secondaries(self, self.log)
             self.events.handlers[NOTIFY] = self.secondaries.notified
+        if self.notices is None and any(zone.notify for zone in config.zone):
+            from namewise.control.notices import Notices
+
+            self.notices = Notices(self, self.log)
         if config.list and self.lists is None:
             from namewise.control.lists import Lists
 
@@ -249,6 +257,8 @@ class Service:
         if change is not None:
             by = f" by {change.who}" if change.who else ""
             self.log.event("info", "zone-changed", f"zone {name} {change}, {change.why}{by}", zone=name)
+        if self.notices is not None:
+            self.notices.changed(state)
 
     def reload(self, check: Callable[[Candidate], None] | None = None) -> Outcome:
         """Take configuration and zones as they are now into use, or raise and change nothing.
@@ -334,6 +344,11 @@ class Service:
             self.lists.adopt(engine, candidate.lists, {group.name for group in config.group})
         self.sockets.adopt(prepared)
         self.loaded, self.inputs = candidate.loaded, candidate.inputs
+        if self.notices is not None:
+            for name in (*candidate.zones.added, *candidate.zones.changed):
+                state = self.registry.find(name)
+                if state is not None:
+                    self.notices.changed(state)
         self.log.set(config.log.level, config.log.format)
         warnings = (*missing, *candidate.warnings(), *self._shortage(candidate, len(descriptors(prepared))))
         return Outcome(generation, changes, warnings, candidate.failures(), candidate.list_failures())

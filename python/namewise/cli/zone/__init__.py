@@ -38,6 +38,9 @@ VERBS: tuple[tuple[str, str, str], ...] = (
     ("apply", "ZONE FILE [--yes-delete N]", "make the served zone equal to a file"),
     ("restore", "ZONE --at TIME|--serial N", "serve an earlier version again"),
     ("sync", "ZONE [--force] [--plain]", "write the served zone to its file, with its comments"),
+    ("refresh", "ZONE", "ask the primaries of a secondary zone now"),
+    ("retransfer", "ZONE", "transfer a secondary zone whole, whatever its serial"),
+    ("notify", "ZONE", "tell other servers of the served version"),
 )
 OF_SERVER = frozenset(
     {
@@ -54,6 +57,9 @@ OF_SERVER = frozenset(
         "apply",
         "restore",
         "sync",
+        "refresh",
+        "retransfer",
+        "notify",
     }
 )
 """Sub-commands for zones of a running server."""

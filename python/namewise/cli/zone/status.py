@@ -40,5 +40,31 @@ def _print(zone: dict[str, Any]) -> None:
             f"history: {stored['history_octets']} of {stored['history_limit']} octets, {stored['entries_after_snapshot']} entries after "
             f"the snapshot, in {stored['path']}"
         )
+    if zone["secondary"] is not None:
+        _print_secondary(zone["secondary"])
+    for server in zone["notified"]:
+        print(printable(f"notify {server['server']}: {_notified(server)}"))
     if zone["error"]:
         print(printable(f"error: {zone['error']}"))
+
+
+def _print_secondary(state: dict[str, Any]) -> None:
+    if state["confirmed"] is not None:
+        by = "" if state["confirmed_by"] is None else f" by {state['confirmed_by']}"
+        print(f"confirmed{by}: {moment(state['confirmed'])}, expires {moment(state['expires'])}")
+    print("the primaries are being asked" if state["checking"] else f"next check: {moment(state['due'])}")
+    for primary in state["primaries"]:
+        if primary["checked"] is None:
+            found = "not asked yet"
+        else:
+            serial = "" if primary["serial"] is None else f"serial {primary['serial']}, "
+            found = f"{serial}{primary['error'] or 'in order'}, asked {moment(primary['checked'])}"
+        print(printable(f"primary {primary['primary']}: {found}"))
+
+
+def _notified(server: dict[str, Any]) -> str:
+    if server["error"]:
+        return str(server["error"])
+    if server["due"] is not None:
+        return f"serial {server['serial']}, not answered yet"
+    return f"serial {server['serial']}, acknowledged {moment(server['acknowledged'])}"

@@ -41,6 +41,9 @@ OF: dict[str, tuple[str, ...]] = {
     "soa": ("name", "fields", *_CHANGE),
     "restore": ("name", "serial", "at", "entry", "file", *_CHANGE),
     "sync": ("name", "force", "plain"),
+    "refresh": ("name",),
+    "retransfer": ("name",),
+    "notify": ("name",),
 }
 """What can be done, and the arguments of each besides `do`."""
 ARGUMENTS = ("do", *dict.fromkeys(word for words in OF.values() for word in words))
@@ -62,6 +65,12 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     if do == "add":
         return _add(registry, arguments)
     state = _state(registry, arguments)
+    if do in ("refresh", "retransfer"):
+        return _check(daemon, state, whole=do == "retransfer")
+    if do == "notify":
+        return _notify(daemon, state)
+    if do == "status":
+        return {**_status(registry, state, arguments), **_others(daemon, state)}
     return _DO[do](registry, state, arguments)
 
 
@@ -96,6 +105,39 @@ def _status(registry: Registry, state: ZoneState, _: Arguments) -> dict[str, Any
             "newest": entries[0]._asdict() if entries else None,
         }
     return {**summary(state), "stored": stored}
+
+
+def _others(daemon: Daemon, state: ZoneState) -> dict[str, Any]:
+    """Return what is known of the primaries of the zone, and of the servers that are notified of it."""
+    name, service = state.source.name, daemon.service
+    return {
+        "secondary": None if service.secondaries is None else service.secondaries.status(name),
+        "notified": [] if service.notices is None else service.notices.status(name),
+    }
+
+
+def _check(daemon: Daemon, state: ZoneState, *, whole: bool) -> dict[str, Any]:
+    """Let the primaries of the zone be asked now."""
+    name, secondaries = state.source.name, daemon.service.secondaries
+    if secondaries is None or not secondaries.check(name, whole=whole):
+        raise ControlError(
+            f"zone {name} is no secondary zone: there is no primary to ask",
+            "`nw ctl reload` reads zone files again.",
+            "NO_SECONDARY",
+        )
+    return {"name": name, "whole": whole}
+
+
+def _notify(daemon: Daemon, state: ZoneState) -> dict[str, Any]:
+    """Notify other servers of the version that is served."""
+    name, notices = state.source.name, daemon.service.notices
+    if notices is None or not notices.changed(state):
+        raise ControlError(
+            f"nobody is to be notified of zone {name}, or it has no data",
+            'Name servers in its [[zone]], as `notify = ["192.0.2.1"]`, then `nw ctl reload`.',
+            "NOBODY",
+        )
+    return {"name": name, "notified": notices.status(name)}
 
 
 def _show(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
@@ -260,7 +302,6 @@ def _sync(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[st
 
 
 _DO: dict[str, Callable[[Registry, ZoneState, Arguments], dict[str, Any]]] = {
-    "status": _status,
     "show": _show,
     "log": _log,
     "diff": _diff,
@@ -300,6 +341,12 @@ def _changed(
 ) -> dict[str, Any]:
     """Change the zone if it has the serial that the client expects, and return what has changed."""
     expected = arguments.optional_number("if_serial", 0, (1 << 32) - 1)
+    if getattr(state.source, "kind", "") == "secondary":
+        raise ControlError(
+            f"zone {state.source.name} is a copy of that of its {state.source.place}",
+            "Change it there; `nw zone refresh` then fetches it.",
+            "SECONDARY",
+        )
 
     def checked(present: ZoneState) -> Zone:
         serial = None if present.current is None else present.current.serial
