@@ -567,6 +567,24 @@ def test_tables_of_nat64_prefixes_may_divide_clients_and_addresses(tmp_path: Pat
     assert len(load(written(tmp_path, text), environ={}).config.dns64) == 3
 
 
+def test_servers_of_a_secondary_zone_are_checked(tmp_path: Path) -> None:
+    text = '[server]\nstate = "s"\n[[zone]]\nname = "a."\nkind = "secondary"\nprimaries = {}\n'
+    for wrong, what in (
+        ("[]", "1"),
+        ('["primary.example"]', "primary.example"),
+        ('["192.0.2.1 key"]', "is not a server"),
+        ('["0.0.0.0"]', "unspecified"),
+        # An unsigned transfer must not stand in for a signed one.
+        ('["192.0.2.1 key xfr."]', "not signed yet"),
+        ('["192.0.2.1"]\nnotify = ["192.0.2.1 key xfr."]', "not signed yet"),
+        ('["192.0.2.1"]\nnotify_from = ["key xfr."]', "no [[key]] is named"),
+    ):
+        (mistake,) = mistakes(tmp_path, text.format(wrong))
+        assert what in mistake
+    (mistake,) = mistakes(tmp_path, text.format('["192.0.2.1"]').partition("\n")[2].partition("\n")[2])
+    assert "needs a state directory" in mistake
+
+
 def test_only_kinds_that_work_are_accepted(tmp_path: Path) -> None:
     text = '[[zone]]\nname = "a."\nkind = "sqlite"\nfile = "x"\n'
     assert mistakes(tmp_path, text) == [

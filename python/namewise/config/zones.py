@@ -97,8 +97,8 @@ class AnyZone(Table, frozen=True, kw_only=True):
     notify: Annotated[
         tuple[NotifiedText, ...],
         setting(
-            "Servers that are told at once when the zone has changed (NOTIFY, RFC 1996): `ADDRESS`, `ADDRESS:PORT`, either with "
-            "` key NAME` to sign it with a `[[key]]`, and `ns` for the name servers of the zone, by their addresses in the zone, without "
+            "Servers that are told at once when the zone has changed (NOTIFY, RFC 1996): `ADDRESS`, `ADDRESS:PORT`, and "
+            "`ns` for the name servers of the zone, by their addresses in the zone, without "
             "the one that its SOA names as primary."
         ),
     ] = ()
@@ -121,8 +121,8 @@ class SecondaryZone(AnyZone, tag_field="kind", tag="secondary", frozen=True, kw_
     primaries: Annotated[
         tuple[PeerText, ...],
         setting(
-            "Servers that have the zone, in the order of use: `ADDRESS` or `ADDRESS:PORT`, and ` key NAME` for a `[[key]]` that signs "
-            "transfers. The next one is asked if one fails. NOTIFY is taken from their addresses, and with their keys.",
+            "Servers that have the zone, in the order of use: `ADDRESS` or `ADDRESS:PORT`. The next one is asked if one fails. NOTIFY "
+            "is taken from their addresses.",
             min_length=1,
             max_length=32,
         ),
