@@ -199,8 +199,31 @@ def test_a_serial_that_does_not_follow_is_refused_with_the_way(server: Server) -
     with server.running():
         assert "serial: 2026113001" in server.zone("soa", "example.com")
         refused = server.zone("soa", "example.com", "--serial", "5", code=1)
-        assert "Set 4173596648 then 5; wait" in refused
+        assert "Set 4173596648 then 5, each once" in refused
         for serial in ("4173596648", "5"):
             server.zone("soa", "example.com", "--serial", serial, "--minimum", "60")
         soa = server.json("soa", "example.com")["soa"]
         assert (soa["serial"], soa["minimum"], soa["mname"]) == ("5", "60", "ns1.example.com.")
+
+
+def test_serials(server: Server) -> None:
+    """`nw zone serial` leads to another serial, step by step; a change that goes back is refused, with the steps."""
+    text = server.config.read_text()
+    server.config.write_text(
+        text.replace('file = "example.com.zone"\n', 'file = "example.com.zone"\nserial = "date"\n')
+    )
+    with server.running():
+        assert "method date: the next one is 20" in server.zone("serial", "example.com")
+        refused = server.zone("soa", "example.com", "--serial", "5", code=1)
+        assert "serial 5 does not follow 2026113001" in refused and "Set 4173596648 then 5" in refused
+        assert "to 5: set 4173596648 then 5" in server.zone("serial", "example.com", "--to", "5", "--dry-run")
+        first = server.json("serial", "example.com", "--to", "5", "--note", "moved")
+        assert (first["serial"], first["way"]) == (4173596648, [5])
+        last = server.zone("serial", "example.com", "--to", "5")
+        assert "serial 4173596648 -> 5" in last and "the goal is reached" in last
+        recovered = server.json("serial", "example.com", "--recover")
+        assert recovered["serial"] == recovered["wanted"] and recovered["serial"] % 100 == 0
+        again = server.json("serial", "example.com", "--recover")
+        assert (again["changed"], again["way"]) == (False, [])
+        excluded = server.zone("serial", "example.com", "--to", "5", "--recover", code=1)
+        assert "exclude each other" in excluded

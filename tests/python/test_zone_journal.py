@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from itertools import pairwise
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from namewise.zones import Registry
 from namewise.zones.chain import Limits, StoreError
 from namewise.zones.journal import DEFAULTS, Journal
 from namewise.zones.registry import ZoneConflict, ZonesError
+from namewise.zones.serial import SerialError, following, is_newer, way
 from namewise.zones.state import Cause
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from namewise.zones import ZoneState
+    from namewise.zones.serial import Method
 
 TEXT = (
     "$TTL 60\n@ IN SOA ns1 admin {serial} 3600 900 604800 300\n@ NS ns1\nns1 A 192.0.2.53\nwww A 192.0.2.1\n"
@@ -38,6 +42,7 @@ class Server:
     ) -> None:
         self.folder, self.limits, self.durable = folder, limits, durable
         self.file = folder / "z.zone"
+        self.method: Method = "increment"
         self.clock = 1_700_000_000
         if new:
             self.write(TEXT.format(serial=1))
@@ -55,7 +60,9 @@ class Server:
         self.start()
 
     def reload(self) -> None:
-        refresh = self.registry.refresh([FileSource("z.", str(self.file)), DatabaseSource("db.")])
+        refresh = self.registry.refresh(
+            [FileSource("z.", str(self.file), self.method), DatabaseSource("db.")]
+        )
         self.warnings = refresh.warnings
         publish(self.registry, self.engine, refresh)
 
@@ -400,3 +407,41 @@ def test_a_zone_that_the_configuration_names_again_has_its_changes(server: Serve
     assert served(server.engine) == {}
     server.reload()
     assert server.has("new") == ["192.0.2.9"]
+
+
+def test_the_method_of_the_zone_chooses_serials(server: Server) -> None:
+    """Every change gets the serial of its zone's method, a merge too; one that goes back is refused, with the steps that lead there."""
+    server.write(TEXT.format(serial=7))
+    server.method = "date"
+    server.reload()
+    server.registry.clock = lambda: 1_796_000_000.0  # 2026-11-30
+    assert server.add("a").current.serial == 2026113000  # type: ignore[union-attr]
+    assert server.add("b").current.serial == 2026113001  # type: ignore[union-attr]
+    server.write(TEXT.format(serial=7).replace("192.0.2.1", "192.0.2.2"))
+    server.registry.clock = lambda: 1_796_000_000.0 + 86_400
+    server.reload()
+    assert server.zone.serial == 2026120100
+    assert server.has("a") and server.has("b")
+
+    def back(state: ZoneState) -> Zone:
+        assert state.current is not None
+        return state.current.edit().commit(2026113009)
+
+    with pytest.raises(SerialError, match="Set 4173603747 then 2026113009, each once every secondary"):
+        server.registry.edit("z.", back)
+    assert server.zone.serial == 2026120100
+    server.method = "unixtime"
+    server.reload()
+    assert server.add("c").current.serial == 2026120101, "ahead of the clock"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("method", ["increment", "date", "unixtime"])
+def test_serials_never_go_back(method: Method) -> None:
+    random = Random(1)
+    for _ in range(2000):
+        serial, now = random.getrandbits(32), random.randrange(1 << 33)
+        assert is_newer(following(serial, method, now), serial)
+        wanted = random.getrandbits(32)
+        steps = (serial, *way(serial, wanted))
+        assert steps[-1] == wanted
+        assert all(is_newer(step, former) for former, step in pairwise(steps))

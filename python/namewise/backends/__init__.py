@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from namewise.zones.source import ZoneSource
 
 SOURCES: Mapping[type, Callable[[Any], ZoneSource]] = {
-    FileZone: lambda zone: FileSource(zone.name, zone.file),
-    DatabaseZone: lambda zone: DatabaseSource(zone.name),
+    FileZone: lambda zone: FileSource(zone.name, zone.file, zone.serial),
+    DatabaseZone: lambda zone: DatabaseSource(zone.name, serial=zone.serial),
     SecondaryZone: lambda zone: SecondarySource(zone.name, zone.primaries),
 }
 """The source of a zone by the model of its `[[zone]]` table."""

@@ -13,17 +13,20 @@ from namewise.zones.source import ZoneUnavailable
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from namewise.zones.serial import Method
+
 
 class DatabaseSource:
     """The zone *name* in the state database."""
 
-    __slots__ = ("name", "place")
+    __slots__ = ("name", "place", "serial")
 
     kind = "database"
 
-    def __init__(self, name: str, place: str = "the state database") -> None:
+    def __init__(self, name: str, place: str = "the state database", serial: Method = "increment") -> None:
         self.name = name
         self.place = place
+        self.serial: Method = serial
 
     def version(self, former: Hashable = None) -> Hashable:
         """Return None: the registry knows the version."""

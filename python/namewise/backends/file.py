@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from namewise.engine.errors import ZoneFileError
+    from namewise.zones.serial import Method
 
     Stamp: TypeAlias = tuple[str, int, int, int, int]
     """The metadata of a file: path, device, inode, size and modification time in nanoseconds."""
@@ -36,13 +37,14 @@ _MAX_FILES = 1000
 class FileSource:
     """The zone *name* in the file *path*."""
 
-    __slots__ = ("name", "place")
+    __slots__ = ("name", "place", "serial")
 
     kind = "file"
 
-    def __init__(self, name: str, path: str) -> None:
+    def __init__(self, name: str, path: str, serial: Method = "increment") -> None:
         self.name = name
         self.place = path
+        self.serial: Method = serial
 
     def version(self, former: Hashable = None) -> Hashable:
         """Return the metadata of the file and of the files that it includes."""

@@ -104,13 +104,25 @@ class AnyZone(Table, frozen=True, kw_only=True):
     ] = ()
 
 
-class FileZone(AnyZone, tag_field="kind", tag="file", frozen=True, kw_only=True):
+class NumberedZone(AnyZone, frozen=True, kw_only=True):
+    """What zones have whose changes are made here."""
+
+    serial: Annotated[
+        Literal["increment", "date", "unixtime"],
+        setting(
+            "How changes choose the next serial: one more, YYYYMMDDnn of the day (UTC), or the seconds since 1970. It never goes back: "
+            "a serial ahead of the clock is incremented. `nw zone serial` leads from one method to another."
+        ),
+    ] = "increment"
+
+
+class FileZone(NumberedZone, tag_field="kind", tag="file", frozen=True, kw_only=True):
     """A zone that is served from a zone file. With `[server] state` it takes changes, which are kept until the file has them."""
 
     file: Annotated[Path, setting("Zone file (RFC 1035 §5); relative to the file that names it.")]
 
 
-class DatabaseZone(AnyZone, tag_field="kind", tag="database", frozen=True, kw_only=True):
+class DatabaseZone(NumberedZone, tag_field="kind", tag="database", frozen=True, kw_only=True):
     """A zone in the state database (`[server] state`). `nw zone apply` gives it its first records; until then it is waiting."""
 
 

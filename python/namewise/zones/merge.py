@@ -17,6 +17,7 @@ from namewise.engine.errors import NamewiseError
 from namewise.zones.serial import is_newer, successor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from namewise.engine import Difference, Zone
@@ -50,8 +51,16 @@ class MergeConflict(NamewiseError):
         super().__init__("\n".join(lines))
 
 
-def merge(base: Zone, theirs: Zone, ours: Zone, place: str = "the file") -> Zone:
+def merge(
+    base: Zone,
+    theirs: Zone,
+    ours: Zone,
+    place: str = "the file",
+    number: Callable[[int], int] = successor,
+) -> Zone:
     """Return *ours* with what differs between *base* and *theirs*. It is *theirs* or *ours* if that has all of the result.
+
+    number: returns the serial that follows one
 
     Raises `MergeConflict`, and `ZoneFileError` if the result is not a zone.
     """
@@ -82,7 +91,7 @@ def merge(base: Zone, theirs: Zone, ours: Zone, place: str = "the file") -> Zone
         if not merged.difference(side):
             return side
     edit = merged.edit()
-    edit.put(_soa(merged, successor(newest)))
+    edit.put(_soa(merged, number(newest)))
     return edit.commit("keep")
 
 

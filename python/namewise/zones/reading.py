@@ -10,22 +10,24 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.engine.errors import ZoneFileError
 from namewise.zones.chain import ChainError, StoreError
 from namewise.zones.journal import in_source, kept, stamp
-from namewise.zones.serial import is_newer
+from namewise.zones.serial import following, is_newer, way
 from namewise.zones.source import ZoneUnavailable
 from namewise.zones.state import Change, ZoneState
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from typing import Any
 
     from namewise.engine import Zone
     from namewise.zones.chain import Chain
     from namewise.zones.journal import Journal
+    from namewise.zones.serial import Method
     from namewise.zones.source import ZoneSource
     from namewise.zones.state import Cause
 
@@ -40,7 +42,7 @@ class Read(NamedTuple):
 class Reading:
     """Reads sources and finds the state that follows for each."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, clock: Callable[[], float] = time.time) -> None:
         self.after: dict[str, ZoneState] = {}
         self.new_data: dict[str, None] = {}
         """Zones with another version than before, in order."""
@@ -49,6 +51,7 @@ class Reading:
         self.recorded: dict[str, Read] = {}
         """What is to be recorded in the state database once it is served."""
         self._journal = journal
+        self._clock = clock
         self._chains: Mapping[str, Chain] | None = None
         self._noted: Mapping[str, Mapping[str, Any]] | None = None
         self._unread: list[ZoneState] = []
@@ -147,7 +150,11 @@ class Reading:
                     # As `nw zone sync` writes it. The server may have ended before it took note of that.
                     zone, journal = old, (state.tip or 0) - own
                 else:
-                    zone = merge(self._journal.store.base(name.lower()), read, old, source.place)
+                    base = self._journal.store.base(name.lower())
+                    method: Method = getattr(source, "serial", "increment")
+                    zone = merge(
+                        base, read, old, source.place, partial(following, method=method, now=self._clock())
+                    )
                     journal = 0 if zone is read else state.journal
             except (MergeConflict, ZoneFileError, ChainError, StoreError) as error:
                 self._fail(state, error, version)
@@ -226,7 +233,13 @@ def _ignored(state: ZoneState) -> str:
 
 def _serial_warning(name: str, old: int, new: int) -> str:
     how = "is still" if old == new else f"went back from {old} to"
+    steps = way(old, new)
+    remedy = (
+        f", or set {' then '.join(map(str, steps))}, each once every secondary server has the one before"
+        if steps
+        else ""
+    )
     return (
         f"zone {name}: the content has changed, but the serial {how} {new}: secondary servers will not fetch it "
-        "(RFC 1996 §4.7); raise the serial"
+        f"(RFC 1996 §4.7); raise the serial{remedy}"
     )

@@ -14,6 +14,8 @@ Between the two a zone may change (`change`, `add`, `remove`): that version then
 Changes that wait while others are written share the next transaction of the state database (`journal.py`), one publication and
 one acknowledgement: a caller that gets the lock takes all of them. A change that was refused has changed nothing.
 
+The serial of a version that a change makes is chosen here, by the method of its source (`serial.py`).
+
 *Limitations*: signing does not exist yet.
 """
 
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,6 +33,7 @@ from namewise.zones.background import Background
 from namewise.zones.chain import Chain, StoreError, image
 from namewise.zones.journal import Journal, kept, write_of_change, write_of_reading, write_of_snapshot
 from namewise.zones.reading import Reading, succeeding
+from namewise.zones.serial import numbered
 from namewise.zones.state import Cause, Change, ZoneState, failure_text
 
 if TYPE_CHECKING:
@@ -113,6 +117,8 @@ class Registry:
         self.journal = journal or Journal(None)
         self.on_change: Callable[[ZoneState], None] | None = None
         """Called with the new state after a zone has changed by `change`, `edit` or `submit`; it must not block."""
+        self.clock: Callable[[], float] = time.time
+        """Seconds since 1970, for serials."""
         self._engine: Engine | None = None
         self._named: frozenset[str] = frozenset()
         """The zones that the current settings name."""
@@ -140,13 +146,15 @@ class Registry:
     def refresh(self, sources: Iterable[ZoneSource]) -> Refresh:
         """Read the changed ones of *sources* and return the effect. Changes nothing."""
         before = self.states
-        reading = Reading(self.journal)
+        reading = Reading(self.journal, self.clock)
         for source in sources:
             state = before.get(source.name)
             if state is None:
                 state = ZoneState(source)
             elif state.source.place != source.place or not state.configured:
                 state = state._replace(source=source, configured=True, version=None)
+            elif _settings(state.source) != _settings(source):
+                state = state._replace(source=source)
             reading.look(state, source)
         reading.read()
         removed = tuple(
@@ -230,7 +238,7 @@ class Registry:
         other records than those of *before* are served by now: begin again with the current state. Raises `KeyError` for a zone
         that is not served, and `StoreError` if the change cannot be made durable.
         """
-        after = succeeding(before, zone, cause.why, cause)
+        after = self._succeeding(before, zone, cause)
 
         def make(present: ZoneState) -> tuple[Zone, Change] | None:
             if present.revision != before.revision:
@@ -253,18 +261,18 @@ class Registry:
         *make* runs with the lock of the registry: it computes, does not wait and calls nothing here. What it raises ends this
         change. Otherwise as `change`; there is no conflict.
         """
-        return self._commit_until(self._wait(name, _made_by(make, cause)))
+        return self._commit_until(self._wait(name, self._made_by(make, cause)))
 
     def submit(self, name: str, make: Make, cause: Cause = EDIT) -> Future[ZoneState]:
         """As `edit`, from a thread of the registry. Never blocks."""
-        waiting = self._wait(name, _made_by(make, cause))
+        waiting = self._wait(name, self._made_by(make, cause))
         self._committing.add("commit", self._commit)
         return waiting.future
 
     def add(self, source: ZoneSource) -> int:
         """Load the zone of *source* and serve it until `remove`, whatever the configuration names; return the
         generation. Raises `ZonesError` if it cannot be loaded, `ZoneConflict` if a zone of that name is served."""
-        reading = Reading(self.journal)
+        reading = Reading(self.journal, self.clock)
         reading.look(ZoneState(source, configured=False), source)
         reading.read()
         if reading.failures:
@@ -277,7 +285,7 @@ class Registry:
     def resume(self, source: ZoneSource) -> ZoneState:
         """Serve a zone that is stored and that the configuration does not name, as `add`; one that cannot be loaded gets SERVFAIL.
         Return its state."""
-        reading = Reading(self.journal)
+        reading = Reading(self.journal, self.clock)
         reading.look(ZoneState(source, configured=False), source)
         reading.read()
         with self._changing:
@@ -287,7 +295,7 @@ class Registry:
     def create(self, source: ZoneSource, zone: Zone, cause: Cause = EDIT) -> ZoneState:
         """Serve *zone* under the name of *source* until `remove`, and keep it in the state database. Raises `ZoneConflict` if a zone
         of that name is served, `StoreError`."""
-        make = _made_by(lambda _: zone, cause)
+        make = self._made_by(lambda _: zone, cause)
         return self._commit_until(self._wait(source.name, make, source))
 
     def remove(self, name: str) -> int:
@@ -381,6 +389,16 @@ class Registry:
         waiting = _Waiting(name, make, source, Future())
         self._waiting.append(waiting)
         return waiting
+
+    def _made_by(self, make: Make, cause: Cause) -> Callable[[ZoneState], tuple[Zone, Change] | None]:
+        return lambda state: self._succeeding(state, make(state), cause)
+
+    def _succeeding(self, before: ZoneState, zone: Zone, cause: Cause) -> tuple[Zone, Change] | None:
+        """Return *zone* with its serial as the version that follows that of *before*, with what differs; None if nothing does."""
+        method = getattr(before.source, "serial", None)
+        if method is not None and before.current is not None:
+            zone = numbered(before.current, zone, method, self.clock())
+        return succeeding(before, zone, cause.why, cause)
 
     def _commit_until(self, waiting: _Waiting) -> ZoneState:
         while not waiting.future.done():
@@ -585,7 +603,7 @@ class Registry:
         before = self.states.get(name)
         if before is None:
             return []
-        reading = Reading(self.journal)
+        reading = Reading(self.journal, self.clock)
         reading.look(before, before.source)
         reading.read()
         after = reading.after[name]
@@ -607,14 +625,15 @@ class Registry:
         return self._engine
 
 
-def _made_by(make: Make, cause: Cause) -> Callable[[ZoneState], tuple[Zone, Change] | None]:
-    return lambda state: succeeding(state, make(state), cause.why, cause)
-
-
 def _settled(results: list[Chain | StoreError]) -> None:
     for result in results:
         if isinstance(result, StoreError):
             raise result
+
+
+def _settings(source: ZoneSource) -> object:
+    """Return what a source has besides its place."""
+    return getattr(source, "serial", None)
 
 
 def _served(state: ZoneState) -> tuple[object, ...]:

@@ -9,10 +9,12 @@ large). It keeps no copy of the zone; `namewise.zones.Registry` does.
 A backend is one file in `namewise.backends` with a class that has these members, and one line in the table `SOURCES` there.
 The class inherits nothing. `FileSource` is the example. Run the common suite in `tests/python/test_zones.py` on a new one.
 
-Three members are optional:
+Four members are optional:
 
 `kind`: `file`, `database` or `secondary` for a zone whose changes are kept in the state database (`journal.py`): those that a file
 lacks, or all of them. Without it, the truth is elsewhere, and a change lasts until the source has another version.
+
+`serial`: how the serials of versions that are made by changes are chosen (`serial.py`). Without it, a change has its own serial.
 
 `watch(changed)`: call *changed* whenever `version` may return another value, and return a function that ends this. The
 registry then reads the source, in a thread of its own. *changed* returns at once and may be called from any thread, but not

@@ -9,12 +9,12 @@ import base64
 import binascii
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from namewise.backends.database import DatabaseSource
 from namewise.control.client import ControlError
 from namewise.engine import Difference, RRset, Zone
-from namewise.zones.serial import is_newer, successor, way
+from namewise.zones.serial import Method, following, of_clock, reached, successor, way
 from namewise.zones.state import Cause
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
-    from namewise.engine import ZoneEdit
     from namewise.zones.chain import Chain
     from namewise.zones.registry import Registry
     from namewise.zones.state import ZoneState
@@ -39,6 +38,7 @@ OF: dict[str, tuple[str, ...]] = {
     "edit": ("name", "steps", *_CHANGE),
     "apply": ("name", "difference", "first", *_CHANGE),
     "soa": ("name", "fields", *_CHANGE),
+    "serial": ("name", "method", "to", "recover", "dry", *_CHANGE),
     "restore": ("name", "serial", "at", "entry", "file", *_CHANGE),
     "sync": ("name", "force", "plain"),
     "refresh": ("name",),
@@ -212,7 +212,7 @@ def _edit(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[st
                 {"set": edit.put, "add": edit.add, "remove": edit.remove}[what](rrset)
             else:
                 raise arguments.wrong("steps", "objects with one of set, add, remove, delete")
-        return _numbered(_current(present), edit)
+        return edit.commit("keep")
 
     return _changed(registry, state, arguments, make, "edit")
 
@@ -251,23 +251,55 @@ def _soa(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str
     def make(present: ZoneState) -> Zone:
         zone = _current(present)
         fields = _soa_of(zone)
-        wanted = given.get("serial")
-        if wanted is not None:
-            steps = way(zone.serial, int(wanted))
-            if len(steps) != 1:
-                recipe = " then ".join(map(str, steps)) or "nothing"
-                raise ControlError(
-                    f"serial {wanted} does not follow {zone.serial} (RFC 1982 §3.2): secondary servers would not fetch the zone",
-                    f"Set {recipe}; wait before each step until every secondary server has the one before.",
-                    "SERIAL",
-                )
         fields.update({key: str(value) for key, value in given.items()})
         edit = zone.edit()
         edit.put(RRset(zone.name, "SOA", int(fields["ttl"]), [" ".join(fields[key] for key in SOA_FIELDS)]))
-        return _numbered(_current(present), edit)
+        return edit.commit("keep")
 
     found = _changed(registry, state, arguments, make, "edit")
     return {**found, "soa": _soa_of(_current(_state(registry, arguments)))}
+
+
+def _serial(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
+    """Return the serials that lead to the wanted one, and set the first of them unless `dry`."""
+    name, present, now = state.source.name, _current(state).serial, registry.clock()
+    own = getattr(state.source, "serial", None)
+    if own is None:
+        raise ControlError(f"the serial of zone {name} is not chosen here", "Its source does.", "SERIAL")
+    wanted, method = arguments.optional_number("to", 0, (1 << 32) - 1), arguments.optional_text("method")
+    if method is None and arguments.flag("recover"):
+        method = own
+    if method is not None:
+        if method not in get_args(Method):
+            raise arguments.wrong("method", f"one of {', '.join(get_args(Method))}")
+        wanted = of_clock(cast("Method", method), now)
+        if wanted is None:
+            raise ControlError(
+                f"every serial of zone {name} is right with the method increment",
+                "Name one: --to N.",
+                "SERIAL",
+            )
+    there = wanted is None or (method is not None and reached(present, cast("Method", method), now))
+    steps = [] if there or wanted is None else list(way(present, wanted))
+    found = {
+        **summary(state),
+        "method": own,
+        "next": following(present, own, now),
+        "wanted": wanted,
+        "way": steps,
+        "changed": False,
+    }
+    if not steps or arguments.flag("dry"):
+        return found
+    step = steps.pop(0)
+
+    def make(state: ZoneState) -> Zone:
+        zone = _current(state)
+        if zone.serial != present:
+            raise ControlError(f"zone {name} has changed meanwhile", "Try again.", "CONFLICT")
+        return zone.edit().commit(step)
+
+    return {**found, **_changed(registry, state, arguments, make, "edit")}
 
 
 def _restore(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
@@ -309,6 +341,7 @@ _DO: dict[str, Callable[[Registry, ZoneState, Arguments], dict[str, Any]]] = {
     "edit": _edit,
     "apply": _apply,
     "soa": _soa,
+    "serial": _serial,
     "restore": _restore,
     "sync": _sync,
 }
@@ -374,14 +407,6 @@ def _user(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
-
-
-def _numbered(current: Zone, edit: ZoneEdit) -> Zone:
-    """Return *current* after *edit*, with the next serial unless the edit has a newer one; *current* itself if nothing differs."""
-    zone = edit.commit("keep")
-    if not current.difference(zone):
-        return current
-    return zone if is_newer(zone.serial, current.serial) else zone.edit().commit(successor(current.serial))
 
 
 def _chain(registry: Registry, state: ZoneState) -> Chain | None:
