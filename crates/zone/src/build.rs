@@ -132,7 +132,7 @@ pub(crate) fn zone(
         denial: chain.finish(&input, &tree, &places),
         referrers: Referrers::of(references.iter().flatten().copied()),
     };
-    Some(Zone { store: Arc::new(store), delta: None })
+    Some(Zone { store: Arc::new(store), delta: None, history: None })
 }
 
 /// A node that was rendered separately.

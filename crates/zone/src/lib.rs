@@ -9,7 +9,7 @@
 //!
 //! Start with [`scan::load`] and [`Zone::answer`]. A [`Zone`] is immutable: an edit makes another one.
 //!
-//! RFCs: 1034 §4.3.2, 1035 §5, 1982, 2181, 2308, 3597, 4034, 4035 §3, 4592, 5155 §7, 6672, 8482, 9471.
+//! RFCs: 1034 §4.3.2, 1035 §5, 1982, 1995, 2181, 2308, 3597, 4034, 4035 §3, 4592, 5155 §7, 5936, 6672, 8482, 9471.
 //!
 //! *Limitations*: one class per zone, 16 GiB of nodes.
 #![forbid(unsafe_code)]
@@ -22,6 +22,8 @@ mod denial;
 mod difference;
 mod edit;
 pub mod format;
+mod history;
+mod outgoing;
 mod place;
 mod problem;
 mod records;
@@ -38,6 +40,7 @@ pub use answer::{AnswerKind, MOST_ALIASES, Outcome, ZoneQuestion};
 pub use build::rules::{RULES, Rule, Which};
 pub use difference::{ApplyError, Difference, DifferenceError};
 pub use edit::{ChangeCounts, Serial, ZoneDiff, ZoneEdit};
+pub use outgoing::{Contents, Outgoing};
 pub use problem::{Facts, Finding, PROBLEMS, Problem, Severity, ZoneFileErrors};
 pub use records::{ImageError, RecordsError};
 pub use scan::{LoadOptions, LoadedFile, load, load_files};

@@ -20,6 +20,7 @@ use nw_wire::{Class, Name, NameRef, RrType, Rrset, rr};
 
 use crate::delta::{Delta, Referrers, View};
 use crate::denial::Denial;
+use crate::history::History;
 use nw_wire::hash::{self, eq_folded};
 
 use crate::suffix::LabelStarts;
@@ -128,6 +129,8 @@ pub struct Zone {
     pub(crate) store: Arc<Store>,
     /// The changes since the store was built.
     pub(crate) delta: Option<Arc<Delta>>,
+    /// What IXFR may send.
+    pub(crate) history: Option<Arc<History>>,
 }
 
 impl Zone {
@@ -321,8 +324,9 @@ impl<'z> Node<'z> {
         self.sets().map(|set| u64::from(set.count)).sum()
     }
 
+    /// Its octets.
     #[inline]
-    fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         u32::from_le_bytes([self.bytes[0], self.bytes[1], self.bytes[2], self.bytes[3]]) as usize
     }
 

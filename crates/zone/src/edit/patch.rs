@@ -263,7 +263,8 @@ impl<'e> Patch<'e> {
             return None;
         }
         let delta = Delta::new(rendered.serial, records, changed);
-        let next = Zone { store: Arc::clone(&self.edit.base.store), delta: Some(Arc::new(delta)) };
+        let next =
+            Zone { store: Arc::clone(&self.edit.base.store), delta: Some(Arc::new(delta)), history: None };
         // The chain lost its last record: the zone no longer proves nonexistence.
         if next.is_signed() && next.view().chain_is_empty() {
             return None;
