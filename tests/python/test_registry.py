@@ -48,7 +48,9 @@ class Engineless:
         self.generation += 1
         return self.generation
 
-    def change(self, zones: Mapping[str, Zone | Unavailable | None], expected: int) -> int:
+    def change(
+        self, zones: Mapping[str, Zone | Unavailable | None], expected: int, history: object = None
+    ) -> int:
         if expected != self.generation:
             raise GenerationConflict(expected, self.generation)
         for name, entry in zones.items():

@@ -105,6 +105,8 @@ pub(crate) struct Server {
     active: Micros,
     /// When no more queries are read.
     end: Micros,
+    /// When the conversation ends, whatever is under way. Stops a client from reading one long answer forever.
+    last: Micros,
     /// The client sends nothing more; what it has sent is still answered.
     ended: bool,
     /// No more queries are taken; the conversation ends when those under way are answered.
@@ -132,6 +134,7 @@ impl Server {
             queries: 0,
             active: now,
             end: now + micros(plan.max_lifetime_ms),
+            last: now + 2 * micros(plan.max_lifetime_ms),
             ended: false,
             closing: false,
         }
@@ -240,8 +243,7 @@ impl Server {
         if self.under_way > 0 && self.unsent().is_empty() {
             return None;
         }
-        let idle = self.active + idle;
-        Some(if self.closing { idle } else { idle.min(self.end) })
+        Some((self.active + idle).min(if self.closing { self.last } else { self.end }))
     }
 
     /// What follows from the time; *idle*: how long a conversation may be idle now.
@@ -250,7 +252,7 @@ impl Server {
             Some(deadline) if now >= deadline => {}
             _ => return Expiry::Not,
         }
-        if now >= self.active + idle {
+        if now >= self.active + idle || now >= self.last {
             return Expiry::Idle;
         }
         self.close();

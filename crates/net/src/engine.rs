@@ -10,6 +10,7 @@
 //! end with the snapshot they began with, the next batch uses the new one. All return once every worker uses the new snapshot,
 //! and free what no worker uses any more. Dropping the engine closes it without grace.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter};
@@ -32,7 +33,7 @@ use nw_serve::decision::{self, Considered};
 use nw_serve::plan::Plan;
 use nw_serve::{Artifact, Made, Recorder, Snapshot, stats};
 use nw_wire::{Name, NameRef, RrType};
-use nw_zone::ZoneEntry;
+use nw_zone::{Difference, ZoneEntry};
 use tokio::sync::mpsc;
 
 use crate::control::Control;
@@ -232,6 +233,16 @@ impl Engine {
     ///
     /// Costs what it changes: the structure of the set is shared with the former one, however many zones there are.
     pub fn change(&self, changes: Vec<(Name, Option<ZoneEntry>)>, expected: u64) -> Result<u64, ChangeError> {
+        self.change_by(changes, expected, &HashMap::new())
+    }
+
+    /// Do the same. `history`: by zone, the differences that lead from the served version to the new one ([`Snapshot::changed_by`]).
+    pub fn change_by(
+        &self,
+        changes: Vec<(Name, Option<ZoneEntry>)>,
+        expected: u64,
+        history: &HashMap<Name, Vec<Difference>>,
+    ) -> Result<u64, ChangeError> {
         let workers = self.workers();
         if workers.is_empty() {
             return Err(ChangeError::Closed);
@@ -241,7 +252,7 @@ impl Engine {
         if current != expected {
             return Err(ChangeError::Conflict { expected, current });
         }
-        let snapshot = Arc::new(former.snapshot.changed(changes));
+        let snapshot = Arc::new(former.snapshot.changed_by(changes, history));
         let (version, generation) = (former.version + 1, current + 1);
         let (cache, routes) = (Arc::clone(&former.cache), former.routes.clone());
         self.store(Published { version, generation, snapshot, cache, routes });

@@ -181,6 +181,10 @@ fn fill(worker: &Worker, server: &mut Server, streams: &mut Streams, plan: &TcpP
     while let Some(stream) = streams.front_mut().filter(|_| server.takes_part(plan)) {
         filled = true;
         if !worker.next_message(stream, |message| server.reply_part(message)) {
+            if !stream.is_complete() {
+                // The client learns from the end of the connection that messages are missing.
+                server.close();
+            }
             streams.pop_front();
             server.reply_later(None);
         }

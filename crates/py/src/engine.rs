@@ -14,7 +14,7 @@ use nw_resolve::{ClientQuestion, Forward, Resolution, explain};
 use nw_serve::decision::Considered;
 use nw_serve::recorder::FlightRecord;
 use nw_serve::{Artifact, Made};
-use nw_wire::{Message, RrType};
+use nw_wire::{Message, NameRef, RrType};
 use pyo3::exceptions::{PyFileNotFoundError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -23,6 +23,7 @@ use crate::allocator;
 use crate::artifact::ArtifactArg;
 use crate::call;
 use crate::code::Code;
+use crate::difference::Difference;
 use crate::name::NameArg;
 use crate::raise::Raise;
 use crate::request::{Asked, Done, Dropped, Exchange, Fault, Notice, Resolve, seconds};
@@ -80,16 +81,28 @@ impl Engine {
     /// `zones` maps names to a `Zone`, an `Unavailable` for a zone without data, or None to remove the zone.
     /// `expected` is the generation from which the change was computed. Raises `GenerationConflict` and changes
     /// nothing if another generation is served. Raises `EngineClosed` after `close`.
+    ///
+    /// `history` maps names of changed zones to the `Difference`s that lead from the served version to the new one, the oldest
+    /// first: IXFR may then send them. An empty list says that the records are the same. A changed zone that is not in it
+    /// loses its earlier differences.
+    #[pyo3(signature = (zones, expected, history = None))]
     fn change(
         &self,
         py: Python<'_>,
         zones: HashMap<String, Option<EntryArg<'_>>>,
         expected: u64,
+        history: Option<HashMap<String, Vec<PyRef<'_, Difference>>>>,
     ) -> PyResult<u64> {
         let changes = zones.into_iter().map(|(name, entry)| entry_of(py, &name, entry));
         let changes = changes.collect::<PyResult<Vec<_>>>()?;
+        let history = history.unwrap_or_default().into_iter().map(|(name, differences)| {
+            let differences = differences.iter().map(|difference| difference.inner.clone()).collect();
+            let name = crate::name::parse(&name, NameRef::ROOT).map_err(|error| error.into_err(py))?;
+            Ok((name, differences))
+        });
+        let history = history.collect::<PyResult<HashMap<_, Vec<_>>>>()?;
         call::detached(py, || {
-            self.inner.change(changes, expected).map_err(|error| match error {
+            self.inner.change_by(changes, expected, &history).map_err(|error| match error {
                 ChangeError::Conflict { expected, current } => Raise::Conflict { expected, current },
                 ChangeError::Closed => Raise::Closed(error.to_string()),
             })

@@ -166,6 +166,8 @@ pub enum Reason {
         /// Why.
         detail: String,
     },
+    /// A query for the transfer of a zone (AXFR, IXFR).
+    Transfer(TransferStep),
     /// The query has an EDNS version that the server does not know (RFC 6891 §6.1.3).
     EdnsVersion {
         /// The version.
@@ -519,6 +521,7 @@ impl Reason {
             Reason::TunnelSuspected { .. } => "tunnel-suspected",
             Reason::InView { .. } => "in-view",
             Reason::FromZone { .. } | Reason::ZoneUnavailable { .. } => "from-zone",
+            Reason::Transfer(_) => "transfer",
             Reason::EdnsVersion { .. } => "edns-version",
             Reason::LocallyServed => "locally-served",
             Reason::LocalData { .. } => "local-data",
@@ -643,6 +646,79 @@ impl fmt::Display for NotServed {
     }
 }
 
+/// What a query for the transfer of a zone leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferStep {
+    /// All records are sent.
+    Zone {
+        /// The serial of the zone.
+        serial: u32,
+        /// The serial of the client, for which no differences can be sent. None: it asked for the zone (AXFR).
+        since: Option<u32>,
+    },
+    /// Differences are sent.
+    Differences {
+        /// How many.
+        count: usize,
+        /// The serial of the client.
+        since: u32,
+        /// The serial of the zone.
+        serial: u32,
+    },
+    /// The SOA is sent: the client has this version or a newer one.
+    Current {
+        /// The serial of the client.
+        since: u32,
+        /// The serial of the zone.
+        serial: u32,
+    },
+    /// The SOA is sent: the rest does not fit in a datagram (RFC 1995 §2).
+    TooLarge {
+        /// The serial of the zone.
+        serial: u32,
+    },
+    /// Refused: the name is not the apex of a zone of this server.
+    NotApex,
+    /// Refused: AXFR needs a stream transport (RFC 5936 §4.2).
+    NeedsStream,
+    /// Refused: the query for IXFR has no SOA of the zone in its authority section (RFC 1995 §3).
+    NoSerial,
+    /// Failed: as many transfers are in progress as this limit of the plan allows.
+    Busy {
+        /// The limit, a key of `transfers`.
+        limit: &'static str,
+        /// Its value.
+        most: u32,
+    },
+}
+
+impl fmt::Display for TransferStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Zone { serial, since: None } => write!(f, "the whole zone is sent, serial {serial}"),
+            Self::Zone { serial, since: Some(since) } => write!(
+                f,
+                "the whole zone is sent, serial {serial}: there are no differences from serial {since}, or they are larger"
+            ),
+            Self::Differences { count, since, serial } => {
+                write!(f, "the differences from serial {since} to {serial} are sent, one by one: {count}")
+            }
+            Self::Current { since, serial } => {
+                write!(f, "the SOA is sent: the client has serial {since}, and the zone {serial}")
+            }
+            Self::TooLarge { serial } => {
+                write!(f, "the SOA is sent, serial {serial}: the rest does not fit in a datagram")
+            }
+            Self::NotApex => f.write_str("refused: the name is not the apex of a zone of this server"),
+            Self::NeedsStream => f.write_str("refused: AXFR needs TCP"),
+            Self::NoSerial => {
+                f.write_str("refused: the query has no SOA of the zone in its authority section")
+            }
+            Self::Busy { limit, most } => write!(f, "too many transfers are in progress: {limit} is {most}"),
+        }
+    }
+}
+
 /// The access lists of a server, as the configuration names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessList {
@@ -652,6 +728,8 @@ pub enum AccessList {
     Views,
     /// The list of this zone.
     Zone(Name),
+    /// The clients and keys that may transfer this zone.
+    Transfer(Name),
     /// The list of a name that describes the server.
     ServerName,
 }
@@ -662,6 +740,7 @@ impl fmt::Display for AccessList {
             AccessList::Query => f.write_str("[[policy]] on = \"query\" does not admit this client"),
             AccessList::Views => f.write_str("no [[view]] matches this client"),
             AccessList::Zone(zone) => write!(f, "allow of the zone {zone} does not admit this client"),
+            AccessList::Transfer(zone) => write!(f, "transfer of the zone {zone} does not admit this client"),
             AccessList::ServerName => f.write_str("the list of this name does not admit this client"),
         }
     }

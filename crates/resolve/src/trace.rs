@@ -30,7 +30,7 @@ pub use crate::decisions::{
     SignatureRefused,
 };
 pub use crate::reason::{
-    AccessList, LameKind, ListRule, LoopEnds, NotServed, Reason, Route, TCP_ONLY, Unusable,
+    AccessList, LameKind, ListRule, LoopEnds, NotServed, Reason, Route, TCP_ONLY, TransferStep, Unusable,
 };
 pub use crate::steps::Graft;
 use crate::steps::Steps;

@@ -37,6 +37,7 @@ pub mod stats;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
+mod transfer;
 mod tsig;
 pub mod verdict;
 mod view;

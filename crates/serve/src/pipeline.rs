@@ -41,7 +41,7 @@ use std::sync::Arc;
 use nw_policy::Limited;
 use nw_resolve::trace::{Layer, Reason};
 use nw_resolve::{ClientQuestion, Resolution, Validation};
-use nw_wire::{Ede, Full, Header, Rcode, RrType};
+use nw_wire::{Ede, Full, Header, Opcode, Rcode, RrType};
 
 pub use crate::context::{Context, Environment};
 use crate::opcode::query::edns_version;
@@ -50,7 +50,7 @@ use crate::report::{Asked, Left, Sent, report, report_reply};
 use crate::response::{Response, ResponseKind};
 use crate::sections::{self, Sections};
 use crate::stats::{Counter, Stats};
-use crate::verdict::{Ask, Causes, Handled, Made, Pending, Refusal, Second, Transport, Verdict};
+use crate::verdict::{Ask, Causes, Handled, Made, Messages, Pending, Refusal, Second, Transport, Verdict};
 use crate::{admit, detect, finish, limit, opcode, policies, receipt, route, tsig, view};
 
 /// The extended error of a fault of this server.
@@ -397,22 +397,24 @@ pub fn complete_with(
     })
 }
 
-/// Write the next message of a stream. Returns its length, or `None` if it does not fit in any message.
+/// Write the next message of a stream. Returns its length, or `None` if there is none.
 pub(crate) fn stream_message(
     environment: &Environment<'_>,
     pending: &mut Pending,
-    sections: &Sections,
+    messages: &mut dyn Messages,
     room: &mut [u8],
 ) -> Option<usize> {
     let server = &pending.snapshot.plan().server;
     let query = pending.query.as_query();
     let mut out = finish::writer(&query, Transport::Tcp, server, room);
     let mut response = finish::begin(&mut out, &query, server);
-    response.aa = true;
+    (response.aa, response.ra) = (true, pending.snapshot.recurses_for(pending.client.ip()));
     if let Some(signature) = &pending.signature {
         tsig::reserve(signature, &mut response);
     }
-    sections.write(response.out).ok()?;
+    if !messages.next(&mut response) || response.truncated {
+        return None;
+    }
     let length = finish::finish(&mut response, &query, server, &[], &None);
     Some(match &mut pending.signature {
         Some(signature) => signature.sign((environment.unix_s)(), room, length),
@@ -422,7 +424,11 @@ pub(crate) fn stream_message(
 
 /// Count a stream that has ended, and report it to telemetry.
 pub(crate) fn stream_ended(environment: &Environment<'_>, pending: &Pending, sent: &Sent) {
-    let left = Left { rcode: Rcode::NOERROR, kind: ResponseKind::Opcode };
+    let kind = match pending.query().flags.opcode() {
+        Opcode::QUERY => ResponseKind::Transfer,
+        _ => ResponseKind::Opcode,
+    };
+    let left = Left { rcode: Rcode::NOERROR, kind };
     left.kind.counter(environment.stats).add(1);
     environment.stats.rcode(left.rcode);
     let Pending { client, transport, received, .. } = *pending;

@@ -10,9 +10,10 @@
 //!  "server":   {"identity": "a1", "nsid": "6131", "udp_payload": 1232, "tcp": {"idle_ms": 10000}},
 //!  "acls":     {"query": ["0.0.0.0/0", "::/0"], "recursion": ["127.0.0.0/8", "::1"], "control_names": {}},
 //!  "resolver": {"hints": [{"name": "a.root-servers.net.", "addresses": ["198.41.0.4"]}]},
-//!  "zones":    [{"name": "example.com.", "query_acl": ["10.0.0.0/8"]}],
+//!  "zones":    [{"name": "example.com.", "query_acl": ["10.0.0.0/8"], "transfer": [{"key": "office."}]}],
 //!  "views":    [{"name": "inside", "clients": ["10.0.0.0/8"], "keys": ["office."]}],
 //!  "keys":     [{"name": "office.", "algorithm": "hmac-sha256"}],
+//!  "transfers": {"most": 100, "history_bytes": 1048576},
 //!  "control":  {"opcodes": [5], "max_pending": 1000},
 //!  "recorder": {"entries": 1000, "slow_ms": 1000}}
 //! ```
@@ -77,6 +78,8 @@ pub struct Plan {
     pub rrl: Option<RrlSettings>,
     /// Detection of tunnels and amplification (`crates/policy/src/detect.rs`). Default none.
     pub detect: Option<DetectSettings>,
+    /// The limits of zone transfers to clients.
+    pub transfers: TransfersPlan,
     /// The requests that the control plane answers.
     pub control: ControlPlan,
     /// The limits of the flight recorder.
@@ -139,7 +142,8 @@ pub struct TcpPlan {
     /// from the connection, and closes it after `idle_ms` without progress. Stops clients that ask and never read.
     pub max_unsent: u32,
     /// Milliseconds until a connection accepts no more queries, 200 ms to 1 day, default 1 hour. Stops clients that
-    /// query just often enough from holding their slots forever.
+    /// query just often enough from holding their slots forever. After twice that time it ends, even if an answer is not
+    /// sent whole. Stops clients that read a zone transfer just fast enough from holding its version forever.
     pub max_lifetime_ms: u32,
     /// Maximum number of queries on one connection, default 0, which means no limit. The connection closes after the
     /// last one. Makes busy clients reconnect, so that they are distributed over the workers again.
@@ -273,6 +277,8 @@ pub struct ZonePlan {
     pub overlay: bool,
     /// Who may say that the zone has changed (RFC 1996). None: nobody, the zone is no copy.
     pub notify: Option<NotifyPlan>,
+    /// The clients that may transfer it (AXFR, IXFR). Default none: a transfer reveals every name at the price of one query.
+    pub transfer: Vec<TransferClient>,
 }
 
 /// Who may send NOTIFY for a zone: one of both is enough.
@@ -282,6 +288,38 @@ pub struct NotifyPlan {
     pub clients: Acl,
     /// The TSIG keys that may sign it.
     pub keys: Vec<Name>,
+}
+
+/// Clients that may transfer a zone: those that fulfil both conditions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferClient {
+    /// Their addresses. None: any.
+    pub clients: Option<Acl>,
+    /// The key that signs their queries. None: any, or none.
+    pub key: Option<Name>,
+}
+
+/// Limits of zone transfers to clients (AXFR and IXFR over streams). Each transfer in progress keeps the version of the zone that
+/// it sends, so that clients that read slowly could fill the memory with old versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransfersPlan {
+    /// Maximum number of transfers in progress, 1 to 100,000, default 100. A further one fails with SERVFAIL.
+    pub most: u32,
+    /// Maximum number of transfers of one zone in progress, 1 to 100,000, default 50. Stops the secondaries of one large zone from
+    /// keeping out those of the others.
+    pub most_per_zone: u32,
+    /// Maximum number of transfers to one client prefix (an IPv4 address, an IPv6 /64) in progress, 1 to 100,000, default 20.
+    /// Stops one client from keeping out the others.
+    pub most_per_client: u32,
+    /// Maximum octets of the differences that are kept of each zone with `transfer` for IXFR, 0 to 1 TiB, default 1 MiB. The oldest
+    /// go first, and IXFR from an older version sends the whole zone. Stops a client that may change a zone from filling the memory.
+    pub history_bytes: u64,
+}
+
+impl Default for TransfersPlan {
+    fn default() -> TransfersPlan {
+        TransfersPlan { most: 100, most_per_zone: 50, most_per_client: 20, history_bytes: 1 << 20 }
+    }
 }
 
 /// A view: the zones that a group of clients sees.

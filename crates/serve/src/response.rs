@@ -211,6 +211,7 @@ pub(crate) enum ResponseKind {
     Cached,
     Resolved,
     Opcode,
+    Transfer,
     Control,
     Policy,
     Refused,
@@ -231,6 +232,7 @@ impl ResponseKind {
             ResponseKind::Cached => &stats.kind_cached,
             ResponseKind::Resolved => &stats.kind_resolved,
             ResponseKind::Opcode => &stats.kind_opcode,
+            ResponseKind::Transfer => &stats.kind_transfer,
             ResponseKind::Control => &stats.kind_control,
             ResponseKind::Policy => &stats.kind_policy,
             ResponseKind::Refused => &stats.kind_refused,
@@ -245,7 +247,8 @@ impl ResponseKind {
             | ResponseKind::Referral
             | ResponseKind::NoData
             | ResponseKind::NxDomain
-            | ResponseKind::Alias => Source::Zone,
+            | ResponseKind::Alias
+            | ResponseKind::Transfer => Source::Zone,
             ResponseKind::Local => Source::Server,
             ResponseKind::Cached => Source::Cache,
             ResponseKind::Resolved => Source::Lookup,

@@ -158,7 +158,7 @@ fn from_zone(context: &Context<'_>, zone: &Zone, response: &mut Response<'_, '_>
 
 /// Answer for a zone of this server without usable data.
 #[cold]
-fn fail(context: &Context<'_>, zone: &Unavailable) -> Verdict {
+pub(crate) fn fail(context: &Context<'_>, zone: &Unavailable) -> Verdict {
     let reason = Reason::ZoneUnavailable { detail: zone.detail.clone() };
     context.step_in(Some(zone.apex.as_ref()), || (Layer::Zone, reason.clone()));
     Verdict::Fail(Box::new(Causes(vec![(zone.cause.ede(), zone.detail.clone())], Some(reason))))

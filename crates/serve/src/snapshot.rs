@@ -22,7 +22,7 @@ use nw_policy::rules::Policies;
 use nw_policy::{Acl, Detector, Rrl, Suffixes, View};
 use nw_resolve::{ClientQuestion, LocalRoot, ResolverConfig};
 use nw_wire::{Name, NameRef, Opcode, RrType};
-use nw_zone::{Cause, Zone, ZoneEntry, Zones};
+use nw_zone::{Cause, Difference, Zone, ZoneEntry, Zones};
 
 use crate::artifact::{Artifact, Artifacts};
 use crate::detect::ARTIFACT as SUFFIXES;
@@ -33,9 +33,10 @@ use crate::local_root::ARTIFACT as LOCAL_ROOT;
 use crate::local_zones::LocalZones;
 use crate::opcode::{self, Handler};
 use crate::pipeline::{self, Environment};
-use crate::plan::{Plan, PlanError};
+use crate::plan::{Plan, PlanError, TransferClient};
 use crate::policies::ARTIFACT as POLICIES;
 use crate::stats::Stats;
+use crate::transfer::{self, Transfers};
 use crate::tsig::Keys;
 use crate::verdict::{Handled, Transport};
 
@@ -53,6 +54,8 @@ pub struct Snapshot {
     filters_answers: bool,
     /// Its table outlives changes of everything but its own settings. None: no limit.
     rrl: Option<Arc<Rrl>>,
+    /// The transfers in progress. Outlives every change.
+    transfers: Arc<Transfers>,
     /// Watches lookups and responses, and outlives changes of everything but its own settings. None: nothing is watched.
     detector: Option<Arc<Detector>>,
     /// The public suffix list among the artifacts.
@@ -65,6 +68,8 @@ struct Settings {
     resolver: Option<Arc<ResolverConfig>>,
     locals: Vec<Identity>,
     zone_acls: HashMap<Name, Acl>,
+    /// Who may transfer which zone.
+    transfer_clients: HashMap<Name, Vec<TransferClient>>,
     local_zones: Option<Arc<LocalZones>>,
     /// Those of clients without a view. None: there are none.
     local_data: Option<AppliedData>,
@@ -128,6 +133,8 @@ impl Snapshot {
         let zones = zones.into_iter().map(ZoneEntry::from).chain(waiting).collect();
         let zone_acls =
             plan.zones.iter().filter_map(|zone| Some((zone.name.clone(), zone.query_acl.clone()?))).collect();
+        let transferable = plan.zones.iter().filter(|zone| !zone.transfer.is_empty());
+        let transfer_clients = transferable.map(|zone| (zone.name.clone(), zone.transfer.clone())).collect();
         let common = plan.resolver.as_ref().map(|it| &it.local);
         let view = |(at, view): (usize, &crate::plan::ViewPlan)| {
             let own = plan.resolver.as_ref().and_then(|it| it.local_of_views.get(&view.view.name));
@@ -159,6 +166,7 @@ impl Snapshot {
             resolver,
             locals,
             zone_acls,
+            transfer_clients,
             local_zones,
             local_data: local_data.if_any(),
             overlays,
@@ -179,6 +187,7 @@ impl Snapshot {
             resolver,
             filters_answers,
             rrl,
+            transfers: Arc::default(),
             detector,
             suffixes: None,
         })
@@ -187,6 +196,30 @@ impl Snapshot {
     /// The snapshot after `changes` to its zones. Each change is an apex and its new entry, or None to remove it.
     #[must_use]
     pub fn changed(&self, changes: impl IntoIterator<Item = (Name, Option<ZoneEntry>)>) -> Snapshot {
+        self.changed_by(changes, &HashMap::new())
+    }
+
+    /// Do the same. `history`: the differences that lead from the served version of a zone to the new one, the oldest first, which IXFR
+    /// may then send. None at all if the records are the same. A zone that is not in it loses its earlier differences.
+    #[must_use]
+    pub fn changed_by(
+        &self,
+        changes: impl IntoIterator<Item = (Name, Option<ZoneEntry>)>,
+        history: &HashMap<Name, Vec<Difference>>,
+    ) -> Snapshot {
+        let plan = &self.plan().transfers;
+        let changes = changes.into_iter().map(|(name, entry)| {
+            let entry = entry.map(|entry| match entry {
+                ZoneEntry::Loaded(zone) => {
+                    let clients = self.transfer_clients(name.as_ref());
+                    let differences = history.get(&name).map(Vec::as_slice);
+                    let former = self.zones.get(name.as_ref());
+                    transfer::with_history(zone, former, differences, plan, clients).into()
+                }
+                unavailable @ ZoneEntry::Unavailable(_) => unavailable,
+            });
+            (name, entry)
+        });
         Snapshot { zones: self.zones.changed(changes), ..self.clone() }
     }
 
@@ -237,7 +270,8 @@ impl Snapshot {
         let same =
             |detector: &&Arc<Detector>| self.settings.plan.detect.as_ref() == Some(detector.settings());
         let detector = former.detector.as_ref().filter(same).or(self.detector.as_ref()).cloned();
-        Snapshot { zones, rrl, detector, ..self.clone() }.with(former.artifacts.clone())
+        let transfers = Arc::clone(&former.transfers);
+        Snapshot { zones, rrl, transfers, detector, ..self.clone() }.with(former.artifacts.clone())
     }
 
     /// Add the secrets of the TSIG keys that the plan names (RFC 8945). Every key needs one, and no others are
@@ -468,6 +502,19 @@ impl Snapshot {
     #[inline]
     pub(crate) fn any_zone_acl(&self) -> bool {
         !self.settings.zone_acls.is_empty()
+    }
+
+    /// The clients that may transfer the zone *apex*.
+    pub(crate) fn transfer_clients(&self, apex: NameRef<'_>) -> &[TransferClient] {
+        // Most servers have no such zone.
+        if self.settings.transfer_clients.is_empty() {
+            return &[];
+        }
+        self.settings.transfer_clients.get(&apex.to_name()).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn transfers(&self) -> &Arc<Transfers> {
+        &self.transfers
     }
 
     pub(crate) fn zone_acl(&self, apex: NameRef<'_>) -> Option<&Acl> {

@@ -84,6 +84,8 @@ counters! {
     kind_resolved = "kind.resolved";
     /// Responses of the handlers of opcodes other than QUERY.
     kind_opcode = "kind.opcode";
+    /// Transfers of zones (AXFR, IXFR).
+    kind_transfer = "kind.transfer";
     /// Responses that the control plane made.
     kind_control = "kind.control";
     /// Responses that a rule of a list made.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use nw_cache::Micros;
@@ -17,6 +18,7 @@ use crate::policies::{self, Judged};
 use crate::query::{OwnedQuery, Query};
 use crate::receipt::Receipt;
 use crate::report::Sent;
+use crate::response::Response;
 use crate::sections::Sections;
 use crate::snapshot::Snapshot;
 use crate::tsig::Signature;
@@ -84,8 +86,13 @@ impl Ask {
 
 /// The messages of an answer that is a stream.
 pub trait Messages: Send {
-    /// Write the next response into `sections`. Returns false if there is none.
-    fn next(&mut self, sections: &mut Sections) -> bool;
+    /// Write the records of the next message into *response*. Returns false if there is none.
+    fn next(&mut self, response: &mut Response<'_, '_>) -> bool;
+
+    /// Whether nothing is missing, once there is no next message.
+    fn is_complete(&self) -> bool {
+        true
+    }
 }
 
 /// A stream of responses to one request.
@@ -94,12 +101,13 @@ pub struct Stream {
     /// None until the pipeline has settled the verdict.
     pub(crate) pending: Option<Box<Pending>>,
     sent: Sent,
+    complete: bool,
 }
 
 impl Stream {
     /// Answer with these messages.
     pub fn new(messages: Box<dyn Messages>) -> Stream {
-        Stream { messages, pending: None, sent: Sent::default() }
+        Stream { messages, pending: None, sent: Sent::default(), complete: false }
     }
 
     /// Write the next message to *room*, signed if the request was. Returns its length, or None after the last one.
@@ -107,18 +115,28 @@ impl Stream {
     ///
     /// `room`: 65,535 octets.
     pub fn next(&mut self, environment: &Environment<'_>, room: &mut [u8]) -> Option<usize> {
-        let mut sections = Sections::default();
-        let more = self.messages.next(&mut sections);
-        let length = self
-            .pending
-            .as_mut()
-            .filter(|_| more)
-            .and_then(|pending| pipeline::stream_message(environment, pending, &sections, room));
+        let pending = self.pending.as_mut()?;
+        // A panic ends this stream alone.
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            pipeline::stream_message(environment, pending, &mut *self.messages, room)
+        }));
+        let length = made.unwrap_or_else(|_| {
+            environment.stats.panics.add(1);
+            None
+        });
         match length {
             Some(length) => self.sent.add(&room[..length]),
-            None => self.end(environment),
+            None => {
+                self.complete = self.messages.is_complete();
+                self.end(environment);
+            }
         }
         length
+    }
+
+    /// Whether the stream has ended with its last message, and not because of an error.
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
 
     /// End the stream before its last message.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from namewise.config.access import BUILT_IN_ACLS
 from namewise.config.resolver import Budget
 from namewise.config.schema import settings
-from namewise.config.zones import SecondaryZone, peer, sender
+from namewise.config.zones import SecondaryZone, peer, sender, transfer_client
 
 if TYPE_CHECKING:
     from namewise.compile.inputs import Inputs
@@ -60,6 +60,15 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
                 "query_acl": None if zone.allow is None else list(config.prefixes(zone.allow)),
                 "overlay": zone.overlay,
                 **_notify(config, zone),
+                "transfer": [
+                    {
+                        "clients": None
+                        if client.clients is None
+                        else list(config.prefixes((client.clients,))),
+                        "key": client.key,
+                    }
+                    for client in map(transfer_client, zone.transfer)
+                ],
             }
             for zone in config.zone
         ],
@@ -100,6 +109,12 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
         },
         "rrl": None if config.rrl is None else _rrl(config, config.rrl),
         **_detect(config),
+        "transfers": {
+            "most": config.transfers.most,
+            "most_per_zone": config.transfers.most_per_zone,
+            "most_per_client": config.transfers.most_per_client,
+            "history_bytes": config.transfers.history,
+        },
         "recorder": {
             "entries": config.log.recorder,
             "bytes": config.log.recorder_bytes,

@@ -27,6 +27,10 @@ def config_path(plan_path: str, config: Config) -> Path:
     match parts:
         case ("zones", int(index), "query_acl", *_):
             return ("zone", index, "allow")
+        case ("zones", int(index), "transfer", *rest):
+            return ("zone", index, "transfer", *rest[:1])
+        case ("transfers", "history_bytes"):
+            return ("transfers", "history")
         case ("zones", int(index), *rest):
             return ("zone", index, *rest)
         case ("resolver", "forward", *rest):

@@ -30,7 +30,16 @@ from namewise.config.rules import contradictions, covers
 from namewise.config.schema import Table, setting, settings
 from namewise.config.secondaries import Secondaries
 from namewise.config.server import Control, Listen, Log, ServerTable
-from namewise.config.zones import NAME_SERVERS, DatabaseZone, FileZone, SecondaryZone, peer, sender
+from namewise.config.transfers import Transfers
+from namewise.config.zones import (
+    NAME_SERVERS,
+    DatabaseZone,
+    FileZone,
+    SecondaryZone,
+    peer,
+    sender,
+    transfer_client,
+)
 
 __all__ = [
     "ARRAYS",
@@ -63,6 +72,7 @@ __all__ = [
     "SecondaryZone",
     "ServerTable",
     "Streams",
+    "Transfers",
     "View",
     "cross_check",
 ]
@@ -103,6 +113,7 @@ class Config(Table, frozen=True, kw_only=True):
     local: Annotated[tuple[Local, ...], _table(Local)] = ()
     zone: Annotated[tuple[Zone, ...], _table(FileZone)] = ()
     secondaries: Annotated[Secondaries, _table(Secondaries)] = Secondaries()
+    transfers: Annotated[Transfers, _table(Transfers)] = Transfers()
     dnssec: Annotated[tuple[Dnssec, ...], _table(Dnssec)] = ()
     view: Annotated[tuple[View, ...], _table(View)] = ()
     key: Annotated[tuple[Key, ...], _table(Key)] = ()
@@ -138,6 +149,7 @@ TABLES: dict[str, type[Table]] = {
     "local": Local,
     "zone": FileZone,
     "secondaries": Secondaries,
+    "transfers": Transfers,
     "dnssec": Dnssec,
     "view": View,
     "key": Key,
@@ -206,18 +218,21 @@ def cross_check(
 
     lists = names("acl", (*BUILT_IN_ACLS, *(acl.name for acl in config.acl)))
 
+    def member(path: Path, name: str) -> None:
+        if lists is not None and name in lists:
+            return
+        if name[:1].isalpha() and not any(c in name for c in "./:"):
+            if lists is not None:
+                found.append((path, unknown("acl", name, lists)))
+            return
+        try:
+            values.prefix(name)
+        except ValueError as error:
+            found.append((path, str(error)))
+
     def members(path: Path, names: tuple[str, ...]) -> None:
         for index, name in enumerate(names):
-            if lists is not None and name in lists:
-                continue
-            if name[:1].isalpha() and not any(c in name for c in "./:"):
-                if lists is not None:
-                    found.append(((*path, index), unknown("acl", name, lists)))
-                continue
-            try:
-                values.prefix(name)
-            except ValueError as error:
-                found.append(((*path, index), str(error)))
+            member((*path, index), name)
 
     def once(table: str, key: str, items: list[str], what: str) -> None:
         seen: dict[str, int] = {}
@@ -268,6 +283,12 @@ def cross_check(
             if peer(text).key is not None:
                 message = "transfers and NOTIFY that this server asks for or sends are not signed yet: remove the key"
                 found.append((("zone", index, setting_name, at), message))
+        for at, client in enumerate(map(transfer_client, zone.transfer)):
+            path = ("zone", index, "transfer", at)
+            if client.clients is not None:
+                member(path, client.clients)
+            if client.key is not None and keys is not None and client.key.lower() not in keys:
+                found.append((path, unknown("key", client.key, keys)))
     views = names("view", (view.name for view in config.view))
     if config.server.state is None:
         for index, zone in enumerate(config.zone):

@@ -74,6 +74,40 @@ NotifiedText = Annotated[str, written_as("server", _notified)]
 SenderText = Annotated[str, written_as("text", _sender)]
 
 
+class TransferClient(NamedTuple):
+    """Who may transfer a zone, as an entry of `transfer` says."""
+
+    clients: str | None
+    """A prefix or the name of an `[[acl]]`; None: any address."""
+    key: str | None
+    """The name of the key that signs the query; None: any, or none."""
+
+
+def transfer_client(text: str) -> TransferClient:
+    """Read an entry of `transfer`: `CLIENTS`, `key NAME` or `CLIENTS key NAME`. Raises `ValueError`."""
+    match text.split():
+        case ["key", name]:
+            return TransferClient(None, name)
+        case [clients] if clients != "key":
+            return TransferClient(clients, None)
+        case [clients, "key", name]:
+            return TransferClient(clients, name)
+    raise ValueError(
+        f"{text!r} does not say who may transfer the zone; expected a prefix or the name of an [[acl]], `key NAME`, or both, as in "
+        '"192.0.2.1 key xfr."'
+    )
+
+
+def _transfer_entry(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected a text in quotes")
+    transfer_client(value)
+    return value
+
+
+TransferEntry = Annotated[str, written_as("text", _transfer_entry)]
+
+
 class AnyZone(Table, frozen=True, kw_only=True):
     """What zones of every kind have."""
 
@@ -87,6 +121,14 @@ class AnyZone(Table, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    transfer: Annotated[
+        tuple[TransferEntry, ...],
+        setting(
+            "Who may transfer the zone (AXFR, IXFR), others get REFUSED: prefixes and names of `[[acl]]`, `key NAME` for queries that "
+            "are signed with a `[[key]]`, or both, as in `192.0.2.1 key xfr.`. They must also be admitted by `[[policy]]`, but not by "
+            "`allow`."
+        ),
+    ] = ()
     overlay: Annotated[
         bool,
         setting(

@@ -332,9 +332,14 @@ class Service:
                 self.lists.use(engine, candidate.lists)
             if self._use_suffixes is not None:
                 self._use_suffixes(engine, wanted=config.tunnels is not None)
-            generation = self.registry.publish(
+            self.registry.publish(
                 candidate.zones, lambda: engine.publish(candidate.snapshot, descriptors(prepared))
             )
+            # A zone that may be transferred already has a history in the engine.
+            known = self.config.zone if self.running else ()
+            known_names = {zone.name for zone in known if zone.transfer}
+            sent = [zone.name for zone in config.zone if zone.transfer and zone.name not in known_names]
+            generation = self.registry.recall(sent, config.transfers.history)
         except BaseException:
             if self.lists is not None:
                 self.lists.use(engine, self.lists.now)

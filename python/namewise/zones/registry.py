@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 EDIT = Cause()
 MOST_TOGETHER = 1000
 """Changes that are published together."""
+MOST_COMPARED = 50_000
+"""RRsets that may differ between two versions of a file for IXFR to send the difference."""
 
 
 class ZonesError(NamewiseError):
@@ -82,6 +84,8 @@ class Refresh(NamedTuple):
     warnings: tuple[str, ...]
     recorded: Mapping[str, Read] = {}
     """What is to be recorded in the state database, by zone."""
+    history: Mapping[str, list[Difference]] = {}
+    """What differs in the changed zones, for IXFR."""
 
     def new_data(self) -> list[Zone]:
         """Return the zones that were read from their sources, both new zones and new versions."""
@@ -164,6 +168,8 @@ class Registry:
         changed: list[str] = []
         for name in reading.new_data:
             (changed if name in before else added).append(name)
+        compared = {name: _history(before[name], reading.after[name]) for name in changed}
+        history = {name: differences for name, differences in compared.items() if differences is not None}
         failures, warnings = tuple(reading.failures), tuple(reading.warnings)
         return Refresh(
             before,
@@ -174,6 +180,7 @@ class Registry:
             failures,
             warnings,
             reading.recorded,
+            history,
         )
 
     def unchanged(self) -> Refresh:
@@ -192,6 +199,7 @@ class Registry:
             generation = publish()
             now, states = self.states, {}
             changes: dict[str, Zone | Unavailable | None] = {}
+            history: dict[str, list[Difference]] = {}
             published = frozenset(refresh.added)
             recorded: dict[str, Read] = {}
             for name, after in refresh.after.items():
@@ -212,6 +220,8 @@ class Registry:
                 states[name] = after
                 if _served(present) != _served(after):
                     changes[name] = after.entry()
+                    if name in refresh.history:
+                        history[name] = refresh.history[name]
                 if name in refresh.recorded:
                     recorded[name] = refresh.recorded[name]
             for name, present in now.items():
@@ -222,7 +232,7 @@ class Registry:
                         changes[name] = present.entry()
             self.states, self._named = states, frozenset(refresh.after)
             if changes:
-                generation = engine.change(changes, generation)
+                generation = engine.change(changes, generation, history)
             for name in {*states, *self._watched}:
                 self._watch(name)
             for name in refresh.changed:
@@ -372,8 +382,32 @@ class Registry:
                 return False
             zone = fold.zone if present.current is old else fold.zone.rebase(old, present.current)
             if zone is not None:
-                self._put(name, present.folded(zone))
+                self._put(name, present.folded(zone), [])
             return zone is not None
+
+    def recall(self, names: Iterable[str], most_octets: int) -> int:
+        """Give the engine what the state database has of the latest differences of the zones *names*, for IXFR after a restart.
+        Return the generation."""
+        with self._changing:
+            engine = self._running()
+            history: dict[str, list[Difference]] = {}
+            for name in names if self.journal.exists else ():
+                state = self.states.get(name)
+                if (
+                    state is not None
+                    and state.current is not None
+                    and state.tip is not None
+                    and not state.stale
+                ):
+                    # Without them, IXFR sends the whole zone.
+                    with contextlib.suppress(StoreError):
+                        history[name] = self.journal.store.differences(name.lower(), most_octets)
+            history = {name: differences for name, differences in history.items() if differences}
+            if history:
+                engine.change(
+                    {name: self.states[name].entry() for name in history}, engine.generation, history
+                )
+            return engine.generation
 
     # Commits.
 
@@ -428,11 +462,12 @@ class Registry:
         engine = self._running()
         heads: dict[str, ZoneState] = {}
         done: list[tuple[_Waiting, ZoneState]] = []
+        history: dict[str, list[Difference]] = {}
         writes: list[tuple[str, Write | None]] = []
         for waiting in batch:
             try:
                 head = self._head(waiting, heads)
-                after, write = self._next(head, waiting)
+                after, write, difference = self._next(head, waiting)
             except Exception as error:
                 waiting.future.set_exception(error)
                 continue
@@ -441,11 +476,14 @@ class Registry:
                 continue
             heads[waiting.name] = after
             done.append((waiting, after))
+            if difference is not None:
+                history.setdefault(waiting.name, []).append(difference)
             writes.append((waiting.name, write))
         refused = self._journalled(writes)
         changed = {name: state for name, state in heads.items() if name not in refused}
         if changed:
-            engine.change({name: state.entry() for name, state in changed.items()}, engine.generation)
+            entries = {name: state.entry() for name, state in changed.items()}
+            engine.change(entries, engine.generation, history)
             self.states = {**self.states, **changed}
         for waiting, state in done:
             if waiting.name in refused:
@@ -474,18 +512,18 @@ class Registry:
             )
         return ZoneState(source, configured=False)
 
-    def _next(self, head: ZoneState, waiting: _Waiting) -> tuple[ZoneState, Write | None]:
-        """Return the state after *waiting*, *head* itself if nothing differs, and what stores it."""
+    def _next(self, head: ZoneState, waiting: _Waiting) -> tuple[ZoneState, Write | None, Difference | None]:
+        """Return the state after *waiting*, *head* itself if nothing differs, what stores it, and what differs."""
         made = waiting.make(head)
         if made is None:
-            return head, None
+            return head, None, None
         zone, change = made
         after = head.changed(zone, change)
+        difference = None if head.current is None else head.current.difference(zone)
         if not kept(head.source):
-            return after, None
-        difference: Difference | None = None if head.current is None else head.current.difference(zone)
+            return after, None, difference
         write = write_of_change(head, zone, change, difference, self.journal.limits)
-        return after._replace(tip=(head.tip or 0) + 1, stale=False), write
+        return after._replace(tip=(head.tip or 0) + 1, stale=False), write, difference
 
     def _journalled(self, writes: list[tuple[str, Write | None]]) -> dict[str, Exception]:
         """Store *writes*, by zone, and return the zones for which that was refused, with the reason."""
@@ -561,12 +599,15 @@ class Registry:
 
     # Inside.
 
-    def _put(self, name: str, state: ZoneState | None) -> int:
-        """Change one zone in the engine, and then in the states. The caller holds the lock."""
+    def _put(self, name: str, state: ZoneState | None, history: list[Difference] | None = None) -> int:
+        """Change one zone in the engine, and then in the states. The caller holds the lock. history: as for `Engine.change`."""
         engine, present = self._running(), self.states.get(name)
         generation = engine.generation
         if state is None or present is None or _served(present) != _served(state):
-            generation = engine.change({name: None if state is None else state.entry()}, generation)
+            entry = None if state is None else state.entry()
+            generation = engine.change(
+                {name: entry}, generation, None if history is None else {name: history}
+            )
         states = dict(self.states)
         if state is None:
             del states[name]
@@ -607,6 +648,7 @@ class Registry:
         reading.look(before, before.source)
         reading.read()
         after = reading.after[name]
+        history = _history(before, after)
         with self._changing:
             present = self.states.get(name)
             # Otherwise it was read by another reader, or has changes that the source does not have.
@@ -614,7 +656,8 @@ class Registry:
                 if present is not before and after.revision == present.revision and present.current:
                     after = after.folded(present.current)
                 with contextlib.suppress(EngineClosed):
-                    self._put(name, after._replace(source=present.source, configured=present.configured))
+                    after = after._replace(source=present.source, configured=present.configured)
+                    self._put(name, after, history)
                     if reading.recorded:
                         self._record(reading.recorded)
         return reading.failures
@@ -623,6 +666,20 @@ class Registry:
         if self._engine is None:
             raise EngineClosed("the server is not running")
         return self._engine
+
+
+def _made_by(make: Make, cause: Cause) -> Callable[[ZoneState], tuple[Zone, Change] | None]:
+    return lambda state: succeeding(state, make(state), cause.why, cause)
+
+
+def _history(before: ZoneState, after: ZoneState) -> list[Difference] | None:
+    """Return what differs between the zones of two states. None: one has no zone, or too much differs to be worth its memory."""
+    old, new, change = before.current, after.current, after.change
+    if old is None or new is None or change is None or after.revision == before.revision:
+        return None
+    if change.added + change.changed + change.removed > MOST_COMPARED:
+        return None
+    return [old.difference(new)]
 
 
 def _settled(results: list[Chain | StoreError]) -> None:

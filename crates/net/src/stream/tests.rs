@@ -134,10 +134,10 @@ struct Long(Arc<AtomicUsize>);
 const LONG: usize = 40;
 
 impl Messages for Long {
-    fn next(&mut self, sections: &mut Sections) -> bool {
+    fn next(&mut self, response: &mut Response<'_, '_>) -> bool {
         let mut set = Rrset::new(crate::testing::name("long.example."), RrType::TXT, Class::IN, 0);
         (0..240u8).for_each(|octet| set.rdatas.push(&[&[249, octet][..], &[0; 248]].concat()));
-        sections.answer.push(set);
+        response.replace(&Sections { answer: vec![set], ..Sections::default() });
         self.0.fetch_add(1, Ordering::Relaxed) < LONG
     }
 }

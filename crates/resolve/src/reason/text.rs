@@ -25,6 +25,7 @@ impl fmt::Display for Reason {
                 write!(f, "refused: {why} ({})", ede.mnemonic().unwrap_or("no reason"))
             }
             Reason::ZoneUnavailable { detail } => write!(f, "the zone has no usable data: {detail}"),
+            Reason::Transfer(step) => step.fmt(f),
             Reason::EdnsVersion { version } => {
                 write!(f, "the query has EDNS version {version}; this server knows version 0 (RFC 6891 §6.1.3)")
             }

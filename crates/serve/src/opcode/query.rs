@@ -3,7 +3,8 @@
 //! | query | response |
 //! |---|---|
 //! | EDNS version above 0 | BADVERS with the server's version (RFC 6891 §6.1.3) |
-//! | AXFR, IXFR, MAILA, MAILB, TKEY and other meta types | NOTIMP |
+//! | AXFR, IXFR | see `transfer.rs` |
+//! | MAILA, MAILB, TKEY and other meta types | NOTIMP |
 //! | type OPT, TSIG or 0 | FORMERR: never a question |
 //! | type NXNAME | FORMERR with EDE 30 (RFC 9824 §3.4) |
 //! | anything else | see `route.rs` |
@@ -11,15 +12,14 @@
 use nw_wire::{Ede, Rcode, RrType};
 
 use crate::context::Context;
-use crate::query::Query;
 use crate::response::Response;
 use crate::verdict::Verdict;
-use crate::{admit, route};
+use crate::{admit, route, transfer};
 
 /// Answer a query.
 #[inline]
 pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
-    match question_type(context.query) {
+    match question_type(context, response) {
         Verdict::Continue => {}
         verdict => return verdict,
     }
@@ -50,15 +50,18 @@ pub(crate) fn edns_version(context: &Context<'_>, response: &mut Response<'_, '_
     }
 }
 
-/// Refuse types that cannot be looked up, by their registry range (RFC 6895 §3.1): 128 to 255 are not data types.
+/// Answer types that cannot be looked up, by their registry range (RFC 6895 §3.1): 128 to 255 are not data types.
 #[inline]
-fn question_type(query: &Query<'_>) -> Verdict {
-    match query.qtype.0 {
+fn question_type(context: &Context<'_>, response: &mut Response<'_, '_>) -> Verdict {
+    match context.query.qtype.0 {
         1..=40 | 42..=127 | 255.. => Verdict::Continue,
-        128 => refuse(query, Rcode::FORMERR, Ede::INVALID_QUERY_TYPE),
-        0 | 41 => refuse(query, Rcode::FORMERR, Ede::NOT_SUPPORTED),
-        _ if query.qtype == RrType::TSIG => refuse(query, Rcode::FORMERR, Ede::NOT_SUPPORTED),
-        _ => refuse(query, Rcode::NOTIMP, Ede::NOT_SUPPORTED),
+        128 => refuse(context.query, Rcode::FORMERR, Ede::INVALID_QUERY_TYPE),
+        0 | 41 => refuse(context.query, Rcode::FORMERR, Ede::NOT_SUPPORTED),
+        _ if matches!(context.query.qtype, RrType::AXFR | RrType::IXFR) => {
+            transfer::answer(context, response)
+        }
+        _ if context.query.qtype == RrType::TSIG => refuse(context.query, Rcode::FORMERR, Ede::NOT_SUPPORTED),
+        _ => refuse(context.query, Rcode::NOTIMP, Ede::NOT_SUPPORTED),
     }
 }
 

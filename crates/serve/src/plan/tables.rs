@@ -40,11 +40,18 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
     for name in of_views.filter(|name| !views.iter().any(|view| view.view.name == **name)) {
         errors.add("resolver.local", format_args!("{name:?} is not among the views"));
     }
+    for (i, zone) in zones.iter().flatten().enumerate() {
+        let signed = zone.transfer.iter().filter_map(|client| client.key.as_ref());
+        for key in signed.filter(|key| !keys.iter().any(|known| known.name == **key)) {
+            errors.add(format!("zones[{i}].transfer"), format_args!("{key} is not among the keys"));
+        }
+    }
     let dns64 = read_all(object.key("dns64"), read_dns64, errors);
     let no_aaaa = object.key("no_aaaa").and_then(|at| read_no_aaaa(&at, errors));
     let rebinding = object.key("rebinding").and_then(|at| read_rebinding(&at, errors));
     let rrl = object.key("rrl").and_then(|at| read_rrl(&at, errors));
     let detect = object.key("detect").and_then(|at| detect::read_detect(&at, errors));
+    let transfers = object.key("transfers").and_then(|at| read_transfers(&at, errors));
     let control = object.key("control").and_then(|at| read_control(&at, errors));
     let recorder = object.key("recorder").and_then(|at| read_recorder(&at, errors));
     object.end(errors);
@@ -60,6 +67,7 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
         rebinding,
         rrl,
         detect,
+        transfers: transfers.unwrap_or_default(),
         control: control.unwrap_or_default(),
         recorder: recorder.unwrap_or_default(),
     })
@@ -340,12 +348,13 @@ fn read_zones(at: &At<'_>, errors: &mut Errors) -> Vec<ZonePlan> {
         let query_acl = object.key("query_acl").map(|at| read_acl(&at, errors));
         let overlay = object.key("overlay").and_then(|at| at.truth(errors)).unwrap_or(false);
         let notify = object.key("notify").and_then(|at| read_notify(&at, errors));
+        let transfer = read_all(object.key("transfer"), read_transfer_client, errors);
         object.end(errors);
         let Some(name) = name else { continue };
         if !names.insert(name.clone()) {
             errors.add(format!("{}.name", at.path()), format_args!("{name} is there twice"));
         }
-        zones.push(ZonePlan { name, query_acl, overlay, notify });
+        zones.push(ZonePlan { name, query_acl, overlay, notify, transfer });
     }
     zones
 }
@@ -356,6 +365,28 @@ fn read_notify(at: &At<'_>, errors: &mut Errors) -> Option<NotifyPlan> {
     let keys = read_all(object.key("keys"), read_name, errors);
     object.end(errors);
     Some(NotifyPlan { clients, keys })
+}
+
+fn read_transfer_client(at: &At<'_>, errors: &mut Errors) -> Option<TransferClient> {
+    let mut object = at.object(errors)?;
+    let clients = object.key("clients").map(|at| read_acl(&at, errors));
+    let key = object.key("key").and_then(|at| read_name(&at, errors));
+    object.end(errors);
+    if clients.is_none() && key.is_none() {
+        errors.add(at.path(), "neither clients nor key: it would admit everybody");
+    }
+    Some(TransferClient { clients, key })
+}
+
+fn read_transfers(at: &At<'_>, errors: &mut Errors) -> Option<TransfersPlan> {
+    let mut object = at.object(errors)?;
+    let mut plan = TransfersPlan::default();
+    set(&mut plan.most, &mut object, "most", 1, 100_000, errors);
+    set(&mut plan.most_per_zone, &mut object, "most_per_zone", 1, 100_000, errors);
+    set(&mut plan.most_per_client, &mut object, "most_per_client", 1, 100_000, errors);
+    set(&mut plan.history_bytes, &mut object, "history_bytes", 0, 1 << 40, errors);
+    object.end(errors);
+    Some(plan)
 }
 
 fn read_view(at: &At<'_>, errors: &mut Errors) -> Option<ViewPlan> {

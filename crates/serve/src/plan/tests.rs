@@ -32,7 +32,10 @@ fn a_full_plan_is_read_to_the_last_field() {
                         {"suffix":"stub.","servers":["10.1.1.1:53"],"authoritative":true}],
              "trust_anchors":[". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D"],
              "cache_bytes":1048576,"budget":{"max_upstream_queries":9,"wall_clock_ms":3000}},
- "zones":[{"name":"Example.com.","query_acl":["192.0.2.0/24"]},{"name":"example.net."}],
+ "zones":[{"name":"Example.com.","query_acl":["192.0.2.0/24"]},
+          {"name":"example.net.","transfer":[{"clients":["10.0.0.0/8"],"key":"xfr."},{"key":"XFR."}]}],
+ "keys":[{"name":"xfr.","algorithm":"hmac-sha256"}],
+ "transfers":{"most":9,"most_per_zone":3,"most_per_client":2,"history_bytes":70000},
  "recorder":{"entries":5,"slow_ms":20}}"#,
     )
     .expect("nothing is wrong with it");
@@ -49,6 +52,10 @@ fn a_full_plan_is_read_to_the_last_field() {
     assert_eq!(resolver.routes.expect("there are routes")[0].to.port(), 5301);
     assert_eq!(plan.zones.len(), 2);
     assert!(plan.zones[1].query_acl.is_none());
+    let [both, key] = &plan.zones[1].transfer[..] else { panic!("{:?}", plan.zones[1]) };
+    assert!(both.clients.is_some() && both.key.is_some() && key.clients.is_none() && key.key == both.key);
+    let transfers = TransfersPlan { most: 9, most_per_zone: 3, most_per_client: 2, history_bytes: 70_000 };
+    assert_eq!(plan.transfers, transfers);
     assert_eq!(plan.recorder, RecorderPlan { entries: 5, bytes: 8 << 20, slow_ms: 20 });
 }
 
@@ -59,7 +66,7 @@ fn everything_that_is_wrong_is_said_at_once() {
  "server":{"nsid":"6","udp_payload":100,"minimal_any":"yes","rrset_order":"any","tcp":[]},
  "acls":{"query":["10.0.0.1/8",7]},
  "resolver":{"routes":[{"prefix":"0.0.0.0/0","to":"192.0.2.1:53"}],"budget":{"max_referals":3}},
- "zones":[{"name":"example.com."},{"name":"EXAMPLE.com."},{"name":"a..b."},{}]}"#,
+ "zones":[{"name":"example.com.","transfer":[{},{"key":"no."}]},{"name":"EXAMPLE.com."},{"name":"a..b."},{}]}"#,
     );
     let empty_label = format!("zones[2].name: {}", Name::parse(b"a..b.", None).expect_err("an empty label"));
     let expected = [
@@ -73,10 +80,12 @@ fn everything_that_is_wrong_is_said_at_once() {
         "resolver.budget.max_referals: unknown key; known are max_upstream_queries, max_queries_without_progress, ",
         "resolver.routes[0].to: 192.0.2.1 is not a loopback address",
         "resolver: neither hints nor forward: there is nobody to ask",
+        "zones[0].transfer[0]: neither clients nor key: it would admit everybody",
         "zones[1].name: EXAMPLE.com. is there twice",
         &empty_label,
         "zones[3].name: missing",
-        "servr: unknown key; known are version, server, acls, resolver, zones, keys, views, dns64, no_aaaa, rebinding, rrl, detect, control, recorder",
+        "zones[0].transfer: no. is not among the keys",
+        "servr: unknown key; known are version, server, acls, resolver, zones, keys, views, dns64, no_aaaa, rebinding, rrl, detect, transfers, control, recorder",
     ];
     assert_eq!(errors.len(), expected.len(), "{errors:#?}");
     for (error, start) in errors.iter().zip(expected) {
@@ -126,7 +135,7 @@ fn json() -> impl Strategy<Value = String> {
     ];
     leaf.prop_recursive(4, 30, 5, |inner| {
         let keys =
-            "name|hints|addresses|query|forward|suffix|servers|tcp|budget|routes|prefix|to|nsid|query_acl";
+            "name|hints|addresses|query|forward|suffix|servers|tcp|budget|routes|prefix|to|nsid|query_acl|transfer|clients|key";
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(|items| format!("[{}]", items.join(","))),
             prop::collection::vec((keys, inner), 0..5).prop_map(|entries| {

@@ -15,10 +15,10 @@ pub(crate) struct Toy;
 struct Three(u8);
 
 impl Messages for Three {
-    fn next(&mut self, sections: &mut Sections) -> bool {
+    fn next(&mut self, response: &mut Response<'_, '_>) -> bool {
         let mut set = Rrset::new(name("toy."), RrType::TXT, Class::IN, 0);
         set.rdatas.push(&[1, b'0' + self.0]);
-        sections.answer.push(set);
+        response.replace(&Sections { answer: vec![set], ..Sections::default() });
         self.0 += 1;
         self.0 <= 3
     }

@@ -1,0 +1,223 @@
+"""dig, kdig, BIND, Knot, NSD and PowerDNS transfer zones from namewise: AXFR and IXFR, plain and signed."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import struct
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import peers
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import internet
+    from peers import Server, Where
+
+ZONES = ("lab.", "nsec3.lab.", "example.lab.")
+"""Delegations with glue and NSEC, NSEC3, and a plain zone whose file changes."""
+SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+
+
+@contextmanager
+def primary(net: internet.Internet, folder: Path, who: str) -> Iterator[tuple[Server, Path]]:
+    """Run namewise with ZONES, which *who* may transfer; yield it and the file of example.lab."""
+    where, changing = peers.free_address("127.0.0.1"), folder / "example.zone"
+    changing.write_text(net.zones["example.lab."].read_text())
+    files = {**net.zones, "example.lab.": changing}
+    tables = "".join(
+        f'[[zone]]\nname = "{name}"\nfile = "{files[name]}"\ntransfer = ["{who}"]\n' for name in ZONES
+    )
+    (folder / "namewise.toml").write_text(f'[[key]]\nname = "xfr."\nsecret = "{SECRET}"\n{tables}')
+    with peers.running(peers.namewise(folder / "nw", where, "--config", folder / "namewise.toml")) as server:
+        yield server.answers("example.lab"), changing
+
+
+def change(server: Server, changing: Path, serial: int, name: str) -> None:
+    """Let the file of example.lab. have *serial* and the name *name*, and have it read again."""
+    text = changing.read_text().replace(f"example.lab. {serial - 1} ", f"example.lab. {serial} ")
+    changing.write_text(f"{text}{name} A 198.51.100.77\n")
+    server.process.send_signal(signal.SIGHUP)
+    server.says(f"serial {serial - 1} -> {serial}")
+
+
+def records(where: Where, *query: str, key: str = "") -> list[str]:
+    """Return the records that dig gets for *query*, in their order."""
+    command = [
+        "dig",
+        f"@{where[0]}",
+        "-p",
+        str(where[1]),
+        "+noall",
+        "+answer",
+        "+onesoa",
+        "+nocookie",
+        *query,
+    ]
+    if key:
+        command += ["-y", f"hmac-sha256:xfr.:{key}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    lines = [" ".join(line.split()).lower() if "NSEC3" in line or "RRSIG" in line else " ".join(line.split()) for line in done.stdout.splitlines() if line and not line.startswith(";")]
+    assert lines, f"{command}: {done.stdout}"
+    return [line for line in lines if " TSIG " not in line]
+
+
+def notify(sender: Server, secondary: Server, zone: str) -> None:
+    """Send NOTIFY for *zone* from the address of *sender* (RFC 1996)."""
+    wire = b"".join(bytes([len(label)]) + label.encode() for label in zone.split("."))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        out.bind((sender.where[0], 0))
+        out.sendto(
+            struct.pack("!6H", 7, 0x2400, 1, 0, 0, 0) + wire + struct.pack("!HH", 6, 1), secondary.where
+        )
+
+
+@pytest.mark.parametrize("key", ["", SECRET], ids=["plain", "signed"])
+def test_dig_gets_what_another_primary_sends(net: internet.Internet, tmp_path: Path, key: str) -> None:
+    other = peers.free_address("127.0.0.1")
+    served = {name: net.zones[name] for name in ZONES}
+    options = "recursion no; dnssec-validation no; allow-transfer { any; };"
+    with (
+        primary(net, tmp_path, "key xfr." if key else "127.0.0.0/8") as (server, _),
+        peers.running(peers.bind(tmp_path / "bind", other, served, options)) as peer,
+    ):
+        peer.answers("example.lab")
+        for zone in ZONES:
+            ours, theirs = records(server.where, zone, "AXFR", key=key), records(peer.where, zone, "AXFR")
+            assert sorted(ours) == sorted(theirs), zone
+            assert " SOA " in ours[0]
+        if key:
+            refused = subprocess.run(
+                ["dig", f"@{server.where[0]}", "-p", str(server.where[1]), "lab.", "AXFR"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert "Transfer failed" in refused.stdout
+
+
+def test_ixfr_over_tcp_and_udp(net: internet.Internet, tmp_path: Path) -> None:
+    with primary(net, tmp_path, "127.0.0.0/8") as (server, changing):
+        change(server, changing, 2, "second")
+        change(server, changing, 3, "third")
+        soas = lambda lines: [line.split()[6] for line in lines if " SOA " in line]  # noqa: E731
+        for transport in ("+tcp", "+notcp"):
+            whole = records(server.where, "example.lab.", "IXFR=1", transport)
+            assert soas(whole)[:1] == ["3"] and soas(whole)[1:5] == ["1", "2", "2", "3"]
+            assert [line.split()[0] for line in whole if " A " in line] == [
+                "second.example.lab.",
+                "third.example.lab.",
+            ]
+            assert len(records(server.where, "example.lab.", "IXFR=3", transport)) == 1
+        kdig = [
+            "kdig",
+            f"@{server.where[0]}",
+            "-p",
+            str(server.where[1]),
+            "example.lab.",
+            "IXFR=2",
+            "+noall",
+            "+answer",
+        ]
+        said = subprocess.run(kdig, capture_output=True, text=True, timeout=60, check=False).stdout
+        assert "third.example.lab." in said and "second.example.lab." not in said, said
+        everything = records(server.where, "example.lab.", "AXFR")
+        assert set(records(server.where, "example.lab.", "IXFR=0", "+tcp")) == set(everything)
+        assert " SOA " in records(server.where, "example.lab.", "IXFR=0", "+notcp")[0]
+
+
+def bind(folder: Path, where: Where, server: Server) -> Server:
+    address, port = server.where
+    listed = "".join(
+        f'zone "{name}" {{ type secondary; file "{folder}/{name}db"; primaries port {port} {{ {address} key xfr.; }}; '
+        f"allow-notify {{ {address}; }}; allow-transfer {{ any; }}; }};\n"
+        for name in ZONES
+    )
+    key = f'key "xfr." {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n'
+    return peers.bind(
+        folder, where, {}, "recursion no; dnssec-validation no; request-expire no;", key + listed
+    )
+
+
+def knot(folder: Path, where: Where, server: Server) -> Server:
+    address, port = server.where
+    folder.mkdir()
+    zones = "".join(f"  - domain: {name}\n    master: up\n    acl: all\n" for name in ZONES)
+    (folder / "knot.conf").write_text(
+        f"server:\n    listen: {where[0]}@{where[1]}\n    rundir: {folder}\nlog:\n  - target: stderr\n    any: info\n"
+        f"database:\n    storage: {folder}/db\nkey:\n  - id: xfr.\n    algorithm: hmac-sha256\n    secret: {SECRET}\n"
+        f"remote:\n  - id: up\n    address: {address}@{port}\n    key: xfr.\n"
+        "acl:\n  - id: all\n    address: 127.0.0.0/8\n    action: [transfer, notify]\n"
+        f"template:\n  - id: default\n    storage: {folder}\nzone:\n{zones}"
+    )
+    return peers.Server(["/usr/sbin/knotd", "-c", folder / "knot.conf"], folder, where)
+
+
+def nsd(folder: Path, where: Where, server: Server) -> Server:
+    address, port = server.where
+    folder.mkdir()
+    zones = "".join(
+        f'zone:\n name: "{name}"\n zonefile: "{folder}/{name}db"\n request-xfr: {address}@{port} xfr.\n'
+        f" allow-notify: {address} NOKEY\n provide-xfr: 127.0.0.0/8 NOKEY\n"
+        for name in ZONES
+    )
+    (folder / "nsd.conf").write_text(
+        f'server:\n ip-address: {where[0]}@{where[1]}\n server-count: 1\n username: ""\n chroot: ""\n database: ""\n'
+        f' zonesdir: "{folder}"\n pidfile: "{folder}/nsd.pid"\n xfrdir: "{folder}"\n xfrdfile: ""\n verbosity: 3\n'
+        f' zonelistfile: "{folder}/nsd.list"\nremote-control:\n control-enable: no\n'
+        f'key:\n name: "xfr."\n algorithm: hmac-sha256\n secret: "{SECRET}"\n{zones}'
+    )
+    return peers.Server(["/usr/sbin/nsd", "-d", "-c", folder / "nsd.conf"], folder, where)
+
+
+@pytest.mark.parametrize("start", [bind, knot, nsd], ids=["bind", "knot", "nsd"])
+def test_a_secondary_follows(
+    net: internet.Internet, tmp_path: Path, start: Callable[[Path, Where, Server], Server]
+) -> None:
+    with (
+        primary(net, tmp_path, "127.0.0.0/8 key xfr.") as (server, changing),
+        peers.running(start(tmp_path / "peer", peers.free_address("127.0.0.1"), server)) as peer,
+    ):
+        for zone in ZONES:
+            peer.answers(zone)
+            ours = records(server.where, zone, "AXFR", key=SECRET)
+            assert sorted(records(peer.where, zone, "AXFR")) == sorted(ours), zone
+        change(server, changing, 2, "second")
+
+        def has_it() -> bool:
+            notify(server, peer, "example.lab.")
+            return " 2 3600 " in records(peer.where, "example.lab.", "SOA")[0]
+
+        peer.until(has_it, "the new version")
+        ours = records(server.where, "example.lab.", "AXFR", key=SECRET)
+        assert sorted(records(peer.where, "example.lab.", "AXFR")) == sorted(ours)
+        if start is not nsd:
+            peer.says("IXFR")
+
+
+def test_powerdns_is_a_secondary(net: internet.Internet, tmp_path: Path) -> None:
+    with primary(net, tmp_path, "127.0.0.0/8") as (server, _):
+        where, folder = peers.free_address("127.0.0.1"), tmp_path / "pdns"
+        folder.mkdir()
+        zones = "".join(
+            f'zone "{name[:-1]}" {{ type slave; file "{folder}/{name}db"; '
+            f"masters {{ {server.where[0]}:{server.where[1]}; }}; }};\n"
+            for name in ZONES
+        )
+        (folder / "named.conf").write_text(zones)
+        (folder / "pdns.conf").write_text(
+            f"launch=bind\nbind-config={folder}/named.conf\nlocal-address={where[0]}\nlocal-port={where[1]}\n"
+            f"secondary=yes\nsocket-dir={folder}\nguardian=no\ndaemon=no\nwrite-pid=no\nsetuid=\nsetgid=\n"
+            "allow-axfr-ips=127.0.0.0/8\nxfr-cycle-interval=1\nquery-cache-ttl=0\ncache-ttl=0\n"
+        )
+        command = ["/usr/sbin/pdns_server", f"--config-dir={folder}"]
+        with peers.running(peers.Server(command, folder, where)) as peer:
+            for zone in ZONES:
+                peer.answers(zone)
+            ours = records(server.where, "example.lab.", "AXFR")
+            assert sorted(records(peer.where, "example.lab.", "AXFR")) == sorted(ours)
