@@ -33,7 +33,7 @@ use crate::context::Context;
 use crate::plan::{TransferClient, TransfersPlan};
 use crate::response::{Response, ResponseKind};
 use crate::route;
-use crate::verdict::{Causes, Messages, Stream, Transport, Verdict};
+use crate::verdict::{Causes, Messages, Refusal, Stream, Transport, Verdict};
 
 /// Answer a query for a transfer.
 #[cold]
@@ -41,12 +41,12 @@ pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
     let query = context.query;
     let entry = context.snapshot().find_zone(context.view(), query.qname, query.qtype);
     let Some(entry) = entry.filter(|entry| query.qclass == Class::IN && entry.apex() == query.qname) else {
-        return refuse(context, response, Rcode::NOTAUTH, Ede::NOT_AUTHORITATIVE, TransferStep::NotApex);
+        return refuse(context, Rcode::NOTAUTH, Ede::NOT_AUTHORITATIVE, TransferStep::NotApex);
     };
     let apex = entry.apex();
     if !is_admitted(context, apex) {
         let reason = Reason::ClientRefused { list: AccessList::Transfer(apex.to_name()) };
-        return refuse_because(context, response, Rcode::REFUSED, Ede::PROHIBITED, reason);
+        return refuse_because(context, Rcode::REFUSED, Ede::PROHIBITED, reason);
     }
     let zone = match entry {
         ZoneEntry::Loaded(zone) => zone,
@@ -55,11 +55,11 @@ pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
     if query.qtype == RrType::IXFR {
         return match serial(context) {
             Some(since) => send(context, Outgoing::since(zone.clone(), since), Some(since), response),
-            None => refuse(context, response, Rcode::FORMERR, Ede::OTHER, TransferStep::NoSerial),
+            None => refuse(context, Rcode::FORMERR, Ede::OTHER, TransferStep::NoSerial),
         };
     }
     if context.transport == Transport::Udp {
-        return refuse(context, response, Rcode::FORMERR, Ede::NOT_SUPPORTED, TransferStep::NeedsStream);
+        return refuse(context, Rcode::FORMERR, Ede::NOT_SUPPORTED, TransferStep::NeedsStream);
     }
     send(context, Outgoing::zone(zone.clone()), None, response)
 }
@@ -126,29 +126,15 @@ fn send(
     Verdict::Answer
 }
 
-fn refuse(
-    context: &Context<'_>,
-    response: &mut Response<'_, '_>,
-    rcode: Rcode,
-    ede: Ede,
-    step: TransferStep,
-) -> Verdict {
-    refuse_because(context, response, rcode, ede, Reason::Transfer(step))
+fn refuse(context: &Context<'_>, rcode: Rcode, ede: Ede, step: TransferStep) -> Verdict {
+    refuse_because(context, rcode, ede, Reason::Transfer(step))
 }
 
 /// Refuse the query. The client learns the reason, and the flight recorder keeps it.
-fn refuse_because(
-    context: &Context<'_>,
-    response: &mut Response<'_, '_>,
-    rcode: Rcode,
-    ede: Ede,
-    reason: Reason,
-) -> Verdict {
+fn refuse_because(context: &Context<'_>, rcode: Rcode, ede: Ede, reason: Reason) -> Verdict {
     context.step(|| (Layer::Admission, reason.clone()));
-    response.refuse(rcode, ede);
-    response.ede = [None; 2];
-    response.note_because(ede, reason.to_string(), reason);
-    Verdict::Answer
+    let causes = Causes(vec![(ede, reason.to_string())], Some(reason));
+    Verdict::Refuse(Box::new(Refusal { rcode, causes }))
 }
 
 /// The messages of a transfer.

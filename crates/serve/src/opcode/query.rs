@@ -12,6 +12,7 @@
 use nw_wire::{Ede, Rcode, RrType};
 
 use crate::context::Context;
+use crate::query::Query;
 use crate::response::Response;
 use crate::verdict::Verdict;
 use crate::{admit, route, transfer};

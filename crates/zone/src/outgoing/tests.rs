@@ -3,7 +3,7 @@ use nw_wire::{Class, Flags, Message, RrType};
 use super::{Contents, Outgoing, REACH};
 use crate::edit::Serial;
 use crate::tests::{name, zone};
-use crate::{Transfer, TransferLimits, Zone};
+use crate::{Transfer, TransferLimits, Transferred, Zone};
 use nw_wire::{Section, Writer};
 
 const ID: u16 = 4711;
@@ -28,13 +28,16 @@ fn messages(outgoing: &mut Outgoing, limit: usize) -> Vec<Vec<u8>> {
 
 /// What a secondary reads from *messages*.
 fn received(apex: &str, messages: &[Vec<u8>]) -> Zone {
-    let limits = TransferLimits { octets: 1 << 30, records: 1 << 30 };
+    let limits = TransferLimits { octets: 1 << 30, records: 1 << 30, differences: 1000 };
     let mut transfer = Transfer::new(name(apex), ID, limits);
     for (number, message) in messages.iter().enumerate() {
         let complete = transfer.read(message).unwrap_or_else(|error| panic!("message {number}: {error}"));
         assert_eq!(complete, number + 1 == messages.len());
     }
-    transfer.finish().expect("a zone")
+    match transfer.finish().expect("a zone") {
+        Transferred::Zone(zone) => zone,
+        other => panic!("not the whole zone: {other:?}"),
+    }
 }
 
 /// Each record as text, in the order of *messages*.
