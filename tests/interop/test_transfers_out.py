@@ -196,8 +196,9 @@ def test_a_secondary_follows(
         peer.until(has_it, "the new version")
         ours = records(server.where, "example.lab.", "AXFR", key=SECRET)
         assert sorted(records(peer.where, "example.lab.", "AXFR")) == sorted(ours)
+        # BIND does not log the type: a difference of one record has five, the zone has more. NSD logs nothing.
         if start is not nsd:
-            peer.says("IXFR")
+            peer.says(", 5 records" if start is bind else "IXFR")
 
 
 def test_powerdns_is_a_secondary(net: internet.Internet, tmp_path: Path) -> None:
