@@ -45,6 +45,7 @@ __all__ = [
     "ZoneEdit",
     "ZoneKey",
     "allocator_arenas",
+    "format_zone",
     "make_message",
     "make_query",
     "make_response",
@@ -57,6 +58,7 @@ __all__ = [
     "verify_keys",
     "verify_zone",
     "verify_zonemd",
+    "zone_rules",
 ]
 VERSION: Final[str]
 

@@ -62,7 +62,11 @@ def records(where: Where, *query: str, key: str = "") -> list[str]:
     if key:
         command += ["-y", f"hmac-sha256:xfr.:{key}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    lines = [" ".join(line.split()).lower() if "NSEC3" in line or "RRSIG" in line else " ".join(line.split()) for line in done.stdout.splitlines() if line and not line.startswith(";")]
+    lines = [
+        " ".join(line.split()).lower() if "NSEC3" in line or "RRSIG" in line else " ".join(line.split())
+        for line in done.stdout.splitlines()
+        if line and not line.startswith(";")
+    ]
     assert lines, f"{command}: {done.stdout}"
     return [line for line in lines if " TSIG " not in line]
 

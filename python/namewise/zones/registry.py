@@ -668,10 +668,6 @@ class Registry:
         return self._engine
 
 
-def _made_by(make: Make, cause: Cause) -> Callable[[ZoneState], tuple[Zone, Change] | None]:
-    return lambda state: succeeding(state, make(state), cause.why, cause)
-
-
 def _history(before: ZoneState, after: ZoneState) -> list[Difference] | None:
     """Return what differs between the zones of two states. None: one has no zone, or too much differs to be worth its memory."""
     old, new, change = before.current, after.current, after.change
