@@ -17,7 +17,7 @@ cache is flushed, which counts as a fault for a moment when all of it is. A repo
 - `nw why` does not name the fault of a failed query of the sample;
 - a fault that must be noticed was not: nothing failed below its zone;
 - more than `LIMITED` of the answered queries failed because of a limit, which their extended error and `nw why` name;
-- memory (RSS) grew by more than 5 % after the warm-up;
+- memory (RSS) grew by more than 5 % after the warm-up, apart from the seconds after a flush of the whole cache;
 - the server ended, or answered less than 99 % of the queries for names without a fault.
 """
 
@@ -116,6 +116,8 @@ class Result:
     asked_why: int = 0
     unnamed: list[str] = field(default_factory=list)
     rss_mib: list[tuple[float, float]] = field(default_factory=list)
+    settled_mib: list[tuple[float, float]] = field(default_factory=list)
+    """Those that no flush of the whole cache shortly precedes: for a moment, lookups up to their limits are in progress then."""
     parts_mib: list[dict[str, float]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -372,6 +374,8 @@ class Soak:
         self.read_failures()
         rss = rss_mib(self.server.pid) if self.server.poll() is None else 0.0
         result.rss_mib.append((time.time() - start, rss))
+        if not any(one.kind == FLUSH and time.time() - one.end < AFTER_S for one in result.faults):
+            result.settled_mib.append(result.rss_mib[-1])
         stats = self.stats() if rss else {}
         parts = {part: stats.get(f"{part}.octets", 0) / 2**20 for part in ("cache", "recorder")}
         result.parts_mib.append(parts)
@@ -405,8 +409,9 @@ def verdict(result: Result, seconds: float) -> list[str]:
         bad.append(f"{result.limited} of {result.answered} queries failed because of a limit")
     if not result.asked_why:
         bad.append("nw why knew none of the failed queries")
-    warm = [rss for at, rss in result.rss_mib if at <= seconds * WARM_UP] or [result.rss_mib[0][1]]
-    later = max(rss for _, rss in result.rss_mib)
+    samples = result.settled_mib or result.rss_mib
+    warm = [rss for at, rss in samples if at <= seconds * WARM_UP] or [samples[0][1]]
+    later = max(rss for _, rss in samples)
     if later > max(warm) * GROWTH:
         bad.append(f"memory grew from {max(warm):.1f} to {later:.1f} MiB after the warm-up")
     return bad
