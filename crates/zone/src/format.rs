@@ -138,10 +138,10 @@ struct Record<'t> {
     class: Vec<u8>,
     rtype: Vec<u8>,
     /// The words of the data on each line of the file, and the comment at its end. At least one line.
-    data: Vec<(Vec<&'t [u8]>, Option<&'t [u8]>)>,
+    data: Vec<Physical<'t>>,
 }
 
-/// The words of one line of the file, its comment, and whether the last parenthesis closed on it.
+/// The words of one line of the file, and its comment.
 #[derive(Default)]
 struct Physical<'t> {
     words: Vec<&'t [u8]>,
@@ -154,8 +154,7 @@ fn read<'t>(text: &'t [u8], at: &mut usize) -> Line<'t> {
     let mut lines: Vec<Physical<'t>> = vec![Physical::default()];
     let mut depth = 0u32;
     let mut parentheses = false;
-    loop {
-        let Some(&octet) = text.get(*at) else { break };
+    while let Some(&octet) = text.get(*at) {
         let line = lines.last_mut().expect("there is a line");
         match octet {
             b'\n' => {
@@ -218,7 +217,7 @@ fn record(lines: Vec<Physical<'_>>, indented: bool) -> Option<Record<'_>> {
     let mut owner: &[u8] = b"";
     let mut ttl: &[u8] = b"";
     let (mut class, mut rtype) = (Vec::new(), Vec::new());
-    let mut data: Vec<(Vec<&[u8]>, Option<&[u8]>)> = Vec::new();
+    let mut data = Vec::new();
     let mut pending = !indented;
     for line in lines {
         let mut words = Vec::new();
@@ -241,7 +240,7 @@ fn record(lines: Vec<Physical<'_>>, indented: bool) -> Option<Record<'_>> {
             }
         }
         if !words.is_empty() || line.comment.is_some() || data.is_empty() {
-            data.push((words, line.comment));
+            data.push(Physical { words, comment: line.comment });
         }
     }
     (!rtype.is_empty()).then_some(Record { owner, ttl, class, rtype, data })
@@ -272,24 +271,25 @@ fn write_block(out: &mut Vec<u8>, block: &mut Vec<Record<'_>>) {
 }
 
 /// Write the data. Further lines are below the data of the first, with their comments in a column.
-fn write_data(out: &mut Vec<u8>, lines: &[(Vec<&[u8]>, Option<&[u8]>)], indent: usize) {
+fn write_data(out: &mut Vec<u8>, lines: &[Physical<'_>], indent: usize) {
     let (first, rest) = lines.split_first().expect("a record has a line");
-    out.extend_from_slice(&first.0.join(&b' '));
+    out.extend_from_slice(&first.words.join(&b' '));
     if rest.is_empty() {
         trim(out);
-        push_comment(out, first.1);
+        push_comment(out, first.comment);
         out.push(b'\n');
         return;
     }
-    if !first.0.is_empty() {
+    if !first.words.is_empty() {
         out.push(b' ');
     }
     out.push(b'(');
-    push_comment(out, first.1);
+    push_comment(out, first.comment);
     out.push(b'\n');
     let length = |words: &[&[u8]]| words.iter().map(|word| word.len() + 1).sum::<usize>();
-    let width = rest.iter().filter(|line| line.1.is_some()).map(|line| length(&line.0)).max().unwrap_or(0);
-    for (i, (words, comment)) in rest.iter().enumerate() {
+    let width =
+        rest.iter().filter(|line| line.comment.is_some()).map(|line| length(&line.words)).max().unwrap_or(0);
+    for (i, Physical { words, comment }) in rest.iter().enumerate() {
         out.resize(out.len() + indent, b' ');
         out.extend_from_slice(&words.join(&b' '));
         let last = i + 1 == rest.len();

@@ -202,8 +202,8 @@ pub(super) fn dmarc_syntax(subject: &Subject<'_>) -> Found {
         }
     }
     for tag in ["rua", "ruf"] {
-        let uris = value(&tags, tag).into_iter().flat_map(|uris| uris.split(',')).map(str::trim);
-        if let Some(uri) = uris.filter(|uri| !uri.contains(':')).last() {
+        let mut uris = value(&tags, tag).into_iter().flat_map(|uris| uris.split(',')).map(str::trim);
+        if let Some(uri) = uris.find(|uri| !uri.contains(':')) {
             return invalid(format!("{tag}={uri} is not a URI such as mailto:reports@example.com"));
         }
     }
