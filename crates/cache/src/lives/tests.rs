@@ -113,7 +113,12 @@ fn what_is_cached_is_cut_to_new_limits() {
     );
     let record = DenialRecord { sets: vec![soa(3600)], stored: 0, expires: 3600 * SECOND };
     cache.put_denial(0, zone.as_ref(), DenialKey::Nsec(name("a.example.")), record, 0);
-    let failure = KeptFailure { ede: nw_wire::code::Ede::OTHER, text: String::new(), cause: String::new() };
+    let failure = KeptFailure {
+        ede: nw_wire::code::Ede::OTHER,
+        text: String::new(),
+        cause: String::new(),
+        network: false,
+    };
     let failed = name("failed.example.");
     cache.put_failure(failed.as_ref(), RrType::A, &failure, 300, Rank::Authoritative, 0);
     let before = cache.flushes();
