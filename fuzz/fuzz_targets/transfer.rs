@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use libfuzzer_sys::fuzz_target;
 use nw_wire::header::Flags;
 use nw_wire::{Class, Name, RrType, Section, Writer};
-use nw_zone::{Transfer, TransferLimits, Zone};
+use nw_zone::{Transfer, TransferLimits, Transferred, Zone};
 
 /// Counts the octets in use, and the most since [`measured`] began.
 struct Counting;
@@ -40,7 +40,7 @@ fn measured<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (done, MOST.load(Ordering::Relaxed).saturating_sub(before))
 }
 
-const LIMITS: TransferLimits = TransferLimits { octets: 3 << 10, records: 1 << 7 };
+const LIMITS: TransferLimits = TransferLimits { octets: 3 << 10, records: 1 << 7, differences: 16 };
 /// The most memory for an octet of the limit. A record of 16 octets can stand for 800: names of 255 octets, written as
 /// pointers of two. Batches and the zone made of them exist at the same time, and each may have grown to twice its content.
 const FACTOR: usize = 256;
@@ -58,7 +58,10 @@ fn read(messages: impl Iterator<Item = Vec<u8>>, limits: TransferLimits) -> Opti
         let complete = transfer.read(&message);
         assert!(complete.is_err() || transfer.records() <= limits.records && transfer.octets() <= limits.octets);
         if complete.ok()? {
-            return transfer.finish().ok();
+            return match transfer.finish().ok()? {
+                Transferred::Zone(zone) => Some(zone),
+                other => panic!("an answer to AXFR is {other:?}"),
+            };
         }
     }
     transfer.finish().expect_err("the last SOA is absent");
