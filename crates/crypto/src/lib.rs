@@ -4,6 +4,7 @@
 //!   DNSKEY rdata ──> PublicKey ── verify(message, signature)
 //!   K*.private, PEM ──> SigningKey (a Signer) ── sign(message)     aws-lc-rs │ ed448 │ small RSA
 //!   bytes        ──> digest, sha1, Hasher, HmacKey                 (the caller does not know which)
+//!   name, secret ──> TsigKey ── sign ─▶ message with TSIG, Verifier ── read(replies)
 //! ```
 //!
 //! The interface uses the wire formats of the DNS: RFC 3110 for RSA, plain `x|y` and `r|s` for ECDSA (RFC 6605),
@@ -26,6 +27,7 @@ mod rsa;
 mod signing;
 #[cfg(test)]
 mod testing;
+mod tsig;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use bind::{KeyFileError, PrivateKeyFile};
@@ -33,6 +35,7 @@ pub use digest::{Digest, DigestAlg, Hasher, digest, sha1};
 pub use hmac::{HmacAlg, HmacKey, hmac};
 pub use public::{KeyError, PublicKey, VerifyError, verify};
 pub use signing::{GenerateError, SignError, Signer, SigningKey};
+pub use tsig::{FUDGE_S, MacFault, SignedRequest, TsigError, TsigKey, Verifier, tsig_algorithm};
 
 /// Return whether `a` equals `b`. The time depends only on their lengths.
 #[must_use]

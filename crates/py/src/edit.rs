@@ -96,7 +96,7 @@ fn used() -> PyErr {
     PyValueError::new_err("this edit was committed: begin another with Zone.edit()")
 }
 
-fn serial_of(given: &Bound<'_, PyAny>) -> PyResult<Serial> {
+pub(crate) fn serial_of(given: &Bound<'_, PyAny>) -> PyResult<Serial> {
     let Ok(word) = given.cast::<PyString>() else { return Ok(Serial::Set(given.extract()?)) };
     match word.to_cow()?.as_ref() {
         "next" => Ok(Serial::Next),

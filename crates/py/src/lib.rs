@@ -5,7 +5,7 @@
 //!           <-- wire, tagged events, JSON steps, errors as data ---
 //! ```
 //! Each file has one class or function: `name`, `rdata` with its `fields`, `rrset`, `edns`, `message` (with `build`,
-//! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `difference`, `verify_keys`, `verify_zone`, `zone_key`, `snapshot` with its `budget`,
+//! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `difference`, `update`, `tsig`, `verify_keys`, `verify_zone`, `zone_key`, `snapshot` with its `budget`,
 //! `engine` with its `request`s, events and `telemetry`, `artifact`, `play`, `allocator`. Every call uses `call`, and every error uses
 //! `raise`. Classes are immutable, so that reading needs no lock.
 
@@ -34,6 +34,8 @@ mod snapshot;
 mod telemetry;
 mod toml;
 mod transfer;
+mod tsig;
+mod update;
 mod verify_keys;
 mod verify_zone;
 mod zone;
@@ -82,6 +84,10 @@ mod _engine {
     use crate::toml::parse_toml;
     #[pymodule_export]
     use crate::transfer::Transfer;
+    #[pymodule_export]
+    use crate::tsig::{Signed, TsigKey, Verifier};
+    #[pymodule_export]
+    use crate::update::Update;
     #[pymodule_export]
     use crate::verify_keys::verify_keys;
     #[pymodule_export]

@@ -40,6 +40,10 @@ pub(crate) enum Raise {
     Mismatch { message: String, code: &'static str },
     /// `TransferError(message, code)`
     Transfer { message: String, code: &'static str },
+    /// `TsigError(message, code, reported)`
+    Tsig { message: String, code: &'static str, reported: Option<String> },
+    /// `UpdateRefused(message, rcode, rule)`
+    Update { message: String, rcode: String, rule: &'static str },
     /// `KeyFileError(message)`
     Key(String),
     /// `PlanError(faults)`
@@ -121,6 +125,12 @@ impl Raise {
             Raise::Zone(faults) => errors.call_method1("zone_file_error", (faults.listed, faults.more)),
             Raise::Mismatch { message, code } => errors.call_method1("DifferenceMismatch", (message, code)),
             Raise::Transfer { message, code } => errors.call_method1("TransferError", (message, code)),
+            Raise::Tsig { message, code, reported } => {
+                errors.call_method1("TsigError", (message, code, reported))
+            }
+            Raise::Update { message, rcode, rule } => {
+                errors.call_method1("UpdateRefused", (message, rcode, rule))
+            }
             Raise::Key(message) => errors.call_method1("KeyFileError", (message,)),
             Raise::Plan(faults) => errors.call_method1("plan_error", (faults,)),
             Raise::Busy(message) => errors.call_method1("queue_full", (message,)),

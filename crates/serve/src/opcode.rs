@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | QUERY | [`query`] | from a zone, the cache or the resolver |
 //! | NOTIFY, if a zone takes it | [`notify`] | REFUSED, NOTAUTH, or the control plane makes it |
+//! | UPDATE, if a zone takes updates | [`update`] | REFUSED, NOTAUTH, or the control plane makes it |
 //! | those of `control.opcodes` in the plan | none | the control plane makes it |
 //! | any other | none | NOTIMP: a header (RFC 1035 §4.1.1), and OPT to a message with OPT (RFC 6891 §6.1.1) |
 //!
@@ -13,6 +14,7 @@
 
 mod notify;
 pub(crate) mod query;
+mod update;
 
 use std::sync::Arc;
 
@@ -35,9 +37,10 @@ pub trait Handler: Send + Sync {
 /// The handlers of opcodes other than QUERY that *plan* needs.
 pub(crate) fn registered(plan: &Plan) -> Vec<Arc<dyn Handler>> {
     let notify = notify::Notify::of(plan).map(|notify| Arc::new(notify) as Arc<dyn Handler>);
+    let update = update::Update::of(plan).map(|update| Arc::new(update) as Arc<dyn Handler>);
     let control = plan.control.opcodes.iter();
     let control = control.map(|opcode| Arc::new(ByControl(*opcode)) as Arc<dyn Handler>);
-    notify.into_iter().chain(control).collect()
+    notify.into_iter().chain(update).chain(control).collect()
 }
 
 /// Passes an opcode to the control plane.

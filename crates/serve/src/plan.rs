@@ -10,7 +10,8 @@
 //!  "server":   {"identity": "a1", "nsid": "6131", "udp_payload": 1232, "tcp": {"idle_ms": 10000}},
 //!  "acls":     {"query": ["0.0.0.0/0", "::/0"], "recursion": ["127.0.0.0/8", "::1"], "control_names": {}},
 //!  "resolver": {"hints": [{"name": "a.root-servers.net.", "addresses": ["198.41.0.4"]}]},
-//!  "zones":    [{"name": "example.com.", "query_acl": ["10.0.0.0/8"], "transfer": [{"key": "office."}]}],
+//!  "zones":    [{"name": "example.com.", "query_acl": ["10.0.0.0/8"], "transfer": [{"key": "office."}],
+//!                "update": [{"key": "office.", "clients": ["10.0.0.1"]}]}],
 //!  "views":    [{"name": "inside", "clients": ["10.0.0.0/8"], "keys": ["office."]}],
 //!  "keys":     [{"name": "office.", "algorithm": "hmac-sha256"}],
 //!  "transfers": {"most": 100, "history_bytes": 1048576},
@@ -279,6 +280,8 @@ pub struct ZonePlan {
     pub notify: Option<NotifyPlan>,
     /// The clients that may transfer it (AXFR, IXFR). Default none: a transfer reveals every name at the price of one query.
     pub transfer: Vec<TransferClient>,
+    /// Who may send updates (RFC 2136): a request must match one of these. Default nobody.
+    pub update: Vec<UpdatePlan>,
 }
 
 /// Who may send NOTIFY for a zone: one of both is enough.
@@ -320,6 +323,15 @@ impl Default for TransfersPlan {
     fn default() -> TransfersPlan {
         TransfersPlan { most: 100, most_per_zone: 50, most_per_client: 20, history_bytes: 1 << 20 }
     }
+}
+
+/// Who may send updates for a zone. At least one of both is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdatePlan {
+    /// The TSIG key that must have signed them. None: any request.
+    pub key: Option<Name>,
+    /// The addresses that they must come from. None: any.
+    pub clients: Option<Acl>,
 }
 
 /// A view: the zones that a group of clients sees.

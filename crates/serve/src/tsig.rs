@@ -14,19 +14,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use nw_crypto::{HmacAlg, HmacKey};
+use nw_crypto::{FUDGE_S, MacFault, TsigKey};
 use nw_resolve::trace::{Layer, Reason, SignatureFault, SignatureRefused};
 use nw_wire::header::HEADER;
 use nw_wire::tsig::{Signed, Tsig};
-use nw_wire::{Class, Ede, Message, Name, NameRef, Rcode, RrType};
+use nw_wire::{Class, Ede, Message, Name, NameRef, Rcode};
 
 use crate::context::Context;
 use crate::query::Query;
 use crate::response::Response;
 use crate::verdict::Verdict;
 
-/// Permitted clock difference in seconds (RFC 8945 §10).
-const FUDGE_S: u16 = 300;
 /// Octets of a TSIG record besides its owner, algorithm, MAC and other data.
 const FIXED: usize = 10 + 16;
 /// Octets of the server's time in the other data of BADTIME.
@@ -34,33 +32,12 @@ const TIME: usize = 6;
 
 /// The keys that may sign requests, by name.
 #[derive(Default)]
-pub(crate) struct Keys(HashMap<Name, Arc<Key>>);
-
-/// One key.
-struct Key {
-    /// The algorithm's name in TSIG records.
-    algorithm: Name,
-    hmac: HmacKey,
-}
-
-/// The algorithms, by the names that plans and TSIG records use (RFC 8945 §6).
-pub(crate) fn algorithm(name: NameRef<'_>) -> Option<HmacAlg> {
-    const NAMES: [(&[u8], HmacAlg); 6] = [
-        (b"\x08hmac-md5\x07sig-alg\x03reg\x03int\0", HmacAlg::Md5),
-        (b"\x09hmac-sha1\0", HmacAlg::Sha1),
-        (b"\x0bhmac-sha224\0", HmacAlg::Sha224),
-        (b"\x0bhmac-sha256\0", HmacAlg::Sha256),
-        (b"\x0bhmac-sha384\0", HmacAlg::Sha384),
-        (b"\x0bhmac-sha512\0", HmacAlg::Sha512),
-    ];
-    NAMES.iter().find(|(wire, _)| wire.eq_ignore_ascii_case(name.wire())).map(|(_, algorithm)| *algorithm)
-}
+pub(crate) struct Keys(HashMap<Name, Arc<TsigKey>>);
 
 impl Keys {
-    /// Add the key *name*. `algorithm`: a name that [`algorithm`] supports, else nothing is added.
-    pub(crate) fn add(&mut self, name: Name, algorithm_name: Name, secret: &[u8]) {
-        if let Some(alg) = algorithm(algorithm_name.as_ref()) {
-            let key = Key { algorithm: algorithm_name, hmac: HmacKey::new(alg, secret) };
+    /// Add the key *name*. `algorithm`: a name that `tsig_algorithm` supports, else nothing is added.
+    pub(crate) fn add(&mut self, name: Name, algorithm: Name, secret: &[u8]) {
+        if let Some(key) = TsigKey::new(name.clone(), algorithm, secret) {
             self.0.insert(name, Arc::new(key));
         }
     }
@@ -69,7 +46,7 @@ impl Keys {
 /// The signature of a request, and the data that signing its responses requires.
 pub(crate) struct Signature {
     /// None: the response carries an unsigned TSIG record.
-    key: Option<Arc<Key>>,
+    key: Option<Arc<TsigKey>>,
     /// The key's name and the algorithm's, as the client spelled them.
     name: Name,
     algorithm: Name,
@@ -91,7 +68,7 @@ impl Signature {
 
     /// Octets of the TSIG record of the response.
     pub(crate) fn octets(&self) -> usize {
-        let mac = self.key.as_ref().map_or(0, |key| key.hmac.algorithm().size());
+        let mac = self.key.as_ref().map_or(0, |key| key.size());
         let other = if self.error == Rcode::BADTIME { TIME } else { 0 };
         self.name.as_ref().wire().len() + self.algorithm.as_ref().wire().len() + FIXED + mac + other
     }
@@ -115,22 +92,14 @@ impl Signature {
         let mac = self.key.as_ref().map(|key| {
             let signed = match self.subsequent {
                 false => Signed::Response { key: self.name.as_ref(), request_mac: &self.prior_mac },
-                true => Signed::Subsequent { prior_mac: &self.prior_mac },
+                true => Signed::Subsequent { prior_mac: &self.prior_mac, unsigned: &[] },
             };
-            let mut input = Vec::with_capacity(length + 512);
-            tsig.push_signed(signed, &room[..length], false, &mut input);
-            key.hmac.tag(&[&input])
+            key.mac(&tsig, signed, &room[..length])
         });
         let mac = mac.as_ref().map_or(&[][..], |mac| mac.as_ref());
         tsig.mac = mac;
-        let mut record = self.name.as_ref().wire().to_vec();
-        record.extend_from_slice(&RrType::TSIG.0.to_be_bytes());
-        record.extend_from_slice(&Class::ANY.0.to_be_bytes());
-        record.extend_from_slice(&[0; 4]);
-        let mut rdata = Vec::new();
-        tsig.push(&mut rdata);
-        record.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
-        record.extend_from_slice(&rdata);
+        let mut record = Vec::with_capacity(self.octets());
+        tsig.push_record(self.name.as_ref(), &mut record);
         let end = length + record.len();
         let (Some(place), true) = (room.get_mut(length..end), length >= HEADER) else { return length };
         place.copy_from_slice(&record);
@@ -201,7 +170,7 @@ fn verify(keys: &Keys, query: &Query<'_>, unix_s: u64) -> Option<(Signature, Opt
         error: Rcode::NOERROR,
         id: query.id,
     };
-    let Some(key) = named.filter(|key| key.algorithm.as_ref() == tsig.algorithm).map(Arc::clone) else {
+    let Some(key) = named.filter(|key| key.algorithm() == tsig.algorithm).map(Arc::clone) else {
         signature.error = Rcode::BADKEY;
         let fault = match named {
             Some(_) => SignatureFault::Algorithm(tsig.algorithm.to_name()),
@@ -209,23 +178,21 @@ fn verify(keys: &Keys, query: &Query<'_>, unix_s: u64) -> Option<(Signature, Opt
         };
         return Some((signature, Some(fault)));
     };
-    let whole = key.hmac.algorithm().size();
-    if tsig.mac.len() > whole || tsig.mac.len() < whole.div_ceil(2).max(10) {
-        return None;
-    }
-    let mut input = Vec::with_capacity(query.packet.len() + 512);
     let signed = Signed::Request { key: signature.name.as_ref() };
-    tsig.push_signed(signed, &query.packet[..record.start()], true, &mut input);
-    if !key.hmac.verify(&[&input], tsig.mac) {
-        signature.error = Rcode::BADSIG;
-        return Some((signature, Some(SignatureFault::Mac)));
+    match key.check(&tsig, signed, &query.packet[..record.start()]) {
+        Ok(()) => {}
+        Err(MacFault::Length) => return None,
+        Err(MacFault::Wrong) => {
+            signature.error = Rcode::BADSIG;
+            return Some((signature, Some(SignatureFault::Mac)));
+        }
     }
     let mut fault = None;
     if unix_s.abs_diff(tsig.time_signed_s) > u64::from(tsig.fudge_s) {
         signature.error = Rcode::BADTIME;
         let ahead_s = tsig.time_signed_s.wrapping_sub(unix_s).cast_signed();
         fault = Some(SignatureFault::Time { ahead_s, fudge_s: tsig.fudge_s });
-    } else if tsig.mac.len() < whole {
+    } else if tsig.mac.len() < key.size() {
         signature.error = Rcode::BADTRUNC;
         fault = Some(SignatureFault::Truncated);
     }

@@ -73,6 +73,19 @@ impl<'a> Tsig<'a> {
         out.extend_from_slice(self.other);
     }
 
+    /// Append the TSIG record of the key `owner`. The header of the message must count it.
+    pub fn push_record(&self, owner: NameRef<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(owner.wire());
+        out.extend_from_slice(&RrType::TSIG.0.to_be_bytes());
+        out.extend_from_slice(&Class::ANY.0.to_be_bytes());
+        out.extend_from_slice(&[0; 4]);
+        let length_at = out.len();
+        out.extend_from_slice(&[0; 2]);
+        self.push(out);
+        let length = (out.len() - length_at - 2) as u16;
+        out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+    }
+
     /// Append the octets that the MAC covers. RFC 8945 §4.3.3, §5.3.1
     ///
     /// `message` is the packet up to, but not including, the TSIG record. If `counted` is set, its header counts the
@@ -82,6 +95,9 @@ impl<'a> Tsig<'a> {
         if let Some(mac) = signed.prior_mac() {
             out.extend_from_slice(&(mac.len() as u16).to_be_bytes());
             out.extend_from_slice(mac);
+        }
+        if let Signed::Subsequent { unsigned, .. } = signed {
+            out.extend_from_slice(unsigned);
         }
         let start = out.len();
         out.extend_from_slice(message);
@@ -133,6 +149,8 @@ pub enum Signed<'a> {
     Subsequent {
         /// The MAC of the previous message that had one.
         prior_mac: &'a [u8],
+        /// The messages since that one, which had none, as they were sent.
+        unsigned: &'a [u8],
     },
 }
 
@@ -140,7 +158,9 @@ impl<'a> Signed<'a> {
     fn prior_mac(self) -> Option<&'a [u8]> {
         match self {
             Signed::Request { .. } => None,
-            Signed::Response { request_mac: mac, .. } | Signed::Subsequent { prior_mac: mac } => Some(mac),
+            Signed::Response { request_mac: mac, .. } | Signed::Subsequent { prior_mac: mac, .. } => {
+                Some(mac)
+            }
         }
     }
 }

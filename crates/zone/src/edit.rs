@@ -346,6 +346,18 @@ impl ZoneEdit {
         }
     }
 
+    /// The types at `owner` after the changes so far. RRSIG stays while its RRset changes.
+    pub(crate) fn types(&self, owner: NameRef<'_>) -> Vec<RrType> {
+        let name = owner.to_name();
+        let mut types = self.base_node(owner).map(|node| node.types()).unwrap_or_default();
+        types.retain(|rtype| {
+            *rtype == RrType::RRSIG || !self.changes.contains_key(&(name.clone(), *rtype, RrType(0)))
+        });
+        let range = (name.clone(), RrType(0), RrType(0))..=(name, RrType(u16::MAX), RrType(u16::MAX));
+        types.extend(self.changes.range(range).filter(|(_, change)| change.is_some()).map(|(key, _)| key.1));
+        types
+    }
+
     /// Replace the existing RRset with `rrset`. An empty one deletes it. Signatures over a changed RRset are dropped
     /// unless they are put as well. RRSIGs replace those that cover the same type.
     pub fn put(&mut self, rrset: Rrset) -> &mut ZoneEdit {
@@ -556,7 +568,7 @@ impl ZoneEdit {
     }
 
     /// The types that signatures at `owner` cover, before or after the changes.
-    fn covered_at(&self, owner: NameRef<'_>) -> Vec<RrType> {
+    pub(crate) fn covered_at(&self, owner: NameRef<'_>) -> Vec<RrType> {
         let name = owner.to_name();
         let class = self.base.class();
         let changed =

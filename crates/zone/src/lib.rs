@@ -34,6 +34,7 @@ mod suffix;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod update;
 mod zones;
 
 pub use answer::{AnswerKind, MOST_ALIASES, Outcome, ZoneQuestion};
@@ -46,4 +47,5 @@ pub use records::{ImageError, RecordsError};
 pub use scan::{LoadOptions, LoadedFile, load, load_files};
 pub use store::{NodeView, Zone};
 pub use transfer::{Transfer, TransferError, TransferLimits, Transferred};
+pub use update::{Change, Refusal, Update};
 pub use zones::{Cause, Unavailable, ZoneEntry, Zones};

@@ -172,6 +172,30 @@ class TransferError(NamewiseError):
         super().__init__(message, code=code)
 
 
+class TsigError(NamewiseError):
+    """A reply is not authentic (RFC 8945), or the server reports that the request is not. `code`: `UNSIGNED`, `OTHER_KEY`,
+    `MAC_LENGTH`, `WRONG_MAC`, `TIME`, `MALFORMED`, or `REPORTED` with the error of the server in `reported` (`BADKEY`, `BADSIG`,
+    `BADTIME`, `BADTRUNC`).
+    """
+
+    code = "TSIG"
+
+    def __init__(self, message: str, code: str | None = None, reported: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.reported = reported
+
+
+class UpdateRefused(NamewiseError):
+    """An update changes nothing (RFC 2136). `rcode` is for the response, `rule` the section that requires it."""
+
+    code = "UPDATE_REFUSED"
+
+    def __init__(self, message: str, rcode: str, rule: str) -> None:
+        super().__init__(message)
+        self.rcode = rcode
+        self.rule = rule
+
+
 class KeyFileError(NamewiseError, ValueError):
     """A key of a zone cannot be read from its files, or cannot be made."""
 

@@ -35,6 +35,12 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
         for key in senders.filter(|key| !keys.iter().any(|known| known.name == **key)) {
             errors.add(format!("zones[{i}].notify.keys"), format_args!("{key} is not among the keys"));
         }
+        for (j, rule) in zone.update.iter().enumerate() {
+            if let Some(key) = rule.key.as_ref().filter(|key| !keys.iter().any(|known| known.name == **key)) {
+                errors
+                    .add(format!("zones[{i}].update[{j}].key"), format_args!("{key} is not among the keys"));
+            }
+        }
     }
     let of_views = resolver.iter().flat_map(|resolver| resolver.local_of_views.keys());
     for name in of_views.filter(|name| !views.iter().any(|view| view.view.name == **name)) {
@@ -349,12 +355,13 @@ fn read_zones(at: &At<'_>, errors: &mut Errors) -> Vec<ZonePlan> {
         let overlay = object.key("overlay").and_then(|at| at.truth(errors)).unwrap_or(false);
         let notify = object.key("notify").and_then(|at| read_notify(&at, errors));
         let transfer = read_all(object.key("transfer"), read_transfer_client, errors);
+        let update = read_all(object.key("update"), read_update, errors);
         object.end(errors);
         let Some(name) = name else { continue };
         if !names.insert(name.clone()) {
             errors.add(format!("{}.name", at.path()), format_args!("{name} is there twice"));
         }
-        zones.push(ZonePlan { name, query_acl, overlay, notify, transfer });
+        zones.push(ZonePlan { name, query_acl, overlay, notify, transfer, update });
     }
     zones
 }
@@ -389,6 +396,22 @@ fn read_transfers(at: &At<'_>, errors: &mut Errors) -> Option<TransfersPlan> {
     Some(plan)
 }
 
+fn read_update(at: &At<'_>, errors: &mut Errors) -> Option<UpdatePlan> {
+    let mut object = at.object(errors)?;
+    let key = object.key("key").map(|at| read_name(&at, errors));
+    let clients = object.key("clients").map(|at| read_acl(&at, errors));
+    object.end(errors);
+    if key.is_none() && clients.is_none() {
+        errors.add(at.path(), "anybody could send updates: set key, clients, or both");
+        return None;
+    }
+    let key = match key {
+        None => None,
+        Some(key) => Some(key?),
+    };
+    Some(UpdatePlan { key, clients })
+}
+
 fn read_view(at: &At<'_>, errors: &mut Errors) -> Option<ViewPlan> {
     let mut object = at.object(errors)?;
     let name = object.required("name", errors).and_then(|at| at.text(errors)).map(str::to_owned);
@@ -414,7 +437,7 @@ fn parse_algorithm(text: &str) -> Result<Name, String> {
     let long = if text.eq_ignore_ascii_case("hmac-md5") { "hmac-md5.sig-alg.reg.int." } else { text };
     let name =
         Name::parse(long.as_bytes(), Some(nw_wire::NameRef::ROOT)).map_err(|error| error.to_string())?;
-    match crate::tsig::algorithm(name.as_ref()) {
+    match nw_crypto::tsig_algorithm(name.as_ref()) {
         Some(_) => Ok(name),
         None => {
             Err(format!("{text:?} is not a TSIG algorithm: expected hmac-sha256 or another of RFC 8945 §6"))

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use nw_wire::{Flags, Section, Writer};
+use nw_crypto::{HmacAlg, HmacKey};
+use nw_wire::{Class, Flags, RrType, Section, Writer};
 
 use super::*;
 use crate::testing::{client, environment, name, question, snapshot};

@@ -87,7 +87,7 @@ pub(crate) fn verify(reply: &[u8], prior: &[u8], first: bool) -> Vec<u8> {
     let owner = record.owner().to_name();
     let signed = match first {
         true => Signed::Response { key: owner.as_ref(), request_mac: prior },
-        false => Signed::Subsequent { prior_mac: prior },
+        false => Signed::Subsequent { prior_mac: prior, unsigned: &[] },
     };
     let mut input = Vec::new();
     tsig.push_signed(signed, &reply[..record.start()], true, &mut input);

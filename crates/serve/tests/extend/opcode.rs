@@ -112,3 +112,30 @@ fn a_notify_reaches_the_control_plane_from_a_primary_or_with_its_key_only() {
     assert_eq!(rcode(&query("www.example.com.", Opcode::NOTIFY), "192.0.2.1:53"), Some(Rcode::NOTAUTH));
     assert_eq!(rcode(&query("example.org.", Opcode::NOTIFY), "192.0.2.1:53"), Some(Rcode::NOTAUTH));
 }
+
+#[test]
+fn updates_reach_the_control_plane_only_from_clients_that_a_rule_names() {
+    let plan = r#"{"version":1,"keys":[{"name":"key.","algorithm":"hmac-sha256"}],"zones":[{"name":"inside.example.com."},
+        {"name":"example.com.","update":[{"key":"KEY.","clients":["127.0.0.1"]},{"clients":["192.0.2.0/24"]}]}]}"#;
+    let bench = Bench::new(snapshot_of(plan));
+    let outcome = |qname: &str, signed: bool, client: &str| {
+        let mut packet = query(qname, Opcode::UPDATE);
+        if signed {
+            sign(&mut packet);
+        }
+        let mut room = vec![0; 65_535];
+        match bench.handle(&packet, client, Transport::Udp, &mut room) {
+            Handled::Control(_) => Rcode::NOERROR,
+            Handled::Reply(length) => Message::parse(&room[..length]).expect("valid").rcode(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(outcome("EXAMPLE.com.", true, "127.0.0.1:1"), Rcode::NOERROR);
+    assert_eq!(outcome("example.com.", false, "192.0.2.7:1"), Rcode::NOERROR);
+    assert_eq!(outcome("example.com.", false, "127.0.0.1:1"), Rcode::REFUSED);
+    assert_eq!(outcome("example.com.", true, "127.0.0.2:1"), Rcode::REFUSED);
+    assert_eq!(outcome("inside.example.com.", true, "127.0.0.1:1"), Rcode::REFUSED);
+    for name in ["www.example.com.", "example.net.", "com."] {
+        assert_eq!(outcome(name, true, "127.0.0.1:1"), Rcode::NOTAUTH, "{name}");
+    }
+}

@@ -55,7 +55,11 @@ fn signed_octets_follow_the_rfc() {
         [b"\x00\x03mac", &signed[..], &variables].concat()
     );
     assert_eq!(
-        made(Signed::Subsequent { prior_mac: b"mac" }, true, &message),
+        made(Signed::Subsequent { prior_mac: b"mac", unsigned: b"" }, true, &message),
         [b"\x00\x03mac", &signed[..], &timers].concat()
+    );
+    assert_eq!(
+        made(Signed::Subsequent { prior_mac: b"mac", unsigned: b"two messages" }, true, &message),
+        [b"\x00\x03mac", &b"two messages"[..], &signed, &timers].concat()
     );
 }
