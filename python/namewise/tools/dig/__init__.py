@@ -10,7 +10,7 @@
 
 Differences from BIND's dig, all on purpose: an invalid name is shown with the label marked; `+json` prints RFC 8427;
 `+yaml` is YAML also where dig's is not; a failed lookup adds one line on standard error that lists the servers
-tried, with the time. *Limitations*: no transfers, no TSIG (-y, -k), no TLS or HTTPS, no IDN conversion.
+tried, with the time. *Limitations*: no transfers, no TLS or HTTPS, no IDN conversion.
 
 Exit codes: 0 a reply came (NXDOMAIN too), 1 usage, 8 batch file not readable, 9 no reply, 10 internal.
 

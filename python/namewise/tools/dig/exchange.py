@@ -15,7 +15,7 @@ import errno
 import os
 import time
 
-from namewise.engine import EdnsOption, Message, Name, make_query
+from namewise.engine import EdnsOption, Message, Name, Verifier, make_query
 from namewise.stream import EndOfStream, read_message, seconds_left
 from namewise.tools.dig import besteffort
 from namewise.tools.dig.grammar import Usage
@@ -85,6 +85,10 @@ class Exchange:
         self.sent = sent
         self.received = time.time()
         self.took_s = took_s
+        self.verified: bool | None = None
+        """Whether the signature of the reply is that of the key (RFC 8945). None: the query is not signed."""
+        self.unverified = ""
+        """Why it is not."""
 
 
 class NoReply(Exception):
@@ -137,7 +141,7 @@ def socket_address(text: str, port: int) -> Address | None:
 def servers_of(lookup: Lookup, call: Call) -> list[Server]:
     """Return the servers to ask: the named ones (a name is looked up by the system), or those of the system."""
     if not lookup.servers:
-        return [Server(address, call.port, address) for address in _system_servers(call.family)]
+        return [Server(address, call.port, address) for address in system_servers(call.family)]
     wanted = {4: socket.AF_INET, 6: socket.AF_INET6}.get(call.family, socket.AF_UNSPEC)
     servers: list[Server] = []
     for host in lookup.servers:
@@ -178,7 +182,7 @@ def _system_lines() -> list[list[str]]:
         return []
 
 
-def _system_servers(family: int) -> list[str]:
+def system_servers(family: int) -> list[str]:
     found = [words[1] for words in _system_lines() if words[0] == "nameserver"]
     usable = [one for one in found or ["127.0.0.1", "::1"] if not family or (":" in one) == (family == 6)]
     if not usable:
@@ -346,6 +350,10 @@ class _Asking:
         badcookie = False
         while True:
             query = query_of(lookup, self.name, self.version)
+            verifier = None
+            if self.call.key is not None:
+                signed = self.call.key.sign(query.wire, time.time())
+                query, verifier = Message.parse(signed.wire), Verifier(self.call.key.key, signed.mac)
             transport = "TCP" if self.tcp else "UDP"
             sent, started = time.time(), time.perf_counter()
             self.on_query(query, server, transport, sent)
@@ -359,6 +367,8 @@ class _Asking:
                 raise BadPacket(reading, wire)
             found = Exchange(query, reading, server, transport, sent, took)
             message = reading.message
+            if verifier is not None:
+                self._verify(verifier, wire, found)
             if message.truncated and not self.tcp and not lookup.ignore:
                 if comments:
                     warn(";; Truncated, retrying in TCP mode.")
@@ -386,6 +396,23 @@ class _Asking:
                 lookup.cookie = cookie
                 continue
             return found
+
+    def _verify(self, verifier: Verifier, wire: bytes, found: Exchange) -> None:
+        """Say, in dig's words, if the signature of the reply is not right, and keep the reason."""
+        from namewise.engine.errors import TsigError
+
+        try:
+            found.verified = verifier.read(wire, int(time.time()))
+        except TsigError as error:
+            found.verified, found.unverified = False, str(error)
+            words = {
+                "REPORTED": "tsig indicates error",
+                "UNSIGNED": "expected a TSIG or SIG(0)",
+                "TIME": "clock is unsynchronized",
+                "OTHER_KEY": "unexpected error",
+                "MALFORMED": "FORMERR",
+            }
+            self.warn(f";; Couldn't verify signature: {words.get(error.code, 'tsig verify failure')}")
 
     def _cookie(self, query: Message, reply: Message) -> bytes | None:
         """Return the cookie for the next query, or None if the reply has none that fits ours (RFC 7873 §5.3)."""

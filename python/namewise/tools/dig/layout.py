@@ -194,7 +194,7 @@ def question_lines(message: Message, lookup: Lookup) -> list[str]:
     _, class_at, type_at, _ = stops(lookup)
     lines = []
     for question in message.questions:
-        line = _Line(str(question.name))
+        line = Line(str(question.name))
         # +noclass is about records.
         line.put(class_at, f"CLASS{question.rclass_value}" if lookup.unknown else question.rclass)
         line.put(type_at, f"TYPE{question.type_value}" if lookup.unknown else question.type)
@@ -213,7 +213,7 @@ def record_lines(reading: Reading, section: str, lookup: Lookup) -> Iterator[str
 def record_line(record: Record, entry: Entry, lookup: Lookup) -> str:
     """Return the record as dig prints it. *entry* has the values of the wire that the codec corrects."""
     ttl_at, class_at, type_at, data_at = stops(lookup)
-    line = _Line(str(record.owner))
+    line = Line(str(record.owner))
     if lookup.show["ttlid"]:
         line.put(ttl_at, ttl_text(entry.ttl) if lookup.ttlunits else str(entry.ttl))
     if lookup.show["class"]:
@@ -414,13 +414,13 @@ def _tsig_line(text: str, lookup: Lookup) -> str:
     """Return the TSIG record *text*, `owner data`, as a line in columns (RFC 8945 §4.2)."""
     ttl_at, class_at, type_at, data_at = stops(lookup)
     owner, _, data = text.partition(" ")
-    line = _Line(owner)
+    line = Line(owner)
     for column, field in ((ttl_at, "0"), (class_at, "ANY"), (type_at, "TSIG"), (data_at, data)):
         line.put(column, field)
     return line.text + ("" if line.text.endswith(" ") else " ")
 
 
-class _Line:
+class Line:
     """A line that is being built, with its current column."""
 
     def __init__(self, text: str) -> None:

@@ -103,6 +103,9 @@ def _one(lookup: Lookup, call: Call) -> int:
         if found.reply.rcode == "NXDOMAIN" and not last and not call.show_search:
             continue
         print_reply(found, lookup, call)
+        if found.unverified:
+            sys.stdout.flush()
+            sys.stderr.write(f"nw dig: {found.unverified}\n")
         if found.reply.rcode != "NXDOMAIN":
             break
     return 0
@@ -188,7 +191,8 @@ def print_reply(found: Exchange, lookup: Lookup, call: Call) -> None:
         when = time.strftime("%a %b %d %H:%M:%S %Z %Y", time.localtime(found.received))
         out(f";; Query time: {_took(found.took_s, call)}ec\n")
         out(f";; SERVER: {server}({server.named}) ({found.transport})\n;; WHEN: {when}\n")
-        out(f";; MSG SIZE  rcvd: {len(found.reading.wire)}\n\n")
+        out(f";; MSG SIZE  rcvd: {len(found.reading.wire)}\n")
+        out(";; WARNING -- Some TSIG could not be validated\n\n" if found.unverified else "\n")
 
 
 def _took(seconds: float, call: Call) -> str:
@@ -196,7 +200,9 @@ def _took(seconds: float, call: Call) -> str:
 
 
 def _json(found: Exchange) -> dict[str, object]:
-    """Return the reply as RFC 8427 has it, with when and how large it was (§2.1 dateString and msgLength)."""
+    """Return the reply as RFC 8427 has it, with when and how large it was (§2.1 dateString and msgLength). `tsig` is `verified`, or why
+    the signature is not right."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(found.received))
     head = {"dateString": stamp, "dateSeconds": int(found.received), "msgLength": len(found.reading.wire)}
-    return {**head, **found.reply.to_dict()}
+    tsig = {} if found.verified is None else {"tsig": found.unverified or "verified"}
+    return {**head, **tsig, **found.reply.to_dict()}
