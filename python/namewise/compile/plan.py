@@ -69,6 +69,7 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
                     }
                     for client in map(transfer_client, zone.transfer)
                 ],
+                **_update(config, zone.name),
             }
             for zone in config.zone
         ],
@@ -133,6 +134,19 @@ def _notify(config: Config, zone: Zone) -> dict[str, Any]:
     clients += config.prefixes(tuple(clients for clients, _ in senders if clients is not None))
     keys = [key for key in (*(one.key for one in peers), *(key for _, key in senders)) if key is not None]
     return {"notify": {"clients": list(dict.fromkeys(clients)), "keys": list(dict.fromkeys(keys))}}
+
+
+def _update(config: Config, zone: str) -> dict[str, Any]:
+    """Return who may send updates for *zone*; the control plane decides about their records."""
+    rules = [
+        {
+            **({} if rule.key is None else {"key": rule.key}),
+            **({} if rule.clients is None else {"clients": list(config.prefixes(rule.clients))}),
+        }
+        for rule in config.update
+        if not rule.deny and any(zone.lower() == name.lower() for name in rule.zones)
+    ]
+    return {"update": rules} if rules else {}
 
 
 def _fields(table: Table, unit: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ _KEYS = {
     "list": "name",
     "local": "name",
     "dns64": "prefix",
+    "update": "name",
 }
 """The setting that tells one table of an array from the others."""
 

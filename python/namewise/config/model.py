@@ -36,6 +36,7 @@ from namewise.config.zones import (
     DatabaseZone,
     FileZone,
     SecondaryZone,
+    Update,
     peer,
     sender,
     transfer_client,
@@ -73,6 +74,7 @@ __all__ = [
     "ServerTable",
     "Streams",
     "Transfers",
+    "Update",
     "View",
     "cross_check",
 ]
@@ -114,6 +116,7 @@ class Config(Table, frozen=True, kw_only=True):
     zone: Annotated[tuple[Zone, ...], _table(FileZone)] = ()
     secondaries: Annotated[Secondaries, _table(Secondaries)] = Secondaries()
     transfers: Annotated[Transfers, _table(Transfers)] = Transfers()
+    update: Annotated[tuple[Update, ...], _table(Update)] = ()
     dnssec: Annotated[tuple[Dnssec, ...], _table(Dnssec)] = ()
     view: Annotated[tuple[View, ...], _table(View)] = ()
     key: Annotated[tuple[Key, ...], _table(Key)] = ()
@@ -150,6 +153,7 @@ TABLES: dict[str, type[Table]] = {
     "zone": FileZone,
     "secondaries": Secondaries,
     "transfers": Transfers,
+    "update": Update,
     "dnssec": Dnssec,
     "view": View,
     "key": Key,
@@ -182,6 +186,7 @@ ARRAYS = frozenset(
         "local",
         "dns64",
         "zone",
+        "update",
         "dnssec",
         "view",
         "key",
@@ -251,6 +256,7 @@ def cross_check(
     once("policy", "on", [policy.on for policy in config.policy], "an acl policy on")
     once("group", "name", [group.name for group in config.group], "group")
     once("list", "name", [one.name for one in config.list], "list")
+    once("update", "name", [one.name for one in config.update], "update rule")
     once("dnssec", "name", [one.name for one in config.dnssec], "policy")
     once("listen", "address", [f"{item.address} port {item.port}" for item in config.listen], "listen on")
     once("dns64", "prefix", list(map(_served, config.dns64)), "dns64 prefix")
@@ -296,6 +302,21 @@ def cross_check(
                 kind = "database" if isinstance(zone, DatabaseZone) else "secondary"
                 message = f'a zone of kind "{kind}" needs a state directory: set `state = "DIR"` in [server], or use --state DIR'
                 found.append((("zone", index), message))
+    for index, rule in enumerate(config.update):
+        members(("update", index, "clients"), rule.clients or ())
+        for at, name in enumerate(rule.zones):
+            if zones is not None and name.lower() not in zones:
+                found.append((("update", index, "zones", at), unknown("zone", name, zones)))
+            if any(
+                isinstance(zone, SecondaryZone) and zone.name.lower() == name.lower() for zone in config.zone
+            ):
+                message = f"zone {name} is a copy of its primary server's: send updates there"
+                found.append((("update", index, "zones", at), message))
+        if rule.key is not None and keys is not None and rule.key.lower() not in keys:
+            found.append((("update", index, "key"), unknown("key", rule.key, keys)))
+        if config.server.state is None:
+            message = 'updates need a state directory, which keeps them: set `state = "DIR"` in [server], or use --state DIR'
+            found.append((("update", index), message))
     for index, local in enumerate(config.local):
         for at, name in enumerate(local.views or ()):
             if views is not None and name.lower() not in views:

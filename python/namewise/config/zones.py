@@ -1,4 +1,4 @@
-"""Zones that the server answers for: `[[zone]]`, one model for each kind."""
+"""Zones that the server answers for: `[[zone]]`, one model for each kind. Who may change them: `[[update]]`."""
 
 from typing import Annotated, Literal, NamedTuple
 
@@ -194,3 +194,90 @@ class SecondaryZone(AnyZone, tag_field="kind", tag="secondary", frozen=True, kw_
             "Who else may send NOTIFY for the zone: prefixes, names of `[[acl]]`, and `key NAME` for messages signed with a `[[key]]`."
         ),
     ] = ()
+
+
+def _rtype(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    from namewise.engine import type_name, type_value
+
+    if text.upper() == "ANY":
+        return "ANY"
+    try:
+        return type_name(type_value(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a type of records, such as A or TXT") from None
+
+
+RecordType = Annotated[str, written_as("record type", _rtype)]
+NAMED = ("name", "subdomain", "wildcard")
+"""The kinds of match that need names."""
+
+
+class Update(Table, frozen=True, kw_only=True):
+    """A rule for dynamic updates (RFC 2136). The first rule of a zone that matches key, client, owner and type of a record decides about
+    it; without one, the whole update is refused. A zone without rules takes no updates. Changes are durable before the client gets its
+    answer, so that `[server] state` is needed."""
+
+    name: Annotated[str, setting("Name of the rule, for the log.", min_length=1)]
+    zones: Annotated[tuple[DomainName, ...], setting("Zones of `[[zone]]` that it is about.", min_length=1)]
+    key: (
+        Annotated[
+            DomainName,
+            setting("Name of the `[[key]]` that must have signed the request. Not set: any request."),
+        ]
+        | None
+    ) = None
+    clients: (
+        Annotated[
+            tuple[str, ...],
+            setting(
+                "Clients that the request must come from: prefixes and names of `[[acl]]`. Not set: any address."
+            ),
+        ]
+        | None
+    ) = None
+    match: Annotated[
+        Literal["zonesub", "name", "subdomain", "wildcard", "self", "selfsub", "selfwild"],
+        setting(
+            "Owners that it is about, as in BIND's `update-policy`. `zonesub`: all of the zone; `name`: those in `names`; "
+            "`subdomain`: these and all below; `wildcard`: those that a wildcard in `names` covers; `self`: the name of the key; "
+            "`selfsub`: this and all below; `selfwild`: all below."
+        ),
+    ] = "zonesub"
+    names: Annotated[tuple[DomainName, ...], setting("Names for `match`.")] = ()
+    types: Annotated[
+        tuple[RecordType, ...],
+        setting("Types that it is about; `ANY`: all. Empty: all but SOA, NS, RRSIG, NSEC and NSEC3."),
+    ] = ()
+    deny: Annotated[bool, setting("Refuse what matches, instead of permitting it.")] = False
+    rate: Annotated[
+        int,
+        setting(
+            "Updates of one key, or of one address without key, that are permitted in a minute. Stops a client that repeats updates, or a "
+            "stolen key, from filling the history of the zone.",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 3000
+    unusual: Annotated[
+        Literal["log", "refuse"],
+        setting(
+            "What to do with an update from an address that this key has not used before, unless `clients` is set, and with "
+            "updates that are suddenly ten times as frequent as before. Both are logged with what would change."
+        ),
+    ] = "log"
+
+    def __post_init__(self) -> None:
+        if self.key is None and self.clients is None:
+            raise ValueError("anybody could send updates: set key, clients, or both")
+        if (self.match in NAMED) != bool(self.names):
+            raise ValueError(
+                f"match {self.match!r} needs names"
+                if self.match in NAMED
+                else f"match {self.match!r} takes no names"
+            )
+        if self.match.startswith("self") and self.key is None:
+            raise ValueError(f"match {self.match!r} is about the name of the key: set key")
+        if self.match == "wildcard" and not all(name.startswith("*.") for name in self.names):
+            raise ValueError("match 'wildcard' needs names that begin with *.")

@@ -49,6 +49,10 @@ NOTIFY = 4
 """The opcode."""
 
 
+UPDATE = 5
+"""The opcode of dynamic updates (RFC 2136)."""
+
+
 class Outcome(NamedTuple):
     """What a start or a reload did."""
 
@@ -196,6 +200,10 @@ class Service:
             from namewise.control.lists import Lists
 
             self.lists = Lists(self, self.log)
+        if config.update and UPDATE not in self.events.handlers:
+            from namewise.control.update import Updates
+
+            self.events.handlers[UPDATE] = Updates(self, self.log).handle
         if config.tunnels is not None and self._use_suffixes is None:
             from namewise.policy.detect import use_suffixes
 
