@@ -27,6 +27,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("why", "show how the server resolved a recent query that failed, was refused or was slow"),
     ("trace", "follow the delegations from the root, query every server, print a verdict"),
     ("dig", "send one query to one server; most arguments, and the output and exit codes, are those of dig"),
+    ("nsupdate", "change records on a server; the commands, output and exit codes are those of nsupdate"),
     ("zone", "check, format, compare and convert zone files; change zones of a running server"),
     ("dnssec", "verify a signed zone file, list keys, plan and simulate roll-overs of keys"),
     ("policy", "show what lists and response policy zones do with queries for a name"),
