@@ -600,6 +600,8 @@ def test_two_tables_of_each_array_can_be_compared(tmp_path: Path) -> None:
         "hosts": 'file = "hosts"\n',
         "local": 'name = "lan"\nrecords = ["a A 192.0.2.1"]\n',
         "zone": 'name = "example.com"\nfile = "zone"\n',
+        "update": 'name = "rule"\nzones = ["example.com"]\nclients = ["any"]\n[server]\nstate = "state"\n[[zone]]\n'
+        'name = "example.com"\nfile = "zone"\n',
         "dnssec": 'name = "short"\ndnskey_ttl = "1h"\n',
         "view": 'name = "inside"\nclients = ["any"]\n',
         "key": 'name = "key"\nsecret = "AAAA"\n',
