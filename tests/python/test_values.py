@@ -53,6 +53,8 @@ ERRORS = [
     errors.PlanError([errors.PlanFault("zones[0]", "x")]),
     errors.KeyFileError("not a key"),
     errors.DifferenceMismatch("another zone", "OTHER_ZONE"),
+    errors.TsigError("the server reports BADKEY", "REPORTED", "BADKEY"),
+    errors.UpdateRefused("www has records", "YXDOMAIN", "§3.2.2"),
     errors.EngineClosed("closed"),
     errors.DifferenceMismatch("serial 2", "SERIAL"),
     errors.TransferError("the primary refuses", "REFUSED"),
