@@ -21,6 +21,10 @@ those of BIND's nsupdate; the line `help` lists the commands.
   -4, -6                 use one family of addresses
   -V                     print the version
 
+Examples:
+  $ nw nsupdate -k dhcp.key changes.txt
+  $ nw nsupdate -y hmac-sha256:dhcp:c2VjcmV0
+
 Exit codes: 0 done, 1 wrong usage or a line that is no command, 2 an update was refused or no server replied.
 """
 
