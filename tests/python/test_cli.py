@@ -34,8 +34,9 @@ ns1 A 192.0.2.300
 def test_help_lists_every_command_and_each_explains_itself() -> None:
     done = nw("--help")
     assert done.returncode == 0
+    width = max(len(name) for name, _ in COMMANDS)
     for name, purpose in COMMANDS:
-        assert f"  {name:<7}  {purpose}\n" in done.stdout
+        assert f"  {name:<{width}}  {purpose}\n" in done.stdout
     assert nw("--help", "zone").stdout == nw("zone", "--help").stdout
 
 

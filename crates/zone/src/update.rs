@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use nw_wire::message::Record;
-use nw_wire::{Class, Message, Name, NameRef, Rcode, RdataSet, RrType, Rrset, Section};
+use nw_wire::{Class, Message, Name, NameRef, Rcode, RdataSet, RrType, Rrset, Section, rr};
 
 use crate::build;
 use crate::edit::{Serial, ZoneEdit, contains, kind};
@@ -267,6 +267,8 @@ impl Update {
             Class::ANY if rtype == RrType::ANY => Ok(Change::DeleteName(owner)),
             _ if !is_data_type(rtype) => malformed("no zone has records of this type"),
             Class::ANY => Ok(Change::Delete(owner, rtype)),
+            // The parser accepts records of this class without data, which prerequisites have.
+            Class::NONE if rr::check(rtype, &expanded(record)).is_err() => malformed("it has no data"),
             Class::NONE => Ok(Change::Remove(one(record, owner, self.class))),
             class if class == self.class => {
                 // The parser accepts empty data of the classes ANY and NONE only.
@@ -331,10 +333,16 @@ fn first(errors: &ZoneFileErrors) -> String {
     errors.findings.first().map_or_else(|| errors.to_string(), |finding| finding.problem.to_string())
 }
 
-/// `record` as an RRset of its own.
-fn one(record: &Record<'_>, owner: Name, class: Class) -> Rrset {
+/// The data of `record`, without compression.
+fn expanded(record: &Record<'_>) -> Vec<u8> {
     let mut rdata = Vec::new();
     record.rdata(&mut rdata);
+    rdata
+}
+
+/// `record` as an RRset of its own.
+fn one(record: &Record<'_>, owner: Name, class: Class) -> Rrset {
+    let rdata = expanded(record);
     Rrset {
         owner,
         rtype: record.rtype,

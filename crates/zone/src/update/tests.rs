@@ -101,6 +101,7 @@ fn malformed_updates_change_nothing() {
         ("www.example. 0 ANY AXFR", Rcode::FORMERR),
         ("www.example. 60 NONE A 192.0.2.1", Rcode::FORMERR),
         ("www.example. 0 NONE ANY", Rcode::FORMERR),
+        ("www.example. 0 NONE A", Rcode::FORMERR),
     ] {
         let found = update(&[], &["new.example. 60 IN A 192.0.2.1", change]).expect_err(change);
         assert_eq!((found.rcode, found.rule), (rcode, "§3.4.1"), "{change}");
