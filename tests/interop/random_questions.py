@@ -233,7 +233,7 @@ def differences(ours: Reply, theirs: Reply) -> list[str]:
     return fields
 
 
-NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH, BADVERS = 0, 1, 2, 3, 4, 5, 9, 16
 # What a reply has besides its response code.
 CONTENTS = {"soa", "AA", "TC", "RA", "AD", "options"}
 
@@ -267,6 +267,12 @@ ACCEPTED: list[tuple[str, set[str], str, Callable[[Question, Reply, Reply], bool
         {"rcode", *CONTENTS},
         "RFC 1034 §4.3.1, without RD a server answers from what it has",
         without_recursion,
+    ),
+    (
+        "any",
+        {"rcode", "RA", *CONTENTS},
+        "RFC 5936 §2.2.1, a server without the zone refuses its transfer with NOTAUTH",
+        lambda asked, ours, _: asked.rtype == "AXFR" and ours.rcode == NOTAUTH,
     ),
     (
         "any",
