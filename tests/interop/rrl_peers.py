@@ -157,7 +157,8 @@ def flood(server: peers.Server, number: int, case: Case, queries: int) -> Count:
                 sockets[address] = made
             return sockets[address]
 
-        witness = client("198.18.255.1" if case.family == 4 else "2001:db8:ffff::1")
+        # Of a network of its own, so that the limit does not reach it.
+        witness = client(f"198.18.{128 + number}.1" if case.family == 4 else f"2001:db8:ff{number:02x}::1")
         witness.settimeout(peers.PATIENCE_S)
         # Servers read many packets at once, and NSD does not answer them in order: two more rounds than there are batches.
         for start in range(0, queries + 2 * BATCH, BATCH):
