@@ -105,7 +105,7 @@ impl Filter for Octets {
                 }
                 (4, Some(run)) => _ = response.pick(&run, &[u16::from(*by), 0, 1]),
                 (5..=8, _) => rewrite(response, what % 12, usize::from(*at), *by, rest),
-                (9, _) if *at == 1 => return Verdict::Refuse(Rcode(u16::from(*by)), Ede::BLOCKED),
+                (9, _) if *at == 1 => return Verdict::refuse(Rcode(u16::from(*by)), Ede::BLOCKED, "blocked"),
                 (9, _) if *at == 2 => return Verdict::Drop,
                 (9, _) => response.ede = [Some(Ede(u16::from(*by))), Some(Ede::OTHER)],
                 (10, _) if *at == 1 => return Verdict::Answer,
