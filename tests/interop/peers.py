@@ -144,12 +144,22 @@ controls {{ }};
 
 
 def nsd(
-    folder: Path, where: Where, zones: Mapping[str, Path], lines: Sequence[str] = (), **how: Any
+    folder: Path,
+    where: Where,
+    zones: Mapping[str, Path],
+    lines: Sequence[str] = (),
+    *,
+    of_zone: Sequence[str] = (),
+    keys: str = "",
+    **how: Any,
 ) -> Server:
-    """Start NSD with *zones*, and *lines* in its server clause."""
+    """Start NSD with *zones*, *lines* in its server clause, *of_zone* in the clause of each zone, and the clauses *keys*."""
     folder.mkdir()
     more = "\n ".join(lines)
-    listed = "".join(f'zone:\n name: "{name}"\n zonefile: "{path}"\n' for name, path in zones.items())
+    options = "".join(f" {line}\n" for line in of_zone)
+    listed = "".join(
+        f'zone:\n name: "{name}"\n zonefile: "{path}"\n{options}' for name, path in zones.items()
+    )
     (folder / "nsd.conf").write_text(
         f"""\
 server:
@@ -167,7 +177,7 @@ server:
  {more}
 remote-control:
  control-enable: no
-{listed}"""
+{keys}{listed}"""
     )
     return Server(["/usr/sbin/nsd", "-d", "-c", folder / "nsd.conf"], folder, where, **how)
 

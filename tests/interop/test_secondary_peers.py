@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import peers
@@ -71,32 +72,9 @@ zone:
 
 
 def nsd(folder: Path, where: peers.Where, file: Path, target: peers.Where) -> peers.Server:
-    folder.mkdir()
-    (folder / "nsd.conf").write_text(
-        f"""\
-server:
- ip-address: {where[0]}@{where[1]}
- server-count: 1
- username: ""
- chroot: ""
- database: ""
- zonesdir: "{folder}"
- pidfile: "{folder}/nsd.pid"
- xfrdir: "{folder}"
- xfrdfile: ""
- zonelistfile: "{folder}/nsd.list"
-remote-control:
- control-enable: no
-zone:
- name: "e.test"
- zonefile: "{file}"
- provide-xfr: 127.0.0.0/8 NOKEY
- notify: {target[0]}@{target[1]} NOKEY
- store-ixfr: yes
- create-ixfr: yes
-"""
-    )
-    return peers.Server(["/usr/sbin/nsd", "-d", "-c", folder / "nsd.conf"], folder, where)
+    notified = f"notify: {target[0]}@{target[1]} NOKEY"
+    of_zone = ["provide-xfr: 127.0.0.0/8 NOKEY", notified, "store-ixfr: yes", "create-ixfr: yes"]
+    return peers.nsd(folder, where, {"e.test": file}, of_zone=of_zone)
 
 
 def pdns(folder: Path, where: peers.Where, file: Path, target: peers.Where) -> peers.Server:
@@ -149,6 +127,10 @@ def status(folder: Path) -> dict[str, Any]:
     return found
 
 
+def has_serial(folder: Path, serial: int) -> bool:
+    return bool(status(folder)["serial"] == serial)
+
+
 # PowerDNS does not always see that its file has changed.
 @pytest.mark.parametrize("name", [name for name in PRIMARIES if name != "pdns"])
 def test_zones_of_peers_are_followed(name: str, tmp_path: Path) -> None:
@@ -176,7 +158,7 @@ def test_zones_of_peers_are_followed(name: str, tmp_path: Path) -> None:
                 if name != "pdns":
                     primary.process.send_signal(signal.SIGHUP)
                 # The SOA has an hour: only a NOTIFY leads to a check.
-                secondary.until(lambda: bool(status(folder)["serial"] == serial), f"serial {serial}")  # noqa: B023
+                secondary.until(partial(has_serial, folder, serial), f"serial {serial}")
             show = [peers.NW, "zone", "show", "e.test", "--control", folder / "control.sock"]
             shown = subprocess.run(show, capture_output=True, text=True, check=True).stdout
             assert Zone.from_text("e.test.", shown).to_text() == Zone.from_text("e.test.", text(3)).to_text()
@@ -222,30 +204,8 @@ zone:
 
 
 def nsd_secondary(folder: Path, where: peers.Where, primary: peers.Where) -> peers.Server:
-    folder.mkdir()
-    (folder / "nsd.conf").write_text(
-        f"""\
-server:
- ip-address: {where[0]}@{where[1]}
- server-count: 1
- username: ""
- chroot: ""
- database: ""
- zonesdir: "{folder}"
- pidfile: "{folder}/nsd.pid"
- xfrdir: "{folder}"
- xfrdfile: ""
- zonelistfile: "{folder}/nsd.list"
-remote-control:
- control-enable: no
-zone:
- name: "e.test"
- zonefile: "{folder}/e.test"
- allow-notify: 127.0.0.0/8 NOKEY
- request-xfr: {primary[0]}@{primary[1]} NOKEY
-"""
-    )
-    return peers.Server(["/usr/sbin/nsd", "-d", "-c", folder / "nsd.conf"], folder, where)
+    of_zone = ["allow-notify: 127.0.0.0/8 NOKEY", f"request-xfr: {primary[0]}@{primary[1]} NOKEY"]
+    return peers.nsd(folder, where, {"e.test": folder / "e.test"}, of_zone=of_zone)
 
 
 @pytest.mark.parametrize("make", [bind_secondary, knot_secondary, nsd_secondary], ids=["bind", "knot", "nsd"])

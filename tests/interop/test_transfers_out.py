@@ -105,11 +105,15 @@ def test_dig_gets_what_another_primary_sends(net: internet.Internet, tmp_path: P
             assert "Transfer failed" in refused.stdout
 
 
+def soas(lines: list[str]) -> list[str]:
+    """Return the serials of the SOA records in *lines*, in their order."""
+    return [line.split()[6] for line in lines if " SOA " in line]
+
+
 def test_ixfr_over_tcp_and_udp(net: internet.Internet, tmp_path: Path) -> None:
     with primary(net, tmp_path, "127.0.0.0/8") as (server, changing):
         change(server, changing, 2, "second")
         change(server, changing, 3, "third")
-        soas = lambda lines: [line.split()[6] for line in lines if " SOA " in line]  # noqa: E731
         for transport in ("+tcp", "+notcp"):
             whole = records(server.where, "example.lab.", "IXFR=1", transport)
             assert soas(whole)[:1] == ["3"] and soas(whole)[1:5] == ["1", "2", "2", "3"]
@@ -164,19 +168,14 @@ def knot(folder: Path, where: Where, server: Server) -> Server:
 
 def nsd(folder: Path, where: Where, server: Server) -> Server:
     address, port = server.where
-    folder.mkdir()
-    zones = "".join(
-        f'zone:\n name: "{name}"\n zonefile: "{folder}/{name}db"\n request-xfr: {address}@{port} xfr.\n'
-        f" allow-notify: {address} NOKEY\n provide-xfr: 127.0.0.0/8 NOKEY\n"
-        for name in ZONES
-    )
-    (folder / "nsd.conf").write_text(
-        f'server:\n ip-address: {where[0]}@{where[1]}\n server-count: 1\n username: ""\n chroot: ""\n database: ""\n'
-        f' zonesdir: "{folder}"\n pidfile: "{folder}/nsd.pid"\n xfrdir: "{folder}"\n xfrdfile: ""\n verbosity: 3\n'
-        f' zonelistfile: "{folder}/nsd.list"\nremote-control:\n control-enable: no\n'
-        f'key:\n name: "xfr."\n algorithm: hmac-sha256\n secret: "{SECRET}"\n{zones}'
-    )
-    return peers.Server(["/usr/sbin/nsd", "-d", "-c", folder / "nsd.conf"], folder, where)
+    of_zone = [
+        f"request-xfr: {address}@{port} xfr.",
+        f"allow-notify: {address} NOKEY",
+        "provide-xfr: 127.0.0.0/8 NOKEY",
+    ]
+    key = f'key:\n name: "xfr."\n algorithm: hmac-sha256\n secret: "{SECRET}"\n'
+    zones = {name: folder / f"{name}db" for name in ZONES}
+    return peers.nsd(folder, where, zones, ["verbosity: 3"], of_zone=of_zone, keys=key)
 
 
 @pytest.mark.parametrize("start", [bind, knot, nsd], ids=["bind", "knot", "nsd"])

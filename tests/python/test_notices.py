@@ -41,13 +41,13 @@ def test_a_notify_without_answer_is_repeated_five_times() -> None:
             notice = given_up
             break
         sent.append(now)
-        notice = notice.told(now, PACE)
+        notice = notice.notified(now, PACE)
     assert sent == [0, 60, 120, 180, 240, 300] and now == 360
     assert notice.due is None and notice.error == "no answer to 6 NOTIFY"
 
 
 def test_an_answer_ends_the_attempts_and_a_change_begins_anew() -> None:
-    notice = Notice().changed(7, 0.0, PACE).told(0.0, PACE)
+    notice = Notice().changed(7, 0.0, PACE).notified(0.0, PACE)
     assert notice.answered(6, 1.0, "NOERROR") is notice
     done = notice.answered(7, 1.0, "NOERROR")
     assert (done.due, done.acknowledged, done.error) == (None, 1.0, "")

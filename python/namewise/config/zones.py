@@ -139,7 +139,7 @@ class AnyZone(Table, frozen=True, kw_only=True):
     notify: Annotated[
         tuple[NotifiedText, ...],
         setting(
-            "Servers that are told at once when the zone has changed (NOTIFY, RFC 1996): `ADDRESS`, `ADDRESS:PORT`, and "
+            "Servers that get a NOTIFY (RFC 1996) as soon as the zone changes: `ADDRESS`, `ADDRESS:PORT`, and "
             "`ns` for the name servers of the zone, by their addresses in the zone, without "
             "the one that its SOA names as primary."
         ),

@@ -160,7 +160,7 @@ class Notices:
             number = (number + 1) % 65_536
         message = make_message((zone.name, "SOA"), id=number, flags="aa", opcode="NOTIFY", answer=[soa])
         self._ids[number] = (name, server, notice.serial)
-        notice = notice.told(now, pace)
+        notice = notice.notified(now, pace)
         try:
             self._socket(server).sendto(message.wire, (server.where.address, server.where.port))
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Telling other servers that a zone has changed (NOTIFY, RFC 1996): which, and when.
+"""Decides which servers get a NOTIFY for a changed zone, and when (RFC 1996).
 
 ```text
  changed ─▶ due, at most one in `interval_s` ─▶ sent ─▶ acknowledged
@@ -36,13 +36,13 @@ class Notice(NamedTuple):
     """What one server knows of one zone."""
 
     serial: int | None = None
-    """The version that it is to hear of, or heard of last."""
+    """The version that the next, or last, NOTIFY is about."""
     due: float | None = None
-    """When it is told next; None: it need not be told."""
+    """The time of the next NOTIFY to it; None: none is due."""
     sent: float | None = None
-    """When it was told last."""
+    """The time of the last NOTIFY to it."""
     attempts: int = 0
-    """How often it was told of this version."""
+    """The number of NOTIFY messages about this version."""
     acknowledged: float | None = None
     """When it answered last."""
     error: str = ""
@@ -53,7 +53,7 @@ class Notice(NamedTuple):
         earliest = now if self.sent is None else max(now, self.sent + pace.interval_s)
         return self._replace(serial=serial, due=earliest, attempts=0, error="")
 
-    def told(self, now: float, pace: Pace) -> Notice:
+    def notified(self, now: float, pace: Pace) -> Notice:
         """Return the state after a NOTIFY was sent, or after the time to do so if it could not be sent."""
         attempts = self.attempts + 1
         error = "" if attempts == 1 else f"no answer to {attempts - 1} NOTIFY"
