@@ -75,26 +75,34 @@ pub struct KeptFailure {
     pub cause: String,
     /// Whether this machine's network seemed to be down. A lookup that needs this one fails for the same cause.
     pub network: bool,
+    /// The age in seconds from which it counts only where expired data is served in its place, for which it may be kept for longer.
+    pub alone_s: u16,
 }
 
 impl KeptFailure {
+    /// Whether it fails a query at the age of `age_s` seconds, when no expired data is served in its place.
+    pub fn counts_alone(&self, age_s: u32) -> bool {
+        age_s < u32::from(self.alone_s)
+    }
+
     pub(crate) fn to_octets(&self) -> Vec<u8> {
         let cut = |text: &str| text[..text.floor_char_boundary(LONGEST_TEXT)].len();
         let (text, cause) = (&self.text[..cut(&self.text)], &self.cause[..cut(&self.cause)]);
-        let mut octets = Vec::with_capacity(5 + text.len() + cause.len());
+        let mut octets = Vec::with_capacity(7 + text.len() + cause.len());
         octets.extend_from_slice(&self.ede.0.to_be_bytes());
         octets.extend_from_slice(&(text.len() as u16).to_be_bytes());
         octets.push(self.network.into());
+        octets.extend_from_slice(&self.alone_s.to_be_bytes());
         octets.extend_from_slice(text.as_bytes());
         octets.extend_from_slice(cause.as_bytes());
         octets
     }
 
     fn from_octets(octets: &[u8]) -> KeptFailure {
-        let [ede, length] = [0, 2].map(|at| u16::from_be_bytes([octets[at], octets[at + 1]]));
-        let (text, cause) = octets[5..].split_at(length.into());
+        let [ede, length, alone_s] = [0, 2, 5].map(|at| u16::from_be_bytes([octets[at], octets[at + 1]]));
+        let (text, cause) = octets[7..].split_at(length.into());
         let [text, cause] = [text, cause].map(|text| String::from_utf8_lossy(text).into_owned());
-        KeptFailure { ede: Ede(ede), text, cause, network: octets[4] != 0 }
+        KeptFailure { ede: Ede(ede), text, cause, network: octets[4] != 0, alone_s }
     }
 }
 

@@ -235,6 +235,7 @@ fn network_failure() -> KeptFailure {
         text,
         cause: "no server of example. gave a usable reply é".repeat(9),
         network: true,
+        alone_s: 5,
     }
 }
 

@@ -122,6 +122,13 @@ impl<W: World> Task<'_, W> {
         let kept = || core.cache.get_as(&self.reader(), name.as_ref(), rtype, now);
         let lookup = match if unknown { Lookup::Miss } else { kept() } {
             Lookup::Hit { found, .. } if walks && self.lacks_path(name, &found) => Lookup::Miss,
+            Lookup::Hit { found: Cached::Failure(kept), age_s, .. }
+                if !kept.counts_alone(age_s)
+                    && (frame.depth > 0
+                        || core.stale(name.as_ref(), rtype, &self.reader(), false).is_none()) =>
+            {
+                Lookup::Expired { age_s }
+            }
             lookup => lookup,
         };
         let (mut state, mut age) = (CacheState::Miss, 0);

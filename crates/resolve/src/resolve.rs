@@ -70,10 +70,11 @@ impl<W: World> Task<'_, W> {
             _ => failure.reason.to_string(),
         };
         let network = failure.cause.is_network();
-        let (core, kept) = (self.core, KeptFailure { ede, text, cause, network });
+        let core = self.core;
         let state = if failure.bogus { State::Bogus } else { State::default() };
         let origin = self.origin(Rank::NonAuthoritative, state);
         let mut life = core.config.budget.failure_ttl;
+        let alone_s = life as u16;
         if asked && !failure.bogus && core.stale(name, rtype, &self.reader(), false).is_some() {
             life = life.max(core.config.stale.recheck_s);
         }
@@ -81,6 +82,7 @@ impl<W: World> Task<'_, W> {
             // Our own network seems to have failed: the shortest time that RFC 9520 §3.2 allows.
             life = 1;
         }
+        let kept = KeptFailure { ede, text, cause, network, alone_s };
         core.cache.put_failure(name, rtype, &kept, life, origin, core.world.now());
     }
 

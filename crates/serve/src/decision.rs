@@ -174,12 +174,14 @@ struct Asked<'a> {
 fn cached(asked: &Asked<'_>) -> (bool, bool, String) {
     match asked.cache.get_as(&asked.reader, asked.name, asked.rtype, asked.now) {
         Lookup::Hit { found: Cached::Failure(kept), age_s, left_s, state, .. } => {
+            let counts = kept.counts_alone(age_s);
             let failed = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
             match expired(asked).filter(|_| state != State::Bogus) {
                 Some(expired_s) => {
                     let stale = Reason::ServedStale { expired_s, cause: failed.to_string() };
                     (true, false, stale.to_string())
                 }
+                None if !counts => (false, false, format!("the cache holds a failure, {age_s} s old")),
                 None => (true, true, format!("the cache holds a failure: {failed}")),
             }
         }

@@ -590,11 +590,13 @@ fn kept_failure(context: &Context<'_>, ede: Ede, response: &mut Response<'_, '_>
     let lookup = cache.get_as(&reader(context), query.qname, query.qtype, environment.now);
     let (causes, because) = match lookup {
         Lookup::Hit { found: Cached::Failure(kept), age_s, left_s, state, .. } => {
+            let alone = kept.counts_alone(age_s);
             let reason = Reason::CachedFailure { cause: kept.cause, age_s, left_s };
             if state != State::Bogus {
                 match stale(context, cache, &reason, response) {
                     Expired::Answer(verdict) => return Some(verdict),
                     Expired::Alias => return None,
+                    Expired::Nothing if !alone => return None,
                     Expired::Nothing => {}
                 }
             }

@@ -118,6 +118,7 @@ fn what_is_cached_is_cut_to_new_limits() {
         text: String::new(),
         cause: String::new(),
         network: false,
+        alone_s: 5,
     };
     let failed = name("failed.example.");
     cache.put_failure(failed.as_ref(), RrType::A, &failure, 300, Rank::Authoritative, 0);

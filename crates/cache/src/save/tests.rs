@@ -51,7 +51,13 @@ fn filled() -> Cache {
         NOW,
     );
     cache.explain(name("none.example.").as_ref(), None, 0, (Ede::UNSUPPORTED_DNSKEY_ALGORITHM, "why"), NOW);
-    let failure = KeptFailure { ede: Ede::OTHER, text: String::new(), cause: String::new(), network: false };
+    let failure = KeptFailure {
+        ede: Ede::OTHER,
+        text: String::new(),
+        cause: String::new(),
+        network: false,
+        alone_s: 5,
+    };
     cache.put_failure(name("dead.example.").as_ref(), RrType::A, &failure, 300, Rank::Authoritative, NOW);
     cache
 }

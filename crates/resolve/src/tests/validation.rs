@@ -251,8 +251,13 @@ fn a_chain_of_trust_makes_answers_secure() {
 fn keys_that_the_network_withheld_make_nothing_bogus() {
     let world = Signed::new();
     let zone: Name = "example.test.".parse().unwrap();
-    let kept =
-        KeptFailure { ede: Ede::NETWORK_ERROR, text: String::new(), cause: String::new(), network: true };
+    let kept = KeptFailure {
+        ede: Ede::NETWORK_ERROR,
+        text: String::new(),
+        cause: String::new(),
+        network: true,
+        alone_s: 5,
+    };
     let (cache, now) = (world.resolver.cache(), world.lab.now());
     cache.put_failure(zone.as_ref(), RrType::DNSKEY, &kept, 1, Rank::NonAuthoritative, now);
     let found = world.ask("www.example.test.", RrType::A);

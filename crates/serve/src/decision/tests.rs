@@ -171,6 +171,7 @@ fn failures_and_refusals_are_no_answers() {
         text: String::new(),
         cause: "no server replied".to_owned(),
         network: false,
+        alone_s: 5,
     };
     for name in ["old.example.", "new.example."] {
         let name: Name = name.parse().expect("a name");

@@ -598,6 +598,7 @@ fn a_kept_failure_states_its_cause_and_age_to_every_client() {
         text: "at delegation example.net.".to_owned(),
         cause: "no server of example.net. gave a usable reply (192.0.2.1:53 timeout)".to_owned(),
         network: false,
+        alone_s: 5,
     };
     cache.put_failure(asked.as_ref(), RrType::A, &kept, 5, Rank::NonAuthoritative, 0);
     let now = 2 * nw_resolve::SECOND;
@@ -624,6 +625,7 @@ fn the_record_of_a_kept_failure_ends_with_it() {
         text: String::new(),
         cause: "no server replied".to_owned(),
         network: false,
+        alone_s: 5,
     };
     let origin = nw_cache::Origin { view: 1, ..Rank::NonAuthoritative.into() };
     cache.put_failure(name("www.example.net.").as_ref(), RrType::A, &kept, 5, origin, 0);
