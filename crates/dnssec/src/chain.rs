@@ -9,7 +9,7 @@ use crate::sign::SignZoneError;
 
 /// The role of an owner name in its zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OwnerKind {
+pub enum OwnerKind {
     /// The name holds authoritative data.
     Authoritative,
     /// The name is a delegation. Only its DS RRset and its record in the chain belong to the zone.
@@ -59,9 +59,29 @@ pub(crate) fn visible<'a>(
     })
 }
 
-/// Append the type bitmap of an owner. `more` lists the types that signing adds.
-fn push_types(kind: OwnerKind, group: &[Rrset], more: &[RrType], out: &mut Vec<u8>) {
-    push_bitmap(&mut types(kind, group, more), out);
+/// Return the type bitmap in the NSEC record of an owner with this kind and these RRsets, without what signing adds.
+#[must_use]
+pub fn nsec_bitmap(kind: OwnerKind, group: &[Rrset]) -> Vec<u8> {
+    bitmap(kind, group, &[RrType::NSEC, RrType::RRSIG])
+}
+
+/// Return the type bitmap in the NSEC3 record of an owner with this kind and these RRsets, without what signing adds.
+#[must_use]
+pub fn nsec3_bitmap(kind: OwnerKind, group: &[Rrset]) -> Vec<u8> {
+    // An unsigned delegation has no signed RRsets.
+    bitmap(kind, group, if is_insecure(kind, group) { &[] } else { &[RrType::RRSIG] })
+}
+
+/// Return whether the owner is a delegation without DS, which a chain with opt-out leaves out (RFC 5155 §6).
+#[must_use]
+pub fn is_insecure(kind: OwnerKind, group: &[Rrset]) -> bool {
+    kind == OwnerKind::Cut && !group.iter().any(|rrset| rrset.rtype == RrType::DS)
+}
+
+fn bitmap(kind: OwnerKind, group: &[Rrset], more: &[RrType]) -> Vec<u8> {
+    let mut out = Vec::new();
+    push_bitmap(&mut types(kind, group, more), &mut out);
+    out
 }
 
 /// Return the types that the NSEC or NSEC3 record of an owner lists, in no particular order.
@@ -85,8 +105,7 @@ pub(crate) fn nsec(
         .iter()
         .zip(nexts)
         .map(|((owner, kind, group), next)| {
-            let mut rdata = next.wire().to_vec();
-            push_types(*kind, group, &[RrType::NSEC, RrType::RRSIG], &mut rdata);
+            let rdata = nsec_rdata(next, &nsec_bitmap(*kind, group));
             let mut rrset = Rrset::new(owner.to_name(), RrType::NSEC, class, ttl);
             rrset.rdatas.push(&rdata);
             rrset
@@ -94,8 +113,28 @@ pub(crate) fn nsec(
         .collect()
 }
 
+/// Return the rdata of an NSEC record. The next name is in lower case: how others spell it does not change the record.
+#[must_use]
+pub fn nsec_rdata(next: NameRef<'_>, bitmap: &[u8]) -> Vec<u8> {
+    let mut rdata = next.lower().as_ref().wire().to_vec();
+    rdata.extend_from_slice(bitmap);
+    rdata
+}
+
+/// Return the rdata of an NSEC3 record.
+#[must_use]
+pub fn nsec3_rdata(param: &Nsec3Param<'_>, next: &Nsec3Hash, bitmap: &[u8]) -> Vec<u8> {
+    let mut rdata = Vec::with_capacity(64);
+    param.push(&mut rdata);
+    rdata.push(next.len() as u8);
+    rdata.extend_from_slice(next);
+    rdata.extend_from_slice(bitmap);
+    rdata
+}
+
 /// Return the NSEC3PARAM of the apex. Its TTL is 0, as in BIND and Knot, because only servers use it.
-pub(crate) fn nsec3param(apex: NameRef<'_>, class: Class, iterations: u16, salt: &[u8]) -> Rrset {
+#[must_use]
+pub fn nsec3param(apex: NameRef<'_>, class: Class, iterations: u16, salt: &[u8]) -> Rrset {
     let mut rrset = Rrset::new(apex.to_name(), RrType::NSEC3PARAM, class, 0);
     let mut rdata = Vec::new();
     Nsec3Param { algorithm: nsec3::SHA1, flags: 0, iterations, salt }.push(&mut rdata);
@@ -128,7 +167,7 @@ pub(crate) fn nsec3(
     let mut chain: Vec<Hashed<'_>> = Vec::new();
     let mut previous = apex;
     for (name, kind, group) in visible(rrsets, kinds) {
-        if opt_out && kind == OwnerKind::Cut && !group.iter().any(|rrset| rrset.rtype == RrType::DS) {
+        if opt_out && is_insecure(kind, group) {
             continue;
         }
         // Ancestors that are not also ancestors of an earlier name are empty non-terminals (RFC 5155 §7.1).
@@ -149,15 +188,8 @@ pub(crate) fn nsec3(
         .iter()
         .zip(nexts)
         .map(|(entry, next)| {
-            let mut rdata = Vec::with_capacity(64);
-            param.push(&mut rdata);
-            rdata.push(next.len() as u8);
-            rdata.extend_from_slice(&next);
-            if let Some((kind, group)) = entry.at {
-                // An unsigned delegation has no signed RRsets.
-                let signed = kind != OwnerKind::Cut || group.iter().any(|rrset| rrset.rtype == RrType::DS);
-                push_types(kind, group, if signed { &[RrType::RRSIG] } else { &[] }, &mut rdata);
-            }
+            let bitmap = entry.at.map_or_else(Vec::new, |(kind, group)| nsec3_bitmap(kind, group));
+            let rdata = nsec3_rdata(&param, &next, &bitmap);
             let owner = nsec3::hashed_owner(&entry.hash, apex).ok_or(SignZoneError::NoRoomForHash)?;
             let mut rrset = Rrset::new(owner.to_name(), RrType::NSEC3, class, ttl);
             rrset.rdatas.push(&rdata);

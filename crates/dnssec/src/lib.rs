@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 pub mod canonical;
+pub mod chain;
 pub mod denial;
 pub mod dnskey;
 pub mod ds;
@@ -36,7 +37,6 @@ pub mod verify_zone;
 pub mod zonekey;
 pub mod zonemd;
 
-mod chain;
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]
 mod testing;
@@ -50,7 +50,9 @@ pub use nsec3::{Nsec3, Nsec3Hash, Nsec3Ignored, Nsec3Limits, Nsec3Param, nsec3_h
 pub use nw_wire::rr::{TypeBitmap, push_bitmap};
 pub use proof::{Chain, Claim, Method, Proof, prove};
 pub use rrsig::{Rrsig, RrsigFault, SignParams, Verified, sign_rrset, verify_rrset};
-pub use sign::{DenialOptions, SignOptions, SignZoneError, SignedRrset, sign_zone};
+pub use sign::{
+    DenialOptions, Keep, SignOptions, SignZoneError, SignedRrset, Signers, Signing, Zonemd, sign_zone,
+};
 pub use synthesis::{Synthesis, Synthesised, from_nsec, from_nsec3};
 pub use verify_zone::{Report, VerifyOptions, verify_zone};
 pub use zonekey::{ZoneKey, ZoneKeyError};

@@ -25,7 +25,7 @@ use crate::nsec3::{Nsec3, Nsec3Limits};
 use crate::rrsig::{Rrsig, RrsigFault, verify_rrset};
 
 /// The scheme SIMPLE, the only one: one digest over the whole zone (RFC 8976 §2.2.2).
-const SIMPLE: u8 = 1;
+pub(crate) const SIMPLE: u8 = 1;
 /// The least octets of a digest (RFC 8976 §2.2.4).
 const LEAST_DIGEST: usize = 12;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::dnskey::Dnskey;
 use crate::rrsig::Rrsig;
 use crate::testing::{ZONE, name, rrsets, signer::Stamp};
 
