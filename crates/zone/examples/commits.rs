@@ -1,11 +1,16 @@
 //! What commits to a large zone cost: time and memory of each, and lookups before, between and after the fold.
 //!
-//! `cargo run --release -p nw-zone --example commits -- [--records 1000000] [--commits 1000]`
+//! `cargo run --release -p nw-zone --example commits -- [--records 1000000] [--commits 1000] [--denial nsec|nsec3|opt-out]`
+//!
+//! With `--denial`, the zone is signed with P-256 first, and what each commit changes is signed as well.
 #![allow(clippy::print_stdout)]
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Instant;
 
+use nw_crypto::{Algorithm, SigningKey};
+use nw_dnssec::{DenialOptions, SignOptions, Signers, Signing, ZoneKey};
 use nw_wire::{Class, Flags, Name, RrType, Rrset, Writer};
 use nw_zone::scan::Text;
 use nw_zone::{LoadOptions, Serial, Zone, ZoneQuestion};
@@ -23,6 +28,9 @@ fn main() {
     let built = nw_zone::load(&mut Text::new("zone", text), apex.as_ref(), &LoadOptions::default())
         .unwrap_or_else(|errors| panic!("{errors}"));
     println!("{} records, {} octets", built.len(), built.octets());
+    let denial = arguments.iter().position(|argument| argument == "--denial");
+    let signing = denial.and_then(|at| arguments.get(at + 1)).map(|denial| signing(&apex, denial));
+    let built = signing.as_ref().map_or_else(|| built.clone(), |signing| sign(&built, signing));
     let names: Vec<Name> =
         (0..100_000).map(|i| name(&format!("www.domain{}.example.", i * 7919 % delegations))).collect();
     println!("lookup, as built             {:>8.1} ns", lookups(&built, &names));
@@ -40,11 +48,20 @@ fn main() {
             _ => format!("new{i}.example."),
         };
         edit.add(&address(&owner, i as u8));
-        zone = edit.commit(Serial::Next).unwrap_or_else(|errors| panic!("{errors}"));
+        zone = match &signing {
+            None => edit.commit(Serial::Next).unwrap_or_else(|errors| panic!("{errors}")),
+            Some(signing) => {
+                edit.commit_signed(Serial::Next, signing, &[]).unwrap_or_else(|error| panic!("{error}"))
+            }
+        };
         times.push(start.elapsed().as_secs_f64() * 1e6);
     }
     let each = (processor_time() - began) / 1000.0 / commits as f64;
     println!("commit, processor, mean      {each:>8.1} us");
+    if signing.is_some() {
+        let made = built.diff(&zone).added.iter().filter(|set| set.rtype == RrType::RRSIG).count();
+        println!("RRsets with new signatures   {made:>8}, and {commits} of the SOA");
+    }
     println!("commit, wall, the first      {:>8.1} us", times[0]);
     let grown = zone.octets() - built.octets();
     println!(
@@ -67,6 +84,53 @@ fn main() {
     assert!(rebased.diff(&late).is_empty());
     println!("lookup, built anew           {:>8.1} ns", lookups(&built, &names));
     println!("lookup, folded               {:>8.1} ns", lookups(&rebased, &names));
+}
+
+fn signing(apex: &Name, denial: &str) -> Signing {
+    let denial = match denial {
+        "nsec" => DenialOptions::Nsec,
+        _ => DenialOptions::Nsec3 { iterations: 0, salt: Vec::new(), opt_out: denial == "opt-out" },
+    };
+    let signer = SigningKey::generate(Algorithm::ECDSAP256SHA256, None).expect("a key");
+    let keys = [ZoneKey::new(apex.as_ref(), 257, Arc::new(signer))];
+    let options = SignOptions {
+        inception: 0,
+        expiration: 2_000_000_000,
+        jitter: 86_400,
+        denial,
+        dnskey_ttl: 3600,
+        threads: 2,
+    };
+    Signing::new(Signers::by_flags(&keys).expect("a key"), options)
+}
+
+/// Sign the zone on two threads, and compare the rate with that of the bare arithmetic. Then look for signatures that are due.
+fn sign(zone: &Zone, signing: &Signing) -> Zone {
+    let key = signing.signers.zone[0].signer();
+    let (start, mut signature) = (Instant::now(), Vec::new());
+    for _ in 0..20_000 {
+        signature.clear();
+        key.sign(&[0x5a; 100], &mut signature).expect("a signature");
+    }
+    let bare = 20_000.0 / start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    let rrsets = signing.sign_zone(zone.apex(), zone.rrsets().collect()).expect("a zone");
+    let seconds = start.elapsed().as_secs_f64();
+    let made: usize = rrsets.iter().map(|set| set.rrsigs.len()).sum();
+    let rate = made as f64 / seconds;
+    println!("signatures                   {made:>8} in {seconds:.2} s on 2 threads: {rate:.0}/s");
+    println!("bare signatures, 1 thread    {bare:>8.0} /s, {:.2} of twice this", rate / bare / 2.0);
+    drop(rrsets);
+    let signed = zone.sign(signing).unwrap_or_else(|error| panic!("{error}"));
+    println!("{} records, {} octets", signed.len(), signed.octets());
+    let start = Instant::now();
+    let due = signed.due(signing, 0, None, usize::MAX);
+    println!(
+        "walk for due signatures      {:>8.1} ms, {} due",
+        start.elapsed().as_secs_f64() * 1e3,
+        due.rrsets.len()
+    );
+    signed
 }
 
 fn name(text: &str) -> Name {

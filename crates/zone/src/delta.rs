@@ -240,6 +240,24 @@ impl<'z> View<'z> {
         merged(self.store.walk(), self.delta.map_or(&[], |delta| &delta.changed))
     }
 
+    /// All nodes behind `after` in canonical order, or all nodes of the zone. `after` need not be a name of the zone.
+    pub(crate) fn walk_after(self, after: Option<NameRef<'_>>) -> impl Iterator<Item = Node<'z>> {
+        let changed = self.changed();
+        let first =
+            after.map_or(0, |after| changed.partition_point(|changed| changed.node().owner() <= after));
+        let place = after.and_then(|after| {
+            let starts = LabelStarts::of(after.wire());
+            let hash = self.store.hash_in_zone(after.wire(), &starts)?;
+            self.store.place_of(hash, after.wire())
+        });
+        let missing = after.filter(|_| place.is_none()).map(NameRef::to_buf);
+        let stored = self
+            .store
+            .walk_behind(place)
+            .skip_while(move |node| missing.as_ref().is_some_and(|missing| node.owner() <= missing.as_ref()));
+        merged(stored, &changed[first..])
+    }
+
     /// The nodes below `name`, which is not the apex, in canonical order.
     pub(crate) fn below(self, name: NameRef<'_>) -> impl Iterator<Item = Node<'z>> {
         let starts = LabelStarts::of(name.wire());
@@ -295,6 +313,19 @@ impl<'z> View<'z> {
         let order = |at: usize, member: u32| self.store.node(chain.places[at]).owner().cmp(&owner(&member));
         let place = delta.last(before, members_before, &chain.places, order)?;
         Some(if self.node(place).owner() == name { Ok(place) } else { Err(place) })
+    }
+
+    /// The place of the NSEC record before that of `name` in the ring, whether or not `name` has one.
+    pub(crate) fn before_name(self, chain: &NsecChain, name: NameRef<'_>) -> Option<u32> {
+        let (Ok(before) | Err(before)) = chain.search(self.store, name);
+        let Some(delta) = self.delta.filter(|_| self.chain_changed()) else {
+            let last = chain.places.len().checked_sub(1)?;
+            return Some(chain.places[before.checked_sub(1).unwrap_or(last)]);
+        };
+        let owner = |number: &u32| delta.changed[*number as usize].node().owner();
+        let members_before = delta.members.partition_point(|number| owner(number) < name);
+        let order = |at: usize, member: u32| self.store.node(chain.places[at]).owner().cmp(&owner(&member));
+        delta.last(before, members_before, &chain.places, order)
     }
 
     /// The place of the NSEC3 record with `hash` (Ok), or of the one before it in the ring (Err).

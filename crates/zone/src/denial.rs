@@ -113,12 +113,11 @@ impl<'z> View<'z> {
         (!node.flags().has(NodeFlags::HASHED)).then_some(node)
     }
 
-    /// The place of the record with the hash of `name` (Ok), or of the record whose span covers it (Err).
-    fn locate_hash(self, chain: &Nsec3Chain, name: NameRef<'_>) -> Option<Result<u32, u32>> {
-        let hash = chain.parameters.hash(name);
+    /// The place of the record with `hash` (Ok), or of the record whose span covers it (Err).
+    pub(crate) fn locate_hash(self, chain: &Nsec3Chain, hash: &Nsec3Hash) -> Option<Result<u32, u32>> {
         match self.delta {
-            Some(delta) if self.chain_changed() => self.locate_nsec3(delta, chain, &hash),
-            _ => Some(match locate(&chain.hashes, &hash)? {
+            Some(delta) if self.chain_changed() => self.locate_nsec3(delta, chain, hash),
+            _ => Some(match locate(&chain.hashes, hash)? {
                 Ok(at) => Ok(chain.places[at]),
                 Err(at) => Err(chain.places[at]),
             }),
@@ -151,7 +150,7 @@ impl Chain for View<'_> {
             Denial::Nsec(chain) => self.locate_name(chain, name)?.ok(),
             Denial::Nsec3(chain) => match self.links(&self.name_node(name)?) {
                 Some((own, _)) => chain.places.get(own as usize).copied(),
-                None => self.locate_hash(chain, name)?.ok(),
+                None => self.locate_hash(chain, &chain.parameters.hash(name))?.ok(),
             },
         }
     }
@@ -168,10 +167,10 @@ impl Chain for View<'_> {
                     if let Some((_, wildcard)) = self.links(&node) {
                         return chain.places.get(wildcard as usize).copied();
                     }
-                    let (Ok(place) | Err(place)) = self.locate_hash(chain, name)?;
+                    let (Ok(place) | Err(place)) = self.locate_hash(chain, &chain.parameters.hash(name))?;
                     return Some(place);
                 }
-                self.locate_hash(chain, name)?.err()
+                self.locate_hash(chain, &chain.parameters.hash(name))?.err()
             }
         }
     }

@@ -27,6 +27,8 @@ use crate::store::{EntryKind, Node, Zone};
 use patch::Patch;
 
 mod patch;
+mod ring;
+pub(crate) mod sign;
 #[cfg(test)]
 mod tests;
 

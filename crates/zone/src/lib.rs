@@ -40,6 +40,7 @@ mod zones;
 pub use answer::{AnswerKind, MOST_ALIASES, Outcome, ZoneQuestion};
 pub use build::rules::{RULES, Rule, Which};
 pub use difference::{ApplyError, Difference, DifferenceError};
+pub use edit::sign::{Due, SigningError};
 pub use edit::{ChangeCounts, Serial, ZoneDiff, ZoneEdit};
 pub use outgoing::{Contents, Outgoing};
 pub use problem::{Facts, Finding, PROBLEMS, Problem, Severity, ZoneFileErrors};

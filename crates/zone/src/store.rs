@@ -276,7 +276,14 @@ impl Store {
     /// All nodes in canonical order.
     pub(crate) fn walk(&self) -> impl Iterator<Item = Node<'_>> {
         // The first four octets of a segment are unused, so that no node is at place 0.
-        (0..self.segments.len()).flat_map(|segment| self.walk_from(place(segment, 4)))
+        self.walk_behind(None)
+    }
+
+    /// All nodes behind the one at `place` in canonical order; all nodes if it is None.
+    pub(crate) fn walk_behind(&self, at: Option<u32>) -> impl Iterator<Item = Node<'_>> {
+        let next = at.map_or(0, |at| (at >> PLACE_BITS) as usize + 1);
+        let here = at.into_iter().flat_map(|at| self.walk_from(at).skip(1));
+        here.chain((next..self.segments.len()).flat_map(|segment| self.walk_from(place(segment, 4))))
     }
 
     /// The node at `place` and those after it in its segment, which include all nodes below its name.
@@ -385,7 +392,7 @@ impl<'z> Node<'z> {
     }
 
     /// The RRset of `rtype`, uncompressed.
-    fn rrset(&self, rtype: RrType, class: Class) -> Option<Rrset> {
+    pub(crate) fn rrset(&self, rtype: RrType, class: Class) -> Option<Rrset> {
         let mut rrsets = self.sets().filter(|entry| entry.data_type() == rtype);
         let mut rrset = self.read(&rrsets.next()?, class);
         for entry in rrsets {

@@ -4,6 +4,7 @@ use super::{Serial, ZoneDiff};
 use crate::tests::{name, zone};
 use crate::{Problem, Zone};
 
+mod signing;
 mod versions;
 
 const TEXT: &str = "\

@@ -60,7 +60,7 @@ fn steps() -> impl Strategy<Value = Vec<(Vec<Line>, Vec<usize>)>> {
     prop::collection::vec(step, 1..6)
 }
 
-fn rrset((owner, rtype, rdata): &(String, &'static str, String)) -> Rrset {
+pub(super) fn rrset((owner, rtype, rdata): &(String, &'static str, String)) -> Rrset {
     let text = format!("@ 60 SOA . . 1 2 3 4 5\n@ 60 NS .\n{owner} 60 {rtype} {rdata}\n");
     let rtype: RrType = rtype.parse().expect("tests use known types");
     crate::tests::zone(".", &text).rrset(name(owner).as_ref(), rtype).expect("it was just loaded")
