@@ -17,6 +17,7 @@ __all__ = [
     "Difference",
     "Done",
     "Dropped",
+    "Due",
     "Edns",
     "EdnsOption",
     "Engine",
@@ -37,6 +38,7 @@ __all__ = [
     "Resolve",
     "Response",
     "Signed",
+    "Signing",
     "Snapshot",
     "Suffixes",
     "Telemetry",
@@ -807,3 +809,35 @@ class ZoneKey:
     def key_file(self) -> str: ...
     def private_file(self, fields: Sequence[tuple[str, str]] = ...) -> str: ...
     def pem(self) -> str: ...
+
+@final
+class Signing:
+    def __new__(
+        cls,
+        keys: Sequence[ZoneKey],
+        inception: int,
+        expiration: int,
+        *,
+        key_signers: Sequence[ZoneKey] | None = None,
+        published: Sequence[ZoneKey] = ...,
+        dnskey_expiration: int | None = None,
+        jitter: int = 0,
+        nsec3: bool = False,
+        opt_out: bool = False,
+        iterations: int = 0,
+        salt: Sequence[int] | bytes = ...,
+        dnskey_ttl: int = 3600,
+        zonemd: int | None = None,
+        keep: tuple[int, int] | None = None,
+    ) -> Signing: ...
+    def sign(self, zone: Zone) -> Zone: ...
+    def commit(self, edit: ZoneEdit, serial: str | int | None = None, due: Due | None = None) -> Zone: ...
+    def due(self, zone: Zone, until: int, after: Name | str | None = None, most: int = 1000) -> Due: ...
+
+@final
+class Due:
+    @property
+    def after(self) -> Name | None: ...
+    @property
+    def next(self) -> int | None: ...
+    def __len__(self) -> int: ...

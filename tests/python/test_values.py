@@ -52,6 +52,7 @@ ERRORS = [
     errors.ZoneFileError([errors.ZoneFault("f", 1, 2, "error", "C", "m", "e")], 3),
     errors.PlanError([errors.PlanFault("zones[0]", "x")]),
     errors.KeyFileError("not a key"),
+    errors.SigningFailed("no key signs the zone"),
     errors.DifferenceMismatch("another zone", "OTHER_ZONE"),
     errors.TsigError("the server reports BADKEY", "REPORTED", "BADKEY"),
     errors.UpdateRefused("www has records", "YXDOMAIN", "§3.2.2"),

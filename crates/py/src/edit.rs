@@ -74,7 +74,7 @@ impl ZoneEdit {
     #[pyo3(signature = (serial = None))]
     fn commit(&self, py: Python<'_>, serial: Option<Bound<'_, PyAny>>) -> PyResult<Zone> {
         let serial = serial.map_or(Ok(Serial::Next), |serial| serial_of(&serial))?;
-        let changes = self.locked(|slot| slot.take())?.ok_or_else(used)?;
+        let changes = self.take()?;
         call::interruptible(py, move || {
             changes.commit(serial).map(Zone::from).map_err(|errors| Raise::Zone(zone_faults(&errors, "")))
         })
@@ -82,6 +82,11 @@ impl ZoneEdit {
 }
 
 impl ZoneEdit {
+    /// Take the changes. The edit cannot be used again.
+    pub(crate) fn take(&self) -> PyResult<Changes> {
+        self.locked(|slot| slot.take())?.ok_or_else(used)
+    }
+
     fn locked<T>(&self, work: impl FnOnce(&mut Option<Changes>) -> T) -> PyResult<T> {
         // After a panic inside a change, the edit cannot be committed.
         self.changes.lock().map(|mut slot| work(&mut slot)).map_err(|_| used())
@@ -96,6 +101,7 @@ fn used() -> PyErr {
     PyValueError::new_err("this edit was committed: begin another with Zone.edit()")
 }
 
+/// The serial that a commit sets: `next`, `keep` or a number.
 pub(crate) fn serial_of(given: &Bound<'_, PyAny>) -> PyResult<Serial> {
     let Ok(word) = given.cast::<PyString>() else { return Ok(Serial::Set(given.extract()?)) };
     match word.to_cow()?.as_ref() {

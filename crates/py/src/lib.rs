@@ -5,7 +5,7 @@
 //!           <-- wire, tagged events, JSON steps, errors as data ---
 //! ```
 //! Each file has one class or function: `name`, `rdata` with its `fields`, `rrset`, `edns`, `message` (with `build`,
-//! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `difference`, `update`, `tsig`, `verify_keys`, `verify_zone`, `zone_key`, `snapshot` with its `budget`,
+//! `layout`, `dict`), `code` (the registries), `toml`, `zone`, `edit`, `difference`, `update`, `tsig`, `verify_keys`, `verify_zone`, `zone_key`, `signing`, `snapshot` with its `budget`,
 //! `engine` with its `request`s, events and `telemetry`, `artifact`, `play`, `allocator`. Every call uses `call`, and every error uses
 //! `raise`. Classes are immutable, so that reading needs no lock.
 
@@ -30,6 +30,7 @@ mod rdata;
 mod reading;
 mod request;
 mod rrset;
+mod signing;
 mod snapshot;
 mod telemetry;
 mod toml;
@@ -76,6 +77,8 @@ mod _engine {
     use crate::request::{Asked, Done, Dropped, Exchange, Fault, Notice, Resolve};
     #[pymodule_export]
     use crate::rrset::{RRset, Record};
+    #[pymodule_export]
+    use crate::signing::{Due, Signing};
     #[pymodule_export]
     use crate::snapshot::{Snapshot, Unavailable};
     #[pymodule_export]

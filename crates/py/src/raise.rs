@@ -46,6 +46,8 @@ pub(crate) enum Raise {
     Update { message: String, rcode: String, rule: &'static str },
     /// `KeyFileError(message)`
     Key(String),
+    /// `SigningFailed(message)`
+    Signing(String),
     /// `PlanError(faults)`
     Plan(Vec<(String, String)>),
     /// `EngineError(message, code="QUEUE_FULL")`
@@ -132,6 +134,7 @@ impl Raise {
                 errors.call_method1("UpdateRefused", (message, rcode, rule))
             }
             Raise::Key(message) => errors.call_method1("KeyFileError", (message,)),
+            Raise::Signing(message) => errors.call_method1("SigningFailed", (message,)),
             Raise::Plan(faults) => errors.call_method1("plan_error", (faults,)),
             Raise::Busy(message) => errors.call_method1("queue_full", (message,)),
             Raise::Taken(message) => errors.call_method1("taken", (message,)),

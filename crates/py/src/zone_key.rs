@@ -16,7 +16,7 @@ use crate::rdata::Rdata;
 /// Only `private_file` and `pem` show the secret. `repr` shows the name of its files.
 #[pyclass(frozen, module = "namewise.engine")]
 pub(crate) struct ZoneKey {
-    inner: nw_dnssec::ZoneKey,
+    pub(crate) inner: nw_dnssec::ZoneKey,
     private: Arc<SigningKey>,
     /// Fields of the private key file that are not part of the key.
     fields: Vec<(String, String)>,

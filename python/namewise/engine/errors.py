@@ -8,6 +8,7 @@ NamewiseError                 code, message
 ├── TomlError                 all faults: (line, column, message)
 ├── ZoneFileError             all faults: file, line, column, message, expected item
 ├── KeyFileError              a key that cannot be read or made
+├── SigningFailed             a zone that cannot be signed
 ├── PlanError                 all faults: (path, message)
 ├── EngineError               the engine refused; EngineClosed, GenerationConflict, EnginePanic (a bug in namewise)
 └── ResolutionError           question, attempts; NXDOMAIN, NoAnswer, Timeout, ServersFailed
@@ -200,6 +201,12 @@ class KeyFileError(NamewiseError, ValueError):
     """A key of a zone cannot be read from its files, or cannot be made."""
 
     code = "BAD_KEY"
+
+
+class SigningFailed(NamewiseError, ValueError):
+    """A zone cannot be signed: no key signs it, a key is one of another zone, or the times make no sense."""
+
+    code = "SIGNING"
 
 
 class PlanFault(NamedTuple):
