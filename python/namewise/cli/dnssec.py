@@ -1,4 +1,4 @@
-"""`nw dnssec verify`, `nw dnssec chain`, `nw dnssec anchors`; `keys` and `rollover` are in `rollover.py`."""
+"""`nw dnssec verify`, `nw dnssec chain`, `nw dnssec anchors`; `sign` is in `sign.py`, `keys` and `rollover` in `rollover.py`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 HELP = """\
 usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json]
+       nw dnssec sign FILE [--origin NAME] [--output FILE] [--keys DIR] [--roles WHICH] [--algorithm NAME] [--bits N]
+                      [--nsec3 [--opt-out]] [--inception TIME] [--expiration TIME] [--jitter TIME] [--refresh TIME]
+                      [--zonemd HASH] [--serial WHICH] [--unverified] [--json]
        nw dnssec chain NAME [TYPE] [--config FILE] [--json]
        nw dnssec anchors [--control PATH] [--json]
        nw dnssec keys DIR [--zone NAME] [--json]
@@ -34,6 +37,22 @@ must match keys that sign the zone.
                   since 1970 (default: now)
   --json          one JSON object: ok, zone, serial, at, rrsets, signatures, keys[], chains[], first_expiration,
                   errors, warnings, problems[]
+
+`nw dnssec sign` signs a zone file with the keys in a folder of key files (K*.key and K*.private), makes them if there are none, verifies
+the result, writes it, and prints the DS records for the parent, which it also writes to a dsset- file beside the output. A zone that is
+signed already keeps the signatures of these keys that are right and do not end soon. Keys sign by their times, as dnssec-keygen writes
+them, or by the states of `nw dnssec rollover`; a key without either signs.
+  --output FILE   the signed zone (default: FILE.signed)
+  --keys DIR      folder of the keys (default: that of the output)
+  --roles WHICH   the keys to make: csk (one key, the default) or ksk-zsk
+  --algorithm A   of new keys: rsasha256, rsasha512, ecdsap256sha256 (the default), ecdsap384sha384, ed25519, ed448; --bits: of RSA keys
+  --nsec3         deny names by NSEC3, without salt and extra iterations; --opt-out leaves out delegations without DS
+  --inception T   begin of the signatures (default: -1h); --expiration: their end (default: +30d)
+  --jitter T      signatures end up to this earlier, depending on the owner (default: 0)
+  --refresh T     signatures that end within this time are made again (default: a quarter of the time until --expiration)
+  --zonemd HASH   add a digest of the zone: sha384 or sha512 (RFC 8976)
+  --serial WHICH  keep (the default), increment, date (YYYYMMDDnn), unixtime, or a number
+  --unverified    do not verify the result before it is written
 
 `nw dnssec chain` resolves NAME in this process with an empty cache and shows the chain of trust: from the trust anchor along
 DS records and keys to the RRset, each link with its state, key tags, algorithms and the times of its signature. It exits with 3
@@ -60,6 +79,7 @@ cannot be read or does not contain the zone.
 
   $ nw dnssec verify example.com.zone.signed --anchor dsset-example.com.
   $ nw dnssec verify example.com.zone.signed --at +7d
+  $ nw dnssec sign example.com.zone --keys keys --serial increment
 """
 
 PROBLEMS = 1
@@ -71,7 +91,11 @@ _OPTIONS = Options(values=("--origin", "--anchor", "--at"), flags=("--json",), w
 
 def run(args: list[str]) -> int:
     """Run the sub-command."""
-    said = verb(args, ("verify", "chain", "anchors", "keys", "rollover"))
+    said = verb(args, ("verify", "sign", "chain", "anchors", "keys", "rollover"))
+    if said == "sign":
+        from namewise.cli.sign import run as sign
+
+        return sign(args[1:])
     if said in ("keys", "rollover"):
         from namewise.cli import rollover
 
@@ -113,7 +137,7 @@ def verify(parsed: Parsed) -> int:
 
     path = parsed.words[0]
     at = moment(parsed.one("--at") or "+0s", time.time())
-    zone = _load(path, parsed.one("--origin"))
+    zone = load_zone(path, parsed.one("--origin"))
     anchors = _anchors(parsed.one("--anchor"), zone.name)
     most = 1_000_000 if "--json" in parsed else _SHOWN
     with Progress(f"verifying {path}"):
@@ -142,7 +166,7 @@ def verify(parsed: Parsed) -> int:
     return 0
 
 
-def moment(text: str, now: float) -> int:
+def moment(text: str, now: float, flag: str = "--at") -> int:
     """Return the time in *text*, absolute or relative to *now*, as seconds since 1970. Raises `Failure`."""
     import datetime
 
@@ -157,7 +181,7 @@ def moment(text: str, now: float) -> int:
         when = datetime.datetime.strptime(text, form) if form else datetime.datetime.fromisoformat(text)
     except ValueError:
         raise Failure(
-            f"--at: {text!r} is not a time",
+            f"{flag}: {text!r} is not a time",
             hint="For instance 2026-01-31, 2026-01-31T12:00:00, 20260131120000, +7d or -1h; all in UTC.",
         ) from None
     return int((when if when.tzinfo else when.replace(tzinfo=datetime.UTC)).timestamp())
@@ -170,7 +194,7 @@ def stamp(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
-def _load(path: str, origin: str | None) -> Zone:
+def load_zone(path: str, origin: str | None) -> Zone:
     """Return the zone in the file. Raises `Failure` with its first errors."""
     from namewise.cli.zone.source import readable, zone_name
     from namewise.engine import Zone
