@@ -368,10 +368,22 @@ impl Thread {
     }
 }
 
-/// Make the response to a client that is one too many to wait; its length.
+/// Make the response to a client that is one too many to wait for a lookup; its length.
 pub(crate) fn too_many(environment: &Environment<'_>, pending: Box<Pending>, room: &mut [u8]) -> usize {
     environment.stats.dropped_busy.add(1);
     let reason = Reason::LimitReached { limit: Limit::Waiting }.to_string();
+    give_up(environment, pending, (Ede::OTHER, reason), room)
+}
+
+/// Make the response to a request that is one too many for the owner of the engine; its length.
+pub(crate) fn too_many_requests(
+    environment: &Environment<'_>,
+    pending: Box<Pending>,
+    room: &mut [u8],
+) -> usize {
+    environment.stats.dropped_busy.add(1);
+    let most = pending.snapshot().plan().control.max_pending;
+    let reason = format!("{most} requests wait for the control plane already (max_pending)");
     give_up(environment, pending, (Ede::OTHER, reason), room)
 }
 

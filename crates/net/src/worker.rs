@@ -355,7 +355,7 @@ impl Worker {
     pub(crate) fn ask_owner(self: &Rc<Worker>, pending: Box<Pending>, send: impl FnOnce(&[u8]) + 'static) {
         let plan = pending.snapshot().plan().control.clone();
         let Some((asked, made)) = self.shared.control.ask(&pending, plan.max_pending) else {
-            return self.refuse_one_too_many(pending, send);
+            return self.refuse(pending, send, udp::too_many_requests);
         };
         let ticket = asked.ticket;
         self.shared.events.asked(asked);
@@ -375,11 +375,20 @@ impl Worker {
         });
     }
 
-    fn refuse_one_too_many(&self, pending: Box<Pending>, send: impl FnOnce(&[u8])) {
+    /// Pass the response to *pending* that *make* makes to *send*, at once.
+    fn refuse(
+        &self,
+        pending: Box<Pending>,
+        send: impl FnOnce(&[u8]),
+        make: fn(&Environment<'_>, Box<Pending>, &mut [u8]) -> usize,
+    ) {
         // Not `state()`: the caller may hold a borrow of the old one.
         let (state, mut room) = (self.state.borrow(), self.room.borrow_mut());
-        let environment = environment(&state.published, self.now(), &self.reports);
-        let length = udp::too_many(&environment, pending, &mut room);
+        let environment = Environment {
+            recorder: Some(&self.shared.recorder),
+            ..environment(&state.published, self.now(), &self.reports)
+        };
+        let length = make(&environment, pending, &mut room);
         send(&room[..length]);
     }
 
@@ -418,7 +427,7 @@ impl Worker {
         {
             self.stats().dropped_late.add(self.waiting.remove_gone(&config.budget, self.now()));
             if self.waiting.len() >= config.budget.max_waiting {
-                return self.refuse_one_too_many(pending, send);
+                return self.refuse(pending, send, udp::too_many);
             }
         }
         drop(state);
@@ -457,10 +466,11 @@ impl Worker {
             };
             let recorder = &self.shared.recorder;
             let shown = joined.as_deref().or(found).unwrap_or_default();
-            let mut record = recorder.begin(&pending, shown, Clock::unix_s());
-            if budget.is_some_and(|budget| waiting::is_gone(&pending, budget, now)) {
+            let gone = budget.is_some_and(|budget| waiting::is_gone(&pending, budget, now));
+            let mut record = recorder.begin(&pending, shown, Clock::unix_s(), gone);
+            if gone {
                 self.stats().dropped_late.add(1);
-                record.into_iter().for_each(|record| recorder.end(record, None));
+                record.into_iter().for_each(|record| recorder.end_too_late(record));
                 continue;
             }
             self.reply(pending, now, send, |environment, pending, room| {

@@ -35,8 +35,9 @@ const SLOW: Micros = 200 * MILLISECOND;
 pub fn diagnosis(resolution: &Resolution) -> Option<String> {
     let steps: Vec<Cow<'_, Step>> = resolution.steps.iter().collect();
     let servers = Servers::of(&steps);
-    let about_servers = servers.sentence();
-    let rest = about_servers.as_ref().map_or_else(String::new, |sentence| format!("; {sentence}"));
+    let mut rest = servers.sentence().map_or_else(String::new, |sentence| format!("; {sentence}"));
+    let late = steps.iter().find(|step| matches!(step.reason, Reason::TooLate { .. }));
+    late.iter().for_each(|step| rest += &format!("; {}", step.reason));
     if let Some(blocked) = blocked(&steps) {
         return Some(blocked);
     }
@@ -48,7 +49,7 @@ pub fn diagnosis(resolution: &Resolution) -> Option<String> {
             let slow = servers.slow(resolution.took).or_else(|| slow_reply(&steps, resolution.took));
             match slow {
                 Some(slow) => Some(format!("slow: {slow}{rest}")),
-                None => about_servers,
+                None => rest.strip_prefix("; ").map(str::to_owned),
             }
         }
         rcode => Some(match failure(&steps) {
@@ -162,6 +163,7 @@ fn decides(reason: &Reason) -> bool {
         | Reason::Dns64(_)
         | Reason::NotCached { .. }
         | Reason::CachedAlias { .. }
+        | Reason::TooLate { .. }
         | Reason::Joined => false,
         _ => true,
     }

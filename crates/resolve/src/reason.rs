@@ -226,6 +226,11 @@ pub enum Reason {
     ListRule(Box<ListRule>),
     /// The client gets no response.
     NoResponse,
+    /// The answer is not sent, because the client has asked again by then or does not wait any more (`Budget::discard_timeout`).
+    TooLate {
+        /// How long the client has waited.
+        after_ms: u64,
+    },
     /// The cache holds the RRset.
     CachedAnswer,
     /// The cache holds an alias: the search goes on at *target*.
@@ -534,6 +539,7 @@ impl Reason {
             Reason::CacheOnly => "cache-only",
             Reason::ListRule(_) => "list-rule",
             Reason::NoResponse => "no-response",
+            Reason::TooLate { .. } => "too-late",
             Reason::CachedAnswer => "cached-answer",
             Reason::CachedAlias { .. } => "cached-alias",
             Reason::CachedNoData => "cached-nodata",

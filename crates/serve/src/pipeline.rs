@@ -368,7 +368,8 @@ pub fn complete(
 }
 
 /// Make the late response to *pending* if it could not be looked up: SERVFAIL with the extended errors *errors*,
-/// after what an authoritative zone contributed.
+/// after what an authoritative zone contributed. The flight recorder keeps it.
+#[cold]
 pub fn give_up(
     environment: &Environment<'_>,
     pending: Box<Pending>,
@@ -377,6 +378,9 @@ pub fn give_up(
 ) -> Handled {
     let failed = Second { rcode: Rcode::SERVFAIL, may_be_absent: false };
     let second = pending.ask.second.as_ref().map(|_| failed);
+    if let Some(recorder) = environment.recorder {
+        recorder.note_failure(&pending, errors, environment.now, (environment.unix_s)());
+    }
     finish_pending(environment, pending, second, errors, room, |response, before| {
         response.rcode = Rcode::SERVFAIL;
         write_found(response, before, &[])

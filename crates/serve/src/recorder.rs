@@ -6,7 +6,7 @@
 //! | kept | where |
 //! |---|---|
 //! | a lookup that failed, took long, or met a server that gave no usable reply | the ring of lookups |
-//! | a refusal, a failure without a lookup, or a response that a list, local data or the protection from rebinding keeps back or changes | the ring of refusals, an eighth of the size |
+//! | a refusal, a failure without a lookup or of this server itself, or a response that a list, local data or the protection from rebinding keeps back or changes | the ring of refusals, an eighth of the size |
 //! | a few of the responses that the rate limit keeps back (`nw_policy::rrl`) | the same |
 //! | an answer for which the client wanted a receipt (`receipt.rs`) | the ring of receipts, an eighth of the size |
 //!
@@ -15,13 +15,14 @@
 //!
 //! **When full**, by number or by octets: the oldest records are dropped and [`Recorder::dropped`] counts them.
 
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nw_resolve::trace::{AccessList, Action, Draft, Layer, Reason};
+use nw_resolve::trace::{AccessList, Action, Draft, Graft, Layer, Reason};
 use nw_resolve::{Micros, Resolution, Steps, Trace};
 use nw_wire::hash::Keyed;
 use nw_wire::{Ede, Message, Name, NameRef, Rcode, RrType, Rrset};
@@ -151,10 +152,17 @@ impl Recorder {
 
     /// Begin the record of the answer that *pending* waits for, whose lookups have *found* this: they may be two, or follow others. It is
     /// about the query of the client, whatever names and types were looked up. None: the answer is not kept, or has a receipt, which is
-    /// a record of its own.
-    pub fn begin(&self, pending: &Pending, found: &[Resolution], unix_s: u64) -> Option<Box<FlightRecord>> {
+    /// a record of its own. `late`: it is not sent, and kept in any case ([`Recorder::end_too_late`]).
+    pub fn begin(
+        &self,
+        pending: &Pending,
+        found: &[Resolution],
+        unix_s: u64,
+        late: bool,
+    ) -> Option<Box<FlightRecord>> {
         let all = || pending.earlier.iter().chain(found);
-        if pending.receipt.is_some() || self.entries() == 0 || !all().any(|one| self.is_notable(one)) {
+        let kept = late || all().any(|one| self.is_notable(one));
+        if pending.receipt.is_some() || self.entries() == 0 || !kept {
             return None;
         }
         // Of two lookups, the client depends on the second one: DNS64 makes its answer of the A records.
@@ -185,6 +193,24 @@ impl Recorder {
         // are freed after.
         let over = lock(&self.lookups).push(Arc::from(record));
         drop(over);
+    }
+
+    /// Keep *record* of an answer that came too late to be sent.
+    pub fn end_too_late(&self, mut record: Box<FlightRecord>) {
+        let mut steps: Vec<_> = record.steps.iter().map(Cow::into_owned).collect();
+        let trace = Trace::start(0, 1);
+        let after_ms = record.took / nw_resolve::MILLISECOND;
+        let draft = Draft::new(
+            Layer::Filter,
+            Action::Lookup,
+            record.name.clone(),
+            record.rtype,
+            Reason::TooLate { after_ms },
+        );
+        trace.step(record.took, draft);
+        Graft::append(&mut steps, trace.steps().into_iter().map(Cow::Owned));
+        record.steps = steps.into();
+        self.end(record, None);
     }
 
     /// Whether *resolution* failed, was slow, or met a server that failed.
@@ -267,6 +293,19 @@ impl Recorder {
             steps: trace.steps().into(),
             took: 0,
         }));
+        drop(ring);
+        drop(over);
+    }
+
+    /// Keep that *pending* gets SERVFAIL with *errors* at *now*, because its lookup was not begun or did not end.
+    #[cold]
+    pub(crate) fn note_failure(&self, pending: &Pending, errors: &[(Ede, String)], now: Micros, unix_s: u64) {
+        let Some(mut ring) = self.refusals.try_lock().ok().filter(|ring| ring.most > 0) else { return };
+        let (query, failed) = (pending.query(), Resolution::empty(Rcode::SERVFAIL));
+        let found = Resolution { ede: errors.to_vec(), took: now.saturating_sub(pending.received), ..failed };
+        let (client, name) = (Some((pending.client, pending.transport)), query.qname.to_name());
+        let record = FlightRecord::of(self.next_id(), unix_s, client, name, query.qtype, &found);
+        let over = ring.push(Arc::new(record));
         drop(ring);
         drop(over);
     }

@@ -3,6 +3,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use nw_resolve::trace::Reason;
 use nw_resolve::{ClientQuestion, Endpoint, ExchangeError};
 use nw_serve::Transport;
 use nw_wire::{Message, Rcode, RrType};
@@ -409,6 +410,10 @@ fn no_more_than_so_many_clients_wait() {
     send_frame(&mut stream, &question(3, "other.example.net."));
     assert_eq!(outcome(&read_frame(&mut stream)).0, Rcode::SERVFAIL);
     assert_eq!(counter(&engine, "dropped.busy"), 2);
+    for refused in ["www.example.net.", "other.example.net."] {
+        let record = engine.recorder().by_name(name(refused).as_ref(), 1).pop().expect("it is kept");
+        assert!(record.ede[0].1.contains("max_waiting"), "{:?}", record.ede);
+    }
     // Whoever waits is answered and makes room.
     release.send(()).expect("the server lives");
     for _ in 0..2 {
@@ -459,6 +464,9 @@ fn replies_over_udp_that_come_too_late_are_not_sent() {
     let socket = client(address);
     socket.send(&question(1, "slow.example.net.")).expect("sent");
     wait_until("the late reply is dropped", || counter(&engine, "dropped.late") == 1);
+    let record = engine.recorder().by_name(name("slow.example.net.").as_ref(), 1).pop().expect("it is kept");
+    let last = record.steps.iter().last().expect("there are steps").reason.clone();
+    assert!(matches!(last, Reason::TooLate { after_ms: 400.. }), "{last}");
     // Over TCP the client has not gone, and what was learned is in the cache.
     let mut stream = connect(address);
     send_frame(&mut stream, &question(2, "slower-slow.example.net."));

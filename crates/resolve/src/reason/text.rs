@@ -55,6 +55,12 @@ impl fmt::Display for Reason {
                 write!(f, "the list {} has a rule for {}: {}{effect}", rule.list, rule.trigger, rule.action)
             }
             Reason::NoResponse => f.write_str("no response is sent"),
+            Reason::TooLate { after_ms } => {
+                write!(
+                    f,
+                    "the answer came after {after_ms} ms and is not sent: clients of UDP have asked again by then (discard_timeout)"
+                )
+            }
             Reason::CachedAnswer => f.write_str("the cache holds it"),
             Reason::CachedAlias { target } => write!(f, "the cache holds an alias for {target}"),
             Reason::CachedNoData => f.write_str("the cache holds that there is no data of this type"),
