@@ -90,7 +90,8 @@ def many_zones(zones: int = 10_000) -> list[tuple[str, Path]]:
     """As many zones of ten records each. Row A1."""
     body = SOA + GLUE + "".join(f"host{i} 3600 IN A 192.0.2.{i}\n" for i in range(5))
     return [
-        (f"zone{i}.bench.", write(f"many/zone{i}", [f"$ORIGIN zone{i}.bench.\n{body}"])) for i in range(zones)
+        (f"zone{i}.bench.", write(f"many/zone{i}.bench.zone", [f"$ORIGIN zone{i}.bench.\n{body}"]))
+        for i in range(zones)
     ]
 
 

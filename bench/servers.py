@@ -69,6 +69,9 @@ def write(path: Path, text: str) -> Path:
 def namewise(folder: Path, port: int, zone: Zone) -> list[str]:
     nw = Path(sys.executable).parent / "nw"
     zones = "".join(f'[[zone]]\nname = "{each.origin}"\nfile = "{each.file}"\n' for each in zone.each)
+    if zone.more:
+        # As an operator of thousands of zones would: the folder names them.
+        zones = f'[[template]]\nname = "many"\nfiles = "{zone.file.parent}/*.zone"\n'
     config = write(folder / "namewise.toml", zones)
     return [
         str(nw), "serve", "--config", str(config), "--listen", f"127.0.0.1:{port}", "--workers", "1",

@@ -608,6 +608,7 @@ def test_two_tables_of_each_array_can_be_compared(tmp_path: Path) -> None:
         "acl": 'name = "acl"\nprefixes = ["192.0.2.0/24"]\n',
         "policy": 'policy = "acl"\non = "query"\nallow = ["any"]\n',
         "dns64": 'prefix = "64:ff9b::/96"\n',
+        "template": 'name = "template"\n',
         "group": 'name = "group"\nclients = ["any"]\n',
         "list": 'name = "list"\nfile = "list"\n',
     }

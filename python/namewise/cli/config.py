@@ -109,11 +109,18 @@ def _check(args: list[str]) -> int:
             f"{' and '.join(failed)} cannot be loaded", report={**report, "warnings": list(warnings)}
         )
     if as_json:
+        patterns = [
+            {"template": one.template, "files": one.files, "zones": len(one.zones)}
+            for one in loaded.patterns.values()
+        ]
         document = {"ok": True, "files": list(loaded.files), "zones": zones, "warnings": list(warnings)}
+        document |= {"patterns": patterns} if patterns else {}
         print(json.dumps(document, indent=2))
         return 0
     for warning in warnings:
         print(f"warning: {printable(warning)}")
+    for pattern in loaded.patterns.values():
+        print(f'[[template]] "{pattern.template}": {_count(len(pattern.zones), "zone")} from {pattern.files}')
     print(f"{', '.join(loaded.files)}: OK, {_count(len(zones), 'zone')}")
     return 0
 

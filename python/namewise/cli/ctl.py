@@ -18,7 +18,7 @@ HELP = """\
 usage: nw ctl [--json] [--control PATH] VERB
        nw ctl status
        nw ctl resolver
-       nw ctl reload
+       nw ctl reload [--remove]
        nw ctl flush [NAME] [--tree] [--type TYPE] [--negative|--bogus|--failures]
        nw ctl cache get NAME [TYPE]
        nw ctl cache dump [FILE]
@@ -39,7 +39,8 @@ status      show addresses, zones with their serials and errors, and counters
 resolver    show root hints, forwarders with their response time and state, and the servers that are not asked for a
             while: why, and when they are tried again
 reload      read configuration and zones again and print the changes. If the configuration has errors,
-            nothing changes. A zone that cannot be loaded keeps its last valid version
+            nothing changes. A zone that cannot be loaded keeps its last valid version. --remove: remove the
+            zones whose files are gone, even if they are all that a [[template]] had, or many of them
 flush       remove everything from the cache: answers, failures, delegations, data about name servers.
             With NAME only answers, failures and delegations of NAME; with --tree also those of all names
             below NAME. --type removes the entries of one type and those that deny the name, --negative those
@@ -101,13 +102,14 @@ OF_VERB = {
     "--group": ("policy", "nw ctl policy pause TIME --group GROUP"),
     "--lifetime": ("nta", "nw ctl nta add NAME --lifetime 1h"),
     "--type": ("flush", "nw ctl flush NAME --type TYPE"),
+    "--remove": ("reload", "nw ctl reload --remove"),
     "--tree": ("flush", "nw ctl flush NAME --tree"),
     **{f"--{kind}": ("flush", f"nw ctl flush NAME --{kind}") for kind in ONLY},
 }
 """The options of one verb, and how they are used."""
 _OPTIONS = Options(
     values=("--control", "--group", "--lifetime", "--type"),
-    flags=("--json", "--tree", *(f"--{kind}" for kind in ONLY)),
+    flags=("--json", "--remove", "--tree", *(f"--{kind}" for kind in ONLY)),
     words=(1, 4),
 )
 
@@ -161,7 +163,8 @@ def run(args: list[str]) -> int:
         "detect": _detect,
         "stop": _stop,
     }
-    return _print(parsed, verb, {}, printers[verb])
+    wanted = {"remove": True} if "--remove" in parsed else {}
+    return _print(parsed, verb, wanted, printers[verb])
 
 
 def _policy_wanted(words: list[str], group: str | None) -> dict[str, Any]:

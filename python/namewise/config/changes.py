@@ -31,6 +31,7 @@ _KEYS = {
     "local": "name",
     "dns64": "prefix",
     "update": "name",
+    "template": "name",
 }
 """The setting that tells one table of an array from the others."""
 

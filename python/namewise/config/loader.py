@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from namewise.config.environment import overlay_of_environment
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
+    from namewise.config.templates import Pattern
+
     Tree: TypeAlias = dict[str, Any]
 
 PATH_FIELDS = frozenset(
@@ -38,6 +41,7 @@ PATH_FIELDS = frozenset(
         ("resolver", "trust_anchor"),
         ("hosts", "file"),
         ("zone", "file"),
+        ("template", "files"),
         ("list", "file"),
         ("local_root", "file"),
         ("key", "secret_file"),
@@ -75,6 +79,8 @@ class Loaded(NamedTuple):
     origins: Origins
     files: tuple[str, ...]
     tables: frozenset[str]
+    patterns: Mapping[str, Pattern] = MappingProxyType({})
+    """The zones that the files of each template have given, by its name in lower case."""
 
     def origin(self, path: Path) -> Origin:
         """Return where the value at *path* was set."""
@@ -344,13 +350,31 @@ class _State:
 
     def validate(self) -> Loaded:
         """Turn the tree into a `Config`, or raise with every mistake."""
+        expansion = None
+        if isinstance(self.tree.get("template"), list):
+            # Imported where there are templates: most configurations have none.
+            from namewise.config.expansion import Expansion
+
+            expansion = Expansion(self.tree, lambda: self.origins.found)
+            self.origins.then(expansion.adopt)
+            self.problems += [
+                Problem(path, message, self._nearest_origin(path)) for path, message in expansion.mistakes
+            ]
         config, mistakes = validate(
             self.tree, whole=not self.problems, place=lambda path: str(self._nearest_origin(path))
         )
+        if expansion is not None:
+            mistakes = expansion.told(mistakes)
         self.problems += [Problem(path, message, self._nearest_origin(path)) for path, message in mistakes]
         if self.problems or config is None:
             raise ConfigError(_in_order(self.problems))
-        return Loaded(config, self.origins, tuple(self.files), frozenset(self.tables))
+        return Loaded(
+            config,
+            self.origins,
+            tuple(self.files),
+            frozenset(self.tables),
+            {} if expansion is None else expansion.patterns,
+        )
 
     def _nearest_origin(self, path: Path) -> Origin:
         return _nearest(self.origins.found, path, self.files)

@@ -30,6 +30,7 @@ from namewise.config.rules import contradictions, covers
 from namewise.config.schema import Table, setting, settings
 from namewise.config.secondaries import Secondaries
 from namewise.config.server import Control, Listen, Log, ServerTable
+from namewise.config.templates import Template, shared, strange, zone_of
 from namewise.config.transfers import Transfers
 from namewise.config.zones import (
     NAME_SERVERS,
@@ -73,6 +74,7 @@ __all__ = [
     "SecondaryZone",
     "ServerTable",
     "Streams",
+    "Template",
     "Transfers",
     "Update",
     "View",
@@ -114,6 +116,7 @@ class Config(Table, frozen=True, kw_only=True):
     hosts: Annotated[tuple[Hosts, ...], _table(Hosts)] = ()
     local: Annotated[tuple[Local, ...], _table(Local)] = ()
     zone: Annotated[tuple[Zone, ...], _table(FileZone)] = ()
+    template: Annotated[tuple[Template, ...], _table(Template)] = ()
     secondaries: Annotated[Secondaries, _table(Secondaries)] = Secondaries()
     transfers: Annotated[Transfers, _table(Transfers)] = Transfers()
     update: Annotated[tuple[Update, ...], _table(Update)] = ()
@@ -151,6 +154,7 @@ TABLES: dict[str, type[Table]] = {
     "hosts": Hosts,
     "local": Local,
     "zone": FileZone,
+    "template": Template,
     "secondaries": Secondaries,
     "transfers": Transfers,
     "update": Update,
@@ -186,6 +190,7 @@ ARRAYS = frozenset(
         "local",
         "dns64",
         "zone",
+        "template",
         "update",
         "dnssec",
         "view",
@@ -248,6 +253,7 @@ def cross_check(
             seen.setdefault(item.lower(), index)
 
     once("zone", "name", [zone.name for zone in config.zone], "zone")
+    once("template", "name", [one.name for one in config.template], "template")
     once("acl", "name", [acl.name for acl in config.acl], "acl")
     once("view", "name", [view.name for view in config.view], "view")
     once("key", "name", [key.name for key in config.key], "key")
@@ -270,27 +276,31 @@ def cross_check(
         members(("rrl", "exempt"), config.rrl.exempt)
     if config.amplification is not None:
         members(("amplification", "exempt"), config.amplification.exempt)
-    for index, zone in enumerate(config.zone):
+    placed: list[tuple[Path, Zone]] = [(("zone", index), zone) for index, zone in enumerate(config.zone)]
+    for index, template in enumerate(config.template):
+        found += ((("template", index, key), message) for key, message in strange(template))
+        placed.append((("template", index), _of_template(template)))
+    for around, zone in placed:
         if zone.allow is not None:
-            members(("zone", index, "allow"), zone.allow)
+            members((*around, "allow"), zone.allow)
     zones = names("zone", (zone.name for zone in config.zone))
     keys = names("key", (key.name for key in config.key))
-    for index, zone in enumerate(config.zone):
+    for around, zone in placed:
         named = [("notify", at, text) for at, text in enumerate(zone.notify) if text != NAME_SERVERS]
         if isinstance(zone, SecondaryZone):
             named += [("primaries", at, text) for at, text in enumerate(zone.primaries)]
             for at, text in enumerate(zone.notify_from):
                 clients, key = sender(text)
                 if clients is not None:
-                    members(("zone", index, "notify_from", at), (clients,))
+                    members((*around, "notify_from", at), (clients,))
                 elif key is not None and keys is not None and key.lower() not in keys:
-                    found.append((("zone", index, "notify_from", at), unknown("key", key, keys)))
+                    found.append(((*around, "notify_from", at), unknown("key", key, keys)))
         for setting_name, at, text in named:
             if peer(text).key is not None:
                 message = "transfers and NOTIFY that this server asks for or sends are not signed yet: remove the key"
-                found.append((("zone", index, setting_name, at), message))
+                found.append(((*around, setting_name, at), message))
         for at, client in enumerate(map(transfer_client, zone.transfer)):
-            path = ("zone", index, "transfer", at)
+            path = (*around, "transfer", at)
             if client.clients is not None:
                 member(path, client.clients)
             if client.key is not None and keys is not None and client.key.lower() not in keys:
@@ -356,6 +366,14 @@ def cross_check(
                 )
                 break
     return found
+
+
+def _of_template(template: Template) -> Zone:
+    """Return a zone with what *template* has, so that its references are checked even before it has zones."""
+    lacking = (
+        {"primaries": ()} if template.kind == "secondary" and "primaries" not in shared(template) else {}
+    )
+    return zone_of(template, ".", **lacking)
 
 
 def _served(dns64: Dns64) -> str:

@@ -112,6 +112,13 @@ class AnyZone(Table, frozen=True, kw_only=True):
     """What zones of every kind have."""
 
     name: Annotated[DomainName, setting("Name of the zone.")]
+    template: (
+        Annotated[
+            str,
+            setting("Name of the `[[template]]` that has the settings which are not set here.", min_length=1),
+        ]
+        | None
+    ) = None
     allow: (
         Annotated[
             tuple[str, ...],

@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from namewise.control.channel import Channel
@@ -70,6 +71,8 @@ class Daemon:
         self.reload = Shared(self._reload)
         """Take the configuration as it is now into use and return the difference, or raise and change nothing. Calls that wait
         for their turn share one reload."""
+        self.reload_removing = partial(self._reload, remove=True)
+        """As `reload`, and remove the zones whose files are gone, however many they are."""
         self._changing = threading.Lock()
         self._stop = threading.Event()
         self.stopping = False
@@ -159,13 +162,13 @@ class Daemon:
         where = ", ".join(service.addresses())
         return f"ready: {served} on {where}, control {self.control_path}, pid {os.getpid()}"
 
-    def _reload(self) -> Outcome:
+    def _reload(self, *, remove: bool = False) -> Outcome:
         with self._changing:
             if self.stopping:
                 raise ControlError("the server is stopping", code="STOPPING")
             self.notifier.reloading()
             try:
-                outcome = self.service.reload()
+                outcome = self.service.reload(remove=remove)
             except NamewiseError as error:
                 text = f"reload failed, the former configuration stays in force:\n{error}"
                 self.log.event("error", "reload-failed", text, code=error.code)

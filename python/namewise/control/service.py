@@ -15,8 +15,10 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.backends.database import DatabaseSource
+from namewise.config import ConfigError
 from namewise.config.model import SecondaryZone
 from namewise.config.paths import private_folder
+from namewise.config.templates import vanished
 from namewise.config.values import Endpoint
 from namewise.control.candidate import build, rebuild
 from namewise.control.client import ControlError
@@ -268,18 +270,25 @@ class Service:
         if self.notices is not None:
             self.notices.changed(state)
 
-    def reload(self, check: Callable[[Candidate], None] | None = None) -> Outcome:
+    def reload(self, check: Callable[[Candidate], None] | None = None, *, remove: bool = False) -> Outcome:
         """Take configuration and zones as they are now into use, or raise and change nothing.
 
         check: called with what would be served, before it is published; what it raises ends the reload.
+        remove: remove all zones whose files are gone, however many those of a template are.
         """
         with self.changing:
-            outcome = self._reload(check)
+            outcome = self._reload(check, remove=remove)
             self.engine.trim()
             return outcome
 
-    def _reload(self, check: Callable[[Candidate], None] | None) -> Outcome:
-        candidate = self._build(self.load(), lambda _: self.workers)
+    def _reload(self, check: Callable[[Candidate], None] | None, *, remove: bool) -> Outcome:
+        loaded = self.load()
+        if loaded.patterns and not remove:
+            gone = vanished(loaded.config.template, self.loaded.patterns, loaded.patterns)
+            problems = [loaded.problem(path, message) for path, message in gone]
+            if problems:
+                raise ConfigError(problems)
+        candidate = self._build(loaded, lambda _: self.workers)
         if self.strict:
             if candidate.zones.failures:
                 raise ZonesError(candidate.zones.failures)

@@ -68,7 +68,10 @@ def line(zone: dict[str, Any]) -> str:
     signed = ", signed" if zone["signed"] else ""
     count = zone["unsaved"]
     unsaved = f", {count} change{'' if count == 1 else 's'} not in the file" if count else ""
-    return printable(f"{zone['name']} {zone['kind']}: {data}{signed}{unsaved}, from {zone['place']}")
+    template = f", template {zone['template']}" if zone.get("template") else ""
+    return printable(
+        f"{zone['name']} {zone['kind']}: {data}{signed}{unsaved}, from {zone['place']}{template}"
+    )
 
 
 def moment(time_s: float) -> str:

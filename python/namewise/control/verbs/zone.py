@@ -20,6 +20,7 @@ from namewise.zones.state import Cause
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from namewise.config.model import Zone as ZoneSettings
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
     from namewise.zones.chain import Chain
@@ -61,7 +62,13 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     arguments.only(("do", *OF[do]), when=do)
     registry = daemon.service.registry
     if do == "list":
-        return {"zones": [summary(state) for state in registry.states.values()]}
+        settings = {zone.name: zone for zone in daemon.service.config.zone}
+        return {
+            "zones": [
+                {**summary(state), **_of_settings(settings.get(name))}
+                for name, state in registry.states.items()
+            ]
+        }
     if do == "add":
         return _add(registry, arguments)
     state = _state(registry, arguments)
@@ -70,7 +77,13 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     if do == "notify":
         return _notify(daemon, state)
     if do == "status":
-        return {**_status(registry, state, arguments), **_others(daemon, state)}
+        name = state.source.name
+        own = next((zone for zone in daemon.service.config.zone if zone.name == name), None)
+        return {
+            **_status(registry, state, arguments),
+            **_of_settings(own),
+            **_others(daemon, state),
+        }
     return _DO[do](registry, state, arguments)
 
 
@@ -90,6 +103,11 @@ def summary(state: ZoneState) -> dict[str, Any]:
         "change": None if state.change is None else str(state.change),
         "error": state.error or state.detail or None,
     }
+
+
+def _of_settings(zone: ZoneSettings | None) -> dict[str, Any]:
+    """Return what lists and states of zones show of the settings of one."""
+    return {"template": None if zone is None else zone.template}
 
 
 def _status(registry: Registry, state: ZoneState, _: Arguments) -> dict[str, Any]:
