@@ -55,6 +55,8 @@ MOST_FILLS = 12
 CLIENTS = 16
 """Networks of clients: what one of them may ask at once is limited."""
 LIMITED = 1e-4
+MOST_SAID = 50
+"""How many failures that no fault covers are shown with what `nw why` says."""
 MAXIMUM_S = 5.0
 CACHE = "16MB"
 WARM_UP = 0.5
@@ -109,6 +111,8 @@ class Result:
     lost: int = 0
     skipped: int = 0
     unexplained: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    """What `nw why` says about them."""
     by_machine: int = 0
     limited: int = 0
     without_ede: list[str] = field(default_factory=list)
@@ -176,6 +180,8 @@ class Soak:
         self.read_to = 0
         self.seen: dict[str, tuple[float, bool]] = {}
         """Names of failed queries: when they failed, and whether because of a limit."""
+        self.uncovered: set[str] = set()
+        """Names of failed queries that no fault covers."""
         self.stalls: list[float] = []
 
     def load(self, asked: Path, seconds: float, seed: int, rate: float | None) -> dict[str, Any]:
@@ -258,6 +264,9 @@ class Soak:
                 if self.internet.counts()["late_ms"] > LATE_MS:
                     self.stalls.append(time.time())
             self.read_failures()
+            for name in sorted(self.uncovered):
+                self.explain(name)
+            self.uncovered.clear()
             for name in random.sample(sorted(self.seen), min(3, len(self.seen))):
                 at, limited = self.seen[name]
                 with self.lock:
@@ -270,6 +279,17 @@ class Soak:
                 done.add((name, causes[0].kind))
                 self.judge(name, causes)
             self.seen.clear()
+
+    def explain(self, name: str) -> None:
+        """Keep what `nw why` says about *name*, which failed without a fault."""
+        try:
+            records = call(self.control, "why", {"name": name, "most": 3})["records"]
+        except ControlError as error:
+            self.result.problems.append(f"nw why: {error}")
+            return
+        for record in records:
+            steps = [step["text"] for step in record["steps"]]
+            self.result.said.append(f"{name}: {record.get('diagnosis')}; {'; '.join(steps)}")
 
     def judge(self, name: str, causes: list[Fault]) -> None:
         """Compare the diagnosis of `nw why` with the faults that cover *name*."""
@@ -323,6 +343,8 @@ class Soak:
         elif not causes:
             what = "lost" if lost else f"SERVFAIL, EDE {','.join(errors)}"
             self.result.unexplained.append(f"{clock} {name} {what}")
+            if len(self.result.said) < MOST_SAID:
+                self.uncovered.add(name)
         for cause in causes:
             cause.failed += 1
         if not lost:
@@ -483,6 +505,8 @@ def main() -> int:
     )
     print(f"{result.limited} failures because of a limit")
     print(f"nw why explained {result.asked_why - len(result.unnamed)} of {result.asked_why} sampled failures")
+    for said in result.said:
+        print(f"nw why {said}")
     for problem in bad:
         print(f"FAILED: {problem}")
     if not bad:
@@ -508,7 +532,7 @@ def main() -> int:
             "limited": result.limited,
             "stats": stats,
         }
-        report |= {"unexplained": result.unexplained, "without_ede": result.without_ede}
+        report |= {"unexplained": result.unexplained, "said": result.said, "without_ede": result.without_ede}
         report |= {"why": {"asked": result.asked_why, "unnamed": result.unnamed}}
         options.json.write_text(json.dumps(report, indent=1))
     return 1 if bad else 0

@@ -89,6 +89,8 @@ pub(crate) struct ServerList {
     pub(crate) hindered: bool,
     /// Whether a server was not asked because the network of this machine seems to be down.
     pub(crate) paused: bool,
+    /// A server that was not asked because it rests.
+    resting: Option<SocketAddr>,
     /// Why the last lookup of addresses brought none, in words.
     pub(crate) unfound: Option<String>,
     /// A reply from a server that does not speak for the zone, for the case that no other server replies.
@@ -146,6 +148,7 @@ impl ServerList {
             blamed: false,
             hindered: false,
             paused: false,
+            resting: None,
             unfound: None,
             last_resort: None,
             looped: None,
@@ -441,9 +444,12 @@ impl ServerList {
         let role = if self.recursive { "forwarder for" } else { "delegation" };
         let mut failure = Failure::because(reason);
         let place = format!("at {role} {}", self.zone);
-        let place = match self.unfound.as_ref().filter(|_| without_servers) {
-            Some(unfound) => format!("{place}: {unfound}"),
-            None => place,
+        let place = match (self.unfound.as_ref().filter(|_| without_servers), self.resting) {
+            (Some(unfound), _) => format!("{place}: {unfound}"),
+            (None, Some(server)) if self.setback.is_none() => {
+                format!("{place}: {server} did not answer before, and is asked again later")
+            }
+            _ => place,
         };
         failure.ede = match &self.setback {
             // A lame server: one extended error says both.
@@ -503,6 +509,9 @@ impl ServerList {
                 continue;
             }
             let rests = note.rests_until.is_some();
+            if rests {
+                self.resting = Some(candidate.address);
+            }
             let lame = servers.lameness(candidate.address, self.zone.as_ref(), now);
             if let Some(Lameness::Loops { back }) = lame.filter(|_| self.recursive) {
                 candidate.spent = true;

@@ -395,6 +395,28 @@ fn dead_glue_of_a_name_outside_the_zone_is_looked_up() {
     }
 }
 
+/// A lookup that does not wait for a server that rests says that this is why it has no answer.
+#[test]
+fn a_server_that_rests_is_named_when_nobody_is_asked() {
+    let lab = world(
+        "example.com. 300 NS ns1.other.com.
+         example.com. 300 NS ns2.other.com.
+         other.com. 300 NS ns.other.com.
+         ns.other.com. 300 A 192.0.2.8",
+    );
+    lab.host("192.0.2.8", silent());
+    let resolver = resolver(&lab);
+    let mut said = Vec::new();
+    for at in 0..12 {
+        let found = ask(&lab, &resolver, &format!("w{at}.example.com."), RrType::A);
+        assert_eq!(found.rcode, Rcode::SERVFAIL);
+        said.push(crate::diagnosis(&found).expect("it failed"));
+        lab.pass(if at % 3 == 2 { 6 } else { 0 });
+    }
+    let named = |said: &&String| ["did not answer", "dead", "timeout"].iter().any(|word| said.contains(word));
+    assert_eq!(said.iter().find(|said| !named(said)), None);
+}
+
 /// A referral without the address of a server inside the zone; the parent's servers give it when they are asked for it.
 #[test]
 fn missing_glue_is_asked_of_the_parent() {
