@@ -209,3 +209,28 @@ def test_what_the_parent_is_to_know_is_published() -> None:
     cds = edit.rrset(NAME, "CDS")
     assert cds is not None and str(cds.rdatas[0]) == "0 0 0 00"
     assert edit.rrset(NAME, "DNSKEY") is None
+
+
+def test_private_keys_of_other_signers_become_key_files(folder: Path) -> None:
+    signed = sign(folder, "--keys", str(folder / "theirs"), "--roles", "ksk-zsk")
+    theirs = keystore.FolderStore(str(folder / "theirs"))
+    handles = [theirs.key(NAME, id) for id in theirs.files(NAME)]
+    (folder / "one.pem").write_text(handles[0].pem())
+    (folder / "two.private").write_text(handles[1].private_file())
+    (folder / "other.pem").write_text(ZoneKey.generate(NAME, 257, 13).pem())
+    words = ("dnssec", "keys", "import", str(folder / "out"), "--output", str(folder / "ours"))
+
+    refused = nw(*words, str(folder / "one.pem"), str(folder / "other.pem"))
+    assert (
+        refused.returncode == 2 and "other.pem: not the private key of any of the 2 DNSKEY" in refused.stderr
+    )
+    unsigned = nw(*words[:3], str(folder / "db"), str(folder / "one.pem"), "--output", str(folder / "ours"))
+    assert unsigned.returncode == 2 and "give the signed zone" in unsigned.stderr
+    assert not (folder / "ours").exists()
+
+    one = nw(*words, str(folder / "one.pem"))
+    assert one.returncode == 0 and f"no private key of DNSKEY {handles[1].dnskey}" in one.stdout, one.stderr
+    both = nw(*words, str(folder / "one.pem"), str(folder / "two.private"), "--json")
+    assert json.loads(both.stdout)["missing"] == []
+    again = sign(folder, "--keys", str(folder / "ours"), file="out")
+    assert (again["keys_made"], again["ds"], again["kept"]) == (False, signed["ds"], signed["signatures"])

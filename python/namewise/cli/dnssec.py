@@ -19,6 +19,7 @@ usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json
        nw dnssec chain NAME [TYPE] [--config FILE] [--json]
        nw dnssec anchors [--control PATH] [--json]
        nw dnssec keys DIR [--zone NAME] [--json]
+       nw dnssec keys import FILE PRIVATE... [--origin NAME] [--output DIR] [--json]
        nw dnssec rollover plan [--policy NAME] [--config FILE] [--roll WHAT] [--algorithm NAME] [--emergency]
                                [--parent TIME] [--svg FILE] [--json]
        nw dnssec rollover status DIR [--zone NAME] [--policy NAME] [--config FILE] [--json]
@@ -61,6 +62,8 @@ if the answer is bogus or there is none, and with 0 otherwise.
 `nw dnssec anchors` shows what the running server trusts, as `nw ctl anchors`.
 
 `nw dnssec keys` lists the keys in a folder of key files (K*.key and K*.private, as dnssec-keygen writes them).
+`nw dnssec keys import` makes such files in DIR from private keys of another signer: PKCS#8 files (Knot) or private key files of BIND (which
+`pdnsutil export-zone-key` prints). FILE is the zone that is signed with them; each key belongs to one of its DNSKEY records.
 
 `nw dnssec rollover plan` shows what happens when, from a [[dnssec]] table, and checks at each step whether a validator could find the
 zone bogus, whatever it has in its cache. It exits with 3 if so.
@@ -96,6 +99,10 @@ def run(args: list[str]) -> int:
         from namewise.cli.sign import run as sign
 
         return sign(args[1:])
+    if args[:2] == ["keys", "import"]:
+        from namewise.cli.import_keys import run as import_keys
+
+        return import_keys(args[2:])
     if said in ("keys", "rollover"):
         from namewise.cli import rollover
 
