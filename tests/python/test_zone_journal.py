@@ -16,7 +16,7 @@ from namewise.backends.database import DatabaseSource
 from namewise.backends.file import FileSource
 from namewise.engine import RRset, Zone
 from namewise.zones import Registry
-from namewise.zones.chain import Limits, StoreError
+from namewise.zones.chain import Limits, StoreError, image
 from namewise.zones.journal import DEFAULTS, Journal
 from namewise.zones.registry import ZoneConflict, ZonesError
 from namewise.zones.serial import SerialError, following, is_newer, way
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from namewise.zones import ZoneState
+    from namewise.zones.chain import Image
     from namewise.zones.serial import Method
 
 TEXT = (
@@ -445,3 +446,59 @@ def test_serials_never_go_back(method: Method) -> None:
         steps = (serial, *way(serial, wanted))
         assert steps[-1] == wanted
         assert all(is_newer(step, former) for former, step in pairwise(steps))
+
+
+def test_other_zones_change_while_the_first_image_of_a_large_zone_is_made(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first change of a zone stores all of it. That is made without the lock, and changes of the zone keep their order."""
+    server.registry.create(DatabaseSource("added."), Zone.from_text("added.", TEXT.format(serial=1)))
+    server.write(TEXT.format(serial=1) + "".join(f"n{number} A 192.0.2.1\n" for number in range(2000)))
+    server.reload()
+    begun, go, drawn = threading.Event(), threading.Event(), []
+
+    def slow(zone: Zone) -> Image:
+        begun.set()
+        assert go.wait(10)
+        drawn.append(zone)
+        return image(zone)
+
+    def make(number: int) -> Callable[[ZoneState], Zone]:
+        def made(state: ZoneState) -> Zone:
+            assert state.current is not None
+            edit = state.current.edit()
+            edit.put(RRset("last.z.", "TXT", 60, [f'"{number}"']))
+            edit.add(RRset(f"new{number}.z.", "A", 60, ["192.0.2.9"]))
+            return edit.commit()
+
+        return made
+
+    monkeypatch.setattr("namewise.zones.waiting.image", slow)
+    before = server.zone
+    futures = [server.registry.submit("z.", make(number)) for number in range(5)]
+    assert begun.wait(10)
+    assert server.add("other", zone="added.").change is not None, "no lock is held"
+    futures.append(server.registry.submit("z.", make(5)))
+    assert not any(future.done() for future in futures) and server.zone is before
+    assert "z." not in server.registry.journal.chains(), "nothing is acknowledged, and nothing is stored"
+    go.set()
+    for future in futures:
+        future.result(10)
+    assert drawn == [before], "one image for all of them"
+    server.restart()
+    last = server.zone.rrset("last.z.", "TXT")
+    assert last is not None and str(last.rdatas[0]) == '"5"'
+    assert all(server.has(f"new{number}") for number in range(6)) and server.state.journal == 6
+
+
+def test_an_image_that_fails_refuses_its_change_alone(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.write(TEXT.format(serial=1) + "".join(f"n{number} A 192.0.2.1\n" for number in range(2000)))
+    server.reload()
+    with monkeypatch.context() as patch:
+        patch.setattr("namewise.zones.waiting.image", lambda zone: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            server.add("new")
+    assert server.zone.serial == 1
+    assert server.add("newer").tip == 1 and server.has("new") == []

@@ -31,8 +31,9 @@ load({folder!r}, {first})
 
 
 def limits() -> Limits:
-    """Small, so that compactions and deletions of old entries happen all the time."""
-    return Limits(history=8000)
+    """Small, so that compactions and deletions of old entries happen all the time; but a version of the file must stay until it is
+    noted, however many changes other threads make meanwhile."""
+    return Limits(history=60_000)
 
 
 def load(folder: str, first: int) -> None:

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING
 from namewise.zones.chain import FILE, Limits, StoreError, Write, image
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from typing import Any, TypeAlias
 
     from namewise.engine import Difference, Zone
-    from namewise.zones.chain import Chain
+    from namewise.zones.chain import Chain, Image
     from namewise.zones.source import ZoneSource
     from namewise.zones.state import Change, ZoneState
     from namewise.zones.store import Store
 
+    Picture: TypeAlias = Callable[[Zone], Image]
+    """Returns the image of a zone, or raises to say that it has to be made first."""
 
 DEFAULTS = Limits()
 
@@ -90,13 +92,18 @@ def stamp(version: Hashable) -> str:
 
 
 def write_of_change(
-    before: ZoneState, zone: Zone, change: Change, difference: Difference | None, limits: Limits
+    before: ZoneState,
+    zone: Zone,
+    change: Change,
+    difference: Difference | None,
+    limits: Limits,
+    picture: Picture = image,
 ) -> Write:
     """Return what stores *zone* as the version that follows that of *before* by a change that the source lacks.
 
     difference: None for the first version
     """
-    write = _version(_write(before), before, zone, change, difference, limits)
+    write = _version(_write(before), before, zone, change, difference, limits, picture)
     if before.journal or write.kind != "file" or before.current is None:
         return write
     # The first change since the file was read: the file is the base. One that could not be read is read after a restart.
@@ -104,37 +111,53 @@ def write_of_change(
     if write.snapshot is not None and write.snapshot_at == at:
         return write._replace(base="snapshot", base_at=at, source=source)
     if write.snapshot is None:
-        write = write._replace(snapshot=image(before.current), snapshot_at=at)
+        write = write._replace(snapshot=picture(before.current), snapshot_at=at)
         return write._replace(base="snapshot", base_at=at, source=source)
-    return write._replace(base=image(before.current), base_at=at, source=source)
+    return write._replace(base=picture(before.current), base_at=at, source=source)
 
 
-def write_of_reading(before: ZoneState, after: ZoneState, read: Zone, limits: Limits) -> Write:
-    """Return what stores that *read* is the content of the source now, and that it has led from *before* to *after*."""
+def write_of_reading(
+    before: ZoneState,
+    after: ZoneState,
+    read: Zone,
+    difference: Difference | None,
+    limits: Limits,
+    picture: Picture = image,
+) -> Write:
+    """Return what stores that *read* is the content of the source now, and that it has led from *before* to *after*.
+
+    difference: what differs between the zones of both; None: nothing does
+    """
     write = _write(before)._replace(
-        source=stamp(after.version), base="none" if after.journal == 0 else image(read)
+        source=stamp(after.version), base="none" if after.journal == 0 else picture(read)
     )
-    change, old, new = after.change, before.current, after.current
+    change, new = after.change, after.current
     version = after.revision != before.revision and change is not None
     if after.journal:
         write = write._replace(base_at=(before.tip or 0) + version - after.journal)
-    if not version or change is None or old is None or new is None:
+    if not version or change is None or new is None:
         return write
-    return _version(write, before, new, change, old.difference(new), limits)
+    return _version(write, before, new, change, difference, limits, picture)
 
 
 def _version(
-    write: Write, before: ZoneState, zone: Zone, change: Change, difference: Difference | None, limits: Limits
+    write: Write,
+    before: ZoneState,
+    zone: Zone,
+    change: Change,
+    difference: Difference | None,
+    limits: Limits,
+    picture: Picture,
 ) -> Write:
     """Return *write* with the version *zone*, and with a snapshot if a difference does not do."""
     current, tip = before.current, before.tip or 0
     if difference is None or current is None or difference.octets > limits.history:
         return write._replace(
-            entry=change, snapshot=image(zone), snapshot_at=tip + 1, snapshot_serial=zone.serial
+            entry=change, snapshot=picture(zone), snapshot_at=tip + 1, snapshot_serial=zone.serial
         )
     write = write._replace(entry=change, difference=difference.wire)
     if before.tip is None or before.stale:
-        return write._replace(snapshot=image(current), snapshot_at=tip, snapshot_serial=current.serial)
+        return write._replace(snapshot=picture(current), snapshot_at=tip, snapshot_serial=current.serial)
     return write
 
 

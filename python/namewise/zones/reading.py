@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from namewise.engine.errors import ZoneFileError
 from namewise.zones.chain import ChainError, StoreError
-from namewise.zones.journal import in_source, kept, stamp
+from namewise.zones.journal import in_source, kept, stamp, write_of_reading
 from namewise.zones.serial import following, is_newer, way
 from namewise.zones.source import ZoneUnavailable
 from namewise.zones.state import Change, ZoneState
@@ -24,19 +24,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
     from typing import Any
 
-    from namewise.engine import Zone
-    from namewise.zones.chain import Chain
+    from namewise.engine import Difference, Zone
+    from namewise.zones.chain import Chain, Write
     from namewise.zones.journal import Journal
     from namewise.zones.serial import Method
     from namewise.zones.source import ZoneSource
     from namewise.zones.state import Cause
 
 
+MOST_COMPARED = 50_000
+"""RRsets that may differ between two versions of a file for IXFR to send the difference."""
+
+
 class Read(NamedTuple):
-    """A source whose content is to be recorded: the state before it was read, and its zone."""
+    """A source whose content is to be recorded: the state before it was read, and what records it."""
 
     before: ZoneState
-    zone: Zone
+    write: Write
 
 
 class Reading:
@@ -46,6 +50,8 @@ class Reading:
         self.after: dict[str, ZoneState] = {}
         self.new_data: dict[str, None] = {}
         """Zones with another version than before, in order."""
+        self.differences: dict[str, Difference] = {}
+        """What differs from the version before, unless that is too much to be worth its memory."""
         self.failures: list[tuple[ZoneSource, Exception]] = []
         self.warnings: list[str] = []
         self.recorded: dict[str, Read] = {}
@@ -159,7 +165,7 @@ class Reading:
             except (MergeConflict, ZoneFileError, ChainError, StoreError) as error:
                 self._fail(state, error, version)
                 return
-        after = succeeding(state, zone, "load" if old is None else "reload")
+        after, difference = succeeding(state, zone, "load" if old is None else "reload"), None
         if after is None:
             self.after[name] = state.confirmed(version, journal)
         else:
@@ -167,8 +173,15 @@ class Reading:
                 self.warnings.append(_serial_warning(name, old.serial, zone.serial))
             self.after[name] = state.loaded(after[0], version, after[1], journal)
             self.new_data[name] = None
+            few = after[1].added + after[1].changed + after[1].removed <= MOST_COMPARED
+            if old is not None and (few or state.tip is not None):
+                difference = old.difference(after[0])
+                if few:
+                    self.differences[name] = difference
         if state.tip is not None and old is not None:
-            self.recorded[name] = Read(state, read)
+            # Made here, where no lock is held: it may need images of the zone.
+            write = write_of_reading(state, self.after[name], read, difference, self._journal.limits)
+            self.recorded[name] = Read(state, write)
 
     def _own_version(self, state: ZoneState, read: Zone) -> int | None:
         """Return the entry of the journal after which the records of *read* were served, if they were."""

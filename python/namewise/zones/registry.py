@@ -15,8 +15,6 @@ Changes that wait while others are written share the next transaction of the sta
 one acknowledgement: a caller that gets the lock takes all of them. A change that was refused has changed nothing.
 
 The serial of a version that a change makes is chosen here, by the method of its source (`serial.py`).
-
-*Limitations*: signing does not exist yet.
 """
 
 from __future__ import annotations
@@ -35,6 +33,7 @@ from namewise.zones.journal import Journal, kept, write_of_change, write_of_read
 from namewise.zones.reading import Reading, succeeding
 from namewise.zones.serial import numbered
 from namewise.zones.state import Cause, Change, ZoneState, failure_text
+from namewise.zones.waiting import Unpictured, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -52,8 +51,6 @@ if TYPE_CHECKING:
 EDIT = Cause()
 MOST_TOGETHER = 1000
 """Changes that are published together."""
-MOST_COMPARED = 50_000
-"""RRsets that may differ between two versions of a file for IXFR to send the difference."""
 
 
 class ZonesError(NamewiseError):
@@ -100,17 +97,6 @@ class Fold(NamedTuple):
     zone: Zone
 
 
-class _Waiting(NamedTuple):
-    """A change that waits for its turn."""
-
-    name: str
-    make: Callable[[ZoneState], tuple[Zone, Change] | None]
-    """Returns the next version and what differs; None: nothing does."""
-    source: ZoneSource | None
-    """The source of a zone that is to be added."""
-    future: Future[ZoneState]
-
-
 class Registry:
     """The zones of one server. All methods may be called from any thread, and block unless they say otherwise."""
 
@@ -128,9 +114,13 @@ class Registry:
         """The zones that the current settings name."""
         self._watched: dict[str, tuple[ZoneSource, Callable[[], None]]] = {}
         """Sources that report changes, each with the function that ends the reports."""
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Waiting] = deque()
+        self._held: dict[str, list[Waiting]] = {}
+        """By zone: the changes that wait for an image. The first of them needs it."""
         self._committing = Background()
         """Commits what `submit` leaves."""
+        self._drawing = Background()
+        """Makes images, one at a time: each occupies about as much as the zone."""
         self._changing = threading.Lock()
 
     def connect(self, engine: Engine) -> None:
@@ -143,8 +133,9 @@ class Registry:
             watched, self._watched = self._watched, {}
         for _, end in watched.values():
             end()
-        self._committing.join()
-        self.background.join()
+        # What is committed may need an image, and is then committed with it.
+        for background in (self._committing, self._drawing, self._committing, self.background):
+            background.join()
         self.journal.close()
 
     def refresh(self, sources: Iterable[ZoneSource]) -> Refresh:
@@ -168,8 +159,11 @@ class Registry:
         changed: list[str] = []
         for name in reading.new_data:
             (changed if name in before else added).append(name)
-        compared = {name: _history(before[name], reading.after[name]) for name in changed}
-        history = {name: differences for name, differences in compared.items() if differences is not None}
+        history = {
+            name: [reading.differences[name]]
+            for name in changed
+            if name in reading.differences and before[name].current is not None
+        }
         failures, warnings = tuple(reading.failures), tuple(reading.warnings)
         return Refresh(
             before,
@@ -354,14 +348,22 @@ class Registry:
     def saved(self, before: ZoneState, version: Hashable) -> None:
         """Take note that *version* of the source has the records of *before*. Raises `StoreError`."""
         name, zone = before.source.name, before.current
-        with self._changing:
-            present = self.states[name]
-            if zone is None or present.tip is None or before.tip is None:
-                return
-            after = present.confirmed(version, present.tip - before.tip)
-            write = write_of_reading(present, after, zone, self.journal.limits)
-            _settled(self.journal.store.write([write]))
-            self.states = {**self.states, name: after}
+        waiting = Waiting(name, lambda _: None)
+        while zone is not None and before.tip is not None:
+            try:
+                with self._changing:
+                    present = self.states[name]
+                    if present.tip is None:
+                        return
+                    after = present.confirmed(version, present.tip - before.tip)
+                    # Changes that were made meanwhile have what was saved as their base.
+                    limits = self.journal.limits
+                    write = write_of_reading(present, after, zone, None, limits, waiting.image)
+                    _settled(self.journal.store.write([write]))
+                    self.states = {**self.states, name: after}
+                    return
+            except Unpictured:
+                waiting.draw(zone)
 
     def fold(self, name: str) -> Fold | None:
         """Store the current version of the zone *name* anew, and return it for `take`; None if that is not worth its
@@ -416,11 +418,8 @@ class Registry:
         name: str,
         make: Callable[[ZoneState], tuple[Zone, Change] | None],
         source: ZoneSource | None = None,
-    ) -> _Waiting:
-        # Imported when a zone is changed: most servers change none, and the module brings `logging` along.
-        from concurrent.futures import Future
-
-        waiting = _Waiting(name, make, source, Future())
+    ) -> Waiting:
+        waiting = Waiting(name, make, source)
         self._waiting.append(waiting)
         return waiting
 
@@ -434,15 +433,15 @@ class Registry:
             zone = numbered(before.current, zone, method, self.clock())
         return succeeding(before, zone, cause.why, cause)
 
-    def _commit_until(self, waiting: _Waiting) -> ZoneState:
-        while not waiting.future.done():
-            self._commit()
+    def _commit_until(self, waiting: Waiting) -> ZoneState:
+        self._commit()
+        # What is not done now waits for an image, or for the next batch.
         return waiting.future.result()
 
     def _commit(self) -> None:
         """Commit the changes that wait. Another thread may have done it before this one gets the lock."""
         with self._changing:
-            batch: list[_Waiting] = []
+            batch: list[Waiting] = []
             while self._waiting and len(batch) < MOST_TOGETHER:
                 batch.append(self._waiting.popleft())
             if batch:
@@ -457,17 +456,24 @@ class Registry:
         if self._waiting:
             self._committing.add("commit", self._commit)
 
-    def _commit_together(self, batch: list[_Waiting]) -> None:
+    def _commit_together(self, batch: list[Waiting]) -> None:
         """Make, journal, publish and acknowledge *batch*. The caller holds the lock."""
         engine = self._running()
         heads: dict[str, ZoneState] = {}
-        done: list[tuple[_Waiting, ZoneState]] = []
+        done: list[tuple[Waiting, ZoneState]] = []
         history: dict[str, list[Difference]] = {}
         writes: list[tuple[str, Write | None]] = []
         for waiting in batch:
+            if waiting.name in self._held:
+                self._held[waiting.name].append(waiting)
+                continue
             try:
                 head = self._head(waiting, heads)
                 after, write, difference = self._next(head, waiting)
+            except Unpictured as missing:
+                self._held[waiting.name] = [waiting]
+                self._drawing.add(waiting.name, partial(self._draw, waiting, missing.zone))
+                continue
             except Exception as error:
                 waiting.future.set_exception(error)
                 continue
@@ -496,7 +502,18 @@ class Registry:
             if self.on_change is not None:
                 self.on_change(state)
 
-    def _head(self, waiting: _Waiting, heads: Mapping[str, ZoneState]) -> ZoneState:
+    def _draw(self, waiting: Waiting, zone: Zone) -> None:
+        """Make the image of *zone* that *waiting* needs, and commit what was held for it."""
+        try:
+            waiting.draw(zone)
+        except Exception as error:
+            waiting.future.set_exception(error)
+        with self._changing:
+            held = [one for one in self._held.pop(waiting.name) if not one.future.done()]
+            self._waiting.extendleft(reversed(held))
+        self._commit()
+
+    def _head(self, waiting: Waiting, heads: Mapping[str, ZoneState]) -> ZoneState:
         """Return the state that the change *waiting* is made from."""
         name, source = waiting.name, waiting.source
         state = heads.get(name) or self.states.get(name)
@@ -512,9 +529,9 @@ class Registry:
             )
         return ZoneState(source, configured=False)
 
-    def _next(self, head: ZoneState, waiting: _Waiting) -> tuple[ZoneState, Write | None, Difference | None]:
+    def _next(self, head: ZoneState, waiting: Waiting) -> tuple[ZoneState, Write | None, Difference | None]:
         """Return the state after *waiting*, *head* itself if nothing differs, what stores it, and what differs."""
-        made = waiting.make(head)
+        made = waiting.version(head)
         if made is None:
             return head, None, None
         zone, change = made
@@ -522,7 +539,7 @@ class Registry:
         difference = None if head.current is None else head.current.difference(zone)
         if not kept(head.source):
             return after, None, difference
-        write = write_of_change(head, zone, change, difference, self.journal.limits)
+        write = write_of_change(head, zone, change, difference, self.journal.limits, waiting.image)
         return after._replace(tip=(head.tip or 0) + 1, stale=False), write, difference
 
     def _journalled(self, writes: list[tuple[str, Write | None]]) -> dict[str, Exception]:
@@ -551,10 +568,7 @@ class Registry:
         durable without it, so the version before it is served again.
         """
         names = list(recorded)
-        writes = [
-            write_of_reading(read.before, self.states[name], read.zone, self.journal.limits)
-            for name, read in recorded.items()
-        ]
+        writes = [read.write for read in recorded.values()]
         results: list[Chain | StoreError]
         try:
             results = self.journal.store.write(writes)
@@ -648,7 +662,7 @@ class Registry:
         reading.look(before, before.source)
         reading.read()
         after = reading.after[name]
-        history = _history(before, after)
+        differences = [reading.differences[name]] if name in reading.differences and before.current else None
         with self._changing:
             present = self.states.get(name)
             # Otherwise it was read by another reader, or has changes that the source does not have.
@@ -657,7 +671,7 @@ class Registry:
                     after = after.folded(present.current)
                 with contextlib.suppress(EngineClosed):
                     after = after._replace(source=present.source, configured=present.configured)
-                    self._put(name, after, history)
+                    self._put(name, after, differences)
                     if reading.recorded:
                         self._record(reading.recorded)
         return reading.failures
@@ -666,16 +680,6 @@ class Registry:
         if self._engine is None:
             raise EngineClosed("the server is not running")
         return self._engine
-
-
-def _history(before: ZoneState, after: ZoneState) -> list[Difference] | None:
-    """Return what differs between the zones of two states. None: one has no zone, or too much differs to be worth its memory."""
-    old, new, change = before.current, after.current, after.change
-    if old is None or new is None or change is None or after.revision == before.revision:
-        return None
-    if change.added + change.changed + change.removed > MOST_COMPARED:
-        return None
-    return [old.difference(new)]
 
 
 def _settled(results: list[Chain | StoreError]) -> None:
