@@ -14,6 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from namewise.backends import source
 from namewise.backends.database import DatabaseSource
 from namewise.config import ConfigError
 from namewise.config.model import SecondaryZone
@@ -27,12 +28,12 @@ from namewise.control.events import Events
 from namewise.control.sockets import descriptors
 from namewise.engine import Engine
 from namewise.engine.errors import EngineClosed, EngineError
-from namewise.zones.chain import Limits
+from namewise.zones.chain import MEMBER, Limits
 from namewise.zones.journal import Journal
 from namewise.zones.registry import Registry, ZonesError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from namewise.compile.inputs import Inputs
     from namewise.config import Config, Loaded
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from namewise.control.lists import Lists
     from namewise.control.local_root import RootCopy
     from namewise.control.log import Log
+    from namewise.control.members import Member
     from namewise.control.notices import Notices
     from namewise.control.secondaries import Secondaries
     from namewise.control.sockets import Sockets
@@ -104,6 +106,10 @@ class Service:
         """The secondary zones; `follow` starts its thread."""
         self.notices: Notices | None = None
         """The NOTIFY messages that are sent; `follow` starts its thread."""
+        self.members: dict[str, Member] = {}
+        """The zones that have a template although no `[[zone]]` names them, by name in lower case."""
+        self.configured: Loaded
+        """What was loaded, without these zones."""
         self.loaded: Loaded
         self.inputs: Inputs
         self.workers = 0
@@ -227,7 +233,13 @@ class Service:
         loaded = self.load()
         self.state = state = loaded.config.server.state
         self.registry.journal = Journal(state, Limits(loaded.config.server.zone_history))
-        candidate = self._build(loaded, worker_count)
+        notes = self.registry.journal.notes(MEMBER)
+        if notes:
+            from namewise.control.members import of_notes
+
+            self.members = of_notes(notes)
+        self.configured = loaded
+        candidate = self._build(self._extended(loaded, self.members), worker_count)
         config = candidate.loaded.config
         zones = candidate.zones
         if zones.failures and (self.strict or not (zones.added or config.resolver is not None)):
@@ -288,14 +300,57 @@ class Service:
             problems = [loaded.problem(path, message) for path, message in gone]
             if problems:
                 raise ConfigError(problems)
-        candidate = self._build(loaded, lambda _: self.workers)
+        candidate = self._build(self._extended(loaded, self.members), lambda _: self.workers)
         if self.strict:
             if candidate.zones.failures:
                 raise ZonesError(candidate.zones.failures)
             candidate.require_lists()
         if check is not None:
             check(candidate)
-        return self._publish(self.engine, candidate)
+        outcome = self._publish(self.engine, candidate)
+        self.configured = loaded
+        return outcome
+
+    def change_members(self, put: Sequence[Member], drop: Collection[str]) -> None:
+        """Serve the zones *put*, and no more those of the names *drop*, of which nothing stays; both durably. Raises `ConfigError` or
+        `StoreError`, and then nothing has changed."""
+        with self.changing:
+            members = {name: one for name, one in self.members.items() if name not in drop}
+            members |= {one.name.lower(): one for one in put}
+            loaded = self._extended(self.configured, members)
+            former = {zone.name: zone for zone in self.config.zone}
+            now = {zone.name: zone for zone in loaded.config.zone}
+            self._equip(loaded.config)
+            same = {name for name, zone in now.items() if former.get(name) == zone}
+            new = (source(zone) for name, zone in now.items() if name not in same)
+            zones = self.registry.refresh(new, same)
+            candidate = rebuild(loaded, self.inputs, zones, self.workers)
+            if self.lists is not None:
+                candidate = candidate._replace(lists=self.lists.now._replace(changed=()))
+            store = self.registry.journal.store
+            changed = {*drop, *(one.name.lower() for one in put)}
+
+            def note(among: Mapping[str, Member]) -> None:
+                store.put_notes(
+                    MEMBER, {name: among[name].note() if name in among else None for name in changed}
+                )
+
+            note(members)
+            try:
+                self._publish(self.engine, candidate)
+            except BaseException:
+                note(self.members)
+                raise
+            self.members = members
+            store.forget(*drop)
+        self.followed()
+
+    def _extended(self, loaded: Loaded, members: Mapping[str, Member]) -> Loaded:
+        if not members:
+            return loaded
+        from namewise.control.members import extended
+
+        return extended(loaded, members)
 
     def republish(self) -> int:
         """Publish the settings in force with the trust anchors as they are now, and return the generation. No file is read, and

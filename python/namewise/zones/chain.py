@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FILE = "zones.sqlite3"
 """The name of the database in the state directory."""
+MEMBER = "member"
+"""The key of the note that a zone is served although the configuration does not name it (`control/members.py`)."""
 CHUNK = 1 << 20
 """Octets of a chunk of an image before it is compressed."""
 LEAST_COMPACTION = 256 << 10

@@ -36,7 +36,7 @@ from namewise.zones.state import Cause, Change, ZoneState, failure_text
 from namewise.zones.waiting import Unpictured, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
     from concurrent.futures import Future
     from typing import TypeAlias
 
@@ -138,10 +138,12 @@ class Registry:
             background.join()
         self.journal.close()
 
-    def refresh(self, sources: Iterable[ZoneSource]) -> Refresh:
-        """Read the changed ones of *sources* and return the effect. Changes nothing."""
+    def refresh(self, sources: Iterable[ZoneSource], kept: Collection[str] = ()) -> Refresh:
+        """Read the changed ones of *sources* and return the effect. Changes nothing. kept: zones that stay, besides those of *sources*;
+        their sources are not looked at."""
         before = self.states
         reading = Reading(self.journal, self.clock)
+        reading.after.update((name, before[name]) for name in kept if name in before)
         for source in sources:
             state = before.get(source.name)
             if state is None:

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 from namewise.engine import Difference, Zone
 from namewise.engine.errors import NamewiseError
-from namewise.zones.chain import FILE, Chain, ChainError, Entry, Limits, StoreError, Write, image
+from namewise.zones.chain import FILE, MEMBER, Chain, ChainError, Entry, Limits, StoreError, Write, image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -297,12 +297,26 @@ class Store:
 
         self.submit(job).result()
 
-    def forget(self, name: str) -> None:
-        """Delete the versions of the zone *name*; its keys stay."""
+    def put_notes(self, key: str, values: Mapping[str, Mapping[str, Any] | None]) -> None:
+        """Store each of *values* as `put_note`, by zone and in one transaction; None deletes the note."""
+        given = {name: None if value is None else json.dumps(value) for name, value in values.items()}
 
         def job(db: sqlite3.Connection) -> None:
-            for table in ("zone", "image", "journal", "note"):
-                db.execute(f"delete from {table} where {'name' if table == 'zone' else 'zone'} = ?", (name,))
+            gone = [(name, key) for name, text in given.items() if text is None]
+            put = [(name, key, text) for name, text in given.items() if text is not None]
+            db.executemany("delete from note where zone = ? and key = ?", gone)
+            db.executemany("insert or replace into note values (?, ?, ?)", put)
+
+        self.submit(job).result()
+
+    def forget(self, *names: str) -> None:
+        """Delete the versions of the zones *names*; their keys stay, and that they are served."""
+
+        def job(db: sqlite3.Connection) -> None:
+            for table in ("zone", "image", "journal"):
+                column = "name" if table == "zone" else "zone"
+                db.executemany(f"delete from {table} where {column} = ?", [(name,) for name in names])
+            db.executemany("delete from note where zone = ? and key != ?", [(name, MEMBER) for name in names])
 
         self.submit(job).result()
 

@@ -29,7 +29,7 @@ VERBS: tuple[tuple[str, str, str], ...] = (
     ("status", "ZONE [--json]", "show one of them, with its history in short and its errors in full"),
     ("show", "ZONE [--at TIME|--serial N]", "print its records, or those of an earlier version"),
     ("log", "ZONE [A..B] [--json]", "list its changes, or what differs between two serials"),
-    ("add", "ZONE (--from FILE|--ns NAME)", "serve a new zone, kept in the state database"),
+    ("add", "ZONE [--template NAME] (--from FILE|--ns NAME)", "serve a new zone, kept in the state database"),
     ("remove", "ZONE", "remove such a zone"),
     ("set", "ZONE OWNER TTL TYPE DATA...", "replace or add records"),
     ("delete", "ZONE OWNER [TYPE [DATA]]", "delete records"),

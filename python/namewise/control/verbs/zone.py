@@ -34,7 +34,7 @@ OF: dict[str, tuple[str, ...]] = {
     "show": ("name", "serial", "at", "after"),
     "log": ("name", "limit", "before"),
     "diff": ("name", "from", "to"),
-    "add": ("name", "text", "note"),
+    "add": ("name", "text", "template", "note"),
     "remove": ("name",),
     "edit": ("name", "steps", *_CHANGE),
     "apply": ("name", "difference", "first", *_CHANGE),
@@ -70,10 +70,12 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
             ]
         }
     if do == "add":
-        return _add(registry, arguments)
+        return _add(daemon, arguments)
     state = _state(registry, arguments)
     if do in ("refresh", "retransfer"):
         return _check(daemon, state, whole=do == "retransfer")
+    if do == "remove":
+        return _remove(daemon, state)
     if do == "notify":
         return _notify(daemon, state)
     if do == "status":
@@ -193,22 +195,82 @@ def _diff(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[st
     }
 
 
-def _add(registry: Registry, arguments: Arguments) -> dict[str, Any]:
-    name = arguments.name("name")
+def _add(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
+    name, registry = arguments.name("name"), daemon.service.registry
+    template = arguments.optional_text("template")
+    if template is not None:
+        return _add_with(daemon, name, template, arguments)
     zone = Zone.from_text(name, arguments.text("text"), file="records")
     state = registry.create(DatabaseSource(name), zone, _cause(arguments, "edit"))
     return summary(state)
 
 
-def _remove(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
+def _add_with(daemon: Daemon, name: str, wanted: str, arguments: Arguments) -> dict[str, Any]:
+    """Serve a zone with the settings of a template."""
+    from namewise.control.members import Member, made
+
+    service, registry, text = daemon.service, daemon.service.registry, arguments.optional_text("text")
+    templates = {one.name.lower(): one for one in service.config.template}
+    template = templates.get(wanted.lower())
+    if template is None:
+        known = ", ".join(one.name for one in templates.values()) or "none"
+        raise ControlError(f"no [[template]] is named {wanted!r}", f"There is: {known}.", "NO_TEMPLATE")
+    if registry.find(name) is not None:
+        raise ControlError(f"zone {name} is served already", "`nw zone status` shows it.", "CONFLICT")
+    if registry.journal.exists and name.lower() in registry.journal.chains():
+        raise ControlError(
+            f"zone {name} is in the state database, from when the configuration named it",
+            "Name it again.",
+            "CONFLICT",
+        )
+    secondary = template.kind == "secondary"
+    if secondary and text is not None:
+        raise ControlError(
+            f'[[template]] "{template.name}" is for secondary zones: the records come from the primaries',
+            "Leave out --from and --ns.",
+            "SECONDARY",
+        )
+    member = Member(name, template.name)
+    try:
+        made(template, member)
+    except ValueError as error:
+        raise ControlError(str(error), "Set primaries there, then `nw ctl reload`.", "NO_PRIMARIES") from None
+    if not secondary and text is None:
+        raise ControlError(
+            f"zone {name} needs records", "Give them with --from FILE or --ns NAME.", "BAD_ARGUMENT"
+        )
+    # Before the zone is served: what is wrong with the records changes nothing.
+    zone = None if secondary else Zone.from_text(name, arguments.text("text"), file="records")
+    service.change_members([member], ())
+    if zone is not None:
+        try:
+            registry.edit(name, lambda _: zone, _cause(arguments, "edit"))
+        except BaseException:
+            service.change_members((), [name.lower()])
+            raise
+    own = next(one for one in service.config.zone if one.name == name)
+    return {**summary(registry.states[name]), **_of_settings(own)}
+
+
+def _remove(daemon: Daemon, state: ZoneState) -> dict[str, Any]:
+    service, name = daemon.service, state.source.name
+    member = service.members.get(name.lower())
+    named = {zone.name.lower() for zone in service.configured.config.zone}
+    if member is not None and name.lower() not in named:
+        if member.catalog:
+            raise ControlError(
+                f"zone {name} is a member of the catalog zone {member.catalog}", "Remove it there.", "CATALOG"
+            )
+        service.change_members((), [name.lower()])
+        return {"removed": name}
     if state.configured:
         raise ControlError(
             f"zone {state.source.name} is named by the configuration",
             "Remove its [[zone]] there, then `nw ctl reload`.",
             "CONFIGURED",
         )
-    registry.remove(state.source.name)
-    return {"removed": state.source.name}
+    service.registry.remove(name)
+    return {"removed": name}
 
 
 def _edit(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
@@ -355,7 +417,6 @@ _DO: dict[str, Callable[[Registry, ZoneState, Arguments], dict[str, Any]]] = {
     "show": _show,
     "log": _log,
     "diff": _diff,
-    "remove": _remove,
     "edit": _edit,
     "apply": _apply,
     "soa": _soa,
