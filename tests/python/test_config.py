@@ -575,8 +575,9 @@ def test_servers_of_a_secondary_zone_are_checked(tmp_path: Path) -> None:
         ('["192.0.2.1 key"]', "is not a server"),
         ('["0.0.0.0"]', "unspecified"),
         # An unsigned transfer must not stand in for a signed one.
-        ('["192.0.2.1 key xfr."]', "not signed yet"),
-        ('["192.0.2.1"]\nnotify = ["192.0.2.1 key xfr."]', "not signed yet"),
+        ('["192.0.2.1 key xfr."]', "no [[key]] is named"),
+        ('["192.0.2.1"]\nnotify = ["192.0.2.1 key xfr."]', "no [[key]] is named"),
+        ('["192.0.2.1"]\nnotify_from = ["192.0.2.1 key"]', "does not say which clients"),
         ('["192.0.2.1"]\nnotify_from = ["key xfr."]', "no [[key]] is named"),
     ):
         (mistake,) = mistakes(tmp_path, text.format(wrong))

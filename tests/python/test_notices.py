@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import select
 import socket
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import dns.flags
 import dns.message
 import dns.opcode
 import dns.rcode
+import dns.tsig
 from logs import collect
 
 from namewise import Server
@@ -137,3 +141,72 @@ def test_what_a_server_knows_is_shown(tmp_path: Path) -> None:
             notices._read(link)
             (status,) = notices.status("e.")
             assert status["error"] == "answers NOTAUTH" and status["due"] is None
+
+
+def test_a_signed_notify_needs_a_signed_answer(tmp_path: Path) -> None:
+    file, secret = tmp_path / "e.zone", b"0123456789abcdef0123456789abcdef"
+    file.write_text(ZONE.format(1))
+    key = dns.tsig.Key("xfr.", secret, "hmac-sha256")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as secondary:
+        secondary.bind(("127.0.0.1", 0))
+        secondary.settimeout(20)
+        where = f"127.0.0.1:{secondary.getsockname()[1]} key xfr."
+        config = {
+            "listen": [{"address": "127.0.0.1", "port": 0}],
+            "key": [{"name": "xfr", "secret": base64.b64encode(secret).decode()}],
+            "zone": [{"name": "e", "file": str(file), "notify": [where]}],
+        }
+        with Server(config) as server:
+            service = server._service
+            assert service.notices is not None
+            service.notices.close()
+            while service.notices._ids:
+                secondary.recv(4096)
+                service.notices._ids.popitem()
+            now = [time.time()]
+            notices = Notices(service, service.log, lambda: now[0])
+            assert notices.changed(service.registry.states["e."])
+            notices.act()
+            octets, sender = secondary.recvfrom(4096)
+            message = dns.message.from_wire(octets, keyring=key)
+            assert message.had_tsig
+            (link,) = notices._sockets.values()
+
+            def answer(reply: bytes) -> dict[str, Any]:
+                secondary.sendto(reply, sender)
+                select.select([link], [], [], 20)
+                notices._read(link)
+                (status,) = notices.status("e.")
+                return status
+
+            reply = dns.message.make_response(message)
+            reply.tsig = None
+            status = answer(reply.to_wire())
+            assert "no TSIG record" in status["error"] and status["due"] is not None
+            reply = dns.message.make_response(message)
+            reply.keyring = dns.tsig.Key("xfr.", b"another", "hmac-sha256")
+            status = answer(reply.to_wire())
+            assert "compare the secrets" in status["error"] and status["acknowledged"] is None
+            status = answer(dns.message.make_response(message).to_wire())
+            assert status["error"] is None and status["acknowledged"] == now[0] and status["due"] is None
+
+
+def test_many_notices_are_sent_at_the_rate_of_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "e.zone"
+    file.write_text(ZONE.format(1))
+    config = {
+        "listen": [{"address": "127.0.0.1", "port": 0}],
+        "zone": [{"name": "e", "file": str(file), "notify": [f"127.0.1.{host}:9" for host in range(1, 51)]}],
+        "secondaries": {"notify_rate": 10},
+    }
+    with Server(config) as server:
+        service = server._service
+        assert service.notices is not None
+        service.notices.close()
+        now = [1_800_000_000.0]
+        notices = Notices(service, service.log, lambda: now[0])
+        assert notices.changed(service.registry.states["e."])
+        begun = now[0]
+        while sum(one["attempts"] == 1 for one in notices.status("e.")) < 50:
+            now[0] += notices.act()
+        assert 4.8 <= max(one["sent"] for one in notices.status("e.")) - begun <= 5.1

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import socket
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.opcode
 import dns.query
 import dns.rcode
+import dns.tsig
 import pytest
 from logs import collect
-from test_transfer import Primary, lines, reply, zone
+from test_transfer import Primary, lines, reply, wires, zone
 
 from namewise import Server
 from namewise.control.secondaries import Secondaries
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
     from namewise.engine import Zone
 
+SECRET = b"0123456789abcdef0123456789abcdef"
 REFRESH, RETRY, EXPIRE = 3600, 600, 86_400
 
 
@@ -56,13 +61,22 @@ class Secondary:
         answer = self.ask()
         return answer.answer[0][0].serial if answer.rcode() == dns.rcode.NOERROR else None
 
-    def notify(self, source: str = "127.0.0.1", serial: int | None = None, name: str = "e.") -> str:
+    def notify(
+        self,
+        source: str = "127.0.0.1",
+        serial: int | None = None,
+        name: str = "e.",
+        key: dns.tsig.Key | None = None,
+    ) -> str:
         message = dns.message.make_query(name, "SOA")
         message.set_opcode(dns.opcode.NOTIFY)
         message.flags = dns.opcode.to_flags(dns.opcode.NOTIFY) | dns.flags.AA
         if serial is not None:
             message.answer = reply(message, lines(zone(serial))[:1]).answer
+        if key is not None:
+            message.use_tsig(key)
         answer = dns.query.udp(message, "127.0.0.1", 20, self.port, source=source)
+        assert answer.had_tsig == (key is not None)
         assert answer.opcode() == dns.opcode.NOTIFY
         return dns.rcode.to_text(answer.rcode())
 
@@ -85,6 +99,7 @@ def serving(
     config = {
         "listen": [{"address": "127.0.0.1", "port": 0}],
         "server": {"state": str(folder)},
+        "key": [{"name": "xfr", "secret": base64.b64encode(SECRET).decode()}],
         "zone": [{"name": "e", "kind": "secondary", "primaries": named, **more}],
     }
     with Server(config) as server:
@@ -306,3 +321,57 @@ def test_a_stop_breaks_a_transfer_off(tmp_path: Path, primary: Primary) -> None:
         assert not secondary.zones._threads and not held
         link.close()
         silent.close()
+
+
+def test_a_transfer_that_is_not_authentic_keeps_the_old_zone_and_shows_why(tmp_path: Path) -> None:
+    key = dns.tsig.Key("xfr.", SECRET, "hmac-sha256")
+    primary = Primary(*versions(), key=key)
+    try:
+        at(primary, 1)
+        with serving(tmp_path, f"{primary.where} key xfr.", notify_from=["key xfr."]) as secondary:
+            secondary.act()
+            assert secondary.serial == 1
+            at(primary, 2)
+            # One message of the transfer is not signed.
+            primary.wires = lambda replies: wires(replies, {1} if len(replies) > 1 else ())
+            secondary.now += 60
+            # A NOTIFY that is signed may come from any address.
+            assert secondary.notify("127.0.0.9") == "REFUSED"
+            assert secondary.notify("127.0.0.9", key=key) == "NOERROR"
+            secondary.act()
+            assert secondary.serial == 1 and primary.asked == ["SOA", "IXFR"]
+            (shown,) = secondary.status["primaries"]
+            assert shown["error"] == "the last message of the transfer is not signed"
+            assert shown["primary"] == f"{primary.where} key xfr." and "zone-not-refreshed" in secondary.slugs
+            primary.wires = wires
+            secondary.now = secondary.status["due"]
+            secondary.act()
+            assert secondary.serial == 2 and secondary.status["primaries"][0]["error"] is None
+    finally:
+        primary.close()
+
+
+def test_the_time_that_is_left_is_said_to_those_who_ask(tmp_path: Path, primary: Primary) -> None:
+    """RFC 7314 §4."""
+    ask = dns.edns.GenericOption(dns.edns.OptionType.make(9), b"")
+
+    def left(secondary: Secondary, rtype: str = "SOA", *, wanted: bool = True) -> int | None:
+        query = dns.message.make_query("e.", rtype, use_edns=0, options=[ask] if wanted else [])
+        answer = dns.query.tcp(query, "127.0.0.1", 20, secondary.port)
+        found = [option.to_wire() for option in answer.options if option.otype == 9]
+        return int.from_bytes(found[0] or b"", "big") if found else None
+
+    at(primary, 1)
+    primary.expire = 5000
+    with serving(tmp_path, primary, now=time.time(), transfer=["127.0.0.1"]) as secondary:
+        secondary.act()
+        for rtype in ("SOA", "AXFR"):
+            seconds = left(secondary, rtype)
+            assert seconds is not None and 4000 < seconds <= 5000
+        assert left(secondary, "NS") is None and left(secondary, wanted=False) is None
+        # A confirmation begins the time anew.
+        primary.expire = None
+        secondary.now += REFRESH
+        secondary.act()
+        seconds = left(secondary)
+        assert seconds is not None and EXPIRE < seconds <= EXPIRE + REFRESH

@@ -12,6 +12,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rrset
+import dns.tsig
 import pytest
 
 from namewise.config.values import Endpoint
@@ -20,7 +21,7 @@ from namewise.engine.errors import TransferError
 from namewise.zones.transfer import Limits, fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
 LIMITS = Limits(1 << 20, 1000, 20.0)
 REST = "@ 60 NS ns\nns 60 A 192.0.2.1\n"
@@ -42,10 +43,13 @@ def lines(one: Zone) -> list[str]:
 
 
 class Primary:
-    """A primary of e. with *versions*, on TCP and UDP. `answers`: what it says to a type, in place of what is right."""
+    """A primary of e. with *versions*, on TCP and UDP. `answers`: what it says to a type, in place of what is right. `wires`: makes
+    the octets of the messages of a reply. key: verifies queries and signs replies."""
 
-    def __init__(self, *versions: Zone) -> None:
+    def __init__(self, *versions: Zone, key: dns.tsig.Key | None = None) -> None:
         self.versions = versions
+        self.key = key
+        self.wires: Callable[[list[dns.message.Message]], list[bytes]] = wires
         self.asked: list[str] = []
         self.answers: dict[str, Callable[[dns.message.Message], list[dns.message.Message]]] = {}
         self.expire: int | None = None
@@ -70,9 +74,9 @@ class Primary:
                 return
             with link, link.makefile("rb") as stream, contextlib.suppress(OSError):
                 while length := stream.read(2):
-                    query = dns.message.from_wire(stream.read(int.from_bytes(length, "big")))
-                    for reply in self.replies(query):
-                        wire = reply.to_wire(max_size=65535)
+                    octets = stream.read(int.from_bytes(length, "big"))
+                    query = dns.message.from_wire(octets, keyring=self.key or {})
+                    for wire in self.wires(self.replies(query)):
                         link.sendall(len(wire).to_bytes(2, "big") + wire)
                     if query.question[0].rdtype.name != "SOA":
                         break
@@ -84,7 +88,7 @@ class Primary:
             except OSError:
                 return
             if octets:
-                query = dns.message.from_wire(octets)
+                query = dns.message.from_wire(octets, keyring=self.key or {})
                 self.asked.append("UDP")
                 self._udp.sendto(self.replies(query)[0].to_wire(), client)
 
@@ -116,6 +120,22 @@ class Primary:
             for side in (difference.removed, difference.added):
                 found += [line for rrset in side for line in str(rrset).splitlines()]
         return [reply(query, found), reply(query, found[:1])]
+
+
+def wires(replies: list[dns.message.Message], unsigned: Container[int] = ()) -> list[bytes]:
+    """Return the octets of the messages of a stream, signed if the query was, but those at *unsigned*, which the next signature covers."""
+    made: list[bytes] = []
+    context = None
+    for at, one in enumerate(replies):
+        if one.tsig is None or at in unsigned:
+            one.tsig = None
+            made.append(one.to_wire(max_size=65535))
+            if context is not None:
+                context.update(made[-1])
+        else:
+            made.append(one.to_wire(max_size=65535, multi=len(replies) > 1, tsig_ctx=context))
+            context = one.tsig_ctx
+    return made
 
 
 def reply(query: dns.message.Message, found: list[str]) -> dns.message.Message:

@@ -127,11 +127,21 @@ impl Engine {
     /// Answer the request of the `Asked` with `ticket` with the message `response`, and return whether it still waited.
     ///
     /// Rcode, AA, records and extended errors are taken from `response`; id, question, OPT and signature follow from the request.
+    /// relay: send `response` as it is, with its signature, because another server made it; only its id becomes that of the request.
     /// Raises `WireError` for what is no message.
-    fn answer(&self, py: Python<'_>, ticket: u64, response: &[u8]) -> PyResult<bool> {
-        let made = Message::parse(response).map(|message| Made::of(&message));
+    #[pyo3(signature = (ticket, response, *, relay = false))]
+    fn answer(&self, py: Python<'_>, ticket: u64, response: &[u8], relay: bool) -> PyResult<bool> {
+        let made = Message::parse(response).map(|message| match relay {
+            true => Made::relayed(&message, response),
+            false => Made::of(&message),
+        });
         let made = made.map_err(|error| Raise::from(error).into_err(py))?;
         call::attached(py, || Ok::<_, Raise>(self.inner.answer(ticket, made)))
+    }
+
+    /// Let the copy of *zone* expire at *time*, in seconds since 1970, for clients that ask for it (EXPIRE, RFC 7314); None: it is not known.
+    fn set_expiry(&self, zone: NameArg, time: Option<u64>) {
+        self.inner.snapshot().expiries().set(zone.0, time);
     }
 
     /// Read telemetry from now on. octets: of events that wait to be read, at most; further ones are lost and counted.

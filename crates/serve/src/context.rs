@@ -23,7 +23,7 @@ use nw_wire::{Ede, Message, NameRef, OptionCode, Rcode};
 
 use crate::local_data::AppliedData;
 use crate::policies::Judged;
-use crate::query::Query;
+use crate::query::{Query, Wanted};
 use crate::recorder::Recorder;
 use crate::snapshot::{Snapshot, ViewSettings};
 use crate::stats::Stats;
@@ -220,6 +220,12 @@ impl<'c> Context<'c> {
             }
             trace.step(self.environment.now, draft);
         }
+    }
+
+    /// Whether the client asks when the zone expires (RFC 7314).
+    #[inline]
+    pub(crate) fn wants_expire(&self) -> bool {
+        self.query.edns.is_some_and(|edns| edns.wanted.contains(Wanted::EXPIRE))
     }
 
     #[cold]

@@ -4,7 +4,7 @@
 //! Extended errors use the remaining space, the most specific first. Their text is cut before an error is omitted. A
 //! client without EDNS receives none of these options.
 //!
-//! RFCs: 6891 §6.1.3 and §7, 5001 (NSID), 8914 (extended errors), 2181 §9 (truncation on RRset borders, in the writer).
+//! RFCs: 6891 §6.1.3 and §7, 5001 (NSID), 7314 (EXPIRE), 8914 (extended errors), 2181 §9 (truncation on RRset borders, in the writer).
 
 use nw_wire::header::HEADER;
 use nw_wire::{Class, Ede, Flags, Header, Message, OptionCode, Rcode, RrType, Section, Writer, edns};
@@ -23,6 +23,8 @@ const OPTION_HEAD: usize = 4;
 const MOST_TEXT: usize = 240;
 /// Octets of a receipt.
 const RECEIPT_OCTETS: usize = 8;
+/// Octets of EXPIRE.
+const EXPIRE_OCTETS: usize = 4;
 
 /// The largest response that the client takes and this server sends (RFC 6891 §6.2.5).
 #[inline]
@@ -47,7 +49,7 @@ pub(crate) fn writer<'o>(
 
 /// Write the question in the client's case, and reserve space for the final records.
 ///
-/// `out`: at least 512 octets, which any question with OPT, NSID and a receipt fits.
+/// `out`: at least 512 octets, which any question with OPT, NSID, EXPIRE and a receipt fits.
 #[inline(always)]
 pub(crate) fn begin<'w, 'o>(
     out: &'w mut Writer<'o>,
@@ -57,7 +59,7 @@ pub(crate) fn begin<'w, 'o>(
     let kept = opt_octets(query, server);
     out.question(query.qname, query.qtype, query.qclass)
         .and_then(|()| out.reserve(kept))
-        .expect("a question of at most 271 octets and 155 of OPT fit in 512");
+        .expect("a question of at most 271 octets and 163 of OPT fit in 512");
     Response::new(out)
 }
 
@@ -139,7 +141,8 @@ fn opt_octets(query: &Query<'_>, server: &ServerPlan) -> usize {
 fn wanted_octets(wanted: Wanted, server: &ServerPlan) -> usize {
     let nsid = server.nsid.as_ref().filter(|_| wanted.contains(Wanted::NSID));
     let receipt = if wanted.contains(Wanted::RECEIPT) { OPTION_HEAD + RECEIPT_OCTETS } else { 0 };
-    receipt + nsid.map_or(0, |nsid| OPTION_HEAD + nsid.len())
+    let expire = if wanted.contains(Wanted::EXPIRE) { OPTION_HEAD + EXPIRE_OCTETS } else { 0 };
+    receipt + expire + nsid.map_or(0, |nsid| OPTION_HEAD + nsid.len())
 }
 
 #[inline(always)]
@@ -169,7 +172,7 @@ fn write_options(
     receipt: &Option<u64>,
     errors: &[(Ede, String)],
 ) {
-    const WANTED: usize = OPTION_HEAD + MOST_NSID + OPTION_HEAD + RECEIPT_OCTETS;
+    const WANTED: usize = 3 * OPTION_HEAD + MOST_NSID + RECEIPT_OCTETS + EXPIRE_OCTETS;
     let mut opt = [0u8; OPT_HEAD + WANTED + 2 * (OPTION_HEAD + 2 + MOST_TEXT)];
     opt[..OPT_HEAD].copy_from_slice(&head);
     let mut at = OPT_HEAD;
@@ -178,6 +181,9 @@ fn write_options(
     }
     if let Some(id) = *receipt {
         at = option(&mut opt, at, RECEIPT, &[&id.to_be_bytes()]);
+    }
+    if let Some(expire_s) = response.expire_s {
+        at = option(&mut opt, at, OptionCode::EXPIRE, &[&expire_s.to_be_bytes()]);
     }
     at = extended_errors(&mut opt, at, response.out.left(), response.ede, errors);
     let length = (at - OPT_HEAD) as u16;

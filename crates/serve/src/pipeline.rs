@@ -41,6 +41,7 @@ use std::sync::Arc;
 use nw_policy::Limited;
 use nw_resolve::trace::{Layer, Reason};
 use nw_resolve::{ClientQuestion, Resolution, Validation};
+use nw_wire::header::HEADER;
 use nw_wire::{Ede, Full, Header, Opcode, Rcode, RrType};
 
 pub use crate::context::{Context, Environment};
@@ -394,11 +395,36 @@ pub fn complete_with(
     made: &Made,
     room: &mut [u8],
 ) -> Handled {
+    if !made.relayed.is_empty() {
+        return relay(environment, &pending, made, room);
+    }
     finish_pending(environment, pending, None, &made.ede, room, |response, _| {
         (response.rcode, response.aa, response.kind) =
             (made.rcode, made.authoritative, ResponseKind::Control);
         made.sections.write(response.out)
     })
+}
+
+/// Answer *pending* with the octets that another server made for it. What does not fit into a datagram becomes a truncated header, which
+/// sends the client to TCP.
+fn relay(environment: &Environment<'_>, pending: &Pending, made: &Made, room: &mut [u8]) -> Handled {
+    let query = pending.query();
+    let most = finish::limit(&query, pending.transport, &pending.snapshot.plan().server).min(room.len());
+    let octets = if made.relayed.len() <= most { &*made.relayed } else { &made.relayed[..HEADER] };
+    let length = octets.len();
+    room[..length].copy_from_slice(octets);
+    room[..2].copy_from_slice(&query.id.to_be_bytes());
+    if length < made.relayed.len() {
+        room[2] |= 2;
+        room[4..HEADER].fill(0);
+    }
+    let left = Left { rcode: made.rcode, kind: ResponseKind::Control };
+    left.kind.counter(environment.stats).add(1);
+    environment.stats.rcode(left.rcode);
+    let Pending { client, transport, received, .. } = *pending;
+    let asked = Asked { packet: query.packet, client, transport, received };
+    report(environment, &asked, left, &Sent::one(&room[..length]));
+    Handled::Reply(length)
 }
 
 /// Write the next message of a stream. Returns its length, or `None` if there is none.

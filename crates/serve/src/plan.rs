@@ -34,12 +34,12 @@ mod read;
 mod tables;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use nw_policy::{Acl, DetectSettings, Prefix, RrlSettings, View};
 use nw_resolve::ResolverConfig;
-use nw_wire::{Name, Opcode};
+use nw_wire::{Name, NameRef, Opcode};
 use serde_json::Value;
 
 use crate::filter::Nat64;
@@ -277,29 +277,32 @@ pub struct ZonePlan {
     /// zone did not exist, instead of with NXDOMAIN. Default false.
     pub overlay: bool,
     /// Who may say that the zone has changed (RFC 1996). None: nobody, the zone is no copy.
-    pub notify: Option<NotifyPlan>,
-    /// The clients that may transfer it (AXFR, IXFR). Default none: a transfer reveals every name at the price of one query.
-    pub transfer: Vec<TransferClient>,
-    /// Who may send updates (RFC 2136): a request must match one of these. Default nobody.
-    pub update: Vec<UpdatePlan>,
+    pub notify: Option<Vec<ClientRule>>,
+    /// Who may transfer it (AXFR, IXFR). Default nobody: a transfer reveals every name at the price of one query.
+    pub transfer: Vec<ClientRule>,
+    /// Who may send updates (RFC 2136). Default nobody.
+    pub update: Vec<ClientRule>,
+    /// Whether the control plane forwards these updates to a primary (RFC 2136 §6): those that are signed with a key that only
+    /// the primary knows pass. Default false.
+    pub forwards_updates: bool,
 }
 
-/// Who may send NOTIFY for a zone: one of both is enough.
+/// Clients that may do something with a zone: those that fulfil both conditions. At least one of them is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotifyPlan {
-    /// The addresses that it may come from.
-    pub clients: Acl,
-    /// The TSIG keys that may sign it.
-    pub keys: Vec<Name>,
-}
-
-/// Clients that may transfer a zone: those that fulfil both conditions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransferClient {
+pub struct ClientRule {
     /// Their addresses. None: any.
     pub clients: Option<Acl>,
-    /// The key that signs their queries. None: any, or none.
+    /// The TSIG key that signs their requests. None: any, or none.
     pub key: Option<Name>,
+}
+
+impl ClientRule {
+    /// Whether it admits a request from the address `client`, signed and verified with `key`.
+    #[must_use]
+    pub fn admits(&self, client: IpAddr, key: Option<NameRef<'_>>) -> bool {
+        self.clients.as_ref().is_none_or(|clients| clients.allows(client))
+            && self.key.as_ref().is_none_or(|wanted| key == Some(wanted.as_ref()))
+    }
 }
 
 /// Limits of zone transfers to clients (AXFR and IXFR over streams). Each transfer in progress keeps the version of the zone that
@@ -323,15 +326,6 @@ impl Default for TransfersPlan {
     fn default() -> TransfersPlan {
         TransfersPlan { most: 100, most_per_zone: 50, most_per_client: 20, history_bytes: 1 << 20 }
     }
-}
-
-/// Who may send updates for a zone. At least one of both is set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpdatePlan {
-    /// The TSIG key that must have signed them. None: any request.
-    pub key: Option<Name>,
-    /// The addresses that they must come from. None: any.
-    pub clients: Option<Acl>,
 }
 
 /// A view: the zones that a group of clients sees.

@@ -68,11 +68,17 @@ impl Wanted {
     pub const NSID: Wanted = Wanted(1);
     /// The number of the answer in the flight recorder (`receipt.rs`).
     pub const RECEIPT: Wanted = Wanted(2);
+    /// In how many seconds the zone expires (RFC 7314).
+    pub const EXPIRE: Wanted = Wanted(4);
 
     /// The option with this *code* alone, or none if the server sends it without being asked, or never.
     #[inline]
     fn of(code: u16) -> Wanted {
-        Wanted(u8::from(code == OptionCode::NSID.0) | u8::from(code == RECEIPT.0) << 1)
+        Wanted(
+            u8::from(code == OptionCode::NSID.0)
+                | u8::from(code == RECEIPT.0) << 1
+                | u8::from(code == OptionCode::EXPIRE.0) << 2,
+        )
     }
 
     /// Whether *other* is among them.

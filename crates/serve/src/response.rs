@@ -29,6 +29,8 @@ pub struct Response<'w, 'o> {
     pub(crate) notes: Option<Box<Causes>>,
     /// Octets reserved for the TSIG record, which comes last.
     pub(crate) tsig_octets: usize,
+    /// In how many seconds the zone expires, for clients that ask (RFC 7314).
+    pub(crate) expire_s: Option<u32>,
     /// The kind of response, for the statistics.
     pub(crate) kind: ResponseKind,
 }
@@ -47,6 +49,7 @@ impl<'w, 'o> Response<'w, 'o> {
             ede: [None; 2],
             notes: None,
             tsig_octets: 0,
+            expire_s: None,
             kind: ResponseKind::Error,
         }
     }

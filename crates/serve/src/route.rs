@@ -144,6 +144,9 @@ fn from_zone(context: &Context<'_>, zone: &Zone, response: &mut Response<'_, '_>
     (response.rcode, response.aa, response.truncated) = (outcome.rcode, outcome.aa, outcome.truncated);
     response.ede[0] = outcome.ede;
     response.kind = kind(outcome.kind);
+    if query.qtype == RrType::SOA && context.wants_expire() && query.qname == zone.apex() {
+        response.expire_s = snapshot.expire_s(zone, context.unix_s());
+    }
     context.step_in(Some(zone.apex()), || zone_step(response.kind, zone.wildcard(query.qname)));
     if response.kind == ResponseKind::NxDomain && snapshot.is_overlay(zone.apex()) {
         return not_here(response);

@@ -26,6 +26,7 @@ use nw_zone::{Cause, Difference, Zone, ZoneEntry, Zones};
 
 use crate::artifact::{Artifact, Artifacts};
 use crate::detect::ARTIFACT as SUFFIXES;
+use crate::expiries::Expiries;
 use crate::filter::{self, Filter};
 use crate::local::{self, Identity};
 use crate::local_data::AppliedData;
@@ -33,7 +34,7 @@ use crate::local_root::ARTIFACT as LOCAL_ROOT;
 use crate::local_zones::LocalZones;
 use crate::opcode::{self, Handler};
 use crate::pipeline::{self, Environment};
-use crate::plan::{Plan, PlanError, TransferClient};
+use crate::plan::{ClientRule, Plan, PlanError};
 use crate::policies::ARTIFACT as POLICIES;
 use crate::stats::Stats;
 use crate::transfer::{self, Transfers};
@@ -56,6 +57,8 @@ pub struct Snapshot {
     rrl: Option<Arc<Rrl>>,
     /// The transfers in progress. Outlives every change.
     transfers: Arc<Transfers>,
+    /// When copies of other servers' zones expire. Outlives every change.
+    expiries: Arc<Expiries>,
     /// Watches lookups and responses, and outlives changes of everything but its own settings. None: nothing is watched.
     detector: Option<Arc<Detector>>,
     /// The public suffix list among the artifacts.
@@ -69,11 +72,13 @@ struct Settings {
     locals: Vec<Identity>,
     zone_acls: HashMap<Name, Acl>,
     /// Who may transfer which zone.
-    transfer_clients: HashMap<Name, Vec<TransferClient>>,
+    transfer_clients: HashMap<Name, Vec<ClientRule>>,
     local_zones: Option<Arc<LocalZones>>,
     /// Those of clients without a view. None: there are none.
     local_data: Option<AppliedData>,
     overlays: HashSet<Name>,
+    /// The zones that are copies of other servers', and whether each forwards updates.
+    copies: HashMap<Name, bool>,
     views: Vec<ViewSettings>,
     keys: Keys,
     filters: Vec<Arc<dyn Filter>>,
@@ -160,6 +165,8 @@ impl Snapshot {
         });
         let locals = local::names(&plan);
         let overlays = plan.zones.iter().filter(|zone| zone.overlay).map(|zone| zone.name.clone()).collect();
+        let copies = plan.zones.iter().filter(|zone| zone.notify.is_some());
+        let copies = copies.map(|zone| (zone.name.clone(), zone.forwards_updates)).collect();
         let filters = filter::registered(&plan);
         let filters_answers = !filters.is_empty();
         let settings = Arc::new(Settings {
@@ -170,6 +177,7 @@ impl Snapshot {
             local_zones,
             local_data: local_data.if_any(),
             overlays,
+            copies,
             views,
             keys: Keys::default(),
             filters,
@@ -188,6 +196,7 @@ impl Snapshot {
             filters_answers,
             rrl,
             transfers: Arc::default(),
+            expiries: Arc::default(),
             detector,
             suffixes: None,
         })
@@ -270,8 +279,8 @@ impl Snapshot {
         let same =
             |detector: &&Arc<Detector>| self.settings.plan.detect.as_ref() == Some(detector.settings());
         let detector = former.detector.as_ref().filter(same).or(self.detector.as_ref()).cloned();
-        let transfers = Arc::clone(&former.transfers);
-        Snapshot { zones, rrl, transfers, detector, ..self.clone() }.with(former.artifacts.clone())
+        let (transfers, expiries) = (Arc::clone(&former.transfers), Arc::clone(&former.expiries));
+        Snapshot { zones, rrl, transfers, expiries, detector, ..self.clone() }.with(former.artifacts.clone())
     }
 
     /// Add the secrets of the TSIG keys that the plan names (RFC 8945). Every key needs one, and no others are
@@ -505,7 +514,7 @@ impl Snapshot {
     }
 
     /// The clients that may transfer the zone *apex*.
-    pub(crate) fn transfer_clients(&self, apex: NameRef<'_>) -> &[TransferClient] {
+    pub(crate) fn transfer_clients(&self, apex: NameRef<'_>) -> &[ClientRule] {
         // Most servers have no such zone.
         if self.settings.transfer_clients.is_empty() {
             return &[];
@@ -515,6 +524,27 @@ impl Snapshot {
 
     pub(crate) fn transfers(&self) -> &Arc<Transfers> {
         &self.transfers
+    }
+
+    /// When the copies that this server has of other servers' zones expire.
+    pub fn expiries(&self) -> &Expiries {
+        &self.expiries
+    }
+
+    /// In how many seconds `zone` expires here (RFC 7314 §3): the EXPIRE of its SOA, or the time that is left of a copy. None: it
+    /// is not known yet.
+    pub(crate) fn expire_s(&self, zone: &Zone, unix_s: u64) -> Option<u32> {
+        let apex = zone.apex().to_name();
+        if !self.settings.copies.contains_key(&apex) {
+            return Some(zone.expire_s());
+        }
+        let left = self.expiries.get(&apex)?.saturating_sub(unix_s);
+        Some(u32::try_from(left).unwrap_or(u32::MAX))
+    }
+
+    /// Whether updates of the zone `apex` are forwarded to a primary.
+    pub(crate) fn forwards_updates(&self, apex: NameRef<'_>) -> bool {
+        self.settings.copies.get(&apex.to_name()).is_some_and(|forwards| *forwards)
     }
 
     pub(crate) fn zone_acl(&self, apex: NameRef<'_>) -> Option<&Acl> {

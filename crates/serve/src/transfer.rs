@@ -16,8 +16,6 @@
 //!
 //! **Limits.** A transfer in progress keeps its version of the zone. [`TransfersPlan`](crate::plan::TransfersPlan) bounds
 //! their number. The TCP limits end those of clients that stop reading or take longer than twice `max_lifetime_ms`.
-//!
-//! *Limitations*: no EXPIRE option (RFC 7314).
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -30,7 +28,7 @@ use nw_wire::{Class, Ede, Message, Name, NameRef, Rcode, RrType, Section};
 use nw_zone::{Contents, Outgoing, Zone, ZoneEntry};
 
 use crate::context::Context;
-use crate::plan::{TransferClient, TransfersPlan};
+use crate::plan::{ClientRule, TransfersPlan};
 use crate::response::{Response, ResponseKind};
 use crate::route;
 use crate::verdict::{Causes, Messages, Refusal, Stream, Transport, Verdict};
@@ -67,11 +65,7 @@ pub(crate) fn answer(context: &Context<'_>, response: &mut Response<'_, '_>) -> 
 /// Whether the client may transfer the zone *apex*.
 fn is_admitted(context: &Context<'_>, apex: NameRef<'_>) -> bool {
     let (client, key) = (context.client_ip(), context.key());
-    let admits = |one: &TransferClient| {
-        one.clients.as_ref().is_none_or(|clients| clients.allows(client))
-            && one.key.as_ref().is_none_or(|wanted| key.is_some_and(|key| key == wanted.as_ref()))
-    };
-    context.snapshot().transfer_clients(apex).iter().any(admits)
+    context.snapshot().transfer_clients(apex).iter().any(|rule| rule.admits(client, key))
 }
 
 /// The serial of the client's version, in the SOA that its query for IXFR has (RFC 1995 §3).
@@ -101,11 +95,18 @@ fn send(
         (_, since) => TransferStep::Zone { serial, since },
     };
     let apex = outgoing.of().apex();
+    let expire_s =
+        context.wants_expire().then(|| context.snapshot().expire_s(outgoing.of(), context.unix_s()));
+    let expire_s = expire_s.flatten();
     if context.transport != Transport::Udp {
         match Transfers::begin(context, apex) {
             Ok(place) => {
                 context.step_in(Some(apex), || (Layer::Zone, Reason::Transfer(step)));
-                return Verdict::Stream(Box::new(Stream::new(Box::new(Sending { outgoing, _place: place }))));
+                return Verdict::Stream(Box::new(Stream::new(Box::new(Sending {
+                    outgoing,
+                    expire_s,
+                    _place: place,
+                }))));
             }
             Err((limit, most)) => {
                 let reason = Reason::Transfer(TransferStep::Busy { limit, most });
@@ -115,7 +116,7 @@ fn send(
             }
         }
     }
-    (response.aa, response.kind) = (true, ResponseKind::Transfer);
+    (response.aa, response.kind, response.expire_s) = (true, ResponseKind::Transfer, expire_s);
     let whole = outgoing.write(response.out).is_ok() && outgoing.is_complete();
     let step = if whole { step } else { TransferStep::TooLarge { serial } };
     context.step_in(Some(outgoing.of().apex()), || (Layer::Zone, Reason::Transfer(step)));
@@ -140,11 +141,14 @@ fn refuse_because(context: &Context<'_>, rcode: Rcode, ede: Ede, reason: Reason)
 /// The messages of a transfer.
 struct Sending {
     outgoing: Outgoing,
+    /// What the first message says (RFC 7314).
+    expire_s: Option<u32>,
     _place: Place,
 }
 
 impl Messages for Sending {
     fn next(&mut self, response: &mut Response<'_, '_>) -> bool {
+        response.expire_s = self.expire_s.take();
         // A record that fits in no message ends the transfer before its last SOA, so that no client takes it for whole.
         self.outgoing.write(response.out).unwrap_or(false)
     }
@@ -240,7 +244,7 @@ pub(crate) fn with_history(
     former: Option<&ZoneEntry>,
     differences: Option<&[nw_zone::Difference]>,
     plan: &TransfersPlan,
-    clients: &[TransferClient],
+    clients: &[ClientRule],
 ) -> Zone {
     let most = usize::try_from(plan.history_bytes).unwrap_or(usize::MAX);
     match differences {

@@ -3,6 +3,7 @@
 //! | request | response |
 //! |---|---|
 //! | key or algorithm unknown | NOTAUTH, unsigned TSIG with BADKEY (§5.2.1) |
+//! | the same, in an UPDATE for a zone that forwards updates | as for an unsigned one: only the primary knows the key (RFC 2136 §6) |
 //! | MAC longer than the algorithm's, or shorter than 10 octets or half of it | FORMERR (§5.2.2.1) |
 //! | MAC wrong | NOTAUTH, unsigned TSIG with BADSIG (§5.2.2) |
 //! | signed outside of the permitted time | NOTAUTH, signed, BADTIME with the server's time (§5.2.3) |
@@ -18,7 +19,7 @@ use nw_crypto::{FUDGE_S, MacFault, TsigKey};
 use nw_resolve::trace::{Layer, Reason, SignatureFault, SignatureRefused};
 use nw_wire::header::HEADER;
 use nw_wire::tsig::{Signed, Tsig};
-use nw_wire::{Class, Ede, Message, Name, NameRef, Rcode};
+use nw_wire::{Class, Ede, Message, Name, NameRef, Opcode, Rcode};
 
 use crate::context::Context;
 use crate::query::Query;
@@ -124,6 +125,12 @@ fn check_signed(context: &mut Context<'_>, response: &mut Response<'_, '_>) -> V
     let Some((signature, fault)) = verify(keys, context.query, context.unix_s()) else {
         return refuse(context, malformed, Name::root(), SignatureFault::Form);
     };
+    if signature.error == Rcode::BADKEY
+        && context.query.flags.opcode() == Opcode::UPDATE
+        && context.snapshot().forwards_updates(context.query.qname)
+    {
+        return Verdict::Continue;
+    }
     if !reserve(&signature, response) {
         // A query, an OPT and a TSIG of the longest names do not fit in 512 octets.
         return refuse(context, malformed, signature.name, SignatureFault::Form);

@@ -158,6 +158,9 @@ pub struct Made {
     pub sections: Sections,
     /// Extended errors with their text.
     pub ede: Vec<(Ede, String)>,
+    /// The response of another server, which is relayed as it is: its signature must stay valid. Only its id becomes that of the
+    /// request. Empty: there is none.
+    pub relayed: Box<[u8]>,
 }
 
 impl Made {
@@ -179,7 +182,13 @@ impl Made {
             authoritative: message.flags().aa(),
             sections: Sections::of_message(message),
             ede: ede.collect(),
+            relayed: Box::default(),
         }
+    }
+
+    /// The response *message*, whose octets are relayed as they are.
+    pub fn relayed(message: &Message<'_>, octets: &[u8]) -> Made {
+        Made { relayed: octets.into(), ..Made::of(message) }
     }
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from namewise.config.access import BUILT_IN_ACLS
 from namewise.config.resolver import Budget
 from namewise.config.schema import settings
-from namewise.config.zones import SecondaryZone, peer, sender, transfer_client
+from namewise.config.zones import SecondaryZone, client_rule, peer
 
 if TYPE_CHECKING:
     from namewise.compile.inputs import Inputs
@@ -60,15 +60,7 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
                 "query_acl": None if zone.allow is None else list(config.prefixes(zone.allow)),
                 "overlay": zone.overlay,
                 **_notify(config, zone),
-                "transfer": [
-                    {
-                        "clients": None
-                        if client.clients is None
-                        else list(config.prefixes((client.clients,))),
-                        "key": client.key,
-                    }
-                    for client in map(transfer_client, zone.transfer)
-                ],
+                "transfer": _rules(config, zone.transfer),
                 **_update(config, zone.name),
             }
             for zone in config.zone
@@ -129,11 +121,22 @@ def _notify(config: Config, zone: Zone) -> dict[str, Any]:
     if not isinstance(zone, SecondaryZone):
         return {}
     peers = [peer(text) for text in zone.primaries]
-    senders = [sender(text) for text in zone.notify_from]
-    clients = [one.where.address for one in peers]
-    clients += config.prefixes(tuple(clients for clients, _ in senders if clients is not None))
-    keys = [key for key in (*(one.key for one in peers), *(key for _, key in senders)) if key is not None]
-    return {"notify": {"clients": list(dict.fromkeys(clients)), "keys": list(dict.fromkeys(keys))}}
+    # An unsigned NOTIFY of a primary with a key is taken: it leads to a check at most.
+    rules: list[dict[str, Any]] = [{"clients": [one.where.address], "key": None} for one in peers]
+    rules += [{"clients": None, "key": one.key} for one in peers if one.key is not None]
+    rules += _rules(config, zone.notify_from)
+    return {"notify": [rule for at, rule in enumerate(rules) if rule not in rules[:at]]}
+
+
+def _rules(config: Config, texts: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the clients that *texts* name."""
+    return [
+        {
+            "clients": None if rule.clients is None else list(config.prefixes((rule.clients,))),
+            "key": rule.key,
+        }
+        for rule in map(client_rule, texts)
+    ]
 
 
 def _update(config: Config, zone: str) -> dict[str, Any]:

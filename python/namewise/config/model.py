@@ -38,9 +38,8 @@ from namewise.config.zones import (
     FileZone,
     SecondaryZone,
     Update,
+    client_rule,
     peer,
-    sender,
-    transfer_client,
 )
 
 __all__ = [
@@ -289,22 +288,17 @@ def cross_check(
         named = [("notify", at, text) for at, text in enumerate(zone.notify) if text != NAME_SERVERS]
         if isinstance(zone, SecondaryZone):
             named += [("primaries", at, text) for at, text in enumerate(zone.primaries)]
-            for at, text in enumerate(zone.notify_from):
-                clients, key = sender(text)
-                if clients is not None:
-                    members((*around, "notify_from", at), (clients,))
-                elif key is not None and keys is not None and key.lower() not in keys:
-                    found.append(((*around, "notify_from", at), unknown("key", key, keys)))
         for setting_name, at, text in named:
-            if peer(text).key is not None:
-                message = "transfers and NOTIFY that this server asks for or sends are not signed yet: remove the key"
-                found.append(((*around, setting_name, at), message))
-        for at, client in enumerate(map(transfer_client, zone.transfer)):
-            path = (*around, "transfer", at)
-            if client.clients is not None:
-                member(path, client.clients)
-            if client.key is not None and keys is not None and client.key.lower() not in keys:
-                found.append((path, unknown("key", client.key, keys)))
+            key = peer(text).key
+            if key is not None and keys is not None and key.lower() not in keys:
+                found.append(((*around, setting_name, at), unknown("key", key, keys)))
+        for setting_name in ("transfer", "notify_from"):
+            for at, client in enumerate(map(client_rule, getattr(zone, setting_name, ()))):
+                path = (*around, setting_name, at)
+                if client.clients is not None:
+                    member(path, client.clients)
+                if client.key is not None and keys is not None and client.key.lower() not in keys:
+                    found.append((path, unknown("key", client.key, keys)))
     views = names("view", (view.name for view in config.view))
     if config.server.state is None:
         for index, zone in enumerate(config.zone):

@@ -107,6 +107,14 @@ class Secondaries(Table, frozen=True, kw_only=True):
             le=3_600_000,
         ),
     ] = 60_000
+    notify_rate: Annotated[
+        int,
+        setting(
+            "NOTIFY messages that are sent in a second; many zones that change together do not flood their servers.",
+            ge=1,
+            le=100_000,
+        ),
+    ] = 100
     notify_attempts: Annotated[
         int,
         setting(

@@ -50,62 +50,42 @@ def _notified(value: object) -> str:
     return value if value == NAME_SERVERS else _peer(value)
 
 
-def sender(text: str) -> tuple[str | None, str | None]:
-    """Read `PREFIX` or `key NAME`: return the one or the other. Raises `ValueError`."""
-    match text.split():
-        case ["key", name]:
-            return None, name
-        case [clients]:
-            return clients, None
-    raise ValueError(
-        f'{text!r} does not say who may send NOTIFY; expected a prefix, the name of an [[acl]], or "key NAME"'
-    )
-
-
-def _sender(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("expected a text in quotes")
-    sender(value)
-    return value
-
-
 PeerText = Annotated[str, written_as("server", _peer)]
 NotifiedText = Annotated[str, written_as("server", _notified)]
-SenderText = Annotated[str, written_as("text", _sender)]
 
 
-class TransferClient(NamedTuple):
-    """Who may transfer a zone, as an entry of `transfer` says."""
+class ClientRule(NamedTuple):
+    """Clients that may do something with a zone: those that fulfil both conditions."""
 
     clients: str | None
     """A prefix or the name of an `[[acl]]`; None: any address."""
     key: str | None
-    """The name of the key that signs the query; None: any, or none."""
+    """The name of the key that signs the request; None: any, or none."""
 
 
-def transfer_client(text: str) -> TransferClient:
-    """Read an entry of `transfer`: `CLIENTS`, `key NAME` or `CLIENTS key NAME`. Raises `ValueError`."""
+def client_rule(text: str) -> ClientRule:
+    """Read `CLIENTS`, `key NAME` or `CLIENTS key NAME`. Raises `ValueError`."""
     match text.split():
         case ["key", name]:
-            return TransferClient(None, name)
+            return ClientRule(None, name)
         case [clients] if clients != "key":
-            return TransferClient(clients, None)
+            return ClientRule(clients, None)
         case [clients, "key", name]:
-            return TransferClient(clients, name)
+            return ClientRule(clients, name)
     raise ValueError(
-        f"{text!r} does not say who may transfer the zone; expected a prefix or the name of an [[acl]], `key NAME`, or both, as in "
+        f"{text!r} does not say which clients; expected a prefix or the name of an [[acl]], `key NAME`, or both, as in "
         '"192.0.2.1 key xfr."'
     )
 
 
-def _transfer_entry(value: object) -> str:
+def _client_rule(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("expected a text in quotes")
-    transfer_client(value)
+    client_rule(value)
     return value
 
 
-TransferEntry = Annotated[str, written_as("text", _transfer_entry)]
+ClientRuleText = Annotated[str, written_as("text", _client_rule)]
 
 
 class AnyZone(Table, frozen=True, kw_only=True):
@@ -129,7 +109,7 @@ class AnyZone(Table, frozen=True, kw_only=True):
         | None
     ) = None
     transfer: Annotated[
-        tuple[TransferEntry, ...],
+        tuple[ClientRuleText, ...],
         setting(
             "Who may transfer the zone (AXFR, IXFR), others get REFUSED: prefixes and names of `[[acl]]`, `key NAME` for queries that "
             "are signed with a `[[key]]`, or both, as in `192.0.2.1 key xfr.`. They must also be admitted by `[[policy]]`, but not by "
@@ -146,9 +126,9 @@ class AnyZone(Table, frozen=True, kw_only=True):
     notify: Annotated[
         tuple[NotifiedText, ...],
         setting(
-            "Servers that get a NOTIFY (RFC 1996) as soon as the zone changes: `ADDRESS`, `ADDRESS:PORT`, and "
-            "`ns` for the name servers of the zone, by their addresses in the zone, without "
-            "the one that its SOA names as primary."
+            "Servers that get a NOTIFY (RFC 1996) as soon as the zone changes: `ADDRESS`, `ADDRESS:PORT`, either with ` key NAME` for a "
+            "`[[key]]` that signs it and verifies the answer, and `ns` for the name servers of the zone, by their addresses in the "
+            "zone, without the one that its SOA names as primary."
         ),
     ] = ()
 
@@ -182,8 +162,9 @@ class SecondaryZone(AnyZone, tag_field="kind", tag="secondary", frozen=True, kw_
     primaries: Annotated[
         tuple[PeerText, ...],
         setting(
-            "Servers that have the zone, in the order of use: `ADDRESS` or `ADDRESS:PORT`. The next one is asked if one fails. NOTIFY "
-            "is taken from their addresses.",
+            "Servers that have the zone, in the order of use: `ADDRESS` or `ADDRESS:PORT`, either with ` key NAME` for a `[[key]]` that "
+            "signs the queries and verifies the replies. The next one is asked if one fails. NOTIFY is taken from their addresses, "
+            "and from any address if it is signed with their keys.",
             min_length=1,
             max_length=32,
         ),
@@ -196,9 +177,10 @@ class SecondaryZone(AnyZone, tag_field="kind", tag="secondary", frozen=True, kw_
         ),
     ] = "tcp"
     notify_from: Annotated[
-        tuple[SenderText, ...],
+        tuple[ClientRuleText, ...],
         setting(
-            "Who else may send NOTIFY for the zone: prefixes, names of `[[acl]]`, and `key NAME` for messages signed with a `[[key]]`."
+            "Who else may send NOTIFY for the zone: prefixes and names of `[[acl]]`, `key NAME` for messages that are signed with a "
+            "`[[key]]`, or both, as in `192.0.2.1 key xfr.`."
         ),
     ] = ()
 

@@ -49,6 +49,11 @@ class ClientRequest:
         """Answer with rcode, AA, records and extended errors of *response*; return whether the request still waited."""
         return self._engine.answer(self._ticket, response.wire)
 
+    def relay(self, response: bytes) -> bool:
+        """Answer with the octets of *response*, which another server made, with its signature; return whether the request still waited.
+        Raises `WireError` for what is no message."""
+        return self._engine.answer(self._ticket, response, relay=True)
+
     def fail(self, rcode: str) -> bool:
         """Answer without records."""
         return self.answer(make_response(self.message, rcode))

@@ -1,7 +1,8 @@
 """NOTIFY messages that a running server sends (RFC 1996 §3): `zones/notify.py` decides when, here are the sockets and the clock.
 
-One thread sends what is due and reads the answers, over one UDP socket for each IP version. An answer counts if it comes from the
-address that was notified and has the id of the message.
+One thread sends what is due, at most `notify_rate` a second, and reads the answers, over one UDP socket for each IP version. An answer
+counts if it comes from the address that was notified and has the id of the message, and, if the message was signed, is signed too
+(RFC 8945).
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import select
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from namewise.engine import Message, make_message
-from namewise.engine.errors import NamewiseError
+from namewise.engine import Message, Verifier, make_message
+from namewise.engine.errors import NamewiseError, TsigError
+from namewise.zones.agenda import Agenda
 from namewise.zones.notify import Notice, Pace, targets
 
 if TYPE_CHECKING:
@@ -28,6 +30,18 @@ if TYPE_CHECKING:
     from namewise.zones.state import ZoneState
 
 LONGEST_WAIT_S = 600.0
+MOST_UNANSWERED = 32_768
+"""Half of all ids: a forged answer must not find one by chance, and a free id is found at once."""
+
+
+class Sent(NamedTuple):
+    """A message without answer."""
+
+    zone: str
+    server: Peer
+    serial: int
+    verifier: Verifier | None
+    """Of its answer; None: it was not signed."""
 
 
 class Notices:
@@ -37,12 +51,16 @@ class Notices:
         self.service = service
         self.log = log
         self._clock = clock
-        self._notices: dict[tuple[str, Peer], Notice] = {}
+        self._notices: dict[str, dict[Peer, Notice]] = {}
         """By zone, in lower case, and server."""
+        self._agenda: Agenda[tuple[str, Peer]] = Agenda(1, 1, 1)
+        """What is due when. Work ends at once: a NOTIFY that was sent has no place."""
         self._unknown: dict[str, list[str]] = {}
         """Name servers whose addresses are not known, by zone."""
-        self._ids: dict[int, tuple[str, Peer, int]] = {}
-        """Messages without answer, by id: zone, server, serial."""
+        self._ids: dict[int, Sent] = {}
+        """Messages without answer, by id."""
+        self._last: dict[tuple[str, Peer], int] = {}
+        """The id of the last of them, by zone and server."""
         self._lock = threading.Lock()
         self._sockets: dict[int, socket.socket] = {}
         self._wake: tuple[socket.socket, socket.socket] | None = None
@@ -79,11 +97,17 @@ class Notices:
         own = {*self.service.addresses()}
         with self._lock:
             now, pace = self._clock(), self._pace
-            wanted = {(name, one): None for one in found if str(one.where) not in own}
-            for key in [key for key in self._notices if key[0] == name and key not in wanted]:
-                del self._notices[key]
-            for key in wanted:
-                self._notices[key] = self._notices.get(key, Notice()).changed(zone.serial, now, pace)
+            former = self._notices.get(name, {})
+            self._notices[name] = {
+                one: former.get(one, Notice()).changed(zone.serial, now, pace)
+                for one in found
+                if str(one.where) not in own
+            }
+            for server in former.keys() - self._notices[name].keys():
+                self._agenda.drop((name, server))
+                self._forget((name, server))
+            for server, notice in self._notices[name].items():
+                self._plan((name, server), notice)
             self._unknown[name] = unknown
         self._poke()
         return True
@@ -101,8 +125,7 @@ class Notices:
                     "due": one.due,
                     "error": one.error or None,
                 }
-                for (zone, server), one in self._notices.items()
-                if zone == name.lower()
+                for server, one in self._notices.get(name.lower(), {}).items()
             ]
             found += [
                 {
@@ -117,21 +140,14 @@ class Notices:
     def act(self) -> float:
         """Send what is due, and return for how many seconds nothing is."""
         with self._lock:
-            now, pace, wait = self._clock(), self._pace, LONGEST_WAIT_S
-            for key, notice in list(self._notices.items()):
-                if notice.due is not None and notice.due <= now:
-                    notice = notice.given_up(pace) or self._send(key, notice, now, pace)
-                    self._notices[key] = notice
-                    if notice.due is None:
-                        self.log.event(
-                            "warning",
-                            "notify-unanswered",
-                            f"zone {key[0]}: {key[1]} {notice.error}; it finds serial {notice.serial} by its next refresh",
-                            zone=key[0],
-                        )
-                if notice.due is not None:
-                    wait = min(wait, max(0.0, notice.due - now))
-            return wait
+            now, pace = self._clock(), self._pace
+            self._agenda.rate = self.service.config.secondaries.notify_rate
+            while taken := self._agenda.take(now):
+                for key in taken:
+                    self._agenda.done(key)
+                    self._due(key, now, pace)
+            wait = self._agenda.wait(now)
+            return LONGEST_WAIT_S if wait is None else min(wait, LONGEST_WAIT_S)
 
     # Inside.
 
@@ -145,24 +161,62 @@ class Notices:
             with contextlib.suppress(OSError):
                 self._wake[1].send(b"\0")
 
+    def _plan(self, key: tuple[str, Peer], notice: Notice) -> None:
+        """Let the next NOTIFY be sent when it is due. The lock is held, as for the next ones."""
+        if notice.due is None:
+            self._agenda.drop(key)
+        else:
+            self._agenda.plan(key, "", notice.due)
+
+    def _forget(self, key: tuple[str, Peer]) -> None:
+        """Expect no answer to the last message of *key* any more."""
+        number = self._last.pop(key, None)
+        if number is not None:
+            self._ids.pop(number, None)
+
+    def _due(self, key: tuple[str, Peer], now: float, pace: Pace) -> None:
+        """Send the NOTIFY that is due, or give up."""
+        name, server = key
+        notice = self._notices.get(name, {}).get(server)
+        if notice is None:
+            return
+        notice = notice.given_up(pace) or self._send(key, notice, now, pace)
+        self._notices[name][server] = notice
+        self._plan(key, notice)
+        if notice.due is None:
+            text = (
+                f"zone {name}: {server} {notice.error}; it finds serial {notice.serial} by its next refresh"
+            )
+            self.log.event("warning", "notify-unanswered", text, zone=name)
+
     def _send(self, key: tuple[str, Peer], notice: Notice, now: float, pace: Pace) -> Notice:
         name, server = key
         state = self.service.registry.find(name)
         zone = None if state is None else state.current
         if zone is None or notice.serial is None:
-            return notice._replace(due=None)
+            return notice._replace(due=None, error="was not notified: the zone has no data")
+        try:
+            signer = self.service.key(server.key)
+        except KeyError:
+            return notice._replace(due=None, error=f"was not notified: there is no key {server.key} any more")
         soa = zone.rrset(zone.name, "SOA")
         assert soa is not None, "every zone has one"
-        for old in [one for one, (zone_name, peer, _) in self._ids.items() if (zone_name, peer) == key]:
-            del self._ids[old]
+        self._forget(key)
+        if len(self._ids) >= MOST_UNANSWERED:
+            return notice.notified(now, pace)._replace(error="too many NOTIFY messages are without answer")
         number = int.from_bytes(os.urandom(2), "big")
         while number in self._ids:
             number = (number + 1) % 65_536
-        message = make_message((zone.name, "SOA"), id=number, flags="aa", opcode="NOTIFY", answer=[soa])
-        self._ids[number] = (name, server, notice.serial)
+        wire = make_message((zone.name, "SOA"), id=number, flags="aa", opcode="NOTIFY", answer=[soa]).wire
+        verifier = None
+        if signer is not None:
+            signed = signer.sign(wire, int(now))
+            wire, verifier = signed.wire, Verifier(signer, signed.mac)
+        self._ids[number] = Sent(name, server, notice.serial, verifier)
+        self._last[key] = number
         notice = notice.notified(now, pace)
         try:
-            self._socket(server).sendto(message.wire, (server.where.address, server.where.port))
+            self._socket(server).sendto(wire, (server.where.address, server.where.port))
         except OSError as error:
             return notice._replace(error=error.strerror or str(error))
         return notice
@@ -187,16 +241,31 @@ class Notices:
                 # An ICMP error of an earlier message, or what is no message.
                 continue
             with self._lock:
-                waiting = self._ids.get(reply.id)
-                if waiting is None or not reply.is_response or reply.opcode != "NOTIFY":
+                sent = self._ids.get(reply.id)
+                if sent is None or not reply.is_response or reply.opcode != "NOTIFY":
                     continue
-                name, server, serial = waiting
-                if (server.where.address, server.where.port) != sender[:2]:
-                    continue
-                del self._ids[reply.id]
-                notice = self._notices.get((name, server))
-                if notice is not None:
-                    self._notices[name, server] = notice.answered(serial, self._clock(), reply.rcode)
+                if (sent.server.where.address, sent.server.where.port) == sender[:2]:
+                    self._answered(sent, reply)
+
+    def _answered(self, sent: Sent, reply: Message) -> None:
+        """Take note of the answer to a message. The lock is held."""
+        key, now = (sent.zone, sent.server), self._clock()
+        notice = self._notices.get(sent.zone, {}).get(sent.server)
+        if notice is None:
+            return
+        try:
+            if sent.verifier is not None:
+                sent.verifier.read(reply.wire, int(now))
+        except TsigError as error:
+            # It may be forged: the server has the rest of the time to answer.
+            notice = notice.doubted(
+                f"{error} (rcode {reply.rcode})" if error.reported is None else str(error)
+            )
+        else:
+            self._forget(key)
+            notice = notice.answered(sent.serial, now, reply.rcode)
+            self._plan(key, notice)
+        self._notices[sent.zone][sent.server] = notice
 
     def _run(self) -> None:
         assert self._wake is not None, "start() made it"

@@ -13,6 +13,7 @@ served at once, for as long as it would have been.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import random
 import threading
@@ -73,7 +74,7 @@ class Secondaries:
         self._chance = chance
         self._config: Config | None = None
         self._pace = Pace()
-        self._agenda = Agenda(1, 1, 1)
+        self._agenda: Agenda[str] = Agenda(1, 1, 1)
         self._settings: dict[str, SecondaryZone] = {}
         """By name in lower case, as the next ones."""
         self._states: dict[str, Secondary] = {}
@@ -136,7 +137,9 @@ class Secondaries:
                 serial = _serial(request, name)
                 address = request.client.rpartition(":")[0].strip("[]")
                 peers = [peer(text) for text in self._settings[name].primaries]
-                index = next((at for at, one in enumerate(peers) if one.where.address == address), None)
+                by_address = [at for at, one in enumerate(peers) if one.where.address == address]
+                by_key = [at for at, one in enumerate(peers) if _same(one.key, request.key)]
+                index = next(iter((*by_address, *by_key)), None)
                 self._keep(name, state.notified(self._clock(), self._pace, index, serial))
         request.answer(make_response(request.message, "NOTAUTH" if state is None else "NOERROR", flags="aa"))
         self._follower.wake()
@@ -195,6 +198,8 @@ class Secondaries:
         wanted = {zone.name.lower(): zone for zone in config.zone if isinstance(zone, SecondaryZone)}
         for name in [name for name in self._states if name not in wanted]:
             del self._states[name], self._settings[name]
+            with contextlib.suppress(EngineClosed):
+                self.service.engine.set_expiry(name, None)
             self._checks.pop(name, None)
             self._earliest.pop(name, None)
             self._agenda.drop(name)
@@ -213,6 +218,10 @@ class Secondaries:
         """Keep *state* as that of the zone *name*, and plan what it says."""
         former = self._states.get(name)
         self._states[name] = state
+        if former is None or former.expires != state.expires:
+            expires = None if state.expires is None else int(state.expires)
+            with contextlib.suppress(EngineClosed):
+                self.service.engine.set_expiry(name, expires)
         if not state.checking and not (
             former is not None and former.due == state.due and not former.checking
         ):
@@ -372,6 +381,7 @@ class Secondaries:
             primary.where,
             None if check.state.whole else served.current,
             Limits(limits.max_size, limits.max_records, limits.timeout / 1000, limits.max_differences),
+            key=self.service.key(primary.key),
             ixfr=check.settings.ixfr,
             line=check.line,
         )
@@ -393,6 +403,10 @@ def _pace(limits: Settings) -> Pace:
         limits.expire_most / 1000,
         limits.notify_interval / 1000,
     )
+
+
+def _same(configured: str | None, verified: str | None) -> bool:
+    return configured is not None and verified is not None and configured.lower() == verified.lower()
 
 
 def _serial(request: ClientRequest, name: str) -> int | None:

@@ -26,7 +26,7 @@ from namewise.control.client import ControlError
 from namewise.control.descriptors import shortage
 from namewise.control.events import Events
 from namewise.control.sockets import descriptors
-from namewise.engine import Engine
+from namewise.engine import Engine, TsigKey
 from namewise.engine.errors import EngineClosed, EngineError
 from namewise.zones.chain import MEMBER, Limits
 from namewise.zones.journal import Journal
@@ -381,6 +381,15 @@ class Service:
                 self.events.drain()
             self.registry.close()
             self.sockets.close()
+
+    def key(self, name: str | None) -> TsigKey | None:
+        """Return the `[[key]]` *name* with its secret as it was read last; None for None. Raises `KeyError` if there is none any more."""
+        if name is None:
+            return None
+        key = next((one for one in self.config.key if one.name.lower() == name.lower()), None)
+        if key is None:
+            raise KeyError(name)
+        return TsigKey(key.name, key.algorithm, self.inputs.secrets[key.name])
 
     def addresses(self) -> tuple[str, ...]:
         """Return each `ADDRESS:PORT` that is served."""

@@ -9,10 +9,15 @@ It decides and does nothing: *now* and *due* are seconds of one clock.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import deque
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+"""What names work: hashable."""
 
 
-class Agenda:
+class Agenda(Generic[Key]):
     """Work by name. Each name has one entry, and is not taken again before `done`."""
 
     def __init__(self, places: int, per_server: int, rate: float) -> None:
@@ -22,30 +27,32 @@ class Agenda:
         """Of these, with one server: one that does not answer must not hold up what others would give."""
         self.rate = rate
         """How many may begin in a second: a thousand zones that are due together do not ask together."""
-        self.running: dict[str, str] = {}
+        self.running: dict[Key, str] = {}
         """What is under way, with its server."""
-        self._due: dict[str, tuple[float, str]] = {}
-        self._heap: list[tuple[float, str]] = []
-        self._ready: dict[str, deque[str]] = {}
+        self._due: dict[Key, tuple[float, str]] = {}
+        self._heap: list[tuple[float, int, Key]] = []
+        """With a number, so that names are not compared."""
+        self._numbers = itertools.count()
+        self._ready: dict[str, deque[Key]] = {}
         self._next = 0.0
 
-    def plan(self, name: str, server: str, due: float) -> None:
+    def plan(self, name: Key, server: str, due: float) -> None:
         """Let *name*, which is not under way, be due at *due* and at no other time."""
         self._due[name] = (due, server)
-        heapq.heappush(self._heap, (due, name))
+        heapq.heappush(self._heap, (due, next(self._numbers), name))
 
-    def drop(self, name: str) -> None:
+    def drop(self, name: Key) -> None:
         """Forget *name*."""
         self._due.pop(name, None)
 
-    def done(self, name: str) -> None:
+    def done(self, name: Key) -> None:
         """Take note that the work on *name* has ended."""
         self.running.pop(name, None)
 
-    def take(self, now: float) -> list[str]:
+    def take(self, now: float) -> list[Key]:
         """Return what begins now."""
         self._collect(now)
-        taken: list[str] = []
+        taken: list[Key] = []
         busy: dict[str, int] = {}
         for server in self.running.values():
             busy[server] = busy.get(server, 0) + 1
@@ -87,7 +94,7 @@ class Agenda:
     def _collect(self, now: float) -> None:
         """Move what is due to the queues of its servers."""
         while self._heap and self._heap[0][0] <= now:
-            due, name = heapq.heappop(self._heap)
+            due, _, name = heapq.heappop(self._heap)
             found = self._due.get(name)
             # Otherwise it was planned anew.
             if found is not None and found[0] == due:

@@ -6,6 +6,8 @@
                     └─────────────────────────────┘ then the server is left to its REFRESH
 ```
 
+An answer that is not authentic does not count: the NOTIFY is repeated, and the state says why.
+
 A change that comes while a NOTIFY is under way replaces it: the newest serial is what matters. The states decide and do nothing;
 times are seconds since 1970. A state never changes: each transition returns a new one.
 """
@@ -45,25 +47,35 @@ class Notice(NamedTuple):
     """The number of NOTIFY messages about this version."""
     acknowledged: float | None = None
     """When it answered last."""
+    doubt: str = ""
+    """Why an answer did not count; empty if there was none."""
     error: str = ""
     """Why it does not know of the version; empty if it does, or has time to answer."""
 
     def changed(self, serial: int, now: float, pace: Pace) -> Notice:
         """Return the state after the zone has got *serial*."""
         earliest = now if self.sent is None else max(now, self.sent + pace.interval_s)
-        return self._replace(serial=serial, due=earliest, attempts=0, error="")
+        return self._replace(serial=serial, due=earliest, attempts=0, doubt="", error="")
 
     def notified(self, now: float, pace: Pace) -> Notice:
         """Return the state after a NOTIFY was sent, or after the time to do so if it could not be sent."""
         attempts = self.attempts + 1
-        error = "" if attempts == 1 else f"no answer to {attempts - 1} NOTIFY"
+        error = "" if attempts == 1 else self._unanswered
         return self._replace(sent=now, attempts=attempts, due=now + pace.retry_s, error=error)
 
     def given_up(self, pace: Pace) -> Notice | None:
         """Return the state when this was due after the last attempt; None: there is another one."""
         if self.attempts < pace.attempts:
             return None
-        return self._replace(due=None, error=f"no answer to {self.attempts} NOTIFY")
+        return self._replace(due=None, error=self._unanswered)
+
+    @property
+    def _unanswered(self) -> str:
+        return self.doubt or f"no answer to {self.attempts} NOTIFY"
+
+    def doubted(self, why: str) -> Notice:
+        """Return the state after an answer that does not count."""
+        return self._replace(doubt=why, error=why)
 
     def answered(self, serial: int, now: float, rcode: str) -> Notice:
         """Return the state after the answer to the NOTIFY of *serial*."""
@@ -71,7 +83,7 @@ class Notice(NamedTuple):
             # Of an earlier version.
             return self
         if rcode == "NOERROR":
-            return self._replace(due=None, acknowledged=now, error="")
+            return self._replace(due=None, acknowledged=now, doubt="", error="")
         # It will not take the next one either (RFC 1996 §3.12).
         return self._replace(due=None, error=f"answers {rcode}")
 

@@ -7,7 +7,9 @@
 The engine reads the messages and holds no more than the limits say; here are socket and deadline. The whole transfer has one
 deadline, so that a primary that sends single octets slowly does not extend it.
 
-Limitations: without TSIG.
+With a key, each query is signed, and each reply verified before anything is taken from it (RFC 8945): the first and the last message
+of a transfer are signed, and at most 99 between two signed ones are not, which the next signature covers. Anything else ends the
+transfer, with no other attempt at this primary.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from namewise.engine import EdnsOption, Message, Transfer, Zone, make_query
-from namewise.engine.errors import DifferenceMismatch, TransferError, WireError, ZoneFileError
+from namewise.engine import EdnsOption, Message, Transfer, Verifier, Zone, make_query
+from namewise.engine.errors import DifferenceMismatch, TransferError, TsigError, WireError, ZoneFileError
 from namewise.stream import EndOfStream, read_message, seconds_left
 from namewise.zones.serial import is_newer
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from namewise.config.values import Endpoint
+    from namewise.engine import TsigKey
 
 EXPIRE = 9
 """The number of the EDNS option EXPIRE (RFC 7314 §2)."""
@@ -83,6 +86,71 @@ class Line:
         return link
 
 
+class Link:
+    """One connection to a primary, or a socket for datagrams: what is sent is signed, and what arrives verified, if there is a *key*."""
+
+    def __init__(self, link: socket.socket, key: TsigKey | None) -> None:
+        self._link = link
+        self._key = key
+        self._verifier: Verifier | None = None
+        self._verified = 0
+        self._query = b""
+
+    def send(self, query: bytes, deadline: float, *, stream: bool = True) -> None:
+        """Send *query*; the replies that are read next are replies to it."""
+        self._verifier, self._verified = None, 0
+        if self._key is not None:
+            signed = self._key.sign(query, int(time.time()))
+            query, self._verifier = signed.wire, Verifier(self._key, signed.mac)
+        self._query = query
+        self._link.settimeout(seconds_left(deadline))
+        self._link.sendall(len(query).to_bytes(2, "big") + query if stream else query)
+
+    def read(self, deadline: float) -> bytes:
+        """Return the next message of a stream. Raises `TransferError` with the code TSIG for one that is not authentic."""
+        return self._checked(read_message(self._link, deadline))
+
+    def read_datagram(self, deadline: float) -> bytes:
+        """Return the datagram that has the id of the query. Raises as `read`."""
+        while True:
+            self._link.settimeout(seconds_left(deadline))
+            reply = self._link.recv(65_535)
+            if reply[:2] == self._query[:2]:
+                return self._checked(reply)
+
+    def finish(self) -> None:
+        """End the replies. Raises `TransferError` with the code TSIG unless the last one was signed."""
+        if self._verifier is not None:
+            try:
+                self._verifier.finish()
+            except TsigError:
+                raise TransferError("the last message of the transfer is not signed", "TSIG") from None
+
+    def _checked(self, reply: bytes) -> bytes:
+        if self._verifier is not None:
+            try:
+                self._verified += self._verifier.read(reply, int(time.time()))
+            except TsigError as error:
+                raise TransferError(self._why(error, reply), "TSIG") from None
+        return reply
+
+    def _why(self, error: TsigError, reply: bytes) -> str:
+        if error.code == "WRONG_MAC" and self._verified:
+            return "the signature of a message is wrong: messages of the transfer were added or changed on their way"
+        if error.code == "UNSIGNED":
+            assert self._key is not None, "there is a verifier"
+            what = f"a reply is not signed (its rcode is {_rcode(reply)})"
+            return f"{what}: let the primary know the key {self._key.name} and sign with it, or remove the key from `primaries`"
+        return str(error)
+
+
+def _rcode(reply: bytes) -> str:
+    try:
+        return Message.parse(reply).rcode
+    except WireError:
+        return "unknown"
+
+
 class Limits(NamedTuple):
     """Bounds of one transfer: octets, records and differences that arrive, and seconds that it takes."""
 
@@ -113,23 +181,24 @@ def fetch(
     have: Zone | None,
     limits: Limits,
     *,
+    key: TsigKey | None = None,
     ixfr: Literal["off", "tcp", "udp"] = "tcp",
     line: Line | None = None,
 ) -> Found:
-    """Return what *primary* has of *zone*. have: the version at hand. ixfr: whether and how differences are asked for. line: holds the
-    connections.
+    """Return what *primary* has of *zone*. have: the version at hand. key: signs the queries and verifies the replies. ixfr: whether
+    and how differences are asked for. line: holds the connections.
 
-    Raises `TransferError` if the primary has an older zone or sends anything that is not the zone, `OSError` if it cannot be reached,
-    and `TimeoutError`. Nothing is kept of a transfer that fails.
+    Raises `TransferError` if the primary has an older zone or sends anything that is not the zone, or not authentic (code TSIG),
+    `OSError` if it cannot be reached, and `TimeoutError`. Nothing is kept of a transfer that fails.
     """
     deadline = time.monotonic() + limits.timeout_s
     if have is not None and ixfr == "udp":
-        found = _by_udp(zone, primary, have, limits)
+        found = _by_udp(zone, primary, have, limits, key)
         if found is not None:
             return found
     refused = ""
     with line or Line() as links:
-        link = links.connect(primary, deadline)
+        link = Link(links.connect(primary, deadline), key)
         serial, expire_s = _soa(link, zone, deadline)
         if have is not None:
             if serial == have.serial:
@@ -145,7 +214,7 @@ def fetch(
                 else:
                     return found._replace(expire_s=expire_s)
                 # The rest of a transfer may still arrive on the first connection.
-                link = links.connect(primary, deadline)
+                link = Link(links.connect(primary, deadline), key)
         found = _transfer(link, zone, None, limits, deadline)
         assert found.zone is not None, "an AXFR is a zone"
         if have is not None:
@@ -160,7 +229,7 @@ def transfer(zone: str, primary: Endpoint, serial: int | None, limits: Limits) -
     """
     deadline = time.monotonic() + limits.timeout_s
     with Line() as links:
-        link = links.connect(primary, deadline)
+        link = Link(links.connect(primary, deadline), None)
         found, _ = _soa(link, zone, deadline)
         if serial is not None:
             if found == serial:
@@ -174,13 +243,14 @@ def _require_newer(found: int, held: int) -> None:
         raise TransferError(f"the primary has the serial {found}, which is older than {held}", "OLDER")
 
 
-def _transfer(link: socket.socket, zone: str, have: Zone | None, limits: Limits, deadline: float) -> Found:
+def _transfer(link: Link, zone: str, have: Zone | None, limits: Limits, deadline: float) -> Found:
     """Transfer *zone*, or what is newer than *have*, over *link*."""
     running = _running(zone, have, limits)
-    _send(link, running.query, deadline)
+    link.send(running.query, deadline)
     try:
-        while not running.read(read_message(link, deadline)):
+        while not running.read(link.read(deadline)):
             pass
+        link.finish()
     except EndOfStream:
         text = f"the primary closed the connection after {running.records} records"
         raise TransferError(text, "INCOMPLETE") from None
@@ -219,28 +289,34 @@ def _finish(running: Transfer, have: Zone | None) -> Found:
     return Found(zone, zone.serial, "ixfr", octets)
 
 
-def _by_udp(zone: str, primary: Endpoint, have: Zone, limits: Limits) -> Found | None:
+def _by_udp(zone: str, primary: Endpoint, have: Zone, limits: Limits, key: TsigKey | None) -> Found | None:
     """Return what is newer than *have*, if *primary* says so in one datagram (RFC 1995 §2); None: TCP is needed, which also tells what
     is wrong."""
     family = socket.AF_INET6 if ":" in primary.address else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as link:
+        with socket.socket(family, socket.SOCK_DGRAM) as datagrams:
             # Connected: datagrams of others do not arrive.
-            link.connect((primary.address, primary.port))
+            datagrams.connect((primary.address, primary.port))
             running = _running(zone, have, limits)
             deadline = time.monotonic() + min(UDP_TIMEOUT_S, limits.timeout_s)
-            link.send(running.query)
-            while True:
-                link.settimeout(seconds_left(deadline))
-                reply = link.recv(65_535)
-                if reply[:2] == running.query[:2]:
-                    break
-            return _finish(running, have) if running.read(reply) else None
-    except (OSError, TransferError):
+            link = Link(datagrams, key)
+            link.send(_asking_expire(running.query), deadline, stream=False)
+            reply = link.read_datagram(deadline)
+            if not running.read(reply):
+                return None
+            return _finish(running, have)._replace(expire_s=_expire(Message.parse(reply)))
+    except (OSError, TransferError, WireError):
         return None
 
 
-def _soa(link: socket.socket, zone: str, deadline: float) -> tuple[int, int | None]:
+def _asking_expire(query: bytes) -> bytes:
+    """Return *query*, which has no additional records, with an OPT record that asks when the zone expires (RFC 7314 §3.2)."""
+    payload, option = UDP_OCTETS.to_bytes(2, "big"), EXPIRE.to_bytes(2, "big") + b"\0\0"
+    opt = b"\0\0\x29" + payload + b"\0\0\0\0" + len(option).to_bytes(2, "big") + option
+    return query[:10] + b"\0\1" + query[12:] + opt
+
+
+def _soa(link: Link, zone: str, deadline: float) -> tuple[int, int | None]:
     """Return the serial of *zone* at the other end of *link*, and in how many seconds it expires there, if the server says so."""
     query = make_query(zone, "SOA", id=_id(), flags="", udp_payload=UDP_OCTETS, options=[EdnsOption(EXPIRE)])
     reply = _ask(link, query, deadline)
@@ -259,10 +335,10 @@ def _soa(link: socket.socket, zone: str, deadline: float) -> tuple[int, int | No
     raise TransferError("the primary answers without the SOA of the zone", "NO_SOA")
 
 
-def _ask(link: socket.socket, query: Message, deadline: float) -> Message:
-    _send(link, query.wire, deadline)
+def _ask(link: Link, query: Message, deadline: float) -> Message:
+    link.send(query.wire, deadline)
     try:
-        reply = Message.parse(read_message(link, deadline))
+        reply = Message.parse(link.read(deadline))
     except EndOfStream:
         raise TransferError("the primary closed the connection", "INCOMPLETE") from None
     except WireError as error:
@@ -283,8 +359,3 @@ def _expire(reply: Message) -> int | None:
 def _id() -> int:
     """Return an id that nobody can predict."""
     return int.from_bytes(os.urandom(2), "big")
-
-
-def _send(link: socket.socket, message: bytes, deadline: float) -> None:
-    link.settimeout(seconds_left(deadline))
-    link.sendall(len(message).to_bytes(2, "big") + message)

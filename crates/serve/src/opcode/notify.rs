@@ -14,12 +14,12 @@ use nw_wire::{Ede, Name, Opcode, Rcode, RrType};
 
 use crate::context::Context;
 use crate::opcode::Handler;
-use crate::plan::{NotifyPlan, Plan};
+use crate::plan::{ClientRule, Plan};
 use crate::response::Response;
 use crate::verdict::Verdict;
 
 /// The senders of each zone that has any.
-pub(crate) struct Notify(HashMap<Name, NotifyPlan>);
+pub(crate) struct Notify(HashMap<Name, Vec<ClientRule>>);
 
 impl Notify {
     /// The handler, if a zone of *plan* takes NOTIFY.
@@ -51,14 +51,12 @@ impl Handler for Notify {
                 )
             };
         };
-        let signed = context.key().is_some_and(|key| senders.keys.iter().any(|known| known.as_ref() == key));
-        if signed || senders.clients.allows(context.client_ip()) {
+        let (client, key) = (context.client_ip(), context.key());
+        if senders.iter().any(|rule| rule.admits(client, key)) {
             return Verdict::Control;
         }
-        let text = format!(
-            "{} is no primary of {name}, and the message is not signed with the key of one",
-            context.client_ip()
-        );
+        let text =
+            format!("{client} is no primary of {name}, and the message is not signed with the key of one");
         Verdict::refuse(Rcode::REFUSED, Ede::PROHIBITED, text)
     }
 }

@@ -31,26 +31,20 @@ pub(super) fn read_plan(at: &At<'_>, errors: &mut Errors) -> Option<Plan> {
         }
     }
     for (i, zone) in zones.iter().flatten().enumerate() {
-        let senders = zone.notify.iter().flat_map(|notify| &notify.keys);
-        for key in senders.filter(|key| !keys.iter().any(|known| known.name == **key)) {
-            errors.add(format!("zones[{i}].notify.keys"), format_args!("{key} is not among the keys"));
-        }
-        for (j, rule) in zone.update.iter().enumerate() {
-            if let Some(key) = rule.key.as_ref().filter(|key| !keys.iter().any(|known| known.name == **key)) {
-                errors
-                    .add(format!("zones[{i}].update[{j}].key"), format_args!("{key} is not among the keys"));
+        let notify = zone.notify.as_deref().unwrap_or_default();
+        for (name, rules) in [("notify", notify), ("transfer", &zone.transfer), ("update", &zone.update)] {
+            for (j, rule) in rules.iter().enumerate() {
+                let unknown = |key: &&Name| !keys.iter().any(|known| known.name == **key);
+                if let Some(key) = rule.key.as_ref().filter(unknown) {
+                    let path = format!("zones[{i}].{name}[{j}].key");
+                    errors.add(path, format_args!("{key} is not among the keys"));
+                }
             }
         }
     }
     let of_views = resolver.iter().flat_map(|resolver| resolver.local_of_views.keys());
     for name in of_views.filter(|name| !views.iter().any(|view| view.view.name == **name)) {
         errors.add("resolver.local", format_args!("{name:?} is not among the views"));
-    }
-    for (i, zone) in zones.iter().flatten().enumerate() {
-        let signed = zone.transfer.iter().filter_map(|client| client.key.as_ref());
-        for key in signed.filter(|key| !keys.iter().any(|known| known.name == **key)) {
-            errors.add(format!("zones[{i}].transfer"), format_args!("{key} is not among the keys"));
-        }
     }
     let dns64 = read_all(object.key("dns64"), read_dns64, errors);
     let no_aaaa = object.key("no_aaaa").and_then(|at| read_no_aaaa(&at, errors));
@@ -353,36 +347,34 @@ fn read_zones(at: &At<'_>, errors: &mut Errors) -> Vec<ZonePlan> {
         let name = object.required("name", errors).and_then(|at| read_name(&at, errors));
         let query_acl = object.key("query_acl").map(|at| read_acl(&at, errors));
         let overlay = object.key("overlay").and_then(|at| at.truth(errors)).unwrap_or(false);
-        let notify = object.key("notify").and_then(|at| read_notify(&at, errors));
-        let transfer = read_all(object.key("transfer"), read_transfer_client, errors);
-        let update = read_all(object.key("update"), read_update, errors);
+        let notify = object.key("notify").map(|at| read_all(Some(at), read_client_rule, errors));
+        let transfer = read_all(object.key("transfer"), read_client_rule, errors);
+        let update = read_all(object.key("update"), read_client_rule, errors);
+        let forwards_updates =
+            object.key("forwards_updates").and_then(|at| at.truth(errors)).unwrap_or(false);
         object.end(errors);
         let Some(name) = name else { continue };
         if !names.insert(name.clone()) {
             errors.add(format!("{}.name", at.path()), format_args!("{name} is there twice"));
         }
-        zones.push(ZonePlan { name, query_acl, overlay, notify, transfer, update });
+        zones.push(ZonePlan { name, query_acl, overlay, notify, transfer, update, forwards_updates });
     }
     zones
 }
 
-fn read_notify(at: &At<'_>, errors: &mut Errors) -> Option<NotifyPlan> {
-    let mut object = at.object(errors)?;
-    let clients = object.key("clients").map_or_else(|| Acl::new([]), |at| read_acl(&at, errors));
-    let keys = read_all(object.key("keys"), read_name, errors);
-    object.end(errors);
-    Some(NotifyPlan { clients, keys })
-}
-
-fn read_transfer_client(at: &At<'_>, errors: &mut Errors) -> Option<TransferClient> {
+fn read_client_rule(at: &At<'_>, errors: &mut Errors) -> Option<ClientRule> {
     let mut object = at.object(errors)?;
     let clients = object.key("clients").map(|at| read_acl(&at, errors));
-    let key = object.key("key").and_then(|at| read_name(&at, errors));
+    let key = object.key("key").map(|at| read_name(&at, errors));
     object.end(errors);
     if clients.is_none() && key.is_none() {
         errors.add(at.path(), "neither clients nor key: it would admit everybody");
     }
-    Some(TransferClient { clients, key })
+    // A key that cannot be read must not become a rule for every key.
+    match key {
+        None => Some(ClientRule { clients, key: None }),
+        Some(key) => Some(ClientRule { clients, key: Some(key?) }),
+    }
 }
 
 fn read_transfers(at: &At<'_>, errors: &mut Errors) -> Option<TransfersPlan> {
@@ -394,22 +386,6 @@ fn read_transfers(at: &At<'_>, errors: &mut Errors) -> Option<TransfersPlan> {
     set(&mut plan.history_bytes, &mut object, "history_bytes", 0, 1 << 40, errors);
     object.end(errors);
     Some(plan)
-}
-
-fn read_update(at: &At<'_>, errors: &mut Errors) -> Option<UpdatePlan> {
-    let mut object = at.object(errors)?;
-    let key = object.key("key").map(|at| read_name(&at, errors));
-    let clients = object.key("clients").map(|at| read_acl(&at, errors));
-    object.end(errors);
-    if key.is_none() && clients.is_none() {
-        errors.add(at.path(), "anybody could send updates: set key, clients, or both");
-        return None;
-    }
-    let key = match key {
-        None => None,
-        Some(key) => Some(key?),
-    };
-    Some(UpdatePlan { key, clients })
 }
 
 fn read_view(at: &At<'_>, errors: &mut Errors) -> Option<ViewPlan> {

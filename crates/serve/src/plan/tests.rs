@@ -84,7 +84,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         "zones[1].name: EXAMPLE.com. is there twice",
         &empty_label,
         "zones[3].name: missing",
-        "zones[0].transfer: no. is not among the keys",
+        "zones[0].transfer[1].key: no. is not among the keys",
         "servr: unknown key; known are version, server, acls, resolver, zones, keys, views, dns64, no_aaaa, rebinding, rrl, detect, transfers, control, recorder",
     ];
     assert_eq!(errors.len(), expected.len(), "{errors:#?}");

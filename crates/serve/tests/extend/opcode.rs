@@ -92,7 +92,7 @@ fn a_signed_opcode_answers_once_as_a_stream_or_by_the_control_plane() {
 
 #[test]
 fn a_notify_reaches_the_control_plane_from_a_primary_or_with_its_key_only() {
-    let senders = r#"{"name":"example.com.","notify":{"clients":["192.0.2.1"],"keys":["key."]}}"#;
+    let senders = r#"{"name":"example.com.","notify":[{"clients":["192.0.2.1"]},{"key":"key."}]}"#;
     let plan = PLAN.replace("VIEWS", "").replace(r#"{"name":"example.com."}"#, senders);
     let bench = Bench::new(snapshot_of(&plan));
     let mut room = vec![0; 65_535];
