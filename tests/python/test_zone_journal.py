@@ -208,15 +208,17 @@ def test_a_note_that_the_file_was_written(server: Server) -> None:
     """As `nw zone sync` does it: the file gets what is served, and changes go on meanwhile."""
     server.add("new")
     before = server.state
+    assert before.current is not None
     server.write(server.zone.to_text())
     server.add("meanwhile")
-    server.registry.saved(before, FileSource("z.", str(server.file)).version())
+    server.registry.saved(before, FileSource("z.", str(server.file)).version(), before.current)
     assert server.state.journal == 1
     server.restart()
     assert (server.state.journal, server.has("meanwhile"), server.zone.serial) == (1, ["192.0.2.9"], 3)
     before = server.state
+    assert before.current is not None
     server.write(server.zone.to_text())
-    server.registry.saved(before, FileSource("z.", str(server.file)).version())
+    server.registry.saved(before, FileSource("z.", str(server.file)).version(), before.current)
     assert server.state.journal == 0
     server.restart()
     assert (server.state.journal, server.zone.serial) == (0, 3)

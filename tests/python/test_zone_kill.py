@@ -75,7 +75,7 @@ def load(folder: str, first: int) -> None:
         beside = f"{server.file}.new"
         Path(beside).write_text(before.current.to_text())
         os.replace(beside, server.file)
-        server.registry.saved(before, FileSource("z.", str(server.file)).version())
+        server.registry.saved(before, FileSource("z.", str(server.file)).version(), before.current)
         if rounds % 3 == 0:
             server.reload()
 

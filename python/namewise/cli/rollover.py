@@ -27,9 +27,11 @@ _PLAN = Options(
     values=(*_POLICY, "--roll", "--algorithm", "--parent", "--svg"), flags=("--emergency", "--json")
 )
 _SIMULATE = Options(values=("--plans", "--seed", "--days"), flags=("--json",))
-_STATUS = Options(values=(*_POLICY, "--zone"), flags=("--json",), words=(1, 1))
-_START = Options(values=("--zone", "--role", "--ignored"), flags=("--emergency", "--json"), words=(1, 1))
-_KEYS = Options(values=("--zone",), flags=("--json",), words=(1, 1))
+_STATUS = Options(values=(*_POLICY, "--zone", "--control"), flags=("--json",), words=(1, 1))
+_START = Options(
+    values=("--zone", "--role", "--ignored", "--control"), flags=("--emergency", "--json"), words=(1, 1)
+)
+_KEYS = Options(values=("--zone", "--control"), flags=("--json",), words=(1, 1))
 
 
 def run(args: list[str]) -> int:
@@ -155,32 +157,47 @@ def _last_events(world: World, at: int) -> dict[str, Any]:
 
 def status(parsed: Parsed) -> int:
     """Print the keys of a zone with the states of their records."""
+    if not _is_folder(parsed):
+        from namewise.cli import signing
+
+        return signing.status(parsed)
+    from namewise.dnssec.keystore import to_tree
+
     store, zone = _store(parsed)
     state = _state(store, zone)
     policy = _policy(parsed)
-    tree = _tree(state, policy)
+    tree = to_tree(state, policy)
     if "--json" in parsed:
         print(json.dumps({"ok": True, **tree}, indent=2))
         return 0
-    print(f"{state.zone} last step {_when(state.stepped)}")
+    print_tree(tree)
+    return 0
+
+
+def print_tree(tree: dict[str, Any]) -> None:
+    """Print the states of keys."""
+    print(f"{tree['zone']} last step {when(tree['stepped'])}")
     for key in tree["keys"]:
         marks = [word for word in ("retired", "compromised", "foreign") if key[word]]
         what = "".join(f", {word}" for word in marks)
         print(f"{key['id']} ({key['role']}{what})")
         for record, (presence, since) in key["records"].items():
-            print(f"  {record:<16} {presence}{f' since {_when(since)}' if since else ''}")
+            print(f"  {record:<16} {presence}{f' since {when(since)}' if since else ''}")
         if key["next"]:
-            print(f"  successor        {_when(key['next'])}")
+            print(f"  successor        {when(key['next'])}")
     for wait in tree["waits"]:
-        until = f" ({_when(wait['until'])})" if wait["until"] else ""
+        until = f" ({when(wait['until'])})" if wait["until"] else ""
         print(f"waits: {wait['record']} of {wait['key']} {wait['why']}{until}")
     for role in tree["requested"]:
         print(f"asked for: roll-over of the {role.upper()}")
-    return 0
 
 
 def start(parsed: Parsed) -> int:
     """Ask for a roll-over: the next step begins it."""
+    if not _is_folder(parsed):
+        from namewise.cli import signing
+
+        return signing.start(parsed)
     from namewise.dnssec import zone_keys
     from namewise.dnssec.policy import Role
 
@@ -209,7 +226,11 @@ def start(parsed: Parsed) -> int:
 
 
 def keys(parsed: Parsed) -> int:
-    """List the keys in a folder."""
+    """List the keys in a folder, or of a zone of a running server."""
+    if not _is_folder(parsed):
+        from namewise.cli import signing
+
+        return signing.keys(parsed)
     from namewise.dnssec.keystore import FolderStore, read_folder
     from namewise.engine.errors import BadName, KeyFileError
 
@@ -269,6 +290,14 @@ def read_keys(args: list[str]) -> int:
     return keys(_KEYS.read(args))
 
 
+def _is_folder(parsed: Parsed) -> bool:
+    """Return whether a folder of keys is meant, and not a zone of the running server."""
+    import os
+
+    word = parsed.words[0]
+    return parsed.one("--control") is None and ("/" in word or os.path.isdir(word))
+
+
 def _store(parsed: Parsed) -> tuple[FolderStore, str]:
     """Return the store in the folder, and the zone that is meant."""
     from namewise.dnssec.keystore import FolderStore
@@ -303,39 +332,6 @@ def _state(store: FolderStore, zone: str) -> ZoneKeys:
     if not state.keys:
         raise Failure(f"{store.path} has no keys of {zone}", code=2)
     return state
-
-
-def _tree(state: ZoneKeys, policy: Policy) -> dict[str, Any]:
-    """Return what `status` shows."""
-    from namewise.dnssec.safety import RECORDS
-    from namewise.dnssec.timeline import RECORD_NAMES
-    from namewise.dnssec.zone_keys import start_of_successor, waits
-
-    shown = [
-        {
-            "id": key.id,
-            "role": key.role.value,
-            "dnskey": str(key.public),
-            "retired": key.retired,
-            "compromised": key.compromised,
-            "foreign": key.foreign,
-            "active": key.active,
-            "next": None if key.retired or key.foreign else start_of_successor(state, policy, key),
-            "records": {
-                RECORD_NAMES[record]: [key.reach(record).presence.value, key.reach(record).since]
-                for record in RECORDS
-                if key.has(record)
-            },
-        }
-        for key in state.keys
-    ]
-    return {
-        "zone": state.zone,
-        "stepped": state.stepped,
-        "requested": sorted(role.value for role in state.requested),
-        "keys": shown,
-        "waits": [wait._asdict() | {"record": RECORD_NAMES[wait.record]} for wait in waits(state, policy)],
-    }
 
 
 def _policy(parsed: Parsed) -> Policy:
@@ -388,7 +384,8 @@ def _now() -> int:
     return int(time.time())
 
 
-def _when(seconds: int) -> str:
+def when(seconds: int) -> str:
+    """Return a time as text."""
     from namewise.cli.dnssec import stamp
 
     return stamp(seconds) if seconds else "never"

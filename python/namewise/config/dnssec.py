@@ -34,8 +34,8 @@ PolicyName = Annotated[str, written_as("text", _policy_name)]
 
 
 class Dnssec(Table, frozen=True, kw_only=True):
-    """A DNSSEC policy: the keys of a zone, their lifetimes, and the times that the servers and caches around the zone need. The server does
-    not sign zones yet: `nw dnssec rollover` reads these tables to plan, check and simulate roll-overs. `default` is a policy with all
+    """A DNSSEC policy: the keys of a zone, their lifetimes, and the times that the servers and caches around the zone need. `[[zone]]
+    dnssec` names it; `nw dnssec rollover` plans, checks and simulates what it does. `default` is a policy with all
     defaults; `insecure` makes a signed zone unsigned without a time in which it is bogus."""
 
     name: Annotated[

@@ -19,6 +19,7 @@ from msgspec import Meta
 from namewise.config import values
 from namewise.config.access import BUILT_IN_ACLS, Acl, AclPolicy, Key, View
 from namewise.config.detect import Amplification, Tunnels
+from namewise.config.dnssec import BUILT_IN as BUILT_IN_POLICIES
 from namewise.config.dnssec import Dnssec
 from namewise.config.filters import Dns64, NoAaaa, Rebinding, Rrl
 from namewise.config.lists import Group, List
@@ -36,6 +37,7 @@ from namewise.config.zones import (
     NAME_SERVERS,
     DatabaseZone,
     FileZone,
+    PrimaryZone,
     SecondaryZone,
     Update,
     client_rule,
@@ -66,6 +68,7 @@ __all__ = [
     "Local",
     "Log",
     "NoAaaa",
+    "PrimaryZone",
     "Rebinding",
     "Resolver",
     "Rrl",
@@ -306,6 +309,18 @@ def cross_check(
                 kind = "database" if isinstance(zone, DatabaseZone) else "secondary"
                 message = f'a zone of kind "{kind}" needs a state directory: set `state = "DIR"` in [server], or use --state DIR'
                 found.append((("zone", index), message))
+            elif isinstance(zone, PrimaryZone) and zone.dnssec is not None:
+                message = 'the keys of a signed zone need a state directory: set `state = "DIR"` in [server], or use --state DIR'
+                found.append((("zone", index, "dnssec"), message))
+    signs = names("dnssec", (*BUILT_IN_POLICIES, *(one.name for one in config.dnssec)))
+    for index, zone in enumerate(config.zone):
+        if (
+            isinstance(zone, PrimaryZone)
+            and zone.dnssec is not None
+            and signs is not None
+            and zone.dnssec.lower() not in signs
+        ):
+            found.append((("zone", index, "dnssec"), unknown("dnssec", zone.dnssec, signs)))
     for index, rule in enumerate(config.update):
         members(("update", index, "clients"), rule.clients or ())
         for at, name in enumerate(rule.zones):

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, NamedTuple
 
 from namewise.config import values
-from namewise.config.schema import DomainName, Path, Table, setting, written_as
+from namewise.config.schema import DomainName, Path, Server, Table, setting, written_as
 from namewise.config.values import Endpoint
 
 
@@ -133,7 +133,7 @@ class AnyZone(Table, frozen=True, kw_only=True):
     ] = ()
 
 
-class NumberedZone(AnyZone, frozen=True, kw_only=True):
+class PrimaryZone(AnyZone, frozen=True, kw_only=True):
     """What zones have whose changes are made here."""
 
     serial: Annotated[
@@ -143,15 +143,33 @@ class NumberedZone(AnyZone, frozen=True, kw_only=True):
             "a serial ahead of the clock is incremented. `nw zone serial` leads from one method to another."
         ),
     ] = "increment"
+    dnssec: (
+        Annotated[
+            str,
+            setting(
+                "Sign the zone by this policy: a `[[dnssec]]` table, `default`, or `insecure`, which makes a signed zone unsigned "
+                "without a time in which it is bogus. The keys are in the state directory; the zone file stays unsigned. A signed zone "
+                "without this setting is treated as `insecure`."
+            ),
+        ]
+        | None
+    ) = None
+    parent: Annotated[
+        tuple[Server, ...],
+        setting(
+            "Servers of the parent zone, which are asked for its DS records before a roll-over goes on. Empty: those that the resolver "
+            "finds."
+        ),
+    ] = ()
 
 
-class FileZone(NumberedZone, tag_field="kind", tag="file", frozen=True, kw_only=True):
+class FileZone(PrimaryZone, tag_field="kind", tag="file", frozen=True, kw_only=True):
     """A zone that is served from a zone file. With `[server] state` it takes changes, which are kept until the file has them."""
 
     file: Annotated[Path, setting("Zone file (RFC 1035 §5); relative to the file that names it.")]
 
 
-class DatabaseZone(NumberedZone, tag_field="kind", tag="database", frozen=True, kw_only=True):
+class DatabaseZone(PrimaryZone, tag_field="kind", tag="database", frozen=True, kw_only=True):
     """A zone in the state database (`[server] state`). `nw zone apply` gives it its first records; until then it is waiting."""
 
 

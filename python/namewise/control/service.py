@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from namewise.backends import source
 from namewise.backends.database import DatabaseSource
 from namewise.config import ConfigError
-from namewise.config.model import SecondaryZone
+from namewise.config.model import PrimaryZone, SecondaryZone
 from namewise.config.paths import private_folder
 from namewise.config.templates import vanished
 from namewise.config.values import Endpoint
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from namewise.control.members import Member
     from namewise.control.notices import Notices
     from namewise.control.secondaries import Secondaries
+    from namewise.control.signing import Signing
     from namewise.control.sockets import Sockets
     from namewise.control.trust import Trust
     from namewise.policy.lists import Refreshed
@@ -100,6 +101,8 @@ class Service:
         """What is trusted beyond the configuration; made by `_equip`, as the next two. `follow` starts its thread."""
         self.root: RootCopy | None = None
         """The local copy of the root; `follow` starts its thread."""
+        self.signing: Signing | None = None
+        """The zones that are signed here; `follow` starts its thread."""
         self.lists: Lists | None = None
         """The lists in use and their pauses."""
         self.secondaries: Secondaries | None = None
@@ -164,7 +167,7 @@ class Service:
 
     def follow(self) -> None:
         """Begin what goes on beside queries, in threads: follow the trust anchors and the root, if names are resolved, and the primaries
-        of secondary zones. What has begun goes on."""
+        of secondary zones; sign zones. What has begun goes on."""
         for part in self._followers:
             part.start()
 
@@ -175,9 +178,9 @@ class Service:
             part.reloaded()
 
     @property
-    def _followers(self) -> list[Trust | RootCopy | Secondaries | Notices]:
+    def _followers(self) -> list[Trust | RootCopy | Secondaries | Notices | Signing]:
         """The parts that have a thread."""
-        parts = (self.trust, self.root, self.secondaries, self.notices)
+        parts = (self.trust, self.root, self.secondaries, self.notices, self.signing)
         return [part for part in parts if part is not None]
 
     def _equip(self, config: Config) -> None:
@@ -204,6 +207,13 @@ class Service:
             from namewise.control.notices import Notices
 
             self.notices = Notices(self, self.log)
+        if self.signing is None and self._signs(config):
+            from namewise.control.parent import Parents
+            from namewise.control.signing import Signing
+
+            self.signing = Signing(self, self.log, observe=Parents(self).observe)
+        if self.signing is not None:
+            self.signing.load(config)
         if config.list and self.lists is None:
             from namewise.control.lists import Lists
 
@@ -216,6 +226,12 @@ class Service:
             from namewise.policy.detect import use_suffixes
 
             self._use_suffixes = use_suffixes
+
+    def _signs(self, config: Config) -> bool:
+        """Return whether zones are to be signed, or were."""
+        journal = self.registry.journal
+        wanted = any(isinstance(zone, PrimaryZone) and zone.dnssec is not None for zone in config.zone)
+        return wanted or (journal.exists and bool(journal.store.signed_zones()))
 
     def _build(self, loaded: Loaded, workers: Callable[[Config], int]) -> Candidate:
         self._equip(loaded.config)
@@ -281,6 +297,8 @@ class Service:
             self.log.event("info", "zone-changed", f"zone {name} {change}, {change.why}{by}", zone=name)
         if self.notices is not None:
             self.notices.changed(state)
+        if self.signing is not None:
+            self.signing.changed(state)
 
     def reload(self, check: Callable[[Candidate], None] | None = None, *, remove: bool = False) -> Outcome:
         """Take configuration and zones as they are now into use, or raise and change nothing.

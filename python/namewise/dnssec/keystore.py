@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from namewise.dnssec import rollover, zone_keys
 from namewise.dnssec.anchors import Key
 from namewise.dnssec.policy import Policy, Role
-from namewise.dnssec.safety import RECORDS, Presence, Reach, RolloverKey
+from namewise.dnssec.safety import RECORD_NAMES, RECORDS, Presence, Reach, RolloverKey
 from namewise.dnssec.zone_keys import Held, Outcome, Parent, ZoneFacts, ZoneKeys
 from namewise.engine import Name, RRset, ZoneKey
 from namewise.engine.errors import KeyFileError
@@ -450,6 +450,38 @@ def _key_of(tree: dict[str, Any]) -> RolloverKey:
         presence, since = tree["records"][record]
         values[record] = Reach(Presence(presence), since)
     return RolloverKey(role=Role(tree["role"]), public=Key.parse(tree["public"]), **values)
+
+
+def to_tree(state: ZoneKeys, policy: Policy) -> dict[str, Any]:
+    """Return the keys with the states of their records, and what they wait for, as an object to show. Times are seconds since 1970."""
+    shown = [
+        {
+            "id": key.id,
+            "role": key.role.value,
+            "dnskey": str(key.public),
+            "ds": str(zone_keys.ds_of(state.zone, key.public)) if key.role.entry else None,
+            "retired": key.retired,
+            "compromised": key.compromised,
+            "foreign": key.foreign,
+            "active": key.active,
+            "next": None if key.retired or key.foreign else zone_keys.start_of_successor(state, policy, key),
+            "records": {
+                RECORD_NAMES[record]: [key.reach(record).presence.value, key.reach(record).since]
+                for record in RECORDS
+                if key.has(record)
+            },
+        }
+        for key in state.keys
+    ]
+    return {
+        "zone": state.zone,
+        "stepped": state.stepped,
+        "requested": sorted(role.value for role in state.requested),
+        "keys": shown,
+        "waits": [
+            wait._asdict() | {"record": RECORD_NAMES[wait.record]} for wait in zone_keys.waits(state, policy)
+        ],
+    }
 
 
 def _folded(zone: str) -> str:

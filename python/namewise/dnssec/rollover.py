@@ -82,6 +82,21 @@ def step(
     return run.outcome()
 
 
+def publication_of(state: ZoneKeys, policy: Policy) -> Publication:
+    """Return what the zone is to contain with these states: what the last step ordered."""
+    keys = state.keys
+    own = [key for key in keys if not key.foreign]
+    publication = Publication(
+        frozenset(key.id for key in keys if key.dnskey.published),
+        frozenset(key.id for key in own if key.krrsig.published),
+        frozenset(key.id for key in own if key.zrrsig.published),
+        frozenset(key.id for key in keys if key.ds.published and key.dnskey.published),
+    )
+    if not policy.roles and not publication.cds and publication.key_signers:
+        return publication._replace(delete=True)
+    return publication
+
+
 def _published(key: RolloverKey) -> list[str]:
     """Return the records that the zone's own publication of *key* consists of, without signatures of data."""
     return ["dnskey", "krrsig"] if key.has("krrsig") and not key.foreign else ["dnskey"]
@@ -467,14 +482,7 @@ class _Run:
     def outcome(self) -> Outcome:
         keys, wanted = self.state.keys, tuple(self.wanted())
         own = [key for key in keys if not key.foreign]
-        publication = Publication(
-            frozenset(key.id for key in keys if key.dnskey.published),
-            frozenset(key.id for key in own if key.krrsig.published),
-            frozenset(key.id for key in own if key.zrrsig.published),
-            frozenset(key.id for key in keys if key.ds.published and key.dnskey.published),
-        )
-        if not self.policy.roles and not publication.cds and publication.key_signers:
-            publication = publication._replace(delete=True)
+        publication = publication_of(self.state, self.policy)
         for key in own:
             if key.ds == Reach(RUMOURED):
                 text = f"the parent is to publish the DS of {key.id}: {ds_of(self.state.zone, key.public)}"

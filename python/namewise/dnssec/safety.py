@@ -66,6 +66,7 @@ class Reach(NamedTuple):
 
 RECORDS = ("dnskey", "krrsig", "zrrsig", "ds")
 """The records of a key: itself, its signature of the DNSKEY RRset, its signatures of the other data, its DS."""
+RECORD_NAMES = {"dnskey": "DNSKEY", "krrsig": "RRSIG of DNSKEY", "zrrsig": "RRSIG of data", "ds": "DS"}
 
 
 class RolloverKey(NamedTuple):

@@ -40,15 +40,17 @@ def signing(
     now: int,
     *,
     zonemd: int | None = None,
+    since: int | None = None,
 ) -> Signing:
     """Return how a zone is signed at *now*, seconds since 1970. key: returns the private key with an id. Raises KeyFileError.
 
-    zonemd: hash algorithm of its ZONEMD record (RFC 8976 §5.3); None: it has none.
+    zonemd: hash algorithm of its ZONEMD record (RFC 8976 §5.3); None: it has none. since: the present time by a clock that may be
+    right as well; signatures are valid at both.
     """
     keys = {id: key(id) for id in sorted(publication.key_signers | publication.zone_signers)}
     return Signing(
         [keys[id] for id in sorted(publication.zone_signers)],
-        now - LATE_S,
+        min(now, now if since is None else since) - LATE_S,
         now + table.signatures_validity // 1000,
         key_signers=[keys[id] for id in sorted(publication.key_signers)],
         dnskey_expiration=now + table.signatures_validity_dnskey // 1000,

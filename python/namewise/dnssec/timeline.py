@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from namewise.config.values import duration_text
-from namewise.dnssec.safety import RECORDS, Presence
+from namewise.dnssec.safety import RECORD_NAMES, RECORDS, Presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from namewise.dnssec.simulate import Event, Mark
 
-RECORD_NAMES = {"dnskey": "DNSKEY", "krrsig": "RRSIG of DNSKEY", "zrrsig": "RRSIG of data", "ds": "DS"}
 _SAYS = {
     Presence.RUMOURED: {"dnskey": "is published", "zrrsig": "is made", "ds": "is asked for (CDS)"},
     Presence.OMNIPRESENT: {

@@ -14,6 +14,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from namewise.zones.chain import FILE, Limits, StoreError, Write, image
+from namewise.zones.state import SIGNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -104,8 +105,10 @@ def write_of_change(
     difference: None for the first version
     """
     write = _version(_write(before), before, zone, change, difference, limits, picture)
-    if before.journal or write.kind != "file" or before.current is None:
-        return write
+    if before.based or write.kind != "file" or before.current is None:
+        # Without changes that the file lacks, there are none after this one either.
+        signing = before.based and not before.journal and change.why in SIGNING and write.kind == "file"
+        return write._replace(base_at=(before.tip or 0) + 1) if signing else write
     # The first change since the file was read: the file is the base. One that could not be read is read after a restart.
     at, source = before.tip or 0, "" if before.error else stamp(before.version)
     if write.snapshot is not None and write.snapshot_at == at:
@@ -129,13 +132,17 @@ def write_of_reading(
     difference: what differs between the zones of both; None: nothing does
     """
     write = _write(before)._replace(
-        source=stamp(after.version), base="none" if after.journal == 0 else picture(read)
+        source=stamp(after.version), base=picture(read) if after.based else "none"
     )
     change, new = after.change, after.current
     version = after.revision != before.revision and change is not None
-    if after.journal:
+    if after.based:
         write = write._replace(base_at=(before.tip or 0) + version - after.journal)
     if not version or change is None or new is None:
+        return write
+    if before.tip is None:
+        return _version(write, before, new, change, None, limits, picture)
+    if before.current is None:
         return write
     return _version(write, before, new, change, difference, limits, picture)
 

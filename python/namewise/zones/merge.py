@@ -64,14 +64,14 @@ def merge(
 
     Raises `MergeConflict`, and `ZoneFileError` if the result is not a zone.
     """
-    served, edit = _changed(base.difference(ours)), ours.edit()
+    edit = ours.edit()
     conflicts: list[tuple[str, str, str, str]] = []
     # Signatures last: a changed RRset drops those that are not put after it.
     for owner, rtype in sorted(_changed(base.difference(theirs)), key=lambda key: (key[1] == "RRSIG", key)):
         wanted, present = theirs.rrset(owner, rtype), ours.rrset(owner, rtype)
         if wanted == present:
             continue
-        if (owner, rtype) in served:
+        if base.rrset(owner, rtype) != present:
             conflicts.append((owner, rtype, _text(wanted), _text(present)))
         elif wanted is None:
             edit.delete(owner, rtype)

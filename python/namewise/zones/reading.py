@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from namewise.engine.errors import ZoneFileError
+from namewise.engine.errors import NamewiseError, ZoneFileError
 from namewise.zones.chain import ChainError, StoreError
 from namewise.zones.journal import in_source, kept, stamp, write_of_reading
-from namewise.zones.serial import following, is_newer, way
+from namewise.zones.serial import following, is_newer, successor, way
 from namewise.zones.source import ZoneUnavailable
-from namewise.zones.state import Change, ZoneState
+from namewise.zones.state import SIGNING, Change, ZoneState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from namewise.engine import Difference, Zone
     from namewise.zones.chain import Chain, Write
@@ -30,6 +30,18 @@ if TYPE_CHECKING:
     from namewise.zones.serial import Method
     from namewise.zones.source import ZoneSource
     from namewise.zones.state import Cause
+
+    Signers: TypeAlias = "Callable[[str], Signer | None]"
+    """Returns what signs the zone of a name; None: it is served as it is."""
+    Number: TypeAlias = Callable[[int], int]
+
+
+class Signer(Protocol):
+    """What signs new versions of a zone."""
+
+    def follow(self, before: Zone | None, made: Zone, number: Number) -> Zone:
+        """Return the signed version with the other records of *made*, from the served version *before*; *before* itself if nothing but
+        the serial differs. number: returns the serial that follows one. Raises `NamewiseError`."""
 
 
 MOST_COMPARED = 50_000
@@ -43,10 +55,33 @@ class Read(NamedTuple):
     write: Write
 
 
+class Refresh(NamedTuple):
+    """The effect of reading the sources of the configuration, with the states from which it was computed."""
+
+    before: Mapping[str, ZoneState]
+    after: dict[str, ZoneState]
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    failures: tuple[tuple[ZoneSource, Exception], ...]
+    warnings: tuple[str, ...]
+    recorded: Mapping[str, Read] = {}
+    """What is to be recorded in the state database, by zone."""
+    history: Mapping[str, list[Difference]] = {}
+    """What differs in the changed zones, for IXFR."""
+
+    def new_data(self) -> list[Zone]:
+        """Return the zones that were read from their sources, both new zones and new versions."""
+        found = (self.after[name].current for name in (*self.added, *self.changed))
+        return [zone for zone in found if zone is not None]
+
+
 class Reading:
     """Reads sources and finds the state that follows for each."""
 
-    def __init__(self, journal: Journal, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, journal: Journal, clock: Callable[[], float] = time.time, signers: Signers | None = None
+    ) -> None:
         self.after: dict[str, ZoneState] = {}
         self.new_data: dict[str, None] = {}
         """Zones with another version than before, in order."""
@@ -58,6 +93,7 @@ class Reading:
         """What is to be recorded in the state database once it is served."""
         self._journal = journal
         self._clock = clock
+        self._signers = signers
         self._chains: Mapping[str, Chain] | None = None
         self._noted: Mapping[str, Mapping[str, Any]] | None = None
         self._unread: list[ZoneState] = []
@@ -70,7 +106,7 @@ class Reading:
             return
         if state.tip is not None and not in_source(source):
             return
-        if state.version is not None or state.journal:
+        if state.version is not None or state.based:
             try:
                 version = source.version(state.version)
             except (ZoneFileError, OSError) as error:
@@ -78,7 +114,7 @@ class Reading:
                 return
             if version == state.version and not state.error:
                 return
-            if state.journal and state.tip is None:
+            if state.based and state.tip is None:
                 self.warnings.append(_ignored(state))
                 return
         self._unread.append(state if state.source is source else state._replace(source=source))
@@ -129,7 +165,9 @@ class Reading:
                 self._fail(state, error, None)
             return
         same = version is not None and stamp(version) == chain.source
-        state = state.resumed(zone, chain.tip, version if same else None, chain.unsaved)
+        state = state.resumed(
+            zone, chain.tip, version if same else None, chain.unsaved, based=chain.base is not None
+        )
         if getattr(source, "kind", None) == "secondary":
             from namewise.zones.secondary import lapsed
 
@@ -146,39 +184,43 @@ class Reading:
 
     def _take(self, state: ZoneState, version: Hashable, zone: Zone) -> None:
         source, old, read = state.source, state.current, zone
-        name, journal = source.name, 0
-        if old is not None and state.journal:
+        name, journal, based = source.name, 0, False
+        method: Method = getattr(source, "serial", "increment")
+        number = partial(following, method=method, now=self._clock())
+        if old is not None and state.based:
             from namewise.zones.merge import MergeConflict, merge
 
             try:
                 own = self._own_version(state, read)
                 if own is not None:
                     # As `nw zone sync` writes it. The server may have ended before it took note of that.
-                    zone, journal = old, (state.tip or 0) - own
+                    zone, journal, based = old, (state.tip or 0) - own, False
                 else:
-                    base = self._journal.store.base(name.lower())
-                    method: Method = getattr(source, "serial", "increment")
-                    zone = merge(
-                        base, read, old, source.place, partial(following, method=method, now=self._clock())
-                    )
-                    journal = 0 if zone is read else state.journal
+                    zone = merge(self._journal.store.base(name.lower()), read, old, source.place, number)
+                    journal, based = (0, False) if zone is read else (state.journal, True)
             except (MergeConflict, ZoneFileError, ChainError, StoreError) as error:
                 self._fail(state, error, version)
                 return
-        after, difference = succeeding(state, zone, "load" if old is None else "reload"), None
+        signer = None if self._signers is None else self._signers(name)
+        try:
+            after = succeeding(state, zone, "load" if old is None else "reload", signer=signer, number=number)
+        except NamewiseError as error:
+            self._fail(state, error, version)
+            return
+        difference, based = None, based or signer is not None
         if after is None:
-            self.after[name] = state.confirmed(version, journal)
+            self.after[name] = state.confirmed(version, journal, based=based)
         else:
-            if old is not None and not is_newer(zone.serial, old.serial):
+            if signer is None and old is not None and not is_newer(zone.serial, old.serial):
                 self.warnings.append(_serial_warning(name, old.serial, zone.serial))
-            self.after[name] = state.loaded(after[0], version, after[1], journal)
+            self.after[name] = state.loaded(after[0], version, after[1], journal, based=based)
             self.new_data[name] = None
             few = after[1].added + after[1].changed + after[1].removed <= MOST_COMPARED
             if old is not None and (few or state.tip is not None):
                 difference = old.difference(after[0])
                 if few:
                     self.differences[name] = difference
-        if state.tip is not None and old is not None:
+        if signer is not None or (state.tip is not None and old is not None):
             # Made here, where no lock is held: it may need images of the zone.
             write = write_of_reading(state, self.after[name], read, difference, self._journal.limits)
             self.recorded[name] = Read(state, write)
@@ -200,9 +242,20 @@ class Reading:
 
 
 def succeeding(
-    before: ZoneState, zone: Zone, why: str, cause: Cause | None = None
+    before: ZoneState,
+    zone: Zone,
+    why: str,
+    cause: Cause | None = None,
+    signer: Signer | None = None,
+    number: Number = successor,
 ) -> tuple[Zone, Change] | None:
-    """Return *zone* as the version that follows that of *before*, with what differs; None if no record does."""
+    """Return *zone* as the version that follows that of *before*, with what differs; None if no record does.
+
+    signer: signs it; *zone* says what the other records are. What it raises is a `NamewiseError`. number: returns the serial that
+    follows one, for a signed version whose other records bring none.
+    """
+    if signer is not None and why not in SIGNING:
+        zone = signer.follow(before.current, zone, number)
     made = ("", "", "") if cause is None else (cause.who, cause.client, cause.note)
     if before.current is None:
         return zone, Change(why, zone.serial, None, 0, 0, 0, *made)

@@ -2,7 +2,7 @@
 
 ```text
  refresh (files, other sources) ─┐
- change, edit, submit ───────────┼─▶ state before, zone, cause ─▶ succeed ─▶ [sign] ─▶ journal ─▶ Engine.change ─▶ acknowledge
+ change, edit, submit ───────────┼─▶ state before, zone, cause ─▶ succeed ─▶  sign  ─▶ journal ─▶ Engine.change ─▶ acknowledge
  source that reports a change ───┘                                what differs                ▲
  fold (background) ───────────────────────────────────────────────────────────────────────────┘  the same records
 ```
@@ -15,6 +15,9 @@ Changes that wait while others are written share the next transaction of the sta
 one acknowledgement: a caller that gets the lock takes all of them. A change that was refused has changed nothing.
 
 The serial of a version that a change makes is chosen here, by the method of its source (`serial.py`).
+
+A zone that is signed here (`signers`) has two sides: its source and those who change it give the records without signatures, and
+`succeed` makes the signed version of them. Its file never has signatures.
 """
 
 from __future__ import annotations
@@ -30,9 +33,9 @@ from namewise.engine.errors import EngineClosed, NamewiseError
 from namewise.zones.background import Background
 from namewise.zones.chain import Chain, StoreError, image
 from namewise.zones.journal import Journal, kept, write_of_change, write_of_reading, write_of_snapshot
-from namewise.zones.reading import Reading, succeeding
+from namewise.zones.reading import Reading, Refresh, succeeding
 from namewise.zones.serial import numbered
-from namewise.zones.state import Cause, Change, ZoneState, failure_text
+from namewise.zones.state import SIGNING, Cause, Change, ZoneState, failure_text
 from namewise.zones.waiting import Unpictured, Waiting
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 
     from namewise.engine import Difference, Engine, Unavailable, Zone
     from namewise.zones.chain import Write
-    from namewise.zones.reading import Read
+    from namewise.zones.reading import Read, Signer, Signers
     from namewise.zones.source import ZoneSource
 
     Make: TypeAlias = Callable[[ZoneState], Zone]
@@ -69,27 +72,6 @@ class ZoneConflict(NamewiseError):
     code = "CONFLICT"
 
 
-class Refresh(NamedTuple):
-    """The effect of reading the sources of the configuration, with the states from which it was computed."""
-
-    before: Mapping[str, ZoneState]
-    after: dict[str, ZoneState]
-    added: tuple[str, ...]
-    changed: tuple[str, ...]
-    removed: tuple[str, ...]
-    failures: tuple[tuple[ZoneSource, Exception], ...]
-    warnings: tuple[str, ...]
-    recorded: Mapping[str, Read] = {}
-    """What is to be recorded in the state database, by zone."""
-    history: Mapping[str, list[Difference]] = {}
-    """What differs in the changed zones, for IXFR."""
-
-    def new_data(self) -> list[Zone]:
-        """Return the zones that were read from their sources, both new zones and new versions."""
-        found = (self.after[name].current for name in (*self.added, *self.changed))
-        return [zone for zone in found if zone is not None]
-
-
 class Fold(NamedTuple):
     """A version of a zone that is stored anew, beside the state that it was computed from."""
 
@@ -109,6 +91,8 @@ class Registry:
         """Called with the new state after a zone has changed by `change`, `edit` or `submit`; it must not block."""
         self.clock: Callable[[], float] = time.time
         """Seconds since 1970, for serials."""
+        self.signers: Signers | None = None
+        """Returns what signs a zone. New versions of zones from any source pass through it."""
         self._engine: Engine | None = None
         self._named: frozenset[str] = frozenset()
         """The zones that the current settings name."""
@@ -142,7 +126,7 @@ class Registry:
         """Read the changed ones of *sources* and return the effect. Changes nothing. kept: zones that stay, besides those of *sources*;
         their sources are not looked at."""
         before = self.states
-        reading = Reading(self.journal, self.clock)
+        reading = self._reading()
         reading.after.update((name, before[name]) for name in kept if name in before)
         for source in sources:
             state = before.get(source.name)
@@ -278,7 +262,7 @@ class Registry:
     def add(self, source: ZoneSource) -> int:
         """Load the zone of *source* and serve it until `remove`, whatever the configuration names; return the
         generation. Raises `ZonesError` if it cannot be loaded, `ZoneConflict` if a zone of that name is served."""
-        reading = Reading(self.journal, self.clock)
+        reading = self._reading()
         reading.look(ZoneState(source, configured=False), source)
         reading.read()
         if reading.failures:
@@ -291,7 +275,7 @@ class Registry:
     def resume(self, source: ZoneSource) -> ZoneState:
         """Serve a zone that is stored and that the configuration does not name, as `add`; one that cannot be loaded gets SERVFAIL.
         Return its state."""
-        reading = Reading(self.journal, self.clock)
+        reading = self._reading()
         reading.look(ZoneState(source, configured=False), source)
         reading.read()
         with self._changing:
@@ -347,8 +331,11 @@ class Registry:
             self.states = {**self.states, name: again}
         self.reread(name)
 
-    def saved(self, before: ZoneState, version: Hashable) -> None:
-        """Take note that *version* of the source has the records of *before*. Raises `StoreError`."""
+    def saved(self, before: ZoneState, version: Hashable, written: Zone) -> None:
+        """Take note that *version* of the source has the records of *before*. Raises `StoreError`.
+
+        written: these records, without those that signing makes if the zone is signed here
+        """
         name, zone = before.source.name, before.current
         waiting = Waiting(name, lambda _: None)
         while zone is not None and before.tip is not None:
@@ -357,15 +344,17 @@ class Registry:
                     present = self.states[name]
                     if present.tip is None:
                         return
-                    after = present.confirmed(version, present.tip - before.tip)
+                    after = present.confirmed(
+                        version, present.tip - before.tip, based=self._signer(name) is not None
+                    )
                     # Changes that were made meanwhile have what was saved as their base.
                     limits = self.journal.limits
-                    write = write_of_reading(present, after, zone, None, limits, waiting.image)
+                    write = write_of_reading(present, after, written, None, limits, waiting.image)
                     _settled(self.journal.store.write([write]))
                     self.states = {**self.states, name: after}
                     return
-            except Unpictured:
-                waiting.draw(zone)
+            except Unpictured as lacking:
+                waiting.draw(lacking.zone)
 
     def fold(self, name: str) -> Fold | None:
         """Store the current version of the zone *name* anew, and return it for `take`; None if that is not worth its
@@ -430,10 +419,10 @@ class Registry:
 
     def _succeeding(self, before: ZoneState, zone: Zone, cause: Cause) -> tuple[Zone, Change] | None:
         """Return *zone* with its serial as the version that follows that of *before*, with what differs; None if nothing does."""
-        method = getattr(before.source, "serial", None)
-        if method is not None and before.current is not None:
+        method, signer = getattr(before.source, "serial", None), self._signer(before.source.name)
+        if method is not None and before.current is not None and (signer is None or cause.why not in SIGNING):
             zone = numbered(before.current, zone, method, self.clock())
-        return succeeding(before, zone, cause.why, cause)
+        return succeeding(before, zone, cause.why, cause, signer)
 
     def _commit_until(self, waiting: Waiting) -> ZoneState:
         self._commit()
@@ -615,6 +604,12 @@ class Registry:
 
     # Inside.
 
+    def _reading(self) -> Reading:
+        return Reading(self.journal, self.clock, self.signers)
+
+    def _signer(self, name: str) -> Signer | None:
+        return None if self.signers is None else self.signers(name)
+
     def _put(self, name: str, state: ZoneState | None, history: list[Difference] | None = None) -> int:
         """Change one zone in the engine, and then in the states. The caller holds the lock. history: as for `Engine.change`."""
         engine, present = self._running(), self.states.get(name)
@@ -660,7 +655,7 @@ class Registry:
         before = self.states.get(name)
         if before is None:
             return []
-        reading = Reading(self.journal, self.clock)
+        reading = self._reading()
         reading.look(before, before.source)
         reading.read()
         after = reading.after[name]

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Condition = Literal["waiting", "failed", "loaded", "expired"]
 
+SIGNING = ("sign", "rollover")
+"""Why the records change that signing makes, and no others."""
+
 _revisions = itertools.count(1)
 
 
@@ -87,7 +90,10 @@ class ZoneState(NamedTuple):
     version: Hashable = None
     """The version of the source that was read last, whether it was valid or not."""
     journal: int = 0
-    """The number of changes since the source was read. The source does not contain them."""
+    """The number of changes since the source was read. The source does not contain them. Signing does not count."""
+    based: bool = False
+    """Whether *current* is more than the source: it has changes or signatures that the source lacks. The state database then has the
+    records of the source, too."""
     tip: int | None = None
     """The sequence of *current* in the state database; None: nothing of the zone is stored."""
     stale: bool = False
@@ -97,8 +103,11 @@ class ZoneState(NamedTuple):
     detail: str = ""
     """The first error in short form, without folder names. Clients see it if the zone has no data."""
 
-    def loaded(self, zone: Zone, version: Hashable, change: Change, journal: int = 0) -> ZoneState:
-        """Return the state after *zone* was made of *version* of the source, and of *journal* changes that it lacks."""
+    def loaded(
+        self, zone: Zone, version: Hashable, change: Change, journal: int = 0, *, based: bool = False
+    ) -> ZoneState:
+        """Return the state after *zone* was made of *version* of the source, and of *journal* changes that it lacks. based: or of
+        signatures that it lacks."""
         return self._replace(
             condition="loaded",
             current=zone,
@@ -106,18 +115,25 @@ class ZoneState(NamedTuple):
             change=change,
             version=version,
             journal=journal,
+            based=based or journal > 0,
             error="",
             detail="",
         )
 
-    def confirmed(self, version: Hashable, journal: int = 0) -> ZoneState:
+    def confirmed(self, version: Hashable, journal: int = 0, *, based: bool = False) -> ZoneState:
         """Return the state after *version* of the source was found to lead to the served records, with *journal* changes that it
-        lacks."""
-        return self._replace(version=version, journal=journal, error="", detail="")
+        lacks. based: or signatures."""
+        return self._replace(
+            version=version, journal=journal, based=based or journal > 0, error="", detail=""
+        )
 
-    def resumed(self, zone: Zone, tip: int, version: Hashable, journal: int) -> ZoneState:
-        """Return the state of a zone that the state database has as *zone*. *version* of the source lacks *journal* changes."""
-        return self.loaded(zone, version, Change("load", zone.serial), journal)._replace(tip=tip)
+    def resumed(
+        self, zone: Zone, tip: int, version: Hashable, journal: int, *, based: bool = False
+    ) -> ZoneState:
+        """Return the state of a zone that the state database has as *zone*. *version* of the source lacks *journal* changes.
+        based: or signatures."""
+        after = self.loaded(zone, version, Change("load", zone.serial), journal, based=based)
+        return after._replace(tip=tip)
 
     def failed(self, error: Exception, version: Hashable) -> ZoneState:
         """Return the state after reading *version* of the source failed. A served version stays."""
@@ -132,7 +148,9 @@ class ZoneState(NamedTuple):
     def changed(self, zone: Zone, change: Change) -> ZoneState:
         """Return the state after a change that is not in the source replaced the current version by *zone*."""
         # What is wrong with the source stays wrong.
-        after = self.loaded(zone, self.version, change, self.journal + 1)
+        after = self.loaded(
+            zone, self.version, change, self.journal + (change.why not in SIGNING), based=True
+        )
         return after._replace(error=self.error, detail=self.detail)
 
     def folded(self, zone: Zone) -> ZoneState:
@@ -154,6 +172,7 @@ class ZoneState(NamedTuple):
             change=None,
             version=None,
             journal=0,
+            based=False,
             error="",
             detail=detail,
         )

@@ -149,6 +149,10 @@ class Store:
         with self._reader() as db:
             return db.execute(query, values).fetchall()
 
+    def signed_zones(self) -> list[str]:
+        """Return the names of the zones with states of keys, in lower case."""
+        return [name for (name,) in self.select("select zone from rollover order by zone")]
+
     def write(self, writes: Sequence[Write]) -> list[Chain | StoreError]:
         """Write each of *writes*, in order and in one transaction. Return the chain that each leads to, or why it was refused, once
         that is durable. Raises `StoreError` if nothing could be written."""

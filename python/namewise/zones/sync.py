@@ -81,7 +81,7 @@ class Record(NamedTuple):
 
 
 def sync(registry: Registry, state: ZoneState, *, force: bool = False, plain: bool = False) -> Done:
-    """Write the version of *state* to its file.
+    """Write the version of *state* to its file, without signatures if the server makes them.
 
     force: also if the file has changes that are not served; they are lost. plain: without the comments and directives of the file.
     Raises `SyncError`; the file is then as it was.
@@ -89,6 +89,11 @@ def sync(registry: Registry, state: ZoneState, *, force: bool = False, plain: bo
     zone, path = state.current, os.path.realpath(state.source.place)
     if zone is None:
         raise SyncError(f"zone {state.source.name} has no data")
+    signed = registry.signers is not None and registry.signers(state.source.name) is not None
+    if signed:
+        from namewise.dnssec.zone_signer import unsigned
+
+        zone = unsigned(zone)
     try:
         found = state.source.version(None)
         if not force and (found != state.version or state.error):
@@ -102,7 +107,7 @@ def sync(registry: Registry, state: ZoneState, *, force: bool = False, plain: bo
         written = new != text
         if written:
             _replace(path, new, zone)
-        registry.saved(state, state.source.version(None))
+        registry.saved(state, state.source.version(None), zone)
     except OSError as error:
         raise SyncError(
             f"{path}: {error.strerror or error}", "The user of the server needs to write there."
