@@ -1,4 +1,5 @@
-"""`nw dnssec verify`, `nw dnssec chain`, `nw dnssec anchors`; `sign` is in `sign.py`, `keys` and `rollover` in `rollover.py`."""
+"""`nw dnssec verify`, `nw dnssec chain`, `nw dnssec anchors`; `sign` is in `sign.py`, `keys` and `rollover` in `rollover.py`, `ds` in
+`signing.py`."""
 
 from __future__ import annotations
 
@@ -20,10 +21,13 @@ usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json
        nw dnssec anchors [--control PATH] [--json]
        nw dnssec keys DIR [--zone NAME] [--json]
        nw dnssec keys import FILE PRIVATE... [--origin NAME] [--output DIR] [--json]
+       nw dnssec keys ZONE [--control PATH] [--json]
+       nw dnssec ds ZONE [--check-parent] [--control PATH] [--json]
        nw dnssec rollover plan [--policy NAME] [--config FILE] [--roll WHAT] [--algorithm NAME] [--emergency]
                                [--parent TIME] [--svg FILE] [--json]
        nw dnssec rollover status DIR [--zone NAME] [--policy NAME] [--config FILE] [--json]
        nw dnssec rollover start DIR [--zone NAME] (--role WHICH [--emergency] | --ignored KEY) [--json]
+       nw dnssec rollover status|start ZONE ... [--control PATH] [--json]
        nw dnssec rollover simulate [--plans N] [--seed N] [--days N] [--json]
 
 Verify a complete signed zone file. Every authoritative RRset needs a signature of each algorithm for
@@ -61,9 +65,13 @@ if the answer is bogus or there is none, and with 0 otherwise.
 
 `nw dnssec anchors` shows what the running server trusts, as `nw ctl anchors`.
 
-`nw dnssec keys` lists the keys in a folder of key files (K*.key and K*.private, as dnssec-keygen writes them).
+`nw dnssec keys` lists the keys in a folder of key files (K*.key and K*.private, as dnssec-keygen writes them), or those of a zone
+that the running server signs.
 `nw dnssec keys import` makes such files in DIR from private keys of another signer: PKCS#8 files (Knot) or private key files of BIND (which
 `pdnsutil export-zone-key` prints). FILE is the zone that is signed with them; each key belongs to one of its DNSKEY records.
+
+`nw dnssec ds` prints the DS records that the parent of a zone of the running server is to have. With --check-parent, the server asks
+all servers of the parent for those that they have, and the command exits with 3 if one has others.
 
 `nw dnssec rollover plan` shows what happens when, from a [[dnssec]] table, and checks at each step whether a validator could find the
 zone bogus, whatever it has in its cache. It exits with 3 if so.
@@ -75,7 +83,8 @@ zone bogus, whatever it has in its cache. It exits with 3 if so.
 
 `nw dnssec rollover status` shows the keys of a zone with the states of their records, and what they wait for. `start` asks for a
 roll-over, which the next step begins; --ignored KEY says that the parent will not publish the DS of this key any more.
-`simulate` runs random plans with late, silent and broken surroundings, from seed N on. Nothing of these needs a server.
+With the name of a zone in place of a folder, they are about a zone that the running server signs; its next step follows at once.
+`simulate` runs random plans with late, silent and broken surroundings, from seed N on.
 
 Exit codes: 0 verified (there may be warnings), 1 verification failed, or wrong usage, 2 a file
 cannot be read or does not contain the zone.
@@ -94,7 +103,7 @@ _OPTIONS = Options(values=("--origin", "--anchor", "--at"), flags=("--json",), w
 
 def run(args: list[str]) -> int:
     """Run the sub-command."""
-    said = verb(args, ("verify", "sign", "chain", "anchors", "keys", "rollover"))
+    said = verb(args, ("verify", "sign", "chain", "anchors", "keys", "ds", "rollover"))
     if said == "sign":
         from namewise.cli.sign import run as sign
 
@@ -107,6 +116,10 @@ def run(args: list[str]) -> int:
         from namewise.cli import rollover
 
         return rollover.run(args[1:]) if said == "rollover" else rollover.read_keys(args[1:])
+    if said == "ds":
+        from namewise.cli.signing import ds
+
+        return ds(args[1:])
     if said == "anchors":
         from namewise.cli.ctl import run as control
 

@@ -125,6 +125,8 @@ class _Signed:
         self.step_at = 0
         """When the next step is due, seconds since 1970, as the next one."""
         self.renew_at = 0
+        self.ends: int | None = None
+        """When the first signature of the zone ends."""
         self.parent: Parent | None = None
         self.outcome: Outcome | None = None
         self.notices: tuple[Notice, ...] = ()
@@ -262,7 +264,9 @@ class Signing:
             "policy": zone.settings.policy.name,
             "next_step": zone.step_at or None,
             "next_signature": zone.renew_at or None,
-            "first_expiration": None if state.current is None else first_expiration(state.current),
+            "first_expiration": zone.ends
+            if zone.ends is not None or state.current is None
+            else first_expiration(state.current),
             "complete": zone.signer is None or zone.served == zone.signer.publication,
             "error": zone.fault or None,
             "notices": [notice._asdict() for notice in zone.notices],
@@ -418,7 +422,7 @@ class Signing:
         )
         earliest = min([*ends, now + lifetime - zone.settings.table.signatures_jitter // 1000])
         zone.renew_at = max(self.clock.seconds + 1, earliest - zone.settings.table.signatures_refresh // 1000)
-        zone.served = signer.publication
+        zone.ends, zone.served = earliest, signer.publication
 
     def _renewed(self, signer: ZoneSigner, due: Due, state: ZoneState) -> Zone:
         """Return the next version of the zone of *state*, with its serial."""
@@ -432,7 +436,7 @@ class Signing:
         state = registry.states.get(name)
         if state is not None and state.current is not None and state.current.is_signed:
             registry.edit(name, _unsigned, Cause("rollover", note="unsigned"))
-        zone.served, zone.renew_at = Publication(), self.clock.seconds + DAY_S
+        zone.served, zone.renew_at, zone.ends = Publication(), self.clock.seconds + DAY_S, None
 
     # The parent.
 

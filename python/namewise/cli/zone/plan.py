@@ -76,6 +76,11 @@ def planned(parsed: Parsed) -> Plan:
         return Plan(None, zone, None, 0, [], sorted(owners(zone)))
     text = "".join(page["text"] for page in pages(parsed, apex))
     served = Zone.from_text(apex, text, file="served")
+    if state["dnssec"] is not None:
+        from namewise.dnssec.zone_signer import unsigned
+
+        # The server signs what it is given.
+        served = unsigned(served)
     if not is_newer(zone.serial, served.serial):
         same = zone.edit().commit(served.serial)
         zone = same if not served.difference(same) else zone.edit().commit(successor(served.serial))

@@ -12,7 +12,7 @@ HELP = """\
 usage: nw zone status ZONE [--json] [--control PATH]
 
 Show the state of a served zone: version, last change, what the state database keeps of it, and in full why its file could not be
-loaded or merged.
+loaded or merged; of a zone that is signed here its keys, and what they wait for (`nw dnssec rollover status` says more).
 
 Exit codes: 0 done, 1 no such zone, 9 no server.
 
@@ -44,8 +44,29 @@ def _print(zone: dict[str, Any]) -> None:
         _print_secondary(zone["secondary"])
     for server in zone["notified"]:
         print(printable(f"notify {server['server']}: {_notified(server)}"))
+    if zone["dnssec"] is not None:
+        _print_dnssec(zone["dnssec"])
     if zone["error"]:
         print(printable(f"error: {zone['error']}"))
+
+
+def _print_dnssec(signed: dict[str, Any]) -> None:
+    keys = ", ".join(
+        f"{key['role'].upper()} {key['id']}{' (retired)' if key['retired'] else ''}"
+        for key in signed["keys"]
+    )
+    state = "signed" if signed["complete"] else "being signed"
+    print(printable(f"dnssec: {state} by policy {signed['policy']}, {keys}"))
+    if signed["first_expiration"]:
+        print(f"next signature expiry: {moment(signed['first_expiration'])}")
+    if signed["next_signature"]:
+        print(f"signatures are renewed: {moment(signed['next_signature'])}")
+    if signed["next_step"]:
+        print(f"next key event: {moment(signed['next_step'])}")
+    for notice in signed["notices"]:
+        print(printable(f"{notice['severity']}: {notice['text']}"))
+    if signed["error"]:
+        print(printable(f"error: {signed['error']}"))
 
 
 def _print_secondary(state: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ VERBS = (
     "resolver",
     "route",
     "rrl",
+    "signing",
     "status",
     "stop",
     "why",

@@ -128,11 +128,12 @@ def _status(registry: Registry, state: ZoneState, _: Arguments) -> dict[str, Any
 
 
 def _others(daemon: Daemon, state: ZoneState) -> dict[str, Any]:
-    """Return what is known of the primaries of the zone, and of the servers that are notified of it."""
+    """Return what is known of the primaries of the zone, of the servers that are notified of it, and of its keys."""
     name, service = state.source.name, daemon.service
     return {
         "secondary": None if service.secondaries is None else service.secondaries.status(name),
         "notified": [] if service.notices is None else service.notices.status(name),
+        "dnssec": None if service.signing is None else service.signing.status(name),
     }
 
 
