@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -386,7 +387,7 @@ def test_a_zone_becomes_unsigned_after_the_ds_has_left(
     world.reload()
     world.run(DAY, until=lambda: not world.ds)
     assert world.zone.is_signed, "caches still have the DS"
-    world.run(DAY)
+    world.run(2 * DAY)  # the built-in policy allows for a TTL of one
     assert not world.zone.is_signed and world.zone.rrset("example.com.", "CDS") is None
     assert world.zone.rrset("new.example.com.", "A") is not None
     world.dnssec = "short"
@@ -420,7 +421,7 @@ def test_a_key_that_cannot_be_read_is_named_and_signatures_stay(worlds: Callable
     world.signing.store.remove("example.com.", key.id)
     world.restart()
     before = world.zone.to_text()
-    with pytest.raises(KeyFileError, match=key.id):
+    with pytest.raises(KeyFileError, match=re.escape(key.id)):
         world.edit("new.example.com.")
     world.act()
     (text,) = [text for slug, text in world.logged if slug == "signing-failed"]

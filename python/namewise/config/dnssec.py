@@ -135,6 +135,15 @@ class Dnssec(Table, frozen=True, kw_only=True):
             "Leave delegations without DS out of the NSEC3 chain (RFC 5155 §6), for zones with many of them."
         ),
     ] = False
+    zonemd: (
+        Annotated[
+            Literal["sha384", "sha512"],
+            setting(
+                "Hash of the digest of the zone in a ZONEMD record (RFC 8976). Each change reads the whole zone then. Not set: no ZONEMD."
+            ),
+        ]
+        | None
+    ) = None
     cds_digests: Annotated[
         tuple[Literal["sha-256", "sha-384"], ...],
         setting("Digests of the CDS records (RFC 7344); empty: no CDS."),

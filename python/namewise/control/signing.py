@@ -123,8 +123,12 @@ class _Signed:
         self.stepped: int | None = None
         """When its keys took a step last, by the clock that nobody sets."""
         self.step_at = 0
-        """When the next step is due, seconds since 1970, as the next one."""
+        """When the next step is due, seconds since 1970, as the next ones."""
+        self.event_at: int | None = None
+        """When a key is expected to change."""
         self.renew_at = 0
+        self.denies = True
+        """Whether opt-out is as the settings say."""
         self.ends: int | None = None
         """When the first signature of the zone ends."""
         self.parent: Parent | None = None
@@ -158,6 +162,8 @@ class Signing:
         self._observe = observe
         self._random = random.SystemRandom().random
         self._zones: dict[str, _Signed] = {}
+        self._wanted: frozenset[str] = frozenset()
+        """The zones that the configuration has signed."""
         self._acting = threading.Lock()
         service.registry.signers = self.signer
         self._follower = Follower("signing", "namewise-signing", self.act, log)
@@ -188,6 +194,7 @@ class Signing:
     def load(self, config: Config) -> None:
         """Read the keys of zones that were signed before, so that what is read of their sources is signed. Raises `StoreError`."""
         settings = settings_of(config)
+        self._wanted = frozenset(settings)
         copies = {zone.name.lower() for zone in config.zone if isinstance(zone, SecondaryZone)}
         for name in copies:
             # Its primary signs it.
@@ -207,7 +214,8 @@ class Signing:
 
     def changed(self, state: ZoneState) -> None:
         """Take note that a zone has changed: one that is to be signed may have its first records. Never blocks."""
-        if self.signer(state.source.name) is None:
+        name = state.source.name.lower()
+        if name in self._wanted and self.signer(name) is None:
             self._follower.wake()
 
     def known(self) -> list[str]:
@@ -263,6 +271,7 @@ class Signing:
         return {
             "policy": zone.settings.policy.name,
             "next_step": zone.step_at or None,
+            "next_event": zone.event_at,
             "next_signature": zone.renew_at or None,
             "first_expiration": zone.ends
             if zone.ends is not None or state.current is None
@@ -297,6 +306,7 @@ class Signing:
         settings = settings or INSECURE
         if zone.settings != settings:
             # The signatures follow with this visit.
+            zone.denies = zone.settings.table.opt_out == settings.table.opt_out
             zone.settings, zone.step_at, zone.renew_at, zone.served = settings, 0, 0, None
         return zone
 
@@ -332,7 +342,7 @@ class Signing:
                 self.store, zone.name, zone.settings.policy, facts, zone.parent, now, elapsed, self._random
             )
             zone.outcome, zone.stepped = out, boot
-            zone.step_at = min(out.due or now + STEP_S, now + STEP_S)
+            zone.step_at, zone.event_at = min(out.due or now + STEP_S, now + STEP_S), out.due
             self._use(zone, out.keys, out.publication)
             if zone.served != out.publication:
                 self._sign(zone, name, "rollover")
@@ -377,6 +387,12 @@ class Signing:
         for id in publication.zone_signers | publication.key_signers:
             try:
                 handles[id] = self.store.key(zone.name, id)
+                if keystore.public(handles[id]) != state.key(id).public:
+                    said, known = keystore.public(handles[id]), state.key(id).public
+                    raise KeyFileError(
+                        f"key {id} of {zone.name}: the private key belongs to the DNSKEY {said}, and not to {known}: restore the file "
+                        f"of the private key"
+                    )
             except KeyFileError as error:
                 fault = error
         zone.signer = ZoneSigner(state, publication, zone.settings.table, handles, self.clock.now, fault)
@@ -399,7 +415,7 @@ class Signing:
             if state is None or state.current is None or self._follower.ended:
                 return
             due = signer.due(state.current, after)
-            if len(due) or (fresh and not signer.publishes(state.current)):
+            if len(due) or (fresh and not (zone.denies and signer.publishes(state.current))):
                 cause = Cause(why, note=f"{len(due)} RRsets signed")
                 try:
                     if conflicts < MOST_CONFLICTS:
@@ -409,7 +425,7 @@ class Signing:
                 except ZoneConflict:
                     conflicts += 1
                     continue
-            fresh, conflicts = False, 0
+            fresh, conflicts, zone.denies = False, 0, True
             if due.next is not None:
                 ends.append(_near(due.next, self.clock.seconds))
             after = None if due.after is None else str(due.after)
@@ -453,7 +469,9 @@ class Signing:
         """Log why a visit failed, once, and when the signatures end."""
         text, urgent = str(error), False
         state = self.service.registry.states.get(name)
-        end = None if state is None or state.current is None else first_expiration(state.current)
+        end = zone.ends
+        if end is None and state is not None and state.current is not None:
+            end = first_expiration(state.current)
         if end is not None:
             left = end - self.clock.seconds
             urgent = left < zone.settings.table.signatures_refresh // 2000
@@ -474,11 +492,11 @@ class Signing:
 
 def settings_of(config: Config) -> dict[str, Settings]:
     """Return what *config* says of each zone that has a policy, by its name in lower case."""
-    named = policies(config.dnssec)
-    tables = {table.name: table for table in config.dnssec}
+    named = {name.lower(): policy for name, policy in policies(config.dnssec).items()}
+    tables = {table.name.lower(): table for table in config.dnssec}
     return {
         zone.name.lower(): Settings(
-            tables.get(zone.dnssec, Dnssec(name="-")), named[zone.dnssec], zone.parent
+            tables.get(zone.dnssec.lower(), Dnssec(name="-")), named[zone.dnssec.lower()], zone.parent
         )
         for zone in config.zone
         if isinstance(zone, PrimaryZone) and zone.dnssec is not None

@@ -48,9 +48,10 @@ def signing(
     right as well; signatures are valid at both.
     """
     keys = {id: key(id) for id in sorted(publication.key_signers | publication.zone_signers)}
+    first = now if since is None else min(now, since)
     return Signing(
         [keys[id] for id in sorted(publication.zone_signers)],
-        min(now, now if since is None else since) - LATE_S,
+        first - LATE_S,
         now + table.signatures_validity // 1000,
         key_signers=[keys[id] for id in sorted(publication.key_signers)],
         dnskey_expiration=now + table.signatures_validity_dnskey // 1000,
@@ -59,7 +60,7 @@ def signing(
         opt_out=table.opt_out,
         dnskey_ttl=table.dnskey_ttl // 1000,
         zonemd=zonemd,
-        keep=(now, now + table.signatures_refresh // 1000),
+        keep=(first, now + table.signatures_refresh // 1000),
     )
 
 

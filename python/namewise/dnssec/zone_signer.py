@@ -31,6 +31,8 @@ MADE = frozenset({"RRSIG", "NSEC", "NSEC3", "NSEC3PARAM"})
 BY_KEYS = ("DNSKEY", "CDS", "CDNSKEY")
 MADE_AT_APEX = frozenset({*BY_KEYS, "ZONEMD"})
 """Types that signing makes at the name of the zone."""
+HASHES = {None: None, "sha384": 1, "sha512": 2}
+"""Hash algorithms of ZONEMD by the setting (RFC 8976 §5.3)."""
 SLICES = 8
 """Signatures that end within one of so many parts of the jitter are made again together."""
 
@@ -93,10 +95,13 @@ class ZoneSigner:
         return self._signing().commit(edit, serial, due)
 
     def publishes(self, zone: Zone) -> bool:
-        """Return whether *zone* has the records of the keys."""
+        """Return whether *zone* has the records of the keys, and what the policy says of denial and digest."""
         edit = zone.edit()
         self._publish(edit)
-        return all(edit.rrset(self.zone, rtype) == zone.rrset(self.zone, rtype) for rtype in BY_KEYS)
+        present = [zone.rrset(self.zone, rtype) is not None for rtype in ("NSEC3PARAM", "ZONEMD")]
+        return present == [self.table.denial == "nsec3", self.table.zonemd is not None] and all(
+            edit.rrset(self.zone, rtype) == zone.rrset(self.zone, rtype) for rtype in BY_KEYS
+        )
 
     @property
     def renewal(self) -> int:
@@ -129,7 +134,14 @@ class ZoneSigner:
         if self.fault is not None:
             raise self.fault
         earliest, latest = self._now()
-        return signing(self.publication, self._handles.__getitem__, self.table, latest, since=earliest)
+        return signing(
+            self.publication,
+            self._handles.__getitem__,
+            self.table,
+            latest,
+            zonemd=HASHES[self.table.zonemd],
+            since=earliest,
+        )
 
 
 def is_made(zone: str, rrset: RRset) -> bool:

@@ -85,7 +85,9 @@ def merge(
         soas[2] = soas[1]
     if conflicts:
         raise MergeConflict(str(ours.name), place, conflicts)
-    edit.put(soas[2])
+    if soas[2] != ours.rrset(ours.name, "SOA"):
+        # It drops the signature.
+        edit.put(soas[2])
     merged = edit.commit("keep")
     for side in (theirs, ours):
         if not merged.difference(side):

@@ -87,8 +87,8 @@ impl Zone {
         Ok(Zone::from_rrsets(self.apex(), self.class(), &rrsets)?)
     }
 
-    /// The RRsets after the owner `after` whose signatures are not those of the keys of `signing`, or expire before `until`, or are
-    /// missing. The search ends at the end of the zone or behind the name that brings their number to `most`.
+    /// The RRsets after the owner `after` whose signatures are not those of the keys of `signing`, or expire before `until`, begin
+    /// after `signing.keep`, or are missing. The search ends at the end of the zone or behind the name that brings their number to `most`.
     pub fn due(&self, signing: &Signing, until: u32, after: Option<NameRef<'_>>, most: usize) -> Due {
         let mut due = Due::default();
         for node in self.view().walk_after(after) {
@@ -106,8 +106,14 @@ impl Zone {
                     sets.iter().filter(|set| set.rtype == RrType::RRSIG).flat_map(|set| set.rdatas.iter());
                 let made: Vec<Rrsig<'_>> =
                     made.filter_map(Rrsig::parse).filter(|rrsig| rrsig.type_covered == rrset.rtype).collect();
+                // The clock may have been set back since the signature was made.
+                let begun = |rrsig: &Rrsig<'_>| {
+                    signing.keep.is_none_or(|keep| (keep.now.wrapping_sub(rrsig.inception) as i32) >= 0)
+                };
                 let good = |rrsig: &Rrsig<'_>| {
-                    (rrsig.expiration.wrapping_sub(until) as i32) >= 0 && rrsig.original_ttl == rrset.ttl
+                    (rrsig.expiration.wrapping_sub(until) as i32) >= 0
+                        && begun(rrsig)
+                        && rrsig.original_ttl == rrset.ttl
                 };
                 let whole = made.len() == keys.len()
                     && keys.iter().all(|key| {

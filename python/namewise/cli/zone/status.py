@@ -52,8 +52,7 @@ def _print(zone: dict[str, Any]) -> None:
 
 def _print_dnssec(signed: dict[str, Any]) -> None:
     keys = ", ".join(
-        f"{key['role'].upper()} {key['id']}{' (retired)' if key['retired'] else ''}"
-        for key in signed["keys"]
+        f"{key['role'].upper()} {key['id']}{' (retired)' if key['retired'] else ''}" for key in signed["keys"]
     )
     state = "signed" if signed["complete"] else "being signed"
     print(printable(f"dnssec: {state} by policy {signed['policy']}, {keys}"))
@@ -61,8 +60,7 @@ def _print_dnssec(signed: dict[str, Any]) -> None:
         print(f"next signature expiry: {moment(signed['first_expiration'])}")
     if signed["next_signature"]:
         print(f"signatures are renewed: {moment(signed['next_signature'])}")
-    if signed["next_step"]:
-        print(f"next key event: {moment(signed['next_step'])}")
+    print(f"next key event: {moment(signed['next_event']) if signed['next_event'] else 'none is planned'}")
     for notice in signed["notices"]:
         print(printable(f"{notice['severity']}: {notice['text']}"))
     if signed["error"]:

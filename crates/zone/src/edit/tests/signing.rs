@@ -3,7 +3,9 @@
 use std::sync::{Arc, LazyLock};
 
 use nw_crypto::SigningKey;
-use nw_dnssec::{DenialOptions, SignOptions, Signers, Signing, VerifyOptions, ZoneKey, Zonemd, verify_zone};
+use nw_dnssec::{
+    DenialOptions, Keep, SignOptions, Signers, Signing, VerifyOptions, ZoneKey, Zonemd, verify_zone,
+};
 use nw_wire::{Name, RrType, Rrset};
 use proptest::prelude::*;
 
@@ -153,6 +155,12 @@ proptest! {
             let Due { rrsets, after, next } = zone.due(&newer, 9001, None, usize::MAX);
             prop_assert_eq!((rrsets, after), (vec![], None));
             prop_assert!(next.is_some_and(|next| (19_500..=20_000).contains(&next)));
+            // A clock that is set back finds them not valid yet.
+            for (now, valid) in [(1500, true), (1499, false)] {
+                newer.keep = Some(Keep { now, until: 9001 });
+                prop_assert_eq!(zone.due(&newer, 9001, None, usize::MAX).rrsets.is_empty(), valid);
+            }
+            newer.keep = None;
             check(&zone, &newer)?;
         }
     }
