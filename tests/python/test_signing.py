@@ -3,274 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from logs import collect
-from ports import free_port
+from signing_world import DAY, HOUR, RECORDS, ZONE, World
 
 from namewise.config import ConfigError, load
-from namewise.control.log import Log
-from namewise.control.service import Service
-from namewise.control.signing import Clock, Signing
-from namewise.control.sockets import Sockets
-from namewise.dnssec.anchors import Ds
+from namewise.control.signing import Clock
 from namewise.dnssec.policy import Role
-from namewise.dnssec.zone_keys import Parent
-from namewise.engine import RRset, play, verify_zone
+from namewise.engine import verify_zone
 from namewise.engine.errors import KeyFileError, NamewiseError
-from namewise.zones.state import Cause
 from namewise.zones.sync import sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    from namewise.engine import Zone
-    from namewise.zones import ZoneState
-
-HOUR, DAY = 3600, 86_400
-ZONE = """\
-$ORIGIN example.com.
-$TTL 60
-@ 900 IN SOA ns1 admin {serial} 1800 900 604800 300
-@ NS ns1
-ns1 A 192.0.2.2
-{records}
-"""
-RECORDS = "www A 192.0.2.80\nplain NS ns.plain\nns.plain A 192.0.2.3\nx.y TXT t\n"
-POLICY = """\
-keys = "{keys}"
-algorithm = "{algorithm}"
-ksk_lifetime = "{ksk}"
-zsk_lifetime = "{zsk}"
-dnskey_ttl = "60s"
-max_zone_ttl = "15m"
-zone_propagation_delay = "60s"
-parent_propagation_delay = "60s"
-parent_ds_ttl = "5m"
-publish_safety = "60s"
-retire_safety = "60s"
-signatures_validity = "24h"
-signatures_validity_dnskey = "24h"
-signatures_refresh = "8h"
-signatures_jitter = "2h"
-"""
-SCENARIO = """\
-about = "A zone that the server signed is secure"
-rfc = ["4035 §5"]
-standard = true
-unix_s = {now}
-
-[resolver]
-
-[[host]]
-name = "root"
-addresses = ["198.41.0.4"]
-sign."." = {{}}
-zones."." = '''
-@ 86400 SOA a.root-servers.net. nstld. 1 1800 900 604800 86400
-@ 518400 NS a.root-servers.net.
-a.root-servers.net. 518400 A 198.41.0.4
-com. 172800 NS ns.com.
-ns.com. 172800 A 192.0.2.1
-'''
-
-[[host]]
-name = "com"
-addresses = ["192.0.2.1"]
-sign."com." = {{}}
-zones."com." = '''
-@ 900 SOA ns h 1 1800 900 604800 900
-@ 3600 NS ns
-ns 3600 A 192.0.2.1
-example 3600 NS ns1.example
-ns1.example 3600 A 192.0.2.2
-{ds}'''
-
-[[host]]
-name = "ns1"
-addresses = ["192.0.2.2"]
-zones."example.com." = '''
-{zone}'''
-"""
-STEP = """
-[[step]]
-query = "{query}"
-dnssec_ok = true
-[step.expect]
-rcode = "{rcode}"
-{flags} = ["AD"]
-"""
-
-
-class World:
-    """A server with the zone `example.com.` in a file, a parent that follows CDS after *lag_s*, and a clock."""
-
-    def __init__(self, folder: Path, **policy: str) -> None:
-        self.folder, self.port = folder, free_port()
-        self.file, self.config = folder / "example.com.zone", folder / "namewise.toml"
-        self.now, self.boot = 1_800_000_000.0, 1000.0
-        self.policy = {"keys": "ksk-zsk", "algorithm": "ecdsap256sha256", "ksk": "0s", "zsk": "0s"} | policy
-        self.dnssec: str | None = "short"
-        self.written = 0
-        self.ds: frozenset[Ds] = frozenset()
-        self.wish: tuple[float, frozenset[Ds]] | None = None
-        self.lag_s = HOUR
-        self.checked = 0
-        self.seen: set[int] = set()
-        self.write(RECORDS)
-        self.start()
-
-    def configure(self) -> None:
-        dnssec = "" if self.dnssec is None else f'dnssec = "{self.dnssec}"\n'
-        text = (
-            f'[server]\nstate = "{self.folder / "state"}"\nworkers = 1\n[[listen]]\naddress = "127.0.0.1"\nport = {self.port}\n'
-            f'[[zone]]\nname = "example.com"\nfile = "{self.file}"\n{dnssec}[[dnssec]]\nname = "short"\n'
-        )
-        self.config.write_text(text + POLICY.format(**self.policy))
-
-    def start(self) -> None:
-        self.configure()
-        log = Log("info")
-        self.logged = collect(log)
-        self.service = Service(lambda: load(str(self.config), environ={}), Sockets(), log)
-        self.signing = Signing(
-            self.service, log, wall=lambda: self.now, boot=lambda: self.boot, observe=self.observe
-        )
-        self.service.signing = self.signing
-        self.service.start()
-
-    def restart(self) -> None:
-        self.service.close(0.0)
-        self.start()
-
-    def reload(self) -> None:
-        self.configure()
-        outcome = self.service.reload()
-        assert not outcome.failures, outcome.failures
-
-    def write(self, records: str, serial: int = 1) -> None:
-        self.file.write_text(ZONE.format(serial=serial, records=records))
-        self.written += 1
-        os.utime(self.file, (1_700_000_000 + self.written,) * 2)
-
-    def observe(self, zone: str, servers: tuple[str, ...], now: int) -> Parent | None:
-        assert (zone, servers) == ("example.com.", ())
-        return Parent(now, 300, {"a": self.ds, "b": self.ds})
-
-    @property
-    def zone(self) -> Zone:
-        found = self.service.registry.states["example.com."].current
-        assert found is not None
-        return found
-
-    def tags(self, owner: str, rtype: str) -> set[int]:
-        """Return the tags of the keys that sign an RRset."""
-        found = self.zone.rrset(owner, "RRSIG")
-        rdatas = [] if found is None else [str(one).split(" ") for one in found]
-        return {int(words[6]) for words in rdatas if words[0] == rtype}
-
-    def keys(self) -> int:
-        found = self.zone.rrset("example.com.", "DNSKEY")
-        return 0 if found is None else len(found)
-
-    def act(self) -> float:
-        """Let the server do what is due; then the parent follows, and the zone is verified."""
-        wait = self.signing.act()
-        cds = self.zone.rrset("example.com.", "CDS")
-        if cds is not None:
-            wanted = frozenset(Ds.parse(str(one)) for one in cds if str(one) != "0 0 0 00")
-            if wanted != self.ds and (self.wish is None or self.wish[1] != wanted):
-                self.wish = (self.now + self.lag_s, wanted)
-        if self.wish is not None and self.now >= self.wish[0]:
-            self.ds, self.wish = self.wish[1], None
-        self.verify()
-        return wait
-
-    def verify(self) -> None:
-        """Verify the served zone: from the DS of the parent, or as a whole if it is signed."""
-        zone = self.zone
-        if not zone.is_signed:
-            assert not self.ds, "the parent has a DS of an unsigned zone"
-            return
-        anchors = [RRset("example.com.", "DS", 300, list(map(str, self.ds)))] if self.ds else []
-        report: dict[str, Any] = json.loads(verify_zone(zone, int(self.now), anchors=anchors))
-        assert not report["errors"], report["problems"]
-        self.checked += 1
-        self.seen |= self.tags("example.com.", "SOA") | self.tags("example.com.", "DNSKEY")
-
-    def resolve(self) -> None:
-        """Ask the validating resolver in the simulated world for names of the zone."""
-        ds = "".join(f"example 3600 DS {one}\n" for one in self.ds)
-        flags = "flags" if self.ds else "no_flags"
-        queries = [("www.example.com. A", "NOERROR"), ("no.example.com. A", "NXDOMAIN")]
-        steps = "".join(STEP.format(query=query, rcode=rcode, flags=flags) for query, rcode in queries)
-        text = SCENARIO.format(now=int(self.now), ds=ds, zone=self.zone.to_text()) + steps
-        report = json.loads(play(text=text))
-        assert report["outcome"] == "pass", report
-
-    def run(self, seconds: float, *, until: Callable[[], bool] = lambda: False) -> None:
-        """Let time pass; the resolver is asked after each change of keys or of the DS."""
-        end, before = self.now + seconds, None
-        while True:
-            self.act()
-            present = (
-                str(self.zone.rrset("example.com.", "DNSKEY")),
-                self.tags("www.example.com.", "A"),
-                self.ds,
-            )
-            if present != before:
-                self.resolve()
-            before = present
-            if self.now >= end or until():
-                return
-            self.pass_(max(1.0, min(self.due(), end) - self.now))
-
-    def due(self) -> float:
-        """Return when server or parent do something next."""
-        status = self.signing.status("example.com.")
-        assert status is not None
-        due = min(status["next_step"] or 0, status["next_signature"] or 0)
-        return due if self.wish is None else min(due, self.wish[0])
-
-    def pass_(self, seconds: float) -> None:
-        self.now += seconds
-        self.boot += seconds
-
-    def edit(self, owner: str, rdata: str = "192.0.2.9", ttl: int = 60) -> ZoneState:
-        def make(state: ZoneState) -> Zone:
-            assert state.current is not None
-            edit = state.current.edit()
-            edit.put(RRset(owner, "A", ttl, [rdata]))
-            return edit.commit()
-
-        return self.service.registry.edit("example.com.", make, Cause("edit", who="test"))
-
-    def slugs(self) -> list[str]:
-        return [slug for slug, _ in self.logged]
-
-
-@pytest.fixture
-def worlds(tmp_path: Path) -> Iterator[Callable[..., World]]:
-    made: list[World] = []
-
-    def make(**policy: str) -> World:
-        made.append(World(tmp_path, **policy))
-        return made[-1]
-
-    yield make
-    for world in made:
-        world.service.close(0.0)
 
 
 @pytest.mark.parametrize("denial", ["nsec", "nsec3"])
 def test_zsk_and_ksk_roll_over_and_the_zone_is_secure_all_the_time(
     worlds: Callable[..., World], denial: str
 ) -> None:
-    world = worlds(ksk="4d", zsk="1d", algorithm='ecdsap256sha256"\ndenial = "' + denial)
+    world = worlds(ksk_lifetime="4d", zsk_lifetime="1d", denial=denial)
     world.run(9 * DAY)
     status = world.signing.status("example.com.")
     assert status is not None and status["complete"] and not status["error"]
@@ -397,7 +152,7 @@ def test_a_zone_becomes_unsigned_after_the_ds_has_left(
 
 
 def test_a_clock_that_is_set_makes_no_signature_invalid(worlds: Callable[..., World]) -> None:
-    world = worlds(zsk="1d")
+    world = worlds(zsk_lifetime="1d")
     world.run(DAY)
     for jump in (40 * DAY, -40 * DAY, -3 * DAY, 3 * DAY):
         world.now += jump
