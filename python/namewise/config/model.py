@@ -309,18 +309,14 @@ def cross_check(
                 kind = "database" if isinstance(zone, DatabaseZone) else "secondary"
                 message = f'a zone of kind "{kind}" needs a state directory: set `state = "DIR"` in [server], or use --state DIR'
                 found.append((("zone", index), message))
-            elif isinstance(zone, PrimaryZone) and zone.dnssec is not None:
-                message = 'the keys of a signed zone need a state directory: set `state = "DIR"` in [server], or use --state DIR'
-                found.append((("zone", index, "dnssec"), message))
     signs = names("dnssec", (*BUILT_IN_POLICIES, *(one.name for one in config.dnssec)))
-    for index, zone in enumerate(config.zone):
-        if (
-            isinstance(zone, PrimaryZone)
-            and zone.dnssec is not None
-            and signs is not None
-            and zone.dnssec.lower() not in signs
-        ):
-            found.append((("zone", index, "dnssec"), unknown("dnssec", zone.dnssec, signs)))
+    for around, zone in placed:
+        if isinstance(zone, PrimaryZone) and zone.dnssec is not None:
+            if config.server.state is None:
+                message = 'the keys of a signed zone need a state directory: set `state = "DIR"` in [server], or use --state DIR'
+                found.append(((*around, "dnssec"), message))
+            if signs is not None and zone.dnssec.lower() not in signs:
+                found.append(((*around, "dnssec"), unknown("dnssec", zone.dnssec, signs)))
     for index, rule in enumerate(config.update):
         members(("update", index, "clients"), rule.clients or ())
         for at, name in enumerate(rule.zones):

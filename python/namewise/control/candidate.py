@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from namewise.compile.inputs import Inputs
     from namewise.config import Config, Loaded
     from namewise.policy.lists import Refreshed
-    from namewise.zones.registry import Refresh, Registry
+    from namewise.zones.reading import Refresh
+    from namewise.zones.registry import Registry
 
 PROBES = 100
 """New or changed zones whose SOA a dry run asks for before they are published."""

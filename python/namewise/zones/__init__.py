@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from namewise.zones.registry import Refresh, Registry
+from namewise.zones.reading import Refresh
+from namewise.zones.registry import Registry
 from namewise.zones.source import ZoneSource, ZoneUnavailable
 from namewise.zones.state import Cause, Change, ZoneState
 
