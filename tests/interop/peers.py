@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from ports import free_port
@@ -33,6 +33,30 @@ def free_address(address: str | None = None) -> Where:
     """Return *address*, or a loopback address of its own, and a port of it that no other test gets."""
     some = f"127.{random.randrange(1, 255)}.{random.randrange(256)}.{random.randrange(1, 255)}"
     return address or some, free_port()
+
+
+class Key(NamedTuple):
+    """A TSIG key, as each server writes it."""
+
+    algorithm: str = "hmac-sha256"
+    name: str = "xfr."
+    secret: str = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+
+    @property
+    def bind(self) -> str:
+        return f'key "{self.name}" {{ algorithm {self.algorithm}; secret "{self.secret}"; }};\n'
+
+    @property
+    def knot(self) -> str:
+        return f"key:\n  - id: {self.name}\n    algorithm: {self.algorithm}\n    secret: {self.secret}\n"
+
+    @property
+    def nsd(self) -> str:
+        return f'key:\n name: "{self.name}"\n algorithm: {self.algorithm}\n secret: "{self.secret}"\n'
+
+    @property
+    def namewise(self) -> str:
+        return f'[[key]]\nname = "{self.name}"\nalgorithm = "{self.algorithm}"\nsecret = "{self.secret}"\n'
 
 
 class Server:
@@ -182,12 +206,23 @@ remote-control:
     return Server(["/usr/sbin/nsd", "-d", "-c", folder / "nsd.conf"], folder, where, **how)
 
 
-def knot(folder: Path, where: Where, zones: Mapping[str, Path], rrl: str = "", **how: Any) -> Server:
-    """Start Knot with *zones*; *rrl* are the settings of its limit on responses."""
-    folder.mkdir()
+def knot(
+    folder: Path,
+    where: Where,
+    zones: Mapping[str, Path],
+    rrl: str = "",
+    *,
+    of_zone: Sequence[str] = (),
+    more: str = "",
+    **how: Any,
+) -> Server:
+    """Start Knot with *zones*; *rrl* are the settings of its limit on responses, *of_zone* those of each zone, *more* the sections before
+    the zones."""
+    (folder / "db").mkdir(parents=True)
     module = f"mod-rrl:\n  - id: default\n    {rrl}\n" if rrl else ""
     use = "\n    global-module: mod-rrl/default" if rrl else ""
-    listed = "".join(f"  - domain: {name}\n    file: {path}\n" for name, path in zones.items())
+    lines = "".join(f"    {line}\n" for line in of_zone)
+    listed = "".join(f"  - domain: {name}\n    file: {path}\n{lines}" for name, path in zones.items())
     (folder / "knot.conf").write_text(
         f"""\
 server:
@@ -201,7 +236,7 @@ log:
     any: info
 database:
     storage: {folder}/db
-{module}template:
+{more}{module}template:
   - id: default{use}
     storage: {folder}
     journal-content: none

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 ZONES = ("lab.", "nsec3.lab.", "example.lab.")
 """Delegations with glue and NSEC, NSEC3, and a plain zone whose file changes."""
-SECRET = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+KEY = peers.Key()
+SECRET = KEY.secret
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def primary(net: internet.Internet, folder: Path, who: str) -> Iterator[tuple[Se
     tables = "".join(
         f'[[zone]]\nname = "{name}"\nfile = "{files[name]}"\ntransfer = ["{who}"]\n' for name in ZONES
     )
-    (folder / "namewise.toml").write_text(f'[[key]]\nname = "xfr."\nsecret = "{SECRET}"\n{tables}')
+    (folder / "namewise.toml").write_text(KEY.namewise + tables)
     with peers.running(peers.namewise(folder / "nw", where, "--config", folder / "namewise.toml")) as server:
         yield server.answers("example.lab"), changing
 
@@ -146,24 +147,17 @@ def bind(folder: Path, where: Where, server: Server) -> Server:
         f"allow-notify {{ {address}; }}; allow-transfer {{ any; }}; }};\n"
         for name in ZONES
     )
-    key = f'key "xfr." {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n'
-    return peers.bind(
-        folder, where, {}, "recursion no; dnssec-validation no; request-expire no;", key + listed
-    )
+    return peers.bind(folder, where, {}, more=KEY.bind + listed)
 
 
 def knot(folder: Path, where: Where, server: Server) -> Server:
     address, port = server.where
-    folder.mkdir()
-    zones = "".join(f"  - domain: {name}\n    master: up\n    acl: all\n" for name in ZONES)
-    (folder / "knot.conf").write_text(
-        f"server:\n    listen: {where[0]}@{where[1]}\n    rundir: {folder}\nlog:\n  - target: stderr\n    any: info\n"
-        f"database:\n    storage: {folder}/db\nkey:\n  - id: xfr.\n    algorithm: hmac-sha256\n    secret: {SECRET}\n"
-        f"remote:\n  - id: up\n    address: {address}@{port}\n    key: xfr.\n"
+    more = (
+        f"{KEY.knot}remote:\n  - id: up\n    address: {address}@{port}\n    key: {KEY.name}\n"
         "acl:\n  - id: all\n    address: 127.0.0.0/8\n    action: [transfer, notify]\n"
-        f"template:\n  - id: default\n    storage: {folder}\nzone:\n{zones}"
     )
-    return peers.Server(["/usr/sbin/knotd", "-c", folder / "knot.conf"], folder, where)
+    zones = {name: folder / f"{name}db" for name in ZONES}
+    return peers.knot(folder, where, zones, of_zone=["master: up", "acl: all"], more=more)
 
 
 def nsd(folder: Path, where: Where, server: Server) -> Server:
@@ -173,9 +167,8 @@ def nsd(folder: Path, where: Where, server: Server) -> Server:
         f"allow-notify: {address} NOKEY",
         "provide-xfr: 127.0.0.0/8 NOKEY",
     ]
-    key = f'key:\n name: "xfr."\n algorithm: hmac-sha256\n secret: "{SECRET}"\n'
     zones = {name: folder / f"{name}db" for name in ZONES}
-    return peers.nsd(folder, where, zones, ["verbosity: 3"], of_zone=of_zone, keys=key)
+    return peers.nsd(folder, where, zones, ["verbosity: 3"], of_zone=of_zone, keys=KEY.nsd)
 
 
 @pytest.mark.parametrize("start", [bind, knot, nsd], ids=["bind", "knot", "nsd"])
