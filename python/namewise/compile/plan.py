@@ -61,7 +61,7 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
                 "overlay": zone.overlay,
                 **_notify(config, zone),
                 "transfer": _rules(config, zone.transfer),
-                **_update(config, zone.name),
+                **_update(config, zone),
             }
             for zone in config.zone
         ],
@@ -139,15 +139,18 @@ def _rules(config: Config, texts: tuple[str, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def _update(config: Config, zone: str) -> dict[str, Any]:
-    """Return who may send updates for *zone*; the control plane decides about their records."""
+def _update(config: Config, zone: Zone) -> dict[str, Any]:
+    """Return who may send updates for *zone*; the control plane decides about their records, or forwards them."""
+    if isinstance(zone, SecondaryZone):
+        rules = _rules(config, zone.forward_updates)
+        return {"update": rules, "forwards_updates": True} if rules else {}
     rules = [
         {
             **({} if rule.key is None else {"key": rule.key}),
             **({} if rule.clients is None else {"clients": list(config.prefixes(rule.clients))}),
         }
         for rule in config.update
-        if not rule.deny and any(zone.lower() == name.lower() for name in rule.zones)
+        if not rule.deny and any(zone.name.lower() == name.lower() for name in rule.zones)
     ]
     return {"update": rules} if rules else {}
 

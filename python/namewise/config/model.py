@@ -295,7 +295,7 @@ def cross_check(
             key = peer(text).key
             if key is not None and keys is not None and key.lower() not in keys:
                 found.append(((*around, setting_name, at), unknown("key", key, keys)))
-        for setting_name in ("transfer", "notify_from"):
+        for setting_name in ("transfer", "notify_from", "forward_updates"):
             for at, client in enumerate(map(client_rule, getattr(zone, setting_name, ()))):
                 path = (*around, setting_name, at)
                 if client.clients is not None:
@@ -325,7 +325,7 @@ def cross_check(
             if any(
                 isinstance(zone, SecondaryZone) and zone.name.lower() == name.lower() for zone in config.zone
             ):
-                message = f"zone {name} is a copy of its primary server's: send updates there"
+                message = f"zone {name} is a copy of its primary server's: send updates there, or set `forward_updates` of the zone"
                 found.append((("update", index, "zones", at), message))
         if rule.key is not None and keys is not None and rule.key.lower() not in keys:
             found.append((("update", index, "key"), unknown("key", rule.key, keys)))

@@ -33,6 +33,15 @@ class Secondaries(Table, frozen=True, kw_only=True):
             le=10_000,
         ),
     ] = 20
+    forwards: Annotated[
+        int,
+        setting(
+            "Updates that are being forwarded to primaries at a time (`forward_updates`); a further one fails with SERVFAIL. Stops "
+            "clients, and servers that forward to each other, from taking all memory and descriptors.",
+            ge=1,
+            le=1000,
+        ),
+    ] = 20
     max_size: Annotated[
         Size,
         setting("Octets of a transfer; stops a primary that never ends.", ge=1 << 10, le=1 << 40),

@@ -194,6 +194,15 @@ class SecondaryZone(AnyZone, tag_field="kind", tag="secondary", frozen=True, kw_
             "or not at all, so that each transfer is the whole zone."
         ),
     ] = "tcp"
+    forward_updates: Annotated[
+        tuple[ClientRuleText, ...],
+        setting(
+            "Clients whose dynamic updates are forwarded to the primaries (RFC 2136 §6), others get REFUSED: prefixes and names of "
+            "`[[acl]]`, `key NAME` for requests that are signed with a `[[key]]`, or both. Request and response pass unchanged, so that "
+            "the primary verifies the signature of the client; a key that only it knows needs no `[[key]]` here, but a rule by address. "
+            "An update without signature comes to the primary from the address of this server."
+        ),
+    ] = ()
     notify_from: Annotated[
         tuple[ClientRuleText, ...],
         setting(

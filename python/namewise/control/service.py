@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from namewise.compile.inputs import Inputs
     from namewise.config import Config, Loaded
     from namewise.control.candidate import Candidate
+    from namewise.control.events import ClientRequest
+    from namewise.control.forwards import Forwards
     from namewise.control.lists import Lists
     from namewise.control.local_root import RootCopy
     from namewise.control.log import Log
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from namewise.control.signing import Signing
     from namewise.control.sockets import Sockets
     from namewise.control.trust import Trust
+    from namewise.control.update import Updates
     from namewise.policy.lists import Refreshed
     from namewise.zones.state import ZoneState
 
@@ -113,6 +116,8 @@ class Service:
         """The zones that have a template although no `[[zone]]` names them, by name in lower case."""
         self.configured: Loaded
         """What was loaded, without these zones."""
+        self._updates: Updates | None = None
+        self._forwards: Forwards | None = None
         self.loaded: Loaded
         self.inputs: Inputs
         self.workers = 0
@@ -218,10 +223,18 @@ class Service:
             from namewise.control.lists import Lists
 
             self.lists = Lists(self, self.log)
-        if config.update and UPDATE not in self.events.handlers:
+        if config.update and self._updates is None:
             from namewise.control.update import Updates
 
-            self.events.handlers[UPDATE] = Updates(self, self.log).handle
+            self._updates = Updates(self, self.log)
+            self.events.handlers[UPDATE] = self._update
+        if self._forwards is None and any(
+            isinstance(zone, SecondaryZone) and zone.forward_updates for zone in config.zone
+        ):
+            from namewise.control.forwards import Forwards
+
+            self._forwards = Forwards(self, self.log)
+            self.events.handlers[UPDATE] = self._update
         if config.tunnels is not None and self._use_suffixes is None:
             from namewise.policy.detect import use_suffixes
 
@@ -232,6 +245,15 @@ class Service:
         journal = self.registry.journal
         wanted = any(isinstance(zone, PrimaryZone) and zone.dnssec is not None for zone in config.zone)
         return wanted or (journal.exists and bool(journal.store.signed_zones()))
+
+    def _update(self, request: ClientRequest) -> None:
+        """Handle an update: forward it, or make it."""
+        if self._forwards is not None and self._forwards.take(request):
+            return
+        if self._updates is not None:
+            self._updates.handle(request)
+        else:
+            request.fail("REFUSED")
 
     def _build(self, loaded: Loaded, workers: Callable[[Config], int]) -> Candidate:
         self._equip(loaded.config)
@@ -390,6 +412,8 @@ class Service:
         progress is finished first. Idempotent."""
         for part in self._followers:
             part.close()
+        if self._forwards is not None:
+            self._forwards.close()
         with self.changing:
             engine, self._engine = self._engine, None
             if self.lists is not None:

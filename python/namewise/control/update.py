@@ -264,11 +264,11 @@ class Updates:
         elif isinstance(error, (StoreError, EngineClosed)):
             text = f"update of zone {zone} by {_who(request)} failed, and changed nothing: {error}"
             self._log.event("error", "update-failed", text, zone=zone, **_whose(request))
-            _answer(request, "SERVFAIL", OTHER, "the change cannot be stored")
+            answer(request, "SERVFAIL", OTHER, "the change cannot be stored")
         else:
             text = f"update of zone {zone} by {_who(request)} failed: {error!r}"
             self._log.event("error", "fault", text, zone=zone, **_whose(request))
-            _answer(request, "SERVFAIL", OTHER, "")
+            answer(request, "SERVFAIL", OTHER, "")
 
     def _refuse(self, request: ClientRequest, zone: str, refused: Refused) -> None:
         """Answer with the rcode, and log why unless that has happened."""
@@ -277,7 +277,7 @@ class Updates:
             text = f"update{of} by {_who(request)} refused with {refused.rcode}: {refused}"
             level = "warning" if refused.ede == PROHIBITED else "info"
             self._log.event(level, refused.slug, text, zone=zone, rcode=refused.rcode, **_whose(request))
-        _answer(request, refused.rcode, refused.ede, str(refused))
+        answer(request, refused.rcode, refused.ede, str(refused))
 
 
 class _Make:
@@ -310,7 +310,8 @@ class _Make:
         raise Refused("REFUSED", PROHIBITED, f"no [[update]] permits {owner} {rtype}")
 
 
-def _answer(request: ClientRequest, rcode: str, ede: int, text: str) -> None:
+def answer(request: ClientRequest, rcode: str, ede: int, text: str) -> None:
+    """Answer *request* with *rcode* and the extended error *ede*."""
     option = EdnsOption(EDE, ede.to_bytes(2, "big") + text.encode()[:200])
     request.answer(make_response(request.message, rcode, options=[option]))
 
