@@ -32,7 +32,8 @@ impl From<SignZoneError> for Raise {
 /// `ZoneFileError` if the changes do not make a zone.
 ///
 /// The flags of `keys` say what they sign, and all are published. With `key_signers`, these sign DNSKEY, CDS and CDNSKEY, `keys`
-/// everything else, and only `published` are added to the DNSKEY RRset.
+/// everything else, and only `published` are added to the DNSKEY RRset; CDS and CDNSKEY also get signatures of algorithms that only
+/// `keys` have.
 ///
 /// jitter: seconds by which signatures may end earlier, by owner. zonemd: hash algorithm of a ZONEMD record, 1 for SHA-384 or 2
 /// for SHA-512; None removes the record. keep: `(now, until)`: signatures stay that verify now and are valid until then.
@@ -77,12 +78,7 @@ impl Signing {
         keep: Option<(u64, u64)>,
     ) -> PyResult<Self> {
         let signers = call::attached(py, || match key_signers {
-            Some(signers) => Ok(Signers {
-                published: published.iter().map(|key| key.inner.dnskey().rdata().to_vec()).collect(),
-                dnskey: handles(&signers),
-                entry: handles(&signers),
-                zone: handles(&keys),
-            }),
+            Some(signers) => Ok(Signers::by_role(&handles(&published), handles(&signers), handles(&keys))),
             None => Signers::by_flags(&handles(&keys)),
         })?;
         let denial = match nsec3 {

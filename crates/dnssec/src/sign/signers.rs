@@ -42,6 +42,26 @@ impl Signers {
         Ok(Self { published, dnskey, entry, zone })
     }
 
+    /// Assign keys by role: `key_signers` sign DNSKEY, CDS and CDNSKEY, `zone` everything else, and only `published` are added to
+    /// the DNSKEY RRset.
+    ///
+    /// While an algorithm rolls over, keys of it sign data before they are published and after they were withdrawn, so that caches
+    /// never have a DNSKEY of an algorithm without its signatures (RFC 6781 §4.1.4). CDS and CDNSKEY are data as well: they get
+    /// signatures of each algorithm that only keys of `zone` have.
+    #[must_use]
+    pub fn by_role(published: &[ZoneKey], key_signers: Vec<ZoneKey>, zone: Vec<ZoneKey>) -> Self {
+        let lacks = |key: &&ZoneKey| {
+            !key_signers.iter().any(|other| other.dnskey().algorithm() == key.dnskey().algorithm())
+        };
+        let more: Vec<ZoneKey> = zone.iter().filter(lacks).cloned().collect();
+        Self {
+            published: published.iter().map(|key| key.dnskey().rdata().to_vec()).collect(),
+            entry: key_signers.iter().cloned().chain(more).collect(),
+            dnskey: key_signers,
+            zone,
+        }
+    }
+
     /// Return the keys that sign an RRset of this type whose owner has this kind. Empty for RRsets that are not signed.
     #[must_use]
     pub fn of(&self, kind: OwnerKind, rtype: RrType) -> &[ZoneKey] {
