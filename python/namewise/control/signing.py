@@ -347,7 +347,8 @@ class Signing:
             if zone.served != out.publication:
                 self._sign(zone, name, "rollover")
             moving = out.publication.delete or any(key.ds.changes for key in out.keys.keys)
-            if moving and (zone.parent is None or now - zone.parent.at >= PARENT_POLL_S):
+            # Of a time that has not come: the clock was set back.
+            if moving and (zone.parent is None or not 0 <= now - zone.parent.at < PARENT_POLL_S):
                 asked = self._ask_parent(zone)
                 if asked is not None:
                     continue
