@@ -161,7 +161,11 @@ class World:
             f'[server]\nstate = "{self.folder / "state"}"\nworkers = 1\n[[listen]]\naddress = "127.0.0.1"\nport = {self.port}\n'
             f'[[zone]]\nname = "example.com"\nfile = "{self.file}"\n{dnssec}[[dnssec]]\nname = "short"\n'
         )
-        self.config.write_text(text + "".join(f'{key} = "{value}"\n' for key, value in self.policy.items()))
+        lines = (
+            f"{key} = {value}\n" if value in ("true", "false") else f'{key} = "{value}"\n'
+            for key, value in self.policy.items()
+        )
+        self.config.write_text(text + "".join(lines))
 
     def start(self) -> None:
         self.configure()

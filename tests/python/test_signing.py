@@ -12,7 +12,7 @@ from signing_world import DAY, HOUR, RECORDS, ZONE, World
 from namewise.config import ConfigError, load
 from namewise.control.signing import Clock
 from namewise.dnssec.policy import Role
-from namewise.engine import verify_zone
+from namewise.engine import ZoneKey, verify_zone
 from namewise.engine.errors import KeyFileError, NamewiseError
 from namewise.zones.sync import sync
 
@@ -195,6 +195,41 @@ def test_a_key_that_cannot_be_read_is_named_and_signatures_stay(worlds: Callable
     world.run(HOUR)
     world.edit("new.example.com.")
     world.verify()
+
+
+def test_a_private_key_of_another_dnskey_is_named(worlds: Callable[..., World]) -> None:
+    world = worlds(keys="csk")
+    world.run(DAY)
+    state = world.signing.store.load("example.com.")
+    assert state is not None
+    id, before = state.keys[0].id, world.zone.to_text()
+    world.signing.store.add(id, ZoneKey.generate("example.com.", 257, 15))
+    world.restart()
+    with pytest.raises(KeyFileError, match=f"key {re.escape(id)} .* belongs to the DNSKEY 257 3 15 "):
+        world.edit("new.example.com.")
+    world.act()
+    assert world.zone.to_text() == before
+    status = world.signing.status("example.com.")
+    assert status is not None and id in status["error"]
+    assert "its signatures stay, and end at" in status["error"]
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["rsasha256", "rsasha512", "ecdsap256sha256", "ecdsap384sha384", "ed25519", "ed448"]
+)
+def test_each_algorithm_signs_with_opt_out_and_a_digest(worlds: Callable[..., World], algorithm: str) -> None:
+    world = worlds(algorithm=algorithm, denial="nsec3", opt_out="true", zonemd="sha384")
+    world.act()
+    world.edit("new.example.com.")
+    world.verify()
+    assert world.checked and world.zone.rrset("example.com.", "ZONEMD") is not None
+    # Settings that say how a zone is signed take effect at once.
+    world.policy |= {"denial": "nsec", "opt_out": "false"}
+    del world.policy["zonemd"]
+    world.reload()
+    world.act()
+    assert world.zone.rrset("example.com.", "ZONEMD") is None
+    assert world.zone.rrset("example.com.", "NSEC3PARAM") is None
 
 
 def test_a_zone_that_others_have_signed_is_left_alone(worlds: Callable[..., World]) -> None:
