@@ -610,6 +610,8 @@ def test_two_tables_of_each_array_can_be_compared(tmp_path: Path) -> None:
         "policy": 'policy = "acl"\non = "query"\nallow = ["any"]\n',
         "dns64": 'prefix = "64:ff9b::/96"\n',
         "template": 'name = "template"\n',
+        "catalog": 'name = "catalog"\nprimaries = ["192.0.2.1"]\ntemplate = "T"\n[server]\nstate = "state"\n'
+        '[[template]]\nname = "T"\nkind = "secondary"\n',
         "group": 'name = "group"\nclients = ["any"]\n',
         "list": 'name = "list"\nfile = "list"\n',
     }

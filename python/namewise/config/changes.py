@@ -32,6 +32,7 @@ _KEYS = {
     "dns64": "prefix",
     "update": "name",
     "template": "name",
+    "catalog": "name",
 }
 """The setting that tells one table of an array from the others."""
 

@@ -34,6 +34,8 @@ class Expansion:
         """By zone: its template, and the settings that it has from there."""
         self._files: dict[int, str] = {}
         """By zone: the file of a pattern that made it."""
+        self._catalogs: dict[int, int] = {}
+        """By zone: the catalog that it is."""
         self._derived: set[int] = set()
         """Zones whose file follows from their name and a pattern."""
         self._unread: set[int] = set()
@@ -42,12 +44,14 @@ class Expansion:
         if not isinstance(zones, list):
             return
         self._templates: dict[str, tuple[int, Tree]] = {}
-        for index, one in enumerate(tree["template"]):
+        templates = tree.get("template", [])
+        for index, one in enumerate(templates if isinstance(templates, list) else ()):
             if isinstance(one, dict) and isinstance(one.get("name"), str):
                 self._templates.setdefault(one["name"].lower(), (index, one))
         for index, zone in enumerate(zones):
             if isinstance(zone, dict) and isinstance(zone.get("template"), str):
                 self._fill(index, zone)
+        self._transfer(zones)
         named = {_folded(zone["name"]): at for at, zone in enumerate(zones) if _is_named(zone)}
         for name, (index, template) in self._templates.items():
             if isinstance(template.get("files"), str) and template.get("kind", "file") == "file":
@@ -80,21 +84,31 @@ class Expansion:
             if place is not None and (zone in self._files or zone in self._derived):
                 origins[("zone", zone, "file")] = place
 
+        for zone, catalog in self._catalogs.items():
+            for path in [path for path in origins if path[:2] == ("catalog", catalog)]:
+                origins[("zone", zone, *path[2:])] = origins[path]
+
     def told(self, mistakes: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
         """Return *mistakes* of the expanded tree as a person can mend them: one of a template once, with the zones that it concerns."""
         found: list[tuple[Path, str]] = []
+        there: Path
         grouped: dict[tuple[Path, str], list[int]] = {}
         # The template says it itself, unless it has something else in the way.
-        own = {path for path, _ in mistakes if path[0] == "template"}
+        own = {path for path, _ in mistakes if path[0] in ("template", "catalog")}
         for path, message in mistakes:
             zone = path[1] if len(path) > 1 and path[0] == "zone" else None
+            if isinstance(zone, int) and zone in self._catalogs:
+                there = ("catalog", self._catalogs[zone], *path[2:])
+                if there not in own:
+                    found.append((there, message))
+                continue
             if not isinstance(zone, int) or zone not in self._taken:
                 if zone not in self._unread:
                     found.append((path, message))
                 continue
             template, keys = self._taken[zone]
             if len(path) > 2 and path[2] in keys:
-                there: Path = ("template", template, *path[2:])
+                there = ("template", template, *path[2:])
                 if there not in own:
                     grouped.setdefault((there, message), []).append(zone)
                 continue
@@ -129,6 +143,15 @@ class Expansion:
             if "kind" in template:
                 taken.append("kind")
         self._taken[index] = at, tuple(taken)
+
+    def _transfer(self, zones: list[Any]) -> None:
+        """Make a secondary zone of each catalog with primaries. Nobody may query it: it lists the zones of others (RFC 9432 §7)."""
+        catalogs = self._tree.get("catalog", [])
+        for index, catalog in enumerate(catalogs if isinstance(catalogs, list) else ()):
+            if _is_named(catalog) and "primaries" in catalog:
+                self._catalogs[len(zones)] = index
+                taken = {key: catalog[key] for key in ("name", "primaries")}
+                zones.append({**taken, "kind": "secondary", "allow": []})
 
     def _find(self, name: str, at: int, template: Tree, zones: list[Any], named: dict[str, int]) -> None:
         """Make a zone of each file of *template*, unless a `[[zone]]` has its name and this template."""

@@ -351,8 +351,8 @@ class _State:
     def validate(self) -> Loaded:
         """Turn the tree into a `Config`, or raise with every mistake."""
         expansion = None
-        if isinstance(self.tree.get("template"), list):
-            # Imported where there are templates: most configurations have none.
+        if any(isinstance(self.tree.get(table), list) for table in ("template", "catalog")):
+            # Imported where there are such tables: most configurations have none.
             from namewise.config.expansion import Expansion
 
             expansion = Expansion(self.tree, lambda: self.origins.found)

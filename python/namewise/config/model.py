@@ -10,7 +10,7 @@ one model with its tag, added to `Zone` or `Policy`.
 A setting exists only if the engine does what it says.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from namewise.config import values
 from namewise.config.access import BUILT_IN_ACLS, Acl, AclPolicy, Key, View
+from namewise.config.catalogs import Catalog
 from namewise.config.detect import Amplification, Tunnels
 from namewise.config.dnssec import BUILT_IN as BUILT_IN_POLICIES
 from namewise.config.dnssec import Dnssec
@@ -53,6 +54,7 @@ __all__ = [
     "Acl",
     "AclPolicy",
     "Budget",
+    "Catalog",
     "Config",
     "Control",
     "DatabaseZone",
@@ -119,6 +121,7 @@ class Config(Table, frozen=True, kw_only=True):
     local: Annotated[tuple[Local, ...], _table(Local)] = ()
     zone: Annotated[tuple[Zone, ...], _table(FileZone)] = ()
     template: Annotated[tuple[Template, ...], _table(Template)] = ()
+    catalog: Annotated[tuple[Catalog, ...], _table(Catalog)] = ()
     secondaries: Annotated[Secondaries, _table(Secondaries)] = Secondaries()
     transfers: Annotated[Transfers, _table(Transfers)] = Transfers()
     update: Annotated[tuple[Update, ...], _table(Update)] = ()
@@ -157,6 +160,7 @@ TABLES: dict[str, type[Table]] = {
     "local": Local,
     "zone": FileZone,
     "template": Template,
+    "catalog": Catalog,
     "secondaries": Secondaries,
     "transfers": Transfers,
     "update": Update,
@@ -193,6 +197,7 @@ ARRAYS = frozenset(
         "dns64",
         "zone",
         "template",
+        "catalog",
         "update",
         "dnssec",
         "view",
@@ -255,6 +260,7 @@ def cross_check(
             seen.setdefault(item.lower(), index)
 
     once("zone", "name", [zone.name for zone in config.zone], "zone")
+    once("catalog", "name", [one.name for one in config.catalog], "catalog")
     once("template", "name", [one.name for one in config.template], "template")
     once("acl", "name", [acl.name for acl in config.acl], "acl")
     once("view", "name", [view.name for view in config.view], "view")
@@ -302,6 +308,7 @@ def cross_check(
                     member(path, client.clients)
                 if client.key is not None and keys is not None and client.key.lower() not in keys:
                     found.append((path, unknown("key", client.key, keys)))
+    found += _catalogs(config)
     views = names("view", (view.name for view in config.view))
     if config.server.state is None:
         for index, zone in enumerate(config.zone):
@@ -371,6 +378,53 @@ def cross_check(
                 )
                 break
     return found
+
+
+def _catalogs(config: Config) -> Iterator[tuple[Path, str]]:
+    """Yield what is wrong between catalogs, zones and templates."""
+    zones = {zone.name.lower(): zone for zone in config.zone}
+    templates = {one.name.lower(): one for one in config.template}
+    for index, catalog in enumerate(config.catalog):
+        around: Path = ("catalog", index)
+        if catalog.primaries is None and catalog.name.lower() not in zones:
+            yield (
+                around,
+                f"it is unknown where {catalog.name} comes from: set primaries, or add a [[zone]] of this name",
+            )
+        if config.server.state is None:
+            message = 'a catalog needs a state directory, which keeps its members: set `state = "DIR"` in [server], or use --state DIR'
+            yield around, message
+        given: list[tuple[Path, str]] = [((*around, "template"), catalog.template)]
+        given += (((*around, "groups", group), name) for group, name in (catalog.groups or {}).items())
+        for path, name in given:
+            template = templates.get(name.lower())
+            if template is None:
+                guess = values.nearest(name.lower(), templates)
+                yield (
+                    path,
+                    f"no [[template]] is named {name!r}" + (f"; did you mean {guess!r}?" if guess else ""),
+                )
+            elif template.kind != "secondary":
+                yield (
+                    path,
+                    f'[[template]] "{name}" is for zones of kind "{template.kind}"; members are secondary zones',
+                )
+            elif catalog.primaries is None and "primaries" not in shared(template):
+                yield (
+                    path,
+                    f'neither [[template]] "{name}" nor this catalog has primaries, from which members would come',
+                )
+    for index, zone in enumerate(config.zone):
+        if zone.catalog is None:
+            if zone.group is not None:
+                yield ("zone", index, "group"), "a group is a property in a catalog zone: set catalog, too"
+            continue
+        listing = zones.get(zone.catalog.lower())
+        if not isinstance(listing, DatabaseZone) or listing is zone:
+            yield (
+                ("zone", index, "catalog"),
+                f'there is no [[zone]] {zone.catalog} of kind "database" for the catalog; add it',
+            )
 
 
 def _of_template(template: Template) -> Zone:

@@ -88,6 +88,14 @@ def _client_rule(value: object) -> str:
 ClientRuleText = Annotated[str, written_as("text", _client_rule)]
 
 
+def _group(value: object) -> object:
+    if isinstance(value, str) and not (value.isascii() and value.isprintable() and 0 < len(value) < 256):
+        raise ValueError("a group has 1 to 255 printable ASCII characters")
+    if isinstance(value, str) and set(value) & {'"', "\\"}:
+        raise ValueError('a group has no " and no \\')
+    return value
+
+
 class AnyZone(Table, frozen=True, kw_only=True):
     """What zones of every kind have."""
 
@@ -131,6 +139,21 @@ class AnyZone(Table, frozen=True, kw_only=True):
             "zone, without the one that its SOA names as primary."
         ),
     ] = ()
+
+    catalog: (
+        Annotated[
+            DomainName,
+            setting(
+                "Catalog zone (RFC 9432) that lists this zone, so that secondary servers find it there: a `[[zone]]` of "
+                '`kind = "database"`, which this server fills. Its `transfer` and `notify` say who gets it.'
+            ),
+        ]
+        | None
+    ) = None
+    group: (
+        Annotated[str, written_as("text", _group), setting("Property `group` of this zone in `catalog`.")]
+        | None
+    ) = None
 
 
 class PrimaryZone(AnyZone, frozen=True, kw_only=True):

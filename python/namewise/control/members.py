@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from namewise.config import Loaded, Problem
+    from namewise.config.catalogs import Catalog
     from namewise.config.model import Template, Zone
     from namewise.config.origin import Path
 
@@ -55,18 +56,22 @@ def extended(loaded: Loaded, members: Mapping[str, Member]) -> Loaded:
         return loaded
     config = loaded.config
     templates = {one.name.lower(): one for one in config.template}
+    catalogs = {one.name.lower(): one for one in config.catalog}
     named = {zone.name.lower() for zone in config.zone}
     zones: list[Zone] = []
     problems: list[Problem] = []
     lacking: dict[str, list[str]] = {}
     for name, member in members.items():
-        if name in named:
+        catalog = catalogs.get(member.catalog)
+        if name in named or (member.catalog and catalog is None):
+            # Of a catalog that is gone from the configuration, the members come back with it.
             continue
-        template = templates.get(member.template.lower())
+        wanted = member.template if catalog is None else template_of(catalog, member)
+        template = templates.get(wanted.lower())
         if template is None:
-            lacking.setdefault(member.template, []).append(member.name)
+            lacking.setdefault(wanted, []).append(member.name)
         else:
-            zones.append(made(template, member))
+            zones.append(made(template, member, catalog))
     for template_name, names in lacking.items():
         more = f" and {len(names) - 3} others" if len(names) > 3 else ""
         path: Path = ("template",)
@@ -80,10 +85,24 @@ def extended(loaded: Loaded, members: Mapping[str, Member]) -> Loaded:
     return loaded._replace(config=replace(config, zone=(*config.zone, *zones)))
 
 
-def made(template: Template, member: Member) -> Zone:
-    """Return the zone of *member*, with the settings of *template*. Raises `ValueError` if a secondary zone has no primaries."""
+def template_of(catalog: Catalog, member: Member) -> str:
+    """Return the name of the template of *member*, by its groups."""
+    groups = catalog.groups or {}
+    return next((groups[group] for group in member.groups if group in groups), catalog.template)
+
+
+def made(template: Template, member: Member, catalog: Catalog | None = None) -> Zone:
+    """Return the zone of *member*, with the settings of *template*, or with the primaries of *catalog* where that has none. Raises
+    `ValueError` if a secondary zone has no primaries."""
+    if template.kind == "secondary" and catalog is not None and catalog.primaries is not None:
+        return zone_of(template, member.name, **({"primaries": catalog.primaries} | _primaries(template)))
     if template.kind == "secondary" and "primaries" not in shared(template):
         raise ValueError(
             f'[[template]] "{template.name}" has no primaries, from which zone {member.name} would come'
         )
     return zone_of(template, member.name)
+
+
+def _primaries(template: Template) -> dict[str, Any]:
+    given = shared(template)
+    return {"primaries": given["primaries"]} if "primaries" in given else {}

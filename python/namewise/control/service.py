@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from namewise.compile.inputs import Inputs
     from namewise.config import Config, Loaded
     from namewise.control.candidate import Candidate
+    from namewise.control.catalogs import Catalogs
     from namewise.control.events import ClientRequest
     from namewise.control.forwards import Forwards
     from namewise.control.lists import Lists
@@ -110,6 +111,8 @@ class Service:
         """The lists in use and their pauses."""
         self.secondaries: Secondaries | None = None
         """The secondary zones; `follow` starts its thread."""
+        self.catalogs: Catalogs | None = None
+        """The catalog zones; `follow` starts its thread."""
         self.notices: Notices | None = None
         """The NOTIFY messages that are sent; `follow` starts its thread."""
         self.members: dict[str, Member] = {}
@@ -183,9 +186,9 @@ class Service:
             part.reloaded()
 
     @property
-    def _followers(self) -> list[Trust | RootCopy | Secondaries | Notices | Signing]:
+    def _followers(self) -> list[Trust | RootCopy | Secondaries | Catalogs | Notices | Signing]:
         """The parts that have a thread."""
-        parts = (self.trust, self.root, self.secondaries, self.notices, self.signing)
+        parts = (self.trust, self.root, self.secondaries, self.catalogs, self.notices, self.signing)
         return [part for part in parts if part is not None]
 
     def _equip(self, config: Config) -> None:
@@ -219,6 +222,10 @@ class Service:
             self.signing = Signing(self, self.log, observe=Parents(self).observe)
         if self.signing is not None:
             self.signing.load(config)
+        if self.catalogs is None and (config.catalog or any(zone.catalog for zone in config.zone)):
+            from namewise.control.catalogs import Catalogs
+
+            self.catalogs = Catalogs(self, self.log)
         if config.list and self.lists is None:
             from namewise.control.lists import Lists
 
@@ -321,6 +328,8 @@ class Service:
             self.notices.changed(state)
         if self.signing is not None:
             self.signing.changed(state)
+        if self.catalogs is not None:
+            self.catalogs.changed(state)
 
     def reload(self, check: Callable[[Candidate], None] | None = None, *, remove: bool = False) -> Outcome:
         """Take configuration and zones as they are now into use, or raise and change nothing.

@@ -39,7 +39,7 @@ VERBS: tuple[tuple[str, str, str], ...] = (
     ("apply", "ZONE FILE [--yes-delete N]", "make the served zone equal to a file"),
     ("restore", "ZONE --at TIME|--serial N", "serve an earlier version again"),
     ("sync", "ZONE [--force] [--plain]", "write the served zone to its file, with its comments"),
-    ("refresh", "ZONE", "ask the primaries of a secondary zone now"),
+    ("refresh", "ZONE [--remove]", "ask the primaries of a secondary zone now"),
     ("retransfer", "ZONE", "transfer a secondary zone whole, whatever its serial"),
     ("notify", "ZONE", "tell other servers of the served version"),
 )

@@ -9,7 +9,7 @@ from namewise.config.values import printable
 HELP = """\
 usage: nw zone list [--json] [--control PATH]
 
-List the zones of the running server: kind, serial, records, changes that the file lacks, place, template, error.
+List the zones of the running server: kind, serial, records, changes that the file lacks, place, template, catalog zone, error.
 
 Exit codes: 0 done, 9 no server.
 

@@ -69,6 +69,7 @@ def line(zone: dict[str, Any]) -> str:
     count = zone["unsaved"]
     unsaved = f", {count} change{'' if count == 1 else 's'} not in the file" if count else ""
     template = f", template {zone['template']}" if zone.get("template") else ""
+    template += f", catalog {zone['catalog']}" if zone.get("catalog") else ""
     return printable(
         f"{zone['name']} {zone['kind']}: {data}{signed}{unsaved}, from {zone['place']}{template}"
     )

@@ -40,6 +40,8 @@ def _print(zone: dict[str, Any]) -> None:
             f"history: {stored['history_octets']} of {stored['history_limit']} octets, {stored['entries_after_snapshot']} entries after "
             f"the snapshot, in {stored['path']}"
         )
+    if zone["of_catalog"] is not None:
+        _print_catalog(zone["name"], zone["of_catalog"])
     if zone["secondary"] is not None:
         _print_secondary(zone["secondary"])
     for server in zone["notified"]:
@@ -65,6 +67,20 @@ def _print_dnssec(signed: dict[str, Any]) -> None:
         print(printable(f"{notice['severity']}: {notice['text']}"))
     if signed["error"]:
         print(printable(f"error: {signed['error']}"))
+
+
+def _print_catalog(name: str, catalog: dict[str, Any]) -> None:
+    members = catalog["members"]
+    print(f"catalog zone ({catalog['role']}) with {len(members)} members{':' if members else ''}")
+    for member in members:
+        print(printable(f"  {member}"))
+    if catalog["error"]:
+        print(printable(f"not applied: {catalog['error']}"))
+    for doubt in catalog["doubts"]:
+        print(printable(f"doubt: {doubt}"))
+    if catalog["waiting"]:
+        waiting = ", ".join(catalog["waiting"])
+        print(printable(f"would be removed or reset by `nw zone refresh {name} --remove`: {waiting}"))
 
 
 def _print_secondary(state: dict[str, Any]) -> None:

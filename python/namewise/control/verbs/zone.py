@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from namewise.config.model import Zone as ZoneSettings
     from namewise.control.arguments import Arguments
     from namewise.control.daemon import Daemon
+    from namewise.control.service import Service
     from namewise.zones.chain import Chain
     from namewise.zones.registry import Registry
     from namewise.zones.state import ZoneState
@@ -42,7 +43,7 @@ OF: dict[str, tuple[str, ...]] = {
     "serial": ("name", "method", "to", "recover", "dry", *_CHANGE),
     "restore": ("name", "serial", "at", "entry", "file", *_CHANGE),
     "sync": ("name", "force", "plain"),
-    "refresh": ("name",),
+    "refresh": ("name", "remove"),
     "retransfer": ("name",),
     "notify": ("name",),
 }
@@ -62,10 +63,11 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     arguments.only(("do", *OF[do]), when=do)
     registry = daemon.service.registry
     if do == "list":
-        settings = {zone.name: zone for zone in daemon.service.config.zone}
+        service = daemon.service
+        settings = {zone.name: zone for zone in service.config.zone}
         return {
             "zones": [
-                {**summary(state), **_of_settings(settings.get(name))}
+                {**summary(state), **_of_settings(service, name, settings.get(name))}
                 for name, state in registry.states.items()
             ]
         }
@@ -73,7 +75,7 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
         return _add(daemon, arguments)
     state = _state(registry, arguments)
     if do in ("refresh", "retransfer"):
-        return _check(daemon, state, whole=do == "retransfer")
+        return _check(daemon, state, whole=do == "retransfer", remove=arguments.flag("remove"))
     if do == "remove":
         return _remove(daemon, state)
     if do == "notify":
@@ -83,7 +85,7 @@ def run(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
         own = next((zone for zone in daemon.service.config.zone if zone.name == name), None)
         return {
             **_status(registry, state, arguments),
-            **_of_settings(own),
+            **_of_settings(daemon.service, name, own),
             **_others(daemon, state),
         }
     return _DO[do](registry, state, arguments)
@@ -107,9 +109,15 @@ def summary(state: ZoneState) -> dict[str, Any]:
     }
 
 
-def _of_settings(zone: ZoneSettings | None) -> dict[str, Any]:
-    """Return what lists and states of zones show of the settings of one."""
-    return {"template": None if zone is None else zone.template}
+def _of_settings(service: Service, name: str, zone: ZoneSettings | None) -> dict[str, Any]:
+    """Return what lists and states of zones show of the settings of one: its template, and the catalog zone that it is in."""
+    if zone is None:
+        return {"template": None, "catalog": None}
+    member = service.members.get(name.lower())
+    return {
+        "template": zone.template,
+        "catalog": member.catalog if member is not None and member.catalog else zone.catalog,
+    }
 
 
 def _status(registry: Registry, state: ZoneState, _: Arguments) -> dict[str, Any]:
@@ -131,15 +139,23 @@ def _others(daemon: Daemon, state: ZoneState) -> dict[str, Any]:
     """Return what is known of the primaries of the zone, of the servers that are notified of it, and of its keys."""
     name, service = state.source.name, daemon.service
     return {
+        "of_catalog": None if service.catalogs is None else service.catalogs.status(name),
         "secondary": None if service.secondaries is None else service.secondaries.status(name),
         "notified": [] if service.notices is None else service.notices.status(name),
         "dnssec": None if service.signing is None else service.signing.status(name),
     }
 
 
-def _check(daemon: Daemon, state: ZoneState, *, whole: bool) -> dict[str, Any]:
-    """Let the primaries of the zone be asked now."""
+def _check(daemon: Daemon, state: ZoneState, *, whole: bool, remove: bool) -> dict[str, Any]:
+    """Let the primaries of the zone be asked now. remove: a catalog zone may remove any number of members."""
     name, secondaries = state.source.name, daemon.service.secondaries
+    if remove:
+        catalogs = daemon.service.catalogs
+        if catalogs is None or not catalogs.permit(name):
+            raise ControlError(
+                f"zone {name} is no catalog zone with members here", "Its table is [[catalog]].", "NO_CATALOG"
+            )
+        return {"name": name, "whole": False}
     if secondaries is None or not secondaries.check(name, whole=whole):
         raise ControlError(
             f"zone {name} is no secondary zone: there is no primary to ask",
@@ -250,7 +266,7 @@ def _add_with(daemon: Daemon, name: str, wanted: str, arguments: Arguments) -> d
             service.change_members((), [name.lower()])
             raise
     own = next(one for one in service.config.zone if one.name == name)
-    return {**summary(registry.states[name]), **_of_settings(own)}
+    return {**summary(registry.states[name]), **_of_settings(service, name, own)}
 
 
 def _remove(daemon: Daemon, state: ZoneState) -> dict[str, Any]:
