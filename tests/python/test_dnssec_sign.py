@@ -14,6 +14,8 @@ from namewise.dnssec.policy import Role, policy_of
 from namewise.dnssec.zone_keys import Publication, ZoneFacts, request
 from namewise.engine import RRset, Signing, Zone, ZoneKey, verify_zone, verify_zonemd
 from namewise.engine.errors import SigningFailed
+from namewise.zones.chain import Limits
+from namewise.zones.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,3 +236,32 @@ def test_private_keys_of_other_signers_become_key_files(folder: Path) -> None:
     assert json.loads(both.stdout)["missing"] == []
     again = sign(folder, "--keys", str(folder / "ours"), file="out")
     assert (again["keys_made"], again["ds"], again["kept"]) == (False, signed["ds"], signed["signatures"])
+
+
+def test_private_keys_of_other_signers_go_to_the_state_of_a_server(folder: Path) -> None:
+    sign(folder, "--keys", str(folder / "theirs"), "--roles", "ksk-zsk")
+    theirs = keystore.FolderStore(str(folder / "theirs"))
+    for id in theirs.files(NAME):
+        (folder / f"{id}.pem").write_text(theirs.key(NAME, id).pem())
+    files = [str(path) for path in sorted(folder.glob("*.pem"))]
+    words = ("dnssec", "keys", "import", str(folder / "out"), *files, "--state", str(folder / "state"))
+    done = nw(*words)
+    assert done.returncode == 0, done.stderr
+    again = nw(*words)
+    assert again.returncode == 2 and f"has keys of {NAME} already" in again.stderr
+
+    store = Store(str(folder / "state"), Limits())
+    try:
+        kept = keystore.DatabaseStore(store)
+        state = kept.load(NAME)
+        assert state is not None
+        # Without times of another signer, the signatures say what the keys do.
+        assert {(key.role, key.krrsig.published, key.zrrsig.published) for key in state.keys} == {
+            (Role.KSK, True, False),
+            (Role.ZSK, False, True),
+        }
+        assert {kept.key(NAME, key.id).dnskey for key in state.keys} == {
+            theirs.key(NAME, id).dnskey for id in theirs.files(NAME)
+        }
+    finally:
+        store.close()

@@ -20,7 +20,7 @@ usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json
        nw dnssec chain NAME [TYPE] [--config FILE] [--json]
        nw dnssec anchors [--control PATH] [--json]
        nw dnssec keys DIR [--zone NAME] [--json]
-       nw dnssec keys import FILE PRIVATE... [--origin NAME] [--output DIR] [--json]
+       nw dnssec keys import FILE PRIVATE... [--origin NAME] [--output DIR|--state DIR] [--json]
        nw dnssec keys ZONE [--control PATH] [--json]
        nw dnssec ds ZONE [--check-parent] [--control PATH] [--json]
        nw dnssec rollover plan [--policy NAME] [--config FILE] [--roll WHAT] [--algorithm NAME] [--emergency]
@@ -69,6 +69,7 @@ if the answer is bogus or there is none, and with 0 otherwise.
 that the running server signs.
 `nw dnssec keys import` makes such files in DIR from private keys of another signer: PKCS#8 files (Knot) or private key files of BIND (which
 `pdnsutil export-zone-key` prints). FILE is the zone that is signed with them; each key belongs to one of its DNSKEY records.
+With --state, the keys go to the state directory of a server that has not been started yet; it signs with them from its start.
 
 `nw dnssec ds` prints the DS records that the parent of a zone of the running server is to have. With --check-parent, the server asks
 all servers of the parent for those that they have, and the command exits with 3 if one has others.

@@ -80,7 +80,7 @@ def run(args: list[str]) -> int:
     dsset = os.path.join(os.path.dirname(output), f"dsset-{name.lower()}")
     _write(output, signed.to_text())
     _write(dsset, "".join(f"{name} IN DS {one}\n" for one in ds))
-    kept = _signatures(zone) & _signatures(signed)
+    kept = signatures(zone) & signatures(signed)
     document = {
         "ok": True,
         "zone": name,
@@ -92,7 +92,7 @@ def run(args: list[str]) -> int:
         "ds": ds,
         "dsset": dsset,
         "records": len(signed),
-        "signatures": len(_signatures(signed)),
+        "signatures": len(signatures(signed)),
         "kept": len(kept),
         "expiration": stamp(until),
         "verified": report is not None,
@@ -245,7 +245,7 @@ def _ds(zone: str, keys: Keys) -> list[str]:
     return [str(ds_of(zone, public(key))) for key in active or keys.zone]
 
 
-def _signatures(zone: Zone) -> set[tuple[str, str]]:
+def signatures(zone: Zone) -> set[tuple[str, str]]:
     """Return the signatures of a zone: owner and rdata."""
     found, after = set(), None
     while page := zone.page(after, 10_000):
