@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
+from xml.etree import ElementTree
 
 import pytest
 from commands import nw
@@ -302,8 +303,12 @@ def test_the_chain_of_trust_is_drawn_and_ends_where_it_breaks(
         f'[[forward]]\nservers = ["{authority.addresses[0]}"]\nauthoritative = true\n'
         'suffix = "."\n'
     )
-    done = nw("dnssec", "chain", "www.example", "--config", str(config))
+    picture = root.folder / "chain.svg"
+    done = nw("dnssec", "chain", "www.example", "--config", str(config), "--svg", str(picture))
     first, *lines = done.stdout.splitlines()
+    drawn = ElementTree.fromstring(picture.read_text())
+    said = "".join(drawn.itertext())
+    assert drawn.tag.endswith("svg") and ". DNSKEY secure" in said and "www.example. A secure" in said
     assert done.returncode == 0 and first == "www.example. IN A: secure", done
     assert f"the trust anchor names key {root.tag(0)}" in lines[1] and "www.example. A secure" in lines[-1]
     root.sign((1,), (1,))

@@ -17,7 +17,7 @@ usage: nw dnssec verify FILE [--origin NAME] [--anchor FILE] [--at TIME] [--json
        nw dnssec sign FILE [--origin NAME] [--output FILE] [--keys DIR] [--roles WHICH] [--algorithm NAME] [--bits N]
                       [--nsec3 [--opt-out]] [--inception TIME] [--expiration TIME] [--jitter TIME] [--refresh TIME]
                       [--zonemd HASH] [--serial WHICH] [--unverified] [--json]
-       nw dnssec chain NAME [TYPE] [--config FILE] [--json]
+       nw dnssec chain NAME [TYPE] [--config FILE] [--svg FILE] [--json]
        nw dnssec anchors [--control PATH] [--json]
        nw dnssec keys DIR [--zone NAME] [--json]
        nw dnssec keys import FILE PRIVATE... [--origin NAME] [--output DIR|--state DIR] [--json]
@@ -61,7 +61,7 @@ them, or by the states of `nw dnssec rollover`; a key without either signs.
 
 `nw dnssec chain` resolves NAME in this process with an empty cache and shows the chain of trust: from the trust anchor along
 DS records and keys to the RRset, each link with its state, key tags, algorithms and the times of its signature. It exits with 3
-if the answer is bogus or there is none, and with 0 otherwise.
+if the answer is bogus or there is none, and with 0 otherwise. --svg FILE also draws it.
 
 `nw dnssec anchors` shows what the running server trusts, as `nw ctl anchors`.
 
@@ -98,7 +98,7 @@ cannot be read or does not contain the zone.
 PROBLEMS = 1
 UNREADABLE = 2
 _SHOWN = 50
-_CHAIN = Options(values=("--config",), flags=("--json",), words=(1, 2))
+_CHAIN = Options(values=("--config", "--svg"), flags=("--json",), words=(1, 2))
 _OPTIONS = Options(values=("--origin", "--anchor", "--at"), flags=("--json",), words=(1, 1))
 
 
@@ -141,6 +141,13 @@ def chain(parsed: Parsed) -> int:
 
     with Progress(f"resolving {parsed.words[0]}"):
         document = alone(parsed)
+    picture = parsed.one("--svg")
+    if picture is not None:
+        try:
+            with open(picture, "w", encoding="utf-8") as file:
+                file.write(explain.chain_svg(document))
+        except OSError as error:
+            raise Failure(f"{picture}: {error.strerror}") from None
     if "--json" in parsed:
         print(json.dumps(document, indent=2))
     else:

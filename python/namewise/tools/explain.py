@@ -56,6 +56,7 @@ LINKS = {
 }
 """Reasons of the steps that are links of a chain of trust, with their order in one zone."""
 STATE_COLOURS = {"secure": GREEN, "insecure": YELLOW, "bogus": RED, "indeterminate": DIM}
+SVG_COLOURS = {"secure": "#2a7", "insecure": "#b80", "bogus": "#c22", "indeterminate": "#777"}
 
 
 def in_colour(stream: Any) -> bool:
@@ -97,6 +98,36 @@ def chain(document: Document, *, colour: bool = False) -> str:
     state = _state(document)
     lines = [f"{paint(BOLD, asked)}: {paint(STATE_COLOURS[state], state)}", *_chain(document, paint)]
     return "\n".join(lines) + "\n"
+
+
+def chain_svg(document: Document) -> str:
+    """Return the chain of trust as an SVG document without scripts or references: a box for each link, in the colour of its state."""
+    import textwrap
+    from xml.sax.saxutils import escape
+
+    question, height, width = document["question"], 16, 900
+    title = f"{question['name']} {question['class']} {question['type']}: {_state(document)}"
+    y, out = 36, []
+    for number, (what, state, text) in enumerate(_links(document)):
+        lines = textwrap.wrap(text, 120) or [""]
+        if number:
+            out.append(f'<path d="M40 {y - 16}V{y - 2}m-4 -6l4 6l4 -6" fill="none" stroke="#555"/>')
+        tall = height * (len(lines) + 1) + 8
+        out.append(
+            f'<rect x="10" y="{y}" width="{width - 20}" height="{tall}" rx="4" fill="white" stroke="{SVG_COLOURS[state]}" '
+            'stroke-width="2"/>'
+        )
+        head = f'<tspan font-weight="bold">{escape(what)}</tspan> <tspan fill="{SVG_COLOURS[state]}">{state}</tspan>'
+        out.append(f'<text x="20" y="{y + height}">{head}</text>')
+        for row, line in enumerate(lines, 2):
+            out.append(f'<text x="20" y="{y + height * row}">{escape(line)}</text>')
+        y += tall + 16
+    start = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y}" font-family="sans-serif" font-size="12">',
+        f"<title>{escape(title)}</title>",
+        f'<rect width="100%" height="100%" fill="white"/><text x="10" y="22" font-size="14">{escape(title)}</text>',
+    )
+    return "\n".join([*start, *out, "</svg>", ""])
 
 
 def mermaid(document: Document) -> str:
@@ -154,7 +185,15 @@ def _state(document: Document) -> str:
 
 
 def _chain(document: Document, paint: _Paint) -> Iterator[str]:
-    """Yield the links of the chain of trust, indented by their depth: keys and delegations from the root on, then RRsets.
+    """Yield the links of the chain of trust, indented by their depth."""
+    for depth, (what, state, text) in enumerate(_links(document)):
+        if not depth:
+            yield paint(BOLD, "chain of trust:")
+        yield f"  {'  ' * depth}{'└─ ' if depth else ''}{what} {paint(STATE_COLOURS[state], state)}: {text}"
+
+
+def _links(document: Document) -> Iterator[tuple[str, str, str]]:
+    """Yield owner and type, state, and reason of each link of the chain of trust: keys and delegations from the root on, then RRsets.
 
     Keys that the server has in memory leave no step.
     """
@@ -162,8 +201,6 @@ def _chain(document: Document, paint: _Paint) -> Iterator[str]:
     for step in document["steps"]:
         if step["reason"] in LINKS:
             links[step["name"], step["type"], step["reason"]] = step
-    if not links:
-        return
     question = document["question"]
     for name, rtype, reason in list(links):
         signed = links.get((name, "DS", "signed-delegation"))
@@ -182,14 +219,12 @@ def _chain(document: Document, paint: _Paint) -> Iterator[str]:
         kind = LINKS[step["reason"]]
         return kind == RRSETS, step["name"].rstrip(".").count(".") + (step["name"] != "."), kind
 
-    yield paint(BOLD, "chain of trust:")
-    for depth, step in enumerate(sorted(links.values(), key=place)):
+    for step in sorted(links.values(), key=place):
         what = f"{step['name']} {step['type']}"
         text = step["text"].removeprefix(f"{what}: ")
         # The last step of a bogus answer gives its reason, and no state of its own.
         state = step["validation"] or ("bogus" if step["reason"] == "bogus" else "indeterminate")
-        text = text.removeprefix(f"{state}: ")
-        yield f"  {'  ' * depth}{'└─ ' if depth else ''}{what} {paint(STATE_COLOURS[state], state)}: {text}"
+        yield what, state, text.removeprefix(f"{state}: ")
 
 
 class _Paint:
