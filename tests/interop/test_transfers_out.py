@@ -26,7 +26,9 @@ SECRET = KEY.secret
 
 
 @contextmanager
-def primary(net: internet.Internet, folder: Path, who: str) -> Iterator[tuple[Server, Path]]:
+def primary(
+    net: internet.Internet, folder: Path, who: str, key: peers.Key = KEY
+) -> Iterator[tuple[Server, Path]]:
     """Run namewise with ZONES, which *who* may transfer; yield it and the file of example.lab."""
     where, changing = peers.free_address("127.0.0.1"), folder / "example.zone"
     changing.write_text(net.zones["example.lab."].read_text())
@@ -34,7 +36,7 @@ def primary(net: internet.Internet, folder: Path, who: str) -> Iterator[tuple[Se
     tables = "".join(
         f'[[zone]]\nname = "{name}"\nfile = "{files[name]}"\ntransfer = ["{who}"]\n' for name in ZONES
     )
-    (folder / "namewise.toml").write_text(KEY.namewise + tables)
+    (folder / "namewise.toml").write_text(key.namewise + tables)
     with peers.running(peers.namewise(folder / "nw", where, "--config", folder / "namewise.toml")) as server:
         yield server.answers("example.lab"), changing
 
@@ -47,7 +49,7 @@ def change(server: Server, changing: Path, serial: int, name: str) -> None:
     server.says(f"serial {serial - 1} -> {serial}")
 
 
-def records(where: Where, *query: str, key: str = "") -> list[str]:
+def records(where: Where, *query: str, key: str = "", algorithm: str = "hmac-sha256") -> list[str]:
     """Return the records that dig gets for *query*, in their order."""
     command = [
         "dig",
@@ -61,7 +63,7 @@ def records(where: Where, *query: str, key: str = "") -> list[str]:
         *query,
     ]
     if key:
-        command += ["-y", f"hmac-sha256:xfr.:{key}"]
+        command += ["-y", f"{algorithm}:xfr.:{key}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     lines = [
         " ".join(line.split()).lower() if "NSEC3" in line or "RRSIG" in line else " ".join(line.split())
@@ -197,8 +199,10 @@ def test_a_secondary_follows(
             peer.says(", 5 records" if start is bind else "IXFR")
 
 
-def test_powerdns_is_a_secondary(net: internet.Internet, tmp_path: Path) -> None:
-    with primary(net, tmp_path, "127.0.0.0/8") as (server, _):
+@pytest.mark.parametrize("key", [None, KEY, peers.Key("hmac-sha512")], ids=["plain", "sha256", "sha512"])
+def test_powerdns_is_a_secondary(net: internet.Internet, tmp_path: Path, key: peers.Key | None) -> None:
+    who = "127.0.0.0/8" if key is None else f"127.0.0.0/8 key {KEY.name}"
+    with primary(net, tmp_path, who, key or KEY) as (server, _):
         where, folder = peers.free_address("127.0.0.1"), tmp_path / "pdns"
         folder.mkdir()
         zones = "".join(
@@ -208,13 +212,39 @@ def test_powerdns_is_a_secondary(net: internet.Internet, tmp_path: Path) -> None
         )
         (folder / "named.conf").write_text(zones)
         (folder / "pdns.conf").write_text(
-            f"launch=bind\nbind-config={folder}/named.conf\nlocal-address={where[0]}\nlocal-port={where[1]}\n"
+            f"launch=bind\nbind-config={folder}/named.conf\nbind-dnssec-db={folder}/keys.db\n"
+            f"local-address={where[0]}\nlocal-port={where[1]}\n"
             f"secondary=yes\nsocket-dir={folder}\nguardian=no\ndaemon=no\nwrite-pid=no\nsetuid=\nsetgid=\n"
             "allow-axfr-ips=127.0.0.0/8\nxfr-cycle-interval=1\nquery-cache-ttl=0\ncache-ttl=0\n"
         )
-        command = ["/usr/sbin/pdns_server", f"--config-dir={folder}"]
-        with peers.running(peers.Server(command, folder, where)) as peer:
+        commands = [["create-bind-db", f"{folder}/keys.db"]]
+        if key is not None:
+            commands.append(["import-tsig-key", key.name, key.algorithm, key.secret])
+            commands += [["activate-tsig-key", name[:-1], key.name, "secondary"] for name in ZONES]
+        for command in commands:
+            subprocess.run(["pdnsutil", f"--config-dir={folder}", *command], check=True, capture_output=True)
+        start = ["/usr/sbin/pdns_server", f"--config-dir={folder}"]
+        with peers.running(peers.Server(start, folder, where)) as peer:
             for zone in ZONES:
                 peer.answers(zone)
-            ours = records(server.where, "example.lab.", "AXFR")
+            algorithm = "" if key is None else key.algorithm
+            ours = records(
+                server.where, "example.lab.", "AXFR", key=SECRET if key else "", algorithm=algorithm
+            )
             assert sorted(records(peer.where, "example.lab.", "AXFR")) == sorted(ours)
+
+
+def test_dig_learns_when_a_zone_expires(net: internet.Internet, tmp_path: Path) -> None:
+    """RFC 7314."""
+    with primary(net, tmp_path, "127.0.0.0/8") as (server, _):
+        at = [f"@{server.where[0]}", "-p", str(server.where[1]), "example.lab."]
+
+        def expire(*query: str) -> bool:
+            done = subprocess.run(["dig", *at, *query], capture_output=True, text=True, check=False)
+            assert "example.lab." in done.stdout
+            return "; EXPIRE: " in done.stdout
+
+        soa = subprocess.run(["dig", *at, "SOA", "+short"], capture_output=True, text=True, check=False)
+        said = subprocess.run(["dig", *at, "SOA", "+expire"], capture_output=True, text=True, check=False)
+        assert f"; EXPIRE: {soa.stdout.split()[5]} (" in said.stdout
+        assert not expire("SOA") and not expire("NS", "+expire")

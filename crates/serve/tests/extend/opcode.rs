@@ -139,3 +139,57 @@ fn updates_reach_the_control_plane_only_from_clients_that_a_rule_names() {
         assert_eq!(outcome(name, true, "127.0.0.1:1"), Rcode::NOTAUTH, "{name}");
     }
 }
+
+/// RFC 2136 §6: a copy passes on what is signed with a key that only its primary knows, and relays the octets of the response.
+#[test]
+fn updates_of_a_copy_pass_with_an_unknown_key_and_the_response_is_relayed() {
+    // With another algorithm, the key of the client is none of this server.
+    let plan = r#"{"version":1,"keys":[{"name":"key.","algorithm":"hmac-sha512"}],
+        "zones":[{"name":"inside.example.com.","notify":[{"clients":["192.0.2.1"]}]},
+        {"name":"example.com.","notify":[{"clients":["192.0.2.1"]}],"update":[{"clients":["127.0.0.1"]}],"forwards_updates":true}]}"#;
+    let bench = Bench::new(snapshot_of(plan));
+    let mut room = vec![0; 65_535];
+    let mut signed = |qname: &str, opcode, client: &str, transport, room: &mut [u8]| {
+        let mut packet = query(qname, opcode);
+        sign(&mut packet);
+        bench.handle(&packet, client, transport, room)
+    };
+    for (qname, opcode, client, expected) in [
+        ("example.com.", Opcode::UPDATE, "127.0.0.2:1", Rcode::REFUSED),
+        ("inside.example.com.", Opcode::UPDATE, "127.0.0.1:1", Rcode::NOTAUTH),
+        ("example.com.", Opcode::NOTIFY, "127.0.0.1:1", Rcode::NOTAUTH),
+        ("example.com.", Opcode::QUERY, "127.0.0.1:1", Rcode::NOTAUTH),
+    ] {
+        match signed(qname, opcode, client, Transport::Udp, &mut room) {
+            Handled::Reply(length) => {
+                assert_eq!(
+                    Message::parse(&room[..length]).expect("valid").rcode(),
+                    expected,
+                    "{qname} {client}"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut reply = query("example.com.", Opcode::UPDATE);
+    reply[2] |= 0x80;
+    sign(&mut reply);
+    for (transport, fits) in [(Transport::Udp, true), (Transport::Udp, false), (Transport::Tcp, false)] {
+        let made = Made::relayed(&Message::parse(&reply).expect("valid"), &reply);
+        let relayed = if fits { reply.clone() } else { [&reply[..], &[0; 500]].concat() };
+        let made = Made { relayed: relayed.clone().into(), ..made };
+        let Handled::Control(pending) =
+            signed("example.com.", Opcode::UPDATE, "127.0.0.1:1", transport, &mut room)
+        else {
+            panic!("it passes")
+        };
+        let done = pipeline::complete_with(&bench.environment(), pending, &made, &mut room);
+        let Handled::Reply(length) = done else { panic!("{done:?}") };
+        if fits || transport == Transport::Tcp {
+            assert_eq!(room[2..length], relayed[2..]);
+        } else {
+            let message = Message::parse(&room[..length]).expect("valid");
+            assert!(message.flags().tc() && message.header().counts == [0; 4]);
+        }
+    }
+}
