@@ -30,6 +30,7 @@ from namewise.stream import read_message
 from namewise.zones.transfer import Line, Link
 
 if TYPE_CHECKING:
+    from namewise.config import Config
     from namewise.config.values import Endpoint
     from namewise.control.events import ClientRequest
     from namewise.control.log import Log
@@ -53,6 +54,9 @@ class Forwards:
         self._lines: set[Line] = set()
         """Of the updates in progress."""
         self._ended = False
+        self._config: Config | None = None
+        self._copies: dict[str, SecondaryZone] = {}
+        """Of `_config`, by name in lower case."""
 
     def close(self) -> None:
         """End the updates in progress: their clients get SERVFAIL."""
@@ -66,9 +70,8 @@ class Forwards:
         """Forward *request* in a thread and return True, if it is for a secondary zone. The engine has checked who sent it."""
         question = request.message.question
         name = "" if question is None else str(question.name).lower()
-        found = (zone for zone in self._service.config.zone if zone.name.lower() == name)
-        zone = next(found, None)
-        if not isinstance(zone, SecondaryZone):
+        zone = self._zones().get(name)
+        if zone is None:
             return False
         line, most = Line(), self._service.config.secondaries.forwards
         with self._lock:
@@ -85,6 +88,13 @@ class Forwards:
             arguments = (request, zone, line)
             threading.Thread(target=self._run, args=arguments, name="namewise-forward", daemon=True).start()
         return True
+
+    def _zones(self) -> dict[str, SecondaryZone]:
+        config = self._service.config
+        if config is not self._config:
+            copies = [zone for zone in config.zone if isinstance(zone, SecondaryZone)]
+            self._config, self._copies = config, {zone.name.lower(): zone for zone in copies}
+        return self._copies
 
     # In its thread.
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from namewise.config import Config
     from namewise.config.zones import Peer
     from namewise.control.log import Log
     from namewise.control.service import Service
@@ -62,6 +63,8 @@ class Notices:
         self._last: dict[tuple[str, Peer], int] = {}
         """The id of the last of them, by zone and server."""
         self._lock = threading.Lock()
+        self._settings: tuple[Config | None, dict[str, tuple[str, ...]]] = (None, {})
+        """A configuration, and `notify` of each zone there that has it, by name in lower case."""
         self._sockets: dict[int, socket.socket] = {}
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._thread: threading.Thread | None = None
@@ -90,7 +93,7 @@ class Notices:
     def changed(self, state: ZoneState) -> bool:
         """Notify the servers of the zone of *state* of its version; return whether there are any. Does not block."""
         name, zone = state.source.name.lower(), state.current
-        named = next((one.notify for one in self.service.config.zone if one.name.lower() == name), ())
+        named = self._named().get(name, ())
         if zone is None or not named:
             return False
         found, unknown = targets(zone, named)
@@ -150,6 +153,14 @@ class Notices:
             return LONGEST_WAIT_S if wait is None else min(wait, LONGEST_WAIT_S)
 
     # Inside.
+
+    def _named(self) -> dict[str, tuple[str, ...]]:
+        config, named = self._settings
+        if config is not self.service.config:
+            config = self.service.config
+            named = {one.name.lower(): one.notify for one in config.zone if one.notify}
+            self._settings = config, named
+        return named
 
     @property
     def _pace(self) -> Pace:
