@@ -93,12 +93,17 @@ class Secondary:
 
 @contextmanager
 def serving(
-    folder: Path, *primaries: Primary | str, now: float = 1_800_000_000.0, **more: Any
+    folder: Path,
+    *primaries: Primary | str,
+    now: float = 1_800_000_000.0,
+    secondaries: dict[str, str] | None = None,
+    **more: Any,
 ) -> Iterator[Secondary]:
     named = [one if isinstance(one, str) else str(one.where) for one in primaries]
     config = {
         "listen": [{"address": "127.0.0.1", "port": 0}],
         "server": {"state": str(folder)},
+        "secondaries": secondaries or {},
         "key": [{"name": "xfr", "secret": base64.b64encode(SECRET).decode()}],
         "zone": [{"name": "e", "kind": "secondary", "primaries": named, **more}],
     }
@@ -235,10 +240,17 @@ def test_a_zone_expires_and_comes_back(tmp_path: Path, primary: Primary) -> None
         assert [(option.code, option.text) for option in answer.extended_errors()] == [
             (24, "no primary has confirmed the zone in time")
         ]
+        # Every RETRY, as before; and nothing of it is left when a primary has the zone again.
+        for _ in range(8):
+            secondary.now = secondary.status["due"]
+            secondary.act()
+        assert secondary.status["due"] - secondary.now == RETRY
         del primary.answers["SOA"]
         secondary.now = secondary.status["due"]
         secondary.act()
         assert secondary.serial == 1 and secondary.slugs.count("zone-expires") == 1
+        state = secondary.service.registry.states["e."]
+        assert (state.condition, state.error, state.detail) == ("loaded", "", "")
 
 
 def test_a_zone_is_served_after_a_restart_until_it_expires(tmp_path: Path, primary: Primary) -> None:
@@ -321,6 +333,31 @@ def test_a_stop_breaks_a_transfer_off(tmp_path: Path, primary: Primary) -> None:
         assert not secondary.zones._threads and not held
         link.close()
         silent.close()
+
+
+def test_a_primary_that_falls_silent_holds_up_neither_the_zone_nor_the_operator(
+    tmp_path: Path, primary: Primary
+) -> None:
+    at(primary, 1)
+    silent = socket.create_server(("127.0.0.1", 0))
+    where = "{}:{}".format(*silent.getsockname()[:2])
+    with serving(tmp_path / "next", where, primary, secondaries={"idle": "1s"}) as secondary:
+        secondary.act()
+        # The next primary had it.
+        assert secondary.serial == 1
+        assert secondary.status["primaries"][0]["error"] == "the primary sent nothing for 1 s"
+    silent.accept()[0].close()
+    with serving(tmp_path / "again", where, primary, secondaries={"idle": "1h"}) as secondary:
+        secondary.zones.act()
+        link, _ = silent.accept()
+        # The transfer that hangs ends when another one is wanted.
+        assert secondary.zones.check("e.", whole=True)
+        silent.close()
+        secondary.act()
+        secondary.now += 60
+        secondary.act()
+        assert secondary.serial == 1
+        link.close()
 
 
 def test_a_transfer_that_is_not_authentic_keeps_the_old_zone_and_shows_why(tmp_path: Path) -> None:

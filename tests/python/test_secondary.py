@@ -97,6 +97,7 @@ def test_a_zone_expires_after_an_alert() -> None:
     assert not state.has_expired(7 * DAY - 1) and state.has_expired(7 * DAY)
     gone = state.expired()
     assert gone.serial is None and gone.next_moment is None and not gone.has_expired(9 * DAY)
+    assert gone.failed(8 * DAY, 0.0, PACE).due == 8 * DAY + gone.times.retry_s if gone.times else False
 
 
 def test_the_expire_option_shortens_a_life_and_never_prolongs_it() -> None:

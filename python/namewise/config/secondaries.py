@@ -70,6 +70,14 @@ class Secondaries(Table, frozen=True, kw_only=True):
             le=86_400_000,
         ),
     ] = 1_800_000
+    idle: Annotated[
+        Duration,
+        setting(
+            "Time for the next message of a transfer; stops a primary that is silent in the middle of one from holding up the zone.",
+            ge=1000,
+            le=3_600_000,
+        ),
+    ] = 30_000
     refresh_least: Annotated[
         Duration,
         setting(

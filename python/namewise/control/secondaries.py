@@ -28,7 +28,7 @@ from namewise.engine.errors import EngineClosed, NamewiseError, TransferError
 from namewise.zones.agenda import Agenda
 from namewise.zones.chain import StoreError
 from namewise.zones.registry import ZoneConflict
-from namewise.zones.secondary import NOTE, Pace, Secondary, begin, times
+from namewise.zones.secondary import NOTE, Contact, Pace, Secondary, begin, times
 from namewise.zones.state import Cause
 from namewise.zones.transfer import Limits, Line, fetch
 
@@ -130,7 +130,7 @@ class Secondaries:
     def notified(self, request: ClientRequest) -> None:
         """Answer a NOTIFY and let the zone be checked (RFC 1996 §4.7). The engine has checked who sent it."""
         question = request.message.question
-        name = "" if question is None else str(question.name).lower()
+        name = "" if question is None or question.rclass != "IN" else str(question.name).lower()
         with self._lock:
             state = self._states.get(name)
             if state is not None and not self._follower.ended:
@@ -146,13 +146,17 @@ class Secondaries:
 
     def check(self, name: str, *, whole: bool = False) -> bool:
         """Let the zone *name* be checked as soon as the pace allows, and return whether it is a secondary. whole: transfer it, whatever
-        its serial."""
+        its serial; a transfer that is under way ends."""
         with self._lock:
             if self._config is not self.service.config:
                 self._adopt(self.service.config, self._clock())
             state = self._states.get(name.lower())
             if state is not None:
                 self._keep(name.lower(), state.wanted(self._clock(), self._pace, whole=whole))
+            running = self._checks.get(name.lower())
+            if whole and running is not None:
+                # The transfer that is under way may hang.
+                running.line.close()
         self._follower.wake()
         return state is not None
 
@@ -247,7 +251,7 @@ class Secondaries:
             return
         zone = self._settings[name].name
         errors = "; ".join(
-            f"{text}: {one.error or 'not asked yet'}"
+            f"{text}: {_standing(one, state)}"
             for text, one in zip(self._settings[name].primaries, state.contacts, strict=True)
         )
         if state.has_expired(now):
@@ -380,7 +384,7 @@ class Secondaries:
             zone,
             primary.where,
             None if check.state.whole else served.current,
-            Limits(limits.max_size, limits.max_records, limits.timeout / 1000, limits.max_differences),
+            Limits(limits.max_size, limits.max_records, limits.timeout / 1000, limits.max_differences, limits.idle / 1000),
             key=self.service.key(primary.key),
             ixfr=check.settings.ixfr,
             line=check.line,
@@ -393,6 +397,15 @@ class Secondaries:
         if found.zone is None:
             return found, served
         return found, registry.change(served, found.zone, Cause(found.how, str(primary.where)))
+
+
+def _standing(contact: Contact, state: Secondary) -> str:
+    """Return what the last contact with a primary came to, in words."""
+    if state.checking and state.started is not None and (contact.when or 0.0) < state.started:
+        return "the check of it has not ended" if contact.when is None else "it is asked again at present"
+    if contact.when is None:
+        return "not asked yet"
+    return contact.error or f"had serial {contact.serial}"
 
 
 def _pace(limits: Settings) -> Pace:

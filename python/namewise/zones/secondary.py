@@ -32,7 +32,7 @@ ALERT_AT = 0.8
 SPREAD = 0.1
 """The part of an interval by which chance shortens it."""
 FIRST_RETRY_S = 10.0
-"""Seconds to the second attempt for a zone without data; each further wait is twice as long, up to `MOST_RETRY_S`."""
+"""Seconds to the second attempt for a zone that never had data; each further wait is twice as long, up to `MOST_RETRY_S`."""
 MOST_RETRY_S = 600.0
 
 
@@ -88,7 +88,7 @@ class Secondary(NamedTuple):
     serial: int | None = None
     """Of the version at hand; None: there is none."""
     times: Times | None = None
-    """None without a version at hand."""
+    """Of the last version; None: there was none since the start."""
     confirmed: float | None = None
     """When a primary last had this version, or gave it."""
     expires: float | None = None
@@ -167,8 +167,11 @@ class Secondary(NamedTuple):
 
     def failed(self, now: float, chance: float, pace: Pace) -> Secondary:
         """Return the state after no primary confirmed or gave the zone."""
-        if self.times is None or self.serial is None:
+        if self.times is None:
             wait = min(FIRST_RETRY_S * 2 ** min(self.failures, 10), MOST_RETRY_S)
+        elif self.serial is None:
+            # It has expired: nobody wants to wait for a RETRY of hours.
+            wait = min(self.times.retry_s, MOST_RETRY_S)
         else:
             wait = self.times.retry_s
         due = now + wait * (1 - SPREAD * chance)
@@ -198,8 +201,8 @@ class Secondary(NamedTuple):
         return self.serial is not None and self.expires is not None and now >= self.expires
 
     def expired(self) -> Secondary:
-        """Return the state without a version at hand."""
-        return self._replace(serial=None, times=None)
+        """Return the state without a version at hand. Its SOA still says when to try again."""
+        return self._replace(serial=None)
 
     @property
     def alert_at(self) -> float | None:

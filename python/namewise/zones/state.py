@@ -147,10 +147,12 @@ class ZoneState(NamedTuple):
 
     def changed(self, zone: Zone, change: Change) -> ZoneState:
         """Return the state after a change that is not in the source replaced the current version by *zone*."""
-        # What is wrong with the source stays wrong.
         after = self.loaded(
             zone, self.version, change, self.journal + (change.why not in SIGNING), based=True
         )
+        if self.condition in ("waiting", "expired"):
+            return after
+        # What is wrong with the source stays wrong.
         return after._replace(error=self.error, detail=self.detail)
 
     def folded(self, zone: Zone) -> ZoneState:

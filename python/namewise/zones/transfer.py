@@ -89,8 +89,9 @@ class Line:
 class Link:
     """One connection to a primary, or a socket for datagrams: what is sent is signed, and what arrives verified, if there is a *key*."""
 
-    def __init__(self, link: socket.socket, key: TsigKey | None) -> None:
+    def __init__(self, link: socket.socket, key: TsigKey | None, idle_s: float = 30.0) -> None:
         self._link = link
+        self._idle_s = idle_s
         self._key = key
         self._verifier: Verifier | None = None
         self._verified = 0
@@ -107,8 +108,15 @@ class Link:
         self._link.sendall(len(query).to_bytes(2, "big") + query if stream else query)
 
     def read(self, deadline: float) -> bytes:
-        """Return the next message of a stream. Raises `TransferError` with the code TSIG for one that is not authentic."""
-        return self._checked(read_message(self._link, deadline))
+        """Return the next message of a stream. Raises `TransferError` with the code TSIG for one that is not authentic, and with IDLE
+        if it does not come in time."""
+        try:
+            reply = read_message(self._link, min(deadline, time.monotonic() + self._idle_s))
+        except TimeoutError:
+            if time.monotonic() >= deadline:
+                raise
+            raise TransferError(f"the primary sent nothing for {self._idle_s:g} s", "IDLE") from None
+        return self._checked(reply)
 
     def read_datagram(self, deadline: float) -> bytes:
         """Return the datagram that has the id of the query. Raises as `read`."""
@@ -158,6 +166,8 @@ class Limits(NamedTuple):
     records: int
     timeout_s: float
     differences: int = 10_000
+    idle_s: float = 30.0
+    """How long the next message may take."""
 
 
 class Found(NamedTuple):
@@ -198,7 +208,7 @@ def fetch(
             return found
     refused = ""
     with line or Line() as links:
-        link = Link(links.connect(primary, deadline), key)
+        link = Link(links.connect(primary, deadline), key, limits.idle_s)
         serial, expire_s = _soa(link, zone, deadline)
         if have is not None:
             if serial == have.serial:
@@ -214,7 +224,7 @@ def fetch(
                 else:
                     return found._replace(expire_s=expire_s)
                 # The rest of a transfer may still arrive on the first connection.
-                link = Link(links.connect(primary, deadline), key)
+                link = Link(links.connect(primary, deadline), key, limits.idle_s)
         found = _transfer(link, zone, None, limits, deadline)
         assert found.zone is not None, "an AXFR is a zone"
         if have is not None:
@@ -229,7 +239,7 @@ def transfer(zone: str, primary: Endpoint, serial: int | None, limits: Limits) -
     """
     deadline = time.monotonic() + limits.timeout_s
     with Line() as links:
-        link = Link(links.connect(primary, deadline), None)
+        link = Link(links.connect(primary, deadline), None, limits.idle_s)
         found, _ = _soa(link, zone, deadline)
         if serial is not None:
             if found == serial:
