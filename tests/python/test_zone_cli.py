@@ -111,6 +111,16 @@ def test_changes_history_and_restart(server: Server) -> None:
         )
 
 
+def test_values_out_of_range_are_refused_with_the_reason(server: Server) -> None:
+    with server.running():
+        for words in (
+            ("set", "example.com", "x", "4294967295", "A", "192.0.2.1"),
+            ("soa", "example.com", "--ttl", "4294967295"),
+        ):
+            said = server.zone(*words, code=1)
+            assert "a TTL is at most 2147483647" in said and "report" not in said
+
+
 def test_sync_keeps_comments(server: Server) -> None:
     with server.running():
         assert "has serial 2026113001 already" in server.zone("sync", "example.com")

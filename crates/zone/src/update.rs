@@ -329,8 +329,10 @@ impl Update {
 /// An RRset: owner, type, and for RRSIG the type covered.
 type Key = (Name, RrType, RrType);
 
+/// The first problem that prevents the zone from being served; the warnings were there before.
 fn first(errors: &ZoneFileErrors) -> String {
-    errors.findings.first().map_or_else(|| errors.to_string(), |finding| finding.problem.to_string())
+    let fatal = errors.findings.iter().find(|finding| finding.problem.is_error());
+    fatal.map_or_else(|| errors.to_string(), |finding| finding.problem.to_string())
 }
 
 /// The data of `record`, without compression.

@@ -251,7 +251,7 @@ class Updates:
         error = done.exception()
         if error is None:
             count = len(update.changes)
-            text = f"update of zone {zone} by {_who(request)}: {count} record{'' if count == 1 else 's'}, permitted by {make.by}"
+            text = f"update of zone {zone} {_who(request)}: {count} record{'' if count == 1 else 's'}, permitted by {make.by}"
             self._log.event("debug", "update", text, zone=zone, **_whose(request), rules=make.by)
             request.answer(make_response(request.message, "NOERROR"))
         elif isinstance(error, Refused):
@@ -262,11 +262,11 @@ class Updates:
         elif isinstance(error, KeyError):
             self._refuse(request, zone, Refused("NOTAUTH", OTHER, f"zone {zone} is not served here"))
         elif isinstance(error, (StoreError, EngineClosed)):
-            text = f"update of zone {zone} by {_who(request)} failed, and changed nothing: {error}"
+            text = f"update of zone {zone} {_who(request)} failed, and changed nothing: {error}"
             self._log.event("error", "update-failed", text, zone=zone, **_whose(request))
             answer(request, "SERVFAIL", OTHER, "the change cannot be stored")
         else:
-            text = f"update of zone {zone} by {_who(request)} failed: {error!r}"
+            text = f"update of zone {zone} {_who(request)} failed: {error!r}"
             self._log.event("error", "fault", text, zone=zone, **_whose(request))
             answer(request, "SERVFAIL", OTHER, "")
 
@@ -274,7 +274,7 @@ class Updates:
         """Answer with the rcode, and log why unless that has happened."""
         if refused.slug:
             of = f" of zone {zone}" if zone else ""
-            text = f"update{of} by {_who(request)} refused with {refused.rcode}: {refused}"
+            text = f"update{of} {_who(request)} refused with {refused.rcode}: {refused}"
             level = "warning" if refused.ede == PROHIBITED else "info"
             self._log.event(level, refused.slug, text, zone=zone, rcode=refused.rcode, **_whose(request))
         answer(request, refused.rcode, refused.ede, str(refused))
@@ -317,7 +317,7 @@ def answer(request: ClientRequest, rcode: str, ede: int, text: str) -> None:
 
 
 def _who(request: ClientRequest) -> str:
-    signed = f"key {request.key} " if request.key else ""
+    signed = f"by key {request.key} " if request.key else ""
     return f"{signed}from {request.client}"
 
 

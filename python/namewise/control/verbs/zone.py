@@ -9,11 +9,13 @@ import base64
 import binascii
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from namewise.backends.database import DatabaseSource
 from namewise.control.client import ControlError
 from namewise.engine import Difference, RRset, Zone
+from namewise.engine.errors import NamewiseError
 from namewise.zones.serial import Method, following, of_clock, reached, successor, way
 from namewise.zones.state import Cause
 
@@ -305,13 +307,23 @@ def _edit(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[st
                 owner, _, rtype = str(text).partition(" ")
                 edit.delete(owner, rtype or None)
             elif what in ("set", "add", "remove"):
-                rrset = RRset.from_text(str(text))
+                rrset = _rrset(partial(RRset.from_text, str(text)))
                 {"set": edit.put, "add": edit.add, "remove": edit.remove}[what](rrset)
             else:
                 raise arguments.wrong("steps", "objects with one of set, add, remove, delete")
         return edit.commit("keep")
 
     return _changed(registry, state, arguments, make, "edit")
+
+
+def _rrset(make: Callable[[], RRset]) -> RRset:
+    """Return what *make* makes. Raises `ControlError` for values that are out of range, such as a TTL of 2^31 (RFC 2181 §8)."""
+    try:
+        return make()
+    except NamewiseError:
+        raise
+    except ValueError as error:
+        raise ControlError(f"no such record can exist: {error}", "Give other values.", "RECORDS") from None
 
 
 def _apply(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
@@ -350,7 +362,8 @@ def _soa(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str
         fields = _soa_of(zone)
         fields.update({key: str(value) for key, value in given.items()})
         edit = zone.edit()
-        edit.put(RRset(zone.name, "SOA", int(fields["ttl"]), [" ".join(fields[key] for key in SOA_FIELDS)]))
+        text = " ".join(fields[key] for key in SOA_FIELDS)
+        edit.put(_rrset(lambda: RRset(zone.name, "SOA", int(fields["ttl"]), [text])))
         return edit.commit("keep")
 
     found = _changed(registry, state, arguments, make, "edit")
