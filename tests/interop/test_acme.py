@@ -195,8 +195,9 @@ def test_lego_gets_and_renews_a_certificate(authority: Authority) -> None:
         "RFC2136_TSIG_KEY": "acme.",
         "RFC2136_TSIG_SECRET": SECRET,
         "RFC2136_TSIG_ALGORITHM": "hmac-sha256.",
-        # The pause between two challenges.
+        # The pauses between two challenges, and before each is looked for.
         "RFC2136_SEQUENCE_INTERVAL": "0",
+        "RFC2136_POLLING_INTERVAL": "1",
         "LEGO_CA_CERTIFICATES": str(authority.root),
     }
     # lego would ask the name servers of the zone at port 53.
