@@ -1,23 +1,24 @@
-"""Catalog zones (RFC 9432) with BIND and Knot, both ways and with TSIG: their members are served here, and ours there."""
+"""Catalog zones (RFC 9432) with BIND, Knot and PowerDNS, both ways, with and without TSIG: their members here, and ours there."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import peers
 import pytest
 
-from namewise.message import make_query
 from namewise.engine.errors import NamewiseError
+from namewise.message import make_query
 from namewise.stub import query
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOST = "127.0.0.1"
 """All servers have this address: NOTIFY is taken from the address of a primary."""
+SCHEMA = Path("/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql")
 SECRET = "c2VjcmV0IG9mIHRoZSBjYXRhbG9n"
 ZONE = "$TTL 60\n@ SOA ns1 h 1 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.1\n"
 CATALOG = '@ 0 SOA invalid. invalid. {} 60 60 86400 0\n@ 0 NS invalid.\nversion 0 TXT "2"\n{}'
@@ -55,6 +56,11 @@ def served(where: peers.Where, name: str) -> bool:
         return str(query(make_query(name, "SOA"), f"{where[0]}:{where[1]}").rcode) == "NOERROR"
     except (OSError, NamewiseError):
         return False
+
+
+def with_keys(*makers: Any) -> list[tuple[Any, bool]]:
+    """Return each of *makers* without and with TSIG."""
+    return [(make, signed) for make in makers for signed in (False, True)]
 
 
 def key_of(signed: bool) -> str:
@@ -139,8 +145,66 @@ def knot_consumer(folder: Path, where: peers.Where, other: peers.Where, signed: 
     return knot(folder, where, other, signed, f"{follow}\n    storage: {folder}", catalog)
 
 
-@pytest.mark.parametrize("signed", [False, True], ids=["plain", "tsig"])
-@pytest.mark.parametrize("make", [bind_producer, knot_producer])
+def pdns(folder: Path, where: peers.Where, *commands: str) -> peers.Server:
+    """Start PowerDNS with a database, in which `pdnsutil` did *commands*."""
+    folder.mkdir()
+    (folder / "pdns.conf").write_text(
+        f"""\
+launch=gsqlite3
+gsqlite3-database={folder}/db
+local-address={where[0]}
+local-port={where[1]}
+socket-dir={folder}
+primary=yes
+secondary=yes
+allow-axfr-ips=127.0.0.0/8
+allow-notify-from=127.0.0.0/8
+xfr-cycle-interval=1
+cache-ttl=0
+query-cache-ttl=0
+negquery-cache-ttl=0
+zone-cache-refresh-interval=0
+guardian=no
+daemon=no
+"""
+    )
+    if not SCHEMA.exists():
+        pytest.skip("PowerDNS has no SQLite backend")
+    with closing(sqlite3.connect(folder / "db")) as db:
+        db.executescript(SCHEMA.read_text())
+    for command in commands:
+        words = ["pdnsutil", f"--config-dir={folder}", *command.split()]
+        subprocess.run(words, check=True, capture_output=True, text=True)
+    return peers.Server(["/usr/sbin/pdns_server", f"--config-dir={folder}"], folder, where)
+
+
+def pdns_producer(folder: Path, where: peers.Where, other: peers.Where, _: bool) -> peers.Server:
+    file = folder.parent / "member"
+    file.write_text(ZONE)
+    return pdns(
+        folder,
+        where,
+        f"load-zone a.test {file}",
+        "set-kind a.test primary",
+        "create-zone cat.test",
+        "set-kind cat.test producer",
+        "set-catalog a.test cat.test",
+        f"set-meta cat.test ALSO-NOTIFY {other[0]}:{other[1]}",
+    )
+
+
+def pdns_consumer(folder: Path, where: peers.Where, other: peers.Where, _: bool) -> peers.Server:
+    return pdns(
+        folder,
+        where,
+        f"create-secondary-zone cat.test {other[0]}:{other[1]}",
+        "set-kind cat.test consumer",
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "signed"), [*with_keys(bind_producer, knot_producer), (pdns_producer, False)]
+)
 def test_members_of_a_peer_are_served(make: Any, signed: bool, tmp_path: Path) -> None:
     ours, theirs = peers.free_address(HOST), peers.free_address(HOST)
     primary = f"{theirs[0]}:{theirs[1]}{key_of(signed)}"
@@ -157,8 +221,9 @@ def test_members_of_a_peer_are_served(make: Any, signed: bool, tmp_path: Path) -
         assert status(tmp_path / "ours")["members"] == ["a.test."]
 
 
-@pytest.mark.parametrize("signed", [False, True], ids=["plain", "tsig"])
-@pytest.mark.parametrize("make", [bind_consumer, knot_consumer])
+@pytest.mark.parametrize(
+    ("make", "signed"), [*with_keys(bind_consumer, knot_consumer), (pdns_consumer, False)]
+)
 def test_a_peer_serves_our_members(make: Any, signed: bool, tmp_path: Path) -> None:
     ours, theirs = peers.free_address(HOST), peers.free_address(HOST)
     folder = tmp_path / "zones"
