@@ -175,6 +175,62 @@ def test_a_broken_catalog_keeps_its_members_and_says_why(pair: tuple[Node, Node]
         assert two.catalog()["members"] == ["a.example."]
 
 
+def test_a_member_moves_to_another_catalog_and_is_reset_by_another_label(pair: tuple[Node, Node]) -> None:
+    one, two = pair
+    send = f'transfer = ["loopback"]\nnotify = ["{HOST}:{two.port}"]\n'
+    zone_file(one.folder, "a.example", "192.0.2.1")
+    zones = "".join(
+        f'[[zone]]\nname = "{name}"\nkind = "database"\n{send}' for name in ("one.cat", "two.cat")
+    )
+    zones += f'[[zone]]\nname = "a.example"\nfile = "a.example.zone"\n{send}'
+    ours = "".join(
+        f'[[catalog]]\nname = "{name}"\nprimaries = ["{HOST}:{one.port}"]\ntemplate = "copies"\ninterval = 0\n'
+        for name in ("one.cat", "two.cat")
+    )
+    ours += TEMPLATE
+    with running(*one.configure(zones), ready="ready"), running(*two.configure(ours), ready="ready"):
+
+        def publish(name: str, *lines: str) -> None:
+            file = one.folder / "catalog"
+            file.write_text(
+                '@ 0 SOA invalid. invalid. 1 3600 600 86400 0\n@ 0 NS invalid.\nversion 0 TXT "2"\n'
+                + "".join(f"{line}\n" for line in lines)
+            )
+            one.nw("zone", "apply", name, str(file), "--yes-delete", "10")
+
+        def members(name: str) -> list[str]:
+            return list(two.catalog(name)["members"])
+
+        def versions() -> int:
+            """Return the entries of the history of the member."""
+            return len(json.loads(two.nw("zone", "log", "a.example", "--json"))["entries"])
+
+        member = "n1.zones 0 PTR a.example."
+        publish("two.cat")
+        publish("one.cat", member)
+        two.until(lambda: members("one.cat") == ["a.example."], "a member")
+        two.until(lambda: two.rcode("a.example") == "NOERROR", "it is transferred")
+        zone_file(one.folder, "a.example", "192.0.2.2", serial=2)
+        one.nw("ctl", "reload")
+        two.until(lambda: versions() == 2, "it changes")
+
+        publish("two.cat", member)
+        two.until(lambda: bool(two.catalog("two.cat")["doubts"]), "it belongs to another")
+        assert (
+            "the catalog zone one.cat., which does not release it (coo)"
+            in two.catalog("two.cat")["doubts"][0]
+        )
+        publish("one.cat", member, "coo.n1.zones 0 PTR two.cat.")
+        two.until(lambda: members("two.cat") == ["a.example."], "it moves")
+        assert members("one.cat") == []
+        assert versions() == 2, "with the same label, it keeps what it has"
+
+        publish("two.cat", "n2.zones 0 PTR a.example.", "n3.zones 0 PTR b.example.")
+        two.until(lambda: members("two.cat") == ["a.example.", "b.example."], "another label")
+        two.until(lambda: two.rcode("a.example") == "NOERROR", "it is transferred anew")
+        assert versions() == 1, "nothing of it has stayed"
+
+
 TEMPLATE = '[[template]]\nname = "copies"\nkind = "secondary"\n'
 
 

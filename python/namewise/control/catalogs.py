@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 NOTE = "catalog"
 """The key of the note in the state database that a zone is a catalog zone of this server."""
+RETRY_S = 60.0
+"""When a version that could not be applied is tried again."""
 LABEL_OCTETS = 8
 """Octets of a random `<unique-N>`."""
 
@@ -134,7 +136,9 @@ class Catalogs:
         state, former = service.registry.find(catalog.name), self._read.get(name, Read())
         zone = None if state is None else state.current
         permitted = name in self._permitted
-        basis = (None if state is None else state.revision, service.configured, catalog)
+        # What other catalog zones list may release a member of theirs to this one.
+        others = tuple(one.members for other, one in self._read.items() if other != name)
+        basis = (None if state is None else state.revision, service.configured, catalog, others)
         if zone is None or (basis == former.basis and not permitted):
             # Without a zone nothing changes: it has not come yet, or has expired.
             return None
@@ -151,7 +155,13 @@ class Catalogs:
             text = f"catalog zone {catalog.name} {what}: {error}; its members stay as they are"
             self.log.event("error", "catalog-failed", text, zone=catalog.name)
             after = former._replace(error=str(error), doubts=(), waiting=())
+            if not isinstance(error, CatalogError):
+                # A full disk, for example: tried again, while a broken catalog zone stays broken until it changes.
+                self._read[name] = after._replace(basis=(), applied=self._clock())
+                return RETRY_S
         self._read[name] = after._replace(basis=basis, applied=self._clock())
+        # Others may take over what this one releases now.
+        self._follower.wake()
         return None
 
     def _apply(self, catalog: Catalog, zone: Zone, former: Read, *, permitted: bool) -> Read:
