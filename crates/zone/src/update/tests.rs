@@ -171,6 +171,10 @@ fn updates_have_the_effects_of_the_rfc() {
 fn a_result_that_is_no_zone_is_refused() {
     let found = update(&[], &["x.example. 60 IN DS 1 8 2 00"]).expect_err("a digest of one octet");
     assert_eq!((found.rcode, found.rule), (Rcode::REFUSED, "§3.4.2"));
+    // The DS RRset at the apex is a warning, and not why.
+    let apex = "example. 60 IN DS 1 8 2 0000000000000000000000000000000000000000000000000000000000000000";
+    let found = update(&[], &[apex, "x.example. 60 IN DS 1 8 2 00"]).expect_err("a digest of one octet");
+    assert!(!found.text.contains("apex"), "{}", found.text);
 }
 
 #[test]
