@@ -68,7 +68,7 @@ engine: .venv/engine
 
 packages:
 	@scripts/debian-packages
-	@scripts/external-dns >/dev/null || [ $$? = 3 ] # 3: there is no Go to build it with
+	@scripts/external-dns >/dev/null || [ $$? = 3 ] # 3: it cannot be built here
 
 .venv/tools: pyproject.toml scripts/setup
 	@scripts/setup tools
