@@ -116,6 +116,11 @@ pub enum Problem {
         /// The most steps.
         limit: u32,
     },
+    /// All `$GENERATE` lines together make more records than allowed.
+    GeneratedTooMany {
+        /// The most records.
+        limit: u32,
+    },
     /// An `$INCLUDE` that the source could not read.
     Include {
         /// The path in the directive.
@@ -131,6 +136,11 @@ pub enum Problem {
     /// Includes nested more deeply than allowed.
     IncludeDepth {
         /// The maximum depth.
+        limit: u32,
+    },
+    /// More included files than allowed.
+    IncludeCount {
+        /// The maximum number.
         limit: u32,
     },
     /// The main file could not be read.
@@ -302,9 +312,11 @@ impl Problem {
             Problem::DirectiveArguments { .. } => table::DIRECTIVE_ARGUMENTS,
             Problem::Generate { .. } => table::GENERATE,
             Problem::GenerateTooLong { .. } => table::GENERATE_TOO_LONG,
+            Problem::GeneratedTooMany { .. } => table::GENERATED_TOO_MANY,
             Problem::Include { .. } => table::INCLUDE,
             Problem::IncludeLoop { .. } => table::INCLUDE_LOOP,
             Problem::IncludeDepth { .. } => table::INCLUDE_DEPTH,
+            Problem::IncludeCount { .. } => table::INCLUDE_COUNT,
             Problem::Unreadable { .. } => table::UNREADABLE,
             Problem::TooLarge => table::TOO_LARGE,
             Problem::OutOfZone { .. } => table::OUT_OF_ZONE,
@@ -401,9 +413,13 @@ impl fmt::Display for Problem {
             Problem::DirectiveArguments { .. } => f.write_str("wrong arguments"),
             Problem::Generate { .. } => f.write_str("bad $GENERATE"),
             Problem::GenerateTooLong { limit } => write!(f, "$GENERATE of more than {limit} records"),
+            Problem::GeneratedTooMany { limit } => {
+                write!(f, "the $GENERATE lines make more than {limit} records")
+            }
             Problem::Include { path, reason } => write!(f, "cannot include `{path}`: {reason}"),
             Problem::IncludeLoop { path } => write!(f, "`{path}` includes itself"),
             Problem::IncludeDepth { limit } => write!(f, "includes are nested deeper than {limit}"),
+            Problem::IncludeCount { limit } => write!(f, "more than {limit} included files"),
             Problem::Unreadable { reason } => write!(f, "cannot be read: {reason}"),
             Problem::TooLarge => f.write_str("more data than one zone can hold"),
             Problem::OutOfZone { owner, apex } => write!(f, "{owner} is not in the zone {apex}"),

@@ -50,8 +50,12 @@ pub struct LoadOptions {
     pub threads: usize,
     /// Maximum depth of `$INCLUDE`. Stops include bombs.
     pub max_include_depth: u32,
+    /// Maximum number of files that one zone includes. Stops files that include many others, which include many others.
+    pub max_includes: u32,
     /// Maximum number of records from one `$GENERATE`. Stops one line from filling the memory.
     pub max_generate: u32,
+    /// Maximum number of records from all `$GENERATE` lines of a chunk of the file, 64 full ones. Stops many lines from doing the same.
+    pub max_generated: u32,
     /// Maximum number of findings of each rule that are reported in full. The rest is counted.
     pub max_findings: usize,
     /// The time in seconds since 1970 by which [`check`] judges signatures and serials; None: they are not judged.
@@ -64,7 +68,9 @@ impl Default for LoadOptions {
             class: Class::IN,
             threads: 0,
             max_include_depth: 10,
+            max_includes: 10_000,
             max_generate: 65_536,
+            max_generated: 64 * 65_536,
             max_findings: 100,
             now: None,
         }

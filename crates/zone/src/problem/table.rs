@@ -30,9 +30,11 @@ problems! {
     DIRECTIVE_ARGUMENTS = "directive-arguments", Error, "a directive with too few or too many arguments", "RFC 1035 §5.1", "";
     GENERATE = "generate", Error, "a $GENERATE that is invalid", "", "";
     GENERATE_TOO_LONG = "generate-too-long", Error, "a $GENERATE with too many records", "", "divide the range";
+    GENERATED_TOO_MANY = "generated-too-many", Error, "too many records of all $GENERATE lines", "", "divide the zone, or use a wildcard";
     INCLUDE = "include", Error, "a file that cannot be included", "RFC 1035 §5.1", "a relative path starts at the including file";
     INCLUDE_LOOP = "include-loop", Error, "files that include each other", "RFC 1035 §5.1", "remove one of the directives";
     INCLUDE_DEPTH = "include-depth", Error, "includes that are nested too deeply", "RFC 1035 §5.1", "include fewer levels of files";
+    INCLUDE_COUNT = "include-count", Error, "too many included files", "RFC 1035 §5.1", "join files, or divide the zone";
     UNREADABLE = "unreadable", Error, "a file that cannot be read", "", "";
     TOO_LARGE = "too-large", Error, "more data than a zone can hold", "", "divide the zone";
     OUT_OF_ZONE = "out-of-zone", Error, "an owner outside of the zone", "RFC 1035 §5.2", "check the name of the zone, $ORIGIN and final dots";

@@ -150,6 +150,7 @@ fn sink<'z>(
         which: Which::Errors,
         source,
         open: vec![name.clone()],
+        generated: 0,
     }
 }
 

@@ -37,6 +37,12 @@ pub(super) fn run(scanner: &mut Scanner<'_, '_, '_>, tokens: &mut Tokens<'_>) ->
         scanner.find(range.at, Problem::GenerateTooLong { limit });
         return Err(Skip);
     }
+    let (limit, steps) = (scanner.sink.options.max_generated, (last - first) / step + 1);
+    if steps > limit.saturating_sub(scanner.sink.generated) {
+        scanner.find(range.at, Problem::GeneratedTooMany { limit });
+        return Err(Skip);
+    }
+    scanner.sink.generated += steps;
     // The rest of the logical line is the pattern. It must contain an owner, a type and rdata.
     let from = tokens.offset();
     let mut words: Vec<Token<'_>> = Vec::new();

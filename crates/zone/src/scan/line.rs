@@ -50,6 +50,8 @@ pub(super) struct Sink<'z> {
     pub(super) source: Option<&'z mut dyn Source>,
     /// The open files, outermost first.
     pub(super) open: Vec<Arc<str>>,
+    /// Records that `$GENERATE` lines have made.
+    pub(super) generated: u32,
 }
 
 /// Scans the lines of one file.
@@ -377,6 +379,12 @@ impl<'t, 's, 'z> Scanner<'t, 's, 'z> {
         let limit = self.sink.options.max_include_depth;
         if self.sink.open.len() > limit as usize {
             self.find(token.at, Problem::IncludeDepth { limit });
+            return Err(Skip);
+        }
+        let limit = self.sink.options.max_includes;
+        // The first file of the batch is the main one.
+        if self.sink.batch.files.len() > limit as usize {
+            self.find(token.at, Problem::IncludeCount { limit });
             return Err(Skip);
         }
         let read = match &mut self.sink.source {

@@ -279,6 +279,25 @@ fn includes_are_bounded() {
     let options = LoadOptions { max_include_depth: 2, ..LoadOptions::default() };
     let checked = check(&mut Folder(chain.into()), name("example.").as_ref(), &options);
     assert_eq!(checked.findings[0].to_string(), "2:1:10: includes are nested deeper than 2");
+    let many = "$INCLUDE 1\n".repeat(4);
+    let wide = [
+        ("main", format!("{HEAD}{many}")),
+        ("1", "$INCLUDE 2\n".repeat(4)),
+        ("2", "$INCLUDE 3\n".repeat(4)),
+        ("3", "".into()),
+    ];
+    let options = LoadOptions { max_includes: 10, ..LoadOptions::default() };
+    let checked = check(&mut Folder(wide.into()), name("example.").as_ref(), &options);
+    let found: Vec<String> = checked.findings.iter().map(ToString::to_string).collect();
+    assert!(found.contains(&"1:3:10: more than 10 included files".to_owned()), "{found:?}");
+}
+
+#[test]
+fn generated_records_are_bounded() {
+    let options = LoadOptions { max_generated: 5, ..LoadOptions::default() };
+    let text = format!("{HEAD}$GENERATE 1-3 a$ 60 A 192.0.2.1\n$GENERATE 1-3 b$ 60 A 192.0.2.1\n");
+    let checked = check(&mut Text::new("zone", text), name("example.").as_ref(), &options);
+    assert!(checked.findings.iter().any(|finding| finding.problem.code() == "generated-too-many"));
 }
 
 /// Scan `text` in chunks of about `size` octets. Returns records and findings.
