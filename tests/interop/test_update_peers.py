@@ -166,7 +166,7 @@ def random_update(some: random.Random) -> bytes:
 def ours(request: bytes, zone: Zone) -> tuple[str, Zone]:
     """Return the rcode and the zone that our function makes."""
     try:
-        return "NOERROR", Update(Message.parse(request)).apply(zone) or zone
+        return "NOERROR", Update(Message.parse(request)).apply(zone)[0] or zone
     except UpdateRefused as refused:
         return refused.rcode, zone
 

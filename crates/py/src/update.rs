@@ -62,11 +62,18 @@ impl Update {
         Ok(touched.into_iter().map(|(owner, rtype)| (owner.into(), rtype.to_string())).collect())
     }
 
-    /// Return the version of `zone` after the update, or None if no record changes. serial: as in `ZoneEdit.commit`. Raises
-    /// `UpdateRefused` if a prerequisite does not hold, or if the update is malformed.
+    /// Return the version of `zone` after the update, or None if no record changes; and the first changes without effect because the
+    /// zone would break, each with the rule. serial: as in `ZoneEdit.commit`. Raises `UpdateRefused` if a prerequisite does not hold, or
+    /// if the update is malformed.
     #[pyo3(signature = (zone, serial = None))]
-    fn apply(&self, py: Python<'_>, zone: &Zone, serial: Option<Bound<'_, PyAny>>) -> PyResult<Option<Zone>> {
+    fn apply(
+        &self,
+        py: Python<'_>,
+        zone: &Zone,
+        serial: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<(Option<Zone>, Vec<String>)> {
         let serial = serial.map_or(Ok(Serial::Next), |serial| serial_of(&serial))?;
-        Ok(call::detached(py, || self.inner.apply(&zone.inner, serial))?.map(Zone::from))
+        let applied = call::detached(py, || self.inner.apply(&zone.inner, serial))?;
+        Ok((applied.zone.map(Zone::from), applied.ignored))
     }
 }

@@ -48,5 +48,5 @@ pub use records::{ImageError, RecordsError};
 pub use scan::{LoadOptions, LoadedFile, load, load_files};
 pub use store::{NodeView, Zone};
 pub use transfer::{Transfer, TransferError, TransferLimits, Transferred};
-pub use update::{Change, Refusal, Update};
+pub use update::{Applied, Change, MOST_IGNORED, Refusal, Update};
 pub use zones::{Cause, Unavailable, ZoneEntry, Zones};

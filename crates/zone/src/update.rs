@@ -42,6 +42,8 @@ mod tests;
 
 /// Well-known services (RFC 1035 §3.4.2).
 const WKS: RrType = RrType(11);
+/// Stops an update of many such changes from filling the memory with their reasons.
+pub const MOST_IGNORED: usize = 8;
 /// Types that may be beside a CNAME: those of DNSSEC (RFC 4035 §2.5, RFC 2535 §2.3.5).
 const BESIDE_CNAME: [RrType; 6] =
     [RrType::RRSIG, RrType::NSEC, RrType::NSEC3, RrType(24), RrType(25), RrType(30)];
@@ -78,6 +80,16 @@ enum Prerequisite {
     Absent(Name, RrType),
     /// It is malformed. Those before it are checked first.
     Wrong(Refusal),
+}
+
+/// The effect of an update.
+#[derive(Debug)]
+pub struct Applied {
+    /// The next version; None: no record changes.
+    pub zone: Option<Zone>,
+    /// The changes without effect because the zone would break, each with the reason and the section of RFC 2136. At most
+    /// [`MOST_IGNORED`].
+    pub ignored: Vec<String>,
 }
 
 /// One step of an update (RFC 2136 §2.5).
@@ -299,9 +311,9 @@ impl Update {
         touched
     }
 
-    /// Check the prerequisites against `zone` and return the version after the update, or None if no record changes. `serial`: of
-    /// the new version; [`Serial::Next`] keeps a newer one that the update brings.
-    pub fn apply(&self, zone: &Zone, serial: Serial) -> Result<Option<Zone>, Refusal> {
+    /// Check the prerequisites against `zone` and return the version after the update. `serial`: of the new version;
+    /// [`Serial::Next`] keeps a newer one that the update brings.
+    pub fn apply(&self, zone: &Zone, serial: Serial) -> Result<Applied, Refusal> {
         if zone.apex() != self.zone.as_ref() || zone.class() != self.class {
             let text = format!("zone {} {} is not served here", self.zone, self.class);
             return refuse(Rcode::NOTAUTH, "§3.1.2", text);
@@ -310,19 +322,24 @@ impl Update {
         self.prerequisites.iter().try_for_each(|prerequisite| holds(&edit, prerequisite))?;
         self.equal.values().try_for_each(|expected| equals(&edit, expected))?;
         self.wrong.clone().map_or(Ok(()), Err)?;
-        let mut touched = BTreeSet::new();
+        let (mut touched, mut ignored) = (BTreeSet::new(), Vec::new());
         for change in &self.changes {
-            step(&mut edit, change, &mut touched);
+            if let Err((rule, why)) = step(&mut edit, change, &mut touched)
+                && ignored.len() < MOST_IGNORED
+            {
+                ignored.push(format!("{change}: {why} (RFC 2136 {rule})"));
+            }
         }
         let before = zone.edit();
         if touched.iter().all(|key| same(&before, &edit, key)) {
-            return Ok(None);
+            return Ok(Applied { zone: None, ignored });
         }
-        edit.commit(serial).map(Some).map_err(|errors| Refusal {
+        let zone = edit.commit(serial).map_err(|errors| Refusal {
             rcode: Rcode::REFUSED,
             rule: "§3.4.2",
             text: format!("the result is no zone: {}", first(&errors)),
-        })
+        })?;
+        Ok(Applied { zone: Some(zone), ignored })
     }
 }
 
@@ -399,31 +416,42 @@ fn stays(zone: &Zone, owner: NameRef<'_>, rtype: RrType) -> bool {
     owner == zone.apex() && matches!(rtype, RrType::SOA | RrType::NS)
 }
 
-/// Make one change (RFC 2136 §3.4.2), and note which RRset it is about.
-fn step(edit: &mut ZoneEdit, change: &Change, touched: &mut BTreeSet<Key>) {
+/// The section of RFC 2136 by which a change has no effect, and the reason.
+type Ignored = (&'static str, &'static str);
+
+/// The zone keeps its SOA and one NS (RFC 2136 §3.4.2.3, §3.4.2.4).
+const KEPT: Ignored = ("§3.4.2.4", "the zone keeps its SOA and its last NS");
+
+/// Make one change (RFC 2136 §3.4.2), and note which RRset it is about. A change that would break the zone has no effect.
+fn step(edit: &mut ZoneEdit, change: &Change, touched: &mut BTreeSet<Key>) -> Result<(), Ignored> {
     let mut touch = |owner: NameRef<'_>, (rtype, covered)| touched.insert((owner.to_name(), rtype, covered));
     match change {
         Change::Add(rrset) => {
-            if add(edit, rrset) {
-                touch(rrset.owner.as_ref(), kind(rrset));
-            }
+            add(edit, rrset)?;
+            touch(rrset.owner.as_ref(), kind(rrset));
         }
         Change::Remove(rrset) => {
             let owner = rrset.owner.as_ref();
             let last = || present(edit, rrset).is_some_and(|present| present.rdatas.len() == 1);
             if rrset.rtype == RrType::SOA || (stays(edit.base(), owner, rrset.rtype) && last()) {
-                return;
+                return Err(KEPT);
             }
             edit.remove(rrset);
             touch(owner, kind(rrset));
         }
-        Change::Delete(owner, rtype) => delete(edit, owner.as_ref(), *rtype, &mut touch),
+        Change::Delete(owner, rtype) => {
+            if stays(edit.base(), owner.as_ref(), *rtype) {
+                return Err(("§3.4.2.3", "the zone keeps its SOA and its NS"));
+            }
+            delete(edit, owner.as_ref(), *rtype, &mut touch);
+        }
         Change::DeleteName(owner) => {
             for rtype in edit.types(owner.as_ref()) {
                 delete(edit, owner.as_ref(), rtype, &mut touch);
             }
         }
     }
+    Ok(())
 }
 
 /// Delete an RRset (RFC 2136 §3.4.2.3).
@@ -445,8 +473,8 @@ fn delete(
     touch(owner, (rtype, RrType(0)));
 }
 
-/// Add a record (RFC 2136 §3.4.2.2). Return whether it is one that can be added there.
-fn add(edit: &mut ZoneEdit, rrset: &Rrset) -> bool {
+/// Add a record, if it is one that can be added there (RFC 2136 §3.4.2.2).
+fn add(edit: &mut ZoneEdit, rrset: &Rrset) -> Result<(), Ignored> {
     let owner = rrset.owner.as_ref();
     let types = edit.types(owner);
     let conflict = match rrset.rtype {
@@ -454,13 +482,13 @@ fn add(edit: &mut ZoneEdit, rrset: &Rrset) -> bool {
         rtype => types.contains(&RrType::CNAME) && !BESIDE_CNAME.contains(&rtype),
     };
     if conflict {
-        return false;
+        return Err(("§3.4.2.2", "a CNAME and other data exclude each other"));
     }
     match rrset.rtype {
         RrType::SOA => {
             let newer = |present: Rrset| serial::is_newer(serial_of(rrset), serial_of(&present));
             if !present(edit, rrset).is_some_and(newer) {
-                return false;
+                return Err(("§3.4.2.2", "its serial is not newer, or there is no SOA"));
             }
             edit.put(rrset.clone());
         }
@@ -481,7 +509,7 @@ fn add(edit: &mut ZoneEdit, rrset: &Rrset) -> bool {
             edit.add(rrset);
         }
     }
-    true
+    Ok(())
 }
 
 fn serial_of(soa: &Rrset) -> u32 {

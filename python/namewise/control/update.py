@@ -14,6 +14,7 @@ Permission is checked before prerequisites, so that a client learns nothing of r
 | no rule permits a record, or one denies it | REFUSED, Prohibited | update-refused |
 | too many updates in a minute | REFUSED, Prohibited | update-rate |
 | another address than the key has used, much more often than before, with `unusual = "refuse"` | REFUSED, Prohibited | update-unusual |
+| a change would break the zone: it has no effect, the others have theirs (RFC 2136 §3.4.2) | NOERROR, Other | update-ignored |
 | a prerequisite does not hold, or the update is malformed | as RFC 2136 says | update-refused |
 | the zone has no data, or is signed by somebody else | SERVFAIL, Not Ready; REFUSED, Not Supported | update-refused |
 | the state database cannot be written | SERVFAIL, Other | update-failed |
@@ -253,6 +254,13 @@ class Updates:
             count = len(update.changes)
             text = f"update of zone {zone} {_who(request)}: {count} record{'' if count == 1 else 's'}, permitted by {make.by}"
             self._log.event("debug", "update", text, zone=zone, **_whose(request), rules=make.by)
+            if make.ignored:
+                text = f"update of zone {zone} by {_who(request)}: without effect: {'; '.join(make.ignored)}"
+                self._log.event(
+                    "info", "update-ignored", text, zone=zone, **_whose(request), changes=make.ignored
+                )
+                answer(request, "NOERROR", OTHER, f"without effect: {'; '.join(make.ignored)}")
+                return
             request.answer(make_response(request.message, "NOERROR"))
         elif isinstance(error, Refused):
             self._refuse(request, zone, error)
@@ -281,12 +289,13 @@ class Updates:
 
 
 class _Make:
-    """Makes the next version of a zone. `by`: the rules that permit the changes."""
+    """Makes the next version of a zone. `by`: the rules that permit the changes. `ignored`: changes without effect."""
 
     def __init__(self, update: Update, rules: list[Rule]) -> None:
         self.update = update
         self.rules = rules
         self.by = "[[update]]"
+        self.ignored: list[str] = []
 
     def __call__(self, state: ZoneState) -> Zone:
         zone = state.current
@@ -297,7 +306,8 @@ class _Make:
         if zone.is_signed:
             why = "the zone is signed elsewhere: its signatures would be wrong; update it where it is signed"
             raise Refused("REFUSED", NOT_SUPPORTED, why)
-        return self.update.apply(zone) or zone
+        changed, self.ignored = self.update.apply(zone)
+        return changed or zone
 
     def _permitting(self, owner: Name, rtype: str) -> str:
         for rule in self.rules:

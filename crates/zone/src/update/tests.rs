@@ -45,7 +45,7 @@ fn message(zone: &str, prerequisites: &[&str], changes: &[&str]) -> Vec<u8> {
 fn update(prerequisites: &[&str], changes: &[&str]) -> Result<Option<Zone>, Refusal> {
     let wire = message("example.", prerequisites, changes);
     let message = Message::parse(&wire).expect("a message");
-    Update::read(&message)?.apply(&zone("example.", TEXT), Serial::Next)
+    Update::read(&message)?.apply(&zone("example.", TEXT), Serial::Next).map(|applied| applied.zone)
 }
 
 /// The records of `owner` and `rtype` after *changes*; the serial.
@@ -165,6 +165,30 @@ fn updates_have_the_effects_of_the_rfc() {
     // WKS: one for each address and protocol.
     let wks = ["w.example. 60 IN TYPE11 \\# 6 c000020106ff", "w.example. 60 IN TYPE11 \\# 6 c000020106f0"];
     assert_eq!(records(&wks, "w.example.", WKS).len(), 1);
+}
+
+#[test]
+fn changes_without_effect_are_named_with_their_rule() {
+    let changes = [
+        "alias.example. 60 IN A 192.0.2.1",
+        "example. 0 ANY NS",
+        "example. 60 IN SOA ns. h. 9 2 3 4 5",
+        "example. 0 NONE SOA ns hostmaster 10 2 3 4 5",
+        "new.example. 60 IN A 192.0.2.1",
+    ];
+    let wire = message("example.", &[], &changes);
+    let update = Update::read(&Message::parse(&wire).expect("a message")).expect("well formed");
+    let applied = update.apply(&zone("example.", TEXT), Serial::Next).expect("permitted");
+    assert!(applied.zone.is_some(), "the last change has an effect");
+    let rules: Vec<_> =
+        applied.ignored.iter().filter_map(|text| text.rsplit_once('§')).map(|(_, rule)| rule).collect();
+    assert_eq!(rules, ["3.4.2.2)", "3.4.2.3)", "3.4.2.2)", "3.4.2.4)"]);
+    assert!(applied.ignored[0].starts_with("add alias.example. 60 IN A 192.0.2.1: a CNAME"), "{applied:?}");
+    let many = vec!["example. 0 ANY NS"; 100];
+    let wire = message("example.", &[], &many);
+    let update = Update::read(&Message::parse(&wire).expect("a message")).expect("well formed");
+    let applied = update.apply(&zone("example.", TEXT), Serial::Next).expect("permitted");
+    assert_eq!((applied.zone.is_none(), applied.ignored.len()), (true, super::MOST_IGNORED));
 }
 
 #[test]
