@@ -163,3 +163,25 @@ def test_log_recorder_bytes(tmp_path: Path) -> None:
             return len(call(control, "why", {"most": 1000})["records"])
 
     assert 0 < kept("64KiB") < kept("8MiB") == 300
+
+
+@pytest.mark.parametrize("minimal", [False, True])
+def test_minimal_responses_have_no_additional_records_but_glue(tmp_path: Path, minimal: bool) -> None:
+    (tmp_path / "e.zone").write_text(
+        "$TTL 60\n@ SOA ns h 1 3600 900 604800 300\n@ NS ns\nns A 192.0.2.1\n@ MX 1 mail\nmail A 192.0.2.2\nmail AAAA 2001:db8::2\n"
+        "sub NS ns.sub\nns.sub A 192.0.2.3\n"
+    )
+    zone = f'[[zone]]\nname = "e"\nkind = "file"\nfile = "{tmp_path}/e.zone"\n'
+    with serving(tmp_path, f"minimal_responses = {str(minimal).lower()}\n{zone}") as port:
+        found = {}
+        for name, rtype in (("e.", "MX"), ("e.", "NS"), ("x.sub.e.", "A"), ("no.e.", "A")):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.settimeout(30)
+                client.sendto(make_query(name, rtype).wire, (HERE, port))
+                response = Message.parse(client.recv(65535))
+            found[name, rtype] = [
+                len(part) for part in (response.answer, response.authority, response.additional)
+            ]
+    assert found["e.", "MX"] == [1, 0, 0 if minimal else 2]
+    assert found["e.", "NS"] == [1, 0, 0 if minimal else 1]
+    assert found["x.sub.e.", "A"] == [0, 1, 1] and found["no.e.", "A"] == [0, 1, 0]

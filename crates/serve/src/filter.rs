@@ -32,6 +32,7 @@ use crate::verdict::Verdict;
 
 pub(crate) mod dns64;
 pub(crate) mod hints;
+mod minimal;
 pub(crate) mod no_aaaa;
 mod order;
 mod rebinding;
@@ -57,6 +58,7 @@ pub(crate) fn registered(plan: &Plan) -> Vec<Arc<dyn Filter>> {
         boxed(rebinding::Rebinding::new(plan)),
         boxed(dns64::Dns64::new(plan)),
         boxed(no_aaaa::NoAaaa::new(plan)),
+        boxed(minimal::Minimal::new(plan)),
         boxed(order::Order::new(plan.server.rrset_order)),
     ];
     filters.into_iter().flatten().collect()

@@ -101,6 +101,8 @@ pub struct ServerPlan {
     pub udp_payload: u16,
     /// Whether ANY over UDP is answered with one RRset (RFC 8482). Default true, because reflection attacks use ANY.
     pub minimal_any: bool,
+    /// Whether answers are sent without the additional records that the client can ask for. Default false.
+    pub minimal_responses: bool,
     /// The order of addresses in answers. Default fixed.
     pub rrset_order: RrsetOrder,
     /// Limits of TCP.
@@ -391,6 +393,7 @@ impl Default for ServerPlan {
             nsid: None,
             udp_payload: 1232,
             minimal_any: true,
+            minimal_responses: false,
             rrset_order: RrsetOrder::Fixed,
             tcp: TcpPlan::default(),
             workers: 1,

@@ -41,6 +41,7 @@ def plan(config: Config, inputs: Inputs, workers: int) -> dict[str, Any]:
             "nsid": server.nsid_hex(),
             "udp_payload": server.udp_payload,
             "minimal_any": server.minimal_any,
+            "minimal_responses": server.minimal_responses,
             "rrset_order": server.rrset_order,
             "tcp": {
                 "idle_ms": server.tcp_idle,

@@ -70,6 +70,13 @@ class ServerTable(Table, frozen=True, kw_only=True):
     minimal_any: Annotated[
         bool, setting("Answer queries of type ANY over UDP with one RRset (RFC 8482).")
     ] = True
+    minimal_responses: Annotated[
+        bool,
+        setting(
+            "Leave out additional records, such as the addresses of mail servers, except those of the name servers in a referral. NS "
+            "records of the zone itself are never added to an answer."
+        ),
+    ] = False
     rrset_order: Annotated[
         Literal["fixed", "rotate", "random"],
         setting(

@@ -85,6 +85,9 @@ fn read_server(at: &At<'_>, errors: &mut Errors) -> Option<ServerPlan> {
     if let Some(truth) = object.key("minimal_any").and_then(|at| at.truth(errors)) {
         plan.minimal_any = truth;
     }
+    if let Some(truth) = object.key("minimal_responses").and_then(|at| at.truth(errors)) {
+        plan.minimal_responses = truth;
+    }
     if let Some(order) = object.key("rrset_order").and_then(|at| at.parsed(read_order, errors)) {
         plan.rrset_order = order;
     }

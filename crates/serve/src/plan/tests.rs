@@ -23,7 +23,7 @@ fn the_least_plan_has_the_safe_defaults() {
 fn a_full_plan_is_read_to_the_last_field() {
     let plan = Plan::parse(
         br#"{"version":1,
- "server":{"identity":"a1","version":"one","nsid":"61Ff","udp_payload":4096,"minimal_any":false,"rrset_order":"rotate","workers":2,
+ "server":{"identity":"a1","version":"one","nsid":"61Ff","udp_payload":4096,"minimal_any":false,"minimal_responses":true,"rrset_order":"rotate","workers":2,
            "tcp":{"idle_ms":500,"max_connections":7,"max_per_client":3,"max_pipelined":2,"max_unsent":70000}},
  "acls":{"query":["10.0.0.0/8"],"recursion":[],"control_names":{"version.bind":["::1"]}},
  "resolver":{"hints":[{"name":"a.root-servers.net.","addresses":["198.41.0.4","2001:503:ba3e::2:30"]}],
@@ -41,6 +41,7 @@ fn a_full_plan_is_read_to_the_last_field() {
     .expect("nothing is wrong with it");
     assert_eq!(plan.server.nsid.as_deref(), Some(&b"a\xff"[..]));
     assert_eq!((plan.server.tcp.max_unsent, plan.server.workers), (70_000, 2));
+    assert!(plan.server.minimal_responses);
     assert_eq!(plan.server.rrset_order, RrsetOrder::Rotate);
     let resolver = plan.resolver.expect("there is one");
     assert_eq!(resolver.config.budget.max_upstream_queries, 9);

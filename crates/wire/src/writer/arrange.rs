@@ -186,13 +186,18 @@ impl Writer<'_> {
         }
         let first = first?;
         let cut = Cut { section: first.section, owner: self.run_owner(&first) };
-        self.at = first.at;
-        let mut left = first.number;
+        self.remove_from(&first);
+        Some(cut)
+    }
+
+    /// Remove `run`, which must be one of this message, and what follows it.
+    pub fn remove_from(&mut self, run: &Run) {
+        self.at = run.at;
+        let mut left = run.number;
         for count in &mut self.counts[1..] {
             *count = left.min(*count);
             left -= *count;
         }
-        Some(cut)
     }
 
     /// The run whose first record is at `at` with `number` records before it.
