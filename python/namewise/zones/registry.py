@@ -471,6 +471,7 @@ class Registry:
             if after is head:
                 done.append((waiting, after))
                 continue
+            after = after._replace(refusal="")
             heads[waiting.name] = after
             done.append((waiting, after))
             if difference is not None:
@@ -478,6 +479,9 @@ class Registry:
             writes.append((waiting.name, write))
         refused = self._journalled(writes)
         changed = {name: state for name, state in heads.items() if name not in refused}
+        for name in refused.keys() & self.states.keys():
+            refusal = f"the last change was not stored: {refused[name]}"
+            self.states = {**self.states, name: self.states[name]._replace(refusal=refusal)}
         if changed:
             entries = {name: state.entry() for name, state in changed.items()}
             engine.change(entries, engine.generation, history)

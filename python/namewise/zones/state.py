@@ -102,6 +102,8 @@ class ZoneState(NamedTuple):
     """The error of the last attempt to read the source; empty if it succeeded."""
     detail: str = ""
     """The first error in short form, without folder names. Clients see it if the zone has no data."""
+    refusal: str = ""
+    """Why the state database refused the last change; empty if it took it. The version before it is served."""
 
     def loaded(
         self, zone: Zone, version: Hashable, change: Change, journal: int = 0, *, based: bool = False

@@ -107,7 +107,7 @@ def summary(state: ZoneState) -> dict[str, Any]:
         "unsaved": state.journal if getattr(state.source, "kind", "") == "file" else 0,
         "place": state.source.place,
         "change": None if state.change is None else str(state.change),
-        "error": state.error or state.detail or None,
+        "error": state.error or state.refusal or state.detail or None,
     }
 
 
