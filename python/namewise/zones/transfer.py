@@ -126,6 +126,10 @@ class Link:
             if reply[:2] == self._query[:2]:
                 return self._checked(reply)
 
+    def close(self) -> None:
+        """Close the connection: the rest of a transfer is not read."""
+        self._link.close()
+
     def finish(self) -> None:
         """End the replies. Raises `TransferError` with the code TSIG unless the last one was signed."""
         if self._verifier is not None:
@@ -223,7 +227,9 @@ def fetch(
                     refused = str(error)
                 else:
                     return found._replace(expire_s=expire_s)
-                # The rest of a transfer may still arrive on the first connection.
+                # The rest of a transfer may still arrive on the first connection. A primary that serves one client at a time accepts
+                # the next only when this one is closed.
+                link.close()
                 link = Link(links.connect(primary, deadline), key, limits.idle_s)
         found = _transfer(link, zone, None, limits, deadline)
         assert found.zone is not None, "an AXFR is a zone"
