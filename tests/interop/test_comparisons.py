@@ -16,6 +16,8 @@ SCRIPTS = {
     "random_questions.py": ("--seed", "1", "--questions", "300"),
     # Failed lookups for DNS64, with Unbound and BIND.
     "dns64_peers.py": (),
+    # Zones of chance, unsigned and signed by each signer: no answer differs from those of BIND, NSD or Knot.
+    "random_zones.py": ("--seed", "1", "--zones", "25", "--questions", "40"),
     # The limit on responses, with BIND, NSD and Knot.
     "rrl_peers.py": (),
 }
