@@ -210,6 +210,7 @@ def test_a_member_moves_to_another_catalog_and_is_reset_by_another_label(pair: t
         publish("one.cat", member)
         two.until(lambda: members("one.cat") == ["a.example."], "a member")
         two.until(lambda: two.rcode("a.example") == "NOERROR", "it is transferred")
+        assert two.zones()["a.example."]["error"] is None, "it waits no more"
         zone_file(one.folder, "a.example", "192.0.2.2", serial=2)
         one.nw("ctl", "reload")
         two.until(lambda: versions() == 2, "it changes")
