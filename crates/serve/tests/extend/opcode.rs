@@ -149,7 +149,7 @@ fn updates_of_a_copy_pass_with_an_unknown_key_and_the_response_is_relayed() {
         {"name":"example.com.","notify":[{"clients":["192.0.2.1"]}],"update":[{"clients":["127.0.0.1"]}],"forwards_updates":true}]}"#;
     let bench = Bench::new(snapshot_of(plan));
     let mut room = vec![0; 65_535];
-    let mut signed = |qname: &str, opcode, client: &str, transport, room: &mut [u8]| {
+    let signed = |qname: &str, opcode, client: &str, transport, room: &mut [u8]| {
         let mut packet = query(qname, opcode);
         sign(&mut packet);
         bench.handle(&packet, client, transport, room)
