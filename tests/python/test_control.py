@@ -253,12 +253,43 @@ def test_a_line_that_is_too_long_ends_only_the_connection(tmp_path: Path) -> Non
             link.connect(path)
             try:
                 link.sendall(b"x" * (MAX_REQUEST + 2))
-                assert link.recv(1) == b""
+                with link.makefile("rb") as answers:
+                    answer, *more = answers.read().splitlines()
+                assert b"TOO_LARGE" in answer and not more
             except (BrokenPipeError, ConnectionResetError):
                 pass
         return call(path, "echo")
 
     assert with_channel(path, ask) == {"echo": {}}
+
+
+def test_octets_follow_a_request(tmp_path: Path) -> None:
+    """More than fits in a line, and exactly as many as the request says: the next request follows them."""
+    path, octets = str(tmp_path / "c.sock"), bytes(range(256)) * ((MAX_REQUEST >> 8) + 1)
+
+    def weigh(args: dict[str, Any], _uid: int) -> dict[str, Any]:
+        return {"same": args["body"] == octets, "keys": sorted(args)}
+
+    def ask() -> tuple[dict[str, Any], list[bytes], list[bytes]]:
+        found = call(path, "weigh", {"x": 1}, body=octets)
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(path)
+            link.sendall(b'{"verb": "none", "body": 4}\n{{{\n{"verb": "echo"}\n')
+            link.shutdown(socket.SHUT_WR)
+            with link.makefile("rb") as answers:
+                together = answers.read().splitlines()
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(path)
+            link.sendall(b'{"verb": "echo", "body": -1}\n')
+            link.shutdown(socket.SHUT_WR)
+            with link.makefile("rb") as answers:
+                wrong = answers.read().splitlines()
+        return found, together, wrong
+
+    found, together, wrong = with_channel(path, ask, {"weigh": weigh, "echo": echo})
+    assert found == {"same": True, "keys": ["body", "x"]}
+    assert [b"NO_VERB" in together[0], together[1:]] == [True, [b'{"ok":true,"echo":{}}']]
+    assert len(wrong) == 1 and b"TOO_LARGE" in wrong[0]
 
 
 def test_a_client_waits_while_no_descriptor_is_free(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import tempfile
 from typing import TYPE_CHECKING, Any
 
@@ -237,3 +239,32 @@ def test_serials(server: Server) -> None:
         assert (again["changed"], again["way"]) == (False, [])
         excluded = server.zone("serial", "example.com", "--to", "5", "--recover", code=1)
         assert "exclude each other" in excluded
+
+
+def test_a_change_may_be_larger_than_a_line_of_the_control_socket(server: Server) -> None:
+    text = " ".join(f'"{"x" * 250}"' for _ in range(64))
+    wanted = server.folder / "wanted"
+    wanted.write_text(FILE + "".join(f"large{number} TXT {text}\n" for number in range(1100)))
+    with server.running():
+        report = server.json("apply", "example.com", str(wanted))
+        assert (report["changed"], report["records"]) == (True, 1107)
+        server.zone("add", "large.example", "--from", str(wanted))
+        assert server.json("status", "large.example")["records"] == 1107
+
+
+def test_one_command_goes_on_with_the_file_when_the_journal_cannot_be_read(server: Server) -> None:
+    with server.running():
+        server.zone("set", "example.com", "www", "300", "A", "192.0.2.9")
+        server.zone("set", "db.example", "x", "300", "A", "192.0.2.9", code=1)
+    path = server.folder / "state" / "zones.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("update journal set crc = 1")
+    with server.running():
+        failed = server.json("status", "example.com")
+        assert failed["condition"] == "failed" and "nw zone restore example.com. --file" in failed["error"]
+        server.zone("restore", "example.com", "--file")
+        found = server.json("status", "example.com")
+        assert (found["condition"], found["error"], found["serial"]) == ("loaded", None, 2026113001)
+        server.zone("set", "example.com", "www", "300", "A", "192.0.2.10")
+    with server.running():
+        assert "192.0.2.10" in server.zone("show", "example.com")

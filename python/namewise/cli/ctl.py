@@ -206,13 +206,13 @@ def _flushed(said: str, words: list[str], tree: bool) -> dict[str, Any]:
     return {"name": name(words[0]) if words else None, "below": tree}
 
 
-def ask(path: str | None, verb: str, args: dict[str, Any]) -> dict[str, Any]:
+def ask(path: str | None, verb: str, args: dict[str, Any], body: bytes = b"") -> dict[str, Any]:
     """Return the answer of the server on the socket *path* (None: the default), or raise `Failure` with its exit code."""
     from namewise.config.paths import control_socket
     from namewise.control.client import ControlError, call
 
     try:
-        return call(path or control_socket(), verb, args)
+        return call(path or control_socket(), verb, args, body=body)
     except ControlError as error:
         code = REFUSED_RELOAD if verb == "reload" else 1
         if error.code in ("NO_SERVER", "TIMEOUT"):

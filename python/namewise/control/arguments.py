@@ -106,6 +106,20 @@ class Arguments:
         except ValueError:
             raise self.wrong(key, "octets in hexadecimal") from None
 
+    def body(self) -> bytes:
+        """Return the octets that followed the request."""
+        value = self.given.get("body")
+        if not isinstance(value, bytes):
+            raise self.wrong("body", "octets behind the line of the request, with their number as its `body`")
+        return value
+
+    def body_text(self) -> str:
+        """Return the text that followed the request."""
+        try:
+            return self.body().decode()
+        except UnicodeDecodeError:
+            raise self.wrong("body", "text in UTF-8") from None
+
     def wrong(self, key: str, expected: str) -> ControlError:
         """Return the error for a value of *key* that is not *expected*."""
         if self.given.get(key) is None:

@@ -36,7 +36,12 @@ if TYPE_CHECKING:
     """Called with the arguments and the user of the client, as the kernel reports it."""
 
 MAX_REQUEST = 16 << 20
-"""Octets of one request; longer ones end the connection. A change of a zone has room that replaces 100,000 records, as JSON."""
+"""Octets of the line of a request; longer ones end the connection, so that a client cannot fill the memory."""
+MAX_BODY = 1 << 30
+"""Octets that may follow that line: the records of a zone, or what differs. One such request is read and answered at a time, so that
+clients cannot fill the memory together."""
+BODY_TIMEOUT_S = 30.0
+"""Seconds without any of these octets after which the connection ends, so that a client that sends none does not hold up others."""
 BACKLOG = 100
 MAX_CONNECTIONS = 32
 """Connections open at once; further ones are closed, so that one client in a loop does not use up the descriptors."""
@@ -52,6 +57,7 @@ class Channel:
         self.users: frozenset[int] = frozenset()
         self._listening: socket.socket | None = None
         self._connections: dict[threading.Thread, socket.socket] = {}
+        self._body = threading.Lock()
 
     def allow(self, users: frozenset[int]) -> None:
         """Let the users with the numbers *users* connect from now on, besides root and the user of the server."""
@@ -167,17 +173,32 @@ class Channel:
         with link.makefile("rb") as requests:
             while line := requests.readline(MAX_REQUEST + 1):
                 if len(line) > MAX_REQUEST:
+                    what = f"the line of the request has more than {MAX_REQUEST >> 20} MiB"
+                    link.sendall(_line(_failure("TOO_LARGE", what, "Send records behind the line: `body`.")))
                     return
-                link.sendall(self._answer(line, uid))
+                try:
+                    verb, args, size = _request(line)
+                except ControlError as error:
+                    link.sendall(_line(_failure(error.code, str(error), error.hint)))
+                    if error.code == "TOO_LARGE":
+                        return
+                    continue
+                if not size:
+                    link.sendall(self._answer(verb, args, uid))
+                    continue
+                with self._body:
+                    link.settimeout(BODY_TIMEOUT_S)
+                    body = requests.read(size)
+                    link.setblocking(True)
+                    if len(body) < size:
+                        return
+                    answer = self._answer(verb, {**args, "body": body}, uid)
+                link.sendall(answer)
 
-    def _answer(self, line: bytes, uid: int) -> bytes:
-        try:
-            verb, args = _request(line)
-            if verb not in self.verbs:
-                known = ", ".join(sorted(self.verbs))
-                raise ControlError(f"no verb {verb!r}", f"Known verbs: {known}.", "NO_VERB")
-        except ControlError as error:
-            return _line(_failure(error.code, str(error), error.hint))
+    def _answer(self, verb: str, args: dict[str, Any], uid: int) -> bytes:
+        if verb not in self.verbs:
+            known = ", ".join(sorted(self.verbs))
+            return _line(_failure("NO_VERB", f"no verb {verb!r}", f"Known verbs: {known}."))
         try:
             return _line({"ok": True, **self.verbs[verb](args, uid)})
         except EnginePanic as error:
@@ -198,8 +219,8 @@ class Channel:
         return _line(_failure("INTERNAL", f"{verb} failed in the server: error {number}", hint))
 
 
-def _request(line: bytes) -> tuple[str, dict[str, Any]]:
-    """Return verb and arguments of the request in *line*, or raise `ControlError`."""
+def _request(line: bytes) -> tuple[str, dict[str, Any], int]:
+    """Return verb and arguments of the request in *line*, and the number of octets that follow it, or raise `ControlError`."""
     hint = 'Send {"verb": "status", "args": {}} and a newline.'
     try:
         request = json.loads(line)
@@ -207,7 +228,7 @@ def _request(line: bytes) -> tuple[str, dict[str, Any]]:
         raise ControlError("not a request: not JSON", hint, "BAD_REQUEST") from None
     if not isinstance(request, dict):
         raise ControlError("not a request: not a JSON object", hint, "BAD_REQUEST")
-    unknown = sorted(request.keys() - {"verb", "args"})
+    unknown = sorted(request.keys() - {"verb", "args", "body"})
     if unknown:
         raise ControlError(f"not a request: unknown key {unknown[0]!r}", hint, "BAD_REQUEST")
     verb, args = request.get("verb"), request.get("args")
@@ -215,7 +236,11 @@ def _request(line: bytes) -> tuple[str, dict[str, Any]]:
         raise ControlError("not a request: verb must be a text", hint, "BAD_REQUEST")
     if args is not None and not isinstance(args, dict):
         raise ControlError("not a request: args must be an object", hint, "BAD_REQUEST")
-    return verb, args or {}
+    size = request.get("body", 0)
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= MAX_BODY:
+        what = f"not a request: body must be a number of octets up to {MAX_BODY}"
+        raise ControlError(what, "Give the server a zone file of that size with [[zone]].", "TOO_LARGE")
+    return verb, args or {}, size
 
 
 def _failure(code: str, message: str, hint: str) -> dict[str, Any]:

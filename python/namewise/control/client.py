@@ -1,6 +1,6 @@
 """The client of the control socket: one JSON object per line, in each direction.
 
--> {"verb": "status", "args": {}}
+-> {"verb": "status", "args": {}}   with "body": N, N octets follow the line
 <- {"ok": true, ...}   or   {"ok": false, "error": {"code", "message", "hint"}}
 """
 
@@ -16,6 +16,10 @@ TIMEOUT_S = 60.0
 """Seconds to wait for one answer. A reload of many zones takes longest."""
 
 
+BODY_RATE = 1 << 20
+"""Octets behind a request for which the answer may take another second."""
+
+
 class ControlError(NamewiseError):
     """The server refused or failed; `hint` says what to do. `code` NO_SERVER: no server listens on the socket."""
 
@@ -27,9 +31,17 @@ class ControlError(NamewiseError):
 
 
 def call(
-    path: str, verb: str, args: dict[str, Any] | None = None, timeout_s: float = TIMEOUT_S
+    path: str,
+    verb: str,
+    args: dict[str, Any] | None = None,
+    timeout_s: float = TIMEOUT_S,
+    body: bytes = b"",
 ) -> dict[str, Any]:
-    """Return the answer of the server on the socket *path* to *verb*, or raise `ControlError`."""
+    """Return the answer of the server on the socket *path* to *verb*, or raise `ControlError`. body: octets that follow the request"""
+    request: dict[str, Any] = {"verb": verb, "args": args or {}}
+    if body:
+        # The server reads and checks as many records.
+        request["body"], timeout_s = len(body), timeout_s + len(body) / BODY_RATE
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         link.settimeout(timeout_s)
         try:
@@ -47,7 +59,8 @@ def call(
                 "DENIED",
             ) from None
         try:
-            link.sendall(json.dumps({"verb": verb, "args": args or {}}).encode() + b"\n")
+            link.sendall(json.dumps(request).encode() + b"\n")
+            link.sendall(body)
             answer = _line(link)
         except TimeoutError:
             raise ControlError(f"{path}: no answer within {timeout_s:.0f} s", code="TIMEOUT") from None

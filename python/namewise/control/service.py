@@ -28,7 +28,7 @@ from namewise.control.events import Events
 from namewise.control.sockets import descriptors
 from namewise.engine import Engine, TsigKey
 from namewise.engine.errors import EngineClosed, EngineError
-from namewise.zones.chain import MEMBER, Limits
+from namewise.zones.chain import MEMBER, ChainError, Limits
 from namewise.zones.journal import Journal
 from namewise.zones.registry import Registry, ZonesError
 
@@ -166,7 +166,8 @@ class Service:
     def start(self) -> Outcome:
         """Start the engine and serve; on any error raise it and leave nothing behind.
 
-        Raises `ZonesError` if nothing would be served: every zone failed, and there is no resolver.
+        Raises `ZonesError` if nothing would be served: every zone failed, none of them because what is stored of it cannot be read,
+        and there is no resolver.
         """
         with self.changing:
             outcome = self._start()
@@ -287,7 +288,9 @@ class Service:
         candidate = self._build(self._extended(loaded, self.members), worker_count)
         config = candidate.loaded.config
         zones = candidate.zones
-        if zones.failures and (self.strict or not (zones.added or config.resolver is not None)):
+        # What is stored and unreadable is mended with a running server.
+        mended = any(isinstance(error, ChainError) for _, error in zones.failures)
+        if zones.failures and (self.strict or not (zones.added or mended or config.resolver is not None)):
             raise ZonesError(zones.failures)
         if self.strict:
             candidate.require_lists()

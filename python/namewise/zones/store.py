@@ -574,6 +574,10 @@ def _bounded(db: sqlite3.Connection, chain: Chain, limits: Limits) -> Chain:
     return chain._replace(history=chain.history - freed)
 
 
+_CORRUPT = (
+    "Stop the server and put a copy from a backup in its place; or move the file away: zone files are then served without the "
+    "changes that they lack, and zones of kind database not at all."
+)
 _CODES = {
     sqlite3.SQLITE_FULL: ("FULL", "Free space on that file system; changes are accepted again at once."),
     sqlite3.SQLITE_READONLY: (
@@ -587,8 +591,8 @@ _CODES = {
     sqlite3.SQLITE_BUSY: ("LOCKED", "Another process has locked the file; end it, then try again."),
     sqlite3.SQLITE_LOCKED: ("LOCKED", "Another process has locked the file; end it, then try again."),
     sqlite3.SQLITE_PROTOCOL: ("LOCKED", "Another process has locked the file; end it, then try again."),
-    sqlite3.SQLITE_CORRUPT: ("CORRUPT", "Stop the server and put a copy from a backup in its place."),
-    sqlite3.SQLITE_NOTADB: ("CORRUPT", "Stop the server and put a copy from a backup in its place."),
+    sqlite3.SQLITE_CORRUPT: ("CORRUPT", _CORRUPT),
+    sqlite3.SQLITE_NOTADB: ("CORRUPT", _CORRUPT),
 }
 """By result code of SQLite: the code of the error and the remedy."""
 

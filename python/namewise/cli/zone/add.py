@@ -46,7 +46,7 @@ def run(args: list[str]) -> int:
         contact = name(parsed.one("--contact") or f"hostmaster.{zone.removeprefix('.')}")
         text = f"{zone} 3600 SOA {name(servers[0])} {contact} 1 7200 900 1209600 300\n"
         text += "".join(f"{zone} 3600 NS {name(server)}\n" for server in servers)
-    answer = request(parsed, "add", zone, text=text, template=template, note=parsed.one("--note"))
+    answer = request(parsed, "add", zone, (text or "").encode(), template=template, note=parsed.one("--note"))
     return show(parsed, answer, _print)
 
 

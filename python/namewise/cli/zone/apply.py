@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from namewise.cli.failure import Failure
@@ -38,11 +37,11 @@ def run(args: list[str]) -> int:
     serial = parsed.number("--if-serial")
     args_of: dict[str, Any] = {"note": parsed.one("--note")}
     if plan.difference is None:
-        args_of["first"] = plan.zone.to_text()
+        args_of["first"], body = True, plan.zone.to_text().encode()
     else:
         # The difference was made from this version: a change that came between is a conflict.
         args_of["if_serial"] = serial if serial is not None else report["serial"]
         if not plan.difference and args_of["if_serial"] == report["serial"]:
             return show(parsed, {**report, "changed": False}, lambda _: None)
-        args_of["difference"] = base64.b64encode(plan.difference.wire).decode()
-    return show(parsed, {**report, **request(parsed, "apply", report["name"], **args_of)}, changed)
+        body = plan.difference.wire
+    return show(parsed, {**report, **request(parsed, "apply", report["name"], body, **args_of)}, changed)

@@ -26,10 +26,10 @@ The change is on disk and served when the command ends. Exit codes: 0 done, 1 re
 """
 
 
-def request(parsed: Parsed, do: str, zone: str | None, **args: Any) -> dict[str, Any]:
-    """Return the answer of the server to `zone`, or raise `Failure`."""
+def request(parsed: Parsed, do: str, zone: str | None, body: bytes = b"", /, **args: Any) -> dict[str, Any]:
+    """Return the answer of the server to `zone`, or raise `Failure`. body: records, or what differs"""
     wanted: dict[str, Any] = {"do": do, **({} if zone is None else {"name": name(zone)})}
-    return ask(parsed.one("--control"), "zone", {**wanted, **args})
+    return ask(parsed.one("--control"), "zone", {**wanted, **args}, body)
 
 
 def change(parsed: Parsed, do: str, zone: str, **args: Any) -> int:

@@ -5,8 +5,6 @@ Every change goes through the registry: it is durable and served when the answer
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import time
 from functools import partial
@@ -37,10 +35,10 @@ OF: dict[str, tuple[str, ...]] = {
     "show": ("name", "serial", "at", "after"),
     "log": ("name", "limit", "before"),
     "diff": ("name", "from", "to"),
-    "add": ("name", "text", "template", "note"),
+    "add": ("name", "text", "body", "template", "note"),
     "remove": ("name",),
     "edit": ("name", "steps", *_CHANGE),
-    "apply": ("name", "difference", "first", *_CHANGE),
+    "apply": ("name", "body", "first", *_CHANGE),
     "soa": ("name", "fields", *_CHANGE),
     "serial": ("name", "method", "to", "recover", "dry", *_CHANGE),
     "restore": ("name", "serial", "at", "entry", "file", *_CHANGE),
@@ -214,12 +212,17 @@ def _diff(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[st
     }
 
 
+def _records(arguments: Arguments) -> str | None:
+    """Return the records of a new zone: behind the request, or in it."""
+    return arguments.body_text() if "body" in arguments.given else arguments.optional_text("text")
+
+
 def _add(daemon: Daemon, arguments: Arguments) -> dict[str, Any]:
     name, registry = arguments.name("name"), daemon.service.registry
     template = arguments.optional_text("template")
     if template is not None:
         return _add_with(daemon, name, template, arguments)
-    zone = Zone.from_text(name, arguments.text("text"), file="records")
+    zone = Zone.from_text(name, _records(arguments) or arguments.text("text"), file="records")
     state = registry.create(DatabaseSource(name), zone, _cause(arguments, "edit"))
     return summary(state)
 
@@ -228,7 +231,7 @@ def _add_with(daemon: Daemon, name: str, wanted: str, arguments: Arguments) -> d
     """Serve a zone with the settings of a template."""
     from namewise.control.members import Member, made
 
-    service, registry, text = daemon.service, daemon.service.registry, arguments.optional_text("text")
+    service, registry, text = daemon.service, daemon.service.registry, _records(arguments)
     templates = {one.name.lower(): one for one in service.config.template}
     template = templates.get(wanted.lower())
     if template is None:
@@ -259,7 +262,7 @@ def _add_with(daemon: Daemon, name: str, wanted: str, arguments: Arguments) -> d
             f"zone {name} needs records", "Give them with --from FILE or --ns NAME.", "BAD_ARGUMENT"
         )
     # Before the zone is served: what is wrong with the records changes nothing.
-    zone = None if secondary else Zone.from_text(name, arguments.text("text"), file="records")
+    zone = None if secondary else Zone.from_text(name, text or "", file="records")
     service.change_members([member], ())
     if zone is not None:
         try:
@@ -328,8 +331,8 @@ def _rrset(make: Callable[[], RRset]) -> RRset:
 
 def _apply(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[str, Any]:
     """Apply a difference that the client computed from the served version, or the records of a zone without data."""
-    if arguments.given.get("first") is not None:
-        text = arguments.text("first")
+    if arguments.flag("first"):
+        text = arguments.body_text()
 
         def make(present: ZoneState) -> Zone:
             if present.current is not None:
@@ -338,11 +341,7 @@ def _apply(registry: Registry, state: ZoneState, arguments: Arguments) -> dict[s
                 )
             return Zone.from_text(present.source.name, text, file="records")
     else:
-        try:
-            wire = base64.b64decode(arguments.text("difference"), validate=True)
-        except binascii.Error:
-            raise arguments.wrong("difference", "octets in base64") from None
-        difference = Difference.from_wire(wire)
+        difference = Difference.from_wire(arguments.body())
 
         def make(present: ZoneState) -> Zone:
             return _current(present).apply(difference)
