@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -366,3 +367,69 @@ def test_a_read_only_disk_is_named(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"READ_ONLY {tmp_path}/zones.sqlite3: Read-only file system"), done.stdout
+
+
+FSYNC = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+static int fails(void) { return access(getenv("FAIL_FSYNC"), F_OK) == 0; }
+int fsync(int fd) { if (fails()) { errno = EIO; return -1; } return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(fd); }
+int fdatasync(int fd) { if (fails()) { errno = EIO; return -1; } return ((int (*)(int))dlsym(RTLD_NEXT, "fdatasync"))(fd); }
+"""
+IN_DOUBT = """
+import os, sys
+sys.path[:0] = [sys.argv[1]]
+from test_store import Versions, fill, same
+from namewise.zones.chain import Chain, Limits, StoreError
+from namewise.zones.store import Store
+fails = os.environ["FAIL_FSYNC"]
+store, versions = Store(sys.argv[2], Limits()), Versions()
+fill(store, versions, 3)
+open(fails, "w").close()
+for attempt in range(3):
+    tip = versions.tip
+    try:
+        print(store.write([versions.next("refused")]))
+    except StoreError as error:
+        print(error.code, "unknown" in error.hint, "since" in error.message, bool(store.doubt))
+    versions.tip = tip
+    versions.all.pop()
+    assert same(store.load("z."), versions.all[-1]), "what was refused is not served"
+if sys.argv[3] == "kill":
+    os.kill(os.getpid(), 9)
+os.unlink(fails)
+(result,) = store.write([versions.next("accepted")])
+assert isinstance(result, Chain) and result.tip == 4 and not store.doubt
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@pytest.mark.parametrize("end", ["kill", "mend"])
+def test_an_error_of_the_disk_after_the_commit_frame_leaves_no_doubt(tmp_path: Path, end: str) -> None:
+    """The frames of a transaction are written, and then fsync fails. It was not acknowledged, and later ones are not until what was
+    acknowledged is on disk alone."""
+    source, library, state = tmp_path / "fsync.c", tmp_path / "fsync.so", tmp_path / "state"
+    source.write_text(FSYNC)
+    state.mkdir()
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    environment = {**os.environ, "LD_PRELOAD": str(library), "FAIL_FSYNC": str(tmp_path / "fails")}
+    done = subprocess.run(
+        [sys.executable, "-c", IN_DOUBT, os.path.dirname(__file__), str(state), end],
+        capture_output=True, text=True, env=environment, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == -9, done.stderr
+    assert done.stdout.splitlines() == ["IO True False True", "IO True True True", "IO True True True"]
+    store = Store(str(state), Limits())
+    chain, zone = store.chain("z."), store.load("z.")
+    store.close()
+    assert chain is not None
+    if end == "kill":
+        assert chain.tip in (3, 4), "what was acknowledged, and perhaps what was refused"
+        assert all(zone.rrset(f"n{number}.z.", "TXT") for number in (1, 2, 3))
+    else:
+        rrset = zone.rrset("n4.z.", "TXT")
+        assert chain.tip == 4 and rrset is not None and str(rrset.rdatas[0]) == '"accepted"'

@@ -10,8 +10,11 @@ with the difference to the version before it. The versions that follow the snaps
 backwards. A file zone with changes that its file does not have also keeps its *base*: the records of the file that the changes
 were made to.
 
-A write that fails changes nothing: not the database, and not the chain that later writes extend. A chain with unreadable octets
-concerns its zone alone. Formats: `user_version` of the database, and the first octet of each difference.
+A write that fails changes nothing: not the database, and not the chain that later writes extend. After an I/O error it is unknown
+what is on disk: the transaction may be there, although it was refused. Until the disk holds exactly what was acknowledged
+(`Store.doubt`), every write is refused; a process that is killed before may find the refused version at its start.
+
+A chain with unreadable octets concerns its zone alone. Formats: `user_version` of the database, and the first octet of each difference.
 
 *Limitations*: one process uses a database at a time. The tip of the chain is compared with each write, so that a second process
 is refused and nothing is lost.
@@ -104,6 +107,8 @@ class Store:
         self.limits = limits
         self.commits = 0
         """Transactions with changes so far."""
+        self.doubt = ""
+        """The I/O error since which changes are refused, because it is unknown what is on disk; empty: none."""
         self._jobs: queue.SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], Future[Any]] | None] = (
             queue.SimpleQueue()
         )
@@ -417,6 +422,8 @@ class Store:
             if self._writer is None:
                 self._writer = self._open()
             db = self._writer
+            if self.doubt:
+                self._settle(db)
             db.execute("begin immediate")
             for job, future in jobs:
                 db.execute("savepoint job")
@@ -431,8 +438,10 @@ class Store:
                     done.append((future, result))
                 db.execute("release job")
             db.execute("commit")
-        except sqlite3.Error as error:
-            refused = _refused(self.path, error)
+        except (sqlite3.Error, StoreError) as error:
+            refused = error if isinstance(error, StoreError) else _refused(self.path, error)
+            if refused.code == "IO":
+                self.doubt = self.doubt or refused.message
             self._reset()
             for _, future in jobs:
                 if not future.done():
@@ -441,6 +450,21 @@ class Store:
         self.commits += 1
         for future, result in done:
             future.set_result(result)
+
+    def _settle(self, db: sqlite3.Connection) -> None:
+        """Make the disk hold what was acknowledged and nothing else, or raise `StoreError`: move the acknowledged transactions from
+        the write-ahead log to the database, and empty the log, which may have the refused one behind them."""
+        try:
+            (busy, _, _) = db.execute("pragma wal_checkpoint(truncate)").fetchone()
+        except sqlite3.Error as error:
+            busy, why = True, _text(error)
+        else:
+            why = "it is being read"
+        if busy:
+            raise StoreError(
+                f"{self.doubt}; changes are refused since, and its log cannot be emptied: {why}", _DOUBT
+            )
+        self.doubt = ""
 
     def _reset(self) -> None:
         """Undo the open transaction; without that, open the database anew with the next write."""
@@ -578,6 +602,10 @@ _CORRUPT = (
     "Stop the server and put a copy from a backup in its place; or move the file away: zone files are then served without the "
     "changes that they lack, and zones of kind database not at all."
 )
+_DOUBT = (
+    "It is unknown whether the refused change is on disk: it is not served, but a server that is killed now may find it at its next "
+    "start. Examine the disk; changes are accepted again when it works."
+)
 _CODES = {
     sqlite3.SQLITE_FULL: ("FULL", "Free space on that file system; changes are accepted again at once."),
     sqlite3.SQLITE_READONLY: (
@@ -599,7 +627,7 @@ _CODES = {
 
 def _refused(path: str, error: sqlite3.Error) -> StoreError:
     number = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    code, hint = _CODES.get(number, ("IO", "Examine the disk; changes are accepted again when it works."))
+    code, hint = _CODES.get(number, ("IO", _DOUBT))
     return StoreError(f"{path}: {_text(error)}", hint, code)
 
 

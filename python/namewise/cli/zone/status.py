@@ -40,6 +40,8 @@ def _print(zone: dict[str, Any]) -> None:
             f"history: {stored['history_octets']} of {stored['history_limit']} octets, {stored['entries_after_snapshot']} entries after "
             f"the snapshot, in {stored['path']}"
         )
+        if stored["doubt"] is not None:
+            print(f"changes are refused, because it is unknown what is on disk: {stored['doubt']}")
     if zone["of_catalog"] is not None:
         _print_catalog(zone["name"], zone["of_catalog"])
     if zone["secondary"] is not None:

@@ -131,6 +131,7 @@ def _status(registry: Registry, state: ZoneState, _: Arguments) -> dict[str, Any
             "history_octets": chain.history,
             "history_limit": registry.journal.limits.history,
             "newest": entries[0]._asdict() if entries else None,
+            "doubt": registry.journal.store.doubt or None,
         }
     return {**summary(state), "stored": stored}
 
