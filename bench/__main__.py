@@ -364,6 +364,11 @@ ALONE = {
     "P1": [sys.executable, "-m", "bench.py_codec", "--rounds", "3"],
     "R6": [sys.executable, "-m", "bench.lists"],
     "R8": [sys.executable, "-m", "bench.cold"],
+    "A2": [sys.executable, "-m", "bench.million", "--row", "A2"],
+    "A3": [sys.executable, "-m", "bench.million", "--row", "A3"],
+    "A4": [sys.executable, "-m", "bench.million", "--row", "A4"],
+    "A5": [sys.executable, "-m", "bench.zone_check"],
+    "A6": [sys.executable, "-m", "bench.million", "--row", "A6"],
 }
 MORE = {"R6": ["--names", "5000000", "--rounds", "3"], "R8": ["--names", "50000", "--rounds", "5"]}
 """What the whole method adds to their arguments."""

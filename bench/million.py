@@ -1,4 +1,4 @@
-"""Rows A2, A3, A4, A6 and `MILLION`: a zone of a million records as a whole, beside other servers.
+"""Rows A2, A3, A4 and A6: a zone of a million records as a whole, beside other servers.
 
     python -m bench.million [--row A2]... [--records N] [--rounds N] [--updates N] [--peers NSD,Knot] [--json FILE]
 
