@@ -43,10 +43,17 @@ def snapshot(plan: dict[str, object] | None = None, *zones: Zone) -> Snapshot:
 
 def sockets() -> tuple[list[socket.socket], str]:
     """A UDP and a TCP socket on one free port of loopback, as a daemon would open them."""
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(("127.0.0.1", 0))
-    tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    tcp.bind(udp.getsockname())
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", 0))
+        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            tcp.bind(udp.getsockname())
+            break
+        except OSError:
+            # A connection of another program has the port.
+            udp.close()
+            tcp.close()
     tcp.listen()
     return [udp, tcp], f"127.0.0.1:{udp.getsockname()[1]}"
 
