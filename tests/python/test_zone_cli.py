@@ -105,6 +105,7 @@ def test_changes_history_and_restart(server: Server) -> None:
         assert "192.0.2.1\n" in server.zone("show", "example.com", f"--at={entries[-1]['time'] - 1}")
         done = server.json("restore", "example.com", "--serial", "2026113001")
         assert done["serial"] == 2026113006
+        assert "nothing differs" in server.zone("restore", "example.com", "--serial", "2026113006")
         assert "\t192.0.2.1\n" in server.zone("show", "example.com")
         assert server.json("log", "example.com", "--last", "1")["entries"][0]["why"] == "restore"
         assert "zone nowhere. is not served here" in server.zone("log", "nowhere", code=1)
@@ -177,6 +178,9 @@ def test_plan_and_apply(server: Server, tmp_path: Path) -> None:
             ["old.example.com."],
         )
         assert "nothing differs" in server.zone("plan", "example.com", str(wanted))
+        records = tmp_path / "first"
+        records.write_text("@ 60 IN SOA ns. h. 1 1 1 1 1\n@ 60 IN NS ns.\n")
+        assert "gets its first records" in server.zone("plan", "db.example", str(records), code=3)
         # Mass deletion.
         many = "".join(f"n{number} A 192.0.2.1\n" for number in range(30))
         wanted.write_text(FILE + many)

@@ -54,7 +54,8 @@ def run(args: list[str]) -> int:
     plan = planned(parsed)
     report = described(plan)
     show(parsed, report, print_report)
-    return DIFFERS if report["removed"] or report["added"] else 0
+    first = report["serial"] is None
+    return DIFFERS if first or report["removed"] or report["added"] else 0
 
 
 def planned(parsed: Parsed) -> Plan:

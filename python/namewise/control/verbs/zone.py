@@ -429,7 +429,8 @@ def _restore(registry: Registry, state: ZoneState, arguments: Arguments) -> dict
         raise _no_version(store.path, name, "no changes are stored")
 
     def make(present: ZoneState) -> Zone:
-        return zone.edit().commit(successor(_current(present).serial))
+        current = _current(present)
+        return current if zone.serial == current.serial else zone.edit().commit(successor(current.serial))
 
     return _changed(registry, state, arguments, make, "restore")
 
