@@ -325,12 +325,18 @@ def questions_for(found: dict[str, set[str]], apex: str, count: int, rng: random
 
 def sign(folder: Path, plain: Path, apex: str, nsec3: bool) -> Path:
     signed = plain.with_suffix(".nsec3" if nsec3 else ".nsec")
+    more = (
+        ["-3", "aabbccdd", "-H", "5", "-A"] if nsec3 == "optout" else ["-3", "-", "-H", "0"] if nsec3 else []
+    )
+    sign_with_bind(folder, plain, signed, apex, more)
+    return signed
+
+
+def sign_with_bind(folder: Path, plain: Path, signed: Path, apex: str, more: list[str]) -> None:
+    """Sign the zone file *plain* with new keys, and the options *more* of dnssec-signzone."""
     for flags in (["-f", "KSK"], []):
-        subprocess.run(
-            ["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-K", folder, *flags, apex],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        command = ["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-K", folder, *flags, apex]
+        subprocess.run(command, check=True, capture_output=True)
     command = [
         "dnssec-signzone",
         "-q",
@@ -347,13 +353,9 @@ def sign(folder: Path, plain: Path, apex: str, nsec3: bool) -> Path:
         "-d",
         folder,
     ]
-    command += (
-        ["-3", "aabbccdd", "-H", "5", "-A"] if nsec3 == "optout" else ["-3", "-", "-H", "0"] if nsec3 else []
-    )
-    subprocess.run([*command, plain], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run([*command, *more, plain], check=True, capture_output=True)
     for key in folder.glob("K*"):
         key.unlink()
-    return signed
 
 
 #

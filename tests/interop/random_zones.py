@@ -215,30 +215,7 @@ def by_namewise(plain: Path, signed: Path, apex: str, variant: str, _: Path) -> 
 def by_bind(plain: Path, signed: Path, apex: str, variant: str, folder: Path) -> None:
     options = {"nsec": [], "nsec3": ["-3", "-", "-H", "0"], "salted": ["-3", "aabb", "-H", "5"]}
     more = options.get(variant, ["-3", "-", "-H", "0", "-A"])
-    for flags in (["-f", "KSK"], []):
-        command = ["dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-K", folder, *flags, apex]
-        subprocess.run(command, check=True, capture_output=True)
-    command = [
-        "dnssec-signzone",
-        "-q",
-        "-S",
-        "-K",
-        folder,
-        "-o",
-        apex,
-        "-O",
-        "full",
-        "-f",
-        signed,
-        "-x",
-        "-d",
-        folder,
-        *more,
-        plain,
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    for key in folder.glob("K*"):
-        key.unlink()
+    authoritative.sign_with_bind(folder, plain, signed, apex, more)
 
 
 def by_knot(plain: Path, signed: Path, apex: str, variant: str, folder: Path) -> None:
