@@ -88,8 +88,9 @@ class Expansion:
             for path in [path for path in origins if path[:2] == ("catalog", catalog)]:
                 origins[("zone", zone, *path[2:])] = origins[path]
 
-    def told(self, mistakes: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
-        """Return *mistakes* of the expanded tree as a person can mend them: one of a template once, with the zones that it concerns."""
+    def at_their_source(self, mistakes: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
+        """Return *mistakes* of the expanded tree at the tables that cause them: one of a template once, with the zones that it
+        concerns."""
         found: list[tuple[Path, str]] = []
         there: Path
         grouped: dict[tuple[Path, str], list[int]] = {}

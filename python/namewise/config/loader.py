@@ -364,7 +364,7 @@ class _State:
             self.tree, whole=not self.problems, place=lambda path: str(self._nearest_origin(path))
         )
         if expansion is not None:
-            mistakes = expansion.told(mistakes)
+            mistakes = expansion.at_their_source(mistakes)
         self.problems += [Problem(path, message, self._nearest_origin(path)) for path, message in mistakes]
         if self.problems or config is None:
             raise ConfigError(_in_order(self.problems))
