@@ -45,8 +45,8 @@ from namewise.message import Message
 PORT = 5300
 AFTER_S = 15.0
 """How long a fault may have consequences: a lookup of 7 s that begins at its end, and the 5 s for which its failure is kept."""
-PATIENCE_S = 8.0
-"""How long the load generator waits for an answer: longer than a lookup may take."""
+PATIENCE_S = 2.5
+"""How long the load generator waits for an answer: no answer over UDP is sent after `discard_timeout`, 1.9 s."""
 LATE_MS = 250
 """The servers of the internet have not run for so long: a resolver may have taken them for silent."""
 FILL_S = 10.0
@@ -95,10 +95,10 @@ class Fault:
     end: float
     failed: int = 0
 
-    def covers(self, name: str, at: float, before_s: float) -> bool:
-        """Whether a failure of *name* at *at*, of a query sent up to *before_s* earlier, can come from this fault."""
+    def covers(self, name: str, sent: float, failed: float) -> bool:
+        """Whether the failure of a query for *name*, sent and failed then, can come from this fault."""
         below = self.zone == "." or name == self.zone or name.endswith("." + self.zone)
-        return below and self.begin <= at <= self.end + AFTER_S + before_s
+        return below and self.begin <= failed and sent <= self.end + AFTER_S
 
 
 @dataclass
@@ -178,8 +178,8 @@ class Soak:
         self.stop = threading.Event()
         self.lock = threading.Lock()
         self.read_to = 0
-        self.seen: dict[str, tuple[float, bool]] = {}
-        """Names of failed queries: when they failed, and whether because of a limit."""
+        self.seen: dict[str, tuple[float, float, bool]] = {}
+        """Names of failed queries: when they were sent and failed, and whether because of a limit."""
         self.uncovered: set[str] = set()
         """Names of failed queries that no fault covers."""
         self.stalls: list[float] = []
@@ -268,9 +268,9 @@ class Soak:
                 self.explain(name)
             self.uncovered.clear()
             for name in random.sample(sorted(self.seen), min(3, len(self.seen))):
-                at, limited = self.seen[name]
+                sent, at, limited = self.seen[name]
                 with self.lock:
-                    causes = [fault for fault in self.result.faults if fault.covers(name, at, PATIENCE_S)]
+                    causes = [fault for fault in self.result.faults if fault.covers(name, sent, at)]
                 if limited and not causes:
                     causes = [Fault(LIMIT, name, at, at)]
                 # Where two faults cover a name, either may be the cause.
@@ -322,23 +322,23 @@ class Soak:
             new = new[: new.rfind(b"\n") + 1]
             self.read_to += len(new)
             for line in new.decode("ascii").splitlines():
-                kind, at, octets = line.split()
-                self.failed(kind, int(at) / 1000, Message.parse(bytes.fromhex(octets)))
+                kind, sent, at, octets = line.split()
+                self.failed(kind, int(sent) / 1000, int(at) / 1000, Message.parse(bytes.fromhex(octets)))
 
-    def failed(self, kind: str, at: float, message: Message) -> None:
+    def failed(self, kind: str, sent: float, at: float, message: Message) -> None:
         question = message.question
         assert question is not None, "the load generator compares it"
         name = str(question.name)
         lost = kind == "L"
-        causes = [
-            fault for fault in self.result.faults if fault.covers(name, at, PATIENCE_S if lost else 0.0)
-        ]
-        clock = time.strftime("%H:%M:%S", time.gmtime(at))
+        causes = [fault for fault in self.result.faults if fault.covers(name, sent, at)]
+        clock = time.strftime("%H:%M:%S", time.gmtime(sent)) + f".{sent % 1 * 1000:03.0f}"
         errors = [] if lost else [str(error[0]) for error in message.ede]
         limited = not lost and any(re.search(PATTERNS[LIMIT] or "", str(error[1])) for error in message.ede)
         if limited and not causes:
             self.result.limited += 1
-        elif not causes and any(at - 1 <= stall + AFTER_S and stall - 2 <= at for stall in self.stalls[-30:]):
+        elif not causes and any(
+            sent - 1 <= stall + AFTER_S and stall - 2 <= at for stall in self.stalls[-30:]
+        ):
             self.result.by_machine += 1
         elif not causes:
             what = "lost" if lost else f"SERVFAIL, EDE {','.join(errors)}"
@@ -349,7 +349,7 @@ class Soak:
             cause.failed += 1
         if not lost:
             self.result.codes.update(errors)
-            self.seen[name] = (at, limited)
+            self.seen[name] = (sent, at, limited)
             if not errors:
                 self.result.without_ede.append(f"{clock} {name}")
 

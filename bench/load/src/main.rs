@@ -322,7 +322,7 @@ impl Load {
         flight.pending = false;
         self.last_answer = Some(now);
         if let (Some(file), SERVFAIL) = (&mut self.options.failures, reply[3] & 15) {
-            report(file, 'S', reply);
+            report(file, 'S', flight.sent, reply);
         }
         self.free.push(slot as u16);
         self.result.answered += 1;
@@ -357,7 +357,7 @@ impl Load {
             if let Some(at) = self.options.fresh.and_then(|label| counter(&query, label)) {
                 write_number(&mut query[at..at + 8], flight.number);
             }
-            report(file, 'L', &query);
+            report(file, 'L', flight.sent, &query);
         }
     }
 
@@ -408,10 +408,11 @@ impl Load {
     }
 }
 
-/// Append a line about *message* to the file of failures.
-fn report(file: &mut BufWriter<File>, kind: char, message: &[u8]) {
+/// Append a line to the file of failures: the kind, when the query was sent and when it failed (milliseconds since 1970), the message.
+fn report(file: &mut BufWriter<File>, kind: char, sent: Instant, message: &[u8]) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    let mut line = format!("{kind} {now} ");
+    let before = now.saturating_sub(sent.elapsed().as_millis());
+    let mut line = format!("{kind} {before} {now} ");
     for octet in message {
         let _ = write!(line, "{octet:02x}");
     }
