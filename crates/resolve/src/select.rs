@@ -10,7 +10,7 @@
 //! 5. name servers with addresses and those that only the zone itself names: their addresses are looked up, in case that others
 //!    are in use by now;
 //! 6. one probe each of a server that answers without authority, one that was lame and one that rests, when there is nothing
-//!    else; of the first two kinds another one, when the probe is lost.
+//!    else; of the first two kinds another probe, of the same server if need be and within the limits of step 4, when one is lost.
 //!
 //! Forwarders may be asked beside each other (`race.rs`): the one that is under way is passed over. A forwarder that leads back to
 //! this server is not asked.
@@ -41,6 +41,8 @@ const UNKNOWN_RTT: Micros = 60_000;
 /// The standings of servers that are asked after all others, once each kind for one name: those that answer without authority,
 /// those that are lame, those that rest.
 const PROBES: [u32; 3] = [u32::MAX - 2, u32::MAX - 1, u32::MAX];
+/// The last of them.
+const RESTS: usize = 2;
 
 /// The servers that may be asked for names in one zone, and the state of the attempts for one name.
 #[derive(Debug)]
@@ -324,8 +326,8 @@ impl ServerList {
         self.candidates[at].queries = 0;
     }
 
-    /// Count a timeout of candidate *at*. If it was lame and probed, nobody knows yet whether the zone is served again: another lame
-    /// one may be probed, until *most* queries of this name have timed out.
+    /// Count a timeout of candidate *at*. If it was lame and probed, nobody knows yet whether the zone is served again: there may be
+    /// another probe, of this or another lame one, until *most* queries of this name have timed out.
     pub(crate) fn timed_out(&mut self, at: usize, most: u32) {
         self.candidates[at].timeouts += 1;
         let unanswered: u32 = self.candidates.iter().map(|candidate| candidate.timeouts).sum();
@@ -519,7 +521,7 @@ impl ServerList {
                 continue;
             }
             let doubt = match (rests, lame.filter(|_| !self.recursive)) {
-                (true, _) => Some(2),
+                (true, _) => Some(RESTS),
                 (false, Some(Lameness::NotServed)) => Some(1),
                 (false, Some(Lameness::Unauthoritative)) => Some(0),
                 (false, Some(Lameness::Loops { .. }) | None) => None,
@@ -528,10 +530,10 @@ impl ServerList {
                 (0, None) => 0,
                 // It was probed and has given a useful reply since.
                 (0, Some(_)) if candidate.probed => 0,
-                (0, Some(kind)) if self.probed[kind] => continue,
-                (0, Some(kind)) => PROBES[kind],
                 // Its timeouts, for this name or for others, have reached the limit.
-                (_, Some(_)) => continue,
+                (1.., Some(RESTS)) => continue,
+                (_, Some(kind)) if self.probed[kind] => continue,
+                (_, Some(kind)) => PROBES[kind],
                 (timeouts, None) => timeouts,
             };
             // The root is asked instead, until the rest is over.
