@@ -194,11 +194,8 @@ impl Zone {
         limit: usize,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let sets = call::detached(py, || {
-            let behind = |owner: nw_wire::NameRef<'_>| {
-                after.as_ref().is_none_or(|after| owner.canonical_cmp(after.0.as_ref()).is_gt())
-            };
             let mut sets = Vec::new();
-            for node in self.inner.nodes().skip_while(|node| !behind(node.owner())) {
+            for node in self.inner.nodes_after(after.as_ref().map(|after| after.0.as_ref())) {
                 if sets.len() >= limit.max(1) {
                     break;
                 }
@@ -207,6 +204,11 @@ impl Zone {
             Ok::<_, Raise>(sets)
         })?;
         PyTuple::new(py, sets.into_iter().map(RRset::from))
+    }
+
+    /// Return the number of RRSIG records, and how many of them `older` has at the same owner.
+    fn signatures(&self, py: Python<'_>, older: &Self) -> PyResult<(u64, u64)> {
+        call::detached(py, || Ok::<_, Raise>(self.inner.signatures(&older.inner)))
     }
 
     /// Return master-file text: the SOA first, then every record in canonical order, one per line, with absolute

@@ -180,6 +180,26 @@ impl Zone {
         self.view().walk().map(move |node| NodeView { node, class })
     }
 
+    /// The owners behind `after` in canonical order; all owners if it is None. `after` need not be a name of the zone,
+    /// but only a name that was there when the store was built is found without a walk from the start.
+    pub fn nodes_after<'z>(&'z self, after: Option<NameRef<'_>>) -> impl Iterator<Item = NodeView<'z>> {
+        let class = self.store.class;
+        self.view().walk_after(after).map(move |node| NodeView { node, class })
+    }
+
+    /// The number of RRSIG records, and how many of them `older` has at the same owner.
+    pub fn signatures(&self, older: &Zone) -> (u64, u64) {
+        let (mut all, mut kept) = (0, 0);
+        for node in self.nodes() {
+            let Some(here) = node.rrset(RrType::RRSIG) else { continue };
+            all += here.rdatas.len() as u64;
+            if let Some(there) = older.rrset(node.owner(), RrType::RRSIG) {
+                kept += here.rdatas.iter().filter(|rdata| there.rdatas.contains(rdata)).count() as u64;
+            }
+        }
+        (all, kept)
+    }
+
     /// Every RRset in canonical order of the owners. RRSIGs are split by covered type and follow that type.
     pub fn rrsets(&self) -> impl Iterator<Item = Rrset> {
         self.nodes().flat_map(|node| node.rrsets())

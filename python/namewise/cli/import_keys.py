@@ -14,7 +14,7 @@ from namewise.cli.failure import Failure
 from namewise.cli.options import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from namewise.dnssec.policy import Role
     from namewise.engine import Name, Rdata, Zone, ZoneKey
@@ -133,13 +133,22 @@ def _adopt(folder: str, zone: Zone, keys: list[ZoneKey]) -> None:
 
 def _role(zone: Zone, key: ZoneKey, keys: list[ZoneKey]) -> tuple[Role, bool]:
     """Return the role of a key, and whether it signs: the signatures in the zone say so, not the times that the other signer kept."""
-    from namewise.cli.sign import signatures
     from namewise.dnssec.policy import Role
 
-    rrsigs = (rdata.split() for _, rdata in signatures(zone))
+    rrsigs = (rdata.split() for rdata in _signatures(zone))
     signed = {words[0] for words in rrsigs if (int(words[1]), int(words[6])) == (key.algorithm, key.tag)}
     if not key.flags & 1:
         return Role.ZSK, bool(signed)
     others = any(not one.flags & 1 for one in keys)
     alone = bool(signed - {"DNSKEY", "CDS", "CDNSKEY"}) or (not signed and not others)
     return Role.CSK if alone else Role.KSK, bool(signed)
+
+
+def _signatures(zone: Zone) -> Iterator[str]:
+    """Return the rdata of each signature of a zone, as text."""
+    after = None
+    while page := zone.page(after, 10_000):
+        after = page[-1].owner
+        for rrset in page:
+            if rrset.type == "RRSIG":
+                yield from map(str, rrset)

@@ -80,7 +80,7 @@ def run(args: list[str]) -> int:
     dsset = os.path.join(os.path.dirname(output), f"dsset-{name.lower()}")
     _write(output, signed.to_text())
     _write(dsset, "".join(f"{name} IN DS {one}\n" for one in ds))
-    kept = signatures(zone) & signatures(signed)
+    signatures, kept = signed.signatures(zone)
     document = {
         "ok": True,
         "zone": name,
@@ -92,8 +92,8 @@ def run(args: list[str]) -> int:
         "ds": ds,
         "dsset": dsset,
         "records": len(signed),
-        "signatures": len(signatures(signed)),
-        "kept": len(kept),
+        "signatures": signatures,
+        "kept": kept,
         "expiration": stamp(until),
         "verified": report is not None,
     }
@@ -107,7 +107,7 @@ def run(args: list[str]) -> int:
         print(f"{name} IN DS {one}")
     checked = "" if report is None else ", verified"
     print(
-        f"{output}: zone {name} serial {signed.serial}, {document['signatures']} signatures, {len(kept)} of them kept{checked}"
+        f"{output}: zone {name} serial {signed.serial}, {signatures} signatures, {kept} of them kept{checked}"
     )
     return 0
 
@@ -243,17 +243,6 @@ def _ds(zone: str, keys: Keys) -> list[str]:
 
     active = keys.entry if keys.entry is not None else [key for key in keys.zone if key.flags & 1]
     return [str(ds_of(zone, public(key))) for key in active or keys.zone]
-
-
-def signatures(zone: Zone) -> set[tuple[str, str]]:
-    """Return the signatures of a zone: owner and rdata."""
-    found, after = set(), None
-    while page := zone.page(after, 10_000):
-        after = page[-1].owner
-        found |= {
-            (str(one.owner).lower(), str(rdata)) for one in page if one.type == "RRSIG" for rdata in one
-        }
-    return found
 
 
 def _verified(zone: Zone, now: int, parsed: Parsed) -> dict[str, Any] | None:

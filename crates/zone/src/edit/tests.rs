@@ -106,3 +106,36 @@ b RRSIG A 8 2 3600 20300101000000 20200101000000 1 example. AAAB
     let back = new.diff(&old);
     assert_eq!((back.removed, back.added), (diff.added, diff.removed));
 }
+
+#[test]
+fn the_owners_behind_a_name_are_those_that_a_walk_from_the_start_finds() {
+    let old = zone("example.", TEXT);
+    let mut edit = old.edit();
+    edit.put(rrset("new.example.", RrType::A, 60, &[&[192, 0, 2, 9]]));
+    edit.delete(name("b.example.").as_ref(), RrType::RRSIG);
+    let new = edit.commit(Serial::Next).expect("the change is good");
+    // In the store, changed, removed, added, an empty non-terminal, in no zone, before and behind the zone.
+    let places =
+        ["ns", "NS", "b", "new", "a", "a.b", "none", "*", "zz"].map(|label| format!("{label}.example."));
+    for after in places.iter().map(String::as_str).chain(["example.", ".", "com.", "net."]) {
+        let after = name(after);
+        for zone in [&old, &new] {
+            let walked = zone.nodes().filter(|node| node.owner().canonical_cmp(after.as_ref()).is_gt());
+            let walked: Vec<String> = walked.map(|node| node.owner().to_string()).collect();
+            let found: Vec<String> =
+                zone.nodes_after(Some(after.as_ref())).map(|node| node.owner().to_string()).collect();
+            assert_eq!(found, walked, "behind {after:?}");
+        }
+    }
+    assert_eq!(new.nodes_after(None).count(), new.nodes().count());
+}
+
+#[test]
+fn signatures_are_counted_and_those_of_an_older_zone_are_kept() {
+    let old = zone("example.", TEXT);
+    let more = format!("{TEXT}b RRSIG TXT 8 2 3600 20300101000000 20200101000000 1 example. AAAA\n");
+    let moved = zone("example.", &TEXT.replace("b RRSIG", "c RRSIG"));
+    assert_eq!(old.signatures(&old), (1, 1));
+    assert_eq!(zone("example.", &more).signatures(&old), (2, 1));
+    assert_eq!(moved.signatures(&old), (1, 0));
+}
